@@ -1,0 +1,45 @@
+# Set-up is a by-product: every target makes .venv when it is missing, unfinished or older than pyproject.toml.
+# A python3.x on PATH may be a shim that fails when run, so each candidate is asked for its version.
+PYTHON ?= $(shell for p in python3.12 python3.11 python3.10 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
+VENV_PYTHON := .venv/bin/python
+READY := .venv/.ready
+
+.PHONY: help demo test test-all lint format protos clean
+.DEFAULT_GOAL := help
+
+help:  ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*  ## /make \1\t/p' Makefile | expand -t 16
+
+# The folder is made anew where its Python does not run or is not one of ours (say, after an upgrade of the machine).
+$(READY): pyproject.toml
+	@$(VENV_PYTHON) -m pip --version >/dev/null 2>&1 || { \
+	  test -n "$(PYTHON)" || { echo "odtk needs Python 3.10, 3.11 or 3.12; name one with make PYTHON=..." >&2; exit 1; }; \
+	  echo "Making .venv with $(PYTHON): TensorFlow is downloaded, which takes a few minutes." >&2; \
+	  $(PYTHON) -m venv --clear .venv; }
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(READY)
+
+demo: $(READY)  ## the whole journey on drawn data, about 5 minutes on 2 cores
+	$(VENV_PYTHON) -m odtk demo demo
+
+test: $(READY) lint  ## lint and the tests: what CI runs
+	$(VENV_PYTHON) -m pytest
+
+test-all: $(READY) lint  ## the same, with the slow end-to-end runs
+	$(VENV_PYTHON) -m pytest -m ''
+
+lint: $(READY)  ## ruff (check and format) and the import contracts
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m ruff format --check .
+	.venv/bin/lint-imports --no-logo
+
+format: $(READY)  ## let ruff mend what it can
+	$(VENV_PYTHON) -m ruff check --fix .
+	$(VENV_PYTHON) -m ruff format .
+
+protos: $(READY)  ## regenerate odtk/protos/*_pb2.py, in a throw-away environment
+	PYTHON='$(PYTHON)' sh odtk/protos/generate.sh
+
+clean:  ## remove what make made
+	rm -rf .venv demo dist build

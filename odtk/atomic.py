@@ -1,0 +1,72 @@
+"""Outputs that appear whole or not at all: written beside their place, then renamed into it."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from odtk.errors import OutputError
+
+
+@contextlib.contextmanager
+def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
+    """Yields a temporary path beside `path`; on success it is renamed to `path`, on any error it is removed."""
+    path = Path(path)
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; a file is written here. Name a file.")
+    _make_parent(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_directory(path: str | os.PathLike, replace: bool = False) -> Iterator[Path]:
+    """Yields a temporary folder beside `path` that becomes `path` on success and is removed on any error.
+
+    An existing non-empty `path` raises OutputError before anything is written, unless `replace` is true: then it is
+    swapped for the new one at the very end.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"{path} is a file; a folder is written here. Name another folder, or remove the file.")
+    if path.is_dir() and any(path.iterdir()) and not replace:
+        raise OutputError(f"{path} is not empty. Name another folder, or empty it first.")
+    _make_parent(path)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    try:
+        temporary.chmod(0o777 & ~_umask())
+        yield temporary
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes `text` as UTF-8 to `path`, atomically."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _make_parent(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {path.parent} cannot be made: {error.strerror}.") from error
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"The folder {path.parent} may not be written to. Name another place, or change its permissions."
+        )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

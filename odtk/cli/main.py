@@ -1,0 +1,84 @@
+"""The `odtk` command: finds the commands, and turns every error into one paragraph and an exit code."""
+
+import importlib
+import os
+import sys
+import traceback
+
+import click
+
+from odtk import __version__
+from odtk.errors import OdtkError
+
+# In the order of the journey, which is the order of the help page.
+COMMANDS = ("make-tfrecords", "configure", "train", "evaluate", "export", "predict", "demo")
+
+
+class Commands(click.Group):
+    """Imports a command's module when it is asked for, and ends its errors as a user should see them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, in the order of the journey."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command from `odtk/cli/<name>.py`, or None where there is none of that name."""
+        if name not in COMMANDS:
+            return None
+        module = name.replace("-", "_")
+        return getattr(importlib.import_module(f"odtk.cli.{module}"), module)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]):
+        """As Click does, with the nearest command named where the one typed does not exist."""
+        import difflib
+
+        near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+        if args[0] not in COMMANDS and near and not args[0].startswith("-"):
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{near[0]}'?")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context):
+        """Runs the command; OdtkError and the unexpected end in a message, not a traceback."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted.", err=True)
+            ctx.exit(130)
+        except BrokenPipeError:
+            sys.stderr.close()
+            ctx.exit(1)
+        except Exception as error:
+            if ctx.find_root().params.get("debug"):
+                traceback.print_exc()
+            click.echo(_message(error), err=True)
+            ctx.exit(1)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OdtkError):
+        return f"Error: {error}"
+    return (
+        f"Error: something unexpected happened ({type(error).__name__}: {error}). "
+        "Run `odtk --debug COMMAND ...` for the traceback, and please report it with the command you ran."
+    )
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error, and TensorFlow's own log.")
+@click.version_option(__version__, prog_name="odtk")
+def cli(debug: bool) -> None:
+    """Train object detectors with TFOD's files and numbers, on today's TensorFlow.
+
+    The journey is five commands: make-tfrecords, configure, train, evaluate, export. `odtk demo` walks it on drawn
+    data in a few minutes, without a GPU or a download.
+    """
+    if not debug:
+        # Read by TensorFlow's C++ side when it is first imported, which no command has done yet.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def main() -> None:
+    """Entry point of the `odtk` script."""
+    cli(prog_name="odtk")

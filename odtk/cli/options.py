@@ -1,0 +1,43 @@
+"""Options and arguments that several commands share, and how they print."""
+
+import inspect
+import json
+from collections.abc import Callable
+
+import click
+
+existing_file = click.Path(exists=True, dir_okay=False)
+existing_folder = click.Path(exists=True, file_okay=False)
+any_path = click.Path()
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+
+
+def example(*lines: str) -> Callable:
+    """Appends an `Example:` paragraph to a command's help; use it below `@click.command`."""
+
+    def add(function: Callable) -> Callable:
+        # The \b keeps Click from re-wrapping the paragraph. Dedented here, as the added lines have no indentation.
+        paragraph = "\n\n\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+        function.__doc__ = inspect.cleandoc(function.__doc__) + paragraph
+        return function
+
+    return add
+
+
+def print_json(document: object) -> None:
+    """The one JSON document of a command run with --json, to stdout."""
+    click.echo(json.dumps(document, indent=2))
+
+
+def print_table(title: str, columns: list[str], rows: list[list]) -> None:
+    """A table on stdout: the first column to the left, the others to the right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    Console().print(table)

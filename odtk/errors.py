@@ -1,0 +1,25 @@
+"""The error tree: odtk says no with an OdtkError, whose text names the datum, the expectation and the fix."""
+
+
+class OdtkError(Exception):
+    """An error that a user can mend; its text is the whole message, one paragraph, and the exit code is 1."""
+
+
+class ConfigError(OdtkError):
+    """A pipeline.config that cannot be read, edited or built."""
+
+
+class LabelMapError(OdtkError):
+    """A label map that cannot be read or does not number its classes 1..N."""
+
+
+class DataError(OdtkError):
+    """Annotations, images or records that cannot be used."""
+
+
+class CheckpointError(OdtkError):
+    """A checkpoint that is absent, unreadable or does not fit the model."""
+
+
+class OutputError(OdtkError):
+    """A result that cannot be written where it was asked for."""

@@ -1,0 +1,131 @@
+"""Progress on stderr: a live bar on a terminal, a plain line every so often elsewhere, both with rate and ETA."""
+
+import contextlib
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+
+PLAIN_LINE_SECONDS = 10.0
+
+# The rate is that of the last so many seconds: a first training step, which compiles, should not count for long.
+RATE_SECONDS = 20.0
+
+
+class Progress:
+    """A count that moves towards `total` (None: unknown) and says so; use it through `track`."""
+
+    def __init__(self, title: str, total: int | None, unit: str, completed: int = 0):
+        self.title, self.total, self.unit = title, total, unit
+        self.completed = completed
+        self.note = ""
+        self._recent = deque([(time.monotonic(), completed)])
+
+    def advance(self, count: int = 1, note: str | None = None) -> None:
+        """Moves on by `count`; `note` replaces the words at the end of the line (say, the loss)."""
+        self.update(self.completed + count, note)
+
+    def update(self, completed: int, note: str | None = None) -> None:
+        """Sets the count."""
+        self.completed = completed
+        if note is not None:
+            self.note = note
+        now = time.monotonic()
+        self._recent.append((now, completed))
+        while len(self._recent) > 2 and now - self._recent[0][0] > RATE_SECONDS:
+            self._recent.popleft()
+        self._show()
+
+    @property
+    def rate(self) -> float | None:
+        """Units per second lately; None before the first update and while nothing moves."""
+        if len(self._recent) < 2:
+            return None
+        (then, before), (now, completed) = self._recent[0], self._recent[-1]
+        return (completed - before) / max(now - then, 1e-9) or None
+
+    def line(self) -> str:
+        """The plain line: `Training 40/600 steps, 3.1 steps/s, ETA 3:01, loss 0.52`."""
+        parts = [f"{self.title} {self.completed}" + (f"/{self.total}" if self.total else "") + f" {self.unit}"]
+        if self.rate:
+            parts.append(f"{self.rate:.3g} {self.unit}/s")
+            if self.total and self.completed < self.total:
+                parts.append(f"ETA {_clock((self.total - self.completed) / self.rate)}")
+        return ", ".join(parts + [self.note] * bool(self.note))
+
+    def _show(self) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Says the last word."""
+
+
+class _PlainProgress(Progress):
+    """Prints the line at once, then every PLAIN_LINE_SECONDS, and at the end."""
+
+    _last = float("-inf")
+
+    def _show(self) -> None:
+        if time.monotonic() - self._last >= PLAIN_LINE_SECONDS:
+            self._print()
+
+    def _print(self) -> None:
+        self._last = time.monotonic()
+        self._printed = self.completed
+        print(self.line(), file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        if self.completed != getattr(self, "_printed", None):
+            self._print()
+
+
+class _LiveProgress(Progress):
+    """A rich progress bar."""
+
+    def __init__(self, title: str, total: int | None, unit: str, completed: int = 0):
+        super().__init__(title, total, unit, completed)
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, RenderableColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+        from rich.table import Column
+        from rich.text import Text
+
+        # In a narrow terminal the note is cut, and nothing else. Never two lines: a notebook cannot redraw them.
+        self._note = Text(no_wrap=True, overflow="ellipsis")
+        self._bar = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=12, table_column=Column(no_wrap=True)),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[speed]}"),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            RenderableColumn(self._note, table_column=Column(no_wrap=False)),
+            console=Console(stderr=True),
+            refresh_per_second=2,  # a notebook keeps every redrawing in its output
+        )
+        self._task = self._bar.add_task(title, total=total, completed=completed, speed="")
+        self._bar.start()
+
+    def _show(self) -> None:
+        speed = f"{self.rate:.3g} {self.unit}/s" if self.rate else ""
+        self._note.plain = self.note
+        self._bar.update(self._task, completed=self.completed, speed=speed)
+
+    def close(self) -> None:
+        self._bar.stop()
+
+
+@contextlib.contextmanager
+def track(title: str, total: int | None, unit: str, completed: int = 0) -> Iterator[Progress]:
+    """Shows progress while the block runs; `completed` is where the count starts (a resumed run)."""
+    kind = _LiveProgress if sys.stderr.isatty() else _PlainProgress
+    progress = kind(title, total, unit, completed)
+    try:
+        yield progress
+    finally:
+        progress.close()
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -1,0 +1,30 @@
+"""What several tests share: where the goldens lie, and the TFOD checkpoint that they were made with."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="session")
+def golden_dir() -> Path:
+    return GOLDEN
+
+
+@pytest.fixture(scope="session")
+def tfod_checkpoint(tmp_path_factory) -> str:
+    """Prefix of the checkpoint behind ssd_resnet50_320.npz: 129 MB of formula under TFOD's own object graph."""
+    # Not at the top: most tests need no TensorFlow.
+    from golden_cases import write_checkpoint
+    from synthetic_weights import synthetic_value
+
+    shapes = dict(json.loads((GOLDEN / "ssd_resnet50_320-keys.json").read_text()))
+    graph = (GOLDEN / "ssd_resnet50_320-object_graph.pb").read_bytes()
+    prefix = str(tmp_path_factory.mktemp("tfod_checkpoint") / "ckpt-0")
+    write_checkpoint(prefix, {key: synthetic_value(key, shape) for key, shape in shapes.items()}, graph)
+    return prefix

@@ -1,0 +1,144 @@
+"""What progress prints. A clock of our own: no test waits, and none depends on how fast the machine is."""
+
+import io
+import re
+
+import pytest
+
+from odtk import progress
+
+
+class Clock:
+    """Stands for time.monotonic; `clock.now` is moved by hand."""
+
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(progress.time, "monotonic", clock)
+    return clock
+
+
+@pytest.fixture
+def printed(capsys):
+    """The lines on stderr so far; stdout must be empty, for it belongs to results."""
+
+    def lines():
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        return captured.err.splitlines()
+
+    return lines
+
+
+def test_the_line_has_count_rate_eta_and_note(clock, printed):
+    with progress.track("Training", 600, "steps") as bar:
+        clock.now += 10
+        bar.update(40, "loss 0.52")
+        assert bar.line() == "Training 40/600 steps, 4 steps/s, ETA 2:20, loss 0.52"
+    assert printed() == ["Training 40/600 steps, 4 steps/s, ETA 2:20, loss 0.52"]
+
+
+def test_plain_lines_come_every_ten_seconds_and_at_the_end(clock, printed):
+    with progress.track("Writing", 100, "images") as bar:
+        for _ in range(25):
+            clock.now += 1
+            bar.advance(4)
+    assert [line.split(",")[0] for line in printed()] == [
+        "Writing 4/100 images",
+        "Writing 44/100 images",
+        "Writing 84/100 images",
+        "Writing 100/100 images",
+    ]
+
+
+def test_the_last_line_is_not_said_twice(clock, printed):
+    with progress.track("Writing", 1, "images") as bar:
+        clock.now += 1
+        bar.advance()
+    assert printed() == ["Writing 1/1 images, 1 images/s"]
+
+
+def test_a_resumed_run_counts_on_but_its_rate_is_of_this_run(clock, printed):
+    with progress.track("Training", 600, "steps", completed=400) as bar:
+        clock.now += 10
+        bar.advance(100)
+    assert printed() == ["Training 500/600 steps, 10 steps/s, ETA 0:10"]
+
+
+def test_without_a_total_there_is_no_eta(clock, printed):
+    with progress.track("Reading", None, "records") as bar:
+        clock.now += 2
+        bar.advance(8)
+    assert printed() == ["Reading 8 records, 4 records/s"]
+
+
+def test_an_error_ends_with_how_far_it_came(clock, printed):
+    def write_two_of_three():
+        with progress.track("Writing", 3, "images") as bar:
+            for _ in range(2):
+                clock.now += 1
+                bar.advance()
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        write_two_of_three()
+    assert printed()[-1] == "Writing 2/3 images, 1 images/s, ETA 0:01"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0:00"), (59.6, "1:00"), (61, "1:01"), (3599, "59:59"), (3661, "1:01:01")]
+)
+def test_the_clock(seconds, words):
+    assert progress._clock(seconds) == words
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def open_terminal(monkeypatch):
+    """`open_terminal(columns)` makes stderr a terminal of that width; called in the test, for pytest sets stderr before it."""
+
+    def open_terminal(columns):
+        terminal = Terminal()
+        monkeypatch.setattr("sys.stderr", terminal)
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("COLUMNS", str(columns))
+        return terminal
+
+    return open_terminal
+
+
+def last_drawing(terminal):
+    """What the bar showed last, without colours."""
+    return re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", terminal.getvalue()).rsplit("\r", 1)[-1].rstrip("\n")
+
+
+NOTE = "loss 2.08, cls 1.1, loc 0.742, reg 0.239, lr 0.0025"
+
+
+def test_a_terminal_gets_a_live_bar_on_stderr(open_terminal, capsys):
+    terminal = open_terminal(columns=140)
+    with progress.track("Training", 600, "steps") as bar:
+        bar.update(40, NOTE)
+    drawn = last_drawing(terminal)
+    assert re.match(rf"Training \S+ +40/600 \S+ steps/s \S+ {NOTE}", drawn)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_narrow_terminal_cuts_the_note_and_nothing_else(open_terminal):
+    terminal = open_terminal(columns=80)
+    with progress.track("Training", 25000, "steps") as bar:
+        bar.update(12000, NOTE)
+    drawn = last_drawing(terminal)
+    assert "\n" not in drawn
+    assert len(drawn) <= 80
+    assert re.match(r"Training \S+ 12000/25000 \S+ steps/s \S+:\S\S loss 2.08.*…", drawn)
