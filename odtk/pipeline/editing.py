@@ -1,0 +1,208 @@
+"""Sets fields in a config's text: comments and layout survive, and text_format judges that it means what was asked.
+
+`PATH=VALUE` sets a field, an empty VALUE takes it away (or an element out of its list). A whole list is
+`[1.0, 2.0, 0.5]`, a block is written in text format, `adam_optimizer { ... }`. Parents that are missing are made, and
+a member of a oneof takes the place of the one that was set.
+"""
+
+from dataclasses import replace
+
+from google.protobuf import text_format
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from odtk.errors import ConfigError
+from odtk.pipeline import fields
+from odtk.pipeline.fields import Step
+from odtk.pipeline.layout import Layout
+from odtk.pipeline.reading import parse
+from odtk.pipeline.values import CLEAR, new_message, print_value, read_value
+from odtk.prototext import schema, syntax
+
+
+def set_fields(text: str, assignments: list[tuple[str, str]], filename: str) -> str:
+    """The text with fields set, one after the other: pairs of a dotted path (see `fields`) and a value as typed.
+
+    What a field has already is left as it is written. Raises ConfigError for a path that is not in the schema (with
+    the nearest names), for a value of the wrong type (with what is expected), and for a text that does not parse.
+    """
+    message = parse(text, filename)
+    for path, value_text in assignments:
+        for steps, value in _elementwise(message, path, value_text):
+            before = _copy(message)
+            assign(message, steps, value)
+            if message != before:
+                text = _edit(text, steps, value)
+    if parse(text, filename) != message:
+        names = ", ".join(path for path, _ in assignments)
+        raise ConfigError(f"{filename}: {names} cannot be set in this text. Edit it by hand; this is a defect of odtk.")
+    return text
+
+
+def locate(text: str, path: str) -> int | None:
+    """The line (from 1) of a field, list element or map entry in a config's text; None where it is not set."""
+    message = parse(text, "the config")
+    found, node = None, syntax.read_tree(text)
+    steps = fields.settle(fields.read_path(path, message), message, path)
+    while steps:
+        step, *steps = steps
+        found = _find(
+            text, node, replace(step, index=0) if step.is_whole_list and not schema.is_map(step.field) else step
+        )
+        if found is None:
+            return None
+        node, steps = found[1], _below(step, steps)
+    entry, value = found
+    return syntax.line_of(text, value.start if entry.is_list else entry.start)
+
+
+def _elementwise(message: Message, path: str, value_text: str) -> list[tuple[list[Step], object]]:
+    """An assignment as settled steps and values; that to a whole list as one to each of its elements."""
+    steps = fields.read_path(path, message)
+    value = read_value(steps[-1], value_text, path)
+    *parents, last = fields.settle(steps, message, path)
+    if not last.is_whole_list:
+        return [([*parents, last], value)]
+    old = fields.get_field(message, ".".join(map(str, [*parents, last]))) if _exists(message, parents) else []
+    if schema.is_map(last.field):  # read_value lets a map as a whole only be cleared
+        return [([*parents, replace(last, index=key)], CLEAR) for key in old]
+    new = value or []
+    surplus = [(index, CLEAR) for index in reversed(range(len(new), len(old)))]
+    return [([*parents, replace(last, index=i)], element) for i, element in [*enumerate(new), *surplus]]
+
+
+def _exists(message: Message, steps: list[Step]) -> bool:
+    for step in steps:
+        message = fields.child(message, step)
+        if message is None:
+            return False
+    return True
+
+
+def assign(message: Message, steps: list[Step], value) -> None:
+    """Sets a settled path on a message: the meaning that the edited text has to have."""
+    if value is CLEAR and not _exists(message, steps[:-1]):
+        return
+    for step in steps[:-1]:
+        below = fields.child(message, step)
+        message = below if below is not None else _create(message, step)
+    field, index = steps[-1].field, steps[-1].index
+    if schema.is_map(field):
+        _assign_map_entry(getattr(message, field.name), index, value)
+    elif schema.is_repeated(field):
+        _assign_element(message, field.name, index, value)
+    else:
+        message.ClearField(field.name)
+        if isinstance(value, Message):
+            getattr(message, field.name).CopyFrom(value)
+            getattr(message, field.name).SetInParent()
+        elif value is not CLEAR:
+            setattr(message, field.name, value)
+
+
+def _create(message: Message, step: Step) -> Message:
+    owner = getattr(message, step.field.name)
+    if schema.is_map(step.field):
+        return owner[step.index]
+    if schema.is_repeated(step.field):
+        return owner.add()
+    owner.SetInParent()
+    return owner
+
+
+def _assign_map_entry(entries, key, value) -> None:
+    entries.pop(key, None)
+    if isinstance(value, Message):
+        entries[key].CopyFrom(value)
+    elif value is not CLEAR:
+        entries[key] = value
+
+
+def _assign_element(message: Message, name: str, index: int, value) -> None:
+    elements = [_copy(element) for element in getattr(message, name)]
+    elements[index : index + 1] = [] if value is CLEAR else [value]
+    message.ClearField(name)
+    getattr(message, name).extend(elements)
+
+
+def _copy(element):
+    if not isinstance(element, Message):
+        return element
+    copy = type(element)()
+    copy.CopyFrom(element)
+    return copy
+
+
+def _edit(text: str, steps: list[Step], value) -> str:
+    owner, node = None, syntax.read_tree(text)
+    while True:
+        step, *rest = steps
+        found = _find(text, node, step)
+        if found is None:
+            return text if value is CLEAR else _insert(text, owner, node, steps, value)
+        if value is CLEAR and not rest:
+            return _remove(text, *found)
+        rest = _below(step, rest)
+        if not rest:
+            return _replace(text, *found, step, value)
+        (owner, node), steps = found, rest
+
+
+def _below(step: Step, rest: list[Step]) -> list[Step]:
+    """What follows a step in the text, where a map's entry is a message of `key` and `value`."""
+    if not schema.is_map(step.field) or step.index is None:
+        return rest
+    return [Step(step.field.message_type.fields_by_name["value"]), *rest]
+
+
+def _find(text: str, node: syntax.Message, step: Step) -> tuple[syntax.Entry, syntax.Scalar | syntax.Message] | None:
+    """The entry and the value that a settled step leads to, None where the text has none."""
+    values = [(entry, value) for entry in node.named(step.field.name) for value in entry.values]
+    if schema.is_map(step.field) and step.index is not None:
+        values = [found for found in values if _key(text, step, found[1]) == step.index][-1:]
+    index = step.index if schema.is_repeated(step.field) and not schema.is_map(step.field) else 0
+    return values[index] if index < len(values) else None
+
+
+def _key(text: str, step: Step, value: syntax.Message):
+    holder = new_message(step.field.containing_type)
+    text_format.Parse(f"{step.field.name} {text[value.start : value.end]}", holder)
+    return next(iter(getattr(holder, step.field.name)))
+
+
+def _remove(text: str, entry: syntax.Entry, value: syntax.Scalar | syntax.Message) -> str:
+    if entry.is_list:
+        return Layout(text).remove_element(entry, entry.values.index(value))
+    return Layout(text).remove_entry(entry)
+
+
+def _replace(text: str, entry: syntax.Entry, old: syntax.Scalar | syntax.Message, step: Step, value) -> str:
+    if isinstance(value, Message):
+        return Layout(text).replace_message(entry, old, _lines(value))
+    return Layout(text).replace_scalar(old, print_value(step.field, value))
+
+
+def _insert(text: str, owner: syntax.Entry | None, node: syntax.Message, steps: list[Step], value) -> str:
+    """Writes a field that is not there, with what lies below it on the path."""
+    field, layout = steps[0].field, Layout(text)
+    holder = new_message(field.containing_type)
+    is_element = schema.is_repeated(field) and not schema.is_map(field)
+    assign(holder, [replace(steps[0], index=0) if is_element else steps[0], *steps[1:]], value)
+    rival = _rival(node, field)
+    if rival:
+        return layout.replace_entry(rival, _lines(holder))
+    siblings = node.named(field.name)
+    if siblings and siblings[-1].is_list:
+        one_line = text_format.MessageToString(holder, as_utf8=True, as_one_line=True)
+        return layout.append_element(siblings[-1], one_line[len(field.name) :].lstrip(": "))
+    return layout.insert(owner, node, _lines(holder), after=next(reversed(siblings or node.entries), None))
+
+
+def _rival(node: syntax.Message, field: FieldDescriptor) -> syntax.Entry | None:
+    """The member of the same oneof that is written where `field` is to be."""
+    members = {member.name for member in field.containing_oneof.fields} if field.containing_oneof else set()
+    return next((entry for entry in node.entries if entry.name in members - {field.name}), None)
+
+
+def _lines(message: Message) -> list[str]:
+    return text_format.MessageToString(message, as_utf8=True).splitlines()

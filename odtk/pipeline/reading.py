@@ -1,0 +1,65 @@
+"""From a shipped name or a path to a pipeline message, and back to a file."""
+
+import os
+from pathlib import Path
+
+from google.protobuf import text_format
+
+from odtk import prototext, shipped
+from odtk.atomic import write_text
+from odtk.errors import ConfigError
+from odtk.protos import pipeline_pb2
+from odtk.prototext import schema
+
+
+def find(name_or_path: str | os.PathLike) -> Path:
+    """The path of a config: an existing file first, then a shipped pipeline's name, with or without `.config`.
+
+    Raises ConfigError, with the names that come close, where there is neither.
+    """
+    path, name = Path(name_or_path), os.fspath(name_or_path).removesuffix(".config")
+    pipelines = shipped.shipped_files("pipelines", ".config")
+    if path.exists():
+        return path
+    if name in pipelines:
+        return pipelines[name]
+    raise ConfigError(_nothing_there(os.fspath(name_or_path), list(pipelines)))
+
+
+def _nothing_there(name_or_path: str, pipelines: list[str]) -> str:
+    if "://" in name_or_path:
+        return f"{name_or_path} is a URL, where a file is expected. Download it first, and name the file."
+    path = Path(name_or_path)
+    siblings = [str(file) for file in sorted(path.parent.glob("*.config"))] if path.parent.is_dir() else []
+    close = schema.nearest(path.name.removesuffix(".config"), pipelines) + schema.nearest(str(path), siblings)
+    hint = f"Did you mean {' or '.join(close)}?" if close else f"The shipped ones are {', '.join(pipelines)}."
+    return f"{path} is neither a file nor a shipped pipeline. {hint}"
+
+
+def read_text(name_or_path: str | os.PathLike) -> str:
+    """The text of a config, comments, layout and line ends untouched; raises ConfigError as `find` and `read` do."""
+    return prototext.read_text(find(name_or_path), "a pipeline config", ConfigError)
+
+
+def parse(text: str, filename: str) -> pipeline_pb2.TrainEvalPipelineConfig:
+    """The message that a config's text means; `filename` is for the error texts.
+
+    Raises ConfigError with file, line, column, the offending line, a caret and the likely cause.
+    """
+    return prototext.parse(text, pipeline_pb2.TrainEvalPipelineConfig(), filename, ConfigError)
+
+
+def read(name_or_path: str | os.PathLike) -> pipeline_pb2.TrainEvalPipelineConfig:
+    """The message of a shipped pipeline (by name) or of a config file; raises ConfigError."""
+    path = find(name_or_path)
+    return parse(prototext.read_text(path, "a pipeline config", ConfigError), str(path))
+
+
+def format(message: pipeline_pb2.TrainEvalPipelineConfig) -> str:
+    """A message as text, every field that is set on a line of its own."""
+    return text_format.MessageToString(message, as_utf8=True)
+
+
+def write(message: pipeline_pb2.TrainEvalPipelineConfig, path: str | os.PathLike) -> None:
+    """Writes a message as a config file, whole or not at all."""
+    write_text(path, format(message))

@@ -1,0 +1,296 @@
+"""From text_format's ParseError to what a person has to mend: place, offending line, likely cause."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from google.protobuf import text_format
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from odtk.prototext import schema
+from odtk.prototext.context import Block, Context, context_at, describe, extra_brace, unclosed_block
+from odtk.prototext.syntax import OPENING, column_of, line_of, offset_of, tokenize
+
+CURLY_QUOTES = "“”„‟‘’‚‛«»″′"
+_SHOWN_COLUMNS = 110
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A text that text_format refused: its complaint, where, the token there, and what is open around it."""
+
+    text: str
+    complaint: str
+    offset: int
+    token: str
+    context: Context
+    root: Descriptor
+
+    @property
+    def line(self) -> str:
+        """The code of the offending line: without its comment."""
+        line = self.text.split("\n")[line_of(self.text, self.offset) - 1]
+        return re.sub(r'("(?:[^"\\]|\\.)*")|#.*', lambda match: match.group(1) or "", line).strip()
+
+
+def diagnose(text: str, error: text_format.ParseError, root: Descriptor, filename: str) -> str:
+    """The whole error text: `FILE:LINE:COLUMN: cause`, then the offending line and a caret under the column."""
+    broken = _broken(text, error, root)
+    for rule in _RULES:
+        found = rule(broken)
+        if found:
+            cause, offset = found if isinstance(found, tuple) else (found, broken.offset)
+            return at(text, offset, filename, cause)
+    return at(text, broken.offset, filename, broken.complaint)
+
+
+def at(text: str, offset: int, filename: str, cause: str) -> str:
+    """An error text about a place: `FILE:LINE:COLUMN: cause`, the line and a caret."""
+    line, column = line_of(text, offset), column_of(text, offset)
+    shown = text.split("\n")[line - 1].rstrip("\r")
+    first = max(0, column - _SHOWN_COLUMNS // 2) if len(shown) > _SHOWN_COLUMNS else 0
+    shown = shown[first : first + _SHOWN_COLUMNS]
+    blank = re.sub(r"[^\t]", " ", shown[: column - 1 - first])
+    return f"{filename}:{line}:{column}: {cause}\n  {shown}\n  {blank}^"
+
+
+def _broken(text: str, error: text_format.ParseError, root: Descriptor) -> Broken:
+    offset = offset_of(text, max(error.GetLine() or 1, 1), max(error.GetColumn() or 1, 1))
+    complaint = re.sub(r"^(?:\d+:\d+ : )?(?:'.*': )?", "", str(error), count=1, flags=re.DOTALL)
+    token = next((token.text for token in tokenize(text[offset:])), "")
+    return Broken(text, complaint, offset, token, context_at(text, offset, root), root)
+
+
+def _web_page(broken: Broken) -> str | None:
+    if re.match(r"\s*<(!doctype|html)", broken.text, re.IGNORECASE):
+        return "this is a web page, not the file itself. On GitHub, use the Raw button and save what it shows."
+    return None
+
+
+def _json(broken: Broken) -> str | None:
+    if broken.text.lstrip().startswith(("{", "[")):
+        return (
+            "this looks like JSON. The format here is protobuf text format: name: value, and name { ... } for blocks."
+        )
+    return None
+
+
+def _odd_character(broken: Broken) -> tuple[str, int] | None:
+    """Curly quotes and characters that cannot be seen, where an editor or a web page put them."""
+    start = broken.text.rfind("\n", 0, broken.offset) + 1
+    in_string = "missing ending quote" in broken.complaint or _unknown_field(broken)
+    for token in tokenize(broken.text[start:].split("\n")[0]):
+        for position, char in enumerate(token.text):
+            if char in CURLY_QUOTES and (token.kind == "symbol" or in_string):
+                return f'{char} is a curly quote; strings take straight ones: ".', start + token.start + position
+            if not char.isprintable() and token.kind == "symbol":
+                cause = f"an invisible character (U+{ord(char):04X}) stands here; delete it, or type the line anew."
+                return cause, start + token.start + position
+    return None
+
+
+def _url(broken: Broken) -> str | None:
+    url = re.search(r"\w+://\S+", re.sub(r'"[^"]*"|\'[^\']*\'', "", broken.line))
+    if not url:
+        return None
+    field = broken.context.field
+    if field is not None and schema.is_string(field):
+        return f'a URL or path has to be in double quotes: {field.name}: "{url.group()}".'
+    return f"the URL {url.group()} stands here by itself; delete it, or put # before it to make it a comment."
+
+
+def _slash_comment(broken: Broken) -> str | None:
+    if broken.token == "/" and broken.text.startswith(("//", "/*"), broken.offset):
+        return "comments start with #, not with // or /*."
+    return None
+
+
+def _other_file(broken: Broken) -> str | None:
+    name, blocks = _unknown_field(broken), broken.context.blocks
+    if name == "item" and len(blocks) == 1 and not broken.root.fields_by_name.get("item"):
+        return "this looks like a label map, not a pipeline config."
+    if name in ("model", "train_config", "train_input_reader") and broken.root.name == "StringIntLabelMap":
+        return "this looks like a pipeline config, not a label map."
+    return None
+
+
+def _digits(broken: Broken) -> str | None:
+    name = _unknown_field(broken)
+    if name and name[0].isdigit():
+        return f"{name} stands where a field name is expected. Numbers take no blanks and no thousands separators."
+    return None
+
+
+def _misplaced_field(broken: Broken) -> str | None:
+    """An unknown field that an enclosing or a just closed block would take: a brace is missing or superfluous."""
+    name, context = _unknown_field(broken), broken.context
+    if not name:
+        return None
+    if any(block.field(name) for block in context.blocks[:-1]):
+        suspect = unclosed_block(broken.text[: broken.offset], context)
+        return (
+            f"{name} is not a field of {_kind(context.block)}, but of a block around it: a closing brace is missing "
+            f"above, most likely that of {describe(broken.text, suspect)}."
+        )
+    closed = context.block.last_closed
+    while closed and not closed.field(name):
+        closed = closed.last_closed
+    if closed and (len(context.blocks) == 1 or not schema.nearest(name, _names(context.block))):
+        suspect, brace = extra_brace(broken.text[: broken.offset]) or (closed, closed.closed_at)
+        return (
+            f"{name} is a field of {closed.name}, which is closed by then: the {broken.text[brace]} of line "
+            f"{line_of(broken.text, brace)} is likely to be one too many (it closes {describe(broken.text, suspect)})."
+        )
+    return None
+
+
+def _unknown(broken: Broken) -> str | None:
+    name, block = _unknown_field(broken), broken.context.block
+    if not name or not block.descriptor:
+        return None
+    prefix = f"{block.name}." if block.name else ""
+    below = [prefix + place for place in schema.places_of(name, block.descriptor)]
+    places = below or schema.places_of(name, broken.root)
+    return f"{_kind(block)} has no field {name}. {schema.suggestion(name, block.descriptor, places)}"
+
+
+def _closing_brace(broken: Broken) -> str | None:
+    blocks, token = broken.context.blocks, broken.token
+    if token not in OPENING.values() or (broken.context.pending and broken.context.field):
+        return None
+    if len(blocks) > 1:
+        return f"{describe(broken.text, blocks[-1])} is closed by {OPENING[blocks[-1].brace]}, not by {token}."
+    suspect, brace = extra_brace(broken.text) or (None, broken.offset)
+    where = f"; the one of line {line_of(broken.text, brace)} is likely to be one too many" if suspect else ""
+    return f"a closing {token} without an opening one: every block is closed already{where}."
+
+
+def _never_closed(broken: Broken) -> tuple[str, int] | None:
+    if not re.match(r'Expected "[}>]"', broken.complaint):
+        return None
+    context = context_at(broken.text, len(broken.text), broken.root)
+    suspect = unclosed_block(broken.text, context)
+    cause = f"the file ends, and a closing brace is missing: most likely that of {describe(broken.text, suspect)}."
+    return cause, suspect.start
+
+
+def _colon(broken: Broken) -> str | None:
+    field = broken.context.field
+    if not field or not broken.complaint.startswith('Expected ":"'):
+        return None
+    if broken.token in OPENING:
+        return f"{field.name} takes {schema.expectation(field)}, not a block: {field.name}: VALUE."
+    found = f", not {broken.token}" if broken.token == "=" else ""
+    return f"{field.name} is followed by a colon{found}: {field.name}: VALUE."
+
+
+def _comma(broken: Broken) -> str | None:
+    if broken.complaint.startswith('Expected ","'):
+        return f'a comma or the closing ] of the list is expected here, not "{broken.token}".'
+    return None
+
+
+def _extension(broken: Broken) -> str | None:
+    match = re.match(r'Extension "([^"]+)" not registered', broken.complaint)
+    return f"the extension [{match.group(1)}] is unknown to odtk. Delete it." if match else None
+
+
+def _backslash(broken: Broken) -> str | None:
+    if broken.token[:1] in ("'", '"') and "\\" in broken.token:
+        return 'a backslash starts an escape in a string. Write paths with /, or double each backslash: "C:/data/x".'
+    return None
+
+
+def _unclosed_string(broken: Broken) -> str | None:
+    if "missing ending quote" in broken.complaint:
+        return f"the string is not closed on its line; put a {broken.token[0]} at its end."
+    return None
+
+
+def _wrong_value(broken: Broken) -> str | tuple[str, int] | None:
+    field, pending = broken.context.field, broken.context.pending
+    if not field:
+        return None
+    takes = f"{field.name} takes {schema.expectation(field)}"
+    if broken.token == "[" and not schema.is_repeated(field):
+        return f"{takes}; it is not a list."
+    if broken.token == "" or broken.token in OPENING.values():
+        return f"{takes}; the value is missing.", pending.start
+    if broken.context.block.field(broken.token) and "\n" in broken.text[pending.end : broken.offset]:
+        return f"{takes}; the value is missing.", pending.start
+    return takes + _instead(broken, field)
+
+
+def _instead(broken: Broken, field: FieldDescriptor) -> str:
+    value = re.sub(rf"^.*?\b{field.name}\s*:?\s*", "", broken.line)
+    if schema.is_string(field):
+        return f': {field.name}: "{value}".'.replace("\\", "/") if value else "."
+    bare = broken.token.strip("'\"")
+    if bare != broken.token and schema.accepts(field, bare):
+        return f", without quotes: {field.name}: {bare}."
+    close = schema.nearest(bare, schema.enum_names(field))
+    return f", not {broken.token}." + (f" Did you mean {' or '.join(close)}?" if close else "")
+
+
+def _set_twice(broken: Broken) -> str | None:
+    match = re.search(r'should not have multiple "([\w.]+)" (?:fields|extensions)', broken.complaint)
+    if not match:
+        return None
+    first = broken.context.block.seen.get(match.group(1))
+    where = f", first in line {line_of(broken.text, first)}" if first is not None else ""
+    return f"{match.group(1)} is set twice{where}; it takes one value. Delete one of the two."
+
+
+def _one_of(broken: Broken) -> str | None:
+    match = re.search(r'Field "(\w+)" is specified along with field "(\w+)", another member of oneof', broken.complaint)
+    if not match:
+        return None
+    first = broken.context.block.seen.get(match.group(2))
+    where = f" of line {line_of(broken.text, first)}" if first is not None else ""
+    return f"{match.group(1)} excludes {match.group(2)}{where}: only one of them can be set. Delete one of the two."
+
+
+def _field_name(broken: Broken) -> str | None:
+    if not broken.complaint.startswith("Expected identifier"):
+        return None
+    if broken.token[:1] in ("'", '"'):
+        return f"a field name is expected, without quotes, or a string was cut in two: {broken.token}."
+    return f'a field name is expected here, not "{broken.token}".'
+
+
+def _unknown_field(broken: Broken) -> str | None:
+    match = re.search(r'has no field named "([^"]+)"', broken.complaint)
+    return match.group(1) if match else None
+
+
+def _names(block: Block) -> list[str]:
+    return schema.field_names(block.descriptor) if block.descriptor else []
+
+
+def _kind(block: Block) -> str:
+    return block.name or "the top level of the file"
+
+
+# The first rule that has something to say has the word.
+_RULES: list[Callable[[Broken], str | tuple[str, int] | None]] = [
+    _web_page,
+    _json,
+    _odd_character,
+    _other_file,
+    _url,
+    _slash_comment,
+    _digits,
+    _misplaced_field,
+    _unknown,
+    _never_closed,
+    _closing_brace,
+    _set_twice,
+    _one_of,
+    _colon,
+    _comma,
+    _extension,
+    _backslash,
+    _unclosed_string,
+    _wrong_value,
+    _field_name,
+]

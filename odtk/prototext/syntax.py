@@ -1,0 +1,163 @@
+"""The text of a text-format message as a tree of spans, so that it can be edited and complained about in place.
+
+Offsets are character offsets into the text; lines and columns count from 1. The grammar is that of
+`google.protobuf.text_format` (fields with or without colon, `{ }` and `< >`, `[a, b]` lists, adjacent strings, `#`
+comments, `,` and `;` after a field, `[extension.names]`); only what text_format accepts needs to be read here.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+OPENING = {"{": "}", "<": ">"}
+
+_TOKEN = re.compile(
+    r"""(?P<blank>(?:\s|\#[^\n]*)+)
+    |(?P<name>[a-zA-Z_][0-9a-zA-Z_+-]*)
+    |(?P<number>(?:[0-9+-]|\.[0-9])[0-9a-zA-Z_.+-]*)
+    |(?P<string>"(?:[^"\n\\]|\\.)*(?:"|\\?(?=\n|\Z))|'(?:[^'\n\\]|\\.)*(?:'|\\?(?=\n|\Z)))
+    |(?P<symbol>.)""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token: kind is `name`, `number`, `string` or `symbol`."""
+
+    kind: str
+    text: str
+    start: int
+    end: int
+
+
+@dataclass
+class Scalar:
+    """A number, name or string (adjacent strings are one), text[start:end]."""
+
+    start: int
+    end: int
+
+
+@dataclass
+class Message:
+    """A message: text[start:end] with its braces; the root has none and spans the whole text."""
+
+    start: int
+    end: int
+    entries: list["Entry"] = field(default_factory=list)
+    is_root: bool = False
+
+    def named(self, name: str) -> list["Entry"]:
+        """The entries of a field, in order."""
+        return [entry for entry in self.entries if entry.name == name]
+
+
+@dataclass
+class Entry:
+    """A field as written: text[start:end] with its separator; `name: [a, b]` has several values."""
+
+    name: str
+    start: int
+    end: int
+    values: list["Scalar | Message"]
+    is_list: bool
+
+
+def tokenize(text: str) -> list[Token]:
+    """The tokens of a text, without blanks and comments; never fails."""
+    matches = _TOKEN.finditer(text)
+    return [Token(m.lastgroup, m.group(), m.start(), m.end()) for m in matches if m.lastgroup != "blank"]
+
+
+def read_tree(text: str) -> Message:
+    """The tree of a text that text_format accepts; anything else raises ValueError."""
+    return _Reader(text).root()
+
+
+def line_of(text: str, offset: int) -> int:
+    """The line (from 1) that holds an offset."""
+    return text.count("\n", 0, offset) + 1
+
+
+def column_of(text: str, offset: int) -> int:
+    """The column (from 1) of an offset."""
+    return offset - text.rfind("\n", 0, offset)
+
+
+def offset_of(text: str, line: int, column: int) -> int:
+    """The offset of a line and column."""
+    start = 0
+    for _ in range(line - 1):
+        start = text.find("\n", start) + 1
+    return min(start + column - 1, len(text))
+
+
+class _Reader:
+    def __init__(self, text: str):
+        self._text = text
+        self._tokens = [*tokenize(text), Token("end", "", len(text), len(text))]
+        self._at = 0
+
+    @property
+    def _token(self) -> Token:
+        return self._tokens[self._at]
+
+    def _take(self) -> Token:
+        self._at += 1
+        return self._tokens[self._at - 1]
+
+    def _take_if(self, *symbols: str) -> Token | None:
+        return self._take() if self._token.kind == "symbol" and self._token.text in symbols else None
+
+    def root(self) -> Message:
+        message = Message(0, len(self._text), is_root=True)
+        while self._token.kind != "end":
+            message.entries.append(self._entry())
+        return message
+
+    def _message(self) -> Message:
+        opening = self._take()
+        message = Message(opening.start, opening.end)
+        while not (closing := self._take_if(OPENING[opening.text])):
+            message.entries.append(self._entry())
+        message.end = closing.end
+        return message
+
+    def _entry(self) -> Entry:
+        start = self._token.start
+        name = self._name()
+        self._take_if(":")
+        is_list = bool(self._take_if("["))
+        values = self._list() if is_list else [self._value()]
+        self._take_if(",", ";")
+        return Entry(name, start, self._tokens[self._at - 1].end, values, is_list)
+
+    def _name(self) -> str:
+        if not self._take_if("["):
+            if self._token.kind not in ("name", "number"):
+                raise ValueError(f"Expected a field name at line {line_of(self._text, self._token.start)}.")
+            return self._take().text
+        parts = ["["]
+        while not self._take_if("]"):
+            parts.append(self._value_token().text)
+        return "".join([*parts, "]"])
+
+    def _list(self) -> list[Scalar | Message]:
+        values = []
+        while not self._take_if("]"):
+            values.append(self._value())
+            self._take_if(",")
+        return values
+
+    def _value(self) -> Scalar | Message:
+        if self._token.text in OPENING:
+            return self._message()
+        first = last = self._value_token()
+        while first.kind == "string" and self._token.kind == "string":
+            last = self._take()
+        return Scalar(first.start, last.end)
+
+    def _value_token(self) -> Token:
+        if self._token.kind == "end":
+            raise ValueError("The text ends inside a message.")
+        return self._take()

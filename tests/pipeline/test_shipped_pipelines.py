@@ -1,0 +1,84 @@
+"""The shipped configs: what they mean, and that nothing of this machine is in them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from odtk import pipeline, shipped
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+SEED = Path(__file__).parents[2] / "../shared/reference/seed_pipeline.config"
+PATHS = re.compile(r"label_map_path|input_path\[\d\]|fine_tune_checkpoint$")
+
+
+def values_of(name_or_path, but_for: str = "(?!)") -> dict:
+    """Every value that is set; those whose path matches `but_for` as None."""
+    values = dict(pipeline.walk(pipeline.read(name_or_path)))
+    return {path: None if PATHS.search(path) or re.search(but_for, path) else value for path, value in values.items()}
+
+
+@pytest.mark.parametrize("depth", [50, 101, 152])
+@pytest.mark.skipif(not SEED.is_file(), reason="the seed config is not on this machine")
+def test_the_pets_configs_have_the_walk_throughs_values(depth):
+    name = f"ssd_resnet{depth}_v1_fpn_640x640_pets"
+    extractor = "model.ssd.feature_extractor.type"
+    assert values_of(name, extractor) == values_of(SEED, extractor)
+    assert pipeline.get_field(pipeline.read(name), extractor) == f"ssd_resnet{depth}_v1_fpn_keras"
+
+
+def test_the_pets_config_is_the_goldens_at_another_size():
+    """The golden's training options were made short for its 5 steps; its model is the pets config's."""
+    but_for = r"fixed_shape_resizer|^train_config|num_epochs"
+    ours, golden = (
+        values_of(path, but_for) for path in ("ssd_resnet50_v1_fpn_640x640_pets", GOLDEN / "ssd_resnet50_320.config")
+    )
+    assert {k: v for k, v in ours.items() if k.startswith("model.")} == {
+        k: v for k, v in golden.items() if k.startswith("model.")
+    }
+
+
+def test_the_siblings_differ_in_their_depth_only():
+    texts = {
+        re.sub(r"(resnet|ResNet-)(50|101|152)", "DEPTH", pipeline.read_text(f"ssd_resnet{depth}_v1_fpn_640x640_pets"))
+        for depth in (50, 101, 152)
+    }
+    assert len(texts) == 1
+
+
+def test_the_demo_is_small_and_starts_from_scratch():
+    demo = pipeline.read("ssd_resnet50_v1_fpn_demo")
+    cosine = "train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate"
+    head = "model.ssd.box_predictor.weight_shared_convolutional_box_predictor"
+    expected = {
+        "model.ssd.num_classes": 4,
+        "model.ssd.image_resizer.fixed_shape_resizer.height": 160,
+        "model.ssd.image_resizer.fixed_shape_resizer.width": 160,
+        "model.ssd.feature_extractor.depth_multiplier": 0.25,
+        "model.ssd.feature_extractor.min_depth": 16,
+        "model.ssd.feature_extractor.conv_hyperparams.batch_norm.decay": 0.9,
+        f"{head}.conv_hyperparams.batch_norm.decay": 0.9,
+        f"{head}.depth": 64,
+        f"{head}.num_layers_before_predictor": 2,
+        f"{head}.class_prediction_bias_init": -3,
+        "model.ssd.post_processing.batch_non_max_suppression.max_total_detections": 100,
+        "train_config.batch_size": 8,
+        "train_config.num_steps": 600,
+        "train_config.gradient_clipping_by_norm": 10,
+        f"{cosine}.learning_rate_base": 0.02,
+        f"{cosine}.total_steps": 600,
+        "train_config.optimizer.momentum_optimizer.momentum_optimizer_value": 0.9,
+    }
+    assert {path: pipeline.get_field(demo, path) for path in expected} == pytest.approx(expected)
+    assert pipeline.get_field(demo, f"{cosine}.warmup_steps") <= 60
+    assert not pipeline.is_set(demo, "train_config.fine_tune_checkpoint")
+    assert [option.WhichOneof("preprocessing_step") for option in demo.train_config.data_augmentation_options] == [
+        "random_horizontal_flip"
+    ]
+
+
+@pytest.mark.parametrize("name", shipped.shipped_files("pipelines", ".config"))
+def test_every_path_is_a_placeholder_as_in_tfods_samples(name):
+    paths = {path: value for path, value in pipeline.walk(pipeline.read(name)) if PATHS.search(path)}
+    assert len(paths) >= 4
+    assert all(value.startswith("PATH_TO_BE_CONFIGURED/") for value in paths.values())
