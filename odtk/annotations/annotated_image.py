@@ -1,0 +1,64 @@
+"""What every annotation format is read into: an image, its objects, and what was odd about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from odtk.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class AnnotatedObject:
+    """One object: class (1-based id of the label map, and its name), box, TFOD's three attributes, maybe a mask."""
+
+    box: tuple[float, float, float, float]  # yxyx, normalised
+    class_id: int
+    class_name: str
+    difficult: bool = False
+    truncated: int = 0
+    pose: str = "Unspecified"
+    mask: np.ndarray | None = field(default=None, compare=False)  # uint8 [height, width], 1 on the object
+
+
+@dataclass(frozen=True)
+class AnnotatedImage:
+    """An image file's bytes and name, the size that its boxes are normalised by (pixels), and its objects."""
+
+    encoded: bytes
+    filename: str
+    height: int
+    width: int
+    objects: tuple[AnnotatedObject, ...] = ()
+    source_id: str = ""  # the file name, where none is given
+    format: str = "jpeg"
+
+    def __post_init__(self):
+        object.__setattr__(self, "source_id", self.source_id or self.filename)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something said of one file (and line) of a data set; `kind` is what a report counts by."""
+
+    file: str
+    line: int | None
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.text}" if self.line else f"{self.file}: {self.text}"
+
+
+class UnusableImage(DataError):
+    """An image that cannot become a record, and why.
+
+    `is_bad` is false where the image is sound and only a rule leaves it out, so that it does not count as bad data.
+    """
+
+    def __init__(self, file: object, line: int | None, kind: str, text: str, is_bad: bool = True):
+        self.problem, self.is_bad = Problem(str(file), line, kind, text), is_bad
+        super().__init__(str(self.problem))

@@ -1,0 +1,235 @@
+"""The Oxford-IIIT Pet layout: images, xml of the faces, trimaps of the bodies; the class is in the file name.
+
+What is read, and how, is TFOD's create_pet_tf_record; what is odd on the way is reported instead of passed over.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from odtk.annotations import image_files, voc_xml
+from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject, Problem, UnusableImage
+from odtk.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from odtk.label_map import LabelMap
+
+LAYOUT = (
+    "images/*.jpg, annotations/trainval.txt, annotations/xmls/*.xml and, for full bodies, annotations/trimaps/*.png"
+)
+
+_CLASS_IN_FILENAME = re.compile(r"([A-Za-z_]+)(_[0-9]+\.jpg)", re.IGNORECASE)
+_BACKGROUND = 2  # in a trimap; 1 is the pet, 3 its uncertain outline
+_BAD_TRIMAP = "trimap cannot be read"
+
+
+@dataclass(frozen=True)
+class PetImage:
+    """A listed image that can be used: what is written, what was mended to write it, and what was odd."""
+
+    image: AnnotatedImage
+    image_path: Path
+    repaired: str | None  # what was done to the image file
+    problems: tuple[Problem, ...]
+    dropped_objects: int
+
+
+def check_layout(folder: Path, full_body: bool = False) -> None:
+    """Raises DataError, saying what is expected where, if `folder` has not the parts of the Pet layout."""
+    needed = ["images", "annotations/trainval.txt", "annotations/xmls"] + ["annotations/trimaps"] * full_body
+    missing = [part for part in needed if not (folder / part).exists()]
+    if missing:
+        raise DataError(
+            f"{folder} is not in the Oxford-IIIT Pet layout: {' and '.join(missing)} missing. DATA_DIR is the folder "
+            f"that holds {LAYOUT} (unpack images.tar.gz and annotations.tar.gz side by side)."
+        )
+
+
+def read_names(folder: Path) -> list[str]:
+    """The first column of annotations/trainval.txt. A blank line is an empty name: TFOD's split counts it too."""
+    path = folder / "annotations" / "trainval.txt"
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}. It lists one image name per line, without .jpg.") from error
+    names = [(line.split() or [""])[0] for line in lines]
+    if not any(names):
+        raise DataError(f"{path} lists no image. It lists one image name per line, without .jpg.")
+    return names
+
+
+def class_of(filename: str) -> str | None:
+    """The class that a file name begins with (`Egyptian_Mau_12.jpg`: Egyptian_Mau), None where there is none."""
+    match = _CLASS_IN_FILENAME.match(filename)
+    return match.group(1) if match else None
+
+
+def read(folder: Path, name: str, label_map: LabelMap, full_body: bool = False, strict_tfod: bool = False) -> PetImage:
+    """Reads what belongs to one name of trainval.txt, decoding its image in full.
+
+    Boxes are those of the xml (faces) or, with `full_body`, that of the trimap, which then gives the masks too.
+    `strict_tfod` leaves out what TFOD leaves out, keeps its bytes, and keeps objects with empty or inverted boxes.
+    Raises UnusableImage where there is nothing to write.
+    """
+    xml_path = folder / "annotations" / "xmls" / f"{name}.xml"
+    annotation = _read_xml(xml_path)
+    class_name, class_id = _class(xml_path, annotation, label_map)
+    image_path = folder / "images" / annotation.filename
+    encoded = _read_bytes(image_path, xml_path, annotation)
+    decoded = _decode(image_path, encoded, strict_tfod)
+    problems = [
+        *_filename_problems(xml_path, annotation, name),
+        *_size_problems(xml_path, annotation, decoded),
+        *_box_problems(xml_path, annotation, dropped=not (strict_tfod or full_body)),
+    ]
+    objects = [_object(annotation, entry, class_name, class_id) for entry in annotation.objects]
+    if full_body:
+        trimap_path = folder / "annotations" / "trimaps" / f"{name}.png"
+        foreground = _read_foreground(trimap_path)
+        problems += _trimap_problems(trimap_path, foreground, decoded)
+        objects = [_with_body(entry, annotation, foreground) for entry in objects]
+        if strict_tfod and objects and not foreground.any():
+            raise UnusableImage(trimap_path, None, "empty trimap, as in TFOD", "it marks no pet.", is_bad=False)
+    kept = objects if strict_tfod else [entry for entry in objects if not _is_void(entry.box)]
+    return PetImage(
+        image=AnnotatedImage(
+            decoded.repaired or encoded, annotation.filename, annotation.height, annotation.width, tuple(kept)
+        ),
+        repaired=f"{decoded.kind} made an RGB JPEG" if decoded.repaired else None,
+        image_path=image_path,
+        problems=tuple(problems),
+        dropped_objects=len(objects) - len(kept),
+    )
+
+
+def _read_xml(path: Path) -> voc_xml.VocAnnotation:
+    annotation = voc_xml.read(path)
+    if Path(annotation.filename).name != annotation.filename:
+        text = f"<filename> is {annotation.filename!r}, not the bare name of a file."
+        raise UnusableImage(path, annotation.filename_line, "xml cannot be read", text)
+    return annotation
+
+
+def _class(path: Path, annotation: voc_xml.VocAnnotation, label_map: LabelMap) -> tuple[str, int]:
+    name = class_of(annotation.filename)
+    if name is None:
+        text = f"the file name {annotation.filename!r} is not CLASS_NUMBER.jpg, which gives the class."
+        raise UnusableImage(path, annotation.filename_line, "no class in the file name", text)
+    class_id = label_map.id_of(name)
+    if class_id is None:
+        text = f"the file name {annotation.filename!r} names the class {name}, not in the label map."
+        raise UnusableImage(path, annotation.filename_line, "class not in the label map", text)
+    return name, class_id
+
+
+def _read_bytes(path: Path, xml_path: Path, annotation: voc_xml.VocAnnotation) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        text = f"its image {path} cannot be opened: {error.strerror}."
+        raise UnusableImage(xml_path, annotation.filename_line, "no image", text) from error
+
+
+def _decode(path: Path, encoded: bytes, strict_tfod: bool) -> image_files.DecodedFile:
+    decoded = image_files.decode(encoded, path, repair=not strict_tfod)
+    if strict_tfod and not decoded.kind.endswith("JPEG"):
+        raise UnusableImage(path, None, "not a JPEG, as in TFOD", f"the image is a {decoded.kind}.", is_bad=False)
+    return decoded
+
+
+def _object(
+    annotation: voc_xml.VocAnnotation, entry: voc_xml.VocObject, class_name: str, class_id: int
+) -> AnnotatedObject:
+    box = _normalise(entry.box, annotation)
+    return AnnotatedObject(box, class_id, class_name, entry.difficult, entry.truncated, entry.pose)
+
+
+def _with_body(entry: AnnotatedObject, annotation: voc_xml.VocAnnotation, foreground: np.ndarray) -> AnnotatedObject:
+    box = _normalise(_bounds(foreground), annotation)
+    return dataclasses.replace(entry, box=box, mask=foreground.astype("uint8"))
+
+
+def _normalise(yxyx: tuple[float, ...], annotation: voc_xml.VocAnnotation) -> tuple[float, float, float, float]:
+    ymin, xmin, ymax, xmax = yxyx
+    return ymin / annotation.height, xmin / annotation.width, ymax / annotation.height, xmax / annotation.width
+
+
+def _bounds(foreground: np.ndarray) -> tuple[float, float, float, float]:
+    """First and last row and column with a pixel of the pet, as yxyx; zeros where there is none."""
+    if not foreground.any():
+        return 0.0, 0.0, 0.0, 0.0
+    rows, columns = foreground.any(axis=1).nonzero()[0], foreground.any(axis=0).nonzero()[0]
+    return float(rows[0]), float(columns[0]), float(rows[-1]), float(columns[-1])
+
+
+def _is_void(box: tuple[float, ...]) -> bool:
+    ymin, xmin, ymax, xmax = box
+    return not (ymin < ymax and xmin < xmax)  # a NaN compares as void too
+
+
+def _read_foreground(path: Path) -> np.ndarray:
+    import numpy as np
+    from PIL import Image
+
+    try:
+        image = Image.open(io.BytesIO(path.read_bytes()))
+        trimap = np.asarray(image)
+    except FileNotFoundError as error:
+        raise UnusableImage(path, None, "no trimap", "the trimap is missing.") from error
+    except Exception as error:  # on damaged files Pillow raises nearly everything, struct.error included
+        raise UnusableImage(path, None, _BAD_TRIMAP, f"the trimap cannot be decoded: {error}.") from error
+    if image.format != "PNG" or trimap.ndim != 2:
+        text = f"the trimap is a {image.format} of mode {image.mode}; a PNG of 1, 2 and 3 is expected."
+        raise UnusableImage(path, None, _BAD_TRIMAP, text)
+    return trimap != _BACKGROUND
+
+
+def _filename_problems(path: Path, annotation: voc_xml.VocAnnotation, name: str) -> Iterator[Problem]:
+    if annotation.filename != f"{name}.jpg":
+        text = f"<filename> is {annotation.filename}, not {name}.jpg; that image is used."
+        yield Problem(str(path), annotation.filename_line, "filename is not the xml's own", text)
+
+
+def _size_problems(
+    path: Path, annotation: voc_xml.VocAnnotation, decoded: image_files.DecodedFile
+) -> Iterator[Problem]:
+    stated, actual = (annotation.width, annotation.height), (decoded.width, decoded.height)
+    if stated != actual:
+        text = "<size> is {}x{}, the image is {}x{}; boxes are normalised by <size>.".format(*stated, *actual)
+        yield Problem(str(path), annotation.size_line, "size disagrees with the image", text)
+
+
+def _box_problems(path: Path, annotation: voc_xml.VocAnnotation, dropped: bool) -> Iterator[Problem]:
+    for entry in annotation.objects:
+        ymin, xmin, ymax, xmax = entry.box
+        void = _is_void(entry.box)
+        if ymin > ymax or xmin > xmax:
+            kind = "inverted box"
+        elif void:
+            kind = "empty box"
+        elif ymin < 0 or xmin < 0 or ymax > annotation.height or xmax > annotation.width:
+            kind = "box outside the image"
+        else:
+            continue
+        text = f"{kind}: xmin {xmin:g}, ymin {ymin:g}, xmax {xmax:g}, ymax {ymax:g} in {{}}x{{}}"
+        text = text.format(annotation.width, annotation.height) + "; the object is dropped" * (dropped and void)
+        yield Problem(str(path), entry.line, kind, f"{text}.")
+
+
+def _trimap_problems(path: Path, foreground: np.ndarray, decoded: image_files.DecodedFile) -> Iterator[Problem]:
+    height, width = foreground.shape
+    if (width, height) != (decoded.width, decoded.height):
+        text = f"the trimap is {width}x{height}, the image is {decoded.width}x{decoded.height}."
+        yield Problem(str(path), None, "trimap's size disagrees with the image", text)
+    if _is_void(_bounds(foreground)):
+        yield Problem(
+            str(path), None, "empty box", "the trimap marks no pet, or a line of it, so that its box is empty."
+        )

@@ -1,0 +1,109 @@
+"""One Pascal VOC annotation file, each datum with the line it stands on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lxml import etree
+
+from odtk.annotations.annotated_image import UnusableImage
+
+_KINDS = {int: "whole number", float: "number"}
+
+
+@dataclass(frozen=True)
+class VocObject:
+    """One `<object>`: its box in pixels as `[ymin, xmin, ymax, xmax]`, as written, and the line of `<bndbox>`."""
+
+    name: str
+    box: tuple[float, float, float, float]  # yxyx, pixels
+    line: int
+    pose: str
+    truncated: int
+    difficult: bool
+
+
+@dataclass(frozen=True)
+class VocAnnotation:
+    """What one file says of one image; sizes in pixels."""
+
+    filename: str
+    filename_line: int
+    width: int
+    height: int
+    size_line: int
+    objects: tuple[VocObject, ...]
+
+
+def read(path: Path) -> VocAnnotation:
+    """Reads a VOC xml. Entities are not expanded and nothing is fetched.
+
+    Raises UnusableImage, naming file and line, where there is no file, it is not well-formed, or a needed element is
+    missing or no number.
+    """
+    # A parser is not for sharing between threads, and making one is cheap.
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(path.read_bytes(), parser)
+    except OSError as error:
+        raise UnusableImage(path, None, "no xml", f"the xml cannot be opened: {error.strerror}.") from error
+    except etree.XMLSyntaxError as error:
+        raise _unreadable(path, error.lineno, f"the xml is not well-formed: {error.msg}.") from error
+    filename, size = _child(path, root, "filename"), _child(path, root, "size")
+    return VocAnnotation(
+        filename=_text(path, filename),
+        filename_line=filename.sourceline,
+        width=_pixels(path, _child(path, size, "width")),
+        height=_pixels(path, _child(path, size, "height")),
+        size_line=size.sourceline,
+        objects=tuple(_object(path, element) for element in root.findall("object")),
+    )
+
+
+def _unreadable(path: Path, line: int | None, text: str) -> UnusableImage:
+    return UnusableImage(path, line, "xml cannot be read", text)
+
+
+def _object(path: Path, element) -> VocObject:
+    box = _child(path, element, "bndbox")
+    return VocObject(
+        name=element.findtext("name", "").strip(),
+        box=tuple(_number(path, _child(path, box, side), float) for side in ("ymin", "xmin", "ymax", "xmax")),
+        line=box.sourceline,
+        pose=_optional(path, element, "pose", str, "Unspecified"),
+        truncated=_optional(path, element, "truncated", int, 0),
+        difficult=bool(_optional(path, element, "difficult", int, 0)),
+    )
+
+
+def _child(path: Path, element, tag: str):
+    child = element.find(tag)
+    if child is None:
+        raise _unreadable(path, element.sourceline, f"<{element.tag}> has no <{tag}>, which every annotation needs.")
+    return child
+
+
+def _text(path: Path, element) -> str:
+    text = (element.text or "").strip()
+    if not text:
+        raise _unreadable(path, element.sourceline, f"<{element.tag}> is empty.")
+    return text
+
+
+def _optional(path: Path, element, tag: str, kind: type, default):
+    child = element.find(tag)
+    return default if child is None else _text(path, child) if kind is str else _number(path, child, kind)
+
+
+def _number(path: Path, element, kind: type):
+    text = _text(path, element)
+    try:
+        return kind(text)
+    except ValueError:
+        raise _unreadable(path, element.sourceline, f"<{element.tag}> is {text!r}, not a {_KINDS[kind]}.") from None
+
+
+def _pixels(path: Path, element) -> int:
+    value = _number(path, element, int)
+    if value <= 0:
+        raise _unreadable(path, element.sourceline, f"<{element.tag}> is {value}; an image side is at least 1 pixel.")
+    return value

@@ -1,0 +1,1 @@
+"""What each command does, minus parsing: paths and numbers in, named files out."""
