@@ -1,0 +1,1 @@
+"""Detectors: networks with anchors, losses and post-processing, built from a config."""

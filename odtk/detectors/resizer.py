@@ -1,0 +1,111 @@
+"""An ImageResizer message to the function that brings images to the detector's size."""
+
+from collections.abc import Callable
+
+from odtk import images
+from odtk.errors import ConfigError
+from odtk.protos import image_resizer_pb2
+
+_METHODS = {
+    image_resizer_pb2.BILINEAR: "bilinear",
+    image_resizer_pb2.NEAREST_NEIGHBOR: "nearest",
+    image_resizer_pb2.BICUBIC: "bicubic",
+    image_resizer_pb2.AREA: "area",
+}
+
+
+def build_resizer(message: image_resizer_pb2.ImageResizer, zero: tuple[float, ...] = (0.0, 0.0, 0.0)) -> Callable:
+    """The function image [h, w, 3] (uint8 or float32) -> (float32 image, true_image_shape int32 [3]).
+
+    true_image_shape is the part of the result that shows the image; the rest, bottom and right, is padding. TFOD pads
+    after the detector's preprocessing, odtk before it: `zero` is the colour that preprocessing turns into 0.
+    Raises ConfigError where no resizer is set or its numbers cannot be used.
+    """
+    kind = message.WhichOneof("image_resizer_oneof")
+    if kind is None:
+        raise ConfigError(
+            "image_resizer is empty: no size for the detector's input; "
+            "add, say, image_resizer { fixed_shape_resizer { height: 640 width: 640 } }."
+        )
+    resizer = getattr(message, kind)
+    _check(kind, resizer)
+    return _BUILDERS[kind](resizer, zero)
+
+
+def output_size(message: image_resizer_pb2.ImageResizer) -> tuple[int, int] | None:
+    """(height, width) of every resized image, padding included, or None where it depends on the image."""
+    kind = message.WhichOneof("image_resizer_oneof")
+    if kind == "fixed_shape_resizer":
+        return message.fixed_shape_resizer.height, message.fixed_shape_resizer.width
+    if kind == "keep_aspect_ratio_resizer" and message.keep_aspect_ratio_resizer.pad_to_max_dimension:
+        side = message.keep_aspect_ratio_resizer.max_dimension
+        return side, side
+    return None
+
+
+def _check(kind: str, resizer) -> None:
+    if getattr(resizer, "convert_to_grayscale", False):
+        raise ConfigError(
+            f"image_resizer.{kind}.convert_to_grayscale is true, but odtk's detectors take RGB images; remove it."
+        )
+    for field in ("height", "width", "min_dimension", "max_dimension", "size_threshold", "multiple"):
+        if getattr(resizer, field, 1) < 1:
+            raise ConfigError(f"image_resizer.{kind}.{field} is {getattr(resizer, field)}; it must be at least 1.")
+    if kind == "keep_aspect_ratio_resizer":
+        _check_keep_aspect_ratio(resizer)
+    if kind == "conditional_shape_resizer" and not resizer.condition:
+        raise ConfigError("image_resizer.conditional_shape_resizer.condition is INVALID; use GREATER or SMALLER.")
+
+
+def _check_keep_aspect_ratio(resizer) -> None:
+    if resizer.min_dimension > resizer.max_dimension:
+        raise ConfigError(
+            f"image_resizer.keep_aspect_ratio_resizer has min_dimension {resizer.min_dimension} above "
+            f"max_dimension {resizer.max_dimension}; the minimum is the short side's length, so lower it."
+        )
+    if len(resizer.per_channel_pad_value) not in (0, 3):
+        raise ConfigError(
+            "image_resizer.keep_aspect_ratio_resizer.per_channel_pad_value has "
+            f"{len(resizer.per_channel_pad_value)} values; give three (red, green, blue) or none (0, 0, 0)."
+        )
+
+
+def _build_fixed_shape(resizer, zero) -> Callable:
+    height, width, method = resizer.height, resizer.width, _METHODS[resizer.resize_method]
+    return lambda image: images.resize_to_fixed(image, height, width, method)
+
+
+def _build_keep_aspect_ratio(resizer, zero) -> Callable:
+    options = {
+        "min_dimension": resizer.min_dimension,
+        "max_dimension": resizer.max_dimension,
+        "method": _METHODS[resizer.resize_method],
+        "pad_to_max_dimension": resizer.pad_to_max_dimension,
+        "pad_value": tuple(a + b for a, b in zip(resizer.per_channel_pad_value or (0.0, 0.0, 0.0), zero, strict=True)),
+    }
+    return lambda image: images.resize_keeping_aspect_ratio(image, **options)
+
+
+def _build_identity(resizer, zero) -> Callable:
+    return images.keep_size
+
+
+def _build_conditional_shape(resizer, zero) -> Callable:
+    limit, method = resizer.size_threshold, _METHODS[resizer.resize_method]
+    if resizer.condition == image_resizer_pb2.ConditionalShapeResizer.GREATER:
+        return lambda image: images.resize_long_side_down(image, limit, method)
+    return lambda image: images.resize_short_side_up(image, limit, method)
+
+
+def _build_pad_to_multiple(resizer, zero) -> Callable:
+    multiple = resizer.multiple
+    return lambda image: images.pad_to_multiple(image, multiple, zero)
+
+
+_BUILDERS = {
+    "fixed_shape_resizer": _build_fixed_shape,
+    "keep_aspect_ratio_resizer": _build_keep_aspect_ratio,
+    "identity_resizer": _build_identity,
+    "conditional_shape_resizer": _build_conditional_shape,
+    "pad_to_multiple_resizer": _build_pad_to_multiple,
+}

@@ -1,0 +1,127 @@
+"""Encoded bytes to pixels, and pixels to the sizes that detectors take, sampled on TFOD's grid.
+
+TFOD resizes with TensorFlow 1's sampling: output pixel i reads input position i * in / out, without the half-pixel
+offset of today's `tf.image.resize`. The two differ by up to a pixel's width, which a trained detector notices, so every
+function here states which grid it uses. An image is `[height, width, channels]`; pixel values keep their range.
+"""
+
+import tensorflow as tf
+
+METHODS = ("bilinear", "nearest", "bicubic", "area")
+
+
+def decode(encoded) -> tf.Tensor:
+    """JPEG, PNG, GIF (first frame) or BMP bytes (string scalar) to RGB uint8 [height, width, 3].
+
+    Grey and CMYK images become RGB, an alpha channel is dropped. Raises tf.errors.InvalidArgumentError where the bytes
+    are no such image.
+    """
+    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    return tf.ensure_shape(image, [None, None, 3])
+
+
+def resize(image, size, method: str = "bilinear", align_corners: bool = False) -> tf.Tensor:
+    """Resizes [height, width, channels] of any number type to float32 [*size, channels] on TensorFlow 1's grid.
+
+    `size` is (height, width), ints or an int32 [2] tensor; `method` one of METHODS. `align_corners` maps the corner
+    pixels' centres onto each other instead ((in - 1) / (out - 1)); "area" has no such mode.
+    """
+    size = tf.convert_to_tensor(size, tf.int32)
+    # The kernels take uint8 too, with the same result, but bilinear is twice as quick on floats.
+    images = tf.expand_dims(tf.cast(image, tf.float32), 0)
+    if method == "area":
+        resized = tf.raw_ops.ResizeArea(images=images, size=size)
+    else:
+        operation = {
+            "bilinear": tf.raw_ops.ResizeBilinear,
+            "nearest": tf.raw_ops.ResizeNearestNeighbor,
+            "bicubic": tf.raw_ops.ResizeBicubic,
+        }[method]
+        resized = operation(images=images, size=size, align_corners=align_corners, half_pixel_centers=False)
+    return resized[0]
+
+
+def keep_size(image) -> tuple[tf.Tensor, tf.Tensor]:
+    """The image as float32 and its shape, int32 [3] (`identity_resizer`)."""
+    return tf.cast(image, tf.float32), tf.shape(image)
+
+
+def resize_to_fixed(image, height: int, width: int, method: str = "bilinear") -> tuple[tf.Tensor, tf.Tensor]:
+    """Stretches to exactly [height, width] (`fixed_shape_resizer`): float32 image, true_image_shape int32 [3]."""
+    resized = tf.ensure_shape(resize(image, (height, width), method), [height, width, image.shape[-1]])
+    return resized, tf.shape(resized)
+
+
+def resize_keeping_aspect_ratio(
+    image,
+    min_dimension: int,
+    max_dimension: int,
+    method: str = "bilinear",
+    pad_to_max_dimension: bool = False,
+    pad_value: tuple[float, ...] = (0.0, 0.0, 0.0),
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Scales so that the short side is `min_dimension`, or the long one `max_dimension` where it would be longer.
+
+    With `pad_to_max_dimension` the result is [max_dimension, max_dimension, channels] (a static shape), filled with
+    `pad_value` per channel at the bottom and right. Returns the float32 image and int32 [3], the shape without padding.
+    """
+    resized = resize(image, _size_within(tf.shape(image)[:2], min_dimension, max_dimension), method)
+    resized = tf.ensure_shape(resized, [None, None, image.shape[-1]])
+    true_shape = tf.shape(resized)
+    if pad_to_max_dimension:
+        resized = pad_bottom_right(resized, (max_dimension, max_dimension), pad_value)
+        resized = tf.ensure_shape(resized, [max_dimension, max_dimension, image.shape[-1]])
+    return resized, true_shape
+
+
+def resize_long_side_down(image, max_dimension: int, method: str = "bilinear") -> tuple[tf.Tensor, tf.Tensor]:
+    """Shrinks so that the long side is at most `max_dimension`, on the aligned-corners grid; leaves smaller ones."""
+    long_side = tf.reduce_max(tf.shape(image)[:2])
+    return _resize_by(image, tf.minimum(long_side, max_dimension) / long_side, method)
+
+
+def resize_short_side_up(image, min_dimension: int, method: str = "bilinear") -> tuple[tf.Tensor, tf.Tensor]:
+    """Enlarges so that the short side is at least `min_dimension`, on the aligned-corners grid; leaves larger ones."""
+    short_side = tf.reduce_min(tf.shape(image)[:2])
+    return _resize_by(image, tf.maximum(short_side, min_dimension) / short_side, method)
+
+
+def pad_to_multiple(
+    image, multiple: int, pad_value: tuple[float, ...] = (0.0, 0.0, 0.0)
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Pads with zeros at the bottom and right until both sides divide by `multiple`; float32 image, shape before."""
+    image = tf.cast(image, tf.float32)
+    true_shape = tf.shape(image)
+    return pad_bottom_right(image, -(-true_shape[:2] // multiple) * multiple, pad_value), true_shape
+
+
+def pad_bottom_right(image, size, pad_value: tuple[float, ...] = (0.0, 0.0, 0.0)) -> tf.Tensor:
+    """Pads a float32 image to `size` (height, width), with one value per channel."""
+    return pad_around(image, (0, 0), size, tf.constant(pad_value, image.dtype) if any(pad_value) else None)
+
+
+def pad_around(image, offset, size, colour=None) -> tf.Tensor:
+    """Puts an image at `offset` (y, x) in a canvas of `size` (height, width), filled with `colour` [channels] or 0."""
+    inner = tf.shape(image)[:2]
+    before = tf.convert_to_tensor(offset, tf.int32)
+    after = tf.convert_to_tensor(size, tf.int32) - before - inner
+    margins = tf.concat([tf.stack([before, after], axis=1), [[0, 0]]], axis=0)  # [3, 2]
+    padded = tf.pad(image, margins)
+    if colour is not None:
+        inside = tf.pad(tf.ones(tf.concat([inner, [1]], 0), tf.bool), margins)
+        padded = tf.where(inside, padded, tf.cast(colour, image.dtype))
+    return tf.ensure_shape(padded, [None, None, image.shape[-1]])
+
+
+def _size_within(size, min_dimension: int, max_dimension: int) -> tf.Tensor:
+    sides = tf.cast(size, tf.float32)
+    by_short_side = tf.round(sides * (min_dimension / tf.reduce_min(sides)))
+    by_long_side = tf.round(sides * (max_dimension / tf.reduce_max(sides)))
+    return tf.cast(tf.where(tf.reduce_max(by_short_side) > max_dimension, by_long_side, by_short_side), tf.int32)
+
+
+def _resize_by(image, ratio, method: str) -> tuple[tf.Tensor, tf.Tensor]:
+    size = tf.cast(tf.cast(tf.shape(image)[:2], tf.float32) * tf.cast(ratio, tf.float32), tf.int32)
+    resized = resize(image, size, method, align_corners=method != "area")
+    resized = tf.ensure_shape(resized, [None, None, image.shape[-1]])
+    return resized, tf.shape(resized)

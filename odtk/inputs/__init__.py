@@ -1,0 +1,1 @@
+"""Shards to augmented, resized, padded batches (tf.data)."""

@@ -1,0 +1,137 @@
+"""pipeline.config to the datasets that training and evaluation read."""
+
+import itertools
+import secrets
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from odtk import label_map
+from odtk.errors import ConfigError
+from odtk.inputs import dataset
+from odtk.inputs.augment import build_augmentation
+from odtk.inputs.decode import make_decoder
+from odtk.inputs.faults import first_fault
+
+DEFAULT_MAX_NUMBER_OF_BOXES = 100
+
+
+def build_train_dataset(
+    pipeline_config, resize: Callable, num_classes: int, batch_size: int | None = None, seed: int | None = None
+) -> tf.data.Dataset:
+    """Augmented batches, for ever unless train_input_reader.num_epochs is set; see odtk.inputs.dataset for their form.
+
+    `resize`: image [h, w, 3] to (image, true_image_shape), a detector's. `batch_size`: train_config's where None.
+    With a `seed` the sequence repeats exactly, whatever the number of threads. Raises ConfigError for options that are
+    not implemented, DataError for record files that are not there.
+    """
+    config, reader = pipeline_config.train_config, pipeline_config.train_input_reader
+    augment = build_augmentation(config.data_augmentation_options)
+    drawn = secrets.randbits(31) if seed is None else seed
+    files = dataset.find_files(_input_paths(reader, "train_input_reader"))
+    examples = dataset.prepare(
+        _build_training_records(reader, files, drawn),
+        decode=_build_decoder(reader, num_classes),
+        augment=augment,
+        resize=resize,
+        max_number_of_boxes=_max_number_of_boxes(reader, config),
+        seed=drawn,
+    )
+    options = {"drop_remainder": reader.drop_remainder, "deterministic": seed is not None}
+    return _batch(examples, "train_config.batch_size", batch_size or config.batch_size, **options)
+
+
+def build_eval_dataset(
+    pipeline_config, resize: Callable, num_classes: int, batch_size: int | None = None, reader_index: int = 0
+) -> tf.data.Dataset:
+    """Every example of an eval_input_reader once, in file order, without augmentation; the last batch may be short.
+
+    `batch_size`: eval_config's where None. Of the reader's options, shuffling and num_epochs are left aside: neither
+    changes a metric. Raises as `build_train_dataset`.
+    """
+    if len(pipeline_config.eval_input_reader) <= reader_index:
+        raise ConfigError(
+            f"The config has no eval_input_reader[{reader_index}]; add one with label_map_path and "
+            "tf_record_input_reader { input_path: ... }."
+        )
+    config, reader = pipeline_config.eval_config, pipeline_config.eval_input_reader[reader_index]
+    files = dataset.find_files(_input_paths(reader, f"eval_input_reader[{reader_index}]"))
+    examples = dataset.prepare(
+        _sample(dataset.read_in_order(_flat(files)), reader),
+        decode=_build_decoder(reader, num_classes),
+        augment=lambda example, seed: example,
+        resize=resize,
+        max_number_of_boxes=_max_number_of_boxes(reader),
+        seed=0,
+    )
+    return _batch(examples, "eval_config.batch_size", batch_size or config.batch_size, drop_remainder=False)
+
+
+def build_fault_finder(reader, num_classes: int) -> Callable:
+    """For `odtk.inputs.faults.naming_the_record`: looks for the first bad record of an InputReader's files."""
+
+    def find_fault():
+        files = dataset.find_files(_input_paths(reader, "tf_record_input_reader"))
+        return first_fault(_flat(files), _build_decoder(reader, num_classes))
+
+    return find_fault
+
+
+def _build_training_records(reader, files: list[list[str]], seed: int) -> tf.data.Dataset:
+    options = {
+        "shuffle": reader.shuffle,
+        "filenames_shuffle_buffer_size": max(reader.filenames_shuffle_buffer_size, 1),
+        "shuffle_buffer_size": max(reader.shuffle_buffer_size, 1),
+        "num_readers": max(reader.num_readers, 1),
+        "read_block_length": max(reader.read_block_length, 1),
+        "num_epochs": reader.num_epochs or None,
+        "seed": seed,
+    }
+    weights = list(reader.sample_from_datasets_weights)
+    if not weights:
+        return _sample(dataset.read_interleaved(_flat(files), **options), reader)
+    if len(weights) != len(files):
+        raise ConfigError(
+            f"sample_from_datasets_weights has {len(weights)} values for {len(files)} input_path; give one for each."
+        )
+    streams = [dataset.read_interleaved(group, **options) for group in files]
+    return _sample(tf.data.Dataset.sample_from_datasets(streams, weights, seed=seed), reader)
+
+
+def _sample(records: tf.data.Dataset, reader) -> tf.data.Dataset:
+    return records.shard(reader.sample_1_of_n_examples, 0) if reader.sample_1_of_n_examples > 1 else records
+
+
+def _build_decoder(reader, num_classes: int) -> Callable:
+    labels = label_map.read(reader.label_map_path) if reader.label_map_path else None
+    return make_decoder(labels, num_classes)
+
+
+def _flat(files: list[list[str]]) -> list[str]:
+    return list(itertools.chain.from_iterable(files))
+
+
+def _input_paths(reader, name: str) -> list[str]:
+    paths = list(reader.tf_record_input_reader.input_path)
+    if not paths:
+        raise ConfigError(f"{name}.tf_record_input_reader has no input_path; give the path or glob of record files.")
+    return paths
+
+
+def _max_number_of_boxes(reader, train_config=None) -> int:
+    # TFOD 2 moved the field from train_config to the reader; the reader's own word counts first.
+    for message in (reader, train_config):
+        if message is not None and message.HasField("max_number_of_boxes"):
+            return message.max_number_of_boxes
+    return DEFAULT_MAX_NUMBER_OF_BOXES
+
+
+def _batch(examples: tf.data.Dataset, field: str, batch_size: int, **options) -> tf.data.Dataset:
+    features, _ = examples.element_spec
+    if batch_size > 1 and not features["image"].shape.is_fully_defined():
+        raise ConfigError(
+            f"{field} is {batch_size}, but model.ssd.image_resizer gives images of several sizes, which cannot share "
+            "a batch. Set the batch size to 1, use fixed_shape_resizer, or set "
+            "keep_aspect_ratio_resizer.pad_to_max_dimension: true."
+        )
+    return dataset.batch(examples, batch_size, **options)

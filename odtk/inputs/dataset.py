@@ -1,0 +1,129 @@
+"""Record files to batches: the tf.data plumbing, with plain numbers.
+
+A batch is a pair of dictionaries. Features: `image` float32 [B, H, W, 3] in 0..255, resized and padded;
+`true_image_shape` int32 [B, 3]; `original_image_size` int32 [B, 2] (height, width); `source_id` string [B].
+Groundtruth: `boxes` float32 [B, N, 4] normalised yxyx in the padded frame, `classes` int32 [B, N] 0-based, `weights`
+float32 [B, N] (0 for padding), `num_boxes` int32 [B], `is_crowd`, `difficult` and `group_of` bool [B, N], `area`
+float32 [B, N] in pixels of the original image (0 where the record gives none).
+"""
+
+import os
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from odtk.errors import DataError
+from odtk.inputs import groundtruth
+from odtk.shards import missing_shards
+
+
+def find_files(patterns: Sequence[str]) -> list[list[str]]:
+    """The record files of each path or glob (`?`, `*`), sorted.
+
+    Raises DataError that names a pattern without files, a shard that a pattern asks for and that is not there
+    (`x-00003-of-00010` among `x-?????-of-00010`), and patterns whose files are all empty.
+    """
+    found = []
+    for pattern in patterns:
+        # A path that exists is itself, whatever brackets are in it.
+        files = [pattern] if tf.io.gfile.exists(pattern) else sorted(tf.io.gfile.glob(pattern))
+        if not files:
+            raise DataError(
+                f"No record file matches {pattern} (in {os.getcwd()}). "
+                "Give the path or glob of existing TFRecord files in input_path; odtk make-tfrecords writes them."
+            )
+        _refuse_missing_shards(pattern, files)
+        found.append(files)
+    if not any(tf.io.gfile.stat(file).length for files in found for file in files):
+        raise DataError(f"All record files of {', '.join(patterns)} are empty. Write them again.")
+    return found
+
+
+def read_in_order(files: Sequence[str]) -> tf.data.Dataset:
+    """Serialised Examples of the files, one after another."""
+    return tf.data.TFRecordDataset(list(files))
+
+
+def read_interleaved(
+    files: Sequence[str],
+    *,
+    shuffle: bool,
+    filenames_shuffle_buffer_size: int,
+    shuffle_buffer_size: int,
+    num_readers: int,
+    read_block_length: int,
+    num_epochs: int | None,
+    seed: int,
+) -> tf.data.Dataset:
+    """Serialised Examples as TFOD's training reader gives them.
+
+    Files in random order, `num_readers` of them open at a time, `read_block_length` records from each in turn, then a
+    shuffle over `shuffle_buffer_size` records; `num_epochs` times, or for ever where None.
+    """
+    names = tf.data.Dataset.from_tensor_slices(list(files))
+    if shuffle:
+        names = names.shuffle(filenames_shuffle_buffer_size, seed=seed)
+    records = names.repeat(num_epochs).interleave(
+        tf.data.TFRecordDataset,
+        cycle_length=min(num_readers, len(files)),
+        block_length=read_block_length,
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    return records.shuffle(shuffle_buffer_size, seed=seed) if shuffle else records
+
+
+def prepare(
+    records: tf.data.Dataset,
+    *,
+    decode: Callable,
+    augment: Callable,
+    resize: Callable,
+    max_number_of_boxes: int,
+    seed: int,
+) -> tf.data.Dataset:
+    """Serialised Examples to single examples of the batches' form (without their first axis), in parallel.
+
+    `decode`: serialised Example to example dictionary; `augment`: (example, seed) to example; `resize`: image to
+    (image, true_image_shape).
+    """
+
+    # Nothing here needs AutoGraph, which would wrap a ConfigError's text in its own.
+    @tf.autograph.experimental.do_not_convert
+    def prepare_one(serialized, index):
+        example = augment(decode(serialized), tf.stack([seed, index]))
+        return _resized(example, resize, max_number_of_boxes)
+
+    indexed = tf.data.Dataset.zip((records, tf.data.Dataset.counter()))
+    return indexed.map(prepare_one, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def batch(examples: tf.data.Dataset, batch_size: int, drop_remainder: bool, deterministic: bool = True):
+    """Batches of prepared examples; `deterministic` False lets a quick one overtake a slow one."""
+    options = tf.data.Options()
+    options.deterministic = deterministic
+    batches = examples.batch(batch_size, drop_remainder=drop_remainder)
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def _resized(example: dict, resize: Callable, max_number_of_boxes: int) -> tuple[dict, dict]:
+    image, true_shape = resize(example["image"])
+    # Relative to the image until here, to the image with its padding from here on.
+    true_size, padded_size = (tf.cast(shape[:2], tf.float32) for shape in (true_shape, tf.shape(image)))
+    boxes = example["boxes"] * tf.tile(true_size / padded_size, [2])
+    features = {
+        "image": image,
+        "true_image_shape": true_shape,
+        "original_image_size": example["original_image_size"],
+        "source_id": example["source_id"],
+    }
+    return features, groundtruth.pad_boxes({**example, "boxes": boxes}, max_number_of_boxes)
+
+
+def _refuse_missing_shards(pattern: str, files: Sequence[str]) -> None:
+    missing = missing_shards(pattern, files)
+    if missing:
+        raise DataError(
+            f"{pattern} matches {len(files)} files, but not the shard {', '.join(missing[:5])}"
+            f"{' and others' if len(missing) > 5 else ''} of the same set. "
+            "Restore the missing shards, or name the files to read one by one in input_path."
+        )

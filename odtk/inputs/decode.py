@@ -1,0 +1,123 @@
+"""Serialised Examples, as TFOD's converters write them, to tensors of image and groundtruth."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from odtk import images
+from odtk.inputs import groundtruth
+from odtk.label_map import LabelMap
+
+UNKNOWN_CLASS = -1
+
+_STRING = tf.io.FixedLenFeature([], tf.string, "")
+
+
+def _list_of(dtype) -> tf.io.FixedLenSequenceFeature:
+    return tf.io.FixedLenSequenceFeature([], dtype, allow_missing=True)
+
+
+# Masks, truncated, view and whatever else a record holds are not parsed: box detectors do not use them.
+_FEATURES = {
+    "image/encoded": _STRING,
+    "image/filename": _STRING,
+    "image/source_id": _STRING,
+    "image/key/sha256": _STRING,
+    "image/object/bbox/ymin": _list_of(tf.float32),
+    "image/object/bbox/xmin": _list_of(tf.float32),
+    "image/object/bbox/ymax": _list_of(tf.float32),
+    "image/object/bbox/xmax": _list_of(tf.float32),
+    "image/object/class/text": _list_of(tf.string),
+    "image/object/class/label": _list_of(tf.int64),
+    "image/object/weight": _list_of(tf.float32),
+    "image/object/is_crowd": _list_of(tf.int64),
+    "image/object/difficult": _list_of(tf.int64),
+    "image/object/group_of": _list_of(tf.int64),
+    "image/object/area": _list_of(tf.float32),
+}
+
+
+def make_decoder(label_map: LabelMap | None, num_classes: int) -> Callable:
+    """The function serialised Example (string scalar) -> example dictionary (see odtk.inputs.groundtruth).
+
+    A box's class comes from `image/object/class/text`, looked up among the label map's names and then its display
+    names; `image/object/class/label` (1-based) counts only where an example has no text, or without label map (TFOD).
+    Boxes with a NaN, with an unknown name, or with a class outside 1..num_classes are dropped; TFOD keeps the last
+    with no class at all, as an object that is nothing.
+    """
+    class_ids = _make_class_lookup(label_map)
+
+    def decode(serialized) -> dict:
+        features = tf.io.parse_single_example(serialized, _FEATURES)
+        image = images.decode(features["image/encoded"])
+        example = {
+            "image": image,
+            "original_image_size": tf.shape(image)[:2],
+            "source_id": _source_id(features, serialized),
+            **_boxes(features, class_ids(features)),
+        }
+        return _drop_unusable(example, num_classes)
+
+    return decode
+
+
+def _boxes(features: dict, class_ids) -> dict:
+    sides = [features[f"image/object/bbox/{side}"] for side in ("ymin", "xmin", "ymax", "xmax")]
+    count = tf.size(sides[0])
+    for side in (*sides[1:], class_ids):
+        tf.debugging.assert_equal(
+            tf.size(side), count, "an Example's image/object lists (ymin, xmin, ymax, xmax, class) differ in length"
+        )
+    return {
+        "boxes": tf.stack(sides, axis=1),
+        "classes": tf.cast(class_ids, tf.int32) - 1,
+        "weights": _one_per_box(features["image/object/weight"], count, 1.0),
+        "is_crowd": tf.cast(_one_per_box(features["image/object/is_crowd"], count, 0), tf.bool),
+        "difficult": tf.cast(_one_per_box(features["image/object/difficult"], count, 0), tf.bool),
+        "group_of": tf.cast(_one_per_box(features["image/object/group_of"], count, 0), tf.bool),
+        "area": _one_per_box(features["image/object/area"], count, 0.0),
+    }
+
+
+def _one_per_box(values, count, default) -> tf.Tensor:
+    """The record's values where it has one for every box, else the default for all of them."""
+    absent = tf.fill([count], tf.constant(default, values.dtype))
+    return tf.cond(tf.size(values) == count, lambda: values, lambda: absent)
+
+
+def _source_id(features: dict, serialized) -> tf.Tensor:
+    # Evaluation counts images by this string, so an Example without any name gets one from its bytes.
+    names = [features["image/source_id"], features["image/filename"], features["image/key/sha256"]]
+    name = tf.as_string(tf.strings.to_hash_bucket_fast(serialized, 2**62))
+    for candidate in reversed(names):
+        name = tf.where(tf.strings.length(candidate) > 0, candidate, name)
+    return name
+
+
+def _drop_unusable(example: dict, num_classes: int) -> dict:
+    numbers = ~tf.reduce_any(tf.math.is_nan(example["boxes"]), axis=1)
+    known = (example["classes"] >= 0) & (example["classes"] < num_classes)
+    return groundtruth.keep(example, numbers & known)
+
+
+def _make_class_lookup(label_map: LabelMap | None) -> Callable:
+    if label_map is None:
+        return lambda features: features["image/object/class/label"]
+    # Names come first: setdefault lets a display name stand only where no name says the same.
+    ids = {item.name: item.id for item in reversed(label_map.items) if item.name}
+    for item in label_map.items:
+        if item.display_name:
+            ids.setdefault(item.display_name, item.id)
+    table = _string_table(ids)
+
+    def look_up(features):
+        text, label = features["image/object/class/text"], features["image/object/class/label"]
+        return tf.cond(tf.size(text) > 0, lambda: table.lookup(text), lambda: label)
+
+    return look_up
+
+
+def _string_table(ids: dict[str, int]) -> tf.lookup.StaticHashTable:
+    keys = tf.constant(list(ids), tf.string, shape=[len(ids)])
+    values = tf.constant(list(ids.values()), tf.int64, shape=[len(ids)])
+    return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), UNKNOWN_CLASS)

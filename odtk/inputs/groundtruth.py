@@ -1,0 +1,55 @@
+"""One example's groundtruth: the per-box tensors of an example dictionary, kept, reframed and padded together.
+
+Inside this package an example is a dictionary: `image` [h, w, 3] (uint8, or float32 once an augmentation needed it,
+0..255), `source_id`, `original_image_size`, and one entry per box for each of BOX_FIELDS. Boxes are normalised yxyx,
+classes 0-based.
+"""
+
+import tensorflow as tf
+
+from odtk.boxes import geometry
+
+BOX_FIELDS = ("boxes", "classes", "weights", "is_crowd", "difficult", "group_of", "area")
+UNIT_WINDOW = (0.0, 0.0, 1.0, 1.0)  # the whole image, normalised yxyx
+
+
+def keep(example: dict, wanted) -> dict:
+    """The example with only the boxes where `wanted` (bool [n]) holds."""
+    indices = tf.where(wanted)[:, 0]
+    return {**example, **{field: tf.gather(example[field], indices) for field in BOX_FIELDS}}
+
+
+def touches(boxes, window) -> tf.Tensor:
+    """Whether each box [n, 4] shares more than an edge with the window [4]: bool [n]."""
+    ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=1)
+    top, left, bottom, right = tf.unstack(window)
+    return (ymin < bottom) & (xmin < right) & (ymax > top) & (xmax > left)
+
+
+def covered(boxes, window, fraction: float) -> tf.Tensor:
+    """Whether at least `fraction` of each box's area lies in the window [4]: bool [n]; never for a box without area."""
+    return (geometry.ioa(window[None], boxes)[0] >= fraction) & (geometry.area(boxes) > 0)
+
+
+def reframe(boxes, window) -> tf.Tensor:
+    """Boxes [n, 4] relative to the window [4] that both are given in, instead of to the whole; not clipped."""
+    window = tf.convert_to_tensor(window, tf.float32)
+    size = window[2:] - window[:2]
+    return (boxes - tf.tile(window[:2], [2])) / tf.tile(size, [2])
+
+
+def clip_to_image(boxes) -> tf.Tensor:
+    """Boxes [n, 4] cut to the unit square."""
+    return tf.clip_by_value(boxes, 0.0, 1.0)
+
+
+def pad_boxes(example: dict, count: int) -> dict:
+    """BOX_FIELDS cut or zero-padded to `count` boxes, and `num_boxes` (int32 scalar), the number that are real."""
+    num_boxes = tf.minimum(tf.shape(example["boxes"])[0], count)
+    padded = {field: _pad(example[field][:count], count - num_boxes, count) for field in BOX_FIELDS}
+    return {**padded, "num_boxes": num_boxes}
+
+
+def _pad(values, missing, count: int) -> tf.Tensor:
+    margins = [[0, missing]] + [[0, 0]] * (values.shape.rank - 1)
+    return tf.ensure_shape(tf.pad(values, margins), [count, *values.shape[1:]])

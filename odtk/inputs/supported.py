@@ -1,0 +1,70 @@
+"""Which augmentation options odtk implements; without TensorFlow, because `odtk configure --check` asks."""
+
+from collections.abc import Sequence
+
+from odtk.errors import ConfigError
+
+# Option of train_config.data_augmentation_options to the module of odtk.inputs that has a function of its name.
+AUGMENTATIONS = {
+    "random_horizontal_flip": "flips",
+    "random_vertical_flip": "flips",
+    "random_rotation90": "flips",
+    "random_crop_image": "crops",
+    "random_crop_to_aspect_ratio": "crops",
+    "ssd_random_crop": "crops",
+    "ssd_random_crop_fixed_aspect_ratio": "crops",
+    "random_pad_image": "canvases",
+    "random_absolute_pad_image": "canvases",
+    "random_crop_pad_image": "canvases",
+    "ssd_random_crop_pad": "canvases",
+    "ssd_random_crop_pad_fixed_aspect_ratio": "canvases",
+    "random_image_scale": "canvases",
+    "random_square_crop_by_scale": "squares",
+    "random_scale_crop_and_pad_to_square": "squares",
+    "random_adjust_brightness": "colours",
+    "random_adjust_contrast": "colours",
+    "random_adjust_hue": "colours",
+    "random_adjust_saturation": "colours",
+    "random_distort_color": "colours",
+    "random_rgb_to_gray": "colours",
+    "random_pixel_value_scale": "colours",
+    "adjust_gamma": "colours",
+    "normalize_image": "colours",
+    "subtract_channel_mean": "colours",
+    "random_patch_gaussian": "patches",
+    "random_black_patches": "patches",
+    "random_jpeg_quality": "patches",
+    "resize_image": "patches",
+    "random_resize_method": "patches",
+    "random_jitter_boxes": "labels",
+    "drop_label_probabilistically": "labels",
+    "remap_labels": "labels",
+}
+
+
+def supported_augmentations() -> frozenset[str]:
+    """Names of the options of train_config.data_augmentation_options that this version implements."""
+    return frozenset(AUGMENTATIONS)
+
+
+def unsupported_augmentations(options: Sequence) -> list[tuple[str, str]]:
+    """(dotted path, reason) of every PreprocessingStep of `options` that cannot be used; nothing is ignored."""
+    findings = []
+    for index, option in enumerate(options):
+        path = f"train_config.data_augmentation_options[{index}]"
+        name = option.WhichOneof("preprocessing_step")
+        if name is None:
+            findings.append((path, "it names no option"))
+        elif name not in AUGMENTATIONS:
+            findings.append((f"{path}.{name}", "this version of odtk does not implement it"))
+        elif name == "random_jitter_boxes" and option.random_jitter_boxes.jitter_mode:
+            findings.append((f"{path}.{name}.jitter_mode", "this version of odtk implements DEFAULT only"))
+    return findings
+
+
+def refuse_unsupported_augmentations(options: Sequence) -> None:
+    """Raises ConfigError that names every option of `options` (PreprocessingStep messages) that cannot be used."""
+    findings = unsupported_augmentations(options)
+    if findings:
+        listed = "; ".join(f"{path}: {reason}" for path, reason in findings)
+        raise ConfigError(f"{listed}. Remove it, or use one of: {', '.join(sorted(AUGMENTATIONS))}.")
