@@ -1,0 +1,57 @@
+"""Box encodings: a box as seen from its anchor, and back. Both directions of each code stand together."""
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from odtk.boxes.geometry import cyxhw_to_yxyx, yxyx_to_cyxhw
+
+# TFOD's: keeps log and division finite for empty boxes.
+EPSILON = 1e-8
+
+
+@dataclass(frozen=True)
+class FasterRcnnCoder:
+    """(ty, tx, th, tw) of Ren et al., "Faster R-CNN", 2015, times scale factors."""
+
+    y_scale: float = 10.0
+    x_scale: float = 10.0
+    height_scale: float = 5.0
+    width_scale: float = 5.0
+
+    def encode(self, boxes, anchors):
+        """Boxes and anchors, yxyx [..., 4] alike or broadcastable, to encodings [..., 4]."""
+        anchor_cy, anchor_cx, anchor_height, anchor_width = yxyx_to_cyxhw(anchors)
+        cy, cx, height, width = yxyx_to_cyxhw(boxes)
+        anchor_height, anchor_width = anchor_height + EPSILON, anchor_width + EPSILON
+        ty = (cy - anchor_cy) / anchor_height * self.y_scale
+        tx = (cx - anchor_cx) / anchor_width * self.x_scale
+        th = tf.math.log((height + EPSILON) / anchor_height) * self.height_scale
+        tw = tf.math.log((width + EPSILON) / anchor_width) * self.width_scale
+        return tf.stack([ty, tx, th, tw], axis=-1)
+
+    def decode(self, encodings, anchors):
+        """Encodings [..., 4] and anchors [..., 4] to boxes yxyx [..., 4]; nothing is clipped."""
+        anchor_cy, anchor_cx, anchor_height, anchor_width = yxyx_to_cyxhw(anchors)
+        ty, tx, th, tw = tf.unstack(encodings, axis=-1)
+        return cyxhw_to_yxyx(
+            ty / self.y_scale * anchor_height + anchor_cy,
+            tx / self.x_scale * anchor_width + anchor_cx,
+            tf.exp(th / self.height_scale) * anchor_height,
+            tf.exp(tw / self.width_scale) * anchor_width,
+        )
+
+
+@dataclass(frozen=True)
+class MeanStddevCoder:
+    """Corner offsets from the anchor, divided by `stddev` (TFOD's `mean_stddev_box_coder`)."""
+
+    stddev: float = 0.01
+
+    def encode(self, boxes, anchors):
+        """Boxes and anchors, yxyx [..., 4], to encodings [..., 4]."""
+        return (boxes - anchors) / self.stddev
+
+    def decode(self, encodings, anchors):
+        """Encodings [..., 4] and anchors [..., 4] to boxes yxyx [..., 4]."""
+        return encodings * self.stddev + anchors

@@ -1,0 +1,194 @@
+"""TensorFlow checkpoints in TFOD's layout: variables found by walking the checkpoint's own object graph.
+
+A variable can be saved under any of its paths, and which one differs between TensorFlow versions; the object graph that
+travels in the checkpoint knows them all.
+"""
+
+import os
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import trackable_object_graph_pb2
+
+from odtk.errors import CheckpointError
+
+_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
+_SLOT = "/.OPTIMIZER_SLOT/"
+
+
+class CheckpointReader:
+    """The variables of one checkpoint, by attribute path from its root (`model/_feature_extractor/...`)."""
+
+    def __init__(self, prefix: str | os.PathLike):
+        self.prefix = checked_prefix(prefix)
+        try:
+            self._reader = tf.train.load_checkpoint(self.prefix)
+        except (tf.errors.OpError, ValueError) as error:
+            raise CheckpointError(f"{self.prefix} is not a readable checkpoint: {error}.") from error
+        self._shapes = self._reader.get_variable_to_shape_map()
+        if _GRAPH_KEY not in self._shapes:
+            raise CheckpointError(
+                f"{self.prefix} has no object graph: it is a TensorFlow 1 checkpoint. Use the TensorFlow 2 checkpoint "
+                "of the model (in TFOD's model zoo: the TF2 zoo's `checkpoint/ckpt-0`)."
+            )
+        graph = trackable_object_graph_pb2.TrackableObjectGraph()
+        graph.ParseFromString(self._reader.get_tensor(_GRAPH_KEY))
+        self._nodes = graph.nodes
+        self._children = [{c.local_name: c.node_id for c in node.children} for node in graph.nodes]
+
+    def tensor_name(self, key: str) -> str | None:
+        """The name under which the variable at attribute path `key` was saved, None where there is none."""
+        node = 0
+        for name in key.split("/"):
+            node = self._children[node].get(name)
+            if node is None:
+                return None
+        for attribute in self._nodes[node].attributes:
+            if attribute.name == "VARIABLE_VALUE" and attribute.checkpoint_key in self._shapes:
+                return attribute.checkpoint_key
+        return None
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of the tensor saved as `name`."""
+        return tuple(self._shapes[name])
+
+    def value(self, name: str) -> np.ndarray:
+        """Value of the tensor saved as `name`."""
+        return self._reader.get_tensor(name)
+
+    def slot(self, name: str, slot: str) -> str | None:
+        """The name of an optimizer's slot ("average", "momentum") for the variable saved as `name`."""
+        slot_name = f"{name.removesuffix(_SUFFIX)}{_SLOT}optimizer/{slot}{_SUFFIX}"
+        return slot_name if slot_name in self._shapes else None
+
+    def variable_names(self, root: str) -> list[str]:
+        """Names of all tensors saved below `root`, optimizer slots left out, sorted."""
+        below = (name for name in self._shapes if name.startswith(f"{root}/") and name.endswith(_SUFFIX))
+        return sorted(name for name in below if _SLOT not in name and not name.endswith(f"save_counter{_SUFFIX}"))
+
+    @property
+    def step(self) -> int | None:
+        """The training step it was saved at (odtk's `global_step`, TFOD's `step`), None where it does not say."""
+        for key in ("global_step", "step"):
+            name = self.tensor_name(key)
+            if name is not None:
+                return int(self.value(name))
+        return None
+
+
+@dataclass
+class RestoreReport:
+    """What became of every variable of the model, and of what the checkpoint held besides."""
+
+    prefix: str
+    restored: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Key of a variable that keeps its initial value, to the reason."""
+    unused: list[str] = field(default_factory=list)
+    """Names in the checkpoint that no variable took."""
+
+
+def restore(
+    variables: dict[str, tf.Variable],
+    reader: CheckpointReader,
+    keys: Collection[str] | None = None,
+    may_be_unused: Iterable[str] = (),
+    renamed: dict[str, str] | None = None,
+    slot: str | None = None,
+) -> RestoreReport:
+    """Assigns the checkpoint's values to the variables at `keys` (all of them by default).
+
+    Strict both ways: a key that the checkpoint lacks, a shape that differs, or a variable of the checkpoint's model
+    that no key takes and whose name starts with none of `may_be_unused`, raises CheckpointError with sorted lists, and
+    then no variable has changed. `renamed` gives other paths to look a key up at. `slot` ("average") takes an
+    optimizer's slot instead of the value itself, where there is one.
+    """
+    wanted = list(variables) if keys is None else list(keys)
+    names = {key: reader.tensor_name((renamed or {}).get(key, key)) for key in wanted}
+    missing = sorted(key for key, name in names.items() if name is None)
+    different = sorted(
+        f"{key} (here {tuple(variables[key].shape)}, in the checkpoint {reader.shape(name)})"
+        for key, name in names.items()
+        if name is not None and reader.shape(name) != tuple(variables[key].shape)
+    )
+    taken = {name for name in names.values() if name}
+    unused = [name for name in reader.variable_names("model") if name not in taken]
+    unexplained = [name for name in unused if not name.startswith(tuple(may_be_unused) or ("\0",))]
+    if missing or different or unexplained:
+        raise CheckpointError(_mismatch(reader.prefix, missing, different, unexplained))
+    for key, name in names.items():
+        variables[key].assign(reader.value((slot and reader.slot(name, slot)) or name))
+    skipped = {key: "not asked for" for key in variables if key not in names}
+    return RestoreReport(reader.prefix, wanted, skipped, unused)
+
+
+def as_trackable(variables: dict[str, tf.Variable]) -> dict[str, tf.train.Checkpoint]:
+    """Trackable objects that give each variable its path: what to hand to `tf.train.Checkpoint(**...)`.
+
+    A checkpoint saved through them has TFOD's layout, whatever the Python objects behind the variables are called.
+    """
+    tree: dict = {}
+    for key, variable in variables.items():
+        *parents, leaf = key.split("/")
+        node = tree
+        for name in parents:
+            node = node.setdefault(name, {})
+        node[leaf] = variable
+
+    def trackable(node):
+        if not isinstance(node, dict):
+            return node
+        return tf.train.Checkpoint(**{name: trackable(child) for name, child in node.items()})
+
+    return {name: trackable(child) for name, child in tree.items()}
+
+
+def checked_prefix(path: str | os.PathLike) -> str:
+    """`path` where a checkpoint of that prefix exists; CheckpointError that names the prefixes nearby otherwise."""
+    path = os.fspath(path)
+    if tf.io.gfile.exists(f"{path}.index"):
+        return path
+    stem, extension = os.path.splitext(path)
+    if extension == ".index" or ".data-" in extension:
+        raise CheckpointError(f"{path} is one file of a checkpoint; name the checkpoint by its prefix: {stem}")
+    nearby = prefixes_near(Path(path))
+    hint = f"Here are: {', '.join(nearby)}." if nearby else "There is no checkpoint near it either."
+    raise CheckpointError(
+        f"There is no checkpoint {path} (that would be {path}.index and {path}.data-...). A checkpoint is named by its "
+        f"prefix, such as .../checkpoint/ckpt-0. {hint}"
+    )
+
+
+def prefixes_near(path: Path) -> list[str]:
+    """Prefixes of the checkpoints in the folder `path`, in its `checkpoint/`, or beside it; at most 5."""
+    folders = [path, path / "checkpoint"] if path.is_dir() else [path.parent]
+    found = [index for folder in folders if folder.is_dir() for index in sorted(folder.glob("*.index"))]
+    return [str(index.with_suffix("")) for index in found[:5]]
+
+
+def find_checkpoint(path: str | os.PathLike) -> str:
+    """The prefix meant by `path`: a prefix itself, a model dir (its latest), or an exported folder."""
+    for folder in (path, os.path.join(path, "checkpoint")):
+        latest = tf.train.latest_checkpoint(folder) if os.path.isdir(folder) else None
+        if latest is not None:
+            return latest
+    if os.path.isdir(path) and not prefixes_near(Path(path)):
+        raise CheckpointError(f"{path} holds no checkpoint. Train first: odtk train PIPELINE_CONFIG {path}")
+    return checked_prefix(path)
+
+
+def _mismatch(prefix: str, missing: list[str], different: list[str], unexplained: list[str]) -> str:
+    parts = [f"The checkpoint {prefix} does not fit this model."]
+    for title, names in (
+        ("Missing in the checkpoint", missing),
+        ("Of another shape", different),
+        ("Left over in the checkpoint", unexplained),
+    ):
+        if names:
+            parts.append(f"{title} ({len(names)}): " + ", ".join(name.removesuffix(_SUFFIX) for name in names) + ".")
+    parts.append("Check that the config is the one the checkpoint was trained with (type, depth, num_classes, heads).")
+    return "\n".join(parts)

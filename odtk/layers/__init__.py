@@ -1,0 +1,1 @@
+"""tf_keras blocks: backbones, feature pyramids and prediction heads."""

@@ -1,0 +1,85 @@
+"""The convolution, batch norm and activation that a config's hyperparameters describe, as tf_keras layers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import tf_keras
+
+
+@dataclass(frozen=True)
+class BatchNormParams:
+    """`momentum` is the moving average's (TFOD's `decay`); gamma exists where `scale`, beta where `center`."""
+
+    momentum: float = 0.999
+    epsilon: float = 0.001
+    center: bool = True
+    scale: bool = False
+
+
+@dataclass(frozen=True)
+class ConvParams:
+    """How every convolution of a part of the network is made.
+
+    `initializer` makes a new initializer for each layer (tf_keras's unseeded ones repeat their values when shared);
+    `regularizer` is a tf_keras regularizer of kernels or None; `batch_norm` is None where there is none.
+    """
+
+    initializer: Callable[[], tf_keras.initializers.Initializer]
+    regularizer: tf_keras.regularizers.Regularizer | None = None
+    batch_norm: BatchNormParams | None = None
+    activation: str | None = "relu6"
+    force_use_bias: bool = False
+
+    @property
+    def needs_bias(self) -> bool:
+        """A convolution has a bias where no batch norm with a beta follows it (TFOD's rule)."""
+        return self.force_use_bias or not (self.batch_norm and self.batch_norm.center)
+
+    def conv(self, filters: int, kernel_size: int, strides: int = 1, name: str | None = None, **overrides):
+        """A SAME-padded convolution of these parameters, without its batch norm or activation."""
+        options = {
+            "padding": "same",
+            "use_bias": self.needs_bias,
+            "kernel_initializer": self.initializer(),
+            "kernel_regularizer": self.regularizer,
+        }
+        return tf_keras.layers.Conv2D(filters, kernel_size, strides, name=name, **(options | overrides))
+
+    def separable_conv(self, filters: int, kernel_size: int, name: str | None = None, **overrides):
+        """A SAME-padded depthwise separable convolution; only its depthwise kernel is regularised, as in TFOD."""
+        options = {
+            "padding": "same",
+            "use_bias": self.needs_bias,
+            "depthwise_initializer": self.initializer(),
+            "pointwise_initializer": self.initializer(),
+            "depthwise_regularizer": self.regularizer,
+        }
+        return tf_keras.layers.SeparableConv2D(filters, kernel_size, name=name, **(options | overrides))
+
+    def norm(self, name: str | None = None):
+        """A batch norm of these parameters; callers ask `batch_norm` first."""
+        params = self.batch_norm
+        return tf_keras.layers.BatchNormalization(
+            momentum=params.momentum, epsilon=params.epsilon, center=params.center, scale=params.scale, name=name
+        )
+
+    def activate(self, name: str | None = None):
+        """The activation layer; the identity where there is none."""
+        return tf_keras.layers.Activation(self.activation or "linear", name=name)
+
+
+class ConvBlock(tf_keras.layers.Layer):
+    """Convolution, batch norm (where the parameters have one), activation."""
+
+    def __init__(self, params: ConvParams, filters: int, kernel_size: int, strides: int = 1, **kwargs):
+        super().__init__(**kwargs)
+        self.conv = params.conv(filters, kernel_size, strides, name="conv")
+        self.norm = params.norm(name="norm") if params.batch_norm else None
+        self.activation = params.activate(name="activation")
+
+    def call(self, x, training=None):
+        """[batch, height, width, channels] to the same rank; `training` rules the batch norm's statistics."""
+        x = self.conv(x)
+        if self.norm is not None:
+            x = self.norm(x, training=training)
+        return self.activation(x)

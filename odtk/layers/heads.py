@@ -1,0 +1,105 @@
+"""Prediction heads whose convolutions are shared by all levels of a pyramid while each level has its own batch norm."""
+
+import tensorflow as tf
+import tf_keras
+
+from odtk.layers.conv import ConvParams
+
+
+class SharedTower(tf_keras.layers.Layer):
+    """`num_layers` convolutions to `depth`, kernels shared by the levels, batch norm (where there is one) not."""
+
+    def __init__(
+        self,
+        params: ConvParams,
+        depth: int,
+        num_layers: int,
+        kernel_size: int,
+        num_levels: int,
+        depthwise: bool = False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        make_conv = params.separable_conv if depthwise else params.conv
+        self.convs = [make_conv(depth, kernel_size, name=f"conv_{i}") for i in range(num_layers)]
+        self.norms = [
+            [params.norm(name=f"norm_{level}_{i}") for i in range(num_layers)] if params.batch_norm else []
+            for level in range(num_levels)
+        ]
+        self.activation = params.activate(name="activation")
+
+    def call(self, x, level: int, training=None):
+        """[batch, h, w, c] of pyramid level number `level` (0 is the finest) to [batch, h, w, depth]."""
+        for index, conv in enumerate(self.convs):
+            x = conv(x)
+            if self.norms[level]:
+                x = self.norms[level][index](x, training=training)
+            x = self.activation(x)
+        return x
+
+
+class SharedHeads(tf_keras.layers.Layer):
+    """Box and class predictions of TFOD's `weight_shared_convolutional_box_predictor`.
+
+    Lin et al., "Focal Loss for Dense Object Detection", 2017, with per-level batch norm. `num_outputs` is the number
+    of class logits per anchor, the background's included where there is one.
+    """
+
+    def __init__(
+        self,
+        params: ConvParams,
+        depth: int,
+        num_layers: int,
+        kernel_size: int,
+        num_levels: int,
+        anchors_per_location: int,
+        num_outputs: int,
+        class_bias: float,
+        share_tower: bool = False,
+        depthwise: bool = False,
+        dropout_rate: float | None = None,
+        box_clip_range: tuple[float, float] | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_outputs = num_outputs
+        self.box_clip_range = box_clip_range
+        tower = (params, depth, num_layers, kernel_size, num_levels, depthwise)
+        self.box_tower = SharedTower(*tower, name="box_tower")
+        self.class_tower = None if share_tower else SharedTower(*tower, name="class_tower")
+        self.dropout = tf_keras.layers.Dropout(dropout_rate) if dropout_rate is not None else None
+        make_conv = params.conv
+        options = {"use_bias": True}
+        if depthwise:
+            make_conv = params.separable_conv
+            options["depthwise_regularizer"] = None
+        self.box_conv = make_conv(anchors_per_location * 4, kernel_size, name="box_encodings", **options)
+        options["bias_initializer"] = tf_keras.initializers.Constant(class_bias)
+        self.class_conv = make_conv(anchors_per_location * num_outputs, kernel_size, name="class_logits", **options)
+
+    def call(self, feature_maps, training=None, norm_training=None):
+        """List of [batch, h, w, c] to (box encodings [batch, anchors, 4], logits [batch, anchors, num_outputs]).
+
+        Anchors run level, row, column, anchor. `norm_training` rules the batch norms, `training` the dropout.
+        """
+        boxes, logits = [], []
+        for level, features in enumerate(feature_maps):
+            box_features = self.box_tower(features, level, training=norm_training)
+            class_features = box_features
+            if self.class_tower is not None:
+                class_features = self.class_tower(features, level, training=norm_training)
+            if self.dropout is not None:
+                class_features = self.dropout(class_features, training=training)
+            boxes.append(_flat(self.box_conv(box_features), 4))
+            logits.append(_flat(self.class_conv(class_features), self.num_outputs))
+        boxes = tf.concat(boxes, axis=1)
+        if self.box_clip_range is not None:
+            boxes = tf.clip_by_value(boxes, *self.box_clip_range)
+        return boxes, tf.concat(logits, axis=1)
+
+
+def _flat(x, code_size: int):
+    """[batch, h, w, anchors * code_size] to [batch, h * w * anchors, code_size]."""
+    height, width, channels = x.shape[1:]
+    anchors = None if None in (height, width) else height * width * channels // code_size
+    return tf.reshape(x, [tf.shape(x)[0], -1 if anchors is None else anchors, code_size])

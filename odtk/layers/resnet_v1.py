@@ -1,0 +1,46 @@
+"""ResNet v1 backbones as TFOD builds them: stride on a block's first 1x1 convolution, no convolution bias.
+
+He et al., "Deep Residual Learning for Image Recognition", 2015. It differs from tf_keras.applications in the bias, in
+the SAME max pool of the stem, and in hyperparameters that a config may override.
+"""
+
+import tf_keras
+
+from odtk.layers.conv import ConvParams
+
+# Residual blocks in conv2..conv5.
+BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+FILTERS = (64, 128, 256, 512)
+
+
+def resnet_v1(depth: int, params: ConvParams, depth_multiplier: float = 1.0, min_depth: int = 0) -> tf_keras.Model:
+    """A functional model from images [batch, height, width, 3] to the outputs of conv2..conv5 (strides 4 to 32).
+
+    Its layers stand in the order in which TFOD's checkpoints number them; their names are tf_keras.applications'.
+    """
+
+    def width(filters: int) -> int:
+        return max(int(filters * depth_multiplier), min_depth)
+
+    def conv_norm(x, filters, kernel_size, strides, name, **overrides):
+        x = params.conv(width(filters), kernel_size, strides, name=f"{name}_conv", use_bias=False, **overrides)(x)
+        return params.norm(name=f"{name}_bn")(x)
+
+    def block(x, filters, strides, projects, name):
+        shortcut = conv_norm(x, 4 * filters, 1, strides, f"{name}_0") if projects else x
+        x = params.activate(f"{name}_1_relu")(conv_norm(x, filters, 1, strides, f"{name}_1"))
+        x = params.activate(f"{name}_2_relu")(conv_norm(x, filters, 3, 1, f"{name}_2"))
+        x = conv_norm(x, 4 * filters, 1, 1, f"{name}_3")
+        return params.activate(f"{name}_out")(tf_keras.layers.Add(name=f"{name}_add")([shortcut, x]))
+
+    images = tf_keras.Input((None, None, 3))
+    x = tf_keras.layers.ZeroPadding2D(3, name="conv1_pad")(images)
+    x = params.activate("conv1_relu")(conv_norm(x, 64, 7, 2, "conv1", padding="valid"))
+    x = tf_keras.layers.MaxPool2D(3, 2, padding="same", name="pool1_pool")(x)
+    outputs = []
+    for stage, (count, filters) in enumerate(zip(BLOCKS[depth], FILTERS, strict=True), start=2):
+        for index in range(1, count + 1):
+            first = index == 1
+            x = block(x, filters, 2 if first and stage > 2 else 1, first, f"conv{stage}_block{index}")
+        outputs.append(x)
+    return tf_keras.Model(images, outputs, name=f"resnet{depth}_v1")
