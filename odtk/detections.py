@@ -1,0 +1,136 @@
+"""Detections as data: boxes, classes and scores of an image, and the `detections.json` they are kept in.
+
+`detections.json` is COCO's results form: a list with one entry per box, each with an integer `image_id`, `file_name`,
+1-based `category_id`, `bbox` as [x, y, width, height] in pixels, and `score`. pycocotools' `COCO.loadRes` reads it.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from odtk import atomic
+from odtk.errors import DataError
+
+_KEYS = {"image_id": int, "file_name": str, "category_id": int, "bbox": list, "score": (int, float)}
+
+# Decimals kept in detections.json: a thousandth of a pixel, and all that float32 says about a score.
+_PIXEL_DECIMALS, _SCORE_DECIMALS = 3, 7
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was found in one image, best score first."""
+
+    boxes: np.ndarray  # [N, 4] float32 yxyx, normalised to the image
+    classes: np.ndarray  # [N] int32, 1-based
+    scores: np.ndarray  # [N] float32
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @classmethod
+    def from_outputs(cls, outputs: Mapping[str, np.ndarray], index: int = 0) -> "Detections":
+        """The detections of image `index` in a batch of an exported SavedModel's outputs, padding left out.
+
+        Reads TFOD's `detection_boxes` [B, M, 4], `detection_classes` [B, M] (1-based), `detection_scores` [B, M] and
+        `num_detections` [B].
+        """
+        count = int(np.asarray(outputs["num_detections"])[index])
+        boxes, classes, scores = (
+            np.asarray(outputs[f"detection_{name}"])[index][:count] for name in ("boxes", "classes", "scores")
+        )
+        order = np.argsort(-scores, kind="stable")
+        return cls(boxes[order].astype(np.float32), classes[order].astype(np.int32), scores[order].astype(np.float32))
+
+    def best(self, min_score: float = 0.0, max_boxes: int | None = None) -> "Detections":
+        """Those with at least `min_score`, and of these the best `max_boxes` (None: all)."""
+        order = np.argsort(-self.scores, kind="stable")
+        order = order[self.scores[order] >= np.float32(min_score)][:max_boxes]
+        return Detections(self.boxes[order], self.classes[order], self.scores[order])
+
+    def boxes_in_pixels(self, width: int, height: int) -> np.ndarray:
+        """The boxes [N, 4] yxyx in pixels of an image of that size."""
+        return self.boxes * np.float32([height, width, height, width])
+
+
+@dataclass(frozen=True)
+class DetectedImage:
+    """An image, its size in pixels, and what was found in it."""
+
+    image_id: int
+    file_name: str
+    width: int
+    height: int
+    detections: Detections
+
+
+def to_coco_results(images: Iterable[DetectedImage]) -> list[dict]:
+    """COCO results form of the detections of `images`; an image in which nothing was found has no entry."""
+    return [result for image in images for result in _image_results(image)]
+
+
+def from_coco_results(results: Iterable[dict], width: int, height: int) -> Detections:
+    """The detections of one image of `width` x `height` pixels from its entries in COCO results form."""
+    results = list(results)
+    xywh = np.reshape([result["bbox"] for result in results], [-1, 4])
+    boxes = np.stack([xywh[:, 1], xywh[:, 0], xywh[:, 1] + xywh[:, 3], xywh[:, 0] + xywh[:, 2]], axis=1)
+    classes = np.array([result["category_id"] for result in results], np.int32)
+    scores = np.array([result["score"] for result in results], np.float32)
+    return Detections((boxes / [height, width, height, width]).astype(np.float32), classes, scores)
+
+
+def write(results: list[dict], path: str | os.PathLike) -> None:
+    """Writes COCO results to `path`, whole or not at all, one box per line."""
+    lines = ",\n".join(json.dumps(result, ensure_ascii=False) for result in results)
+    atomic.write_text(path, f"[\n{lines}\n]\n" if results else "[]\n")
+
+
+def read(path: str | os.PathLike) -> list[dict]:
+    """The COCO results in `path`. Raises DataError where the file is none, naming the entry."""
+    try:
+        results = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path} cannot be read as detections: {error}. Expected the detections.json of `odtk predict`."
+        ) from error
+    if not isinstance(results, list):
+        raise DataError(f"{path} holds a {type(results).__name__}; COCO results are a list with one entry per box.")
+    for index, result in enumerate(results):
+        _check_result(path, index, result)
+    return results
+
+
+def _image_results(image: DetectedImage) -> list[dict]:
+    found = image.detections
+    # In float64, so that rounding is the only loss.
+    scale = np.array([image.height, image.width, image.height, image.width], np.float64)
+    yxyx = found.boxes.astype(np.float64).reshape(-1, 4) * scale
+    return [
+        {
+            "image_id": image.image_id,
+            "file_name": image.file_name,
+            "category_id": int(category),
+            "bbox": [round(float(value), _PIXEL_DECIMALS) for value in (xmin, ymin, xmax - xmin, ymax - ymin)],
+            "score": round(float(score), _SCORE_DECIMALS),
+        }
+        for (ymin, xmin, ymax, xmax), category, score in zip(yxyx, found.classes, found.scores, strict=True)
+    ]
+
+
+def _check_result(path: str | os.PathLike, index: int, result: object) -> None:
+    wrong = [
+        key
+        for key, kind in _KEYS.items()
+        if not isinstance(result, dict) or not isinstance(result.get(key), kind) or isinstance(result.get(key), bool)
+    ]
+    if not wrong and len(result["bbox"]) != 4:
+        wrong = ["bbox"]
+    if wrong:
+        raise DataError(
+            f"{path}, entry {index + 1}: {', '.join(wrong)} absent or not of the right kind. A COCO result has an "
+            "integer image_id and category_id, a file_name, a bbox of 4 numbers [x, y, width, height], and a score."
+        )

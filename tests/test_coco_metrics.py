@@ -1,0 +1,115 @@
+"""COCO metrics: TFOD's numbers on a fixed set of boxes, and the cases around the edge."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from odtk.coco_metrics import METRIC_MEANINGS, NO_GROUNDTRUTH, CocoEvaluator
+from odtk.errors import DataError
+
+GOLDEN = json.loads((Path(__file__).parent / "golden/coco_metrics.json").read_text())
+CATEGORIES = [{"id": number, "name": f"class {number}"} for number in range(1, 6)]
+NO_BOXES = (np.zeros([0, 4], np.float32), np.zeros([0], np.int32))
+BOX = np.array([[10.0, 20.0, 60.0, 80.0]], np.float32)
+MAP, SMALL, LARGE, RECALL = (
+    f"DetectionBoxes_{name}"
+    for name in ("Precision/mAP", "Precision/mAP (small)", "Precision/mAP (large)", "Recall/AR@100")
+)
+
+
+def golden_evaluator(image_ids):
+    evaluator = CocoEvaluator(CATEGORIES)
+    for image_id, image in zip(image_ids, GOLDEN["images"], strict=True):
+        groundtruth = np.float32(image["gt_boxes"]), np.int32(image["gt_classes"])
+        detections = np.float32(image["det_boxes"]), np.int32(image["det_classes"]), np.float32(image["det_scores"])
+        evaluator.add_image(image_id, *groundtruth, None, None, *detections)
+    return evaluator
+
+
+def one_box(classes=(1,), is_crowd=None, area=None, detected_classes=(1,)):
+    evaluator = CocoEvaluator(CATEGORIES)
+    evaluator.add_image("a", BOX, np.array(classes), is_crowd, area, BOX, np.array(detected_classes), np.array([0.9]))
+    return evaluator
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_metrics_are_tfods_to_the_last_digit(first):
+    metrics = golden_evaluator(range(first, first + len(GOLDEN["images"]))).evaluate()
+    assert list(metrics.items()) == list(GOLDEN["metrics"].items())
+
+
+def test_nothing_reaches_the_terminal(capfd):
+    golden_evaluator(range(len(GOLDEN["images"]))).evaluate()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_every_metric_has_a_meaning():
+    assert list(METRIC_MEANINGS) == list(GOLDEN["metrics"])
+    assert all(METRIC_MEANINGS.values())
+
+
+def test_map_is_the_mean_of_the_classes():
+    evaluator = golden_evaluator(range(len(GOLDEN["images"])))
+    per_category = evaluator.include_metrics_per_category()
+    assert list(per_category) == [f"DetectionBoxes_PerformanceByCategory/mAP/class {number}" for number in range(1, 6)]
+    assert np.mean(list(per_category.values())) == pytest.approx(evaluator.evaluate()[MAP], abs=1e-12)
+
+
+def test_class_without_groundtruth_is_minus_one():
+    assert list(one_box().include_metrics_per_category().values()) == [pytest.approx(1.0)] + [NO_GROUNDTRUTH] * 4
+
+
+def test_images_without_groundtruth_or_detections():
+    evaluator = CocoEvaluator(CATEGORIES)
+    evaluator.add_image("neither", *NO_BOXES, None, None, *NO_BOXES, np.zeros([0]))
+    assert set(evaluator.evaluate().values()) == {NO_GROUNDTRUTH}
+    evaluator.add_image("missed", BOX, np.array([1]), None, None, *NO_BOXES, np.zeros([0]))
+    assert evaluator.evaluate()[MAP] == 0
+    evaluator.add_image("found", BOX, np.array([1]), None, None, BOX, np.array([1]), np.array([0.5]))
+    assert evaluator.evaluate()[RECALL] == 0.5
+    # A better-scored false detection on an empty image halves what precision can be.
+    evaluator.add_image("false", *NO_BOXES, None, None, BOX, np.array([1]), np.array([0.9]))
+    assert evaluator.evaluate()[MAP] == pytest.approx(0.5 * 51 / 101)
+
+
+def test_no_image_at_all():
+    assert set(CocoEvaluator(CATEGORIES).evaluate().values()) == {NO_GROUNDTRUTH}
+
+
+def test_detections_count_only_against_their_own_image():
+    evaluator = CocoEvaluator(CATEGORIES)
+    evaluator.add_image(1, BOX, np.array([1]), None, None, *NO_BOXES, np.zeros([0]))
+    evaluator.add_image(2, *NO_BOXES, None, None, BOX, np.array([1]), np.array([0.9]))
+    assert evaluator.evaluate()[MAP] == 0
+
+
+def test_repeated_image_is_ignored_with_a_warning(caplog):
+    evaluator = one_box()
+    assert not evaluator.add_image("a", BOX, np.array([1]), None, None, *NO_BOXES, np.zeros([0]))
+    assert "Image a was already evaluated" in caplog.text
+    assert (evaluator.num_images, evaluator.repeated_images) == (1, ["a"])
+    assert evaluator.evaluate()[MAP] == pytest.approx(1.0)
+
+
+def test_classes_outside_the_categories_are_dropped():
+    assert one_box(detected_classes=(9,)).evaluate()[MAP] == 0
+    assert one_box(classes=(9,)).evaluate()[MAP] == NO_GROUNDTRUTH
+
+
+@pytest.mark.parametrize(("area", "size"), [([100.0], SMALL), ([20000.0], LARGE), ([0.0], None), ([-1.0], None)])
+def test_area_decides_the_size_only_where_given(area, size):
+    metrics = one_box(area=np.array(area)).evaluate()
+    medium = "DetectionBoxes_Precision/mAP (medium)"  # the box has 3000 pixels
+    assert metrics[size or medium] == pytest.approx(1.0)
+    assert {metrics[name] for name in (SMALL, medium, LARGE) if name != (size or medium)} == {NO_GROUNDTRUTH}
+
+
+def test_crowd_is_neither_right_nor_wrong():
+    assert set(one_box(is_crowd=np.array([True])).evaluate().values()) == {NO_GROUNDTRUTH}
+
+
+def test_arrays_that_do_not_fit_name_the_image():
+    with pytest.raises(DataError, match=r"Image a: 1 groundtruth boxes .* \[2, 1, 1\]"):
+        one_box(classes=(1, 2))

@@ -1,0 +1,115 @@
+"""Drawing: boxes and labels where they can be seen, whatever the size of the picture."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from odtk import drawing
+from odtk.detections import Detections
+from odtk.drawing import class_color, contact_sheet, draw_detections
+
+NAMES = {1: "Abyssinian", 2: "american_pit_bull_terrier", 3: "pug"}
+GREY = (127, 127, 127)
+
+
+def found(*boxes, classes=None):
+    count = len(boxes)
+    classes = np.int32(classes or [1] * count)
+    return Detections(np.float32(boxes).reshape(-1, 4), classes, np.linspace(0.9, 0.5, count, dtype=np.float32))
+
+
+def labels_drawn(monkeypatch, size, detections):
+    drawn = []
+    monkeypatch.setattr(drawing, "_draw_label", lambda draw, place, text, font, color: drawn.append((place, text)))
+    draw_detections(Image.new("RGB", size, GREY), detections, NAMES.get)
+    return drawn[::-1]
+
+
+def test_the_image_itself_stays_as_it_was():
+    image = Image.new("L", (80, 60), 127)
+    picture = draw_detections(image, found([0.1, 0.1, 0.9, 0.9]), NAMES.get)
+    assert image.getcolors() == [(80 * 60, 127)]
+    assert (picture.mode, picture.size) == ("RGB", image.size)
+    assert draw_detections(picture, found(), NAMES.get).tobytes() == picture.tobytes()
+
+
+@pytest.mark.parametrize("size", [(64, 48), (500, 375), (3000, 2000)])
+def test_the_outline_is_where_the_box_is(size):
+    one = found([0.5, 0.25, 0.9, 0.75], classes=[3])  # yxyx
+    picture = np.asarray(draw_detections(Image.new("RGB", size, GREY), one, {3: "3"}.get))
+    rows, columns = np.nonzero((picture == class_color(3)).all(-1)[size[1] // 2 :])
+    width, height = size
+    assert abs(columns.min() - 0.25 * width) <= 1
+    assert abs(columns.max() + 1 - 0.75 * width) <= 1
+    assert abs(rows.max() + 1 + height // 2 - 0.9 * height) <= 1
+    assert tuple(picture[round(0.8 * height), width // 2]) == GREY
+
+
+@pytest.mark.parametrize("size", [(40, 400), (64, 48), (160, 160), (1200, 60), (3000, 2000)])
+@pytest.mark.parametrize("box", [[0, 0, 1, 1], [0, 0.9, 0.1, 1], [0.95, 0.9, 1, 1], [0.95, 0, 1, 0.02], [0.5] * 4])
+def test_labels_stay_inside_the_picture(monkeypatch, size, box):
+    [((left, top, right, bottom), text)] = labels_drawn(monkeypatch, size, found(box, classes=[2]))
+    assert left >= 0
+    assert top >= 0
+    assert right < size[0]
+    assert bottom < size[1]
+    assert text.startswith("ame")
+
+
+def test_boxes_beyond_the_image_and_nan_are_drawn_at_its_edge():
+    draw_detections(Image.new("RGB", (50, 50)), found([-1, -1, 2, 2], [np.nan] * 4, [0.9, 0.9, 0.1, 0.1]), NAMES.get)
+
+
+def test_label_is_whole_where_it_fits_and_shortened_where_not(monkeypatch):
+    def text(width):
+        return labels_drawn(monkeypatch, (width, 100), found([0.2, 0.2, 0.8, 0.8], classes=[2]))[0][1]
+
+    assert text(500) == "american_pit_bull_terrier 90%"
+    assert text(40).endswith("…")
+
+
+def test_labels_of_near_boxes_do_not_cover_each_other(monkeypatch):
+    near = found([0.4, 0.3, 0.9, 0.7], [0.41, 0.3, 0.9, 0.7], [0.42, 0.3, 0.9, 0.72], [0.4, 0.31, 0.91, 0.7])
+    places = [np.array(place) for place, _ in labels_drawn(monkeypatch, (500, 375), near)]
+    for one, other in combinations(places, 2):
+        assert (one[:2] > other[2:]).any() or (other[:2] > one[2:]).any()
+
+
+def test_the_surest_box_lies_on_top():
+    box = [0.5, 0.5, 0.9, 0.9]
+    picture = draw_detections(Image.new("RGB", (400, 400)), found(box, box, classes=[1, 2]), NAMES.get)
+    assert picture.getpixel((200, 300)) == class_color(1)
+
+
+def test_text_grows_with_the_picture(monkeypatch):
+    def height(side):
+        [((_, top, _, bottom), _)] = labels_drawn(monkeypatch, (side, side), found([0.3, 0.3, 0.8, 0.8]))
+        return bottom - top
+
+    assert height(3000) > 4 * height(500) > 8 * 4
+
+
+def test_pet_colours_differ():
+    colors = np.array([class_color(number) for number in range(1, 38)], float)
+    distances = np.linalg.norm(colors[:, None] - colors[None], axis=-1)
+    assert distances[~np.eye(37, dtype=bool)].min() > 25
+    assert distances[np.arange(36), np.arange(1, 37)].min() > 120
+
+
+def test_contact_sheet_keeps_order_and_shape():
+    images = [
+        Image.new("RGB", size, color) for size, color in [((200, 100), "red"), ((10, 40), "lime"), ((9, 9), "blue")]
+    ]
+    sheet = contact_sheet(images, columns=2, side=100, gap=10)
+    assert sheet.size == (2 * 110 + 10, 2 * 110 + 10)
+    assert sheet.getpixel((60, 60)) == (255, 0, 0)
+    assert sheet.getpixel((60, 15)) == (255, 255, 255)  # the wide one leaves room above
+    assert sheet.getpixel((170, 15)) == (0, 255, 0)
+    assert sheet.getpixel((125, 60)) == (255, 255, 255)  # the narrow one leaves room beside
+    assert sheet.getpixel((60, 170)) == (0, 0, 255)
+    assert sheet.getpixel((170, 170)) == (255, 255, 255)
+    assert contact_sheet(images[:1], columns=4, side=100, gap=10).size == (120, 120)
+    with pytest.raises(ValueError, match="0 images"):
+        contact_sheet([], columns=2)
