@@ -1,0 +1,36 @@
+"""`odtk export`."""
+
+import click
+
+from odtk.cli.options import any_path, example, json_option, print_json
+
+
+@click.command()
+@click.argument("pipeline_config", type=any_path)
+@click.argument("checkpoint", type=any_path)
+@click.argument("output_dir", type=any_path)
+@click.option("--input-type", default="image_tensor", show_default=True, metavar="TYPE",
+              help="What the model takes: image_tensor (uint8, one image), float_image_tensor (a batch), "
+              "encoded_image_string_tensor (JPEG or PNG bytes) or tf_example.")  # fmt: skip
+@json_option
+@example("odtk export pets.config models/pets exported", "odtk predict exported photo.jpg --output drawn")
+def export(pipeline_config, checkpoint, output_dir, input_type, as_json) -> None:
+    """Write a trained detector as a SavedModel, in the layout of TFOD's model zoo.
+
+    CHECKPOINT is a model dir (its latest checkpoint is taken), a checkpoint prefix of odtk or TFOD, or an exported
+    folder. OUTPUT_DIR gets saved_model/, checkpoint/, pipeline.config and label_map.pbtxt.
+    """
+    import dataclasses
+
+    from odtk.tools.export import export as run
+
+    report = run(pipeline_config, checkpoint, output_dir, input_type)
+    if as_json:
+        print_json(dataclasses.asdict(report))
+        return
+    step = "" if report.step is None else f" (step {report.step})"
+    click.echo(f"Exported {report.checkpoint}{step} to {report.output_dir}, input type {report.input_type}:")
+    click.echo("\n".join(f"  {name}" for name in report.files))
+    if report.label_map is None:
+        click.echo("No label map was found, so predictions will show numbers for names.", err=True)
+    click.echo(f"Next: odtk predict {report.output_dir} IMAGE --output FOLDER")

@@ -1,0 +1,106 @@
+"""`odtk predict`: boxes on pictures, and detections.json."""
+
+import click
+
+from odtk.cli import options
+
+
+@click.command()
+@click.argument("exported_dir", type=options.existing_folder)
+@click.argument("images", metavar="IMAGE_OR_FOLDER...", nargs=-1, required=True, type=options.any_path)
+@click.option("--output", "output_dir", required=True, type=options.any_path, help="Folder to write to.")
+@click.option(
+    "--min-score", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Leave out boxes scored lower."
+)
+@click.option("--max-boxes", type=click.IntRange(min=1), help="Keep only this many best boxes per image.")
+@click.option(
+    "--label-map",
+    type=options.existing_file,
+    help="Names of the classes.  [default: EXPORTED_DIR/label_map.pbtxt; without one, classes have numbers]",
+)
+@options.json_option
+@options.example(
+    "odtk predict exported cat.jpg holiday_photos --output found",
+    "odtk predict exported images --output found --min-score 0.3 --max-boxes 10",
+)
+def predict(exported_dir, images, output_dir, min_score, max_boxes, label_map, as_json) -> None:
+    """Find things in images with an exported detector.
+
+    EXPORTED_DIR is what `odtk export` or TFOD's exporter wrote. Folders are searched for jpg, jpeg, png, bmp, gif and
+    webp files, sub-folders included. In the --output folder every image appears under its own name with boxes, names
+    and scores drawn on it, and detections.json lists all boxes as COCO results: pixel [x, y, width, height], and
+    category_id counted from 1. Where every image's name is a number, as in COCO, that is its image_id; otherwise
+    images are counted from 1.
+
+    Images are turned upright as their EXIF orientation says, as viewers show them; boxes refer to the upright image.
+    An image that cannot be read is skipped and named at the end; the exit code is 1 only where none could be read.
+    """
+    from odtk.tools.predict import predict as predict_pictures
+
+    report = predict_pictures(exported_dir, images, output_dir, min_score, max_boxes, label_map)
+    if as_json:
+        options.print_json(_document(report))
+    else:
+        _print(report, min_score)
+    _warn(report)
+
+
+def _print(report, min_score: float) -> None:
+    from collections import Counter
+
+    totals: Counter[str] = Counter()
+    for prediction in report.predictions:
+        image = prediction.image
+        totals.update(map(report.name_of, image.detections.classes.tolist()))
+        found = _found(image.detections, report.name_of) or f"nothing scored {min_score:g} or more"
+        click.echo(f"{prediction.source} {image.width}x{image.height}: {found}")
+    count = len(report.predictions)
+    click.echo(
+        f"\n{_count(count, 'image')} in {report.seconds:.1f} s, {_count(report.num_boxes, 'box', 'boxes')}", nl=False
+    )
+    click.echo(": " + ", ".join(f"{name} {number}" for name, number in totals.most_common()) if totals else "")
+    click.echo(f"Annotated images and {report.detections_path.name} are in {report.detections_path.parent}")
+
+
+def _found(detections, name_of) -> str:
+    scores: dict[str, list[str]] = {}
+    for category, score in zip(detections.classes.tolist(), detections.scores.tolist(), strict=True):
+        scores.setdefault(name_of(category), []).append(f"{score:.2f}")
+    return "; ".join(f"{len(each)} {name} ({', '.join(each)})" for name, each in scores.items())
+
+
+def _warn(report) -> None:
+    if report.label_map_path is None:
+        click.echo("No label_map.pbtxt beside the model: classes have numbers. Name one with --label-map.", err=True)
+    if report.skipped:
+        click.echo(f"Warning: {_count(len(report.skipped), 'image')} skipped:", err=True)
+        for _, reason in report.skipped:
+            click.echo(f"  {reason}", err=True)
+
+
+def _document(report) -> dict:
+    from odtk.detections import to_coco_results
+
+    def image(prediction) -> dict:
+        boxes = [
+            {**result, "name": report.name_of(result["category_id"])} for result in to_coco_results([prediction.image])
+        ]
+        found = prediction.image
+        return {
+            "image_id": found.image_id,
+            "file": str(prediction.source),
+            "picture": str(prediction.picture),
+            "width": found.width,
+            "height": found.height,
+            "detections": boxes,
+        }
+
+    return {
+        "detections": str(report.detections_path),
+        "images": [image(prediction) for prediction in report.predictions],
+        "skipped": [{"file": str(path), "reason": reason} for path, reason in report.skipped],
+    }
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"

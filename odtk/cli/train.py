@@ -1,0 +1,40 @@
+"""`odtk train`."""
+
+import click
+
+from odtk.cli.options import any_path, example, json_option, print_json
+
+
+@click.command()
+@click.argument("pipeline_config", type=any_path)
+@click.argument("model_dir", type=any_path)
+@click.option(
+    "--num-steps", type=click.IntRange(1), help="Stop at this step; the learning rate schedule stays as it is."
+)
+@click.option("--checkpoint-every", type=click.IntRange(1), default=1000, show_default=True, metavar="STEPS",
+              help="Save a checkpoint every so many steps, and at the end.")  # fmt: skip
+@click.option("--log-every", type=click.IntRange(1), default=10, show_default=True, metavar="STEPS",
+              help="Write TensorBoard scalars every so many steps.")  # fmt: skip
+@click.option("--seed", type=int, help="Make the run repeatable on one machine.")
+@json_option
+@example("odtk train pets.config models/pets", "tensorboard --logdir models/pets")
+def train(pipeline_config, model_dir, num_steps, checkpoint_every, log_every, seed, as_json) -> None:
+    """Train the detector that PIPELINE_CONFIG describes; checkpoints and logs go to MODEL_DIR.
+
+    The config is checked first, as `odtk configure CONFIG --check` does. A MODEL_DIR that already holds a checkpoint is
+    resumed from it. PIPELINE_CONFIG is a file or the name of a shipped pipeline.
+    """
+    import dataclasses
+
+    from odtk.tools.train import train as run
+
+    report = run(
+        pipeline_config, model_dir, num_steps, checkpoint_every, log_every, seed,
+        say=lambda line: click.echo(line, err=True),
+    )  # fmt: skip
+    if as_json:
+        print_json(dataclasses.asdict(report))
+        return
+    click.echo(f"Trained to step {report.last_step}: Loss/total_loss {report.losses.get('Loss/total_loss', 0):.4g}.")
+    click.echo(f"Checkpoint: {report.checkpoint}")
+    click.echo(f"Next: odtk evaluate {pipeline_config} {model_dir}")

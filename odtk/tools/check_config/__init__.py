@@ -1,0 +1,80 @@
+"""Is a pipeline.config sound? Looks at every field, at the files it names and at the classes in its records.
+
+No TensorFlow: the answer is there before it would have loaded.
+"""
+
+import os
+from collections.abc import Sequence
+
+from odtk.errors import ConfigError
+from odtk.protos import pipeline_pb2
+from odtk.tools.check_config.checkpoint import check_checkpoint
+from odtk.tools.check_config.data import check_data
+from odtk.tools.check_config.findings import (
+    ERROR,
+    INFORMATION,
+    SEVERITIES,
+    WARNING,
+    Finding,
+    Inspection,
+    sorted_findings,
+    with_lines,
+)
+from odtk.tools.check_config.model import check_model
+from odtk.tools.check_config.options import check_options
+from odtk.tools.check_config.training import check_eval, check_training
+
+__all__ = ["ERROR", "INFORMATION", "SEVERITIES", "WARNING", "Finding", "check_config", "require_sound"]
+
+TRAIN, EVAL = "train", "eval"
+
+
+def check_config(
+    config: pipeline_pb2.TrainEvalPipelineConfig,
+    filename: str | os.PathLike | None = None,
+    text: str | None = None,
+    paths_must_exist: bool = False,
+    needs: Sequence[str] = (TRAIN, EVAL),
+) -> list[Finding]:
+    """Everything that is wrong with a config, or worth knowing about it: errors first, then warnings, information.
+
+    `filename` is what the mending commands name, `text` gives the findings their lines. A path that does not exist
+    here is a warning, or an error where `paths_must_exist`. `needs` leaves out what only training ("train") or only
+    evaluation ("eval") reads.
+    """
+    inspection = Inspection(config, filename, paths_must_exist)
+    check_model(inspection)
+    check_options(inspection)
+    if TRAIN in needs:
+        check_training(inspection)
+        check_checkpoint(inspection)
+    if EVAL in needs:
+        check_eval(inspection)
+    check_data(inspection, needs)
+    found = sorted_findings(inspection.findings)
+    return with_lines(found, text) if text is not None else found
+
+
+def require_sound(
+    config: pipeline_pb2.TrainEvalPipelineConfig,
+    filename: str | os.PathLike,
+    needs: Sequence[str] = (TRAIN,),
+    overridden: Sequence[str] = (),
+) -> list[Finding]:
+    """Checks a config that is about to be used, missing paths included; returns its warnings and information.
+
+    `needs`: as for `check_config`. Findings about the fields in `overridden` (a command line's --num-steps, say) are
+    left out. Raises ConfigError that names every error with its field and the command that mends it.
+    """
+    found = check_config(config, filename, paths_must_exist=True, needs=needs)
+    found = [finding for finding in found if finding.path not in overridden]
+    errors = [finding for finding in found if finding.severity == ERROR]
+    if errors:
+        count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
+        listed = "".join(f"\n  {error.path}: {error.message}" + _mend(error) for error in errors)
+        raise ConfigError(f"{filename} has {count}:{listed}")
+    return found
+
+
+def _mend(finding: Finding) -> str:
+    return f"\n    mend it: {finding.fix}" if finding.fix else ""

@@ -1,0 +1,240 @@
+"""Checks of the readers: the label map, the record files, and whether one names the classes of the other."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from odtk import label_map, shards, shipped
+from odtk.errors import DataError, LabelMapError
+from odtk.label_map import LabelMap
+from odtk.prototext.schema import some
+from odtk.tools.check_config.findings import PLACEHOLDER, Inspection, setting
+from odtk.tools.record_files import (
+    EVAL_WORDS,
+    TRAIN_WORDS,
+    ClassScan,
+    record_sets,
+    scan_classes,
+)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader of the config, and how to speak of it."""
+
+    path: str
+    message: object
+    option: str  # of odtk configure
+    words: tuple[str, ...]  # in the names of its record files
+
+    @property
+    def label_map_field(self) -> str:
+        """The dotted path of its label map."""
+        return f"{self.path}.label_map_path"
+
+    @property
+    def records_field(self) -> str:
+        """The dotted path of its record files."""
+        return f"{self.path}.tf_record_input_reader.input_path"
+
+    @property
+    def patterns(self) -> list[str]:
+        """Its record files, as the config has them."""
+        return list(self.message.tf_record_input_reader.input_path)
+
+
+def check_data(inspection: Inspection, needs: Sequence[str]) -> None:
+    """Reports on the readers that `needs` ("train", "eval") names; of eval_input_readers on the first."""
+    config, readers = inspection.config, []
+    if "train" in needs:
+        readers.append(Reader("train_input_reader", config.train_input_reader, "--train-records", TRAIN_WORDS))
+    if "eval" in needs and _has_eval_reader(inspection):
+        readers.append(Reader("eval_input_reader[0]", config.eval_input_reader[0], "--eval-records", EVAL_WORDS))
+    maps: dict[str, LabelMap | None] = {}
+    files = {}
+    for reader in readers:
+        path = reader.message.label_map_path
+        if path not in maps:
+            maps[path] = _check_label_map(inspection, reader)
+        files[reader.path] = _check_records(inspection, reader)
+        _check_classes(inspection, reader, files[reader.path], maps[path])
+    _check_agreement(inspection, readers, maps)
+    _check_separation(inspection, readers, files)
+
+
+def _has_eval_reader(inspection: Inspection) -> bool:
+    count = len(inspection.config.eval_input_reader)
+    if count == 0:
+        text = "is missing, so this config cannot be evaluated."
+        inspection.absent("eval_input_reader", text, ("--eval-records", "FOLDER_OR_GLOB"))
+    elif count > 1:
+        text = f"is the second of {count}; odtk evaluates on the first, eval_input_reader[0]."
+        inspection.information("eval_input_reader[1]", text)
+    return count > 0
+
+
+def _check_label_map(inspection: Inspection, reader: Reader) -> LabelMap | None:
+    path, field = reader.message.label_map_path, reader.label_map_field
+    mend = ("--label-map", _shipped_like(path) or "FILE")
+    if not path:
+        text = "is not set: the records' numbers are taken as they are, and classes have no names. TFOD requires it."
+        inspection.warning(field, text, mend)
+    elif "://" in path:
+        inspection.information(field, f"{path} is not on this machine's disk and was not looked at.")
+    elif not _is_there(path):
+        what = "is a placeholder" if PLACEHOLDER in path else "does not exist here"
+        inspection.absent(field, f"{path} {what}.", mend)
+    else:
+        try:
+            labels = label_map.read(path)
+        except LabelMapError as error:
+            inspection.error(field, str(error), mend)
+            return None
+        _check_num_classes(inspection, path, labels)
+        return labels
+    return None
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return label_map.find(path).exists()
+    except LabelMapError:
+        return False
+
+
+def _shipped_like(path: str) -> str | None:
+    """The shipped label map of the same name, by that name."""
+    name = os.path.basename(path).removesuffix(".pbtxt")
+    return name if name in shipped.shipped_files("label_maps", ".pbtxt") else None
+
+
+def _check_num_classes(inspection: Inspection, path: str, labels: LabelMap) -> None:
+    kind = inspection.config.model.WhichOneof("model")
+    count = getattr(getattr(inspection.config.model, kind), "num_classes", None) if kind else None
+    # 0 is reported with the model, whatever the label map has.
+    if count and count != labels.num_classes:
+        text = f"is {count}, but {path} has {labels.num_classes} classes."
+        inspection.error(f"model.{kind}.num_classes", text, ("--num-classes", labels.num_classes))
+
+
+def _check_records(inspection: Inspection, reader: Reader) -> list[Path]:
+    """The record files that are there."""
+    if not reader.patterns:
+        text = f"is empty: there is nothing to {'train' if reader.option == '--train-records' else 'evaluate'} on."
+        inspection.error(reader.records_field, text, (reader.option, "FOLDER_OR_GLOB"))
+    weights = len(reader.message.sample_from_datasets_weights)
+    if weights not in (0, len(reader.patterns)):
+        field = f"{reader.path}.sample_from_datasets_weights"
+        text = f"has {_count(weights, 'value')} for {_count(reader.patterns, 'input_path')}; it takes one for each."
+        inspection.error(field, text, setting(field, ""))
+    found = []
+    for index, pattern in enumerate(reader.patterns):
+        field = reader.records_field + (f"[{index}]" if len(reader.patterns) > 1 else "")
+        found += _check_pattern(inspection, reader, field, pattern)
+    return found
+
+
+def _check_pattern(inspection: Inspection, reader: Reader, field: str, pattern: str) -> list[Path]:
+    if "://" in pattern:
+        inspection.information(field, f"{pattern} is not on this machine's disk and was not looked at.")
+        return []
+    files = shards.expand_globs([pattern])
+    if not files:
+        _report_absent(inspection, reader, field, pattern)
+    folders = [file for file in files if file.is_dir()]
+    if folders:
+        text = f"{folders[0]} is a folder; what is wanted is the path or glob of record files."
+        inspection.error(field, text, (reader.option, folders[0]))
+        return []
+    missing = shards.missing_shards(pattern, files)
+    if missing:
+        text = f"{pattern} matches {_count(files, 'file')}, but {some(missing)} of the same set is not there."
+        inspection.error(field, text, (reader.option, "FOLDER_OR_GLOB"))
+    empty = [file for file in files if not file.stat().st_size]
+    if files and len(empty) == len(files):
+        inspection.error(field, f"all files of {pattern} are empty.", (reader.option, "FOLDER_OR_GLOB"))
+    return [file for file in files if file not in empty]
+
+
+def _report_absent(inspection: Inspection, reader: Reader, field: str, pattern: str) -> None:
+    if PLACEHOLDER in pattern:
+        inspection.absent(field, f"{pattern} is a placeholder.", (reader.option, "FOLDER_OR_GLOB"))
+        return
+    folder = Path(pattern).parent
+    near = record_sets(folder, (*reader.words, "")) if folder.is_dir() else []
+    hint = f" There is {some(near)}." if near else ""
+    what = "matches no file here" if any(sign in pattern for sign in "*?[") else "does not exist here"
+    inspection.absent(field, f"{pattern} {what}.{hint}", (reader.option, near[0] if near else "FOLDER_OR_GLOB"))
+
+
+def _check_classes(inspection: Inspection, reader: Reader, files: list[Path], labels: LabelMap | None) -> None:
+    """Compares the classes in the records with the label map (or, for records without names, with num_classes)."""
+    if not files:
+        return
+    mend = (reader.option, "FOLDER_OR_GLOB")
+    try:
+        scan = scan_classes(files)
+    except DataError as error:
+        inspection.error(reader.records_field, str(error), mend)
+        return
+    if not scan.num_boxes:
+        text = f"{_looked_at(scan)} no box: there is nothing to learn from, or to measure by."
+        inspection.error(reader.records_field, text, mend)
+    elif labels is not None:
+        _check_names(inspection, reader, scan, labels)
+
+
+def _check_names(inspection: Inspection, reader: Reader, scan: ClassScan, labels: LabelMap) -> None:
+    path, mend = reader.message.label_map_path, ("--label-map", "FILE")
+    ids = {name: labels.id_of(name) for name in scan.names}
+    known = {item.id for item in labels.items}
+    unknown = {f"'{name}'": scan.names[name] for name, found in ids.items() if found is None}
+    unknown |= {f"id {number}": count for number, count in scan.ids.items() if number not in known}
+    lost = sum(unknown.values())
+    if lost:
+        listed = some(sorted(unknown, key=lambda name: -unknown[name]), 8)
+        text = f"{path} has no {listed}, which {_looked_at(scan)} {_count(lost, 'box', 'boxes')} of; they are left out."
+        report = inspection.error if lost == scan.num_boxes else inspection.warning
+        report(reader.label_map_field, text, mend)
+    seen = {*ids.values(), *scan.ids}
+    unused = [f"'{item.name}'" for item in labels.items if item.id not in seen]
+    if unused and lost < scan.num_boxes:
+        text = f"{_looked_at(scan)} no box of {some(unused, 8)}, which {path} has."
+        is_certain = scan.is_complete and reader.option == "--train-records"
+        (inspection.warning if is_certain else inspection.information)(reader.records_field, text, mend)
+
+
+def _looked_at(scan: ClassScan) -> str:
+    if scan.num_records == 1:
+        return "the only record has" if scan.is_complete else "the one record that was looked at has"
+    return f"the {scan.num_records} records" + ("" if scan.is_complete else " that were looked at (not all)") + " have"
+
+
+def _check_agreement(inspection: Inspection, readers: list[Reader], maps: dict[str, LabelMap | None]) -> None:
+    """Training and evaluation have to number the classes alike."""
+    paths = [reader.message.label_map_path for reader in readers]
+    if len(set(paths)) < 2 or not all(paths):
+        return
+    first, second = (maps[path] for path in paths)
+    # One that cannot be read has been reported already.
+    if first and second and [(i.id, i.name) for i in first.items] != [(i.id, i.name) for i in second.items]:
+        text = f"{paths[1]} numbers other classes than training's {paths[0]}: the metrics would be wrong."
+        inspection.error(readers[1].label_map_field, text, ("--label-map", paths[0]))
+
+
+def _check_separation(inspection: Inspection, readers: list[Reader], files: dict[str, list[Path]]) -> None:
+    """Evaluation on what was learned says nothing."""
+    if len(readers) < 2:
+        return
+    patterns = set(readers[0].patterns) & set(readers[1].patterns)
+    shared = {file.resolve() for file in files[readers[0].path]} & {file.resolve() for file in files[readers[1].path]}
+    if patterns or shared:
+        what = some(sorted(patterns or map(str, shared)))
+        text = f"{what}: training reads the same records, so evaluation says nothing about images not yet seen."
+        inspection.warning(readers[1].records_field, text, ("--eval-records", "FOLDER_OR_GLOB"))
+
+
+def _count(number: int | list, one: str, many: str | None = None) -> str:
+    number = number if isinstance(number, int) else len(number)
+    return f"{number} {one if number == 1 else many or one + 's'}"

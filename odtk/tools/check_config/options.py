@@ -1,0 +1,58 @@
+"""Checks for options that odtk does not implement, or that do nothing in TFOD 2 either."""
+
+from odtk import pipeline
+from odtk.inputs.supported import supported_augmentations, unsupported_augmentations
+from odtk.pipeline import support
+from odtk.prototext import schema
+from odtk.tools.check_config.findings import Inspection, setting
+from odtk.tools.check_config.model import is_implemented
+
+# Where one alternative cannot stand for another with its defaults: the whole model has to be another.
+_NOT_BY_DEFAULTS = ("BoxPredictor", "AnchorGenerator")
+
+
+def check_options(inspection: Inspection) -> None:
+    """Reports options that are not implemented as errors, options without effect as information."""
+    config = inspection.config
+    # A model of another family is one finding, not one for each of its options.
+    skipped = () if is_implemented(config) else ("model",)
+    for path, _ in support.unsupported(config):
+        if not path.startswith(skipped):
+            _report_unsupported(inspection, path)
+    for path, reason in unsupported_augmentations(config.train_config.data_augmentation_options):
+        _report_augmentation(inspection, path, reason)
+    for path, reason in support.without_effect(config):
+        if not path.startswith(skipped):
+            inspection.information(path, f"has no effect: {reason}.")
+
+
+def _report_unsupported(inspection: Inspection, path: str) -> None:
+    parent_path, _, name = path.rpartition(".")
+    parent = pipeline.get_field(inspection.config, parent_path) if parent_path else inspection.config
+    others = _implemented_instead(parent.DESCRIPTOR, name)
+    if not others:
+        inspection.error(path, "odtk does not implement this option; without it, it works.", setting(path, ""))
+        return
+    text = f"odtk does not implement it; it has {', '.join(others)}."
+    if parent.DESCRIPTOR.name in _NOT_BY_DEFAULTS:
+        inspection.error(path, text, inspection.from_scratch())
+    else:
+        inspection.error(path, text, setting(f"{parent_path}.{others[0]}", "{}"))
+
+
+def _implemented_instead(descriptor, name: str) -> list[str]:
+    """The alternatives of a oneof's member that odtk implements."""
+    field = descriptor.fields_by_name[name]
+    members = [member.name for member in field.containing_oneof.fields] if field.containing_oneof else []
+    implemented = support.IMPLEMENTED.get(descriptor.name, "").split()
+    return [member for member in members if member in implemented]
+
+
+def _report_augmentation(inspection: Inspection, path: str, reason: str) -> None:
+    option, _, name = path.rpartition(".")
+    if name == "jitter_mode":
+        inspection.error(path, f"{reason}.", setting(path, ""))
+        return
+    near = schema.nearest(name, sorted(supported_augmentations()))
+    hint = f" It has {' and '.join(near)}." if near else ""
+    inspection.error(path, f"{reason}.{hint}", setting(option if option.endswith("]") else path, ""))

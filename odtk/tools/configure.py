@@ -1,0 +1,265 @@
+"""A pipeline.config made from another: data, checkpoint, sizes and any field, edited in place, then checked."""
+
+import difflib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from odtk import label_map as label_maps
+from odtk import pipeline
+from odtk.atomic import write_text
+from odtk.errors import ConfigError, LabelMapError
+from odtk.tools import schedule_edits
+from odtk.tools.check_config import Finding, check_config
+from odtk.tools.check_config.checkpoint import look_into
+from odtk.tools.check_config.model import is_implemented
+from odtk.tools.record_files import EVAL_WORDS, TRAIN_WORDS, absolute_if_here, find_records, held_out
+
+
+@dataclass(frozen=True)
+class Change:
+    """A field's values in the base and in the result, as text; None where it is not set."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+@dataclass
+class ConfigureReport:
+    """What was written, how it differs from its base, what was done unasked, and what the check found."""
+
+    output: str
+    diff: str
+    changes: list[Change]
+    notes: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def configure(
+    base: str | os.PathLike,
+    output: str | os.PathLike,
+    num_classes: int | None = None,
+    label_map: str | os.PathLike | None = None,
+    train_records: Sequence[str | os.PathLike] | None = None,
+    eval_records: Sequence[str | os.PathLike] | None = None,
+    fine_tune_checkpoint: str | os.PathLike | None = None,
+    fine_tune_checkpoint_type: str | None = None,
+    batch_size: int | None = None,
+    scale_learning_rate: bool = True,
+    num_steps: int | None = None,
+    learning_rate: float | None = None,
+    image_size: tuple[int, int] | None = None,
+    sets: Sequence[tuple[str, str]] = (),
+) -> ConfigureReport:
+    """Writes `base` (a shipped pipeline's name or a file) with the given changes to `output`, and checks the result.
+
+    Comments and layout survive; without any change the text is the base's. `train_records` and `eval_records` are
+    paths, globs or folders of make-tfrecords; `image_size` is (height, width); `sets` has (dotted path, value) pairs,
+    which come last. The file is written whatever the check finds. Raises ConfigError for a base that does not parse
+    and a field that does not exist, DataError for a folder that holds no records.
+    """
+    text = pipeline.read_text(base)
+    edit = _Edit(text, os.fspath(base))
+    edit.data(label_map, _paths(train_records), _paths(eval_records), num_classes)
+    edit.checkpoint(fine_tune_checkpoint, fine_tune_checkpoint_type)
+    if image_size is not None:
+        edit.image_size(*image_size)
+    if batch_size is not None:
+        edit.batch_size(batch_size, scale_learning_rate and learning_rate is None)
+    if num_steps is not None:
+        edit.num_steps(num_steps)
+    if learning_rate is not None:
+        edit.learning_rate(learning_rate)
+    edit.set(*sets)
+    write_text(output, edit.text)
+    return ConfigureReport(
+        output=os.fspath(output),
+        diff=_diff(text, edit.text, os.fspath(base), os.fspath(output)),
+        changes=_changes(pipeline.parse(text, os.fspath(base)), edit.config),
+        notes=edit.notes,
+        findings=check_config(edit.config, output, edit.text),
+    )
+
+
+def check(config_file: str | os.PathLike) -> list[Finding]:
+    """Checks a config (a file, or a shipped pipeline's name) and writes nothing."""
+    text = pipeline.read_text(config_file)
+    return check_config(pipeline.parse(text, os.fspath(config_file)), config_file, text)
+
+
+class _Edit:
+    """A config's text being changed, with `notes` on what a user did not ask for literally."""
+
+    def __init__(self, text: str, filename: str):
+        self.text, self._filename = text, filename
+        self.config = pipeline.parse(text, filename)
+        self.notes: list[str] = []
+
+    def set(self, *assignments: tuple[str, str]) -> None:
+        """Sets fields, in order."""
+        if assignments:
+            self.text = pipeline.set_fields(self.text, list(assignments), self._filename)
+            self.config = pipeline.parse(self.text, self._filename)
+
+    def data(self, label_map, train_records: list[str], eval_records: list[str], num_classes: int | None) -> None:
+        """Record files, label map and number of classes."""
+        train = [find_records(path, TRAIN_WORDS) for path in train_records]
+        evals = [find_records(path, EVAL_WORDS) for path in eval_records]
+        if train and not eval_records:
+            evals = [found for path in train_records for found in held_out(path)]
+        self._set_records("train_input_reader", [name for found in train for name in found.patterns])
+        self._set_records("eval_input_reader[0]", [name for found in evals for name in found.patterns])
+        described = [found.label_map for found in (*train, *evals) if found.label_map]
+        if label_map is None and described:
+            label_map = described[0]
+            # A folder that is for evaluation only leaves training as it is.
+            if not train:
+                self.set(("eval_input_reader[0].label_map_path", _quoted(label_map)))
+                label_map = None
+        classes = self._set_label_map(os.fspath(label_map)) if label_map is not None else None
+        if num_classes is None:
+            num_classes = classes
+        if num_classes is not None:
+            self.set((f"{self._model('num_classes')}.num_classes", str(num_classes)))
+
+    def _set_records(self, reader: str, patterns: list[str]) -> None:
+        if not patterns:
+            return
+        if reader.endswith("[0]") and not self.config.eval_input_reader:
+            self.set((f"{reader}.shuffle", "false"), (f"{reader}.num_epochs", "1"))
+        elif reader.endswith("[0]") and len(self.config.eval_input_reader) > 1:
+            self.notes.append("Of the eval_input_readers, the first one, which odtk evaluates, has the new records.")
+        value = "[" + ", ".join(map(_quoted, patterns)) + "]"
+        self.set((f"{reader}.tf_record_input_reader.input_path", value))
+
+    def _set_label_map(self, name_or_path: str) -> int | None:
+        """Sets the label map of every reader; its number of classes where it can be read."""
+        path = absolute_if_here(name_or_path)
+        if not os.path.exists(path):
+            try:
+                path = str(label_maps.find(name_or_path).resolve())
+            except LabelMapError:
+                self.notes.append(f"{path} is not here, so the number of classes stays as it is.")
+        readers = ["train_input_reader"]
+        readers += [f"eval_input_reader[{index}]" for index in range(len(self.config.eval_input_reader))]
+        self.set(*((f"{reader}.label_map_path", _quoted(path)) for reader in readers))
+        try:
+            return label_maps.read(path, allow_gaps=True).num_classes
+        except LabelMapError:
+            return None
+
+    def checkpoint(self, prefix: str | os.PathLike | None, kind: str | None) -> None:
+        """Where the weights come from and what is taken of them; an empty prefix takes them from nowhere."""
+        if prefix is not None:
+            prefix = os.fspath(prefix)
+            path = absolute_if_here(prefix)
+            # A prefix is no file; it is here when its index is.
+            path = os.path.abspath(path) if os.path.exists(f"{path}.index") else path
+            self.set(("train_config.fine_tune_checkpoint", _quoted(path) if path else ""))
+            if path:
+                kind = self._complete_checkpoint(path, kind)
+        if kind is not None:
+            self.set(("train_config.fine_tune_checkpoint_type", _quoted(kind)))
+
+    def _complete_checkpoint(self, prefix: str, kind: str | None) -> str | None:
+        """Sets the version of a TensorFlow 2 checkpoint; the type to use, if none was asked for or set."""
+        contents, train = look_into(prefix), self.config.train_config
+        if contents.is_tf2 if contents else is_implemented(self.config):
+            self.set(("train_config.fine_tune_checkpoint_version", "V2"))
+        if kind is not None or train.fine_tune_checkpoint_type:
+            return kind
+        kind = (contents.kind if contents else None) or "detection"
+        self.notes.append(f"fine_tune_checkpoint_type was not set; it is '{kind}' now.")
+        return kind
+
+    def image_size(self, height: int, width: int) -> None:
+        """A fixed size, in the place of whatever resizer there was."""
+        model = self._model("image_resizer")
+        resizer = pipeline.get_field(self.config, f"{model}.image_resizer")
+        old = resizer.WhichOneof("image_resizer_oneof")
+        if old not in (None, "fixed_shape_resizer"):
+            self.notes.append(f"image_resizer is fixed_shape_resizer now, no longer {old}.")
+        path = f"{model}.image_resizer.fixed_shape_resizer"
+        self.set((f"{path}.height", str(height)), (f"{path}.width", str(width)))
+
+    def batch_size(self, batch_size: int, scale: bool) -> None:
+        """The batch, and the learning rates in proportion: as many images, as much learned."""
+        old = self.config.train_config.batch_size
+        rates = schedule_edits.scale_rates(self.config, batch_size / old) if scale and old and old != batch_size else []
+        if rates:
+            self.notes.append(
+                f"The batch goes from {old} to {batch_size}, so the learning rate goes with it: {self._told(rates)}. "
+                "--no-scale-learning-rate keeps it."
+            )
+        self.set(("train_config.batch_size", str(batch_size)), *rates)
+
+    def num_steps(self, num_steps: int) -> None:
+        """The length of training, and the schedule's with it."""
+        assignments = schedule_edits.set_num_steps(self.config, num_steps)
+        moved = self._told(assignments[1:])
+        if moved:
+            self.notes.append(f"The learning rate's schedule moves with num_steps: {moved}.")
+        self.set(*assignments)
+
+    def learning_rate(self, rate: float) -> None:
+        """The main rate, and the others in proportion."""
+        rates = schedule_edits.set_base_rate(self.config, rate)
+        if not rates:
+            raise ConfigError(
+                f"{self._filename} has no learning rate schedule to set a learning rate in. Give it one: --set "
+                f"train_config.optimizer.momentum_optimizer.learning_rate.constant_learning_rate.learning_rate={rate:g}"
+            )
+        others = self._told(rates[1:])
+        if others:
+            self.notes.append(f"The other learning rates change in proportion: {others}.")
+        self.set(*rates)
+
+    def _told(self, assignments: schedule_edits.Assignments) -> str:
+        """Assignments of numbers in words, as against what is there now; nothing of those that change nothing."""
+        parts = []
+        for path, value in assignments:
+            name = path.rpartition("_learning_rate.")[2]
+            old = _plain(pipeline.get_field(self.config, path))
+            if old != value:
+                parts.append(f"{name} {old} -> {value}")
+        return ", ".join(parts)
+
+    def _model(self, wanted: str) -> str:
+        """The dotted path of the model that is set, which has to have a field `wanted`."""
+        kind = self.config.model.WhichOneof("model")
+        if kind is None or wanted not in pipeline.field_names(f"model.{kind}"):
+            what = f"model.{kind}" if kind else "an empty model"
+            raise ConfigError(f"{self._filename} has {what}, which has no {wanted}. Start from another pipeline.")
+        return f"model.{kind}"
+
+
+def _paths(paths: Sequence[str | os.PathLike] | str | os.PathLike | None) -> list[str]:
+    if isinstance(paths, (str, os.PathLike)):
+        paths = [paths]
+    return [os.path.expanduser(path) for path in paths or []]
+
+
+def _quoted(text: str | os.PathLike) -> str:
+    """A string as the text format has it."""
+    return json.dumps(os.fspath(text), ensure_ascii=False)
+
+
+def _plain(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:.7g}"
+
+
+def _diff(before: str, after: str, base: str, output: str) -> str:
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), base, output, lineterm="")
+    return "\n".join(lines)
+
+
+def _changes(before, after) -> list[Change]:
+    old, new = ({path: _shown(value) for path, value in pipeline.walk(config)} for config in (before, after))
+    paths = [*new, *(path for path in old if path not in new)]
+    return [Change(path, old.get(path), new.get(path)) for path in paths if old.get(path) != new.get(path)]
+
+
+def _shown(value) -> str:
+    return "{}" if hasattr(value, "DESCRIPTOR") else str(value).lower() if isinstance(value, bool) else str(value)

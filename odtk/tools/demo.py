@@ -1,0 +1,115 @@
+"""`odtk demo`: the whole journey on drawn data, through the same tools as the five commands."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from odtk.drawing import contact_sheet
+from odtk.errors import OutputError
+from odtk.tools.configure import configure
+from odtk.tools.drawn_pets import draw_dataset
+from odtk.tools.evaluate import evaluate
+from odtk.tools.export import export
+from odtk.tools.make_tfrecords import make_tfrecords
+from odtk.tools.predict import predict
+from odtk.tools.train import train
+
+PIPELINE = "ssd_resnet50_v1_fpn_demo"
+NUM_IMAGES = 160
+NUM_PICTURES = 9
+SEED = 7
+
+# Marks a folder that a demo made, and that another may replace.
+MARKER = ".odtk-demo"
+
+
+@dataclass
+class DemoReport:
+    """What the journey gave: metrics on held-out drawings, files, and the seconds each stage took."""
+
+    folder: str
+    metrics: dict[str, float]
+    picture: str
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def demo(
+    folder: str | os.PathLike,
+    num_images: int = NUM_IMAGES,
+    num_steps: int | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> DemoReport:
+    """Draws pets, converts, configures, trains from scratch, evaluates, exports and predicts, all in `folder`.
+
+    `folder` is new, empty, or an earlier demo's, which is replaced. `say` hears the command that each stage stands for.
+    """
+    folder = Path(folder)
+    _make_room(folder)
+    data, records, config, model, exported, drawn = (
+        folder / name for name in ("pets", "records", "pipeline.config", "model", "exported", "predictions")
+    )
+    seconds: dict[str, float] = {}
+
+    def stage(name: str, command: str, run: Callable):
+        say(f"\n$ {command}")
+        start = time.monotonic()
+        result = run()
+        seconds[name] = round(time.monotonic() - start, 1)
+        return result
+
+    say(f"Drawing {num_images} pictures of pets, in the layout of the Oxford-IIIT Pet dataset, to {data}")
+    draw_dataset(data, num_images, seed=SEED)
+    label_map = data / "label_map.pbtxt"
+    stage(
+        "make-tfrecords",
+        f"odtk make-tfrecords {data} {records} --num-shards 2 --label-map {label_map}",
+        lambda: make_tfrecords(data, records, num_shards=2, label_map_path=label_map),
+    )
+    stage(
+        "configure",
+        f"odtk configure {PIPELINE} --output {config} --train-records {records}",
+        lambda: configure(PIPELINE, config, train_records=[str(records)]),
+    )
+    stage(
+        "train",
+        f"odtk train {config} {model}",
+        lambda: train(config, model, num_steps=num_steps, seed=SEED, say=say),
+    )
+    evaluation = stage("evaluate", f"odtk evaluate {config} {model}", lambda: evaluate(config, model))
+    stage("export", f"odtk export {config} {model} {exported}", lambda: export(config, model, exported))
+    pictures = _held_out(data, records)
+    stage(
+        "predict",
+        f"odtk predict {exported} {data / 'images'}/... --output {drawn}",
+        lambda: predict(exported, pictures, drawn),
+    )
+    picture = _sheet(drawn, [path.name for path in pictures], folder / "predictions.png")
+    return DemoReport(str(folder), evaluation.metrics, str(picture), seconds)
+
+
+def _make_room(folder: Path) -> None:
+    if folder.exists() and not (folder / MARKER).exists() and any(folder.iterdir()):
+        raise OutputError(f"{folder} is not empty and is no earlier demo. Name another folder: odtk demo FOLDER")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / MARKER).touch()
+
+
+def _held_out(data: Path, records: Path) -> list[Path]:
+    """Some pictures of the validation split, as the records name them."""
+    from odtk import example, shards
+
+    names = []
+    for shard in sorted(records.glob("*_val.record-*")):
+        names += [example.decode(record).filename for record in shards.read_records(shard)]
+    return [data / "images" / name for name in sorted(names)[:: max(1, len(names) // NUM_PICTURES)][:NUM_PICTURES]]
+
+
+def _sheet(folder: Path, names: list[str], output: Path) -> Path:
+    from PIL import Image
+
+    contact_sheet([Image.open(folder / name) for name in names], columns=3).save(output)
+    return output

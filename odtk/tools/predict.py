@@ -1,0 +1,110 @@
+"""Finds things in pictures with an exported detector, draws them, and writes detections.json."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from odtk import detections, label_map
+from odtk.detections import DetectedImage
+from odtk.drawing import draw_detections
+from odtk.errors import DataError
+from odtk.exported_detector import ExportedDetector, find_saved_model
+from odtk.picture_files import find_pictures, read_picture, refuse_overwriting, write_picture
+from odtk.progress import track
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One picture that was read: where from, where the annotated one is, what is in it."""
+
+    source: Path
+    picture: Path
+    image: DetectedImage
+
+
+@dataclass(frozen=True)
+class PredictReport:
+    """All pictures in the order they were read, and what could not be read with the reason."""
+
+    predictions: list[Prediction]
+    skipped: list[tuple[Path, str]]
+    detections_path: Path
+    label_map_path: Path | None
+    name_of: Callable[[int], str]  # 1-based class to its name
+    seconds: float  # without loading the model
+
+    @property
+    def num_boxes(self) -> int:
+        """Boxes found in all pictures."""
+        return sum(len(prediction.image.detections) for prediction in self.predictions)
+
+
+def predict(
+    exported_dir: str | os.PathLike,
+    images: Sequence[str | os.PathLike],
+    output_dir: str | os.PathLike,
+    min_score: float = 0.5,
+    max_boxes: int | None = None,
+    label_map_path: str | os.PathLike | None = None,
+) -> PredictReport:
+    """Detects in every picture of `images` (files and folders) and writes annotated ones and detections.json.
+
+    Keeps boxes with at least `min_score`, at most the best `max_boxes` per picture. Names come from `label_map_path`,
+    else from the exported folder's label_map.pbtxt, else classes are called by number. A picture that cannot be read
+    is skipped and reported; DataError is raised where none could be read.
+    """
+    output_dir = Path(output_dir)
+    find_saved_model(exported_dir)  # what is wrong with it is said before TensorFlow's seconds of start-up
+    map_path = Path(label_map_path) if label_map_path else _exported_label_map(Path(exported_dir))
+    name_of = _naming(map_path)
+    names = find_pictures(images, not_in=output_dir)
+    refuse_overwriting(list(names), [output_dir / name for name in names.values()])
+    image_ids = _image_ids(list(names))
+    detector = ExportedDetector(exported_dir)
+
+    predictions, skipped = [], []
+    start = time.monotonic()
+    with track("Predicting", total=len(names), unit="images") as progress:
+        for (source, name), image_id in zip(names.items(), image_ids, strict=True):
+            try:
+                picture = read_picture(source)
+                found = detector.detect(np.asarray(picture)).best(min_score, max_boxes)
+            except DataError as error:
+                skipped.append((source, str(error)))
+                progress.advance(note=f"{len(skipped)} skipped")
+                continue
+            write_picture(draw_detections(picture, found, name_of), output_dir / name)
+            image = DetectedImage(image_id, name, picture.width, picture.height, found)
+            predictions.append(Prediction(source, output_dir / name, image))
+            progress.advance()
+    if not predictions:
+        raise DataError(f"None of the {len(names)} images could be read. The first: {skipped[0][1]}")
+
+    detections_path = output_dir / "detections.json"
+    detections.write(detections.to_coco_results(prediction.image for prediction in predictions), detections_path)
+    return PredictReport(predictions, skipped, detections_path, map_path, name_of, time.monotonic() - start)
+
+
+def _exported_label_map(exported_dir: Path) -> Path | None:
+    # Beside saved_model/, which may itself be the folder that was named.
+    candidates = (exported_dir / "label_map.pbtxt", find_saved_model(exported_dir).parent / "label_map.pbtxt")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _naming(path: Path | None) -> Callable[[int], str]:
+    names = {item["id"]: item["name"] for item in label_map.read(path).categories()} if path else {}
+    return lambda class_id: names.get(class_id, f"class {class_id}")
+
+
+def _image_ids(sources: list[Path]) -> list[int]:
+    # COCO's own files are named after their image id; ids of other files count from 1.
+    stems = [path.stem for path in sources]
+    if all(stem.isascii() and stem.isdigit() for stem in stems):
+        numbers = [int(stem) for stem in stems]
+        if len(set(numbers)) == len(numbers):
+            return numbers
+    return list(range(1, len(sources) + 1))

@@ -1,0 +1,107 @@
+"""Assignments that keep batch size, steps and learning rates in tune, for every schedule of the schema.
+
+Each function takes a config and returns pairs of a dotted path and a value's text for `pipeline.set_fields`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Assignments = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class _Fields:
+    """What the fields of a schedule are: its main rate, its other rates, the lengths and the end in steps."""
+
+    base_rate: str
+    rates: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    end: str | None = None
+
+
+_SCHEDULES = {
+    "constant_learning_rate": _Fields("learning_rate"),
+    "cosine_decay_learning_rate": _Fields(
+        "learning_rate_base", ("warmup_learning_rate",), ("warmup_steps", "hold_base_rate_steps"), "total_steps"
+    ),
+    "exponential_decay_learning_rate": _Fields(
+        "initial_learning_rate", ("burnin_learning_rate", "min_learning_rate"), ("decay_steps", "burnin_steps")
+    ),
+    "manual_step_learning_rate": _Fields("initial_learning_rate"),
+}
+
+
+def base_rate(config) -> tuple[str, float] | None:
+    """The dotted path and the value of the schedule's main learning rate, None where there is no schedule."""
+    path, schedule = _schedule(config)
+    if schedule is None:
+        return None
+    name = _SCHEDULES[path.rpartition(".")[2]].base_rate
+    return f"{path}.{name}", getattr(schedule, name)
+
+
+def scale_rates(config, factor: float) -> Assignments:
+    """Every rate of the schedule, the main one first, times `factor`."""
+    path, schedule = _schedule(config)
+    if schedule is None:
+        return []
+    fields = _SCHEDULES[path.rpartition(".")[2]]
+    rates = {f"{path}.{name}": getattr(schedule, name) for name in (fields.base_rate, *fields.rates)}
+    if not getattr(schedule, "warmup_steps", 1) and not schedule.HasField("warmup_learning_rate"):
+        del rates[f"{path}.warmup_learning_rate"]
+    for index, part in enumerate(getattr(schedule, "schedule", [])):
+        rates[f"{path}.schedule[{index}].learning_rate"] = part.learning_rate
+    # A rate of 0 stands for none: no burn-in of its own, no floor.
+    return [(field, f"{rate * factor:.7g}") for field, rate in rates.items() if rate]
+
+
+def set_base_rate(config, rate: float) -> Assignments:
+    """The main rate is `rate`, the others change in proportion."""
+    found = base_rate(config)
+    if found is None:
+        return []
+    path, old = found
+    others = [pair for pair in scale_rates(config, rate / old) if pair[0] != path] if old else []
+    return [(path, f"{rate:.7g}"), *others]
+
+
+def set_num_steps(config, num_steps: int) -> Assignments:
+    """`train_config.num_steps`, and the schedule stretched to it: its end is there, its parts keep their share."""
+    assignments = [("train_config.num_steps", str(num_steps))]
+    path, schedule = _schedule(config)
+    if schedule is None:
+        return assignments
+    fields = _SCHEDULES[path.rpartition(".")[2]]
+    old = getattr(schedule, fields.end) if fields.end else config.train_config.num_steps
+    if fields.end:
+        assignments.append((f"{path}.{fields.end}", str(num_steps)))
+    if not old:
+        return assignments
+
+    def stretch(steps: int) -> int:
+        return round(steps * num_steps / old)
+
+    for name in fields.steps:
+        if getattr(schedule, name):
+            least = 1 if name == "decay_steps" else 0
+            assignments.append((f"{path}.{name}", str(max(stretch(getattr(schedule, name)), least))))
+    return assignments + _stretch_boundaries(path, getattr(schedule, "schedule", []), stretch)
+
+
+def _stretch_boundaries(path: str, parts, stretch: Callable[[int], int]) -> Assignments:
+    assignments, last = [], 0
+    for index, part in enumerate(parts):
+        last = max(stretch(part.step), last + 1)  # steps have to rise
+        assignments.append((f"{path}.schedule[{index}].step", str(last)))
+    return assignments
+
+
+def _schedule(config):
+    """The path and the message of the schedule that is set."""
+    optimizer = config.train_config.optimizer
+    kind = optimizer.WhichOneof("optimizer")
+    rates = getattr(optimizer, kind).learning_rate if kind else None
+    name = rates.WhichOneof("learning_rate") if rates else None
+    if not name:
+        return "", None
+    return f"train_config.optimizer.{kind}.learning_rate.{name}", getattr(rates, name)

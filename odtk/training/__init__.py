@@ -1,0 +1,1 @@
+"""Training: one task for every detector, on official.core and Orbit."""

@@ -1,0 +1,65 @@
+"""Puts official.core's and Orbit's objects together for one training run."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import orbit
+import tensorflow as tf
+from official.core import config_definitions
+
+from odtk.checkpoints import CheckpointReader, restore
+from odtk.training.optimizer import build_optimizer
+from odtk.training.task import DetectionTask
+from odtk.training.trainer import DetectionTrainer, Pace, TfodSummaries, stop_at_nan
+
+# TFOD's default.
+CHECKPOINTS_KEPT = 7
+
+
+@dataclass
+class Experiment:
+    """A run that is ready to go: `controller.train(steps)` does the rest."""
+
+    controller: orbit.Controller
+    trainer: DetectionTrainer
+    manager: tf.train.CheckpointManager
+    resumed_from: str | None
+
+
+def build_experiment(
+    task: DetectionTask, model_dir: str | os.PathLike, checkpoint_every: int, log_every: int, actions=()
+) -> Experiment:
+    """Model, data, optimizer and loop; a checkpoint in `model_dir` is resumed, a fine-tuning one otherwise loaded."""
+    model_dir = Path(model_dir)
+    model = task.build_model()
+    trainer = DetectionTrainer(
+        config_definitions.ExperimentConfig(
+            task=task.task_config, trainer=config_definitions.TrainerConfig(train_tf_while_loop=True)
+        ),
+        task,
+        model,
+        build_optimizer(task.config.train_config.optimizer),
+        train_dataset=orbit.utils.make_distributed_dataset(tf.distribute.get_strategy(), task.build_inputs(model)),
+    )
+    manager = tf.train.CheckpointManager(
+        trainer.checkpoint,
+        os.fspath(model_dir),
+        max_to_keep=CHECKPOINTS_KEPT,
+        step_counter=trainer.global_step,
+        checkpoint_interval=checkpoint_every,
+        init_fn=trainer.initialize,
+    )
+    latest = manager.latest_checkpoint
+    if latest:
+        # Orbit restores whatever matches; this says first, strictly, whether all of it does.
+        restore(model.checkpoint_variables(), CheckpointReader(latest))
+    controller = orbit.Controller(
+        global_step=trainer.global_step,
+        trainer=trainer,
+        train_actions=[stop_at_nan(trainer), *actions],
+        steps_per_loop=Pace([log_every, checkpoint_every]),
+        checkpoint_manager=manager,
+        summary_manager=TfodSummaries(model_dir / "train", trainer.global_step, log_every),
+    )
+    return Experiment(controller, trainer, manager, latest)

@@ -1,0 +1,168 @@
+"""From a config's optimizer to a tf_keras one, with TFOD's learning rate schedules.
+
+The legacy tf_keras optimizers are used throughout: their slots are saved beside the variables, as in TFOD's own
+checkpoints, and only they have RMSprop's time decay.
+"""
+
+import math
+
+import tensorflow as tf
+import tf_keras
+from official.modeling.optimization import ExponentialMovingAverage
+
+from odtk.errors import ConfigError
+from odtk.protos import optimizer_pb2
+
+
+def build_optimizer(message: optimizer_pb2.Optimizer) -> tf_keras.optimizers.legacy.Optimizer:
+    """The optimizer, inside official's ExponentialMovingAverage where `use_moving_average`."""
+    kind = message.WhichOneof("optimizer")
+    if kind is None:
+        raise ConfigError("train_config.optimizer is empty; name one, such as momentum_optimizer { ... }.")
+    options = getattr(message, kind)
+    schedule = build_learning_rate(options.learning_rate)
+    legacy = tf_keras.optimizers.legacy
+    if kind == "momentum_optimizer":
+        optimizer = legacy.SGD(schedule, momentum=options.momentum_optimizer_value)
+    elif kind == "rms_prop_optimizer":
+        # TFOD hands `decay` to Keras, where it slows the rate down with time; it is not the average's decay (rho).
+        optimizer = legacy.RMSprop(
+            schedule, decay=options.decay, momentum=options.momentum_optimizer_value, epsilon=options.epsilon
+        )
+    else:
+        optimizer = legacy.Adam(schedule, epsilon=options.epsilon)
+    if message.use_moving_average:
+        optimizer = ExponentialMovingAverage(optimizer, average_decay=message.moving_average_decay, dynamic_decay=True)
+    return optimizer
+
+
+def build_learning_rate(message: optimizer_pb2.LearningRate) -> "Schedule":
+    """The schedule of a `learning_rate` message."""
+    kind = message.WhichOneof("learning_rate")
+    if kind is None:
+        raise ConfigError("The optimizer's learning_rate is empty; name one, such as constant_learning_rate { ... }.")
+    options = getattr(message, kind)
+    match kind:
+        case "constant_learning_rate":
+            return Constant(options.learning_rate)
+        case "cosine_decay_learning_rate":
+            return CosineWithWarmup(
+                options.learning_rate_base,
+                options.total_steps,
+                options.warmup_learning_rate,
+                options.warmup_steps,
+                options.hold_base_rate_steps,
+            )
+        case "exponential_decay_learning_rate":
+            return ExponentialWithBurnin(
+                options.initial_learning_rate,
+                options.decay_steps,
+                options.decay_factor,
+                options.staircase,
+                options.burnin_learning_rate,
+                options.burnin_steps,
+                options.min_learning_rate,
+            )
+    steps = [(part.step, part.learning_rate) for part in options.schedule]
+    return ManualSteps(options.initial_learning_rate, steps, options.warmup)
+
+
+class Schedule(tf_keras.optimizers.schedules.LearningRateSchedule):
+    """Step (a scalar tensor or number) to learning rate, float32; `step` counts the updates made before."""
+
+    def get_config(self) -> dict:
+        """The numbers it was made with."""
+        return dict(vars(self))
+
+
+class Constant(Schedule):
+    """The same rate at every step."""
+
+    def __init__(self, rate: float):
+        self.rate = rate
+
+    def __call__(self, step):
+        """See Schedule."""
+        return tf.constant(self.rate, tf.float32)
+
+
+class CosineWithWarmup(Schedule):
+    """Linear from `warmup_rate` to `base` over `warmup` steps, `hold` steps of `base`, a half cosine to 0 at `total`.
+
+    Loshchilov and Hutter, "SGDR", 2016, without restarts, as TFOD's cosine_decay_with_warmup.
+    """
+
+    def __init__(self, base: float, total: int, warmup_rate: float, warmup: int, hold: int = 0):
+        if total < warmup:
+            raise ConfigError(
+                f"cosine_decay_learning_rate has total_steps {total} below warmup_steps {warmup}; "
+                "raise total_steps or shorten the warm-up."
+            )
+        if base < warmup_rate and warmup > 0:
+            raise ConfigError(
+                f"cosine_decay_learning_rate has learning_rate_base {base:g} below warmup_learning_rate "
+                f"{warmup_rate:g}; the warm-up climbs, so lower warmup_learning_rate."
+            )
+        self.base, self.total, self.warmup_rate, self.warmup, self.hold = base, total, warmup_rate, warmup, hold
+
+    def __call__(self, step):
+        """See Schedule."""
+        step = tf.cast(step, tf.float32)
+        span = max(float(self.total - self.warmup - self.hold), 1.0)
+        decayed = 0.5 * self.base * (1 + tf.cos(math.pi * (step - self.warmup - self.hold) / span))
+        rate = tf.where(step > self.warmup + self.hold, decayed, self.base) if self.hold else decayed
+        if self.warmup > 0:
+            slope = (self.base - self.warmup_rate) / self.warmup
+            rate = tf.where(step < self.warmup, slope * step + self.warmup_rate, rate)
+        return tf.where(step > self.total, 0.0, rate)
+
+
+class ExponentialWithBurnin(Schedule):
+    """`burnin_rate` for `burnin` steps, then `initial` * factor ^ (steps since / decay_steps); never below `least`."""
+
+    def __init__(
+        self,
+        initial: float,
+        decay_steps: int,
+        factor: float,
+        staircase: bool = True,
+        burnin_rate: float = 0.0,
+        burnin: int = 0,
+        least: float = 0.0,
+    ):
+        # TFOD: a burn-in without a rate of its own runs at the initial rate.
+        self.initial, self.decay_steps, self.factor, self.staircase = initial, decay_steps, factor, staircase
+        self.burnin_rate, self.burnin, self.least = burnin_rate or initial, burnin, least
+
+    def __call__(self, step):
+        """See Schedule."""
+        step = tf.cast(step, tf.float32)
+        periods = (step - self.burnin) / self.decay_steps
+        if self.staircase:
+            periods = tf.floor(periods)
+        rate = self.initial * tf.pow(tf.constant(self.factor, tf.float32), periods)
+        if self.burnin > 0:
+            rate = tf.where(step < self.burnin, self.burnin_rate, rate)
+        return tf.maximum(rate, self.least)
+
+
+class ManualSteps(Schedule):
+    """`initial`, then each (step, rate) of `steps` from its step on; `warmup` climbs linearly to the first change."""
+
+    def __init__(self, initial: float, steps: list[tuple[int, float]], warmup: bool = False):
+        self.initial, self.steps, self.warmup = initial, steps, warmup
+        boundaries = [step for step, _ in steps]
+        if any(a >= b for a, b in zip([0, *boundaries], boundaries, strict=False)):
+            raise ConfigError(
+                f"manual_step_learning_rate changes at steps {boundaries}; they must be positive and rise."
+            )
+
+    def __call__(self, step):
+        """See Schedule."""
+        step = tf.cast(step, tf.float32)
+        rate = tf.constant(self.initial, tf.float32)
+        for index, (boundary, value) in enumerate(self.steps):
+            if index == 0 and self.warmup:
+                rate = self.initial + (value - self.initial) * step / boundary
+            rate = tf.where(step >= boundary, value, rate)
+        return rate

@@ -1,0 +1,461 @@
+"""What `odtk configure --check` finds in a config: severity, field, words, and a command that really mends it."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from odtk import label_map, pipeline, shards
+from odtk.cli.main import cli
+from odtk.detectors.supported import MODEL_TYPES
+from odtk.errors import ConfigError
+from odtk.protos.example_pb2 import Example
+from odtk.tools.check_config import check_config, require_sound
+
+SEED = Path(__file__).parents[1] / "data/seed_pipeline.config"
+SAMPLES = Path(__file__).parents[2] / "../shared/reference/tfod_sample_configs"
+
+SSD, TRAIN, EVAL = "model.ssd", "train_config", "eval_input_reader[0]"
+NMS = f"{SSD}.post_processing.batch_non_max_suppression"
+MATCHER = f"{SSD}.matcher.argmax_matcher"
+GRID = f"{SSD}.anchor_generator.multiscale_anchor_generator"
+RESIZER = f"{SSD}.image_resizer"
+FIXED = f"{RESIZER}.fixed_shape_resizer"
+COSINE = f"{TRAIN}.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate"
+RATES = f"{TRAIN}.optimizer.momentum_optimizer.learning_rate"
+CHECKPOINT = f"{TRAIN}.fine_tune_checkpoint"
+TRAIN_RECORDS = "train_input_reader.tf_record_input_reader.input_path"
+EVAL_RECORDS = f"{EVAL}.tf_record_input_reader.input_path"
+
+DETECTION_INDEX = b"\0_CHECKPOINTABLE_OBJECT_GRAPH\0model/_feature_extractor/x\0"
+CLASSIFICATION_INDEX = b"\0_CHECKPOINTABLE_OBJECT_GRAPH\0feature_extractor/x\0"
+
+
+def example_of(names=(), ids=()):
+    message = Example()
+    message.features.feature["image/object/class/text"].bytes_list.value.extend(name.encode() for name in names)
+    message.features.feature["image/object/class/label"].int64_list.value.extend(ids)
+    return message.SerializeToString()
+
+
+def write_project(folder):
+    """Two classes, three records, two shards each, a checkpoint; returns the text of a sound config for them."""
+    label_map.write(label_map.of_names(["cat", "dog"]), folder / "label_map.pbtxt")
+    for split in ("train", "val"):
+        for index in range(2):
+            path = folder / f"pets_{split}.record-{index:05d}-of-00002"
+            shards.write_records(path, [example_of(["cat", "dog"])])
+    (folder / "ckpt-0.index").write_bytes(DETECTION_INDEX)
+    return pipeline.set_fields(
+        SEED.read_text(encoding="utf-8"),
+        [
+            (f"{SSD}.num_classes", "2"),
+            (CHECKPOINT, str(folder / "ckpt-0")),
+            ("train_input_reader.label_map_path", str(folder / "label_map.pbtxt")),
+            (f"{EVAL}.label_map_path", str(folder / "label_map.pbtxt")),
+            (TRAIN_RECORDS, f"{folder}/pets_train.record-?????-of-00002"),
+            (EVAL_RECORDS, f"{folder}/pets_val.record-?????-of-00002"),
+        ],
+        "seed",
+    )
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder (the working one) with a sound `pets.config` and all that it names."""
+    (tmp_path / "pets.config").write_text(write_project(tmp_path), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def findings_of(path, **options):
+    text = path.read_text(encoding="utf-8")
+    return check_config(pipeline.parse(text, str(path)), path, text, **options)
+
+
+def change(path, *assignments):
+    path.write_text(pipeline.set_fields(path.read_text(encoding="utf-8"), list(assignments), str(path)), "utf-8")
+
+
+def found(findings, severity, path):
+    matching = [finding for finding in findings if (finding.severity, finding.path) == (severity, path)]
+    assert len(matching) == 1, [str(finding) for finding in findings if finding.severity != "information"]
+    return matching[0]
+
+
+def test_a_sound_config_has_neither_errors_nor_warnings(project):
+    findings = findings_of(project / "pets.config", paths_must_exist=True)
+    assert {finding.severity for finding in findings} == {"information"}
+    assert f"{SSD}.inplace_batchnorm_update" in [finding.path for finding in findings]
+
+
+def test_options_without_effect_are_information_with_the_reason(project):
+    finding = found(findings_of(project / "pets.config"), "information", f"{TRAIN}.sync_replicas")
+    assert "has no effect" in finding.message
+
+
+# Assignments to the sound config, what has to be found, and a part of what it has to say.
+CASES = {
+    "no class": ([(f"{SSD}.num_classes", "0")], "error", f"{SSD}.num_classes", "at least one class"),
+    "num_classes": ([(f"{SSD}.num_classes", "90")], "error", f"{SSD}.num_classes", "is 90, but"),
+    "side": ([(f"{FIXED}.height", "300")], "error", f"{FIXED}.height", "no multiple of 32"),
+    "small side": ([(f"{FIXED}.width", "128")], "error", f"{FIXED}.width", "no side below 129"),
+    "any size": ([(f"{RESIZER}.identity_resizer", "{}")], "error", f"{RESIZER}.identity_resizer", "any size"),
+    "any size, batch": (
+        [(f"{RESIZER}.keep_aspect_ratio_resizer", "{}")],
+        "error",
+        f"{TRAIN}.batch_size",
+        "cannot share a batch",
+    ),
+    "min over max": (
+        [(f"{RESIZER}.keep_aspect_ratio_resizer", "min_dimension: 640 max_dimension: 512 pad_to_max_dimension: true")],
+        "error",
+        f"{RESIZER}.keep_aspect_ratio_resizer.min_dimension",
+        "above max_dimension 512",
+    ),
+    "padded side": (
+        [(f"{RESIZER}.keep_aspect_ratio_resizer", "max_dimension: 1000 pad_to_max_dimension: true")],
+        "error",
+        f"{RESIZER}.keep_aspect_ratio_resizer.max_dimension",
+        "no multiple of 32",
+    ),
+    "model": (
+        [(f"{SSD}.feature_extractor.type", "ssd_resnet50_v1_fpn")],
+        "error",
+        f"{SSD}.feature_extractor.type",
+        "Did you mean ssd_resnet50_v1_fpn_keras?",
+    ),
+    "fpn": (
+        [(f"{SSD}.feature_extractor.fpn.max_level", "6")],
+        "warning",
+        f"{SSD}.feature_extractor.fpn.max_level",
+        "TFOD ignores",
+    ),
+    "levels": ([(f"{GRID}.max_level", "6")], "error", f"{GRID}.max_level", "5 feature maps"),
+    "other levels": (
+        [(f"{GRID}.min_level", "2"), (f"{GRID}.max_level", "6")],
+        "warning",
+        f"{GRID}.min_level",
+        "finest feature map is level 3",
+    ),
+    "ratios": ([(f"{GRID}.aspect_ratios", "")], "error", f"{GRID}.aspect_ratios", "at least one"),
+    "code size": (
+        [(f"{SSD}.box_predictor.weight_shared_convolutional_box_predictor.box_code_size", "5")],
+        "error",
+        f"{SSD}.box_predictor.weight_shared_convolutional_box_predictor.box_code_size",
+        "4 numbers",
+    ),
+    "unmatched": (
+        [(f"{MATCHER}.unmatched_threshold", "0.6")],
+        "error",
+        f"{MATCHER}.unmatched_threshold",
+        "above matched_threshold 0.5",
+    ),
+    "matched": ([(f"{MATCHER}.matched_threshold", "50")], "error", f"{MATCHER}.matched_threshold", "between 0 and 1"),
+    "negatives": (
+        [(f"{MATCHER}.negatives_lower_than_unmatched", "false")],
+        "error",
+        f"{MATCHER}.negatives_lower_than_unmatched",
+        "no anchor would ever be negative",
+    ),
+    "NMS overlap": ([(f"{NMS}.iou_threshold", "60")], "error", f"{NMS}.iou_threshold", "between 0 and 1"),
+    "NMS score": ([(f"{NMS}.score_threshold", "0.5")], "warning", f"{NMS}.score_threshold", "lowers its mAP"),
+    "NMS counts": (
+        [(f"{NMS}.max_total_detections", "50")],
+        "error",
+        f"{NMS}.max_detections_per_class",
+        "above max_total_detections 50",
+    ),
+    "converter": (
+        [(f"{SSD}.post_processing.score_converter", "")],
+        "warning",
+        f"{SSD}.post_processing.score_converter",
+        "weighted_sigmoid_focal trains for SIGMOID",
+    ),
+    "unsupported option": (
+        [(f"{SSD}.use_confidences_as_targets", "true")],
+        "error",
+        f"{SSD}.use_confidences_as_targets",
+        "does not implement",
+    ),
+    "unsupported alternative": (
+        [(f"{SSD}.loss.localization_loss.weighted_iou", "{}")],
+        "error",
+        f"{SSD}.loss.localization_loss.weighted_iou",
+        "it has weighted_l2, weighted_smooth_l1",
+    ),
+    "augmentation": (
+        [(f"{TRAIN}.data_augmentation_options[+].random_self_concat_image", "{}")],
+        "error",
+        f"{TRAIN}.data_augmentation_options[2].random_self_concat_image",
+        "does not implement it",
+    ),
+    "metrics": (
+        [("eval_config.metrics_set", "pascal_voc_detection_metrics")],
+        "error",
+        "eval_config.metrics_set[0]",
+        "it has coco_detection_metrics",
+    ),
+    "averages": (
+        [("eval_config.use_moving_averages", "true")],
+        "warning",
+        "eval_config.use_moving_averages",
+        "no averages to evaluate",
+    ),
+    "batch": ([(f"{TRAIN}.batch_size", "0")], "error", f"{TRAIN}.batch_size", "at least one image"),
+    "steps": ([(f"{TRAIN}.num_steps", "0")], "error", f"{TRAIN}.num_steps", "would never end"),
+    "warm-up": ([(f"{COSINE}.warmup_steps", "30000")], "error", f"{COSINE}.warmup_steps", "more than total_steps"),
+    "warm-up rate": (
+        [(f"{COSINE}.warmup_learning_rate", "0.1")],
+        "error",
+        f"{COSINE}.warmup_learning_rate",
+        "above learning_rate_base 0.04",
+    ),
+    "total": ([(f"{COSINE}.total_steps", "20000")], "warning", f"{COSINE}.total_steps", "the rate is 0 from then on"),
+    "rate": ([(f"{TRAIN}.batch_size", "8")], "warning", f"{COSINE}.learning_rate_base", "high for a batch of 8"),
+    "zero rate": ([(f"{COSINE}.learning_rate_base", "0")], "error", f"{COSINE}.learning_rate_base", "nothing would be"),
+    "no optimizer": ([(f"{TRAIN}.optimizer", "use_moving_average: false")], "error", f"{TRAIN}.optimizer", "is empty"),
+    "boundaries": (
+        [(f"{RATES}.manual_step_learning_rate", "schedule { step: 90 } schedule { step: 80 }")],
+        "error",
+        f"{RATES}.manual_step_learning_rate.schedule[1].step",
+        "not above the 90 before it",
+    ),
+    "decay steps": (
+        [(f"{RATES}.exponential_decay_learning_rate", "decay_steps: 0")],
+        "error",
+        f"{RATES}.exponential_decay_learning_rate.decay_steps",
+        "is 0",
+    ),
+    "checkpoint file": ([(CHECKPOINT, "HERE/ckpt-0.index")], "error", CHECKPOINT, "the prefix that its files share"),
+    "checkpoint folder": ([(CHECKPOINT, "HERE")], "error", CHECKPOINT, "is a folder"),
+    "absent checkpoint": (
+        [(CHECKPOINT, "HERE/ckpt-7")],
+        "warning",
+        CHECKPOINT,
+        "does not exist. There is",
+    ),
+    "type": ([(f"{CHECKPOINT}_type", "detecton")], "error", f"{CHECKPOINT}_type", "detection, classification, full"),
+    "no type": ([(f"{CHECKPOINT}_type", "")], "warning", f"{CHECKPOINT}_type", "only the backbone"),
+    "version": ([(f"{CHECKPOINT}_version", "V1")], "error", f"{CHECKPOINT}_version", "which are V2"),
+    "no version": ([(f"{CHECKPOINT}_version", "")], "warning", f"{CHECKPOINT}_version", "means V1"),
+    "absent records": (
+        [(TRAIN_RECORDS, "HERE/cats_train.record-?????-of-00010")],
+        "warning",
+        TRAIN_RECORDS,
+        "matches no file here. There is",
+    ),
+    "folder of records": ([(TRAIN_RECORDS, "HERE")], "error", TRAIN_RECORDS, "is a folder"),
+    "absent label map": (
+        [("train_input_reader.label_map_path", "/content/data/pet_label_map.pbtxt")],
+        "warning",
+        "train_input_reader.label_map_path",
+        "does not exist here",
+    ),
+    "other label map": (
+        [(f"{EVAL}.label_map_path", "/content/label_map.pbtxt")],
+        "warning",
+        f"{EVAL}.label_map_path",
+        "does not exist here",
+    ),
+    "same records": (
+        [(EVAL_RECORDS, "HERE/pets_train.record-00000-of-00002")],
+        "warning",
+        EVAL_RECORDS,
+        "training reads the same records",
+    ),
+    "weights": (
+        [("train_input_reader.sample_from_datasets_weights", "[1, 2]")],
+        "error",
+        "train_input_reader.sample_from_datasets_weights",
+        "2 values for 1 input_path",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_finding_names_the_field_and_a_command_that_mends_it(project, case):
+    assignments, severity, field, words = CASES[case]
+    config = project / "pets.config"
+    change(config, *((path, value.replace("HERE", str(project))) for path, value in assignments))
+    finding = found(findings_of(config), severity, field)
+    assert words in finding.message
+    assert finding.line is not None
+    mend(finding)
+    assert (severity, field) not in [(f.severity, f.path) for f in findings_of(config)]
+
+
+def mend(finding):
+    """Runs a finding's command."""
+    program, *words = shlex.split(finding.fix)
+    assert program == "odtk"
+    filled = {"N": "2", "FILE": "label_map.pbtxt", "FOLDER_OR_GLOB": "pets_val.record-?????-of-00002"}
+    words = [filled.get(word, word) for word in words]
+    result = CliRunner().invoke(cli, words)
+    assert result.exit_code == 0, result.output
+
+
+def test_lines_are_those_of_the_fields(project):
+    config = project / "pets.config"
+    change(config, (f"{FIXED}.height", "300"))
+    line = found(findings_of(config), "error", f"{FIXED}.height").line
+    assert config.read_text(encoding="utf-8").splitlines()[line - 1].strip() == "height: 300"
+
+
+@pytest.mark.parametrize("size", ["320x320", "160x640", "640x480"])
+def test_sides_that_are_multiples_of_32_are_no_error(project, size):
+    height, width = size.split("x")
+    change(project / "pets.config", (f"{FIXED}.height", height), (f"{FIXED}.width", width))
+    assert not [f for f in findings_of(project / "pets.config") if f.severity != "information"]
+
+
+def test_pad_to_multiple_makes_other_sides_good(project):
+    change(project / "pets.config", (f"{FIXED}.height", "300"), (f"{SSD}.feature_extractor.pad_to_multiple", "128"))
+    assert not [f for f in findings_of(project / "pets.config") if f.severity != "information"]
+
+
+def test_another_family_is_one_error_with_a_fresh_start(project):
+    config = project / "pets.config"
+    change(config, ("model.faster_rcnn.num_classes", "2"), ("model.faster_rcnn.image_resizer.identity_resizer", "{}"))
+    findings = [f for f in findings_of(config) if f.severity == "error"]
+    assert [f.path for f in findings] == ["model.faster_rcnn"]
+    mend(findings[0])
+    assert config.read_text(encoding="utf-8").count("faster_rcnn") == 1, "the user's own file is left alone"
+    assert not [f for f in findings_of(project / "new_pipeline.config") if f.severity == "error"]
+
+
+def test_label_map_ids_are_1_to_n_once_each(project):
+    path = project / "label_map.pbtxt"
+    path.write_text("item { id: 1 name: 'cat' } item { id: 3 name: 'dog' }", encoding="utf-8")
+    finding = found(findings_of(project / "pets.config"), "error", "train_input_reader.label_map_path")
+    assert "no id 2" in finding.message
+    path.write_text("item { id: 1 name: 'cat' } item { id: 1 name: 'dog' }", encoding="utf-8")
+    assert "id 1" in found(findings_of(project / "pets.config"), "error", "train_input_reader.label_map_path").message
+
+
+def test_classes_that_the_label_map_lacks_and_the_reverse(project):
+    shards.write_records(project / "pets_train.record-00000-of-00002", [example_of(["cat", "fox", "fox"])])
+    shards.write_records(project / "pets_train.record-00001-of-00002", [example_of(["cat"])])
+    findings = findings_of(project / "pets.config")
+    lacking = found(findings, "warning", "train_input_reader.label_map_path")
+    assert "has no 'fox', which the 2 records have 2 boxes of" in lacking.message
+    assert "no box of 'dog'" in found(findings, "warning", TRAIN_RECORDS).message
+
+
+def test_records_without_a_single_known_class_are_an_error(project):
+    for index in range(2):
+        shards.write_records(project / f"pets_train.record-{index:05d}-of-00002", [example_of(["Cat"])])
+    assert "'Cat'" in found(findings_of(project / "pets.config"), "error", "train_input_reader.label_map_path").message
+
+
+def test_numbers_count_where_records_have_no_names(project):
+    for index in range(2):
+        shards.write_records(project / f"pets_train.record-{index:05d}-of-00002", [example_of(ids=[1, 2, 7])])
+    finding = found(findings_of(project / "pets.config"), "warning", "train_input_reader.label_map_path")
+    assert "has no id 7" in finding.message
+
+
+def test_missing_shards_damaged_and_empty_files_are_errors(project):
+    config, shard = project / "pets.config", project / "pets_train.record-00001-of-00002"
+    data = shard.read_bytes()
+    shard.write_bytes(data[:-1])
+    assert "cut short" in found(findings_of(config), "error", TRAIN_RECORDS).message
+    shard.unlink()
+    assert "record-00001-of-00002" in found(findings_of(config), "error", TRAIN_RECORDS).message
+    shard.write_bytes(b"")
+    (project / "pets_train.record-00000-of-00002").write_bytes(b"")
+    assert "are empty" in found(findings_of(config), "error", TRAIN_RECORDS).message
+
+
+def test_checkpoints_of_another_kind(project):
+    config, index = project / "pets.config", project / "ckpt-0.index"
+    index.write_bytes(CLASSIFICATION_INDEX)
+    mend(found(findings_of(config), "error", f"{CHECKPOINT}_type"))
+    assert not [f for f in findings_of(config) if f.severity != "information"]
+    index.write_bytes(b"\0FeatureExtractor/x")
+    assert "TensorFlow 1" in found(findings_of(config), "error", CHECKPOINT).message
+
+
+def test_the_config_beside_a_checkpoint_says_what_cannot_be_restored(project):
+    config, beside = project / "pets.config", project / "pipeline.config"
+    beside.write_text(SEED.read_text(encoding="utf-8"), encoding="utf-8")
+    assert not [f for f in findings_of(config) if f.severity != "information"], "other classes do not matter here"
+    change(config, (f"{CHECKPOINT}_type", "full"))
+    assert "37 of them" in found(findings_of(config), "error", f"{CHECKPOINT}_type").message
+    change(beside, (f"{SSD}.feature_extractor.type", "ssd_resnet101_v1_fpn_keras"))
+    assert "ssd_resnet101_v1_fpn_keras" in found(findings_of(config), "error", CHECKPOINT).message
+
+
+def test_label_maps_that_number_differently(project):
+    label_map.write(label_map.of_names(["dog", "cat"]), project / "other.pbtxt")
+    change(project / "pets.config", (f"{EVAL}.label_map_path", str(project / "other.pbtxt")))
+    finding = found(findings_of(project / "pets.config"), "error", f"{EVAL}.label_map_path")
+    assert "metrics would be wrong" in finding.message
+
+
+def test_paths_that_are_not_here_are_errors_where_they_must_exist(tmp_path):
+    text = SEED.read_text(encoding="utf-8")
+    absent = {CHECKPOINT, "train_input_reader.label_map_path", TRAIN_RECORDS}
+    for must_exist, severity in ((False, "warning"), (True, "error")):
+        findings = check_config(pipeline.parse(text, "x"), "x.config", text, must_exist, needs=("train",))
+        assert {f.path for f in findings if f.severity != "information"} == absent
+        assert {f.severity for f in findings if f.path in absent} == {severity}
+
+
+def test_require_sound_names_every_error_with_its_command(project):
+    config = project / "pets.config"
+    change(config, (f"{FIXED}.height", "300"), (TRAIN_RECORDS, "nowhere/*.record"))
+    with pytest.raises(ConfigError) as raised:
+        require_sound(pipeline.read(config), config)
+    text = str(raised.value)
+    for part in (f"{FIXED}.height", "--image-size 320x640", TRAIN_RECORDS, "--train-records", "2 errors"):
+        assert part in text
+
+
+def test_require_sound_asks_only_for_what_is_needed(project):
+    config = project / "pets.config"
+    change(config, (EVAL_RECORDS, "nowhere/*.record"))
+    lines = [str(finding) for finding in require_sound(pipeline.read(config), config)]
+    assert any("sync_replicas" in line for line in lines)
+    with pytest.raises(ConfigError, match="eval_input_reader"):
+        require_sound(pipeline.read(config), config, needs=("eval",))
+    change(config, (f"{TRAIN}.num_steps", "0"))
+    require_sound(pipeline.read(config), config, overridden=(f"{TRAIN}.num_steps",))
+    with pytest.raises(ConfigError, match="num_steps"):
+        require_sound(pipeline.read(config), config)
+
+
+def test_a_shipped_pipeline_is_mended_in_a_copy(project):
+    text = pipeline.read_text("ssd_resnet50_v1_fpn_640x640_pets")
+    findings = check_config(pipeline.parse(text, "x"), "ssd_resnet50_v1_fpn_640x640_pets", text)
+    assert not [f for f in findings if f.severity == "error"]
+    warned = [f for f in findings if f.severity == "warning"]
+    assert {f.path for f in warned} >= {CHECKPOINT, TRAIN_RECORDS, EVAL_RECORDS}
+    assert all("--output my_ssd_resnet50_v1_fpn_640x640_pets.config" in f.fix for f in warned)
+
+
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the sample configs are in ../shared/reference, which is not here")
+def test_any_config_can_be_checked():
+    paths = sorted(SAMPLES.glob("*.config"))
+    assert len(paths) == 46
+    for path in paths:
+        errors = [f for f in findings_of(path) if f.severity == "error"]
+        assert any(f.path.startswith("model.") for f in errors), path
+        assert all(f.fix for f in errors), path
+
+
+def test_the_models_are_those_that_odtk_builds():
+    from odtk.detectors.build import BUILDERS
+
+    assert tuple(BUILDERS) == MODEL_TYPES
+
+
+def test_no_tensorflow_is_loaded(project):
+    program = (
+        "import sys; from odtk.tools.configure import check; check('pets.config'); "
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

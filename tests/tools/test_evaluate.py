@@ -1,0 +1,141 @@
+"""Evaluation of a detector that answers with what it is told: the frames, the files and the table around it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from click.testing import CliRunner
+
+from odtk.cli.main import cli
+from odtk.coco_metrics import METRIC_NAMES
+from odtk.errors import DataError
+from odtk.tools import evaluate as tool
+
+MAP = "DetectionBoxes_Precision/mAP"
+CONFIG = "eval_config { include_metrics_per_category: %s } eval_input_reader { label_map_path: '' }"
+
+# Two images in frames of 100 x 100: one fills it, one of 80 x 40 (height x width) as shown is padded and was shrunk.
+TRUE_SHAPES, ORIGINAL_SIZES = [[100, 100, 3], [80, 40, 3]], [[100, 100], [400, 200]]
+# In fractions of the true image, yxyx.
+BOXES = np.float32([[[0.1, 0.2, 0.9, 0.7], [0, 0, 0, 0]], [[0.5, 0.25, 1.0, 0.75], [0.0, 0.0, 0.3, 0.9]]])
+CLASSES, COUNTS = np.int32([[1, 0], [0, 1]]), np.int32([1, 2])
+
+
+class Oracle:
+    """Finds exactly BOXES, in whatever image carries their number in its first pixel."""
+
+    num_classes = 2
+
+    def resize(self, image):
+        raise NotImplementedError
+
+    def detect(self, images, true_image_shapes):
+        which = tf.cast(images[:, 0, 0, 0], tf.int32)
+        return {
+            "detection_boxes": tf.gather(BOXES, which),
+            "detection_classes": tf.gather(np.float32(CLASSES), which),
+            "detection_scores": tf.fill([tf.size(which), 2], 0.9),
+            "num_detections": tf.gather(np.float32(COUNTS), which),
+        }
+
+
+def dataset(source_ids=("a", "b")):
+    images = np.zeros([2, 100, 100, 3], np.float32)
+    images[:, 0, 0, 0] = [0, 1]
+    shown = np.array(TRUE_SHAPES)[:, None, [0, 1, 0, 1]] / 100
+    features = {
+        "image": images,
+        "true_image_shape": np.int32(TRUE_SHAPES),
+        "original_image_size": np.int32(ORIGINAL_SIZES),
+        "source_id": list(source_ids),
+    }
+    groundtruth = {
+        "boxes": np.float32(BOXES * shown),
+        "classes": CLASSES,
+        "num_boxes": COUNTS,
+        "is_crowd": np.zeros([2, 2], bool),
+        "area": np.zeros([2, 2], np.float32),
+    }
+    return tf.data.Dataset.from_tensor_slices((features, groundtruth))
+
+
+@pytest.fixture
+def evaluated(tmp_path, monkeypatch):
+    """Runs the tool with the oracle on `dataset`; returns a function of (data, include per category)."""
+    monkeypatch.setattr(tool, "build_detector", lambda config: Oracle())
+    monkeypatch.setattr(tool, "_restore_weights", lambda detector, path, use_averages: (Path("m/ckpt-6"), 600))
+
+    def run(data, per_category=False):
+        monkeypatch.setattr(tool, "build_eval_dataset", lambda config, resize, num_classes: data)
+        config = tmp_path / "pipeline.config"
+        config.write_text(CONFIG % str(per_category).lower())
+        (tmp_path / "model").mkdir(exist_ok=True)
+        return tool.evaluate(config, tmp_path / "model")
+
+    return run
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_exact_detections_score_one_whatever_the_padding(evaluated, batch_size):
+    report = evaluated(dataset().batch(batch_size))
+    assert report.metrics[MAP] == pytest.approx(1.0)
+    assert (report.num_images, report.step, report.checkpoint) == (2, 600, Path("m/ckpt-6"))
+
+
+def test_sizes_are_those_of_the_original_images(evaluated):
+    # In pixels of the originals the boxes have 4000, 20000 and 21600; as shown, only 4000, 800 and 864.
+    metrics = evaluated(dataset().batch(2)).metrics
+    small, medium, large = (metrics[f"{MAP} ({size})"] for size in ("small", "medium", "large"))
+    assert (small, medium, large) == (-1, pytest.approx(1.0), pytest.approx(1.0))
+
+
+def test_metrics_are_written_for_programs_and_tensorboard(evaluated):
+    report = evaluated(dataset().batch(2))
+    assert json.loads(report.metrics_path.read_text()) == report.metrics
+    assert list(report.metrics) == list(METRIC_NAMES)
+    assert report.metrics_path.parent.name == "eval"
+    (events,) = report.metrics_path.parent.glob("events.*")
+    scalars = {
+        value.tag: (event.step, float(tf.make_ndarray(value.tensor)))
+        for event in tf.compat.v1.train.summary_iterator(str(events))
+        for value in event.summary.value
+    }
+    assert scalars == {name: (600, pytest.approx(value)) for name, value in report.metrics.items()}
+
+
+def test_classes_are_measured_one_by_one_where_asked(evaluated):
+    report = evaluated(dataset().batch(2), per_category=True)
+    added = {name: value for name, value in report.metrics.items() if name not in report.summary}
+    names = [f"DetectionBoxes_PerformanceByCategory/mAP/class {number}" for number in (1, 2)]
+    assert added == dict.fromkeys(names, pytest.approx(1.0))
+    assert list(report.summary) == list(METRIC_NAMES)
+
+
+def test_repeated_images_are_counted_and_left_out(evaluated):
+    report = evaluated(dataset(["a", "a"]).batch(2))
+    assert (report.num_images, report.repeated_images) == (1, 1)
+
+
+def test_no_images_is_an_error(evaluated):
+    with pytest.raises(DataError, match="gives no image"):
+        evaluated(dataset().take(0).batch(2))
+
+
+def test_command_prints_every_metric_with_its_meaning(evaluated, tmp_path):
+    evaluated(dataset().batch(2))
+    result = CliRunner().invoke(cli, ["evaluate", str(tmp_path / "pipeline.config"), str(tmp_path / "model")])
+    lines = {name: line for line in result.stdout.splitlines() for name in METRIC_NAMES if line.startswith(f"{name}  ")}
+    assert list(lines) == list(METRIC_NAMES)
+    assert " 1.0000 " in lines[MAP]
+    assert "mean over classes" in lines[MAP]
+    assert " -1 " in lines[f"{MAP} (small)"]
+    assert "no groundtruth of this kind" in result.stdout
+    document = json.loads(
+        CliRunner()
+        .invoke(cli, ["evaluate", str(tmp_path / "pipeline.config"), str(tmp_path / "model"), "--json"])
+        .stdout
+    )
+    assert document["metrics"][MAP] == pytest.approx(1.0)
+    assert document["step"] == 600

@@ -1,0 +1,218 @@
+"""Prediction with a stub SavedModel that has the exported signature and finds the same boxes everywhere."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from click.testing import CliRunner
+from PIL import Image
+
+from odtk.cli.main import cli
+from odtk.drawing import class_color
+from odtk.errors import CheckpointError, DataError, OutputError
+from odtk.exported_detector import ExportedDetector
+from odtk.tools.predict import predict
+
+# Two boxes and padding; yxyx, normalised.
+BOXES = [[[0.25, 0.5, 0.75, 1.0], [0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 0.0, 0.0]]]
+LABEL_MAP = "item { id: 1 name: 'Abyssinian' }\nitem { id: 2 name: 'pug' }\n"
+
+
+class Stub(tf.Module):
+    """Finds a pug and an Abyssinian anywhere; the pug's score is the mean red of the image over 255."""
+
+    def outputs(self, image):  # [1, height, width, 3]
+        score = tf.reduce_mean(tf.cast(image, tf.float32)[..., 0]) / 255.0
+        return {
+            "detection_boxes": tf.constant(BOXES),
+            "detection_classes": tf.constant([[2.0, 1.0, 1.0]]),
+            "detection_scores": tf.stack([score, 0.25, 0.0])[tf.newaxis],
+            "num_detections": tf.constant([2.0]),
+            "raw_detection_boxes": tf.zeros([1, 5, 4]),
+        }
+
+    @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8, "input_tensor")])
+    def image_tensor(self, input_tensor):
+        return self.outputs(input_tensor)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, "input_tensor")])
+    def float_image_tensor(self, input_tensor):
+        return self.outputs(input_tensor)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "input_tensor")])
+    def encoded_image_string_tensor(self, input_tensor):
+        image = tf.io.decode_image(input_tensor[0], channels=3, expand_animations=False)
+        return self.outputs(tf.ensure_shape(image, [None, None, 3])[tf.newaxis])
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "input_tensor")])
+    def tf_example(self, input_tensor):
+        features = tf.io.parse_single_example(input_tensor[0], {"image/encoded": tf.io.FixedLenFeature([], tf.string)})
+        return self.outputs(tf.io.decode_jpeg(features["image/encoded"], channels=3)[tf.newaxis])
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, "x")])
+    def classifier(self, x):
+        return {"scores": x}
+
+
+def export(folder, input_type):
+    stub = Stub()
+    tf.saved_model.save(stub, str(folder / "saved_model"), signatures=getattr(stub, input_type))
+    (folder / "label_map.pbtxt").write_text(LABEL_MAP)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    return export(tmp_path_factory.mktemp("exported"), "image_tensor")
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Red 0.8: the pug is sure. One picture broken, one hidden, one in a sub-folder of the same name, one no image."""
+    folder = tmp_path / "pictures"
+    (folder / "more").mkdir(parents=True)
+    Image.new("RGB", (200, 100), (204, 0, 0)).save(folder / "b.jpg", quality=100)
+    Image.new("RGB", (60, 80), (204, 0, 0)).save(folder / "a.PNG")
+    Image.new("RGB", (60, 80), (204, 0, 0)).save(folder / "more/b.jpg")
+    whole = (folder / "b.jpg").read_bytes()
+    (folder / "broken.jpeg").write_bytes(whole[: len(whole) // 2])
+    (folder / "._b.jpg").write_bytes(b"mac")
+    (folder / "b.xml").write_text("<annotation/>")
+    return folder
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, ["predict", *map(str, arguments)])
+
+
+def test_journey_of_a_folder(exported, pictures, tmp_path):
+    report = predict(exported, [pictures], tmp_path / "out")
+    assert [prediction.image.file_name for prediction in report.predictions] == ["a.PNG", "b.jpg", "more/b.jpg"]
+    assert [path.name for path, _ in report.skipped] == ["broken.jpeg"]
+    assert str(pictures / "broken.jpeg") in report.skipped[0][1]
+    written = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
+    assert written == ["a.PNG", "b.jpg", "detections.json", "more/b.jpg"]
+
+    results = json.loads(report.detections_path.read_text())
+    assert [(result["image_id"], result["file_name"]) for result in results] == [
+        (1, "a.PNG"),
+        (2, "b.jpg"),
+        (4, "more/b.jpg"),
+    ]
+    assert results[1]["bbox"] == [100, 25, 100, 50]
+    assert {result["category_id"] for result in results} == {2}
+    assert report.name_of(2) == "pug"
+
+
+def test_annotated_picture_is_the_picture_with_boxes(exported, pictures, tmp_path):
+    predict(exported, [pictures / "a.PNG"], tmp_path / "out")
+    with Image.open(tmp_path / "out/a.PNG") as image:
+        assert (image.format, image.size) == ("PNG", (60, 80))
+        assert image.getpixel((10, 70)) == (204, 0, 0)
+        assert image.getpixel((45, 59)) == class_color(2)
+
+
+@pytest.mark.parametrize(
+    ("min_score", "max_boxes", "classes"), [(0.0, None, [2, 1]), (0.0, 1, [2]), (0.5, None, [2]), (0.9, None, [])]
+)
+def test_min_score_and_max_boxes(exported, pictures, tmp_path, min_score, max_boxes, classes):
+    report = predict(exported, [pictures / "a.PNG"], tmp_path / "out", min_score, max_boxes)
+    assert [result["category_id"] for result in json.loads(report.detections_path.read_text())] == classes
+    assert (tmp_path / "out/a.PNG").exists()
+
+
+@pytest.mark.parametrize("input_type", ["float_image_tensor", "encoded_image_string_tensor"])
+def test_other_input_types_see_the_same_pixels(exported, pictures, tmp_path, input_type):
+    image = np.asarray(Image.open(pictures / "b.jpg"))
+    other = ExportedDetector(export(tmp_path, input_type))
+    assert other.input_type == input_type
+    expected, found = ExportedDetector(exported).detect(image), other.detect(image)
+    assert found.scores.tolist() == pytest.approx(expected.scores.tolist(), abs=1e-6)
+    assert found.classes.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("input_type", "said"), [("tf_example", "input type tf_example"), ("classifier", "no detector")]
+)
+def test_what_takes_no_image_is_refused(tmp_path, input_type, said):
+    with pytest.raises(CheckpointError, match=said):
+        ExportedDetector(export(tmp_path, input_type))
+
+
+def test_saved_model_itself_uses_the_label_map_beside_it(exported, pictures, tmp_path):
+    report = predict(exported / "saved_model", [pictures / "a.PNG"], tmp_path / "out")
+    assert report.name_of(1) == "Abyssinian"
+
+
+def test_without_a_label_map_classes_have_numbers(exported, pictures, tmp_path):
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    (bare / "saved_model").symlink_to(exported / "saved_model")
+    result = run(bare, pictures / "a.PNG", "--output", tmp_path / "out")
+    assert "1 class 2 (0.80)" in result.stdout
+    assert "--label-map" in result.stderr
+    (tmp_path / "names.pbtxt").write_text(LABEL_MAP)
+    result = run(bare, pictures / "a.PNG", "--output", tmp_path / "out", "--label-map", tmp_path / "names.pbtxt")
+    assert "1 pug (0.80)" in result.stdout
+
+
+def test_numbered_files_keep_their_numbers(exported, tmp_path):
+    paths = [tmp_path / name for name in ("000000000139.png", "000000000042.png")]
+    for path in paths:
+        Image.new("RGB", (60, 80), (204, 0, 0)).save(path)
+    report = predict(exported, paths, tmp_path / "out")
+    assert [prediction.image.image_id for prediction in report.predictions] == [139, 42]
+
+
+def test_command_prints_what_was_found(exported, pictures, tmp_path):
+    result = run(exported, pictures, "--output", tmp_path / "out", "--min-score", "0.2")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[1] == f"{pictures / 'b.jpg'} 200x100: 1 pug (0.80); 1 Abyssinian (0.25)"
+    assert "3 images in" in result.stdout
+    assert "6 boxes: pug 3, Abyssinian 3" in result.stdout
+    assert "1 image skipped" in result.stderr
+    assert "broken.jpeg cannot be decoded" in result.stderr
+
+
+def test_json_is_one_document(exported, pictures, tmp_path):
+    result = run(exported, pictures, "--output", tmp_path / "out", "--json")
+    document = json.loads(result.stdout)
+    assert [len(image["detections"]) for image in document["images"]] == [1, 1, 1]
+    assert document["images"][0]["detections"][0]["name"] == "pug"
+    assert [item["file"] for item in document["skipped"]] == [str(pictures / "broken.jpeg")]
+
+
+def test_only_unreadable_pictures_is_an_error(exported, pictures, tmp_path):
+    result = run(exported, pictures / "broken.jpeg", pictures / "b.xml", "--output", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "None of the 2 images could be read" in result.stderr
+    assert not (tmp_path / "out/detections.json").exists()
+
+
+def test_no_pictures_and_absent_ones_are_errors(exported, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="No images in"):
+        predict(exported, [tmp_path / "empty"], tmp_path / "out")
+    with pytest.raises(DataError, match=r"gone\.jpg does not exist"):
+        predict(exported, [tmp_path / "gone.jpg"], tmp_path / "out")
+
+
+def test_a_model_folder_is_no_export(pictures, tmp_path):
+    (tmp_path / "ckpt-3.index").touch()
+    with pytest.raises(CheckpointError, match="odtk export PIPELINE_CONFIG"):
+        predict(tmp_path, [pictures], tmp_path / "out")
+
+
+def test_originals_are_never_overwritten(exported, pictures):
+    before = (pictures / "b.jpg").read_bytes()
+    with pytest.raises(OutputError, match="would be overwritten"):
+        predict(exported, [pictures], pictures)
+    assert (pictures / "b.jpg").read_bytes() == before
+
+
+def test_output_below_the_pictures_is_not_searched_again(exported, pictures):
+    for _ in range(2):
+        report = predict(exported, [pictures], pictures / "out")
+        assert len(report.predictions) == 3

@@ -1,0 +1,195 @@
+"""Train, resume, evaluate, export and predict through the tools, on drawn pets and a very narrow network."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from odtk import checkpoints, pipeline
+from odtk.errors import CheckpointError, ConfigError, OdtkError
+from odtk.tools import drawn_pets
+from odtk.tools.configure import configure
+from odtk.tools.evaluate import evaluate
+from odtk.tools.export import export
+from odtk.tools.make_tfrecords import make_tfrecords
+from odtk.tools.train import describe_restore, train
+
+TFOD_TAGS = {
+    "Loss/classification_loss",
+    "Loss/localization_loss",
+    "Loss/regularization_loss",
+    "Loss/total_loss",
+    "learning_rate",
+    "steps_per_sec",
+}
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("pets")
+    drawn_pets.draw_dataset(folder / "pets", num_images=16, seed=3)
+    label_map = folder / "pets" / "label_map.pbtxt"
+    make_tfrecords(folder / "pets", folder / "records", num_shards=1, label_map_path=label_map)
+    return folder / "records"
+
+
+@pytest.fixture(scope="module")
+def config(records, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "pipeline.config"
+    small = "model.ssd.box_predictor.weight_shared_convolutional_box_predictor"
+    sets = ["train_config.batch_size=2", f"{small}.depth=16", "model.ssd.feature_extractor.depth_multiplier=0.1"]
+    configure("ssd_resnet50_v1_fpn_demo", path, train_records=[str(records)], num_steps=6, sets=sets)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(config, tmp_path_factory):
+    """A model dir trained to step 4 and then, by a second call, to step 6."""
+    model_dir = tmp_path_factory.mktemp("run") / "model"
+    said = []
+    first = train(config, model_dir, num_steps=4, checkpoint_every=2, log_every=2, seed=1, say=said.append)
+    second = train(config, model_dir, checkpoint_every=2, log_every=2, seed=1, say=said.append)
+    return model_dir, first, second, said
+
+
+def test_runs_to_the_step_that_was_asked_for_and_resumes_by_itself(run):
+    model_dir, first, second, said = run
+    assert (first.first_step, first.last_step) == (0, 4)
+    assert (second.first_step, second.last_step) == (4, 6)
+    assert any(line.startswith("Resuming from") and line.endswith("step 4.") for line in said)
+    assert sorted(path.name for path in model_dir.glob("*.index")) == ["ckpt-2.index", "ckpt-4.index", "ckpt-6.index"]
+
+
+def test_a_machine_without_gpu_is_told_so(run):
+    if tf.config.list_physical_devices("GPU"):
+        assert not any("CPU" in line for line in run[3])
+    else:
+        assert any("No GPU" in line for line in run[3])
+
+
+def test_scalars_carry_tfods_tags_and_steps(run):
+    written: dict[str, list[int]] = {}
+    for events in sorted((run[0] / "train").glob("events*")):
+        for event in tf.compat.v1.train.summary_iterator(str(events)):
+            for value in event.summary.value:
+                written.setdefault(value.tag, []).append(event.step)
+    assert set(written) == TFOD_TAGS
+    # The first step of each run, then every second one.
+    assert written["Loss/total_loss"] == [1, 2, 4, 5, 6]
+
+
+def test_the_logged_total_is_the_sum_of_the_logged_parts(run):
+    losses = run[2].losses
+    parts = [losses[f"Loss/{part}_loss"] for part in ("classification", "localization", "regularization")]
+    assert losses["Loss/total_loss"] == pytest.approx(math.fsum(parts), rel=1e-6)
+
+
+def test_the_learning_rate_logged_at_a_step_is_the_schedules(run, config):
+    from odtk.training.optimizer import build_optimizer
+
+    schedule = build_optimizer(pipeline.read(config).train_config.optimizer).learning_rate
+    assert run[1].losses["learning_rate"] == pytest.approx(float(schedule(4)), rel=1e-6)
+
+
+def test_the_resolved_config_and_label_map_are_saved_beside_the_checkpoints(run, config, records):
+    assert pipeline.read(run[0] / "pipeline.config") == pipeline.read(config)
+    assert (run[0] / "label_map.pbtxt").read_bytes() == (records / "label_map.pbtxt").read_bytes()
+
+
+def test_checkpoints_are_in_tfods_layout(run):
+    reader = checkpoints.CheckpointReader(run[0] / "ckpt-6")
+    key = "model/_feature_extractor/classification_backbone/layer_with_weights-0/kernel"
+    assert reader.tensor_name(key) == f"{key}/.ATTRIBUTES/VARIABLE_VALUE"
+    assert reader.step == 6
+    # The momentum is saved with the weights, so that a resumed run goes on as if it had not stopped.
+    assert reader.slot(reader.tensor_name(key), "momentum")
+
+
+def test_resuming_with_another_model_is_refused_with_both_shapes(run, config, tmp_path):
+    other = tmp_path / "other.config"
+    other.write_text(pipeline.set_fields(config.read_text(), [("model.ssd.feature_extractor.min_depth", "40")], "c"))
+    with pytest.raises(CheckpointError, match=r"Of another shape .*\(here \(7, 7, 3, 40\), in the checkpoint"):
+        train(other, run[0])
+
+
+def test_fine_tuning_takes_all_but_the_heads_under_detection(run, config, tmp_path):
+    said = []
+    sets = [("train_config.fine_tune_checkpoint", str(run[0] / "ckpt-6")),
+            ("train_config.fine_tune_checkpoint_version", "V2"),
+            ("train_config.fine_tune_checkpoint_type", "detection")]  # fmt: skip
+    tuned = tmp_path / "tuned.config"
+    tuned.write_text(pipeline.set_fields(config.read_text(), sets, "c"))
+    train(tuned, tmp_path / "model", num_steps=1, seed=2, say=said.append)
+    table = next(line for line in said if line.startswith("Fine-tuning from"))
+    assert "_feature_extractor/classification_backbone 265" in table
+    assert "fine_tune_checkpoint_type 'detection' leaves it out" in table
+
+
+def test_detection_restores_the_backbone_and_leaves_the_heads(run, config):
+    from odtk.detectors.build import build_detector
+    from odtk.training.task import fine_tune
+
+    detector = build_detector(pipeline.read(config))
+    before = {key: variable.numpy() for key, variable in detector.checkpoint_variables().items()}
+    report = fine_tune(detector, str(run[0] / "ckpt-6"), "detection")
+    reader = checkpoints.CheckpointReader(run[0] / "ckpt-6")
+    for key, variable in detector.checkpoint_variables().items():
+        expected = before[key] if "_box_predictor" in key else reader.value(reader.tensor_name(key))
+        np.testing.assert_array_equal(variable.numpy(), expected, err_msg=key)
+    assert set(report.restored).isdisjoint(report.skipped)
+    assert "_box_predictor" in describe_restore(report)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_names_the_step(config, tmp_path):
+    rate = "train_config.optimizer.momentum_optimizer.learning_rate"
+    wild = tmp_path / "wild.config"
+    wild.write_text(
+        pipeline.set_fields(
+            config.read_text(),
+            [(rate, "constant_learning_rate { learning_rate: 1e30 }"), ("train_config.gradient_clipping_by_norm", "0")],
+            "c",
+        )
+    )
+    with pytest.raises(OdtkError, match=r"not finite any more at step \d"):
+        train(wild, tmp_path / "model", seed=1)
+    assert not list((tmp_path / "model").glob("*.index"))
+
+
+def test_a_config_without_steps_is_refused_before_training(config, tmp_path):
+    endless = tmp_path / "endless.config"
+    endless.write_text(pipeline.set_fields(config.read_text(), [("train_config.num_steps", "0")], "c"))
+    with pytest.raises(ConfigError, match="num_steps"):
+        train(endless, tmp_path / "model")
+
+
+def test_evaluation_writes_the_twelve_numbers(run, config):
+    report = evaluate(config, run[0])
+    written = json.loads((run[0] / "eval" / "metrics.json").read_text())
+    assert written == report.metrics
+    assert len(written) == 12
+    assert report.step == 6
+    assert -1 <= written["DetectionBoxes_Precision/mAP@.50IOU"] <= 1
+
+
+def test_the_export_answers_as_the_detector_does(run, config, tmp_path):
+    from odtk.detectors.build import build_detector
+
+    report = export(config, run[0], tmp_path / "exported")
+    assert report.step == 6
+    assert {"saved_model/saved_model.pb", "checkpoint/ckpt-0.index", "pipeline.config", "label_map.pbtxt"} <= set(
+        report.files
+    )
+    detector = build_detector(pipeline.read(config))
+    reader = checkpoints.CheckpointReader(tmp_path / "exported" / "checkpoint" / "ckpt-0")
+    checkpoints.restore(detector.checkpoint_variables(), reader)
+    image = np.random.default_rng(0).integers(0, 256, (97, 141, 3), np.uint8)
+    resized, shape = detector.resize(tf.constant(image, tf.float32))
+    expected = detector.detect(resized[None], shape[None])
+    served = tf.saved_model.load(str(tmp_path / "exported" / "saved_model")).signatures["serving_default"]
+    answer = served(input_tensor=tf.constant(image[None]))
+    for name, value in expected.items():
+        offset = 1.0 if name == "detection_classes" else 0.0
+        np.testing.assert_allclose(answer[name], tf.cast(value, tf.float32) + offset, atol=1e-5, err_msg=name)
