@@ -105,7 +105,7 @@ def restore(
     Strict both ways: a key that the checkpoint lacks, a shape that differs, or a variable of the checkpoint's model
     that no key takes and whose name starts with none of `may_be_unused`, raises CheckpointError with sorted lists, and
     then no variable has changed. `renamed` gives other paths to look a key up at. `slot` ("average") takes an
-    optimizer's slot instead of the value itself, where there is one.
+    optimizer's slot instead of the value itself where the variable has one, and raises where none has.
     """
     wanted = list(variables) if keys is None else list(keys)
     names = {key: reader.tensor_name((renamed or {}).get(key, key)) for key in wanted}
@@ -120,10 +120,24 @@ def restore(
     unexplained = [name for name in unused if not name.startswith(tuple(may_be_unused) or ("\0",))]
     if missing or different or unexplained:
         raise CheckpointError(_mismatch(reader.prefix, missing, different, unexplained))
+    if slot is not None:
+        names = _slots_of(reader, names, slot)
     for key, name in names.items():
-        variables[key].assign(reader.value((slot and reader.slot(name, slot)) or name))
+        variables[key].assign(reader.value(name))
     skipped = {key: "not asked for" for key in variables if key not in names}
     return RestoreReport(reader.prefix, wanted, skipped, unused)
+
+
+def _slots_of(reader: CheckpointReader, names: dict[str, str], slot: str) -> dict[str, str]:
+    slots = {key: reader.slot(name, slot) for key, name in names.items()}
+    if not any(slots.values()):
+        raise CheckpointError(
+            f"{reader.prefix} holds no '{slot}' of its weights. Where eval_config.use_moving_averages asks for "
+            "averages, training must have kept them (train_config.optimizer.use_moving_average: true); otherwise set "
+            "it to false."
+        )
+    # Batch norm statistics are averages already and have no slot.
+    return {key: slots[key] or name for key, name in names.items()}
 
 
 def as_trackable(variables: dict[str, tf.Variable]) -> dict[str, tf.train.Checkpoint]:

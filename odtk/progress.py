@@ -44,6 +44,10 @@ class Progress:
         (then, before), (now, completed) = self._recent[0], self._recent[-1]
         return (completed - before) / max(now - then, 1e-9) or None
 
+    def restart_rate(self) -> None:
+        """Measures from now on: what came before (compilation, say) is no guide to the rest."""
+        self._recent = deque([(time.monotonic(), self.completed)])
+
     def line(self) -> str:
         """The plain line: `Training 40/600 steps, 3.1 steps/s, ETA 3:01, loss 0.52`."""
         parts = [f"{self.title} {self.completed}" + (f"/{self.total}" if self.total else "") + f" {self.unit}"]

@@ -105,7 +105,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def open_terminal(monkeypatch):
-    """`open_terminal(columns)` makes stderr a terminal of that width; called in the test, for pytest sets stderr before it."""
+    """`open_terminal(columns)` makes stderr such a terminal; within the test, as pytest sets stderr before it."""
 
     def open_terminal(columns):
         terminal = Terminal()

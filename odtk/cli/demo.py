@@ -5,7 +5,7 @@ import click
 from odtk.cli.options import any_path, example, json_option, print_json
 
 
-@click.command()
+@click.command(short_help="Walk the whole journey on drawn pets.")
 @click.argument("folder", type=any_path, default="odtk-demo", metavar="[DIR]")
 @click.option("--num-images", type=click.IntRange(20), default=160, show_default=True, help="Pictures to draw.")
 @click.option("--num-steps", type=click.IntRange(1), help="Training steps; the demo pipeline's 600 otherwise.")

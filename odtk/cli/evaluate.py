@@ -7,7 +7,7 @@ import click
 from odtk.cli import options
 
 
-@click.command()
+@click.command(short_help="Measure a trained detector: the 12 COCO numbers.")
 @click.argument("pipeline_config", type=options.any_path)
 @click.argument("model_dir", type=options.any_path)
 @click.option(

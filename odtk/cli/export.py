@@ -5,7 +5,7 @@ import click
 from odtk.cli.options import any_path, example, json_option, print_json
 
 
-@click.command()
+@click.command(short_help="Write a trained detector as a SavedModel.")
 @click.argument("pipeline_config", type=any_path)
 @click.argument("checkpoint", type=any_path)
 @click.argument("output_dir", type=any_path)

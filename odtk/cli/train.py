@@ -5,7 +5,7 @@ import click
 from odtk.cli.options import any_path, example, json_option, print_json
 
 
-@click.command()
+@click.command(short_help="Train the detector that a pipeline.config describes.")
 @click.argument("pipeline_config", type=any_path)
 @click.argument("model_dir", type=any_path)
 @click.option(

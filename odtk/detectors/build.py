@@ -20,7 +20,8 @@ def build_detector(config: pipeline_pb2.TrainEvalPipelineConfig) -> Detector:
 
     Raises ConfigError for a model that odtk does not have and for any option that it would otherwise ignore.
     """
-    refuse_unsupported(config)
+    # The model's alone: what trained it does not matter to those who evaluate or export it.
+    refuse_unsupported(config.model, "model")
     detector = BUILDERS[_extractor_type(config.model)](config.model.ssd)
     detector.add_regularization_loss = config.train_config.add_regularization_loss
     detector.ensure_built()

@@ -171,9 +171,9 @@ def without_effect(message: Message, path: str = "") -> list[Finding]:
     return _classify(message, path)[1]
 
 
-def refuse_unsupported(message: Message) -> None:
-    """Raises ConfigError that names every unsupported field."""
-    findings = unsupported(message)
+def refuse_unsupported(message: Message, path: str = "") -> None:
+    """Raises ConfigError that names every unsupported field of a message, which stands at `path` in its config."""
+    findings = unsupported(message, path)
     if findings:
         names = "; ".join(finding.path for finding in findings)
         raise ConfigError(

@@ -251,8 +251,24 @@ def _plain(number: float) -> str:
 
 
 def _diff(before: str, after: str, base: str, output: str) -> str:
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), base, output, lineterm="")
+    old, new = before.splitlines(), after.splitlines()
+    # difflib.unified_diff takes lines that come often, such as "}", for noise, and then shows them as changed.
+    groups = list(difflib.SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(3))
+    lines = [f"--- {base}", f"+++ {output}"] if groups else []
+    for group in groups:
+        lines.append(f"@@ -{_range(group[0][1], group[-1][2])} +{_range(group[0][3], group[-1][4])} @@")
+        for tag, old_start, old_end, new_start, new_end in group:
+            if tag == "equal":
+                lines += [f" {line}" for line in old[old_start:old_end]]
+                continue
+            lines += [f"-{line}" for line in old[old_start:old_end]]
+            lines += [f"+{line}" for line in new[new_start:new_end]]
     return "\n".join(lines)
+
+
+def _range(start: int, end: int) -> str:
+    """Lines `start` to `end` (0-based, half-open) in a hunk's heading."""
+    return f"{start + 1},{end - start}"
 
 
 def _changes(before, after) -> list[Change]:

@@ -56,13 +56,14 @@ def train(
             f"odtk configure {pipeline_config} --output {pipeline_config} --num-steps 25000"
         )
     import tensorflow as tf
+    import tf_keras
 
     from odtk.training.experiment import build_experiment
     from odtk.training.task import DetectionTask
 
     devices = _use_gpus(tf, say)
     if seed is not None:
-        tf.keras.utils.set_random_seed(seed)
+        tf_keras.utils.set_random_seed(seed)
     _save_config(config, Path(model_dir))
     task = DetectionTask(config, seed, on_restore=lambda report: say(describe_restore(report)))
     live = LiveLine()
@@ -119,11 +120,16 @@ class LiveLine:
 
     def __call__(self, output: dict) -> None:
         """Called by Orbit after each block of steps."""
-        self.losses = {tag: float(value) for tag, value in output.items()}
+        self.losses, first = {tag: float(value) for tag, value in output.items()}, not self.losses
         short = {"total": "loss", "classification": "cls", "localization": "loc", "regularization": "reg"}
         parts = [f"{word} {self.losses[f'Loss/{name}_loss']:.3g}" for name, word in short.items()]
         parts.append(f"lr {self.losses['learning_rate']:.3g}")
-        self.progress.update(int(self.global_step), ", ".join(parts))
+        step = int(self.global_step)
+        if first:
+            # It held the compilation of the training step.
+            self.progress.completed = step
+            self.progress.restart_rate()
+        self.progress.update(step, ", ".join(parts))
 
 
 def describe_restore(report) -> str:

@@ -17,6 +17,16 @@ from odtk.training.trainer import DetectionTrainer, Pace, TfodSummaries, stop_at
 CHECKPOINTS_KEPT = 7
 
 
+class StepCheckpoints(tf.train.CheckpointManager):
+    """Saves at multiples of the interval; TensorFlow's own also saves after the first step of every run."""
+
+    def save(self, checkpoint_number=None, check_interval=True, options=None):
+        """The path saved, None where `check_interval` and the step is no multiple."""
+        if check_interval and int(self._step_counter) % self.checkpoint_interval:
+            return None
+        return super().save(checkpoint_number, check_interval=False, options=options)
+
+
 @dataclass
 class Experiment:
     """A run that is ready to go: `controller.train(steps)` does the rest."""
@@ -42,7 +52,7 @@ def build_experiment(
         build_optimizer(task.config.train_config.optimizer),
         train_dataset=orbit.utils.make_distributed_dataset(tf.distribute.get_strategy(), task.build_inputs(model)),
     )
-    manager = tf.train.CheckpointManager(
+    manager = StepCheckpoints(
         trainer.checkpoint,
         os.fspath(model_dir),
         max_to_keep=CHECKPOINTS_KEPT,

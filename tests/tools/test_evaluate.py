@@ -64,6 +64,7 @@ def dataset(source_ids=("a", "b")):
 @pytest.fixture
 def evaluated(tmp_path, monkeypatch):
     """Runs the tool with the oracle on `dataset`; returns a function of (data, include per category)."""
+    monkeypatch.setattr(tool, "require_sound", lambda config, filename, needs: [])
     monkeypatch.setattr(tool, "build_detector", lambda config: Oracle())
     monkeypatch.setattr(tool, "_restore_weights", lambda detector, path, use_averages: (Path("m/ckpt-6"), 600))
 

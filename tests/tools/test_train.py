@@ -40,7 +40,11 @@ def records(tmp_path_factory) -> Path:
 def config(records, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("config") / "pipeline.config"
     small = "model.ssd.box_predictor.weight_shared_convolutional_box_predictor"
-    sets = ["train_config.batch_size=2", f"{small}.depth=16", "model.ssd.feature_extractor.depth_multiplier=0.1"]
+    sets = [
+        ("train_config.batch_size", "2"),
+        (f"{small}.depth", "16"),
+        ("model.ssd.feature_extractor.depth_multiplier", "0.1"),
+    ]
     configure("ssd_resnet50_v1_fpn_demo", path, train_records=[str(records)], num_steps=6, sets=sets)
     return path
 
@@ -193,3 +197,24 @@ def test_the_export_answers_as_the_detector_does(run, config, tmp_path):
     for name, value in expected.items():
         offset = 1.0 if name == "detection_classes" else 0.0
         np.testing.assert_allclose(answer[name], tf.cast(value, tf.float32) + offset, atol=1e-5, err_msg=name)
+
+
+def test_moving_averages_are_kept_and_evaluated_where_the_config_asks(run, config, tmp_path):
+    averaging = tmp_path / "averaging.config"
+    sets = [("train_config.optimizer.use_moving_average", "true"), ("eval_config.use_moving_averages", "true")]
+    averaging.write_text(pipeline.set_fields(config.read_text(), sets, "c"))
+    train(averaging, tmp_path / "model", num_steps=3, seed=1)
+    train(averaging, tmp_path / "model", num_steps=4, seed=1)
+    reader = checkpoints.CheckpointReader(tmp_path / "model" / "ckpt-4")
+    name = reader.tensor_name("model/_feature_extractor/_fpn_features_generator/top_layers/0/kernel")
+    average = reader.value(reader.slot(name, "average"))
+    assert np.abs(average - reader.value(name)).max() > 0
+
+    exported = tmp_path / "exported"
+    export(averaging, tmp_path / "model", exported)
+    saved = checkpoints.CheckpointReader(exported / "checkpoint" / "ckpt-0")
+    np.testing.assert_array_equal(
+        saved.value(saved.tensor_name(name.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE"))), average
+    )
+    with pytest.raises(CheckpointError, match="use_moving_average"):
+        evaluate(averaging, tmp_path / "other", checkpoint=run[0] / "ckpt-6")

@@ -66,6 +66,11 @@ def build_heads(ssd: ssd_pb2.Ssd, anchors_per_location: int) -> SharedHeads:
     """The weight-shared box predictor."""
     predictor = ssd.box_predictor.weight_shared_convolutional_box_predictor
     clip = predictor.box_encodings_clip_range
+    if predictor.box_code_size != 4:
+        raise ConfigError(
+            "model.ssd.box_predictor.weight_shared_convolutional_box_predictor.box_code_size is "
+            f"{predictor.box_code_size}; a box has four codes, so it must be 4."
+        )
     return SharedHeads(
         build_conv_params(predictor.conv_hyperparams),
         depth=predictor.depth,

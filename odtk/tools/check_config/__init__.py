@@ -44,7 +44,7 @@ def check_config(
     """
     inspection = Inspection(config, filename, paths_must_exist)
     check_model(inspection)
-    check_options(inspection)
+    check_options(inspection, needs)
     if TRAIN in needs:
         check_training(inspection)
         check_checkpoint(inspection)

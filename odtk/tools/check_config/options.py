@@ -1,5 +1,7 @@
 """Checks for options that odtk does not implement, or that do nothing in TFOD 2 either."""
 
+from collections.abc import Sequence
+
 from odtk import pipeline
 from odtk.inputs.supported import supported_augmentations, unsupported_augmentations
 from odtk.pipeline import support
@@ -11,16 +13,22 @@ from odtk.tools.check_config.model import is_implemented
 _NOT_BY_DEFAULTS = ("BoxPredictor", "AnchorGenerator")
 
 
-def check_options(inspection: Inspection) -> None:
-    """Reports options that are not implemented as errors, options without effect as information."""
+def check_options(inspection: Inspection, needs: Sequence[str]) -> None:
+    """Reports options that are not implemented as errors, options without effect as information.
+
+    `needs`: "train" and "eval", or one of them where the other's part of the config will not be read.
+    """
     config = inspection.config
-    # A model of another family is one finding, not one for each of its options.
-    skipped = () if is_implemented(config) else ("model",)
+    skipped = tuple(f"{part}_" for part in ("train", "eval") if part not in needs)
+    if not is_implemented(config):
+        # A model of another family is one finding, not one for each of its options.
+        skipped += ("model",)
     for path, _ in support.unsupported(config):
         if not path.startswith(skipped):
             _report_unsupported(inspection, path)
     for path, reason in unsupported_augmentations(config.train_config.data_augmentation_options):
-        _report_augmentation(inspection, path, reason)
+        if not path.startswith(skipped):
+            _report_augmentation(inspection, path, reason)
     for path, reason in support.without_effect(config):
         if not path.startswith(skipped):
             inspection.information(path, f"has no effect: {reason}.")

@@ -1,0 +1,105 @@
+"""How `odtk` ends: what a user sees, where, and the exit code."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from odtk.cli import main
+from odtk.errors import ConfigError
+
+PARAGRAPH = "Field num_class is not in message Ssd. Did you mean num_classes?"
+
+
+@pytest.fixture
+def odtk(monkeypatch):
+    """Runs `odtk` with a command `demo` whose body is given: `odtk(body, *args)` is Click's result."""
+
+    def run(body, *args):
+        command = click.Command("demo", callback=body)
+        monkeypatch.setattr(main.Commands, "get_command", lambda group, context, name: command)
+        monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")  # so that what the group sets is undone after the test
+        return CliRunner().invoke(main.cli, args, prog_name="odtk")
+
+    return run
+
+
+def fails_as_it_may():
+    raise ConfigError(PARAGRAPH)
+
+
+def fails_as_it_should_not():
+    return [][3]
+
+
+def test_an_odtk_error_is_one_paragraph_on_stderr_and_exit_code_1(odtk):
+    result = odtk(fails_as_it_may, "demo")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {PARAGRAPH}\n")
+
+
+def test_an_unexpected_error_says_its_name_and_how_to_see_more(odtk):
+    result = odtk(fails_as_it_should_not, "demo")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "IndexError: list index out of range" in result.stderr
+    assert "odtk --debug" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("body", [fails_as_it_may, fails_as_it_should_not])
+def test_debug_shows_the_traceback_before_the_paragraph(odtk, body):
+    result = odtk(body, "--debug", "demo")
+    assert result.exit_code == 1
+    assert "Traceback (most recent call last)" in result.stderr
+    assert body.__name__ in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("Error: ")
+
+
+def test_an_interrupt_is_a_word_and_exit_code_130(odtk):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    result = odtk(interrupted, "demo")
+    assert result.exit_code == 130
+    assert result.stderr.strip() == "Interrupted."
+
+
+CHATTERBOX = """
+import click
+from odtk.cli import main
+chatter = click.Command("demo", callback=lambda: [click.echo("words") for _ in range(99999)])
+main.Commands.get_command = lambda *_: chatter
+main.cli(["demo"])
+"""
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    # As in `odtk predict --json ... | head -1`: the pipe is closed before the command has said everything.
+    process = subprocess.Popen([sys.executable, "-c", CHATTERBOX], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout.readline() == b"words\n"
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 1
+
+
+@pytest.mark.parametrize("args", [["nothing-like-it"], ["--nothing-like-it"], ["demo", "--nothing-like-it"]])
+def test_a_usage_error_exits_2(odtk, args):
+    result = odtk(lambda: None, *args) if "demo" in args else CliRunner().invoke(main.cli, args, prog_name="odtk")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Usage: odtk")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("exprot", "export"), ("make-tfrecord", "make-tfrecords"), ("eval", "evaluate")]
+)
+def test_the_nearest_command_is_named(typed, meant):
+    result = CliRunner().invoke(main.cli, [typed], prog_name="odtk")
+    assert result.exit_code == 2
+    assert f"No such command '{typed}'. Did you mean '{meant}'?" in result.stderr
+
+
+def test_python_m_odtk_is_odtk():
+    done = subprocess.run([sys.executable, "-m", "odtk", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("odtk, version ")

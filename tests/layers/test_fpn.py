@@ -1,0 +1,52 @@
+"""The pyramid as TFOD computes it, against the same steps written out."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from odtk.layers.conv import BatchNormParams, ConvParams
+from odtk.layers.fpn import FeaturePyramid
+
+PARAMS = ConvParams(
+    lambda: tf_keras.initializers.RandomNormal(0.0, 0.3), batch_norm=BatchNormParams(scale=True), activation="relu6"
+)
+
+
+@pytest.fixture(scope="module")
+def case():
+    tf.random.set_seed(1)
+    pyramid = FeaturePyramid(PARAMS, depth=4)
+    maps = [tf.random.normal([1, side, side, channels]) for side, channels in ((8, 3), (4, 5), (2, 6))]
+    return pyramid, maps, pyramid(maps)
+
+
+def test_five_levels(case):
+    assert [tuple(level.shape) for level in case[2]] == [(1, side, side, 4) for side in (8, 4, 2, 1, 1)]
+
+
+def test_the_top_is_its_bare_projection(case):
+    pyramid, maps, levels = case
+    projected = pyramid.top(maps[2])
+    np.testing.assert_array_equal(levels[2], projected)
+    assert (projected.numpy() < 0).any()  # unsmoothed and not activated
+    assert (levels[0].numpy() >= 0).all()
+
+
+def test_what_travels_down_is_the_finished_level_above(case):
+    pyramid, maps, levels = case
+    for level, above in ((1, 2), (0, 1)):
+        merged = np.repeat(np.repeat(levels[above], 2, axis=1), 2, axis=2) + pyramid.lateral[1 - level](maps[level])
+        np.testing.assert_allclose(levels[level], pyramid.smoothing[1 - level](merged), atol=1e-5)
+
+
+def test_coarse_levels_start_from_the_bare_top(case):
+    pyramid, _, levels = case
+    np.testing.assert_array_equal(levels[3], pyramid.coarse[0](levels[2]))
+    np.testing.assert_array_equal(levels[4], pyramid.coarse[1](levels[3]))
+
+
+def test_projections_have_a_bias_and_what_is_normalised_has_none(case):
+    pyramid = case[0]
+    assert all(conv.use_bias for conv in [pyramid.top, *pyramid.lateral])
+    assert not any(block.conv.use_bias for block in [*pyramid.smoothing, *pyramid.coarse])

@@ -1,0 +1,104 @@
+"""Losses against their formulas in NumPy, and what they must do at the edges."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from odtk import losses
+
+RNG = np.random.default_rng(0)
+LOGITS = RNG.normal(0, 3, size=(2, 5, 4)).astype(np.float32)
+ONE_HOT = np.eye(4, dtype=np.float32)[RNG.integers(0, 4, size=(2, 5))]
+WEIGHTS = RNG.uniform(0, 2, size=(2, 5)).astype(np.float32)
+SIGMOID = 1 / (1 + np.exp(-LOGITS.astype(np.float64)))
+
+
+def cross_entropy(targets):
+    return -targets * np.log(SIGMOID) - (1 - targets) * np.log(1 - SIGMOID)
+
+
+@pytest.mark.parametrize("delta", [1.0, 0.5])
+def test_smooth_l1(delta):
+    targets = LOGITS + RNG.normal(0, 1, size=LOGITS.shape).astype(np.float32)
+    error = np.abs(LOGITS - targets)
+    huber = np.where(error <= delta, error**2 / 2, delta * (error - delta / 2))
+    np.testing.assert_allclose(
+        losses.smooth_l1(LOGITS, targets, WEIGHTS, delta), WEIGHTS * huber.sum(-1), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_smooth_l1_by_hand():
+    loss = losses.smooth_l1(tf.constant([[[0.0, 0.5, 3.0, -3.0]]]), tf.zeros([1, 1, 4]), tf.constant([[2.0]]))
+    assert float(loss[0, 0]) == pytest.approx(2 * (0.125 + 2.5 + 2.5))
+
+
+def test_l2_weighs_before_it_squares():
+    targets = np.zeros_like(LOGITS)
+    np.testing.assert_allclose(losses.l2(LOGITS, targets, WEIGHTS), 0.5 * (WEIGHTS**2) * (LOGITS**2).sum(-1), rtol=1e-5)
+
+
+def test_sigmoid_cross_entropy():
+    got = losses.sigmoid_cross_entropy(LOGITS, ONE_HOT, WEIGHTS)
+    np.testing.assert_allclose(got, WEIGHTS[..., None] * cross_entropy(ONE_HOT), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("gamma", "alpha"), [(2.0, 0.25), (1.5, 0.75), (0.0, 0.25), (2.0, None)])
+def test_sigmoid_focal(gamma, alpha):
+    wrong = np.where(ONE_HOT == 1, 1 - SIGMOID, SIGMOID)
+    balance = 1 if alpha is None else np.where(ONE_HOT == 1, alpha, 1 - alpha)
+    expected = WEIGHTS[..., None] * balance * wrong**gamma * cross_entropy(ONE_HOT)
+    got = losses.sigmoid_focal(LOGITS, ONE_HOT, WEIGHTS, gamma, alpha)
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_focal_without_focus_or_balance_is_cross_entropy():
+    plain = losses.sigmoid_cross_entropy(LOGITS, ONE_HOT, WEIGHTS)
+    np.testing.assert_allclose(losses.sigmoid_focal(LOGITS, ONE_HOT, WEIGHTS, 0.0, None), plain, rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1.0, 4.0])
+def test_softmax_cross_entropy(scale):
+    scaled = LOGITS.astype(np.float64) / scale
+    log_softmax = scaled - np.log(np.exp(scaled).sum(-1, keepdims=True))
+    got = losses.softmax_cross_entropy(LOGITS, ONE_HOT, WEIGHTS, scale)
+    np.testing.assert_allclose(got, -WEIGHTS * (ONE_HOT * log_softmax).sum(-1), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_bootstrapped_sigmoid(hard):
+    own = (SIGMOID > 0.5) if hard else SIGMOID
+    expected = WEIGHTS[..., None] * cross_entropy(0.7 * ONE_HOT + 0.3 * own)
+    got = losses.bootstrapped_sigmoid(LOGITS, ONE_HOT, WEIGHTS, alpha=0.7, hard=hard)
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)
+
+
+ALL = [
+    losses.smooth_l1,
+    losses.l2,
+    losses.sigmoid_cross_entropy,
+    losses.sigmoid_focal,
+    losses.softmax_cross_entropy,
+    lambda *inputs: losses.bootstrapped_sigmoid(*inputs, alpha=0.9),
+]
+
+
+@pytest.mark.parametrize("loss", ALL)
+def test_an_anchor_of_weight_0_adds_no_loss_and_no_gradient(loss):
+    logits, weights = tf.constant(LOGITS), np.float32([[1, 0, 1, 0, 1]] * 2)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        value = loss(logits, ONE_HOT, weights)
+    assert value.shape in ([2, 5], [2, 5, 4])
+    assert not value.numpy()[:, 1::2].any()
+    assert not tape.gradient(value, logits).numpy()[:, 1::2].any()
+
+
+@pytest.mark.parametrize("loss", ALL)
+def test_extreme_predictions_stay_finite(loss):
+    logits = tf.constant([[[100.0, -100.0, 100.0, -100.0]] * 2])
+    targets = np.float32([[[1, 0, 0, 0], [0, 1, 0, 0]]])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        value = loss(logits, targets, np.ones([1, 2], np.float32))
+    assert np.isfinite(value).all()
+    assert np.isfinite(tape.gradient(value, logits)).all()

@@ -1,0 +1,93 @@
+"""The Colab notebook, executed as it stands on drawn data, with settings from the environment as its cells offer."""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from odtk.tools.drawn_pets import draw_dataset
+
+CHECKOUT = Path(__file__).parents[1]
+NOTEBOOK = CHECKOUT / "notebooks/odtk_pets_colab.ipynb"
+
+
+@pytest.fixture
+def notebook():
+    return nbformat.read(NOTEBOOK, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def settings(work, data, steps):
+    """The notebook's settings at demo size, in a shell where `odtk` is that of this checkout."""
+    (work / "bin").mkdir()
+    script = work / "bin/odtk"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m odtk "$@"\n')
+    script.chmod(0o755)
+    return {
+        "PATH": f"{work / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(CHECKOUT),
+        "CUDA_VISIBLE_DEVICES": "",
+        "ODTK_NOTEBOOK_DATA": str(data),
+        "ODTK_NOTEBOOK_WORK": str(work / "odtk_pets"),
+        "ODTK_NOTEBOOK_BASE": "ssd_resnet50_v1_fpn_demo",
+        "ODTK_NOTEBOOK_CHECKPOINT": "none",
+        "ODTK_NOTEBOOK_STEPS": str(steps),
+        "ODTK_NOTEBOOK_BATCH_SIZE": "2",
+        "ODTK_NOTEBOOK_MIN_SCORE": "0",
+    }
+
+
+def stop_where_a_command_fails(notebook):
+    """A `!odtk` line that fails does not end a notebook, nor would this test, unless each is followed by a look."""
+    for cell in code_cells(notebook):
+        if re.search(r"^\s*!odtk", cell.source, re.MULTILINE):
+            cell.source += "\nassert _exit_code == 0, 'the command above failed'"
+
+
+def printed(cell):
+    return "".join(output.get("text", "") for output in cell.outputs)
+
+
+def test_it_runs_from_top_to_bottom_on_drawn_data(notebook, tmp_path, monkeypatch):
+    draw_dataset(tmp_path / "drawn", 12, seed=1)
+    for name, value in settings(tmp_path, tmp_path / "drawn", steps=2).items():
+        monkeypatch.setenv(name, value)
+    stop_where_a_command_fails(notebook)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+
+    work = tmp_path / "odtk_pets"
+    assert sorted(path.name for path in (work / "exported").iterdir()) == [
+        "checkpoint",
+        "label_map.pbtxt",
+        "pipeline.config",
+        "saved_model",
+    ]
+    pictures = sorted((work / "found").glob("*.jpg"))
+    assert pictures
+    detections = json.loads((work / "found/detections.json").read_text())
+    assert {detection["file_name"] for detection in detections} <= {path.name for path in pictures}
+    # Nothing was downloaded, and the last cells show what the commands wrote.
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "drawn", "odtk_pets"]
+    *_, look, results = code_cells(notebook)
+    assert sum("image/jpeg" in output.get("data", {}) for output in look.outputs) == min(6, len(pictures))
+    assert re.match(rf"{len(detections)} boxes; mAP@.50IOU \d", printed(results))
+
+
+def test_its_outputs_are_empty_in_git(notebook):
+    assert [cell.id for cell in code_cells(notebook) if cell.outputs or cell.execution_count] == []
+
+
+def test_every_command_of_the_journey_is_in_it(notebook):
+    from odtk.cli.main import COMMANDS
+
+    source = "\n".join(cell.source for cell in code_cells(notebook))
+    used = re.findall(r"^!odtk ([a-z-]+)", source, re.MULTILINE)
+    assert [name for name in used if not name.startswith("--")] == [name for name in COMMANDS if name != "demo"]
