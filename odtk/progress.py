@@ -15,9 +15,9 @@ RATE_SECONDS = 20.0
 class Progress:
     """A count that moves towards `total` (None: unknown) and says so; use it through `track`."""
 
-    def __init__(self, title: str, total: int | None, unit: str, completed: int = 0):
+    def __init__(self, title: str, total: int | None, unit: str, completed: int = 0, compiles: bool = False):
         self.title, self.total, self.unit = title, total, unit
-        self.completed = completed
+        self.completed, self._compiling = completed, compiles
         self.note = ""
         self._recent = deque([(time.monotonic(), completed)])
 
@@ -31,6 +31,9 @@ class Progress:
         if note is not None:
             self.note = note
         now = time.monotonic()
+        if self._compiling:
+            self._compiling = False
+            self._recent.clear()
         self._recent.append((now, completed))
         while len(self._recent) > 2 and now - self._recent[0][0] > RATE_SECONDS:
             self._recent.popleft()
@@ -43,10 +46,6 @@ class Progress:
             return None
         (then, before), (now, completed) = self._recent[0], self._recent[-1]
         return (completed - before) / max(now - then, 1e-9) or None
-
-    def restart_rate(self) -> None:
-        """Measures from now on: what came before (compilation, say) is no guide to the rest."""
-        self._recent = deque([(time.monotonic(), self.completed)])
 
     def line(self) -> str:
         """The plain line: `Training 40/600 steps, 3.1 steps/s, ETA 3:01, loss 0.52`."""
@@ -86,8 +85,8 @@ class _PlainProgress(Progress):
 class _LiveProgress(Progress):
     """A rich progress bar."""
 
-    def __init__(self, title: str, total: int | None, unit: str, completed: int = 0):
-        super().__init__(title, total, unit, completed)
+    def __init__(self, title: str, total: int | None, unit: str, completed: int = 0, compiles: bool = False):
+        super().__init__(title, total, unit, completed, compiles)
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, RenderableColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
@@ -119,10 +118,13 @@ class _LiveProgress(Progress):
 
 
 @contextlib.contextmanager
-def track(title: str, total: int | None, unit: str, completed: int = 0) -> Iterator[Progress]:
-    """Shows progress while the block runs; `completed` is where the count starts (a resumed run)."""
+def track(title: str, total: int | None, unit: str, completed: int = 0, compiles: bool = False) -> Iterator[Progress]:
+    """Shows progress while the block runs; `completed` is where the count starts (a resumed run).
+
+    Where the first update comes after TensorFlow has compiled something, `compiles` leaves it out of the rate.
+    """
     kind = _LiveProgress if sys.stderr.isatty() else _PlainProgress
-    progress = kind(title, total, unit, completed)
+    progress = kind(title, total, unit, completed, compiles)
     try:
         yield progress
     finally:

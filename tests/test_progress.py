@@ -142,3 +142,13 @@ def test_a_narrow_terminal_cuts_the_note_and_nothing_else(open_terminal):
     assert "\n" not in drawn
     assert len(drawn) <= 80
     assert re.match(r"Training \S+ 12000/25000 \S+ steps/s \S+:\S\S loss 2.08.*…", drawn)
+
+
+def test_a_first_update_that_compiled_is_left_out_of_the_rate(clock, capsys):
+    with progress.track("Training", 600, "steps", compiles=True) as bar:
+        clock.now += 60
+        bar.update(1)
+        assert bar.rate is None
+        clock.now += 2
+        bar.update(11)
+        assert bar.rate == 5

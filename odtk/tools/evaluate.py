@@ -55,7 +55,7 @@ def evaluate(
     evaluator = CocoEvaluator(_build_categories(config, detector.num_classes))
     reader = config.eval_input_reader[0]
     find_fault = build_fault_finder(reader, detector.num_classes)
-    with track("Evaluating", _count_images(reader), "images") as progress, naming_the_record(find_fault):
+    with track("Evaluating", _count_images(reader), "images", compiles=True) as progress, naming_the_record(find_fault):
         run_evaluation(detector, dataset, evaluator, progress.advance)
     if not evaluator.num_images:
         raise DataError(

@@ -68,7 +68,7 @@ def predict(
 
     predictions, skipped = [], []
     start = time.monotonic()
-    with track("Predicting", total=len(names), unit="images") as progress:
+    with track("Predicting", total=len(names), unit="images", compiles=True) as progress:
         for (source, name), image_id in zip(names.items(), image_ids, strict=True):
             try:
                 picture = read_picture(source)

@@ -72,7 +72,7 @@ def train(
     first = int(experiment.trainer.global_step)
     if experiment.resumed_from:
         say(f"Resuming from {experiment.resumed_from}, step {first}.")
-    with track("Training", steps, "steps", completed=first) as progress, _orbit_off_stdout():
+    with track("Training", steps, "steps", completed=first, compiles=True) as progress, _orbit_off_stdout():
         live.attach(progress, experiment.trainer.global_step)
         _run(experiment, steps, config, say)
     last = int(experiment.trainer.global_step)
@@ -120,16 +120,11 @@ class LiveLine:
 
     def __call__(self, output: dict) -> None:
         """Called by Orbit after each block of steps."""
-        self.losses, first = {tag: float(value) for tag, value in output.items()}, not self.losses
+        self.losses = {tag: float(value) for tag, value in output.items()}
         short = {"total": "loss", "classification": "cls", "localization": "loc", "regularization": "reg"}
         parts = [f"{word} {self.losses[f'Loss/{name}_loss']:.3g}" for name, word in short.items()]
         parts.append(f"lr {self.losses['learning_rate']:.3g}")
-        step = int(self.global_step)
-        if first:
-            # It held the compilation of the training step.
-            self.progress.completed = step
-            self.progress.restart_rate()
-        self.progress.update(step, ", ".join(parts))
+        self.progress.update(int(self.global_step), ", ".join(parts))
 
 
 def describe_restore(report) -> str:

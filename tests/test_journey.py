@@ -1,0 +1,56 @@
+"""The commands as a user runs them, on real photographs at 320x320 with the 37-class pipeline; minutes, so `slow`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from odtk import example, shards
+
+RECORDS = Path(__file__).parents[1] / "../shared/reference/pets_examples.record"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not RECORDS.exists(), reason="the reference folder with the real photographs is not here"),
+]
+
+
+def odtk(*arguments) -> str:
+    result = subprocess.run(
+        [sys.executable, "-m", "odtk", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_real_pets_from_a_tfod_checkpoint_to_predictions(tmp_path, tfod_checkpoint):
+    config, model, exported = tmp_path / "pets.config", tmp_path / "model", tmp_path / "exported"
+    options = ["--train-records", RECORDS, "--eval-records", RECORDS, "--label-map", "pet_label_map"]
+    options += ["--image-size", "320x320", "--batch-size", "2", "--num-steps", "3"]
+    options += ["--fine-tune-checkpoint", tfod_checkpoint]
+    odtk("configure", "ssd_resnet50_v1_fpn_640x640_pets", "--output", config, *options)
+    trained = json.loads(odtk("train", config, model, "--json"))
+    assert trained["last_step"] == 3
+    evaluated = json.loads(odtk("evaluate", config, model, "--json"))
+    assert "DetectionBoxes_Precision/mAP" in json.dumps(evaluated)
+    odtk("export", config, model, exported)
+
+    photographs = tmp_path / "photographs"
+    photographs.mkdir()
+    for record in shards.read_records(RECORDS):
+        features = example.read_features(record)
+        (photographs / features["image/filename"][0].decode()).write_bytes(features["image/encoded"][0])
+    odtk("predict", exported, photographs, "--output", tmp_path / "found", "--min-score", "0.01")
+    results = json.loads((tmp_path / "found" / "detections.json").read_text())
+    assert {result["image_id"] for result in results} <= set(range(1, 11))
+    assert all(1 <= result["category_id"] <= 37 for result in results)
+    assert len(list((tmp_path / "found").glob("*.jpg"))) == 10
+
+
+def test_the_demo_learns(tmp_path):
+    lines = odtk("demo", tmp_path / "demo").splitlines()
+    name, value = lines[-1].split(": ")
+    assert name == "mAP@.50IOU"
+    assert float(value) >= 0.9
