@@ -40,14 +40,18 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context):
         """Runs the command; OdtkError and the unexpected end in a message, not a traceback."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            # Now, and not when Python shuts down, where a reader that is gone would end in an exit code of its own.
+            sys.stdout.flush()
+            return result
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
             click.echo("\nInterrupted.", err=True)
             ctx.exit(130)
         except BrokenPipeError:
-            sys.stderr.close()
+            # What is left in the buffer must go somewhere when Python shuts down.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(1)
         except Exception as error:
             if ctx.find_root().params.get("debug"):
