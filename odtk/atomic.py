@@ -12,8 +12,11 @@ from odtk.errors import OutputError
 
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; on success it is renamed to `path`, on any error it is removed."""
-    path = Path(path)
+    """Yields a temporary path beside `path`; on success it is renamed to `path`, on any error it is removed.
+
+    A link is followed: what it points to is replaced.
+    """
+    path = Path(path).resolve()
     if path.is_dir():
         raise OutputError(f"{path} is a folder; a file is written here. Name a file.")
     _make_parent(path)
@@ -27,26 +30,41 @@ def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_directory(path: str | os.PathLike, replace: bool = False) -> Iterator[Path]:
-    """Yields a temporary folder beside `path` that becomes `path` on success and is removed on any error.
+    """Yields a temporary folder that becomes `path` on success and is removed on any error.
 
-    An existing non-empty `path` raises OutputError before anything is written, unless `replace` is true: then it is
-    swapped for the new one at the very end.
+    An existing non-empty `path` raises OutputError before anything is written, unless `replace` is true: then its
+    contents are swapped for the new ones at the very end. An existing folder is filled, not replaced: it may be a link,
+    a mount or where the shell stands.
     """
-    path = Path(path)
+    path = Path(path).resolve()
     if path.exists() and not path.is_dir():
         raise OutputError(f"{path} is a file; a folder is written here. Name another folder, or remove the file.")
     if path.is_dir() and any(path.iterdir()) and not replace:
         raise OutputError(f"{path} is not empty. Name another folder, or empty it first.")
-    _make_parent(path)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    exists = path.is_dir()
+    _make_parent(path / "inside" if exists else path)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path if exists else path.parent))
     try:
         temporary.chmod(0o777 & ~_umask())
         yield temporary
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
+        if exists:
+            _fill(path, temporary)
+        else:
+            os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _fill(folder: Path, new: Path) -> None:
+    for old in folder.iterdir():
+        if old == new:
+            continue
+        if old.is_dir() and not old.is_symlink():
+            shutil.rmtree(old)
+        else:
+            old.unlink()
+    for child in new.iterdir():
+        os.replace(child, folder / child.name)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

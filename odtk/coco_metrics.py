@@ -3,7 +3,7 @@
 import contextlib
 import io
 import logging
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -32,20 +32,53 @@ METRIC_NAMES = tuple(METRIC_MEANINGS)
 # pycocotools' value for "there is no groundtruth to measure this on".
 NO_GROUNDTRUTH = -1.0
 
+# Of each metric: recall or not, index of the IoU (0: 0.50, 5: 0.75, None: mean), of the sizes of objects (0: all) and
+# of the number of detections (0: 1, 1: 10, 2: 100); in the order of METRIC_NAMES, as pycocotools takes them.
+_SELECTIONS = (
+    (False, None, 0, 2),
+    (False, 0, 0, 2),
+    (False, 5, 0, 2),
+    (False, None, 1, 2),
+    (False, None, 2, 2),
+    (False, None, 3, 2),
+    (True, None, 0, 0),
+    (True, None, 0, 1),
+    (True, None, 0, 2),
+    (True, None, 1, 2),
+    (True, None, 2, 2),
+    (True, None, 3, 2),
+)
+
 
 class CocoEvaluator:
     """Collects groundtruth and detections image by image, then gives the 12 COCO box metrics.
 
-    `categories` is a list of {"id": int, "name": str}; boxes of any other class are dropped, as in TFOD.
+    `categories` is a list of {"id": int, "name": str}; boxes of any other class are dropped, as in TFOD. The other
+    arguments add metrics and are those of `eval_config`: mAP of each class, the 12 metrics of each class (which
+    includes its mAP), and the mean over the classes of each super-category, by name. Raises DataError where a
+    super-category names a class that is not among the categories.
     """
 
-    def __init__(self, categories: Iterable[dict]):
-        self._categories = [{"id": int(item["id"]), "name": str(item["name"])} for item in categories]
+    groundtruth_columns = ("is_crowd", "area")
+
+    def __init__(
+        self,
+        categories: Iterable[dict],
+        include_metrics_per_category: bool = False,
+        all_metrics_per_category: bool = False,
+        super_categories: Mapping[str, Sequence[str]] | None = None,
+    ):
+        self._categories = sorted(
+            ({"id": int(item["id"]), "name": str(item["name"])} for item in categories), key=lambda item: item["id"]
+        )
+        self._per_category = include_metrics_per_category or all_metrics_per_category
+        self._all_metrics = all_metrics_per_category
+        self._super_categories = dict(super_categories or {})
+        _check_super_categories(self._super_categories, [item["name"] for item in self._categories])
         self._ids = {item["id"] for item in self._categories}
         self._images: dict[Hashable, int] = {}  # the caller's id to ours, 1..N in order of arrival
         self._groundtruth: list[dict] = []
         self._detections: list[dict] = []
-        self._precision: np.ndarray | None = None
         self.repeated_images: list[Hashable] = []
 
     @property
@@ -88,7 +121,10 @@ class CocoEvaluator:
         return True
 
     def evaluate(self) -> dict[str, float]:
-        """TFOD's name to value in 0..1 of the 12 metrics, in TFOD's order; -1 where there is no such groundtruth."""
+        """TFOD's name to value in 0..1 of the 12 metrics and those asked for, in TFOD's order.
+
+        -1 where there is no such groundtruth.
+        """
         from pycocotools.cocoeval import COCOeval
 
         # pycocotools reports to stdout, which belongs to the command's result.
@@ -97,23 +133,36 @@ class CocoEvaluator:
             evaluation.evaluate()
             evaluation.accumulate()
             evaluation.summarize()
-        self._precision = evaluation.eval["precision"]
-        return {name: float(value) for name, value in zip(METRIC_NAMES, evaluation.stats, strict=True)}
+        metrics = {name: float(value) for name, value in zip(METRIC_NAMES, evaluation.stats, strict=True)}
+        if self._per_category:
+            metrics |= self._metrics_per_category(evaluation.eval)
+        return metrics | self._metrics_per_super_category(evaluation.eval)
 
-    def include_metrics_per_category(self) -> dict[str, float]:
-        """mAP of each class under TFOD's `DetectionBoxes_PerformanceByCategory/mAP/<name>`, ordered by class id.
+    def _metrics_per_category(self, results: dict[str, np.ndarray]) -> dict[str, float]:
+        """`DetectionBoxes_PerformanceByCategory/mAP/<name>` and `<metric> ByCategory/<name>`, ordered by class id."""
+        metrics = {}
+        for index, item in enumerate(self._categories):
+            values = dict(zip(METRIC_NAMES, _category_values(results, index), strict=True))
+            metrics[f"{_PREFIX}PerformanceByCategory/mAP/{item['name']}"] = values[METRIC_NAMES[0]]
+            if self._all_metrics:
+                metrics |= {f"{name} ByCategory/{item['name']}": value for name, value in values.items()}
+        return metrics
 
-        Named after the config's `eval_config.include_metrics_per_category`. -1 where a class has no groundtruth.
+    def _metrics_per_super_category(self, results: dict[str, np.ndarray]) -> dict[str, float]:
+        """`DetectionBoxes_PerformanceBySuperCategory/<name>` and `<metric> BySuperCategory/<name>`.
+
+        A class without groundtruth does not count in the mean (TFOD's code would add its -1 up).
         """
-        if self._precision is None:
-            self.evaluate()
-        names = [item["name"] for item in sorted(self._categories, key=lambda item: item["id"])]
-        # [IoU, recall, class, area range, max detections]; all areas, 100 detections
-        per_class = [self._precision[:, :, index, 0, -1] for index in range(len(names))]
-        return {
-            f"{_PREFIX}PerformanceByCategory/mAP/{name}": _mean_of_known(precision)
-            for name, precision in zip(names, per_class, strict=True)
-        }
+        position = {item["name"]: index for index, item in enumerate(self._categories)}
+        metrics = {}
+        for group, names in self._super_categories.items():
+            rows = np.array([_category_values(results, position[name]) for name in names])
+            values = [_mean_of_known(column) for column in rows.T]
+            metrics[f"{_PREFIX}PerformanceBySuperCategory/{group}"] = values[0]
+            if self._all_metrics:
+                named = zip(METRIC_NAMES, values, strict=True)
+                metrics |= {f"{name} BySuperCategory/{group}": value for name, value in named}
+        return metrics
 
     def _append(self, annotations: list[dict], image: int, boxes: np.ndarray, classes, **columns) -> None:
         columns = {name: np.asarray(column).tolist() for name, column in columns.items()}
@@ -124,7 +173,6 @@ class CocoEvaluator:
             # Ids start at 1: to pycocotools a match with annotation 0 is no match.
             keys = {"id": len(annotations) + 1, "image_id": image, "category_id": int(category)}
             annotations.append({**keys, "bbox": _yxyx_to_xywh(box), **values})
-        self._precision = None
 
     def _as_coco(self, annotations: list[dict]):
         from pycocotools.coco import COCO
@@ -149,9 +197,30 @@ def _yxyx_to_xywh(box: np.ndarray) -> list[float]:
     return [float(box[1]), float(box[0]), float(box[3] - box[1]), float(box[2] - box[0])]
 
 
+def _category_values(results: dict[str, np.ndarray], index: int) -> list[float]:
+    """METRIC_NAMES' values of one class, by its place among the sorted ids."""
+    # Precision is [IoU, recall, class, size, detections], recall the same without its second axis.
+    precision, recall = results["precision"], results["recall"]
+    chosen = []
+    for of_recall, iou, size, count in _SELECTIONS:
+        values = recall[:, index, size, count] if of_recall else precision[:, :, index, size, count]
+        chosen.append(_mean_of_known(values if iou is None else values[iou]))
+    return chosen
+
+
 def _mean_of_known(precision: np.ndarray) -> float:
     known = precision[precision > NO_GROUNDTRUTH]
     return float(known.mean()) if known.size else NO_GROUNDTRUTH
+
+
+def _check_super_categories(super_categories: Mapping[str, Sequence[str]], names: Sequence[str]) -> None:
+    for group, members in super_categories.items():
+        unknown = [member for member in members if member not in names]
+        if unknown or not members:
+            raise DataError(
+                f"Super-category {group} of eval_config.super_categories names {', '.join(unknown) or 'no class'}; "
+                f"the classes of the label map are {', '.join(names)}. Use these names, separated by commas."
+            )
 
 
 def _check_lengths(image_id: Hashable, kind: str, boxes: np.ndarray, *columns) -> None:

@@ -19,6 +19,38 @@ def l2(predictions, targets, weights):
     return 0.5 * tf.reduce_sum((weights[..., None] * (predictions - targets)) ** 2, axis=-1)
 
 
+def iou(predictions, targets, weights):
+    """1 - IoU of prediction and target, four codes each read as yxyx (TFOD's `weighted_iou`).
+
+    TFOD's SSD gives this loss its box *encodings*, as it does every other, so that is what is compared.
+    """
+    shared, union, _ = _overlap(predictions, targets)
+    return weights * (1 - tf.where(shared == 0.0, 0.0, shared / tf.where(shared == 0.0, 1.0, union)))
+
+
+def giou(predictions, targets, weights):
+    """1 - generalised IoU, four codes each read as yxyx, as `iou` does (TFOD's `weighted_giou`).
+
+    Rezatofighi et al., "Generalized Intersection over Union", 2019.
+    """
+    shared, union, hull = _overlap(predictions, targets)
+    overlap = tf.math.divide_no_nan(shared, union)
+    # Encodings can be "boxes" of no or negative size; TFOD calls those alike.
+    return weights * (1 - tf.where(hull > 0.0, overlap - tf.math.divide_no_nan(hull - union, hull), 0.0))
+
+
+def _overlap(boxes, others):
+    """Areas of intersection, union and hull of boxes yxyx [..., 4], pair by pair: each [...]."""
+    ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=-1)
+    ymin2, xmin2, ymax2, xmax2 = tf.unstack(others, axis=-1)
+    height = tf.maximum(0.0, tf.minimum(ymax, ymax2) - tf.maximum(ymin, ymin2))
+    width = tf.maximum(0.0, tf.minimum(xmax, xmax2) - tf.maximum(xmin, xmin2))
+    shared = height * width
+    union = (ymax - ymin) * (xmax - xmin) + (ymax2 - ymin2) * (xmax2 - xmin2) - shared
+    hull = (tf.maximum(ymax, ymax2) - tf.minimum(ymin, ymin2)) * (tf.maximum(xmax, xmax2) - tf.minimum(xmin, xmin2))
+    return shared, union, hull
+
+
 def sigmoid_cross_entropy(logits, targets, weights):
     """Per-class cross entropy of independent classes (TFOD's `weighted_sigmoid`)."""
     return weights[..., None] * tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
@@ -26,13 +58,16 @@ def sigmoid_cross_entropy(logits, targets, weights):
 
 def sigmoid_focal(logits, targets, weights, gamma: float = 2.0, alpha: float | None = 0.25):
     """Focal loss (Lin et al., "Focal Loss for Dense Object Detection", 2017), per class; targets 0 or 1."""
-    cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
-    probability = tf.sigmoid(logits)
-    wrongness = targets * (1 - probability) + (1 - targets) * probability
-    loss = tf.pow(wrongness, gamma) * cross_entropy if gamma else cross_entropy
+    # How far the logit points the wrong way. As the targets are 0 or 1, cross entropy and error depend on nothing else;
+    # going over every anchor and class fewer times is what makes the loss cheap beside the network.
+    wrong = (1 - 2 * targets) * logits
+    loss = tf.nn.softplus(wrong)
+    if gamma:
+        loss *= tf.pow(tf.sigmoid(wrong), gamma)
+    weights = weights[..., None]
     if alpha is not None:
-        loss *= targets * alpha + (1 - targets) * (1 - alpha)
-    return weights[..., None] * loss
+        weights *= tf.where(targets > 0.5, alpha, 1 - alpha)
+    return weights * loss
 
 
 def softmax_cross_entropy(logits, targets, weights, logit_scale: float = 1.0):

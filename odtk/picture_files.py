@@ -13,8 +13,8 @@ from odtk.errors import DataError, OutputError
 # Suffix to the Pillow format that is written under it.
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".gif": "GIF", ".webp": "WEBP"}
 
-# What is read, whatever the suffix says; MPO is the JPEG of many phones.
-_READ_FORMATS = (*dict.fromkeys(FORMATS.values()), "MPO")
+# What is read, whatever the suffix says; MPO, the JPEG of many phones, opens as a JPEG.
+_READ_FORMATS = tuple(dict.fromkeys(FORMATS.values()))
 _QUALITY = {"JPEG": {"quality": 92}, "WEBP": {"quality": 92}}
 
 

@@ -33,7 +33,7 @@ class ServedDetector(tf.Module):
             one_image = input_type == "image_tensor"
             return {name: _with_tfods_shape(name, value, one_image) for name, value in outputs.items()}
 
-        self.serve = tf.function(serve, input_signature=[spec])
+        self.serve = tf.function(serve, input_signature=[spec], autograph=False)
 
 
 def save(detector: Detector, input_type: str, folder: str) -> None:

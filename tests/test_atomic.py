@@ -122,3 +122,25 @@ def test_a_folder_without_permission_is_named(tmp_path, output):
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError, match="may not be written to"), output(tmp_path / "out"):
         pytest.fail("the block ran")
+
+
+def test_links_are_followed(tmp_path):
+    real, folder = tmp_path / "real.config", tmp_path / "folder"
+    real.write_text("old")
+    folder.mkdir()
+    (tmp_path / "link.config").symlink_to(real)
+    (tmp_path / "link").symlink_to(folder)
+    write_text(tmp_path / "link.config", "new")
+    with atomic_directory(tmp_path / "link") as part:
+        (part / "file").touch()
+    assert (tmp_path / "link.config").is_symlink()
+    assert real.read_text() == "new"
+    assert (tmp_path / "link").is_symlink()
+    assert [path.name for path in folder.iterdir()] == ["file"]
+
+
+def test_the_folder_where_one_stands_is_filled(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with atomic_directory(".") as part:
+        (part / "file").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

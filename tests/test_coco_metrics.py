@@ -19,8 +19,8 @@ MAP, SMALL, LARGE, RECALL = (
 )
 
 
-def golden_evaluator(image_ids):
-    evaluator = CocoEvaluator(CATEGORIES)
+def golden_evaluator(image_ids, **options):
+    evaluator = CocoEvaluator(CATEGORIES, **options)
     for image_id, image in zip(image_ids, GOLDEN["images"], strict=True):
         groundtruth = np.float32(image["gt_boxes"]), np.int32(image["gt_classes"])
         detections = np.float32(image["det_boxes"]), np.int32(image["det_classes"]), np.float32(image["det_scores"])
@@ -35,6 +35,7 @@ def one_box(classes=(1,), is_crowd=None, area=None, detected_classes=(1,)):
 
 
 @pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parity(what="the 12 COCO numbers", against="coco_metrics.json", tolerance="1e-9")
 def test_metrics_are_tfods_to_the_last_digit(first):
     metrics = golden_evaluator(range(first, first + len(GOLDEN["images"]))).evaluate()
     assert list(metrics.items()) == list(GOLDEN["metrics"].items())
@@ -50,15 +51,65 @@ def test_every_metric_has_a_meaning():
     assert all(METRIC_MEANINGS.values())
 
 
+BY_CATEGORY = "DetectionBoxes_PerformanceByCategory/mAP"
+BY_SUPER_CATEGORY = "DetectionBoxes_PerformanceBySuperCategory"
+
+
 def test_map_is_the_mean_of_the_classes():
-    evaluator = golden_evaluator(range(len(GOLDEN["images"])))
-    per_category = evaluator.include_metrics_per_category()
-    assert list(per_category) == [f"DetectionBoxes_PerformanceByCategory/mAP/class {number}" for number in range(1, 6)]
-    assert np.mean(list(per_category.values())) == pytest.approx(evaluator.evaluate()[MAP], abs=1e-12)
+    metrics = golden_evaluator(range(len(GOLDEN["images"])), include_metrics_per_category=True).evaluate()
+    per_category = {name: value for name, value in metrics.items() if name not in METRIC_MEANINGS}
+    assert list(per_category) == [f"{BY_CATEGORY}/class {number}" for number in range(1, 6)]
+    assert np.mean(list(per_category.values())) == pytest.approx(metrics[MAP], abs=1e-12)
+    assert dict(list(metrics.items())[:12]) == GOLDEN["metrics"]
+
+
+def only_of(number):
+    """The 12 metrics of one class alone, as its boxes would give them."""
+    evaluator = CocoEvaluator([CATEGORIES[number - 1]])
+    for image_id, image in enumerate(GOLDEN["images"]):
+        groundtruth = np.float32(image["gt_boxes"]), np.int32(image["gt_classes"])
+        detections = np.float32(image["det_boxes"]), np.int32(image["det_classes"]), np.float32(image["det_scores"])
+        evaluator.add_image(image_id, *groundtruth, None, None, *detections)
+    return evaluator.evaluate()
+
+
+def test_all_metrics_of_a_class_are_those_of_its_boxes_alone():
+    metrics = golden_evaluator(range(len(GOLDEN["images"])), all_metrics_per_category=True).evaluate()
+    assert len(metrics) == 12 + 5 * 13
+    for number in range(1, 6):
+        alone = only_of(number)
+        assert {name: metrics[f"{name} ByCategory/class {number}"] for name in alone} == pytest.approx(alone, abs=1e-12)
+        assert metrics[f"{BY_CATEGORY}/class {number}"] == alone[MAP]
+
+
+def test_super_categories_are_means_of_their_classes():
+    groups = {"few": ["class 2", "class 5"], "one": ["class 1"]}
+    metrics = golden_evaluator(
+        range(len(GOLDEN["images"])), all_metrics_per_category=True, super_categories=groups
+    ).evaluate()
+    parts = [metrics[f"{BY_CATEGORY}/class {number}"] for number in (2, 5)]
+    assert metrics[f"{BY_SUPER_CATEGORY}/few"] == pytest.approx(np.mean(parts))
+    assert metrics[f"{RECALL} BySuperCategory/one"] == metrics[f"{RECALL} ByCategory/class 1"]
+    # A class without groundtruth is left out of the mean, and of a group of them there is nothing to say.
+    evaluator = CocoEvaluator(CATEGORIES, super_categories={"known": ["class 1", "class 2"], "none": ["class 3"]})
+    evaluator.add_image("a", BOX, np.array([1]), None, None, BOX, np.array([1]), np.array([0.9]))
+    metrics = evaluator.evaluate()
+    assert metrics[f"{BY_SUPER_CATEGORY}/known"] == pytest.approx(1.0)
+    assert metrics[f"{BY_SUPER_CATEGORY}/none"] == NO_GROUNDTRUTH
+
+
+def test_super_category_of_unknown_classes_is_refused_before_anything_is_measured():
+    with pytest.raises(
+        DataError, match=r"Super-category pets .* names cat, dog; the classes of the label map are class"
+    ):
+        CocoEvaluator(CATEGORIES, super_categories={"pets": ["cat", "class 1", "dog"]})
 
 
 def test_class_without_groundtruth_is_minus_one():
-    assert list(one_box().include_metrics_per_category().values()) == [pytest.approx(1.0)] + [NO_GROUNDTRUTH] * 4
+    evaluator = CocoEvaluator(CATEGORIES, include_metrics_per_category=True)
+    evaluator.add_image("a", BOX, np.array([1]), None, None, BOX, np.array([1]), np.array([0.9]))
+    values = [value for name, value in evaluator.evaluate().items() if name.startswith(BY_CATEGORY)]
+    assert values == [pytest.approx(1.0)] + [NO_GROUNDTRUTH] * 4
 
 
 def test_images_without_groundtruth_or_detections():

@@ -30,6 +30,7 @@ def noise(height, width):
 
 @pytest.mark.parametrize("dtype", [tf.uint8, tf.float32])
 @pytest.mark.parametrize("name", RESIZERS)
+@pytest.mark.parity(what="four resizers", against="resize.json, resize.npz", tolerance="1e-3")
 def test_resizers_are_tfods(name, dtype):
     message = parse(RESIZERS[name]["config"])
     resized, true_shape = build_resizer(message)(tf.cast(ARRAYS["resize_input"], dtype))

@@ -102,3 +102,36 @@ def test_extreme_predictions_stay_finite(loss):
         value = loss(logits, targets, np.ones([1, 2], np.float32))
     assert np.isfinite(value).all()
     assert np.isfinite(tape.gradient(value, logits)).all()
+
+
+class TestOverlapLosses:
+    """TFOD's formulas, on whatever four codes they get."""
+
+    BOX = np.float32([[[0, 0, 2, 2]]])
+
+    @pytest.mark.parametrize(
+        ("other", "iou", "giou"),
+        [
+            ([0, 0, 2, 2], 1, 1),
+            ([1, 1, 3, 3], 1 / 7, 1 / 7 - 2 / 9),
+            ([0, 2, 2, 4], 0, 0),
+            ([0, 4, 2, 6], 0, -1 / 3),
+            ([1, 1, 1, 1], 0, 0),
+        ],
+    )
+    def test_by_hand(self, other, iou, giou):
+        other, weights = np.float32([[other]]), np.float32([[3]])
+        np.testing.assert_allclose(losses.iou(self.BOX, other, weights), [[3 * (1 - iou)]], atol=1e-5)
+        np.testing.assert_allclose(losses.giou(self.BOX, other, weights), [[3 * (1 - giou)]], atol=1e-5)
+
+    def test_encodings_that_are_no_boxes_are_finite_and_unweighted_ones_nothing(self):
+        codes = RNG.normal(0, 1, size=(2, 50, 4)).astype(np.float32)
+        codes[0, :3] = 0
+        for loss in (losses.iou, losses.giou):
+            variable = tf.Variable(codes)
+            with tf.GradientTape() as tape:
+                value = loss(variable, codes[:, ::-1], np.ones([2, 50], np.float32))
+            assert value.shape == (2, 50)
+            assert np.isfinite(value).all()
+            assert np.isfinite(tape.gradient(value, variable)).all()
+            assert not loss(codes, codes[:, ::-1], np.zeros([2, 50], np.float32)).numpy().any()

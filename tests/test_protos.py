@@ -82,6 +82,7 @@ def _field(field) -> dict:
 
 
 @pytest.mark.parametrize("filename", sorted(SCHEMA))
+@pytest.mark.parity(what="the schema, message by message", against="pipeline_schema.json.gz", tolerance="exact")
 def test_every_message_and_field_is_tfods(filename):
     assert as_schema(generated(filename)) == SCHEMA[filename]
 

@@ -1,6 +1,7 @@
 """Box encodings: a box as seen from its anchor, and back. Both directions of each code stand together."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -14,6 +15,7 @@ EPSILON = 1e-8
 class FasterRcnnCoder:
     """(ty, tx, th, tw) of Ren et al., "Faster R-CNN", 2015, times scale factors."""
 
+    code_size: ClassVar[int] = 4
     y_scale: float = 10.0
     x_scale: float = 10.0
     height_scale: float = 5.0
@@ -46,6 +48,7 @@ class FasterRcnnCoder:
 class MeanStddevCoder:
     """Corner offsets from the anchor, divided by `stddev` (TFOD's `mean_stddev_box_coder`)."""
 
+    code_size: ClassVar[int] = 4
     stddev: float = 0.01
 
     def encode(self, boxes, anchors):
@@ -55,3 +58,35 @@ class MeanStddevCoder:
     def decode(self, encodings, anchors):
         """Encodings [..., 4] and anchors [..., 4] to boxes yxyx [..., 4]."""
         return encodings * self.stddev + anchors
+
+
+@dataclass(frozen=True)
+class SquareCoder:
+    """(ty, tx, tl) relative to the square of the anchor's area, times scale factors (TFOD's `square_box_coder`).
+
+    A box is coded by its centre and the square root of its area: what is decoded is always a square.
+    """
+
+    code_size: ClassVar[int] = 3
+    y_scale: float = 10.0
+    x_scale: float = 10.0
+    length_scale: float = 5.0
+
+    def encode(self, boxes, anchors):
+        """Boxes and anchors, yxyx [..., 4], to encodings [..., 3]."""
+        anchor_cy, anchor_cx, anchor_height, anchor_width = yxyx_to_cyxhw(anchors)
+        cy, cx, height, width = yxyx_to_cyxhw(boxes)
+        anchor_length = tf.sqrt(anchor_height * anchor_width) + EPSILON
+        ty = (cy - anchor_cy) / anchor_length * self.y_scale
+        tx = (cx - anchor_cx) / anchor_length * self.x_scale
+        length = tf.sqrt(height * width) + EPSILON
+        return tf.stack([ty, tx, tf.math.log(length / anchor_length) * self.length_scale], axis=-1)
+
+    def decode(self, encodings, anchors):
+        """Encodings [..., 3] and anchors [..., 4] to boxes yxyx [..., 4]; nothing is clipped."""
+        anchor_cy, anchor_cx, anchor_height, anchor_width = yxyx_to_cyxhw(anchors)
+        anchor_length = tf.sqrt(anchor_height * anchor_width)
+        ty, tx, tl = tf.unstack(encodings, axis=-1)
+        length = tf.exp(tl / self.length_scale) * anchor_length
+        cy, cx = ty / self.y_scale * anchor_length + anchor_cy, tx / self.x_scale * anchor_length + anchor_cx
+        return cyxhw_to_yxyx(cy, cx, length, length)

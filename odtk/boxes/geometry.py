@@ -25,6 +25,14 @@ def iou(boxes, others):
     return tf.where(shared == 0.0, 0.0, shared / tf.where(union == 0.0, 1.0, union))
 
 
+def thresholded_iou(boxes, others, iou_threshold: float = 0.5):
+    """1 where a pair's overlap (`iou`) is above `iou_threshold`, else 0: [..., n, 4], [..., m, 4] to [..., n, m].
+
+    (TFOD's ThresholdedIouSimilarity, with groundtruth boxes that all have the score 1.)
+    """
+    return tf.cast(iou(boxes, others) > iou_threshold, boxes.dtype)
+
+
 def ioa(boxes, others):
     """Intersection over the *others'* area of every pair: [..., n, 4], [..., m, 4] to [..., n, m]."""
     return tf.math.divide_no_nan(intersection(boxes, others), area(others)[..., None, :])

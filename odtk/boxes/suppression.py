@@ -1,11 +1,14 @@
 """Non-maximum suppression per class, and what is left of an image's predictions after it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from odtk.boxes.geometry import area, clip
+
+# Which anchor's score, best first and in units of max_total, is the floor of the first look and of the second.
+FLOOR_RANKS = (8, 64)
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,60 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
     that the true image takes. Suppression works on unclipped boxes; the classes are pooled and sorted, *then* clipped
     to the window and rid of empty boxes, and the best `max_total` stay, relative to the window where
     `change_coordinate_frame`.
+
+    Only the best candidates are looked at first, those whose score is above a floor. Suppression decides on a box by
+    the higher scores of its class alone, so whatever it finds above the floor is what it would find without one; the
+    floor is lowered where that is less than `max_total`.
     """
-    index, score = _suppress_each(boxes, scores, params)  # [batch, classes, per class]
+    floors = _floors(scores, params)  # [tries, batch]
+    batch = boxes.shape[0] if boxes.shape[0] is not None else tf.shape(boxes)[0]
+    nothing = Kept(
+        boxes=tf.zeros([batch, params.max_total, 4]),
+        classes=tf.zeros([batch, params.max_total]),
+        scores=tf.zeros([batch, params.max_total]),
+        anchors=tf.zeros([batch, params.max_total], tf.int32),
+        count=tf.zeros([batch], tf.int32),
+    )
+
+    def unsettled(tries, kept):
+        floor = floors[tf.maximum(tries - 1, 0)]
+        settled = (kept.count == params.max_total) | (floor <= params.score_threshold)
+        return (tries == 0) | ~tf.reduce_all(settled)
+
+    def look(tries, _):
+        return tries + 1, _suppress_above(floors[tries], boxes, scores, window, params)
+
+    return tf.while_loop(unsettled, look, (0, nothing))[1]
+
+
+def class_agnostic_suppression(boxes, scores, window, params: SuppressionParams) -> Kept:
+    """NMS among all boxes at once, each with its best class: shapes and order of operations as above.
+
+    `max_per_class` plays no part, as in TFOD.
+    """
+    best = tf.reduce_max(scores, axis=-1, keepdims=True)
+    kept = multiclass_suppression(boxes, best, window, replace(params, max_per_class=params.max_total))
+    classes = tf.gather(tf.argmax(scores, axis=-1, output_type=tf.int32), kept.anchors, batch_dims=1)
+    filled = tf.sequence_mask(kept.count, params.max_total)
+    return kept._replace(classes=tf.where(filled, tf.cast(classes, tf.float32), 0.0))
+
+
+def _floors(scores, params: SuppressionParams):
+    """Scores [tries, batch] to look above, falling to the threshold: those of anchors at the ranks of FLOOR_RANKS.
+
+    A rank is in units of `max_total`, an anchor's score here that of its best class.
+    """
+    best = tf.reduce_max(scores, axis=-1)  # [batch, anchors]
+    last = tf.minimum(tf.shape(best)[1], max(FLOOR_RANKS) * params.max_total) - 1
+    ranks = tf.minimum([rank * params.max_total - 1 for rank in FLOOR_RANKS], last)
+    floors = tf.gather(tf.math.top_k(best, k=last + 1).values, ranks, axis=1)
+    floors = tf.pad(floors, [[0, 0], [0, 1]], constant_values=params.score_threshold)
+    return tf.transpose(tf.maximum(floors, params.score_threshold))
+
+
+def _suppress_above(floor, boxes, scores, window, params: SuppressionParams) -> Kept:
+    """`multiclass_suppression` of the candidates whose score is above `floor` [batch]."""
+    index, score = _suppress_each(floor, boxes, scores, params)  # [batch, classes, per class]
     num_classes, per_class = scores.shape[-1], tf.shape(index)[-1]
     batch = tf.shape(boxes)[0]
     index, score = (tf.reshape(x, [batch, num_classes * per_class]) for x in (index, score))
@@ -64,32 +119,27 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
     )
 
 
-def _suppress_each(boxes, scores, params: SuppressionParams):
-    """Candidate rows int32 and scores (-inf where unfilled), each [batch, classes, per class]."""
-    per_class = tf.minimum(params.max_per_class, tf.shape(boxes)[1])
+def _suppress_each(floor, boxes, scores, params: SuppressionParams):
+    """Candidate rows int32 and scores (-inf where unfilled), each [batch, classes, per class], above floor [batch]."""
+    num_classes, per_class = scores.shape[-1], tf.minimum(params.max_per_class, tf.shape(boxes)[1])
+    by_class = tf.reshape(tf.transpose(scores, [0, 2, 1]), [-1, tf.shape(boxes)[1]])  # [batch * classes, anchors]
 
-    def one_class(image_boxes, class_scores):
+    def one_class(row):
+        image = row // num_classes
         index, score, count = tf.raw_ops.NonMaxSuppressionV5(
-            boxes=image_boxes,
-            scores=class_scores,
+            boxes=boxes[image],
+            scores=by_class[row],
             max_output_size=per_class,
             iou_threshold=params.iou_threshold,
-            score_threshold=params.score_threshold,
+            score_threshold=floor[image],
             soft_nms_sigma=params.soft_sigma,
             pad_to_max_output_size=True,
         )
         return index, tf.where(tf.range(per_class) < count, score, -float("inf"))
 
-    def one_image(inputs):
-        image_boxes, image_scores = inputs
-        return tf.map_fn(
-            lambda class_scores: one_class(image_boxes, class_scores),
-            tf.transpose(image_scores),
-            fn_output_signature=(tf.int32, tf.float32),
-            parallel_iterations=32,
-        )
-
-    return tf.map_fn(one_image, (boxes, scores), fn_output_signature=(tf.int32, tf.float32), parallel_iterations=8)
+    rows = tf.range(tf.shape(by_class)[0])
+    found = tf.map_fn(one_class, rows, fn_output_signature=(tf.int32, tf.float32), parallel_iterations=32)
+    return tuple(tf.reshape(part, [-1, num_classes, per_class]) for part in found)
 
 
 def _pad(score, index, candidates, least: int):

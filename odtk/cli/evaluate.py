@@ -1,5 +1,6 @@
-"""`odtk evaluate`: the COCO metrics of a checkpoint."""
+"""`odtk evaluate`: the metrics of a checkpoint."""
 
+import math
 import sys
 
 import click
@@ -7,7 +8,7 @@ import click
 from odtk.cli import options
 
 
-@click.command(short_help="Measure a trained detector: the 12 COCO numbers.")
+@click.command(short_help="Measure a trained detector: COCO's or Pascal VOC's numbers.")
 @click.argument("pipeline_config", type=options.any_path)
 @click.argument("model_dir", type=options.any_path)
 @click.option(
@@ -21,10 +22,15 @@ from odtk.cli import options
 def evaluate(pipeline_config, model_dir, checkpoint, as_json) -> None:
     """Measure a trained detector on the config's evaluation records.
 
-    Prints the 12 COCO numbers under TFOD's names, each with what it means, and writes them to
+    Prints the 12 COCO numbers and the losses under TFOD's names, each with what it means, and writes them to
     MODEL_DIR/eval/metrics.json (name to value) and for TensorBoard. MODEL_DIR is what `odtk train` wrote; its newest
-    checkpoint is measured unless --checkpoint names another. With include_metrics_per_category in the config's
-    eval_config, the mAP of every class is added.
+    checkpoint is measured unless --checkpoint names another.
+
+    The config's eval_config says what else there is. metrics_set names one or more of coco_detection_metrics,
+    pascal_voc_detection_metrics, weighted_pascal_voc_detection_metrics and oid_V2_detection_metrics; all but COCO's
+    always come with the AP of each class. Of COCO's, include_metrics_per_category adds the mAP of each class,
+    all_metrics_per_category the 12 numbers of each class, and super_categories means over groups of classes. A value
+    without groundtruth to measure it on is -1 in COCO's metrics and NaN (null in JSON) in the others.
     """
     from odtk.tools.evaluate import evaluate as evaluate_checkpoint
 
@@ -41,36 +47,49 @@ def evaluate(pipeline_config, model_dir, checkpoint, as_json) -> None:
 
 
 def _print(report) -> None:
-    from odtk.coco_metrics import METRIC_MEANINGS, NO_GROUNDTRUTH
+    from odtk.tools.evaluate import MEANINGS
 
     step = "" if report.step is None else f" (step {report.step})"
     title = f"{report.checkpoint}{step} on {report.num_images} images"
-    _print_metrics(title, [(name, value, METRIC_MEANINGS[name]) for name, value in report.summary.items()])
+    _print_metrics(title, [(name, value, MEANINGS[name]) for name, value in report.summary.items()])
     others = [(name, value, "") for name, value in report.metrics.items() if name not in report.summary]
     if others:
-        _print_metrics("\nAverage precision of each class", others)
-    if NO_GROUNDTRUTH in report.metrics.values():
-        click.echo("\n-1: the images have no groundtruth of this kind, so there is nothing to measure.")
+        _print_metrics("\nClass by class", others)
+    _print_what_is_missing(report.metrics)
     click.echo(f"\nWritten to {report.metrics_path}")
+
+
+def _print_what_is_missing(metrics: dict[str, float]) -> None:
+    from odtk.coco_metrics import NO_GROUNDTRUTH
+
+    nothing = "the images have no groundtruth of this kind, so there is nothing to measure"
+    if NO_GROUNDTRUTH in metrics.values():
+        click.echo(f"\n-1: {nothing}.")
+    if any(math.isnan(value) for name, value in metrics.items() if not name.startswith("Loss/")):
+        click.echo(f"\nnan: {nothing}; the mean is over the other classes.")
 
 
 def _print_metrics(title: str, rows: list[tuple[str, float, str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from odtk.coco_metrics import NO_GROUNDTRUTH
+
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, justify="right")
     table.add_column()
     for name, value, meaning in rows:
-        table.add_row(name, "-1" if value < 0 else f"{value:.4f}", meaning)
+        table.add_row(name, "-1" if value == NO_GROUNDTRUTH else f"{value:.4f}", meaning)
     # A metric stays on one line where a program reads along.
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def _document(report) -> dict:
+    from odtk.tools.evaluate import without_nan
+
     return {
-        "metrics": report.metrics,
+        "metrics": without_nan(report.metrics),
         "num_images": report.num_images,
         "checkpoint": str(report.checkpoint),
         "step": report.step,

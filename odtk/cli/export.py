@@ -9,7 +9,8 @@ from odtk.cli.options import any_path, example, json_option, print_json
 @click.argument("pipeline_config", type=any_path)
 @click.argument("checkpoint", type=any_path)
 @click.argument("output_dir", type=any_path)
-@click.option("--input-type", default="image_tensor", show_default=True, metavar="TYPE",
+@click.option("--input-type", type=click.Choice(["image_tensor", "float_image_tensor",
+              "encoded_image_string_tensor", "tf_example"]), default="image_tensor", show_default=True, metavar="TYPE",
               help="What the model takes: image_tensor (uint8, one image), float_image_tensor (a batch), "
               "encoded_image_string_tensor (JPEG or PNG bytes) or tf_example.")  # fmt: skip
 @json_option

@@ -1,6 +1,7 @@
 """The `odtk` command: finds the commands, and turns every error into one paragraph and an exit code."""
 
 import importlib
+import logging
 import os
 import sys
 import traceback
@@ -81,6 +82,7 @@ def cli(debug: bool) -> None:
     if not debug:
         # Read by TensorFlow's C++ side when it is first imported, which no command has done yet.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def main() -> None:

@@ -16,9 +16,14 @@ from odtk.cli.options import any_path, example, json_option, print_json
 @click.option("--log-every", type=click.IntRange(1), default=10, show_default=True, metavar="STEPS",
               help="Write TensorBoard scalars every so many steps.")  # fmt: skip
 @click.option("--seed", type=int, help="Make the run repeatable on one machine.")
+@click.option("--reuse-head-weights", is_flag=True,
+              help="When fine-tuning with the type 'detection', also take the checkpoint's box tower, box head and "
+              "class tower where they fit; this helps small data sets. Class predictions start anew.")  # fmt: skip
 @json_option
 @example("odtk train pets.config models/pets", "tensorboard --logdir models/pets")
-def train(pipeline_config, model_dir, num_steps, checkpoint_every, log_every, seed, as_json) -> None:
+def train(
+    pipeline_config, model_dir, num_steps, checkpoint_every, log_every, seed, reuse_head_weights, as_json
+) -> None:
     """Train the detector that PIPELINE_CONFIG describes; checkpoints and logs go to MODEL_DIR.
 
     The config is checked first, as `odtk configure CONFIG --check` does. A MODEL_DIR that already holds a checkpoint is
@@ -29,12 +34,17 @@ def train(pipeline_config, model_dir, num_steps, checkpoint_every, log_every, se
     from odtk.tools.train import train as run
 
     report = run(
-        pipeline_config, model_dir, num_steps, checkpoint_every, log_every, seed,
+        pipeline_config, model_dir, num_steps, checkpoint_every, log_every, seed, reuse_head_weights,
         say=lambda line: click.echo(line, err=True),
     )  # fmt: skip
     if as_json:
         print_json(dataclasses.asdict(report))
         return
-    click.echo(f"Trained to step {report.last_step}: Loss/total_loss {report.losses.get('Loss/total_loss', 0):.4g}.")
+    if report.losses:
+        click.echo(f"Trained to step {report.last_step}: Loss/total_loss {report.losses['Loss/total_loss']:.4g}.")
+    else:
+        click.echo(
+            f"Nothing to do: {report.model_dir} is at step {report.last_step} already. --num-steps asks for more."
+        )
     click.echo(f"Checkpoint: {report.checkpoint}")
     click.echo(f"Next: odtk evaluate {pipeline_config} {model_dir}")

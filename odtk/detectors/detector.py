@@ -5,6 +5,8 @@ import abc
 import tensorflow as tf
 import tf_keras
 
+from odtk.checkpoints import as_trackable
+
 
 class Detector(tf_keras.Model, abc.ABC):
     """A network together with its anchors, losses and post-processing.
@@ -48,6 +50,14 @@ class Detector(tf_keras.Model, abc.ABC):
     @abc.abstractmethod
     def fine_tune_keys(self, checkpoint_type: str) -> list[str]:
         """Keys of `checkpoint_variables` that a fine_tune_checkpoint_type ("full", "detection", ...) restores."""
+
+    def reusable_heads(self) -> dict[str, tuple[str, ...]]:
+        """Parts of the heads that do not depend on the classes: name to the beginnings of their checkpoint keys."""
+        return {}
+
+    def checkpoint_objects(self) -> dict[str, tf.train.Checkpoint]:
+        """What `tf.train.Checkpoint(**...)` takes to save the detector in TFOD's layout."""
+        return as_trackable(self.checkpoint_variables())
 
     def detect(self, images, true_image_shapes) -> dict[str, tf.Tensor]:
         """Resized images in 0..255 to detections: preprocess, predict, postprocess."""

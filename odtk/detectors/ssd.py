@@ -1,35 +1,32 @@
 """The one-stage family: dense anchors, a box and class scores for each, one pass."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import tensorflow as tf
 import tf_keras
 
 from odtk.boxes import targets
 from odtk.boxes.anchors import MultiscaleAnchors
-from odtk.boxes.coding import FasterRcnnCoder, MeanStddevCoder
-from odtk.boxes.suppression import SuppressionParams, multiclass_suppression
+from odtk.boxes.coding import FasterRcnnCoder, MeanStddevCoder, SquareCoder
+from odtk.boxes.sampling import hard_examples, sample_negatives
+from odtk.boxes.suppression import SuppressionParams, class_agnostic_suppression, multiclass_suppression
+from odtk.checkpoints import as_trackable
 from odtk.detectors.detector import Detector
+from odtk.detectors.ssd_training import Background, SsdTraining
+from odtk.errors import ConfigError
 
 # RGB, subtracted by TFOD's ResNet v1 feature extractors.
 CHANNEL_MEANS = (123.68, 116.779, 103.939)
 
-
-@dataclass(frozen=True)
-class SsdTraining:
-    """How an SSD's loss is put together; the functions are those of odtk.boxes and odtk.losses, bound to numbers."""
-
-    similarity: Callable
-    match: Callable
-    localization_loss: Callable
-    classification_loss: Callable
-    unmatched_weight: float = 1.0
-    localization_weight: float = 1.0
-    classification_weight: float = 1.0
-    normalize_by_num_matches: bool = True
-    normalize_by_code_size: bool = False
-    background_as_zeros: bool = True
+_SHARED, _OF_LEVELS = (
+    "model/_box_predictor/_head_scope_conv_layers",
+    "model/_box_predictor/_base_tower_layers_for_heads",
+)
+REUSABLE_HEADS = {
+    "box tower": (f"{_SHARED}/BoxPredictionTower/", f"{_SHARED}/PredictionTower/", f"{_OF_LEVELS}/box_encodings/"),
+    "box head": ("model/_box_predictor/_box_prediction_head/",),
+    "class tower": (f"{_SHARED}/ClassPredictionTower/", f"{_OF_LEVELS}/class_predictions_with_background/"),
+}
 
 
 class SsdNetwork(tf_keras.Model):
@@ -56,17 +53,22 @@ class SsdDetector(Detector):
         self,
         network: SsdNetwork,
         anchors: MultiscaleAnchors,
-        coder: FasterRcnnCoder | MeanStddevCoder,
+        coder: FasterRcnnCoder | MeanStddevCoder | SquareCoder,
         resize: Callable,
         image_size: tuple[int, int] | None,
         num_classes: int,
         training: SsdTraining,
         suppression: SuppressionParams,
         score_converter: Callable,
+        background: Background,
+        class_agnostic: bool = False,
         freeze_batch_norm: bool = False,
         add_regularization_loss: bool = True,
         pad_to_multiple: int = 1,
+        least_side: int = 1,
+        side_multiple: int = 1,
         keys: Callable[[SsdNetwork], dict[str, tf.Variable]] | None = None,
+        other_paths: Callable[[SsdNetwork], tuple[dict[str, str], list[str]]] = lambda network: ({}, []),
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -75,11 +77,13 @@ class SsdDetector(Detector):
         self._resize, self.image_size = resize, image_size
         self.num_classes = num_classes
         self.training_params, self.suppression = training, suppression
-        self.score_converter = score_converter
+        self.score_converter, self.background = score_converter, background
+        self._suppress = class_agnostic_suppression if class_agnostic else multiclass_suppression
         self.freeze_batch_norm = freeze_batch_norm
         self.add_regularization_loss = add_regularization_loss
         self.pad_to_multiple = pad_to_multiple
-        self._keys = keys
+        self.least_side, self.side_multiple = least_side, side_multiple
+        self._keys, self._other_paths = keys, other_paths
 
     def resize(self, image):
         """As the config's image_resizer says."""
@@ -91,7 +95,7 @@ class SsdDetector(Detector):
 
     def predict_batch(self, images, training: bool = False) -> dict[str, tf.Tensor]:
         """Adds feature_maps (finest first) and anchors [anchors, 4] to box_encodings and class_logits."""
-        padded = self._pad(images)
+        padded = self._pad(self._checked(images))
         maps, boxes, logits = self.network(
             padded, training=training, norm_training=training and not self.freeze_batch_norm
         )
@@ -104,9 +108,14 @@ class SsdDetector(Detector):
         }
 
     def anchors_of(self, images, maps):
-        """Anchors yxyx [anchors, 4] of feature maps of these (unpadded) images."""
-        static = None not in images.shape[1:3]
-        image_size = tuple(images.shape[1:3]) if static else tuple(tf.unstack(tf.shape(images)[1:3]))
+        """Anchors yxyx [anchors, 4] of feature maps of these (unpadded) images.
+
+        Where the resizer gives no fixed size, TFOD trains on sizes unknown to the graph; a size that happens to be
+        known outside of it must not move the anchors then.
+        """
+        known = None not in images.shape[1:3]
+        static = known and self.image_size is not None
+        image_size = tuple(images.shape[1:3]) if known else tuple(tf.unstack(tf.shape(images)[1:3]))
         sizes = [tf.unstack(tf.shape(m)[1:3]) if None in m.shape[1:3] else m.shape[1:3] for m in maps]
         return self.anchors(image_size, sizes, static=static)
 
@@ -114,15 +123,19 @@ class SsdDetector(Detector):
         """`Loss/localization_loss` and `Loss/classification_loss`, weighted and normalised as the config says."""
         params = self.training_params
         assigned = self.assign_targets(predictions["anchors"], groundtruth)
-        class_targets = self._one_hot(assigned.classes)
+        if params.positive_fraction is not None:
+            assigned = _sampled(assigned, params.positive_fraction)
+        class_targets = self.background.one_hot(assigned.classes, self.num_classes)
         localization = params.localization_loss(
             predictions["box_encodings"], assigned.box_encodings, assigned.box_weights
         )
         classification = params.classification_loss(predictions["class_logits"], class_targets, assigned.class_weights)
+        if params.mining is not None:
+            localization, classification = self._mined(predictions, localization, classification, assigned.match)
         normalizer = 1.0
         if params.normalize_by_num_matches:
             normalizer = tf.maximum(tf.reduce_sum(assigned.box_weights), 1.0)
-        code_size = 4.0 if params.normalize_by_code_size else 1.0
+        code_size = float(self.coder.code_size) if params.normalize_by_code_size else 1.0
         return {
             "Loss/localization_loss": params.localization_weight
             * tf.reduce_sum(localization)
@@ -142,12 +155,29 @@ class SsdDetector(Detector):
             params.unmatched_weight,
         )  # fmt: skip
 
+    def _mined(self, predictions: dict, localization, classification, match):
+        """Losses by anchor, each [batch, anchors], 0 where hard example mining passes the anchor over."""
+        params, mining = self.training_params, self.training_params.mining
+        if classification.shape.rank == 3:
+            classification = tf.reduce_sum(classification, axis=-1)
+        looked_at = {
+            "both": params.classification_weight * classification + params.localization_weight * localization,
+            "classification": classification,
+            "localization": localization,
+        }[mining.by]
+        kept = hard_examples(
+            self.coder.decode(predictions["box_encodings"], predictions["anchors"]), looked_at, match,
+            mining.num_hard_examples, mining.iou_threshold, mining.max_negatives_per_positive,
+            mining.min_negatives_per_image,
+        )  # fmt: skip
+        return localization * kept, classification * kept
+
     def postprocess(self, predictions: dict, true_image_shapes) -> dict[str, tf.Tensor]:
         """Decodes, scores and suppresses; see odtk.boxes.suppression for the order of operations."""
         boxes = self.coder.decode(predictions["box_encodings"], predictions["anchors"])
         all_scores = self.score_converter(predictions["class_logits"])
         window = _true_windows(true_image_shapes, predictions["image_size"])
-        kept = multiclass_suppression(boxes, all_scores[..., 1:], window, self.suppression)
+        kept = self._suppress(boxes, self.background.without(all_scores), window, self.suppression)
         filled = tf.sequence_mask(kept.count, self.suppression.max_total, dtype=tf.float32)
         return {
             "detection_boxes": kept.boxes,
@@ -165,6 +195,10 @@ class SsdDetector(Detector):
         self.ensure_built()
         return self._keys(self.network)
 
+    def checkpoint_objects(self) -> dict[str, tf.train.Checkpoint]:
+        """TFOD's objects, those that have no variables and those that have several names included."""
+        return as_trackable(self.checkpoint_variables(), *self._other_paths(self.network))
+
     def fine_tune_keys(self, checkpoint_type: str) -> list[str]:
         """full: everything; detection: backbone and pyramid; classification: backbone."""
         prefix = {
@@ -173,6 +207,10 @@ class SsdDetector(Detector):
             "classification": "model/_feature_extractor/classification_backbone/",
         }[checkpoint_type]
         return [key for key in self.checkpoint_variables() if key.startswith(prefix)]
+
+    def reusable_heads(self) -> dict[str, tuple[str, ...]]:
+        """Towers and box predictions; the class predictions belong to their classes."""
+        return REUSABLE_HEADS
 
     def ensure_built(self) -> None:
         """Makes the variables, by one run of the network on a blank image of the smallest size that it takes."""
@@ -192,13 +230,26 @@ class SsdDetector(Detector):
             padded = tf.ensure_shape(padded, [None, *(side + -side % multiple for side in images.shape[1:3]), 3])
         return padded
 
-    def _one_hot(self, classes):
-        """int32 [batch, anchors], -1 for background, to [batch, anchors, 1 + classes] with the background first."""
-        one_hot = tf.one_hot(classes, self.num_classes)
-        background = tf.cast(classes < 0, tf.float32)
-        if self.training_params.background_as_zeros:
-            background = tf.zeros_like(background)
-        return tf.concat([background[..., None], one_hot], axis=-1)
+    def _checked(self, images):
+        """The images, unless the network cannot take their size: ConfigError, or an error of the graph when it runs."""
+        least, multiple = self.least_side, self.side_multiple
+        wanted = f"Sides of at least {least}, and multiples of {multiple} once padded, are what this detector takes"
+        if None not in images.shape[1:3]:
+            height, width = images.shape[1:3]
+            for side in (height, width):
+                if side < least or (side + -side % self.pad_to_multiple) % multiple:
+                    raise ConfigError(f"{wanted}; this image is {height}x{width}. Change model.ssd.image_resizer.")
+            return images
+        sides = tf.shape(images)[1:3]
+        good = (sides >= least) & ((sides + -sides % self.pad_to_multiple) % multiple == 0)
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(good), [f"{wanted}; these are", sides])]):
+            return tf.identity(images)
+
+
+def _sampled(assigned: targets.Targets, positive_fraction: float) -> targets.Targets:
+    """The targets with the weight 0 for anchors that the draw of negatives passes over."""
+    drawn = sample_negatives(assigned.classes >= 0, assigned.class_weights > 0, positive_fraction)
+    return assigned._replace(class_weights=assigned.class_weights * drawn, box_weights=assigned.box_weights * drawn)
 
 
 def _true_windows(true_image_shapes, image_size):

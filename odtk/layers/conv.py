@@ -45,15 +45,19 @@ class ConvParams:
         }
         return tf_keras.layers.Conv2D(filters, kernel_size, strides, name=name, **(options | overrides))
 
-    def separable_conv(self, filters: int, kernel_size: int, name: str | None = None, **overrides):
-        """A SAME-padded depthwise separable convolution; only its depthwise kernel is regularised, as in TFOD."""
-        options = {
-            "padding": "same",
-            "use_bias": self.needs_bias,
-            "depthwise_initializer": self.initializer(),
-            "pointwise_initializer": self.initializer(),
-            "depthwise_regularizer": self.regularizer,
-        }
+    def separable_conv(
+        self, filters: int, kernel_size: int, depthwise: bool = True, pointwise: bool = False, name: str | None = None,
+        **overrides,
+    ):  # fmt: skip
+        """A SAME-padded depthwise separable convolution.
+
+        As in TFOD the parameters' initializer and regularizer rule its `depthwise` and its `pointwise` kernel only
+        where the config says so; otherwise that kernel has Keras's defaults: Glorot's initializer and no penalty.
+        """
+        options = {"padding": "same", "use_bias": self.needs_bias}
+        for part, ruled in (("depthwise", depthwise), ("pointwise", pointwise)):
+            if ruled:
+                options |= {f"{part}_initializer": self.initializer(), f"{part}_regularizer": self.regularizer}
         return tf_keras.layers.SeparableConv2D(filters, kernel_size, name=name, **(options | overrides))
 
     def norm(self, name: str | None = None):

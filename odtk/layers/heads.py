@@ -1,5 +1,7 @@
 """Prediction heads whose convolutions are shared by all levels of a pyramid while each level has its own batch norm."""
 
+import functools
+
 import tensorflow as tf
 import tf_keras
 
@@ -7,7 +9,11 @@ from odtk.layers.conv import ConvParams
 
 
 class SharedTower(tf_keras.layers.Layer):
-    """`num_layers` convolutions to `depth`, kernels shared by the levels, batch norm (where there is one) not."""
+    """`num_layers` convolutions to `depth`, kernels shared by the levels, batch norm (where there is one) not.
+
+    `rule_pointwise`: the parameters' initializer and regularizer are also those of the pointwise kernels of `depthwise`
+    convolutions.
+    """
 
     def __init__(
         self,
@@ -17,10 +23,11 @@ class SharedTower(tf_keras.layers.Layer):
         kernel_size: int,
         num_levels: int,
         depthwise: bool = False,
+        rule_pointwise: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        make_conv = params.separable_conv if depthwise else params.conv
+        make_conv = functools.partial(params.separable_conv, pointwise=rule_pointwise) if depthwise else params.conv
         self.convs = [make_conv(depth, kernel_size, name=f"conv_{i}") for i in range(num_layers)]
         self.norms = [
             [params.norm(name=f"norm_{level}_{i}") for i in range(num_layers)] if params.batch_norm else []
@@ -42,7 +49,9 @@ class SharedHeads(tf_keras.layers.Layer):
     """Box and class predictions of TFOD's `weight_shared_convolutional_box_predictor`.
 
     Lin et al., "Focal Loss for Dense Object Detection", 2017, with per-level batch norm. `num_outputs` is the number
-    of class logits per anchor, the background's included where there is one.
+    of class logits per anchor, the background's included where there is one. With `depthwise`, `rule_pointwise` and
+    `rule_predictions` say whether the parameters' initializer and regularizer are also those of the towers' pointwise
+    kernels and of the prediction convolutions. `sigmoid_scores`: in inference the logits are scores already.
     """
 
     def __init__(
@@ -57,14 +66,18 @@ class SharedHeads(tf_keras.layers.Layer):
         class_bias: float,
         share_tower: bool = False,
         depthwise: bool = False,
+        rule_pointwise: bool = False,
+        rule_predictions: bool = False,
         dropout_rate: float | None = None,
+        box_code_size: int = 4,
         box_clip_range: tuple[float, float] | None = None,
+        sigmoid_scores: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.num_outputs = num_outputs
-        self.box_clip_range = box_clip_range
-        tower = (params, depth, num_layers, kernel_size, num_levels, depthwise)
+        self.num_outputs, self.box_code_size = num_outputs, box_code_size
+        self.box_clip_range, self.sigmoid_scores = box_clip_range, sigmoid_scores
+        tower = (params, depth, num_layers, kernel_size, num_levels, depthwise, rule_pointwise)
         self.box_tower = SharedTower(*tower, name="box_tower")
         self.class_tower = None if share_tower else SharedTower(*tower, name="class_tower")
         self.dropout = tf_keras.layers.Dropout(dropout_rate) if dropout_rate is not None else None
@@ -72,13 +85,13 @@ class SharedHeads(tf_keras.layers.Layer):
         options = {"use_bias": True}
         if depthwise:
             make_conv = params.separable_conv
-            options["depthwise_regularizer"] = None
-        self.box_conv = make_conv(anchors_per_location * 4, kernel_size, name="box_encodings", **options)
+            options |= {"depthwise": rule_predictions, "pointwise": rule_predictions}
+        self.box_conv = make_conv(anchors_per_location * box_code_size, kernel_size, name="box_encodings", **options)
         options["bias_initializer"] = tf_keras.initializers.Constant(class_bias)
         self.class_conv = make_conv(anchors_per_location * num_outputs, kernel_size, name="class_logits", **options)
 
     def call(self, feature_maps, training=None, norm_training=None):
-        """List of [batch, h, w, c] to (box encodings [batch, anchors, 4], logits [batch, anchors, num_outputs]).
+        """List of [batch, h, w, c] to (box encodings [batch, anchors, codes], logits [batch, anchors, num_outputs]).
 
         Anchors run level, row, column, anchor. `norm_training` rules the batch norms, `training` the dropout.
         """
@@ -90,12 +103,13 @@ class SharedHeads(tf_keras.layers.Layer):
                 class_features = self.class_tower(features, level, training=norm_training)
             if self.dropout is not None:
                 class_features = self.dropout(class_features, training=training)
-            boxes.append(_flat(self.box_conv(box_features), 4))
+            boxes.append(_flat(self.box_conv(box_features), self.box_code_size))
             logits.append(_flat(self.class_conv(class_features), self.num_outputs))
         boxes = tf.concat(boxes, axis=1)
         if self.box_clip_range is not None:
             boxes = tf.clip_by_value(boxes, *self.box_clip_range)
-        return boxes, tf.concat(logits, axis=1)
+        logits = tf.concat(logits, axis=1)
+        return boxes, tf.sigmoid(logits) if self.sigmoid_scores and not training else logits
 
 
 def _flat(x, code_size: int):

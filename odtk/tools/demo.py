@@ -91,6 +91,8 @@ def demo(
 
 
 def _make_room(folder: Path) -> None:
+    if folder.is_file():
+        raise OutputError(f"{folder} is a file. Name a folder: odtk demo FOLDER")
     if folder.exists() and not (folder / MARKER).exists() and any(folder.iterdir()):
         raise OutputError(f"{folder} is not empty and is no earlier demo. Name another folder: odtk demo FOLDER")
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,30 +1,47 @@
-"""Measures a trained detector on the config's evaluation records: COCO metrics, as a file and for TensorBoard."""
+"""Measures a trained detector on the config's evaluation records: metrics and losses, as a file and for TensorBoard."""
 
 import json
+import math
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from odtk import atomic, checkpoints, label_map, pipeline, shards
-from odtk.coco_metrics import METRIC_NAMES, CocoEvaluator
+from odtk import atomic, checkpoints, coco_metrics, label_map, pascal_metrics, pipeline, shards
+from odtk.coco_metrics import CocoEvaluator
 from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
 from odtk.errors import DataError
+from odtk.gpus import prepare_gpus
 from odtk.inputs.build import build_eval_dataset, build_fault_finder
 from odtk.inputs.faults import naming_the_record
+from odtk.pascal_metrics import PascalEvaluator
+from odtk.pipeline.support import METRICS_SETS
 from odtk.progress import track
 from odtk.tools.check_config import require_sound
+from odtk.training.task import REGULARIZATION_LOSS, TOTAL_LOSS
+
+Evaluator = CocoEvaluator | PascalEvaluator
+
+LOSS_MEANINGS = {
+    "Loss/localization_loss": "loss of the boxes, mean over batches, in inference mode",
+    "Loss/classification_loss": "loss of the classes, likewise",
+    REGULARIZATION_LOSS: "penalty on large weights",
+    TOTAL_LOSS: "sum of the losses",
+}
+MEANINGS = coco_metrics.METRIC_MEANINGS | pascal_metrics.METRIC_MEANINGS | LOSS_MEANINGS
+"""What each metric that is not of one class alone says, by its name."""
 
 
 @dataclass(frozen=True)
 class EvaluationReport:
     """What was measured, on what, and where it is written."""
 
-    metrics: dict[str, float]  # TFOD's name to value: the 12, then mAP per class where the config asks for it
+    metrics: dict[str, float]  # TFOD's name to value: each metrics set of the config, then the losses
     num_images: int
     repeated_images: int  # ignored, as their source_id had been seen
     checkpoint: Path  # prefix
@@ -33,8 +50,8 @@ class EvaluationReport:
 
     @property
     def summary(self) -> dict[str, float]:
-        """The 12 metrics alone."""
-        return {name: self.metrics[name] for name in METRIC_NAMES}
+        """The metrics and losses without those of one class or super-category alone."""
+        return {name: value for name, value in self.metrics.items() if name in MEANINGS}
 
 
 def evaluate(
@@ -44,76 +61,119 @@ def evaluate(
 ) -> EvaluationReport:
     """Evaluates the newest checkpoint of `model_dir`, or `checkpoint`, on the config's first eval_input_reader.
 
-    Writes `model_dir`/eval/metrics.json (name to value) and the same as TensorBoard scalars beside it. Raises
-    ConfigError, CheckpointError or DataError where one of the three does not fit.
+    Writes `model_dir`/eval/metrics.json (name to value, null for NaN) and the same as TensorBoard scalars beside it.
+    Raises ConfigError, CheckpointError or DataError where one of the three does not fit.
     """
     config = pipeline.read(pipeline_config)
     require_sound(config, pipeline_config, needs=("eval",))
+    prepare_gpus()
     detector = build_detector(config)
     prefix, step = _restore_weights(detector, Path(checkpoint or model_dir), config.eval_config.use_moving_averages)
     dataset = build_eval_dataset(config, detector.resize, detector.num_classes)
-    evaluator = CocoEvaluator(_build_categories(config, detector.num_classes))
+    evaluators = build_evaluators(config.eval_config, _build_categories(config, detector.num_classes))
     reader = config.eval_input_reader[0]
     find_fault = build_fault_finder(reader, detector.num_classes)
     with track("Evaluating", _count_images(reader), "images", compiles=True) as progress, naming_the_record(find_fault):
-        run_evaluation(detector, dataset, evaluator, progress.advance)
-    if not evaluator.num_images:
+        with_loss = not config.eval_config.use_dummy_loss_in_eval
+        losses = run_evaluation(detector, dataset, evaluators, progress.advance, with_loss)
+    num_images = evaluators[0].num_images
+    if not num_images:
         raise DataError(
             f"The eval_input_reader of {pipeline_config} gives no image. Point it at records that hold some."
         )
 
-    metrics = evaluator.evaluate()
-    if config.eval_config.include_metrics_per_category:
-        metrics |= evaluator.include_metrics_per_category()
+    metrics = {name: value for evaluator in evaluators for name, value in evaluator.evaluate().items()} | losses
     folder = Path(model_dir) / "eval"
-    atomic.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    atomic.write_text(folder / "metrics.json", json.dumps(without_nan(metrics), indent=2) + "\n")
     _write_scalars(folder, metrics, step or 0)
-    repeated = len(evaluator.repeated_images)
-    return EvaluationReport(metrics, evaluator.num_images, repeated, prefix, step, folder / "metrics.json")
+    repeated = len(evaluators[0].repeated_images)
+    return EvaluationReport(metrics, num_images, repeated, prefix, step, folder / "metrics.json")
+
+
+def build_evaluators(eval_config, categories: list[dict]) -> list[Evaluator]:
+    """One evaluator for each of `eval_config.metrics_set` (COCO's where there is none), in that order.
+
+    `categories`: {"id": int, "name": str} of every class. Raises DataError for super-categories of unknown classes.
+    """
+    groups = eval_config.super_categories
+    coco = {
+        "include_metrics_per_category": eval_config.include_metrics_per_category,
+        "all_metrics_per_category": eval_config.all_metrics_per_category,
+        "super_categories": {group: [name.strip() for name in groups[group].split(",")] for group in sorted(groups)},
+    }
+    return [
+        PascalEvaluator(categories, name) if name in pascal_metrics.PROTOCOLS else CocoEvaluator(categories, **coco)
+        for name in dict.fromkeys(eval_config.metrics_set or METRICS_SETS[:1])
+    ]
 
 
 def run_evaluation(
-    detector: Detector, dataset: tf.data.Dataset, evaluator: CocoEvaluator, advance: Callable[[int], None]
-) -> None:
-    """Feeds `evaluator` with the detections and groundtruth of every batch (see odtk.inputs.dataset for their form).
+    detector: Detector,
+    dataset: tf.data.Dataset,
+    evaluators: Sequence[Evaluator],
+    advance: Callable[[int], None],
+    with_loss: bool = True,
+) -> dict[str, float]:
+    """Feeds `evaluators` with the detections and groundtruth of every batch (see odtk.inputs.dataset for their form).
 
-    `advance` is told the number of images of each batch.
+    `advance` is told the number of images of each batch. Returns the mean over batches of each loss by TFOD's tag,
+    none where `with_loss` is False.
     """
-    features_spec, _ = dataset.element_spec
-    inputs = [features_spec["image"], features_spec["true_image_shape"]]
+    features_spec, groundtruth_spec = dataset.element_spec
+    inputs = [features_spec["image"], features_spec["true_image_shape"], groundtruth_spec]
 
     # One trace for all batches, the short last one included: the specification leaves the batch size open.
-    @tf.function(input_signature=inputs)
-    def detect(images, true_image_shapes):
-        detections = detector.detect(images, true_image_shapes)
-        return {key: detections[f"detection_{key}"] for key in ("boxes", "classes", "scores")} | {
-            "count": detections["num_detections"]
-        }
+    @tf.function(input_signature=inputs, autograph=False)
+    def detect(images, true_image_shapes, groundtruth):
+        predictions = detector.predict_batch(detector.preprocess(images), training=False)
+        detections = detector.postprocess(predictions, true_image_shapes)
+        found = {key: detections[f"detection_{key}"] for key in ("boxes", "classes", "scores")}
+        losses = _losses(detector, predictions, groundtruth) if with_loss else {}
+        return found | {"count": detections["num_detections"]}, losses
 
+    sums, num_batches = Counter(), 0
     for features, groundtruth in dataset:
-        found = detect(features["image"], features["true_image_shape"])
+        found, losses = detect(features["image"], features["true_image_shape"], groundtruth)
         frame = np.array(features["image"].shape[1:3])
         batch = tf.nest.map_structure(lambda tensor: tensor.numpy(), (_without_image(features), groundtruth, found))
         for index in range(len(batch[0]["source_id"])):
-            _add_image(evaluator, frame, *({key: values[index] for key, values in part.items()} for part in batch))
+            image = [{key: values[index] for key, values in part.items()} for part in batch]
+            _add_image(evaluators, frame, *image)
+        sums.update({tag: float(loss) for tag, loss in losses.items()})
+        num_batches += 1
         advance(len(batch[0]["source_id"]))
+    return {tag: total / num_batches for tag, total in sums.items()}
 
 
-def _add_image(evaluator: CocoEvaluator, frame: np.ndarray, features: dict, groundtruth: dict, found: dict) -> None:
+def without_nan(metrics: dict[str, float]) -> dict[str, float | None]:
+    """The metrics with None for what is no number, which JSON cannot hold."""
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+
+
+def _losses(detector: Detector, predictions: dict, groundtruth: dict) -> dict[str, tf.Tensor]:
+    losses = detector.loss(predictions, groundtruth)
+    if detector.add_regularization_loss:
+        losses[REGULARIZATION_LOSS] = detector.regularization_loss()
+    return losses | {TOTAL_LOSS: tf.add_n(list(losses.values()))}
+
+
+def _add_image(
+    evaluators: Sequence[Evaluator], frame: np.ndarray, features: dict, groundtruth: dict, found: dict
+) -> None:
     # Groundtruth is relative to the padded frame, detections are to the true image; both in pixels of the original.
     original = features["original_image_size"].astype(np.float32)
     padding = frame / features["true_image_shape"][:2]
     boxes, detected = int(groundtruth["num_boxes"]), int(found["count"])
-    evaluator.add_image(
-        features["source_id"].decode("utf-8", "replace"),
-        groundtruth["boxes"][:boxes] * np.tile(padding * original, 2).astype(np.float32),
-        groundtruth["classes"][:boxes] + 1,
-        groundtruth["is_crowd"][:boxes],
-        groundtruth["area"][:boxes],
-        found["boxes"][:detected] * np.tile(original, 2),
-        found["classes"][:detected].astype(int) + 1,
-        found["scores"][:detected],
-    )
+    for evaluator in evaluators:
+        evaluator.add_image(
+            features["source_id"].decode("utf-8", "replace"),
+            groundtruth["boxes"][:boxes] * np.tile(padding * original, 2).astype(np.float32),
+            groundtruth["classes"][:boxes] + 1,
+            *(groundtruth[column][:boxes] for column in evaluator.groundtruth_columns),
+            found["boxes"][:detected] * np.tile(original, 2),
+            found["classes"][:detected].astype(int) + 1,
+            found["scores"][:detected],
+        )
 
 
 def _without_image(features: dict) -> dict:
@@ -123,7 +183,7 @@ def _without_image(features: dict) -> dict:
 def _count_images(reader) -> int | None:
     """For the progress line alone; None where the files cannot be looked at from here (another filesystem)."""
     files = shards.expand_globs(reader.tf_record_input_reader.input_path)
-    return shards.count_records(files) // max(reader.sample_1_of_n_examples, 1) or None
+    return -(-shards.count_records(files) // max(reader.sample_1_of_n_examples, 1)) or None
 
 
 def _build_categories(config, num_classes: int) -> list[dict]:

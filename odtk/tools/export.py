@@ -1,13 +1,15 @@
 """`odtk export`: a checkpoint to a folder in the layout of TFOD's model zoo."""
 
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from odtk import pipeline
+from odtk import label_map, pipeline
 from odtk.atomic import atomic_directory
-from odtk.errors import ConfigError
+from odtk.errors import ConfigError, LabelMapError
+from odtk.tools.check_config import require_sound
 
 INPUT_TYPES = ("image_tensor", "float_image_tensor", "encoded_image_string_tensor", "tf_example")
 
@@ -38,12 +40,15 @@ def export(
     if input_type not in INPUT_TYPES:
         raise ConfigError(f"'{input_type}' is no input type; these are: {', '.join(INPUT_TYPES)}.")
     config = pipeline.read(pipeline_config)
+    require_sound(config, pipeline_config, needs=())
     with atomic_directory(output_dir) as folder:
         import tensorflow as tf
 
         from odtk import checkpoints, saved_model
         from odtk.detectors.build import build_detector
+        from odtk.gpus import prepare_gpus
 
+        prepare_gpus()
         detector = build_detector(config)
         reader = checkpoints.CheckpointReader(checkpoints.find_checkpoint(checkpoint))
         slot = "average" if config.eval_config.use_moving_averages else None
@@ -51,14 +56,14 @@ def export(
 
         saved_model.save(detector, input_type, str(folder / "saved_model"))
         # ckpt-0 without a step: as in the zoo, the start of somebody's fine-tuning.
-        trackable = tf.train.Checkpoint(**checkpoints.as_trackable(detector.checkpoint_variables()))
+        trackable = tf.train.Checkpoint(**detector.checkpoint_objects())
         tf.train.CheckpointManager(trackable, str(folder / "checkpoint"), max_to_keep=1).save(checkpoint_number=0)
         pipeline.write(config, folder / "pipeline.config")
-        label_map = find_label_map(config, checkpoint)
-        if label_map is not None:
-            shutil.copyfile(label_map, folder / "label_map.pbtxt")
+        map_path = find_label_map(config, checkpoint)
+        if map_path is not None:
+            shutil.copyfile(map_path, folder / "label_map.pbtxt")
         files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    return ExportReport(str(output_dir), reader.prefix, reader.step, input_type, files, label_map)
+    return ExportReport(str(output_dir), reader.prefix, reader.step, input_type, files, map_path)
 
 
 def find_label_map(config, checkpoint: str | os.PathLike) -> str | None:
@@ -67,4 +72,7 @@ def find_label_map(config, checkpoint: str | os.PathLike) -> str | None:
     beside = Path(checkpoint) if Path(checkpoint).is_dir() else Path(checkpoint).parent
     places = [reader.label_map_path for reader in readers if reader.label_map_path]
     places += [beside / "label_map.pbtxt", beside.parent / "label_map.pbtxt"]
-    return next((str(place) for place in places if Path(place).is_file()), None)
+    for place in places:
+        with contextlib.suppress(LabelMapError):
+            return str(label_map.find(place))
+    return None

@@ -64,6 +64,9 @@ def predict(
     names = find_pictures(images, not_in=output_dir)
     refuse_overwriting(list(names), [output_dir / name for name in names.values()])
     image_ids = _image_ids(list(names))
+    from odtk.gpus import prepare_gpus
+
+    prepare_gpus()
     detector = ExportedDetector(exported_dir)
 
     predictions, skipped = [], []
@@ -96,7 +99,7 @@ def _exported_label_map(exported_dir: Path) -> Path | None:
 
 
 def _naming(path: Path | None) -> Callable[[int], str]:
-    names = {item["id"]: item["name"] for item in label_map.read(path).categories()} if path else {}
+    names = {item["id"]: item["name"] for item in label_map.read(path, allow_gaps=True).categories()} if path else {}
     return lambda class_id: names.get(class_id, f"class {class_id}")
 
 

@@ -2,19 +2,24 @@
 
 import contextlib
 import io
+import itertools
 import os
-import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from odtk import pipeline
+from odtk import label_map, pipeline
 from odtk.errors import ConfigError, DataError, OdtkError
 from odtk.progress import track
-from odtk.tools.check_config import WARNING, require_sound
+from odtk.tools.check_config import ERROR, WARNING, check_config, require_sound
 
 DEFAULT_CHECKPOINT_EVERY = 1000
 DEFAULT_LOG_EVERY = 10
+
+NO_GPU = (
+    "No GPU is seen: training runs on the CPU, which takes seconds per step at 640x640. On Colab choose a GPU runtime; "
+    'elsewhere install the driver and `pip install "odtk[gpu]"`. `odtk --debug train ...` shows TensorFlow\'s reason.'
+)
 
 
 @dataclass
@@ -36,47 +41,73 @@ def train(
     checkpoint_every: int = DEFAULT_CHECKPOINT_EVERY,
     log_every: int = DEFAULT_LOG_EVERY,
     seed: int | None = None,
+    reuse_head_weights: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> TrainingReport:
     """Trains until `num_steps` (the config's where None) and returns where that ended.
 
-    A `model_dir` that holds a checkpoint is resumed. `say` hears what a user should know, a line at a time. Raises
-    ConfigError, DataError or CheckpointError before the first step.
+    A `model_dir` that holds a checkpoint is resumed. `reuse_head_weights` takes what does not depend on the classes
+    from the heads of fine_tune_checkpoint too, where it fits. `say` hears what a user should know, a line at a time.
+    Raises ConfigError, DataError or CheckpointError before the first step.
     """
     config = pipeline.read(pipeline_config)
-    overridden = ("train_config.num_steps",) if num_steps is not None else ()
-    for finding in require_sound(config, pipeline_config, overridden=overridden):
-        # What is merely worth knowing is for `odtk configure --check`.
-        if finding.severity == WARNING:
-            say(str(finding))
+    _check(config, pipeline_config, Path(model_dir), num_steps, say)
     steps = num_steps if num_steps is not None else config.train_config.num_steps
     if steps < 1:
         raise ConfigError(
             f"{pipeline_config} has train_config.num_steps 0, so training would never end. Set it: "
             f"odtk configure {pipeline_config} --output {pipeline_config} --num-steps 25000"
         )
-    import tensorflow as tf
+    if reuse_head_weights and not config.train_config.fine_tune_checkpoint:
+        raise ConfigError(
+            f"--reuse-head-weights needs a checkpoint to take them from, and {pipeline_config} names none. Set it: "
+            f"odtk configure {pipeline_config} --output {pipeline_config} --fine-tune-checkpoint PREFIX"
+        )
     import tf_keras
 
+    from odtk.gpus import prepare_gpus
     from odtk.training.experiment import build_experiment
     from odtk.training.task import DetectionTask
 
-    devices = _use_gpus(tf, say)
+    devices = prepare_gpus()
+    if not devices:
+        say(NO_GPU)
     if seed is not None:
         tf_keras.utils.set_random_seed(seed)
-    _save_config(config, Path(model_dir))
-    task = DetectionTask(config, seed, on_restore=lambda report: say(describe_restore(report)))
+    task = DetectionTask(config, seed, lambda report: say(describe_restore(report)), reuse_head_weights)
     live = LiveLine()
     with _orbit_off_stdout():
         experiment = build_experiment(task, model_dir, checkpoint_every, log_every, [live])
     first = int(experiment.trainer.global_step)
+    # Only now is it certain that config and checkpoint fit each other.
+    _save_config(config, Path(model_dir))
     if experiment.resumed_from:
         say(f"Resuming from {experiment.resumed_from}, step {first}.")
+    if first >= steps:
+        return TrainingReport(str(model_dir), experiment.resumed_from, first, first, {}, devices)
     with track("Training", steps, "steps", completed=first, compiles=True) as progress, _orbit_off_stdout():
         live.attach(progress, experiment.trainer.global_step)
         _run(experiment, steps, config, say)
     last = int(experiment.trainer.global_step)
     return TrainingReport(str(model_dir), experiment.manager.latest_checkpoint, first, last, live.losses, devices)
+
+
+def _check(config, filename, model_dir: Path, num_steps: int | None, say: Callable[[str], None]) -> None:
+    """The whole config: its training half must be sound, the evaluation half should be, and says so now."""
+    overridden = ["train_config.num_steps"] if num_steps is not None else []
+    if any(model_dir.glob("*.index")):
+        # A resumed run does not read it again.
+        overridden.append("train_config.fine_tune_checkpoint")
+    found = require_sound(config, filename, overridden=overridden)
+    found += [
+        replace(finding, severity=WARNING) if finding.severity == ERROR else finding
+        for finding in check_config(config, filename, paths_must_exist=True, needs=("eval",))
+        if finding.path.startswith("eval_")
+    ]
+    for finding in found:
+        # What is merely worth knowing is for `odtk configure --check`.
+        if finding.severity == WARNING:
+            say(str(finding))
 
 
 def _run(experiment, steps: int, config, say: Callable[[str], None]) -> None:
@@ -89,21 +120,31 @@ def _run(experiment, steps: int, config, say: Callable[[str], None]) -> None:
     try:
         with naming_the_record(build_fault_finder(config.train_input_reader, config.model.ssd.num_classes)):
             experiment.controller.train(steps)
-    except KeyboardInterrupt:
-        path = experiment.manager.save(checkpoint_number=experiment.trainer.global_step)
-        say(f"Interrupted; saved {path}. The same command goes on from there.")
+    except (KeyboardInterrupt, DataError):
+        _save_what_there_is(experiment, say)
         raise
     except tf.errors.OutOfRangeError as error:
+        step = _save_what_there_is(experiment, say)
         raise DataError(
-            f"The training data ended at step {int(experiment.trainer.global_step)} of {steps}: "
-            f"train_input_reader.num_epochs is {config.train_input_reader.num_epochs}. Remove it to read the records "
-            "again and again, or ask for fewer steps with --num-steps."
+            f"The training data ended at step {step} of {steps}: train_input_reader.num_epochs is "
+            f"{config.train_input_reader.num_epochs}. Remove it to read the records again and again, or ask for fewer "
+            "steps with --num-steps."
         ) from error
     except tf.errors.ResourceExhaustedError as error:
         raise OdtkError(
             f"Out of memory with batch_size {config.train_config.batch_size}. Make it smaller, and the learning rate "
             "with it: odtk configure CONFIG --output CONFIG --batch-size N"
         ) from error
+
+
+def _save_what_there_is(experiment, say: Callable[[str], None]) -> int:
+    # A step whose data failed may have been counted, but has changed no weight.
+    step = int(experiment.trainer.optimizer.iterations)
+    experiment.trainer.global_step.assign(step)
+    if step:
+        path = experiment.manager.save(checkpoint_number=step, check_interval=False)
+        say(f"Stopped at step {step}; saved {path}. The same command goes on from there.")
+    return step
 
 
 class LiveLine:
@@ -128,41 +169,39 @@ class LiveLine:
 
 
 def describe_restore(report) -> str:
-    """What a fine-tuning checkpoint gave, as a few lines: restored, skipped and why, unused."""
-    lines = [f"Fine-tuning from {report.prefix}:"]
-    lines.append(f"  restored  {len(report.restored):4d} variables: {_groups(report.restored)}")
-    for reason in sorted(set(report.skipped.values())):
-        keys = [key for key, why in report.skipped.items() if why == reason]
-        lines.append(f"  initial   {len(keys):4d} variables: {_groups(keys)} ({reason})")
-    if report.unused:
-        lines.append(f"  not used  {len(report.unused):4d} variables of the checkpoint: {_groups(report.unused)}")
+    """What a fine-tuning checkpoint gave, as a table: by part of the model the numbers of variables, and why."""
+    rows = [("part of the model", "restored", "initial", "not used", "")]
+    groups = _by_group(report.restored), _by_group(report.skipped), _by_group(report.unused)
+    for name in dict.fromkeys(name for group in groups for name in group):
+        counts = (str(len(group[name])) if name in group else "-" for group in groups)
+        reasons = dict.fromkeys(report.skipped[key] for key in groups[1].get(name, []))
+        rows.append((name, *counts, "; ".join(reasons)))
+    totals = [str(len(keys)) for keys in (report.restored, report.skipped, report.unused)]
+    rows.append(("all", *totals, ""))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = [f"Fine-tuning from {report.prefix}, numbers of variables (not used: the checkpoint's):"]
+    for name, *counts, reason in rows:
+        cells = [count.rjust(width) for count, width in zip(counts, widths[1:], strict=True)]
+        lines.append("  ".join(["", name.ljust(widths[0]), *cells, reason]).rstrip())
     return "\n".join(lines)
 
 
-def _groups(keys: list[str]) -> str:
-    counts: dict[str, int] = {}
+def _by_group(keys: Iterable[str]) -> dict[str, list[str]]:
+    """Keys by the parts of their path below `model` that have names, not numbers; at most three."""
+    groups: dict[str, list[str]] = {}
     for key in keys:
-        group = "/".join(key.split("/")[1:3])
-        counts[group] = counts.get(group, 0) + 1
-    return ", ".join(f"{group} {count}" for group, count in counts.items())
+        _, *parts = key.split("/")
+        named = itertools.takewhile(lambda part: not part[-1:].isdigit(), parts[:-1])
+        groups.setdefault("/".join(itertools.islice(named, 3)), []).append(key)
+    return groups
 
 
 def _save_config(config, model_dir: Path) -> None:
     pipeline.write(config, model_dir / "pipeline.config")
-    label_map = config.train_input_reader.label_map_path
-    if label_map:
-        shutil.copyfile(label_map, model_dir / "label_map.pbtxt")
-
-
-def _use_gpus(tf, say: Callable[[str], None]) -> list[str]:
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        # Fails where TensorFlow already runs, as in a notebook; then the setting is the notebook's.
-        with contextlib.suppress(RuntimeError):
-            tf.config.experimental.set_memory_growth(gpu, True)
-    if not gpus:
-        say("No GPU is seen: training runs on the CPU, which takes seconds per step at 640x640.")
-    return [gpu.name for gpu in gpus] or ["CPU"]
+    name = config.train_input_reader.label_map_path
+    if name:
+        # Through the reader, which also finds shipped ones by name.
+        label_map.write(label_map.read(name), model_dir / "label_map.pbtxt")
 
 
 @contextlib.contextmanager

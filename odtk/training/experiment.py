@@ -9,6 +9,7 @@ import tensorflow as tf
 from official.core import config_definitions
 
 from odtk.checkpoints import CheckpointReader, restore
+from odtk.errors import CheckpointError
 from odtk.training.optimizer import build_optimizer
 from odtk.training.task import DetectionTask
 from odtk.training.trainer import DetectionTrainer, Pace, TfodSummaries, stop_at_nan
@@ -61,6 +62,13 @@ def build_experiment(
         init_fn=trainer.initialize,
     )
     latest = manager.latest_checkpoint
+    orphans = [] if latest else sorted(path.stem for path in model_dir.glob("*.index"))
+    if orphans:
+        raise CheckpointError(
+            f"{model_dir} holds {', '.join(orphans)} but not the file `checkpoint` that says which is the latest, so "
+            f"training would start over them. Write it: echo 'model_checkpoint_path: \"{orphans[-1]}\"' > "
+            f"{model_dir}/checkpoint; or name another folder."
+        )
     if latest:
         # Orbit restores whatever matches; this says first, strictly, whether all of it does.
         restore(model.checkpoint_variables(), CheckpointReader(latest))

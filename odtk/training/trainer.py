@@ -8,7 +8,6 @@ import orbit
 import tensorflow as tf
 from official.core import base_trainer
 
-from odtk.checkpoints import as_trackable
 from odtk.errors import OdtkError
 from odtk.training.task import TOTAL_LOSS
 
@@ -21,9 +20,9 @@ class DetectionTrainer(base_trainer.Trainer):
 
     def __init__(self, config, task, model, optimizer, train_dataset):
         super().__init__(config, task, model, optimizer, train=True, evaluate=False, train_dataset=train_dataset)
-        self._checkpoint = tf.train.Checkpoint(
-            global_step=self.global_step, optimizer=optimizer, **as_trackable(model.checkpoint_variables())
-        )
+        # TFOD calls it `step`, official.core `global_step`.
+        steps = {"step": self.global_step, "global_step": self.global_step}
+        self._checkpoint = tf.train.Checkpoint(**steps, optimizer=optimizer, **model.checkpoint_objects())
 
     def train_loop_end(self) -> dict[str, tf.Tensor]:
         """The losses of the last step, and the rate that the next one uses (as TFOD logs it)."""

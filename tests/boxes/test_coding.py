@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from drawn_boxes import draw_boxes
 
-from odtk.boxes.coding import FasterRcnnCoder, MeanStddevCoder
+from odtk.boxes.coding import FasterRcnnCoder, MeanStddevCoder, SquareCoder
 
 CODERS = [FasterRcnnCoder(), FasterRcnnCoder(1.0, 2.0, 3.0, 4.0), MeanStddevCoder(), MeanStddevCoder(0.1)]
 
@@ -52,3 +52,30 @@ def test_each_scale_rules_its_own_code():
 def test_mean_stddev_by_hand():
     encoding = MeanStddevCoder(0.1).encode(tf.constant([[0.1, 0.2, 0.3, 0.4]]), tf.constant([[0.0, 0.0, 0.5, 0.4]]))
     np.testing.assert_allclose(encoding, [[1, 2, -2, 0]], rtol=1e-6)
+
+
+class TestSquare:
+    SQUARES = np.float32([[0.1, 0.2, 0.4, 0.5], [0.0, 0.0, 1.0, 1.0], [0.3, 0.3, 0.35, 0.35]])
+
+    def test_by_hand(self):
+        # Anchor 2 x 8, as long as a square of 4, around (1, 4); box 4 x 16 around (2, 8).
+        encoding = SquareCoder(10, 20, 5).encode(
+            tf.constant([[0.0, 0.0, 4.0, 16.0]]), tf.constant([[0.0, 0.0, 2.0, 8.0]])
+        )
+        np.testing.assert_allclose(encoding, [[10 / 4, 20 * 4 / 4, 5 * np.log(2)]], rtol=1e-5)
+
+    def test_round_trip_of_squares(self):
+        coder, anchors = SquareCoder(), draw_boxes(8, 3)
+        encodings = coder.encode(self.SQUARES, anchors)
+        assert encodings.shape == (3, SquareCoder.code_size)
+        np.testing.assert_allclose(coder.decode(encodings, anchors), self.SQUARES, atol=1e-5)
+
+    def test_any_other_box_comes_back_as_the_square_of_its_area(self):
+        coder, anchors = SquareCoder(), draw_boxes(9, 1)
+        back = coder.decode(coder.encode(tf.constant([[0.2, 0.1, 0.3, 0.5]]), anchors), anchors)
+        np.testing.assert_allclose(back, [[0.15, 0.2, 0.35, 0.4]], atol=1e-5)
+
+    def test_no_boxes_and_empty_boxes(self):
+        assert SquareCoder().encode(tf.zeros([2, 0, 4]), tf.zeros([2, 0, 4])).shape == (2, 0, 3)
+        assert SquareCoder().decode(tf.zeros([2, 0, 3]), tf.zeros([2, 0, 4])).shape == (2, 0, 4)
+        assert np.isfinite(SquareCoder().encode(tf.fill([1, 4], 0.5), draw_boxes(6, 1))).all()

@@ -74,3 +74,12 @@ def test_centre_and_size():
 def test_corners_and_centre_form_round_trip():
     boxes = draw_boxes(7, 3, 8)
     np.testing.assert_allclose(geometry.cyxhw_to_yxyx(*geometry.yxyx_to_cyxhw(boxes)), boxes, atol=1e-6)
+
+
+def test_thresholded_iou_is_all_or_nothing():
+    box, others = (
+        tf.constant([[0.0, 0.0, 1.0, 1.0]]),
+        tf.constant([[0, 0, 1, 0.5], [0, 0, 1, 0.6], [2, 2, 3, 3]], tf.float32),
+    )
+    np.testing.assert_array_equal(geometry.thresholded_iou(box, others), [[0, 1, 0]])
+    np.testing.assert_array_equal(geometry.thresholded_iou(box, others, iou_threshold=0.4), [[1, 1, 0]])

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from drawn_boxes import draw_boxes, slow_iou
 
-from odtk.boxes.suppression import SuppressionParams, multiclass_suppression
+from odtk.boxes.suppression import SuppressionParams, class_agnostic_suppression, multiclass_suppression
 
 FRAME = [0.0, 0.0, 1.0, 1.0]
 PARAMS = SuppressionParams(score_threshold=0.1, iou_threshold=0.5, max_per_class=10, max_total=6)
@@ -178,3 +178,22 @@ def test_inside_a_graph_that_knows_no_sizes():
     eager = multiclass_suppression(tf.constant(boxes), tf.constant(scores), tf.constant(window), PARAMS)
     for name, ours, other in zip(eager._fields, graph(boxes, scores, window), eager, strict=True):
         np.testing.assert_array_equal(ours, other, err_msg=name)
+
+
+class TestClassAgnostic:
+    def test_boxes_of_other_classes_suppress_too_and_the_count_per_class_plays_no_part(self):
+        boxes = np.float32([[0, 0, 0.5, 0.5], [0, 0, 0.5, 0.51], [0.5, 0.5, 1, 1], [0, 0.6, 0.2, 1]])
+        scores = np.float32([[0.2, 0.9, 0.3], [0.8, 0.1, 0.0], [0.5, 0.4, 0.7], [0.6, 0.0, 0.0]])
+        params = dataclasses.replace(PARAMS, max_per_class=1)
+        kept = class_agnostic_suppression(boxes[None], scores[None], tf.constant([FRAME]), params)
+        assert kept.count.numpy().tolist() == [3]
+        assert kept.anchors.numpy()[0].tolist() == [0, 2, 3, 0, 0, 0]
+        assert kept.classes.numpy()[0].tolist() == [1, 2, 0, 0, 0, 0]
+        np.testing.assert_allclose(kept.scores[0], [0.9, 0.7, 0.6, 0, 0, 0])
+
+    def test_with_one_class_it_is_the_same_as_the_other(self):
+        boxes, scores = draw_boxes(3, 2, 80), np.random.default_rng(1).uniform(size=(2, 80, 1)).astype(np.float32)
+        window, params = tf.constant([FRAME] * 2), dataclasses.replace(PARAMS, max_per_class=6)
+        ours, other = (f(boxes, scores, window, params) for f in (class_agnostic_suppression, multiclass_suppression))
+        for part, expected in zip(ours, other, strict=True):
+            np.testing.assert_array_equal(part, expected)

@@ -52,6 +52,7 @@ def test_every_variable_of_the_network_has_a_key(run):
     assert {id(v) for v in run.variables.values()} == {id(v) for v in run.detector.network.variables}
 
 
+@pytest.mark.parity(what="backbone layer numbers", against="ssd_resnet50_backbone_layers.json", tolerance="exact")
 def test_backbone_layers_are_numbered_as_in_tfod(run, golden_dir):
     names = json.loads((golden_dir / "ssd_resnet50_backbone_layers.json").read_text())
     ours = [layer.name for layer in run.detector.network.backbone.layers if layer.weights]
@@ -70,6 +71,7 @@ def test_preprocessing(run, golden):
     np.testing.assert_allclose(np.mean(run.preprocessed, axis=(0, 1, 2)), golden["preprocessed_mean"], atol=1e-3)
 
 
+@pytest.mark.parity(what="feature maps: mean and deviation per level", against="ssd_resnet50_320.npz", tolerance="1e-3")
 def test_feature_maps(run, golden):
     maps = [np.asarray(m, np.float64) for m in run.predictions["feature_maps"]]
     assert [m.shape for m in maps] == [(2, side, side, 256) for side in (40, 20, 10, 5, 3)]
@@ -77,19 +79,25 @@ def test_feature_maps(run, golden):
     np.testing.assert_allclose([m.std() for m in maps], golden["feature_map_std"], rtol=0, atol=1e-3)
 
 
+@pytest.mark.parity(what="anchors, 320x320", against="ssd_resnet50_320.npz", tolerance="1e-6")
 def test_anchors(run, golden):
     np.testing.assert_allclose(run.predictions["anchors"], golden["anchors"], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["box_encodings", "class_logits"])
+@pytest.mark.parity(what="box encodings and logits", against="ssd_resnet50_320.npz", tolerance="1e-3")
 def test_predictions(run, golden, name):
     np.testing.assert_allclose(run.predictions[name][:, ::STRIDE], golden[name], rtol=0, atol=1e-3)
 
 
+@pytest.mark.parity(what="matches", against="ssd_resnet50_320.npz", tolerance="exact")
 def test_match_is_the_same_anchor_by_anchor(run, golden):
     np.testing.assert_array_equal(run.targets.match, golden["match"])
 
 
+@pytest.mark.parity(
+    what="targets of positive anchors", against="ssd_resnet50_320.npz", tolerance="classes exact, encodings 1e-6"
+)
 def test_positive_anchors_classes_and_encodings(run, golden):
     rows, columns = golden["positive_index"].T
     positive = np.argwhere(np.asarray(run.targets.box_weights) > 0)
@@ -108,6 +116,7 @@ def test_class_weights(run, golden):
 
 
 @pytest.mark.parametrize("tag", ["Loss/localization_loss", "Loss/classification_loss"])
+@pytest.mark.parity(what="inference losses", against="ssd_resnet50_320.npz", tolerance="1e-4 relative")
 def test_losses(run, golden, tag):
     assert float(run.losses[tag]) == pytest.approx(float(golden[f"infer_{tag.replace('/', '_')}"]), rel=1e-4)
 
@@ -118,10 +127,16 @@ def test_regularization_loss(run):
 
 
 @pytest.mark.parametrize("name", ["raw_detection_boxes", "raw_detection_scores"])
+@pytest.mark.parity(what="raw boxes and scores", against="ssd_resnet50_320.npz", tolerance="1e-3")
 def test_raw_detections(run, golden, name):
     np.testing.assert_allclose(run.detections[name][:, ::STRIDE], golden[f"post_{name}"], rtol=0, atol=1e-3)
 
 
+@pytest.mark.parity(
+    what="detections",
+    against="ssd_resnet50_320.npz",
+    tolerance="the same 100 boxes, swaps between scores closer than 1e-4",
+)
 def test_detections_are_the_same_hundred_boxes(run, golden):
     expected = {name.removeprefix("post_"): value for name, value in golden.items() if name.startswith("post_")}
     places = same_detections(run.detections, expected)

@@ -94,12 +94,12 @@ class TestFreezing:
 
 class TestDetections:
     def test_unknown_sizes_give_the_same_where_every_stride_divides(self, detector):
-        images = tf.random.stateless_uniform([1, 128, 256, 3], seed=[1, 2], maxval=255)
+        images = tf.random.stateless_uniform([1, 256, 384, 3], seed=[1, 2], maxval=255)
         graph = tf.function(
             detector.detect,
             input_signature=[tf.TensorSpec([None, None, None, 3]), tf.TensorSpec([None, 3], tf.int32)],
         )
-        shapes = tf.constant([[128, 256, 3]])
+        shapes = tf.constant([[256, 384, 3]])
         eager = {name: value.numpy() for name, value in detector.detect(images, shapes).items()}
         same_detections(graph(images, shapes), eager)
 

@@ -95,6 +95,11 @@ def groundtruth_of(folder, record, **options):
 THREE = [(0.1, 0.1, 0.5, 0.5), (0.2, 0.2, 0.6, 0.6), (0.3, 0.3, 0.7, 0.7)]
 
 
+@pytest.mark.parity(
+    what="evaluation input of ten real photographs",
+    against="pets_examples_eval_input.npz (reference folder)",
+    tolerance="pixels 1e-3, boxes 1e-6",
+)
 def test_eval_input_is_tfods():
     record = REFERENCE / "pets_examples.record"
     if not record.exists():
@@ -147,6 +152,38 @@ def test_boxes_that_are_no_use_are_dropped_with_all_their_fields(tmp_path):
     assert groundtruth["classes"].tolist() == [1, 0]
     assert groundtruth["area"].tolist() == [3, 4]
     assert groundtruth_of(tmp_path, an_example(THREE, label=[0, 3, 4]))["classes"].tolist() == [2]
+
+
+@pytest.mark.parametrize("side", range(4))
+def test_a_nan_in_any_side_drops_a_box(tmp_path, side):
+    broken = [0.1, 0.1, 0.5, 0.5]
+    broken[side] = np.nan
+    groundtruth = groundtruth_of(tmp_path, an_example([broken, THREE[1]], text=["cat", "dog"]))
+    assert groundtruth["classes"].tolist() == [1]
+
+
+def test_boxes_without_area_stay_as_in_tfod(tmp_path):
+    flat = [(0.5, 0.2, 0.5, 0.8), (0.1, 0.3, 0.9, 0.3)]
+    groundtruth = groundtruth_of(tmp_path, an_example([*flat, THREE[0]], text=["cat", "dog", "bird"]))
+    np.testing.assert_allclose(groundtruth["boxes"], [*flat, THREE[0]], atol=1e-6)
+    assert groundtruth["classes"].tolist() == [0, 1, 2]
+    assert groundtruth["weights"].tolist() == [1, 1, 1]
+
+
+def test_what_pads_the_boxes_of_a_batch_is_zero_in_every_field(tmp_path):
+    flags = {f"image__object__{name}": [1] * 3 for name in ("is_crowd", "difficult", "group_of")}
+    full = an_example(THREE, text=["dog"] * 3, image__object__area=[5.0] * 3, **flags)
+    write(tmp_path / "a.record", [full, an_example(), an_example(THREE[:1], text=["bird"])])
+    config = a_config(tmp_path, reader="max_number_of_boxes: 4", evaluation="batch_size: 3")
+    ((_, groundtruth),) = evaluation_batches(config)
+    counts = groundtruth.pop("num_boxes")
+    assert counts.tolist() == [3, 0, 1]
+    assert set(groundtruth) == {"boxes", "classes", "weights", "is_crowd", "difficult", "group_of", "area"}
+    for name, values in groundtruth.items():
+        assert values.shape[:2] == (3, 4), name
+        assert not any(rows[count:].any() for rows, count in zip(values, counts, strict=True)), name
+    assert groundtruth["is_crowd"][0].tolist() == [True, True, True, False]
+    assert groundtruth["classes"][2].tolist() == [2, 0, 0, 0]
 
 
 def test_optional_features_of_boxes(tmp_path):
@@ -236,6 +273,17 @@ def test_evaluation_is_one_pass_in_order_with_the_remainder(tmp_path):
     assert ids(evaluation_batches(config, batch_size=1)) == [0, 4, 8]
 
 
+def test_several_patterns_are_read_one_after_another(tmp_path):
+    write(tmp_path / "b-1.record", numbered(2, 4))
+    write(tmp_path / "b-0.record", numbered(2, 2))
+    write(tmp_path / "a.record", numbered(2, 6))
+    write(tmp_path / "z.record", numbered(2))
+    config = a_config(tmp_path, ["z.record", "b-?.record", "a*"])
+    assert ids(evaluation_batches(config)) == list(range(8))
+    config.eval_input_reader[0].sample_1_of_n_examples = 3  # over all files, not of each
+    assert ids(evaluation_batches(config)) == [0, 3, 6]
+
+
 def test_images_of_several_sizes_need_batches_of_one(tmp_path):
     write(tmp_path / "a.record", [an_example(), an_example(image__encoded=picture(size=(10, 20)))])
     resizer = "keep_aspect_ratio_resizer { min_dimension: 20 max_dimension: 40 }"
@@ -292,6 +340,39 @@ def test_readers_interleave_in_blocks(tmp_path):
     assert training_ids(config, 6, seed=1) == [0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 10, 11]
     config.train_input_reader.sample_1_of_n_examples = 3
     assert training_ids(config, 6, batch_size=1, seed=1) == [0, 5, 6, 9]
+
+
+def test_shuffling_goes_by_file_and_by_record(tmp_path):
+    for shard in range(8):
+        write(tmp_path / f"{shard}.record", numbered(3, 3 * shard))
+    one_file_at_a_time = "num_epochs: 1 num_readers: 1 drop_remainder: false"
+
+    def order(reader):
+        found = training_ids(a_config(tmp_path, reader=f"{one_file_at_a_time} {reader}"), 100, batch_size=5, seed=2)
+        assert sorted(found) == list(range(24))  # nothing lost, nothing twice, the short last batch included
+        return found
+
+    assert order("shuffle: false") == list(range(24))
+    assert order("filenames_shuffle_buffer_size: 1 shuffle_buffer_size: 1") == list(range(24))
+    files_only = np.reshape(order("shuffle_buffer_size: 1"), [8, 3])
+    assert (np.diff(files_only) == 1).all()
+    assert files_only[:, 0].tolist() != list(range(0, 24, 3))
+    # A buffer of 4 records lets none come more than 3 places early.
+    nearby = order("filenames_shuffle_buffer_size: 1 shuffle_buffer_size: 4")
+    assert nearby != list(range(24))
+    assert all(number <= place + 3 for place, number in enumerate(nearby))
+
+
+def test_images_without_boxes_train_through_every_stage(tmp_path):
+    write(tmp_path / "a.record", [an_example()])
+    options = ("random_horizontal_flip", "random_crop_image", "ssd_random_crop", "random_crop_pad_image")
+    steps = " ".join(f"data_augmentation_options {{ {name} {{}} }}" for name in options)
+    ((features, groundtruth),) = build_train_dataset(
+        a_config(tmp_path, train=steps), a_resize(), 3, batch_size=4, seed=0
+    ).take(1)
+    assert features["image"].shape == (4, 16, 32, 3)
+    assert groundtruth["num_boxes"].numpy().tolist() == [0] * 4
+    assert not groundtruth["weights"].numpy().any()
 
 
 def test_weighted_inputs(tmp_path):

@@ -129,3 +129,37 @@ def test_sizes_may_be_unknown_when_the_graph_is_built(maps):
     graph = tf.function(lambda *inputs: heads(list(inputs)), input_signature=[tf.TensorSpec([None, None, None, 5])] * 2)
     for ours, other in zip(graph(*maps), eager, strict=True):
         np.testing.assert_allclose(ours, other, atol=1e-5)
+
+
+def test_square_boxes_have_three_codes(maps):
+    boxes, logits = make_heads(box_code_size=3)(maps)
+    assert boxes.shape == (2, 3 * (24 + 6), 3)
+    assert logits.shape == (2, 3 * (24 + 6), 4)
+
+
+def test_sigmoid_scores_are_those_of_inference_alone(maps):
+    heads = make_heads(sigmoid_scores=True)
+    _, logits = heads(maps, training=True, norm_training=False)
+    assert logits.numpy().min() < 0
+    np.testing.assert_allclose(heads(maps)[1], tf.sigmoid(logits), atol=1e-6)
+
+
+@pytest.mark.parametrize("pointwise", [False, True])
+@pytest.mark.parametrize("predictions", [False, True])
+def test_what_the_config_rules_of_separable_convolutions(maps, pointwise, predictions):
+    """Its initializer makes kernels of ones here; what it does not rule is Glorot's, and without penalty."""
+    params = ConvParams(tf_keras.initializers.Ones, tf_keras.regularizers.L2(0.5), batch_norm=NORM)
+    heads = SharedHeads(
+        params, depth=5, num_layers=1, kernel_size=3, num_levels=2, anchors_per_location=3, num_outputs=4, class_bias=0,
+        depthwise=True, rule_pointwise=pointwise, rule_predictions=predictions,
+    )  # fmt: skip
+    heads(maps)
+    towers = [heads.box_tower.convs[0], heads.class_tower.convs[0]]
+    ruled = [conv.depthwise_kernel for conv in towers]
+    free = []
+    (ruled if pointwise else free).extend(conv.pointwise_kernel for conv in towers)
+    for conv in (heads.box_conv, heads.class_conv):
+        (ruled if predictions else free).extend([conv.depthwise_kernel, conv.pointwise_kernel])
+    assert all((kernel.numpy() == 1).all() for kernel in ruled)
+    assert all(np.ptp(kernel) > 0.1 for kernel in free)
+    assert float(tf.add_n(heads.losses)) == pytest.approx(sum(0.5 * kernel.shape.num_elements() for kernel in ruled))

@@ -9,7 +9,16 @@ from google.protobuf import text_format
 import odtk
 from odtk import pipeline
 from odtk.errors import ConfigError
-from odtk.pipeline.support import IMPLEMENTED, WITHOUT_EFFECT, refuse_unsupported, unsupported, without_effect
+from odtk.pipeline.support import (
+    IMPLEMENTED,
+    METRICS_SETS,
+    REFUSED,
+    REFUSED_METRICS_SETS,
+    WITHOUT_EFFECT,
+    refuse_unsupported,
+    unsupported,
+    without_effect,
+)
 from odtk.protos import pipeline_pb2
 
 NMS = "model.ssd.post_processing.batch_non_max_suppression"
@@ -65,8 +74,9 @@ def test_messages_that_are_implemented_are_in_the_table_themselves():
     for kind, names in IMPLEMENTED.items():
         for name in names.split():
             child = TYPES[kind].fields_by_name[name].message_type
-            # Augmentation has a table of its own, beside its functions.
-            assert child is None or name == "data_augmentation_options" or child.name in IMPLEMENTED, (kind, name)
+            # Augmentation has a table of its own, beside its functions; a map is a value.
+            is_leaf = child is None or child.GetOptions().map_entry
+            assert is_leaf or name == "data_augmentation_options" or child.name in IMPLEMENTED, (kind, name)
 
 
 def test_the_tables_have_no_entry_that_no_config_reaches():
@@ -89,22 +99,24 @@ def test_every_reason_says_something():
         ("model.ssd.feature_extractor.replace_preprocessor_with_placeholder", ": true"),
         ("model.ssd.feature_extractor.bifpn", "{ min_level: 3 }"),
         ("model.ssd.feature_extractor.conv_hyperparams.group_norm", "{ }"),
-        ("model.ssd.feature_extractor.conv_hyperparams.batch_norm.train", ": false"),
         ("model.ssd.matcher.bipartite_matcher", "{ }"),
         ("model.ssd.box_coder.keypoint_box_coder", "{ num_keypoints: 4 }"),
         ("model.ssd.similarity_calculator.neg_sq_dist_similarity", "{ }"),
         ("model.ssd.anchor_generator.ssd_anchor_generator", "{ }"),
         ("model.ssd.anchor_generator.multiscale_anchor_generator.normalize_coordinates", ": false"),
         ("model.ssd.box_predictor.convolutional_box_predictor", "{ }"),
-        (f"{PREDICTOR}.apply_conv_hyperparams_pointwise", ": true"),
-        (f"{PREDICTOR}.score_converter", ": SIGMOID"),
-        ("model.ssd.loss.hard_example_miner", "{ }"),
-        ("model.ssd.loss.random_example_sampler", "{ }"),
-        ("model.ssd.loss.localization_loss.weighted_giou", "{ }"),
-        (f"{NMS}.use_class_agnostic_nms", ": true"),
+        ("model.ssd.feature_extractor.conv_hyperparams.sync_batch_norm", "{ }"),
+        ("model.ssd.feature_extractor.spaghettinet_arch_name", ": 'spaghettinet_edgetpu_s'"),
+        ("model.ssd.loss.localization_loss.l1_localization_loss", "{ }"),
+        ("model.ssd.loss.classification_loss.weighted_logits_softmax", "{ }"),
+        ("model.ssd.loss.classification_loss.penalty_reduced_logistic_focal_loss", "{ }"),
+        ("model.ssd.loss.classification_loss.weighted_dice_classification_loss", "{ }"),
+        ("model.ssd.loss.expected_loss_weights", ": EXPECTED_SAMPLING"),
+        ("model.ssd.loss.equalization_loss", "{ weight: 1 }"),
+        ("model.ssd.use_confidences_as_targets", ": true"),
         (f"{NMS}.use_combined_nms", ": true"),
-        ("model.ssd.post_processing.calibration_config", "{ }"),
-        ("model.ssd.explicit_background_class", ": true"),
+        ("model.ssd.post_processing.calibration_config.sigmoid_calibration", "{ }"),
+        ("model.ssd.post_processing.calibration_config.class_id_sigmoid_calibrations", "{ }"),
         ("model.ssd.mask_head_config", "{ }"),
         ("train_config.merge_multiple_label_boxes", ": true"),
         ("train_config.freeze_variables", ": '.*'"),
@@ -112,6 +124,17 @@ def test_every_reason_says_something():
         ("train_input_reader.num_additional_channels", ": 1"),
         ("train_input_reader.num_keypoints", ": 17"),
         ("graph_rewriter", "{ quantization { } }"),
+        ("eval_config.parameterized_metric", "{ coco_keypoint_metrics { class_label: 'person' } }"),
+        ("eval_config.recall_lower_bound", ": 0.2"),
+        ("eval_config.recall_upper_bound", ": 0.8"),
+        ("eval_config.eval_instance_masks", ": true"),
+        ("eval_config.force_no_resize", ": true"),
+        ("eval_config.skip_predictions_for_unlabeled_class", ": true"),
+        ("train_input_reader.load_multiclass_scores", ": true"),
+        ("train_input_reader.load_context_features", ": true"),
+        ("train_input_reader.input_type", ": TF_SEQUENCE_EXAMPLE"),
+        ("train_input_reader.external_input_reader", "{ }"),
+        ("train_input_reader.expand_labels_hierarchy", ": true"),
     ],
 )
 def test_what_is_not_implemented_is_named_by_its_path(path, value):
@@ -119,16 +142,16 @@ def test_what_is_not_implemented_is_named_by_its_path(path, value):
     assert [finding.path for finding in unsupported(config)] == [path]
     with pytest.raises(ConfigError) as error:
         refuse_unsupported(config)
-    assert f": {path}. Remove it," in str(error.value)
+    assert re.search(rf": {re.escape(path)}( \(.*\))?\. Remove it,", str(error.value))
 
 
 def test_all_of_them_are_named_at_once():
-    config = config_from(nested("model.ssd.loss.hard_example_miner", "{ }"))
-    config.MergeFrom(config_from(nested(f"{NMS}.use_class_agnostic_nms", ": true")))
+    config = config_from(nested("model.ssd.mask_head_config", "{ }"))
+    config.MergeFrom(config_from(nested(f"{NMS}.use_combined_nms", ": true")))
     with pytest.raises(ConfigError, match="Remove them") as error:
         refuse_unsupported(config)
-    assert "model.ssd.loss.hard_example_miner" in str(error.value)
-    assert f"{NMS}.use_class_agnostic_nms" in str(error.value)
+    assert "model.ssd.mask_head_config (it is about masks" in str(error.value)
+    assert f"{NMS}.use_combined_nms (TFOD refuses it" in str(error.value)
 
 
 def test_lists_are_counted():
@@ -158,12 +181,35 @@ def test_an_option_at_its_default_is_not_refused(path, value):
         ("model.ssd.feature_extractor.fpn", "{ min_level: 2 max_level: 6 additional_layer_depth: 96 }"),
         ("model.ssd.loss.localization_loss.weighted_smooth_l1.anchorwise_output", ": true"),
         ("eval_config.num_examples", ": 8000"),
+        (f"{NMS}.use_static_shapes", ": true"),
+        (f"{NMS}.use_hard_nms", ": true"),
+        (f"{NMS}.use_partitioned_nms", ": true"),
+        (f"{NMS}.use_cpu_nms", ": true"),
+        ("model.ssd.feature_extractor.conv_hyperparams.batch_norm.train", ": false"),
+        ("model.ssd.feature_extractor.conv_hyperparams.regularize_depthwise", ": true"),
+        ("model.ssd.loss.desired_negative_sampling_ratio", ": 2"),
+        ("model.ssd.implicit_example_weight", ": 0.5"),
+        ("model.ssd.return_raw_detections_during_predict", ": true"),
     ],
 )
 def test_what_has_no_effect_is_listed_and_not_refused(path, value):
     config = config_from(nested(path, value))
     assert [finding.path for finding in without_effect(config)] == [path]
     refuse_unsupported(config)
+
+
+def test_a_map_is_a_value():
+    config = config_from("eval_config { super_categories { key: 'pets' value: 'cat,dog' } }")
+    assert unsupported(config) == []
+
+
+def test_reasons_are_about_fields_that_are_refused():
+    for kind, reasons in REFUSED.items():
+        assert set(reasons) <= set(TYPES[kind].fields_by_name)
+        assert not set(reasons) & {*IMPLEMENTED[kind].split(), *WITHOUT_EFFECT.get(kind, {})}
+    (finding,) = unsupported(config_from("eval_config { recall_lower_bound: 0.2 }"))
+    assert "precision_at_recall" in finding.reason
+    assert not set(REFUSED_METRICS_SETS) & set(METRICS_SETS)
 
 
 def test_the_walk_throughs_config(seed):
@@ -176,7 +222,6 @@ def test_the_walk_throughs_config(seed):
         "train_config.startup_delay_steps",
         "train_config.sync_replicas",
         "train_config.unpad_groundtruth_tensors",
-        "train_config.use_bfloat16",
     }
 
 

@@ -182,10 +182,34 @@ CASES = {
         "does not implement",
     ),
     "unsupported alternative": (
-        [(f"{SSD}.loss.localization_loss.weighted_iou", "{}")],
+        [(f"{SSD}.loss.localization_loss.l1_localization_loss", "{}")],
         "error",
-        f"{SSD}.loss.localization_loss.weighted_iou",
-        "it has weighted_l2, weighted_smooth_l1",
+        f"{SSD}.loss.localization_loss.l1_localization_loss",
+        "as it is CenterNet's, and TFOD's SSD fails with it; it has weighted_l2, weighted_smooth_l1, weighted_iou",
+    ),
+    "encodings as boxes": (
+        [(f"{SSD}.loss.localization_loss.weighted_giou", "{}")],
+        "warning",
+        f"{SSD}.loss.localization_loss.weighted_giou",
+        "compares box encodings",
+    ),
+    "mining and focal loss": (
+        [(f"{SSD}.loss.hard_example_miner", "{}")],
+        "error",
+        f"{SSD}.loss.hard_example_miner",
+        "TFOD refuses that",
+    ),
+    "classes per detection": (
+        [(f"{NMS}.use_class_agnostic_nms", "true"), (f"{NMS}.max_classes_per_detection", "2")],
+        "error",
+        f"{NMS}.max_classes_per_detection",
+        "TFOD takes 1 only",
+    ),
+    "soft and static": (
+        [(f"{NMS}.use_static_shapes", "true"), (f"{NMS}.soft_nms_sigma", "0.5")],
+        "error",
+        f"{NMS}.soft_nms_sigma",
+        "with use_static_shapes: true",
     ),
     "augmentation": (
         [(f"{TRAIN}.data_augmentation_options[+].random_self_concat_image", "{}")],
@@ -194,10 +218,22 @@ CASES = {
         "does not implement it",
     ),
     "metrics": (
-        [("eval_config.metrics_set", "pascal_voc_detection_metrics")],
+        [("eval_config.metrics_set", "coco_mask_metrics")],
         "error",
         "eval_config.metrics_set[0]",
-        "it has coco_detection_metrics",
+        "it measures masks, and this model predicts boxes. odtk has coco_detection_metrics, pascal_voc",
+    ),
+    "metrics of another name": (
+        [("eval_config.metrics_set[+]", "pascal_metrics")],
+        "error",
+        "eval_config.metrics_set[1]",
+        "there is no metrics set of that name",
+    ),
+    "bounds of recall": (
+        [("eval_config.recall_lower_bound", "0.2")],
+        "error",
+        "eval_config.recall_lower_bound",
+        "as it is for precision_at_recall_detection_metrics",
     ),
     "averages": (
         [("eval_config.use_moving_averages", "true")],

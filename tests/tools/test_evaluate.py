@@ -11,10 +11,13 @@ from click.testing import CliRunner
 from odtk.cli.main import cli
 from odtk.coco_metrics import METRIC_NAMES
 from odtk.errors import DataError
+from odtk.pascal_metrics import PROTOCOLS
+from odtk.pipeline.support import METRICS_SETS
 from odtk.tools import evaluate as tool
 
 MAP = "DetectionBoxes_Precision/mAP"
-CONFIG = "eval_config { include_metrics_per_category: %s } eval_input_reader { label_map_path: '' }"
+CONFIG = "eval_config { %s } eval_input_reader { label_map_path: '' }"
+LOSSES = ["Loss/localization_loss", "Loss/classification_loss", "Loss/regularization_loss", "Loss/total_loss"]
 
 # Two images in frames of 100 x 100: one fills it, one of 80 x 40 (height x width) as shown is padded and was shrunk.
 TRUE_SHAPES, ORIGINAL_SIZES = [[100, 100, 3], [80, 40, 3]], [[100, 100], [400, 200]]
@@ -27,12 +30,29 @@ class Oracle:
     """Finds exactly BOXES, in whatever image carries their number in its first pixel."""
 
     num_classes = 2
+    add_regularization_loss = True
 
     def resize(self, image):
         raise NotImplementedError
 
-    def detect(self, images, true_image_shapes):
-        which = tf.cast(images[:, 0, 0, 0], tf.int32)
+    def preprocess(self, images):
+        return images - 1
+
+    def predict_batch(self, images, training):
+        assert not training
+        return {"which": tf.cast(images[:, 0, 0, 0] + 1, tf.int32)}
+
+    def loss(self, predictions, groundtruth):
+        # The batch's number of boxes, and its images' numbers.
+        boxes = tf.cast(tf.reduce_sum(groundtruth["num_boxes"]), tf.float32)
+        numbers = tf.cast(tf.reduce_sum(predictions["which"]), tf.float32)
+        return {"Loss/localization_loss": boxes, "Loss/classification_loss": numbers}
+
+    def regularization_loss(self):
+        return tf.constant(0.5)
+
+    def postprocess(self, predictions, true_image_shapes):
+        which = predictions["which"]
         return {
             "detection_boxes": tf.gather(BOXES, which),
             "detection_classes": tf.gather(np.float32(CLASSES), which),
@@ -56,6 +76,8 @@ def dataset(source_ids=("a", "b")):
         "classes": CLASSES,
         "num_boxes": COUNTS,
         "is_crowd": np.zeros([2, 2], bool),
+        "difficult": np.array([[False, False], [True, False]]),
+        "group_of": np.zeros([2, 2], bool),
         "area": np.zeros([2, 2], np.float32),
     }
     return tf.data.Dataset.from_tensor_slices((features, groundtruth))
@@ -63,15 +85,15 @@ def dataset(source_ids=("a", "b")):
 
 @pytest.fixture
 def evaluated(tmp_path, monkeypatch):
-    """Runs the tool with the oracle on `dataset`; returns a function of (data, include per category)."""
+    """Runs the tool with the oracle on `dataset`; returns a function of (data, text of eval_config)."""
     monkeypatch.setattr(tool, "require_sound", lambda config, filename, needs: [])
     monkeypatch.setattr(tool, "build_detector", lambda config: Oracle())
     monkeypatch.setattr(tool, "_restore_weights", lambda detector, path, use_averages: (Path("m/ckpt-6"), 600))
 
-    def run(data, per_category=False):
+    def run(data, eval_config=""):
         monkeypatch.setattr(tool, "build_eval_dataset", lambda config, resize, num_classes: data)
         config = tmp_path / "pipeline.config"
-        config.write_text(CONFIG % str(per_category).lower())
+        config.write_text(CONFIG % eval_config)
         (tmp_path / "model").mkdir(exist_ok=True)
         return tool.evaluate(config, tmp_path / "model")
 
@@ -95,7 +117,7 @@ def test_sizes_are_those_of_the_original_images(evaluated):
 def test_metrics_are_written_for_programs_and_tensorboard(evaluated):
     report = evaluated(dataset().batch(2))
     assert json.loads(report.metrics_path.read_text()) == report.metrics
-    assert list(report.metrics) == list(METRIC_NAMES)
+    assert list(report.metrics) == [*METRIC_NAMES, *LOSSES]
     assert report.metrics_path.parent.name == "eval"
     (events,) = report.metrics_path.parent.glob("events.*")
     scalars = {
@@ -106,12 +128,72 @@ def test_metrics_are_written_for_programs_and_tensorboard(evaluated):
     assert scalars == {name: (600, pytest.approx(value)) for name, value in report.metrics.items()}
 
 
+def test_losses_are_means_over_batches_in_inference_mode(evaluated):
+    assert [evaluated(dataset().batch(2)).metrics[tag] for tag in LOSSES] == [3, 1, 0.5, 4.5]
+    assert [evaluated(dataset().batch(1)).metrics[tag] for tag in LOSSES] == [1.5, 0.5, 0.5, 2.5]
+    assert list(evaluated(dataset().batch(1), "use_dummy_loss_in_eval: true").metrics) == list(METRIC_NAMES)
+
+
+def test_regularisation_counts_only_where_training_adds_it(evaluated, monkeypatch):
+    monkeypatch.setattr(Oracle, "add_regularization_loss", False)
+    metrics = evaluated(dataset().batch(2)).metrics
+    assert metrics["Loss/total_loss"] == 4
+    assert "Loss/regularization_loss" not in metrics
+
+
 def test_classes_are_measured_one_by_one_where_asked(evaluated):
-    report = evaluated(dataset().batch(2), per_category=True)
+    report = evaluated(dataset().batch(2), "include_metrics_per_category: true")
     added = {name: value for name, value in report.metrics.items() if name not in report.summary}
     names = [f"DetectionBoxes_PerformanceByCategory/mAP/class {number}" for number in (1, 2)]
     assert added == dict.fromkeys(names, pytest.approx(1.0))
-    assert list(report.summary) == list(METRIC_NAMES)
+    assert list(report.summary) == [*METRIC_NAMES, *LOSSES]
+
+
+def test_all_metrics_of_classes_and_groups_of_classes(evaluated):
+    groups = "super_categories { key: 'both' value: 'class 1, class 2' } super_categories { key: 'b' value: 'class 2' }"
+    metrics = evaluated(dataset().batch(2), f"all_metrics_per_category: true {groups}").metrics
+    assert len(metrics) == 12 + 2 * 13 + 2 * 13 + len(LOSSES)
+    assert metrics[f"{MAP} (medium) ByCategory/class 1"] == -1  # its one box is large
+    assert metrics[f"{MAP} (medium) ByCategory/class 2"] == pytest.approx(1.0)
+    assert metrics[f"{MAP} (medium) BySuperCategory/both"] == pytest.approx(1.0)
+    assert metrics["DetectionBoxes_PerformanceBySuperCategory/b"] == pytest.approx(1.0)
+    with pytest.raises(DataError, match=r"Super-category pets .* names dog"):
+        evaluated(dataset().batch(2), "super_categories { key: 'pets' value: 'dog' }")
+
+
+def test_every_metrics_set_of_the_config_is_measured(evaluated):
+    names = " ".join(f"metrics_set: '{name}'" for name in (*METRICS_SETS, METRICS_SETS[0]))
+    report = evaluated(dataset().batch(2), names)
+    prefixes = [protocol.prefix for protocol in PROTOCOLS.values()]
+    expected = [
+        name
+        for prefix in prefixes
+        for name in (
+            f"{prefix}_Precision/mAP@0.5IOU",
+            *(f"{prefix}_PerformanceByCategory/AP@0.5IOU/class {number}" for number in (1, 2)),
+        )
+    ]
+    assert list(report.metrics) == [*METRIC_NAMES, *expected, *LOSSES]
+    assert list(report.summary) == [*METRIC_NAMES, *expected[::3], *LOSSES]
+    # The only object of class 1 is difficult: nothing to find in Pascal VOC, found in Open Images.
+    assert np.isnan(report.metrics["PascalBoxes_PerformanceByCategory/AP@0.5IOU/class 1"])
+    assert report.metrics["OpenImagesV2_PerformanceByCategory/AP@0.5IOU/class 1"] == 1
+    assert all(report.metrics[name] == 1 for name in expected[::3])
+
+
+def test_what_is_no_number_is_null_in_json_and_said_in_the_table(evaluated, tmp_path):
+    evaluated(dataset().batch(2), "metrics_set: 'pascal_voc_detection_metrics'")
+    command = ["evaluate", str(tmp_path / "pipeline.config"), str(tmp_path / "model")]
+    table = CliRunner().invoke(cli, command).stdout
+    document = json.loads(CliRunner().invoke(cli, [*command, "--json"]).stdout, parse_constant=pytest.fail)
+    written = json.loads((tmp_path / "model/eval/metrics.json").read_text(), parse_constant=pytest.fail)
+    assert document["metrics"] == written
+    assert written["PascalBoxes_PerformanceByCategory/AP@0.5IOU/class 1"] is None
+    assert "DetectionBoxes_Precision/mAP" not in written
+    (line,) = (line for line in table.splitlines() if line.startswith("PascalBoxes_Perf") and "class 1" in line)
+    assert line.split()[-1] == "nan"
+    assert "nan: the images have no groundtruth of this kind" in table
+    assert "\n-1:" not in table
 
 
 def test_repeated_images_are_counted_and_left_out(evaluated):

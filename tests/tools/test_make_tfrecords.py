@@ -76,6 +76,11 @@ def _check_masks(features: dict) -> None:
 
 
 @pytest.mark.parametrize("body", [False, True], ids=["faces", "full body"])
+@pytest.mark.parity(
+    what="Pet records, faces and bodies, --strict-tfod",
+    against="pets_mini_tfod_examples.json",
+    tolerance="exact (PNG masks decoded)",
+)
 def test_strict_records_are_tfods(tmp_path, body):
     report = _convert(PETS, tmp_path / "out", full_body=body, strict_tfod=True)
     ours = _records(tmp_path / "out")
@@ -90,6 +95,9 @@ def test_strict_records_are_tfods(tmp_path, body):
 
 
 @pytest.mark.parametrize("body", [False, True], ids=["faces", "full body"])
+@pytest.mark.parity(
+    what="Pet records, faces and bodies", against="pets_mini_tfod_examples.json", tolerance="exact, but for repairs"
+)
 def test_records_are_tfods_but_for_repairs(tmp_path, body):
     _convert(PETS, tmp_path / "out", full_body=body)
     ours, expected = _records(tmp_path / "out"), _golden(body)

@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,8 @@ import pytest
 import tensorflow as tf
 
 from odtk import checkpoints, pipeline
-from odtk.errors import CheckpointError, ConfigError, OdtkError
+from odtk.coco_metrics import METRIC_NAMES
+from odtk.errors import CheckpointError, ConfigError, DataError, OdtkError
 from odtk.tools import drawn_pets
 from odtk.tools.configure import configure
 from odtk.tools.evaluate import evaluate
@@ -115,8 +118,39 @@ def test_checkpoints_are_in_tfods_layout(run):
 def test_resuming_with_another_model_is_refused_with_both_shapes(run, config, tmp_path):
     other = tmp_path / "other.config"
     other.write_text(pipeline.set_fields(config.read_text(), [("model.ssd.feature_extractor.min_depth", "40")], "c"))
+    kept = (run[0] / "pipeline.config").read_bytes()
     with pytest.raises(CheckpointError, match=r"Of another shape .*\(here \(7, 7, 3, 40\), in the checkpoint"):
         train(other, run[0])
+    assert (run[0] / "pipeline.config").read_bytes() == kept
+
+
+def test_a_run_that_has_arrived_says_so_and_invents_no_loss(run, config):
+    report = train(config, run[0])
+    assert (report.first_step, report.last_step, report.losses) == (6, 6, {})
+    assert report.checkpoint.endswith("ckpt-6")
+
+
+def test_checkpoints_without_their_state_file_are_not_started_over(run, config, tmp_path):
+    for path in run[0].glob("ckpt-4*"):
+        shutil.copy(path, tmp_path)
+    with pytest.raises(CheckpointError, match="holds ckpt-4 but not the file `checkpoint`"):
+        train(config, tmp_path)
+
+
+def test_data_that_end_are_told_and_what_was_trained_is_saved(config, tmp_path):
+    short = tmp_path / "short.config"
+    short.write_text(pipeline.set_fields(config.read_text(), [("train_input_reader.num_epochs", "1")], "c"))
+    with pytest.raises(DataError, match=r"ended at step 5 of 100: train_input_reader.num_epochs is 1"):
+        train(short, tmp_path / "model", num_steps=100)
+    assert (tmp_path / "model" / "ckpt-5.index").exists()
+
+
+def test_evaluation_records_that_are_not_there_are_told_before_training(config, tmp_path):
+    absent, said = tmp_path / "absent.config", []
+    sets = [("eval_input_reader[0].tf_record_input_reader.input_path", '["nowhere/*.record"]')]
+    absent.write_text(pipeline.set_fields(config.read_text(), sets, "c"))
+    train(absent, tmp_path / "model", num_steps=1, say=said.append)
+    assert any(line.startswith("warning: eval_input_reader[0]") and "nowhere" in line for line in said)
 
 
 def test_fine_tuning_takes_all_but_the_heads_under_detection(run, config, tmp_path):
@@ -128,7 +162,7 @@ def test_fine_tuning_takes_all_but_the_heads_under_detection(run, config, tmp_pa
     tuned.write_text(pipeline.set_fields(config.read_text(), sets, "c"))
     train(tuned, tmp_path / "model", num_steps=1, seed=2, say=said.append)
     table = next(line for line in said if line.startswith("Fine-tuning from"))
-    assert "_feature_extractor/classification_backbone 265" in table
+    assert re.search(r"^ *_feature_extractor/classification_backbone +265 +- +-$", table, re.MULTILINE)
     assert "fine_tune_checkpoint_type 'detection' leaves it out" in table
 
 
@@ -173,7 +207,9 @@ def test_evaluation_writes_the_twelve_numbers(run, config):
     report = evaluate(config, run[0])
     written = json.loads((run[0] / "eval" / "metrics.json").read_text())
     assert written == report.metrics
-    assert len(written) == 12
+    # With the losses on the evaluation records.
+    assert sorted(set(written) - set(METRIC_NAMES)) == sorted(TFOD_TAGS - {"learning_rate", "steps_per_sec"})
+    assert set(METRIC_NAMES) <= set(written)
     assert report.step == 6
     assert -1 <= written["DetectionBoxes_Precision/mAP@.50IOU"] <= 1
 
@@ -194,9 +230,10 @@ def test_the_export_answers_as_the_detector_does(run, config, tmp_path):
     expected = detector.detect(resized[None], shape[None])
     served = tf.saved_model.load(str(tmp_path / "exported" / "saved_model")).signatures["serving_default"]
     answer = served(input_tensor=tf.constant(image[None]))
-    for name, value in expected.items():
-        offset = 1.0 if name == "detection_classes" else 0.0
-        np.testing.assert_allclose(answer[name], tf.cast(value, tf.float32) + offset, atol=1e-5, err_msg=name)
+    # After six steps many scores are equal but for the last bit, and their detections may change places; see
+    # tests/test_saved_model.py for weights that tell them apart, and all tensors.
+    for name in ("raw_detection_boxes", "raw_detection_scores", "detection_scores", "num_detections"):
+        np.testing.assert_allclose(answer[name], expected[name], atol=1e-5, err_msg=name)
 
 
 def test_moving_averages_are_kept_and_evaluated_where_the_config_asks(run, config, tmp_path):

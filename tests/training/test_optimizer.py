@@ -48,6 +48,7 @@ def run_updates(optimizer) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: re.search(r"\w+_learning_rate", table["config"])[0])
+@pytest.mark.parity(what="six learning rate schedules", against="learning_rate.json", tolerance="1e-6 relative")
 def test_schedules_give_tfods_values(table):
     message = optimizer_message(table["config"])
     schedule = build_learning_rate(getattr(message, message.WhichOneof("optimizer")).learning_rate)

@@ -1,6 +1,7 @@
 """Where each variable of an SSD-ResNet-FPN stands in a TFOD checkpoint."""
 
 import tensorflow as tf
+import tf_keras
 
 from odtk.detectors.ssd import SsdNetwork
 from odtk.layers.fpn import FeaturePyramid
@@ -22,16 +23,18 @@ CLASS_CONV = "model/_box_predictor/_prediction_heads/class_predictions_with_back
 
 def tfod_keys(network: SsdNetwork) -> dict[str, tf.Variable]:
     """Checkpoint key to variable, for every variable of a built network."""
-    layers = {}
-    with_weights = [layer for layer in network.backbone.layers if layer.weights]
-    layers.update({BACKBONE.format(index): layer for index, layer in enumerate(with_weights)})
-    layers.update(_pyramid_layers(network.pyramid))
-    layers.update(_head_layers(network.heads))
     return {
         f"{prefix}/{variable.name.split('/')[-1].split(':')[0]}": variable
-        for prefix, layer in layers.items()
+        for prefix, layer in tfod_layers(network).items()
         for variable in layer.weights
     }
+
+
+def tfod_layers(network: SsdNetwork) -> dict[str, tf_keras.layers.Layer]:
+    """Path to layer, for every layer that has variables."""
+    with_weights = [layer for layer in network.backbone.layers if layer.weights]
+    layers = {BACKBONE.format(index): layer for index, layer in enumerate(with_weights)}
+    return layers | _pyramid_layers(network.pyramid) | _head_layers(network.heads)
 
 
 def _pyramid_layers(pyramid: FeaturePyramid) -> dict:

@@ -3,8 +3,9 @@
 import difflib
 import re
 
+from odtk.detectors.ssd_resnet_fpn.refusals import refusals
 from odtk.detectors.supported import MODEL_TYPES
-from odtk.tools.check_config.findings import Inspection, setting
+from odtk.tools.check_config.findings import ERROR, Inspection, setting
 from odtk.tools.check_config.image_size import check_image_size
 
 _SSD = "model.ssd"
@@ -18,16 +19,6 @@ _MATCHER = f"{_SSD}.matcher.argmax_matcher"
 _NUM_LEVELS, _FINEST_LEVEL = 5, 3
 _PYRAMID = {"min_level": 3, "max_level": 7, "additional_layer_depth": 256}
 
-# Blocks without which there is no model, and that TFOD refuses too when they are empty: path, oneof.
-_REQUIRED = (
-    ("image_resizer", "image_resizer_oneof"),
-    ("box_coder", "box_coder_oneof"),
-    ("matcher", "matcher_oneof"),
-    ("box_predictor", "box_predictor_oneof"),
-    ("anchor_generator", "anchor_generator_oneof"),
-    ("loss.localization_loss", "localization_loss"),
-    ("loss.classification_loss", "classification_loss"),
-)
 _CONVERTER_OF_LOSS = {
     "weighted_sigmoid": "SIGMOID",
     "weighted_sigmoid_focal": "SIGMOID",
@@ -52,10 +43,19 @@ def check_model(inspection: Inspection) -> None:
         inspection.error(
             f"{_SSD}.num_classes", f"is {ssd.num_classes}; a detector has at least one class.", ("--num-classes", "N")
         )
-    for check in (_check_presence, check_image_size, _check_extractor, _check_anchors, _check_predictor):
+    for check in (check_image_size, _check_extractor, _check_anchors, _check_predictor, _check_losses):
         check(inspection, ssd)
     for check in (_check_matching, _check_suppression, _check_score_converter):
         check(inspection, ssd)
+    _report_refusals(inspection, ssd)
+
+
+def _report_refusals(inspection: Inspection, ssd) -> None:
+    """What building would refuse, where no check above has found it and knows a better way to mend it."""
+    known = {finding.path for finding in inspection.findings if finding.severity == ERROR}
+    for path, reason in refusals(ssd):
+        if path not in known:
+            inspection.error(path, reason, inspection.from_scratch() if "is empty" in reason else setting(path, ""))
 
 
 def _report_family(inspection: Inspection, model) -> None:
@@ -86,16 +86,6 @@ def _meant(name: str) -> str | None:
     name = f"{name.lower().removesuffix('_keras')}_keras"
     same_numbers = [known for known in MODEL_TYPES if re.findall(r"\d+", known) == re.findall(r"\d+", name)]
     return next(iter(difflib.get_close_matches(name, same_numbers, n=1, cutoff=0.9)), None)
-
-
-def _check_presence(inspection: Inspection, ssd) -> None:
-    for path, oneof in _REQUIRED:
-        message = ssd
-        for name in path.split("."):
-            message = getattr(message, name)
-        if message.WhichOneof(oneof) is None:
-            text = "is empty; TFOD refuses that, and so does odtk."
-            inspection.error(f"{_SSD}.{path}", text, inspection.from_scratch())
 
 
 def _check_extractor(inspection: Inspection, ssd) -> None:
@@ -144,12 +134,29 @@ def _check_predictor(inspection: Inspection, ssd) -> None:
     if not ssd.box_predictor.HasField("weight_shared_convolutional_box_predictor"):
         return
     predictor = ssd.box_predictor.weight_shared_convolutional_box_predictor
-    if predictor.box_code_size != 4:
+    codes = 3 if ssd.box_coder.HasField("square_box_coder") else 4
+    if predictor.box_code_size != codes:
         field = f"{_PREDICTOR}.box_code_size"
-        inspection.error(field, f"is {predictor.box_code_size}; a box is coded in 4 numbers.", setting(field, 4))
+        text = f"is {predictor.box_code_size}; the box coder codes a box in {codes} numbers."
+        inspection.error(field, text, setting(field, codes))
     if predictor.num_layers_before_predictor > 0 and predictor.depth < 1:
         field = f"{_PREDICTOR}.depth"
         inspection.error(field, f"is {predictor.depth}; its layers need channels.", setting(field, 256))
+
+
+def _check_losses(inspection: Inspection, ssd) -> None:
+    kind = ssd.loss.localization_loss.WhichOneof("localization_loss")
+    if kind in ("weighted_iou", "weighted_giou"):
+        field = f"{_SSD}.loss.localization_loss.{kind}"
+        text = (
+            "compares box encodings as if they were boxes, in TFOD's SSD and so in odtk: it does not measure how well "
+            "boxes overlap."
+        )
+        inspection.warning(field, text, setting(f"{_SSD}.loss.localization_loss.weighted_smooth_l1", "{}"))
+    if ssd.explicit_background_class:
+        field = f"{_SSD}.explicit_background_class"
+        text = "makes the label map's first class the background; detections are numbered from its second."
+        inspection.warning(field, text, setting(field, "false"))
 
 
 def _check_matching(inspection: Inspection, ssd) -> None:

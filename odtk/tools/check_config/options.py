@@ -23,9 +23,9 @@ def check_options(inspection: Inspection, needs: Sequence[str]) -> None:
     if not is_implemented(config):
         # A model of another family is one finding, not one for each of its options.
         skipped += ("model",)
-    for path, _ in support.unsupported(config):
+    for path, reason in support.unsupported(config):
         if not path.startswith(skipped):
-            _report_unsupported(inspection, path)
+            _report_unsupported(inspection, path, reason)
     for path, reason in unsupported_augmentations(config.train_config.data_augmentation_options):
         if not path.startswith(skipped):
             _report_augmentation(inspection, path, reason)
@@ -34,14 +34,16 @@ def check_options(inspection: Inspection, needs: Sequence[str]) -> None:
             inspection.information(path, f"has no effect: {reason}.")
 
 
-def _report_unsupported(inspection: Inspection, path: str) -> None:
+def _report_unsupported(inspection: Inspection, path: str, reason: str) -> None:
     parent_path, _, name = path.rpartition(".")
     parent = pipeline.get_field(inspection.config, parent_path) if parent_path else inspection.config
     others = _implemented_instead(parent.DESCRIPTOR, name)
+    why = "" if reason == support.NOT_IMPLEMENTED else f", as {reason}"
     if not others:
-        inspection.error(path, "odtk does not implement this option; without it, it works.", setting(path, ""))
+        text = f"odtk does not implement this option{why}; without it, it works."
+        inspection.error(path, text, setting(path, ""))
         return
-    text = f"odtk does not implement it; it has {', '.join(others)}."
+    text = f"odtk does not implement it{why}; it has {', '.join(others)}."
     if parent.DESCRIPTOR.name in _NOT_BY_DEFAULTS:
         inspection.error(path, text, inspection.from_scratch())
     else:

@@ -1,5 +1,6 @@
 """Checks of `train_config` and `eval_config`: batch, steps, learning rate, metrics."""
 
+from odtk.pipeline.support import METRICS_SETS, REFUSED_METRICS_SETS
 from odtk.tools.check_config.findings import Inspection, setting
 
 # From the walk-through's configs (0.04 for a batch of 64, on momentum): four times as much is where training tends to
@@ -7,8 +8,6 @@ from odtk.tools.check_config.findings import Inspection, setting
 _USUAL_RATE_PER_IMAGE = 0.04 / 64
 _SUSPICIOUS = 4
 _ADAM_LIMIT = 0.01
-
-METRICS_SET = "coco_detection_metrics"
 
 
 def check_training(inspection: Inspection) -> None:
@@ -37,12 +36,7 @@ def check_training(inspection: Inspection) -> None:
 def check_eval(inspection: Inspection) -> None:
     """Reports on the metrics and on averages that training does not keep."""
     config = inspection.config
-    for index, name in enumerate(config.eval_config.metrics_set):
-        if name != METRICS_SET:
-            field = f"eval_config.metrics_set[{index}]"
-            text = f"odtk does not implement '{name}'; it has {METRICS_SET}."
-            value = "" if METRICS_SET in config.eval_config.metrics_set else METRICS_SET
-            inspection.error(field, text, setting(field, value))
+    _check_metrics_sets(inspection, config.eval_config.metrics_set)
     if config.eval_config.batch_size < 1:
         field = "eval_config.batch_size"
         inspection.error(field, "is 0; a batch has at least one image.", setting(field, 1))
@@ -50,6 +44,17 @@ def check_eval(inspection: Inspection) -> None:
         field = "eval_config.use_moving_averages"
         text = "is true, but train_config.optimizer.use_moving_average is not: there are no averages to evaluate."
         inspection.warning(field, text, setting(field, "false"))
+
+
+def _check_metrics_sets(inspection: Inspection, names) -> None:
+    for index, name in enumerate(names):
+        if name in METRICS_SETS:
+            continue
+        field = f"eval_config.metrics_set[{index}]"
+        reason = REFUSED_METRICS_SETS.get(name, "there is no metrics set of that name")
+        text = f"is '{name}': {reason}. odtk has {', '.join(METRICS_SETS)}."
+        usual = METRICS_SETS[0]
+        inspection.error(field, text, setting(field, "" if usual in names else usual))
 
 
 def _check_constant(inspection: Inspection, path: str, schedule, num_steps: int) -> None:

@@ -1,0 +1,66 @@
+"""Images per second of the training input, beside the reading and decoding of the same JPEGs alone.
+
+Run as `python -m bench.input_pipeline RECORDS` (a folder of make-tfrecords); prints one JSON object. The shipped
+config's augmentations are on: flip and crop.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import tensorflow as tf
+
+from bench.data import config_320
+from bench.timing import ratio, take_turns
+from odtk import images
+from odtk.detectors.resizer import build_resizer
+from odtk.inputs import dataset
+from odtk.inputs.build import build_train_dataset
+
+ROUNDS, BATCHES, BATCH = 5, 50, 8
+
+
+def measure(records: Path) -> dict:
+    """For 640x640 and 320x320: images/s, decoding's images/s, and the ratio of the seconds."""
+    results = {}
+    config = config_320(records)
+    for side in (640, 320):
+        resizer = config.model.ssd.image_resizer.fixed_shape_resizer
+        resizer.height = resizer.width = side
+        whole = build_train_dataset(config, build_resizer(config.model.ssd.image_resizer), 37, batch_size=BATCH)
+        streams = {"whole": iter(whole), "decoding": iter(_decoding_alone(config))}
+        works = {name: lambda stream=stream: _take(stream) for name, stream in streams.items()}
+        times = take_turns(works, ROUNDS)
+        results[str(side)] = {
+            "images_per_second": BATCH * BATCHES / times["whole"].seconds,
+            "decoding_images_per_second": BATCH * BATCHES / times["decoding"].seconds,
+            "cpu_milliseconds_per_image": 1000 * times["whole"].cpu_seconds / (BATCH * BATCHES),
+            **ratio(times["whole"], times["decoding"]),
+        }
+        del streams, works
+    return results
+
+
+def _decoding_alone(config) -> tf.data.Dataset:
+    """Batches of string lengths and pixel sums' shapes: bytes read, parsed and decoded, nothing more."""
+    files = [name for group in dataset.find_files(_patterns(config)) for name in group]
+    feature = {"image/encoded": tf.io.FixedLenFeature([], tf.string)}
+
+    def decode(serialized):
+        return tf.shape(images.decode(tf.io.parse_single_example(serialized, feature)["image/encoded"]))
+
+    records = tf.data.TFRecordDataset(files).repeat()
+    return records.map(decode, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)
+
+
+def _patterns(config) -> list[str]:
+    return list(config.train_input_reader.tf_record_input_reader.input_path)
+
+
+def _take(stream) -> None:
+    for _ in range(BATCHES):
+        next(stream)
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(Path(sys.argv[1]))))

@@ -1,0 +1,48 @@
+"""`odtk train` to its first steps, with a clock at every stage: imports, build, first step (tracing included).
+
+Run as `python -m bench.start CONFIG MODEL_DIR STARTED`, STARTED being time.time() before the process began; prints one
+JSON object. The command itself runs, through Click, with what it prints passed over.
+"""
+
+import contextlib
+import io
+import itertools
+import json
+import sys
+import time
+
+STEPS = 3
+
+
+def measure(config: str, model_dir: str, started: float) -> dict:
+    """Seconds since `started` by stage."""
+    marks = {"start": started}
+
+    # The last is what the command imports when it needs it.
+    from odtk.cli.main import cli
+    from odtk.tools.train import LiveLine
+    from odtk.training import experiment
+
+    marks["imports"] = time.time()
+    build, hear = experiment.build_experiment, LiveLine.__call__
+
+    def timed_build(*args, **options):
+        built = build(*args, **options)
+        marks["build"] = time.time()
+        return built
+
+    def timed_hear(self, output):
+        marks.setdefault("first_step", time.time())
+        return hear(self, output)
+
+    experiment.build_experiment, LiveLine.__call__ = timed_build, timed_hear
+    with contextlib.redirect_stdout(io.StringIO()):
+        cli(["train", config, model_dir, "--num-steps", str(STEPS)], standalone_mode=False)
+    stages = list(marks)
+    return {f"{b}_seconds": marks[b] - marks[a] for a, b in itertools.pairwise(stages)} | {
+        "seconds": marks["first_step"] - started
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(sys.argv[1], sys.argv[2], float(sys.argv[3]))))

@@ -1,0 +1,204 @@
+"""Average precision at IoU 0.5 under TFOD's names: Pascal VOC, pooled over classes, and Open Images V2."""
+
+import logging
+import unicodedata
+from collections import Counter
+from collections.abc import Hashable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from odtk.errors import DataError
+
+MATCHING_IOU = 0.5
+NOT_A_MATCH = -1
+_log = logging.getLogger(__name__)
+
+
+class Protocol(NamedTuple):
+    """What tells one of these metrics sets from the others."""
+
+    prefix: str
+    heeds: str  # the groundtruth flag that takes a box out of the count: "difficult" or "group_of"
+    pooled: bool  # mAP from the detections of all classes together, instead of the mean of the classes
+    meaning: str
+
+
+# As in TFOD (object_detection/utils/object_detection_evaluation.py).
+PROTOCOLS = {
+    "pascal_voc_detection_metrics": Protocol(
+        "PascalBoxes", "difficult", False, "average precision at IoU 0.50, area under the curve, mean over classes"
+    ),
+    "weighted_pascal_voc_detection_metrics": Protocol(
+        "WeightedPascalBoxes", "difficult", True, "average precision at IoU 0.50 of all classes' detections in one list"
+    ),
+    "oid_V2_detection_metrics": Protocol(
+        "OpenImagesV2", "group_of", False, "average precision at IoU 0.50, where groups of objects do not count"
+    ),
+}
+
+
+def _mean_name(protocol: Protocol) -> str:
+    return f"{protocol.prefix}_Precision/mAP@{MATCHING_IOU}IOU"
+
+
+METRIC_MEANINGS = {_mean_name(protocol): protocol.meaning for protocol in PROTOCOLS.values()}
+
+
+class PascalEvaluator:
+    """Collects groundtruth and detections image by image, then gives the AP of every class and their mean.
+
+    `categories` is a list of {"id": int, "name": str}; boxes of any other class are dropped. `metrics_set` is a key of
+    PROTOCOLS. A groundtruth box that is difficult (in Pascal VOC) or a group_of (in Open Images) is not looked for,
+    and whoever finds it is neither right nor wrong; each protocol passes over the other's flag, as in TFOD.
+    """
+
+    groundtruth_columns = ("difficult", "group_of")
+
+    def __init__(self, categories: Iterable[dict], metrics_set: str = "pascal_voc_detection_metrics"):
+        self._protocol = PROTOCOLS[metrics_set]
+        named = ((int(item["id"]), str(item["name"])) for item in categories)
+        # TFOD decomposes accents in the names of these metrics.
+        self._names = {number: unicodedata.normalize("NFKD", name) for number, name in sorted(named)}
+        self._images: set[Hashable] = set()
+        self._num_groundtruth: Counter[int] = Counter()
+        self._found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []  # classes, scores, whether right; per image
+        self.repeated_images: list[Hashable] = []
+
+    @property
+    def num_images(self) -> int:
+        """How many images count."""
+        return len(self._images)
+
+    def add_image(
+        self,
+        image_id: Hashable,
+        groundtruth_boxes: np.ndarray,  # [N, 4] yxyx in pixels
+        groundtruth_classes: np.ndarray,  # [N] 1-based
+        difficult: np.ndarray | None,  # [N] bool
+        group_of: np.ndarray | None,  # [N] bool
+        detection_boxes: np.ndarray,  # [M, 4] yxyx in pixels
+        detection_classes: np.ndarray,  # [M] 1-based
+        detection_scores: np.ndarray,  # [M]
+    ) -> bool:
+        """Adds an image; N and M may be 0. An id seen before is ignored with a warning: returns False.
+
+        Raises DataError where the arrays of one image do not fit together.
+        """
+        if image_id in self._images:
+            _log.warning("Image %s was already evaluated; its repetition is ignored.", image_id)
+            self.repeated_images.append(image_id)
+            return False
+        boxes, classes = np.reshape(groundtruth_boxes, [-1, 4]), np.asarray(groundtruth_classes)
+        flags = difficult if self._protocol.heeds == "difficult" else group_of
+        ignored = np.zeros(len(boxes), bool) if flags is None else np.asarray(flags, bool)
+        found = np.reshape(detection_boxes, [-1, 4]), np.asarray(detection_classes), np.asarray(detection_scores)
+        if {len(classes), len(ignored)} != {len(boxes)} or len({len(column) for column in found}) > 1:
+            raise DataError(
+                f"Image {image_id}: {len(boxes)} groundtruth boxes came with {len(classes)} classes and {len(ignored)} "
+                f"{self._protocol.heeds} flags, {len(found[0])} detections with {len(found[1])} classes and "
+                f"{len(found[2])} scores; every box needs one of each. Pass arrays of one length per image."
+            )
+        self._images.add(image_id)
+        self._num_groundtruth.update(classes[~ignored].tolist())
+        self._found.append(self._judge(boxes, classes, ignored, *found))
+        return True
+
+    def _judge(self, boxes, classes, ignored, found, found_classes, scores):
+        """Classes, scores and whether they are right of the detections that count, best score first."""
+        # TFOD drops detections without area.
+        order = np.argsort(scores)[::-1]
+        order = order[(found[order, 0] < found[order, 2]) & (found[order, 1] < found[order, 3])]
+        found, found_classes, scores = found[order], found_classes[order], scores[order]
+        if self._protocol.heeds == "group_of":
+            alone = ~ignored
+            right, _ = _match(found, found_classes, boxes[alone], classes[alone], ignored[alone])
+            neither = _inside_group(found, found_classes, boxes[ignored], classes[ignored]) & ~right
+        else:
+            right, neither = _match(found, found_classes, boxes, classes, ignored)
+        return found_classes[~neither], scores[~neither], right[~neither]
+
+    def evaluate(self) -> dict[str, float]:
+        """TFOD's name to value in 0..1: mAP, then the AP of each class by its id; NaN where there is no groundtruth.
+
+        Classes without groundtruth do not count in mAP, nor do their detections where classes are pooled.
+        """
+        classes, scores, right = (np.concatenate(column) for column in zip(*self._found, self._nothing(), strict=True))
+        per_class = {}
+        for number in self._names:
+            own = classes == number
+            per_class[number] = average_precision(scores[own], right[own], self._num_groundtruth[number])
+        if self._protocol.pooled:
+            counted = [number for number in self._names if self._num_groundtruth[number]]
+            # Class by class, as TFOD lists them: it decides the order of equal scores.
+            where = np.concatenate([np.flatnonzero(classes == number) for number in counted] or [np.zeros(0, int)])
+            total = sum(self._num_groundtruth[number] for number in counted)
+            mean = average_precision(scores[where], right[where], total)
+        else:
+            known = [value for value in per_class.values() if not np.isnan(value)]
+            mean = float(np.mean(known)) if known else float("nan")
+        prefix = f"{self._protocol.prefix}_PerformanceByCategory/AP@{MATCHING_IOU}IOU/"
+        return {_mean_name(self._protocol): mean} | {
+            f"{prefix}{self._names[number]}": value for number, value in per_class.items()
+        }
+
+    @staticmethod
+    def _nothing() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return np.zeros(0, int), np.zeros(0, np.float32), np.zeros(0, bool)
+
+
+def average_precision(scores: np.ndarray, right: np.ndarray, num_groundtruth: int) -> float:
+    """Area under precision over recall, for scores [M] and whether each is right [M]; NaN without groundtruth.
+
+    Precision at a recall is the best at that recall or a higher one, at every recall reached (Pascal VOC from 2010 on,
+    not the mean over 11 recalls of VOC 2007).
+    """
+    if not num_groundtruth:
+        return float("nan")
+    hits = np.cumsum(right[np.argsort(scores)[::-1]])
+    precision = hits / np.arange(1, len(hits) + 1)
+    best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
+    gained = np.diff(hits, prepend=0) / num_groundtruth
+    return float(np.sum(gained * best_from_here))
+
+
+def _match(found, found_classes, boxes, classes, ignored) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each detection [M], best score first, is right, and whether it is neither right nor wrong.
+
+    A detection stands for the groundtruth of its class that it overlaps most, at MATCHING_IOU or more; the first to
+    stand for a box is right, later ones are wrong, and to stand for an `ignored` box is neither.
+    """
+    if not len(boxes) or not len(found):
+        return np.zeros(len(found), bool), np.zeros(len(found), bool)
+    overlaps = np.where(found_classes[:, None] == classes, _iou(found, boxes), NOT_A_MATCH)  # [M, N]
+    best = overlaps.argmax(axis=1)
+    matched = overlaps[np.arange(len(found)), best] >= MATCHING_IOU
+    neither = matched & ignored[best]
+    candidates = np.flatnonzero(matched & ~neither)
+    _, first = np.unique(best[candidates], return_index=True)
+    right = np.zeros(len(found), bool)
+    right[candidates[first]] = True
+    return right, neither
+
+
+def _inside_group(found, found_classes, boxes, classes) -> np.ndarray:
+    """Whether at least MATCHING_IOU of each detection's area [M] lies in a group [N] of its class."""
+    if not len(boxes):
+        return np.zeros(len(found), bool)
+    shares = _intersection(found, boxes) / _area(found)[:, None]
+    return ((found_classes[:, None] == classes) & (shares >= MATCHING_IOU)).any(axis=1)
+
+
+def _iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:  # yxyx [M, 4], [N, 4] -> [M, N]
+    shared = _intersection(first, second)
+    return shared / (_area(first)[:, None] + _area(second) - shared)
+
+
+def _intersection(first: np.ndarray, second: np.ndarray) -> np.ndarray:  # yxyx [M, 4], [N, 4] -> [M, N]
+    top_left = np.maximum(first[:, None, :2], second[:, :2])
+    bottom_right = np.minimum(first[:, None, 2:], second[:, 2:])
+    return np.prod(np.maximum(bottom_right - top_left, 0), axis=2)
+
+
+def _area(boxes: np.ndarray) -> np.ndarray:  # yxyx [N, 4] -> [N]
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])

@@ -1,0 +1,203 @@
+"""What odtk writes, TFOD takes: its objects, rebuilt from its object graph, are restored from our checkpoint."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from golden_cases import resnet50_case, variant_case
+from tensorflow.core.protobuf import trackable_object_graph_pb2
+
+from odtk.checkpoints import CheckpointReader, restore
+from odtk.detectors.build import build_detector
+from odtk.detectors.ssd_resnet_fpn.tfod_objects import tfod_other_paths
+
+SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
+Graph = trackable_object_graph_pb2.TrackableObjectGraph
+
+
+def live_objects(graph: Graph, shapes: dict, skipped_names=()) -> tuple[tf.train.Checkpoint, dict[str, tf.Variable]]:
+    """TFOD's objects as plain trackables, one for each node of its graph, with zeros for weights; and these by key."""
+    variables, objects = {}, {}
+
+    def made(node_id: int):
+        if node_id not in objects:
+            node = graph.nodes[node_id]
+            keys = [attribute.checkpoint_key.removesuffix(SUFFIX) for attribute in node.attributes]
+            if keys:
+                dtype = tf.int64 if keys == ["save_counter"] else tf.float32
+                objects[node_id] = variables[keys[0]] = tf.Variable(tf.zeros(shapes.get(keys[0], ()), dtype))
+            else:
+                objects[node_id] = tf.train.Checkpoint()
+                for child in node.children:
+                    if child.local_name not in skipped_names:
+                        setattr(objects[node_id], child.local_name, made(child.node_id))
+        return objects[node_id]
+
+    root = graph.nodes[0].children
+    return tf.train.Checkpoint(**{c.local_name: made(c.node_id) for c in root if c.local_name == "model"}), variables
+
+
+def paths_of(graph: Graph) -> dict[str, int]:
+    """Every path from the root, to its node."""
+    found, waiting = {}, [("", 0)]
+    while waiting:
+        path, node_id = waiting.pop()
+        found[path] = node_id
+        waiting += [(f"{path}/{child.local_name}", child.node_id) for child in graph.nodes[node_id].children]
+    return found
+
+
+def names_of(graph: Graph) -> set[frozenset[str]]:
+    """For every object the set of its paths: what the graph says, whatever its nodes are numbered."""
+    names: dict[int, set[str]] = {}
+    for path, node_id in paths_of(graph).items():
+        names.setdefault(node_id, set()).add(path)
+    return {frozenset(paths) for paths in names.values()}
+
+
+def graph_of(prefix: str) -> Graph:
+    return Graph.FromString(tf.train.load_checkpoint(prefix).get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
+
+
+@pytest.fixture(scope="module")
+def tfods_graph(golden_dir) -> Graph:
+    return Graph.FromString((golden_dir / "ssd_resnet50_320-object_graph.pb").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    """The detector of the full golden and the prefix that it was saved under as `odtk export` does."""
+    case = resnet50_case()
+    detector = build_detector(case.config)
+    case.assign_weights(detector.checkpoint_variables())
+    manager = tf.train.CheckpointManager(
+        tf.train.Checkpoint(**detector.checkpoint_objects()), str(tmp_path_factory.mktemp("full")), max_to_keep=1
+    )
+    return detector, manager.save(checkpoint_number=0)
+
+
+class TestFullNetwork:
+    def test_the_object_graph_is_tfods(self, full, tfods_graph):
+        """Each of its 896 objects under each of its 1400 paths, the objects without variables included."""
+        ours = graph_of(full[1])
+        assert set(paths_of(ours)) == set(paths_of(tfods_graph))
+        assert names_of(ours) == names_of(tfods_graph)
+
+    def test_variables_are_saved_under_tfods_keys(self, full):
+        saved = {name.removesuffix(SUFFIX) for name in tf.train.load_checkpoint(full[1]).get_variable_to_shape_map()}
+        assert saved == {*resnet50_case().shapes, "save_counter", "_CHECKPOINTABLE_OBJECT_GRAPH"}
+
+    def test_tfods_objects_take_it_bit_for_bit(self, full, tfods_graph):
+        detector, prefix = full
+        live, variables = live_objects(tfods_graph, resnet50_case().shapes)
+        # As TFOD's exporter: built, restored and asserted.
+        status = live.restore(prefix)
+        status.assert_existing_objects_matched().assert_nontrivial_match()
+
+        assert_same(variables, detector.checkpoint_variables())
+
+    def test_every_object_is_matched_as_older_tensorflows_demand(self, full, tfods_graph):
+        """They count the objects without variables too."""
+        live, _ = live_objects(tfods_graph, resnet50_case().shapes)
+        status = live.restore(full[1])
+        matched = {id(thing) for thing in status._checkpoint.object_by_proto_id.values()}
+        below = [child for _, child in live.model._trackable_children().items()]
+        while below:
+            thing = below.pop()
+            assert id(thing) in matched
+            if not isinstance(thing, tf.Variable):
+                below += thing._trackable_children().values()
+
+    def test_tfods_objects_take_it_where_a_variable_is_known_by_its_other_name_only(self, full, tfods_graph):
+        """A TensorFlow whose Keras has no `layer_with_weights-N`, or which walks the towers level by level."""
+        detector, prefix = full
+        other_names = [c.local_name for n in tfods_graph.nodes for c in n.children]
+        skipped = {"_head_scope_conv_layers", *(name for name in other_names if name.startswith("layer_with_weights-"))}
+        live, variables = live_objects(tfods_graph, resnet50_case().shapes, skipped)
+        live.restore(prefix).assert_existing_objects_matched()
+        assert_same(variables, detector.checkpoint_variables())
+
+    def test_restored_when_the_variables_come_last(self, full, tfods_graph):
+        """TFOD restores before its network is built; TensorFlow keeps the values until the variables exist."""
+        detector, prefix = full
+        _, variables = live_objects(tfods_graph, resnet50_case().shapes)
+        root = tf.train.Checkpoint(model=tf.train.Checkpoint())
+        status = root.restore(prefix)
+        graph = tfods_graph
+        model = next(child.node_id for child in graph.nodes[0].children if child.local_name == "model")
+        done = {model: root.model}
+        waiting = [model]
+        while waiting:
+            node_id = waiting.pop()
+            for child in graph.nodes[node_id].children:
+                keys = [attribute.checkpoint_key for attribute in graph.nodes[child.node_id].attributes]
+                if child.node_id not in done:
+                    done[child.node_id] = variables[keys[0].removesuffix(SUFFIX)] if keys else tf.train.Checkpoint()
+                    waiting.append(child.node_id)
+                setattr(done[node_id], child.local_name, done[child.node_id])
+        status.assert_existing_objects_matched()
+        assert_same(variables, detector.checkpoint_variables())
+
+    def test_a_fine_tuning_tfod_takes_the_feature_extractor(self, full, tfods_graph):
+        """`detection` there: a bare `model` with a `_feature_extractor`, and the rest left over."""
+        detector, prefix = full
+        live, variables = live_objects(tfods_graph, resnet50_case().shapes)
+        part = tf.train.Checkpoint(_feature_extractor=live.model._feature_extractor)
+        tf.train.Checkpoint(model=part).restore(prefix).expect_partial().assert_existing_objects_matched()
+        for key, variable in variables.items():
+            expected = (
+                detector.checkpoint_variables()[key] if "/_feature_extractor/" in key else tf.zeros_like(variable)
+            )
+            np.testing.assert_array_equal(variable, expected, err_msg=key)
+
+    def test_odtk_reads_its_own_and_tfods_bit_for_bit(self, full, tfod_checkpoint):
+        ours, tfods = CheckpointReader(full[1]), CheckpointReader(tfod_checkpoint)
+        for key in resnet50_case().shapes:
+            assert ours.value(ours.tensor_name(key)).tobytes() == tfods.value(tfods.tensor_name(key)).tobytes(), key
+
+
+# Those that have other objects than the full network.
+@pytest.mark.parametrize("name", ["share_prediction_tower", "no_batch_norm_heads", "dropout", "kernel_1_no_tower"])
+def test_a_variants_checkpoint_is_saved_under_tfods_keys_and_read_back(name, tmp_path):
+    """TFOD's graphs of these are not kept; their keys are. Every second name leads to what the first one does."""
+    case = variant_case(name)
+    detector = build_detector(case.config)
+    case.assign_weights(detector.checkpoint_variables())
+    prefix = tf.train.Checkpoint(**detector.checkpoint_objects()).save(str(tmp_path / "ckpt"))
+    reader = CheckpointReader(prefix)
+    assert {key + SUFFIX for key in case.shapes} == set(reader.variable_names("model"))
+    paths = paths_of(graph_of(prefix))
+    aliases, bare = tfod_other_paths(detector.network)
+    assert {f"/{path}" for path in bare} <= set(paths)
+    for alias, path in aliases.items():
+        assert paths[f"/{alias}"] == paths[f"/{path}"]
+    expected = {key: variable.numpy() for key, variable in detector.checkpoint_variables().items()}
+    for variable in detector.checkpoint_variables().values():
+        variable.assign(tf.zeros_like(variable))
+    restore(detector.checkpoint_variables(), reader)
+    assert_same(detector.checkpoint_variables(), expected)
+
+
+def test_a_small_networks_checkpoint_goes_into_objects_and_comes_back(tmp_path, tfods_graph):
+    """TFOD restores ours, trains (here: doubles), saves; odtk reads that."""
+    config = resnet50_case().config
+    config.model.ssd.feature_extractor.depth_multiplier = 0.1
+    config.model.ssd.box_predictor.weight_shared_convolutional_box_predictor.depth = 16
+    detector = build_detector(config)
+    ours = detector.checkpoint_variables()
+    prefix = tf.train.Checkpoint(**detector.checkpoint_objects()).save(str(tmp_path / "ours"))
+    live, variables = live_objects(tfods_graph, {key: variable.shape for key, variable in ours.items()})
+    live.restore(prefix).assert_existing_objects_matched()
+    assert_same(variables, ours)
+    expected = {key: 2 * variable.numpy() for key, variable in variables.items()}
+    for key, variable in variables.items():
+        variable.assign(expected[key])
+    back = live.save(str(tmp_path / "tfods"))
+    restore(ours, CheckpointReader(back))
+    assert_same(ours, expected)
+
+
+def assert_same(variables: dict, expected: dict) -> None:
+    """Bit for bit."""
+    assert set(variables) == set(expected)
+    for key, variable in variables.items():
+        assert np.asarray(variable).tobytes() == np.asarray(expected[key]).tobytes(), key

@@ -1,0 +1,71 @@
+"""docs/parity.md says what the tests compare with TFOD: made from their `parity` marks, and held to them here."""
+
+import ast
+import os
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+PAGE = TESTS.parent / "docs/parity.md"
+ACCEPT = "ODTK_ACCEPT=1 .venv/bin/python -m pytest tests/test_parity_page.py"
+
+HEAD = f"""# What is compared with TFOD
+
+Made from the tests' own `parity` marks by `{ACCEPT}`: change the mark beside the test, not this page.
+Every row is a test that runs in `make test`; the goldens in `tests/golden` were computed by running TFOD 2.8 on
+TensorFlow 2.15, on a CPU.
+
+| what | against | tolerance | test |
+| --- | --- | --- | --- |
+"""
+
+DIFFERENCES = """
+## Deliberate differences
+
+- **Records.** `make-tfrecords` never writes an image that cannot be fully decoded (TFOD writes a truncated JPEG),
+  keeps GIF, PNG and CMYK pictures called `.jpg` as RGB JPEGs (TFOD drops the first two), and drops objects with an
+  empty or inverted box. `--strict-tfod` goes back to TFOD's choice, but for what cannot be decoded.
+- **Reading.** A shard that is missing from a set its pattern matches is an error, where TFOD reads on. A box whose
+  class is outside 1..num_classes is dropped, where TFOD keeps an object of no class. `max_number_of_boxes` of
+  `train_config` counts where the reader has none of its own. Evaluation reads its records once and in order,
+  whatever the reader's options say.
+- **Config.** A field that is set twice is an error, where TFOD takes the last; an option that odtk does not
+  implement is refused by name.
+- **Export.** In every input type the anchors are those of training. TFOD forgets the image size in exports of
+  batches, and with it moves the anchors of levels whose stride does not divide the size.
+- **Metrics.** Per-category numbers work (in TFOD they are broken). A super-category's mean leaves out classes
+  without groundtruth, where TFOD's adds their -1. `all_metrics_per_category` alone is enough to ask for them.
+- **Scalars** are written every 10 steps, not every 100; checkpoints are named by their step.
+- **Suppression.** Slots behind `num_detections` are zero, where TFOD with `use_static_shapes` leaves leftovers with
+  score -1.
+"""
+
+
+def marks(path: Path) -> list[tuple[str, ...]]:
+    """(what, against, tolerance, test) of each `@pytest.mark.parity(...)` in a file of tests."""
+    rows = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        for decorator in getattr(node, "decorator_list", []):
+            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.parity":
+                words = {keyword.arg: ast.literal_eval(keyword.value) for keyword in decorator.keywords}
+                test = f"`{path.relative_to(TESTS)}::{node.name}`"
+                rows.append((words["what"], words["against"], words["tolerance"], test))
+    return rows
+
+
+def page() -> str:
+    rows = [row for path in sorted(TESTS.rglob("test_*.py")) for row in marks(path)]
+    return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows) + DIFFERENCES
+
+
+def test_the_page_is_made_from_the_marks():
+    if os.environ.get("ODTK_ACCEPT"):
+        PAGE.write_text(page())
+    assert PAGE.read_text() == page(), f"docs/parity.md is out of date; make it again: {ACCEPT}"
+
+
+def test_every_golden_is_compared(golden_dir):
+    """No golden lies in the folder without a row that names it (the variants go by their folder's name)."""
+    told = page()
+    goldens = {path.name if path.parent == golden_dir else "variants" for path in golden_dir.rglob("*.npz")}
+    goldens |= {path.name for path in golden_dir.glob("*.json*") if not path.name.endswith("-keys.json")}
+    assert {name for name in goldens if name not in told} == set()

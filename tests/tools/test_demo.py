@@ -1,0 +1,27 @@
+"""The demo's journey, cut short: every stage runs and leaves its files. That it learns is tests/test_journey.py's."""
+
+import pytest
+
+from odtk.coco_metrics import METRIC_NAMES
+from odtk.errors import OutputError
+from odtk.tools.demo import demo
+
+
+def test_every_stage_leaves_its_files(tmp_path):
+    folder, said = tmp_path / "demo", []
+    report = demo(folder, num_images=20, num_steps=2, say=said.append)
+    assert set(METRIC_NAMES) <= set(report.metrics)
+    assert [line.split()[2] for line in said if line.startswith("\n$ odtk")] == list(report.seconds)
+    for path in (
+        "records/dataset.json",
+        "model/ckpt-2.index",
+        "exported/saved_model/saved_model.pb",
+        "predictions.png",
+    ):
+        assert (folder / path).is_file(), path
+    # An earlier demo makes room for the next; nothing else does.
+    (folder / ".odtk-demo").unlink()
+    with pytest.raises(OutputError, match="no earlier demo"):
+        demo(folder)
+    with pytest.raises(OutputError, match="is a file"):
+        demo(folder / "pipeline.config")

@@ -1,0 +1,136 @@
+"""`odtk export`: from every kind of checkpoint, with TFOD's files, into an empty folder or not at all."""
+
+import json
+
+import pytest
+import tensorflow as tf
+from click.testing import CliRunner
+from golden_cases import SUFFIX, variant_case
+
+from odtk import pipeline
+from odtk.checkpoints import CheckpointReader
+from odtk.cli.main import cli
+from odtk.detectors.build import build_detector
+from odtk.errors import CheckpointError, ConfigError, OutputError
+from odtk.tools.export import INPUT_TYPES, export
+
+CASE = variant_case("base")
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    """The base variant's, without the label map that its author had."""
+    config = CASE.config
+    path = tmp_path_factory.mktemp("config") / "pipeline.config"
+    pipeline.write(config, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory):
+    """As TFOD's trainer leaves it: `step`, and two checkpoints of which the second one holds the golden's weights."""
+    detector = build_detector(CASE.config)
+    step = tf.Variable(1000, dtype=tf.int64)
+    folder = tmp_path_factory.mktemp("model_dir")
+    manager = tf.train.CheckpointManager(
+        tf.train.Checkpoint(step=step, **detector.checkpoint_objects()), str(folder), max_to_keep=7
+    )
+    manager.save()
+    CASE.assign_weights(detector.checkpoint_variables())
+    step.assign(2000)
+    manager.save()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(config, model_dir, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported") / "first"
+    return folder, export(config, model_dir, folder)
+
+
+@pytest.fixture
+def no_saved_model(monkeypatch):
+    """Where a test is not about the SavedModel: most of an export's time is spent on it."""
+    monkeypatch.setattr("odtk.saved_model.save", lambda detector, input_type, folder: None)
+
+
+def assert_golden_weights(prefix) -> None:
+    reader = CheckpointReader(prefix)
+    expected = build_detector(CASE.config).checkpoint_variables()
+    CASE.assign_weights(expected)
+    for key, variable in expected.items():
+        assert reader.value(reader.tensor_name(key)).tobytes() == variable.numpy().tobytes(), key
+
+
+def test_the_files_are_tfods(exported, golden_dir):
+    folder, report = exported
+    golden = json.loads((golden_dir / "export_signatures.json").read_text())["image_tensor"]["files"]
+    written = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    assert written == report.files == sorted(golden)
+
+
+def test_the_label_map_comes_along(config, model_dir, tmp_path, no_saved_model):
+    label_map = tmp_path / "map.pbtxt"
+    label_map.write_text("item { id: 1 name: 'cat' }")
+    named = tmp_path / "named.config"
+    message = pipeline.read(config)
+    message.train_input_reader.label_map_path = str(label_map)
+    pipeline.write(message, named)
+    report = export(named, model_dir, tmp_path / "out", "tf_example")
+    assert "label_map.pbtxt" in report.files
+    assert (tmp_path / "out" / "label_map.pbtxt").read_bytes() == label_map.read_bytes()
+    assert report.input_type == "tf_example"
+
+
+def test_a_model_dir_means_its_latest_checkpoint(exported, model_dir):
+    folder, report = exported
+    assert (report.checkpoint, report.step) == (str(model_dir / "ckpt-2"), 2000)
+    assert_golden_weights(folder / "checkpoint" / "ckpt-0")
+
+
+def test_the_exported_checkpoint_has_no_step(exported):
+    reader = CheckpointReader(exported[0] / "checkpoint" / "ckpt-0")
+    assert reader.step is None
+    assert set(reader.variable_names("model")) == {key + SUFFIX for key in CASE.shapes}
+
+
+def test_a_prefix_is_taken_as_it_is(config, model_dir, tmp_path, no_saved_model):
+    report = export(config, model_dir / "ckpt-1", tmp_path / "out")
+    assert (report.checkpoint, report.step) == (str(model_dir / "ckpt-1"), 1000)
+
+
+def test_an_exported_folder_is_exported_again(exported, tmp_path, no_saved_model):
+    folder, _ = exported
+    report = export(folder / "pipeline.config", folder, tmp_path / "again", "float_image_tensor")
+    assert report.checkpoint == str(folder / "checkpoint" / "ckpt-0")
+    assert_golden_weights(tmp_path / "again" / "checkpoint" / "ckpt-0")
+
+
+def test_a_folder_that_holds_something_is_refused_and_left_alone(config, model_dir, exported):
+    folder, _ = exported
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    with pytest.raises(OutputError, match="not empty"):
+        export(config, model_dir, folder)
+    assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_an_empty_folder_is_filled_and_a_failure_leaves_nothing(config, tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(CheckpointError, match="There is no checkpoint"):
+        export(config, tmp_path / "nothing" / "ckpt-3", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_unknown_input_type(config, model_dir, tmp_path):
+    with pytest.raises(ConfigError, match="image_tensor, float_image_tensor"):
+        export(config, model_dir, tmp_path / "out", "images")
+    arguments = ["export", str(config), str(model_dir), str(tmp_path / "out"), "--input-type", "images"]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 2
+    assert "'images' is not one of" in result.output
+
+
+def test_the_command_offers_every_input_type():
+    (option,) = (one for one in cli.get_command(None, "export").params if one.name == "input_type")
+    assert tuple(option.type.choices) == INPUT_TYPES

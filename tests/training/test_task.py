@@ -1,0 +1,156 @@
+"""The training step's options: clipping, regularisation, frozen batch norm, unpadded groundtruth, replicas."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from golden_cases import variant_case
+from google.protobuf import text_format
+from synthetic_weights import synthetic_value
+
+from odtk.detectors.build import build_detector
+from odtk.protos import pipeline_pb2
+from odtk.training.task import DetectionTask
+
+LOCALIZATION, CLASSIFICATION = "Loss/localization_loss", "Loss/classification_loss"
+REGULARIZATION, TOTAL = "Loss/regularization_loss", "Loss/total_loss"
+
+
+class Line(tf_keras.Model):
+    """Stands in for a detector: losses linear in two weights, so that every gradient is known."""
+
+    def __init__(self, add_regularization_loss: bool = True):
+        super().__init__()
+        self.add_regularization_loss = add_regularization_loss
+        self.weight = tf.Variable([1.0, 1.0])
+
+    def preprocess(self, images):
+        return images
+
+    def predict_batch(self, images, training):
+        assert training
+        return images
+
+    def loss(self, predictions, groundtruth):
+        x = tf.reduce_mean(predictions)
+        return {LOCALIZATION: 3 * x * self.weight[0], CLASSIFICATION: 4 * x * self.weight[1]}
+
+    def regularization_loss(self):
+        return 10 * self.weight[1]
+
+
+def one_step(model, options: str = "", image=1.0):
+    """Losses as they are logged, and what a step of gradient descent at the rate 1 took off the weights."""
+    config = text_format.Parse(f"train_config {{ {options} }}", pipeline_pb2.TrainEvalPipelineConfig())
+    task = DetectionTask(config)
+    metrics, before = task.build_metrics(), model.weight.numpy()
+    task.train_step(({"image": tf.constant(image)}, {}), model, tf_keras.optimizers.legacy.SGD(1.0), metrics)
+    return {metric.name: float(metric.result()) for metric in metrics}, before - model.weight.numpy()
+
+
+def test_the_total_is_trained_on_and_holds_the_regularization():
+    logged, taken = one_step(Line())
+    assert logged == {LOCALIZATION: 3, CLASSIFICATION: 4, REGULARIZATION: 10, TOTAL: 17}
+    np.testing.assert_allclose(taken, [3, 14])
+
+
+def test_without_regularization_the_total_leaves_it_out():
+    logged, taken = one_step(Line(add_regularization_loss=False))
+    assert (logged[REGULARIZATION], logged[TOTAL]) == (0, 7)
+    np.testing.assert_allclose(taken, [3, 4])
+
+
+@pytest.mark.parametrize(("norm", "expected"), [(0, [3, 14]), (100, [3, 14]), (1, np.array([3, 14]) / np.hypot(3, 14))])
+def test_gradients_are_clipped_by_their_global_norm(norm, expected):
+    _, taken = one_step(Line(), f"gradient_clipping_by_norm: {norm}")
+    np.testing.assert_allclose(taken, expected, rtol=1e-6)
+
+
+def test_logged_losses_are_those_of_the_last_step_not_means():
+    model = Line()
+    task = DetectionTask(pipeline_pb2.TrainEvalPipelineConfig())
+    metrics, optimizer = task.build_metrics(), tf_keras.optimizers.legacy.SGD(0.0)
+    for image in (1.0, 5.0):
+        task.train_step(({"image": tf.constant(image)}, {}), model, optimizer, metrics)
+    assert float(next(m for m in metrics if m.name == LOCALIZATION).result()) == 15
+
+
+def test_the_configs_word_on_regularization_reaches_the_detector():
+    config = pipeline_pb2.TrainEvalPipelineConfig()
+    config.CopyFrom(variant_case("base").config)
+    config.train_config.add_regularization_loss = False
+    assert build_detector(config).add_regularization_loss is False
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+def test_frozen_batch_norms_keep_their_statistics_and_use_them(freeze):
+    case = variant_case("base")
+    config = pipeline_pb2.TrainEvalPipelineConfig()
+    config.CopyFrom(case.config)
+    config.model.ssd.freeze_batchnorm = freeze
+    detector = build_detector(config)
+    variables = detector.checkpoint_variables()
+    case.assign_weights(variables)
+    images = detector.preprocess(case.images(detector.resize)[0])
+    statistics = {key: variable for key, variable in variables.items() if "/moving_" in key}
+    inferred = detector.predict_batch(images, training=False)
+    trained = detector.predict_batch(images, training=True)
+    same = np.allclose(trained["class_logits"], inferred["class_logits"], atol=1e-5)
+    kept = [np.array_equal(value, synthetic_value(key, value.shape)) for key, value in statistics.items()]
+    assert statistics
+    assert (same, all(kept), any(kept)) == (freeze, freeze, freeze)
+
+
+def test_losses_are_the_same_with_and_without_padding_of_the_groundtruth():
+    """`unpad_groundtruth_tensors` both ways: what pads the boxes is no groundtruth, whatever it holds."""
+    case = variant_case("base")
+    detector = build_detector(case.config)
+    case.assign_weights(detector.checkpoint_variables())
+    predictions = detector.predict_batch(detector.preprocess(case.images(detector.resize)[0]))
+    groundtruth = case.groundtruth()
+    for spare in (0, 1, 96):
+        after = [[0, 0], [0, spare]]
+        margins = {"boxes": [*after, [0, 0]], "classes": after, "weights": after}
+        padded = groundtruth | {name: tf.pad(groundtruth[name], margin) for name, margin in margins.items()}
+        losses = detector.loss(predictions, padded)
+        for tag in (LOCALIZATION, CLASSIFICATION):
+            golden = float(case.arrays[f"infer_{tag.replace('/', '_')}"])
+            assert float(losses[tag]) == pytest.approx(golden, rel=1e-4), (spare, tag)
+
+
+REPLICAS = """
+import numpy as np, tensorflow as tf, tf_keras
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from test_task import Line, TOTAL, LOCALIZATION
+from odtk.protos import pipeline_pb2
+from odtk.training.task import DetectionTask
+
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    model, task = Line(), DetectionTask(pipeline_pb2.TrainEvalPipelineConfig())
+    metrics, optimizer = task.build_metrics(), tf_keras.optimizers.legacy.SGD(1.0)
+images = strategy.experimental_distribute_values_from_function(
+    lambda context: tf.constant([1.0, 5.0][context.replica_id_in_sync_group]))
+run = tf.function(lambda: strategy.run(lambda image: task.train_step(({"image": image}, {}), model, optimizer, metrics),
+                                       args=(images,)))
+run()
+logged = {metric.name: float(metric.result()) for metric in metrics}
+print(logged[LOCALIZATION], logged[TOTAL], *(1 - model.weight.numpy()))
+"""
+
+
+def test_two_replicas_train_on_the_mean_of_their_losses():
+    """Images 1 and 5 on two devices act and are logged as their mean, 3, does on one."""
+    here = Path(__file__).parent
+    path = [str(here), str(here.parent / "golden"), str(here.parents[1])]
+    program = f"import sys; sys.path[:0] = {path!r}\n{REPLICAS}"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    assert [float(word) for word in answer.stdout.split()] == pytest.approx([9, 31, 9, 22])
+    logged, taken = one_step(Line(), image=3.0)
+    assert [logged[LOCALIZATION], logged[TOTAL], *taken] == pytest.approx([9, 31, 9, 22])

@@ -1,0 +1,200 @@
+"""TFOD's training runs, repeated: the full network through `odtk train`, the variants through the training task.
+
+What can be asked of a repeated run. The losses are smooth in the weights, their gradients are not: every relu6 is a
+switch, and an activation within rounding of 0 or 6 passes its gradient on or does not. In the golden's network,
+weights changed by 1e-7 (about one unit in the last place) change the first step's losses by 3e-6, but its backbone
+gradients by 2e-2, and with them the localization loss of the next step by 1e-2. oneDNN on or off, one thread or two,
+do the same. Beyond the step that no gradient has touched, TFOD's numbers are therefore one draw of many. They are
+compared at the reference's tolerance, or within the spread of our own runs from weights changed by 1e-7 where that is
+the larger: a systematic error has to stand out from that. (At 99 % it is 1 to 2 % of the classification loss in steps 2
+and 3, and 10 to 20 % of the localization loss, which is a fortieth of the total.) The first step, regularisation and
+the rates do not spread, and are asserted at the reference's tolerance alone. With a smooth activation in the place of
+relu6, the same 1e-7 moves the gradients by 8e-5.
+"""
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from golden_cases import GOLDEN, VARIANTS, GoldenCase, resnet50_case, variant_case
+from PIL import Image
+from synthetic_weights import synthetic_groundtruth, synthetic_image, synthetic_value
+
+from odtk import checkpoints, example, pipeline, shards
+from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject
+from odtk.tools.train import train
+from odtk.training.optimizer import build_optimizer
+from odtk.training.task import DetectionTask
+
+# The full network has momentum; this one has RMSprop with moving averages.
+QUICK = ["rms_prop"]
+TRAINED = [name for name in VARIANTS if variant_case(name).training_losses()]
+REGULARIZATION = "Loss/regularization_loss"
+DATA_LOSSES = ["Loss/classification_loss", "Loss/localization_loss", "Loss/total_loss"]
+LAST_PLACE = 1e-7
+# Of our own runs; with four, Student's t keeps 99 % within 5.8 deviations.
+REPEATS, DEVIATIONS = 4, 5.8
+
+
+def tolerance(step: int) -> float:
+    """Relative, of a training loss, as the reference's README gives it."""
+    return 1e-3 if step < 3 else 5e-2
+
+
+def train_repeatedly(case: GoldenCase, seeds) -> list[dict[str, np.ndarray]]:
+    """Losses by tag at each of the golden's steps, from its weights changed by LAST_PLACE; seed 0: as they are."""
+    task = DetectionTask(case.config)
+    detector = task.build_model()
+    variables = detector.checkpoint_variables()
+    optimizer = build_optimizer(case.config.train_config.optimizer)
+    if hasattr(optimizer, "shadow_copy"):
+        optimizer.shadow_copy(detector)
+    features, groundtruth = {"image": case.images(detector.resize)[0]}, case.groundtruth()
+    step = tf.function(lambda: task.train_step((features, groundtruth), detector, optimizer))
+    runs = []
+    for seed in seeds:
+        random = np.random.default_rng(seed)
+        case.assign_weights(variables)
+        for variable in variables.values() if seed else ():
+            variable.assign(variable * (1 + LAST_PLACE * random.standard_normal(variable.shape).astype(np.float32)))
+        for state in optimizer.variables():
+            state.assign(tf.zeros_like(state))
+        rows = [step() for _ in case.training_losses()[REGULARIZATION]]
+        run = {tag: np.array([float(row[tag]) for row in rows]) for tag in [*DATA_LOSSES, REGULARIZATION]}
+        runs.append(run | probe(case, {key: variable.numpy() for key, variable in variables.items()}))
+    return runs
+
+
+def probe(case: GoldenCase, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Norms of the golden's probed variables, and of what training changed in them; empty where it probed none."""
+    keys = case.arrays.get("probe_keys", np.array([])).tolist()
+    changes = [values[key] - synthetic_value(key, values[key].shape) for key in keys]
+    norms = {
+        "probe_norm": [np.linalg.norm(values[key]) for key in keys],
+        "probe_delta_norm": [np.linalg.norm(c) for c in changes],
+    }
+    return {name: np.array(norm) for name, norm in norms.items() if keys}
+
+
+def allowed(golden: np.ndarray, relative, runs: list[np.ndarray]) -> np.ndarray:
+    """How far a draw may be from the golden: the relative tolerance, or the runs' spread where that is the larger."""
+    return np.maximum(relative * np.abs(golden), DEVIATIONS * np.std(runs, axis=0, ddof=1))
+
+
+def assert_losses(ours: dict[str, np.ndarray], golden: dict[str, np.ndarray], runs: list[dict]) -> None:
+    """`ours` are the golden's, at the reference's tolerance or, from the second step on, within the `runs`' spread."""
+    np.testing.assert_allclose(ours[REGULARIZATION], golden[REGULARIZATION], rtol=1e-4)
+    relative = np.array([tolerance(step) for step in range(len(golden[REGULARIZATION]))])
+    for tag in DATA_LOSSES:
+        assert ours[tag][0] == pytest.approx(golden[tag][0], rel=relative[0]), tag
+        far = np.abs(ours[tag] - golden[tag]) / allowed(golden[tag], relative, [run[tag] for run in runs])
+        assert far.max() <= 1, f"{tag}: {ours[tag]}, TFOD's {golden[tag]}; off by {far} of what is allowed"
+
+
+def annotated_image(case: GoldenCase, seed: int, boxes_seed: int, count: int) -> AnnotatedImage:
+    """An image of the golden's batch with its groundtruth, the pixels kept as they are by a PNG."""
+    png = io.BytesIO()
+    Image.fromarray(synthetic_image(seed, *case.image_size)).save(png, "PNG")
+    drawn = zip(*synthetic_groundtruth(boxes_seed, count, case.num_classes), strict=True)
+    objects = tuple(AnnotatedObject(tuple(map(float, box)), int(c) + 1, f"class_{c}") for box, c in drawn)
+    return AnnotatedImage(png.getvalue(), f"{seed}.png", *case.image_size, objects, format="png")
+
+
+def config_of_batch(case: GoldenCase, folder: Path, checkpoint: str) -> Path:
+    """The golden's config, made to read the golden's batch, and nothing else, from records in `folder`."""
+    pairs = zip(case.image_seeds, case.boxes, strict=True)
+    images = [annotated_image(case, seed, *boxes) for seed, boxes in pairs]
+    shards.write_records(folder / "batch.record", map(example.encode, images))
+    items = (f"item {{ id: {i + 1} name: 'class_{i}' }}\n" for i in range(case.num_classes))
+    (folder / "label_map.pbtxt").write_text("".join(items))
+    config = pipeline.read(GOLDEN / f"{case.name}.config")
+    config.train_config.ClearField("data_augmentation_options")
+    config.train_config.fine_tune_checkpoint = checkpoint
+    config.train_config.fine_tune_checkpoint_type = "full"
+    config.train_input_reader.shuffle = False
+    config.train_input_reader.label_map_path = str(folder / "label_map.pbtxt")
+    config.train_input_reader.tf_record_input_reader.input_path[:] = [str(folder / "batch.record")]
+    pipeline.write(config, folder / "pipeline.config")
+    return folder / "pipeline.config"
+
+
+def read_scalars(folder: Path) -> dict[str, dict[int, float]]:
+    """Tag to step to value."""
+    scalars: dict[str, dict[int, float]] = {}
+    for events in sorted(folder.glob("events*")):
+        for event in tf.compat.v1.train.summary_iterator(str(events)):
+            for value in event.summary.value:
+                scalars.setdefault(value.tag, {})[event.step] = float(tf.make_ndarray(value.tensor))
+    return scalars
+
+
+@pytest.fixture(scope="module")
+def run(tfod_checkpoint, tmp_path_factory) -> SimpleNamespace:
+    """`odtk train` for the golden's five steps."""
+    case, folder = resnet50_case(), tmp_path_factory.mktemp("parity")
+    config = config_of_batch(case, folder, tfod_checkpoint)
+    report = train(config, folder / "model", num_steps=5, log_every=1, seed=1)
+    scalars = read_scalars(folder / "model" / "train")
+    return SimpleNamespace(case=case, golden=case.arrays, scalars=scalars, checkpoint=report.checkpoint)
+
+
+@pytest.fixture(scope="module")
+def repeats(run) -> list[dict[str, np.ndarray]]:
+    return train_repeatedly(run.case, range(1, 1 + REPEATS))
+
+
+def test_scalars_stand_at_tfods_steps(run):
+    """Row s of the golden is what TFOD logs under step s + 1."""
+    assert {*DATA_LOSSES, REGULARIZATION, "learning_rate"} <= set(run.scalars)
+    for tag in [*DATA_LOSSES, REGULARIZATION, "learning_rate"]:
+        assert list(run.scalars[tag]) == [1, 2, 3, 4, 5], tag
+
+
+@pytest.mark.parity(
+    what="losses of five training steps through the trainer",
+    against="ssd_resnet50_320.npz",
+    tolerance="see the test's docstring",
+)
+def test_losses_of_the_full_network(run, repeats):
+    ours = {tag: np.array(list(run.scalars[tag].values())) for tag in [*DATA_LOSSES, REGULARIZATION]}
+    assert_losses(ours, run.case.training_losses(), repeats)
+
+
+@pytest.mark.parity(what="learning rates logged", against="ssd_resnet50_320.npz", tolerance="1e-6 relative")
+def test_the_learning_rate_logged_at_a_step_is_that_of_the_next(run):
+    """The golden's row s holds the rate that step s used, so schedule(s); what is logged under s is schedule(s)."""
+    used = run.case.training_losses()["learning_rate"]
+    logged = run.scalars["learning_rate"]
+    np.testing.assert_allclose([logged[step] for step in range(1, 5)], used[1:], rtol=1e-6)
+
+
+@pytest.mark.parity(
+    what="norms of 68 weights, and of their changes, after five steps", against="ssd_resnet50_320.npz", tolerance="5 %"
+)
+def test_norms_of_the_weights_after_five_steps(run, repeats):
+    """The weights themselves, and what training changed in them, which is far smaller and tells optimizers apart."""
+    reader = checkpoints.CheckpointReader(run.checkpoint)
+    values = {key: reader.value(reader.tensor_name(key)) for key in run.golden["probe_keys"].tolist()}
+    ours = probe(run.case, values)
+    for name, relative in (("probe_norm", 1e-3), ("probe_delta_norm", 5e-2)):
+        golden = run.golden[name]
+        limits = allowed(golden, relative, [repeat[name] for repeat in repeats])
+        far = np.abs(ours[name] - golden) / np.maximum(limits, 1e-7)
+        assert far.max() <= 1, f"{name} of {run.golden['probe_keys'][far.argmax()]}: {far.max()} of what is allowed"
+    # Most changes agree far better than the worst may.
+    assert np.median(np.abs(ours["probe_delta_norm"] - golden) / np.maximum(golden, 1e-7)) < 2e-2
+
+
+def _variants():
+    for name in TRAINED:
+        yield pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name", _variants())
+def test_losses_of_a_variant(name):
+    case = variant_case(name)
+    own, *runs = train_repeatedly(case, range(1 + REPEATS))
+    assert_losses(own, case.training_losses(), runs)
