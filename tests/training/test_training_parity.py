@@ -29,7 +29,6 @@ from odtk.tools.train import train
 from odtk.training.optimizer import build_optimizer
 from odtk.training.task import DetectionTask
 
-# The full network has momentum; this one has RMSprop with moving averages.
 TRAINED = [name for name in VARIANTS if variant_case(name).training_losses()]
 REGULARIZATION = "Loss/regularization_loss"
 DATA_LOSSES = ["Loss/classification_loss", "Loss/localization_loss", "Loss/total_loss"]
