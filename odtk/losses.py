@@ -2,6 +2,9 @@
 
 Every function takes predictions and targets [batch, anchors, codes] and weights [batch, anchors]. Localisation losses
 give [batch, anchors], classification losses [batch, anchors, classes] or [batch, anchors].
+
+The operations stand in TFOD's order: what is the same on paper rounds otherwise, and a training run repeats TFOD's only
+as long as the roundings agree (see tests/training/test_training_parity.py).
 """
 
 import tensorflow as tf
@@ -11,7 +14,9 @@ def smooth_l1(predictions, targets, weights, delta: float = 1.0):
     """Huber loss summed over the codes (TFOD's `weighted_smooth_l1`)."""
     error = tf.abs(predictions - targets)
     quadratic = tf.minimum(error, delta)
-    return weights * tf.reduce_sum(0.5 * quadratic**2 + delta * (error - quadratic), axis=-1)
+    linear = error - quadratic
+    loss = 0.5 * (quadratic * quadratic) + delta * linear
+    return tf.reduce_sum(loss * weights[..., None], axis=-1)
 
 
 def l2(predictions, targets, weights):
@@ -58,16 +63,13 @@ def sigmoid_cross_entropy(logits, targets, weights):
 
 def sigmoid_focal(logits, targets, weights, gamma: float = 2.0, alpha: float | None = 0.25):
     """Focal loss (Lin et al., "Focal Loss for Dense Object Detection", 2017), per class; targets 0 or 1."""
-    # How far the logit points the wrong way. As the targets are 0 or 1, cross entropy and error depend on nothing else;
-    # going over every anchor and class fewer times is what makes the loss cheap beside the network.
-    wrong = (1 - 2 * targets) * logits
-    loss = tf.nn.softplus(wrong)
-    if gamma:
-        loss *= tf.pow(tf.sigmoid(wrong), gamma)
-    weights = weights[..., None]
+    cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
+    probabilities = tf.sigmoid(logits)
+    p_t = targets * probabilities + (1 - targets) * (1 - probabilities)
+    loss = tf.pow(1 - p_t, gamma) if gamma else tf.ones_like(p_t)
     if alpha is not None:
-        weights *= tf.where(targets > 0.5, alpha, 1 - alpha)
-    return weights * loss
+        loss *= targets * alpha + (1 - targets) * (1 - alpha)
+    return loss * cross_entropy * weights[..., None]
 
 
 def softmax_cross_entropy(logits, targets, weights, logit_scale: float = 1.0):

@@ -136,11 +136,11 @@ class SsdDetector(Detector):
         if params.normalize_by_num_matches:
             normalizer = tf.maximum(tf.reduce_sum(assigned.box_weights), 1.0)
         code_size = float(self.coder.code_size) if params.normalize_by_code_size else 1.0
+        box_scale = params.localization_weight / (normalizer * code_size)
+        class_scale = params.classification_weight / normalizer
         return {
-            "Loss/localization_loss": params.localization_weight
-            * tf.reduce_sum(localization)
-            / (normalizer * code_size),
-            "Loss/classification_loss": params.classification_weight * tf.reduce_sum(classification) / normalizer,
+            "Loss/localization_loss": box_scale * tf.reduce_sum(localization),
+            "Loss/classification_loss": class_scale * tf.reduce_sum(classification),
         }
 
     def assign_targets(self, anchors, groundtruth: dict) -> targets.Targets:

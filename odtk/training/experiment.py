@@ -9,6 +9,7 @@ import tensorflow as tf
 from official.core import config_definitions
 
 from odtk.checkpoints import CheckpointReader, restore
+from odtk.detectors.detector import Detector
 from odtk.errors import CheckpointError
 from odtk.training.optimizer import build_optimizer
 from odtk.training.task import DetectionTask
@@ -28,6 +29,15 @@ class StepCheckpoints(tf.train.CheckpointManager):
         return super().save(checkpoint_number, check_interval=False, options=options)
 
 
+def create_variables(model: Detector, optimizer) -> None:
+    """Makes the variables of both; left to the first training step, they would have TensorFlow trace it twice."""
+    model.checkpoint_variables()
+    # official's moving average wraps the optimizer that has the momenta.
+    for each in (getattr(optimizer, "_optimizer", optimizer), optimizer):
+        # Keras has no public way to this, short of an update.
+        each._create_all_weights(model.trainable_variables)
+
+
 @dataclass
 class Experiment:
     """A run that is ready to go: `controller.train(steps)` does the rest."""
@@ -44,13 +54,15 @@ def build_experiment(
     """Model, data, optimizer and loop; a checkpoint in `model_dir` is resumed, a fine-tuning one otherwise loaded."""
     model_dir = Path(model_dir)
     model = task.build_model()
+    optimizer = build_optimizer(task.config.train_config.optimizer)
+    create_variables(model, optimizer)
     trainer = DetectionTrainer(
         config_definitions.ExperimentConfig(
             task=task.task_config, trainer=config_definitions.TrainerConfig(train_tf_while_loop=True)
         ),
         task,
         model,
-        build_optimizer(task.config.train_config.optimizer),
+        optimizer,
         train_dataset=orbit.utils.make_distributed_dataset(tf.distribute.get_strategy(), task.build_inputs(model)),
     )
     manager = StepCheckpoints(

@@ -11,6 +11,7 @@ from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
 from odtk.errors import CheckpointError, ConfigError
 from odtk.inputs.build import build_train_dataset
+from odtk.inputs.tolerance import Tolerance
 from odtk.pipeline.support import refuse_unsupported
 from odtk.protos import pipeline_pb2
 
@@ -55,12 +56,16 @@ class DetectionTask(base_task.Task):
         seed: int | None = None,
         on_restore: Callable[[RestoreReport], None] = lambda report: None,
         reuse_heads: bool = False,
+        tolerance: Tolerance | None = None,
     ):
-        """`on_restore` hears what a fine-tuning checkpoint gave, ahead of step 1; `reuse_heads`: see fine_tune."""
+        """`on_restore` hears what a fine-tuning checkpoint gave, ahead of step 1; `reuse_heads`: see fine_tune.
+
+        `tolerance` gets the records that cannot be used; without one they end the training.
+        """
         super().__init__(config_definitions.TaskConfig())
         refuse_unsupported(config.train_config, "train_config")
         refuse_unsupported(config.train_input_reader, "train_input_reader")
-        self.reuse_heads = reuse_heads
+        self.reuse_heads, self.tolerance = reuse_heads, tolerance
         self.config, self.seed, self.on_restore = config, seed, on_restore
         self.clip_norm = config.train_config.gradient_clipping_by_norm
 
@@ -78,7 +83,9 @@ class DetectionTask(base_task.Task):
     def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
         """Batches of (features, groundtruth)."""
         model = params
-        return build_train_dataset(self.config, model.resize, model.num_classes, seed=self.seed)
+        return build_train_dataset(
+            self.config, model.resize, model.num_classes, seed=self.seed, tolerance=self.tolerance
+        )
 
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
         """One LastValue per loss, by TFOD's tag."""

@@ -10,6 +10,8 @@ import tensorflow as tf
 from synthetic_weights import synthetic_groundtruth, synthetic_image, synthetic_value
 
 from odtk import pipeline
+from odtk.detectors.resizer import build_resizer
+from odtk.detectors.ssd import CHANNEL_MEANS
 
 GOLDEN = Path(__file__).parent
 VARIANTS = sorted(path.stem for path in (GOLDEN / "variants").glob("*.config"))
@@ -58,6 +60,17 @@ class GoldenCase:
         pictures = (synthetic_image(seed, *self.image_size) for seed in self.image_seeds)
         resized = [resize(tf.constant(picture, tf.float32)) for picture in pictures]
         return tf.stack([image for image, _ in resized]), tf.stack([shape for _, shape in resized])
+
+    def preprocessed(self) -> tf.Tensor:
+        """What TFOD's network was fed, float32 [2, height, width, 3]: the means subtracted, *then* resized and padded.
+
+        odtk subtracts last, as its batches hold pictures. That rounds otherwise, which the answers of a network do not
+        notice, but a run of training does: its gradients depend on which activations lie on which side of a relu6's
+        bounds.
+        """
+        resize = build_resizer(self.config.model.ssd.image_resizer)
+        pictures = (synthetic_image(seed, *self.image_size) for seed in self.image_seeds)
+        return tf.stack([resize(tf.constant(picture, tf.float32) - CHANNEL_MEANS)[0] for picture in pictures])
 
     def groundtruth(self) -> dict[str, tf.Tensor]:
         """As TFOD was fed it: relative to the frame, padding included (it was not rescaled with the image)."""

@@ -19,6 +19,7 @@ from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
 from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.tools.train import describe_restore, train
+from odtk.training.task import DetectionTask
 
 TFOD_TAGS = {
     "Loss/classification_loss",
@@ -68,6 +69,19 @@ def test_runs_to_the_step_that_was_asked_for_and_resumes_by_itself(run):
     assert (second.first_step, second.last_step) == (4, 6)
     assert any(line.startswith("Resuming from") and line.endswith("step 4.") for line in said)
     assert sorted(path.name for path in model_dir.glob("*.index")) == ["ckpt-2.index", "ckpt-4.index", "ckpt-6.index"]
+
+
+@pytest.mark.parametrize("moving_average", ["true", "false"])
+def test_the_step_is_traced_once(config, tmp_path, monkeypatch, moving_average):
+    """Tracing takes longer than many steps; a variable made in the first one would have it done twice."""
+    traced, step = [], DetectionTask.train_step
+    monkeypatch.setattr(
+        DetectionTask, "train_step", lambda *args, **options: traced.append(1) or step(*args, **options)
+    )
+    averaged = tmp_path / "pipeline.config"
+    configure(config, averaged, sets=[("train_config.optimizer.use_moving_average", moving_average)])
+    train(averaged, tmp_path / "model", num_steps=2)
+    assert len(traced) == 1
 
 
 def test_a_machine_without_gpu_is_told_so(run):

@@ -1,15 +1,15 @@
 """TFOD's training runs, repeated: the full network through `odtk train`, the variants through the training task.
 
 What can be asked of a repeated run. The losses are smooth in the weights, their gradients are not: every relu6 is a
-switch, and an activation within rounding of 0 or 6 passes its gradient on or does not. In the golden's network,
-weights changed by 1e-7 (about one unit in the last place) change the first step's losses by 3e-6, but its backbone
-gradients by 2e-2, and with them the localization loss of the next step by 1e-2. oneDNN on or off, one thread or two,
-do the same. Beyond the step that no gradient has touched, TFOD's numbers are therefore one draw of many. They are
+switch, and an activation within rounding of 0 or 6 passes its gradient on or does not. As long as the forward pass
+rounds as TFOD's did, the gradients are TFOD's too: the goldens' first two steps agree to 1e-5, which covers the
+gradients and the update of every variable. (The reference machine had oneDNN's kernels; a CPU without AVX-512 rounds
+otherwise, and may differ in the second step.) The update itself rounds, by about one unit in the last place; weights
+changed by so little, 1e-7, change the full network's gradients by 2e-2 and the localization loss of the next step by
+1e-2. From the third step on TFOD's numbers are therefore one draw of many, as TFOD's own repetitions are. They are
 compared at the reference's tolerance, or within the spread of our own runs from weights changed by 1e-7 where that is
-the larger: a systematic error has to stand out from that. (At 99 % it is 1 to 2 % of the classification loss in steps 2
-and 3, and 10 to 20 % of the localization loss, which is a fortieth of the total.) The first step, regularisation and
-the rates do not spread, and are asserted at the reference's tolerance alone. With a smooth activation in the place of
-relu6, the same 1e-7 moves the gradients by 8e-5.
+the larger: a systematic error has to stand out from that. With a smooth activation in the place of relu6, the same
+1e-7 moves the gradients by 8e-5.
 """
 
 import io
@@ -37,8 +37,8 @@ LAST_PLACE = 1e-7
 REPEATS, DEVIATIONS = 4, 5.8
 # The small networks' runs cost little; with twelve, 99 % lie within 3.1 deviations.
 VARIANT_REPEATS, VARIANT_DEVIATIONS = 12, 3.1
-# Goldens of one and the same training run: what they vary comes after the network, or is what the base has anyway.
-PLAIN = ["base", "class_agnostic_nms", "score_threshold", "soft_nms", "static_shapes_nms"]
+# Goldens of the base's training run: what they vary comes after the network.
+AS_BASE = ["class_agnostic_nms", "score_threshold", "soft_nms", "static_shapes_nms"]
 
 
 def tolerance(step: int) -> float:
@@ -54,7 +54,8 @@ def train_repeatedly(case: GoldenCase, seeds) -> list[dict[str, np.ndarray]]:
     optimizer = build_optimizer(case.config.train_config.optimizer)
     if hasattr(optimizer, "shadow_copy"):
         optimizer.shadow_copy(detector)
-    features, groundtruth = {"image": case.images(detector.resize)[0]}, case.groundtruth()
+    detector.preprocess = tf.identity
+    features, groundtruth = {"image": case.preprocessed()}, case.groundtruth()
     step = tf.function(lambda: task.train_step((features, groundtruth), detector, optimizer))
     runs = []
     for seed in seeds:
@@ -86,17 +87,13 @@ def allowed(golden: np.ndarray, relative, runs: list[np.ndarray], deviations: fl
     return np.maximum(relative * np.abs(golden), deviations * np.std(runs, axis=0, ddof=1))
 
 
-def assert_losses(ours: dict, golden: dict, runs: list[dict], deviations: float = DEVIATIONS, apart=()) -> None:
-    """`ours` are the golden's, at the reference's tolerance or, from the second step on, within the `runs`' spread.
-
-    `apart`: (tag, step) pairs that are left to another test.
-    """
+def assert_losses(ours: dict, golden: dict, runs: list[dict], deviations: float = DEVIATIONS) -> None:
+    """`ours` are the golden's, at the reference's tolerance or, from the second step on, within the `runs`' spread."""
     np.testing.assert_allclose(ours[REGULARIZATION], golden[REGULARIZATION], rtol=1e-4)
     relative = np.array([tolerance(step) for step in range(len(golden[REGULARIZATION]))])
     for tag in DATA_LOSSES:
         assert ours[tag][0] == pytest.approx(golden[tag][0], rel=relative[0]), tag
         far = np.abs(ours[tag] - golden[tag]) / allowed(golden[tag], relative, [run[tag] for run in runs], deviations)
-        far[[step for of, step in apart if of == tag]] = 0
         assert far.max() <= 1, f"{tag}: {ours[tag]}, TFOD's {golden[tag]}; off by {far} of what is allowed"
 
 
@@ -159,19 +156,40 @@ def test_scalars_stand_at_tfods_steps(run):
         assert list(run.scalars[tag]) == [1, 2, 3, 4, 5], tag
 
 
+def assert_first_steps(ours: dict, golden: dict) -> None:
+    """What one run can be held to: two runs of ours differ by more than 1e-3 from the third step on."""
+    np.testing.assert_allclose(ours[REGULARIZATION], golden[REGULARIZATION], rtol=1e-4)
+    np.testing.assert_allclose(ours["Loss/total_loss"], golden["Loss/total_loss"], rtol=5e-2)
+    for tag in DATA_LOSSES:
+        np.testing.assert_allclose(ours[tag][:2], golden[tag][:2], rtol=1e-3, err_msg=tag)
+
+
 @pytest.mark.parity(
     what="losses of training steps through the trainer",
     against="ssd_resnet50_320.npz",
     tolerance="two steps 1e-3 relative, penalty of all five 1e-4, total of the others 5 %",
 )
 def test_losses_of_the_first_steps(run):
-    """Where one run can be held to the golden: two runs of ours differ by more than 1e-3 from the third step on."""
-    golden = run.case.training_losses()
     ours = {tag: np.array(list(run.scalars[tag].values())) for tag in [*DATA_LOSSES, REGULARIZATION]}
-    np.testing.assert_allclose(ours[REGULARIZATION], golden[REGULARIZATION], rtol=1e-4)
-    np.testing.assert_allclose(ours["Loss/total_loss"], golden["Loss/total_loss"], rtol=5e-2)
-    for tag in DATA_LOSSES:
-        np.testing.assert_allclose(ours[tag][:2], golden[tag][:2], rtol=1e-3, err_msg=tag)
+    assert_first_steps(ours, run.case.training_losses())
+
+
+@pytest.mark.parity(
+    what="losses of training steps",
+    against="variants/*.npz",
+    tolerance="two steps 1e-3 relative, penalty of all three 1e-4, total of the third 5 %",
+)
+@pytest.mark.parametrize("name", [name for name in TRAINED if name not in AS_BASE])
+def test_first_steps_of_a_variant(name):
+    case = variant_case(name)
+    assert_first_steps(train_repeatedly(case, [0])[0], case.training_losses())
+
+
+def test_goldens_that_train_as_the_base():
+    base = variant_case("base").training_losses()
+    for name in AS_BASE:
+        for tag, values in variant_case(name).training_losses().items():
+            np.testing.assert_array_equal(values, base[tag], err_msg=name)
 
 
 @pytest.mark.slow
@@ -219,7 +237,7 @@ def test_norms_of_the_weights_after_five_steps(run, repeats):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", [name for name in TRAINED if name not in AS_BASE])
 def test_losses_of_a_variant(name):
     """The golden is one of our own draws: within their spread around their median, where that is the larger tolerance.
 
@@ -228,15 +246,4 @@ def test_losses_of_a_variant(name):
     case = variant_case(name)
     runs = train_repeatedly(case, range(VARIANT_REPEATS))
     medians = {tag: np.median([run[tag] for run in runs], axis=0) for tag in runs[0]}
-    apart = [("Loss/localization_loss", 2)] if name in PLAIN else []
-    assert_losses(medians, case.training_losses(), runs, VARIANT_DEVIATIONS, apart)
-
-
-@pytest.mark.slow
-@pytest.mark.xfail(reason="not explained: TFOD's 0.7706 lies below all of 60 runs of ours, 0.80 to 0.89, mean 0.84")
-def test_localization_loss_of_the_plain_variants_third_step():
-    """All else of this golden agrees; in 60 draws none was as low, so chance alone would have to be unusual."""
-    case, tag = variant_case("base"), "Loss/localization_loss"
-    runs = [run[tag][2] for run in train_repeatedly(case, range(VARIANT_REPEATS))]
-    golden = case.training_losses()[tag][2]
-    assert abs(np.median(runs) - golden) <= allowed(golden, tolerance(2), runs, VARIANT_DEVIATIONS)
+    assert_losses(medians, case.training_losses(), runs, VARIANT_DEVIATIONS)
