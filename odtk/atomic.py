@@ -14,7 +14,7 @@ from odtk.errors import OutputError
 def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
     """Yields a temporary path beside `path`; on success it is renamed to `path`, on any error it is removed.
 
-    A link is followed: what it points to is replaced.
+    A link is followed: what it points to is replaced. A file that is replaced hands on its permissions.
     """
     path = Path(path).resolve()
     if path.is_dir():
@@ -23,6 +23,8 @@ def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary
+        if path.exists():
+            temporary.chmod(path.stat().st_mode & 0o777)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -52,10 +52,6 @@ class Detections:
         order = order[self.scores[order] >= np.float32(min_score)][:max_boxes]
         return Detections(self.boxes[order], self.classes[order], self.scores[order])
 
-    def boxes_in_pixels(self, width: int, height: int) -> np.ndarray:
-        """The boxes [N, 4] yxyx in pixels of an image of that size."""
-        return self.boxes * np.float32([height, width, height, width])
-
 
 @dataclass(frozen=True)
 class DetectedImage:

@@ -1,4 +1,4 @@
-"""Detections drawn on pictures, and pictures on a contact sheet."""
+"""Detections and groundtruth drawn on pictures, and pictures on a contact sheet."""
 
 import colorsys
 from collections.abc import Callable, Sequence
@@ -13,8 +13,11 @@ from odtk.detections import Detections
 Corners = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 
 _SMALLEST_TEXT = 10  # pixels; below this the shipped font cannot be read
+_SMALLEST_CAPTION, _LONGEST_CAPTION = 12, 800  # pixels, letters
 _TEXT_OF_IMAGE = 1 / 28  # text height over the image's mean side
 _LINE_OF_TEXT = 1 / 7
+_LONGEST_TEXT = 200  # letters
+_MOST_LABELS = 60  # of groundtruth on one picture; more would hide it
 
 
 def draw_detections(image: Image.Image, detections: Detections, name_of: Callable[[int], str]) -> Image.Image:
@@ -24,21 +27,59 @@ def draw_detections(image: Image.Image, detections: Detections, name_of: Callabl
     where the image is too narrow, and keep out of each other's way as far as there is room.
     """
     picture = image.convert("RGB")  # always a copy
-    draw = ImageDraw.Draw(picture)
-    text_size = max(_SMALLEST_TEXT, round(sum(picture.size) / 2 * _TEXT_OF_IMAGE))
-    line = max(1, round(text_size * _LINE_OF_TEXT))
+    draw, text_size = ImageDraw.Draw(picture), _text_size(picture)
     corners = [_yxyx_to_corners(box, picture.size) for box in detections.boxes]
     # The surest box and label last, so that they lie on top.
     for box, category in reversed(list(zip(corners, detections.classes, strict=True))):
-        draw.rectangle(box, outline=class_color(int(category)), width=line)
-    labels, places = [], []
-    for box, category, score in zip(corners, detections.classes, detections.scores, strict=True):
-        text, font = _fitted_label(name_of(int(category)), float(score), text_size, picture.width)
-        places.append(_label_place(box, _label_size(text, font), picture.size, places))
-        labels.append((places[-1], text, font, class_color(int(category))))
-    for label in reversed(labels):
-        _draw_label(draw, *label)
+        draw.rectangle(box, outline=class_color(int(category)), width=_line_width(text_size))
+    texts = []
+    for category, score in zip(detections.classes, detections.scores, strict=True):
+        name = name_of(int(category))
+        texts.append((f"{name} {float(score):.0%}", name))
+    _draw_labels(picture, corners, texts, [class_color(int(category)) for category in detections.classes])
     return picture
+
+
+def draw_groundtruth(
+    image: Image.Image,
+    boxes: Sequence[Sequence[float]],
+    class_ids: Sequence[int],
+    names: Sequence[str],
+    marks: Sequence[str] | None = None,
+) -> Image.Image:
+    """A copy of `image` as RGB with annotated boxes ([n, 4] yxyx, normalised) drawn in their classes' colours.
+
+    `names`: what to call each box; `marks`: for each a word that sets it apart ("difficult", "crowd"), which is added
+    to its label and makes its outline dashed, or "". Small boxes lie on top of large ones. Labels are as those of
+    `draw_detections`; beyond sixty boxes only the largest have one.
+    """
+    picture = image.convert("RGB")
+    draw, text_size = ImageDraw.Draw(picture), _text_size(picture)
+    corners = [_yxyx_to_corners(np.asarray(box), picture.size) for box in boxes]
+    entries = list(zip(corners, class_ids, names, marks or [""] * len(corners), strict=True))
+    entries.sort(key=lambda entry: _area(entry[0]), reverse=True)
+    for box, class_id, _, mark in entries:
+        outline = _dashed_rectangle if mark else ImageDraw.ImageDraw.rectangle
+        outline(draw, box, outline=class_color(int(class_id)), width=_line_width(text_size))
+    # The label of the smallest box comes first, for the place beside its box: it is the hardest to assign.
+    labelled = entries[_MOST_LABELS - 1 :: -1]
+    texts = [(f"{name} ({mark})" if mark else name, name) for _, _, name, mark in labelled]
+    _draw_labels(picture, [entry[0] for entry in labelled], texts, [class_color(int(entry[1])) for entry in labelled])
+    return picture
+
+
+def add_caption(image: Image.Image, text: str) -> Image.Image:
+    """A copy of `image` as RGB above a strip with `text`, black on white, in as many lines as it takes."""
+    size = max(_SMALLEST_CAPTION, _text_size(image))
+    font, margin = _font(size), _padding(_font(size))
+    lines = _wrapped(_one_line(text, _LONGEST_CAPTION), font, max(1, image.width - 2 * margin))
+    line_height = sum(font.getmetrics())
+    sheet = Image.new("RGB", (image.width, image.height + len(lines) * line_height + 2 * margin), "white")
+    sheet.paste(image, (0, 0))
+    draw = ImageDraw.Draw(sheet)
+    for number, line in enumerate(lines):
+        draw.text((margin, image.height + margin + number * line_height), line, font=font, fill="black")
+    return sheet
 
 
 def class_color(class_id: int) -> tuple[int, int, int]:
@@ -88,9 +129,67 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.load_default(size)
 
 
-def _fitted_label(name: str, score: float, size: int, width: int) -> tuple[str, ImageFont.FreeTypeFont]:
-    # First the whole label, smaller if need be, then without the score, then only the name's beginning.
-    whole = f"{name} {score:.0%}"
+def _text_size(picture: Image.Image) -> int:
+    return max(_SMALLEST_TEXT, round(sum(picture.size) / 2 * _TEXT_OF_IMAGE))
+
+
+def _line_width(text_size: int) -> int:
+    return max(1, round(text_size * _LINE_OF_TEXT))
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """`text` in lines of at most `width` pixels, broken at spaces, and in a word where that alone is wider."""
+    lines = [""]
+    for word in text.split():
+        joined = f"{lines[-1]} {word}".strip()
+        if font.getlength(joined) <= width:
+            lines[-1] = joined
+            continue
+        lines += [""] * bool(lines[-1])
+        for letter in word:
+            if lines[-1] and font.getlength(lines[-1] + letter) > width:
+                lines.append("")
+            lines[-1] += letter
+    return lines
+
+
+def _area(box: Corners) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _dashed_rectangle(draw: ImageDraw.ImageDraw, box: Corners, outline: tuple[int, int, int], width: int) -> None:
+    left, top, right, bottom = box
+    dash = max(3, 3 * width)
+    for start in range(left, right + 1, 2 * dash):
+        end = min(start + dash - 1, right)
+        draw.rectangle((start, top, end, min(top + width - 1, bottom)), fill=outline)
+        draw.rectangle((start, max(bottom - width + 1, top), end, bottom), fill=outline)
+    for start in range(top, bottom + 1, 2 * dash):
+        end = min(start + dash - 1, bottom)
+        draw.rectangle((left, start, min(left + width - 1, right), end), fill=outline)
+        draw.rectangle((max(right - width + 1, left), start, right, end), fill=outline)
+
+
+def _draw_labels(
+    picture: Image.Image, corners: Sequence[Corners], texts: Sequence[tuple[str, str]], colors: Sequence[tuple]
+) -> None:
+    """Labels for boxes, the first of which gets the best place and lies on top; `texts`: (whole, without extras)."""
+    draw, labels, places = ImageDraw.Draw(picture), [], []
+    for box, (whole, name), color in zip(corners, texts, colors, strict=True):
+        text, font = _fitted_label(_one_line(whole), _one_line(name), _text_size(picture), picture.width)
+        places.append(_label_place(box, _label_size(text, font), picture.size, places))
+        labels.append((places[-1], text, font, color))
+    for label in reversed(labels):
+        _draw_label(draw, *label)
+
+
+def _one_line(text: str, longest: int = _LONGEST_TEXT) -> str:
+    # Pillow does not measure several lines, and no picture has room for names of hundreds of letters.
+    return " ".join(text.split())[:longest]
+
+
+def _fitted_label(whole: str, name: str, size: int, width: int) -> tuple[str, ImageFont.FreeTypeFont]:
+    # First the whole label, smaller if need be, then without what follows the name, then only the name's beginning.
     shorter = (name[:length] + "…" for length in range(len(name) - 1, 0, -1))
     sizes = range(size, _SMALLEST_TEXT - 1, -1)
     tries = chain(((whole, each) for each in sizes), ((text, _SMALLEST_TEXT) for text in chain([name], shorter)))

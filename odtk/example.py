@@ -1,4 +1,4 @@
-"""Annotated image to Example and back: the features that TFOD's create_pet_tf_record writes, without TensorFlow."""
+"""Annotated image to Example and back: the features of TFOD's create_pet_tf_record, and COCO's; without TensorFlow."""
 
 import hashlib
 import io
@@ -33,18 +33,25 @@ _OBJECT_KINDS = {
     "image/object/truncated": "int64_list",
     "image/object/view": "bytes_list",
 }
+# Written only where the data says something by them; records of the Pet layout have neither.
+_COCO_KINDS = {
+    "image/object/is_crowd": "int64_list",
+    "image/object/area": "float_list",
+}
 _MASK_KINDS = ("bytes_list", "float_list")
 
 
 def encode(image: AnnotatedImage, mask_type: str | None = None) -> bytes:
     """The serialised Example of `image`; the same image always gives the same bytes.
 
+    Crowds are written where there is one among the objects, areas where every object has one.
     `mask_type` "png" writes each object's mask as a PNG of 0 and 1, "numerical" all masks as one flat list of floats
     (TFOD's two forms); None writes no masks.
     """
     message = Example()
-    for name, values in (_image_features(image) | _object_features(image.objects)).items():
-        _set(message, name, (_IMAGE_KINDS | _OBJECT_KINDS)[name], values)
+    features = _image_features(image) | _object_features(image.objects) | _coco_features(image.objects)
+    for name, values in features.items():
+        _set(message, name, (_IMAGE_KINDS | _OBJECT_KINDS | _COCO_KINDS)[name], values)
     masks = [entry.mask for entry in image.objects]
     if mask_type == "png":
         _set(message, _MASK, "bytes_list", [_png(mask) for mask in masks])
@@ -66,7 +73,7 @@ def decode(data: bytes) -> AnnotatedImage:
         if len(features[name]) != 1:
             raise DataError(f"The example has {len(features[name])} values of {name}, where one is expected.")
     filename = _text(features["image/filename"][0])
-    counts = {name: len(features[name]) for name in _OBJECT_KINDS}
+    counts = {name: len(features[name]) for name in (_OBJECT_KINDS | _COCO_KINDS) if name in features}
     if len(set(counts.values())) > 1:
         raise DataError(f"The example of {filename} disagrees on how many objects it has: {counts}.")
     height, width = features["image/height"][0], features["image/width"][0]
@@ -115,6 +122,15 @@ def _object_features(objects: Sequence[AnnotatedObject]) -> dict[str, list]:
     }
 
 
+def _coco_features(objects: Sequence[AnnotatedObject]) -> dict[str, list]:
+    features = {}
+    if any(entry.is_crowd for entry in objects):
+        features["image/object/is_crowd"] = [int(entry.is_crowd) for entry in objects]
+    if objects and all(entry.area is not None for entry in objects):
+        features["image/object/area"] = [entry.area for entry in objects]
+    return features
+
+
 def _set(message: Example, name: str, kind: str, values: Sequence) -> None:
     feature = getattr(message.features.feature[name], kind)
     # An empty list is written too: its kind is how a reader tells it from a missing feature.
@@ -133,8 +149,9 @@ def _read(data: bytes) -> tuple[dict[str, str | None], dict[str, list]]:
 
 
 def _check_kinds(kinds: dict[str, str | None]) -> None:
-    expected = _IMAGE_KINDS | _OBJECT_KINDS
-    missing, unknown = sorted(expected.keys() - kinds.keys()), sorted(kinds.keys() - expected.keys() - {_MASK})
+    needed = _IMAGE_KINDS | _OBJECT_KINDS
+    expected = needed | _COCO_KINDS
+    missing, unknown = sorted(needed.keys() - kinds.keys()), sorted(kinds.keys() - expected.keys() - {_MASK})
     if missing or unknown:
         raise DataError(f"The example's features are not those of TFOD's Pet records: {missing=}, {unknown=}.")
     for name, kind in kinds.items():
@@ -153,10 +170,14 @@ def _text(value: bytes) -> str:
 def _objects(features: dict[str, list], masks: list) -> tuple[AnnotatedObject, ...]:
     boxes = zip(*(features[f"image/object/bbox/{side}"] for side in ("ymin", "xmin", "ymax", "xmax")), strict=True)
     columns = ("class/label", "class/text", "difficult", "truncated", "view")
-    rows = zip(boxes, *(features[f"image/object/{column}"] for column in columns), masks, strict=True)
+    crowds = map(bool, features.get("image/object/is_crowd", [0] * len(masks)))
+    areas = features.get("image/object/area", [None] * len(masks))
+    values = (features[f"image/object/{column}"] for column in columns)
     return tuple(
-        AnnotatedObject(box, class_id, _text(name), bool(difficult), truncated, _text(pose), mask)
-        for box, class_id, name, difficult, truncated, pose, mask in rows
+        AnnotatedObject(box, class_id, _text(name), bool(difficult), truncated, _text(pose), mask, is_crowd, area)
+        for box, class_id, name, difficult, truncated, pose, mask, is_crowd, area in zip(
+            boxes, *values, masks, crowds, areas, strict=True
+        )
     )
 
 

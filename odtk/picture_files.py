@@ -1,7 +1,10 @@
 """Pictures on disk: found in folders, read as upright RGB, written under their own names."""
 
+import contextlib
+import json
 import os
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,13 @@ FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".gif"
 
 # What is read, whatever the suffix says; MPO, the JPEG of many phones, opens as a JPEG.
 _READ_FORMATS = tuple(dict.fromkeys(FORMATS.values()))
-_QUALITY = {"JPEG": {"quality": 92}, "WEBP": {"quality": 92}}
+
+# In an output folder: which files are in it, so that it can be told from a folder with somebody's own.
+_LIST_FILE = ".odtk-pictures.json"
+
+_LONGEST_NAME = 150  # bytes of UTF-8; file systems take 255, of which numbers and temporary names need some
+# Thin coloured lines on a JPEG need their colour at every pixel.
+_QUALITY = {"JPEG": {"quality": 92, "subsampling": 0}, "WEBP": {"quality": 92}}
 
 
 def find_pictures(places: Sequence[str | os.PathLike], not_in: str | os.PathLike | None = None) -> dict[Path, str]:
@@ -66,12 +75,61 @@ def write_picture(image: Image.Image, path: str | os.PathLike) -> None:
         image.save(temporary, format=kind, **_QUALITY.get(kind, {}))
 
 
-def refuse_overwriting(sources: Sequence[Path], outputs: Sequence[Path]) -> None:
-    """Raises OutputError where one of `outputs` would replace one of `sources`."""
-    originals = {path.resolve() for path in sources}
-    for path in outputs:
-        if path.resolve() in originals:
-            raise OutputError(f"{path} is one of the images to read and would be overwritten. Name another folder.")
+@contextlib.contextmanager
+def picture_folder(folder: str | os.PathLike, sources: Iterable[Path] = (), overwrite: bool = False) -> Iterator[Path]:
+    """Yields a temporary folder to write to, which becomes `folder` when the block ends, and is removed on any error.
+
+    Raises OutputError where `folder` holds something already, unless `overwrite` is true and all of it comes from
+    here, so that replacing it loses nothing else; and where one of the `sources` to read lies in it.
+    """
+    folder = Path(folder)
+    _refuse_sources_in(folder, sources)
+    earlier = _earlier_files(folder)
+    if folder.is_dir() and any(folder.iterdir()):
+        _refuse_unlisted(folder, earlier, overwrite)
+    with atomic.atomic_directory(folder, replace=earlier is not None) as temporary:
+        yield temporary
+        atomic.write_text(temporary / _LIST_FILE, json.dumps(sorted(_files_below(temporary))))
+
+
+def flat_name(name: str, taken: set[str], suffix: str = ".jpg") -> str:
+    """A file name that any file system takes, without folders, made from an image's `name`, whatever is in that.
+
+    Adds it, in the form that file systems compare by, to `taken`, which it keeps clear of.
+    """
+    stem = os.path.splitext(name)[0] if os.path.splitext(name)[1].lower() in FORMATS else name
+    # Letters of every script stay; a file system may keep them composed or not.
+    letters = (each if each.isalnum() or each in "-_. " else "_" for each in unicodedata.normalize("NFC", stem))
+    kept = "".join(letters).lstrip(". _").encode()[:_LONGEST_NAME].decode(errors="ignore").rstrip(". ")
+    return _free_name((kept or "image") + suffix, taken)
+
+
+def _refuse_sources_in(folder: Path, sources: Iterable[Path]) -> None:
+    for source in sources:
+        if source.resolve().is_relative_to(folder.resolve()):
+            raise OutputError(f"{source}, one of the images to read, is in {folder}. Name another folder to write to.")
+
+
+def _earlier_files(folder: Path) -> set[str] | None:
+    """The files of an earlier output; None where `folder` is none."""
+    try:
+        return set(json.loads((folder / _LIST_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _refuse_unlisted(folder: Path, earlier: set[str] | None, overwrite: bool) -> None:
+    if earlier is None:
+        raise OutputError(f"{folder} is not empty. Name another folder, or empty it first.")
+    others = sorted(_files_below(folder) - earlier - {_LIST_FILE})
+    if others:
+        raise OutputError(f"{folder} holds {others[0]}, which odtk did not write there. Name another folder.")
+    if not overwrite:
+        raise OutputError(f"{folder} has the pictures of an earlier run. Replace them with --overwrite.")
+
+
+def _files_below(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or path.is_file()}
 
 
 def _pictures_of(place: Path, not_in: str | os.PathLike | None) -> list[Path]:

@@ -121,7 +121,8 @@ class _LiveProgress(Progress):
 def track(title: str, total: int | None, unit: str, completed: int = 0, compiles: bool = False) -> Iterator[Progress]:
     """Shows progress while the block runs; `completed` is where the count starts (a resumed run).
 
-    Where the first update comes after TensorFlow has compiled something, `compiles` leaves it out of the rate.
+    Where the first update comes after TensorFlow has compiled something, or workers have started, `compiles` leaves it
+    out of the rate.
     """
     kind = _LiveProgress if sys.stderr.isatty() else _PlainProgress
     progress = kind(title, total, unit, completed, compiles)

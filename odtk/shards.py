@@ -4,20 +4,22 @@ The framing of one record (tensorflow/core/lib/io/record_writer.h): its length a
 CRC-32C of those 8 bytes, the data, the masked CRC-32C of the data.
 """
 
+import functools
 import glob
 import json
 import os
 import re
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import BinaryIO
 
 import google_crc32c
+import numpy as np
 
-from odtk.atomic import atomic_file, write_text
+from odtk import files
 from odtk.errors import DataError
 
 # Says of a folder that make-tfrecords prepared it, and what is in it.
@@ -28,12 +30,37 @@ _SHARD = re.compile(r"(?P<base>.*)-(?P<index>\d{5})-of-(?P<count>\d{5})")
 _CRC_MASK_DELTA = 0xA282EAD8
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
+HEADER_SIZE = _HEADER.size
+"""Bytes between the offset of a record and its data."""
+_SEARCH_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Record:
+    """A sound record: the byte it begins at in its file, its data, and the byte behind it."""
+
+    offset: int
+    data: bytes
+    end: int
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A place in a TFRecord file that holds no sound record: where it begins, what is wrong, where reading goes on.
+
+    `data` is what stands there, wrong somewhere, where the length could be trusted; good for a name in a message only.
+    """
+
+    offset: int
+    what: str
+    end: int
+    data: bytes | None = None
 
 
 def write_records(path: str | os.PathLike, records: Iterable[bytes]) -> int:
     """Writes `records` as one TFRecord file that appears whole or not at all; returns how many there were."""
     count = 0
-    with atomic_file(path) as temporary, open(temporary, "wb") as file:
+    with files.create(path) as file:
         for data in records:
             length = struct.pack("<Q", len(data))
             file.write(length + _FOOTER.pack(_masked_crc(length)))
@@ -49,13 +76,37 @@ def read_records(path: str | os.PathLike) -> Iterator[bytes]:
     Raises DataError, with the file and the byte offset of the record, where the file cannot be opened, ends within
     a record or a checksum does not match.
     """
+    for found in walk_records(path):
+        if isinstance(found, Damage):
+            advice = "Copy the file again, or make it anew with odtk make-tfrecords."
+            raise DataError(f"{path}: the record at byte {found.offset} {found.what}. {advice}")
+        yield found.data
+
+
+def walk_records(path: str | os.PathLike) -> Iterator[Record | Damage]:
+    """Yields each record of a TFRecord file, or the Damage where one cannot be trusted, and goes on behind it.
+
+    A damaged record whose length is intact costs only itself. Where the length is damaged too, or bytes are missing or
+    too many, reading goes on at the next offset where the checksums of both length and data agree. Raises DataError
+    where the file cannot be opened or read.
+    """
     try:
         with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            while file.tell() < size:
-                yield _read_record(file, path, size)
+            yield from walk(file, os.fstat(file.fileno()).st_size)
     except OSError as error:
         raise DataError(f"{path} cannot be read as a TFRecord file: {error.strerror}. Check the path.") from error
+
+
+def walk(file: BinaryIO, size: int, offset: int = 0) -> Iterator[Record | Damage]:
+    """`walk_records` of an open file of `size` bytes, from a record's `offset` on; only uses `seek` and `read`."""
+    file.seek(offset)
+    while offset < size:
+        found = _read_record(file, offset, size)
+        if isinstance(found, Damage):
+            found = replace(found, end=_resume(file, found, size))
+            file.seek(found.end)
+        yield found
+        offset = found.end
 
 
 def count_records(paths: Iterable[str | os.PathLike]) -> int:
@@ -66,8 +117,9 @@ def count_records(paths: Iterable[str | os.PathLike]) -> int:
             size = os.fstat(file.fileno()).st_size
             while file.tell() + _HEADER.size <= size:
                 length, _ = _HEADER.unpack(file.read(_HEADER.size))
-                file.seek(length + _FOOTER.size, os.SEEK_CUR)
                 count += 1
+                # A damaged length can be beyond what a file may be asked for.
+                file.seek(min(file.tell() + length + _FOOTER.size, size))
     return count
 
 
@@ -112,11 +164,19 @@ class DatasetFolder:
     label_map: Path
 
 
-def write_dataset(folder: Path, train_glob: str, val_glob: str, label_map: str, report: dict) -> None:
+def write_dataset(
+    folder: str | os.PathLike,
+    train_glob: str,
+    val_glob: str,
+    label_map: str,
+    report: dict,
+    test_glob: str | None = None,
+) -> None:
     """Writes the folder's dataset.json; globs and label map are named relative to the folder."""
-    records = {"train": train_glob, "val": val_glob}
+    records = {"train": train_glob, "val": val_glob} | ({"test": test_glob} if test_glob else {})
     document = {"made_by": "odtk make-tfrecords", "records": records, "label_map": label_map, "report": report}
-    write_text(folder / DATASET_FILE, json.dumps(document, indent=2) + "\n")
+    with files.create(files.join(folder, DATASET_FILE)) as file:
+        file.write((json.dumps(document, indent=2) + "\n").encode())
 
 
 def is_dataset(path: str | os.PathLike) -> bool:
@@ -146,23 +206,75 @@ def _masked_crc(data: bytes) -> int:
     return (((crc >> 15) | (crc << 17)) + _CRC_MASK_DELTA) & 0xFFFFFFFF
 
 
-def _read_record(file: BinaryIO, path: str | os.PathLike, size: int) -> bytes:
-    offset = file.tell()
-
-    def damaged(what: str) -> DataError:
-        advice = "Copy the file again, or make it anew with odtk make-tfrecords."
-        return DataError(f"{path}: the record at byte {offset} {what}. {advice}")
-
+def _read_record(file: BinaryIO, offset: int, size: int) -> Record | Damage:
+    """What is at `offset`, where the file stands; the end of a Damage is where its length says, else its offset."""
     header = file.read(_HEADER.size)
     if len(header) < _HEADER.size:
-        raise damaged("is cut short")
+        return Damage(offset, "is cut short", end=offset)
     length, length_crc = _HEADER.unpack(header)
     if _masked_crc(header[:8]) != length_crc:
-        raise damaged("has a wrong length checksum" if offset else "has a wrong length checksum: not a TFRecord file?")
+        what = "has a wrong length checksum"
+        return Damage(offset, what if offset else f"{what}: not a TFRecord file?", end=offset)
+    end = offset + _HEADER.size + length + _FOOTER.size
     # Compared with the size first: a length is not to be trusted with memory.
-    if file.tell() + length + _FOOTER.size > size:
-        raise damaged("is cut short")
+    if end > size:
+        return Damage(offset, "is cut short", end=offset)
     data = file.read(length)
     if _FOOTER.unpack(file.read(_FOOTER.size))[0] != _masked_crc(data):
-        raise damaged("has a wrong data checksum")
-    return data
+        return Damage(offset, "has a wrong data checksum", end=end, data=data)
+    return Record(offset, data, end)
+
+
+def _resume(file: BinaryIO, damage: Damage, size: int) -> int:
+    """Where reading goes on behind `damage`."""
+    if damage.end > damage.offset:
+        file.seek(damage.end)
+        header = file.read(_HEADER.size)
+        if not header or (len(header) == _HEADER.size and _masked_crc(header[:8]) == _HEADER.unpack(header)[1]):
+            return damage.end
+    found = _search(file, damage.offset + 1, size)
+    # No record begins inside the damaged one: it is whole, and what follows it is another damage.
+    return damage.end if damage.offset < damage.end < found else found
+
+
+def _search(file: BinaryIO, start: int, size: int) -> int:
+    """The first offset from `start` on where a record is sound; `size` where none is."""
+    for begin in range(start, size, _SEARCH_BLOCK):
+        file.seek(begin)
+        block = file.read(_SEARCH_BLOCK + _HEADER.size - 1)
+        for position in _headers(block):
+            file.seek(begin + position)
+            if isinstance(_read_record(file, begin + position, size), Record):
+                return begin + position
+    return size
+
+
+def _headers(block: bytes) -> list[int]:
+    """The positions in `block` where a length stands that its checksum confirms.
+
+    Searched for by arithmetic on all positions at once. A CRC is linear: that of eight bytes is the sum (exclusive or)
+    of what each contributes in its place.
+    """
+    values = np.frombuffer(block, np.uint8)
+    count = len(values) - _HEADER.size + 1
+    if count < 1:
+        return []
+    crcs = np.full(count, google_crc32c.value(bytes(8)), np.uint32)
+    for place, contributions in enumerate(_crc_contributions()):
+        crcs ^= contributions[values[place : place + count]]
+    masked = ((crcs >> 15) | (crcs << 17)) + np.uint32(_CRC_MASK_DELTA)
+    stated = np.zeros(count, np.uint32)
+    for place in range(4):
+        stated |= values[8 + place : 8 + place + count].astype(np.uint32) << np.uint32(8 * place)
+    return np.flatnonzero(masked == stated).tolist()
+
+
+@functools.cache
+def _crc_contributions() -> np.ndarray:
+    """By place (of eight) and value, how a byte changes the CRC-32C of eight zeros: uint32 [8, 256]."""
+    zero = google_crc32c.value(bytes(8))
+    table = [
+        [google_crc32c.value(bytes(place) + bytes([value]) + bytes(7 - place)) ^ zero for value in range(256)]
+        for place in range(8)
+    ]
+    return np.array(table, np.uint32)

@@ -41,6 +41,21 @@ def test_an_error_keeps_the_old_file_and_leaves_nothing_beside_it(tmp_path):
     assert names(tmp_path) == ["metrics.json"]
 
 
+def test_a_replaced_file_hands_on_its_permissions(tmp_path):
+    path = tmp_path / "metrics.json"
+    path.write_text("old")
+    for mode in (0o600, 0o664):
+        path.chmod(mode)
+        write_text(path, "new")
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_a_new_file_has_the_usual_permissions(tmp_path):
+    (tmp_path / "usual").touch()
+    write_text(tmp_path / "ours", "new")
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
 def test_an_error_before_anything_is_written_is_itself(tmp_path):
     with pytest.raises(Refused), atomic_file(tmp_path / "metrics.json"):
         raise Refused

@@ -8,7 +8,7 @@ from PIL import Image
 
 from odtk import drawing
 from odtk.detections import Detections
-from odtk.drawing import class_color, contact_sheet, draw_detections
+from odtk.drawing import add_caption, class_color, contact_sheet, draw_detections, draw_groundtruth
 
 NAMES = {1: "Abyssinian", 2: "american_pit_bull_terrier", 3: "pug"}
 GREY = (127, 127, 127)
@@ -96,6 +96,56 @@ def test_pet_colours_differ():
     distances = np.linalg.norm(colors[:, None] - colors[None], axis=-1)
     assert distances[~np.eye(37, dtype=bool)].min() > 25
     assert distances[np.arange(36), np.arange(1, 37)].min() > 120
+
+
+def outline_rows(picture, class_id):
+    """Rows at which the column of a box's left side has the class's colour."""
+    return np.nonzero((np.asarray(picture) == class_color(class_id)).all(-1)[:, 100])[0]
+
+
+def test_marked_groundtruth_is_dashed_and_says_why(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(drawing, "_draw_label", lambda draw, place, text, font, color: drawn.append(text))
+    image, box = Image.new("RGB", (400, 400), GREY), [0.25, 0.25, 0.75, 0.9]
+    plain = outline_rows(draw_groundtruth(image, [box], [3], ["pug"]), 3)
+    marked = outline_rows(draw_groundtruth(image, [box], [3], ["pug"], ["crowd"]), 3)
+    assert drawn == ["pug", "pug (crowd)"]
+    assert (plain.min(), plain.max()) == (marked.min(), 299) == (100, 299)
+    assert len(plain) == 200
+    assert 80 <= len(marked) <= 120
+
+
+def test_small_groundtruth_lies_on_top_of_large():
+    boxes = [[0.5, 0.5, 0.6, 0.6], [0.0, 0.5, 1.0, 1.0]]  # share a piece of their left sides
+    picture = draw_groundtruth(Image.new("RGB", (400, 400), GREY), boxes, [1, 2], ["", ""])
+    assert picture.getpixel((200, 220)) == class_color(1)
+    assert picture.getpixel((200, 350)) == class_color(2)
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "\x00\udc80", "", "n" * 100_000, "犬 🐶"])
+def test_any_name_can_be_drawn(name):
+    draw_groundtruth(Image.new("RGB", (90, 60)), [[0, 0, 1, 1], [np.nan, -np.inf, np.inf, 2]], [1, -1], [name, name])
+
+
+def test_a_thousand_boxes_are_drawn_with_few_labels(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(drawing, "_draw_label", lambda draw, place, text, font, color: drawn.append(text))
+    boxes = [[0.0, 0.0, (number + 1) / 1000, 1.0] for number in range(1000)]
+    draw_groundtruth(Image.new("RGB", (1000, 1000)), boxes, [1] * 1000, [str(number) for number in range(1000)])
+    assert sorted(map(int, drawn)) == list(range(940, 1000))
+
+
+@pytest.mark.parametrize("text", ["", "pug", "a long caption of many short words " * 3, "w" * 300])
+@pytest.mark.parametrize("size", [(1, 1), (120, 90), (2000, 100)])
+def test_a_caption_stands_below_the_picture_and_inside_its_width(text, size):
+    sheet = np.asarray(add_caption(Image.new("RGB", size, GREY), text))
+    assert sheet.shape[1] == size[0]
+    assert (sheet[: size[1]] == GREY).all()
+    strip = sheet[size[1] :]
+    assert (strip[[0, -1]] == 255).all()
+    if size[0] > 100:
+        assert (strip[:, -1] == 255).all()
+        assert (strip < 128).any() == bool(text)
 
 
 def test_contact_sheet_keeps_order_and_shape():

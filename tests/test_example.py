@@ -21,9 +21,16 @@ FULL = dataclasses.replace(
         AnnotatedObject((0.0, -0.5, 0.5, 1.5), 37, "Tiere_ä", mask=np.zeros((4, 3), np.uint8)),
     ),
 )
+COCO = dataclasses.replace(
+    FULL,
+    objects=(
+        dataclasses.replace(FULL.objects[0], is_crowd=True, area=12.5),
+        dataclasses.replace(FULL.objects[1], area=0.0),
+    ),
+)
 
 
-@pytest.mark.parametrize("image", [EMPTY, FULL], ids=["empty", "full"])
+@pytest.mark.parametrize("image", [EMPTY, FULL, COCO], ids=["empty", "full", "coco"])
 @pytest.mark.parametrize("mask_type", [None, "png", "numerical"])
 def test_round_trip(image, mask_type):
     back = example.decode(example.encode(image, mask_type))
@@ -43,6 +50,13 @@ def test_large_masks_of_numbers():
     assert all((entry.mask == mask).all() for entry in example.decode(data).objects)
 
 
+def test_crowds_and_areas_are_written_only_where_the_data_has_them():
+    names = {"image/object/is_crowd", "image/object/area"}
+    one_area = dataclasses.replace(COCO, objects=(FULL.objects[0], COCO.objects[1]))
+    for image, expected in ((EMPTY, set()), (FULL, set()), (one_area, set()), (COCO, names)):
+        assert example.read_features(example.encode(image)).keys() & names == expected
+
+
 def test_same_image_same_bytes():
     assert example.encode(FULL, "png") == example.encode(FULL, "png")
 
@@ -50,7 +64,7 @@ def test_same_image_same_bytes():
 @pytest.mark.parametrize("mask_type", [None, "png", "numerical"])
 def test_wire_format_is_tensorflows(mask_type):
     tf = pytest.importorskip("tensorflow")
-    for image in (EMPTY, FULL):
+    for image in (EMPTY, FULL, COCO):
         data = example.encode(image, mask_type)
         theirs = tf.train.Example.FromString(data)
         assert theirs.SerializeToString(deterministic=True) == data

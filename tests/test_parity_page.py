@@ -28,8 +28,8 @@ DIFFERENCES = """
   class is outside 1..num_classes is dropped, where TFOD keeps an object of no class. `max_number_of_boxes` of
   `train_config` counts where the reader has none of its own. Evaluation reads its records once and in order,
   whatever the reader's options say.
-- **Preprocessing.** Images are resized and then the channel means are subtracted, as batches hold pictures; TFOD does it
-  the other way round. Predictions differ by rounding (1e-5); a repeated training run leaves TFOD's sooner.
+- **Preprocessing.** Images are resized and then the channel means are subtracted, as batches hold pictures; TFOD does
+  it the other way round. Predictions differ by rounding (1e-5); a repeated training run leaves TFOD's sooner.
 - **Config.** A field that is set twice is an error, where TFOD takes the last; an option that odtk does not
   implement is refused by name.
 - **Export.** In every input type the anchors are those of training. TFOD forgets the image size in exports of

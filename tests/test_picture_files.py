@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from odtk.errors import DataError
-from odtk.picture_files import find_pictures, read_picture, write_picture
+from odtk.errors import DataError, OutputError
+from odtk.picture_files import find_pictures, flat_name, picture_folder, read_picture, write_picture
 
 RED = (255, 0, 0)
 
@@ -83,3 +83,85 @@ def test_truncated_picture_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(DataError, match="cut"):
         read_picture(path)
+
+
+def names_in(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("[!.]*"))
+
+
+def fill(folder, *names, **options):
+    with picture_folder(folder, **options) as temporary:
+        for name in names:
+            save(Image.new("RGB", (4, 4)), temporary / name)
+
+
+def test_an_earlier_output_is_replaced_whole_and_only_when_asked(tmp_path):
+    fill(tmp_path / "out", "a.jpg", "more/b.jpg")
+    with pytest.raises(OutputError, match="--overwrite"):
+        fill(tmp_path / "out", "c.jpg")
+    assert names_in(tmp_path / "out") == ["a.jpg", "more", "more/b.jpg"]
+    fill(tmp_path / "out", "c.jpg", overwrite=True)
+    assert names_in(tmp_path / "out") == ["c.jpg"]
+
+
+@pytest.mark.parametrize("where", ["holiday.jpg", "more/holiday.jpg", ".hidden"])
+def test_what_somebody_put_there_is_never_removed(tmp_path, where):
+    fill(tmp_path / "out", "a.jpg", "more/b.jpg")
+    (tmp_path / "out" / where).write_text("mine")
+    with pytest.raises(OutputError, match=f"holds {where}"):
+        fill(tmp_path / "out", "c.jpg", overwrite=True)
+    assert (tmp_path / "out" / where).read_text() == "mine"
+
+
+@pytest.mark.parametrize("content", ["[", "7", "[[]]", "null"])
+def test_a_list_that_is_none_makes_no_output_of_ours(tmp_path, content):
+    (tmp_path / ".odtk-pictures.json").write_text(content)
+    with pytest.raises(OutputError, match="not empty"):
+        fill(tmp_path, "c.jpg", overwrite=True)
+
+
+def test_an_error_leaves_the_earlier_output(tmp_path):
+    def stop(temporary):
+        (temporary / "half.jpg").touch()
+        raise KeyboardInterrupt
+
+    fill(tmp_path / "out", "a.jpg")
+    with pytest.raises(KeyboardInterrupt), picture_folder(tmp_path / "out", overwrite=True) as temporary:
+        stop(temporary)
+    assert names_in(tmp_path) == ["out", "out/a.jpg"]
+
+
+CRAFTED = [
+    "../../etc/passwd",
+    "/etc/passwd",
+    "..",
+    "",
+    "a\\..\\b.jpg",
+    "C:\\x.png",
+    "x\0y.jpg",
+    "a\nb.jpg",
+    "\udc80.jpg",
+]
+LONG = ["n" * 5000 + ".jpg", "犬" * 400 + ".png"]
+ODD = [".hidden.jpg", "CON.jpg ", "~/x", "-rf.jpg", "犬/ü b.JPG"]
+
+
+@pytest.mark.parametrize("name", [*CRAFTED, *LONG, *ODD])
+def test_flat_names_are_names_of_one_file(tmp_path, name):
+    taken = set()
+    for made in (flat_name(name, taken), flat_name(name, taken)):
+        save(Image.new("RGB", (4, 4)), tmp_path / made)
+        assert made.endswith(".jpg")
+        assert not made.startswith(".")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_flat_names_that_a_file_system_takes_for_one_are_kept_apart():
+    taken = set()
+    names = ["cats/ü.jpg", "cats_u\u0308.jpg", "CATS/Ü.png", "cats/ü"]
+    assert [flat_name(name, taken) for name in names] == [
+        "cats_ü.jpg",
+        "cats_ü-2.jpg",
+        "CATS_Ü-3.jpg",
+        "cats_ü-4.jpg",
+    ]

@@ -2,6 +2,8 @@ import re
 import struct
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from odtk import shards
 from odtk.errors import DataError
@@ -104,3 +106,81 @@ def test_records_are_counted_without_being_read(tmp_path):
     for index, records in enumerate(([b"a" * 1000, b""], [], [b"b"])):
         shards.write_records(tmp_path / f"{index}.record", records)
     assert shards.count_records(sorted(tmp_path.glob("*.record"))) == 3
+
+
+FRAMED = 16  # bytes of length and checksums
+
+
+def offsets_of(records):
+    return [sum(len(record) + FRAMED for record in records[:index]) for index in range(len(records))]
+
+
+def walked(content, folder):
+    path = folder / "walked.record"
+    path.write_bytes(content)
+    found = list(shards.walk_records(path))
+    # Nothing is left out of the account: what is found lies end to end.
+    assert [0, *(entry.end for entry in found)] == [*(entry.offset for entry in found), len(content)]
+    damage = [entry for entry in found if isinstance(entry, shards.Damage)]
+    return {entry.offset: entry.data for entry in found if isinstance(entry, shards.Record)}, damage
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    return tmp_path_factory.mktemp("scratch")
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.lists(st.binary(max_size=200), min_size=1, max_size=8), st.data())
+def test_a_changed_byte_costs_one_record_and_is_named(scratch, records, data):
+    path, offsets = scratch / "whole.record", offsets_of(records)
+    shards.write_records(path, records)
+    content = bytearray(path.read_bytes())
+    position = data.draw(st.integers(0, len(content) - 1))
+    content[position] ^= data.draw(st.integers(1, 255))
+    sound, damage = walked(bytes(content), scratch)
+    touched = max(offset for offset in offsets if offset <= position)
+    assert sound == {o: record for o, record in zip(offsets, records, strict=True) if o != touched}
+    assert [entry.offset for entry in damage] == [touched]
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.lists(st.binary(max_size=200), min_size=1, max_size=8), st.data())
+def test_missing_and_additional_bytes_cost_the_records_they_touch(scratch, records, data):
+    path, offsets = scratch / "whole.record", offsets_of(records)
+    shards.write_records(path, records)
+    content = path.read_bytes()
+    begin = data.draw(st.integers(0, len(content)))
+    end = data.draw(st.integers(begin, len(content)))
+    added = data.draw(st.binary(max_size=50))
+    sound, _ = walked(content[:begin] + added + content[end:], scratch)
+    shift = len(added) - (end - begin)
+    for offset, record in zip(offsets, records, strict=True):
+        if offset + len(record) + FRAMED <= begin:
+            assert sound[offset] == record
+        elif offset >= end:
+            assert sound[offset + shift] == record
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.binary(max_size=3000))
+def test_bytes_that_are_no_records_are_one_damage(scratch, content):
+    sound, damage = walked(content, scratch)
+    assert not sound
+    assert len(damage) <= 1
+
+
+def test_what_was_found_in_a_damaged_record_is_kept(record_file):
+    content = bytearray(record_file.read_bytes())
+    content[13] ^= 1
+    record_file.write_bytes(content)
+    damage, *rest = shards.walk_records(record_file)
+    assert damage == shards.Damage(0, "has a wrong data checksum", end=21, data=b"fhrst")
+    assert [record.data for record in rest] == RECORDS[1:]
+
+
+def test_counting_survives_a_damaged_length(record_file):
+    content = bytearray(record_file.read_bytes())
+    content[21:29] = b"\xff" * 8
+    record_file.write_bytes(content)
+    assert shards.count_records([record_file]) == 2

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AnnotatedObject:
-    """One object: class (1-based id of the label map, and its name), box, TFOD's three attributes, maybe a mask."""
+    """One object: class (1-based id of the label map, and name), box, TFOD's three attributes, a mask, COCO's two."""
 
     box: tuple[float, float, float, float]  # yxyx, normalised
     class_id: int
@@ -22,6 +22,8 @@ class AnnotatedObject:
     truncated: int = 0
     pose: str = "Unspecified"
     mask: np.ndarray | None = field(default=None, compare=False)  # uint8 [height, width], 1 on the object
+    is_crowd: bool = False
+    area: float | None = None  # pixels of the image
 
 
 @dataclass(frozen=True)

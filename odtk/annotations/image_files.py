@@ -1,12 +1,49 @@
-"""Image files: decoded in full to see that they can be, and made RGB JPEGs where they are something else."""
+"""Image files: decoded in full to see that they can be, and made RGB JPEGs where a record cannot take their bytes."""
 
+from __future__ import annotations
+
+import contextlib
 import io
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from odtk import duplicates
 from odtk.annotations.annotated_image import UnusableImage
 
-_REPAIR_QUALITY = 95
+if TYPE_CHECKING:
+    from PIL import Image
+
+# What is opened, whatever the file's name says. Pillow knows more formats, some of which start other programs.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
+
+# Pillow's own limit, at which it warns of a decompression bomb: three bytes a pixel are then 256 MiB.
+MAX_PIXELS = 1024**3 // 4 // 3
+
+UPRIGHT = 1
+"""The EXIF orientation of an image that is stored as it is to be shown; 5 to 8 lie on their side."""
+
+_ORIENTATION_TAG = 0x0112
+_QUALITY = 95
 _UNDECODABLE = "image cannot be decoded"
+_MODES = {"RGB": "", "L": "", "1": "1-bit ", "P": "palette ", "LA": "grey and alpha "}
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFile:
+    """What a file was found to be when all its pixels were decoded; sides in pixels, as stored."""
+
+    width: int
+    height: int
+    kind: str  # "JPEG", "CMYK JPEG", "MPO", "RGBA PNG", "GIF", ...
+    orientation: int = UPRIGHT  # EXIF's, 1 to 8
+    record_format: str | None = None  # "jpeg" or "png" where a record can take the bytes as they are
+    fingerprint: int = 0  # of the upright picture, see odtk.duplicates
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height as the EXIF orientation wants the image to be shown."""
+        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
 
 @dataclass(frozen=True)
@@ -15,41 +52,170 @@ class DecodedFile:
 
     width: int
     height: int
-    kind: str  # "JPEG", "CMYK JPEG", "GIF", "PNG", ...
+    kind: str
     repaired: bytes | None = None  # the image as an RGB JPEG, where it was not an RGB or grey one
+    fingerprint: int = field(default=0, compare=False)  # see odtk.duplicates
+
+
+def look(encoded: bytes, path: object) -> SeenFile:
+    """Decodes all of an image file's bytes and says what they are.
+
+    TensorFlow reads JPEGs and PNGs, in RGB or grey and with 8 bits, as viewers show them; other bytes are not for a
+    record. MPO is a JPEG with more pictures behind the one that counts. Raises UnusableImage, naming `path`, where
+    not every pixel can be decoded or there are more than MAX_PIXELS of them.
+    """
+    with _named(path):
+        return _see(_load(encoded, path), encoded, path)
+
+
+def glance(encoded: bytes, path: object) -> SeenFile:
+    """What an image file's header says, without its pixels: no fingerprint, and whether they can be decoded is open."""
+    with _named(path):
+        image = _open(encoded, path)
+        return SeenFile(image.width, image.height, _kind(image), _orientation(image), _record_format(image, encoded))
 
 
 def decode(encoded: bytes, path: object, repair: bool = True) -> DecodedFile:
     """Decodes all of an image file's bytes, and with `repair` re-encodes what is no RGB or greyscale JPEG.
 
-    Raises UnusableImage, naming `path`, where not every pixel can be decoded.
+    For the Pet layout: the EXIF orientation is left alone. Raises UnusableImage like `look`.
     """
-    image = _load(encoded, path)
-    width, height = image.size
-    is_jpeg = image.format == "JPEG"
-    if is_jpeg and image.mode in ("RGB", "L"):
-        return DecodedFile(width, height, "JPEG")
-    kind = f"{image.mode} JPEG" if is_jpeg else image.format
-    return DecodedFile(width, height, kind, _as_rgb_jpeg(image, path) if repair else None)
+    with _named(path):
+        image = _load(encoded, path)
+        seen = _see(image, encoded, path)
+        repaired = _as_jpeg(_to_rgb(image, path)) if repair and seen.record_format != "jpeg" else None
+    return DecodedFile(seen.width, seen.height, seen.kind, repaired, seen.fingerprint)
 
 
-def _load(encoded: bytes, path: object):
-    from PIL import Image, UnidentifiedImageError
+def to_jpeg(encoded: bytes, path: object, upright: bool = False) -> bytes:
+    """The image as an RGB JPEG without EXIF: transparency on white, 16 bits scaled to 8, of an animation the first.
+
+    With `upright` the pixels are turned as the EXIF orientation says.
+    """
+    with _named(path):
+        image = _load(encoded, path)
+        return _as_jpeg(_to_rgb(_turn(image, _orientation(image)) if upright else image, path))
+
+
+@contextlib.contextmanager
+def _named(path: object) -> Iterator[None]:
+    """Puts the file's name to what goes wrong: on damaged files Pillow raises nearly everything, struct.error too."""
+    from PIL import UnidentifiedImageError
 
     try:
-        image = Image.open(io.BytesIO(encoded))
-        image.load()
-    except Exception as error:  # on damaged files Pillow raises nearly everything, struct.error included
-        why = "it is no image of a known format" if isinstance(error, UnidentifiedImageError) else str(error)
+        yield
+    except UnusableImage:
+        raise
+    except Exception as error:
+        why = f"it is none of {', '.join(FORMATS)}" if isinstance(error, UnidentifiedImageError) else str(error)
         raise UnusableImage(path, None, _UNDECODABLE, f"the image cannot be decoded: {why}.") from error
+
+
+def _load(encoded: bytes, path: object) -> Image.Image:
+    image = _open(encoded, path)
+    image.load()
     return image
 
 
-def _as_rgb_jpeg(image, path: object) -> bytes:
-    # Deeper samples would be clipped, not scaled, by the conversion.
+def _open(encoded: bytes, path: object) -> Image.Image:
+    """The image with its header read; its pixels have no memory yet."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(encoded), formats=FORMATS)
+    _check_size(image, path)
+    return image
+
+
+def _check_size(image: Image.Image, path: object) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        text = f"the image is {width}x{height}, more than {MAX_PIXELS} pixels. Make it smaller, or cut it into tiles."
+        raise UnusableImage(path, None, "image too large", text)
+
+
+def _see(image: Image.Image, encoded: bytes, path: object) -> SeenFile:
+    orientation = _orientation(image)
+    return SeenFile(
+        width=image.width,
+        height=image.height,
+        kind=_kind(image),
+        orientation=orientation,
+        record_format=_record_format(image, encoded),
+        fingerprint=duplicates.fingerprint(_to_rgb(_turn(image, orientation), path)),
+    )
+
+
+def _kind(image: Image.Image) -> str:
+    if image.format == "GIF":
+        return "GIF"
+    prefix = "16-bit " if image.mode.startswith("I") else _MODES.get(image.mode, f"{image.mode} ")
+    return prefix + image.format
+
+
+def _record_format(image: Image.Image, encoded: bytes) -> str | None:
+    if image.mode not in ("RGB", "L") or image.has_transparency_data:
+        return None
+    if image.format in ("JPEG", "MPO"):
+        return "jpeg"
+    # Pillow shows 16-bit RGB as 8-bit; the header says which it is: bit depth, then colour type (0 grey, 2 RGB).
+    is_plain = image.format == "PNG" and encoded[24] == 8 and encoded[25] in (0, 2)
+    return "png" if is_plain else None
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, UPRIGHT)
+    except Exception:  # a damaged EXIF block says nothing, and Pillow raises nearly everything on it
+        return UPRIGHT
+    return value if value in range(1, 9) else UPRIGHT
+
+
+def _turn(image: Image.Image, orientation: int) -> Image.Image:
+    """The image as it is to be shown (Exif 2.32, 4.6.4); Pillow's exif_transpose fails on a damaged EXIF block."""
+    from PIL.Image import Transpose
+
+    if orientation == UPRIGHT:
+        return image
+    return image.transpose(
+        {
+            2: Transpose.FLIP_LEFT_RIGHT,
+            3: Transpose.ROTATE_180,
+            4: Transpose.FLIP_TOP_BOTTOM,
+            5: Transpose.TRANSPOSE,
+            6: Transpose.ROTATE_270,
+            7: Transpose.TRANSVERSE,
+            8: Transpose.ROTATE_90,
+        }[orientation]
+    )
+
+
+def _to_rgb(image: Image.Image, path: object) -> Image.Image:
+    """The picture in 8-bit RGB, or as it is where it is grey."""
+    from PIL import Image
+
+    if image.mode in ("RGB", "L") and not image.has_transparency_data:
+        return image
     if image.mode.startswith(("I", "F")):
-        text = f"its pixels ({image.mode}) have more than 8 bits, which no JPEG holds. Convert it first."
+        return _from_deep(image, path)
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")
+
+
+def _from_deep(image: Image.Image, path: object) -> Image.Image:
+    """Samples of 16 bits in 8: scaled, as Pillow's own conversion would clip all above 255 to white."""
+    import numpy as np
+    from PIL import Image
+
+    pixels = np.asarray(image)
+    if image.mode == "F" or pixels.min() < 0 or pixels.max() > 0xFFFF:
+        text = f"its pixels ({image.mode}) are no whole numbers of 8 or 16 bits. Convert it first."
         raise UnusableImage(path, None, _UNDECODABLE, text)
+    return Image.fromarray((pixels >> 8 if pixels.max() > 0xFF else pixels).astype(np.uint8))
+
+
+def _as_jpeg(image: Image.Image) -> bytes:
     output = io.BytesIO()
-    image.convert("RGB").save(output, "JPEG", quality=_REPAIR_QUALITY, subsampling=0)
+    image.convert("RGB").save(output, "JPEG", quality=_QUALITY, subsampling=0)
     return output.getvalue()

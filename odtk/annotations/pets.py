@@ -40,6 +40,7 @@ class PetImage:
     repaired: str | None  # what was done to the image file
     problems: tuple[Problem, ...]
     dropped_objects: int
+    fingerprint: int  # see odtk.duplicates
 
 
 def check_layout(folder: Path, full_body: bool = False) -> None:
@@ -107,6 +108,7 @@ def read(folder: Path, name: str, label_map: LabelMap, full_body: bool = False, 
         image_path=image_path,
         problems=tuple(problems),
         dropped_objects=len(objects) - len(kept),
+        fingerprint=decoded.fingerprint,
     )
 
 

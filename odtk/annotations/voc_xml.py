@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lxml import etree
 
+from odtk.annotations import written_values
 from odtk.annotations.annotated_image import UnusableImage
 
 _KINDS = {int: "whole number", float: "number"}
@@ -24,7 +25,7 @@ class VocObject:
 
 @dataclass(frozen=True)
 class VocAnnotation:
-    """What one file says of one image; sizes in pixels."""
+    """What one file says of one image; sizes in pixels, 0 where it states none, and an empty name likewise."""
 
     filename: str
     filename_line: int
@@ -35,19 +36,30 @@ class VocAnnotation:
 
 
 def read(path: Path) -> VocAnnotation:
-    """Reads a VOC xml. Entities are not expanded and nothing is fetched.
+    """Reads a VOC xml in which name and size of the image are complete; see `parse`."""
+    try:
+        encoded = path.read_bytes()
+    except OSError as error:
+        raise UnusableImage(path, None, "no xml", f"the xml cannot be opened: {error.strerror}.") from error
+    return parse(encoded, path)
 
-    Raises UnusableImage, naming file and line, where there is no file, it is not well-formed, or a needed element is
-    missing or no number.
+
+def parse(encoded: bytes, path: Path, complete: bool = True) -> VocAnnotation:
+    """The annotation in a VOC xml's bytes. Entities are not expanded and nothing is fetched.
+
+    Raises UnusableImage, naming file and line, where it is not well-formed, or a needed element is missing or no
+    number. Unless `complete`, name and size of the image may be missing, and what is optional may be empty.
     """
     # A parser is not for sharing between threads, and making one is cheap.
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
-        root = etree.fromstring(path.read_bytes(), parser)
-    except OSError as error:
-        raise UnusableImage(path, None, "no xml", f"the xml cannot be opened: {error.strerror}.") from error
+        root = etree.fromstring(encoded, parser)
     except etree.XMLSyntaxError as error:
-        raise _unreadable(path, error.lineno, f"the xml is not well-formed: {error.msg}.") from error
+        raise _unreadable(
+            path, error.lineno, f"the xml is not well-formed: {written_values.cut(str(error.msg))}."
+        ) from error
+    if not complete:
+        return _parse_incomplete(path, root)
     filename, size = _child(path, root, "filename"), _child(path, root, "size")
     return VocAnnotation(
         filename=_text(path, filename),
@@ -59,19 +71,38 @@ def read(path: Path) -> VocAnnotation:
     )
 
 
+def _parse_incomplete(path: Path, root) -> VocAnnotation:
+    if root.tag != "annotation":
+        raise _unreadable(
+            path,
+            root.sourceline,
+            f"the root is <{written_values.cut(str(root.tag))}>, not the <annotation> of Pascal VOC.",
+        )
+    filename, size = root.find("filename"), root.find("size")
+    width, height = written_values.size(root.findtext("size/width"), root.findtext("size/height")) or (0, 0)
+    return VocAnnotation(
+        filename=(root.findtext("filename") or "").strip(),
+        filename_line=(root if filename is None else filename).sourceline,
+        width=width,
+        height=height,
+        size_line=(root if size is None else size).sourceline,
+        objects=tuple(_object(path, element, complete=False) for element in root.findall("object")),
+    )
+
+
 def _unreadable(path: Path, line: int | None, text: str) -> UnusableImage:
     return UnusableImage(path, line, "xml cannot be read", text)
 
 
-def _object(path: Path, element) -> VocObject:
+def _object(path: Path, element, complete: bool = True) -> VocObject:
     box = _child(path, element, "bndbox")
     return VocObject(
         name=element.findtext("name", "").strip(),
         box=tuple(_number(path, _child(path, box, side), float) for side in ("ymin", "xmin", "ymax", "xmax")),
         line=box.sourceline,
-        pose=_optional(path, element, "pose", str, "Unspecified"),
-        truncated=_optional(path, element, "truncated", int, 0),
-        difficult=bool(_optional(path, element, "difficult", int, 0)),
+        pose=_optional(path, element, "pose", str, "Unspecified", complete),
+        truncated=_optional(path, element, "truncated", int, 0, complete),
+        difficult=bool(_optional(path, element, "difficult", int, 0, complete)),
     )
 
 
@@ -89,9 +120,11 @@ def _text(path: Path, element) -> str:
     return text
 
 
-def _optional(path: Path, element, tag: str, kind: type, default):
+def _optional(path: Path, element, tag: str, kind: type, default, complete: bool):
     child = element.find(tag)
-    return default if child is None else _text(path, child) if kind is str else _number(path, child, kind)
+    if child is None or not (complete or (child.text or "").strip()):
+        return default
+    return _text(path, child) if kind is str else _number(path, child, kind)
 
 
 def _number(path: Path, element, kind: type):
@@ -99,7 +132,9 @@ def _number(path: Path, element, kind: type):
     try:
         return kind(text)
     except ValueError:
-        raise _unreadable(path, element.sourceline, f"<{element.tag}> is {text!r}, not a {_KINDS[kind]}.") from None
+        raise _unreadable(
+            path, element.sourceline, f"<{element.tag}> is {written_values.short(text)}, not a {_KINDS[kind]}."
+        ) from None
 
 
 def _pixels(path: Path, element) -> int:

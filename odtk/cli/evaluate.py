@@ -1,5 +1,6 @@
 """`odtk evaluate`: the metrics of a checkpoint."""
 
+import dataclasses
 import math
 import sys
 
@@ -14,12 +15,13 @@ from odtk.cli import options
 @click.option(
     "--checkpoint", type=options.any_path, help="Prefix of the checkpoint, as model/ckpt-600.  [default: the newest]"
 )
+@options.max_bad_records_option
 @options.json_option
 @options.example(
     "odtk evaluate pets.config model",
     "odtk evaluate pets.config model --checkpoint model/ckpt-600 --json",
 )
-def evaluate(pipeline_config, model_dir, checkpoint, as_json) -> None:
+def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, as_json) -> None:
     """Measure a trained detector on the config's evaluation records.
 
     Prints the 12 COCO numbers and the losses under TFOD's names, each with what it means, and writes them to
@@ -34,11 +36,15 @@ def evaluate(pipeline_config, model_dir, checkpoint, as_json) -> None:
     """
     from odtk.tools.evaluate import evaluate as evaluate_checkpoint
 
-    report = evaluate_checkpoint(pipeline_config, model_dir, checkpoint)
+    report = evaluate_checkpoint(
+        pipeline_config, model_dir, checkpoint, max_bad_records, say=lambda line: click.echo(line, err=True)
+    )
     if as_json:
         options.print_json(_document(report))
     else:
         _print(report)
+    if report.bad_records:
+        click.echo(f"Warning: the metrics leave out {len(report.bad_records)} bad records, named above.", err=True)
     if report.repeated_images:
         click.echo(
             f"Warning: {report.repeated_images} images were ignored, as an image with the same source_id came before.",
@@ -94,4 +100,5 @@ def _document(report) -> dict:
         "checkpoint": str(report.checkpoint),
         "step": report.step,
         "metrics_path": str(report.metrics_path),
+        "bad_records": [dataclasses.asdict(bad) for bad in report.bad_records],
     }

@@ -12,7 +12,18 @@ from odtk import __version__
 from odtk.errors import OdtkError
 
 # In the order of the journey, which is the order of the help page.
-COMMANDS = ("make-tfrecords", "configure", "train", "evaluate", "export", "predict", "demo")
+COMMANDS = (
+    "inspect",
+    "view",
+    "label-map",
+    "make-tfrecords",
+    "configure",
+    "train",
+    "evaluate",
+    "export",
+    "predict",
+    "demo",
+)
 
 
 class Commands(click.Group):

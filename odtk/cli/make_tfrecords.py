@@ -5,25 +5,34 @@ import click
 from odtk.cli import options
 
 _NAMED = 40  # files per list on the screen; dataset.json and --json have them all
+_SPLITS = ("train", "val", "test")
+
+
+def _split_places(context, parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    pairs = [tuple(value.split("=", 1)) for value in values]
+    for pair, value in zip(pairs, values, strict=True):
+        if len(pair) != 2 or pair[0] not in _SPLITS or not pair[1]:
+            raise click.BadParameter(f"{value!r} is not train=PLACE, val=PLACE or test=PLACE.", context, parameter)
+    if len(dict(pairs)) < len(pairs):
+        raise click.BadParameter("a split is given twice. Put its images into one list or folder.", context, parameter)
+    return tuple(pairs)
 
 
 @click.command()
-@click.argument("data_dir", type=options.existing_folder)
+@click.argument("data_dir", type=options.any_path)
 @click.argument("output_dir", type=options.any_path)
 @click.option(
-    "--faces-only/--full-body",
-    default=True,
-    show_default=True,
-    help="Boxes of the faces, from the xml files; or of the bodies, from the trimaps, with their masks.",
+    "--format",
+    type=click.Choice(["pets", "voc", "coco", "yolo", "csv"]),
+    help="What the annotations are.  [default: guessed from the folder, and said]",
 )
 @click.option(
-    "--mask-type",
-    type=click.Choice(["png", "numerical"]),
-    default="png",
-    show_default=True,
-    help="How --full-body stores a mask: as a PNG, or as a list of numbers (large).",
+    "--label-map",
+    type=options.any_path,
+    help="Names and ids of the classes: a file, or the name of a shipped one.  "
+    "[default: made from the data; for pets the 37 breeds of pet_label_map]",
 )
-@click.option("--num-shards", type=click.IntRange(1, 99999), default=10, show_default=True, help="Files per split.")
+@click.option("--write-label-map", type=options.any_path, help="Where else to write a label map made from the data.")
 @click.option(
     "--val-fraction",
     type=click.FloatRange(0, 1, max_open=True),
@@ -31,12 +40,53 @@ _NAMED = 40  # files per list on the screen; dataset.json and --json have them a
     show_default=True,
     help="Share of the images that is set aside for evaluation.",
 )
+@click.option(
+    "--test-fraction",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Share of the images that is set aside for a last test.",
+)
+@click.option(
+    "--split",
+    "split_lists",
+    multiple=True,
+    callback=_split_places,
+    metavar="SPLIT=PLACE",
+    help="The images of a split (train, val or test): a text file with one per line, or a folder. Where none is given "
+    "for train, it gets all others.",
+)
+@click.option("--resplit", is_flag=True, help="Split by fraction although the data set has splits of its own.")
 @click.option("--seed", type=int, default=42, show_default=True, help="Of the shuffle before the split.")
 @click.option(
-    "--label-map",
-    type=options.any_path,
-    help="Names and ids of the classes: a file, or the name of a shipped one.  [default: pet_label_map, 37 breeds]",
+    "--allow-duplicates", is_flag=True, help="Let near-duplicates of an image into other splits than its own."
 )
+@click.option(
+    "--exif",
+    type=click.Choice(["auto", "apply", "ignore"]),
+    default="auto",
+    show_default=True,
+    help="Images whose EXIF orientation turns them: turn the pixels (apply), leave them (ignore), or leave them only "
+    "where the size in the annotation shows that they were annotated as stored (auto).",
+)
+@click.option("--skip-difficult", is_flag=True, help="Leave out objects that are marked as difficult.")
+@click.option("--skip-crowd", is_flag=True, help="Leave out objects that stand for a crowd.")
+@click.option("--masks", is_flag=True, help="Write the masks of COCO annotations.")
+@click.option(
+    "--faces-only/--full-body",
+    default=True,
+    show_default=True,
+    help="For pets: boxes of the faces, from the xml files; or of the bodies, from the trimaps, with their masks.",
+)
+@click.option(
+    "--mask-type",
+    type=click.Choice(["png", "numerical"]),
+    default="png",
+    show_default=True,
+    help="How a mask is stored: as a PNG, or as a list of numbers (large).",
+)
+@click.option("--strict-tfod", is_flag=True, help="For pets: keep TFOD's choice of records and bytes, repair nothing.")
+@click.option("--num-shards", type=click.IntRange(1, 99999), default=10, show_default=True, help="Files per split.")
 @click.option(
     "--max-bad-fraction",
     type=click.FloatRange(0, 1),
@@ -44,29 +94,44 @@ _NAMED = 40  # files per list on the screen; dataset.json and --json have them a
     show_default=True,
     help="Refuse, and write nothing, if more of the listed images than this cannot be used.",
 )
-@click.option("--strict-tfod", is_flag=True, help="Keep TFOD's choice of records and bytes: repair and drop nothing.")
 @click.option("--overwrite", is_flag=True, help="Replace OUTPUT_DIR if it is an earlier output of this command.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Threads or processes; any number gives the same bytes.  [default: one per core]",
+)
+@click.option(
+    "--runner",
+    help="Convert with Apache Beam, on this runner: DirectRunner, DataflowRunner, FlinkRunner ... Its own options "
+    "follow at the end, behind --. The workers need odtk installed, and paths that all of them see.",
+)
+@click.argument("runner_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- RUNNER_OPTIONS]")
 @options.json_option
 @options.example(
     "odtk make-tfrecords petdata petdata/tfrecords",
-    "odtk make-tfrecords mydata records --label-map my_label_map.pbtxt --num-shards 4 --val-fraction 0.2",
+    "odtk make-tfrecords mydata records --val-fraction 0.2 --num-shards 4",
+    "odtk make-tfrecords coco records --split train=images/train2017 --split val=images/val2017",
+    "odtk make-tfrecords gs://bucket/data gs://bucket/records --num-shards 100",
 )
-def make_tfrecords(data_dir, output_dir, faces_only, label_map, as_json, **settings) -> None:
+def make_tfrecords(data_dir, output_dir, format, faces_only, label_map, workers, as_json, **settings) -> None:
     """Convert annotated images to TFRecord shards.
 
-    DATA_DIR has the layout of the Oxford-IIIT Pet dataset: images/NAME.jpg, annotations/trainval.txt with one NAME per
-    line, annotations/xmls/NAME.xml (Pascal VOC) and, for full bodies, annotations/trimaps/NAME.png. A NAME is
-    CLASS_NUMBER. Split, shards, file names and features are those of TFOD's create_pet_tf_record.
+    DATA_DIR holds Pascal VOC xml files, a COCO json, YOLO txt files with their data.yaml, a CSV with one box per row,
+    or the Oxford-IIIT Pet dataset: images/NAME.jpg, annotations/trainval.txt, annotations/xmls/NAME.xml and, for full
+    bodies, annotations/trimaps/NAME.png. Pets are split, named and written as by TFOD's create_pet_tf_record. Any other
+    data set keeps its own splits or is split by fraction, each class alike, with near-duplicates on one side.
 
-    Every image is decoded to the end: one that cannot be is left out, and a GIF, PNG or CMYK image named .jpg becomes
-    an RGB JPEG. Objects with an empty or inverted box are dropped. Nothing goes silently: a table counts what was
-    written, repaired and skipped, and the files are named.
+    Every image is decoded to the end: one that cannot be is left out, and one that TensorFlow would read wrongly
+    (CMYK, transparent, 16 bits deep, WebP, turned by its EXIF orientation ...) becomes an RGB JPEG. Objects with an
+    empty or inverted box are dropped, boxes that reach outside are clipped; images without objects stay, as negatives.
+    Nothing goes silently: tables count what was written, repaired and skipped, and the files are named.
 
     OUTPUT_DIR also gets the label map and dataset.json, by which `odtk configure` knows the folder.
     """
     from odtk.tools.make_tfrecords import make_tfrecords as convert
 
-    report = convert(data_dir, output_dir, full_body=not faces_only, label_map_path=label_map, **settings)
+    settings |= {"full_body": not faces_only, "label_map_path": label_map, "num_workers": workers}
+    report = convert(data_dir, output_dir, format, **settings)
     if as_json:
         import dataclasses
 
@@ -76,8 +141,10 @@ def make_tfrecords(data_dir, output_dir, faces_only, label_map, as_json, **setti
 
 
 def _print(report) -> None:
+    guessed = " (guessed; name another with --format)" if report.format_was_guessed else ""
+    click.echo(f"format: {report.format}{guessed}\nsplits: {report.split_source}\n")
     options.print_table("Images", ["", "count"], _image_rows(report))
-    for title, found in (("Repaired", report.repaired), ("Skipped", report.skipped), ("Reported", report.problems)):
+    for title, found in _lists(report).items():
         if found:
             click.echo(f"\n{title}:")
             click.echo("\n".join(f"  {problem}" for problem in found[:_NAMED]))
@@ -93,14 +160,27 @@ def _print(report) -> None:
     click.echo(f"label map: {report.label_map}")
 
 
+def _lists(report) -> dict[str, list]:
+    alike = [
+        " looks like ".join(f"{split} {', '.join(keys)}" for split, keys in group.items())
+        for group in report.duplicates
+    ]
+    named = {"Repaired": report.repaired, "Skipped": report.skipped, "Reported": report.problems}
+    return named | {"Near-duplicates in several splits": alike}
+
+
 def _image_rows(report) -> list[list]:
     from collections import Counter
 
     rows = [["listed", report.listed], ["written", report.written]]
+    rows.append(["written without objects", sum(split.negatives for split in report.splits.values())])
     groups = {"repaired": report.repaired, "skipped": report.skipped, "reported": report.problems}
     for title, found in groups.items():
         kinds = Counter(problem.kind for problem in found)
         rows += [[f"{title}: {kind}", count] for kind, count in kinds.items()] or [[title, 0]]
+    rows += [["near-duplicates of another image", report.near_duplicates]]
+    rows += [["near-duplicates in several splits", len(report.duplicates)]]
+    rows += [["objects left out, as asked", report.left_out_objects]] * bool(report.left_out_objects)
     return [*rows, ["objects dropped", report.dropped_objects]]
 
 

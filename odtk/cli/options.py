@@ -12,6 +12,12 @@ any_path = click.Path()
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 
+max_bad_records_option = click.option(
+    "--max-bad-records", type=click.IntRange(0), default=100, show_default=True, metavar="N",
+    help="Leave out and name up to so many records that are damaged or hold no image that can be used; more are an "
+    "error, and with 0 the first one is.",
+)  # fmt: skip
+
 
 def example(*lines: str) -> Callable:
     """Appends an `Example:` paragraph to a command's help; use it below `@click.command`."""

@@ -15,15 +15,16 @@ from odtk.cli import options
 @click.option("--max-boxes", type=click.IntRange(min=1), help="Keep only this many best boxes per image.")
 @click.option(
     "--label-map",
-    type=options.existing_file,
-    help="Names of the classes.  [default: EXPORTED_DIR/label_map.pbtxt; without one, classes have numbers]",
+    help="Names of the classes: a file or a shipped map's name.  [default: EXPORTED_DIR/label_map.pbtxt; without one, "
+    "classes have numbers]",
 )
+@click.option("--overwrite", is_flag=True, help="Replace the --output folder if it is an earlier output.")
 @options.json_option
 @options.example(
     "odtk predict exported cat.jpg holiday_photos --output found",
     "odtk predict exported images --output found --min-score 0.3 --max-boxes 10",
 )
-def predict(exported_dir, images, output_dir, min_score, max_boxes, label_map, as_json) -> None:
+def predict(exported_dir, images, output_dir, min_score, max_boxes, label_map, overwrite, as_json) -> None:
     """Find things in images with an exported detector.
 
     EXPORTED_DIR is what `odtk export` or TFOD's exporter wrote. Folders are searched for jpg, jpeg, png, bmp, gif and
@@ -37,7 +38,7 @@ def predict(exported_dir, images, output_dir, min_score, max_boxes, label_map, a
     """
     from odtk.tools.predict import predict as predict_pictures
 
-    report = predict_pictures(exported_dir, images, output_dir, min_score, max_boxes, label_map)
+    report = predict_pictures(exported_dir, images, output_dir, min_score, max_boxes, label_map, overwrite)
     if as_json:
         options.print_json(_document(report))
     else:

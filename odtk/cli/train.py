@@ -2,7 +2,7 @@
 
 import click
 
-from odtk.cli.options import any_path, example, json_option, print_json
+from odtk.cli.options import any_path, example, json_option, max_bad_records_option, print_json
 
 
 @click.command(short_help="Train the detector that a pipeline.config describes.")
@@ -19,10 +19,19 @@ from odtk.cli.options import any_path, example, json_option, print_json
 @click.option("--reuse-head-weights", is_flag=True,
               help="When fine-tuning with the type 'detection', also take the checkpoint's box tower, box head and "
               "class tower where they fit; this helps small data sets. Class predictions start anew.")  # fmt: skip
+@max_bad_records_option
 @json_option
 @example("odtk train pets.config models/pets", "tensorboard --logdir models/pets")
 def train(
-    pipeline_config, model_dir, num_steps, checkpoint_every, log_every, seed, reuse_head_weights, as_json
+    pipeline_config,
+    model_dir,
+    num_steps,
+    checkpoint_every,
+    log_every,
+    seed,
+    reuse_head_weights,
+    max_bad_records,
+    as_json,
 ) -> None:
     """Train the detector that PIPELINE_CONFIG describes; checkpoints and logs go to MODEL_DIR.
 
@@ -34,7 +43,7 @@ def train(
     from odtk.tools.train import train as run
 
     report = run(
-        pipeline_config, model_dir, num_steps, checkpoint_every, log_every, seed, reuse_head_weights,
+        pipeline_config, model_dir, num_steps, checkpoint_every, log_every, seed, reuse_head_weights, max_bad_records,
         say=lambda line: click.echo(line, err=True),
     )  # fmt: skip
     if as_json:

@@ -12,37 +12,50 @@ from odtk.inputs import dataset
 from odtk.inputs.augment import build_augmentation
 from odtk.inputs.decode import make_decoder
 from odtk.inputs.faults import first_fault
+from odtk.inputs.tolerance import Tolerance
 
 DEFAULT_MAX_NUMBER_OF_BOXES = 100
 
 
 def build_train_dataset(
-    pipeline_config, resize: Callable, num_classes: int, batch_size: int | None = None, seed: int | None = None
+    pipeline_config,
+    resize: Callable,
+    num_classes: int,
+    batch_size: int | None = None,
+    seed: int | None = None,
+    tolerance: Tolerance | None = None,
 ) -> tf.data.Dataset:
     """Augmented batches, for ever unless train_input_reader.num_epochs is set; see odtk.inputs.dataset for their form.
 
     `resize`: image [h, w, 3] to (image, true_image_shape), a detector's. `batch_size`: train_config's where None.
-    With a `seed` the sequence repeats exactly, whatever the number of threads. Raises ConfigError for options that are
-    not implemented, DataError for record files that are not there.
+    With a `seed` the sequence repeats exactly, whatever the number of threads. Records that cannot be used end the
+    sequence, or are left to the `tolerance`. Raises ConfigError for options that are not implemented, DataError for
+    record files that are not there.
     """
     config, reader = pipeline_config.train_config, pipeline_config.train_input_reader
     augment = build_augmentation(config.data_augmentation_options)
     drawn = secrets.randbits(31) if seed is None else seed
     files = dataset.find_files(_input_paths(reader, "train_input_reader"))
     examples = dataset.prepare(
-        _build_training_records(reader, files, drawn),
+        _build_training_records(reader, files, drawn, tolerance),
         decode=_build_decoder(reader, num_classes),
         augment=augment,
         resize=resize,
         max_number_of_boxes=_max_number_of_boxes(reader, config),
         seed=drawn,
+        tolerance=tolerance,
     )
     options = {"drop_remainder": reader.drop_remainder, "deterministic": seed is not None}
     return _batch(examples, "train_config.batch_size", batch_size or config.batch_size, **options)
 
 
 def build_eval_dataset(
-    pipeline_config, resize: Callable, num_classes: int, batch_size: int | None = None, reader_index: int = 0
+    pipeline_config,
+    resize: Callable,
+    num_classes: int,
+    batch_size: int | None = None,
+    reader_index: int = 0,
+    tolerance: Tolerance | None = None,
 ) -> tf.data.Dataset:
     """Every example of an eval_input_reader once, in file order, without augmentation; the last batch may be short.
 
@@ -55,14 +68,18 @@ def build_eval_dataset(
             "tf_record_input_reader { input_path: ... }."
         )
     config, reader = pipeline_config.eval_config, pipeline_config.eval_input_reader[reader_index]
-    files = dataset.find_files(_input_paths(reader, f"eval_input_reader[{reader_index}]"))
+    files = _flat(dataset.find_files(_input_paths(reader, f"eval_input_reader[{reader_index}]")))
+    numbers = tf.data.Dataset.range(len(files))
+    if tolerance is not None:
+        numbers = tolerance.until_exceeded(numbers)
     examples = dataset.prepare(
-        _sample(dataset.read_in_order(_flat(files)), reader),
+        _sample(numbers.flat_map(_open_files(files, tolerance)), reader),
         decode=_build_decoder(reader, num_classes),
         augment=lambda example, seed: example,
         resize=resize,
         max_number_of_boxes=_max_number_of_boxes(reader),
         seed=0,
+        tolerance=tolerance,
     )
     return _batch(examples, "eval_config.batch_size", batch_size or config.batch_size, drop_remainder=False)
 
@@ -77,25 +94,42 @@ def build_fault_finder(reader, num_classes: int) -> Callable:
     return find_fault
 
 
-def _build_training_records(reader, files: list[list[str]], seed: int) -> tf.data.Dataset:
-    options = {
-        "shuffle": reader.shuffle,
-        "filenames_shuffle_buffer_size": max(reader.filenames_shuffle_buffer_size, 1),
-        "shuffle_buffer_size": max(reader.shuffle_buffer_size, 1),
-        "num_readers": max(reader.num_readers, 1),
-        "read_block_length": max(reader.read_block_length, 1),
-        "num_epochs": reader.num_epochs or None,
-        "seed": seed,
-    }
+def _build_training_records(reader, files: list[list[str]], seed: int, tolerance: Tolerance | None) -> tf.data.Dataset:
     weights = list(reader.sample_from_datasets_weights)
-    if not weights:
-        return _sample(dataset.read_interleaved(_flat(files), **options), reader)
-    if len(weights) != len(files):
+    if weights and len(weights) != len(files):
         raise ConfigError(
             f"sample_from_datasets_weights has {len(weights)} values for {len(files)} input_path; give one for each."
         )
-    streams = [dataset.read_interleaved(group, **options) for group in files]
+    open_file, start, streams = _open_files(_flat(files), tolerance), 0, []
+    for group in files if weights else [_flat(files)]:
+        streams.append(_interleave(reader, range(start, start + len(group)), open_file, seed, tolerance))
+        start += len(group)
+    if not weights:
+        return _sample(streams[0], reader)
     return _sample(tf.data.Dataset.sample_from_datasets(streams, weights, seed=seed), reader)
+
+
+def _interleave(reader, numbers: range, open_file: Callable, seed: int, tolerance: Tolerance | None) -> tf.data.Dataset:
+    order = dataset.file_order(
+        numbers,
+        shuffle=reader.shuffle,
+        filenames_shuffle_buffer_size=max(reader.filenames_shuffle_buffer_size, 1),
+        num_epochs=reader.num_epochs or None,
+        seed=seed,
+    )
+    return dataset.read_interleaved(
+        order if tolerance is None else tolerance.until_exceeded(order),
+        open_file,
+        shuffle=reader.shuffle,
+        shuffle_buffer_size=max(reader.shuffle_buffer_size, 1),
+        num_readers=min(max(reader.num_readers, 1), len(numbers)),
+        read_block_length=max(reader.read_block_length, 1),
+        seed=seed,
+    )
+
+
+def _open_files(files: list[str], tolerance: Tolerance | None) -> Callable:
+    return dataset.open_files(files) if tolerance is None else tolerance.open_files(files)
 
 
 def _sample(records: tf.data.Dataset, reader) -> tf.data.Dataset:

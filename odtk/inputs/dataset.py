@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from odtk.errors import DataError
 from odtk.inputs import groundtruth
+from odtk.inputs.tolerance import Tolerance
 from odtk.shards import missing_shards
 
 
@@ -39,35 +40,48 @@ def find_files(patterns: Sequence[str]) -> list[list[str]]:
     return found
 
 
-def read_in_order(files: Sequence[str]) -> tf.data.Dataset:
-    """Serialised Examples of the files, one after another."""
-    return tf.data.TFRecordDataset(list(files))
+def open_files(files: Sequence[str]) -> Callable:
+    """The function that opens a file by its number (int64 scalar).
+
+    A record is ((serialised Example, its number in the file), number of the file), all numbers from 0. Damage raises;
+    see `odtk.inputs.tolerance` for what leaves it out.
+    """
+    names = tf.constant(list(files))
+
+    def open_file(number) -> tf.data.Dataset:
+        records = tf.data.Dataset.zip((tf.data.TFRecordDataset(names[number]), tf.data.Dataset.counter()))
+        return tf.data.Dataset.zip((records, tf.data.Dataset.from_tensors(number).repeat()))
+
+    return open_file
+
+
+def file_order(
+    numbers: range, *, shuffle: bool, filenames_shuffle_buffer_size: int, num_epochs: int | None, seed: int
+) -> tf.data.Dataset:
+    """Numbers of files, in random order where `shuffle`; `num_epochs` times, or for ever where None."""
+    order = tf.data.Dataset.range(numbers.start, numbers.stop)
+    if shuffle:
+        order = order.shuffle(filenames_shuffle_buffer_size, seed=seed)
+    return order.repeat(num_epochs)
 
 
 def read_interleaved(
-    files: Sequence[str],
+    numbers: tf.data.Dataset,
+    open_file: Callable,
     *,
     shuffle: bool,
-    filenames_shuffle_buffer_size: int,
     shuffle_buffer_size: int,
     num_readers: int,
     read_block_length: int,
-    num_epochs: int | None,
     seed: int,
 ) -> tf.data.Dataset:
-    """Serialised Examples as TFOD's training reader gives them.
+    """Records of the files with these numbers, as TFOD's training reader gives them.
 
-    Files in random order, `num_readers` of them open at a time, `read_block_length` records from each in turn, then a
-    shuffle over `shuffle_buffer_size` records; `num_epochs` times, or for ever where None.
+    `num_readers` files are open at a time, and `read_block_length` records come from each in turn; then a shuffle over
+    `shuffle_buffer_size` records.
     """
-    names = tf.data.Dataset.from_tensor_slices(list(files))
-    if shuffle:
-        names = names.shuffle(filenames_shuffle_buffer_size, seed=seed)
-    records = names.repeat(num_epochs).interleave(
-        tf.data.TFRecordDataset,
-        cycle_length=min(num_readers, len(files)),
-        block_length=read_block_length,
-        num_parallel_calls=tf.data.AUTOTUNE,
+    records = numbers.interleave(
+        open_file, cycle_length=num_readers, block_length=read_block_length, num_parallel_calls=tf.data.AUTOTUNE
     )
     return records.shuffle(shuffle_buffer_size, seed=seed) if shuffle else records
 
@@ -80,11 +94,12 @@ def prepare(
     resize: Callable,
     max_number_of_boxes: int,
     seed: int,
+    tolerance: Tolerance | None = None,
 ) -> tf.data.Dataset:
-    """Serialised Examples to single examples of the batches' form (without their first axis), in parallel.
+    """Records to single examples of the batches' form (without their first axis), in parallel.
 
     `decode`: serialised Example to example dictionary; `augment`: (example, seed) to example; `resize`: image to
-    (image, true_image_shape).
+    (image, true_image_shape). What cannot be prepared raises, or goes to `tolerance` where there is one.
     """
 
     # Nothing here needs AutoGraph, which would wrap a ConfigError's text in its own.
@@ -93,8 +108,16 @@ def prepare(
         example = augment(decode(serialized), tf.stack([seed, index]))
         return _resized(example, resize, max_number_of_boxes)
 
+    if tolerance is not None:
+        return tolerance.map(records, prepare_one)
+
+    @tf.autograph.experimental.do_not_convert
+    def prepare_record(record, index):
+        (serialized, _), _ = record
+        return prepare_one(serialized, index)
+
     indexed = tf.data.Dataset.zip((records, tf.data.Dataset.counter()))
-    return indexed.map(prepare_one, num_parallel_calls=tf.data.AUTOTUNE)
+    return indexed.map(prepare_record, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def batch(examples: tf.data.Dataset, batch_size: int, drop_remainder: bool, deterministic: bool = True):

@@ -64,10 +64,11 @@ def make_decoder(label_map: LabelMap | None, num_classes: int) -> Callable:
 def _boxes(features: dict, class_ids) -> dict:
     sides = [features[f"image/object/bbox/{side}"] for side in ("ymin", "xmin", "ymax", "xmax")]
     count = tf.size(sides[0])
-    for side in (*sides[1:], class_ids):
-        tf.debugging.assert_equal(
-            tf.size(side), count, "an Example's image/object lists (ymin, xmin, ymax, xmax, class) differ in length"
-        )
+    text = "an Example's image/object lists (ymin, xmin, ymax, xmax, class) differ in length"
+    alike = [tf.debugging.assert_equal(tf.size(side), count, text) for side in (*sides[1:], class_ids)]
+    # Whatever takes the lists comes after the assertions, and does not fail in words of its own.
+    with tf.control_dependencies(alike):
+        sides, class_ids = [tf.identity(side) for side in sides], tf.identity(class_ids)
     return {
         "boxes": tf.stack(sides, axis=1),
         "classes": tf.cast(class_ids, tf.int32) - 1,

@@ -11,7 +11,15 @@ from odtk.example import read_features
 from odtk.shards import read_records
 
 # What reading and decoding raise; a model's own (out of memory, cancelled) are not among them.
-_READING_ERRORS = (tf.errors.InvalidArgumentError, tf.errors.DataLossError, tf.errors.NotFoundError)
+_READING_ERRORS = (
+    tf.errors.InvalidArgumentError,
+    tf.errors.DataLossError,
+    tf.errors.NotFoundError,
+    UnicodeDecodeError,
+)
+
+# An operation's error, and what becomes of it where its message quotes bytes that are no text.
+OPERATION_ERRORS = (tf.errors.OpError, UnicodeDecodeError)
 
 
 @contextlib.contextmanager
@@ -44,19 +52,33 @@ def first_fault(files: Sequence[str], decode: Callable) -> DataError | None:
 def _try(decode: Callable, data: bytes, place: str) -> None:
     try:
         decode(tf.constant(data))
-    except tf.errors.OpError as error:
-        # TensorFlow wraps its message in names of nodes and operations.
-        cause = re.sub(r"\{\{.*?\}\}|\[Op:\w+\].*", "", error.message).strip().splitlines()[0].rstrip(". ")
+    except OPERATION_ERRORS as error:
+        name = image_name(data)
         raise DataError(
-            f"{place}{_name(data)} cannot be used: {cause}. Write the shard again without it; "
-            "odtk make-tfrecords leaves out images that cannot be decoded."
+            f"{place}{f' (image {name})' if name else ''} cannot be used: {cause(error)}. Write the shard again "
+            "without it; odtk make-tfrecords leaves out images that cannot be decoded."
         ) from error
 
 
-def _name(data: bytes) -> str:
+def cause(error: tf.errors.OpError | UnicodeDecodeError) -> str:
+    """What an operation says of its input, without the names of nodes and operations that TensorFlow wraps it in."""
+    is_text = isinstance(error, tf.errors.OpError)
+    message = error.message if is_text else error.object.decode(errors="replace")
+    lines = re.sub(r"\{\{.*?\}\}|\[Op:\w+\].*", "", message).strip().splitlines()
+    return _printable(lines[0].rstrip(". ")) if lines else type(error).__name__
+
+
+def image_name(data: bytes) -> str | None:
+    """What a serialised Example calls its image; None where it gives no name, or is no Example."""
     try:
         features = read_features(data)
     except DataError:
-        return ""
+        return None
     names = [features.get(f"image/{key}") or [b""] for key in ("source_id", "filename", "key/sha256")]
-    return next((f" (image {name.decode(errors='replace')})" for name, *_ in names if name), "")
+    # Whatever is in the bytes of a damaged record, what is said of it stays on its line.
+    texts = (name.decode(errors="replace") for name, *_ in names if name and isinstance(name, bytes))
+    return next(map(_printable, texts), None)
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

@@ -57,12 +57,22 @@ def parse(text: str, message: _M, filename: str, error: type[OdtkError]) -> _M:
     twice is an error (TFOD takes the last one without a word), and so is a control character that an escape put into
     a string: no name and no path has one, so the escape is a Windows path's backslash.
     """
+    _refuse_surrogates(text, filename, error)
     try:
         text_format.Parse(text, message)
     except text_format.ParseError as reason:
         raise error(diagnose(text, reason, message.DESCRIPTOR, filename)) from None
     _refuse_control_characters(text, filename, error)
     return message
+
+
+def _refuse_surrogates(text: str, filename: str, error: type[OdtkError]) -> None:
+    """No file has half a character; Python's strings may, and protobuf's own lookups fail on them in odd ways."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as reason:
+        cause = f"half a character (a lone surrogate, U+{ord(text[reason.start]):X}). Type it again."
+        raise error(at(text.replace(text[reason.start], "?"), reason.start, filename, cause)) from None
 
 
 def _refuse_control_characters(text: str, filename: str, error: type[OdtkError]) -> None:

@@ -19,13 +19,16 @@ from odtk.errors import DataError
 from odtk.gpus import prepare_gpus
 from odtk.inputs.build import build_eval_dataset, build_fault_finder
 from odtk.inputs.faults import naming_the_record
+from odtk.inputs.tolerance import BadRecord, Tolerance
 from odtk.pascal_metrics import PascalEvaluator
 from odtk.pipeline.support import METRICS_SETS
-from odtk.progress import track
+from odtk.progress import Progress, track
 from odtk.tools.check_config import require_sound
 from odtk.training.task import REGULARIZATION_LOSS, TOTAL_LOSS
 
 Evaluator = CocoEvaluator | PascalEvaluator
+
+DEFAULT_MAX_BAD_RECORDS = 100
 
 LOSS_MEANINGS = {
     "Loss/localization_loss": "loss of the boxes, mean over batches, in inference mode",
@@ -47,6 +50,7 @@ class EvaluationReport:
     checkpoint: Path  # prefix
     step: int | None  # None where the checkpoint does not say
     metrics_path: Path
+    bad_records: Sequence[BadRecord] = ()  # left out
 
     @property
     def summary(self) -> dict[str, float]:
@@ -58,24 +62,29 @@ def evaluate(
     pipeline_config: str | os.PathLike,
     model_dir: str | os.PathLike,
     checkpoint: str | os.PathLike | None = None,
+    max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
+    say: Callable[[str], None] = lambda line: None,
 ) -> EvaluationReport:
     """Evaluates the newest checkpoint of `model_dir`, or `checkpoint`, on the config's first eval_input_reader.
 
     Writes `model_dir`/eval/metrics.json (name to value, null for NaN) and the same as TensorBoard scalars beside it.
-    Raises ConfigError, CheckpointError or DataError where one of the three does not fit.
+    Up to `max_bad_records` records that cannot be used are left out, and `say` hears of each; with 0, the first one
+    raises. Raises ConfigError, CheckpointError or DataError where one of the three does not fit.
     """
     config = pipeline.read(pipeline_config)
     require_sound(config, pipeline_config, needs=("eval",))
     prepare_gpus()
     detector = build_detector(config)
     prefix, step = _restore_weights(detector, Path(checkpoint or model_dir), config.eval_config.use_moving_averages)
-    dataset = build_eval_dataset(config, detector.resize, detector.num_classes)
+    tolerance = Tolerance(max_bad_records, say) if max_bad_records else None
+    dataset = build_eval_dataset(config, detector.resize, detector.num_classes, tolerance=tolerance)
     evaluators = build_evaluators(config.eval_config, _build_categories(config, detector.num_classes))
     reader = config.eval_input_reader[0]
     find_fault = build_fault_finder(reader, detector.num_classes)
     with track("Evaluating", _count_images(reader), "images", compiles=True) as progress, naming_the_record(find_fault):
         with_loss = not config.eval_config.use_dummy_loss_in_eval
-        losses = run_evaluation(detector, dataset, evaluators, progress.advance, with_loss)
+        losses = run_evaluation(detector, dataset, evaluators, _advance(progress, tolerance), with_loss)
+    bad_records = tolerance.finish() if tolerance else []
     num_images = evaluators[0].num_images
     if not num_images:
         raise DataError(
@@ -87,7 +96,7 @@ def evaluate(
     atomic.write_text(folder / "metrics.json", json.dumps(without_nan(metrics), indent=2) + "\n")
     _write_scalars(folder, metrics, step or 0)
     repeated = len(evaluators[0].repeated_images)
-    return EvaluationReport(metrics, num_images, repeated, prefix, step, folder / "metrics.json")
+    return EvaluationReport(metrics, num_images, repeated, prefix, step, folder / "metrics.json", bad_records)
 
 
 def build_evaluators(eval_config, categories: list[dict]) -> list[Evaluator]:
@@ -143,6 +152,15 @@ def run_evaluation(
         num_batches += 1
         advance(len(batch[0]["source_id"]))
     return {tag: total / num_batches for tag, total in sums.items()}
+
+
+def _advance(progress: Progress, tolerance: Tolerance | None) -> Callable[[int], None]:
+    def advance(num_images: int) -> None:
+        progress.advance(num_images)
+        if tolerance is not None:
+            tolerance.check()
+
+    return advance
 
 
 def without_nan(metrics: dict[str, float]) -> dict[str, float | None]:

@@ -13,8 +13,10 @@ from odtk.detections import DetectedImage
 from odtk.drawing import draw_detections
 from odtk.errors import DataError
 from odtk.exported_detector import ExportedDetector, find_saved_model
-from odtk.picture_files import find_pictures, read_picture, refuse_overwriting, write_picture
+from odtk.picture_files import find_pictures, picture_folder, read_picture, write_picture
 from odtk.progress import track
+
+DETECTIONS_FILE = "detections.json"
 
 
 @dataclass(frozen=True)
@@ -50,46 +52,48 @@ def predict(
     min_score: float = 0.5,
     max_boxes: int | None = None,
     label_map_path: str | os.PathLike | None = None,
+    overwrite: bool = False,
 ) -> PredictReport:
     """Detects in every picture of `images` (files and folders) and writes annotated ones and detections.json.
 
-    Keeps boxes with at least `min_score`, at most the best `max_boxes` per picture. Names come from `label_map_path`,
-    else from the exported folder's label_map.pbtxt, else classes are called by number. A picture that cannot be read
-    is skipped and reported; DataError is raised where none could be read.
+    `output_dir` appears whole or not at all; `overwrite` replaces that of an earlier run, and nothing else. Keeps boxes
+    with at least `min_score`, at most the best `max_boxes` per picture. Names come from `label_map_path` (a file, or a
+    shipped map's name), else from the exported folder's label_map.pbtxt, else classes are called by number. A picture
+    that cannot be read is skipped and reported; DataError is raised where none could be read.
     """
     output_dir = Path(output_dir)
     find_saved_model(exported_dir)  # what is wrong with it is said before TensorFlow's seconds of start-up
-    map_path = Path(label_map_path) if label_map_path else _exported_label_map(Path(exported_dir))
+    map_path = label_map.find(label_map_path) if label_map_path else _exported_label_map(Path(exported_dir))
     name_of = _naming(map_path)
     names = find_pictures(images, not_in=output_dir)
-    refuse_overwriting(list(names), [output_dir / name for name in names.values()])
     image_ids = _image_ids(list(names))
-    from odtk.gpus import prepare_gpus
+    with picture_folder(output_dir, names, overwrite) as folder:
+        from odtk.gpus import prepare_gpus
 
-    prepare_gpus()
-    detector = ExportedDetector(exported_dir)
-
-    predictions, skipped = [], []
-    start = time.monotonic()
-    with track("Predicting", total=len(names), unit="images", compiles=True) as progress:
-        for (source, name), image_id in zip(names.items(), image_ids, strict=True):
-            try:
-                picture = read_picture(source)
-                found = detector.detect(np.asarray(picture)).best(min_score, max_boxes)
-            except DataError as error:
-                skipped.append((source, str(error)))
-                progress.advance(note=f"{len(skipped)} skipped")
-                continue
-            write_picture(draw_detections(picture, found, name_of), output_dir / name)
-            image = DetectedImage(image_id, name, picture.width, picture.height, found)
-            predictions.append(Prediction(source, output_dir / name, image))
-            progress.advance()
-    if not predictions:
-        raise DataError(f"None of the {len(names)} images could be read. The first: {skipped[0][1]}")
-
-    detections_path = output_dir / "detections.json"
-    detections.write(detections.to_coco_results(prediction.image for prediction in predictions), detections_path)
-    return PredictReport(predictions, skipped, detections_path, map_path, name_of, time.monotonic() - start)
+        prepare_gpus()
+        detector = ExportedDetector(exported_dir)
+        start = time.monotonic()
+        predictions, skipped = [], []
+        with track("Predicting", total=len(names), unit="images", compiles=True) as progress:
+            for (source, name), image_id in zip(names.items(), image_ids, strict=True):
+                try:
+                    picture = read_picture(source)
+                    found = detector.detect(np.asarray(picture)).best(min_score, max_boxes)
+                except DataError as error:
+                    skipped.append((source, str(error)))
+                    progress.advance(note=f"{len(skipped)} skipped")
+                    continue
+                write_picture(draw_detections(picture, found, name_of), folder / name)
+                image = DetectedImage(image_id, name, picture.width, picture.height, found)
+                predictions.append(Prediction(source, output_dir / name, image))
+                progress.advance()
+        if not predictions:
+            raise DataError(f"None of the {len(names)} images could be read. The first: {skipped[0][1]}")
+        results = detections.to_coco_results(prediction.image for prediction in predictions)
+        detections.write(results, folder / DETECTIONS_FILE)
+    return PredictReport(
+        predictions, skipped, output_dir / DETECTIONS_FILE, map_path, name_of, time.monotonic() - start
+    )
 
 
 def _exported_label_map(exported_dir: Path) -> Path | None:

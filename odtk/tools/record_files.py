@@ -91,6 +91,7 @@ class ClassScan:
     """The classes in record files: boxes by name, and by 1-based id in the records that give no names."""
 
     num_records: int = 0
+    damaged: list[str] = field(default_factory=list)  # what is wrong with each record that could not be read
     is_complete: bool = True
     names: Counter = field(default_factory=Counter)
     ids: Counter = field(default_factory=Counter)
@@ -106,7 +107,8 @@ def scan_classes(
 ) -> ClassScan:
     """Looks at all records, or, where they are more than `max_bytes` or `max_seconds`, at the first ones of each file.
 
-    Raises DataError where a file is damaged or its records are no Examples.
+    Damaged records, and those that are no Examples, are named in the scan and left out. Raises DataError where a file
+    cannot be read.
     """
     scan, deadline = ClassScan(), time.monotonic() + max_seconds
     share = max_bytes // len(files) if sum(file.stat().st_size for file in files) > max_bytes else None
@@ -122,7 +124,11 @@ def scan_classes(
 def _first(file: Path, max_bytes: int | None, scan: ClassScan) -> Iterator[bytes]:
     """The records of a file up to `max_bytes` in all, but at least one."""
     total = 0
-    for data in shards.read_records(file):
+    for found in shards.walk_records(file):
+        if isinstance(found, shards.Damage):
+            scan.damaged.append(f"{file}: the record at byte {found.offset} {found.what}")
+            continue
+        data = found.data
         if max_bytes is not None and total >= max_bytes:
             scan.is_complete = False
             return
@@ -134,7 +140,8 @@ def _count(data: bytes, file: Path, scan: ClassScan) -> None:
     try:
         features = Example.FromString(data).features.feature
     except DecodeError as error:
-        raise DataError(f"{file}: a record is not an Example message ({error}).") from error
+        scan.damaged.append(f"{file}: a record is not an Example message ({error})")
+        return
     scan.num_records += 1
     names = features[_TEXT].bytes_list.value if _TEXT in features else []
     scan.names.update(name.decode("utf-8", "replace") for name in names)

@@ -5,7 +5,7 @@ import io
 import itertools
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from odtk import label_map, pipeline
@@ -15,6 +15,7 @@ from odtk.tools.check_config import ERROR, WARNING, check_config, require_sound
 
 DEFAULT_CHECKPOINT_EVERY = 1000
 DEFAULT_LOG_EVERY = 10
+DEFAULT_MAX_BAD_RECORDS = 100
 
 NO_GPU = (
     "No GPU is seen: training runs on the CPU, which takes seconds per step at 640x640. On Colab choose a GPU runtime; "
@@ -24,7 +25,7 @@ NO_GPU = (
 
 @dataclass
 class TrainingReport:
-    """Where a run ended."""
+    """Where a run ended, and what it left out."""
 
     model_dir: str
     checkpoint: str
@@ -32,6 +33,7 @@ class TrainingReport:
     last_step: int
     losses: dict[str, float]
     devices: list[str]
+    bad_records: list = field(default_factory=list)  # odtk.inputs.tolerance.BadRecord
 
 
 def train(
@@ -42,13 +44,16 @@ def train(
     log_every: int = DEFAULT_LOG_EVERY,
     seed: int | None = None,
     reuse_head_weights: bool = False,
+    max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
     say: Callable[[str], None] = lambda line: None,
 ) -> TrainingReport:
     """Trains until `num_steps` (the config's where None) and returns where that ended.
 
     A `model_dir` that holds a checkpoint is resumed. `reuse_head_weights` takes what does not depend on the classes
-    from the heads of fine_tune_checkpoint too, where it fits. `say` hears what a user should know, a line at a time.
-    Raises ConfigError, DataError or CheckpointError before the first step.
+    from the heads of fine_tune_checkpoint too, where it fits. Up to `max_bad_records` records that cannot be used are
+    left out; with 0, the first one ends the training. `say` hears what a user should know, a line at a time. Raises
+    ConfigError, DataError or CheckpointError before the first step; where there are more bad records than that,
+    DataError after a checkpoint is saved.
     """
     config = pipeline.read(pipeline_config)
     _check(config, pipeline_config, Path(model_dir), num_steps, say)
@@ -66,6 +71,7 @@ def train(
     import tf_keras
 
     from odtk.gpus import prepare_gpus
+    from odtk.inputs.tolerance import Tolerance, summary
     from odtk.training.experiment import build_experiment
     from odtk.training.task import DetectionTask
 
@@ -74,10 +80,12 @@ def train(
         say(NO_GPU)
     if seed is not None:
         tf_keras.utils.set_random_seed(seed)
-    task = DetectionTask(config, seed, lambda report: say(describe_restore(report)), reuse_head_weights)
+    tolerance = Tolerance(max_bad_records, say) if max_bad_records else None
+    task = DetectionTask(config, seed, lambda report: say(describe_restore(report)), reuse_head_weights, tolerance)
     live = LiveLine()
+    actions = [live] if tolerance is None else [live, lambda output: tolerance.check()]
     with _orbit_off_stdout():
-        experiment = build_experiment(task, model_dir, checkpoint_every, log_every, [live])
+        experiment = build_experiment(task, model_dir, checkpoint_every, log_every, actions)
     first = int(experiment.trainer.global_step)
     # Only now is it certain that config and checkpoint fit each other.
     _save_config(config, Path(model_dir))
@@ -88,8 +96,11 @@ def train(
     with track("Training", steps, "steps", completed=first, compiles=True) as progress, _orbit_off_stdout():
         live.attach(progress, experiment.trainer.global_step)
         _run(experiment, steps, config, say)
-    last = int(experiment.trainer.global_step)
-    return TrainingReport(str(model_dir), experiment.manager.latest_checkpoint, first, last, live.losses, devices)
+    bad = tolerance.finish() if tolerance else []
+    if bad:
+        say(summary(bad))
+    last, checkpoint = int(experiment.trainer.global_step), experiment.manager.latest_checkpoint
+    return TrainingReport(str(model_dir), checkpoint, first, last, live.losses, devices, bad)
 
 
 def _check(config, filename, model_dir: Path, num_steps: int | None, say: Callable[[str], None]) -> None:
@@ -125,6 +136,8 @@ def _run(experiment, steps: int, config, say: Callable[[str], None]) -> None:
         raise
     except tf.errors.OutOfRangeError as error:
         step = _save_what_there_is(experiment, say)
+        if experiment.trainer.task.tolerance is not None:
+            experiment.trainer.task.tolerance.finish()
         raise DataError(
             f"The training data ended at step {step} of {steps}: train_input_reader.num_epochs is "
             f"{config.train_input_reader.num_epochs}. Remove it to read the records again and again, or ask for fewer "

@@ -56,6 +56,10 @@ def build_experiment(
     model = task.build_model()
     optimizer = build_optimizer(task.config.train_config.optimizer)
     create_variables(model, optimizer)
+    latest = tf.train.latest_checkpoint(os.fspath(model_dir))
+    if latest and task.seed is not None:
+        # A resumed run goes on with data of its own, instead of those that it began with.
+        task.seed += int(latest.rpartition("-")[2])
     trainer = DetectionTrainer(
         config_definitions.ExperimentConfig(
             task=task.task_config, trainer=config_definitions.TrainerConfig(train_tf_while_loop=True)
@@ -73,7 +77,6 @@ def build_experiment(
         checkpoint_interval=checkpoint_every,
         init_fn=trainer.initialize,
     )
-    latest = manager.latest_checkpoint
     orphans = [] if latest else sorted(path.stem for path in model_dir.glob("*.index"))
     if orphans:
         raise CheckpointError(

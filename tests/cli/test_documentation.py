@@ -20,12 +20,21 @@ Every command also answers to `--help`, and `odtk --debug COMMAND ...` shows the
 """
 
 
-@pytest.fixture(params=COMMANDS)
+def every_command():
+    """Each command by its words, those of a group of commands after it."""
+    group = click.Context(cli, info_name="odtk")
+    for name in COMMANDS:
+        found = cli.get_command(group, name)
+        yield name, found
+        if isinstance(found, click.Group):
+            yield from ((f"{name} {inner}", found.commands[inner]) for inner in found.commands)
+
+
+@pytest.fixture(params=[name for name, _ in every_command()])
 def command(request):
     """A command and the context in which Click would print its help."""
-    group = click.Context(cli, info_name="odtk")
-    found = cli.get_command(group, request.param)
-    return found, click.Context(found, info_name=request.param, parent=group)
+    found = dict(every_command())[request.param]
+    return found, click.Context(found, info_name=request.param, parent=click.Context(cli, info_name="odtk"))
 
 
 def options_of(found):
@@ -55,8 +64,11 @@ def test_every_option_has_help_that_ends_in_a_full_stop(command):
 
 def test_examples_use_options_that_exist(command):
     found, context = command
-    known = {name for option in options_of(found) for name in (*option.opts, *option.secondary_opts)}
-    own = [words for words in map(shlex.split, example_lines(found)) if words[:2] == ["odtk", context.info_name]]
+    inner = found.commands.values() if isinstance(found, click.Group) else ()
+    options = [option for each in (found, *inner) for option in options_of(each)]
+    known = {name for option in options for name in (*option.opts, *option.secondary_opts)}
+    name = ["odtk", *context.info_name.split()]
+    own = [words for words in map(shlex.split, example_lines(found)) if words[: len(name)] == name]
     assert own, "no example of the command itself"
     used = {word.partition("=")[0] for words in own for word in words if word.startswith("--")}
     assert used <= known
@@ -65,7 +77,7 @@ def test_examples_use_options_that_exist(command):
 def reference():
     """The whole reference page, in Markdown."""
     group = click.Context(cli, info_name="odtk")
-    return "\n".join([HEAD, *(section(cli.get_command(group, name), name, group) for name in COMMANDS)])
+    return "\n".join([HEAD, *(section(found, name, group) for name, found in every_command())])
 
 
 def section(found, name, group):

@@ -418,6 +418,7 @@ def test_lists_of_different_length_raise(tmp_path):
         (an_example(image__source_id="the_bad_one", image__encoded=b"\xff\xd8\xff no picture"), "the_bad_one"),
         (an_example(THREE, text=["cat"], image__source_id="the_bad_one"), "the_bad_one.*differ in length"),
         (b"no Example", " cannot be used: Could not parse"),
+        (b"\xff\xfe no Example, nor text", " cannot be used: Could not parse"),
     ],
 )
 def test_a_bad_record_is_named(tmp_path, bad, cause):

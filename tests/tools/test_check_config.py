@@ -398,7 +398,13 @@ def test_missing_shards_damaged_and_empty_files_are_errors(project):
     config, shard = project / "pets.config", project / "pets_train.record-00001-of-00002"
     data = shard.read_bytes()
     shard.write_bytes(data[:-1])
-    assert "cut short" in found(findings_of(config), "error", TRAIN_RECORDS).message
+    # Training leaves it out, and says so.
+    assert "cut short" in found(findings_of(config), "warning", TRAIN_RECORDS).message
+    other = project / "pets_train.record-00000-of-00002"
+    whole = other.read_bytes()
+    other.write_bytes(whole[:-1])
+    assert "There is nothing else" in found(findings_of(config), "error", TRAIN_RECORDS).message
+    other.write_bytes(whole)
     shard.unlink()
     assert "record-00001-of-00002" in found(findings_of(config), "error", TRAIN_RECORDS).message
     shard.write_bytes(b"")

@@ -91,7 +91,7 @@ def test_journey_of_a_folder(exported, pictures, tmp_path):
     assert [prediction.image.file_name for prediction in report.predictions] == ["a.PNG", "b.jpg", "more/b.jpg"]
     assert [path.name for path, _ in report.skipped] == ["broken.jpeg"]
     assert str(pictures / "broken.jpeg") in report.skipped[0][1]
-    written = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
+    written = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("[a-z]*.*"))
     assert written == ["a.PNG", "b.jpg", "detections.json", "more/b.jpg"]
 
     results = json.loads(report.detections_path.read_text())
@@ -153,8 +153,10 @@ def test_without_a_label_map_classes_have_numbers(exported, pictures, tmp_path):
     assert "1 class 2 (0.80)" in result.stdout
     assert "--label-map" in result.stderr
     (tmp_path / "names.pbtxt").write_text(LABEL_MAP)
-    result = run(bare, pictures / "a.PNG", "--output", tmp_path / "out", "--label-map", tmp_path / "names.pbtxt")
+    result = run(bare, pictures / "a.PNG", "--output", tmp_path / "named", "--label-map", tmp_path / "names.pbtxt")
     assert "1 pug (0.80)" in result.stdout
+    result = run(bare, pictures / "a.PNG", "--output", tmp_path / "shipped", "--label-map", "pet_label_map")
+    assert "1 american_bulldog (0.80)" in result.stdout
 
 
 def test_numbered_files_keep_their_numbers(exported, tmp_path):
@@ -207,12 +209,22 @@ def test_a_model_folder_is_no_export(pictures, tmp_path):
 
 def test_originals_are_never_overwritten(exported, pictures):
     before = (pictures / "b.jpg").read_bytes()
-    with pytest.raises(OutputError, match="would be overwritten"):
-        predict(exported, [pictures], pictures)
+    for folder in (pictures, pictures.parent):
+        with pytest.raises(OutputError, match="one of the images to read"):
+            predict(exported, [pictures / "b.jpg"], folder, overwrite=True)
     assert (pictures / "b.jpg").read_bytes() == before
 
 
 def test_output_below_the_pictures_is_not_searched_again(exported, pictures):
-    for _ in range(2):
-        report = predict(exported, [pictures], pictures / "out")
+    for overwrite in (False, True):
+        report = predict(exported, [pictures], pictures / "out", overwrite=overwrite)
         assert len(report.predictions) == 3
+
+
+def test_an_earlier_run_leaves_nothing_behind(exported, pictures, tmp_path):
+    predict(exported, [pictures], tmp_path / "out")
+    result = run(exported, pictures / "a.PNG", "--output", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "--overwrite" in result.stderr
+    assert run(exported, pictures / "a.PNG", "--output", tmp_path / "out", "--overwrite").exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "out").glob("[a-z]*")) == ["a.PNG", "detections.json"]

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
 
-from odtk import checkpoints, pipeline
+from odtk import checkpoints, pipeline, shards
+from odtk.cli.main import cli
 from odtk.coco_metrics import METRIC_NAMES
 from odtk.errors import CheckpointError, ConfigError, DataError, OdtkError
 from odtk.tools import drawn_pets
@@ -82,6 +84,16 @@ def test_the_step_is_traced_once(config, tmp_path, monkeypatch, moving_average):
     configure(config, averaged, sets=[("train_config.optimizer.use_moving_average", moving_average)])
     train(averaged, tmp_path / "model", num_steps=2)
     assert len(traced) == 1
+
+
+def test_a_resumed_run_does_not_begin_its_data_again(config, tmp_path, monkeypatch):
+    seeds, build = [], DetectionTask.build_inputs
+    monkeypatch.setattr(
+        DetectionTask, "build_inputs", lambda task, *args: seeds.append(task.seed) or build(task, *args)
+    )
+    for steps in (2, 3):
+        train(config, tmp_path / "model", num_steps=steps, seed=7)
+    assert seeds == [7, 9]
 
 
 def test_a_machine_without_gpu_is_told_so(run):
@@ -157,6 +169,60 @@ def test_data_that_end_are_told_and_what_was_trained_is_saved(config, tmp_path):
     with pytest.raises(DataError, match=r"ended at step 5 of 100: train_input_reader.num_epochs is 1"):
         train(short, tmp_path / "model", num_steps=100)
     assert (tmp_path / "model" / "ckpt-5.index").exists()
+
+
+@pytest.fixture
+def damaged(config, records, tmp_path) -> tuple[Path, list[str]]:
+    """A config of a copy of the records, in two of which a bit has flipped; and what these two are called."""
+    shutil.copytree(records, tmp_path / "damaged")
+    names = []
+    for pattern in ("*train*", "*val*"):
+        (path,) = (path for path in (tmp_path / "damaged").glob(pattern) if "record" in path.name)
+        found = list(shards.walk_records(path))[1]
+        content = bytearray(path.read_bytes())
+        content[found.offset + 2000] ^= 1
+        path.write_bytes(content)
+        names.append(f"{path}, record 1 at byte {found.offset} (image ")
+    text = config.read_text().replace(str(records), str(tmp_path / "damaged"))
+    (tmp_path / "damaged.config").write_text(text)
+    return tmp_path / "damaged.config", names
+
+
+def test_a_damaged_record_is_left_out_of_training_and_evaluation_and_named_once(damaged, tmp_path):
+    config, (in_training, in_evaluation) = damaged
+    said = []
+    report = train(config, tmp_path / "model", num_steps=12, seed=1, say=said.append)
+    assert report.last_step == 12
+    (bad,) = report.bad_records
+    assert str(bad).startswith(in_training)
+    assert str(bad).endswith("has a wrong data checksum")
+    assert [line for line in said if line.startswith("Left out")] == [f"Left out: {bad}."]
+    assert any("1 bad record was left out" in line for line in said)
+
+    command = ["evaluate", str(config), str(tmp_path / "model"), "--json"]
+    result = CliRunner().invoke(cli, command)
+    document = json.loads(result.stdout)
+    (left_out,) = document["bad_records"]
+    assert in_evaluation.startswith(f"{left_out['file']}, record {left_out['record']}")
+    assert "the metrics leave out 1 bad record" in result.stderr
+    assert document["num_images"] == shards.count_records([left_out["file"]]) - 1
+
+
+def test_more_bad_records_than_allowed_end_training_after_a_checkpoint(damaged, tmp_path, monkeypatch):
+    config, _ = damaged
+    (path,) = (path for path in (tmp_path / "damaged").glob("*train*") if "record" in path.name)
+    picture = next(iter(shards.walk_records(path))).data
+    no_picture = picture.replace(b"\xff\xd8\xff", b"no!")
+    shards.write_records(path, [picture, picture, *[no_picture] * 3])
+    with pytest.raises(DataError, match=r"(?s)3 records cannot be used, more than the 2 .*record 2 .*record 3 "):
+        train(config, tmp_path / "model", num_steps=500, max_bad_records=2)
+    assert list((tmp_path / "model").glob("ckpt-*.index"))
+
+
+def test_without_tolerance_the_first_bad_record_ends_training(damaged, tmp_path):
+    config, (in_training, _) = damaged
+    with pytest.raises(DataError, match=f"{re.escape(in_training.split(', record')[0])}.*wrong data checksum"):
+        train(config, tmp_path / "model", num_steps=500, max_bad_records=0)
 
 
 def test_evaluation_records_that_are_not_there_are_told_before_training(config, tmp_path):

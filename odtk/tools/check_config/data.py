@@ -178,11 +178,25 @@ def _check_classes(inspection: Inspection, reader: Reader, files: list[Path], la
     except DataError as error:
         inspection.error(reader.records_field, str(error), mend)
         return
+    if scan.damaged:
+        _report_damage(inspection, reader, scan)
+    if scan.damaged and not scan.num_records:
+        return
     if not scan.num_boxes:
         text = f"{_looked_at(scan)} no box: there is nothing to learn from, or to measure by."
         inspection.error(reader.records_field, text, mend)
     elif labels is not None:
         _check_names(inspection, reader, scan, labels)
+
+
+def _report_damage(inspection: Inspection, reader: Reader, scan: ClassScan) -> None:
+    count = "a record" if len(scan.damaged) == 1 else f"{len(scan.damaged)} records"
+    text = f"{count} cannot be read: {some(scan.damaged)}. "
+    if scan.num_records:
+        left_out = "Training and evaluation leave out what cannot be read, up to --max-bad-records."
+        inspection.warning(reader.records_field, f"{text}{left_out} Copy the file again, or make it anew.")
+    else:
+        inspection.error(reader.records_field, f"{text}There is nothing else.", (reader.option, "FOLDER_OR_GLOB"))
 
 
 def _check_names(inspection: Inspection, reader: Reader, scan: ClassScan, labels: LabelMap) -> None:

@@ -1,0 +1,75 @@
+"""The formats of data sets: which one a folder is in, and the data set in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from odtk.annotations import coco, csv_table, pets, voc, yolo
+from odtk.annotations.data_folder import DataFolder
+from odtk.annotations.listing import Dataset
+from odtk.errors import DataError
+
+# Those that `open_dataset` opens; the Pet layout, with its classes in file names and trimaps, has `pets` to itself.
+FORMATS = ("voc", "coco", "yolo", "csv")
+PETS = "pets"
+
+_MODULES = {"voc": voc, "coco": coco, "yolo": yolo, "csv": csv_table}
+
+
+def open_dataset(folder: str | os.PathLike, format: str | None = None, keep_segmentations: bool = False) -> Dataset:
+    """The data set in a folder, of one of FORMATS, guessed where none is given.
+
+    `keep_segmentations` keeps COCO's, which take much memory. Raises DataError where the folder holds no such data.
+    """
+    format = format or guess(folder)
+    if format not in FORMATS:
+        raise DataError(
+            f"{folder}: a data set of the format {format} is not opened here, one of {', '.join(FORMATS)} is."
+        )
+    files = DataFolder(folder)
+    if not files.images:
+        raise DataError(
+            f"{files.path} has no images (*.jpg, *.png, ...). Name the folder that holds images and annotations."
+        )
+    if format == "coco":
+        return coco.open_coco(files, keep_segmentations)
+    return {"voc": voc.open_voc, "yolo": yolo.open_yolo, "csv": csv_table.open_csv}[format](files)
+
+
+def guess(folder: str | os.PathLike) -> str:
+    """The one format that a folder is in, "pets" or one of FORMATS; DataError where none fits, or several do."""
+    found = signs(folder)
+    if len(found) == 1:
+        return next(iter(found))
+    if found:
+        shown = "; ".join(f"{format}: {sign}" for format, sign in found.items())
+        raise DataError(
+            f"{os.fspath(folder)} may be of several formats ({shown}). Say which: --format {' or '.join(found)}."
+        )
+    looked_for = "; ".join([f"{pets.LAYOUT} (pets)", *(module.LOOKED_FOR for module in _MODULES.values())])
+    raise DataError(
+        f"{os.fspath(folder)} is of no known format. Looked for were: {looked_for}. Found were "
+        f"{_summary(DataFolder(folder))}. Name the folder that holds images and annotations together, or say --format."
+    )
+
+
+def signs(folder: str | os.PathLike) -> dict[str, str]:
+    """What speaks for which format; the Pet layout is one of VOC's, and stands alone."""
+    try:
+        pets.check_layout(Path(folder))
+        return {PETS: "it has images/, annotations/trainval.txt and annotations/xmls/"}
+    except DataError:
+        files = DataFolder(folder)
+    found = {format: module.sign(files) for format, module in _MODULES.items()}
+    return {format: sign for format, sign in found.items() if sign}
+
+
+def _summary(files: DataFolder) -> str:
+    """The kinds of files in a folder, the most frequent first."""
+    counts: dict[str, int] = {}
+    for path in files.files:
+        suffix = os.path.splitext(path)[1].lower() or "without suffix"
+        counts[suffix] = counts.get(suffix, 0) + 1
+    ranked = sorted(counts.items(), key=lambda item: -item[1])[:6]
+    return ", ".join(f"{count} {suffix}" for suffix, count in ranked) or "no files"

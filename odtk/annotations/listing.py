@@ -1,0 +1,62 @@
+"""What a data set's format gives: a cheap list of its images, and each one's objects, as annotated, when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from odtk.annotations.annotated_image import Problem
+
+
+@dataclass(frozen=True)
+class MarkedObject:
+    """One object as its annotation has it, before normalising."""
+
+    class_name: str
+    box: tuple[float, float, float, float]  # yxyx; in pixels, or 0..1 where the annotation is `normalised`
+    line: int | None = None
+    difficult: bool = False
+    truncated: int = 0
+    pose: str = "Unspecified"
+    is_crowd: bool = False
+    area: float | None = None  # pixels
+    segmentation: object | None = None  # COCO's polygons or RLE, as in the JSON; `coco_masks.decode_mask` decodes it
+
+
+@dataclass(frozen=True)
+class ImageAnnotation:
+    """One image's place, and what its annotation says of it."""
+
+    image_path: str  # where its bytes are; checked to lie inside the data set's folder
+    filename: str  # what the record calls it: posix, relative to the image root (for flat folders the bare name)
+    objects: tuple[MarkedObject, ...]
+    normalised: bool = False
+    stated_size: tuple[int, int] | None = None  # (width, height) as the annotation says
+    annotation_path: str | None = None  # for messages
+    size_line: int | None = None
+    source_id: str = ""
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One image of a data set: cheap (a million fit in memory) and picklable."""
+
+    key: str  # unique in the data set, posix path relative to its folder: the order of everything
+    split: str | None  # the data set's own word: "train", "val", "test"; None where it has none
+    entry: object  # whatever the format needs to read it
+
+
+class Dataset(Protocol):
+    """A data set of some format; picklable, so that worker processes and Beam take it along."""
+
+    format: str  # "voc", "coco", "yolo", "csv"
+    folder: str
+    listed: Sequence[Listed]  # sorted by key
+    class_names: tuple[str, ...] | None  # where the data set itself lists its classes; None: only annotations name them
+    problems: tuple[Problem, ...]  # of the data set as a whole
+
+    def read(self, listed: Listed) -> ImageAnnotation:
+        """What the annotation says of one image of `listed`; raises UnusableImage where it cannot be used."""
+        ...

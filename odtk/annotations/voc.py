@@ -1,0 +1,239 @@
+"""Pascal VOC: one xml per image, in JPEGImages/ and Annotations/, side by side, or in folders per split.
+
+An xml belongs to the image of its own name in the same folder, folders that only say what is in them (`Annotations`,
+`images`) not counted; where there is none, to the image that its <filename> names. Coordinates are taken as they are
+written: VOC counts pixels from 1, TFOD does not mind, nor do we.
+
+Where ImageSets/Main has lists, they say what belongs to the data set, and an image in them without xml is bad data.
+Elsewhere an image without xml is unannotated, not a negative: nobody has said that there is nothing to see.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from odtk.annotations import data_folder, path_words, voc_xml
+from odtk.annotations.annotated_image import Problem, UnusableImage
+from odtk.annotations.data_folder import DataFolder
+from odtk.annotations.listed_dataset import NO_IMAGE, LeftOut, ListedDataset, find_image, in_order, left_out
+from odtk.annotations.listing import ImageAnnotation, Listed, MarkedObject
+from odtk.annotations.written_values import all_finite, short
+from odtk.errors import DataError
+
+LOOKED_FOR = "*.xml files with the root <annotation>, as in Annotations/ beside JPEGImages/ (voc)"
+
+_LISTS = ("train", "val", "test", "trainval")
+_LIST_FOLDER = "ImageSets/Main/"
+_SNIFFED_FILES, _SNIFFED_BYTES = 20, 4096
+
+
+@dataclass(frozen=True)
+class _Entry:
+    xml: str
+    image: str
+    filename: str
+    source_id: str
+    problems: tuple[Problem, ...] = ()
+
+
+class VocDataset(ListedDataset):
+    """Pascal VOC's xml; see `odtk.annotations.listing.Dataset`."""
+
+    def _read(self, entry: _Entry) -> ImageAnnotation:
+        annotation = _parse(self.folder, entry.xml)
+        return ImageAnnotation(
+            image_path=data_folder.checked_path(self.folder, entry.image),
+            filename=entry.filename,
+            objects=tuple(_marked(self.path(entry.xml), found) for found in annotation.objects),
+            stated_size=(annotation.width, annotation.height) if annotation.width else None,
+            annotation_path=self.path(entry.xml),
+            size_line=annotation.size_line,
+            source_id=entry.source_id,
+            problems=(*entry.problems, *_filename_problems(self.path(entry.xml), annotation, entry.image)),
+        )
+
+
+def sign(files: DataFolder) -> str | None:
+    """What makes a folder look like VOC, if anything does."""
+    for path in files.with_suffix(".xml")[:_SNIFFED_FILES]:
+        if b"<annotation" in data_folder.read_start(files.path, path, _SNIFFED_BYTES):
+            return f"{path} has an <annotation>"
+    return None
+
+
+def open_voc(files: DataFolder) -> VocDataset:
+    """The VOC data set in a folder."""
+    if not files.with_suffix(".xml"):
+        raise DataError(f"{files.path} has no {LOOKED_FOR}. Name the folder that holds them and the images.")
+    pairs, unpaired = _pair(files)
+    lists = _read_lists(files)
+    names = path_words.record_names(pairs)
+    splits = path_words.folder_splits([*pairs, *unpaired])
+    listed = []
+    for image, xml in pairs.items():
+        if (found := _listing_of(lists, files, xml, image)) is None:
+            text = f"no list in {_LIST_FOLDER} names it."
+            listed.append(Listed(image, splits.get(image), LeftOut(files.at(image), None, "in no list", text, False)))
+        else:
+            split, problems = found
+            entry = _Entry(xml, image, *names[image], problems)
+            listed.append(Listed(image, split if lists else splits.get(image), entry))
+    for path, entry in unpaired.items():
+        # Lists that want an image without xml name it below; what they do not want is of no interest.
+        if not lists or (entry.is_bad and _listing_of(lists, files, path) is not None):
+            listed.append(Listed(path, splits.get(path), entry))
+    listed += _missing(files, lists, [*pairs, *pairs.values(), *(path for path in unpaired if _is_xml(path))])
+    return VocDataset("voc", files.path, in_order(listed))
+
+
+def _pair(files: DataFolder) -> tuple[dict[str, str], dict[str, LeftOut]]:
+    """Image to xml, and what has no partner, by path."""
+    xmls, pairs, unpaired = files.with_suffix(".xml"), {}, {}
+    # Side by side first, then beside each other's folders; what is left says itself which image it is for.
+    for key in (lambda path: posixpath.splitext(path)[0], path_words.place_of):
+        xmls, candidates = _pair_by(key, files.images, xmls, pairs)
+    for xml in xmls:
+        image = _named_image(files, xml, candidates[xml])
+        if isinstance(image, str) and image in pairs:
+            image = LeftOut(files.at(xml), None, "two xml for an image", f"{pairs[image]} is for {image}, too.")
+        if isinstance(image, str):
+            pairs[image] = xml
+        else:
+            unpaired[xml] = image
+    for image in files.images:
+        if image not in pairs:
+            text = "it has no xml. An image without objects needs one, too: without <object>."
+            unpaired[image] = LeftOut(files.at(image), None, "image without xml", text, is_bad=False)
+    return pairs, unpaired
+
+
+def _pair_by(key, images: list[str], xmls: list[str], pairs: dict[str, str]) -> tuple[list[str], dict[str, list[str]]]:
+    """Adds to `pairs` each xml that one image has the `key` of; the others, and their candidates, are returned."""
+    by_key = defaultdict(list)
+    for image in images:
+        if image not in pairs:
+            by_key[key(image)].append(image)
+    candidates = {}
+    for xml in xmls:
+        found = [image for image in by_key.get(key(xml), ()) if image not in pairs]
+        if len(found) == 1:
+            pairs[found[0]] = xml
+        else:
+            candidates[xml] = found
+    return list(candidates), candidates
+
+
+def _named_image(files: DataFolder, xml: str, candidates: list[str]) -> str | LeftOut:
+    """The image that an xml's <filename> names; of several that are called as the xml is, that or the first."""
+    try:
+        annotation = _parse(files.path, xml)
+    except UnusableImage as error:
+        return left_out(error)
+    if candidates:
+        name = posixpath.basename(annotation.filename.replace("\\", "/"))
+        same = [image for image in candidates if path_words.same_name(posixpath.basename(image), name)]
+        return (same or candidates)[0]
+    where = files.at(xml), annotation.filename_line
+    if not annotation.filename:
+        return LeftOut(*where, NO_IMAGE, "no image is called as this xml is, and it has no <filename>.")
+    above = posixpath.dirname(posixpath.dirname(xml))
+    roots = (posixpath.dirname(xml), *(posixpath.join(above, name) for name in ("JPEGImages", "images")), above)
+    return find_image(files, annotation.filename, roots, where, "no image is called as this xml is, and <filename> is")
+
+
+def _parse(folder: str, xml: str) -> voc_xml.VocAnnotation:
+    return voc_xml.parse(data_folder.read_bytes(folder, xml), Path(folder, xml), complete=False)
+
+
+def _read_lists(files: DataFolder) -> dict[str, dict[str, list[str]]]:
+    """Of each folder that has an ImageSets/Main: the places that its lists name, each with the lists' names.
+
+    Only train, val, test and trainval are lists of the data set; cat_train.txt and the like say who shows a cat.
+    """
+    lists = {}
+    for path in files.with_suffix(*(f"/{name}.txt" for name in _LISTS)):
+        folder, name = posixpath.split(path)
+        if not f"{folder}/".endswith(_LIST_FOLDER):
+            continue
+        root = f"{folder}/".removesuffix(_LIST_FOLDER)
+        named, places = lists.setdefault(root, {}), _places(files, root)
+        for line in map(str.strip, data_folder.read_text(files.path, path).splitlines()):
+            # Some lists add 1, -1 or 0 to each name, but a name may end so itself.
+            spellings = (line, re.sub(r"\s+(-?1|0)$", "", line))
+            place = next((places[spelling] for spelling in spellings if spelling in places), root + line)
+            if line:
+                named.setdefault(place, []).append(name.removesuffix(".txt"))
+    return lists
+
+
+def _places(files: DataFolder, root: str) -> dict[str, str]:
+    """The places below a folder by what lists may call them: with the suffix or without."""
+    places = {}
+    for path in (*files.images, *files.with_suffix(".xml")):
+        if path.startswith(root):
+            place = _place(root, path)
+            places |= {place[len(root) :]: place, path_words.plain_path(path[len(root) :]): place}
+    return places
+
+
+def _place(root: str, path: str) -> str:
+    return root + posixpath.splitext(path_words.plain_path(path[len(root) :]))[0]
+
+
+def _listing_of(lists: dict, files: DataFolder, *paths: str) -> tuple[str | None, tuple[Problem, ...]] | None:
+    """The split of an image, by any of its paths, and what is odd about it; None where no list has it."""
+    if not lists:
+        return None, ()
+    for root, named in lists.items():
+        for place in (_place(root, path) for path in paths if path.startswith(root)):
+            if place in named:
+                return _split_of(named[place], named, files.at(paths[-1]))
+    return None
+
+
+def _split_of(found: list[str], named: dict[str, list[str]], file: str) -> tuple[str | None, tuple[Problem, ...]]:
+    """The split of what the lists `found` have, among all that is `named`; train before val before test."""
+    splits = [name for name in _LISTS if name in found and name != "trainval"]
+    if not splits:
+        # As in VOC2007, which is trained on trainval and tested on test; alone, trainval is to be split yet.
+        return None if all(names == ["trainval"] for names in named.values()) else "train", ()
+    if len(splits) == 1:
+        return splits[0], ()
+    text = f"{' and '.join(f'{name}.txt' for name in splits)} in {_LIST_FOLDER} have it; it counts as {splits[0]}."
+    return splits[0], (Problem(file, None, "in several splits", text),)
+
+
+def _missing(files: DataFolder, lists: dict, paths: list[str]) -> Iterator[Listed]:
+    """What the lists name and none of `paths` is."""
+    for root, named in lists.items():
+        known = {_place(root, path) for path in paths if path.startswith(root)}
+        for place, names in named.items():
+            if place not in known:
+                text = f"{_LIST_FOLDER}{names[0]}.txt names it, and there is no Annotations/{place[len(root) :]}.xml."
+                split, _ = _split_of(names, named, place)
+                yield Listed(place, split, LeftOut(files.at(place), None, "no xml", text))
+
+
+def _is_xml(path: str) -> bool:
+    return path.lower().endswith(".xml")
+
+
+def _marked(path: str, found: voc_xml.VocObject) -> MarkedObject:
+    if not found.name:
+        raise UnusableImage(path, found.line, "object without a class", "the <object> of this <bndbox> has no <name>.")
+    if not all_finite(found.box):
+        raise UnusableImage(path, found.line, "xml cannot be read", f"the box {short(found.box)} is not finite.")
+    return MarkedObject(found.name, found.box, found.line, found.difficult, found.truncated, found.pose)
+
+
+def _filename_problems(path: str, annotation: voc_xml.VocAnnotation, image: str) -> Iterator[Problem]:
+    stated, own = posixpath.basename(annotation.filename.replace("\\", "/")), posixpath.basename(image)
+    if stated and not path_words.same_name(stated, own):
+        what = "lacks the suffix" if path_words.same_name(stated, posixpath.splitext(own)[0]) else "names another file"
+        text = f"<filename> is {short(stated)}, which {what}; {own} is used."
+        yield Problem(path, annotation.filename_line, "filename is not the image's", text)

@@ -1,0 +1,54 @@
+"""Values as files have them, which may be anything: made numbers, or shown short in a message."""
+
+import math
+import reprlib
+from collections.abc import Iterable
+
+_LARGEST_SIDE = 10**6  # pixels; more is no image's side
+_SHOWN = 100  # characters
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _SHOWN
+
+
+def finite(value: object) -> float | None:
+    """A number, written as one or as text, as a float; None where it is none or not finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def all_finite(values: Iterable[object]) -> bool:
+    """Whether all are finite numbers."""
+    return all(finite(value) is not None for value in values)
+
+
+def is_name(value: object) -> bool:
+    """Whether a value is a text that can name something: not blank, and without the halves of letters JSON may have."""
+    return (
+        isinstance(value, str) and bool(value.strip()) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    )
+
+
+def size(width: object, height: object) -> tuple[int, int] | None:
+    """A stated (width, height) in whole pixels; None where it is none that an image can have."""
+    sides = finite(width), finite(height)
+    if any(side is None or not 1 <= side <= _LARGEST_SIDE or side != int(side) for side in sides):
+        return None
+    return int(sides[0]), int(sides[1])
+
+
+def short(value: object) -> str:
+    """A value for a message, in Python's spelling, whatever it is and however large."""
+    if isinstance(value, int) and abs(value) > 10**_SHOWN:
+        return "a huge number"
+    return cut(_REPR.repr(value))
+
+
+def cut(text: str) -> str:
+    """The beginning of a text that may be of any length."""
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

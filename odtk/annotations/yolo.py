@@ -1,0 +1,157 @@
+"""YOLO: a text of `class cx cy w h` lines per image, normalised, class ids from 0; data.yaml names classes and splits.
+
+An image without a text has no objects. Lines of more numbers are outlines, whose bounding box is taken, or, where
+data.yaml has a kpt_shape, boxes followed by keypoints. Darknet's classes.txt or obj.names stand for data.yaml, too.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from odtk.annotations import data_folder, path_words
+from odtk.annotations.annotated_image import Problem, UnusableImage
+from odtk.annotations.data_folder import DataFolder
+from odtk.annotations.listed_dataset import LeftOut, ListedDataset, in_order
+from odtk.annotations.listing import ImageAnnotation, Listed, MarkedObject
+from odtk.annotations.written_values import finite, short
+from odtk.annotations.yolo_config import Config, find_config, read_config
+from odtk.errors import DataError
+
+LOOKED_FOR = "data.yaml with names, or classes.txt or obj.names, and a *.txt for each image (yolo)"
+
+# Beyond 0..1 by this much is an annotator's slip at the edge, by more it is another unit.
+_SLIP = 0.01
+
+
+@dataclass(frozen=True)
+class _Entry:
+    image: str
+    label: str | None
+    filename: str
+    source_id: str
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class YoloDataset(ListedDataset):
+    """YOLO's texts; `names` is by class id. See `odtk.annotations.listing.Dataset`."""
+
+    names: Mapping[int, str] = field(default_factory=dict)
+    keypoint_values: int = 0  # numbers behind each box
+
+    def _read(self, entry: _Entry) -> ImageAnnotation:
+        objects, problems = [], list(entry.problems)
+        if entry.label is not None:
+            path = self.path(entry.label)
+            lines = data_folder.read_text(self.folder, entry.label).splitlines()
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    objects.append(self._object(path, number, line, problems))
+        return ImageAnnotation(
+            image_path=data_folder.checked_path(self.folder, entry.image),
+            filename=entry.filename,
+            objects=tuple(objects),
+            normalised=True,
+            annotation_path=entry.label and self.path(entry.label),
+            source_id=entry.source_id,
+            problems=tuple(problems),
+        )
+
+    def _object(self, path: str, number: int, line: str, problems: list[Problem]) -> MarkedObject:
+        written, *values = (finite(word) for word in line.split())
+        class_name = None if written is None or written != int(written) else self.names.get(int(written))
+        if class_name is None:
+            text = f"the class {short(line.split()[0])} is none of 0..{max(self.names)}, the ids of the names."
+            raise UnusableImage(path, number, "class id without a name", text)
+        if None in values:
+            raise _bad_line(path, number, line, "not only numbers")
+        if self.keypoint_values and len(values) == 4 + self.keypoint_values:
+            values = values[:4]
+        if len(values) != 4 and (len(values) < 6 or len(values) % 2):
+            raise _bad_line(path, number, line, f"of {1 + len(values)} columns")
+        outside = max(0.0, *(max(-value, value - 1) for value in values))
+        if outside > _SLIP:
+            raise _bad_line(path, number, line, "outside 0..1, so not normalised")
+        if outside > 0:
+            problems.append(Problem(path, number, "value outside 0..1", f"the line {short(line)} goes beyond 0..1."))
+        return MarkedObject(class_name, _cxcywh_to_yxyx(*values) if len(values) == 4 else _bounds(values), line=number)
+
+
+def _bad_line(path: str, number: int, line: str, what: str) -> UnusableImage:
+    text = (
+        f"the line {short(line)} is {what}; `class cx cy w h` is expected, or `class x1 y1 x2 y2 x3 y3 ...`, all 0..1."
+    )
+    return UnusableImage(path, number, "line cannot be read", text)
+
+
+def _cxcywh_to_yxyx(cx: float, cy: float, width: float, height: float) -> tuple[float, float, float, float]:
+    return cy - height / 2, cx - width / 2, cy + height / 2, cx + width / 2
+
+
+def _bounds(outline: list[float]) -> tuple[float, float, float, float]:
+    xs, ys = outline[::2], outline[1::2]
+    return min(ys), min(xs), max(ys), max(xs)
+
+
+def sign(files: DataFolder) -> str | None:
+    """What makes a folder look like YOLO, if anything does."""
+    try:
+        found = find_config(files)
+    except DataError as error:
+        return str(error)  # there are several: said again, when one is to be read
+    texts = {path_words.place_of(path) for path in files.with_suffix(".txt")} if found else set()
+    has_texts = any(path_words.place_of(image) in texts for image in files.images)
+    return f"{found} names classes, and images have a *.txt" if has_texts else None
+
+
+def open_yolo(files: DataFolder) -> YoloDataset:
+    """The YOLO data set in a folder."""
+    config = read_config(files)
+    texts = {path_words.place_of(path): path for path in files.with_suffix(".txt")}
+    images = dict.fromkeys(image for found in config.splits.values() for image, _ in found if isinstance(image, str))
+    labels = {image: _label_of(files, texts, image) for image in images}
+    if not any(labels.values()):
+        raise DataError(
+            f"None of the {len(images)} images that {files.at(config.path)} speaks of has a text of its name, beside "
+            "it or in labels/ where it is in images/. An image without objects needs none, but not all are without."
+        )
+    listed = in_order(_list(files, config, labels))
+    names = tuple(dict.fromkeys(config.names.values()))
+    return YoloDataset("yolo", files.path, listed, names, tuple(config.problems), config.names, config.keypoint_values)
+
+
+def _label_of(files: DataFolder, texts: dict[str, str], image: str) -> str | None:
+    *folders, name = posixpath.splitext(image)[0].split("/")
+    if "images" in folders:
+        folders[-1 - folders[::-1].index("images")] = "labels"
+    usual = "/".join([*folders, f"{name}.txt"])
+    return usual if usual in files else texts.get(path_words.place_of(image))
+
+
+def _list(files: DataFolder, config: Config, labels: dict[str, str | None]) -> Iterator[Listed]:
+    names, splits = path_words.record_names(labels), _splits_of(config)
+    for image, label in labels.items():
+        split, *others = splits[image]
+        problems = ()
+        if others:
+            text = f"{' and '.join(splits[image])} in {config.path} both have it; it counts as {split}."
+            problems = (Problem(files.at(image), None, "in several splits", text),)
+        yield Listed(image, split, _Entry(image, label, *names[image], problems))
+    for split, found in config.splits.items():
+        for image, written in found:
+            if isinstance(image, LeftOut):
+                yield Listed(written, split, image)
+
+
+def _splits_of(config: Config) -> dict[str, list[str | None]]:
+    """The splits that each image is in; splits of the very same images are none."""
+    members = {split: {image for image, _ in found if isinstance(image, str)} for split, found in config.splits.items()}
+    if len(members) > 1 and all(images == members[next(iter(members))] for images in members.values()):
+        members = {None: members[next(iter(members))]}
+    splits = {}
+    for split, images in members.items():
+        for image in images:
+            splits.setdefault(image, []).append(split)
+    return splits

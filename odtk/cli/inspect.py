@@ -1,0 +1,154 @@
+"""`odtk inspect`: what is in a data set, and what is wrong with it."""
+
+import shutil
+
+import click
+
+from odtk.cli import options
+
+_EXAMPLES_SHOWN = 3
+_CLASSES_SHOWN = 30
+
+
+@click.command()
+@click.argument("target", type=options.any_path)
+@click.option(
+    "--format",
+    type=click.Choice(["pets", "voc", "coco", "yolo", "csv"]),
+    help="What the annotations of a folder are.  [default: guessed]",
+)
+@click.option(
+    "--config",
+    type=options.any_path,
+    help="Compare boxes with the anchors of this pipeline.config (a file or a shipped name), in its model's frame.",
+)
+@click.option("--html", type=click.Path(dir_okay=False), help="Also write a page with tables and pictures, one file.")
+@click.option("--verify", is_flag=True, help="Decode every image, whatever --max-images says.")
+@click.option(
+    "--max-images",
+    type=click.IntRange(min=0),
+    default=20_000,
+    show_default=True,
+    help="Decode no more images than this, evenly spread; annotations and boxes are counted in all.",
+)
+@options.json_option
+@options.example(
+    "odtk inspect petdata",
+    "odtk inspect my_voc_folder --config ssd_resnet50_v1_fpn_640x640_pets --html report.html",
+    "odtk inspect 'records/train.record-*' --verify",
+    "odtk inspect pipeline.config --html report.html --json",
+)
+def inspect(target, format, config, html, verify, max_images, as_json) -> None:
+    """Find out what is wrong with a dataset before training does.
+
+    TARGET is the folder of a dataset (Pascal VOC, COCO, YOLO, CSV or the Pet layout), the output folder of
+    `odtk make-tfrecords`, a glob of record files (in quotes), or a pipeline.config, whose readers' records are the
+    splits and whose anchors are compared with the boxes.
+
+    Counts images and boxes per class and split, and their sizes and shapes; finds images that cannot be decoded,
+    damaged records, duplicates across splits, boxes that are tiny, inverted, outside, as large as the image or drawn
+    twice, names and ids that the label map lacks, and boxes that no anchor can match. Records are read to the last
+    byte with their checksums.
+
+    The exit code is 1 where something would break or spoil training.
+    """
+    from odtk.tools import inspect as tool
+
+    inspection = tool.inspect(target, config, html, verify, max_images, format)
+    if as_json:
+        options.print_json(tool.document(inspection))
+    else:
+        _print(inspection)
+    if inspection.num_errors:
+        raise click.exceptions.Exit(1)
+
+
+def _print(inspection) -> None:
+    click.echo(f"{inspection.target}: {inspection.kind}")
+    for name, value in (("config", inspection.config), ("label map", inspection.label_map)):
+        if value and value != inspection.target:
+            click.echo(f"{name}: {value}")
+    click.echo()
+    columns = ["Split", "images", "boxes", "without boxes", "unusable", "decoded"]
+    rows = [[s.name, s.images, s.boxes, s.negatives, s.unusable, s.decoded] for s in inspection.splits]
+    options.print_table("Splits", columns, rows)
+    click.echo()
+    _print_classes(inspection)
+    click.echo("\nSizes and shapes")
+    for histogram in inspection.histograms:
+        _say(f"  {histogram.caption} ({histogram.unit}): {_counts(histogram)}", "    ")
+    if inspection.coverage:
+        click.echo()
+        _print_coverage(inspection.coverage)
+    _print_findings(inspection)
+
+
+def _print_classes(inspection) -> None:
+    splits = [split.name for split in inspection.splits]
+    columns = ["Class", *(f"{split} {what}" for split in splits for what in ("images", "boxes"))]
+    ranked = sorted(inspection.classes.items(), key=lambda item: -sum(counts.boxes for counts in item[1].values()))
+    rows = [[name, *(n for split in splits for n in _numbers(counts[split]))] for name, counts in ranked]
+    if len(rows) > _CLASSES_SHOWN:
+        half = _CLASSES_SHOWN // 2
+        hidden = [f"({len(rows) - 2 * half} more, in --json and --html)"] + [""] * (len(columns) - 1)
+        rows = [*rows[:half], hidden, *rows[-half:]]
+    options.print_table("Images and boxes per class", columns, rows)
+
+
+def _numbers(counts) -> tuple[int, int]:
+    return counts.images, counts.boxes
+
+
+def _counts(histogram) -> str:
+    return ", ".join(f"{name}: {count:,}" for name, count in histogram.bins if count) or f"no {histogram.of}"
+
+
+def _say(text: str, indent: str = "") -> None:
+    """A paragraph as wide as the terminal, its further lines indented."""
+    import textwrap
+
+    width = shutil.get_terminal_size((100, 0)).columns
+    click.echo(textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False))
+
+
+def _print_coverage(coverage) -> None:
+    title = (
+        f"Boxes that no anchor overlaps by {coverage.threshold:g} ({coverage.similarity}), of all, by size in "
+        f"{coverage.frame} pixels"
+    )
+    rows = []
+    for name, cells in coverage.classes.items():
+        total = [sum(cell[0] for cell in cells), sum(cell[1] for cell in cells)]
+        rows.append([name, *(f"{part}/{whole}" if whole else "-" for part, whole in [*cells, total])])
+    options.print_table(title, ["Class", *coverage.sizes, "all"], rows[:_CLASSES_SHOWN])
+    if len(rows) > _CLASSES_SHOWN:
+        click.echo(f"({len(rows) - _CLASSES_SHOWN} more classes, in --json and --html)")
+    click.echo(
+        f"{coverage.unmatched} of {coverage.boxes} boxes: {coverage.forced} matched by force alone, {coverage.lost} "
+        "not at all."
+    )
+
+
+def _print_findings(inspection) -> None:
+    for sentence in inspection.not_looked_at:
+        click.echo()
+        _say(f"Not looked at: {sentence}", "  ")
+    for finding in inspection.findings:
+        click.echo()
+        _say(f"{_WORDS[finding.severity]}: {finding.text}", "  ")
+        for example in finding.examples[:_EXAMPLES_SHOWN]:
+            click.echo(f"    {example}")
+        if finding.examples and finding.count > _EXAMPLES_SHOWN:
+            click.echo(f"    and {finding.count - _EXAMPLES_SHOWN:,} more")
+        _say(f"  What to do: {finding.fix}", "    ")
+    click.echo(f"\n{_verdict([finding.severity for finding in inspection.findings])}")
+    if inspection.page:
+        click.echo(f"Page: {inspection.page}")
+
+
+def _verdict(severities: list[str]) -> str:
+    counts = [(severities.count(severity), word.lower()) for severity, word in _WORDS.items()]
+    return ", ".join(f"{count or 'no'} {word}{'s' * (count != 1)}" for count, word in counts) + "."
+
+
+_WORDS = {"error": "Error", "warning": "Warning", "information": "Note"}

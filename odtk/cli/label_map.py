@@ -1,0 +1,107 @@
+"""`odtk label-map`: check, make and show the file that numbers the classes."""
+
+import click
+
+from odtk.cli import options
+
+
+@click.group(name="label-map", short_help="Check, make or show a label map.")
+@options.example(
+    "odtk label-map check label_map.pbtxt --data petdata",
+    "odtk label-map make petdata --output label_map.pbtxt",
+    "odtk label-map show pet_label_map",
+)
+def label_map() -> None:
+    """Check, make or show a label map: the .pbtxt file that says which number stands for which class.
+
+    `odtk label-map COMMAND --help` says more of each.
+    """
+
+
+@label_map.command(short_help="Find everything that is wrong with a label map.")
+@click.argument("file", type=options.any_path)
+@click.option("--data", type=options.any_path, metavar="TARGET",
+              help="Also compare with the classes of a data set's folder, the output of make-tfrecords, or a glob of "
+              "records.")  # fmt: skip
+@options.json_option
+@options.example("odtk label-map check label_map.pbtxt", "odtk label-map check label_map.pbtxt --data 'train-*.record'")
+def check(file, data, as_json) -> None:
+    """Find everything that is wrong with a label map, each with its line and how to mend it.
+
+    FILE is a label map or the name of a shipped one. Found are ids from 0, holes, ids or names that stand twice,
+    several ids in one item, items without id or name, names with a space too many and names that only case or spaces
+    tell apart; with --data also names that differ from the data's, classes that one of the two lacks, and other ids
+    in the records. The exit code is 1 where there is an error.
+    """
+    import dataclasses
+
+    from odtk.tools.label_map import check as run
+
+    report = run(file, data)
+    if as_json:
+        options.print_json({**dataclasses.asdict(report), "is_sound": report.is_sound})
+    else:
+        for problem in report.problems:
+            click.echo(str(problem))
+        click.echo(f"{report.path}: {report.num_classes} classes, " + _verdict(report.problems))
+    if not report.is_sound:
+        click.get_current_context().exit(1)
+
+
+@label_map.command(short_help="Make a label map from data or a list of names.")
+@click.argument("target", type=options.any_path, required=False)
+@click.option("--names", metavar="NAME,NAME", help="The classes, instead of a TARGET.")
+@click.option("--output", required=True, type=options.any_path, metavar="FILE", help="The .pbtxt file to write.")
+@click.option("--order", type=click.Choice(["sorted", "data"]), default="sorted", show_default=True,
+              help="Number the classes by name, or in the order of the list or of the data.")  # fmt: skip
+@options.json_option
+@options.example(
+    "odtk label-map make petdata --output label_map.pbtxt",
+    "odtk label-map make --names cat,dog --output label_map.pbtxt",
+)
+def make(target, names, output, order, as_json) -> None:
+    """Make a label map from the classes of TARGET, numbered from 1.
+
+    TARGET is a data set's folder, the output of make-tfrecords, a glob of records, or a .txt file with a name on each
+    line.
+    """
+    if (target is None) == (names is None):
+        raise click.UsageError("Give either TARGET or --names.")
+    import dataclasses
+
+    from odtk.tools.label_map import make as run
+
+    listed = [name.strip() for name in (names or "").split(",") if name.strip()]
+    report = run(output, target, listed, order)
+    if as_json:
+        options.print_json(dataclasses.asdict(report))
+    else:
+        click.echo(f"Written to {report.path}: {len(report.names)} classes.")
+
+
+@label_map.command(short_help="Print a label map as a table.")
+@click.argument("target", type=options.any_path)
+@options.json_option
+@options.example("odtk label-map show pet_label_map")
+def show(target, as_json) -> None:
+    """Print the classes of a label map: id, name and display name.
+
+    TARGET is a label map, the name of a shipped one, or the output of make-tfrecords.
+    """
+    import dataclasses
+
+    from odtk.tools.label_map import as_rows
+    from odtk.tools.label_map import show as run
+
+    labels = run(target)
+    if as_json:
+        options.print_json([dataclasses.asdict(item) for item in labels.items])
+    else:
+        options.print_table(f"{target}", ["id", "name", "display name"], as_rows(labels))
+
+
+def _verdict(problems) -> str:
+    errors = sum(problem.severity == "error" for problem in problems)
+    warnings = len(problems) - errors
+    words = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in ((errors, "error"), (warnings, "warning"))]
+    return ", ".join(words) + "."

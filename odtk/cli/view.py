@@ -1,0 +1,82 @@
+"""`odtk view`: groundtruth drawn on pictures."""
+
+import click
+
+from odtk.cli import options
+
+
+@click.command()
+@click.argument("target", type=options.any_path)
+@click.option("--output", "output_dir", required=True, type=options.any_path, help="Folder to write to.")
+@click.option(
+    "-n", "--num-images", type=click.IntRange(min=1), default=20, show_default=True, help="How many images to draw."
+)
+@click.option(
+    "--class",
+    "class_names",
+    metavar="NAME",
+    multiple=True,
+    help="Only images with an object of this class; repeatable.",
+)
+@click.option(
+    "--file",
+    "files",
+    metavar="GLOB",
+    multiple=True,
+    help="Only images whose name, or its last part, fits this pattern (`*`, `?`); repeatable.",
+)
+@click.option("--worst", is_flag=True, help="Those in which `odtk inspect` finds the worst things, and no others.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Which images are drawn, where more would do.")
+@click.option("--overwrite", is_flag=True, help="Replace the --output folder if it is an earlier output.")
+@options.json_option
+@options.example(
+    "odtk view petdata --output drawn",
+    "odtk view records --output pugs -n 50 --class pug",
+    "odtk view pipeline.config --output worst --worst",
+)
+def view(target, output_dir, num_images, class_names, files, worst, seed, overwrite, as_json) -> None:
+    """Draw the groundtruth on images of a dataset.
+
+    TARGET is what `odtk inspect` takes: a dataset's folder, the output of `odtk make-tfrecords`, the glob of record
+    files, or a pipeline.config, whose records are read. Every box is drawn in its class's colour with its name; those
+    marked difficult, crowd or group in the annotation are dashed, and say so.
+
+    Without --worst the images are a random sample, the same for the same --seed. The pictures are JPEGs named after
+    the images, with folders as part of the name.
+    """
+    from odtk.tools.view import view as draw_pictures
+
+    report = draw_pictures(target, output_dir, num_images, class_names, files, worst, seed, overwrite)
+    if as_json:
+        options.print_json(_document(report))
+    else:
+        _print(report)
+    for problem in report.unreadable:
+        click.echo(f"Warning: {problem}", err=True)
+
+
+def _print(report) -> None:
+    for drawn in report.drawn:
+        click.echo(f"{drawn.picture}: {_counted(drawn.class_names)}" + (f"; {drawn.reason}" if drawn.reason else ""))
+    count = len(report.drawn)
+    click.echo(f"\n{count} {'picture' if count == 1 else 'pictures'} in {report.output_dir}")
+
+
+def _counted(class_names) -> str:
+    from collections import Counter
+
+    return ", ".join(f"{count} {name}" for name, count in Counter(class_names).most_common()) or "no boxes"
+
+
+def _document(report) -> dict:
+    pictures = [
+        {
+            "image": drawn.image,
+            "split": drawn.split,
+            "picture": str(drawn.picture),
+            "classes": list(drawn.class_names),
+            "reason": drawn.reason or None,
+        }
+        for drawn in report.drawn
+    ]
+    return {"output": str(report.output_dir), "pictures": pictures, "unreadable": report.unreadable}

@@ -1,0 +1,153 @@
+"""Files here and in object stores: whatever path has `://` in it goes through TensorFlow's file systems.
+
+TensorFlow is imported only where there is such a path. An object of a store appears when it is closed, so that a single
+file is whole or absent there too; a folder is not, which is why its dataset.json is written last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO
+
+from odtk.atomic import atomic_directory, atomic_file
+from odtk.errors import DataError, OutputError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+
+_AT_ONCE = 32  # small files of a store are waited for, not worked on
+
+
+def is_remote(path: str | os.PathLike) -> bool:
+    """Whether a path names something in a store, as `gs://bucket/folder` does."""
+    return "://" in os.fspath(path)
+
+
+def join(folder: str | os.PathLike, name: str) -> str:
+    """The path of something in a folder, here or in a store."""
+    return f"{os.fspath(folder).rstrip('/')}/{name}" if is_remote(folder) else os.path.join(folder, name)
+
+
+def read_bytes(path: str | os.PathLike) -> bytes:
+    """All of a file; OSError where it cannot be read."""
+    if not is_remote(path):
+        return Path(path).read_bytes()
+    with _os_errors(), _gfile().GFile(os.fspath(path), "rb") as file:
+        return file.read()
+
+
+@contextlib.contextmanager
+def create(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """Yields a file to write bytes to, which appears when the block ends; here, only if it ends well."""
+    if is_remote(path):
+        with _os_errors(), _gfile().GFile(os.fspath(path), "wb") as file:
+            file.write(b"")  # it opens with the first write, and an empty file is one too
+            yield file
+    else:
+        with atomic_file(path) as temporary, open(temporary, "wb") as file:
+            yield file
+
+
+@contextlib.contextmanager
+def output_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[str | Path]:
+    """Yields the folder to write to: here one that becomes `path` at the end, in a store `path` itself.
+
+    Raises OutputError where `path` holds something, unless `replace` is true. An error removes what was written.
+    """
+    if not is_remote(path):
+        with atomic_directory(path, replace) as folder:
+            yield folder
+        return
+    gfile, folder = _gfile(), os.fspath(path).rstrip("/")
+    with _os_errors(OutputError, folder):
+        if gfile.isdir(folder) and gfile.listdir(folder):
+            if not replace:
+                raise OutputError(f"{folder} is not empty. Name another folder, or empty it first.")
+            gfile.rmtree(folder)
+        gfile.makedirs(folder)
+    try:
+        yield folder
+    except BaseException:
+        with contextlib.suppress(Exception):
+            gfile.rmtree(folder)
+        raise
+
+
+def names_in(folder: str | os.PathLike) -> list[str]:
+    """The names of what is in a folder, sorted; none where there is no folder."""
+    if not is_remote(folder):
+        return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    with _os_errors(DataError, folder):
+        gfile, folder = _gfile(), os.fspath(folder)
+        return sorted(name.rstrip("/") for name in gfile.listdir(folder)) if gfile.isdir(folder) else []
+
+
+def make_folder(folder: str | os.PathLike) -> None:
+    """Makes a folder, and those above it."""
+    if is_remote(folder):
+        with _os_errors(OutputError, folder):
+            _gfile().makedirs(os.fspath(folder))
+    else:
+        os.makedirs(folder, exist_ok=True)
+
+
+def remove_folder(folder: str | os.PathLike) -> None:
+    """Removes a folder and all in it."""
+    if is_remote(folder):
+        with _os_errors(OutputError, folder):
+            _gfile().rmtree(os.fspath(folder))
+    else:
+        shutil.rmtree(folder)
+
+
+def mirror(remote: str, folder: Path, images: bool = False) -> None:
+    """Copies all files below `remote`, a folder of a store, to `folder`; unless `images`, those are empty there.
+
+    So a data set's annotations can be read here, and its images, which may be more than fits here, where they are.
+    Raises DataError where `remote` is no folder, or cannot be read.
+    """
+    gfile, remote = _gfile(), remote.rstrip("/")
+    with _os_errors(DataError, remote), ThreadPoolExecutor(_AT_ONCE) as pool:
+        if not gfile.isdir(remote):
+            raise DataError(f"{remote} is no folder, or may not be read. Name the folder of the data set.")
+        copies = [pool.submit(_copy, source, target, images) for source, target in _below(remote, folder)]
+        for copy in copies:
+            copy.result()
+
+
+def _below(remote: str, folder: Path) -> Iterator[tuple[str, Path]]:
+    for place, _, names in _gfile().walk(remote):
+        inner = place.rstrip("/")[len(remote) :].strip("/")
+        for name in filter(None, names):
+            target = folder / inner / name
+            if not target.resolve().is_relative_to(folder.resolve()):
+                raise DataError(f"{place} has a file named {name!r}, which leads out of the data set's folder.")
+            yield join(place, name), target
+
+
+def _copy(source: str, target: Path, images: bool) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    is_image = target.suffix.lower() in IMAGE_SUFFIXES
+    target.write_bytes(read_bytes(source) if images or not is_image else b"")
+
+
+def _gfile():
+    import tensorflow as tf
+
+    return tf.io.gfile
+
+
+@contextlib.contextmanager
+def _os_errors(kind: type[Exception] = OSError, path: object = None) -> Iterator[None]:
+    """TensorFlow's errors as `kind`; an OSError's `strerror` is the first line of what TensorFlow says."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        first_line = (error.message or type(error).__name__).splitlines()[0]
+        raise (OSError(0, first_line) if kind is OSError else kind(f"{path}: {first_line}.")) from error

@@ -1,0 +1,172 @@
+"""Checks of the boxes: sizes that cannot be learned, boxes drawn twice, boxes beyond what training keeps."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from odtk.tools.inspect.evidence import Evidence, counted
+from odtk.tools.inspect.report import ERROR, INFORMATION, WARNING, Finding
+
+TINY_SIDE = 8.0
+"""Pixels of the model's input; the finest feature map has one cell for as many."""
+THIN_SIDE = 2.0
+WHOLE_IMAGE = 0.98
+"""Of both sides; what covers more was most likely never drawn."""
+SAME_PLACE = 0.9
+"""Intersection over union from which two boxes are taken for one object's."""
+
+# Shares of the boxes that no anchor matches: worth a warning, and too many to train on.
+_MANY_UNMATCHED, _MOST_UNMATCHED = 0.1, 0.5
+
+_CROWDED = 300  # boxes of an image that are compared at once; more in the same image are compared in runs by position
+
+
+def tiny(evidence: Evidence) -> Iterator[Finding]:
+    """Boxes too small to be seen once the image has been resized."""
+    heights, widths = evidence.heights, evidence.widths
+    real = (heights > 0) & (widths > 0)
+    area, least = np.where(real, heights * widths, np.inf), np.minimum(heights, widths)
+    found = np.flatnonzero(real & ((area < TINY_SIDE**2) | (least < THIN_SIDE)))
+    if len(found):
+        share = f" ({len(found) / len(heights):.1%} of all)"
+        yield Finding(
+            WARNING,
+            "tiny-boxes",
+            f"{counted(len(found), 'box is', 'boxes are')} tiny{share}: under {TINY_SIDE:g} x {TINY_SIDE:g} pixels of "
+            f"{evidence.frame}, or thinner than {THIN_SIDE:g}.",
+            "Take out boxes drawn by accident; for objects that are this small, enlarge the config's image_resizer or "
+            "cut the images into tiles.",
+            len(found),
+            evidence.of_boxes(found[np.argsort(area[found], kind="stable")], evidence.size_of),
+        )
+
+
+def whole_image(evidence: Evidence) -> Iterator[Finding]:
+    """Boxes as large as their image."""
+    sides = evidence.rows.boxes
+    covers = np.minimum(sides[:, 2:], 1) - np.maximum(sides[:, :2], 0) >= WHOLE_IMAGE
+    found = np.flatnonzero(covers.all(axis=1) & (sides <= 2).all(axis=1))
+    if len(found):
+        yield Finding(
+            WARNING,
+            "whole-image-boxes",
+            f"{counted(len(found), 'box covers its whole image', 'boxes cover their whole image')}.",
+            "Look whether these are placeholders of a labelling tool; draw the box around the object, or take it out.",
+            len(found),
+            evidence.of_boxes(found, evidence.size_of),
+        )
+
+
+def drawn_twice(evidence: Evidence) -> Iterator[Finding]:
+    """Identical boxes of one class, and (almost) identical boxes of two."""
+    first, second, overlap = _close_pairs(evidence)
+    same_class = evidence.rows.class_of[first] == evidence.rows.class_of[second]
+    sides = evidence.rows.boxes
+    identical = same_class & (sides[first] == sides[second]).all(axis=1)
+    conflicting = ~same_class
+
+    def say(pairs: np.ndarray) -> tuple:
+        firsts = {int(first[pair]): pair for pair in pairs[::-1]}
+        order = np.array(sorted(firsts), np.int64)
+        return evidence.of_boxes(
+            order,
+            lambda box: (
+                f"{evidence.class_name(box)} and {evidence.class_name(int(second[firsts[box]]))} on the same "
+                f"place (IoU {overlap[firsts[box]]:.2f})"
+            ),
+        )
+
+    if identical.any():
+        count = len(np.unique(second[identical]))
+        yield Finding(
+            WARNING,
+            "identical-boxes",
+            f"{counted(count, 'box is', 'boxes are')} there twice: the same corners and class in the same image.",
+            "Take the copies out: they count double in training, and one of them is a miss in every evaluation.",
+            count,
+            say(np.flatnonzero(identical)),
+        )
+    if conflicting.any():
+        count = int(conflicting.sum())
+        yield Finding(
+            WARNING,
+            "conflicting-boxes",
+            f"{counted(count, 'pair')} of boxes on the same place (IoU over {SAME_PLACE:g}) with different classes.",
+            "Decide for one class each: the model is taught both, and an anchor can learn only one of them.",
+            count,
+            say(np.flatnonzero(conflicting)),
+        )
+
+
+def _close_pairs(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions of boxes of one image that overlap by SAME_PLACE or more, the earlier first, and by how much."""
+    rows, found = evidence.rows, []
+    for row in np.flatnonzero(rows.num_boxes > 1):
+        start, end = rows.first_box[row : row + 2]
+        own = rows.boxes[start:end]
+        order = np.argsort(own[:, 0], kind="stable")
+        # Boxes that nearly coincide are neighbours in this order, up to a part of their height.
+        for begin in range(0, len(own), _CROWDED):
+            part = order[begin : begin + 2 * _CROWDED]
+            overlaps = _iou(own[part])
+            one, other = np.nonzero(np.triu(overlaps > SAME_PLACE, 1))
+            found += [
+                (start + min(a, b), start + max(a, b), overlaps[i, j])
+                for i, j, a, b in zip(one, other, part[one], part[other], strict=True)
+            ]
+    unique = {(int(a), int(b)): iou for a, b, iou in found}
+    pairs = np.array(sorted(unique), np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1], np.array([unique[tuple(pair)] for pair in pairs.tolist()], float)
+
+
+def _iou(boxes: np.ndarray) -> np.ndarray:
+    """Intersection over union of all pairs of boxes yxyx [n, 4]: [n, n], 0 where a box is void."""
+    corners = np.maximum(boxes[:, None, :2], boxes[None, :, :2]), np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    shared = np.prod(np.maximum(corners[1] - corners[0], 0), axis=-1)
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    union = areas[:, None] + areas[None] - shared
+    return np.where(union > 0, shared / np.where(union > 0, union, 1), 0)
+
+
+def too_many(evidence: Evidence) -> Iterator[Finding]:
+    """Images with more boxes than the readers keep."""
+    rows = evidence.rows
+    limits = np.array([evidence.max_boxes(number) for number in range(len(evidence.target.splits))])
+    found = np.flatnonzero(rows.num_boxes > limits[rows.split]) if len(limits) else []
+    if not len(found):
+        return
+    lost = int((rows.num_boxes - limits[rows.split])[found].sum())
+    most = int(rows.num_boxes[found].max())
+    said = "the config" if evidence.target.config is not None else "a config that does not set it"
+    yield Finding(
+        WARNING,
+        "too-many-boxes",
+        f"{counted(len(found), 'image has', 'images have')} more boxes than max_number_of_boxes of {said} "
+        f"({limits[rows.split[found[0]]]}): the last {counted(lost, 'box is', 'boxes are')} left out and learned as "
+        "background.",
+        f"Set max_number_of_boxes of the input readers to {most}.",
+        len(found),
+        evidence.of_images(found, lambda row: counted(int(rows.num_boxes[row]), "box", "boxes")),
+    )
+
+
+def unmatched(evidence: Evidence) -> Iterator[Finding]:
+    """Boxes that no anchor of the config matches."""
+    coverage = evidence.coverage
+    if coverage is None or not coverage.unmatched:
+        return
+    share = coverage.unmatched / coverage.boxes
+    severity = ERROR if share >= _MOST_UNMATCHED else WARNING if share >= _MANY_UNMATCHED else INFORMATION
+    if not coverage.force_match:
+        severity = ERROR if share >= _MOST_UNMATCHED else WARNING
+    how = f"{coverage.forced:,} of them by force alone, {coverage.lost:,} by none" if coverage.force_match else "at all"
+    yield Finding(
+        severity,
+        "unmatched-boxes",
+        f"No anchor of {coverage.config} overlaps {counted(coverage.unmatched, 'box', 'boxes')} ({share:.1%}) by "
+        f"{coverage.threshold:g} or more; training learns {how}.",
+        "Fit the anchors to the sizes above: anchor_scale, min_level and aspect_ratios of the anchor_generator, or a "
+        "larger image_resizer for small objects.",
+        coverage.unmatched,
+        evidence.of_boxes(np.flatnonzero(evidence.unmatched), evidence.size_of),
+    )

@@ -1,0 +1,33 @@
+"""Every check of an inspection, each a function over the evidence."""
+
+from odtk.tools.inspect import box_checks, class_checks, image_checks
+from odtk.tools.inspect.evidence import Evidence
+from odtk.tools.inspect.report import SEVERITIES, Finding
+
+CHECKS = (
+    image_checks.missing_shards,
+    image_checks.unusable,
+    image_checks.odd,
+    image_checks.copies,
+    class_checks.no_boxes,
+    class_checks.nameless,
+    class_checks.unknown,
+    class_checks.too_few_outputs,
+    class_checks.disagreeing,
+    class_checks.alike,
+    class_checks.rare,
+    class_checks.absent,
+    class_checks.unused,
+    box_checks.unmatched,
+    box_checks.tiny,
+    box_checks.whole_image,
+    box_checks.drawn_twice,
+    box_checks.too_many,
+    image_checks.negatives,
+)
+
+
+def run(evidence: Evidence) -> list[Finding]:
+    """What all checks find, the worst first, and otherwise in the order of the table."""
+    found = [finding for check in CHECKS for finding in check(evidence)]
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))

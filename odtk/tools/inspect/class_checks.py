@@ -1,0 +1,248 @@
+"""Checks of the classes: too few examples, missing from a split, unknown to the label map, spelled in two ways."""
+
+import difflib
+from collections.abc import Iterator
+
+import numpy as np
+
+from odtk.label_map import LabelMap
+from odtk.prototext.schema import some
+from odtk.tools.inspect.evidence import Evidence, counted
+from odtk.tools.inspect.report import ERROR, INFORMATION, NO_SPLIT, WARNING, Finding
+from odtk.tools.inspect.sources import NO_ID
+from odtk.tools.inspect.targets import TEST
+
+FEW_BOXES = 10
+RARE_SHARE = 0.1
+"""Of the median class's boxes."""
+
+_NAMED = 8
+
+
+def no_boxes(evidence: Evidence) -> Iterator[Finding]:
+    """Splits with nothing to learn from or to measure by."""
+    for number, split in enumerate(evidence.target.splits):
+        if not (evidence.split_of_box == number).any():
+            images = int((evidence.rows.split == number).sum())
+            yield Finding(
+                WARNING if split == TEST else ERROR,  # test images are often given away without
+                "no-boxes",
+                f"{_subject(split)} {counted(images, 'usable image')} and no box.",
+                "Check that the annotations were exported with their boxes, and that TARGET is the right folder.",
+            )
+
+
+def rare(evidence: Evidence) -> Iterator[Finding]:
+    """Classes with few boxes in the first split, which training reads."""
+    counts = _counts(evidence, 0)
+    present = counts[counts > 0]
+    if not len(present) or len(evidence.rows.class_names) < 1:
+        return
+    limit = max(FEW_BOXES, RARE_SHARE * float(np.median(present)))
+    found = [number for number in np.argsort(counts, kind="stable") if 0 < counts[number] < limit]
+    if found:
+        names = some([f"{_quoted(evidence, number)} ({counts[number]:,})" for number in found], _NAMED)
+        least, most = int(present.min()), int(present.max())
+        yield Finding(
+            WARNING,
+            "rare-classes",
+            f"Class imbalance: {counted(len(found), 'class has', 'classes have')} few boxes"
+            f"{_in_training(evidence)}, under {FEW_BOXES} or a tenth of the median of {np.median(present):,.0f}: "
+            f"{names}. The classes have {least:,} to {most:,} boxes.",
+            "Annotate more images of them, merge classes, or expect them to be missed.",
+            len(found),
+        )
+
+
+def absent(evidence: Evidence) -> Iterator[Finding]:
+    """Classes that one split has and another lacks."""
+    splits = evidence.target.splits
+    if len(splits) < 2:
+        return
+    trained = _counts(evidence, 0) > 0
+    for number, split in enumerate(splits[1:], start=1):
+        held_out = _counts(evidence, number) > 0
+        if not held_out.any():
+            continue
+        for severity, kind, missing, where, advice in (
+            (WARNING, "classes-not-trained", held_out & ~trained, (split, splits[0]), "they can never be found"),
+            (WARNING, "classes-not-evaluated", trained & ~held_out, (splits[0], split), "their AP is not measured"),
+        ):
+            found = np.flatnonzero(missing).tolist()
+            if found:
+                names = some([_quoted(evidence, each) for each in found], _NAMED)
+                yield Finding(
+                    severity,
+                    kind,
+                    f"{counted(len(found), 'class is', 'classes are')} in {where[0]} but not in {where[1]}: {names}; "
+                    f"{advice}.",
+                    "Split the images anew, stratified by class, or annotate more of them.",
+                    len(found),
+                )
+
+
+def unknown(evidence: Evidence) -> Iterator[Finding]:
+    """Boxes whose class the label map lacks; training leaves them out."""
+    labels, rows = evidence.target.labels, evidence.rows
+    if labels is None:
+        return
+    ids = {item.id for item in labels.items}
+    numbers = [number for number in range(len(rows.class_names)) if not _is_known(evidence, number, labels)]
+    lost = np.flatnonzero(np.isin(rows.class_of, numbers))
+    if not len(lost):
+        return
+    counts = np.bincount(rows.class_of, minlength=len(rows.class_names))
+    numbers.sort(key=lambda number: -counts[number])
+    names = some([f"{_quoted(evidence, each)} ({counts[each]:,}){_hint(evidence, each, labels)}" for each in numbers],
+                 _NAMED)  # fmt: skip
+    yield Finding(
+        ERROR,
+        "unknown-classes",
+        f"{evidence.target.label_map} (ids 1-{max(ids)}) lacks {counted(len(numbers), 'class', 'classes')} of the "
+        f"data, with {counted(len(lost), 'box', 'boxes')} that training leaves out: {names}.",
+        "Correct the names in the data or add the items to the label map (and num_classes of the config).",
+        len(lost),
+        evidence.of_boxes(lost, evidence.size_of),
+    )
+
+
+def _is_known(evidence: Evidence, number: int, labels: LabelMap) -> bool:
+    name = evidence.rows.class_names[number]
+    return labels.id_of(name) is not None or not name.strip()  # which is another finding
+
+
+def _hint(evidence: Evidence, number: int, labels: LabelMap) -> str:
+    name = evidence.rows.class_names[number]
+    names = {_plain(item.name): item.name for item in labels.items}
+    near = names.get(_plain(name)) or next(iter(difflib.get_close_matches(name, names.values(), 1, 0.8)), None)
+    return f", the map has {near!r}" if near else ""
+
+
+def disagreeing(evidence: Evidence) -> Iterator[Finding]:
+    """Records whose class number is not that of the class name beside it."""
+    labels, rows = evidence.target.labels, evidence.rows
+    if labels is None or not len(rows.class_of):
+        return
+    right = np.array([labels.id_of(name) or NO_ID for name in rows.class_names])[rows.class_of]
+    found = np.flatnonzero((rows.class_id != NO_ID) & (right != NO_ID) & (rows.class_id != right))
+    if len(found):
+
+        def say(box: int) -> str:
+            return f"{evidence.class_name(box)} with the id {rows.class_id[box]}; in the label map it is {right[box]}"
+
+        yield Finding(
+            WARNING,
+            "ids-disagree",
+            f"{counted(len(found), 'box has', 'boxes have')} an id that is not their name's in "
+            f"{evidence.target.label_map}.",
+            "odtk and TFOD go by the name where there is a label map. Write the records anew with this label map, or "
+            "name the one that they were written with.",
+            len(found),
+            evidence.of_boxes(found, say),
+        )
+
+
+def unused(evidence: Evidence) -> Iterator[Finding]:
+    """Classes of the label map, or of the data set's own list, without a box to learn from."""
+    labels, rows = evidence.target.labels, evidence.rows
+    trained = {rows.class_names[number] for number in np.flatnonzero(_counts(evidence, 0))}
+    listed = evidence.target.class_names
+    if labels:
+        trained = {labels.name_of(labels.id_of(name) or 0) for name in trained}
+        listed = [item.shown for item in labels.items]
+    found = [name for name in listed if name not in trained]
+    if found and trained and len(found) < len(listed):
+        yield Finding(
+            WARNING if labels else INFORMATION,
+            "unused-classes",
+            f"{counted(len(found), 'class', 'classes')} of {evidence.target.label_map or 'the data set'} "
+            f"{'has' if len(found) == 1 else 'have'} no box{_in_training(evidence)}: "
+            f"{some([repr(name) for name in found], _NAMED)}.",
+            "Take them out of the label map (and num_classes), or annotate images of them.",
+            len(found),
+        )
+
+
+def alike(evidence: Evidence) -> Iterator[Finding]:
+    """Classes whose names differ by case, spaces, hyphens or underscores only."""
+    groups: dict[str, list[int]] = {}
+    for number, name in enumerate(evidence.rows.class_names):
+        groups.setdefault(_plain(name), []).append(number)
+    groups = {plain: sorted(numbers) for plain, numbers in groups.items() if len(numbers) > 1}
+    if groups:
+        counts = np.bincount(evidence.rows.class_of, minlength=len(evidence.rows.class_names))
+        names = ["/".join(f"{_quoted(evidence, n)} ({counts[n]:,})" for n in group) for group in groups.values()]
+        rarer = [min(group, key=lambda number: counts[number]) for group in groups.values()]
+        yield Finding(
+            WARNING,
+            "names-alike",
+            f"{counted(len(groups), 'class is', 'classes are')} spelled in several ways: {some(names, _NAMED)}.",
+            "Spell each class alike everywhere; otherwise each spelling becomes a class.",
+            len(groups),
+            evidence.of_boxes(_first_boxes(evidence, rarer), evidence.size_of),
+        )
+
+
+def nameless(evidence: Evidence) -> Iterator[Finding]:
+    """Objects without a class."""
+    numbers = [number for number, name in enumerate(evidence.rows.class_names) if not name.strip()]
+    found = np.flatnonzero(np.isin(evidence.rows.class_of, numbers))
+    if len(found):
+        yield Finding(
+            ERROR,
+            "no-class",
+            f"{counted(len(found), 'box has', 'boxes have')} no class name.",
+            "Name the class of each object, or take the object out.",
+            len(found),
+            evidence.of_boxes(found, evidence.size_of),
+        )
+
+
+def too_few_outputs(evidence: Evidence) -> Iterator[Finding]:
+    """A config with fewer classes than the label map."""
+    config, labels = evidence.target.config, evidence.target.labels
+    count = config.model.ssd.num_classes if config is not None else 0
+    if labels is not None and count and count != labels.num_classes and _is_the_configs(evidence):
+        yield Finding(
+            ERROR if count < labels.num_classes else WARNING,
+            "num-classes",
+            f"{evidence.target.config_path} has num_classes {count}, but {evidence.target.label_map} has "
+            f"{labels.num_classes} classes.",
+            f"odtk configure {evidence.target.config_path} --output ... --num-classes {labels.num_classes}",
+        )
+
+
+def _is_the_configs(evidence: Evidence) -> bool:
+    return evidence.target.config.train_input_reader.label_map_path == evidence.target.label_map
+
+
+def _in_training(evidence: Evidence) -> str:
+    """` in train`, where there is more than one split."""
+    split = evidence.target.splits[0]
+    return "" if split == NO_SPLIT else f" in {split}"
+
+
+def _subject(split: str) -> str:
+    return "There are" if split == NO_SPLIT else f"Split {split} has"
+
+
+def _counts(evidence: Evidence, split: int) -> np.ndarray:
+    """Boxes of each class in a split, none where it has no name: int [classes]."""
+    own = evidence.rows.class_of[evidence.split_of_box == split]
+    named = [bool(name.strip()) for name in evidence.rows.class_names]
+    return np.bincount(own, minlength=len(named)) * np.array(named, int)
+
+
+def _first_boxes(evidence: Evidence, numbers: list[int]) -> np.ndarray:
+    """A box of each of the classes."""
+    found, first = np.unique(evidence.rows.class_of, return_index=True)
+    where = dict(zip(found.tolist(), first.tolist(), strict=True))
+    return np.array([where[number] for number in numbers if number in where], np.int64)
+
+
+def _quoted(evidence: Evidence, number: int) -> str:
+    return repr(evidence.rows.class_names[number])
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter not in " _-\t")

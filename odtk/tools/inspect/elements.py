@@ -1,0 +1,92 @@
+"""Pieces of an HTML page, built as a tree: whatever text comes from a data set is text, and never markup."""
+
+import re
+from collections.abc import Sequence
+
+from lxml import etree
+
+# What XML cannot hold: control characters, lone surrogates (of file names that are no UTF-8) and non-characters.
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_NUM_COLORS = 4  # page.css has so many bars told apart
+
+
+def element(tag: str, *children: "etree._Element | str | None", **attributes: str) -> etree._Element:
+    """`<tag>` with text and elements in order, None left out; attributes as `class_` and `aria_label` are written."""
+    made = etree.Element(tag, {key.strip("_").replace("_", "-"): printable(text) for key, text in attributes.items()})
+    for child in children:
+        if isinstance(child, str):
+            _append_text(made, printable(child))
+        elif child is not None:
+            made.append(child)
+    return made
+
+
+def printable(text: str) -> str:
+    """`text` with a replacement character for each that no page can show."""
+    return _UNPRINTABLE.sub("\ufffd", text)
+
+
+def _append_text(parent: etree._Element, text: str) -> None:
+    if len(parent):
+        parent[-1].tail = (parent[-1].tail or "") + text
+    else:
+        parent.text = (parent.text or "") + text
+
+
+def section(name: str, title: str, *children: "etree._Element | str | None") -> etree._Element:
+    """A part of the page under a heading, that the table of contents links to by `name`."""
+    return element("section", element("h2", title), *children, id=name)
+
+
+def table(caption: str, columns: Sequence, rows: Sequence[Sequence], kind: str = "") -> etree._Element:
+    """A table that scrolls inside its own box; a row's first cell is its heading, cells are texts or `td` elements."""
+    head = element("tr", *(element("th", *_parts(column), scope="col") for column in columns))
+    body = [element("tr", element("th", *_parts(row[0]), scope="row"), *map(_cell, row[1:])) for row in rows]
+    made = element("table", element("thead", head), element("tbody", *body), class_=kind)
+    # The caption stays in view when the box scrolls sideways, which a <caption> would not.
+    box = element("div", made, class_="scroll", tabindex="0", role="region", aria_label=caption)
+    return element("figure", element("figcaption", caption), box, class_="table")
+
+
+def _parts(content) -> Sequence:
+    return content if isinstance(content, (list, tuple)) else (content,)
+
+
+def _cell(content) -> etree._Element:
+    return content if isinstance(content, etree._Element) and content.tag == "td" else element("td", *_parts(content))
+
+
+def bars(shares: Sequence[float]) -> etree._Element:
+    """A `td` with a bar for each share (0..1) of the greatest value; the numbers themselves stand in other cells."""
+    spans = [
+        element("span", class_=f"bar-{index % _NUM_COLORS}", style=f"width: {100 * share:.1f}%")
+        for index, share in enumerate(shares)
+    ]
+    return element("td", *spans, class_="bars", aria_hidden="true")
+
+
+def swatch(index: int) -> etree._Element:
+    """The colour of the bars of `index`, for a column's heading."""
+    return element("span", class_=f"swatch bar-{index % _NUM_COLORS}", aria_hidden="true")
+
+
+def histogram(caption: str, unit: str, counts: Sequence[tuple[str, int]], of: str) -> etree._Element:
+    """A table of counts with bars: `unit` heads the names of the bins, `of` the counts; empty ends are left out."""
+    filled = [index for index, (_, count) in enumerate(counts) if count]
+    shown = counts[filled[0] : filled[-1] + 1] if filled else []
+    greatest = max((count for _, count in shown), default=0)
+    return table(caption, [unit, of, ""], [[name, f"{count:,}", bars([count / greatest])] for name, count in shown])
+
+
+def heat_cell(part: int, whole: int) -> etree._Element:
+    """A `td` "part of whole", coloured by the share; a dash where the whole is nothing."""
+    if not whole:
+        return element("td", "–", class_="faint")
+    return element("td", f"{part:,} of {whole:,}", style=f"--share: {part / whole:.3f}")
+
+
+def picture(uri: str, size: tuple[int, int], alt: str, *caption: "etree._Element | str") -> etree._Element:
+    """A figure; `size` (width, height) lets a browser keep its place."""
+    image = element("img", src=uri, alt=alt, width=str(size[0]), height=str(size[1]), loading="lazy", decoding="async")
+    return element("figure", image, element("figcaption", *caption))

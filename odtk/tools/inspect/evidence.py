@@ -1,0 +1,94 @@
+"""What the checks look at: the rows of an image scan, boxes as the model sees them; and the cases they name."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from odtk.tools.inspect.report import Coverage, Example
+from odtk.tools.inspect.scan import MAX_EXAMPLES, Rows
+from odtk.tools.inspect.sources import Look
+from odtk.tools.inspect.targets import Target
+
+# TFOD's, where a config says nothing else (see odtk.inputs.build, which loads TensorFlow).
+MAX_NUMBER_OF_BOXES = 100
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A scanned target; sizes are pixels in the model's frame, or, without a config, in the image."""
+
+    rows: Rows
+    heights: np.ndarray  # float [boxes]
+    widths: np.ndarray
+    coverage: Coverage | None = None
+    unmatched: np.ndarray | None = None  # bool [boxes], which no anchor matches at the threshold
+
+    @property
+    def target(self) -> Target:
+        """What was scanned."""
+        return self.rows.target
+
+    @property
+    def frame(self) -> str:
+        """What the boxes' sizes are pixels of."""
+        return f"the model's input, {self.coverage.frame}" if self.coverage else "the image"
+
+    @functools.cached_property
+    def split_of_box(self) -> np.ndarray:
+        """The number of each box's split."""
+        return self.rows.split[self.rows.image]
+
+    def max_boxes(self, split: int) -> int:
+        """The boxes of an image that training (or, in the second split, evaluation) keeps."""
+        config = self.target.config
+        if config is None:
+            return MAX_NUMBER_OF_BOXES
+        readers = [(config.train_input_reader, config.train_config), *((each,) for each in config.eval_input_reader)]
+        for message in readers[min(split, len(readers) - 1)]:
+            if message.HasField("max_number_of_boxes"):
+                return message.max_number_of_boxes
+        return MAX_NUMBER_OF_BOXES
+
+    def of_boxes(self, positions: np.ndarray, say: Callable[[int], str]) -> tuple[Example, ...]:
+        """The first of some boxes as cases; `say` puts one into words."""
+        return tuple(self._of_box(int(position), say(int(position))) for position in positions[:MAX_EXAMPLES])
+
+    def of_images(self, rows: np.ndarray, say: Callable[[int], str]) -> tuple[Example, ...]:
+        """The first of some images as cases."""
+        return tuple(self.of_image(int(row), say(int(row))) for row in rows[:MAX_EXAMPLES])
+
+    def of_image(self, row: int, text: str, others: Iterable[int] = ()) -> Example:
+        """An image as a case, `others` those that it is compared with."""
+        look, split = self._look(row), self.rows.split_of(row)
+        return Example(text, look.file, None, look.offset, look.name, split, (row, *others))
+
+    def name_of(self, row: int) -> str:
+        """What an image is called."""
+        return self._look(row).name
+
+    def class_name(self, position: int) -> str:
+        """The class of a box."""
+        return self.rows.class_names[self.rows.class_of[position]]
+
+    def size_of(self, position: int) -> str:
+        """A box's class and size: `cat, 12.5 x 3.0 pixels`."""
+        return f"{self.class_name(position)}, {self.widths[position]:.1f} x {self.heights[position]:.1f} pixels"
+
+    def _of_box(self, position: int, text: str) -> Example:
+        row = int(self.rows.image[position])
+        place, look = position - int(self.rows.first_box[row]), self._look(row)
+        line = look.lines[place]
+        return Example(text, look.file, line, look.offset, look.name, self.rows.split_of(row), (row,), (place,))
+
+    @functools.cached_property
+    def _look(self) -> Callable[[int], Look]:
+        return functools.lru_cache(maxsize=64)(self.rows.look)
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 box`, `1,200 boxes`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

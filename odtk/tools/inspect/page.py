@@ -1,0 +1,177 @@
+"""The page of `odtk inspect`: one HTML file that needs nothing else, with the numbers, the findings and pictures."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lxml import etree, html
+
+from odtk import atomic
+from odtk.tools.inspect import elements, galleries, sections
+from odtk.tools.inspect.batches import SEED, FedImage
+from odtk.tools.inspect.elements import element, section
+from odtk.tools.inspect.report import Coverage, Example, Finding, Histogram, Inspection, Split
+from odtk.tools.inspect.shown import Shown
+
+_STYLE = Path(__file__).with_name("page.css")
+
+_SIZES_MEAN = "Sizes are pixels of the image as the model is fed it ({frame}): the side of a square of the box's area."
+_FED_MEANS = (
+    "Training images after augmentation and resizing, pixel for pixel what the model is given, with the boxes that "
+    "the loss is computed from. Those with a weight, difficult, crowd and group are dashed. Drawn with seed {seed}; "
+    "training draws its own."
+)
+
+
+@dataclass
+class Pictures:
+    """What the page shows beside the numbers; what is empty is left out."""
+
+    duplicates: Sequence[Sequence[Shown]] = ()
+    suspicious: Sequence[Shown] = ()
+    unreadable: Sequence[Example] = ()
+    groundtruth: Sequence[Shown] = ()
+    fed: Sequence[FedImage] = ()
+    fed_seed: int = SEED
+    name_of: Callable[[int], str] = str  # 1-based class to its name
+
+
+def write_page(path: str | os.PathLike, inspection: Inspection, pictures: Pictures) -> None:
+    """Writes the page as one file, whole or not at all."""
+    with atomic.atomic_file(path) as temporary:
+        temporary.write_bytes(render(inspection, pictures))
+
+
+def render(inspection: Inspection, pictures: Pictures) -> bytes:
+    """The page as UTF-8 HTML: style and pictures inside, no script, nothing to load."""
+    parts = [part for part in _sections(inspection, pictures) if part is not None]
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", f"odtk inspect {inspection.target}"),
+        element("style", _STYLE.read_text(encoding="utf-8")),
+    )
+    body = element("body", _header(inspection, parts), element("main", *parts))
+    return html.tostring(element("html", head, body, lang="en"), doctype="<!doctype html>", encoding="utf-8")
+
+
+def _header(inspection: Inspection, parts: Sequence[etree._Element]) -> etree._Element:
+    links = [element("li", element("a", part[0].text or "", href=f"#{part.get('id')}")) for part in parts]
+    config = inspection.config if inspection.config != inspection.target else None
+    read = [("Read as", inspection.kind), ("anchors of", config), ("label map", inspection.label_map)]
+    return element(
+        "header",
+        element("p", "odtk inspect", class_="kicker"),
+        element("h1", inspection.target),
+        element("p", "; ".join(f"{word} {name}" for word, name in read if name) + ".", class_="faint"),
+        sections.figures(_numbers(inspection)),
+        sections.verdict(Counter(finding.severity for finding in inspection.findings)),
+        *(element("p", sentence, class_="faint") for sentence in inspection.not_looked_at),
+        element("nav", element("ul", *links), aria_label="Contents"),
+    )
+
+
+def _numbers(inspection: Inspection) -> list[tuple[str, str]]:
+    splits = inspection.splits
+    numbers = [
+        ("images", sum(split.images for split in splits)),
+        ("boxes", sum(split.boxes for split in splits)),
+        ("classes", len(inspection.classes)),
+        ("images without boxes", sum(split.negatives for split in splits)),
+        ("unusable", sum(split.unusable for split in splits)),
+    ]
+    return [(name, f"{number:,}") for name, number in numbers]
+
+
+def _sections(inspection: Inspection, pictures: Pictures) -> list[etree._Element | None]:
+    return [
+        _findings(inspection.findings),
+        _splits(inspection.splits),
+        _classes(inspection),
+        _anchors(inspection.coverage),
+        _shapes(inspection.histograms),
+        _duplicates(pictures.duplicates),
+        _suspicious(pictures.suspicious),
+        _unreadable(pictures.unreadable),
+        _groundtruth(pictures.groundtruth),
+        _fed(pictures),
+    ]
+
+
+def _findings(findings: Sequence[Finding]) -> etree._Element | None:
+    if not findings:
+        return None
+    items = [sections.finding(each) for each in findings]
+    return section("findings", "Findings", element("ul", *items, class_="findings"))
+
+
+def _splits(splits: Sequence[Split]) -> etree._Element | None:
+    return section("splits", "Splits", sections.splits(splits)) if splits else None
+
+
+def _classes(inspection: Inspection) -> etree._Element | None:
+    if not inspection.classes:
+        return None
+    names = [split.name for split in inspection.splits]
+    return section("classes", "Classes", sections.classes(names, inspection.classes))
+
+
+def _anchors(coverage: Coverage | None) -> etree._Element | None:
+    if coverage is None:
+        return None
+    force = f"{coverage.forced:,} of these are learned from their best anchor alone" if coverage.force_match else ""
+    lost = f"{coverage.lost:,} are not learned from at all" if coverage.lost or not coverage.force_match else ""
+    said = f"No anchor matches {coverage.unmatched:,} of {coverage.boxes:,} boxes at the config's threshold"
+    return section(
+        "anchors",
+        "Boxes and anchors",
+        element("p", "; ".join(filter(None, (said, force, lost))) + "."),
+        element("p", _SIZES_MEAN.format(frame=coverage.frame), class_="faint"),
+        sections.coverage(coverage),
+    )
+
+
+def _shapes(histograms: Sequence[Histogram]) -> etree._Element | None:
+    if not histograms:
+        return None
+    charts = [elements.histogram(each.caption, each.unit, each.bins, each.of) for each in histograms]
+    return section("shapes", "Sizes and shapes", element("div", *charts, class_="charts"))
+
+
+def _duplicates(groups: Sequence[Sequence[Shown]]) -> etree._Element | None:
+    if not groups:
+        return None
+    said = "These look alike and stand in different splits: what is measured on one of them was trained on the other."
+    return section("duplicates", "Duplicates across splits", element("p", said), galleries.pairs(groups))
+
+
+def _suspicious(images: Sequence[Shown]) -> etree._Element | None:
+    if not images:
+        return None
+    said = "Some of what the findings are about: a box with what is around it, or the whole image."
+    return section("suspicious", "Suspicious boxes and images", element("p", said), galleries.suspicious(images))
+
+
+def _unreadable(examples: Sequence[Example]) -> etree._Element | None:
+    if not examples:
+        return None
+    return section(
+        "unreadable", "Unreadable images", sections.places("Images and records that cannot be used", examples)
+    )
+
+
+def _groundtruth(images: Sequence[Shown]) -> etree._Element | None:
+    if not images:
+        return None
+    said = "A sample of the images with their boxes as annotated. Dashed boxes are marked: difficult, crowd or group."
+    return section("groundtruth", "Groundtruth", element("p", said), galleries.groundtruth(images))
+
+
+def _fed(pictures: Pictures) -> etree._Element | None:
+    if not pictures.fed:
+        return None
+    said = _FED_MEANS.format(seed=pictures.fed_seed)
+    return section("fed", "What the model is fed", element("p", said), galleries.fed(pictures.fed, pictures.name_of))

@@ -1,0 +1,68 @@
+"""The label map of a conversion: read and held against the data, or made from the data."""
+
+from collections.abc import Iterable, Sequence
+
+from odtk import label_map
+from odtk.annotations.annotated_image import Problem
+from odtk.errors import DataError
+from odtk.label_map import LabelMap
+from odtk.prototext import schema
+
+_NAMED_IN_AN_ERROR = 10
+
+
+def read(name_or_path: str, found: Iterable[str]) -> tuple[LabelMap, bytes]:
+    """A label map and its text. DataError, with the nearest names, where it lacks a class name `found` in the data."""
+    path = label_map.find(name_or_path)
+    classes = label_map.read(path)
+    unknown = sorted(name for name in set(found) if classes.id_of(name) is None)
+    if unknown:
+        known = [text for item in classes.items for text in (item.name, item.display_name) if text]
+        named = ", ".join(f"{name!r}{_hint(name, known)}" for name in unknown[:_NAMED_IN_AN_ERROR])
+        more = f" and {len(unknown) - _NAMED_IN_AN_ERROR} more" * (len(unknown) > _NAMED_IN_AN_ERROR)
+        raise DataError(
+            f"The label map {path} has no item for {named}{more}, which the annotations have. Mend the map or the "
+            "annotations; without --label-map, a map is made from the data."
+        )
+    return classes, path.read_bytes()
+
+
+def make(listed: Sequence[str] | None, found: Iterable[str]) -> tuple[LabelMap, bytes]:
+    """A label map and its text: the classes as the data set lists them, in its order, then others found, sorted."""
+    names = list(dict.fromkeys([*(listed or ()), *sorted(set(found))]))
+    if not names:
+        raise DataError(
+            "No image has an object, so that no label map can be made. Check that the annotations belong to the "
+            "images, or name the classes with --label-map."
+        )
+    text = label_map.format(label_map.of_names(names))
+    return label_map.parse(text, "The label map made from the data"), text.encode()
+
+
+def alike(names: Iterable[str], place: str) -> list[Problem]:
+    """A problem of `place` for each set of class names that hardly differ, as a typing error makes two of one class."""
+    spellings: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        spellings.setdefault(_plain(name), []).append(name)
+    return [
+        Problem(place, None, "class names that hardly differ", _two_classes(group))
+        for group in spellings.values()
+        if len(group) > 1
+    ]
+
+
+def _two_classes(names: Sequence[str]) -> str:
+    named = " and ".join(map(repr, names))
+    return f"{named} differ only in case, spaces or dashes, yet become {len(names)} classes. Spell them alike."
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    alike = [other for other in known if _plain(other) == _plain(name)]
+    if alike:
+        return f" (it has {alike[0]!r}: only case, spaces or dashes differ)"
+    close = schema.nearest(name, list(known))
+    return f" (it has {' and '.join(map(repr, close))})" if close else ""
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())

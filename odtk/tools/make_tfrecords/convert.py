@@ -1,0 +1,144 @@
+"""Annotated images to TFRecord shards: nothing silently dropped, and an output that is whole or absent."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fnmatch
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from odtk import duplicates, files, progress, shards
+from odtk.annotations import formats
+from odtk.errors import OdtkError, OutputError
+from odtk.tools.make_tfrecords import dataset_plan, pets_plan, source
+from odtk.tools.make_tfrecords.local import LocalRunner
+from odtk.tools.make_tfrecords.plan import PETS, Plan, Runner, Settings
+from odtk.tools.make_tfrecords.report import Report, SplitCounts, Written, look_alikes
+
+LABEL_MAP_FILE = "label_map.pbtxt"
+
+
+def make_tfrecords(
+    data_dir: str | os.PathLike, output_dir: str | os.PathLike, format: str | None = None, **settings
+) -> Report:
+    """Writes the shards of every split, the label map and dataset.json to `output_dir`, which appears whole or not.
+
+    `format` is one of `odtk.annotations.formats.FORMATS` or "pets", None to guess; `settings` are the fields of
+    Settings. Raises DataError where the data is in another format, a class is not in the label map, an option is not
+    for the format, or more than `max_bad_fraction` of the listed images cannot be used; OutputError where `output_dir`
+    holds something already (`overwrite` replaces an earlier output, and nothing else).
+    """
+    data_dir, output_dir, options = os.fspath(data_dir).rstrip("/") or "/", os.fspath(output_dir), Settings(**settings)
+    with source.near(data_dir) as near:
+        chosen = format or (PETS if options.is_for_pets else formats.guess(near))
+        options.check(chosen)
+        _refuse_overwriting(options)
+        replace = options.overwrite and _is_earlier_output(output_dir)
+        with files.output_folder(output_dir, replace) as folder, _runner(options, folder) as runner:
+            plan = _plan(near, data_dir, chosen, options, runner)
+            report = _begin_report(plan, output_dir, options.num_shards)
+            report.format, report.format_was_guessed = chosen, format is None
+            report.check_bad_fraction(options.max_bad_fraction)
+            _write(plan, folder, runner, report, options.num_shards)
+            report.check_bad_fraction(options.max_bad_fraction)
+            report.rename(near, data_dir)
+            _finish(plan, folder, report, options.num_shards)
+    if options.write_label_map:
+        _write_bytes(options.write_label_map, plan.label_map)
+    return report
+
+
+def _plan(near: str, data_dir: str, format: str, options: Settings, runner: Runner) -> Plan:
+    if format == PETS:
+        if near != data_dir:
+            source.bring_images(data_dir, near, options)
+        return pets_plan.make_plan(near, options)
+    dataset = formats.open_dataset(near, format, keep_segmentations=options.masks)
+    if near != data_dir:
+        dataset = source.with_images_afar(dataset, near, data_dir, read_ahead=options.runner is not None)
+    return dataset_plan.make_plan(dataset, options, runner)
+
+
+@contextlib.contextmanager
+def _runner(options: Settings, folder: str | Path) -> Iterator[Runner]:
+    if options.runner is None:
+        yield LocalRunner(options.num_workers)
+        return
+    if find_spec("apache_beam") is None:
+        raise OdtkError('--runner needs Apache Beam. Install it: pip install "odtk[beam]"')
+    from odtk.tools.make_tfrecords.beam import BeamRunner
+
+    exchange = files.join(folder, "exchange")
+    files.make_folder(exchange)
+    yield BeamRunner(options.runner, options.runner_options, exchange)
+    files.remove_folder(exchange)
+
+
+def _is_earlier_output(folder: str) -> bool:
+    """Whether all that a folder holds is ours, so that replacing it loses nothing else."""
+    names, ours = files.names_in(folder), {shards.DATASET_FILE, LABEL_MAP_FILE}
+    return shards.DATASET_FILE in names and all(
+        name in ours or fnmatch.fnmatch(name, "*.record-*-of-*") for name in names
+    )
+
+
+def _begin_report(plan: Plan, output_dir: str, num_shards: int) -> Report:
+    globs = {split: shards.shard_glob(base, num_shards) for split, base in plan.bases.items()}
+    report = Report(
+        output_dir=output_dir,
+        label_map=files.join(output_dir, LABEL_MAP_FILE),
+        records={split: files.join(output_dir, pattern) for split, pattern in globs.items()},
+        listed=plan.listed,
+        split_source=plan.split_source,
+        splits={split: SplitCounts() for split in plan.bases},
+        near_duplicates=plan.near_duplicates,
+        duplicates=plan.duplicates,
+        problems=list(plan.problems),
+    )
+    for finding in plan.findings:
+        report.note(finding)
+    return report
+
+
+def _write(plan: Plan, folder: str | Path, runner: Runner, report: Report, num_shards: int) -> None:
+    keys, splits, fingerprints = [], [], []  # of images that were not examined beforehand
+
+    def account(split: str, written: Written) -> None:
+        bar.advance()
+        if written.finding:
+            report.note(written.finding)
+        if written.record is not None:
+            report.written += 1
+            report.splits[split].add(written.class_names)
+        if written.finding and not written.finding.skipped:
+            keys.append(written.finding.key)
+            splits.append(split)
+            fingerprints.append(written.finding.fingerprint)
+
+    with progress.track("Writing", sum(map(len, plan.items.values())), "images", compiles=True) as bar:
+        runner.write(folder, plan.shards(num_shards), plan.convert, account)
+    if keys:
+        groups = duplicates.groups(fingerprints)
+        report.near_duplicates = len(groups) - len(set(groups))
+        report.duplicates = look_alikes(keys, splits, groups)
+
+
+def _finish(plan: Plan, folder: str | Path, report: Report, num_shards: int) -> None:
+    report.sort()
+    _write_bytes(files.join(folder, LABEL_MAP_FILE), plan.label_map)
+    globs = {f"{split}_glob": shards.shard_glob(base, num_shards) for split, base in plan.bases.items()}
+    # Last: in an object store, this file is what tells a finished folder.
+    shards.write_dataset(folder, **globs, label_map=LABEL_MAP_FILE, report=dataclasses.asdict(report))
+
+
+def _write_bytes(path: str, data: bytes) -> None:
+    with files.create(path) as file:
+        file.write(data)
+
+
+def _refuse_overwriting(options: Settings) -> None:
+    if options.write_label_map and os.path.exists(options.write_label_map) and not options.overwrite:
+        raise OutputError(f"{options.write_label_map} exists. Name another file, or replace it with --overwrite.")

@@ -1,0 +1,137 @@
+"""What make_tfrecords wrote, mended, left out and found odd."""
+
+from dataclasses import dataclass, field, replace
+
+from odtk.annotations.annotated_image import Problem
+from odtk.annotations.image_files import SeenFile
+from odtk.errors import DataError
+
+_NAMED_IN_AN_ERROR = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is known of one listed image: what its record shows, or why it has none, and what is to be reported."""
+
+    key: str
+    class_names: tuple[str, ...] = ()
+    fingerprint: int = 0
+    repaired: Problem | None = None
+    skipped: Problem | None = None
+    is_bad: bool = False
+    problems: tuple[Problem, ...] = ()
+    dropped_objects: int = 0
+    left_out_objects: int = 0
+    seen: SeenFile | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of one place in a shard: its record (None where it stays empty), and what is new about the image."""
+
+    record: bytes | None
+    class_names: tuple[str, ...] = ()
+    finding: Finding | None = None
+
+
+@dataclass
+class ClassCounts:
+    """Images that show a class, and its boxes in them."""
+
+    images: int = 0
+    boxes: int = 0
+
+
+@dataclass
+class SplitCounts:
+    """Records (one per image) and boxes of one split, and both by class name; `negatives` are images without boxes."""
+
+    images: int = 0
+    boxes: int = 0
+    negatives: int = 0
+    classes: dict[str, ClassCounts] = field(default_factory=dict)
+
+    def add(self, class_names: tuple[str, ...]) -> None:
+        """Counts an image with one box per class name."""
+        self.images += 1
+        self.boxes += len(class_names)
+        self.negatives += not class_names
+        for name in sorted(set(class_names)):
+            counts = self.classes.setdefault(name, ClassCounts())
+            counts.images += 1
+            counts.boxes += class_names.count(name)
+
+
+@dataclass
+class Report:
+    """What make_tfrecords wrote, mended and left out. `skipped` and `repaired` are counted by their `kind`."""
+
+    output_dir: str
+    label_map: str
+    records: dict[str, str]  # split to glob
+    listed: int
+    format: str = "pets"
+    format_was_guessed: bool = False
+    split_source: str = ""
+    written: int = 0
+    splits: dict[str, SplitCounts] = field(default_factory=dict)
+    repaired: list[Problem] = field(default_factory=list)
+    skipped: list[Problem] = field(default_factory=list)
+    bad_images: int = 0  # the skipped ones whose data is bad, as against left out by a rule
+    problems: list[Problem] = field(default_factory=list)
+    dropped_objects: int = 0
+    left_out_objects: int = 0
+    near_duplicates: int = 0  # images that look like another one
+    duplicates: list[dict[str, list[str]]] = field(default_factory=list)  # look-alikes of several splits, by split
+
+    def __post_init__(self):
+        self.bad: list[Problem] = []  # the skipped ones that are bad; no field, as `skipped` has them
+
+    def note(self, finding: Finding) -> None:
+        """Enters what was found out about one image."""
+        if finding.skipped:
+            self.skipped.append(finding.skipped)
+            self.bad += [finding.skipped] * finding.is_bad
+            self.bad_images += finding.is_bad
+        if finding.repaired:
+            self.repaired.append(finding.repaired)
+        self.problems += finding.problems
+        self.dropped_objects += finding.dropped_objects
+        self.left_out_objects += finding.left_out_objects
+
+    def rename(self, near: str, far: str) -> None:
+        """Puts the path `far` in place of `near`, where a copy of the data was, in all that was noted."""
+        if near == far:
+            return
+        for found in (self.skipped, self.repaired, self.problems):
+            found[:] = [
+                replace(problem, file=problem.file.replace(near, far), text=problem.text.replace(near, far))
+                for problem in found
+            ]
+
+    def sort(self) -> None:
+        """Brings what was noted into the order of the files."""
+        for found in (self.skipped, self.repaired, self.problems):
+            found.sort(key=lambda problem: (problem.file, problem.line or 0))
+
+    def check_bad_fraction(self, max_bad_fraction: float) -> None:
+        """Raises DataError, naming the bad files, where more than `max_bad_fraction` of the listed images are bad."""
+        if self.bad_images <= max_bad_fraction * self.listed:
+            return
+        bad = sorted(self.bad, key=lambda problem: (problem.file, problem.line or 0))
+        named = "; ".join(str(problem).rstrip(".") for problem in bad[:_NAMED_IN_AN_ERROR])
+        if len(bad) > _NAMED_IN_AN_ERROR:
+            named += f"; and {len(bad) - _NAMED_IN_AN_ERROR} more, which --max-bad-fraction 1 lists in dataset.json"
+        raise DataError(
+            f"{self.bad_images} of {self.listed} images ({self.bad_images / self.listed:.1%}) cannot be used, "
+            f"more than --max-bad-fraction {max_bad_fraction:g} allows: {named}. Nothing was written. "
+            "Mend the files, or allow a larger fraction."
+        )
+
+
+def look_alikes(keys: list[str], splits: list[str], groups: list[int]) -> list[dict[str, list[str]]]:
+    """The groups of near-duplicates that more than one split has images of, as lists of keys by split."""
+    by_group: dict[int, dict[str, list[str]]] = {}
+    for key, split, group in zip(keys, splits, groups, strict=True):
+        by_group.setdefault(group, {}).setdefault(split, []).append(key)
+    return [{split: sorted(found) for split, found in group.items()} for group in by_group.values() if len(group) > 1]

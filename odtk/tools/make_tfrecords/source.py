@@ -1,0 +1,107 @@
+"""A data set in an object store: its annotations are copied here, its images read where they are."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from odtk import files
+from odtk.annotations.annotated_image import Problem, UnusableImage
+from odtk.annotations.listing import Dataset, ImageAnnotation, Listed
+from odtk.errors import DataError, OdtkError
+from odtk.tools.make_tfrecords.plan import Settings
+
+
+@contextlib.contextmanager
+def near(data_dir: str) -> Iterator[str]:
+    """Yields a folder of this machine to read annotations from: `data_dir`, or a copy that goes when the block ends.
+
+    Raises DataError where `data_dir` is no folder.
+    """
+    if not files.is_remote(data_dir):
+        if not Path(data_dir).is_dir():
+            raise DataError(f"{data_dir} is no folder. Name the folder that holds the images and their annotations.")
+        yield data_dir
+        return
+    with tempfile.TemporaryDirectory(prefix="odtk-annotations-") as folder:
+        files.mirror(data_dir, Path(folder))
+        try:
+            yield folder
+        except OdtkError as error:
+            raise type(error)(str(error).replace(folder, data_dir.rstrip("/"))) from error
+
+
+def bring_images(data_dir: str, folder: str, options: Settings) -> None:
+    """Copies the images too, as the Pet layout is read whole; DataError where other machines would need them."""
+    if options.runner:
+        raise DataError(
+            f"--runner cannot convert pets from {data_dir}: the Pet layout is read from a file system. Name a folder "
+            "that all workers see."
+        )
+    files.mirror(data_dir, Path(folder), images=True)
+
+
+def with_images_afar(dataset: Dataset, folder: str, data_dir: str, read_ahead: bool) -> Dataset:
+    """The data set in `folder`, its images in `data_dir`; `read_ahead` reads annotations now, for other machines."""
+    moved = _Moved(dataset, folder, data_dir.rstrip("/"))
+    return _ReadAhead.of(moved) if read_ahead else moved
+
+
+@dataclass(frozen=True)
+class _Moved:
+    dataset: Dataset
+    folder: str
+    data_dir: str
+
+    @property
+    def listed(self) -> Sequence[Listed]:
+        return self.dataset.listed
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return self.dataset.problems
+
+    @property
+    def format(self) -> str:
+        return self.dataset.format
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        return self.dataset.class_names
+
+    def read(self, listed: Listed) -> ImageAnnotation:
+        annotation = self.dataset.read(listed)
+        return replace(annotation, image_path=annotation.image_path.replace(self.folder, self.data_dir, 1))
+
+
+@dataclass(frozen=True)
+class _ReadAhead:
+    """Entries are annotations, or what UnusableImage is made of."""
+
+    format: str
+    folder: str
+    class_names: tuple[str, ...] | None
+    listed: tuple[Listed, ...]
+    problems: tuple[Problem, ...]
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"listed": ()}  # workers are sent their part of it by itself
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "_ReadAhead":
+        listed = tuple(replace(each, entry=_read(dataset, each)) for each in dataset.listed)
+        return cls(dataset.format, dataset.folder, dataset.class_names, listed, dataset.problems)
+
+    def read(self, listed: Listed) -> ImageAnnotation:
+        if isinstance(listed.entry, ImageAnnotation):
+            return listed.entry
+        problem, is_bad = listed.entry
+        raise UnusableImage(problem.file, problem.line, problem.kind, problem.text, is_bad)
+
+
+def _read(dataset: Dataset, listed: Listed):
+    try:
+        return dataset.read(listed)
+    except UnusableImage as error:
+        return error.problem, error.is_bad

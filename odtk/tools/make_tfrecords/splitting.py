@@ -1,0 +1,135 @@
+"""Which image goes to which split: by given lists or folders, by the data set's own splits, or by fractions."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from odtk import splits
+from odtk.annotations.listing import Dataset, Listed
+from odtk.errors import DataError
+from odtk.prototext import schema
+from odtk.tools.make_tfrecords.plan import Settings
+
+_OWN = "the data set's own (--resplit ignores them)"
+_NAMED_IN_AN_ERROR = 5
+
+
+def choose_source(dataset: Dataset, settings: Settings) -> tuple[str, list[str | None] | None]:
+    """What decides about the splits, in words, and the split of each listed image (None: in none of them).
+
+    No list at all where fractions are to decide. Raises DataError where a given list names what is not there.
+    """
+    if settings.split_lists:
+        given = " and ".join(f"{split} by {place}" for split, place in settings.split_lists)
+        return f"given: {given}", _given(dataset, settings.split_lists)
+    own = Counter(entry.split for entry in dataset.listed if entry.split)
+    if len(own) < 2 or "train" not in own or settings.resplit:
+        fractions = "".join(
+            f"{share:g} for {split}, " for split, share in _shares(settings).items() if split != "train"
+        )
+        return f"by class, {fractions}seed {settings.seed}", None
+    if "val" not in own:
+        renamed = [{"test": "val"}.get(entry.split, entry.split) for entry in dataset.listed]
+        return f"{_OWN}, its test images for val", renamed
+    return _OWN, [entry.split for entry in dataset.listed]
+
+
+def by_fractions(classes: Sequence[Sequence[str]], groups: Sequence[int], settings: Settings) -> list[str]:
+    """The split of each image, given its classes and its group of near-duplicates, which stays together.
+
+    Raises DataError where only that leaves a split without images.
+    """
+    groups = range(len(classes)) if settings.allow_duplicates else groups
+    chosen = splits.stratify(classes, groups, _shares(settings), settings.seed)
+    missing = sorted(_shares(settings).keys() - set(chosen))
+    if missing and len(set(groups)) < len(classes):
+        raise DataError(
+            f"No image is left for {' and '.join(missing)}: the {len(classes)} images are near-duplicates of each "
+            f"other, in {len(set(groups))} groups, and a group is kept on one side. If they are different to you, "
+            "split them with --allow-duplicates, or by lists of your own with --split."
+        )
+    return chosen
+
+
+def _shares(settings: Settings) -> dict[str, float]:
+    train = 1 - settings.val_fraction - settings.test_fraction
+    shares = {"train": train, "val": settings.val_fraction, "test": settings.test_fraction}
+    return {split: share for split, share in shares.items() if share}
+
+
+def _given(dataset: Dataset, split_lists: Sequence[tuple[str, str]]) -> list[str | None]:
+    """Splits by lists and folders; where no list is for train, what no list names is for training."""
+    rest = None if "train" in dict(split_lists) else "train"
+    chosen: list[str | None] = [None] * len(dataset.listed)
+    for split, place in split_lists:
+        matches = _in_folder(dataset, place) if _folder(dataset, place) else _in_list(dataset, place)
+        for index in matches:
+            if chosen[index] not in (None, split):
+                key = dataset.listed[index].key
+                raise DataError(f"{key} is in the lists of both {chosen[index]} and {split}. Name it in one of them.")
+            chosen[index] = split
+    return [split or rest for split in chosen]
+
+
+def _folder(dataset: Dataset, place: str) -> Path | None:
+    """The folder that `place` means, from here or from the data set's folder."""
+    candidates = [Path(place), Path(dataset.folder) / place]
+    return next((path for path in candidates if path.is_dir()), None)
+
+
+def _in_folder(dataset: Dataset, place: str) -> list[int]:
+    root, folder = Path(dataset.folder).resolve(), _folder(dataset, place).resolve()
+    if not folder.is_relative_to(root):
+        raise DataError(f"--split: the folder {place} is not inside {dataset.folder}, where the images are.")
+    prefix = folder.relative_to(root).as_posix() + "/"
+    found = [index for index, entry in enumerate(dataset.listed) if prefix == "./" or entry.key.startswith(prefix)]
+    if not found:
+        example = f"the first image is {dataset.listed[0].key}" if dataset.listed else "there are no images"
+        raise DataError(f"--split: no image of {dataset.folder} is in the folder {place}; {example}.")
+    return found
+
+
+def _in_list(dataset: Dataset, place: str) -> list[int]:
+    wanted = {name: line for line, name in _lines(place)}
+    found: dict[str, dict[int, list[int]]] = {}
+    for index, entry in enumerate(dataset.listed):
+        for rank, name in enumerate(_names(entry, dataset.folder)):
+            if name in wanted:
+                found.setdefault(name, {}).setdefault(rank, []).append(index)
+    matches = []
+    for name, line in wanted.items():
+        best = min(found.get(name, {None: []}).items(), key=lambda item: item[0] or 0)[1]
+        if len(best) != 1:
+            raise DataError(f"{place}:{line}: {_what_is_wrong(name, best, dataset)}")
+        matches += best
+    return matches
+
+
+def _lines(place: str) -> Iterator[tuple[int, str]]:
+    try:
+        lines = Path(place).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"--split: {place} is neither a folder nor a text file that can be read ({error}). A list has one image "
+            "per line."
+        ) from error
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield number, os.path.normpath(line.strip()).replace("\\", "/")
+
+
+def _names(entry: Listed, folder: str) -> tuple[str, ...]:
+    """What a list may call an image, from the exact to the short."""
+    key = PurePosixPath(entry.key)
+    full = (Path(folder) / entry.key).as_posix()
+    return full, entry.key, key.with_suffix("").as_posix(), key.name, key.stem
+
+
+def _what_is_wrong(name: str, found: list[int], dataset: Dataset) -> str:
+    if found:
+        keys = [dataset.listed[index].key for index in found[:_NAMED_IN_AN_ERROR]]
+        return f"{name} may be any of {', '.join(keys)}. Name it by its path in {dataset.folder}."
+    close = schema.nearest(name, [name for entry in dataset.listed for name in _names(entry, dataset.folder)[1:]])
+    hint = f" Did you mean {' or '.join(close)}?" if close else ""
+    return f"{name} is no image of {dataset.folder}.{hint}"

@@ -1,0 +1,186 @@
+"""Draws groundtruth on images of a data set, chosen by chance, by class, by name, or by what `odtk inspect` finds."""
+
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from operator import itemgetter
+from pathlib import Path, PurePosixPath
+
+from odtk import picture_files
+from odtk.drawing import add_caption, draw_groundtruth
+from odtk.errors import DataError, OutputError
+from odtk.progress import track
+from odtk.prototext.schema import some
+from odtk.tools.inspect import survey
+from odtk.tools.inspect.report import NO_SPLIT, SEVERITIES
+from odtk.tools.inspect.shown import Shown, show
+from odtk.tools.inspect.sources import Look, Source
+from odtk.tools.inspect.targets import Target, open_target
+
+
+@dataclass(frozen=True)
+class DrawnImage:
+    """One picture that was written: whose it is, what is on it, and with `worst` why it was chosen."""
+
+    image: str
+    split: str | None
+    picture: Path
+    class_names: tuple[str, ...]  # of every box
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ViewReport:
+    """All pictures, by image name or the worst first, and what was to be drawn and could not be read."""
+
+    output_dir: Path
+    drawn: list[DrawnImage] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """An image to draw: where its pixels are, what was found at a look, and why it is wanted."""
+
+    source: Source
+    index: int
+    look: Look
+    reason: str = ""
+
+
+def view(
+    target: str | os.PathLike,
+    output_dir: str | os.PathLike,
+    num_images: int = 20,
+    class_names: Sequence[str] = (),
+    files: Sequence[str] = (),
+    worst: bool = False,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> ViewReport:
+    """Draws the groundtruth of at most `num_images` images of `target` to JPEGs in `output_dir`.
+
+    Only images with an object of one of `class_names` and with a name that fits one of the globs `files` count, where
+    given. Of these a random sample is taken, or with `worst` those that the worst findings of `odtk inspect` are about.
+    `output_dir` appears whole or not at all; `overwrite` replaces that of an earlier run. Raises DataError where no
+    image fits, OutputError where `output_dir` holds something.
+    """
+    output_dir, found = Path(output_dir), open_target(target)
+    if found.is_annotated and output_dir.resolve().is_relative_to(Path(target).resolve()):
+        raise OutputError(
+            f"{output_dir} is inside the data set {found.name}, whose images the pictures would be taken for. "
+            "Name a folder elsewhere."
+        )
+    report = ViewReport(output_dir)
+    wanted = _Wanted(found, class_names, files)
+    with picture_files.picture_folder(output_dir, overwrite=overwrite) as folder:
+        chosen = _worst(found, wanted, num_images) if worst else _sample(found, wanted, num_images, seed, report)
+        numbers = {name: number for number, name in enumerate(found.class_names, start=1)}
+        taken: set[str] = set()
+        for each in chosen:
+            try:
+                shown = show(each.source, each.index, each.look, wanted.name_of, numbers, each.reason)
+            except DataError as error:
+                report.unreadable.append(str(error))
+                continue
+            name = picture_files.flat_name(shown.name, taken)
+            picture_files.write_picture(_captioned(shown), folder / name)
+            boxes = tuple(shown.class_names)
+            report.drawn.append(DrawnImage(shown.name, _split(shown), output_dir / name, boxes, shown.remark))
+        if not report.drawn:
+            raise DataError(wanted.nothing_drawn(report.unreadable if chosen else [], worst))
+    return report
+
+
+class _Wanted:
+    """What images are asked for, and what was there instead."""
+
+    def __init__(self, target: Target, class_names: Sequence[str], files: Sequence[str]):
+        self._target, self._class_names, self._files = target.name, frozenset(class_names), tuple(files)
+        self.name_of: Callable[[int], str | None] = target.labels.name_of if target.labels else lambda class_id: None
+        self._seen: Counter[str] = Counter()
+
+    def fits(self, look: Look) -> bool:
+        """Whether an image is one of those asked for."""
+        named = zip(look.class_names, look.class_ids, strict=True)
+        names = {name or self.name_of(class_id) or "" for name, class_id in named}
+        self._seen.update(names)
+        return (not self._class_names or bool(names & self._class_names)) and self._fits_files(look.name)
+
+    def _fits_files(self, name: str) -> bool:
+        forms = (name, PurePosixPath(name).name)
+        return not self._files or any(fnmatchcase(form, glob) for form in forms for glob in self._files)
+
+    def nothing_drawn(self, unreadable: Sequence[str], worst: bool) -> str:
+        """Why no picture came of it; `unreadable`: what was chosen, and is so."""
+        if unreadable:
+            return f"None of the images of {self._target} that were chosen can be read. The first: {unreadable[0]}"
+        if worst:
+            among = " that were asked for" if self._class_names or self._files else ""
+            return (
+                f"odtk inspect has nothing to say against any of the images of {self._target}{among}. "
+                "Leave --worst out to see a sample."
+            )
+        asked = [f"an object of class {' or '.join(sorted(self._class_names))}"] * bool(self._class_names)
+        asked += [f"a name like {' or '.join(self._files)}"] * bool(self._files)
+        there = some([name for name, _ in self._seen.most_common()]) or "none"
+        if not asked:
+            return f"No image of {self._target} can be read. What is wrong says: odtk inspect {self._target}"
+        return f"No image of {self._target} has {' and '.join(asked)}. Its classes are: {there}."
+
+
+def _sample(target: Target, wanted: _Wanted, num_images: int, seed: int, report: ViewReport) -> list[_Chosen]:
+    """Images that fit, drawn by chance, by name."""
+    chosen: list[_Chosen] = []
+    with track("Looking at", total=None, unit="images") as progress:
+        for source, index in _shuffled(target.sources, seed):
+            if len(chosen) == num_images:
+                break
+            look = source.look(index, decode=False)
+            progress.advance()
+            if look.unusable is not None:
+                report.unreadable.append(f"{look.unusable.file}: {look.unusable.text}")
+            elif wanted.fits(look):
+                chosen.append(_Chosen(source, index, look))
+    return sorted(chosen, key=lambda each: each.look.name)
+
+
+def _worst(target: Target, wanted: _Wanted, num_images: int) -> list[_Chosen]:
+    """Images that findings name and that fit: those of the worst finding first, then those of the most."""
+    inspection, rows = survey(target)
+    cases: dict[int, list[tuple[int, str]]] = {}
+    for finding in inspection.findings:
+        for example in finding.examples:
+            for row in example.rows:
+                other = f"{example.image}: " if row != example.rows[0] else ""  # the text is of the first one
+                said = f"{finding.severity}: {finding.kind.replace('-', ' ')}: {other}{example.text.rstrip('.')}"
+                cases.setdefault(row, []).append((SEVERITIES.index(finding.severity), said))
+    chosen: list[_Chosen] = []
+    for row in sorted(cases, key=lambda row: (min(cases[row])[0], -len(cases[row]))):
+        source, index = rows.place[row]
+        look = rows.look(row)
+        if len(chosen) < num_images and wanted.fits(look):
+            reason = "; ".join(dict.fromkeys(said for _, said in sorted(cases[row], key=itemgetter(0))))
+            chosen.append(_Chosen(target.sources[source], int(index), look, reason))
+    return chosen
+
+
+def _shuffled(sources: Sequence[Source], seed: int) -> Iterator[tuple[Source, int]]:
+    """Every image of every source once, in random order."""
+    places = [(number, index) for number, source in enumerate(sources) for index in range(len(source))]
+    random.Random(seed).shuffle(places)
+    return ((sources[number], index) for number, index in places)
+
+
+def _captioned(shown: Shown):
+    picture = draw_groundtruth(shown.image, shown.boxes, shown.class_ids, shown.class_names, shown.marks)
+    split = _split(shown)
+    caption = shown.name + (f" ({split})" if split else "") + (f": {shown.remark}" if shown.remark else "")
+    return add_caption(picture, caption)
+
+
+def _split(shown: Shown) -> str | None:
+    return None if shown.split == NO_SPLIT else shown.split

@@ -1,0 +1,84 @@
+"""One function on many items: on threads for few items, on processes for many, in order and never far ahead."""
+
+import contextlib
+import itertools
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from odtk.errors import OdtkError
+
+# From so many items on, processes win back the time that starting them takes; two cores are kept busy by threads, too.
+MANY = 4000
+MANY_WORKERS = 3
+
+_CHUNK = 8  # items that a process is sent at once
+_AHEAD = 4  # tasks per worker that wait or run while results are taken
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def mapped(function: Callable, items: Sequence, num_workers: int | None = None) -> Iterator[Iterator]:
+    """Yields an iterator over `function(item)` of all items, in their order, whatever the number of workers.
+
+    Few items go to threads: decoding, hashing and reading release the interpreter lock, and none has to start. MANY,
+    for MANY_WORKERS, go to processes, to which `function` is sent once; it and the results have to be picklable, and a
+    script that calls this needs the usual `if __name__ == "__main__"`. Only a bounded number of results waits, so
+    memory stays flat. Leaving the block early drops what was not begun.
+    """
+    num_workers = num_workers or num_cores()
+    if len(items) >= MANY and num_workers >= MANY_WORKERS:
+        pool, call, size = _processes(function, num_workers), _call_in_process, _CHUNK
+    else:
+        pool, call, size = ThreadPoolExecutor(num_workers), lambda chunk: list(map(function, chunk)), 1
+    try:
+        yield _in_order(pool, call, _chunks(items, size), _AHEAD * num_workers)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _in_order(pool: Executor, call: Callable, chunks: Iterable[list], window: int) -> Iterator:
+    chunks = iter(chunks)
+    try:
+        waiting = deque(pool.submit(call, chunk) for chunk in itertools.islice(chunks, window))
+        while waiting:
+            results = waiting.popleft().result()
+            waiting.extend(pool.submit(call, chunk) for chunk in itertools.islice(chunks, 1))
+            yield from results
+    except BrokenProcessPool as error:
+        raise OdtkError(
+            "A worker process ended without a word, as it does when memory runs out. Use fewer: --workers 1."
+        ) from error
+
+
+def _chunks(items: Sequence, size: int) -> Iterator[list]:
+    items = iter(items)
+    while chunk := list(itertools.islice(items, size)):
+        yield chunk
+
+
+def _processes(function: Callable, num_workers: int) -> ProcessPoolExecutor:
+    # Never forked: the caller may have TensorFlow and its threads loaded.
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(num_workers, context, initializer=_take, initargs=(function,))
+
+
+_function: Callable | None = None  # of a worker process
+
+
+def _take(function: Callable) -> None:
+    global _function
+    _function = function
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
+
+
+def _call_in_process(chunk: list) -> list:
+    return list(map(_function, chunk))

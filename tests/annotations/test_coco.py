@@ -1,0 +1,229 @@
+import json
+
+import numpy as np
+import pytest
+from drawn_formats import Drawing, coco_of, touch
+from pycocotools import mask as coco_mask
+
+from odtk.annotations import formats
+from odtk.annotations.annotated_image import UnusableImage
+from odtk.annotations.coco_masks import decode_mask
+from odtk.errors import DataError
+
+ONE = Drawing("1.jpg", 9, 8, (("zebra", (1, 2, 3, 4)),))
+TWO = Drawing("2.jpg", 9, 8, (("Bengal cat", (1, 2, 3, 4)), ("zebra", (0, 0, 8, 9))))
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_document(document, name="annotations.json", images=(ONE, TWO)):
+        for image in images:
+            touch(tmp_path / "images" / image.name, image)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(json.dumps(document) if isinstance(document, dict) else document)
+        return tmp_path
+
+    return write_document
+
+
+def _read(folder, index=0, **options):
+    dataset = formats.open_dataset(folder, "coco", **options)
+    return dataset.read(dataset.listed[index])
+
+
+def test_what_a_box_says_is_read(write):
+    document = coco_of([ONE])
+    document["annotations"][0] |= {"iscrowd": 1, "area": 3.5}
+    (found,) = _read(write(document)).objects
+    assert (found.class_name, found.box, found.is_crowd, found.area) == ("zebra", (1, 2, 3, 4), True, 3.5)
+    assert found.segmentation is None
+    assert _read(write(document), keep_segmentations=True).objects[0].segmentation == [[2, 1, 4, 1, 4, 3, 2, 3]]
+
+
+def test_classes_are_in_the_order_of_their_ids(write):
+    assert formats.open_dataset(write(coco_of([ONE]))).class_names == ("zebra", "Bengal cat", "Tür_ä")
+
+
+def test_a_heading_is_no_class_and_a_name_is_one_class(write):
+    document = coco_of([ONE])
+    for category in document["categories"]:
+        category["supercategory"] = "animals"
+    document["categories"] += [{"id": 0, "name": "animals", "supercategory": "none"}, {"id": 91, "name": "zebra"}]
+    assert formats.open_dataset(write(document)).class_names == ("zebra", "Bengal cat", "Tür_ä")
+    document["annotations"][0]["category_id"] = 0
+    assert formats.open_dataset(write(document)).class_names == ("animals", "zebra", "Bengal cat", "Tür_ä")
+
+
+@pytest.mark.parametrize(
+    ("names", "places"),
+    [
+        (("annotations/instances_train2017.json", "annotations/instances_val2017.json"), ("train2017", "val2017")),
+        (
+            ("annotations/instances_train2017.json", "annotations/instances_val2017.json"),
+            ("images/train", "images/val"),
+        ),
+        (("train/_annotations.coco.json", "valid/_annotations.coco.json"), ("train", "valid")),
+        (("train.json", "validation.json"), ("train/images", "validation/images")),
+    ],
+)
+def test_documents_are_splits_and_find_their_images(write, tmp_path, names, places):
+    for name, place in zip(names, places, strict=True):
+        write(coco_of([ONE]), name, images=())
+        touch(tmp_path / place / "1.jpg", ONE)
+    write({"images": [], "annotations": [{"caption": "a cat"}]}, "annotations/captions_train2017.json", images=())
+    if "instances" not in names[0]:
+        (tmp_path / "annotations/captions_train2017.json").rename(tmp_path / "annotations/captions_x.json")
+    dataset = formats.open_dataset(tmp_path)
+    assert [(listed.key, listed.split) for listed in dataset.listed] == [
+        (f"{place}/1.jpg", split) for place, split in zip(places, ("train", "val"), strict=True)
+    ]
+    read = [dataset.read(listed) for listed in dataset.listed]
+    assert [annotation.image_path for annotation in read] == [str(tmp_path / place / "1.jpg") for place in places]
+    assert len({annotation.source_id for annotation in read}) == 2
+    assert {annotation.filename for annotation in read} == {"1.jpg"}
+
+
+def _without(key):
+    return lambda document: document.pop(key)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (_without("images"), r'annotations\.json has no list "images" of objects'),
+        (_without("annotations"), 'no list "annotations"'),
+        (_without("categories"), 'no list "categories"'),
+        (lambda document: document["images"].append({"id": 101, "file_name": "3.jpg"}),
+         r"'2.jpg' and '3.jpg' both have the id 101|'1.jpg' and '3.jpg'"),
+        (lambda document: document["images"].append({"id": 5}), r"the image \{'id': 5\} needs an id and a file_name"),
+        (lambda document: document["categories"].append({"id": 7, "name": "x"}), "two categories have the id 7: 'x'"),
+        (lambda document: document["categories"].append({"id": "7", "name": "x"}), "needs a whole number as id"),
+        (lambda document: document["categories"].append({"id": 8, "name": " "}), "and a name"),
+    ],
+)  # fmt: skip
+def test_a_document_that_cannot_be_meant_is_an_error(write, change, complaint):
+    document = coco_of([ONE, TWO])
+    change(document)
+    with pytest.raises(DataError, match=complaint):
+        formats.open_dataset(write(document), "coco")
+
+
+def test_text_that_is_no_json_is_named_with_its_line(write):
+    with pytest.raises(DataError, match=r"annotations\.json:2: it is no JSON: Expecting"):
+        formats.open_dataset(write('{"images": [\n{]'), "coco")
+    with pytest.raises(DataError, match=r"annotations\.json: it is no JSON that can be read: .*recursion"):
+        formats.open_dataset(write('{"images": [' + "[" * 100_000), "coco")
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "complaint"),
+    [
+        ({"category_id": 4}, "annotation of an unknown category",
+         "annotation 100, of images/1.jpg, has the category 4, which is not in the list"),
+        ({"bbox": [1, 2, 3]}, "annotation cannot be read",
+         r"has the bbox \[1, 2, 3\]; the four numbers x, y, width and height are expected"),
+        ({"bbox": [1, 2, 3, None]}, "annotation cannot be read", "has the bbox"),
+        ({"bbox": [1, 2, 3, float("nan")]}, "annotation cannot be read", "has the bbox"),
+        ({"bbox": None}, "annotation cannot be read", "has the bbox None"),
+    ],
+)  # fmt: skip
+def test_a_bad_annotation_makes_its_image_unusable_and_no_other(write, change, kind, complaint):
+    document = coco_of([ONE, TWO])
+    document["annotations"][0] |= change
+    folder = write(document)
+    with pytest.raises(UnusableImage, match=complaint) as caught:
+        _read(folder, 0)
+    assert caught.value.problem.kind == kind
+    assert len(_read(folder, 1).objects) == 2
+
+
+def test_annotations_of_no_image_are_problems_of_the_data_set(write):
+    document = coco_of([ONE])
+    document["annotations"].append(document["annotations"][0] | {"id": 77, "image_id": 5})
+    dataset = formats.open_dataset(write(document))
+    (problem,) = dataset.problems
+    assert (problem.kind, problem.text) == (
+        "annotation of an unknown image",
+        "annotation 77 is of the image 5, which is not in the list.",
+    )
+    assert len(dataset.listed) == 1
+
+
+def test_a_missing_image_and_one_listed_twice_are_named(write):
+    document = coco_of([ONE, Drawing("absent.jpg", 1, 1)])
+    document["images"].append({"id": 5, "file_name": "images/1.jpg"})
+    dataset = formats.open_dataset(write(document))
+    assert [listed.key for listed in dataset.listed] == ["annotations.json#101", "annotations.json#5", "images/1.jpg"]
+    for index, complaint in ((0, "image 101 is the file 'absent.jpg': there is no such image"), (1, "lists already")):
+        with pytest.raises(UnusableImage, match=complaint):
+            dataset.read(dataset.listed[index])
+
+
+def test_an_image_that_may_be_one_of_two_is_not_guessed(write, tmp_path):
+    for folder in ("a", "b"):
+        touch(tmp_path / folder / "deep.jpg", ONE)
+    with pytest.raises(UnusableImage, match=r"'deep.jpg' may be a/deep.jpg or b/deep.jpg. Write its folder, too"):
+        _read(write(coco_of([Drawing("deep.jpg", 9, 8)])))
+
+
+def test_documents_that_number_classes_differently_are_an_error(write):
+    write(coco_of([ONE]), "train.json")
+    document = coco_of([TWO])
+    document["categories"][0]["name"] = "horse"
+    with pytest.raises(DataError, match=r"the category 90 is 'horse' in val.json, and 'Tür_ä' in another file"):
+        formats.open_dataset(write(document, "val.json"))
+
+
+# Masks.
+
+
+def test_polygons_and_both_kinds_of_run_lengths_are_decoded():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        mask = (rng.random((7, 11)) < rng.random()).astype(np.uint8)
+        compressed = coco_mask.encode(np.asfortranarray(mask))
+        text = {"size": [7, 11], "counts": compressed["counts"].decode()}
+        columns = mask.T.reshape(-1)
+        changes = np.flatnonzero(np.diff(columns)) + 1
+        counts = np.diff([0, *changes, columns.size]).tolist()
+        plain = {"size": [7, 11], "counts": [0] * int(columns[0]) + counts}
+        for segmentation in (text, plain):
+            decoded = decode_mask(segmentation, 7, 11)
+            assert decoded.dtype == np.uint8
+            np.testing.assert_array_equal(decoded, mask)
+    polygons = [[1, 1, 4, 1, 4, 5, 1, 5], [8, 2, 10, 2, 10, 6, 8, 6]]
+    mask = np.zeros((7, 11), np.uint8)
+    mask[1:5, 1:4] = mask[2:6, 8:10] = 1
+    np.testing.assert_array_equal(decode_mask(polygons, 7, 11), mask)
+
+
+def test_large_runs_are_decoded():
+    mask = np.zeros((3000, 2000), np.uint8)
+    mask[10:2990, 5:1990] = 1
+    counts = coco_mask.encode(np.asfortranarray(mask))["counts"].decode()
+    np.testing.assert_array_equal(decode_mask({"size": [3000, 2000], "counts": counts}, 3000, 2000), mask)
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "complaint"),
+    [
+        ("x", "neither polygons nor run lengths"),
+        ([], "neither"),
+        ([[1, 2, 3, 4]], "three or more points"),
+        ([[1, 2, 3, 4, 5, 6, 7]], "three or more points"),
+        ([[1, 2, 3, 4, 5, "x"]], "not of numbers"),
+        ([[1, 2, 3, 4, 5, 1e9]], "near its image of 5x4 pixels"),
+        ({"size": [5, 4], "counts": [20]}, r"size \[5, 4\], not of the image's \[4, 5\]"),
+        ({"size": [4, 5], "counts": [19]}, "do not add up to the 20 pixels"),
+        ({"size": [4, 5], "counts": [21, -1]}, "do not add up"),
+        ({"size": [4, 5], "counts": [20.0]}, "do not add up"),
+        ({"size": [4, 5], "counts": ""}, "do not add up"),
+        ({"size": [4, 5], "counts": "0"}, "do not add up"),
+        ({"size": [4, 5], "counts": "oooooooooooo"}, "not compressed as COCO does"),
+        ({"size": [4, 5], "counts": "o"}, "end within a number"),
+        ({"size": [4, 5], "counts": "é"}, "not compressed"),
+    ],
+)
+def test_a_segmentation_that_is_none_is_refused_before_pycocotools_sees_it(segmentation, complaint):
+    with pytest.raises(DataError, match=complaint):
+        decode_mask(segmentation, 4, 5)

@@ -1,0 +1,231 @@
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from odtk.annotations.annotated_image import UnusableImage
+from odtk.annotations.listing import ImageAnnotation, MarkedObject
+from odtk.annotations.prepare import Rules, examine, locate, prepare
+
+WIDTH, HEIGHT = 80, 60
+BOX = (10, 20, 30, 60)  # yxyx, pixels of the upright image; white on black
+IDS = {"cat": 1, "dog": 2}
+
+# EXIF orientation to what, done to the upright image, gives the one that is stored (the inverse of showing it).
+STORED = {
+    1: lambda pixels: pixels,
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.transpose(1, 0),
+    6: lambda pixels: pixels[:, ::-1].transpose(1, 0),
+    7: lambda pixels: pixels[::-1, ::-1].transpose(1, 0),
+    8: lambda pixels: pixels[::-1].transpose(1, 0),
+}
+
+
+def _upright():
+    pixels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    pixels[BOX[0] : BOX[2], BOX[1] : BOX[3]] = 255
+    return pixels
+
+
+def _bounds(pixels):
+    rows, columns = (pixels > 128).any(axis=1).nonzero()[0], (pixels > 128).any(axis=0).nonzero()[0]
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def _save(path, pixels, orientation=1):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB").save(path, exif=exif, quality=95)
+
+
+def _annotation(path, objects=(), **fields):
+    return ImageAnnotation(str(path), path.name, tuple(objects), annotation_path="a.xml", **fields)
+
+
+def _shown_box(prepared):
+    """The box in pixels of what TensorFlow will decode, and where the white is in there."""
+    image = Image.open(io.BytesIO(prepared.image.encoded))
+    assert image.size == (prepared.image.width, prepared.image.height)
+    (entry,) = prepared.image.objects
+    box = np.array(entry.box) * [image.height, image.width, image.height, image.width]
+    return box.tolist(), _bounds(np.asarray(image.convert("L")))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("exif", ["auto", "apply"])
+def test_boxes_of_the_upright_image_are_where_the_thing_is(tmp_path, orientation, exif):
+    path = tmp_path / "x.jpg"
+    _save(path, STORED[orientation](_upright()), orientation)
+    annotation = _annotation(path, [MarkedObject("cat", BOX)], stated_size=(WIDTH, HEIGHT))
+    prepared = prepare(annotation, IDS, Rules(exif=exif))
+    box, white = _shown_box(prepared)
+    assert box == pytest.approx(BOX)
+    assert white == BOX
+    assert (prepared.repaired is not None) == (orientation != 1)
+    assert prepared.problems == ()
+    if orientation == 1:
+        assert prepared.image.encoded == path.read_bytes()
+
+
+@pytest.mark.parametrize("orientation", range(5, 9))
+@pytest.mark.parametrize("exif", ["auto", "ignore"])
+def test_boxes_of_the_stored_image_are_where_the_thing_is(tmp_path, orientation, exif):
+    path = tmp_path / "x.jpg"
+    stored = STORED[orientation](_upright())
+    _save(path, stored, orientation)
+    annotation = _annotation(path, [MarkedObject("cat", _bounds(stored))], stated_size=(HEIGHT, WIDTH))
+    prepared = prepare(annotation, IDS, Rules(exif=exif))
+    box, white = _shown_box(prepared)
+    assert box == pytest.approx(white)
+    assert prepared.image.encoded == path.read_bytes()
+    assert [problem.kind for problem in prepared.problems] == ["EXIF orientation not applied"] * (exif == "auto")
+
+
+def test_without_a_stated_size_the_orientation_is_applied(tmp_path):
+    path = tmp_path / "x.jpg"
+    _save(path, STORED[6](_upright()), 6)
+    normalised = tuple(side / scale for side, scale in zip(BOX, (HEIGHT, WIDTH) * 2, strict=True))
+    prepared = prepare(_annotation(path, [MarkedObject("cat", normalised)], normalised=True), IDS)
+    box, white = _shown_box(prepared)
+    assert box == pytest.approx(BOX)
+    assert white == BOX
+
+
+@pytest.mark.parametrize(
+    ("exif", "stated", "advice"),
+    [("ignore", (WIDTH, HEIGHT), "--exif auto"), ("apply", (HEIGHT, WIDTH), "--exif auto")],
+)
+def test_a_choice_that_contradicts_the_annotation_is_reported(tmp_path, exif, stated, advice):
+    path = tmp_path / "x.jpg"
+    _save(path, STORED[6](_upright()), 6)
+    (problem,) = examine(_annotation(path, stated_size=stated, size_line=7), Rules(exif=exif)).problems
+    assert (problem.kind, problem.file, problem.line) == ("size disagrees with the image", "a.xml", 7)
+    assert advice in problem.text
+
+
+def test_a_size_on_its_side_without_exif_is_reported(tmp_path):
+    path = tmp_path / "x.jpg"
+    _save(path, _upright())
+    (problem,) = examine(_annotation(path, stated_size=(HEIGHT, WIDTH))).problems
+    assert "annotated on its side" in problem.text
+
+
+def test_boxes_of_a_larger_copy_are_scaled(tmp_path):
+    path = tmp_path / "x.jpg"
+    _save(path, _upright())
+    marked = MarkedObject("cat", tuple(3 * side for side in BOX), area=900.0)
+    annotation = _annotation(path, [marked], stated_size=(3 * WIDTH, 3 * HEIGHT))
+    prepared = prepare(annotation, IDS)
+    assert _shown_box(prepared)[0] == pytest.approx(BOX)
+    assert prepared.image.objects[0].area == pytest.approx(100)
+    assert [problem.kind for problem in prepared.problems] == ["size disagrees with the image"]
+
+
+@pytest.mark.parametrize("stated", [(WIDTH, 2 * HEIGHT), (0, 0), (-80, 60)])
+def test_boxes_are_pixels_of_the_image_where_the_stated_size_is_nonsense(tmp_path, stated):
+    path = tmp_path / "x.jpg"
+    _save(path, _upright())
+    assert _shown_box(prepare(_annotation(path, [MarkedObject("cat", BOX)], stated_size=stated), IDS))[0] == (
+        pytest.approx(BOX)
+    )
+
+
+@pytest.mark.parametrize(
+    ("box", "kind", "kept"),
+    [
+        ((0, 0, HEIGHT, WIDTH), None, (0, 0, 1, 1)),
+        ((-6, -8, HEIGHT / 2, WIDTH / 2), "box outside the image", (0, 0, 0.5, 0.5)),
+        ((30, 40, 600, 800), "box outside the image", (0.5, 0.5, 1, 1)),
+        ((-20, 0, -10, 20), "box outside the image", None),
+        ((10, 90, 20, 100), "box outside the image", None),
+        ((10, 10, 10, 20), "empty box", None),
+        ((20, 10, 10, 20), "inverted box", None),
+        ((10, float("nan"), 20, 20), "empty box", None),
+        ((10, 10, 20, float("inf")), "box outside the image", (1 / 6, 1 / 8, 1 / 3, 1)),
+    ],
+)
+def test_boxes_are_clipped_or_dropped_and_reported(tmp_path, box, kind, kept):
+    path = tmp_path / "x.jpg"
+    _save(path, _upright())
+    annotation = _annotation(path, [MarkedObject("cat", box, line=9), MarkedObject("dog", BOX)])
+    prepared = prepare(annotation, IDS)
+    examined = examine(annotation)
+    assert [(problem.kind, problem.line) for problem in prepared.problems] == ([(kind, 9)] if kind else [])
+    assert examined.problems == prepared.problems
+    assert examined.dropped_objects == prepared.dropped_objects == (kept is None)
+    cats = [entry.box for entry in prepared.image.objects if entry.class_name == "cat"]
+    assert cats == ([pytest.approx(kept)] if kept else [])
+    assert examined.class_names == tuple(entry.class_name for entry in prepared.image.objects)
+
+
+def test_rounding_of_normalised_boxes_is_no_problem(tmp_path):
+    path = tmp_path / "x.jpg"
+    _save(path, _upright())
+    annotation = _annotation(path, [MarkedObject("cat", (-5e-7, 0, 1.0000005, 1))], normalised=True)
+    prepared = prepare(annotation, IDS)
+    assert prepared.problems == ()
+    assert prepared.image.objects[0].box == (0, 0, 1, 1)
+
+
+def test_difficult_and_crowd_objects_are_left_out_where_asked(tmp_path):
+    path = tmp_path / "x.jpg"
+    _save(path, _upright())
+    objects = [
+        MarkedObject("cat", BOX),
+        MarkedObject("cat", BOX, difficult=True),
+        MarkedObject("dog", BOX, is_crowd=True),
+    ]
+    annotation = _annotation(path, objects)
+    for rules, left in ((Rules(), 3), (Rules(skip_difficult=True), 2), (Rules(skip_crowd=True), 2)):
+        examined = examine(annotation, rules)
+        assert len(prepare(annotation, IDS, rules).image.objects) == len(examined.class_names) == left
+        assert examined.left_out_objects == 3 - left
+        assert examined.dropped_objects == 0
+    crowd = prepare(annotation, IDS).image.objects[2]
+    assert (crowd.is_crowd, crowd.class_id) == (True, 2)
+
+
+def test_what_was_examined_is_not_decoded_again(tmp_path, monkeypatch):
+    path = tmp_path / "x.jpg"
+    _save(path, _upright())
+    annotation = _annotation(path, [MarkedObject("cat", BOX)])
+    seen, whole = examine(annotation).seen, prepare(annotation, IDS)
+    monkeypatch.setattr("PIL.Image.open", None)
+    assert prepare(annotation, IDS, seen=seen) == whole
+    assert locate(annotation, seen).objects == ((annotation.objects[0], whole.image.objects[0].box),)
+
+
+def test_a_missing_image_is_explained(tmp_path):
+    with pytest.raises(UnusableImage, match=r"^a\.xml: its image .*gone\.jpg cannot be opened"):
+        examine(_annotation(tmp_path / "gone.jpg"))
+
+
+NUMBERS = st.floats(allow_nan=True, allow_infinity=True, width=32) | st.integers(-200, 200)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    box=st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS),
+    stated=st.none() | st.tuples(st.integers(0, 200), st.integers(0, 200)),
+    normalised=st.booleans(),
+    exif=st.sampled_from(["auto", "apply", "ignore"]),
+    orientation=st.integers(1, 8),
+)
+def test_whatever_the_numbers_boxes_are_sound(box, stated, normalised, exif, orientation):
+    from odtk.annotations.image_files import SeenFile
+
+    seen = SeenFile(WIDTH, HEIGHT, "JPEG", orientation, "jpeg")
+    annotation = ImageAnnotation("x.jpg", "x.jpg", (MarkedObject("cat", box),), normalised, stated)
+    located = locate(annotation, seen, Rules(exif=exif))
+    assert {located.width, located.height} == {WIDTH, HEIGHT}
+    for _, (ymin, xmin, ymax, xmax) in located.objects:
+        assert 0 <= ymin < ymax <= 1
+        assert 0 <= xmin < xmax <= 1
+    if not located.objects:
+        assert any(problem.kind.endswith(("box", "image")) for problem in located.problems)

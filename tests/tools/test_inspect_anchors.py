@@ -1,0 +1,143 @@
+"""Groundtruth against anchors: what `odtk inspect` says of a box is what the matcher of the training does with it."""
+
+from pathlib import Path
+
+import inspected_records as made
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from odtk import images, pipeline
+from odtk.annotations.annotated_image import AnnotatedObject
+from odtk.detectors.build import build_detector
+from odtk.detectors.ssd_resnet_fpn.build import build_training
+from odtk.errors import ConfigError
+from odtk.tools.inspect import anchors, inspect
+
+CONFIG = Path(__file__).parents[1] / "golden" / "ssd_resnet50_320.config"
+
+
+@pytest.fixture
+def config():
+    return pipeline.read(CONFIG)
+
+
+def _any_size(config):
+    """Images keep their size, padded to multiples of 32 inside the network only."""
+    config.model.ssd.image_resizer.identity_resizer.SetInParent()
+    config.model.ssd.feature_extractor.pad_to_multiple = 32
+    return config
+
+
+def _boxes(count: int, seed: int = 0) -> np.ndarray:
+    """Of all sizes and shapes, some on the edge, some without an area."""
+    rng = np.random.default_rng(seed)
+    centres, sides = rng.random((count, 2)), 2.0 ** rng.uniform(-7, 0, (count, 2))
+    boxes = np.clip(np.concatenate([centres - sides / 2, centres + sides / 2], axis=1), 0, 1)
+    boxes[::17, 2] = boxes[::17, 0]
+    return boxes.astype(np.float32)
+
+
+def _by_the_matcher(config, boxes, image, frame_anchors):
+    """by_threshold and by_force, from odtk.boxes on whole images."""
+    training = build_training(config.model.ssd)
+    enough, forced = np.zeros(len(boxes), bool), np.zeros(len(boxes), bool)
+    for row in np.unique(image):
+        own = np.flatnonzero(image == row)
+        similarity = training.similarity(tf.constant(boxes[None, own]), tf.constant(frame_anchors))
+        matched = training.match(similarity, tf.ones([1, len(own)], tf.bool))[0].numpy()
+        enough[own] = similarity[0].numpy().max(axis=1) >= 0.5
+        forced[own] = np.isin(np.arange(len(own)), matched)
+    return enough, forced & ~enough
+
+
+@pytest.mark.parametrize("size", [(320, 320), (330, 200)])
+def test_anchors_are_those_of_the_detector(config, size):
+    if size != (320, 320):
+        config = _any_size(config)
+    detector = build_detector(config)
+    expected = detector.predict_batch(tf.zeros([1, *size, 3]))["anchors"].numpy()
+    grid = anchors._grids(config.model.ssd)(size)
+    np.testing.assert_array_equal(grid.anchors, expected)
+    np.testing.assert_array_equal(np.concatenate([level.reshape(-1, 4) for level in grid.levels]), expected)
+
+
+@pytest.mark.parametrize("boxes_per_image", [1, 4, 30])
+def test_matched_by_threshold_and_by_force_as_the_matcher_says(config, boxes_per_image):
+    boxes = _boxes(240)
+    image = np.arange(240) // boxes_per_image
+    count = image[-1] + 1
+    seen = anchors.frames(config, np.full(count, 90), np.full(count, 120))
+    matched = anchors.match(config, seen, boxes, image)
+    enough, forced = _by_the_matcher(config, boxes, image, anchors._grids(config.model.ssd)((320, 320)).anchors)
+    np.testing.assert_array_equal(matched.by_threshold, enough)
+    np.testing.assert_array_equal(matched.by_force, forced)
+    assert 20 < enough.sum() < 220
+    assert forced.any()
+
+
+def test_boxes_that_want_the_same_anchor_have_it_in_the_order_of_the_image(config):
+    tiny = np.array([[0.5, 0.5, 0.503, 0.503]], np.float32)
+    boxes = np.concatenate([tiny, tiny, tiny])
+    seen = anchors.frames(config, np.array([90, 90]), np.array([120, 120]))
+    matched = anchors.match(config, seen, boxes, np.array([0, 0, 1]))
+    assert matched.by_force.tolist() == [True, False, True]
+    config.model.ssd.matcher.argmax_matcher.force_match_for_each_row = False
+    assert not anchors.match(config, seen, boxes, np.array([0, 0, 1])).by_force.any()
+
+
+@pytest.mark.parametrize("pad", [True, False])
+def test_frames_are_those_of_the_resizer(config, pad):
+    keep = config.model.ssd.image_resizer.keep_aspect_ratio_resizer
+    keep.min_dimension, keep.max_dimension, keep.pad_to_max_dimension = 128, 256, pad
+    heights, widths = np.array([90, 300, 90]), np.array([120, 100, 120])
+    seen = anchors.frames(config, heights, widths)
+    for row, (height, width) in enumerate(zip(heights, widths, strict=True)):
+        resized, true_shape = images.resize_keeping_aspect_ratio(
+            tf.zeros([height, width, 3]), 128, 256, pad_to_max_dimension=pad
+        )
+        assert seen.true[row].tolist() == true_shape[:2].numpy().tolist()
+        assert seen.padded[row].tolist() == list(resized.shape[:2])
+    moved = seen.boxes(np.array([[0.0, 0.0, 1.0, 1.0]]), np.array([1]))
+    np.testing.assert_allclose(moved, [[0, 0, *(seen.true[1] / seen.padded[1])]], rtol=1e-6)
+
+
+def test_the_report_counts_by_class_and_size(tmp_path):
+    train = made.sound_images(12, 0)
+    # 8 x 12 pixels of 90 x 120 are 28.4 x 32 of 320 x 320: 30 across; the longer one is too thin for any anchor.
+    train[0] = made.with_objects(
+        train[0],
+        AnnotatedObject((0.1, 0.5, 0.1 + 12 / 320, 0.5 + 12 / 320), 1, "cat"),
+        AnnotatedObject((0.9, 0.1, 0.93, 0.95), 2, "dog"),
+    )
+    inspection = inspect(made.write(tmp_path / "records", train), config=CONFIG)
+    coverage = inspection.coverage
+    assert (coverage.frame, coverage.threshold, coverage.similarity) == ("320x320", 0.5, "iou")
+    assert (coverage.boxes, coverage.unmatched, coverage.forced, coverage.lost) == (46, 2, 2, 0)
+    assert dict(zip(coverage.sizes, coverage.classes["cat"], strict=True))["under 16"] == (1, 1)
+    assert sum(whole for _, whole in coverage.classes["dog"]) == 23
+    assert [sum(part for part, _ in cells) for cells in coverage.classes.values()] == [1, 1]
+    (finding,) = [each for each in inspection.findings if each.kind == "unmatched-boxes"]
+    assert [(example.rows, example.boxes) for example in finding.examples] == [((0,), (2,)), ((0,), (3,))]
+    assert [each.name for each in inspection.histograms if "320x320" in each.caption] == ["box-sizes", "box-shapes"]
+
+
+def test_tiny_is_said_of_the_resized_image(tmp_path):
+    train = made.sound_images(12, 0)
+    # 2.6 x 3.5 pixels, enlarged to 9.4 x 9.4
+    train[0] = made.with_objects(train[0], AnnotatedObject((0.1, 0.6, 0.1294, 0.6294), 1, "cat"))
+    folder = made.write(tmp_path / "records", train)
+    assert {each.kind for each in inspect(folder).findings} == {"tiny-boxes"}
+    assert {each.kind for each in inspect(folder, config=CONFIG).findings} == {"unmatched-boxes"}
+
+
+def test_without_a_box_there_is_nothing_to_cover(tmp_path):
+    folder = made.write(tmp_path / "records", [], [])
+    coverage = inspect(folder, config=CONFIG).coverage
+    assert (coverage.boxes, coverage.unmatched, coverage.classes) == (0, 0, {})
+
+
+def test_a_model_without_known_anchors_is_refused(config, tmp_path):
+    config.model.ssd.anchor_generator.multiscale_anchor_generator.max_level = 6
+    with pytest.raises(ConfigError, match=r"max_level"):
+        anchors.match(config, anchors.frames(config, np.array([9]), np.array([9])), _boxes(1), np.array([0]))

@@ -1,0 +1,93 @@
+"""`odtk inspect` as it is typed: what it prints, one JSON document, the page, the exit code."""
+
+import json
+
+import inspected_records as made
+import pytest
+from click.testing import CliRunner
+
+from odtk.annotations.annotated_image import AnnotatedObject
+from odtk.cli.main import cli
+
+
+@pytest.fixture
+def run():
+    return lambda *args: CliRunner().invoke(cli, ["inspect", *map(str, args)])
+
+
+@pytest.fixture
+def sound(tmp_path):
+    return made.write(tmp_path / "records")
+
+
+@pytest.fixture
+def flawed(tmp_path):
+    train = made.sound_images(12, 0)
+    for number in range(5):
+        train[number] = made.with_objects(train[number], AnnotatedObject((0.5, 0.1, 0.2, 0.4), 1, "cat"))
+    train[0] = made.with_objects(train[0], AnnotatedObject((0, 0, 1, 1), 1, "cat"))
+    return made.write(tmp_path / "flawed", train)
+
+
+def test_the_exit_code_is_one_where_something_would_spoil_training(run, sound, flawed):
+    assert run(sound).exit_code == 0
+    assert run(flawed).exit_code == 1
+    assert run(flawed, "--json").exit_code == 1
+
+
+def test_the_summary_names_everything_once_the_worst_first(run, flawed):
+    lines = run(flawed).stdout.splitlines()
+    assert lines[0] == f"{flawed}: records"
+    assert [line.split() for line in lines if line.startswith(("train ", "val "))] == [
+        ["train", "12", "30", "0", "0", "12"],
+        ["val", "10", "20", "0", "0", "10"],
+    ]
+    found = [line.split(":")[0] for line in lines if line.startswith(("Error:", "Warning:", "Note:"))]
+    assert found == ["Error", "Warning"]
+    assert sum("train.record-00000-of-00001, byte" in line for line in lines) == 3 + 1
+    assert "    and 2 more" in lines
+    assert lines[-1] == "1 error, 1 warning, no notes."
+
+
+def test_json_is_one_document_whose_form_does_not_change(run, flawed):
+    document = json.loads(run(flawed, "--json").stdout)
+    assert list(document) == [
+        "target", "kind", "config", "label_map", "verified", "splits", "classes", "histograms", "coverage", "findings",
+        "not_looked_at", "page", "num_errors",
+    ]  # fmt: skip
+    assert document["num_errors"] == 1
+    assert document["splits"][0] == {
+        "name": "train", "images": 12, "boxes": 30, "negatives": 0, "unusable": 0, "decoded": 12,
+    }  # fmt: skip
+    assert document["classes"]["dog"] == {"train": {"images": 12, "boxes": 12}, "val": {"images": 10, "boxes": 10}}
+    assert set(document["histograms"][0]) == {"name", "caption", "unit", "of", "bins"}
+    finding = document["findings"][0]
+    assert set(finding) == {"severity", "kind", "text", "fix", "count", "examples"}
+    assert (finding["severity"], finding["kind"], finding["count"]) == ("error", "inverted-box", 5)
+    example = finding["examples"][1]
+    assert set(example) == {"text", "file", "line", "offset", "image", "split", "rows", "boxes"}
+    assert (example["image"], example["split"], example["rows"], example["boxes"]) == ("1.jpg", "train", [1], [2])
+    assert example["offset"] == made.offsets(flawed / "train.record-00000-of-00001")[1]
+
+
+def test_a_page_is_written_where_it_is_asked_for(run, flawed, tmp_path):
+    page = tmp_path / "report.html"
+    result = run(flawed, "--html", page)
+    assert result.stdout.splitlines()[-1] == f"Page: {page}"
+    assert b"Boxes whose maximum is below their minimum" in page.read_bytes()
+    assert list(tmp_path.glob("*.html")) == [page]
+
+
+def test_a_page_without_a_folder_is_refused_before_the_work(run, flawed, tmp_path):
+    result = run(flawed, "--html", tmp_path / "nowhere" / "report.html")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "there is no folder" in result.stderr
+    assert "Looking at" not in result.stderr
+
+
+def test_nothing_to_inspect_is_one_paragraph(run, tmp_path):
+    result = run(tmp_path / "nothing")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert "is nothing to inspect" in result.stderr

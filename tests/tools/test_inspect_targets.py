@@ -1,0 +1,199 @@
+"""What `odtk inspect` takes: data sets of any format, the Pet layout, a folder of make-tfrecords, a pipeline.config."""
+
+from dataclasses import replace
+
+import drawn_formats
+import inspected_records as made
+import listed_dataset
+import pytest
+
+from odtk import pipeline
+from odtk.annotations import pets
+from odtk.annotations.annotated_image import Problem, UnusableImage
+from odtk.annotations.listing import MarkedObject
+from odtk.errors import ConfigError, DataError, LabelMapError
+from odtk.tools.drawn_pets import draw_dataset
+from odtk.tools.inspect import inspect, survey
+from odtk.tools.inspect.report import ERROR, INFORMATION, WARNING
+from odtk.tools.inspect.sources import DatasetSource
+from odtk.tools.inspect.targets import Target
+from odtk.tools.make_tfrecords import make_tfrecords
+
+
+def surveyed(dataset, **options):
+    return survey(
+        Target("data", "voc data set", [DatasetSource("all", dataset, dataset.listed)], is_annotated=True, **options)
+    )
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    return listed_dataset.draw(tmp_path_factory.mktemp("drawn"), 72)
+
+
+def kinds(inspection):
+    return {each.kind: (each.severity, each.count) for each in inspection.findings}
+
+
+def test_a_sound_data_set(drawn):
+    inspection, rows = surveyed(drawn)
+    assert kinds(inspection) == {"images-without-boxes": (INFORMATION, 12)}
+    (split,) = inspection.splits
+    assert (split.images, split.boxes, split.negatives, split.decoded) == (72, 60, 12, 72)
+    # 50 x 60 pixels of an image of 120 x 90
+    assert rows.boxes[0].tolist() == pytest.approx([10 / 90, 20 / 120, 60 / 90, 80 / 120])
+    assert rows.shown(0).image.size == (120, 90)
+
+
+def test_what_the_readers_report_is_found_with_file_and_line(drawn):
+    entry = drawn.listed[0].entry
+    inverted = MarkedObject("pug", (60, 20, 10, 80), line=31)
+    dataset = drawn.with_entry(0, replace(entry, objects=(*entry.objects, inverted)))
+    dataset = dataset.with_entry(1, "the xml is not well-formed.")
+    findings = {each.kind: each for each in surveyed(dataset)[0].findings}
+    assert (findings["inverted-box"].severity, findings["inverted-box"].count) == (WARNING, 1)
+    assert str(findings["inverted-box"].examples[0]).startswith(f"{entry.annotation_path}:31: ")
+    assert findings["xml-cannot-be-read"].severity == WARNING
+    assert findings["xml-cannot-be-read"].examples[0].line == 3
+
+
+def test_more_unusable_images_than_make_tfrecords_bears_are_an_error(drawn):
+    dataset = drawn
+    for index in range(4):
+        dataset = dataset.with_entry(index, "the xml is not well-formed.")
+    assert kinds(surveyed(dataset)[0])["xml-cannot-be-read"] == (ERROR, 4)
+
+
+def test_a_flaw_is_shown_where_it_is_though_objects_before_it_were_dropped(drawn):
+    entry = drawn.listed[3].entry
+    void, tiny = MarkedObject("pug", (10, 20, 10, 80), line=8), MarkedObject("pug", (10, 20, 14, 24), line=12)
+    dataset = drawn.with_entry(3, replace(entry, objects=(void, *entry.objects, tiny)))
+    inspection, rows = surveyed(dataset)
+    (example,) = next(each for each in inspection.findings if each.kind == "tiny-boxes").examples
+    assert example.line == 12
+    assert rows.shown(*example.rows).boxes[example.boxes[0]] == pytest.approx((10 / 90, 20 / 120, 14 / 90, 24 / 120))
+
+
+def test_a_test_split_may_be_without_boxes(drawn):
+    bare = [each for each in drawn.listed if not each.entry.objects]
+    shown = [each for each in drawn.listed if each.entry.objects]
+    train, other = DatasetSource("train", drawn, shown), DatasetSource("test", drawn, bare)
+    inspection, _ = survey(Target("data", "voc data set", [train, other], is_annotated=True))
+    assert kinds(inspection) == {"no-boxes": (WARNING, 1)}
+    train, other = DatasetSource("train", drawn, shown), DatasetSource("val", drawn, bare)
+    inspection, _ = survey(Target("data", "voc data set", [train, other], is_annotated=True))
+    assert kinds(inspection) == {"no-boxes": (ERROR, 1)}
+
+
+def test_the_pet_layout_and_what_make_tfrecords_makes_of_it(tmp_path):
+    draw_dataset(tmp_path / "pets", 60)
+    names = len(pets.read_names(tmp_path / "pets"))
+    layout = inspect(tmp_path / "pets")
+    assert (layout.kind, [(split.name, split.images) for split in layout.splits]) == ("Pet layout", [("all", names)])
+    make_tfrecords(tmp_path / "pets", tmp_path / "records", num_shards=2)
+    records = inspect(tmp_path / "records")
+    assert [split.name for split in records.splits] == ["train", "val"]
+    boxes = [sum(counts.boxes for counts in row.values()) for row in layout.classes.values()]
+    assert [sum(counts.boxes for counts in row.values()) for row in records.classes.values()] == boxes
+    assert records.label_map == str(tmp_path / "records" / "label_map.pbtxt")
+
+
+@pytest.fixture
+def configured(tmp_path):
+    folder = made.write(tmp_path / "records")
+    config = pipeline.read("ssd_resnet50_v1_fpn_640x640_pets")
+    config.model.ssd.num_classes = 2
+    readers = [config.train_input_reader, config.eval_input_reader[0]]
+    for reader, split in zip(readers, ("train", "val"), strict=True):
+        reader.label_map_path = str(folder / "label_map.pbtxt")
+        reader.tf_record_input_reader.input_path[:] = [str(folder / f"{split}.record-?????-of-00001")]
+    return config
+
+
+def test_the_readers_of_a_config_are_the_splits(configured, tmp_path):
+    configured.eval_input_reader[0].max_number_of_boxes = 1
+    path = tmp_path / "pipeline.config"
+    pipeline.write(configured, path)
+    inspection = inspect(path)
+    assert [(split.name, split.images) for split in inspection.splits] == [("train", 12), ("val", 10)]
+    assert kinds(inspection) == {"too-many-boxes": (WARNING, 10)}
+    assert inspection.coverage.boxes == 44
+    with pytest.raises(ConfigError, match="leave --config out"):
+        inspect(path, config=path)
+
+
+def test_a_config_that_does_not_fit_its_data(configured, tmp_path):
+    path = tmp_path / "pipeline.config"
+    configured.model.ssd.num_classes = 1
+    pipeline.write(configured, path)
+    assert kinds(inspect(path)) == {"num-classes": (ERROR, 1)}
+    evaluation = list(configured.eval_input_reader[0].tf_record_input_reader.input_path)
+    configured.eval_input_reader[0].tf_record_input_reader.input_path[:] = ["nowhere/val.record"]
+    pipeline.write(configured, path)
+    alone = inspect(path)
+    assert [split.name for split in alone.splits] == ["train"]
+    assert "eval_input_reader[0].tf_record_input_reader.input_path is nowhere/val.record" in alone.not_looked_at[0]
+    configured.train_input_reader.tf_record_input_reader.input_path[:] = ["PATH_TO_BE_CONFIGURED/train.record"]
+    pipeline.write(configured, path)
+    with pytest.raises(DataError, match=r"train_input_reader.*PATH_TO_BE_CONFIGURED"):
+        inspect(path)
+    configured.train_input_reader.label_map_path = "nowhere.pbtxt"
+    configured.train_input_reader.tf_record_input_reader.input_path[:] = evaluation
+    pipeline.write(configured, path)
+    with pytest.raises(LabelMapError, match=r"nowhere\.pbtxt"):
+        inspect(path)
+
+
+class _Reluctant(listed_dataset.ListedDataset):
+    """Leaves out by a rule what others cannot read."""
+
+    def read(self, listed):
+        try:
+            return super().read(listed)
+        except UnusableImage as error:
+            problem = error.problem
+            raise UnusableImage(problem.file, None, "no xml", problem.text, is_bad=False) from error
+
+
+def test_images_that_a_rule_leaves_out_are_noted_and_no_error(drawn):
+    dataset = _Reluctant(drawn.folder, drawn.listed)
+    for index in range(8):
+        dataset = dataset.with_entry(index, "nobody annotated it.")
+    findings = kinds(surveyed(dataset)[0])
+    assert findings["no-xml-left-out"] == (INFORMATION, 8)
+    assert {severity for severity, _ in findings.values()} == {INFORMATION}
+
+
+def test_problems_of_the_whole_data_set_are_found(drawn):
+    problems = (Problem("data/classes.txt", 7, "class listed twice", "cat is listed twice."),)
+    inspection, _ = surveyed(drawn, problems=problems)
+    finding = next(each for each in inspection.findings if each.kind == "class-listed-twice")
+    assert (finding.severity, [str(each) for each in finding.examples]) == (
+        WARNING,
+        ["data/classes.txt:7: cat is listed twice."],
+    )
+
+
+def test_every_format_is_found_out_and_says_the_same_of_the_same_images(tmp_path):
+    writers = {
+        "voc": drawn_formats.write_voc,
+        "coco": drawn_formats.write_coco,
+        "yolo": drawn_formats.write_yolo,
+        "csv": drawn_formats.write_csv_tutorial,
+    }
+    found = {}
+    for format, write in writers.items():
+        write(tmp_path / format)
+        inspection = inspect(tmp_path / format)
+        assert inspection.kind == f"{format} data set"
+        found[format] = (inspection.splits, inspection.classes, inspection.histograms, kinds(inspection))
+    assert found["voc"][0][0].images == len(drawn_formats.DRAWINGS)
+    assert all(each == found["voc"] for each in found.values())
+
+
+def test_a_format_can_be_said_where_two_fit(tmp_path):
+    drawn_formats.write_voc(tmp_path / "both")
+    drawn_formats.write_coco(tmp_path / "both")
+    with pytest.raises(DataError, match="--format"):
+        inspect(tmp_path / "both")
+    assert inspect(tmp_path / "both", format="coco").kind == "coco data set"
