@@ -16,6 +16,7 @@ from odtk import images
 from odtk.detectors.resizer import build_resizer
 from odtk.inputs import dataset
 from odtk.inputs.build import build_train_dataset
+from odtk.inputs.tolerance import Tolerance
 
 ROUNDS, BATCHES, BATCH = 5, 50, 8
 
@@ -27,7 +28,9 @@ def measure(records: Path) -> dict:
     for side in (640, 320):
         resizer = config.model.ssd.image_resizer.fixed_shape_resizer
         resizer.height = resizer.width = side
-        whole = build_train_dataset(config, build_resizer(config.model.ssd.image_resizer), 37, batch_size=BATCH)
+        resize = build_resizer(config.model.ssd.image_resizer)
+        # As `odtk train` reads: bad records are tolerated.
+        whole = build_train_dataset(config, resize, 37, batch_size=BATCH, tolerance=Tolerance(100))
         streams = {"whole": iter(whole), "decoding": iter(_decoding_alone(config))}
         works = {name: lambda stream=stream: _take(stream) for name, stream in streams.items()}
         times = take_turns(works, ROUNDS)
