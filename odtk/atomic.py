@@ -58,15 +58,20 @@ def atomic_directory(path: str | os.PathLike, replace: bool = False) -> Iterator
 
 
 def _fill(folder: Path, new: Path) -> None:
-    for old in folder.iterdir():
+    # What was written last says of the rest that it is whole: it goes first, and comes last.
+    for old in reversed(_by_age(folder)):
         if old == new:
             continue
         if old.is_dir() and not old.is_symlink():
             shutil.rmtree(old)
         else:
             old.unlink()
-    for child in new.iterdir():
+    for child in _by_age(new):
         os.replace(child, folder / child.name)
+
+
+def _by_age(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir(), key=lambda path: path.lstat().st_mtime_ns)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -64,6 +64,11 @@ def of_names(names: Iterable[str]) -> LabelMap:
     return LabelMap([Item(number, name) for number, name in enumerate(names, start=1)])
 
 
+def folded(name: str) -> str:
+    """A class's name for comparing: without what typing errors change, which is case, spaces, dashes and the like."""
+    return "".join(letter for letter in name.casefold() if not letter.isspace() and letter not in "_-")
+
+
 def find(name_or_path: str | os.PathLike) -> Path:
     """The path of a label map: an existing file first, then the name of a shipped one; LabelMapError for neither."""
     path, name = Path(name_or_path), os.fspath(name_or_path).removesuffix(".pbtxt")

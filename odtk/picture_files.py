@@ -55,8 +55,8 @@ def find_pictures(places: Sequence[str | os.PathLike], not_in: str | os.PathLike
 def read_picture(path: str | os.PathLike) -> Image.Image:
     """The picture as 8-bit RGB, turned upright as its EXIF orientation says, the way viewers show it.
 
-    Transparency is dropped, the first frame of an animation is taken. Raises DataError where it cannot be decoded in
-    full.
+    What is transparent becomes white, as in the records that make-tfrecords writes; of an animation the first frame
+    is taken. Raises DataError where it cannot be decoded in full.
     """
     if Path(path).suffix.lower() not in FORMATS:
         raise DataError(f"{path} does not end in {', '.join(FORMATS)}. Convert it to one of these.")
@@ -168,4 +168,6 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         # 16 bits of grey: Pillow's own conversion would clip all above 255 to white.
         grey = np.asarray(image).astype(np.int64)
         image = Image.fromarray((grey >> 8 if grey.max() > 255 else grey).astype(np.uint8))
+    elif image.has_transparency_data:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     return image.convert("RGB")

@@ -16,8 +16,8 @@ from odtk.errors import OdtkError
 MANY = 4000
 MANY_WORKERS = 3
 
-_CHUNK = 8  # items that a process is sent at once
-_AHEAD = 4  # tasks per worker that wait or run while results are taken
+_CHUNK = 4  # items that a process is sent at once
+_AHEAD = 2  # tasks per worker that wait or run while results are taken
 
 
 def num_cores() -> int:

@@ -107,6 +107,27 @@ def test_replacing_a_directory_leaves_nothing_of_the_old_one(tmp_path):
     assert names(tmp_path) == ["records"]
 
 
+def test_what_was_written_last_goes_first_and_comes_last(tmp_path, monkeypatch):
+    """So that a power cut in between leaves no folder that looks finished."""
+    path, moved = tmp_path / "records", []
+    with atomic_directory(path) as part:
+        (part / "b.record").touch()
+    names_at_move, replace = [], os.replace
+
+    def note(source, target):
+        moved.append(target.name)
+        names_at_move.append(names(path))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", note)
+    with atomic_directory(path, replace=True) as part:
+        for age, name in enumerate(["z.record", "c.record", "a.json"]):
+            (part / name).touch()
+            os.utime(part / name, ns=(age, age))
+    assert moved == ["z.record", "c.record", "a.json"]
+    assert "b.record" not in names_at_move[0]
+
+
 def test_a_full_directory_is_refused_before_any_work(tmp_path):
     (tmp_path / "old.record").write_text("old")
     with pytest.raises(OutputError, match=rf"{tmp_path} is not empty"), atomic_directory(tmp_path):

@@ -92,3 +92,8 @@ def test_written_then_read(labels, tmp_path):
     label_map.write(labels, tmp_path / "x.pbtxt")
     assert label_map.read(tmp_path / "x.pbtxt") == labels
     assert label_map.parse(label_map.format(labels), "x") == labels
+
+
+def test_names_are_alike_up_to_typing_errors_and_no_further():
+    assert {label_map.folded(name) for name in ("Traffic Light", "traffic_light", "traffic-light ")} == {"trafficlight"}
+    assert label_map.folded("C++") != label_map.folded("C#")

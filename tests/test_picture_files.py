@@ -40,6 +40,18 @@ def test_every_mode_becomes_rgb(tmp_path, mode):
     assert np.asarray(image).min() >= 250
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_is_transparent_becomes_white(tmp_path, mode):
+    image = Image.new("RGBA", (8, 6), (0, 0, 0, 0))
+    image.paste((0, 0, 0, 255), (0, 0, 4, 6))
+    transparency = {"transparency": 255} if mode == "P" else {}
+    if mode == "P":
+        image = Image.fromarray(np.asarray(image)[:, :, 3] ^ 255).convert("P")
+    seen = np.asarray(read_picture(save(image.convert(mode), tmp_path / "image.png", **transparency)))
+    assert seen[:, :4].max() == 0
+    assert seen[:, 4:].min() == 255
+
+
 def test_sixteen_bits_of_grey_keep_their_brightness(tmp_path):
     grey = np.array([[0, 16384, 32768, 65535]], np.uint16)
     image = read_picture(save(Image.fromarray(grey), tmp_path / "grey.png"))

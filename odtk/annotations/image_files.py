@@ -122,11 +122,12 @@ def _open(encoded: bytes, path: object) -> Image.Image:
     from PIL import Image
 
     image = Image.open(io.BytesIO(encoded), formats=FORMATS)
-    _check_size(image, path)
+    check_size(image, path)
     return image
 
 
-def _check_size(image: Image.Image, path: object) -> None:
+def check_size(image: Image.Image, path: object) -> None:
+    """Raises UnusableImage where an image, of which only the header was read, has more than MAX_PIXELS."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         text = f"the image is {width}x{height}, more than {MAX_PIXELS} pixels. Make it smaller, or cut it into tiles."

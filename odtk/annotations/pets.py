@@ -80,6 +80,9 @@ def read(folder: Path, name: str, label_map: LabelMap, full_body: bool = False, 
     `strict_tfod` leaves out what TFOD leaves out, keeps its bytes, and keeps objects with empty or inverted boxes.
     Raises UnusableImage where there is nothing to write.
     """
+    if Path(name).name != name:
+        text = f"it lists {name!r}, not the bare name of an image."
+        raise UnusableImage(folder / "annotations" / "trainval.txt", None, "path leads out of the data set", text)
     xml_path = folder / "annotations" / "xmls" / f"{name}.xml"
     annotation = _read_xml(xml_path)
     class_name, class_id = _class(xml_path, annotation, label_map)
@@ -182,8 +185,11 @@ def _read_foreground(path: Path) -> np.ndarray:
     from PIL import Image
 
     try:
-        image = Image.open(io.BytesIO(path.read_bytes()))
+        image = Image.open(io.BytesIO(path.read_bytes()), formats=image_files.FORMATS)
+        image_files.check_size(image, path)
         trimap = np.asarray(image)
+    except UnusableImage:
+        raise
     except FileNotFoundError as error:
         raise UnusableImage(path, None, "no trimap", "the trimap is missing.") from error
     except Exception as error:  # on damaged files Pillow raises nearly everything, struct.error included

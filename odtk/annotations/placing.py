@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from odtk.annotations import image_files
-from odtk.annotations.annotated_image import Problem
+from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.image_files import SeenFile
 from odtk.annotations.listing import ImageAnnotation, MarkedObject
 
@@ -84,7 +84,11 @@ def frame_of(annotation: ImageAnnotation, seen: SeenFile, rules: Rules) -> Frame
 
 
 def place(annotation: ImageAnnotation, frame: Frame, rules: Rules) -> Placed:
-    """The objects that the rules keep and whose boxes are not void, with boxes normalised and clipped."""
+    """The objects that the rules keep and whose boxes are not void, with boxes normalised and clipped.
+
+    Raises UnusableImage where the format has pixels and the boxes are normalised.
+    """
+    _refuse_normalised(annotation)
     placed = Placed()
     for entry in annotation.objects:
         if (rules.skip_difficult and entry.difficult) or (rules.skip_crowd and entry.is_crowd):
@@ -99,6 +103,14 @@ def place(annotation: ImageAnnotation, frame: Frame, rules: Rules) -> Placed:
         else:
             placed.objects.append((entry, clipped))
     return placed
+
+
+def _refuse_normalised(annotation: ImageAnnotation) -> None:
+    sides = [side for entry in annotation.objects for side in entry.box]
+    if not annotation.normalised and any(side % 1 for side in sides) and all(0 <= side <= 1 for side in sides):
+        line = annotation.objects[0].line
+        text = "its boxes lie in 0..1, so they are normalised; pixels are expected. Multiply them by the image's sides."
+        raise UnusableImage(file_of(annotation), line, "boxes are not in pixels", text)
 
 
 def file_of(annotation: ImageAnnotation) -> str:
@@ -133,7 +145,10 @@ def _size_problem(
     elif seen.orientation >= _LYING:
         text = "it lies on its side, as its EXIF orientation tells. Use --exif auto."
     else:
-        text = "it was annotated on its side, so that its boxes are wrong here. Turn the image, or annotate it again."
+        text = (
+            "either the annotation exchanges width and height, or it was made on the image lying on its side, and its "
+            "boxes are wrong. Look at it with odtk view."
+        )
     text = f"the annotation says {_sides(annotation.stated_size)}, the image is {_sides(size)}; {text}"
     return Problem(file_of(annotation), annotation.size_line, _SIZE_DISAGREES, text)
 

@@ -106,7 +106,10 @@ def prepare(
 
 
 def locate(annotation: ImageAnnotation, seen: SeenFile, rules: Rules | None = None) -> Located:
-    """The boxes as `prepare` would write them, and what is odd, of an image that was seen; no pixel is touched."""
+    """The boxes as `prepare` would write them, and what is odd, of an image that was seen; no pixel is touched.
+
+    Raises UnusableImage where the boxes cannot be meant.
+    """
     rules = rules or Rules()
     frame = frame_of(annotation, seen, rules)
     placed = place(annotation, frame, rules)

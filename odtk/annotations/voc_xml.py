@@ -51,13 +51,19 @@ def parse(encoded: bytes, path: Path, complete: bool = True) -> VocAnnotation:
     number. Unless `complete`, name and size of the image may be missing, and what is optional may be empty.
     """
     # A parser is not for sharing between threads, and making one is cheap.
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+    )
     try:
         root = etree.fromstring(encoded, parser)
     except etree.XMLSyntaxError as error:
         raise _unreadable(
             path, error.lineno, f"the xml is not well-formed: {written_values.cut(str(error.msg))}."
         ) from error
+    for entity in root.iter(etree.Entity):
+        # Left unexpanded it would cut the text that it stands in.
+        named = written_values.cut(entity.text)
+        raise _unreadable(path, entity.sourceline, f"it has the entity {named}, which is not expanded. Write its text.")
     if not complete:
         return _parse_incomplete(path, root)
     filename, size = _child(path, root, "filename"), _child(path, root, "size")

@@ -29,9 +29,9 @@ def check(file, data, as_json) -> None:
     """Find everything that is wrong with a label map, each with its line and how to mend it.
 
     FILE is a label map or the name of a shipped one. Found are ids from 0, holes, ids or names that stand twice,
-    several ids in one item, items without id or name, names with a space too many and names that only case or spaces
-    tell apart; with --data also names that differ from the data's, classes that one of the two lacks, and other ids
-    in the records. The exit code is 1 where there is an error.
+    several ids in one item, items without id or name, names with a space too many and names that only case, spaces
+    or dashes tell apart; with --data also names that differ from the data's, classes that one of the two lacks, and
+    other ids in the records. The exit code is 1 where there is an error.
     """
     import dataclasses
 
@@ -54,12 +54,13 @@ def check(file, data, as_json) -> None:
 @click.option("--output", required=True, type=options.any_path, metavar="FILE", help="The .pbtxt file to write.")
 @click.option("--order", type=click.Choice(["sorted", "data"]), default="sorted", show_default=True,
               help="Number the classes by name, or in the order of the list or of the data.")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace the --output file if it exists.")
 @options.json_option
 @options.example(
     "odtk label-map make petdata --output label_map.pbtxt",
     "odtk label-map make --names cat,dog --output label_map.pbtxt",
 )
-def make(target, names, output, order, as_json) -> None:
+def make(target, names, output, order, overwrite, as_json) -> None:
     """Make a label map from the classes of TARGET, numbered from 1.
 
     TARGET is a data set's folder, the output of make-tfrecords, a glob of records, or a .txt file with a name on each
@@ -72,7 +73,7 @@ def make(target, names, output, order, as_json) -> None:
     from odtk.tools.label_map import make as run
 
     listed = [name.strip() for name in (names or "").split(",") if name.strip()]
-    report = run(output, target, listed, order)
+    report = run(output, target, listed, order, overwrite)
     if as_json:
         options.print_json(dataclasses.asdict(report))
     else:

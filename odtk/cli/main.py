@@ -3,6 +3,7 @@
 import importlib
 import logging
 import os
+import signal
 import sys
 import traceback
 
@@ -98,4 +99,6 @@ def cli(debug: bool) -> None:
 
 def main() -> None:
     """Entry point of the `odtk` script."""
+    # What a queue or a container stops is to clean up, and training to save, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     cli(prog_name="odtk")

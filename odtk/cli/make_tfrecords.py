@@ -69,8 +69,14 @@ def _split_places(context, parameter, values: tuple[str, ...]) -> tuple[tuple[st
     help="Images whose EXIF orientation turns them: turn the pixels (apply), leave them (ignore), or leave them only "
     "where the size in the annotation shows that they were annotated as stored (auto).",
 )
-@click.option("--skip-difficult", is_flag=True, help="Leave out objects that are marked as difficult.")
-@click.option("--skip-crowd", is_flag=True, help="Leave out objects that stand for a crowd.")
+@click.option(
+    "--skip-difficult",
+    is_flag=True,
+    help="Leave out objects that are marked as difficult; the model learns them as background.",
+)
+@click.option(
+    "--skip-crowd", is_flag=True, help="Leave out objects that stand for a crowd; they, too, are learned as background."
+)
 @click.option("--masks", is_flag=True, help="Write the masks of COCO annotations.")
 @click.option(
     "--faces-only/--full-body",

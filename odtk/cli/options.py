@@ -37,13 +37,14 @@ def print_json(document: object) -> None:
 
 
 def print_table(title: str, columns: list[str], rows: list[list]) -> None:
-    """A table on stdout: the first column to the left, the others to the right."""
+    """A table on stdout: the first column to the left, the others to the right; all text is as it is, no markup."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(title=Text(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+        table.add_column(Text(column), justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(Text(str(cell)) for cell in row))
     Console().print(table)

@@ -58,7 +58,9 @@ class Tolerance:
         self._files: list[str] = []
         self._first_damages: dict[int, tuple] = {}
         self._seen: dict[int, float] = {}
-        self._failures_to_open = 0  # in a row
+        self._opened: set[int] = set()
+        self._yielding: set[int] = set()  # files that have a sound record
+        self._barren_in_a_row = 0
         self._prepare: Callable | None = None
         self._adding, self._looking = threading.Lock(), threading.Lock()
         with tf.device("CPU:0"):
@@ -73,7 +75,8 @@ class Tolerance:
     @property
     def is_exceeded(self) -> bool:
         """Whether more was left out than may be, or nothing is left."""
-        return len(self._bad) > self.limit or self._failures_to_open > len(self._files)
+        # Of shuffled epochs, one file of n can be the first and then the last: 2n - 2 others are in between.
+        return len(self._bad) > self.limit or self._barren_in_a_row > 2 * len(self._files)
 
     def check(self) -> None:
         """Looks for records that have failed; raises DataError, which lists them, where there are too many."""
@@ -103,7 +106,7 @@ class Tolerance:
         return open_file
 
     def until_exceeded(self, numbers: tf.data.Dataset) -> tf.data.Dataset:
-        """Numbers of files that can be opened, for as long as it makes sense to open another.
+        """Numbers of files that records come from, for as long as it makes sense to open another.
 
         Where no record can be used, no batch ever comes, and nobody calls `check`.
         """
@@ -131,15 +134,38 @@ class Tolerance:
 
     def _try_to_open(self, number: int) -> np.int64:
         self._look()
-        try:
-            tf.io.gfile.GFile(self._files[number], "rb").read(1)
-            self._failures_to_open = 0
-        except tf.errors.OpError as error:
-            self._failures_to_open += 1
-            self._add_unreadable(int(number), 0, 0, error)
+        is_barren = not self._yields(int(number))
+        self._barren_in_a_row = self._barren_in_a_row + 1 if is_barren else 0
         if self.is_exceeded:
             return np.int64(_STOP)
-        return np.int64(_SKIP if self._failures_to_open else _OPEN)
+        return np.int64(_SKIP if is_barren else _OPEN)
+
+    def _yields(self, number: int) -> bool:
+        """Whether a file can be opened and, when it was read before, has a record that can be used.
+
+        Files of bad records alone, and no more of them than may be, would be read again and again for ever.
+        """
+        try:
+            tf.io.gfile.GFile(self._files[number], "rb").read(1)
+            if number in self._opened and number not in self._yielding and self._bad:
+                if not self._has_sound_record(number):
+                    return False
+                self._yielding.add(number)
+        except (OSError, tf.errors.OpError) as error:
+            self._add_unreadable(number, 0, 0, error)
+            return False
+        self._opened.add(number)
+        return True
+
+    def _has_sound_record(self, number: int) -> bool:
+        for record, found in self._walk(number):
+            if isinstance(found, Record) and (number, record) not in self._bad:
+                self._try(number, record, found, index=0)
+                if (number, record) not in self._bad:
+                    return True
+            if self.is_exceeded:
+                break
+        return False
 
     def _first_damage_op(self, number) -> tf.Tensor:
         damage = tf.numpy_function(self._first_damage, [number], tf.int64)
@@ -256,7 +282,9 @@ class Tolerance:
         if not self.is_exceeded:
             return
         bad = self.bad_records
-        limit = f"more than the {self.limit} that may be left out" if len(bad) > self.limit else "and no file is left"
+        limit = (
+            f"more than the {self.limit} that may be left out" if len(bad) > self.limit else "and no others are left"
+        )
         listed = "".join(f"\n  {entry}" for entry in bad[:_LISTED])
         more = f"\n  and {len(bad) - _LISTED} more" if len(bad) > _LISTED else ""
         raise DataError(

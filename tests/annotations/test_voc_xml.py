@@ -63,10 +63,14 @@ def test_entities_are_not_expanded(read, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("secret.jpg")
     doctype = f'<!DOCTYPE annotation [<!ENTITY leak SYSTEM "file://{secret}"><!ENTITY a "pug">]>'
-    for entity in ("&leak;", "&a;"):
+    for entity in ("&leak;", "&a;", "pug&a;_3.jpg"):
         text = XML.replace("<annotation>", f"{doctype}<annotation>", 1).replace("pug_3.jpg", entity)
-        with pytest.raises(UnusableImage, match="<filename> is empty"):
+        with pytest.raises(UnusableImage, match="it has the entity &"):
             read(text)
+
+
+def test_comments_do_not_cut_texts(read):
+    assert read(XML.replace("pug_3.jpg", "pug_<!-- three -->3.jpg")).filename == "pug_3.jpg"
 
 
 def test_a_missing_file_is_no_xml(tmp_path):

@@ -65,6 +65,26 @@ def test_an_interrupt_is_a_word_and_exit_code_130(odtk):
     assert result.stderr.strip() == "Interrupted."
 
 
+TERMINATED = """
+import os, signal, time, click
+from odtk.cli import main
+def work():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(30)
+    finally:
+        click.echo("cleaned up")
+main.Commands.get_command = lambda *_: click.Command("demo", callback=work)
+main.main()
+"""
+
+
+def test_a_termination_cleans_up_like_an_interrupt():
+    command = [sys.executable, "-c", f"import sys; sys.argv[1:] = ['demo']{TERMINATED}"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr.strip()) == (130, "cleaned up\n", "Interrupted.")
+
+
 CHATTERBOX = """
 import click
 from odtk.cli import main

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from odtk.cli.label_map import label_map
 from odtk.cli.main import COMMANDS
 
 HEAVY = (
@@ -20,6 +21,11 @@ HEAVY = (
     "lxml",
     "rich",
     "google.protobuf",
+    "yaml",
+    "imagehash",
+    "scipy",
+    "pycocotools",
+    "apache_beam",
 )
 
 SHOW_HELP_AND_REPORT = """
@@ -32,7 +38,10 @@ except SystemExit as exit:
 """
 
 
-@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)], ids=lambda words: " ".join(["odtk", *words]))
+COMMAND_LINES = [(), *((name,) for name in COMMANDS), *(("label-map", name) for name in label_map.commands)]
+
+
+@pytest.mark.parametrize("command", COMMAND_LINES, ids=lambda words: " ".join(["odtk", *words]))
 def test_help_loads_nothing_heavy(command):
     run = [sys.executable, "-c", SHOW_HELP_AND_REPORT, *command]
     done = subprocess.run(run, capture_output=True, text=True, check=False)

@@ -171,6 +171,18 @@ def test_training_on_nothing_but_bad_records_ends(tmp_path):
         tolerance.finish()
 
 
+@pytest.mark.parametrize("weights", ["", "sample_from_datasets_weights: 0.5 sample_from_datasets_weights: 0.5"])
+def test_training_ends_where_fewer_bad_records_than_the_limit_are_all_there_is(tmp_path, weights):
+    for shard in range(2):
+        shards.write_records(tmp_path / f"x-{shard}", [an_example(shard, b"no picture")] * 2)
+    config = a_config(tmp_path, tmp_path / "x-0", weights)
+    config.train_input_reader.tf_record_input_reader.input_path.append(str(tmp_path / "x-1"))
+    tolerance = Tolerance(100)
+    assert ids(build_train_dataset(config, a_resize(), 1, tolerance=tolerance)) == []
+    with pytest.raises(DataError, match="records cannot be used, and no others are left"):
+        tolerance.finish()
+
+
 def test_a_file_that_goes_away_counts_as_one_bad_record(tmp_path):
     for shard in range(2):
         shards.write_records(tmp_path / f"x-{shard}", [an_example(2 * shard), an_example(2 * shard + 1)])

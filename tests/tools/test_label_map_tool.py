@@ -62,7 +62,7 @@ def test_all_problems_are_found_at_once_with_their_lines(tmp_path):
         (1, "the id of 'cat' is 0. Ids start at 1"),
         (2, "the name 'dog ' begins or ends with a space"),
         (3, "the id 2 stands in line 2 already"),
-        (3, "the name 'Cat' differs from 'cat' of line 1 by case or spaces alone"),
+        (3, "the name 'Cat' differs from 'cat' of line 1 by case, spaces or dashes alone"),
         (4, "this item has 3 ids (5 in line 5, 6 in line 6, 7 in line 7)"),
         (10, "'cat' has no id"),
         (10, "the name 'cat' stands in line 1 already"),
@@ -124,7 +124,7 @@ def test_the_map_is_compared_with_the_data(tmp_path):
 
 def run_make(tmp_path, data):
     made = tmp_path / "made.pbtxt"
-    result = run("make", data, "--output", made, "--order", "data")
+    result = run("make", data, "--output", made, "--order", "data", "--overwrite")
     assert result.exit_code == 0, result.output
     return made
 
@@ -134,13 +134,14 @@ def test_maps_are_made_of_names_lists_and_data(tmp_path):
     assert run("make", "--names", "dog, cat", "--output", made, "--order", "data").exit_code == 0
     assert label_map.read(made) == label_map.of_names(["dog", "cat"])
     (tmp_path / "names.txt").write_text("# breeds\nzébu\n\n  cow\n", encoding="utf-8")
-    document = json.loads(run("make", tmp_path / "names.txt", "--output", made, "--json").stdout)
+    assert run("make", tmp_path / "names.txt", "--output", made).exit_code == 1  # it exists
+    document = json.loads(run("make", tmp_path / "names.txt", "--output", made, "--overwrite", "--json").stdout)
     assert document["names"] == ["cow", "zébu"]
     assert label_map.read(made) == label_map.of_names(["cow", "zébu"])
     assert label_map.read(run_make(tmp_path, records_of(tmp_path, ("b", 1), ("a", 2)))).items[0].name == "b"
     assert run("make", "--output", made).exit_code == 2
     with pytest.raises(DataError, match="'a' stands twice"):
-        tool.make(made, names=["a", "b", "a"])
+        tool.make(tmp_path / "other.pbtxt", names=["a", "b", "a"])
 
 
 def test_maps_are_shown(tmp_path):

@@ -198,12 +198,12 @@ def test_what_is_in_the_output_folder_stays(tmp_path):
         with pytest.raises(OutputError, match="is not empty"):
             _convert(PETS, tmp_path / "out", overwrite=overwrite)
     _convert(PETS, tmp_path / "records")
-    with pytest.raises(OutputError, match="is not empty"):
+    with pytest.raises(OutputError, match="holds an earlier output"):
         _convert(PETS, tmp_path / "records")
     _convert(PETS, tmp_path / "records", num_shards=2, overwrite=True)
     assert len(list((tmp_path / "records").glob("*.record-*"))) == 4
     (tmp_path / "records" / "model").write_text("mine")
-    with pytest.raises(OutputError, match="is not empty"):
+    with pytest.raises(OutputError, match="is not empty and has model"):
         _convert(PETS, tmp_path / "records", overwrite=True)
 
 
@@ -283,6 +283,24 @@ def test_unusable_images_are_skipped_and_counted_as_bad(pets, tmp_path, spoil, k
     assert problem.kind == kind
     assert "Abyssinian_1" in problem.file
     assert (report.written, report.bad_images) == (18, 3)
+
+
+def test_names_of_the_list_do_not_leave_the_folder(pets, tmp_path):
+    shutil.copy(pets / "annotations/xmls/Abyssinian_1.xml", pets / "elsewhere.xml")
+    names = pets / "annotations/trainval.txt"
+    names.write_text(names.read_text().replace("Abyssinian_1 ", "../../elsewhere ", 1))
+    report = _convert(pets, tmp_path / "out")
+    (problem,) = (problem for problem in report.skipped if problem.kind == "path leads out of the data set")
+    assert problem.file == str(names)
+    assert "'../../elsewhere'" in problem.text
+
+
+def test_a_trimap_that_is_a_bomb_is_refused_before_it_takes_memory(pets, tmp_path, monkeypatch):
+    trimap = pets / "annotations/trimaps/Abyssinian_1.png"
+    Image.new("L", (2000, 1000)).save(trimap)
+    monkeypatch.setattr("odtk.annotations.image_files.MAX_PIXELS", 1_500_000)
+    report = _convert(pets, tmp_path / "out", full_body=True)
+    assert [problem.kind for problem in report.skipped if problem.file == str(trimap)] == ["image too large"]
 
 
 def test_faces_need_no_trimaps(pets, tmp_path):

@@ -135,6 +135,14 @@ def test_where_all_look_alike_the_error_says_so(drawn, run, tmp_path):
     assert run(few, allow_duplicates=True).splits["val"].images == 1
 
 
+@pytest.mark.parametrize(("val_fraction", "missing"), [(0.3, ["val has no image"]), (0.0, [])])
+def test_a_split_that_gets_no_image_is_reported_where_one_was_wanted(drawn, run, val_fraction, missing):
+    one = type(drawn)(drawn.folder, drawn.listed[:1])
+    report = run(one, val_fraction=val_fraction)
+    assert report.splits["val"].images == 0
+    assert [problem.text.split(":")[0] for problem in report.problems] == missing
+
+
 def test_the_data_sets_own_splits_are_kept_and_duplicates_across_them_named(drawn, run, tmp_path):
     (tmp_path / "data").mkdir()
     copies = _with_copies(drawn, tmp_path / "data")

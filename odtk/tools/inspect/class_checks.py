@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from odtk.label_map import LabelMap
+from odtk.label_map import LabelMap, folded
 from odtk.prototext.schema import some
 from odtk.tools.inspect.evidence import Evidence, counted
 from odtk.tools.inspect.report import ERROR, INFORMATION, NO_SPLIT, WARNING, Finding
@@ -113,8 +113,8 @@ def _is_known(evidence: Evidence, number: int, labels: LabelMap) -> bool:
 
 def _hint(evidence: Evidence, number: int, labels: LabelMap) -> str:
     name = evidence.rows.class_names[number]
-    names = {_plain(item.name): item.name for item in labels.items}
-    near = names.get(_plain(name)) or next(iter(difflib.get_close_matches(name, names.values(), 1, 0.8)), None)
+    names = {folded(item.name): item.name for item in labels.items}
+    near = names.get(folded(name)) or next(iter(difflib.get_close_matches(name, names.values(), 1, 0.8)), None)
     return f", the map has {near!r}" if near else ""
 
 
@@ -167,7 +167,7 @@ def alike(evidence: Evidence) -> Iterator[Finding]:
     """Classes whose names differ by case, spaces, hyphens or underscores only."""
     groups: dict[str, list[int]] = {}
     for number, name in enumerate(evidence.rows.class_names):
-        groups.setdefault(_plain(name), []).append(number)
+        groups.setdefault(folded(name), []).append(number)
     groups = {plain: sorted(numbers) for plain, numbers in groups.items() if len(numbers) > 1}
     if groups:
         counts = np.bincount(evidence.rows.class_of, minlength=len(evidence.rows.class_names))
@@ -242,7 +242,3 @@ def _first_boxes(evidence: Evidence, numbers: list[int]) -> np.ndarray:
 
 def _quoted(evidence: Evidence, number: int) -> str:
     return repr(evidence.rows.class_names[number])
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter not in " _-\t")

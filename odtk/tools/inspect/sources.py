@@ -101,9 +101,9 @@ class DatasetSource:
             annotation = self.dataset.read(self.listed[index])
             encoded = _read(annotation.image_path, annotation.annotation_path)
             seen = (image_files.look if decode else image_files.glance)(encoded, annotation.image_path)
+            located = prepare.locate(annotation, seen)
         except UnusableImage as error:
             return Look(name, error.problem.file, unusable=Oddity.of(error.problem, error.is_bad))
-        located = prepare.locate(annotation, seen)
         return Look(
             name=name,
             file=annotation.annotation_path or annotation.image_path,

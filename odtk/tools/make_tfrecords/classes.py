@@ -43,7 +43,7 @@ def alike(names: Iterable[str], place: str) -> list[Problem]:
     """A problem of `place` for each set of class names that hardly differ, as a typing error makes two of one class."""
     spellings: dict[str, list[str]] = {}
     for name in sorted(set(names)):
-        spellings.setdefault(_plain(name), []).append(name)
+        spellings.setdefault(label_map.folded(name), []).append(name)
     return [
         Problem(place, None, "class names that hardly differ", _two_classes(group))
         for group in spellings.values()
@@ -57,12 +57,8 @@ def _two_classes(names: Sequence[str]) -> str:
 
 
 def _hint(name: str, known: Sequence[str]) -> str:
-    alike = [other for other in known if _plain(other) == _plain(name)]
+    alike = [other for other in known if label_map.folded(other) == label_map.folded(name)]
     if alike:
         return f" (it has {alike[0]!r}: only case, spaces or dashes differ)"
     close = schema.nearest(name, list(known))
     return f" (it has {' and '.join(map(repr, close))})" if close else ""
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())

@@ -36,7 +36,7 @@ def make_tfrecords(
         chosen = format or (PETS if options.is_for_pets else formats.guess(near))
         options.check(chosen)
         _refuse_overwriting(options)
-        replace = options.overwrite and _is_earlier_output(output_dir)
+        replace = _may_replace(output_dir, options.overwrite)
         with files.output_folder(output_dir, replace) as folder, _runner(options, folder) as runner:
             plan = _plan(near, data_dir, chosen, options, runner)
             report = _begin_report(plan, output_dir, options.num_shards)
@@ -46,8 +46,8 @@ def make_tfrecords(
             report.check_bad_fraction(options.max_bad_fraction)
             report.rename(near, data_dir)
             _finish(plan, folder, report, options.num_shards)
-    if options.write_label_map:
-        _write_bytes(options.write_label_map, plan.label_map)
+            if options.write_label_map:
+                _write_bytes(options.write_label_map, plan.label_map)
     return report
 
 
@@ -77,12 +77,18 @@ def _runner(options: Settings, folder: str | Path) -> Iterator[Runner]:
     files.remove_folder(exchange)
 
 
-def _is_earlier_output(folder: str) -> bool:
-    """Whether all that a folder holds is ours, so that replacing it loses nothing else."""
+def _may_replace(folder: str, overwrite: bool) -> bool:
+    """Whether all that a folder holds is an earlier output, to be replaced; OutputError where it may not be."""
     names, ours = files.names_in(folder), {shards.DATASET_FILE, LABEL_MAP_FILE}
-    return shards.DATASET_FILE in names and all(
-        name in ours or fnmatch.fnmatch(name, "*.record-*-of-*") for name in names
-    )
+    if not names:
+        return False
+    foreign = [name for name in names if name not in ours and not fnmatch.fnmatch(name, "*.record-*-of-*")]
+    if foreign or shards.DATASET_FILE not in names:
+        held = f"{foreign[0]}, which is no output of this command" if foreign else f"no {shards.DATASET_FILE}"
+        raise OutputError(f"{folder} is not empty and has {held}. Name another folder, or empty it first.")
+    if not overwrite:
+        raise OutputError(f"{folder} holds an earlier output. Replace it with --overwrite, or name another folder.")
+    return True
 
 
 def _begin_report(plan: Plan, output_dir: str, num_shards: int) -> Report:

@@ -25,6 +25,8 @@ def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
 
     Raises DataError where a class is not in the given label map, or a given list of a split cannot be followed.
     """
+    if settings.label_map_path:
+        classes.read(settings.label_map_path, ())  # a wrong one is answered now, and not when all images are decoded
     source, given = splitting.choose_source(dataset, settings)
     findings = _examine(dataset, settings, runner, given)
     class_map, text = _label_map(dataset, settings, findings)
@@ -44,7 +46,11 @@ def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
         listed=len(dataset.listed),
         split_source=source,
         findings=findings,
-        problems=(*dataset.problems, *classes.alike(class_ids, dataset.folder)),
+        problems=(
+            *dataset.problems,
+            *classes.alike(class_ids, dataset.folder),
+            *splitting.without_images(chosen, settings, dataset.folder),
+        ),
         duplicates=look_alikes([findings[index].key for index in usable], chosen, groups),
         near_duplicates=len(groups) - len(set(groups)),
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from odtk import splits
+from odtk.annotations.annotated_image import Problem
 from odtk.annotations.listing import Dataset, Listed
 from odtk.errors import DataError
 from odtk.prototext import schema
@@ -50,6 +51,13 @@ def by_fractions(classes: Sequence[Sequence[str]], groups: Sequence[int], settin
             "split them with --allow-duplicates, or by lists of your own with --split."
         )
     return chosen
+
+
+def without_images(chosen: Sequence[str], settings: Settings, place: str) -> list[Problem]:
+    """A problem of `place` for each split that is to have a share of the images, and has none."""
+    text = "{} has no image: there are too few for a share, or none in its list can be used."
+    missing = [split for split in _shares(settings) if split not in chosen]
+    return [Problem(place, None, "split without images", text.format(split)) for split in missing]
 
 
 def _shares(settings: Settings) -> dict[str, float]:

@@ -1,0 +1,107 @@
+"""`odtk label-map`: everything that is wrong with a label map at once, one made from data, one as a table."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from odtk import label_map as label_maps
+from odtk import prototext
+from odtk.errors import DataError, LabelMapError, OutputError
+from odtk.label_map import BACKGROUND, LabelMap
+from odtk.prototext import schema
+from odtk.tools.inspect.targets import open_target
+from odtk.tools.label_map.data_checks import against
+from odtk.tools.label_map.data_classes import classes_of
+from odtk.tools.label_map.problems import ERROR, Problem
+from odtk.tools.label_map.text_checks import check_text
+
+__all__ = ["CheckReport", "MadeReport", "as_rows", "check", "check_text", "make", "show"]
+
+SORTED, DATA = "sorted", "data"
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What was found in a label map, and how many classes it has."""
+
+    path: str
+    num_classes: int
+    problems: list[Problem]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing would stop or mislead training."""
+        return not any(problem.severity == ERROR for problem in self.problems)
+
+
+@dataclass(frozen=True)
+class MadeReport:
+    """Where a label map was written, and its classes."""
+
+    path: str
+    names: list[str]
+
+
+def check(name_or_path: str | os.PathLike, data: str | os.PathLike | None = None) -> CheckReport:
+    """Everything that is wrong with a label map, by line; with `data`, also where it and the data disagree.
+
+    `data` is what `odtk inspect` takes: a data set's folder, the output of make-tfrecords, a glob of records. Raises
+    LabelMapError where the file cannot be read, DataError where there are no data.
+    """
+    path = label_maps.find(name_or_path)
+    text = prototext.read_text(path, "a label map", LabelMapError)
+    items, problems = check_text(text, str(path))
+    if data is not None and not any(problem.severity == ERROR for problem in problems):
+        problems += against(label_maps.parse(text, str(path)), items, str(path), classes_of(data))
+    return CheckReport(str(path), len([item for item in items if not item.is_background]), problems)
+
+
+def make(
+    output: str | os.PathLike,
+    target: str | os.PathLike | None = None,
+    names: Sequence[str] = (),
+    order: str = SORTED,
+    overwrite: bool = False,
+) -> MadeReport:
+    """Writes the label map of `names`, or of the classes that `target` has: a text file of names, or data.
+
+    `order` is SORTED or DATA: as the file lists them, the data set lists them, or they come. Raises DataError where
+    there are no names, or where one stands twice; OutputError where `output` exists, unless `overwrite`.
+    """
+    if os.path.exists(output) and not overwrite:
+        raise OutputError(f"{output} exists. Name another file, or replace it with --overwrite.")
+    if target is not None:
+        path = Path(target)
+        names = _names_in(path) if path.is_file() and path.suffix == ".txt" else classes_of(target).names
+    found = [name for name in names if name != BACKGROUND] if order == DATA else sorted(set(names) - {BACKGROUND})
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice or not found or any(not name.strip() for name in found):
+        what = f"{schema.some(list(map(repr, twice)))} stands twice" if twice else "there is no name of a class"
+        raise DataError(f"No label map can be made: {what}. Give each class's name once, as the annotations have it.")
+    text = label_maps.format(label_maps.of_names(found))
+    label_maps.write(label_maps.parse(text, os.fspath(output)), output)
+    return MadeReport(os.fspath(output), found)
+
+
+def show(target: str | os.PathLike) -> LabelMap:
+    """The label map of a file, of a shipped map's name, or of what `odtk inspect` takes where it names one."""
+    if os.path.isdir(target) or any(sign in os.fspath(target) for sign in "*?"):
+        found = open_target(target)
+        if found.labels is None:
+            raise DataError(
+                f"No label map belongs to {target}. Make one: odtk label-map make {target} --output label_map.pbtxt"
+            )
+        return found.labels
+    return label_maps.read(target, allow_gaps=True)
+
+
+def as_rows(labels: LabelMap) -> Iterable[tuple[int, str, str]]:
+    """Id, name and display name of every class."""
+    return [(item.id, item.name, item.display_name) for item in labels.items]
+
+
+def _names_in(path: Path) -> list[str]:
+    lines = prototext.read_text(path, "a list of class names", DataError).splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]

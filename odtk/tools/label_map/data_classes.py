@@ -1,0 +1,58 @@
+"""The classes of a data set or of records, and where each first stands."""
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+
+from odtk import shards
+from odtk.errors import DataError
+from odtk.progress import track
+from odtk.tools.inspect.records import find_records
+from odtk.tools.inspect.report import NO_SPLIT
+from odtk.tools.inspect.sources import Source
+from odtk.tools.inspect.targets import open_target
+from odtk.tools.record_files import record_sets
+
+
+@dataclass
+class DataClasses:
+    """The classes of a data set: boxes by (name, id as written or NO_ID), and where each name first stands."""
+
+    boxes: Counter = field(default_factory=Counter)
+    places: dict[str, str] = field(default_factory=dict)
+    listed: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """Every name: in the data set's own order, then as they come."""
+        return list(dict.fromkeys([*self.listed, *(name for name, _ in self.boxes if name)]))
+
+
+def classes_of(data: str | os.PathLike) -> DataClasses:
+    """The classes of what `odtk inspect` takes; images that cannot be read are left out."""
+    sources, listed = _sources(os.fspath(data))
+    classes = DataClasses(listed=listed)
+    for source in sources:
+        for look in (source.look(index, decode=False) for index in range(len(source))):
+            for name, number, line in zip(look.class_names, look.class_ids, look.lines, strict=True):
+                classes.boxes[name, number] += 1
+                byte = f", record at byte {look.offset}" if look.offset is not None else ""
+                classes.places.setdefault(name, f"{look.file}{f':{line}' if line else byte}")
+    if not classes.boxes and not classes.listed:
+        raise DataError(f"{data} has no box, and so no class. Name a data set or records with objects.")
+    return classes
+
+
+def _sources(data: str) -> tuple[list[Source], tuple[str, ...]]:
+    """The images of a data set or of records, and the classes that it lists."""
+    is_folder = os.path.isdir(data)
+    sets = record_sets(data) if is_folder else [data]
+    if data.endswith(".config") or not sets:
+        target = open_target(data)
+        return target.sources, tuple(target.class_names)
+    # Not as `open_target` does it: a label map beside the records, which may be the one in question, is not read.
+    files = [file for file in shards.expand_globs(sets) if file.is_file()]
+    if not files:
+        raise DataError(f"{data} is neither a data set's folder nor records. Name one, or a glob in quotes.")
+    with track("Reading", len(files), "record files") as progress:
+        return [find_records(NO_SPLIT, files, progress.advance)[0]], ()

@@ -1,0 +1,18 @@
+"""Something wrong with a label map, and how grave it is."""
+
+from dataclasses import dataclass
+
+ERROR, WARNING = "error", "warning"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with a label map: what, and how to mend it; `line` is None where it is about the whole file."""
+
+    severity: str
+    file: str
+    line: int | None
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.file}{f':{self.line}' if self.line else ''}: {self.text}"

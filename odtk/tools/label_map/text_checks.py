@@ -1,0 +1,118 @@
+"""What is wrong with the text of a label map, without a look at data."""
+
+import re
+from collections.abc import Callable
+
+from odtk import label_map as label_maps
+from odtk import prototext
+from odtk.errors import LabelMapError
+from odtk.label_map import BACKGROUND
+from odtk.protos.string_int_label_map_pb2 import StringIntLabelMap
+from odtk.prototext import schema
+from odtk.tools.label_map.problems import ERROR, WARNING, Problem
+from odtk.tools.label_map.written import FIELDS, Written, read_items
+
+_GREATEST_ID = 10**6
+_HOLES_NAMED = 10
+
+
+def check_text(text: str, file: str) -> tuple[list[Written], list[Problem]]:
+    """The items of a label map's text, and everything that is wrong with it."""
+    try:
+        items = list(read_items(text))
+    except ValueError:
+        items = []
+    problems: list[Problem] = []
+    if items:
+
+        def add(line: int | None, text: str, severity: str = ERROR) -> None:
+            problems.append(Problem(severity, file, line, text))
+
+        for find in (_incomplete, _odd_names, _repeated, _alike, _holes):
+            find(items, add)
+    # What is wrong in other ways (a misspelled field, a brace too few) the parser explains.
+    is_repeating = any(len(item.values.get(name, [])) > 1 for item in items for name in FIELDS)
+    if not any(problem.severity == ERROR for problem in problems):
+        problems += _refusal(lambda: label_maps.parse(text, file), file)
+    elif not is_repeating:
+        problems += _refusal(lambda: prototext.parse(text, StringIntLabelMap(), file, LabelMapError), file)
+    return items, sorted(problems, key=lambda problem: problem.line or 0)
+
+
+def _refusal(parse: Callable, file: str) -> list[Problem]:
+    try:
+        parse()
+    except LabelMapError as error:
+        match = re.match(re.escape(file) + r":(\d+)(?::\d+)?: ", str(error))
+        text = str(error)[match.end() :] if match else str(error).removeprefix(file).lstrip(": ")
+        return [Problem(ERROR, file, int(match[1]) if match else None, text)]
+    return []
+
+
+def _incomplete(items: list[Written], add: Callable) -> None:
+    for item in items:
+        if not item.values.keys() <= {*FIELDS}:
+            continue  # the parser explains a misspelled field
+        for name in FIELDS:
+            values = item.values.get(name, [])
+            if len(values) > 1:
+                found = ", ".join(f"{value} in line {line}" for value, line in values)
+                text = f"this item has {len(values)} {name}s ({found}), but is for one class. Make an item of each: "
+                add(item.line, text + "item { id: 1 name: 'cat' }.")
+        called = repr(item.name) if item.name else "this item"
+        if "id" not in item.values:
+            add(item.line, f"{called} has no id. Number the classes from 1.")
+        elif item.one("id") is not None and item.number is None:
+            add(item.line, f"the id of {called} is {item.one('id')}, which is no whole number. Write it so: id: 1")
+        if item.name is None and not any(len(item.values.get(name, [])) > 1 for name in FIELDS[1:]):
+            add(item.line, "this item has no name. Add the one that the annotations use: name: 'cat'.")
+        if item.number is not None and item.number < 1 and not item.is_background:
+            add(item.line, f"the id of {called} is {item.number}. Ids start at 1: number all classes one higher; 0 is "
+                f"for an item named '{BACKGROUND}' only.")  # fmt: skip
+
+
+def _odd_names(items: list[Written], add: Callable) -> None:
+    for item in items:
+        for name in FIELDS[1:]:
+            for value, line in item.values.get(name, []):
+                if value != value.strip():
+                    text = f"the {name} {value!r} begins or ends with a space, so that {value.strip()!r} in the data "
+                    add(line, f"{text}is another class. Take the space away.")
+
+
+def _repeated(items: list[Written], add: Callable) -> None:
+    seen: dict[tuple, int] = {}
+    for item in items:
+        if item.is_background:
+            continue
+        for kind, value in (("id", item.number), ("name", item.name)):
+            if value is not None and seen.setdefault((kind, value), item.line) != item.line:
+                text = f"the {kind} {value!r} stands in line {seen[kind, value]} already. Each is for one class: "
+                add(item.line, text + ("give this item a number of its own." if kind == "id" else "remove one."))
+
+
+def _alike(items: list[Written], add: Callable) -> None:
+    seen: dict[str, Written] = {}
+    for item in items:
+        if item.name:
+            first = seen.setdefault(label_maps.folded(item.name), item)
+            if first.name != item.name:
+                text = (
+                    f"the name {item.name!r} differs from {first.name!r} of line {first.line} by case, spaces or dashes"
+                )
+                add(
+                    item.line, f"{text} alone: are these two classes? If not, keep the one that the data have.", WARNING
+                )
+
+
+def _holes(items: list[Written], add: Callable) -> None:
+    numbers = {item.number for item in items if item.number is not None and item.number > 0}
+    greatest = max(numbers, default=0)
+    if greatest > _GREATEST_ID:
+        add(None, f"It goes up to id {greatest}. Number the classes from 1 without gaps.")
+        return
+    missing = sorted(set(range(1, greatest + 1)) - numbers)
+    if missing:
+        named = schema.some(list(map(str, missing)), _HOLES_NAMED)
+        text = f"It goes up to id {greatest}, but has no id {named}: num_classes would count classes that nothing has. "
+        add(None, f"{text}Number the {len(numbers)} classes from 1 without gaps.")
