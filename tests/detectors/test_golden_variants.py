@@ -51,7 +51,7 @@ def test_frame(variant):
 
 
 @pytest.mark.parametrize("variant", VARIANTS, indirect=True)
-@pytest.mark.parity(what="anchors of 24 variants", against="variants", tolerance="1e-6")
+@pytest.mark.parity(what="anchors of 26 variants", against="variants", tolerance="1e-6")
 def test_anchors(variant):
     anchors = variant.predictions["anchors"]
     assert len(anchors) == variant.golden["anchor_count"]
@@ -59,7 +59,7 @@ def test_anchors(variant):
 
 
 @pytest.mark.parametrize("variant", VARIANTS, indirect=True)
-@pytest.mark.parity(what="box encodings and logits of 24 variants", against="variants", tolerance="1e-3")
+@pytest.mark.parity(what="box encodings and logits of 26 variants", against="variants", tolerance="1e-3")
 def test_predictions(variant):
     stride = int(variant.golden["stride"])
     for name in ("box_encodings", "class_logits"):
@@ -68,7 +68,7 @@ def test_predictions(variant):
 
 
 @pytest.mark.parametrize("variant", VARIANTS, indirect=True)
-@pytest.mark.parity(what="inference losses of 24 variants", against="variants", tolerance="1e-4 relative")
+@pytest.mark.parity(what="inference losses of 26 variants", against="variants", tolerance="1e-4 relative")
 def test_losses(variant):
     for tag in LOSSES:
         golden = float(variant.golden[f"infer_{tag.replace('/', '_')}"])
@@ -77,7 +77,7 @@ def test_losses(variant):
 
 @pytest.mark.parametrize("variant", VARIANTS, indirect=True)
 @pytest.mark.parity(
-    what="detections of 24 variants",
+    what="detections of 26 variants",
     against="variants",
     tolerance="the same boxes, swaps between scores closer than 1e-4",
 )
