@@ -6,11 +6,10 @@ from typing import Any, Protocol
 
 from odtk import shards
 from odtk.annotations.annotated_image import Problem
+from odtk.annotations.formats import PETS
 from odtk.annotations.placing import Rules
 from odtk.errors import DataError
 from odtk.tools.make_tfrecords.report import Finding, Written
-
-PETS = "pets"
 
 
 @dataclass(frozen=True)
@@ -140,4 +139,4 @@ class Runner(Protocol):
         """A context whose value is an iterator over `function(item)` of all items, in order."""
 
     def write(self, folder: Any, shards: list[Shard], convert: Callable, account: Callable) -> None:
-        """Writes the shards to `folder`, and calls `account(shard, written)` for each item in order."""
+        """Writes the shards to `folder`, and calls `account(split, written)` for each item in order."""
