@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3.10 python3 python; do \
 VENV_PYTHON := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: help demo test test-all lint format bench protos clean
+.PHONY: help demo test test-all lint format bench tfod protos clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -41,8 +41,11 @@ format: $(READY)  ## let ruff mend what it can
 bench: $(READY)  ## speed beside the bare network's, to bench/results.json; 6 minutes on 2 quiet cores
 	$(VENV_PYTHON) -m bench.run
 
+tfod:  ## TFOD itself in .tfod, for `make bench` to measure beside odtk and for new goldens; Python 3.10 or 3.11
+	sh tests/golden/from_tfod/environment.sh
+
 protos: $(READY)  ## regenerate odtk/protos/*_pb2.py, in a throw-away environment
 	PYTHON='$(PYTHON)' sh odtk/protos/generate.sh
 
 clean:  ## remove what make made
-	rm -rf .venv demo dist build
+	rm -rf .venv .tfod demo dist build

@@ -48,9 +48,10 @@ METRIC_MEANINGS = {_mean_name(protocol): protocol.meaning for protocol in PROTOC
 class PascalEvaluator:
     """Collects groundtruth and detections image by image, then gives the AP of every class and their mean.
 
-    `categories` is a list of {"id": int, "name": str}; boxes of any other class are dropped. `metrics_set` is a key of
-    PROTOCOLS. A groundtruth box that is difficult (in Pascal VOC) or a group_of (in Open Images) is not looked for,
-    and whoever finds it is neither right nor wrong; each protocol passes over the other's flag, as in TFOD.
+    `categories` is a list of {"id": int, "name": str}; boxes of classes above the highest id are dropped. A class below
+    it without a name has no AP of its own, but counts in the mean, as in TFOD. `metrics_set` is a key of PROTOCOLS. A
+    groundtruth box that is difficult (in Pascal VOC) or a group_of (in Open Images) is not looked for, and whoever
+    finds it is neither right nor wrong; each protocol passes over the other's flag, as in TFOD.
     """
 
     groundtruth_columns = ("difficult", "group_of")
@@ -60,6 +61,7 @@ class PascalEvaluator:
         named = ((int(item["id"]), str(item["name"])) for item in categories)
         # TFOD decomposes accents in the names of these metrics.
         self._names = {number: unicodedata.normalize("NFKD", name) for number, name in sorted(named)}
+        self._classes = range(1, max(self._names, default=0) + 1)
         self._images: set[Hashable] = set()
         self._num_groundtruth: Counter[int] = Counter()
         self._found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []  # classes, scores, whether right; per image
@@ -125,11 +127,11 @@ class PascalEvaluator:
         """
         classes, scores, right = (np.concatenate(column) for column in zip(*self._found, self._nothing(), strict=True))
         per_class = {}
-        for number in self._names:
+        for number in self._classes:
             own = classes == number
             per_class[number] = average_precision(scores[own], right[own], self._num_groundtruth[number])
         if self._protocol.pooled:
-            counted = [number for number in self._names if self._num_groundtruth[number]]
+            counted = [number for number in self._classes if self._num_groundtruth[number]]
             # Class by class, as TFOD lists them: it decides the order of equal scores.
             where = np.concatenate([np.flatnonzero(classes == number) for number in counted] or [np.zeros(0, int)])
             total = sum(self._num_groundtruth[number] for number in counted)
@@ -139,7 +141,7 @@ class PascalEvaluator:
             mean = float(np.mean(known)) if known else float("nan")
         prefix = f"{self._protocol.prefix}_PerformanceByCategory/AP@{MATCHING_IOU}IOU/"
         return {_mean_name(self._protocol): mean} | {
-            f"{prefix}{self._names[number]}": value for number, value in per_class.items()
+            f"{prefix}{name}": per_class[number] for number, name in self._names.items()
         }
 
     @staticmethod

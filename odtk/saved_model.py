@@ -34,6 +34,8 @@ class ServedDetector(tf.Module):
             return {name: _with_tfods_shape(name, value, one_image) for name, value in outputs.items()}
 
         self.serve = tf.function(serve, input_signature=[spec], autograph=False)
+        # What `tf.saved_model.load` gives can be called, as TFOD's can: most of its tutorials detect in this way.
+        self.__call__ = self.serve
 
 
 def save(detector: Detector, input_type: str, folder: str) -> None:

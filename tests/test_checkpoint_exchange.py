@@ -1,15 +1,31 @@
-"""What odtk writes, TFOD takes: its objects, rebuilt from its object graph, are restored from our checkpoint."""
+"""What odtk writes, TFOD takes, and the other way round: TFOD's objects rebuilt from its graph, and TFOD itself."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from golden_cases import resnet50_case, variant_case
+from golden_cases import resnet50_case, same_detections, variant_case
+from PIL import Image
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
+from odtk import pipeline
 from odtk.checkpoints import CheckpointReader, restore
 from odtk.detectors.build import build_detector
 from odtk.detectors.ssd_resnet_fpn.tfod_objects import tfod_other_paths
+from odtk.pipeline.support import METRICS_SETS
+from odtk.tools import drawn_pets
+from odtk.tools.configure import configure
+from odtk.tools.evaluate import evaluate
+from odtk.tools.export import export
+from odtk.tools.make_tfrecords import make_tfrecords
+from odtk.tools.train import train
+from odtk.training.task import fine_tune
 
+ROOT = Path(__file__).parents[1]
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 Graph = trackable_object_graph_pb2.TrackableObjectGraph
 
@@ -194,6 +210,130 @@ def test_a_small_networks_checkpoint_goes_into_objects_and_comes_back(tmp_path, 
     back = live.save(str(tmp_path / "tfods"))
     restore(ours, CheckpointReader(back))
     assert_same(ours, expected)
+
+
+class Exchange(NamedTuple):
+    """Folders of one export of odtk's and of what TFOD made of it, and the image that both looked at."""
+
+    config: Path
+    exported: Path
+    from_tfod: Path
+    image: np.ndarray
+
+    def tfods(self, name: str) -> dict[str, np.ndarray]:
+        """TFOD's detections."""
+        return dict(np.load(self.from_tfod / f"{name}.npz"))
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory) -> Exchange:
+    """A small network, trained until it finds some of the drawn pets and exported; then TFOD on that, by a script."""
+    folder = tmp_path_factory.mktemp("exchange")
+    path, exported, made = folder / "pipeline.config", folder / "exported", folder / "from_tfod"
+    data = drawn_pets.draw_dataset(folder / "pets", num_images=60, seed=3)
+    make_tfrecords(data.folder, folder / "records", num_shards=1, label_map_path=data.label_map)
+    configure("ssd_resnet50_v1_fpn_demo", path, train_records=[str(folder / "records")], num_steps=160)
+    config = pipeline.read(path)
+    config.eval_config.metrics_set[:] = METRICS_SETS
+    pipeline.write(config, path)
+    train(path, folder / "model", seed=1)
+    export(path, folder / "model", exported)
+    image = np.asarray(Image.open(data.test_images[0]))
+    np.save(folder / "image.npy", image)
+
+    script = ROOT / "tests/golden/from_tfod/exchange.py"
+    command = [ROOT / ".tfod/bin/python", script, exported, folder / "image.npy", made]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-5000:]
+    return Exchange(path, exported, made, image)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (ROOT / ".tfod/.ready").exists(), reason="TFOD itself is not here; `make tfod` installs it")
+class TestWithTfodItself:
+    """Everything else here only stands for TFOD."""
+
+    @pytest.mark.parity(
+        what="detections with an exported checkpoint, which TFOD restores (`make tfod test-all`)",
+        against="TFOD itself",
+        tolerance="every variable matched; raw boxes and scores 1e-5, the same 100 boxes",
+    )
+    def test_it_detects_with_our_checkpoint_what_our_saved_model_does(self, exchange):
+        assert_same_answers(answers(exchange.exported, exchange.image), one_based(exchange.tfods("detections")))
+
+    def test_its_tensorflow_loads_our_saved_model_and_calls_it(self, exchange):
+        assert not (exchange.from_tfod / "saved_model.txt").exists()
+        assert_same_answers(answers(exchange.exported, exchange.image), exchange.tfods("saved_model"))
+
+    @pytest.mark.parity(
+        what="metrics and losses of an exported checkpoint on odtk's records (`make tfod test-all`)",
+        against="TFOD itself",
+        tolerance="1e-6, but for Pascal VOC's and Open Images' numbers that TFOD's padding spoils",
+    )
+    def test_it_measures_what_odtk_does(self, exchange, tmp_path):
+        there = json.loads((exchange.from_tfod / "metrics.json").read_text())
+        ours = evaluate(exchange.config, tmp_path / "model", exchange.exported / "checkpoint/ckpt-0").metrics
+        assert list(ours) == list(there)
+        assert there["DetectionBoxes_Precision/mAP"] > 0.1
+        # Outside COCO's metrics TFOD takes the padding of the groundtruth for objects of class 1 that nobody finds.
+        padded = [name for name in there if name.endswith(("/Abyssinian", "/mAP@0.5IOU"))]
+        assert len(padded) == 6
+        for name in padded:
+            assert there[name] < ours[name], name
+        for name in set(there) - set(padded):
+            assert ours[name] == pytest.approx(there[name], rel=1e-6, abs=1e-6), name
+
+    def test_it_trains_on_from_our_weights_bit_for_bit(self, exchange):
+        """Its loop saves once before the first step; 2 is saved after the last one."""
+        ours = CheckpointReader(str(exchange.exported / "checkpoint/ckpt-0"))
+        start, end = (CheckpointReader(str(exchange.from_tfod / f"trained/ckpt-{number}")) for number in (1, 2))
+        keys = [name.removesuffix(SUFFIX) for name in ours.variable_names("model")]
+        values = [[reader.value(reader.tensor_name(key)) for key in keys] for reader in (ours, start, end)]
+        for key, own, before, after in zip(keys, *values, strict=True):
+            assert own.tobytes() == before.tobytes(), key
+            # Others need not: boxes at levels without an object learn nothing.
+            assert own.tobytes() != after.tobytes() or not key.endswith("/kernel"), key
+        assert (start.step, end.step) == (0, 2)
+
+    @pytest.mark.parity(
+        what="a checkpoint of TFOD's training loop, optimizer included, as fine_tune_checkpoint and for export "
+        "(`make tfod test-all`)",
+        against="TFOD itself",
+        tolerance="weights exact; raw boxes and scores 1e-5, the same 100 boxes",
+    )
+    @pytest.mark.parametrize("kind", ["full", "detection"])
+    def test_odtk_trains_on_from_its_checkpoint(self, exchange, kind):
+        reader = CheckpointReader(str(exchange.from_tfod / "trained/ckpt-2"))
+        detector = build_detector(pipeline.read(exchange.config))
+        before = {key: variable.numpy() for key, variable in detector.checkpoint_variables().items()}
+        report = fine_tune(detector, reader.prefix, kind)
+        taken = {key for key in before if kind == "full" or not key.startswith("model/_box_predictor/")}
+        assert set(report.restored) == taken
+        expected = {key: reader.value(reader.tensor_name(key)) if key in taken else before[key] for key in before}
+        assert_same(detector.checkpoint_variables(), expected)
+
+    def test_odtk_exports_its_checkpoint(self, exchange, tmp_path):
+        export(exchange.config, exchange.from_tfod / "trained", tmp_path / "exported")
+        assert_same_answers(answers(tmp_path / "exported", exchange.image), one_based(exchange.tfods("trained")))
+
+
+def answers(exported: Path, image: np.ndarray) -> dict[str, np.ndarray]:
+    """What an exported SavedModel says of one image."""
+    outputs = tf.saved_model.load(str(exported / "saved_model"))(image[None])
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
+def assert_same_answers(ours: dict[str, np.ndarray], there: dict[str, np.ndarray]) -> None:
+    """The anchors' boxes and scores, and the detections."""
+    assert set(ours) <= set(there)
+    for name in ("raw_detection_boxes", "raw_detection_scores"):
+        np.testing.assert_allclose(ours[name], there[name], rtol=0, atol=1e-5)
+    same_detections(ours, there)
+
+
+def one_based(detections: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """TFOD's model counts classes from 0, its SavedModel from 1."""
+    return {**detections, "detection_classes": detections["detection_classes"] + 1}
 
 
 def assert_same(variables: dict, expected: dict) -> None:

@@ -11,8 +11,16 @@ ACCEPT = "ODTK_ACCEPT=1 .venv/bin/python -m pytest tests/test_parity_page.py"
 HEAD = f"""# What is compared with TFOD
 
 Made from the tests' own `parity` marks by `{ACCEPT}`: change the mark beside the test, not this page.
-Every row is a test that runs in `make test`; the goldens in `tests/golden` were computed by running TFOD 2.8 on
-TensorFlow 2.15, on a CPU.
+Every row is a test; those that run in `make test-all` only say so. The goldens in `tests/golden` were computed by
+running TFOD 2.8 on TensorFlow 2.15, on a CPU. Those under `from_tfod/` were made by the scripts beside them, which run
+TFOD itself (`make tfod`) and can be run again.
+
+**Training, and what rounding does to it.** Every relu6 is a switch: a weight that differs in its last place throws
+some. In single precision TFOD therefore leaves its own numbers after one to three steps, on another CPU, with other
+kernels or from weights changed by 1e-7, and by more than the tolerances that fit its other numbers:
+`from_tfod/single.npz` holds six of its runs on a CPU without AVX-512. Single-precision runs are held to the spread of
+TFOD's own. In double precision TFOD repeats its numbers, and odtk repeats TFOD's: all losses of all steps, and what
+training changed in every variable.
 
 | what | against | tolerance | test |
 | --- | --- | --- | --- |
@@ -36,6 +44,13 @@ DIFFERENCES = """
   batches, and with it moves the anchors of levels whose stride does not divide the size.
 - **Metrics.** Per-category numbers work (in TFOD they are broken). A super-category's mean leaves out classes
   without groundtruth, where TFOD's adds their -1. `all_metrics_per_category` alone is enough to ask for them.
+  Pascal VOC's and Open Images' numbers count true boxes only: TFOD's evaluation takes the padding up to the reader's
+  `max_number_of_boxes` for objects of class 1 that nobody finds. Pooled over no groundtruth they are NaN, where TFOD
+  ends in an error.
+- **Losses.** The gradients of `weighted_iou` and `weighted_giou` are finite for boxes without area, where TFOD's are
+  NaN and end the training.
+- **Calibration.** A score that lies 1 or more beyond a curve's last point, as only `IDENTITY` gives it, keeps that
+  point's value, where TFOD falls back to the first one's.
 - **Scalars** are written every 10 steps, not every 100; checkpoints are named by their step.
 - **Suppression.** Slots behind `num_detections` are zero, where TFOD with `use_static_shapes` leaves leftovers with
   score -1.

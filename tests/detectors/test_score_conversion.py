@@ -1,5 +1,7 @@
 """Scores from logits: converters, scales and every calibration that TFOD has."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,12 +10,23 @@ from google.protobuf import text_format
 from odtk.detectors.score_conversion import build_score_converter, piecewise_linear
 from odtk.protos import post_processing_pb2
 
+TFOD = dict(np.load(Path(__file__).parents[1] / "golden/from_tfod/score_converters.npz"))
 LOGITS = np.random.default_rng(0).normal(0, 3, size=(2, 5, 3)).astype(np.float32)
 SIGMOID = 1 / (1 + np.exp(-LOGITS.astype(np.float64)))
 
 
 def scores(text: str, logits=LOGITS):
     return build_score_converter(text_format.Parse(text, post_processing_pb2.PostProcessing()))(tf.constant(logits))
+
+
+@pytest.mark.parametrize("key", [key for key in TFOD if key != "logits"])
+@pytest.mark.parity(
+    what="score converters and calibrations, 17 configurations",
+    against="from_tfod/score_converters.npz",
+    tolerance="1e-6 absolute or relative",
+)
+def test_scores_are_tfods(key):
+    np.testing.assert_allclose(scores(key.removeprefix("scores "), TFOD["logits"]), TFOD[key], rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize(

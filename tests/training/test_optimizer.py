@@ -16,6 +16,7 @@ from odtk.protos import optimizer_pb2
 from odtk.training.optimizer import CosineWithWarmup, ManualSteps, build_learning_rate, build_optimizer
 
 TABLES = json.loads((Path(__file__).parents[1] / "golden" / "learning_rate.json").read_text())
+TFOD = json.loads((Path(__file__).parents[1] / "golden/from_tfod/optimizers.json").read_text())
 # A rate that changes at every update: 0.1, 0.05, 0.025, ...
 HALVING = (
     "learning_rate { exponential_decay_learning_rate { initial_learning_rate: 0.1 decay_steps: 1 decay_factor: 0.5 } }"
@@ -62,6 +63,44 @@ def test_schedules_give_tfods_values(table):
 
 def test_six_schedules_are_tabled():
     assert len(TABLES) == 6
+
+
+@pytest.mark.parametrize("case", TFOD["schedules"], ids=lambda case: case["config"].replace("\n", ""))
+@pytest.mark.parity(
+    what="eleven schedules where they bend: hold, no warm-up, burn-in, staircase, least rate, steps",
+    against="from_tfod/optimizers.json",
+    tolerance="1e-6 relative",
+)
+def test_schedules_bend_as_tfods(case):
+    schedule = build_schedule(case["config"])
+    # None where TFOD's rate is no number, as a cosine without a step between warm-up and end gives it.
+    known = {step: rate for step, rate in enumerate(case["rates"]) if rate is not None}
+    np.testing.assert_allclose([float(schedule(step)) for step in known], list(known.values()), rtol=1e-6, atol=1e-7)
+    assert np.isfinite([float(schedule(step)) for step in range(len(case["rates"]))]).all()
+    assert len(known) > len(case["rates"]) / 4
+
+
+@pytest.mark.parametrize("case", TFOD["optimizers"], ids=lambda case: case["config"].replace("\n", ""))
+@pytest.mark.parity(
+    what="momentum, RMSProp and Adam with a falling rate: seven updates of a weight and of its moving average",
+    against="from_tfod/optimizers.json",
+    tolerance="1e-6 relative",
+)
+def test_updates_are_tfods(case):
+    optimizer = build_optimizer(optimizer_message(case["config"]))
+    model = tf_keras.Sequential([tf_keras.layers.Dense(1, use_bias=False)])
+    model.build([None, 3])
+    model.set_weights([np.ones([3, 1], np.float32)])
+    (weight,) = model.trainable_variables
+    assert isinstance(optimizer, ExponentialMovingAverage) == ("averages" in case)
+    if "averages" in case:
+        optimizer.shadow_copy(model)
+    for index, gradient in enumerate(np.float32(TFOD["gradients"])):
+        optimizer.apply_gradients([(tf.constant(gradient[:, None]), weight)])
+        np.testing.assert_allclose(weight[:, 0], case["weights"][index], rtol=1e-6, atol=1e-7)
+        if "averages" in case:
+            average = optimizer.get_slot(weight, "average")
+            np.testing.assert_allclose(average[:, 0], case["averages"][index], rtol=1e-6, atol=1e-7)
 
 
 class TestMomentum:

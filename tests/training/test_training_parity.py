@@ -1,15 +1,14 @@
-"""TFOD's training runs, repeated: the full network through `odtk train`, the variants through the training task.
+"""TFOD's training runs in single precision, repeated: the full network through `odtk train`, variants by the task.
 
 What can be asked of a repeated run. The losses are smooth in the weights, their gradients are not: every relu6 is a
-switch, and an activation within rounding of 0 or 6 passes its gradient on or does not. As long as the forward pass
-rounds as TFOD's did, the gradients are TFOD's too: the goldens' first two steps agree to 1e-5, which covers the
-gradients and the update of every variable. (The reference machine had oneDNN's kernels; a CPU without AVX-512 rounds
-otherwise, and may differ in the second step.) The update itself rounds, by about one unit in the last place; weights
-changed by so little, 1e-7, change the full network's gradients by 2e-2 and the localization loss of the next step by
-1e-2. From the third step on TFOD's numbers are therefore one draw of many, as TFOD's own repetitions are. They are
-compared at the reference's tolerance, or within the spread of our own runs from weights changed by 1e-7 where that is
-the larger: a systematic error has to stand out from that. With a smooth activation in the place of relu6, the same
-1e-7 moves the gradients by 8e-5.
+switch, and an activation within rounding of 0 or 6 passes its gradient on or does not. Where the forward pass rounds as
+TFOD's did (oneDNN's kernels on a CPU with AVX-512, as the reference machine had), the gradients are TFOD's too and the
+goldens' first two steps agree to 1e-5. Where it rounds otherwise, TFOD leaves its own numbers: run on a CPU without
+AVX-512, its second step is off by 3e-3 and its third localization loss by 5e-2, and weights changed by 1e-7 do the
+same. So each loss is held to the reference's tolerance or, from the second step on, to the spread of TFOD's own
+repeated runs where that is the larger (from_tfod/single.npz, for the full network and the base), or of ours for the
+variants. That no systematic error hides in the spread is shown in double
+precision, where TFOD repeats its numbers and odtk does to six digits: test_training_in_double.py.
 """
 
 import io
@@ -33,8 +32,10 @@ TRAINED = [name for name in VARIANTS if variant_case(name).training_losses()]
 REGULARIZATION = "Loss/regularization_loss"
 DATA_LOSSES = ["Loss/classification_loss", "Loss/localization_loss", "Loss/total_loss"]
 LAST_PLACE = 1e-7
-# Of our own runs; with four, Student's t keeps 99 % within 5.8 deviations.
-REPEATS, DEVIATIONS = 4, 5.8
+# TFOD's own runs in single precision, by from_tfod/training.py: the golden's weights, and changed in their last place.
+TFODS_RUNS = GOLDEN / "from_tfod/single.npz"
+# Two of seven such draws, the golden and TFOD's six, differ by less than this many deviations 999 times in 1000.
+TWO_DRAWS = 8.4
 # The small networks' runs cost little; with twelve, 99 % lie within 3.1 deviations.
 VARIANT_REPEATS, VARIANT_DEVIATIONS = 12, 3.1
 # Ten seconds each, so that the gate runs those whose gradients or updates go ways of their own; `make test-all` all.
@@ -87,18 +88,24 @@ def probe(case: GoldenCase, values: dict[str, np.ndarray]) -> dict[str, np.ndarr
     return {name: np.array(norm) for name, norm in norms.items() if keys}
 
 
-def allowed(golden: np.ndarray, relative, runs: list[np.ndarray], deviations: float = DEVIATIONS) -> np.ndarray:
-    """How far a draw may be from the golden: the relative tolerance, or the runs' spread where that is the larger."""
-    return np.maximum(relative * np.abs(golden), deviations * np.std(runs, axis=0, ddof=1))
+def tfods_spread(golden: np.ndarray, relative, runs: list[np.ndarray]) -> np.ndarray:
+    """How far a run may be from the golden: the relative tolerance, or TFOD's own spread where that is the larger."""
+    return np.maximum(relative * np.abs(golden), TWO_DRAWS * np.std([golden, *runs], axis=0, ddof=1))
 
 
-def assert_losses(ours: dict, golden: dict, runs: list[dict], deviations: float = DEVIATIONS) -> None:
-    """`ours` are the golden's, at the reference's tolerance or, from the second step on, within the `runs`' spread."""
+def our_spread(golden: np.ndarray, relative, runs: list[np.ndarray]) -> np.ndarray:
+    """How far the golden may be from the median of our `runs`: the relative tolerance, or their spread where larger."""
+    return np.maximum(relative * np.abs(golden), VARIANT_DEVIATIONS * np.std(runs, axis=0, ddof=1))
+
+
+def assert_losses(ours: dict, golden: dict, runs: list[dict], allowed) -> None:
+    """`ours` are the golden's: the first step's at the reference's tolerance, later ones as `allowed` by the runs."""
     np.testing.assert_allclose(ours[REGULARIZATION], golden[REGULARIZATION], rtol=1e-4)
+    np.testing.assert_allclose(ours["Loss/total_loss"], golden["Loss/total_loss"], rtol=5e-2)
     relative = np.array([tolerance(step) for step in range(len(golden[REGULARIZATION]))])
     for tag in DATA_LOSSES:
         assert ours[tag][0] == pytest.approx(golden[tag][0], rel=relative[0]), tag
-        far = np.abs(ours[tag] - golden[tag]) / allowed(golden[tag], relative, [run[tag] for run in runs], deviations)
+        far = np.abs(ours[tag] - golden[tag]) / allowed(golden[tag], relative, [run[tag] for run in runs])
         assert far.max() <= 1, f"{tag}: {ours[tag]}, TFOD's {golden[tag]}; off by {far} of what is allowed"
 
 
@@ -149,9 +156,16 @@ def run(tfod_checkpoint, tmp_path_factory) -> SimpleNamespace:
     return SimpleNamespace(case=case, golden=case.arrays, scalars=scalars, checkpoint=report.checkpoint)
 
 
-@pytest.fixture(scope="module")
-def repeats(run) -> list[dict[str, np.ndarray]]:
-    return train_repeatedly(run.case, range(1, 1 + REPEATS))
+def tfods_runs(case: GoldenCase) -> list[dict[str, np.ndarray]]:
+    """TFOD's own repeated runs of the full network or the base, as train_repeatedly gives ours."""
+    probed = [list(case.shapes).index(key) for key in case.arrays.get("probe_keys", [])]
+    with np.load(TFODS_RUNS) as file:
+        tags = file["tags"].tolist()
+        losses, norms, changes = (file[f"{case.name}/{part}"] for part in ("losses", "norms", "changes"))
+    return [
+        dict(zip(tags, rows.T, strict=True)) | {"probe_norm": norm[probed], "probe_delta_norm": change[probed]}
+        for rows, norm, change in zip(losses, norms, changes, strict=True)
+    ]
 
 
 def test_scalars_stand_at_tfods_steps(run):
@@ -161,37 +175,24 @@ def test_scalars_stand_at_tfods_steps(run):
         assert list(run.scalars[tag]) == [1, 2, 3, 4, 5], tag
 
 
-def assert_first_steps(ours: dict, golden: dict) -> None:
-    """What one run can be held to: two runs of ours differ by more than 1e-3 from the third step on."""
-    np.testing.assert_allclose(ours[REGULARIZATION], golden[REGULARIZATION], rtol=1e-4)
-    np.testing.assert_allclose(ours["Loss/total_loss"], golden["Loss/total_loss"], rtol=5e-2)
-    for tag in DATA_LOSSES:
-        np.testing.assert_allclose(ours[tag][:2], golden[tag][:2], rtol=1e-3, err_msg=tag)
-
-
 @pytest.mark.parity(
-    what="losses of training steps through the trainer",
-    against="ssd_resnet50_320.npz",
-    tolerance="two steps 1e-3 relative, penalty of all five 1e-4, total of the others 5 %",
+    what="losses of five training steps through the trainer, in single precision",
+    against="ssd_resnet50_320.npz, from_tfod/single.npz",
+    tolerance="first step 1e-3 relative, totals 5 %, penalties 1e-4; else the spread of TFOD's own repeated runs",
 )
-def test_losses_of_the_first_steps(run):
+def test_losses_through_the_trainer(run):
     ours = {tag: np.array(list(run.scalars[tag].values())) for tag in [*DATA_LOSSES, REGULARIZATION]}
-    assert_first_steps(ours, run.case.training_losses())
+    assert_losses(ours, run.case.training_losses(), tfods_runs(run.case), tfods_spread)
 
 
 @pytest.mark.parity(
-    what="losses of training steps: ten variants, eleven more in `make test-all`",
-    against="variants/*.npz",
-    tolerance="two steps 1e-3 relative, penalty of all three 1e-4, total of the third 5 %",
+    what="losses of three training steps, in single precision; the other variants' in `make test-all`",
+    against="variants/base.npz, from_tfod/single.npz",
+    tolerance="first step 1e-3 relative, totals 5 %, penalties 1e-4; else the spread of TFOD's own repeated runs",
 )
-@pytest.mark.parametrize(
-    "name",
-    [name if name in IN_THE_GATE else pytest.param(name, marks=pytest.mark.slow) for name in TRAINED
-     if name not in AS_BASE],
-)  # fmt: skip
-def test_first_steps_of_a_variant(name):
-    case = variant_case(name)
-    assert_first_steps(train_repeatedly(case, [0])[0], case.training_losses())
+def test_losses_of_the_base():
+    case = variant_case("base")
+    assert_losses(train_repeatedly(case, [0])[0], case.training_losses(), tfods_runs(case), tfods_spread)
 
 
 def test_goldens_that_train_as_the_base():
@@ -199,13 +200,6 @@ def test_goldens_that_train_as_the_base():
     for name in AS_BASE:
         for tag, values in variant_case(name).training_losses().items():
             np.testing.assert_array_equal(values, base[tag], err_msg=name)
-
-
-@pytest.mark.slow
-def test_losses_of_the_full_network(run, repeats):
-    """All five steps, at the reference's tolerance or within the spread of our own repeated runs; a draw may miss."""
-    ours = {tag: np.array(list(run.scalars[tag].values())) for tag in [*DATA_LOSSES, REGULARIZATION]}
-    assert_losses(ours, run.case.training_losses(), repeats)
 
 
 @pytest.mark.parity(what="learning rates logged", against="ssd_resnet50_320.npz", tolerance="1e-6 relative")
@@ -218,31 +212,21 @@ def test_the_learning_rate_logged_at_a_step_is_that_of_the_next(run):
 
 @pytest.mark.parity(
     what="norms of 68 weights, and of their changes, after five steps",
-    against="ssd_resnet50_320.npz",
-    tolerance="weights 2 %, changes 2 % in the median",
+    against="ssd_resnet50_320.npz, from_tfod/single.npz",
+    tolerance="weights 1e-3, changes 5 %, or the spread of TFOD's own repeated runs; changes 2 % in the median",
 )
 def test_norms_of_the_weights(run):
-    reader = checkpoints.CheckpointReader(run.checkpoint)
-    values = {key: reader.value(reader.tensor_name(key)) for key in run.golden["probe_keys"].tolist()}
-    ours, golden = probe(run.case, values), run.golden
-    np.testing.assert_allclose(ours["probe_norm"], golden["probe_norm"], rtol=2e-2)
-    far = np.abs(ours["probe_delta_norm"] - golden["probe_delta_norm"]) / np.maximum(golden["probe_delta_norm"], 1e-7)
-    assert np.median(far) < 2e-2
-
-
-@pytest.mark.slow
-def test_norms_of_the_weights_after_five_steps(run, repeats):
     """The weights themselves, and what training changed in them, which is far smaller and tells optimizers apart."""
     reader = checkpoints.CheckpointReader(run.checkpoint)
     values = {key: reader.value(reader.tensor_name(key)) for key in run.golden["probe_keys"].tolist()}
-    ours = probe(run.case, values)
+    ours, golden = probe(run.case, values), run.golden
     for name, relative in (("probe_norm", 1e-3), ("probe_delta_norm", 5e-2)):
-        golden = run.golden[name]
-        limits = allowed(golden, relative, [repeat[name] for repeat in repeats])
-        far = np.abs(ours[name] - golden) / np.maximum(limits, 1e-7)
-        assert far.max() <= 1, f"{name} of {run.golden['probe_keys'][far.argmax()]}: {far.max()} of what is allowed"
+        limits = tfods_spread(golden[name], relative, [tfods[name] for tfods in tfods_runs(run.case)])
+        far = np.abs(ours[name] - golden[name]) / np.maximum(limits, 1e-7)
+        assert far.max() <= 1, f"{name} of {golden['probe_keys'][far.argmax()]}: {far.max()} of what is allowed"
     # Most changes agree far better than the worst may.
-    assert np.median(np.abs(ours["probe_delta_norm"] - golden) / np.maximum(golden, 1e-7)) < 2e-2
+    changes = golden["probe_delta_norm"]
+    assert np.median(np.abs(ours["probe_delta_norm"] - changes) / np.maximum(changes, 1e-7)) < 2e-2
 
 
 @pytest.mark.slow
@@ -255,4 +239,4 @@ def test_losses_of_a_variant(name):
     case = variant_case(name)
     runs = train_repeatedly(case, range(VARIANT_REPEATS))
     medians = {tag: np.median([run[tag] for run in runs], axis=0) for tag in runs[0]}
-    assert_losses(medians, case.training_losses(), runs, VARIANT_DEVIATIONS)
+    assert_losses(medians, case.training_losses(), runs, our_spread)

@@ -1,0 +1,118 @@
+"""TFOD's training steps in double precision, repeated: every loss of every step, and what changed in every variable.
+
+In single precision TFOD does not repeat its own numbers for long (see test_training_parity.py). In double precision it
+does, on any machine, so here nothing is left to chance: the network, its gradients, the optimizer and the schedule are
+TFOD's to six digits. tests/golden/from_tfod/training.py made the goldens with TFOD's own code, and says what is done
+to both sides: the losses are computed as TFOD computes them in spite of the network's doubles, and nothing is traced.
+"""
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from golden_cases import GOLDEN, GoldenCase, resnet50_case, variant_case
+from test_training_parity import AS_BASE, IN_THE_GATE, TRAINED
+
+from odtk.training.optimizer import build_optimizer
+from odtk.training.task import DetectionTask
+
+DOUBLES = GOLDEN / "from_tfod/double.npz"
+
+
+@pytest.fixture(autouse=True)
+def double_precision():
+    before = tf_keras.backend.floatx()
+    tf_keras.backend.set_floatx("float64")
+    yield
+    tf_keras.backend.set_floatx(before)
+
+
+def rounded(targets):
+    """Without their last places, which depend on the logarithm at hand."""
+    return tf.round(targets * 4096) / 4096
+
+
+def detector_in_double(task: DetectionTask):
+    """The detector with the network in float64, the losses in what TFOD computes them in: see training.py."""
+    detector = task.build_model()
+    params, coder = detector.training_params, detector.coder
+
+    def classification(logits, targets, weights):
+        loss = params.classification_loss(logits, tf.cast(targets, tf.float64), tf.cast(weights, tf.float64))
+        return tf.cast(loss, tf.float32)
+
+    def localization(encodings, targets, weights):
+        return params.localization_loss(tf.cast(encodings, tf.float32), rounded(targets), weights)
+
+    detector.training_params = dataclasses.replace(
+        params, classification_loss=classification, localization_loss=localization
+    )
+    detector.coder = SimpleNamespace(
+        code_size=coder.code_size,
+        encode=coder.encode,
+        decode=lambda encodings, anchors: coder.decode(tf.cast(encodings, tf.float32), anchors),
+    )
+    penalty = detector.regularization_loss
+    detector.regularization_loss = lambda: tf.cast(penalty(), tf.float32)
+    detector.preprocess = tf.identity
+    return detector
+
+
+def train(case: GoldenCase, steps: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Losses by tag at each step; norms of what changed in each variable, in the order of the golden's keys."""
+    task = DetectionTask(case.config)
+    detector = detector_in_double(task)
+    variables = detector.checkpoint_variables()
+    assert {variable.dtype for variable in variables.values()} == {tf.float64}
+    case.assign_weights(variables)
+    before = {key: variable.numpy() for key, variable in variables.items()}
+    optimizer = build_optimizer(case.config.train_config.optimizer)
+    if hasattr(optimizer, "shadow_copy"):
+        optimizer.shadow_copy(detector)
+    rates = getattr(optimizer, "_optimizer", optimizer).learning_rate
+    batch = {"image": case.preprocessed()}, case.groundtruth()
+    rows = []
+    for step in range(steps):
+        getattr(optimizer, "_optimizer", optimizer).learning_rate = float(rates(step))
+        rows.append(task.train_step(batch, detector, optimizer))
+    changes = [np.linalg.norm(variables[key].numpy() - before[key]) for key in case.shapes]
+    return {tag: np.array([float(row[tag]) for row in rows]) for tag in rows[0]}, np.array(changes)
+
+
+def assert_repeats(case: GoldenCase, of_changes: float = 1e-4) -> None:
+    """Losses at 1e-5; norms of the changes at `of_changes`, as the last step's gradients are in no loss."""
+    with np.load(DOUBLES) as doubles:
+        losses, changes = doubles[f"{case.name}/losses"], doubles[f"{case.name}/changes"]
+        golden = dict(zip(doubles["tags"].tolist(), losses.T, strict=True))
+    ours, our_changes = train(case, len(losses))
+    for tag, values in golden.items():
+        np.testing.assert_allclose(ours[tag], values, rtol=1e-5, err_msg=tag)
+    np.testing.assert_allclose(our_changes, changes, rtol=of_changes, atol=1e-7)
+
+
+@pytest.mark.slow
+@pytest.mark.parity(
+    what="training in double precision: losses of five steps, what changed in every variable (`make test-all`)",
+    against="from_tfod/double.npz",
+    tolerance="1e-5 relative; changes 1e-3",
+)
+def test_the_full_network():
+    assert_repeats(resnet50_case(), of_changes=1e-3)
+
+
+@pytest.mark.parity(
+    what="training in double precision: losses of three steps, what changed in every variable: "
+    "ten variants, eleven more in `make test-all`",
+    against="from_tfod/double.npz",
+    tolerance="1e-5 relative; changes 1e-4",
+)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in IN_THE_GATE else pytest.param(name, marks=pytest.mark.slow) for name in TRAINED
+     if name not in AS_BASE],
+)  # fmt: skip
+def test_a_variant(name):
+    assert_repeats(variant_case(name))
