@@ -1,5 +1,6 @@
 """The data of the measurements: drawn pets of 500x375 pixels in Pet layout, and the configs that read them."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,15 @@ _GRAIN = 4  # standard deviation of the noise that makes every copy of a picture
 
 
 def draw_pets(folder: Path, num_images: int = NUM_IMAGES) -> None:
-    """Writes images/, annotations/xmls/ and trainval.txt: 37 pictures, each with other grain every time."""
-    (folder / "images").mkdir(parents=True)
-    (folder / "annotations" / "xmls").mkdir(parents=True)
+    """Writes images/, annotations/xmls/, trimaps/ and trainval.txt: 37 pictures, each with other grain every time.
+
+    The trimaps are for TFOD, which reads them even where it makes records of faces.
+    """
+    for name in ("images", "annotations/xmls", "annotations/trimaps"):
+        (folder / name).mkdir(parents=True)
     names = [item.name for item in label_map.read(label_map.find("pet_label_map")).items]
     pictures = [_picture(index) for index in range(len(names))]
+    trimaps = [_trimap(box) for _, box in pictures]
     rng = np.random.default_rng(0)
     grain = rng.normal(0, _GRAIN, (SIZE[1] + 64, SIZE[0] + 64, 1)).astype(np.float32)
     listed = []
@@ -29,6 +34,7 @@ def draw_pets(folder: Path, num_images: int = NUM_IMAGES) -> None:
         image = Image.fromarray((pixels + grain[y : y + SIZE[1], x : x + SIZE[0]]).clip(0, 255).astype(np.uint8))
         image.save(folder / "images" / f"{name}.jpg", quality=90)
         (folder / "annotations" / "xmls" / f"{name}.xml").write_text(_xml(name, box))
+        (folder / "annotations" / "trimaps" / f"{name}.png").write_bytes(trimaps[index % len(names)])
         listed.append(f"{name} 1 1 1\n")
     (folder / "annotations" / "trainval.txt").write_text("".join(listed))
 
@@ -56,6 +62,16 @@ def _picture(index: int):
     scale = np.array([SIZE[1] / picture.image.height, SIZE[0] / picture.image.width] * 2)
     box = (np.array(picture.boxes[0]) * scale).astype(int) if picture.boxes else np.array([50, 50, 200, 200])
     return np.asarray(picture.image.resize(SIZE, Image.Resampling.BICUBIC), np.float32), box
+
+
+def _trimap(box) -> bytes:
+    """PNG of 2 (background), 1 in the box (the pet)."""
+    pixels = np.full(SIZE[::-1], 2, np.uint8)
+    ymin, xmin, ymax, xmax = box
+    pixels[ymin:ymax, xmin:xmax] = 1
+    encoded = io.BytesIO()
+    Image.fromarray(pixels).save(encoded, "PNG")
+    return encoded.getvalue()
 
 
 def _xml(name: str, box) -> str:

@@ -1,7 +1,7 @@
 """Images per second of the training input, beside the reading and decoding of the same JPEGs alone.
 
 Run as `python -m bench.input_pipeline RECORDS` (a folder of make-tfrecords); prints one JSON object. The shipped
-config's augmentations are on: flip and crop.
+config's augmentations are on: flip and crop. TFOD's counterpart is in bench/tfod_speed.py.
 """
 
 import json
@@ -10,37 +10,26 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from bench import workload
 from bench.data import config_320
-from bench.timing import ratio, take_turns
 from odtk import images
 from odtk.detectors.resizer import build_resizer
 from odtk.inputs import dataset
 from odtk.inputs.build import build_train_dataset
 from odtk.inputs.tolerance import Tolerance
 
-ROUNDS, BATCHES, BATCH = 5, 50, 8
-
 
 def measure(records: Path) -> dict:
     """For 640x640 and 320x320: images/s, decoding's images/s, and the ratio of the seconds."""
     results = {}
     config = config_320(records)
-    for side in (640, 320):
+    for side in workload.INPUT_SIDES:
         resizer = config.model.ssd.image_resizer.fixed_shape_resizer
         resizer.height = resizer.width = side
         resize = build_resizer(config.model.ssd.image_resizer)
         # As `odtk train` reads: bad records are tolerated.
-        whole = build_train_dataset(config, resize, 37, batch_size=BATCH, tolerance=Tolerance(100))
-        streams = {"whole": iter(whole), "decoding": iter(_decoding_alone(config))}
-        works = {name: lambda stream=stream: _take(stream) for name, stream in streams.items()}
-        times = take_turns(works, ROUNDS)
-        results[str(side)] = {
-            "images_per_second": BATCH * BATCHES / times["whole"].seconds,
-            "decoding_images_per_second": BATCH * BATCHES / times["decoding"].seconds,
-            "cpu_milliseconds_per_image": 1000 * times["whole"].cpu_seconds / (BATCH * BATCHES),
-            **ratio(times["whole"], times["decoding"]),
-        }
-        del streams, works
+        whole = build_train_dataset(config, resize, 37, batch_size=workload.INPUT_BATCH, tolerance=Tolerance(100))
+        results[str(side)] = workload.time_input(whole, _decoding_alone(config))
     return results
 
 
@@ -53,16 +42,13 @@ def _decoding_alone(config) -> tf.data.Dataset:
         return tf.shape(images.decode(tf.io.parse_single_example(serialized, feature)["image/encoded"]))
 
     records = tf.data.TFRecordDataset(files).repeat()
-    return records.map(decode, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)
+    return (
+        records.map(decode, num_parallel_calls=tf.data.AUTOTUNE).batch(workload.INPUT_BATCH).prefetch(tf.data.AUTOTUNE)
+    )
 
 
 def _patterns(config) -> list[str]:
     return list(config.train_input_reader.tf_record_input_reader.input_path)
-
-
-def _take(stream) -> None:
-    for _ in range(BATCHES):
-        next(stream)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,61 @@
+"""What was measured, as rows of the table."""
+
+from bench import against_tfod
+from bench.table import Figure
+
+# What odtk promises of large data sets.
+INSPECTED_IMAGES, INSPECTION_SECONDS, MEGABYTES = 5000, 60, 600
+
+
+def figures(raw: dict[str, dict], tfod: dict[str, dict]) -> list[Figure]:
+    """All rows: `raw` has odtk's measurements by part, `tfod` TFOD's, as many as there are."""
+    inputs = tfod.get("input", {})
+    return [
+        _latency(raw["latency"]),
+        against_tfod.latency(raw["latency"], tfod.get("latency")),
+        _training(raw["training"]),
+        against_tfod.training(raw["training"], tfod.get("training")),
+        *(against_tfod.input_rate(side, raw["input"][side], inputs.get(side)) for side in ("640", "320")),
+        _against_pycocotools(raw["coco"]),
+        *_start(raw["start"]),
+        Figure("evaluation, peak memory", raw["evaluation"]["peak_megabytes"], "MB", "222 images, 320x320", None),
+        against_tfod.conversion(raw["conversion"], tfod.get("conversion")),
+        _memory("make-tfrecords", raw["conversion"]),
+        _inspection(raw["inspection"]),
+        _memory("inspect", raw["inspection"]),
+    ]
+
+
+def _latency(latency: dict) -> Figure:
+    own, beside = latency["ratio"], f"network alone {1000 * latency['network_seconds']:.1f} ms"
+    return Figure("SavedModel, 320x320", 1000 * latency["seconds"], "ms", beside, own, "ratio <= 1.2", own <= 1.2)
+
+
+def _training(training: dict) -> Figure:
+    own, seconds = training["ratio"], training["seconds"]
+    beside = f"forward and backward pass {training['network_seconds']:.2f} s"
+    return Figure("training step, 320x320, batch 4", seconds, "s", beside, own, "ratio <= 1.05", own <= 1.05)
+
+
+def _against_pycocotools(coco: dict) -> Figure:
+    beside = f"pycocotools alone {coco['pycocotools_seconds']:.1f} s"
+    return Figure("COCO metrics, 5,000 images", coco["seconds"], "s", beside, coco["ratio"])
+
+
+def _start(start: dict) -> list[Figure]:
+    stages = ", ".join(f"{name.replace('_', ' ')} {start[f'{name}_seconds']:.1f}" for name in ("imports", "build"))
+    stages += f", trace and step {start['first_step_seconds']:.1f}"
+    return [
+        Figure("odtk train to its first step", start["seconds"], "s", stages, None),
+        Figure("training, peak memory", start["peak_megabytes"], "MB", "320x320, batch 4", None),
+    ]
+
+
+def _inspection(inspection: dict) -> Figure:
+    seconds, name = inspection["seconds"], f"inspect, {INSPECTED_IMAGES:,} images"
+    return Figure(name, seconds, "s", "", None, f"<= {INSPECTION_SECONDS} s", seconds <= INSPECTION_SECONDS)
+
+
+def _memory(command: str, measured: dict) -> Figure:
+    peak = measured["peak_megabytes"]
+    return Figure(f"{command}, peak memory", peak, "MB", "", None, f"<= {MEGABYTES} MB", peak <= MEGABYTES)
