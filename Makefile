@@ -38,7 +38,7 @@ format: $(READY)  ## let ruff mend what it can
 	$(VENV_PYTHON) -m ruff check --fix .
 	$(VENV_PYTHON) -m ruff format .
 
-bench: $(READY)  ## speed beside the bare network's, to bench/results.json; 6 minutes on 2 quiet cores
+bench: $(READY)  ## speed beside the bare network's, to bench/results.json; 6 to 20 minutes on 2 quiet cores
 	$(VENV_PYTHON) -m bench.run
 
 tfod:  ## TFOD itself in .tfod, for `make bench` to measure beside odtk and for new goldens; Python 3.10 or 3.11
