@@ -262,7 +262,6 @@ class TestWithTfodItself:
         assert_same_answers(answers(exchange.exported, exchange.image), one_based(exchange.tfods("detections")))
 
     def test_its_tensorflow_loads_our_saved_model_and_calls_it(self, exchange):
-        assert not (exchange.from_tfod / "saved_model.txt").exists()
         assert_same_answers(answers(exchange.exported, exchange.image), exchange.tfods("saved_model"))
 
     @pytest.mark.parity(

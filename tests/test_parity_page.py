@@ -83,6 +83,9 @@ def test_the_page_is_made_from_the_marks():
 def test_every_golden_is_compared(golden_dir):
     """No golden lies in the folder without a row that names it (the variants go by their folder's name)."""
     told = page()
-    goldens = {path.name if path.parent == golden_dir else "variants" for path in golden_dir.rglob("*.npz")}
-    goldens |= {path.name for path in golden_dir.glob("*.json*") if not path.name.endswith("-keys.json")}
+    files = [
+        path.relative_to(golden_dir) for path in golden_dir.rglob("*") if ".npz" in path.name or ".json" in path.name
+    ]
+    goldens = {"variants" if path.parts[0] == "variants" else path.as_posix() for path in files}
+    goldens = {name for name in goldens if not name.endswith("-keys.json")}
     assert {name for name in goldens if name not in told} == set()

@@ -15,6 +15,8 @@ from odtk.detectors.ssd import CHANNEL_MEANS
 
 GOLDEN = Path(__file__).parent
 VARIANTS = sorted(path.stem for path in (GOLDEN / "variants").glob("*.config"))
+# Their training run is the base's: what they vary comes after the network.
+AS_BASE = ["class_agnostic_nms", "score_threshold", "soft_nms", "static_shapes_nms"]
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
@@ -93,6 +95,11 @@ def resnet50_case() -> GoldenCase:
 def variant_case(name: str) -> GoldenCase:
     """A small network with one option changed."""
     return GoldenCase(f"variants/{name}", (50, 51), (150, 200), ((50, 3), (51, 4)), 3)
+
+
+def trained_variants() -> list[str]:
+    """The variants that have a training run of their own."""
+    return [name for name in VARIANTS if name not in AS_BASE and variant_case(name).training_losses()]
 
 
 def write_checkpoint(prefix: str, values: dict[str, np.ndarray], object_graph: bytes | None) -> None:

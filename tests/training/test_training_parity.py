@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-from golden_cases import GOLDEN, VARIANTS, GoldenCase, resnet50_case, variant_case
+from golden_cases import AS_BASE, GOLDEN, GoldenCase, resnet50_case, trained_variants, variant_case
 from PIL import Image
 from synthetic_weights import synthetic_groundtruth, synthetic_image, synthetic_value
 
@@ -28,7 +28,6 @@ from odtk.tools.train import train
 from odtk.training.optimizer import build_optimizer
 from odtk.training.task import DetectionTask
 
-TRAINED = [name for name in VARIANTS if variant_case(name).training_losses()]
 REGULARIZATION = "Loss/regularization_loss"
 DATA_LOSSES = ["Loss/classification_loss", "Loss/localization_loss", "Loss/total_loss"]
 LAST_PLACE = 1e-7
@@ -38,13 +37,6 @@ TFODS_RUNS = GOLDEN / "from_tfod/single.npz"
 TWO_DRAWS = 8.4
 # The small networks' runs cost little; with twelve, 99 % lie within 3.1 deviations.
 VARIANT_REPEATS, VARIANT_DEVIATIONS = 12, 3.1
-# Ten seconds each, so that the gate runs those whose gradients or updates go ways of their own; `make test-all` all.
-IN_THE_GATE = [
-    "base", "box_encodings_clip_range", "depthwise_heads", "explicit_background", "hard_example_miner",
-    "keep_aspect_padded", "no_batch_norm_heads", "own_backbone_hyperparams", "rms_prop", "softmax",
-]  # fmt: skip
-# Goldens of the base's training run: what they vary comes after the network.
-AS_BASE = ["class_agnostic_nms", "score_threshold", "soft_nms", "static_shapes_nms"]
 
 
 def tolerance(step: int) -> float:
@@ -230,7 +222,7 @@ def test_norms_of_the_weights(run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in TRAINED if name not in AS_BASE])
+@pytest.mark.parametrize("name", trained_variants())
 def test_losses_of_a_variant(name):
     """The golden is one of our own draws: within their spread around their median, where that is the larger tolerance.
 

@@ -18,6 +18,7 @@ What is done to TFOD for that, and to odtk in tests/training/test_training_in_do
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -135,10 +136,10 @@ class TrainingRun:
         found = {}
         for number, variable in enumerate(self.model.variables):
             variable.assign(tf.fill(variable.shape, tf.cast(number, variable.dtype)))
-        prefix = checkpoint.write(str(Path(os.environ.get("TMPDIR", "/tmp")) / "odtk-golden"))
-        reader = tf.train.load_checkpoint(prefix)
-        for key in self.shapes:
-            found[key] = self.model.variables[int(reader.get_tensor(key + SUFFIX).flat[0])]
+        with tempfile.TemporaryDirectory() as folder:
+            reader = tf.train.load_checkpoint(checkpoint.write(f"{folder}/ckpt"))
+            for key in self.shapes:
+                found[key] = self.model.variables[int(reader.get_tensor(key + SUFFIX).flat[0])]
         return found
 
 
