@@ -6,6 +6,8 @@ network, or tf_keras's ResNet50. Every function takes what odtk's measurement ga
 """
 
 from bench.table import MEASURED, REFERENCE, Figure
+from bench.turns import Times, ratio
+from bench.workload import IMAGES_PER_TURN
 
 # TFOD 2.8 on 2 cores of the reference machine.
 LATENCY, NETWORK_LATENCY = 0.193, 0.109
@@ -14,39 +16,46 @@ IMAGES_PER_SECOND = {"640": 326, "320": 643}
 CONVERSION = 7.1
 
 
-def latency(ours: dict, tfods: dict | None) -> Figure:
+def latency(ours: dict[str, Times], tfods: dict[str, Times] | None) -> Figure:
     """The exported model."""
+    name = "  against TFOD's"
     if tfods is None:
         # As if the two networks took the same time, which leaves the machines out.
-        quicker, beside = LATENCY / NETWORK_LATENCY / ours["ratio"], f"TFOD's ratio {LATENCY / NETWORK_LATENCY:.2f}"
-        values = (quicker, "x as quick", beside, quicker, "ratio >= 1.5", quicker >= 1.5)
-        return Figure("  against TFOD's", *values, REFERENCE)
-    seconds, ratio = ours["seconds"], ours["seconds"] / tfods["seconds"]
-    beside = f"TFOD {1000 * tfods['seconds']:.1f} ms; its network alone {1000 * tfods['network_seconds']:.1f} ms"
-    return Figure("  against TFOD's", 1000 * seconds, "ms", beside, ratio, "ratio <= 2/3", ratio <= 2 / 3, MEASURED)
+        theirs = LATENCY / NETWORK_LATENCY
+        quicker = theirs / ratio(ours["whole"], ours["network"])
+        beside, target = f"TFOD's ratio {theirs:.2f}", "ratio >= 1.5"
+        return Figure(name, quicker, "x as quick", beside, quicker, target, quicker >= 1.5, REFERENCE)
+    milliseconds, own = 1000 * ours["whole"].seconds, ratio(ours["whole"], tfods["whole"])
+    theirs, network = 1000 * tfods["whole"].seconds, 1000 * tfods["network"].seconds
+    beside = f"TFOD {theirs:.1f} ms; its network alone {network:.1f} ms"
+    return Figure(name, milliseconds, "ms", beside, own, "ratio <= 2/3", own <= 2 / 3, MEASURED)
 
 
-def training(ours: dict, tfods: dict | None) -> Figure:
+def training(ours: dict[str, Times], tfods: dict[str, Times] | None) -> Figure:
     """The training step."""
-    seconds = ours["seconds"]
     if tfods is None:
         # What TFOD's step would take here, if the two machines differ by what a ResNet50 takes on them.
         resnets = STEP / RESNET_STEP
-        ratio, source = ours["resnet_ratio"] / resnets, REFERENCE
-        beside = f"TFOD's {resnets:.1f} times a ResNet50's passes, here {ours['resnet_seconds']:.2f} s"
+        own, source = ratio(ours["whole"], ours["resnet"]) / resnets, REFERENCE
+        beside = f"TFOD's {resnets:.1f} times a ResNet50's passes, here {ours['resnet'].seconds:.2f} s"
     else:
-        ratio, source = seconds / tfods["seconds"], MEASURED
-        beside = f"TFOD {tfods['seconds']:.2f} s; its forward and backward pass {tfods['network_seconds']:.2f} s"
-    return Figure("  against TFOD's", seconds, "s", beside, ratio, "ratio <= 1", ratio <= 1, source)
+        own, source = ratio(ours["whole"], tfods["whole"]), MEASURED
+        network = tfods["network"].seconds
+        beside = f"TFOD {tfods['whole'].seconds:.2f} s; its forward and backward pass {network:.2f} s"
+    return Figure("  against TFOD's", ours["whole"].seconds, "s", beside, own, "ratio <= 1", own <= 1, source)
 
 
-def input_rate(side: str, ours: dict, tfods: dict | None) -> Figure:
+def input_rate(side: str, ours: dict[str, Times], tfods: dict[str, Times] | None) -> Figure:
     """Images per second of the training input."""
-    rate, decoding = ours["images_per_second"], ours["decoding_images_per_second"]
-    tfod = IMAGES_PER_SECOND[side] if tfods is None else tfods["images_per_second"]
+    rate, decoding = (IMAGES_PER_TURN / ours[work].seconds for work in (side, "decoding"))
+    if tfods is None:
+        tfod = IMAGES_PER_SECOND[side]
+        own = rate / tfod
+    else:
+        tfod = IMAGES_PER_TURN / tfods[side].seconds
+        own = ratio(tfods[side], ours[side])
     beside = f"TFOD {tfod:.0f}{_elsewhere(tfods)}; decoding alone {decoding:.0f}"
-    name, ratio = f"input, to {side}x{side}", rate / tfod
-    return Figure(name, rate, "images/s", beside, ratio, "ratio >= 1.3", ratio >= 1.3, _source(tfods))
+    return Figure(f"input, to {side}x{side}", rate, "images/s", beside, own, "ratio >= 1.3", own >= 1.3, _source(tfods))
 
 
 def conversion(ours: dict, tfods: dict | None) -> Figure:

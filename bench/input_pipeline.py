@@ -1,10 +1,9 @@
 """Images per second of the training input, beside the reading and decoding of the same JPEGs alone.
 
-Run as `python -m bench.input_pipeline RECORDS` (a folder of make-tfrecords); prints one JSON object. The shipped
+Run as `python -m bench.input_pipeline RECORDS` (a folder of make-tfrecords), a worker of bench/turns.py. The shipped
 config's augmentations are on: flip and crop. TFOD's counterpart is in bench/tfod_speed.py.
 """
 
-import json
 import sys
 from pathlib import Path
 
@@ -12,16 +11,19 @@ import tensorflow as tf
 
 from bench import workload
 from bench.data import config_320
+from bench.turns import Work, serve
 from odtk import images
 from odtk.detectors.resizer import build_resizer
+from odtk.host_memory import keep_freed_memory
 from odtk.inputs import dataset
 from odtk.inputs.build import build_train_dataset
 from odtk.inputs.tolerance import Tolerance
 
 
-def measure(records: Path) -> dict:
-    """For 640x640 and 320x320: images/s, decoding's images/s, and the ratio of the seconds."""
-    results = {}
+def works(records: Path) -> dict[str, Work]:
+    """Batches as training takes them, 640x640 and 320x320, and decoding alone."""
+    keep_freed_memory()  # as `odtk train` does
+    found = {}
     config = config_320(records)
     for side in workload.INPUT_SIDES:
         resizer = config.model.ssd.image_resizer.fixed_shape_resizer
@@ -29,8 +31,8 @@ def measure(records: Path) -> dict:
         resize = build_resizer(config.model.ssd.image_resizer)
         # As `odtk train` reads: bad records are tolerated.
         whole = build_train_dataset(config, resize, 37, batch_size=workload.INPUT_BATCH, tolerance=Tolerance(100))
-        results[str(side)] = workload.time_input(whole, _decoding_alone(config))
-    return results
+        found[str(side)] = workload.batches(whole)
+    return found | {"decoding": workload.batches(_decoding_alone(config))}
 
 
 def _decoding_alone(config) -> tf.data.Dataset:
@@ -52,4 +54,4 @@ def _patterns(config) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(Path(sys.argv[1]))))
+    serve(lambda: works(Path(sys.argv[1])))

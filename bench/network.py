@@ -1,11 +1,10 @@
 """Latency of the exported model and the training step, each beside the bare network: 320x320, 37 classes.
 
-Run as `python -m bench.network latency|training FOLDER`; prints one JSON object. `latency` leaves the weights in
+Run as `python -m bench.network latency|training FOLDER`, a worker of bench/turns.py. `latency` leaves the weights in
 FOLDER/checkpoint, where TFOD's counterpart (bench/tfod_speed.py) finds them: how much work suppression has depends on
 the scores.
 """
 
-import json
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from bench import workload
+from bench.turns import Work, serve
 from odtk import saved_model
 from odtk.training.optimizer import build_optimizer
 from odtk.training.task import DetectionTask
@@ -21,7 +21,7 @@ sys.path.insert(0, str(workload.GOLDEN))
 from golden_cases import resnet50_case
 
 
-def latency(folder: Path) -> dict:
+def latency(folder: Path) -> dict[str, Work]:
     """The SavedModel `image_tensor` against a SavedModel of its network alone, on one preprocessed image."""
     case = resnet50_case()
     detector = DetectionTask(case.config).build_model()
@@ -34,10 +34,13 @@ def latency(folder: Path) -> dict:
     whole, network = (loaded[name].signatures["serving_default"] for name in ("whole", "network"))
     image = tf.constant(workload.image())
     preprocessed = detector.preprocess(tf.cast(image, tf.float32))
-    return workload.time_latency(lambda: whole(input_tensor=image), lambda: network(images=preprocessed))
+    return {
+        "whole": workload.calls(lambda: whole(input_tensor=image)),
+        "network": workload.calls(lambda: network(images=preprocessed)),
+    }
 
 
-def training(folder: Path) -> dict:
+def training(folder: Path) -> dict[str, Work]:
     """The task's whole step (losses, penalties, gradients, momentum update) against the network's two passes.
 
     The two passes are the forward pass in training mode and the gradient of the sum of its outputs in every variable;
@@ -73,9 +76,11 @@ def training(folder: Path) -> dict:
         return tape.gradient(total, resnet.trainable_variables)
 
     preprocessed = detector.preprocess(batch[0]["image"])
-    return workload.time_training(
-        lambda: step(*batch), lambda: two_passes(preprocessed), resnet=lambda: resnet_passes(preprocessed)
-    )
+    return {
+        "whole": workload.calls(lambda: step(*batch)),
+        "network": workload.calls(lambda: two_passes(preprocessed)),
+        "resnet": workload.calls(lambda: resnet_passes(preprocessed)),
+    }
 
 
 def _save_network(detector, folder: str) -> None:
@@ -97,4 +102,4 @@ def _training_batch(num_classes: int):
 
 
 if __name__ == "__main__":
-    print(json.dumps({"latency": latency, "training": training}[sys.argv[1]](Path(sys.argv[2]))))
+    serve(lambda: {"latency": latency, "training": training}[sys.argv[1]](Path(sys.argv[2])))

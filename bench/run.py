@@ -1,25 +1,29 @@
-"""`make bench`: every measurement in a process of its own, one after another; a table, and bench/results.json.
+"""`make bench`: one part after another, in processes of their own; a table, and bench/results.json.
 
-Ratios within one run on one machine are what counts. Where `make tfod` has been, TFOD does each part right after odtk,
-with its own Python; where not, TFOD's figures are those of another machine (see bench/against_tfod.py).
+Ratios within one run on one machine are what counts. Where `make tfod` has been, TFOD takes turns with odtk, with its
+own Python; where not, TFOD's figures are those of another machine (see bench/against_tfod.py).
 """
 
+import contextlib
 import json
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import data
+from bench import data, workload
 from bench.figures import INSPECTED_IMAGES, figures
 from bench.process import timed
 from bench.table import MEASURED, REFERENCE, table
+from bench.turns import Times, start, take_turns
 from odtk import label_map, pipeline
 from odtk.progress import track
 
 RESULTS = Path(__file__).with_name("results.json")
 TFOD = Path(__file__).resolve().parents[1] / ".tfod"
+TFOD_PYTHON = TFOD / "bin/python"
 
 
 def main() -> None:
@@ -28,57 +32,48 @@ def main() -> None:
     raw: dict[str, dict] = {}
     tfod: dict[str, dict] = {}
     # The last thing that `make tfod` makes.
-    tfod_parts = _TFOD_PARTS if (TFOD / ".ready").exists() else {}
+    has_tfod = (TFOD / ".ready").exists()
     # Not under bench/, whose disk may be slow or full of other things.
     with (
         tempfile.TemporaryDirectory(prefix="odtk-bench-") as name,
-        track("Measuring", len(_PARTS) + len(tfod_parts), "parts") as progress,
+        track("Measuring", len(_PARTS), "parts") as progress,
     ):
         folder = Path(name)
         for part, measure in _PARTS.items():
-            raw[part] = measure(folder)
+            raw[part], theirs = measure(folder, has_tfod)
+            if theirs is not None:
+                tfod[part] = theirs
             progress.advance()
-            # At once, so that both meet the machine in the same mood.
-            if part in tfod_parts:
-                tfod[part] = tfod_parts[part](folder)
-                progress.advance()
     rows = figures(raw, tfod)
     document = {
         "figures": [asdict(row) for row in rows],
-        "tfod": dict.fromkeys(_TFOD_PARTS, REFERENCE) | dict.fromkeys(tfod, MEASURED),
+        "tfod": MEASURED if tfod else REFERENCE,
         "raw": raw,
         "raw_tfod": tfod,
         "cores": len(os.sched_getaffinity(0)),
         "load_before_and_after": [round(load[0], 2), round(os.getloadavg()[0], 2)],
         "seconds": round(time.time() - began),
     }
-    RESULTS.write_text(json.dumps(document, indent=2) + "\n")
+    RESULTS.write_text(json.dumps(document, indent=2, default=_summary) + "\n")
     print(table(rows))
     print(f"\nTFOD's figures were {MEASURED if tfod else REFERENCE}. "
           f"Measured on {document['cores']} cores in {document['seconds']} s; load (1 minute) before and after: "
           f"{document['load_before_and_after']}. Written to {RESULTS.relative_to(Path.cwd())}.")  # fmt: skip
 
 
-def _conversion(folder: Path) -> dict:
+def _summary(times: Times) -> dict[str, float]:
+    return {"seconds": times.seconds, "cpu_seconds": times.cpu_seconds, "turns": len(times.wall)}
+
+
+# Every part takes the folder and whether TFOD is here, and gives odtk's measurements and TFOD's or None.
+
+
+def _conversion(folder: Path, has_tfod: bool) -> tuple[dict, dict | None]:
     data.draw_pets(folder / "pets")
     measured = timed("odtk", "make-tfrecords", folder / "pets", folder / "records")[1]
+    theirs = _tfod_conversion(folder) if has_tfod else None
     pipeline.write(data.config_320(folder / "records"), folder / "pets.config")
-    return measured
-
-
-def _inspection(folder: Path) -> dict:
-    data.draw_pets(folder / "many_pets", INSPECTED_IMAGES)
-    # It exits with 1 where it finds fault, and 37 drawings a hundred times over are at fault.
-    return timed("odtk", "inspect", folder / "many_pets", may_fail=True)[1]
-
-
-def _start(folder: Path) -> dict:
-    output, process = timed("bench.start", folder / "pets.config", folder / "model", time.time())
-    return json.loads(output) | {"peak_megabytes": process["peak_megabytes"]}
-
-
-def _evaluation(folder: Path) -> dict:
-    return timed("odtk", "evaluate", folder / "pets.config", folder / "model")[1]
+    return measured, theirs
 
 
 def _tfod_conversion(folder: Path) -> dict:
@@ -91,31 +86,65 @@ def _tfod_conversion(folder: Path) -> dict:
         "num_shards": 10,
     }
     flags = (f"--{name}={value}" for name, value in options.items())
-    return timed("object_detection.dataset_tools.create_pet_tf_record", *flags, python=TFOD / "bin/python")[1]
+    return timed("object_detection.dataset_tools.create_pet_tf_record", *flags, python=TFOD_PYTHON)[1]
 
 
-def _tfod_speed(part: str, path: Path) -> dict:
-    return json.loads(timed("bench.tfod_speed", part, path, python=TFOD / "bin/python")[0])
+def _inspection(folder: Path, has_tfod: bool) -> tuple[dict, None]:
+    data.draw_pets(folder / "many_pets", INSPECTED_IMAGES)
+    # It exits with 1 where it finds fault, and 37 drawings a hundred times over are at fault.
+    return timed("odtk", "inspect", folder / "many_pets", may_fail=True)[1], None
+
+
+def _coco(folder: Path, has_tfod: bool) -> tuple[dict, None]:
+    return json.loads(timed("bench.coco")[0]), None
+
+
+def _start(folder: Path, has_tfod: bool) -> tuple[dict, None]:
+    output, process = timed("bench.start", folder / "pets.config", folder / "model", time.time())
+    return json.loads(output) | {"peak_megabytes": process["peak_megabytes"]}, None
+
+
+def _evaluation(folder: Path, has_tfod: bool) -> tuple[dict, None]:
+    return timed("odtk", "evaluate", folder / "pets.config", folder / "model")[1], None
+
+
+def _in_turns(ours: tuple, theirs: tuple, rounds: int) -> Callable:
+    """A part whose works take turns, odtk's and TFOD's together; each a module and its arguments in the folder."""
+
+    def measure(folder: Path, has_tfod: bool) -> tuple[dict, dict | None]:
+        with contextlib.ExitStack() as stack:
+            # One after another: TFOD's reads what odtk's writes while it starts.
+            workers = {"odtk": stack.enter_context(start(*_arguments(ours, folder)))}
+            if has_tfod:
+                workers["tfod"] = stack.enter_context(start(*_arguments(theirs, folder), python=TFOD_PYTHON))
+            times = take_turns(workers, rounds)
+        return times["odtk"], times.get("tfod")
+
+    return measure
+
+
+def _arguments(words: tuple, folder: Path) -> list:
+    return [folder / word if isinstance(word, Path) else word for word in words]
 
 
 # In this order: the later ones read what make-tfrecords and train wrote.
-_PARTS = {
+_PARTS: dict[str, Callable[[Path, bool], tuple[dict, dict | None]]] = {
     "conversion": _conversion,
     "inspection": _inspection,
-    "latency": lambda folder: json.loads(timed("bench.network", "latency", folder)[0]),
-    "training": lambda folder: json.loads(timed("bench.network", "training", folder)[0]),
-    "input": lambda folder: json.loads(timed("bench.input_pipeline", folder / "records")[0]),
-    "coco": lambda folder: json.loads(timed("bench.coco")[0]),
+    "latency": _in_turns(
+        ("bench.network", "latency", Path()), ("bench.tfod_speed", "latency", Path()), workload.LATENCY_ROUNDS
+    ),
+    "training": _in_turns(
+        ("bench.network", "training", Path()), ("bench.tfod_speed", "training", Path()), workload.TRAINING_ROUNDS
+    ),
+    "input": _in_turns(
+        ("bench.input_pipeline", Path("records")),
+        ("bench.tfod_speed", "input", Path("pets.config")),
+        workload.INPUT_ROUNDS,
+    ),
+    "coco": _coco,
     "start": _start,
     "evaluation": _evaluation,
-}
-
-# Each right after odtk's of that name, whose records, config and weights it takes.
-_TFOD_PARTS = {
-    "conversion": _tfod_conversion,
-    "latency": lambda folder: _tfod_speed("latency", folder),
-    "training": lambda folder: _tfod_speed("training", folder),
-    "input": lambda folder: _tfod_speed("input", folder / "pets.config"),
 }
 
 if __name__ == "__main__":

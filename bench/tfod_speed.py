@@ -2,11 +2,10 @@
 
 Run by TFOD's Python (see `make tfod`), from the repository's root:
 `python -m bench.tfod_speed latency|training FOLDER`, FOLDER/checkpoint being what bench/network.py's latency left, or
-`python -m bench.tfod_speed input CONFIG`; prints one JSON object. odtk cannot be imported here: its protobuf is newer.
+`python -m bench.tfod_speed input CONFIG`, workers of bench/turns.py. odtk cannot be imported here: its protobuf is
+newer.
 """
 
-import contextlib
-import json
 import sys
 from pathlib import Path
 
@@ -19,12 +18,13 @@ from object_detection.utils import config_util
 from tensorflow.python.ops import control_flow_ops
 
 from bench import workload
+from bench.turns import Work, serve
 
 # TFOD's decoder of Examples is tf-slim's, which looks for these where TensorFlow used to have them.
 control_flow_ops.case, control_flow_ops.cond = tf.compat.v1.case, tf.compat.v1.cond
 
 
-def latency(folder: Path) -> dict:
+def latency(folder: Path) -> dict[str, Work]:
     """The SavedModel of TFOD's exporter against a SavedModel of its network alone, on one preprocessed image."""
     configs = config_util.get_configs_from_pipeline_file(str(workload.CONFIG))
     exporter_lib_v2.export_inference_graph(
@@ -39,10 +39,13 @@ def latency(folder: Path) -> dict:
     # The loaded objects own the variables, so they are kept.
     loaded = [tf.saved_model.load(str(folder / name)) for name in ("tfod/saved_model", "tfod_network")]
     whole, network = (module.signatures["serving_default"] for module in loaded)
-    return workload.time_latency(lambda: whole(input_tensor=image), lambda: network(images=preprocessed))
+    return {
+        "whole": workload.calls(lambda: whole(input_tensor=image)),
+        "network": workload.calls(lambda: network(images=preprocessed)),
+    }
 
 
-def training(folder: Path) -> dict:
+def training(folder: Path) -> dict[str, Work]:
     """The step of TFOD's training loop against the network's two passes, as bench/network.py has them.
 
     TFOD's input subtracts the channels' means, so that its step does not; odtk's does.
@@ -78,12 +81,15 @@ def training(folder: Path) -> dict:
             total = tf.add_n([tf.reduce_sum(output) for output in _outputs(model, images, shapes).values()])
         return tape.gradient(total, model.trainable_variables)
 
-    return workload.time_training(lambda: step(features, labels), lambda: two_passes(images))
+    return {
+        "whole": workload.calls(lambda: step(features, labels)),
+        "network": workload.calls(lambda: two_passes(images)),
+    }
 
 
-def input_pipeline(config: Path) -> dict:
-    """For 640x640 and 320x320: images/s of TFOD's training input, decoding's images/s, the ratio of the seconds."""
-    results = {}
+def input_pipeline(config: Path) -> dict[str, Work]:
+    """Batches of TFOD's training input, 640x640 and 320x320, and decoding alone."""
+    works = {}
     configs = config_util.get_configs_from_pipeline_file(str(config))
     for side in workload.INPUT_SIDES:
         resizer = configs["model"].ssd.image_resizer.fixed_shape_resizer
@@ -94,8 +100,8 @@ def input_pipeline(config: Path) -> dict:
             configs["model"],
             params={"batch_size": workload.INPUT_BATCH},
         )
-        results[str(side)] = workload.time_input(whole.repeat(), _decoding_alone(configs["train_input_config"]))
-    return results
+        works[str(side)] = workload.batches(whole.repeat())
+    return works | {"decoding": workload.batches(_decoding_alone(configs["train_input_config"]))}
 
 
 def _model(configs: dict, folder: Path, images: tf.Tensor, is_training: bool):
@@ -163,7 +169,4 @@ def _decoding_alone(reader) -> tf.data.Dataset:
 
 if __name__ == "__main__":
     parts = {"latency": latency, "training": training, "input": input_pipeline}
-    # TFOD, and what it stands on, may print.
-    with contextlib.redirect_stdout(sys.stderr):
-        measured = parts[sys.argv[1]](Path(sys.argv[2]))
-    print(json.dumps({**measured, "tensorflow": tf.__version__}))
+    serve(lambda: parts[sys.argv[1]](Path(sys.argv[2])))

@@ -1,15 +1,15 @@
-"""What odtk and TFOD are both given to do, and how often: the same numbers, and one way to time them.
+"""What odtk and TFOD are both given to do, and how often: the same numbers, and the same turns.
 
 Both Pythons run this, so it knows neither odtk nor TensorFlow.
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from bench.timing import ratio, take_turns
+from bench.turns import Work
 
 GOLDEN = Path(__file__).resolve().parents[1] / "tests" / "golden"
 sys.path.insert(0, str(GOLDEN))
@@ -19,11 +19,12 @@ from synthetic_weights import synthetic_groundtruth, synthetic_image  # noqa: E4
 CONFIG = GOLDEN / "ssd_resnet50_320.config"
 SIDE = 320
 
-LATENCY_ROUNDS, TRAINING_ROUNDS = 40, 11
+LATENCY_ROUNDS, TRAINING_ROUNDS, INPUT_ROUNDS = 31, 9, 9
 TRAINING_BATCH = 4
 MAX_BOXES = 100  # a training batch's groundtruth is padded to this, as the input pipeline does it
 INPUT_SIDES = (640, 320)
-INPUT_ROUNDS, INPUT_BATCHES, INPUT_BATCH = 5, 50, 8
+INPUT_BATCHES, SKIPPED_BATCHES, INPUT_BATCH = 40, 30, 8
+IMAGES_PER_TURN = INPUT_BATCHES * INPUT_BATCH
 
 
 def image() -> np.ndarray:
@@ -45,39 +46,25 @@ def training_batch(num_classes: int) -> dict[str, np.ndarray]:
     }
 
 
-def time_latency(whole: Callable, network: Callable) -> dict[str, float]:
-    """Seconds of the exported model and of its network alone, and the ratio of the two."""
-    times = take_turns({"whole": whole, "network": network}, LATENCY_ROUNDS)
-    return {
-        "seconds": times["whole"].seconds,
-        "network_seconds": times["network"].seconds,
-        **ratio(times["whole"], times["network"]),
-    }
+def calls(function: Callable[[], object]) -> Work:
+    """A turn of one call."""
+    return lambda: function
 
 
-def time_training(step: Callable, network: Callable, **others: Callable) -> dict[str, float]:
-    """Seconds of the step, of the network's two passes and of the others, and the step's ratios to them."""
-    times = take_turns({"step": step, "network": network, **others}, TRAINING_ROUNDS)
-    measured = {"seconds": times["step"].seconds, "network_seconds": times["network"].seconds}
-    for name in others:
-        measured[f"{name}_seconds"] = times[name].seconds
-        measured[f"{name}_ratio"] = ratio(times["step"], times[name])["ratio"]
-    return {**measured, **ratio(times["step"], times["network"])}
+def batches(dataset: Iterable) -> Work:
+    """A turn of INPUT_BATCHES batches, from a stream that is opened anew and well under way.
+
+    A stream that waits for its next turn would go into it with its buffers full, and fill them in another's turn.
+    """
+
+    def start() -> Callable[[], None]:
+        stream = iter(dataset)
+        _take(stream, SKIPPED_BATCHES)
+        return lambda: _take(stream, INPUT_BATCHES)
+
+    return start
 
 
-def time_input(whole: Iterable, decoding: Iterable) -> dict[str, float]:
-    """Images/s of endless batches as training takes them and of decoding alone, and the ratio of the seconds."""
-    streams = {"whole": iter(whole), "decoding": iter(decoding)}
-    times = take_turns({name: lambda stream=stream: _take(stream) for name, stream in streams.items()}, INPUT_ROUNDS)
-    images = INPUT_BATCH * INPUT_BATCHES
-    return {
-        "images_per_second": images / times["whole"].seconds,
-        "decoding_images_per_second": images / times["decoding"].seconds,
-        "cpu_milliseconds_per_image": 1000 * times["whole"].cpu_seconds / images,
-        **ratio(times["whole"], times["decoding"]),
-    }
-
-
-def _take(stream) -> None:
-    for _ in range(INPUT_BATCHES):
+def _take(stream: Iterator, count: int) -> None:
+    for _ in range(count):
         next(stream)

@@ -17,6 +17,7 @@ from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
 from odtk.errors import DataError
 from odtk.gpus import prepare_gpus
+from odtk.host_memory import keep_freed_memory
 from odtk.inputs.build import build_eval_dataset, build_fault_finder
 from odtk.inputs.faults import naming_the_record
 from odtk.inputs.tolerance import BadRecord, Tolerance
@@ -74,6 +75,7 @@ def evaluate(
     config = pipeline.read(pipeline_config)
     require_sound(config, pipeline_config, needs=("eval",))
     prepare_gpus()
+    keep_freed_memory()
     detector = build_detector(config)
     prefix, step = _restore_weights(detector, Path(checkpoint or model_dir), config.eval_config.use_moving_averages)
     tolerance = Tolerance(max_bad_records, say) if max_bad_records else None

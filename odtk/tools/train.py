@@ -71,11 +71,13 @@ def train(
     import tf_keras
 
     from odtk.gpus import prepare_gpus
+    from odtk.host_memory import keep_freed_memory
     from odtk.inputs.tolerance import Tolerance, summary
     from odtk.training.experiment import build_experiment
     from odtk.training.task import DetectionTask
 
     devices = prepare_gpus()
+    keep_freed_memory()
     if not devices:
         say(NO_GPU)
     if seed is not None:

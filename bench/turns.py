@@ -1,0 +1,110 @@
+"""Clocks for a machine that does other things too: what is compared takes turns, and ratios are taken turn by turn.
+
+What is compared may live in several processes with Pythons of their own: each keeps its works ready and waits for its
+turn. Both odtk's Python and TFOD's run this, so it knows neither.
+"""
+
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import IO
+
+# What a turn runs, made ready by a call that the clock does not see.
+Work = Callable[[], Callable[[], object]]
+
+
+@dataclass
+class Times:
+    """Seconds of every turn: on the wall, and of all cores of the process."""
+
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """The median on the wall."""
+        return statistics.median(self.wall)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """The median of all cores together."""
+        return statistics.median(self.cpu)
+
+
+def ratio(times: Times, base: Times) -> float:
+    """The median of the ratios to the base's turn in the same round, on the wall."""
+    return statistics.median(a / b for a, b in zip(times.wall, base.wall, strict=True))
+
+
+def serve(build: Callable[[], dict[str, Work]]) -> None:
+    """A worker's whole life: builds its works, says their names, and runs one for every line that names it."""
+    with contextlib.redirect_stdout(sys.stderr):  # what libraries print is no answer
+        works = build()
+        _answer(list(works))
+        for line in sys.stdin:
+            run = works[line.strip()]()
+            wall, cpu = time.perf_counter(), time.process_time()
+            run()
+            _answer([time.perf_counter() - wall, time.process_time() - cpu])
+
+
+def _answer(value: list) -> None:
+    print(json.dumps(value), file=sys.__stdout__, flush=True)
+
+
+class Worker:
+    """A process that serves; made by `start`."""
+
+    def __init__(self, process: subprocess.Popen, errors: IO[str]):
+        self._process, self._errors = process, errors
+        self.works: list[str] = self._read()
+
+    def run(self, work: str) -> tuple[float, float]:
+        """Seconds of one turn, on the wall and of all cores."""
+        self._process.stdin.write(f"{work}\n")
+        self._process.stdin.flush()
+        return tuple(self._read())
+
+    def _read(self) -> list:
+        answer = self._process.stdout.readline()
+        if not answer:
+            self._process.wait()
+            self._errors.seek(0)
+            sys.exit(f"{' '.join(self._process.args)} failed:\n{self._errors.read()}")
+        return json.loads(answer)
+
+
+@contextlib.contextmanager
+def start(module: str, *arguments, python: str | os.PathLike = sys.executable) -> Iterator[Worker]:
+    """`python -m module arguments...` for as long as the context lasts. Its error ends the run, in its own words."""
+    command = [str(python), "-m", module, *map(str, arguments)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(command, stderr=errors, env=environment, **pipes) as process,
+    ):
+        yield Worker(process, errors)
+
+
+def take_turns(workers: dict[str, Worker], rounds: int) -> dict[str, dict[str, Times]]:
+    """Times every work of every worker `rounds` times, in turn (A B A B ...), after one each that does not count."""
+    times = {name: {work: Times() for work in worker.works} for name, worker in workers.items()}
+    for counted in [False] + [True] * rounds:
+        # By work first: what is compared across processes comes as close together as can be.
+        for work in dict.fromkeys(work for worker in workers.values() for work in worker.works):
+            for name, worker in workers.items():
+                if work not in worker.works:
+                    continue
+                wall, cpu = worker.run(work)
+                if counted:
+                    times[name][work].wall.append(wall)
+                    times[name][work].cpu.append(cpu)
+    return times

@@ -1,0 +1,104 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+from bench import turns  # noqa: E402
+from bench.figures import figures  # noqa: E402
+from bench.table import MEASURED, REFERENCE, table  # noqa: E402
+from bench.turns import Times, ratio  # noqa: E402
+
+_WORKER = """
+import sys
+from bench.turns import serve
+
+def build():
+    print("what a library prints")
+    if sys.argv[1] == "broken":
+        raise RuntimeError("no such weights")
+    calls = {name: [] for name in sys.argv[1].split(",")}
+    return {name: lambda name=name: lambda: print(calls[name].append(1)) for name in calls}
+
+serve(build)
+"""
+
+
+@pytest.fixture
+def worker_module(tmp_path, monkeypatch):
+    (tmp_path / "worker_of_a_test.py").write_text(_WORKER)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
+    return "worker_of_a_test"
+
+
+def test_workers_take_turns_and_every_turn_is_timed(worker_module):
+    with turns.start(worker_module, "whole,network") as ours, turns.start(worker_module, "whole") as theirs:
+        times = turns.take_turns({"ours": ours, "theirs": theirs}, rounds=3)
+    assert {name: list(works) for name, works in times.items()} == {"ours": ["whole", "network"], "theirs": ["whole"]}
+    assert all(len(t.wall) == len(t.cpu) == 3 for works in times.values() for t in works.values())
+
+
+def test_a_worker_that_fails_ends_the_run_in_its_own_words(worker_module):
+    with pytest.raises(SystemExit, match="no such weights"), turns.start(worker_module, "broken"):
+        pass
+
+
+def test_ratios_are_taken_turn_by_turn():
+    # The machine is three times slower in the last two rounds, for both: the ratio of the medians would say 3.
+    assert ratio(Times([2, 2, 6, 6, 6]), Times([1, 1, 3, 3, 3])) == 2
+    assert ratio(Times([1, 3, 3]), Times([1, 1, 3])) == 1
+
+
+def _raw(whole: float, side: float) -> tuple[dict, dict]:
+    network = Times([1.0])
+    turns_of = {"whole": Times([whole]), "network": network, "resnet": network}
+    memory = {"seconds": 2.0, "peak_megabytes": 100.0}
+    stages = {f"{stage}_seconds": 1.0 for stage in ("imports", "build", "first_step")}
+    ours = {
+        "latency": turns_of,
+        "training": turns_of,
+        "input": {"640": Times([side]), "320": Times([side]), "decoding": network},
+        "coco": {"seconds": 3.0, "pycocotools_seconds": 2.0},
+        "start": memory | stages,
+        **dict.fromkeys(("conversion", "evaluation", "inspection"), memory),
+    }
+    theirs = {
+        "latency": {"whole": Times([2.0]), "network": network},
+        "training": {"whole": Times([2.0]), "network": network},
+        "input": dict.fromkeys(("640", "320"), Times([2.0])),
+        "conversion": {"seconds": 8.0},
+    }
+    return ours, theirs
+
+
+def test_targets_are_judged_by_the_ratios():
+    ours, theirs = _raw(whole=1.1, side=1.0)
+    rows = {row.name: row for row in figures(ours, theirs)}
+    assert (rows["SavedModel, 320x320"].ratio, rows["SavedModel, 320x320"].met) == (1.1, True)
+    assert (rows["training step, 320x320, batch 4"].ratio, rows["training step, 320x320, batch 4"].met) == (1.1, False)
+    assert (rows["input, to 640x640"].ratio, rows["input, to 640x640"].met) == (2.0, True)
+    assert rows["COCO metrics, 5,000 images"].ratio == 1.5
+    assert rows["make-tfrecords, 740 images"].ratio == 0.25
+    assert {row.tfod for row in rows.values() if row.tfod} == {MEASURED}
+
+    ours, theirs = _raw(whole=1.5, side=1.6)
+    rows = {row.name: row for row in figures(ours, theirs)}
+    assert rows["SavedModel, 320x320"].met is False
+    assert (rows["input, to 320x320"].ratio, rows["input, to 320x320"].met) == (1.25, False)
+    # Those two, the training step, the other input, and the exported model against TFOD's.
+    assert table(figures(ours, theirs)).count("NOT MET") == 5
+
+
+def test_without_tfod_its_figures_are_the_reference_machines():
+    rows = [row for row in figures(_raw(whole=1.1, side=1.0)[0], {}) if row.tfod]
+    assert {row.tfod for row in rows} == {REFERENCE}
+    # TFOD's exported model took 193 ms, its network 109.
+    quicker = rows[0]
+    assert (round(quicker.ratio, 3), quicker.target) == (round(193 / 109 / 1.1, 3), "ratio >= 1.5")
+
+
+def test_what_tfods_python_runs_knows_neither_odtk_nor_tensorflow():
+    code = "import sys, bench.workload; sys.exit(any(name in sys.modules for name in ('odtk', 'tensorflow')))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
