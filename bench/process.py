@@ -6,26 +6,33 @@ import sys
 import tempfile
 import time
 
+# Without TensorFlow's log noise.
+ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def command(module: str, *arguments, python: str | os.PathLike = sys.executable) -> list[str]:
+    """`python -m module arguments...`."""
+    return [str(python), "-m", module, *map(str, arguments)]
+
 
 def timed(
-    module: str, *arguments, python: str = sys.executable, may_fail: bool = False
+    module: str, *arguments, python: str | os.PathLike = sys.executable, may_fail: bool = False
 ) -> tuple[str, dict[str, float]]:
     """Standard output of `python -m module`, its seconds, CPU seconds and peak memory; its error ends the run.
 
     The peak is that of the largest process, where there are workers.
     """
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [python, "-m", module, *map(str, arguments)]
+    words = command(module, *arguments, python=python)
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         began = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, stderr=errors, env=environment)
+        process = subprocess.Popen(words, stdout=output, stderr=errors, env=ENVIRONMENT)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         # Popen has not seen the end of its own child.
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0), errors.seek(0)
         if process.returncode and not may_fail:
-            sys.exit(f"{' '.join(command)} failed:\n{errors.read()}")
+            sys.exit(f"{' '.join(words)} failed:\n{errors.read()}")
         measured = {
             "seconds": seconds,
             "cpu_seconds": usage.ru_utime + usage.ru_stime,

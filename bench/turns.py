@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import IO
 
+from bench.process import ENVIRONMENT, command
+
 # What a turn runs, made ready by a call that the clock does not see.
 Work = Callable[[], Callable[[], object]]
 
@@ -84,12 +86,11 @@ class Worker:
 @contextlib.contextmanager
 def start(module: str, *arguments, python: str | os.PathLike = sys.executable) -> Iterator[Worker]:
     """`python -m module arguments...` for as long as the context lasts. Its error ends the run, in its own words."""
-    command = [str(python), "-m", module, *map(str, arguments)]
+    words = command(module, *arguments, python=python)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     with (
         tempfile.TemporaryFile("w+") as errors,
-        subprocess.Popen(command, stderr=errors, env=environment, **pipes) as process,
+        subprocess.Popen(words, stderr=errors, env=ENVIRONMENT, **pipes) as process,
     ):
         yield Worker(process, errors)
 

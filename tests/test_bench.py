@@ -6,7 +6,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
-from bench import turns  # noqa: E402
+from bench import process, turns  # noqa: E402
 from bench.figures import figures  # noqa: E402
 from bench.table import MEASURED, REFERENCE, table  # noqa: E402
 from bench.turns import Times, ratio  # noqa: E402
@@ -29,7 +29,7 @@ serve(build)
 @pytest.fixture
 def worker_module(tmp_path, monkeypatch):
     (tmp_path / "worker_of_a_test.py").write_text(_WORKER)
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
+    monkeypatch.setitem(process.ENVIRONMENT, "PYTHONPATH", f"{tmp_path}:{ROOT}")
     return "worker_of_a_test"
 
 
