@@ -16,7 +16,8 @@ def figures(raw: dict[str, dict], tfod: dict[str, dict]) -> list[Figure]:
     """
     return [
         _latency(raw["latency"]),
-        against_tfod.latency(raw["latency"], tfod.get("latency")),
+        against_tfod.latency("whole", raw["latency"], tfod.get("latency")),
+        against_tfod.latency("winograd", raw["latency"], tfod.get("latency")),
         _training(raw["training"]),
         against_tfod.training(raw["training"], tfod.get("training")),
         *(against_tfod.input_rate(str(side), raw["input"], tfod.get("input")) for side in INPUT_SIDES),

@@ -22,21 +22,23 @@ from golden_cases import resnet50_case
 
 
 def latency(folder: Path) -> dict[str, Work]:
-    """The SavedModel `image_tensor` against a SavedModel of its network alone, on one preprocessed image."""
+    """The SavedModel `image_tensor`, plain and with `--winograd`, against one of the network on a ready image."""
     case = resnet50_case()
     detector = DetectionTask(case.config).build_model()
     case.assign_weights(detector.checkpoint_variables())
     tf.train.Checkpoint(**detector.checkpoint_objects()).save(str(folder / "checkpoint" / "ckpt"))
     saved_model.save(detector, "image_tensor", str(folder / "whole"))
     _save_network(detector, str(folder / "network"))
+    saved_model.save(detector, "image_tensor", str(folder / "winograd"), detector.use_winograd())
     # The loaded objects own the variables, so they are kept.
-    loaded = {name: tf.saved_model.load(str(folder / name)) for name in ("whole", "network")}
-    whole, network = (loaded[name].signatures["serving_default"] for name in ("whole", "network"))
+    loaded = {name: tf.saved_model.load(str(folder / name)) for name in ("whole", "network", "winograd")}
+    whole, network, winograd = (module.signatures["serving_default"] for module in loaded.values())
     image = tf.constant(workload.image())
     preprocessed = detector.preprocess(tf.cast(image, tf.float32))
     return {
         "whole": workload.calls(lambda: whole(input_tensor=image)),
         "network": workload.calls(lambda: network(images=preprocessed)),
+        "winograd": workload.calls(lambda: winograd(input_tensor=image)),
     }
 
 

@@ -1,6 +1,6 @@
 """A detector as a SavedModel with TFOD's signatures: one input type in, the eight detection tensors out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -19,10 +19,10 @@ INPUTS = {
 class ServedDetector(tf.Module):
     """The detector behind one input type: `serve` takes `input_tensor` and gives TFOD's tensors, float32."""
 
-    def __init__(self, detector: Detector, input_type: str):
+    def __init__(self, detector: Detector, input_type: str, more_variables: Sequence[tf.Variable] = ()):
         super().__init__(name="served_detector")
         # The variables alone are tracked: a tracked Keras model would drag its own call functions into the SavedModel.
-        self.model_variables = detector.variables
+        self.model_variables = [*detector.variables, *more_variables]
         read, spec = _READERS[input_type], INPUTS[input_type]
 
         def serve(input_tensor):
@@ -38,9 +38,9 @@ class ServedDetector(tf.Module):
         self.__call__ = self.serve
 
 
-def save(detector: Detector, input_type: str, folder: str) -> None:
-    """Writes the SavedModel to `folder`."""
-    served = ServedDetector(detector, input_type)
+def save(detector: Detector, input_type: str, folder: str, more_variables: Sequence[tf.Variable] = ()) -> None:
+    """Writes the SavedModel to `folder`; `more_variables`: those that `detector.use_winograd` gave."""
+    served = ServedDetector(detector, input_type, more_variables)
     tf.saved_model.save(served, folder, signatures={"serving_default": served.serve})
 
 

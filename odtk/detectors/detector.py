@@ -55,6 +55,14 @@ class Detector(tf_keras.Model, abc.ABC):
         """Parts of the heads that do not depend on the classes: name to the beginnings of their checkpoint keys."""
         return {}
 
+    def use_winograd(self) -> list[tf.Variable]:
+        """From here on 3x3 convolutions are computed in the way that is quickest on CPUs, for inference only.
+
+        Returns the variables that this needs besides the detector's own, made from the weights as they are now; empty
+        where there are no such convolutions.
+        """
+        return []
+
     def checkpoint_objects(self) -> dict[str, tf.train.Checkpoint]:
         """What `tf.train.Checkpoint(**...)` takes to save the detector in TFOD's layout."""
         return as_trackable(self.checkpoint_variables())

@@ -14,6 +14,7 @@ from odtk.checkpoints import as_trackable
 from odtk.detectors.detector import Detector
 from odtk.detectors.ssd_training import Background, SsdTraining
 from odtk.errors import ConfigError
+from odtk.layers.winograd import WinogradConvolutions
 
 # RGB, subtracted by TFOD's ResNet v1 feature extractors.
 CHANNEL_MEANS = (123.68, 116.779, 103.939)
@@ -44,6 +45,12 @@ class SsdNetwork(tf_keras.Model):
         maps = self.pyramid(self.backbone(images, training=norm_training)[1:], training=norm_training)
         boxes, logits = self.heads(maps, training=training, norm_training=norm_training)
         return maps, boxes, logits
+
+    def use_winograd(self) -> list[tf.Variable]:
+        """See `Detector.use_winograd`. The backbone's 3x3 convolutions gain little and stay."""
+        convolve = WinogradConvolutions([*self.pyramid.submodules, *self.heads.submodules])
+        self.pyramid.convolve = self.heads.convolve = convolve
+        return convolve.variables
 
 
 class SsdDetector(Detector):
@@ -211,6 +218,11 @@ class SsdDetector(Detector):
     def reusable_heads(self) -> dict[str, tuple[str, ...]]:
         """Towers and box predictions; the class predictions belong to their classes."""
         return REUSABLE_HEADS
+
+    def use_winograd(self) -> list[tf.Variable]:
+        """In pyramid and heads."""
+        self.ensure_built()
+        return self.network.use_winograd()
 
     def ensure_built(self) -> None:
         """Makes the variables, by one run of the network on a blank image of the smallest size that it takes."""

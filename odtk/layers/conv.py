@@ -72,6 +72,11 @@ class ConvParams:
         return tf_keras.layers.Activation(self.activation or "linear", name=name)
 
 
+def convolve_each(conv: tf_keras.layers.Layer, maps: list) -> list:
+    """The convolution on every map by itself: what odtk.layers.winograd can stand in for."""
+    return [conv(x) for x in maps]
+
+
 class ConvBlock(tf_keras.layers.Layer):
     """Convolution, batch norm (where the parameters have one), activation."""
 
@@ -81,9 +86,9 @@ class ConvBlock(tf_keras.layers.Layer):
         self.norm = params.norm(name="norm") if params.batch_norm else None
         self.activation = params.activate(name="activation")
 
-    def call(self, x, training=None):
+    def call(self, x, training=None, convolve=convolve_each):
         """[batch, height, width, channels] to the same rank; `training` rules the batch norm's statistics."""
-        x = self.conv(x)
+        (x,) = convolve(self.conv, [x])
         if self.norm is not None:
             x = self.norm(x, training=training)
         return self.activation(x)

@@ -2,7 +2,7 @@
 
 import tf_keras
 
-from odtk.layers.conv import ConvBlock, ConvParams
+from odtk.layers.conv import ConvBlock, ConvParams, convolve_each
 
 
 class FeaturePyramid(tf_keras.layers.Layer):
@@ -15,6 +15,7 @@ class FeaturePyramid(tf_keras.layers.Layer):
 
     def __init__(self, params: ConvParams, depth: int, num_coarse: int = 2, **kwargs):
         super().__init__(**kwargs)
+        self.convolve = convolve_each
         # Lists run from the top down, as TFOD's checkpoints number them: index 0 is level 4.
         self.top = params.conv(depth, 1, name="top", use_bias=True)
         self.lateral = [params.conv(depth, 1, name=f"lateral_{i}", use_bias=True) for i in range(2)]
@@ -28,7 +29,7 @@ class FeaturePyramid(tf_keras.layers.Layer):
         levels = [self.top(top)]
         for backbone_map, lateral, smoothing in zip(reversed(finer), self.lateral, self.smoothing, strict=True):
             merged = self.upsample(levels[0]) + lateral(backbone_map)
-            levels.insert(0, smoothing(merged, training=training))
+            levels.insert(0, smoothing(merged, training=training, convolve=self.convolve))
         for coarse in self.coarse:
             levels.append(coarse(levels[-1], training=training))
         return levels

@@ -5,7 +5,7 @@ import functools
 import tensorflow as tf
 import tf_keras
 
-from odtk.layers.conv import ConvParams
+from odtk.layers.conv import ConvParams, convolve_each
 
 
 class SharedTower(tf_keras.layers.Layer):
@@ -35,14 +35,14 @@ class SharedTower(tf_keras.layers.Layer):
         ]
         self.activation = params.activate(name="activation")
 
-    def call(self, x, level: int, training=None):
-        """[batch, h, w, c] of pyramid level number `level` (0 is the finest) to [batch, h, w, depth]."""
+    def call(self, maps, training=None, convolve=convolve_each):
+        """The pyramid's levels, finest first, each [batch, h, w, c], to as many [batch, h, w, depth]."""
         for index, conv in enumerate(self.convs):
-            x = conv(x)
-            if self.norms[level]:
-                x = self.norms[level][index](x, training=training)
-            x = self.activation(x)
-        return x
+            maps = convolve(conv, maps)
+            if self.norms[0]:
+                maps = [norms[index](x, training=training) for norms, x in zip(self.norms, maps, strict=True)]
+            maps = [self.activation(x) for x in maps]
+        return maps
 
 
 class SharedHeads(tf_keras.layers.Layer):
@@ -76,6 +76,7 @@ class SharedHeads(tf_keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.num_outputs, self.box_code_size = num_outputs, box_code_size
+        self.convolve = convolve_each
         self.box_clip_range, self.sigmoid_scores = box_clip_range, sigmoid_scores
         tower = (params, depth, num_layers, kernel_size, num_levels, depthwise, rule_pointwise)
         self.box_tower = SharedTower(*tower, name="box_tower")
@@ -95,24 +96,24 @@ class SharedHeads(tf_keras.layers.Layer):
 
         Anchors run level, row, column, anchor. `norm_training` rules the batch norms, `training` the dropout.
         """
-        boxes, logits = [], []
-        for level, features in enumerate(feature_maps):
-            box_features = self.box_tower(features, level, training=norm_training)
-            class_features = box_features
-            if self.class_tower is not None:
-                class_features = self.class_tower(features, level, training=norm_training)
-            if self.dropout is not None:
-                class_features = self.dropout(class_features, training=training)
-            boxes.append(_flat(self.box_conv(box_features), self.box_code_size))
-            logits.append(_flat(self.class_conv(class_features), self.num_outputs))
-        boxes = tf.concat(boxes, axis=1)
+        box_features = class_features = self.box_tower(feature_maps, training=norm_training, convolve=self.convolve)
+        if self.class_tower is not None:
+            class_features = self.class_tower(feature_maps, training=norm_training, convolve=self.convolve)
+        if self.dropout is not None:
+            class_features = [self.dropout(features, training=training) for features in class_features]
+        boxes = _flat(self.convolve(self.box_conv, box_features), self.box_code_size)
         if self.box_clip_range is not None:
             boxes = tf.clip_by_value(boxes, *self.box_clip_range)
-        logits = tf.concat(logits, axis=1)
+        logits = _flat(self.convolve(self.class_conv, class_features), self.num_outputs)
         return boxes, tf.sigmoid(logits) if self.sigmoid_scores and not training else logits
 
 
-def _flat(x, code_size: int):
+def _flat(maps, code_size: int):
+    """Every [batch, h, w, anchors * code_size], one behind the other, to [batch, all anchors, code_size]."""
+    return tf.concat([_flat_map(x, code_size) for x in maps], axis=1)
+
+
+def _flat_map(x, code_size: int):
     """[batch, h, w, anchors * code_size] to [batch, h * w * anchors, code_size]."""
     height, width, channels = x.shape[1:]
     anchors = None if None in (height, width) else height * width * channels // code_size

@@ -22,6 +22,7 @@ class ExportReport:
     checkpoint: str
     step: int | None
     input_type: str
+    winograd_convolutions: int = 0
     files: list[str] = field(default_factory=list)
     label_map: str | None = None
 
@@ -31,11 +32,13 @@ def export(
     checkpoint: str | os.PathLike,
     output_dir: str | os.PathLike,
     input_type: str = "image_tensor",
+    winograd: bool = False,
 ) -> ExportReport:
     """Writes saved_model/, checkpoint/ckpt-0, pipeline.config and label_map.pbtxt to `output_dir`, whole or not at all.
 
-    `checkpoint` is a model dir (its latest), an odtk or TFOD prefix, or an exported folder. Raises ConfigError,
-    CheckpointError, or OutputError where `output_dir` is not empty.
+    `checkpoint` is a model dir (its latest), an odtk or TFOD prefix, or an exported folder. With `winograd` the
+    SavedModel is one for CPUs (see odtk.layers.winograd). Raises ConfigError, CheckpointError, or OutputError where
+    `output_dir` is not empty.
     """
     if input_type not in INPUT_TYPES:
         raise ConfigError(f"'{input_type}' is no input type; these are: {', '.join(INPUT_TYPES)}.")
@@ -54,7 +57,8 @@ def export(
         slot = "average" if config.eval_config.use_moving_averages else None
         checkpoints.restore(detector.checkpoint_variables(), reader, slot=slot)
 
-        saved_model.save(detector, input_type, str(folder / "saved_model"))
+        more_variables = detector.use_winograd() if winograd else []
+        saved_model.save(detector, input_type, str(folder / "saved_model"), more_variables)
         # ckpt-0 without a step: as in the zoo, the start of somebody's fine-tuning.
         trackable = tf.train.Checkpoint(**detector.checkpoint_objects())
         tf.train.CheckpointManager(trackable, str(folder / "checkpoint"), max_to_keep=1).save(checkpoint_number=0)
@@ -63,7 +67,7 @@ def export(
         if map_path is not None:
             shutil.copyfile(map_path, folder / "label_map.pbtxt")
         files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    return ExportReport(str(output_dir), reader.prefix, reader.step, input_type, files, map_path)
+    return ExportReport(str(output_dir), reader.prefix, reader.step, input_type, len(more_variables), files, map_path)
 
 
 def find_label_map(config, checkpoint: str | os.PathLike) -> str | None:
