@@ -30,7 +30,8 @@ def works(records: Path) -> dict[str, Work]:
         resizer.height = resizer.width = side
         resize = build_resizer(config.model.ssd.image_resizer)
         # As `odtk train` reads: bad records are tolerated.
-        whole = build_train_dataset(config, resize, 37, batch_size=workload.INPUT_BATCH, tolerance=Tolerance(100))
+        options = {"batch_size": workload.INPUT_BATCH, "tolerance": Tolerance(100), "entries": dataset.TRAINED_ON}
+        whole = build_train_dataset(config, resize, 37, **options)
         found[str(side)] = workload.batches(whole)
     return found | {"decoding": workload.batches(_decoding_alone(config))}
 

@@ -2,7 +2,7 @@
 
 import itertools
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 import tensorflow as tf
 
@@ -24,13 +24,14 @@ def build_train_dataset(
     batch_size: int | None = None,
     seed: int | None = None,
     tolerance: Tolerance | None = None,
+    entries: Container[str] | None = None,
 ) -> tf.data.Dataset:
     """Augmented batches, for ever unless train_input_reader.num_epochs is set; see odtk.inputs.dataset for their form.
 
     `resize`: image [h, w, 3] to (image, true_image_shape), a detector's. `batch_size`: train_config's where None.
     With a `seed` the sequence repeats exactly, whatever the number of threads. Records that cannot be used end the
-    sequence, or are left to the `tolerance`. Raises ConfigError for options that are not implemented, DataError for
-    record files that are not there.
+    sequence, or are left to the `tolerance`. `entries`: those that batches have, such as TRAINED_ON; all where None.
+    Raises ConfigError for options that are not implemented, DataError for record files that are not there.
     """
     config, reader = pipeline_config.train_config, pipeline_config.train_input_reader
     augment = build_augmentation(config.data_augmentation_options)
@@ -44,6 +45,7 @@ def build_train_dataset(
         max_number_of_boxes=_max_number_of_boxes(reader, config),
         seed=drawn,
         tolerance=tolerance,
+        entries=entries,
     )
     options = {"drop_remainder": reader.drop_remainder, "deterministic": seed is not None}
     return _batch(examples, "train_config.batch_size", batch_size or config.batch_size, **options)

@@ -11,6 +11,7 @@ from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
 from odtk.errors import CheckpointError, ConfigError
 from odtk.inputs.build import build_train_dataset
+from odtk.inputs.dataset import TRAINED_ON
 from odtk.inputs.tolerance import Tolerance
 from odtk.pipeline.support import refuse_unsupported
 from odtk.protos import pipeline_pb2
@@ -84,7 +85,12 @@ class DetectionTask(base_task.Task):
         """Batches of (features, groundtruth)."""
         model = params
         return build_train_dataset(
-            self.config, model.resize, model.num_classes, seed=self.seed, tolerance=self.tolerance
+            self.config,
+            model.resize,
+            model.num_classes,
+            seed=self.seed,
+            tolerance=self.tolerance,
+            entries=TRAINED_ON,
         )
 
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:

@@ -13,6 +13,7 @@ from odtk.detectors.resizer import build_resizer
 from odtk.errors import ConfigError, DataError
 from odtk.inputs import dataset
 from odtk.inputs.build import build_eval_dataset, build_fault_finder, build_train_dataset
+from odtk.inputs.dataset import TRAINED_ON
 from odtk.inputs.faults import naming_the_record
 from odtk.protos import image_resizer_pb2, pipeline_pb2
 
@@ -310,6 +311,23 @@ def test_training_shuffles_repeats_and_obeys_the_seed(tmp_path):
     once = a_config(tmp_path, reader="num_epochs: 2")
     assert len(training_ids(once, 100, batch_size=5)) == 20  # 24 examples, the remainder dropped
     assert sorted(training_ids(once, 100, batch_size=4)) == sorted([*range(12)] * 2)
+
+
+def test_batches_have_the_entries_that_are_asked_for(tmp_path):
+    write(tmp_path / "a.record", numbered(6))
+    config = a_config(tmp_path)
+    whole, lean = (
+        next(build_train_dataset(config, a_resize(), 3, seed=5, entries=entries).as_numpy_iterator())
+        for entries in (None, TRAINED_ON)
+    )
+    assert [list(part) for part in lean] == [
+        ["image", "true_image_shape"],
+        ["boxes", "classes", "weights", "num_boxes"],
+    ]
+    for ours, other in zip(lean, whole, strict=True):
+        assert set(ours) < set(other)
+        for name, value in ours.items():
+            np.testing.assert_array_equal(value, other[name], err_msg=name)
 
 
 def test_augmented_training_repeats_with_the_seed(tmp_path):
