@@ -131,7 +131,7 @@ class SsdDetector(Detector):
         params = self.training_params
         assigned = self.assign_targets(predictions["anchors"], groundtruth)
         if params.positive_fraction is not None:
-            assigned = _sampled(assigned, params.positive_fraction)
+            assigned = _sampled(assigned, self.background, params.positive_fraction)
         class_targets = self.background.one_hot(assigned.classes, self.num_classes)
         localization = params.localization_loss(
             predictions["box_encodings"], assigned.box_encodings, assigned.box_weights
@@ -258,9 +258,9 @@ class SsdDetector(Detector):
             return tf.identity(images)
 
 
-def _sampled(assigned: targets.Targets, positive_fraction: float) -> targets.Targets:
+def _sampled(assigned: targets.Targets, background: Background, positive_fraction: float) -> targets.Targets:
     """The targets with the weight 0 for anchors that the draw of negatives passes over."""
-    drawn = sample_negatives(assigned.classes >= 0, assigned.class_weights > 0, positive_fraction)
+    drawn = sample_negatives(background.positive(assigned.classes), assigned.class_weights > 0, positive_fraction)
     return assigned._replace(class_weights=assigned.class_weights * drawn, box_weights=assigned.box_weights * drawn)
 
 

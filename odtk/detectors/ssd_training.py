@@ -28,6 +28,13 @@ class Background:
         column = tf.where(classes < 0, -1 if self.as_zeros else 0, classes + int(self.added))
         return tf.one_hot(column, self.columns(num_classes))
 
+    def positive(self, classes):
+        """Whether sampling takes an anchor for an object, from classes int32 [...], -1 for background: bool [...].
+
+        As in TFOD, which looks at the targets: every anchor where a background of its own is trained as column 0.
+        """
+        return classes >= 0 if self.added or self.as_zeros else tf.ones_like(classes, tf.bool)
+
     def without(self, scores):
         """Scores [..., columns] of the classes alone."""
         return scores[..., 1:] if self.added or self.explicit else scores

@@ -1,5 +1,8 @@
 """Hard example mining and the draw of negatives, against what TFOD does image by image."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,6 +10,7 @@ import tensorflow as tf
 from odtk.boxes.matching import IGNORED, UNMATCHED
 from odtk.boxes.sampling import hard_examples, sample_negatives
 
+TFOD = json.loads((Path(__file__).parents[1] / "golden/from_tfod/sampling.json").read_text())
 RNG = np.random.default_rng(0)
 # Far apart, but for 0 and 1, which are almost the same.
 BOXES = np.float32([[i, 0, i + 0.9, 1] for i in range(8)])
@@ -72,6 +76,18 @@ class TestSampleNegatives:
     POSITIVE[0, :5] = True
     COUNTED = np.ones([2, 100], bool)
     COUNTED[:, 50:] = False
+
+    @pytest.mark.parity(
+        what="random negatives: how many are taken, 7 images by 11 shares",
+        against="from_tfod/sampling.json",
+        tolerance="exact",
+    )
+    def test_as_many_as_tfod_takes(self):
+        for case in TFOD["counts"]:
+            positive, counted = np.array(case["positive"], bool), np.array(case["counted"], bool)
+            kept = sample_negatives(positive[None], counted[None], case["fraction"]).numpy()[0].astype(bool)
+            assert not kept[~counted].any()
+            assert [kept[positive].sum(), kept[~positive].sum()] == case["kept"], case
 
     @pytest.mark.parametrize(("fraction", "negatives"), [(0.25, 15), (0.5, 5), (1.0, 0), (0.01, 45)])
     def test_all_positives_and_their_share_of_negatives(self, fraction, negatives):

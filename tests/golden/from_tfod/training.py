@@ -96,11 +96,7 @@ class TrainingRun:
 
     def train(self, seed: int = 0) -> np.ndarray:
         """Losses [steps, tags] from the golden's weights; a seed other than 0 changes each in its last place."""
-        random = np.random.default_rng(seed)
-        for key, variable in self.variables.items():
-            value = synthetic_value(key, self.shapes[key])
-            noise = LAST_PLACE * random.standard_normal(value.shape).astype(np.float32) if seed else 0
-            variable.assign((value * (1 + noise)).astype(variable.dtype.as_numpy_dtype))
+        self.load(seed)
         config = self.configs["train_config"]
         step = tf.Variable(0, dtype=tf.int64)
         optimizer, (rate,) = optimizer_builder.build(config.optimizer, global_step=step)
@@ -115,6 +111,14 @@ class TrainingRun:
             step.assign_add(1)
             rows.append([float(row.get(tag, 0.0)) for tag in TAGS])
         return np.array(rows)
+
+    def load(self, seed: int = 0) -> None:
+        """Gives the variables the golden's weights; a seed other than 0 changes each in its last place."""
+        random = np.random.default_rng(seed)
+        for key, variable in self.variables.items():
+            value = synthetic_value(key, self.shapes[key])
+            noise = LAST_PLACE * random.standard_normal(value.shape).astype(np.float32) if seed else 0
+            variable.assign((value * (1 + noise)).astype(variable.dtype.as_numpy_dtype))
 
     def norms(self, of_changes: bool = False) -> np.ndarray:
         """Norm of each variable, or of what training changed in it, float32 in the order of the golden's keys."""

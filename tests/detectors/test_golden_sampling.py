@@ -1,0 +1,41 @@
+"""Losses with `random_example_sampler` against TFOD's, at shares of positives at which chance has no say."""
+
+import copy
+import json
+
+import pytest
+import tensorflow as tf
+from golden_cases import GOLDEN, variant_case
+
+from odtk.detectors.build import build_detector
+
+TFOD = json.loads((GOLDEN / "from_tfod/sampling.json").read_text())["losses"]
+
+
+@pytest.mark.parametrize("variant", dict.fromkeys(row["variant"] for row in TFOD))
+@pytest.mark.parity(
+    what="losses where negatives are sampled: no, added and explicit background, an image without boxes",
+    against="from_tfod/sampling.json",
+    tolerance="1e-4 relative",
+)
+def test_losses_are_tfods(variant):
+    name, *not_as_zeros = variant.split(", ")
+    case = variant_case(name)
+    predictions = None
+    for row in (row for row in TFOD if row["variant"] == variant):
+        config = copy.deepcopy(case.config)
+        if not_as_zeros:
+            config.model.ssd.encode_background_as_zeros = False
+        if row["fraction"] is not None:
+            config.model.ssd.loss.random_example_sampler.positive_sample_fraction = row["fraction"]
+        detector = build_detector(config)
+        if predictions is None:
+            case.assign_weights(detector.checkpoint_variables())
+            images, _ = case.images(detector.resize)
+            predictions = detector.predict_batch(detector.preprocess(images))
+        groundtruth = case.groundtruth()
+        if row["boxes"] == "first image":
+            groundtruth["num_boxes"] *= tf.constant([1, 0])
+        losses = detector.loss(predictions, groundtruth)
+        for tag in ("localization", "classification"):
+            assert float(losses[f"Loss/{tag}_loss"]) == pytest.approx(row[tag], rel=1e-4), (row, tag)
