@@ -12,8 +12,8 @@ from odtk.boxes.sampling import hard_examples, sample_negatives
 from odtk.boxes.suppression import SuppressionParams, class_agnostic_suppression, multiclass_suppression
 from odtk.checkpoints import as_trackable
 from odtk.detectors.detector import Detector
+from odtk.detectors.frame import Frame
 from odtk.detectors.ssd_training import Background, SsdTraining
-from odtk.errors import ConfigError
 from odtk.layers.winograd import WinogradConvolutions
 
 # RGB, subtracted by TFOD's ResNet v1 feature extractors.
@@ -68,12 +68,10 @@ class SsdDetector(Detector):
         suppression: SuppressionParams,
         score_converter: Callable,
         background: Background,
+        frame: Frame,
         class_agnostic: bool = False,
         freeze_batch_norm: bool = False,
         add_regularization_loss: bool = True,
-        pad_to_multiple: int = 1,
-        least_side: int = 1,
-        side_multiple: int = 1,
         keys: Callable[[SsdNetwork], dict[str, tf.Variable]] | None = None,
         other_paths: Callable[[SsdNetwork], tuple[dict[str, str], list[str]]] = lambda network: ({}, []),
         **kwargs,
@@ -88,8 +86,7 @@ class SsdDetector(Detector):
         self._suppress = class_agnostic_suppression if class_agnostic else multiclass_suppression
         self.freeze_batch_norm = freeze_batch_norm
         self.add_regularization_loss = add_regularization_loss
-        self.pad_to_multiple = pad_to_multiple
-        self.least_side, self.side_multiple = least_side, side_multiple
+        self.frame = frame
         self._keys, self._other_paths = keys, other_paths
 
     def resize(self, image):
@@ -102,7 +99,7 @@ class SsdDetector(Detector):
 
     def predict_batch(self, images, training: bool = False) -> dict[str, tf.Tensor]:
         """Adds feature_maps (finest first) and anchors [anchors, 4] to box_encodings and class_logits."""
-        padded = self._pad(self._checked(images))
+        padded = self.frame.padded(self.frame.checked(images))
         maps, boxes, logits = self.network(
             padded, training=training, norm_training=training and not self.freeze_batch_norm
         )
@@ -227,35 +224,8 @@ class SsdDetector(Detector):
     def ensure_built(self) -> None:
         """Makes the variables, by one run of the network on a blank image of the smallest size that it takes."""
         if not self.network.built:
-            self.network(self._pad(tf.zeros([1, 160, 160, 3])))
+            self.network(self.frame.padded(tf.zeros([1, 160, 160, 3])))
             self.built = True
-
-    def _pad(self, images):
-        """Zeros at the bottom and right up to multiples of `pad_to_multiple`."""
-        if self.pad_to_multiple == 1:
-            return images
-        height, width = tf.unstack(tf.shape(images)[1:3])
-        rows, columns = -height % self.pad_to_multiple, -width % self.pad_to_multiple
-        padded = tf.pad(images, [[0, 0], [0, rows], [0, columns], [0, 0]])
-        if None not in images.shape[1:3]:
-            multiple = self.pad_to_multiple
-            padded = tf.ensure_shape(padded, [None, *(side + -side % multiple for side in images.shape[1:3]), 3])
-        return padded
-
-    def _checked(self, images):
-        """The images, unless the network cannot take their size: ConfigError, or an error of the graph when it runs."""
-        least, multiple = self.least_side, self.side_multiple
-        wanted = f"Sides of at least {least}, and multiples of {multiple} once padded, are what this detector takes"
-        if None not in images.shape[1:3]:
-            height, width = images.shape[1:3]
-            for side in (height, width):
-                if side < least or (side + -side % self.pad_to_multiple) % multiple:
-                    raise ConfigError(f"{wanted}; this image is {height}x{width}. Change model.ssd.image_resizer.")
-            return images
-        sides = tf.shape(images)[1:3]
-        good = (sides >= least) & ((sides + -sides % self.pad_to_multiple) % multiple == 0)
-        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(good), [f"{wanted}; these are", sides])]):
-            return tf.identity(images)
 
 
 def _sampled(assigned: targets.Targets, background: Background, positive_fraction: float) -> targets.Targets:

@@ -9,6 +9,7 @@ from odtk.boxes.anchors import MultiscaleAnchors
 from odtk.boxes.coding import FasterRcnnCoder, MeanStddevCoder, SquareCoder
 from odtk.boxes.matching import argmax_match
 from odtk.boxes.suppression import SuppressionParams
+from odtk.detectors.frame import Frame
 from odtk.detectors.hyperparams import BACKBONE_DEFAULTS, build_conv_params
 from odtk.detectors.resizer import build_resizer, output_size
 from odtk.detectors.score_conversion import build_score_converter
@@ -52,9 +53,7 @@ def build_ssd_resnet_fpn(ssd: ssd_pb2.Ssd) -> SsdDetector:
         background=build_background(ssd),
         class_agnostic=ssd.post_processing.batch_non_max_suppression.use_class_agnostic_nms,
         freeze_batch_norm=ssd.freeze_batchnorm,
-        pad_to_multiple=ssd.feature_extractor.pad_to_multiple,
-        least_side=LEAST_SIDE,
-        side_multiple=MERGE_STRIDE,
+        frame=Frame(max(ssd.feature_extractor.pad_to_multiple, 1), LEAST_SIDE, MERGE_STRIDE),
         keys=tfod_keys,
         other_paths=tfod_other_paths,
         name="ssd_resnet_fpn",
