@@ -65,6 +65,10 @@ class CheckpointReader:
         slot_name = f"{name.removesuffix(_SUFFIX)}{_SLOT}optimizer/{slot}{_SUFFIX}"
         return slot_name if slot_name in self._shapes else None
 
+    def slots(self) -> set[str]:
+        """Paths from the root of all optimizers' slots, whatever the variable: `optimizer/momentum` and the like."""
+        return {name.partition(_SLOT)[2].removesuffix(_SUFFIX) for name in self._shapes if _SLOT in name}
+
     def variable_names(self, root: str) -> list[str]:
         """Names of all tensors saved below `root`, optimizer slots left out, sorted."""
         below = (name for name in self._shapes if name.startswith(f"{root}/") and name.endswith(_SUFFIX))

@@ -93,6 +93,8 @@ def train(
     _save_config(config, Path(model_dir))
     if experiment.resumed_from:
         say(f"Resuming from {experiment.resumed_from}, step {first}.")
+    if experiment.slots_anew:
+        say(f"Another optimizer trained it; this one begins anew with its {', '.join(experiment.slots_anew)}.")
     if first >= steps:
         return TrainingReport(str(model_dir), experiment.resumed_from, first, first, {}, devices)
     with track("Training", steps, "steps", completed=first, compiles=True) as progress, _orbit_off_stdout():

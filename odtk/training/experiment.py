@@ -11,7 +11,7 @@ from official.core import config_definitions
 from odtk.checkpoints import CheckpointReader, restore
 from odtk.detectors.detector import Detector
 from odtk.errors import CheckpointError
-from odtk.training.optimizer import build_optimizer
+from odtk.training.optimizer import build_optimizer, slot_paths
 from odtk.training.task import DetectionTask
 from odtk.training.trainer import DetectionTrainer, Pace, TfodSummaries, stop_at_nan
 
@@ -46,6 +46,7 @@ class Experiment:
     trainer: DetectionTrainer
     manager: tf.train.CheckpointManager
     resumed_from: str | None
+    slots_anew: list[str]  # of the optimizer, which the checkpoint that is resumed does not have
 
 
 def build_experiment(
@@ -84,9 +85,12 @@ def build_experiment(
             f"training would start over them. Write it: echo 'model_checkpoint_path: \"{orphans[-1]}\"' > "
             f"{model_dir}/checkpoint; or name another folder."
         )
+    slots_anew = []
     if latest:
         # Orbit restores whatever matches; this says first, strictly, whether all of it does.
-        restore(model.checkpoint_variables(), CheckpointReader(latest))
+        reader = CheckpointReader(latest)
+        restore(model.checkpoint_variables(), reader)
+        slots_anew = sorted(path.rpartition("/")[2] for path in slot_paths(optimizer) - reader.slots())
     controller = orbit.Controller(
         global_step=trainer.global_step,
         trainer=trainer,
@@ -95,4 +99,14 @@ def build_experiment(
         checkpoint_manager=manager,
         summary_manager=TfodSummaries(model_dir / "train", trainer.global_step, log_every),
     )
-    return Experiment(controller, trainer, manager, latest)
+    if slots_anew:
+        _begin_anew(optimizer, model, trainer.global_step)
+    return Experiment(controller, trainer, manager, latest, slots_anew)
+
+
+def _begin_anew(optimizer, model: Detector, step: tf.Variable) -> None:
+    """Of an optimizer that the checkpoint does not know: the schedule goes on, and averages begin at the weights."""
+    optimizer.iterations.assign(step)
+    if "average" in optimizer.get_slot_names():
+        for variable in model.trainable_variables:
+            optimizer.get_slot(variable, "average").assign(variable)

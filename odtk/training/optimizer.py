@@ -36,6 +36,15 @@ def build_optimizer(message: optimizer_pb2.Optimizer) -> tf_keras.optimizers.leg
     return optimizer
 
 
+def slot_paths(optimizer) -> set[str]:
+    """Where a checkpoint has the slots of an optimizer that has made its weights; see CheckpointReader.slots."""
+    inner = getattr(optimizer, "_optimizer", None)
+    if inner is None:
+        return {f"optimizer/{name}" for name in optimizer.get_slot_names()}
+    averaged = {f"optimizer/ema_base_optimizer/{name}" for name in inner.get_slot_names()}
+    return averaged | {f"optimizer/{name}" for name in optimizer.get_slot_names()}
+
+
 def build_learning_rate(message: optimizer_pb2.LearningRate) -> "Schedule":
     """The schedule of a `learning_rate` message."""
     kind = message.WhichOneof("learning_rate")

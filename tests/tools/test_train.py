@@ -10,17 +10,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
+from google.protobuf import text_format
 
 from odtk import checkpoints, pipeline, shards
 from odtk.cli.main import cli
 from odtk.coco_metrics import METRIC_NAMES
 from odtk.errors import CheckpointError, ConfigError, DataError, OdtkError
+from odtk.protos import optimizer_pb2
 from odtk.tools import drawn_pets
 from odtk.tools.configure import configure
 from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
 from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.tools.train import describe_restore, train
+from odtk.training.optimizer import build_learning_rate
 from odtk.training.task import DetectionTask
 
 TFOD_TAGS = {
@@ -139,6 +142,47 @@ def test_checkpoints_are_in_tfods_layout(run):
     assert reader.step == 6
     # The momentum is saved with the weights, so that a resumed run goes on as if it had not stopped.
     assert reader.slot(reader.tensor_name(key), "momentum")
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "averaged", "anew"),
+    [
+        ("momentum", "false", None),
+        ("rms_prop", "false", "rms"),
+        ("adam", "false", "m, v"),
+        ("momentum", "true", "average, momentum"),
+        ("rms_prop", "true", "average, momentum, rms"),
+    ],
+)
+def test_resuming_with_another_optimizer_is_told(run, config, tmp_path, optimizer, averaged, anew):
+    other = pipeline.read(config)
+    rate = "learning_rate { constant_learning_rate { } }"
+    text = f"{optimizer}_optimizer {{ {rate} }} use_moving_average: {averaged}"
+    other.train_config.optimizer.CopyFrom(text_format.Parse(text, optimizer_pb2.Optimizer()))
+    pipeline.write(other, tmp_path / "other.config")
+    shutil.copytree(run[0], tmp_path / "model")
+    said = []
+    # It has arrived where it is to go, so that nothing is trained.
+    train(tmp_path / "other.config", tmp_path / "model", num_steps=6, say=said.append)
+    told = [line for line in said if "anew" in line]
+    assert told == ([f"Another optimizer trained it; this one begins anew with its {anew}."] if anew else [])
+
+
+def test_averages_begin_at_the_weights_and_the_schedule_goes_on(run, config, tmp_path):
+    other, model_dir = tmp_path / "other.config", tmp_path / "model"
+    shutil.copytree(run[0], model_dir)
+    configure(config, other, sets=[("train_config.optimizer.use_moving_average", "true")])
+    report = train(other, model_dir, num_steps=7)
+    schedule = build_learning_rate(pipeline.read(config).train_config.optimizer.momentum_optimizer.learning_rate)
+    assert report.losses["learning_rate"] == pytest.approx(float(schedule(6)), rel=1e-6)
+    before, after = (checkpoints.CheckpointReader(model_dir / f"ckpt-{step}") for step in (6, 7))
+    # The average's decay after six steps, as TensorFlow 1 has it.
+    decay = 7 / 16
+    for name in after.variable_names("model"):
+        average = after.slot(name, "average")
+        if average is not None:
+            expected = decay * before.value(name) + (1 - decay) * after.value(name)
+            np.testing.assert_allclose(after.value(average), expected, rtol=1e-4, atol=1e-6, err_msg=name)
 
 
 def test_resuming_with_another_model_is_refused_with_both_shapes(run, config, tmp_path):
