@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
@@ -67,6 +68,21 @@ def test_the_files_are_tfods(exported, golden_dir):
     golden = json.loads((golden_dir / "export_signatures.json").read_text())["image_tensor"]["files"]
     written = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     assert written == report.files == sorted(golden)
+
+
+def test_winograd_exports_the_checkpoints_weights(exported, config, model_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr("odtk.layers.winograd.LEAST_CHANNELS", 1)
+    report = export(config, model_dir, tmp_path / "out", winograd=True)
+    plain, quick = (tf.saved_model.load(str(folder / "saved_model")) for folder in (exported[0], tmp_path / "out"))
+    more = quick.model_variables[len(plain.model_variables) :]
+    assert len(more) == report.winograd_convolutions > 0
+    picture = tf.cast(tf.random.stateless_uniform([1, 150, 200, 3], [1, 2], 0, 256), tf.uint8)
+    expected = plain(picture)["raw_detection_scores"]
+    np.testing.assert_allclose(quick(picture)["raw_detection_scores"], expected, rtol=1e-5, atol=1e-5)
+    # It is these kernels that the answers come from.
+    for kernel in more:
+        kernel.assign(tf.zeros_like(kernel))
+    assert np.abs(quick(picture)["raw_detection_scores"] - expected).max() > 1e-3
 
 
 def test_the_label_map_comes_along(config, model_dir, tmp_path, no_saved_model):
