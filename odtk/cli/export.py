@@ -15,7 +15,7 @@ from odtk.cli.options import any_path, example, json_option, print_json
               "encoded_image_string_tensor (JPEG or PNG bytes) or tf_example.")  # fmt: skip
 @click.option("--winograd", is_flag=True,
               help="Make it quicker on CPUs: 3x3 convolutions of pyramid and heads by Winograd's method. The same "
-              "detections, scores within 1e-5; the SavedModel gets larger. Not for GPUs.")  # fmt: skip
+              "detections but for rounding; the SavedModel gets larger. Not for GPUs.")  # fmt: skip
 @json_option
 @example("odtk export pets.config models/pets exported", "odtk predict exported photo.jpg --output drawn")
 def export(pipeline_config, checkpoint, output_dir, input_type, winograd, as_json) -> None:

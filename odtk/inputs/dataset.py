@@ -18,7 +18,7 @@ from odtk.inputs import groundtruth
 from odtk.inputs.tolerance import Tolerance
 from odtk.shards import missing_shards
 
-# What a training step reads.
+# What a training step is given: what Detector.loss reads, the image and its shape.
 TRAINED_ON = ("image", "true_image_shape", "boxes", "classes", "weights", "num_boxes")
 
 
@@ -105,7 +105,7 @@ def prepare(
 
     `decode`: serialised Example to example dictionary; `augment`: (example, seed) to example; `resize`: image to
     (image, true_image_shape). What cannot be prepared raises, or goes to `tolerance` where there is one. `entries`:
-    those that examples have, all where None. Small operations take their time, too: TRAINED_ON alone saves a tenth.
+    those that examples have, all where None. Small operations take time, too: TRAINED_ON alone saves up to a tenth.
     """
 
     # Nothing here needs AutoGraph, which would wrap a ConfigError's text in its own.

@@ -9,7 +9,7 @@ from odtk import saved_model
 from odtk.detectors.build import build_detector
 from odtk.layers import winograd
 
-# What changes the layers that take part, and sizes that depend on the image.
+# What changes the layers that take part, or the sizes.
 VARIANTS = (
     "base",
     "depthwise_heads",
