@@ -251,5 +251,10 @@ def _marked(
         raise UnusableImage(path, None, _BAD, text)
     x, y, width, height = numbers
     return MarkedObject(
-        name, (y, x, y + height, x + width), is_crowd=iscrowd in (1, True), area=finite(area), segmentation=segmentation
+        name,
+        (y, x, y + height, x + width),
+        is_crowd=iscrowd in (1, True),
+        area=finite(area),
+        segmentation=segmentation,
+        written="xywh",
     )
