@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 from odtk.annotations import image_facts, image_files
 from odtk.annotations.annotated_image import Problem, UnusableImage
@@ -83,6 +84,12 @@ def file_of(annotation: ImageAnnotation) -> str:
     return annotation.annotation_path or annotation.image_path
 
 
+def named_in(annotation: ImageAnnotation) -> str:
+    """` img.jpg` where the annotation's file is not called as the image is, and may be of several; else nothing."""
+    image, file = map(PurePath, (annotation.image_path, file_of(annotation)))
+    return "" if image.stem == file.stem else f" {annotation.filename}"
+
+
 def _exif_problems(
     annotation: ImageAnnotation, seen: SeenFile, proved: str, turned: bool, rules: Rules
 ) -> Iterator[Problem]:
@@ -129,7 +136,7 @@ def _box_size(annotation: ImageAnnotation, seen: SeenFile, rules: Rules, stated:
 
 
 def _unusable(annotation: ImageAnnotation, stated: Size, size: Size, text: str) -> UnusableImage:
-    text = f"the annotation says {sides(stated)}, the image is {sides(size)}; {text}"
+    text = f"{_disagreement(annotation, stated, size)}; {text}"
     return UnusableImage(file_of(annotation), annotation.size_line, SIZE_DISAGREES, text)
 
 
@@ -145,8 +152,12 @@ def _size_problem(annotation: ImageAnnotation, seen: SeenFile, stated: Size, siz
         text = "its boxes are taken as pixels of the image as it is."
     else:
         text = "width and height are exchanged, and its boxes are taken as pixels of the image as it is."
-    text = f"the annotation says {sides(stated)}, the image is {sides(size)}; {text}"
+    text = f"{_disagreement(annotation, stated, size)}; {text}"
     return Problem(file_of(annotation), annotation.size_line, SIZE_DISAGREES, text)
+
+
+def _disagreement(annotation: ImageAnnotation, stated: Size, size: Size) -> str:
+    return f"the annotation says {sides(stated)}, the image{named_in(annotation)} is {sides(size)}"
 
 
 def sides(size: Size) -> str:

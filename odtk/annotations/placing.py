@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from odtk.annotations.annotated_image import Problem, UnusableImage
-from odtk.annotations.frames import Frame, Rules, file_of, sides
+from odtk.annotations.frames import Frame, Rules, file_of, named_in, sides
 from odtk.annotations.image_facts import UNIT
 from odtk.annotations.listing import ImageAnnotation, MarkedObject
 
@@ -43,7 +43,7 @@ def place(annotation: ImageAnnotation, frame: Frame, rules: Rules) -> Placed:
             continue
         written = entry.corners(rules.boxes)
         box = normalise(written, UNIT if frame.normalised else frame.box_size)
-        said = f"{entry.class_name} at {corners_in_words(written)} in {_in_words(frame)}"
+        said = f"{entry.class_name} at {corners_in_words(written)} in {_frame_in_words(annotation, frame)}"
         where = file_of(annotation), entry.line
         if is_inverted(box):
             box = in_order(box)
@@ -98,8 +98,10 @@ def corners_in_words(yxyx: Yxyx) -> str:
     return f"xmin {xmin:g}, ymin {ymin:g}, xmax {xmax:g}, ymax {ymax:g}"
 
 
-def _in_words(frame: Frame) -> str:
-    return "0 to 1" if frame.normalised else sides(frame.box_size)
+def _frame_in_words(annotation: ImageAnnotation, frame: Frame) -> str:
+    size = "0 to 1" if frame.normalised else sides(frame.box_size)
+    name = named_in(annotation)
+    return f"{size} of{name}" if name else size
 
 
 def _refuse_normalised(annotation: ImageAnnotation, rules: Rules) -> None:

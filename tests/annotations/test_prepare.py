@@ -175,7 +175,7 @@ def test_of_two_sizes_the_one_counts_that_the_boxes_fit(tmp_path, stated, box, k
     _save(path, _upright())
     annotation = _annotation(path, [MarkedObject("cat", box)], stated_size=stated, size_line=3)
     if kept is None:
-        with pytest.raises(UnusableImage, match=r"a\.xml:3: the annotation says .*, the image is 80x60"):
+        with pytest.raises(UnusableImage, match=r"a\.xml:3: the annotation says .*, the image x.jpg is 80x60"):
             prepare(annotation, IDS)
         return
     prepared = prepare(annotation, IDS)
