@@ -24,8 +24,9 @@ STATED, IMAGE = "stated", "image"
 # How a stated size differs: hardly, so that it does not matter; as that of another copy; by width for height.
 NEAR, RESIZED, EXCHANGED = "near", "resized", "exchanged"
 
-# How far a box may reach out of a frame, as a part of the side: to fit it closely, and to count as inside at all.
-CLOSE, OUTSIDE = 0.01, 0.03
+# How far a box may reach out of a frame, as a part of the side: not at all but for rounding, so that it fits closely,
+# and to count as inside at all.
+LIMITS = EDGE, CLOSE, OUTSIDE = 0.002, 0.01, 0.03
 
 _NEAR_SIDES = 0.02
 _SMALLER = 0.75  # a frame inside another has at most this part of one of its sides to tell anything
@@ -51,7 +52,7 @@ class Facts:
     in_percent: int = 0
     reach: tuple[float, float] = (0.0, 0.0)  # the largest x and y
     least_side: int = 0
-    misfits: np.ndarray | None = None  # int [orders, frames (image, stated, unit), limits (CLOSE, OUTSIDE)]
+    misfits: np.ndarray | None = None  # int [orders, frames (image, stated, unit), LIMITS]
     leaving: np.ndarray | None = None  # int [frames], as read, with corners in order, beyond OUTSIDE
     bits: int = 0  # of deep samples, those that are used
 
@@ -143,11 +144,15 @@ def boxes_fit(annotation: ImageAnnotation, order: str | None, frame: Size) -> bo
 
 
 def overshoot(corners: np.ndarray, frames: list[Size]) -> np.ndarray:
-    """How far boxes yxyx [n, 4] reach out of frames (width, height) that begin at 0, in sides: float [n, frames]."""
+    """How far boxes yxyx [n, 4] reach out of frames (width, height) that begin at 0, in sides: float [n, frames].
+
+    A pixel too many is none: some count from 1, and some take the last one in.
+    """
     sides = np.array([(height, width) for width, height in frames], float)  # [frames, 2]
+    pixel = np.where(sides > 1, 1, 0)
     with np.errstate(invalid="ignore"):
-        before = -corners[:, None, :2] / sides
-        behind = corners[:, None, 2:] / sides - 1
+        before = (-corners[:, None, :2] - pixel) / sides
+        behind = (corners[:, None, 2:] - pixel) / sides - 1
         return np.concatenate([before, behind], axis=2).max(axis=2)
 
 
@@ -174,7 +179,7 @@ def _misfits(numbers: np.ndarray, frames: tuple[Size, ...]) -> np.ndarray:
     for corners_of in ORDERS.values():
         corners = np.stack(corners_of(*numbers.T), axis=1)
         inverted = (corners[:, :2] > corners[:, 2:]).any(axis=1)
-        beyond = overshoot(corners, frames)[:, :, None] > [CLOSE, OUTSIDE]
+        beyond = overshoot(corners, frames)[:, :, None] > LIMITS
         counts.append((beyond | inverted[:, None, None]).sum(axis=0))
     return np.array(counts)
 
