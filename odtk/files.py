@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
+from odtk import unfinished
 from odtk.atomic import atomic_directory, atomic_file
 from odtk.errors import DataError, OutputError
 
@@ -78,9 +79,9 @@ def output_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[st
 
 
 def names_in(folder: str | os.PathLike) -> list[str]:
-    """The names of what is in a folder, sorted; none where there is no folder."""
+    """The names of what is in a folder, sorted, without unfinished outputs; none where there is no folder."""
     if not is_remote(folder):
-        return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        return [path.name for path in unfinished.contents(folder)] if os.path.isdir(folder) else []
     with _os_errors(DataError, folder):
         gfile, folder = _gfile(), os.fspath(folder)
         return sorted(name.rstrip("/") for name in gfile.listdir(folder)) if gfile.isdir(folder) else []

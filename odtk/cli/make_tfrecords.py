@@ -3,6 +3,7 @@
 import click
 
 from odtk.cli import options
+from odtk.terminal_text import on_one_line
 
 _NAMED = 40  # files per list on the screen; dataset.json and --json have them all
 _SPLITS = ("train", "val", "test")
@@ -153,7 +154,7 @@ def _print(report) -> None:
     for title, found in _lists(report).items():
         if found:
             click.echo(f"\n{title}:")
-            click.echo("\n".join(f"  {problem}" for problem in found[:_NAMED]))
+            click.echo("\n".join(f"  {on_one_line(str(problem))}" for problem in found[:_NAMED]))
         if len(found) > _NAMED:
             click.echo(f"  and {len(found) - _NAMED} more, in {report.output_dir}/dataset.json")
     click.echo()

@@ -3,6 +3,7 @@
 import click
 
 from odtk.cli import options
+from odtk.terminal_text import on_one_line
 
 
 @click.command()
@@ -52,12 +53,13 @@ def view(target, output_dir, num_images, class_names, files, worst, seed, overwr
     else:
         _print(report)
     for problem in report.unreadable:
-        click.echo(f"Warning: {problem}", err=True)
+        click.echo(f"Warning: {on_one_line(problem)}", err=True)
 
 
 def _print(report) -> None:
     for drawn in report.drawn:
-        click.echo(f"{drawn.picture}: {_counted(drawn.class_names)}" + (f"; {drawn.reason}" if drawn.reason else ""))
+        reason = f"; {drawn.reason}" if drawn.reason else ""
+        click.echo(on_one_line(f"{drawn.picture}: {_counted(drawn.class_names)}{reason}"))
     count = len(report.drawn)
     click.echo(f"\n{count} {'picture' if count == 1 else 'pictures'} in {report.output_dir}")
 

@@ -68,7 +68,9 @@ def view(
     `output_dir` appears whole or not at all; `overwrite` replaces that of an earlier run. Raises DataError where no
     image fits, OutputError where `output_dir` holds something.
     """
-    output_dir, found = Path(output_dir), open_target(target)
+    output_dir = Path(output_dir)
+    picture_files.check_folder(output_dir, overwrite=overwrite)  # before the images are looked at
+    found = open_target(target)
     if found.is_annotated and output_dir.resolve().is_relative_to(Path(target).resolve()):
         raise OutputError(
             f"{output_dir} is inside the data set {found.name}, whose images the pictures would be taken for. "

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from odtk.atomic import check_file
 from odtk.errors import OutputError
 from odtk.tools.inspect import checks, statistics
 from odtk.tools.inspect.evidence import Evidence, counted
@@ -34,8 +35,10 @@ def inspect(
     the checksums of records, are read in full either way. `config` gives anchors; `html` is a page to write. Raises
     DataError, ConfigError or LabelMapError where there is nothing to inspect, OutputError where the page has no folder.
     """
-    if html is not None and not Path(html).absolute().parent.is_dir():
-        raise OutputError(f"{html} cannot be written: there is no folder {Path(html).parent}. Make it first.")
+    if html is not None:
+        if not Path(html).absolute().parent.exists():
+            raise OutputError(f"{html} cannot be written: there is no folder {Path(html).parent}. Make it first.")
+        check_file(html)
     inspection, rows = survey(open_target(target, config, format), None if verify else max_images)
     if html is not None:
         from odtk.tools.inspect.page import write_page

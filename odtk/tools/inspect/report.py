@@ -3,6 +3,8 @@
 import dataclasses
 from dataclasses import dataclass, field
 
+from odtk.terminal_text import on_one_line
+
 ERROR, WARNING, INFORMATION = "error", "warning", "information"
 SEVERITIES = (ERROR, WARNING, INFORMATION)
 """An error breaks or spoils training, a warning most likely does, information is good to know."""
@@ -38,7 +40,7 @@ class Example:
         return ", ".join(filter(None, parts))
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.text}"
+        return on_one_line(f"{self.where}: {self.text}")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from odtk import label_map as label_maps
 from odtk import prototext
+from odtk.atomic import check_file
 from odtk.errors import DataError, LabelMapError, OutputError
 from odtk.label_map import BACKGROUND, LabelMap
 from odtk.prototext import schema
@@ -72,6 +73,7 @@ def make(
     """
     if os.path.exists(output) and not overwrite:
         raise OutputError(f"{output} exists. Name another file, or replace it with --overwrite.")
+    check_file(output)
     if target is not None:
         path = Path(target)
         names = _names_in(path) if path.is_file() and path.suffix == ".txt" else classes_of(target).names

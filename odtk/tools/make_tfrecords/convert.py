@@ -12,6 +12,7 @@ from pathlib import Path
 
 from odtk import duplicates, files, progress, shards
 from odtk.annotations import formats
+from odtk.atomic import check_file
 from odtk.errors import OdtkError, OutputError
 from odtk.tools.make_tfrecords import dataset_plan, pets_plan, source
 from odtk.tools.make_tfrecords.local import LocalRunner
@@ -148,3 +149,5 @@ def _write_bytes(path: str, data: bytes) -> None:
 def _refuse_overwriting(options: Settings) -> None:
     if options.write_label_map and os.path.exists(options.write_label_map) and not options.overwrite:
         raise OutputError(f"{options.write_label_map} exists. Name another file, or replace it with --overwrite.")
+    if options.write_label_map and not files.is_remote(options.write_label_map):
+        check_file(options.write_label_map)
