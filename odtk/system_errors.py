@@ -34,6 +34,8 @@ _REASONS = {
     errno.ETIMEDOUT: ("the drive does not answer", "Check the connection to it."),
     errno.ENOMEM: ("no memory is left", "Close some programs, or use fewer --workers."),
 }
+_UNNAMED = "A file, or what the output of the command goes to,"
+
 # By TensorFlow's text, which has a number of its own; what it writes is `PATH; No space left on device`.
 _NUMBERS = {os.strerror(number): number for number in _REASONS}
 _IN_TEXT = re.compile(rf"(?:(?P<path>/[^;\n]*); )?(?P<reason>{'|'.join(map(re.escape, _NUMBERS))})")
@@ -56,7 +58,7 @@ def describe(error: OSError, path: object = None) -> str:
     """One paragraph on an OSError: `path`, or the one that the error names, the reason and the fix."""
     path = path or error.filename2 or error.filename
     reason, fix = _REASONS.get(error.errno, (error.strerror or str(error), ""))
-    subject = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else "A file or folder"
+    subject = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else _UNNAMED
     done = "opened" if error.errno in _OPENING else "written" if error.errno in _WRITING else "used"
     return f"{subject} cannot be {done}: {reason}. {fix}".rstrip()
 

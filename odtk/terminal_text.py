@@ -50,23 +50,8 @@ class Escaping:
         # Every other piece is a colour.
         pieces = _COLOURS.split(text)
         pieces[::2] = map(escaped, pieces[::2])
-        with self._naming():
-            self.rich_proxied_file.write("".join(pieces if self._keeps_colours else pieces[::2]))
+        self.rich_proxied_file.write("".join(pieces if self._keeps_colours else pieces[::2]))
         return len(text)
-
-    def flush(self) -> None:
-        """Writes what waits in the buffer."""
-        with self._naming():
-            self.rich_proxied_file.flush()
-
-    @contextlib.contextmanager
-    def _naming(self) -> Iterator[None]:
-        """Where the disk behind a redirected stream is full, the error names the stream."""
-        try:
-            yield
-        except OSError as error:
-            error.filename = getattr(self.rich_proxied_file, "name", "<output>")
-            raise
 
     def writelines(self, lines) -> None:
         """Writes each of `lines`."""

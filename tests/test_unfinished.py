@@ -67,9 +67,9 @@ def test_a_second_writer_of_a_folder_is_refused_before_any_work(tmp_path, begin,
         path.mkdir()
     process = begin("atomic_directory", path)
     before = everything(tmp_path)
-    with pytest.raises(OutputError, match=rf"out is being written by another odtk, process {process.pid}\b"):
-        with atomic_directory(path):
-            pytest.fail("the block ran")
+    said = rf"out is being written by another odtk, process {process.pid}\b"
+    with pytest.raises(OutputError, match=said), atomic_directory(path):
+        pytest.fail("the block ran")
     assert everything(tmp_path) == before
     process.communicate(b"")
     assert process.returncode == 0
@@ -78,9 +78,9 @@ def test_a_second_writer_of_a_folder_is_refused_before_any_work(tmp_path, begin,
 
 def test_the_folder_that_grows_has_one_writer_until_it_ends(tmp_path, begin):
     process = begin("growing_folder", tmp_path / "model")
-    with pytest.raises(OutputError, match="model is being written to by another odtk"):
-        with growing_folder(tmp_path / "model", ""):
-            pytest.fail("the block ran")
+    said = "model is being written to by another odtk"
+    with pytest.raises(OutputError, match=said), growing_folder(tmp_path / "model", ""):
+        pytest.fail("the block ran")
     process.kill()
     process.wait()
     with growing_folder(tmp_path / "model", "") as folder:
