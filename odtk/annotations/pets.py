@@ -91,6 +91,7 @@ def read(folder: Path, name: str, label_map: LabelMap, full_body: bool = False, 
     decoded = _decode(image_path, encoded, strict_tfod)
     problems = [
         *_filename_problems(xml_path, annotation, name),
+        *annotation.problems,
         *_size_problems(xml_path, annotation, decoded),
         *_box_problems(xml_path, annotation, dropped=not (strict_tfod or full_body)),
     ]

@@ -14,7 +14,7 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from odtk.annotations import data_folder, path_words, voc_xml
@@ -54,14 +54,19 @@ class VocDataset(ListedDataset):
             annotation_path=self.path(entry.xml),
             size_line=annotation.size_line,
             source_id=entry.source_id,
-            problems=(*entry.problems, *_filename_problems(self.path(entry.xml), annotation, entry.image)),
+            problems=(
+                *entry.problems,
+                *_filename_problems(self.path(entry.xml), annotation, entry.image),
+                *annotation.problems,
+            ),
         )
 
 
 def sign(files: DataFolder) -> str | None:
     """What makes a folder look like VOC, if anything does."""
     for path in files.with_suffix(".xml")[:_SNIFFED_FILES]:
-        if b"<annotation" in data_folder.read_start(files.path, path, _SNIFFED_BYTES):
+        # Not <annotations>, which is CVAT's own.
+        if re.search(rb"<annotation[\s/>]", data_folder.read_start(files.path, path, _SNIFFED_BYTES)):
             return f"{path} has an <annotation>"
     return None
 
@@ -133,7 +138,9 @@ def _named_image(files: DataFolder, xml: str, candidates: list[str]) -> str | Le
     try:
         annotation = _parse(files.path, xml)
     except UnusableImage as error:
-        return left_out(error)
+        # Other programs keep their own xml beside the data; one that is called as an image is must be its annotation.
+        is_another = error.problem.kind == voc_xml.OTHER_ROOT and not candidates
+        return replace(left_out(error), is_bad=False) if is_another else left_out(error)
     if candidates:
         name = posixpath.basename(annotation.filename.replace("\\", "/"))
         same = [image for image in candidates if path_words.same_name(posixpath.basename(image), name)]
