@@ -26,7 +26,7 @@ def finite(value: object) -> float | None:
 
 
 def flag(value: object) -> float | None:
-    """A flag, however it is written: `1`, `1.0`, `True`, `yes`; None where it is neither a number from 0 on nor such."""
+    """A flag, however it is written: `1`, `1.0`, `True`, `yes`; None where it is no number from 0 on either."""
     text = str(value).strip().lower()
     if text in _FLAGS:
         return _FLAGS[text]
