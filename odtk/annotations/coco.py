@@ -104,12 +104,9 @@ def _candidates(files: DataFolder) -> list[str]:
 
 
 def _begins_like_coco(files: DataFolder, path: str) -> bool:
-    start = data_folder.read_start(files.path, path, _SNIFFED_BYTES)
-    return (
-        re.search(rb"^\s*(\xef\xbb\xbf)?\s*\{", start) is not None
-        and re.search(rb'"(images|annotations)"\s*:\s*\[', start) is not None
-        and foreign_formats.of_json(start) is None
-    )
+    start = data_folder.read_start(files.path, path, _SNIFFED_BYTES).decode("latin-1").removeprefix("\xef\xbb\xbf")
+    looks_like_it = start.lstrip().startswith("{") and re.search(r'"(images|annotations)"\s*:\s*\[', start) is not None
+    return looks_like_it and foreign_formats.of_json(start) is None
 
 
 def _load_all(files: DataFolder, keep_segmentations: bool) -> tuple[list[Document], list[Problem]]:

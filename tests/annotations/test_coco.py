@@ -98,7 +98,7 @@ def _without(key):
         (lambda document: document["images"].append({"id": 5}), r"the image \{'id': 5\} needs an id and a file_name"),
         (lambda document: document["categories"].append({"id": 7, "name": "x"}), "two categories have the id 7: 'x'"),
         (lambda document: document["categories"].append({"id": "7", "name": "x"}), "two categories have the id 7: 'x'"),
-        (lambda document: document["categories"].append({"id": 7.5, "name": "x"}), "needs an id, a whole number or a text"),
+        (lambda document: document["categories"].append({"id": 7.5, "name": "x"}), "needs an id, a whole number"),
         (lambda document: [one.update(image_id=f"no {one['image_id']}") for one in document["annotations"]],
          r"none of its 3 annotations is of an image in its list: the first, annotation 100, has the image_id 'no 100', "
          r"and the images' ids are 101, 100\."),
@@ -261,7 +261,7 @@ def test_a_file_without_categories_has_those_of_the_others(write):
 def test_a_missing_image_is_named(write):
     dataset = formats.open_dataset(write(coco_of([ONE, Drawing("absent.jpg", 1, 1)])))
     assert [listed.key for listed in dataset.listed] == ["annotations.json#101", "images/1.jpg"]
-    with pytest.raises(UnusableImage, match="image 101 is the file 'absent.jpg': there is no such image"):
+    with pytest.raises(UnusableImage, match=r"image 101 is the file 'absent.jpg': there is no such image"):
         dataset.read(dataset.listed[0])
 
 

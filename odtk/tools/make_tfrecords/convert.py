@@ -33,7 +33,7 @@ def make_tfrecords(
     """
     data_dir, output_dir, options = os.fspath(data_dir).rstrip("/") or "/", os.fspath(output_dir), Settings(**settings)
     with source.near(data_dir) as near:
-        chosen = format or (PETS if options.is_for_pets else formats.guess(near))
+        chosen = format or (PETS if options.is_for_pets else formats.guess(near, options.label_map_path))
         options.check(chosen)
         _refuse_overwriting(options)
         replace = _may_replace(output_dir, options.overwrite)
