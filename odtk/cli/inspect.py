@@ -144,6 +144,7 @@ def _print_findings(inspection) -> None:
     click.echo(f"\n{_verdict([finding.severity for finding in inspection.findings])}")
     if inspection.page:
         click.echo(f"Page: {inspection.page}")
+    click.echo(f"\nNext: {inspection.next_command or 'fix the errors above, and inspect again.'}")
 
 
 def _verdict(severities: list[str]) -> str:

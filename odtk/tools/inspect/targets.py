@@ -13,7 +13,7 @@ from odtk.annotations.formats import PETS, check_pets, guess, open_dataset
 from odtk.errors import ConfigError, DataError, LabelMapError
 from odtk.label_map import LabelMap
 from odtk.tools.inspect.records import find_records
-from odtk.tools.inspect.report import NO_SPLIT
+from odtk.tools.inspect.report import CONFIG, NO_SPLIT, RECORDS
 from odtk.tools.inspect.sources import DatasetSource, Look, PetSource, Source
 from odtk.tools.record_files import record_sets
 
@@ -80,7 +80,7 @@ def _of_config(path: str, settings: dict) -> Target:
         notes.append(str(error))
     labels = _labels(message.train_input_reader.label_map_path)
     settings = {"config": message, "config_path": path, "notes": notes, **labels}
-    return _of_records(path, found, settings, kind="pipeline.config")
+    return _of_records(path, found, settings, kind=CONFIG)
 
 
 def _reader_files(path: str, field_name: str, reader) -> tuple[list[Path], list[str]]:
@@ -124,7 +124,7 @@ def _split_of(filename: str) -> str:
 
 
 def _of_records(
-    name: str, found: dict[str, tuple[list[Path], list[str]]], settings: dict, kind: str = "records"
+    name: str, found: dict[str, tuple[list[Path], list[str]]], settings: dict, kind: str = RECORDS
 ) -> Target:
     sources, damaged = [], {}
     with progress.track("Reading", sum(len(files) for files, _ in found.values()), "record files") as bar:

@@ -31,6 +31,7 @@ def make_plan(data_dir: str, settings: Settings) -> Plan:
         items={"train": train, "val": val},
         convert=_Converter(folder, classes, settings.full_body, settings.mask_type, settings.strict_tfod),
         listed=sum(map(bool, names)),
+        has_tfods_shards=True,
         split_source=f"TFOD's, {settings.val_fraction:g} for val, seed {settings.seed}",
     )
 
