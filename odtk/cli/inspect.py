@@ -12,11 +12,7 @@ _CLASSES_SHOWN = 30
 
 @click.command()
 @click.argument("target", type=options.any_path)
-@click.option(
-    "--format",
-    type=click.Choice(["pets", "voc", "coco", "yolo", "csv"]),
-    help="What the annotations of a folder are.  [default: guessed]",
-)
+@options.format_option
 @click.option(
     "--config",
     type=options.any_path,

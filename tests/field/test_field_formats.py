@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 from click.testing import CliRunner
-from drawn_field import coco, pictures, voc_xml, write, write_coco, write_voc
+from drawn_field import coco, pictures, voc_xml, write, write_coco, write_voc, write_yolo
 from pixels import check_on_objects, records
 
 from odtk.cli.main import cli
@@ -180,3 +180,24 @@ def test_own_data_in_the_pet_layout_has_its_own_classes(tmp_path, convert, name)
     shutil.rmtree(tmp_path / "out")
     with pytest.raises(DataError, match=r"no pets: 6 of 6 names .*name no breed.*--format voc"):
         make_tfrecords(tmp_path / "data", tmp_path / "out", "pets")
+
+
+def test_every_command_that_guesses_a_format_takes_its_name(tmp_path):
+    write_coco(tmp_path / "data", pictures(3))
+    write_yolo(tmp_path / "data", pictures(3))
+    data, out = str(tmp_path / "data"), str(tmp_path / "out")
+    (tmp_path / "map.pbtxt").write_text("item { id: 1 name: 'cat' } item { id: 2 name: 'dog' }")
+    commands = [
+        ["inspect", data],
+        ["view", data, "--output", f"{out}/drawn"],
+        ["make-tfrecords", data, f"{out}/records"],
+        ["label-map", "make", data, "--output", f"{tmp_path}/made.pbtxt"],
+        ["label-map", "check", f"{tmp_path}/map.pbtxt", "--data", data],
+    ]
+    for command in commands:
+        asked = CliRunner().invoke(cli, command)
+        assert (asked.exit_code, "Say which: --format coco or yolo" in asked.output) == (1, True), command
+        answered = CliRunner().invoke(cli, [*command, "--format", "coco"])
+        assert answered.exit_code == 0, answered.output
+    shown = CliRunner().invoke(cli, ["label-map", "show", data, "--format", "coco"])
+    assert f"No label map belongs to {data}" in shown.output
