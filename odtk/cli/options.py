@@ -14,6 +14,12 @@ any_path = click.Path()
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 
+format_option = click.option(
+    "--format",
+    type=click.Choice(["pets", "voc", "coco", "yolo", "csv"]),
+    help="What the annotations of a folder are.  [default: guessed]",
+)
+
 max_bad_records_option = click.option(
     "--max-bad-records", type=click.IntRange(0), default=100, show_default=True, metavar="N",
     help="Leave out and name up to so many records that are damaged or hold no image that can be used; more are an "

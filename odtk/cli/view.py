@@ -8,6 +8,7 @@ from odtk.terminal_text import on_one_line
 
 @click.command()
 @click.argument("target", type=options.any_path)
+@options.format_option
 @click.option("--output", "output_dir", required=True, type=options.any_path, help="Folder to write to.")
 @click.option(
     "-n", "--num-images", type=click.IntRange(min=1), default=20, show_default=True, help="How many images to draw."
@@ -35,7 +36,7 @@ from odtk.terminal_text import on_one_line
     "odtk view records --output pugs -n 50 --class pug",
     "odtk view pipeline.config --output worst --worst",
 )
-def view(target, output_dir, num_images, class_names, files, worst, seed, overwrite, as_json) -> None:
+def view(target, format, output_dir, num_images, class_names, files, worst, seed, overwrite, as_json) -> None:
     """Draw the groundtruth on images of a dataset.
 
     TARGET is what `odtk inspect` takes: a dataset's folder, the output of `odtk make-tfrecords`, the glob of record
@@ -47,7 +48,7 @@ def view(target, output_dir, num_images, class_names, files, worst, seed, overwr
     """
     from odtk.tools.view import view as draw_pictures
 
-    report = draw_pictures(target, output_dir, num_images, class_names, files, worst, seed, overwrite)
+    report = draw_pictures(target, output_dir, num_images, class_names, files, worst, seed, overwrite, format)
     if as_json:
         options.print_json(_document(report))
     else:
