@@ -102,10 +102,8 @@ def _candidates(files: DataFolder) -> list[str]:
 
 
 def _begins_like_coco(files: DataFolder, path: str) -> bool:
-    start = data_folder.read_start(files.path, path, _SNIFFED_BYTES)
-    return re.search(rb"^\s*(\xef\xbb\xbf)?\s*\{", start) is not None and (
-        re.search(rb'"(images|annotations)"\s*:\s*\[', start) is not None
-    )
+    start = data_folder.text_start(files.path, path, _SNIFFED_BYTES)
+    return start.lstrip().startswith("{") and re.search(r'"(images|annotations)"\s*:\s*\[', start) is not None
 
 
 def _load(files: DataFolder, path: str, keep_segmentations: bool) -> _Document:

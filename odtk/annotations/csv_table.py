@@ -126,8 +126,7 @@ def _tables(files: DataFolder) -> list[str]:
 
 
 def _has_header(files: DataFolder, path: str) -> bool:
-    start = data_folder.read_start(files.path, path, _SNIFFED_BYTES).decode("utf-8-sig", "replace")
-    return _header(start) is not None
+    return _header(data_folder.text_start(files.path, path, _SNIFFED_BYTES)) is not None
 
 
 def _header(text: str) -> tuple[str, dict[str, int]] | None:

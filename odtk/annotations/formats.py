@@ -7,6 +7,7 @@ from pathlib import Path
 
 from odtk.annotations import coco, csv_table, pets, voc, yolo
 from odtk.annotations.data_folder import DataFolder
+from odtk.annotations.listed_dataset import finished
 from odtk.annotations.listing import Dataset
 from odtk.errors import DataError
 
@@ -29,12 +30,13 @@ def open_dataset(folder: str | os.PathLike, format: str | None = None, keep_segm
         )
     files = DataFolder(folder)
     if not files.images:
+        links = "".join(f" {problem}" for problem in files.problems)
         raise DataError(
-            f"{files.path} has no images (*.jpg, *.png, ...). Name the folder that holds images and annotations."
+            f"{files.path} has no images (*.jpg, *.png, ...). Name the folder that holds images and annotations.{links}"
         )
     if format == "coco":
-        return coco.open_coco(files, keep_segmentations)
-    return {"voc": voc.open_voc, "yolo": yolo.open_yolo, "csv": csv_table.open_csv}[format](files)
+        return finished(coco.open_coco(files, keep_segmentations), files)
+    return finished({"voc": voc.open_voc, "yolo": yolo.open_yolo, "csv": csv_table.open_csv}[format](files), files)
 
 
 def guess(folder: str | os.PathLike) -> str:

@@ -61,7 +61,7 @@ class VocDataset(ListedDataset):
 def sign(files: DataFolder) -> str | None:
     """What makes a folder look like VOC, if anything does."""
     for path in files.with_suffix(".xml")[:_SNIFFED_FILES]:
-        if b"<annotation" in data_folder.read_start(files.path, path, _SNIFFED_BYTES):
+        if "<annotation" in data_folder.text_start(files.path, path, _SNIFFED_BYTES):
             return f"{path} has an <annotation>"
     return None
 

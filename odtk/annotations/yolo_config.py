@@ -39,7 +39,7 @@ def find_config(files: DataFolder) -> str | None:
     for wanted in (_YAML_NAMES, None, _DARKNET_NAMES):
         found = files.with_suffix(".yaml", ".yml") if wanted is None else files.with_suffix(*wanted)
         if wanted is None:
-            found = [path for path in found if b"names" in data_folder.read_start(files.path, path, _MAX_YAML_BYTES)]
+            found = [path for path in found if "names" in data_folder.text_start(files.path, path, _MAX_YAML_BYTES)]
         else:
             found = [path for path in found if posixpath.basename(path).lower() in wanted]
         found.sort(key=lambda path: path.count("/"))
