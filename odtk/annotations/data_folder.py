@@ -21,7 +21,7 @@ from odtk.files import IMAGE_SUFFIXES
 OUTSIDE = "path leads out of the data set"
 BY_END, BY_STEM = "by the end of the path", "by the name without its suffix"
 
-_CONFIG_SUFFIXES = (".yaml", ".yml")
+_CONFIG_SUFFIXES, _ANNOTATION_SUFFIXES = (".yaml", ".yml"), (".json", ".csv", ".xml")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,29 @@ class Found:
     how: str = ""
 
 
+def is_data_set(path: str | os.PathLike) -> bool:
+    """Whether a path is that of a folder, or of the data.yaml in one, by which a YOLO data set may be named.
+
+    Raises DataError where it is another file of annotations, which does not say where the images are.
+    """
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        return os.path.isdir(path)
+    if path.lower().endswith(_ANNOTATION_SUFFIXES):
+        folder = folder_of(path)
+        raise DataError(
+            f"{path} is one file of a data set. Name the folder that holds it and the images instead: {folder}, or "
+            "one above it."
+        )
+    return path.lower().endswith(_CONFIG_SUFFIXES)
+
+
+def folder_of(path: str | os.PathLike) -> str:
+    """The folder of a data set that may be named by a file in it."""
+    path = os.fspath(path)
+    return path if os.path.isdir(path) else os.path.dirname(path) or os.curdir
+
+
 class DataFolder:
     """The files below a folder, as sorted posix paths relative to it. Hidden ones are passed over.
 
@@ -45,11 +68,11 @@ class DataFolder:
 
     def __init__(self, path: str | os.PathLike):
         self.path, self.named = os.fspath(path), None
-        if self.path.lower().endswith(_CONFIG_SUFFIXES) and os.path.isfile(self.path):
-            self.path, self.named = os.path.dirname(self.path) or os.curdir, os.path.basename(self.path)
-        if not os.path.isdir(self.path):
+        if not is_data_set(self.path):
             what = "is a file" if os.path.exists(self.path) else "does not exist"
             raise DataError(f"{self.path} {what}; the folder of a data set is expected. Name that folder.")
+        if not os.path.isdir(self.path):
+            self.path, self.named = folder_of(self.path), os.path.basename(self.path)
         found = linked_folders.walk(self.path)
         self.files, self.problems = found.files, tuple(found.problems)
         self.names_of: dict[str, dict[str, str]] = {}  # by image: what annotations call it, and how it was found so

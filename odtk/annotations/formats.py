@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from odtk.annotations import coco, csv_table, pets, voc, yolo
+from odtk.annotations import coco, csv_table, data_folder, pets, voc, yolo
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.listed_dataset import finished
 from odtk.annotations.listing import Dataset
@@ -41,6 +41,8 @@ def open_dataset(folder: str | os.PathLike, format: str | None = None, keep_segm
 
 def guess(folder: str | os.PathLike) -> str:
     """The one format that a folder is in, "pets" or one of FORMATS; DataError where none fits, or several do."""
+    if data_folder.is_data_set(folder) and not os.path.isdir(folder):
+        return "yolo"  # named by its data.yaml
     found = signs(folder)
     if len(found) == 1:
         return next(iter(found))

@@ -15,6 +15,7 @@ BOX = 4
 _TRIANGLE = 6
 _SLIP = 0.01  # what a box may reach beyond 0..1
 _MOST = 0.8  # of the lines of a count: a slip in some of them is no evidence
+_FEW = 5  # lines: fewer may be boxes in the image by chance
 _VARIED = 3  # counts of numbers in a data set that keypoints cannot have, as each object has the same ones
 
 EXPECTED = "`class cx cy w h` is expected, or `class x1 y1 x2 y2 x3 y3 ...`, all 0..1"
@@ -56,9 +57,8 @@ def survey(lines: Iterable[Sequence[float]], keypoint_values: int = 0, kpt_shape
         if len(values) > BOX:
             by_count[len(values)].append(values)
     if _are_tracked([values for found in by_count.values() for values in found]):
-        return Columns(
-            keypoint_values, kpt_shape, dict.fromkeys(by_count, f"the last is a track's number. {_PREDICTIONS}")
-        )
+        why = f"the last is a track's number. {_PREDICTIONS}"
+        return Columns(keypoint_values, kpt_shape, dict.fromkeys(by_count, why))
     is_varied = len([count for count in by_count if count % 2 == 0 and count > _TRIANGLE]) >= _VARIED
     why_not = {count: _why_not(count, found, is_varied) for count, found in by_count.items() if count != _TRIANGLE}
     if found := by_count.get(_TRIANGLE):
@@ -75,7 +75,7 @@ def _why_not(count: int, lines: _Lines, is_varied: bool) -> str:
         return f"they read as `class cx cy w h confidence`. {_PREDICTIONS}"
     if count == _TRIANGLE:
         return _why_no_triangle(lines, is_varied)
-    if not is_varied and (_most(_has_keypoints(2), lines) or _most(_has_keypoints(3), lines)):
+    if not is_varied and _are_poses(lines):
         return f"they read as a box with keypoints, and {_POSES}"
     if count % 2:
         return f"{EXPECTED}; behind an outline, a confidence is one too many"
@@ -83,11 +83,13 @@ def _why_not(count: int, lines: _Lines, is_varied: bool) -> str:
 
 
 def _why_no_triangle(lines: _Lines, has_outlines: bool) -> str:
-    tracked = _most(lambda values: values[-1].is_integer(), lines)
-    if not tracked and (has_outlines or not _most(_is_box_in_image, lines)):
-        return ""
-    meant = "confidence track" if tracked else "confidence confidence"
-    return f"they read as `class cx cy w h {meant}`. {_PREDICTIONS}"
+    ends_whole = _most(lambda values: values[-1].is_integer(), lines)
+    are_boxes = not has_outlines and _most(_is_box_in_image, lines)
+    if ends_whole and (are_boxes or any(values[-1] > 1 for values in lines)):
+        return f"they read as `class cx cy w h confidence track`. {_PREDICTIONS}"
+    if are_boxes and len(lines) >= _FEW:
+        return f"they read as boxes in the image and two more numbers. {_PREDICTIONS}"
+    return ""
 
 
 def _are_tracked(lines: _Lines) -> bool:
@@ -101,6 +103,14 @@ def _is_box_in_image(values: Sequence[float]) -> bool:
         side > 0 and center - side / 2 >= -_SLIP and center + side / 2 <= 1 + _SLIP
         for center, side in ((values[0], values[2]), (values[1], values[3]))
     )
+
+
+def _are_poses(lines: _Lines) -> bool:
+    """Whether most lines are boxes with keypoints; a few have to have the whole numbers 0, 1 or 2 for visibility."""
+    flagged = _most(lambda values: all(value.is_integer() for value in values[BOX + 2 :: 3]), lines)
+    if _most(_has_keypoints(3), lines) and (flagged or len(lines) >= _FEW):
+        return True
+    return len(lines) >= _FEW and _most(_has_keypoints(2), lines)
 
 
 def _has_keypoints(dimensions: int) -> Callable[[Sequence[float]], bool]:

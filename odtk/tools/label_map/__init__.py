@@ -8,6 +8,7 @@ from pathlib import Path
 
 from odtk import label_map as label_maps
 from odtk import prototext
+from odtk.annotations.data_folder import is_data_set
 from odtk.errors import DataError, LabelMapError, OutputError
 from odtk.label_map import BACKGROUND, LabelMap
 from odtk.prototext import schema
@@ -87,7 +88,7 @@ def make(
 
 def show(target: str | os.PathLike) -> LabelMap:
     """The label map of a file, of a shipped map's name, or of what `odtk inspect` takes where it names one."""
-    if os.path.isdir(target) or any(sign in os.fspath(target) for sign in "*?"):
+    if is_data_set(target) or any(sign in os.fspath(target) for sign in "*?"):
         found = open_target(target)
         if found.labels is None:
             raise DataError(

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from odtk import shards
+from odtk.annotations.data_folder import is_data_set
 from odtk.errors import DataError
 from odtk.progress import track
 from odtk.tools.inspect.records import find_records
@@ -45,8 +46,7 @@ def classes_of(data: str | os.PathLike) -> DataClasses:
 
 def _sources(data: str) -> tuple[list[Source], tuple[str, ...]]:
     """The images of a data set or of records, and the classes that it lists."""
-    is_folder = os.path.isdir(data)
-    sets = record_sets(data) if is_folder else [data]
+    sets = record_sets(data) if os.path.isdir(data) else [] if is_data_set(data) else [data]
     if data.endswith(".config") or not sets:
         target = open_target(data)
         return target.sources, tuple(target.class_names)
