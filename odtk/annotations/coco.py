@@ -104,7 +104,7 @@ def _candidates(files: DataFolder) -> list[str]:
 
 
 def _begins_like_coco(files: DataFolder, path: str) -> bool:
-    start = data_folder.read_start(files.path, path, _SNIFFED_BYTES).decode("latin-1").removeprefix("\xef\xbb\xbf")
+    start = data_folder.text_start(files.path, path, _SNIFFED_BYTES)
     looks_like_it = start.lstrip().startswith("{") and re.search(r'"(images|annotations)"\s*:\s*\[', start) is not None
     return looks_like_it and foreign_formats.of_json(start) is None
 

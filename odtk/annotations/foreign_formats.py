@@ -91,10 +91,7 @@ def sign(files: DataFolder) -> str | None:
     """The first file of a folder that another tool's format is known by, in words, with what to export instead."""
     for suffix, known in _KINDS.items():
         for path in files.with_suffix(suffix)[:_SNIFFED_FILES]:
-            start = data_folder.read_start(files.path, path, _SNIFFED_BYTES)
-            found = _of(
-                start.replace(b"\0", b"").decode("latin-1"), known
-            )  # patterns are ASCII, the text may be UTF-16
+            found = _of(data_folder.text_start(files.path, path, _SNIFFED_BYTES), known)
             if found is not None:
                 return f"{files.at(path)} is of {found.name}, whose own format is not read here. {found.advice}."
     return None

@@ -6,9 +6,10 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from odtk.annotations import coco, csv_table, foreign_formats, pets, voc, yolo
+from odtk.annotations import coco, csv_table, data_folder, foreign_formats, pets, voc, yolo
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.data_folder import DataFolder
+from odtk.annotations.listed_dataset import finished
 from odtk.annotations.listing import Dataset
 from odtk.errors import DataError
 
@@ -31,19 +32,20 @@ def open_dataset(folder: str | os.PathLike, format: str | None = None, keep_segm
         )
     files = DataFolder(folder)
     if not files.images:
+        links = "".join(f" {problem}" for problem in files.problems)
         raise DataError(
-            f"{files.path} has no images (*.jpg, *.png, ...). Name the folder that holds images and annotations."
+            f"{files.path} has no images (*.jpg, *.png, ...). Name the folder that holds images and annotations.{links}"
         )
     if not _MODULES[format].sign(files) and (foreign := foreign_formats.sign(files)):
         raise DataError(foreign)
     if format == "coco":
-        return coco.open_coco(files, keep_segmentations)
+        return finished(coco.open_coco(files, keep_segmentations), files)
     dataset = {"voc": voc.open_voc, "yolo": yolo.open_yolo, "csv": csv_table.open_csv}[format](files)
     if format == "voc" and pets.has_layout(Path(folder)):
         text = "its layout is that of pets: taken as Pascal VOC, with the classes of the xml and not of the file names."
         problem = Problem(files.path, None, "Pet layout read as VOC", text)
         dataset = replace(dataset, problems=(problem, *dataset.problems))
-    return dataset
+    return finished(dataset, files)
 
 
 def guess(folder: str | os.PathLike, label_map_path: str | None = None) -> str:
@@ -51,6 +53,8 @@ def guess(folder: str | os.PathLike, label_map_path: str | None = None) -> str:
 
     `label_map_path` is a user's own, with which the names of pets are compared, too.
     """
+    if data_folder.is_data_set(folder) and not os.path.isdir(folder):
+        return "yolo"  # named by its data.yaml
     found = signs(folder, label_map_path)
     if len(found) == 1:
         return next(iter(found))

@@ -65,7 +65,7 @@ def sign(files: DataFolder) -> str | None:
     """What makes a folder look like VOC, if anything does."""
     for path in files.with_suffix(".xml")[:_SNIFFED_FILES]:
         # Not <annotations>, which is CVAT's own.
-        if re.search(rb"<annotation[\s/>]", data_folder.read_start(files.path, path, _SNIFFED_BYTES)):
+        if re.search(r"<annotation[\s/>]", data_folder.text_start(files.path, path, _SNIFFED_BYTES)):
             return f"{path} has an <annotation>"
     return None
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from odtk.annotations import written_values
+from odtk.annotations import text_encoding, written_values
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.voc_objects import VocObject, child, number, read_objects, text_of, unreadable
 
@@ -45,9 +45,19 @@ def parse(encoded: bytes, path: Path, complete: bool = True) -> VocAnnotation:
     Raises UnusableImage, naming file and line, where it is not well-formed, or a needed element is missing or no
     number. Unless `complete`, name and size of the image may be missing.
     """
+    try:
+        encoded, encoding = text_encoding.xml_for_lxml(encoded)
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, None, f"the xml is no text: {error.reason}. Save it as UTF-8.") from error
     # A parser is not for sharing between threads, and making one is cheap.
     parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+        encoding=encoding,
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
     )
     try:
         root = etree.fromstring(encoded, parser)

@@ -10,6 +10,7 @@ from operator import itemgetter
 from pathlib import Path, PurePosixPath
 
 from odtk import picture_files
+from odtk.annotations.data_folder import folder_of
 from odtk.drawing import add_caption, draw_groundtruth
 from odtk.errors import DataError, OutputError
 from odtk.progress import track
@@ -73,7 +74,7 @@ def view(
     output_dir = Path(output_dir)
     picture_files.check_folder(output_dir, overwrite=overwrite)  # before the images are looked at
     found = open_target(target, format=format)
-    if found.is_annotated and output_dir.resolve().is_relative_to(Path(target).resolve()):
+    if found.is_annotated and output_dir.resolve().is_relative_to(Path(folder_of(target)).resolve()):
         raise OutputError(
             f"{output_dir} is inside the data set {found.name}, whose images the pictures would be taken for. "
             "Name a folder elsewhere."

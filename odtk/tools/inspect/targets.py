@@ -9,6 +9,7 @@ from pathlib import Path
 from odtk import label_map, pipeline, progress, shards
 from odtk.annotations import pets
 from odtk.annotations.annotated_image import Problem
+from odtk.annotations.data_folder import is_data_set
 from odtk.annotations.formats import PETS, check_pets, guess, open_dataset
 from odtk.errors import ConfigError, DataError, LabelMapError
 from odtk.label_map import LabelMap
@@ -61,10 +62,11 @@ def open_target(
     settings = {"config": message, "config_path": None if config is None else os.fspath(config)}
     if target.endswith(".config"):
         return _of_config(target, settings)
-    if os.path.isdir(target) and (format or not (shards.is_dataset(target) or record_sets(target))):
+    is_folder = os.path.isdir(target)
+    if is_data_set(target) and (format or not is_folder or not (shards.is_dataset(target) or record_sets(target))):
         return _of_folder(target, format, settings | _labels(_map_of(message)))
     found = _record_splits(target)
-    folder = Path(target) if os.path.isdir(target) else Path(target).parent
+    folder = Path(target) if is_folder else Path(target).parent
     return _of_records(target, found, settings | _labels(_map_of(message) or _map_beside(folder)))
 
 

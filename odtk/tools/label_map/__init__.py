@@ -8,6 +8,7 @@ from pathlib import Path
 
 from odtk import label_map as label_maps
 from odtk import prototext
+from odtk.annotations.data_folder import is_data_set
 from odtk.atomic import check_file
 from odtk.errors import DataError, LabelMapError, OutputError
 from odtk.label_map import BACKGROUND, LabelMap
@@ -94,7 +95,7 @@ def make(
 
 def show(target: str | os.PathLike, format: str | None = None) -> LabelMap:
     """The label map of a file, of a shipped map's name, or of what `odtk inspect` takes where it names one."""
-    if os.path.isdir(target) or any(sign in os.fspath(target) for sign in "*?"):
+    if is_data_set(target) or any(sign in os.fspath(target) for sign in "*?"):
         found = open_target(target, format=format)
         if found.labels is None:
             raise DataError(

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from odtk import shards
+from odtk.annotations.data_folder import is_data_set
 from odtk.errors import DataError
 from odtk.progress import track
 from odtk.tools.inspect.records import find_records
@@ -49,7 +50,7 @@ def classes_of(data: str | os.PathLike, format: str | None = None) -> DataClasse
 def _sources(data: str, format: str | None) -> tuple[list[Source], tuple[str, ...]]:
     """The images of a data set or of records, and the classes that it lists."""
     is_folder = os.path.isdir(data)
-    sets = record_sets(data) if is_folder else [data]
+    sets = record_sets(data) if is_folder else [] if is_data_set(data) else [data]
     if data.endswith(".config") or not sets or (is_folder and format):
         target = open_target(data, format=format)
         return target.sources, tuple(target.class_names)
