@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.coco_json import Category, plain
-from odtk.annotations.listing import MarkedObject
+from odtk.annotations.listing import OUTLINE, MarkedObject
 from odtk.annotations.written_values import finite, flag, short
 
 Yxyx = tuple[float, float, float, float]
@@ -47,6 +47,7 @@ class CocoAnnotation:
             area=finite(self.area),
             segmentation=self.segmentation,
             which=f"annotation {short(self.id)}",
+            written="xywh" if self.bbox else OUTLINE,
         )
 
     def odd(self, place: str) -> Iterator[Problem]:

@@ -22,7 +22,7 @@ from odtk.annotations import data_folder, path_words, voc_lists, voc_xml
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.listed_dataset import NO_IMAGE, LeftOut, ListedDataset, find_image, in_order, left_out
-from odtk.annotations.listing import ImageAnnotation, Listed, MarkedObject
+from odtk.annotations.listing import OUTLINE, ImageAnnotation, Listed, MarkedObject
 from odtk.annotations.written_values import all_finite, short
 from odtk.errors import DataError
 
@@ -165,7 +165,15 @@ def _marked(path: str, found: voc_xml.VocObject) -> MarkedObject:
         raise UnusableImage(path, found.line, "object without a class", "the <object> of this <bndbox> has no <name>.")
     if not all_finite(found.box):
         raise UnusableImage(path, found.line, "xml cannot be read", f"the box {short(found.box)} is not finite.")
-    return MarkedObject(found.name, found.box, found.line, found.difficult, found.truncated, found.pose)
+    return MarkedObject(
+        found.name,
+        found.box,
+        found.line,
+        found.difficult,
+        found.truncated,
+        found.pose,
+        written=OUTLINE if found.hull else "xyxy",
+    )
 
 
 def _filename_problems(path: str, annotation: voc_xml.VocAnnotation, image: str) -> Iterator[Problem]:

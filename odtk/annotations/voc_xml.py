@@ -48,7 +48,7 @@ def parse(encoded: bytes, path: Path, complete: bool = True) -> VocAnnotation:
     try:
         encoded, encoding = text_encoding.xml_for_lxml(encoded)
     except UnicodeDecodeError as error:
-        raise _unreadable(path, None, f"the xml is no text: {error.reason}. Save it as UTF-8.") from error
+        raise unreadable(path, None, f"the xml is no text: {error.reason}. Save it as UTF-8.") from error
     # A parser is not for sharing between threads, and making one is cheap.
     parser = etree.XMLParser(
         encoding=encoding,

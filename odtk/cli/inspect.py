@@ -18,6 +18,7 @@ _CLASSES_SHOWN = 30
     type=options.any_path,
     help="Compare boxes with the anchors of this pipeline.config (a file or a shipped name), in its model's frame.",
 )
+@options.boxes_option
 @click.option("--html", type=click.Path(dir_okay=False), help="Also write a page with tables and pictures, one file.")
 @click.option("--verify", is_flag=True, help="Decode every image, whatever --max-images says.")
 @click.option(
@@ -34,7 +35,7 @@ _CLASSES_SHOWN = 30
     "odtk inspect 'records/train.record-*' --verify",
     "odtk inspect pipeline.config --html report.html --json",
 )
-def inspect(target, format, config, html, verify, max_images, as_json) -> None:
+def inspect(target, format, config, boxes, html, verify, max_images, as_json) -> None:
     """Find out what is wrong with a dataset before training does.
 
     TARGET is the folder of a dataset (Pascal VOC, COCO, YOLO, CSV or the Pet layout), the output folder of
@@ -50,7 +51,7 @@ def inspect(target, format, config, html, verify, max_images, as_json) -> None:
     """
     from odtk.tools import inspect as tool
 
-    inspection = tool.inspect(target, config, html, verify, max_images, format)
+    inspection = tool.inspect(target, config, html, verify, max_images, format, boxes)
     if as_json:
         options.print_json(tool.document(inspection))
     else:

@@ -67,8 +67,15 @@ def _split_places(context, parameter, values: tuple[str, ...]) -> tuple[tuple[st
     type=click.Choice(["auto", "apply", "ignore"]),
     default="auto",
     show_default=True,
-    help="Images whose EXIF orientation turns them: turn the pixels (apply), leave them (ignore), or leave them only "
-    "where the size in the annotation shows that they were annotated as stored (auto).",
+    help="Images that have an EXIF orientation: turn the pixels (apply), leave them (ignore), or leave them only where "
+    "their annotation, or the rest of the data set, shows that they were annotated as stored (auto).",
+)
+@options.boxes_option
+@click.option(
+    "--max-side",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Shrink images whose longer side has more pixels, to N; smaller ones stay as they are.",
 )
 @click.option(
     "--skip-difficult",
@@ -133,9 +140,11 @@ def make_tfrecords(data_dir, output_dir, format, faces_only, label_map, workers,
     data set keeps its own splits or is split by fraction, each class alike, with near-duplicates on one side.
 
     Every image is decoded to the end: one that cannot be is left out, and one that TensorFlow would read wrongly
-    (CMYK, transparent, 16 bits deep, WebP, turned by its EXIF orientation ...) becomes an RGB JPEG. Objects with an
-    empty or inverted box are dropped, boxes that reach outside are clipped; images without objects stay, as negatives.
-    Nothing goes silently: tables count what was written, repaired and skipped, and the files are named.
+    (CMYK, transparent, 16 bits deep, WebP, turned by its EXIF orientation ...) becomes an RGB JPEG. Boxes that reach
+    outside are clipped, and exchanged corners are put in order; an image with a box that is empty or wholly outside is
+    left out. Images without objects stay, as negatives. What one image does not tell, as whether its boxes are pixels
+    of a larger copy, is decided by what all of them prove. Nothing goes silently: tables count what was written,
+    repaired and skipped, and the files are named.
 
     OUTPUT_DIR also gets the label map and dataset.json, by which `odtk configure` knows the folder.
     """
@@ -202,7 +211,7 @@ def _image_rows(report) -> list[list]:
     more += [["near-duplicates of another image", report.near_duplicates]]
     more += [["near-duplicates in several splits", len(report.duplicates)]]
     more += [["objects left out, as asked", report.left_out_objects]]
-    more += [["objects dropped", report.dropped_objects]]
+    more += [["shrunk to --max-side", report.shrunk_images]]
     return rows + [row for row in more if row[1]]
 
 

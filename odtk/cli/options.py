@@ -20,6 +20,13 @@ format_option = click.option(
     help="What the annotations of a folder are.  [default: guessed]",
 )
 
+boxes_option = click.option(
+    "--boxes",
+    type=click.Choice(["xyxy", "xywh", "cxcywh"]),
+    help="What the four numbers of a box are: two corners (xyxy), the upper left corner and the size (xywh), or the "
+    "centre and the size (cxcywh).  [default: what the format says, unless the boxes show that it cannot be]",
+)
+
 max_bad_records_option = click.option(
     "--max-bad-records", type=click.IntRange(0), default=100, show_default=True, metavar="N",
     help="Leave out and name up to so many records that are damaged or hold no image that can be used; more are an "

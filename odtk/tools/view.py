@@ -19,7 +19,7 @@ from odtk.tools.inspect import survey
 from odtk.tools.inspect.report import NO_SPLIT, SEVERITIES
 from odtk.tools.inspect.shown import Shown, show
 from odtk.tools.inspect.sources import Look, Source
-from odtk.tools.inspect.targets import Target, open_target
+from odtk.tools.inspect.targets import Target, open_target, settled_by_headers
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class ViewReport:
     output_dir: Path
     drawn: list[DrawnImage] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)  # of the data set as a whole
 
 
 @dataclass(frozen=True)
@@ -62,18 +63,19 @@ def view(
     seed: int = 0,
     overwrite: bool = False,
     format: str | None = None,
+    boxes: str | None = None,
 ) -> ViewReport:
     """Draws the groundtruth of at most `num_images` images of `target` to JPEGs in `output_dir`.
 
     Only images with an object of one of `class_names` and with a name that fits one of the globs `files` count, where
     given. Of these a random sample is taken, or with `worst` those that the worst findings of `odtk inspect` are about.
-    `format` is that of a data set's folder, None to guess it. `output_dir` appears whole or not at all; `overwrite`
-    replaces that of an earlier run. Raises DataError where no image fits, OutputError where `output_dir` holds
-    something.
+    `format` is that of a data set's folder, None to guess it; `boxes` the order of its boxes' numbers, None the
+    format's. `output_dir` appears whole or not at all; `overwrite` replaces that of an earlier run. Raises DataError
+    where no image fits, OutputError where `output_dir` holds something.
     """
     output_dir = Path(output_dir)
     picture_files.check_folder(output_dir, overwrite=overwrite)  # before the images are looked at
-    found = open_target(target, format=format)
+    found = open_target(target, format=format, boxes=boxes)
     if found.is_annotated and output_dir.resolve().is_relative_to(Path(folder_of(target)).resolve()):
         raise OutputError(
             f"{output_dir} is inside the data set {found.name}, whose images the pictures would be taken for. "
@@ -82,7 +84,12 @@ def view(
     report = ViewReport(output_dir)
     wanted = _Wanted(found, class_names, files)
     with picture_files.picture_folder(output_dir, overwrite=overwrite) as folder:
-        chosen = _worst(found, wanted, num_images) if worst else _sample(found, wanted, num_images, seed, report)
+        if worst:
+            chosen = _worst(found, wanted, num_images)
+        else:
+            found = settled_by_headers(found)
+            report.warnings.extend(filter(None, [found.refusal]))
+            chosen = _sample(found, wanted, num_images, seed, report)
         numbers = {name: number for number, name in enumerate(found.class_names, start=1)}
         taken: set[str] = set()
         for each in chosen:
@@ -169,7 +176,7 @@ def _worst(target: Target, wanted: _Wanted, num_images: int) -> list[_Chosen]:
         look = rows.look(row)
         if len(chosen) < num_images and wanted.fits(look):
             reason = "; ".join(dict.fromkeys(said for _, said in sorted(cases[row], key=itemgetter(0))))
-            chosen.append(_Chosen(target.sources[source], int(index), look, reason))
+            chosen.append(_Chosen(rows.target.sources[source], int(index), look, reason))
     return chosen
 
 

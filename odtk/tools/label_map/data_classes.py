@@ -11,7 +11,7 @@ from odtk.progress import track
 from odtk.tools.inspect.records import find_records
 from odtk.tools.inspect.report import NO_SPLIT
 from odtk.tools.inspect.sources import Source
-from odtk.tools.inspect.targets import open_target
+from odtk.tools.inspect.targets import open_target, settled_by_headers
 from odtk.tools.record_files import record_sets
 
 
@@ -52,7 +52,7 @@ def _sources(data: str, format: str | None) -> tuple[list[Source], tuple[str, ..
     is_folder = os.path.isdir(data)
     sets = record_sets(data) if is_folder else [] if is_data_set(data) else [data]
     if data.endswith(".config") or not sets or (is_folder and format):
-        target = open_target(data, format=format)
+        target = settled_by_headers(open_target(data, format=format))
         return target.sources, tuple(target.class_names)
     # Not as `open_target` does it: a label map beside the records, which may be the one in question, is not read.
     files = [file for file in shards.expand_globs(sets) if file.is_file()]

@@ -66,9 +66,11 @@ class _Converter:
             key=name,
             class_names=tuple(entry.class_name for entry in pet.image.objects),
             fingerprint=pet.fingerprint,
-            repaired=pet.repaired and Problem(str(pet.image_path), None, pet.repaired, pet.repaired),
+            repaired=(
+                *(Problem(str(pet.image_path), None, text, text) for text in filter(None, [pet.repaired])),
+                *pet.exchanged,
+            ),
             problems=pet.problems,
-            dropped_objects=pet.dropped_objects,
         )
         return Written(record, finding.class_names, finding)
 

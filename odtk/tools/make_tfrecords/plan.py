@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from odtk import shards
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.formats import PETS
-from odtk.annotations.placing import Rules
+from odtk.annotations.frames import Rules
 from odtk.errors import DataError
 from odtk.tools.make_tfrecords.report import Finding, Written
 
@@ -20,8 +20,8 @@ class Settings:
 
     For the Pet layout alone (it fixes what the others' options choose): `full_body`, `strict_tfod`. For the others
     alone: `test_fraction`, `split_lists` (split to a list or folder), `resplit` (ignore the data set's own splits),
-    `allow_duplicates` (across splits), `exif`, `skip_difficult`, `skip_crowd`, `write_label_map` (a path). For COCO
-    alone: `masks`.
+    `allow_duplicates` (across splits), `exif`, `boxes` (of listing.ORDERS), `max_side`, `skip_difficult`, `skip_crowd`,
+    `write_label_map` (a path). For COCO alone: `masks`.
 
     `num_shards` None is ten for each split, or as many as it has images where these are fewer; TFOD's ten for pets.
     `label_map_path` is a file or a shipped map's name; None the 37 breeds for pets, else a map made from the data.
@@ -42,6 +42,8 @@ class Settings:
     label_map_path: str | None = None
     write_label_map: str | None = None
     exif: str = "auto"
+    boxes: str | None = None
+    max_side: int | None = None
     skip_difficult: bool = False
     skip_crowd: bool = False
     masks: bool = False
@@ -79,7 +81,7 @@ class Settings:
     @property
     def rules(self) -> Rules:
         """What of this is about single images."""
-        return Rules(self.exif, self.skip_difficult, self.skip_crowd, self.masks)
+        return Rules(self.exif, self.skip_difficult, self.skip_crowd, self.masks, self.boxes, self.max_side)
 
 
 # Format to the options that are for it alone; None is every format but pets.
@@ -93,6 +95,8 @@ _ONLY_FOR = {
         "allow_duplicates": "--allow-duplicates",
         "write_label_map": "--write-label-map",
         "exif": "--exif",
+        "boxes": "--boxes",
+        "max_side": "--max-side",
         "skip_difficult": "--skip-difficult",
         "skip_crowd": "--skip-crowd",
     },

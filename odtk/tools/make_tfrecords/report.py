@@ -14,12 +14,12 @@ class Finding:
     key: str
     class_names: tuple[str, ...] = ()
     fingerprint: int = 0
-    repaired: Problem | None = None
+    repaired: tuple[Problem, ...] = ()
     skipped: Problem | None = None
     is_bad: bool = False
     problems: tuple[Problem, ...] = ()
-    dropped_objects: int = 0
     left_out_objects: int = 0
+    shrunk: bool = False
     seen: SeenFile | None = None
 
 
@@ -77,9 +77,9 @@ class Report:
     skipped: list[Problem] = field(default_factory=list)
     bad_images: int = 0  # the skipped ones whose data is bad, as against left out by a rule
     problems: list[Problem] = field(default_factory=list)
-    dropped_objects: int = 0
     left_out_objects: int = 0
     warnings: list[str] = field(default_factory=list)  # what training or evaluation will lack, in sentences
+    shrunk_images: int = 0  # to --max-side
     near_duplicates: int = 0  # images that look like another one
     duplicates: list[dict[str, list[str]]] = field(default_factory=list)  # look-alikes of several splits, by split
 
@@ -99,11 +99,10 @@ class Report:
             self.skipped.append(finding.skipped)
             self.bad += [finding.skipped] * finding.is_bad
             self.bad_images += finding.is_bad
-        if finding.repaired:
-            self.repaired.append(finding.repaired)
+        self.repaired += finding.repaired
         self.problems += finding.problems
-        self.dropped_objects += finding.dropped_objects
         self.left_out_objects += finding.left_out_objects
+        self.shrunk_images += finding.shrunk
 
     def rename(self, near: str, far: str) -> None:
         """Puts the path `far` in place of `near`, where a copy of the data was, in all that was noted."""
