@@ -103,7 +103,7 @@ def _exported_label_map(exported_dir: Path) -> Path | None:
 
 
 def _naming(path: Path | None) -> Callable[[int], str]:
-    names = {item["id"]: item["name"] for item in label_map.read(path, allow_gaps=True).categories()} if path else {}
+    names = {item["id"]: item["name"] for item in label_map.read(path).categories()} if path else {}
     return lambda class_id: names.get(class_id, f"class {class_id}")
 
 

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-ERROR, WARNING = "error", "warning"
+ERROR, WARNING, INFORMATION = "error", "warning", "information"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong with a label map: what, and how to mend it; `line` is None where it is about the whole file."""
+    """Something wrong with a label map, or worth knowing: what, and how to fix it; `line` None is the whole file."""
 
     severity: str
     file: str
