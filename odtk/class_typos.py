@@ -100,10 +100,10 @@ def _is_slip_of_word(one: str, two: str) -> bool:
     short, long = sorted((one, two), key=len)
     if long.endswith(short) and long.removesuffix(short) in _NEGATIONS:
         return False
-    if len(one) == len(two) and sorted(one) != sorted(two):
-        # A letter in another's place makes other words of short ones: cat and car, boat and goat.
-        if len(one) <= _SHORTEST_WORD or one[0] != two[0]:
-            return False
+    is_replaced = len(one) == len(two) and sorted(one) != sorted(two)
+    # A letter in another's place makes other words of short ones: cat and car, boat and goat.
+    if is_replaced and (len(one) <= _SHORTEST_WORD or one[0] != two[0]):
+        return False
     return 0 < _edits(one, two) <= (2 if len(short) >= _LONG_WORD else 1)
 
 

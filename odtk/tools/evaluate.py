@@ -25,6 +25,7 @@ from odtk.pascal_metrics import PascalEvaluator
 from odtk.pipeline.support import METRICS_SETS
 from odtk.progress import Progress, track
 from odtk.tools.check_config import require_sound
+from odtk.tools.trained_classes import require_trained_classes
 from odtk.training.task import REGULARIZATION_LOSS, TOTAL_LOSS
 
 Evaluator = CocoEvaluator | PascalEvaluator
@@ -78,6 +79,9 @@ def evaluate(
     keep_freed_memory()
     detector = build_detector(config)
     prefix, step = _restore_weights(detector, Path(checkpoint or model_dir), config.eval_config.use_moving_averages)
+    map_path = config.eval_input_reader[0].label_map_path
+    for note in require_trained_classes(prefix, map_path, "eval_input_reader[0]", pipeline_config):
+        say(f"Warning: {note}")
     tolerance = Tolerance(max_bad_records, say) if max_bad_records else None
     dataset = build_eval_dataset(config, detector.resize, detector.num_classes, tolerance=tolerance)
     evaluators = build_evaluators(config.eval_config, _build_categories(config, detector.num_classes))
