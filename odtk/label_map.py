@@ -96,6 +96,11 @@ def of_names(names: Iterable[str]) -> LabelMap:
     return LabelMap([Item(number, name) for number, name in enumerate(names, start=1)])
 
 
+def names_in_order(listed: Iterable[str] | None, found: Iterable[str]) -> list[str]:
+    """The classes of a data set as make-tfrecords numbers them: as it lists them itself, then others found, sorted."""
+    return list(dict.fromkeys([*(listed or ()), *sorted(set(found))]))
+
+
 def folded(name: str) -> str:
     """A class's name for comparing: without what typing errors change, which is case, spaces, dashes and the like."""
     return "".join(letter for letter in name.casefold() if not letter.isspace() and letter not in "_-")

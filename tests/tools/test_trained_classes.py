@@ -26,12 +26,15 @@ def compared(tmp_path):
 @pytest.mark.parametrize(
     ("items", "conflicts"),
     [
-        ([(1, "dog"), (2, "cat"), (4, "traffic light")], ["id 1 is 'cat' there and 'dog' here", "id 2 is 'dog' there and 'cat' here"]),
+        (
+            [(1, "dog"), (2, "cat"), (4, "traffic light")],
+            ["id 1 is 'cat' there and 'dog' here", "id 2 is 'dog' there and 'cat' here"],
+        ),
         ([(1, "cat"), (2, "dog"), (3, "traffic light")], ["'traffic light' is id 4 there and 3 here"]),
         ([(1, "cat"), (2, "dog"), (4, "bus")], ["id 4 is 'traffic light' there and 'bus' here"]),
         ([(1, "cat", "dog"), (2, "dog", "cat")], ["'dog' is id 2 there and 1 here", "'cat' is id 1 there and 2 here"]),
     ],
-)  # fmt: skip
+)
 def test_ids_that_mean_another_class(compared, items, conflicts):
     assert compared(*items).conflicts == conflicts
 
