@@ -22,7 +22,8 @@ def export(pipeline_config, checkpoint, output_dir, input_type, winograd, as_jso
     """Write a trained detector as a SavedModel, in the layout of TFOD's model zoo.
 
     CHECKPOINT is a model dir (its latest checkpoint is taken), a checkpoint prefix of odtk or TFOD, or an exported
-    folder. OUTPUT_DIR gets saved_model/, checkpoint/, pipeline.config and label_map.pbtxt.
+    folder. OUTPUT_DIR gets saved_model/, checkpoint/, pipeline.config and label_map.pbtxt: the one that lies with the
+    checkpoint, which it was trained with, or else the config's.
     """
     import dataclasses
 
@@ -38,6 +39,8 @@ def export(pipeline_config, checkpoint, output_dir, input_type, winograd, as_jso
     if winograd:
         count = report.winograd_convolutions
         click.echo(f"{count or 'None'} of its convolutions are computed by Winograd's method.", err=True)
+    if report.label_map_note:
+        click.echo(f"Warning: {report.label_map_note}", err=True)
     if report.label_map is None:
         click.echo("No label map was found, so predictions will show numbers for names.", err=True)
     click.echo(f"Next: odtk predict {report.output_dir} IMAGE --output FOLDER")

@@ -27,12 +27,13 @@ def label_map() -> None:
 @options.json_option
 @options.example("odtk label-map check label_map.pbtxt", "odtk label-map check label_map.pbtxt --data 'train-*.record'")
 def check(file, data, format, as_json) -> None:
-    """Find everything that is wrong with a label map, each with its line and how to mend it.
+    """Find everything that is wrong with a label map, each with its line and how to fix it.
 
-    FILE is a label map or the name of a shipped one. Found are ids from 0, holes, ids or names that stand twice,
-    several ids in one item, items without id or name, names with a space too many and names that only case, spaces
-    or dashes tell apart; with --data also names that differ from the data's, classes that one of the two lacks, and
-    other ids in the records. The exit code is 1 where there is an error.
+    FILE is a label map or the name of a shipped one. Found are ids from 0, ids that stand twice, several ids in one
+    item, items without id or name, names with a space too many and names that only case, spaces or dashes tell apart;
+    with --data also names that differ from the data's, likely misspellings, classes that one of the two lacks, and
+    other ids in the records. Holes among the ids and names that stand several times are allowed, and noted. The exit
+    code is 1 where there is an error.
     """
     import dataclasses
 
@@ -44,7 +45,8 @@ def check(file, data, format, as_json) -> None:
     else:
         for problem in report.problems:
             click.echo(str(problem))
-        click.echo(f"{report.path}: {report.num_classes} classes, " + _verdict(report.problems))
+        ids = f" with ids up to {report.greatest_id}" * (report.greatest_id > report.num_classes)
+        click.echo(f"{report.path}: {report.num_classes} classes{ids}, " + _verdict(report.problems))
     if not report.is_sound:
         click.get_current_context().exit(1)
 
@@ -105,7 +107,8 @@ def show(target, format, as_json) -> None:
 
 
 def _verdict(problems) -> str:
-    errors = sum(problem.severity == "error" for problem in problems)
-    warnings = len(problems) - errors
-    words = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in ((errors, "error"), (warnings, "warning"))]
-    return ", ".join(words) + "."
+    found = [problem.severity for problem in problems]
+    counts = [(found.count(severity), severity) for severity in ("error", "warning")]
+    words = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts]
+    notes = found.count("information")
+    return ", ".join([*words, f"{notes} for information"] if notes else words) + "."

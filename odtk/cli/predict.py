@@ -31,8 +31,8 @@ def predict(exported_dir, images, output_dir, min_score, max_boxes, label_map, o
     EXPORTED_DIR is what `odtk export` or TFOD's exporter wrote. Folders are searched for jpg, jpeg, png, bmp, gif and
     webp files, sub-folders included. In the --output folder every image appears under its own name with boxes, names
     and scores drawn on it, and detections.json lists all boxes as COCO results: pixel [x, y, width, height], and
-    category_id counted from 1. Where every image's name is a number, as in COCO, that is its image_id; otherwise
-    images are counted from 1.
+    category_id counted from 1 with its category_name. Where every image's name is a number, as in COCO, that is its
+    image_id; otherwise images are counted from 1.
 
     Images are turned upright as their EXIF orientation says, as viewers show them; boxes refer to the upright image.
     An image that cannot be read is skipped and named at the end; the exit code is 1 only where none could be read.
@@ -84,9 +84,8 @@ def _document(report) -> dict:
     from odtk.detections import to_coco_results
 
     def image(prediction) -> dict:
-        boxes = [
-            {**result, "name": report.name_of(result["category_id"])} for result in to_coco_results([prediction.image])
-        ]
+        results = to_coco_results([prediction.image], report.name_of)
+        boxes = [{**result, "name": result["category_name"]} for result in results]
         found = prediction.image
         return {
             "image_id": found.image_id,

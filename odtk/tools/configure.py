@@ -146,7 +146,7 @@ class _Edit:
         readers += [f"eval_input_reader[{index}]" for index in range(len(self.config.eval_input_reader))]
         self.set(*((f"{reader}.label_map_path", _quoted(path)) for reader in readers))
         try:
-            return label_maps.read(path, allow_gaps=True).num_classes
+            return label_maps.read(path).num_classes
         except LabelMapError:
             return None
 

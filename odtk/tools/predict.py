@@ -89,7 +89,7 @@ def predict(
                 progress.advance()
         if not predictions:
             raise DataError(f"None of the {len(names)} images could be read. The first: {skipped[0][1]}")
-        results = detections.to_coco_results(prediction.image for prediction in predictions)
+        results = detections.to_coco_results((prediction.image for prediction in predictions), name_of)
         detections.write(results, folder / DETECTIONS_FILE)
     return PredictReport(
         predictions, skipped, output_dir / DETECTIONS_FILE, map_path, name_of, time.monotonic() - start
@@ -103,7 +103,7 @@ def _exported_label_map(exported_dir: Path) -> Path | None:
 
 
 def _naming(path: Path | None) -> Callable[[int], str]:
-    names = {item["id"]: item["name"] for item in label_map.read(path, allow_gaps=True).categories()} if path else {}
+    names = {item["id"]: item["name"] for item in label_map.read(path).categories()} if path else {}
     return lambda class_id: names.get(class_id, f"class {class_id}")
 
 

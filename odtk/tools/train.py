@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from odtk import label_map, pipeline
-from odtk.atomic import growing_folder
-from odtk.errors import ConfigError, DataError, OdtkError
+from odtk import label_map, pipeline, prototext
+from odtk.atomic import growing_folder, write_text
+from odtk.errors import ConfigError, DataError, LabelMapError, OdtkError
 from odtk.progress import track
 from odtk.system_errors import as_os_error
+from odtk.tools import trained_classes
 from odtk.tools.check_config import ERROR, WARNING, check_config, require_sound
 
 DEFAULT_CHECKPOINT_EVERY = 1000
@@ -129,6 +130,10 @@ def _check(config, filename, model_dir: Path, num_steps: int | None, say: Callab
         # A resumed run does not read it again.
         overridden.append("train_config.fine_tune_checkpoint")
     found = require_sound(config, filename, overridden=overridden)
+    if "train_config.fine_tune_checkpoint" in overridden:
+        path = config.train_input_reader.label_map_path
+        for note in trained_classes.require_trained_classes(model_dir, path, "train_input_reader", filename):
+            say(f"Warning: {note}")
     found += [
         replace(finding, severity=WARNING) if finding.severity == ERROR else finding
         for finding in check_config(config, filename, paths_must_exist=True, needs=("eval",))
@@ -234,8 +239,8 @@ def _save_config(config, model_dir: Path) -> None:
     pipeline.write(config, model_dir / "pipeline.config")
     name = config.train_input_reader.label_map_path
     if name:
-        # Through the reader, which also finds shipped ones by name.
-        label_map.write(label_map.read(name), model_dir / "label_map.pbtxt")
+        text = prototext.read_text(label_map.find(name), "a label map", LabelMapError)
+        write_text(model_dir / trained_classes.FILE, text)
 
 
 @contextlib.contextmanager

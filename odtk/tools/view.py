@@ -17,7 +17,7 @@ from odtk.progress import track
 from odtk.prototext.schema import some
 from odtk.tools.inspect import survey
 from odtk.tools.inspect.report import NO_SPLIT, SEVERITIES
-from odtk.tools.inspect.shown import Shown, show
+from odtk.tools.inspect.shown import Shown, color_numbers, found_names, show
 from odtk.tools.inspect.sources import Look, Source
 from odtk.tools.inspect.targets import Target, open_target, settled_by_headers
 
@@ -90,7 +90,7 @@ def view(
             found = settled_by_headers(found)
             report.warnings.extend(filter(None, [found.refusal]))
             chosen = _sample(found, wanted, num_images, seed, report)
-        numbers = {name: number for number, name in enumerate(found.class_names, start=1)}
+        numbers = color_numbers(found, wanted.found_names if worst else found_names(found))
         taken: set[str] = set()
         for each in chosen:
             try:
@@ -114,6 +114,9 @@ class _Wanted:
         self._target, self._class_names, self._files = target.name, frozenset(class_names), tuple(files)
         self.name_of: Callable[[int], str | None] = target.labels.name_of if target.labels else lambda class_id: None
         self._seen: Counter[str] = Counter()
+        # With `worst`, what was found in all images, and the names of all objects.
+        self.findings: list[str] = []
+        self.found_names: tuple[str, ...] = ()
 
     def fits(self, look: Look) -> bool:
         """Whether an image is one of those asked for."""
@@ -132,6 +135,11 @@ class _Wanted:
             return f"None of the images of {self._target} that were chosen can be read. The first: {unreadable[0]}"
         if worst:
             among = " that were asked for" if self._class_names or self._files else ""
+            if self.findings and not among:
+                return (
+                    f"What odtk inspect finds in {self._target} ({some(self.findings)}) is of no single image. Leave "
+                    f"--worst out to see a sample; the findings are listed by: odtk inspect {self._target}"
+                )
             return (
                 f"odtk inspect has nothing to say against any of the images of {self._target}{among}. "
                 "Leave --worst out to see a sample."
@@ -163,6 +171,8 @@ def _sample(target: Target, wanted: _Wanted, num_images: int, seed: int, report:
 def _worst(target: Target, wanted: _Wanted, num_images: int) -> list[_Chosen]:
     """Images that findings name and that fit: those of the worst finding first, then those of the most."""
     inspection, rows = survey(target)
+    wanted.found_names = rows.class_names
+    wanted.findings = [finding.kind.replace("-", " ") for finding in inspection.findings]
     cases: dict[int, list[tuple[int, str]]] = {}
     for finding in inspection.findings:
         for example in finding.examples:

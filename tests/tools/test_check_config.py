@@ -100,7 +100,7 @@ def test_options_without_effect_are_information_with_the_reason(project):
 # Assignments to the sound config, what has to be found, and a part of what it has to say.
 CASES = {
     "no class": ([(f"{SSD}.num_classes", "0")], "error", f"{SSD}.num_classes", "at least one class"),
-    "num_classes": ([(f"{SSD}.num_classes", "90")], "error", f"{SSD}.num_classes", "is 90, but"),
+    "num_classes": ([(f"{SSD}.num_classes", "90")], "warning", f"{SSD}.num_classes", "is 90, but"),
     "side": ([(f"{FIXED}.height", "300")], "error", f"{FIXED}.height", "no multiple of 32"),
     "small side": ([(f"{FIXED}.width", "128")], "error", f"{FIXED}.width", "no side below 129"),
     "any size": ([(f"{RESIZER}.identity_resizer", "{}")], "error", f"{RESIZER}.identity_resizer", "any size"),
@@ -363,11 +363,32 @@ def test_another_family_is_one_error_with_a_fresh_start(project):
     assert not [f for f in findings_of(project / "new_pipeline.config") if f.severity == "error"]
 
 
-def test_label_map_ids_are_1_to_n_once_each(project):
-    path = project / "label_map.pbtxt"
+def test_num_classes_has_to_reach_the_largest_id_and_ids_may_have_holes(project):
+    path, config = project / "label_map.pbtxt", project / "pets.config"
     path.write_text("item { id: 1 name: 'cat' } item { id: 3 name: 'dog' }", encoding="utf-8")
-    finding = found(findings_of(project / "pets.config"), "error", "train_input_reader.label_map_path")
-    assert "no id 2" in finding.message
+    finding = found(findings_of(config), "error", f"{SSD}.num_classes")
+    assert "is 2, below the largest id of" in finding.message
+    assert "3 ('dog')" in finding.message
+    mend(finding)
+    assert not [finding for finding in findings_of(config) if finding.severity != "information"]
+    change(config, (f"{SSD}.num_classes", "90"))
+    assert "is 90, but the largest id" in found(findings_of(config), "warning", f"{SSD}.num_classes").message
+
+
+def test_a_name_that_several_ids_have_counts_where_the_records_have_it(project):
+    path, config = project / "label_map.pbtxt", project / "pets.config"
+    text = "item { id: 1 name: 'cat' } item { id: 2 name: 'dog' } item { id: 3 name: 'NA' } item { id: 4 name: 'NA' }"
+    path.write_text(text, encoding="utf-8")
+    change(config, (f"{SSD}.num_classes", "4"))
+    assert not any("several ids" in finding.message for finding in findings_of(config))
+    path.write_text(text.replace("NA", "dog"), encoding="utf-8")
+    finding = found(findings_of(config), "warning", "train_input_reader.label_map_path")
+    assert "gives 'dog' the ids 2, 3, 4" in finding.message
+    assert "become 4" in finding.message
+
+
+def test_label_map_ids_stand_once_each(project):
+    path = project / "label_map.pbtxt"
     path.write_text("item { id: 1 name: 'cat' } item { id: 1 name: 'dog' }", encoding="utf-8")
     assert "id 1" in found(findings_of(project / "pets.config"), "error", "train_input_reader.label_map_path").message
 

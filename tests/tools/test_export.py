@@ -1,6 +1,7 @@
 """`odtk export`: from every kind of checkpoint, with TFOD's files, into an empty folder or not at all."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -96,6 +97,29 @@ def test_the_label_map_comes_along(config, model_dir, tmp_path, no_saved_model):
     assert "label_map.pbtxt" in report.files
     assert (tmp_path / "out" / "label_map.pbtxt").read_bytes() == label_map.read_bytes()
     assert report.input_type == "tf_example"
+
+
+def test_the_label_map_that_was_trained_with_is_exported_and_a_difference_is_said(
+    config, model_dir, tmp_path, no_saved_model
+):
+    trained = tmp_path / "model" / "label_map.pbtxt"
+    shutil.copytree(model_dir, trained.parent)
+    trained.write_text("item { id: 1 name: 'cat' } item { id: 2 name: 'dog' }")
+    swapped, named = tmp_path / "swapped.pbtxt", tmp_path / "named.config"
+    swapped.write_text("item { id: 1 name: 'dog' } item { id: 2 name: 'cat' }")
+    message = pipeline.read(config)
+    message.train_input_reader.label_map_path = str(swapped)
+    pipeline.write(message, named)
+    result = CliRunner().invoke(cli, ["export", str(named), str(trained.parent), str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out" / "label_map.pbtxt").read_bytes() == trained.read_bytes()
+    assert f"label map {swapped} numbers other classes: id 1 is 'cat' there and 'dog' here" in result.stderr
+    assert f"The export has the one that was trained with, {trained}." in result.stderr
+    swapped.write_text("item { id: 1 name: 'cat' display_name: 'Katze' } item { id: 2 name: 'dog' }")
+    report = export(named, trained.parent / "ckpt-2", tmp_path / "again")
+    assert "id 1 is 'cat' in" in report.label_map_note
+    swapped.write_bytes(trained.read_bytes())
+    assert export(named, trained.parent, tmp_path / "third").label_map_note is None
 
 
 def test_a_model_dir_means_its_latest_checkpoint(exported, model_dir):

@@ -112,10 +112,15 @@ def _shipped_like(path: str) -> str | None:
 def _check_num_classes(inspection: Inspection, path: str, labels: LabelMap) -> None:
     kind = inspection.config.model.WhichOneof("model")
     count = getattr(getattr(inspection.config.model, kind), "num_classes", None) if kind else None
+    field, largest = f"model.{kind}.num_classes", labels.num_classes
+    mend = ("--num-classes", largest)
     # 0 is reported with the model, whatever the label map has.
-    if count and count != labels.num_classes:
-        text = f"is {count}, but {path} has {labels.num_classes} classes."
-        inspection.error(f"model.{kind}.num_classes", text, ("--num-classes", labels.num_classes))
+    if count and count < largest:
+        lost = some([f"{item.id} ({item.name!r})" for item in labels.items if item.id > count])
+        inspection.error(field, f"is {count}, below the largest id of {path}: it has no output for {lost}.", mend)
+    elif count > largest:
+        text = f"is {count}, but the largest id of {path} is {largest}: the other outputs are never used."
+        inspection.warning(field, text, mend)
 
 
 def _check_records(inspection: Inspection, reader: Reader) -> list[Path]:
@@ -211,8 +216,16 @@ def _check_names(inspection: Inspection, reader: Reader, scan: ClassScan, labels
         text = f"{path} has no {listed}, which {_looked_at(scan)} {_count(lost, 'box', 'boxes')} of; they are left out."
         report = inspection.error if lost == scan.num_boxes else inspection.warning
         report(reader.label_map_field, text, mend)
+    for name, numbers in labels.repeated().items():
+        if name in ids:
+            listed = ", ".join(map(str, numbers))
+            text = (
+                f"{path} gives {name!r} the ids {listed}: all {_count(scan.names[name], 'box', 'boxes')} of it become "
+            )
+            inspection.warning(reader.label_map_field, f"{text}{ids[name]}. Give each class a name of its own.", mend)
     seen = {*ids.values(), *scan.ids}
-    unused = [f"'{item.name}'" for item in labels.items if item.id not in seen]
+    # Of a name that stands several times, as TFOD's "NA" for holes, only one id can be meant.
+    unused = [f"'{item.name}'" for item in labels.items if item.id not in seen and labels.id_of(item.name) == item.id]
     if unused and lost < scan.num_boxes:
         text = f"{_looked_at(scan)} no box of {some(unused, 8)}, which {path} has."
         is_certain = scan.is_complete and reader.option == "--train-records"

@@ -26,10 +26,11 @@ SORTED, DATA = "sorted", "data"
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What was found in a label map, and how many classes it has."""
+    """What was found in a label map, how many classes it has, and up to which id."""
 
     path: str
     num_classes: int
+    greatest_id: int  # which num_classes of a config has to reach
     problems: list[Problem]
 
     @property
@@ -60,7 +61,9 @@ def check(
     items, problems = check_text(text, str(path))
     if data is not None and not any(problem.severity == ERROR for problem in problems):
         problems += against(label_maps.parse(text, str(path)), items, str(path), classes_of(data, format))
-    return CheckReport(str(path), len([item for item in items if not item.is_background]), problems)
+    classes = [item for item in items if not item.is_background]
+    greatest = max((item.number or 0 for item in classes), default=0)
+    return CheckReport(str(path), len(classes), greatest, problems)
 
 
 def make(
@@ -102,7 +105,7 @@ def show(target: str | os.PathLike, format: str | None = None) -> LabelMap:
                 f"No label map belongs to {target}. Make one: odtk label-map make {target} --output label_map.pbtxt"
             )
         return found.labels
-    return label_maps.read(target, allow_gaps=True)
+    return label_maps.read(target)
 
 
 def as_rows(labels: LabelMap) -> Iterable[tuple[int, str, str]]:

@@ -24,6 +24,14 @@ class DataClasses:
     listed: tuple[str, ...] = ()
 
     @property
+    def counts(self) -> Counter:
+        """Boxes by name, of whatever id."""
+        counts: Counter[str] = Counter()
+        for (name, _), count in self.boxes.items():
+            counts[name] += count
+        return counts
+
+    @property
     def names(self) -> list[str]:
         """Every name: in the data set's own order, then as they come."""
         return list(dict.fromkeys([*self.listed, *(name for name, _ in self.boxes if name)]))
