@@ -46,12 +46,12 @@ def test_the_siblings_differ_in_their_depth_only():
     assert len(texts) == 1
 
 
-def test_the_demo_is_small_and_starts_from_scratch():
-    demo = pipeline.read("ssd_resnet50_v1_fpn_demo")
+def test_the_small_one_starts_from_scratch():
+    small = pipeline.read("ssd_resnet50_v1_fpn_small")
     cosine = "train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate"
     head = "model.ssd.box_predictor.weight_shared_convolutional_box_predictor"
     expected = {
-        "model.ssd.num_classes": 4,
+        "model.ssd.num_classes": 1,
         "model.ssd.image_resizer.fixed_shape_resizer.height": 160,
         "model.ssd.image_resizer.fixed_shape_resizer.width": 160,
         "model.ssd.feature_extractor.depth_multiplier": 0.25,
@@ -69,12 +69,16 @@ def test_the_demo_is_small_and_starts_from_scratch():
         f"{cosine}.total_steps": 600,
         "train_config.optimizer.momentum_optimizer.momentum_optimizer_value": 0.9,
     }
-    assert {path: pipeline.get_field(demo, path) for path in expected} == pytest.approx(expected)
-    assert pipeline.get_field(demo, f"{cosine}.warmup_steps") <= 60
-    assert not pipeline.is_set(demo, "train_config.fine_tune_checkpoint")
-    assert [option.WhichOneof("preprocessing_step") for option in demo.train_config.data_augmentation_options] == [
+    assert {path: pipeline.get_field(small, path) for path in expected} == pytest.approx(expected)
+    assert pipeline.get_field(small, f"{cosine}.warmup_steps") <= 60
+    assert not pipeline.is_set(small, "train_config.fine_tune_checkpoint")
+    assert [option.WhichOneof("preprocessing_step") for option in small.train_config.data_augmentation_options] == [
         "random_horizontal_flip"
     ]
+
+
+def test_the_small_one_is_found_by_the_name_that_it_had():
+    assert pipeline.find("ssd_resnet50_v1_fpn_demo.config") == pipeline.find("ssd_resnet50_v1_fpn_small")
 
 
 @pytest.mark.parametrize("name", shipped.shipped_files("pipelines", ".config"))

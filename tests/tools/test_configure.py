@@ -161,7 +161,7 @@ def test_paths_that_are_not_here_stay_as_typed_and_are_warnings(output):
 
 
 def test_a_shipped_label_map_goes_by_its_name(output):
-    config, _ = edited(output, base="ssd_resnet50_v1_fpn_demo", label_map="pet_label_map")
+    config, _ = edited(output, base="ssd_resnet50_v1_fpn_small", label_map="pet_label_map")
     assert config.model.ssd.num_classes == 37
     assert Path(config.eval_input_reader[0].label_map_path).is_file()
 

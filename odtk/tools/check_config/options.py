@@ -8,6 +8,7 @@ from odtk.pipeline import support
 from odtk.prototext import schema
 from odtk.tools.check_config.findings import Inspection, setting
 from odtk.tools.check_config.model import is_implemented
+from odtk.tools.check_config.start_over import start_over
 
 # Where one alternative cannot stand for another with its defaults: the whole model has to be another.
 _NOT_BY_DEFAULTS = ("BoxPredictor", "AnchorGenerator")
@@ -45,7 +46,7 @@ def _report_unsupported(inspection: Inspection, path: str, reason: str) -> None:
         return
     text = f"odtk does not implement it{why}; it has {', '.join(others)}."
     if parent.DESCRIPTOR.name in _NOT_BY_DEFAULTS:
-        inspection.error(path, text, inspection.from_scratch())
+        inspection.error(path, text, start_over(inspection.config))
     else:
         inspection.error(path, text, setting(f"{parent_path}.{others[0]}", "{}"))
 
