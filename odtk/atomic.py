@@ -10,6 +10,12 @@ from pathlib import Path
 from odtk.errors import OutputError
 
 
+def refuse_existing(path: str | os.PathLike, overwrite: bool) -> None:
+    """Raises OutputError where the file to write exists already, unless `overwrite`; to be called before any work."""
+    if os.path.exists(path) and not overwrite:
+        raise OutputError(f"{os.fspath(path)} exists. Name another file, or replace it with --overwrite.")
+
+
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
     """Yields a temporary path beside `path`; on success it is renamed to `path`, on any error it is removed.

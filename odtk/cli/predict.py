@@ -18,7 +18,7 @@ from odtk.cli import options
     help="Names of the classes: a file or a shipped map's name.  [default: EXPORTED_DIR/label_map.pbtxt; without one, "
     "classes have numbers]",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the --output folder if it is an earlier output.")
+@options.overwrite_option("the --output folder", is_folder=True)
 @options.json_option
 @options.example(
     "odtk predict exported cat.jpg holiday_photos --output found",
@@ -43,6 +43,7 @@ def predict(exported_dir, images, output_dir, min_score, max_boxes, label_map, o
         options.print_json(_document(report))
     else:
         _print(report, min_score)
+        _print_next(report, min_score, ["odtk", "predict", exported_dir, *images, "--output", output_dir])
     _warn(report)
 
 
@@ -61,6 +62,23 @@ def _print(report, min_score: float) -> None:
     )
     click.echo(": " + ", ".join(f"{name} {number}" for name, number in totals.most_common()) if totals else "")
     click.echo(f"Annotated images and {report.detections_path.name} are in {report.detections_path.parent}")
+
+
+def _print_next(report, min_score: float, command: list[str]) -> None:
+    import math
+    import shlex
+
+    if report.num_boxes:
+        picture = max(report.predictions, key=lambda prediction: len(prediction.image.detections)).picture
+        click.echo(f"Next: look at {picture}; --min-score (now {min_score:g}) keeps more boxes or fewer.")
+    elif report.best_score is None:
+        click.echo("Nothing was found, at no score. Next: train the model longer, and measure it with odtk evaluate.")
+    else:
+        # Rounded down, so that the best box is there; to two digits, however small it is.
+        digits = max(2, 1 - math.floor(math.log10(report.best_score))) if report.best_score else 0
+        lower = math.floor(report.best_score * 10**digits) / 10**digits
+        again = shlex.join([*command, "--min-score", f"{lower:g}", "--overwrite"])
+        click.echo(f"No box scores {min_score:g} or more; the best one scores {report.best_score:.2g}. Next: {again}")
 
 
 def _found(detections, name_of) -> str:
@@ -98,6 +116,7 @@ def _document(report) -> dict:
 
     return {
         "detections": str(report.detections_path),
+        "best_score": report.best_score,
         "images": [image(prediction) for prediction in report.predictions],
         "skipped": [{"file": str(path), "reason": reason} for path, reason in report.skipped],
     }

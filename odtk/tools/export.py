@@ -8,10 +8,13 @@ from pathlib import Path
 
 from odtk import label_map, pipeline
 from odtk.atomic import atomic_directory
-from odtk.errors import ConfigError, LabelMapError
+from odtk.errors import ConfigError, LabelMapError, OutputError
 from odtk.tools.check_config import require_sound
 
 INPUT_TYPES = ("image_tensor", "float_image_tensor", "encoded_image_string_tensor", "tf_example")
+
+# What an exported folder holds.
+_FILES = ("saved_model", "checkpoint", "pipeline.config", "label_map.pbtxt")
 
 
 @dataclass
@@ -33,18 +36,20 @@ def export(
     output_dir: str | os.PathLike,
     input_type: str = "image_tensor",
     winograd: bool = False,
+    overwrite: bool = False,
 ) -> ExportReport:
     """Writes saved_model/, checkpoint/ckpt-0, pipeline.config and label_map.pbtxt to `output_dir`, whole or not at all.
 
     `checkpoint` is a model dir (its latest), an odtk or TFOD prefix, or an exported folder. With `winograd` the
     SavedModel is one for CPUs (see odtk.layers.winograd). Raises ConfigError, CheckpointError, or OutputError where
-    `output_dir` is not empty.
+    `output_dir` is not empty; `overwrite` replaces an earlier export, and nothing else.
     """
     if input_type not in INPUT_TYPES:
         raise ConfigError(f"'{input_type}' is no input type; these are: {', '.join(INPUT_TYPES)}.")
+    replace = _may_replace(Path(output_dir), overwrite)
     config = pipeline.read(pipeline_config)
     require_sound(config, pipeline_config, needs=())
-    with atomic_directory(output_dir) as folder:
+    with atomic_directory(output_dir, replace) as folder:
         import tensorflow as tf
 
         from odtk import checkpoints, saved_model
@@ -68,6 +73,22 @@ def export(
             shutil.copyfile(map_path, folder / "label_map.pbtxt")
         files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     return ExportReport(str(output_dir), reader.prefix, reader.step, input_type, len(more_variables), files, map_path)
+
+
+def _may_replace(folder: Path, overwrite: bool) -> bool:
+    """Whether a folder holds an earlier export, to be replaced; OutputError where it may not be."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if not names:
+        return False
+    foreign = sorted(names - set(_FILES))
+    if foreign or not {"saved_model", "pipeline.config"} <= names:
+        held = f"{foreign[0]}, which is not of an export" if foreign else "no whole export"
+        raise OutputError(f"{folder} is not empty and has {held}. Name another folder, or empty it first.")
+    if not overwrite:
+        raise OutputError(
+            f"{folder} is not empty: it is an earlier export. Replace it with --overwrite, or name another folder."
+        )
+    return True
 
 
 def find_label_map(config, checkpoint: str | os.PathLike) -> str | None:

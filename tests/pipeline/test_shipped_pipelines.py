@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from odtk import pipeline, shipped
+from odtk.tools.shipped_pipelines import shipped_pipelines
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SEED = Path(__file__).parents[2] / "../shared/reference/seed_pipeline.config"
@@ -43,6 +44,7 @@ def test_the_siblings_differ_in_their_depth_only():
         re.sub(r"(resnet|ResNet-)(50|101|152)", "DEPTH", pipeline.read_text(f"ssd_resnet{depth}_v1_fpn_640x640_pets"))
         for depth in (50, 101, 152)
     }
+    texts = {re.sub(r"# (Speed|Weights): .*", "", text) for text in texts}
     assert len(texts) == 1
 
 
@@ -79,6 +81,15 @@ def test_the_small_one_starts_from_scratch():
 
 def test_the_small_one_is_found_by_the_name_that_it_had():
     assert pipeline.find("ssd_resnet50_v1_fpn_demo.config") == pipeline.find("ssd_resnet50_v1_fpn_small")
+
+
+@pytest.mark.parametrize("name", shipped.shipped_files("pipelines", ".config"))
+def test_the_head_says_how_many_weights_the_detector_has(name):
+    from odtk.detectors.build import build_detector
+
+    (listed,) = (each for each in shipped_pipelines() if each.name == name)
+    variables = build_detector(pipeline.read(name)).trainable_variables
+    assert listed.million_weights == round(sum(variable.shape.num_elements() for variable in variables) / 1e6, 1)
 
 
 @pytest.mark.parametrize("name", shipped.shipped_files("pipelines", ".config"))

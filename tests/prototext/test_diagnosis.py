@@ -145,8 +145,9 @@ CAUSES = {
             "    random_horizontal_flip {\n    }\n    ssd_random_crop {\n    }\n",
         ),
         "ssd_random_crop {",
-        f"one data_augmentation_options block with random_horizontal_flip of line {line_of(PETS, 'random_horizontal_flip')}"
-        "; each such block takes one, and there may be several blocks. Give each its own: "
+        "one data_augmentation_options block with random_horizontal_flip of line "
+        f"{line_of(PETS, 'random_horizontal_flip')}; each such block takes one, "
+        "and there may be several blocks. Give each its own: "
         "data_augmentation_options { random_horizontal_flip { ... } } "
         "data_augmentation_options { ssd_random_crop { ... } }.",
     ),

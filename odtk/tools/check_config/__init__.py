@@ -17,14 +17,25 @@ from odtk.tools.check_config.findings import (
     WARNING,
     Finding,
     Inspection,
+    is_placeholder,
     sorted_findings,
     with_lines,
 )
 from odtk.tools.check_config.model import check_model, is_of_another_family
-from odtk.tools.check_config.options import check_options
+from odtk.tools.check_config.options import check_options, has_no_effect
 from odtk.tools.check_config.training import check_eval, check_training
 
-__all__ = ["ERROR", "INFORMATION", "SEVERITIES", "WARNING", "Finding", "check_config", "require_sound"]
+__all__ = [
+    "ERROR",
+    "INFORMATION",
+    "SEVERITIES",
+    "WARNING",
+    "Finding",
+    "check_config",
+    "has_no_effect",
+    "is_placeholder",
+    "require_sound",
+]
 
 TRAIN, EVAL = "train", "eval"
 

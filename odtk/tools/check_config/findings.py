@@ -71,6 +71,11 @@ class Inspection:
         self.findings.append(Finding(severity, path, message, fix))
 
 
+def is_placeholder(finding: Finding, path: str) -> bool:
+    """Whether a finding is about a path below the field `path` that was never filled in."""
+    return finding.path.startswith(path) and PLACEHOLDER in finding.message
+
+
 def setting(path: str, value: object) -> tuple[str, str]:
     """The options that set one field; an empty value takes it away."""
     return "--set", f"{path}={value}"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from odtk import label_map as label_maps
 from odtk import prototext
-from odtk.errors import DataError, LabelMapError, OutputError
+from odtk.atomic import refuse_existing
+from odtk.errors import DataError, LabelMapError
 from odtk.label_map import BACKGROUND, LabelMap
 from odtk.prototext import schema
 from odtk.tools.inspect.targets import open_target
@@ -70,8 +71,7 @@ def make(
     `order` is SORTED or DATA: as the file lists them, the data set lists them, or they come. Raises DataError where
     there are no names, or where one stands twice; OutputError where `output` exists, unless `overwrite`.
     """
-    if os.path.exists(output) and not overwrite:
-        raise OutputError(f"{output} exists. Name another file, or replace it with --overwrite.")
+    refuse_existing(output, overwrite)
     if target is not None:
         path = Path(target)
         names = _names_in(path) if path.is_file() and path.suffix == ".txt" else classes_of(target).names

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from odtk import duplicates, files, progress, shards
 from odtk.annotations import formats
+from odtk.atomic import refuse_existing
 from odtk.errors import OdtkError, OutputError
 from odtk.tools.make_tfrecords import dataset_plan, pets_plan, source
 from odtk.tools.make_tfrecords.local import LocalRunner
@@ -35,7 +36,8 @@ def make_tfrecords(
     with source.near(data_dir) as near:
         chosen = format or (PETS if options.is_for_pets else formats.guess(near))
         options.check(chosen)
-        _refuse_overwriting(options)
+        if options.write_label_map:
+            refuse_existing(options.write_label_map, options.overwrite)
         replace = _may_replace(output_dir, options.overwrite)
         with files.output_folder(output_dir, replace) as folder, _runner(options, folder) as runner:
             plan = _plan(near, data_dir, chosen, options, runner)
@@ -143,8 +145,3 @@ def _finish(plan: Plan, folder: str | Path, report: Report, num_shards: int) -> 
 def _write_bytes(path: str, data: bytes) -> None:
     with files.create(path) as file:
         file.write(data)
-
-
-def _refuse_overwriting(options: Settings) -> None:
-    if options.write_label_map and os.path.exists(options.write_label_map) and not options.overwrite:
-        raise OutputError(f"{options.write_label_map} exists. Name another file, or replace it with --overwrite.")
