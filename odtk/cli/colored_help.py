@@ -1,16 +1,8 @@
 """Help pages in colour, on terminals: Click takes the codes out wherever output goes elsewhere."""
 
-import os
 from collections.abc import Sequence
 
 import click
-
-
-def wants_color() -> bool | None:
-    """What NO_COLOR and FORCE_COLOR ask for; None leaves it to Click, which looks for a terminal."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    return True if os.environ.get("FORCE_COLOR") else None
 
 
 class ColoredHelp(click.HelpFormatter):

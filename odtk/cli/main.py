@@ -10,7 +10,7 @@ import traceback
 import click
 
 from odtk import __version__
-from odtk.cli.colored_help import ColoredContext, color_help, wants_color
+from odtk.cli.colored_help import ColoredContext, color_help
 from odtk.cli.wrong_options import answering_wrong_options
 from odtk.errors import OdtkError
 
@@ -93,7 +93,9 @@ def _message(error: Exception) -> str:
     )
 
 
-_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "color": wants_color()}
+# Click itself looks for a terminal, and not for https://no-color.org.
+_COLOR = False if os.environ.get("NO_COLOR") else None
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "color": _COLOR}
 
 
 @click.group(cls=Commands, context_settings=_SETTINGS)

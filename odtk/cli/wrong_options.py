@@ -23,6 +23,8 @@ _OTHER_NAMES = {
     "data": "dataset train-data",
     "workers": "num-workers",
     "images": "source",
+    "output": "project save-dir out out-dir output-path output-dir",
+    "model-dir": "output project save-dir out-dir output-dir logdir",
     "exported-dir": "weights model saved-model",
 }
 
@@ -64,7 +66,7 @@ def answering_wrong_options(root: click.Group) -> Iterator[None]:
 def _answer(root: click.Group, ctx: click.Context, typed: str) -> str | None:
     word = _plain(typed)
     words = [word, *(name for name, others in _OTHER_NAMES.items() if word in others.split())]
-    answers = (_own, lambda ctx, word: _ANSWERS.get(word), _argument, lambda ctx, word: _elsewhere(root, ctx, word))
+    answers = (_own, _argument, lambda ctx, word: _ANSWERS.get(word), lambda ctx, word: _elsewhere(root, ctx, word))
     return next(filter(None, (answer(ctx, word) for answer in answers for word in words)), None)
 
 

@@ -1,6 +1,8 @@
 """What Tab gives, and help in colour."""
 
+import os
 import subprocess
+import sys
 
 import pytest
 from click.shell_completion import ShellComplete
@@ -45,13 +47,9 @@ def test_help_is_coloured_where_colour_is_shown(words):
     assert "\x1b" not in plain
 
 
-def test_no_color_is_respected(monkeypatch):
-    from odtk.cli.colored_help import wants_color
-
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    assert wants_color() is False
-    monkeypatch.delenv("NO_COLOR")
-    assert wants_color() is True
-    monkeypatch.delenv("FORCE_COLOR")
-    assert wants_color() is None
+def test_no_color_is_respected():
+    script = "from odtk.cli import main; print(main.cli.context_settings['color'])"
+    for value, color in (("1", "False"), ("", "None")):
+        run = [sys.executable, "-c", script]
+        done = subprocess.run(run, env=os.environ | {"NO_COLOR": value}, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == color
