@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from odtk import label_map as label_maps
 from odtk.annotations import image_files, voc_xml
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject, Problem, UnusableImage
 from odtk.errors import DataError
@@ -27,6 +28,8 @@ LAYOUT = (
 )
 
 _CLASS_IN_FILENAME = re.compile(r"([A-Za-z_]+)(_[0-9]+\.jpg)", re.IGNORECASE)
+_SPECIES = ("cat", "dog")
+_SAMPLED = 100  # xml that are read to find out what a folder holds
 _BACKGROUND = 2  # in a trimap; 1 is the pet, 3 its uncertain outline
 _BAD_TRIMAP = "trimap cannot be read"
 
@@ -67,6 +70,45 @@ def read_names(folder: Path) -> list[str]:
     return names
 
 
+def has_layout(folder: Path) -> bool:
+    """Whether a folder has the parts of the Pet layout, whatever is in them."""
+    try:
+        check_layout(folder)
+    except DataError:
+        return False
+    return True
+
+
+def why_not_pets(folder: Path, label_map_path: str | None = None) -> str | None:
+    """Why a folder in the Pet layout holds something else, in words; None where it holds pets.
+
+    Of pets the file names begin with one of the 37 breeds or of the classes in a user's label map, and the xml say
+    `cat`, `dog` or that class again. People who follow TFOD's tutorial put their own data into this layout, called as a
+    camera calls its pictures and with the classes in the xml.
+    """
+    breeds, own = label_maps.read("pet_label_map"), label_maps.read(label_map_path) if label_map_path else None
+    names = [name for name in read_names(folder) if name]
+    classes = {name: class_of(f"{name}.jpg") or "" for name in names}
+    maps = [found for found in (breeds, own) if found]
+    unknown = [name for name in names if not any(found.id_of(classes[name]) for found in maps)]
+    if 2 * len(unknown) > len(names):
+        return f"{len(unknown)} of {len(names)} names in annotations/trainval.txt, such as {unknown[0]}, name no breed"
+    for name in names[:: max(1, len(names) // _SAMPLED)]:
+        for found in _class_names(folder / "annotations" / "xmls" / f"{name}.xml"):
+            # A class that the user's own map lacks is none that is wanted.
+            is_class = found.lower() not in (*_SPECIES, classes[name].lower()) and (own is None or own.id_of(found))
+            if classes[name] and is_class:
+                return f"annotations/xmls/{name}.xml says {found!r}, and not {classes[name]!r} as its name does"
+    return None
+
+
+def _class_names(path: Path) -> set[str]:
+    try:
+        return {found.name for found in voc_xml.parse(path.read_bytes(), path, complete=False).objects} - {""}
+    except (OSError, UnusableImage):
+        return set()
+
+
 def class_of(filename: str) -> str | None:
     """The class that a file name begins with (`Egyptian_Mau_12.jpg`: Egyptian_Mau), None where there is none."""
     match = _CLASS_IN_FILENAME.match(filename)
@@ -91,6 +133,7 @@ def read(folder: Path, name: str, label_map: LabelMap, full_body: bool = False, 
     decoded = _decode(image_path, encoded, strict_tfod)
     problems = [
         *_filename_problems(xml_path, annotation, name),
+        *annotation.problems,
         *_size_problems(xml_path, annotation, decoded),
         *_box_problems(xml_path, annotation, dropped=not (strict_tfod or full_body)),
     ]

@@ -115,7 +115,7 @@ def _refuse_normalised(annotation: ImageAnnotation) -> None:
 
 def file_of(annotation: ImageAnnotation) -> str:
     """The file that messages about an annotation name."""
-    return annotation.annotation_path or annotation.image_path
+    return annotation.place or annotation.annotation_path or annotation.image_path
 
 
 def _tells_stored(stated: tuple[int, int] | None, seen: SeenFile) -> bool:
@@ -178,7 +178,7 @@ def _box_problems(
     else:
         return
     ymin, xmin, ymax, xmax = entry.box
-    text = f"{kind}: {entry.class_name} at xmin {xmin:g}, ymin {ymin:g}, xmax {xmax:g}, ymax {ymax:g} in "
+    text = f"{kind}: {entry.shown} at xmin {xmin:g}, ymin {ymin:g}, xmax {xmax:g}, ymax {ymax:g} in "
     text += "0 to 1" if annotation.normalised else _sides(frame.box_size)
     text += "; the object is dropped." if void else "; the box is clipped."
     yield Problem(file_of(annotation), entry.line, kind, text)

@@ -78,17 +78,16 @@ def _print_what_is_missing(metrics: dict[str, float]) -> None:
 def _print_metrics(title: str, rows: list[tuple[str, float, str]]) -> None:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     from odtk.coco_metrics import NO_GROUNDTRUTH
 
     form = {"title_justify": "left", "title_style": "bold", "box": None, "pad_edge": False, "show_header": False}
-    table = Table(title=Text(title), **form)  # no markup: names of classes may have brackets
+    table = Table(title=options.cell(title), **form)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, justify="right")
     table.add_column()
     for name, value, meaning in rows:
-        table.add_row(Text(name), "-1" if value == NO_GROUNDTRUTH else f"{value:.4f}", meaning)
+        table.add_row(options.cell(name), "-1" if value == NO_GROUNDTRUTH else f"{value:.4f}", meaning)
     # A metric stays on one line where a program reads along.
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 

@@ -12,11 +12,7 @@ _CLASSES_SHOWN = 30
 
 @click.command()
 @click.argument("target", type=options.any_path)
-@click.option(
-    "--format",
-    type=click.Choice(["pets", "voc", "coco", "yolo", "csv"]),
-    help="What the annotations of a folder are.  [default: guessed]",
-)
+@options.format_option
 @click.option(
     "--config",
     type=options.any_path,
@@ -145,6 +141,7 @@ def _print_findings(inspection) -> None:
     click.echo(f"\n{_verdict([finding.severity for finding in inspection.findings])}")
     if inspection.page:
         click.echo(f"Page: {inspection.page}")
+    click.echo(f"\nNext: {inspection.next_command or 'fix the errors above, and inspect again.'}")
 
 
 def _verdict(severities: list[str]) -> str:

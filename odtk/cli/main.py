@@ -13,6 +13,8 @@ from odtk import __version__
 from odtk.cli.colored_help import ColoredContext, color_help
 from odtk.cli.wrong_options import answering_wrong_options
 from odtk.errors import OdtkError
+from odtk.system_errors import as_os_error, describe
+from odtk.terminal_text import escaped, escaping_streams
 
 # In the order of the journey, which is the order of the help page.
 COMMANDS = (
@@ -28,6 +30,10 @@ COMMANDS = (
     "demo",
     "completion",
 )
+
+
+# Click itself looks for a terminal, and not for https://no-color.org.
+_COLOR = False if os.environ.get("NO_COLOR") else None
 
 
 class Commands(click.Group):
@@ -62,39 +68,64 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context):
         """Runs the command; OdtkError and the unexpected end in a message, not a traceback."""
+        ctx.color = True  # the streams drop colours where they have no place, and show all else that Click would drop
+        with escaping_streams():
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: click.Context):
         try:
             with answering_wrong_options(self):
                 result = super().invoke(ctx)
             # Now, and not when Python shuts down, where a reader that is gone would end in an exit code of its own.
             sys.stdout.flush()
             return result
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.ClickException as error:
+            error.message = escaped(error.message)
+            if isinstance(error, click.UsageError) and error.ctx:
+                error.ctx.color = _COLOR  # shown by Click, on streams that keep what they get
+            raise
+        except (click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
             click.echo("\nInterrupted.", err=True)
             ctx.exit(130)
         except BrokenPipeError:
-            # What is left in the buffer must go somewhere when Python shuts down.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _forget_stdout()
             ctx.exit(1)
         except Exception as error:
             if ctx.find_root().params.get("debug"):
                 traceback.print_exc()
             click.echo(_message(error), err=True)
+            _flush_stdout()
             ctx.exit(1)
+
+
+def _forget_stdout() -> None:
+    # What is left in the buffer must go somewhere when Python shuts down.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _flush_stdout() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _forget_stdout()
 
 
 def _message(error: Exception) -> str:
     if isinstance(error, OdtkError):
         return f"Error: {error}"
+    refused = as_os_error(error)
+    if refused is not None:
+        return f"Error: {describe(refused)}"
+    if isinstance(error, MemoryError):
+        return "Error: no memory is left. Close some programs, or use a machine that has more."
     return (
         f"Error: something unexpected happened ({type(error).__name__}: {error}). "
         "Run `odtk --debug COMMAND ...` for the traceback, and please report it with the command you ran."
     )
 
 
-# Click itself looks for a terminal, and not for https://no-color.org.
-_COLOR = False if os.environ.get("NO_COLOR") else None
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "color": _COLOR}
 
 

@@ -3,6 +3,7 @@
 import click
 
 from odtk.cli import options
+from odtk.terminal_text import on_one_line
 
 
 @click.command()
@@ -55,7 +56,7 @@ def _print(report, min_score: float) -> None:
         image = prediction.image
         totals.update(map(report.name_of, image.detections.classes.tolist()))
         found = _found(image.detections, report.name_of) or f"nothing scored {min_score:g} or more"
-        click.echo(f"{prediction.source} {image.width}x{image.height}: {found}")
+        click.echo(on_one_line(f"{prediction.source} {image.width}x{image.height}: {found}"))
     count = len(report.predictions)
     click.echo(
         f"\n{_count(count, 'image')} in {report.seconds:.1f} s, {_count(report.num_boxes, 'box', 'boxes')}", nl=False
@@ -94,7 +95,7 @@ def _warn(report) -> None:
     if report.skipped:
         click.echo(f"Warning: {_count(len(report.skipped), 'image')} skipped:", err=True)
         for _, reason in report.skipped:
-            click.echo(f"  {reason}", err=True)
+            click.echo(f"  {on_one_line(reason)}", err=True)
 
 
 def _document(report) -> dict:

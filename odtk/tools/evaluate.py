@@ -74,6 +74,8 @@ def evaluate(
     """
     config = pipeline.read(pipeline_config)
     require_sound(config, pipeline_config, needs=("eval",))
+    folder = Path(model_dir) / "eval"
+    atomic.check_file(folder / "metrics.json")
     prepare_gpus()
     keep_freed_memory()
     detector = build_detector(config)
@@ -94,9 +96,9 @@ def evaluate(
         )
 
     metrics = {name: value for evaluator in evaluators for name, value in evaluator.evaluate().items()} | losses
-    folder = Path(model_dir) / "eval"
     atomic.write_text(folder / "metrics.json", json.dumps(without_nan(metrics), indent=2) + "\n")
-    _write_scalars(folder, metrics, step or 0)
+    with atomic.answering(folder, f"The metrics are in {folder / 'metrics.json'}, and not in TensorBoard's files."):
+        _write_scalars(folder, metrics, step or 0)
     repeated = len(evaluators[0].repeated_images)
     return EvaluationReport(metrics, num_images, repeated, prefix, step, folder / "metrics.json", bad_records)
 

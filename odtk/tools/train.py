@@ -1,6 +1,7 @@
 """`odtk train`: a pipeline.config to checkpoints, scalars and a resolved config in a model dir."""
 
 import contextlib
+import functools
 import io
 import itertools
 import os
@@ -9,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from odtk import label_map, pipeline
+from odtk.atomic import growing_folder
 from odtk.errors import ConfigError, DataError, OdtkError
 from odtk.progress import track
+from odtk.system_errors import as_os_error
 from odtk.tools.check_config import ERROR, WARNING, check_config, require_sound
 
 DEFAULT_CHECKPOINT_EVERY = 1000
@@ -37,6 +40,18 @@ class TrainingReport:
     bad_records: list = field(default_factory=list)  # odtk.inputs.tolerance.BadRecord
 
 
+def _alone_in_model_dir(run: Callable) -> Callable:
+    """Before anything else: two runs in one folder would take each other's checkpoints away."""
+
+    @functools.wraps(run)
+    def train(pipeline_config, model_dir, *args, **settings):
+        with growing_folder(model_dir, "Its checkpoints are untouched; the same command goes on from the newest."):
+            return run(pipeline_config, model_dir, *args, **settings)
+
+    return train
+
+
+@_alone_in_model_dir
 def train(
     pipeline_config: str | os.PathLike,
     model_dir: str | os.PathLike,
@@ -149,6 +164,8 @@ def _run(experiment, steps: int, config, say: Callable[[str], None]) -> None:
             "steps with --num-steps."
         ) from error
     except tf.errors.ResourceExhaustedError as error:
+        if as_os_error(error):  # of the disk
+            raise
         raise OdtkError(
             f"Out of memory with batch_size {config.train_config.batch_size}. Make it smaller, and the learning rate "
             "with it: odtk configure CONFIG --output CONFIG --batch-size N"

@@ -10,6 +10,7 @@ from operator import itemgetter
 from pathlib import Path, PurePosixPath
 
 from odtk import picture_files
+from odtk.annotations.data_folder import folder_of
 from odtk.drawing import add_caption, draw_groundtruth
 from odtk.errors import DataError, OutputError
 from odtk.progress import track
@@ -60,16 +61,20 @@ def view(
     worst: bool = False,
     seed: int = 0,
     overwrite: bool = False,
+    format: str | None = None,
 ) -> ViewReport:
     """Draws the groundtruth of at most `num_images` images of `target` to JPEGs in `output_dir`.
 
     Only images with an object of one of `class_names` and with a name that fits one of the globs `files` count, where
     given. Of these a random sample is taken, or with `worst` those that the worst findings of `odtk inspect` are about.
-    `output_dir` appears whole or not at all; `overwrite` replaces that of an earlier run. Raises DataError where no
-    image fits, OutputError where `output_dir` holds something.
+    `format` is that of a data set's folder, None to guess it. `output_dir` appears whole or not at all; `overwrite`
+    replaces that of an earlier run. Raises DataError where no image fits, OutputError where `output_dir` holds
+    something.
     """
-    output_dir, found = Path(output_dir), open_target(target)
-    if found.is_annotated and output_dir.resolve().is_relative_to(Path(target).resolve()):
+    output_dir = Path(output_dir)
+    picture_files.check_folder(output_dir, overwrite=overwrite)  # before the images are looked at
+    found = open_target(target, format=format)
+    if found.is_annotated and output_dir.resolve().is_relative_to(Path(folder_of(target)).resolve()):
         raise OutputError(
             f"{output_dir} is inside the data set {found.name}, whose images the pictures would be taken for. "
             "Name a folder elsewhere."

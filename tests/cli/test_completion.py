@@ -1,9 +1,11 @@
 """What Tab gives, and help in colour."""
 
 import os
+import pty
 import subprocess
 import sys
 
+import click
 import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
@@ -38,18 +40,33 @@ def test_bash_understands_its_script():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["label-map", "make", "--help"]])
-def test_help_is_coloured_where_colour_is_shown(words):
-    coloured = CliRunner().invoke(cli, words, prog_name="odtk", color=True).stdout
-    plain = CliRunner().invoke(cli, words, prog_name="odtk").stdout
-    assert "\x1b[33mUsage: \x1b[0m" in coloured
-    assert "\x1b[36m" in coloured
-    assert "\x1b" not in plain
+@pytest.mark.parametrize("words", [["train"], ["label-map"], ["label-map", "make"]])
+def test_help_is_made_in_colour_and_shown_so_on_terminals_only(words):
+    command = cli
+    for word in words:
+        command = command.get_command(click.Context(cli), word)
+    assert "\x1b[33mUsage: \x1b[0m" in command.get_help(command.context_class(command, info_name="x"))
+    assert "\x1b" not in CliRunner().invoke(cli, [*words, "--help"], prog_name="odtk").stdout
 
 
-def test_no_color_is_respected():
-    script = "from odtk.cli import main; print(main.cli.context_settings['color'])"
-    for value, color in (("1", "False"), ("", "None")):
-        run = [sys.executable, "-c", script]
-        done = subprocess.run(run, env=os.environ | {"NO_COLOR": value}, capture_output=True, text=True, check=True)
-        assert done.stdout.strip() == color
+@pytest.mark.parametrize("words", [["nothing-like-it"], ["train", "--nothing-like-it"], ["--nothing-like-it"]])
+def test_wrong_usage_is_coloured_on_terminals_only(words):
+    assert "\x1b" not in CliRunner().invoke(cli, words, prog_name="odtk").stderr
+    assert "\x1b[33mUsage: " in on_a_terminal(words)
+    assert "\x1b" not in on_a_terminal(words, NO_COLOR="1")
+
+
+def test_a_command_without_colour_on_a_terminal():
+    assert "\x1b[1mssd_resnet50_v1_fpn_small" in on_a_terminal(["configure", "--list"])
+    assert "\x1b" not in on_a_terminal(["configure", "--list"], NO_COLOR="1")
+
+
+def on_a_terminal(words, **environment):
+    """What a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    run = [sys.executable, "-m", "odtk", *words]
+    # What fits into a terminal's buffer; a longer text would have to be read along.
+    subprocess.run(run, stdout=theirs, stderr=theirs, env=os.environ | environment, timeout=60, check=False)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as terminal:
+        return terminal.read1(65536).decode()

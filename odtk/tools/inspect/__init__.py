@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from odtk.atomic import refuse_existing
+from odtk.atomic import check_file
 from odtk.errors import OutputError
 from odtk.tools.inspect import checks, statistics
 from odtk.tools.inspect.evidence import Evidence, counted
@@ -37,10 +37,10 @@ def inspect(
     DataError, ConfigError or LabelMapError where there is nothing to inspect, OutputError where the page has no folder,
     or exists, unless `overwrite`.
     """
-    if html is not None and not Path(html).absolute().parent.is_dir():
-        raise OutputError(f"{html} cannot be written: there is no folder {Path(html).parent}. Make it first.")
     if html is not None:
-        refuse_existing(html, overwrite)
+        if not Path(html).absolute().parent.exists():
+            raise OutputError(f"{html} cannot be written: there is no folder {Path(html).parent}. Make it first.")
+        check_file(html, overwrite)
     inspection, rows = survey(open_target(target, config, format), None if verify else max_images)
     if html is not None:
         from odtk.tools.inspect.page import write_page

@@ -13,7 +13,7 @@ from odtk.annotations.prepare import examine, prepare
 from odtk.errors import DataError
 from odtk.label_map import LabelMap
 from odtk.splits import SPLITS
-from odtk.tools.make_tfrecords import classes, splitting
+from odtk.tools.make_tfrecords import classes, refusals, splitting
 from odtk.tools.make_tfrecords.plan import Plan, Runner, Settings
 from odtk.tools.make_tfrecords.report import Finding, Written, look_alikes
 
@@ -23,12 +23,14 @@ _IN_NO_SPLIT = "in no split"
 def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
     """Decodes every image, then chooses label map and splits.
 
-    Raises DataError where a class is not in the given label map, or a given list of a split cannot be followed.
+    Raises DataError where too many images cannot be used, none has an object and no label map is given, a class is not
+    in the given one, or a given list of a split cannot be followed.
     """
     if settings.label_map_path:
         classes.read(settings.label_map_path, ())  # a wrong one is answered now, and not when all images are decoded
     source, given = splitting.choose_source(dataset, settings)
     findings = _examine(dataset, settings, runner, given)
+    refusals.check_findings(findings, settings.max_bad_fraction)
     class_map, text = _label_map(dataset, settings, findings)
     usable = [index for index, finding in enumerate(findings) if finding.skipped is None]
     groups = duplicates.groups([findings[index].seen.fingerprint for index in usable])
@@ -78,6 +80,8 @@ def _label_map(dataset: Dataset, settings: Settings, findings: Sequence[Finding]
     found = {name for finding in findings for name in finding.class_names}
     if settings.label_map_path:
         return classes.read(settings.label_map_path, found)
+    if not found:
+        raise refusals.no_objects(findings, dataset.problems)
     return classes.make(dataset.class_names, found)
 
 
