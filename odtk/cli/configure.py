@@ -1,6 +1,7 @@
 """`odtk configure`: a pipeline.config for your data, and the check of any pipeline.config."""
 
 import re
+import shlex
 
 import click
 
@@ -184,7 +185,8 @@ def configure(ctx, base, list_only, output, check_only, as_json, overwrite, scal
 
 
 def _refuse_misuse(ctx, base, list_only: bool, output, check_only: bool, edits: dict) -> None:
-    if list_only and (base or output or check_only):
+    given = [name for name in _EDITS if edits[name] not in (None, ())]
+    if list_only and (base or output or check_only or given):
         raise click.UsageError("--list lists the shipped pipelines; leave out everything else but --json.")
     if not list_only and not base:
         raise click.UsageError("Name a config or a shipped pipeline as BASE; --list shows the shipped ones.")
@@ -192,7 +194,6 @@ def _refuse_misuse(ctx, base, list_only: bool, output, check_only: bool, edits: 
         raise click.UsageError("--check writes nothing; leave out --output, or --check: the output is checked anyway.")
     if not (list_only or check_only or output):
         raise click.UsageError("Say where to write the config with --output FILE, or --check it.")
-    given = [name for name in _EDITS if edits[name] not in (None, ())]
     if check_only and given:
         names = [option.opts[0] for option in ctx.command.params if option.name in given]
         raise click.UsageError(f"--check changes nothing; {', '.join(names)} needs --output FILE instead of --check.")
@@ -250,7 +251,7 @@ def _print_findings(name: str, findings: list, without_effect: int = 0) -> None:
     if without_effect:
         fields = "1 field that is set has" if without_effect == 1 else f"{without_effect} fields that are set have"
         head = click.style("information", fg=_COLOURS["information"])
-        click.echo(f"{head} {fields} no effect, in TFOD neither: odtk configure {name} --check")
+        click.echo(f"{head} {fields} no effect, in TFOD neither: {shlex.join(['odtk', 'configure', name, '--check'])}")
 
 
 def _finding_text(finding) -> str:

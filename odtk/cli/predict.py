@@ -44,7 +44,7 @@ def predict(exported_dir, images, output_dir, min_score, max_boxes, label_map, o
         options.print_json(_document(report))
     else:
         _print(report, min_score)
-        _print_next(report, min_score, ["odtk", "predict", exported_dir, *images, "--output", output_dir])
+        _print_next(report, min_score)
     _warn(report)
 
 
@@ -65,21 +65,24 @@ def _print(report, min_score: float) -> None:
     click.echo(f"Annotated images and {report.detections_path.name} are in {report.detections_path.parent}")
 
 
-def _print_next(report, min_score: float, command: list[str]) -> None:
-    import math
-    import shlex
-
+def _print_next(report, min_score: float) -> None:
     if report.num_boxes:
         picture = max(report.predictions, key=lambda prediction: len(prediction.image.detections)).picture
-        click.echo(f"Next: look at {picture}; --min-score (now {min_score:g}) keeps more boxes or fewer.")
-    elif report.best_score is None:
-        click.echo("Nothing was found, at no score. Next: train the model longer, and measure it with odtk evaluate.")
+        click.echo(on_one_line(f"Next: look at {picture}; --min-score (now {min_score:g}) keeps more boxes or fewer."))
+    elif report.best_score:
+        lower = _rounded_down(report.best_score)
+        click.echo(f"No box scores {min_score:g} or more; the best score is {report.best_score:.2g}.")
+        click.echo(f"Next: the same command with --min-score {lower} --overwrite, or train the model longer.")
     else:
-        # Rounded down, so that the best box is there; to two digits, however small it is.
-        digits = max(2, 1 - math.floor(math.log10(report.best_score))) if report.best_score else 0
-        lower = math.floor(report.best_score * 10**digits) / 10**digits
-        again = shlex.join([*command, "--min-score", f"{lower:g}", "--overwrite"])
-        click.echo(f"No box scores {min_score:g} or more; the best one scores {report.best_score:.2g}. Next: {again}")
+        click.echo("The model finds nothing, at any score. Next: train it longer, and measure it with odtk evaluate.")
+
+
+def _rounded_down(score: float) -> str:
+    """Two digits at most, so that a box of this score is kept."""
+    import math
+
+    digits = max(2, 1 - math.floor(math.log10(score)))
+    return f"{math.floor(score * 10**digits) / 10**digits:g}"
 
 
 def _found(detections, name_of) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from odtk import label_map, pipeline
-from odtk.atomic import atomic_directory
-from odtk.errors import ConfigError, LabelMapError, OutputError
+from odtk.atomic import atomic_directory, may_replace
+from odtk.errors import ConfigError, LabelMapError
+from odtk.files import names_in
 from odtk.tools.check_config import require_sound
 
 INPUT_TYPES = ("image_tensor", "float_image_tensor", "encoded_image_string_tensor", "tf_example")
@@ -46,7 +47,7 @@ def export(
     """
     if input_type not in INPUT_TYPES:
         raise ConfigError(f"'{input_type}' is no input type; these are: {', '.join(INPUT_TYPES)}.")
-    replace = _may_replace(Path(output_dir), overwrite)
+    replace = may_replace(output_dir, names_in(output_dir), _FILES, "saved_model", overwrite)
     config = pipeline.read(pipeline_config)
     require_sound(config, pipeline_config, needs=())
     with atomic_directory(output_dir, replace) as folder:
@@ -73,22 +74,6 @@ def export(
             shutil.copyfile(map_path, folder / "label_map.pbtxt")
         files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     return ExportReport(str(output_dir), reader.prefix, reader.step, input_type, len(more_variables), files, map_path)
-
-
-def _may_replace(folder: Path, overwrite: bool) -> bool:
-    """Whether a folder holds an earlier export, to be replaced; OutputError where it may not be."""
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if not names:
-        return False
-    foreign = sorted(names - set(_FILES))
-    if foreign or not {"saved_model", "pipeline.config"} <= names:
-        held = f"{foreign[0]}, which is not of an export" if foreign else "no whole export"
-        raise OutputError(f"{folder} is not empty and has {held}. Name another folder, or empty it first.")
-    if not overwrite:
-        raise OutputError(
-            f"{folder} is not empty: it is an earlier export. Replace it with --overwrite, or name another folder."
-        )
-    return True
 
 
 def find_label_map(config, checkpoint: str | os.PathLike) -> str | None:

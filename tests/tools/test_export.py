@@ -135,14 +135,14 @@ def test_an_earlier_export_is_replaced_with_overwrite_and_nothing_else_is(config
     export(config, model_dir, folder)
     (folder / "saved_model").mkdir()
     (folder / "checkpoint/old").touch()
-    with pytest.raises(OutputError, match=r"earlier export\. Replace it with --overwrite"):
+    with pytest.raises(OutputError, match=r"earlier output\. Replace it with --overwrite"):
         export(config, model_dir, folder)
     export(config, model_dir, folder, overwrite=True)
     assert not (folder / "checkpoint/old").exists()
     assert_golden_weights(folder / "checkpoint" / "ckpt-0")
     (folder / "saved_model").mkdir()
     (folder / "thesis.tex").touch()
-    with pytest.raises(OutputError, match=r"thesis\.tex, which is not of an export"):
+    with pytest.raises(OutputError, match=r"thesis\.tex, which is no output of this command"):
         export(config, model_dir, folder, overwrite=True)
     assert (folder / "thesis.tex").exists()
 
