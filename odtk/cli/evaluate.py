@@ -28,9 +28,10 @@ def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, as_json) -
     """Measure a trained detector on the config's evaluation records.
 
     Prints the 12 COCO numbers and the losses under TFOD's names, each with what it means, and writes them to
-    MODEL_DIR/eval/metrics.json (name to value) and for TensorBoard. A table has images, boxes and average precision of
-    each class, of many classes the best and the worst; all are in MODEL_DIR/eval/classes.json. MODEL_DIR is what
-    `odtk train` wrote; its newest checkpoint is measured unless --checkpoint names another.
+    MODEL_DIR/eval/metrics.json (name to value; those of an earlier evaluation are replaced) and for TensorBoard. A
+    table has images, boxes and average precision of each class, of many classes the best and the worst; all are in
+    MODEL_DIR/eval/classes.json. MODEL_DIR is what `odtk train` wrote; its newest checkpoint is measured unless
+    --checkpoint names another.
 
     The config's eval_config says what else there is. metrics_set names one or more of coco_detection_metrics,
     pascal_voc_detection_metrics, weighted_pascal_voc_detection_metrics and oid_V2_detection_metrics; all but COCO's

@@ -28,6 +28,7 @@ _CLASSES_SHOWN = 30
     show_default=True,
     help="Decode no more images than this, evenly spread; annotations and boxes are counted in all.",
 )
+@options.overwrite_option("the --html file")
 @options.json_option
 @options.example(
     "odtk inspect petdata",
@@ -35,7 +36,7 @@ _CLASSES_SHOWN = 30
     "odtk inspect 'records/train.record-*' --verify",
     "odtk inspect pipeline.config --html report.html --json",
 )
-def inspect(target, format, config, boxes, html, verify, max_images, as_json) -> None:
+def inspect(target, format, config, boxes, html, verify, max_images, overwrite, as_json) -> None:
     """Find out what is wrong with a dataset before training does.
 
     TARGET is the folder of a dataset (Pascal VOC, COCO, YOLO, CSV or the Pet layout), the output folder of
@@ -51,7 +52,7 @@ def inspect(target, format, config, boxes, html, verify, max_images, as_json) ->
     """
     from odtk.tools import inspect as tool
 
-    inspection = tool.inspect(target, config, html, verify, max_images, format, boxes)
+    inspection = tool.inspect(target, config, html, verify, max_images, format, boxes, overwrite)
     if as_json:
         options.print_json(tool.document(inspection))
     else:

@@ -58,7 +58,7 @@ def check(file, data, format, as_json) -> None:
 @click.option("--output", required=True, type=options.any_path, metavar="FILE", help="The .pbtxt file to write.")
 @click.option("--order", type=click.Choice(["sorted", "data"]), default="sorted", show_default=True,
               help="Number the classes by name, or in the order of the list or of the data.")  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Replace the --output file if it exists.")
+@options.overwrite_option("the --output file")
 @options.json_option
 @options.example(
     "odtk label-map make petdata --output label_map.pbtxt",

@@ -112,7 +112,7 @@ def _split_places(context, parameter, values: tuple[str, ...]) -> tuple[tuple[st
     show_default=True,
     help="Refuse, and write nothing, if more of the listed images than this cannot be used.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace OUTPUT_DIR if it is an earlier output of this command.")
+@options.overwrite_option("OUTPUT_DIR", is_folder=True)
 @click.option(
     "--workers",
     type=click.IntRange(1),

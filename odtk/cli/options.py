@@ -14,6 +14,13 @@ any_path = click.Path()
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 
+
+def overwrite_option(output: str, is_folder: bool = False) -> Callable:
+    """--overwrite of a command that writes `output`: no command replaces what exists unless it is given."""
+    condition = ", where that is an earlier output of this command," if is_folder else ""
+    return click.option("--overwrite", is_flag=True, help=f"Replace {output}{condition} instead of refusing to.")
+
+
 format_option = click.option(
     "--format",
     type=click.Choice(["pets", "voc", "coco", "yolo", "csv"]),

@@ -30,7 +30,7 @@ from odtk.terminal_text import on_one_line
 @click.option("--worst", is_flag=True, help="Those in which `odtk inspect` finds the worst things, and no others.")
 @options.boxes_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Which images are drawn, where more would do.")
-@click.option("--overwrite", is_flag=True, help="Replace the --output folder if it is an earlier output.")
+@options.overwrite_option("the --output folder", is_folder=True)
 @options.json_option
 @options.example(
     "odtk view petdata --output drawn",

@@ -22,7 +22,8 @@ DEFAULT_LOG_EVERY = 10
 DEFAULT_MAX_BAD_RECORDS = 100
 
 NO_GPU = (
-    "No GPU is seen: training runs on the CPU, which takes seconds per step at 640x640. On Colab choose a GPU runtime; "
+    "No GPU is seen: training runs on the CPU, which takes seconds per step at 640x640; the pipeline "
+    "ssd_resnet50_v1_fpn_small is made for it (`odtk configure --list`). On Colab choose a GPU runtime; "
     'elsewhere install the driver and `pip install "odtk[gpu]"`. `odtk --debug train ...` shows TensorFlow\'s reason.'
 )
 

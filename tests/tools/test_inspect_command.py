@@ -83,6 +83,17 @@ def test_a_page_is_written_where_it_is_asked_for(run, flawed, tmp_path):
     assert list(tmp_path.glob("*.html")) == [page]
 
 
+def test_a_page_that_exists_is_replaced_with_overwrite_only(run, flawed, tmp_path):
+    page = tmp_path / "report.html"
+    page.write_text("mine")
+    result = run(flawed, "--html", page)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"{page} exists. Name another file, or replace it with --overwrite." in result.stderr
+    assert page.read_text() == "mine"
+    assert f"Page: {page}" in run(flawed, "--html", page, "--overwrite").stdout
+    assert page.read_text() != "mine"
+
+
 def test_a_page_without_a_folder_is_refused_before_the_work(run, flawed, tmp_path):
     result = run(flawed, "--html", tmp_path / "nowhere" / "report.html")
     assert (result.exit_code, result.stdout) == (1, "")

@@ -10,7 +10,7 @@ from odtk import label_map as label_maps
 from odtk import prototext
 from odtk.annotations.data_folder import is_data_set
 from odtk.atomic import check_file
-from odtk.errors import DataError, LabelMapError, OutputError
+from odtk.errors import DataError, LabelMapError
 from odtk.label_map import BACKGROUND, LabelMap
 from odtk.prototext import schema
 from odtk.tools.inspect.targets import open_target
@@ -80,9 +80,7 @@ def make(
     set's folder, None to guess it. Raises DataError where
     there are no names, or where one stands twice; OutputError where `output` exists, unless `overwrite`.
     """
-    if os.path.exists(output) and not overwrite:
-        raise OutputError(f"{output} exists. Name another file, or replace it with --overwrite.")
-    check_file(output)
+    check_file(output, overwrite)
     if target is not None:
         path = Path(target)
         names = _names_in(path) if path.is_file() and path.suffix == ".txt" else classes_of(target, format).names

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fnmatch
 import os
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
@@ -12,8 +11,8 @@ from pathlib import Path
 
 from odtk import duplicates, files, progress, shards
 from odtk.annotations import formats
-from odtk.atomic import check_file
-from odtk.errors import OdtkError, OutputError
+from odtk.atomic import check_file, may_replace
+from odtk.errors import OdtkError
 from odtk.tools.make_tfrecords import dataset_plan, pets_plan, source, warnings
 from odtk.tools.make_tfrecords.local import LocalRunner
 from odtk.tools.make_tfrecords.plan import PETS, Plan, Runner, Settings
@@ -21,6 +20,9 @@ from odtk.tools.make_tfrecords.refusals import check_bad_fraction
 from odtk.tools.make_tfrecords.report import Report, SplitCounts, Written, look_alikes
 
 LABEL_MAP_FILE = "label_map.pbtxt"
+
+# What an output folder holds.
+_OURS = (shards.DATASET_FILE, LABEL_MAP_FILE, "*.record-*-of-*")
 
 
 def make_tfrecords(
@@ -37,8 +39,9 @@ def make_tfrecords(
     with source.near(data_dir) as near:
         chosen = format or (PETS if options.is_for_pets else formats.guess(near, options.label_map_path))
         options.check(chosen)
-        _refuse_overwriting(options)
-        replace = _may_replace(output_dir, options.overwrite)
+        if options.write_label_map and not files.is_remote(options.write_label_map):
+            check_file(options.write_label_map, options.overwrite)
+        replace = may_replace(output_dir, files.names_in(output_dir), _OURS, shards.DATASET_FILE, options.overwrite)
         with files.output_folder(output_dir, replace) as folder, _runner(options, folder) as runner:
             plan = _plan(near, data_dir, chosen, options, runner)
             num_shards = plan.shard_counts(options.num_shards)
@@ -79,20 +82,6 @@ def _runner(options: Settings, folder: str | Path) -> Iterator[Runner]:
     files.make_folder(exchange)
     yield BeamRunner(options.runner, options.runner_options, exchange)
     files.remove_folder(exchange)
-
-
-def _may_replace(folder: str, overwrite: bool) -> bool:
-    """Whether all that a folder holds is an earlier output, to be replaced; OutputError where it may not be."""
-    names, ours = files.names_in(folder), {shards.DATASET_FILE, LABEL_MAP_FILE}
-    if not names:
-        return False
-    foreign = [name for name in names if name not in ours and not fnmatch.fnmatch(name, "*.record-*-of-*")]
-    if foreign or shards.DATASET_FILE not in names:
-        held = f"{foreign[0]}, which is no output of this command" if foreign else f"no {shards.DATASET_FILE}"
-        raise OutputError(f"{folder} is not empty and has {held}. Name another folder, or empty it first.")
-    if not overwrite:
-        raise OutputError(f"{folder} holds an earlier output. Replace it with --overwrite, or name another folder.")
-    return True
 
 
 def _begin_report(plan: Plan, output_dir: str, num_shards: Mapping[str, int]) -> Report:
@@ -147,10 +136,3 @@ def _finish(plan: Plan, folder: str | Path, report: Report, num_shards: Mapping[
 def _write_bytes(path: str, data: bytes) -> None:
     with files.create(path) as file:
         file.write(data)
-
-
-def _refuse_overwriting(options: Settings) -> None:
-    if options.write_label_map and os.path.exists(options.write_label_map) and not options.overwrite:
-        raise OutputError(f"{options.write_label_map} exists. Name another file, or replace it with --overwrite.")
-    if options.write_label_map and not files.is_remote(options.write_label_map):
-        check_file(options.write_label_map)
