@@ -10,7 +10,7 @@ READY := .venv/.ready
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
-	@sed -n 's/^\([a-z-]*\):.*  ## /make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*  ## /make \1\t/p' Makefile | expand -t 18
 
 # The folder is made anew where its Python does not run or is not one of ours (say, after an upgrade of the machine).
 $(READY): pyproject.toml
@@ -33,7 +33,7 @@ test-all: $(READY) lint  ## the same, with the slow end-to-end runs
 
 # It needs no .venv, only a Python to run it: each of its cells makes an environment of its own in .matrix.
 test-matrix:  ## the core of the suite on each Python and TensorFlow in turn; CELLS='3.13+2.20 ...' chooses
-	$(PYTHON) tests/matrix/matrix.py $(CELLS)
+	$(or $(PYTHON),python3) tests/matrix/matrix.py $(CELLS)
 
 lint: $(READY)  ## ruff (check and format) and the import contracts
 	$(VENV_PYTHON) -m ruff check .

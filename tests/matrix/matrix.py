@@ -1,8 +1,10 @@
 """Runs the core of the suite on each supported Python with each supported TensorFlow, and with what Colab has.
 
 `python tests/matrix/matrix.py [CELL ...]` does it one cell after the other, each in an environment of its own under
-.matrix, which stays for the next time. It needs the standard library alone, and any Python that odtk supports.
+.matrix, which stays for the next time. It needs the standard library alone, and is run by whichever Python 3 is there.
 """
+
+from __future__ import annotations
 
 import os
 import shutil
