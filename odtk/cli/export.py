@@ -25,10 +25,12 @@ def export(pipeline_config, checkpoint, output_dir, input_type, winograd, as_jso
     folder. OUTPUT_DIR gets saved_model/, checkpoint/, pipeline.config and label_map.pbtxt.
     """
     import dataclasses
+    import functools
 
     from odtk.tools.export import export as run
 
-    report = run(pipeline_config, checkpoint, output_dir, input_type, winograd)
+    log = functools.partial(click.echo, err=True)
+    report = run(pipeline_config, checkpoint, output_dir, input_type, winograd, log)
     if as_json:
         print_json(dataclasses.asdict(report))
         return

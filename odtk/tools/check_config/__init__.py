@@ -24,7 +24,16 @@ from odtk.tools.check_config.model import check_model
 from odtk.tools.check_config.options import check_options
 from odtk.tools.check_config.training import check_eval, check_training
 
-__all__ = ["ERROR", "INFORMATION", "SEVERITIES", "WARNING", "Finding", "check_config", "require_sound"]
+__all__ = [
+    "ERROR",
+    "INFORMATION",
+    "SEVERITIES",
+    "WARNING",
+    "Finding",
+    "check_config",
+    "fixing_command",
+    "require_sound",
+]
 
 TRAIN, EVAL = "train", "eval"
 
@@ -74,6 +83,11 @@ def require_sound(
         listed = "".join(f"\n  {error.path}: {error.message}" + _mend(error) for error in errors)
         raise ConfigError(f"{filename} has {count}:{listed}")
     return found
+
+
+def fixing_command(config: pipeline_pb2.TrainEvalPipelineConfig, filename: str | os.PathLike, *options) -> str:
+    """The `odtk configure` command that changes a config by `options`; a shipped one as a copy."""
+    return Inspection(config, filename).command(*options)
 
 
 def _mend(finding: Finding) -> str:
