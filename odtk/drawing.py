@@ -18,13 +18,17 @@ _TEXT_OF_IMAGE = 1 / 28  # text height over the image's mean side
 _LINE_OF_TEXT = 1 / 7
 _LONGEST_TEXT = 200  # letters
 _MOST_LABELS = 60  # of groundtruth on one picture; more would hide it
+_MOST_COVERED = 0.12  # share of a picture that labels may cover before their text gets smaller
+_HIDDEN = 0.1  # share of a box; a label that lies on more of it lets it shine through
+_TRANSLUCENT = 150  # of 255
 
 
 def draw_detections(image: Image.Image, detections: Detections, name_of: Callable[[int], str]) -> Image.Image:
     """A copy of `image` as RGB with every box drawn in its class's colour, labelled with name and score.
 
     `name_of` gives the name of a 1-based class. Lines and text grow with the image; labels stay inside it, shortened
-    where the image is too narrow, and keep out of each other's way as far as there is room.
+    where the image is too narrow, and keep out of each other's way and off other boxes as far as there is room. In a
+    crowd their text is smaller, and those that lie on objects are translucent.
     """
     picture = image.convert("RGB")  # always a copy
     draw, text_size = ImageDraw.Draw(picture), _text_size(picture)
@@ -174,13 +178,26 @@ def _draw_labels(
     picture: Image.Image, corners: Sequence[Corners], texts: Sequence[tuple[str, str]], colors: Sequence[tuple]
 ) -> None:
     """Labels for boxes, the first of which gets the best place and lies on top; `texts`: (whole, without extras)."""
-    draw, labels, places = ImageDraw.Draw(picture), [], []
-    for box, (whole, name), color in zip(corners, texts, colors, strict=True):
-        text, font = _fitted_label(_one_line(whole), _one_line(name), _text_size(picture), picture.width)
-        places.append(_label_place(box, _label_size(text, font), picture.size, places))
-        labels.append((places[-1], text, font, color))
+    lines = [(_one_line(whole), _one_line(name)) for whole, name in texts]
+    draw, labels, places = ImageDraw.Draw(picture, "RGBA"), [], []
+    text_size = _label_text_size(picture, [whole for whole, _ in lines])
+    for box, (whole, name), color in zip(corners, lines, colors, strict=True):
+        text, font = _fitted_label(whole, name, text_size, picture.width)
+        places.append(_label_place(box, _label_size(text, font), picture.size, places, corners))
+        opacity = _TRANSLUCENT if _hides(places[-1], corners) else 255
+        labels.append((places[-1], text, font, (*color, opacity)))
     for label in reversed(labels):
         _draw_label(draw, *label)
+
+
+def _label_text_size(picture: Image.Image, texts: Sequence[str]) -> int:
+    """Text as large as the picture wants it, or smaller where so many labels would cover too much of it."""
+    size = _text_size(picture)
+    covered = sum(width * height for width, height in (_label_size(text, _font(size)) for text in texts))
+    allowed = _MOST_COVERED * picture.width * picture.height
+    return (
+        size if covered <= allowed or len(texts) == 1 else max(_SMALLEST_TEXT, int(size * (allowed / covered) ** 0.5))
+    )
 
 
 def _one_line(text: str, longest: int = _LONGEST_TEXT) -> str:
@@ -208,7 +225,13 @@ def _label_size(text: str, font: ImageFont.FreeTypeFont) -> tuple[int, int]:
     return int(np.ceil(font.getlength(text))) + 2 * _padding(font), ascent + descent + _padding(font)
 
 
-def _label_place(box: Corners, size: tuple[int, int], image_size: tuple[int, int], taken: list[Corners]) -> Corners:
+def _label_place(
+    box: Corners,
+    size: tuple[int, int],
+    image_size: tuple[int, int],
+    taken: Sequence[Corners],
+    boxes: Sequence[Corners],
+) -> Corners:
     # Looked for above the box, inside its top, below it, inside its bottom, then beside the labels already placed.
     (left, top, right, bottom), (width, height) = box, size
     rows = [top - height, top, bottom + 1, bottom - height + 1]
@@ -216,10 +239,20 @@ def _label_place(box: Corners, size: tuple[int, int], image_size: tuple[int, int
     rows += sorted(beside, key=lambda row: abs(row - top))
     places = [_moved_inside((x, y), size, image_size) for x in (left, right - width + 1) for y in rows]
     unmoved = [place for place in places if place[1] in rows]
-    for place in unmoved:
-        if not any(_overlap(place, other) for other in taken):
-            return place
-    return (unmoved + places)[0]
+    free = [place for place in unmoved if not any(_overlap(place, other) for other in taken)]
+    # Far from its box a label is worse than on another one.
+    near = [place for place in free if top - 2 * height <= place[1] <= bottom + height]
+    return next((place for place in near if not _hides(place, boxes)), (free or unmoved or places)[0])
+
+
+def _hides(place: Corners, boxes: Sequence[Corners]) -> bool:
+    """Whether a label lies on a good part of a box."""
+    return any(_overlap(place, box) and _shared(place, box) > _HIDDEN * _area(box) for box in boxes)
+
+
+def _shared(one: Corners, other: Corners) -> int:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    return width * (min(one[3], other[3]) - max(one[1], other[1]))
 
 
 def _moved_inside(spot: tuple[int, int], size: tuple[int, int], image_size: tuple[int, int]) -> Corners:
@@ -231,10 +264,10 @@ def _overlap(one: Corners, other: Corners) -> bool:
     return one[0] <= other[2] and other[0] <= one[2] and one[1] <= other[3] and other[1] <= one[3]
 
 
-def _draw_label(draw: ImageDraw.ImageDraw, place: Corners, text: str, font, color: tuple[int, int, int]) -> None:
+def _draw_label(draw: ImageDraw.ImageDraw, place: Corners, text: str, font, color: tuple[int, int, int, int]) -> None:
     draw.rectangle(place, fill=color)
     padding = _padding(font)
-    draw.text((place[0] + padding, place[1] + padding // 2), text, font=font, fill=_readable_on(color))
+    draw.text((place[0] + padding, place[1] + padding // 2), text, font=font, fill=_readable_on(color[:3]))
 
 
 def _readable_on(color: tuple[int, int, int]) -> str:

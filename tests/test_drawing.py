@@ -77,6 +77,25 @@ def test_labels_of_near_boxes_do_not_cover_each_other(monkeypatch):
         assert (one[:2] > other[2:]).any() or (other[:2] > one[2:]).any()
 
 
+def test_in_a_crowd_labels_are_small_and_hide_no_object(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        drawing, "_draw_label", lambda draw, place, text, font, color: drawn.append((place, font, color))
+    )
+    dice = np.random.default_rng(3)
+    corner, sides = dice.uniform(0.02, 0.85, (45, 2)), dice.uniform(0.04, 0.14, (45, 2))
+    crowd = found(*np.concatenate([corner, corner + sides], axis=1))
+    draw_detections(Image.new("RGB", (800, 600), GREY), crowd, NAMES.get)
+    opaque = [place for place, _, color in drawn if color[3] == 255]
+    for top, left, bottom, right in (crowd.boxes * [600, 800, 600, 800]).round():
+        pixels = np.zeros((600, 800), bool)
+        pixels[int(top) : int(bottom), int(left) : int(right)] = True
+        for x0, y0, x1, y1 in opaque:
+            assert pixels[y0 : y1 + 1, x0 : x1 + 1].sum() <= 0.2 * pixels.sum()
+    assert 0 < len(opaque) < len(drawn)
+    assert 10 <= drawn[0][1].size < drawing._text_size(Image.new("L", (800, 600)))
+
+
 def test_the_surest_box_lies_on_top():
     box = [0.5, 0.5, 0.9, 0.9]
     picture = draw_detections(Image.new("RGB", (400, 400)), found(box, box, classes=[1, 2]), NAMES.get)
