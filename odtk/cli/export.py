@@ -27,10 +27,12 @@ def export(pipeline_config, checkpoint, output_dir, input_type, winograd, overwr
     checkpoint, which it was trained with, or else the config's.
     """
     import dataclasses
+    import functools
 
     from odtk.tools.export import export as run
 
-    report = run(pipeline_config, checkpoint, output_dir, input_type, winograd, overwrite)
+    log = functools.partial(click.echo, err=True)
+    report = run(pipeline_config, checkpoint, output_dir, input_type, winograd, overwrite, log)
     if as_json:
         print_json(dataclasses.asdict(report))
         return
