@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 from PIL import Image
+from small_disk import small_disk
 
 from odtk.cli.main import cli
 from odtk.drawing import class_color
@@ -228,3 +229,11 @@ def test_an_earlier_run_leaves_nothing_behind(exported, pictures, tmp_path):
     assert "--overwrite" in result.stderr
     assert run(exported, pictures / "a.PNG", "--output", tmp_path / "out", "--overwrite").exit_code == 0
     assert sorted(path.name for path in (tmp_path / "out").glob("[a-z]*")) == ["a.PNG", "detections.json"]
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(exported, pictures, tmp_path):
+    with small_disk(tmp_path / "disk", 8) as disk:
+        result = run(exported, pictures, "--output", disk / "out")
+        assert result.exit_code == 1
+        assert result.stderr.splitlines()[-1].startswith(f"Error: {disk}/out cannot be written: no space is left on")
+        assert list(disk.iterdir()) == []
