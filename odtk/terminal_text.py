@@ -67,7 +67,8 @@ class Escaping:
 def escaping_streams() -> Iterator[None]:
     """Has stdout and stderr escape what is written to them, while the block runs."""
     streams = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = map(Escaping, streams)
+    # None where the process was started without.
+    sys.stdout, sys.stderr = (stream if stream is None else Escaping(stream) for stream in streams)
     try:
         yield
     finally:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from odtk import files
 from odtk import label_map as label_maps
 from odtk.annotations import image_files, voc_xml
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject, Problem, UnusableImage
@@ -72,7 +73,7 @@ def read_names(folder: Path) -> list[str]:
     """The first column of annotations/trainval.txt. A blank line is an empty name: TFOD's split counts it too."""
     path = folder / "annotations" / "trainval.txt"
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = files.read_text_bytes(path).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}. It lists one image name per line, without .jpg.") from error
     names = [(line.split() or [""])[0] for line in lines]

@@ -103,6 +103,17 @@ def test_nothing_is_loaded_and_nothing_runs(tree):
     assert "@import" not in tree.findtext(".//style")
 
 
+def test_the_page_forbids_itself_what_it_does_not_need(tree):
+    (policy,) = tree.xpath("//head/meta[@http-equiv='Content-Security-Policy']/@content")
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"  # scripts, frames, connections, fonts
+    assert rules["img-src"] == "data:"
+    assert "http" not in policy
+    # What stands before it would not be bound by it; the encoding has to come first.
+    assert [each.tag for each in tree.find("head")[:2]] == ["meta", "meta"]
+    assert tree.find("head")[1].get("http-equiv") == "Content-Security-Policy"
+
+
 def test_names_are_text_wherever_they_stand(tree):
     texts = " ".join(tree.body.itertext())
     for name in (

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 from PIL import Image
+from small_disk import small_disk
 
 from odtk.cli.main import cli
 from odtk.drawing import class_color
@@ -244,3 +245,11 @@ def test_where_boxes_are_found_the_last_line_names_a_picture_with_some(exported,
     result = run(exported, pictures, "--output", tmp_path / "out")
     picture = re.search(r"Next: look at (.+?); --min-score \(now 0\.5\)", result.stdout)[1]
     assert Path(picture).is_file()
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(exported, pictures, tmp_path):
+    with small_disk(tmp_path / "disk", 8) as disk:
+        result = run(exported, pictures, "--output", disk / "out")
+        assert result.exit_code == 1
+        assert result.stderr.splitlines()[-1].startswith(f"Error: {disk}/out cannot be written: no space is left on")
+        assert list(disk.iterdir()) == []

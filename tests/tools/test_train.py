@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shutil
+import types
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ from google.protobuf import text_format
 from odtk import checkpoints, label_map, pipeline, shards
 from odtk.cli.main import cli
 from odtk.coco_metrics import METRIC_NAMES
-from odtk.errors import CheckpointError, ConfigError, DataError, LabelMapError, OdtkError
+from odtk.errors import CheckpointError, ConfigError, DataError, LabelMapError, OdtkError, OutputError
 from odtk.protos import optimizer_pb2
 from odtk.tools import drawn_pets
+from odtk.tools import train as train_module
 from odtk.tools.configure import configure
 from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
@@ -396,3 +398,34 @@ def test_moving_averages_are_kept_and_evaluated_where_the_config_asks(run, confi
     )
     with pytest.raises(CheckpointError, match="use_moving_average"):
         evaluate(averaging, tmp_path / "other", checkpoint=run[0] / "ckpt-6")
+
+
+FULL = tf.errors.ResourceExhaustedError(
+    None, None, "/m/ckpt-1_temp/part.tempstate1; No space left on device [Op:SaveV2]"
+)
+
+
+def test_a_full_disk_is_not_taken_for_memory(config):
+    def fail(steps):
+        raise FULL
+
+    experiment = types.SimpleNamespace(controller=types.SimpleNamespace(train=fail))
+    with pytest.raises(tf.errors.ResourceExhaustedError, match="No space left"):
+        train_module._run(experiment, 5, pipeline.read(config), print)
+
+
+def test_a_full_disk_is_said_with_what_is_still_there(config, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise tf.errors.ResourceExhaustedError(None, None, FULL.message.replace("/m/", f"{tmp_path}/model/"))
+
+    monkeypatch.setattr(train_module, "_check", fail)
+    said = rf"{tmp_path}/model cannot be written: no space is left .* the same command goes on from the newest"
+    with pytest.raises(OutputError, match=said):
+        train(config, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_dir_that_cannot_be_is_refused_first(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file is a file; a folder is written here"):
+        train(tmp_path / "no.config", tmp_path / "file")
