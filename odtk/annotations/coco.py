@@ -6,6 +6,7 @@ listed several times is one image, with the annotations of all.
 
 from __future__ import annotations
 
+import math
 import posixpath
 import re
 from collections import defaultdict
@@ -85,8 +86,9 @@ def open_coco(files: DataFolder, keep_segmentations: bool = False) -> CocoDatase
     mentions: dict[str, list[_Mention]] = {}
     listed = []
     for document in documents:
+        counts = [len(found) for found in document.annotations.values()]
         listed += _place(files, document, categories, mentions)
-        listed += _orphans(files, document)
+        listed += _orphans(files, document, math.ceil(sum(counts) / max(1, len(counts))))
     names = path_words.record_names(mentions.keys())
     listed += [_listed(files, image, found, names[image]) for image, found in mentions.items()]
     problems += _listed_again(files, mentions)
@@ -188,17 +190,21 @@ def _place(
             mentions.setdefault(image, []).append(_Mention(document, content, kept))
 
 
-def _orphans(files: DataFolder, document: Document) -> Iterator[Listed]:
-    """What stands for an image that only annotations name: bad data, as if its file were missing."""
+def _orphans(files: DataFolder, document: Document, per_image: int) -> Iterator[Listed]:
+    """What stands for images that only annotations name: bad data, as if their files were missing.
+
+    Where many name one, as none at all, each `per_image` of them count as an image: so many have lost their boxes.
+    """
     by_image = defaultdict(list)
     for annotation in document.orphans:
         by_image[short(annotation.get("image_id"))].append(short(annotation.get("id")))
     for image, numbers in by_image.items():
-        named = ", ".join(numbers[:4]) + (f" and {len(numbers) - 4} more" if len(numbers) > 4 else "")
-        which = f"annotation {named} is" if len(numbers) == 1 else f"annotations {named} are"
-        text = f"{which} of the image {image}, which is not in the list of images."
-        entry = LeftOut(files.at(document.path), None, "annotations of an unknown image", text)
-        yield Listed(f"{document.path}#{image}", document.split, entry)
+        for part in (numbers[start : start + per_image] for start in range(0, len(numbers), per_image)):
+            named = ", ".join(part[:4]) + (f" and {len(part) - 4} more" if len(part) > 4 else "")
+            which = f"annotation {named} is" if len(part) == 1 else f"annotations {named} are"
+            text = f"{which} of the image {image}, which is not in the list of images."
+            entry = LeftOut(files.at(document.path), None, "annotations of an unknown image", text)
+            yield Listed(f"{document.path}#{image}", document.split, entry)
 
 
 def _listed(files: DataFolder, image: str, found: list[_Mention], names: tuple[str, str]) -> Listed:

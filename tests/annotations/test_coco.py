@@ -170,16 +170,25 @@ def test_an_id_that_may_be_one_of_two_is_not_guessed(write):
 
 def test_annotations_of_an_unknown_image_are_bad_data(write):
     document = coco_of([ONE])
-    for number in (77, 78):
-        document["annotations"].append(document["annotations"][0] | {"id": number, "image_id": 5})
+    document["annotations"].append(document["annotations"][0] | {"id": 77, "image_id": 5})
     document["annotations"].append(document["annotations"][0] | {"id": 79, "image_id": None})
     dataset = formats.open_dataset(write(document))
     assert [listed.key for listed in dataset.listed] == ["annotations.json#5", "annotations.json#None", "images/1.jpg"]
-    said = "annotations 77, 78 are of the image 5, which is not in the list of images"
+    said = "annotation 77 is of the image 5, which is not in the list of images"
     for listed, text in zip(dataset.listed, (said, "annotation 79 is of the image None"), strict=False):
         with pytest.raises(UnusableImage, match=text) as caught:
             dataset.read(listed)
         assert (caught.value.problem.kind, caught.value.is_bad) == ("annotations of an unknown image", True)
+
+
+def test_annotations_of_no_image_count_as_the_images_that_lost_them(write):
+    document = coco_of([ONE, TWO])  # with three annotations, two for an image at most
+    orphan = document["annotations"][0] | {"image_id": None}
+    document["annotations"] += [orphan | {"id": number} for number in range(5)]
+    dataset = formats.open_dataset(write(document))
+    bad = [listed.key for listed in dataset.listed if hasattr(listed.entry, "is_bad")]
+    assert bad == ["annotations.json#None", "annotations.json#None#2", "annotations.json#None#3"]
+    assert "annotations 0, 1 are of the image None" in dataset.listed[0].entry.text
 
 
 def test_categories_are_read_as_tools_write_them(write):
