@@ -59,11 +59,15 @@ def load(files: DataFolder, path: str, keep_segmentations: bool) -> Document:
     images = _objects(where, content, "images")
     annotations = None if content.get("annotations") is None else _objects(where, content, "annotations")
     categories = [] if content.get("categories") is None else _objects(where, content, "categories")
-    split = path_words.split_in_name(path) or path_words.split_of_folders(path)
-    document = Document(path, split, images, _categories(where, categories), annotations is not None)
+    document = Document(path, split_of(path), images, _categories(where, categories), annotations is not None)
     _check_images(where, images)
     _group(where, document, annotations or ())
     return document
+
+
+def split_of(path: str) -> str | None:
+    """The split that a file's name or folder speaks of."""
+    return path_words.split_in_name(path) or path_words.split_of_folders(path)
 
 
 def plain(value: object) -> int | str | None:

@@ -243,7 +243,8 @@ def test_a_split_without_annotations_is_set_aside(write, absent):
     assert [(listed.key, listed.split) for listed in dataset.listed] == [("images/1.jpg", "train")]
     (problem,) = dataset.problems
     assert problem.kind == "file set aside"
-    assert 'test.json has no list "annotations": nobody has said what its 1 images show' in problem.text
+    assert problem.file.endswith("test.json")
+    assert problem.text == 'it has no list "annotations": nobody has said what its images show (1).'
 
 
 def test_a_split_with_an_empty_list_is_of_negatives_and_said(write):
@@ -257,7 +258,25 @@ def test_json_that_only_looks_like_cocos_is_set_aside(write):
     write(coco_of([ONE]), "data.json")
     dataset = formats.open_dataset(write({"images": ["a.jpg", "b.jpg"]}, "gallery.json"))
     assert len(dataset.listed) == 1
-    assert 'gallery.json has no list "images" of objects' in dataset.problems[0].text
+    assert 'gallery.json: it has no list "images" of objects' in str(dataset.problems[0])
+
+
+def test_of_several_files_none_is_passed_over_in_silence(write):
+    write(coco_of([ONE]), "instances_train.json")
+    write(coco_of([TWO]), "val.json")
+    write(coco_of([ONE, TWO]), "all.json")
+    write(coco_of([ONE, TWO]), "captions_train.json")
+    three = Drawing("3.jpg", 9, 8)
+    dataset = formats.open_dataset(write(coco_of([three]), "image_info_test.json", [three]))
+    assert [(listed.key, listed.split) for listed in dataset.listed] == [
+        ("images/1.jpg", "train"),
+        ("images/2.jpg", "val"),
+    ]
+    said = [f"{problem.file.rsplit('/')[-1]}: {problem.text}" for problem in dataset.problems]
+    assert said == [
+        "all.json: it is passed over, as there are files called instances_*.json.",
+        "image_info_test.json: by its name it lists images without annotations: nobody has said what they show.",
+    ]
 
 
 def test_a_file_without_categories_has_those_of_the_others(write):
