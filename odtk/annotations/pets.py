@@ -82,6 +82,14 @@ def read_names(folder: Path) -> list[str]:
     return names
 
 
+def _listed(folder: Path) -> list[str]:
+    """`read_names`, none where there are none."""
+    try:
+        return read_names(folder)
+    except DataError:
+        return []
+
+
 def has_layout(folder: Path) -> bool:
     """Whether a folder has the parts of the Pet layout, whatever is in them."""
     try:
@@ -99,14 +107,18 @@ def why_not_pets(folder: Path, label_map_path: str | None = None) -> str | None:
     camera calls its pictures and with the classes in the xml.
     """
     breeds, own = label_maps.read("pet_label_map"), label_maps.read(label_map_path) if label_map_path else None
-    names = [name for name in read_names(folder) if name]
+    names, where = [name for name in _listed(folder) if name], "annotations/trainval.txt"
+    xmls = {path.stem: path for path in sorted((folder / "annotations" / "xmls").glob("*.xml")) if path.is_file()}
+    if xmls and xmls.keys().isdisjoint(names):  # Oxford's own list, left behind
+        names, where = list(xmls), "annotations/xmls"
     classes = {name: class_of(f"{name}.jpg") or "" for name in names}
     maps = [found for found in (breeds, own) if found]
     unknown = [name for name in names if not any(found.id_of(classes[name]) for found in maps)]
     if 2 * len(unknown) > len(names):
-        return f"{len(unknown)} of {len(names)} names in annotations/trainval.txt, such as {unknown[0]}, name no breed"
-    for name in names[:: max(1, len(names) // _SAMPLED)]:
-        for found in _class_names(folder / "annotations" / "xmls" / f"{name}.xml"):
+        return f"{len(unknown)} of {len(names)} names in {where}, such as {unknown[0]}, name no breed"
+    annotated = [name for name in names if name in xmls]
+    for name in annotated[:: max(1, len(annotated) // _SAMPLED)]:
+        for found in _class_names(xmls[name]):
             # A class that the user's own map lacks is none that is wanted.
             is_class = found.lower() not in (*_SPECIES, classes[name].lower()) and (own is None or own.id_of(found))
             if classes[name] and is_class:
