@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,8 +16,10 @@ from odtk.annotations.annotated_image import UnusableImage
 if TYPE_CHECKING:
     from PIL import Image
 
-# What is opened, whatever the file's name says. Pillow knows more formats, some of which start other programs.
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
+# What is opened, whatever the file's name says. Pillow knows more formats, some of which start other programs or take
+# nearly any bytes for an image; AVIF it has since 11.3.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000")
+FORMATS += ("AVIF",) if importlib.util.find_spec("PIL.AvifImagePlugin") else ()
 
 # Pillow's own limit, at which it warns of a decompression bomb: three bytes a pixel are then 256 MiB.
 MAX_PIXELS = 1024**3 // 4 // 3
@@ -135,8 +138,10 @@ def _named(path: object) -> Iterator[None]:
     except UnusableImage:
         raise
     except Exception as error:
-        why = f"it is none of {', '.join(FORMATS)}" if isinstance(error, UnidentifiedImageError) else str(error)
-        raise UnusableImage(path, None, _UNDECODABLE, f"the image cannot be decoded: {why}.") from error
+        why = f"{error}."
+        if isinstance(error, UnidentifiedImageError):
+            why = f"it is none of {', '.join(FORMATS)}. If it is an image, convert it to JPEG or PNG."
+        raise UnusableImage(path, None, _UNDECODABLE, f"the image cannot be decoded: {why}") from error
 
 
 def _load(encoded: bytes, path: object) -> Image.Image:

@@ -32,7 +32,13 @@ class MarkedObject:
     is_crowd: bool = False
     area: float | None = None  # pixels
     segmentation: object | None = None  # COCO's polygons or RLE, as in the JSON; `coco_masks.decode_mask` decodes it
+    which: str = ""  # for messages, where no line tells objects apart: "annotation 17"
     written: str = "xyxy"  # of ORDERS, what the numbers of the box were; or OUTLINE
+
+    @property
+    def shown(self) -> str:
+        """The object as messages name it."""
+        return f"{self.class_name} ({self.which})" if self.which else self.class_name
 
     @property
     def numbers(self) -> tuple[float, float, float, float]:
@@ -59,6 +65,7 @@ class ImageAnnotation:
     normalised: bool = False
     stated_size: tuple[int, int] | None = None  # (width, height) as the annotation says
     annotation_path: str | None = None  # for messages
+    place: str | None = None  # likewise, where that file has the annotations of other images, too
     size_line: int | None = None
     source_id: str = ""
     problems: tuple[Problem, ...] = ()

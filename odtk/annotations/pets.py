@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from odtk import files
+from odtk import label_map as label_maps
 from odtk.annotations import image_files, voc_xml
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject, Problem, UnusableImage
 from odtk.annotations.placing import (
@@ -37,6 +39,8 @@ LAYOUT = (
 )
 
 _CLASS_IN_FILENAME = re.compile(r"([A-Za-z_]+)(_[0-9]+\.jpg)", re.IGNORECASE)
+_SPECIES = ("cat", "dog")
+_SAMPLED = 100  # xml that are read to find out what a folder holds
 _BACKGROUND = 2  # in a trimap; 1 is the pet, 3 its uncertain outline
 _BAD_TRIMAP = "trimap cannot be read"
 _NO_BODY = "the trimap marks no pet, or a line of it, so that its box is empty."
@@ -69,13 +73,64 @@ def read_names(folder: Path) -> list[str]:
     """The first column of annotations/trainval.txt. A blank line is an empty name: TFOD's split counts it too."""
     path = folder / "annotations" / "trainval.txt"
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = files.read_text_bytes(path).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}. It lists one image name per line, without .jpg.") from error
     names = [(line.split() or [""])[0] for line in lines]
     if not any(names):
         raise DataError(f"{path} lists no image. It lists one image name per line, without .jpg.")
     return names
+
+
+def _listed(folder: Path) -> list[str]:
+    """`read_names`, none where there are none."""
+    try:
+        return read_names(folder)
+    except DataError:
+        return []
+
+
+def has_layout(folder: Path) -> bool:
+    """Whether a folder has the parts of the Pet layout, whatever is in them."""
+    try:
+        check_layout(folder)
+    except DataError:
+        return False
+    return True
+
+
+def why_not_pets(folder: Path, label_map_path: str | None = None) -> str | None:
+    """Why a folder in the Pet layout holds something else, in words; None where it holds pets.
+
+    Of pets the file names begin with one of the 37 breeds or of the classes in a user's label map, and the xml say
+    `cat`, `dog` or that class again. People who follow TFOD's tutorial put their own data into this layout, called as a
+    camera calls its pictures and with the classes in the xml.
+    """
+    breeds, own = label_maps.read("pet_label_map"), label_maps.read(label_map_path) if label_map_path else None
+    names, where = [name for name in _listed(folder) if name], "annotations/trainval.txt"
+    xmls = {path.stem: path for path in sorted((folder / "annotations" / "xmls").glob("*.xml")) if path.is_file()}
+    if xmls and xmls.keys().isdisjoint(names):  # Oxford's own list, left behind
+        names, where = list(xmls), "annotations/xmls"
+    classes = {name: class_of(f"{name}.jpg") or "" for name in names}
+    maps = [found for found in (breeds, own) if found]
+    unknown = [name for name in names if not any(found.id_of(classes[name]) for found in maps)]
+    if 2 * len(unknown) > len(names):
+        return f"{len(unknown)} of {len(names)} names in {where}, such as {unknown[0]}, name no breed"
+    annotated = [name for name in names if name in xmls]
+    for name in annotated[:: max(1, len(annotated) // _SAMPLED)]:
+        for found in _class_names(xmls[name]):
+            # A class that the user's own map lacks is none that is wanted.
+            is_class = found.lower() not in (*_SPECIES, classes[name].lower()) and (own is None or own.id_of(found))
+            if classes[name] and is_class:
+                return f"annotations/xmls/{name}.xml says {found!r}, and not {classes[name]!r} as its name does"
+    return None
+
+
+def _class_names(path: Path) -> set[str]:
+    try:
+        return {found.name for found in voc_xml.parse(path.read_bytes(), path, complete=False).objects} - {""}
+    except (OSError, UnusableImage):
+        return set()
 
 
 def class_of(filename: str) -> str | None:
@@ -105,6 +160,7 @@ def read(folder: Path, name: str, label_map: LabelMap, full_body: bool = False, 
         annotation, exchanged = _with_usable_boxes(xml_path, annotation)
     problems = [
         *_filename_problems(xml_path, annotation, name),
+        *annotation.problems,
         *_size_problems(xml_path, annotation, decoded),
         *_box_problems(xml_path, annotation),
     ]

@@ -45,7 +45,7 @@ def place(annotation: ImageAnnotation, frame: Frame, rules: Rules) -> Placed:
         box = normalise(written, UNIT if frame.normalised else frame.box_size)
         clipped = tuple(min(max(side, 0.0), 1.0) for side in box)
         if clipped != box or is_empty(box):
-            said = f"{entry.class_name} at {corners_in_words(written)} in {_frame_in_words(annotation, frame)}"
+            said = f"{entry.shown} at {corners_in_words(written)} in {_frame_in_words(annotation, frame)}"
             clipped = _put_right(box, said, (file_of(annotation), entry.line), placed)
         placed.objects.append((entry, clipped))
     return placed

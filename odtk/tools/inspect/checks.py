@@ -17,6 +17,7 @@ CHECKS = (
     class_checks.too_few_outputs,
     class_checks.disagreeing,
     class_checks.alike,
+    class_checks.misspelled,
     class_checks.rare,
     class_checks.absent,
     class_checks.unused,

@@ -83,6 +83,38 @@ _WORDS = {
         INFORMATION, INFORMATION, "Images annotated as stored, their EXIF orientation left aside: {count}.",
         "Nothing to do, if the boxes look right on the page.",
     ),
+    "flag not understood": _Word(
+        INFORMATION, INFORMATION, "Flags that are neither 0 nor 1, taken as 0, once for an image: {count}.",
+        "Nothing to do, unless the objects really are truncated, difficult or a crowd.",
+    ),
+    "flag that is a fraction": _Word(
+        INFORMATION, INFORMATION, "Flags that are fractions, as in KITTI, taken as 1, once for an image: {count}.",
+        "Nothing to do, unless --skip-difficult is to leave out fewer objects.",
+    ),
+    "rotated box made upright": _Word(
+        INFORMATION, INFORMATION, "Rotated boxes, of which the upright box around them is used: {count}.",
+        "Nothing to do, if the boxes look right on the page: an upright box is what these models learn.",
+    ),
+    "outline made a box": _Word(
+        INFORMATION, INFORMATION, "Outlines without a box, of which the box around them is used: {count}.",
+        "Nothing to do, if the boxes look right on the page.",
+    ),
+    "Pet layout read as VOC": _Word(
+        INFORMATION, INFORMATION, "The layout is that of pets, the classes are those of the xml.",
+        "Nothing to do, if the classes are right. For classes from file names: --format pets with a label map.",
+    ),
+    "file set aside": _Word(
+        WARNING, WARNING, "Files that are left out, with all their images: {count}.",
+        "Annotate these images, or remove the file; an image without objects needs an empty list of annotations.",
+    ),
+    "file without annotations": _Word(
+        WARNING, WARNING, "Files of which no image has an annotation: {count}.",
+        "Right, if nothing is on these images; otherwise annotate them, or remove the file.",
+    ),
+    "image listed twice": _Word(
+        INFORMATION, INFORMATION, "Files that list images again, which are one image with all annotations: {count}.",
+        "Nothing to do, unless an image was meant to be in one split alone: it is in the first, training's.",
+    ),
     "image that TensorFlow cannot decode": _Word(
         ERROR, ERROR, "Record images in a format that TensorFlow cannot decode: {count}.", _AGAIN,
     ),
@@ -101,9 +133,11 @@ def unusable(evidence: Evidence) -> Iterator[Finding]:
     severity = WARNING if is_annotated and share <= MAX_UNUSABLE else ERROR
     if is_annotated and severity == WARNING:
         what, fix = "make-tfrecords leaves them out", "Mend or remove the files named."
+    elif is_annotated and share == 1:
+        what, fix = "no image is left for make-tfrecords", "Fix the files named."
     elif is_annotated:
         what = f"unusable are {share:.1%} in all, and make-tfrecords refuses more than {MAX_UNUSABLE:.0%}"
-        fix = "Mend or remove the files named, or allow more with --max-bad-fraction."
+        fix = "Fix or remove the files named, or allow more with --max-bad-fraction."
     else:
         what, fix = "training skips them up to a limit, and then stops", "Write the records again, from sound images."
     for kind, tally in rows.unusable.items():

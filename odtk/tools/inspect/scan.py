@@ -14,7 +14,7 @@ from odtk import progress, workers
 from odtk.annotations.conventions import Evidence
 from odtk.annotations.image_files import SeenFile
 from odtk.tools.inspect.report import Example
-from odtk.tools.inspect.shown import Shown, color_ids
+from odtk.tools.inspect.shown import Shown, color_ids, color_numbers
 from odtk.tools.inspect.sources import NO_ID, Look, Oddity, Source
 from odtk.tools.inspect.targets import Target
 
@@ -68,6 +68,10 @@ class Rows:
         """Boxes of each image."""
         return np.diff(self.first_box)
 
+    @functools.cached_property
+    def _color_numbers(self) -> dict[str, int]:
+        return color_numbers(self.target, self.class_names)
+
     def look(self, row: int) -> Look:
         """An image looked at again, its texts included; its pixels are not decoded."""
         source, index = self.place[row]
@@ -88,7 +92,7 @@ class Rows:
             split=self.split_of(row),
             image=self.target.sources[source].picture(int(index)),
             boxes=seen.boxes,
-            class_ids=color_ids(names, seen.class_ids, {name: n for n, name in enumerate(self.class_names, 1)}),
+            class_ids=color_ids(names, seen.class_ids, self._color_numbers),
             class_names=names,
             marks=seen.marks,
             focus=focus,
@@ -170,6 +174,7 @@ class _Columns:
     def __init__(self, target: Target):
         self.target = target
         self._splits = {name: number for number, name in enumerate(target.splits)}
+        self._names_of_ids = {item.id: item.name for item in target.labels.items} if target.labels else {}
         self._numbers = {key: array(code) for key, code in _CODES.items()}
         self._classes: dict[str, int] = {}
         self._oddities: dict[str, Tally] = {}
@@ -204,8 +209,7 @@ class _Columns:
     def _name(self, class_id: int) -> str:
         if class_id == NO_ID:
             return ""
-        items = self.target.labels.items if self.target.labels is not None else []
-        return next((item.name for item in items if item.id == class_id), f"id {class_id}")
+        return self._names_of_ids.get(class_id, f"id {class_id}")
 
     def rows(self) -> Rows:
         columns = {key: np.frombuffer(values, values.typecode) for key, values in self._numbers.items() if len(values)}

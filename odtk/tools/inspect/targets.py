@@ -10,12 +10,13 @@ from odtk import label_map, pipeline, progress, shards, workers
 from odtk.annotations import pets
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.conventions import Evidence
-from odtk.annotations.formats import PETS, open_dataset
+from odtk.annotations.data_folder import is_data_set
+from odtk.annotations.formats import PETS, check_pets, guess, open_dataset
 from odtk.annotations.frames import Rules
 from odtk.errors import ConfigError, DataError, LabelMapError
 from odtk.label_map import LabelMap
 from odtk.tools.inspect.records import find_records
-from odtk.tools.inspect.report import NO_SPLIT
+from odtk.tools.inspect.report import CONFIG, NO_SPLIT, RECORDS
 from odtk.tools.inspect.sources import DatasetSource, Look, PetSource, Source
 from odtk.tools.record_files import record_sets
 
@@ -75,7 +76,9 @@ def settled_by_headers(target: Target) -> Target:
     For those who show or name a part of a data set: inspect and make-tfrecords look at all of it.
     """
     places = [(source, i) for source in target.sources if isinstance(source, DatasetSource) for i in range(len(source))]
-    evidence, chosen = Evidence(), places[:: -(-len(places) // MAX_HEADERS) or 1]
+    if not places:
+        return target
+    evidence, chosen = Evidence(), places[:: -(-len(places) // MAX_HEADERS)]
     with (
         progress.track("Reading", len(chosen), "annotations") as bar,
         workers.mapped(_facts, chosen, num_workers=min(workers.num_cores(), workers.MANY_WORKERS - 1)) as found,
@@ -115,10 +118,11 @@ def _open(target: str, config: str | os.PathLike | None, format: str | None, box
     settings = {"config": message, "config_path": None if config is None else os.fspath(config)}
     if target.endswith(".config"):
         return _of_config(target, settings)
-    if os.path.isdir(target) and (format or not (shards.is_dataset(target) or record_sets(target))):
+    is_folder = os.path.isdir(target)
+    if is_data_set(target) and (format or not is_folder or not (shards.is_dataset(target) or record_sets(target))):
         return _of_folder(target, format, Rules(boxes=boxes), settings | _labels(_map_of(message)))
     found = _record_splits(target)
-    folder = Path(target) if os.path.isdir(target) else Path(target).parent
+    folder = Path(target) if is_folder else Path(target).parent
     return _of_records(target, found, settings | _labels(_map_of(message) or _map_beside(folder)))
 
 
@@ -134,7 +138,7 @@ def _of_config(path: str, settings: dict) -> Target:
         notes.append(str(error))
     labels = _labels(message.train_input_reader.label_map_path)
     settings = {"config": message, "config_path": path, "notes": notes, **labels}
-    return _of_records(path, found, settings, kind="pipeline.config")
+    return _of_records(path, found, settings, kind=CONFIG)
 
 
 def _reader_files(path: str, field_name: str, reader) -> tuple[list[Path], list[str]]:
@@ -178,7 +182,7 @@ def _split_of(filename: str) -> str:
 
 
 def _of_records(
-    name: str, found: dict[str, tuple[list[Path], list[str]]], settings: dict, kind: str = "records"
+    name: str, found: dict[str, tuple[list[Path], list[str]]], settings: dict, kind: str = RECORDS
 ) -> Target:
     sources, damaged = [], {}
     with progress.track("Reading", sum(len(files) for files, _ in found.values()), "record files") as bar:
@@ -191,8 +195,10 @@ def _of_records(
 
 
 def _of_folder(folder: str, format: str | None, rules: Rules, settings: dict) -> Target:
-    if format == PETS or (format is None and _is_pets(Path(folder))):
-        pets.check_layout(Path(folder))
+    own = settings["label_map"]
+    format = format or guess(folder, own)
+    if format == PETS:
+        check_pets(folder, own)
         names = [name for name in pets.read_names(Path(folder)) if name]
         classes = label_map.of_names(sorted({pets.class_of(f"{name}.jpg") for name in names} - {None}))
         source = PetSource(NO_SPLIT, Path(folder), names, classes)
@@ -208,14 +214,6 @@ def _of_folder(folder: str, format: str | None, rules: Rules, settings: dict) ->
     names = tuple(dataset.class_names or ())
     settings |= {"problems": dataset.problems, "class_names": names, "is_annotated": True}
     return Target(folder, f"{dataset.format} data set", sources, **settings)
-
-
-def _is_pets(folder: Path) -> bool:
-    try:
-        pets.check_layout(folder)
-    except DataError:
-        return False
-    return True
 
 
 def _rank(split: str) -> tuple[int, str]:

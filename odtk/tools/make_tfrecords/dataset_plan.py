@@ -15,7 +15,7 @@ from odtk.annotations.prepare import examine, prepare, see
 from odtk.errors import DataError
 from odtk.label_map import LabelMap
 from odtk.splits import SPLITS
-from odtk.tools.make_tfrecords import classes, splitting
+from odtk.tools.make_tfrecords import classes, refusals, splitting
 from odtk.tools.make_tfrecords.plan import Plan, Runner, Settings
 from odtk.tools.make_tfrecords.report import Finding, Written, look_alikes
 
@@ -25,8 +25,9 @@ _IN_NO_SPLIT = "in no split"
 def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
     """Decodes every image, then chooses label map and splits.
 
-    Raises DataError where a class is not in the given label map, a given list of a split cannot be followed, or the
-    boxes of the whole data set cannot be meant as they are read.
+    Raises DataError where the boxes of the whole data set cannot be meant as they are read, too many images cannot be
+    used, none has an object and no label map is given, a class is not in the given one, or a given list of a split
+    cannot be followed.
     """
     if settings.label_map_path:
         classes.read(settings.label_map_path, ())  # a wrong one is answered now, and not when all images are decoded
@@ -38,6 +39,7 @@ def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
     rules = replace(settings.rules, conventions=evidence.decide())
     if rules != settings.rules:
         findings = _place_again(dataset, rules, runner, findings)
+    refusals.check_findings(findings, settings.max_bad_fraction)
     class_map, text = _label_map(dataset, settings, findings)
     usable = [index for index, finding in enumerate(findings) if finding.skipped is None]
     groups = duplicates.groups([findings[index].seen.fingerprint for index in usable])
@@ -59,6 +61,7 @@ def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
             *dataset.problems,
             *evidence.problems(dataset.folder),
             *classes.alike(class_ids, dataset.folder),
+            *classes.misspelled(dataset, [finding.class_names for finding in findings], class_map.texts),
             *splitting.without_images(chosen, settings, dataset.folder),
         ),
         duplicates=look_alikes([findings[index].key for index in usable], chosen, groups),
@@ -103,6 +106,8 @@ def _label_map(dataset: Dataset, settings: Settings, findings: Sequence[Finding]
     found = {name for finding in findings for name in finding.class_names}
     if settings.label_map_path:
         return classes.read(settings.label_map_path, found)
+    if not found:
+        raise refusals.no_objects(findings, dataset.problems)
     return classes.make(dataset.class_names, found)
 
 

@@ -1,6 +1,6 @@
 """What is to be written where: the settings of a conversion, and the plan that every data set comes down to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
@@ -10,6 +10,8 @@ from odtk.annotations.formats import PETS
 from odtk.annotations.frames import Rules
 from odtk.errors import DataError
 from odtk.tools.make_tfrecords.report import Finding, Written
+
+_SHARDS = 10
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Settings:
     `allow_duplicates` (across splits), `exif`, `boxes` (of listing.ORDERS), `max_side`, `skip_difficult`, `skip_crowd`,
     `write_label_map` (a path). For COCO alone: `masks`.
 
+    `num_shards` None is ten for each split, or as many as it has images where these are fewer; TFOD's ten for pets.
     `label_map_path` is a file or a shipped map's name; None the 37 breeds for pets, else a map made from the data.
     `num_workers` None is one per core. `runner` is Apache Beam's, with `runner_options` as its command line; None
     converts here. Neither changes a byte.
@@ -29,7 +32,7 @@ class Settings:
     full_body: bool = False
     strict_tfod: bool = False
     mask_type: str = "png"
-    num_shards: int = 10
+    num_shards: int | None = None
     val_fraction: float = 0.3
     test_fraction: float = 0.0
     split_lists: tuple[tuple[str, str], ...] = ()
@@ -126,13 +129,20 @@ class Plan:
     problems: tuple[Problem, ...] = ()  # of the data set as a whole
     duplicates: list[dict[str, list[str]]] = field(default_factory=list)
     near_duplicates: int = 0
+    has_tfods_shards: bool = False
 
-    def shards(self, num_shards: int) -> list[Shard]:
+    def shard_counts(self, asked: int | None) -> dict[str, int]:
+        """How many files each split gets: as many as asked for, else ten, but no empty ones unless TFOD has them."""
+        if asked is not None or self.has_tfods_shards:
+            return dict.fromkeys(self.bases, asked or _SHARDS)
+        return {split: min(_SHARDS, max(1, len(self.items[split]))) for split in self.bases}
+
+    def shards(self, counts: Mapping[str, int]) -> list[Shard]:
         """Shard after shard. An item's place in its split, be a record made of it or not, is its shard (TFOD)."""
         return [
-            Shard(shards.shard_name(base, index, num_shards), split, self.items[split][index::num_shards])
+            Shard(shards.shard_name(base, index, counts[split]), split, self.items[split][index :: counts[split]])
             for split, base in self.bases.items()
-            for index in range(num_shards)
+            for index in range(counts[split])
         ]
 
 
