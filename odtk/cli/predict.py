@@ -34,7 +34,8 @@ def predict(exported_dir, images, output_dir, min_score, max_boxes, label_map, o
     a number, as in COCO, that is its image_id; otherwise images are counted from 1.
 
     Images are turned upright as their EXIF orientation says, as viewers show them; boxes refer to the upright image. Of
-    an animation or a TIFF of several pages the first one is taken, and said. An image that cannot be read is skipped and named at the end; the exit code is 1 only where none could be read.
+    an animation or a TIFF of several pages the first one is taken, and said. An image that cannot be read is skipped
+    and named at the end; the exit code is 1 only where none could be read.
     """
     from odtk.tools.predict import predict as predict_pictures
 

@@ -141,7 +141,7 @@ def test_annotations_of_no_image_are_problems_of_the_data_set(write):
     document = coco_of([ONE])
     document["annotations"].append(document["annotations"][0] | {"id": 77, "image_id": 5})
     dataset = formats.open_dataset(write(document))
-    (problem,) = dataset.problems
+    problem, _ = dataset.problems  # and that the other image is in no annotation
     assert (problem.kind, problem.text) == (
         "annotation of an unknown image",
         "annotation 77 is of the image 5, which is not in the list.",
