@@ -109,13 +109,24 @@ def finished(dataset: ListedDataset, files: DataFolder) -> ListedDataset:
         replace(one, entry=_clashing(files, one, clashes[one.key])) if one.key in clashes else one
         for one in dataset.listed
     )
-    notes = (*files.problems, *_found_otherwise(files), *_no_splits(files, dataset))
+    notes = (*files.problems, *_found_otherwise(files), *_unnamed(files, dataset), *_no_splits(files, dataset))
     return replace(dataset, listed=listed, problems=(*dataset.problems, *notes))
 
 
 def _clashing(files: DataFolder, one: Listed, names: list[str]) -> LeftOut:
     text = f"{short(names[0])} and {short(names[1])} may both mean it: only their ends are found here. Name it alike."
     return LeftOut(files.at(one.key), None, AMBIGUOUS, text)
+
+
+def _unnamed(files: DataFolder, dataset: ListedDataset) -> Iterator[Problem]:
+    """How many images are not listed, by suffix, with the first."""
+    keys = {one.key for one in dataset.listed}
+    unnamed = [image for image in files.images if image not in keys]
+    if unnamed:
+        counts = Counter(posixpath.splitext(image)[1].lower() for image in unnamed)
+        shown = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4))
+        text = f"no annotation names these images, which are left out: {shown}; the first is {unnamed[0]}."
+        yield Problem(files.path, None, "images in no annotation", text)
 
 
 def _found_otherwise(files: DataFolder) -> Iterator[Problem]:

@@ -56,7 +56,7 @@ def survey(lines: Iterable[Sequence[float]], keypoint_values: int = 0, kpt_shape
     for values in lines:
         if len(values) > BOX:
             by_count[len(values)].append(values)
-    if _are_tracked([values for found in by_count.values() for values in found]):
+    if _are_tracked([values for found in by_count.values() if not _are_poses(found) for values in found]):
         why = f"the last is a track's number. {_PREDICTIONS}"
         return Columns(keypoint_values, kpt_shape, dict.fromkeys(by_count, why))
     is_varied = len([count for count in by_count if count % 2 == 0 and count > _TRIANGLE]) >= _VARIED

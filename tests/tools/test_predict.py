@@ -108,6 +108,22 @@ def test_journey_of_a_folder(exported, pictures, tmp_path):
     assert report.name_of(2) == "pug"
 
 
+def test_what_is_not_looked_at_is_said(exported, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    red, blue = (Image.new("RGB", (60, 80), color) for color in ((204, 0, 0), (0, 0, 204)))
+    red.save(folder / "film.gif", save_all=True, append_images=[blue])
+    red.save(folder / "scan.tif")
+    (folder / "phone.heic").write_bytes(b"heic")
+    result = run(exported, folder, "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert f"Only the first of the 2 frames or pages of {folder / 'film.gif'} was looked at" in result.stderr
+    assert "1 image skipped" in result.stderr
+    assert "phone.heic does not end in" in result.stderr
+    assert f"{folder / 'scan.tif'} 60x80: 1 pug" in result.stdout
+    assert (tmp_path / "out/scan.tif").exists()
+
+
 def test_annotated_picture_is_the_picture_with_boxes(exported, pictures, tmp_path):
     predict(exported, [pictures / "a.PNG"], tmp_path / "out")
     with Image.open(tmp_path / "out/a.PNG") as image:
