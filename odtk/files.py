@@ -14,10 +14,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
+from odtk import unfinished
 from odtk.atomic import atomic_directory, atomic_file
 from odtk.errors import DataError, OutputError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".pjpeg", ".png", ".apng", ".gif", ".bmp", ".dib", ".webp"),
+    *(".tif", ".tiff", ".mpo", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".avif"),
+    # Not read, but by nobody taken for anything but an image: found, and named as what cannot be decoded.
+    *(".heic", ".heif", ".hif", ".avifs", ".jxl", ".jxr", ".tga", ".pcx", ".ico", ".exr", ".hdr", ".dcm", ".dicom"),
+    *(".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"),
+)
+"""Of files that are images, in lower case; what is in them may be something else, and decides."""
 
 _AT_ONCE = 32  # small files of a store are waited for, not worked on
 
@@ -78,9 +86,9 @@ def output_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[st
 
 
 def names_in(folder: str | os.PathLike) -> list[str]:
-    """The names of what is in a folder, sorted; none where there is no folder."""
+    """The names of what is in a folder, sorted, without unfinished outputs; none where there is no folder."""
     if not is_remote(folder):
-        return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        return [path.name for path in unfinished.contents(folder)] if os.path.isdir(folder) else []
     with _os_errors(DataError, folder):
         gfile, folder = _gfile(), os.fspath(folder)
         return sorted(name.rstrip("/") for name in gfile.listdir(folder)) if gfile.isdir(folder) else []

@@ -6,6 +6,8 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
+from odtk.terminal_text import Escaping, on_one_line
+
 PLAIN_LINE_SECONDS = 10.0
 
 # The rate is that of the last so many seconds: a first training step, which compiles, should not count for long.
@@ -102,19 +104,23 @@ class _LiveProgress(Progress):
             TextColumn("{task.fields[speed]}"),
             TimeRemainingColumn(table_column=Column(no_wrap=True)),
             RenderableColumn(self._note, table_column=Column(no_wrap=False)),
-            console=Console(stderr=True),
+            console=Console(file=getattr(sys.stderr, "rich_proxied_file", sys.stderr)),
             refresh_per_second=2,  # a notebook keeps every redrawing in its output
         )
         self._task = self._bar.add_task(title, total=total, completed=completed, speed="")
+        self._stderr = sys.stderr
         self._bar.start()
+        # Lines that others print now go above the bar, by a stream of rich's, which escapes nothing.
+        sys.stderr = Escaping(sys.stderr)
 
     def _show(self) -> None:
         speed = f"{self.rate:.3g} {self.unit}/s" if self.rate else ""
-        self._note.plain = self.note
+        self._note.plain = on_one_line(self.note)
         self._bar.update(self._task, completed=self.completed, speed=speed)
 
     def close(self) -> None:
         self._bar.stop()
+        sys.stderr = self._stderr
 
 
 @contextlib.contextmanager

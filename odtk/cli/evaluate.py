@@ -28,9 +28,10 @@ def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, as_json) -
     """Measure a trained detector on the config's evaluation records.
 
     Prints the 12 COCO numbers and the losses under TFOD's names, each with what it means, and writes them to
-    MODEL_DIR/eval/metrics.json (name to value) and for TensorBoard. A table has images, boxes and average precision of
-    each class, of many classes the best and the worst; all are in MODEL_DIR/eval/classes.json. MODEL_DIR is what
-    `odtk train` wrote; its newest checkpoint is measured unless --checkpoint names another.
+    MODEL_DIR/eval/metrics.json (name to value; those of an earlier evaluation are replaced) and for TensorBoard. A
+    table has images, boxes and average precision of each class, of many classes the best and the worst; all are in
+    MODEL_DIR/eval/classes.json. MODEL_DIR is what `odtk train` wrote; its newest checkpoint is measured unless
+    --checkpoint names another.
 
     The config's eval_config says what else there is. metrics_set names one or more of coco_detection_metrics,
     pascal_voc_detection_metrics, weighted_pascal_voc_detection_metrics and oid_V2_detection_metrics; all but COCO's
@@ -110,17 +111,16 @@ def _print_what_is_missing(metrics: dict[str, float]) -> None:
 def _print_metrics(title: str, rows: list[tuple[str, float, str]]) -> None:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     from odtk.coco_metrics import NO_GROUNDTRUTH
 
     form = {"title_justify": "left", "title_style": "bold", "box": None, "pad_edge": False, "show_header": False}
-    table = Table(title=Text(title), **form)  # no markup: names of classes may have brackets
+    table = Table(title=options.cell(title), **form)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, justify="right")
     table.add_column()
     for name, value, meaning in rows:
-        table.add_row(Text(name), "-1" if value == NO_GROUNDTRUTH else f"{value:.4f}", meaning)
+        table.add_row(options.cell(name), "-1" if value == NO_GROUNDTRUTH else f"{value:.4f}", meaning)
     # A metric stays on one line where a program reads along.
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 

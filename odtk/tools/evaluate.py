@@ -78,6 +78,8 @@ def evaluate(
     """
     config = pipeline.read(pipeline_config)
     require_sound(config, pipeline_config, needs=("eval",))
+    folder = Path(model_dir) / "eval"
+    atomic.check_file(folder / "metrics.json")
     prepare_gpus()
     keep_freed_memory()
     detector = build_detector(config)
@@ -101,9 +103,9 @@ def evaluate(
         )
 
     metrics = {name: value for evaluator in evaluators for name, value in evaluator.evaluate().items()} | losses
-    folder = Path(model_dir) / "eval"
     atomic.write_text(folder / "metrics.json", json.dumps(without_nan(metrics), indent=2) + "\n")
-    _write_scalars(folder, metrics, step or 0)
+    with atomic.answering(folder, f"The metrics are in {folder / 'metrics.json'}, and not in TensorBoard's files."):
+        _write_scalars(folder, metrics, step or 0)
     classes = [without_nan(each) for each in evaluators[0].classes]
     atomic.write_text(folder / "classes.json", json.dumps(classes, indent=2, ensure_ascii=False) + "\n")
     return EvaluationReport(

@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from odtk import label_map, pipeline
-from odtk.atomic import atomic_directory
+from odtk.atomic import atomic_directory, may_replace
 from odtk.errors import ConfigError, LabelMapError
+from odtk.files import names_in
 from odtk.prototext.schema import some
 from odtk.tools import trained_classes
 from odtk.tools.check_config import require_sound
 
 INPUT_TYPES = ("image_tensor", "float_image_tensor", "encoded_image_string_tensor", "tf_example")
+
+# What an exported folder holds.
+_FILES = ("saved_model", "checkpoint", "pipeline.config", "label_map.pbtxt")
 
 
 @dataclass
@@ -36,18 +40,20 @@ def export(
     output_dir: str | os.PathLike,
     input_type: str = "image_tensor",
     winograd: bool = False,
+    overwrite: bool = False,
 ) -> ExportReport:
     """Writes saved_model/, checkpoint/ckpt-0, pipeline.config and label_map.pbtxt to `output_dir`, whole or not at all.
 
     `checkpoint` is a model dir (its latest), an odtk or TFOD prefix, or an exported folder. With `winograd` the
     SavedModel is one for CPUs (see odtk.layers.winograd). Raises ConfigError, CheckpointError, or OutputError where
-    `output_dir` is not empty.
+    `output_dir` is not empty; `overwrite` replaces an earlier export, and nothing else.
     """
     if input_type not in INPUT_TYPES:
         raise ConfigError(f"'{input_type}' is no input type; these are: {', '.join(INPUT_TYPES)}.")
+    replace = may_replace(output_dir, names_in(output_dir), _FILES, "saved_model", overwrite)
     config = pipeline.read(pipeline_config)
     require_sound(config, pipeline_config, needs=())
-    with atomic_directory(output_dir) as folder:
+    with atomic_directory(output_dir, replace) as folder:
         import tensorflow as tf
 
         from odtk import checkpoints, saved_model

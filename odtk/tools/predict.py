@@ -38,6 +38,7 @@ class PredictReport:
     label_map_path: Path | None
     name_of: Callable[[int], str]  # 1-based class to its name
     seconds: float  # without loading the model
+    best_score: float | None  # of all boxes, those below min_score included; None where there is none at all
 
     @property
     def num_boxes(self) -> int:
@@ -73,16 +74,18 @@ def predict(
         prepare_gpus()
         detector = ExportedDetector(exported_dir)
         start = time.monotonic()
-        predictions, skipped = [], []
+        predictions, skipped, best_scores = [], [], []
         with track("Predicting", total=len(names), unit="images", compiles=True) as progress:
             for (source, name), image_id in zip(names.items(), image_ids, strict=True):
                 try:
                     picture = read_picture(source)
-                    found = detector.detect(np.asarray(picture)).best(min_score, max_boxes)
+                    everything = detector.detect(np.asarray(picture))
                 except DataError as error:
                     skipped.append((source, str(error)))
                     progress.advance(note=f"{len(skipped)} skipped")
                     continue
+                found = everything.best(min_score, max_boxes)
+                best_scores += everything.best(max_boxes=1).scores.tolist()
                 write_picture(draw_detections(picture, found, name_of), folder / name)
                 image = DetectedImage(image_id, name, picture.width, picture.height, found)
                 predictions.append(Prediction(source, output_dir / name, image))
@@ -91,9 +94,8 @@ def predict(
             raise DataError(f"None of the {len(names)} images could be read. The first: {skipped[0][1]}")
         results = detections.to_coco_results((prediction.image for prediction in predictions), name_of)
         detections.write(results, folder / DETECTIONS_FILE)
-    return PredictReport(
-        predictions, skipped, output_dir / DETECTIONS_FILE, map_path, name_of, time.monotonic() - start
-    )
+    seconds, best_score = time.monotonic() - start, max(best_scores, default=None)
+    return PredictReport(predictions, skipped, output_dir / DETECTIONS_FILE, map_path, name_of, seconds, best_score)
 
 
 def _exported_label_map(exported_dir: Path) -> Path | None:

@@ -1,6 +1,7 @@
 """`odtk train`: a pipeline.config to checkpoints, scalars and a resolved config in a model dir."""
 
 import contextlib
+import functools
 import io
 import itertools
 import os
@@ -9,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from odtk import label_map, pipeline, prototext
-from odtk.atomic import write_text
+from odtk.atomic import growing_folder, write_text
 from odtk.errors import ConfigError, DataError, LabelMapError, OdtkError
 from odtk.progress import track
+from odtk.system_errors import as_os_error
 from odtk.tools import trained_classes
 from odtk.tools.check_config import ERROR, WARNING, check_config, require_sound
 
@@ -20,7 +22,8 @@ DEFAULT_LOG_EVERY = 10
 DEFAULT_MAX_BAD_RECORDS = 100
 
 NO_GPU = (
-    "No GPU is seen: training runs on the CPU, which takes seconds per step at 640x640. On Colab choose a GPU runtime; "
+    "No GPU is seen: training runs on the CPU, which takes seconds per step at 640x640; the pipeline "
+    "ssd_resnet50_v1_fpn_small is made for it (`odtk configure --list`). On Colab choose a GPU runtime; "
     'elsewhere install the driver and `pip install "odtk[gpu]"`. `odtk --debug train ...` shows TensorFlow\'s reason.'
 )
 
@@ -38,6 +41,18 @@ class TrainingReport:
     bad_records: list = field(default_factory=list)  # odtk.inputs.tolerance.BadRecord
 
 
+def _alone_in_model_dir(run: Callable) -> Callable:
+    """Before anything else: two runs in one folder would take each other's checkpoints away."""
+
+    @functools.wraps(run)
+    def train(pipeline_config, model_dir, *args, **settings):
+        with growing_folder(model_dir, "Its checkpoints are untouched; the same command goes on from the newest."):
+            return run(pipeline_config, model_dir, *args, **settings)
+
+    return train
+
+
+@_alone_in_model_dir
 def train(
     pipeline_config: str | os.PathLike,
     model_dir: str | os.PathLike,
@@ -154,6 +169,8 @@ def _run(experiment, steps: int, config, say: Callable[[str], None]) -> None:
             "steps with --num-steps."
         ) from error
     except tf.errors.ResourceExhaustedError as error:
+        if as_os_error(error):  # of the disk
+            raise
         raise OdtkError(
             f"Out of memory with batch_size {config.train_config.batch_size}. Make it smaller, and the learning rate "
             "with it: odtk configure CONFIG --output CONFIG --batch-size N"

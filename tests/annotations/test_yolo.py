@@ -205,7 +205,7 @@ def test_keypoints_are_no_outline(tmp_path):
 
 def test_a_data_set_without_any_text_is_an_error(tmp_path):
     write_yolo(tmp_path, [Drawing("1.jpg", 9, 9)], touch)
-    with pytest.raises(DataError, match=r"None of the 1 images that .*data\.yaml speaks of has a text of its name"):
+    with pytest.raises(DataError, match=r"None of the images of .*data\.yaml \(1\) has a text of its name"):
         formats.open_dataset(tmp_path, "yolo")
 
 

@@ -154,6 +154,23 @@ def test_a_folder_that_holds_something_is_refused_and_left_alone(config, model_d
     assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
+def test_an_earlier_export_is_replaced_with_overwrite_and_nothing_else_is(config, model_dir, tmp_path, no_saved_model):
+    folder = tmp_path / "out"
+    export(config, model_dir, folder)
+    (folder / "saved_model").mkdir()
+    (folder / "checkpoint/old").touch()
+    with pytest.raises(OutputError, match=r"earlier output\. Replace it with --overwrite"):
+        export(config, model_dir, folder)
+    export(config, model_dir, folder, overwrite=True)
+    assert not (folder / "checkpoint/old").exists()
+    assert_golden_weights(folder / "checkpoint" / "ckpt-0")
+    (folder / "saved_model").mkdir()
+    (folder / "thesis.tex").touch()
+    with pytest.raises(OutputError, match=r"thesis\.tex, which is no output of this command"):
+        export(config, model_dir, folder, overwrite=True)
+    assert (folder / "thesis.tex").exists()
+
+
 def test_an_empty_folder_is_filled_and_a_failure_leaves_nothing(config, tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(CheckpointError, match="There is no checkpoint"):

@@ -54,7 +54,7 @@ def config(records, tmp_path_factory) -> Path:
         (f"{small}.depth", "16"),
         ("model.ssd.feature_extractor.depth_multiplier", "0.1"),
     ]
-    configure("ssd_resnet50_v1_fpn_demo", path, train_records=[str(records)], num_steps=6, sets=sets)
+    configure("ssd_resnet50_v1_fpn_small", path, train_records=[str(records)], num_steps=6, sets=sets)
     return path
 
 

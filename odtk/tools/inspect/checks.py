@@ -6,9 +6,11 @@ from odtk.tools.inspect.report import SEVERITIES, Finding
 
 CHECKS = (
     image_checks.missing_shards,
+    image_checks.refused,
     image_checks.unusable,
     image_checks.odd,
     image_checks.copies,
+    image_checks.large,
     class_checks.no_boxes,
     class_checks.nameless,
     class_checks.unknown,

@@ -27,6 +27,7 @@ class Evidence:
     widths: np.ndarray
     coverage: Coverage | None = None
     unmatched: np.ndarray | None = None  # bool [boxes], which no anchor matches at the threshold
+    model_sides: np.ndarray | None = None  # int [images], the longer side as the model is given it, with a config
 
     @property
     def target(self) -> Target:

@@ -17,6 +17,9 @@ from odtk.tools.inspect.shown import Shown
 
 _STYLE = Path(__file__).with_name("page.css")
 
+# No script, nothing from elsewhere: only the page's own styles and the pictures inside it.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
 _SIZES_MEAN = "Sizes are pixels of the image as the model is fed it ({frame}): the side of a square of the box's area."
 _FED_MEANS = (
     "Training images after augmentation and resizing, pixel for pixel what the model is given, with the boxes that "
@@ -40,8 +43,9 @@ class Pictures:
 
 def write_page(path: str | os.PathLike, inspection: Inspection, pictures: Pictures) -> None:
     """Writes the page as one file, whole or not at all."""
-    with atomic.atomic_file(path) as temporary:
-        temporary.write_bytes(render(inspection, pictures))
+    page = render(inspection, pictures)
+    with atomic.atomic_file(path, len(page)) as temporary:
+        temporary.write_bytes(page)
 
 
 def render(inspection: Inspection, pictures: Pictures) -> bytes:
@@ -50,6 +54,7 @@ def render(inspection: Inspection, pictures: Pictures) -> bytes:
     head = element(
         "head",
         element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("title", f"odtk inspect {inspection.target}"),
         element("style", _STYLE.read_text(encoding="utf-8")),

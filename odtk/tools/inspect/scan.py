@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from odtk import progress, workers
+from odtk.annotations.conventions import Evidence
+from odtk.annotations.image_files import SeenFile
 from odtk.tools.inspect.report import Example
 from odtk.tools.inspect.shown import Shown, color_ids, color_numbers
 from odtk.tools.inspect.sources import NO_ID, Look, Oddity, Source
@@ -99,17 +101,32 @@ class Rows:
 
 
 def scan(target: Target, max_images: int | None = None, num_workers: int | None = None) -> Rows:
-    """Looks at all images; of more than `max_images` only so many, evenly spread, are decoded."""
+    """Looks at all images; of more than `max_images` only so many, evenly spread, are decoded.
+
+    Where the images of a data set prove together what none does by itself, they are looked at again by that, and what
+    was decoded is not decoded again.
+    """
     count = sum(map(len, target.sources))
-    look = functools.partial(_look, tuple(target.sources), max_images if max_images is not None else count, count)
-    columns = _Columns(target)
-    # The first image waits for the workers to start.
-    bars = progress.track("Looking at", count, "images", compiles=True)
-    with bars as bar, workers.mapped(look, range(count), num_workers) as looks:
-        for place, found in looks:
+    most = max_images if max_images is not None else count
+    columns, evidence = _Columns(target), Evidence()
+    seen: dict[int, SeenFile] = {}
+    unread: dict[int, Look] = {}
+    for number, (place, found) in enumerate(_looks(target, functools.partial(_look, max_decoded=most), num_workers)):
+        columns.add(place, found)
+        if found.facts is not None:
+            evidence.add(found.facts)
+            if found.decoded or found.unusable:
+                seen[number] = found.seen
+        elif found.unusable:
+            unread[number] = found
+    settled = target.settled(evidence)
+    if settled.sources != target.sources:
+        columns = _Columns(settled)
+        again = functools.partial(_look, max_decoded=most, seen=seen, unread=unread)
+        for place, found in _looks(settled, again, num_workers):
             columns.add(place, found)
-            bar.advance()
-    for problem in target.problems:
+    columns.target = settled
+    for problem in settled.problems:
         columns.add_problem(Oddity.of(problem))
     for split, damages in target.damaged.items():
         for damage in damages:
@@ -117,12 +134,37 @@ def scan(target: Target, max_images: int | None = None, num_workers: int | None 
     return columns.rows()
 
 
-def _look(sources: Sequence[Source], max_decoded: int, count: int, number: int) -> tuple[tuple[int, int], Look]:
+def _looks(target: Target, look: Callable, num_workers: int | None) -> Iterator[tuple[tuple[int, int], Look]]:
+    count = sum(map(len, target.sources))
+    look = functools.partial(look, tuple(target.sources), count)
+    # The first image waits for the workers to start.
+    with (
+        progress.track("Looking at", count, "images", compiles=True) as bar,
+        workers.mapped(look, range(count), num_workers) as looks,
+    ):
+        for found in looks:
+            yield found
+            bar.advance()
+
+
+def _look(
+    sources: Sequence[Source],
+    count: int,
+    number: int,
+    max_decoded: int,
+    seen: Mapping[int, SeenFile] | None = None,
+    unread: Mapping[int, Look] | None = None,
+) -> tuple[tuple[int, int], Look]:
+    """The image of a number, as (source, place in it), and a look at it; by what was `seen` of it, where it was."""
     decode = (number + 1) * max_decoded // count > number * max_decoded // count if max_decoded < count else True
+    place = number
     for position, source in enumerate(sources):
-        if number < len(source):
-            return (position, number), source.look(number, decode)
-        number -= len(source)
+        if place < len(source):
+            if unread and number in unread:
+                return (position, place), unread[number]
+            again = (seen[number],) if seen and number in seen else ()
+            return (position, place), source.look(place, decode, *again)
+        place -= len(source)
     raise IndexError(number)
 
 

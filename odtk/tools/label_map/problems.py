@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from odtk.terminal_text import on_one_line
+
 ERROR, WARNING, INFORMATION = "error", "warning", "information"
 
 
@@ -15,4 +17,4 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.severity}: {self.file}{f':{self.line}' if self.line else ''}: {self.text}"
+        return on_one_line(f"{self.severity}: {self.file}{f':{self.line}' if self.line else ''}: {self.text}")

@@ -30,13 +30,11 @@ def read(name_or_path: str, found: Iterable[str]) -> tuple[LabelMap, bytes]:
 
 
 def make(listed: Sequence[str] | None, found: Iterable[str]) -> tuple[LabelMap, bytes]:
-    """A label map and its text: the classes as the data set lists them, in its order, then others found, sorted."""
+    """A label map and its text: the classes as the data set lists them, in its order, then others found, sorted.
+
+    There has to be one.
+    """
     names = label_map.names_in_order(listed, found)
-    if not names:
-        raise DataError(
-            "No image has an object, so that no label map can be made. Check that the annotations belong to the "
-            "images, or name the classes with --label-map."
-        )
     text = label_map.format(label_map.of_names(names))
     return label_map.parse(text, "The label map made from the data"), text.encode()
 
