@@ -50,8 +50,9 @@ bench: $(READY)  ## speed beside the bare network's, to bench/results.json; 6 to
 tfod:  ## TFOD itself in .tfod, for `make bench` to measure beside odtk and for new goldens; Python 3.10 or 3.11
 	sh tests/golden/from_tfod/environment.sh
 
+# Its generator has no wheels for the newest Python, so it looks for one by itself; make PYTHON=... protos names it.
 protos: $(READY)  ## regenerate odtk/protos/*_pb2.py, in a throw-away environment
-	PYTHON='$(PYTHON)' sh odtk/protos/generate.sh
+	sh odtk/protos/generate.sh
 
 clean:  ## remove what make made
 	rm -rf .venv .matrix .tfod demo dist build
