@@ -13,6 +13,7 @@ help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## /make \1\t/p' Makefile | expand -t 18
 
 # The folder is made anew where its Python does not run or is not one of ours (say, after an upgrade of the machine).
+# Pip before 23.1 takes many minutes to find versions that go together.
 $(READY): pyproject.toml
 	@$(VENV_PYTHON) -m pip --version >/dev/null 2>&1 || { \
 	  test -n "$(PYTHON)" || { echo "odtk needs Python 3.10, 3.11, 3.12 or 3.13; name one with make PYTHON=..." >&2; exit 1; }; \
