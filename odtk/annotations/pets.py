@@ -59,7 +59,7 @@ def read_names(folder: Path) -> list[str]:
     """The first column of annotations/trainval.txt. A blank line is an empty name: TFOD's split counts it too."""
     path = folder / "annotations" / "trainval.txt"
     try:
-        lines = files.read_text_bytes(path).decode("utf-8-sig").splitlines()
+        lines = files.read_bounded(path).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}. It lists one image name per line, without .jpg.") from error
     names = [(line.split() or [""])[0] for line in lines]
