@@ -61,6 +61,8 @@ def read_picture(path: str | os.PathLike) -> Image.Image:
     """
     if Path(path).suffix.lower() not in FORMATS:
         raise DataError(f"{path} does not end in {', '.join(FORMATS)}. Convert it to one of these.")
+    if not Path(path).is_file():
+        raise DataError(f"{path} is no file, as a pipe or a folder is none. Name a file.")
     try:
         with Image.open(path, formats=_READ_FORMATS) as image:
             return _to_rgb(ImageOps.exif_transpose(image))
