@@ -2,10 +2,11 @@
 
 import contextlib
 import errno
+import fnmatch
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from odtk import unfinished
@@ -96,10 +97,36 @@ def answering(folder: Path, kept: str) -> Iterator[None]:
         raise OutputError(f"{describe(refused, named)}{full} {kept}") from error
 
 
-def check_file(path: str | os.PathLike) -> None:
-    """Raises OutputError where no file can be written to `path`: before the work whose result is to go there."""
+def check_file(path: str | os.PathLike, overwrite: bool = True) -> None:
+    """Raises OutputError where no file can be written to `path`: before the work whose result is to go there.
+
+    Without `overwrite` a file that exists is refused, too.
+    """
+    if os.path.isfile(path) and not overwrite:
+        raise OutputError(f"{os.fspath(path)} exists. Name another file, or replace it with --overwrite.")
     path = _file_place(path)
     _try_to_write(path, path.parent)
+
+
+def may_replace(
+    folder: str | os.PathLike, names: Sequence[str], ours: Sequence[str], mark: str, overwrite: bool
+) -> bool:
+    """Whether a folder that holds `names` is an earlier output, to be replaced; False where it holds nothing.
+
+    `ours` are patterns of what an output has, `mark` is in every whole one. Raises OutputError where there is anything
+    else, and, unless `overwrite`, where it is an earlier output.
+    """
+    if not names:
+        return False
+    foreign = [name for name in names if not any(fnmatch.fnmatchcase(name, pattern) for pattern in ours)]
+    if foreign or mark not in names:
+        held = f"{foreign[0]}, which is no output of this command" if foreign else f"no {mark}"
+        raise OutputError(f"{folder} is not empty and has {held}. Name another folder, or empty it first.")
+    if not overwrite:
+        raise OutputError(
+            f"{folder} is not empty: it holds an earlier output. Replace it with --overwrite, or name another folder."
+        )
+    return True
 
 
 def check_directory(path: str | os.PathLike) -> None:

@@ -7,6 +7,7 @@ draws with control codes of its own, are given texts that are escaped before.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ class Escaping:
     def __init__(self, stream: TextIO):
         self.rich_proxied_file = stream  # under this name rich finds what to draw on
         self.encoding = "utf-8" if stream.encoding is None else stream.encoding
-        self._keeps_colours = stream.isatty()
+        self._keeps_colours = stream.isatty() and not os.environ.get("NO_COLOR")
 
     def write(self, text: str) -> int:
         """Writes `text`, escaped; returns its length."""

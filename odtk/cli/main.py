@@ -12,7 +12,9 @@ import traceback
 import click
 
 from odtk import __version__
+from odtk.cli.colored_help import ColoredContext, color_help
 from odtk.cli.library_noise import quiet_libraries
+from odtk.cli.wrong_options import answering_wrong_options
 from odtk.errors import OdtkError
 from odtk.system_errors import as_os_error, describe
 from odtk.terminal_text import escaped, escaping_streams
@@ -29,6 +31,7 @@ COMMANDS = (
     "export",
     "predict",
     "demo",
+    "completion",
 )
 
 READS_IMAGES = {"inspect", "view", "make-tfrecords", "train", "evaluate", "predict", "demo"}
@@ -37,8 +40,14 @@ READS_IMAGES = {"inspect", "view", "make-tfrecords", "train", "evaluate", "predi
 _FEIGNED = re.compile(r"\n(?=Error|Warning|Note|Next|Usage|\$)")
 
 
+# Click itself looks for a terminal, and not for https://no-color.org.
+_COLOR = False if os.environ.get("NO_COLOR") else None
+
+
 class Commands(click.Group):
     """Imports a command's module when it is asked for, and ends its errors as a user should see them."""
+
+    context_class = ColoredContext
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every command, in the order of the journey."""
@@ -49,7 +58,12 @@ class Commands(click.Group):
         if name not in COMMANDS:
             return None
         module = name.replace("-", "_")
-        return getattr(importlib.import_module(f"odtk.cli.{module}"), module)
+        return color_help(getattr(importlib.import_module(f"odtk.cli.{module}"), module))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As Click does, with an option that belongs behind a command's name answered so."""
+        with answering_wrong_options(self):
+            return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: click.Context, args: list[str]):
         """As Click does, with the nearest command named where the one typed does not exist."""
@@ -68,12 +82,15 @@ class Commands(click.Group):
 
     def _invoke(self, ctx: click.Context):
         try:
-            result = super().invoke(ctx)
+            with answering_wrong_options(self):
+                result = super().invoke(ctx)
             # Now, and not when Python shuts down, where a reader that is gone would end in an exit code of its own.
             sys.stdout.flush()
             return result
         except click.ClickException as error:
             error.message = escaped(error.message)
+            if isinstance(error, click.UsageError) and error.ctx:
+                error.ctx.color = _COLOR  # shown by Click, on streams that keep what they get
             raise
         except (click.exceptions.Exit, click.Abort):
             raise
@@ -117,14 +134,18 @@ def _message(error: Exception) -> str:
     )
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "color": _COLOR}
+
+
+@click.group(cls=Commands, context_settings=_SETTINGS)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error, and TensorFlow's own log.")
 @click.version_option(__version__, prog_name="odtk")
 def cli(debug: bool) -> None:
     """Train object detectors with TFOD's files and numbers, on today's TensorFlow.
 
     The journey is five commands: make-tfrecords, configure, train, evaluate, export. `odtk demo` walks it on drawn
-    data in a few minutes, without a GPU or a download.
+    data in a few minutes, without a GPU or a download. No command replaces a file or folder that exists unless
+    --overwrite is given. Tab completes command lines once `odtk completion` has told your shell how.
     """
     if not debug:
         # Read by TensorFlow's C++ side when it is first imported, which no command has done yet.

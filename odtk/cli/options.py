@@ -14,6 +14,26 @@ any_path = click.Path()
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 
+
+def overwrite_option(output: str, is_folder: bool = False) -> Callable:
+    """--overwrite of a command that writes `output`: no command replaces what exists unless it is given."""
+    condition = ", where that is an earlier output of this command," if is_folder else ""
+    return click.option("--overwrite", is_flag=True, help=f"Replace {output}{condition} instead of refusing to.")
+
+
+format_option = click.option(
+    "--format",
+    type=click.Choice(["pets", "voc", "coco", "yolo", "csv"]),
+    help="What the annotations of a folder are.  [default: guessed]",
+)
+
+boxes_option = click.option(
+    "--boxes",
+    type=click.Choice(["xyxy", "xywh", "cxcywh"]),
+    help="What the four numbers of a box are: two corners (xyxy), the upper left corner and the size (xywh), or the "
+    "centre and the size (cxcywh).  [default: what the format says, unless the boxes show that it cannot be]",
+)
+
 max_bad_records_option = click.option(
     "--max-bad-records", type=click.IntRange(0), default=100, show_default=True, metavar="N",
     help="Leave out and name up to so many records that are damaged or hold no image that can be used; more are an "

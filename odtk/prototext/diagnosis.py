@@ -247,7 +247,10 @@ def _set_twice(broken: Broken) -> str | None:
         return None
     first = broken.context.block.seen.get(match.group(1))
     where = f", first in line {line_of(broken.text, first)}" if first is not None else ""
-    return f"{match.group(1)} is set twice{where}; it takes one value. Delete one of the two."
+    fix = "Delete one of the two"
+    if element := _list_element(broken):
+        fix += f", or give each a block of its own: {element} {{ ... }} {element} {{ ... }}"
+    return f"{match.group(1)} is set twice{where}; it takes one value. {fix}."
 
 
 def _one_of(broken: Broken) -> str | None:
@@ -256,7 +259,20 @@ def _one_of(broken: Broken) -> str | None:
         return None
     first = broken.context.block.seen.get(match.group(2))
     where = f" of line {line_of(broken.text, first)}" if first is not None else ""
+    if element := _list_element(broken):
+        blocks = " ".join(f"{element} {{ {name} {{ ... }} }}" for name in reversed(match.groups()))
+        return (
+            f"{match.group(1)} stands in one {element} block with {match.group(2)}{where}; each such block takes one, "
+            f"and there may be several blocks. Give each its own: {blocks}."
+        )
     return f"{match.group(1)} excludes {match.group(2)}{where}: only one of them can be set. Delete one of the two."
+
+
+def _list_element(broken: Broken) -> str | None:
+    """The name of the innermost open block where that is an element of a list, so that another one may follow."""
+    *_, parent, block = [None, *broken.context.blocks]
+    field = parent.field(block.name) if parent else None
+    return block.name if field and schema.is_repeated(field) and not schema.is_map(field) else None
 
 
 def _field_name(broken: Broken) -> str | None:

@@ -20,7 +20,7 @@ from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.tools.predict import predict
 from odtk.tools.train import train
 
-PIPELINE = "ssd_resnet50_v1_fpn_demo"
+PIPELINE = "ssd_resnet50_v1_fpn_small"
 NUM_IMAGES = 160
 NUM_PICTURES = 9
 SEED = 7

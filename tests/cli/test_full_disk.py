@@ -49,7 +49,7 @@ def test_what_was_there_is_untouched(pets, disk):
     config = disk / "pets.config"
     config.write_text("# mine\n")
     (disk / "fill").write_bytes(b"x" * (196 * 1024))
-    done = odtk("configure", "ssd_resnet50_v1_fpn_640x640_pets", "--output", config)
+    done = odtk("configure", "ssd_resnet50_v1_fpn_640x640_pets", "--output", config, "--overwrite")
     assert_said(done, config)
     assert "the old pets.config is untouched" in done.stderr
     assert config.read_text() == "# mine\n"

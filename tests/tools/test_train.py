@@ -13,10 +13,10 @@ import tensorflow as tf
 from click.testing import CliRunner
 from google.protobuf import text_format
 
-from odtk import checkpoints, pipeline, shards
+from odtk import checkpoints, label_map, pipeline, shards
 from odtk.cli.main import cli
 from odtk.coco_metrics import METRIC_NAMES
-from odtk.errors import CheckpointError, ConfigError, DataError, OdtkError, OutputError
+from odtk.errors import CheckpointError, ConfigError, DataError, LabelMapError, OdtkError, OutputError
 from odtk.protos import optimizer_pb2
 from odtk.tools import drawn_pets
 from odtk.tools import train as train_module
@@ -56,7 +56,7 @@ def config(records, tmp_path_factory) -> Path:
         (f"{small}.depth", "16"),
         ("model.ssd.feature_extractor.depth_multiplier", "0.1"),
     ]
-    configure("ssd_resnet50_v1_fpn_demo", path, train_records=[str(records)], num_steps=6, sets=sets)
+    configure("ssd_resnet50_v1_fpn_small", path, train_records=[str(records)], num_steps=6, sets=sets)
     return path
 
 
@@ -338,6 +338,23 @@ def test_evaluation_writes_the_twelve_numbers(run, config):
     assert set(METRIC_NAMES) <= set(written)
     assert report.step == 6
     assert -1 <= written["DetectionBoxes_Precision/mAP@.50IOU"] <= 1
+
+
+def test_a_label_map_that_numbers_other_classes_than_were_trained_is_refused(run, config, records, tmp_path):
+    labels = label_map.read(records / "label_map.pbtxt")
+    names = [item.name for item in labels.items]
+    swapped, other = tmp_path / "swapped.pbtxt", tmp_path / "other.config"
+    label_map.write(label_map.of_names([names[1], names[0], *names[2:]]), swapped)
+    paths = [f"{reader}.label_map_path" for reader in ("train_input_reader", "eval_input_reader[0]")]
+    other.write_text(pipeline.set_fields(config.read_text(), [(path, str(swapped)) for path in paths], "c"))
+    said = (
+        f"{swapped}, numbers other classes than {run[0]}/label_map.pbtxt.* id 1 is '{names[0]}' there and '{names[1]}'"
+    )
+    with pytest.raises(LabelMapError, match=f"train_input_reader of {other}, {said}"):
+        train(other, run[0], num_steps=7)
+    with pytest.raises(LabelMapError, match=said):
+        evaluate(other, run[0], run[0] / "ckpt-4")
+    assert label_map.read(run[0] / "label_map.pbtxt") == labels, "it is left as it was"
 
 
 def test_the_export_answers_as_the_detector_does(run, config, tmp_path):

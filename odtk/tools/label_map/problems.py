@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from odtk.terminal_text import on_one_line
 
-ERROR, WARNING = "error", "warning"
+ERROR, WARNING, INFORMATION = "error", "warning", "information"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong with a label map: what, and how to mend it; `line` is None where it is about the whole file."""
+    """Something wrong with a label map, or worth knowing: what, and how to fix it; `line` None is the whole file."""
 
     severity: str
     file: str
