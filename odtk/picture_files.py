@@ -147,7 +147,7 @@ def _earlier_files(folder: Path) -> set[str] | None:
     """The files of an earlier output; None where `folder` is none."""
     try:
         return set(json.loads((folder / _LIST_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 
