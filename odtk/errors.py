@@ -10,7 +10,7 @@ class ConfigError(OdtkError):
 
 
 class LabelMapError(OdtkError):
-    """A label map that cannot be read or does not number its classes 1..N."""
+    """A label map that cannot be read or has an id or a class without a name."""
 
 
 class DataError(OdtkError):
@@ -19,6 +19,10 @@ class DataError(OdtkError):
 
 class CheckpointError(OdtkError):
     """A checkpoint that is absent, unreadable or does not fit the model."""
+
+
+class DamagedCheckpointError(CheckpointError):
+    """A checkpoint of which a file is missing or cannot be read to its end."""
 
 
 class OutputError(OdtkError):

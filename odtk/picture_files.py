@@ -1,6 +1,7 @@
 """Pictures on disk: found in folders, read as upright RGB, written under their own names."""
 
 import contextlib
+import io
 import json
 import os
 import unicodedata
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from odtk import atomic
+from odtk import atomic, unfinished
 from odtk.annotations import image_files
 from odtk.errors import DataError, OutputError
 from odtk.files import IMAGE_SUFFIXES
@@ -91,8 +92,11 @@ def count_frames(path: str | os.PathLike) -> int:
 def write_picture(image: Image.Image, path: str | os.PathLike) -> None:
     """Writes `image` to `path`, whole or not at all, in the format of its suffix."""
     kind = FORMATS[Path(path).suffix.lower()]
+    # Pillow's encoders do not say why they could not write to a file.
+    encoded = io.BytesIO()
+    image.save(encoded, format=kind, **_QUALITY.get(kind, {}))
     with atomic.atomic_file(path) as temporary:
-        image.save(temporary, format=kind, **_QUALITY.get(kind, {}))
+        temporary.write_bytes(encoded.getbuffer())
 
 
 @contextlib.contextmanager
@@ -102,14 +106,21 @@ def picture_folder(folder: str | os.PathLike, sources: Iterable[Path] = (), over
     Raises OutputError where `folder` holds something already, unless `overwrite` is true and all of it comes from
     here, so that replacing it loses nothing else; and where one of the `sources` to read lies in it.
     """
+    may_replace = check_folder(folder, sources, overwrite)
+    with atomic.atomic_directory(folder, may_replace) as temporary:
+        yield temporary
+        atomic.write_text(temporary / _LIST_FILE, json.dumps(sorted(_files_below(temporary))))
+
+
+def check_folder(folder: str | os.PathLike, sources: Iterable[Path] = (), overwrite: bool = False) -> bool:
+    """Raises what `picture_folder` would at its start; returns whether `folder` has an earlier output to replace."""
     folder = Path(folder)
     _refuse_sources_in(folder, sources)
     earlier = _earlier_files(folder)
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and unfinished.contents(folder):
         _refuse_unlisted(folder, earlier, overwrite)
-    with atomic.atomic_directory(folder, replace=earlier is not None) as temporary:
-        yield temporary
-        atomic.write_text(temporary / _LIST_FILE, json.dumps(sorted(_files_below(temporary))))
+    atomic.check_directory(folder)
+    return earlier is not None
 
 
 def flat_name(name: str, taken: set[str], suffix: str = ".jpg") -> str:
@@ -149,7 +160,9 @@ def _refuse_unlisted(folder: Path, earlier: set[str] | None, overwrite: bool) ->
 
 
 def _files_below(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or path.is_file()}
+    below = (path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
+    relative = (path.relative_to(folder) for path in below)
+    return {path.as_posix() for path in relative if not any(map(unfinished.is_part, path.parts))}
 
 
 def _pictures_of(written: str | os.PathLike, not_in: str | os.PathLike | None) -> list[Path]:

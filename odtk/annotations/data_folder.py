@@ -16,7 +16,10 @@ from odtk.annotations import linked_folders, text_encoding, written_paths
 from odtk.annotations.annotated_image import UnusableImage
 from odtk.annotations.written_paths import PathIndex
 from odtk.errors import DataError
-from odtk.files import IMAGE_SUFFIXES
+from odtk.files import IMAGE_SUFFIXES, read_text_bytes
+
+# Of texts that are about one image, or name some things; a COCO json or a CSV is as large as its data set.
+_TEXT_SUFFIXES = (".xml", ".txt", ".yaml", ".yml", ".names", ".data")
 
 OUTSIDE = "path leads out of the data set"
 BY_END, BY_STEM = "by the end of the path", "by the name without its suffix"
@@ -156,6 +159,8 @@ def read_bytes(folder: str, relative: str) -> bytes:
     """The bytes of a file in the data set's folder; UnusableImage as in `checked_path`, and where it is unreadable."""
     path = checked_path(folder, relative)
     try:
+        if path.lower().endswith(_TEXT_SUFFIXES):
+            return read_text_bytes(path)
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:

@@ -9,6 +9,7 @@ from odtk import label_map, shards, shipped
 from odtk.errors import DataError, LabelMapError
 from odtk.label_map import LabelMap
 from odtk.prototext.schema import some
+from odtk.tools.check_config.boxes import check_boxes
 from odtk.tools.check_config.findings import PLACEHOLDER, Inspection, setting
 from odtk.tools.record_files import (
     EVAL_WORDS,
@@ -112,10 +113,15 @@ def _shipped_like(path: str) -> str | None:
 def _check_num_classes(inspection: Inspection, path: str, labels: LabelMap) -> None:
     kind = inspection.config.model.WhichOneof("model")
     count = getattr(getattr(inspection.config.model, kind), "num_classes", None) if kind else None
+    field, largest = f"model.{kind}.num_classes", labels.num_classes
+    mend = ("--num-classes", largest)
     # 0 is reported with the model, whatever the label map has.
-    if count and count != labels.num_classes:
-        text = f"is {count}, but {path} has {labels.num_classes} classes."
-        inspection.error(f"model.{kind}.num_classes", text, ("--num-classes", labels.num_classes))
+    if count and count < largest:
+        lost = some([f"{item.id} ({item.name!r})" for item in labels.items if item.id > count])
+        inspection.error(field, f"is {count}, below the largest id of {path}: it has no output for {lost}.", mend)
+    elif count > largest:
+        text = f"is {count}, but the largest id of {path} is {largest}: the other outputs are never used."
+        inspection.warning(field, text, mend)
 
 
 def _check_records(inspection: Inspection, reader: Reader) -> list[Path]:
@@ -182,6 +188,7 @@ def _check_classes(inspection: Inspection, reader: Reader, files: list[Path], la
         _report_damage(inspection, reader, scan)
     if scan.damaged and not scan.num_records:
         return
+    check_boxes(inspection, reader.path, reader.option, scan)
     if not scan.num_boxes:
         text = f"{_looked_at(scan)} no box: there is nothing to learn from, or to measure by."
         inspection.error(reader.records_field, text, mend)
@@ -211,8 +218,16 @@ def _check_names(inspection: Inspection, reader: Reader, scan: ClassScan, labels
         text = f"{path} has no {listed}, which {_looked_at(scan)} {_count(lost, 'box', 'boxes')} of; they are left out."
         report = inspection.error if lost == scan.num_boxes else inspection.warning
         report(reader.label_map_field, text, mend)
+    for name, numbers in labels.repeated().items():
+        if name in ids:
+            listed = ", ".join(map(str, numbers))
+            text = (
+                f"{path} gives {name!r} the ids {listed}: all {_count(scan.names[name], 'box', 'boxes')} of it become "
+            )
+            inspection.warning(reader.label_map_field, f"{text}{ids[name]}. Give each class a name of its own.", mend)
     seen = {*ids.values(), *scan.ids}
-    unused = [f"'{item.name}'" for item in labels.items if item.id not in seen]
+    # Of a name that stands several times, as TFOD's "NA" for holes, only one id can be meant.
+    unused = [f"'{item.name}'" for item in labels.items if item.id not in seen and labels.id_of(item.name) == item.id]
     if unused and lost < scan.num_boxes:
         text = f"{_looked_at(scan)} no box of {some(unused, 8)}, which {path} has."
         is_certain = scan.is_complete and reader.option == "--train-records"
