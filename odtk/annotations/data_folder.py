@@ -16,7 +16,7 @@ from odtk.annotations import linked_folders, text_encoding, written_paths
 from odtk.annotations.annotated_image import UnusableImage
 from odtk.annotations.written_paths import PathIndex
 from odtk.errors import DataError
-from odtk.files import IMAGE_SUFFIXES, read_text_bytes
+from odtk.files import IMAGE_SUFFIXES, read_bounded
 
 # Of texts that are about one image, or name some things; a COCO json or a CSV is as large as its data set.
 _TEXT_SUFFIXES = (".xml", ".txt", ".yaml", ".yml", ".names", ".data")
@@ -159,7 +159,7 @@ def read_bytes(folder: str, relative: str) -> bytes:
     path = checked_path(folder, relative)
     try:
         if path.lower().endswith(_TEXT_SUFFIXES):
-            return read_text_bytes(path)
+            return read_bounded(path)
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:

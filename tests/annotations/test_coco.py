@@ -191,6 +191,19 @@ def test_annotations_of_no_image_count_as_the_images_that_lost_them(write):
     assert "annotations 0, 1 are of the image None" in dataset.listed[0].entry.text
 
 
+def test_beside_annotations_of_no_image_an_image_without_any_is_no_negative(write):
+    document = coco_of([ONE, TWO])
+    assert len(_read(write(document), 1).objects) == 2
+    for annotation in document["annotations"]:
+        if annotation["image_id"] == 101:
+            annotation["image_id"] = 999
+    dataset = formats.open_dataset(write(document))
+    (two,) = [listed for listed in dataset.listed if listed.key == "images/2.jpg"]
+    with pytest.raises(UnusableImage, match="may be what those of annotations.json are of") as caught:
+        dataset.read(two)
+    assert not caught.value.is_bad
+
+
 def test_categories_are_read_as_tools_write_them(write):
     document = coco_of([ONE, TWO])
     document["categories"] = [
