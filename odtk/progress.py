@@ -95,7 +95,7 @@ class _LiveProgress(Progress):
         from rich.progress import Progress as RichProgress
         from rich.table import Column
 
-        # A narrow terminal has no bar, and a note without its last parts. Never two lines: a notebook cannot redraw them.
+        # A narrow terminal has no bar and fewer parts of the note. Never two lines: a notebook cannot redraw them.
         console, self._note = Console(stderr=True), _FittingNote()
         bar = [BarColumn(bar_width=12, table_column=Column(no_wrap=True))]
         self._bar = RichProgress(
@@ -121,7 +121,7 @@ class _LiveProgress(Progress):
 
 
 class _FittingNote:
-    """A note for rich: its parts, divided by commas, as far as they fit; the first one is cut where even that is long."""
+    """A note for rich: its parts, divided by commas, as far as they fit; a first part that is too long is cut."""
 
     text = ""
 

@@ -135,7 +135,8 @@ def test_a_terminal_gets_a_live_bar_on_stderr(open_terminal, capsys):
 
 
 @pytest.mark.parametrize(
-    ("columns", "parts"), [(100, NOTE), (80, "loss 2.08, cls 1.1, loc 0.742, lr 0.0025"), (60, "loss 2.08, cls 1.1"), (46, "los.*…")]
+    ("columns", "parts"),
+    [(100, NOTE), (80, "loss 2.08, cls 1.1, loc 0.742, lr 0.0025"), (60, "loss 2.08, cls 1.1"), (46, "los.*…")],
 )
 def test_a_narrow_terminal_leaves_out_the_bar_and_the_last_parts_of_the_note(clock, open_terminal, columns, parts):
     terminal = open_terminal(columns)

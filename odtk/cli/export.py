@@ -2,7 +2,7 @@
 
 import click
 
-from odtk.cli.options import any_path, example, json_option, print_json
+from odtk.cli.options import any_path, example, json_option, log, print_json
 
 
 @click.command(short_help="Write a trained detector as a SavedModel.")
@@ -25,11 +25,9 @@ def export(pipeline_config, checkpoint, output_dir, input_type, winograd, as_jso
     folder. OUTPUT_DIR gets saved_model/, checkpoint/, pipeline.config and label_map.pbtxt.
     """
     import dataclasses
-    import functools
 
     from odtk.tools.export import export as run
 
-    log = functools.partial(click.echo, err=True)
     report = run(pipeline_config, checkpoint, output_dir, input_type, winograd, log)
     if as_json:
         print_json(dataclasses.asdict(report))
