@@ -1,22 +1,25 @@
 # Set-up is a by-product: every target makes .venv when it is missing, unfinished or older than pyproject.toml.
-# A python3.x on PATH may be a shim that fails when run, so each candidate is asked for its version.
-PYTHON ?= $(shell for p in python3.12 python3.11 python3.10 python3 python; do \
-	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
+# A python3.x on PATH may be a shim that fails when run, so each candidate is asked for its version. The newest comes
+# first: it is Colab's, where most people run odtk, and what a new Python breaks is to be seen at every desk.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.10 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 VENV_PYTHON := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: help demo test test-all lint format bench tfod protos clean
+.PHONY: help demo test test-all test-matrix lint format bench tfod protos clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
-	@sed -n 's/^\([a-z-]*\):.*  ## /make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*  ## /make \1\t/p' Makefile | expand -t 18
 
 # The folder is made anew where its Python does not run or is not one of ours (say, after an upgrade of the machine).
+# Pip before 23.1 takes many minutes to find versions that go together.
 $(READY): pyproject.toml
 	@$(VENV_PYTHON) -m pip --version >/dev/null 2>&1 || { \
-	  test -n "$(PYTHON)" || { echo "odtk needs Python 3.10, 3.11 or 3.12; name one with make PYTHON=..." >&2; exit 1; }; \
+	  test -n "$(PYTHON)" || { echo "odtk needs Python 3.10, 3.11, 3.12 or 3.13; name one with make PYTHON=..." >&2; exit 1; }; \
 	  echo "Making .venv with $(PYTHON): TensorFlow is downloaded, which takes a few minutes." >&2; \
 	  $(PYTHON) -m venv --clear .venv; }
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check 'pip>=23.1'
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(READY)
 
@@ -28,6 +31,10 @@ test: $(READY) lint  ## lint and the tests: what CI runs
 
 test-all: $(READY) lint  ## the same, with the slow end-to-end runs
 	$(VENV_PYTHON) -m pytest -m ''
+
+# It needs no .venv, only a Python to run it: each of its cells makes an environment of its own in .matrix.
+test-matrix:  ## the core of the suite on each Python and TensorFlow in turn; CELLS='3.13+2.20 ...' chooses
+	$(or $(PYTHON),python3) tests/matrix/matrix.py $(CELLS)
 
 lint: $(READY)  ## ruff (check and format) and the import contracts
 	$(VENV_PYTHON) -m ruff check .
@@ -44,8 +51,9 @@ bench: $(READY)  ## speed beside the bare network's, to bench/results.json; 6 to
 tfod:  ## TFOD itself in .tfod, for `make bench` to measure beside odtk and for new goldens; Python 3.10 or 3.11
 	sh tests/golden/from_tfod/environment.sh
 
+# Its generator has no wheels for the newest Python, so it looks for one by itself; make PYTHON=... protos names it.
 protos: $(READY)  ## regenerate odtk/protos/*_pb2.py, in a throw-away environment
-	PYTHON='$(PYTHON)' sh odtk/protos/generate.sh
+	sh odtk/protos/generate.sh
 
 clean:  ## remove what make made
-	rm -rf .venv .tfod demo dist build
+	rm -rf .venv .matrix .tfod demo dist build

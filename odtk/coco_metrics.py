@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -80,6 +81,8 @@ class CocoEvaluator:
         self._groundtruth: list[dict] = []
         self._detections: list[dict] = []
         self.repeated_images: list[Hashable] = []
+        self.classes: list[dict] = []
+        """Once evaluated: id, name, images and boxes (crowds aside), AP and AP@.50IOU of each class, by id."""
 
     @property
     def num_images(self) -> int:
@@ -133,10 +136,26 @@ class CocoEvaluator:
             evaluation.evaluate()
             evaluation.accumulate()
             evaluation.summarize()
+        self.classes = self._measured_classes(evaluation.eval["precision"])
         metrics = {name: float(value) for name, value in zip(METRIC_NAMES, evaluation.stats, strict=True)}
         if self._per_category:
             metrics |= self._metrics_per_category(evaluation.eval)
         return metrics | self._metrics_per_super_category(evaluation.eval)
+
+    def _measured_classes(self, precision: np.ndarray) -> list[dict]:  # [IoU, recall, class, size, detections]
+        counted = [entry for entry in self._groundtruth if not entry["iscrowd"]]
+        boxes = Counter(entry["category_id"] for entry in counted)
+        images = Counter(number for number, _ in {(entry["category_id"], entry["image_id"]) for entry in counted})
+        return [
+            {
+                **item,
+                "images": images[item["id"]],
+                "boxes": boxes[item["id"]],
+                "AP": _mean_of_known(precision[:, :, index, 0, 2]),
+                "AP@.50IOU": _mean_of_known(precision[0, :, index, 0, 2]),
+            }
+            for index, item in enumerate(self._categories)
+        ]
 
     def _metrics_per_category(self, results: dict[str, np.ndarray]) -> dict[str, float]:
         """`DetectionBoxes_PerformanceByCategory/mAP/<name>` and `<metric> ByCategory/<name>`, ordered by class id."""

@@ -6,7 +6,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,9 +64,13 @@ class DetectedImage:
     detections: Detections
 
 
-def to_coco_results(images: Iterable[DetectedImage]) -> list[dict]:
-    """COCO results form of the detections of `images`; an image in which nothing was found has no entry."""
-    return [result for image in images for result in _image_results(image)]
+def to_coco_results(images: Iterable[DetectedImage], name_of: Callable[[int], str] | None = None) -> list[dict]:
+    """COCO results form of the detections of `images`; an image in which nothing was found has no entry.
+
+    Beside COCO's own fields, each entry has its image's file_name and, where `name_of` names a 1-based class, its
+    category_name; COCO's tools pass over both.
+    """
+    return [result for image in images for result in _image_results(image, name_of)]
 
 
 def from_coco_results(results: Iterable[dict], width: int, height: int) -> Detections:
@@ -100,7 +104,7 @@ def read(path: str | os.PathLike) -> list[dict]:
     return results
 
 
-def _image_results(image: DetectedImage) -> list[dict]:
+def _image_results(image: DetectedImage, name_of: Callable[[int], str] | None) -> list[dict]:
     found = image.detections
     # In float64, so that rounding is the only loss.
     scale = np.array([image.height, image.width, image.height, image.width], np.float64)
@@ -110,6 +114,7 @@ def _image_results(image: DetectedImage) -> list[dict]:
             "image_id": image.image_id,
             "file_name": image.file_name,
             "category_id": int(category),
+            **({"category_name": name_of(int(category))} if name_of else {}),
             "bbox": [round(float(value), _PIXEL_DECIMALS) for value in (xmin, ymin, xmax - xmin, ymax - ymin)],
             "score": round(float(score), _SCORE_DECIMALS),
         }

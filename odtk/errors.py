@@ -10,7 +10,7 @@ class ConfigError(OdtkError):
 
 
 class LabelMapError(OdtkError):
-    """A label map that cannot be read or does not number its classes 1..N."""
+    """A label map that cannot be read or has an id or a class without a name."""
 
 
 class DataError(OdtkError):

@@ -7,17 +7,30 @@ file is whole or absent there too; a folder is not, which is why its dataset.jso
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
+from odtk import unfinished
 from odtk.atomic import atomic_directory, atomic_file
 from odtk.errors import DataError, OutputError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".pjpeg", ".png", ".apng", ".gif", ".bmp", ".dib", ".webp"),
+    *(".tif", ".tiff", ".mpo", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".avif"),
+    # Not read, but by nobody taken for anything but an image: found, and named as what cannot be decoded.
+    *(".heic", ".heif", ".hif", ".avifs", ".jxl", ".jxr", ".tga", ".pcx", ".ico", ".exr", ".hdr", ".dcm", ".dicom"),
+    *(".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"),
+)
+"""Of files that are images, in lower case; what is in them may be something else, and decides."""
+
+MAX_TEXT_BYTES = 128 * 2**20
+"""Of a text that is read whole: a list of two million images; those of one image or of names are far from that."""
 
 _AT_ONCE = 32  # small files of a store are waited for, not worked on
 
@@ -38,6 +51,27 @@ def read_bytes(path: str | os.PathLike) -> bytes:
         return Path(path).read_bytes()
     with _os_errors(), _gfile().GFile(os.fspath(path), "rb") as file:
         return file.read()
+
+
+def read_text_bytes(path: str | os.PathLike, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
+    """All of a text file here. OSError, whose `strerror` says why, where it is none or has more than `max_bytes`.
+
+    A pipe or a device, which may never end, is no file.
+    """
+    with open(path, "rb", opener=_open_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            why = "it is a pipe or a device, and a file is expected: save its text to one"
+            raise OSError(errno.EINVAL, why, os.fspath(path))
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        why = f"it has more than {max_bytes // 2**20} MiB, too much for a text of its kind"
+        raise OSError(errno.EFBIG, why, os.fspath(path))
+    return data
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # A pipe that nobody writes to would be waited for.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextlib.contextmanager
@@ -78,9 +112,9 @@ def output_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[st
 
 
 def names_in(folder: str | os.PathLike) -> list[str]:
-    """The names of what is in a folder, sorted; none where there is no folder."""
+    """The names of what is in a folder, sorted, without unfinished outputs; none where there is no folder."""
     if not is_remote(folder):
-        return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        return [path.name for path in unfinished.contents(folder)] if os.path.isdir(folder) else []
     with _os_errors(DataError, folder):
         gfile, folder = _gfile(), os.fspath(folder)
         return sorted(name.rstrip("/") for name in gfile.listdir(folder)) if gfile.isdir(folder) else []

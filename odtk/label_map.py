@@ -1,7 +1,10 @@
 """Label maps: which number stands for which class, read from and written to TFOD's StringIntLabelMap files."""
 
+import bisect
+import functools
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +18,9 @@ from odtk.prototext import schema, syntax
 
 BACKGROUND = "background"
 """The only name that id 0 may have; such an item is no class."""
+
+GREATEST_ID = 10**6
+"""A model has as many outputs as its greatest id says; no detector has more than this."""
 
 
 @dataclass(frozen=True)
@@ -33,35 +39,66 @@ class Item:
 
 @dataclass(frozen=True)
 class LabelMap:
-    """The classes by id, background left out."""
+    """The classes by id, background left out.
+
+    As in TFOD, ids may have holes, and several classes one name, by which the last of them in the file is found.
+    """
 
     items: list[Item]
 
+    def __post_init__(self):
+        # In the file's order, display names first, so that names overrule them, and later items earlier ones.
+        ids = {item.display_name: item.id for item in self.items} | {item.name: item.id for item in self.items}
+        object.__setattr__(self, "_ids", {text: number for text, number in ids.items() if text})
+        object.__setattr__(self, "items", sorted(self.items, key=lambda item: item.id))
+
     @property
     def num_classes(self) -> int:
-        """The greatest id, which is what `num_classes` has to be in a config."""
-        return max((item.id for item in self.items), default=0)
+        """The greatest id, which is the least that `num_classes` may be in a config."""
+        return self.items[-1].id if self.items else 0
 
     def id_of(self, text: str) -> int | None:
         """The id of a class by its name, or else its display name, as TFOD's decoder looks it up."""
-        for names in ((item.name for item in self.items), (item.display_name for item in self.items)):
-            for item, name in zip(self.items, names, strict=True):
-                if text and name == text:
-                    return item.id
-        return None
+        return self._ids.get(text)
 
     def name_of(self, id: int) -> str | None:
         """The name to show for an id, None for one that the map does not have."""
-        return next((item.shown for item in self.items if item.id == id), None)
+        item = self._items_by_id.get(id)
+        return item.shown if item else None
+
+    @property
+    def texts(self) -> dict[str, int]:
+        """Every name and display name, and the id that it leads to."""
+        return dict(self._ids)
 
     def categories(self) -> list[dict]:
         """The classes as COCO's tools take them: `{"id": 1, "name": "cat"}`, by id."""
         return [{"id": item.id, "name": item.shown} for item in self.items]
 
+    def holes(self) -> list[int]:
+        """The ids below the greatest that no class has."""
+        return sorted({*range(1, self.num_classes)} - self._items_by_id.keys())
+
+    def repeated(self) -> dict[str, list[int]]:
+        """The names that several classes have, each with their ids."""
+        ids: dict[str, list[int]] = {}
+        for item in self.items:
+            ids.setdefault(item.name, []).append(item.id)
+        return {name: numbers for name, numbers in ids.items() if len(numbers) > 1}
+
+    @functools.cached_property
+    def _items_by_id(self) -> dict[int, Item]:
+        return {item.id: item for item in self.items}
+
 
 def of_names(names: Iterable[str]) -> LabelMap:
     """The label map that numbers `names` from 1."""
     return LabelMap([Item(number, name) for number, name in enumerate(names, start=1)])
+
+
+def names_in_order(listed: Iterable[str] | None, found: Iterable[str]) -> list[str]:
+    """The classes of a data set as make-tfrecords numbers them: as it lists them itself, then others found, sorted."""
+    return list(dict.fromkeys([*(listed or ()), *sorted(set(found))]))
 
 
 def folded(name: str) -> str:
@@ -82,69 +119,70 @@ def find(name_or_path: str | os.PathLike) -> Path:
     raise LabelMapError(f"{path} is neither a file nor a shipped label map. {hint}")
 
 
-def read(name_or_path: str | os.PathLike, allow_gaps: bool = False) -> LabelMap:
+def read(name_or_path: str | os.PathLike) -> LabelMap:
     """The label map of a file or a shipped one's name ("pet_label_map"); see `parse`."""
     path = find(name_or_path)
-    return parse(prototext.read_text(path, "a label map", LabelMapError), str(path), allow_gaps)
+    return parse(prototext.read_text(path, "a label map", LabelMapError), str(path))
 
 
-def parse(text: str, filename: str, allow_gaps: bool = False) -> LabelMap:
+def parse(text: str, filename: str) -> LabelMap:
     """The label map that a text means; `filename` is for the error texts.
 
-    Raises LabelMapError, with file and line, for a text that does not parse, an item without a name, a name or an id
-    that stands twice, an id below 1 (0 may be the background's) and, unless `allow_gaps`, ids that are not 1..N.
+    Raises LabelMapError, with file and line, for a text that does not parse or has no class, an item without a name, an
+    id that stands twice, and one below 1 (0 may be the background's) or above GREATEST_ID. TFOD makes one class of two
+    items with one id; odtk does not, as it may be a slip that mixes two classes.
     """
     message = prototext.parse(text, string_int_label_map_pb2.StringIntLabelMap(), filename, LabelMapError)
-    items, seen = [], {}
-    for found, line in zip(message.item, _item_lines(text), strict=True):
-        where = f"{filename}:{line}"
+    items: list[Item] = []
+    places: dict[int, int] = {}  # by id
+    for place, found in enumerate(message.item):
         item = Item(found.id, found.name or found.display_name, found.display_name)
-        if not item.name:
-            raise LabelMapError(f"{where}: the item with id {item.id} has no name. Add one: name: 'cat'.")
         if item.id == 0 and BACKGROUND in (found.name, found.display_name):
             continue
-        _check_id(found, item, where)
-        for kind, value in (("id", item.id), ("name", item.name)):
-            if (kind, value) in seen:
-                raise LabelMapError(
-                    f"{where}: the {kind} {value} stands in line {seen[kind, value]} already. Each is for one class."
-                )
-            seen[kind, value] = line
+        fault = _fault_of(item, found.HasField("id"))
+        if fault is None and item.id in places:
+            first = _item_lines(text)[places[item.id]]
+            fault = f"the id {item.id} stands in line {first} already. Each is for one class."
+        if fault is not None:
+            raise LabelMapError(f"{filename}:{_item_lines(text)[place]}: {fault}")
+        places[item.id] = place
         items.append(item)
-    items.sort(key=lambda item: item.id)
-    _check_complete(items, filename, allow_gaps)
+    if not items:
+        raise LabelMapError(f"{filename} has no classes. Add items: item {{ id: 1 name: 'cat' }}.")
     return LabelMap(items)
 
 
+def line_finder(text: str) -> Callable[[int], int]:
+    """The function from an offset into `text` to its line (from 1), for many offsets of a long text."""
+    starts = [match.end() for match in re.finditer("\n", text)]
+    return lambda offset: bisect.bisect_right(starts, offset) + 1
+
+
 def _item_lines(text: str) -> list[int]:
-    entries = syntax.read_tree(text).named("item")
-    return [syntax.line_of(text, entry.start) for entry in entries for _ in entry.values]
+    line_of, entries = line_finder(text), syntax.read_tree(text).named("item")
+    return [line_of(entry.start) for entry in entries for _ in entry.values]
 
 
-def _check_id(found: string_int_label_map_pb2.StringIntLabelMapItem, item: Item, where: str) -> None:
-    if not found.HasField("id"):
-        raise LabelMapError(f"{where}: the item {item.name!r} has no id. Number the classes from 1.")
+def _fault_of(item: Item, has_id: bool) -> str | None:
+    if not item.name:
+        return f"the item with id {item.id} has no name. Add one: name: 'cat'."
+    if not has_id:
+        return f"the item {item.name!r} has no id. Number the classes from 1."
     if item.id < 1:
-        raise LabelMapError(
-            f"{where}: the id of {item.name!r} is {item.id}. Ids start at 1; 0 is for an item named 'background' only."
-        )
-
-
-def _check_complete(items: list[Item], filename: str, allow_gaps: bool) -> None:
-    if not items:
-        raise LabelMapError(f"{filename} has no classes. Add items: item {{ id: 1 name: 'cat' }}.")
-    missing = sorted(set(range(1, items[-1].id + 1)) - {item.id for item in items}) if items[-1].id < 10**6 else [1]
-    if missing and not allow_gaps:
-        raise LabelMapError(
-            f"{filename} goes up to id {items[-1].id}, but has no id {schema.some(list(map(str, missing)))}. "
-            f"Number the classes from 1 without gaps."
-        )
+        return f"the id of {item.name!r} is {item.id}. Ids start at 1; 0 is for an item named 'background' only."
+    if item.id > GREATEST_ID:
+        return f"the id of {item.name!r} is {item.id}, and a model would need as many outputs. Number them from 1."
+    return None
 
 
 def format(label_map: LabelMap) -> str:
-    """A label map as the text of a .pbtxt file."""
+    """A label map as the text of a .pbtxt file; LabelMapError for a name that `parse` would refuse."""
     message = string_int_label_map_pb2.StringIntLabelMap()
     for item in label_map.items:
+        if any(letter < " " for letter in item.name + item.display_name):
+            raise LabelMapError(
+                f"The class {item.name!r} has a control character in its name, which label maps do not take. Rename it."
+            )
         added = message.item.add(id=item.id, name=item.name)
         if item.display_name:
             added.display_name = item.display_name

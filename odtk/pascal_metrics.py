@@ -66,6 +66,9 @@ class PascalEvaluator:
         self._num_groundtruth: Counter[int] = Counter()
         self._found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []  # classes, scores, whether right; per image
         self.repeated_images: list[Hashable] = []
+        self._num_images: Counter[int] = Counter()  # with a box that counts, by class
+        self.classes: list[dict] = []
+        """Once evaluated: id, name, images and boxes (those that count) and AP@.50IOU of each class, by id."""
 
     @property
     def num_images(self) -> int:
@@ -102,7 +105,9 @@ class PascalEvaluator:
                 f"{len(found[2])} scores; every box needs one of each. Pass arrays of one length per image."
             )
         self._images.add(image_id)
-        self._num_groundtruth.update(classes[~ignored].tolist())
+        counted = classes[~ignored].tolist()
+        self._num_groundtruth.update(counted)
+        self._num_images.update(set(counted))
         self._found.append(self._judge(boxes, classes, ignored, *found))
         return True
 
@@ -139,6 +144,16 @@ class PascalEvaluator:
         else:
             known = [value for value in per_class.values() if not np.isnan(value)]
             mean = float(np.mean(known)) if known else float("nan")
+        self.classes = [
+            {
+                "id": number,
+                "name": name,
+                "images": self._num_images[number],
+                "boxes": self._num_groundtruth[number],
+                "AP@.50IOU": per_class[number],
+            }
+            for number, name in self._names.items()
+        ]
         prefix = f"{self._protocol.prefix}_PerformanceByCategory/AP@{MATCHING_IOU}IOU/"
         return {_mean_name(self._protocol): mean} | {
             f"{prefix}{name}": per_class[number] for number, name in self._names.items()

@@ -6,6 +6,8 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
+from odtk.terminal_text import Escaping, on_one_line
+
 PLAIN_LINE_SECONDS = 10.0
 
 # The rate is that of the last so many seconds: a first training step, which compiles, should not count for long.
@@ -95,8 +97,10 @@ class _LiveProgress(Progress):
         from rich.progress import Progress as RichProgress
         from rich.table import Column
 
-        # A narrow terminal has no bar and fewer parts of the note. Never two lines: a notebook cannot redraw them.
-        console, self._note = Console(stderr=True), _FittingNote()
+        # A narrow terminal has no bar, and a note without its last parts. Never two lines: a notebook cannot redraw
+        # them.
+        console = Console(file=getattr(sys.stderr, "rich_proxied_file", sys.stderr))
+        self._note = _FittingNote()
         bar = [BarColumn(bar_width=12, table_column=Column(no_wrap=True))]
         self._bar = RichProgress(
             TextColumn("{task.description}"),
@@ -109,19 +113,23 @@ class _LiveProgress(Progress):
             refresh_per_second=2,  # a notebook keeps every redrawing in its output
         )
         self._task = self._bar.add_task(title, total=total, completed=completed, speed="")
+        self._stderr = sys.stderr
         self._bar.start()
+        # Lines that others print now go above the bar, by a stream of rich's, which escapes nothing.
+        sys.stderr = Escaping(sys.stderr)
 
     def _show(self) -> None:
         speed = f"{self.rate:.3g} {self.unit}/s" if self.rate else ""
-        self._note.text = self.note
+        self._note.text = on_one_line(self.note)
         self._bar.update(self._task, completed=self.completed, speed=speed)
 
     def close(self) -> None:
         self._bar.stop()
+        sys.stderr = self._stderr
 
 
 class _FittingNote:
-    """A note for rich: its parts, divided by commas, as far as they fit; a first part that is too long is cut."""
+    """A note for rich: its parts, divided by commas, as far as they fit; the first one is cut where it is too long."""
 
     text = ""
 

@@ -232,7 +232,7 @@ def exchange(tmp_path_factory) -> Exchange:
     path, exported, made = folder / "pipeline.config", folder / "exported", folder / "from_tfod"
     data = drawn_pets.draw_dataset(folder / "pets", num_images=60, seed=3)
     make_tfrecords(data.folder, folder / "records", num_shards=1, label_map_path=data.label_map)
-    configure("ssd_resnet50_v1_fpn_demo", path, train_records=[str(folder / "records")], num_steps=160)
+    configure("ssd_resnet50_v1_fpn_small", path, train_records=[str(folder / "records")], num_steps=160)
     config = pipeline.read(path)
     config.eval_config.metrics_set[:] = METRICS_SETS
     pipeline.write(config, path)

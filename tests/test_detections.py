@@ -67,12 +67,14 @@ def test_pycocotools_reads_the_file(tmp_path, capsys):
     from pycocotools.coco import COCO
 
     path = tmp_path / "detections.json"
-    detections.write(detections.to_coco_results([DetectedImage(1, "a.jpg", 200, 100, FOUND)]), path)
+    names = {1: "cat", 2: "dog", 3: "bird"}
+    detections.write(detections.to_coco_results([DetectedImage(1, "a.jpg", 200, 100, FOUND)], names.get), path)
     coco = COCO()
     coco.dataset = {"images": [{"id": 1}], "categories": [{"id": number} for number in (1, 2, 3)], "annotations": []}
     coco.createIndex()
     loaded = coco.loadRes(str(path))
     assert [annotation["bbox"] for annotation in loaded.anns.values()][1] == [0, 0, 200, 100]
+    assert [annotation["category_name"] for annotation in loaded.anns.values()] == ["cat", "bird", "dog"]
 
 
 @pytest.mark.parametrize(

@@ -42,16 +42,11 @@ def test_an_item_that_has_only_a_display_name_goes_by_it():
     ("text", "words"),
     [
         ("item { id: 1 name: 'a' }\nitem { id: 1 name: 'b' }", "x.pbtxt:2: the id 1 stands in line 1 already"),
-        ("item { id: 1 name: 'a' }\nitem { id: 2 name: 'a' }", "x.pbtxt:2: the name a stands in line 1 already"),
         ("item { id: 1 name: 'a' }\n\nitem {\n  id: 2\n}", "x.pbtxt:3: the item with id 2 has no name"),
         ("item { id: 0 name: 'a' }", "x.pbtxt:1: the id of 'a' is 0. Ids start at 1"),
         ("item { id: -1 name: 'a' }", "the id of 'a' is -1"),
         ("item { name: 'a' }", "x.pbtxt:1: the item 'a' has no id"),
-        (
-            "item { id: 1 name: 'a' } item { id: 4 name: 'b' }",
-            "goes up to id 4, but has no id 2, 3. Number the classes",
-        ),
-        ("item { id: 2000000000 name: 'a' }", "goes up to id 2000000000, but has no id 1"),
+        ("\nitem { id: 2000000000 name: 'a' }", "x.pbtxt:2: the id of 'a' is 2000000000, and a model would need"),
         ("# nothing", "x.pbtxt has no classes. Add items"),
         ("item {\n  id: 1\n  nam: 'a'\n}", r"x.pbtxt:3:3: item has no field nam. Did you mean name\?"),
         ("item {\n  id: '1'\n}", "x.pbtxt:2:7: id takes a whole number, without quotes: id: 1"),
@@ -68,10 +63,27 @@ def test_what_is_refused(text, words):
         label_map.parse(text, "x.pbtxt")
 
 
-def test_gaps_are_accepted_on_request():
-    """COCO's own map has 80 classes with ids up to 90."""
-    read = label_map.parse("item { id: 1 name: 'a' } item { id: 4 name: 'b' }", "x", allow_gaps=True)
-    assert (read.num_classes, len(read.items)) == (4, 2)
+def test_ids_may_have_holes_which_nothing_is_named_after():
+    read = label_map.parse("item { id: 4 name: 'b' } item { id: 1 name: 'a' }", "x")
+    assert (read.num_classes, read.holes()) == (4, [2, 3])
+    assert [read.name_of(number) for number in range(6)] == [None, "a", None, None, "b", None]
+    assert read.categories() == [{"id": 1, "name": "a"}, {"id": 4, "name": "b"}]
+
+
+def test_the_shipped_map_of_coco_has_its_ids():
+    coco = label_map.read("mscoco_label_map")
+    assert (coco.num_classes, len(coco.items), coco.repeated()) == (90, 80, {})
+    assert coco.holes() == [12, 26, 29, 30, 45, 66, 68, 69, 71, 83]
+    assert [coco.id_of(name) for name in ("person", "stop sign", "tv", "toothbrush")] == [1, 13, 72, 90]
+
+
+def test_by_a_name_that_stands_several_times_the_last_in_the_file_is_found():
+    """As in TFOD's label_map_util.get_label_map_dict."""
+    text = "item { id: 3 name: 'NA' } item { id: 1 name: 'cat' } item { id: 2 name: 'NA' display_name: 'n/a' }"
+    read = label_map.parse(text, "x")
+    assert [item.id for item in read.items] == [1, 2, 3]
+    assert (read.id_of("NA"), read.id_of("n/a"), read.repeated()) == (2, 2, {"NA": [2, 3]})
+    assert [read.name_of(number) for number in (1, 2, 3)] == ["cat", "n/a", "NA"]
 
 
 def test_files(tmp_path):

@@ -37,7 +37,7 @@ def settings(work, data, steps):
         "CUDA_VISIBLE_DEVICES": "",
         "ODTK_NOTEBOOK_DATA": str(data),
         "ODTK_NOTEBOOK_WORK": str(work / "odtk_pets"),
-        "ODTK_NOTEBOOK_BASE": "ssd_resnet50_v1_fpn_demo",
+        "ODTK_NOTEBOOK_BASE": "ssd_resnet50_v1_fpn_small",
         "ODTK_NOTEBOOK_CHECKPOINT": "none",
         "ODTK_NOTEBOOK_STEPS": str(steps),
         "ODTK_NOTEBOOK_BATCH_SIZE": "2",

@@ -175,17 +175,17 @@ def index(wheel, tmp_path_factory):
             write_stub_wheel(folder, name, version, requires)
     for requirement in requirements(wheel):
         oldest = [specifier.version for specifier in requirement.specifier if specifier.operator == ">="]
-        if oldest and requirement.name not in FAMILY:
-            write_stub_wheel(folder, requirement.name, oldest[0])
+        if requirement.name not in FAMILY:
+            write_stub_wheel(folder, requirement.name, oldest[0] if oldest else "1")
     return folder
 
 
 def requirements(wheel):
-    """The wheel's own requirements, those of its extras left out."""
+    """The wheel's own requirements for this Python, those of its extras left out."""
     with zipfile.ZipFile(wheel) as archive:
         metadata = Parser().parsestr(archive.read(f"odtk-{__version__}.dist-info/METADATA").decode())
     parsed = [Requirement(text) for text in metadata.get_all("Requires-Dist")]
-    return [requirement for requirement in parsed if "extra" not in str(requirement.marker)]
+    return [requirement for requirement in parsed if not requirement.marker or requirement.marker.evaluate()]
 
 
 def environment_with(installed, index, folder):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from odtk.errors import DataError
+from odtk.terminal_text import on_one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +53,7 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.text}" if self.line else f"{self.file}: {self.text}"
+        return on_one_line(f"{self.file}:{self.line}: {self.text}" if self.line else f"{self.file}: {self.text}")
 
 
 class UnusableImage(DataError):

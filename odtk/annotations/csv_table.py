@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from odtk.annotations import data_folder, path_words, written_values
 from odtk.annotations.annotated_image import Problem, UnusableImage
@@ -23,27 +24,23 @@ LOOKED_FOR = "*.csv with a header like filename,width,height,class,xmin,ymin,xma
 
 _ALIASES = {
     "image": (
-        "filename",
-        "image",
-        "file",
-        "file_name",
-        "image_name",
-        "image_path",
-        "filepath",
-        "file_path",
-        "path",
-        "img",
+        *("filename", "image", "file", "file_name", "image_name", "image_path", "filepath", "file_path", "path", "img"),
+        *("image_id", "imageid", "image_file", "image_filename", "img_name", "img_path", "img_id", "frame"),
     ),
-    "class": ("class", "label", "class_name", "classname", "label_name", "category", "category_name", "name"),
-    "xmin": ("xmin", "x_min", "x1", "left", "bbox_xmin"),
-    "ymin": ("ymin", "y_min", "y1", "top", "bbox_ymin"),
-    "xmax": ("xmax", "x_max", "x2", "right", "bbox_xmax"),
-    "ymax": ("ymax", "y_max", "y2", "bottom", "bbox_ymax"),
+    "class": (
+        *("class", "label", "class_name", "classname", "label_name", "labelname", "category", "category_name"),
+        *("object", "name"),
+    ),
+    "xmin": ("xmin", "x_min", "x1", "left", "bbox_xmin", "bbox_x_min", "bbox_x1", "x_1", "min_x", "minx", "xtl"),
+    "ymin": ("ymin", "y_min", "y1", "top", "bbox_ymin", "bbox_y_min", "bbox_y1", "y_1", "min_y", "miny", "ytl"),
+    "xmax": ("xmax", "x_max", "x2", "right", "bbox_xmax", "bbox_x_max", "bbox_x2", "x_2", "max_x", "maxx", "xbr"),
+    "ymax": ("ymax", "y_max", "y2", "bottom", "bbox_ymax", "bbox_y_max", "bbox_y2", "y_2", "max_y", "maxy", "ybr"),
     "width": ("width", "image_width", "img_width"),
     "height": ("height", "image_height", "img_height"),
 }
 _OPTIONAL = {"width", "height"}
 _SIDES = ("ymin", "xmin", "ymax", "xmax")
+_EXCEL = re.compile(r"\A\s*sep=.\s*\n")  # a line before the header, for Excel alone
 _DELIMITERS = ",;\t|"
 _SNIFFED_BYTES = 1 << 16
 _BAD = "row cannot be read"
@@ -78,7 +75,7 @@ class CsvDataset(ListedDataset):
         return ImageAnnotation(
             image_path=data_folder.checked_path(self.folder, entry.image),
             filename=filename,
-            objects=tuple(_marked(path, row) for row in entry.rows if any(row.box)),
+            objects=tuple(_marked(path, row) for row in entry.rows if row.class_name or any(row.box)),
             stated_size=written_values.size(*stated),
             annotation_path=path,
             size_line=line,
@@ -103,6 +100,7 @@ def open_csv(files: DataFolder) -> CsvDataset:
     for path, split in sorted(tables.items(), key=lambda item: (item[1] != "train", item[1] or "", item[0])):
         if path not in aside:
             _read_table(files, path, split, entries, left_out)
+    words = tuple(_words_for_nothing(files, entries))
     names, folders = path_words.record_names(entries), path_words.folder_splits(files.images)
     for image, entry in entries.items():
         entry.names = names[image]
@@ -112,7 +110,7 @@ def open_csv(files: DataFolder) -> CsvDataset:
         Listed(image, folders.get(image), _without_row(files, image)) for image in files.images if image not in entries
     ]
     text = "it is left aside, as other tables here are of train, val or test."
-    problems = tuple(Problem(files.at(path), None, "table left aside", text) for path in aside)
+    problems = (*words, *(Problem(files.at(path), None, "table left aside", text) for path in aside))
     return CsvDataset("csv", files.path, in_order(listed), problems=problems)
 
 
@@ -126,13 +124,12 @@ def _tables(files: DataFolder) -> list[str]:
 
 
 def _has_header(files: DataFolder, path: str) -> bool:
-    start = data_folder.read_start(files.path, path, _SNIFFED_BYTES).decode("utf-8-sig", "replace")
-    return _header(start) is not None
+    return _header(data_folder.text_start(files.path, path, _SNIFFED_BYTES)) is not None
 
 
 def _header(text: str) -> tuple[str, dict[str, int]] | None:
     """The delimiter, and the column of each thing, of a table's first line; None where some are missing."""
-    line = text.lstrip().split("\n", 1)[0]
+    line = _EXCEL.sub("", text).lstrip().split("\n", 1)[0]
     for delimiter in _DELIMITERS:
         try:
             cells = next(csv.reader([line], delimiter=delimiter), [])
@@ -168,7 +165,7 @@ def _rows(files: DataFolder, path: str) -> Iterator[tuple[str, _Row]]:
     """What each row calls its image, and the row."""
     text = data_folder.read_text(files.path, path)
     delimiter, columns = _header(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(_EXCEL.sub("\n", text), newline=""), delimiter=delimiter)
     is_header = True
     try:
         for cells in reader:
@@ -181,12 +178,30 @@ def _rows(files: DataFolder, path: str) -> Iterator[tuple[str, _Row]]:
             if not of["image"]:
                 raise DataError(f"{files.at(path)}:{reader.line_num}: the row {short(cells)} names no image.")
             size = of.get("width", ""), of.get("height", "")
-            yield of["image"], _Row(reader.line_num, of["class"], tuple(of[side] for side in _SIDES), size)
+            box = tuple(of[side] if delimiter == "," else of[side].replace(",", ".") for side in _SIDES)
+            yield of["image"], _Row(reader.line_num, of["class"], box, size)
     except csv.Error as error:
         raise DataError(f"{files.at(path)}:{reader.line_num}: the row cannot be read: {error}.") from error
 
 
+def _words_for_nothing(files: DataFolder, entries: dict[str, _Entry]) -> Iterator[Problem]:
+    """Takes away the classes that no row has a box of, such as "No finding": such a row says that there is nothing."""
+    boxed = {row.class_name for entry in entries.values() for row in entry.rows if any(row.box)}
+    seen = {}
+    for entry in entries.values():
+        for place, row in enumerate(entry.rows):
+            if row.class_name and row.class_name not in boxed:
+                seen.setdefault(row.class_name, (files.at(entry.csv), row.line))
+                entry.rows[place] = replace(row, class_name="")
+    for name, (path, line) in seen.items():
+        text = f"no row of the class {short(name)} has a box, so that it is taken for the word for no object."
+        yield Problem(path, line, "class without boxes", text)
+
+
 def _marked(path: str, row: _Row) -> MarkedObject:
+    if not any(row.box):
+        text = f"the row has the class {short(row.class_name)} and no box. Without objects it needs no class either."
+        raise UnusableImage(path, row.line, _BAD, text)
     box = tuple(finite(side) for side in row.box)
     for name, side, written in zip(_SIDES, box, row.box, strict=True):
         if side is None:

@@ -5,34 +5,80 @@ All that the formats know of file systems is here.
 
 from __future__ import annotations
 
-import codecs
 import os
 import posixpath
 import stat
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
-from odtk.annotations import path_words
+from odtk.annotations import linked_folders, text_encoding, written_paths
 from odtk.annotations.annotated_image import UnusableImage
+from odtk.annotations.written_paths import PathIndex
 from odtk.errors import DataError
-from odtk.files import IMAGE_SUFFIXES
+from odtk.files import IMAGE_SUFFIXES, read_text_bytes
 
-_OUTSIDE = "path leads out of the data set"
+# Of texts that are about one image, or name some things; a COCO json or a CSV is as large as its data set.
+_TEXT_SUFFIXES = (".xml", ".txt", ".yaml", ".yml", ".names", ".data")
+
+OUTSIDE = "path leads out of the data set"
+BY_END, BY_STEM = "by the end of the path", "by the name without its suffix"
+
+_CONFIG_SUFFIXES, _ANNOTATION_SUFFIXES = (".yaml", ".yml"), (".json", ".csv", ".xml")
+
+
+@dataclass(frozen=True)
+class Found:
+    """The images that a name in an annotation can mean: one, none, or several of which it may be any.
+
+    `how` is empty where the name says so itself, else what was passed over: BY_END, the beginning of the path;
+    BY_STEM, the suffix.
+    """
+
+    images: tuple[str, ...] = ()
+    how: str = ""
+
+
+def is_data_set(path: str | os.PathLike) -> bool:
+    """Whether a path is that of a folder, or of the data.yaml in one, by which a YOLO data set may be named.
+
+    Raises DataError where it is another file of annotations, which does not say where the images are.
+    """
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        return os.path.isdir(path)
+    if path.lower().endswith(_ANNOTATION_SUFFIXES):
+        folder = folder_of(path)
+        raise DataError(
+            f"{path} is one file of a data set. Name the folder that holds it and the images instead: {folder}, or "
+            "one above it."
+        )
+    return path.lower().endswith(_CONFIG_SUFFIXES)
+
+
+def folder_of(path: str | os.PathLike) -> str:
+    """The folder of a data set that may be named by a file in it."""
+    path = os.fspath(path)
+    return path if os.path.isdir(path) else os.path.dirname(path) or os.curdir
 
 
 class DataFolder:
     """The files below a folder, as sorted posix paths relative to it. Hidden ones are passed over.
 
-    Links to folders are not followed. Raises DataError where the folder cannot be listed.
+    A YOLO data set may be named by its data.yaml, too: `named` is that file. Links to folders are followed as
+    `odtk.annotations.linked_folders` says. Raises DataError where the folder cannot be listed.
     """
 
     def __init__(self, path: str | os.PathLike):
-        self.path = os.fspath(path)
-        if not os.path.isdir(self.path):
+        self.path, self.named = os.fspath(path), None
+        if not is_data_set(self.path):
             what = "is a file" if os.path.exists(self.path) else "does not exist"
             raise DataError(f"{self.path} {what}; the folder of a data set is expected. Name that folder.")
-        self.files = sorted(_walk(self.path))
+        if not os.path.isdir(self.path):
+            self.path, self.named = folder_of(self.path), os.path.basename(self.path)
+        found = linked_folders.walk(self.path)
+        self.files, self.problems = found.files, tuple(found.problems)
+        self.names_of: dict[str, dict[str, str]] = {}  # by image: what annotations call it, and how it was found so
 
     def __contains__(self, relative: str) -> bool:
         return relative in self._set
@@ -55,86 +101,52 @@ class DataFolder:
         return self.with_suffix(*IMAGE_SUFFIXES)
 
     @cached_property
-    def _by_path(self) -> dict[str, list[str]]:
-        return _grouped((path_words.folded(path), path) for path in self.images)
+    def _index(self) -> PathIndex:
+        return PathIndex(self.images)
 
     @cached_property
-    def _by_name(self) -> dict[str, list[str]]:
-        return _grouped((path_words.folded(posixpath.basename(path)), path) for path in self.images)
+    def _stems(self) -> PathIndex:
+        return PathIndex(self.images, lambda path: posixpath.splitext(path)[0])
 
-    def find(self, written: str, roots: Sequence[str] = ("",)) -> list[str]:
-        """The images that a name in an annotation can mean: one, none, or several of which it may be any.
+    def find(self, written: str, roots: Sequence[str] = ("",)) -> Found:
+        """The images that a name in an annotation can mean, be it written on another machine or as a URL.
 
-        It is sought from each of `roots` in turn, then as the end of any image's path, then from `roots` with its
-        leading folders taken away. Case, back slashes and the Unicode form of accents do not matter.
+        It is sought from each of `roots` in turn; then as the end of any image's path, with as many of its folders as
+        can be, and none left out that the data set has, too; then likewise by its name without the suffix. Case, back
+        slashes and the Unicode form of accents do not matter. Whatever is written, only files listed here are found.
         """
-        parts = [part for part in path_words.folded(written.replace("\\", "/")).split("/") if part not in ("", ".")]
-        if not parts:
-            return []
-        if found := self._from_roots(parts, roots):
-            return found
-        tail = "/" + "/".join(parts)
-        if found := [
-            path for path in self._by_name.get(parts[-1], []) if ("/" + path_words.folded(path)).endswith(tail)
-        ]:
-            return found
-        shorter = (self._from_roots(parts[start:], roots) for start in range(1, min(len(parts), 32)))
-        return next((found for found in shorter if found), [])
+        for spelling in written_paths.spellings(written):
+            spelling = self._from_here(spelling)
+            for index, how in ((self._index, ""), (self._stems, BY_STEM)):
+                stem = spelling if not how else written_paths.without_image_suffix(spelling)
+                images, is_by_end = index.find(stem, roots)
+                if images:
+                    return Found(images, BY_END if is_by_end or spelling != written else how)
+        return Found()
 
-    def _from_roots(self, parts: list[str], roots: Sequence[str]) -> list[str]:
-        tail = "/".join(parts)
-        for root in roots:
-            found = self._by_path.get(posixpath.join(path_words.folded(root), tail))
-            if found:
-                return found
-        return []
-
-
-def _walk(folder: str) -> Iterable[str]:
-    for place, folders, names in os.walk(folder, onerror=_cannot_list):
-        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
-        relative = os.path.relpath(place, folder).replace(os.sep, "/")
-        for name in names:
-            _check_name(place, name)
-            if not name.startswith("."):
-                yield name if relative == "." else f"{relative}/{name}"
-
-
-def _check_name(place: str, name: str) -> None:
-    """Neither a record nor a report can hold a name with stray bytes, which Python has as lone surrogates."""
-    if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
-        shown = os.fsencode(name).decode("utf-8", "backslashreplace")
-        raise DataError(f"{place} has a file whose name is not UTF-8: {shown}. Rename it.")
-
-
-def _cannot_list(error: OSError) -> None:
-    raise DataError(f"{error.filename} cannot be listed: {error.strerror}. Mend its permissions.") from error
-
-
-def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    groups = defaultdict(list)
-    for key, value in pairs:
-        groups[key].append(value)
-    return dict(groups)
+    def _from_here(self, path: str) -> str:
+        """An absolute path of this machine relative to the data set's folder, where it leads into that."""
+        folders = {f"{place(self.path)}/" for place in (os.path.abspath, os.path.realpath)} if path[:1] == "/" else ()
+        return next((path.removeprefix(folder) for folder in folders if path.startswith(folder)), path)
 
 
 def checked_path(folder: str, relative: str) -> str:
-    """The path of a file in the data set's folder.
+    """The path of a file in the data set's folder, which may be below a link to a folder (`linked_folders`).
 
-    Raises UnusableImage where it leads out of the folder, by `..`, as an absolute path or through a link, and where it
-    is no plain file.
+    Raises UnusableImage where it leads out of the folder, by `..`, as an absolute path or as a link itself, and where
+    it is no plain file.
     """
     path = os.path.join(folder, relative)
     try:
-        root, real = os.path.realpath(folder), os.path.realpath(path)
-        inside = os.path.commonpath([root, real]) == root
+        real = os.path.realpath(path)
+        inside = linked_folders.is_inside(folder, relative, real)
         mode = os.stat(real).st_mode if inside else 0
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         why = getattr(error, "strerror", None) or str(error)
         raise UnusableImage(path, None, "no such file", f"the file cannot be opened: {why}.") from error
     if not inside:
         text = f"it leads to {real}, out of the data set's folder {folder}, and is not read. Put the file into it."
-        raise UnusableImage(path, None, _OUTSIDE, text)
+        raise UnusableImage(path, None, OUTSIDE, text)
     if not stat.S_ISREG(mode):
         raise UnusableImage(path, None, "no such file", "it is no plain file, and is not read.")
     return path
@@ -144,6 +156,8 @@ def read_bytes(folder: str, relative: str) -> bytes:
     """The bytes of a file in the data set's folder; UnusableImage as in `checked_path`, and where it is unreadable."""
     path = checked_path(folder, relative)
     try:
+        if path.lower().endswith(_TEXT_SUFFIXES):
+            return read_text_bytes(path)
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
@@ -159,14 +173,18 @@ def read_start(folder: str, relative: str, count: int) -> bytes:
         return b""
 
 
+def text_start(folder: str, relative: str, count: int) -> str:
+    """The text in the first `count` bytes of a file, be it UTF-8 or UTF-16, to see what it is; see `read_start`."""
+    return text_encoding.decode_start(read_start(folder, relative, count))
+
+
 def read_text(folder: str, relative: str) -> str:
-    """The text of a UTF-8 file in the data set's folder, with or without a byte order mark; else UnusableImage."""
+    """The text of a file in the data set's folder, in UTF-8 or UTF-16 (`text_encoding`); else UnusableImage."""
     data, path = read_bytes(folder, relative), os.path.join(folder, relative)
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise UnusableImage(path, 1, "text cannot be read", "it is UTF-16 text; UTF-8 is expected. Save it as UTF-8.")
     try:
-        return data.decode("utf-8-sig")
+        return text_encoding.decode(data)
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        text = f"byte {data[error.start]:#04x} is not UTF-8. Save the file as UTF-8."
+        line = error.object[: error.start].decode(error.encoding, "replace").count("\n") + 1
+        name = "UTF-8" if error.encoding == "utf-8" else "UTF-16" if "16" in error.encoding else "UTF-32"
+        text = f"byte {error.object[error.start]:#04x} is not {name}. Save the file as UTF-8."
         raise UnusableImage(path, line, "text cannot be read", text) from error

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
-from odtk.annotations import coco, csv_table, pets, voc, yolo
+from odtk.annotations import coco, csv_table, data_folder, foreign_formats, pets, voc, yolo
+from odtk.annotations.annotated_image import Problem
 from odtk.annotations.data_folder import DataFolder
+from odtk.annotations.listed_dataset import finished
 from odtk.annotations.listing import Dataset
 from odtk.errors import DataError
 
@@ -29,17 +32,40 @@ def open_dataset(folder: str | os.PathLike, format: str | None = None, keep_segm
         )
     files = DataFolder(folder)
     if not files.images:
+        links = "".join(f" {problem}" for problem in files.problems)
         raise DataError(
-            f"{files.path} has no images (*.jpg, *.png, ...). Name the folder that holds images and annotations."
+            f"{files.path} has no images (*.jpg, *.png, ...). Name the folder that holds images and annotations.{links}"
         )
+    foreign = None if _MODULES[format].sign(files) else foreign_formats.sign(files)
+    if foreign and format == "voc":  # for which any xml is bad data, and none is something else
+        raise DataError(foreign)
+    try:
+        dataset = _open(files, format, keep_segmentations)
+    except DataError as error:
+        if foreign:
+            raise DataError(f"{error} {foreign}") from error
+        raise
+    if format == "voc" and pets.has_layout(Path(folder)):
+        text = "its layout is that of pets: taken as Pascal VOC, with the classes of the xml and not of the file names."
+        problem = Problem(files.path, None, "Pet layout read as VOC", text)
+        dataset = replace(dataset, problems=(problem, *dataset.problems))
+    return finished(dataset, files)
+
+
+def _open(files: DataFolder, format: str, keep_segmentations: bool) -> Dataset:
     if format == "coco":
         return coco.open_coco(files, keep_segmentations)
     return {"voc": voc.open_voc, "yolo": yolo.open_yolo, "csv": csv_table.open_csv}[format](files)
 
 
-def guess(folder: str | os.PathLike) -> str:
-    """The one format that a folder is in, "pets" or one of FORMATS; DataError where none fits, or several do."""
-    found = signs(folder)
+def guess(folder: str | os.PathLike, label_map_path: str | None = None) -> str:
+    """The one format that a folder is in, "pets" or one of FORMATS; DataError where none fits, or several do.
+
+    `label_map_path` is a user's own, with which the names of pets are compared, too.
+    """
+    if data_folder.is_data_set(folder) and not os.path.isdir(folder):
+        return "yolo"  # named by its data.yaml
+    found = signs(folder, label_map_path)
     if len(found) == 1:
         return next(iter(found))
     if found:
@@ -47,20 +73,31 @@ def guess(folder: str | os.PathLike) -> str:
         raise DataError(
             f"{os.fspath(folder)} may be of several formats ({shown}). Say which: --format {' or '.join(found)}."
         )
+    files = DataFolder(folder)
+    if foreign := foreign_formats.sign(files):
+        raise DataError(foreign)
     looked_for = "; ".join([f"{pets.LAYOUT} (pets)", *(module.LOOKED_FOR for module in _MODULES.values())])
     raise DataError(
         f"{os.fspath(folder)} is of no known format. Looked for were: {looked_for}. Found were "
-        f"{_summary(DataFolder(folder))}. Name the folder that holds images and annotations together, or say --format."
+        f"{_summary(files)}. Name the folder that holds images and annotations together, or say --format."
     )
 
 
-def signs(folder: str | os.PathLike) -> dict[str, str]:
-    """What speaks for which format; the Pet layout is one of VOC's, and stands alone."""
-    try:
-        pets.check_layout(Path(folder))
-        return {PETS: "it has images/, annotations/trainval.txt and annotations/xmls/"}
-    except DataError:
-        files = DataFolder(folder)
+def check_pets(folder: str | os.PathLike, label_map_path: str | None = None) -> None:
+    """Raises DataError where a folder has not the Pet layout, or own data in it, which is to be read as VOC."""
+    pets.check_layout(Path(folder))
+    if why := pets.why_not_pets(Path(folder), label_map_path):
+        raise DataError(
+            f"{os.fspath(folder)} has the Pet layout, but no pets: {why}. The classes are in the xml: --format voc."
+        )
+
+
+def signs(folder: str | os.PathLike, label_map_path: str | None = None) -> dict[str, str]:
+    """What speaks for which format; the Pet layout is one of VOC's, and stands alone, with own data in it, too."""
+    if pets.has_layout(Path(folder)):
+        why = pets.why_not_pets(Path(folder), label_map_path)
+        return {"voc": why} if why else {PETS: "it has images/, annotations/trainval.txt and annotations/xmls/"}
+    files = DataFolder(folder)
     found = {format: module.sign(files) for format, module in _MODULES.items()}
     return {format: sign for format, sign in found.items() if sign}
 

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from odtk import duplicates
+from odtk.annotations import deep_samples
 from odtk.annotations.annotated_image import UnusableImage
 
 if TYPE_CHECKING:
     from PIL import Image
 
-# What is opened, whatever the file's name says. Pillow knows more formats, some of which start other programs.
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
+# What is opened, whatever the file's name says. Pillow knows more formats, some of which start other programs or take
+# nearly any bytes for an image; AVIF it has since 11.3.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000")
+FORMATS += ("AVIF",) if importlib.util.find_spec("PIL.AvifImagePlugin") else ()
 
 # Pillow's own limit, at which it warns of a decompression bomb: three bytes a pixel are then 256 MiB.
 MAX_PIXELS = 1024**3 // 4 // 3
 
-UPRIGHT = 1
-"""The EXIF orientation of an image that is stored as it is to be shown; 5 to 8 lie on their side."""
+UPRIGHT, LYING = 1, 5
+"""The EXIF orientation of an image that is stored as it is to be shown, and the first of those that lie on their side.
+"""
 
 _ORIENTATION_TAG = 0x0112
+_REDUCING_GAP = 3.0  # from so many times the wanted size on, whole pixels are averaged first: quicker, and as good
 _QUALITY = 95
 _UNDECODABLE = "image cannot be decoded"
-_MODES = {"RGB": "", "L": "", "1": "1-bit ", "P": "palette ", "LA": "grey and alpha "}
+_MODES = {"RGB": "", "L": "", "1": "1-bit ", "P": "palette ", "LA": "grey and alpha ", "F": "floating-point "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +45,12 @@ class SeenFile:
     orientation: int = UPRIGHT  # EXIF's, 1 to 8
     record_format: str | None = None  # "jpeg" or "png" where a record can take the bytes as they are
     fingerprint: int = 0  # of the upright picture, see odtk.duplicates
+    bits: int = 0  # of deep samples, those in use, see deep_samples.read
 
     @property
     def upright_size(self) -> tuple[int, int]:
         """Width and height as the EXIF orientation wants the image to be shown."""
-        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+        return (self.height, self.width) if self.orientation >= LYING else (self.width, self.height)
 
 
 @dataclass(frozen=True)
@@ -69,10 +76,15 @@ def look(encoded: bytes, path: object) -> SeenFile:
 
 
 def glance(encoded: bytes, path: object) -> SeenFile:
-    """What an image file's header says, without its pixels: no fingerprint, and whether they can be decoded is open."""
+    """What an image file's header says: no fingerprint, and whether its pixels can be decoded is open.
+
+    Deep samples alone are read, as only they tell their range.
+    """
     with _named(path):
         image = _open(encoded, path)
-        return SeenFile(image.width, image.height, _kind(image), _orientation(image), _record_format(image, encoded))
+        bits = deep_samples.read(image, encoded, path)[1] if deep_samples.is_deep(image, encoded) else 0
+        kind, orientation, record_format = _kind(image, encoded), _orientation(image), _record_format(image, encoded)
+        return SeenFile(image.width, image.height, kind, orientation, record_format, bits=bits)
 
 
 def decode(encoded: bytes, path: object, repair: bool = True) -> DecodedFile:
@@ -83,18 +95,37 @@ def decode(encoded: bytes, path: object, repair: bool = True) -> DecodedFile:
     with _named(path):
         image = _load(encoded, path)
         seen = _see(image, encoded, path)
-        repaired = _as_jpeg(_to_rgb(image, path)) if repair and seen.record_format != "jpeg" else None
+        repaired = _as_jpeg(_to_rgb(image, encoded, path)) if repair and seen.record_format != "jpeg" else None
     return DecodedFile(seen.width, seen.height, seen.kind, repaired, seen.fingerprint)
 
 
-def to_jpeg(encoded: bytes, path: object, upright: bool = False) -> bytes:
-    """The image as an RGB JPEG without EXIF: transparency on white, 16 bits scaled to 8, of an animation the first.
+def to_jpeg(
+    encoded: bytes,
+    path: object,
+    upright: bool = False,
+    bits: int = 0,
+    size: tuple[int, int] | None = None,
+) -> bytes:
+    """The image as an RGB JPEG without EXIF: transparency on white, deep samples in 8 bits, of an animation the first.
 
-    With `upright` the pixels are turned as the EXIF orientation says.
+    With `upright` the pixels are turned as the EXIF orientation says. `bits` are those that deep samples of the whole
+    data set use (see `deep_samples`), `size` (width, height; of the turned image) is a smaller one to make it.
     """
+    from PIL.Image import Resampling
+
+    with _named(path):
+        picture = to_picture(encoded, path, upright, bits)
+        if size is not None and size != picture.size:
+            picture = picture.resize(size, Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
+        return _as_jpeg(picture)
+
+
+def to_picture(encoded: bytes, path: object, upright: bool = False, bits: int = 0) -> Image.Image:
+    """The image in RGB, or in grey where it is so, as `to_jpeg` encodes it."""
     with _named(path):
         image = _load(encoded, path)
-        return _as_jpeg(_to_rgb(_turn(image, _orientation(image)) if upright else image, path))
+        picture = _to_rgb(image, encoded, path, bits)
+        return _turn(picture, _orientation(image)) if upright else picture
 
 
 @contextlib.contextmanager
@@ -107,8 +138,10 @@ def _named(path: object) -> Iterator[None]:
     except UnusableImage:
         raise
     except Exception as error:
-        why = f"it is none of {', '.join(FORMATS)}" if isinstance(error, UnidentifiedImageError) else str(error)
-        raise UnusableImage(path, None, _UNDECODABLE, f"the image cannot be decoded: {why}.") from error
+        why = f"{error}."
+        if isinstance(error, UnidentifiedImageError):
+            why = f"it is none of {', '.join(FORMATS)}. If it is an image, convert it to JPEG or PNG."
+        raise UnusableImage(path, None, _UNDECODABLE, f"the image cannot be decoded: {why}") from error
 
 
 def _load(encoded: bytes, path: object) -> Image.Image:
@@ -135,22 +168,29 @@ def check_size(image: Image.Image, path: object) -> None:
 
 
 def _see(image: Image.Image, encoded: bytes, path: object) -> SeenFile:
-    orientation = _orientation(image)
+    orientation, bits = _orientation(image), 0
+    if deep_samples.is_deep(image, encoded):
+        samples, bits = deep_samples.read(image, encoded, path)
+        picture = _on_white(deep_samples.to_eight_bits(samples, bits))
+    else:
+        picture = _to_rgb(image, encoded, path)
     return SeenFile(
         width=image.width,
         height=image.height,
-        kind=_kind(image),
+        kind=_kind(image, encoded),
         orientation=orientation,
         record_format=_record_format(image, encoded),
-        fingerprint=duplicates.fingerprint(_to_rgb(_turn(image, orientation), path)),
+        fingerprint=duplicates.fingerprint(_turn(picture, orientation)),
+        bits=bits,
     )
 
 
-def _kind(image: Image.Image) -> str:
+def _kind(image: Image.Image, encoded: bytes) -> str:
     if image.format == "GIF":
         return "GIF"
-    prefix = "16-bit " if image.mode.startswith("I") else _MODES.get(image.mode, f"{image.mode} ")
-    return prefix + image.format
+    if image.mode != "F" and deep_samples.is_deep(image, encoded):
+        return f"{32 if image.mode == 'I' and image.format != 'PNG' else 16}-bit {image.format}"
+    return _MODES.get(image.mode, f"{image.mode} ") + image.format
 
 
 def _record_format(image: Image.Image, encoded: bytes) -> str | None:
@@ -190,30 +230,22 @@ def _turn(image: Image.Image, orientation: int) -> Image.Image:
     )
 
 
-def _to_rgb(image: Image.Image, path: object) -> Image.Image:
+def _to_rgb(image: Image.Image, encoded: bytes, path: object, bits: int = 0) -> Image.Image:
     """The picture in 8-bit RGB, or as it is where it is grey."""
+    if deep_samples.is_deep(image, encoded):
+        image = deep_samples.to_eight_bits(*deep_samples.read(image, encoded, path), bits)
+    return _on_white(image)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
     from PIL import Image
 
     if image.mode in ("RGB", "L") and not image.has_transparency_data:
         return image
-    if image.mode.startswith(("I", "F")):
-        return _from_deep(image, path)
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
     return image.convert("RGB")
-
-
-def _from_deep(image: Image.Image, path: object) -> Image.Image:
-    """Samples of 16 bits in 8: scaled, as Pillow's own conversion would clip all above 255 to white."""
-    import numpy as np
-    from PIL import Image
-
-    pixels = np.asarray(image)
-    if image.mode == "F" or pixels.min() < 0 or pixels.max() > 0xFFFF:
-        text = f"its pixels ({image.mode}) are no whole numbers of 8 or 16 bits. Convert it first."
-        raise UnusableImage(path, None, _UNDECODABLE, text)
-    return Image.fromarray((pixels >> 8 if pixels.max() > 0xFF else pixels).astype(np.uint8))
 
 
 def _as_jpeg(image: Image.Image) -> bytes:

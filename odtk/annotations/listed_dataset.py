@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from odtk.annotations import data_folder, path_words
 from odtk.annotations.annotated_image import Problem, UnusableImage
+from odtk.annotations.data_folder import BY_END, BY_STEM, DataFolder
 from odtk.annotations.listing import ImageAnnotation, Listed
 from odtk.annotations.written_values import short
 
@@ -74,19 +76,75 @@ def in_order(listed: Iterable[Listed]) -> tuple[Listed, ...]:
 
 
 def find_image(
-    files: data_folder.DataFolder, written: str, roots: Iterable[str], where: tuple[str, int | None], said: str
+    files: DataFolder, written: str, roots: Iterable[str], where: tuple[str, int | None], said: str
 ) -> str | LeftOut:
     """The image that an annotation names, or why there is none; `where` (file, line) it does so, `said` how."""
     file, line = where
-    if path_words.leads_out(written):
-        text = (
-            f"{said} {short(written)} is absolute or has '..', and could lead out of the data set. Write it relative."
-        )
-        return LeftOut(file, line, "path leads out of the data set", text)
     found = files.find(written, tuple(roots))
-    if len(found) == 1:
-        return found[0]
-    if found:
-        text = f"{said} {short(written)} may be {' or '.join(found[:4])}. Write its folder, too."
+    images = found.images if len(found.images) < 2 else _of_split(found.images, os.path.relpath(file, files.path))
+    if len(images) == 1:
+        files.names_of.setdefault(images[0], {})[posixpath.normpath(written.replace("\\", "/"))] = found.how
+        return images[0]
+    if images:
+        text = f"{said} {short(written)} may be {' or '.join(images[:4])}. Write its folder, too."
         return LeftOut(file, line, AMBIGUOUS, text)
+    if path_words.leads_out(written):
+        text = f"{said} {short(written)}, which is outside of {files.path}, and no image in that folder is called so."
+        return LeftOut(file, line, data_folder.OUTSIDE, text)
     return LeftOut(file, line, NO_IMAGE, f"{said} {short(written)}: there is no such image in {files.path}.")
+
+
+def _of_split(images: Sequence[str], annotation: str) -> Sequence[str]:
+    """Of several images those of the split that the annotation's own name or folder speaks of, if there are any."""
+    split = path_words.split_in_name(annotation) or path_words.split_of_folders(annotation)
+    return [image for image in images if split and path_words.split_of_folders(image) == split] or images
+
+
+def finished(dataset: ListedDataset, files: DataFolder) -> ListedDataset:
+    """The data set with what is to say of its folder, and without the images that two names are found to mean."""
+    clashes = {
+        image: sorted(names) for image, names in files.names_of.items() if len(names) > 1 and BY_END in names.values()
+    }
+    listed = tuple(
+        replace(one, entry=_clashing(files, one, clashes[one.key])) if one.key in clashes else one
+        for one in dataset.listed
+    )
+    notes = (*files.problems, *_found_otherwise(files), *_unnamed(files, dataset), *_no_splits(files, dataset))
+    return replace(dataset, listed=listed, problems=(*dataset.problems, *notes))
+
+
+def _clashing(files: DataFolder, one: Listed, names: list[str]) -> LeftOut:
+    text = f"{short(names[0])} and {short(names[1])} may both mean it: only their ends are found here. Name it alike."
+    return LeftOut(files.at(one.key), None, AMBIGUOUS, text)
+
+
+def _unnamed(files: DataFolder, dataset: ListedDataset) -> Iterator[Problem]:
+    """How many images are not listed, by suffix, with the first."""
+    keys = {one.key for one in dataset.listed}
+    unnamed = [image for image in files.images if image not in keys]
+    if unnamed:
+        counts = Counter(posixpath.splitext(image)[1].lower() for image in unnamed)
+        shown = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4))
+        text = f"no annotation names these images, which are left out: {shown}; the first is {unnamed[0]}."
+        yield Problem(files.path, None, "images in no annotation", text)
+
+
+def _found_otherwise(files: DataFolder) -> Iterator[Problem]:
+    """How many images were found in another way than by their names, with the first of each."""
+    for how in (BY_END, BY_STEM):
+        found = [(name, image) for image, names in files.names_of.items() for name in names if names[name] == how]
+        if found:
+            (name, image), count = min(found), f"{len(found)} images are" if len(found) > 1 else "1 image is"
+            text = f"{count} found {how}: the annotations name {short(name)}, and {image} is used."
+            yield Problem(files.path, None, f"image found {how}", text)
+
+
+def _no_splits(files: DataFolder, dataset: ListedDataset) -> Iterator[Problem]:
+    """Where folders are called as splits are, and yet there are none."""
+    named, others = path_words.tops_of_no_split([one.key for one in dataset.listed if one.key in files])
+    if named and not any(one.split for one in dataset.listed):
+        text = (
+            f"{' and '.join(named[:3])} may mean a split, but {' and '.join(others[:3])} means more than that or "
+            "another thing, so that folders are not taken for splits. Say it with --split train=FOLDER and so on."
+        )
+        yield Problem(files.path, None, "folders not taken for splits", text)

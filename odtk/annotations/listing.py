@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from odtk.annotations.annotated_image import Problem
+
+# What the four numbers of a box may be, and how they become yxyx; numbers or arrays of them.
+ORDERS: dict[str, Callable] = {
+    "xyxy": lambda xmin, ymin, xmax, ymax: (ymin, xmin, ymax, xmax),
+    "xywh": lambda xmin, ymin, width, height: (ymin, xmin, ymin + height, xmin + width),
+    "cxcywh": lambda x, y, width, height: (y - height / 2, x - width / 2, y + height / 2, x + width / 2),
+}
+
+OUTLINE = "outline"
+"""What a box is that was not written in four numbers, but is the hull of an outline."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,27 @@ class MarkedObject:
     is_crowd: bool = False
     area: float | None = None  # pixels
     segmentation: object | None = None  # COCO's polygons or RLE, as in the JSON; `coco_masks.decode_mask` decodes it
+    which: str = ""  # for messages, where no line tells objects apart: "annotation 17"
+    written: str = "xyxy"  # of ORDERS, what the numbers of the box were; or OUTLINE
+
+    @property
+    def shown(self) -> str:
+        """The object as messages name it."""
+        return f"{self.class_name} ({self.which})" if self.which else self.class_name
+
+    @property
+    def numbers(self) -> tuple[float, float, float, float]:
+        """The four numbers of the box, as they were written."""
+        ymin, xmin, ymax, xmax = self.box
+        if self.written == "xywh":
+            return xmin, ymin, xmax - xmin, ymax - ymin
+        if self.written == "cxcywh":
+            return (xmin + xmax) / 2, (ymin + ymax) / 2, xmax - xmin, ymax - ymin
+        return xmin, ymin, xmax, ymax
+
+    def corners(self, order: str | None = None) -> tuple[float, float, float, float]:
+        """The box yxyx, its numbers read in another order than the format's where one is given."""
+        return self.box if order in (None, self.written) or self.written == OUTLINE else ORDERS[order](*self.numbers)
 
 
 @dataclass(frozen=True)
@@ -34,6 +65,7 @@ class ImageAnnotation:
     normalised: bool = False
     stated_size: tuple[int, int] | None = None  # (width, height) as the annotation says
     annotation_path: str | None = None  # for messages
+    place: str | None = None  # likewise, where that file has the annotations of other images, too
     size_line: int | None = None
     source_id: str = ""
     problems: tuple[Problem, ...] = ()

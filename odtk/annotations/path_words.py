@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import posixpath
 import re
 import unicodedata
@@ -10,15 +12,23 @@ from collections.abc import Collection
 # Folders that say what is in them, and nothing of the image: no part of its name.
 _STRUCTURE = {"jpegimages", "images", "image", "imgs", "img"}
 _STRUCTURE |= {"annotations", "annotation", "xmls", "xml", "labels", "label"}
+# Beside the word for a split these say no more than that (`train_data`, `TestSet`).
+_NEUTRAL = _STRUCTURE | {"data", "dataset", "set", "files", "pictures", "pics", "photos", "jpeg", "jpg", "png", "txt"}
 _SPLITS = {
     "train": "train",
+    "trains": "train",
     "training": "train",
     "val": "val",
+    "vals": "val",
     "valid": "val",
     "validation": "val",
+    "eval": "val",
     "test": "test",
+    "tests": "test",
     "testing": "test",
 }
+_JOINED = re.compile(f"({'|'.join(sorted(_SPLITS, key=len, reverse=True))})({'|'.join(_NEUTRAL)})")  # trainset
+_WORD = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[^\W_A-Z]+")  # JPEGImages: JPEG, Images; val2017 is one
 
 
 def folded(path: str) -> str:
@@ -37,28 +47,61 @@ def leads_out(written: str) -> bool:
     return path.startswith("/") or re.match("[A-Za-z]:", path) is not None or ".." in path.split("/")
 
 
+def words(name: str) -> list[str]:
+    """The words of a name, which blanks, signs or capitals set apart."""
+    return _WORD.findall(name)
+
+
 def split_word(word: str) -> str | None:
-    """ "train", "val" or "test" where a word means that (`valid`, `train2017`), else None."""
-    return _SPLITS.get(word.lower().rstrip("0123456789"))
+    """ "train", "val" or "test" where a word means that (`valid`, `train2017`, `trainset`), else None."""
+    bare = word.lower().rstrip("0123456789")
+    joined = _JOINED.fullmatch(bare)
+    return _SPLITS.get(joined[1] if joined else bare)
 
 
 def split_in_name(path: str) -> str | None:
     """The one split that the words of a file's bare name speak of (`instances_val2017.json`), else None."""
-    stem = posixpath.basename(path).rsplit(".", 1)[0]
-    found = {split_word(word) for word in re.split(r"[\W_]+", stem)} - {None}
+    found = _splits_in(posixpath.basename(path).rsplit(".", 1)[0])
     return found.pop() if len(found) == 1 else None
+
+
+def _splits_in(name: str) -> set[str]:
+    return {split_word(word) for word in words(name)} - {None}
+
+
+def folder_split(folder: str) -> str | None:
+    """The split that a folder's name means, if it means that and nothing else (`train_images`, not `training_dogs`)."""
+    found = _splits_in(folder)
+    return found.pop() if len(found) == 1 and not _rest(folder) else None
+
+
+def _rest(folder: str) -> tuple[str, ...]:
+    """What a folder's name says beside a split."""
+    others = (word.lower() for word in words(folder) if not split_word(word))
+    return tuple(word for word in others if word not in _NEUTRAL and not word.isdigit())
 
 
 def split_of_folders(path: str) -> str | None:
     """The split that the folder nearest to a file speaks of (`valid/_annotations.coco.json`), else None."""
-    words = (split_word(folder) for folder in reversed(path.split("/")[:-1]))
-    return next((word for word in words if word), None)
+    found = (folder_split(folder) for folder in reversed(path.split("/")[:-1]))
+    return next((split for split in found if split), None)
 
 
 def plain_path(path: str) -> str:
-    """A path without the folders that only say what is in them (`images`, `Annotations`)."""
+    """A path without what only says what is in a folder (`images`, `Annotations`; `train_images` is `train`)."""
     *folders, name = path.split("/")
-    return "/".join([*(folder for folder in folders if folder.lower() not in _STRUCTURE), name])
+    return "/".join([*filter(None, map(_plain_folder, folders)), name])
+
+
+@functools.lru_cache(1024)
+def _plain_folder(folder: str) -> str:
+    if folder.lower() in _STRUCTURE:
+        return ""
+    if not _splits_in(folder):
+        return folder
+    bare = [joined[1] if (joined := _JOINED.fullmatch(word)) else word for word in words(folder)]
+    kept = [word for word in bare if word.lower() not in _NEUTRAL]
+    return folder if kept == words(folder) else "_".join(kept)
 
 
 def place_of(path: str) -> str:
@@ -69,19 +112,45 @@ def place_of(path: str) -> str:
 def search_roots(path: str) -> tuple[str, ...]:
     """Where the images of an annotation file may be: near it, in `images`, in folders of the split in its name."""
     stem, above = posixpath.splitext(posixpath.basename(path))[0], posixpath.dirname(path)
-    words = [word for word in re.split(r"[\W_]+", stem) if split_word(word)]
-    words += [split_word(word) for word in words]
-    inner = [place for word in words for place in (word, f"images/{word}", f"{word}/images")]
+    splits = [word for word in words(stem) if split_word(word)]
+    splits += [split_word(word) for word in splits]
+    inner = [place for word in splits for place in (word, f"images/{word}", f"{word}/images")]
     inner += ["", "images", "JPEGImages"]
     places = (posixpath.join(root, place) for root in (above, posixpath.dirname(above), "") for place in inner)
     return tuple(dict.fromkeys(place.rstrip("/") for place in places))
 
 
 def folder_splits(images: Collection[str]) -> dict[str, str]:
-    """The splits that images' folders name, by image; none at all where a neighbouring folder names something else."""
-    tops = {path: plain_path(path).split("/")[0] for path in images if "/" in plain_path(path)}
-    splits = {top: split_word(top) for top in set(tops.values())}
-    return {} if None in splits.values() else {path: splits[top] for path, top in tops.items()}
+    """The splits that images' folders name, by image; none at all where a neighbouring folder names something else.
+
+    The folders are those below the ones that all images share. `pets_train` and `pets_test` name splits, too: what
+    they say beside is the same.
+    """
+    tops = _tops(images)[1]
+    found = {top: _splits_in(top) for top in set(tops.values())}
+    if any(len(splits) != 1 for splits in found.values()):
+        return {}
+    splits = {top: names.pop() for top, names in found.items()}
+    rests = {_rest(top) for top in splits}
+    if rests != {()} and (len(rests) > 1 or len(set(splits.values())) < 2):
+        return {}
+    return {path: splits[top] for path, top in tops.items()}
+
+
+def tops_of_no_split(images: Collection[str]) -> tuple[list[str], list[str]]:
+    """Where folders name splits and are not taken for them: those, and the folders beside them that name none."""
+    tops = sorted(set(_tops(images)[1].values()))
+    named = [top for top in tops if _splits_in(top)]
+    return (named, [top for top in tops if not folder_split(top)]) if named and not folder_splits(images) else ([], [])
+
+
+def _tops(images: Collection[str]) -> tuple[int, dict[str, str]]:
+    """How deep the folders are that may name splits, and these, by image."""
+    parts = {path: plain_path(path).split("/") for path in images}
+    columns = zip(*(found[:-1] for found in parts.values()), strict=False)
+    shared = [column[0] for column in itertools.takewhile(lambda column: len(set(column)) == 1, columns)]
+    depth = next((depth for depth, folder in enumerate(shared) if folder_split(folder)), len(shared))
+    return depth, {path: found[depth] for path, found in parts.items() if len(found) > depth + 1}
 
 
 def record_names(images: Collection[str]) -> dict[str, tuple[str, str]]:
@@ -93,5 +162,11 @@ def record_names(images: Collection[str]) -> dict[str, tuple[str, str]]:
     names = {path: plain_path(path) for path in images}
     if len(set(names.values())) < len(names):
         names = {path: path for path in images}
-    splits = folder_splits(images)
-    return {path: (name.split("/", 1)[-1] if path in splits else name, name) for path, name in names.items()}
+    tops, splits = _tops(images)[1], folder_splits(images)
+    return {path: (_without(name, tops[path]) if path in splits else name, name) for path, name in names.items()}
+
+
+def _without(path: str, plain_folder: str) -> str:
+    parts = path.split("/")
+    del parts[next(place for place, folder in enumerate(parts) if _plain_folder(folder) == plain_folder)]
+    return "/".join(parts)

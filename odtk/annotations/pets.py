@@ -13,8 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from odtk import files
+from odtk import label_map as label_maps
 from odtk.annotations import image_files, voc_xml
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject, Problem, UnusableImage
+from odtk.annotations.placing import (
+    EMPTY,
+    INVERTED,
+    OUTSIDE,
+    check_box,
+    corners_in_words,
+    in_order,
+    is_empty,
+    is_inverted,
+)
 from odtk.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,8 +39,11 @@ LAYOUT = (
 )
 
 _CLASS_IN_FILENAME = re.compile(r"([A-Za-z_]+)(_[0-9]+\.jpg)", re.IGNORECASE)
+_SPECIES = ("cat", "dog")
+_SAMPLED = 100  # xml that are read to find out what a folder holds
 _BACKGROUND = 2  # in a trimap; 1 is the pet, 3 its uncertain outline
 _BAD_TRIMAP = "trimap cannot be read"
+_NO_BODY = "the trimap marks no pet, or a line of it, so that its box is empty."
 
 
 @dataclass(frozen=True)
@@ -38,8 +53,8 @@ class PetImage:
     image: AnnotatedImage
     image_path: Path
     repaired: str | None  # what was done to the image file
+    exchanged: tuple[Problem, ...]  # boxes whose corners were put in order
     problems: tuple[Problem, ...]
-    dropped_objects: int
     fingerprint: int  # see odtk.duplicates
 
 
@@ -58,13 +73,64 @@ def read_names(folder: Path) -> list[str]:
     """The first column of annotations/trainval.txt. A blank line is an empty name: TFOD's split counts it too."""
     path = folder / "annotations" / "trainval.txt"
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = files.read_text_bytes(path).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}. It lists one image name per line, without .jpg.") from error
     names = [(line.split() or [""])[0] for line in lines]
     if not any(names):
         raise DataError(f"{path} lists no image. It lists one image name per line, without .jpg.")
     return names
+
+
+def _listed(folder: Path) -> list[str]:
+    """`read_names`, none where there are none."""
+    try:
+        return read_names(folder)
+    except DataError:
+        return []
+
+
+def has_layout(folder: Path) -> bool:
+    """Whether a folder has the parts of the Pet layout, whatever is in them."""
+    try:
+        check_layout(folder)
+    except DataError:
+        return False
+    return True
+
+
+def why_not_pets(folder: Path, label_map_path: str | None = None) -> str | None:
+    """Why a folder in the Pet layout holds something else, in words; None where it holds pets.
+
+    Of pets the file names begin with one of the 37 breeds or of the classes in a user's label map, and the xml say
+    `cat`, `dog` or that class again. People who follow TFOD's tutorial put their own data into this layout, called as a
+    camera calls its pictures and with the classes in the xml.
+    """
+    breeds, own = label_maps.read("pet_label_map"), label_maps.read(label_map_path) if label_map_path else None
+    names, where = [name for name in _listed(folder) if name], "annotations/trainval.txt"
+    xmls = {path.stem: path for path in sorted((folder / "annotations" / "xmls").glob("*.xml")) if path.is_file()}
+    if xmls and xmls.keys().isdisjoint(names):  # Oxford's own list, left behind
+        names, where = list(xmls), "annotations/xmls"
+    classes = {name: class_of(f"{name}.jpg") or "" for name in names}
+    maps = [found for found in (breeds, own) if found]
+    unknown = [name for name in names if not any(found.id_of(classes[name]) for found in maps)]
+    if 2 * len(unknown) > len(names):
+        return f"{len(unknown)} of {len(names)} names in {where}, such as {unknown[0]}, name no breed"
+    annotated = [name for name in names if name in xmls]
+    for name in annotated[:: max(1, len(annotated) // _SAMPLED)]:
+        for found in _class_names(xmls[name]):
+            # A class that the user's own map lacks is none that is wanted.
+            is_class = found.lower() not in (*_SPECIES, classes[name].lower()) and (own is None or own.id_of(found))
+            if classes[name] and is_class:
+                return f"annotations/xmls/{name}.xml says {found!r}, and not {classes[name]!r} as its name does"
+    return None
+
+
+def _class_names(path: Path) -> set[str]:
+    try:
+        return {found.name for found in voc_xml.parse(path.read_bytes(), path, complete=False).objects} - {""}
+    except (OSError, UnusableImage):
+        return set()
 
 
 def class_of(filename: str) -> str | None:
@@ -89,10 +155,14 @@ def read(folder: Path, name: str, label_map: LabelMap, full_body: bool = False, 
     image_path = folder / "images" / annotation.filename
     encoded = _read_bytes(image_path, xml_path, annotation)
     decoded = _decode(image_path, encoded, strict_tfod)
+    exchanged = []
+    if not (strict_tfod or full_body):
+        annotation, exchanged = _with_usable_boxes(xml_path, annotation)
     problems = [
         *_filename_problems(xml_path, annotation, name),
+        *annotation.problems,
         *_size_problems(xml_path, annotation, decoded),
-        *_box_problems(xml_path, annotation, dropped=not (strict_tfod or full_body)),
+        *_box_problems(xml_path, annotation),
     ]
     objects = [_object(annotation, entry, class_name, class_id) for entry in annotation.objects]
     if full_body:
@@ -102,15 +172,16 @@ def read(folder: Path, name: str, label_map: LabelMap, full_body: bool = False, 
         objects = [_with_body(entry, annotation, foreground) for entry in objects]
         if strict_tfod and objects and not foreground.any():
             raise UnusableImage(trimap_path, None, "empty trimap, as in TFOD", "it marks no pet.", is_bad=False)
-    kept = objects if strict_tfod else [entry for entry in objects if not _is_void(entry.box)]
+        if not strict_tfod and any(is_empty(entry.box) for entry in objects):
+            raise UnusableImage(trimap_path, None, EMPTY, _NO_BODY)
     return PetImage(
         image=AnnotatedImage(
-            decoded.repaired or encoded, annotation.filename, annotation.height, annotation.width, tuple(kept)
+            decoded.repaired or encoded, annotation.filename, annotation.height, annotation.width, tuple(objects)
         ),
         repaired=f"{decoded.kind} made an RGB JPEG" if decoded.repaired else None,
         image_path=image_path,
+        exchanged=tuple(exchanged),
         problems=tuple(problems),
-        dropped_objects=len(objects) - len(kept),
         fingerprint=decoded.fingerprint,
     )
 
@@ -175,9 +246,18 @@ def _bounds(foreground: np.ndarray) -> tuple[float, float, float, float]:
     return float(rows[0]), float(columns[0]), float(rows[-1]), float(columns[-1])
 
 
-def _is_void(box: tuple[float, ...]) -> bool:
-    ymin, xmin, ymax, xmax = box
-    return not (ymin < ymax and xmin < xmax)  # a NaN compares as void too
+def _with_usable_boxes(path: Path, annotation: voc_xml.VocAnnotation) -> tuple[voc_xml.VocAnnotation, list[Problem]]:
+    """Exchanged corners put in order, and said; UnusableImage where a box is empty or wholly outside."""
+    objects, exchanged = [], []
+    for entry in annotation.objects:
+        where, box = (str(path), entry.line), entry.box
+        said = f"the box at {corners_in_words(box)} in {annotation.width}x{annotation.height}"
+        if is_inverted(box):
+            box = in_order(box)
+            exchanged.append(Problem(*where, INVERTED, f"{said} is inverted; its corners are exchanged."))
+        check_box(_normalise(box, annotation), said, where)
+        objects.append(dataclasses.replace(entry, box=box))
+    return dataclasses.replace(annotation, objects=tuple(objects)), exchanged
 
 
 def _read_foreground(path: Path) -> np.ndarray:
@@ -215,21 +295,19 @@ def _size_problems(
         yield Problem(str(path), annotation.size_line, "size disagrees with the image", text)
 
 
-def _box_problems(path: Path, annotation: voc_xml.VocAnnotation, dropped: bool) -> Iterator[Problem]:
+def _box_problems(path: Path, annotation: voc_xml.VocAnnotation) -> Iterator[Problem]:
     for entry in annotation.objects:
         ymin, xmin, ymax, xmax = entry.box
-        void = _is_void(entry.box)
-        if ymin > ymax or xmin > xmax:
-            kind = "inverted box"
-        elif void:
-            kind = "empty box"
+        if is_inverted(entry.box):
+            kind, what = INVERTED, "is inverted"
+        elif is_empty(entry.box):
+            kind, what = EMPTY, "has no area"
         elif ymin < 0 or xmin < 0 or ymax > annotation.height or xmax > annotation.width:
-            kind = "box outside the image"
+            kind, what = OUTSIDE, "reaches outside"
         else:
             continue
-        text = f"{kind}: xmin {xmin:g}, ymin {ymin:g}, xmax {xmax:g}, ymax {ymax:g} in {{}}x{{}}"
-        text = text.format(annotation.width, annotation.height) + "; the object is dropped" * (dropped and void)
-        yield Problem(str(path), entry.line, kind, f"{text}.")
+        text = f"the box at {corners_in_words(entry.box)} in {annotation.width}x{annotation.height} {what}."
+        yield Problem(str(path), entry.line, kind, text)
 
 
 def _trimap_problems(path: Path, foreground: np.ndarray, decoded: image_files.DecodedFile) -> Iterator[Problem]:
@@ -237,7 +315,5 @@ def _trimap_problems(path: Path, foreground: np.ndarray, decoded: image_files.De
     if (width, height) != (decoded.width, decoded.height):
         text = f"the trimap is {width}x{height}, the image is {decoded.width}x{decoded.height}."
         yield Problem(str(path), None, "trimap's size disagrees with the image", text)
-    if _is_void(_bounds(foreground)):
-        yield Problem(
-            str(path), None, "empty box", "the trimap marks no pet, or a line of it, so that its box is empty."
-        )
+    if is_empty(_bounds(foreground)):
+        yield Problem(str(path), None, EMPTY, _NO_BODY)

@@ -1,184 +1,125 @@
-"""Where an annotation's boxes lie in its image: the frame they were drawn on, and the boxes normalised and inside."""
+"""Where an annotation's boxes lie in its image: read in the order that is meant, normalised, and inside."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from odtk.annotations import image_files
 from odtk.annotations.annotated_image import Problem, UnusableImage
-from odtk.annotations.image_files import SeenFile
+from odtk.annotations.frames import Frame, Rules, file_of, named_in, sides
+from odtk.annotations.image_facts import UNIT
 from odtk.annotations.listing import ImageAnnotation, MarkedObject
 
-# What rounding to six decimals, as YOLO's files are written, can take a box beyond the edge; clipped without a word.
+# What rounding to six decimals, as YOLO's files are written, can take a box beyond the edge; clipped, and not said.
 _ROUNDING = 2e-6
 
-# Sides are whole pixels, so an image made smaller has not quite the same aspect.
-_ASPECT_TOLERANCE = 0.01
+# How far beyond the edge a box may reach whose corners are exchanged, as a part of the side.
+_SLIP = 0.02
 
-_LYING = 5  # the first EXIF orientation that exchanges width and height
-_SIZE_DISAGREES = "size disagrees with the image"
+INVERTED, EMPTY, OUTSIDE = "inverted box", "empty box", "box outside the image"
 
-
-@dataclass(frozen=True)
-class Rules:
-    """What a user may choose about how annotations become records.
-
-    `exif` says what becomes of an image that is stored on its side: "apply" turns its pixels, "ignore" leaves them, and
-    "auto" leaves them only where the size in the annotation is that of the pixels as stored.
-    """
-
-    exif: str = "auto"
-    skip_difficult: bool = False
-    skip_crowd: bool = False
-    masks: bool = False
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The pixels that boxes are drawn on: their size, whether they were turned, and the size that boxes refer to."""
-
-    width: int
-    height: int
-    turned: bool
-    box_size: tuple[int, int]  # width, height
-    problems: tuple[Problem, ...] = ()
-
-    @property
-    def scale(self) -> tuple[float, float]:
-        """Pixels of the image per pixel of the annotation, along x and y."""
-        return self.width / self.box_size[0], self.height / self.box_size[1]
+Yxyx = tuple[float, float, float, float]
 
 
 @dataclass
 class Placed:
-    """The objects that are kept, what was odd, and how many void and unwanted ones are not kept."""
+    """The objects that are kept, what was odd about them, and how many the rules leave out."""
 
-    objects: list[tuple[MarkedObject, tuple[float, float, float, float]]] = field(default_factory=list)  # boxes: yxyx
+    objects: list[tuple[MarkedObject, Yxyx]] = field(default_factory=list)
+    exchanged: list[Problem] = field(default_factory=list)  # boxes whose corners were put in order
     problems: list[Problem] = field(default_factory=list)
-    dropped: int = 0
     left_out: int = 0
 
 
-def frame_of(annotation: ImageAnnotation, seen: SeenFile, rules: Rules) -> Frame:
-    """The frame of an image that was seen: whether `rules` turn it, and what size its boxes refer to."""
-    stored, stated = (seen.width, seen.height), annotation.stated_size
-    if stated is not None and min(stated) < 1:
-        stated = None
-    turned = seen.orientation != image_files.UPRIGHT and rules.exif != "ignore"
-    problems = []
-    if turned and rules.exif == "auto" and _tells_stored(stated, seen):
-        turned = False
-        text = (
-            f"EXIF orientation {seen.orientation} would turn it, but {file_of(annotation)} has the size of the pixels "
-            f"as stored, {_sides(stored)}: left as stored, boxes and all."
-        )
-        problems.append(Problem(annotation.image_path, None, "EXIF orientation not applied", text))
-    size = seen.upright_size if turned else stored
-    box_size = size
-    if stated is not None and stated != size and not annotation.normalised:
-        box_size = stated if _same_aspect(stated, size) else size
-        problems.append(_size_problem(annotation, seen, size, box_size))
-    return Frame(*size, turned, box_size, tuple(problems))
-
-
 def place(annotation: ImageAnnotation, frame: Frame, rules: Rules) -> Placed:
-    """The objects that the rules keep and whose boxes are not void, with boxes normalised and clipped.
+    """The objects that the rules keep, with boxes normalised and clipped; exchanged corners are put in order.
 
-    Raises UnusableImage where the format has pixels and the boxes are normalised.
+    Raises UnusableImage where a box cannot be meant: an image without the object would be learned as background.
     """
-    _refuse_normalised(annotation)
+    _refuse_normalised(annotation, rules)
     placed = Placed()
     for entry in annotation.objects:
         if (rules.skip_difficult and entry.difficult) or (rules.skip_crowd and entry.is_crowd):
             placed.left_out += 1
             continue
-        box = _normalise(entry.box, annotation, frame)
+        written = entry.corners(rules.boxes)
+        box = normalise(written, UNIT if frame.normalised else frame.box_size)
         clipped = tuple(min(max(side, 0.0), 1.0) for side in box)
-        void = _is_void(box) or _is_void(clipped)
-        placed.problems += _box_problems(annotation, entry, box, frame, void)
-        if void:
-            placed.dropped += 1
-        else:
-            placed.objects.append((entry, clipped))
+        if clipped != box or is_empty(box):
+            said = f"{entry.shown} at {corners_in_words(written)} in {_frame_in_words(annotation, frame)}"
+            clipped = _put_right(box, said, (file_of(annotation), entry.line), placed)
+        placed.objects.append((entry, clipped))
     return placed
 
 
-def _refuse_normalised(annotation: ImageAnnotation) -> None:
-    sides = [side for entry in annotation.objects for side in entry.box]
-    if not annotation.normalised and any(side % 1 for side in sides) and all(0 <= side <= 1 for side in sides):
-        line = annotation.objects[0].line
-        text = "its boxes lie in 0..1, so they are normalised; pixels are expected. Multiply them by the image's sides."
-        raise UnusableImage(file_of(annotation), line, "boxes are not in pixels", text)
+def _put_right(box: Yxyx, said: str, where: tuple[str, int | None], placed: Placed) -> Yxyx:
+    """A box that is inverted or reaches outside, put in order and clipped, which is said in `placed`."""
+    if is_inverted(box):
+        box = in_order(box)
+        if is_empty(box) or min(box) < -_SLIP or max(box) > 1 + _SLIP:
+            raise UnusableImage(*where, INVERTED, f"{said} is inverted. Draw the box again.")
+        placed.exchanged.append(Problem(*where, INVERTED, f"{said} is inverted; its corners are exchanged."))
+    clipped = check_box(box, said, where)
+    if min(box) < -_ROUNDING or max(box) > 1 + _ROUNDING:
+        placed.problems.append(Problem(*where, OUTSIDE, f"{said} reaches outside the image; it is clipped."))
+    return clipped
 
 
-def file_of(annotation: ImageAnnotation) -> str:
-    """The file that messages about an annotation name."""
-    return annotation.annotation_path or annotation.image_path
+def check_box(box: Yxyx, said: str, where: tuple[str, int | None]) -> Yxyx:
+    """A normalised box whose corners are in order, clipped to the image; UnusableImage where nothing is left of it."""
+    if is_empty(box):
+        raise UnusableImage(*where, EMPTY, f"{said} has no area. Draw the box again, or take it out.")
+    clipped = tuple(min(max(side, 0.0), 1.0) for side in box)
+    if is_empty(clipped):
+        text = f"{said} lies outside the image. Look whether annotation and image belong together."
+        raise UnusableImage(*where, OUTSIDE, text)
+    return clipped
 
 
-def _tells_stored(stated: tuple[int, int] | None, seen: SeenFile) -> bool:
-    """Whether the annotation was made on the pixels as stored, which only its stated size can tell."""
-    return (
-        stated is not None
-        and _same_aspect(stated, (seen.width, seen.height))
-        and not _same_aspect(stated, seen.upright_size)
-    )
-
-
-def _same_aspect(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    return math.isclose(one[0] * other[1], one[1] * other[0], rel_tol=_ASPECT_TOLERANCE)
-
-
-def _sides(size: tuple[float, float]) -> str:
-    return "{:g}x{:g}".format(*size)
-
-
-def _size_problem(
-    annotation: ImageAnnotation, seen: SeenFile, size: tuple[int, int], box_size: tuple[int, int]
-) -> Problem:
-    if box_size != size:
-        text = "boxes are scaled with it."
-    elif not _same_aspect(annotation.stated_size, size[::-1]):
-        text = "boxes are taken as pixels of the image as it is."
-    elif seen.orientation >= _LYING:
-        text = "it lies on its side, as its EXIF orientation tells. Use --exif auto."
-    else:
-        text = (
-            "either the annotation exchanges width and height, or it was made on the image lying on its side, and its "
-            "boxes are wrong. Look at it with odtk view."
-        )
-    text = f"the annotation says {_sides(annotation.stated_size)}, the image is {_sides(size)}; {text}"
-    return Problem(file_of(annotation), annotation.size_line, _SIZE_DISAGREES, text)
-
-
-def _normalise(yxyx: tuple[float, ...], annotation: ImageAnnotation, frame: Frame) -> tuple[float, float, float, float]:
-    if annotation.normalised:
-        return tuple(yxyx)
-    (ymin, xmin, ymax, xmax), (width, height) = yxyx, frame.box_size
+def normalise(yxyx: Yxyx, size: tuple[int, int]) -> Yxyx:
+    """A box as parts of the sides (width, height) that it is in."""
+    (ymin, xmin, ymax, xmax), (width, height) = yxyx, size
     return ymin / height, xmin / width, ymax / height, xmax / width
 
 
-def _is_void(yxyx: tuple[float, ...]) -> bool:
+def is_inverted(yxyx: Yxyx) -> bool:
+    """Whether a box's maximum is below its minimum."""
     ymin, xmin, ymax, xmax = yxyx
-    return not (ymin < ymax and xmin < xmax)  # a NaN compares as void too
+    return ymin > ymax or xmin > xmax
 
 
-def _box_problems(
-    annotation: ImageAnnotation, entry: MarkedObject, box: tuple[float, ...], frame: Frame, void: bool
-) -> Iterator[Problem]:
-    ymin, xmin, ymax, xmax = box
-    if ymin > ymax or xmin > xmax:
-        kind = "inverted box"
-    elif _is_void(box):
-        kind = "empty box"
-    elif void or min(box) < -_ROUNDING or max(box) > 1 + _ROUNDING:
-        kind = "box outside the image"
-    else:
+def is_empty(yxyx: Yxyx) -> bool:
+    """Whether a box has no area, be it inverted or not a number."""
+    ymin, xmin, ymax, xmax = yxyx
+    return not (ymin < ymax and xmin < xmax)
+
+
+def in_order(yxyx: Yxyx) -> Yxyx:
+    """The box with exchanged corners put in order."""
+    ymin, xmin, ymax, xmax = yxyx
+    return min(ymin, ymax), min(xmin, xmax), max(ymin, ymax), max(xmin, xmax)
+
+
+def corners_in_words(yxyx: Yxyx) -> str:
+    """`xmin 3, ymin 4, xmax 30, ymax 40`."""
+    ymin, xmin, ymax, xmax = yxyx
+    return f"xmin {xmin:g}, ymin {ymin:g}, xmax {xmax:g}, ymax {ymax:g}"
+
+
+def _frame_in_words(annotation: ImageAnnotation, frame: Frame) -> str:
+    size = "0 to 1" if frame.normalised else sides(frame.box_size)
+    name = named_in(annotation)
+    return f"{size} of{name}" if name else size
+
+
+def _refuse_normalised(annotation: ImageAnnotation, rules: Rules) -> None:
+    """Numbers of the other kind than those of the data set."""
+    numbers = [number for entry in annotation.objects for number in entry.numbers]
+    if annotation.normalised or not numbers:
         return
-    ymin, xmin, ymax, xmax = entry.box
-    text = f"{kind}: {entry.class_name} at xmin {xmin:g}, ymin {ymin:g}, xmax {xmax:g}, ymax {ymax:g} in "
-    text += "0 to 1" if annotation.normalised else _sides(frame.box_size)
-    text += "; the object is dropped." if void else "; the box is clipped."
-    yield Problem(file_of(annotation), entry.line, kind, text)
+    if rules.conventions.normalised:
+        if max(numbers) > 1 + _SLIP:
+            text = "its boxes do not lie in 0 to 1, as the other ones of the data set do. Write them all alike."
+            raise UnusableImage(file_of(annotation), annotation.objects[0].line, "boxes are in pixels", text)
+    elif any(number % 1 for number in numbers) and all(0 <= number <= 1 for number in numbers):
+        text = "its boxes lie in 0 to 1, so they are normalised; pixels are expected. Multiply by the image's sides."
+        raise UnusableImage(file_of(annotation), annotation.objects[0].line, "boxes are not in pixels", text)

@@ -7,69 +7,74 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from odtk import files
-from odtk.annotations import image_files
+from odtk.annotations import deep_samples, image_files
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject, Problem, UnusableImage
+from odtk.annotations.frames import Frame, Rules, file_of, frame_of
 from odtk.annotations.image_files import SeenFile
 from odtk.annotations.listing import ImageAnnotation, MarkedObject
-from odtk.annotations.placing import Frame, Rules, file_of, frame_of, place
+from odtk.annotations.placing import Placed, Yxyx, place
 from odtk.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
 
+SCALED = "image uses a part of its bits"
+
 
 @dataclass(frozen=True)
 class Examined:
-    """What is known of an image once it has been decoded; small, so that a million fit in memory."""
+    """What the record of an image will hold; small, so that a million fit in memory."""
 
-    seen: SeenFile
-    class_names: tuple[str, ...] = ()  # of the objects that are kept, one each
-    repaired: Problem | None = None
+    class_names: tuple[str, ...] = ()  # of the objects, one each
+    repaired: tuple[Problem, ...] = ()
     problems: tuple[Problem, ...] = ()
-    dropped_objects: int = 0  # void boxes
     left_out_objects: int = 0  # by the rules
+    shrunk: bool = False
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """An image ready for a record: what was done to its bytes, what was odd, and how many void boxes were dropped."""
+    """An image ready for a record: what was put right in its bytes and boxes, and what was odd."""
 
     image: AnnotatedImage
-    repaired: Problem | None = None
+    repaired: tuple[Problem, ...] = ()
     problems: tuple[Problem, ...] = ()
-    dropped_objects: int = 0
 
 
 @dataclass(frozen=True)
 class Located:
-    """An image's size in pixels as its record has it, and its objects with boxes normalised by it; no void ones."""
+    """An image's size in pixels as its record has it, and its objects with boxes normalised by it."""
 
     width: int
     height: int
     turned: bool  # by the EXIF orientation
-    objects: tuple[tuple[MarkedObject, tuple[float, float, float, float]], ...]  # boxes: yxyx
+    objects: tuple[tuple[MarkedObject, Yxyx], ...]
+    exchanged: tuple[Problem, ...] = ()  # boxes whose corners were put in order
     problems: tuple[Problem, ...] = ()
 
 
-def examine(annotation: ImageAnnotation, rules: Rules | None = None) -> Examined:
-    """Decodes the image in full and says what its record will hold, and what is odd about it.
+def see(annotation: ImageAnnotation) -> SeenFile:
+    """What the image is, decoded in full; raises UnusableImage where it cannot be."""
+    return image_files.look(_read_bytes(annotation), annotation.image_path)
+
+
+def examine(annotation: ImageAnnotation, seen: SeenFile, rules: Rules | None = None) -> Examined:
+    """What the record of an image that was seen will hold, and what is odd about it; its pixels are not decoded.
 
     Raises UnusableImage where it cannot become a record.
     """
     rules = rules or Rules()
-    seen = image_files.look(_read_bytes(annotation), annotation.image_path)
     frame = frame_of(annotation, seen, rules)
     placed = place(annotation, frame, rules)
     if rules.masks:
         for entry, box in placed.objects:
             _mask(annotation, entry, box, frame)  # now, and not when half of the records are written
     return Examined(
-        seen=seen,
         class_names=tuple(entry.class_name for entry, _ in placed.objects),
-        repaired=_repaired(annotation, seen, frame),
-        problems=(*annotation.problems, *frame.problems, *placed.problems),
-        dropped_objects=placed.dropped,
+        repaired=_repaired(annotation, seen, frame, placed),
+        problems=_problems(annotation, seen, frame, placed, rules),
         left_out_objects=placed.left_out,
+        shrunk=frame.shrunk,
     )
 
 
@@ -81,7 +86,7 @@ def prepare(
 ) -> Prepared:
     """The annotated image; `class_ids` has the id of every class name in the data.
 
-    `seen` is what `examine` saw: given it, bytes that a record takes as they are are not decoded again. Raises
+    `seen` is what `see` saw: given it, bytes that a record takes as they are are not decoded again. Raises
     UnusableImage where the image cannot become a record.
     """
     rules = rules or Rules()
@@ -89,9 +94,9 @@ def prepare(
     seen = seen or image_files.look(encoded, annotation.image_path)
     frame = frame_of(annotation, seen, rules)
     placed = place(annotation, frame, rules)
-    is_kept = seen.record_format is not None and not frame.turned
+    is_kept = seen.record_format is not None and not frame.turned and not frame.shrunk
     image = AnnotatedImage(
-        encoded=encoded if is_kept else image_files.to_jpeg(encoded, annotation.image_path, frame.turned),
+        encoded=encoded if is_kept else _encode_again(annotation, encoded, frame, rules),
         filename=annotation.filename,
         height=frame.height,
         width=frame.width,
@@ -101,20 +106,26 @@ def prepare(
         source_id=annotation.source_id,
         format=seen.record_format if is_kept else "jpeg",
     )
-    problems = (*annotation.problems, *frame.problems, *placed.problems)
-    return Prepared(image, _repaired(annotation, seen, frame), problems, placed.dropped)
+    problems = _problems(annotation, seen, frame, placed, rules)
+    return Prepared(image, _repaired(annotation, seen, frame, placed), problems)
 
 
 def locate(annotation: ImageAnnotation, seen: SeenFile, rules: Rules | None = None) -> Located:
     """The boxes as `prepare` would write them, and what is odd, of an image that was seen; no pixel is touched.
 
-    Raises UnusableImage where the boxes cannot be meant.
+    Raises UnusableImage where it cannot become a record.
     """
     rules = rules or Rules()
     frame = frame_of(annotation, seen, rules)
     placed = place(annotation, frame, rules)
-    problems = (*annotation.problems, *frame.problems, *placed.problems)
-    return Located(frame.width, frame.height, frame.turned, tuple(placed.objects), problems)
+    problems = _problems(annotation, seen, frame, placed, rules)
+    objects, exchanged = tuple(placed.objects), tuple(placed.exchanged)
+    return Located(frame.width, frame.height, frame.turned, objects, exchanged, problems)
+
+
+def _encode_again(annotation: ImageAnnotation, encoded: bytes, frame: Frame, rules: Rules) -> bytes:
+    size = (frame.width, frame.height) if frame.shrunk else None
+    return image_files.to_jpeg(encoded, annotation.image_path, frame.turned, rules.conventions.bits, size)
 
 
 def _read_bytes(annotation: ImageAnnotation) -> bytes:
@@ -125,7 +136,8 @@ def _read_bytes(annotation: ImageAnnotation) -> bytes:
         raise UnusableImage(file_of(annotation), None, "no image", text) from error
 
 
-def _repaired(annotation: ImageAnnotation, seen: SeenFile, frame: Frame) -> Problem | None:
+def _repaired(annotation: ImageAnnotation, seen: SeenFile, frame: Frame, placed: Placed) -> tuple[Problem, ...]:
+    """What is put right: first in the pixels, then in the boxes."""
     if frame.turned:
         kind = "EXIF orientation applied"
         text = f"turned as its EXIF orientation {seen.orientation} says, and made an RGB JPEG."
@@ -133,13 +145,26 @@ def _repaired(annotation: ImageAnnotation, seen: SeenFile, frame: Frame) -> Prob
         kind = f"{seen.kind} made an RGB JPEG"
         text = f"{kind}."
     else:
-        return None
-    return Problem(annotation.image_path, None, kind, text)
+        return tuple(placed.exchanged)
+    return Problem(annotation.image_path, None, kind, text), *placed.exchanged
+
+
+def _problems(
+    annotation: ImageAnnotation, seen: SeenFile, frame: Frame, placed: Placed, rules: Rules
+) -> tuple[Problem, ...]:
+    found = (*annotation.problems, *frame.problems, *placed.problems)
+    bits = deep_samples.common_bits(seen.bits, rules.conventions.bits)
+    if not seen.bits or bits == 16:
+        return found
+    text = f"its samples use {bits} bits, and these are scaled to 8; by all that it has it would be nearly black."
+    if bits == 8:
+        text = "its samples use 8 bits, and are taken as they are."
+    return *found, Problem(annotation.image_path, None, SCALED, text)
 
 
 def _annotated(
     entry: MarkedObject,
-    box: tuple[float, ...],
+    box: Yxyx,
     annotation: ImageAnnotation,
     frame: Frame,
     class_ids: Mapping[str, int],
@@ -159,7 +184,7 @@ def _annotated(
     )
 
 
-def _mask(annotation: ImageAnnotation, entry: MarkedObject, box: tuple[float, ...], frame: Frame) -> np.ndarray:
+def _mask(annotation: ImageAnnotation, entry: MarkedObject, box: Yxyx, frame: Frame) -> np.ndarray:
     """The object's mask, uint8 [height, width]; all of its box where the annotation has no outline of it."""
     import numpy as np
     from PIL import Image
@@ -174,6 +199,9 @@ def _mask(annotation: ImageAnnotation, entry: MarkedObject, box: tuple[float, ..
         mask[ymin:ymax, xmin:xmax] = 1
         return mask
     width, height = frame.box_size
+    if frame.normalised:
+        text = "its boxes are normalised, and it is not known whether its outlines are. Write them in pixels."
+        raise UnusableImage(file_of(annotation), entry.line, "mask cannot be read", text)
     try:
         mask = coco_masks.decode_mask(entry.segmentation, height, width)
     except DataError as error:

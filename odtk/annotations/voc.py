@@ -4,7 +4,8 @@ An xml belongs to the image of its own name in the same folder, folders that onl
 `images`) not counted; where there is none, to the image that its <filename> names. Coordinates are taken as they are
 written: VOC counts pixels from 1, TFOD does not mind, nor do we.
 
-Where ImageSets/Main has lists, they say what belongs to the data set, and an image in them without xml is bad data.
+Where ImageSets/Main has lists (or annotations/, in the Pet layout), they say what belongs to the data set, and an image
+in them without xml is bad data.
 Elsewhere an image without xml is unannotated, not a negative: nobody has said that there is nothing to see.
 """
 
@@ -14,21 +15,19 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from odtk.annotations import data_folder, path_words, voc_xml
+from odtk.annotations import data_folder, path_words, voc_lists, voc_xml
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.listed_dataset import NO_IMAGE, LeftOut, ListedDataset, find_image, in_order, left_out
-from odtk.annotations.listing import ImageAnnotation, Listed, MarkedObject
+from odtk.annotations.listing import OUTLINE, ImageAnnotation, Listed, MarkedObject
 from odtk.annotations.written_values import all_finite, short
 from odtk.errors import DataError
 
 LOOKED_FOR = "*.xml files with the root <annotation>, as in Annotations/ beside JPEGImages/ (voc)"
 
-_LISTS = ("train", "val", "test", "trainval")
-_LIST_FOLDER = "ImageSets/Main/"
 _SNIFFED_FILES, _SNIFFED_BYTES = 20, 4096
 
 
@@ -54,14 +53,19 @@ class VocDataset(ListedDataset):
             annotation_path=self.path(entry.xml),
             size_line=annotation.size_line,
             source_id=entry.source_id,
-            problems=(*entry.problems, *_filename_problems(self.path(entry.xml), annotation, entry.image)),
+            problems=(
+                *entry.problems,
+                *_filename_problems(self.path(entry.xml), annotation, entry.image),
+                *annotation.problems,
+            ),
         )
 
 
 def sign(files: DataFolder) -> str | None:
     """What makes a folder look like VOC, if anything does."""
     for path in files.with_suffix(".xml")[:_SNIFFED_FILES]:
-        if b"<annotation" in data_folder.read_start(files.path, path, _SNIFFED_BYTES):
+        # Not <annotations>, which is CVAT's own.
+        if re.search(r"<annotation[\s/>]", data_folder.text_start(files.path, path, _SNIFFED_BYTES)):
             return f"{path} has an <annotation>"
     return None
 
@@ -71,24 +75,24 @@ def open_voc(files: DataFolder) -> VocDataset:
     if not files.with_suffix(".xml"):
         raise DataError(f"{files.path} has no {LOOKED_FOR}. Name the folder that holds them and the images.")
     pairs, unpaired = _pair(files)
-    lists = _read_lists(files)
+    lists, problems = voc_lists.read_lists(files)
     names = path_words.record_names(pairs)
     splits = path_words.folder_splits([*pairs, *unpaired])
     listed = []
     for image, xml in pairs.items():
-        if (found := _listing_of(lists, files, xml, image)) is None:
-            text = f"no list in {_LIST_FOLDER} names it."
+        if (found := lists.find(files, xml, image)) is None:
+            text = f"no list in {lists.folders} names it."
             listed.append(Listed(image, splits.get(image), LeftOut(files.at(image), None, "in no list", text, False)))
         else:
-            split, problems = found
-            entry = _Entry(xml, image, *names[image], problems)
+            split, oddities = found
+            entry = _Entry(xml, image, *names[image], oddities)
             listed.append(Listed(image, split if lists else splits.get(image), entry))
     for path, entry in unpaired.items():
         # Lists that want an image without xml name it below; what they do not want is of no interest.
-        if not lists or (entry.is_bad and _listing_of(lists, files, path) is not None):
+        if not lists or (entry.is_bad and lists.find(files, path) is not None):
             listed.append(Listed(path, splits.get(path), entry))
-    listed += _missing(files, lists, [*pairs, *pairs.values(), *(path for path in unpaired if _is_xml(path))])
-    return VocDataset("voc", files.path, in_order(listed))
+    listed += lists.missing(files, [*pairs, *pairs.values(), *(path for path in unpaired if _is_xml(path))])
+    return VocDataset("voc", files.path, in_order(listed), problems=tuple(problems))
 
 
 def _pair(files: DataFolder) -> tuple[dict[str, str], dict[str, LeftOut]]:
@@ -133,7 +137,9 @@ def _named_image(files: DataFolder, xml: str, candidates: list[str]) -> str | Le
     try:
         annotation = _parse(files.path, xml)
     except UnusableImage as error:
-        return left_out(error)
+        # Other programs keep their own xml beside the data; one that is called as an image is must be its annotation.
+        is_another = error.problem.kind == voc_xml.OTHER_ROOT and not candidates
+        return replace(left_out(error), is_bad=False) if is_another else left_out(error)
     if candidates:
         name = posixpath.basename(annotation.filename.replace("\\", "/"))
         same = [image for image in candidates if path_words.same_name(posixpath.basename(image), name)]
@@ -150,75 +156,6 @@ def _parse(folder: str, xml: str) -> voc_xml.VocAnnotation:
     return voc_xml.parse(data_folder.read_bytes(folder, xml), Path(folder, xml), complete=False)
 
 
-def _read_lists(files: DataFolder) -> dict[str, dict[str, list[str]]]:
-    """Of each folder that has an ImageSets/Main: the places that its lists name, each with the lists' names.
-
-    Only train, val, test and trainval are lists of the data set; cat_train.txt and the like say who shows a cat.
-    """
-    lists = {}
-    for path in files.with_suffix(*(f"/{name}.txt" for name in _LISTS)):
-        folder, name = posixpath.split(path)
-        if not f"{folder}/".endswith(_LIST_FOLDER):
-            continue
-        root = f"{folder}/".removesuffix(_LIST_FOLDER)
-        named, places = lists.setdefault(root, {}), _places(files, root)
-        for line in map(str.strip, data_folder.read_text(files.path, path).splitlines()):
-            # Some lists add 1, -1 or 0 to each name, but a name may end so itself.
-            spellings = (line, re.sub(r"\s+(-?1|0)$", "", line))
-            place = next((places[spelling] for spelling in spellings if spelling in places), root + line)
-            if line:
-                named.setdefault(place, []).append(name.removesuffix(".txt"))
-    return lists
-
-
-def _places(files: DataFolder, root: str) -> dict[str, str]:
-    """The places below a folder by what lists may call them: with the suffix or without."""
-    places = {}
-    for path in (*files.images, *files.with_suffix(".xml")):
-        if path.startswith(root):
-            place = _place(root, path)
-            places |= {place[len(root) :]: place, path_words.plain_path(path[len(root) :]): place}
-    return places
-
-
-def _place(root: str, path: str) -> str:
-    return root + posixpath.splitext(path_words.plain_path(path[len(root) :]))[0]
-
-
-def _listing_of(lists: dict, files: DataFolder, *paths: str) -> tuple[str | None, tuple[Problem, ...]] | None:
-    """The split of an image, by any of its paths, and what is odd about it; None where no list has it."""
-    if not lists:
-        return None, ()
-    for root, named in lists.items():
-        for place in (_place(root, path) for path in paths if path.startswith(root)):
-            if place in named:
-                return _split_of(named[place], named, files.at(paths[-1]))
-    return None
-
-
-def _split_of(found: list[str], named: dict[str, list[str]], file: str) -> tuple[str | None, tuple[Problem, ...]]:
-    """The split of what the lists `found` have, among all that is `named`; train before val before test."""
-    splits = [name for name in _LISTS if name in found and name != "trainval"]
-    if not splits:
-        # As in VOC2007, which is trained on trainval and tested on test; alone, trainval is to be split yet.
-        return None if all(names == ["trainval"] for names in named.values()) else "train", ()
-    if len(splits) == 1:
-        return splits[0], ()
-    text = f"{' and '.join(f'{name}.txt' for name in splits)} in {_LIST_FOLDER} have it; it counts as {splits[0]}."
-    return splits[0], (Problem(file, None, "in several splits", text),)
-
-
-def _missing(files: DataFolder, lists: dict, paths: list[str]) -> Iterator[Listed]:
-    """What the lists name and none of `paths` is."""
-    for root, named in lists.items():
-        known = {_place(root, path) for path in paths if path.startswith(root)}
-        for place, names in named.items():
-            if place not in known:
-                text = f"{_LIST_FOLDER}{names[0]}.txt names it, and there is no Annotations/{place[len(root) :]}.xml."
-                split, _ = _split_of(names, named, place)
-                yield Listed(place, split, LeftOut(files.at(place), None, "no xml", text))
-
-
 def _is_xml(path: str) -> bool:
     return path.lower().endswith(".xml")
 
@@ -228,7 +165,15 @@ def _marked(path: str, found: voc_xml.VocObject) -> MarkedObject:
         raise UnusableImage(path, found.line, "object without a class", "the <object> of this <bndbox> has no <name>.")
     if not all_finite(found.box):
         raise UnusableImage(path, found.line, "xml cannot be read", f"the box {short(found.box)} is not finite.")
-    return MarkedObject(found.name, found.box, found.line, found.difficult, found.truncated, found.pose)
+    return MarkedObject(
+        found.name,
+        found.box,
+        found.line,
+        found.difficult,
+        found.truncated,
+        found.pose,
+        written=OUTLINE if found.hull else "xyxy",
+    )
 
 
 def _filename_problems(path: str, annotation: voc_xml.VocAnnotation, image: str) -> Iterator[Problem]:

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 _LARGEST_SIDE = 10**6  # pixels; more is no image's side
 _SHOWN = 100  # characters
 
+_FLAGS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
+_LARGEST_FLAG = 2**31
+
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _SHOWN
 
@@ -20,6 +23,15 @@ def finite(value: object) -> float | None:
     except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
+
+
+def flag(value: object) -> float | None:
+    """A flag, however it is written: `1`, `1.0`, `True`, `yes`; None where it is no number from 0 on either."""
+    text = str(value).strip().lower()
+    if text in _FLAGS:
+        return _FLAGS[text]
+    number = finite(text)
+    return number if number is not None and 0 <= number < _LARGEST_FLAG else None
 
 
 def all_finite(values: Iterable[object]) -> bool:

@@ -1,25 +1,29 @@
 """YOLO: a text of `class cx cy w h` lines per image, normalised, class ids from 0; data.yaml names classes and splits.
 
 An image without a text has no objects. Lines of more numbers are outlines, whose bounding box is taken, or, where
-data.yaml has a kpt_shape, boxes followed by keypoints. Darknet's classes.txt or obj.names stand for data.yaml, too.
+data.yaml has a kpt_shape, boxes followed by keypoints; those of predictions are refused (`yolo_columns`). Darknet's
+classes.txt or obj.names stand for data.yaml, too.
 """
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from odtk.annotations import data_folder, path_words
+from odtk.annotations import data_folder, path_words, yolo_columns, yolo_texts
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.listed_dataset import LeftOut, ListedDataset, in_order
-from odtk.annotations.listing import ImageAnnotation, Listed, MarkedObject
+from odtk.annotations.listing import OUTLINE, ImageAnnotation, Listed, MarkedObject
 from odtk.annotations.written_values import finite, short
+from odtk.annotations.yolo_columns import BOX, EXPECTED, Columns
 from odtk.annotations.yolo_config import Config, find_config, read_config
+from odtk.annotations.yolo_texts import Paired
 from odtk.errors import DataError
 
 LOOKED_FOR = "data.yaml with names, or classes.txt or obj.names, and a *.txt for each image (yolo)"
+
+_BAD = "line cannot be read"
 
 # Beyond 0..1 by this much is an annotator's slip at the edge, by more it is another unit.
 _SLIP = 0.01
@@ -39,7 +43,7 @@ class YoloDataset(ListedDataset):
     """YOLO's texts; `names` is by class id. See `odtk.annotations.listing.Dataset`."""
 
     names: Mapping[int, str] = field(default_factory=dict)
-    keypoint_values: int = 0  # numbers behind each box
+    columns: Columns = field(default_factory=Columns)
 
     def _read(self, entry: _Entry) -> ImageAnnotation:
         objects, problems = [], list(entry.problems)
@@ -67,23 +71,24 @@ class YoloDataset(ListedDataset):
             raise UnusableImage(path, number, "class id without a name", text)
         if None in values:
             raise _bad_line(path, number, line, "not only numbers")
-        if self.keypoint_values and len(values) == 4 + self.keypoint_values:
-            values = values[:4]
-        if len(values) != 4 and (len(values) < 6 or len(values) % 2):
-            raise _bad_line(path, number, line, f"of {1 + len(values)} columns")
+        try:
+            is_box = self.columns.is_box(values)
+        except ValueError as error:
+            what = f"the line {short(line)} is of {1 + len(values)} columns; {error}."
+            raise UnusableImage(path, number, _BAD, what) from error
+        values = values[:BOX] if is_box else values
         outside = max(0.0, *(max(-value, value - 1) for value in values))
         if outside > _SLIP:
             raise _bad_line(path, number, line, "outside 0..1, so not normalised")
         if outside > 0:
             problems.append(Problem(path, number, "value outside 0..1", f"the line {short(line)} goes beyond 0..1."))
-        return MarkedObject(class_name, _cxcywh_to_yxyx(*values) if len(values) == 4 else _bounds(values), line=number)
+        if is_box:
+            return MarkedObject(class_name, _cxcywh_to_yxyx(*values), line=number, written="cxcywh")
+        return MarkedObject(class_name, _bounds(values), line=number, written=OUTLINE)
 
 
 def _bad_line(path: str, number: int, line: str, what: str) -> UnusableImage:
-    text = (
-        f"the line {short(line)} is {what}; `class cx cy w h` is expected, or `class x1 y1 x2 y2 x3 y3 ...`, all 0..1."
-    )
-    return UnusableImage(path, number, "line cannot be read", text)
+    return UnusableImage(path, number, _BAD, f"the line {short(line)} is {what}; {EXPECTED}.")
 
 
 def _cxcywh_to_yxyx(cx: float, cy: float, width: float, height: float) -> tuple[float, float, float, float]:
@@ -101,48 +106,57 @@ def sign(files: DataFolder) -> str | None:
         found = find_config(files)
     except DataError as error:
         return str(error)  # there are several: said again, when one is to be read
-    texts = {path_words.place_of(path) for path in files.with_suffix(".txt")} if found else set()
-    has_texts = any(path_words.place_of(image) in texts for image in files.images)
+    if not found:
+        return None
+    has_texts = yolo_texts.any_called_alike(files)
     return f"{found} names classes, and images have a *.txt" if has_texts else None
 
 
 def open_yolo(files: DataFolder) -> YoloDataset:
     """The YOLO data set in a folder."""
     config = read_config(files)
-    texts = {path_words.place_of(path): path for path in files.with_suffix(".txt")}
     images = dict.fromkeys(image for found in config.splits.values() for image, _ in found if isinstance(image, str))
-    labels = {image: _label_of(files, texts, image) for image in images}
-    if not any(labels.values()):
-        raise DataError(
-            f"None of the {len(images)} images that {files.at(config.path)} speaks of has a text of its name, beside "
-            "it or in labels/ where it is in images/. An image without objects needs none, but not all are without."
-        )
-    listed = in_order(_list(files, config, labels))
+    paired = yolo_texts.pair(files, images)
+    texts = list(filter(None, paired.texts.values()))
+    if not texts:
+        raise DataError(_no_texts(files, config, images, paired))
+    values, shape = config.keypoint_values, config.kpt_shape
+    columns = yolo_columns.survey(yolo_texts.sample(files, texts), values, shape)
+    listed = in_order(_list(files, config, paired))
     names = tuple(dict.fromkeys(config.names.values()))
-    return YoloDataset("yolo", files.path, listed, names, tuple(config.problems), config.names, config.keypoint_values)
+    return YoloDataset("yolo", files.path, listed, names, tuple(config.problems), config.names, columns)
 
 
-def _label_of(files: DataFolder, texts: dict[str, str], image: str) -> str | None:
-    *folders, name = posixpath.splitext(image)[0].split("/")
-    if "images" in folders:
-        folders[-1 - folders[::-1].index("images")] = "labels"
-    usual = "/".join([*folders, f"{name}.txt"])
-    return usual if usual in files else texts.get(path_words.place_of(image))
+def _no_texts(files: DataFolder, config: Config, images: Collection[str], paired: Paired) -> str:
+    left_out = [*paired.left_out.values(), *(one for found in config.splits.values() for one, _ in found)]
+    first = next((f" The first: {one.text}" for one in left_out if isinstance(one, LeftOut)), "")
+    if not images:
+        return f"{files.at(config.path)}: none of the images of its splits is in {files.path}.{first}"
+    return (
+        f"None of the images of {files.at(config.path)} ({len(images)}) has a text of its name, beside it or in "
+        f"labels/ where it is in images/. An image without objects needs none, but not all are without.{first}"
+    )
 
 
-def _list(files: DataFolder, config: Config, labels: dict[str, str | None]) -> Iterator[Listed]:
-    names, splits = path_words.record_names(labels), _splits_of(config)
-    for image, label in labels.items():
+def _list(files: DataFolder, config: Config, paired: Paired) -> Iterator[Listed]:
+    names, splits = path_words.record_names(paired.texts), _splits_of(config)
+    for image, label in paired.texts.items():
         split, *others = splits[image]
         problems = ()
         if others:
             text = f"{' and '.join(splits[image])} in {config.path} both have it; it counts as {split}."
             problems = (Problem(files.at(image), None, "in several splits", text),)
         yield Listed(image, split, _Entry(image, label, *names[image], problems))
+    for path, why in paired.left_out.items():
+        yield Listed(path, splits[path][0] if path in splits else path_words.split_of_folders(path), why)
     for split, found in config.splits.items():
         for image, written in found:
             if isinstance(image, LeftOut):
                 yield Listed(written, split, image)
+    for image in files.images:
+        if image not in splits:
+            text = f"{config.path} names no split with it."
+            yield Listed(image, None, LeftOut(files.at(image), None, "in no split", text, is_bad=False))
 
 
 def _splits_of(config: Config) -> dict[str, list[str | None]]:

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-import math
-import os
 import posixpath
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import yaml
 
-from odtk.annotations import data_folder, path_words
+from odtk.annotations import data_folder, path_words, yolo_splits
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.data_folder import DataFolder
-from odtk.annotations.listed_dataset import LeftOut, find_image
+from odtk.annotations.listed_dataset import LeftOut
 from odtk.annotations.written_values import cut, finite, is_name, short
 from odtk.errors import DataError
 
 _YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
-_DARKNET_NAMES = ("obj.names", "classes.txt", "classes.names", "data.names")
+_YAML_SUFFIXES = (".yaml", ".yml")
+# Darknet's, labelImg's, and that of Roboflow's export for Darknet.
+_DARKNET_NAMES = (
+    "obj.names",
+    "classes.txt",
+    "classes.names",
+    "data.names",
+    "_darknet.labels",
+    "predefined_classes.txt",
+)
 _LISTS = {"train": ("train.txt",), "val": ("val.txt", "valid.txt"), "test": ("test.txt",)}
 _SPLIT_KEYS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
+_NOTHING = (None, "", "~", "null")
+# YAML's own, which say of a value what it is anyway; all others begin with another word.
+_PLAIN_TAGS = {f"!!{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map")} | {"!"}
 _MAX_YAML_BYTES = 1 << 20  # data.yaml is a page; the parser takes seconds for a megabyte
 
 
@@ -30,26 +41,55 @@ class Config:
     path: str
     names: dict[int, str]
     splits: dict[str | None, list[tuple[str | LeftOut, str]]] = field(default_factory=dict)
-    keypoint_values: int = 0
+    keypoint_values: int = 0  # numbers behind each box
+    kpt_shape: str = ""
     problems: list[Problem] = field(default_factory=list)
 
 
 def find_config(files: DataFolder) -> str | None:
     """The file that names the classes; DataError where several may be meant."""
-    for wanted in (_YAML_NAMES, None, _DARKNET_NAMES):
-        found = files.with_suffix(".yaml", ".yml") if wanted is None else files.with_suffix(*wanted)
-        if wanted is None:
-            found = [path for path in found if b"names" in data_folder.read_start(files.path, path, _MAX_YAML_BYTES)]
-        else:
-            found = [path for path in found if posixpath.basename(path).lower() in wanted]
-        found.sort(key=lambda path: path.count("/"))
-        nearest = [path for path in found if path.count("/") == found[0].count("/")]
+    if files.named:
+        return files.named
+    yamls = files.with_suffix(*_YAML_SUFFIXES)
+    for found in (
+        [path for path in yamls if posixpath.basename(path).lower() in _YAML_NAMES],
+        [path for path in yamls if "names" in data_folder.text_start(files.path, path, _MAX_YAML_BYTES)],
+    ):
+        nearest = [path for path in found if path.count("/") == min(path.count("/") for path in found)]
         if len(nearest) > 1:
             text = f"{files.path} has {' and '.join(nearest[:4])}: which of them names the classes is not clear."
-            raise DataError(f"{text} Name the one data.yaml.")
+            raise DataError(f"{text} Name the one data.yaml instead of its folder.")
         if nearest:
             return nearest[0]
-    return None
+    return _find_darknet(files)
+
+
+def _find_darknet(files: DataFolder) -> str | None:
+    """The file of class names. labelImg writes one into each folder: they have to agree, as far as each goes."""
+    named = {path: _lines(files, path) for path in _darknet_files(files)}
+    longest = max(named, key=lambda path: (len(named[path]), -path.count("/")), default=None)
+    for path, names in named.items():
+        if names != named[longest][: len(names)]:
+            number = next(place for place, name in enumerate(names) if name != named[longest][place])
+            raise DataError(
+                f"{files.path} has {path} and {longest}, which disagree: class {number} is {short(names[number])} in "
+                f"the first and {short(named[longest][number])} in the second. Keep the one that the labels were made "
+                "with, or convert their folders one by one."
+            )
+    return longest
+
+
+def _darknet_files(files: DataFolder) -> list[str]:
+    found = files.with_suffix(".names", *_DARKNET_NAMES)
+    return [path for path in found if path.endswith(".names") or posixpath.basename(path).lower() in _DARKNET_NAMES]
+
+
+def _lines(files: DataFolder, path: str) -> list[str]:
+    """The names in a file with one a line; blank ones at the end are none."""
+    names = [line.strip() for line in data_folder.read_text(files.path, path).splitlines()]
+    while names and not names[-1]:
+        names.pop()
+    return names
 
 
 def read_config(files: DataFolder) -> Config:
@@ -59,8 +99,9 @@ def read_config(files: DataFolder) -> Config:
         raise DataError(
             f"{files.path} has no data.yaml, classes.txt or obj.names, which name the classes of YOLO's ids."
         )
-    is_yaml = path.lower().endswith((".yaml", ".yml"))
+    is_yaml = path.lower().endswith(_YAML_SUFFIXES)
     config = _read_yaml(files, path) if is_yaml else _read_darknet(files, path)
+    config.problems += _disagreeing(files, config)
     if not config.splits:
         by_folder = path_words.folder_splits(files.images)
         for image in files.images:
@@ -79,20 +120,48 @@ def _read_yaml(files: DataFolder, path: str) -> Config:
         raise DataError(
             f"{where}: nc is {short(stated)}, but there are {len(config.names)} names. Mend the one or other."
         )
-    shape = content.get("kpt_shape")
-    if (
-        isinstance(shape, list)
-        and all(isinstance(side, str) and side.isdecimal() for side in shape)
-        and len(shape) == 2
-    ):
-        config.keypoint_values = math.prod(int(side[:9]) for side in shape)
-    root = _root(files, path, content.get("path"), config)
+    config.kpt_shape, config.keypoint_values = _keypoints(where, content.get("kpt_shape"))
+    root, config.problems = yolo_splits.root_of(files, path, content.get("path"))
+    config.problems += _tags(where, data_folder.read_text(files.path, path))
     for split, keys in _SPLIT_KEYS.items():
-        value = next((content[key] for key in keys if content.get(key) not in (None, "", "~", "null")), None)
+        value = next((content[key] for key in keys if content.get(key) not in _NOTHING), None)
         if value is not None:
-            found = _images_of(files, config, root, split, value)
+            found, problems = yolo_splits.images_of(files, path, root, split, value)
+            config.problems += problems
             config.splits.update({split: found} if found else {})
     return config
+
+
+def _keypoints(where: str, shape: object) -> tuple[str, int]:
+    """A kpt_shape as messages show it, and how many numbers follow each box."""
+    if shape in (*_NOTHING, []):
+        return "", 0
+    sides = [finite(side) for side in shape] if isinstance(shape, list) else []
+    if len(sides) != 2 or sides[0] not in range(1000) or sides[1] not in (2, 3):
+        raise DataError(
+            f"{where}: kpt_shape is {short(shape)}; the number of keypoints and 2 or 3 numbers for each are expected, "
+            "such as [17, 3]."
+        )
+    return f"[{sides[0]:g}, {sides[1]:g}]", int(sides[0] * sides[1])
+
+
+def _tags(where: str, text: str) -> Iterator[Problem]:
+    """The tags that mean something to Python, and nothing here: values are taken as they are written."""
+    for token in yaml.scan(text, yaml.BaseLoader):
+        if isinstance(token, yaml.TagToken) and "".join(filter(None, token.value)).split(":")[-1] not in _PLAIN_TAGS:
+            tag = "".join(filter(None, token.value))
+            said = f"the tag {short(tag)} is dropped, and what follows it is taken as it is written."
+            yield Problem(where, token.start_mark.line + 1, "YAML tag dropped", said)
+
+
+def _disagreeing(files: DataFolder, config: Config) -> Iterator[Problem]:
+    """What Darknet's files of names say otherwise than the data.yaml, which counts."""
+    for path in _darknet_files(files) if config.path.lower().endswith(_YAML_SUFFIXES) else ():
+        for number, name in enumerate(_lines(files, path)):
+            if config.names.get(number, name) != name:
+                text = f"class {number} is {short(name)} here, and {short(config.names[number])} in {config.path}, "
+                yield Problem(files.at(path), number + 1, "class names disagree", f"{text}which counts.")
+                break
 
 
 def _load_yaml(files: DataFolder, path: str) -> dict:
@@ -128,87 +197,12 @@ def _names(where: str, names: object) -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
-def _root(files: DataFolder, path: str, written: object, config: Config) -> str:
-    """The folder that the splits are relative to: `path`, or the file's own where `path` is of another machine."""
-    beside = posixpath.dirname(path)
-    if not isinstance(written, str) or not written.strip():
-        return beside
-    place = _inside(files, beside, written)
-    if place is not None and any(_is_below(place, file) for file in files.files):
-        return place
-    text = f"path is {short(written)}, which is no folder in {files.path}; the file's own folder stands for it."
-    config.problems.append(Problem(files.at(path), None, "path is elsewhere", text))
-    return beside
-
-
-def _inside(files: DataFolder, base: str, written: str) -> str | None:
-    """A written path relative to the data set's folder; None where it leads out of it."""
-    root = os.path.realpath(files.path)
-    path = posixpath.normpath(posixpath.join(root, base, written.replace("\\", "/")))
-    if path != root and not path.startswith(root.rstrip("/") + "/"):
-        return None
-    return (
-        posixpath.relpath(path, root).removeprefix(".").lstrip("/") if path == root else posixpath.relpath(path, root)
-    )
-
-
-def _is_below(place: str, file: str) -> bool:
-    return not place or file.startswith(place + "/")
-
-
-def _images_of(files: DataFolder, config: Config, root: str, split: str, value: object) -> list:
-    """The images of a split: of a folder, a list file, or several of those."""
-    where = files.at(config.path)
-    parts = value if isinstance(value, list) else [value]
-    found = []
-    for part in parts:
-        if not isinstance(part, str) or "\0" in part:
-            raise DataError(f"{where}: {split} is {short(value)}; a folder or a list file is expected, or several.")
-        images = _images_in(files, root, part)
-        if images is not None:
-            found += images
-        elif split == "test":  # exports name one, whether there is one or not
-            text = f"test is {short(part)}, which is neither a folder with images nor a list in {files.path}: no test."
-            config.problems.append(Problem(where, None, "split is not there", text))
-        else:
-            text = f"{split} is {short(part)}, which is neither a folder with images nor a list in {files.path}."
-            raise DataError(f"{where}: {text} Write it relative to the folder {files.at(root)}.")
-    return found
-
-
-def _images_in(files: DataFolder, root: str, written: str) -> list[tuple[str | LeftOut, str]] | None:
-    """The images of a folder or a list; None where it is neither. Some exports write one `../` too many."""
-    for candidate in (written, written.removeprefix("../")):
-        place = _inside(files, root, candidate)
-        if place is None:
-            continue
-        if place in files:
-            return _listed_images(files, place, root)
-        found = [(image, image) for image in files.images if _is_below(place, image)]
-        if found:
-            return found
-    return None
-
-
-def _listed_images(files: DataFolder, path: str, root: str) -> list[tuple[str | LeftOut, str]]:
-    found = []
-    roots = tuple(dict.fromkeys((posixpath.dirname(path), root, "")))
-    for number, line in enumerate(data_folder.read_text(files.path, path).splitlines(), start=1):
-        if line.strip():
-            where = files.at(path), number
-            found.append((find_image(files, line.strip(), roots, where, "the line names"), f"{path}#{number}"))
-    return found
-
-
 def _read_darknet(files: DataFolder, path: str) -> Config:
     """A file with a class name per line; the lists of splits are beside it, where there are any."""
-    names = [line.strip() for line in data_folder.read_text(files.path, path).splitlines()]
-    while names and not names[-1]:
-        names.pop()
-    config = Config(path, _names(files.at(path), names))
+    config = Config(path, _names(files.at(path), _lines(files, path)))
     for split, candidates in _LISTS.items():
         for name in candidates:
             place = posixpath.join(posixpath.dirname(path), name)
             if place in files:
-                config.splits[split] = _listed_images(files, place, "")
+                config.splits[split] = yolo_splits.listed_images(files, place, "")
     return config

@@ -1,6 +1,7 @@
 """`odtk configure`: a pipeline.config for your data, and the check of any pipeline.config."""
 
 import re
+import shlex
 
 import click
 
@@ -23,18 +24,31 @@ _EDITS = (
 
 
 class ImageSize(click.ParamType):
-    """`HxW` to (height, width)."""
+    """`HxW`, or one number for both sides, to (height, width)."""
 
     name = "HxW"
 
     def convert(self, value, param, ctx):
-        """Raises a usage error for anything but two numbers with an x between them."""
+        """Raises a usage error for anything but a number, or two with an x between them."""
         if isinstance(value, tuple):
             return value
-        match = re.fullmatch(r"([1-9]\d*)[xX]([1-9]\d*)", value)
+        match = re.fullmatch(r"([1-9]\d*)(?:[xX]([1-9]\d*))?", value)
         if not match:
-            self.fail(f"'{value}' is not HEIGHTxWIDTH in pixels, such as 640x640.", param, ctx)
-        return int(match[1]), int(match[2])
+            self.fail(f"'{value}' is not HEIGHTxWIDTH in pixels, such as 480x640, or 640 for both.", param, ctx)
+        return int(match[1]), int(match[2] or match[1])
+
+
+class Base(click.Path):
+    """A config's path or a shipped pipeline's name; Tab completes both."""
+
+    def shell_complete(self, ctx, param, incomplete):
+        """The shipped names that begin so, and files as the shell knows them."""
+        from click.shell_completion import CompletionItem
+
+        from odtk import shipped
+
+        names = [name for name in shipped.shipped_files("pipelines", ".config") if name.startswith(incomplete)]
+        return [*map(CompletionItem, names), *super().shell_complete(ctx, param, incomplete)]
 
 
 class Assignment(click.ParamType):
@@ -53,13 +67,15 @@ class Assignment(click.ParamType):
 
 
 @click.command()
-@click.argument("base")
+@click.argument("base", type=Base(), required=False, metavar="BASE")
+@click.option("--list", "list_only", is_flag=True, help="List the shipped pipelines: what each is for, size and speed.")
 @click.option(
     "--output",
     type=options.any_path,
     metavar="FILE",
-    help="Write the config here; BASE itself is edited in place where it is the same.",
+    help="Write the config here: a new file, or BASE itself to edit it in place.",
 )
+@options.overwrite_option("the --output file, where it is another one than BASE,")
 @click.option("--check", "check_only", is_flag=True, help="Write nothing, check BASE; exit with 1 if it has errors.")
 @click.option(
     "--num-classes",
@@ -115,7 +131,9 @@ class Assignment(click.ParamType):
     metavar="RATE",
     help="The schedule's base rate; a warm-up's rate stays in proportion.",
 )
-@click.option("--image-size", type=ImageSize(), metavar="HxW", help="Resize images to this height and width.")
+@click.option(
+    "--image-size", type=ImageSize(), metavar="HxW", help="Resize images to this height and width; 320 is 320x320."
+)
 @click.option(
     "--set",
     "sets",
@@ -126,6 +144,8 @@ class Assignment(click.ParamType):
 )
 @options.json_option
 @options.example(
+    "odtk configure --list",
+    "odtk configure ssd_resnet50_v1_fpn_small --output mine.config --train-records records",
     "odtk configure ssd_resnet50_v1_fpn_640x640_pets --output pets.config --train-records petdata/tfrecords \\",
     "    --fine-tune-checkpoint ssd_resnet50_v1_fpn_640x640_coco17_tpu-8/checkpoint/ckpt-0 --batch-size 8",
     "odtk configure pets.config --output pets.config \\",
@@ -133,40 +153,69 @@ class Assignment(click.ParamType):
     "odtk configure pets.config --check",
 )
 @click.pass_context
-def configure(ctx, base, output, check_only, as_json, scale_learning_rate, **edits) -> None:
+def configure(ctx, base, list_only, output, check_only, as_json, overwrite, scale_learning_rate, **edits) -> None:
     """Make a pipeline.config for your data, or check one.
 
     BASE is a pipeline.config file or the name of a shipped pipeline. It is edited in place in the text: comments and
     layout survive, and what no option names stays as it is. What has changed is printed, then the whole config is
     checked: each finding has the field, what is wrong, and the command that mends it. The file is written whatever
-    the findings; paths that are not on this machine are warnings.
+    the findings; paths that are not on this machine are warnings. Of fields that have no effect only the number is
+    said, --check lists them.
     """
-    _refuse_misuse(ctx, output, check_only, edits)
+    _refuse_misuse(ctx, base, list_only, output, check_only, edits)
+    if list_only:
+        _list(as_json)
+        return
     from odtk.tools import configure as tool
 
     if check_only:
         findings = tool.check(base)
         _print_json({"config": base}, findings) if as_json else _print_findings(base, findings)
         ctx.exit(int(any(finding.severity == "error" for finding in findings)))
-    report = tool.configure(base, output, scale_learning_rate=scale_learning_rate, **edits)
+    report = tool.configure(base, output, scale_learning_rate=scale_learning_rate, overwrite=overwrite, **edits)
     if as_json:
         changes = [vars(change) for change in report.changes]
         document = {"output": report.output, "changes": changes, "diff": report.diff, "notes": report.notes}
+        document["next"] = report.next_command
         _print_json(document, report.findings)
     else:
         _print_changes(report)
-        _print_findings(report.output, report.findings)
+        _print_findings(report.output, *_folded(report.findings))
+        click.echo(f"\nNext: {report.next_command}")
 
 
-def _refuse_misuse(ctx, output, check_only: bool, edits: dict) -> None:
+def _refuse_misuse(ctx, base, list_only: bool, output, check_only: bool, edits: dict) -> None:
+    given = [name for name in _EDITS if edits[name] not in (None, ())]
+    if list_only and (base or output or check_only or given):
+        raise click.UsageError("--list lists the shipped pipelines; leave out everything else but --json.")
+    if not list_only and not base:
+        raise click.UsageError("Name a config or a shipped pipeline as BASE; --list shows the shipped ones.")
     if check_only and output:
         raise click.UsageError("--check writes nothing; leave out --output, or --check: the output is checked anyway.")
-    if not check_only and not output:
+    if not (list_only or check_only or output):
         raise click.UsageError("Say where to write the config with --output FILE, or --check it.")
-    given = [name for name in _EDITS if edits[name] not in (None, ())]
     if check_only and given:
         names = [option.opts[0] for option in ctx.command.params if option.name in given]
         raise click.UsageError(f"--check changes nothing; {', '.join(names)} needs --output FILE instead of --check.")
+
+
+def _list(as_json: bool) -> None:
+    import dataclasses
+
+    from odtk.tools.shipped_pipelines import shipped_pipelines
+
+    pipelines = shipped_pipelines()
+    if as_json:
+        options.print_json([dataclasses.asdict(each) for each in pipelines])
+        return
+    for each in pipelines:
+        height, width = each.image_size
+        click.secho(each.name, bold=True)
+        click.echo(f"  use    {each.use}")
+        click.echo(f"  size   images {height}x{width}, {each.million_weights:g} million weights")
+        click.echo(f"  steps  {each.num_steps:,} of {each.batch_size} images, if they are not set")
+        click.echo(f"  speed  {each.speed}\n")
+    click.echo("Next: odtk configure NAME --output FILE --train-records FOLDER")
 
 
 def _print_json(document: dict, findings: list) -> None:
@@ -183,13 +232,26 @@ def _print_changes(report) -> None:
     click.echo(f"Wrote {report.output}.\n")
 
 
-def _print_findings(name: str, findings: list) -> None:
+def _folded(findings: list) -> tuple[list, int]:
+    """The findings but for those on fields without effect, and the number of these."""
+    from odtk.tools.check_config import has_no_effect
+
+    kept = [finding for finding in findings if not has_no_effect(finding)]
+    return kept, len(findings) - len(kept)
+
+
+def _print_findings(name: str, findings: list, without_effect: int = 0) -> None:
     found = [finding.severity for finding in findings]
     counts = {"error": found.count("error"), "warning": found.count("warning")}
     words = [f"{count} {severity}{'s' * (count != 1)}" for severity, count in counts.items()]
-    click.echo(f"Check of {name}: {', '.join(words)}, {found.count('information')} for information.")
+    count = found.count("information") + without_effect
+    click.echo(f"Check of {name}: {', '.join(words)}, {count} for information.")
     for finding in findings:
         click.echo(_finding_text(finding))
+    if without_effect:
+        fields = "1 field that is set has" if without_effect == 1 else f"{without_effect} fields that are set have"
+        head = click.style("information", fg=_COLOURS["information"])
+        click.echo(f"{head} {fields} no effect, in TFOD neither: {shlex.join(['odtk', 'configure', name, '--check'])}")
 
 
 def _finding_text(finding) -> str:

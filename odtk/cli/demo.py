@@ -15,7 +15,8 @@ def demo(folder, num_images, num_steps, as_json) -> None:
     """Walk the whole journey on drawn pets: no download, no GPU, under 5 minutes on 2 cores.
 
     Draws a small dataset, then runs make-tfrecords, configure, train, evaluate, export and predict on it, and ends with
-    the COCO metrics on held-out drawings and a picture of what was found. Everything goes to DIR (odtk-demo).
+    the COCO metrics on held-out drawings and a picture of what was found. Everything goes to DIR (odtk-demo); an
+    earlier demo there is replaced.
     """
     import dataclasses
 

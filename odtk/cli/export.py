@@ -2,7 +2,7 @@
 
 import click
 
-from odtk.cli.options import any_path, example, json_option, log, print_json
+from odtk.cli.options import any_path, example, json_option, log, overwrite_option, print_json
 
 
 @click.command(short_help="Write a trained detector as a SavedModel.")
@@ -16,19 +16,21 @@ from odtk.cli.options import any_path, example, json_option, log, print_json
 @click.option("--winograd", is_flag=True,
               help="Make it quicker on CPUs: 3x3 convolutions of pyramid and heads by Winograd's method. The same "
               "detections but for rounding; the SavedModel gets larger. Not for GPUs.")  # fmt: skip
+@overwrite_option("OUTPUT_DIR", is_folder=True)
 @json_option
 @example("odtk export pets.config models/pets exported", "odtk predict exported photo.jpg --output drawn")
-def export(pipeline_config, checkpoint, output_dir, input_type, winograd, as_json) -> None:
+def export(pipeline_config, checkpoint, output_dir, input_type, winograd, overwrite, as_json) -> None:
     """Write a trained detector as a SavedModel, in the layout of TFOD's model zoo.
 
     CHECKPOINT is a model dir (its latest checkpoint is taken), a checkpoint prefix of odtk or TFOD, or an exported
-    folder. OUTPUT_DIR gets saved_model/, checkpoint/, pipeline.config and label_map.pbtxt.
+    folder. OUTPUT_DIR gets saved_model/, checkpoint/, pipeline.config and label_map.pbtxt: the one that lies with the
+    checkpoint, which it was trained with, or else the config's.
     """
     import dataclasses
 
     from odtk.tools.export import export as run
 
-    report = run(pipeline_config, checkpoint, output_dir, input_type, winograd, log)
+    report = run(pipeline_config, checkpoint, output_dir, input_type, winograd, overwrite, log)
     if as_json:
         print_json(dataclasses.asdict(report))
         return
@@ -38,6 +40,8 @@ def export(pipeline_config, checkpoint, output_dir, input_type, winograd, as_jso
     if winograd:
         count = report.winograd_convolutions
         click.echo(f"{count or 'None'} of its convolutions are computed by Winograd's method.", err=True)
+    if report.label_map_note:
+        click.echo(f"Warning: {report.label_map_note}", err=True)
     if report.label_map is None:
         click.echo("No label map was found, so predictions will show numbers for names.", err=True)
     click.echo(f"Next: odtk predict {report.output_dir} IMAGE --output FOLDER")

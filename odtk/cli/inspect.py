@@ -12,16 +12,13 @@ _CLASSES_SHOWN = 30
 
 @click.command()
 @click.argument("target", type=options.any_path)
-@click.option(
-    "--format",
-    type=click.Choice(["pets", "voc", "coco", "yolo", "csv"]),
-    help="What the annotations of a folder are.  [default: guessed]",
-)
+@options.format_option
 @click.option(
     "--config",
     type=options.any_path,
     help="Compare boxes with the anchors of this pipeline.config (a file or a shipped name), in its model's frame.",
 )
+@options.boxes_option
 @click.option("--html", type=click.Path(dir_okay=False), help="Also write a page with tables and pictures, one file.")
 @click.option("--verify", is_flag=True, help="Decode every image, whatever --max-images says.")
 @click.option(
@@ -31,6 +28,7 @@ _CLASSES_SHOWN = 30
     show_default=True,
     help="Decode no more images than this, evenly spread; annotations and boxes are counted in all.",
 )
+@options.overwrite_option("the --html file")
 @options.json_option
 @options.example(
     "odtk inspect petdata",
@@ -38,7 +36,7 @@ _CLASSES_SHOWN = 30
     "odtk inspect 'records/train.record-*' --verify",
     "odtk inspect pipeline.config --html report.html --json",
 )
-def inspect(target, format, config, html, verify, max_images, as_json) -> None:
+def inspect(target, format, config, boxes, html, verify, max_images, overwrite, as_json) -> None:
     """Find out what is wrong with a dataset before training does.
 
     TARGET is the folder of a dataset (Pascal VOC, COCO, YOLO, CSV or the Pet layout), the output folder of
@@ -54,7 +52,7 @@ def inspect(target, format, config, html, verify, max_images, as_json) -> None:
     """
     from odtk.tools import inspect as tool
 
-    inspection = tool.inspect(target, config, html, verify, max_images, format)
+    inspection = tool.inspect(target, config, html, verify, max_images, format, boxes, overwrite)
     if as_json:
         options.print_json(tool.document(inspection))
     else:
@@ -144,6 +142,7 @@ def _print_findings(inspection) -> None:
     click.echo(f"\n{_verdict([finding.severity for finding in inspection.findings])}")
     if inspection.page:
         click.echo(f"Page: {inspection.page}")
+    click.echo(f"\nNext: {inspection.next_command or 'fix the errors above, and inspect again.'}")
 
 
 def _verdict(severities: list[str]) -> str:

@@ -23,44 +23,48 @@ def label_map() -> None:
 @click.option("--data", type=options.any_path, metavar="TARGET",
               help="Also compare with the classes of a data set's folder, the output of make-tfrecords, or a glob of "
               "records.")  # fmt: skip
+@options.format_option
 @options.json_option
 @options.example("odtk label-map check label_map.pbtxt", "odtk label-map check label_map.pbtxt --data 'train-*.record'")
-def check(file, data, as_json) -> None:
-    """Find everything that is wrong with a label map, each with its line and how to mend it.
+def check(file, data, format, as_json) -> None:
+    """Find everything that is wrong with a label map, each with its line and how to fix it.
 
-    FILE is a label map or the name of a shipped one. Found are ids from 0, holes, ids or names that stand twice,
-    several ids in one item, items without id or name, names with a space too many and names that only case, spaces
-    or dashes tell apart; with --data also names that differ from the data's, classes that one of the two lacks, and
-    other ids in the records. The exit code is 1 where there is an error.
+    FILE is a label map or the name of a shipped one. Found are ids from 0, ids that stand twice, several ids in one
+    item, items without id or name, names with a space too many and names that only case, spaces or dashes tell apart;
+    with --data also names that differ from the data's, likely misspellings, classes that one of the two lacks, and
+    other ids in the records. Holes among the ids and names that stand several times are allowed, and noted. The exit
+    code is 1 where there is an error.
     """
     import dataclasses
 
     from odtk.tools.label_map import check as run
 
-    report = run(file, data)
+    report = run(file, data, format)
     if as_json:
         options.print_json({**dataclasses.asdict(report), "is_sound": report.is_sound})
     else:
         for problem in report.problems:
             click.echo(str(problem))
-        click.echo(f"{report.path}: {report.num_classes} classes, " + _verdict(report.problems))
+        ids = f" with ids up to {report.greatest_id}" * (report.greatest_id > report.num_classes)
+        click.echo(f"{report.path}: {report.num_classes} classes{ids}, " + _verdict(report.problems))
     if not report.is_sound:
         click.get_current_context().exit(1)
 
 
 @label_map.command(short_help="Make a label map from data or a list of names.")
 @click.argument("target", type=options.any_path, required=False)
+@options.format_option
 @click.option("--names", metavar="NAME,NAME", help="The classes, instead of a TARGET.")
 @click.option("--output", required=True, type=options.any_path, metavar="FILE", help="The .pbtxt file to write.")
 @click.option("--order", type=click.Choice(["sorted", "data"]), default="sorted", show_default=True,
               help="Number the classes by name, or in the order of the list or of the data.")  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Replace the --output file if it exists.")
+@options.overwrite_option("the --output file")
 @options.json_option
 @options.example(
     "odtk label-map make petdata --output label_map.pbtxt",
     "odtk label-map make --names cat,dog --output label_map.pbtxt",
 )
-def make(target, names, output, order, overwrite, as_json) -> None:
+def make(target, format, names, output, order, overwrite, as_json) -> None:
     """Make a label map from the classes of TARGET, numbered from 1.
 
     TARGET is a data set's folder, the output of make-tfrecords, a glob of records, or a .txt file with a name on each
@@ -73,7 +77,7 @@ def make(target, names, output, order, overwrite, as_json) -> None:
     from odtk.tools.label_map import make as run
 
     listed = [name.strip() for name in (names or "").split(",") if name.strip()]
-    report = run(output, target, listed, order, overwrite)
+    report = run(output, target, listed, order, overwrite, format)
     if as_json:
         options.print_json(dataclasses.asdict(report))
     else:
@@ -82,9 +86,10 @@ def make(target, names, output, order, overwrite, as_json) -> None:
 
 @label_map.command(short_help="Print a label map as a table.")
 @click.argument("target", type=options.any_path)
+@options.format_option
 @options.json_option
 @options.example("odtk label-map show pet_label_map")
-def show(target, as_json) -> None:
+def show(target, format, as_json) -> None:
     """Print the classes of a label map: id, name and display name.
 
     TARGET is a label map, the name of a shipped one, or the output of make-tfrecords.
@@ -94,7 +99,7 @@ def show(target, as_json) -> None:
     from odtk.tools.label_map import as_rows
     from odtk.tools.label_map import show as run
 
-    labels = run(target)
+    labels = run(target, format)
     if as_json:
         options.print_json([dataclasses.asdict(item) for item in labels.items])
     else:
@@ -102,7 +107,8 @@ def show(target, as_json) -> None:
 
 
 def _verdict(problems) -> str:
-    errors = sum(problem.severity == "error" for problem in problems)
-    warnings = len(problems) - errors
-    words = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in ((errors, "error"), (warnings, "warning"))]
-    return ", ".join(words) + "."
+    found = [problem.severity for problem in problems]
+    counts = [(found.count(severity), severity) for severity in ("error", "warning")]
+    words = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts]
+    notes = found.count("information")
+    return ", ".join([*words, f"{notes} for information"] if notes else words) + "."

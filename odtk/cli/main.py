@@ -1,8 +1,10 @@
 """The `odtk` command: finds the commands, and turns every error into one paragraph and an exit code."""
 
+import contextlib
 import importlib
 import logging
 import os
+import re
 import signal
 import sys
 import traceback
@@ -10,7 +12,12 @@ import traceback
 import click
 
 from odtk import __version__
+from odtk.cli.colored_help import ColoredContext, color_help
+from odtk.cli.library_noise import quiet_libraries
+from odtk.cli.wrong_options import answering_wrong_options
 from odtk.errors import OdtkError
+from odtk.system_errors import as_os_error, describe
+from odtk.terminal_text import escaped, escaping_streams
 
 # In the order of the journey, which is the order of the help page.
 COMMANDS = (
@@ -24,11 +31,23 @@ COMMANDS = (
     "export",
     "predict",
     "demo",
+    "completion",
 )
+
+READS_IMAGES = {"inspect", "view", "make-tfrecords", "train", "evaluate", "predict", "demo"}
+
+# A line feed in a name, which makes of the name's rest a message of ours.
+_FEIGNED = re.compile(r"\n(?=Error|Warning|Note|Next|Usage|\$)")
+
+
+# Click itself looks for a terminal, and not for https://no-color.org.
+_COLOR = False if os.environ.get("NO_COLOR") else None
 
 
 class Commands(click.Group):
     """Imports a command's module when it is asked for, and ends its errors as a user should see them."""
+
+    context_class = ColoredContext
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every command, in the order of the journey."""
@@ -39,7 +58,12 @@ class Commands(click.Group):
         if name not in COMMANDS:
             return None
         module = name.replace("-", "_")
-        return getattr(importlib.import_module(f"odtk.cli.{module}"), module)
+        return color_help(getattr(importlib.import_module(f"odtk.cli.{module}"), module))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As Click does, with an option that belongs behind a command's name answered so."""
+        with answering_wrong_options(self):
+            return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: click.Context, args: list[str]):
         """As Click does, with the nearest command named where the one typed does not exist."""
@@ -52,44 +76,76 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context):
         """Runs the command; OdtkError and the unexpected end in a message, not a traceback."""
+        ctx.color = True  # the streams drop colours where they have no place, and show all else that Click would drop
+        with escaping_streams():
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: click.Context):
         try:
-            result = super().invoke(ctx)
+            with answering_wrong_options(self):
+                result = super().invoke(ctx)
             # Now, and not when Python shuts down, where a reader that is gone would end in an exit code of its own.
             sys.stdout.flush()
             return result
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.ClickException as error:
+            error.message = escaped(error.message)
+            if isinstance(error, click.UsageError) and error.ctx:
+                error.ctx.color = _COLOR  # shown by Click, on streams that keep what they get
+            raise
+        except (click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
             click.echo("\nInterrupted.", err=True)
             ctx.exit(130)
         except BrokenPipeError:
-            # What is left in the buffer must go somewhere when Python shuts down.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _forget_stdout()
             ctx.exit(1)
         except Exception as error:
             if ctx.find_root().params.get("debug"):
                 traceback.print_exc()
             click.echo(_message(error), err=True)
+            _flush_stdout()
             ctx.exit(1)
+
+
+def _forget_stdout() -> None:
+    # What is left in the buffer must go somewhere when Python shuts down.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _flush_stdout() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _forget_stdout()
 
 
 def _message(error: Exception) -> str:
     if isinstance(error, OdtkError):
-        return f"Error: {error}"
+        return "Error: " + _FEIGNED.sub(r"\\n", str(error))
+    refused = as_os_error(error)
+    if refused is not None:
+        return f"Error: {describe(refused)}"
+    if isinstance(error, MemoryError):
+        return "Error: no memory is left. Close some programs, or use a machine that has more."
     return (
         f"Error: something unexpected happened ({type(error).__name__}: {error}). "
         "Run `odtk --debug COMMAND ...` for the traceback, and please report it with the command you ran."
     )
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "color": _COLOR}
+
+
+@click.group(cls=Commands, context_settings=_SETTINGS)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error, and TensorFlow's own log.")
 @click.version_option(__version__, prog_name="odtk")
 def cli(debug: bool) -> None:
     """Train object detectors with TFOD's files and numbers, on today's TensorFlow.
 
     The journey is five commands: make-tfrecords, configure, train, evaluate, export. `odtk demo` walks it on drawn
-    data in a few minutes, without a GPU or a download.
+    data in a few minutes, without a GPU or a download. No command replaces a file or folder that exists unless
+    --overwrite is given. Tab completes command lines once `odtk completion` has told your shell how.
     """
     if not debug:
         # Read by TensorFlow's C++ side when it is first imported, which no command has done yet.
@@ -101,4 +157,6 @@ def main() -> None:
     """Entry point of the `odtk` script."""
     # What a queue or a container stops is to clean up, and training to save, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    cli(prog_name="odtk")
+    reads_images = not {"--debug", "--help", "-h"}.intersection(sys.argv) and READS_IMAGES.intersection(sys.argv[1:2])
+    with quiet_libraries() if reads_images else contextlib.nullcontext():
+        cli(prog_name="odtk")

@@ -3,6 +3,7 @@
 import click
 
 from odtk.cli import options
+from odtk.terminal_text import on_one_line
 
 _NAMED = 40  # files per list on the screen; dataset.json and --json have them all
 _SPLITS = ("train", "val", "test")
@@ -66,8 +67,15 @@ def _split_places(context, parameter, values: tuple[str, ...]) -> tuple[tuple[st
     type=click.Choice(["auto", "apply", "ignore"]),
     default="auto",
     show_default=True,
-    help="Images whose EXIF orientation turns them: turn the pixels (apply), leave them (ignore), or leave them only "
-    "where the size in the annotation shows that they were annotated as stored (auto).",
+    help="Images that have an EXIF orientation: turn the pixels (apply), leave them (ignore), or leave them only where "
+    "their annotation, or the rest of the data set, shows that they were annotated as stored (auto).",
+)
+@options.boxes_option
+@click.option(
+    "--max-side",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Shrink images whose longer side has more pixels, to N; smaller ones stay as they are.",
 )
 @click.option(
     "--skip-difficult",
@@ -92,7 +100,11 @@ def _split_places(context, parameter, values: tuple[str, ...]) -> tuple[tuple[st
     help="How a mask is stored: as a PNG, or as a list of numbers (large).",
 )
 @click.option("--strict-tfod", is_flag=True, help="For pets: keep TFOD's choice of records and bytes, repair nothing.")
-@click.option("--num-shards", type=click.IntRange(1, 99999), default=10, show_default=True, help="Files per split.")
+@click.option(
+    "--num-shards",
+    type=click.IntRange(1, 99999),
+    help="Files per split.  [default: 10, or as many as a split has images, where these are fewer; always 10 for pets]",
+)
 @click.option(
     "--max-bad-fraction",
     type=click.FloatRange(0, 1),
@@ -100,7 +112,7 @@ def _split_places(context, parameter, values: tuple[str, ...]) -> tuple[tuple[st
     show_default=True,
     help="Refuse, and write nothing, if more of the listed images than this cannot be used.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace OUTPUT_DIR if it is an earlier output of this command.")
+@options.overwrite_option("OUTPUT_DIR", is_folder=True)
 @click.option(
     "--workers",
     type=click.IntRange(1),
@@ -128,9 +140,11 @@ def make_tfrecords(data_dir, output_dir, format, faces_only, label_map, workers,
     data set keeps its own splits or is split by fraction, each class alike, with near-duplicates on one side.
 
     Every image is decoded to the end: one that cannot be is left out, and one that TensorFlow would read wrongly
-    (CMYK, transparent, 16 bits deep, WebP, turned by its EXIF orientation ...) becomes an RGB JPEG. Objects with an
-    empty or inverted box are dropped, boxes that reach outside are clipped; images without objects stay, as negatives.
-    Nothing goes silently: tables count what was written, repaired and skipped, and the files are named.
+    (CMYK, transparent, 16 bits deep, WebP, turned by its EXIF orientation ...) becomes an RGB JPEG. Boxes that reach
+    outside are clipped, and exchanged corners are put in order; an image with a box that is empty or wholly outside is
+    left out. Images without objects stay, as negatives. What one image does not tell, as whether its boxes are pixels
+    of a larger copy, is decided by what all of them prove. Nothing goes silently: tables count what was written,
+    repaired and skipped, and the files are named.
 
     OUTPUT_DIR also gets the label map and dataset.json, by which `odtk configure` knows the folder.
     """
@@ -141,9 +155,11 @@ def make_tfrecords(data_dir, output_dir, format, faces_only, label_map, workers,
     if as_json:
         import dataclasses
 
-        options.print_json(dataclasses.asdict(report))
+        options.print_json({**dataclasses.asdict(report), "next": report.next_command})
     else:
         _print(report)
+    for warning in report.warnings:
+        click.echo(f"Warning: {warning}", err=True)
 
 
 def _print(report) -> None:
@@ -153,7 +169,7 @@ def _print(report) -> None:
     for title, found in _lists(report).items():
         if found:
             click.echo(f"\n{title}:")
-            click.echo("\n".join(f"  {problem}" for problem in found[:_NAMED]))
+            click.echo("\n".join(f"  {on_one_line(str(line))}" for line in found[:_NAMED]))
         if len(found) > _NAMED:
             click.echo(f"  and {len(found) - _NAMED} more, in {report.output_dir}/dataset.json")
     click.echo()
@@ -164,6 +180,7 @@ def _print(report) -> None:
     for split, records in report.records.items():
         click.echo(f"{split} records: {records}")
     click.echo(f"label map: {report.label_map}")
+    click.echo(f"\nNext: {report.next_command}")
 
 
 def _lists(report) -> dict[str, list]:
@@ -172,22 +189,30 @@ def _lists(report) -> dict[str, list]:
         for group in report.duplicates
     ]
     named = {"Repaired": report.repaired, "Skipped": report.skipped, "Reported": report.problems}
-    return named | {"Near-duplicates in several splits": alike}
+    return {title: _lines(found) for title, found in named.items()} | {"Near-duplicates in several splits": alike}
+
+
+def _lines(problems) -> list[str]:
+    """A line for each text: what is said alike of many files is said once, with the first file and the count."""
+    found: dict[tuple[str, str], list] = {}
+    for problem in problems:
+        found.setdefault((problem.kind, problem.text), []).append(problem)
+    return [f"{first}" + (f" ({len(others)} more like it)" if others else "") for first, *others in found.values()]
 
 
 def _image_rows(report) -> list[list]:
     from collections import Counter
 
     rows = [["listed", report.listed], ["written", report.written]]
-    rows.append(["written without objects", sum(split.negatives for split in report.splits.values())])
     groups = {"repaired": report.repaired, "skipped": report.skipped, "reported": report.problems}
+    more = [["written without objects", sum(split.negatives for split in report.splits.values())]]
     for title, found in groups.items():
-        kinds = Counter(problem.kind for problem in found)
-        rows += [[f"{title}: {kind}", count] for kind, count in kinds.items()] or [[title, 0]]
-    rows += [["near-duplicates of another image", report.near_duplicates]]
-    rows += [["near-duplicates in several splits", len(report.duplicates)]]
-    rows += [["objects left out, as asked", report.left_out_objects]] * bool(report.left_out_objects)
-    return [*rows, ["objects dropped", report.dropped_objects]]
+        more += [[f"{title}: {kind}", count] for kind, count in Counter(problem.kind for problem in found).items()]
+    more += [["near-duplicates of another image", report.near_duplicates]]
+    more += [["near-duplicates in several splits", len(report.duplicates)]]
+    more += [["objects left out, as asked", report.left_out_objects]]
+    more += [["shrunk to --max-side", report.shrunk_images]]
+    return rows + [row for row in more if row[1]]
 
 
 def _class_rows(report) -> list[list]:

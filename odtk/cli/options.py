@@ -7,11 +7,33 @@ from collections.abc import Callable
 
 import click
 
+from odtk.terminal_text import on_one_line
+
 existing_file = click.Path(exists=True, dir_okay=False)
 existing_folder = click.Path(exists=True, file_okay=False)
 any_path = click.Path()
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+
+
+def overwrite_option(output: str, is_folder: bool = False) -> Callable:
+    """--overwrite of a command that writes `output`: no command replaces what exists unless it is given."""
+    condition = ", where that is an earlier output of this command," if is_folder else ""
+    return click.option("--overwrite", is_flag=True, help=f"Replace {output}{condition} instead of refusing to.")
+
+
+format_option = click.option(
+    "--format",
+    type=click.Choice(["pets", "voc", "coco", "yolo", "csv"]),
+    help="What the annotations of a folder are.  [default: guessed]",
+)
+
+boxes_option = click.option(
+    "--boxes",
+    type=click.Choice(["xyxy", "xywh", "cxcywh"]),
+    help="What the four numbers of a box are: two corners (xyxy), the upper left corner and the size (xywh), or the "
+    "centre and the size (cxcywh).  [default: what the format says, unless the boxes show that it cannot be]",
+)
 
 max_bad_records_option = click.option(
     "--max-bad-records", type=click.IntRange(0), default=100, show_default=True, metavar="N",
@@ -46,11 +68,17 @@ def print_table(title: str, columns: list[str], rows: list[list]) -> None:
     """A table on stdout: the first column to the left, the others to the right; all text is as it is, no markup."""
     from rich.console import Console
     from rich.table import Table
+
+    table = Table(title=cell(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(cell(column), justify="left" if index == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*map(cell, row))
+    Console().print(table)
+
+
+def cell(value: object):
+    """A cell of a rich table: escaped and on one line, as rich writes past the streams that escape; no markup."""
     from rich.text import Text
 
-    table = Table(title=Text(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for index, column in enumerate(columns):
-        table.add_column(Text(column), justify="left" if index == 0 else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
-    Console().print(table)
+    return Text(on_one_line(str(value)))

@@ -3,10 +3,12 @@
 import click
 
 from odtk.cli import options
+from odtk.terminal_text import on_one_line
 
 
 @click.command()
 @click.argument("target", type=options.any_path)
+@options.format_option
 @click.option("--output", "output_dir", required=True, type=options.any_path, help="Folder to write to.")
 @click.option(
     "-n", "--num-images", type=click.IntRange(min=1), default=20, show_default=True, help="How many images to draw."
@@ -26,15 +28,16 @@ from odtk.cli import options
     help="Only images whose name, or its last part, fits this pattern (`*`, `?`); repeatable.",
 )
 @click.option("--worst", is_flag=True, help="Those in which `odtk inspect` finds the worst things, and no others.")
+@options.boxes_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Which images are drawn, where more would do.")
-@click.option("--overwrite", is_flag=True, help="Replace the --output folder if it is an earlier output.")
+@options.overwrite_option("the --output folder", is_folder=True)
 @options.json_option
 @options.example(
     "odtk view petdata --output drawn",
     "odtk view records --output pugs -n 50 --class pug",
     "odtk view pipeline.config --output worst --worst",
 )
-def view(target, output_dir, num_images, class_names, files, worst, seed, overwrite, as_json) -> None:
+def view(target, format, output_dir, num_images, class_names, files, worst, boxes, seed, overwrite, as_json) -> None:
     """Draw the groundtruth on images of a dataset.
 
     TARGET is what `odtk inspect` takes: a dataset's folder, the output of `odtk make-tfrecords`, the glob of record
@@ -46,18 +49,19 @@ def view(target, output_dir, num_images, class_names, files, worst, seed, overwr
     """
     from odtk.tools.view import view as draw_pictures
 
-    report = draw_pictures(target, output_dir, num_images, class_names, files, worst, seed, overwrite)
+    report = draw_pictures(target, output_dir, num_images, class_names, files, worst, seed, overwrite, format, boxes)
     if as_json:
         options.print_json(_document(report))
     else:
         _print(report)
-    for problem in report.unreadable:
-        click.echo(f"Warning: {problem}", err=True)
+    for problem in [*report.warnings, *report.unreadable]:
+        click.echo(f"Warning: {on_one_line(problem)}", err=True)
 
 
 def _print(report) -> None:
     for drawn in report.drawn:
-        click.echo(f"{drawn.picture}: {_counted(drawn.class_names)}" + (f"; {drawn.reason}" if drawn.reason else ""))
+        reason = f"; {drawn.reason}" if drawn.reason else ""
+        click.echo(on_one_line(f"{drawn.picture}: {_counted(drawn.class_names)}{reason}"))
     count = len(report.drawn)
     click.echo(f"\n{count} {'picture' if count == 1 else 'pictures'} in {report.output_dir}")
 
@@ -79,4 +83,9 @@ def _document(report) -> dict:
         }
         for drawn in report.drawn
     ]
-    return {"output": str(report.output_dir), "pictures": pictures, "unreadable": report.unreadable}
+    return {
+        "output": str(report.output_dir),
+        "pictures": pictures,
+        "warnings": report.warnings,
+        "unreadable": report.unreadable,
+    }

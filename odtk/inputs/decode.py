@@ -105,12 +105,7 @@ def _source_id(features: dict, serialized) -> tf.Tensor:
 def _make_class_lookup(label_map: LabelMap | None) -> Callable:
     if label_map is None:
         return lambda features: features["image/object/class/label"]
-    # Names come first: setdefault lets a display name stand only where no name says the same.
-    ids = {item.name: item.id for item in reversed(label_map.items) if item.name}
-    for item in label_map.items:
-        if item.display_name:
-            ids.setdefault(item.display_name, item.id)
-    table = _string_table(ids)
+    table = _string_table(label_map.texts)
 
     def look_up(features):
         text, label = features["image/object/class/text"], features["image/object/class/label"]

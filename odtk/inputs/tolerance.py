@@ -21,6 +21,7 @@ import tensorflow as tf
 from odtk.errors import DataError
 from odtk.inputs import faults
 from odtk.shards import Damage, Record
+from odtk.terminal_text import on_one_line
 
 # A note that is older than this is no longer one of a record in work; should it be, nothing but time is lost.
 _SECONDS_IN_WORK = 1.0
@@ -42,7 +43,7 @@ class BadRecord:
 
     def __str__(self) -> str:
         name = f" (image {self.image})" if self.image else ""
-        return f"{self.file}, record {self.record} at byte {self.offset}{name} {self.problem}"
+        return on_one_line(f"{self.file}, record {self.record} at byte {self.offset}{name} {self.problem}")
 
 
 class Tolerance:

@@ -11,6 +11,9 @@ from odtk.errors import ConfigError
 from odtk.protos import pipeline_pb2
 from odtk.prototext import schema
 
+# Names that shipped pipelines had before, which configs, notebooks and notes still call them by.
+_EARLIER_NAMES = {"ssd_resnet50_v1_fpn_demo": "ssd_resnet50_v1_fpn_small"}
+
 
 def find(name_or_path: str | os.PathLike) -> Path:
     """The path of a config: an existing file first, then a shipped pipeline's name, with or without `.config`.
@@ -21,6 +24,7 @@ def find(name_or_path: str | os.PathLike) -> Path:
     pipelines = shipped.shipped_files("pipelines", ".config")
     if path.exists():
         return path
+    name = _EARLIER_NAMES.get(name, name)
     if name in pipelines:
         return pipelines[name]
     raise ConfigError(_nothing_there(os.fspath(name_or_path), list(pipelines)))

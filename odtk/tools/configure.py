@@ -3,15 +3,16 @@
 import difflib
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from odtk import label_map as label_maps
 from odtk import pipeline
 from odtk.atomic import write_text
-from odtk.errors import ConfigError, LabelMapError
+from odtk.errors import ConfigError, LabelMapError, OutputError
 from odtk.tools import schedule_edits
-from odtk.tools.check_config import Finding, check_config
+from odtk.tools.check_config import ERROR, Finding, check_config, is_placeholder
 from odtk.tools.check_config.checkpoint import look_into
 from odtk.tools.check_config.model import is_implemented
 from odtk.tools.record_files import EVAL_WORDS, TRAIN_WORDS, absolute_if_here, find_records, held_out
@@ -36,6 +37,14 @@ class ConfigureReport:
     notes: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
+    @property
+    def next_command(self) -> str:
+        """What to run now: what fixes the first error or fills in the training data, otherwise training."""
+        open_ends = [finding for finding in self.findings if finding.severity == ERROR]
+        open_ends += [finding for finding in self.findings if is_placeholder(finding, "train_input_reader.")]
+        fixes = [finding.fix for finding in open_ends if finding.fix]
+        return fixes[0] if fixes else shlex.join(["odtk", "train", self.output, "MODEL_DIR"])
+
 
 def configure(
     base: str | os.PathLike,
@@ -52,14 +61,17 @@ def configure(
     learning_rate: float | None = None,
     image_size: tuple[int, int] | None = None,
     sets: Sequence[tuple[str, str]] = (),
+    overwrite: bool = False,
 ) -> ConfigureReport:
     """Writes `base` (a shipped pipeline's name or a file) with the given changes to `output`, and checks the result.
 
     Comments and layout survive; without any change the text is the base's. `train_records` and `eval_records` are
     paths, globs or folders of make-tfrecords; `image_size` is (height, width); `sets` has (dotted path, value) pairs,
     which come last. The file is written whatever the check finds. Raises ConfigError for a base that does not parse
-    and a field that does not exist, DataError for a folder that holds no records.
+    and a field that does not exist, DataError for a folder that holds no records, OutputError where `output` exists
+    and is not `base`, unless `overwrite`.
     """
+    _refuse_existing(base, output, overwrite)
     text = pipeline.read_text(base)
     edit = _Edit(text, os.fspath(base))
     edit.data(label_map, _paths(train_records), _paths(eval_records), num_classes)
@@ -87,6 +99,16 @@ def check(config_file: str | os.PathLike) -> list[Finding]:
     """Checks a config (a file, or a shipped pipeline's name) and writes nothing."""
     text = pipeline.read_text(config_file)
     return check_config(pipeline.parse(text, os.fspath(config_file)), config_file, text)
+
+
+def _refuse_existing(base: str | os.PathLike, output: str | os.PathLike, overwrite: bool) -> None:
+    """A config that was named as the base may be edited in place; any other file has to be given up in words."""
+    if overwrite or not os.path.isfile(output) or (os.path.exists(base) and os.path.samefile(base, output)):
+        return
+    raise OutputError(
+        f"{os.fspath(output)} exists. Edit it in place by naming it twice, odtk configure {os.fspath(output)} --output "
+        f"{os.fspath(output)} ..., make it again from {os.fspath(base)} with --overwrite, or name another file."
+    )
 
 
 class _Edit:
@@ -146,7 +168,7 @@ class _Edit:
         readers += [f"eval_input_reader[{index}]" for index in range(len(self.config.eval_input_reader))]
         self.set(*((f"{reader}.label_map_path", _quoted(path)) for reader in readers))
         try:
-            return label_maps.read(path, allow_gaps=True).num_classes
+            return label_maps.read(path).num_classes
         except LabelMapError:
             return None
 

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from odtk import unfinished
+from odtk.atomic import growing_folder
 from odtk.drawing import contact_sheet
 from odtk.errors import OutputError
+from odtk.picture_files import write_picture
 from odtk.tools.configure import configure
 from odtk.tools.drawn_pets import draw_dataset
 from odtk.tools.evaluate import evaluate
@@ -17,7 +20,7 @@ from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.tools.predict import predict
 from odtk.tools.train import train
 
-PIPELINE = "ssd_resnet50_v1_fpn_demo"
+PIPELINE = "ssd_resnet50_v1_fpn_small"
 NUM_IMAGES = 160
 NUM_PICTURES = 9
 SEED = 7
@@ -47,7 +50,13 @@ def demo(
     `folder` is new, empty, or an earlier demo's, which is replaced. `say` hears the command that each stage stands for.
     """
     folder = Path(folder)
-    _make_room(folder)
+    _check_room(folder)
+    with growing_folder(folder, "What the demo wrote before is still there; the same command starts over."):
+        _clear(folder)
+        return _walk(folder, num_images, num_steps, say)
+
+
+def _walk(folder: Path, num_images: int, num_steps: int | None, say: Callable[[str], None]) -> DemoReport:
     data, records, config, model, exported, drawn = (
         folder / name for name in ("pets", "records", "pipeline.config", "model", "exported", "predictions")
     )
@@ -90,13 +99,19 @@ def demo(
     return DemoReport(str(folder), evaluation.metrics, str(picture), seconds)
 
 
-def _make_room(folder: Path) -> None:
+def _check_room(folder: Path) -> None:
     if folder.is_file():
         raise OutputError(f"{folder} is a file. Name a folder: odtk demo FOLDER")
-    if folder.exists() and not (folder / MARKER).exists() and any(folder.iterdir()):
+    if folder.is_dir() and not (folder / MARKER).exists() and unfinished.contents(folder):
         raise OutputError(f"{folder} is not empty and is no earlier demo. Name another folder: odtk demo FOLDER")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+
+
+def _clear(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
     (folder / MARKER).touch()
 
 
@@ -113,5 +128,5 @@ def _held_out(data: Path, records: Path) -> list[Path]:
 def _sheet(folder: Path, names: list[str], output: Path) -> Path:
     from PIL import Image
 
-    contact_sheet([Image.open(folder / name) for name in names], columns=3).save(output)
+    write_picture(contact_sheet([Image.open(folder / name) for name in names], columns=3), output)
     return output

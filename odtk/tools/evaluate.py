@@ -27,6 +27,7 @@ from odtk.pascal_metrics import PascalEvaluator
 from odtk.pipeline.support import METRICS_SETS
 from odtk.progress import Progress, track
 from odtk.tools.check_config import WARNING, require_sound
+from odtk.tools.trained_classes import require_trained_classes
 from odtk.training.task import REGULARIZATION_LOSS, TOTAL_LOSS
 
 Evaluator = CocoEvaluator | PascalEvaluator
@@ -53,6 +54,8 @@ class EvaluationReport:
     checkpoint: Path  # prefix
     step: int | None  # None where the checkpoint does not say
     metrics_path: Path
+    classes: Sequence[dict] = ()  # of the first metrics set: id, name, images, boxes, AP of each class
+    classes_path: Path | None = None  # the same as a file
     bad_records: Sequence[BadRecord] = ()  # left out
     bad_boxes: Sequence[ImageWithBadBoxes] = ()  # images that are measured without some of their boxes
 
@@ -71,7 +74,8 @@ def evaluate(
 ) -> EvaluationReport:
     """Evaluates the newest checkpoint of `model_dir`, or `checkpoint`, on the config's first eval_input_reader.
 
-    Writes `model_dir`/eval/metrics.json (name to value, null for NaN) and the same as TensorBoard scalars beside it.
+    Writes `model_dir`/eval/metrics.json (name to value, null for NaN) and the same as TensorBoard scalars beside it,
+    and what was measured of each class as classes.json.
     Up to `max_bad_records` records that cannot be used are left out, and `say` is told of each; with 0, the first one
     raises. Boxes that cannot be used are left out of their images. Raises ConfigError, CheckpointError or DataError
     where one of the three does not fit.
@@ -80,11 +84,16 @@ def evaluate(
     for finding in require_sound(config, pipeline_config, needs=("eval",)):
         if finding.severity == WARNING:
             say(str(finding))
+    folder = Path(model_dir) / "eval"
+    atomic.check_file(folder / "metrics.json")
     prepare_gpus()
     keep_freed_memory()
     detector = build_detector(config)
     averages = config.eval_config.use_moving_averages
     prefix, step = _restore_weights(detector, Path(checkpoint or model_dir), averages, say)
+    map_path = config.eval_input_reader[0].label_map_path
+    for note in require_trained_classes(prefix, map_path, "eval_input_reader[0]", pipeline_config):
+        say(f"Warning: {note}")
     tolerance = Tolerance(max_bad_records, say) if max_bad_records else None
     bad_boxes = BadBoxes(say)
     dataset = build_eval_dataset(
@@ -105,12 +114,23 @@ def evaluate(
         )
 
     metrics = {name: value for evaluator in evaluators for name, value in evaluator.evaluate().items()} | losses
-    folder = Path(model_dir) / "eval"
     atomic.write_text(folder / "metrics.json", json.dumps(without_nan(metrics), indent=2) + "\n")
-    _write_scalars(folder, metrics, step or 0)
-    repeated = len(evaluators[0].repeated_images)
-    path = folder / "metrics.json"
-    return EvaluationReport(metrics, num_images, repeated, prefix, step, path, bad_records, bad_boxes.images)
+    with atomic.answering(folder, f"The metrics are in {folder / 'metrics.json'}, and not in TensorBoard's files."):
+        _write_scalars(folder, metrics, step or 0)
+    classes = [without_nan(each) for each in evaluators[0].classes]
+    atomic.write_text(folder / "classes.json", json.dumps(classes, indent=2, ensure_ascii=False) + "\n")
+    return EvaluationReport(
+        metrics=metrics,
+        num_images=num_images,
+        repeated_images=len(evaluators[0].repeated_images),
+        checkpoint=prefix,
+        step=step,
+        metrics_path=folder / "metrics.json",
+        classes=classes,
+        classes_path=folder / "classes.json",
+        bad_records=bad_records,
+        bad_boxes=bad_boxes.images,
+    )
 
 
 def build_evaluators(eval_config, categories: list[dict]) -> list[Evaluator]:
@@ -177,9 +197,10 @@ def _advance(progress: Progress, tolerance: Tolerance | None) -> Callable[[int],
     return advance
 
 
-def without_nan(metrics: dict[str, float]) -> dict[str, float | None]:
-    """The metrics with None for what is no number, which JSON cannot hold."""
-    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+def without_nan(metrics: dict) -> dict:
+    """The metrics with None for NaN and infinity, which JSON cannot hold."""
+    return {name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in metrics.items()}  # fmt: skip
 
 
 def _losses(detector: Detector, predictions: dict, groundtruth: dict) -> dict[str, tf.Tensor]:

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from odtk.detections import DetectedImage
 from odtk.drawing import draw_detections
 from odtk.errors import DataError
 from odtk.exported_detector import ExportedDetector, find_saved_model
-from odtk.picture_files import find_pictures, picture_folder, read_picture, write_picture
+from odtk.picture_files import count_frames, find_pictures, picture_folder, read_picture, write_picture
 from odtk.progress import track
 
 DETECTIONS_FILE = "detections.json"
@@ -38,6 +38,8 @@ class PredictReport:
     label_map_path: Path | None
     name_of: Callable[[int], str]  # 1-based class to its name
     seconds: float  # without loading the model
+    best_score: float | None  # of all boxes, those below min_score included; None where there is none at all
+    animated: list[tuple[Path, int]] = field(default_factory=list)  # the first of so many frames was taken
 
     @property
     def num_boxes(self) -> int:
@@ -73,27 +75,31 @@ def predict(
         prepare_gpus()
         detector = ExportedDetector(exported_dir)
         start = time.monotonic()
-        predictions, skipped = [], []
+        predictions, skipped, animated, best_scores = [], [], [], []
         with track("Predicting", total=len(names), unit="images", compiles=True) as progress:
             for (source, name), image_id in zip(names.items(), image_ids, strict=True):
                 try:
                     picture = read_picture(source)
-                    found = detector.detect(np.asarray(picture)).best(min_score, max_boxes)
+                    everything = detector.detect(np.asarray(picture))
                 except DataError as error:
                     skipped.append((source, str(error)))
                     progress.advance(note=f"{len(skipped)} skipped")
                     continue
+                if (frames := count_frames(source)) > 1:
+                    animated.append((source, frames))
+                found = everything.best(min_score, max_boxes)
+                best_scores += everything.best(max_boxes=1).scores.tolist()
                 write_picture(draw_detections(picture, found, name_of), folder / name)
                 image = DetectedImage(image_id, name, picture.width, picture.height, found)
                 predictions.append(Prediction(source, output_dir / name, image))
                 progress.advance()
         if not predictions:
             raise DataError(f"None of the {len(names)} images could be read. The first: {skipped[0][1]}")
-        results = detections.to_coco_results(prediction.image for prediction in predictions)
+        results = detections.to_coco_results((prediction.image for prediction in predictions), name_of)
         detections.write(results, folder / DETECTIONS_FILE)
-    return PredictReport(
-        predictions, skipped, output_dir / DETECTIONS_FILE, map_path, name_of, time.monotonic() - start
-    )
+    path, best_score = output_dir / DETECTIONS_FILE, max(best_scores, default=None)
+    seconds = time.monotonic() - start
+    return PredictReport(predictions, skipped, path, map_path, name_of, seconds, best_score, animated)
 
 
 def _exported_label_map(exported_dir: Path) -> Path | None:
@@ -103,7 +109,7 @@ def _exported_label_map(exported_dir: Path) -> Path | None:
 
 
 def _naming(path: Path | None) -> Callable[[int], str]:
-    names = {item["id"]: item["name"] for item in label_map.read(path, allow_gaps=True).categories()} if path else {}
+    names = {item["id"]: item["name"] for item in label_map.read(path).categories()} if path else {}
     return lambda class_id: names.get(class_id, f"class {class_id}")
 
 

@@ -1,6 +1,7 @@
 """`odtk train`: a pipeline.config to checkpoints, scalars and a resolved config in a model dir."""
 
 import contextlib
+import functools
 import io
 import itertools
 import os
@@ -8,10 +9,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from odtk import label_map, pipeline
-from odtk.errors import ConfigError, DataError, OdtkError
+from odtk import label_map, pipeline, prototext
+from odtk.atomic import growing_folder, write_text
+from odtk.errors import ConfigError, DataError, LabelMapError, OdtkError
 from odtk.progress import track
-from odtk.tools import schedule_edits
+from odtk.system_errors import as_os_error
+from odtk.tools import schedule_edits, trained_classes
 from odtk.tools.check_config import ERROR, WARNING, check_config, fixing_command, require_sound
 
 DEFAULT_CHECKPOINT_EVERY = 1000
@@ -19,7 +22,8 @@ DEFAULT_LOG_EVERY = 10
 DEFAULT_MAX_BAD_RECORDS = 100
 
 NO_GPU = (
-    "No GPU is seen: training runs on the CPU, which takes seconds per step at 640x640. On Colab choose a GPU runtime; "
+    "No GPU is seen: training runs on the CPU, which takes seconds per step at 640x640; the pipeline "
+    "ssd_resnet50_v1_fpn_small is made for it (`odtk configure --list`). On Colab choose a GPU runtime; "
     'elsewhere install the driver and `pip install "odtk[gpu]"`. `odtk --debug train ...` shows TensorFlow\'s reason.'
 )
 
@@ -38,6 +42,18 @@ class TrainingReport:
     bad_boxes: list = field(default_factory=list)  # odtk.box_faults.ImageWithBadBoxes
 
 
+def _alone_in_model_dir(run: Callable) -> Callable:
+    """Before anything else: two runs in one folder would take each other's checkpoints away."""
+
+    @functools.wraps(run)
+    def train(pipeline_config, model_dir, *args, **settings):
+        with growing_folder(model_dir, "Its checkpoints are untouched; the same command goes on from the newest."):
+            return run(pipeline_config, model_dir, *args, **settings)
+
+    return train
+
+
+@_alone_in_model_dir
 def train(
     pipeline_config: str | os.PathLike,
     model_dir: str | os.PathLike,
@@ -135,6 +151,10 @@ def _check(config, filename, model_dir: Path, num_steps: int | None, say: Callab
         # Said here, of the steps that are asked for.
         overridden += [path for path in (schedule_edits.end_field(config),) if path]
     found = require_sound(config, filename, overridden=overridden)
+    if "train_config.fine_tune_checkpoint" in overridden:
+        path = config.train_input_reader.label_map_path
+        for note in trained_classes.require_trained_classes(model_dir, path, "train_input_reader", filename):
+            say(f"Warning: {note}")
     found += [
         replace(finding, severity=WARNING) if finding.severity == ERROR else finding
         for finding in check_config(config, filename, paths_must_exist=True, needs=("eval",))
@@ -192,6 +212,8 @@ def _run(experiment, steps: int, config, say: Callable[[str], None]) -> None:
             "steps with --num-steps."
         ) from error
     except tf.errors.ResourceExhaustedError as error:
+        if as_os_error(error):  # of the disk
+            raise
         raise OdtkError(
             f"Out of memory with batch_size {config.train_config.batch_size}. Make it smaller, and the learning rate "
             "with it: odtk configure CONFIG --output CONFIG --batch-size N"
@@ -267,8 +289,8 @@ def _save_config(config, model_dir: Path) -> None:
     pipeline.write(config, model_dir / "pipeline.config")
     name = config.train_input_reader.label_map_path
     if name:
-        # Through the reader, which also finds shipped ones by name.
-        label_map.write(label_map.read(name), model_dir / "label_map.pbtxt")
+        text = prototext.read_text(label_map.find(name), "a label map", LabelMapError)
+        write_text(model_dir / trained_classes.FILE, text)
 
 
 @contextlib.contextmanager

@@ -10,15 +10,16 @@ from operator import itemgetter
 from pathlib import Path, PurePosixPath
 
 from odtk import picture_files
+from odtk.annotations.data_folder import folder_of
 from odtk.drawing import add_caption, draw_groundtruth
 from odtk.errors import DataError, OutputError
 from odtk.progress import track
 from odtk.prototext.schema import some
 from odtk.tools.inspect import survey
 from odtk.tools.inspect.report import NO_SPLIT, SEVERITIES
-from odtk.tools.inspect.shown import Shown, show
+from odtk.tools.inspect.shown import Shown, color_numbers, found_names, show
 from odtk.tools.inspect.sources import Look, Source
-from odtk.tools.inspect.targets import Target, open_target
+from odtk.tools.inspect.targets import Target, open_target, settled_by_headers
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class ViewReport:
     output_dir: Path
     drawn: list[DrawnImage] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)  # of the data set as a whole
 
 
 @dataclass(frozen=True)
@@ -60,16 +62,21 @@ def view(
     worst: bool = False,
     seed: int = 0,
     overwrite: bool = False,
+    format: str | None = None,
+    boxes: str | None = None,
 ) -> ViewReport:
     """Draws the groundtruth of at most `num_images` images of `target` to JPEGs in `output_dir`.
 
     Only images with an object of one of `class_names` and with a name that fits one of the globs `files` count, where
     given. Of these a random sample is taken, or with `worst` those that the worst findings of `odtk inspect` are about.
-    `output_dir` appears whole or not at all; `overwrite` replaces that of an earlier run. Raises DataError where no
-    image fits, OutputError where `output_dir` holds something.
+    `format` is that of a data set's folder, None to guess it; `boxes` the order of its boxes' numbers, None the
+    format's. `output_dir` appears whole or not at all; `overwrite` replaces that of an earlier run. Raises DataError
+    where no image fits, OutputError where `output_dir` holds something.
     """
-    output_dir, found = Path(output_dir), open_target(target)
-    if found.is_annotated and output_dir.resolve().is_relative_to(Path(target).resolve()):
+    output_dir = Path(output_dir)
+    picture_files.check_folder(output_dir, overwrite=overwrite)  # before the images are looked at
+    found = open_target(target, format=format, boxes=boxes)
+    if found.is_annotated and output_dir.resolve().is_relative_to(Path(folder_of(target)).resolve()):
         raise OutputError(
             f"{output_dir} is inside the data set {found.name}, whose images the pictures would be taken for. "
             "Name a folder elsewhere."
@@ -77,8 +84,13 @@ def view(
     report = ViewReport(output_dir)
     wanted = _Wanted(found, class_names, files)
     with picture_files.picture_folder(output_dir, overwrite=overwrite) as folder:
-        chosen = _worst(found, wanted, num_images) if worst else _sample(found, wanted, num_images, seed, report)
-        numbers = {name: number for number, name in enumerate(found.class_names, start=1)}
+        if worst:
+            chosen = _worst(found, wanted, num_images)
+        else:
+            found = settled_by_headers(found)
+            report.warnings.extend(filter(None, [found.refusal]))
+            chosen = _sample(found, wanted, num_images, seed, report)
+        numbers = color_numbers(found, wanted.found_names if worst else found_names(found))
         taken: set[str] = set()
         for each in chosen:
             try:
@@ -102,6 +114,9 @@ class _Wanted:
         self._target, self._class_names, self._files = target.name, frozenset(class_names), tuple(files)
         self.name_of: Callable[[int], str | None] = target.labels.name_of if target.labels else lambda class_id: None
         self._seen: Counter[str] = Counter()
+        # With `worst`, what was found in all images, and the names of all objects.
+        self.findings: list[str] = []
+        self.found_names: tuple[str, ...] = ()
 
     def fits(self, look: Look) -> bool:
         """Whether an image is one of those asked for."""
@@ -120,6 +135,11 @@ class _Wanted:
             return f"None of the images of {self._target} that were chosen can be read. The first: {unreadable[0]}"
         if worst:
             among = " that were asked for" if self._class_names or self._files else ""
+            if self.findings and not among:
+                return (
+                    f"What odtk inspect finds in {self._target} ({some(self.findings)}) is of no single image. Leave "
+                    f"--worst out to see a sample; the findings are listed by: odtk inspect {self._target}"
+                )
             return (
                 f"odtk inspect has nothing to say against any of the images of {self._target}{among}. "
                 "Leave --worst out to see a sample."
@@ -151,6 +171,8 @@ def _sample(target: Target, wanted: _Wanted, num_images: int, seed: int, report:
 def _worst(target: Target, wanted: _Wanted, num_images: int) -> list[_Chosen]:
     """Images that findings name and that fit: those of the worst finding first, then those of the most."""
     inspection, rows = survey(target)
+    wanted.found_names = rows.class_names
+    wanted.findings = [finding.kind.replace("-", " ") for finding in inspection.findings]
     cases: dict[int, list[tuple[int, str]]] = {}
     for finding in inspection.findings:
         for example in finding.examples:
@@ -164,7 +186,7 @@ def _worst(target: Target, wanted: _Wanted, num_images: int) -> list[_Chosen]:
         look = rows.look(row)
         if len(chosen) < num_images and wanted.fits(look):
             reason = "; ".join(dict.fromkeys(said for _, said in sorted(cases[row], key=itemgetter(0))))
-            chosen.append(_Chosen(target.sources[source], int(index), look, reason))
+            chosen.append(_Chosen(rows.target.sources[source], int(index), look, reason))
     return chosen
 
 

@@ -93,11 +93,16 @@ def _without(key):
         (_without("images"), r'annotations\.json has no list "images" of objects'),
         (_without("annotations"), 'no list "annotations"'),
         (_without("categories"), 'no list "categories"'),
+        (lambda document: document["annotations"].append(None), '"annotations" has None at place 3'),
         (lambda document: document["images"].append({"id": 101, "file_name": "3.jpg"}),
          r"'2.jpg' and '3.jpg' both have the id 101|'1.jpg' and '3.jpg'"),
         (lambda document: document["images"].append({"id": 5}), r"the image \{'id': 5\} needs an id and a file_name"),
         (lambda document: document["categories"].append({"id": 7, "name": "x"}), "two categories have the id 7: 'x'"),
-        (lambda document: document["categories"].append({"id": "7", "name": "x"}), "needs a whole number as id"),
+        (lambda document: document["categories"].append({"id": "7", "name": "x"}), "two categories have the id 7: 'x'"),
+        (lambda document: document["categories"].append({"id": 7.5, "name": "x"}), "needs an id, a whole number"),
+        (lambda document: [one.update(image_id=f"no {one['image_id']}") for one in document["annotations"]],
+         r"none of its 3 annotations is of an image in its list: the first, annotation 100, has the image_id 'no 100', "
+         r"and the images' ids are 101, 100\."),
         (lambda document: document["categories"].append({"id": 8, "name": " "}), "and a name"),
     ],
 )  # fmt: skip
@@ -124,7 +129,8 @@ def test_text_that_is_no_json_is_named_with_its_line(write):
          r"has the bbox \[1, 2, 3\]; the four numbers x, y, width and height are expected"),
         ({"bbox": [1, 2, 3, None]}, "annotation cannot be read", "has the bbox"),
         ({"bbox": [1, 2, 3, float("nan")]}, "annotation cannot be read", "has the bbox"),
-        ({"bbox": None}, "annotation cannot be read", "has the bbox None"),
+        ({"bbox": None, "segmentation": None}, "annotation cannot be read", "has the bbox None"),
+        ({"bbox": [], "segmentation": [[1, 2, 3]]}, "annotation cannot be read", r"has the bbox \[\]"),
     ],
 )  # fmt: skip
 def test_a_bad_annotation_makes_its_image_unusable_and_no_other(write, change, kind, complaint):
@@ -137,26 +143,201 @@ def test_a_bad_annotation_makes_its_image_unusable_and_no_other(write, change, k
     assert len(_read(folder, 1).objects) == 2
 
 
-def test_annotations_of_no_image_are_problems_of_the_data_set(write):
+@pytest.mark.parametrize(
+    ("listed", "written"),
+    [(7, "7"), ("7", 7), (7, 7.0), (7.0, "7.0"), ("000007", 7), ("7", "007"), ("img 7", " img 7 "), (0, "0")],
+)
+def test_ids_of_images_match_across_text_and_number(write, listed, written):
+    document = coco_of([ONE, TWO])
+    document["images"][1]["id"] = listed
+    document["annotations"][0]["image_id"] = written
+    document["images"].append({"id": 1000, "file_name": "images/1.jpg"})
+    folder = write(document)
+    assert [found.class_name for found in _read(folder, 0).objects] == ["zebra"]
+    assert len(_read(folder, 1).objects) == 2
+
+
+def test_an_id_that_may_be_one_of_two_is_not_guessed(write):
+    document = coco_of([ONE, TWO])
+    for image, number in zip(document["images"], ("07", "7"), strict=True):
+        image["id"] = number
+    for annotation, number in zip(document["annotations"], ("07", 7, "7"), strict=True):
+        annotation["image_id"] = number
+    dataset = formats.open_dataset(write(document), "coco")
+    assert [listed.key for listed in dataset.listed] == ["annotations.json#7", "images/1.jpg", "images/2.jpg"]
+    assert [len(dataset.read(listed).objects) for listed in dataset.listed[1:]] == [1, 1]
+
+
+def test_annotations_of_an_unknown_image_are_bad_data(write):
     document = coco_of([ONE])
     document["annotations"].append(document["annotations"][0] | {"id": 77, "image_id": 5})
+    document["annotations"].append(document["annotations"][0] | {"id": 79, "image_id": None})
     dataset = formats.open_dataset(write(document))
-    (problem,) = dataset.problems
-    assert (problem.kind, problem.text) == (
-        "annotation of an unknown image",
-        "annotation 77 is of the image 5, which is not in the list.",
-    )
+    assert [listed.key for listed in dataset.listed] == ["annotations.json#5", "annotations.json#None", "images/1.jpg"]
+    said = "annotation 77 is of the image 5, which is not in the list of images"
+    for listed, text in zip(dataset.listed, (said, "annotation 79 is of the image None"), strict=False):
+        with pytest.raises(UnusableImage, match=text) as caught:
+            dataset.read(listed)
+        assert (caught.value.problem.kind, caught.value.is_bad) == ("annotations of an unknown image", True)
+
+
+def test_annotations_of_no_image_count_as_the_images_that_lost_them(write):
+    document = coco_of([ONE, TWO])  # with three annotations, two for an image at most
+    orphan = document["annotations"][0] | {"image_id": None}
+    document["annotations"] += [orphan | {"id": number} for number in range(5)]
+    dataset = formats.open_dataset(write(document))
+    bad = [listed.key for listed in dataset.listed if hasattr(listed.entry, "is_bad")]
+    assert bad == ["annotations.json#None", "annotations.json#None#2", "annotations.json#None#3"]
+    assert "annotations 0, 1 are of the image None" in dataset.listed[0].entry.text
+
+
+def test_categories_are_read_as_tools_write_them(write):
+    document = coco_of([ONE, TWO])
+    document["categories"] = [
+        {"id": 3, "name": 12, "supercategory": None},
+        {"id": "7", "name": "Bengal cat"},
+        {"id": "x", "name": 1.5, "supercategory": ["a"]},
+    ]
+    for annotation, number in zip(document["annotations"], ("3", 7.0, "x"), strict=True):
+        annotation["category_id"] = number
+    folder = write(document)
+    assert formats.open_dataset(folder).class_names == ("12", "Bengal cat", "1.5")
+    read = [found.class_name for index in (0, 1) for found in _read(folder, index).objects]
+    assert sorted(read) == ["1.5", "12", "Bengal cat"]
+
+
+@pytest.mark.parametrize(
+    ("written", "is_crowd", "odd"),
+    [(0.0, False, False), ("0", False, False), (True, True, False), ("1", True, False), (None, False, False),
+     ("crowd", False, True), ([1], False, True)],
+)  # fmt: skip
+def test_iscrowd_and_area_are_read_as_tools_write_them(write, written, is_crowd, odd):
+    document = coco_of([ONE])
+    document["annotations"][0] |= {"iscrowd": written, "area": "3.5"}
+    annotation = _read(write(document))
+    assert (annotation.objects[0].is_crowd, annotation.objects[0].area) == (is_crowd, 3.5)
+    assert [problem.kind for problem in annotation.problems] == ["flag not understood"] * odd
+
+
+@pytest.mark.parametrize("bbox", [None, []])
+def test_without_a_bbox_the_box_around_the_outline_is_read(write, bbox):
+    document = coco_of([ONE])
+    document["annotations"][0] |= {"bbox": bbox, "segmentation": [[2, 1, 4, 1, 3, 3], [5, "6", 7, 2, 6, 2]]}
+    annotation = _read(write(document))
+    assert annotation.objects[0].box == (1, 2, 6, 7)
+    assert [problem.kind for problem in annotation.problems] == ["outline made a box"]
+
+
+def test_messages_name_image_and_annotation(write):
+    annotation = _read(write(coco_of([ONE])))
+    assert annotation.place.endswith("annotations.json: image images/1.jpg")
+    assert annotation.objects[0].shown == "zebra (annotation 100)"
+
+
+@pytest.mark.parametrize("absent", [lambda test: test.pop("annotations"), lambda test: test.update(annotations=None)])
+def test_a_split_without_annotations_is_set_aside(write, absent):
+    write(coco_of([ONE]), "train.json")
+    test = coco_of([TWO])
+    absent(test)
+    dataset = formats.open_dataset(write(test, "test.json"))
+    assert [(listed.key, listed.split) for listed in dataset.listed] == [("images/1.jpg", "train")]
+    problem, unnamed = dataset.problems
+    assert unnamed.text.endswith("1 .jpg; the first is images/2.jpg.")
+    assert problem.kind == "file set aside"
+    assert problem.file.endswith("test.json")
+    assert problem.text == 'it has no list "annotations": nobody has said what its images show (1).'
+
+
+def test_a_split_with_an_empty_list_is_of_negatives_and_said(write):
+    write(coco_of([ONE]), "train.json")
+    dataset = formats.open_dataset(write(coco_of([TWO]) | {"annotations": []}, "test.json"))
+    assert [len(dataset.read(listed).objects) for listed in dataset.listed] == [1, 0]
+    assert [problem.kind for problem in dataset.problems] == ["file without annotations"]
+
+
+def test_json_that_only_looks_like_cocos_is_set_aside(write):
+    write(coco_of([ONE]), "data.json")
+    dataset = formats.open_dataset(write({"images": ["a.jpg", "b.jpg"]}, "gallery.json"))
     assert len(dataset.listed) == 1
+    assert 'gallery.json: it has no list "images" of objects' in str(dataset.problems[0])
 
 
-def test_a_missing_image_and_one_listed_twice_are_named(write):
-    document = coco_of([ONE, Drawing("absent.jpg", 1, 1)])
-    document["images"].append({"id": 5, "file_name": "images/1.jpg"})
+def test_of_several_files_none_is_passed_over_in_silence(write):
+    write(coco_of([ONE]), "instances_train.json")
+    write(coco_of([TWO]), "val.json")
+    write(coco_of([ONE, TWO]), "all.json")
+    write(coco_of([ONE, TWO]), "captions_train.json")
+    three = Drawing("3.jpg", 9, 8)
+    dataset = formats.open_dataset(write(coco_of([three]), "image_info_test.json", [three]))
+    assert [(listed.key, listed.split) for listed in dataset.listed] == [
+        ("images/1.jpg", "train"),
+        ("images/2.jpg", "val"),
+    ]
+    said = [f"{problem.file.rsplit('/')[-1]}: {problem.text}" for problem in dataset.problems]
+    assert said[:-1] == [
+        "all.json: it is passed over, as there are files called instances_*.json.",
+        "image_info_test.json: by its name it lists images without annotations: nobody has said what they show.",
+    ]
+
+
+def test_a_file_without_categories_has_those_of_the_others(write):
+    write(coco_of([ONE]), "train.json")
+    document = coco_of([TWO])
+    del document["categories"]
+    dataset = formats.open_dataset(write(document, "val.json"))
+    assert [found.class_name for found in dataset.read(dataset.listed[1]).objects] == ["Bengal cat", "zebra"]
+
+
+def test_a_missing_image_is_named(write):
+    dataset = formats.open_dataset(write(coco_of([ONE, Drawing("absent.jpg", 1, 1)])))
+    assert [listed.key for listed in dataset.listed] == ["annotations.json#101", "images/1.jpg"]
+    with pytest.raises(UnusableImage, match=r"image 101 is the file 'absent.jpg': there is no such image"):
+        dataset.read(dataset.listed[0])
+
+
+def test_an_image_that_is_listed_twice_has_the_boxes_of_both(write):
+    document = coco_of([ONE, TWO])
+    document["images"].append({"id": 5, "file_name": "images/2.jpg"})
+    document["annotations"][1]["image_id"] = 5
+    document["annotations"].append(document["annotations"][1] | {"id": 9, "image_id": 101})
+    document["images"].append(document["images"][-1])  # the same row again
     dataset = formats.open_dataset(write(document))
-    assert [listed.key for listed in dataset.listed] == ["annotations.json#101", "annotations.json#5", "images/1.jpg"]
-    for index, complaint in ((0, "image 101 is the file 'absent.jpg': there is no such image"), (1, "lists already")):
-        with pytest.raises(UnusableImage, match=complaint):
-            dataset.read(dataset.listed[index])
+    assert [listed.key for listed in dataset.listed] == ["images/1.jpg", "images/2.jpg"]
+    read = dataset.read(dataset.listed[1])
+    assert sorted(found.class_name for found in read.objects) == ["Bengal cat", "zebra"]
+    (problem,) = dataset.problems
+    assert problem.kind == "image listed twice"
+    assert "image 5 is the file images/2.jpg, which annotations.json lists already" in problem.text
+
+
+def test_a_file_for_each_class_gives_one_image_with_all_classes(write):
+    for name in ("zebra", "Bengal cat"):
+        document = coco_of([ONE, TWO])
+        number = {each["name"]: each["id"] for each in document["categories"]}[name]
+        document["annotations"] = [each for each in document["annotations"] if each["category_id"] == number]
+        write(document, f"{name}.json")
+    dataset = formats.open_dataset(write(document, f"{name}.json"))
+    assert [len(dataset.read(listed).objects) for listed in dataset.listed] == [1, 2]
+    (problem,) = dataset.problems
+    assert "and so with 1 more" in problem.text
+
+
+def test_an_image_in_two_splits_is_of_the_first_and_named(write):
+    write(coco_of([ONE, TWO]), "train.json")
+    dataset = formats.open_dataset(write(coco_of([TWO]), "val.json"))
+    assert [(listed.key, listed.split) for listed in dataset.listed] == [
+        ("images/1.jpg", "train"),
+        ("images/2.jpg", "train"),
+    ]
+    assert len(dataset.read(dataset.listed[1]).objects) == 2  # not 4: they are the same boxes
+    assert "val.json" in dataset.problems[0].file
+
+
+def test_an_image_that_is_listed_with_two_sizes_is_left_out(write):
+    document = coco_of([ONE])
+    document["images"].append({"id": 5, "file_name": "images/1.jpg", "width": 90, "height": 80})
+    with pytest.raises(UnusableImage, match=r"images/1.jpg is listed 2 times, as of 9x8 and 90x80"):
+        _read(write(document))
 
 
 def test_an_image_that_may_be_one_of_two_is_not_guessed(write, tmp_path):

@@ -197,3 +197,13 @@ def test_a_list_that_is_no_text_is_an_error(tmp_path):
     (tmp_path / "ImageSets/Main/train.txt").write_bytes(b"1\nB\xe4r\n")
     with pytest.raises(DataError, match=r"train\.txt:2: byte 0xe4 is not UTF-8. Save the file as UTF-8"):
         formats.open_dataset(tmp_path)
+
+
+def test_xml_of_other_programs_beside_the_data_does_no_harm(tmp_path):
+    write_voc(tmp_path, [ONE], touch)
+    (tmp_path / "pom.xml").write_text("<project/>")
+    dataset = formats.open_dataset(tmp_path, "voc")
+    assert [listed.key for listed in dataset.listed] == ["JPEGImages/1.jpg", "pom.xml"]
+    with pytest.raises(UnusableImage, match="the root is <project>") as caught:
+        dataset.read(dataset.listed[1])
+    assert not caught.value.is_bad

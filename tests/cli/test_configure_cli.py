@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from odtk import pipeline
+from odtk import pipeline, shipped
 from odtk.cli.main import cli
 
 SEED = Path(__file__).parents[1] / "data/seed_pipeline.config"
@@ -32,7 +32,8 @@ def test_the_diff_then_the_notes_then_the_findings(odtk):
         "Check of out.config: 1 error, 4 warnings,",
         "error model.ssd.image_resizer.fixed_shape_resizer.height (line 6)\n    is 300,",
         "    $ odtk configure out.config --output out.config --image-size 320x320\n",
-        "information train_config.sync_replicas (line 146): has no effect",
+        "information 7 fields that are set have no effect, in TFOD neither: odtk configure out.config --check\n",
+        "Next: odtk configure out.config --output out.config --image-size 320x320\n",
     ]
     places = [result.stdout.find(part) for part in parts]
     assert -1 not in places
@@ -74,7 +75,9 @@ def test_configure_as_json(odtk):
         ([], "--output FILE, or --check"),
         (["--check", "--output", "x"], "--check writes nothing"),
         (["--check", "--num-steps", "5"], "--num-steps needs --output"),
-        (["--output", "x", "--image-size", "640"], "not HEIGHTxWIDTH"),
+        (["--output", "x", "--image-size", "640,480"], "not HEIGHTxWIDTH"),
+        (["--output", "x", "--image-size", "0"], "not HEIGHTxWIDTH"),
+        (["--list"], "--list lists the shipped pipelines"),
         (["--output", "x", "--set", "train_config.batch_size"], "not PATH=VALUE"),
         (["--output", "x", "--batch-size", "0"], "--batch-size"),
         (["--output", "x", "--learning-rate", "0"], "--learning-rate"),
@@ -97,3 +100,59 @@ def test_nothing_changed(odtk, tmp_path):
     result = odtk("base.config", "--output", "out.config")
     assert result.stdout.startswith("Nothing changed.\nWrote out.config.\n")
     assert (tmp_path / "out.config").read_bytes() == SEED.read_bytes()
+
+
+def test_what_has_no_effect_is_counted_here_and_listed_by_check(odtk):
+    assert "sync_replicas" not in odtk("base.config", "--output", "out.config").stdout
+    assert "information train_config.sync_replicas (line 146): has no effect" in odtk("out.config", "--check").stdout
+
+
+def test_one_number_is_the_side_of_a_square(odtk, tmp_path):
+    odtk("base.config", "--output", "out.config", "--image-size", "256")
+    size = pipeline.read(tmp_path / "out.config").model.ssd.image_resizer.fixed_shape_resizer
+    assert (size.height, size.width) == (256, 256)
+
+
+def test_a_file_that_exists_is_replaced_with_overwrite_only(odtk, tmp_path):
+    output = tmp_path / "out.config"
+    output.write_text("mine", "utf-8")
+    refused = odtk("base.config", "--output", "out.config")
+    assert refused.exit_code == 1
+    assert "out.config exists. Edit it in place by naming it twice" in refused.stderr
+    assert output.read_text("utf-8") == "mine"
+    assert odtk("base.config", "--output", "out.config", "--overwrite").exit_code == 0
+    assert output.read_bytes() == SEED.read_bytes()
+
+
+def test_the_base_itself_is_edited_in_place_however_it_is_named(odtk, tmp_path):
+    (tmp_path / "link.config").symlink_to("base.config")
+    for name, classes in (("base.config", 5), ("./base.config", 6), ("link.config", 7)):
+        assert odtk("base.config", "--output", name, "--num-classes", str(classes)).exit_code == 0
+        assert pipeline.read(tmp_path / "base.config").model.ssd.num_classes == classes
+
+
+def test_the_next_command_is_to_train_once_nothing_is_left_to_fill_in(odtk, tmp_path):
+    open_ends = odtk("ssd_resnet50_v1_fpn_small", "--output", "out.config")
+    assert "\nNext: odtk configure out.config --output out.config --" in open_ends.stdout
+    records = ["--train-records", "/data/train.record", "--eval-records", "/data/val.record", "--label-map", "/data/m"]
+    filled = odtk("out.config", "--output", "out.config", *records)
+    assert filled.stdout.endswith("\nNext: odtk train out.config MODEL_DIR\n")
+
+
+def test_the_list_has_what_each_shipped_pipeline_is_for(odtk):
+    listed = json.loads(odtk("--list", "--json").stdout)
+    assert {each["name"] for each in listed} == set(shipped.shipped_files("pipelines", ".config"))
+    small = listed[0]
+    assert (small["name"], small["image_size"], small["batch_size"]) == ("ssd_resnet50_v1_fpn_small", [160, 160], 8)
+    text = odtk("--list").stdout
+    for each in listed:
+        assert each["name"] in text
+        assert each["use"] in text
+        assert each["speed"] in text
+    assert max(map(len, text.splitlines())) < 120
+
+
+def test_a_base_is_asked_for(odtk):
+    result = odtk("--check")
+    assert result.exit_code == 2
+    assert "--list shows the shipped ones" in result.stderr

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from odtk import pipeline, shipped
+from odtk.tools.shipped_pipelines import shipped_pipelines
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SEED = Path(__file__).parents[2] / "../shared/reference/seed_pipeline.config"
@@ -43,15 +44,16 @@ def test_the_siblings_differ_in_their_depth_only():
         re.sub(r"(resnet|ResNet-)(50|101|152)", "DEPTH", pipeline.read_text(f"ssd_resnet{depth}_v1_fpn_640x640_pets"))
         for depth in (50, 101, 152)
     }
+    texts = {re.sub(r"# (Speed|Weights): .*", "", text) for text in texts}
     assert len(texts) == 1
 
 
-def test_the_demo_is_small_and_starts_from_scratch():
-    demo = pipeline.read("ssd_resnet50_v1_fpn_demo")
+def test_the_small_one_starts_from_scratch():
+    small = pipeline.read("ssd_resnet50_v1_fpn_small")
     cosine = "train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate"
     head = "model.ssd.box_predictor.weight_shared_convolutional_box_predictor"
     expected = {
-        "model.ssd.num_classes": 4,
+        "model.ssd.num_classes": 1,
         "model.ssd.image_resizer.fixed_shape_resizer.height": 160,
         "model.ssd.image_resizer.fixed_shape_resizer.width": 160,
         "model.ssd.feature_extractor.depth_multiplier": 0.25,
@@ -69,12 +71,25 @@ def test_the_demo_is_small_and_starts_from_scratch():
         f"{cosine}.total_steps": 600,
         "train_config.optimizer.momentum_optimizer.momentum_optimizer_value": 0.9,
     }
-    assert {path: pipeline.get_field(demo, path) for path in expected} == pytest.approx(expected)
-    assert pipeline.get_field(demo, f"{cosine}.warmup_steps") <= 60
-    assert not pipeline.is_set(demo, "train_config.fine_tune_checkpoint")
-    assert [option.WhichOneof("preprocessing_step") for option in demo.train_config.data_augmentation_options] == [
+    assert {path: pipeline.get_field(small, path) for path in expected} == pytest.approx(expected)
+    assert pipeline.get_field(small, f"{cosine}.warmup_steps") <= 60
+    assert not pipeline.is_set(small, "train_config.fine_tune_checkpoint")
+    assert [option.WhichOneof("preprocessing_step") for option in small.train_config.data_augmentation_options] == [
         "random_horizontal_flip"
     ]
+
+
+def test_the_small_one_is_found_by_the_name_that_it_had():
+    assert pipeline.find("ssd_resnet50_v1_fpn_demo.config") == pipeline.find("ssd_resnet50_v1_fpn_small")
+
+
+@pytest.mark.parametrize("name", shipped.shipped_files("pipelines", ".config"))
+def test_the_head_says_how_many_weights_the_detector_has(name):
+    from odtk.detectors.build import build_detector
+
+    (listed,) = (each for each in shipped_pipelines() if each.name == name)
+    variables = build_detector(pipeline.read(name)).trainable_variables
+    assert listed.million_weights == round(sum(variable.shape.num_elements() for variable in variables) / 1e6, 1)
 
 
 @pytest.mark.parametrize("name", shipped.shipped_files("pipelines", ".config"))

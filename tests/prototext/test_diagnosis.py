@@ -139,6 +139,26 @@ CAUSES = {
         "iou_similarity {",
         f"iou_similarity excludes ioa_similarity of line {line_of(PETS, 'iou_similarity')}",
     ),
+    "oneof in a list": (
+        changed(
+            "    random_horizontal_flip {\n    }\n",
+            "    random_horizontal_flip {\n    }\n    ssd_random_crop {\n    }\n",
+        ),
+        "ssd_random_crop {",
+        "one data_augmentation_options block with random_horizontal_flip of line "
+        f"{line_of(PETS, 'random_horizontal_flip')}; each such block takes one, "
+        "and there may be several blocks. Give each its own: "
+        "data_augmentation_options { random_horizontal_flip { ... } } "
+        "data_augmentation_options { ssd_random_crop { ... } }.",
+    ),
+    "set twice in a list": (
+        changed(
+            "    random_horizontal_flip {\n    }\n",
+            "    random_horizontal_flip {\n    }\n    random_horizontal_flip {\n    }\n",
+        ),
+        "{",
+        "or give each a block of its own: data_augmentation_options { ... } data_augmentation_options { ... }.",
+    ),
     "extension": (changed("train_config {", "[a.b] { }\ntrain_config {"), "b]", "[a.b] is unknown to odtk"),
     "JSON": ('{"model": {"ssd": {}}}', "{", "this looks like JSON"),
     "web page": ("<!DOCTYPE html>\n<html></html>", "<", "Raw button"),

@@ -14,6 +14,7 @@ from odtk.detectors.supported import MODEL_TYPES
 from odtk.errors import ConfigError
 from odtk.protos.example_pb2 import Example
 from odtk.tools.check_config import check_config, require_sound
+from odtk.tools.check_config.model import is_of_another_family
 
 SEED = Path(__file__).parents[1] / "data/seed_pipeline.config"
 SAMPLES = Path(__file__).parents[2] / "../shared/reference/tfod_sample_configs"
@@ -100,12 +101,24 @@ def test_options_without_effect_are_information_with_the_reason(project):
 # Assignments to the sound config, what has to be found, and a part of what it has to say.
 CASES = {
     "no class": ([(f"{SSD}.num_classes", "0")], "error", f"{SSD}.num_classes", "at least one class"),
-    "num_classes": ([(f"{SSD}.num_classes", "90")], "error", f"{SSD}.num_classes", "is 90, but"),
+    "num_classes": ([(f"{SSD}.num_classes", "90")], "warning", f"{SSD}.num_classes", "is 90, but"),
     "side": ([(f"{FIXED}.height", "300")], "error", f"{FIXED}.height", "no multiple of 32"),
     "small side": ([(f"{FIXED}.width", "128")], "error", f"{FIXED}.width", "no side below 129"),
     "any size": ([(f"{RESIZER}.identity_resizer", "{}")], "error", f"{RESIZER}.identity_resizer", "any size"),
     "any size, batch": (
         [(f"{RESIZER}.keep_aspect_ratio_resizer", "{}")],
+        "error",
+        f"{TRAIN}.batch_size",
+        "cannot share a batch",
+    ),
+    "any size, batch, odd side": (
+        [(f"{RESIZER}.keep_aspect_ratio_resizer", "min_dimension: 800 max_dimension: 1333")],
+        "error",
+        f"{TRAIN}.batch_size",
+        "cannot share a batch",
+    ),
+    "size of the image, batch": (
+        [(f"{RESIZER}.identity_resizer", "{}")],
         "error",
         f"{TRAIN}.batch_size",
         "cannot share a batch",
@@ -328,7 +341,12 @@ def mend(finding):
     """Runs a finding's command."""
     program, *words = shlex.split(finding.fix)
     assert program == "odtk"
-    filled = {"N": "2", "FILE": "label_map.pbtxt", "FOLDER_OR_GLOB": "pets_val.record-?????-of-00002"}
+    filled = {
+        "N": "2",
+        "HEIGHTxWIDTH": "320x320",
+        "FILE": "label_map.pbtxt",
+        "FOLDER_OR_GLOB": "pets_val.record-?????-of-00002",
+    }
     words = [filled.get(word, word) for word in words]
     result = CliRunner().invoke(cli, words)
     assert result.exit_code == 0, result.output
@@ -353,21 +371,69 @@ def test_pad_to_multiple_makes_other_sides_good(project):
     assert not [f for f in findings_of(project / "pets.config") if f.severity != "information"]
 
 
-def test_another_family_is_one_error_with_a_fresh_start(project):
+@pytest.mark.parametrize(
+    ("resizer", "size"),
+    [
+        ("identity_resizer {}", None),
+        ("fixed_shape_resizer { height: 300 width: 100 }", (320, 160)),
+        ("keep_aspect_ratio_resizer { min_dimension: 600 max_dimension: 1000 }", (1024, 600)),
+    ],
+)
+def test_another_family_is_one_error_and_its_data_classes_size_batch_and_steps_are_kept(project, resizer, size):
     config = project / "pets.config"
-    change(config, ("model.faster_rcnn.num_classes", "2"), ("model.faster_rcnn.image_resizer.identity_resizer", "{}"))
-    findings = [f for f in findings_of(config) if f.severity == "error"]
-    assert [f.path for f in findings] == ["model.faster_rcnn"]
-    mend(findings[0])
+    change(config, ("model.faster_rcnn", f"num_classes: 2 image_resizer {{ {resizer} }}"))
+    change(config, ("train_config.batch_size", "2"), ("train_config.num_steps", "777"))
+    (finding,) = findings_of(config)
+    assert (finding.severity, finding.path) == ("error", "model.faster_rcnn")
+    mend(finding)
     assert config.read_text(encoding="utf-8").count("faster_rcnn") == 1, "the user's own file is left alone"
     assert not [f for f in findings_of(project / "new_pipeline.config") if f.severity == "error"]
+    old, new = pipeline.read(config), pipeline.read(project / "new_pipeline.config")
+    assert (new.model.ssd.num_classes, new.train_config.batch_size, new.train_config.num_steps) == (2, 2, 777)
+    for field in ("train_input_reader.label_map_path", TRAIN_RECORDS, EVAL_RECORDS):
+        assert pipeline.get_field(new, field) == pipeline.get_field(old, field)
+    fixed, kept = new.model.ssd.image_resizer.fixed_shape_resizer, new.model.ssd.image_resizer.keep_aspect_ratio_resizer
+    if kept.pad_to_max_dimension:
+        assert (kept.max_dimension, kept.min_dimension) == size
+    else:
+        assert (fixed.height, fixed.width) == (size or (640, 640))
 
 
-def test_label_map_ids_are_1_to_n_once_each(project):
-    path = project / "label_map.pbtxt"
+@pytest.mark.parametrize(("resizer", "side"), [("", 1024), ("min_dimension: 800 max_dimension: 1333", 1344)])
+def test_images_of_any_size_share_a_batch_once_they_are_padded(project, resizer, side):
+    config = project / "pets.config"
+    change(config, (f"{RESIZER}.keep_aspect_ratio_resizer", f"{{ {resizer} }}"))
+    mend(found(findings_of(config), "error", f"{TRAIN}.batch_size"))
+    kept = pipeline.read(config).model.ssd.image_resizer.keep_aspect_ratio_resizer
+    assert (kept.pad_to_max_dimension, kept.max_dimension) == (True, side)
+
+
+def test_num_classes_has_to_reach_the_largest_id_and_ids_may_have_holes(project):
+    path, config = project / "label_map.pbtxt", project / "pets.config"
     path.write_text("item { id: 1 name: 'cat' } item { id: 3 name: 'dog' }", encoding="utf-8")
-    finding = found(findings_of(project / "pets.config"), "error", "train_input_reader.label_map_path")
-    assert "no id 2" in finding.message
+    finding = found(findings_of(config), "error", f"{SSD}.num_classes")
+    assert "is 2, below the largest id of" in finding.message
+    assert "3 ('dog')" in finding.message
+    mend(finding)
+    assert not [finding for finding in findings_of(config) if finding.severity != "information"]
+    change(config, (f"{SSD}.num_classes", "90"))
+    assert "is 90, but the largest id" in found(findings_of(config), "warning", f"{SSD}.num_classes").message
+
+
+def test_a_name_that_several_ids_have_counts_where_the_records_have_it(project):
+    path, config = project / "label_map.pbtxt", project / "pets.config"
+    text = "item { id: 1 name: 'cat' } item { id: 2 name: 'dog' } item { id: 3 name: 'NA' } item { id: 4 name: 'NA' }"
+    path.write_text(text, encoding="utf-8")
+    change(config, (f"{SSD}.num_classes", "4"))
+    assert not any("several ids" in finding.message for finding in findings_of(config))
+    path.write_text(text.replace("NA", "dog"), encoding="utf-8")
+    finding = found(findings_of(config), "warning", "train_input_reader.label_map_path")
+    assert "gives 'dog' the ids 2, 3, 4" in finding.message
+    assert "become 4" in finding.message
+
+
+def test_label_map_ids_stand_once_each(project):
+    path = project / "label_map.pbtxt"
     path.write_text("item { id: 1 name: 'cat' } item { id: 1 name: 'dog' }", encoding="utf-8")
     assert "id 1" in found(findings_of(project / "pets.config"), "error", "train_input_reader.label_map_path").message
 
@@ -379,6 +445,13 @@ def test_classes_that_the_label_map_lacks_and_the_reverse(project):
     lacking = found(findings, "warning", "train_input_reader.label_map_path")
     assert "has no 'fox', which the 2 records have 2 boxes of" in lacking.message
     assert "no box of 'dog'" in found(findings, "warning", TRAIN_RECORDS).message
+
+
+def test_a_class_that_is_trained_and_never_measured_is_a_warning(project):
+    for index in range(2):
+        shards.write_records(project / f"pets_val.record-{index:05d}-of-00002", [example_of(["cat"])])
+    finding = found(findings_of(project / "pets.config"), "warning", EVAL_RECORDS)
+    assert "the 2 records have no box of 'dog', which training's records have" in finding.message
 
 
 def test_records_without_a_single_known_class_are_an_error(project):
@@ -489,6 +562,19 @@ def test_any_config_can_be_checked():
         errors = [f for f in findings_of(path) if f.severity == "error"]
         assert any(f.path.startswith("model.") for f in errors), path
         assert all(f.fix for f in errors), path
+
+
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the sample configs are in ../shared/reference, which is not here")
+def test_starting_over_from_any_family_gives_a_config_without_errors(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in sorted(SAMPLES.glob("*.config"))[::4]:
+        config = pipeline.read(path)
+        if not is_of_another_family(config):
+            continue
+        mend(findings_of(path)[0])
+        errors = [f"{path.name}: {f}" for f in findings_of(tmp_path / "new_pipeline.config") if f.severity == "error"]
+        assert not errors
+        (tmp_path / "new_pipeline.config").unlink()
 
 
 def test_the_models_are_those_that_odtk_builds():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from odtk import label_map, pipeline, shards, shipped
-from odtk.errors import ConfigError, DataError
+from odtk.errors import ConfigError, DataError, OutputError
 from odtk.tools.configure import configure
 from odtk.tools.record_files import scan_classes
 
@@ -39,8 +39,8 @@ def dataset(output):
 
 
 def edited(output, base=SEED, **options):
-    """The config that configure writes, and its report."""
-    report = configure(base, output, **options)
+    """The config that configure writes, whatever is there, and its report."""
+    report = configure(base, output, overwrite=True, **options)
     return pipeline.read(output), report
 
 
@@ -138,9 +138,9 @@ def test_a_folder_of_other_records_is_understood_by_their_names(output):
     ]
     (folder / "our_train.record").write_bytes(b"")
     with pytest.raises(DataError, match=r"several sets of records, .*my_train\.record, .*our_train\.record"):
-        configure(SEED, output, train_records=["others"])
+        configure(SEED, output.parent / "new.config", train_records=["others"])
     with pytest.raises(DataError, match="no records of that name"):
-        configure(SEED, output, train_records=["."])
+        configure(SEED, output.parent / "new.config", train_records=["."])
 
 
 def test_several_records_make_a_list(output):
@@ -161,7 +161,7 @@ def test_paths_that_are_not_here_stay_as_typed_and_are_warnings(output):
 
 
 def test_a_shipped_label_map_goes_by_its_name(output):
-    config, _ = edited(output, base="ssd_resnet50_v1_fpn_demo", label_map="pet_label_map")
+    config, _ = edited(output, base="ssd_resnet50_v1_fpn_small", label_map="pet_label_map")
     assert config.model.ssd.num_classes == 37
     assert Path(config.eval_input_reader[0].label_map_path).is_file()
 
@@ -302,8 +302,11 @@ def test_the_file_is_written_whatever_the_findings(output):
 
 def test_base_and_output_may_be_the_same(output):
     output.write_text(SEED.read_text("utf-8"), "utf-8")
-    config, _ = edited(output, output, num_classes=5)
-    assert config.model.ssd.num_classes == 5
+    configure(output, output, num_classes=5)
+    assert pipeline.read(output).model.ssd.num_classes == 5
+    with pytest.raises(OutputError, match=r"out\.config exists.*--overwrite"):
+        configure(SEED, output)
+    assert pipeline.read(output).model.ssd.num_classes == 5
 
 
 def test_other_families_are_configured_too(output, dataset):

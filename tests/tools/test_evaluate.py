@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from odtk.cli.main import cli
 from odtk.coco_metrics import METRIC_NAMES
-from odtk.errors import DataError
+from odtk.errors import DataError, OutputError
 from odtk.pascal_metrics import PROTOCOLS
 from odtk.pipeline.support import METRICS_SETS
 from odtk.tools import evaluate as tool
@@ -190,10 +190,59 @@ def test_what_is_no_number_is_null_in_json_and_said_in_the_table(evaluated, tmp_
     assert document["metrics"] == written
     assert written["PascalBoxes_PerformanceByCategory/AP@0.5IOU/class 1"] is None
     assert "DetectionBoxes_Precision/mAP" not in written
-    (line,) = (line for line in table.splitlines() if line.startswith("PascalBoxes_Perf") and "class 1" in line)
-    assert line.split()[-1] == "nan"
+    assert document["classes"][0] == {"id": 1, "name": "class 1", "images": 0, "boxes": 0, "AP@.50IOU": None}
+    assert "1 class has no box in these images, and so no AP: class 1." in table
     assert "nan: the images have no groundtruth of this kind" in table
     assert "\n-1:" not in table
+
+
+def test_each_class_has_a_row_with_its_images_and_boxes_and_a_file_has_all(evaluated, tmp_path, monkeypatch):
+    names = ["left", "right", *(f"unseen {number}" for number in range(3, 13))]
+    categories = [{"id": number if number < 3 else 2 * number, "name": name} for number, name in enumerate(names, 1)]
+    monkeypatch.setattr(tool, "_build_categories", lambda config, num_classes: categories)
+    monkeypatch.setattr(Oracle, "postprocess", lambda self, predictions, shapes: without_class_1(predictions["which"]))
+    report = evaluated(dataset().batch(2))
+    assert json.loads(report.classes_path.read_text()) == report.classes
+    assert [each["id"] for each in report.classes] == [1, 2, *range(6, 25, 2)]
+    assert report.classes[0] == {"id": 1, "name": "left", "images": 1, "boxes": 1, "AP": 0, "AP@.50IOU": 0}
+    assert report.classes[1] == {"id": 2, "name": "right", "images": 2, "boxes": 2} | dict.fromkeys(
+        ("AP", "AP@.50IOU"), pytest.approx(1.0)
+    )
+    config, model = str(tmp_path / "pipeline.config"), str(tmp_path / "model")
+    lines = CliRunner().invoke(cli, ["evaluate", config, model]).stdout.splitlines()
+    start = lines.index(next(line for line in lines if line.startswith("Class ")))
+    assert [line.split() for line in lines[start : start + 3]] == [
+        ["Class", "images", "boxes", "AP", "AP@.50IOU"],
+        ["right", "2", "2", "1.0000", "1.0000"],
+        ["left", "1", "1", "0.0000", "0.0000"],
+    ]
+    assert "10 classes have no box in these images, and so no AP: unseen 3, " in lines[start + 3]
+    assert lines[start + 3].endswith("unseen 10 and 2 more.")
+    assert lines[-1] == f"Next: odtk export {config} {model} exported"
+
+
+def without_class_1(which):
+    """The oracle, but that it takes every box for one of class 2, those of class 1 with a lower score."""
+    return {
+        "detection_boxes": tf.gather(BOXES, which),
+        "detection_classes": tf.ones([tf.size(which), 2]),
+        "detection_scores": tf.gather(np.where(CLASSES == 1, np.float32(0.9), np.float32(0.3)), which),
+        "num_detections": tf.gather(np.float32(COUNTS), which),
+    }
+
+
+def test_of_many_classes_the_best_and_the_worst_are_printed(capsys):
+    from types import SimpleNamespace
+
+    from odtk.cli.evaluate import _print_classes
+
+    numbers = list(range(1, 51))
+    classes = [{"name": f"class {n}", "images": 1, "boxes": 1, "AP": n / 100, "AP@.50IOU": None} for n in numbers]
+    _print_classes(SimpleNamespace(classes=classes, classes_path="model/eval/classes.json"))
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(("class", "("))]
+    assert [int(row[1]) for row in rows[:10]] == numbers[:-11:-1]
+    assert " ".join(rows[10]) == "(30 more, in model/eval/classes.json)"
+    assert [int(row[1]) for row in rows[11:]] == numbers[9::-1]
 
 
 def test_repeated_images_are_counted_and_left_out(evaluated):
@@ -222,3 +271,20 @@ def test_command_prints_every_metric_with_its_meaning(evaluated, tmp_path):
     )
     assert document["metrics"][MAP] == pytest.approx(1.0)
     assert document["step"] == 600
+
+
+def test_metrics_are_kept_where_the_disk_is_full_for_tensorboard(evaluated, monkeypatch, tmp_path):
+    def full(folder, metrics, step):
+        raise tf.errors.ResourceExhaustedError(None, None, f"{folder}/events.out; No space left on device")
+
+    monkeypatch.setattr(tool, "_write_scalars", full)
+    with pytest.raises(OutputError, match=r"eval cannot be written: no space .* metrics are in .*metrics\.json"):
+        evaluated(dataset().batch(2))
+    assert json.loads((tmp_path / "model/eval/metrics.json").read_text())[MAP] == pytest.approx(1.0)
+
+
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(evaluated, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/eval").touch()
+    with pytest.raises(OutputError, match="model/eval cannot be made: a part of that path is a file"):
+        evaluated(None)  # no data: nothing may look at them

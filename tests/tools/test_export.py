@@ -1,6 +1,7 @@
 """`odtk export`: from every kind of checkpoint, with TFOD's files, into an empty folder or not at all."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -98,6 +99,29 @@ def test_the_label_map_comes_along(config, model_dir, tmp_path, no_saved_model):
     assert report.input_type == "tf_example"
 
 
+def test_the_label_map_that_was_trained_with_is_exported_and_a_difference_is_said(
+    config, model_dir, tmp_path, no_saved_model
+):
+    trained = tmp_path / "model" / "label_map.pbtxt"
+    shutil.copytree(model_dir, trained.parent)
+    trained.write_text("item { id: 1 name: 'cat' } item { id: 2 name: 'dog' }")
+    swapped, named = tmp_path / "swapped.pbtxt", tmp_path / "named.config"
+    swapped.write_text("item { id: 1 name: 'dog' } item { id: 2 name: 'cat' }")
+    message = pipeline.read(config)
+    message.train_input_reader.label_map_path = str(swapped)
+    pipeline.write(message, named)
+    result = CliRunner().invoke(cli, ["export", str(named), str(trained.parent), str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out" / "label_map.pbtxt").read_bytes() == trained.read_bytes()
+    assert f"label map {swapped} numbers other classes: id 1 is 'cat' there and 'dog' here" in result.stderr
+    assert f"The export has the one that was trained with, {trained}." in result.stderr
+    swapped.write_text("item { id: 1 name: 'cat' display_name: 'Katze' } item { id: 2 name: 'dog' }")
+    report = export(named, trained.parent / "ckpt-2", tmp_path / "again")
+    assert "id 1 is 'cat' in" in report.label_map_note
+    swapped.write_bytes(trained.read_bytes())
+    assert export(named, trained.parent, tmp_path / "third").label_map_note is None
+
+
 def test_a_model_dir_means_its_latest_checkpoint(exported, model_dir):
     folder, report = exported
     assert (report.checkpoint, report.step) == (str(model_dir / "ckpt-2"), 2000)
@@ -130,6 +154,23 @@ def test_a_folder_that_holds_something_is_refused_and_left_alone(config, model_d
     assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
+def test_an_earlier_export_is_replaced_with_overwrite_and_nothing_else_is(config, model_dir, tmp_path, no_saved_model):
+    folder = tmp_path / "out"
+    export(config, model_dir, folder)
+    (folder / "saved_model").mkdir()
+    (folder / "checkpoint/old").touch()
+    with pytest.raises(OutputError, match=r"earlier output\. Replace it with --overwrite"):
+        export(config, model_dir, folder)
+    export(config, model_dir, folder, overwrite=True)
+    assert not (folder / "checkpoint/old").exists()
+    assert_golden_weights(folder / "checkpoint" / "ckpt-0")
+    (folder / "saved_model").mkdir()
+    (folder / "thesis.tex").touch()
+    with pytest.raises(OutputError, match=r"thesis\.tex, which is no output of this command"):
+        export(config, model_dir, folder, overwrite=True)
+    assert (folder / "thesis.tex").exists()
+
+
 def test_an_empty_folder_is_filled_and_a_failure_leaves_nothing(config, tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(CheckpointError, match="There is no checkpoint"):
@@ -150,3 +191,14 @@ def test_an_unknown_input_type(config, model_dir, tmp_path):
 def test_the_command_offers_every_input_type():
     (option,) = (one for one in cli.get_command(None, "export").params if one.name == "input_type")
     assert tuple(option.type.choices) == INPUT_TYPES
+
+
+def test_a_full_disk_is_said_and_leaves_no_folder(config, model_dir, tmp_path, monkeypatch):
+    def full(detector, input_type, folder, more_variables):
+        text = f"{{{{function_node SaveV2}}}} {folder}/variables/x.tempstate1; No space left on device [Op:SaveV2]"
+        raise tf.errors.ResourceExhaustedError(None, None, text)
+
+    monkeypatch.setattr("odtk.saved_model.save", full)
+    with pytest.raises(OutputError, match=rf"{tmp_path}/out cannot be written: no space is left on its disk"):
+        export(config, model_dir, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []

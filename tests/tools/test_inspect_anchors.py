@@ -1,8 +1,10 @@
 """Groundtruth against anchors: what `odtk inspect` says of a box is what the matcher of the training does with it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import inspected_records as made
+import listed_dataset
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,7 +14,10 @@ from odtk.annotations.annotated_image import AnnotatedObject
 from odtk.detectors.build import build_detector
 from odtk.detectors.ssd_resnet_fpn.build import build_training
 from odtk.errors import ConfigError
-from odtk.tools.inspect import anchors, inspect
+from odtk.tools.inspect import anchors, inspect, survey
+from odtk.tools.inspect.report import INFORMATION
+from odtk.tools.inspect.sources import DatasetSource
+from odtk.tools.inspect.targets import Target
 
 CONFIG = Path(__file__).parents[1] / "golden" / "ssd_resnet50_320.config"
 
@@ -141,3 +146,15 @@ def test_a_model_without_known_anchors_is_refused(config, tmp_path):
     config.model.ssd.anchor_generator.multiscale_anchor_generator.max_level = 6
     with pytest.raises(ConfigError, match=r"max_level"):
         anchors.match(config, anchors.frames(config, np.array([9]), np.array([9])), _boxes(1), np.array([0]))
+
+
+def test_images_much_larger_than_the_models_input_are_told_to_be_shrunk(tmp_path):
+    dataset = listed_dataset.draw(tmp_path / "data", 8, size=(900, 500))
+    large, other = dataset.listed[:3], listed_dataset.draw(tmp_path / "small", 5, size=(640, 480)).listed
+    dataset = replace(dataset, listed=(*large, *other))
+    config = pipeline.read(CONFIG)
+    source = DatasetSource("all", dataset, dataset.listed)
+    target = Target("data", "voc data set", [source], is_annotated=True, config=config, config_path="c.config")
+    (finding,) = (each for each in survey(target)[0].findings if each.kind == "large-images")
+    assert (finding.severity, finding.count, finding.examples[0].text) == (INFORMATION, 3, "900 x 500 pixels")
+    assert "--max-side 640" in finding.fix

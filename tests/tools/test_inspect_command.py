@@ -46,16 +46,16 @@ def test_the_summary_names_everything_once_the_worst_first(run, flawed):
     assert found == ["Error", "Warning"]
     assert sum("train.record-00000-of-00001, byte" in line for line in lines) == 3 + 1
     assert "    and 2 more" in lines
-    assert lines[-1] == "1 error, 1 warning, no notes."
+    assert lines[-3:] == ["1 error, 1 warning, no notes.", "", "Next: fix the errors above, and inspect again."]
 
 
 def test_json_is_one_document_whose_form_does_not_change(run, flawed):
     document = json.loads(run(flawed, "--json").stdout)
     assert list(document) == [
         "target", "kind", "config", "label_map", "verified", "splits", "classes", "histograms", "coverage", "findings",
-        "not_looked_at", "page", "num_errors",
+        "not_looked_at", "page", "num_errors", "next",
     ]  # fmt: skip
-    assert document["num_errors"] == 1
+    assert (document["num_errors"], document["next"]) == (1, None)
     assert document["splits"][0] == {
         "name": "train", "images": 12, "boxes": 30, "negatives": 0, "unusable": 0, "decoded": 12,
     }  # fmt: skip
@@ -70,12 +70,28 @@ def test_json_is_one_document_whose_form_does_not_change(run, flawed):
     assert example["offset"] == made.offsets(flawed / "train.record-00000-of-00001")[1]
 
 
+def test_what_comes_next_is_said(run, sound):
+    last = run(sound).stdout.splitlines()[-1]
+    assert last == f"Next: odtk configure ssd_resnet50_v1_fpn_small --output pipeline.config --train-records {sound}"
+
+
 def test_a_page_is_written_where_it_is_asked_for(run, flawed, tmp_path):
     page = tmp_path / "report.html"
     result = run(flawed, "--html", page)
-    assert result.stdout.splitlines()[-1] == f"Page: {page}"
+    assert f"Page: {page}" in result.stdout.splitlines()
     assert b"Boxes whose maximum is below their minimum" in page.read_bytes()
     assert list(tmp_path.glob("*.html")) == [page]
+
+
+def test_a_page_that_exists_is_replaced_with_overwrite_only(run, flawed, tmp_path):
+    page = tmp_path / "report.html"
+    page.write_text("mine")
+    result = run(flawed, "--html", page)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"{page} exists. Name another file, or replace it with --overwrite." in result.stderr
+    assert page.read_text() == "mine"
+    assert f"Page: {page}" in run(flawed, "--html", page, "--overwrite").stdout
+    assert page.read_text() != "mine"
 
 
 def test_a_page_without_a_folder_is_refused_before_the_work(run, flawed, tmp_path):

@@ -108,7 +108,7 @@ def test_a_crop_shows_the_box_and_what_is_around():
 
 
 def config_for(folder, resizer):
-    config = pipeline.read("ssd_resnet50_v1_fpn_demo")
+    config = pipeline.read("ssd_resnet50_v1_fpn_small")
     config.model.ssd.image_resizer.Clear()
     config.model.ssd.num_classes = 2
     pipeline.reading.text_format.Parse(resizer, config.model.ssd.image_resizer)

@@ -8,13 +8,14 @@ import listed_dataset
 import pytest
 
 from odtk import pipeline
-from odtk.annotations import pets
+from odtk.annotations import image_files, pets
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.listing import MarkedObject
 from odtk.errors import ConfigError, DataError, LabelMapError
 from odtk.tools.drawn_pets import draw_dataset
 from odtk.tools.inspect import inspect, survey
 from odtk.tools.inspect.report import ERROR, INFORMATION, WARNING
+from odtk.tools.inspect.scan import scan
 from odtk.tools.inspect.sources import DatasetSource
 from odtk.tools.inspect.targets import Target
 from odtk.tools.make_tfrecords import make_tfrecords
@@ -64,14 +65,34 @@ def test_more_unusable_images_than_make_tfrecords_bears_are_an_error(drawn):
     assert kinds(surveyed(dataset)[0])["xml-cannot-be-read"] == (ERROR, 4)
 
 
-def test_a_flaw_is_shown_where_it_is_though_objects_before_it_were_dropped(drawn):
+def test_an_image_that_make_tfrecords_leaves_out_is_unusable_here(drawn):
     entry = drawn.listed[3].entry
-    void, tiny = MarkedObject("pug", (10, 20, 10, 80), line=8), MarkedObject("pug", (10, 20, 14, 24), line=12)
-    dataset = drawn.with_entry(3, replace(entry, objects=(void, *entry.objects, tiny)))
-    inspection, rows = surveyed(dataset)
-    (example,) = next(each for each in inspection.findings if each.kind == "tiny-boxes").examples
-    assert example.line == 12
-    assert rows.shown(*example.rows).boxes[example.boxes[0]] == pytest.approx((10 / 90, 20 / 120, 14 / 90, 24 / 120))
+    void = MarkedObject("pug", (10, 20, 10, 80), line=8)
+    inspection, rows = surveyed(drawn.with_entry(3, replace(entry, objects=(void, *entry.objects))))
+    (finding,) = (each for each in inspection.findings if each.kind == "empty-box")
+    assert (finding.severity, finding.count, finding.examples[0].line) == (WARNING, 1, 8)
+    assert len(rows.width) == 71
+
+
+def test_what_the_whole_set_proves_is_shown_and_nothing_is_decoded_twice(drawn, monkeypatch):
+    """Boxes of a copy of twice the size; every second image is decoded, in the first pass."""
+    dataset, decoded = drawn, []
+    for index, listed in enumerate(drawn.listed):
+        entry = listed.entry
+        objects = tuple(replace(each, box=tuple(2 * side for side in each.box)) for each in entry.objects)
+        dataset = dataset.with_entry(index, replace(entry, stated_size=(240, 180), objects=objects))
+    dataset = dataset.with_entry(0, "the xml is not well-formed.")
+    look = image_files.look
+    monkeypatch.setattr(image_files, "look", lambda encoded, path: decoded.append(path) or look(encoded, path))
+    source = DatasetSource("all", dataset, dataset.listed)
+    rows = scan(Target("data", "voc data set", [source], is_annotated=True), max_images=36)
+    assert rows.target.sources[0].rules.conventions.resized == "stated"
+    assert rows.boxes[0].tolist() == pytest.approx([10 / 90, 20 / 120, 60 / 90, 80 / 120])
+    assert (len(rows.width), int(rows.decoded.sum())) == (71, 36)
+    assert len(decoded) == len(set(decoded)) == 36
+    assert rows.fingerprint[rows.decoded].all()
+    assert rows.unusable["xml cannot be read"].count == 1
+    assert rows.oddities["size disagrees with the image"].count == 71
 
 
 def test_a_test_split_may_be_without_boxes(drawn):

@@ -58,20 +58,20 @@ def test_all_problems_are_found_at_once_with_their_lines(tmp_path):
     assert result.exit_code == 1
     *lines, last = result.stdout.splitlines()
     expected = [
-        (None, "but has no id 1, 3, 4, 5, 6, 7"),
+        (None, "it goes up to id 8, but has no id 1, 3, 4, 5, 6, 7. That is allowed"),
         (1, "the id of 'cat' is 0. Ids start at 1"),
         (2, "the name 'dog ' begins or ends with a space"),
         (3, "the id 2 stands in line 2 already"),
         (3, "the name 'Cat' differs from 'cat' of line 1 by case, spaces or dashes alone"),
         (4, "this item has 3 ids (5 in line 5, 6 in line 6, 7 in line 7)"),
         (10, "'cat' has no id"),
-        (10, "the name 'cat' stands in line 1 already"),
+        (10, "the name 'cat' stands 2 times (lines 1, 10)"),
         (11, "this item has no name"),
     ]
     for line, (number, words) in zip(lines, expected, strict=True):
         assert f"{path}:{number}: " in line if number else f"{path}: " in line
         assert words in line
-    assert last.endswith("8 errors, 1 warning.")
+    assert last.endswith("6 errors, 1 warning, 2 for information.")
     document = json.loads(run("check", path, "--json").stdout)
     assert [problem["line"] for problem in document["problems"]] == [number for number, _ in expected]
     assert document["is_sound"] is False
@@ -79,7 +79,22 @@ def test_all_problems_are_found_at_once_with_their_lines(tmp_path):
 
 @pytest.mark.parametrize("name", list(shipped.shipped_files("label_maps", ".pbtxt")))
 def test_shipped_maps_are_sound(name):
-    assert tool.check(name).problems == []
+    found = [problem for problem in tool.check(name).problems if problem.severity != "information"]
+    assert found == []
+
+
+def test_holes_and_repeated_names_are_noted_and_allowed(tmp_path):
+    names = ["cat", *["NA"] * 10, "dog"]
+    text = "".join(f"item {{ id: {2 * number} name: '{name}' }}\n" for number, name in enumerate(names, 1))
+    result = run("check", a_map(tmp_path, text))
+    assert result.exit_code == 0
+    holes, repeated, last = result.stdout.splitlines()
+    assert holes.startswith("information: ")
+    assert "it goes up to id 24, but has no id 1, 3, 5, 7, 9, 11, 13, 15, 17, 19 and 2 more" in holes
+    assert "num_classes has to be 24" in holes
+    assert "labels.pbtxt:3: the name 'NA' stands 10 times (lines 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)" in repeated
+    assert "only the last of these is found, id 22" in repeated
+    assert last.endswith("12 classes with ids up to 24, 0 errors, 0 warnings, 2 for information.")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +103,7 @@ def test_shipped_maps_are_sound(name):
         ("item {\n id: 1\n nam: 'x'\n}", 3, "item has no field nam. Did you mean name?"),
         ("item {\n id: 1 name: 'a'\n", 1, "a closing brace is missing"),
         ("# nothing", None, "has no classes"),
-        ("item { id: 1 name: 'a' }\nitem { id: 9999999 name: 'b' }", None, "goes up to id 9999999"),
+        ("item { id: 1 name: 'a' }\nitem { id: 9999999 name: 'b' }", 2, "the id of 'b' is 9999999"),
         ("item { id: 1.5 name: 'a' }", 1, "the id of 'a' is 1.5, which is no whole number"),
         ("item { id: 1 name: 'a' name: 'b' }", 1, "this item has 2 names (a in line 1, b in line 1)"),
     ],
@@ -118,8 +133,29 @@ def test_the_map_is_compared_with_the_data(tmp_path):
     for severity, line, words in expected:
         assert any((severity, line) == entry[:2] and words in entry[2] for entry in found), words
     agreeing = a_map(tmp_path, "item { id: 1 name: 'Cat' } item { id: 2 name: 'cow' } item { id: 7 name: 'dog' }")
-    assert run("check", agreeing).exit_code == 1
+    assert run("check", agreeing, "--data", data).exit_code == 0
     assert run("check", run_make(tmp_path, data), "--data", data).exit_code == 0
+
+
+def test_misspellings_and_repeated_names_in_the_data_are_said(tmp_path):
+    data = records_of(tmp_path, ("mgu", 1), *[("mug", 2)] * 31, ("NA", 5))
+    made = a_map(tmp_path, "item { id: 1 name: 'mgu' }\nitem { id: 2 name: 'mug' }\nitem { id: 5 name: 'NA' }")
+    asked = f"'mgu' (1, {data}, record at byte 0): did you mean 'mug' (31)?"
+    assert [(p.severity, p.line, asked in p.text) for p in tool.check(made, data).problems] == [
+        ("information", None, False),  # the holes
+        ("warning", 1, True),
+    ]
+    lacking = a_map(tmp_path, "item { id: 2 name: 'mug' }\nitem { id: 4 name: 'NA' }\nitem { id: 5 name: 'NA' }")
+    found = {(p.severity, p.line): p.text for p in tool.check(lacking, data).problems}
+    assert "its boxes are lost. 'mgu' (1): did you mean 'mug' (31)?" in found["error", None]
+    assert "'NA' stands for several ids; all 1 boxes of it become 5" in found["warning", 3]
+
+
+def test_long_maps_are_checked_item_by_item(tmp_path):
+    text = "".join(f"item {{\n  id: {number}\n  name: 'class {number}'\n}}\n" for number in range(1, 3001))
+    assert tool.check_text(text, "x")[1] == []
+    (problem,) = tool.check_text(text + "item { id: 7 name: 'b' }", "x")[1]
+    assert (problem.line, problem.text[:35]) == (12001, "the id 7 stands in line 25 already.")
 
 
 def run_make(tmp_path, data):

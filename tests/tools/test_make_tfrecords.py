@@ -139,7 +139,7 @@ def test_numerical_masks_are_flat_lists(tmp_path):
 
 def test_the_report_counts_what_is_in_the_records(tmp_path):
     report = _convert(PETS, tmp_path / "out")
-    assert (report.listed, report.written, report.bad_images, report.dropped_objects) == (21, 19, 2, 0)
+    assert (report.listed, report.written, report.bad_images) == (21, 19, 2)
     assert {Path(problem.file).name: problem.kind for problem in report.repaired} == {
         name: f"{kind} made an RGB JPEG" for name, kind in REPAIRED.items()
     }
@@ -229,15 +229,41 @@ def _decoded(folder: Path) -> dict:
         ("<ymin>30", "<ymin>67", "inverted box"),
     ],
 )
-@pytest.mark.parametrize("strict", [False, True])
-def test_void_boxes_are_dropped_and_reported(pets, tmp_path, old, new, kind, strict):
+def test_void_boxes_are_kept_as_tfod_does_and_reported(pets, tmp_path, old, new, kind):
     path = _edit(pets, "Abyssinian_1", old, new)
-    report = _convert(pets, tmp_path / "out", strict_tfod=strict)
+    report = _convert(pets, tmp_path / "out", strict_tfod=True)
     (problem,) = report.problems
     assert (problem.file, problem.kind) == (str(path), kind)
     assert path.read_text().splitlines()[problem.line - 1] == "<bndbox>"
-    assert report.dropped_objects == (not strict)
-    assert len(_decoded(tmp_path / "out")["Abyssinian_1.jpg"].objects) == strict
+    assert len(_decoded(tmp_path / "out")["Abyssinian_1.jpg"].objects) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind"),
+    [
+        ("<xmin>66", "<xmin>104", "empty box"),
+        ("<xmin>66", "<xmin>nan", "empty box"),
+        ("<xmin>66<", "<xmin>266<", "box outside the image"),
+    ],
+)
+def test_a_box_that_cannot_be_meant_leaves_its_image_out(pets, tmp_path, old, new, kind):
+    path = _edit(pets, "Abyssinian_1", old, new)
+    if kind == "box outside the image":
+        _edit(pets, "Abyssinian_1", "<xmax>104", "<xmax>299")
+    report = _convert(pets, tmp_path / "out")
+    (problem,) = (problem for problem in report.skipped if problem.file == str(path))
+    assert problem.kind == kind
+    assert path.read_text().splitlines()[problem.line - 1] == "<bndbox>"
+    assert (report.written, report.bad_images) == (18, 3)
+
+
+def test_exchanged_corners_are_put_in_order_and_said(pets, tmp_path):
+    _convert(pets, tmp_path / "before")
+    path = _edit(pets, "Abyssinian_1", "<ymin>30", "<ymin>66")
+    _edit(pets, "Abyssinian_1", "<ymax>66", "<ymax>30")
+    report = _convert(pets, tmp_path / "out")
+    assert [problem.file for problem in report.repaired if problem.kind == "inverted box"] == [str(path)]
+    assert _decoded(tmp_path / "out") == _decoded(tmp_path / "before")
 
 
 @pytest.mark.parametrize(
@@ -314,12 +340,9 @@ def test_bodies_without_a_pet(pets, tmp_path, strict, mask_type):
     path = pets / "annotations" / "trimaps" / "Abyssinian_1.png"
     Image.new("L", (130, 98), 2).save(path)
     report = _convert(pets, tmp_path / "out", full_body=True, strict_tfod=strict, mask_type=mask_type)
-    assert [problem.file for problem in (report.skipped if strict else report.problems) if "Abyss" in problem.file] == [
-        str(path)
-    ]
-    decoded = _decoded(tmp_path / "out")
-    assert ("Abyssinian_1.jpg" not in decoded) if strict else (decoded["Abyssinian_1.jpg"].objects == ())
-    assert report.bad_images == 2
+    assert [problem.file for problem in report.skipped if "Abyss" in problem.file] == [str(path)]
+    assert "Abyssinian_1.jpg" not in _decoded(tmp_path / "out")
+    assert report.bad_images == (2 if strict else 3)
 
 
 def test_a_blank_line_takes_a_place_but_is_no_image(pets, tmp_path):

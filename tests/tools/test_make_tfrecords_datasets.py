@@ -226,6 +226,22 @@ def test_a_label_map_is_made_of_the_names_sorted_or_in_the_data_sets_order(drawn
         run(drawn, "third", write_label_map=str(tmp_path / "mine.pbtxt"))
 
 
+def test_a_name_with_several_ids_in_the_label_map_gets_the_last_and_is_reported(drawn, run, tmp_path):
+    breeds = sorted({entry.class_name for listed in drawn.listed for entry in listed.entry.objects})
+    path = tmp_path / "map.pbtxt"
+    label_map.write(
+        label_map.LabelMap([label_map.Item(n, name) for n, name in enumerate([breeds[0], *breeds], 5)]), path
+    )
+    report = run(drawn, label_map_path=str(path))
+    (problem,) = (problem for problem in report.problems if problem.kind == "class name of several ids")
+    assert f"gives {breeds[0]!r} the ids 5, 6; its boxes become 6" in problem.text
+    files = sorted((tmp_path / "out").glob("*.record-*"))
+    ids = {
+        entry.class_id for file in files for data in shards.read_records(file) for entry in example.decode(data).objects
+    }
+    assert ids == {*range(6, 6 + len(breeds))}
+
+
 def test_names_that_the_label_map_lacks_are_named_with_the_nearest(drawn, run, tmp_path):
     path = tmp_path / "map.pbtxt"
     label_map.write(label_map.of_names(["abyssinian ", "pug", "Bengel"]), path)
@@ -238,10 +254,58 @@ def test_names_that_the_label_map_lacks_are_named_with_the_nearest(drawn, run, t
     assert not (tmp_path / "out").exists()
 
 
-def test_without_any_object_there_is_no_label_map(drawn, run):
-    bare = tuple(each for each in drawn.listed if not each.entry.objects)
-    with pytest.raises(DataError, match="No image has an object"):
-        run(type(drawn)(drawn.folder, bare))
+def test_without_any_object_there_is_nothing_to_convert(drawn, run, tmp_path):
+    bare = type(drawn)(drawn.folder, tuple(each for each in drawn.listed if not each.entry.objects))
+    with pytest.raises(DataError, match=r"^No image has an object to learn\. .*--label-map"):
+        run(bare)
+    path = tmp_path / "pets.pbtxt"
+    label_map.write(label_map.of_names(["pug"]), path)
+    report = run(bare, label_map_path=str(path), num_shards=None)
+    assert report.warnings == ["No image has an object: whatever is trained on these records learns to find nothing."]
+
+
+def test_where_nothing_is_left_the_faults_come_first(drawn, run):
+    """And not that there is no label map, nor a fraction to allow, which would lead to nothing."""
+    bare = type(drawn)(drawn.folder, tuple(each for each in drawn.listed if not each.entry.objects))
+    dataset = bare
+    for index in range(len(bare.listed)):
+        dataset = dataset.with_entry(index, f"fault {index}")
+    with pytest.raises(DataError) as raised:
+        run(dataset)
+    assert str(raised.value).startswith("None of the 4 images can be used: xml cannot be read (4): ")
+    assert "fault 3. Nothing was written. Fix the files." in str(raised.value)
+    assert "max-bad-fraction" not in str(raised.value)
+    with pytest.raises(
+        DataError, match=r"^xml cannot be read \(1\): .*xml:3: fault; so none of the 4 images has an obj"
+    ):
+        run(bare.with_entry(0, "fault"), max_bad_fraction=1)
+
+
+def test_no_split_has_empty_files_unless_they_are_asked_for(drawn, run, tmp_path):
+    report = run(drawn, num_shards=None)
+    images = {split: counts.images for split, counts in report.splits.items()}
+    assert images == {"train": 17, "val": 7}
+    assert report.records["train"].endswith("train.record-?????-of-00010")
+    assert report.records["val"].endswith("val.record-?????-of-00007")
+    assert len(list((tmp_path / "out").glob("val.record-*"))) == 7
+    assert report.warnings == []
+    report = run(drawn, "asked", num_shards=9)
+    assert len(list((tmp_path / "asked").glob("val.record-*"))) == 9
+    assert report.warnings == ["val has fewer images (7) than --num-shards (9): some of its files are empty."]
+
+
+def test_a_class_that_no_val_image_has_is_a_warning(drawn, run):
+    splits = {each.key: "train" if _shows(each, "pug") else ("train", "val")[index % 3 == 0]
+              for index, each in enumerate(drawn.listed)}  # fmt: skip
+    (warning,) = run(drawn.with_splits(splits)).warnings
+    count = sum(_shows(each, "pug") for each in drawn.listed)
+    assert warning.startswith(
+        f"No image of val shows 'pug' ({count} of train), so that nothing is measured of it there"
+    )
+
+
+def _shows(listed, name):
+    return any(entry.class_name == name for entry in listed.entry.objects)
 
 
 def test_bad_images_are_left_out_and_only_they_are_named_in_a_refusal(drawn, run, tmp_path):

@@ -1,12 +1,15 @@
 """Prediction with a stub SavedModel that has the exported signature and finds the same boxes everywhere."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 from PIL import Image
+from small_disk import small_disk
 
 from odtk.cli.main import cli
 from odtk.drawing import class_color
@@ -103,6 +106,22 @@ def test_journey_of_a_folder(exported, pictures, tmp_path):
     assert results[1]["bbox"] == [100, 25, 100, 50]
     assert {result["category_id"] for result in results} == {2}
     assert report.name_of(2) == "pug"
+
+
+def test_what_is_not_looked_at_is_said(exported, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    red, blue = (Image.new("RGB", (60, 80), color) for color in ((204, 0, 0), (0, 0, 204)))
+    red.save(folder / "film.gif", save_all=True, append_images=[blue])
+    red.save(folder / "scan.tif")
+    (folder / "phone.heic").write_bytes(b"heic")
+    result = run(exported, folder, "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert f"Only the first of the 2 frames or pages of {folder / 'film.gif'} was looked at" in result.stderr
+    assert "1 image skipped" in result.stderr
+    assert "phone.heic does not end in" in result.stderr
+    assert f"{folder / 'scan.tif'} 60x80: 1 pug" in result.stdout
+    assert (tmp_path / "out/scan.tif").exists()
 
 
 def test_annotated_picture_is_the_picture_with_boxes(exported, pictures, tmp_path):
@@ -228,3 +247,25 @@ def test_an_earlier_run_leaves_nothing_behind(exported, pictures, tmp_path):
     assert "--overwrite" in result.stderr
     assert run(exported, pictures / "a.PNG", "--output", tmp_path / "out", "--overwrite").exit_code == 0
     assert sorted(path.name for path in (tmp_path / "out").glob("[a-z]*")) == ["a.PNG", "detections.json"]
+
+
+def test_nothing_found_says_the_best_score_and_the_min_score_that_keeps_it(exported, pictures, tmp_path):
+    command = exported, pictures, "--output", tmp_path / "out"
+    said = run(*command, "--min-score", "0.9").stdout
+    assert "No box scores 0.9 or more; the best score is 0.8." in said
+    more = re.search(r"Next: the same command with (--min-score 0\.\d+ --overwrite)", said)[1]
+    assert "3 boxes: pug 3" in run(*command, *more.split()).stdout
+
+
+def test_where_boxes_are_found_the_last_line_names_a_picture_with_some(exported, pictures, tmp_path):
+    result = run(exported, pictures, "--output", tmp_path / "out")
+    picture = re.search(r"Next: look at (.+?); --min-score \(now 0\.5\)", result.stdout)[1]
+    assert Path(picture).is_file()
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(exported, pictures, tmp_path):
+    with small_disk(tmp_path / "disk", 8) as disk:
+        result = run(exported, pictures, "--output", disk / "out")
+        assert result.exit_code == 1
+        assert result.stderr.splitlines()[-1].startswith(f"Error: {disk}/out cannot be written: no space is left on")
+        assert list(disk.iterdir()) == []

@@ -5,6 +5,7 @@ import json
 import math
 import re
 import shutil
+import types
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,21 @@ import tensorflow as tf
 from click.testing import CliRunner
 from google.protobuf import text_format
 
-from odtk import checkpoints, example, pipeline, shards
+from odtk import checkpoints, example, label_map, pipeline, shards
 from odtk.cli.main import cli
 from odtk.coco_metrics import METRIC_NAMES
-from odtk.errors import CheckpointError, ConfigError, DamagedCheckpointError, DataError, OdtkError
+from odtk.errors import (
+    CheckpointError,
+    ConfigError,
+    DamagedCheckpointError,
+    DataError,
+    LabelMapError,
+    OdtkError,
+    OutputError,
+)
 from odtk.protos import optimizer_pb2
 from odtk.tools import drawn_pets
+from odtk.tools import train as train_module
 from odtk.tools.configure import configure
 from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
@@ -58,7 +68,7 @@ def config(records, tmp_path_factory) -> Path:
         (f"{small}.depth", "16"),
         ("model.ssd.feature_extractor.depth_multiplier", "0.1"),
     ]
-    configure("ssd_resnet50_v1_fpn_demo", path, train_records=[str(records)], num_steps=6, sets=sets)
+    configure("ssd_resnet50_v1_fpn_small", path, train_records=[str(records)], num_steps=6, sets=sets)
     return path
 
 
@@ -429,6 +439,23 @@ def test_evaluation_writes_the_twelve_numbers(run, config):
     assert -1 <= written["DetectionBoxes_Precision/mAP@.50IOU"] <= 1
 
 
+def test_a_label_map_that_numbers_other_classes_than_were_trained_is_refused(run, config, records, tmp_path):
+    labels = label_map.read(records / "label_map.pbtxt")
+    names = [item.name for item in labels.items]
+    swapped, other = tmp_path / "swapped.pbtxt", tmp_path / "other.config"
+    label_map.write(label_map.of_names([names[1], names[0], *names[2:]]), swapped)
+    paths = [f"{reader}.label_map_path" for reader in ("train_input_reader", "eval_input_reader[0]")]
+    other.write_text(pipeline.set_fields(config.read_text(), [(path, str(swapped)) for path in paths], "c"))
+    said = (
+        f"{swapped}, numbers other classes than {run[0]}/label_map.pbtxt.* id 1 is '{names[0]}' there and '{names[1]}'"
+    )
+    with pytest.raises(LabelMapError, match=f"train_input_reader of {other}, {said}"):
+        train(other, run[0], num_steps=7)
+    with pytest.raises(LabelMapError, match=said):
+        evaluate(other, run[0], run[0] / "ckpt-4")
+    assert label_map.read(run[0] / "label_map.pbtxt") == labels, "it is left as it was"
+
+
 def test_the_export_answers_as_the_detector_does(run, config, tmp_path):
     from odtk.detectors.build import build_detector
 
@@ -470,3 +497,34 @@ def test_moving_averages_are_kept_and_evaluated_where_the_config_asks(run, confi
     )
     with pytest.raises(CheckpointError, match="use_moving_average"):
         evaluate(averaging, tmp_path / "other", checkpoint=run[0] / "ckpt-6")
+
+
+FULL = tf.errors.ResourceExhaustedError(
+    None, None, "/m/ckpt-1_temp/part.tempstate1; No space left on device [Op:SaveV2]"
+)
+
+
+def test_a_full_disk_is_not_taken_for_memory(config):
+    def fail(steps):
+        raise FULL
+
+    experiment = types.SimpleNamespace(controller=types.SimpleNamespace(train=fail))
+    with pytest.raises(tf.errors.ResourceExhaustedError, match="No space left"):
+        train_module._run(experiment, 5, pipeline.read(config), print)
+
+
+def test_a_full_disk_is_said_with_what_is_still_there(config, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise tf.errors.ResourceExhaustedError(None, None, FULL.message.replace("/m/", f"{tmp_path}/model/"))
+
+    monkeypatch.setattr(train_module, "_check", fail)
+    said = rf"{tmp_path}/model cannot be written: no space is left .* the same command goes on from the newest"
+    with pytest.raises(OutputError, match=said):
+        train(config, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_dir_that_cannot_be_is_refused_first(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file is a file; a folder is written here"):
+        train(tmp_path / "no.config", tmp_path / "file")

@@ -82,6 +82,11 @@ def image_size_refusals(ssd: ssd_pb2.Ssd) -> Iterator[Refusal]:
             yield Refusal(path, text)
 
 
+def usable_side(side: int) -> int:
+    """The least side from this one up, in pixels, that the network takes."""
+    return max(math.ceil(side / MERGE_STRIDE), math.ceil(LEAST_SIDE / MERGE_STRIDE)) * MERGE_STRIDE
+
+
 def image_sides(ssd: ssd_pb2.Ssd) -> dict[str, int]:
     """The field of the resizer that sets a side, and the side; empty where it depends on the image."""
     match ssd.image_resizer.WhichOneof("image_resizer_oneof"):

@@ -17,11 +17,12 @@ from odtk.tools.check_config.findings import (
     WARNING,
     Finding,
     Inspection,
+    is_placeholder,
     sorted_findings,
     with_lines,
 )
-from odtk.tools.check_config.model import check_model
-from odtk.tools.check_config.options import check_options
+from odtk.tools.check_config.model import check_model, is_of_another_family
+from odtk.tools.check_config.options import check_options, has_no_effect
 from odtk.tools.check_config.training import check_eval, check_training
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "Finding",
     "check_config",
     "fixing_command",
+    "has_no_effect",
+    "is_placeholder",
     "require_sound",
 ]
 
@@ -49,10 +52,18 @@ def check_config(
 
     `filename` is what the mending commands name, `text` gives the findings their lines. A path that does not exist
     here is a warning, or an error where `paths_must_exist`. `needs` leaves out what only training ("train") or only
-    evaluation ("eval") reads.
+    evaluation ("eval") reads. A model of a family that odtk does not have is the only finding about its config: what
+    else it says is not for the model that takes its place.
     """
     inspection = Inspection(config, filename, paths_must_exist)
     check_model(inspection)
+    if not is_of_another_family(config):
+        _check_the_rest(inspection, needs)
+    found = sorted_findings(inspection.findings)
+    return with_lines(found, text) if text is not None else found
+
+
+def _check_the_rest(inspection: Inspection, needs: Sequence[str]) -> None:
     check_options(inspection, needs)
     if TRAIN in needs:
         check_training(inspection)
@@ -60,8 +71,6 @@ def check_config(
     if EVAL in needs:
         check_eval(inspection)
     check_data(inspection, needs)
-    found = sorted_findings(inspection.findings)
-    return with_lines(found, text) if text is not None else found
 
 
 def require_sound(

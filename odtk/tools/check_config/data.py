@@ -53,13 +53,14 @@ def check_data(inspection: Inspection, needs: Sequence[str]) -> None:
     if "eval" in needs and _has_eval_reader(inspection):
         readers.append(Reader("eval_input_reader[0]", config.eval_input_reader[0], "--eval-records", EVAL_WORDS))
     maps: dict[str, LabelMap | None] = {}
-    files = {}
+    files, scans = {}, {}
     for reader in readers:
         path = reader.message.label_map_path
         if path not in maps:
             maps[path] = _check_label_map(inspection, reader)
         files[reader.path] = _check_records(inspection, reader)
-        _check_classes(inspection, reader, files[reader.path], maps[path])
+        scans[reader.path] = _check_classes(inspection, reader, files[reader.path], maps[path])
+    _check_measured(inspection, readers, scans)
     _check_agreement(inspection, readers, maps)
     _check_separation(inspection, readers, files)
 
@@ -113,10 +114,15 @@ def _shipped_like(path: str) -> str | None:
 def _check_num_classes(inspection: Inspection, path: str, labels: LabelMap) -> None:
     kind = inspection.config.model.WhichOneof("model")
     count = getattr(getattr(inspection.config.model, kind), "num_classes", None) if kind else None
+    field, largest = f"model.{kind}.num_classes", labels.num_classes
+    mend = ("--num-classes", largest)
     # 0 is reported with the model, whatever the label map has.
-    if count and count != labels.num_classes:
-        text = f"is {count}, but {path} has {labels.num_classes} classes."
-        inspection.error(f"model.{kind}.num_classes", text, ("--num-classes", labels.num_classes))
+    if count and count < largest:
+        lost = some([f"{item.id} ({item.name!r})" for item in labels.items if item.id > count])
+        inspection.error(field, f"is {count}, below the largest id of {path}: it has no output for {lost}.", mend)
+    elif count > largest:
+        text = f"is {count}, but the largest id of {path} is {largest}: the other outputs are never used."
+        inspection.warning(field, text, mend)
 
 
 def _check_records(inspection: Inspection, reader: Reader) -> list[Path]:
@@ -169,26 +175,40 @@ def _report_absent(inspection: Inspection, reader: Reader, field: str, pattern: 
     inspection.absent(field, f"{pattern} {what}.{hint}", (reader.option, near[0] if near else "FOLDER_OR_GLOB"))
 
 
-def _check_classes(inspection: Inspection, reader: Reader, files: list[Path], labels: LabelMap | None) -> None:
-    """Compares the classes in the records with the label map (or, for records without names, with num_classes)."""
+def _check_classes(
+    inspection: Inspection, reader: Reader, files: list[Path], labels: LabelMap | None
+) -> ClassScan | None:
+    """Compares the classes in the records with the label map; what was found in them, if they could be read."""
     if not files:
-        return
+        return None
     mend = (reader.option, "FOLDER_OR_GLOB")
     try:
         scan = scan_classes(files)
     except DataError as error:
         inspection.error(reader.records_field, str(error), mend)
-        return
+        return None
     if scan.damaged:
         _report_damage(inspection, reader, scan)
     if scan.damaged and not scan.num_records:
-        return
+        return None
     check_boxes(inspection, reader.path, reader.option, scan)
     if not scan.num_boxes:
         text = f"{_looked_at(scan)} no box: there is nothing to learn from, or to measure by."
         inspection.error(reader.records_field, text, mend)
     elif labels is not None:
         _check_names(inspection, reader, scan, labels)
+    return scan
+
+
+def _check_measured(inspection: Inspection, readers: list[Reader], scans: dict[str, ClassScan | None]) -> None:
+    """A class that is trained and that no evaluation image shows has no AP."""
+    train, held_out = (scans[reader.path] for reader in readers) if len(readers) == 2 else (None, None)
+    if not train or not held_out or not held_out.num_boxes or not held_out.is_complete:
+        return
+    missing = [f"'{name}'" for name in sorted(train.names.keys() - held_out.names.keys())] if held_out.names else []
+    if missing:
+        text = f"{_looked_at(held_out)} no box of {some(missing, 8)}, which training's records have: no AP is measured."
+        inspection.warning(readers[1].records_field, text, (readers[1].option, "FOLDER_OR_GLOB"))
 
 
 def _report_damage(inspection: Inspection, reader: Reader, scan: ClassScan) -> None:
@@ -213,8 +233,16 @@ def _check_names(inspection: Inspection, reader: Reader, scan: ClassScan, labels
         text = f"{path} has no {listed}, which {_looked_at(scan)} {_count(lost, 'box', 'boxes')} of; they are left out."
         report = inspection.error if lost == scan.num_boxes else inspection.warning
         report(reader.label_map_field, text, mend)
+    for name, numbers in labels.repeated().items():
+        if name in ids:
+            listed = ", ".join(map(str, numbers))
+            text = (
+                f"{path} gives {name!r} the ids {listed}: all {_count(scan.names[name], 'box', 'boxes')} of it become "
+            )
+            inspection.warning(reader.label_map_field, f"{text}{ids[name]}. Give each class a name of its own.", mend)
     seen = {*ids.values(), *scan.ids}
-    unused = [f"'{item.name}'" for item in labels.items if item.id not in seen]
+    # Of a name that stands several times, as TFOD's "NA" for holes, only one id can be meant.
+    unused = [f"'{item.name}'" for item in labels.items if item.id not in seen and labels.id_of(item.name) == item.id]
     if unused and lost < scan.num_boxes:
         text = f"{_looked_at(scan)} no box of {some(unused, 8)}, which {path} has."
         is_certain = scan.is_complete and reader.option == "--train-records"

@@ -11,9 +11,6 @@ from odtk.errors import ConfigError
 ERROR, WARNING, INFORMATION = "error", "warning", "information"
 SEVERITIES = (ERROR, WARNING, INFORMATION)
 
-# What to start from where a config is for a model that odtk does not have.
-DEFAULT_PIPELINE = "ssd_resnet50_v1_fpn_640x640_pets"
-
 # TFOD's sample configs have it in every path that is to be filled in.
 PLACEHOLDER = "PATH_TO_BE_CONFIGURED"
 
@@ -67,22 +64,16 @@ class Inspection:
 
     def command(self, *options) -> str:
         """An `odtk configure` command that changes the inspected file."""
-        return _command(self._source, self._target, options)
-
-    def from_scratch(self) -> str:
-        """The command that starts over, in another file, from a shipped pipeline with this one's data."""
-        train, evals = self.config.train_input_reader, self.config.eval_input_reader
-        options = [("--label-map", train.label_map_path)]
-        options += [("--train-records", pattern) for pattern in train.tf_record_input_reader.input_path]
-        options += [
-            ("--eval-records", path) for reader in evals[:1] for path in reader.tf_record_input_reader.input_path
-        ]
-        words = [word for option in options if option[1] and PLACEHOLDER not in option[1] for word in option]
-        return _command(DEFAULT_PIPELINE, "new_pipeline.config", words)
+        return configure_command(self._source, self._target, options)
 
     def _add(self, severity: str, path: str, message: str, mend: Sequence | str | None) -> None:
         fix = mend if mend is None or isinstance(mend, str) else self.command(*mend)
         self.findings.append(Finding(severity, path, message, fix))
+
+
+def is_placeholder(finding: Finding, path: str) -> bool:
+    """Whether a finding is about a path below the field `path` that was never filled in."""
+    return finding.path.startswith(path) and PLACEHOLDER in finding.message
 
 
 def setting(path: str, value: object) -> tuple[str, str]:
@@ -112,5 +103,6 @@ def _line(text: str, path: str) -> int | None:
     return None
 
 
-def _command(base: str, output: str, options: Sequence) -> str:
+def configure_command(base: str, output: str, options: Sequence) -> str:
+    """An `odtk configure` command as it is typed."""
     return shlex.join(["odtk", "configure", base, "--output", output, *map(str, options)])

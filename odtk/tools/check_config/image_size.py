@@ -1,8 +1,6 @@
 """Checks of the image sizes that the SSD-ResNet-FPN family can take."""
 
-import math
-
-from odtk.detectors.ssd_resnet_fpn.refusals import LEAST_SIDE, MERGE_STRIDE, image_sides, image_size_refusals
+from odtk.detectors.ssd_resnet_fpn.refusals import LEAST_SIDE, image_sides, image_size_refusals, usable_side
 from odtk.tools.check_config.findings import Inspection, setting
 
 _COARSEST_STRIDE = 128
@@ -19,9 +17,9 @@ def check_image_size(inspection: Inspection, ssd) -> None:
     refused = False
     for field, text in image_size_refusals(ssd):
         refused = True
-        inspection.error(field, text, _good_size(sides))
+        inspection.error(field, text, _good_size(path, sides))
     if not sides:
-        _check_any_size(inspection, path, refused)
+        _check_any_size(inspection, path, ssd.image_resizer, refused)
     elif not refused:
         _report_odd_sides(inspection, path, sides)
 
@@ -36,13 +34,13 @@ def _check_order(inspection: Inspection, path: str, resizer) -> bool:
     return least > most
 
 
-def _good_size(sides: dict[str, int]) -> tuple[str, object]:
+def _good_size(path: str, sides: dict[str, int]) -> tuple[str, ...]:
     """What makes these sides good, or pads images of any size."""
     if not sides:
         return setting("model.ssd.feature_extractor.pad_to_multiple", _COARSEST_STRIDE)
-    good = [max(math.ceil(side / MERGE_STRIDE) * MERGE_STRIDE, LEAST_SIDE + 31) for side in sides.values()]
-    height, width = (good * 2)[:2]
-    return "--image-size", f"{height}x{width}"
+    if "max_dimension" in sides:
+        return setting(f"{path}.max_dimension", usable_side(sides["max_dimension"]))
+    return "--image-size", "x".join(str(usable_side(side)) for side in sides.values())
 
 
 def _report_odd_sides(inspection: Inspection, path: str, sides: dict[str, int]) -> None:
@@ -56,7 +54,7 @@ def _report_odd_sides(inspection: Inspection, path: str, sides: dict[str, int]) 
         inspection.information(path, text)
 
 
-def _check_any_size(inspection: Inspection, path: str, refused: bool) -> None:
+def _check_any_size(inspection: Inspection, path: str, resizer, refused: bool) -> None:
     """For resizers whose output has the image's own proportions."""
     if not refused:
         text = f"gives images of any size; those with a side below {LEAST_SIDE} cannot be used."
@@ -66,4 +64,13 @@ def _check_any_size(inspection: Inspection, path: str, refused: bool) -> None:
         if batch_size > 1:
             field = f"{section}.batch_size"
             text = f"is {batch_size}, but {path} gives images of several sizes, which cannot share a batch."
-            inspection.error(field, text, ("--image-size", "640x640"))
+            inspection.error(field, text, _one_size(path, resizer))
+
+
+def _one_size(path: str, resizer) -> tuple[str, ...]:
+    """What makes all images as large; only padding keeps the size that was chosen."""
+    if not path.endswith(".keep_aspect_ratio_resizer"):
+        return "--image-size", "HEIGHTxWIDTH"
+    most = resizer.keep_aspect_ratio_resizer.max_dimension
+    padding = setting(f"{path}.pad_to_max_dimension", "true")
+    return padding if usable_side(most) == most else padding + setting(f"{path}.max_dimension", usable_side(most))

@@ -7,6 +7,7 @@ from odtk.detectors.ssd_resnet_fpn.refusals import refusals
 from odtk.detectors.supported import MODEL_TYPES
 from odtk.tools.check_config.findings import ERROR, Inspection, setting
 from odtk.tools.check_config.image_size import check_image_size
+from odtk.tools.check_config.start_over import start_over
 
 _SSD = "model.ssd"
 _TYPE = f"{_SSD}.feature_extractor.type"
@@ -32,8 +33,18 @@ def is_implemented(config) -> bool:
     return config.model.WhichOneof("model") == "ssd" and config.model.ssd.feature_extractor.type in MODEL_TYPES
 
 
+def is_of_another_family(config) -> bool:
+    """Whether the config's model is of a family that odtk does not have; a misspelt name of one that it has is not."""
+    kind = config.model.WhichOneof("model")
+    return kind is not None and not is_implemented(config) and not (kind == "ssd" and _meant(_type_of(config.model)))
+
+
+def _type_of(model) -> str:
+    return model.ssd.feature_extractor.type
+
+
 def check_model(inspection: Inspection) -> None:
-    """Reports on `model`; of a family that odtk does not have, only that."""
+    """Reports on `model`; of a family that odtk does not have, only that, with how to start over."""
     config = inspection.config
     if not is_implemented(config):
         _report_family(inspection, config.model)
@@ -55,27 +66,27 @@ def _report_refusals(inspection: Inspection, ssd) -> None:
     known = {finding.path for finding in inspection.findings if finding.severity == ERROR}
     for path, reason in refusals(ssd):
         if path not in known:
-            inspection.error(path, reason, inspection.from_scratch() if "is empty" in reason else setting(path, ""))
+            inspection.error(path, reason, start_over(inspection.config) if "is empty" in reason else setting(path, ""))
 
 
 def _report_family(inspection: Inspection, model) -> None:
     kind = model.WhichOneof("model")
     if kind is None:
-        inspection.error("model", "is empty: there is nothing to train.", inspection.from_scratch())
+        inspection.error("model", "is empty: there is nothing to train.", start_over(inspection.config))
         return
     if kind != "ssd":
         has = f"model.ssd with feature_extractor.type one of {', '.join(MODEL_TYPES)}"
         text = f"odtk does not implement this model; it has {has}."
-        inspection.error(f"model.{kind}", text, inspection.from_scratch())
+        inspection.error(f"model.{kind}", text, start_over(inspection.config))
         return
-    name = model.ssd.feature_extractor.type
+    name = _type_of(model)
     near = _meant(name)
     if near:
         text = f"odtk has no model '{name}'. Did you mean {near}?"
         inspection.error(_TYPE, text, setting(_TYPE, near))
     else:
         text = f"odtk does not implement '{name}'; it has {', '.join(MODEL_TYPES)}."
-        inspection.error(_TYPE, text, inspection.from_scratch())
+        inspection.error(_TYPE, text, start_over(inspection.config))
 
 
 def _meant(name: str) -> str | None:

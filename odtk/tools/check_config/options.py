@@ -6,11 +6,19 @@ from odtk import pipeline
 from odtk.inputs.supported import supported_augmentations, unsupported_augmentations
 from odtk.pipeline import support
 from odtk.prototext import schema
-from odtk.tools.check_config.findings import Inspection, setting
+from odtk.tools.check_config.findings import INFORMATION, Finding, Inspection, setting
 from odtk.tools.check_config.model import is_implemented
+from odtk.tools.check_config.start_over import start_over
 
 # Where one alternative cannot stand for another with its defaults: the whole model has to be another.
 _NOT_BY_DEFAULTS = ("BoxPredictor", "AnchorGenerator")
+
+_NO_EFFECT = "has no effect"
+
+
+def has_no_effect(finding: Finding) -> bool:
+    """Whether a finding is about a field that does nothing, neither here nor in TFOD 2."""
+    return finding.severity == INFORMATION and finding.message.startswith(_NO_EFFECT)
 
 
 def check_options(inspection: Inspection, needs: Sequence[str]) -> None:
@@ -31,7 +39,7 @@ def check_options(inspection: Inspection, needs: Sequence[str]) -> None:
             _report_augmentation(inspection, path, reason)
     for path, reason in support.without_effect(config):
         if not path.startswith(skipped):
-            inspection.information(path, f"has no effect: {reason}.")
+            inspection.information(path, f"{_NO_EFFECT}: {reason}.")
 
 
 def _report_unsupported(inspection: Inspection, path: str, reason: str) -> None:
@@ -45,7 +53,7 @@ def _report_unsupported(inspection: Inspection, path: str, reason: str) -> None:
         return
     text = f"odtk does not implement it{why}; it has {', '.join(others)}."
     if parent.DESCRIPTOR.name in _NOT_BY_DEFAULTS:
-        inspection.error(path, text, inspection.from_scratch())
+        inspection.error(path, text, start_over(inspection.config))
     else:
         inspection.error(path, text, setting(f"{parent_path}.{others[0]}", "{}"))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from odtk.atomic import check_file
 from odtk.errors import OutputError
 from odtk.tools.inspect import checks, statistics
 from odtk.tools.inspect.evidence import Evidence, counted
@@ -27,16 +28,22 @@ def inspect(
     verify: bool = False,
     max_images: int = MAX_IMAGES,
     format: str | None = None,
+    boxes: str | None = None,
+    overwrite: bool = False,
 ) -> Inspection:
     """Looks at every image, record and box of `target` (see targets.open_target), and says what is wrong.
 
     Of more than `max_images` images only so many are decoded to the last pixel, with `verify` all; annotations, and
-    the checksums of records, are read in full either way. `config` gives anchors; `html` is a page to write. Raises
-    DataError, ConfigError or LabelMapError where there is nothing to inspect, OutputError where the page has no folder.
+    the checksums of records, are read in full either way. `config` gives anchors; `html` is a page to write; `format`
+    and `boxes` (see `frames.Rules`) say how the annotations of a folder are meant. Raises DataError, ConfigError or
+    LabelMapError where there is nothing to inspect, OutputError where the page has no folder, or exists, unless
+    `overwrite`.
     """
-    if html is not None and not Path(html).absolute().parent.is_dir():
-        raise OutputError(f"{html} cannot be written: there is no folder {Path(html).parent}. Make it first.")
-    inspection, rows = survey(open_target(target, config, format), None if verify else max_images)
+    if html is not None:
+        if not Path(html).absolute().parent.exists():
+            raise OutputError(f"{html} cannot be written: there is no folder {Path(html).parent}. Make it first.")
+        check_file(html, overwrite)
+    inspection, rows = survey(open_target(target, config, format, boxes), None if verify else max_images)
     if html is not None:
         from odtk.tools.inspect.page import write_page
         from odtk.tools.inspect.selection import choose_pictures
@@ -85,7 +92,7 @@ def _evidence(rows: Rows) -> Evidence:
     unmatched = np.zeros(len(boxes), bool)
     unmatched[usable] = ~matched.by_threshold
     coverage = anchors.coverage(config, rows.target.config_path, frames, matched, sides, names)
-    return Evidence(rows, heights, widths, coverage, unmatched)
+    return Evidence(rows, heights, widths, coverage, unmatched, frames.true.max(axis=1))
 
 
 def _sides(boxes: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

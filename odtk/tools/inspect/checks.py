@@ -6,15 +6,18 @@ from odtk.tools.inspect.report import SEVERITIES, Finding
 
 CHECKS = (
     image_checks.missing_shards,
+    image_checks.refused,
     image_checks.unusable,
     image_checks.odd,
     image_checks.copies,
+    image_checks.large,
     class_checks.no_boxes,
     class_checks.nameless,
     class_checks.unknown,
     class_checks.too_few_outputs,
     class_checks.disagreeing,
     class_checks.alike,
+    class_checks.misspelled,
     class_checks.rare,
     class_checks.absent,
     class_checks.unused,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from odtk.class_typos import question
 from odtk.label_map import LabelMap, folded
 from odtk.prototext.schema import some
 from odtk.tools.inspect.evidence import Evidence, counted
@@ -34,12 +35,14 @@ def no_boxes(evidence: Evidence) -> Iterator[Finding]:
 
 def rare(evidence: Evidence) -> Iterator[Finding]:
     """Classes with few boxes in the first split, which training reads."""
-    counts = _counts(evidence, 0)
+    counts, rows = _counts(evidence, 0), evidence.rows
     present = counts[counts > 0]
-    if not len(present) or len(evidence.rows.class_names) < 1:
+    if not len(present):
         return
-    limit = max(FEW_BOXES, RARE_SHARE * float(np.median(present)))
+    share = RARE_SHARE * float(np.median(present))
+    limit = max(FEW_BOXES, share)
     found = [number for number in np.argsort(counts, kind="stable") if 0 < counts[number] < limit]
+    found = [number for number in found if rows.class_names[number] not in evidence.typos]
     if found:
         names = some([f"{_quoted(evidence, number)} ({counts[number]:,})" for number in found], _NAMED)
         least, most = int(present.min()), int(present.max())
@@ -51,7 +54,37 @@ def rare(evidence: Evidence) -> Iterator[Finding]:
             f"{names}. The classes have {least:,} to {most:,} boxes.",
             "Annotate more images of them, merge classes, or expect them to be missed.",
             len(found),
+            # In a small data set every class has few boxes, and none of its images is worth a look for that.
+            evidence.of_boxes(_first_boxes(evidence, [n for n in found if counts[n] < share]), evidence.size_of),
         )
+
+
+def misspelled(evidence: Evidence) -> Iterator[Finding]:
+    """Classes with few boxes whose names are a slip away from another's; each would become a class of its own."""
+    rows, counts = evidence.rows, evidence.boxes_of_class
+    numbers = [number for number, name in enumerate(rows.class_names) if name in evidence.typos]
+    if not numbers:
+        return
+
+    def ask(box: int) -> str:
+        name = evidence.class_name(box)
+        return question(name, evidence.typos[name], counts)
+
+    named = [rows.class_names[number] for number in numbers[:_NAMED]]
+    first = evidence.of_boxes(_first_boxes(evidence, numbers[:_NAMED]), ask)
+    examples = zip(named, first, strict=True)
+    asked = [question(name, evidence.typos[name], counts, example.file) for name, example in examples]
+    more = f" and {len(numbers) - _NAMED} more" * (len(numbers) > _NAMED)
+    boxes = np.flatnonzero(np.isin(rows.class_of, numbers))
+    yield Finding(
+        WARNING,
+        "misspelled-classes",
+        f"{counted(len(numbers), 'class is', 'classes are')} likely misspelled: {', '.join(asked)}{more}",
+        "Correct the names in the annotations; otherwise each becomes a class of its own, with hardly a box to learn "
+        "from. If they are meant so, leave them.",
+        len(boxes),
+        evidence.of_boxes(boxes, ask),
+    )
 
 
 def absent(evidence: Evidence) -> Iterator[Finding]:
@@ -60,6 +93,7 @@ def absent(evidence: Evidence) -> Iterator[Finding]:
     if len(splits) < 2:
         return
     trained = _counts(evidence, 0) > 0
+    slips = np.isin(evidence.rows.class_names, list(evidence.typos))
     for number, split in enumerate(splits[1:], start=1):
         held_out = _counts(evidence, number) > 0
         if not held_out.any():
@@ -68,7 +102,7 @@ def absent(evidence: Evidence) -> Iterator[Finding]:
             (WARNING, "classes-not-trained", held_out & ~trained, (split, splits[0]), "they can never be found"),
             (WARNING, "classes-not-evaluated", trained & ~held_out, (splits[0], split), "their AP is not measured"),
         ):
-            found = np.flatnonzero(missing).tolist()
+            found = np.flatnonzero(missing & ~slips).tolist()
             if found:
                 names = some([_quoted(evidence, each) for each in found], _NAMED)
                 yield Finding(
@@ -76,8 +110,9 @@ def absent(evidence: Evidence) -> Iterator[Finding]:
                     kind,
                     f"{counted(len(found), 'class is', 'classes are')} in {where[0]} but not in {where[1]}: {names}; "
                     f"{advice}.",
-                    "Split the images anew, stratified by class, or annotate more of them.",
+                    "Split the images again, stratified by class, or annotate more of them.",
                     len(found),
+                    evidence.of_boxes(_first_boxes(evidence, found), evidence.size_of),
                 )
 
 
@@ -149,7 +184,7 @@ def unused(evidence: Evidence) -> Iterator[Finding]:
     listed = evidence.target.class_names
     if labels:
         trained = {labels.name_of(labels.id_of(name) or 0) for name in trained}
-        listed = [item.shown for item in labels.items]
+        listed = dict.fromkeys(item.shown for item in labels.items)  # "NA" may stand for each of several holes
     found = [name for name in listed if name not in trained]
     if found and trained and len(found) < len(listed):
         yield Finding(
@@ -199,15 +234,15 @@ def nameless(evidence: Evidence) -> Iterator[Finding]:
 
 
 def too_few_outputs(evidence: Evidence) -> Iterator[Finding]:
-    """A config with fewer classes than the label map."""
+    """A config with fewer (or more) outputs than the label map has ids."""
     config, labels = evidence.target.config, evidence.target.labels
     count = config.model.ssd.num_classes if config is not None else 0
     if labels is not None and count and count != labels.num_classes and _is_the_configs(evidence):
         yield Finding(
             ERROR if count < labels.num_classes else WARNING,
             "num-classes",
-            f"{evidence.target.config_path} has num_classes {count}, but {evidence.target.label_map} has "
-            f"{labels.num_classes} classes.",
+            f"{evidence.target.config_path} has num_classes {count}, but the largest id of "
+            f"{evidence.target.label_map} is {labels.num_classes}.",
             f"odtk configure {evidence.target.config_path} --output ... --num-classes {labels.num_classes}",
         )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from odtk.class_typos import likely_typos
 from odtk.tools.inspect.report import Coverage, Example
 from odtk.tools.inspect.scan import MAX_EXAMPLES, Rows
 from odtk.tools.inspect.sources import Look
@@ -26,11 +27,23 @@ class Evidence:
     widths: np.ndarray
     coverage: Coverage | None = None
     unmatched: np.ndarray | None = None  # bool [boxes], which no anchor matches at the threshold
+    model_sides: np.ndarray | None = None  # int [images], the longer side as the model is given it, with a config
 
     @property
     def target(self) -> Target:
         """What was scanned."""
         return self.rows.target
+
+    @functools.cached_property
+    def boxes_of_class(self) -> dict[str, int]:
+        """Boxes of each class, in all splits."""
+        counts = np.bincount(self.rows.class_of, minlength=len(self.rows.class_names))
+        return dict(zip(self.rows.class_names, counts.tolist(), strict=True))
+
+    @functools.cached_property
+    def typos(self) -> dict[str, str]:
+        """Class names that are likely misspelled, and the names that were meant."""
+        return likely_typos(self.boxes_of_class, self.target.labels.texts if self.target.labels else ())
 
     @property
     def frame(self) -> str:

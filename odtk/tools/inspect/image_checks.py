@@ -7,6 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from odtk import duplicates
+from odtk.annotations.conventions import NORMALISED
+from odtk.annotations.frames import AMBIGUOUS, NOT_APPLIED, SIZE_DISAGREES
+from odtk.annotations.prepare import SCALED
 from odtk.prototext.schema import some
 from odtk.tools.inspect.evidence import Evidence, counted
 from odtk.tools.inspect.report import ERROR, INFORMATION, NO_SPLIT, WARNING, Example, Finding
@@ -16,6 +19,10 @@ from odtk.tools.inspect.scan import MAX_EXAMPLES, Tally
 MAX_UNUSABLE = 0.05
 
 _MANY_NEGATIVES = 0.5
+
+# Times the model's input: images of more are worth shrinking once instead of in every epoch, and of so much leave the
+# augmentations room to cut out a part.
+_TOO_LARGE = 2
 
 
 class _Word(NamedTuple):
@@ -31,11 +38,11 @@ _AGAIN = "Convert the data again with odtk make-tfrecords, which reports and men
 _WORDS = {
     "inverted box": _Word(
         WARNING, ERROR, "Boxes whose maximum is below their minimum: {count}.",
-        "Exchange the corners, or take the objects out; make-tfrecords drops them. In records they spoil the loss.",
+        "Look whether these are the right boxes: make-tfrecords exchanges the corners. In records they spoil the loss.",
     ),
     "empty box": _Word(
         WARNING, WARNING, "Boxes without an area: {count}.",
-        "Take the objects out; make-tfrecords drops them. In records they are matched by force and teach noise.",
+        "Draw these boxes again, or take them out. In records they are matched by force and teach noise.",
     ),
     "NaN in a box": _Word(
         WARNING, WARNING, "Boxes with a coordinate that is no number: {count}.",
@@ -49,7 +56,7 @@ _WORDS = {
         ERROR, ERROR, "Boxes in records that were not normalised: {count}.",
         "Divide by the image's width and height (0 to 1) when writing records, or use odtk make-tfrecords.",
     ),
-    "size disagrees with the image": _Word(
+    SIZE_DISAGREES: _Word(
         WARNING, WARNING, "Images of another size than their annotation or record says: {count}.",
         "Annotate the images as they are, or put back those that were annotated.",
     ),
@@ -60,9 +67,53 @@ _WORDS = {
     "boxes of the turned image": _Word(
         ERROR, ERROR, "Record images that lie on their side, with boxes of the upright image: {count}.", _AGAIN,
     ),
-    "EXIF orientation not applied": _Word(
+    AMBIGUOUS: _Word(
+        WARNING, WARNING, "Images that make-tfrecords turns, though nothing tells how they were annotated: {count}.",
+        "Look at them with odtk view. If their boxes are wrong, convert with --exif ignore.",
+    ),
+    NORMALISED: _Word(
+        INFORMATION, INFORMATION, "Boxes in 0 to 1, where the format has pixels, are taken as parts of the sides.",
+        "Nothing to do, if the boxes look right on the page.",
+    ),
+    SCALED: _Word(
+        INFORMATION, INFORMATION, "Images of which make-tfrecords scales the bits that are used to 8: {count}.",
+        "Nothing to do, if they look right on the page.",
+    ),
+    NOT_APPLIED: _Word(
         INFORMATION, INFORMATION, "Images annotated as stored, their EXIF orientation left aside: {count}.",
         "Nothing to do, if the boxes look right on the page.",
+    ),
+    "flag not understood": _Word(
+        INFORMATION, INFORMATION, "Flags that are neither 0 nor 1, taken as 0, once for an image: {count}.",
+        "Nothing to do, unless the objects really are truncated, difficult or a crowd.",
+    ),
+    "flag that is a fraction": _Word(
+        INFORMATION, INFORMATION, "Flags that are fractions, as in KITTI, taken as 1, once for an image: {count}.",
+        "Nothing to do, unless --skip-difficult is to leave out fewer objects.",
+    ),
+    "rotated box made upright": _Word(
+        INFORMATION, INFORMATION, "Rotated boxes, of which the upright box around them is used: {count}.",
+        "Nothing to do, if the boxes look right on the page: an upright box is what these models learn.",
+    ),
+    "outline made a box": _Word(
+        INFORMATION, INFORMATION, "Outlines without a box, of which the box around them is used: {count}.",
+        "Nothing to do, if the boxes look right on the page.",
+    ),
+    "Pet layout read as VOC": _Word(
+        INFORMATION, INFORMATION, "The layout is that of pets, the classes are those of the xml.",
+        "Nothing to do, if the classes are right. For classes from file names: --format pets with a label map.",
+    ),
+    "file set aside": _Word(
+        WARNING, WARNING, "Files that are left out, with all their images: {count}.",
+        "Annotate these images, or remove the file; an image without objects needs an empty list of annotations.",
+    ),
+    "file without annotations": _Word(
+        WARNING, WARNING, "Files of which no image has an annotation: {count}.",
+        "Right, if nothing is on these images; otherwise annotate them, or remove the file.",
+    ),
+    "image listed twice": _Word(
+        INFORMATION, INFORMATION, "Files that list images again, which are one image with all annotations: {count}.",
+        "Nothing to do, unless an image was meant to be in one split alone: it is in the first, training's.",
     ),
     "image that TensorFlow cannot decode": _Word(
         ERROR, ERROR, "Record images in a format that TensorFlow cannot decode: {count}.", _AGAIN,
@@ -82,9 +133,11 @@ def unusable(evidence: Evidence) -> Iterator[Finding]:
     severity = WARNING if is_annotated and share <= MAX_UNUSABLE else ERROR
     if is_annotated and severity == WARNING:
         what, fix = "make-tfrecords leaves them out", "Mend or remove the files named."
+    elif is_annotated and share == 1:
+        what, fix = "no image is left for make-tfrecords", "Fix the files named."
     elif is_annotated:
         what = f"unusable are {share:.1%} in all, and make-tfrecords refuses more than {MAX_UNUSABLE:.0%}"
-        fix = "Mend or remove the files named, or allow more with --max-bad-fraction."
+        fix = "Fix or remove the files named, or allow more with --max-bad-fraction."
     else:
         what, fix = "training skips them up to a limit, and then stops", "Write the records again, from sound images."
     for kind, tally in rows.unusable.items():
@@ -121,6 +174,32 @@ def missing_shards(evidence: Evidence) -> Iterator[Finding]:
             "start.",
             "Copy them again, or name the files that are there one by one in input_path.",
             len(missing),
+        )
+
+
+def refused(evidence: Evidence) -> Iterator[Finding]:
+    """Boxes that cannot be meant as they are read."""
+    if evidence.target.refusal:
+        text = "make-tfrecords refuses this data set, unless it is told with --boxes what the numbers are."
+        yield Finding(ERROR, "boxes-read-wrongly", evidence.target.refusal, text)
+
+
+def large(evidence: Evidence) -> Iterator[Finding]:
+    """Images much larger than the model's input."""
+    if evidence.model_sides is None:
+        return
+    sides = np.maximum(evidence.rows.height, evidence.rows.width)
+    found = np.flatnonzero(sides > _TOO_LARGE * evidence.model_sides)
+    if len(found):
+        side = _TOO_LARGE * int(evidence.model_sides[found].max())
+        yield Finding(
+            INFORMATION,
+            "large-images",
+            f"{counted(len(found), 'image is', 'images are')} more than twice as large as the model's input, and read "
+            "and decoded in full at every step.",
+            f"Shrink them once: odtk make-tfrecords ... --max-side {side}",
+            len(found),
+            evidence.of_images(found, lambda row: f"{evidence.rows.width[row]} x {evidence.rows.height[row]} pixels"),
         )
 
 

@@ -17,6 +17,9 @@ from odtk.tools.inspect.shown import Shown
 
 _STYLE = Path(__file__).with_name("page.css")
 
+# No script, nothing from elsewhere: only the page's own styles and the pictures inside it.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
 _SIZES_MEAN = "Sizes are pixels of the image as the model is fed it ({frame}): the side of a square of the box's area."
 _FED_MEANS = (
     "Training images after augmentation and resizing, pixel for pixel what the model is given, with the boxes that "
@@ -40,8 +43,9 @@ class Pictures:
 
 def write_page(path: str | os.PathLike, inspection: Inspection, pictures: Pictures) -> None:
     """Writes the page as one file, whole or not at all."""
-    with atomic.atomic_file(path) as temporary:
-        temporary.write_bytes(render(inspection, pictures))
+    page = render(inspection, pictures)
+    with atomic.atomic_file(path, len(page)) as temporary:
+        temporary.write_bytes(page)
 
 
 def render(inspection: Inspection, pictures: Pictures) -> bytes:
@@ -50,6 +54,7 @@ def render(inspection: Inspection, pictures: Pictures) -> bytes:
     head = element(
         "head",
         element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("title", f"odtk inspect {inspection.target}"),
         element("style", _STYLE.read_text(encoding="utf-8")),
@@ -122,13 +127,17 @@ def _classes(inspection: Inspection) -> etree._Element | None:
 def _anchors(coverage: Coverage | None) -> etree._Element | None:
     if coverage is None:
         return None
-    force = f"{coverage.forced:,} of these are learned from their best anchor alone" if coverage.force_match else ""
-    lost = f"{coverage.lost:,} are not learned from at all" if coverage.lost or not coverage.force_match else ""
-    said = f"No anchor matches {coverage.unmatched:,} of {coverage.boxes:,} boxes at the config's threshold"
+    said = (
+        f"{coverage.boxes - coverage.unmatched:,} of {coverage.boxes:,} boxes are matched by an anchor at the config's"
+    )
+    others = [f"{coverage.forced:,} are learned from their best anchor alone"] * bool(coverage.forced)
+    others += [f"{coverage.lost:,} are not learned from at all"] * bool(coverage.lost)
+    others = others if coverage.force_match else [f"{coverage.unmatched:,} are not learned from at all"]
+    rest = f"; of the others {' and '.join(others)}" if coverage.unmatched else ""
     return section(
         "anchors",
         "Boxes and anchors",
-        element("p", "; ".join(filter(None, (said, force, lost))) + "."),
+        element("p", f"{said} threshold{rest}."),
         element("p", _SIZES_MEAN.format(frame=coverage.frame), class_="faint"),
         sections.coverage(coverage),
     )

@@ -1,11 +1,17 @@
 """What an inspection says: counts, histograms, anchor coverage and findings; `document` is the JSON of all of it."""
 
 import dataclasses
+import shlex
 from dataclasses import dataclass, field
+
+from odtk.terminal_text import on_one_line
 
 ERROR, WARNING, INFORMATION = "error", "warning", "information"
 SEVERITIES = (ERROR, WARNING, INFORMATION)
 """An error breaks or spoils training, a warning most likely does, information is good to know."""
+
+RECORDS, CONFIG = "records", "pipeline.config"
+"""Kinds of targets that are no annotated data set."""
 
 NO_SPLIT = "all"
 """The name of the only split where a data set has none."""
@@ -38,7 +44,7 @@ class Example:
         return ", ".join(filter(None, parts))
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.text}"
+        return on_one_line(f"{self.where}: {self.text}")
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,23 @@ class Inspection:
         """Findings that would break or spoil training."""
         return sum(finding.severity == ERROR for finding in self.findings)
 
+    @property
+    def next_command(self) -> str | None:
+        """What comes after the inspection, None where there are errors to be fixed first."""
+        target = shlex.quote(self.target)
+        if self.num_errors:
+            return None
+        if self.kind == CONFIG:
+            return f"odtk train {target} MODEL_DIR"
+        if self.kind == RECORDS:
+            return f"odtk configure ssd_resnet50_v1_fpn_small --output pipeline.config --train-records {target}"
+        return f"odtk make-tfrecords {target} OUTPUT_DIR"
+
 
 def document(inspection: Inspection) -> dict:
     """The inspection as JSON takes it."""
-    return {**dataclasses.asdict(inspection), "num_errors": inspection.num_errors}
+    return {
+        **dataclasses.asdict(inspection),
+        "num_errors": inspection.num_errors,
+        "next": inspection.next_command,
+    }

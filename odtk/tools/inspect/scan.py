@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from odtk import progress, workers
+from odtk.annotations.conventions import Evidence
+from odtk.annotations.image_files import SeenFile
 from odtk.tools.inspect.report import Example
-from odtk.tools.inspect.shown import Shown, color_ids
+from odtk.tools.inspect.shown import Shown, color_ids, color_numbers
 from odtk.tools.inspect.sources import NO_ID, Look, Oddity, Source
 from odtk.tools.inspect.targets import Target
 
@@ -66,6 +68,10 @@ class Rows:
         """Boxes of each image."""
         return np.diff(self.first_box)
 
+    @functools.cached_property
+    def _color_numbers(self) -> dict[str, int]:
+        return color_numbers(self.target, self.class_names)
+
     def look(self, row: int) -> Look:
         """An image looked at again, its texts included; its pixels are not decoded."""
         source, index = self.place[row]
@@ -86,7 +92,7 @@ class Rows:
             split=self.split_of(row),
             image=self.target.sources[source].picture(int(index)),
             boxes=seen.boxes,
-            class_ids=color_ids(names, seen.class_ids, {name: n for n, name in enumerate(self.class_names, 1)}),
+            class_ids=color_ids(names, seen.class_ids, self._color_numbers),
             class_names=names,
             marks=seen.marks,
             focus=focus,
@@ -95,17 +101,32 @@ class Rows:
 
 
 def scan(target: Target, max_images: int | None = None, num_workers: int | None = None) -> Rows:
-    """Looks at all images; of more than `max_images` only so many, evenly spread, are decoded."""
+    """Looks at all images; of more than `max_images` only so many, evenly spread, are decoded.
+
+    Where the images of a data set prove together what none does by itself, they are looked at again by that, and what
+    was decoded is not decoded again.
+    """
     count = sum(map(len, target.sources))
-    look = functools.partial(_look, tuple(target.sources), max_images if max_images is not None else count, count)
-    columns = _Columns(target)
-    # The first image waits for the workers to start.
-    bars = progress.track("Looking at", count, "images", compiles=True)
-    with bars as bar, workers.mapped(look, range(count), num_workers) as looks:
-        for place, found in looks:
+    most = max_images if max_images is not None else count
+    columns, evidence = _Columns(target), Evidence()
+    seen: dict[int, SeenFile] = {}
+    unread: dict[int, Look] = {}
+    for number, (place, found) in enumerate(_looks(target, functools.partial(_look, max_decoded=most), num_workers)):
+        columns.add(place, found)
+        if found.facts is not None:
+            evidence.add(found.facts)
+            if found.decoded or found.unusable:
+                seen[number] = found.seen
+        elif found.unusable:
+            unread[number] = found
+    settled = target.settled(evidence)
+    if settled.sources != target.sources:
+        columns = _Columns(settled)
+        again = functools.partial(_look, max_decoded=most, seen=seen, unread=unread)
+        for place, found in _looks(settled, again, num_workers):
             columns.add(place, found)
-            bar.advance()
-    for problem in target.problems:
+    columns.target = settled
+    for problem in settled.problems:
         columns.add_problem(Oddity.of(problem))
     for split, damages in target.damaged.items():
         for damage in damages:
@@ -113,12 +134,37 @@ def scan(target: Target, max_images: int | None = None, num_workers: int | None 
     return columns.rows()
 
 
-def _look(sources: Sequence[Source], max_decoded: int, count: int, number: int) -> tuple[tuple[int, int], Look]:
+def _looks(target: Target, look: Callable, num_workers: int | None) -> Iterator[tuple[tuple[int, int], Look]]:
+    count = sum(map(len, target.sources))
+    look = functools.partial(look, tuple(target.sources), count)
+    # The first image waits for the workers to start.
+    with (
+        progress.track("Looking at", count, "images", compiles=True) as bar,
+        workers.mapped(look, range(count), num_workers) as looks,
+    ):
+        for found in looks:
+            yield found
+            bar.advance()
+
+
+def _look(
+    sources: Sequence[Source],
+    count: int,
+    number: int,
+    max_decoded: int,
+    seen: Mapping[int, SeenFile] | None = None,
+    unread: Mapping[int, Look] | None = None,
+) -> tuple[tuple[int, int], Look]:
+    """The image of a number, as (source, place in it), and a look at it; by what was `seen` of it, where it was."""
     decode = (number + 1) * max_decoded // count > number * max_decoded // count if max_decoded < count else True
+    place = number
     for position, source in enumerate(sources):
-        if number < len(source):
-            return (position, number), source.look(number, decode)
-        number -= len(source)
+        if place < len(source):
+            if unread and number in unread:
+                return (position, place), unread[number]
+            again = (seen[number],) if seen and number in seen else ()
+            return (position, place), source.look(place, decode, *again)
+        place -= len(source)
     raise IndexError(number)
 
 
@@ -128,6 +174,7 @@ class _Columns:
     def __init__(self, target: Target):
         self.target = target
         self._splits = {name: number for number, name in enumerate(target.splits)}
+        self._names_of_ids = {item.id: item.name for item in target.labels.items} if target.labels else {}
         self._numbers = {key: array(code) for key, code in _CODES.items()}
         self._classes: dict[str, int] = {}
         self._oddities: dict[str, Tally] = {}
@@ -162,8 +209,7 @@ class _Columns:
     def _name(self, class_id: int) -> str:
         if class_id == NO_ID:
             return ""
-        items = self.target.labels.items if self.target.labels is not None else []
-        return next((item.name for item in items if item.id == class_id), f"id {class_id}")
+        return self._names_of_ids.get(class_id, f"id {class_id}")
 
     def rows(self) -> Rows:
         columns = {key: np.frombuffer(values, values.typecode) for key, values in self._numbers.items() if len(values)}

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from odtk import label_map
 from odtk.annotations import image_files, pets, prepare
 from odtk.annotations.annotated_image import Problem, UnusableImage
-from odtk.annotations.listing import Dataset, Listed, MarkedObject
+from odtk.annotations.frames import Rules
+from odtk.annotations.image_facts import Facts, facts_of
+from odtk.annotations.image_files import SeenFile
+from odtk.annotations.listing import Dataset, ImageAnnotation, Listed, MarkedObject
 
 NO_ID = -1
 """The class id of a box whose source has none."""
@@ -63,6 +65,8 @@ class Look:
     marks: tuple[str, ...] = ()  # "", "difficult", "crowd", "group" or several
     oddities: tuple[Oddity, ...] = ()
     unusable: Oddity | None = None  # why there is nothing else
+    seen: SeenFile | None = None  # of a data set's image: what it is
+    facts: Facts | None = None  # of a data set's image: what it proves for the others
 
 
 class Source(Protocol):
@@ -90,20 +94,22 @@ class DatasetSource:
     split: str
     dataset: Dataset
     listed: Sequence[Listed]
+    rules: Rules = field(default_factory=Rules)
 
     def __len__(self) -> int:
         return len(self.listed)
 
-    def look(self, index: int, decode: bool) -> Look:
-        """See Source."""
-        name = self.listed[index].key
+    def look(self, index: int, decode: bool, seen: SeenFile | None = None) -> Look:
+        """See Source; what was `seen` before is not decoded again."""
+        name, facts = self.listed[index].key, None
         try:
-            annotation = self.dataset.read(self.listed[index])
-            encoded = _read(annotation.image_path, annotation.annotation_path)
-            seen = (image_files.look if decode else image_files.glance)(encoded, annotation.image_path)
-            located = prepare.locate(annotation, seen)
+            annotation, encoded = self._read(index)
+            seen = seen or (image_files.look if decode else image_files.glance)(encoded, annotation.image_path)
+            facts = facts_of(annotation, seen, self.rules.exif, self.rules.boxes)
+            located = prepare.locate(annotation, seen, self.rules)
         except UnusableImage as error:
-            return Look(name, error.problem.file, unusable=Oddity.of(error.problem, error.is_bad))
+            unusable = Oddity.of(error.problem, error.is_bad)
+            return Look(name, error.problem.file, unusable=unusable, seen=seen, facts=facts)
         return Look(
             name=name,
             file=annotation.annotation_path or annotation.image_path,
@@ -112,16 +118,31 @@ class DatasetSource:
             decoded=decode,
             fingerprint=seen.fingerprint,
             digest=digest(encoded),
-            oddities=tuple(map(Oddity.of, located.problems)),
+            oddities=tuple(Oddity.of(each) for each in (*located.problems, *located.exchanged)),
+            seen=seen,
+            facts=facts,
             **_columns(located.objects),
         )
 
+    def facts(self, index: int) -> Facts | None:
+        """What an image proves for the others, by its header and annotation; None where it cannot be read."""
+        try:
+            annotation, encoded = self._read(index)
+            seen = image_files.glance(encoded, annotation.image_path)
+        except UnusableImage:
+            return None
+        return facts_of(annotation, seen, self.rules.exif, self.rules.boxes)
+
     def picture(self, index: int) -> Image.Image:
         """See Source."""
+        annotation, encoded = self._read(index)
+        path, bits = annotation.image_path, self.rules.conventions.bits
+        turned = prepare.locate(annotation, image_files.glance(encoded, path), self.rules).turned
+        return image_files.to_picture(encoded, path, turned, bits).convert("RGB")
+
+    def _read(self, index: int) -> tuple[ImageAnnotation, bytes]:
         annotation = self.dataset.read(self.listed[index])
-        encoded = _read(annotation.image_path, annotation.annotation_path)
-        turned = prepare.locate(annotation, image_files.glance(encoded, annotation.image_path)).turned
-        return open_picture(encoded, annotation.image_path, turned)
+        return annotation, _read(annotation.image_path, annotation.annotation_path)
 
 
 def _columns(objects: Sequence[tuple[MarkedObject, Yxyx]]) -> dict[str, tuple]:
@@ -167,7 +188,7 @@ class PetSource:
             class_ids=(NO_ID,) * count,
             lines=(None,) * count,
             marks=tuple(mark(difficult=entry.difficult) for entry in entries),
-            oddities=tuple(map(Oddity.of, pet.problems)),
+            oddities=tuple(map(Oddity.of, (*pet.problems, *pet.exchanged))),
         )
 
     def picture(self, index: int) -> Image.Image:
@@ -186,13 +207,9 @@ def digest(encoded: bytes) -> int:
     return int.from_bytes(hashlib.sha256(encoded).digest()[:8], "big") >> 1
 
 
-def open_picture(encoded: bytes, path: object, upright: bool = False) -> Image.Image:
-    """The pixels as RGB, turned as EXIF says where `upright`; raises UnusableImage."""
-    seen = image_files.look(encoded, path)
-    if seen.record_format is None:
-        encoded = image_files.to_jpeg(encoded, path, upright)
-    picture = Image.open(io.BytesIO(encoded), formats=image_files.FORMATS)
-    return (ImageOps.exif_transpose(picture) if upright else picture).convert("RGB")
+def open_picture(encoded: bytes, path: object) -> Image.Image:
+    """The pixels as RGB; raises UnusableImage."""
+    return image_files.to_picture(encoded, path).convert("RGB")
 
 
 def _read(path: str, annotation_path: str | None) -> bytes:

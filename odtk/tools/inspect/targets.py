@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from odtk import label_map, pipeline, progress, shards
+from odtk import label_map, pipeline, progress, shards, workers
 from odtk.annotations import pets
 from odtk.annotations.annotated_image import Problem
-from odtk.annotations.formats import PETS, open_dataset
+from odtk.annotations.conventions import Evidence
+from odtk.annotations.data_folder import is_data_set
+from odtk.annotations.formats import PETS, check_pets, guess, open_dataset
+from odtk.annotations.frames import Rules
 from odtk.errors import ConfigError, DataError, LabelMapError
 from odtk.label_map import LabelMap
 from odtk.tools.inspect.records import find_records
-from odtk.tools.inspect.report import NO_SPLIT
+from odtk.tools.inspect.report import CONFIG, NO_SPLIT, RECORDS
 from odtk.tools.inspect.sources import DatasetSource, Look, PetSource, Source
 from odtk.tools.record_files import record_sets
+
+MAX_HEADERS = 20_000
+"""Images of a data set whose annotations and headers are read to know how they are meant, before some are shown."""
 
 TRAIN, VAL, TEST = "train", "val", "test"
 
@@ -40,31 +46,81 @@ class Target:
     config: object | None = None  # the message
     config_path: str | None = None
     is_annotated: bool = False  # a data set still to be converted, not records
+    refusal: str | None = None  # why its boxes cannot be meant as they are read
 
     @property
     def splits(self) -> list[str]:
         """The names of the splits, training's first."""
         return list(dict.fromkeys(source.split for source in self.sources))
 
+    def settled(self, evidence: Evidence) -> Target:
+        """The target, its images taken by what all of them prove."""
+        conventions = evidence.decide()
+        is_said = any(source.rules.boxes for source in self.sources if isinstance(source, DatasetSource))
+        return replace(
+            self,
+            sources=[
+                replace(source, rules=replace(source.rules, conventions=conventions))
+                if isinstance(source, DatasetSource)
+                else source
+                for source in self.sources
+            ],
+            problems=(*self.problems, *evidence.problems(self.name)),
+            refusal=None if is_said else evidence.refusal(self.name),
+        )
+
+
+def settled_by_headers(target: Target) -> Target:
+    """The target as `Target.settled` has it, its images' pixels not decoded; of many only MAX_HEADERS, evenly spread.
+
+    For those who show or name a part of a data set: inspect and make-tfrecords look at all of it.
+    """
+    places = [(source, i) for source in target.sources if isinstance(source, DatasetSource) for i in range(len(source))]
+    evidence, chosen = Evidence(), places[:: -(-len(places) // MAX_HEADERS) or 1]
+    with (
+        progress.track("Reading", len(chosen), "annotations") as bar,
+        workers.mapped(_facts, chosen, num_workers=min(workers.num_cores(), workers.MANY_WORKERS - 1)) as found,
+    ):
+        for facts in found:
+            if facts is not None:
+                evidence.add(facts)
+            bar.advance()
+    return target.settled(evidence)
+
+
+def _facts(place: tuple[DatasetSource, int]):
+    source, index = place
+    return source.facts(index)
+
 
 def open_target(
-    target: str | os.PathLike, config: str | os.PathLike | None = None, format: str | None = None
+    target: str | os.PathLike,
+    config: str | os.PathLike | None = None,
+    format: str | None = None,
+    boxes: str | None = None,
 ) -> Target:
     """Finds out what `target` is and lists its images; `config` gives anchors and label map to what has none itself.
 
     `format` is that of a data set (one of formats.FORMATS, or "pets"), None to guess it, or for records, which are read
-    whole, with their checksums. Raises DataError where there is nothing to inspect, ConfigError and LabelMapError where
-    a named file cannot be read.
+    whole, with their checksums; `boxes` is the order of its boxes' numbers, None the format's. Raises DataError where
+    there is nothing to inspect or `boxes` is for none, ConfigError and LabelMapError where a named file cannot be read.
     """
-    target = os.fspath(target)
+    found = _open(os.fspath(target), config, format, boxes)
+    if boxes and not any(isinstance(source, DatasetSource) for source in found.sources):
+        raise DataError(f"--boxes: for a data set's folder, of every format but pets; {target} is none. Leave it out.")
+    return found
+
+
+def _open(target: str, config: str | os.PathLike | None, format: str | None, boxes: str | None) -> Target:
     message = pipeline.read(config) if config is not None else None
     settings = {"config": message, "config_path": None if config is None else os.fspath(config)}
     if target.endswith(".config"):
         return _of_config(target, settings)
-    if os.path.isdir(target) and (format or not (shards.is_dataset(target) or record_sets(target))):
-        return _of_folder(target, format, settings | _labels(_map_of(message)))
+    is_folder = os.path.isdir(target)
+    if is_data_set(target) and (format or not is_folder or not (shards.is_dataset(target) or record_sets(target))):
+        return _of_folder(target, format, Rules(boxes=boxes), settings | _labels(_map_of(message)))
     found = _record_splits(target)
-    folder = Path(target) if os.path.isdir(target) else Path(target).parent
+    folder = Path(target) if is_folder else Path(target).parent
     return _of_records(target, found, settings | _labels(_map_of(message) or _map_beside(folder)))
 
 
@@ -80,7 +136,7 @@ def _of_config(path: str, settings: dict) -> Target:
         notes.append(str(error))
     labels = _labels(message.train_input_reader.label_map_path)
     settings = {"config": message, "config_path": path, "notes": notes, **labels}
-    return _of_records(path, found, settings, kind="pipeline.config")
+    return _of_records(path, found, settings, kind=CONFIG)
 
 
 def _reader_files(path: str, field_name: str, reader) -> tuple[list[Path], list[str]]:
@@ -124,7 +180,7 @@ def _split_of(filename: str) -> str:
 
 
 def _of_records(
-    name: str, found: dict[str, tuple[list[Path], list[str]]], settings: dict, kind: str = "records"
+    name: str, found: dict[str, tuple[list[Path], list[str]]], settings: dict, kind: str = RECORDS
 ) -> Target:
     sources, damaged = [], {}
     with progress.track("Reading", sum(len(files) for files, _ in found.values()), "record files") as bar:
@@ -136,9 +192,11 @@ def _of_records(
     return Target(name, kind, sources, damaged, missing, **settings)
 
 
-def _of_folder(folder: str, format: str | None, settings: dict) -> Target:
-    if format == PETS or (format is None and _is_pets(Path(folder))):
-        pets.check_layout(Path(folder))
+def _of_folder(folder: str, format: str | None, rules: Rules, settings: dict) -> Target:
+    own = settings["label_map"]
+    format = format or guess(folder, own)
+    if format == PETS:
+        check_pets(folder, own)
         names = [name for name in pets.read_names(Path(folder)) if name]
         classes = label_map.of_names(sorted({pets.class_of(f"{name}.jpg") for name in names} - {None}))
         source = PetSource(NO_SPLIT, Path(folder), names, classes)
@@ -146,7 +204,7 @@ def _of_folder(folder: str, format: str | None, settings: dict) -> Target:
     dataset = open_dataset(folder, format)
     splits = sorted({listed.split or NO_SPLIT for listed in dataset.listed}, key=_rank)
     sources = [
-        DatasetSource(split, dataset, [listed for listed in dataset.listed if (listed.split or NO_SPLIT) == split])
+        DatasetSource(split, dataset, [each for each in dataset.listed if (each.split or NO_SPLIT) == split], rules)
         for split in splits
     ]
     if not sources:
@@ -154,14 +212,6 @@ def _of_folder(folder: str, format: str | None, settings: dict) -> Target:
     names = tuple(dataset.class_names or ())
     settings |= {"problems": dataset.problems, "class_names": names, "is_annotated": True}
     return Target(folder, f"{dataset.format} data set", sources, **settings)
-
-
-def _is_pets(folder: Path) -> bool:
-    try:
-        pets.check_layout(folder)
-    except DataError:
-        return False
-    return True
 
 
 def _rank(split: str) -> tuple[int, str]:

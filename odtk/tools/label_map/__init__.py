@@ -8,7 +8,9 @@ from pathlib import Path
 
 from odtk import label_map as label_maps
 from odtk import prototext
-from odtk.errors import DataError, LabelMapError, OutputError
+from odtk.annotations.data_folder import is_data_set
+from odtk.atomic import check_file
+from odtk.errors import DataError, LabelMapError
 from odtk.label_map import BACKGROUND, LabelMap
 from odtk.prototext import schema
 from odtk.tools.inspect.targets import open_target
@@ -24,10 +26,11 @@ SORTED, DATA = "sorted", "data"
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What was found in a label map, and how many classes it has."""
+    """What was found in a label map, how many classes it has, and up to which id."""
 
     path: str
     num_classes: int
+    greatest_id: int  # which num_classes of a config has to reach
     problems: list[Problem]
 
     @property
@@ -44,18 +47,23 @@ class MadeReport:
     names: list[str]
 
 
-def check(name_or_path: str | os.PathLike, data: str | os.PathLike | None = None) -> CheckReport:
+def check(
+    name_or_path: str | os.PathLike, data: str | os.PathLike | None = None, format: str | None = None
+) -> CheckReport:
     """Everything that is wrong with a label map, by line; with `data`, also where it and the data disagree.
 
-    `data` is what `odtk inspect` takes: a data set's folder, the output of make-tfrecords, a glob of records. Raises
-    LabelMapError where the file cannot be read, DataError where there are no data.
+    `data` is what `odtk inspect` takes: a data set's folder (in `format`, None to guess it), the output of
+    make-tfrecords, a glob of records. Raises LabelMapError where the file cannot be read, DataError where there are no
+    data.
     """
     path = label_maps.find(name_or_path)
     text = prototext.read_text(path, "a label map", LabelMapError)
     items, problems = check_text(text, str(path))
     if data is not None and not any(problem.severity == ERROR for problem in problems):
-        problems += against(label_maps.parse(text, str(path)), items, str(path), classes_of(data))
-    return CheckReport(str(path), len([item for item in items if not item.is_background]), problems)
+        problems += against(label_maps.parse(text, str(path)), items, str(path), classes_of(data, format))
+    classes = [item for item in items if not item.is_background]
+    greatest = max((item.number or 0 for item in classes), default=0)
+    return CheckReport(str(path), len(classes), greatest, problems)
 
 
 def make(
@@ -64,17 +72,18 @@ def make(
     names: Sequence[str] = (),
     order: str = SORTED,
     overwrite: bool = False,
+    format: str | None = None,
 ) -> MadeReport:
     """Writes the label map of `names`, or of the classes that `target` has: a text file of names, or data.
 
-    `order` is SORTED or DATA: as the file lists them, the data set lists them, or they come. Raises DataError where
+    `order` is SORTED or DATA: as the file lists them, the data set lists them, or they come; `format` is that of a data
+    set's folder, None to guess it. Raises DataError where
     there are no names, or where one stands twice; OutputError where `output` exists, unless `overwrite`.
     """
-    if os.path.exists(output) and not overwrite:
-        raise OutputError(f"{output} exists. Name another file, or replace it with --overwrite.")
+    check_file(output, overwrite)
     if target is not None:
         path = Path(target)
-        names = _names_in(path) if path.is_file() and path.suffix == ".txt" else classes_of(target).names
+        names = _names_in(path) if path.is_file() and path.suffix == ".txt" else classes_of(target, format).names
     found = [name for name in names if name != BACKGROUND] if order == DATA else sorted(set(names) - {BACKGROUND})
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice or not found or any(not name.strip() for name in found):
@@ -85,16 +94,16 @@ def make(
     return MadeReport(os.fspath(output), found)
 
 
-def show(target: str | os.PathLike) -> LabelMap:
+def show(target: str | os.PathLike, format: str | None = None) -> LabelMap:
     """The label map of a file, of a shipped map's name, or of what `odtk inspect` takes where it names one."""
-    if os.path.isdir(target) or any(sign in os.fspath(target) for sign in "*?"):
-        found = open_target(target)
+    if is_data_set(target) or any(sign in os.fspath(target) for sign in "*?"):
+        found = open_target(target, format=format)
         if found.labels is None:
             raise DataError(
                 f"No label map belongs to {target}. Make one: odtk label-map make {target} --output label_map.pbtxt"
             )
         return found.labels
-    return label_maps.read(target, allow_gaps=True)
+    return label_maps.read(target)
 
 
 def as_rows(labels: LabelMap) -> Iterable[tuple[int, str, str]]:

@@ -5,12 +5,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from odtk import shards
+from odtk.annotations.data_folder import is_data_set
 from odtk.errors import DataError
 from odtk.progress import track
 from odtk.tools.inspect.records import find_records
 from odtk.tools.inspect.report import NO_SPLIT
 from odtk.tools.inspect.sources import Source
-from odtk.tools.inspect.targets import open_target
+from odtk.tools.inspect.targets import open_target, settled_by_headers
 from odtk.tools.record_files import record_sets
 
 
@@ -23,14 +24,25 @@ class DataClasses:
     listed: tuple[str, ...] = ()
 
     @property
+    def counts(self) -> Counter:
+        """Boxes by name, of whatever id."""
+        counts: Counter[str] = Counter()
+        for (name, _), count in self.boxes.items():
+            counts[name] += count
+        return counts
+
+    @property
     def names(self) -> list[str]:
         """Every name: in the data set's own order, then as they come."""
         return list(dict.fromkeys([*self.listed, *(name for name, _ in self.boxes if name)]))
 
 
-def classes_of(data: str | os.PathLike) -> DataClasses:
-    """The classes of what `odtk inspect` takes; images that cannot be read are left out."""
-    sources, listed = _sources(os.fspath(data))
+def classes_of(data: str | os.PathLike, format: str | None = None) -> DataClasses:
+    """The classes of what `odtk inspect` takes; images that cannot be read are left out.
+
+    `format` is that of a data set's folder, None to guess it, or for records.
+    """
+    sources, listed = _sources(os.fspath(data), format)
     classes = DataClasses(listed=listed)
     for source in sources:
         for look in (source.look(index, decode=False) for index in range(len(source))):
@@ -43,12 +55,12 @@ def classes_of(data: str | os.PathLike) -> DataClasses:
     return classes
 
 
-def _sources(data: str) -> tuple[list[Source], tuple[str, ...]]:
+def _sources(data: str, format: str | None) -> tuple[list[Source], tuple[str, ...]]:
     """The images of a data set or of records, and the classes that it lists."""
     is_folder = os.path.isdir(data)
-    sets = record_sets(data) if is_folder else [data]
-    if data.endswith(".config") or not sets:
-        target = open_target(data)
+    sets = record_sets(data) if is_folder else [] if is_data_set(data) else [data]
+    if data.endswith(".config") or not sets or (is_folder and format):
+        target = settled_by_headers(open_target(data, format=format))
         return target.sources, tuple(target.class_names)
     # Not as `open_target` does it: a label map beside the records, which may be the one in question, is not read.
     files = [file for file in shards.expand_globs(sets) if file.is_file()]

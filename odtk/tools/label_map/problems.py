@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
-ERROR, WARNING = "error", "warning"
+from odtk.terminal_text import on_one_line
+
+ERROR, WARNING, INFORMATION = "error", "warning", "information"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong with a label map: what, and how to mend it; `line` is None where it is about the whole file."""
+    """Something wrong with a label map, or worth knowing: what, and how to fix it; `line` None is the whole file."""
 
     severity: str
     file: str
@@ -15,4 +17,4 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.severity}: {self.file}{f':{self.line}' if self.line else ''}: {self.text}"
+        return f"{self.severity}: {on_one_line(self.file)}{f':{self.line}' if self.line else ''}: {self.text}"

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from odtk import label_map as label_maps
 from odtk import prototext
 from odtk.errors import LabelMapError
-from odtk.label_map import BACKGROUND
+from odtk.label_map import BACKGROUND, GREATEST_ID
 from odtk.protos.string_int_label_map_pb2 import StringIntLabelMap
 from odtk.prototext import schema
-from odtk.tools.label_map.problems import ERROR, WARNING, Problem
+from odtk.tools.label_map.problems import ERROR, INFORMATION, WARNING, Problem
 from odtk.tools.label_map.written import FIELDS, Written, read_items
 
-_GREATEST_ID = 10**6
-_HOLES_NAMED = 10
+_IDS_NAMED = 10
 
 
 def check_text(text: str, file: str) -> tuple[list[Written], list[Problem]]:
@@ -69,6 +68,9 @@ def _incomplete(items: list[Written], add: Callable) -> None:
         if item.number is not None and item.number < 1 and not item.is_background:
             add(item.line, f"the id of {called} is {item.number}. Ids start at 1: number all classes one higher; 0 is "
                 f"for an item named '{BACKGROUND}' only.")  # fmt: skip
+        if item.number is not None and item.number > GREATEST_ID:
+            add(item.line, f"the id of {called} is {item.number}, and a model would need as many outputs. Number the "
+                "classes from 1.")  # fmt: skip
 
 
 def _odd_names(items: list[Written], add: Callable) -> None:
@@ -81,14 +83,24 @@ def _odd_names(items: list[Written], add: Callable) -> None:
 
 
 def _repeated(items: list[Written], add: Callable) -> None:
-    seen: dict[tuple, int] = {}
+    lines: dict[int, int] = {}
+    named: dict[str, list[Written]] = {}
     for item in items:
         if item.is_background:
             continue
-        for kind, value in (("id", item.number), ("name", item.name)):
-            if value is not None and seen.setdefault((kind, value), item.line) != item.line:
-                text = f"the {kind} {value!r} stands in line {seen[kind, value]} already. Each is for one class: "
-                add(item.line, text + ("give this item a number of its own." if kind == "id" else "remove one."))
+        if item.number is not None and item.number in lines:
+            text = f"the id {item.number} stands in line {lines[item.number]} already. Each is for one class: give this"
+            add(item.line, f"{text} item a number of its own. (TFOD would make one class of the two.)")
+        lines.setdefault(item.number, item.line)
+        if item.name:
+            named.setdefault(item.name, []).append(item)
+    for name, alike in named.items():
+        if len(alike) > 1:
+            text = f"the name {name!r} stands {len(alike)} times (lines {_some([item.line for item in alike])}). By it "
+            text += (
+                f"only the last of these is found, id {alike[-1].number}, as in TFOD: give each class that the data "
+            )
+            add(alike[1].line, f"{text}have a name of its own.", INFORMATION)
 
 
 def _alike(items: list[Written], add: Callable) -> None:
@@ -108,11 +120,11 @@ def _alike(items: list[Written], add: Callable) -> None:
 def _holes(items: list[Written], add: Callable) -> None:
     numbers = {item.number for item in items if item.number is not None and item.number > 0}
     greatest = max(numbers, default=0)
-    if greatest > _GREATEST_ID:
-        add(None, f"It goes up to id {greatest}. Number the classes from 1 without gaps.")
-        return
-    missing = sorted(set(range(1, greatest + 1)) - numbers)
+    missing = sorted(set(range(1, greatest + 1)) - numbers) if greatest <= GREATEST_ID else []
     if missing:
-        named = schema.some(list(map(str, missing)), _HOLES_NAMED)
-        text = f"It goes up to id {greatest}, but has no id {named}: num_classes would count classes that nothing has. "
-        add(None, f"{text}Number the {len(numbers)} classes from 1 without gaps.")
+        text = f"it goes up to id {greatest}, but has no id {_some(missing)}. That is allowed, as in TFOD: num_classes "
+        add(None, f"{text}has to be {greatest} or more, and nothing is trained for the ids between.", INFORMATION)
+
+
+def _some(numbers: list[int]) -> str:
+    return schema.some(list(map(str, numbers)), _IDS_NAMED)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from google.protobuf import text_encoding
 
-from odtk.label_map import BACKGROUND
+from odtk.label_map import BACKGROUND, line_finder
 from odtk.prototext import syntax
 
 FIELDS = ("id", "name", "display_name")
@@ -46,14 +46,13 @@ class Written:
 
 def read_items(text: str) -> Iterator[Written]:
     """The items; ValueError where the text is no text message at all."""
+    line_of = line_finder(text)
     for entry in syntax.read_tree(text).named("item"):
         for value in entry.values:
-            item = Written(syntax.line_of(text, entry.start), defaultdict(list))
+            item = Written(line_of(entry.start), defaultdict(list))
             for inner in getattr(value, "entries", []):
                 for scalar in inner.values:
-                    item.values[inner.name].append(
-                        (_plain(text[scalar.start : scalar.end]), syntax.line_of(text, inner.start))
-                    )
+                    item.values[inner.name].append((_plain(text[scalar.start : scalar.end]), line_of(inner.start)))
             yield item
 
 

@@ -1,9 +1,11 @@
 """The label map of a conversion: read and held against the data, or made from the data."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from odtk import label_map
+from odtk import class_typos, label_map
 from odtk.annotations.annotated_image import Problem
+from odtk.annotations.listing import Dataset
 from odtk.errors import DataError
 from odtk.label_map import LabelMap
 from odtk.prototext import schema
@@ -28,13 +30,11 @@ def read(name_or_path: str, found: Iterable[str]) -> tuple[LabelMap, bytes]:
 
 
 def make(listed: Sequence[str] | None, found: Iterable[str]) -> tuple[LabelMap, bytes]:
-    """A label map and its text: the classes as the data set lists them, in its order, then others found, sorted."""
-    names = list(dict.fromkeys([*(listed or ()), *sorted(set(found))]))
-    if not names:
-        raise DataError(
-            "No image has an object, so that no label map can be made. Check that the annotations belong to the "
-            "images, or name the classes with --label-map."
-        )
+    """A label map and its text: the classes as the data set lists them, in its order, then others found, sorted.
+
+    There has to be one.
+    """
+    names = label_map.names_in_order(listed, found)
     text = label_map.format(label_map.of_names(names))
     return label_map.parse(text, "The label map made from the data"), text.encode()
 
@@ -51,6 +51,36 @@ def alike(names: Iterable[str], place: str) -> list[Problem]:
     ]
 
 
+def misspelled(dataset: Dataset, class_names: Sequence[Sequence[str]], known: Iterable[str]) -> list[Problem]:
+    """A problem for each class name that is likely a misspelling of another, with its first place.
+
+    `class_names`: of the objects of each image in `dataset.listed`; `known`: those of a given label map.
+    """
+    counts = Counter(name for names in class_names for name in names)
+    typos = class_typos.likely_typos(counts, set(known))
+    return [_misspelled(dataset, class_names, counts, name, right) for name, right in typos.items()]
+
+
+def repeated(classes: LabelMap, found: Iterable[str], place: str) -> list[Problem]:
+    """A problem of `place` for each class name in the data that stands for several ids of the label map."""
+    problems, ids = [], classes.repeated()
+    for name in sorted(ids.keys() & set(found)):
+        listed = ", ".join(map(str, ids[name]))
+        text = (
+            f"the label map gives {name!r} the ids {listed}; its boxes become {classes.id_of(name)}, as in TFOD. Give "
+        )
+        problems.append(Problem(place, None, "class name of several ids", f"{text}each class a name of its own."))
+    return problems
+
+
+def _misspelled(dataset: Dataset, class_names, counts: Counter, name: str, right: str) -> Problem:
+    listed = dataset.listed[next(index for index, names in enumerate(class_names) if name in names)]
+    annotation = dataset.read(listed)
+    line = next((entry.line for entry in annotation.objects if entry.class_name == name), None)
+    text = f"{class_typos.question(name, right, counts, listed.key)} It becomes a class of its own."
+    return Problem(annotation.annotation_path or annotation.image_path, line, "class likely misspelled", text)
+
+
 def _two_classes(names: Sequence[str]) -> str:
     named = " and ".join(map(repr, names))
     return f"{named} differ only in case, spaces or dashes, yet become {len(names)} classes. Spell them alike."
@@ -60,5 +90,6 @@ def _hint(name: str, known: Sequence[str]) -> str:
     alike = [other for other in known if label_map.folded(other) == label_map.folded(name)]
     if alike:
         return f" (it has {alike[0]!r}: only case, spaces or dashes differ)"
-    close = schema.nearest(name, list(known))
+    slip = class_typos.likely_typos({name: 1}, known)
+    close = [slip[name]] if slip else schema.nearest(name, list(known))
     return f" (it has {' and '.join(map(repr, close))})" if close else ""

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fnmatch
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 from odtk import duplicates, files, progress, shards
 from odtk.annotations import formats
-from odtk.errors import OdtkError, OutputError
-from odtk.tools.make_tfrecords import dataset_plan, pets_plan, source
+from odtk.atomic import check_file, may_replace
+from odtk.errors import OdtkError
+from odtk.tools.make_tfrecords import dataset_plan, pets_plan, source, warnings
 from odtk.tools.make_tfrecords.local import LocalRunner
 from odtk.tools.make_tfrecords.plan import PETS, Plan, Runner, Settings
+from odtk.tools.make_tfrecords.refusals import check_bad_fraction
 from odtk.tools.make_tfrecords.report import Report, SplitCounts, Written, look_alikes
 
 LABEL_MAP_FILE = "label_map.pbtxt"
+
+# What an output folder holds.
+_OURS = (shards.DATASET_FILE, LABEL_MAP_FILE, "*.record-*-of-*")
 
 
 def make_tfrecords(
@@ -33,19 +37,22 @@ def make_tfrecords(
     """
     data_dir, output_dir, options = os.fspath(data_dir).rstrip("/") or "/", os.fspath(output_dir), Settings(**settings)
     with source.near(data_dir) as near:
-        chosen = format or (PETS if options.is_for_pets else formats.guess(near))
+        chosen = format or (PETS if options.is_for_pets else formats.guess(near, options.label_map_path))
         options.check(chosen)
-        _refuse_overwriting(options)
-        replace = _may_replace(output_dir, options.overwrite)
+        if options.write_label_map and not files.is_remote(options.write_label_map):
+            check_file(options.write_label_map, options.overwrite)
+        replace = may_replace(output_dir, files.names_in(output_dir), _OURS, shards.DATASET_FILE, options.overwrite)
         with files.output_folder(output_dir, replace) as folder, _runner(options, folder) as runner:
             plan = _plan(near, data_dir, chosen, options, runner)
-            report = _begin_report(plan, output_dir, options.num_shards)
+            num_shards = plan.shard_counts(options.num_shards)
+            report = _begin_report(plan, output_dir, num_shards)
             report.format, report.format_was_guessed = chosen, format is None
-            report.check_bad_fraction(options.max_bad_fraction)
-            _write(plan, folder, runner, report, options.num_shards)
-            report.check_bad_fraction(options.max_bad_fraction)
+            check_bad_fraction(report.bad, report.listed, options.max_bad_fraction)
+            _write(plan, folder, runner, report, num_shards)
+            check_bad_fraction(report.bad, report.listed, options.max_bad_fraction)
             report.rename(near, data_dir)
-            _finish(plan, folder, report, options.num_shards)
+            report.warnings = list(warnings.of(report, num_shards))
+            _finish(plan, folder, report, num_shards)
             if options.write_label_map:
                 _write_bytes(options.write_label_map, plan.label_map)
     return report
@@ -77,22 +84,8 @@ def _runner(options: Settings, folder: str | Path) -> Iterator[Runner]:
     files.remove_folder(exchange)
 
 
-def _may_replace(folder: str, overwrite: bool) -> bool:
-    """Whether all that a folder holds is an earlier output, to be replaced; OutputError where it may not be."""
-    names, ours = files.names_in(folder), {shards.DATASET_FILE, LABEL_MAP_FILE}
-    if not names:
-        return False
-    foreign = [name for name in names if name not in ours and not fnmatch.fnmatch(name, "*.record-*-of-*")]
-    if foreign or shards.DATASET_FILE not in names:
-        held = f"{foreign[0]}, which is no output of this command" if foreign else f"no {shards.DATASET_FILE}"
-        raise OutputError(f"{folder} is not empty and has {held}. Name another folder, or empty it first.")
-    if not overwrite:
-        raise OutputError(f"{folder} holds an earlier output. Replace it with --overwrite, or name another folder.")
-    return True
-
-
-def _begin_report(plan: Plan, output_dir: str, num_shards: int) -> Report:
-    globs = {split: shards.shard_glob(base, num_shards) for split, base in plan.bases.items()}
+def _begin_report(plan: Plan, output_dir: str, num_shards: Mapping[str, int]) -> Report:
+    globs = {split: shards.shard_glob(base, num_shards[split]) for split, base in plan.bases.items()}
     report = Report(
         output_dir=output_dir,
         label_map=files.join(output_dir, LABEL_MAP_FILE),
@@ -109,7 +102,7 @@ def _begin_report(plan: Plan, output_dir: str, num_shards: int) -> Report:
     return report
 
 
-def _write(plan: Plan, folder: str | Path, runner: Runner, report: Report, num_shards: int) -> None:
+def _write(plan: Plan, folder: str | Path, runner: Runner, report: Report, num_shards: Mapping[str, int]) -> None:
     keys, splits, fingerprints = [], [], []  # of images that were not examined beforehand
 
     def account(split: str, written: Written) -> None:
@@ -132,10 +125,10 @@ def _write(plan: Plan, folder: str | Path, runner: Runner, report: Report, num_s
         report.duplicates = look_alikes(keys, splits, groups)
 
 
-def _finish(plan: Plan, folder: str | Path, report: Report, num_shards: int) -> None:
+def _finish(plan: Plan, folder: str | Path, report: Report, num_shards: Mapping[str, int]) -> None:
     report.sort()
     _write_bytes(files.join(folder, LABEL_MAP_FILE), plan.label_map)
-    globs = {f"{split}_glob": shards.shard_glob(base, num_shards) for split, base in plan.bases.items()}
+    globs = {f"{split}_glob": shards.shard_glob(base, num_shards[split]) for split, base in plan.bases.items()}
     # Last: in an object store, this file is what tells a finished folder.
     shards.write_dataset(folder, **globs, label_map=LABEL_MAP_FILE, report=dataclasses.asdict(report))
 
@@ -143,8 +136,3 @@ def _finish(plan: Plan, folder: str | Path, report: Report, num_shards: int) -> 
 def _write_bytes(path: str, data: bytes) -> None:
     with files.create(path) as file:
         file.write(data)
-
-
-def _refuse_overwriting(options: Settings) -> None:
-    if options.write_label_map and os.path.exists(options.write_label_map) and not options.overwrite:
-        raise OutputError(f"{options.write_label_map} exists. Name another file, or replace it with --overwrite.")

@@ -2,18 +2,20 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from odtk import duplicates, example, progress
 from odtk.annotations.annotated_image import Problem, UnusableImage
+from odtk.annotations.conventions import Evidence
+from odtk.annotations.frames import Rules
+from odtk.annotations.image_facts import Facts, facts_of
 from odtk.annotations.image_files import SeenFile
-from odtk.annotations.listing import Dataset, Listed
-from odtk.annotations.placing import Rules
-from odtk.annotations.prepare import examine, prepare
+from odtk.annotations.listing import Dataset, ImageAnnotation, Listed
+from odtk.annotations.prepare import examine, prepare, see
 from odtk.errors import DataError
 from odtk.label_map import LabelMap
 from odtk.splits import SPLITS
-from odtk.tools.make_tfrecords import classes, splitting
+from odtk.tools.make_tfrecords import classes, refusals, splitting
 from odtk.tools.make_tfrecords.plan import Plan, Runner, Settings
 from odtk.tools.make_tfrecords.report import Finding, Written, look_alikes
 
@@ -23,12 +25,21 @@ _IN_NO_SPLIT = "in no split"
 def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
     """Decodes every image, then chooses label map and splits.
 
-    Raises DataError where a class is not in the given label map, or a given list of a split cannot be followed.
+    Raises DataError where the boxes of the whole data set cannot be meant as they are read, too many images cannot be
+    used, none has an object and no label map is given, a class is not in the given one, or a given list of a split
+    cannot be followed.
     """
     if settings.label_map_path:
         classes.read(settings.label_map_path, ())  # a wrong one is answered now, and not when all images are decoded
     source, given = splitting.choose_source(dataset, settings)
-    findings = _examine(dataset, settings, runner, given)
+    findings, evidence = _examine(dataset, settings, runner, given)
+    refusal = evidence.refusal(dataset.folder) if settings.boxes is None else None
+    if refusal:
+        raise DataError(f"{refusal} Nothing was written.")
+    rules = replace(settings.rules, conventions=evidence.decide())
+    if rules != settings.rules:
+        findings = _place_again(dataset, rules, runner, findings)
+    refusals.check_findings(findings, settings.max_bad_fraction)
     class_map, text = _label_map(dataset, settings, findings)
     usable = [index for index, finding in enumerate(findings) if finding.skipped is None]
     groups = duplicates.groups([findings[index].seen.fingerprint for index in usable])
@@ -42,13 +53,16 @@ def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
         label_map=text,
         bases={split: f"{split}.record" for split in items},
         items=items,
-        convert=_Encoder(dataset, settings.rules, class_ids, settings.mask_type if settings.masks else None),
+        convert=_Encoder(dataset, rules, class_ids, settings.mask_type if settings.masks else None),
         listed=len(dataset.listed),
         split_source=source,
         findings=findings,
         problems=(
             *dataset.problems,
+            *evidence.problems(dataset.folder),
             *classes.alike(class_ids, dataset.folder),
+            *classes.repeated(class_map, class_ids, dataset.folder),
+            *classes.misspelled(dataset, [finding.class_names for finding in findings], class_map.texts),
             *splitting.without_images(chosen, settings, dataset.folder),
         ),
         duplicates=look_alikes([findings[index].key for index in usable], chosen, groups),
@@ -56,18 +70,33 @@ def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
     )
 
 
-def _examine(dataset: Dataset, settings: Settings, runner: Runner, given: Sequence[str | None] | None) -> list[Finding]:
+def _examine(
+    dataset: Dataset, settings: Settings, runner: Runner, given: Sequence[str | None] | None
+) -> tuple[list[Finding], Evidence]:
+    """What is found of each image by itself, and what all of them prove together."""
     wanted = [index for index in range(len(dataset.listed)) if given is None or given[index]]
-    findings = [Finding(entry.key, skipped=_in_no_split(entry)) for entry in dataset.listed]
+    findings, evidence = [Finding(entry.key, skipped=_in_no_split(entry)) for entry in dataset.listed], Evidence()
     examiner = _Examiner(dataset, settings.rules)
     with (
         progress.track("Examining", len(wanted), "images", compiles=True) as bar,
         runner.mapped(examiner, [dataset.listed[index] for index in wanted]) as results,
     ):
-        for index, finding in zip(wanted, results, strict=True):
+        for index, (finding, facts) in zip(wanted, results, strict=True):
             findings[index] = finding
+            if facts is not None:
+                evidence.add(facts)
             bar.advance()
-    return findings
+    return findings, evidence
+
+
+def _place_again(dataset: Dataset, rules: Rules, runner: Runner, findings: Sequence[Finding]) -> list[Finding]:
+    """The findings by what the data set proved; annotations are read again, images are not."""
+    seen = [index for index, finding in enumerate(findings) if finding.seen is not None]
+    placed, placer = list(findings), _Placer(dataset, rules)
+    with runner.mapped(placer, [(dataset.listed[index], findings[index].seen) for index in seen]) as results:
+        for index, finding in zip(seen, results, strict=True):
+            placed[index] = finding
+    return placed
 
 
 def _in_no_split(entry: Listed) -> Problem:
@@ -78,6 +107,8 @@ def _label_map(dataset: Dataset, settings: Settings, findings: Sequence[Finding]
     found = {name for finding in findings for name in finding.class_names}
     if settings.label_map_path:
         return classes.read(settings.label_map_path, found)
+    if not found:
+        raise refusals.no_objects(findings, dataset.problems)
     return classes.make(dataset.class_names, found)
 
 
@@ -95,23 +126,47 @@ def _items(
 
 @dataclass(frozen=True)
 class _Examiner:
+    """Decodes an image: what is found of it, and what it proves; None where it cannot be read."""
+
     dataset: Dataset
     rules: Rules
 
-    def __call__(self, listed: Listed) -> Finding:
+    def __call__(self, listed: Listed) -> tuple[Finding, Facts | None]:
         try:
-            examined = examine(self.dataset.read(listed), self.rules)
+            annotation = self.dataset.read(listed)
+            seen = see(annotation)
         except UnusableImage as error:
-            return Finding(listed.key, skipped=error.problem, is_bad=error.is_bad)
-        return Finding(
-            key=listed.key,
-            class_names=examined.class_names,
-            repaired=examined.repaired,
-            problems=examined.problems,
-            dropped_objects=examined.dropped_objects,
-            left_out_objects=examined.left_out_objects,
-            seen=examined.seen,
-        )
+            return Finding(listed.key, skipped=error.problem, is_bad=error.is_bad), None
+        finding = _found(listed.key, annotation, seen, self.rules)
+        return finding, facts_of(annotation, seen, self.rules.exif, self.rules.boxes)
+
+
+@dataclass(frozen=True)
+class _Placer:
+    """Finds out again what becomes of an image that was decoded."""
+
+    dataset: Dataset
+    rules: Rules
+
+    def __call__(self, item: tuple[Listed, SeenFile]) -> Finding:
+        listed, seen = item
+        return _found(listed.key, self.dataset.read(listed), seen, self.rules)
+
+
+def _found(key: str, annotation: ImageAnnotation, seen: SeenFile, rules: Rules) -> Finding:
+    try:
+        examined = examine(annotation, seen, rules)
+    except UnusableImage as error:
+        return Finding(key, skipped=error.problem, is_bad=error.is_bad, seen=seen)
+    return Finding(
+        key=key,
+        class_names=examined.class_names,
+        repaired=examined.repaired,
+        problems=examined.problems,
+        left_out_objects=examined.left_out_objects,
+        shrunk=examined.shrunk,
+        seen=seen,
+    )
 
 
 @dataclass(frozen=True)

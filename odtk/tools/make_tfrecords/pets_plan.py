@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtk import example, label_map
-from odtk.annotations import pets
+from odtk.annotations import formats, pets
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.errors import DataError
 from odtk.label_map import LabelMap
@@ -19,6 +19,7 @@ def make_plan(data_dir: str, settings: Settings) -> Plan:
     """The names of trainval.txt, split as TFOD does. DataError for another layout or a class that the map lacks."""
     folder = Path(data_dir)
     pets.check_layout(folder, settings.full_body)
+    formats.check_pets(folder, settings.label_map_path)
     names = pets.read_names(folder)
     map_path = label_map.find(settings.label_map_path or "pet_label_map")
     classes = label_map.read(map_path)
@@ -30,6 +31,7 @@ def make_plan(data_dir: str, settings: Settings) -> Plan:
         items={"train": train, "val": val},
         convert=_Converter(folder, classes, settings.full_body, settings.mask_type, settings.strict_tfod),
         listed=sum(map(bool, names)),
+        has_tfods_shards=True,
         split_source=f"TFOD's, {settings.val_fraction:g} for val, seed {settings.seed}",
     )
 
@@ -64,9 +66,11 @@ class _Converter:
             key=name,
             class_names=tuple(entry.class_name for entry in pet.image.objects),
             fingerprint=pet.fingerprint,
-            repaired=pet.repaired and Problem(str(pet.image_path), None, pet.repaired, pet.repaired),
+            repaired=(
+                *(Problem(str(pet.image_path), None, text, text) for text in filter(None, [pet.repaired])),
+                *pet.exchanged,
+            ),
             problems=pet.problems,
-            dropped_objects=pet.dropped_objects,
         )
         return Written(record, finding.class_names, finding)
 

@@ -1,15 +1,17 @@
 """What is to be written where: the settings of a conversion, and the plan that every data set comes down to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 from odtk import shards
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.formats import PETS
-from odtk.annotations.placing import Rules
+from odtk.annotations.frames import Rules
 from odtk.errors import DataError
 from odtk.tools.make_tfrecords.report import Finding, Written
+
+_SHARDS = 10
 
 
 @dataclass(frozen=True)
@@ -18,9 +20,10 @@ class Settings:
 
     For the Pet layout alone (it fixes what the others' options choose): `full_body`, `strict_tfod`. For the others
     alone: `test_fraction`, `split_lists` (split to a list or folder), `resplit` (ignore the data set's own splits),
-    `allow_duplicates` (across splits), `exif`, `skip_difficult`, `skip_crowd`, `write_label_map` (a path). For COCO
-    alone: `masks`.
+    `allow_duplicates` (across splits), `exif`, `boxes` (of listing.ORDERS), `max_side`, `skip_difficult`, `skip_crowd`,
+    `write_label_map` (a path). For COCO alone: `masks`.
 
+    `num_shards` None is ten for each split, or as many as it has images where these are fewer; TFOD's ten for pets.
     `label_map_path` is a file or a shipped map's name; None the 37 breeds for pets, else a map made from the data.
     `num_workers` None is one per core. `runner` is Apache Beam's, with `runner_options` as its command line; None
     converts here. Neither changes a byte.
@@ -29,7 +32,7 @@ class Settings:
     full_body: bool = False
     strict_tfod: bool = False
     mask_type: str = "png"
-    num_shards: int = 10
+    num_shards: int | None = None
     val_fraction: float = 0.3
     test_fraction: float = 0.0
     split_lists: tuple[tuple[str, str], ...] = ()
@@ -39,6 +42,8 @@ class Settings:
     label_map_path: str | None = None
     write_label_map: str | None = None
     exif: str = "auto"
+    boxes: str | None = None
+    max_side: int | None = None
     skip_difficult: bool = False
     skip_crowd: bool = False
     masks: bool = False
@@ -76,7 +81,7 @@ class Settings:
     @property
     def rules(self) -> Rules:
         """What of this is about single images."""
-        return Rules(self.exif, self.skip_difficult, self.skip_crowd, self.masks)
+        return Rules(self.exif, self.skip_difficult, self.skip_crowd, self.masks, self.boxes, self.max_side)
 
 
 # Format to the options that are for it alone; None is every format but pets.
@@ -90,6 +95,8 @@ _ONLY_FOR = {
         "allow_duplicates": "--allow-duplicates",
         "write_label_map": "--write-label-map",
         "exif": "--exif",
+        "boxes": "--boxes",
+        "max_side": "--max-side",
         "skip_difficult": "--skip-difficult",
         "skip_crowd": "--skip-crowd",
     },
@@ -122,13 +129,20 @@ class Plan:
     problems: tuple[Problem, ...] = ()  # of the data set as a whole
     duplicates: list[dict[str, list[str]]] = field(default_factory=list)
     near_duplicates: int = 0
+    has_tfods_shards: bool = False
 
-    def shards(self, num_shards: int) -> list[Shard]:
+    def shard_counts(self, asked: int | None) -> dict[str, int]:
+        """How many files each split gets: as many as asked for, else ten, but no empty ones unless TFOD has them."""
+        if asked is not None or self.has_tfods_shards:
+            return dict.fromkeys(self.bases, asked or _SHARDS)
+        return {split: min(_SHARDS, max(1, len(self.items[split]))) for split in self.bases}
+
+    def shards(self, counts: Mapping[str, int]) -> list[Shard]:
         """Shard after shard. An item's place in its split, be a record made of it or not, is its shard (TFOD)."""
         return [
-            Shard(shards.shard_name(base, index, num_shards), split, self.items[split][index::num_shards])
+            Shard(shards.shard_name(base, index, counts[split]), split, self.items[split][index :: counts[split]])
             for split, base in self.bases.items()
-            for index in range(num_shards)
+            for index in range(counts[split])
         ]
 
 

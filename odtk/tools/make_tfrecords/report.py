@@ -1,12 +1,10 @@
 """What make_tfrecords wrote, mended, left out and found odd."""
 
+import shlex
 from dataclasses import dataclass, field, replace
 
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.image_files import SeenFile
-from odtk.errors import DataError
-
-_NAMED_IN_AN_ERROR = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +14,12 @@ class Finding:
     key: str
     class_names: tuple[str, ...] = ()
     fingerprint: int = 0
-    repaired: Problem | None = None
+    repaired: tuple[Problem, ...] = ()
     skipped: Problem | None = None
     is_bad: bool = False
     problems: tuple[Problem, ...] = ()
-    dropped_objects: int = 0
     left_out_objects: int = 0
+    shrunk: bool = False
     seen: SeenFile | None = None
 
 
@@ -79,13 +77,21 @@ class Report:
     skipped: list[Problem] = field(default_factory=list)
     bad_images: int = 0  # the skipped ones whose data is bad, as against left out by a rule
     problems: list[Problem] = field(default_factory=list)
-    dropped_objects: int = 0
     left_out_objects: int = 0
+    warnings: list[str] = field(default_factory=list)  # what training or evaluation will lack, in sentences
+    shrunk_images: int = 0  # to --max-side
     near_duplicates: int = 0  # images that look like another one
     duplicates: list[dict[str, list[str]]] = field(default_factory=list)  # look-alikes of several splits, by split
 
     def __post_init__(self):
         self.bad: list[Problem] = []  # the skipped ones that are bad; no field, as `skipped` has them
+
+    @property
+    def next_command(self) -> str:
+        """What comes after the conversion: a config that reads what was written."""
+        pipeline = "ssd_resnet50_v1_fpn_640x640_pets" if self.format == "pets" else "ssd_resnet50_v1_fpn_small"
+        folder = shlex.quote(self.output_dir)
+        return f"odtk configure {pipeline} --output pipeline.config --train-records {folder}"
 
     def note(self, finding: Finding) -> None:
         """Enters what was found out about one image."""
@@ -93,11 +99,10 @@ class Report:
             self.skipped.append(finding.skipped)
             self.bad += [finding.skipped] * finding.is_bad
             self.bad_images += finding.is_bad
-        if finding.repaired:
-            self.repaired.append(finding.repaired)
+        self.repaired += finding.repaired
         self.problems += finding.problems
-        self.dropped_objects += finding.dropped_objects
         self.left_out_objects += finding.left_out_objects
+        self.shrunk_images += finding.shrunk
 
     def rename(self, near: str, far: str) -> None:
         """Puts the path `far` in place of `near`, where a copy of the data was, in all that was noted."""
@@ -113,20 +118,6 @@ class Report:
         """Brings what was noted into the order of the files."""
         for found in (self.skipped, self.repaired, self.problems):
             found.sort(key=lambda problem: (problem.file, problem.line or 0))
-
-    def check_bad_fraction(self, max_bad_fraction: float) -> None:
-        """Raises DataError, naming the bad files, where more than `max_bad_fraction` of the listed images are bad."""
-        if self.bad_images <= max_bad_fraction * self.listed:
-            return
-        bad = sorted(self.bad, key=lambda problem: (problem.file, problem.line or 0))
-        named = "; ".join(str(problem).rstrip(".") for problem in bad[:_NAMED_IN_AN_ERROR])
-        if len(bad) > _NAMED_IN_AN_ERROR:
-            named += f"; and {len(bad) - _NAMED_IN_AN_ERROR} more, which --max-bad-fraction 1 lists in dataset.json"
-        raise DataError(
-            f"{self.bad_images} of {self.listed} images ({self.bad_images / self.listed:.1%}) cannot be used, "
-            f"more than --max-bad-fraction {max_bad_fraction:g} allows: {named}. Nothing was written. "
-            "Mend the files, or allow a larger fraction."
-        )
 
 
 def look_alikes(keys: list[str], splits: list[str], groups: list[int]) -> list[dict[str, list[str]]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from odtk import files
 from odtk.annotations.annotated_image import Problem, UnusableImage
+from odtk.annotations.data_folder import is_data_set
 from odtk.annotations.listing import Dataset, ImageAnnotation, Listed
 from odtk.errors import DataError, OdtkError
 from odtk.tools.make_tfrecords.plan import Settings
@@ -17,10 +18,10 @@ from odtk.tools.make_tfrecords.plan import Settings
 def near(data_dir: str) -> Iterator[str]:
     """Yields a folder of this machine to read annotations from: `data_dir`, or a copy that goes when the block ends.
 
-    Raises DataError where `data_dir` is no folder.
+    A folder here may be named by its data.yaml. Raises DataError where `data_dir` is no folder.
     """
     if not files.is_remote(data_dir):
-        if not Path(data_dir).is_dir():
+        if not is_data_set(data_dir):
             raise DataError(f"{data_dir} is no folder. Name the folder that holds the images and their annotations.")
         yield data_dir
         return

@@ -1,0 +1,88 @@
+"""One annotation of COCO's JSON: what is kept of it, and the object that it marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from odtk.annotations.annotated_image import Problem, UnusableImage
+from odtk.annotations.coco_json import Category, plain
+from odtk.annotations.listing import OUTLINE, MarkedObject
+from odtk.annotations.written_values import finite, flag, short
+
+Yxyx = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class CocoAnnotation:
+    """What is needed of an annotation, and no dict of it: a million of them stay in memory."""
+
+    id: object
+    category_id: object
+    class_name: str | None  # None: the category is unknown
+    bbox: object
+    iscrowd: object
+    area: object
+    segmentation: object
+
+    @property
+    def box_key(self) -> tuple:
+        """What tells whether another annotation is the same."""
+        return self.class_name, repr(self.bbox)
+
+    def marked(self, path: str, image: str) -> MarkedObject:
+        """The object; raises UnusableImage, naming annotation and image, where category or box cannot be known."""
+        which = f"annotation {short(self.id)}, of {image},"
+        if self.class_name is None:
+            text = f"{which} has the category {short(self.category_id)}, which is not in the list."
+            raise UnusableImage(path, None, "annotation of an unknown category", text)
+        box = self._box()
+        if box is None:
+            text = f"{which} has the bbox {short(self.bbox)}; the four numbers x, y, width and height are expected."
+            raise UnusableImage(path, None, "annotation cannot be read", text)
+        return MarkedObject(
+            self.class_name,
+            box,
+            is_crowd=bool(flag(self.iscrowd)),
+            area=finite(self.area),
+            segmentation=self.segmentation,
+            which=f"annotation {short(self.id)}",
+            written="xywh" if self.bbox else OUTLINE,
+        )
+
+    def odd(self, place: str) -> Iterator[Problem]:
+        """What was understood though it is not as COCO has it; the texts are the same for all of a kind."""
+        if not self.bbox and self._box():
+            text = "an annotation has an outline and no bbox: the box around it is used."
+            yield Problem(place, None, "outline made a box", text)
+        if self.iscrowd is not None and flag(self.iscrowd) is None:
+            text = f"iscrowd is {short(self.iscrowd)}, neither 0 nor 1: taken as 0."
+            yield Problem(place, None, "flag not understood", text)
+
+    def _box(self) -> Yxyx | None:
+        """The box; where there is none, the one around the outline; None where neither can be read."""
+        if self.bbox is None or self.bbox == []:
+            return _hull(self.segmentation)
+        numbers = [finite(value) for value in self.bbox] if isinstance(self.bbox, list) else []
+        if len(numbers) != 4 or None in numbers:
+            return None
+        x, y, width, height = numbers
+        return y, x, y + height, x + width
+
+
+def read_annotation(annotation: dict, categories: Mapping[int | str, Category]) -> CocoAnnotation:
+    """An annotation as a JSON has it, its category looked up."""
+    category = annotation.get("category_id")
+    known = categories.get(plain(category))
+    keys = ("bbox", "iscrowd", "area", "segmentation")
+    return CocoAnnotation(annotation.get("id"), category, known and known.name, *map(annotation.get, keys))
+
+
+def _hull(polygons: object) -> Yxyx | None:
+    """The box around COCO's polygons [x1, y1, x2, y2, ...], None for whatever else."""
+    parts = polygons if isinstance(polygons, list) else []
+    numbers = [[finite(value) for value in part] if isinstance(part, list) else [None] for part in parts]
+    if not numbers or any(len(part) < 6 or len(part) % 2 or None in part for part in numbers):
+        return None
+    xs, ys = ([value for part in numbers for value in part[start::2]] for start in (0, 1))
+    return min(ys), min(xs), max(ys), max(xs)

@@ -1,0 +1,173 @@
+"""One of COCO's JSON files, as tools write it: ids as numbers or as text, lists that may be absent.
+
+What an annotation belongs to is found here: ids are the same when they are written alike, or else when only one can be
+meant, as 7 for "7" or "007".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from odtk.annotations import data_folder, path_words
+from odtk.annotations.annotated_image import Problem
+from odtk.annotations.data_folder import DataFolder
+from odtk.annotations.written_values import cut, finite, is_name, short
+from odtk.errors import DataError
+
+_UNWANTED = ("keypoints", "caption", "segments_info")
+_NUMBER = re.compile(r"[+-]?\d{1,18}(\.0*)?", re.ASCII)
+
+
+class NoCocoError(DataError):
+    """A JSON that lacks what makes it COCO's."""
+
+
+@dataclass
+class Document:
+    """A JSON file of the data set, its annotations grouped by the position of their image in `images`."""
+
+    path: str  # in the folder
+    split: str | None
+    images: list[dict]
+    categories: dict[int | str, Category]  # by id, in the order of the ids
+    is_annotated: bool
+    annotations: dict[int, list[dict]] = field(default_factory=lambda: defaultdict(list))
+    orphans: list[dict] = field(default_factory=list)  # annotations of images that are not in the list
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Category:
+    """A class as a file lists it; `group` is its supercategory, None where that is no name."""
+
+    name: str
+    group: str | None
+
+
+def load(files: DataFolder, path: str, keep_segmentations: bool) -> Document:
+    """Reads a file.
+
+    Raises NoCocoError where it lacks one of COCO's lists, though the annotations may be absent or null, and DataError
+    where it is no JSON, or an image or a category has no id or shares it.
+    """
+    where = files.at(path)
+    content = _parse(where, data_folder.read_text(files.path, path), keep_segmentations)
+    images = _objects(where, content, "images")
+    annotations = None if content.get("annotations") is None else _objects(where, content, "annotations")
+    categories = [] if content.get("categories") is None else _objects(where, content, "categories")
+    document = Document(path, split_of(path), images, _categories(where, categories), annotations is not None)
+    _check_images(where, images)
+    _group(where, document, annotations or ())
+    return document
+
+
+def split_of(path: str) -> str | None:
+    """The split that a file's name or folder speaks of."""
+    return path_words.split_in_name(path) or path_words.split_of_folders(path)
+
+
+def plain(value: object) -> int | str | None:
+    """An id as what it means: a number, be it written as one or as text, or a text; None where it is no id."""
+    if type(value) is int:
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, str) or not value.strip():
+        return None
+    text = value.strip()
+    return int(float(text) if "." in text else text) if _NUMBER.fullmatch(text) else text
+
+
+def _parse(where: str, text: str, keep_segmentations: bool) -> object:
+    def trimmed(found: dict) -> dict:  # at once, so that the whole is never in memory
+        for key in _UNWANTED:
+            found.pop(key, None)
+        # Where there is no box, it is made from the outline.
+        if not keep_segmentations and found.get("bbox"):
+            found.pop("segmentation", None)
+        return found
+
+    try:
+        return json.loads(text, object_hook=trimmed)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}:{error.lineno}: it is no JSON: {error.msg}. Write the file again.") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: it is no JSON that can be read: {cut(str(error))}.") from error
+
+
+def _objects(where: str, content: object, name: str) -> list[dict]:
+    found = content.get(name) if isinstance(content, dict) else None
+    if not isinstance(found, list) or (found and not any(isinstance(one, dict) for one in found)):
+        raise NoCocoError(f'{where} has no list "{name}" of objects, which COCO\'s JSON needs.')
+    for place, one in enumerate(found):
+        if not isinstance(one, dict):
+            raise DataError(f'{where}: "{name}" has {short(one)} at place {place}, where an object is expected.')
+    return found
+
+
+def _categories(where: str, listed: list[dict]) -> dict[int | str, Category]:
+    found: dict[int | str, Category] = {}
+    for category in listed:
+        number, name = plain(category.get("id")), _name(category.get("name"))
+        if number is None or name is None:
+            raise DataError(
+                f"{where}: the category {short(category)} needs an id, a whole number or a text, and a name."
+            )
+        if number in found and found[number].name != name:
+            raise DataError(f"{where}: two categories have the id {short(number)}: {short(name)} is the second one.")
+        found[number] = Category(name, _name(category.get("supercategory")))
+    return dict(sorted(found.items(), key=lambda item: (isinstance(item[0], str), item[0])))
+
+
+def _name(value: object) -> str | None:
+    """A name, which some tools write as a number; None where it is none."""
+    if type(value) in (int, float) and finite(value) is not None:
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    return value.strip() if is_name(value) else None
+
+
+def _check_images(where: str, images: list[dict]) -> None:
+    seen: dict[object, str] = {}
+    for image in images:
+        number, name = image.get("id"), image.get("file_name")
+        if plain(number) is None or not isinstance(name, str) or not name:
+            raise DataError(f"{where}: the image {short(image)} needs an id and a file_name.")
+        if seen.get(number, name) != name:
+            text = (
+                f"{short(seen[number])} and {short(name)} both have the id {short(number)}. Each image needs its own."
+            )
+            raise DataError(f"{where}: {text}")
+        seen[number] = name
+
+
+def _group(where: str, document: Document, annotations: Iterable[dict]) -> None:
+    ids = [image["id"] for image in document.images]
+    exact, meant = {number: position for position, number in enumerate(ids)}, defaultdict(list)
+    for position, number in enumerate(ids):
+        meant[plain(number)].append(position)
+    for annotation in annotations:
+        number = annotation.get("image_id")
+        key = plain(number)
+        position = exact.get(number) if key is not None else None
+        if position is None and len(meant.get(key, ())) == 1:
+            position = meant[key][0]
+        if position is None:
+            document.orphans.append(annotation)
+        else:
+            document.annotations[position].append(annotation)
+    if document.orphans and not document.annotations:
+        raise DataError(f"{where}: {_all_orphaned(document)}")
+
+
+def _all_orphaned(document: Document) -> str:
+    first, count = document.orphans[0], len(document.orphans)
+    ids = ", ".join(short(image["id"]) for image in document.images[:3])
+    listed = f"the images' ids are {ids}{' ...' if len(document.images) > 3 else ''}" if ids else "it lists no image"
+    return (
+        f"none of its {count} annotations is of an image in its list: the first, annotation {short(first.get('id'))}, "
+        f"has the image_id {short(first.get('image_id'))}, and {listed}. Write as image_id the id of an image."
+    )

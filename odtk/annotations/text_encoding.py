@@ -1,0 +1,65 @@
+"""What a text file's bytes say: UTF-8, or UTF-16 as Windows writes it (PowerShell's `>` and Out-File do)."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+# UTF-32's little-endian mark begins with UTF-16's, so it comes first.
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+_UTF8 = "utf-8"
+_OBVIOUS_BYTES = 64  # without a mark, the zero bytes of so many tell UTF-16
+_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
+_WIDE = re.compile(rb"""\A\s*<\?xml[^>]*encoding\s*=\s*["'](utf-?16|utf-?32|ucs-?2|unicode)""", re.IGNORECASE)
+
+
+def encoding_of(data: bytes) -> tuple[str, int]:
+    """The Unicode encoding of a text, of which `data` is all or the beginning, and how long its byte order mark is.
+
+    Without a mark a text is UTF-8, unless nearly every other byte at its beginning is zero: all formats of annotations
+    begin with ASCII.
+    """
+    for mark, encoding in _MARKS.items():
+        if data.startswith(mark):
+            return encoding, len(mark)
+    start = data[:_OBVIOUS_BYTES]
+    even, odd = start[::2], start[1::2]
+    if odd and odd.count(0) > 0.8 * len(odd) and not even.count(0):
+        return "utf-16-le", 0
+    if odd and even.count(0) > 0.8 * len(even) and not odd.count(0):
+        return "utf-16-be", 0
+    return _UTF8, 0
+
+
+def decode(data: bytes) -> str:
+    """The text of a file; UnicodeDecodeError, with its position in the bytes behind the mark, where it is none."""
+    encoding, mark = encoding_of(data)
+    return data[mark:].decode(encoding)
+
+
+def decode_start(data: bytes) -> str:
+    """The text of a file's beginning, which may be cut within a letter and is only looked at."""
+    encoding, mark = encoding_of(data)
+    return data[mark:].decode(encoding, "replace")
+
+
+def xml_for_lxml(data: bytes) -> tuple[bytes, str | None]:
+    """The bytes of an xml, and the encoding to read them in (None: the one that they declare).
+
+    A declaration may lie: a file that was saved again in UTF-16 or UTF-8 keeps the old one.
+    """
+    encoding, _ = encoding_of(data)
+    if encoding != _UTF8:
+        return _DECLARATION.sub(_blank_lines, decode(data)).encode(), "utf-8"
+    return data, "utf-8" if _WIDE.match(data.removeprefix(codecs.BOM_UTF8)) else None
+
+
+def _blank_lines(declaration: re.Match) -> str:
+    """Nothing but its line breaks, so that messages name the right lines."""
+    return "\n" * declaration.group().count("\n")

@@ -1,0 +1,141 @@
+"""Lists of images beside Pascal VOC's xml: train.txt, val.txt, test.txt, trainval.txt say what is in which split.
+
+They are in ImageSets/Main or, where someone put own data into the Pet layout, in annotations/, beside xmls/.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from odtk.annotations import data_folder, path_words
+from odtk.annotations.annotated_image import Problem
+from odtk.annotations.data_folder import DataFolder
+from odtk.annotations.listed_dataset import LeftOut
+from odtk.annotations.listing import Listed
+from odtk.annotations.written_values import short
+
+_LISTS = ("train", "val", "test", "trainval")
+_IMAGE_SETS, _PETS = "ImageSets/Main/", "annotations/"
+
+
+@dataclass
+class _Folder:
+    """The lists of one folder: the places that they name, each with the lists' names."""
+
+    root: str  # of the images and xml that are named
+    kind: str  # _IMAGE_SETS or _PETS
+    places: dict[str, str]  # by what lists may call them
+    named: dict[str, list[str]] = field(default_factory=dict)
+
+    def place_of(self, line: str) -> str:
+        """The place that a line names; one of `places` where there is such."""
+        # Some lists add 1, -1 or 0 to each name, and those of pets three numbers, but a name may end so itself.
+        numbers = r"(\s+\d+){3}$" if self.kind == _PETS else r"\s+(-?1|0)$"
+        spellings = line, re.sub(numbers, "", line), *line.split()[: self.kind == _PETS]
+        found = next((self.places[spelling] for spelling in spellings if spelling in self.places), None)
+        return found or self.root + spellings[-1 if self.kind == _PETS else 0]
+
+
+class ImageLists:
+    """The lists of a data set, of several folders where it has several years; false where there are none."""
+
+    def __init__(self, folders: list[_Folder]):
+        self._folders = folders
+
+    def __bool__(self) -> bool:
+        return bool(self._folders)
+
+    @property
+    def folders(self) -> str:
+        """Where the lists are, for messages."""
+        return " or ".join(dict.fromkeys(folder.kind for folder in self._folders))
+
+    def find(self, files: DataFolder, *paths: str) -> tuple[str | None, tuple[Problem, ...]] | None:
+        """The split of an image, by any of its paths, and what is odd about it; None where no list has it."""
+        if not self:
+            return None, ()
+        for folder in self._folders:
+            for place in (_place(folder.root, path) for path in paths if path.startswith(folder.root)):
+                if place in folder.named:
+                    return _split_of(folder, place, files.at(paths[-1]))
+        return None
+
+    def missing(self, files: DataFolder, paths: list[str]) -> Iterator[Listed]:
+        """What the lists name and none of `paths` is."""
+        for folder in self._folders:
+            known = {_place(folder.root, path) for path in paths if path.startswith(folder.root)}
+            for place, names in folder.named.items():
+                if place not in known:
+                    xml = ("annotations/xmls/" if folder.kind == _PETS else "Annotations/") + place[len(folder.root) :]
+                    text = f"{folder.kind}{names[0]}.txt names it, and there is no {xml}.xml."
+                    split, _ = _split_of(folder, place, place)
+                    # Of Oxford's own pets, the images in test.txt have none.
+                    is_bad = folder.kind != _PETS or place not in folder.places.values()
+                    yield Listed(place, split, LeftOut(files.at(place), None, "no xml", text, is_bad))
+
+
+def read_lists(files: DataFolder) -> tuple[ImageLists, list[Problem]]:
+    """The lists in a data set's folder, and what is to be said of them.
+
+    Only train, val, test and trainval are lists of the data set; cat_train.txt and the like say who shows a cat. A list
+    in the Pet layout that names nothing of what is there is Oxford's own, left behind, and counts for nothing.
+    """
+    found: dict[str, _Folder] = {}
+    problems = []
+    for path in files.with_suffix(*(f"/{name}.txt" for name in _LISTS)):
+        where, name = posixpath.split(path)
+        kind = _kind(files, where)
+        if kind is None:
+            continue
+        root = f"{where}/".removesuffix(kind)
+        folder = found.get(where) or _Folder(root, kind, _places(files, root))
+        lines = [line.strip() for line in data_folder.read_text(files.path, path).splitlines() if line.strip()]
+        places = [folder.place_of(line) for line in lines]
+        if kind == _PETS and not set(places) & set(folder.places.values()):
+            first = f" (first {short(lines[0])})" if lines else ""
+            text = f"it names nothing that is here{first}, and is passed over."
+            problems.append(Problem(files.at(path), None, "list passed over", text))
+            continue
+        found[where] = folder
+        for place in places:
+            folder.named.setdefault(place, []).append(name.lower().removesuffix(".txt"))
+    return ImageLists(list(found.values())), problems
+
+
+def _kind(files: DataFolder, folder: str) -> str | None:
+    if f"{folder}/".endswith(_IMAGE_SETS):
+        return _IMAGE_SETS
+    is_pets = posixpath.basename(folder) == "annotations" and any(
+        path.startswith(f"{folder}/xmls/") for path in files.with_suffix(".xml")
+    )
+    return _PETS if is_pets else None
+
+
+def _places(files: DataFolder, root: str) -> dict[str, str]:
+    """The places below a folder by what lists may call them: with the suffix or without."""
+    places = {}
+    for path in (*files.images, *files.with_suffix(".xml")):
+        if path.startswith(root):
+            place = _place(root, path)
+            places |= {place[len(root) :]: place, path_words.plain_path(path[len(root) :]): place}
+    return places
+
+
+def _place(root: str, path: str) -> str:
+    return root + posixpath.splitext(path_words.plain_path(path[len(root) :]))[0]
+
+
+def _split_of(folder: _Folder, place: str, file: str) -> tuple[str | None, tuple[Problem, ...]]:
+    """The split of a place that is named, by the lists that have it; train before val before test."""
+    found = folder.named[place]
+    splits = [name for name in _LISTS if name in found and name != "trainval"]
+    if not splits:
+        # As in VOC2007, which is trained on trainval and tested on test; alone, trainval is to be split yet.
+        return None if all(names == ["trainval"] for names in folder.named.values()) else "train", ()
+    if len(splits) == 1:
+        return splits[0], ()
+    text = f"{' and '.join(f'{name}.txt' for name in splits)} in {folder.kind} have it; it counts as {splits[0]}."
+    return splits[0], (Problem(file, None, "in several splits", text),)

@@ -1,0 +1,166 @@
+"""One `<object>` of a Pascal VOC annotation: its box, from whatever shape the tools write, and its flags."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from odtk.annotations.annotated_image import Problem, UnusableImage
+from odtk.annotations.written_values import finite, flag, short
+
+# What else marks an object, where there is no <bndbox>: <polygon> is labelme.csail's, Roboflow's and RectLabel's,
+# <points> is FAIR1M's, <segmentation> and <segm> are of converters.
+_OUTLINES = ("polygon", "points", "segmentation", "segm", "quadrilateral")
+_SIDES = ("ymin", "xmin", "ymax", "xmax")
+_KINDS = {int: "whole number", float: "number"}
+
+Yxyx = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class VocObject:
+    """One `<object>`: its box in pixels as `[ymin, xmin, ymax, xmax]`, as written, and the line of its shape.
+
+    `hull` says that the box is the one around another shape, `odd_flags` which flags were not understood.
+    """
+
+    name: str
+    box: Yxyx  # pixels
+    line: int
+    pose: str
+    truncated: int
+    difficult: bool
+    hull: Problem | None = None
+    odd_flags: tuple[Problem, ...] = ()
+
+
+def read_objects(path: Path, root) -> tuple[VocObject, ...]:
+    """The objects below an `<annotation>`; raises UnusableImage, with the line, where one has no box that can be read.
+
+    Objects that LabelMe's web tool keeps as deleted are none.
+    """
+    found = (element for element in root.findall("object") if element.findtext("deleted", "").strip() != "1")
+    return tuple(_object(path, element) for element in found)
+
+
+def child(path: Path, element, tag: str):
+    """A child that has to be there, else UnusableImage."""
+    found = element.find(tag)
+    if found is None:
+        raise unreadable(path, element.sourceline, f"<{element.tag}> has no <{tag}>, which every annotation needs.")
+    return found
+
+
+def text_of(path: Path, element) -> str:
+    """An element's text, which has to be there, else UnusableImage."""
+    text = (element.text or "").strip()
+    if not text:
+        raise unreadable(path, element.sourceline, f"<{element.tag}> is empty.")
+    return text
+
+
+def number(path: Path, element, kind: type):
+    """An element's text as an int or a float, else UnusableImage."""
+    text = text_of(path, element)
+    try:
+        return kind(text)
+    except ValueError:
+        raise unreadable(path, element.sourceline, f"<{element.tag}> is {short(text)}, not a {_KINDS[kind]}.") from None
+
+
+def unreadable(path: Path, line: int | None, text: str) -> UnusableImage:
+    """The error of an xml that cannot be read."""
+    return UnusableImage(path, line, "xml cannot be read", text)
+
+
+def _object(path: Path, element) -> VocObject:
+    box, shape, hull = _box(path, element)
+    truncated, difficult = (_flag(path, element, tag) for tag in ("truncated", "difficult"))
+    return VocObject(
+        name=element.findtext("name", "").strip(),
+        box=box,
+        line=shape.sourceline,
+        pose=element.findtext("pose", "").strip() or "Unspecified",
+        truncated=truncated[0],
+        difficult=bool(difficult[0]),
+        hull=hull,
+        odd_flags=(*truncated[1], *difficult[1]),
+    )
+
+
+def _flag(path: Path, element, tag: str) -> tuple[int, tuple[Problem, ...]]:
+    """A flag, 0 where it is missing or not understood, and what is to be said of it: the same for all of a kind."""
+    found = element.find(tag)
+    text = "" if found is None else (found.text or "").strip()
+    if not text:
+        return 0, ()
+    value = flag(text)
+    if value is None:
+        said = f"<{tag}> is {short(text)}, neither 0 nor 1: taken as 0."
+        return 0, (Problem(str(path), found.sourceline, "flag not understood", said),)
+    if value % 1:
+        said = f"<{tag}> is a fraction, as in KITTI, where 0 or 1 is expected: taken as 1."
+        return 1, (Problem(str(path), found.sourceline, "flag that is a fraction", said),)
+    return int(value), ()
+
+
+def _box(path: Path, element) -> tuple[Yxyx, object, Problem | None]:
+    """The box, the element that it was made from, and a problem where that is not a box but has one around it."""
+    box, rotated = element.find("bndbox"), element.find("robndbox")
+    outline = next((found for tag in _OUTLINES if (found := element.find(tag)) is not None), None)
+    if box is not None and (box.find("xmin") is not None or (rotated is None and outline is None)):
+        return tuple(number(path, child(path, box, side), float) for side in _SIDES), box, None
+    if rotated is not None:
+        corners = rotated.find("cx") is None
+        hull = _hull_of_points(path, rotated) if corners else _hull_of_rotated(path, rotated)
+        text = "the object has a rotated box (<robndbox>): the upright box around it is used."
+        return hull, rotated, Problem(str(path), rotated.sourceline, "rotated box made upright", text)
+    if outline is None:
+        text = "the <object> has neither a <bndbox> nor a rotated box or polygon. Draw its box, or remove it."
+        raise unreadable(path, element.sourceline, text)
+    text = f"the object has an outline (<{outline.tag}>) and no <bndbox>: the box around it is used."
+    problem = Problem(str(path), outline.sourceline, "outline made a box", text)
+    return _hull_of_points(path, outline), outline, problem
+
+
+def _hull_of_rotated(path: Path, element) -> Yxyx:
+    """The upright box around roLabelImg's rotated one: centre, sides, and the angle in radians."""
+    x, y, width, height, angle = (
+        number(path, child(path, element, tag), float) for tag in ("cx", "cy", "w", "h", "angle")
+    )
+    if not abs(angle) <= 2 * math.pi:
+        text = f"<angle> is {angle:g}; radians are expected, as roLabelImg writes them. Divide degrees by 57.2958."
+        raise unreadable(path, element.sourceline, text)
+    sine, cosine = abs(math.sin(angle)), abs(math.cos(angle))
+    half_width = (width * cosine + height * sine) / 2
+    half_height = (width * sine + height * cosine) / 2
+    return y - half_height, x - half_width, y + half_height, x + half_width
+
+
+def _hull_of_points(path: Path, element) -> Yxyx:
+    """The box around points, however they are written: <x1>1</x1><y1>2</y1>, <pt><x>1</x><y>2</y></pt>, 1,2 3,4."""
+    xs, ys = [], []
+    for leaf in element.iter():
+        if len(leaf) or not (leaf.text or "").strip():
+            continue
+        for axis, value in _coordinates(leaf):
+            if value is None:
+                raise unreadable(path, leaf.sourceline, f"<{leaf.tag}> is {short(leaf.text.strip())}, not coordinates.")
+            (xs if axis == "x" else ys).append(value)
+    if len(xs) != len(ys) or len(xs) < 3:
+        text = f"<{element.tag}> has {len(xs)} x and {len(ys)} y; three points or more are expected, x and y of each."
+        raise unreadable(path, element.sourceline, text)
+    return min(ys), min(xs), max(ys), max(xs)
+
+
+def _coordinates(leaf) -> Iterator[tuple[str, float | None]]:
+    """The axis and value of each number in an element: of its tag's axis, or x and y by turns."""
+    axis, words = leaf.tag[:1].lower(), re.split(r"[\s,;]+", leaf.text.strip(" \t\r\n,;()[]"))
+    if axis in ("x", "y"):
+        yield axis, finite(leaf.text.strip())
+    elif len(words) > 1 and finite(words[0]) is not None:  # what does not begin so is something else, as <username> is
+        for place, word in enumerate(words):
+            yield "xy"[place % 2], finite(word)

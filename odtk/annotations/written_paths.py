@@ -1,0 +1,88 @@
+"""Paths of images as annotations write them, on another machine or as a URL, and which of the files here they mean."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from urllib.parse import parse_qs, unquote
+
+from odtk.annotations import path_words
+from odtk.files import IMAGE_SUFFIXES
+
+_MOST_FOLDERS = 32
+_LABEL_STUDIO = re.compile(r"[0-9a-f]{8}(?:-|__)(.+)")  # what it puts before the names of uploads
+
+
+def spellings(written: str) -> Iterator[str]:
+    """A written path as it is; then as the URL that it may be, and without what Label Studio puts before a name.
+
+    The host and bucket of a URL stay, as leading folders.
+    """
+    plain = written.replace("\\", "/")
+    yield plain
+    found = []
+    if "%" in plain or "?" in plain or "://" in plain:
+        path, _, query = plain.partition("?")
+        found = [
+            place.replace("\\", "/") for place in parse_qs(query).get("d", [])
+        ]  # /data/local-files/?d=images/1.jpg
+        found.append(unquote(path.split("#")[0] if "://" in path else path))
+        yield from found
+    for path in (plain, *found):
+        folder, name = posixpath.split(path)
+        if prefixed := _LABEL_STUDIO.fullmatch(name):
+            yield posixpath.join(folder, prefixed[1])
+
+
+def without_image_suffix(path: str) -> str:
+    """A path without its suffix, if that is one of an image."""
+    stem, suffix = posixpath.splitext(path)
+    return stem if suffix.lower() in IMAGE_SUFFIXES else path
+
+
+class PathIndex:
+    """Files by what they are called: paths, relative to the data set, whose `key` is what is sought."""
+
+    def __init__(self, paths: Iterable[str], key: Callable[[str], str] = str):
+        self._by_path, self._by_name = defaultdict(list), defaultdict(list)
+        self._key, self._folders = key, set()
+        for path in paths:
+            folded = path_words.folded(key(path))
+            self._by_path[folded].append(path)
+            self._by_name[posixpath.basename(folded)].append(path)
+            self._folders.update(_plain(folded)[:-1])
+
+    def find(self, written: str, roots: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+        """The files that a path may mean, and whether only its end says so."""
+        parts = [part for part in path_words.folded(written).split("/") if part not in ("", ".")]
+        is_elsewhere = path_words.leads_out(written)
+        if not written.startswith("/") and (found := self._from_roots(parts, roots)):
+            return found, False
+        parts = parts[max((place + 1 for place, part in enumerate(parts) if part == ".."), default=0) :]
+        for start in range(max(0, len(parts) - _MOST_FOLDERS), len(parts)):
+            tail = parts[start:]
+            if found := self._from_roots(tail, roots) or self._ending_in(tail, lambda path: path.split("/")):
+                return found, is_elsewhere or start > 0
+            if found := self._ending_in(tail, _plain):
+                return found, True
+            if not self._folders.isdisjoint(_plain(f"{parts[start]}/")):
+                break  # that folder is here, and the image is not in it
+        return (), False
+
+    def _from_roots(self, parts: list[str], roots: Sequence[str]) -> tuple[str, ...]:
+        for root in roots:
+            path = posixpath.normpath(posixpath.join(path_words.folded(root), *parts)) if parts else ""
+            if path in self._by_path:
+                return tuple(self._by_path[path])
+        return ()
+
+    def _ending_in(self, tail: list[str], split: Callable[[str], list[str]]) -> tuple[str, ...]:
+        named, wanted = self._by_name.get(tail[-1], ()), split("/".join(tail))
+        return tuple(path for path in named if split(path_words.folded(self._key(path)))[-len(wanted) :] == wanted)
+
+
+def _plain(path: str) -> list[str]:
+    """The parts of a path that say more than `images`, with one word for each split."""
+    return [path_words.folder_split(part) or part for part in path_words.plain_path(path).split("/") if part]

@@ -1,0 +1,121 @@
+"""Class names that are likely slips of the keyboard: rare ones beside a frequent one, a letter or two away."""
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping
+
+_FEW_BOXES, _SMALL_SHARE = 5, 0.01  # what a slip has at most: so many boxes, or this share of the right name's
+_RATIO = 5  # and the right name so many times as many
+_SHORTEST_WORD = 3  # letters; shorter ones number things: class_a and class_b
+_LONG_WORD = 8  # letters; from here on a slip may be two edits
+_NEGATIONS = {"a", "un", "in", "im", "il", "ir", "non", "dis"}
+
+_WORD = re.compile(r"\d+|[^\W\d_]+")
+_CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def likely_typos(counts: Mapping[str, int], known: Collection[str] = ()) -> dict[str, str]:
+    """Each of the names in `counts` that is likely a misspelling, and the name that was meant.
+
+    `counts`: boxes of each class name. `known`: names that are right, such as a label map's, and may be meant however
+    few boxes they have; a name that is not among them may be a misspelling of one however many it has. Names that
+    differ by number (cat1, cat2), by a single letter that numbers (class_a, class_b), or by a negation (ripe, unripe)
+    are different classes. Takes time in proportion to the number of names.
+    """
+    most = max(counts.values(), default=0)
+    asked = [name for name, count in counts.items() if count and (name not in known or _is_rare(count, most))]
+    near = _Neighbours({*known, *counts} if asked else ())
+    found: dict[str, str] = {}
+    for name in sorted(asked, key=lambda name: -counts[name]):  # so that what is meant is no misspelling itself
+        right = [
+            other
+            for other in near.of(name) - found.keys()
+            if (other in known and name not in known)
+            or (_is_rare(counts[name], counts.get(other, 0)) and (other in known or name not in known))
+        ]
+        if right:
+            found[name] = max(right, key=lambda other: (counts.get(other, 0), other))
+    return found
+
+
+def question(name: str, right: str, counts: Mapping[str, int], place: str = "") -> str:
+    """`'mgu' (1, Annotations/IMG_0007.xml): did you mean 'mug' (31)?`"""
+    said = f" ({counts[right]:,})" if counts.get(right) else ""
+    return f"{name!r} ({counts[name]:,}{f', {place}' * bool(place)}): did you mean {right!r}{said}?"
+
+
+def _is_rare(count: int, other: int) -> bool:
+    return count * _RATIO <= other and count <= max(_FEW_BOXES, _SMALL_SHARE * other)
+
+
+class _Neighbours:
+    """Finds names in which one word is a slip of the other's; by what is left of words without a letter or two."""
+
+    def __init__(self, names: Collection[str]):
+        self._by_key: dict[tuple, list[str]] = {}
+        for name in names:
+            for key in _keys(name):
+                self._by_key.setdefault(key, []).append(name)
+
+    def of(self, name: str) -> set[str]:
+        candidates = {other for key in _keys(name) for other in self._by_key.get(key, ())}
+        return {other for other in candidates if _is_slip(name, other)}
+
+
+def _words(name: str) -> list[str]:
+    return _WORD.findall(_CAMEL_CASE.sub(" ", name))
+
+
+def _keys(name: str) -> set[tuple]:
+    """The name's words with each in turn replaced by what is left of it."""
+    words = [word.casefold() for word in _words(name)]
+    return {
+        (*words[:place], ("slip", left), *words[place + 1 :])
+        for place, word in enumerate(words)
+        if word.isalpha() and len(word) >= _SHORTEST_WORD
+        for left in _shortened(word)
+    }
+
+
+def _shortened(word: str) -> Iterator[str]:
+    for count in range(3 if len(word) >= _LONG_WORD else 2):
+        for left in itertools.combinations(word, len(word) - count):
+            yield "".join(left)
+
+
+def _is_slip(name: str, other: str) -> bool:
+    pairs = [pair for pair in zip(_words(name), _words(other), strict=True) if pair[0].casefold() != pair[1].casefold()]
+    if len(pairs) != 1:
+        return False
+    one, two = pairs[0]
+    if one.isupper() and two.isupper() and len(one) <= 4:  # RBC and WBC
+        return False
+    if any(unicodedata.east_asian_width(letter) in "WF" for letter in one + two):  # a letter there is a word
+        return False
+    return _is_slip_of_word(one.casefold(), two.casefold())
+
+
+def _is_slip_of_word(one: str, two: str) -> bool:
+    short, long = sorted((one, two), key=len)
+    if long.endswith(short) and long.removesuffix(short) in _NEGATIONS:
+        return False
+    is_replaced = len(one) == len(two) and sorted(one) != sorted(two)
+    # A letter in another's place makes other words of short ones: cat and car, boat and goat.
+    if is_replaced and (len(one) <= _SHORTEST_WORD or one[0] != two[0]):
+        return False
+    return 0 < _edits(one, two) <= (2 if len(short) >= _LONG_WORD else 1)
+
+
+def _edits(one: str, two: str) -> int:
+    """Letters to insert, delete, replace or exchange with their neighbour (optimal string alignment)."""
+    rows = [list(range(len(two) + 1))]
+    for i, letter in enumerate(one, start=1):
+        row = [i]
+        for j, other in enumerate(two, start=1):
+            least = min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (letter != other))
+            if i > 1 and j > 1 and (letter, one[i - 2]) == (two[j - 2], other):
+                least = min(least, rows[-2][j - 2] + 1)
+            row.append(least)
+        rows.append(row)
+    return rows[-1][-1]

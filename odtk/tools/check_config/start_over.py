@@ -1,0 +1,59 @@
+"""From a config for a model that odtk does not have to one that it has: what is kept of it."""
+
+from odtk.detectors.ssd_resnet_fpn.refusals import usable_side
+from odtk.tools.check_config.findings import PLACEHOLDER, configure_command, setting
+
+PIPELINE = "ssd_resnet50_v1_fpn_640x640_pets"
+
+_RESIZER = "model.ssd.image_resizer.keep_aspect_ratio_resizer"
+
+
+def start_over(config) -> str:
+    """The command that makes a shipped pipeline, in another file, with this one's data, classes, sizes and length."""
+    options = [*_data(config), *_classes(config.model), *_length(config.train_config), *_image_size(config.model)]
+    return configure_command(PIPELINE, "new_pipeline.config", options)
+
+
+def _data(config) -> list[str]:
+    train, evals = config.train_input_reader, config.eval_input_reader[:1]
+    options = [("--label-map", train.label_map_path)]
+    options += [("--train-records", path) for path in train.tf_record_input_reader.input_path]
+    options += [("--eval-records", path) for reader in evals for path in reader.tf_record_input_reader.input_path]
+    return [word for option in options if option[1] and PLACEHOLDER not in option[1] for word in option]
+
+
+def _of_model(model, name: str):
+    """A field of whichever model is set; None where there is none, or it has no such field."""
+    kind = model.WhichOneof("model")
+    return getattr(getattr(model, kind), name, None) if kind else None
+
+
+def _classes(model) -> list[str]:
+    count = _of_model(model, "num_classes")
+    return ["--num-classes", str(count)] if count else []
+
+
+def _length(train) -> list[str]:
+    options = []
+    if train.HasField("batch_size") and train.batch_size:
+        options += ["--batch-size", str(train.batch_size)]
+    if train.num_steps:
+        options += ["--num-steps", str(train.num_steps)]
+    return options
+
+
+def _image_size(model) -> list[str]:
+    """The resizer's size, rounded up to one that the SSD-ResNet-FPN family takes."""
+    resizer = _of_model(model, "image_resizer")
+    kind = resizer.WhichOneof("image_resizer_oneof") if resizer else None
+    if kind == "fixed_shape_resizer":
+        fixed = resizer.fixed_shape_resizer
+        return ["--image-size", f"{usable_side(fixed.height)}x{usable_side(fixed.width)}"]
+    if kind == "keep_aspect_ratio_resizer":
+        sides = resizer.keep_aspect_ratio_resizer
+        most = usable_side(sides.max_dimension)
+        least = min(sides.min_dimension, most)
+        # Padded, because images of several sizes cannot share a batch.
+        block = f"{{ min_dimension: {least} max_dimension: {most} pad_to_max_dimension: true }}"
+        return list(setting(_RESIZER, block))
+    return []

@@ -1,0 +1,27 @@
+"""What a finished conversion lacks for training or evaluation, in sentences."""
+
+from collections.abc import Iterator, Mapping
+
+from odtk.prototext.schema import some
+from odtk.tools.make_tfrecords.report import Report
+
+_NAMED = 5
+
+
+def of(report: Report, num_shards: Mapping[str, int]) -> Iterator[str]:
+    """The warnings of a report that is complete; `num_shards` are the files of each split."""
+    if report.written and not any(split.boxes for split in report.splits.values()):
+        yield "No image has an object: whatever is trained on these records learns to find nothing."
+    train = report.splits["train"]
+    for name, split in report.splits.items():
+        missing = [each for each in train.classes if each not in split.classes]
+        if split.images and missing:
+            counts = [f"{each!r} ({train.classes[each].images} of train)" for each in missing]
+            yield (
+                f"No image of {name} shows {some(counts, _NAMED)}, so that nothing is measured of it there. Annotate "
+                "more images of it, or set aside more of them with --val-fraction or --split."
+            )
+    for name, count in num_shards.items():
+        images = report.splits[name].images
+        if 0 < images < count and report.format != "pets":
+            yield f"{name} has fewer images ({images}) than --num-shards ({count}): some of its files are empty."

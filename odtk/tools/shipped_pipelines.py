@@ -1,0 +1,52 @@
+"""The pipelines that odtk ships: what each is good for, how large and how quick, as its own text says."""
+
+import re
+from dataclasses import dataclass
+
+from odtk import pipeline, shipped
+from odtk.errors import ConfigError
+
+# Lines of the comment at the head of a shipped pipeline; everything else is computed from its fields.
+_FACT = re.compile(r"^# (Use|Speed|Weights): (.+)$", re.MULTILINE)
+_WEIGHTS = re.compile(r"([\d.]+) million")
+
+
+@dataclass(frozen=True)
+class ShippedPipeline:
+    """A pipeline by its name, and what its user chooses it by."""
+
+    name: str
+    use: str
+    speed: str
+    model: str
+    million_weights: float
+    image_size: tuple[int, int]  # height, width
+    batch_size: int
+    num_steps: int
+    path: str
+
+
+def shipped_pipelines() -> list[ShippedPipeline]:
+    """All of them, the smallest first. Raises ConfigError where one lacks a fact in its head."""
+    found = [_describe(name, str(path)) for name, path in shipped.shipped_files("pipelines", ".config").items()]
+    return sorted(found, key=lambda each: (each.image_size, each.million_weights))
+
+
+def _describe(name: str, path: str) -> ShippedPipeline:
+    text = pipeline.read_text(path)
+    config, facts = pipeline.parse(text, path), dict(_FACT.findall(text.partition("\nmodel")[0]))
+    weights = _WEIGHTS.match(facts.get("Weights", ""))
+    if not weights or not {"Use", "Speed"} <= facts.keys():
+        raise ConfigError(f"{path} lacks a line `# Use: ...`, `# Speed: ...` or `# Weights: ... million` in its head.")
+    size = config.model.ssd.image_resizer.fixed_shape_resizer
+    return ShippedPipeline(
+        name=name,
+        use=facts["Use"],
+        speed=facts["Speed"],
+        model=config.model.ssd.feature_extractor.type,
+        million_weights=float(weights[1]),
+        image_size=(size.height, size.width),
+        batch_size=config.train_config.batch_size,
+        num_steps=config.train_config.num_steps,
+        path=path,
+    )

@@ -1,0 +1,107 @@
+"""The label map that lies with a checkpoint, which says what its outputs mean, against the one that a config names."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from odtk import label_map
+from odtk.errors import LabelMapError
+from odtk.label_map import Item, LabelMap, folded
+from odtk.prototext.schema import some
+
+FILE = "label_map.pbtxt"
+_NAMED = 4
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a config's label map differs from that of a checkpoint: `conflicts` are ids that mean another class."""
+
+    trained: Path
+    conflicts: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # sentences: other display names, classes that one of them lacks
+
+
+def find_trained_map(checkpoint: str | os.PathLike) -> Path | None:
+    """The label map of a checkpoint (a prefix or its folder): in the model dir, or in the exported folder around it."""
+    folder = Path(checkpoint) if os.path.isdir(checkpoint) else Path(checkpoint).parent
+    places = [folder / FILE] + [folder.parent / FILE] * (folder.absolute().name == "checkpoint")
+    return next((place for place in places if place.is_file()), None)
+
+
+def compare(checkpoint: str | os.PathLike, name_or_path: str) -> Comparison | None:
+    """The label map of a config against that of a checkpoint; None where one of the two is not there to be read."""
+    trained = find_trained_map(checkpoint)
+    if trained is None or not name_or_path:
+        return None
+    try:
+        given = label_map.find(name_or_path)
+        before, now = label_map.read(trained), label_map.read(given)
+    except LabelMapError:
+        return None
+    return Comparison(trained, list(_conflicts(before, now)), list(_notes(before, now, str(given), trained)))
+
+
+def require_trained_classes(
+    checkpoint: str | os.PathLike, name_or_path: str, config_field: str, config_file: str | os.PathLike
+) -> list[str]:
+    """What differs and is harmless, in sentences, between a config's label map and the one that was trained with.
+
+    `config_field`: where the config names it. Raises LabelMapError, which names the first ids, where the outputs of the
+    checkpoint would be taken for other classes than they were trained for.
+    """
+    found = compare(checkpoint, name_or_path)
+    if found is None:
+        return []
+    if found.conflicts:
+        command = ["odtk", "configure", config_file, "--output", config_file, "--label-map", found.trained]
+        raise LabelMapError(
+            f"{config_field} of {config_file}, {name_or_path}, numbers other classes than {found.trained}, which lies "
+            f"with the checkpoint {checkpoint}: {some(found.conflicts, _NAMED)}. Its outputs would be taken for other "
+            f"classes. Name the label map that was trained with: {shlex.join(map(str, command))}; or, for other "
+            "classes, train in another model dir. If the classes are the same and only have new names, replace "
+            f"{found.trained} by the new label map."
+        )
+    return found.notes
+
+
+def _conflicts(before: LabelMap, now: LabelMap) -> Iterator[str]:
+    old = {item.id: item for item in before.items}
+    new = {item.id: item for item in now.items}
+    for number, item in new.items():
+        if number in old and not _names(old[number]) & _names(item):
+            yield f"id {number} is {old[number].name!r} there and {item.name!r} here"
+            continue
+        for kind in ("name", "shown"):
+            name = getattr(item, kind)
+            other = before.id_of(name)
+            is_own = other in (None, number) or (number in old and name in _texts(old[number]))
+            if not is_own and not (other in new and getattr(new[other], kind) == name):
+                yield f"{name!r} is id {other} there and {number} here"
+                break
+
+
+def _notes(before: LabelMap, now: LabelMap, given: str, trained: Path) -> Iterator[str]:
+    old, new = ({item.id: item for item in labels.items} for labels in (before, now))
+    added = [f"{number} ({item.name!r})" for number, item in new.items() if number not in old]
+    if added:
+        yield f"{given} has classes that {trained} lacks, so that nothing was trained for them: {some(added, _NAMED)}."
+    gone = [f"{number} ({item.name!r})" for number, item in old.items() if number not in new]
+    if gone:
+        yield f"{given} lacks classes that were trained, as {trained} says; they are left out: {some(gone, _NAMED)}."
+    shown = [f"id {number} is {old[number].shown!r} in {trained} and {item.shown!r} in {given}"
+             for number, item in new.items() if number in old and _texts(old[number]) != _texts(item)]  # fmt: skip
+    if shown:
+        yield f"Some names changed since training: {some(shown, _NAMED)}."
+
+
+def _texts(item: Item) -> set[str]:
+    return {item.name, item.shown}
+
+
+def _names(item: Item) -> set[str]:
+    return {folded(text) for text in _texts(item)}

@@ -1,0 +1,169 @@
+"""Outputs that are being written: hidden parts, locked by the process that writes them, and removed when it is gone.
+
+A part is a file or a folder named `.NAME.HOST.PID.TIME.part`, beside the output NAME or in the folder that it fills.
+Its writer holds a lock (flock) on it, which the system lets go of when the process ends, however it ends. What is
+locked is being written. What is not, and has this machine's name and a process that is no more, is what a killed
+process left, and is removed by whoever writes the same output next. A part of another machine, on a drive that several
+share, is left alone where it is not locked: nobody here can tell. Neither counts as something that a folder holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: processes are told by their numbers alone
+    fcntl = None
+
+_LONGEST = 120  # bytes of the output's name; file systems take 255 bytes for all
+_PART = re.compile(r"\.(?P<name>.+)\.(?P<host>[\w-]+)\.(?P<pid>\d+)\.(?P<time>[0-9a-f]{16})\.part", re.DOTALL)
+
+FREE, LOCKED, UNKNOWN = "free", "locked", "unknown"
+
+
+def is_part(path: str | os.PathLike) -> bool:
+    """Whether a file or folder is named as a part is."""
+    return _PART.fullmatch(os.path.basename(os.fspath(path))) is not None
+
+
+def is_in_part(path: Path) -> bool:
+    """Whether a path lies in a part: then it is locked and named as a whole."""
+    return any(is_part(parent) for parent in path.parents)
+
+
+def contents(folder: str | os.PathLike) -> list[Path]:
+    """What a folder holds, without parts, finished or not."""
+    return [path for path in sorted(Path(folder).iterdir()) if not is_part(path)]
+
+
+@contextlib.contextmanager
+def new_part(output: Path, folder: Path, is_folder: bool) -> Iterator[Path]:
+    """Yields a new empty part of `output` in `folder`, locked; whatever is there at the end is removed."""
+    part = folder / f".{_name(output)}.{_host()}.{os.getpid()}.{time.time_ns():016x}.part"
+    if is_folder:
+        part.mkdir()
+    else:
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    lock = _open(part)
+    try:
+        if lock is not None:
+            _lock(lock)
+        yield part
+    finally:
+        remove(part)
+        if lock is not None:
+            os.close(lock)
+
+
+def clear_parts(output: Path, folder: Path, but: Path | None = None) -> Path | None:
+    """Removes what killed processes left of `output` in `folder`; returns a part that another process writes now.
+
+    Parts that are younger than `but`, the caller's own, are not returned: of two writers the first goes on.
+    """
+    busy = None
+    for found in _matches(folder):
+        part = folder / found.group()
+        if part == but or found["name"] != _name(output):
+            continue
+        state = _state(part)
+        if state == LOCKED and (but is None or found["time"] < _PART.fullmatch(but.name)["time"]):
+            busy = busy or part
+        elif _is_dead(found, state):
+            remove(part)
+    return busy
+
+
+def writer(part: Path) -> str:
+    """Who writes a part, in words."""
+    found = _PART.fullmatch(part.name)
+    return f"process {found['pid']}" + (f" on {found['host']}" if found["host"] != _host() else "")
+
+
+@contextlib.contextmanager
+def locked_folder(folder: Path) -> Iterator[bool]:
+    """Locks a folder that is written to bit by bit; yields False where another process has locked it."""
+    lock = _open(folder)
+    try:
+        yield lock is None or _lock(lock) != LOCKED
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def remove(path: Path) -> None:
+    """Removes a part, as far as that is possible."""
+    with contextlib.suppress(OSError):
+        if stat.S_ISDIR(path.lstat().st_mode):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
+
+
+def _matches(folder: Path) -> list[re.Match]:
+    try:
+        with os.scandir(folder) as entries:
+            found = [_PART.fullmatch(entry.name) for entry in entries if entry.name.endswith(".part")]
+    except OSError:  # it may be written to and not listed
+        return []
+    return [match for match in found if match]
+
+
+def _state(part: Path) -> str:
+    lock = _open(part)
+    if lock is None:
+        return UNKNOWN
+    try:
+        return _lock(lock)
+    finally:
+        os.close(lock)
+
+
+def _open(path: Path) -> int | None:
+    with contextlib.suppress(OSError):
+        return os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    return None
+
+
+def _lock(file: int) -> str:
+    """Locks an open file or folder: FREE where that was possible, LOCKED where another has it, UNKNOWN elsewhere."""
+    if fcntl is None:
+        return UNKNOWN
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return FREE
+    except BlockingIOError:
+        return LOCKED
+    except OSError:  # a network drive without locks, or without any on folders
+        return UNKNOWN
+
+
+def _is_dead(found: re.Match, state: str) -> bool:
+    if fcntl is None or state == LOCKED or found["host"] != _host():
+        return False
+    pid = int(found["pid"])
+    if pid == os.getpid():  # an earlier process of this number, as in a container that was started again
+        return state == FREE
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
+def _name(output: Path) -> str:
+    return os.fsencode(output.name)[:_LONGEST].decode(errors="ignore")
+
+
+def _host() -> str:
+    return re.sub(r"[^\w-]", "_", socket.gethostname())[:40] or "_"

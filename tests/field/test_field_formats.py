@@ -1,0 +1,203 @@
+"""Cases of the field in VOC, COCO and the Pet layout: boxes against pixels, or the message against its cause."""
+
+import json
+import math
+import shutil
+
+import pytest
+from click.testing import CliRunner
+from drawn_field import coco, pictures, voc_xml, write, write_coco, write_voc, write_yolo
+from pixels import check_on_objects, records
+
+from odtk.cli.main import cli
+from odtk.errors import DataError
+from odtk.tools import inspect
+from odtk.tools.make_tfrecords import make_tfrecords
+
+
+@pytest.fixture
+def convert(tmp_path):
+    """Converts tmp_path/data; every box has to lie on its object, of all the images that were drawn."""
+
+    def run(drawn, **settings):
+        report = make_tfrecords(tmp_path / "data", tmp_path / "out", **settings)
+        assert check_on_objects(tmp_path / "out") == {picture.name: 2 for picture in drawn}
+        return report
+
+    return run
+
+
+def _kinds(report):
+    return {problem.kind for problem in report.problems}
+
+
+@pytest.mark.parametrize(
+    ("written", "flag", "kind"),
+    [
+        ("Unspecified", 0, "flag not understood"),  # 01: Make Sense
+        ("0.0597", 1, "flag that is a fraction"),  # 02: KITTI made VOC
+        ("True", 1, None),
+        ("", 0, None),
+    ],
+)
+def test_flags_of_voc_do_not_cost_the_image(tmp_path, convert, written, flag, kind):
+    drawn = pictures()
+    write_voc(tmp_path / "data", drawn)
+    for picture in drawn:
+        text = voc_xml(picture).replace("<truncated>0<", f"<truncated>{written}<")
+        write(tmp_path / "data" / f"{picture.stem}.xml", text.replace("<difficult>0<", f"<difficult>{written}<"))
+    report = convert(drawn)
+    assert _kinds(report) == {kind} - {None}
+    found = {
+        (entry.truncated, entry.difficult) for image in records(tmp_path / "out").values() for entry in image.objects
+    }
+    assert found == {(flag, bool(flag))}
+
+
+def test_what_is_said_of_all_files_alike_is_one_line(tmp_path):
+    drawn = pictures()
+    write_voc(tmp_path / "data", drawn)
+    for picture in drawn:
+        text = voc_xml(picture).replace("<truncated>0<", "<truncated>Unspecified<")
+        write(tmp_path / "data" / f"{picture.stem}.xml", text)
+    result = CliRunner().invoke(cli, ["make-tfrecords", str(tmp_path / "data"), str(tmp_path / "out")])
+    (line,) = [line for line in result.stdout.splitlines() if "'Unspecified'" in line]
+    assert line.endswith("img_000.xml:13: <truncated> is 'Unspecified', neither 0 nor 1: taken as 0. (5 more like it)")
+    assert not any(line.endswith(" 0") for line in result.stdout.splitlines() if line.startswith(("re", "near", "obj")))
+    assert result.stdout.splitlines()[-1] == (
+        f"Next: odtk configure ssd_resnet50_v1_fpn_small --output pipeline.config --train-records {tmp_path / 'out'}"
+    )
+
+
+@pytest.mark.parametrize("angle", [0.0, math.pi / 2])
+def test_rotated_boxes_of_roLabelImg_become_upright(tmp_path, convert, angle):  # 07
+    drawn = pictures()
+    write_voc(tmp_path / "data", drawn)
+    for picture in drawn:
+        (_, _), (_, (xmin, ymin, xmax, ymax)) = picture.objects
+        sides = (xmax - xmin, ymax - ymin)[:: 1 if angle == 0 else -1]
+        before, after = voc_xml(picture).rsplit("<bndbox>", 1)
+        shape = (
+            f"<robndbox><cx>{(xmin + xmax) / 2}</cx><cy>{(ymin + ymax) / 2}</cy><w>{sides[0]}</w><h>{sides[1]}</h>"
+            f"<angle>{angle}</angle></robndbox>"
+        )
+        write(tmp_path / "data" / f"{picture.stem}.xml", before + shape + after.split("</bndbox>", 1)[1])
+    report = convert(drawn)
+    assert [problem.kind for problem in report.problems] == ["rotated box made upright"] * len(drawn)
+
+
+def test_category_ids_as_text_are_matched(tmp_path, convert):  # 21
+    drawn = pictures()
+    write_coco(tmp_path / "data", drawn)
+    document = coco(drawn)
+    for category in document["categories"]:
+        category.update(id=category["id"] - 1, supercategory=None)
+    for annotation in document["annotations"]:
+        annotation.update(category_id=str(annotation["category_id"] - 1), iscrowd=0.0, segmentation=None)
+    write(tmp_path / "data" / "instances.json", json.dumps(document))
+    assert convert(drawn).problems == []
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_image_ids_as_text_are_matched(tmp_path, convert, every):  # 22c
+    drawn = pictures()
+    write_coco(tmp_path / "data", drawn)
+    document = coco(drawn)
+    for annotation in document["annotations"][::every]:
+        annotation["image_id"] = str(annotation["image_id"])
+    write(tmp_path / "data" / "instances.json", json.dumps(document))
+    assert convert(drawn).problems == []
+
+
+def test_annotations_without_their_image_are_never_background(tmp_path):
+    drawn = pictures()
+    write_coco(tmp_path / "data", drawn)
+    document = coco(drawn)
+    for annotation in document["annotations"][:4]:
+        annotation["image_id"] += 1000
+    write(tmp_path / "data" / "instances.json", json.dumps(document))
+    with pytest.raises(DataError, match=r"2 of 8 images .* cannot be used.*annotations of an unknown image \(2\): .*"
+                       r"annotations 10, 11 are of the image 1001, which is not in the list"):  # fmt: skip
+        make_tfrecords(tmp_path / "data", tmp_path / "out")
+    for annotation in document["annotations"]:
+        annotation["image_id"] = f"img {annotation['image_id']}"
+    write(tmp_path / "data" / "instances.json", json.dumps(document))
+    with pytest.raises(DataError, match="none of its 12 annotations is of an image in its list"):
+        make_tfrecords(tmp_path / "data", tmp_path / "out")
+
+
+@pytest.mark.parametrize("test", [{}, {"annotations": None}])
+def test_a_split_without_annotations_is_set_aside(tmp_path, test):  # 26
+    drawn = pictures(9)
+    for name, part in (("train", drawn[:4]), ("val", drawn[4:6]), ("test", drawn[6:])):
+        for picture in part:
+            picture.save(tmp_path / "data" / name / picture.name)
+        document = coco(part)
+        if name == "test":
+            del document["annotations"]
+            document |= test
+        write(tmp_path / "data" / "annotations" / f"{name}.json", json.dumps(document))
+    report = make_tfrecords(tmp_path / "data", tmp_path / "out")
+    assert {split: counts.images for split, counts in report.splits.items()} == {"train": 4, "val": 2}
+    assert check_on_objects(tmp_path / "out") == {picture.name: 2 for picture in drawn[:6]}
+    _, problem = report.problems  # before it, that no annotation names its images
+    assert 'test.json: it has no list "annotations"' in str(problem)
+
+
+def test_cvat_for_images_is_refused_with_what_to_export(tmp_path):  # 89
+    drawn = pictures(2)
+    boxes = "".join(
+        f'<image id="{number}" name="{picture.name}" width="160" height="120">'
+        + "".join(
+            f'<box label="{name}" xtl="{a}" ytl="{b}" xbr="{c}" ybr="{d}"/>' for name, (a, b, c, d) in picture.objects
+        )
+        + "</image>"
+        for number, picture in enumerate(drawn)
+    )
+    for picture in drawn:
+        picture.save(tmp_path / "data" / "images" / picture.name)
+    write(tmp_path / "data" / "annotations.xml", f"<annotations><version>1.1</version>{boxes}</annotations>")
+    for run in (
+        lambda: make_tfrecords(tmp_path / "data", tmp_path / "out"),
+        lambda: inspect.inspect(tmp_path / "data"),
+    ):
+        with pytest.raises(
+            DataError, match=r"annotations\.xml is of CVAT for images .*export the task as COCO 1\.0 or"
+        ):
+            run()
+
+
+@pytest.mark.parametrize("name", ["{}", "frame_{:03d}", "IMG_20240101_{}"])
+def test_own_data_in_the_pet_layout_has_its_own_classes(tmp_path, convert, name):  # 99a
+    drawn = [picture.renamed(f"{name.format(number)}.jpg") for number, picture in enumerate(pictures())]
+    for picture in drawn:
+        picture.save(tmp_path / "data" / "images" / picture.name)
+        write(tmp_path / "data" / "annotations" / "xmls" / f"{picture.stem}.xml", voc_xml(picture))
+    write(tmp_path / "data" / "annotations" / "trainval.txt", "".join(f"{picture.stem} 1\n" for picture in drawn))
+    report = convert(drawn)
+    assert (report.format, report.format_was_guessed, _kinds(report)) == ("voc", True, {"Pet layout read as VOC"})
+    assert list(inspect.inspect(tmp_path / "data").classes) == ["cat", "dog"]
+    shutil.rmtree(tmp_path / "out")
+    with pytest.raises(DataError, match=r"no pets: 6 of 6 names .*name no breed.*--format voc"):
+        make_tfrecords(tmp_path / "data", tmp_path / "out", "pets")
+
+
+def test_every_command_that_guesses_a_format_takes_its_name(tmp_path):
+    write_coco(tmp_path / "data", pictures(3))
+    write_yolo(tmp_path / "data", pictures(3))
+    data, out = str(tmp_path / "data"), str(tmp_path / "out")
+    (tmp_path / "map.pbtxt").write_text("item { id: 1 name: 'cat' } item { id: 2 name: 'dog' }")
+    commands = [
+        ["inspect", data],
+        ["view", data, "--output", f"{out}/drawn"],
+        ["make-tfrecords", data, f"{out}/records"],
+        ["label-map", "make", data, "--output", f"{tmp_path}/made.pbtxt"],
+        ["label-map", "check", f"{tmp_path}/map.pbtxt", "--data", data],
+    ]
+    for command in commands:
+        asked = CliRunner().invoke(cli, command)
+        assert (asked.exit_code, "Say which: --format coco or yolo" in asked.output) == (1, True), command
+        answered = CliRunner().invoke(cli, [*command, "--format", "coco"])
+        assert answered.exit_code == 0, answered.output
+    shown = CliRunner().invoke(cli, ["label-map", "show", data, "--format", "coco"])
+    assert f"No label map belongs to {data}" in shown.output
