@@ -66,7 +66,8 @@ class CheckpointReader:
         try:
             return self._reader.get_tensor(name)
         except _READING_ERRORS as error:
-            raise _damaged(f"{self.prefix}.data-*", error) from error
+            found = glob.glob(f"{glob.escape(self.prefix)}.data-*")
+            raise _damaged(found[0] if len(found) == 1 else f"{self.prefix}.data-*", error) from error
 
     def verify(self) -> None:
         """Reads every tensor with its checksum; DamagedCheckpointError where one cannot be read."""
@@ -203,7 +204,8 @@ def checked_prefix(path: str | os.PathLike) -> str:
     """`path` where a checkpoint of that prefix exists; CheckpointError that names the prefixes nearby otherwise."""
     path = os.fspath(path)
     is_here = os.path.exists(f"{path}.index")
-    missing = missing_file(path) if is_here or path in prefixes_in(os.path.dirname(path) or ".") else None
+    has_files = Path(path).name in (Path(prefix).name for prefix in prefixes_in(Path(path).parent))
+    missing = missing_file(path) if has_files else None
     if missing:
         raise DamagedCheckpointError(f"The checkpoint {path} is not whole: {missing} is missing. {_COPY_AGAIN}")
     if is_here or tf.io.gfile.exists(f"{path}.index"):
@@ -283,8 +285,8 @@ _COPY_AGAIN = "Copy the checkpoint again from where it is whole, or name another
 
 
 def _damaged(file: str, error: Exception) -> DamagedCheckpointError:
-    (file,) = glob.glob(file) if len(glob.glob(file)) == 1 else [file]
-    cause = str(getattr(error, "message", error)).rstrip(".")
+    # TensorFlow says so of bytes that are missing at the end.
+    cause = "it ends too early" if isinstance(error, IndexError) else str(getattr(error, "message", error)).rstrip(".")
     return DamagedCheckpointError(f"The checkpoint file {file} is damaged ({cause}). {_COPY_AGAIN}")
 
 

@@ -124,10 +124,13 @@ class DataFolder:
                     return Found(images, BY_END if is_by_end or spelling != written else how)
         return Found()
 
+    @cached_property
+    def _absolute(self) -> tuple[str, ...]:
+        return tuple(f"{place(self.path)}/" for place in (os.path.abspath, os.path.realpath))
+
     def _from_here(self, path: str) -> str:
         """An absolute path of this machine relative to the data set's folder, where it leads into that."""
-        folders = {f"{place(self.path)}/" for place in (os.path.abspath, os.path.realpath)} if path[:1] == "/" else ()
-        return next((path.removeprefix(folder) for folder in folders if path.startswith(folder)), path)
+        return next((path.removeprefix(folder) for folder in self._absolute if path.startswith(folder)), path)
 
 
 def checked_path(folder: str, relative: str) -> str:

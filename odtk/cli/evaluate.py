@@ -41,9 +41,7 @@ def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, as_json) -
     """
     from odtk.tools.evaluate import evaluate as evaluate_checkpoint
 
-    report = evaluate_checkpoint(
-        pipeline_config, model_dir, checkpoint, max_bad_records, say=lambda line: click.echo(line, err=True)
-    )
+    report = evaluate_checkpoint(pipeline_config, model_dir, checkpoint, max_bad_records, say=options.log)
     if as_json:
         options.print_json(_document(report))
     else:

@@ -2,7 +2,7 @@
 
 import click
 
-from odtk.cli.options import any_path, example, json_option, overwrite_option, print_json
+from odtk.cli.options import any_path, example, json_option, log, overwrite_option, print_json
 
 
 @click.command(short_help="Write a trained detector as a SavedModel.")
@@ -27,11 +27,9 @@ def export(pipeline_config, checkpoint, output_dir, input_type, winograd, overwr
     checkpoint, which it was trained with, or else the config's.
     """
     import dataclasses
-    import functools
 
     from odtk.tools.export import export as run
 
-    log = functools.partial(click.echo, err=True)
     report = run(pipeline_config, checkpoint, output_dir, input_type, winograd, overwrite, log)
     if as_json:
         print_json(dataclasses.asdict(report))

@@ -2,7 +2,7 @@
 
 import click
 
-from odtk.cli.options import any_path, example, json_option, max_bad_records_option, print_json
+from odtk.cli.options import any_path, example, json_option, log, max_bad_records_option, print_json
 
 
 @click.command(short_help="Train the detector that a pipeline.config describes.")
@@ -50,7 +50,7 @@ def train(
 
     report = run(
         pipeline_config, model_dir, num_steps, checkpoint_every, log_every, seed, reuse_head_weights, max_bad_records,
-        say=lambda line: click.echo(line, err=True), extend_schedule=extend_schedule,
+        say=log, extend_schedule=extend_schedule,
     )  # fmt: skip
     if as_json:
         print_json(dataclasses.asdict(report))

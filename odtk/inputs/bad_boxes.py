@@ -41,7 +41,7 @@ class BadBoxes:
         if not images:
             return None
         return (
-            f"{box_faults.count_in_words(images)} were left out; the images were used without them. "
+            f"Left out: {box_faults.count_in_words(images)}; the images were used without such boxes. "
             f"{box_faults.advice(images)} `odtk inspect` finds every such box."
         )
 

@@ -105,14 +105,14 @@ def overrun(config, num_steps: int) -> Overrun | None:
         text = f"is 0 from step {end} on ({name}.total_steps), so that nothing is learned in steps {end} to {num_steps}"
         return Overrun(True, text)
     planned = config.train_config.num_steps
-    if name == "exponential_decay_learning_rate" and 0 < planned < num_steps:
+    if not 0 < planned < num_steps:
+        return None
+    if name == "exponential_decay_learning_rate":
         return Overrun(False, f"goes on falling by {name} beyond the {planned} steps of train_config.num_steps")
-    last = schedule.schedule[-1] if name == "manual_step_learning_rate" and schedule.schedule else None
-    if last and last.step < num_steps and not last.learning_rate:
-        text = f"is 0 from step {last.step} on ({name}), so that nothing is learned in steps {last.step} to {num_steps}"
-        return Overrun(True, text)
-    if last and 0 < planned < num_steps:
-        return Overrun(False, f"stays at the last one of {name}, {last.learning_rate:g}, beyond step {last.step}")
+    if name == "manual_step_learning_rate" and schedule.schedule:
+        last = schedule.schedule[-1]
+        text = f"stays at the last one of {name}, {last.learning_rate:g}, from step {last.step} on"
+        return Overrun(not last.learning_rate, text)
     return None
 
 

@@ -79,7 +79,7 @@ def build_experiment(
         optimizer,
         train_dataset=orbit.utils.make_distributed_dataset(tf.distribute.get_strategy(), task.build_inputs(model)),
     )
-    if latest and latest != tf.train.latest_checkpoint(os.fspath(model_dir)):
+    if latest:
         _name_as_newest(model_dir, latest)
     manager = StepCheckpoints(
         trainer.checkpoint,
@@ -108,9 +108,10 @@ def build_experiment(
 
 
 def _name_as_newest(model_dir: Path, prefix: str) -> None:
-    """Writes the file that TensorFlow's manager goes by; it keeps what the file does not name."""
-    name = os.path.relpath(prefix, model_dir)
-    tf.train.update_checkpoint_state(os.path.abspath(model_dir), name, [name])
+    """Corrects the file that TensorFlow's manager goes by; checkpoints that it then does not name are never deleted."""
+    if os.path.abspath(tf.train.latest_checkpoint(model_dir) or "") != os.path.abspath(prefix):
+        name = os.path.relpath(prefix, model_dir)
+        tf.compat.v1.train.update_checkpoint_state(os.path.abspath(model_dir), name, [name])
 
 
 def _begin_anew(optimizer, model: Detector, step: tf.Variable) -> None:

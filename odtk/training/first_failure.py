@@ -21,9 +21,11 @@ class FirstFailure:
         `places` int64 [B, 2]: the numbers of file and record, see odtk.inputs.dataset.
         """
         is_first = ~tf.math.is_finite(loss) & (self._step == NEVER)
-        missing = self._places.shape[0] - tf.shape(places)[0]
-        padded = tf.pad(places, [[0, missing], [0, 0]], constant_values=NEVER)
-        self._places.assign(tf.where(is_first, tf.ensure_shape(padded, self._places.shape), self._places))
+        if places.shape != self._places.shape:
+            missing = self._places.shape[0] - tf.shape(places)[0]
+            places = tf.pad(places, [[0, missing], [0, 0]], constant_values=NEVER)
+            places = tf.ensure_shape(places, self._places.shape)
+        self._places.assign(tf.where(is_first, places, self._places))
         self._step.assign(tf.where(is_first, tf.cast(step, tf.int64), self._step))
 
     def read(self) -> tuple[int, list[tuple[int, int]]] | None:

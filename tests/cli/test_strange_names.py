@@ -28,7 +28,7 @@ def data(tmp_path):
     except OSError:
         pytest.skip("the file system does not take such names")
     for path in list(folder.iterdir()):
-        path.with_suffix(".txt").write_text("0 0.5 0.5 0.2 0.2\n")
+        path.with_suffix(".txt").write_text("0 0.5 0.5 0.2 0.2\n0 0.5 0.5 0.4 0.2\n")
     (folder / "data.yaml").write_text("names: " + json.dumps([CLASS]) + "\n")
     return folder
 

@@ -226,6 +226,22 @@ def test_a_label_map_is_made_of_the_names_sorted_or_in_the_data_sets_order(drawn
         run(drawn, "third", write_label_map=str(tmp_path / "mine.pbtxt"))
 
 
+def test_a_name_with_several_ids_in_the_label_map_gets_the_last_and_is_reported(drawn, run, tmp_path):
+    breeds = sorted({entry.class_name for listed in drawn.listed for entry in listed.entry.objects})
+    path = tmp_path / "map.pbtxt"
+    label_map.write(
+        label_map.LabelMap([label_map.Item(n, name) for n, name in enumerate([breeds[0], *breeds], 5)]), path
+    )
+    report = run(drawn, label_map_path=str(path))
+    (problem,) = (problem for problem in report.problems if problem.kind == "class name of several ids")
+    assert f"gives {breeds[0]!r} the ids 5, 6; its boxes become 6" in problem.text
+    files = sorted((tmp_path / "out").glob("*.record-*"))
+    ids = {
+        entry.class_id for file in files for data in shards.read_records(file) for entry in example.decode(data).objects
+    }
+    assert ids == {*range(6, 6 + len(breeds))}
+
+
 def test_names_that_the_label_map_lacks_are_named_with_the_nearest(drawn, run, tmp_path):
     path = tmp_path / "map.pbtxt"
     label_map.write(label_map.of_names(["abyssinian ", "pug", "Bengel"]), path)

@@ -52,5 +52,5 @@ def _check_number(inspection: Inspection, path: str, scan: ClassScan) -> None:
 
 def looked_at(scan: ClassScan) -> str:
     """How many records a scan has seen, and whether these are all."""
-    records = f"{scan.num_records} record{'' if scan.num_records == 1 else 's'}"
-    return records if scan.is_complete else f"{records} that were looked at (not all)"
+    records = "1 record" if scan.num_records == 1 else f"{scan.num_records} records"
+    return records if scan.is_complete else f"the first {records} (not all were looked at)"

@@ -53,13 +53,14 @@ def check_data(inspection: Inspection, needs: Sequence[str]) -> None:
     if "eval" in needs and _has_eval_reader(inspection):
         readers.append(Reader("eval_input_reader[0]", config.eval_input_reader[0], "--eval-records", EVAL_WORDS))
     maps: dict[str, LabelMap | None] = {}
-    files = {}
+    files, scans = {}, {}
     for reader in readers:
         path = reader.message.label_map_path
         if path not in maps:
             maps[path] = _check_label_map(inspection, reader)
         files[reader.path] = _check_records(inspection, reader)
-        _check_classes(inspection, reader, files[reader.path], maps[path])
+        scans[reader.path] = _check_classes(inspection, reader, files[reader.path], maps[path])
+    _check_measured(inspection, readers, scans)
     _check_agreement(inspection, readers, maps)
     _check_separation(inspection, readers, files)
 
@@ -174,26 +175,40 @@ def _report_absent(inspection: Inspection, reader: Reader, field: str, pattern: 
     inspection.absent(field, f"{pattern} {what}.{hint}", (reader.option, near[0] if near else "FOLDER_OR_GLOB"))
 
 
-def _check_classes(inspection: Inspection, reader: Reader, files: list[Path], labels: LabelMap | None) -> None:
-    """Compares the classes in the records with the label map (or, for records without names, with num_classes)."""
+def _check_classes(
+    inspection: Inspection, reader: Reader, files: list[Path], labels: LabelMap | None
+) -> ClassScan | None:
+    """Compares the classes in the records with the label map; what was found in them, if they could be read."""
     if not files:
-        return
+        return None
     mend = (reader.option, "FOLDER_OR_GLOB")
     try:
         scan = scan_classes(files)
     except DataError as error:
         inspection.error(reader.records_field, str(error), mend)
-        return
+        return None
     if scan.damaged:
         _report_damage(inspection, reader, scan)
     if scan.damaged and not scan.num_records:
-        return
+        return None
     check_boxes(inspection, reader.path, reader.option, scan)
     if not scan.num_boxes:
         text = f"{_looked_at(scan)} no box: there is nothing to learn from, or to measure by."
         inspection.error(reader.records_field, text, mend)
     elif labels is not None:
         _check_names(inspection, reader, scan, labels)
+    return scan
+
+
+def _check_measured(inspection: Inspection, readers: list[Reader], scans: dict[str, ClassScan | None]) -> None:
+    """A class that is trained and that no evaluation image shows has no AP."""
+    train, held_out = (scans[reader.path] for reader in readers) if len(readers) == 2 else (None, None)
+    if not train or not held_out or not held_out.num_boxes or not held_out.is_complete:
+        return
+    missing = [f"'{name}'" for name in sorted(train.names.keys() - held_out.names.keys())] if held_out.names else []
+    if missing:
+        text = f"{_looked_at(held_out)} no box of {some(missing, 8)}, which training's records have: no AP is measured."
+        inspection.warning(readers[1].records_field, text, (readers[1].option, "FOLDER_OR_GLOB"))
 
 
 def _report_damage(inspection: Inspection, reader: Reader, scan: ClassScan) -> None:

@@ -61,6 +61,18 @@ def misspelled(dataset: Dataset, class_names: Sequence[Sequence[str]], known: It
     return [_misspelled(dataset, class_names, counts, name, right) for name, right in typos.items()]
 
 
+def repeated(classes: LabelMap, found: Iterable[str], place: str) -> list[Problem]:
+    """A problem of `place` for each class name in the data that stands for several ids of the label map."""
+    problems, ids = [], classes.repeated()
+    for name in sorted(ids.keys() & set(found)):
+        listed = ", ".join(map(str, ids[name]))
+        text = (
+            f"the label map gives {name!r} the ids {listed}; its boxes become {classes.id_of(name)}, as in TFOD. Give "
+        )
+        problems.append(Problem(place, None, "class name of several ids", f"{text}each class a name of its own."))
+    return problems
+
+
 def _misspelled(dataset: Dataset, class_names, counts: Counter, name: str, right: str) -> Problem:
     listed = dataset.listed[next(index for index, names in enumerate(class_names) if name in names)]
     annotation = dataset.read(listed)

@@ -61,6 +61,7 @@ def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
             *dataset.problems,
             *evidence.problems(dataset.folder),
             *classes.alike(class_ids, dataset.folder),
+            *classes.repeated(class_map, class_ids, dataset.folder),
             *classes.misspelled(dataset, [finding.class_names for finding in findings], class_map.texts),
             *splitting.without_images(chosen, settings, dataset.folder),
         ),
