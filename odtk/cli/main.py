@@ -153,7 +153,7 @@ def cli(debug: bool) -> None:
         # Read by TensorFlow's C++ side when it is first imported, which no command has done yet.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
-        # TensorFlow imports Google's API client, which warns of Python 3.10; odtk uses nothing of it.
+        # TensorFlow imports Google's API client, which warns of Python 3.10 and 3.11; odtk uses nothing of it.
         warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.")
 
 
