@@ -215,6 +215,25 @@ def test_40b_splits_are_found_by_the_end_of_a_path(tmp_path, train):
     assert kinds(report.problems) == ["split found by the end of the path"] * 3
 
 
+def test_40b_lists_of_another_place(tmp_path):
+    write_yolo(tmp_path / "data", DRAWN)
+    for name, drawn in (("train", DRAWN[:7]), ("val", DRAWN[7:])):
+        write(tmp_path / f"data/lists/{name}.txt", "\n".join(f"/home/me/pets/{picture.name}" for picture in drawn))
+    write(tmp_path / "data/data.yaml", "train: /home/me/train.txt\nval: /home/me/val.txt\nnames: [cat, dog]\n")
+    report = convert(tmp_path)
+    assert all_on_objects(tmp_path)
+    assert [split.images for split in report.splits.values()] == [7, 3]
+
+
+def test_40b_an_end_that_several_folders_have_is_not_guessed(tmp_path):
+    for place in ("a/train", "b/train"):
+        write_yolo(tmp_path / "data" / place, DRAWN[:1])
+        shutil.move(tmp_path / "data" / place / "data.yaml", tmp_path / "data/data.yaml")
+    write(tmp_path / "data/data.yaml", "train: /x/train\nnames: [cat, dog]\n")
+    with pytest.raises(DataError, match="train is '/x/train', which is not there, and may be a/train or b/train"):
+        formats.open_dataset(tmp_path / "data")
+
+
 def test_40b_a_split_is_never_another_ones_folder(tmp_path):
     write_yolo(tmp_path / "data/train", DRAWN)
     shutil.move(tmp_path / "data/train/data.yaml", tmp_path / "data")
