@@ -13,6 +13,7 @@ help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## /make \1\t/p' Makefile | expand -t 18
 
 # The folder is made anew where its Python does not run or is not one of ours (say, after an upgrade of the machine).
+# Pip before 23.1 takes many minutes to find versions that go together.
 $(READY): pyproject.toml
 	@$(VENV_PYTHON) -m pip --version >/dev/null 2>&1 || { \
 	  test -n "$(PYTHON)" || { echo "odtk needs Python 3.10, 3.11, 3.12 or 3.13; name one with make PYTHON=..." >&2; exit 1; }; \
@@ -50,8 +51,9 @@ bench: $(READY)  ## speed beside the bare network's, to bench/results.json; 6 to
 tfod:  ## TFOD itself in .tfod, for `make bench` to measure beside odtk and for new goldens; Python 3.10 or 3.11
 	sh tests/golden/from_tfod/environment.sh
 
+# Its generator has no wheels for the newest Python, so it looks for one by itself; make PYTHON=... protos names it.
 protos: $(READY)  ## regenerate odtk/protos/*_pb2.py, in a throw-away environment
-	PYTHON='$(PYTHON)' sh odtk/protos/generate.sh
+	sh odtk/protos/generate.sh
 
 clean:  ## remove what make made
 	rm -rf .venv .matrix .tfod demo dist build

@@ -16,6 +16,7 @@ from odtk import images
 from odtk.detectors.resizer import build_resizer
 from odtk.host_memory import keep_freed_memory
 from odtk.inputs import dataset
+from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.build import build_train_dataset
 from odtk.inputs.tolerance import Tolerance
 
@@ -29,8 +30,9 @@ def works(records: Path) -> dict[str, Work]:
         resizer = config.model.ssd.image_resizer.fixed_shape_resizer
         resizer.height = resizer.width = side
         resize = build_resizer(config.model.ssd.image_resizer)
-        # As `odtk train` reads: bad records are tolerated.
-        options = {"batch_size": workload.INPUT_BATCH, "tolerance": Tolerance(100), "entries": dataset.TRAINED_ON}
+        # As `odtk train` reads: bad records and boxes are tolerated.
+        options = {"batch_size": workload.INPUT_BATCH, "tolerance": Tolerance(100), "bad_boxes": BadBoxes()}
+        options["entries"] = dataset.TRAINED_ON
         whole = build_train_dataset(config, resize, 37, **options)
         found[str(side)] = workload.batches(whole)
     return found | {"decoding": workload.batches(_decoding_alone(config))}

@@ -4,8 +4,9 @@ A variable can be saved under any of its paths, and which one differs between Te
 travels in the checkpoint knows them all.
 """
 
+import glob
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,30 +14,34 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from odtk.errors import CheckpointError
+from odtk.checkpoint_files import missing_file, prefixes_in, stated_newest
+from odtk.errors import CheckpointError, DamagedCheckpointError
 
 _GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 _SLOT = "/.OPTIMIZER_SLOT/"
+# What TensorFlow's reader raises; a file that ends too early is an IndexError.
+_READING_ERRORS = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
 
 
 class CheckpointReader:
     """The variables of one checkpoint, by attribute path from its root (`model/_feature_extractor/...`)."""
 
     def __init__(self, prefix: str | os.PathLike):
+        """Raises CheckpointError where there is none of this prefix, DamagedCheckpointError where a file is damaged."""
         self.prefix = checked_prefix(prefix)
         try:
             self._reader = tf.train.load_checkpoint(self.prefix)
-        except (tf.errors.OpError, ValueError) as error:
-            raise CheckpointError(f"{self.prefix} is not a readable checkpoint: {error}.") from error
-        self._shapes = self._reader.get_variable_to_shape_map()
+            self._shapes = self._reader.get_variable_to_shape_map()
+        except _READING_ERRORS as error:
+            raise _damaged(f"{self.prefix}.index", error) from error
         if _GRAPH_KEY not in self._shapes:
             raise CheckpointError(
                 f"{self.prefix} has no object graph: it is a TensorFlow 1 checkpoint. Use the TensorFlow 2 checkpoint "
                 "of the model (in TFOD's model zoo: the TF2 zoo's `checkpoint/ckpt-0`)."
             )
         graph = trackable_object_graph_pb2.TrackableObjectGraph()
-        graph.ParseFromString(self._reader.get_tensor(_GRAPH_KEY))
+        graph.ParseFromString(self.value(_GRAPH_KEY))
         self._nodes = graph.nodes
         self._children = [{c.local_name: c.node_id for c in node.children} for node in graph.nodes]
 
@@ -57,8 +62,17 @@ class CheckpointReader:
         return tuple(self._shapes[name])
 
     def value(self, name: str) -> np.ndarray:
-        """Value of the tensor saved as `name`."""
-        return self._reader.get_tensor(name)
+        """Value of the tensor saved as `name`; DamagedCheckpointError where it cannot be read."""
+        try:
+            return self._reader.get_tensor(name)
+        except _READING_ERRORS as error:
+            found = glob.glob(f"{glob.escape(self.prefix)}.data-*")
+            raise _damaged(found[0] if len(found) == 1 else f"{self.prefix}.data-*", error) from error
+
+    def verify(self) -> None:
+        """Reads every tensor with its checksum; DamagedCheckpointError where one cannot be read."""
+        for name in self._shapes:
+            self.value(name)
 
     def slot(self, name: str, slot: str) -> str | None:
         """The name of an optimizer's slot ("average", "momentum") for the variable saved as `name`."""
@@ -189,7 +203,12 @@ def as_trackable(
 def checked_prefix(path: str | os.PathLike) -> str:
     """`path` where a checkpoint of that prefix exists; CheckpointError that names the prefixes nearby otherwise."""
     path = os.fspath(path)
-    if tf.io.gfile.exists(f"{path}.index"):
+    is_here = os.path.exists(f"{path}.index")
+    has_files = Path(path).name in (Path(prefix).name for prefix in prefixes_in(Path(path).parent))
+    missing = missing_file(path) if has_files else None
+    if missing:
+        raise DamagedCheckpointError(f"The checkpoint {path} is not whole: {missing} is missing. {_COPY_AGAIN}")
+    if is_here or tf.io.gfile.exists(f"{path}.index"):
         return path
     stem, extension = os.path.splitext(path)
     if extension == ".index" or ".data-" in extension:
@@ -203,21 +222,72 @@ def checked_prefix(path: str | os.PathLike) -> str:
 
 
 def prefixes_near(path: Path) -> list[str]:
-    """Prefixes of the checkpoints in the folder `path`, in its `checkpoint/`, or beside it; at most 5."""
+    """Prefixes of the checkpoints in the folder `path`, in its `checkpoint/`, or beside it; the 5 newest of each."""
     folders = [path, path / "checkpoint"] if path.is_dir() else [path.parent]
-    found = [index for folder in folders if folder.is_dir() for index in sorted(folder.glob("*.index"))]
-    return [str(index.with_suffix("")) for index in found[:5]]
+    return [prefix for folder in folders for prefix in prefixes_in(folder)][:5]
 
 
-def find_checkpoint(path: str | os.PathLike) -> str:
-    """The prefix meant by `path`: a prefix itself, a model dir (its latest), or an exported folder."""
+def find_checkpoint(path: str | os.PathLike, log: Callable[[str], None] = lambda line: None) -> str:
+    """The prefix meant by `path`: a prefix itself, a model dir (its newest that can be read), or an exported folder.
+
+    `log` is told where another than the newest checkpoint is taken, and why. Raises CheckpointError.
+    """
+    if not os.path.isdir(path):
+        return checked_prefix(path)
     for folder in (path, os.path.join(path, "checkpoint")):
-        latest = tf.train.latest_checkpoint(folder) if os.path.isdir(folder) else None
-        if latest is not None:
-            return latest
-    if os.path.isdir(path) and not prefixes_near(Path(path)):
-        raise CheckpointError(f"{path} holds no checkpoint. Train first: odtk train PIPELINE_CONFIG {path}")
-    return checked_prefix(path)
+        newest = newest_checkpoint(folder, log)
+        if newest is not None:
+            return newest
+    raise CheckpointError(f"{path} holds no checkpoint. Train first: odtk train PIPELINE_CONFIG {path}")
+
+
+def newest_checkpoint(folder: str | os.PathLike, log: Callable[[str], None] = lambda line: None) -> str | None:
+    """The newest checkpoint of a folder that can be read, None where it has none at all.
+
+    The newest is the one that the file `checkpoint` names, or the one of the highest number where that is not in the
+    folder (a folder that was moved or copied). Where it is damaged, the one before is taken, and `log` is told. Raises
+    DamagedCheckpointError where none can be read.
+    """
+    damages = []
+    for prefix in _by_preference(folder, log):
+        try:
+            CheckpointReader(prefix).verify()
+        except DamagedCheckpointError as error:
+            damages.append(str(error))
+            continue
+        for damage in damages:
+            log(f"{damage} {prefix} is taken instead.")
+        return prefix
+    if damages:
+        raise DamagedCheckpointError(
+            f"{folder} holds no checkpoint that can be read:" + "".join(f"\n  {damage}" for damage in damages)
+        )
+    return None
+
+
+def _by_preference(folder: str | os.PathLike, log: Callable[[str], None]) -> list[str]:
+    """The checkpoints in a folder, the one to take first."""
+    prefixes, stated = prefixes_in(folder), stated_newest(folder)
+    place = os.path.join(folder, stated) if stated else None
+    if place and os.path.abspath(place) in map(os.path.abspath, prefixes):
+        return sorted(prefixes, key=lambda prefix: os.path.abspath(prefix) != os.path.abspath(place))
+    if not prefixes and place and tf.io.gfile.exists(f"{place}.index"):
+        return [place]
+    if place:
+        taken = f"{prefixes[0]} is taken, the newest in this folder" if prefixes else "the folder holds none"
+        log(f"{os.path.join(folder, 'checkpoint')} names the checkpoint {stated}, which is not there; {taken}.")
+    elif prefixes:
+        log(f"{folder} has no file `checkpoint` that names the newest; {prefixes[0]} is taken, by its number.")
+    return prefixes
+
+
+_COPY_AGAIN = "Copy the checkpoint again from where it is whole, or name another one."
+
+
+def _damaged(file: str, error: Exception) -> DamagedCheckpointError:
+    # TensorFlow says so of bytes that are missing at the end.
+    cause = "it ends too early" if isinstance(error, IndexError) else str(getattr(error, "message", error)).rstrip(".")
+    return DamagedCheckpointError(f"The checkpoint file {file} is damaged ({cause}). {_COPY_AGAIN}")
 
 
 def _mismatch(prefix: str, missing: list[str], different: list[str], unexplained: list[str]) -> str:

@@ -21,5 +21,9 @@ class CheckpointError(OdtkError):
     """A checkpoint that is absent, unreadable or does not fit the model."""
 
 
+class DamagedCheckpointError(CheckpointError):
+    """A checkpoint of which a file is missing or cannot be read to its end."""
+
+
 class OutputError(OdtkError):
     """A result that cannot be written where it was asked for."""

@@ -7,8 +7,10 @@ file is whole or absent there too; a folder is not, which is why its dataset.jso
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,6 +29,12 @@ IMAGE_SUFFIXES = (
 )
 """Of files that are images, in lower case; what is in them may be something else, and decides."""
 
+MAX_TEXT_BYTES = 128 * 2**20
+"""Of a text that is read whole: a list of two million images; those of one image or of names are far from that."""
+
+MAX_IMAGE_BYTES = 2**30
+"""Of an image: as many pixels as are decoded take half of that, unpacked and 16 bits deep."""
+
 _AT_ONCE = 32  # small files of a store are waited for, not worked on
 
 
@@ -41,11 +49,32 @@ def join(folder: str | os.PathLike, name: str) -> str:
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
-    """All of a file; OSError where it cannot be read."""
+    """All of a file; OSError where it cannot be read, or, here, is larger than any image that can be used."""
     if not is_remote(path):
-        return Path(path).read_bytes()
+        return read_bounded(path, MAX_IMAGE_BYTES)
     with _os_errors(), _gfile().GFile(os.fspath(path), "rb") as file:
         return file.read()
+
+
+def read_bounded(path: str | os.PathLike, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
+    """All of a file here. OSError, whose `strerror` says why, where it is none or has more than `max_bytes`.
+
+    A pipe or a device, which may never end, is no file.
+    """
+    with open(path, "rb", opener=_open_at_once) as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            why = "it is a pipe or a device, and a file is expected: save its contents to one"
+            raise OSError(errno.EINVAL, why, os.fspath(path))
+        if found.st_size > max_bytes:
+            why = f"it has more than {max_bytes // 2**20} MiB, too much for a file of its kind"
+            raise OSError(errno.EFBIG, why, os.fspath(path))
+        return file.read()
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # A pipe that nobody writes to would be waited for.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextlib.contextmanager

@@ -181,9 +181,13 @@ def _fault_of(item: Item, has_id: bool) -> str | None:
 
 
 def format(label_map: LabelMap) -> str:
-    """A label map as the text of a .pbtxt file."""
+    """A label map as the text of a .pbtxt file; LabelMapError for a name that `parse` would refuse."""
     message = string_int_label_map_pb2.StringIntLabelMap()
     for item in label_map.items:
+        if any(letter < " " for letter in item.name + item.display_name):
+            raise LabelMapError(
+                f"The class {item.name!r} has a control character in its name, which label maps do not take. Rename it."
+            )
         added = message.item.add(id=item.id, name=item.name)
         if item.display_name:
             added.display_name = item.display_name

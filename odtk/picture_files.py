@@ -9,16 +9,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from odtk import atomic, unfinished
+from odtk.annotations import image_files
 from odtk.errors import DataError, OutputError
+from odtk.files import IMAGE_SUFFIXES
 
-# Suffix to the Pillow format that is written under it.
-FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".gif": "GIF", ".webp": "WEBP"}
-
-# What is read, whatever the suffix says; MPO, the JPEG of many phones, opens as a JPEG.
-_READ_FORMATS = tuple(dict.fromkeys(FORMATS.values()))
+# The Pillow format that is written under a suffix. What is read, whatever the suffix says, is image_files.FORMATS; MPO,
+# the JPEG of many phones, opens as a JPEG.
+FORMATS = {
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".pjpeg", ".mpo"), "JPEG"),
+    **{".png": "PNG", ".apng": "PNG", ".bmp": "BMP", ".dib": "BMP", ".gif": "GIF", ".webp": "WEBP"},
+    **{".tif": "TIFF", ".tiff": "TIFF", ".ppm": "PPM", ".pgm": "PPM", ".pbm": "PPM", ".pnm": "PPM"},
+    **dict.fromkeys((".jp2", ".j2k", ".jpx"), "JPEG2000"),
+    **({".avif": "AVIF"} if "AVIF" in image_files.FORMATS else {}),
+}
 
 # In an output folder: which files are in it, so that it can be told from a folder with somebody's own.
 _LIST_FILE = ".odtk-pictures.json"
@@ -33,13 +39,15 @@ def find_pictures(places: Sequence[str | os.PathLike], not_in: str | os.PathLike
 
     The name of a file is its own; of a file found in a folder, its path below that folder. A name already taken gets
     `-2`, `-3` ... before its suffix. Folders are searched in sorted order without hidden files and without the
-    folder `not_in`; a file met twice counts once. Raises DataError where a place is absent or nothing is found.
+    folder `not_in`; a file met twice counts once. Pictures that cannot be read (`.heic`) are found, too, so that they
+    are named. Raises DataError where a place is absent or an address, or nothing is found.
     """
     found: dict[Path, str] = {}
     seen: set[Path] = set()
     names: set[str] = set()
-    for place in map(Path, places):
-        for path in _pictures_of(place, not_in):
+    for written in places:
+        place = Path(written)
+        for path in _pictures_of(written, not_in):
             if path.resolve() in seen:
                 continue
             seen.add(path.resolve())
@@ -47,7 +55,7 @@ def find_pictures(places: Sequence[str | os.PathLike], not_in: str | os.PathLike
             found[path] = _free_name(wanted, names)
     if not found:
         raise DataError(
-            f"No images in {', '.join(map(str, places))}. Looked for files ending in {', '.join(FORMATS)} "
+            f"No images in {', '.join(map(str, places))}. Looked for files ending in {', '.join(IMAGE_SUFFIXES)} "
             "(in any case, hidden ones left out), in sub-folders too."
         )
     return found
@@ -61,12 +69,26 @@ def read_picture(path: str | os.PathLike) -> Image.Image:
     """
     if Path(path).suffix.lower() not in FORMATS:
         raise DataError(f"{path} does not end in {', '.join(FORMATS)}. Convert it to one of these.")
+    if not Path(path).is_file():
+        raise DataError(f"{path} is no file, as a pipe or a folder is none. Name a file.")
     try:
-        with Image.open(path, formats=_READ_FORMATS) as image:
+        with Image.open(path, formats=image_files.FORMATS) as image:
             return _to_rgb(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError as error:
+        kinds = ", ".join(image_files.FORMATS)
+        raise DataError(f"{path} cannot be decoded: it is none of {kinds}. Replace or remove it.") from error
     except Exception as error:  # Pillow's decoders raise almost anything on a broken file.
         reason = str(error).replace(repr(str(path)), "it").replace(repr(os.fspath(path)), "it")
         raise DataError(f"{path} cannot be decoded: {reason}. Expected a whole image; replace or remove it.") from error
+
+
+def count_frames(path: str | os.PathLike) -> int:
+    """The frames of an animation, or the pages of a TIFF; 1 of anything else, and of what cannot be read."""
+    try:
+        with Image.open(path, formats=image_files.FORMATS) as image:
+            return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: previews and depth maps
+    except Exception:
+        return 1
 
 
 def write_picture(image: Image.Image, path: str | os.PathLike) -> None:
@@ -125,7 +147,7 @@ def _earlier_files(folder: Path) -> set[str] | None:
     """The files of an earlier output; None where `folder` is none."""
     try:
         return set(json.loads((folder / _LIST_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 
@@ -145,7 +167,13 @@ def _files_below(folder: Path) -> set[str]:
     return {path.as_posix() for path in relative if not any(map(unfinished.is_part, path.parts))}
 
 
-def _pictures_of(place: Path, not_in: str | os.PathLike | None) -> list[Path]:
+def _pictures_of(written: str | os.PathLike, not_in: str | os.PathLike | None) -> list[Path]:
+    place = Path(written)
+    if "://" in os.fspath(written):
+        raise DataError(
+            f"{os.fspath(written)} is an address; files and folders of this machine are read. Save its pictures here "
+            "first (for a stream or a film: ffmpeg -i ADDRESS frame_%04d.jpg), and name their folder."
+        )
     if place.is_dir():
         return _pictures_below(place, Path(not_in).resolve() if not_in else None)
     if not place.exists():
@@ -162,7 +190,7 @@ def _pictures_below(folder: Path, not_in: Path | None) -> list[Path]:
 
 
 def _is_picture(name: str) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in FORMATS
+    return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def _free_name(wanted: str, taken: set[str]) -> str:

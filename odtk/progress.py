@@ -13,6 +13,9 @@ PLAIN_LINE_SECONDS = 10.0
 # The rate is that of the last so many seconds: a first training step, which compiles, should not count for long.
 RATE_SECONDS = 20.0
 
+# Below so many columns, the numbers need the place of the bar.
+WIDTH_WITH_BAR = 110
+
 
 class Progress:
     """A count that moves towards `total` (None: unknown) and says so; use it through `track`."""
@@ -93,18 +96,19 @@ class _LiveProgress(Progress):
         from rich.progress import BarColumn, MofNCompleteColumn, RenderableColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
         from rich.table import Column
-        from rich.text import Text
 
-        # In a narrow terminal the note is cut, and nothing else. Never two lines: a notebook cannot redraw them.
-        self._note = Text(no_wrap=True, overflow="ellipsis")
+        # A narrow terminal has no bar and fewer parts of the note. Never two lines: a notebook cannot redraw them.
+        console = Console(file=getattr(sys.stderr, "rich_proxied_file", sys.stderr))
+        self._note = _FittingNote()
+        bar = [BarColumn(bar_width=12, table_column=Column(no_wrap=True))]
         self._bar = RichProgress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=12, table_column=Column(no_wrap=True)),
+            *(bar if console.width >= WIDTH_WITH_BAR else []),
             MofNCompleteColumn(table_column=Column(no_wrap=True)),
             TextColumn("{task.fields[speed]}"),
             TimeRemainingColumn(table_column=Column(no_wrap=True)),
             RenderableColumn(self._note, table_column=Column(no_wrap=False)),
-            console=Console(file=getattr(sys.stderr, "rich_proxied_file", sys.stderr)),
+            console=console,
             refresh_per_second=2,  # a notebook keeps every redrawing in its output
         )
         self._task = self._bar.add_task(title, total=total, completed=completed, speed="")
@@ -115,7 +119,7 @@ class _LiveProgress(Progress):
 
     def _show(self) -> None:
         speed = f"{self.rate:.3g} {self.unit}/s" if self.rate else ""
-        self._note.plain = on_one_line(self.note)
+        self._note.text = on_one_line(self.note)
         self._bar.update(self._task, completed=self.completed, speed=speed)
 
     def close(self) -> None:
@@ -123,15 +127,41 @@ class _LiveProgress(Progress):
         sys.stderr = self._stderr
 
 
+class _FittingNote:
+    """A note for rich: its parts, divided by commas, as far as they fit; a first part that is too long is cut."""
+
+    text = ""
+
+    def __rich_console__(self, console, options):
+        from rich.text import Text
+
+        parts = self.text.split(", ")
+        while len(parts) > 1 and len(", ".join(parts)) > options.max_width:
+            parts.pop()
+        yield Text(", ".join(parts), no_wrap=True, overflow="ellipsis")
+
+    def __rich_measure__(self, console, options):
+        from rich.measure import Measurement
+
+        return Measurement(1, max(len(self.text), 1)).with_maximum(options.max_width)
+
+
 @contextlib.contextmanager
-def track(title: str, total: int | None, unit: str, completed: int = 0, compiles: bool = False) -> Iterator[Progress]:
+def track(
+    title: str, total: int | None, unit: str, completed: int = 0, compiles: bool = False, note: str = ""
+) -> Iterator[Progress]:
     """Shows progress while the block runs; `completed` is where the count starts (a resumed run).
+
+    A `note` on what happens before the first update is shown at once.
 
     Where the first update comes after TensorFlow has compiled something, or workers have started, `compiles` leaves it
     out of the rate.
     """
     kind = _LiveProgress if sys.stderr.isatty() else _PlainProgress
     progress = kind(title, total, unit, completed, compiles)
+    if note:
+        progress.note = note
+        progress._show()
     try:
         yield progress
     finally:

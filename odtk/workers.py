@@ -5,6 +5,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -78,6 +79,7 @@ def _take(function: Callable) -> None:
     global _function
     _function = function
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
+    warnings.filterwarnings("ignore", module=r"PIL\b")  # they do not say which file they are about
 
 
 def _call_in_process(chunk: list) -> list:

@@ -1,5 +1,9 @@
 """Checkpoints: TFOD's layout read and written, strictness, and what is said about a prefix that is none."""
 
+import re
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,7 +15,7 @@ from tensorflow.core.protobuf import trackable_object_graph_pb2
 from odtk import checkpoints
 from odtk.checkpoints import CheckpointReader, as_trackable, find_checkpoint, restore
 from odtk.detectors.build import build_detector
-from odtk.errors import CheckpointError
+from odtk.errors import CheckpointError, DamagedCheckpointError
 
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 BACKBONE, HEAD = "model/_feature_extractor/backbone", "model/_box_predictor/head"
@@ -250,7 +254,8 @@ class TestPrefix:
 
     def test_an_index_that_is_none_is_refused(self, tmp_path):
         (tmp_path / "ckpt-0.index").write_bytes(b"not an index at all")
-        with pytest.raises(CheckpointError, match="not a readable checkpoint"):
+        (tmp_path / "ckpt-0.data-00000-of-00001").touch()
+        with pytest.raises(CheckpointError, match=r"ckpt-0\.index is damaged"):
             CheckpointReader(tmp_path / "ckpt-0")
 
     @pytest.mark.parametrize("extension", [".index", ".data-00000-of-00001"])
@@ -301,10 +306,87 @@ class TestFindCheckpoint:
             find_checkpoint(tmp_path)
         assert str(tmp_path) in str(error.value)
 
-    def test_a_folder_without_the_state_file_names_what_is_there(self, saved, tmp_path):
-        with pytest.raises(CheckpointError, match=f"Here are: {saved}"):
-            find_checkpoint(tmp_path)
-
     def test_nothing_there(self, tmp_path):
         with pytest.raises(CheckpointError, match="There is no checkpoint"):
             find_checkpoint(tmp_path / "ckpt-3")
+
+
+DAMAGES = {
+    "truncated": lambda prefix: rewrite(f"{prefix}.data-00000-of-00001", lambda content: content[:-9]),
+    "empty": lambda prefix: rewrite(f"{prefix}.data-00000-of-00001", lambda content: b""),
+    "a bit": lambda prefix: rewrite(f"{prefix}.data-00000-of-00001", lambda content: b"\x77" + content[1:]),
+    "no data": lambda prefix: Path(f"{prefix}.data-00000-of-00001").unlink(),
+    "a shard": lambda prefix: shutil.move(f"{prefix}.data-00000-of-00001", f"{prefix}.data-00000-of-00002"),
+    "garbage": lambda prefix: rewrite(f"{prefix}.index", lambda content: content[::-1]),
+    "half an index": lambda prefix: rewrite(f"{prefix}.index", lambda content: content[: len(content) // 2]),
+    "no index": lambda prefix: Path(f"{prefix}.index").unlink(),
+}
+NAMED = {"garbage": "index", "half an index": "index", "no index": "index", "a shard": "data-00001-of-00002"}
+
+
+def rewrite(path, change):
+    Path(path).write_bytes(change(Path(path).read_bytes()))
+
+
+@pytest.fixture
+def model_dir(tmp_path):
+    """Checkpoints 9 and 10, whose names sort the other way round as text, and the file that names 10."""
+    manager = tf.train.CheckpointManager(
+        tf.train.Checkpoint(**as_trackable(make_variables())), str(tmp_path / "model"), max_to_keep=3
+    )
+    for number in (9, 10):
+        manager.save(checkpoint_number=number)
+    return tmp_path / "model"
+
+
+class TestNewestCheckpoint:
+    @pytest.mark.parametrize("damage", DAMAGES)
+    def test_a_damaged_one_is_named_and_the_one_before_is_taken(self, model_dir, damage):
+        DAMAGES[damage](model_dir / "ckpt-10")
+        said = []
+        assert find_checkpoint(model_dir, said.append) == str(model_dir / "ckpt-9")
+        (line,) = said
+        assert f"{model_dir / 'ckpt-10'}.{NAMED.get(damage, 'data-00000-of-00001')}" in line
+        assert line.endswith(f"{model_dir / 'ckpt-9'} is taken instead.")
+
+    @pytest.mark.parametrize("damage", DAMAGES)
+    def test_a_damaged_one_that_was_named_is_an_error(self, model_dir, damage):
+        DAMAGES[damage](model_dir / "ckpt-10")
+        with pytest.raises(DamagedCheckpointError, match=re.escape(f"{model_dir / 'ckpt-10'}.")):
+            CheckpointReader(find_checkpoint(model_dir / "ckpt-10")).verify()
+
+    def test_where_all_are_damaged_all_are_named(self, model_dir):
+        for number in (9, 10):
+            DAMAGES["truncated"](model_dir / f"ckpt-{number}")
+        with pytest.raises(DamagedCheckpointError, match=r"(?s)no checkpoint that can be read.*ckpt-10.*ckpt-9"):
+            find_checkpoint(model_dir)
+
+    @pytest.mark.parametrize("state", [
+        'model_checkpoint_path: "/content/drive/MyDrive/model/ckpt-10"',
+        'model_checkpoint_path: "/content/drive/MyDrive/model/ckpt-9"',  # it went on after the file was copied
+        'model_checkpoint_path: "ckpt-12"',
+        "\0 no text at all",
+        None,
+    ])  # fmt: skip
+    def test_a_moved_folder_has_its_newest_by_number_and_says_so(self, model_dir, state):
+        (model_dir / "checkpoint").unlink()
+        if state:
+            (model_dir / "checkpoint").write_text(state)
+        said = []
+        assert find_checkpoint(model_dir, said.append) == str(model_dir / "ckpt-10")
+        (line,) = said
+        assert "ckpt-10 is taken" in line
+
+    def test_a_copied_folder_gives_its_own_checkpoint_not_that_of_the_first(self, model_dir, tmp_path):
+        copy = tmp_path / "copy"
+        shutil.copytree(model_dir, copy)
+        (copy / "checkpoint").write_text(f'model_checkpoint_path: "{model_dir / "ckpt-10"}"')
+        said = []
+        assert find_checkpoint(copy, said.append) == str(copy / "ckpt-10")
+        assert len(said) == 1
+
+    def test_the_file_has_the_last_word_on_what_is_there(self, model_dir):
+        (model_dir / "checkpoint").write_text('model_checkpoint_path: "ckpt-9"')
+        said = []
+        assert find_checkpoint(model_dir, said.append) == str(model_dir / "ckpt-9")
+        assert said == []

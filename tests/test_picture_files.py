@@ -1,11 +1,13 @@
 """Pictures: which are found under which name, and that all kinds are read as upright 8-bit RGB."""
 
+import os
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from odtk.errors import DataError, OutputError
-from odtk.picture_files import find_pictures, flat_name, picture_folder, read_picture, write_picture
+from odtk.picture_files import count_frames, find_pictures, flat_name, picture_folder, read_picture, write_picture
 
 RED = (255, 0, 0)
 
@@ -70,13 +72,29 @@ def test_pictures_stand_upright_as_exif_says(tmp_path):
     assert read_picture(again).size == (10, 30)
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".JPEG", ".png", ".bmp", ".gif", ".webp"])
+WRITTEN = {
+    ".jpg": "JPEG",
+    ".JPEG": "JPEG",
+    ".jfif": "JPEG",
+    ".png": "PNG",
+    ".bmp": "BMP",
+    ".gif": "GIF",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".TIFF": "TIFF",
+    ".ppm": "PPM",
+    ".jp2": "JPEG2000",
+}
+WRITTEN |= {".avif": "AVIF"} if features.check("avif") else {}
+
+
+@pytest.mark.parametrize("suffix", WRITTEN)
 def test_pictures_are_written_in_the_format_of_their_name(tmp_path, suffix):
     path = tmp_path / f"new/picture{suffix}"
     write_picture(Image.new("RGB", (16, 16), RED), path)
     assert np.abs(np.asarray(read_picture(path), int) - RED).max() < 10
     with Image.open(path) as image:
-        assert image.format == {".jpg": "JPEG", ".JPEG": "JPEG"}.get(suffix, suffix[1:].upper())
+        assert image.format == WRITTEN[suffix]
     assert [item.name for item in path.parent.iterdir()] == [path.name]
 
 
@@ -87,6 +105,37 @@ def test_what_is_no_picture_is_named(tmp_path, content):
     with pytest.raises(DataError, match=r"broken\.png cannot be decoded") as raised:
         read_picture(path)
     assert str(raised.value).count(str(path)) == 1
+
+
+def test_what_is_no_picture_is_not_called_it(tmp_path):
+    (tmp_path / "notes.png").write_bytes(b"these are notes")
+    with pytest.raises(DataError, match=r"notes\.png cannot be decoded: it is none of JPEG, PNG, .*TIFF.*Replace"):
+        read_picture(tmp_path / "notes.png")
+
+
+def test_an_image_that_cannot_be_read_is_found_in_a_folder_and_named_when_read(tmp_path):
+    for name in ("a.tif", "b.ppm", "c.HEIC", "film.mp4"):
+        save(Image.new("RGB", (4, 4)), tmp_path / name, format="PNG")
+    found = find_pictures([tmp_path])
+    assert list(found.values()) == ["a.tif", "b.ppm", "c.HEIC"]
+    assert read_picture(tmp_path / "a.tif").size == (4, 4)
+    with pytest.raises(DataError, match=r"c\.HEIC does not end in \.jpg.*Convert it"):
+        read_picture(tmp_path / "c.HEIC")
+
+
+@pytest.mark.parametrize("address", ["rtsp://cam/1", "https://host/cat.jpg", "gs://bucket/images"])
+def test_an_address_is_named_as_it_is_written(address):
+    with pytest.raises(DataError, match=f"^{address} is an address; files and folders of this machine are read"):
+        find_pictures([address])
+
+
+@pytest.mark.parametrize(("name", "frames"), [("a.gif", 3), ("a.webp", 3), ("a.tif", 3), ("a.png", 3), ("a.jpg", 1)])
+def test_frames_of_an_animation_are_counted(tmp_path, name, frames):
+    first, *more = (Image.new("RGB", (8, 6), color) for color in (RED, "blue", "green"))
+    several = {} if name == "a.jpg" else {"save_all": True, "append_images": more}
+    path = save(first, tmp_path / name, **several)
+    assert count_frames(path) == frames
+    assert np.abs(np.asarray(read_picture(path), int) - RED).max() < 10
 
 
 def test_truncated_picture_is_refused(tmp_path):
@@ -177,3 +226,20 @@ def test_flat_names_that_a_file_system_takes_for_one_are_kept_apart():
         "CATS_Ü-3.jpg",
         "cats_ü-4.jpg",
     ]
+
+
+def test_a_pipe_is_no_picture(tmp_path):
+    """Nobody may ever write to it."""
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(DataError, match=r"a\.jpg is no file"):
+        read_picture(tmp_path / "a.jpg")
+
+
+def test_what_a_killed_run_left_is_nobodys(tmp_path):
+    with picture_folder(tmp_path / "out"):
+        pass
+    (tmp_path / "out/.out.elsewhere.1.0123456789abcdef.part").mkdir()
+    (tmp_path / "out/.out.elsewhere.1.0123456789abcdef.part/a.jpg").touch()
+    with picture_folder(tmp_path / "out", overwrite=True) as folder:
+        (folder / "b.jpg").touch()
+    assert (tmp_path / "out/b.jpg").is_file()

@@ -122,7 +122,7 @@ def last_drawing(terminal):
     return re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", terminal.getvalue()).rsplit("\r", 1)[-1].rstrip("\n")
 
 
-NOTE = "loss 2.08, cls 1.1, loc 0.742, reg 0.239, lr 0.0025"
+NOTE = "loss 2.08, cls 1.1, loc 0.742, lr 0.0025, reg 0.239"
 
 
 def test_a_terminal_gets_a_live_bar_on_stderr(open_terminal, capsys):
@@ -134,14 +134,31 @@ def test_a_terminal_gets_a_live_bar_on_stderr(open_terminal, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_narrow_terminal_cuts_the_note_and_nothing_else(open_terminal):
-    terminal = open_terminal(columns=80)
+@pytest.mark.parametrize(
+    ("columns", "parts"),
+    [(100, NOTE), (80, "loss 2.08, cls 1.1, loc 0.742, lr 0.0025"), (60, "loss 2.08, cls 1.1"), (46, "los.*…")],
+)
+def test_a_narrow_terminal_leaves_out_the_bar_and_the_last_parts_of_the_note(clock, open_terminal, columns, parts):
+    terminal = open_terminal(columns)
     with progress.track("Training", 25000, "steps") as bar:
+        clock.now += 1000
         bar.update(12000, NOTE)
     drawn = last_drawing(terminal)
     assert "\n" not in drawn
-    assert len(drawn) <= 80
-    assert re.match(r"Training \S+ 12000/25000 \S+ steps/s \S+:\S\S loss 2.08.*…", drawn)
+    assert len(drawn) <= columns
+    assert re.fullmatch(rf"Training 12000/25000 12 steps/s \S+:\S\S {parts}", drawn.rstrip())
+
+
+def test_what_happens_before_the_first_update_is_said_at_once(clock, printed, open_terminal):
+    with progress.track("Training", 600, "steps", compiles=True, note="compiling the first step") as bar:
+        assert printed() == ["Training 0/600 steps, compiling the first step"]
+        clock.now += 60
+        bar.update(1, "loss 2")
+    assert printed() == ["Training 1/600 steps, loss 2"]
+    terminal = open_terminal(columns=80)
+    with progress.track("Training", 600, "steps", note="compiling the first step"):
+        pass
+    assert "compiling the first step" in last_drawing(terminal)
 
 
 def test_a_first_update_that_compiled_is_left_out_of_the_rate(clock, capsys):

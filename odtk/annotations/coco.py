@@ -6,27 +6,23 @@ listed several times is one image, with the annotations of all.
 
 from __future__ import annotations
 
-import posixpath
-import re
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from odtk.annotations import data_folder, foreign_formats, path_words, written_values
+from odtk.annotations import data_folder, path_words, written_values
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.coco_annotations import CocoAnnotation, read_annotation
-from odtk.annotations.coco_json import Category, Document, NoCocoError, load, plain
+from odtk.annotations.coco_files import LOOKED_FOR, candidates, load_all
+from odtk.annotations.coco_json import Category, Document, plain
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.listed_dataset import LeftOut, ListedDataset, find_image, in_order
 from odtk.annotations.listing import ImageAnnotation, Listed
 from odtk.annotations.written_values import short
 from odtk.errors import DataError
 
-LOOKED_FOR = "*.json with images, annotations and categories, such as annotations/instances_train.json (coco)"
-
-_SNIFFED_BYTES = 1 << 16
-_NO_INSTANCES = ("captions_", "person_keypoints_", "panoptic_", "stuff_", "image_info_")
-_SPLITS = ("train", "val", "test", None)
+__all__ = ["LOOKED_FOR", "CocoDataset", "open_coco", "sign"]
 
 
 @dataclass(frozen=True)
@@ -73,75 +69,25 @@ class CocoDataset(ListedDataset):
 
 def sign(files: DataFolder) -> str | None:
     """What makes a folder look like COCO, if anything does."""
-    found = _candidates(files)
+    found, _ = candidates(files)
     return f"{found[0]} has COCO's images and annotations" if found else None
 
 
 def open_coco(files: DataFolder, keep_segmentations: bool = False) -> CocoDataset:
     """The COCO data set in a folder. Segmentations take much memory, and are left out unless asked for."""
-    documents, problems = _load_all(files, keep_segmentations)
+    documents, problems = load_all(files, keep_segmentations)
     categories = _merged_categories(documents)
     class_names = _class_names(documents, categories)
     mentions: dict[str, list[_Mention]] = {}
     listed = []
     for document in documents:
+        counts = [len(found) for found in document.annotations.values()]
         listed += _place(files, document, categories, mentions)
-        listed += _orphans(files, document)
+        listed += _orphans(files, document, math.ceil(sum(counts) / max(1, len(counts))))
     names = path_words.record_names(mentions.keys())
     listed += [_listed(files, image, found, names[image]) for image, found in mentions.items()]
     problems += _listed_again(files, mentions)
     return CocoDataset("coco", files.path, in_order(listed), class_names, tuple(problems))
-
-
-def _candidates(files: DataFolder) -> list[str]:
-    """The JSON files that begin like COCO's; instances_*.json and no others where there are such."""
-    found = [path for path in files.with_suffix(".json") if _begins_like_coco(files, path)]
-    for wanted in ("instances_", None):
-        named = [path for path in found if wanted and posixpath.basename(path).startswith(wanted)]
-        if named:
-            return named
-    return [path for path in found if not posixpath.basename(path).startswith(_NO_INSTANCES)]
-
-
-def _begins_like_coco(files: DataFolder, path: str) -> bool:
-    start = data_folder.text_start(files.path, path, _SNIFFED_BYTES)
-    looks_like_it = start.lstrip().startswith("{") and re.search(r'"(images|annotations)"\s*:\s*\[', start) is not None
-    return looks_like_it and foreign_formats.of_json(start) is None
-
-
-def _load_all(files: DataFolder, keep_segmentations: bool) -> tuple[list[Document], list[Problem]]:
-    """The files that are COCO's and have annotations, training's first, and what is to be said of the others.
-
-    Raises DataError where none of them can be used, or no file says what the categories are.
-    """
-    documents, refused = [], []
-    for path in _candidates(files):
-        try:
-            document = load(files, path, keep_segmentations)
-        except NoCocoError as error:
-            refused.append(error)
-            continue
-        if document.is_annotated:
-            documents.append(document)
-        else:
-            text = f'has no list "annotations": nobody has said what its {len(document.images)} images show.'
-            refused.append(NoCocoError(f"{files.at(path)} {text}"))
-    if not documents:
-        if refused:
-            raise refused[0]
-        raise DataError(f"{files.path} has no {LOOKED_FOR}. Name the folder that holds it and the images.")
-    if not any(document.categories for document in documents):
-        raise DataError(f'{files.at(documents[0].path)} has no list "categories" of objects, which COCO\'s JSON needs.')
-    documents.sort(key=lambda document: _SPLITS.index(document.split))
-    aside = [Problem(files.path, None, "file set aside", f"{error}") for error in refused]
-    return documents, [*aside, *(found for document in documents for found in _empty(files, document, documents))]
-
-
-def _empty(files: DataFolder, document: Document, documents: Sequence[Document]) -> Iterator[Problem]:
-    """A file with images and not one annotation, beside others that have some."""
-    if document.images and not document.annotations and any(other.annotations for other in documents):
-        text = f"it has {len(document.images)} images and no annotation: they count as images with nothing on them."
-        yield Problem(files.at(document.path), None, "file without annotations", f"{text} If not so, remove the file.")
 
 
 def _merged_categories(documents: Sequence[Document]) -> dict[int | str, Category]:
@@ -188,17 +134,21 @@ def _place(
             mentions.setdefault(image, []).append(_Mention(document, content, kept))
 
 
-def _orphans(files: DataFolder, document: Document) -> Iterator[Listed]:
-    """What stands for an image that only annotations name: bad data, as if its file were missing."""
+def _orphans(files: DataFolder, document: Document, per_image: int) -> Iterator[Listed]:
+    """What stands for images that only annotations name: bad data, as if their files were missing.
+
+    Where many name one, as none at all, each `per_image` of them count as an image: so many have lost their boxes.
+    """
     by_image = defaultdict(list)
     for annotation in document.orphans:
         by_image[short(annotation.get("image_id"))].append(short(annotation.get("id")))
     for image, numbers in by_image.items():
-        named = ", ".join(numbers[:4]) + (f" and {len(numbers) - 4} more" if len(numbers) > 4 else "")
-        which = f"annotation {named} is" if len(numbers) == 1 else f"annotations {named} are"
-        text = f"{which} of the image {image}, which is not in the list of images."
-        entry = LeftOut(files.at(document.path), None, "annotations of an unknown image", text)
-        yield Listed(f"{document.path}#{image}", document.split, entry)
+        for part in (numbers[start : start + per_image] for start in range(0, len(numbers), per_image)):
+            named = ", ".join(part[:4]) + (f" and {len(part) - 4} more" if len(part) > 4 else "")
+            which = f"annotation {named} is" if len(part) == 1 else f"annotations {named} are"
+            text = f"{which} of the image {image}, which is not in the list of images."
+            entry = LeftOut(files.at(document.path), None, "annotations of an unknown image", text)
+            yield Listed(f"{document.path}#{image}", document.split, entry)
 
 
 def _listed(files: DataFolder, image: str, found: list[_Mention], names: tuple[str, str]) -> Listed:
@@ -215,6 +165,11 @@ def _listed(files: DataFolder, image: str, found: list[_Mention], names: tuple[s
     for mention in found[1:]:
         known = {annotation.box_key for annotation in annotations}
         annotations += [annotation for annotation in mention.annotations if annotation.box_key not in known]
+    if not annotations and any(mention.document.orphans for mention in found):
+        # Nothing on it, or the image that was lost to annotations counted as bad: nothing tells these apart.
+        text = f"it has no annotation, and may be what those of {first.path} are of whose image is not in the list."
+        left = LeftOut(files.at(image), None, "image that may have lost its annotations", text, is_bad=False)
+        return Listed(image, first.split, left)
     entry = _Entry(image, first.path, *names, next(iter(sizes), None), tuple(annotations))
     return Listed(image, first.split, entry)
 

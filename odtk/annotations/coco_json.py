@@ -59,11 +59,15 @@ def load(files: DataFolder, path: str, keep_segmentations: bool) -> Document:
     images = _objects(where, content, "images")
     annotations = None if content.get("annotations") is None else _objects(where, content, "annotations")
     categories = [] if content.get("categories") is None else _objects(where, content, "categories")
-    split = path_words.split_in_name(path) or path_words.split_of_folders(path)
-    document = Document(path, split, images, _categories(where, categories), annotations is not None)
+    document = Document(path, split_of(path), images, _categories(where, categories), annotations is not None)
     _check_images(where, images)
     _group(where, document, annotations or ())
     return document
+
+
+def split_of(path: str) -> str | None:
+    """The split that a file's name or folder speaks of."""
+    return path_words.split_in_name(path) or path_words.split_of_folders(path)
 
 
 def plain(value: object) -> int | str | None:
@@ -97,8 +101,11 @@ def _parse(where: str, text: str, keep_segmentations: bool) -> object:
 
 def _objects(where: str, content: object, name: str) -> list[dict]:
     found = content.get(name) if isinstance(content, dict) else None
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+    if not isinstance(found, list) or (found and not any(isinstance(one, dict) for one in found)):
         raise NoCocoError(f'{where} has no list "{name}" of objects, which COCO\'s JSON needs.')
+    for place, one in enumerate(found):
+        if not isinstance(one, dict):
+            raise DataError(f'{where}: "{name}" has {short(one)} at place {place}, where an object is expected.')
     return found
 
 
@@ -129,7 +136,7 @@ def _check_images(where: str, images: list[dict]) -> None:
         number, name = image.get("id"), image.get("file_name")
         if plain(number) is None or not isinstance(name, str) or not name:
             raise DataError(f"{where}: the image {short(image)} needs an id and a file_name.")
-        if number in seen:
+        if seen.get(number, name) != name:
             text = (
                 f"{short(seen[number])} and {short(name)} both have the id {short(number)}. Each image needs its own."
             )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from odtk.annotations.annotated_image import Problem
-from odtk.annotations.image_facts import EXCHANGED, IMAGE, NEAR, RESIZED, STATED, STORED, TURNED, Facts
+from odtk.annotations.image_facts import EXCHANGED, IMAGE, LIMITS, NEAR, RESIZED, STATED, STORED, TURNED, Facts
 from odtk.annotations.listing import ORDERS
 
 NORMALISED = "boxes taken as normalised"
@@ -23,7 +23,7 @@ _MEANINGS = {
     "cxcywh": "the centre, width and height",
 }
 _IMAGE_FRAME, _STATED_FRAME, _UNIT_FRAME = range(3)
-_CLOSE, _OUTSIDE = range(2)
+_EDGE, _CLOSE, _OUTSIDE = range(3)
 
 _RATIO = 10  # to one, for evidence that is against the rest's
 _MANY_BOXES = 10  # from which on it is no chance that all of them lie in the smaller of two frames
@@ -31,6 +31,7 @@ _MOST = 0.95  # of the boxes
 
 # Boxes that are wrong as they are read: a reason to try other orders of their numbers, and the least for any doubt.
 _DOUBTFUL, _LEAST = 0.2, 3
+_FEW, _FEW_BOXES = 0.02, 8  # a reason to try the centre for the corner, or the reverse
 _WRONG = 0.5
 _SLIPS = 0.05  # of the boxes, which fit no order
 
@@ -55,7 +56,7 @@ class Evidence:
 
     exif: Counter = field(default_factory=Counter)
     frames: dict[str, Counter] = field(default_factory=lambda: {RESIZED: Counter(), EXCHANGED: Counter()})
-    inner: Counter = field(default_factory=Counter)  # boxes
+    inner: Counter = field(default_factory=Counter)  # objects
     orders: Counter = field(default_factory=Counter)  # boxes
     boxes: Counter = field(default_factory=Counter)  # by size difference
     misfits: dict[str, np.ndarray] = field(default_factory=dict)  # by size difference, see Facts
@@ -72,12 +73,12 @@ class Evidence:
         self.bits = max(self.bits, facts.bits)
         if facts.exif:
             self.exif[facts.exif] += 1
-        if not facts.boxes:
-            return
         if facts.frame:
             self.frames[facts.size][facts.frame] += 1
         if facts.inner:
-            self.inner[facts.inner] += facts.boxes
+            self.inner[facts.inner] += facts.objects
+        if not facts.boxes:
+            return
         self.orders[facts.order] += facts.boxes
         self.boxes[facts.size] += facts.boxes
         self.misfits[facts.size] = self.misfits.get(facts.size, 0) + facts.misfits
@@ -116,9 +117,12 @@ class Evidence:
         order = self.orders.most_common(1)[0][0]
         count, misfits, leaving = self._in_their_frames()
         wrong = int(misfits[_ORDERS.index(order), _OUTSIDE])
-        others = [other for other in _fitting(misfits[:, _CLOSE], count) if other != order]
+        fitting = _fitting(misfits[:, _CLOSE], count) or _fitting(misfits[:, _OUTSIDE], count)
+        others = [other for other in fitting if other != order]
         if others and wrong >= max(_LEAST, _DOUBTFUL * count):
             why = _wrong_order(order, others, wrong, count)
+        elif other := _shifted(order, misfits[:, _EDGE], count):
+            why = _wrong_order(order, [other], int(misfits[_ORDERS.index(order), _EDGE]), count)
         elif leaving >= max(_LEAST, _WRONG * count):
             why = (
                 f"{leaving:,} of {count:,} boxes reach outside of their images, and no other order of their numbers "
@@ -142,7 +146,7 @@ class Evidence:
                 used[difference] = _STATED_FRAME if frame == STATED else _IMAGE_FRAME
         if decided.normalised:
             used = dict.fromkeys(self.boxes, _UNIT_FRAME)
-        count, misfits, leaving = 0, np.zeros((len(ORDERS), 2), int), 0
+        count, misfits, leaving = 0, np.zeros((len(ORDERS), len(LIMITS)), int), 0
         for difference, frame in used.items():
             if difference in self.boxes:
                 count += self.boxes[difference]
@@ -166,6 +170,18 @@ def _wrong_order(order: str, others: list[str], wrong: int, count: int) -> str:
         f"{wrong:,} of {count:,} boxes are inverted or reach outside of their images when their numbers are read as "
         f"{_MEANINGS[order]}. Read as {named}, they fit: if that is what they are, say so with this option."
     )
+
+
+def _shifted(order: str, misfits: np.ndarray, count: int) -> str | None:
+    """The other one of corner and centre, where small boxes show that it is meant: they hardly reach out of the image.
+
+    Half a box's side is all that tells. But slips go both ways, while the right order leaves none outside.
+    """
+    other = {"xywh": "cxcywh", "cxcywh": "xywh"}.get(order)
+    if other is None:
+        return None
+    wrong, of_other = (int(misfits[_ORDERS.index(name)]) for name in (order, other))
+    return other if wrong >= max(_FEW_BOXES, _FEW * count) and wrong >= _RATIO * of_other else None
 
 
 def _winner(votes: Counter, one: str, other: str) -> str:

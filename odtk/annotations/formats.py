@@ -36,16 +36,26 @@ def open_dataset(folder: str | os.PathLike, format: str | None = None, keep_segm
         raise DataError(
             f"{files.path} has no images (*.jpg, *.png, ...). Name the folder that holds images and annotations.{links}"
         )
-    if not _MODULES[format].sign(files) and (foreign := foreign_formats.sign(files)):
+    foreign = None if _MODULES[format].sign(files) else foreign_formats.sign(files)
+    if foreign and format == "voc":  # for which any xml is bad data, and none is something else
         raise DataError(foreign)
-    if format == "coco":
-        return finished(coco.open_coco(files, keep_segmentations), files)
-    dataset = {"voc": voc.open_voc, "yolo": yolo.open_yolo, "csv": csv_table.open_csv}[format](files)
+    try:
+        dataset = _open(files, format, keep_segmentations)
+    except DataError as error:
+        if foreign:
+            raise DataError(f"{error} {foreign}") from error
+        raise
     if format == "voc" and pets.has_layout(Path(folder)):
         text = "its layout is that of pets: taken as Pascal VOC, with the classes of the xml and not of the file names."
         problem = Problem(files.path, None, "Pet layout read as VOC", text)
         dataset = replace(dataset, problems=(problem, *dataset.problems))
     return finished(dataset, files)
+
+
+def _open(files: DataFolder, format: str, keep_segmentations: bool) -> Dataset:
+    if format == "coco":
+        return coco.open_coco(files, keep_segmentations)
+    return {"voc": voc.open_voc, "yolo": yolo.open_yolo, "csv": csv_table.open_csv}[format](files)
 
 
 def guess(folder: str | os.PathLike, label_map_path: str | None = None) -> str:

@@ -7,13 +7,13 @@ boxes may fit only one of them, and so prove it. What no image proves by itself 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from odtk.annotations import image_files
 from odtk.annotations.image_files import SeenFile
-from odtk.annotations.listing import ORDERS, OUTLINE, ImageAnnotation
+from odtk.annotations.listing import ORDERS, OUTLINE, ImageAnnotation, MarkedObject
 
 # What is proved of an image with an EXIF orientation: its boxes were drawn on it as stored, or as turned; or nothing.
 STORED, TURNED, OPEN = "stored", "turned", "open"
@@ -24,13 +24,18 @@ STATED, IMAGE = "stated", "image"
 # How a stated size differs: hardly, so that it does not matter; as that of another copy; by width for height.
 NEAR, RESIZED, EXCHANGED = "near", "resized", "exchanged"
 
-# How far a box may reach out of a frame, as a part of the side: to fit it closely, and to count as inside at all.
-CLOSE, OUTSIDE = 0.01, 0.03
+# How far a box may reach out of a frame, as a part of the side: not at all but for rounding, so that it fits closely,
+# and to count as inside at all.
+LIMITS = EDGE, CLOSE, OUTSIDE = 0.002, 0.01, 0.03
 
 _NEAR_SIDES = 0.02
 _SMALLER = 0.75  # a frame inside another has at most this part of one of its sides to tell anything
 _ASPECT_TOLERANCE = 0.01  # sides are whole pixels, so an image made smaller has not quite the same aspect
 _UNIT_SLIP = 0.01
+
+# What makes corners yxyx of four numbers, as a matrix for each order.
+_ORDERS = tuple(ORDERS)
+_TO_CORNERS = np.stack([np.array(corners_of(*np.eye(4))).T for corners_of in ORDERS.values()])  # [orders, 4, 4]
 
 UNIT = (1, 1)
 Size = tuple[int, int]  # width, height
@@ -44,14 +49,15 @@ class Facts:
     size: str = ""  # NEAR, RESIZED or EXCHANGED; "" where the stated size is the image's, or absent
     frame: str = ""  # of a RESIZED or EXCHANGED one: what the boxes fit alone; "" where it is neither or both
     inner: str = ""  # the much smaller one of the two frames, where the boxes fit both
+    objects: int = 0
     order: str = ""  # of ORDERS, as the boxes are read
-    boxes: int = 0  # those of four numbers
+    boxes: int = 0  # the objects that are written in four numbers
     in_unit: int = 0  # boxes that lie in 0..1 though pixels are expected
     has_fractions: bool = False
     in_percent: int = 0
     reach: tuple[float, float] = (0.0, 0.0)  # the largest x and y
     least_side: int = 0
-    misfits: np.ndarray | None = None  # int [orders, frames (image, stated, unit), limits (CLOSE, OUTSIDE)]
+    misfits: np.ndarray | None = None  # int [orders, frames (image, stated, unit), LIMITS]
     leaving: np.ndarray | None = None  # int [frames], as read, with corners in order, beyond OUTSIDE
     bits: int = 0  # of deep samples, those that are used
 
@@ -62,31 +68,39 @@ def facts_of(annotation: ImageAnnotation, seen: SeenFile, exif: str = "auto", or
     size = seen.upright_size if is_turned(seen, exif, proved) else (seen.width, seen.height)
     stated = stated_size(annotation)
     difference = size_difference(stated, size)
-    boxes = [entry for entry in annotation.objects if entry.written != OUTLINE]
+    facts = Facts(exif=proved, size=difference, bits=seen.bits)
     # Of an image that may be lying on its side, nobody knows yet how long its sides are.
     is_open = proved == OPEN and _lies(seen) and exif == "auto" and not annotation.normalised
-    if not boxes or is_open:
-        return Facts(exif=proved, size=difference, bits=seen.bits)
+    if is_open or not annotation.objects:
+        return facts
     own = frame_proof(annotation, stated, size, order)
+    inner = _inner_frame(annotation, stated, size, order) if difference == RESIZED and not own else ""
+    facts = replace(facts, frame=own, inner=inner, objects=len(annotation.objects))
+    boxes = [entry for entry in annotation.objects if entry.written != OUTLINE]
     frames = (UNIT,) * 3 if annotation.normalised else (size, stated or size, UNIT)
+    return _with_numbers(facts, boxes, frames, order) if boxes else facts
+
+
+def _with_numbers(facts: Facts, boxes: list[MarkedObject], frames: tuple[Size, ...], order: str | None) -> Facts:
+    """The facts, with what the numbers of boxes tell of their order and unit."""
+    read, is_pixels = boxes[0].written if order is None else order, frames[0] != UNIT
     numbers = np.array([entry.numbers for entry in boxes], float)  # [boxes, 4]
-    read = boxes[0].written if order is None else order
-    corners = np.array([entry.corners(order) for entry in boxes], float)
-    return Facts(
-        exif=proved,
-        size=difference,
-        frame=own,
-        inner=_inner_frame(corners, stated, size) if difference == RESIZED and not own else "",
+    with np.errstate(invalid="ignore"):
+        corners = numbers @ _TO_CORNERS  # [orders, boxes, 4]
+    as_read = corners[_ORDERS.index(read)]
+    misfits, leaving = _outside(corners, as_read, frames)
+    least, most = numbers.min(axis=1), numbers.max(axis=1)
+    return replace(
+        facts,
         order=read,
         boxes=len(boxes),
-        in_unit=0 if annotation.normalised else int(_within(numbers, -_UNIT_SLIP, 1 + _UNIT_SLIP)),
+        in_unit=int(((least >= -_UNIT_SLIP) & (most <= 1 + _UNIT_SLIP)).sum()) if is_pixels else 0,
         has_fractions=bool((numbers % 1 != 0).any()),
-        in_percent=0 if annotation.normalised else int(_within(numbers, 0, 100)),
-        reach=tuple(corners[:, [3, 2]].max(axis=0).tolist()),
-        least_side=min(size),
-        misfits=_misfits(numbers, frames),
-        leaving=(overshoot(_in_order(corners), frames) > OUTSIDE).sum(axis=0),
-        bits=seen.bits,
+        in_percent=int(((least >= 0) & (most <= 100)).sum()) if is_pixels else 0,
+        reach=(float(as_read[:, 3].max()), float(as_read[:, 2].max())),
+        least_side=min(frames[0]),
+        misfits=misfits,
+        leaving=leaving,
     )
 
 
@@ -143,11 +157,15 @@ def boxes_fit(annotation: ImageAnnotation, order: str | None, frame: Size) -> bo
 
 
 def overshoot(corners: np.ndarray, frames: list[Size]) -> np.ndarray:
-    """How far boxes yxyx [n, 4] reach out of frames (width, height) that begin at 0, in sides: float [n, frames]."""
+    """How far boxes yxyx [n, 4] reach out of frames (width, height) that begin at 0, in sides: float [n, frames].
+
+    A pixel too many is none: some count from 1, and some take the last one in.
+    """
     sides = np.array([(height, width) for width, height in frames], float)  # [frames, 2]
+    pixel = np.where(sides > 1, 1, 0)
     with np.errstate(invalid="ignore"):
-        before = -corners[:, None, :2] / sides
-        behind = corners[:, None, 2:] / sides - 1
+        before = (-corners[:, None, :2] - pixel) / sides
+        behind = (corners[:, None, 2:] - pixel) / sides - 1
         return np.concatenate([before, behind], axis=2).max(axis=2)
 
 
@@ -160,26 +178,20 @@ def _lies(seen: SeenFile) -> bool:
     return not same_aspect((seen.width, seen.height), seen.upright_size)
 
 
-def _within(numbers: np.ndarray, least: float, most: float) -> int:
-    return ((numbers >= least) & (numbers <= most)).all(axis=1).sum()
-
-
 def _in_order(corners: np.ndarray) -> np.ndarray:
     return np.concatenate([np.minimum(corners[:, :2], corners[:, 2:]), np.maximum(corners[:, :2], corners[:, 2:])], 1)
 
 
-def _misfits(numbers: np.ndarray, frames: tuple[Size, ...]) -> np.ndarray:
-    """How many boxes are inverted or outside under each order: int [orders, frames, limits]."""
-    counts = []
-    for corners_of in ORDERS.values():
-        corners = np.stack(corners_of(*numbers.T), axis=1)
-        inverted = (corners[:, :2] > corners[:, 2:]).any(axis=1)
-        beyond = overshoot(corners, frames)[:, :, None] > [CLOSE, OUTSIDE]
-        counts.append((beyond | inverted[:, None, None]).sum(axis=0))
-    return np.array(counts)
+def _outside(corners: np.ndarray, as_read: np.ndarray, frames: tuple[Size, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """`misfits` and `leaving` of Facts, from the corners [orders, boxes, 4] under each order, and as they are read."""
+    count = len(as_read)
+    beyond = overshoot(np.concatenate([*corners, _in_order(as_read)]), frames)  # [(orders + 1) * boxes, frames]
+    tried = beyond[:-count].reshape(len(corners), count, len(frames), 1) > LIMITS
+    inverted = (corners[..., :2] > corners[..., 2:]).any(axis=-1)  # [orders, boxes]
+    return (tried | inverted[..., None, None]).sum(axis=1), (beyond[-count:] > OUTSIDE).sum(axis=0)
 
 
-def _inner_frame(corners: np.ndarray, stated: Size, size: Size) -> str:
+def _inner_frame(annotation: ImageAnnotation, stated: Size, size: Size, order: str | None) -> str:
     """The frame that lies well inside the other one, where all boxes lie in it."""
     ratios = stated[0] / size[0], stated[1] / size[1]
     if max(ratios) <= 1 and min(ratios) <= _SMALLER:
@@ -188,4 +200,4 @@ def _inner_frame(corners: np.ndarray, stated: Size, size: Size) -> str:
         inner, name = size, IMAGE
     else:
         return ""
-    return name if not (overshoot(_in_order(corners), [inner]) > OUTSIDE).any() else ""
+    return name if boxes_fit(annotation, order, inner) else ""

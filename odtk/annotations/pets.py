@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from odtk import files
 from odtk import label_map as label_maps
 from odtk.annotations import image_files, voc_xml
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject, Problem, UnusableImage
@@ -72,13 +73,21 @@ def read_names(folder: Path) -> list[str]:
     """The first column of annotations/trainval.txt. A blank line is an empty name: TFOD's split counts it too."""
     path = folder / "annotations" / "trainval.txt"
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = files.read_bounded(path).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}. It lists one image name per line, without .jpg.") from error
     names = [(line.split() or [""])[0] for line in lines]
     if not any(names):
         raise DataError(f"{path} lists no image. It lists one image name per line, without .jpg.")
     return names
+
+
+def _listed(folder: Path) -> list[str]:
+    """`read_names`, none where there are none."""
+    try:
+        return read_names(folder)
+    except DataError:
+        return []
 
 
 def has_layout(folder: Path) -> bool:
@@ -98,14 +107,18 @@ def why_not_pets(folder: Path, label_map_path: str | None = None) -> str | None:
     camera calls its pictures and with the classes in the xml.
     """
     breeds, own = label_maps.read("pet_label_map"), label_maps.read(label_map_path) if label_map_path else None
-    names = [name for name in read_names(folder) if name]
+    names, where = [name for name in _listed(folder) if name], "annotations/trainval.txt"
+    xmls = {path.stem: path for path in sorted((folder / "annotations" / "xmls").glob("*.xml")) if path.is_file()}
+    if xmls and xmls.keys().isdisjoint(names):  # Oxford's own list, left behind
+        names, where = list(xmls), "annotations/xmls"
     classes = {name: class_of(f"{name}.jpg") or "" for name in names}
     maps = [found for found in (breeds, own) if found]
     unknown = [name for name in names if not any(found.id_of(classes[name]) for found in maps)]
     if 2 * len(unknown) > len(names):
-        return f"{len(unknown)} of {len(names)} names in annotations/trainval.txt, such as {unknown[0]}, name no breed"
-    for name in names[:: max(1, len(names) // _SAMPLED)]:
-        for found in _class_names(folder / "annotations" / "xmls" / f"{name}.xml"):
+        return f"{len(unknown)} of {len(names)} names in {where}, such as {unknown[0]}, name no breed"
+    annotated = [name for name in names if name in xmls]
+    for name in annotated[:: max(1, len(annotated) // _SAMPLED)]:
+        for found in _class_names(xmls[name]):
             # A class that the user's own map lacks is none that is wanted.
             is_class = found.lower() not in (*_SPECIES, classes[name].lower()) and (own is None or own.id_of(found))
             if classes[name] and is_class:
@@ -115,7 +128,7 @@ def why_not_pets(folder: Path, label_map_path: str | None = None) -> str | None:
 
 def _class_names(path: Path) -> set[str]:
     try:
-        return {found.name for found in voc_xml.parse(path.read_bytes(), path, complete=False).objects} - {""}
+        return {found.name for found in voc_xml.parse(files.read_bounded(path), path, complete=False).objects} - {""}
     except (OSError, UnusableImage):
         return set()
 
@@ -195,7 +208,7 @@ def _class(path: Path, annotation: voc_xml.VocAnnotation, label_map: LabelMap) -
 
 def _read_bytes(path: Path, xml_path: Path, annotation: voc_xml.VocAnnotation) -> bytes:
     try:
-        return path.read_bytes()
+        return files.read_bytes(path)
     except OSError as error:
         text = f"its image {path} cannot be opened: {error.strerror}."
         raise UnusableImage(xml_path, annotation.filename_line, "no image", text) from error
@@ -252,7 +265,7 @@ def _read_foreground(path: Path) -> np.ndarray:
     from PIL import Image
 
     try:
-        image = Image.open(io.BytesIO(path.read_bytes()), formats=image_files.FORMATS)
+        image = Image.open(io.BytesIO(files.read_bytes(path)), formats=image_files.FORMATS)
         image_files.check_size(image, path)
         trimap = np.asarray(image)
     except UnusableImage:

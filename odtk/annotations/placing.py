@@ -43,18 +43,25 @@ def place(annotation: ImageAnnotation, frame: Frame, rules: Rules) -> Placed:
             continue
         written = entry.corners(rules.boxes)
         box = normalise(written, UNIT if frame.normalised else frame.box_size)
-        said = f"{entry.shown} at {corners_in_words(written)} in {_frame_in_words(annotation, frame)}"
-        where = file_of(annotation), entry.line
-        if is_inverted(box):
-            box = in_order(box)
-            if is_empty(box) or min(box) < -_SLIP or max(box) > 1 + _SLIP:
-                raise UnusableImage(*where, INVERTED, f"{said} is inverted. Draw the box again.")
-            placed.exchanged.append(Problem(*where, INVERTED, f"{said} is inverted; its corners are exchanged."))
-        clipped = check_box(box, said, where)
-        if min(box) < -_ROUNDING or max(box) > 1 + _ROUNDING:
-            placed.problems.append(Problem(*where, OUTSIDE, f"{said} reaches outside the image; it is clipped."))
+        clipped = tuple(min(max(side, 0.0), 1.0) for side in box)
+        if clipped != box or is_empty(box):
+            said = f"{entry.shown} at {corners_in_words(written)} in {_frame_in_words(annotation, frame)}"
+            clipped = _put_right(box, said, (file_of(annotation), entry.line), placed)
         placed.objects.append((entry, clipped))
     return placed
+
+
+def _put_right(box: Yxyx, said: str, where: tuple[str, int | None], placed: Placed) -> Yxyx:
+    """A box that is inverted or reaches outside, put in order and clipped, which is said in `placed`."""
+    if is_inverted(box):
+        box = in_order(box)
+        if is_empty(box) or min(box) < -_SLIP or max(box) > 1 + _SLIP:
+            raise UnusableImage(*where, INVERTED, f"{said} is inverted. Draw the box again.")
+        placed.exchanged.append(Problem(*where, INVERTED, f"{said} is inverted; its corners are exchanged."))
+    clipped = check_box(box, said, where)
+    if min(box) < -_ROUNDING or max(box) > 1 + _ROUNDING:
+        placed.problems.append(Problem(*where, OUTSIDE, f"{said} reaches outside the image; it is clipped."))
+    return clipped
 
 
 def check_box(box: Yxyx, said: str, where: tuple[str, int | None]) -> Yxyx:

@@ -94,8 +94,9 @@ def read_lists(files: DataFolder) -> tuple[ImageLists, list[Problem]]:
         folder = found.get(where) or _Folder(root, kind, _places(files, root))
         lines = [line.strip() for line in data_folder.read_text(files.path, path).splitlines() if line.strip()]
         places = [folder.place_of(line) for line in lines]
-        if kind == _PETS and lines and not set(places) & set(folder.places.values()):
-            text = f"it names nothing that is here (first {short(lines[0])}), and is passed over."
+        if kind == _PETS and not set(places) & set(folder.places.values()):
+            first = f" (first {short(lines[0])})" if lines else ""
+            text = f"it names nothing that is here{first}, and is passed over."
             problems.append(Problem(files.at(path), None, "list passed over", text))
             continue
         found[where] = folder

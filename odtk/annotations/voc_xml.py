@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lxml import etree
 
+from odtk import files
 from odtk.annotations import text_encoding, written_values
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.voc_objects import VocObject, child, number, read_objects, text_of, unreadable
@@ -33,7 +34,7 @@ class VocAnnotation:
 def read(path: Path) -> VocAnnotation:
     """Reads a VOC xml in which name and size of the image are complete; see `parse`."""
     try:
-        encoded = path.read_bytes()
+        encoded = files.read_bounded(path)
     except OSError as error:
         raise UnusableImage(path, None, "no xml", f"the xml cannot be opened: {error.strerror}.") from error
     return parse(encoded, path)

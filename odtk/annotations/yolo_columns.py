@@ -22,6 +22,7 @@ EXPECTED = "`class cx cy w h` is expected, or `class x1 y1 x2 y2 x3 y3 ...`, all
 _PREDICTIONS = "Those are predictions, not annotations. Export the annotations, or take the columns behind h away"
 _POSES = "data.yaml has no kpt_shape to say how many. Add it, such as kpt_shape: [17, 3]"
 
+
 _Lines = Sequence[Sequence[float]]
 
 
@@ -50,13 +51,20 @@ class Columns:
         return False
 
 
+def words_of(line: str) -> list[str]:
+    """The columns of a line: between blanks, or commas where there is no blank; 0,5 between blanks is 0.5."""
+    if "," in line and len(line.split()) == 1:
+        return line.strip().split(",")
+    return [word.rstrip(",").replace(",", ".") for word in line.split()]
+
+
 def survey(lines: Iterable[Sequence[float]], keypoint_values: int = 0, kpt_shape: str = "") -> Columns:
     """What the columns of a data set mean, by the numbers behind the classes of all its lines, or of a sample."""
     by_count = defaultdict(list)
     for values in lines:
         if len(values) > BOX:
             by_count[len(values)].append(values)
-    if _are_tracked([values for found in by_count.values() for values in found]):
+    if _are_tracked([values for found in by_count.values() if not _are_poses(found) for values in found]):
         why = f"the last is a track's number. {_PREDICTIONS}"
         return Columns(keypoint_values, kpt_shape, dict.fromkeys(by_count, why))
     is_varied = len([count for count in by_count if count % 2 == 0 and count > _TRIANGLE]) >= _VARIED

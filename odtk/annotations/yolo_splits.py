@@ -40,7 +40,7 @@ def images_of(files: DataFolder, config: str, root: str, split: str, value: obje
         if images is None and (place := _by_end(files, where, split, part)):
             images = _at(files, root, place)
             text = f"{split} is {short(part)}, which is not there; {place} is taken, by the end of the path."
-            problems.append(Problem(where, None, "split found by the end of its path", text))
+            problems.append(Problem(where, None, "split found by the end of the path", text))
         if images is not None:
             found += images
         elif split == "test":  # exports name one, whether there is one or not

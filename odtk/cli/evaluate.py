@@ -41,9 +41,7 @@ def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, as_json) -
     """
     from odtk.tools.evaluate import evaluate as evaluate_checkpoint
 
-    report = evaluate_checkpoint(
-        pipeline_config, model_dir, checkpoint, max_bad_records, say=lambda line: click.echo(line, err=True)
-    )
+    report = evaluate_checkpoint(pipeline_config, model_dir, checkpoint, max_bad_records, say=options.log)
     if as_json:
         options.print_json(_document(report))
     else:
@@ -51,6 +49,10 @@ def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, as_json) -
         click.echo("Next: " + shlex.join(["odtk", "export", pipeline_config, checkpoint or model_dir, "exported"]))
     if report.bad_records:
         click.echo(f"Warning: the metrics leave out {len(report.bad_records)} bad records, named above.", err=True)
+    if report.bad_boxes:
+        from odtk.box_faults import count_in_words
+
+        click.echo(f"Warning: the metrics leave out {count_in_words(report.bad_boxes)}, named above.", err=True)
     if report.repeated_images:
         click.echo(
             f"Warning: {report.repeated_images} images were ignored, as an image with the same source_id came before.",
@@ -137,4 +139,5 @@ def _document(report) -> dict:
         "classes": list(report.classes),
         "classes_path": str(report.classes_path),
         "bad_records": [dataclasses.asdict(bad) for bad in report.bad_records],
+        "bad_boxes": [dataclasses.asdict(image) for image in report.bad_boxes],
     }

@@ -2,7 +2,7 @@
 
 import click
 
-from odtk.cli.options import any_path, example, json_option, overwrite_option, print_json
+from odtk.cli.options import any_path, example, json_option, log, overwrite_option, print_json
 
 
 @click.command(short_help="Write a trained detector as a SavedModel.")
@@ -30,7 +30,7 @@ def export(pipeline_config, checkpoint, output_dir, input_type, winograd, overwr
 
     from odtk.tools.export import export as run
 
-    report = run(pipeline_config, checkpoint, output_dir, input_type, winograd, overwrite)
+    report = run(pipeline_config, checkpoint, output_dir, input_type, winograd, overwrite, log)
     if as_json:
         print_json(dataclasses.asdict(report))
         return

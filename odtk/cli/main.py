@@ -1,8 +1,10 @@
 """The `odtk` command: finds the commands, and turns every error into one paragraph and an exit code."""
 
+import contextlib
 import importlib
 import logging
 import os
+import re
 import signal
 import sys
 import traceback
@@ -11,6 +13,7 @@ import click
 
 from odtk import __version__
 from odtk.cli.colored_help import ColoredContext, color_help
+from odtk.cli.library_noise import quiet_libraries
 from odtk.cli.wrong_options import answering_wrong_options
 from odtk.errors import OdtkError
 from odtk.system_errors import as_os_error, describe
@@ -30,6 +33,11 @@ COMMANDS = (
     "demo",
     "completion",
 )
+
+READS_IMAGES = {"inspect", "view", "make-tfrecords", "train", "evaluate", "predict", "demo"}
+
+# A line feed in a name, which makes of the name's rest a message of ours.
+_FEIGNED = re.compile(r"\n(?=Error|Warning|Note|Next|Usage|\$)")
 
 
 # Click itself looks for a terminal, and not for https://no-color.org.
@@ -77,7 +85,7 @@ class Commands(click.Group):
             with answering_wrong_options(self):
                 result = super().invoke(ctx)
             # Now, and not when Python shuts down, where a reader that is gone would end in an exit code of its own.
-            sys.stdout.flush()
+            _flush_stdout()
             return result
         except click.ClickException as error:
             error.message = escaped(error.message)
@@ -96,7 +104,10 @@ class Commands(click.Group):
             if ctx.find_root().params.get("debug"):
                 traceback.print_exc()
             click.echo(_message(error), err=True)
-            _flush_stdout()
+            try:
+                _flush_stdout()
+            except OSError:
+                _forget_stdout()
             ctx.exit(1)
 
 
@@ -106,15 +117,13 @@ def _forget_stdout() -> None:
 
 
 def _flush_stdout() -> None:
-    try:
+    if sys.stdout is not None:
         sys.stdout.flush()
-    except OSError:
-        _forget_stdout()
 
 
 def _message(error: Exception) -> str:
     if isinstance(error, OdtkError):
-        return f"Error: {error}"
+        return "Error: " + _FEIGNED.sub(r"\\n", str(error))
     refused = as_os_error(error)
     if refused is not None:
         return f"Error: {describe(refused)}"
@@ -149,4 +158,6 @@ def main() -> None:
     """Entry point of the `odtk` script."""
     # What a queue or a container stops is to clean up, and training to save, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    cli(prog_name="odtk")
+    reads_images = not {"--debug", "--help", "-h"}.intersection(sys.argv) and READS_IMAGES.intersection(sys.argv[1:2])
+    with quiet_libraries() if reads_images else contextlib.nullcontext():
+        cli(prog_name="odtk")

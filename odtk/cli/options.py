@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import sys
 from collections.abc import Callable
 
 import click
@@ -37,7 +38,7 @@ boxes_option = click.option(
 max_bad_records_option = click.option(
     "--max-bad-records", type=click.IntRange(0), default=100, show_default=True, metavar="N",
     help="Leave out and name up to so many records that are damaged or hold no image that can be used; more are an "
-    "error, and with 0 the first one is.",
+    "error, and with 0 the first one is. Boxes that cannot be used do not count: images are used without them.",
 )  # fmt: skip
 
 
@@ -51,6 +52,11 @@ def example(*lines: str) -> Callable:
         return function
 
     return add
+
+
+def log(line: str) -> None:
+    """A line on stderr, above a progress bar that is being shown; click.echo would write into that."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def print_json(document: object) -> None:

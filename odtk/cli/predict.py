@@ -28,14 +28,15 @@ from odtk.terminal_text import on_one_line
 def predict(exported_dir, images, output_dir, min_score, max_boxes, label_map, overwrite, as_json) -> None:
     """Find things in images with an exported detector.
 
-    EXPORTED_DIR is what `odtk export` or TFOD's exporter wrote. Folders are searched for jpg, jpeg, png, bmp, gif and
-    webp files, sub-folders included. In the --output folder every image appears under its own name with boxes, names
-    and scores drawn on it, and detections.json lists all boxes as COCO results: pixel [x, y, width, height], and
-    category_id counted from 1 with its category_name. Where every image's name is a number, as in COCO, that is its
-    image_id; otherwise images are counted from 1.
+    EXPORTED_DIR is what `odtk export` or TFOD's exporter wrote. Folders are searched for jpg, png, bmp, gif, webp, tif,
+    avif, ppm and jp2 files, sub-folders included; other images there (heic ...) are named as skipped. In the --output
+    folder every image appears under its own name with boxes, names and scores drawn on it, and detections.json lists
+    all boxes as COCO results: pixel [x, y, width, height], and category_id counted from 1 with its category_name. Where
+    every image's name is a number, as in COCO, that is its image_id; otherwise images are counted from 1.
 
-    Images are turned upright as their EXIF orientation says, as viewers show them; boxes refer to the upright image.
-    An image that cannot be read is skipped and named at the end; the exit code is 1 only where none could be read.
+    Images are turned upright as their EXIF orientation says, as viewers show them; boxes refer to the upright image. Of
+    an animation or a TIFF of several pages the first one is taken, and said. An image that cannot be read is skipped
+    and named at the end; the exit code is 1 only where none could be read.
     """
     from odtk.tools.predict import predict as predict_pictures
 
@@ -95,6 +96,8 @@ def _found(detections, name_of) -> str:
 def _warn(report) -> None:
     if report.label_map_path is None:
         click.echo("No label_map.pbtxt beside the model: classes have numbers. Name one with --label-map.", err=True)
+    for path, frames in report.animated:
+        click.echo(f"Only the first of the {frames} frames or pages of {path} was looked at.", err=True)
     if report.skipped:
         click.echo(f"Warning: {_count(len(report.skipped), 'image')} skipped:", err=True)
         for _, reason in report.skipped:

@@ -2,15 +2,20 @@
 
 import click
 
-from odtk.cli.options import any_path, example, json_option, max_bad_records_option, print_json
+from odtk.cli.options import any_path, example, json_option, log, max_bad_records_option, print_json
 
 
 @click.command(short_help="Train the detector that a pipeline.config describes.")
 @click.argument("pipeline_config", type=any_path)
 @click.argument("model_dir", type=any_path)
 @click.option(
-    "--num-steps", type=click.IntRange(1), help="Stop at this step; the learning rate schedule stays as it is."
+    "--num-steps",
+    type=click.IntRange(1),
+    help="Stop at this step; the learning rate schedule stays as it is, unless --extend-schedule is given.",
 )
+@click.option("--extend-schedule", is_flag=True,
+              help="Stretch a learning rate schedule that ends before the last step, as `odtk configure --num-steps` "
+              "does, for this run alone.")  # fmt: skip
 @click.option("--checkpoint-every", type=click.IntRange(1), default=1000, show_default=True, metavar="STEPS",
               help="Save a checkpoint every so many steps, and at the end.")  # fmt: skip
 @click.option("--log-every", type=click.IntRange(1), default=10, show_default=True, metavar="STEPS",
@@ -26,6 +31,7 @@ def train(
     pipeline_config,
     model_dir,
     num_steps,
+    extend_schedule,
     checkpoint_every,
     log_every,
     seed,
@@ -44,7 +50,7 @@ def train(
 
     report = run(
         pipeline_config, model_dir, num_steps, checkpoint_every, log_every, seed, reuse_head_weights, max_bad_records,
-        say=lambda line: click.echo(line, err=True),
+        say=log, extend_schedule=extend_schedule,
     )  # fmt: skip
     if as_json:
         print_json(dataclasses.asdict(report))
@@ -53,7 +59,9 @@ def train(
         click.echo(f"Trained to step {report.last_step}: Loss/total_loss {report.losses['Loss/total_loss']:.4g}.")
     else:
         click.echo(
-            f"Nothing to do: {report.model_dir} is at step {report.last_step} already. --num-steps asks for more."
+            f"Nothing to do: {report.model_dir} is at step {report.last_step} already. To train on, with a learning "
+            f"rate for the further steps: odtk train {pipeline_config} {model_dir} --num-steps {2 * report.last_step} "
+            "--extend-schedule"
         )
     click.echo(f"Checkpoint: {report.checkpoint}")
     click.echo(f"Next: odtk evaluate {pipeline_config} {model_dir}")

@@ -2,7 +2,7 @@
 
 import itertools
 import secrets
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 
 import tensorflow as tf
 
@@ -10,11 +10,11 @@ from odtk import label_map
 from odtk.errors import ConfigError
 from odtk.inputs import dataset
 from odtk.inputs.augment import build_augmentation
+from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.decode import make_decoder
 from odtk.inputs.faults import first_fault
 from odtk.inputs.tolerance import Tolerance
-
-DEFAULT_MAX_NUMBER_OF_BOXES = 100
+from odtk.pipeline.readers import max_number_of_boxes
 
 
 def build_train_dataset(
@@ -25,12 +25,14 @@ def build_train_dataset(
     seed: int | None = None,
     tolerance: Tolerance | None = None,
     entries: Container[str] | None = None,
+    bad_boxes: BadBoxes | None = None,
 ) -> tf.data.Dataset:
     """Augmented batches, for ever unless train_input_reader.num_epochs is set; see odtk.inputs.dataset for their form.
 
     `resize`: image [h, w, 3] to (image, true_image_shape), a detector's. `batch_size`: train_config's where None.
     With a `seed` the sequence repeats exactly, whatever the number of threads. Records that cannot be used end the
-    sequence, or are left to the `tolerance`. `entries`: those that batches have, such as TRAINED_ON; all where None.
+    sequence, or are left to the `tolerance`; boxes that cannot be used are left to `bad_boxes`, or dropped without it.
+    `entries`: those that batches have, such as TRAINED_ON; all where None.
     Raises ConfigError for options that are not implemented, DataError for record files that are not there.
     """
     config, reader = pipeline_config.train_config, pipeline_config.train_input_reader
@@ -39,10 +41,10 @@ def build_train_dataset(
     files = dataset.find_files(_input_paths(reader, "train_input_reader"))
     examples = dataset.prepare(
         _build_training_records(reader, files, drawn, tolerance),
-        decode=_build_decoder(reader, num_classes),
+        decode=_build_decoder(reader, num_classes, _flat(files), bad_boxes),
         augment=augment,
         resize=resize,
-        max_number_of_boxes=_max_number_of_boxes(reader, config),
+        max_number_of_boxes=max_number_of_boxes(reader, config),
         seed=drawn,
         tolerance=tolerance,
         entries=entries,
@@ -58,6 +60,7 @@ def build_eval_dataset(
     batch_size: int | None = None,
     reader_index: int = 0,
     tolerance: Tolerance | None = None,
+    bad_boxes: BadBoxes | None = None,
 ) -> tf.data.Dataset:
     """Every example of an eval_input_reader once, in file order, without augmentation; the last batch may be short.
 
@@ -76,10 +79,10 @@ def build_eval_dataset(
         numbers = tolerance.until_exceeded(numbers)
     examples = dataset.prepare(
         _sample(numbers.flat_map(_open_files(files, tolerance)), reader),
-        decode=_build_decoder(reader, num_classes),
+        decode=_build_decoder(reader, num_classes, files, bad_boxes),
         augment=lambda example, seed: example,
         resize=resize,
-        max_number_of_boxes=_max_number_of_boxes(reader),
+        max_number_of_boxes=max_number_of_boxes(reader),
         seed=0,
         tolerance=tolerance,
     )
@@ -90,10 +93,14 @@ def build_fault_finder(reader, num_classes: int) -> Callable:
     """For `odtk.inputs.faults.naming_the_record`: looks for the first bad record of an InputReader's files."""
 
     def find_fault():
-        files = dataset.find_files(_input_paths(reader, "tf_record_input_reader"))
-        return first_fault(_flat(files), _build_decoder(reader, num_classes))
+        return first_fault(record_files(reader), _build_decoder(reader, num_classes))
 
     return find_fault
+
+
+def record_files(reader) -> list[str]:
+    """The files of an InputReader, by the numbers that its dataset gives them."""
+    return _flat(dataset.find_files(_input_paths(reader, "tf_record_input_reader")))
 
 
 def _build_training_records(reader, files: list[list[str]], seed: int, tolerance: Tolerance | None) -> tf.data.Dataset:
@@ -138,9 +145,11 @@ def _sample(records: tf.data.Dataset, reader) -> tf.data.Dataset:
     return records.shard(reader.sample_1_of_n_examples, 0) if reader.sample_1_of_n_examples > 1 else records
 
 
-def _build_decoder(reader, num_classes: int) -> Callable:
+def _build_decoder(reader, num_classes: int, files: Sequence[str] = (), bad_boxes: BadBoxes | None = None) -> Callable:
     labels = label_map.read(reader.label_map_path) if reader.label_map_path else None
-    return make_decoder(labels, num_classes)
+    if bad_boxes is not None:
+        bad_boxes.files = files
+    return make_decoder(labels, num_classes, bad_boxes)
 
 
 def _flat(files: list[list[str]]) -> list[str]:
@@ -152,14 +161,6 @@ def _input_paths(reader, name: str) -> list[str]:
     if not paths:
         raise ConfigError(f"{name}.tf_record_input_reader has no input_path; give the path or glob of record files.")
     return paths
-
-
-def _max_number_of_boxes(reader, train_config=None) -> int:
-    # TFOD 2 moved the field from train_config to the reader; the reader's own word counts first.
-    for message in (reader, train_config):
-        if message is not None and message.HasField("max_number_of_boxes"):
-            return message.max_number_of_boxes
-    return DEFAULT_MAX_NUMBER_OF_BOXES
 
 
 def _batch(examples: tf.data.Dataset, field: str, batch_size: int, **options) -> tf.data.Dataset:

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from odtk import images
 from odtk.inputs import groundtruth
+from odtk.inputs.bad_boxes import BadBoxes, usable
 from odtk.label_map import LabelMap
 
 UNKNOWN_CLASS = -1
@@ -37,17 +38,18 @@ _FEATURES = {
 }
 
 
-def make_decoder(label_map: LabelMap | None, num_classes: int) -> Callable:
-    """The function serialised Example (string scalar) -> example dictionary (see odtk.inputs.groundtruth).
+def make_decoder(label_map: LabelMap | None, num_classes: int, bad_boxes: BadBoxes | None = None) -> Callable:
+    """The function (serialised Example, its place) -> example dictionary (see odtk.inputs.groundtruth).
 
     A box's class comes from `image/object/class/text`, looked up among the label map's names and then its display
     names; `image/object/class/label` (1-based) counts only where an example has no text, or without label map (TFOD).
-    Boxes with a NaN, with an unknown name, or with a class outside 1..num_classes are dropped; TFOD keeps the last
-    with no class at all, as an object that is nothing.
+    Boxes that odtk.box_faults finds a fault with are dropped, and `bad_boxes` notes them where a place (int64 [2]: file
+    and record) is given; TFOD drops those with a NaN alone. So are boxes with an unknown name, or with a class outside
+    1..num_classes; TFOD keeps the last with no class at all, as an object that is nothing.
     """
     class_ids = _make_class_lookup(label_map)
 
-    def decode(serialized) -> dict:
+    def decode(serialized, place=None) -> dict:
         features = tf.io.parse_single_example(serialized, _FEATURES)
         image = images.decode(features["image/encoded"])
         example = {
@@ -56,7 +58,12 @@ def make_decoder(label_map: LabelMap | None, num_classes: int) -> Callable:
             "source_id": _source_id(features, serialized),
             **_boxes(features, class_ids(features)),
         }
-        return _drop_unusable(example, num_classes)
+        good = usable(example["boxes"])
+        if bad_boxes is not None and place is not None:
+            with tf.control_dependencies([bad_boxes.note(place, example["source_id"], example["boxes"], good)]):
+                good = tf.identity(good)
+        known = (example["classes"] >= 0) & (example["classes"] < num_classes)
+        return groundtruth.keep(example, good & known)
 
     return decode
 
@@ -93,12 +100,6 @@ def _source_id(features: dict, serialized) -> tf.Tensor:
     for candidate in reversed(names):
         name = tf.where(tf.strings.length(candidate) > 0, candidate, name)
     return name
-
-
-def _drop_unusable(example: dict, num_classes: int) -> dict:
-    numbers = ~tf.reduce_any(tf.math.is_nan(example["boxes"]), axis=1)
-    known = (example["classes"] >= 0) & (example["classes"] < num_classes)
-    return groundtruth.keep(example, numbers & known)
 
 
 def _make_class_lookup(label_map: LabelMap | None) -> Callable:

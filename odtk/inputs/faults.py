@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from odtk.errors import DataError
 from odtk.example import read_features
-from odtk.shards import read_records
+from odtk.shards import Damage, Record, read_records, walk
 
 # What reading and decoding raise; a model's own (out of memory, cancelled) are not among them.
 _READING_ERRORS = (
@@ -78,6 +78,34 @@ def image_name(data: bytes) -> str | None:
     # Whatever is in the bytes of a damaged record, what is said of it stays on its line.
     texts = (name.decode(errors="replace") for name, *_ in names if name and isinstance(name, bytes))
     return next(map(_printable, texts), None)
+
+
+def walk_file(name: str, first: int = 0, offset: int = 0) -> Iterator[tuple[int, Record | Damage]]:
+    """Numbers and records of a file, wherever it lies, from the record `first` at `offset` on."""
+    with tf.io.gfile.GFile(name, "rb") if "://" in name else open(name, "rb") as file:
+        yield from enumerate(walk(file, tf.io.gfile.stat(name).length, offset), first)
+
+
+def names_of_records(files: Sequence[str], places: Sequence[tuple[int, int]]) -> list[str]:
+    """`image (file, record number)` of records by the numbers of file and record, in the order of the files."""
+    names = []
+    for number in sorted({number for number, _ in places}):
+        wanted = {record for file, record in places if file == number}
+        names += _names_in_file(files[number], wanted)
+    return names
+
+
+def _names_in_file(file: str, wanted: set[int]) -> Iterator[str]:
+    try:
+        for record, found in walk_file(file):
+            if record in wanted:
+                image = image_name(found.data) if isinstance(found, Record) else None
+                yield f"{image or 'an image'} ({file}, record {record})"
+            if record >= max(wanted):
+                return
+    except (OSError, tf.errors.OpError):
+        # This is for the message of an error; it is not to fail itself.
+        yield f"{file}, which cannot be read any more"
 
 
 def _printable(text: str) -> str:

@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from odtk.errors import DataError
 from odtk.inputs import faults
-from odtk.shards import Damage, Record, walk
+from odtk.shards import Damage, Record
 from odtk.terminal_text import on_one_line
 
 # A note that is older than this is no longer one of a record in work; should it be, nothing but time is lost.
@@ -117,7 +117,7 @@ class Tolerance:
         return numbers.filter(lambda _, answer: answer == _OPEN).map(lambda number, _: number)
 
     def map(self, records: tf.data.Dataset, prepare: Callable) -> tf.data.Dataset:
-        """`prepare`(serialised, index) of all records but those that it fails for."""
+        """`prepare`(record, index) of all records (as `open_files` gives them) but those that it fails for."""
         self._prepare = prepare
 
         @tf.autograph.experimental.do_not_convert
@@ -125,7 +125,7 @@ class Tolerance:
             (serialized, record), file = placed
             with tf.control_dependencies([self._notes.insert(index[None], tf.stack([file, record])[None])]):
                 serialized = tf.identity(serialized)
-            prepared = prepare(serialized, index)
+            prepared = prepare(((serialized, record), file), index)
             with tf.control_dependencies(tf.nest.flatten(prepared)):
                 self._notes.remove(index[None])
             return prepared
@@ -220,9 +220,7 @@ class Tolerance:
             self._add_unreadable(number, first, offset, error)
 
     def _walk(self, number: int, first: int = 0, offset: int = 0) -> Iterator[tuple[int, Record | Damage]]:
-        name = self._files[number]
-        with tf.io.gfile.GFile(name, "rb") if "://" in name else open(name, "rb") as file:
-            yield from enumerate(walk(file, tf.io.gfile.stat(name).length, offset), first)
+        yield from faults.walk_file(self._files[number], first, offset)
 
     def _look(self, age: float = _SECONDS_IN_WORK) -> None:
         """Judges the records whose notes have been there for `age` seconds."""
@@ -258,7 +256,8 @@ class Tolerance:
 
     def _try(self, number: int, record: int, found: Record, index: int) -> None:
         try:
-            self._prepare(tf.constant(found.data), tf.constant(index, tf.int64))
+            placed = (tf.constant(found.data), np.int64(record)), np.int64(number)
+            self._prepare(placed, tf.constant(index, tf.int64))
         except faults.OPERATION_ERRORS as error:
             problem = f"cannot be used: {faults.cause(error)}"
             bad = BadRecord(self._files[number], record, found.offset, faults.image_name(found.data), problem)

@@ -45,7 +45,7 @@ class Context:
 def context_at(text: str, offset: int, root: Descriptor) -> Context:
     """The context of `offset`, which has to be the start of a token or the end of the text."""
     blocks, pending, in_list, previous = [Block("", 0, "", root)], None, False, ""
-    for token in tokenize(text[:offset]):
+    for token in tokenize(text, end=offset):
         block = blocks[-1]
         if token.text in OPENING and token.kind == "symbol":
             name = pending or Token("name", "", token.start, token.start)

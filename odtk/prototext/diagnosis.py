@@ -9,10 +9,12 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from odtk.prototext import schema
 from odtk.prototext.context import Block, Context, context_at, describe, extra_brace, unclosed_block
-from odtk.prototext.syntax import OPENING, column_of, line_of, offset_of, tokenize
+from odtk.prototext.syntax import OPENING, column_of, line_of, line_span, offset_of, tokenize
 
 CURLY_QUOTES = "“”„‟‘’‚‛«»″′"
 _SHOWN_COLUMNS = 110
+_LONGEST_SHOWN = 100
+_LONGEST_LINE = 2000  # of which rules look for what they know; some take the square of it
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,10 @@ class Broken:
 
     @property
     def line(self) -> str:
-        """The code of the offending line: without its comment."""
-        line = self.text.split("\n")[line_of(self.text, self.offset) - 1]
+        """The code of the offending line: without its comment, and of a long one what is around the place."""
+        start, end = line_span(self.text, self.offset)
+        half = _LONGEST_LINE // 2
+        line = self.text[max(start, self.offset - half) : min(end, self.offset + half)]
         return re.sub(r'("(?:[^"\\]|\\.)*")|#.*', lambda match: match.group(1) or "", line).strip()
 
 
@@ -41,13 +45,13 @@ def diagnose(text: str, error: text_format.ParseError, root: Descriptor, filenam
         if found:
             cause, offset = found if isinstance(found, tuple) else (found, broken.offset)
             return at(text, offset, filename, cause)
-    return at(text, broken.offset, filename, broken.complaint)
+    return at(text, broken.offset, filename, _cut(broken.complaint))
 
 
 def at(text: str, offset: int, filename: str, cause: str) -> str:
     """An error text about a place: `FILE:LINE:COLUMN: cause`, the line and a caret."""
     line, column = line_of(text, offset), column_of(text, offset)
-    shown = text.split("\n")[line - 1].rstrip("\r")
+    shown = text[slice(*line_span(text, offset))].rstrip("\r")
     first = max(0, column - _SHOWN_COLUMNS // 2) if len(shown) > _SHOWN_COLUMNS else 0
     shown = shown[first : first + _SHOWN_COLUMNS]
     blank = re.sub(r"[^\t]", " ", shown[: column - 1 - first])
@@ -57,8 +61,12 @@ def at(text: str, offset: int, filename: str, cause: str) -> str:
 def _broken(text: str, error: text_format.ParseError, root: Descriptor) -> Broken:
     offset = offset_of(text, max(error.GetLine() or 1, 1), max(error.GetColumn() or 1, 1))
     complaint = re.sub(r"^(?:\d+:\d+ : )?(?:'.*': )?", "", str(error), count=1, flags=re.DOTALL)
-    token = next((token.text for token in tokenize(text[offset:])), "")
-    return Broken(text, complaint, offset, token, context_at(text, offset, root), root)
+    token = next((token.text for token in tokenize(text, offset)), "")
+    return Broken(text, complaint, offset, _cut(token), context_at(text, offset, root), root)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + " ..."
 
 
 def _web_page(broken: Broken) -> str | None:
@@ -77,15 +85,16 @@ def _json(broken: Broken) -> str | None:
 
 def _odd_character(broken: Broken) -> tuple[str, int] | None:
     """Curly quotes and characters that cannot be seen, where an editor or a web page put them."""
-    start = broken.text.rfind("\n", 0, broken.offset) + 1
+    start, end = line_span(broken.text, broken.offset)
+    start, end = max(start, broken.offset - _LONGEST_LINE), min(end, broken.offset + _LONGEST_LINE)
     in_string = "missing ending quote" in broken.complaint or _unknown_field(broken)
-    for token in tokenize(broken.text[start:].split("\n")[0]):
+    for token in tokenize(broken.text, start, end):
         for position, char in enumerate(token.text):
             if char in CURLY_QUOTES and (token.kind == "symbol" or in_string):
-                return f'{char} is a curly quote; strings take straight ones: ".', start + token.start + position
+                return f'{char} is a curly quote; strings take straight ones: ".', token.start + position
             if not char.isprintable() and token.kind == "symbol":
                 cause = f"an invisible character (U+{ord(char):04X}) stands here; delete it, or type the line anew."
-                return cause, start + token.start + position
+                return cause, token.start + position
     return None
 
 
@@ -160,7 +169,7 @@ def _closing_brace(broken: Broken) -> str | None:
         return None
     if len(blocks) > 1:
         return f"{describe(broken.text, blocks[-1])} is closed by {OPENING[blocks[-1].brace]}, not by {token}."
-    suspect, brace = extra_brace(broken.text) or (None, broken.offset)
+    suspect, brace = extra_brace(broken.text[: broken.offset + 1]) or (None, broken.offset)
     where = f"; the one of line {line_of(broken.text, brace)} is likely to be one too many" if suspect else ""
     return f"a closing {token} without an opening one: every block is closed already{where}."
 
@@ -222,7 +231,7 @@ def _wrong_value(broken: Broken) -> str | tuple[str, int] | None:
 
 
 def _instead(broken: Broken, field: FieldDescriptor) -> str:
-    value = re.sub(rf"^.*?\b{field.name}\s*:?\s*", "", broken.line)
+    value = _cut(re.sub(rf"^.*?\b{field.name}\s*:?\s*", "", broken.line))
     if schema.is_string(field):
         return f': {field.name}: "{value}".'.replace("\\", "/") if value else "."
     bare = broken.token.strip("'\"")
@@ -276,7 +285,7 @@ def _field_name(broken: Broken) -> str | None:
 
 def _unknown_field(broken: Broken) -> str | None:
     match = re.search(r'has no field named "([^"]+)"', broken.complaint)
-    return match.group(1) if match else None
+    return _cut(match.group(1)) if match else None
 
 
 def _names(block: Block) -> list[str]:

@@ -2,23 +2,32 @@
 
 import codecs
 import os
+import re
 from pathlib import Path
 from typing import TypeVar
 
 from google.protobuf import text_encoding, text_format
 from google.protobuf.message import Message
 
+from odtk import files
 from odtk.errors import OdtkError
 from odtk.prototext.diagnosis import at, diagnose
-from odtk.prototext.syntax import tokenize
+from odtk.prototext.syntax import map_blanks, tokenize
 
 _M = TypeVar("_M", bound=Message)
+
+MAX_BYTES = 16 * 2**20
+"""Of a config or a label map; 200,000 classes are half of that, and what is parsed takes fifty times as much memory."""
+
+
+_LONG_BLANKS = re.compile(r"[^\S\n]{10000,}")
 
 
 def read_text(path: str | os.PathLike, what: str, error: type[OdtkError]) -> str:
     """The text of a file, line ends untouched; `what` is what the file should be ("a pipeline config").
 
-    Raises `error` where there is no such file, where it is a folder, empty, binary or not UTF-8.
+    Raises `error` where there is no such file, where it is a folder, a pipe, empty, binary, not UTF-8, or has more than
+    MAX_BYTES.
     """
     path = Path(path)
     if path.is_dir():
@@ -26,7 +35,7 @@ def read_text(path: str | os.PathLike, what: str, error: type[OdtkError]) -> str
         hint = f"Did you mean {inside}?" if inside.is_file() and "config" in what else "Name the file in it."
         raise error(f"{path} is a folder, where {what} is expected. {hint}")
     try:
-        data = path.read_bytes()
+        data = files.read_bounded(path, MAX_BYTES)
     except OSError as reason:
         raise error(f"{path} cannot be read ({reason.strerror}). Name a file that holds {what}.") from reason
     return _decode(data, path, what, error)
@@ -58,6 +67,9 @@ def parse(text: str, message: _M, filename: str, error: type[OdtkError]) -> _M:
     a string: no name and no path has one, so the escape is a Windows path's backslash.
     """
     _refuse_surrogates(text, filename, error)
+    if _LONG_BLANKS.search(text):
+        # Lines keep their numbers; text_format takes 300 bytes of memory for each blank in a row.
+        text = map_blanks(text, lambda blank: _LONG_BLANKS.sub(" ", blank))
     try:
         text_format.Parse(text, message)
     except text_format.ParseError as reason:

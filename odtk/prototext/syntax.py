@@ -5,22 +5,28 @@ Offsets are character offsets into the text; lines and columns count from 1. The
 comments, `,` and `;` after a field, `[extension.names]`); only what text_format accepts needs to be read here.
 """
 
+import itertools
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 OPENING = {"{": "}", "<": ">"}
 
+MAX_DEPTH = 100
+"""Of messages in messages; no schema here goes as deep as a tenth of that."""
+
+# Loops over what a token consists of, not over its characters: each turn of a loop with alternatives takes memory.
 _TOKEN = re.compile(
-    r"""(?P<blank>(?:\s|\#[^\n]*)+)
+    r"""(?P<blank>\s+|\#[^\n]*)
     |(?P<name>[a-zA-Z_][0-9a-zA-Z_+-]*)
     |(?P<number>(?:[0-9+-]|\.[0-9])[0-9a-zA-Z_.+-]*)
-    |(?P<string>"(?:[^"\n\\]|\\.)*(?:"|\\?(?=\n|\Z))|'(?:[^'\n\\]|\\.)*(?:'|\\?(?=\n|\Z)))
+    |(?P<string>"[^"\n\\]*(?:\\.[^"\n\\]*)*(?:"|\\?(?=\n|\Z))|'[^'\n\\]*(?:\\.[^'\n\\]*)*(?:'|\\?(?=\n|\Z)))
     |(?P<symbol>.)""",
     re.VERBOSE,
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Token:
     """One token: kind is `name`, `number`, `string` or `symbol`."""
 
@@ -63,14 +69,20 @@ class Entry:
     is_list: bool
 
 
-def tokenize(text: str) -> list[Token]:
-    """The tokens of a text, without blanks and comments; never fails."""
-    matches = _TOKEN.finditer(text)
-    return [Token(m.lastgroup, m.group(), m.start(), m.end()) for m in matches if m.lastgroup != "blank"]
+def tokenize(text: str, start: int = 0, end: int | None = None) -> Iterator[Token]:
+    """The tokens of text[start:end], one after the other, without blanks and comments; never fails."""
+    for match in _TOKEN.finditer(text, start, len(text) if end is None else end):
+        if match.lastgroup != "blank":
+            yield Token(match.lastgroup, match.group(), match.start(), match.end())
+
+
+def map_blanks(text: str, change: Callable[[str], str]) -> str:
+    """The text with each stretch of blanks, and each comment, as `change` makes it; strings stay as they are."""
+    return _TOKEN.sub(lambda match: change(match.group()) if match.lastgroup == "blank" else match.group(), text)
 
 
 def read_tree(text: str) -> Message:
-    """The tree of a text that text_format accepts; anything else raises ValueError."""
+    """The tree of a text that text_format accepts; anything else, and MAX_DEPTH, raises ValueError."""
     return _Reader(text).root()
 
 
@@ -84,6 +96,12 @@ def column_of(text: str, offset: int) -> int:
     return offset - text.rfind("\n", 0, offset)
 
 
+def line_span(text: str, offset: int) -> tuple[int, int]:
+    """Where the line that holds an offset begins, and where it ends."""
+    end = text.find("\n", offset)
+    return text.rfind("\n", 0, offset) + 1, len(text) if end < 0 else end
+
+
 def offset_of(text: str, line: int, column: int) -> int:
     """The offset of a line and column."""
     start = 0
@@ -95,16 +113,15 @@ def offset_of(text: str, line: int, column: int) -> int:
 class _Reader:
     def __init__(self, text: str):
         self._text = text
-        self._tokens = [*tokenize(text), Token("end", "", len(text), len(text))]
-        self._at = 0
-
-    @property
-    def _token(self) -> Token:
-        return self._tokens[self._at]
+        self._rest = itertools.chain(tokenize(text), [Token("end", "", len(text), len(text))])
+        self._token = next(self._rest)
+        self._end = 0  # of the token before
+        self._depth = 0
 
     def _take(self) -> Token:
-        self._at += 1
-        return self._tokens[self._at - 1]
+        taken = self._token
+        self._token, self._end = next(self._rest, taken), taken.end
+        return taken
 
     def _take_if(self, *symbols: str) -> Token | None:
         return self._take() if self._token.kind == "symbol" and self._token.text in symbols else None
@@ -118,8 +135,12 @@ class _Reader:
     def _message(self) -> Message:
         opening = self._take()
         message = Message(opening.start, opening.end)
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise ValueError(f"Messages are nested more than {MAX_DEPTH} deep.")
         while not (closing := self._take_if(OPENING[opening.text])):
             message.entries.append(self._entry())
+        self._depth -= 1
         message.end = closing.end
         return message
 
@@ -130,7 +151,7 @@ class _Reader:
         is_list = bool(self._take_if("["))
         values = self._list() if is_list else [self._value()]
         self._take_if(",", ";")
-        return Entry(name, start, self._tokens[self._at - 1].end, values, is_list)
+        return Entry(name, start, self._end, values, is_list)
 
     def _name(self) -> str:
         if not self._take_if("["):

@@ -12,19 +12,21 @@ import numpy as np
 import tensorflow as tf
 
 from odtk import atomic, checkpoints, coco_metrics, label_map, pascal_metrics, pipeline, shards
+from odtk.box_faults import ImageWithBadBoxes
 from odtk.coco_metrics import CocoEvaluator
 from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
 from odtk.errors import DataError
 from odtk.gpus import prepare_gpus
 from odtk.host_memory import keep_freed_memory
+from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.build import build_eval_dataset, build_fault_finder
 from odtk.inputs.faults import naming_the_record
 from odtk.inputs.tolerance import BadRecord, Tolerance
 from odtk.pascal_metrics import PascalEvaluator
 from odtk.pipeline.support import METRICS_SETS
 from odtk.progress import Progress, track
-from odtk.tools.check_config import require_sound
+from odtk.tools.check_config import WARNING, require_sound
 from odtk.tools.trained_classes import require_trained_classes
 from odtk.training.task import REGULARIZATION_LOSS, TOTAL_LOSS
 
@@ -55,6 +57,7 @@ class EvaluationReport:
     classes: Sequence[dict] = ()  # of the first metrics set: id, name, images, boxes, AP of each class
     classes_path: Path | None = None  # the same as a file
     bad_records: Sequence[BadRecord] = ()  # left out
+    bad_boxes: Sequence[ImageWithBadBoxes] = ()  # images that are measured without some of their boxes
 
     @property
     def summary(self) -> dict[str, float]:
@@ -73,26 +76,34 @@ def evaluate(
 
     Writes `model_dir`/eval/metrics.json (name to value, null for NaN) and the same as TensorBoard scalars beside it,
     and what was measured of each class as classes.json.
-    Up to `max_bad_records` records that cannot be used are left out, and `say` hears of each; with 0, the first one
-    raises. Raises ConfigError, CheckpointError or DataError where one of the three does not fit.
+    Up to `max_bad_records` records that cannot be used are left out, and `say` is told of each; with 0, the first one
+    raises. Boxes that cannot be used are left out of their images. Raises ConfigError, CheckpointError or DataError
+    where one of the three does not fit.
     """
     config = pipeline.read(pipeline_config)
-    require_sound(config, pipeline_config, needs=("eval",))
+    for finding in require_sound(config, pipeline_config, needs=("eval",)):
+        if finding.severity == WARNING:
+            say(str(finding))
     folder = Path(model_dir) / "eval"
     atomic.check_file(folder / "metrics.json")
     prepare_gpus()
     keep_freed_memory()
     detector = build_detector(config)
-    prefix, step = _restore_weights(detector, Path(checkpoint or model_dir), config.eval_config.use_moving_averages)
+    averages = config.eval_config.use_moving_averages
+    prefix, step = _restore_weights(detector, Path(checkpoint or model_dir), averages, say)
     map_path = config.eval_input_reader[0].label_map_path
     for note in require_trained_classes(prefix, map_path, "eval_input_reader[0]", pipeline_config):
         say(f"Warning: {note}")
     tolerance = Tolerance(max_bad_records, say) if max_bad_records else None
-    dataset = build_eval_dataset(config, detector.resize, detector.num_classes, tolerance=tolerance)
+    bad_boxes = BadBoxes(say)
+    dataset = build_eval_dataset(
+        config, detector.resize, detector.num_classes, tolerance=tolerance, bad_boxes=bad_boxes
+    )
     evaluators = build_evaluators(config.eval_config, _build_categories(config, detector.num_classes))
     reader = config.eval_input_reader[0]
     find_fault = build_fault_finder(reader, detector.num_classes)
-    with track("Evaluating", _count_images(reader), "images", compiles=True) as progress, naming_the_record(find_fault):
+    bar = track("Evaluating", _count_images(reader), "images", compiles=True, note="compiling the model")
+    with bar as progress, naming_the_record(find_fault):
         with_loss = not config.eval_config.use_dummy_loss_in_eval
         losses = run_evaluation(detector, dataset, evaluators, _advance(progress, tolerance), with_loss)
     bad_records = tolerance.finish() if tolerance else []
@@ -118,6 +129,7 @@ def evaluate(
         classes=classes,
         classes_path=folder / "classes.json",
         bad_records=bad_records,
+        bad_boxes=bad_boxes.images,
     )
 
 
@@ -234,9 +246,11 @@ def _build_categories(config, num_classes: int) -> list[dict]:
     return [{"id": number, "name": f"class {number}"} for number in range(1, num_classes + 1)]
 
 
-def _restore_weights(detector: Detector, path: Path, use_moving_averages: bool) -> tuple[Path, int | None]:
+def _restore_weights(
+    detector: Detector, path: Path, use_moving_averages: bool, log: Callable[[str], None]
+) -> tuple[Path, int | None]:
     """Restores all weights from a model dir's newest checkpoint or a prefix; returns the prefix and its step."""
-    reader = checkpoints.CheckpointReader(checkpoints.find_checkpoint(path))
+    reader = checkpoints.CheckpointReader(checkpoints.find_checkpoint(path, log))
     slot = "average" if use_moving_averages else None
     checkpoints.restore(detector.checkpoint_variables(), reader, slot=slot)
     return Path(reader.prefix), reader.step

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,12 +42,14 @@ def export(
     input_type: str = "image_tensor",
     winograd: bool = False,
     overwrite: bool = False,
+    log: Callable[[str], None] = lambda line: None,
 ) -> ExportReport:
     """Writes saved_model/, checkpoint/ckpt-0, pipeline.config and label_map.pbtxt to `output_dir`, whole or not at all.
 
     `checkpoint` is a model dir (its latest), an odtk or TFOD prefix, or an exported folder. With `winograd` the
-    SavedModel is one for CPUs (see odtk.layers.winograd). Raises ConfigError, CheckpointError, or OutputError where
-    `output_dir` is not empty; `overwrite` replaces an earlier export, and nothing else.
+    SavedModel is one for CPUs (see odtk.layers.winograd). `log` is told where another than the newest checkpoint of a
+    model dir is taken. Raises ConfigError, CheckpointError, or OutputError where `output_dir` is not empty;
+    `overwrite` replaces an earlier export, and nothing else.
     """
     if input_type not in INPUT_TYPES:
         raise ConfigError(f"'{input_type}' is no input type; these are: {', '.join(INPUT_TYPES)}.")
@@ -62,7 +65,7 @@ def export(
 
         prepare_gpus()
         detector = build_detector(config)
-        reader = checkpoints.CheckpointReader(checkpoints.find_checkpoint(checkpoint))
+        reader = checkpoints.CheckpointReader(checkpoints.find_checkpoint(checkpoint, log))
         slot = "average" if config.eval_config.use_moving_averages else None
         checkpoints.restore(detector.checkpoint_variables(), reader, slot=slot)
 

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from odtk.detections import DetectedImage
 from odtk.drawing import draw_detections
 from odtk.errors import DataError
 from odtk.exported_detector import ExportedDetector, find_saved_model
-from odtk.picture_files import find_pictures, picture_folder, read_picture, write_picture
+from odtk.picture_files import count_frames, find_pictures, picture_folder, read_picture, write_picture
 from odtk.progress import track
 
 DETECTIONS_FILE = "detections.json"
@@ -39,6 +39,7 @@ class PredictReport:
     name_of: Callable[[int], str]  # 1-based class to its name
     seconds: float  # without loading the model
     best_score: float | None  # of all boxes, those below min_score included; None where there is none at all
+    animated: list[tuple[Path, int]] = field(default_factory=list)  # of which the first frame was taken, of how many
 
     @property
     def num_boxes(self) -> int:
@@ -74,7 +75,7 @@ def predict(
         prepare_gpus()
         detector = ExportedDetector(exported_dir)
         start = time.monotonic()
-        predictions, skipped, best_scores = [], [], []
+        predictions, skipped, animated, best_scores = [], [], [], []
         with track("Predicting", total=len(names), unit="images", compiles=True) as progress:
             for (source, name), image_id in zip(names.items(), image_ids, strict=True):
                 try:
@@ -84,6 +85,8 @@ def predict(
                     skipped.append((source, str(error)))
                     progress.advance(note=f"{len(skipped)} skipped")
                     continue
+                if (frames := count_frames(source)) > 1:
+                    animated.append((source, frames))
                 found = everything.best(min_score, max_boxes)
                 best_scores += everything.best(max_boxes=1).scores.tolist()
                 write_picture(draw_detections(picture, found, name_of), folder / name)
@@ -94,8 +97,8 @@ def predict(
             raise DataError(f"None of the {len(names)} images could be read. The first: {skipped[0][1]}")
         results = detections.to_coco_results((prediction.image for prediction in predictions), name_of)
         detections.write(results, folder / DETECTIONS_FILE)
-    seconds, best_score = time.monotonic() - start, max(best_scores, default=None)
-    return PredictReport(predictions, skipped, output_dir / DETECTIONS_FILE, map_path, name_of, seconds, best_score)
+    seconds, best_score, path = time.monotonic() - start, max(best_scores, default=None), output_dir / DETECTIONS_FILE
+    return PredictReport(predictions, skipped, path, map_path, name_of, seconds, best_score, animated)
 
 
 def _exported_label_map(exported_dir: Path) -> Path | None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from odtk import shards
+from odtk import box_faults, shards
+from odtk.box_faults import ImageWithBadBoxes
 from odtk.errors import DataError
 from odtk.protos.example_pb2 import Example
 
@@ -23,6 +24,8 @@ SCANNED_SECONDS = 5.0
 
 _SHARD = re.compile(r"(?P<base>.*)-(?P<index>\d{5})-of-(?P<count>\d{5})")
 _TEXT, _LABEL = "image/object/class/text", "image/object/class/label"
+_SIDES = tuple(f"image/object/bbox/{side}" for side in ("ymin", "xmin", "ymax", "xmax"))
+_NAMES = ("image/source_id", "image/filename", "image/key/sha256")
 
 
 def record_sets(folder: str | os.PathLike, words: Sequence[str] = ("",)) -> list[str]:
@@ -88,13 +91,16 @@ def absolute_if_here(path: str) -> str:
 
 @dataclass
 class ClassScan:
-    """The classes in record files: boxes by name, and by 1-based id in the records that give no names."""
+    """The boxes in record files: by class name, by 1-based id in the records that give no names, and by image."""
 
     num_records: int = 0
     damaged: list[str] = field(default_factory=list)  # what is wrong with each record that could not be read
     is_complete: bool = True
     names: Counter = field(default_factory=Counter)
     ids: Counter = field(default_factory=Counter)
+    counts: Counter = field(default_factory=Counter)  # number of boxes of an image, to the number of such images
+    fullest: str = ""  # where the image with the most boxes is
+    bad_boxes: list[ImageWithBadBoxes] = field(default_factory=list)
 
     @property
     def num_boxes(self) -> int:
@@ -113,18 +119,18 @@ def scan_classes(
     scan, deadline = ClassScan(), time.monotonic() + max_seconds
     share = max_bytes // len(files) if sum(file.stat().st_size for file in files) > max_bytes else None
     for file in files:
-        for data in _first(file, share, scan):
-            _count(data, file, scan)
+        for record, data in _first(file, share, scan):
+            _count(data, file, record, scan)
             if time.monotonic() > deadline:
                 scan.is_complete = False
                 return scan
     return scan
 
 
-def _first(file: Path, max_bytes: int | None, scan: ClassScan) -> Iterator[bytes]:
-    """The records of a file up to `max_bytes` in all, but at least one."""
+def _first(file: Path, max_bytes: int | None, scan: ClassScan) -> Iterator[tuple[int, bytes]]:
+    """Numbers and records of a file up to `max_bytes` in all, but at least one."""
     total = 0
-    for found in shards.walk_records(file):
+    for record, found in enumerate(shards.walk_records(file)):
         if isinstance(found, shards.Damage):
             scan.damaged.append(f"{file}: the record at byte {found.offset} {found.what}")
             continue
@@ -133,10 +139,10 @@ def _first(file: Path, max_bytes: int | None, scan: ClassScan) -> Iterator[bytes
             scan.is_complete = False
             return
         total += len(data)
-        yield data
+        yield record, data
 
 
-def _count(data: bytes, file: Path, scan: ClassScan) -> None:
+def _count(data: bytes, file: Path, record: int, scan: ClassScan) -> None:
     try:
         features = Example.FromString(data).features.feature
     except DecodeError as error:
@@ -148,3 +154,20 @@ def _count(data: bytes, file: Path, scan: ClassScan) -> None:
     # As in the decoder: numbers count only where there is no text.
     if not names and _LABEL in features:
         scan.ids.update(features[_LABEL].int64_list.value)
+    _count_boxes(features, file, record, scan)
+
+
+def _count_boxes(features, file: Path, record: int, scan: ClassScan) -> None:
+    sides = [features[side].float_list.value if side in features else [] for side in _SIDES]
+    count = len(sides[0])
+    if len(set(map(len, sides))) > 1:
+        # A record whose lists disagree is left out as a whole.
+        return
+    names = (features[name].bytes_list.value for name in _NAMES if name in features)
+    image = next((values[0].decode(errors="replace") for values in names if values and values[0]), None)
+    if count > max(scan.counts, default=0):
+        scan.fullest = f"{image or 'an image'} ({file}, record {record})"
+    scan.counts[count] += 1
+    bad = box_faults.bad_boxes(zip(*sides, strict=True))
+    if bad:
+        scan.bad_boxes.append(ImageWithBadBoxes(str(file), record, image, count, bad))

@@ -88,6 +88,41 @@ def set_num_steps(config, num_steps: int) -> Assignments:
     return assignments + _stretch_boundaries(path, getattr(schedule, "schedule", []), stretch)
 
 
+@dataclass(frozen=True)
+class Overrun:
+    """What a schedule does at steps that it was not made for; a note where the rate does not go down to 0."""
+
+    is_idle: bool
+    text: str
+
+
+def overrun(config, num_steps: int) -> Overrun | None:
+    """What becomes of the learning rate in training to `num_steps`, None where its schedule was made for as many."""
+    path, schedule = _schedule(config)
+    name = path.rpartition(".")[2]
+    if name == "cosine_decay_learning_rate" and schedule.total_steps < num_steps:
+        end = schedule.total_steps
+        text = f"is 0 from step {end} on ({name}.total_steps), so that nothing is learned in steps {end} to {num_steps}"
+        return Overrun(True, text)
+    planned = config.train_config.num_steps
+    if not 0 < planned < num_steps:
+        return None
+    if name == "exponential_decay_learning_rate":
+        return Overrun(False, f"goes on falling by {name} beyond the {planned} steps of train_config.num_steps")
+    if name == "manual_step_learning_rate" and schedule.schedule:
+        last = schedule.schedule[-1]
+        text = f"stays at the last one of {name}, {last.learning_rate:g}, from step {last.step} on"
+        return Overrun(not last.learning_rate, text)
+    return None
+
+
+def end_field(config) -> str | None:
+    """The dotted path of the step at which the schedule ends, None where it has none."""
+    path, _ = _schedule(config)
+    end = _SCHEDULES[path.rpartition(".")[2]].end if path else None
+    return f"{path}.{end}" if end else None
+
+
 def _stretch_boundaries(path: str, parts, stretch: Callable[[int], int]) -> Assignments:
     assignments, last = [], 0
     for index, part in enumerate(parts):

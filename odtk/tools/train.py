@@ -14,8 +14,8 @@ from odtk.atomic import growing_folder, write_text
 from odtk.errors import ConfigError, DataError, LabelMapError, OdtkError
 from odtk.progress import track
 from odtk.system_errors import as_os_error
-from odtk.tools import trained_classes
-from odtk.tools.check_config import ERROR, WARNING, check_config, require_sound
+from odtk.tools import schedule_edits, trained_classes
+from odtk.tools.check_config import ERROR, WARNING, check_config, fixing_command, require_sound
 
 DEFAULT_CHECKPOINT_EVERY = 1000
 DEFAULT_LOG_EVERY = 10
@@ -39,6 +39,7 @@ class TrainingReport:
     losses: dict[str, float]
     devices: list[str]
     bad_records: list = field(default_factory=list)  # odtk.inputs.tolerance.BadRecord
+    bad_boxes: list = field(default_factory=list)  # odtk.box_faults.ImageWithBadBoxes
 
 
 def _alone_in_model_dir(run: Callable) -> Callable:
@@ -63,18 +64,24 @@ def train(
     reuse_head_weights: bool = False,
     max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
     say: Callable[[str], None] = lambda line: None,
+    extend_schedule: bool = False,
 ) -> TrainingReport:
     """Trains until `num_steps` (the config's where None) and returns where that ended.
 
     A `model_dir` that holds a checkpoint is resumed. `reuse_head_weights` takes what does not depend on the classes
     from the heads of fine_tune_checkpoint too, where it fits. Up to `max_bad_records` records that cannot be used are
-    left out; with 0, the first one ends the training. `say` hears what a user should know, a line at a time. Raises
-    ConfigError, DataError or CheckpointError before the first step; where there are more bad records than that,
-    DataError after a checkpoint is saved.
+    left out; with 0, the first one ends the training. Boxes that cannot be used are left out of their images, any
+    number of them. `extend_schedule` stretches a learning rate schedule that ends before the last step, in this run and
+    in the model dir's config. `say` is told what a user should know, a line at a time. Raises ConfigError, DataError or
+    CheckpointError before the first step; where there are more bad records than that, DataError after a checkpoint is
+    saved.
     """
+    say("Reading the config and the records that it names.")
     config = pipeline.read(pipeline_config)
-    _check(config, pipeline_config, Path(model_dir), num_steps, say)
     steps = num_steps if num_steps is not None else config.train_config.num_steps
+    if extend_schedule:
+        config = _with_longer_schedule(config, steps, say)
+    _check(config, pipeline_config, Path(model_dir), num_steps, say)
     if steps < 1:
         raise ConfigError(
             f"{pipeline_config} has train_config.num_steps 0, so training would never end. Set it: "
@@ -85,10 +92,12 @@ def train(
             f"--reuse-head-weights needs a checkpoint to take them from, and {pipeline_config} names none. Set it: "
             f"odtk configure {pipeline_config} --output {pipeline_config} --fine-tune-checkpoint PREFIX"
         )
+    say("Loading TensorFlow and building the model.")
     import tf_keras
 
     from odtk.gpus import prepare_gpus
     from odtk.host_memory import keep_freed_memory
+    from odtk.inputs.bad_boxes import BadBoxes
     from odtk.inputs.tolerance import Tolerance, summary
     from odtk.training.experiment import build_experiment
     from odtk.training.task import DetectionTask
@@ -100,11 +109,14 @@ def train(
     if seed is not None:
         tf_keras.utils.set_random_seed(seed)
     tolerance = Tolerance(max_bad_records, say) if max_bad_records else None
-    task = DetectionTask(config, seed, lambda report: say(describe_restore(report)), reuse_head_weights, tolerance)
+    bad_boxes = BadBoxes(say)
+    task = DetectionTask(
+        config, seed, lambda report: say(describe_restore(report)), reuse_head_weights, tolerance, bad_boxes
+    )
     live = LiveLine()
     actions = [live] if tolerance is None else [live, lambda output: tolerance.check()]
     with _orbit_off_stdout():
-        experiment = build_experiment(task, model_dir, checkpoint_every, log_every, actions)
+        experiment = build_experiment(task, model_dir, checkpoint_every, log_every, actions, say)
     first = int(experiment.trainer.global_step)
     # Only now is it certain that config and checkpoint fit each other.
     _save_config(config, Path(model_dir))
@@ -114,14 +126,17 @@ def train(
         say(f"Another optimizer trained it; this one begins anew with its {', '.join(experiment.slots_anew)}.")
     if first >= steps:
         return TrainingReport(str(model_dir), experiment.resumed_from, first, first, {}, devices)
-    with track("Training", steps, "steps", completed=first, compiles=True) as progress, _orbit_off_stdout():
+    bar = track("Training", steps, "steps", completed=first, compiles=True, note="compiling the first step")
+    with bar as progress, _orbit_off_stdout():
         live.attach(progress, experiment.trainer.global_step)
         _run(experiment, steps, config, say)
     bad = tolerance.finish() if tolerance else []
     if bad:
         say(summary(bad))
+    if bad_boxes.images:
+        say(bad_boxes.summary())
     last, checkpoint = int(experiment.trainer.global_step), experiment.manager.latest_checkpoint
-    return TrainingReport(str(model_dir), checkpoint, first, last, live.losses, devices, bad)
+    return TrainingReport(str(model_dir), checkpoint, first, last, live.losses, devices, bad, bad_boxes.images)
 
 
 def _check(config, filename, model_dir: Path, num_steps: int | None, say: Callable[[str], None]) -> None:
@@ -130,6 +145,11 @@ def _check(config, filename, model_dir: Path, num_steps: int | None, say: Callab
     if any(model_dir.glob("*.index")):
         # A resumed run does not read it again.
         overridden.append("train_config.fine_tune_checkpoint")
+    steps = num_steps if num_steps is not None else config.train_config.num_steps
+    overrun = schedule_edits.overrun(config, steps)
+    if overrun:
+        # Said here, of the steps that are asked for.
+        overridden += [path for path in (schedule_edits.end_field(config),) if path]
     found = require_sound(config, filename, overridden=overridden)
     if "train_config.fine_tune_checkpoint" in overridden:
         path = config.train_input_reader.label_map_path
@@ -144,6 +164,27 @@ def _check(config, filename, model_dir: Path, num_steps: int | None, say: Callab
         # What is merely worth knowing is for `odtk configure --check`.
         if finding.severity == WARNING:
             say(str(finding))
+    if overrun:
+        say(_describe_overrun(overrun, fixing_command(config, filename, "--num-steps", steps)))
+
+
+def _describe_overrun(overrun: schedule_edits.Overrun, command: str) -> str:
+    if not overrun.is_idle:
+        return f"note: the learning rate {overrun.text}. To stretch the schedule: --extend-schedule, or {command}"
+    return (
+        f"warning: the learning rate {overrun.text}. Stretch the schedule: {command}; or add --extend-schedule, which "
+        "does so for this run."
+    )
+
+
+def _with_longer_schedule(config, steps: int, say: Callable[[str], None]):
+    """The config with its schedule stretched to `steps` where it ends before; it is written to the model dir alone."""
+    if schedule_edits.overrun(config, steps) is None:
+        say(f"The learning rate schedule reaches step {steps}: --extend-schedule has nothing to change.")
+        return config
+    edits = schedule_edits.set_num_steps(config, steps)
+    say("--extend-schedule: " + ", ".join(f"{path.rpartition('.')[2]} is {value}" for path, value in edits) + ".")
+    return pipeline.parse(pipeline.set_fields(pipeline.format(config), edits, "the config"), "the config")
 
 
 def _run(experiment, steps: int, config, say: Callable[[str], None]) -> None:
@@ -156,7 +197,9 @@ def _run(experiment, steps: int, config, say: Callable[[str], None]) -> None:
     try:
         with naming_the_record(build_fault_finder(config.train_input_reader, config.model.ssd.num_classes)):
             experiment.controller.train(steps)
-    except (KeyboardInterrupt, DataError):
+    except (KeyboardInterrupt, DataError) as error:
+        if isinstance(error, KeyboardInterrupt):
+            say("Interrupted: saving a checkpoint. Interrupt again to stop without one.")
         _save_what_there_is(experiment, say)
         raise
     except tf.errors.OutOfRangeError as error:
@@ -202,9 +245,15 @@ class LiveLine:
     def __call__(self, output: dict) -> None:
         """Called by Orbit after each block of steps."""
         self.losses = {tag: float(value) for tag, value in output.items()}
-        short = {"total": "loss", "classification": "cls", "localization": "loc", "regularization": "reg"}
-        parts = [f"{word} {self.losses[f'Loss/{name}_loss']:.3g}" for name, word in short.items()]
-        parts.append(f"lr {self.losses['learning_rate']:.3g}")
+        # The first ones are what a narrow terminal keeps.
+        short = {
+            "Loss/total_loss": "loss",
+            "Loss/classification_loss": "cls",
+            "Loss/localization_loss": "loc",
+            "learning_rate": "lr",
+            "Loss/regularization_loss": "reg",
+        }
+        parts = [f"{word} {self.losses[tag]:.3g}" for tag, word in short.items()]
         self.progress.update(int(self.global_step), ", ".join(parts))
 
 

@@ -1,6 +1,7 @@
 """Puts official.core's and Orbit's objects together for one training run."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +9,8 @@ import orbit
 import tensorflow as tf
 from official.core import config_definitions
 
-from odtk.checkpoints import CheckpointReader, restore
+from odtk.checkpoints import CheckpointReader, newest_checkpoint, restore
 from odtk.detectors.detector import Detector
-from odtk.errors import CheckpointError
 from odtk.training.optimizer import build_optimizer, slot_paths
 from odtk.training.task import DetectionTask
 from odtk.training.trainer import DetectionTrainer, Pace, TfodSummaries, stop_at_nan
@@ -50,17 +50,26 @@ class Experiment:
 
 
 def build_experiment(
-    task: DetectionTask, model_dir: str | os.PathLike, checkpoint_every: int, log_every: int, actions=()
+    task: DetectionTask,
+    model_dir: str | os.PathLike,
+    checkpoint_every: int,
+    log_every: int,
+    actions=(),
+    log: Callable[[str], None] = lambda line: None,
 ) -> Experiment:
-    """Model, data, optimizer and loop; a checkpoint in `model_dir` is resumed, a fine-tuning one otherwise loaded."""
+    """Model, data, optimizer and loop; a checkpoint in `model_dir` is resumed, a fine-tuning one otherwise loaded.
+
+    `log` is told where another than the newest checkpoint is resumed (see newest_checkpoint).
+    """
     model_dir = Path(model_dir)
     model = task.build_model()
     optimizer = build_optimizer(task.config.train_config.optimizer)
     create_variables(model, optimizer)
-    latest = tf.train.latest_checkpoint(os.fspath(model_dir))
-    if latest and task.seed is not None:
+    latest = newest_checkpoint(model_dir, log)
+    reader = CheckpointReader(latest) if latest else None
+    if reader and task.seed is not None:
         # A resumed run goes on with data of its own, instead of those that it began with.
-        task.seed += int(latest.rpartition("-")[2])
+        task.seed += reader.step or 0
     trainer = DetectionTrainer(
         config_definitions.ExperimentConfig(
             task=task.task_config, trainer=config_definitions.TrainerConfig(train_tf_while_loop=True)
@@ -70,6 +79,8 @@ def build_experiment(
         optimizer,
         train_dataset=orbit.utils.make_distributed_dataset(tf.distribute.get_strategy(), task.build_inputs(model)),
     )
+    if latest:
+        _name_as_newest(model_dir, latest)
     manager = StepCheckpoints(
         trainer.checkpoint,
         os.fspath(model_dir),
@@ -78,17 +89,9 @@ def build_experiment(
         checkpoint_interval=checkpoint_every,
         init_fn=trainer.initialize,
     )
-    orphans = [] if latest else sorted(path.stem for path in model_dir.glob("*.index"))
-    if orphans:
-        raise CheckpointError(
-            f"{model_dir} holds {', '.join(orphans)} but not the file `checkpoint` that says which is the latest, so "
-            f"training would start over them. Write it: echo 'model_checkpoint_path: \"{orphans[-1]}\"' > "
-            f"{model_dir}/checkpoint; or name another folder."
-        )
     slots_anew = []
-    if latest:
+    if reader:
         # Orbit restores whatever matches; this says first, strictly, whether all of it does.
-        reader = CheckpointReader(latest)
         restore(model.checkpoint_variables(), reader)
         slots_anew = sorted(path.rpartition("/")[2] for path in slot_paths(optimizer) - reader.slots())
     controller = orbit.Controller(
@@ -102,6 +105,13 @@ def build_experiment(
     if slots_anew:
         _begin_anew(optimizer, model, trainer.global_step)
     return Experiment(controller, trainer, manager, latest, slots_anew)
+
+
+def _name_as_newest(model_dir: Path, prefix: str) -> None:
+    """Corrects the file that TensorFlow's manager goes by; checkpoints that it then does not name are never deleted."""
+    if os.path.abspath(tf.train.latest_checkpoint(model_dir) or "") != os.path.abspath(prefix):
+        name = os.path.relpath(prefix, model_dir)
+        tf.compat.v1.train.update_checkpoint_state(os.path.abspath(model_dir), name, [name])
 
 
 def _begin_anew(optimizer, model: Detector, step: tf.Variable) -> None:

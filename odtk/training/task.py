@@ -10,11 +10,13 @@ from odtk.checkpoints import CheckpointReader, RestoreReport, restore
 from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
 from odtk.errors import CheckpointError, ConfigError
+from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.build import build_train_dataset
 from odtk.inputs.dataset import TRAINED_ON
 from odtk.inputs.tolerance import Tolerance
 from odtk.pipeline.support import refuse_unsupported
 from odtk.protos import pipeline_pb2
+from odtk.training.first_failure import FirstFailure
 
 # TFOD's tags; what a detector's own losses are called is its business.
 REGULARIZATION_LOSS = "Loss/regularization_loss"
@@ -58,17 +60,20 @@ class DetectionTask(base_task.Task):
         on_restore: Callable[[RestoreReport], None] = lambda report: None,
         reuse_heads: bool = False,
         tolerance: Tolerance | None = None,
+        bad_boxes: BadBoxes | None = None,
     ):
         """`on_restore` hears what a fine-tuning checkpoint gave, ahead of step 1; `reuse_heads`: see fine_tune.
 
-        `tolerance` gets the records that cannot be used; without one they end the training.
+        `tolerance` gets the records that cannot be used; without one they end the training. `bad_boxes` gets the boxes
+        that are left out of their images.
         """
         super().__init__(config_definitions.TaskConfig())
         refuse_unsupported(config.train_config, "train_config")
         refuse_unsupported(config.train_input_reader, "train_input_reader")
-        self.reuse_heads, self.tolerance = reuse_heads, tolerance
+        self.reuse_heads, self.tolerance, self.bad_boxes = reuse_heads, tolerance, bad_boxes
         self.config, self.seed, self.on_restore = config, seed, on_restore
         self.clip_norm = config.train_config.gradient_clipping_by_norm
+        self.first_failure = FirstFailure(config.train_config.batch_size)
 
     def build_model(self) -> Detector:
         """The detector, untrained."""
@@ -90,6 +95,7 @@ class DetectionTask(base_task.Task):
             model.num_classes,
             seed=self.seed,
             tolerance=self.tolerance,
+            bad_boxes=self.bad_boxes,
             entries=TRAINED_ON,
         )
 
@@ -107,8 +113,12 @@ class DetectionTask(base_task.Task):
             losses = self.losses(model, features, groundtruth)
         variables = model.trainable_variables
         gradients = tape.gradient(losses[TOTAL_LOSS], variables)
+        gauge = losses[TOTAL_LOSS]
         if self.clip_norm > 0:
-            gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm)
+            gradients, norm = tf.clip_by_global_norm(gradients, self.clip_norm)
+            gauge += norm  # a gradient that is no number spoils the next batch's loss
+        if "place" in features:
+            self.first_failure.watch(optimizer.iterations, gauge, features["place"])
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         for metric in metrics or []:
             metric.update_state(losses[metric.name])

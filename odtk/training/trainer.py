@@ -9,10 +9,13 @@ import tensorflow as tf
 from official.core import base_trainer
 
 from odtk.errors import OdtkError
+from odtk.inputs.build import record_files
+from odtk.inputs.faults import names_of_records
 from odtk.training.task import TOTAL_LOSS
 
 # How long a block of steps may take before the terminal hears of it.
 SECONDS_PER_LOOP = 1.0
+_RECORDS_NAMED = 16
 
 
 class DetectionTrainer(base_trainer.Trainer):
@@ -79,16 +82,32 @@ class Pace:
 
 
 def stop_at_nan(trainer: DetectionTrainer):
-    """An Orbit action that ends a run whose loss is no number, before a useless checkpoint is saved."""
+    """An Orbit action that ends a run whose loss is no number, before a useless checkpoint is saved.
+
+    It names the records of the first batch that gave such a loss.
+    """
 
     def action(output: dict) -> None:
         if not math.isfinite(float(output[TOTAL_LOSS])):
             losses = ", ".join(f"{tag} {float(value):.3g}" for tag, value in output.items())
+            step, records = _first_failure(trainer.task)
             raise OdtkError(
-                f"The loss is not finite any more at step {int(trainer.global_step)} ({losses}). Usually the learning "
-                "rate is too high for the batch size: lower it (odtk configure ... --learning-rate), lengthen the "
-                "warm-up, or set train_config.gradient_clipping_by_norm: 10. Run again to go on from the last "
-                "checkpoint."
+                f"The loss is not finite any more at step {step or int(trainer.global_step)} ({losses}). {records}"
+                "Usually the learning rate is too high for the batch size: lower it (odtk configure ... "
+                "--learning-rate), lengthen the warm-up, or set train_config.gradient_clipping_by_norm: 10. Where it "
+                "ends at the same records again, look at them: odtk inspect CONFIG --verify. Run again to go on from "
+                "the last checkpoint."
             )
 
     return action
+
+
+def _first_failure(task) -> tuple[int | None, str]:
+    """The step (from 1) whose batch was the first without a loss, and a sentence that names its records."""
+    found = task.first_failure.read()
+    if found is None:
+        return None, ""
+    step, places = found
+    names = names_of_records(record_files(task.config.train_input_reader), places[:_RECORDS_NAMED])
+    more = f" and {len(places) - _RECORDS_NAMED} more" if len(places) > _RECORDS_NAMED else ""
+    return step + 1, f"The batch of that step: {', '.join(names)}{more}. "

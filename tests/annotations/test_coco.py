@@ -93,6 +93,7 @@ def _without(key):
         (_without("images"), r'annotations\.json has no list "images" of objects'),
         (_without("annotations"), 'no list "annotations"'),
         (_without("categories"), 'no list "categories"'),
+        (lambda document: document["annotations"].append(None), '"annotations" has None at place 3'),
         (lambda document: document["images"].append({"id": 101, "file_name": "3.jpg"}),
          r"'2.jpg' and '3.jpg' both have the id 101|'1.jpg' and '3.jpg'"),
         (lambda document: document["images"].append({"id": 5}), r"the image \{'id': 5\} needs an id and a file_name"),
@@ -169,16 +170,38 @@ def test_an_id_that_may_be_one_of_two_is_not_guessed(write):
 
 def test_annotations_of_an_unknown_image_are_bad_data(write):
     document = coco_of([ONE])
-    for number in (77, 78):
-        document["annotations"].append(document["annotations"][0] | {"id": number, "image_id": 5})
+    document["annotations"].append(document["annotations"][0] | {"id": 77, "image_id": 5})
     document["annotations"].append(document["annotations"][0] | {"id": 79, "image_id": None})
     dataset = formats.open_dataset(write(document))
     assert [listed.key for listed in dataset.listed] == ["annotations.json#5", "annotations.json#None", "images/1.jpg"]
-    said = "annotations 77, 78 are of the image 5, which is not in the list of images"
+    said = "annotation 77 is of the image 5, which is not in the list of images"
     for listed, text in zip(dataset.listed, (said, "annotation 79 is of the image None"), strict=False):
         with pytest.raises(UnusableImage, match=text) as caught:
             dataset.read(listed)
         assert (caught.value.problem.kind, caught.value.is_bad) == ("annotations of an unknown image", True)
+
+
+def test_annotations_of_no_image_count_as_the_images_that_lost_them(write):
+    document = coco_of([ONE, TWO])  # with three annotations, two for an image at most
+    orphan = document["annotations"][0] | {"image_id": None}
+    document["annotations"] += [orphan | {"id": number} for number in range(5)]
+    dataset = formats.open_dataset(write(document))
+    bad = [listed.key for listed in dataset.listed if hasattr(listed.entry, "is_bad")]
+    assert bad == ["annotations.json#None", "annotations.json#None#2", "annotations.json#None#3"]
+    assert "annotations 0, 1 are of the image None" in dataset.listed[0].entry.text
+
+
+def test_beside_annotations_of_no_image_an_image_without_any_is_no_negative(write):
+    document = coco_of([ONE, TWO])
+    assert len(_read(write(document), 1).objects) == 2
+    for annotation in document["annotations"]:
+        if annotation["image_id"] == 101:
+            annotation["image_id"] = 999
+    dataset = formats.open_dataset(write(document))
+    (two,) = [listed for listed in dataset.listed if listed.key == "images/2.jpg"]
+    with pytest.raises(UnusableImage, match="may be what those of") as caught:
+        dataset.read(two)
+    assert not caught.value.is_bad
 
 
 def test_categories_are_read_as_tools_write_them(write):
@@ -231,9 +254,11 @@ def test_a_split_without_annotations_is_set_aside(write, absent):
     absent(test)
     dataset = formats.open_dataset(write(test, "test.json"))
     assert [(listed.key, listed.split) for listed in dataset.listed] == [("images/1.jpg", "train")]
-    (problem,) = dataset.problems
+    problem, unnamed = dataset.problems
+    assert unnamed.kind == "images in no annotation"
     assert problem.kind == "file set aside"
-    assert 'test.json has no list "annotations": nobody has said what its 1 images show' in problem.text
+    assert problem.file.endswith("test.json")
+    assert problem.text == 'it has no list "annotations": nobody has said what its images show (1).'
 
 
 def test_a_split_with_an_empty_list_is_of_negatives_and_said(write):
@@ -247,7 +272,27 @@ def test_json_that_only_looks_like_cocos_is_set_aside(write):
     write(coco_of([ONE]), "data.json")
     dataset = formats.open_dataset(write({"images": ["a.jpg", "b.jpg"]}, "gallery.json"))
     assert len(dataset.listed) == 1
-    assert 'gallery.json has no list "images" of objects' in dataset.problems[0].text
+    assert 'gallery.json: it has no list "images" of objects' in str(dataset.problems[0])
+
+
+def test_of_several_files_none_is_passed_over_in_silence(write):
+    write(coco_of([ONE]), "instances_train.json")
+    write(coco_of([TWO]), "val.json")
+    write(coco_of([ONE, TWO]), "all.json")
+    write(coco_of([ONE, TWO]), "captions_train.json")
+    three = Drawing("3.jpg", 9, 8)
+    dataset = formats.open_dataset(write(coco_of([three]), "image_info_test.json", [three]))
+    assert [(listed.key, listed.split) for listed in dataset.listed] == [
+        ("images/1.jpg", "train"),
+        ("images/2.jpg", "val"),
+    ]
+    *problems, unnamed = dataset.problems
+    assert unnamed.kind == "images in no annotation"
+    said = [f"{problem.file.rsplit('/')[-1]}: {problem.text}" for problem in problems]
+    assert said == [
+        "all.json: it is passed over, as there are files called instances_*.json.",
+        "image_info_test.json: by its name it lists images without annotations: nobody has said what they show.",
+    ]
 
 
 def test_a_file_without_categories_has_those_of_the_others(write):
@@ -270,13 +315,14 @@ def test_an_image_that_is_listed_twice_has_the_boxes_of_both(write):
     document["images"].append({"id": 5, "file_name": "images/2.jpg"})
     document["annotations"][1]["image_id"] = 5
     document["annotations"].append(document["annotations"][1] | {"id": 9, "image_id": 101})
+    document["images"].append(document["images"][-1])  # the same row again
     dataset = formats.open_dataset(write(document))
     assert [listed.key for listed in dataset.listed] == ["images/1.jpg", "images/2.jpg"]
     read = dataset.read(dataset.listed[1])
     assert sorted(found.class_name for found in read.objects) == ["Bengal cat", "zebra"]
     (problem,) = dataset.problems
     assert problem.kind == "image listed twice"
-    assert "image 5 is the file images/2.jpg, which annotations.json lists already: it is one image" in problem.text
+    assert "image 5 is the file images/2.jpg, which annotations.json lists already" in problem.text
 
 
 def test_a_file_for_each_class_gives_one_image_with_all_classes(write):

@@ -34,6 +34,8 @@ def _read(folder, index=0):
         '"Image Name","X1","Y1","X2","Y2","Class-Name","score"\n"1.jpg","1","2","3.0","4","cat","1"\n',
         "label,x_max,y_max,x_min,y_min,path\r\ncat,3,4,1,2,images\\1.jpg\r\n\r\n",
         "\n" + TUTORIAL + ",,,,,,,\n1.jpg , 9, 8, cat , 1, 2, 3, 4\n",
+        "sep=;\r\n" + TUTORIAL.replace(",", ";") + "1.jpg;9;8;cat;1,0;2;3;4\r\n",
+        "ImageID,LabelName,XMin,XMax,YMin,YMax\n1,cat,1,3,2,4\n",
     ],
 )
 def test_the_header_says_what_is_where(write, text):
@@ -41,6 +43,17 @@ def test_the_header_says_what_is_where(write, text):
     assert [(found.class_name, found.box) for found in annotation.objects] == [("cat", (2, 1, 4, 3))]
     assert annotation.stated_size == ((9, 8) if "width" in text else None)
     assert (annotation.filename, annotation.problems) == ("1.jpg", ())
+
+
+def test_a_class_without_a_box_is_an_object_that_is_missing(write):
+    rows = "1.jpg,9,8,cat,1,2,3,4\n1.jpg,9,8,cat,,,,\n2.jpg,9,8,No finding,,,,\n"
+    folder = write(TUTORIAL + rows)
+    with pytest.raises(UnusableImage, match=r"labels\.csv:3: the row has the class 'cat' and no box"):
+        _read(folder, 0)
+    assert _read(folder, 1).objects == ()
+    (problem,) = formats.open_dataset(folder).problems
+    assert (problem.kind, problem.line) == ("class without boxes", 4)
+    assert "'No finding' has a box, so that it is taken for the word for no object" in problem.text
 
 
 def test_rows_of_an_image_need_not_be_together(write):

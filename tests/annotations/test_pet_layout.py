@@ -102,8 +102,10 @@ def test_lists_in_the_layout_are_splits(lay_out):
     assert [listed.split for listed in dataset.listed] == ["train", "val"]
 
 
-def test_oxfords_own_lists_left_behind_are_passed_over(lay_out):
-    folder = lay_out({"a": "mug", "b": "mug"}, trainval="Abyssinian_1 1 1 1\n")
-    dataset = formats.open_dataset(folder, "voc")
+@pytest.mark.parametrize("trainval", ["Abyssinian_1 1 1 1\n", "", "\n"])
+def test_lists_of_other_images_are_passed_over(lay_out, trainval):
+    folder = lay_out({"a": "mug", "b": "mug"}, trainval=trainval, test="Bengal_1 1 1 1\n")
+    dataset = formats.open_dataset(folder)
     assert [len(dataset.read(listed).objects) for listed in dataset.listed] == [1, 1]
-    assert [problem.kind for problem in dataset.problems] == ["Pet layout read as VOC", "list passed over"]
+    kinds = [problem.kind for problem in dataset.problems]
+    assert kinds == ["Pet layout read as VOC", "list passed over", "list passed over"]

@@ -77,6 +77,8 @@ def test_names_are_what_is_written(tmp_path, names, found):
         ),
         (f"train: /etc\n{NAMES}", "train is '/etc', which is neither"),
         (f"train: ../../x\n{NAMES}", "train is '../../x', which is neither"),
+        (f"train: images\nkpt_shape: [17]\n{NAMES}", r"kpt_shape is \['17'\]; the number of keypoints and 2 or 3"),
+        (f"train: images\nkpt_shape: 17x3\n{NAMES}", "kpt_shape is '17x3'; the number of keypoints"),
         (f"train: images\nval: data.yaml\n{NAMES}", None),
     ],
 )
@@ -116,6 +118,51 @@ def test_what_is_not_there_or_elsewhere_is_a_problem_of_the_data_set(tmp_path):
         ("path is elsewhere", str(tmp_path / "data.yaml")),
         ("split is not there", str(tmp_path / "data.yaml")),
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "kinds"),
+    [
+        ("path: !!python/object/apply:os.getcwd []", ["YAML tag dropped"]),
+        ("author: !me Tom", ["YAML tag dropped"]),
+        ("year: !!int 2024", []),
+        ("license: !!str no", []),
+    ],
+)
+def test_tags_that_mean_something_elsewhere_are_dropped_and_said(tmp_path, line, kinds):
+    _put(tmp_path, ["images"])
+    _config(tmp_path, f"train: images\n{line}\n{NAMES}")
+    problems = formats.open_dataset(tmp_path).problems
+    assert [problem.kind for problem in problems] == kinds
+    assert all(problem.line == 2 and "is dropped" in problem.text for problem in problems)
+
+
+def test_names_that_disagree_with_the_config_are_said(tmp_path):
+    _put(tmp_path, ["images"])
+    _config(tmp_path, f"train: images\n{NAMES}")
+    (tmp_path / "classes.txt").write_text("zebra\nTür_ä\n")
+    (problem,) = formats.open_dataset(tmp_path).problems
+    assert str(problem).startswith(f"{tmp_path}/classes.txt:2: class 1 is 'Tür_ä' here, and 'Bengal cat' in data.yaml")
+
+
+def test_images_that_no_split_names_are_said(tmp_path):
+    _put(tmp_path, ["train/images"])
+    _put(tmp_path, ["extra/images"], TWO)
+    _config(tmp_path, f"train: train/images\n{NAMES}")
+    dataset = formats.open_dataset(tmp_path)
+    with pytest.raises(UnusableImage, match=r"extra/images/2\.jpg: data\.yaml names no split with it") as caught:
+        dataset.read(dataset.listed[0])
+    assert not caught.value.is_bad
+
+
+def test_lists_of_which_no_image_is_there_are_an_error_that_says_so(tmp_path):
+    _put(tmp_path, ["images"])
+    (tmp_path / "obj.names").write_text("\n".join(CLASSES))
+    (tmp_path / "train.txt").write_text("/home/me/9.jpg\n")
+    with pytest.raises(
+        DataError, match=r"none of the images of its splits is in .*The first: the line names '/home/me/9"
+    ):
+        formats.open_dataset(tmp_path)
 
 
 def test_splits_may_be_lists_of_images(tmp_path):

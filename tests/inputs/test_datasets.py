@@ -321,7 +321,7 @@ def test_batches_have_the_entries_that_are_asked_for(tmp_path):
         for entries in (None, TRAINED_ON)
     )
     assert [list(part) for part in lean] == [
-        ["image", "true_image_shape"],
+        ["image", "true_image_shape", "place"],
         ["boxes", "classes", "weights", "num_boxes"],
     ]
     for ours, other in zip(lean, whole, strict=True):

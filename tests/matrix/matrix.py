@@ -39,7 +39,9 @@ CORE = (
     "tests/test_atomic.py",
     "tests/test_workers.py",
     "tests/test_checkpoints.py",
-    "tests/boxes",
+    "tests/boxes/test_anchors.py",
+    "tests/boxes/test_coding.py",
+    "tests/boxes/test_targets.py",
     "tests/test_losses.py",
     "tests/test_images.py",
     "tests/detectors/test_golden_ssd_resnet50.py",
@@ -96,9 +98,10 @@ def chosen(names: list[str]) -> list[Cell]:
 
 
 def interpreter(python: str) -> str | None:
-    """An interpreter of this version that can make environments, from PATH or else pyenv's; None: there is none."""
+    """An interpreter of this version that can make environments: this one, PATH's or pyenv's; None: there is none."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    candidates = [shutil.which(f"python{python}"), *sorted(pyenv.glob(f"versions/{python}.*/bin/python{python}"))]
+    candidates = [sys.executable, shutil.which(f"python{python}")]
+    candidates += sorted(pyenv.glob(f"versions/{python}.*/bin/python{python}"))
     ask = f"import ensurepip, sys, venv; sys.exit('%d.%d' % sys.version_info[:2] != '{python}')"
     for candidate in filter(None, candidates):
         # A shim may be on PATH and fail when run.

@@ -55,13 +55,13 @@ def executable(tmp_path):
 
 
 def test_an_interpreter_of_pyenv_is_found_behind_a_shim_that_fails(executable, tmp_path, monkeypatch):
-    executable("shims/python3.13", 127)
+    executable("shims/python3.99", 127)
     monkeypatch.setenv("PATH", str(tmp_path / "shims"))
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
-    assert matrix.interpreter("3.13") is None
-    executable("pyenv/versions/3.13.0/bin/python3.13", 1)
-    there = executable("pyenv/versions/3.13.1/bin/python3.13", 0)
-    assert matrix.interpreter("3.13") == there
+    assert matrix.interpreter("3.99") is None
+    executable("pyenv/versions/3.99.0/bin/python3.99", 1)
+    there = executable("pyenv/versions/3.99.1/bin/python3.99", 0)
+    assert matrix.interpreter("3.99") == there
 
 
 def test_what_cannot_be_or_is_not_here_is_passed_over_with_the_reason(monkeypatch):

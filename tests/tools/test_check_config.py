@@ -489,8 +489,10 @@ def test_checkpoints_of_another_kind(project):
     index.write_bytes(CLASSIFICATION_INDEX)
     mend(found(findings_of(config), "error", f"{CHECKPOINT}_type"))
     assert not [f for f in findings_of(config) if f.severity != "information"]
-    index.write_bytes(b"\0FeatureExtractor/x")
+    index.write_bytes(b"\0FeatureExtractor/x" + bytes.fromhex("57fb808b247547db"))
     assert "TensorFlow 1" in found(findings_of(config), "error", CHECKPOINT).message
+    index.write_bytes(b"\0FeatureExtractor/x")
+    assert "ckpt-0.index is damaged" in found(findings_of(config), "error", CHECKPOINT).message
 
 
 def test_the_config_beside_a_checkpoint_says_what_cannot_be_restored(project):

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from odtk.cli.main import cli
 from odtk.coco_metrics import METRIC_NAMES
-from odtk.errors import DataError
+from odtk.errors import DataError, OutputError
 from odtk.pascal_metrics import PROTOCOLS
 from odtk.pipeline.support import METRICS_SETS
 from odtk.tools import evaluate as tool
@@ -271,3 +271,20 @@ def test_command_prints_every_metric_with_its_meaning(evaluated, tmp_path):
     )
     assert document["metrics"][MAP] == pytest.approx(1.0)
     assert document["step"] == 600
+
+
+def test_metrics_are_kept_where_the_disk_is_full_for_tensorboard(evaluated, monkeypatch, tmp_path):
+    def full(folder, metrics, step):
+        raise tf.errors.ResourceExhaustedError(None, None, f"{folder}/events.out; No space left on device")
+
+    monkeypatch.setattr(tool, "_write_scalars", full)
+    with pytest.raises(OutputError, match=r"eval cannot be written: no space .* metrics are in .*metrics\.json"):
+        evaluated(dataset().batch(2))
+    assert json.loads((tmp_path / "model/eval/metrics.json").read_text())[MAP] == pytest.approx(1.0)
+
+
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(evaluated, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/eval").touch()
+    with pytest.raises(OutputError, match="model/eval cannot be made: a part of that path is a file"):
+        evaluated(None)  # no data: nothing may look at them

@@ -191,3 +191,14 @@ def test_an_unknown_input_type(config, model_dir, tmp_path):
 def test_the_command_offers_every_input_type():
     (option,) = (one for one in cli.get_command(None, "export").params if one.name == "input_type")
     assert tuple(option.type.choices) == INPUT_TYPES
+
+
+def test_a_full_disk_is_said_and_leaves_no_folder(config, model_dir, tmp_path, monkeypatch):
+    def full(detector, input_type, folder, more_variables):
+        text = f"{{{{function_node SaveV2}}}} {folder}/variables/x.tempstate1; No space left on device [Op:SaveV2]"
+        raise tf.errors.ResourceExhaustedError(None, None, text)
+
+    monkeypatch.setattr("odtk.saved_model.save", full)
+    with pytest.raises(OutputError, match=rf"{tmp_path}/out cannot be written: no space is left on its disk"):
+        export(config, model_dir, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []

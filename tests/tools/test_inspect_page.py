@@ -11,6 +11,7 @@ from lxml import html
 from PIL import Image
 
 from odtk.tools.inspect.batches import FedImage
+from odtk.tools.inspect.elements import code
 from odtk.tools.inspect.page import Pictures, render, write_page
 from odtk.tools.inspect.report import Counts, Coverage, Example, Finding, Histogram, Inspection, Split
 from odtk.tools.inspect.shown import Shown
@@ -103,6 +104,17 @@ def test_nothing_is_loaded_and_nothing_runs(tree):
     assert "@import" not in tree.findtext(".//style")
 
 
+def test_the_page_forbids_itself_what_it_does_not_need(tree):
+    (policy,) = tree.xpath("//head/meta[@http-equiv='Content-Security-Policy']/@content")
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"  # scripts, frames, connections, fonts
+    assert rules["img-src"] == "data:"
+    assert "http" not in policy
+    # What stands before it would not be bound by it; the encoding has to come first.
+    assert [each.tag for each in tree.find("head")[:2]] == ["meta", "meta"]
+    assert tree.find("head")[1].get("http-equiv") == "Content-Security-Policy"
+
+
 def test_names_are_text_wherever_they_stand(tree):
     texts = " ".join(tree.body.itertext())
     for name in (
@@ -149,6 +161,30 @@ def test_the_table_of_anchors_says_what_share_is_lost(tree):
     assert cells[0].get("style") == "--share: 0.750"
 
 
+@pytest.mark.parametrize(
+    ("unmatched", "forced", "lost", "force_match", "said"),
+    [
+        (0, 0, 0, True, "4,886 of 4,886 boxes are matched by an anchor at the config's threshold."),
+        (9, 7, 2, True, "4,877 of 4,886 boxes are matched by an anchor at the config's threshold; of the others 7 are "
+         "learned from their best anchor alone and 2 are not learned from at all."),
+        (9, 0, 0, False, "4,877 of 4,886 boxes are matched by an anchor at the config's threshold; of the others 9 are "
+         "not learned from at all."),
+    ],
+)  # fmt: skip
+def test_how_many_boxes_have_an_anchor_is_said_the_right_way_round(
+    inspection, unmatched, forced, lost, force_match, said
+):
+    counts = {"boxes": 4886, "unmatched": unmatched, "forced": forced, "lost": lost, "force_match": force_match}
+    page = render(replace(inspection, coverage=replace(inspection.coverage, **counts)), Pictures())
+    assert html.document_fromstring(page.decode()).findtext(".//section[@id='anchors']/p") == said
+
+
+def test_a_long_name_breaks_between_its_parts():
+    pieces = ["data/", "train_", "images/", "yorkshire_", "terrier_", "10", ".jpg:12: 0.5 of it."]
+    name = code("".join(pieces))
+    assert [name.text, *(part.tail for part in name)] == pieces
+
+
 def test_padding_is_told_from_the_image(tree):
     captions = tree.xpath("//section[@id='fed']//figcaption")
     assert "64 × 64 pixels, 1 box; image 40 × 64, the rest is padding" in captions[0].text_content()
@@ -190,3 +226,15 @@ def test_no_screen_is_too_narrow_and_the_browser_has_nothing_to_say(inspection, 
             assert browser.complaints() == []
             assert [url for url in browser.requests() if not url.startswith("data:")] == [path.as_uri()]
             assert browser.evaluate("document.title").startswith("odtk inspect")
+
+
+@needs_chromium
+def test_three_splits_fit_a_small_laptop(inspection, tmp_path):
+    splits = [Split(name, 118287, 860001) for name in ("train", "val", "test")]
+    counts = {split.name: Counts(118287, 860001) for split in splits}
+    path = tmp_path / "page.html"
+    write_page(path, replace(inspection, splits=splits, classes={"cat": counts}, coverage=None), Pictures())
+    with headless_chromium.browser() as browser:
+        browser.open(path.as_uri(), 1100)
+        overflow = "[...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth).length"
+        assert browser.evaluate(overflow) == 0

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 from PIL import Image
+from small_disk import small_disk
 
 from odtk.cli.main import cli
 from odtk.drawing import class_color
@@ -105,6 +106,22 @@ def test_journey_of_a_folder(exported, pictures, tmp_path):
     assert results[1]["bbox"] == [100, 25, 100, 50]
     assert {result["category_id"] for result in results} == {2}
     assert report.name_of(2) == "pug"
+
+
+def test_what_is_not_looked_at_is_said(exported, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    red, blue = (Image.new("RGB", (60, 80), color) for color in ((204, 0, 0), (0, 0, 204)))
+    red.save(folder / "film.gif", save_all=True, append_images=[blue])
+    red.save(folder / "scan.tif")
+    (folder / "phone.heic").write_bytes(b"heic")
+    result = run(exported, folder, "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert f"Only the first of the 2 frames or pages of {folder / 'film.gif'} was looked at" in result.stderr
+    assert "1 image skipped" in result.stderr
+    assert "phone.heic does not end in" in result.stderr
+    assert f"{folder / 'scan.tif'} 60x80: 1 pug" in result.stdout
+    assert (tmp_path / "out/scan.tif").exists()
 
 
 def test_annotated_picture_is_the_picture_with_boxes(exported, pictures, tmp_path):
@@ -244,3 +261,11 @@ def test_where_boxes_are_found_the_last_line_names_a_picture_with_some(exported,
     result = run(exported, pictures, "--output", tmp_path / "out")
     picture = re.search(r"Next: look at (.+?); --min-score \(now 0\.5\)", result.stdout)[1]
     assert Path(picture).is_file()
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(exported, pictures, tmp_path):
+    with small_disk(tmp_path / "disk", 8) as disk:
+        result = run(exported, pictures, "--output", disk / "out")
+        assert result.exit_code == 1
+        assert result.stderr.splitlines()[-1].startswith(f"Error: {disk}/out cannot be written: no space is left on")
+        assert list(disk.iterdir()) == []

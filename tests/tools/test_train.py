@@ -1,9 +1,11 @@
 """Train, resume, evaluate, export and predict through the tools, on drawn pets and a very narrow network."""
 
+import dataclasses
 import json
 import math
 import re
 import shutil
+import types
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,21 @@ import tensorflow as tf
 from click.testing import CliRunner
 from google.protobuf import text_format
 
-from odtk import checkpoints, label_map, pipeline, shards
+from odtk import checkpoints, example, label_map, pipeline, shards
 from odtk.cli.main import cli
 from odtk.coco_metrics import METRIC_NAMES
-from odtk.errors import CheckpointError, ConfigError, DataError, LabelMapError, OdtkError
+from odtk.errors import (
+    CheckpointError,
+    ConfigError,
+    DamagedCheckpointError,
+    DataError,
+    LabelMapError,
+    OdtkError,
+    OutputError,
+)
 from odtk.protos import optimizer_pb2
 from odtk.tools import drawn_pets
+from odtk.tools import train as train_module
 from odtk.tools.configure import configure
 from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
@@ -34,6 +45,9 @@ TFOD_TAGS = {
     "learning_rate",
     "steps_per_sec",
 }
+
+
+COSINE = "train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate"
 
 
 @pytest.fixture(scope="module")
@@ -200,11 +214,70 @@ def test_a_run_that_has_arrived_says_so_and_invents_no_loss(run, config):
     assert report.checkpoint.endswith("ckpt-6")
 
 
-def test_checkpoints_without_their_state_file_are_not_started_over(run, config, tmp_path):
-    for path in run[0].glob("ckpt-4*"):
-        shutil.copy(path, tmp_path)
-    with pytest.raises(CheckpointError, match="holds ckpt-4 but not the file `checkpoint`"):
-        train(config, tmp_path)
+@pytest.fixture
+def moved(run, tmp_path) -> Path:
+    """A copy of the model dir as another machine left it, whose newest checkpoint is truncated."""
+    model_dir = tmp_path / "moved"
+    shutil.copytree(run[0], model_dir)
+    (model_dir / "checkpoint").write_text('model_checkpoint_path: "/content/model/ckpt-6"')
+    data = model_dir / "ckpt-6.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:-1000])
+    return model_dir
+
+
+def test_a_moved_model_dir_with_a_damaged_checkpoint_resumes_from_the_one_before(config, moved):
+    said = []
+    report = train(config, moved, num_steps=4, say=said.append)
+    assert (report.first_step, report.checkpoint) == (4, str(moved / "ckpt-4"))
+    assert any("/content/model/ckpt-6, which is not there" in line for line in said)
+    assert any("ckpt-6.data-00000-of-00001 is damaged" in line and "ckpt-4 is taken instead" in line for line in said)
+    # From now on TensorFlow's own word is right, and what it does not name is kept.
+    assert tf.train.latest_checkpoint(moved) == str(moved / "ckpt-4")
+    assert (moved / "ckpt-2.index").exists()
+
+
+def test_evaluation_and_export_take_the_one_before_a_damaged_one_and_say_so(config, moved, tmp_path):
+    result = CliRunner().invoke(cli, ["evaluate", str(config), str(moved), "--json"])
+    assert json.loads(result.stdout)["step"] == 4
+    assert "ckpt-6.data-00000-of-00001 is damaged" in result.stderr
+    said = []
+    report = export(config, moved, tmp_path / "exported", log=said.append)
+    assert report.step == 4
+    assert any("ckpt-4 is taken instead" in line for line in said)
+    with pytest.raises(DamagedCheckpointError, match=r"ckpt-6\.data-00000-of-00001 is damaged"):
+        export(config, moved / "ckpt-6", tmp_path / "other")
+
+
+def test_fine_tuning_from_a_damaged_checkpoint_names_it(config, moved, tmp_path):
+    damaged = tmp_path / "damaged.config"
+    configure(config, damaged, fine_tune_checkpoint=str(moved / "ckpt-6"), fine_tune_checkpoint_type="full")
+    with pytest.raises(DamagedCheckpointError, match=r"ckpt-6\.data-00000-of-00001 is damaged"):
+        train(damaged, tmp_path / "model", num_steps=1)
+
+
+def test_a_schedule_that_has_ended_is_told_before_anything_is_trained(run, config):
+    said = []
+    other = run[0].parent / "ended.config"
+    configure(config, other, sets=[(f"{COSINE}.total_steps", "3"), (f"{COSINE}.warmup_steps", "1")])
+    train(other, run[0], num_steps=6, say=said.append)
+    (line,) = [line for line in said if "learning rate" in line and "is 0" in line]
+    assert "from step 3 on" in line
+    assert f"odtk configure {other} --output {other} --num-steps 6" in line
+    assert "--extend-schedule" in line
+
+
+def test_an_extended_schedule_goes_on_learning(run, config, tmp_path):
+    model_dir, said = tmp_path / "model", []
+    shutil.copytree(run[0], model_dir)
+    report = train(config, model_dir, num_steps=8, extend_schedule=True, say=said.append)
+    assert report.last_step == 8
+    assert not any("is 0 from step" in line for line in said)
+    kept = pipeline.read(model_dir / "pipeline.config").train_config
+    schedule = kept.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate
+    assert (kept.num_steps, schedule.total_steps) == (8, 8)
+    before, after = (checkpoints.CheckpointReader(model_dir / f"ckpt-{step}") for step in (6, 8))
+    name = before.tensor_name("model/_feature_extractor/classification_backbone/layer_with_weights-0/kernel")
+    assert np.abs(before.value(name) - after.value(name)).max() > 1e-6
 
 
 def test_data_that_end_are_told_and_what_was_trained_is_saved(config, tmp_path):
@@ -250,6 +323,30 @@ def test_a_damaged_record_is_left_out_of_training_and_evaluation_and_named_once(
     assert in_evaluation.startswith(f"{left_out['file']}, record {left_out['record']}")
     assert "the metrics leave out 1 bad record" in result.stderr
     assert document["num_images"] == shards.count_records([left_out["file"]]) - 1
+
+
+def test_a_box_that_cannot_be_used_does_not_spoil_the_training(config, records, tmp_path):
+    shutil.copytree(records, tmp_path / "inverted")
+    (path,) = (tmp_path / "inverted").glob("*train.record*")
+    images = [example.decode(data) for data in shards.read_records(path)]
+    (first, *others) = images[1].objects
+    ymin, xmin, ymax, xmax = first.box
+    upside_down = dataclasses.replace(first, box=(ymax, xmin, ymin, xmax))
+    images[1] = dataclasses.replace(images[1], objects=(upside_down, *others))
+    shards.write_records(path, map(example.encode, images))
+    inverted, said = tmp_path / "inverted.config", []
+    text = config.read_text().replace(str(records), str(tmp_path / "inverted"))
+    inverted.write_text(pipeline.set_fields(text, [("train_input_reader.shuffle", "false")], "c"))
+    report = train(inverted, tmp_path / "model", num_steps=3, say=said.append)
+    assert all(map(math.isfinite, report.losses.values()))
+    (image,) = report.bad_boxes
+    assert (image.file, image.record, image.image) == (str(path), 1, images[1].source_id)
+    assert report.bad_records == []
+    # Before the first step, when it is read, and at the end.
+    told = [line for line in said if images[1].source_id in line or "1 box in 1 image" in line]
+    assert told[0].startswith("warning: train_input_reader")
+    assert told[1:] == [f"Left out: {image}.", told[2]]
+    assert told[2].startswith("Left out: 1 box in 1 image (1 inverted)")
 
 
 def test_more_bad_records_than_allowed_end_training_after_a_checkpoint(damaged, tmp_path, monkeypatch):
@@ -315,8 +412,12 @@ def test_a_loss_that_is_no_number_ends_the_run_and_names_the_step(config, tmp_pa
             "c",
         )
     )
-    with pytest.raises(OdtkError, match=r"not finite any more at step \d"):
+    with pytest.raises(OdtkError, match=r"not finite any more at step \d") as error:
         train(wild, tmp_path / "model", seed=1)
+    named = re.search(r"batch of that step: (\S+) \((\S+), record (\d+)\).*odtk inspect", str(error.value))
+    assert named, error.value
+    records = list(shards.read_records(named[2]))
+    assert example.decode(records[int(named[3])]).source_id == named[1]
     assert not list((tmp_path / "model").glob("*.index"))
 
 
@@ -396,3 +497,34 @@ def test_moving_averages_are_kept_and_evaluated_where_the_config_asks(run, confi
     )
     with pytest.raises(CheckpointError, match="use_moving_average"):
         evaluate(averaging, tmp_path / "other", checkpoint=run[0] / "ckpt-6")
+
+
+FULL = tf.errors.ResourceExhaustedError(
+    None, None, "/m/ckpt-1_temp/part.tempstate1; No space left on device [Op:SaveV2]"
+)
+
+
+def test_a_full_disk_is_not_taken_for_memory(config):
+    def fail(steps):
+        raise FULL
+
+    experiment = types.SimpleNamespace(controller=types.SimpleNamespace(train=fail))
+    with pytest.raises(tf.errors.ResourceExhaustedError, match="No space left"):
+        train_module._run(experiment, 5, pipeline.read(config), print)
+
+
+def test_a_full_disk_is_said_with_what_is_still_there(config, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise tf.errors.ResourceExhaustedError(None, None, FULL.message.replace("/m/", f"{tmp_path}/model/"))
+
+    monkeypatch.setattr(train_module, "_check", fail)
+    said = rf"{tmp_path}/model cannot be written: no space is left .* the same command goes on from the newest"
+    with pytest.raises(OutputError, match=said):
+        train(config, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_dir_that_cannot_be_is_refused_first(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file is a file; a folder is written here"):
+        train(tmp_path / "no.config", tmp_path / "file")

@@ -32,6 +32,7 @@ __all__ = [
     "WARNING",
     "Finding",
     "check_config",
+    "fixing_command",
     "has_no_effect",
     "is_placeholder",
     "require_sound",
@@ -91,6 +92,11 @@ def require_sound(
         listed = "".join(f"\n  {error.path}: {error.message}" + _mend(error) for error in errors)
         raise ConfigError(f"{filename} has {count}:{listed}")
     return found
+
+
+def fixing_command(config: pipeline_pb2.TrainEvalPipelineConfig, filename: str | os.PathLike, *options) -> str:
+    """The `odtk configure` command that changes a config by `options`; a shipped one as a copy."""
+    return Inspection(config, filename).command(*options)
 
 
 def _mend(finding: Finding) -> str:

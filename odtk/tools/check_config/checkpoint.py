@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtk import pipeline
+from odtk.checkpoint_files import is_index, prefixes_in, stated_newest
 from odtk.errors import OdtkError
 from odtk.protos import train_pb2
 from odtk.prototext import schema
@@ -25,6 +26,7 @@ class Contents:
     """What a checkpoint's index says of it, as far as that can be seen without TensorFlow (None: it cannot)."""
 
     is_tf2: bool
+    is_index: bool  # or other bytes
     kind: str | None  # "detection" or "classification"
 
 
@@ -43,7 +45,8 @@ def look_into(prefix: str) -> Contents | None:
         kind = "detection"
     elif b"feature_extractor/" in index:
         kind = "classification"
-    return Contents(b"_CHECKPOINTABLE_OBJECT_GRAPH" in index, kind)
+    is_tf2 = b"_CHECKPOINTABLE_OBJECT_GRAPH" in index
+    return Contents(is_tf2, is_tf2 or is_index(index), kind)
 
 
 def check_checkpoint(inspection: Inspection) -> None:
@@ -54,6 +57,10 @@ def check_checkpoint(inspection: Inspection) -> None:
         inspection.information(_PATH, text)
         return
     contents = _check_prefix(inspection, train.fine_tune_checkpoint)
+    if contents and not contents.is_index:
+        text = f"{train.fine_tune_checkpoint}.index is damaged: it is no checkpoint's index. Copy the checkpoint again."
+        inspection.error(_PATH, text, ("--fine-tune-checkpoint", "PREFIX"))
+        return
     if contents and not contents.is_tf2:
         text = (
             f"{train.fine_tune_checkpoint} is a TensorFlow 1 checkpoint, which cannot be restored. Take the model's "
@@ -107,26 +114,11 @@ def prefixes_near(path: str) -> list[str]:
     """Checkpoint prefixes in the folder that `path` is or lies in, or in its `checkpoint/`; the newest first."""
     folder = Path(path) if Path(path).is_dir() else Path(path).parent
     for place in (folder, folder / "checkpoint"):
-        indices = [file for file in place.glob("*.index") if file.is_file()] if place.is_dir() else []
-        if indices:
-            newest = _newest(place)
-            names = sorted((str(file).removesuffix(".index") for file in indices), key=_by_number, reverse=True)
-            return sorted(names, key=lambda name: name != str(place / newest)) if newest else names
+        names = [name for name in prefixes_in(place) if Path(f"{name}.index").is_file()]
+        if names:
+            newest = Path(stated_newest(place) or "").name
+            return sorted(names, key=lambda name: name != str(place / newest))
     return []
-
-
-def _newest(folder: Path) -> str | None:
-    """The checkpoint that TensorFlow's own `checkpoint` file says is the newest."""
-    state = folder / "checkpoint"
-    if not state.is_file():
-        return None
-    match = re.search(r'^model_checkpoint_path:\s*"(.*)"', state.read_text(errors="replace"), re.MULTILINE)
-    return Path(match[1]).name if match else None
-
-
-def _by_number(name: str) -> tuple[int, str]:
-    match = re.search(r"-(\d+)$", name)
-    return (int(match[1]) if match else -1), name
 
 
 def _check_version(inspection: Inspection, train) -> None:

@@ -9,6 +9,7 @@ from odtk import label_map, shards, shipped
 from odtk.errors import DataError, LabelMapError
 from odtk.label_map import LabelMap
 from odtk.prototext.schema import some
+from odtk.tools.check_config.boxes import check_boxes
 from odtk.tools.check_config.findings import PLACEHOLDER, Inspection, setting
 from odtk.tools.record_files import (
     EVAL_WORDS,
@@ -190,6 +191,7 @@ def _check_classes(
         _report_damage(inspection, reader, scan)
     if scan.damaged and not scan.num_records:
         return None
+    check_boxes(inspection, reader.path, reader.option, scan)
     if not scan.num_boxes:
         text = f"{_looked_at(scan)} no box: there is nothing to learn from, or to measure by."
         inspection.error(reader.records_field, text, mend)

@@ -8,6 +8,9 @@ from lxml import etree
 # What XML cannot hold: control characters, lone surrogates (of file names that are no UTF-8) and non-characters.
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+# Where a long name may go on in the next line: behind a folder or a word, or before the suffix, and not inside it.
+_BREAKS = re.compile(r"(?<=[/\\_])|(?=\.[A-Za-z]\w{0,4}\b)")
+
 _NUM_COLORS = 4  # page.css has so many bars told apart
 
 
@@ -32,6 +35,12 @@ def _append_text(parent: etree._Element, text: str) -> None:
         parent[-1].tail = (parent[-1].tail or "") + text
     else:
         parent.text = (parent.text or "") + text
+
+
+def code(text: str) -> etree._Element:
+    """`<code>` of a file's name, or of a text with one, that breaks between its parts where it is too long."""
+    first, *parts = _BREAKS.split(text)
+    return element("code", first, *(piece for part in parts for piece in (element("wbr"), part)))
 
 
 def section(name: str, title: str, *children: "etree._Element | str | None") -> etree._Element:

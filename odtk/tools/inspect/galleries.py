@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from odtk.tools.inspect import elements, pictures
 from odtk.tools.inspect.batches import FedImage
-from odtk.tools.inspect.elements import element
+from odtk.tools.inspect.elements import code, element
 from odtk.tools.inspect.report import NO_SPLIT
 from odtk.tools.inspect.shown import Shown
 
@@ -56,7 +56,7 @@ def _cut_out(shown: Shown) -> etree._Element:
 def _figure(image: Image.Image, alt: str, shown: Shown) -> etree._Element:
     remark = [element("br"), shown.remark] if shown.remark else []
     split = "" if shown.split in (None, NO_SPLIT) else f" ({shown.split})"
-    return elements.picture(pictures.data_uri(image), image.size, alt, element("code", shown.name), split, *remark)
+    return elements.picture(pictures.data_uri(image), image.size, alt, code(shown.name), split, *remark)
 
 
 def _fed(fed_image: FedImage, name_of: Callable[[int], str]) -> etree._Element:
@@ -66,9 +66,7 @@ def _fed(fed_image: FedImage, name_of: Callable[[int], str]) -> etree._Element:
     size = f"{fed_image.image.width} × {fed_image.image.height} pixels"
     said = f"{size}, {_counted(names)}{padding}"
     alt = f"{fed_image.source_id} as fed: {said}"
-    return elements.picture(
-        pictures.data_uri(image), image.size, alt, element("code", fed_image.source_id), f", {said}"
-    )
+    return elements.picture(pictures.data_uri(image), image.size, alt, code(fed_image.source_id), f", {said}")
 
 
 def _mark_padding(image: Image.Image, fed_image: FedImage) -> str:

@@ -84,11 +84,11 @@ _WORDS = {
         "Nothing to do, if the boxes look right on the page.",
     ),
     "flag not understood": _Word(
-        INFORMATION, INFORMATION, "Images with flags that are neither 0 nor 1, taken as 0: {count}.",
+        INFORMATION, INFORMATION, "Flags that are neither 0 nor 1, taken as 0, once for an image: {count}.",
         "Nothing to do, unless the objects really are truncated, difficult or a crowd.",
     ),
     "flag that is a fraction": _Word(
-        INFORMATION, INFORMATION, "Images with flags that are fractions, as in KITTI, taken as 1: {count}.",
+        INFORMATION, INFORMATION, "Flags that are fractions, as in KITTI, taken as 1, once for an image: {count}.",
         "Nothing to do, unless --skip-difficult is to leave out fewer objects.",
     ),
     "rotated box made upright": _Word(
@@ -101,7 +101,15 @@ _WORDS = {
     ),
     "Pet layout read as VOC": _Word(
         INFORMATION, INFORMATION, "The layout is that of pets, the classes are those of the xml.",
-        "Nothing to do, if the classes above are right. For classes from file names: --format pets with a label map.",
+        "Nothing to do, if the classes are right. For classes from file names: --format pets with a label map.",
+    ),
+    "file set aside": _Word(
+        WARNING, WARNING, "Files that are left out, with all their images: {count}.",
+        "Annotate these images, or remove the file; an image without objects needs an empty list of annotations.",
+    ),
+    "file without annotations": _Word(
+        WARNING, WARNING, "Files of which no image has an annotation: {count}.",
+        "Right, if nothing is on these images; otherwise annotate them, or remove the file.",
     ),
     "image listed twice": _Word(
         INFORMATION, INFORMATION, "Files that list images again, which are one image with all annotations: {count}.",

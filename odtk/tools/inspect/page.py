@@ -127,13 +127,17 @@ def _classes(inspection: Inspection) -> etree._Element | None:
 def _anchors(coverage: Coverage | None) -> etree._Element | None:
     if coverage is None:
         return None
-    force = f"{coverage.forced:,} of these are learned from their best anchor alone" if coverage.force_match else ""
-    lost = f"{coverage.lost:,} are not learned from at all" if coverage.lost or not coverage.force_match else ""
-    said = f"No anchor matches {coverage.unmatched:,} of {coverage.boxes:,} boxes at the config's threshold"
+    said = (
+        f"{coverage.boxes - coverage.unmatched:,} of {coverage.boxes:,} boxes are matched by an anchor at the config's"
+    )
+    others = [f"{coverage.forced:,} are learned from their best anchor alone"] * bool(coverage.forced)
+    others += [f"{coverage.lost:,} are not learned from at all"] * bool(coverage.lost)
+    others = others if coverage.force_match else [f"{coverage.unmatched:,} are not learned from at all"]
+    rest = f"; of the others {' and '.join(others)}" if coverage.unmatched else ""
     return section(
         "anchors",
         "Boxes and anchors",
-        element("p", "; ".join(filter(None, (said, force, lost))) + "."),
+        element("p", f"{said} threshold{rest}."),
         element("p", _SIZES_MEAN.format(frame=coverage.frame), class_="faint"),
         sections.coverage(coverage),
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lxml import etree
 
-from odtk.tools.inspect.elements import bars, element, heat_cell, swatch, table
+from odtk.tools.inspect.elements import bars, code, element, heat_cell, swatch, table
 from odtk.tools.inspect.report import ERROR, INFORMATION, WARNING, Counts, Coverage, Example, Finding, Split
 
 TONES = {ERROR: "error", WARNING: "warning", INFORMATION: "note"}
@@ -50,7 +50,7 @@ def finding(found: Finding) -> etree._Element:
 
 
 def _listed(lines: Sequence[str]) -> etree._Element | None:
-    return element("ul", *(element("li", element("code", line)) for line in lines)) if lines else None
+    return element("ul", *(element("li", code(line)) for line in lines)) if lines else None
 
 
 def _folded(lines: Sequence[str]) -> etree._Element | None:
@@ -98,5 +98,5 @@ def coverage(found: Coverage) -> etree._Element:
 
 def places(caption: str, examples: Sequence[Example]) -> etree._Element:
     """Where each example is, and what is the matter there."""
-    rows = [[element("code", example.where), example.text] for example in examples]
+    rows = [[code(example.where), example.text] for example in examples]
     return table(caption, ["Where", "What"], rows, kind="words")

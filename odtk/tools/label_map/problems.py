@@ -17,4 +17,4 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        return on_one_line(f"{self.severity}: {self.file}{f':{self.line}' if self.line else ''}: {self.text}")
+        return f"{self.severity}: {on_one_line(self.file)}{f':{self.line}' if self.line else ''}: {self.text}"

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from odtk import splits
+from odtk import files, splits
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.listing import Dataset, Listed
 from odtk.errors import DataError
@@ -116,7 +116,7 @@ def _in_list(dataset: Dataset, place: str) -> list[int]:
 
 def _lines(place: str) -> Iterator[tuple[int, str]]:
     try:
-        lines = Path(place).read_text(encoding="utf-8-sig").splitlines()
+        lines = files.read_bounded(place).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"--split: {place} is neither a folder nor a text file that can be read ({error}). A list has one image "

@@ -1,12 +1,10 @@
 """odtk beside what Colab has installed: nothing of Colab's moves, by Colab's own list of packages."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
+import matrix
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -17,16 +15,15 @@ if sys.version_info >= (3, 11):
 else:  # pytest brings it
     import tomli as tomllib
 
-CHECKOUT = Path(__file__).parents[1]
-CONSTRAINTS = CHECKOUT / "tests/data/colab-constraints.txt"
-PYTHON = "3.13"
+CHECKOUT = matrix.CHECKOUT
+(PYTHON,) = {cell.python for cell in matrix.cells() if cell.constraints}
 # What a notebook notices first when it moves: TensorFlow's family, and what a running kernel has already imported.
 WATCHED = ("tensorflow", "tf-keras", "tensorflow-text", "protobuf", "numpy", "pillow", "rich", "click", "absl-py")
 
 
 def colab() -> dict[str, str]:
     """Canonical name to version of all that Colab has installed."""
-    lines = [line for line in CONSTRAINTS.read_text().splitlines() if line and not line.startswith("#")]
+    lines = [line for line in matrix.COLAB.read_text().splitlines() if line and not line.startswith("#")]
     return {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
 
 
@@ -54,19 +51,10 @@ def test_readme_and_notebook_install_in_the_same_words():
     assert "!" + command.format("--quiet ") in lines
 
 
-def python_of_colab() -> str | None:
-    """A Python of Colab's version: this one, one on PATH, or one of pyenv's; a shim that does not run is none."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    candidates = [sys.executable, shutil.which(f"python{PYTHON}"), *pyenv.glob(f"versions/{PYTHON}.*/bin/python")]
-    ask = f"import sys, venv; sys.exit('%d.%d' % sys.version_info[:2] != '{PYTHON}')"
-    running = (c for c in candidates if c and subprocess.run([c, "-c", ask], capture_output=True).returncode == 0)
-    return next(map(str, running), None)
-
-
 @pytest.fixture
 def empty_environment(tmp_path):
     """The interpreter of an empty environment of Colab's Python."""
-    interpreter = python_of_colab()
+    interpreter = matrix.interpreter(PYTHON)
     if not interpreter:
         pytest.skip(f"no Python {PYTHON} is here")
     subprocess.run([interpreter, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
@@ -87,7 +75,7 @@ def test_pip_moves_nothing_of_colabs(empty_environment, tmp_path):
     probe = dry_run(empty_environment, report, "--no-deps", "--retries", "0", f"absl-py=={colab()['absl-py']}")
     if probe.returncode != 0:
         pytest.skip(f"no index answers: {probe.stderr}")
-    done = dry_run(empty_environment, report, "--constraint", CONSTRAINTS, CHECKOUT)
+    done = dry_run(empty_environment, report, "--constraint", matrix.COLAB, CHECKOUT)
     assert done.returncode == 0, done.stderr
     items = [item["metadata"] for item in json.loads(report.read_text())["install"]]
     installed = {canonicalize_name(item["name"]): item["version"] for item in items}

@@ -1,0 +1,59 @@
+"""The files of TensorFlow 2 checkpoints in a folder: which there are, which is the newest, which are incomplete.
+
+A checkpoint PREFIX is PREFIX.index and its PREFIX.data-00000-of-00001 and so on; the file `checkpoint` of its folder
+says which is the newest, by a path that may be of the machine that wrote it.
+"""
+
+import os
+import re
+from pathlib import Path
+
+STATE_FILE = "checkpoint"
+
+_DATA = re.compile(r"(?P<prefix>.*)\.data-\d{5}-of-(?P<count>\d{5})$")
+_NUMBER = re.compile(r"-(\d+)$")
+# The last bytes of a table file (tensorflow/core/lib/io/format.h), which an index is.
+_MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
+_STATED = re.compile(r'^\s*model_checkpoint_path:\s*"(.*)"', re.MULTILINE)
+
+
+def prefixes_in(folder: str | os.PathLike) -> list[str]:
+    """Prefixes of the checkpoints that a folder has any file of, the newest by number first."""
+    prefixes = set()
+    for file in Path(folder).iterdir() if Path(folder).is_dir() else ():
+        data = _DATA.fullmatch(file.name)
+        name = file.name.removesuffix(".index") if file.suffix == ".index" else data and data["prefix"]
+        if name and file.is_file():
+            prefixes.add(str(file.parent / name))
+    return sorted(prefixes, key=_by_number, reverse=True)
+
+
+def stated_newest(folder: str | os.PathLike) -> str | None:
+    """The newest checkpoint by the folder's file `checkpoint`, as it stands there; None where that gives none."""
+    try:
+        match = _STATED.search((Path(folder) / STATE_FILE).read_text(errors="replace"))
+    except OSError:
+        return None
+    return match[1] if match else None
+
+
+def missing_file(prefix: str) -> str | None:
+    """The first file that a local checkpoint lacks, None where all are there."""
+    if not os.path.isfile(f"{prefix}.index"):
+        return f"{prefix}.index"
+    folder, name = Path(prefix).parent, Path(prefix).name
+    matches = [match for match in (_DATA.fullmatch(file.name) for file in folder.iterdir()) if match]
+    counts = [int(match["count"]) for match in matches if match["prefix"] == name]
+    count = max(counts, default=1)
+    files = (f"{prefix}.data-{index:05d}-of-{count:05d}" for index in range(count))
+    return next((file for file in files if not os.path.isfile(file)), None)
+
+
+def is_index(content: bytes) -> bool:
+    """Whether the content of an index file is one to its end."""
+    return content.endswith(_MAGIC)
+
+
+def _by_number(prefix: str) -> tuple[int, str]:
+    match = _NUMBER.search(prefix)
+    return (int(match[1]) if match else -1), prefix

@@ -1,0 +1,76 @@
+"""Lines that libraries print about images, without the name of a file: kept off the terminal.
+
+libjpeg, libpng and libtiff print to the process's stderr from C, whoever uses them (TensorFlow, Pillow); what matters
+about such a file, odtk says itself, by its name. A child process passes on everything else that comes that way, the
+last words of a crash among it, which a thread would lose.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+
+_NOISE = re.compile(
+    rb"Corrupt JPEG data|Premature end of JPEG|Warning: unknown JFIF|Invalid SOS parameters|Inconsistent progression"
+    rb"|Unsupported marker type|Application transferred too|Unsupported JPEG|libpng (warning|error): |libjpeg: "
+    rb"|TIFF\w*: |\w*(LZW|ZIP|Fax|Thunder|PackBits|LogL|Predictor|Dump|NeXT|LZMA|ZSTD|Deflate)\w*: "
+)
+
+_SECONDS_TO_END = 2.0
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keeps the libraries' lines off stderr while the block runs; Python's own stderr does not take the detour.
+
+    To be called before there are threads, as it forks. On a system without fork only Python's warnings are kept off.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\b")
+    if not hasattr(os, "fork") or sys.stderr is None:
+        yield
+        return
+    sys.stderr.flush()
+    terminal, (out, into) = os.dup(2), os.pipe()
+    child = os.fork()
+    if child == 0:
+        _pass_on(out, terminal, into)
+    os.close(out)
+    os.dup2(into, 2)
+    os.close(into)
+    before = sys.stderr
+    with open(terminal, "w", buffering=1, encoding=before.encoding, errors=before.errors) as sys.stderr:
+        try:
+            yield
+        finally:
+            os.dup2(terminal, 2)  # closes the pipe, unless a worker has it open, too
+            sys.stderr, stream = before, sys.stderr
+            stream.flush()
+            _wait_for(child)
+
+
+def _wait_for(child: int) -> None:
+    """Until all is passed on; not for long, as a process that was left behind may have stderr open still."""
+    deadline = time.monotonic() + _SECONDS_TO_END
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(child, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+
+def _pass_on(source: int, target: int, into: int) -> None:
+    """Copies lines from one file to another, but for noise, until there are no more; the child does nothing else."""
+    try:
+        os.setsid()  # Ctrl-C is for the parent
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for unused in {0, 1, 2, into} - {source, target}:
+            with contextlib.suppress(OSError):  # the process was started without it
+                os.close(unused)
+        with open(source, "rb") as lines, open(target, "wb", buffering=0) as terminal:
+            for line in lines:
+                if not _NOISE.match(line):
+                    terminal.write(line)
+    finally:
+        os._exit(0)

@@ -1,0 +1,72 @@
+"""Boxes that cannot be used are left out of their image, counted and named; the image stays."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from odtk import box_faults
+from odtk.box_faults import ImageWithBadBoxes
+
+_NAMED = 10
+
+
+def usable(boxes) -> tf.Tensor:
+    """Which boxes [n, 4] `odtk.box_faults` finds no fault with: bool [n]. A NaN fails every comparison."""
+    near = tf.clip_by_value(boxes, box_faults.LOWEST, box_faults.HIGHEST) == boxes
+    ordered = boxes[:, :2] <= boxes[:, 2:]
+    return tf.reduce_all(tf.concat([near, ordered], 1), axis=1)
+
+
+class BadBoxes:
+    """What one dataset has left out so far; hand it to `build_train_dataset` or `build_eval_dataset`."""
+
+    def __init__(self, log: Callable[[str], None] = lambda line: None):
+        """`log` is told of the first images, a line each; all are in `images`."""
+        self._log = log
+        self._images: dict[tuple[int, int], ImageWithBadBoxes] = {}
+        self._adding = threading.Lock()
+        self.files: Sequence[str] = ()  # of the dataset, in the order of their numbers
+
+    @property
+    def images(self) -> list[ImageWithBadBoxes]:
+        """The images, by file and record."""
+        with self._adding:
+            return [self._images[place] for place in sorted(self._images)]
+
+    def summary(self) -> str | None:
+        """What a run says at its end, None where there is nothing to say."""
+        images = self.images
+        if not images:
+            return None
+        return (
+            f"Left out: {box_faults.count_in_words(images)}; the images were used without such boxes. "
+            f"{box_faults.advice(images)} `odtk inspect` finds every such box."
+        )
+
+    def note(self, place, source_id, boxes, good) -> tf.Operation:
+        """An operation that keeps the boxes [n, 4] that are not `good` [n]; Python is called only where there are any.
+
+        `place` int64 [2]: the numbers of the file and of the record in it.
+        """
+        arguments = [place, source_id, boxes]
+        return tf.cond(
+            tf.reduce_all(good),
+            lambda: tf.constant(0, tf.int64),
+            lambda: tf.numpy_function(self._add, arguments, tf.int64),
+        )
+
+    def _add(self, place: np.ndarray, source_id: bytes, boxes: np.ndarray) -> np.int64:
+        file, record = map(int, place)
+        bad = box_faults.bad_boxes(boxes.tolist())
+        image = ImageWithBadBoxes(self.files[file], record, source_id.decode(errors="replace") or None, len(boxes), bad)
+        with self._adding:
+            is_new = (file, record) not in self._images
+            self._images.setdefault((file, record), image)
+            count = len(self._images)
+        if is_new and count <= _NAMED:
+            self._log(f"Left out: {image}.")
+        if is_new and count == _NAMED + 1:
+            self._log("Further images have boxes that are left out; they are counted.")
+        return np.int64(len(bad))

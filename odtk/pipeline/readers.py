@@ -1,0 +1,12 @@
+"""What an input reader of a config means by what it leaves open."""
+
+DEFAULT_MAX_NUMBER_OF_BOXES = 100
+
+
+def max_number_of_boxes(reader, train_config=None) -> int:
+    """How many boxes of an image count; the others are cut off, as in TFOD. Evaluation has no `train_config`."""
+    # TFOD 2 moved the field from train_config to the reader; the reader's own word counts first.
+    for message in (reader, train_config):
+        if message is not None and message.HasField("max_number_of_boxes"):
+            return message.max_number_of_boxes
+    return DEFAULT_MAX_NUMBER_OF_BOXES

@@ -1,0 +1,56 @@
+"""Checks of the boxes in the records: those that cannot be used, and images that have more of them than are read."""
+
+from odtk import box_faults
+from odtk.pipeline.readers import max_number_of_boxes
+from odtk.tools.check_config.findings import Inspection, setting
+from odtk.tools.record_files import ClassScan
+
+_NAMED = 3
+
+
+def check_boxes(inspection: Inspection, path: str, option: str, scan: ClassScan) -> None:
+    """Reports on the boxes of the reader at `path`; `option` of odtk configure names other records."""
+    if scan.bad_boxes:
+        _report_bad_boxes(inspection, f"{path}.tf_record_input_reader.input_path", option, scan)
+    if scan.counts:
+        _check_number(inspection, path, scan)
+
+
+def _report_bad_boxes(inspection: Inspection, field: str, option: str, scan: ClassScan) -> None:
+    lost = sum(len(image.bad) for image in scan.bad_boxes)
+    total = sum(boxes * images for boxes, images in scan.counts.items())
+    named = "; ".join(map(str, scan.bad_boxes[:_NAMED]))
+    more = f"; and {len(scan.bad_boxes) - _NAMED} more images" if len(scan.bad_boxes) > _NAMED else ""
+    text = (
+        f"of the {total} boxes in {looked_at(scan)}, {box_faults.count_in_words(scan.bad_boxes)} cannot be used: "
+        f"{named}{more}. "
+    )
+    advice = f"{box_faults.advice(scan.bad_boxes)} `odtk inspect` finds every such box."
+    if 2 * lost > total:
+        inspection.error(field, f"{text}That is most of the boxes. {advice}", (option, "FOLDER_OR_GLOB"))
+    else:
+        inspection.warning(field, f"{text}These are left out, and their images are used without them. {advice}")
+
+
+def _check_number(inspection: Inspection, path: str, scan: ClassScan) -> None:
+    is_training = path == "train_input_reader"
+    reader = inspection.config.train_input_reader if is_training else inspection.config.eval_input_reader[0]
+    train_config = inspection.config.train_config if is_training else None
+    limit = max_number_of_boxes(reader, train_config)
+    most, cut = max(scan.counts), sum(images for boxes, images in scan.counts.items() if boxes > limit)
+    if most <= limit:
+        return
+    in_train_config = is_training and not reader.HasField("max_number_of_boxes")
+    field = f"{'train_config' if in_train_config else path}.max_number_of_boxes"
+    effect = "are not trained on, and count as background" if is_training else "are not measured"
+    text = (
+        f"is {limit}, but {scan.fullest} has {most} boxes, and {cut} of {looked_at(scan)} "
+        f"{'has' if cut == 1 else 'have'} more than {limit}: the boxes beyond that {effect}."
+    )
+    inspection.warning(field, text, setting(field, most))
+
+
+def looked_at(scan: ClassScan) -> str:
+    """How many records a scan has seen, and whether these are all."""
+    records = "1 record" if scan.num_records == 1 else f"{scan.num_records} records"
+    return records if scan.is_complete else f"the first {records} (not all were looked at)"
