@@ -26,7 +26,7 @@ def atomic_file(path: str | os.PathLike, size: int | None = None) -> Iterator[Pa
     the bytes that are needed, where given.
     """
     path = _file_place(path)
-    _make_parent(path)
+    _make_folder(path.parent, path)
     kept = f"the old {path.name} is untouched" if path.exists() else f"there is no {path.name}"
     with _part(path, path.parent, False, kept, size) as part:
         yield part
@@ -48,7 +48,7 @@ def atomic_directory(path: str | os.PathLike, replace: bool = False) -> Iterator
     exists = path.is_dir()
     if exists and not replace and unfinished.contents(path):
         raise OutputError(f"{path} is not empty. Name another folder, or empty it first.")
-    _make_parent(path / "inside" if exists else path)
+    _make_folder(path if exists else path.parent, path)
     kept = f"what {path} held is untouched" if exists and replace else "nothing is left behind"
     with _part(path, path if exists else path.parent, True, kept) as part:
         yield part
@@ -67,7 +67,7 @@ def growing_folder(path: str | os.PathLike, kept: str) -> Iterator[Path]:
     """
     path = _folder_place(path)
     is_new = not path.exists()
-    _make_parent(path / "inside")
+    _make_folder(path, path)
     _try_to_write(path, path)
     try:
         with unfinished.locked_folder(path) as is_mine:
@@ -93,7 +93,8 @@ def answering(folder: Path, kept: str) -> Iterator[None]:
         if refused is None or not _is_about(refused, folder):
             raise
         full = f" It has {in_bytes(shutil.disk_usage(folder).free)} free." if refused.errno in FULL else ""
-        raise OutputError(f"{describe(refused, folder)}{full} {kept}") from error
+        named = folder if refused.errno in _OF_WRITING else None
+        raise OutputError(f"{describe(refused, named)}{full} {kept}") from error
 
 
 def check_file(path: str | os.PathLike, overwrite: bool = True) -> None:
@@ -258,11 +259,12 @@ def _folder_place(path: str | os.PathLike) -> Path:
     return path
 
 
-def _make_parent(path: Path) -> None:
+def _make_folder(folder: Path, path: Path) -> None:
+    """Makes the folder in which `path`, or a part of it, is to be."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(_impossible(path, _nearest(path.parent), error)) from error
+        raise OutputError(_impossible(path, _nearest(folder), error)) from error
 
 
 def _nearest(folder: Path) -> Path:
@@ -272,6 +274,8 @@ def _nearest(folder: Path) -> Path:
 def _impossible(path: Path, folder: Path, error: OSError) -> str:
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return f"The folder {path.parent} cannot be made: a part of that path is a file. Name another place."
+    if error.errno == errno.ENOENT:  # as in /proc
+        return f"{path} cannot be written: {folder} takes no new files. Name another place."
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"The folder {folder} may not be written to. Name another place, or change its permissions."
     return f"{describe(error, path)} Nothing was written."

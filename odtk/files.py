@@ -32,6 +32,9 @@ IMAGE_SUFFIXES = (
 MAX_TEXT_BYTES = 128 * 2**20
 """Of a text that is read whole: a list of two million images; those of one image or of names are far from that."""
 
+MAX_IMAGE_BYTES = 2**30
+"""Of an image: as many pixels as are decoded take half of that, unpacked and 16 bits deep."""
+
 _AT_ONCE = 32  # small files of a store are waited for, not worked on
 
 
@@ -46,27 +49,27 @@ def join(folder: str | os.PathLike, name: str) -> str:
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
-    """All of a file; OSError where it cannot be read."""
+    """All of a file; OSError where it cannot be read, or, here, is larger than any image that can be used."""
     if not is_remote(path):
-        return Path(path).read_bytes()
+        return read_bounded(path, MAX_IMAGE_BYTES)
     with _os_errors(), _gfile().GFile(os.fspath(path), "rb") as file:
         return file.read()
 
 
-def read_text_bytes(path: str | os.PathLike, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
-    """All of a text file here. OSError, whose `strerror` says why, where it is none or has more than `max_bytes`.
+def read_bounded(path: str | os.PathLike, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
+    """All of a file here. OSError, whose `strerror` says why, where it is none or has more than `max_bytes`.
 
     A pipe or a device, which may never end, is no file.
     """
     with open(path, "rb", opener=_open_at_once) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            why = "it is a pipe or a device, and a file is expected: save its text to one"
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            why = "it is a pipe or a device, and a file is expected: save its contents to one"
             raise OSError(errno.EINVAL, why, os.fspath(path))
-        data = file.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        why = f"it has more than {max_bytes // 2**20} MiB, too much for a text of its kind"
-        raise OSError(errno.EFBIG, why, os.fspath(path))
-    return data
+        if found.st_size > max_bytes:
+            why = f"it has more than {max_bytes // 2**20} MiB, too much for a file of its kind"
+            raise OSError(errno.EFBIG, why, os.fspath(path))
+        return file.read()
 
 
 def _open_at_once(path: str, flags: int) -> int:

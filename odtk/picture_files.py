@@ -69,6 +69,8 @@ def read_picture(path: str | os.PathLike) -> Image.Image:
     """
     if Path(path).suffix.lower() not in FORMATS:
         raise DataError(f"{path} does not end in {', '.join(FORMATS)}. Convert it to one of these.")
+    if not Path(path).is_file():
+        raise DataError(f"{path} is no file, as a pipe or a folder is none. Name a file.")
     try:
         with Image.open(path, formats=image_files.FORMATS) as image:
             return _to_rgb(ImageOps.exif_transpose(image))
@@ -145,7 +147,7 @@ def _earlier_files(folder: Path) -> set[str] | None:
     """The files of an earlier output; None where `folder` is none."""
     try:
         return set(json.loads((folder / _LIST_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 

@@ -97,8 +97,7 @@ class _LiveProgress(Progress):
         from rich.progress import Progress as RichProgress
         from rich.table import Column
 
-        # A narrow terminal has no bar, and a note without its last parts. Never two lines: a notebook cannot redraw
-        # them.
+        # A narrow terminal has no bar and fewer parts of the note. Never two lines: a notebook cannot redraw them.
         console = Console(file=getattr(sys.stderr, "rich_proxied_file", sys.stderr))
         self._note = _FittingNote()
         bar = [BarColumn(bar_width=12, table_column=Column(no_wrap=True))]
@@ -129,7 +128,7 @@ class _LiveProgress(Progress):
 
 
 class _FittingNote:
-    """A note for rich: its parts, divided by commas, as far as they fit; the first one is cut where it is too long."""
+    """A note for rich: its parts, divided by commas, as far as they fit; a first part that is too long is cut."""
 
     text = ""
 

@@ -196,7 +196,7 @@ def read_dataset(folder: str | os.PathLike) -> DatasetFolder:
             f"{folder} is not an output folder of odtk make-tfrecords: it has no {DATASET_FILE}. "
             "Name such a folder, or the records themselves by a glob."
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{file} cannot be understood ({error!r}). Run odtk make-tfrecords again.") from error
     return DatasetFolder(str(paths[0]), str(paths[1]), paths[2])
 

@@ -38,6 +38,7 @@ _UNNAMED = "A file, or what the output of the command goes to,"
 
 # By TensorFlow's text, which has a number of its own; what it writes is `PATH; No space left on device`.
 _NUMBERS = {os.strerror(number): number for number in _REASONS}
+_OPERATION = re.compile(r"\{\{.*?\}\}")  # before it, with a device that looks like a path
 _IN_TEXT = re.compile(rf"(?:(?P<path>/[^;\n]*); )?(?P<reason>{'|'.join(map(re.escape, _NUMBERS))})")
 
 
@@ -50,7 +51,7 @@ def as_os_error(error: BaseException) -> OSError | None:
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
         return None
-    found = _IN_TEXT.search(error.message or "")
+    found = _IN_TEXT.search(_OPERATION.sub("", error.message or ""))
     return OSError(_NUMBERS[found["reason"]], found["reason"], found["path"]) if found else None
 
 

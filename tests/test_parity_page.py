@@ -30,8 +30,9 @@ DIFFERENCES = """
 ## Deliberate differences
 
 - **Records.** `make-tfrecords` never writes an image that cannot be fully decoded (TFOD writes a truncated JPEG),
-  keeps GIF, PNG and CMYK pictures called `.jpg` as RGB JPEGs (TFOD drops the first two), and drops objects with an
-  empty or inverted box. `--strict-tfod` goes back to TFOD's choice, but for what cannot be decoded.
+  keeps GIF, PNG and CMYK pictures called `.jpg` as RGB JPEGs (TFOD drops the first two), puts the exchanged corners
+  of a box in order, and leaves out images with an empty box or one wholly outside. `--strict-tfod` goes back to TFOD's
+  choice, but for what cannot be decoded.
 - **Reading.** A shard that is missing from a set its pattern matches is an error, where TFOD reads on. A box whose
   class is outside 1..num_classes is dropped, where TFOD keeps an object of no class. `max_number_of_boxes` of
   `train_config` counts where the reader has none of its own. Evaluation reads its records once and in order,

@@ -1,5 +1,7 @@
 """Pictures: which are found under which name, and that all kinds are read as upright 8-bit RGB."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image, features
@@ -224,3 +226,20 @@ def test_flat_names_that_a_file_system_takes_for_one_are_kept_apart():
         "CATS_Ü-3.jpg",
         "cats_ü-4.jpg",
     ]
+
+
+def test_a_pipe_is_no_picture(tmp_path):
+    """Nobody may ever write to it."""
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(DataError, match=r"a\.jpg is no file"):
+        read_picture(tmp_path / "a.jpg")
+
+
+def test_what_a_killed_run_left_is_nobodys(tmp_path):
+    with picture_folder(tmp_path / "out"):
+        pass
+    (tmp_path / "out/.out.elsewhere.1.0123456789abcdef.part").mkdir()
+    (tmp_path / "out/.out.elsewhere.1.0123456789abcdef.part/a.jpg").touch()
+    with picture_folder(tmp_path / "out", overwrite=True) as folder:
+        (folder / "b.jpg").touch()
+    assert (tmp_path / "out/b.jpg").is_file()

@@ -92,7 +92,8 @@ def test_what_is_no_refusal_of_the_system_is_none():
 def test_tensorflows_errors_are_told_by_their_text():
     tf = pytest.importorskip("tensorflow")
     for kind in (tf.errors.ResourceExhaustedError, tf.errors.UnknownError, tf.errors.FailedPreconditionError):
-        text = "{{function_node SaveV2}} /m/ckpt-1_temp/part.tempstate1; No space left on device [Op:SaveV2]"
+        where = "{{function_node __wrapped__SaveV2_dtypes_3_device_/job:localhost/replica:0/task:0/device:CPU:0}}"
+        text = f"{where} /m/ckpt-1_temp/part.tempstate1; No space left on device [Op:SaveV2]"
         found = as_os_error(kind(None, None, text))
         assert (found.errno, found.filename) == (errno.ENOSPC, "/m/ckpt-1_temp/part.tempstate1")
     assert as_os_error(tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")) is None

@@ -165,6 +165,11 @@ def _listed(files: DataFolder, image: str, found: list[_Mention], names: tuple[s
     for mention in found[1:]:
         known = {annotation.box_key for annotation in annotations}
         annotations += [annotation for annotation in mention.annotations if annotation.box_key not in known]
+    if not annotations and any(mention.document.orphans for mention in found):
+        # Nothing on it, or the image that was lost to annotations counted as bad: nothing tells these apart.
+        text = f"it has no annotation, and may be what those of {first.path} are of whose image is not in the list."
+        left = LeftOut(files.at(image), None, "image that may have lost its annotations", text, is_bad=False)
+        return Listed(image, first.split, left)
     entry = _Entry(image, first.path, *names, next(iter(sizes), None), tuple(annotations))
     return Listed(image, first.split, entry)
 

@@ -56,7 +56,7 @@ class Evidence:
 
     exif: Counter = field(default_factory=Counter)
     frames: dict[str, Counter] = field(default_factory=lambda: {RESIZED: Counter(), EXCHANGED: Counter()})
-    inner: Counter = field(default_factory=Counter)  # boxes
+    inner: Counter = field(default_factory=Counter)  # objects
     orders: Counter = field(default_factory=Counter)  # boxes
     boxes: Counter = field(default_factory=Counter)  # by size difference
     misfits: dict[str, np.ndarray] = field(default_factory=dict)  # by size difference, see Facts
@@ -73,12 +73,12 @@ class Evidence:
         self.bits = max(self.bits, facts.bits)
         if facts.exif:
             self.exif[facts.exif] += 1
-        if not facts.boxes:
-            return
         if facts.frame:
             self.frames[facts.size][facts.frame] += 1
         if facts.inner:
-            self.inner[facts.inner] += facts.boxes
+            self.inner[facts.inner] += facts.objects
+        if not facts.boxes:
+            return
         self.orders[facts.order] += facts.boxes
         self.boxes[facts.size] += facts.boxes
         self.misfits[facts.size] = self.misfits.get(facts.size, 0) + facts.misfits

@@ -16,7 +16,7 @@ from odtk.annotations import linked_folders, text_encoding, written_paths
 from odtk.annotations.annotated_image import UnusableImage
 from odtk.annotations.written_paths import PathIndex
 from odtk.errors import DataError
-from odtk.files import IMAGE_SUFFIXES, read_text_bytes
+from odtk.files import IMAGE_SUFFIXES, read_bounded
 
 # Of texts that are about one image, or name some things; a COCO json or a CSV is as large as its data set.
 _TEXT_SUFFIXES = (".xml", ".txt", ".yaml", ".yml", ".names", ".data")
@@ -115,19 +115,21 @@ class DataFolder:
         can be, and none left out that the data set has, too; then likewise by its name without the suffix. Case, back
         slashes and the Unicode form of accents do not matter. Whatever is written, only files listed here are found.
         """
-        for spelling in written_paths.spellings(written):
-            spelling = self._from_here(spelling)
+        for position, spelling in enumerate(map(self._from_here, written_paths.spellings(written))):
             for index, how in ((self._index, ""), (self._stems, BY_STEM)):
                 stem = spelling if not how else written_paths.without_image_suffix(spelling)
                 images, is_by_end = index.find(stem, roots)
                 if images:
-                    return Found(images, BY_END if is_by_end or spelling != written else how)
+                    return Found(images, BY_END if is_by_end or position else how)
         return Found()
+
+    @cached_property
+    def _absolute(self) -> tuple[str, ...]:
+        return tuple(f"{place(self.path)}/" for place in (os.path.abspath, os.path.realpath))
 
     def _from_here(self, path: str) -> str:
         """An absolute path of this machine relative to the data set's folder, where it leads into that."""
-        folders = {f"{place(self.path)}/" for place in (os.path.abspath, os.path.realpath)} if path[:1] == "/" else ()
-        return next((path.removeprefix(folder) for folder in folders if path.startswith(folder)), path)
+        return next((path.removeprefix(folder) for folder in self._absolute if path.startswith(folder)), path)
 
 
 def checked_path(folder: str, relative: str) -> str:
@@ -157,7 +159,7 @@ def read_bytes(folder: str, relative: str) -> bytes:
     path = checked_path(folder, relative)
     try:
         if path.lower().endswith(_TEXT_SUFFIXES):
-            return read_text_bytes(path)
+            return read_bounded(path)
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:

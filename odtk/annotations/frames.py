@@ -96,7 +96,8 @@ def _exif_problems(
     if rules.exif != "auto" or not proved:
         return
     if not turned:
-        why = f"{file_of(annotation)} has {'the size' if annotation.stated_size else 'boxes'} of the pixels as stored"
+        what = "the size" if image_facts.stated_size(annotation) else "boxes"
+        why = f"{file_of(annotation)} has {what} of the pixels as stored"
         if proved == OPEN:
             why = "the other images of the data set were annotated as stored"
         text = f"EXIF orientation {seen.orientation} would turn it, but {why}: left as stored, boxes and all."

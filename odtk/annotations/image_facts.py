@@ -7,13 +7,13 @@ boxes may fit only one of them, and so prove it. What no image proves by itself 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from odtk.annotations import image_files
 from odtk.annotations.image_files import SeenFile
-from odtk.annotations.listing import ORDERS, OUTLINE, ImageAnnotation
+from odtk.annotations.listing import ORDERS, OUTLINE, ImageAnnotation, MarkedObject
 
 # What is proved of an image with an EXIF orientation: its boxes were drawn on it as stored, or as turned; or nothing.
 STORED, TURNED, OPEN = "stored", "turned", "open"
@@ -49,8 +49,9 @@ class Facts:
     size: str = ""  # NEAR, RESIZED or EXCHANGED; "" where the stated size is the image's, or absent
     frame: str = ""  # of a RESIZED or EXCHANGED one: what the boxes fit alone; "" where it is neither or both
     inner: str = ""  # the much smaller one of the two frames, where the boxes fit both
+    objects: int = 0
     order: str = ""  # of ORDERS, as the boxes are read
-    boxes: int = 0  # those of four numbers
+    boxes: int = 0  # the objects that are written in four numbers
     in_unit: int = 0  # boxes that lie in 0..1 though pixels are expected
     has_fractions: bool = False
     in_percent: int = 0
@@ -67,36 +68,39 @@ def facts_of(annotation: ImageAnnotation, seen: SeenFile, exif: str = "auto", or
     size = seen.upright_size if is_turned(seen, exif, proved) else (seen.width, seen.height)
     stated = stated_size(annotation)
     difference = size_difference(stated, size)
-    boxes = [entry for entry in annotation.objects if entry.written != OUTLINE]
+    facts = Facts(exif=proved, size=difference, bits=seen.bits)
     # Of an image that may be lying on its side, nobody knows yet how long its sides are.
     is_open = proved == OPEN and _lies(seen) and exif == "auto" and not annotation.normalised
-    if not boxes or is_open:
-        return Facts(exif=proved, size=difference, bits=seen.bits)
+    if is_open or not annotation.objects:
+        return facts
     own = frame_proof(annotation, stated, size, order)
-    read = boxes[0].written if order is None else order
+    inner = _inner_frame(annotation, stated, size, order) if difference == RESIZED and not own else ""
+    facts = replace(facts, frame=own, inner=inner, objects=len(annotation.objects))
+    boxes = [entry for entry in annotation.objects if entry.written != OUTLINE]
+    frames = (UNIT,) * 3 if annotation.normalised else (size, stated or size, UNIT)
+    return _with_numbers(facts, boxes, frames, order) if boxes else facts
+
+
+def _with_numbers(facts: Facts, boxes: list[MarkedObject], frames: tuple[Size, ...], order: str | None) -> Facts:
+    """The facts, with what the numbers of boxes tell of their order and unit."""
+    read, is_pixels = boxes[0].written if order is None else order, frames[0] != UNIT
     numbers = np.array([entry.numbers for entry in boxes], float)  # [boxes, 4]
     with np.errstate(invalid="ignore"):
         corners = numbers @ _TO_CORNERS  # [orders, boxes, 4]
     as_read = corners[_ORDERS.index(read)]
-    misfits, leaving = _outside(
-        corners, as_read, (UNIT,) * 3 if annotation.normalised else (size, stated or size, UNIT)
-    )
+    misfits, leaving = _outside(corners, as_read, frames)
     least, most = numbers.min(axis=1), numbers.max(axis=1)
-    return Facts(
-        exif=proved,
-        size=difference,
-        frame=own,
-        inner=_inner_frame(as_read, stated, size) if difference == RESIZED and not own else "",
+    return replace(
+        facts,
         order=read,
         boxes=len(boxes),
-        in_unit=0 if annotation.normalised else int(((least >= -_UNIT_SLIP) & (most <= 1 + _UNIT_SLIP)).sum()),
+        in_unit=int(((least >= -_UNIT_SLIP) & (most <= 1 + _UNIT_SLIP)).sum()) if is_pixels else 0,
         has_fractions=bool((numbers % 1 != 0).any()),
-        in_percent=0 if annotation.normalised else int(((least >= 0) & (most <= 100)).sum()),
+        in_percent=int(((least >= 0) & (most <= 100)).sum()) if is_pixels else 0,
         reach=(float(as_read[:, 3].max()), float(as_read[:, 2].max())),
-        least_side=min(size),
+        least_side=min(frames[0]),
         misfits=misfits,
         leaving=leaving,
-        bits=seen.bits,
     )
 
 
@@ -187,7 +191,7 @@ def _outside(corners: np.ndarray, as_read: np.ndarray, frames: tuple[Size, ...])
     return (tried | inverted[..., None, None]).sum(axis=1), (beyond[-count:] > OUTSIDE).sum(axis=0)
 
 
-def _inner_frame(corners: np.ndarray, stated: Size, size: Size) -> str:
+def _inner_frame(annotation: ImageAnnotation, stated: Size, size: Size, order: str | None) -> str:
     """The frame that lies well inside the other one, where all boxes lie in it."""
     ratios = stated[0] / size[0], stated[1] / size[1]
     if max(ratios) <= 1 and min(ratios) <= _SMALLER:
@@ -196,4 +200,4 @@ def _inner_frame(corners: np.ndarray, stated: Size, size: Size) -> str:
         inner, name = size, IMAGE
     else:
         return ""
-    return name if not (overshoot(_in_order(corners), [inner]) > OUTSIDE).any() else ""
+    return name if boxes_fit(annotation, order, inner) else ""

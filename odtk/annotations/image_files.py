@@ -189,7 +189,7 @@ def _kind(image: Image.Image, encoded: bytes) -> str:
     if image.format == "GIF":
         return "GIF"
     if image.mode != "F" and deep_samples.is_deep(image, encoded):
-        return f"{32 if image.mode == 'I' and image.format != 'PNG' else 16}-bit {image.format}"
+        return f"{32 if image.mode == 'I' and image.format == 'TIFF' else 16}-bit {image.format}"
     return _MODES.get(image.mode, f"{image.mode} ") + image.format
 
 

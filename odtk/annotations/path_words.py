@@ -69,6 +69,7 @@ def _splits_in(name: str) -> set[str]:
     return {split_word(word) for word in words(name)} - {None}
 
 
+@functools.lru_cache(4096)
 def folder_split(folder: str) -> str | None:
     """The split that a folder's name means, if it means that and nothing else (`train_images`, not `training_dogs`)."""
     found = _splits_in(folder)
@@ -93,7 +94,7 @@ def plain_path(path: str) -> str:
     return "/".join([*filter(None, map(_plain_folder, folders)), name])
 
 
-@functools.lru_cache(1024)
+@functools.lru_cache(4096)
 def _plain_folder(folder: str) -> str:
     if folder.lower() in _STRUCTURE:
         return ""

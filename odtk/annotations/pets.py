@@ -73,7 +73,7 @@ def read_names(folder: Path) -> list[str]:
     """The first column of annotations/trainval.txt. A blank line is an empty name: TFOD's split counts it too."""
     path = folder / "annotations" / "trainval.txt"
     try:
-        lines = files.read_text_bytes(path).decode("utf-8-sig").splitlines()
+        lines = files.read_bounded(path).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}. It lists one image name per line, without .jpg.") from error
     names = [(line.split() or [""])[0] for line in lines]
@@ -128,7 +128,7 @@ def why_not_pets(folder: Path, label_map_path: str | None = None) -> str | None:
 
 def _class_names(path: Path) -> set[str]:
     try:
-        return {found.name for found in voc_xml.parse(path.read_bytes(), path, complete=False).objects} - {""}
+        return {found.name for found in voc_xml.parse(files.read_bounded(path), path, complete=False).objects} - {""}
     except (OSError, UnusableImage):
         return set()
 
@@ -208,7 +208,7 @@ def _class(path: Path, annotation: voc_xml.VocAnnotation, label_map: LabelMap) -
 
 def _read_bytes(path: Path, xml_path: Path, annotation: voc_xml.VocAnnotation) -> bytes:
     try:
-        return path.read_bytes()
+        return files.read_bytes(path)
     except OSError as error:
         text = f"its image {path} cannot be opened: {error.strerror}."
         raise UnusableImage(xml_path, annotation.filename_line, "no image", text) from error
@@ -265,7 +265,7 @@ def _read_foreground(path: Path) -> np.ndarray:
     from PIL import Image
 
     try:
-        image = Image.open(io.BytesIO(path.read_bytes()), formats=image_files.FORMATS)
+        image = Image.open(io.BytesIO(files.read_bytes(path)), formats=image_files.FORMATS)
         image_files.check_size(image, path)
         trimap = np.asarray(image)
     except UnusableImage:

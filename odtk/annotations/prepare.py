@@ -156,7 +156,9 @@ def _problems(
     bits = deep_samples.common_bits(seen.bits, rules.conventions.bits)
     if not seen.bits or bits == 16:
         return found
-    text = f"its samples use {bits} bits, and these are scaled to 8; by all that it has it would be nearly black."
+    text = (
+        f"its samples use {bits} bits, and are scaled by these; by all that its file has they would be dark or black."
+    )
     if bits == 8:
         text = "its samples use 8 bits, and are taken as they are."
     return *found, Problem(annotation.image_path, None, SCALED, text)

@@ -34,7 +34,7 @@ class VocAnnotation:
 def read(path: Path) -> VocAnnotation:
     """Reads a VOC xml in which name and size of the image are complete; see `parse`."""
     try:
-        encoded = files.read_text_bytes(path)
+        encoded = files.read_bounded(path)
     except OSError as error:
         raise UnusableImage(path, None, "no xml", f"the xml cannot be opened: {error.strerror}.") from error
     return parse(encoded, path)

@@ -57,7 +57,10 @@ class PathIndex:
     def find(self, written: str, roots: Sequence[str]) -> tuple[tuple[str, ...], bool]:
         """The files that a path may mean, and whether only its end says so."""
         parts = [part for part in path_words.folded(written).split("/") if part not in ("", ".")]
+        if not parts or parts[-1] not in self._by_name:
+            return (), False
         is_elsewhere = path_words.leads_out(written)
+        roots = [[part for part in path_words.folded(root).split("/") if part] for root in roots]
         if not written.startswith("/") and (found := self._from_roots(parts, roots)):
             return found, False
         parts = parts[max((place + 1 for place, part in enumerate(parts) if part == ".."), default=0) :]
@@ -71,11 +74,11 @@ class PathIndex:
                 break  # that folder is here, and the image is not in it
         return (), False
 
-    def _from_roots(self, parts: list[str], roots: Sequence[str]) -> tuple[str, ...]:
+    def _from_roots(self, parts: list[str], roots: Sequence[list[str]]) -> tuple[str, ...]:
         for root in roots:
-            path = posixpath.normpath(posixpath.join(path_words.folded(root), *parts)) if parts else ""
-            if path in self._by_path:
-                return tuple(self._by_path[path])
+            path = "/".join([*root, *parts])
+            if found := self._by_path.get(posixpath.normpath(path) if ".." in parts else path):
+                return tuple(found)
         return ()
 
     def _ending_in(self, tail: list[str], split: Callable[[str], list[str]]) -> tuple[str, ...]:

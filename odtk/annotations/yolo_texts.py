@@ -13,10 +13,10 @@ from odtk.annotations.annotated_image import UnusableImage
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.listed_dataset import NO_IMAGE, LeftOut
 from odtk.annotations.written_values import finite
-from odtk.annotations.yolo_columns import BOX
+from odtk.annotations.yolo_columns import BOX, words_of
+from odtk.annotations.yolo_config import NAMES_FILES
 
-NO_TEXTS = ("classes.txt", "train.txt", "val.txt", "valid.txt", "test.txt")
-"""Names of texts that are not of an image."""
+_LISTS = ("train.txt", "val.txt", "valid.txt", "test.txt")
 
 _SAMPLED = 2000  # texts that are read to know what columns mean; a second or less
 
@@ -40,7 +40,9 @@ def pair(files: DataFolder, images: Collection[str]) -> Paired:
     It is the usual one; else that of the same place, folders that only say what is in them not counted; and where no
     image has a text so, the only one that is called as the image is.
     """
-    texts = [path for path in files.with_suffix(".txt") if posixpath.basename(path).lower() not in NO_TEXTS]
+    texts = [
+        path for path in files.with_suffix(".txt") if posixpath.basename(path).lower() not in (*_LISTS, *NAMES_FILES)
+    ]
     by_place, by_name = _grouped(texts, path_words.place_of), _grouped(texts, _stem)
     paired = Paired()
     for image in images:
@@ -98,7 +100,7 @@ def sample(files: DataFolder, texts: list[str]) -> Iterator[list[float]]:
         except UnusableImage:
             continue  # said when the image is read
         for line in lines:
-            values = [finite(word) for word in line.split()[1:]]
+            values = [finite(word) for word in words_of(line)[1:]]
             if None not in values:
                 yield values
 
@@ -146,7 +148,7 @@ def _name_unused(files: DataFolder, paired: Paired, texts: list[str], images: Co
 
 def _has_labels(files: DataFolder, path: str) -> bool:
     """Whether a text begins with a line of numbers, as labels do."""
-    words = data_folder.text_start(files.path, path, 512).lstrip().split("\n", 1)[0].split()
+    words = words_of(data_folder.text_start(files.path, path, 512).lstrip().split("\n", 1)[0])
     return len(words) > BOX and all(finite(word) is not None for word in words)
 
 

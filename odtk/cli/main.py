@@ -85,7 +85,7 @@ class Commands(click.Group):
             with answering_wrong_options(self):
                 result = super().invoke(ctx)
             # Now, and not when Python shuts down, where a reader that is gone would end in an exit code of its own.
-            sys.stdout.flush()
+            _flush_stdout()
             return result
         except click.ClickException as error:
             error.message = escaped(error.message)
@@ -104,7 +104,10 @@ class Commands(click.Group):
             if ctx.find_root().params.get("debug"):
                 traceback.print_exc()
             click.echo(_message(error), err=True)
-            _flush_stdout()
+            try:
+                _flush_stdout()
+            except OSError:
+                _forget_stdout()
             ctx.exit(1)
 
 
@@ -114,10 +117,8 @@ def _forget_stdout() -> None:
 
 
 def _flush_stdout() -> None:
-    try:
+    if sys.stdout is not None:
         sys.stdout.flush()
-    except OSError:
-        _forget_stdout()
 
 
 def _message(error: Exception) -> str:

@@ -134,10 +134,11 @@ def _split_places(context, parameter, values: tuple[str, ...]) -> tuple[tuple[st
 def make_tfrecords(data_dir, output_dir, format, faces_only, label_map, workers, as_json, **settings) -> None:
     """Convert annotated images to TFRecord shards.
 
-    DATA_DIR holds Pascal VOC xml files, a COCO json, YOLO txt files with their data.yaml, a CSV with one box per row,
-    or the Oxford-IIIT Pet dataset: images/NAME.jpg, annotations/trainval.txt, annotations/xmls/NAME.xml and, for full
-    bodies, annotations/trimaps/NAME.png. Pets are split, named and written as by TFOD's create_pet_tf_record. Any other
-    data set keeps its own splits or is split by fraction, each class alike, with near-duplicates on one side.
+    DATA_DIR holds Pascal VOC xml files, a COCO json, YOLO txt files with their data.yaml (which may be named instead of
+    its folder), a CSV with one box per row, or the Oxford-IIIT Pet dataset: images/NAME.jpg, annotations/trainval.txt,
+    annotations/xmls/NAME.xml and, for full bodies, annotations/trimaps/NAME.png. Pets are split, named and written as
+    by TFOD's create_pet_tf_record. Any other data set keeps its own splits or is split by fraction, each class alike,
+    with near-duplicates on one side.
 
     Every image is decoded to the end: one that cannot be is left out, and one that TensorFlow would read wrongly
     (CMYK, transparent, 16 bits deep, WebP, turned by its EXIF orientation ...) becomes an RGB JPEG. Boxes that reach

@@ -35,7 +35,7 @@ def read_text(path: str | os.PathLike, what: str, error: type[OdtkError]) -> str
         hint = f"Did you mean {inside}?" if inside.is_file() and "config" in what else "Name the file in it."
         raise error(f"{path} is a folder, where {what} is expected. {hint}")
     try:
-        data = files.read_text_bytes(path, MAX_BYTES)
+        data = files.read_bounded(path, MAX_BYTES)
     except OSError as reason:
         raise error(f"{path} cannot be read ({reason.strerror}). Name a file that holds {what}.") from reason
     return _decode(data, path, what, error)

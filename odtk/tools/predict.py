@@ -39,7 +39,7 @@ class PredictReport:
     name_of: Callable[[int], str]  # 1-based class to its name
     seconds: float  # without loading the model
     best_score: float | None  # of all boxes, those below min_score included; None where there is none at all
-    animated: list[tuple[Path, int]] = field(default_factory=list)  # the first of so many frames was taken
+    animated: list[tuple[Path, int]] = field(default_factory=list)  # of which the first frame was taken, of how many
 
     @property
     def num_boxes(self) -> int:
@@ -97,8 +97,7 @@ def predict(
             raise DataError(f"None of the {len(names)} images could be read. The first: {skipped[0][1]}")
         results = detections.to_coco_results((prediction.image for prediction in predictions), name_of)
         detections.write(results, folder / DETECTIONS_FILE)
-    path, best_score = output_dir / DETECTIONS_FILE, max(best_scores, default=None)
-    seconds = time.monotonic() - start
+    seconds, best_score, path = time.monotonic() - start, max(best_scores, default=None), output_dir / DETECTIONS_FILE
     return PredictReport(predictions, skipped, path, map_path, name_of, seconds, best_score, animated)
 
 

@@ -85,7 +85,7 @@ def view(
     wanted = _Wanted(found, class_names, files)
     with picture_files.picture_folder(output_dir, overwrite=overwrite) as folder:
         if worst:
-            chosen = _worst(found, wanted, num_images)
+            chosen = _worst(found, wanted, num_images, report)
         else:
             found = settled_by_headers(found)
             report.warnings.extend(filter(None, [found.refusal]))
@@ -168,9 +168,10 @@ def _sample(target: Target, wanted: _Wanted, num_images: int, seed: int, report:
     return sorted(chosen, key=lambda each: each.look.name)
 
 
-def _worst(target: Target, wanted: _Wanted, num_images: int) -> list[_Chosen]:
+def _worst(target: Target, wanted: _Wanted, num_images: int, report: ViewReport) -> list[_Chosen]:
     """Images that findings name and that fit: those of the worst finding first, then those of the most."""
     inspection, rows = survey(target)
+    report.warnings.extend(filter(None, [rows.target.refusal]))
     wanted.found_names = rows.class_names
     wanted.findings = [finding.kind.replace("-", " ") for finding in inspection.findings]
     cases: dict[int, list[tuple[int, str]]] = {}

@@ -191,6 +191,19 @@ def test_annotations_of_no_image_count_as_the_images_that_lost_them(write):
     assert "annotations 0, 1 are of the image None" in dataset.listed[0].entry.text
 
 
+def test_beside_annotations_of_no_image_an_image_without_any_is_no_negative(write):
+    document = coco_of([ONE, TWO])
+    assert len(_read(write(document), 1).objects) == 2
+    for annotation in document["annotations"]:
+        if annotation["image_id"] == 101:
+            annotation["image_id"] = 999
+    dataset = formats.open_dataset(write(document))
+    (two,) = [listed for listed in dataset.listed if listed.key == "images/2.jpg"]
+    with pytest.raises(UnusableImage, match="may be what those of") as caught:
+        dataset.read(two)
+    assert not caught.value.is_bad
+
+
 def test_categories_are_read_as_tools_write_them(write):
     document = coco_of([ONE, TWO])
     document["categories"] = [
@@ -242,7 +255,7 @@ def test_a_split_without_annotations_is_set_aside(write, absent):
     dataset = formats.open_dataset(write(test, "test.json"))
     assert [(listed.key, listed.split) for listed in dataset.listed] == [("images/1.jpg", "train")]
     problem, unnamed = dataset.problems
-    assert unnamed.text.endswith("1 .jpg; the first is images/2.jpg.")
+    assert unnamed.kind == "images in no annotation"
     assert problem.kind == "file set aside"
     assert problem.file.endswith("test.json")
     assert problem.text == 'it has no list "annotations": nobody has said what its images show (1).'
@@ -273,8 +286,10 @@ def test_of_several_files_none_is_passed_over_in_silence(write):
         ("images/1.jpg", "train"),
         ("images/2.jpg", "val"),
     ]
-    said = [f"{problem.file.rsplit('/')[-1]}: {problem.text}" for problem in dataset.problems]
-    assert said[:-1] == [
+    *problems, unnamed = dataset.problems
+    assert unnamed.kind == "images in no annotation"
+    said = [f"{problem.file.rsplit('/')[-1]}: {problem.text}" for problem in problems]
+    assert said == [
         "all.json: it is passed over, as there are files called instances_*.json.",
         "image_info_test.json: by its name it lists images without annotations: nobody has said what they show.",
     ]

@@ -174,6 +174,13 @@ def test_boxes_of_a_copy_of_another_size_are_scaled_by_side(stated, size):
     assert _boxes(images) == _approx([(x1 * x, y1 * y, x2 * x, y2 * y) for x1, y1, x2, y2 in [*boxes, *small]])
 
 
+def test_outlines_tell_of_sizes_too():
+    boxes = _corners(size=(400, 300))
+    outlines = [MarkedObject("cat", (y1, x1, y2, x2), written=OUTLINE) for x1, y1, x2, y2 in boxes]
+    images = [_image([one], SeenFile(160, 160, "JPEG"), stated_size=(400, 300)) for one in outlines]
+    assert _boxes(images) == _approx([(x1 * 0.4, y1 * 160 / 300, x2 * 0.4, y2 * 160 / 300) for x1, y1, x2, y2 in boxes])
+
+
 @pytest.mark.parametrize("stated", [(300, 300), (640, 480), (150, 200), (400, 300), (100, 75)])
 def test_a_stated_size_that_all_boxes_deny_does_not_count(stated):
     """A template's size, width and height exchanged, or the size of nothing."""

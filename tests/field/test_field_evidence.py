@@ -183,6 +183,7 @@ def test_view_warns_of_it_and_draws_what_the_option_says(tmp_path):
     _write_in_order(tmp_path / "data", "coco", pictures(8), "xyxy")
     report = view(tmp_path / "data", tmp_path / "drawn", 3)
     assert "--boxes xyxy" in report.warnings[0]
+    assert view(tmp_path / "data", tmp_path / "worst", 3, worst=True).warnings == report.warnings
     assert view(tmp_path / "data", tmp_path / "again", 3, boxes="xyxy").warnings == []
     said = CliRunner().invoke(cli, ["view", str(tmp_path / "data"), "--output", str(tmp_path / "cli"), "-n", "1"])
     assert (said.exit_code, "Warning: " in said.stderr, "--boxes xyxy" in said.stderr) == (0, True, True)

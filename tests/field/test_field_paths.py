@@ -326,6 +326,15 @@ def test_48b_poses_that_fit_are_boxes(tmp_path):
     assert all_on_objects(tmp_path)
 
 
+@pytest.mark.parametrize("change", [(" ", ","), (" ", ", "), (".", ",")])
+def test_commas_between_and_in_numbers(tmp_path, change):
+    write_yolo(tmp_path / "data", DRAWN)
+    for path in (tmp_path / "data/labels").iterdir():
+        write(path, path.read_text().replace(*change))
+    assert convert(tmp_path).skipped == []
+    assert all_on_objects(tmp_path)
+
+
 # 53b, 53c: images and texts without each other, and with several.
 
 
@@ -428,7 +437,10 @@ def test_92_a_word_that_means_more_is_no_split_and_said(tmp_path):
     report = convert(tmp_path)
     assert report.split_source.startswith("by class")
     assert kinds(report.problems) == ["folders not taken for splits"]
-    assert "training_dogs may mean a split, but cats and training_dogs means more" in report.problems[0].text
+    assert (
+        "training_dogs may name splits, but not all folders here name one and nothing else (cats, training_dogs)"
+        in report.problems[0].text
+    )
 
 
 # A linked folder.

@@ -7,7 +7,7 @@ import pytest
 
 from odtk import label_map, pipeline, prototext
 from odtk.errors import ConfigError, LabelMapError
-from odtk.files import read_text_bytes
+from odtk.files import read_bounded
 from odtk.prototext import syntax
 
 MEGABYTE = 10**6
@@ -94,4 +94,4 @@ def test_what_may_never_end_is_no_file(tmp_path, kind):
     with pytest.raises(ConfigError, match=f"{path} cannot be read .it is a pipe or a device"):
         pipeline.read(path)
     with pytest.raises(OSError, match="pipe or a device"):
-        read_text_bytes(path)
+        read_bounded(path)

@@ -401,6 +401,7 @@ def test_crowds_and_areas_are_written_where_the_data_has_them(drawn, run, tmp_pa
         ("coco", {"strict_tfod": True}, "--strict-tfod"),
         ("voc", {"masks": True}, "--masks"),
         ("pets", {"exif": "apply"}, "--exif"),
+        ("pets", {"boxes": "xywh", "max_side": 100}, "--boxes and --max-side"),
         ("pets", {"resplit": True, "skip_crowd": True}, "--resplit and --skip-crowd"),
         ("voc", {"val_fraction": 0.7, "test_fraction": 0.3}, "--val-fraction 0.7 and --test-fraction 0.3"),
         ("voc", {"runner_options": ("--project=x",)}, "--project=x: options behind -- are for a --runner"),

@@ -184,7 +184,7 @@ def unused(evidence: Evidence) -> Iterator[Finding]:
     listed = evidence.target.class_names
     if labels:
         trained = {labels.name_of(labels.id_of(name) or 0) for name in trained}
-        listed = dict.fromkeys(item.shown for item in labels.items)  # "NA" may stand for each of several holes
+        listed = [item.shown for item in labels.single_items()]
     found = [name for name in listed if name not in trained]
     if found and trained and len(found) < len(listed):
         yield Finding(

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from PIL import Image
 
-from odtk import label_map
+from odtk import files, label_map
 from odtk.annotations import image_files, pets, prepare
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.frames import Rules
@@ -214,7 +214,7 @@ def open_picture(encoded: bytes, path: object) -> Image.Image:
 
 def _read(path: str, annotation_path: str | None) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return files.read_bytes(path)
     except OSError as error:
         text = f"its image {path} cannot be opened: {error.strerror}."
         raise UnusableImage(annotation_path or path, None, "no image", text) from error

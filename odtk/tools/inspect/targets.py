@@ -76,7 +76,9 @@ def settled_by_headers(target: Target) -> Target:
     For those who show or name a part of a data set: inspect and make-tfrecords look at all of it.
     """
     places = [(source, i) for source in target.sources if isinstance(source, DatasetSource) for i in range(len(source))]
-    evidence, chosen = Evidence(), places[:: -(-len(places) // MAX_HEADERS) or 1]
+    if not places:
+        return target
+    evidence, chosen = Evidence(), places[:: -(-len(places) // MAX_HEADERS)]
     with (
         progress.track("Reading", len(chosen), "annotations") as bar,
         workers.mapped(_facts, chosen, num_workers=min(workers.num_cores(), workers.MANY_WORKERS - 1)) as found,

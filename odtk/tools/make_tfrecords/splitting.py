@@ -116,7 +116,7 @@ def _in_list(dataset: Dataset, place: str) -> list[int]:
 
 def _lines(place: str) -> Iterator[tuple[int, str]]:
     try:
-        lines = files.read_text_bytes(place).decode("utf-8-sig").splitlines()
+        lines = files.read_bounded(place).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"--split: {place} is neither a folder nor a text file that can be read ({error}). A list has one image "

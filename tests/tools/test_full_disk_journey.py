@@ -1,0 +1,79 @@
+"""The commands that need TensorFlow on disks that are full, with a network as narrow as it can be."""
+
+import shutil
+
+import pytest
+from click.testing import CliRunner
+from small_disk import small_disk
+
+from odtk.cli.main import cli
+from odtk.tools import drawn_pets
+from odtk.tools.configure import configure
+from odtk.tools.export import export
+from odtk.tools.make_tfrecords import make_tfrecords
+from odtk.tools.train import train
+
+pytestmark = pytest.mark.slow
+
+NARROW = {
+    "train_config.batch_size": "2",
+    "model.ssd.box_predictor.weight_shared_convolutional_box_predictor.depth": "16",
+    "model.ssd.feature_extractor.depth_multiplier": "0.1",
+}
+
+
+@pytest.fixture(scope="module")
+def journey(tmp_path_factory):
+    """Pets, a config, a model of 2.6 MB after one step, and its export."""
+    folder = tmp_path_factory.mktemp("journey")
+    drawn_pets.draw_dataset(folder / "pets", num_images=16, seed=3)
+    label_map = folder / "pets/label_map.pbtxt"
+    make_tfrecords(folder / "pets", folder / "records", num_shards=1, label_map_path=label_map)
+    records, sets = [str(folder / "records")], list(NARROW.items())
+    configure("ssd_resnet50_v1_fpn_demo", folder / "a.config", train_records=records, num_steps=1, sets=sets)
+    train(folder / "a.config", folder / "model")
+    export(folder / "a.config", folder / "model", folder / "exported")
+    return folder
+
+
+def refused(disk, place, *args) -> str:
+    """The paragraph that a command ends with."""
+    result = CliRunner().invoke(cli, [str(arg) for arg in args], prog_name="odtk")
+    assert result.exit_code == 1, result.output
+    error = result.stderr[result.stderr.rindex("\nError: " if "\nError: " in result.stderr else "Error: ") :].strip()
+    assert error.startswith(f"Error: {disk / place} cannot be written: no space is left on its disk."), error
+    assert len(error.splitlines()) == 1
+    return error
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_train_says_what_is_still_there(journey, tmp_path):
+    with small_disk(tmp_path / "disk", 300) as disk:
+        error = refused(disk, "model", "train", journey / "a.config", disk / "model")
+        assert "Its checkpoints are untouched; the same command goes on from the newest." in error
+        assert not list((disk / "model").glob("*.index"))
+
+
+def test_export_predict_and_demo_leave_nothing(journey, tmp_path):
+    with small_disk(tmp_path / "disk", 3000) as disk:
+        refused(disk, "out", "export", journey / "a.config", journey / "model", disk / "out")
+        assert names(disk) == []
+        (disk / "fill").write_bytes(bytes(2_980_000))
+        refused(disk, "out", "predict", journey / "exported", journey / "pets/images", "--output", disk / "out")
+        refused(disk, "demo/pets", "demo", disk / "demo", "--num-images", "20")
+        assert names(disk) == ["demo", "fill"]
+        assert names(disk / "demo") == [".odtk-demo"]
+
+
+def test_evaluate_keeps_the_old_metrics(journey, tmp_path):
+    with small_disk(tmp_path / "disk", 4000) as disk:
+        shutil.copytree(journey / "model", disk / "model")
+        (disk / "model/eval").mkdir()
+        (disk / "model/eval/metrics.json").write_text("{}")
+        (disk / "fill").write_bytes(bytes(shutil.disk_usage(disk).free))
+        error = refused(disk, "model/eval/metrics.json", "evaluate", journey / "a.config", disk / "model")
+        assert "the old metrics.json is untouched" in error
+        assert (disk / "model/eval/metrics.json").read_text() == "{}"
