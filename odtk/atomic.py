@@ -274,6 +274,8 @@ def _nearest(folder: Path) -> Path:
 def _impossible(path: Path, folder: Path, error: OSError) -> str:
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return f"The folder {path.parent} cannot be made: a part of that path is a file. Name another place."
+    if error.errno == errno.ENOENT:  # as in /proc
+        return f"{path} cannot be written: {folder} takes no new files. Name another place."
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"The folder {folder} may not be written to. Name another place, or change its permissions."
     return f"{describe(error, path)} Nothing was written."

@@ -86,6 +86,11 @@ class LabelMap:
             ids.setdefault(item.name, []).append(item.id)
         return {name: numbers for name, numbers in ids.items() if len(numbers) > 1}
 
+    def single_items(self) -> list[Item]:
+        """The classes whose name no other has: one that stands several times, as TFOD's "NA", fills holes."""
+        repeated = self.repeated()
+        return [item for item in self.items if item.name not in repeated]
+
     @functools.cached_property
     def _items_by_id(self) -> dict[int, Item]:
         return {item.id: item for item in self.items}

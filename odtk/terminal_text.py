@@ -6,6 +6,7 @@ draws with control codes of its own, are given texts that are escaped before.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import re
@@ -43,8 +44,8 @@ class Escaping:
 
     def __init__(self, stream: TextIO):
         self.rich_proxied_file = stream  # under this name rich finds what to draw on
-        self.encoding = "utf-8" if stream.encoding is None else stream.encoding
         self._keeps_colours = stream.isatty() and not os.environ.get("NO_COLOR")
+        self.encoding = getattr(stream, "encoding", None) or "utf-8"
 
     def write(self, text: str) -> int:
         """Writes `text`, escaped; returns its length."""
@@ -68,8 +69,17 @@ def escaping_streams() -> Iterator[None]:
     """Has stdout and stderr escape what is written to them, while the block runs."""
     streams = sys.stdout, sys.stderr
     # None where the process was started without.
+    for stream in filter(None, streams):
+        _take_all_letters(stream)
     sys.stdout, sys.stderr = (stream if stream is None else Escaping(stream) for stream in streams)
     try:
         yield
     finally:
         sys.stdout, sys.stderr = streams
+
+
+def _take_all_letters(stream: TextIO) -> None:
+    """Has a stream show escapes for what it has no letters for; past one with ASCII alone Click would write."""
+    if hasattr(stream, "reconfigure") and stream.encoding:
+        is_ascii = codecs.lookup(stream.encoding).name == "ascii"
+        stream.reconfigure(encoding="utf-8" if is_ascii else None, errors="backslashreplace")

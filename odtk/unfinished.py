@@ -128,6 +128,8 @@ def _state(part: Path) -> str:
 
 
 def _open(path: Path) -> int | None:
+    if fcntl is None:  # nothing to lock, and Windows does not rename what is open
+        return None
     with contextlib.suppress(OSError):
         return os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     return None
@@ -135,8 +137,6 @@ def _open(path: Path) -> int | None:
 
 def _lock(file: int) -> str:
     """Locks an open file or folder: FREE where that was possible, LOCKED where another has it, UNKNOWN elsewhere."""
-    if fcntl is None:
-        return UNKNOWN
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return FREE

@@ -82,6 +82,23 @@ def test_all_metrics_of_a_class_are_those_of_its_boxes_alone():
         assert metrics[f"{BY_CATEGORY}/class {number}"] == alone[MAP]
 
 
+def test_the_classes_have_the_ap_that_their_metrics_say_and_their_images_and_boxes():
+    evaluator = golden_evaluator(range(len(GOLDEN["images"])), all_metrics_per_category=True)
+    metrics = evaluator.evaluate()
+    for found in evaluator.classes:
+        boxes = [image["gt_classes"].count(found["id"]) for image in GOLDEN["images"]]
+        assert (found["images"], found["boxes"]) == (sum(map(bool, boxes)), sum(boxes))
+        assert found["AP"] == metrics[f"{BY_CATEGORY}/{found['name']}"]
+        assert found["AP@.50IOU"] == metrics[f"{MAP}@.50IOU ByCategory/{found['name']}"]
+    assert sum(found["boxes"] for found in evaluator.classes) > 10
+
+
+def test_crowds_are_no_boxes_of_a_class():
+    evaluator = one_box(is_crowd=np.array([True]))
+    evaluator.evaluate()
+    assert evaluator.classes[0] == {"id": 1, "name": "class 1", "images": 0, "boxes": 0, "AP": -1, "AP@.50IOU": -1}
+
+
 def test_super_categories_are_means_of_their_classes():
     groups = {"few": ["class 2", "class 5"], "one": ["class 1"]}
     metrics = golden_evaluator(

@@ -170,6 +170,17 @@ def test_difficult_objects_are_neither_looked_for_nor_wrong():
     assert np.isnan(measured([{"groundtruth": [(HERE, 1)], "difficult": [True]}])[MAP[VOC]])
 
 
+def test_the_classes_have_their_images_boxes_and_ap():
+    evaluator = PascalEvaluator(CATEGORIES)
+    add(evaluator, "a", [(HERE, 1), (THERE, 1), (ELSEWHERE, 2)], [(HERE, 1, 0.9)], difficult=[False, False, True])
+    add(evaluator, "b", [(HERE, 1)])
+    metrics = evaluator.evaluate()
+    assert [(found["id"], found["images"], found["boxes"]) for found in evaluator.classes] == [
+        (1, 2, 3), (2, 0, 0), (4, 0, 0),
+    ]  # fmt: skip
+    assert evaluator.classes[0]["AP@.50IOU"] == metrics[name_of("cat")] == pytest.approx(1 / 3)
+
+
 def test_groups_are_neither_looked_for_nor_wrong_in_open_images():
     crowd = [0.0, 0.0, 100.0, 100.0]
     inside, half_out, mostly_out = [80, 80, 90, 90], [90, 95, 100, 105], [90, 96, 100, 106]

@@ -19,7 +19,7 @@ from odtk.errors import DataError
 from odtk.files import IMAGE_SUFFIXES, read_bounded
 
 # Of texts that are about one image, or name some things; a COCO json or a CSV is as large as its data set.
-_TEXT_SUFFIXES = (".xml", ".txt", ".yaml", ".yml", ".names", ".data")
+_TEXT_SUFFIXES = (".xml", ".txt", ".yaml", ".yml", ".names", ".labels", ".data")
 
 OUTSIDE = "path leads out of the data set"
 BY_END, BY_STEM = "by the end of the path", "by the name without its suffix"
@@ -115,13 +115,12 @@ class DataFolder:
         can be, and none left out that the data set has, too; then likewise by its name without the suffix. Case, back
         slashes and the Unicode form of accents do not matter. Whatever is written, only files listed here are found.
         """
-        for spelling in written_paths.spellings(written):
-            spelling = self._from_here(spelling)
+        for position, spelling in enumerate(map(self._from_here, written_paths.spellings(written))):
             for index, how in ((self._index, ""), (self._stems, BY_STEM)):
                 stem = spelling if not how else written_paths.without_image_suffix(spelling)
                 images, is_by_end = index.find(stem, roots)
                 if images:
-                    return Found(images, BY_END if is_by_end or spelling != written else how)
+                    return Found(images, BY_END if is_by_end or position else how)
         return Found()
 
     @cached_property

@@ -83,7 +83,7 @@ def find_image(
     found = files.find(written, tuple(roots))
     images = found.images if len(found.images) < 2 else _of_split(found.images, os.path.relpath(file, files.path))
     if len(images) == 1:
-        files.names_of.setdefault(images[0], {})[posixpath.normpath(written.replace("\\", "/"))] = found.how
+        files.names_of.setdefault(images[0], {})[written] = found.how
         return images[0]
     if images:
         text = f"{said} {short(written)} may be {' or '.join(images[:4])}. Write its folder, too."
@@ -103,7 +103,9 @@ def _of_split(images: Sequence[str], annotation: str) -> Sequence[str]:
 def finished(dataset: ListedDataset, files: DataFolder) -> ListedDataset:
     """The data set with what is to say of its folder, and without the images that two names are found to mean."""
     clashes = {
-        image: sorted(names) for image, names in files.names_of.items() if len(names) > 1 and BY_END in names.values()
+        image: sorted(names)
+        for image, names in files.names_of.items()
+        if BY_END in names.values() and len({posixpath.normpath(name.replace("\\", "/")) for name in names}) > 1
     }
     listed = tuple(
         replace(one, entry=_clashing(files, one, clashes[one.key])) if one.key in clashes else one
@@ -144,7 +146,7 @@ def _no_splits(files: DataFolder, dataset: ListedDataset) -> Iterator[Problem]:
     named, others = path_words.tops_of_no_split([one.key for one in dataset.listed if one.key in files])
     if named and not any(one.split for one in dataset.listed):
         text = (
-            f"{' and '.join(named[:3])} may mean a split, but {' and '.join(others[:3])} means more than that or "
-            "another thing, so that folders are not taken for splits. Say it with --split train=FOLDER and so on."
+            f"{' and '.join(named[:3])} may name splits, but not all folders here name one and nothing else "
+            f"({', '.join(others[:3])}), so that none is taken for a split. Choose: --split train=FOLDER and so on."
         )
         yield Problem(files.path, None, "folders not taken for splits", text)

@@ -64,10 +64,11 @@ class YoloDataset(ListedDataset):
         )
 
     def _object(self, path: str, number: int, line: str, problems: list[Problem]) -> MarkedObject:
-        written, *values = (finite(word) for word in line.split())
+        written, *values = (finite(word) for word in yolo_columns.words_of(line))
         class_name = None if written is None or written != int(written) else self.names.get(int(written))
         if class_name is None:
-            text = f"the class {short(line.split()[0])} is none of 0..{max(self.names)}, the ids of the names."
+            shown = short(yolo_columns.words_of(line)[0])
+            text = f"the class {shown} is none of 0..{max(self.names)}, the ids of the names."
             raise UnusableImage(path, number, "class id without a name", text)
         if None in values:
             raise _bad_line(path, number, line, "not only numbers")
@@ -102,14 +103,13 @@ def _bounds(outline: list[float]) -> tuple[float, float, float, float]:
 
 def sign(files: DataFolder) -> str | None:
     """What makes a folder look like YOLO, if anything does."""
+    if not yolo_texts.any_called_alike(files):
+        return None
     try:
         found = find_config(files)
     except DataError as error:
         return str(error)  # there are several: said again, when one is to be read
-    if not found:
-        return None
-    has_texts = yolo_texts.any_called_alike(files)
-    return f"{found} names classes, and images have a *.txt" if has_texts else None
+    return found and f"{found} names classes, and images have a *.txt"
 
 
 def open_yolo(files: DataFolder) -> YoloDataset:

@@ -22,6 +22,7 @@ EXPECTED = "`class cx cy w h` is expected, or `class x1 y1 x2 y2 x3 y3 ...`, all
 _PREDICTIONS = "Those are predictions, not annotations. Export the annotations, or take the columns behind h away"
 _POSES = "data.yaml has no kpt_shape to say how many. Add it, such as kpt_shape: [17, 3]"
 
+
 _Lines = Sequence[Sequence[float]]
 
 
@@ -48,6 +49,13 @@ class Columns:
         if why:
             raise ValueError(why)
         return False
+
+
+def words_of(line: str) -> list[str]:
+    """The columns of a line: between blanks, or commas where there is no blank; 0,5 between blanks is 0.5."""
+    if "," in line and len(line.split()) == 1:
+        return line.strip().split(",")
+    return [word.rstrip(",").replace(",", ".") for word in line.split()]
 
 
 def survey(lines: Iterable[Sequence[float]], keypoint_values: int = 0, kpt_shape: str = "") -> Columns:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from odtk.annotations import data_folder, path_words, yolo_splits
-from odtk.annotations.annotated_image import Problem
+from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.listed_dataset import LeftOut
 from odtk.annotations.written_values import cut, finite, is_name, short
@@ -18,13 +18,9 @@ from odtk.errors import DataError
 _YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 _YAML_SUFFIXES = (".yaml", ".yml")
 # Darknet's, labelImg's, and that of Roboflow's export for Darknet.
-_DARKNET_NAMES = (
-    "obj.names",
-    "classes.txt",
-    "classes.names",
-    "data.names",
-    "_darknet.labels",
-    "predefined_classes.txt",
+NAMES_FILES = (
+    *("obj.names", "classes.txt", "classes.names", "data.names", "_darknet.labels", "predefined_classes.txt"),
+    *("labels.txt", "names.txt", "class_names.txt"),
 )
 _LISTS = {"train": ("train.txt",), "val": ("val.txt", "valid.txt"), "test": ("test.txt",)}
 _SPLIT_KEYS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
@@ -55,7 +51,8 @@ def find_config(files: DataFolder) -> str | None:
         [path for path in yamls if posixpath.basename(path).lower() in _YAML_NAMES],
         [path for path in yamls if "names" in data_folder.text_start(files.path, path, _MAX_YAML_BYTES)],
     ):
-        nearest = [path for path in found if path.count("/") == min(path.count("/") for path in found)]
+        depth = min((path.count("/") for path in found), default=0)
+        nearest = [path for path in found if path.count("/") == depth]
         if len(nearest) > 1:
             text = f"{files.path} has {' and '.join(nearest[:4])}: which of them names the classes is not clear."
             raise DataError(f"{text} Name the one data.yaml instead of its folder.")
@@ -80,8 +77,8 @@ def _find_darknet(files: DataFolder) -> str | None:
 
 
 def _darknet_files(files: DataFolder) -> list[str]:
-    found = files.with_suffix(".names", *_DARKNET_NAMES)
-    return [path for path in found if path.endswith(".names") or posixpath.basename(path).lower() in _DARKNET_NAMES]
+    found = files.with_suffix(".names", *NAMES_FILES)
+    return [path for path in found if path.endswith(".names") or posixpath.basename(path).lower() in NAMES_FILES]
 
 
 def _lines(files: DataFolder, path: str) -> list[str]:
@@ -147,9 +144,10 @@ def _keypoints(where: str, shape: object) -> tuple[str, int]:
 
 def _tags(where: str, text: str) -> Iterator[Problem]:
     """The tags that mean something to Python, and nothing here: values are taken as they are written."""
-    for token in yaml.scan(text, yaml.BaseLoader):
-        if isinstance(token, yaml.TagToken) and "".join(filter(None, token.value)).split(":")[-1] not in _PLAIN_TAGS:
-            tag = "".join(filter(None, token.value))
+    tokens = yaml.scan(text, yaml.BaseLoader) if "!" in text else ()
+    for token in tokens:
+        tag = "".join(filter(None, token.value)) if isinstance(token, yaml.TagToken) else "!"
+        if tag not in _PLAIN_TAGS:
             said = f"the tag {short(tag)} is dropped, and what follows it is taken as it is written."
             yield Problem(where, token.start_mark.line + 1, "YAML tag dropped", said)
 
@@ -157,7 +155,11 @@ def _tags(where: str, text: str) -> Iterator[Problem]:
 def _disagreeing(files: DataFolder, config: Config) -> Iterator[Problem]:
     """What Darknet's files of names say otherwise than the data.yaml, which counts."""
     for path in _darknet_files(files) if config.path.lower().endswith(_YAML_SUFFIXES) else ():
-        for number, name in enumerate(_lines(files, path)):
+        try:
+            names = _lines(files, path)
+        except UnusableImage:
+            continue  # no matter what it is, it does not count
+        for number, name in enumerate(names):
             if config.names.get(number, name) != name:
                 text = f"class {number} is {short(name)} here, and {short(config.names[number])} in {config.path}, "
                 yield Problem(files.at(path), number + 1, "class names disagree", f"{text}which counts.")

@@ -39,9 +39,9 @@ _CLASSES_SHOWN = 30
 def inspect(target, format, config, boxes, html, verify, max_images, overwrite, as_json) -> None:
     """Find out what is wrong with a dataset before training does.
 
-    TARGET is the folder of a dataset (Pascal VOC, COCO, YOLO, CSV or the Pet layout), the output folder of
-    `odtk make-tfrecords`, a glob of record files (in quotes), or a pipeline.config, whose readers' records are the
-    splits and whose anchors are compared with the boxes.
+    TARGET is the folder of a dataset (Pascal VOC, COCO, YOLO, CSV or the Pet layout), the data.yaml in one, the output
+    folder of `odtk make-tfrecords`, a glob of record files (in quotes), or a pipeline.config, whose readers' records
+    are the splits and whose anchors are compared with the boxes.
 
     Counts images and boxes per class and split, and their sizes and shapes; finds images that cannot be decoded,
     damaged records, duplicates across splits, boxes that are tiny, inverted, outside, as large as the image or drawn

@@ -65,8 +65,9 @@ def _pass_on(source: int, target: int, into: int) -> None:
     try:
         os.setsid()  # Ctrl-C is for the parent
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        for unused in (0, 1, 2, into):
-            os.close(unused)
+        for unused in {0, 1, 2, into} - {source, target}:
+            with contextlib.suppress(OSError):  # the process was started without it
+                os.close(unused)
         with open(source, "rb") as lines, open(target, "wb", buffering=0) as terminal:
             for line in lines:
                 if not _NOISE.match(line):

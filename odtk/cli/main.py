@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 import traceback
+import warnings
 
 import click
 
@@ -85,7 +86,7 @@ class Commands(click.Group):
             with answering_wrong_options(self):
                 result = super().invoke(ctx)
             # Now, and not when Python shuts down, where a reader that is gone would end in an exit code of its own.
-            sys.stdout.flush()
+            _flush_stdout()
             return result
         except click.ClickException as error:
             error.message = escaped(error.message)
@@ -104,7 +105,10 @@ class Commands(click.Group):
             if ctx.find_root().params.get("debug"):
                 traceback.print_exc()
             click.echo(_message(error), err=True)
-            _flush_stdout()
+            try:
+                _flush_stdout()
+            except OSError:
+                _forget_stdout()
             ctx.exit(1)
 
 
@@ -114,10 +118,8 @@ def _forget_stdout() -> None:
 
 
 def _flush_stdout() -> None:
-    try:
+    if sys.stdout is not None:
         sys.stdout.flush()
-    except OSError:
-        _forget_stdout()
 
 
 def _message(error: Exception) -> str:
@@ -151,6 +153,8 @@ def cli(debug: bool) -> None:
         # Read by TensorFlow's C++ side when it is first imported, which no command has done yet.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        # TensorFlow imports Google's API client, which warns of Python 3.10 and 3.11; odtk uses nothing of it.
+        warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.")
 
 
 def main() -> None:

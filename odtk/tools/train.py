@@ -142,7 +142,8 @@ def train(
 def _check(config, filename, model_dir: Path, num_steps: int | None, say: Callable[[str], None]) -> None:
     """The whole config: its training half must be sound, the evaluation half should be, and says so now."""
     overridden = ["train_config.num_steps"] if num_steps is not None else []
-    if any(model_dir.glob("*.index")):
+    is_resumed = any(model_dir.glob("*.index"))
+    if is_resumed:
         # A resumed run does not read it again.
         overridden.append("train_config.fine_tune_checkpoint")
     steps = num_steps if num_steps is not None else config.train_config.num_steps
@@ -151,7 +152,7 @@ def _check(config, filename, model_dir: Path, num_steps: int | None, say: Callab
         # Said here, of the steps that are asked for.
         overridden += [path for path in (schedule_edits.end_field(config),) if path]
     found = require_sound(config, filename, overridden=overridden)
-    if "train_config.fine_tune_checkpoint" in overridden:
+    if is_resumed:
         path = config.train_input_reader.label_map_path
         for note in trained_classes.require_trained_classes(model_dir, path, "train_input_reader", filename):
             say(f"Warning: {note}")
@@ -198,7 +199,7 @@ def _run(experiment, steps: int, config, say: Callable[[str], None]) -> None:
         with naming_the_record(build_fault_finder(config.train_input_reader, config.model.ssd.num_classes)):
             experiment.controller.train(steps)
     except (KeyboardInterrupt, DataError) as error:
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt) and int(experiment.trainer.optimizer.iterations):
             say("Interrupted: saving a checkpoint. Interrupt again to stop without one.")
         _save_what_there_is(experiment, say)
         raise

@@ -199,7 +199,7 @@ def test_beside_annotations_of_no_image_an_image_without_any_is_no_negative(writ
             annotation["image_id"] = 999
     dataset = formats.open_dataset(write(document))
     (two,) = [listed for listed in dataset.listed if listed.key == "images/2.jpg"]
-    with pytest.raises(UnusableImage, match="may be what those of annotations.json are of") as caught:
+    with pytest.raises(UnusableImage, match="may be what those of") as caught:
         dataset.read(two)
     assert not caught.value.is_bad
 

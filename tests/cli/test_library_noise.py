@@ -47,6 +47,13 @@ def test_an_error_is_said_and_the_exit_code_stays():
     assert "IndexError" in done.stderr
 
 
+def test_a_process_without_stdin_and_stdout_keeps_its_stderr():
+    body = r'os.write(2, b"Corrupt JPEG data\nmine\n")'
+    code = f"{PRELUDE}def body():\n    {body}\ncommand(body)"
+    command = ["sh", "-c", 'exec <&- >&-; exec "$@"', "sh", sys.executable, "-c", code, "inspect"]
+    assert subprocess.run(command, stderr=subprocess.PIPE, check=False).stderr == b"mine\n"
+
+
 def test_a_command_without_stderr_runs():
     command = f"exec 2>&-; exec {sys.executable} -m odtk inspect nowhere"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)

@@ -1,6 +1,9 @@
 """Names that would steer a terminal, through the commands: shown escaped on stdout and stderr, kept in files."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -73,6 +76,19 @@ def test_a_class_that_no_label_map_takes_is_named(data, tmp_path):
     result, said = run("make-tfrecords", data, tmp_path / "out", "--max-bad-fraction", "1")
     assert result.exit_code == 1
     assert r"The class 'cat\x1b]0;owned\x07' has a control character in its name" in said
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("ascii", b"caf\xc3\xa9 \xe7\x8c\xab"), ("latin-1", b"caf\xe9 \\u732b")]
+)
+def test_a_terminal_without_the_letters_gets_escapes(tmp_path, encoding, shown):
+    label_map.write(label_map.of_names(["caf\u00e9 \u732b"]), tmp_path / "map.pbtxt")
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    for arguments in (["show"], ["check"]):
+        command = [sys.executable, "-m", "odtk", "label-map", *arguments, str(tmp_path / "map.pbtxt")]
+        done = subprocess.run(command, env=environment, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert arguments == ["check"] or shown in done.stdout
 
 
 def test_json_has_escapes_of_its_own(data):

@@ -396,7 +396,7 @@ def _normalised(folder, drawn, chosen):
 @_change("csv")
 def _sides_for_corners(folder, drawn, chosen):
     def edit(row):
-        xmin, ymin, xmax, ymax = map(float, row[4:])
+        (xmin, xmax), (ymin, ymax) = sorted(map(float, row[4::2])), sorted(map(float, row[5::2]))
         return [*row[:4], xmin, ymin, xmax - xmin, ymax - ymin]
 
     _edit_rows(folder, drawn, edit)

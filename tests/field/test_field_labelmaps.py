@@ -75,6 +75,12 @@ def test_a_class_with_a_letter_wrong_is_asked_about_with_its_file(slipped, tmp_p
     assert "did you mean 'cat' (11)?" in drawn.reason
 
 
+def test_where_a_file_is_of_several_images_the_question_names_the_image(slipped, tmp_path):
+    make_tfrecords(slipped, tmp_path / "out")
+    (finding,) = (each for each in inspect(tmp_path / "out").findings if each.kind == "misspelled-classes")
+    assert ", image img_004.jpg): did you mean 'cat' (11)?" in finding.text
+
+
 @pytest.mark.parametrize("names", [("cat", "dog"), ("cat1", "cat2"), ("left", "right"), ("class_a", "class_b")])
 def test_classes_that_differ_by_number_are_not_asked_about(tmp_path, names):
     drawn = pictures(12)

@@ -10,11 +10,13 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from odtk import example, shards
+from odtk import example, label_map, shards
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject
 from odtk.cli.main import cli
 from odtk.drawing import class_color
 from odtk.errors import DataError, OutputError
+from odtk.tools.inspect.shown import color_ids, color_numbers
+from odtk.tools.inspect.targets import open_target
 from odtk.tools.view import view
 
 # Names of images, and the classes of their objects.
@@ -130,6 +132,21 @@ def test_a_data_set_is_drawn_too_and_keeps_its_folder_to_itself(tmp_path):
     assert {name for each in report.drawn for name in each.class_names} >= {"Abyssinian", "yorkshire_terrier"}
     with pytest.raises(OutputError, match="inside the data set"):
         view(PETS, PETS / "images" / "drawn")
+
+
+def test_colours_are_the_label_maps_ids_or_those_that_records_would_get(records, tmp_path):
+    pets = color_numbers(open_target(PETS), ["beagle", "unicorn"])
+    assert (pets["beagle"], pets["unicorn"]) == (label_map.read("pet_label_map").id_of("beagle"), 38)
+    assert color_ids(["cat", "dog"], [1, 2], color_numbers(open_target(records), ["dog", "cat"])) == [1, 2]
+    label_map.write(label_map.of_names(["dog", "bird", "cat"]), tmp_path / "label_map.pbtxt")
+    numbers = color_numbers(open_target(records), ["dog", "cat"])
+    assert color_ids(["cat", "dog", "fox"], [1, 2, 7], numbers) == [3, 1, 7]
+
+
+def test_findings_that_are_of_no_single_image_are_said_where_there_is_no_worst(tmp_path):
+    shards.write_records(tmp_path / "train.record", [record("a.jpg", ["cat", "dog"])])
+    with pytest.raises(DataError, match=r"finds in .* \(rare classes\) is of no single image. Leave --worst out"):
+        view(tmp_path / "train.record", tmp_path / "out", worst=True)
 
 
 @pytest.fixture

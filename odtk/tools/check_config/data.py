@@ -241,8 +241,7 @@ def _check_names(inspection: Inspection, reader: Reader, scan: ClassScan, labels
             )
             inspection.warning(reader.label_map_field, f"{text}{ids[name]}. Give each class a name of its own.", mend)
     seen = {*ids.values(), *scan.ids}
-    # Of a name that stands several times, as TFOD's "NA" for holes, only one id can be meant.
-    unused = [f"'{item.name}'" for item in labels.items if item.id not in seen and labels.id_of(item.name) == item.id]
+    unused = [f"'{item.name}'" for item in labels.single_items() if item.id not in seen]
     if unused and lost < scan.num_boxes:
         text = f"{_looked_at(scan)} no box of {some(unused, 8)}, which {path} has."
         is_certain = scan.is_complete and reader.option == "--train-records"

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator
+from pathlib import PurePath
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from odtk.class_typos import question
 from odtk.label_map import LabelMap, folded
 from odtk.prototext.schema import some
 from odtk.tools.inspect.evidence import Evidence, counted
-from odtk.tools.inspect.report import ERROR, INFORMATION, NO_SPLIT, WARNING, Finding
+from odtk.tools.inspect.report import ERROR, INFORMATION, NO_SPLIT, WARNING, Example, Finding
 from odtk.tools.inspect.sources import NO_ID
 from odtk.tools.inspect.targets import TEST
 
@@ -35,14 +36,13 @@ def no_boxes(evidence: Evidence) -> Iterator[Finding]:
 
 def rare(evidence: Evidence) -> Iterator[Finding]:
     """Classes with few boxes in the first split, which training reads."""
-    counts, rows = _counts(evidence, 0), evidence.rows
+    counts = _counts(evidence, 0) * ~_slips(evidence)
     present = counts[counts > 0]
     if not len(present):
         return
     share = RARE_SHARE * float(np.median(present))
     limit = max(FEW_BOXES, share)
     found = [number for number in np.argsort(counts, kind="stable") if 0 < counts[number] < limit]
-    found = [number for number in found if rows.class_names[number] not in evidence.typos]
     if found:
         names = some([f"{_quoted(evidence, number)} ({counts[number]:,})" for number in found], _NAMED)
         least, most = int(present.min()), int(present.max())
@@ -62,7 +62,7 @@ def rare(evidence: Evidence) -> Iterator[Finding]:
 def misspelled(evidence: Evidence) -> Iterator[Finding]:
     """Classes with few boxes whose names are a slip away from another's; each would become a class of its own."""
     rows, counts = evidence.rows, evidence.boxes_of_class
-    numbers = [number for number, name in enumerate(rows.class_names) if name in evidence.typos]
+    numbers = np.flatnonzero(_slips(evidence)).tolist()
     if not numbers:
         return
 
@@ -70,10 +70,9 @@ def misspelled(evidence: Evidence) -> Iterator[Finding]:
         name = evidence.class_name(box)
         return question(name, evidence.typos[name], counts)
 
-    named = [rows.class_names[number] for number in numbers[:_NAMED]]
     first = evidence.of_boxes(_first_boxes(evidence, numbers[:_NAMED]), ask)
-    examples = zip(named, first, strict=True)
-    asked = [question(name, evidence.typos[name], counts, example.file) for name, example in examples]
+    named = zip((rows.class_names[number] for number in numbers[:_NAMED]), first, strict=True)
+    asked = [question(name, evidence.typos[name], counts, _place(example)) for name, example in named]
     more = f" and {len(numbers) - _NAMED} more" * (len(numbers) > _NAMED)
     boxes = np.flatnonzero(np.isin(rows.class_of, numbers))
     yield Finding(
@@ -93,7 +92,7 @@ def absent(evidence: Evidence) -> Iterator[Finding]:
     if len(splits) < 2:
         return
     trained = _counts(evidence, 0) > 0
-    slips = np.isin(evidence.rows.class_names, list(evidence.typos))
+    slips = _slips(evidence)
     for number, split in enumerate(splits[1:], start=1):
         held_out = _counts(evidence, number) > 0
         if not held_out.any():
@@ -184,7 +183,7 @@ def unused(evidence: Evidence) -> Iterator[Finding]:
     listed = evidence.target.class_names
     if labels:
         trained = {labels.name_of(labels.id_of(name) or 0) for name in trained}
-        listed = dict.fromkeys(item.shown for item in labels.items)  # "NA" may stand for each of several holes
+        listed = [item.shown for item in labels.single_items()]
     found = [name for name in listed if name not in trained]
     if found and trained and len(found) < len(listed):
         yield Finding(
@@ -273,6 +272,17 @@ def _first_boxes(evidence: Evidence, numbers: list[int]) -> np.ndarray:
     found, first = np.unique(evidence.rows.class_of, return_index=True)
     where = dict(zip(found.tolist(), first.tolist(), strict=True))
     return np.array([where[number] for number in numbers if number in where], np.int64)
+
+
+def _slips(evidence: Evidence) -> np.ndarray:
+    """Which classes have names that are likely misspelled: bool [classes]."""
+    return np.array([name in evidence.typos for name in evidence.rows.class_names], bool)
+
+
+def _place(example: Example) -> str:
+    """The annotation file of an image; where it is of several, the image or line, too."""
+    is_its_own = example.image and PurePath(example.file).stem == PurePath(example.image).stem
+    return example.file if is_its_own else example.where
 
 
 def _quoted(evidence: Evidence, number: int) -> str:

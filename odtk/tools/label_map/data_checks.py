@@ -40,8 +40,8 @@ def against(labels: LabelMap, items: list[Written], file: str, data: DataClasses
             problems.append(Problem(WARNING, file, lines.get(number), text))
     problems += _disagreeing_ids(labels, lines, file, data)
     used |= {number for (name, number) in data.boxes if not name}
-    for item in labels.items:
-        if item.id not in used and labels.id_of(item.name) == item.id:
+    for item in labels.single_items():
+        if item.id not in used:
             text = f"the data have no box of {item.name!r}: it cannot be learned. Remove it, or add images of it."
             problems.append(Problem(WARNING, file, lines.get(item.id), text))
     return problems

@@ -96,11 +96,12 @@ def _repeated(items: list[Written], add: Callable) -> None:
             named.setdefault(item.name, []).append(item)
     for name, alike in named.items():
         if len(alike) > 1:
-            text = f"the name {name!r} stands {len(alike)} times (lines {_some([item.line for item in alike])}). By it "
-            text += (
-                f"only the last of these is found, id {alike[-1].number}, as in TFOD: give each class that the data "
+            lines_of_name, last = _some([item.line for item in alike]), alike[-1].number
+            text = (
+                f"the name {name!r} stands {len(alike)} times (lines {lines_of_name}). By it only the last of these is "
             )
-            add(alike[1].line, f"{text}have a name of its own.", INFORMATION)
+            text += f"found, id {last}, as in TFOD: give each class that the data have a name of its own."
+            add(alike[1].line, text, INFORMATION)
 
 
 def _alike(items: list[Written], add: Callable) -> None:
