@@ -274,10 +274,10 @@ def _by_preference(folder: str | os.PathLike, log: Callable[[str], None]) -> lis
     if not prefixes and place and tf.io.gfile.exists(f"{place}.index"):
         return [place]
     if place:
-        taken = f"{prefixes[0]} is taken, the newest in this folder" if prefixes else "the folder holds none"
-        log(f"{os.path.join(folder, 'checkpoint')} names the checkpoint {stated}, which is not there; {taken}.")
+        newest = f"the newest in this folder is {prefixes[0]}" if prefixes else "the folder holds none"
+        log(f"{os.path.join(folder, 'checkpoint')} names the checkpoint {stated}, which is not there; {newest}.")
     elif prefixes:
-        log(f"{folder} has no file `checkpoint` that names the newest; {prefixes[0]} is taken, by its number.")
+        log(f"{folder} has no file `checkpoint` that names the newest; by its number that is {prefixes[0]}.")
     return prefixes
 
 

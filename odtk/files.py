@@ -20,12 +20,16 @@ from odtk import unfinished
 from odtk.atomic import atomic_directory, atomic_file
 from odtk.errors import DataError, OutputError
 
+UNREAD_SUFFIXES = (
+    *(".heic", ".heif", ".hif", ".avifs", ".jxl", ".jxr", ".tga", ".pcx", ".ico", ".exr", ".hdr", ".dcm", ".dicom"),
+    *(".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"),
+)
+"""Of files that are images, too, and so found; what cannot be decoded is named."""
+
 IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".pjpeg", ".png", ".apng", ".gif", ".bmp", ".dib", ".webp"),
     *(".tif", ".tiff", ".mpo", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".avif"),
-    # Not read, but by nobody taken for anything but an image: found, and named as what cannot be decoded.
-    *(".heic", ".heif", ".hif", ".avifs", ".jxl", ".jxr", ".tga", ".pcx", ".ico", ".exr", ".hdr", ".dcm", ".dicom"),
-    *(".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"),
+    *UNREAD_SUFFIXES,
 )
 """Of files that are images, in lower case; what is in them may be something else, and decides."""
 

@@ -162,6 +162,7 @@ def track(
     if note:
         progress.note = note
         progress._show()
+        progress.note = ""
     try:
         yield progress
     finally:

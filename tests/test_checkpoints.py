@@ -375,7 +375,7 @@ class TestNewestCheckpoint:
         said = []
         assert find_checkpoint(model_dir, said.append) == str(model_dir / "ckpt-10")
         (line,) = said
-        assert "ckpt-10 is taken" in line
+        assert line.endswith(f" {model_dir / 'ckpt-10'}.")
 
     def test_a_copied_folder_gives_its_own_checkpoint_not_that_of_the_first(self, model_dir, tmp_path):
         copy = tmp_path / "copy"

@@ -86,7 +86,7 @@ def test_its_outputs_are_empty_in_git(notebook):
 
 
 def test_every_command_of_the_journey_is_in_it(notebook):
-    journey = ["make-tfrecords", "configure", "train", "evaluate", "export", "predict"]
+    journey = ["make-tfrecords", "view", "configure", "inspect", "train", "evaluate", "export", "predict"]
     source = "\n".join(cell.source for cell in code_cells(notebook))
     used = re.findall(r"^!odtk ([a-z-]+)", source, re.MULTILINE)
     assert [name for name in used if not name.startswith("--")] == journey

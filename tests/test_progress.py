@@ -155,6 +155,10 @@ def test_what_happens_before_the_first_update_is_said_at_once(clock, printed, op
         clock.now += 60
         bar.update(1, "loss 2")
     assert printed() == ["Training 1/600 steps, loss 2"]
+    with progress.track("Evaluating", 5, "images", note="compiling the model") as bar:
+        clock.now += 1
+        bar.update(5)
+    assert printed() == ["Evaluating 0/5 images, compiling the model", "Evaluating 5/5 images, 5 images/s"]
     terminal = open_terminal(columns=80)
     with progress.track("Training", 600, "steps", note="compiling the first step"):
         pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.coco_json import Category, plain
@@ -13,8 +13,7 @@ from odtk.annotations.written_values import finite, flag, short
 Yxyx = tuple[float, float, float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class CocoAnnotation:
+class CocoAnnotation(NamedTuple):
     """What is needed of an annotation, and no dict of it: a million of them stay in memory."""
 
     id: object

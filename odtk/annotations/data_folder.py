@@ -19,7 +19,7 @@ from odtk.errors import DataError
 from odtk.files import IMAGE_SUFFIXES, read_bounded
 
 # Of texts that are about one image, or name some things; a COCO json or a CSV is as large as its data set.
-_TEXT_SUFFIXES = (".xml", ".txt", ".yaml", ".yml", ".names", ".data")
+_TEXT_SUFFIXES = (".xml", ".txt", ".yaml", ".yml", ".names", ".labels", ".data")
 
 OUTSIDE = "path leads out of the data set"
 BY_END, BY_STEM = "by the end of the path", "by the name without its suffix"

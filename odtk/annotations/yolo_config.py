@@ -51,7 +51,8 @@ def find_config(files: DataFolder) -> str | None:
         [path for path in yamls if posixpath.basename(path).lower() in _YAML_NAMES],
         [path for path in yamls if "names" in data_folder.text_start(files.path, path, _MAX_YAML_BYTES)],
     ):
-        nearest = [path for path in found if path.count("/") == min(path.count("/") for path in found)]
+        depth = min((path.count("/") for path in found), default=0)
+        nearest = [path for path in found if path.count("/") == depth]
         if len(nearest) > 1:
             text = f"{files.path} has {' and '.join(nearest[:4])}: which of them names the classes is not clear."
             raise DataError(f"{text} Name the one data.yaml instead of its folder.")
@@ -143,9 +144,10 @@ def _keypoints(where: str, shape: object) -> tuple[str, int]:
 
 def _tags(where: str, text: str) -> Iterator[Problem]:
     """The tags that mean something to Python, and nothing here: values are taken as they are written."""
-    for token in yaml.scan(text, yaml.BaseLoader):
-        if isinstance(token, yaml.TagToken) and "".join(filter(None, token.value)).split(":")[-1] not in _PLAIN_TAGS:
-            tag = "".join(filter(None, token.value))
+    tokens = yaml.scan(text, yaml.BaseLoader) if "!" in text else ()
+    for token in tokens:
+        tag = "".join(filter(None, token.value)) if isinstance(token, yaml.TagToken) else "!"
+        if tag not in _PLAIN_TAGS:
             said = f"the tag {short(tag)} is dropped, and what follows it is taken as it is written."
             yield Problem(where, token.start_mark.line + 1, "YAML tag dropped", said)
 

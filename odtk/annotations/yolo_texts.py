@@ -15,6 +15,7 @@ from odtk.annotations.listed_dataset import NO_IMAGE, LeftOut
 from odtk.annotations.written_values import finite
 from odtk.annotations.yolo_columns import BOX, words_of
 from odtk.annotations.yolo_config import NAMES_FILES
+from odtk.files import UNREAD_SUFFIXES
 
 _LISTS = ("train.txt", "val.txt", "valid.txt", "test.txt")
 
@@ -40,10 +41,11 @@ def pair(files: DataFolder, images: Collection[str]) -> Paired:
     It is the usual one; else that of the same place, folders that only say what is in them not counted; and where no
     image has a text so, the only one that is called as the image is.
     """
-    texts = [
-        path for path in files.with_suffix(".txt") if posixpath.basename(path).lower() not in (*_LISTS, *NAMES_FILES)
-    ]
-    by_place, by_name = _grouped(texts, path_words.place_of), _grouped(texts, _stem)
+    no_labels = (*_LISTS, *NAMES_FILES)
+    texts = [path for path in files.with_suffix(".txt") if posixpath.basename(path).lower() not in no_labels]
+    by_place, places = _grouped(texts, path_words.place_of), set(map(path_words.place_of, files.images))
+    lost = [path for path in texts if path_words.place_of(path) not in places and _has_labels(files, path)]
+    by_name = _grouped(lost, _stem)
     paired = Paired()
     for image in images:
         usual = usual_text(files, image)
@@ -51,12 +53,11 @@ def pair(files: DataFolder, images: Collection[str]) -> Paired:
     if not any(paired.texts.values()):
         for image in list(paired.texts):
             _choose(files, paired, image, by_name.get(_stem(image), []))
-    else:
-        _leave_out_unsure(files, paired, by_name)
+    _leave_out_unsure(files, paired, by_name)
     for text, claimants in _grouped(paired.texts, paired.texts.get).items():
         if text and len(claimants) > 1:
             _share(files, paired, text, claimants)
-    _name_unused(files, paired, texts, images)
+    _name_unused(files, paired, texts, lost)
     return paired
 
 
@@ -70,17 +71,26 @@ def _choose(files: DataFolder, paired: Paired, image: str, texts: list[str]) -> 
 
 
 def _leave_out_unsure(files: DataFolder, paired: Paired, by_name: dict[str, list[str]]) -> None:
-    """Images without a text, when one in an unlikely place is called as they are: nobody knows if they have objects."""
-    used = set(paired.texts.values())
-    for image, text in list(paired.texts.items()):
-        others = [] if text else [path for path in by_name.get(_stem(image), ()) if path not in used]
-        if others and _has_labels(files, others[0]):
-            del paired.texts[image]
+    """Leaves out images without a text that may be those of texts in an unlikely place, or of another name."""
+    used, stems = set(paired.texts.values()), set(map(_stem, paired.texts))
+    nameless = {_folder(text) for stem, texts in by_name.items() if stem not in stems for text in texts}
+    for image in [image for image, text in paired.texts.items() if text is None]:
+        others = [text for text in by_name.get(_stem(image), ()) if text not in used]
+        if others:
+            kind, is_bad = "text in an unusual place", True
             said = (
                 f"it has no text in the usual place, and {others[0]} may be of it. Put that beside it, or into labels/ "
                 "where the image is in images/; or move it away."
             )
-            paired.left_out[image] = LeftOut(files.at(image), None, "text in an unusual place", said)
+        elif _folder(image) in nameless:
+            kind, is_bad = "image that may have lost its annotations", False
+            said = (
+                "it has no text, and may be the image of one that is called otherwise. An empty one says: no objects."
+            )
+        else:
+            continue
+        del paired.texts[image]
+        paired.left_out[image] = LeftOut(files.at(image), None, kind, said, is_bad)
 
 
 def usual_text(files: DataFolder, image: str) -> str | None:
@@ -106,8 +116,12 @@ def sample(files: DataFolder, texts: list[str]) -> Iterator[list[float]]:
 
 
 def _share(files: DataFolder, paired: Paired, text: str, images: list[str]) -> None:
-    """Leaves out several images of one text: all of them, but for one where only that is usual or they are the same."""
+    """Leaves out several images of one text: all of them, but for one where only that is usual or they are the same.
+
+    Phones keep a .heic beside a .jpg, which is taken for the one.
+    """
     usual = [image for image in images if usual_text(files, image) == text] or images
+    usual = [image for image in usual if not image.lower().endswith(UNREAD_SUFFIXES)] or usual
     kept = usual[0] if len(usual) == 1 or _are_one_picture(files, usual) else None
     for image in images:
         if image == kept:
@@ -115,7 +129,8 @@ def _share(files: DataFolder, paired: Paired, text: str, images: list[str]) -> N
         del paired.texts[image]
         other = kept or next(one for one in images if one != image)
         is_copy = kept is not None and image in usual
-        said = f"{text} is the text of {other}, too; " + ("it is the same picture." if is_copy else "remove one.")
+        is_copy |= kept is not None and image.lower().endswith(UNREAD_SUFFIXES)
+        said = f"{text} is the text of {other}, too; " + ("that one is used." if is_copy else "remove one.")
         paired.left_out[image] = LeftOut(files.at(image), None, "several images for one text", said, not is_copy)
 
 
@@ -129,20 +144,21 @@ def _are_one_picture(files: DataFolder, images: list[str]) -> bool:
     )
 
 
-def _name_unused(files: DataFolder, paired: Paired, texts: list[str], images: Collection[str]) -> None:
-    """Adds the texts with labels that are not used, unless they are of an image that no split names or is left out."""
-    used, listed = {*paired.texts.values()}, _grouped(images, path_words.place_of)
-    known, names = _grouped(files.images, path_words.place_of), _grouped(images, _stem)
+def _name_unused(files: DataFolder, paired: Paired, texts: list[str], lost: list[str]) -> None:
+    """Adds the texts with labels that are not used; `lost` are those of no image's place.
+
+    Not those of an image that is left out, which says it already, or that no split names.
+    """
+    used, left_out, is_lost = {*paired.texts.values()}, {*map(_stem, paired.left_out)}, set(lost)
+    by_place, by_name = _grouped(paired.texts, path_words.place_of), _grouped(paired.texts, _stem)
     for path in texts:
-        place = path_words.place_of(path)
-        if path in used or any(image in paired.left_out for image in listed.get(place, names.get(_stem(path), ()))):
+        others = (by_name.get(_stem(path)) if path in is_lost else None) or by_place.get(path_words.place_of(path))
+        if path in used or _stem(path) in left_out:
             continue
-        if (place in known and place not in listed) or not _has_labels(files, path):
-            continue
-        if others := listed.get(place) or names.get(_stem(path)):
+        if others and (path in is_lost or _has_labels(files, path)):
             said = f"{paired.texts[others[0]]} is the text of {others[0]}."
             paired.left_out[path] = LeftOut(files.at(path), None, "another text for an image", said, is_bad=False)
-        else:
+        elif path in is_lost:
             paired.left_out[path] = LeftOut(files.at(path), None, NO_IMAGE, "no image is called as this text is.")
 
 
@@ -154,6 +170,10 @@ def _has_labels(files: DataFolder, path: str) -> bool:
 
 def _stem(path: str) -> str:
     return path_words.folded(posixpath.splitext(posixpath.basename(path))[0])
+
+
+def _folder(path: str) -> str:
+    return posixpath.dirname(path_words.place_of(path))
 
 
 def _grouped(values: Iterable, key: Callable) -> dict:

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 import traceback
+import warnings
 
 import click
 
@@ -152,6 +153,8 @@ def cli(debug: bool) -> None:
         # Read by TensorFlow's C++ side when it is first imported, which no command has done yet.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        # TensorFlow imports Google's API client, which warns of Python 3.10 and 3.11; odtk uses nothing of it.
+        warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.")
 
 
 def main() -> None:

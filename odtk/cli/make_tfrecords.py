@@ -6,6 +6,7 @@ from odtk.cli import options
 from odtk.terminal_text import on_one_line
 
 _NAMED = 40  # files per list on the screen; dataset.json and --json have them all
+_ALIKE = 3  # of problems that differ in nothing but the file, so many are shown one by one
 _SPLITS = ("train", "val", "test")
 
 
@@ -137,8 +138,8 @@ def make_tfrecords(data_dir, output_dir, format, faces_only, label_map, workers,
     DATA_DIR holds Pascal VOC xml files, a COCO json, YOLO txt files with their data.yaml (which may be named instead of
     its folder), a CSV with one box per row, or the Oxford-IIIT Pet dataset: images/NAME.jpg, annotations/trainval.txt,
     annotations/xmls/NAME.xml and, for full bodies, annotations/trimaps/NAME.png. Pets are split, named and written as
-    by TFOD's create_pet_tf_record. Any other data set keeps its own splits or is split by fraction, each class alike,
-    with near-duplicates on one side.
+    by TFOD's create_pet_tf_record; own data in their layout is read as Pascal VOC. Any other data set keeps its own
+    splits or is split by fraction, each class alike, with near-duplicates on one side.
 
     Every image is decoded to the end: one that cannot be is left out, and one that TensorFlow would read wrongly
     (CMYK, transparent, 16 bits deep, WebP, turned by its EXIF orientation ...) becomes an RGB JPEG. Boxes that reach
@@ -194,11 +195,15 @@ def _lists(report) -> dict[str, list]:
 
 
 def _lines(problems) -> list[str]:
-    """A line for each text: what is said alike of many files is said once, with the first file and the count."""
+    """A line for each problem; of many that differ in nothing but the file, one with the count."""
     found: dict[tuple[str, str], list] = {}
     for problem in problems:
         found.setdefault((problem.kind, problem.text), []).append(problem)
-    return [f"{first}" + (f" ({len(others)} more like it)" if others else "") for first, *others in found.values()]
+    lines = []
+    for group in found.values():
+        more = f" ({len(group) - 1} more like it, in dataset.json)" if len(group) > _ALIKE else ""
+        lines += [f"{problem}{more}" for problem in (group[:1] if more else group)]
+    return lines
 
 
 def _image_rows(report) -> list[list]:

@@ -199,7 +199,7 @@ def _run(experiment, steps: int, config, say: Callable[[str], None]) -> None:
         with naming_the_record(build_fault_finder(config.train_input_reader, config.model.ssd.num_classes)):
             experiment.controller.train(steps)
     except (KeyboardInterrupt, DataError) as error:
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt) and int(experiment.trainer.optimizer.iterations):
             say("Interrupted: saving a checkpoint. Interrupt again to stop without one.")
         _save_what_there_is(experiment, say)
         raise

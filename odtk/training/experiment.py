@@ -9,6 +9,7 @@ import orbit
 import tensorflow as tf
 from official.core import config_definitions
 
+from odtk.checkpoint_files import stated_newest
 from odtk.checkpoints import CheckpointReader, newest_checkpoint, restore
 from odtk.detectors.detector import Detector
 from odtk.training.optimizer import build_optimizer, slot_paths
@@ -109,7 +110,7 @@ def build_experiment(
 
 def _name_as_newest(model_dir: Path, prefix: str) -> None:
     """Corrects the file that TensorFlow's manager goes by; checkpoints that it then does not name are never deleted."""
-    if os.path.abspath(tf.train.latest_checkpoint(model_dir) or "") != os.path.abspath(prefix):
+    if os.path.abspath(model_dir / (stated_newest(model_dir) or "")) != os.path.abspath(prefix):
         name = os.path.relpath(prefix, model_dir)
         tf.compat.v1.train.update_checkpoint_state(os.path.abspath(model_dir), name, [name])
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 
 import click
 import pytest
@@ -54,6 +55,18 @@ def test_debug_shows_the_traceback_before_the_paragraph(odtk, body):
     assert "Traceback (most recent call last)" in result.stderr
     assert body.__name__ in result.stderr
     assert result.stderr.splitlines()[-1].startswith("Error: ")
+
+
+@pytest.mark.parametrize(("options", "shown"), [([], ["odtk"]), (["--debug"], ["google.api_core", "odtk"])])
+def test_what_googles_packages_say_of_this_python_is_for_debugging_alone(odtk, options, shown):
+    def warns():
+        for module in ("google.api_core", "odtk"):
+            warnings.warn_explicit(f"from {module}", FutureWarning, "file.py", 1, module=module)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        odtk(warns, *options, "demo")
+    assert [str(warning.message) for warning in caught] == [f"from {module}" for module in shown]
 
 
 def test_an_interrupt_is_a_word_and_exit_code_130(odtk):

@@ -176,7 +176,9 @@ def test_boxes_in_another_order_are_an_error_that_names_it_and_the_option_reads_
     assert str(refused.value).startswith(finding.text)
     _convert(tmp_path, boxes=order)
     assert check_on_objects(tmp_path / "out") == {picture.name: 2 for picture in drawn}
-    assert "boxes-read-wrongly" not in _kinds(_inspected(tmp_path, boxes=order))
+    told = _inspected(tmp_path, boxes=order)
+    assert "boxes-read-wrongly" not in _kinds(told)
+    assert told.next_command.endswith(f" --boxes {order}")
 
 
 def test_view_warns_of_it_and_draws_what_the_option_says(tmp_path):

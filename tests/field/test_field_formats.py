@@ -11,8 +11,9 @@ from pixels import check_on_objects, records
 
 from odtk.cli.main import cli
 from odtk.errors import DataError
+from odtk.shipped import shipped_files
 from odtk.tools import inspect
-from odtk.tools.make_tfrecords import make_tfrecords
+from odtk.tools.make_tfrecords import Report, make_tfrecords
 
 
 @pytest.fixture
@@ -62,11 +63,19 @@ def test_what_is_said_of_all_files_alike_is_one_line(tmp_path):
         write(tmp_path / "data" / f"{picture.stem}.xml", text)
     result = CliRunner().invoke(cli, ["make-tfrecords", str(tmp_path / "data"), str(tmp_path / "out")])
     (line,) = [line for line in result.stdout.splitlines() if "'Unspecified'" in line]
-    assert line.endswith("img_000.xml:13: <truncated> is 'Unspecified', neither 0 nor 1: taken as 0. (5 more like it)")
+    assert line.endswith(
+        "img_000.xml:13: <truncated> is 'Unspecified', neither 0 nor 1: taken as 0. (5 more like it, in dataset.json)"
+    )
     assert not any(line.endswith(" 0") for line in result.stdout.splitlines() if line.startswith(("re", "near", "obj")))
     assert result.stdout.splitlines()[-1] == (
         f"Next: odtk configure ssd_resnet50_v1_fpn_small --output pipeline.config --train-records {tmp_path / 'out'}"
     )
+
+
+def test_the_next_command_names_a_shipped_pipeline():
+    for format in ("voc", "pets"):
+        name = Report("records", "label_map.pbtxt", {}, 0, format).next_command.split()[2]
+        assert name in shipped_files("pipelines", ".config")
 
 
 @pytest.mark.parametrize("angle", [0.0, math.pi / 2])

@@ -215,6 +215,25 @@ def test_40b_splits_are_found_by_the_end_of_a_path(tmp_path, train):
     assert kinds(report.problems) == ["split found by the end of the path"] * 3
 
 
+def test_40b_lists_of_another_place(tmp_path):
+    write_yolo(tmp_path / "data", DRAWN)
+    for name, drawn in (("train", DRAWN[:7]), ("val", DRAWN[7:])):
+        write(tmp_path / f"data/lists/{name}.txt", "\n".join(f"/home/me/pets/{picture.name}" for picture in drawn))
+    write(tmp_path / "data/data.yaml", "train: /home/me/train.txt\nval: /home/me/val.txt\nnames: [cat, dog]\n")
+    report = convert(tmp_path)
+    assert all_on_objects(tmp_path)
+    assert [split.images for split in report.splits.values()] == [7, 3]
+
+
+def test_40b_an_end_that_several_folders_have_is_not_guessed(tmp_path):
+    for place in ("a/train", "b/train"):
+        write_yolo(tmp_path / "data" / place, DRAWN[:1])
+        shutil.move(tmp_path / "data" / place / "data.yaml", tmp_path / "data/data.yaml")
+    write(tmp_path / "data/data.yaml", "train: /x/train\nnames: [cat, dog]\n")
+    with pytest.raises(DataError, match="train is '/x/train', which is not there, and may be a/train or b/train"):
+        formats.open_dataset(tmp_path / "data")
+
+
 def test_40b_a_split_is_never_another_ones_folder(tmp_path):
     write_yolo(tmp_path / "data/train", DRAWN)
     shutil.move(tmp_path / "data/train/data.yaml", tmp_path / "data")
@@ -350,6 +369,29 @@ def test_53b_texts_without_image_are_named(tmp_path):
         convert(tmp_path, overwrite=True)
 
 
+def test_53b_beside_texts_without_image_an_image_without_text_is_no_negative(tmp_path):
+    write_yolo(tmp_path / "data", DRAWN)
+    (tmp_path / "data/labels/img_003.txt").rename(tmp_path / "data/labels/img_3.txt")
+    report = convert(tmp_path, max_bad_fraction=0.5)
+    assert kinds(report.skipped) == ["image that may have lost its annotations", "no image"]
+    assert all_on_objects(tmp_path, [picture.name for picture in DRAWN if picture.stem != "img_003"])
+
+
+def test_53b_the_text_of_an_image_that_no_split_names_is_not_another_ones(tmp_path):
+    for split, drawn in (("train", DRAWN[:5]), ("valid", DRAWN[5:])):
+        write_yolo(tmp_path / "data" / split, drawn)
+    (tmp_path / "data/train/data.yaml").unlink()
+    (tmp_path / "data/valid/data.yaml").unlink()
+    write(tmp_path / "data/data.yaml", "train: train/images\nnames: [cat, dog]\n")
+    nothing = DRAWN[7].image.copy()
+    nothing.paste((60, 160, 60), (0, 0, *nothing.size))
+    nothing.save(tmp_path / "data/train/images/img_007.jpg")
+    report = convert(tmp_path, max_bad_fraction=0)
+    assert kinds(report.skipped) == ["in no split"] * 5
+    found = check_on_objects(tmp_path / "out")
+    assert found == {picture.name: 2 for picture in DRAWN[:5]} | {"img_007.jpg": 0}
+
+
 def test_53c_two_images_of_one_text_are_left_out(tmp_path):
     write_yolo(tmp_path / "data", DRAWN)
     DRAWN[5].save(tmp_path / "data/images/img_000.png")
@@ -359,13 +401,22 @@ def test_53c_two_images_of_one_text_are_left_out(tmp_path):
     assert all_on_objects(tmp_path, [picture.name for picture in DRAWN[1:]])
 
 
+def test_53c_a_phones_heic_beside_its_jpg_is_passed_over(tmp_path):
+    write_yolo(tmp_path / "data", DRAWN)
+    for picture in DRAWN:
+        (tmp_path / "data/images" / f"{picture.stem}.HEIC").write_bytes(b"heic")
+    report = convert(tmp_path)
+    assert kinds(report.skipped) == ["several images for one text"] * 10
+    assert all_on_objects(tmp_path)
+
+
 def test_53c_one_picture_in_two_files_counts_once(tmp_path):
     write_yolo(tmp_path / "data", DRAWN)
     for picture in DRAWN:
         picture.save(tmp_path / "data/images" / f"{picture.stem}.png")
     report = convert(tmp_path)
     assert len(report.skipped) == 10
-    assert "it is the same picture" in report.skipped[0].text
+    assert "that one is used" in report.skipped[0].text
     assert all_on_objects(tmp_path)
 
 

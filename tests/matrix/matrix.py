@@ -33,6 +33,7 @@ CORE = (
     "tests/pipeline",
     "tests/cli",
     "tests/annotations",
+    "tests/field",
     "tests/test_example.py",
     "tests/test_shards.py",
     "tests/test_label_map.py",
@@ -130,21 +131,10 @@ def install(cell: Cell, base: str, log) -> bool:
 
 def test(cell: Cell, log) -> bool:
     """Runs the core in the cell's environment; False where a test failed."""
-    command = [
-        cell.folder / "bin/python",
-        "-m",
-        "pytest",
-        "-o",
-        "addopts=",
-        "-m",
-        "not slow",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-    ]
+    command = [cell.folder / "bin/python", "-m", "pytest", "-p", "no:cacheprovider", *CORE]
     # Nothing of the caller's: neither another checkout nor another environment's packages.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run([*command, *CORE], stdout=log, stderr=subprocess.STDOUT, cwd=CHECKOUT, env=environment)
+    done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, cwd=CHECKOUT, env=environment)
     return done.returncode == 0
 
 
@@ -158,11 +148,10 @@ def run(cell: Cell) -> Outcome:
     started = time.monotonic()
     path = cell.folder.with_name(f"{cell.name}.log")
     with open(path, "w") as log:
-        for stage in (lambda: install(cell, base, log), lambda: test(cell, log)):
-            if not stage():
-                return Outcome(cell, "FAILED", f"see {path}", time.monotonic() - started)
-    last = path.read_text().splitlines()[-1]
-    return Outcome(cell, "passed", last.strip("= "), time.monotonic() - started)
+        passed = install(cell, base, log) and test(cell, log)
+    last = path.read_text().splitlines()[-1:]
+    detail = last if passed else [*last, f"see {path}"]
+    return Outcome(cell, "passed" if passed else "FAILED", "; ".join(detail), time.monotonic() - started)
 
 
 def main(names: list[str]) -> int:

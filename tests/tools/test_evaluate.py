@@ -88,7 +88,7 @@ def evaluated(tmp_path, monkeypatch):
     """Runs the tool with the oracle on `dataset`; returns a function of (data, text of eval_config)."""
     monkeypatch.setattr(tool, "require_sound", lambda config, filename, needs: [])
     monkeypatch.setattr(tool, "build_detector", lambda config: Oracle())
-    monkeypatch.setattr(tool, "_restore_weights", lambda detector, path, use_averages: (Path("m/ckpt-6"), 600))
+    monkeypatch.setattr(tool, "_restore_weights", lambda *arguments: (Path("m/ckpt-6"), 600))
 
     def run(data, eval_config=""):
         monkeypatch.setattr(tool, "build_eval_dataset", lambda config, resize, num_classes, tolerance: data)
