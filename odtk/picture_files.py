@@ -98,7 +98,7 @@ def write_picture(image: Image.Image, path: str | os.PathLike) -> None:
     encoded = io.BytesIO()
     image.save(encoded, format=kind, **_QUALITY.get(kind, {}))
     with atomic.atomic_file(path) as temporary:
-        temporary.write_bytes(encoded.getbuffer())
+        temporary.write_bytes(encoded.getvalue())
 
 
 @contextlib.contextmanager
