@@ -126,6 +126,8 @@ class Evidence:
         others = [other for other in fitting if other != order]
         if others and wrong >= max(_LEAST, _DOUBTFUL * count):
             why = _wrong_order(order, others, wrong, count)
+            if others == ["yxyx"]:
+                why += _or_turned(self.exif[STORED] > 0)
         elif other := _shifted(order, misfits[:, _EDGE], count):
             why = _wrong_order(order, [other], int(misfits[_ORDERS.index(order), _EDGE]), count)
         elif leaving >= max(_LEAST, _WRONG * count):
@@ -177,6 +179,16 @@ def _wrong_order(order: str, others: list[str], wrong: int, count: int) -> str:
         f"{wrong:,} of {count:,} boxes are inverted or reach outside of their images when their numbers are read as "
         f"{_MEANINGS[order]}. Read as {named}, they fit: if that is what they are, say so with this option."
     )
+
+
+def _or_turned(has_orientations: bool) -> str:
+    """The other reason why boxes fit with x for y."""
+    if has_orientations:
+        return (
+            " But images here are not turned as their EXIF orientation says, as the stated sizes are those of the "
+            "pixels as stored: if the boxes were drawn on them as they are shown, say --exif apply instead."
+        )
+    return " They would fit, too, if the images were turned since they were annotated: look at some with odtk view."
 
 
 def _shifted(order: str, misfits: np.ndarray, count: int) -> str | None:

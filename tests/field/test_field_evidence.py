@@ -354,3 +354,16 @@ def test_boxes_that_are_there_twice_are_said(tmp_path, format):
     assert problem.kind == "box there twice"
     assert "1 box is there twice" in problem.text
     assert len(records(tmp_path / "out")[twice.name].objects) == 3
+
+
+def test_a_size_of_the_stored_pixels_with_boxes_of_the_turned_ones_is_no_other_order(tmp_path):
+    """As scripts write it that ask Pillow for the size: boxes do not lie in it."""
+    drawn = pictures(20, (150, 200))
+    for picture in drawn:
+        lying = replace(picture, image=picture.image.transpose(Image.Transpose.ROTATE_90))
+        lying.save(tmp_path / "data" / picture.name, **_tagged(picture, 6))
+        write(tmp_path / "data" / f"{picture.stem}.xml", voc_xml(picture, (200, 150)))
+    with pytest.raises(DataError, match="drawn on them as they are shown, say --exif apply instead"):
+        _convert(tmp_path)
+    _convert(tmp_path, exif="apply")
+    assert check_on_objects(tmp_path / "out") == {picture.name: 2 for picture in drawn}
