@@ -53,6 +53,10 @@ class SeenFile:
         return (self.height, self.width) if self.orientation >= LYING else (self.width, self.height)
 
 
+SEVERAL = "multi-picture"
+"""What the kind of an image begins with of which there are more in the file: the first is taken."""
+
+
 @dataclass(frozen=True)
 class DecodedFile:
     """An image file that can be decoded to the last pixel; sides in pixels."""
@@ -206,6 +210,8 @@ def _see(image: Image.Image, encoded: bytes, path: object) -> SeenFile:
 
 
 def _kind(image: Image.Image, encoded: bytes) -> str:
+    if image.format in ("GIF", "TIFF", "WEBP") and getattr(image, "is_animated", False):
+        return f"{SEVERAL} {image.format}"
     if image.format == "GIF":
         return "GIF"
     if image.mode != "F" and deep_samples.is_deep(image, encoded):

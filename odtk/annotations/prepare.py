@@ -143,7 +143,7 @@ def _repaired(annotation: ImageAnnotation, seen: SeenFile, frame: Frame, placed:
         text = f"turned as its EXIF orientation {seen.orientation} says, and made an RGB JPEG."
     elif seen.record_format is None:
         kind = f"{seen.kind} made an RGB JPEG"
-        text = f"{kind}."
+        text = f"{kind}{', the first of its pictures' if kind.startswith(image_files.SEVERAL) else ''}."
     else:
         return tuple(placed.exchanged)
     return Problem(annotation.image_path, None, kind, text), *placed.exchanged

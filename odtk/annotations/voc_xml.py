@@ -63,9 +63,10 @@ def parse(encoded: bytes, path: Path, complete: bool = True) -> VocAnnotation:
     try:
         root = etree.fromstring(encoded, parser)
     except etree.XMLSyntaxError as error:
-        raise unreadable(
-            path, error.lineno, f"the xml is not well-formed: {written_values.cut(str(error.msg))}."
-        ) from error
+        text = f"the xml is not well-formed: {written_values.cut(str(error.msg))}."
+        if "encod" in text or "not proper UTF-8" in text:
+            text += " Save it as UTF-8, or let its first line declare what it is in."
+        raise unreadable(path, error.lineno, text) from error
     for entity in root.iter(etree.Entity):
         # Left unexpanded it would cut the text that it stands in.
         named = written_values.cut(entity.text)

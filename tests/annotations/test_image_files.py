@@ -221,3 +221,12 @@ def test_whatever_the_bytes_the_answer_is_a_picture_or_unusable(image_format):
         except UnusableImage:
             refused += 1
     assert refused
+
+
+@pytest.mark.parametrize("image_format", ["GIF", "TIFF", "WEBP"])
+def test_of_several_pictures_in_a_file_the_first_is_taken_and_said(image_format):
+    red, blue = (Image.new("RGB", (16, 16), colour) for colour in ("red", "blue"))
+    decoded = image_files.decode(_bytes(red, image_format, save_all=True, append_images=[blue]), "x")
+    assert decoded.kind == f"multi-picture {image_format}"
+    pixel = np.asarray(Image.open(io.BytesIO(decoded.repaired)).convert("RGB"))[8, 8]
+    assert (pixel[0] > 200, pixel[2] < 60) == (True, True)
