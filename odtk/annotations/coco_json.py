@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from odtk.annotations import data_folder, path_words
-from odtk.annotations.annotated_image import Problem
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.written_values import cut, finite, is_name, short
 from odtk.errors import DataError
@@ -37,7 +36,6 @@ class Document:
     is_annotated: bool
     annotations: dict[int, list[dict]] = field(default_factory=lambda: defaultdict(list))
     orphans: list[dict] = field(default_factory=list)  # annotations of images that are not in the list
-    problems: list[Problem] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
