@@ -57,6 +57,7 @@ class Facts:
     has_fractions: bool = False
     in_percent: int = 0
     reach: tuple[float, float] = (0.0, 0.0)  # the largest x and y
+    start: tuple[float, float] = (0.0, 0.0)  # the smallest x and y
     least_side: int = 0
     misfits: np.ndarray | None = None  # int [orders, frames (image, stated, unit), LIMITS]
     leaving: np.ndarray | None = None  # int [frames], as read, with corners in order, beyond OUTSIDE
@@ -99,6 +100,7 @@ def _with_numbers(facts: Facts, boxes: list[MarkedObject], frames: tuple[Size, .
         has_fractions=bool((numbers % 1 != 0).any()),
         in_percent=int(((least >= 0) & (most <= 100)).sum()) if is_pixels else 0,
         reach=(float(as_read[:, 3].max()), float(as_read[:, 2].max())),
+        start=(float(as_read[:, 1].min()), float(as_read[:, 0].min())),
         least_side=min(frames[0]),
         misfits=misfits,
         leaving=leaving,
