@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.coco_json import Category, plain
-from odtk.annotations.listing import OUTLINE, MarkedObject
+from odtk.annotations.listing import ORDERS, OUTLINE, MarkedObject
 from odtk.annotations.written_values import finite, flag, short
 
 Yxyx = tuple[float, float, float, float]
@@ -65,8 +65,7 @@ class CocoAnnotation(NamedTuple):
         numbers = [finite(value) for value in self.bbox] if isinstance(self.bbox, list) else []
         if len(numbers) != 4 or None in numbers:
             return None
-        x, y, width, height = numbers
-        return y, x, y + height, x + width
+        return ORDERS["xywh"](*numbers)
 
 
 def read_annotation(annotation: dict, categories: Mapping[int | str, Category]) -> CocoAnnotation:

@@ -40,7 +40,7 @@ _ALIASES = {
 }
 _OPTIONAL = {"width", "height"}
 _SIDES = ("ymin", "xmin", "ymax", "xmax")
-_EXCEL = re.compile(r"\A\s*sep=.\s*\n")  # a line before the header, for Excel alone
+_EXCEL = re.compile(r"\A\s*sep=.\s*[\r\n]")  # a line before the header, for Excel alone
 _DELIMITERS = ",;\t|"
 _SNIFFED_BYTES = 1 << 16
 _BAD = "row cannot be read"
@@ -129,7 +129,7 @@ def _has_header(files: DataFolder, path: str) -> bool:
 
 def _header(text: str) -> tuple[str, dict[str, int]] | None:
     """The delimiter, and the column of each thing, of a table's first line; None where some are missing."""
-    line = _EXCEL.sub("", text).lstrip().split("\n", 1)[0]
+    line = re.split(r"[\r\n]", _EXCEL.sub("", text).lstrip(), maxsplit=1)[0]
     for delimiter in _DELIMITERS:
         try:
             cells = next(csv.reader([line], delimiter=delimiter), [])
