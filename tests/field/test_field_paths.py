@@ -515,3 +515,20 @@ def test_a_link_to_no_folder_is_said_where_images_are_missing(tmp_path):
     (tmp_path / "data/images").symlink_to(tmp_path / "unmounted/images")
     with pytest.raises(DataError, match=r"has no images .*data/images: it is a link to .*unmounted/images, and is not"):
         make_tfrecords(tmp_path / "data", tmp_path / "out", format="coco")
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["/content/VOC/JPEGImages/{name}\r", "C:\\voc\\JPEGImages\\{name}", "Annotations/{stem}.xml", "{stem}.png"],
+)
+def test_lists_of_voc_may_have_paths_and_suffixes(tmp_path, written):
+    drawn, voc = pictures(6), tmp_path / "data"
+    for picture in drawn:
+        picture.save(voc / "JPEGImages" / picture.name)
+        write(voc / "Annotations" / f"{picture.stem}.xml", voc_xml(picture))
+    for split, part in {"train": drawn[:4], "val": drawn[4:]}.items():
+        lines = [written.format(name=picture.name, stem=picture.stem) for picture in part]
+        write(voc / "ImageSets" / "Main" / f"{split}.txt", "\n".join(lines))
+    report = make_tfrecords(voc, tmp_path / "out")
+    assert {split: found.images for split, found in report.splits.items()} == {"train": 4, "val": 2}
+    assert len(check_on_objects(tmp_path / "out")) == 6
