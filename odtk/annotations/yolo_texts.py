@@ -101,15 +101,15 @@ def usual_text(files: DataFolder, image: str) -> str | None:
 
 
 def sample(files: DataFolder, texts: list[str]) -> Iterator[list[float]]:
-    """The numbers behind the classes, of the lines of texts evenly spread over `texts`."""
+    """The numbers, that of the class first, of the lines of texts evenly spread over `texts`."""
     for text in texts[:: -(-len(texts) // _SAMPLED) or 1]:
         try:
             lines = data_folder.read_text(files.path, text).splitlines()
         except UnusableImage:
             continue  # said when the image is read
         for line in lines:
-            values = [finite(word) for word in words_of(line)[1:]]
-            if None not in values:
+            values = [finite(word) for word in words_of(line)]
+            if values and None not in values:
                 yield values
 
 
