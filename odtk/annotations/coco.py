@@ -15,12 +15,15 @@ from odtk.annotations import data_folder, path_words, written_values
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.coco_annotations import CocoAnnotation, read_annotation
 from odtk.annotations.coco_files import LOOKED_FOR, candidates, load_all
-from odtk.annotations.coco_json import Category, Document, plain
+from odtk.annotations.coco_json import Category, Document, plain, shifted
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.listed_dataset import LeftOut, ListedDataset, find_image, in_order
 from odtk.annotations.listing import ImageAnnotation, Listed
 from odtk.annotations.written_values import short
 from odtk.errors import DataError
+
+Categories = dict[int | str, Category]
+"""Categories by id."""
 
 __all__ = ["LOOKED_FOR", "CocoDataset", "open_coco", "sign"]
 
@@ -76,8 +79,9 @@ def sign(files: DataFolder) -> str | None:
 def open_coco(files: DataFolder, keep_segmentations: bool = False) -> CocoDataset:
     """The COCO data set in a folder. Segmentations take much memory, and are left out unless asked for."""
     documents, problems = load_all(files, keep_segmentations)
-    categories = _merged_categories(documents)
+    categories, odd = _merged_categories(files, documents)
     class_names = _class_names(documents, categories)
+    _refuse_shifted(files, documents, categories)
     mentions: dict[str, list[_Mention]] = {}
     listed = []
     for document in documents:
@@ -86,43 +90,67 @@ def open_coco(files: DataFolder, keep_segmentations: bool = False) -> CocoDatase
         listed += _orphans(files, document, math.ceil(sum(counts) / max(1, len(counts))))
     names = path_words.record_names(mentions.keys())
     listed += [_listed(files, image, found, names[image]) for image, found in mentions.items()]
-    problems += _listed_again(files, mentions)
+    problems += [*odd, *_listed_again(files, mentions)]
     return CocoDataset("coco", files.path, in_order(listed), class_names, tuple(problems))
 
 
-def _merged_categories(documents: Sequence[Document]) -> dict[int | str, Category]:
-    """The categories of all files by id; those of a file without any are the others'."""
-    merged: dict[int | str, Category] = {}
+def _merged_categories(files: DataFolder, documents: Sequence[Document]) -> tuple[Categories, list[Problem]]:
+    """The categories of all files by id, those of a file without any; and what is to be said of their numbers.
+
+    Files may number the same names otherwise. Raises DataError where an id has names that they do not share.
+    """
+    merged: Categories = {}
+    problems: dict[str, Problem] = {}
     for document in documents:
         for number, category in document.categories.items():
             name, before = category.name, merged.setdefault(number, category).name
-            if name != before:
-                text = (
-                    f"the category {number} is {short(name)} in {document.path}, and {short(before)} in another file."
-                )
-                raise DataError(f"{text} Number the categories alike in all files of a data set.")
-    return dict(sorted(merged.items(), key=lambda item: (isinstance(item[0], str), item[0])))
+            if name == before or document.path in problems:
+                continue
+            said = f"the category {number} is {short(name)} in {document.path}, and {short(before)} in another file"
+            if not _are_numbered_otherwise(document, documents):
+                raise DataError(f"{said}. Number the categories alike in all files of a data set.")
+            text = f"{said}: each file's own list counts, and categories of one name are one class."
+            problems[document.path] = Problem(files.at(document.path), None, "categories numbered otherwise", text)
+    return dict(sorted(merged.items(), key=lambda item: (isinstance(item[0], str), item[0]))), [*problems.values()]
 
 
-def _class_names(documents: Sequence[Document], categories: dict[int | str, Category]) -> tuple[str, ...]:
-    """The classes by category id. Categories of one name are one class; a mere heading is none.
+def _are_numbered_otherwise(document: Document, documents: Sequence[Document]) -> bool:
+    """Whether a file differs from the others in its categories' numbers alone: names of one are all of the other's."""
+    names = [{category.name for category in one.categories.values()} for one in (document, *documents)]
+    return all(names) and all(names[0] <= other or names[0] >= other for other in names[1:])
 
-    Some exports begin with a category 0 that only groups the others: it has no annotation, and others call it their
-    supercategory.
-    """
-    found = (one for document in documents for each in document.annotations.values() for one in each)
-    is_used = 0 in {plain(one.get("category_id")) for one in found}
-    groups = {category.group for category in categories.values()}
-    heading = 0 in categories and categories[0].name in groups and not is_used and len(categories) > 1
-    names = (category.name for number, category in categories.items() if number != 0 or not heading)
+
+def _class_names(documents: Sequence[Document], categories: Categories) -> tuple[str, ...]:
+    """The classes by category id. Categories of one name are one class; a mere heading is none."""
+    heading = _has_heading(documents, categories)
+    names = [category.name for number, category in categories.items() if number != 0 or not heading]
+    names += [category.name for document in documents for number, category in document.categories.items() if number]
     return tuple(dict.fromkeys(names))
 
 
+def _has_heading(documents: Sequence[Document], categories: Categories) -> bool:
+    """Whether the category 0 only groups the others, as in some exports: it has no annotation, and is their group."""
+    found = (one for document in documents for each in document.annotations.values() for one in each)
+    is_used = 0 in {plain(one.get("category_id")) for one in found}
+    groups = {category.group for category in categories.values()}
+    return 0 in categories and categories[0].name in groups and not is_used and len(categories) > 1
+
+
+def _refuse_shifted(files: DataFolder, documents: Sequence[Document], categories: Categories) -> None:
+    """Raises DataError where the annotations of a file count the categories from another number than its list."""
+    headings = {0} if _has_heading(documents, categories) else set()
+    for document in documents:
+        used = {plain(one.get("category_id")) for found in document.annotations.values() for one in found}
+        if text := shifted({*(document.categories or categories)} - headings, used):
+            said = f"its annotations seem to number the categories {text}. Number both alike."
+            raise DataError(f"{files.at(document.path)}: {said}")
+
+
 def _place(
-    files: DataFolder, document: Document, categories: dict[int | str, Category], mentions: dict[str, list[_Mention]]
+    files: DataFolder, document: Document, categories: Categories, mentions: dict[str, list[_Mention]]
 ) -> Iterator[Listed]:
     """Adds where the images of a document are to `mentions`, by path; yields those that are not there."""
-    roots = path_words.search_roots(document.path)
+    roots, categories = path_words.search_roots(document.path), document.categories or categories
     where = files.at(document.path), None
     for position, content in enumerate(document.images):
         said = f"image {short(content['id'])} is the file"

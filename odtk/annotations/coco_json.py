@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from odtk.annotations import data_folder, path_words
-from odtk.annotations.annotated_image import Problem
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.written_values import cut, finite, is_name, short
 from odtk.errors import DataError
@@ -37,7 +36,6 @@ class Document:
     is_annotated: bool
     annotations: dict[int, list[dict]] = field(default_factory=lambda: defaultdict(list))
     orphans: list[dict] = field(default_factory=list)  # annotations of images that are not in the list
-    problems: list[Problem] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -161,6 +159,24 @@ def _group(where: str, document: Document, annotations: Iterable[dict]) -> None:
             document.annotations[position].append(annotation)
     if document.orphans and not document.annotations:
         raise DataError(f"{where}: {_all_orphaned(document)}")
+    used = {plain(annotation.get("image_id")) for annotation in annotations}
+    if document.orphans and (text := shifted(meant, used)):
+        raise DataError(f"{where}: its annotations seem to number the images {text}. Number both alike.")
+
+
+def shifted(listed: Iterable, used: Iterable) -> str | None:
+    """What shows that the ids in use are one lower or higher than those in a list, as 0 for 1; None where nothing does.
+
+    More of them are in the list then, when all are moved by one: as they are, most would be taken for a neighbour.
+    """
+    listed, used = ({number for number in numbers if isinstance(number, int)} for numbers in (listed, used))
+    for step, word in ((1, "lower"), (-1, "higher")):
+        moved = {number + step for number in used}
+        if len(moved & listed) > len(used & listed) and (unused := listed - used):
+            unknown = min(number for number in used - listed if number + step in listed)
+            example = f"{unknown} is used and not listed, {max(unused)} is listed and not used"
+            return f"one {word} than its list does ({example})"
+    return None
 
 
 def _all_orphaned(document: Document) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ _MEANINGS = {
     "xyxy": "two corners",
     "xywh": "the upper left corner, width and height",
     "cxcywh": "the centre, width and height",
+    "yxyx": "two corners, y before x",
 }
 _IMAGE_FRAME, _STATED_FRAME, _UNIT_FRAME = range(3)
 _EDGE, _CLOSE, _OUTSIDE = range(3)
@@ -35,8 +37,9 @@ _FEW, _FEW_BOXES = 0.02, 8  # a reason to try the centre for the corner, or the 
 _WRONG = 0.5
 _SLIPS = 0.05  # of the boxes, which fit no order
 
-# Percents are told from pixels by images that are much larger than 100, with boxes that end short of it.
-_PERCENT_SIDE, _PERCENT_REACH = 200, 85
+# Percents are told from pixels by images that are larger than 100, with boxes that end short of it.
+# Boxes that lie there by chance are few, or do not reach both ends of the range.
+_PERCENT_SIDE, _PERCENT_REACH, _PERCENT_START, _CHANCE = 110, 85, 15, 0.01
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Evidence:
     in_percent: int = 0
     has_fractions: bool = False
     reach: tuple[float, float] = (0.0, 0.0)
+    start: tuple[float, float] = (math.inf, math.inf)
     least_side: int = 10**9
     bits: int = 0
 
@@ -87,6 +91,7 @@ class Evidence:
         self.in_percent += facts.in_percent
         self.has_fractions |= facts.has_fractions
         self.reach = max(self.reach[0], facts.reach[0]), max(self.reach[1], facts.reach[1])
+        self.start = min(self.start[0], facts.start[0]), min(self.start[1], facts.start[1])
         self.least_side = min(self.least_side, facts.least_side)
 
     def decide(self) -> Conventions:
@@ -160,7 +165,9 @@ class Evidence:
             count >= _MANY_BOXES
             and self.in_percent == count
             and self.least_side >= _PERCENT_SIDE
+            and (100 / self.least_side) ** count <= _CHANCE
             and min(self.reach) >= _PERCENT_REACH
+            and max(self.start) <= _PERCENT_START
         )
 
 
@@ -199,4 +206,6 @@ def _fitting(misfits: np.ndarray, count: int) -> list[str]:
     """The orders that (nearly) all boxes fit, those that the most fit first, and no much worse ones."""
     least = misfits.min()
     ranked = sorted(zip(misfits.tolist(), _ORDERS, strict=True), key=lambda pair: pair[0])
-    return [order for found, order in ranked if found <= _SLIPS * count and found <= least + _SLIPS * count / 2]
+    fitting = [order for found, order in ranked if found <= _SLIPS * count and found <= least + _SLIPS * count / 2]
+    # Where sides hardly differ, as in 0..1, what fits with x before y fits the other way round, too.
+    return [order for order in fitting if order != "yxyx" or "xyxy" not in fitting]

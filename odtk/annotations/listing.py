@@ -12,6 +12,7 @@ from odtk.annotations.annotated_image import Problem
 ORDERS: dict[str, Callable] = {
     "xyxy": lambda xmin, ymin, xmax, ymax: (ymin, xmin, ymax, xmax),
     "xywh": lambda xmin, ymin, width, height: (ymin, xmin, ymin + height, xmin + width),
+    "yxyx": lambda ymin, xmin, ymax, xmax: (ymin, xmin, ymax, xmax),
     "cxcywh": lambda x, y, width, height: (y - height / 2, x - width / 2, y + height / 2, x + width / 2),
 }
 
@@ -48,6 +49,8 @@ class MarkedObject:
             return xmin, ymin, xmax - xmin, ymax - ymin
         if self.written == "cxcywh":
             return (xmin + xmax) / 2, (ymin + ymax) / 2, xmax - xmin, ymax - ymin
+        if self.written == "yxyx":
+            return self.box
         return xmin, ymin, xmax, ymax
 
     def corners(self, order: str | None = None) -> tuple[float, float, float, float]:

@@ -93,7 +93,9 @@ def _print_classes(report) -> None:
         from odtk.prototext.schema import some
 
         count = "1 class has" if len(without) == 1 else f"{len(without)} classes have"
-        click.echo(f"{count} no box in these images, and so no AP: {some(without, _CLASSES_NAMED)}.")
+        click.echo(
+            f"{count} no box in these images, and so no AP: {some(list(dict.fromkeys(without)), _CLASSES_NAMED)}."
+        )
 
 
 def _plain(value: float | None) -> str:

@@ -30,9 +30,10 @@ format_option = click.option(
 
 boxes_option = click.option(
     "--boxes",
-    type=click.Choice(["xyxy", "xywh", "cxcywh"]),
-    help="What the four numbers of a box are: two corners (xyxy), the upper left corner and the size (xywh), or the "
-    "centre and the size (cxcywh).  [default: what the format says, unless the boxes show that it cannot be]",
+    type=click.Choice(["xyxy", "xywh", "cxcywh", "yxyx"]),
+    help="What the four numbers of a box are: two corners (xyxy; yxyx with y before x), the upper left corner and the "
+    "size (xywh), or the centre and the size (cxcywh).  [default: what the format says, unless the boxes show that it "
+    "cannot be]",
 )
 
 max_bad_records_option = click.option(

@@ -103,9 +103,10 @@ def label_map_note(config, prefix: str) -> str | None:
     for path in _config_maps(config):
         found = trained_classes.compare(prefix, path)
         if found and (found.conflicts or found.notes):
-            said = f"numbers other classes: {some(found.conflicts)}." if found.conflicts else "differs."
-            return " ".join([f"The config's label map {path} {said}", *found.notes,
-                             f"The export has the one that was trained with, {found.trained}."])  # fmt: skip
+            conflicts = f"It numbers other classes: {some(found.conflicts)}."
+            said = [conflicts] if found.conflicts else found.notes
+            return " ".join([f"The config's label map {path} is not the one that was trained with.", *said,
+                             f"The export has {found.trained}."])  # fmt: skip
     return None
 
 

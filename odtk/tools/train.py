@@ -155,7 +155,7 @@ def _check(config, filename, model_dir: Path, num_steps: int | None, say: Callab
     if is_resumed:
         path = config.train_input_reader.label_map_path
         for note in trained_classes.require_trained_classes(model_dir, path, "train_input_reader", filename):
-            say(f"Warning: {note}")
+            say(f"warning: {note}")
     found += [
         replace(finding, severity=WARNING) if finding.severity == ERROR else finding
         for finding in check_config(config, filename, paths_must_exist=True, needs=("eval",))

@@ -246,6 +246,24 @@ def _orphaned(folder, drawn, chosen):
 
 
 @_change("coco")
+def _images_numbered_from_0_in_annotations(folder, drawn, chosen):
+    def edit(document):
+        for found in document["annotations"]:
+            found["image_id"] = int(found["image_id"]) - 1
+
+    _edit_coco(folder, edit)
+
+
+@_change("coco")
+def _categories_numbered_from_0_in_annotations(folder, drawn, chosen):
+    def edit(document):
+        for found in document["annotations"]:
+            found["category_id"] = int(found["category_id"]) - 1
+
+    _edit_coco(folder, edit)
+
+
+@_change("coco")
 def _file_names_of_windows(folder, drawn, chosen):
     def edit(document):
         for image in document["images"]:

@@ -129,6 +129,7 @@ NUMBERS = {
     "xyxy": lambda x1, y1, x2, y2: (x1, y1, x2, y2),
     "xywh": lambda x1, y1, x2, y2: (x1, y1, x2 - x1, y2 - y1),
     "cxcywh": lambda x1, y1, x2, y2: ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1),
+    "yxyx": lambda x1, y1, x2, y2: (y1, x1, y2, x2),
 }
 
 
@@ -161,7 +162,7 @@ def _write_in_order(folder, format, drawn, order):
     ("format", "order"),
     [
         ("coco", "xyxy"), ("coco", "cxcywh"), ("voc", "xywh"), ("voc", "cxcywh"), ("csv", "xywh"), ("csv", "cxcywh"),
-        ("yolo", "xyxy"), ("yolo", "xywh"),
+        ("yolo", "xyxy"), ("yolo", "xywh"), ("voc", "yxyx"), ("csv", "yxyx"), ("coco", "yxyx"),
     ],
 )  # fmt: skip
 def test_boxes_in_another_order_are_an_error_that_names_it_and_the_option_reads_them(tmp_path, format, order):

@@ -210,3 +210,39 @@ def test_every_command_that_guesses_a_format_takes_its_name(tmp_path):
         assert answered.exit_code == 0, answered.output
     shown = CliRunner().invoke(cli, ["label-map", "show", data, "--format", "coco"])
     assert f"No label map belongs to {data}" in shown.output
+
+
+def test_splits_that_number_the_same_categories_otherwise_are_read_by_their_names(tmp_path, convert):
+    drawn = pictures(8)
+    for split, part in {"train": drawn[:5], "valid": drawn[5:]}.items():
+        document = coco(part)
+        if split == "valid":
+            for category in document["categories"]:
+                category["id"] = 3 - category["id"]
+            for annotation in document["annotations"]:
+                annotation["category_id"] = 3 - annotation["category_id"]
+        for picture in part:
+            picture.save(tmp_path / "data" / split / picture.name)
+        write(tmp_path / "data" / split / "_annotations.coco.json", json.dumps(document))
+    assert _kinds(convert(drawn)) == {"categories numbered otherwise"}
+
+
+@pytest.mark.parametrize("step", [-1, 1])
+def test_annotations_that_number_the_images_otherwise_than_the_list_are_refused(tmp_path, step):
+    document = coco(drawn := pictures(30))
+    for annotation in document["annotations"]:
+        annotation["image_id"] += step
+    for picture in drawn:
+        picture.save(tmp_path / "data" / picture.name)
+    write(tmp_path / "data" / "instances.json", json.dumps(document))
+    with pytest.raises(DataError, match=f"one {'lower' if step < 0 else 'higher'} than its list does"):
+        make_tfrecords(tmp_path / "data", tmp_path / "out")
+
+
+def test_an_annotation_of_no_image_is_no_sign_of_another_numbering(tmp_path, convert):
+    document = coco(drawn := pictures(30))
+    document["annotations"].append(document["annotations"][0] | {"id": 999, "image_id": 0})
+    for picture in drawn:
+        picture.save(tmp_path / "data" / picture.name)
+    write(tmp_path / "data" / "instances.json", json.dumps(document))
+    assert [problem.kind for problem in convert(drawn).skipped] == ["annotations of an unknown image"]

@@ -79,7 +79,13 @@ _ON_OBJECTS = {
 }  # fmt: skip
 _REFUSED = {
     "voc": ["image_cut_short", "image_gone", "one_box_empty", "xml_cut_short"],
-    "coco": ["image_gone", "orphaned", "corners_for_sides"],
+    "coco": [
+        "image_gone",
+        "orphaned",
+        "corners_for_sides",
+        "images_numbered_from_0_in_annotations",
+        "categories_numbered_from_0_in_annotations",
+    ],
     "yolo": ["confidence", "confidence_and_track", "keypoints_that_do_not_fit", "in_pixels"],
     "csv": ["image_gone", "sides_for_corners"],
 }

@@ -91,7 +91,7 @@ def evaluated(tmp_path, monkeypatch):
     monkeypatch.setattr(tool, "_restore_weights", lambda *arguments: (Path("m/ckpt-6"), 600))
 
     def run(data, eval_config=""):
-        monkeypatch.setattr(tool, "build_eval_dataset", lambda *arguments, **settings: data)
+        monkeypatch.setattr(tool, "build_eval_dataset", lambda *arguments, **options: data)
         config = tmp_path / "pipeline.config"
         config.write_text(CONFIG % eval_config)
         (tmp_path / "model").mkdir(exist_ok=True)

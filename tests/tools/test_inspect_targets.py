@@ -195,6 +195,14 @@ def test_problems_of_the_whole_data_set_are_found(drawn):
     )
 
 
+def test_what_is_only_to_be_known_is_no_warning(tmp_path):
+    drawn_formats.write_coco(tmp_path / "disk")
+    (tmp_path / "data").mkdir()
+    for place in (tmp_path / "disk").iterdir():
+        (tmp_path / "data" / place.name).symlink_to(place)
+    assert kinds(inspect(tmp_path / "data"))["linked-folder"] == (INFORMATION, 2)
+
+
 def test_every_format_is_found_out_and_says_the_same_of_the_same_images(tmp_path):
     writers = {
         "voc": drawn_formats.write_voc,
@@ -217,4 +225,6 @@ def test_a_format_can_be_said_where_two_fit(tmp_path):
     drawn_formats.write_coco(tmp_path / "both")
     with pytest.raises(DataError, match="--format"):
         inspect(tmp_path / "both")
-    assert inspect(tmp_path / "both", format="coco").kind == "coco data set"
+    inspection = inspect(tmp_path / "both", format="coco")
+    assert inspection.kind == "coco data set"
+    assert inspection.next_command == f"odtk make-tfrecords {tmp_path / 'both'} OUTPUT_DIR --format coco"

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from PIL import Image
 
-from odtk import files, label_map
+from odtk import label_map
 from odtk.annotations import image_files, pets, prepare
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.frames import Rules
@@ -142,7 +142,7 @@ class DatasetSource:
 
     def _read(self, index: int) -> tuple[ImageAnnotation, bytes]:
         annotation = self.dataset.read(self.listed[index])
-        return annotation, _read(annotation.image_path, annotation.annotation_path)
+        return annotation, prepare.read_image(annotation)
 
 
 def _columns(objects: Sequence[tuple[MarkedObject, Yxyx]]) -> dict[str, tuple]:
@@ -210,11 +210,3 @@ def digest(encoded: bytes) -> int:
 def open_picture(encoded: bytes, path: object) -> Image.Image:
     """The pixels as RGB; raises UnusableImage."""
     return image_files.to_picture(encoded, path).convert("RGB")
-
-
-def _read(path: str, annotation_path: str | None) -> bytes:
-    try:
-        return files.read_bytes(path)
-    except OSError as error:
-        text = f"its image {path} cannot be opened: {error.strerror}."
-        raise UnusableImage(annotation_path or path, None, "no image", text) from error
