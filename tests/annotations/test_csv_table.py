@@ -97,7 +97,7 @@ def test_a_bad_row_is_named_with_its_line(write, row, complaint):
     [
         (TUTORIAL + ",9,8,cat,1,2,3,4\n", r"labels\.csv:2: the row .* names no image"),
         (TUTORIAL + '"1.jpg,9,8\n' + "x" * 200_000, r"labels\.csv:\d+: the row cannot be read: field larger"),
-        ("1.jpg,9,8,cat,1,2,3,4\n", r"has no \*\.csv with a header like filename,width,height,class,xmin"),
+        ("1.jpg,9,8,cat,1,2,3\n", r"has no \*\.csv or \*\.tsv with a header like filename,width,height,class,xmin"),
     ],
 )
 def test_a_table_that_cannot_be_read_is_an_error(write, text, complaint):
