@@ -42,7 +42,7 @@ def pair(files: DataFolder, images: Collection[str]) -> Paired:
     no_labels = {*NAMES_FILES, *(name for names in LISTS.values() for name in names)}
     texts = [path for path in files.with_suffix(".txt") if posixpath.basename(path).lower() not in no_labels]
     by_place, places = _grouped(texts, _place), set(map(_place, files.images))
-    lost = [path for path in texts if _place(path) not in places and _has_labels(files, path)]
+    lost = [path for path in texts if _place(path) not in places and has_labels(files, path)]
     by_name = _grouped(lost, _stem)
     paired = Paired()
     for image in images:
@@ -113,6 +113,12 @@ def sample(files: DataFolder, texts: list[str]) -> Iterator[list[float]]:
                 yield values
 
 
+def has_labels(files: DataFolder, path: str) -> bool:
+    """Whether a text begins with a line of numbers, as labels do."""
+    words = words_of(data_folder.text_start(files.path, path, 512).lstrip().split("\n", 1)[0])
+    return len(words) > BOX and all(finite(word) is not None for word in words)
+
+
 def _share(files: DataFolder, paired: Paired, text: str, images: list[str]) -> None:
     """Leaves out several images of one text: all of them, but for one where only that is usual or they are the same.
 
@@ -153,17 +159,11 @@ def _name_unused(files: DataFolder, paired: Paired, texts: list[str], lost: list
         others = (by_name.get(_stem(path)) if path in is_lost else None) or by_place.get(_place(path))
         if path in used or _stem(path) in left_out:
             continue
-        if others and (path in is_lost or _has_labels(files, path)):
+        if others and (path in is_lost or has_labels(files, path)):
             said = f"{paired.texts[others[0]]} is the text of {others[0]}."
             paired.left_out[path] = LeftOut(files.at(path), None, "another text for an image", said, is_bad=False)
         elif path in is_lost:
             paired.left_out[path] = LeftOut(files.at(path), None, NO_IMAGE, "no image is called as this text is.")
-
-
-def _has_labels(files: DataFolder, path: str) -> bool:
-    """Whether a text begins with a line of numbers, as labels do."""
-    words = words_of(data_folder.text_start(files.path, path, 512).lstrip().split("\n", 1)[0])
-    return len(words) > BOX and all(finite(word) is not None for word in words)
 
 
 def _place(path: str) -> str:
