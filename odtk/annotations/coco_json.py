@@ -7,6 +7,7 @@ meant, as 7 for "7" or "007".
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterable
@@ -145,15 +146,20 @@ def _check_images(where: str, images: list[dict]) -> None:
 
 def _group(where: str, document: Document, annotations: Iterable[dict]) -> None:
     ids = [image["id"] for image in document.images]
-    exact, meant = {number: position for position, number in enumerate(ids)}, defaultdict(list)
-    for position, number in enumerate(ids):
-        meant[plain(number)].append(position)
+    exact, meant, called = {number: position for position, number in enumerate(ids)}, defaultdict(list), {}
+    for position, image in enumerate(document.images):
+        meant[plain(image["id"])].append(position)
+        name = image["file_name"]
+        for spelling in {name, posixpath.splitext(name)[0]}:
+            called[spelling] = position if called.setdefault(spelling, position) == position else None
     for annotation in annotations:
         number = annotation.get("image_id")
         key = plain(number)
         position = exact.get(number) if key is not None else None
         if position is None and len(meant.get(key, ())) == 1:
             position = meant[key][0]
+        if position is None and isinstance(number, str):
+            position = called.get(number)  # some scripts write the file's name for the id
         if position is None:
             document.orphans.append(annotation)
         else:

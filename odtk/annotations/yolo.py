@@ -66,10 +66,12 @@ class YoloDataset(ListedDataset):
 
     def _object(self, path: str, number: int, line: str, problems: list[Problem]) -> MarkedObject:
         written, *values = (finite(word) for word in yolo_columns.words_of(line))
-        class_name = None if written is None or written != int(written) else self.names.get(int(written))
+        word = yolo_columns.words_of(line)[0]
+        class_name = word if written is None and word in self.names.values() else None
+        if written is not None and written == int(written):
+            class_name = self.names.get(int(written))
         if class_name is None:
-            shown = short(yolo_columns.words_of(line)[0])
-            text = f"the class {shown} is none of 0..{max(self.names)}, the ids of the names."
+            text = f"the class {short(word)} is none of {min(self.names)}..{max(self.names)}, the ids of the names."
             raise UnusableImage(path, number, "class id without a name", text)
         if None in values:
             raise _bad_line(path, number, line, "not only numbers")

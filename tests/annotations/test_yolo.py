@@ -208,7 +208,7 @@ def test_darknets_lists_are_splits(tmp_path):
         ("3 .5 .5 .1 .1", "class id without a name", "the class '3' is none of 0..2, the ids of the names"),
         ("-1 .5 .5 .1 .1", "class id without a name", "the class '-1'"),
         ("0.5 .5 .5 .1 .1", "class id without a name", "the class '0.5'"),
-        ("zebra .5 .5 .1 .1", "class id without a name", "the class 'zebra'"),
+        ("zebu .5 .5 .1 .1", "class id without a name", "the class 'zebu'"),
         ("0 .5 .5 .1", "line cannot be read", "is of 4 columns; `class cx cy w h` is expected"),
         ("0", "line cannot be read", "of 1 columns"),
         ("0 .5 .5 .1 .1 .9", "line cannot be read", "of 6 columns"),

@@ -82,7 +82,7 @@ def test_18_what_it_does_not_read_is_named(tmp_path, format):
     report = convert(tmp_path, max_bad_fraction=0.5)
     assert all_on_objects(tmp_path, [picture.name for picture in drawn[1:]])
     named = "\n".join(map(str, report.skipped + report.problems))
-    assert f"{folder / 'img_000.heic'}: the image cannot be decoded: it is none of JPEG, PNG" in named
+    assert f"{folder / 'img_000.heic'}: the image cannot be decoded: it is HEIC" in named
     assert "more.HEIC" in named
 
 
@@ -654,3 +654,40 @@ def test_why_a_folder_is_of_no_format_comes_first(tmp_path, make, cause):
     with pytest.raises(DataError) as error:
         convert(tmp_path)
     assert re.search(cause, str(error.value).split("Looked for were")[0])
+
+
+# YOLO: classes and names
+
+
+def _edit_texts(folder, edit):
+    write_yolo(folder, DRAWN)
+    for picture in DRAWN:
+        text = folder / "labels" / f"{picture.stem}.txt"
+        write(text, "".join(f"{edit(line)}\n" for line in text.read_text(encoding="utf-8").splitlines()))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [lambda line: CLASSES[int(line[0])] + line[1:], lambda line: line.replace(" ", ";")],
+    ids=["name", "semicolon"],
+)
+def test_lines_may_name_their_class_and_be_set_apart_by_semicolons(tmp_path, edit):
+    _edit_texts(tmp_path / "data", edit)
+    assert convert(tmp_path).problems == []
+    all_on_objects(tmp_path)
+
+
+def test_what_a_second_file_of_names_says_otherwise_is_said(tmp_path):
+    write_yolo(tmp_path / "data", DRAWN)
+    write(tmp_path / "data" / "custom.yaml", "train: images\nval: images\nnames: [dog, cat]\n")
+    write(tmp_path / "data" / "hyp.yaml", "names: 3\n")
+    (problem,) = convert(tmp_path).problems
+    assert (problem.kind, "custom.yaml" in problem.file) == ("class names disagree", True)
+    assert problem.text == "class 0 is 'dog' here, and 'cat' in data.yaml, which counts."
+
+
+def test_one_name_of_two_ids_is_said(tmp_path):
+    write_yolo(tmp_path / "data", DRAWN)
+    write(tmp_path / "data" / "data.yaml", "train: images\nval: images\nnames: [pet, pet]\n")
+    (problem,) = convert(tmp_path).problems
+    assert problem.text == "the ids 0 and 1 are both 'pet': they are one class."
