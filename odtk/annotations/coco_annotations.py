@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.coco_json import Category, plain
-from odtk.annotations.listing import OUTLINE, MarkedObject
+from odtk.annotations.listing import ORDERS, OUTLINE, MarkedObject
+from odtk.annotations.rotated_boxes import rotated_hull
 from odtk.annotations.written_values import finite, flag, short
 
 Yxyx = tuple[float, float, float, float]
@@ -23,6 +25,7 @@ class CocoAnnotation(NamedTuple):
     iscrowd: object
     area: object
     segmentation: object
+    rotation: float = 0.0  # degrees, about the centre of the bbox: CVAT's
 
     @property
     def box_key(self) -> tuple:
@@ -46,7 +49,7 @@ class CocoAnnotation(NamedTuple):
             area=finite(self.area),
             segmentation=self.segmentation,
             which=f"annotation {short(self.id)}",
-            written="xywh" if self.bbox else OUTLINE,
+            written="xywh" if self.bbox and not self.rotation else OUTLINE,
         )
 
     def odd(self, place: str) -> Iterator[Problem]:
@@ -54,6 +57,9 @@ class CocoAnnotation(NamedTuple):
         if not self.bbox and self._box():
             text = "an annotation has an outline and no bbox: the box around it is used."
             yield Problem(place, None, "outline made a box", text)
+        if self.rotation and self._box():
+            text = "an annotation's bbox is rotated (attributes.rotation): the upright box around it is used."
+            yield Problem(place, None, "rotated box made upright", text)
         if self.iscrowd is not None and flag(self.iscrowd) is None:
             text = f"iscrowd is {short(self.iscrowd)}, neither 0 nor 1: taken as 0."
             yield Problem(place, None, "flag not understood", text)
@@ -65,8 +71,8 @@ class CocoAnnotation(NamedTuple):
         numbers = [finite(value) for value in self.bbox] if isinstance(self.bbox, list) else []
         if len(numbers) != 4 or None in numbers:
             return None
-        x, y, width, height = numbers
-        return y, x, y + height, x + width
+        box = ORDERS["xywh"](*numbers)
+        return rotated_hull(box, math.radians(self.rotation)) if self.rotation else box
 
 
 def read_annotation(annotation: dict, categories: Mapping[int | str, Category]) -> CocoAnnotation:
@@ -74,7 +80,10 @@ def read_annotation(annotation: dict, categories: Mapping[int | str, Category]) 
     category = annotation.get("category_id")
     known = categories.get(plain(category))
     keys = ("bbox", "iscrowd", "area", "segmentation")
-    return CocoAnnotation(annotation.get("id"), category, known and known.name, *map(annotation.get, keys))
+    attributes = annotation.get("attributes")
+    degrees = finite(attributes.get("rotation")) if isinstance(attributes, dict) else None
+    found = map(annotation.get, keys)
+    return CocoAnnotation(annotation.get("id"), category, known and known.name, *found, (degrees or 0.0) % 360)
 
 
 def _hull(polygons: object) -> Yxyx | None:

@@ -182,7 +182,7 @@ def shifted(listed: Iterable, used: Iterable) -> str | None:
 def _all_orphaned(document: Document) -> str:
     first, count = document.orphans[0], len(document.orphans)
     ids = ", ".join(short(image["id"]) for image in document.images[:3])
-    listed = f"the images' ids are {ids}{' ...' if len(document.images) > 3 else ''}" if ids else "it lists no image"
+    listed = f"the images' ids are {ids}{' and so on' * (len(document.images) > 3)}" if ids else "it lists no image"
     return (
         f"none of its {count} annotations is of an image in its list: the first, annotation {short(first.get('id'))}, "
         f"has the image_id {short(first.get('image_id'))}, and {listed}. Write as image_id the id of an image."

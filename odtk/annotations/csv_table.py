@@ -1,47 +1,28 @@
 """CSV with a row per box, of the TFOD tutorials (filename,width,height,class,xmin,...) and of labelling tools.
 
-The header says what is in which column. A row without a box is an image without objects. There may be a table per
-split: train_labels.csv and test_labels.csv, or one in each of train/ and test/.
+The header says what is in which column; without one they are those of known tools (`csv_columns`). A row without a box
+is an image without objects. There may be a table per split: train_labels.csv and test_labels.csv, or one in each
+of train/ and test/.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from odtk.annotations import data_folder, path_words, written_values
 from odtk.annotations.annotated_image import Problem, UnusableImage
+from odtk.annotations.csv_columns import Columns, columns_of, without_excel
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.listed_dataset import LeftOut, ListedDataset, find_image, in_order
-from odtk.annotations.listing import ImageAnnotation, Listed, MarkedObject
+from odtk.annotations.listing import ORDERS, ImageAnnotation, Listed, MarkedObject
 from odtk.annotations.written_values import finite, short
 from odtk.errors import DataError
 
-LOOKED_FOR = "*.csv with a header like filename,width,height,class,xmin,ymin,xmax,ymax (csv)"
+LOOKED_FOR = "*.csv or *.tsv with a header like filename,width,height,class,xmin,ymin,xmax,ymax (csv)"
 
-_ALIASES = {
-    "image": (
-        *("filename", "image", "file", "file_name", "image_name", "image_path", "filepath", "file_path", "path", "img"),
-        *("image_id", "imageid", "image_file", "image_filename", "img_name", "img_path", "img_id", "frame"),
-    ),
-    "class": (
-        *("class", "label", "class_name", "classname", "label_name", "labelname", "category", "category_name"),
-        *("object", "name"),
-    ),
-    "xmin": ("xmin", "x_min", "x1", "left", "bbox_xmin", "bbox_x_min", "bbox_x1", "x_1", "min_x", "minx", "xtl"),
-    "ymin": ("ymin", "y_min", "y1", "top", "bbox_ymin", "bbox_y_min", "bbox_y1", "y_1", "min_y", "miny", "ytl"),
-    "xmax": ("xmax", "x_max", "x2", "right", "bbox_xmax", "bbox_x_max", "bbox_x2", "x_2", "max_x", "maxx", "xbr"),
-    "ymax": ("ymax", "y_max", "y2", "bottom", "bbox_ymax", "bbox_y_max", "bbox_y2", "y_2", "max_y", "maxy", "ybr"),
-    "width": ("width", "image_width", "img_width"),
-    "height": ("height", "image_height", "img_height"),
-}
-_OPTIONAL = {"width", "height"}
-_SIDES = ("ymin", "xmin", "ymax", "xmax")
-_EXCEL = re.compile(r"\A\s*sep=.\s*\n")  # a line before the header, for Excel alone
-_DELIMITERS = ",;\t|"
 _SNIFFED_BYTES = 1 << 16
 _BAD = "row cannot be read"
 
@@ -52,7 +33,8 @@ class _Row:
 
     line: int
     class_name: str
-    box: tuple[str, str, str, str]  # yxyx
+    box: tuple[str, str, str, str]
+    columns: Columns
     size: tuple[str, str]  # width, height
 
 
@@ -90,6 +72,12 @@ def sign(files: DataFolder) -> str | None:
     return f"{found[0]} has columns of images, classes and boxes" if found else None
 
 
+def is_sure(files: DataFolder) -> bool:
+    """Whether a header says so; rows alone may also be what a script made of other annotations beside them."""
+    found = _tables(files)
+    return bool(found) and _columns(files, found[0]).has_header
+
+
 def open_csv(files: DataFolder) -> CsvDataset:
     """The data set of the tables in a folder; a table of one split puts those of none aside."""
     tables = {path: path_words.split_in_name(path) or path_words.split_of_folders(path) for path in _tables(files)}
@@ -110,8 +98,19 @@ def open_csv(files: DataFolder) -> CsvDataset:
         Listed(image, folders.get(image), _without_row(files, image)) for image in files.images if image not in entries
     ]
     text = "it is left aside, as other tables here are of train, val or test."
-    problems = (*words, *(Problem(files.at(path), None, "table left aside", text) for path in aside))
+    bare = (Problem(files.at(path), None, "table without a header", _bare(files, path)) for path in tables)
+    problems = (
+        *words,
+        *(found for found in bare if found.text),
+        *(Problem(files.at(path), None, "table left aside", text) for path in aside),
+    )
     return CsvDataset("csv", files.path, in_order(listed), problems=problems)
+
+
+def _bare(files: DataFolder, path: str) -> str:
+    columns = _columns(files, path)
+    things = ", ".join(sorted(columns.places, key=columns.places.get))
+    return "" if columns.has_header else f"its first line is a row and no header: the columns are taken for {things}."
 
 
 def _without_row(files: DataFolder, image: str) -> LeftOut:
@@ -120,29 +119,14 @@ def _without_row(files: DataFolder, image: str) -> LeftOut:
 
 
 def _tables(files: DataFolder) -> list[str]:
-    return [path for path in files.with_suffix(".csv") if _has_header(files, path)]
+    """Those with a header; where none has one, those that need none."""
+    found = {path: columns for path in files.with_suffix(".csv", ".tsv") if (columns := _columns(files, path))}
+    headed = [path for path, columns in found.items() if columns.has_header]
+    return headed or list(found)
 
 
-def _has_header(files: DataFolder, path: str) -> bool:
-    return _header(data_folder.text_start(files.path, path, _SNIFFED_BYTES)) is not None
-
-
-def _header(text: str) -> tuple[str, dict[str, int]] | None:
-    """The delimiter, and the column of each thing, of a table's first line; None where some are missing."""
-    line = _EXCEL.sub("", text).lstrip().split("\n", 1)[0]
-    for delimiter in _DELIMITERS:
-        try:
-            cells = next(csv.reader([line], delimiter=delimiter), [])
-        except csv.Error:
-            continue
-        cells = [cell.strip().lower().replace(" ", "_").replace("-", "_") for cell in cells]
-        columns = {
-            thing: next((cells.index(alias) for alias in aliases if alias in cells), None)
-            for thing, aliases in _ALIASES.items()
-        }
-        if all(column is not None for thing, column in columns.items() if thing not in _OPTIONAL):
-            return delimiter, {thing: column for thing, column in columns.items() if column is not None}
-    return None
+def _columns(files: DataFolder, path: str) -> Columns | None:
+    return columns_of(data_folder.text_start(files.path, path, _SNIFFED_BYTES))
 
 
 def _read_table(files: DataFolder, path: str, split: str | None, entries: dict, left_out: dict) -> None:
@@ -164,9 +148,9 @@ def _read_table(files: DataFolder, path: str, split: str | None, entries: dict, 
 def _rows(files: DataFolder, path: str) -> Iterator[tuple[str, _Row]]:
     """What each row calls its image, and the row."""
     text = data_folder.read_text(files.path, path)
-    delimiter, columns = _header(text)
-    reader = csv.reader(io.StringIO(_EXCEL.sub("\n", text), newline=""), delimiter=delimiter)
-    is_header = True
+    columns = columns_of(text)
+    delimiter, is_header = columns.delimiter, columns.has_header
+    reader = csv.reader(io.StringIO(without_excel(text, "\n"), newline=""), delimiter=delimiter)
     try:
         for cells in reader:
             if not any(cell.strip() for cell in cells):
@@ -174,12 +158,14 @@ def _rows(files: DataFolder, path: str) -> Iterator[tuple[str, _Row]]:
             if is_header:
                 is_header = False
                 continue
-            of = {thing: cells[column].strip() if column < len(cells) else "" for thing, column in columns.items()}
+            of = {
+                thing: cells[column].strip() if column < len(cells) else "" for thing, column in columns.places.items()
+            }
             if not of["image"]:
                 raise DataError(f"{files.at(path)}:{reader.line_num}: the row {short(cells)} names no image.")
             size = of.get("width", ""), of.get("height", "")
-            box = tuple(of[side] if delimiter == "," else of[side].replace(",", ".") for side in _SIDES)
-            yield of["image"], _Row(reader.line_num, of["class"], box, size)
+            box = tuple(of[side] if delimiter == "," else of[side].replace(",", ".") for side in columns.sides)
+            yield of["image"], _Row(reader.line_num, of["class"], box, columns, size)
     except csv.Error as error:
         raise DataError(f"{files.at(path)}:{reader.line_num}: the row cannot be read: {error}.") from error
 
@@ -202,8 +188,8 @@ def _marked(path: str, row: _Row) -> MarkedObject:
     if not any(row.box):
         text = f"the row has the class {short(row.class_name)} and no box. Without objects it needs no class either."
         raise UnusableImage(path, row.line, _BAD, text)
-    box = tuple(finite(side) for side in row.box)
-    for name, side, written in zip(_SIDES, box, row.box, strict=True):
+    box = tuple(map(finite, row.box))
+    for name, side, written in zip(row.columns.sides, box, row.box, strict=True):
         if side is None:
             text = (
                 f"{name} is {short(written)}, not a number. All four are needed, or none for an image without objects."
@@ -211,7 +197,8 @@ def _marked(path: str, row: _Row) -> MarkedObject:
             raise UnusableImage(path, row.line, _BAD, text)
     if not row.class_name:
         raise UnusableImage(path, row.line, _BAD, "the row has a box and no class.")
-    return MarkedObject(row.class_name, box, line=row.line)
+    order = row.columns.order
+    return MarkedObject(row.class_name, ORDERS[order](*box), line=row.line, written=order)
 
 
 def _size_problems(path: str, sizes: dict[tuple[str, str], int]) -> Iterator[Problem]:

@@ -99,7 +99,10 @@ def signs(folder: str | os.PathLike, label_map_path: str | None = None) -> dict[
         return {"voc": why} if why else {PETS: "it has images/, annotations/trainval.txt and annotations/xmls/"}
     files = DataFolder(folder)
     found = {format: module.sign(files) for format, module in _MODULES.items()}
-    return {format: sign for format, sign in found.items() if sign}
+    found = {format: sign for format, sign in found.items() if sign}
+    if len(found) > 1 and "csv" in found and not csv_table.is_sure(files):
+        del found["csv"]
+    return found
 
 
 def _summary(files: DataFolder) -> str:

@@ -22,6 +22,8 @@ _SPLITS = {
     "vals": "val",
     "valid": "val",
     "validation": "val",
+    "validate": "val",
+    "dev": "val",
     "eval": "val",
     "test": "test",
     "tests": "test",

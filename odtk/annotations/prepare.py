@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,7 +81,7 @@ def examine(annotation: ImageAnnotation, seen: SeenFile, rules: Rules | None = N
     return Examined(
         class_names=tuple(entry.class_name for entry, _ in placed.objects),
         repaired=_repaired(annotation, seen, frame, placed),
-        problems=_problems(annotation, seen, frame, placed, rules),
+        problems=(*_problems(annotation, seen, frame, placed, rules), *_there_twice(annotation, placed)),
         left_out_objects=placed.left_out,
         shrunk=frame.shrunk,
     )
@@ -115,7 +115,7 @@ def prepare(
         source_id=annotation.source_id,
         format=seen.record_format if is_kept else "jpeg",
     )
-    problems = _problems(annotation, seen, frame, placed, rules)
+    problems = *_problems(annotation, seen, frame, placed, rules), *_there_twice(annotation, placed)
     return Prepared(image, _repaired(annotation, seen, frame, placed), problems)
 
 
@@ -163,6 +163,17 @@ def _problems(
     if bits == 8:
         text = "its samples use 8 bits, and are taken as they are."
     return *found, Problem(annotation.image_path, None, SCALED, text)
+
+
+def _there_twice(annotation: ImageAnnotation, placed: Placed) -> Iterator[Problem]:
+    """A problem for the first box of an image that has another one of its class in the very same place."""
+    places = [(entry.class_name, entry.is_crowd, box) for entry, box in placed.objects]
+    seen: set[tuple] = set()
+    again = [entry for (entry, _), each in zip(placed.objects, places, strict=True) if each in seen or seen.add(each)]
+    if again:
+        count = "1 box is" if len(again) == 1 else f"{len(again)} boxes are"
+        text = f"{count} there twice, with the same corners and class (first {again[0].shown}); all are written."
+        yield Problem(file_of(annotation), again[0].line, "box there twice", f"{text} Remove the copies.")
 
 
 def _annotated(

@@ -16,6 +16,7 @@ from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.listed_dataset import LeftOut
 from odtk.annotations.listing import Listed
 from odtk.annotations.written_values import short
+from odtk.files import IMAGE_SUFFIXES
 
 _LISTS = ("train", "val", "test", "trainval")
 _IMAGE_SETS, _PETS = "ImageSets/Main/", "annotations/"
@@ -35,8 +36,11 @@ class _Folder:
         # Some lists add 1, -1 or 0 to each name, and those of pets three numbers, but a name may end so itself.
         numbers = r"(\s+\d+){3}$" if self.kind == _PETS else r"\s+(-?1|0)$"
         spellings = line, re.sub(numbers, "", line), *line.split()[: self.kind == _PETS]
-        found = next((self.places[spelling] for spelling in spellings if spelling in self.places), None)
-        return found or self.root + spellings[-1 if self.kind == _PETS else 0]
+        exact = (spelling for spelling in spellings if spelling in self.places)
+        ends = (end for spelling in spellings for end in _ends(spelling) if end in self.places)
+        if (found := next(exact, None) or next(ends, None)) is not None:
+            return self.places[found]
+        return self.root + _without_suffix(spellings[-1 if self.kind == _PETS else 0].lstrip("/"))
 
 
 class ImageLists:
@@ -126,6 +130,19 @@ def _places(files: DataFolder, root: str) -> dict[str, str]:
 
 def _place(root: str, path: str) -> str:
     return root + posixpath.splitext(path_words.plain_path(path[len(root) :]))[0]
+
+
+def _ends(path: str) -> Iterator[str]:
+    """The ends of a path, as of another machine, without what only says what is in a folder; the longest first."""
+    parts = path.replace("\\", "/").split("/")
+    for start in range(len(parts)):
+        end = path_words.plain_path("/".join(parts[start:]))
+        yield from (end, _without_suffix(end))
+
+
+def _without_suffix(path: str) -> str:
+    stem, suffix = posixpath.splitext(path)
+    return stem if suffix.lower() in IMAGE_SUFFIXES else path
 
 
 def _split_of(folder: _Folder, place: str, file: str) -> tuple[str | None, tuple[Problem, ...]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtk.annotations.annotated_image import Problem, UnusableImage
+from odtk.annotations.rotated_boxes import rotated_hull
 from odtk.annotations.written_values import finite, flag, short
 
 # What else marks an object, where there is no <bndbox>: <polygon> is labelme.csail's, Roboflow's and RectLabel's,
@@ -112,7 +113,7 @@ def _box(path: Path, element) -> tuple[Yxyx, object, Problem | None]:
     box, rotated = element.find("bndbox"), element.find("robndbox")
     outline = next((found for tag in _OUTLINES if (found := element.find(tag)) is not None), None)
     if box is not None and (box.find("xmin") is not None or (rotated is None and outline is None)):
-        return tuple(number(path, child(path, box, side), float) for side in _SIDES), box, None
+        return _of_bndbox(path, element, box)
     if rotated is not None:
         corners = rotated.find("cx") is None
         hull = _hull_of_points(path, rotated) if corners else _hull_of_rotated(path, rotated)
@@ -126,6 +127,18 @@ def _box(path: Path, element) -> tuple[Yxyx, object, Problem | None]:
     return _hull_of_points(path, outline), outline, problem
 
 
+def _of_bndbox(path: Path, element, box) -> tuple[Yxyx, object, Problem | None]:
+    """A <bndbox>, or the box around it where CVAT has turned it: by degrees, in an attribute of the object."""
+    corners = tuple(number(path, child(path, box, side), float) for side in _SIDES)
+    for attribute in element.iterfind("attributes/attribute"):
+        degrees = finite(attribute.findtext("value", "").strip())
+        if attribute.findtext("name", "").strip() == "rotation" and degrees is not None and degrees % 360:
+            text = "the object's box is rotated (attribute rotation): the upright box around it is used."
+            problem = Problem(str(path), attribute.sourceline, "rotated box made upright", text)
+            return rotated_hull(corners, math.radians(degrees)), box, problem
+    return corners, box, None
+
+
 def _hull_of_rotated(path: Path, element) -> Yxyx:
     """The upright box around roLabelImg's rotated one: centre, sides, and the angle in radians."""
     x, y, width, height, angle = (
@@ -134,10 +147,7 @@ def _hull_of_rotated(path: Path, element) -> Yxyx:
     if not abs(angle) <= 2 * math.pi:
         text = f"<angle> is {angle:g}; radians are expected, as roLabelImg writes them. Divide degrees by 57.2958."
         raise unreadable(path, element.sourceline, text)
-    sine, cosine = abs(math.sin(angle)), abs(math.cos(angle))
-    half_width = (width * cosine + height * sine) / 2
-    half_height = (width * sine + height * cosine) / 2
-    return y - half_height, x - half_width, y + half_height, x + half_width
+    return rotated_hull((y - height / 2, x - width / 2, y + height / 2, x + width / 2), angle)
 
 
 def _hull_of_points(path: Path, element) -> Yxyx:

@@ -14,7 +14,7 @@ from odtk.annotations import data_folder, path_words, yolo_columns, yolo_texts
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.listed_dataset import LeftOut, ListedDataset, in_order
-from odtk.annotations.listing import OUTLINE, ImageAnnotation, Listed, MarkedObject
+from odtk.annotations.listing import ORDERS, OUTLINE, ImageAnnotation, Listed, MarkedObject
 from odtk.annotations.written_values import finite, short
 from odtk.annotations.yolo_columns import BOX, EXPECTED, Columns
 from odtk.annotations.yolo_config import Config, find_config, read_config
@@ -84,16 +84,12 @@ class YoloDataset(ListedDataset):
         if outside > 0:
             problems.append(Problem(path, number, "value outside 0..1", f"the line {short(line)} goes beyond 0..1."))
         if is_box:
-            return MarkedObject(class_name, _cxcywh_to_yxyx(*values), line=number, written="cxcywh")
+            return MarkedObject(class_name, ORDERS["cxcywh"](*values), line=number, written="cxcywh")
         return MarkedObject(class_name, _bounds(values), line=number, written=OUTLINE)
 
 
 def _bad_line(path: str, number: int, line: str, what: str) -> UnusableImage:
     return UnusableImage(path, number, _BAD, f"the line {short(line)} is {what}; {EXPECTED}.")
-
-
-def _cxcywh_to_yxyx(cx: float, cy: float, width: float, height: float) -> tuple[float, float, float, float]:
-    return cy - height / 2, cx - width / 2, cy + height / 2, cx + width / 2
 
 
 def _bounds(outline: list[float]) -> tuple[float, float, float, float]:

@@ -14,10 +14,8 @@ from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.listed_dataset import NO_IMAGE, LeftOut
 from odtk.annotations.written_values import finite
 from odtk.annotations.yolo_columns import BOX, words_of
-from odtk.annotations.yolo_config import NAMES_FILES
+from odtk.annotations.yolo_config import LISTS, NAMES_FILES
 from odtk.files import UNREAD_SUFFIXES
-
-_LISTS = ("train.txt", "val.txt", "valid.txt", "test.txt")
 
 _SAMPLED = 2000  # texts that are read to know what columns mean; a second or less
 
@@ -41,7 +39,7 @@ def pair(files: DataFolder, images: Collection[str]) -> Paired:
     It is the usual one; else that of the same place, folders that only say what is in them not counted; and where no
     image has a text so, the only one that is called as the image is.
     """
-    no_labels = (*_LISTS, *NAMES_FILES)
+    no_labels = {*NAMES_FILES, *(name for names in LISTS.values() for name in names)}
     texts = [path for path in files.with_suffix(".txt") if posixpath.basename(path).lower() not in no_labels]
     by_place, places = _grouped(texts, path_words.place_of), set(map(path_words.place_of, files.images))
     lost = [path for path in texts if path_words.place_of(path) not in places and _has_labels(files, path)]

@@ -30,6 +30,7 @@ def _read(folder, index=0):
     [
         TUTORIAL + "1.jpg,9,8,cat,1,2,3,4\n",
         TUTORIAL.replace(",", ";") + "1.jpg;9;8;cat;1;2;3;4\r\n",
+        TUTORIAL.replace("\n", "\r") + "1.jpg,9,8,cat,1,2,3,4\r",  # Excel's "CSV (Macintosh)"
         "\ufeffimage\txmin\tymin\txmax\tymax\tlabel\n1.jpg\t1\t2\t3\t4\tcat\n",
         '"Image Name","X1","Y1","X2","Y2","Class-Name","score"\n"1.jpg","1","2","3.0","4","cat","1"\n',
         "label,x_max,y_max,x_min,y_min,path\r\ncat,3,4,1,2,images\\1.jpg\r\n\r\n",
@@ -96,7 +97,7 @@ def test_a_bad_row_is_named_with_its_line(write, row, complaint):
     [
         (TUTORIAL + ",9,8,cat,1,2,3,4\n", r"labels\.csv:2: the row .* names no image"),
         (TUTORIAL + '"1.jpg,9,8\n' + "x" * 200_000, r"labels\.csv:\d+: the row cannot be read: field larger"),
-        ("1.jpg,9,8,cat,1,2,3,4\n", r"has no \*\.csv with a header like filename,width,height,class,xmin"),
+        ("1.jpg,9,8,cat,1,2,3\n", r"has no \*\.csv or \*\.tsv with a header like filename,width,height,class,xmin"),
     ],
 )
 def test_a_table_that_cannot_be_read_is_an_error(write, text, complaint):

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -341,3 +342,15 @@ def test_any_workers_give_the_same_bytes(tmp_path, drawn, monkeypatch):
     ]
     assert others == [first, first]
     assert reports[0].problems == reports[1].problems == reports[2].problems
+
+
+@pytest.mark.parametrize("format", WRITERS)
+def test_boxes_that_are_there_twice_are_said(tmp_path, format):
+    drawn = pictures(4)
+    twice = replace(drawn[0], objects=(*drawn[0].objects, drawn[0].objects[1]))
+    WRITERS[format](tmp_path / "data", [twice, *drawn[1:]])
+    report = _convert(tmp_path)
+    (problem,) = report.problems
+    assert problem.kind == "box there twice"
+    assert "1 box is there twice" in problem.text
+    assert len(records(tmp_path / "out")[twice.name].objects) == 3

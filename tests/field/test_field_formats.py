@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -246,3 +247,29 @@ def test_an_annotation_of_no_image_is_no_sign_of_another_numbering(tmp_path, con
         picture.save(tmp_path / "data" / picture.name)
     write(tmp_path / "data" / "instances.json", json.dumps(document))
     assert [problem.kind for problem in convert(drawn).skipped] == ["annotations of an unknown image"]
+
+
+@pytest.mark.parametrize("format", ["voc", "coco"])
+def test_boxes_that_cvat_has_turned_get_the_upright_box_around_them(tmp_path, convert, format):
+    """By 90 degrees, so that the pixels tell: sides are exchanged, about the same centre."""
+    drawn = pictures()
+
+    def lying(box):
+        xmin, ymin, xmax, ymax = box
+        x, y, width, height = (xmin + xmax) / 2, (ymin + ymax) / 2, xmax - xmin, ymax - ymin
+        return x - height / 2, y - width / 2, x + height / 2, y + width / 2
+
+    turned = [replace(each, objects=tuple((name, lying(box)) for name, box in each.objects)) for each in drawn]
+    if format == "voc":
+        write_voc(tmp_path / "data", turned)
+        attribute = "<attribute><name>rotation</name><value>90.0</value></attribute>"
+        for picture in turned:
+            text = voc_xml(picture).replace("<bndbox>", f"<attributes>{attribute}</attributes><bndbox>")
+            write(tmp_path / "data" / f"{picture.stem}.xml", text)
+    else:
+        document = coco(turned)
+        for annotation in document["annotations"]:
+            annotation["attributes"] = {"occluded": False, "rotation": 90.0}
+        write_coco(tmp_path / "data", drawn)
+        write(tmp_path / "data" / "instances.json", json.dumps(document))
+    assert _kinds(convert(drawn)) == {"rotated box made upright"}

@@ -515,3 +515,81 @@ def test_a_link_to_no_folder_is_said_where_images_are_missing(tmp_path):
     (tmp_path / "data/images").symlink_to(tmp_path / "unmounted/images")
     with pytest.raises(DataError, match=r"has no images .*data/images: it is a link to .*unmounted/images, and is not"):
         make_tfrecords(tmp_path / "data", tmp_path / "out", format="coco")
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["/content/VOC/JPEGImages/{name}\r", "C:\\voc\\JPEGImages\\{name}", "Annotations/{stem}.xml", "{stem}.png"],
+)
+def test_lists_of_voc_may_have_paths_and_suffixes(tmp_path, written):
+    drawn, voc = pictures(6), tmp_path / "data"
+    for picture in drawn:
+        picture.save(voc / "JPEGImages" / picture.name)
+        write(voc / "Annotations" / f"{picture.stem}.xml", voc_xml(picture))
+    for split, part in {"train": drawn[:4], "val": drawn[4:]}.items():
+        lines = [written.format(name=picture.name, stem=picture.stem) for picture in part]
+        write(voc / "ImageSets" / "Main" / f"{split}.txt", "\n".join(lines))
+    report = make_tfrecords(voc, tmp_path / "out")
+    assert {split: found.images for split, found in report.splits.items()} == {"train": 4, "val": 2}
+    assert len(check_on_objects(tmp_path / "out")) == 6
+
+
+# Tables of boxes as tools write them, without a header or with another one
+
+
+def _xywh(box):
+    xmin, ymin, xmax, ymax = box
+    return xmin, ymin, xmax - xmin, ymax - ymin
+
+
+def _centre(box):
+    x, y, width, height = _xywh(box)
+    return x + width / 2, y + height / 2, width, height
+
+
+def _shares(picture, box):
+    return [side / by for side, by in zip(box, picture.size * 2, strict=True)]
+
+
+_TABLES = {
+    "keras-retinanet": ("", lambda each, name, box: [f"/data/{each.name}", *box, name]),
+    "Make Sense": ("", lambda each, name, box: [name, *_xywh(box), each.name, *each.size]),
+    "TFOD's rows alone": ("", lambda each, name, box: [each.name, *each.size, name, *box]),
+    "AutoML": ("", lambda each, name, box: ["UNASSIGNED", f"gs://bucket/{each.name}", name, *_shares(each, box)[:2],
+                                            "", "", *_shares(each, box)[2:], "", ""]),
+    "Make Sense's newer": ("label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name,image_width,image_height",
+                           lambda each, name, box: [name, *_xywh(box), each.name, *each.size]),
+    "x, y, w, h": ("image,label,x,y,w,h", lambda each, name, box: [each.name, name, *_xywh(box)]),
+    "x, y, width, height": ("image,label,x,y,width,height", lambda each, name, box: [each.name, name, *_xywh(box)]),
+    "centres": ("image,class,x_center,y_center,width,height",
+                lambda each, name, box: [each.name, name, *_centre(box)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tool", _TABLES)
+@pytest.mark.parametrize("line_end", ["\n", "\r"])
+def test_tables_of_other_columns_are_read(tmp_path, tool, line_end):
+    header, row = _TABLES[tool]
+    write_csv(tmp_path / "data", DRAWN)
+    rows = [",".join(map(str, row(each, name, box))) for each in DRAWN for name, box in each.objects]
+    text = line_end.join([*filter(None, [header]), *rows, ""])
+    (tmp_path / "data" / "annotations.csv").write_bytes(text.encode())
+    report = convert(tmp_path)
+    all_on_objects(tmp_path)
+    assert ("table without a header" in kinds(report.problems)) == (not header)
+
+
+def test_rows_without_a_header_beside_other_annotations_are_no_second_format(tmp_path):
+    write_voc(tmp_path / "data", DRAWN)
+    rows = [[each.name, *box, name] for each in DRAWN for name, box in each.objects]
+    write_rows(tmp_path / "data" / "train.csv", rows)
+    assert convert(tmp_path).format == "voc"
+    all_on_objects(tmp_path)
+
+
+def test_a_table_whose_sides_are_corners_after_all_is_refused(tmp_path):
+    write_csv(tmp_path / "data", DRAWN)
+    rows = [[each.name, name, *box] for each in DRAWN for name, box in each.objects]
+    write_rows(tmp_path / "data" / "annotations.csv", [["image", "label", "x", "y", "w", "h"], *rows])
+    with pytest.raises(DataError, match=r"Read as two corners \(--boxes xyxy\), they fit"):
+        convert(tmp_path)

@@ -1,0 +1,15 @@
+"""Rotated boxes, of which only the upright box around each is kept."""
+
+import math
+
+Yxyx = tuple[float, float, float, float]
+
+
+def rotated_hull(yxyx: Yxyx, angle: float) -> Yxyx:
+    """The upright box around one that is turned about its centre by an angle in radians."""
+    ymin, xmin, ymax, xmax = yxyx
+    x, y, width, height = (xmin + xmax) / 2, (ymin + ymax) / 2, xmax - xmin, ymax - ymin
+    sine, cosine = abs(math.sin(angle)), abs(math.cos(angle))
+    half_width = (width * cosine + height * sine) / 2
+    half_height = (width * sine + height * cosine) / 2
+    return y - half_height, x - half_width, y + half_height, x + half_width
