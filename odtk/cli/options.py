@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import math
 import sys
 from collections.abc import Callable
 
@@ -61,8 +62,16 @@ def log(line: str) -> None:
 
 
 def print_json(document: object) -> None:
-    """The one JSON document of a command run with --json, to stdout."""
-    click.echo(json.dumps(document, indent=2))
+    """The one JSON document of a command run with --json, to stdout; null stands for what JSON has no number for."""
+    click.echo(json.dumps(_finite(document), indent=2, allow_nan=False))
+
+
+def _finite(value: object):
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_table(title: str, columns: list[str], rows: list[list]) -> None:
