@@ -114,9 +114,9 @@ def sample(files: DataFolder, texts: list[str]) -> Iterator[list[float]]:
 
 
 def has_labels(files: DataFolder, path: str) -> bool:
-    """Whether a text begins with a line of numbers, as labels do."""
+    """Whether a text begins with a line of numbers, as labels do; the class before them may be a name."""
     words = words_of(data_folder.text_start(files.path, path, 512).lstrip().split("\n", 1)[0])
-    return len(words) > BOX and all(finite(word) is not None for word in words)
+    return len(words) > BOX and all(finite(word) is not None for word in words[1:])
 
 
 def _share(files: DataFolder, paired: Paired, text: str, images: list[str]) -> None:
