@@ -9,6 +9,7 @@ _FEW_BOXES, _SMALL_SHARE = 5, 0.01  # what a slip has at most: so many boxes, or
 _RATIO = 5  # and the right name so many times as many
 _SHORTEST_WORD = 3  # letters; shorter ones number things: class_a and class_b
 _LONG_WORD = 8  # letters; from here on a slip may be two edits
+_LONGEST_WORD = 40  # letters; of more it is no word, and all ways to shorten it are very many
 _NEGATIONS = {"a", "un", "in", "im", "il", "ir", "non", "dis"}
 
 _WORD = re.compile(r"\d+|[^\W\d_]+")
@@ -73,7 +74,7 @@ def _keys(name: str) -> set[tuple]:
     return {
         (*words[:place], ("slip", left), *words[place + 1 :])
         for place, word in enumerate(words)
-        if word.isalpha() and len(word) >= _SHORTEST_WORD
+        if word.isalpha() and _SHORTEST_WORD <= len(word) <= _LONGEST_WORD
         for left in _shortened(word)
     }
 

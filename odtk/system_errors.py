@@ -32,7 +32,7 @@ _REASONS = {
     errno.ESTALE: ("the drive does not know the file any more", "Mount the drive again."),
     errno.ENOTCONN: ("the drive is not connected any more", "Mount the drive again."),
     errno.ETIMEDOUT: ("the drive does not answer", "Check the connection to it."),
-    errno.ENOMEM: ("no memory is left", "Close some programs, or use fewer --workers."),
+    errno.ENOMEM: ("no memory is left", "Close some programs, or use a machine that has more."),
 }
 _UNNAMED = "A file, or what the output of the command goes to,"
 

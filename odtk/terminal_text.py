@@ -20,8 +20,8 @@ from typing import TextIO
 _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
-# As Click makes them; without 8, which hides text.
-_COLOURS = re.compile(r"(\x1b\[[0-79;]*m)")
+# Bold, not bold, six colours and their end, as commands print them. A name can have them, too, and hides nothing.
+_COLOURS = re.compile(r"(\x1b\[(?:0|1|22|(?:1;)?3[1-6])m)")
 
 
 def escaped(text: str) -> str:

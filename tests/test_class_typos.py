@@ -76,6 +76,11 @@ def test_thousands_of_names_are_compared():
     assert likely_typos(counts) == {"karpfenfsich": "karpfenfisch"}
 
 
+def test_what_is_too_long_for_a_word_is_not_compared():
+    gibberish = "long" * 1000  # of which eight million spellings lack a letter or two
+    assert likely_typos({gibberish + "x": 1, gibberish: 31, "mgu": 1, "mug": 31}) == {"mgu": "mug"}
+
+
 def test_the_question_names_both_counts_and_a_place():
     counts = {"mgu": 1, "mug": 3100}
     assert question("mgu", "mug", counts, "a/b.xml") == "'mgu' (1, a/b.xml): did you mean 'mug' (3,100)?"

@@ -6,6 +6,7 @@ import os
 import sys
 import unicodedata
 
+import click
 import pytest
 
 from odtk.progress import track
@@ -62,14 +63,14 @@ def test_lines_of_ours_stay_and_those_of_names_do_not():
 
 
 def test_colours_stay_on_a_terminal_alone_and_hide_nothing():
-    text = "\x1b[31mred\x1b[0m \x1b[8mhidden\x1b[2J"
+    text = click.style("red", fg="red", bold=False) + " \x1b[8mhidden\x1b[2J\x1b[30;40mblack"
     stream = io.StringIO()
     Escaping(stream).write(text)
-    assert stream.getvalue() == r"red \x1b[8mhidden\x1b[2J"
+    assert stream.getvalue() == r"red \x1b[8mhidden\x1b[2J\x1b[30;40mblack"
     terminal = io.StringIO()
     terminal.isatty = lambda: True
     Escaping(terminal).write(text)
-    assert terminal.getvalue() == "\x1b[31mred\x1b[0m \\x1b[8mhidden\\x1b[2J"
+    assert terminal.getvalue() == "\x1b[31m\x1b[22mred\x1b[0m " + r"\x1b[8mhidden\x1b[2J\x1b[30;40mblack"
 
 
 def test_lines_that_are_printed_above_a_bar_are_escaped_and_the_bar_is_drawn(monkeypatch):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.coco_json import Category, plain
-from odtk.annotations.listing import OUTLINE, MarkedObject
+from odtk.annotations.listing import ORDERS, OUTLINE, MarkedObject
 from odtk.annotations.rotated_boxes import rotated_hull
 from odtk.annotations.written_values import finite, flag, short
 
@@ -71,8 +71,7 @@ class CocoAnnotation(NamedTuple):
         numbers = [finite(value) for value in self.bbox] if isinstance(self.bbox, list) else []
         if len(numbers) != 4 or None in numbers:
             return None
-        x, y, width, height = numbers
-        box = y, x, y + height, x + width
+        box = ORDERS["xywh"](*numbers)
         return rotated_hull(box, math.radians(self.rotation)) if self.rotation else box
 
 

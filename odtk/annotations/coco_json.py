@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from odtk.annotations import data_folder, path_words
-from odtk.annotations.annotated_image import Problem
 from odtk.annotations.data_folder import DataFolder
+from odtk.annotations.numbering import shifted
 from odtk.annotations.written_values import cut, finite, is_name, short
 from odtk.errors import DataError
 
@@ -38,7 +38,6 @@ class Document:
     is_annotated: bool
     annotations: dict[int, list[dict]] = field(default_factory=lambda: defaultdict(list))
     orphans: list[dict] = field(default_factory=list)  # annotations of images that are not in the list
-    problems: list[Problem] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -172,25 +171,10 @@ def _group(where: str, document: Document, annotations: Iterable[dict]) -> None:
         raise DataError(f"{where}: its annotations seem to number the images {text}. Number both alike.")
 
 
-def shifted(listed: Iterable, used: Iterable) -> str | None:
-    """What shows that the ids in use are one lower or higher than those in a list, as 0 for 1; None where nothing does.
-
-    More of them are in the list then, when all are moved by one: as they are, most would be taken for a neighbour.
-    """
-    listed, used = ({number for number in numbers if isinstance(number, int)} for numbers in (listed, used))
-    for step, word in ((1, "lower"), (-1, "higher")):
-        moved = {number + step for number in used}
-        if len(moved & listed) > len(used & listed) and (unused := listed - used):
-            unknown = min(number for number in used - listed if number + step in listed)
-            example = f"{unknown} is used and not listed, {max(unused)} is listed and not used"
-            return f"one {word} than its list does ({example})"
-    return None
-
-
 def _all_orphaned(document: Document) -> str:
     first, count = document.orphans[0], len(document.orphans)
     ids = ", ".join(short(image["id"]) for image in document.images[:3])
-    listed = f"the images' ids are {ids}{' ...' if len(document.images) > 3 else ''}" if ids else "it lists no image"
+    listed = f"the images' ids are {ids}{' and so on' * (len(document.images) > 3)}" if ids else "it lists no image"
     return (
         f"none of its {count} annotations is of an image in its list: the first, annotation {short(first.get('id'))}, "
         f"has the image_id {short(first.get('image_id'))}, and {listed}. Write as image_id the id of an image."

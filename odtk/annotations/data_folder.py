@@ -116,9 +116,11 @@ class DataFolder:
         slashes and the Unicode form of accents do not matter. Whatever is written, only files listed here are found.
         """
         for position, spelling in enumerate(map(self._from_here, written_paths.spellings(written))):
-            for index, how in ((self._index, ""), (self._stems, BY_STEM)):
-                stem = spelling if not how else written_paths.without_image_suffix(spelling)
-                images, is_by_end = index.find(stem, roots)
+            for how in ("", BY_STEM):
+                index, name = self._index, spelling
+                if how:  # few need this, and it takes time to make
+                    index, name = self._stems, written_paths.without_image_suffix(spelling)
+                images, is_by_end = index.find(name, roots)
                 if images:
                     return Found(images, BY_END if is_by_end or position else how)
         return Found()

@@ -32,6 +32,7 @@ _NEAR_SIDES = 0.02
 _SMALLER = 0.75  # a frame inside another has at most this part of one of its sides to tell anything
 _ASPECT_TOLERANCE = 0.01  # sides are whole pixels, so an image made smaller has not quite the same aspect
 _UNIT_SLIP = 0.01
+_HUGE = 1e300
 
 # What makes corners yxyx of four numbers, as a matrix for each order.
 _ORDERS = tuple(ORDERS)
@@ -86,8 +87,8 @@ def _with_numbers(facts: Facts, boxes: list[MarkedObject], frames: tuple[Size, .
     """The facts, with what the numbers of boxes tell of their order and unit."""
     read, is_pixels = boxes[0].written if order is None else order, frames[0] != UNIT
     numbers = np.array([entry.numbers for entry in boxes], float)  # [boxes, 4]
-    with np.errstate(invalid="ignore"):
-        corners = numbers @ _TO_CORNERS  # [orders, boxes, 4]
+    numbers = np.nan_to_num(numbers).clip(-_HUGE, _HUGE)  # of larger ones the sums are no numbers
+    corners = numbers @ _TO_CORNERS  # [orders, boxes, 4]
     as_read = corners[_ORDERS.index(read)]
     misfits, leaving = _outside(corners, as_read, frames)
     least, most = numbers.min(axis=1), numbers.max(axis=1)

@@ -29,6 +29,7 @@ UPRIGHT, LYING = 1, 5
 """
 
 _ORIENTATION_TAG = 0x0112
+_PNG_EXIF = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")  # what a PNG with an orientation has in it
 _REDUCING_GAP = 3.0  # from so many times the wanted size on, whole pixels are averaged first: quicker, and as good
 _QUALITY = 95
 _UNDECODABLE = "image cannot be decoded"
@@ -87,7 +88,11 @@ def glance(encoded: bytes, path: object) -> SeenFile:
     with _named(path):
         image = _open(encoded, path)
         bits = deep_samples.read(image, encoded, path)[1] if deep_samples.is_deep(image, encoded) else 0
-        kind, orientation, record_format = _kind(image, encoded), _orientation(image), _record_format(image, encoded)
+        kind, orientation, record_format = (
+            _kind(image, encoded),
+            _orientation(image, encoded),
+            _record_format(image, encoded),
+        )
         return SeenFile(image.width, image.height, kind, orientation, record_format, bits=bits)
 
 
@@ -129,7 +134,7 @@ def to_picture(encoded: bytes, path: object, upright: bool = False, bits: int = 
     with _named(path):
         image = _load(encoded, path)
         picture = _to_rgb(image, encoded, path, bits)
-        return _turn(picture, _orientation(image)) if upright else picture
+        return _turn(picture, _orientation(image, encoded)) if upright else picture
 
 
 @contextlib.contextmanager
@@ -192,7 +197,7 @@ def check_size(image: Image.Image, path: object) -> None:
 
 
 def _see(image: Image.Image, encoded: bytes, path: object) -> SeenFile:
-    orientation, bits = _orientation(image), 0
+    orientation, bits = _orientation(image, encoded), 0
     if deep_samples.is_deep(image, encoded):
         samples, bits = deep_samples.read(image, encoded, path)
         picture = _on_white(deep_samples.to_eight_bits(samples, bits))
@@ -229,7 +234,10 @@ def _record_format(image: Image.Image, encoded: bytes) -> str | None:
     return "png" if is_plain else None
 
 
-def _orientation(image: Image.Image) -> int:
+def _orientation(image: Image.Image, encoded: bytes) -> int:
+    # Pillow would decode all pixels of a PNG to see whether EXIF comes behind them.
+    if image.format == "PNG" and not any(mark in encoded for mark in _PNG_EXIF):
+        return UPRIGHT
     try:
         value = image.getexif().get(_ORIENTATION_TAG, UPRIGHT)
     except Exception:  # a damaged EXIF block says nothing, and Pillow raises nearly everything on it

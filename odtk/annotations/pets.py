@@ -26,6 +26,8 @@ from odtk.annotations.placing import (
     in_order,
     is_empty,
     is_inverted,
+    normalise,
+    put_in_order,
 )
 from odtk.errors import DataError
 
@@ -234,8 +236,7 @@ def _with_body(entry: AnnotatedObject, annotation: voc_xml.VocAnnotation, foregr
 
 
 def _normalise(yxyx: tuple[float, ...], annotation: voc_xml.VocAnnotation) -> tuple[float, float, float, float]:
-    ymin, xmin, ymax, xmax = yxyx
-    return ymin / annotation.height, xmin / annotation.width, ymax / annotation.height, xmax / annotation.width
+    return normalise(yxyx, (annotation.width, annotation.height))
 
 
 def _bounds(foreground: np.ndarray) -> tuple[float, float, float, float]:
@@ -248,16 +249,16 @@ def _bounds(foreground: np.ndarray) -> tuple[float, float, float, float]:
 
 def _with_usable_boxes(path: Path, annotation: voc_xml.VocAnnotation) -> tuple[voc_xml.VocAnnotation, list[Problem]]:
     """Exchanged corners put in order, and said; UnusableImage where a box is empty or wholly outside."""
-    objects, exchanged = [], []
+    objects, problems = [], []
     for entry in annotation.objects:
         where, box = (str(path), entry.line), entry.box
         said = f"the box at {corners_in_words(box)} in {annotation.width}x{annotation.height}"
         if is_inverted(box):
+            problems.append(put_in_order(_normalise(box, annotation), said, where)[1])
             box = in_order(box)
-            exchanged.append(Problem(*where, INVERTED, f"{said} is inverted; its corners are exchanged."))
         check_box(_normalise(box, annotation), said, where)
         objects.append(dataclasses.replace(entry, box=box))
-    return dataclasses.replace(annotation, objects=tuple(objects)), exchanged
+    return dataclasses.replace(annotation, objects=tuple(objects)), problems
 
 
 def _read_foreground(path: Path) -> np.ndarray:

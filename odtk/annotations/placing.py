@@ -54,14 +54,20 @@ def place(annotation: ImageAnnotation, frame: Frame, rules: Rules) -> Placed:
 def _put_right(box: Yxyx, said: str, where: tuple[str, int | None], placed: Placed) -> Yxyx:
     """A box that is inverted or reaches outside, put in order and clipped, which is said in `placed`."""
     if is_inverted(box):
-        box = in_order(box)
-        if is_empty(box) or min(box) < -_SLIP or max(box) > 1 + _SLIP:
-            raise UnusableImage(*where, INVERTED, f"{said} is inverted. Draw the box again.")
-        placed.exchanged.append(Problem(*where, INVERTED, f"{said} is inverted; its corners are exchanged."))
+        box, problem = put_in_order(box, said, where)
+        placed.exchanged.append(problem)
     clipped = check_box(box, said, where)
     if min(box) < -_ROUNDING or max(box) > 1 + _ROUNDING:
         placed.problems.append(Problem(*where, OUTSIDE, f"{said} reaches outside the image; it is clipped."))
     return clipped
+
+
+def put_in_order(box: Yxyx, said: str, where: tuple[str, int | None]) -> tuple[Yxyx, Problem]:
+    """A normalised box that is inverted, put in order, which is said; UnusableImage where it is no box then either."""
+    box = in_order(box)
+    if is_empty(box) or min(box) < -_SLIP or max(box) > 1 + _SLIP:
+        raise UnusableImage(*where, INVERTED, f"{said} is inverted. Draw the box again.")
+    return box, Problem(*where, INVERTED, f"{said} is inverted; its corners are exchanged.")
 
 
 def check_box(box: Yxyx, said: str, where: tuple[str, int | None]) -> Yxyx:

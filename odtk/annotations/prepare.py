@@ -53,9 +53,18 @@ class Located:
     problems: tuple[Problem, ...] = ()
 
 
+def read_image(annotation: ImageAnnotation) -> bytes:
+    """The bytes of an annotation's image; UnusableImage where it cannot be read."""
+    try:
+        return files.read_bytes(annotation.image_path)
+    except OSError as error:
+        text = f"its image {annotation.image_path} cannot be opened: {error.strerror}."
+        raise UnusableImage(file_of(annotation), None, "no image", text) from error
+
+
 def see(annotation: ImageAnnotation) -> SeenFile:
     """What the image is, decoded in full; raises UnusableImage where it cannot be."""
-    return image_files.look(_read_bytes(annotation), annotation.image_path)
+    return image_files.look(read_image(annotation), annotation.image_path)
 
 
 def examine(annotation: ImageAnnotation, seen: SeenFile, rules: Rules | None = None) -> Examined:
@@ -90,7 +99,7 @@ def prepare(
     UnusableImage where the image cannot become a record.
     """
     rules = rules or Rules()
-    encoded = _read_bytes(annotation)
+    encoded = read_image(annotation)
     seen = seen or image_files.look(encoded, annotation.image_path)
     frame = frame_of(annotation, seen, rules)
     placed = place(annotation, frame, rules)
@@ -126,14 +135,6 @@ def locate(annotation: ImageAnnotation, seen: SeenFile, rules: Rules | None = No
 def _encode_again(annotation: ImageAnnotation, encoded: bytes, frame: Frame, rules: Rules) -> bytes:
     size = (frame.width, frame.height) if frame.shrunk else None
     return image_files.to_jpeg(encoded, annotation.image_path, frame.turned, rules.conventions.bits, size)
-
-
-def _read_bytes(annotation: ImageAnnotation) -> bytes:
-    try:
-        return files.read_bytes(annotation.image_path)
-    except OSError as error:
-        text = f"its image {annotation.image_path} cannot be opened: {error.strerror}."
-        raise UnusableImage(file_of(annotation), None, "no image", text) from error
 
 
 def _repaired(annotation: ImageAnnotation, seen: SeenFile, frame: Frame, placed: Placed) -> tuple[Problem, ...]:
@@ -193,7 +194,8 @@ def _annotated(
         pose=entry.pose,
         mask=_mask(annotation, entry, box, frame) if masks else None,
         is_crowd=entry.is_crowd,
-        area=None if entry.area is None else entry.area * x_scale * y_scale,
+        # Where boxes are normalised nobody knows what their areas are parts or pixels of.
+        area=None if entry.area is None or frame.normalised else entry.area * x_scale * y_scale,
     )
 
 

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 
 from odtk.annotations import data_folder, path_words
 from odtk.annotations.data_folder import DataFolder
-from odtk.annotations.written_values import finite, short
-from odtk.annotations.yolo_columns import BOX, words_of
-from odtk.annotations.yolo_texts import any_called_alike
+from odtk.annotations.written_values import short
+from odtk.annotations.yolo_texts import any_called_alike, has_labels
 from odtk.files import IMAGE_SUFFIXES
 
 _ANNOTATIONS = (".txt", ".xml", ".json")
@@ -31,7 +30,7 @@ def _hints(files: DataFolder) -> Iterator[str]:
             f"{what} called as annotations are, but {shown}, which is read as no image. Convert them to .jpg or .png, "
             "or rename them if they are."
         )
-    for path in [path for path in files.with_suffix(".txt")[:_SNIFFED_FILES] if _has_boxes(files, path)]:
+    for path in [path for path in files.with_suffix(".txt")[:_SNIFFED_FILES] if has_labels(files, path)]:
         if any_called_alike(files):
             what = "no data.yaml, classes.txt or obj.names names its classes. Add one"
         else:
@@ -66,11 +65,6 @@ def _strange_images(files: DataFolder) -> tuple[int, str, str] | None:
     counts = Counter(posixpath.splitext(path)[1] for path in strange)
     suffix, count = counts.most_common(1)[0]
     return count, suffix, next(path for path in strange if path.endswith(suffix))
-
-
-def _has_boxes(files: DataFolder, path: str) -> bool:
-    words = words_of(_start(files, path).lstrip().split("\n", 1)[0])
-    return len(words) > BOX and all(finite(word) is not None for word in words)
 
 
 def _start(files: DataFolder, path: str) -> str:

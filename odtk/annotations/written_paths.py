@@ -47,12 +47,14 @@ class PathIndex:
 
     def __init__(self, paths: Iterable[str], key: Callable[[str], str] = str):
         self._by_path, self._by_name = defaultdict(list), defaultdict(list)
-        self._key, self._folders = key, set()
+        self._key, folders = key, set()
         for path in paths:
             folded = path_words.folded(key(path))
+            folder, name = posixpath.split(folded)
             self._by_path[folded].append(path)
-            self._by_name[posixpath.basename(folded)].append(path)
-            self._folders.update(_plain(folded)[:-1])
+            self._by_name[name].append(path)
+            folders.add(folder)
+        self._folders = {part for folder in folders for part in _plain(f"{folder}/")}
 
     def find(self, written: str, roots: Sequence[str]) -> tuple[tuple[str, ...], bool]:
         """The files that a path may mean, and whether only its end says so."""

@@ -14,7 +14,8 @@ from odtk.annotations import data_folder, path_words, yolo_columns, yolo_texts
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.listed_dataset import LeftOut, ListedDataset, in_order
-from odtk.annotations.listing import OUTLINE, ImageAnnotation, Listed, MarkedObject
+from odtk.annotations.listing import ORDERS, OUTLINE, ImageAnnotation, Listed, MarkedObject
+from odtk.annotations.numbering import shifted
 from odtk.annotations.written_values import finite, short
 from odtk.annotations.yolo_columns import BOX, EXPECTED, Columns
 from odtk.annotations.yolo_config import Config, find_config, read_config
@@ -86,16 +87,12 @@ class YoloDataset(ListedDataset):
         if outside > 0:
             problems.append(Problem(path, number, "value outside 0..1", f"the line {short(line)} goes beyond 0..1."))
         if is_box:
-            return MarkedObject(class_name, _cxcywh_to_yxyx(*values), line=number, written="cxcywh")
+            return MarkedObject(class_name, ORDERS["cxcywh"](*values), line=number, written="cxcywh")
         return MarkedObject(class_name, _bounds(values), line=number, written=OUTLINE)
 
 
 def _bad_line(path: str, number: int, line: str, what: str) -> UnusableImage:
     return UnusableImage(path, number, _BAD, f"the line {short(line)} is {what}; {EXPECTED}.")
-
-
-def _cxcywh_to_yxyx(cx: float, cy: float, width: float, height: float) -> tuple[float, float, float, float]:
-    return cy - height / 2, cx - width / 2, cy + height / 2, cx + width / 2
 
 
 def _bounds(outline: list[float]) -> tuple[float, float, float, float]:
@@ -123,7 +120,10 @@ def open_yolo(files: DataFolder) -> YoloDataset:
     if not texts:
         raise DataError(_no_texts(files, config, images, paired))
     values, shape = config.keypoint_values, config.kpt_shape
-    columns = yolo_columns.survey(yolo_texts.sample(files, texts), values, shape)
+    lines = list(yolo_texts.sample(files, texts))
+    if text := shifted(config.names, {int(line[0]) for line in lines if line[0] >= 0 and line[0].is_integer()}):
+        raise DataError(f"{files.at(config.path)}: the texts seem to number the classes {text}. Number both alike.")
+    columns = yolo_columns.survey([line[1:] for line in lines], values, shape)
     listed = in_order(_list(files, config, paired))
     names = tuple(dict.fromkeys(config.names.values()))
     return YoloDataset("yolo", files.path, listed, names, tuple(config.problems), config.names, columns)

@@ -23,7 +23,7 @@ NAMES_FILES = (
     *("obj.names", "classes.txt", "classes.names", "data.names", "_darknet.labels", "predefined_classes.txt"),
     *("labels.txt", "names.txt", "class_names.txt"),
 )
-_LISTS = {"train": ("train.txt",), "val": ("val.txt", "valid.txt"), "test": ("test.txt",)}
+LISTS = {"train": ("train.txt",), "val": ("val.txt", "valid.txt"), "test": ("test.txt",)}
 _SPLIT_KEYS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 _NOTHING = (None, "", "~", "null")
 # YAML's own, which say of a value what it is anyway; all others begin with another word.
@@ -225,7 +225,7 @@ def _names(where: str, names: object) -> dict[int, str]:
 def _read_darknet(files: DataFolder, path: str) -> Config:
     """A file with a class name per line; the lists of splits are beside it, where there are any."""
     config = Config(path, _names(files.at(path), _lines(files, path)))
-    for split, candidates in _LISTS.items():
+    for split, candidates in LISTS.items():
         for name in candidates:
             place = posixpath.join(posixpath.dirname(path), name)
             if place in files:

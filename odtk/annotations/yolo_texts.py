@@ -14,10 +14,8 @@ from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.listed_dataset import NO_IMAGE, LeftOut
 from odtk.annotations.written_values import finite
 from odtk.annotations.yolo_columns import BOX, words_of
-from odtk.annotations.yolo_config import NAMES_FILES
+from odtk.annotations.yolo_config import LISTS, NAMES_FILES
 from odtk.files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
-
-_LISTS = ("train.txt", "val.txt", "valid.txt", "test.txt")
 
 _SAMPLED = 2000  # texts that are read to know what columns mean; a second or less
 
@@ -41,10 +39,10 @@ def pair(files: DataFolder, images: Collection[str]) -> Paired:
     It is the usual one; else that of the same place, folders that only say what is in them not counted; and where no
     image has a text so, the only one that is called as the image is.
     """
-    no_labels = (*_LISTS, *NAMES_FILES)
+    no_labels = {*NAMES_FILES, *(name for names in LISTS.values() for name in names)}
     texts = [path for path in files.with_suffix(".txt") if posixpath.basename(path).lower() not in no_labels]
     by_place, places = _grouped(texts, _place), set(map(_place, files.images))
-    lost = [path for path in texts if _place(path) not in places and _has_labels(files, path)]
+    lost = [path for path in texts if _place(path) not in places and has_labels(files, path)]
     by_name = _grouped(lost, _stem)
     paired = Paired()
     for image in images:
@@ -103,16 +101,22 @@ def usual_text(files: DataFolder, image: str) -> str | None:
 
 
 def sample(files: DataFolder, texts: list[str]) -> Iterator[list[float]]:
-    """The numbers behind the classes, of the lines of texts evenly spread over `texts`."""
+    """The numbers, that of the class first, of the lines of texts evenly spread over `texts`."""
     for text in texts[:: -(-len(texts) // _SAMPLED) or 1]:
         try:
             lines = data_folder.read_text(files.path, text).splitlines()
         except UnusableImage:
             continue  # said when the image is read
         for line in lines:
-            values = [finite(word) for word in words_of(line)[1:]]
-            if None not in values:
+            values = [finite(word) for word in words_of(line)]
+            if values and None not in values:
                 yield values
+
+
+def has_labels(files: DataFolder, path: str) -> bool:
+    """Whether a text begins with a line of numbers, as labels do; the class before them may be a name."""
+    words = words_of(data_folder.text_start(files.path, path, 512).lstrip().split("\n", 1)[0])
+    return len(words) > BOX and all(finite(word) is not None for word in words[1:])
 
 
 def _share(files: DataFolder, paired: Paired, text: str, images: list[str]) -> None:
@@ -155,17 +159,11 @@ def _name_unused(files: DataFolder, paired: Paired, texts: list[str], lost: list
         others = (by_name.get(_stem(path)) if path in is_lost else None) or by_place.get(_place(path))
         if path in used or _stem(path) in left_out:
             continue
-        if others and (path in is_lost or _has_labels(files, path)):
+        if others and (path in is_lost or has_labels(files, path)):
             said = f"{paired.texts[others[0]]} is the text of {others[0]}."
             paired.left_out[path] = LeftOut(files.at(path), None, "another text for an image", said, is_bad=False)
         elif path in is_lost:
             paired.left_out[path] = LeftOut(files.at(path), None, NO_IMAGE, "no image is called as this text is.")
-
-
-def _has_labels(files: DataFolder, path: str) -> bool:
-    """Whether a text begins with a line of numbers, as labels do; the class before them may be a name."""
-    words = words_of(data_folder.text_start(files.path, path, 512).lstrip().split("\n", 1)[0])
-    return len(words) > BOX and all(finite(word) is not None for word in words[1:])
 
 
 def _place(path: str) -> str:

@@ -27,6 +27,7 @@ def export(pipeline_config, checkpoint, output_dir, input_type, winograd, overwr
     checkpoint, which it was trained with, or else the config's.
     """
     import dataclasses
+    import shlex
 
     from odtk.tools.export import export as run
 
@@ -44,4 +45,4 @@ def export(pipeline_config, checkpoint, output_dir, input_type, winograd, overwr
         click.echo(f"Warning: {report.label_map_note}", err=True)
     if report.label_map is None:
         click.echo("No label map was found, so predictions will show numbers for names.", err=True)
-    click.echo(f"Next: odtk predict {report.output_dir} IMAGE --output FOLDER")
+    click.echo("Next: " + shlex.join(["odtk", "predict", report.output_dir, "IMAGE", "--output", "FOLDER"]))

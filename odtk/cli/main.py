@@ -147,7 +147,8 @@ def cli(debug: bool) -> None:
 
     The journey is five commands: make-tfrecords, configure, train, evaluate, export. `odtk demo` walks it on drawn
     data in a few minutes, without a GPU or a download. No command replaces a file or folder that exists unless
-    --overwrite is given. Tab completes command lines once `odtk completion` has told your shell how.
+    --overwrite is given; only evaluate and demo replace what they wrote before. Tab completes command lines once
+    `odtk completion` has told your shell how.
     """
     if not debug:
         # Read by TensorFlow's C++ side when it is first imported, which no command has done yet.

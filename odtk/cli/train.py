@@ -45,6 +45,7 @@ def train(
     resumed from it. PIPELINE_CONFIG is a file or the name of a shipped pipeline.
     """
     import dataclasses
+    import shlex
 
     from odtk.tools.train import train as run
 
@@ -60,8 +61,8 @@ def train(
     else:
         click.echo(
             f"Nothing to do: {report.model_dir} is at step {report.last_step} already. To train on, with a learning "
-            f"rate for the further steps: odtk train {pipeline_config} {model_dir} --num-steps {2 * report.last_step} "
-            "--extend-schedule"
+            f"rate for the further steps: {shlex.join(['odtk', 'train', pipeline_config, model_dir])} "
+            f"--num-steps {2 * report.last_step} --extend-schedule"
         )
     click.echo(f"Checkpoint: {report.checkpoint}")
-    click.echo(f"Next: odtk evaluate {pipeline_config} {model_dir}")
+    click.echo("Next: " + shlex.join(["odtk", "evaluate", pipeline_config, model_dir]))

@@ -86,10 +86,10 @@ def _options(command: click.Command) -> Iterable[click.Option]:
 
 
 def _argument(ctx: click.Context, word: str) -> str | None:
-    """The answer where the word is a part of an argument's name, or the other way round."""
-    names = [param.name for param in ctx.command.params if isinstance(param, click.Argument)]
-    word = word.replace("-", "_")
-    if len(word) > 2 and any(name in word or word in name for name in names):
+    """The answer where the words of an argument's name are among the option's, or the other way round."""
+    names = [set(param.name.split("_")) for param in ctx.command.params if isinstance(param, click.Argument)]
+    typed = set(word.split("-"))
+    if any(name <= typed or typed <= name for name in names):
         usage = " ".join([ctx.command_path, *ctx.command.collect_usage_pieces(ctx)])
         return f"Leave out the option's name: {usage}"
     return None

@@ -250,3 +250,11 @@ def test_the_order_of_the_images_does_not_matter():
     found = [_evidence(random.Random(seed).sample(images, len(images))) for seed in range(5)]
     assert {each.decide() for each in found} == {Conventions(exif="stored", resized="stated", bits=12)}
     assert len({each.refusal("data") for each in found}) == 1
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("written", ORDERS)
+def test_numbers_as_large_as_any_float_misfit_without_a_warning(written):
+    huge = MarkedObject("cat", (-1.7e308, -1.7e308, 1.7e308, 1.7e308), written=written)
+    evidence = _evidence([_image([huge])] * 4)
+    assert "4 of 4 boxes reach outside" in evidence.refusal("folder")

@@ -30,6 +30,7 @@ def _read(folder, index=0):
     [
         TUTORIAL + "1.jpg,9,8,cat,1,2,3,4\n",
         TUTORIAL.replace(",", ";") + "1.jpg;9;8;cat;1;2;3;4\r\n",
+        TUTORIAL.replace("\n", "\r") + "1.jpg,9,8,cat,1,2,3,4\r",  # Excel's "CSV (Macintosh)"
         "\ufeffimage\txmin\tymin\txmax\tymax\tlabel\n1.jpg\t1\t2\t3\t4\tcat\n",
         '"Image Name","X1","Y1","X2","Y2","Class-Name","score"\n"1.jpg","1","2","3.0","4","cat","1"\n',
         "label,x_max,y_max,x_min,y_min,path\r\ncat,3,4,1,2,images\\1.jpg\r\n\r\n",

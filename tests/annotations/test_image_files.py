@@ -1,8 +1,10 @@
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from odtk.annotations import image_files
 from odtk.annotations.annotated_image import UnusableImage
@@ -194,6 +196,33 @@ def test_exif_orientation_is_seen_and_applied(orientation):
     turned = RAMP.transpose(1, 0, 2)
     expected = rows_first | {5: turned, 6: turned[:, ::-1], 7: turned[::-1, ::-1], 8: turned[::-1]}
     assert np.abs(_pixels(upright) - expected[orientation]).mean() < 2
+
+
+def _png_with_exif(place):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    if place == "before the pixels":
+        return _bytes(RGB, "PNG", exif=exif)
+    if place == "in XMP":
+        xmp = PngImagePlugin.PngInfo()
+        xmp.add_itxt("XML:com.adobe.xmp", '<x:xmpmeta xmlns:x="adobe:ns:meta/" tiff:Orientation="6"/>')
+        return _bytes(RGB, "PNG", pnginfo=xmp)
+    png, data = _bytes(RGB, "PNG"), exif.tobytes()[6:]
+    chunk = struct.pack(">I", len(data)) + b"eXIf" + data + struct.pack(">I", zlib.crc32(b"eXIf" + data))
+    return png[:-12] + chunk + png[-12:]
+
+
+@pytest.mark.parametrize("place", ["before the pixels", "behind the pixels", "in XMP"])
+def test_the_orientation_of_a_png_is_seen_wherever_it_stands(place):
+    encoded = _png_with_exif(place)
+    assert image_files.glance(encoded, "x").orientation == image_files.look(encoded, "x").orientation == 6
+
+
+def test_a_glance_at_a_png_decodes_no_pixels(monkeypatch):
+    loaded = []
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", lambda self: loaded.append(self))
+    assert image_files.glance(_bytes(RGB, "PNG"), "x").orientation == image_files.UPRIGHT
+    assert not loaded
 
 
 @pytest.mark.parametrize("value", [0, 9, 65535])

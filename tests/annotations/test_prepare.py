@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from odtk.annotations.annotated_image import UnusableImage
+from odtk.annotations.conventions import Conventions
 from odtk.annotations.frames import Rules
 from odtk.annotations.listing import ImageAnnotation, MarkedObject
 from odtk.annotations.prepare import examine, locate, prepare, see
@@ -145,6 +146,16 @@ def test_boxes_of_a_larger_copy_are_scaled(tmp_path):
     assert _shown_box(prepared)[0] == pytest.approx(BOX)
     assert prepared.image.objects[0].area == pytest.approx(100)
     assert [problem.kind for problem in prepared.problems] == ["size disagrees with the image"]
+
+
+def test_an_area_of_unknown_unit_is_none(tmp_path):
+    """COCO has it in pixels; evaluation makes it from the box where there is none."""
+    path = tmp_path / "x.jpg"
+    _save(path, _upright())
+    normalised = tuple(side / scale for side, scale in zip(BOX, (HEIGHT, WIDTH) * 2, strict=True))
+    annotation = _annotation(path, [MarkedObject("cat", normalised, area=0.17)])
+    (entry,) = prepare(annotation, IDS, Rules(conventions=Conventions(normalised=True))).image.objects
+    assert (entry.box, entry.area) == (pytest.approx(normalised), None)
 
 
 @pytest.mark.parametrize("stated", [(WIDTH + 1, HEIGHT), (0, 0), (-80, 60)])

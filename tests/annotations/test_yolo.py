@@ -236,6 +236,20 @@ def test_a_slip_over_the_edge_is_a_problem(tmp_path):
     assert [found.class_name for found in annotation.objects] == ["zebra", "Bengal cat"]
 
 
+def test_classes_that_the_texts_number_from_1_are_refused(tmp_path):
+    """Taken as they are, all but the last class would be the one before."""
+    names = ", ".join(f"class_{number}" for number in range(20))
+    for number in range(1, 21):
+        _put(tmp_path, ["images"], Drawing(f"{number}.jpg", 10, 8, (("zebra", (1, 2, 3, 4)),)))
+        text = tmp_path / f"labels/{number}.txt"
+        text.write_text(f"{number} {text.read_text().split(maxsplit=1)[1]}")
+    _config(tmp_path, f"train: images\nnames: [{names}]\n")
+    with pytest.raises(DataError, match=r"data\.yaml: the texts seem to number the classes one higher.*20 is used"):
+        formats.open_dataset(tmp_path, "yolo")
+    (tmp_path / "labels/20.txt").write_text("")
+    assert _read(tmp_path, 0).objects[0].class_name == "class_1", "a class that nothing shows is no proof"
+
+
 def test_an_outline_gives_its_bounding_box(tmp_path):
     write_yolo(tmp_path, [TWO], touch)
     (tmp_path / "labels/2.txt").write_text("0 0.2 0.3 0.6 0.1 0.4 0.9\n")

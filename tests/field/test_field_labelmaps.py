@@ -35,7 +35,7 @@ def test_87_ids_of_a_label_map_with_holes_are_kept(tmp_path):
         (entry.class_name, entry.class_id) for image in records(tmp_path / "out").values() for entry in image.objects
     }
     assert ids == {("cat", 1), ("dog", 3)}
-    report = configure("ssd_resnet50_v1_fpn_demo", tmp_path / "c.config", train_records=[tmp_path / "out"])
+    report = configure("ssd_resnet50_v1_fpn_small", tmp_path / "c.config", train_records=[tmp_path / "out"])
     assert {change.path: change.after for change in report.changes}["model.ssd.num_classes"] == "3"
     assert not any("label_map" in finding.path for finding in check(tmp_path / "c.config"))
     findings = inspect(tmp_path / "out").findings

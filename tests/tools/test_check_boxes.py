@@ -42,7 +42,7 @@ def config_of(tmp_path):
             *sets,
         ]
         path = tmp_path / "p.config"
-        path.write_text(pipeline.set_fields(pipeline.read_text("ssd_resnet50_v1_fpn_demo"), sets, "demo"))
+        path.write_text(pipeline.set_fields(pipeline.read_text("ssd_resnet50_v1_fpn_small"), sets, "demo"))
         return path
 
     return config_of

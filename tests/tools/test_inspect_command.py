@@ -53,7 +53,7 @@ def test_json_is_one_document_whose_form_does_not_change(run, flawed):
     document = json.loads(run(flawed, "--json").stdout)
     assert list(document) == [
         "target", "kind", "config", "label_map", "verified", "splits", "classes", "histograms", "coverage", "findings",
-        "not_looked_at", "page", "boxes", "num_errors", "next",
+        "not_looked_at", "page", "format", "boxes", "num_errors", "next",
     ]  # fmt: skip
     assert (document["num_errors"], document["next"]) == (1, None)
     assert document["splits"][0] == {

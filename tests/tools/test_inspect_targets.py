@@ -8,7 +8,7 @@ import listed_dataset
 import pytest
 
 from odtk import pipeline
-from odtk.annotations import image_files, pets
+from odtk.annotations import image_files, pets, prepare
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.listing import MarkedObject
 from odtk.errors import ConfigError, DataError, LabelMapError
@@ -74,9 +74,9 @@ def test_an_image_that_make_tfrecords_leaves_out_is_unusable_here(drawn):
     assert len(rows.width) == 71
 
 
-def test_what_the_whole_set_proves_is_shown_and_nothing_is_decoded_twice(drawn, monkeypatch):
+def test_what_the_whole_set_proves_is_shown_and_no_image_is_read_twice(drawn, monkeypatch):
     """Boxes of a copy of twice the size; every second image is decoded, in the first pass."""
-    dataset, decoded = drawn, []
+    dataset, decoded, opened = drawn, [], []
     for index, listed in enumerate(drawn.listed):
         entry = listed.entry
         objects = tuple(replace(each, box=tuple(2 * side for side in each.box)) for each in entry.objects)
@@ -84,12 +84,18 @@ def test_what_the_whole_set_proves_is_shown_and_nothing_is_decoded_twice(drawn, 
     dataset = dataset.with_entry(0, "the xml is not well-formed.")
     look = image_files.look
     monkeypatch.setattr(image_files, "look", lambda encoded, path: decoded.append(path) or look(encoded, path))
+    read = prepare.read_image
+    monkeypatch.setattr(
+        prepare, "read_image", lambda annotation: opened.append(annotation.filename) or read(annotation)
+    )
     source = DatasetSource("all", dataset, dataset.listed)
     rows = scan(Target("data", "voc data set", [source], is_annotated=True), max_images=36)
     assert rows.target.sources[0].rules.conventions.resized == "stated"
     assert rows.boxes[0].tolist() == pytest.approx([10 / 90, 20 / 120, 60 / 90, 80 / 120])
     assert (len(rows.width), int(rows.decoded.sum())) == (71, 36)
     assert len(decoded) == len(set(decoded)) == 36
+    assert len(opened) == len(set(opened)) == 71
+    assert rows.digest.all()
     assert rows.fingerprint[rows.decoded].all()
     assert rows.unusable["xml cannot be read"].count == 1
     assert rows.oddities["size disagrees with the image"].count == 71
@@ -195,6 +201,14 @@ def test_problems_of_the_whole_data_set_are_found(drawn):
     )
 
 
+def test_what_is_only_to_be_known_is_no_warning(tmp_path):
+    drawn_formats.write_coco(tmp_path / "disk")
+    (tmp_path / "data").mkdir()
+    for place in (tmp_path / "disk").iterdir():
+        (tmp_path / "data" / place.name).symlink_to(place)
+    assert kinds(inspect(tmp_path / "data"))["linked-folder"] == (INFORMATION, 2)
+
+
 def test_every_format_is_found_out_and_says_the_same_of_the_same_images(tmp_path):
     writers = {
         "voc": drawn_formats.write_voc,
@@ -217,4 +231,6 @@ def test_a_format_can_be_said_where_two_fit(tmp_path):
     drawn_formats.write_coco(tmp_path / "both")
     with pytest.raises(DataError, match="--format"):
         inspect(tmp_path / "both")
-    assert inspect(tmp_path / "both", format="coco").kind == "coco data set"
+    inspection = inspect(tmp_path / "both", format="coco")
+    assert inspection.kind == "coco data set"
+    assert inspection.next_command == f"odtk make-tfrecords {tmp_path / 'both'} OUTPUT_DIR --format coco"

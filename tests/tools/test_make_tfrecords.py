@@ -244,6 +244,7 @@ def test_void_boxes_are_kept_as_tfod_does_and_reported(pets, tmp_path, old, new,
         ("<xmin>66", "<xmin>104", "empty box"),
         ("<xmin>66", "<xmin>nan", "empty box"),
         ("<xmin>66<", "<xmin>266<", "box outside the image"),
+        ("<xmin>66<", "<xmin>266<", "inverted box"),  # it would reach far outside
     ],
 )
 def test_a_box_that_cannot_be_meant_leaves_its_image_out(pets, tmp_path, old, new, kind):

@@ -44,7 +44,7 @@ def inspect(
             raise OutputError(f"{html} cannot be written: there is no folder {Path(html).parent}. Make it first.")
         check_file(html, overwrite)
     inspection, rows = survey(open_target(target, config, format, boxes), None if verify else max_images)
-    inspection.boxes = boxes
+    inspection.format, inspection.boxes = format, boxes
     if html is not None:
         from odtk.tools.inspect.page import write_page
         from odtk.tools.inspect.selection import choose_pictures

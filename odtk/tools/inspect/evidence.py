@@ -9,13 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from odtk.class_typos import likely_typos
+from odtk.pipeline.readers import DEFAULT_MAX_NUMBER_OF_BOXES, max_number_of_boxes
 from odtk.tools.inspect.report import Coverage, Example
 from odtk.tools.inspect.scan import MAX_EXAMPLES, Rows
 from odtk.tools.inspect.sources import Look
 from odtk.tools.inspect.targets import Target
-
-# TFOD's, where a config says nothing else (see odtk.inputs.build, which loads TensorFlow).
-MAX_NUMBER_OF_BOXES = 100
 
 
 @dataclass(frozen=True)
@@ -59,12 +57,9 @@ class Evidence:
         """The boxes of an image that training (or, in the second split, evaluation) keeps."""
         config = self.target.config
         if config is None:
-            return MAX_NUMBER_OF_BOXES
+            return DEFAULT_MAX_NUMBER_OF_BOXES
         readers = [(config.train_input_reader, config.train_config), *((each,) for each in config.eval_input_reader)]
-        for message in readers[min(split, len(readers) - 1)]:
-            if message.HasField("max_number_of_boxes"):
-                return message.max_number_of_boxes
-        return MAX_NUMBER_OF_BOXES
+        return max_number_of_boxes(*readers[min(split, len(readers) - 1)])
 
     def of_boxes(self, positions: np.ndarray, say: Callable[[int], str]) -> tuple[Example, ...]:
         """The first of some boxes as cases; `say` puts one into words."""

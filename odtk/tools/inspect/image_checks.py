@@ -2,15 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 from odtk import duplicates
-from odtk.annotations.conventions import NORMALISED
-from odtk.annotations.frames import AMBIGUOUS, NOT_APPLIED, SIZE_DISAGREES
-from odtk.annotations.prepare import SCALED
 from odtk.prototext.schema import some
+from odtk.tools.inspect import oddity_words
 from odtk.tools.inspect.evidence import Evidence, counted
 from odtk.tools.inspect.report import ERROR, INFORMATION, NO_SPLIT, WARNING, Example, Finding
 from odtk.tools.inspect.scan import MAX_EXAMPLES, Tally
@@ -25,106 +22,6 @@ _MANY_NEGATIVES = 0.5
 _TOO_LARGE = 2
 
 
-class _Word(NamedTuple):
-    """How to speak of a kind of oddity: in an annotated data set, and in records, where nothing mends it any more."""
-
-    annotated: str  # severity
-    recorded: str
-    text: str  # with {count}, as a sentence
-    fix: str
-
-
-_AGAIN = "Convert the data again with odtk make-tfrecords, which reports and mends this."
-_WORDS = {
-    "inverted box": _Word(
-        WARNING, ERROR, "Boxes whose maximum is below their minimum: {count}.",
-        "Look whether these are the right boxes: make-tfrecords exchanges the corners. In records they spoil the loss.",
-    ),
-    "empty box": _Word(
-        WARNING, WARNING, "Boxes without an area: {count}.",
-        "Draw these boxes again, or take them out. In records they are matched by force and teach noise.",
-    ),
-    "NaN in a box": _Word(
-        WARNING, WARNING, "Boxes with a coordinate that is no number: {count}.",
-        "Correct the annotation. Training leaves these boxes out, and learns the object as background.",
-    ),
-    "box outside the image": _Word(
-        WARNING, WARNING, "Boxes that reach beyond the image: {count}.",
-        "Look whether annotation and image belong together, and whether the image was resized or turned since.",
-    ),
-    "box in pixels": _Word(
-        ERROR, ERROR, "Boxes in records that were not normalised: {count}.",
-        "Divide by the image's width and height (0 to 1) when writing records, or use odtk make-tfrecords.",
-    ),
-    SIZE_DISAGREES: _Word(
-        WARNING, WARNING, "Images of another size than their annotation or record says: {count}.",
-        "Annotate the images as they are, or put back those that were annotated.",
-    ),
-    "EXIF orientation": _Word(
-        WARNING, WARNING, "Record images with an EXIF orientation, which training does not apply: {count}.",
-        f"If the boxes were drawn on the turned image they are wrong. {_AGAIN}",
-    ),
-    "boxes of the turned image": _Word(
-        ERROR, ERROR, "Record images that lie on their side, with boxes of the upright image: {count}.", _AGAIN,
-    ),
-    AMBIGUOUS: _Word(
-        WARNING, WARNING, "Images that make-tfrecords turns, though nothing tells how they were annotated: {count}.",
-        "Look at them with odtk view. If their boxes are wrong, convert with --exif ignore.",
-    ),
-    NORMALISED: _Word(
-        INFORMATION, INFORMATION, "Boxes in 0 to 1, where the format has pixels, are taken as parts of the sides.",
-        "Nothing to do, if the boxes look right on the page.",
-    ),
-    SCALED: _Word(
-        INFORMATION, INFORMATION, "Images of which make-tfrecords scales the bits that are used to 8: {count}.",
-        "Nothing to do, if they look right on the page.",
-    ),
-    NOT_APPLIED: _Word(
-        INFORMATION, INFORMATION, "Images annotated as stored, their EXIF orientation left aside: {count}.",
-        "Nothing to do, if the boxes look right on the page.",
-    ),
-    "flag not understood": _Word(
-        INFORMATION, INFORMATION, "Flags that are neither 0 nor 1, taken as 0, once for an image: {count}.",
-        "Nothing to do, unless the objects really are truncated, difficult or a crowd.",
-    ),
-    "flag that is a fraction": _Word(
-        INFORMATION, INFORMATION, "Flags that are fractions, as in KITTI, taken as 1, once for an image: {count}.",
-        "Nothing to do, unless --skip-difficult is to leave out fewer objects.",
-    ),
-    "rotated box made upright": _Word(
-        INFORMATION, INFORMATION, "Rotated boxes, of which the upright box around them is used: {count}.",
-        "Nothing to do, if the boxes look right on the page: an upright box is what these models learn.",
-    ),
-    "outline made a box": _Word(
-        INFORMATION, INFORMATION, "Outlines without a box, of which the box around them is used: {count}.",
-        "Nothing to do, if the boxes look right on the page.",
-    ),
-    "Pet layout read as VOC": _Word(
-        INFORMATION, INFORMATION, "The layout is that of pets, the classes are those of the xml.",
-        "Nothing to do, if the classes are right. For classes from file names: --format pets with a label map.",
-    ),
-    "file set aside": _Word(
-        WARNING, WARNING, "Files that are left out, with all their images: {count}.",
-        "Annotate these images, or remove the file; an image without objects needs an empty list of annotations.",
-    ),
-    "file without annotations": _Word(
-        WARNING, WARNING, "Files of which no image has an annotation: {count}.",
-        "Right, if nothing is on these images; otherwise annotate them, or remove the file.",
-    ),
-    "image listed twice": _Word(
-        INFORMATION, INFORMATION, "Files that list images again, which are one image with all annotations: {count}.",
-        "Nothing to do, unless an image was meant to be in one split alone: it is in the first, training's.",
-    ),
-    "image that TensorFlow cannot decode": _Word(
-        ERROR, ERROR, "Record images in a format that TensorFlow cannot decode: {count}.", _AGAIN,
-    ),
-    "image/key/sha256 disagrees": _Word(
-        WARNING, WARNING, "Records whose image is not the one that its image/key/sha256 was made of: {count}.",
-        "Find out what changed the images since the records were written.",
-    ),
-}  # fmt: skip
-
-
 def unusable(evidence: Evidence) -> Iterator[Finding]:
     """Images that cannot be decoded, annotations that cannot be read, damaged records."""
     rows, is_annotated = evidence.rows, evidence.target.is_annotated
@@ -132,7 +29,7 @@ def unusable(evidence: Evidence) -> Iterator[Finding]:
     share = total / max(1, total + len(rows.split))
     severity = WARNING if is_annotated and share <= MAX_UNUSABLE else ERROR
     if is_annotated and severity == WARNING:
-        what, fix = "make-tfrecords leaves them out", "Mend or remove the files named."
+        what, fix = "make-tfrecords leaves them out", "Fix or remove the files named."
     elif is_annotated and share == 1:
         what, fix = "no image is left for make-tfrecords", "Fix the files named."
     elif is_annotated:
@@ -152,8 +49,7 @@ def unusable(evidence: Evidence) -> Iterator[Finding]:
 def odd(evidence: Evidence) -> Iterator[Finding]:
     """Whatever else the readers of annotations and records noticed."""
     for kind, tally in evidence.rows.oddities.items():
-        default = _Word(WARNING, WARNING, f"{kind[:1].upper()}{kind[1:]}: {{count}}.", "Look at the files named.")
-        word = _WORDS.get(kind, default)
+        word = oddity_words.of(kind)
         severity = word.annotated if evidence.target.is_annotated else word.recorded
         yield _of_tally(severity, kind, word.text.format(count=f"{tally.count:,}"), word.fix, tally)
 

@@ -123,6 +123,7 @@ class Inspection:
     findings: list[Finding] = field(default_factory=list)  # worst first
     not_looked_at: list[str] = field(default_factory=list)  # sentences
     page: str | None = None  # the HTML file, where one was asked for
+    format: str | None = None  # of a data set, where one was given
     boxes: str | None = None  # the order of the boxes' numbers, where one was given
 
     @property
@@ -140,7 +141,9 @@ class Inspection:
             return f"odtk train {target} MODEL_DIR"
         if self.kind == RECORDS:
             return f"odtk configure ssd_resnet50_v1_fpn_small --output pipeline.config --train-records {target}"
-        return f"odtk make-tfrecords {target} OUTPUT_DIR" + (f" --boxes {self.boxes}" if self.boxes else "")
+        chosen = {"--format": self.format, "--boxes": self.boxes}
+        options = "".join(f" {option} {value}" for option, value in chosen.items() if value)
+        return f"odtk make-tfrecords {target} OUTPUT_DIR{options}"
 
 
 def document(inspection: Inspection) -> dict:

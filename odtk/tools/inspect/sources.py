@@ -11,7 +11,7 @@ from typing import Protocol
 
 from PIL import Image
 
-from odtk import files, label_map
+from odtk import label_map
 from odtk.annotations import image_files, pets, prepare
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.frames import Rules
@@ -99,17 +99,20 @@ class DatasetSource:
     def __len__(self) -> int:
         return len(self.listed)
 
-    def look(self, index: int, decode: bool, seen: SeenFile | None = None) -> Look:
-        """See Source; what was `seen` before is not decoded again."""
-        name, facts = self.listed[index].key, None
+    def look(self, index: int, decode: bool, earlier: tuple[SeenFile, int] | None = None) -> Look:
+        """See Source; where an `earlier` look found what the file is, and its digest, only the annotation is read."""
+        name, facts, (seen, file_digest) = self.listed[index].key, None, earlier or (None, 0)
         try:
-            annotation, encoded = self._read(index)
-            seen = seen or (image_files.look if decode else image_files.glance)(encoded, annotation.image_path)
+            annotation = self.dataset.read(self.listed[index])
+            if seen is None:
+                encoded = prepare.read_image(annotation)
+                file_digest = digest(encoded)
+                seen = (image_files.look if decode else image_files.glance)(encoded, annotation.image_path)
             facts = facts_of(annotation, seen, self.rules.exif, self.rules.boxes)
             located = prepare.locate(annotation, seen, self.rules)
         except UnusableImage as error:
             unusable = Oddity.of(error.problem, error.is_bad)
-            return Look(name, error.problem.file, unusable=unusable, seen=seen, facts=facts)
+            return Look(name, error.problem.file, digest=file_digest, unusable=unusable, seen=seen, facts=facts)
         return Look(
             name=name,
             file=annotation.annotation_path or annotation.image_path,
@@ -117,7 +120,7 @@ class DatasetSource:
             height=located.height,
             decoded=decode,
             fingerprint=seen.fingerprint,
-            digest=digest(encoded),
+            digest=file_digest,
             oddities=tuple(Oddity.of(each) for each in (*located.problems, *located.exchanged)),
             seen=seen,
             facts=facts,
@@ -142,7 +145,7 @@ class DatasetSource:
 
     def _read(self, index: int) -> tuple[ImageAnnotation, bytes]:
         annotation = self.dataset.read(self.listed[index])
-        return annotation, _read(annotation.image_path, annotation.annotation_path)
+        return annotation, prepare.read_image(annotation)
 
 
 def _columns(objects: Sequence[tuple[MarkedObject, Yxyx]]) -> dict[str, tuple]:
@@ -210,11 +213,3 @@ def digest(encoded: bytes) -> int:
 def open_picture(encoded: bytes, path: object) -> Image.Image:
     """The pixels as RGB; raises UnusableImage."""
     return image_files.to_picture(encoded, path).convert("RGB")
-
-
-def _read(path: str, annotation_path: str | None) -> bytes:
-    try:
-        return files.read_bytes(path)
-    except OSError as error:
-        text = f"its image {path} cannot be opened: {error.strerror}."
-        raise UnusableImage(annotation_path or path, None, "no image", text) from error

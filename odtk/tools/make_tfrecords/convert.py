@@ -47,7 +47,6 @@ def make_tfrecords(
             num_shards = plan.shard_counts(options.num_shards)
             report = _begin_report(plan, output_dir, num_shards)
             report.format, report.format_was_guessed = chosen, format is None
-            check_bad_fraction(report.bad, report.listed, options.max_bad_fraction)
             _write(plan, folder, runner, report, num_shards)
             check_bad_fraction(report.bad, report.listed, options.max_bad_fraction)
             report.rename(near, data_dir)
