@@ -97,21 +97,15 @@ def _by_header(delimiter: str, cells: Iterable[str]) -> Columns | None:
     }
     for order, sides in _NUMBERS.items():
         # `x, y, width, height` with nothing else to be the box's sides: those of the box, and not of the image.
+        is_box = order == "cxcywh" or (order == "xywh" and "x" in cells)
         own = found
-        if order != "xyxy" and "w" not in found and "h" not in found and _has_plain_sides(cells, found, order):
+        if is_box and not {"w", "h"} & found.keys() and {"width", "height"} <= {*cells}:
             own = {thing: place for thing, place in found.items() if thing not in _IMAGE_SIZE}
-            own |= {"w": found["width"], "h": found["height"]}
+            own |= {"w": cells.index("width"), "h": cells.index("height")}
         if own.keys() >= {"image", "class", *sides}:
             wanted = {"image", "class", *sides, *_IMAGE_SIZE}
             return Columns(delimiter, {thing: place for thing, place in own.items() if thing in wanted}, order)
     return None
-
-
-def _has_plain_sides(cells: list[str], found: dict[str, int], order: str) -> bool:
-    x = {"xywh": "x", "cxcywh": "x_center"}[order]
-    return (
-        {"width", "height"} <= {*cells} and found.keys() >= set(_NUMBERS[order][:2]) and (x in cells or order != "xywh")
-    )
 
 
 def _bare(delimiter: str, rows: list[list[str]]) -> Columns | None:

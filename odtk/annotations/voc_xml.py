@@ -60,13 +60,7 @@ def parse(encoded: bytes, path: Path, complete: bool = True) -> VocAnnotation:
         remove_comments=True,
         remove_pis=True,
     )
-    try:
-        root = etree.fromstring(encoded, parser)
-    except etree.XMLSyntaxError as error:
-        text = f"the xml is not well-formed: {written_values.cut(str(error.msg))}."
-        if "encod" in text or "not proper UTF-8" in text:
-            text += " Save it as UTF-8, or let its first line declare what it is in."
-        raise unreadable(path, error.lineno, text) from error
+    root = _root(path, encoded, parser)
     for entity in root.iter(etree.Entity):
         # Left unexpanded it would cut the text that it stands in.
         named = written_values.cut(entity.text)
@@ -82,6 +76,16 @@ def parse(encoded: bytes, path: Path, complete: bool = True) -> VocAnnotation:
         size_line=size.sourceline,
         objects=read_objects(path, root),
     )
+
+
+def _root(path: Path, encoded: bytes, parser):
+    try:
+        return etree.fromstring(encoded, parser)
+    except etree.XMLSyntaxError as error:
+        text = f"the xml is not well-formed: {written_values.cut(str(error.msg))}."
+        if "encod" in text or "not proper UTF-8" in text:
+            text += " Save it as UTF-8, or let its first line declare what it is in."
+        raise unreadable(path, error.lineno, text) from error
 
 
 def _parse_incomplete(path: Path, root) -> VocAnnotation:

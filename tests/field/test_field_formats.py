@@ -285,3 +285,12 @@ def test_annotations_may_name_their_image_by_its_file_and_their_category_by_its_
         picture.save(tmp_path / "data" / picture.name)
     write(tmp_path / "data" / "instances.json", json.dumps(document))
     assert convert(drawn).problems == []
+
+
+def test_an_xml_that_is_not_in_the_encoding_it_says_gets_the_fix(tmp_path):
+    write_voc(tmp_path / "data", pictures(30))
+    path = tmp_path / "data" / "img_000.xml"
+    path.write_bytes(path.read_text(encoding="utf-8").replace("<folder>images", "<folder>größe").encode("cp1252"))
+    (problem,) = make_tfrecords(tmp_path / "data", tmp_path / "out").skipped
+    assert (problem.file, problem.line) == (str(path), 2)
+    assert problem.text.endswith("Save it as UTF-8, or let its first line declare what it is in.")
