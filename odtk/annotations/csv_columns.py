@@ -31,20 +31,21 @@ _ALIASES = {
     "h": ("bbox_height", "box_height", "bbox_h", "box_h", "h"),
     "width": ("width", "image_width", "img_width", "imagewidth"),
     "height": ("height", "image_height", "img_height", "imageheight"),
+    "split": ("split", "set", "subset", "ml_use", "usage"),
 }
 _NUMBERS = {
     "xyxy": ("xmin", "ymin", "xmax", "ymax"),
     "xywh": ("x", "y", "w", "h"),
     "cxcywh": ("x center", "y center", "w", "h"),
 }
-_IMAGE_SIZE = ("width", "height")
+_IMAGE_SIZE, _SPLIT = ("width", "height"), "split"
 
 # Tables without a header: of TFOD's tutorials, keras-retinanet, Make Sense and Google's AutoML ("" is of no use here).
 _BARE = (
     ("image", "width", "height", "class", "xmin", "ymin", "xmax", "ymax"),
     ("image", "xmin", "ymin", "xmax", "ymax", "class"),
     ("class", "x", "y", "w", "h", "image", "width", "height"),
-    ("", "image", "class", "xmin", "ymin", "", "", "xmax", "ymax", "", ""),
+    ("split", "image", "class", "xmin", "ymin", "", "", "xmax", "ymax", "", ""),
 )
 _EXCEL = re.compile(r"\A\s*sep=.[ \t]*(\r\n|\n|\r)")  # a line before the header, for Excel alone
 _DELIMITERS = ",;\t|"
@@ -103,7 +104,7 @@ def _by_header(delimiter: str, cells: Iterable[str]) -> Columns | None:
             own = {thing: place for thing, place in found.items() if thing not in _IMAGE_SIZE}
             own |= {"w": cells.index("width"), "h": cells.index("height")}
         if own.keys() >= {"image", "class", *sides}:
-            wanted = {"image", "class", *sides, *_IMAGE_SIZE}
+            wanted = {"image", "class", *sides, *_IMAGE_SIZE, _SPLIT}
             return Columns(delimiter, {thing: place for thing, place in own.items() if thing in wanted}, order)
     return None
 
@@ -128,4 +129,4 @@ def _may_be(thing: str, cell: str) -> bool:
         return cell.lower().endswith(IMAGE_SUFFIXES)
     if thing == "class":
         return bool(cell) and not cell.lower().endswith(IMAGE_SUFFIXES)
-    return not thing or finite(cell.replace(",", ".")) is not None
+    return thing in ("", _SPLIT) or finite(cell.replace(",", ".")) is not None

@@ -36,6 +36,7 @@ class _Row:
     box: tuple[str, str, str, str]
     columns: Columns
     size: tuple[str, str]  # width, height
+    split: str | None
 
 
 @dataclass
@@ -88,6 +89,7 @@ def open_csv(files: DataFolder) -> CsvDataset:
     for path, split in sorted(tables.items(), key=lambda item: (item[1] != "train", item[1] or "", item[0])):
         if path not in aside:
             _read_table(files, path, split, entries, left_out)
+    _take_written_splits(entries)
     words = tuple(_words_for_nothing(files, entries))
     names, folders = path_words.record_names(entries), path_words.folder_splits(files.images)
     for image, entry in entries.items():
@@ -105,6 +107,14 @@ def open_csv(files: DataFolder) -> CsvDataset:
         *(Problem(files.at(path), None, "table left aside", text) for path in aside),
     )
     return CsvDataset("csv", files.path, in_order(listed), problems=problems)
+
+
+def _take_written_splits(entries: dict[str, _Entry]) -> None:
+    """Takes the splits of a column, where it names one for every image, and the names of the tables name none."""
+    written = {image: entry.rows[0].split for image, entry in entries.items()}
+    if all(written.values()) and not any(entry.split for entry in entries.values()):
+        for image, entry in entries.items():
+            entry.split = written[image]
 
 
 def _bare(files: DataFolder, path: str) -> str:
@@ -165,7 +175,10 @@ def _rows(files: DataFolder, path: str) -> Iterator[tuple[str, _Row]]:
                 raise DataError(f"{files.at(path)}:{reader.line_num}: the row {short(cells)} names no image.")
             size = of.get("width", ""), of.get("height", "")
             box = tuple(of[side] if delimiter == "," else of[side].replace(",", ".") for side in columns.sides)
-            yield of["image"], _Row(reader.line_num, of["class"], box, columns, size)
+            yield (
+                of["image"],
+                _Row(reader.line_num, of["class"], box, columns, size, path_words.folder_split(of.get("split", ""))),
+            )
     except csv.Error as error:
         raise DataError(f"{files.at(path)}:{reader.line_num}: the row cannot be read: {error}.") from error
 

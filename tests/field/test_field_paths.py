@@ -691,3 +691,18 @@ def test_one_name_of_two_ids_is_said(tmp_path):
     write(tmp_path / "data" / "data.yaml", "train: images\nval: images\nnames: [pet, pet]\n")
     (problem,) = convert(tmp_path).problems
     assert problem.text == "the ids 0 and 1 are both 'pet': they are one class."
+
+
+@pytest.mark.parametrize("last", ["val", "UNASSIGNED"])
+def test_a_column_of_splits_counts_where_it_names_one_for_each_image(tmp_path, last):
+    write_csv(tmp_path / "data", DRAWN)
+    splits = ["TRAIN"] * 7 + ["VALIDATION"] * 2 + [last]
+    rows = [
+        [each.name, name, *box, split] for each, split in zip(DRAWN, splits, strict=True) for name, box in each.objects
+    ]
+    header = ["image", "class", "xmin", "ymin", "xmax", "ymax", "split"]
+    write_rows(tmp_path / "data" / "annotations.csv", [header, *rows])
+    report = convert(tmp_path)
+    assert report.split_source.startswith("the data set's own") == (last == "val")
+    assert {split: found.images for split, found in report.splits.items()} == {"train": 7, "val": 3}
+    all_on_objects(tmp_path)
