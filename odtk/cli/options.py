@@ -33,8 +33,8 @@ boxes_option = click.option(
     "--boxes",
     type=click.Choice(["xyxy", "xywh", "cxcywh", "yxyx"]),
     help="What the four numbers of a box are: two corners (xyxy; yxyx with y before x), the upper left corner and the "
-    "size (xywh), or the centre and the size (cxcywh).  [default: what the format says, unless the boxes show that it "
-    "cannot be]",
+    "size (xywh), or the centre and the size (cxcywh). Where the boxes show that the format's own order is wrong, "
+    "odtk says which one fits.  [default: what the format says]",
 )
 
 max_bad_records_option = click.option(

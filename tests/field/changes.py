@@ -333,6 +333,11 @@ def _confidence_and_track(folder, drawn, chosen):
 
 
 @_change("yolo")
+def _classes_numbered_from_1(folder, drawn, chosen):
+    _edit_txt(folder, chosen, lambda words: [str(int(words[0]) + 1), *words[1:]])
+
+
+@_change("yolo")
 def _keypoints_that_do_not_fit(folder, drawn, chosen):
     _edit_txt(folder, chosen, lambda words: [*words, "0.5", "0.5", "2", "0.4", "0.4", "1"])
     path = folder / "data.yaml"

@@ -86,7 +86,7 @@ _REFUSED = {
         "images_numbered_from_0_in_annotations",
         "categories_numbered_from_0_in_annotations",
     ],
-    "yolo": ["confidence", "confidence_and_track", "keypoints_that_do_not_fit", "in_pixels"],
+    "yolo": ["confidence", "confidence_and_track", "keypoints_that_do_not_fit", "in_pixels", "classes_numbered_from_1"],
     "csv": ["image_gone", "sides_for_corners"],
 }
 
