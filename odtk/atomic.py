@@ -68,8 +68,8 @@ def growing_folder(path: str | os.PathLike, kept: str) -> Iterator[Path]:
     path = _folder_place(path)
     is_new = not path.exists()
     _make_folder(path, path)
-    _try_to_write(path, path)
     try:
+        _try_to_write(path, path)
         with unfinished.locked_folder(path) as is_mine:
             if not is_mine:
                 raise OutputError(

@@ -15,10 +15,11 @@ from odtk.annotations import data_folder, path_words, written_values
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.coco_annotations import CocoAnnotation, read_annotation
 from odtk.annotations.coco_files import LOOKED_FOR, candidates, load_all
-from odtk.annotations.coco_json import Category, Document, plain, shifted
+from odtk.annotations.coco_json import Category, Document, plain
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.listed_dataset import LeftOut, ListedDataset, find_image, in_order
 from odtk.annotations.listing import ImageAnnotation, Listed
+from odtk.annotations.numbering import shifted
 from odtk.annotations.written_values import short
 from odtk.errors import DataError
 

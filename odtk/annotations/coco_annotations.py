@@ -78,12 +78,19 @@ class CocoAnnotation(NamedTuple):
 def read_annotation(annotation: dict, categories: Mapping[int | str, Category]) -> CocoAnnotation:
     """An annotation as a JSON has it, its category looked up."""
     category = annotation.get("category_id")
-    known = categories.get(plain(category))
+    known = categories.get(plain(category)) or _called(category, categories)
     keys = ("bbox", "iscrowd", "area", "segmentation")
     attributes = annotation.get("attributes")
     degrees = finite(attributes.get("rotation")) if isinstance(attributes, dict) else None
     found = map(annotation.get, keys)
     return CocoAnnotation(annotation.get("id"), category, known and known.name, *found, (degrees or 0.0) % 360)
+
+
+def _called(name: object, categories: Mapping[int | str, Category]) -> Category | None:
+    """The category that is named by its name, where an id is expected."""
+    if not isinstance(name, str):
+        return None
+    return next((category for category in categories.values() if category.name == name.strip()), None)
 
 
 def _hull(polygons: object) -> Yxyx | None:

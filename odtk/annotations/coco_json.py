@@ -7,6 +7,7 @@ meant, as 7 for "7" or "007".
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 
 from odtk.annotations import data_folder, path_words
 from odtk.annotations.data_folder import DataFolder
+from odtk.annotations.numbering import shifted
 from odtk.annotations.written_values import cut, finite, is_name, short
 from odtk.errors import DataError
 
@@ -144,15 +146,20 @@ def _check_images(where: str, images: list[dict]) -> None:
 
 def _group(where: str, document: Document, annotations: Iterable[dict]) -> None:
     ids = [image["id"] for image in document.images]
-    exact, meant = {number: position for position, number in enumerate(ids)}, defaultdict(list)
-    for position, number in enumerate(ids):
-        meant[plain(number)].append(position)
+    exact, meant, called = {number: position for position, number in enumerate(ids)}, defaultdict(list), {}
+    for position, image in enumerate(document.images):
+        meant[plain(image["id"])].append(position)
+        name = image["file_name"]
+        for spelling in {name, posixpath.splitext(name)[0]}:
+            called[spelling] = position if called.setdefault(spelling, position) == position else None
     for annotation in annotations:
         number = annotation.get("image_id")
         key = plain(number)
         position = exact.get(number) if key is not None else None
         if position is None and len(meant.get(key, ())) == 1:
             position = meant[key][0]
+        if position is None and isinstance(number, str):
+            position = called.get(number)  # some scripts write the file's name for the id
         if position is None:
             document.orphans.append(annotation)
         else:
@@ -162,21 +169,6 @@ def _group(where: str, document: Document, annotations: Iterable[dict]) -> None:
     used = {plain(annotation.get("image_id")) for annotation in annotations}
     if document.orphans and (text := shifted(meant, used)):
         raise DataError(f"{where}: its annotations seem to number the images {text}. Number both alike.")
-
-
-def shifted(listed: Iterable, used: Iterable) -> str | None:
-    """What shows that the ids in use are one lower or higher than those in a list, as 0 for 1; None where nothing does.
-
-    More of them are in the list then, when all are moved by one: as they are, most would be taken for a neighbour.
-    """
-    listed, used = ({number for number in numbers if isinstance(number, int)} for numbers in (listed, used))
-    for step, word in ((1, "lower"), (-1, "higher")):
-        moved = {number + step for number in used}
-        if len(moved & listed) > len(used & listed) and (unused := listed - used):
-            unknown = min(number for number in used - listed if number + step in listed)
-            example = f"{unknown} is used and not listed, {max(unused)} is listed and not used"
-            return f"one {word} than its list does ({example})"
-    return None
 
 
 def _all_orphaned(document: Document) -> str:

@@ -59,6 +59,41 @@ _JSON = (
     ForeignFormat(
         "Labelbox", (r'"(data_row|Labeled Data)"\s*:',), "Convert it with Labelbox's own coco exporter, to COCO",
     ),
+    ForeignFormat(
+        "FiftyOne", (r'"samples"\s*:\s*\[', r'"(filepath|_cls|_media_type)"\s*:'),
+        "Export it: dataset.export(FOLDER, dataset_type=fiftyone.types.COCODetectionDataset)",
+    ),
+    ForeignFormat(
+        "Amazon SageMaker Ground Truth", (r'"source-ref"\s*:',),
+        "Convert its manifest to COCO first, a box per annotation",
+    ),
+    ForeignFormat(
+        "Hugging Face's image folders", (r'"file_name"\s*:', r'"objects"\s*:\s*\{'),
+        "Write its objects as COCO's annotations; or as a CSV of filename,class,xmin,ymin,xmax,ymax",
+    ),
+)  # fmt: skip
+
+_FIFTYONE = "fiftyone convert --input-dir FOLDER --input-type fiftyone.types.{} --output-dir OUTPUT --output-type "
+_TO_COCO = "fiftyone.types.COCODetectionDataset"
+_NUMBER = r"-?\d+(\.\d+)?"
+
+_TXT = (
+    ForeignFormat(
+        "DOTA", (rf"(?m)^(imagesource:|gsd:|({_NUMBER}\s+){{8}}[^\d\s]\S*\s+[0-2]\s*$)",),
+        "Convert it: ultralytics.data.converter.convert_dota_to_yolo_obb(FOLDER), and add a data.yaml",
+    ),
+    ForeignFormat(
+        "KITTI", (rf"(?m)^[A-Za-z_]\w*( {_NUMBER}){{14,15}}\s*$",),
+        f"Convert it: {_FIFTYONE.format('KITTIDetectionDataset')}{_TO_COCO}",
+    ),
+    ForeignFormat(
+        "keras-yolo3 (a line per image)", (r"(?mi)^\S.*\.(jpe?g|png|bmp)(\s+-?\d+,-?\d+,-?\d+,-?\d+,\d+)+\s*$",),
+        "Write a CSV of filename,class,xmin,ymin,xmax,ymax, a row per box",
+    ),
+    ForeignFormat(
+        "WIDER FACE", (r"(?mi)^\S+\.jpe?g\s*\n\d+\s*\n(-?\d+\s){9,10}",),
+        "Write a CSV of filename,class,x,y,w,h, a row per box",
+    ),
 )  # fmt: skip
 
 _XML = (
@@ -79,7 +114,8 @@ _CSV = (
     ),
 )  # fmt: skip
 
-_KINDS = {".json": _JSON, ".xml": _XML, ".csv": _CSV}
+_LINES = (".jsonl", ".ndjson", ".manifest")  # of JSON
+_KINDS = {".json": _JSON, ".xml": _XML, ".csv": _CSV, ".txt": _TXT, **dict.fromkeys(_LINES, _JSON)}
 
 
 def of_json(start: str) -> ForeignFormat | None:

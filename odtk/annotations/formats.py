@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from odtk.annotations import coco, csv_table, data_folder, foreign_formats, pets, voc, yolo
+from odtk.annotations import coco, csv_table, data_folder, foreign_formats, pets, unknown_formats, voc, yolo
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.listed_dataset import finished
@@ -76,10 +76,11 @@ def guess(folder: str | os.PathLike, label_map_path: str | None = None) -> str:
     files = DataFolder(folder)
     if foreign := foreign_formats.sign(files):
         raise DataError(foreign)
+    hint = unknown_formats.hint(files)
     looked_for = "; ".join([f"{pets.LAYOUT} (pets)", *(module.LOOKED_FOR for module in _MODULES.values())])
     raise DataError(
-        f"{os.fspath(folder)} is of no known format. Looked for were: {looked_for}. Found were "
-        f"{_summary(files)}. Name the folder that holds images and annotations together, or say --format."
+        f"{os.fspath(folder)} is of no known format{hint and ': '}{hint or '.'} Looked for were: {looked_for}. "
+        f"Found were {_summary(files)}. Name the folder that holds images and annotations together, or say --format."
     )
 
 

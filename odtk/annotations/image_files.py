@@ -159,9 +159,29 @@ def _open(encoded: bytes, path: object) -> Image.Image:
     """The image with its header read; its pixels have no memory yet."""
     from PIL import Image
 
+    _refuse_what_is_none(encoded, path)
     image = Image.open(io.BytesIO(encoded), formats=FORMATS)
     check_size(image, path)
     return image
+
+
+_HEIC = (b"heic", b"heix", b"hevc", b"heif", b"mif1")  # ISO/IEC 23008-12's brands
+
+
+def _refuse_what_is_none(encoded: bytes, path: object) -> None:
+    """Raises UnusableImage where the bytes are no image at all, as after a failed download or copy."""
+    start = encoded[:64].lstrip().lower()
+    if not start.strip(b"\0"):
+        why = "it is empty. Copy or download it again"
+    elif start.startswith(b"version https://git-lfs"):
+        why = "it is a pointer of Git LFS. Fetch the images: git lfs pull"
+    elif start.startswith((b"<!doctype", b"<html", b"<?xml", b"{")):
+        why = "it is a web page or a text, as a failed download leaves it. Download it again"
+    elif start[4:8] == b"ftyp" and any(brand in start for brand in _HEIC) and b"avif" not in start:
+        why = "it is HEIC, as phones take it, which is not read here. Convert it to JPEG"
+    else:
+        return
+    raise UnusableImage(path, None, _UNDECODABLE, f"the image cannot be decoded: {why}.")
 
 
 def check_size(image: Image.Image, path: object) -> None:

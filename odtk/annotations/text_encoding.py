@@ -16,6 +16,8 @@ _MARKS = {
 _UTF8 = "utf-8"
 _OBVIOUS_BYTES = 64  # without a mark, the zero bytes of so many tell UTF-16
 _DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
+# Behind blanks, which XML does not allow.
+_LATE = re.compile(rb"""\A(\s+)(<\?xml([^>]*encoding\s*=\s*["']([\w.-]+))?[^>]*\?>)""")
 _WIDE = re.compile(rb"""\A\s*<\?xml[^>]*encoding\s*=\s*["'](utf-?16|utf-?32|ucs-?2|unicode)""", re.IGNORECASE)
 
 
@@ -52,14 +54,16 @@ def decode_start(data: bytes) -> str:
 def xml_for_lxml(data: bytes) -> tuple[bytes, str | None]:
     """The bytes of an xml, and the encoding to read them in (None: the one that they declare).
 
-    A declaration may lie: a file that was saved again in UTF-16 or UTF-8 keeps the old one.
+    A declaration may lie: a file that was saved again in UTF-16 or UTF-8 keeps the old one; and it may come late.
     """
     encoding, _ = encoding_of(data)
+    if late := _LATE.match(data):
+        return late[1] + _blank_lines(late[2]) + data[late.end() :], late[4] and late[4].decode()
     if encoding != _UTF8:
-        return _DECLARATION.sub(_blank_lines, decode(data)).encode(), "utf-8"
+        return _DECLARATION.sub(lambda found: _blank_lines(found[0]), decode(data)).encode(), "utf-8"
     return data, "utf-8" if _WIDE.match(data.removeprefix(codecs.BOM_UTF8)) else None
 
 
-def _blank_lines(declaration: re.Match) -> str:
-    """Nothing but its line breaks, so that messages name the right lines."""
-    return "\n" * declaration.group().count("\n")
+def _blank_lines(text):
+    """Nothing but the line breaks of a text or bytes, so that messages name the right lines."""
+    return b"\n" * text.count(b"\n") if isinstance(text, bytes) else "\n" * text.count("\n")

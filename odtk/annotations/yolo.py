@@ -15,6 +15,7 @@ from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.listed_dataset import LeftOut, ListedDataset, in_order
 from odtk.annotations.listing import ORDERS, OUTLINE, ImageAnnotation, Listed, MarkedObject
+from odtk.annotations.numbering import shifted
 from odtk.annotations.written_values import finite, short
 from odtk.annotations.yolo_columns import BOX, EXPECTED, Columns
 from odtk.annotations.yolo_config import Config, find_config, read_config
@@ -65,10 +66,12 @@ class YoloDataset(ListedDataset):
 
     def _object(self, path: str, number: int, line: str, problems: list[Problem]) -> MarkedObject:
         written, *values = (finite(word) for word in yolo_columns.words_of(line))
-        class_name = None if written is None or written != int(written) else self.names.get(int(written))
+        word = yolo_columns.words_of(line)[0]
+        class_name = word if written is None and word in self.names.values() else None
+        if written is not None and written == int(written):
+            class_name = self.names.get(int(written))
         if class_name is None:
-            shown = short(yolo_columns.words_of(line)[0])
-            text = f"the class {shown} is none of 0..{max(self.names)}, the ids of the names."
+            text = f"the class {short(word)} is none of {min(self.names)}..{max(self.names)}, the ids of the names."
             raise UnusableImage(path, number, "class id without a name", text)
         if None in values:
             raise _bad_line(path, number, line, "not only numbers")
@@ -117,7 +120,10 @@ def open_yolo(files: DataFolder) -> YoloDataset:
     if not texts:
         raise DataError(_no_texts(files, config, images, paired))
     values, shape = config.keypoint_values, config.kpt_shape
-    columns = yolo_columns.survey(yolo_texts.sample(files, texts), values, shape)
+    lines = list(yolo_texts.sample(files, texts))
+    if text := shifted(config.names, {int(line[0]) for line in lines if line[0] >= 0 and line[0].is_integer()}):
+        raise DataError(f"{files.at(config.path)}: the texts seem to number the classes {text}. Number both alike.")
+    columns = yolo_columns.survey([line[1:] for line in lines], values, shape)
     listed = in_order(_list(files, config, paired))
     names = tuple(dict.fromkeys(config.names.values()))
     return YoloDataset("yolo", files.path, listed, names, tuple(config.problems), config.names, columns)

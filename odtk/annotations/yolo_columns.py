@@ -52,7 +52,11 @@ class Columns:
 
 
 def words_of(line: str) -> list[str]:
-    """The columns of a line: between blanks, or commas where there is no blank; 0,5 between blanks is 0.5."""
+    """The columns of a line: between blanks, or commas where there is no blank; 0,5 between blanks is 0.5.
+
+    What semicolons set apart is read likewise.
+    """
+    line = line.replace(";", " ")
     if "," in line and len(line.split()) == 1:
         return line.strip().split(",")
     return [word.rstrip(",").replace(",", ".") for word in line.split()]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import posixpath
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import yaml
 
 from odtk.annotations import data_folder, path_words, yolo_splits
-from odtk.annotations.annotated_image import Problem, UnusableImage
+from odtk.annotations.annotated_image import Problem
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.listed_dataset import LeftOut
 from odtk.annotations.written_values import cut, finite, is_name, short
@@ -98,7 +99,7 @@ def read_config(files: DataFolder) -> Config:
         )
     is_yaml = path.lower().endswith(_YAML_SUFFIXES)
     config = _read_yaml(files, path) if is_yaml else _read_darknet(files, path)
-    config.problems += _disagreeing(files, config)
+    config.problems += [*_disagreeing(files, config), *_repeated(config, files.at(path))]
     if not config.splits:
         by_folder = path_words.folder_splits(files.images)
         for image in files.images:
@@ -153,17 +154,39 @@ def _tags(where: str, text: str) -> Iterator[Problem]:
 
 
 def _disagreeing(files: DataFolder, config: Config) -> Iterator[Problem]:
-    """What Darknet's files of names say otherwise than the data.yaml, which counts."""
-    for path in _darknet_files(files) if config.path.lower().endswith(_YAML_SUFFIXES) else ():
+    """What Darknet's files of names and other data.yaml say otherwise than the data.yaml, which counts."""
+    if not config.path.lower().endswith(_YAML_SUFFIXES):
+        return
+    for path in (*_darknet_files(files), *files.with_suffix(*_YAML_SUFFIXES)):
+        is_yaml = path.lower().endswith(_YAML_SUFFIXES)
         try:
-            names = _lines(files, path)
-        except UnusableImage:
+            names = _names_of_another(files, path) if is_yaml else dict(enumerate(_lines(files, path)))
+        except DataError:
             continue  # no matter what it is, it does not count
-        for number, name in enumerate(names):
+        for number, name in names.items():
             if config.names.get(number, name) != name:
                 text = f"class {number} is {short(name)} here, and {short(config.names[number])} in {config.path}, "
-                yield Problem(files.at(path), number + 1, "class names disagree", f"{text}which counts.")
+                line = None if is_yaml else number + 1
+                yield Problem(files.at(path), line, "class names disagree", f"{text}which counts.")
                 break
+
+
+def _names_of_another(files: DataFolder, path: str) -> dict[int, str]:
+    """The names in a YAML file that is of a data set, too; none in any other."""
+    if data_folder.text_start(files.path, path, _MAX_YAML_BYTES).find("names") < 0:
+        return {}
+    content = _load_yaml(files, path)
+    is_data = any(key in content for keys in _SPLIT_KEYS.values() for key in keys)
+    return _names(files.at(path), content.get("names")) if is_data else {}
+
+
+def _repeated(config: Config, where: str) -> Iterator[Problem]:
+    """The names that several ids have."""
+    for name, count in Counter(config.names.values()).items():
+        if count > 1:
+            numbers = [number for number, other in config.names.items() if other == name]
+            text = f"the ids {' and '.join(map(str, numbers))} are both {short(name)}: they are one class."
+            yield Problem(where, None, "one name for several classes", text)
 
 
 def _load_yaml(files: DataFolder, path: str) -> dict:

@@ -15,7 +15,7 @@ from odtk.annotations.listed_dataset import NO_IMAGE, LeftOut
 from odtk.annotations.written_values import finite
 from odtk.annotations.yolo_columns import BOX, words_of
 from odtk.annotations.yolo_config import LISTS, NAMES_FILES
-from odtk.files import UNREAD_SUFFIXES
+from odtk.files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 
 _SAMPLED = 2000  # texts that are read to know what columns mean; a second or less
 
@@ -41,13 +41,13 @@ def pair(files: DataFolder, images: Collection[str]) -> Paired:
     """
     no_labels = {*NAMES_FILES, *(name for names in LISTS.values() for name in names)}
     texts = [path for path in files.with_suffix(".txt") if posixpath.basename(path).lower() not in no_labels]
-    by_place, places = _grouped(texts, path_words.place_of), set(map(path_words.place_of, files.images))
-    lost = [path for path in texts if path_words.place_of(path) not in places and _has_labels(files, path)]
+    by_place, places = _grouped(texts, _place), set(map(_place, files.images))
+    lost = [path for path in texts if _place(path) not in places and has_labels(files, path)]
     by_name = _grouped(lost, _stem)
     paired = Paired()
     for image in images:
         usual = usual_text(files, image)
-        _choose(files, paired, image, [usual] if usual else by_place.get(path_words.place_of(image), []))
+        _choose(files, paired, image, [usual] if usual else by_place.get(_place(image), []))
     if not any(paired.texts.values()):
         for image in list(paired.texts):
             _choose(files, paired, image, by_name.get(_stem(image), []))
@@ -101,16 +101,22 @@ def usual_text(files: DataFolder, image: str) -> str | None:
 
 
 def sample(files: DataFolder, texts: list[str]) -> Iterator[list[float]]:
-    """The numbers behind the classes, of the lines of texts evenly spread over `texts`."""
+    """The numbers, that of the class first, of the lines of texts evenly spread over `texts`."""
     for text in texts[:: -(-len(texts) // _SAMPLED) or 1]:
         try:
             lines = data_folder.read_text(files.path, text).splitlines()
         except UnusableImage:
             continue  # said when the image is read
         for line in lines:
-            values = [finite(word) for word in words_of(line)[1:]]
-            if None not in values:
+            values = [finite(word) for word in words_of(line)]
+            if values and None not in values:
                 yield values
+
+
+def has_labels(files: DataFolder, path: str) -> bool:
+    """Whether a text begins with a line of numbers, as labels do; the class before them may be a name."""
+    words = words_of(data_folder.text_start(files.path, path, 512).lstrip().split("\n", 1)[0])
+    return len(words) > BOX and all(finite(word) is not None for word in words[1:])
 
 
 def _share(files: DataFolder, paired: Paired, text: str, images: list[str]) -> None:
@@ -148,30 +154,34 @@ def _name_unused(files: DataFolder, paired: Paired, texts: list[str], lost: list
     Not those of an image that is left out, which says it already, or that no split names.
     """
     used, left_out, is_lost = {*paired.texts.values()}, {*map(_stem, paired.left_out)}, set(lost)
-    by_place, by_name = _grouped(paired.texts, path_words.place_of), _grouped(paired.texts, _stem)
+    by_place, by_name = _grouped(paired.texts, _place), _grouped(paired.texts, _stem)
     for path in texts:
-        others = (by_name.get(_stem(path)) if path in is_lost else None) or by_place.get(path_words.place_of(path))
+        others = (by_name.get(_stem(path)) if path in is_lost else None) or by_place.get(_place(path))
         if path in used or _stem(path) in left_out:
             continue
-        if others and (path in is_lost or _has_labels(files, path)):
+        if others and (path in is_lost or has_labels(files, path)):
             said = f"{paired.texts[others[0]]} is the text of {others[0]}."
             paired.left_out[path] = LeftOut(files.at(path), None, "another text for an image", said, is_bad=False)
         elif path in is_lost:
             paired.left_out[path] = LeftOut(files.at(path), None, NO_IMAGE, "no image is called as this text is.")
 
 
-def _has_labels(files: DataFolder, path: str) -> bool:
-    """Whether a text begins with a line of numbers, as labels do."""
-    words = words_of(data_folder.text_start(files.path, path, 512).lstrip().split("\n", 1)[0])
-    return len(words) > BOX and all(finite(word) is not None for word in words)
+def _place(path: str) -> str:
+    return path_words.place_of(_without_second_suffix(path))
 
 
 def _stem(path: str) -> str:
-    return path_words.folded(posixpath.splitext(posixpath.basename(path))[0])
+    return path_words.folded(posixpath.splitext(posixpath.basename(_without_second_suffix(path)))[0])
+
+
+def _without_second_suffix(path: str) -> str:
+    """`a.jpg.txt` as `a.txt`: some tools put the suffix of the text behind that of the image."""
+    stem, suffix = posixpath.splitext(path)
+    return posixpath.splitext(stem)[0] + suffix if stem.lower().endswith(IMAGE_SUFFIXES) else path
 
 
 def _folder(path: str) -> str:
-    return posixpath.dirname(path_words.place_of(path))
+    return posixpath.dirname(_place(path))
 
 
 def _grouped(values: Iterable, key: Callable) -> dict:

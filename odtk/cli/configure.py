@@ -251,7 +251,7 @@ def _print_findings(name: str, findings: list, without_effect: int = 0) -> None:
     if without_effect:
         fields = "1 field that is set has" if without_effect == 1 else f"{without_effect} fields that are set have"
         head = click.style("information", fg=_COLOURS["information"])
-        click.echo(f"{head} {fields} no effect, in TFOD neither: {shlex.join(['odtk', 'configure', name, '--check'])}")
+        click.echo(f"{head} {fields} no effect, as in TFOD: {shlex.join(['odtk', 'configure', name, '--check'])}")
 
 
 def _finding_text(finding) -> str:

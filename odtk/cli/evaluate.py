@@ -130,10 +130,8 @@ def _print_metrics(title: str, rows: list[tuple[str, float, str]]) -> None:
 
 
 def _document(report) -> dict:
-    from odtk.tools.evaluate import without_nan
-
     return {
-        "metrics": without_nan(report.metrics),
+        "metrics": report.metrics,
         "num_images": report.num_images,
         "checkpoint": str(report.checkpoint),
         "step": report.step,

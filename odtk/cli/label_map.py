@@ -46,7 +46,8 @@ def check(file, data, format, as_json) -> None:
         for problem in report.problems:
             click.echo(str(problem))
         ids = f" with ids up to {report.greatest_id}" * (report.greatest_id > report.num_classes)
-        click.echo(f"{report.path}: {report.num_classes} classes{ids}, " + _verdict(report.problems))
+        classes = "1 class" if report.num_classes == 1 else f"{report.num_classes} classes"
+        click.echo(f"{report.path}: {classes}{ids}, " + _verdict(report.problems))
     if not report.is_sound:
         click.get_current_context().exit(1)
 

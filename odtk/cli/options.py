@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import math
 import sys
 from collections.abc import Callable
 
@@ -32,8 +33,8 @@ boxes_option = click.option(
     "--boxes",
     type=click.Choice(["xyxy", "xywh", "cxcywh", "yxyx"]),
     help="What the four numbers of a box are: two corners (xyxy; yxyx with y before x), the upper left corner and the "
-    "size (xywh), or the centre and the size (cxcywh).  [default: what the format says, unless the boxes show that it "
-    "cannot be]",
+    "size (xywh), or the centre and the size (cxcywh). Where the boxes show that the format's own order is wrong, "
+    "odtk says which one fits.  [default: what the format says]",
 )
 
 max_bad_records_option = click.option(
@@ -61,8 +62,16 @@ def log(line: str) -> None:
 
 
 def print_json(document: object) -> None:
-    """The one JSON document of a command run with --json, to stdout."""
-    click.echo(json.dumps(document, indent=2))
+    """The one JSON document of a command run with --json, to stdout; null stands for what JSON has no number for."""
+    click.echo(json.dumps(_finite(document), indent=2, allow_nan=False))
+
+
+def _finite(value: object):
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_table(title: str, columns: list[str], rows: list[list]) -> None:

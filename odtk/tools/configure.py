@@ -105,9 +105,11 @@ def _refuse_existing(base: str | os.PathLike, output: str | os.PathLike, overwri
     """A config that was named as the base may be edited in place; any other file has to be given up in words."""
     if overwrite or not os.path.isfile(output) or (os.path.exists(base) and os.path.samefile(base, output)):
         return
+    output = os.fspath(output)
+    in_place = shlex.join(["odtk", "configure", output, "--output", output])
     raise OutputError(
-        f"{os.fspath(output)} exists. Edit it in place by naming it twice, odtk configure {os.fspath(output)} --output "
-        f"{os.fspath(output)} ..., make it again from {os.fspath(base)} with --overwrite, or name another file."
+        f"{output} exists. Edit it in place by naming it twice ({in_place} ...), make it again from {os.fspath(base)} "
+        "with --overwrite, or name another file."
     )
 
 

@@ -25,8 +25,8 @@ DEFAULT_MAX_BAD_RECORDS = 100
 NO_GPU = "No GPU is seen: training runs on the CPU."
 _SMALL_SIDE = 400  # pixels; larger images take a CPU seconds a step
 NO_GPU_FOR_LARGE_IMAGES = (
-    "No GPU is seen: training runs on the CPU, which takes seconds per step at 640x640; the pipeline "
-    "ssd_resnet50_v1_fpn_small is made for it (`odtk configure --list`). On Colab choose a GPU runtime; "
+    f"{NO_GPU[:-1]}, which takes seconds per step at 640x640; of the pipelines "
+    "ssd_resnet50_v1_fpn_small is the one made for it (`odtk configure --list`). On Colab choose a GPU runtime; "
     'elsewhere install the driver and `pip install "odtk[gpu]"`. `odtk --debug train ...` shows TensorFlow\'s reason.'
 )
 
@@ -128,7 +128,7 @@ def train(
         experiment = build_experiment(task, model_dir, checkpoint_every, log_every, actions, say)
     first = int(experiment.trainer.global_step)
     # Only now is it certain that config and checkpoint fit each other.
-    _save_config(config, Path(model_dir))
+    _save_config(config, Path(model_dir), is_resumed=bool(experiment.resumed_from))
     if experiment.resumed_from:
         say(f"Resuming from {experiment.resumed_from}, step {first}.")
     if experiment.slots_anew:
@@ -295,10 +295,11 @@ def _by_group(keys: Iterable[str]) -> dict[str, list[str]]:
     return groups
 
 
-def _save_config(config, model_dir: Path) -> None:
+def _save_config(config, model_dir: Path, is_resumed: bool) -> None:
     pipeline.write(config, model_dir / "pipeline.config")
     name = config.train_input_reader.label_map_path
-    if name:
+    # A map that lacks classes that were trained would no longer tell what their outputs mean.
+    if name and not (is_resumed and trained_classes.lacks_trained_classes(model_dir, name)):
         text = prototext.read_text(label_map.find(name), "a label map", LabelMapError)
         write_text(model_dir / trained_classes.FILE, text)
 

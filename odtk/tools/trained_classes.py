@@ -46,6 +46,18 @@ def compare(checkpoint: str | os.PathLike, name_or_path: str) -> Comparison | No
     return Comparison(trained, list(_conflicts(before, now)), list(_notes(before, now, str(given), trained)))
 
 
+def lacks_trained_classes(checkpoint: str | os.PathLike, name_or_path: str) -> bool:
+    """Whether a config's label map has no item for an id that the map beside a checkpoint has; both can be read."""
+    trained = find_trained_map(checkpoint)
+    if trained is None:
+        return False
+    try:
+        before, now = label_map.read(trained), label_map.read(label_map.find(name_or_path))
+    except LabelMapError:
+        return False
+    return not {item.id for item in before.items} <= {item.id for item in now.items}
+
+
 def require_trained_classes(
     checkpoint: str | os.PathLike, name_or_path: str, config_field: str, config_file: str | os.PathLike
 ) -> list[str]:

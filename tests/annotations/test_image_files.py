@@ -50,9 +50,20 @@ def test_a_file_cut_short_is_found(image_format, kept):
         image_files.decode(encoded[: int(kept * len(encoded))], "x.jpg")
 
 
-def test_other_files_are_no_images():
-    with pytest.raises(UnusableImage, match="it is none of JPEG, PNG, "):
-        image_files.decode(b"<html>404</html>", "x.jpg")
+@pytest.mark.parametrize(
+    ("encoded", "why"),
+    [
+        (b"MZ a program", "it is none of JPEG, PNG, "),
+        (b"", "it is empty"),
+        (b"\0" * 100, "it is empty"),
+        (b"\n<html>404</html>", "it is a web page or a text"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "it is HEIC"),
+    ],
+)
+def test_other_files_are_no_images(encoded, why):
+    with pytest.raises(UnusableImage, match=why):
+        image_files.decode(encoded, "x.jpg")
 
 
 def _bytes(image, image_format, **options):

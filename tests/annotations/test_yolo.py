@@ -208,7 +208,7 @@ def test_darknets_lists_are_splits(tmp_path):
         ("3 .5 .5 .1 .1", "class id without a name", "the class '3' is none of 0..2, the ids of the names"),
         ("-1 .5 .5 .1 .1", "class id without a name", "the class '-1'"),
         ("0.5 .5 .5 .1 .1", "class id without a name", "the class '0.5'"),
-        ("zebra .5 .5 .1 .1", "class id without a name", "the class 'zebra'"),
+        ("zebu .5 .5 .1 .1", "class id without a name", "the class 'zebu'"),
         ("0 .5 .5 .1", "line cannot be read", "is of 4 columns; `class cx cy w h` is expected"),
         ("0", "line cannot be read", "of 1 columns"),
         ("0 .5 .5 .1 .1 .9", "line cannot be read", "of 6 columns"),
@@ -234,6 +234,20 @@ def test_a_slip_over_the_edge_is_a_problem(tmp_path):
     annotation = _read(tmp_path)
     assert [(problem.kind, problem.line) for problem in annotation.problems] == [("value outside 0..1", 1)]
     assert [found.class_name for found in annotation.objects] == ["zebra", "Bengal cat"]
+
+
+def test_classes_that_the_texts_number_from_1_are_refused(tmp_path):
+    """Taken as they are, all but the last class would be the one before."""
+    names = ", ".join(f"class_{number}" for number in range(20))
+    for number in range(1, 21):
+        _put(tmp_path, ["images"], Drawing(f"{number}.jpg", 10, 8, (("zebra", (1, 2, 3, 4)),)))
+        text = tmp_path / f"labels/{number}.txt"
+        text.write_text(f"{number} {text.read_text().split(maxsplit=1)[1]}")
+    _config(tmp_path, f"train: images\nnames: [{names}]\n")
+    with pytest.raises(DataError, match=r"data\.yaml: the texts seem to number the classes one higher.*20 is used"):
+        formats.open_dataset(tmp_path, "yolo")
+    (tmp_path / "labels/20.txt").write_text("")
+    assert _read(tmp_path, 0).objects[0].class_name == "class_1", "a class that nothing shows is no proof"
 
 
 def test_an_outline_gives_its_bounding_box(tmp_path):

@@ -32,7 +32,7 @@ def test_the_diff_then_the_notes_then_the_findings(odtk):
         "Check of out.config: 1 error, 4 warnings,",
         "error model.ssd.image_resizer.fixed_shape_resizer.height (line 6)\n    is 300,",
         "    $ odtk configure out.config --output out.config --image-size 320x320\n",
-        "information 7 fields that are set have no effect, in TFOD neither: odtk configure out.config --check\n",
+        "information 7 fields that are set have no effect, as in TFOD: odtk configure out.config --check\n",
         "Next: odtk configure out.config --output out.config --image-size 320x320\n",
     ]
     places = [result.stdout.find(part) for part in parts]

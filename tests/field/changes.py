@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from drawn_field import Picture, write, write_rows
+from drawn_field import CLASSES, Picture, write, write_rows
 from PIL import Image
 
 Change = Callable[[Path, Sequence[Picture], Sequence[Picture]], None]
@@ -194,6 +194,26 @@ def _rotated_boxes(folder, drawn, chosen):
 
 
 @_change("voc")
+def _y_before_x(folder, drawn, chosen):
+    def edit(text, _):
+        exchanged = {"xmin": "ymin", "ymin": "xmin", "xmax": "ymax", "ymax": "xmax"}
+        return re.sub(r"(?<=[</])[xy]m(in|ax)(?=>)", lambda found: exchanged[found[0]], text)
+
+    _edit_xml(folder, drawn, edit)  # a tool writes all of a set alike
+
+
+@_change("voc")
+def _line_before_the_declaration(folder, drawn, chosen):
+    _edit_xml(folder, chosen, lambda text, _: f'\n  <?xml version="1.0" encoding="utf-8"?>\n{text}')
+
+
+@_change("voc")
+def _xml_named_as_the_image(folder, drawn, chosen):
+    for picture in chosen:
+        (folder / f"{picture.stem}.xml").rename(folder / f"{picture.name}.xml")
+
+
+@_change("voc")
 def _xml_cut_short(folder, drawn, chosen):
     _edit_xml(folder, chosen, lambda text, _: text[: len(text) * 2 // 3])
 
@@ -259,6 +279,16 @@ def _categories_numbered_from_0_in_annotations(folder, drawn, chosen):
     def edit(document):
         for found in document["annotations"]:
             found["category_id"] = int(found["category_id"]) - 1
+
+    _edit_coco(folder, edit)
+
+
+@_change("coco")
+def _category_names_for_ids(folder, drawn, chosen):
+    def edit(document):
+        for found in _annotations(document, _ids(drawn, chosen)):
+            if str(found["category_id"]) in "12":
+                found["category_id"] = CLASSES[int(found["category_id"]) - 1]
 
     _edit_coco(folder, edit)
 
@@ -333,6 +363,11 @@ def _confidence_and_track(folder, drawn, chosen):
 
 
 @_change("yolo")
+def _classes_numbered_from_1(folder, drawn, chosen):
+    _edit_txt(folder, chosen, lambda words: [str(int(words[0]) + 1), *words[1:]])
+
+
+@_change("yolo")
 def _keypoints_that_do_not_fit(folder, drawn, chosen):
     _edit_txt(folder, chosen, lambda words: [*words, "0.5", "0.5", "2", "0.4", "0.4", "1"])
     path = folder / "data.yaml"
@@ -367,6 +402,18 @@ def _lists_of_another_machine(folder, drawn, chosen):
     write(
         folder / "data.yaml", "train: /home/me/darknet/train.txt\nval: /home/me/darknet/train.txt\nnames: [cat, dog]\n"
     )
+
+
+@_change("yolo")
+def _class_names_for_ids(folder, drawn, chosen):
+    _edit_txt(folder, chosen, lambda words: [{"0": "cat", "1": "dog"}.get(words[0], words[0]), *words[1:]])
+
+
+@_change("yolo")
+def _texts_named_as_the_image(folder, drawn, chosen):
+    for picture in chosen:
+        path = folder / "labels" / f"{picture.stem}.txt"
+        path.rename(path.with_name(f"{picture.name}.txt"))
 
 
 @_change("yolo")
@@ -409,6 +456,17 @@ def _normalised(folder, drawn, chosen):
         return [*row[:4], *(f"{float(side) / by:.5f}" for side, by in zip(row[4:], scale, strict=True))]
 
     _edit_rows(folder, drawn, edit)  # a tool writes all of a set alike
+
+
+@_change("csv")
+def _y_before_x_in_csv(folder, drawn, chosen):
+    _edit_rows(folder, drawn, lambda row: [*row[:4], row[5], row[4], row[7], row[6]])
+
+
+@_change("csv")
+def _no_header(folder, drawn, chosen):
+    path = folder / "annotations.csv"
+    write(path, path.read_text(encoding="utf-8").split("\n", 1)[1])
 
 
 @_change("csv")

@@ -273,3 +273,15 @@ def test_boxes_that_cvat_has_turned_get_the_upright_box_around_them(tmp_path, co
         write_coco(tmp_path / "data", drawn)
         write(tmp_path / "data" / "instances.json", json.dumps(document))
     assert _kinds(convert(drawn)) == {"rotated box made upright"}
+
+
+def test_annotations_may_name_their_image_by_its_file_and_their_category_by_its_name(tmp_path, convert):
+    document = coco(drawn := pictures())
+    for place, annotation in enumerate(document["annotations"]):
+        picture = drawn[annotation["image_id"] - 1]
+        annotation["image_id"] = picture.name if place % 2 else picture.stem
+        annotation["category_id"] = ["cat", "dog"][annotation["category_id"] - 1]
+    for picture in drawn:
+        picture.save(tmp_path / "data" / picture.name)
+    write(tmp_path / "data" / "instances.json", json.dumps(document))
+    assert convert(drawn).problems == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
@@ -81,7 +82,7 @@ def test_18_what_it_does_not_read_is_named(tmp_path, format):
     report = convert(tmp_path, max_bad_fraction=0.5)
     assert all_on_objects(tmp_path, [picture.name for picture in drawn[1:]])
     named = "\n".join(map(str, report.skipped + report.problems))
-    assert f"{folder / 'img_000.heic'}: the image cannot be decoded: it is none of JPEG, PNG" in named
+    assert f"{folder / 'img_000.heic'}: the image cannot be decoded: it is HEIC" in named
     assert "more.HEIC" in named
 
 
@@ -593,3 +594,100 @@ def test_a_table_whose_sides_are_corners_after_all_is_refused(tmp_path):
     write_rows(tmp_path / "data" / "annotations.csv", [["image", "label", "x", "y", "w", "h"], *rows])
     with pytest.raises(DataError, match=r"Read as two corners \(--boxes xyxy\), they fit"):
         convert(tmp_path)
+
+
+# Texts and pictures that are called otherwise, and folders that are of no format: why
+
+
+def test_texts_may_have_the_suffix_of_their_image_too(tmp_path):
+    write_yolo(tmp_path / "data", DRAWN)
+    for number, picture in enumerate(DRAWN):
+        text = tmp_path / "data" / "labels" / f"{picture.stem}.txt"
+        if number % 2:
+            text.rename(text.with_name(f"{picture.name}.txt"))
+    assert convert(tmp_path).problems == []
+    all_on_objects(tmp_path)
+
+
+def _renamed(folder, suffix):
+    write_yolo(folder, DRAWN)
+    for path in (folder / "images").iterdir():
+        path.rename(path.with_suffix(suffix))
+
+
+def _with_texts(line, name="labels/{stem}.txt"):
+    def make(folder):
+        for each in DRAWN:
+            each.save(folder / "images" / each.name)
+            write(folder / name.format(stem=each.stem), line)
+
+    return make
+
+
+def _with_file(name, text):
+    def make(folder):
+        DRAWN[0].save(folder / "images" / DRAWN[0].name)
+        write(folder / name, text)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("make", "cause"),
+    [
+        (lambda folder: _renamed(folder, ".psd"), r"10 files, as images/img_000\.psd, .* of the kind \.psd"),
+        (lambda folder: _renamed(folder, ""), "without a suffix, which is read as no image"),
+        (_with_texts("0 0.5 0.5 0.2 0.2\n"), r"labels/img_000\.txt looks like .*no data\.yaml.* names its classes"),
+        (_with_texts("0 .5 .5 .2 .2\n", "labels/x_{stem}.txt"), "no image is called as it is"),
+        (_with_file("a.csv", "image,where\nimg_000.jpg,3\n"), r"the first line of a\.csv, 'image,where', names no col"),
+        (_with_file("a.json", "[1, 2]"), r"a\.json has not COCO's lists"),
+        (lambda folder: DRAWN[0].save(folder / "a.jpg"), "format: it has images and no annotations"),
+        (_with_texts("cat 0.00 0 0.1 1.0 2.0 30.0 40.0 1 1 1 1 1 1 0.1\n"), r"img_000\.txt is of KITTI"),
+        (_with_texts("gsd:0.1\n1 1 9 1 9 9 1 9 plane 0\n"), r"img_000\.txt is of DOTA"),
+        (_with_file("train.txt", "images/img_000.jpg 1,2,30,40,0 3,4,50,60,1\n"), r"train\.txt is of keras-yolo3"),
+        (_with_file("out.manifest", '{"source-ref": "s3://b/img_000.jpg"}\n'), "is of Amazon SageMaker Ground Truth"),
+        (_with_file("samples.json", '{"samples": [{"filepath": "img_000.jpg"}]}'), "is of FiftyOne"),
+    ],
+)
+def test_why_a_folder_is_of_no_format_comes_first(tmp_path, make, cause):
+    make(tmp_path / "data")
+    with pytest.raises(DataError) as error:
+        convert(tmp_path)
+    assert re.search(cause, str(error.value).split("Looked for were")[0])
+
+
+# YOLO: classes and names
+
+
+def _edit_texts(folder, edit):
+    write_yolo(folder, DRAWN)
+    for picture in DRAWN:
+        text = folder / "labels" / f"{picture.stem}.txt"
+        write(text, "".join(f"{edit(line)}\n" for line in text.read_text(encoding="utf-8").splitlines()))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [lambda line: CLASSES[int(line[0])] + line[1:], lambda line: line.replace(" ", ";")],
+    ids=["name", "semicolon"],
+)
+def test_lines_may_name_their_class_and_be_set_apart_by_semicolons(tmp_path, edit):
+    _edit_texts(tmp_path / "data", edit)
+    assert convert(tmp_path).problems == []
+    all_on_objects(tmp_path)
+
+
+def test_what_a_second_file_of_names_says_otherwise_is_said(tmp_path):
+    write_yolo(tmp_path / "data", DRAWN)
+    write(tmp_path / "data" / "custom.yaml", "train: images\nval: images\nnames: [dog, cat]\n")
+    write(tmp_path / "data" / "hyp.yaml", "names: 3\n")
+    (problem,) = convert(tmp_path).problems
+    assert (problem.kind, "custom.yaml" in problem.file) == ("class names disagree", True)
+    assert problem.text == "class 0 is 'dog' here, and 'cat' in data.yaml, which counts."
+
+
+def test_one_name_of_two_ids_is_said(tmp_path):
+    write_yolo(tmp_path / "data", DRAWN)
+    write(tmp_path / "data" / "data.yaml", "train: images\nval: images\nnames: [pet, pet]\n")
+    (problem,) = convert(tmp_path).problems
+    assert problem.text == "the ids 0 and 1 are both 'pet': they are one class."

@@ -83,7 +83,14 @@ def test_the_small_one_is_found_by_the_name_that_it_had():
     assert pipeline.find("ssd_resnet50_v1_fpn_demo.config") == pipeline.find("ssd_resnet50_v1_fpn_small")
 
 
-@pytest.mark.parametrize("name", shipped.shipped_files("pipelines", ".config"))
+# Building takes seconds; what is counted is the same for each.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if "resnet101" in name or "resnet152" in name else ())
+        for name in shipped.shipped_files("pipelines", ".config")
+    ],
+)
 def test_the_head_says_how_many_weights_the_detector_has(name):
     from odtk.detectors.build import build_detector
 

@@ -8,7 +8,7 @@ import listed_dataset
 import pytest
 
 from odtk import pipeline
-from odtk.annotations import image_files, pets
+from odtk.annotations import image_files, pets, prepare
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.listing import MarkedObject
 from odtk.errors import ConfigError, DataError, LabelMapError
@@ -74,9 +74,9 @@ def test_an_image_that_make_tfrecords_leaves_out_is_unusable_here(drawn):
     assert len(rows.width) == 71
 
 
-def test_what_the_whole_set_proves_is_shown_and_nothing_is_decoded_twice(drawn, monkeypatch):
+def test_what_the_whole_set_proves_is_shown_and_no_image_is_read_twice(drawn, monkeypatch):
     """Boxes of a copy of twice the size; every second image is decoded, in the first pass."""
-    dataset, decoded = drawn, []
+    dataset, decoded, opened = drawn, [], []
     for index, listed in enumerate(drawn.listed):
         entry = listed.entry
         objects = tuple(replace(each, box=tuple(2 * side for side in each.box)) for each in entry.objects)
@@ -84,12 +84,18 @@ def test_what_the_whole_set_proves_is_shown_and_nothing_is_decoded_twice(drawn, 
     dataset = dataset.with_entry(0, "the xml is not well-formed.")
     look = image_files.look
     monkeypatch.setattr(image_files, "look", lambda encoded, path: decoded.append(path) or look(encoded, path))
+    read = prepare.read_image
+    monkeypatch.setattr(
+        prepare, "read_image", lambda annotation: opened.append(annotation.filename) or read(annotation)
+    )
     source = DatasetSource("all", dataset, dataset.listed)
     rows = scan(Target("data", "voc data set", [source], is_annotated=True), max_images=36)
     assert rows.target.sources[0].rules.conventions.resized == "stated"
     assert rows.boxes[0].tolist() == pytest.approx([10 / 90, 20 / 120, 60 / 90, 80 / 120])
     assert (len(rows.width), int(rows.decoded.sum())) == (71, 36)
     assert len(decoded) == len(set(decoded)) == 36
+    assert len(opened) == len(set(opened)) == 71
+    assert rows.digest.all()
     assert rows.fingerprint[rows.decoded].all()
     assert rows.unusable["xml cannot be read"].count == 1
     assert rows.oddities["size disagrees with the image"].count == 71

@@ -5,7 +5,7 @@ import pytest
 from odtk import label_map
 from odtk.errors import LabelMapError
 from odtk.label_map import Item, LabelMap
-from odtk.tools.trained_classes import compare, find_trained_map, require_trained_classes
+from odtk.tools.trained_classes import compare, find_trained_map, lacks_trained_classes, require_trained_classes
 
 TRAINED = LabelMap([Item(1, "cat", "Cat"), Item(2, "dog"), Item(4, "traffic light")])
 
@@ -89,3 +89,10 @@ def test_where_the_trained_map_is(tmp_path):
     assert compare(tmp_path / "model" / "ckpt-0", "pet_label_map") is None
     (exported / "label_map.pbtxt").write_text("this is no label map")
     assert compare(exported, "pet_label_map") is None
+
+
+@pytest.mark.parametrize(("names", "lacks"), [(["cat", "dog"], True), (["cat", "dog", "NA", "traffic light"], False)])
+def test_a_map_without_a_trained_class_is_told_from_one_with_more(tmp_path, names, lacks):
+    label_map.write(TRAINED, tmp_path / "label_map.pbtxt")
+    label_map.write(label_map.of_names(names), tmp_path / "given.pbtxt")
+    assert lacks_trained_classes(tmp_path, str(tmp_path / "given.pbtxt")) == lacks

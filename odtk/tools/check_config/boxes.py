@@ -22,7 +22,7 @@ def _report_bad_boxes(inspection: Inspection, field: str, option: str, scan: Cla
     named = "; ".join(map(str, scan.bad_boxes[:_NAMED]))
     more = f"; and {len(scan.bad_boxes) - _NAMED} more images" if len(scan.bad_boxes) > _NAMED else ""
     text = (
-        f"of the {total} boxes in {looked_at(scan)}, {box_faults.count_in_words(scan.bad_boxes)} cannot be used: "
+        f"of the {total} boxes in {_records_seen(scan)}, {box_faults.count_in_words(scan.bad_boxes)} cannot be used: "
         f"{named}{more}. "
     )
     advice = f"{box_faults.advice(scan.bad_boxes)} `odtk inspect` finds every such box."
@@ -44,13 +44,13 @@ def _check_number(inspection: Inspection, path: str, scan: ClassScan) -> None:
     field = f"{'train_config' if in_train_config else path}.max_number_of_boxes"
     effect = "are not trained on, and count as background" if is_training else "are not measured"
     text = (
-        f"is {limit}, but {scan.fullest} has {most} boxes, and {cut} of {looked_at(scan)} "
+        f"is {limit}, but {scan.fullest} has {most} boxes, and {cut} of {_records_seen(scan)} "
         f"{'has' if cut == 1 else 'have'} more than {limit}: the boxes beyond that {effect}."
     )
     inspection.warning(field, text, setting(field, most))
 
 
-def looked_at(scan: ClassScan) -> str:
+def _records_seen(scan: ClassScan) -> str:
     """How many records a scan has seen, and whether these are all."""
     records = "1 record" if scan.num_records == 1 else f"{scan.num_records} records"
     return records if scan.is_complete else f"the first {records} (not all were looked at)"

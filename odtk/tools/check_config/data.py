@@ -59,7 +59,8 @@ def check_data(inspection: Inspection, needs: Sequence[str]) -> None:
         if path not in maps:
             maps[path] = _check_label_map(inspection, reader)
         files[reader.path] = _check_records(inspection, reader)
-        scans[reader.path] = _check_classes(inspection, reader, files[reader.path], maps[path])
+        is_compared = any(scan and scan.names for scan in scans.values())
+        scans[reader.path] = _check_classes(inspection, reader, files[reader.path], maps[path], is_compared)
     _check_measured(inspection, readers, scans)
     _check_agreement(inspection, readers, maps)
     _check_separation(inspection, readers, files)
@@ -176,9 +177,12 @@ def _report_absent(inspection: Inspection, reader: Reader, field: str, pattern: 
 
 
 def _check_classes(
-    inspection: Inspection, reader: Reader, files: list[Path], labels: LabelMap | None
+    inspection: Inspection, reader: Reader, files: list[Path], labels: LabelMap | None, is_compared: bool
 ) -> ClassScan | None:
-    """Compares the classes in the records with the label map; what was found in them, if they could be read."""
+    """Compares the classes in the records with the label map; what was found in them, if they could be read.
+
+    `is_compared`: they will be with those of training's records, too, which says more of classes without a box.
+    """
     if not files:
         return None
     mend = (reader.option, "FOLDER_OR_GLOB")
@@ -196,7 +200,7 @@ def _check_classes(
         text = f"{_looked_at(scan)} no box: there is nothing to learn from, or to measure by."
         inspection.error(reader.records_field, text, mend)
     elif labels is not None:
-        _check_names(inspection, reader, scan, labels)
+        _check_names(inspection, reader, scan, labels, is_compared)
     return scan
 
 
@@ -221,7 +225,7 @@ def _report_damage(inspection: Inspection, reader: Reader, scan: ClassScan) -> N
         inspection.error(reader.records_field, f"{text}There is nothing else.", (reader.option, "FOLDER_OR_GLOB"))
 
 
-def _check_names(inspection: Inspection, reader: Reader, scan: ClassScan, labels: LabelMap) -> None:
+def _check_names(inspection: Inspection, reader: Reader, scan: ClassScan, labels: LabelMap, is_compared: bool) -> None:
     path, mend = reader.message.label_map_path, ("--label-map", "FILE")
     ids = {name: labels.id_of(name) for name in scan.names}
     known = {item.id for item in labels.items}
@@ -242,7 +246,7 @@ def _check_names(inspection: Inspection, reader: Reader, scan: ClassScan, labels
             inspection.warning(reader.label_map_field, f"{text}{ids[name]}. Give each class a name of its own.", mend)
     seen = {*ids.values(), *scan.ids}
     unused = [f"'{item.name}'" for item in labels.single_items() if item.id not in seen]
-    if unused and lost < scan.num_boxes:
+    if unused and lost < scan.num_boxes and not is_compared:
         text = f"{_looked_at(scan)} no box of {some(unused, 8)}, which {path} has."
         is_certain = scan.is_complete and reader.option == "--train-records"
         (inspection.warning if is_certain else inspection.information)(reader.records_field, text, mend)

@@ -135,6 +135,18 @@ _WORDS = {
         INFORMATION, INFORMATION, "Classes that no row has a box of, taken for the word for no object: {count}.",
         "Nothing to do, unless their boxes are missing.",
     ),
+    "categories numbered otherwise": Word(
+        INFORMATION, INFORMATION, "Files that number the categories in their own way, by which each is read: {count}.",
+        "Nothing to do, if the boxes look right on the page.",
+    ),
+    "one name for several classes": Word(
+        INFORMATION, INFORMATION, "Names that several ids have, which are one class: {count}.",
+        "Nothing to do, unless these are different things: then give each a name of its own.",
+    ),
+    "table without a header": Word(
+        INFORMATION, INFORMATION, "Tables without a header, whose columns are taken for those of a tool: {count}.",
+        "Nothing to do, if the boxes look right on the page.",
+    ),
     "table left aside": Word(
         WARNING, WARNING, "Tables that are left aside, with all their rows: {count}.",
         "Name the split in the table's file name (train, val or test), or move it away.",

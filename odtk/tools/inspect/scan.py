@@ -103,20 +103,18 @@ class Rows:
 def scan(target: Target, max_images: int | None = None, num_workers: int | None = None) -> Rows:
     """Looks at all images; of more than `max_images` only so many, evenly spread, are decoded.
 
-    Where the images of a data set prove together what none does by itself, they are looked at again by that, and what
-    was decoded is not decoded again.
+    Where the images of a data set prove together what none does by itself, annotations are read again, images are not.
     """
     count = sum(map(len, target.sources))
     most = max_images if max_images is not None else count
     columns, evidence = _Columns(target), Evidence()
-    seen: dict[int, SeenFile] = {}
+    seen: dict[int, tuple[SeenFile, int]] = {}
     unread: dict[int, Look] = {}
     for number, (place, found) in enumerate(_looks(target, functools.partial(_look, max_decoded=most), num_workers)):
         columns.add(place, found)
         if found.facts is not None:
             evidence.add(found.facts)
-            if found.decoded or found.unusable:
-                seen[number] = found.seen
+            seen[number] = found.seen, found.digest
         elif found.unusable:
             unread[number] = found
     settled = target.settled(evidence)
@@ -152,7 +150,7 @@ def _look(
     count: int,
     number: int,
     max_decoded: int,
-    seen: Mapping[int, SeenFile] | None = None,
+    seen: Mapping[int, tuple[SeenFile, int]] | None = None,
     unread: Mapping[int, Look] | None = None,
 ) -> tuple[tuple[int, int], Look]:
     """The image of a number, as (source, place in it), and a look at it; by what was `seen` of it, where it was."""

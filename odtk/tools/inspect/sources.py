@@ -99,17 +99,20 @@ class DatasetSource:
     def __len__(self) -> int:
         return len(self.listed)
 
-    def look(self, index: int, decode: bool, seen: SeenFile | None = None) -> Look:
-        """See Source; what was `seen` before is not decoded again."""
-        name, facts = self.listed[index].key, None
+    def look(self, index: int, decode: bool, earlier: tuple[SeenFile, int] | None = None) -> Look:
+        """See Source; where an `earlier` look found what the file is, and its digest, only the annotation is read."""
+        name, facts, (seen, file_digest) = self.listed[index].key, None, earlier or (None, 0)
         try:
-            annotation, encoded = self._read(index)
-            seen = seen or (image_files.look if decode else image_files.glance)(encoded, annotation.image_path)
+            annotation = self.dataset.read(self.listed[index])
+            if seen is None:
+                encoded = prepare.read_image(annotation)
+                file_digest = digest(encoded)
+                seen = (image_files.look if decode else image_files.glance)(encoded, annotation.image_path)
             facts = facts_of(annotation, seen, self.rules.exif, self.rules.boxes)
             located = prepare.locate(annotation, seen, self.rules)
         except UnusableImage as error:
             unusable = Oddity.of(error.problem, error.is_bad)
-            return Look(name, error.problem.file, unusable=unusable, seen=seen, facts=facts)
+            return Look(name, error.problem.file, digest=file_digest, unusable=unusable, seen=seen, facts=facts)
         return Look(
             name=name,
             file=annotation.annotation_path or annotation.image_path,
@@ -117,7 +120,7 @@ class DatasetSource:
             height=located.height,
             decoded=decode,
             fingerprint=seen.fingerprint,
-            digest=digest(encoded),
+            digest=file_digest,
             oddities=tuple(Oddity.of(each) for each in (*located.problems, *located.exchanged)),
             seen=seen,
             facts=facts,

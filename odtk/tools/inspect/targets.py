@@ -20,7 +20,7 @@ from odtk.tools.inspect.report import CONFIG, NO_SPLIT, RECORDS
 from odtk.tools.inspect.sources import DatasetSource, Look, PetSource, Source
 from odtk.tools.record_files import record_sets
 
-MAX_HEADERS = 20_000
+MAX_HEADERS = 4_000
 """Images of a data set whose annotations and headers are read to know how they are meant, before some are shown."""
 
 TRAIN, VAL, TEST = "train", "val", "test"

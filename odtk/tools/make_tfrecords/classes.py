@@ -1,7 +1,7 @@
 """The label map of a conversion: read and held against the data, or made from the data."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from odtk import class_typos, label_map
 from odtk.annotations.annotated_image import Problem
@@ -41,7 +41,20 @@ def make(listed: Sequence[str] | None, found: Iterable[str]) -> tuple[LabelMap, 
     return label_map.parse(text, "The label map made from the data"), text.encode()
 
 
-def alike(names: Iterable[str], place: str) -> list[Problem]:
+def problems(dataset: Dataset, class_names: Sequence[Sequence[str]], classes: LabelMap) -> list[Problem]:
+    """What is odd about the classes: `class_names` of the objects of each image in `dataset.listed`, and the label map.
+
+    Names that hardly differ, that stand for several ids, and that are likely misspelled.
+    """
+    counts, place = Counter(name for names in class_names for name in names), dataset.folder
+    return [
+        *_alike(counts, place),
+        *_repeated(classes, counts, place),
+        *_misspelled(dataset, class_names, counts, classes.texts),
+    ]
+
+
+def _alike(names: Iterable[str], place: str) -> list[Problem]:
     """A problem of `place` for each set of class names that hardly differ, as a typing error makes two of one class."""
     spellings: dict[str, list[str]] = {}
     for name in sorted(set(names)):
@@ -53,29 +66,22 @@ def alike(names: Iterable[str], place: str) -> list[Problem]:
     ]
 
 
-def misspelled(dataset: Dataset, class_names: Sequence[Sequence[str]], known: Iterable[str]) -> list[Problem]:
-    """A problem for each class name that is likely a misspelling of another, with its first place.
-
-    `class_names`: of the objects of each image in `dataset.listed`; `known`: those of a given label map.
-    """
-    counts = Counter(name for names in class_names for name in names)
+def _misspelled(dataset: Dataset, class_names, counts: Counter, known: Iterable[str]) -> list[Problem]:
+    """A problem for each class name that is likely a misspelling of another, with its first place."""
     typos = class_typos.likely_typos(counts, set(known))
-    return [_misspelled(dataset, class_names, counts, name, right) for name, right in typos.items()]
+    return [_misspelling(dataset, class_names, counts, name, right) for name, right in typos.items()]
 
 
-def repeated(classes: LabelMap, found: Iterable[str], place: str) -> list[Problem]:
+def _repeated(classes: LabelMap, found: Iterable[str], place: str) -> Iterator[Problem]:
     """A problem of `place` for each class name in the data that stands for several ids of the label map."""
-    problems, ids = [], classes.repeated()
+    ids = classes.repeated()
     for name in sorted(ids.keys() & set(found)):
-        listed = ", ".join(map(str, ids[name]))
-        text = (
-            f"the label map gives {name!r} the ids {listed}; its boxes become {classes.id_of(name)}, as in TFOD. Give "
-        )
-        problems.append(Problem(place, None, "class name of several ids", f"{text}each class a name of its own."))
-    return problems
+        listed, number = ", ".join(map(str, ids[name])), classes.id_of(name)
+        text = f"the label map gives {name!r} the ids {listed}; its boxes become {number}, as in TFOD. "
+        yield Problem(place, None, "class name of several ids", f"{text}Give each class a name of its own.")
 
 
-def _misspelled(dataset: Dataset, class_names, counts: Counter, name: str, right: str) -> Problem:
+def _misspelling(dataset: Dataset, class_names, counts: Counter, name: str, right: str) -> Problem:
     listed = dataset.listed[next(index for index, names in enumerate(class_names) if name in names)]
     annotation = dataset.read(listed)
     line = next((entry.line for entry in annotation.objects if entry.class_name == name), None)

@@ -47,7 +47,8 @@ def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
         chosen = splitting.by_fractions([findings[index].class_names for index in usable], groups, settings)
     else:
         chosen = [given[index] for index in usable]
-    class_ids = {name: class_map.id_of(name) for finding in findings for name in finding.class_names}
+    found = [finding.class_names for finding in findings]
+    class_ids = {name: class_map.id_of(name) for names in found for name in names}
     items = _items(dataset, findings, usable, chosen, settings.seed)
     return Plan(
         label_map=text,
@@ -60,9 +61,7 @@ def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
         problems=(
             *dataset.problems,
             *evidence.problems(dataset.folder),
-            *classes.alike(class_ids, dataset.folder),
-            *classes.repeated(class_map, class_ids, dataset.folder),
-            *classes.misspelled(dataset, [finding.class_names for finding in findings], class_map.texts),
+            *classes.problems(dataset, found, class_map),
             *splitting.without_images(chosen, settings, dataset.folder),
         ),
         duplicates=look_alikes([findings[index].key for index in usable], chosen, groups),

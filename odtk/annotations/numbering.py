@@ -1,0 +1,18 @@
+"""Whether a list and what refers to it count from the same number."""
+
+from collections.abc import Iterable
+
+
+def shifted(listed: Iterable, used: Iterable) -> str | None:
+    """What shows that the ids in use are one lower or higher than those in a list, as 0 for 1; None where nothing does.
+
+    More of them are in the list then, when all are moved by one: as they are, most would be taken for a neighbour.
+    """
+    listed, used = ({number for number in numbers if isinstance(number, int)} for numbers in (listed, used))
+    for step, word in ((1, "lower"), (-1, "higher")):
+        moved = {number + step for number in used}
+        if len(moved & listed) > len(used & listed) and (unused := listed - used):
+            unknown = min(number for number in used - listed if number + step in listed)
+            example = f"{unknown} is used and not listed, {max(unused)} is listed and not used"
+            return f"one {word} than its list does ({example})"
+    return None

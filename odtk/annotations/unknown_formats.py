@@ -1,0 +1,75 @@
+"""Why a folder is of no known format, in words: what looks like a data set in it, and what that lacks."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterator
+
+from odtk.annotations import data_folder, path_words
+from odtk.annotations.data_folder import DataFolder
+from odtk.annotations.written_values import short
+from odtk.annotations.yolo_texts import any_called_alike, has_labels
+from odtk.files import IMAGE_SUFFIXES
+
+_ANNOTATIONS = (".txt", ".xml", ".json")
+_SNIFFED_FILES, _START_BYTES = 20, 4096
+
+
+def hint(files: DataFolder) -> str:
+    """The likely cause, in a sentence or two; nothing where none is found."""
+    return next(_hints(files), "")
+
+
+def _hints(files: DataFolder) -> Iterator[str]:
+    if strange := _strange_images(files):
+        count, suffix, first = strange
+        what = f"{count} files, as {first}, are" if count > 1 else f"{first} is"
+        shown = f"of the kind {suffix}" if suffix else "without a suffix"
+        yield (
+            f"{what} called as annotations are, but {shown}, which is read as no image. Convert them to .jpg or .png, "
+            "or rename them if they are."
+        )
+    for path in [path for path in files.with_suffix(".txt")[:_SNIFFED_FILES] if has_labels(files, path)]:
+        if any_called_alike(files):
+            what = "no data.yaml, classes.txt or obj.names names its classes. Add one"
+        else:
+            what = "no image is called as it is, or as any other text here. Bring images and texts together"
+        yield f"{path} looks like a text of YOLO, but {what}."
+    for path in files.with_suffix(".csv", ".tsv"):
+        line = _start(files, path).lstrip().split("\n", 1)[0].strip()
+        yield (
+            f"the first line of {path}, {short(line)}, names no columns of an image, a class and the sides of a box. "
+            "Write such a header, as filename,class,xmin,ymin,xmax,ymax."
+        )
+    for path in files.with_suffix(".json"):
+        yield f'{path} has not COCO\'s lists "images", "annotations" and "categories" in an object.'
+    records = [path for path in files.files if ".record" in path or path.endswith(".tfrecords")]
+    if records:
+        yield f"{records[0]} holds records already: train and evaluate take them as they are (odtk configure)."
+    if not any(path.lower().endswith(_ANNOTATIONS) for path in files.files):
+        yield "it has images and no annotations." if files.images else "it has neither images nor annotations."
+
+
+def _strange_images(files: DataFolder) -> tuple[int, str, str] | None:
+    """Files that are called as annotations are, of the most frequent suffix that is none of images: how many, which."""
+    named = {_stem(path) for path in files.with_suffix(*_ANNOTATIONS)}
+    known = {_stem(path) for path in files.images}
+    strange = [
+        path
+        for path in files.files
+        if not path.lower().endswith((*_ANNOTATIONS, *IMAGE_SUFFIXES)) and _stem(path) in named - known
+    ]
+    if not strange:
+        return None
+    counts = Counter(posixpath.splitext(path)[1] for path in strange)
+    suffix, count = counts.most_common(1)[0]
+    return count, suffix, next(path for path in strange if path.endswith(suffix))
+
+
+def _start(files: DataFolder, path: str) -> str:
+    return data_folder.text_start(files.path, path, _START_BYTES)
+
+
+def _stem(path: str) -> str:
+    return path_words.folded(posixpath.splitext(posixpath.basename(path))[0])
