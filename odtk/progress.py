@@ -56,7 +56,7 @@ class Progress:
         """The plain line: `Training 40/600 steps, 3.1 steps/s, ETA 3:01, loss 0.52`."""
         parts = [f"{self.title} {self.completed}" + (f"/{self.total}" if self.total else "") + f" {self.unit}"]
         if self.rate:
-            parts.append(f"{self.rate:.3g} {self.unit}/s")
+            parts.append(f"{_number(self.rate)} {self.unit}/s")
             if self.total and self.completed < self.total:
                 parts.append(f"ETA {_clock((self.total - self.completed) / self.rate)}")
         return ", ".join(parts + [self.note] * bool(self.note))
@@ -118,7 +118,7 @@ class _LiveProgress(Progress):
         sys.stderr = Escaping(sys.stderr)
 
     def _show(self) -> None:
-        speed = f"{self.rate:.3g} {self.unit}/s" if self.rate else ""
+        speed = f"{_number(self.rate)} {self.unit}/s" if self.rate else ""
         self._note.text = on_one_line(self.note)
         self._bar.update(self._task, completed=self.completed, speed=speed)
 
@@ -167,6 +167,11 @@ def track(
         yield progress
     finally:
         progress.close()
+
+
+def _number(rate: float) -> str:
+    """Three digits at least, and never a power of ten: 3.14, 1,954."""
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
 def _clock(seconds: float) -> str:

@@ -64,6 +64,14 @@ def test_the_last_line_is_not_said_twice(clock, printed):
     assert printed() == ["Writing 1/1 images, 1 images/s"]
 
 
+@pytest.mark.parametrize(("count", "rate"), [(1954, "1,954"), (170, "170"), (3, "3")])
+def test_a_high_rate_is_no_power_of_ten(clock, printed, count, rate):
+    with progress.track("Writing", count, "images") as bar:
+        clock.now += 1
+        bar.advance(count)
+    assert printed() == [f"Writing {count}/{count} images, {rate} images/s"]
+
+
 def test_a_resumed_run_counts_on_but_its_rate_is_of_this_run(clock, printed):
     with progress.track("Training", 600, "steps", completed=400) as bar:
         clock.now += 10

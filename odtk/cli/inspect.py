@@ -121,9 +121,15 @@ def _print_coverage(coverage) -> None:
     options.print_table(title, ["Class", *coverage.sizes, "all"], rows[:_CLASSES_SHOWN])
     if len(rows) > _CLASSES_SHOWN:
         click.echo(f"({len(rows) - _CLASSES_SHOWN} more classes, in --json and --html)")
-    click.echo(
-        f"{coverage.unmatched} of {coverage.boxes} boxes: {coverage.forced} matched by force alone, {coverage.lost} "
-        "not at all."
+    click.echo(_coverage_sentence(coverage))
+
+
+def _coverage_sentence(coverage) -> str:
+    if coverage.boxes and not coverage.unmatched:
+        return f"Each of the {coverage.boxes:,} boxes has an anchor that overlaps it so much."
+    return (
+        f"{coverage.unmatched:,} of {coverage.boxes:,} boxes: {coverage.forced:,} matched by force alone, "
+        f"{coverage.lost:,} not at all."
     )
 
 

@@ -44,6 +44,8 @@ _FEIGNED = re.compile(r"\n(?=Error|Warning|Note|Next|Usage|\$)")
 # Click itself looks for a terminal, and not for https://no-color.org.
 _COLOR = False if os.environ.get("NO_COLOR") else None
 
+_HELP_AS_ERROR = getattr(click.exceptions, "NoArgsIsHelpError", ())  # since Click 8.2
+
 
 class Commands(click.Group):
     """Imports a command's module when it is asked for, and ends its errors as a user should see them."""
@@ -89,7 +91,9 @@ class Commands(click.Group):
             _flush_stdout()
             return result
         except click.ClickException as error:
-            error.message = escaped(error.message)
+            # A group that is called without a command answers with its help page, which is ours, colours and all.
+            if not isinstance(error, _HELP_AS_ERROR):
+                error.message = escaped(error.message)
             if isinstance(error, click.UsageError) and error.ctx:
                 error.ctx.color = _COLOR  # shown by Click, on streams that keep what they get
             raise

@@ -16,6 +16,7 @@ _OTHER_NAMES = {
     "checkpoint-every": "checkpoint-every-n save-period",
     "min-score": "conf conf-thres confidence threshold score-threshold min-score-thresh",
     "max-boxes": "max-det",
+    "num-images": "count limit number",
     "label-map": "labels label-map-path names",
     "val-fraction": "val-split",
     "epochs": "epoch num-epochs max-epochs",
@@ -72,7 +73,8 @@ def _answer(root: click.Group, ctx: click.Context, typed: str) -> str | None:
 
 def _own(ctx: click.Context, word: str) -> str | None:
     """The answer where the command has the option, written in another way."""
-    own = {_plain(param.opts[0]).replace("-", ""): param.opts[0] for param in _options(ctx.command)}
+    names = [max(param.opts, key=len) for param in _options(ctx.command)]
+    own = {_plain(name).replace("-", ""): name for name in names}
     name = own.get(word.replace("-", ""))
     return f"Did you mean {name}?" if name else None
 

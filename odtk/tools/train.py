@@ -11,6 +11,7 @@ from pathlib import Path
 
 from odtk import label_map, pipeline, prototext
 from odtk.atomic import growing_folder, write_text
+from odtk.detectors.ssd_resnet_fpn.refusals import image_sides
 from odtk.errors import ConfigError, DataError, LabelMapError, OdtkError
 from odtk.progress import track
 from odtk.system_errors import as_os_error
@@ -21,8 +22,10 @@ DEFAULT_CHECKPOINT_EVERY = 1000
 DEFAULT_LOG_EVERY = 10
 DEFAULT_MAX_BAD_RECORDS = 100
 
-NO_GPU = (
-    "No GPU is seen: training runs on the CPU, which takes seconds per step at 640x640; of the pipelines "
+NO_GPU = "No GPU is seen: training runs on the CPU."
+_SMALL_SIDE = 400  # pixels; larger images take a CPU seconds a step
+NO_GPU_FOR_LARGE_IMAGES = (
+    f"{NO_GPU[:-1]}, which takes seconds per step at 640x640; of the pipelines "
     "ssd_resnet50_v1_fpn_small is the one made for it (`odtk configure --list`). On Colab choose a GPU runtime; "
     'elsewhere install the driver and `pip install "odtk[gpu]"`. `odtk --debug train ...` shows TensorFlow\'s reason.'
 )
@@ -51,6 +54,12 @@ def _alone_in_model_dir(run: Callable) -> Callable:
             return run(pipeline_config, model_dir, *args, **settings)
 
     return train
+
+
+def _without_gpu(config) -> str:
+    """What to say where no GPU is: to who has chosen small images for that reason, no advice."""
+    sides = image_sides(config.model.ssd).values()
+    return NO_GPU if sides and max(sides) <= _SMALL_SIDE else NO_GPU_FOR_LARGE_IMAGES
 
 
 @_alone_in_model_dir
@@ -105,7 +114,7 @@ def train(
     devices = prepare_gpus()
     keep_freed_memory()
     if not devices:
-        say(NO_GPU)
+        say(_without_gpu(config))
     if seed is not None:
         tf_keras.utils.set_random_seed(seed)
     tolerance = Tolerance(max_bad_records, say) if max_bad_records else None

@@ -49,11 +49,20 @@ def test_help_is_made_in_colour_and_shown_so_on_terminals_only(words):
     assert "\x1b" not in CliRunner().invoke(cli, [*words, "--help"], prog_name="odtk").stdout
 
 
-@pytest.mark.parametrize("words", [["nothing-like-it"], ["train", "--nothing-like-it"], ["--nothing-like-it"]])
+@pytest.mark.parametrize(
+    "words", [["nothing-like-it"], ["train", "--nothing-like-it"], ["--nothing-like-it"], ["label-map"]]
+)
 def test_wrong_usage_is_coloured_on_terminals_only(words):
     assert "\x1b" not in CliRunner().invoke(cli, words, prog_name="odtk").stderr
     assert "\x1b[33mUsage: " in on_a_terminal(words)
     assert "\x1b" not in on_a_terminal(words, NO_COLOR="1")
+
+
+def test_a_group_without_its_command_shows_its_help():
+    shown = CliRunner().invoke(cli, ["label-map"], prog_name="odtk")
+    assert shown.exit_code == 2
+    assert shown.stderr.startswith("Usage: odtk label-map")
+    assert r"\x1b" not in shown.stderr
 
 
 def test_a_command_without_colour_on_a_terminal():

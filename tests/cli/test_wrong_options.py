@@ -34,6 +34,8 @@ def refused(words):
         ("evaluate --split test", f"{IN_THE_CONFIG} --train-records GLOB --eval-records GLOB"),
         ("evaluate --num-steps 9", f"{IN_THE_CONFIG} --num-steps N"),
         ("predict --conf 0.3", r"Did you mean --min-score\?"),
+        ("view --num_images 3", r"Did you mean --num-images\?"),
+        ("view --count 3", r"Did you mean --num-images\?"),
         ("evaluate --conf 0.3", "odtk evaluate has no --conf. odtk predict has it."),
         ("train --num_steps 9", r"Did you mean --num-steps\?"),
         (

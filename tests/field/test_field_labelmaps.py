@@ -66,6 +66,7 @@ def test_a_class_with_a_letter_wrong_is_asked_about_with_its_file(slipped, tmp_p
     report = make_tfrecords(slipped, tmp_path / "out")
     (problem,) = (problem for problem in report.problems if problem.kind == "class likely misspelled")
     assert str(problem).startswith(f"{where}:15: 'cta' (1, img_004.jpg): did you mean 'cat' (11)?")
+    assert report.warnings == [], "that val has none of it is no other fault"
     checked = CliRunner().invoke(
         cli, ["label-map", "check", str(tmp_path / "out/label_map.pbtxt"), "--data", str(slipped)]
     )

@@ -50,6 +50,7 @@ def write_project(folder):
             path = folder / f"pets_{split}.record-{index:05d}-of-00002"
             shards.write_records(path, [example_of(["cat", "dog"])])
     (folder / "ckpt-0.index").write_bytes(DETECTION_INDEX)
+    (folder / "ckpt-0.data-00000-of-00001").touch()
     return pipeline.set_fields(
         SEED.read_text(encoding="utf-8"),
         [
@@ -494,6 +495,15 @@ def test_checkpoints_of_another_kind(project):
     assert "TensorFlow 1" in found(findings_of(config), "error", CHECKPOINT).message
     index.write_bytes(b"\0FeatureExtractor/x")
     assert "ckpt-0.index is damaged" in found(findings_of(config), "error", CHECKPOINT).message
+
+
+def test_a_checkpoint_of_which_a_part_was_copied(project):
+    (project / "ckpt-0.data-00000-of-00001").rename(project / "ckpt-0.data-00000-of-00002")
+    message = found(findings_of(project / "pets.config"), "error", CHECKPOINT).message
+    assert f"{project}/ckpt-0.data-00001-of-00002 is missing" in message
+    (project / "ckpt-0.data-00000-of-00002").unlink()
+    message = found(findings_of(project / "pets.config"), "error", CHECKPOINT).message
+    assert f"{project}/ckpt-0.data-00000-of-00001 is missing" in message
 
 
 def test_the_config_beside_a_checkpoint_says_what_cannot_be_restored(project):

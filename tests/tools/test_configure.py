@@ -255,6 +255,7 @@ def test_image_size_replaces_another_resizer_and_says_so(output):
 )  # fmt: skip
 def test_a_checkpoint_brings_its_version_and_a_type_where_none_is_set(output, index, kind):
     (output.parent / "ckpt-0.index").write_bytes(index)
+    (output.parent / "ckpt-0.data-00000-of-00001").touch()
     bare = [("train_config.fine_tune_checkpoint_type", ""), ("train_config.fine_tune_checkpoint_version", "")]
     base = output.parent / "base.config"
     base.write_text(pipeline.set_fields(SEED.read_text("utf-8"), bare, "seed"), "utf-8")

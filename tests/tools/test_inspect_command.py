@@ -107,3 +107,10 @@ def test_nothing_to_inspect_is_one_paragraph(run, tmp_path):
     assert result.stdout == ""
     assert result.stderr.startswith("Error: ")
     assert "is nothing to inspect" in result.stderr
+
+
+def test_boxes_that_all_have_an_anchor_are_said_to_have_one(run, tmp_path):
+    folder = made.write(tmp_path / "records", made.sound_images(12, 0), [])
+    boxes = sum(len(image.objects) for image in made.sound_images(12, 0))
+    shown = run(folder, "--config", "ssd_resnet50_v1_fpn_640x640_pets").stdout
+    assert f"Each of the {boxes} boxes has an anchor that overlaps it so much." in shown

@@ -405,6 +405,7 @@ def test_crowds_and_areas_are_written_where_the_data_has_them(drawn, run, tmp_pa
         ("pets", {"resplit": True, "skip_crowd": True}, "--resplit and --skip-crowd"),
         ("voc", {"val_fraction": 0.7, "test_fraction": 0.3}, "--val-fraction 0.7 and --test-fraction 0.3"),
         ("voc", {"runner_options": ("--project=x",)}, "--project=x: options behind -- are for a --runner"),
+        ("voc", {"runner_options": ("records",)}, "records: nothing is expected behind the two folders.*in quotes"),
         ("voc", {"label_map_path": "a", "write_label_map": "b"}, "--label-map reads"),
     ],
 )

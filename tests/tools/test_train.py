@@ -33,7 +33,7 @@ from odtk.tools.configure import configure
 from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
 from odtk.tools.make_tfrecords import make_tfrecords
-from odtk.tools.train import describe_restore, train
+from odtk.tools.train import NO_GPU, _without_gpu, describe_restore, train
 from odtk.training.optimizer import build_learning_rate
 from odtk.training.task import DetectionTask
 
@@ -118,6 +118,14 @@ def test_a_machine_without_gpu_is_told_so(run):
         assert not any("CPU" in line for line in run[3])
     else:
         assert any("No GPU" in line for line in run[3])
+
+
+def test_only_who_trains_on_large_images_is_advised_to_take_the_small_pipeline():
+    small, large = (pipeline.read(f"ssd_resnet50_v1_fpn_{name}") for name in ("small", "640x640_pets"))
+    assert _without_gpu(small) == NO_GPU
+    assert "ssd_resnet50_v1_fpn_small is the one made for it" in _without_gpu(large)
+    small.model.ssd.image_resizer.keep_aspect_ratio_resizer.max_dimension = 1024
+    assert "ssd_resnet50_v1_fpn_small is the one made for it" in _without_gpu(small)
 
 
 def test_scalars_carry_tfods_tags_and_steps(run):

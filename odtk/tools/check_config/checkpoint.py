@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtk import pipeline
-from odtk.checkpoint_files import is_index, prefixes_in, stated_newest
+from odtk.checkpoint_files import is_index, missing_file, prefixes_in, stated_newest
 from odtk.errors import OdtkError
 from odtk.protos import train_pb2
 from odtk.prototext import schema
@@ -53,24 +53,30 @@ def check_checkpoint(inspection: Inspection) -> None:
     """Reports on where the weights come from and what is taken of them."""
     train = inspection.config.train_config
     if not train.fine_tune_checkpoint:
-        text = "is not set: training starts from random weights, which takes many images and steps."
+        text = "is not set: training starts from random weights, which takes more images and steps than fine-tuning."
         inspection.information(_PATH, text)
         return
     contents = _check_prefix(inspection, train.fine_tune_checkpoint)
-    if contents and not contents.is_index:
-        text = f"{train.fine_tune_checkpoint}.index is damaged: it is no checkpoint's index. Copy the checkpoint again."
-        inspection.error(_PATH, text, ("--fine-tune-checkpoint", "PREFIX"))
-        return
-    if contents and not contents.is_tf2:
-        text = (
-            f"{train.fine_tune_checkpoint} is a TensorFlow 1 checkpoint, which cannot be restored. Take the model's "
-            "TensorFlow 2 checkpoint, in TFOD's model zoo checkpoint/ckpt-0."
-        )
-        inspection.error(_PATH, text, ("--fine-tune-checkpoint", "PREFIX"))
+    useless = contents and _why_useless(train.fine_tune_checkpoint, contents)
+    if useless:
+        inspection.error(_PATH, useless, ("--fine-tune-checkpoint", "PREFIX"))
         return
     _check_version(inspection, train)
     _check_type(inspection, train, contents)
     _check_against_neighbour(inspection, train)
+
+
+def _why_useless(prefix: str, contents: Contents) -> str | None:
+    """Why nothing can be restored from a checkpoint whose index is there; None where nothing speaks against it."""
+    if not contents.is_index:
+        return f"{prefix}.index is damaged: it is no checkpoint's index. Copy the checkpoint again."
+    if not contents.is_tf2:
+        return (
+            f"{prefix} is a TensorFlow 1 checkpoint, which cannot be restored. Take the model's TensorFlow 2 "
+            "checkpoint, in TFOD's model zoo checkpoint/ckpt-0."
+        )
+    missing = missing_file(prefix)
+    return missing and f"{missing} is missing: only a part of the checkpoint is here. Copy its other files, too."
 
 
 def _check_prefix(inspection: Inspection, prefix: str) -> Contents | None:

@@ -12,6 +12,8 @@ from odtk.prototext import schema
 
 _NAMED_IN_AN_ERROR = 10
 
+MISSPELLED = "class likely misspelled"  # the kind of a problem, whose text begins with the name
+
 
 def read(name_or_path: str, found: Iterable[str]) -> tuple[LabelMap, bytes]:
     """A label map and its text. DataError, with the nearest names, where it lacks a class name `found` in the data."""
@@ -84,7 +86,7 @@ def _misspelling(dataset: Dataset, class_names, counts: Counter, name: str, righ
     annotation = dataset.read(listed)
     line = next((entry.line for entry in annotation.objects if entry.class_name == name), None)
     text = f"{class_typos.question(name, right, counts, listed.key)} It becomes a class of its own."
-    return Problem(annotation.annotation_path or annotation.image_path, line, "class likely misspelled", text)
+    return Problem(annotation.annotation_path or annotation.image_path, line, MISSPELLED, text)
 
 
 def _two_classes(names: Sequence[str]) -> str:

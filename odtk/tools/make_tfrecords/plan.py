@@ -66,12 +66,16 @@ class Settings:
         if self.label_map_path and self.write_label_map:
             raise DataError("--label-map reads a label map and --write-label-map makes one. Choose one of them.")
         if self.runner_options and not self.runner:
-            raise DataError(
-                f"{' '.join(self.runner_options)}: options behind -- are for a --runner, and none is named."
-            )
+            raise DataError(self._one_too_many())
         if self.val_fraction + self.test_fraction >= 1:
             shares = f"--val-fraction {self.val_fraction:g} and --test-fraction {self.test_fraction:g}"
             raise DataError(f"{shares} leave no image to train on. Together they have to be less than 1.")
+
+    def _one_too_many(self) -> str:
+        said = " ".join(self.runner_options)
+        if self.runner_options[0].startswith("--"):
+            return f"{said}: options behind -- are for a --runner, and none is named."
+        return f"{said}: nothing is expected behind the two folders. Put a path that has blanks in quotes."
 
     @property
     def is_for_pets(self) -> bool:

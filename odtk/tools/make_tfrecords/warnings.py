@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from odtk.prototext.schema import some
+from odtk.tools.make_tfrecords.classes import MISSPELLED
 from odtk.tools.make_tfrecords.report import Report
 
 _NAMED = 5
@@ -14,7 +15,7 @@ def of(report: Report, num_shards: Mapping[str, int]) -> Iterator[str]:
         yield "No image has an object: whatever is trained on these records learns to find nothing."
     train = report.splits["train"]
     for name, split in report.splits.items():
-        missing = [each for each in train.classes if each not in split.classes]
+        missing = [each for each in train.classes if each not in split.classes and not _is_slip(report, each)]
         if split.images and missing:
             counts = [f"{each!r} ({train.classes[each].images} of train)" for each in missing]
             yield (
@@ -25,3 +26,8 @@ def of(report: Report, num_shards: Mapping[str, int]) -> Iterator[str]:
         images = report.splits[name].images
         if 0 < images < count and report.format != "pets":
             yield f"{name} has fewer images ({images}) than --num-shards ({count}): some of its files are empty."
+
+
+def _is_slip(report: Report, name: str) -> bool:
+    """Whether the name is reported as likely misspelled: more images of such a class are no cure."""
+    return any(each.kind == MISSPELLED and each.text.startswith(f"{name!r} ") for each in report.problems)
