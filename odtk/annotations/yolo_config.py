@@ -116,7 +116,7 @@ def _read_yaml(files: DataFolder, path: str) -> Config:
     stated = content.get("nc")
     if stated and (not isinstance(stated, str) or finite(stated) != len(config.names)):
         raise DataError(
-            f"{where}: nc is {short(stated)}, but there are {len(config.names)} names. Mend the one or other."
+            f"{where}: nc is {short(stated)}, but there are {len(config.names)} names. Correct the one or the other."
         )
     config.kpt_shape, config.keypoint_values = _keypoints(where, content.get("kpt_shape"))
     root, config.problems = yolo_splits.root_of(files, path, content.get("path"))

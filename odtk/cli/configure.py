@@ -158,7 +158,7 @@ def configure(ctx, base, list_only, output, check_only, as_json, overwrite, scal
 
     BASE is a pipeline.config file or the name of a shipped pipeline. It is edited in place in the text: comments and
     layout survive, and what no option names stays as it is. What has changed is printed, then the whole config is
-    checked: each finding has the field, what is wrong, and the command that mends it. The file is written whatever
+    checked: each finding has the field, what is wrong, and the command that fixes it. The file is written whatever
     the findings; paths that are not on this machine are warnings. Of fields that have no effect only the number is
     said, --check lists them.
     """

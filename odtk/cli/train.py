@@ -23,7 +23,8 @@ from odtk.cli.options import any_path, example, json_option, log, max_bad_record
 @click.option("--seed", type=int, help="Make the run repeatable on one machine.")
 @click.option("--reuse-head-weights", is_flag=True,
               help="When fine-tuning with the type 'detection', also take the checkpoint's box tower, box head and "
-              "class tower where they fit; this helps small data sets. Class predictions start anew.")  # fmt: skip
+              "class tower where they fit; this helps small data sets. Class predictions start from "
+              "scratch.")  # fmt: skip
 @max_bad_records_option
 @json_option
 @example("odtk train pets.config models/pets", "tensorboard --logdir models/pets")

@@ -27,7 +27,7 @@ class Finding:
 
     def __str__(self) -> str:
         line = f" (line {self.line})" if self.line else ""
-        return f"{self.severity}: {self.path}{line}: {self.message}" + (f" Mend it: {self.fix}" if self.fix else "")
+        return f"{self.severity}: {self.path}{line}: {self.message}" + (f" Fix it: {self.fix}" if self.fix else "")
 
 
 class Inspection:

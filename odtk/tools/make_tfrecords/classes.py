@@ -25,7 +25,7 @@ def read(name_or_path: str, found: Iterable[str]) -> tuple[LabelMap, bytes]:
         named = ", ".join(f"{name!r}{_hint(name, known)}" for name in unknown[:_NAMED_IN_AN_ERROR])
         more = f" and {len(unknown) - _NAMED_IN_AN_ERROR} more" * (len(unknown) > _NAMED_IN_AN_ERROR)
         raise DataError(
-            f"The label map {path} has no item for {named}{more}, which the annotations have. Mend the map or the "
+            f"The label map {path} has no item for {named}{more}, which the annotations have. Fix the map or the "
             "annotations; without --label-map, a map is made from the data."
         )
     return classes, path.read_bytes()
