@@ -487,6 +487,7 @@ def test_the_export_answers_as_the_detector_does(run, config, tmp_path):
         np.testing.assert_allclose(answer[name], expected[name], atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow  # test_averages_begin_at_the_weights_and_the_schedule_goes_on is its faster sibling
 def test_moving_averages_are_kept_and_evaluated_where_the_config_asks(run, config, tmp_path):
     averaging = tmp_path / "averaging.config"
     sets = [("train_config.optimizer.use_moving_average", "true"), ("eval_config.use_moving_averages", "true")]
