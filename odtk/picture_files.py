@@ -87,7 +87,7 @@ def count_frames(path: str | os.PathLike) -> int:
     try:
         with Image.open(path, formats=image_files.FORMATS) as image:
             return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: previews and depth maps
-    except Exception:
+    except Exception:  # what cannot be read is named by `read_picture`, whatever Pillow raises here
         return 1
 
 
