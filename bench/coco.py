@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from odtk.coco_metrics import METRIC_NAMES, CocoEvaluator
+from odtk.evaluation.coco import METRIC_NAMES, CocoEvaluator
 
 IMAGES, DETECTIONS, CLASSES, SIDE = 5000, 100, 37, 640
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from odtk import label_map, pipeline, shards
-from odtk.tools.drawn_pets import BREEDS, draw_picture
+from odtk import label_map, pipeline
+from odtk.records import shards
+from odtk.tools.synthetic_pets import BREEDS, draw_picture
 
 SIZE = (500, 375)  # width, height
 NUM_IMAGES = 740  # 20 of each of 37 breeds

@@ -13,12 +13,12 @@ from bench import workload
 from bench.data import config_320
 from bench.turns import Work, serve
 from odtk import images
-from odtk.detectors.resizer import build_resizer
-from odtk.host_memory import keep_freed_memory
+from odtk.detectors.parts.resizer import build_resizer
+from odtk.devices import keep_freed_memory
 from odtk.inputs import dataset
 from odtk.inputs.bad_boxes import BadBoxes
+from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import build_train_dataset
-from odtk.inputs.tolerance import Tolerance
 
 
 def works(records: Path) -> dict[str, Work]:
@@ -31,7 +31,7 @@ def works(records: Path) -> dict[str, Work]:
         resizer.height = resizer.width = side
         resize = build_resizer(config.model.ssd.image_resizer)
         # As `odtk train` reads: bad records and boxes are tolerated.
-        options = {"batch_size": workload.INPUT_BATCH, "tolerance": Tolerance(100), "bad_boxes": BadBoxes()}
+        options = {"batch_size": workload.INPUT_BATCH, "tolerance": BadRecordFilter(100), "bad_boxes": BadBoxes()}
         options["entries"] = dataset.TRAINED_ON
         whole = build_train_dataset(config, resize, 37, **options)
         found[str(side)] = workload.batches(whole)

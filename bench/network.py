@@ -13,7 +13,7 @@ import tf_keras
 
 from bench import workload
 from bench.turns import Work, serve
-from odtk import saved_model
+from odtk.exporting import saved_model
 from odtk.training.optimizer import build_optimizer
 from odtk.training.task import DetectionTask
 

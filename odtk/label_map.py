@@ -10,7 +10,7 @@ from pathlib import Path
 
 from google.protobuf import text_format
 
-from odtk import prototext, shipped
+from odtk import prototext, resources
 from odtk.atomic import write_text
 from odtk.errors import LabelMapError
 from odtk.protos import string_int_label_map_pb2
@@ -114,7 +114,7 @@ def folded(name: str) -> str:
 def find(name_or_path: str | os.PathLike) -> Path:
     """The path of a label map: an existing file first, then the name of a shipped one; LabelMapError for neither."""
     path, name = Path(name_or_path), os.fspath(name_or_path).removesuffix(".pbtxt")
-    maps = shipped.shipped_files("label_maps", ".pbtxt")
+    maps = resources.shipped_files("label_maps", ".pbtxt")
     if path.exists():
         return path
     if name in maps:

@@ -13,11 +13,11 @@ from PIL import Image
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from odtk import pipeline
-from odtk.checkpoints import CheckpointReader, restore
+from odtk.checkpoints.loading import CheckpointReader, restore
 from odtk.detectors.build import build_detector
-from odtk.detectors.ssd_resnet_fpn.tfod_objects import tfod_other_paths
+from odtk.detectors.ssd.checkpoint_objects import tfod_other_paths
 from odtk.pipeline.support import METRICS_SETS
-from odtk.tools import drawn_pets
+from odtk.tools import synthetic_pets
 from odtk.tools.configure import configure
 from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
@@ -230,7 +230,7 @@ def exchange(tmp_path_factory) -> Exchange:
     """A small network, trained until it finds some of the drawn pets and exported; then TFOD on that, by a script."""
     folder = tmp_path_factory.mktemp("exchange")
     path, exported, made = folder / "pipeline.config", folder / "exported", folder / "from_tfod"
-    data = drawn_pets.draw_dataset(folder / "pets", num_images=60, seed=3)
+    data = synthetic_pets.draw_dataset(folder / "pets", num_images=60, seed=3)
     make_tfrecords(data.folder, folder / "records", num_shards=1, label_map_path=data.label_map)
     configure("ssd_resnet50_v1_fpn_small", path, train_records=[str(folder / "records")], num_steps=160)
     config = pipeline.read(path)

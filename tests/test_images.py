@@ -11,7 +11,7 @@ from google.protobuf import text_format
 from PIL import Image
 
 from odtk import images
-from odtk.detectors.resizer import build_resizer, output_size
+from odtk.detectors.parts.resizer import build_resizer, output_size
 from odtk.errors import ConfigError
 from odtk.protos import image_resizer_pb2
 

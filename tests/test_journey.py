@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from odtk import example, shards
+from odtk.records import example, shards
 
 RECORDS = Path(__file__).parents[1] / "../shared/reference/pets_examples.record"
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from google.protobuf import text_format
 
 from odtk import losses
-from odtk.detectors.ssd_resnet_fpn.build import build_classification_loss, build_localization_loss
+from odtk.detectors.ssd.build import build_classification_loss, build_localization_loss
 from odtk.protos import ssd_pb2
 
 TFOD = dict(np.load(Path(__file__).parent / "golden/from_tfod/losses.npz"))

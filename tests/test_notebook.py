@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from odtk.tools.drawn_pets import draw_dataset
+from odtk.tools.synthetic_pets import draw_dataset
 
 CHECKOUT = Path(__file__).parents[1]
 NOTEBOOK = CHECKOUT / "notebooks/odtk_pets_colab.ipynb"

@@ -11,16 +11,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from odtk.annotations import data_folder, path_words, written_values
+from odtk.annotations import data_folder, path_matching, value_parsing
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.coco_annotations import CocoAnnotation, read_annotation
 from odtk.annotations.coco_files import LOOKED_FOR, candidates, load_all
 from odtk.annotations.coco_json import Category, Document, plain
 from odtk.annotations.data_folder import DataFolder
-from odtk.annotations.listed_dataset import LeftOut, ListedDataset, find_image, in_order
-from odtk.annotations.listing import ImageAnnotation, Listed
+from odtk.annotations.dataset import ImageAnnotation, Listed
+from odtk.annotations.listed_dataset import ListedDataset, SkippedImage, find_image, in_order
 from odtk.annotations.numbering import shifted
-from odtk.annotations.written_values import short
+from odtk.annotations.value_parsing import short
 from odtk.errors import DataError
 
 Categories = dict[int | str, Category]
@@ -50,11 +50,11 @@ class _Mention:
     @property
     def size(self) -> tuple[int, int] | None:
         """Width and height as stated, None where they are not."""
-        return written_values.size(self.content.get("width"), self.content.get("height"))
+        return value_parsing.size(self.content.get("width"), self.content.get("height"))
 
 
 class CocoDataset(ListedDataset):
-    """COCO's JSON; see `odtk.annotations.listing.Dataset`."""
+    """COCO's JSON; see `odtk.annotations.dataset.Dataset`."""
 
     def _read(self, entry: _Entry) -> ImageAnnotation:
         path = self.path(entry.json)
@@ -89,7 +89,7 @@ def open_coco(files: DataFolder, keep_segmentations: bool = False) -> CocoDatase
         counts = [len(found) for found in document.annotations.values()]
         listed += _place(files, document, categories, mentions)
         listed += _orphans(files, document, math.ceil(sum(counts) / max(1, len(counts))))
-    names = path_words.record_names(mentions.keys())
+    names = path_matching.record_names(mentions.keys())
     listed += [_listed(files, image, found, names[image]) for image, found in mentions.items()]
     problems += [*odd, *_listed_again(files, mentions)]
     return CocoDataset("coco", files.path, in_order(listed), class_names, tuple(problems))
@@ -151,12 +151,12 @@ def _place(
     files: DataFolder, document: Document, categories: Categories, mentions: dict[str, list[_Mention]]
 ) -> Iterator[Listed]:
     """Adds where the images of a document are to `mentions`, by path; yields those that are not there."""
-    roots, categories = path_words.search_roots(document.path), document.categories or categories
+    roots, categories = path_matching.search_roots(document.path), document.categories or categories
     where = files.at(document.path), None
     for position, content in enumerate(document.images):
         said = f"image {short(content['id'])} is the file"
         image = find_image(files, content["file_name"], roots, where, said)
-        if isinstance(image, LeftOut):
+        if isinstance(image, SkippedImage):
             yield Listed(f"{document.path}#{short(content['id'])}", document.split, image)
         else:
             kept = tuple(read_annotation(each, categories) for each in document.annotations.pop(position, ()))
@@ -176,7 +176,7 @@ def _orphans(files: DataFolder, document: Document, per_image: int) -> Iterator[
             named = ", ".join(part[:4]) + (f" and {len(part) - 4} more" if len(part) > 4 else "")
             which = f"annotation {named} is" if len(part) == 1 else f"annotations {named} are"
             text = f"{which} of the image {image}, which is not in the list of images."
-            entry = LeftOut(files.at(document.path), None, "annotations of an unknown image", text)
+            entry = SkippedImage(files.at(document.path), None, "annotations of an unknown image", text)
             yield Listed(f"{document.path}#{image}", document.split, entry)
 
 
@@ -189,7 +189,7 @@ def _listed(files: DataFolder, image: str, found: list[_Mention], names: tuple[s
         text = (
             f"the file {image} is listed {len(found)} times, as of {said}: which of them its boxes are in is unknown."
         )
-        return Listed(image, first.split, LeftOut(files.at(first.path), None, "image of several sizes", text))
+        return Listed(image, first.split, SkippedImage(files.at(first.path), None, "image of several sizes", text))
     annotations = list(found[0].annotations)
     for mention in found[1:]:
         known = {annotation.box_key for annotation in annotations}
@@ -197,7 +197,7 @@ def _listed(files: DataFolder, image: str, found: list[_Mention], names: tuple[s
     if not annotations and any(mention.document.orphans for mention in found):
         # Nothing on it, or the image that was lost to annotations counted as bad: nothing tells these apart.
         text = f"it has no annotation, and may be what those of {first.path} are of whose image is not in the list."
-        left = LeftOut(files.at(image), None, "image that may have lost its annotations", text, is_bad=False)
+        left = SkippedImage(files.at(image), None, "image that may have lost its annotations", text, is_bad=False)
         return Listed(image, first.split, left)
     entry = _Entry(image, first.path, *names, next(iter(sizes), None), tuple(annotations))
     return Listed(image, first.split, entry)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.coco_json import Category, plain
-from odtk.annotations.listing import ORDERS, OUTLINE, MarkedObject
+from odtk.annotations.dataset import ORDERS, OUTLINE, MarkedObject
 from odtk.annotations.rotated_boxes import rotated_hull
-from odtk.annotations.written_values import finite, flag, short
+from odtk.annotations.value_parsing import finite, flag, short
 
 Yxyx = tuple[float, float, float, float]
 

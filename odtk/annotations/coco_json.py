@@ -13,10 +13,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from odtk.annotations import data_folder, path_words
+from odtk.annotations import data_folder, path_matching
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.numbering import shifted
-from odtk.annotations.written_values import cut, finite, is_name, short
+from odtk.annotations.value_parsing import cut, finite, is_name, short
 from odtk.errors import DataError
 
 _UNWANTED = ("keypoints", "caption", "segments_info")
@@ -67,7 +67,7 @@ def load(files: DataFolder, path: str, keep_segmentations: bool) -> Document:
 
 def split_of(path: str) -> str | None:
     """The split that a file's name or folder speaks of."""
-    return path_words.split_in_name(path) or path_words.split_of_folders(path)
+    return path_matching.split_in_name(path) or path_matching.split_of_folders(path)
 
 
 def plain(value: object) -> int | str | None:

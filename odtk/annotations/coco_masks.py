@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from odtk.annotations.written_values import finite, short
+from odtk.annotations.value_parsing import finite, short
 from odtk.errors import DataError
 
 if TYPE_CHECKING:

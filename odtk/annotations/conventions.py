@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from odtk.annotations.annotated_image import Problem
+from odtk.annotations.dataset import ORDERS
 from odtk.annotations.image_facts import EXCHANGED, IMAGE, LIMITS, NEAR, RESIZED, STATED, STORED, TURNED, Facts
-from odtk.annotations.listing import ORDERS
 
 NORMALISED = "boxes taken as normalised"
 

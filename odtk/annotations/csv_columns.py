@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from odtk.annotations.written_values import finite
+from odtk.annotations.value_parsing import finite
 from odtk.files import IMAGE_SUFFIXES
 
 _ALIASES = {

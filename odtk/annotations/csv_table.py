@@ -12,13 +12,13 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from odtk.annotations import data_folder, path_words, written_values
+from odtk.annotations import data_folder, path_matching, value_parsing
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.csv_columns import Columns, columns_of, without_excel
 from odtk.annotations.data_folder import DataFolder
-from odtk.annotations.listed_dataset import LeftOut, ListedDataset, find_image, in_order
-from odtk.annotations.listing import ORDERS, ImageAnnotation, Listed, MarkedObject
-from odtk.annotations.written_values import finite, short
+from odtk.annotations.dataset import ORDERS, ImageAnnotation, Listed, MarkedObject
+from odtk.annotations.listed_dataset import ListedDataset, SkippedImage, find_image, in_order
+from odtk.annotations.value_parsing import finite, short
 from odtk.errors import DataError
 
 LOOKED_FOR = "*.csv or *.tsv with a header like filename,width,height,class,xmin,ymin,xmax,ymax (csv)"
@@ -49,7 +49,7 @@ class _Entry:
 
 
 class CsvDataset(ListedDataset):
-    """A table of boxes; see `odtk.annotations.listing.Dataset`."""
+    """A table of boxes; see `odtk.annotations.dataset.Dataset`."""
 
     def _read(self, entry: _Entry) -> ImageAnnotation:
         path, (filename, source_id) = self.path(entry.csv), entry.names
@@ -59,7 +59,7 @@ class CsvDataset(ListedDataset):
             image_path=data_folder.checked_path(self.folder, entry.image),
             filename=filename,
             objects=tuple(_marked(path, row) for row in entry.rows if row.class_name or any(row.box)),
-            stated_size=written_values.size(*stated),
+            stated_size=value_parsing.size(*stated),
             annotation_path=path,
             size_line=line,
             source_id=source_id,
@@ -81,7 +81,9 @@ def is_sure(files: DataFolder) -> bool:
 
 def open_csv(files: DataFolder) -> CsvDataset:
     """The data set of the tables in a folder; a table of one split puts those of none aside."""
-    tables = {path: path_words.split_in_name(path) or path_words.split_of_folders(path) for path in _tables(files)}
+    tables = {
+        path: path_matching.split_in_name(path) or path_matching.split_of_folders(path) for path in _tables(files)
+    }
     if not tables:
         raise DataError(f"{files.path} has no {LOOKED_FOR}. Name the folder that holds it and the images.")
     aside = [path for path, split in tables.items() if split is None] if any(tables.values()) else []
@@ -91,7 +93,7 @@ def open_csv(files: DataFolder) -> CsvDataset:
             _read_table(files, path, split, entries, left_out)
     _take_written_splits(entries)
     words = tuple(_words_for_nothing(files, entries))
-    names, folders = path_words.record_names(entries), path_words.folder_splits(files.images)
+    names, folders = path_matching.record_names(entries), path_matching.folder_splits(files.images)
     for image, entry in entries.items():
         entry.names = names[image]
     listed = [Listed(image, entry.split or folders.get(image), entry) for image, entry in entries.items()]
@@ -123,9 +125,9 @@ def _bare(files: DataFolder, path: str) -> str:
     return "" if columns.has_header else f"its first line is a row and no header: the columns are taken for {things}."
 
 
-def _without_row(files: DataFolder, image: str) -> LeftOut:
+def _without_row(files: DataFolder, image: str) -> SkippedImage:
     text = "no row names it. An image without objects needs one, too: without a box."
-    return LeftOut(files.at(image), None, "image without a row", text, is_bad=False)
+    return SkippedImage(files.at(image), None, "image without a row", text, is_bad=False)
 
 
 def _tables(files: DataFolder) -> list[str]:
@@ -141,15 +143,15 @@ def _columns(files: DataFolder, path: str) -> Columns | None:
 
 def _read_table(files: DataFolder, path: str, split: str | None, entries: dict, left_out: dict) -> None:
     """Adds a table's rows to `entries` by image, and what has no image to `left_out` by key."""
-    roots, found = path_words.search_roots(path), {}
+    roots, found = path_matching.search_roots(path), {}
     for written, row in _rows(files, path):
         if written not in found:
             found[written] = find_image(files, written, roots, (files.at(path), row.line), "the row names")
         image, key = found[written], f"{path}#{written}"
         if isinstance(image, str) and image in entries and entries[image].csv != path:
             text = f"the row is for {image}, which has rows in {entries[image].csv}. Put all of them in one table."
-            image = LeftOut(files.at(path), row.line, "rows in several tables", text)
-        if isinstance(image, LeftOut):
+            image = SkippedImage(files.at(path), row.line, "rows in several tables", text)
+        if isinstance(image, SkippedImage):
             left_out.setdefault(key, (split, image))
         else:
             entries.setdefault(image, _Entry(image, path, split, [])).rows.append(row)
@@ -177,7 +179,7 @@ def _rows(files: DataFolder, path: str) -> Iterator[tuple[str, _Row]]:
             box = tuple(of[side] if delimiter == "," else of[side].replace(",", ".") for side in columns.sides)
             yield (
                 of["image"],
-                _Row(reader.line_num, of["class"], box, columns, size, path_words.folder_split(of.get("split", ""))),
+                _Row(reader.line_num, of["class"], box, columns, size, path_matching.folder_split(of.get("split", ""))),
             )
     except csv.Error as error:
         raise DataError(f"{files.at(path)}:{reader.line_num}: the row cannot be read: {error}.") from error

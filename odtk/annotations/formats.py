@@ -9,8 +9,8 @@ from pathlib import Path
 from odtk.annotations import coco, csv_table, data_folder, foreign_formats, pets, unknown_formats, voc, yolo
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.data_folder import DataFolder
+from odtk.annotations.dataset import Dataset
 from odtk.annotations.listed_dataset import finished
-from odtk.annotations.listing import Dataset
 from odtk.errors import DataError
 
 # Those that `open_dataset` opens; the Pet layout, with its classes in file names and trimaps, has `pets` to itself.

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from odtk.annotations import image_facts, image_files
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.conventions import Conventions
+from odtk.annotations.dataset import ImageAnnotation
 from odtk.annotations.image_facts import (
     EXCHANGED,
     IMAGE,
@@ -19,8 +20,7 @@ from odtk.annotations.image_facts import (
     Size,
     same_aspect,
 )  # fmt: skip
-from odtk.annotations.image_files import SeenFile
-from odtk.annotations.listing import ImageAnnotation
+from odtk.annotations.image_files import ImageInfo
 
 SIZE_DISAGREES = "size disagrees with the image"
 NOT_APPLIED = "EXIF orientation not applied"
@@ -63,7 +63,7 @@ class Frame:
         return self.width / self.box_size[0], self.height / self.box_size[1]
 
 
-def frame_of(annotation: ImageAnnotation, seen: SeenFile, rules: Rules) -> Frame:
+def frame_of(annotation: ImageAnnotation, seen: ImageInfo, rules: Rules) -> Frame:
     """The frame of an image that was seen; raises UnusableImage where nothing tells what its boxes refer to."""
     proved = image_facts.orientation_proof(annotation, seen, rules.boxes)
     turned = image_facts.is_turned(seen, rules.exif, proved, rules.conventions.exif)
@@ -91,7 +91,7 @@ def named_in(annotation: ImageAnnotation) -> str:
 
 
 def _exif_problems(
-    annotation: ImageAnnotation, seen: SeenFile, proved: str, turned: bool, rules: Rules
+    annotation: ImageAnnotation, seen: ImageInfo, proved: str, turned: bool, rules: Rules
 ) -> Iterator[Problem]:
     if rules.exif != "auto" or not proved:
         return
@@ -111,7 +111,7 @@ def _exif_problems(
         yield Problem(annotation.image_path, None, AMBIGUOUS, text)
 
 
-def _box_size(annotation: ImageAnnotation, seen: SeenFile, rules: Rules, stated: Size, size: Size) -> Size:
+def _box_size(annotation: ImageAnnotation, seen: ImageInfo, rules: Rules, stated: Size, size: Size) -> Size:
     """The size that boxes refer to, of two that differ: as the boxes prove, else the data set, else the aspect."""
     difference = image_facts.size_difference(stated, size)
     is_forced = difference == EXCHANGED and seen.upright_size != (seen.width, seen.height) and rules.exif != "auto"
@@ -141,7 +141,7 @@ def _unusable(annotation: ImageAnnotation, stated: Size, size: Size, text: str) 
     return UnusableImage(file_of(annotation), annotation.size_line, SIZE_DISAGREES, text)
 
 
-def _size_problem(annotation: ImageAnnotation, seen: SeenFile, stated: Size, size: Size, box_size: Size) -> Problem:
+def _size_problem(annotation: ImageAnnotation, seen: ImageInfo, stated: Size, size: Size, box_size: Size) -> Problem:
     difference = image_facts.size_difference(stated, size)
     if difference == EXCHANGED and seen.orientation >= image_files.LYING:
         text = "it lies on its side, as its EXIF orientation tells. Use --exif auto."

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from odtk.annotations import image_files
-from odtk.annotations.image_files import SeenFile
-from odtk.annotations.listing import ORDERS, OUTLINE, ImageAnnotation, MarkedObject
+from odtk.annotations.dataset import ORDERS, OUTLINE, ImageAnnotation, MarkedObject
+from odtk.annotations.image_files import ImageInfo
 
 # What is proved of an image with an EXIF orientation: its boxes were drawn on it as stored, or as turned; or nothing.
 STORED, TURNED, OPEN = "stored", "turned", "open"
@@ -64,7 +64,7 @@ class Facts:
     bits: int = 0  # of deep samples, those that are used
 
 
-def facts_of(annotation: ImageAnnotation, seen: SeenFile, exif: str = "auto", order: str | None = None) -> Facts:
+def facts_of(annotation: ImageAnnotation, seen: ImageInfo, exif: str = "auto", order: str | None = None) -> Facts:
     """The facts of one image; `exif` and `order` are the user's choices, see `placing.Rules`."""
     proved = orientation_proof(annotation, seen, order)
     size = seen.upright_size if is_turned(seen, exif, proved) else (seen.width, seen.height)
@@ -107,7 +107,7 @@ def _with_numbers(facts: Facts, boxes: list[MarkedObject], frames: tuple[Size, .
     )
 
 
-def orientation_proof(annotation: ImageAnnotation, seen: SeenFile, order: str | None = None) -> str:
+def orientation_proof(annotation: ImageAnnotation, seen: ImageInfo, order: str | None = None) -> str:
     """Whether the image was annotated STORED or TURNED, by its stated size or else its boxes; OPEN; "" if upright."""
     if seen.orientation == image_files.UPRIGHT:
         return ""
@@ -123,7 +123,7 @@ def orientation_proof(annotation: ImageAnnotation, seen: SeenFile, order: str | 
     return {(True, False): STORED, (False, True): TURNED}.get(fits, OPEN)
 
 
-def is_turned(seen: SeenFile, exif: str, proved: str, decided: str = "") -> bool:
+def is_turned(seen: ImageInfo, exif: str, proved: str, decided: str = "") -> bool:
     """Whether the pixels are to be turned: as `exif` says, as the image proves, or as is `decided` for the data set."""
     if seen.orientation == image_files.UPRIGHT or exif == "ignore":
         return False
@@ -177,7 +177,7 @@ def same_aspect(one: Size, other: Size) -> bool:
     return math.isclose(one[0] * other[1], one[1] * other[0], rel_tol=_ASPECT_TOLERANCE)
 
 
-def _lies(seen: SeenFile) -> bool:
+def _lies(seen: ImageInfo) -> bool:
     return not same_aspect((seen.width, seen.height), seen.upright_size)
 
 

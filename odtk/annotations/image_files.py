@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from odtk import duplicates
-from odtk.annotations import deep_samples
+from odtk.annotations import deep_samples, duplicates
 from odtk.annotations.annotated_image import UnusableImage
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ _MODES = {"RGB": "", "L": "", "1": "1-bit ", "P": "palette ", "LA": "grey and al
 
 
 @dataclass(frozen=True, slots=True)
-class SeenFile:
+class ImageInfo:
     """What a file was found to be when all its pixels were decoded; sides in pixels, as stored."""
 
     width: int
@@ -45,7 +44,7 @@ class SeenFile:
     kind: str  # "JPEG", "CMYK JPEG", "MPO", "RGBA PNG", "GIF", ...
     orientation: int = UPRIGHT  # EXIF's, 1 to 8
     record_format: str | None = None  # "jpeg" or "png" where a record can take the bytes as they are
-    fingerprint: int = 0  # of the upright picture, see odtk.duplicates
+    fingerprint: int = 0  # of the upright picture, see odtk.annotations.duplicates
     bits: int = 0  # of deep samples, those in use, see deep_samples.read
 
     @property
@@ -66,10 +65,10 @@ class DecodedFile:
     height: int
     kind: str
     repaired: bytes | None = None  # the image as an RGB JPEG, where it was not an RGB or grey one
-    fingerprint: int = field(default=0, compare=False)  # see odtk.duplicates
+    fingerprint: int = field(default=0, compare=False)  # see odtk.annotations.duplicates
 
 
-def look(encoded: bytes, path: object) -> SeenFile:
+def decode_info(encoded: bytes, path: object) -> ImageInfo:
     """Decodes all of an image file's bytes and says what they are.
 
     TensorFlow reads JPEGs and PNGs, in RGB or grey and with 8 bits, as viewers show them; other bytes are not for a
@@ -80,7 +79,7 @@ def look(encoded: bytes, path: object) -> SeenFile:
         return _see(_load(encoded, path), encoded, path)
 
 
-def glance(encoded: bytes, path: object) -> SeenFile:
+def header_info(encoded: bytes, path: object) -> ImageInfo:
     """What an image file's header says: no fingerprint, and whether its pixels can be decoded is open.
 
     Deep samples alone are read, as only they tell their range.
@@ -93,7 +92,7 @@ def glance(encoded: bytes, path: object) -> SeenFile:
             _orientation(image, encoded),
             _record_format(image, encoded),
         )
-        return SeenFile(image.width, image.height, kind, orientation, record_format, bits=bits)
+        return ImageInfo(image.width, image.height, kind, orientation, record_format, bits=bits)
 
 
 def decode(encoded: bytes, path: object, repair: bool = True) -> DecodedFile:
@@ -196,14 +195,14 @@ def check_size(image: Image.Image, path: object) -> None:
         raise UnusableImage(path, None, "image too large", text)
 
 
-def _see(image: Image.Image, encoded: bytes, path: object) -> SeenFile:
+def _see(image: Image.Image, encoded: bytes, path: object) -> ImageInfo:
     orientation, bits = _orientation(image, encoded), 0
     if deep_samples.is_deep(image, encoded):
         samples, bits = deep_samples.read(image, encoded, path)
         picture = _on_white(deep_samples.to_eight_bits(samples, bits))
     else:
         picture = _to_rgb(image, encoded, path)
-    return SeenFile(
+    return ImageInfo(
         width=image.width,
         height=image.height,
         kind=_kind(image, encoded),

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from odtk.annotations import path_words
+from odtk.annotations import path_matching
 from odtk.annotations.annotated_image import Problem
 from odtk.errors import DataError
 
@@ -50,7 +50,7 @@ def is_inside(folder: str, relative: str, real: str) -> bool:
     if _holds(root, real):
         return True
     place = root
-    for part in () if path_words.leads_out(relative) else relative.split("/")[:-1]:
+    for part in () if path_matching.leads_out(relative) else relative.split("/")[:-1]:
         place = os.path.join(place, part)
         if os.path.islink(place):
             target = os.path.realpath(place)

@@ -8,18 +8,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from odtk.annotations import data_folder, path_words
+from odtk.annotations import data_folder, path_matching
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.data_folder import BY_END, BY_STEM, DataFolder
-from odtk.annotations.listing import ImageAnnotation, Listed
-from odtk.annotations.written_values import short
+from odtk.annotations.dataset import ImageAnnotation, Listed
+from odtk.annotations.value_parsing import short
 
 NO_IMAGE = "no image"
 AMBIGUOUS = "several images of that name"
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class SkippedImage:
     """The entry of an image that cannot be read, known when the data set was listed; `UnusableImage`'s arguments."""
 
     file: str
@@ -48,7 +48,7 @@ class ListedDataset:
     def read(self, listed: Listed) -> ImageAnnotation:
         """What the annotation says of an image; raises UnusableImage, naming file and line, where it cannot be used."""
         entry = listed.entry
-        if isinstance(entry, LeftOut):
+        if isinstance(entry, SkippedImage):
             raise UnusableImage(entry.file, entry.line, entry.kind, entry.text, entry.is_bad)
         return self._read(entry)
 
@@ -60,10 +60,10 @@ class ListedDataset:
         return os.path.join(self.folder, relative)
 
 
-def left_out(error: UnusableImage) -> LeftOut:
+def left_out(error: UnusableImage) -> SkippedImage:
     """The entry that makes `read` raise that error."""
     problem = error.problem
-    return LeftOut(problem.file, problem.line, problem.kind, problem.text, error.is_bad)
+    return SkippedImage(problem.file, problem.line, problem.kind, problem.text, error.is_bad)
 
 
 def in_order(listed: Iterable[Listed]) -> tuple[Listed, ...]:
@@ -77,7 +77,7 @@ def in_order(listed: Iterable[Listed]) -> tuple[Listed, ...]:
 
 def find_image(
     files: DataFolder, written: str, roots: Iterable[str], where: tuple[str, int | None], said: str
-) -> str | LeftOut:
+) -> str | SkippedImage:
     """The image that an annotation names, or why there is none; `where` (file, line) it does so, `said` how."""
     file, line = where
     found = files.find(written, tuple(roots))
@@ -87,17 +87,17 @@ def find_image(
         return images[0]
     if images:
         text = f"{said} {short(written)} may be {' or '.join(images[:4])}. Write its folder, too."
-        return LeftOut(file, line, AMBIGUOUS, text)
-    if path_words.leads_out(written):
+        return SkippedImage(file, line, AMBIGUOUS, text)
+    if path_matching.leads_out(written):
         text = f"{said} {short(written)}, which is outside of {files.path}, and no image in that folder is called so."
-        return LeftOut(file, line, data_folder.OUTSIDE, text)
-    return LeftOut(file, line, NO_IMAGE, f"{said} {short(written)}: there is no such image in {files.path}.")
+        return SkippedImage(file, line, data_folder.OUTSIDE, text)
+    return SkippedImage(file, line, NO_IMAGE, f"{said} {short(written)}: there is no such image in {files.path}.")
 
 
 def _of_split(images: Sequence[str], annotation: str) -> Sequence[str]:
     """Of several images those of the split that the annotation's own name or folder speaks of, if there are any."""
-    split = path_words.split_in_name(annotation) or path_words.split_of_folders(annotation)
-    return [image for image in images if split and path_words.split_of_folders(image) == split] or images
+    split = path_matching.split_in_name(annotation) or path_matching.split_of_folders(annotation)
+    return [image for image in images if split and path_matching.split_of_folders(image) == split] or images
 
 
 def finished(dataset: ListedDataset, files: DataFolder) -> ListedDataset:
@@ -115,9 +115,9 @@ def finished(dataset: ListedDataset, files: DataFolder) -> ListedDataset:
     return replace(dataset, listed=listed, problems=(*dataset.problems, *notes))
 
 
-def _clashing(files: DataFolder, one: Listed, names: list[str]) -> LeftOut:
+def _clashing(files: DataFolder, one: Listed, names: list[str]) -> SkippedImage:
     text = f"{short(names[0])} and {short(names[1])} may both mean it: only their ends are found here. Name it alike."
-    return LeftOut(files.at(one.key), None, AMBIGUOUS, text)
+    return SkippedImage(files.at(one.key), None, AMBIGUOUS, text)
 
 
 def _unnamed(files: DataFolder, dataset: ListedDataset) -> Iterator[Problem]:
@@ -143,7 +143,7 @@ def _found_otherwise(files: DataFolder) -> Iterator[Problem]:
 
 def _no_splits(files: DataFolder, dataset: ListedDataset) -> Iterator[Problem]:
     """Where folders are called as splits are, and yet there are none."""
-    named, others = path_words.tops_of_no_split([one.key for one in dataset.listed if one.key in files])
+    named, others = path_matching.tops_of_no_split([one.key for one in dataset.listed if one.key in files])
     if named and not any(one.split for one in dataset.listed):
         text = (
             f"{' and '.join(named[:3])} may name splits, but not all folders here name one and nothing else "

@@ -17,7 +17,7 @@ from odtk import files
 from odtk import label_map as label_maps
 from odtk.annotations import image_files, voc_xml
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject, Problem, UnusableImage
-from odtk.annotations.placing import (
+from odtk.annotations.box_normalization import (
     EMPTY,
     INVERTED,
     OUTSIDE,
@@ -57,7 +57,7 @@ class PetImage:
     repaired: str | None  # what was done to the image file
     exchanged: tuple[Problem, ...]  # boxes whose corners were put in order
     problems: tuple[Problem, ...]
-    fingerprint: int  # see odtk.duplicates
+    fingerprint: int  # see odtk.annotations.duplicates
 
 
 def check_layout(folder: Path, full_body: bool = False) -> None:

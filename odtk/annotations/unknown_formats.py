@@ -6,9 +6,9 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterator
 
-from odtk.annotations import data_folder, path_words
+from odtk.annotations import data_folder, path_matching
 from odtk.annotations.data_folder import DataFolder
-from odtk.annotations.written_values import short
+from odtk.annotations.value_parsing import short
 from odtk.annotations.yolo_texts import any_called_alike, has_labels
 from odtk.files import IMAGE_SUFFIXES
 
@@ -72,4 +72,4 @@ def _start(files: DataFolder, path: str) -> str:
 
 
 def _stem(path: str) -> str:
-    return path_words.folded(posixpath.splitext(posixpath.basename(path))[0])
+    return path_matching.folded(posixpath.splitext(posixpath.basename(path))[0])

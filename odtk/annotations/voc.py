@@ -18,12 +18,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from odtk.annotations import data_folder, path_words, voc_lists, voc_xml
+from odtk.annotations import data_folder, path_matching, voc_lists, voc_xml
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.data_folder import DataFolder
-from odtk.annotations.listed_dataset import NO_IMAGE, LeftOut, ListedDataset, find_image, in_order, left_out
-from odtk.annotations.listing import OUTLINE, ImageAnnotation, Listed, MarkedObject
-from odtk.annotations.written_values import all_finite, short
+from odtk.annotations.dataset import OUTLINE, ImageAnnotation, Listed, MarkedObject
+from odtk.annotations.listed_dataset import NO_IMAGE, ListedDataset, SkippedImage, find_image, in_order, left_out
+from odtk.annotations.value_parsing import all_finite, short
 from odtk.errors import DataError
 
 LOOKED_FOR = "*.xml files with the root <annotation>, as in Annotations/ beside JPEGImages/ (voc)"
@@ -41,7 +41,7 @@ class _Entry:
 
 
 class VocDataset(ListedDataset):
-    """Pascal VOC's xml; see `odtk.annotations.listing.Dataset`."""
+    """Pascal VOC's xml; see `odtk.annotations.dataset.Dataset`."""
 
     def _read(self, entry: _Entry) -> ImageAnnotation:
         annotation = _parse(self.folder, entry.xml)
@@ -76,13 +76,15 @@ def open_voc(files: DataFolder) -> VocDataset:
         raise DataError(f"{files.path} has no {LOOKED_FOR}. Name the folder that holds them and the images.")
     pairs, unpaired = _pair(files)
     lists, problems = voc_lists.read_lists(files)
-    names = path_words.record_names(pairs)
-    splits = path_words.folder_splits([*pairs, *unpaired])
+    names = path_matching.record_names(pairs)
+    splits = path_matching.folder_splits([*pairs, *unpaired])
     listed = []
     for image, xml in pairs.items():
         if (found := lists.find(files, xml, image)) is None:
             text = f"no list in {lists.folders} names it."
-            listed.append(Listed(image, splits.get(image), LeftOut(files.at(image), None, "in no list", text, False)))
+            listed.append(
+                Listed(image, splits.get(image), SkippedImage(files.at(image), None, "in no list", text, False))
+            )
         else:
             split, oddities = found
             entry = _Entry(xml, image, *names[image], oddities)
@@ -95,16 +97,16 @@ def open_voc(files: DataFolder) -> VocDataset:
     return VocDataset("voc", files.path, in_order(listed), problems=tuple(problems))
 
 
-def _pair(files: DataFolder) -> tuple[dict[str, str], dict[str, LeftOut]]:
+def _pair(files: DataFolder) -> tuple[dict[str, str], dict[str, SkippedImage]]:
     """Image to xml, and what has no partner, by path."""
     xmls, pairs, unpaired = files.with_suffix(".xml"), {}, {}
     # Side by side first, then beside each other's folders; what is left says itself which image it is for.
-    for key in (lambda path: posixpath.splitext(path)[0], path_words.place_of):
+    for key in (lambda path: posixpath.splitext(path)[0], path_matching.place_of):
         xmls, candidates = _pair_by(key, files.images, xmls, pairs)
     for xml in xmls:
         image = _named_image(files, xml, candidates[xml])
         if isinstance(image, str) and image in pairs:
-            image = LeftOut(files.at(xml), None, "two xml for an image", f"{pairs[image]} is for {image}, too.")
+            image = SkippedImage(files.at(xml), None, "two xml for an image", f"{pairs[image]} is for {image}, too.")
         if isinstance(image, str):
             pairs[image] = xml
         else:
@@ -112,7 +114,7 @@ def _pair(files: DataFolder) -> tuple[dict[str, str], dict[str, LeftOut]]:
     for image in files.images:
         if image not in pairs:
             text = "it has no xml. An image without objects needs one, too: without <object>."
-            unpaired[image] = LeftOut(files.at(image), None, "image without xml", text, is_bad=False)
+            unpaired[image] = SkippedImage(files.at(image), None, "image without xml", text, is_bad=False)
     return pairs, unpaired
 
 
@@ -132,7 +134,7 @@ def _pair_by(key, images: list[str], xmls: list[str], pairs: dict[str, str]) -> 
     return list(candidates), candidates
 
 
-def _named_image(files: DataFolder, xml: str, candidates: list[str]) -> str | LeftOut:
+def _named_image(files: DataFolder, xml: str, candidates: list[str]) -> str | SkippedImage:
     """The image that an xml's <filename> names; of several that are called as the xml is, that or the first."""
     try:
         annotation = _parse(files.path, xml)
@@ -142,11 +144,11 @@ def _named_image(files: DataFolder, xml: str, candidates: list[str]) -> str | Le
         return replace(left_out(error), is_bad=False) if is_another else left_out(error)
     if candidates:
         name = posixpath.basename(annotation.filename.replace("\\", "/"))
-        same = [image for image in candidates if path_words.same_name(posixpath.basename(image), name)]
+        same = [image for image in candidates if path_matching.same_name(posixpath.basename(image), name)]
         return (same or candidates)[0]
     where = files.at(xml), annotation.filename_line
     if not annotation.filename:
-        return LeftOut(*where, NO_IMAGE, "no image is called as this xml is, and it has no <filename>.")
+        return SkippedImage(*where, NO_IMAGE, "no image is called as this xml is, and it has no <filename>.")
     above = posixpath.dirname(posixpath.dirname(xml))
     roots = (posixpath.dirname(xml), *(posixpath.join(above, name) for name in ("JPEGImages", "images")), above)
     return find_image(files, annotation.filename, roots, where, "no image is called as this xml is, and <filename> is")
@@ -178,7 +180,9 @@ def _marked(path: str, found: voc_xml.VocObject) -> MarkedObject:
 
 def _filename_problems(path: str, annotation: voc_xml.VocAnnotation, image: str) -> Iterator[Problem]:
     stated, own = posixpath.basename(annotation.filename.replace("\\", "/")), posixpath.basename(image)
-    if stated and not path_words.same_name(stated, own):
-        what = "lacks the suffix" if path_words.same_name(stated, posixpath.splitext(own)[0]) else "names another file"
+    if stated and not path_matching.same_name(stated, own):
+        what = (
+            "lacks the suffix" if path_matching.same_name(stated, posixpath.splitext(own)[0]) else "names another file"
+        )
         text = f"<filename> is {short(stated)}, which {what}; {own} is used."
         yield Problem(path, annotation.filename_line, "filename is not the image's", text)

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from odtk.annotations import data_folder, path_words
+from odtk.annotations import data_folder, path_matching
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.data_folder import DataFolder
-from odtk.annotations.listed_dataset import LeftOut
-from odtk.annotations.listing import Listed
-from odtk.annotations.written_values import short
+from odtk.annotations.dataset import Listed
+from odtk.annotations.listed_dataset import SkippedImage
+from odtk.annotations.value_parsing import short
 from odtk.files import IMAGE_SUFFIXES
 
 _LISTS = ("train", "val", "test", "trainval")
@@ -78,7 +78,7 @@ class ImageLists:
                     split, _ = _split_of(folder, place, place)
                     # Of Oxford's own pets, the images in test.txt have none.
                     is_bad = folder.kind != _PETS or place not in folder.places.values()
-                    yield Listed(place, split, LeftOut(files.at(place), None, "no xml", text, is_bad))
+                    yield Listed(place, split, SkippedImage(files.at(place), None, "no xml", text, is_bad))
 
 
 def read_lists(files: DataFolder) -> tuple[ImageLists, list[Problem]]:
@@ -124,19 +124,19 @@ def _places(files: DataFolder, root: str) -> dict[str, str]:
     for path in (*files.images, *files.with_suffix(".xml")):
         if path.startswith(root):
             place = _place(root, path)
-            places |= {place[len(root) :]: place, path_words.plain_path(path[len(root) :]): place}
+            places |= {place[len(root) :]: place, path_matching.plain_path(path[len(root) :]): place}
     return places
 
 
 def _place(root: str, path: str) -> str:
-    return root + posixpath.splitext(path_words.plain_path(path[len(root) :]))[0]
+    return root + posixpath.splitext(path_matching.plain_path(path[len(root) :]))[0]
 
 
 def _ends(path: str) -> Iterator[str]:
     """The ends of a path, as of another machine, without what only says what is in a folder; the longest first."""
     parts = path.replace("\\", "/").split("/")
     for start in range(len(parts)):
-        end = path_words.plain_path("/".join(parts[start:]))
+        end = path_matching.plain_path("/".join(parts[start:]))
         yield from (end, _without_suffix(end))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.rotated_boxes import rotated_hull
-from odtk.annotations.written_values import finite, flag, short
+from odtk.annotations.value_parsing import finite, flag, short
 
 # What else marks an object, where there is no <bndbox>: <polygon> is labelme.csail's, Roboflow's and RectLabel's,
 # <points> is FAIR1M's, <segmentation> and <segm> are of converters.

@@ -6,7 +6,7 @@ from pathlib import Path
 from lxml import etree
 
 from odtk import files
-from odtk.annotations import text_encoding, written_values
+from odtk.annotations import text_encoding, value_parsing
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.voc_objects import VocObject, child, number, read_objects, text_of, unreadable
 
@@ -63,7 +63,7 @@ def parse(encoded: bytes, path: Path, complete: bool = True) -> VocAnnotation:
     root = _root(path, encoded, parser)
     for entity in root.iter(etree.Entity):
         # Left unexpanded it would cut the text that it stands in.
-        named = written_values.cut(entity.text)
+        named = value_parsing.cut(entity.text)
         raise unreadable(path, entity.sourceline, f"it has the entity {named}, which is not expanded. Write its text.")
     if not complete:
         return _parse_incomplete(path, root)
@@ -82,7 +82,7 @@ def _root(path: Path, encoded: bytes, parser):
     try:
         return etree.fromstring(encoded, parser)
     except etree.XMLSyntaxError as error:
-        text = f"the xml is not well-formed: {written_values.cut(str(error.msg))}."
+        text = f"the xml is not well-formed: {value_parsing.cut(str(error.msg))}."
         if "encod" in text or "not proper UTF-8" in text:
             text += " Save it as UTF-8, or let its first line declare what it is in."
         raise unreadable(path, error.lineno, text) from error
@@ -90,10 +90,10 @@ def _root(path: Path, encoded: bytes, parser):
 
 def _parse_incomplete(path: Path, root) -> VocAnnotation:
     if root.tag != "annotation":
-        text = f"the root is <{written_values.cut(str(root.tag))}>, not the <annotation> of Pascal VOC."
+        text = f"the root is <{value_parsing.cut(str(root.tag))}>, not the <annotation> of Pascal VOC."
         raise UnusableImage(path, root.sourceline, OTHER_ROOT, text)
     filename, size = root.find("filename"), root.find("size")
-    width, height = written_values.size(root.findtext("size/width"), root.findtext("size/height")) or (0, 0)
+    width, height = value_parsing.size(root.findtext("size/width"), root.findtext("size/height")) or (0, 0)
     return VocAnnotation(
         filename=(root.findtext("filename") or "").strip(),
         filename_line=(root if filename is None else filename).sourceline,

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from urllib.parse import parse_qs, unquote
 
-from odtk.annotations import path_words
+from odtk.annotations import path_matching
 from odtk.files import IMAGE_SUFFIXES
 
 _MOST_FOLDERS = 32
@@ -49,7 +49,7 @@ class PathIndex:
         self._by_path, self._by_name = defaultdict(list), defaultdict(list)
         self._key, folders = key, set()
         for path in paths:
-            folded = path_words.folded(key(path))
+            folded = path_matching.folded(key(path))
             folder, name = posixpath.split(folded)
             self._by_path[folded].append(path)
             self._by_name[name].append(path)
@@ -58,11 +58,11 @@ class PathIndex:
 
     def find(self, written: str, roots: Sequence[str]) -> tuple[tuple[str, ...], bool]:
         """The files that a path may mean, and whether only its end says so."""
-        parts = [part for part in path_words.folded(written).split("/") if part not in ("", ".")]
+        parts = [part for part in path_matching.folded(written).split("/") if part not in ("", ".")]
         if not parts or parts[-1] not in self._by_name:
             return (), False
-        is_elsewhere = path_words.leads_out(written)
-        roots = [[part for part in path_words.folded(root).split("/") if part] for root in roots]
+        is_elsewhere = path_matching.leads_out(written)
+        roots = [[part for part in path_matching.folded(root).split("/") if part] for root in roots]
         if not written.startswith("/") and (found := self._from_roots(parts, roots)):
             return found, False
         parts = parts[max((place + 1 for place, part in enumerate(parts) if part == ".."), default=0) :]
@@ -85,9 +85,9 @@ class PathIndex:
 
     def _ending_in(self, tail: list[str], split: Callable[[str], list[str]]) -> tuple[str, ...]:
         named, wanted = self._by_name.get(tail[-1], ()), split("/".join(tail))
-        return tuple(path for path in named if split(path_words.folded(self._key(path)))[-len(wanted) :] == wanted)
+        return tuple(path for path in named if split(path_matching.folded(self._key(path)))[-len(wanted) :] == wanted)
 
 
 def _plain(path: str) -> list[str]:
     """The parts of a path that say more than `images`, with one word for each split."""
-    return [path_words.folder_split(part) or part for part in path_words.plain_path(path).split("/") if part]
+    return [path_matching.folder_split(part) or part for part in path_matching.plain_path(path).split("/") if part]

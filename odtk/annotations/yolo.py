@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from odtk.annotations import data_folder, path_words, yolo_columns, yolo_texts
+from odtk.annotations import data_folder, path_matching, yolo_columns, yolo_texts
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.data_folder import DataFolder
-from odtk.annotations.listed_dataset import LeftOut, ListedDataset, in_order
-from odtk.annotations.listing import ORDERS, OUTLINE, ImageAnnotation, Listed, MarkedObject
+from odtk.annotations.dataset import ORDERS, OUTLINE, ImageAnnotation, Listed, MarkedObject
+from odtk.annotations.listed_dataset import ListedDataset, SkippedImage, in_order
 from odtk.annotations.numbering import shifted
-from odtk.annotations.written_values import finite, short
+from odtk.annotations.value_parsing import finite, short
 from odtk.annotations.yolo_columns import BOX, EXPECTED, Columns
 from odtk.annotations.yolo_config import Config, find_config, read_config
 from odtk.annotations.yolo_texts import Paired
@@ -41,7 +41,7 @@ class _Entry:
 
 @dataclass(frozen=True)
 class YoloDataset(ListedDataset):
-    """YOLO's texts; `names` is by class id. See `odtk.annotations.listing.Dataset`."""
+    """YOLO's texts; `names` is by class id. See `odtk.annotations.dataset.Dataset`."""
 
     names: Mapping[int, str] = field(default_factory=dict)
     columns: Columns = field(default_factory=Columns)
@@ -131,7 +131,7 @@ def open_yolo(files: DataFolder) -> YoloDataset:
 
 def _no_texts(files: DataFolder, config: Config, images: Collection[str], paired: Paired) -> str:
     left_out = [*paired.left_out.values(), *(one for found in config.splits.values() for one, _ in found)]
-    first = next((f" The first: {one.text}" for one in left_out if isinstance(one, LeftOut)), "")
+    first = next((f" The first: {one.text}" for one in left_out if isinstance(one, SkippedImage)), "")
     if not images:
         return f"{files.at(config.path)}: none of the images of its splits is in {files.path}.{first}"
     return (
@@ -141,7 +141,7 @@ def _no_texts(files: DataFolder, config: Config, images: Collection[str], paired
 
 
 def _list(files: DataFolder, config: Config, paired: Paired) -> Iterator[Listed]:
-    names, splits = path_words.record_names(paired.texts), _splits_of(config)
+    names, splits = path_matching.record_names(paired.texts), _splits_of(config)
     for image, label in paired.texts.items():
         split, *others = splits[image]
         problems = ()
@@ -150,15 +150,15 @@ def _list(files: DataFolder, config: Config, paired: Paired) -> Iterator[Listed]
             problems = (Problem(files.at(image), None, "in several splits", text),)
         yield Listed(image, split, _Entry(image, label, *names[image], problems))
     for path, why in paired.left_out.items():
-        yield Listed(path, splits[path][0] if path in splits else path_words.split_of_folders(path), why)
+        yield Listed(path, splits[path][0] if path in splits else path_matching.split_of_folders(path), why)
     for split, found in config.splits.items():
         for image, written in found:
-            if isinstance(image, LeftOut):
+            if isinstance(image, SkippedImage):
                 yield Listed(written, split, image)
     for image in files.images:
         if image not in splits:
             text = f"{config.path} names no split with it."
-            yield Listed(image, None, LeftOut(files.at(image), None, "in no split", text, is_bad=False))
+            yield Listed(image, None, SkippedImage(files.at(image), None, "in no split", text, is_bad=False))
 
 
 def _splits_of(config: Config) -> dict[str, list[str | None]]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from odtk.annotations import data_folder, path_words, yolo_splits
+from odtk.annotations import data_folder, path_matching, yolo_splits
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.data_folder import DataFolder
-from odtk.annotations.listed_dataset import LeftOut
-from odtk.annotations.written_values import cut, finite, is_name, short
+from odtk.annotations.listed_dataset import SkippedImage
+from odtk.annotations.value_parsing import cut, finite, is_name, short
 from odtk.errors import DataError
 
 _YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
@@ -37,7 +37,7 @@ class Config:
 
     path: str
     names: dict[int, str]
-    splits: dict[str | None, list[tuple[str | LeftOut, str]]] = field(default_factory=dict)
+    splits: dict[str | None, list[tuple[str | SkippedImage, str]]] = field(default_factory=dict)
     keypoint_values: int = 0  # numbers behind each box
     kpt_shape: str = ""
     problems: list[Problem] = field(default_factory=list)
@@ -101,7 +101,7 @@ def read_config(files: DataFolder) -> Config:
     config = _read_yaml(files, path) if is_yaml else _read_darknet(files, path)
     config.problems += [*_disagreeing(files, config), *_repeated(config, files.at(path))]
     if not config.splits:
-        by_folder = path_words.folder_splits(files.images)
+        by_folder = path_matching.folder_splits(files.images)
         for image in files.images:
             config.splits.setdefault(by_folder.get(image), []).append((image, image))
     if not any(config.splits.values()):

@@ -6,15 +6,15 @@ import os
 import posixpath
 from collections.abc import Iterable
 
-from odtk.annotations import data_folder, path_words
+from odtk.annotations import data_folder, path_matching
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.data_folder import DataFolder
-from odtk.annotations.listed_dataset import LeftOut, find_image
+from odtk.annotations.listed_dataset import SkippedImage, find_image
+from odtk.annotations.value_parsing import short
 from odtk.annotations.written_paths import PathIndex
-from odtk.annotations.written_values import short
 from odtk.errors import DataError
 
-Images = list[tuple[str | LeftOut, str]]
+Images = list[tuple[str | SkippedImage, str]]
 """Images, or why they are left out, each with what names it."""
 
 
@@ -97,8 +97,8 @@ def _folders_ending(files: DataFolder, path: str) -> list[str]:
 
     Where all that is left of it says only what is in the folder (`images`), it names the one that has all images.
     """
-    folders = {path_words.folded(folder): folder for image in files.images for folder in _above(image)}
-    parts = [part for part in path_words.folded(path).split("/") if part not in ("", ".", "..")]
+    folders = {path_matching.folded(folder): folder for image in files.images for folder in _above(image)}
+    parts = [part for part in path_matching.folded(path).split("/") if part not in ("", ".", "..")]
     for start, part in enumerate(parts):
         tail = parts[start:]
         named = [folder for folded, folder in folders.items() if folded.split("/")[-len(tail) :] == tail]
@@ -110,14 +110,14 @@ def _folders_ending(files: DataFolder, path: str) -> list[str]:
         named = [folder for folder in named if not any(_is_below(other, folder) for other in named if other != folder)]
         if named and not _plain(tail):
             return [folder for folder in named if all(_is_below(folder, image) for image in files.images)]
-        if named or path_words.folder_split(part):
+        if named or path_matching.folder_split(part):
             return named
     return []
 
 
 def _plain(folders: Iterable[str]) -> list[str]:
-    parts = path_words.plain_path("/".join([*folders, "x"])).split("/")[:-1]
-    return [path_words.folder_split(part) or path_words.folded(part) for part in parts]
+    parts = path_matching.plain_path("/".join([*folders, "x"])).split("/")[:-1]
+    return [path_matching.folder_split(part) or path_matching.folded(part) for part in parts]
 
 
 def _above(path: str) -> Iterable[str]:

@@ -7,12 +7,11 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from odtk import duplicates
-from odtk.annotations import data_folder, image_files, path_words
+from odtk.annotations import data_folder, duplicates, image_files, path_matching
 from odtk.annotations.annotated_image import UnusableImage
 from odtk.annotations.data_folder import DataFolder
-from odtk.annotations.listed_dataset import NO_IMAGE, LeftOut
-from odtk.annotations.written_values import finite
+from odtk.annotations.listed_dataset import NO_IMAGE, SkippedImage
+from odtk.annotations.value_parsing import finite
 from odtk.annotations.yolo_columns import BOX, words_of
 from odtk.annotations.yolo_config import LISTS, NAMES_FILES
 from odtk.files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
@@ -25,7 +24,7 @@ class Paired:
     """The text of each image, None where it has no objects; and what is left out, by path."""
 
     texts: dict[str, str | None] = field(default_factory=dict)
-    left_out: dict[str, LeftOut] = field(default_factory=dict)
+    left_out: dict[str, SkippedImage] = field(default_factory=dict)
 
 
 def any_called_alike(files: DataFolder) -> bool:
@@ -65,7 +64,7 @@ def _choose(files: DataFolder, paired: Paired, image: str, texts: list[str]) -> 
         return
     paired.texts.pop(image, None)
     said = f"{' and '.join(texts[:3])} may be its text. Remove all but one."
-    paired.left_out[image] = LeftOut(files.at(image), None, "several texts for one image", said)
+    paired.left_out[image] = SkippedImage(files.at(image), None, "several texts for one image", said)
 
 
 def _leave_out_unsure(files: DataFolder, paired: Paired, by_name: dict[str, list[str]]) -> None:
@@ -88,7 +87,7 @@ def _leave_out_unsure(files: DataFolder, paired: Paired, by_name: dict[str, list
         else:
             continue
         del paired.texts[image]
-        paired.left_out[image] = LeftOut(files.at(image), None, kind, said, is_bad)
+        paired.left_out[image] = SkippedImage(files.at(image), None, kind, said, is_bad)
 
 
 def usual_text(files: DataFolder, image: str) -> str | None:
@@ -135,12 +134,12 @@ def _share(files: DataFolder, paired: Paired, text: str, images: list[str]) -> N
         is_copy = kept is not None and image in usual
         is_copy |= kept is not None and image.lower().endswith(UNREAD_SUFFIXES)
         said = f"{text} is the text of {other}, too; " + ("that one is used." if is_copy else "remove one.")
-        paired.left_out[image] = LeftOut(files.at(image), None, "several images for one text", said, not is_copy)
+        paired.left_out[image] = SkippedImage(files.at(image), None, "several images for one text", said, not is_copy)
 
 
 def _are_one_picture(files: DataFolder, images: list[str]) -> bool:
     try:
-        seen = [image_files.look(data_folder.read_bytes(files.path, image), image) for image in images]
+        seen = [image_files.decode_info(data_folder.read_bytes(files.path, image), image) for image in images]
     except UnusableImage:
         return False
     return len({one.upright_size for one in seen}) == 1 and not any(
@@ -161,17 +160,17 @@ def _name_unused(files: DataFolder, paired: Paired, texts: list[str], lost: list
             continue
         if others and (path in is_lost or has_labels(files, path)):
             said = f"{paired.texts[others[0]]} is the text of {others[0]}."
-            paired.left_out[path] = LeftOut(files.at(path), None, "another text for an image", said, is_bad=False)
+            paired.left_out[path] = SkippedImage(files.at(path), None, "another text for an image", said, is_bad=False)
         elif path in is_lost:
-            paired.left_out[path] = LeftOut(files.at(path), None, NO_IMAGE, "no image is called as this text is.")
+            paired.left_out[path] = SkippedImage(files.at(path), None, NO_IMAGE, "no image is called as this text is.")
 
 
 def _place(path: str) -> str:
-    return path_words.place_of(_without_second_suffix(path))
+    return path_matching.place_of(_without_second_suffix(path))
 
 
 def _stem(path: str) -> str:
-    return path_words.folded(posixpath.splitext(posixpath.basename(_without_second_suffix(path)))[0])
+    return path_matching.folded(posixpath.splitext(posixpath.basename(_without_second_suffix(path)))[0])
 
 
 def _without_second_suffix(path: str) -> str:

@@ -64,10 +64,10 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
         settled = (kept.count == params.max_total) | (floor <= params.score_threshold)
         return (tries == 0) | ~tf.reduce_all(settled)
 
-    def look(tries, _):
+    def suppress_at(tries, _):
         return tries + 1, _suppress_above(floors[tries], boxes, scores, window, params)
 
-    return tf.while_loop(unsettled, look, (0, nothing))[1]
+    return tf.while_loop(unsettled, suppress_at, (0, nothing))[1]
 
 
 def class_agnostic_suppression(boxes, scores, window, params: SuppressionParams) -> Kept:

@@ -45,9 +45,9 @@ class Base(click.Path):
         """The shipped names that begin so, and files as the shell knows them."""
         from click.shell_completion import CompletionItem
 
-        from odtk import shipped
+        from odtk import resources
 
-        names = [name for name in shipped.shipped_files("pipelines", ".config") if name.startswith(incomplete)]
+        names = [name for name in resources.shipped_files("pipelines", ".config") if name.startswith(incomplete)]
         return [*map(CompletionItem, names), *super().shell_complete(ctx, param, incomplete)]
 
 

@@ -22,7 +22,7 @@ def demo(folder, num_images, num_steps, as_json) -> None:
 
     from odtk.tools.demo import demo as run
 
-    report = run(folder, num_images, num_steps, say=lambda line: click.echo(line, err=True))
+    report = run(folder, num_images, num_steps, log=lambda line: click.echo(line, err=True))
     if as_json:
         print_json(dataclasses.asdict(report))
         return

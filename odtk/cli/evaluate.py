@@ -41,7 +41,7 @@ def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, as_json) -
     """
     from odtk.tools.evaluate import evaluate as evaluate_checkpoint
 
-    report = evaluate_checkpoint(pipeline_config, model_dir, checkpoint, max_bad_records, say=options.log)
+    report = evaluate_checkpoint(pipeline_config, model_dir, checkpoint, max_bad_records, log=options.log)
     if as_json:
         options.print_json(_document(report))
     else:
@@ -50,7 +50,7 @@ def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, as_json) -
     if report.bad_records:
         click.echo(f"Warning: the metrics leave out {len(report.bad_records)} bad records, named above.", err=True)
     if report.bad_boxes:
-        from odtk.box_faults import count_in_words
+        from odtk.records.box_errors import count_in_words
 
         click.echo(f"Warning: the metrics leave out {count_in_words(report.bad_boxes)}, named above.", err=True)
     if report.repeated_images:
@@ -103,7 +103,7 @@ def _plain(value: float | None) -> str:
 
 
 def _print_what_is_missing(metrics: dict[str, float]) -> None:
-    from odtk.coco_metrics import NO_GROUNDTRUTH
+    from odtk.evaluation.coco import NO_GROUNDTRUTH
 
     nothing = "the images have no groundtruth of this kind, so there is nothing to measure"
     if NO_GROUNDTRUTH in metrics.values():
@@ -116,7 +116,7 @@ def _print_metrics(title: str, rows: list[tuple[str, float, str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from odtk.coco_metrics import NO_GROUNDTRUTH
+    from odtk.evaluation.coco import NO_GROUNDTRUTH
 
     form = {"title_justify": "left", "title_style": "bold", "box": None, "pad_edge": False, "show_header": False}
     table = Table(title=options.cell(title), **form)

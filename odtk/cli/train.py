@@ -52,7 +52,7 @@ def train(
 
     report = run(
         pipeline_config, model_dir, num_steps, checkpoint_every, log_every, seed, reuse_head_weights, max_bad_records,
-        say=log, extend_schedule=extend_schedule,
+        log=log, extend_schedule=extend_schedule,
     )  # fmt: skip
     if as_json:
         print_json(dataclasses.asdict(report))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from odtk.detectors.detector import Detector
-from odtk.detectors.ssd_resnet_fpn.build import build_ssd_resnet_fpn
+from odtk.detectors.ssd.build import build_ssd_resnet_fpn
 from odtk.errors import ConfigError
 from odtk.pipeline.support import refuse_unsupported
 from odtk.protos import model_pb2, pipeline_pb2

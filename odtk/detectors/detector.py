@@ -5,7 +5,7 @@ import abc
 import tensorflow as tf
 import tf_keras
 
-from odtk.checkpoints import as_trackable
+from odtk.checkpoints.loading import as_trackable
 
 
 class Detector(tf_keras.Model, abc.ABC):

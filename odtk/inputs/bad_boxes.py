@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from odtk import box_faults
-from odtk.box_faults import ImageWithBadBoxes
+from odtk.records import box_errors
+from odtk.records.box_errors import ImageWithBadBoxes
 
 _NAMED = 10
 
 
 def usable(boxes) -> tf.Tensor:
-    """Which boxes [n, 4] `odtk.box_faults` finds no fault with: bool [n]. A NaN fails every comparison."""
-    near = tf.clip_by_value(boxes, box_faults.LOWEST, box_faults.HIGHEST) == boxes
+    """Which boxes [n, 4] `odtk.records.box_errors` finds no fault with: bool [n]. A NaN fails every comparison."""
+    near = tf.clip_by_value(boxes, box_errors.LOWEST, box_errors.HIGHEST) == boxes
     ordered = boxes[:, :2] <= boxes[:, 2:]
     return tf.reduce_all(tf.concat([near, ordered], 1), axis=1)
 
@@ -41,8 +41,8 @@ class BadBoxes:
         if not images:
             return None
         return (
-            f"Left out: {box_faults.count_in_words(images)}; the images were used without such boxes. "
-            f"{box_faults.advice(images)} `odtk inspect` finds every such box."
+            f"Left out: {box_errors.count_in_words(images)}; the images were used without such boxes. "
+            f"{box_errors.advice(images)} `odtk inspect` finds every such box."
         )
 
     def note(self, place, source_id, boxes, good) -> tf.Operation:
@@ -59,7 +59,7 @@ class BadBoxes:
 
     def _add(self, place: np.ndarray, source_id: bytes, boxes: np.ndarray) -> np.int64:
         file, record = map(int, place)
-        bad = box_faults.bad_boxes(boxes.tolist())
+        bad = box_errors.bad_boxes(boxes.tolist())
         image = ImageWithBadBoxes(self.files[file], record, source_id.decode(errors="replace") or None, len(boxes), bad)
         with self._adding:
             is_new = (file, record) not in self._images

@@ -9,11 +9,11 @@ import tensorflow as tf
 from odtk import label_map
 from odtk.errors import ConfigError
 from odtk.inputs import dataset
-from odtk.inputs.augment import build_augmentation
+from odtk.inputs.augmentations.build import build_augmentation
 from odtk.inputs.bad_boxes import BadBoxes
+from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.decode import make_decoder
-from odtk.inputs.faults import first_fault
-from odtk.inputs.tolerance import Tolerance
+from odtk.inputs.record_errors import first_fault
 from odtk.pipeline.readers import max_number_of_boxes
 
 
@@ -23,7 +23,7 @@ def build_train_dataset(
     num_classes: int,
     batch_size: int | None = None,
     seed: int | None = None,
-    tolerance: Tolerance | None = None,
+    record_filter: BadRecordFilter | None = None,
     entries: Container[str] | None = None,
     bad_boxes: BadBoxes | None = None,
 ) -> tf.data.Dataset:
@@ -40,13 +40,13 @@ def build_train_dataset(
     drawn = secrets.randbits(31) if seed is None else seed
     files = dataset.find_files(_input_paths(reader, "train_input_reader"))
     examples = dataset.prepare(
-        _build_training_records(reader, files, drawn, tolerance),
+        _build_training_records(reader, files, drawn, record_filter),
         decode=_build_decoder(reader, num_classes, _flat(files), bad_boxes),
         augment=augment,
         resize=resize,
         max_number_of_boxes=max_number_of_boxes(reader, config),
         seed=drawn,
-        tolerance=tolerance,
+        record_filter=record_filter,
         entries=entries,
     )
     options = {"drop_remainder": reader.drop_remainder, "deterministic": seed is not None}
@@ -59,7 +59,7 @@ def build_eval_dataset(
     num_classes: int,
     batch_size: int | None = None,
     reader_index: int = 0,
-    tolerance: Tolerance | None = None,
+    record_filter: BadRecordFilter | None = None,
     bad_boxes: BadBoxes | None = None,
 ) -> tf.data.Dataset:
     """Every example of an eval_input_reader once, in file order, without augmentation; the last batch may be short.
@@ -75,22 +75,22 @@ def build_eval_dataset(
     config, reader = pipeline_config.eval_config, pipeline_config.eval_input_reader[reader_index]
     files = _flat(dataset.find_files(_input_paths(reader, f"eval_input_reader[{reader_index}]")))
     numbers = tf.data.Dataset.range(len(files))
-    if tolerance is not None:
-        numbers = tolerance.until_exceeded(numbers)
+    if record_filter is not None:
+        numbers = record_filter.until_exceeded(numbers)
     examples = dataset.prepare(
-        _sample(numbers.flat_map(_open_files(files, tolerance)), reader),
+        _sample(numbers.flat_map(_open_files(files, record_filter)), reader),
         decode=_build_decoder(reader, num_classes, files, bad_boxes),
         augment=lambda example, seed: example,
         resize=resize,
         max_number_of_boxes=max_number_of_boxes(reader),
         seed=0,
-        tolerance=tolerance,
+        record_filter=record_filter,
     )
     return _batch(examples, "eval_config.batch_size", batch_size or config.batch_size, drop_remainder=False)
 
 
 def build_fault_finder(reader, num_classes: int) -> Callable:
-    """For `odtk.inputs.faults.naming_the_record`: looks for the first bad record of an InputReader's files."""
+    """For `odtk.inputs.record_errors.naming_the_record`: looks for the first bad record of an InputReader's files."""
 
     def find_fault():
         return first_fault(record_files(reader), _build_decoder(reader, num_classes))
@@ -103,22 +103,26 @@ def record_files(reader) -> list[str]:
     return _flat(dataset.find_files(_input_paths(reader, "tf_record_input_reader")))
 
 
-def _build_training_records(reader, files: list[list[str]], seed: int, tolerance: Tolerance | None) -> tf.data.Dataset:
+def _build_training_records(
+    reader, files: list[list[str]], seed: int, record_filter: BadRecordFilter | None
+) -> tf.data.Dataset:
     weights = list(reader.sample_from_datasets_weights)
     if weights and len(weights) != len(files):
         raise ConfigError(
             f"sample_from_datasets_weights has {len(weights)} values for {len(files)} input_path; give one for each."
         )
-    open_file, start, streams = _open_files(_flat(files), tolerance), 0, []
+    open_file, start, streams = _open_files(_flat(files), record_filter), 0, []
     for group in files if weights else [_flat(files)]:
-        streams.append(_interleave(reader, range(start, start + len(group)), open_file, seed, tolerance))
+        streams.append(_interleave(reader, range(start, start + len(group)), open_file, seed, record_filter))
         start += len(group)
     if not weights:
         return _sample(streams[0], reader)
     return _sample(tf.data.Dataset.sample_from_datasets(streams, weights, seed=seed), reader)
 
 
-def _interleave(reader, numbers: range, open_file: Callable, seed: int, tolerance: Tolerance | None) -> tf.data.Dataset:
+def _interleave(
+    reader, numbers: range, open_file: Callable, seed: int, record_filter: BadRecordFilter | None
+) -> tf.data.Dataset:
     order = dataset.file_order(
         numbers,
         shuffle=reader.shuffle,
@@ -127,7 +131,7 @@ def _interleave(reader, numbers: range, open_file: Callable, seed: int, toleranc
         seed=seed,
     )
     return dataset.read_interleaved(
-        order if tolerance is None else tolerance.until_exceeded(order),
+        order if record_filter is None else record_filter.until_exceeded(order),
         open_file,
         shuffle=reader.shuffle,
         shuffle_buffer_size=max(reader.shuffle_buffer_size, 1),
@@ -137,8 +141,8 @@ def _interleave(reader, numbers: range, open_file: Callable, seed: int, toleranc
     )
 
 
-def _open_files(files: list[str], tolerance: Tolerance | None) -> Callable:
-    return dataset.open_files(files) if tolerance is None else tolerance.open_files(files)
+def _open_files(files: list[str], record_filter: BadRecordFilter | None) -> Callable:
+    return dataset.open_files(files) if record_filter is None else record_filter.open_files(files)
 
 
 def _sample(records: tf.data.Dataset, reader) -> tf.data.Dataset:

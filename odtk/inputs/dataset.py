@@ -16,8 +16,8 @@ import tensorflow as tf
 
 from odtk.errors import DataError
 from odtk.inputs import groundtruth
-from odtk.inputs.tolerance import Tolerance
-from odtk.shards import missing_shards
+from odtk.inputs.bad_records import BadRecordFilter
+from odtk.records.shards import missing_shards
 
 # What a training step is given: what Detector.loss reads, the image and its shape, and where they come from.
 TRAINED_ON = ("image", "true_image_shape", "place", "boxes", "classes", "weights", "num_boxes")
@@ -49,7 +49,7 @@ def open_files(files: Sequence[str]) -> Callable:
     """The function that opens a file by its number (int64 scalar).
 
     A record is ((serialised Example, its number in the file), number of the file), all numbers from 0. Damage raises;
-    see `odtk.inputs.tolerance` for what leaves it out.
+    see `odtk.inputs.bad_records` for what leaves it out.
     """
     names = tf.constant(list(files))
 
@@ -99,7 +99,7 @@ def prepare(
     resize: Callable,
     max_number_of_boxes: int,
     seed: int,
-    tolerance: Tolerance | None = None,
+    record_filter: BadRecordFilter | None = None,
     entries: Container[str] | None = None,
 ) -> tf.data.Dataset:
     """Records to single examples of the batches' form (without their first axis), in parallel.
@@ -122,8 +122,8 @@ def prepare(
         # What is left out is never computed: TensorFlow prunes a function to its results.
         return tuple({name: value for name, value in part.items() if name in entries} for part in prepared)
 
-    if tolerance is not None:
-        return tolerance.map(records, prepare_one)
+    if record_filter is not None:
+        return record_filter.map(records, prepare_one)
 
     indexed = tf.data.Dataset.zip((records, tf.data.Dataset.counter()))
     return indexed.map(prepare_one, num_parallel_calls=tf.data.AUTOTUNE)

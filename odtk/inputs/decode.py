@@ -43,9 +43,9 @@ def make_decoder(label_map: LabelMap | None, num_classes: int, bad_boxes: BadBox
 
     A box's class comes from `image/object/class/text`, looked up among the label map's names and then its display
     names; `image/object/class/label` (1-based) counts only where an example has no text, or without label map (TFOD).
-    Boxes that odtk.box_faults finds a fault with are dropped, and `bad_boxes` notes them where a place (int64 [2]: file
-    and record) is given; TFOD drops those with a NaN alone. So are boxes with an unknown name, or with a class outside
-    1..num_classes; TFOD keeps the last with no class at all, as an object that is nothing.
+    Boxes that odtk.records.box_errors finds a fault with are dropped, and `bad_boxes` notes them where a place (int64
+    [2]: file and record) is given; TFOD drops those with a NaN alone. So are boxes with an unknown name, or with a
+    class outside 1..num_classes; TFOD keeps the last with no class at all, as an object that is nothing.
     """
     class_ids = _make_class_lookup(label_map)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from google.protobuf import text_format
 
-from odtk import prototext, shipped
+from odtk import prototext, resources
 from odtk.atomic import write_text
 from odtk.errors import ConfigError
 from odtk.protos import pipeline_pb2
@@ -21,7 +21,7 @@ def find(name_or_path: str | os.PathLike) -> Path:
     Raises ConfigError, with the names that come close, where there is neither.
     """
     path, name = Path(name_or_path), os.fspath(name_or_path).removesuffix(".config")
-    pipelines = shipped.shipped_files("pipelines", ".config")
+    pipelines = resources.shipped_files("pipelines", ".config")
     if path.exists():
         return path
     name = _EARLIER_NAMES.get(name, name)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from odtk import label_map as label_maps
 from odtk import pipeline
 from odtk.atomic import write_text
+from odtk.datasets.record_files import EVAL_WORDS, TRAIN_WORDS, absolute_if_here, find_records, held_out
 from odtk.errors import ConfigError, LabelMapError, OutputError
 from odtk.tools import schedule_edits
 from odtk.tools.check_config import ERROR, Finding, check_config, is_placeholder
 from odtk.tools.check_config.checkpoint import look_into
 from odtk.tools.check_config.model import is_implemented
-from odtk.tools.record_files import EVAL_WORDS, TRAIN_WORDS, absolute_if_here, find_records, held_out
 
 
 @dataclass(frozen=True)

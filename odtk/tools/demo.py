@@ -9,15 +9,15 @@ from pathlib import Path
 
 from odtk import unfinished
 from odtk.atomic import growing_folder
-from odtk.drawing import contact_sheet
 from odtk.errors import OutputError
-from odtk.picture_files import write_picture
+from odtk.report.drawing import contact_sheet
+from odtk.report.picture_files import write_picture
 from odtk.tools.configure import configure
-from odtk.tools.drawn_pets import draw_dataset
 from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
 from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.tools.predict import predict
+from odtk.tools.synthetic_pets import draw_dataset
 from odtk.tools.train import train
 
 PIPELINE = "ssd_resnet50_v1_fpn_small"
@@ -43,7 +43,7 @@ def demo(
     folder: str | os.PathLike,
     num_images: int = NUM_IMAGES,
     num_steps: int | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> DemoReport:
     """Draws pets, converts, configures, trains from scratch, evaluates, exports and predicts, all in `folder`.
 
@@ -53,23 +53,23 @@ def demo(
     _check_room(folder)
     with growing_folder(folder, "What the demo wrote before is still there; the same command starts over."):
         _clear(folder)
-        return _walk(folder, num_images, num_steps, say)
+        return _walk(folder, num_images, num_steps, log)
 
 
-def _walk(folder: Path, num_images: int, num_steps: int | None, say: Callable[[str], None]) -> DemoReport:
+def _walk(folder: Path, num_images: int, num_steps: int | None, log: Callable[[str], None]) -> DemoReport:
     data, records, config, model, exported, drawn = (
         folder / name for name in ("pets", "records", "pipeline.config", "model", "exported", "predictions")
     )
     seconds: dict[str, float] = {}
 
     def stage(name: str, command: str, run: Callable):
-        say(f"\n$ {command}")
+        log(f"\n$ {command}")
         start = time.monotonic()
         result = run()
         seconds[name] = round(time.monotonic() - start, 1)
         return result
 
-    say(f"Drawing {num_images} pictures of pets, in the layout of the Oxford-IIIT Pet dataset, to {data}")
+    log(f"Drawing {num_images} pictures of pets, in the layout of the Oxford-IIIT Pet dataset, to {data}")
     draw_dataset(data, num_images, seed=SEED)
     label_map = data / "label_map.pbtxt"
     stage(
@@ -85,7 +85,7 @@ def _walk(folder: Path, num_images: int, num_steps: int | None, say: Callable[[s
     stage(
         "train",
         f"odtk train {config} {model}",
-        lambda: train(config, model, num_steps=num_steps, seed=SEED, say=say),
+        lambda: train(config, model, num_steps=num_steps, seed=SEED, log=log),
     )
     evaluation = stage("evaluate", f"odtk evaluate {config} {model}", lambda: evaluate(config, model))
     stage("export", f"odtk export {config} {model} {exported}", lambda: export(config, model, exported))
@@ -117,7 +117,7 @@ def _clear(folder: Path) -> None:
 
 def _held_out(data: Path, records: Path) -> list[Path]:
     """Some pictures of the validation split, as the records name them."""
-    from odtk import example, shards
+    from odtk.records import example, shards
 
     names = []
     for shard in sorted(records.glob("*_val.record-*")):

@@ -11,21 +11,23 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from odtk import atomic, checkpoints, coco_metrics, label_map, pascal_metrics, pipeline, shards
-from odtk.box_faults import ImageWithBadBoxes
-from odtk.coco_metrics import CocoEvaluator
+from odtk import atomic, label_map, pipeline
+from odtk.checkpoints import loading
 from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
+from odtk.devices import keep_freed_memory, prepare_gpus
 from odtk.errors import DataError
-from odtk.gpus import prepare_gpus
-from odtk.host_memory import keep_freed_memory
+from odtk.evaluation import coco, pascal
+from odtk.evaluation.coco import CocoEvaluator
+from odtk.evaluation.pascal import PascalEvaluator
 from odtk.inputs.bad_boxes import BadBoxes
+from odtk.inputs.bad_records import BadRecord, BadRecordFilter
 from odtk.inputs.build import build_eval_dataset, build_fault_finder
-from odtk.inputs.faults import naming_the_record
-from odtk.inputs.tolerance import BadRecord, Tolerance
-from odtk.pascal_metrics import PascalEvaluator
+from odtk.inputs.record_errors import naming_the_record
 from odtk.pipeline.support import METRICS_SETS
 from odtk.progress import Progress, track
+from odtk.records import shards
+from odtk.records.box_errors import ImageWithBadBoxes
 from odtk.tools.check_config import WARNING, require_sound
 from odtk.tools.trained_classes import require_trained_classes
 from odtk.training.task import REGULARIZATION_LOSS, TOTAL_LOSS
@@ -40,7 +42,7 @@ LOSS_MEANINGS = {
     REGULARIZATION_LOSS: "penalty on large weights",
     TOTAL_LOSS: "sum of the losses",
 }
-MEANINGS = coco_metrics.METRIC_MEANINGS | pascal_metrics.METRIC_MEANINGS | LOSS_MEANINGS
+MEANINGS = coco.METRIC_MEANINGS | pascal.METRIC_MEANINGS | LOSS_MEANINGS
 """What each metric that is not of one class alone says, by its name."""
 
 
@@ -70,7 +72,7 @@ def evaluate(
     model_dir: str | os.PathLike,
     checkpoint: str | os.PathLike | None = None,
     max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
-    say: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> EvaluationReport:
     """Evaluates the newest checkpoint of `model_dir`, or `checkpoint`, on the config's first eval_input_reader.
 
@@ -83,21 +85,21 @@ def evaluate(
     config = pipeline.read(pipeline_config)
     for finding in require_sound(config, pipeline_config, needs=("eval",)):
         if finding.severity == WARNING:
-            say(str(finding))
+            log(str(finding))
     folder = Path(model_dir) / "eval"
     atomic.check_file(folder / "metrics.json")
     prepare_gpus()
     keep_freed_memory()
     detector = build_detector(config)
     averages = config.eval_config.use_moving_averages
-    prefix, step = _restore_weights(detector, Path(checkpoint or model_dir), averages, say)
+    prefix, step = _restore_weights(detector, Path(checkpoint or model_dir), averages, log)
     map_path = config.eval_input_reader[0].label_map_path
     for note in require_trained_classes(prefix, map_path, "eval_input_reader[0]", pipeline_config):
-        say(f"Warning: {note}")
-    tolerance = Tolerance(max_bad_records, say) if max_bad_records else None
-    bad_boxes = BadBoxes(say)
+        log(f"Warning: {note}")
+    record_filter = BadRecordFilter(max_bad_records, log) if max_bad_records else None
+    bad_boxes = BadBoxes(log)
     dataset = build_eval_dataset(
-        config, detector.resize, detector.num_classes, tolerance=tolerance, bad_boxes=bad_boxes
+        config, detector.resize, detector.num_classes, record_filter=record_filter, bad_boxes=bad_boxes
     )
     evaluators = build_evaluators(config.eval_config, _build_categories(config, detector.num_classes))
     reader = config.eval_input_reader[0]
@@ -105,8 +107,8 @@ def evaluate(
     bar = track("Evaluating", _count_images(reader), "images", compiles=True, note="compiling the model")
     with bar as progress, naming_the_record(find_fault):
         with_loss = not config.eval_config.use_dummy_loss_in_eval
-        losses = run_evaluation(detector, dataset, evaluators, _advance(progress, tolerance), with_loss)
-    bad_records = tolerance.finish() if tolerance else []
+        losses = run_evaluation(detector, dataset, evaluators, _advance(progress, record_filter), with_loss)
+    bad_records = record_filter.finish() if record_filter else []
     num_images = evaluators[0].num_images
     if not num_images:
         raise DataError(
@@ -145,7 +147,7 @@ def build_evaluators(eval_config, categories: list[dict]) -> list[Evaluator]:
         "super_categories": {group: [name.strip() for name in groups[group].split(",")] for group in sorted(groups)},
     }
     return [
-        PascalEvaluator(categories, name) if name in pascal_metrics.PROTOCOLS else CocoEvaluator(categories, **coco)
+        PascalEvaluator(categories, name) if name in pascal.PROTOCOLS else CocoEvaluator(categories, **coco)
         for name in dict.fromkeys(eval_config.metrics_set or METRICS_SETS[:1])
     ]
 
@@ -188,11 +190,11 @@ def run_evaluation(
     return {tag: total / num_batches for tag, total in sums.items()}
 
 
-def _advance(progress: Progress, tolerance: Tolerance | None) -> Callable[[int], None]:
+def _advance(progress: Progress, record_filter: BadRecordFilter | None) -> Callable[[int], None]:
     def advance(num_images: int) -> None:
         progress.advance(num_images)
-        if tolerance is not None:
-            tolerance.check()
+        if record_filter is not None:
+            record_filter.check()
 
     return advance
 
@@ -250,9 +252,9 @@ def _restore_weights(
     detector: Detector, path: Path, use_moving_averages: bool, log: Callable[[str], None]
 ) -> tuple[Path, int | None]:
     """Restores all weights from a model dir's newest checkpoint or a prefix; returns the prefix and its step."""
-    reader = checkpoints.CheckpointReader(checkpoints.find_checkpoint(path, log))
+    reader = loading.CheckpointReader(loading.find_checkpoint(path, log))
     slot = "average" if use_moving_averages else None
-    checkpoints.restore(detector.checkpoint_variables(), reader, slot=slot)
+    loading.restore(detector.checkpoint_variables(), reader, slot=slot)
     return Path(reader.prefix), reader.step
 
 

@@ -59,15 +59,16 @@ def export(
     with atomic_directory(output_dir, replace) as folder:
         import tensorflow as tf
 
-        from odtk import checkpoints, saved_model
+        from odtk.checkpoints import loading
         from odtk.detectors.build import build_detector
-        from odtk.gpus import prepare_gpus
+        from odtk.devices import prepare_gpus
+        from odtk.exporting import saved_model
 
         prepare_gpus()
         detector = build_detector(config)
-        reader = checkpoints.CheckpointReader(checkpoints.find_checkpoint(checkpoint, log))
+        reader = loading.CheckpointReader(loading.find_checkpoint(checkpoint, log))
         slot = "average" if config.eval_config.use_moving_averages else None
-        checkpoints.restore(detector.checkpoint_variables(), reader, slot=slot)
+        loading.restore(detector.checkpoint_variables(), reader, slot=slot)
 
         more_variables = detector.use_winograd() if winograd else []
         saved_model.save(detector, input_type, str(folder / "saved_model"), more_variables)

@@ -10,11 +10,11 @@ import numpy as np
 
 from odtk import detections, label_map
 from odtk.detections import DetectedImage
-from odtk.drawing import draw_detections
 from odtk.errors import DataError
-from odtk.exported_detector import ExportedDetector, find_saved_model
-from odtk.picture_files import count_frames, find_pictures, picture_folder, read_picture, write_picture
+from odtk.exporting.runtime import ExportedDetector, find_saved_model
 from odtk.progress import track
+from odtk.report.drawing import draw_detections
+from odtk.report.picture_files import count_frames, find_pictures, picture_folder, read_picture, write_picture
 
 DETECTIONS_FILE = "detections.json"
 
@@ -70,7 +70,7 @@ def predict(
     names = find_pictures(images, not_in=output_dir)
     image_ids = _image_ids(list(names))
     with picture_folder(output_dir, names, overwrite) as folder:
-        from odtk.gpus import prepare_gpus
+        from odtk.devices import prepare_gpus
 
         prepare_gpus()
         detector = ExportedDetector(exported_dir)

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from odtk import pipeline, shipped
+from odtk import pipeline, resources
 from odtk.errors import ConfigError
 
 # Lines of the comment at the head of a shipped pipeline; everything else is computed from its fields.
@@ -28,7 +28,7 @@ class ShippedPipeline:
 
 def shipped_pipelines() -> list[ShippedPipeline]:
     """All of them, the smallest first. Raises ConfigError where one lacks a fact in its head."""
-    found = [_describe(name, str(path)) for name, path in shipped.shipped_files("pipelines", ".config").items()]
+    found = [_describe(name, str(path)) for name, path in resources.shipped_files("pipelines", ".config").items()]
     return sorted(found, key=lambda each: (each.image_size, each.million_weights))
 
 

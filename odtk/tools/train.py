@@ -11,7 +11,7 @@ from pathlib import Path
 
 from odtk import label_map, pipeline, prototext
 from odtk.atomic import growing_folder, write_text
-from odtk.detectors.ssd_resnet_fpn.refusals import image_sides
+from odtk.detectors.ssd.validation import image_sides
 from odtk.errors import ConfigError, DataError, LabelMapError, OdtkError
 from odtk.progress import track
 from odtk.system_errors import as_os_error
@@ -41,8 +41,8 @@ class TrainingReport:
     last_step: int
     losses: dict[str, float]
     devices: list[str]
-    bad_records: list = field(default_factory=list)  # odtk.inputs.tolerance.BadRecord
-    bad_boxes: list = field(default_factory=list)  # odtk.box_faults.ImageWithBadBoxes
+    bad_records: list = field(default_factory=list)  # odtk.inputs.bad_records.BadRecord
+    bad_boxes: list = field(default_factory=list)  # odtk.records.box_errors.ImageWithBadBoxes
 
 
 def _alone_in_model_dir(run: Callable) -> Callable:
@@ -72,7 +72,7 @@ def train(
     seed: int | None = None,
     reuse_head_weights: bool = False,
     max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
-    say: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
     extend_schedule: bool = False,
 ) -> TrainingReport:
     """Trains until `num_steps` (the config's where None) and returns where that ended.
@@ -85,12 +85,12 @@ def train(
     CheckpointError before the first step; where there are more bad records than that, DataError after a checkpoint is
     saved.
     """
-    say("Reading the config and the records that it names.")
+    log("Reading the config and the records that it names.")
     config = pipeline.read(pipeline_config)
     steps = num_steps if num_steps is not None else config.train_config.num_steps
     if extend_schedule:
-        config = _with_longer_schedule(config, steps, say)
-    _check(config, pipeline_config, Path(model_dir), num_steps, say)
+        config = _with_longer_schedule(config, steps, log)
+    _check(config, pipeline_config, Path(model_dir), num_steps, log)
     if steps < 1:
         raise ConfigError(
             f"{pipeline_config} has train_config.num_steps 0, so training would never end. Set it: "
@@ -101,54 +101,53 @@ def train(
             f"--reuse-head-weights needs a checkpoint to take them from, and {pipeline_config} names none. Set it: "
             f"odtk configure {pipeline_config} --output {pipeline_config} --fine-tune-checkpoint PREFIX"
         )
-    say("Loading TensorFlow and building the model.")
+    log("Loading TensorFlow and building the model.")
     import tf_keras
 
-    from odtk.gpus import prepare_gpus
-    from odtk.host_memory import keep_freed_memory
+    from odtk.devices import keep_freed_memory, prepare_gpus
     from odtk.inputs.bad_boxes import BadBoxes
-    from odtk.inputs.tolerance import Tolerance, summary
+    from odtk.inputs.bad_records import BadRecordFilter, summary
     from odtk.training.experiment import build_experiment
     from odtk.training.task import DetectionTask
 
     devices = prepare_gpus()
     keep_freed_memory()
     if not devices:
-        say(_without_gpu(config))
+        log(_without_gpu(config))
     if seed is not None:
         tf_keras.utils.set_random_seed(seed)
-    tolerance = Tolerance(max_bad_records, say) if max_bad_records else None
-    bad_boxes = BadBoxes(say)
+    record_filter = BadRecordFilter(max_bad_records, log) if max_bad_records else None
+    bad_boxes = BadBoxes(log)
     task = DetectionTask(
-        config, seed, lambda report: say(describe_restore(report)), reuse_head_weights, tolerance, bad_boxes
+        config, seed, lambda report: log(describe_restore(report)), reuse_head_weights, record_filter, bad_boxes
     )
     live = LiveLine()
-    actions = [live] if tolerance is None else [live, lambda output: tolerance.check()]
+    actions = [live] if record_filter is None else [live, lambda output: record_filter.check()]
     with _orbit_off_stdout():
-        experiment = build_experiment(task, model_dir, checkpoint_every, log_every, actions, say)
+        experiment = build_experiment(task, model_dir, checkpoint_every, log_every, actions, log)
     first = int(experiment.trainer.global_step)
     # Only now is it certain that config and checkpoint fit each other.
     _save_config(config, Path(model_dir), is_resumed=bool(experiment.resumed_from))
     if experiment.resumed_from:
-        say(f"Resuming from {experiment.resumed_from}, step {first}.")
+        log(f"Resuming from {experiment.resumed_from}, step {first}.")
     if experiment.slots_anew:
-        say(f"Another optimizer trained it; this one begins anew with its {', '.join(experiment.slots_anew)}.")
+        log(f"Another optimizer trained it; this one begins anew with its {', '.join(experiment.slots_anew)}.")
     if first >= steps:
         return TrainingReport(str(model_dir), experiment.resumed_from, first, first, {}, devices)
     bar = track("Training", steps, "steps", completed=first, compiles=True, note="compiling the first step")
     with bar as progress, _orbit_off_stdout():
         live.attach(progress, experiment.trainer.global_step)
-        _run(experiment, steps, config, say)
-    bad = tolerance.finish() if tolerance else []
+        _run(experiment, steps, config, log)
+    bad = record_filter.finish() if record_filter else []
     if bad:
-        say(summary(bad))
+        log(summary(bad))
     if bad_boxes.images:
-        say(bad_boxes.summary())
+        log(bad_boxes.summary())
     last, checkpoint = int(experiment.trainer.global_step), experiment.manager.latest_checkpoint
     return TrainingReport(str(model_dir), checkpoint, first, last, live.losses, devices, bad, bad_boxes.images)
 
 
-def _check(config, filename, model_dir: Path, num_steps: int | None, say: Callable[[str], None]) -> None:
+def _check(config, filename, model_dir: Path, num_steps: int | None, log: Callable[[str], None]) -> None:
     """The whole config: its training half must be sound, the evaluation half should be, and says so now."""
     overridden = ["train_config.num_steps"] if num_steps is not None else []
     is_resumed = any(model_dir.glob("*.index"))
@@ -164,7 +163,7 @@ def _check(config, filename, model_dir: Path, num_steps: int | None, say: Callab
     if is_resumed:
         path = config.train_input_reader.label_map_path
         for note in trained_classes.require_trained_classes(model_dir, path, "train_input_reader", filename):
-            say(f"warning: {note}")
+            log(f"warning: {note}")
     found += [
         replace(finding, severity=WARNING) if finding.severity == ERROR else finding
         for finding in check_config(config, filename, paths_must_exist=True, needs=("eval",))
@@ -173,9 +172,9 @@ def _check(config, filename, model_dir: Path, num_steps: int | None, say: Callab
     for finding in found:
         # What is merely worth knowing is for `odtk configure --check`.
         if finding.severity == WARNING:
-            say(str(finding))
+            log(str(finding))
     if overrun:
-        say(_describe_overrun(overrun, fixing_command(config, filename, "--num-steps", steps)))
+        log(_describe_overrun(overrun, fixing_command(config, filename, "--num-steps", steps)))
 
 
 def _describe_overrun(overrun: schedule_edits.Overrun, command: str) -> str:
@@ -187,35 +186,35 @@ def _describe_overrun(overrun: schedule_edits.Overrun, command: str) -> str:
     )
 
 
-def _with_longer_schedule(config, steps: int, say: Callable[[str], None]):
+def _with_longer_schedule(config, steps: int, log: Callable[[str], None]):
     """The config with its schedule stretched to `steps` where it ends before; it is written to the model dir alone."""
     if schedule_edits.overrun(config, steps) is None:
-        say(f"The learning rate schedule reaches step {steps}: --extend-schedule has nothing to change.")
+        log(f"The learning rate schedule reaches step {steps}: --extend-schedule has nothing to change.")
         return config
     edits = schedule_edits.set_num_steps(config, steps)
-    say("--extend-schedule: " + ", ".join(f"{path.rpartition('.')[2]} is {value}" for path, value in edits) + ".")
+    log("--extend-schedule: " + ", ".join(f"{path.rpartition('.')[2]} is {value}" for path, value in edits) + ".")
     return pipeline.parse(pipeline.set_fields(pipeline.format(config), edits, "the config"), "the config")
 
 
-def _run(experiment, steps: int, config, say: Callable[[str], None]) -> None:
+def _run(experiment, steps: int, config, log: Callable[[str], None]) -> None:
     """The training loop, with what can stop it half-way put in words."""
     import tensorflow as tf
 
     from odtk.inputs.build import build_fault_finder
-    from odtk.inputs.faults import naming_the_record
+    from odtk.inputs.record_errors import naming_the_record
 
     try:
         with naming_the_record(build_fault_finder(config.train_input_reader, config.model.ssd.num_classes)):
             experiment.controller.train(steps)
     except (KeyboardInterrupt, DataError) as error:
         if isinstance(error, KeyboardInterrupt) and int(experiment.trainer.optimizer.iterations):
-            say("Interrupted: saving a checkpoint. Interrupt again to stop without one.")
-        _save_what_there_is(experiment, say)
+            log("Interrupted: saving a checkpoint. Interrupt again to stop without one.")
+        _save_what_there_is(experiment, log)
         raise
     except tf.errors.OutOfRangeError as error:
-        step = _save_what_there_is(experiment, say)
-        if experiment.trainer.task.tolerance is not None:
-            experiment.trainer.task.tolerance.finish()
+        step = _save_what_there_is(experiment, log)
+        if experiment.trainer.task.record_filter is not None:
+            experiment.trainer.task.record_filter.finish()
         raise DataError(
             f"The training data ended at step {step} of {steps}: train_input_reader.num_epochs is "
             f"{config.train_input_reader.num_epochs}. Remove it to read the records again and again, or ask for fewer "
@@ -230,13 +229,13 @@ def _run(experiment, steps: int, config, say: Callable[[str], None]) -> None:
         ) from error
 
 
-def _save_what_there_is(experiment, say: Callable[[str], None]) -> int:
+def _save_what_there_is(experiment, log: Callable[[str], None]) -> int:
     # A step whose data failed may have been counted, but has changed no weight.
     step = int(experiment.trainer.optimizer.iterations)
     experiment.trainer.global_step.assign(step)
     if step:
         path = experiment.manager.save(checkpoint_number=step, check_interval=False)
-        say(f"Stopped at step {step}; saved {path}. The same command goes on from there.")
+        log(f"Stopped at step {step}; saved {path}. The same command goes on from there.")
     return step
 
 

@@ -9,17 +9,17 @@ from fnmatch import fnmatchcase
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
 
-from odtk import picture_files
 from odtk.annotations.data_folder import folder_of
-from odtk.drawing import add_caption, draw_groundtruth
+from odtk.datasets.annotated_picture import AnnotatedPicture, color_numbers, found_names, show
+from odtk.datasets.open_dataset import Target, open_target, settled_by_headers
+from odtk.datasets.sources import ImageSummary, Source
 from odtk.errors import DataError, OutputError
 from odtk.progress import track
 from odtk.prototext.schema import some
+from odtk.report import picture_files
+from odtk.report.drawing import add_caption, draw_groundtruth
+from odtk.report.inspection import NO_SPLIT, SEVERITIES
 from odtk.tools.inspect import survey
-from odtk.tools.inspect.report import NO_SPLIT, SEVERITIES
-from odtk.tools.inspect.shown import Shown, color_numbers, found_names, show
-from odtk.tools.inspect.sources import Look, Source
-from odtk.tools.inspect.targets import Target, open_target, settled_by_headers
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class _Chosen:
 
     source: Source
     index: int
-    look: Look
+    summary: ImageSummary
     reason: str = ""
 
 
@@ -94,7 +94,7 @@ def view(
         taken: set[str] = set()
         for each in chosen:
             try:
-                shown = show(each.source, each.index, each.look, wanted.name_of, numbers, each.reason)
+                shown = show(each.source, each.index, each.summary, wanted.name_of, numbers, each.reason)
             except DataError as error:
                 report.unreadable.append(str(error))
                 continue
@@ -118,12 +118,12 @@ class _Wanted:
         self.findings: list[str] = []
         self.found_names: tuple[str, ...] = ()
 
-    def fits(self, look: Look) -> bool:
+    def fits(self, summary: ImageSummary) -> bool:
         """Whether an image is one of those asked for."""
-        named = zip(look.class_names, look.class_ids, strict=True)
+        named = zip(summary.class_names, summary.class_ids, strict=True)
         names = {name or self.name_of(class_id) or "" for name, class_id in named}
         self._seen.update(names)
-        return (not self._class_names or bool(names & self._class_names)) and self._fits_files(look.name)
+        return (not self._class_names or bool(names & self._class_names)) and self._fits_files(summary.name)
 
     def _fits_files(self, name: str) -> bool:
         forms = (name, PurePosixPath(name).name)
@@ -159,13 +159,13 @@ def _sample(target: Target, wanted: _Wanted, num_images: int, seed: int, report:
         for source, index in _shuffled(target.sources, seed):
             if len(chosen) == num_images:
                 break
-            look = source.look(index, decode=False)
+            summary = source.summarize(index, decode=False)
             progress.advance()
-            if look.unusable is not None:
-                report.unreadable.append(f"{look.unusable.file}: {look.unusable.text}")
-            elif wanted.fits(look):
-                chosen.append(_Chosen(source, index, look))
-    return sorted(chosen, key=lambda each: each.look.name)
+            if summary.unusable is not None:
+                report.unreadable.append(f"{summary.unusable.file}: {summary.unusable.text}")
+            elif wanted.fits(summary):
+                chosen.append(_Chosen(source, index, summary))
+    return sorted(chosen, key=lambda each: each.summary.name)
 
 
 def _worst(target: Target, wanted: _Wanted, num_images: int, report: ViewReport) -> list[_Chosen]:
@@ -184,10 +184,10 @@ def _worst(target: Target, wanted: _Wanted, num_images: int, report: ViewReport)
     chosen: list[_Chosen] = []
     for row in sorted(cases, key=lambda row: (min(cases[row])[0], -len(cases[row]))):
         source, index = rows.place[row]
-        look = rows.look(row)
-        if len(chosen) < num_images and wanted.fits(look):
+        summary = rows.summarize(row)
+        if len(chosen) < num_images and wanted.fits(summary):
             reason = "; ".join(dict.fromkeys(said for _, said in sorted(cases[row], key=itemgetter(0))))
-            chosen.append(_Chosen(rows.target.sources[source], int(index), look, reason))
+            chosen.append(_Chosen(rows.target.sources[source], int(index), summary, reason))
     return chosen
 
 
@@ -198,12 +198,12 @@ def _shuffled(sources: Sequence[Source], seed: int) -> Iterator[tuple[Source, in
     return ((sources[number], index) for number, index in places)
 
 
-def _captioned(shown: Shown):
+def _captioned(shown: AnnotatedPicture):
     picture = draw_groundtruth(shown.image, shown.boxes, shown.class_ids, shown.class_names, shown.marks)
     split = _split(shown)
     caption = shown.name + (f" ({split})" if split else "") + (f": {shown.remark}" if shown.remark else "")
     return add_caption(picture, caption)
 
 
-def _split(shown: Shown) -> str | None:
+def _split(shown: AnnotatedPicture) -> str | None:
     return None if shown.split == NO_SPLIT else shown.split

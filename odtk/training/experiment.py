@@ -9,8 +9,8 @@ import orbit
 import tensorflow as tf
 from official.core import config_definitions
 
-from odtk.checkpoint_files import stated_newest
-from odtk.checkpoints import CheckpointReader, newest_checkpoint, restore
+from odtk.checkpoints.files import stated_newest
+from odtk.checkpoints.loading import CheckpointReader, newest_checkpoint, restore
 from odtk.detectors.detector import Detector
 from odtk.training.optimizer import build_optimizer, slot_paths
 from odtk.training.task import DetectionTask

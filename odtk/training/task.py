@@ -6,14 +6,14 @@ import tensorflow as tf
 import tf_keras
 from official.core import base_task, config_definitions
 
-from odtk.checkpoints import CheckpointReader, RestoreReport, restore
+from odtk.checkpoints.loading import CheckpointReader, RestoreReport, restore
 from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
 from odtk.errors import CheckpointError, ConfigError
 from odtk.inputs.bad_boxes import BadBoxes
+from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import build_train_dataset
 from odtk.inputs.dataset import TRAINED_ON
-from odtk.inputs.tolerance import Tolerance
 from odtk.pipeline.support import refuse_unsupported
 from odtk.protos import pipeline_pb2
 from odtk.training.first_failure import FirstFailure
@@ -59,7 +59,7 @@ class DetectionTask(base_task.Task):
         seed: int | None = None,
         on_restore: Callable[[RestoreReport], None] = lambda report: None,
         reuse_heads: bool = False,
-        tolerance: Tolerance | None = None,
+        record_filter: BadRecordFilter | None = None,
         bad_boxes: BadBoxes | None = None,
     ):
         """`on_restore` hears what a fine-tuning checkpoint gave, ahead of step 1; `reuse_heads`: see fine_tune.
@@ -70,7 +70,7 @@ class DetectionTask(base_task.Task):
         super().__init__(config_definitions.TaskConfig())
         refuse_unsupported(config.train_config, "train_config")
         refuse_unsupported(config.train_input_reader, "train_input_reader")
-        self.reuse_heads, self.tolerance, self.bad_boxes = reuse_heads, tolerance, bad_boxes
+        self.reuse_heads, self.record_filter, self.bad_boxes = reuse_heads, record_filter, bad_boxes
         self.config, self.seed, self.on_restore = config, seed, on_restore
         self.clip_norm = config.train_config.gradient_clipping_by_norm
         self.first_failure = FirstFailure(config.train_config.batch_size)
@@ -94,7 +94,7 @@ class DetectionTask(base_task.Task):
             model.resize,
             model.num_classes,
             seed=self.seed,
-            tolerance=self.tolerance,
+            record_filter=self.record_filter,
             bad_boxes=self.bad_boxes,
             entries=TRAINED_ON,
         )

@@ -10,7 +10,7 @@ from official.core import base_trainer
 
 from odtk.errors import OdtkError
 from odtk.inputs.build import record_files
-from odtk.inputs.faults import names_of_records
+from odtk.inputs.record_errors import names_of_records
 from odtk.training.task import TOTAL_LOSS
 
 # How long a block of steps may take before the terminal hears of it.

@@ -7,11 +7,11 @@ import pytest
 
 from odtk.annotations.annotated_image import UnusableImage
 from odtk.annotations.conventions import Conventions, Evidence
+from odtk.annotations.dataset import ORDERS, OUTLINE, ImageAnnotation, MarkedObject
 from odtk.annotations.frames import Rules
 from odtk.annotations.image_facts import facts_of
-from odtk.annotations.image_files import SeenFile
-from odtk.annotations.listing import ORDERS, OUTLINE, ImageAnnotation, MarkedObject
-from odtk.annotations.prepare import locate
+from odtk.annotations.image_files import ImageInfo
+from odtk.annotations.to_record import locate
 
 WIDTH, HEIGHT = 200, 150
 
@@ -41,7 +41,7 @@ def _marked(numbers, written="xyxy"):
 
 def _image(objects, seen=None, **fields):
     annotation = ImageAnnotation("x.jpg", "x.jpg", tuple(objects), annotation_path="x.xml", **fields)
-    return annotation, seen or SeenFile(WIDTH, HEIGHT, "JPEG", record_format="jpeg")
+    return annotation, seen or ImageInfo(WIDTH, HEIGHT, "JPEG", record_format="jpeg")
 
 
 def _set(boxes, **fields):
@@ -159,12 +159,12 @@ def test_of_two_kinds_the_rarer_one_is_left_out():
 def test_percents_are_an_error(size):
     percents = [tuple(round(100 * side / by, 1) for side, by in zip(box, size * 2, strict=True))
                 for box in _corners(40, size=size)]  # fmt: skip
-    large = SeenFile(*size, "JPEG", record_format="jpeg")
+    large = ImageInfo(*size, "JPEG", record_format="jpeg")
     refusal = _evidence(_set(percents, seen=large)).refusal("data")
     assert "as if they were percents" in refusal
-    assert _evidence(_set(_corners(40, size=(99, 99)), seen=SeenFile(100, 100, "JPEG"))).refusal("data") is None
+    assert _evidence(_set(_corners(40, size=(99, 99)), seen=ImageInfo(100, 100, "JPEG"))).refusal("data") is None
     centred = [(x1 + 20, y1 + 20, x2 + 20, y2 + 20) for x1, y1, x2, y2 in _corners(40, size=(75, 75))]
-    assert _evidence(_set(centred, seen=SeenFile(120, 120, "JPEG"))).refusal("data") is None
+    assert _evidence(_set(centred, seen=ImageInfo(120, 120, "JPEG"))).refusal("data") is None
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_percents_are_an_error(size):
 )
 def test_boxes_of_a_copy_of_another_size_are_scaled_by_side(stated, size):
     """Where a copy is larger the boxes fit both sizes, but not so many by chance."""
-    seen, boxes = SeenFile(*size, "JPEG", record_format="jpeg"), _corners(size=stated)
+    seen, boxes = ImageInfo(*size, "JPEG", record_format="jpeg"), _corners(size=stated)
     small = [(2, 2, 20, 20), (3, 3, 30, 30)]  # fit both: the others tell
     images = _set([*boxes, *small], stated_size=stated, seen=seen)
     x, y = size[0] / stated[0], size[1] / stated[1]
@@ -183,7 +183,7 @@ def test_boxes_of_a_copy_of_another_size_are_scaled_by_side(stated, size):
 def test_outlines_tell_of_sizes_too():
     boxes = _corners(size=(400, 300))
     outlines = [MarkedObject("cat", (y1, x1, y2, x2), written=OUTLINE) for x1, y1, x2, y2 in boxes]
-    images = [_image([one], SeenFile(160, 160, "JPEG"), stated_size=(400, 300)) for one in outlines]
+    images = [_image([one], ImageInfo(160, 160, "JPEG"), stated_size=(400, 300)) for one in outlines]
     assert _boxes(images) == _approx([(x1 * 0.4, y1 * 160 / 300, x2 * 0.4, y2 * 160 / 300) for x1, y1, x2, y2 in boxes])
 
 
@@ -200,7 +200,7 @@ def test_where_the_set_tells_nothing_images_of_another_aspect_are_left_out():
 
 
 def test_images_of_two_origins_count_each_for_itself():
-    fits_stated = _set(_corners(seed=1, size=(400, 300)), stated_size=(400, 300), seen=SeenFile(160, 160, "JPEG"))
+    fits_stated = _set(_corners(seed=1, size=(400, 300)), stated_size=(400, 300), seen=ImageInfo(160, 160, "JPEG"))
     fits_image = _set(_corners(seed=2), stated_size=(120, 100))
     evidence = _evidence([*fits_stated, *fits_image])
     assert evidence.decide().resized == ""
@@ -210,7 +210,7 @@ def test_images_of_two_origins_count_each_for_itself():
 def _turned(orientation, stated=None, boxes=None, size=(WIDTH, HEIGHT)):
     return _image(
         [_marked(box) for box in boxes or [(20, 30, 50, 70)]],
-        SeenFile(*size, "JPEG", orientation, "jpeg"),
+        ImageInfo(*size, "JPEG", orientation, "jpeg"),
         stated_size=stated,
     )
 
@@ -245,7 +245,7 @@ def test_siblings_decide_where_the_image_does_not(unsure, siblings, turned, kind
 def test_the_order_of_the_images_does_not_matter():
     images = [
         *_set(_corners(size=(400, 300)), stated_size=(400, 300)), _turned(6, STORED), _turned(3),
-        _image([_marked((1, 2, 30, 40))], SeenFile(WIDTH, HEIGHT, "16-bit PNG", bits=12)),
+        _image([_marked((1, 2, 30, 40))], ImageInfo(WIDTH, HEIGHT, "16-bit PNG", bits=12)),
     ]  # fmt: skip
     found = [_evidence(random.Random(seed).sample(images, len(images))) for seed in range(5)]
     assert {each.decide() for each in found} == {Conventions(exif="stored", resized="stated", bits=12)}

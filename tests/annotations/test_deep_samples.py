@@ -34,7 +34,7 @@ GREY = (RAMP * 255).round().astype(int)
 def test_what_is_used_of_16_bits_becomes_all_of_8(write, bits):
     encoded = write(_ramp(bits))
     assert np.abs(_shown(encoded) - GREY).max() <= 1
-    assert image_files.look(encoded, "x").bits == image_files.glance(encoded, "x").bits == bits
+    assert image_files.decode_info(encoded, "x").bits == image_files.header_info(encoded, "x").bits == bits
 
 
 def test_colours_and_transparency_are_kept():
@@ -47,11 +47,15 @@ def test_colours_and_transparency_are_kept():
 
 def test_what_the_file_declares_counts_where_it_can_be():
     dark = _ramp(12) // 8  # 9 bits, of an image that has 12
-    assert image_files.look(colour_png(dark), "x").bits == 10
-    assert image_files.look(colour_png(dark, significant=12), "x").bits == 12
-    assert image_files.look(grey_tiff(dark, {281: 4095}), "x").bits == 12
-    assert image_files.look(colour_png(_ramp(16), significant=12), "x").bits == 16  # samples are there in full range
-    assert image_files.look(grey_tiff(_ramp(12), {281: 65535}), "x").bits == 12  # that is all a file of 16 bits can say
+    assert image_files.decode_info(colour_png(dark), "x").bits == 10
+    assert image_files.decode_info(colour_png(dark, significant=12), "x").bits == 12
+    assert image_files.decode_info(grey_tiff(dark, {281: 4095}), "x").bits == 12
+    assert (
+        image_files.decode_info(colour_png(_ramp(16), significant=12), "x").bits == 16
+    )  # samples are there in full range
+    assert (
+        image_files.decode_info(grey_tiff(_ramp(12), {281: 65535}), "x").bits == 12
+    )  # that is all a file of 16 bits can say
 
 
 def test_a_dark_image_stays_dark_among_its_like_and_none_becomes_black():
@@ -65,13 +69,16 @@ def test_a_dark_image_stays_dark_among_its_like_and_none_becomes_black():
 def test_floating_point_of_a_known_range_is_taken(white):
     encoded = grey_tiff((RAMP * white).astype(np.float32))
     assert np.abs(_shown(encoded) - GREY).max() <= 1
-    assert image_files.look(encoded, "x").kind == "floating-point TIFF"
+    assert image_files.decode_info(encoded, "x").kind == "floating-point TIFF"
 
 
 def test_whole_numbers_of_32_bits_are_taken():
     encoded = grey_tiff((RAMP * 0xFFFFF).astype(np.int32))
     assert np.abs(_shown(encoded) - GREY).max() <= 1
-    assert (image_files.look(encoded, "x").kind, image_files.look(encoded, "x").bits) == ("32-bit TIFF", 20)
+    assert (image_files.decode_info(encoded, "x").kind, image_files.decode_info(encoded, "x").bits) == (
+        "32-bit TIFF",
+        20,
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,4 +86,4 @@ def test_whole_numbers_of_32_bits_are_taken():
 )
 def test_samples_of_an_unknown_range_are_refused_by_name(samples):
     with pytest.raises(UnusableImage, match=r"x\.tif: its samples .* go from .* Convert it to 8 or 16 bits"):
-        image_files.look(grey_tiff(samples), "x.tif")
+        image_files.decode_info(grey_tiff(samples), "x.tif")

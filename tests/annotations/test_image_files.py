@@ -101,7 +101,7 @@ RGB = Image.fromarray(RAMP)
 )
 def test_every_kind_is_told_and_what_tensorflow_reads_rightly_is_kept(image, image_format, kind, record_format):
     encoded = _bytes(image, image_format)
-    seen = image_files.look(encoded, "x")
+    seen = image_files.decode_info(encoded, "x")
     assert (seen.width, seen.height, seen.kind, seen.record_format) == (40, 30, kind, record_format)
     shown = np.asarray(image.convert("I").point(lambda value: value / 257) if "16" in kind else image.convert("L"))
     grey = _pixels(image_files.to_jpeg(encoded, "x")).mean(axis=2)
@@ -110,7 +110,7 @@ def test_every_kind_is_told_and_what_tensorflow_reads_rightly_is_kept(image, ima
 
 def test_an_mpo_is_kept_as_the_jpeg_that_it_is():
     encoded = _bytes(RGB, "MPO", save_all=True, append_images=[RGB.rotate(180)])
-    seen = image_files.look(encoded, "x")
+    seen = image_files.decode_info(encoded, "x")
     assert (seen.kind, seen.record_format, encoded[:2]) == ("MPO", "jpeg", b"\xff\xd8")
     assert image_files.decode(encoded, "x").repaired is None
     # What a decoder of JPEGs that knows nothing of MPO finds is the first picture.
@@ -121,7 +121,7 @@ def test_an_mpo_is_kept_as_the_jpeg_that_it_is():
 def test_a_transparent_colour_in_an_rgb_png_counts_as_transparency():
     flat = Image.new("RGB", (8, 8), (200, 0, 0))
     encoded = _bytes(flat, "PNG", transparency=(200, 0, 0))
-    assert image_files.look(encoded, "x").record_format is None
+    assert image_files.decode_info(encoded, "x").record_format is None
     assert _pixels(image_files.to_jpeg(encoded, "x")).min() > 250
 
 
@@ -136,7 +136,7 @@ def test_pngs_of_16_bits_a_channel_are_not_kept():
     rows = b"".join(b"\0" + b"\x80\x01" * 3 * 4 for _ in range(4))
     header = struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0)
     encoded = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    assert image_files.look(encoded, "x").record_format is None
+    assert image_files.decode_info(encoded, "x").record_format is None
     assert np.abs(_pixels(image_files.to_jpeg(encoded, "x")) - 128).max() <= 1
 
 
@@ -172,13 +172,13 @@ def test_an_image_bomb_is_refused_before_it_takes_memory(monkeypatch):
     assert len(encoded) < 20000
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
     with pytest.warns(Image.DecompressionBombWarning), pytest.raises(UnusableImage, match="10000x9000, more than"):
-        image_files.look(encoded, "x.png")
+        image_files.decode_info(encoded, "x.png")
 
 
 def test_formats_that_start_programs_are_not_opened():
     encoded = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
     with pytest.raises(UnusableImage, match="none of JPEG"):
-        image_files.look(encoded, "x.jpg")
+        image_files.decode_info(encoded, "x.jpg")
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -186,7 +186,7 @@ def test_exif_orientation_is_seen_and_applied(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     encoded = _bytes(RGB, "JPEG", exif=exif, quality=100, subsampling=0)
-    seen = image_files.look(encoded, "x")
+    seen = image_files.decode_info(encoded, "x")
     assert (seen.width, seen.height, seen.orientation) == (40, 30, orientation)
     assert seen.upright_size == ((30, 40) if orientation >= 5 else (40, 30))
     upright = image_files.to_jpeg(encoded, "x", upright=True)
@@ -215,13 +215,13 @@ def _png_with_exif(place):
 @pytest.mark.parametrize("place", ["before the pixels", "behind the pixels", "in XMP"])
 def test_the_orientation_of_a_png_is_seen_wherever_it_stands(place):
     encoded = _png_with_exif(place)
-    assert image_files.glance(encoded, "x").orientation == image_files.look(encoded, "x").orientation == 6
+    assert image_files.header_info(encoded, "x").orientation == image_files.decode_info(encoded, "x").orientation == 6
 
 
 def test_a_glance_at_a_png_decodes_no_pixels(monkeypatch):
     loaded = []
     monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", lambda self: loaded.append(self))
-    assert image_files.glance(_bytes(RGB, "PNG"), "x").orientation == image_files.UPRIGHT
+    assert image_files.header_info(_bytes(RGB, "PNG"), "x").orientation == image_files.UPRIGHT
     assert not loaded
 
 
@@ -229,7 +229,7 @@ def test_a_glance_at_a_png_decodes_no_pixels(monkeypatch):
 def test_a_nonsense_orientation_is_none(value):
     exif = Image.Exif()
     exif[0x0112] = value
-    assert image_files.look(_bytes(RGB, "JPEG", exif=exif), "x").orientation == image_files.UPRIGHT
+    assert image_files.decode_info(_bytes(RGB, "JPEG", exif=exif), "x").orientation == image_files.UPRIGHT
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow has much to say of broken TIFFs
@@ -245,7 +245,7 @@ def test_whatever_the_bytes_the_answer_is_a_picture_or_unusable(image_format):
         places = rng.integers(0, min(len(broken), 400), rng.integers(1, 6))
         broken[places] = rng.integers(0, 256, len(places))
         try:
-            image_files.look(broken.tobytes(), "x")
+            image_files.decode_info(broken.tobytes(), "x")
             image_files.to_jpeg(broken.tobytes(), "x", upright=True)
         except UnusableImage:
             refused += 1

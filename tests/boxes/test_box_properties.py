@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from odtk import example as records
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject
 from odtk.boxes import geometry
 from odtk.boxes.coding import EPSILON, FasterRcnnCoder, MeanStddevCoder, SquareCoder
 from odtk.boxes.matching import IGNORED, UNMATCHED, argmax_match
 from odtk.boxes.suppression import SuppressionParams, class_agnostic_suppression, multiclass_suppression
-from odtk.inputs import crops, flips, groundtruth
+from odtk.inputs import groundtruth
+from odtk.inputs.augmentations import crops, flips
+from odtk.records import example as records
 
 SIDE = 16  # of the grid that whole corners lie on; its square fits many times into float32's 24 bits
 FEW = settings(max_examples=25, deadline=None, derandomize=True)

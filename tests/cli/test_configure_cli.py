@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from odtk import pipeline, shipped
+from odtk import pipeline, resources
 from odtk.cli.main import cli
 
 SEED = Path(__file__).parents[1] / "data/seed_pipeline.config"
@@ -141,7 +141,7 @@ def test_the_next_command_is_to_train_once_nothing_is_left_to_fill_in(odtk, tmp_
 
 def test_the_list_has_what_each_shipped_pipeline_is_for(odtk):
     listed = json.loads(odtk("--list", "--json").stdout)
-    assert {each["name"] for each in listed} == set(shipped.shipped_files("pipelines", ".config"))
+    assert {each["name"] for each in listed} == set(resources.shipped_files("pipelines", ".config"))
     small = listed[0]
     assert (small["name"], small["image_size"], small["batch_size"]) == ("ssd_resnet50_v1_fpn_small", [160, 160], 8)
     text = odtk("--list").stdout

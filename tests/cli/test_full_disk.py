@@ -7,7 +7,7 @@ import sys
 import pytest
 from small_disk import assert_said, odtk, small_disk
 
-from odtk.tools.drawn_pets import draw_dataset
+from odtk.tools.synthetic_pets import draw_dataset
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_a_killed_command_is_run_again_as_if_nothing_had_been(pets, tmp_path):
     args = ("make-tfrecords", pets, tmp_path / "records", "--label-map", pets / "label_map.pbtxt", "--num-shards", "1")
     kill = """
 import os, signal, sys
-from odtk import shards
+from odtk.records import shards
 shards.write_dataset = lambda *args, **more: os.kill(os.getpid(), signal.SIGKILL)
 sys.argv = ["odtk", *sys.argv[1:]]
 from odtk.cli.main import main

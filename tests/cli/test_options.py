@@ -3,8 +3,8 @@
 import json
 import math
 
-from odtk.box_faults import BadBox
 from odtk.cli import options
+from odtk.records.box_errors import BadBox
 
 
 def test_json_holds_no_number_that_its_readers_refuse(capsys):

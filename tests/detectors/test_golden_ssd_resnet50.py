@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from golden_cases import resnet50_case, same_detections
 
-from odtk import checkpoints
+from odtk.checkpoints import loading
 from odtk.detectors.build import build_detector
 
 CASE = resnet50_case()
@@ -24,7 +24,7 @@ def run(tfod_checkpoint) -> SimpleNamespace:
     """Everything the detector computes of the golden's batch, once."""
     detector = build_detector(CASE.config)
     variables = detector.checkpoint_variables()
-    report = checkpoints.restore(variables, checkpoints.CheckpointReader(tfod_checkpoint))
+    report = loading.restore(variables, loading.CheckpointReader(tfod_checkpoint))
     images, shapes = CASE.images(detector.resize)
     preprocessed = detector.preprocess(images)
     predictions = detector.predict_batch(preprocessed)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from google.protobuf import text_format
 
-from odtk.detectors.ssd_resnet_fpn.build import build_coder, build_similarity, build_training
+from odtk.detectors.ssd.build import build_coder, build_similarity, build_training
 from odtk.protos import ssd_pb2
 
 TFOD = dict(np.load(Path(__file__).parents[1] / "golden/from_tfod/targets.npz"))

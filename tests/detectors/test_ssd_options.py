@@ -14,9 +14,9 @@ from golden_cases import variant_case
 from google.protobuf import text_format
 
 from odtk.detectors.build import build_detector
-from odtk.detectors.ssd_resnet_fpn.build import build_heads, build_training
-from odtk.detectors.ssd_resnet_fpn.refusals import refusals
-from odtk.detectors.ssd_training import Background
+from odtk.detectors.ssd.build import build_heads, build_training
+from odtk.detectors.ssd.training import Background
+from odtk.detectors.ssd.validation import refusals
 from odtk.errors import ConfigError
 
 CASE = variant_case("base")
@@ -173,7 +173,7 @@ def test_what_can_be_built_is_not_refused(name):
 
 
 def test_asking_takes_no_tensorflow():
-    code = "import sys, odtk.detectors.ssd_resnet_fpn.refusals; print('tensorflow' in sys.modules)"
+    code = "import sys, odtk.detectors.ssd.validation; print('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from golden_cases import resnet50_case, same_detections, variant_case
 
-from odtk import saved_model
 from odtk.detectors.build import build_detector
+from odtk.exporting import saved_model
 from odtk.layers import winograd
 
 # What changes the layers that take part, or the sizes.

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from odtk import example, shards
 from odtk.annotations.annotated_image import AnnotatedImage
+from odtk.records import example, shards
 
 # JPEG smears edges over its blocks of 8 pixels, and boxes are rounded; a wrong frame or convention is off by far more.
 TOLERANCE = 3.0  # pixels

@@ -335,7 +335,7 @@ def test_any_workers_give_the_same_bytes(tmp_path, drawn, monkeypatch):
         _save(tmp_path, Picture(picture.name, picture.image.resize((160, 160)), picture.objects))
     reports = []
     for workers, many in ((1, 4000), (2, 4000), (3, 1)):
-        monkeypatch.setattr("odtk.workers.MANY", many)
+        monkeypatch.setattr("odtk.parallel.MANY", many)
         reports.append(make_tfrecords(tmp_path / "data", tmp_path / f"{workers}", num_workers=workers, num_shards=2))
     first, *others = [
         {path.name: path.read_bytes() for path in sorted((tmp_path / name).glob("*.record-*"))} for name in "123"

@@ -12,7 +12,7 @@ from pixels import check_on_objects, records
 
 from odtk.cli.main import cli
 from odtk.errors import DataError
-from odtk.shipped import shipped_files
+from odtk.resources import shipped_files
 from odtk.tools import inspect
 from odtk.tools.make_tfrecords import Report, make_tfrecords
 

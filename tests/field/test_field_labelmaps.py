@@ -12,7 +12,7 @@ from pixels import check_on_objects, records
 
 from odtk import label_map
 from odtk.cli.main import cli
-from odtk.drawing import class_color
+from odtk.report.drawing import class_color
 from odtk.tools.configure import check, configure
 from odtk.tools.inspect import inspect
 from odtk.tools.make_tfrecords import make_tfrecords

@@ -10,8 +10,8 @@ import tensorflow as tf
 from synthetic_weights import synthetic_groundtruth, synthetic_image, synthetic_value
 
 from odtk import pipeline
-from odtk.detectors.resizer import build_resizer
-from odtk.detectors.ssd import CHANNEL_MEANS
+from odtk.detectors.parts.resizer import build_resizer
+from odtk.detectors.ssd.detector import CHANNEL_MEANS
 
 GOLDEN = Path(__file__).parent
 VARIANTS = sorted(path.stem for path in (GOLDEN / "variants").glob("*.config"))

@@ -9,12 +9,12 @@ import tensorflow as tf
 from google.protobuf import text_format
 from PIL import Image
 
-from odtk import box_faults, shards
-from odtk.detectors.resizer import build_resizer
+from odtk.detectors.parts.resizer import build_resizer
 from odtk.inputs.bad_boxes import BadBoxes, usable
+from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import build_eval_dataset, build_train_dataset
-from odtk.inputs.tolerance import Tolerance
 from odtk.protos import image_resizer_pb2, pipeline_pb2
+from odtk.records import box_errors, shards
 
 GOOD, INVERTED, PIXELS = (0.1, 0.2, 0.8, 0.9), (0.8, 0.2, 0.1, 0.9), (2.0, 4.0, 16.0, 27.0)
 
@@ -66,16 +66,16 @@ LEFT = {"a": [list(GOOD)], "b": [list(GOOD)], "c": [], "d": [list(GOOD)]}
 @pytest.mark.parametrize("build", [build_train_dataset, build_eval_dataset])
 def test_they_are_left_out_and_named_once_and_the_image_stays(config, build, with_tolerance):
     said = []
-    bad, tolerance = BadBoxes(said.append), Tolerance(1) if with_tolerance else None
-    found = boxes_by_image(build(config, a_resize(), 1, tolerance=tolerance, bad_boxes=bad))
+    bad, record_filter = BadBoxes(said.append), BadRecordFilter(1) if with_tolerance else None
+    found = boxes_by_image(build(config, a_resize(), 1, record_filter=record_filter, bad_boxes=bad))
     assert {name: [[round(side, 4) for side in box] for box in boxes] for name, boxes in found.items()} == LEFT
     assert [(image.file[-3:], image.record, image.image) for image in bad.images] == [("x-0", 1, "b"), ("x-1", 0, "c")]
     assert [(entry.index, entry.fault) for image in bad.images for entry in image.bad] == [
-        (0, box_faults.INVERTED), (0, box_faults.IN_PIXELS)]  # fmt: skip
+        (0, box_errors.INVERTED), (0, box_errors.IN_PIXELS)]  # fmt: skip
     assert sorted(said) == [f"Left out: {image}." for image in bad.images]
     assert bad.summary().startswith("Left out: 2 boxes in 2 images (1 inverted, 1 in pixels)")
-    if tolerance:
-        assert tolerance.finish() == []
+    if record_filter:
+        assert record_filter.finish() == []
 
 
 def test_nothing_is_said_where_all_boxes_can_be_used(config, tmp_path):
@@ -100,7 +100,7 @@ def test_the_tensors_find_what_the_words_find():
     random = np.random.default_rng(5)
     sides = [-2.0, -1.0, -0.9, 0.0, 0.2, 1.0, 1.0001, 2.0, 2.1, 90.0, math.nan, math.inf, -math.inf]
     boxes = random.choice(sides, (3000, 4)).astype(np.float32)
-    expected = [box_faults.fault(box) is None for box in boxes.tolist()]
+    expected = [box_errors.fault(box) is None for box in boxes.tolist()]
     assert 10 < sum(expected) < 2990
     np.testing.assert_array_equal(usable(tf.constant(boxes)), expected)
 

@@ -9,12 +9,12 @@ import tensorflow as tf
 from google.protobuf import text_format
 from PIL import Image
 
-from odtk.detectors.resizer import build_resizer
+from odtk.detectors.parts.resizer import build_resizer
 from odtk.errors import ConfigError, DataError
 from odtk.inputs import dataset
 from odtk.inputs.build import build_eval_dataset, build_fault_finder, build_train_dataset
 from odtk.inputs.dataset import TRAINED_ON
-from odtk.inputs.faults import naming_the_record
+from odtk.inputs.record_errors import naming_the_record
 from odtk.protos import image_resizer_pb2, pipeline_pb2
 
 REFERENCE = Path(__file__).parents[2] / "../shared/reference"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from odtk import pipeline, shipped
+from odtk import pipeline, resources
 from odtk.errors import ConfigError
 from odtk.protos import pipeline_pb2
 
@@ -25,7 +25,7 @@ def test_tfods_sample_configs_survive_write_then_read(tmp_path):
 
 
 def test_every_shipped_pipeline_is_read_by_name_with_and_without_its_ending():
-    names = list(shipped.shipped_files("pipelines", ".config"))
+    names = list(resources.shipped_files("pipelines", ".config"))
     assert PETS in names
     for name in names:
         assert pipeline.read(name) == pipeline.read(f"{name}.config")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from odtk import pipeline, shipped
+from odtk import pipeline, resources
 from odtk.tools.shipped_pipelines import shipped_pipelines
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -88,7 +88,7 @@ def test_the_small_one_is_found_by_the_name_that_it_had():
     "name",
     [
         pytest.param(name, marks=pytest.mark.slow if "resnet101" in name or "resnet152" in name else ())
-        for name in shipped.shipped_files("pipelines", ".config")
+        for name in resources.shipped_files("pipelines", ".config")
     ],
 )
 def test_the_head_says_how_many_weights_the_detector_has(name):
@@ -99,7 +99,7 @@ def test_the_head_says_how_many_weights_the_detector_has(name):
     assert listed.million_weights == round(sum(variable.shape.num_elements() for variable in variables) / 1e6, 1)
 
 
-@pytest.mark.parametrize("name", shipped.shipped_files("pipelines", ".config"))
+@pytest.mark.parametrize("name", resources.shipped_files("pipelines", ".config"))
 def test_every_path_is_a_placeholder_as_in_tfods_samples(name):
     paths = {path: value for path, value in pipeline.walk(pipeline.read(name)) if PATHS.search(path)}
     assert len(paths) >= 4

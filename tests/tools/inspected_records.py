@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from odtk import example, label_map, shards
+from odtk import label_map
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject
 from odtk.protos.example_pb2 import Example
+from odtk.records import example, shards
 
 SIZE = (120, 90)  # width, height
 CLASSES = ("cat", "dog")

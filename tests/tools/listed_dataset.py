@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from odtk.annotations.annotated_image import Problem, UnusableImage
-from odtk.annotations.listing import ImageAnnotation, Listed, MarkedObject
-from odtk.tools.drawn_pets import BREEDS, draw_picture
+from odtk.annotations.dataset import ImageAnnotation, Listed, MarkedObject
+from odtk.tools.synthetic_pets import BREEDS, draw_picture
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ import re
 import pytest
 from click.testing import CliRunner
 
-from odtk import label_map, pipeline, shards
+from odtk import label_map, pipeline
 from odtk.cli.main import cli
+from odtk.datasets.record_files import scan_classes
 from odtk.protos.example_pb2 import Example
+from odtk.records import shards
 from odtk.tools.check_config import check_config
-from odtk.tools.record_files import scan_classes
 
 GOOD, INVERTED, PIXELS = (0.1, 0.2, 0.8, 0.9), (0.8, 0.2, 0.1, 0.9), (20.0, 40.0, 160.0, 270.0)
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from odtk import label_map, pipeline, shards
+from odtk import label_map, pipeline
 from odtk.cli.main import cli
 from odtk.detectors.supported import MODEL_TYPES
 from odtk.errors import ConfigError
 from odtk.protos.example_pb2 import Example
+from odtk.records import shards
 from odtk.tools.check_config import check_config, require_sound
 from odtk.tools.check_config.model import is_of_another_family
 

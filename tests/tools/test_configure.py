@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from odtk import label_map, pipeline, shards, shipped
+from odtk import label_map, pipeline, resources
+from odtk.datasets.record_files import scan_classes
 from odtk.errors import ConfigError, DataError, OutputError
+from odtk.records import shards
 from odtk.tools.configure import configure
-from odtk.tools.record_files import scan_classes
 
 SEED = Path(__file__).parents[1] / "data/seed_pipeline.config"
 SAMPLES = Path(__file__).parents[2] / "../shared/reference/tfod_sample_configs"
@@ -54,7 +55,7 @@ def changed_lines(output, base=SEED):
     return [line for line in lines if line.startswith("+ ")]
 
 
-@pytest.mark.parametrize("name", sorted(shipped.shipped_files("pipelines", ".config")))
+@pytest.mark.parametrize("name", sorted(resources.shipped_files("pipelines", ".config")))
 def test_without_options_a_shipped_pipeline_stays_what_it_is(output, name):
     report = configure(name, output)
     assert output.read_text("utf-8") == pipeline.read_text(name)

@@ -2,14 +2,14 @@
 
 import pytest
 
-from odtk.coco_metrics import METRIC_NAMES
 from odtk.errors import OutputError
+from odtk.evaluation.coco import METRIC_NAMES
 from odtk.tools.demo import demo
 
 
 def test_every_stage_leaves_its_files(tmp_path):
     folder, said = tmp_path / "demo", []
-    report = demo(folder, num_images=20, num_steps=2, say=said.append)
+    report = demo(folder, num_images=20, num_steps=2, log=said.append)
     assert set(METRIC_NAMES) <= set(report.metrics)
     assert [line.split()[2] for line in said if line.startswith("\n$ odtk")] == list(report.seconds)
     for path in (

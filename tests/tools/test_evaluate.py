@@ -9,9 +9,9 @@ import tensorflow as tf
 from click.testing import CliRunner
 
 from odtk.cli.main import cli
-from odtk.coco_metrics import METRIC_NAMES
 from odtk.errors import DataError, OutputError
-from odtk.pascal_metrics import PROTOCOLS
+from odtk.evaluation.coco import METRIC_NAMES
+from odtk.evaluation.pascal import PROTOCOLS
 from odtk.pipeline.support import METRICS_SETS
 from odtk.tools import evaluate as tool
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from golden_cases import SUFFIX, variant_case
 
 from odtk import pipeline
-from odtk.checkpoints import CheckpointReader
+from odtk.checkpoints.loading import CheckpointReader
 from odtk.cli.main import cli
 from odtk.detectors.build import build_detector
 from odtk.errors import CheckpointError, ConfigError, OutputError
@@ -53,7 +53,7 @@ def exported(config, model_dir, tmp_path_factory):
 @pytest.fixture
 def no_saved_model(monkeypatch):
     """Where a test is not about the SavedModel: most of an export's time is spent on it."""
-    monkeypatch.setattr("odtk.saved_model.save", lambda *arguments: None)
+    monkeypatch.setattr("odtk.exporting.saved_model.save", lambda *arguments: None)
 
 
 def assert_golden_weights(prefix) -> None:
@@ -199,7 +199,7 @@ def test_a_full_disk_is_said_and_leaves_no_folder(config, model_dir, tmp_path, m
         text = f"{{{{function_node SaveV2}}}} {folder}/variables/x.tempstate1; No space left on device [Op:SaveV2]"
         raise tf.errors.ResourceExhaustedError(None, None, text)
 
-    monkeypatch.setattr("odtk.saved_model.save", full)
+    monkeypatch.setattr("odtk.exporting.saved_model.save", full)
     with pytest.raises(OutputError, match=rf"{tmp_path}/out cannot be written: no space is left on its disk"):
         export(config, model_dir, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from odtk import example, label_map, shards, workers
-from odtk.tools.drawn_pets import draw_dataset
+from odtk import label_map, parallel
+from odtk.records import example, shards
 from odtk.tools.make_tfrecords import make_tfrecords
+from odtk.tools.synthetic_pets import draw_dataset
 
 WIDTH, HEIGHT = 100, 80  # of which YOLO's six decimals give every half pixel exactly
 CLASSES = ["pug", "Bengal cat", "Tier_ä"]
@@ -172,7 +173,7 @@ def test_processes_and_splits_by_list_serve_every_format(pictures, tmp_path, mon
     (tmp_path / "val.txt").write_text("a\nb.c d.jpg\n")
     settings = {"split_lists": (("val", str(tmp_path / "val.txt")),)}
     make_tfrecords(tmp_path / "data", tmp_path / "threads", format, **settings)
-    monkeypatch.setattr(workers, "MANY", 1)
+    monkeypatch.setattr(parallel, "MANY", 1)
     report = make_tfrecords(tmp_path / "data", tmp_path / "processes", format, num_workers=3, **settings)
     assert report.splits["val"].images == 2
     one, other = (

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from small_disk import small_disk
 
 from odtk.cli.main import cli
-from odtk.tools import drawn_pets
+from odtk.tools import synthetic_pets
 from odtk.tools.configure import configure
 from odtk.tools.export import export
 from odtk.tools.make_tfrecords import make_tfrecords
@@ -26,7 +26,7 @@ NARROW = {
 def journey(tmp_path_factory):
     """Pets, a config, a model of 2.6 MB after one step, and its export."""
     folder = tmp_path_factory.mktemp("journey")
-    drawn_pets.draw_dataset(folder / "pets", num_images=16, seed=3)
+    synthetic_pets.draw_dataset(folder / "pets", num_images=16, seed=3)
     label_map = folder / "pets/label_map.pbtxt"
     make_tfrecords(folder / "pets", folder / "records", num_shards=1, label_map_path=label_map)
     records, sets = [str(folder / "records")], list(NARROW.items())

@@ -11,13 +11,13 @@ import tensorflow as tf
 
 from odtk import images, pipeline
 from odtk.annotations.annotated_image import AnnotatedObject
+from odtk.datasets.open_dataset import Target
+from odtk.datasets.sources import DatasetSource
 from odtk.detectors.build import build_detector
-from odtk.detectors.ssd_resnet_fpn.build import build_training
+from odtk.detectors.ssd.build import build_training
 from odtk.errors import ConfigError
+from odtk.report.inspection import INFORMATION
 from odtk.tools.inspect import anchors, inspect, survey
-from odtk.tools.inspect.report import INFORMATION
-from odtk.tools.inspect.sources import DatasetSource
-from odtk.tools.inspect.targets import Target
 
 CONFIG = Path(__file__).parents[1] / "golden" / "ssd_resnet50_320.config"
 

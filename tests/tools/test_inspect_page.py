@@ -10,11 +10,11 @@ import pytest
 from lxml import html
 from PIL import Image
 
-from odtk.tools.inspect.batches import FedImage
-from odtk.tools.inspect.elements import code
+from odtk.datasets.annotated_picture import AnnotatedPicture
+from odtk.datasets.model_inputs import FedImage
+from odtk.report.html import code
+from odtk.report.inspection import Counts, Coverage, Example, Finding, Histogram, Inspection, Split
 from odtk.tools.inspect.page import Pictures, render, write_page
-from odtk.tools.inspect.report import Counts, Coverage, Example, Finding, Histogram, Inspection, Split
-from odtk.tools.inspect.shown import Shown
 
 CRAFTED = "<script>alert(1)</script>"
 LONG = "folder/" * 30 + "n" * 300 + ".jpg"
@@ -32,7 +32,9 @@ NAMES = [
 def shown(name, focus=None):
     boxes = [(0.1, 0.1, 0.5, 0.5), (0.2, 0.3, 0.201, 0.301), (np.nan, -1.0, np.inf, 2.0)]
     image = Image.new("RGB", (120, 90), (30, 90, 60))
-    return Shown(name, "train", image, boxes, [1, 2, 40], [name] * 3, ["", "difficult", ""], focus, f"why {name}")
+    return AnnotatedPicture(
+        name, "train", image, boxes, [1, 2, 40], [name] * 3, ["", "difficult", ""], focus, f"why {name}"
+    )
 
 
 def fed(name):

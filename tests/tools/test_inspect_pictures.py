@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from odtk import example, pipeline, shards
+from odtk import pipeline
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject
-from odtk.drawing import class_color
-from odtk.tools.inspect import pictures
-from odtk.tools.inspect.report import Example, Finding, Inspection
+from odtk.datasets.open_dataset import open_target
+from odtk.records import example, shards
+from odtk.report import pictures
+from odtk.report.drawing import class_color
+from odtk.report.inspection import Example, Finding, Inspection
 from odtk.tools.inspect.scan import scan
 from odtk.tools.inspect.selection import NUM_GROUNDTRUTH, choose_pictures
-from odtk.tools.inspect.targets import open_target
 
 WIDTH, HEIGHT = 60, 40
 RARE = "okapi"
@@ -118,7 +119,7 @@ def config_for(folder, resizer):
 
 
 def test_batches_are_what_training_feeds(folder):
-    from odtk.tools.inspect.batches import fed_images
+    from odtk.datasets.model_inputs import fed_images
 
     config = config_for(
         folder, "keep_aspect_ratio_resizer { min_dimension: 192 max_dimension: 288 pad_to_max_dimension: true }"

@@ -10,8 +10,8 @@ import pytest
 
 from odtk.annotations.annotated_image import AnnotatedObject
 from odtk.errors import DataError, LabelMapError
+from odtk.report.inspection import ERROR, INFORMATION, WARNING
 from odtk.tools.inspect import document, inspect
-from odtk.tools.inspect.report import ERROR, INFORMATION, WARNING
 
 
 def found(folder, **options):
@@ -266,15 +266,15 @@ def test_a_sample_is_decoded_unless_all_is_to_be_verified(tmp_path):
 
 
 def test_the_number_of_workers_changes_nothing(tmp_path, monkeypatch):
-    from odtk import workers
+    from odtk import parallel
     from odtk.tools import inspect as tool
 
     images = made.sound_images(12, 0)
     images[5] = made.with_objects(images[5], cat(0, 0, 1, 1))
     target = tool.open_target(made.write(tmp_path / "records", images))
     alone = tool.document(tool.survey(target)[0])
-    monkeypatch.setattr(workers, "MANY", 2)  # on processes
-    monkeypatch.setattr(workers, "num_cores", lambda: 2)
+    monkeypatch.setattr(parallel, "MANY", 2)  # on processes
+    monkeypatch.setattr(parallel, "num_cores", lambda: 2)
     assert tool.document(tool.survey(target)[0]) == alone
 
 

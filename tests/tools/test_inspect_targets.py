@@ -8,17 +8,17 @@ import listed_dataset
 import pytest
 
 from odtk import pipeline
-from odtk.annotations import image_files, pets, prepare
+from odtk.annotations import image_files, pets, to_record
 from odtk.annotations.annotated_image import Problem, UnusableImage
-from odtk.annotations.listing import MarkedObject
+from odtk.annotations.dataset import MarkedObject
+from odtk.datasets.open_dataset import Target
+from odtk.datasets.sources import DatasetSource
 from odtk.errors import ConfigError, DataError, LabelMapError
-from odtk.tools.drawn_pets import draw_dataset
+from odtk.report.inspection import ERROR, INFORMATION, WARNING
 from odtk.tools.inspect import inspect, survey
-from odtk.tools.inspect.report import ERROR, INFORMATION, WARNING
 from odtk.tools.inspect.scan import scan
-from odtk.tools.inspect.sources import DatasetSource
-from odtk.tools.inspect.targets import Target
 from odtk.tools.make_tfrecords import make_tfrecords
+from odtk.tools.synthetic_pets import draw_dataset
 
 
 def surveyed(dataset, **options):
@@ -82,11 +82,13 @@ def test_what_the_whole_set_proves_is_shown_and_no_image_is_read_twice(drawn, mo
         objects = tuple(replace(each, box=tuple(2 * side for side in each.box)) for each in entry.objects)
         dataset = dataset.with_entry(index, replace(entry, stated_size=(240, 180), objects=objects))
     dataset = dataset.with_entry(0, "the xml is not well-formed.")
-    look = image_files.look
-    monkeypatch.setattr(image_files, "look", lambda encoded, path: decoded.append(path) or look(encoded, path))
-    read = prepare.read_image
+    decode_info = image_files.decode_info
     monkeypatch.setattr(
-        prepare, "read_image", lambda annotation: opened.append(annotation.filename) or read(annotation)
+        image_files, "decode_info", lambda encoded, path: decoded.append(path) or decode_info(encoded, path)
+    )
+    read = to_record.read_image
+    monkeypatch.setattr(
+        to_record, "read_image", lambda annotation: opened.append(annotation.filename) or read(annotation)
     )
     source = DatasetSource("all", dataset, dataset.listed)
     rows = scan(Target("data", "voc data set", [source], is_annotated=True), max_images=36)

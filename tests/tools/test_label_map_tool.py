@@ -8,11 +8,12 @@ from click.testing import CliRunner
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from odtk import label_map, pipeline, shards, shipped
+from odtk import label_map, pipeline, resources
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject
 from odtk.cli.main import cli
 from odtk.errors import DataError, OdtkError
-from odtk.example import encode
+from odtk.records import shards
+from odtk.records.example import encode
 from odtk.tools import label_map as tool
 
 EVERYTHING = """item { id: 0 name: 'cat' }
@@ -77,7 +78,7 @@ def test_all_problems_are_found_at_once_with_their_lines(tmp_path):
     assert document["is_sound"] is False
 
 
-@pytest.mark.parametrize("name", list(shipped.shipped_files("label_maps", ".pbtxt")))
+@pytest.mark.parametrize("name", list(resources.shipped_files("label_maps", ".pbtxt")))
 def test_shipped_maps_are_sound(name):
     found = [problem for problem in tool.check(name).problems if problem.severity != "information"]
     assert found == []

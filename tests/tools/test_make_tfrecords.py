@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from odtk import example, shards
 from odtk.cli.main import cli
 from odtk.errors import DataError, OutputError
+from odtk.records import example, shards
 from odtk.tools.make_tfrecords import make_tfrecords, split_names
 
 TESTS = Path(__file__).parents[1]

@@ -12,10 +12,11 @@ from click.testing import CliRunner
 from listed_dataset import draw
 from PIL import Image
 
-from odtk import example, label_map, shards, workers
-from odtk.annotations.listing import ImageAnnotation, Listed, MarkedObject
+from odtk import label_map, parallel
+from odtk.annotations.dataset import ImageAnnotation, Listed, MarkedObject
 from odtk.cli.main import cli
 from odtk.errors import DataError, OdtkError, OutputError
+from odtk.records import example, shards
 from odtk.tools.make_tfrecords import convert, make_tfrecords
 
 SPLITS = ("train", "val", "test")
@@ -88,7 +89,7 @@ def test_the_split_is_by_class_and_repeatable(drawn, run, tmp_path):
 @pytest.mark.parametrize(("many", "num_workers"), [(10**9, 2), (1, 3)], ids=["threads", "processes"])
 def test_any_workers_give_the_same_bytes(drawn, run, tmp_path, monkeypatch, many, num_workers):
     run(drawn, "one", num_workers=1)
-    monkeypatch.setattr(workers, "MANY", many)
+    monkeypatch.setattr(parallel, "MANY", many)
     run(drawn, "more", num_workers=num_workers)
     assert _bytes(tmp_path / "one") == _bytes(tmp_path / "more")
 

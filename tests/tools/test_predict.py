@@ -12,9 +12,9 @@ from PIL import Image
 from small_disk import small_disk
 
 from odtk.cli.main import cli
-from odtk.drawing import class_color
 from odtk.errors import CheckpointError, DataError, OutputError
-from odtk.exported_detector import ExportedDetector
+from odtk.exporting.runtime import ExportedDetector
+from odtk.report.drawing import class_color
 from odtk.tools.predict import predict
 
 # Two boxes and padding; yxyx, normalised.

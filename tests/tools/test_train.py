@@ -14,9 +14,9 @@ import tensorflow as tf
 from click.testing import CliRunner
 from google.protobuf import text_format
 
-from odtk import checkpoints, example, label_map, pipeline, shards
+from odtk import label_map, pipeline
+from odtk.checkpoints import loading
 from odtk.cli.main import cli
-from odtk.coco_metrics import METRIC_NAMES
 from odtk.errors import (
     CheckpointError,
     ConfigError,
@@ -26,8 +26,10 @@ from odtk.errors import (
     OdtkError,
     OutputError,
 )
+from odtk.evaluation.coco import METRIC_NAMES
 from odtk.protos import optimizer_pb2
-from odtk.tools import drawn_pets
+from odtk.records import example, shards
+from odtk.tools import synthetic_pets
 from odtk.tools import train as train_module
 from odtk.tools.configure import configure
 from odtk.tools.evaluate import evaluate
@@ -53,7 +55,7 @@ COSINE = "train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_l
 @pytest.fixture(scope="module")
 def records(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("pets")
-    drawn_pets.draw_dataset(folder / "pets", num_images=16, seed=3)
+    synthetic_pets.draw_dataset(folder / "pets", num_images=16, seed=3)
     label_map = folder / "pets" / "label_map.pbtxt"
     make_tfrecords(folder / "pets", folder / "records", num_shards=1, label_map_path=label_map)
     return folder / "records"
@@ -77,8 +79,8 @@ def run(config, tmp_path_factory):
     """A model dir trained to step 4 and then, by a second call, to step 6."""
     model_dir = tmp_path_factory.mktemp("run") / "model"
     said = []
-    first = train(config, model_dir, num_steps=4, checkpoint_every=2, log_every=2, seed=1, say=said.append)
-    second = train(config, model_dir, checkpoint_every=2, log_every=2, seed=1, say=said.append)
+    first = train(config, model_dir, num_steps=4, checkpoint_every=2, log_every=2, seed=1, log=said.append)
+    second = train(config, model_dir, checkpoint_every=2, log_every=2, seed=1, log=said.append)
     return model_dir, first, second, said
 
 
@@ -158,7 +160,7 @@ def test_the_resolved_config_and_label_map_are_saved_beside_the_checkpoints(run,
 
 
 def test_checkpoints_are_in_tfods_layout(run):
-    reader = checkpoints.CheckpointReader(run[0] / "ckpt-6")
+    reader = loading.CheckpointReader(run[0] / "ckpt-6")
     key = "model/_feature_extractor/classification_backbone/layer_with_weights-0/kernel"
     assert reader.tensor_name(key) == f"{key}/.ATTRIBUTES/VARIABLE_VALUE"
     assert reader.step == 6
@@ -185,7 +187,7 @@ def test_resuming_with_another_optimizer_is_told(run, config, tmp_path, optimize
     shutil.copytree(run[0], tmp_path / "model")
     said = []
     # It has arrived where it is to go, so that nothing is trained.
-    train(tmp_path / "other.config", tmp_path / "model", num_steps=6, say=said.append)
+    train(tmp_path / "other.config", tmp_path / "model", num_steps=6, log=said.append)
     told = [line for line in said if "anew" in line]
     assert told == ([f"Another optimizer trained it; this one begins anew with its {anew}."] if anew else [])
 
@@ -197,7 +199,7 @@ def test_averages_begin_at_the_weights_and_the_schedule_goes_on(run, config, tmp
     report = train(other, model_dir, num_steps=7)
     schedule = build_learning_rate(pipeline.read(config).train_config.optimizer.momentum_optimizer.learning_rate)
     assert report.losses["learning_rate"] == pytest.approx(float(schedule(6)), rel=1e-6)
-    before, after = (checkpoints.CheckpointReader(model_dir / f"ckpt-{step}") for step in (6, 7))
+    before, after = (loading.CheckpointReader(model_dir / f"ckpt-{step}") for step in (6, 7))
     # The average's decay after six steps, as TensorFlow 1 has it.
     decay = 7 / 16
     for name in after.variable_names("model"):
@@ -235,7 +237,7 @@ def moved(run, tmp_path) -> Path:
 
 def test_a_moved_model_dir_with_a_damaged_checkpoint_resumes_from_the_one_before(config, moved):
     said = []
-    report = train(config, moved, num_steps=4, say=said.append)
+    report = train(config, moved, num_steps=4, log=said.append)
     assert (report.first_step, report.checkpoint) == (4, str(moved / "ckpt-4"))
     assert any("/content/model/ckpt-6, which is not there" in line for line in said)
     assert any("ckpt-6.data-00000-of-00001 is damaged" in line and "ckpt-4 is taken instead" in line for line in said)
@@ -245,7 +247,7 @@ def test_a_moved_model_dir_with_a_damaged_checkpoint_resumes_from_the_one_before
 
 
 def test_evaluation_and_export_take_the_one_before_a_damaged_one_and_say_so(config, moved, tmp_path, monkeypatch):
-    monkeypatch.setattr("odtk.saved_model.save", lambda *arguments: None)  # most of an export's time
+    monkeypatch.setattr("odtk.exporting.saved_model.save", lambda *arguments: None)  # most of an export's time
     result = CliRunner().invoke(cli, ["evaluate", str(config), str(moved), "--json"])
     assert json.loads(result.stdout)["step"] == 4
     assert "ckpt-6.data-00000-of-00001 is damaged" in result.stderr
@@ -268,7 +270,7 @@ def test_a_schedule_that_has_ended_is_told_before_anything_is_trained(run, confi
     said = []
     other = run[0].parent / "ended.config"
     configure(config, other, sets=[(f"{COSINE}.total_steps", "3"), (f"{COSINE}.warmup_steps", "1")])
-    train(other, run[0], num_steps=6, say=said.append)
+    train(other, run[0], num_steps=6, log=said.append)
     (line,) = [line for line in said if "learning rate" in line and "is 0" in line]
     assert "from step 3 on" in line
     assert f"odtk configure {other} --output {other} --num-steps 6" in line
@@ -278,13 +280,13 @@ def test_a_schedule_that_has_ended_is_told_before_anything_is_trained(run, confi
 def test_an_extended_schedule_goes_on_learning(run, config, tmp_path):
     model_dir, said = tmp_path / "model", []
     shutil.copytree(run[0], model_dir)
-    report = train(config, model_dir, num_steps=8, extend_schedule=True, say=said.append)
+    report = train(config, model_dir, num_steps=8, extend_schedule=True, log=said.append)
     assert report.last_step == 8
     assert not any("is 0 from step" in line for line in said)
     kept = pipeline.read(model_dir / "pipeline.config").train_config
     schedule = kept.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate
     assert (kept.num_steps, schedule.total_steps) == (8, 8)
-    before, after = (checkpoints.CheckpointReader(model_dir / f"ckpt-{step}") for step in (6, 8))
+    before, after = (loading.CheckpointReader(model_dir / f"ckpt-{step}") for step in (6, 8))
     name = before.tensor_name("model/_feature_extractor/classification_backbone/layer_with_weights-0/kernel")
     assert np.abs(before.value(name) - after.value(name)).max() > 1e-6
 
@@ -317,7 +319,7 @@ def damaged(config, records, tmp_path) -> tuple[Path, list[str]]:
 def test_a_damaged_record_is_left_out_of_training_and_evaluation_and_named_once(damaged, tmp_path):
     config, (in_training, in_evaluation) = damaged
     said = []
-    report = train(config, tmp_path / "model", num_steps=12, seed=1, say=said.append)
+    report = train(config, tmp_path / "model", num_steps=12, seed=1, log=said.append)
     assert report.last_step == 12
     (bad,) = report.bad_records
     assert str(bad).startswith(in_training)
@@ -346,7 +348,7 @@ def test_a_box_that_cannot_be_used_does_not_spoil_the_training(config, records, 
     inverted, said = tmp_path / "inverted.config", []
     text = config.read_text().replace(str(records), str(tmp_path / "inverted"))
     inverted.write_text(pipeline.set_fields(text, [("train_input_reader.shuffle", "false")], "c"))
-    report = train(inverted, tmp_path / "model", num_steps=3, say=said.append)
+    report = train(inverted, tmp_path / "model", num_steps=3, log=said.append)
     assert all(map(math.isfinite, report.losses.values()))
     (image,) = report.bad_boxes
     assert (image.file, image.record, image.image) == (str(path), 1, images[1].source_id)
@@ -379,7 +381,7 @@ def test_evaluation_records_that_are_not_there_are_told_before_training(config, 
     absent, said = tmp_path / "absent.config", []
     sets = [("eval_input_reader[0].tf_record_input_reader.input_path", '["nowhere/*.record"]')]
     absent.write_text(pipeline.set_fields(config.read_text(), sets, "c"))
-    train(absent, tmp_path / "model", num_steps=1, say=said.append)
+    train(absent, tmp_path / "model", num_steps=1, log=said.append)
     assert any(line.startswith("warning: eval_input_reader[0]") and "nowhere" in line for line in said)
 
 
@@ -390,7 +392,7 @@ def test_fine_tuning_takes_all_but_the_heads_under_detection(run, config, tmp_pa
             ("train_config.fine_tune_checkpoint_type", "detection")]  # fmt: skip
     tuned = tmp_path / "tuned.config"
     tuned.write_text(pipeline.set_fields(config.read_text(), sets, "c"))
-    train(tuned, tmp_path / "model", num_steps=1, seed=2, say=said.append)
+    train(tuned, tmp_path / "model", num_steps=1, seed=2, log=said.append)
     table = next(line for line in said if line.startswith("Fine-tuning from"))
     assert re.search(r"^ *_feature_extractor/classification_backbone +265 +- +-$", table, re.MULTILINE)
     assert "fine_tune_checkpoint_type 'detection' leaves it out" in table
@@ -403,7 +405,7 @@ def test_detection_restores_the_backbone_and_leaves_the_heads(run, config):
     detector = build_detector(pipeline.read(config))
     before = {key: variable.numpy() for key, variable in detector.checkpoint_variables().items()}
     report = fine_tune(detector, str(run[0] / "ckpt-6"), "detection")
-    reader = checkpoints.CheckpointReader(run[0] / "ckpt-6")
+    reader = loading.CheckpointReader(run[0] / "ckpt-6")
     for key, variable in detector.checkpoint_variables().items():
         expected = before[key] if "_box_predictor" in key else reader.value(reader.tensor_name(key))
         np.testing.assert_array_equal(variable.numpy(), expected, err_msg=key)
@@ -474,8 +476,8 @@ def test_the_export_answers_as_the_detector_does(run, config, tmp_path):
         report.files
     )
     detector = build_detector(pipeline.read(config))
-    reader = checkpoints.CheckpointReader(tmp_path / "exported" / "checkpoint" / "ckpt-0")
-    checkpoints.restore(detector.checkpoint_variables(), reader)
+    reader = loading.CheckpointReader(tmp_path / "exported" / "checkpoint" / "ckpt-0")
+    loading.restore(detector.checkpoint_variables(), reader)
     image = np.random.default_rng(0).integers(0, 256, (97, 141, 3), np.uint8)
     resized, shape = detector.resize(tf.constant(image, tf.float32))
     expected = detector.detect(resized[None], shape[None])
@@ -494,14 +496,14 @@ def test_moving_averages_are_kept_and_evaluated_where_the_config_asks(run, confi
     averaging.write_text(pipeline.set_fields(config.read_text(), sets, "c"))
     train(averaging, tmp_path / "model", num_steps=3, seed=1)
     train(averaging, tmp_path / "model", num_steps=4, seed=1)
-    reader = checkpoints.CheckpointReader(tmp_path / "model" / "ckpt-4")
+    reader = loading.CheckpointReader(tmp_path / "model" / "ckpt-4")
     name = reader.tensor_name("model/_feature_extractor/_fpn_features_generator/top_layers/0/kernel")
     average = reader.value(reader.slot(name, "average"))
     assert np.abs(average - reader.value(name)).max() > 0
 
     exported = tmp_path / "exported"
     export(averaging, tmp_path / "model", exported)
-    saved = checkpoints.CheckpointReader(exported / "checkpoint" / "ckpt-0")
+    saved = loading.CheckpointReader(exported / "checkpoint" / "ckpt-0")
     np.testing.assert_array_equal(
         saved.value(saved.tensor_name(name.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE"))), average
     )

@@ -10,13 +10,14 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from odtk import example, label_map, shards
+from odtk import label_map
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject
 from odtk.cli.main import cli
-from odtk.drawing import class_color
+from odtk.datasets.annotated_picture import color_ids, color_numbers
+from odtk.datasets.open_dataset import open_target
 from odtk.errors import DataError, OutputError
-from odtk.tools.inspect.shown import color_ids, color_numbers
-from odtk.tools.inspect.targets import open_target
+from odtk.records import example, shards
+from odtk.report.drawing import class_color
 from odtk.tools.view import view
 
 # Names of images, and the classes of their objects.

@@ -22,8 +22,10 @@ from golden_cases import AS_BASE, GOLDEN, GoldenCase, resnet50_case, trained_var
 from PIL import Image
 from synthetic_weights import synthetic_groundtruth, synthetic_image, synthetic_value
 
-from odtk import checkpoints, example, pipeline, shards
+from odtk import pipeline
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject
+from odtk.checkpoints import loading
+from odtk.records import example, shards
 from odtk.tools.train import train
 from odtk.training.optimizer import build_optimizer
 from odtk.training.task import DetectionTask
@@ -209,7 +211,7 @@ def test_the_learning_rate_logged_at_a_step_is_that_of_the_next(run):
 )
 def test_norms_of_the_weights(run):
     """The weights themselves, and what training changed in them, which is far smaller and tells optimizers apart."""
-    reader = checkpoints.CheckpointReader(run.checkpoint)
+    reader = loading.CheckpointReader(run.checkpoint)
     values = {key: reader.value(reader.tensor_name(key)) for key in run.golden["probe_keys"].tolist()}
     ours, golden = probe(run.case, values), run.golden
     for name, relative in (("probe_norm", 1e-3), ("probe_delta_norm", 5e-2)):

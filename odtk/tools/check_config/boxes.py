@@ -1,9 +1,9 @@
 """Checks of the boxes in the records: those that cannot be used, and images that have more of them than are read."""
 
-from odtk import box_faults
+from odtk.datasets.record_files import ClassScan
 from odtk.pipeline.readers import max_number_of_boxes
+from odtk.records import box_errors
 from odtk.tools.check_config.findings import Inspection, setting
-from odtk.tools.record_files import ClassScan
 
 _NAMED = 3
 
@@ -22,10 +22,10 @@ def _report_bad_boxes(inspection: Inspection, field: str, option: str, scan: Cla
     named = "; ".join(map(str, scan.bad_boxes[:_NAMED]))
     more = f"; and {len(scan.bad_boxes) - _NAMED} more images" if len(scan.bad_boxes) > _NAMED else ""
     text = (
-        f"of the {total} boxes in {_records_seen(scan)}, {box_faults.count_in_words(scan.bad_boxes)} cannot be used: "
+        f"of the {total} boxes in {_records_seen(scan)}, {box_errors.count_in_words(scan.bad_boxes)} cannot be used: "
         f"{named}{more}. "
     )
-    advice = f"{box_faults.advice(scan.bad_boxes)} `odtk inspect` finds every such box."
+    advice = f"{box_errors.advice(scan.bad_boxes)} `odtk inspect` finds every such box."
     if 2 * lost > total:
         inspection.error(field, f"{text}That is most of the boxes. {advice}", (option, "FOLDER_OR_GLOB"))
     else:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtk import pipeline
-from odtk.checkpoint_files import is_index, missing_file, prefixes_in, stated_newest
+from odtk.checkpoints.files import is_index, missing_file, prefixes_in, stated_newest
 from odtk.errors import OdtkError
 from odtk.protos import train_pb2
 from odtk.prototext import schema

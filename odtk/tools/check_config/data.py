@@ -5,19 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from odtk import label_map, shards, shipped
-from odtk.errors import DataError, LabelMapError
-from odtk.label_map import LabelMap
-from odtk.prototext.schema import some
-from odtk.tools.check_config.boxes import check_boxes
-from odtk.tools.check_config.findings import PLACEHOLDER, Inspection, setting
-from odtk.tools.record_files import (
+from odtk import label_map, resources
+from odtk.datasets.record_files import (
     EVAL_WORDS,
     TRAIN_WORDS,
     ClassScan,
     record_sets,
     scan_classes,
 )
+from odtk.errors import DataError, LabelMapError
+from odtk.label_map import LabelMap
+from odtk.prototext.schema import some
+from odtk.records import shards
+from odtk.tools.check_config.boxes import check_boxes
+from odtk.tools.check_config.findings import PLACEHOLDER, Inspection, setting
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _is_there(path: str) -> bool:
 def _shipped_like(path: str) -> str | None:
     """The shipped label map of the same name, by that name."""
     name = os.path.basename(path).removesuffix(".pbtxt")
-    return name if name in shipped.shipped_files("label_maps", ".pbtxt") else None
+    return name if name in resources.shipped_files("label_maps", ".pbtxt") else None
 
 
 def _check_num_classes(inspection: Inspection, path: str, labels: LabelMap) -> None:

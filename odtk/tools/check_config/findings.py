@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from odtk import pipeline, shipped
+from odtk import pipeline, resources
 from odtk.errors import ConfigError
 
 ERROR, WARNING, INFORMATION = "error", "warning", "information"
@@ -40,9 +40,9 @@ class Inspection:
         self._source = os.fspath(filename) if filename is not None else "pipeline.config"
         # Nobody is told to write into the installed package: what mends a shipped pipeline makes a copy of it.
         name = os.path.basename(self._source).removesuffix(".config")
-        is_shipped = name in shipped.shipped_files("pipelines", ".config") and (
+        is_shipped = name in resources.shipped_files("pipelines", ".config") and (
             not os.path.exists(self._source)
-            or os.path.samefile(self._source, shipped.shipped_folder("pipelines") / f"{name}.config")
+            or os.path.samefile(self._source, resources.shipped_folder("pipelines") / f"{name}.config")
         )
         self._target = f"my_{name}.config" if is_shipped else self._source
 

@@ -1,6 +1,6 @@
 """Checks of the image sizes that the SSD-ResNet-FPN family can take."""
 
-from odtk.detectors.ssd_resnet_fpn.refusals import LEAST_SIDE, image_sides, image_size_refusals, usable_side
+from odtk.detectors.ssd.validation import LEAST_SIDE, image_sides, image_size_refusals, usable_side
 from odtk.tools.check_config.findings import Inspection, setting
 
 _COARSEST_STRIDE = 128

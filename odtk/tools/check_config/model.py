@@ -3,7 +3,7 @@
 import difflib
 import re
 
-from odtk.detectors.ssd_resnet_fpn.refusals import refusals
+from odtk.detectors.ssd.validation import refusals
 from odtk.detectors.supported import MODEL_TYPES
 from odtk.tools.check_config.findings import ERROR, Inspection, setting
 from odtk.tools.check_config.image_size import check_image_size

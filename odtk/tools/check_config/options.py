@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from odtk import pipeline
-from odtk.inputs.supported import supported_augmentations, unsupported_augmentations
+from odtk.inputs.augmentations.supported import supported_augmentations, unsupported_augmentations
 from odtk.pipeline import support
 from odtk.prototext import schema
 from odtk.tools.check_config.findings import INFORMATION, Finding, Inspection, setting

@@ -1,6 +1,6 @@
 """From a config for a model that odtk does not have to one that it has: what is kept of it."""
 
-from odtk.detectors.ssd_resnet_fpn.refusals import usable_side
+from odtk.detectors.ssd.validation import usable_side
 from odtk.tools.check_config.findings import PLACEHOLDER, configure_command, setting
 
 PIPELINE = "ssd_resnet50_v1_fpn_640x640_pets"

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from odtk.atomic import check_file
+from odtk.datasets.open_dataset import Target, open_target
 from odtk.errors import OutputError
+from odtk.report.inspection import Coverage, Example, Finding, Inspection, document
 from odtk.tools.inspect import checks, statistics
-from odtk.tools.inspect.evidence import Evidence, counted
-from odtk.tools.inspect.report import Coverage, Example, Finding, Inspection, document
+from odtk.tools.inspect.check_context import CheckContext, counted
 from odtk.tools.inspect.scan import Rows, scan
-from odtk.tools.inspect.targets import Target, open_target
 
 __all__ = ["Coverage", "Example", "Finding", "Inspection", "document", "inspect", "open_target", "scan", "survey"]
 
@@ -57,7 +57,7 @@ def inspect(
 def survey(target: Target, max_images: int | None = None) -> tuple[Inspection, Rows]:
     """The inspection of an open target, and the rows that its examples point into; `max_images` None decodes all."""
     rows = scan(target, max_images)
-    evidence = _evidence(rows)
+    context = _context(rows)
     inspection = Inspection(
         target=target.name,
         kind=target.kind,
@@ -66,20 +66,20 @@ def survey(target: Target, max_images: int | None = None) -> tuple[Inspection, R
         verified=bool(rows.decoded.all()),
         splits=statistics.splits(rows),
         classes=statistics.classes(rows),
-        histograms=statistics.histograms(evidence),
-        coverage=evidence.coverage,
-        findings=checks.run(evidence),
+        histograms=statistics.histograms(context),
+        coverage=context.coverage,
+        findings=checks.run(context),
         not_looked_at=list(_not_looked_at(rows)),
     )
     return inspection, rows
 
 
-def _evidence(rows: Rows) -> Evidence:
+def _context(rows: Rows) -> CheckContext:
     """Boxes in the pixels of the model's input where there is a config, otherwise in those of their images."""
     config, image = rows.target.config, rows.image
     if config is None:
         heights, widths = _sides(rows.boxes, rows.height[image], rows.width[image])
-        return Evidence(rows, heights, widths)
+        return CheckContext(rows, heights, widths)
     from odtk.tools.inspect import anchors
 
     frames = anchors.frames(config, rows.height, rows.width)
@@ -93,7 +93,7 @@ def _evidence(rows: Rows) -> Evidence:
     unmatched = np.zeros(len(boxes), bool)
     unmatched[usable] = ~matched.by_threshold
     coverage = anchors.coverage(config, rows.target.config_path, frames, matched, sides, names)
-    return Evidence(rows, heights, widths, coverage, unmatched, frames.true.max(axis=1))
+    return CheckContext(rows, heights, widths, coverage, unmatched, frames.true.max(axis=1))
 
 
 def _sides(boxes: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from odtk.tools.inspect.evidence import Evidence, counted
-from odtk.tools.inspect.report import ERROR, INFORMATION, WARNING, Finding
+from odtk.report.inspection import ERROR, INFORMATION, WARNING, Finding
+from odtk.tools.inspect.check_context import CheckContext, counted
 
 TINY_SIDE = 8.0
 """Pixels of the model's input; the finest feature map has one cell for as many."""
@@ -21,9 +21,9 @@ _MANY_UNMATCHED, _MOST_UNMATCHED = 0.1, 0.5
 _CROWDED = 300  # boxes of an image that are compared at once; more in the same image are compared in runs by position
 
 
-def tiny(evidence: Evidence) -> Iterator[Finding]:
+def tiny(context: CheckContext) -> Iterator[Finding]:
     """Boxes too small to be seen once the image has been resized."""
-    heights, widths = evidence.heights, evidence.widths
+    heights, widths = context.heights, context.widths
     real = (heights > 0) & (widths > 0)
     area, least = np.where(real, heights * widths, np.inf), np.minimum(heights, widths)
     found = np.flatnonzero(real & ((area < TINY_SIDE**2) | (least < THIN_SIDE)))
@@ -33,17 +33,17 @@ def tiny(evidence: Evidence) -> Iterator[Finding]:
             WARNING,
             "tiny-boxes",
             f"{counted(len(found), 'box is', 'boxes are')} tiny{share}: under {TINY_SIDE:g} x {TINY_SIDE:g} pixels of "
-            f"{evidence.frame}, or thinner than {THIN_SIDE:g}.",
+            f"{context.frame}, or thinner than {THIN_SIDE:g}.",
             "Take out boxes drawn by accident; for objects that are this small, enlarge the config's image_resizer or "
             "cut the images into tiles.",
             len(found),
-            evidence.of_boxes(found[np.argsort(area[found], kind="stable")], evidence.size_of),
+            context.of_boxes(found[np.argsort(area[found], kind="stable")], context.size_of),
         )
 
 
-def whole_image(evidence: Evidence) -> Iterator[Finding]:
+def whole_image(context: CheckContext) -> Iterator[Finding]:
     """Boxes as large as their image."""
-    sides = evidence.rows.boxes
+    sides = context.rows.boxes
     covers = np.minimum(sides[:, 2:], 1) - np.maximum(sides[:, :2], 0) >= WHOLE_IMAGE
     found = np.flatnonzero(covers.all(axis=1) & (sides <= 2).all(axis=1))
     if len(found):
@@ -53,25 +53,25 @@ def whole_image(evidence: Evidence) -> Iterator[Finding]:
             f"{counted(len(found), 'box covers its whole image', 'boxes cover their whole image')}.",
             "Look whether these are placeholders of a labelling tool; draw the box around the object, or take it out.",
             len(found),
-            evidence.of_boxes(found, evidence.size_of),
+            context.of_boxes(found, context.size_of),
         )
 
 
-def drawn_twice(evidence: Evidence) -> Iterator[Finding]:
+def drawn_twice(context: CheckContext) -> Iterator[Finding]:
     """Identical boxes of one class, and (almost) identical boxes of two."""
-    first, second, overlap = _close_pairs(evidence)
-    same_class = evidence.rows.class_of[first] == evidence.rows.class_of[second]
-    sides = evidence.rows.boxes
+    first, second, overlap = _close_pairs(context)
+    same_class = context.rows.class_of[first] == context.rows.class_of[second]
+    sides = context.rows.boxes
     identical = same_class & (sides[first] == sides[second]).all(axis=1)
     conflicting = ~same_class
 
-    def say(pairs: np.ndarray) -> tuple:
+    def log(pairs: np.ndarray) -> tuple:
         firsts = {int(first[pair]): pair for pair in pairs[::-1]}
         order = np.array(sorted(firsts), np.int64)
-        return evidence.of_boxes(
+        return context.of_boxes(
             order,
             lambda box: (
-                f"{evidence.class_name(box)} and {evidence.class_name(int(second[firsts[box]]))} on the same "
+                f"{context.class_name(box)} and {context.class_name(int(second[firsts[box]]))} on the same "
                 f"place (IoU {overlap[firsts[box]]:.2f})"
             ),
         )
@@ -84,7 +84,7 @@ def drawn_twice(evidence: Evidence) -> Iterator[Finding]:
             f"{counted(count, 'box is', 'boxes are')} there twice: the same corners and class in the same image.",
             "Take the copies out: they count double in training, and one of them is a miss in every evaluation.",
             count,
-            say(np.flatnonzero(identical)),
+            log(np.flatnonzero(identical)),
         )
     if conflicting.any():
         count = int(conflicting.sum())
@@ -94,13 +94,13 @@ def drawn_twice(evidence: Evidence) -> Iterator[Finding]:
             f"{counted(count, 'pair')} of boxes on the same place (IoU over {SAME_PLACE:g}) with different classes.",
             "Decide for one class each: the model is taught both, and an anchor can learn only one of them.",
             count,
-            say(np.flatnonzero(conflicting)),
+            log(np.flatnonzero(conflicting)),
         )
 
 
-def _close_pairs(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _close_pairs(context: CheckContext) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Positions of boxes of one image that overlap by SAME_PLACE or more, the earlier first, and by how much."""
-    rows, found = evidence.rows, []
+    rows, found = context.rows, []
     for row in np.flatnonzero(rows.num_boxes > 1):
         start, end = rows.first_box[row : row + 2]
         own = rows.boxes[start:end]
@@ -128,16 +128,16 @@ def _iou(boxes: np.ndarray) -> np.ndarray:
     return np.where(union > 0, shared / np.where(union > 0, union, 1), 0)
 
 
-def too_many(evidence: Evidence) -> Iterator[Finding]:
+def too_many(context: CheckContext) -> Iterator[Finding]:
     """Images with more boxes than the readers keep."""
-    rows = evidence.rows
-    limits = np.array([evidence.max_boxes(number) for number in range(len(evidence.target.splits))])
+    rows = context.rows
+    limits = np.array([context.max_boxes(number) for number in range(len(context.target.splits))])
     found = np.flatnonzero(rows.num_boxes > limits[rows.split]) if len(limits) else []
     if not len(found):
         return
     lost = int((rows.num_boxes - limits[rows.split])[found].sum())
     most = int(rows.num_boxes[found].max())
-    said = "the config" if evidence.target.config is not None else "a config that does not set it"
+    said = "the config" if context.target.config is not None else "a config that does not set it"
     yield Finding(
         WARNING,
         "too-many-boxes",
@@ -146,13 +146,13 @@ def too_many(evidence: Evidence) -> Iterator[Finding]:
         "background.",
         f"Set max_number_of_boxes of the input readers to {most}.",
         len(found),
-        evidence.of_images(found, lambda row: counted(int(rows.num_boxes[row]), "box", "boxes")),
+        context.of_images(found, lambda row: counted(int(rows.num_boxes[row]), "box", "boxes")),
     )
 
 
-def unmatched(evidence: Evidence) -> Iterator[Finding]:
+def unmatched(context: CheckContext) -> Iterator[Finding]:
     """Boxes that no anchor of the config matches."""
-    coverage = evidence.coverage
+    coverage = context.coverage
     if coverage is None or not coverage.unmatched:
         return
     share = coverage.unmatched / coverage.boxes
@@ -168,5 +168,5 @@ def unmatched(evidence: Evidence) -> Iterator[Finding]:
         "Fit the anchors to the sizes above: anchor_scale, min_level and aspect_ratios of the anchor_generator, or a "
         "larger image_resizer for small objects.",
         coverage.unmatched,
-        evidence.of_boxes(np.flatnonzero(evidence.unmatched), evidence.size_of),
+        context.of_boxes(np.flatnonzero(context.unmatched), context.size_of),
     )

@@ -1,8 +1,8 @@
-"""Every check of an inspection, each a function over the evidence."""
+"""Every check of an inspection, each a function over the context."""
 
+from odtk.report.inspection import SEVERITIES, Finding
 from odtk.tools.inspect import box_checks, class_checks, image_checks
-from odtk.tools.inspect.evidence import Evidence
-from odtk.tools.inspect.report import SEVERITIES, Finding
+from odtk.tools.inspect.check_context import CheckContext
 
 CHECKS = (
     image_checks.missing_shards,
@@ -30,7 +30,7 @@ CHECKS = (
 )
 
 
-def run(evidence: Evidence) -> list[Finding]:
+def run(context: CheckContext) -> list[Finding]:
     """What all checks find, the worst first, and otherwise in the order of the table."""
-    found = [finding for check in CHECKS for finding in check(evidence)]
+    found = [finding for check in CHECKS for finding in check(context)]
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))

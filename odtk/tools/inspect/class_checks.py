@@ -6,13 +6,13 @@ from pathlib import PurePath
 
 import numpy as np
 
-from odtk.class_typos import question
+from odtk.datasets.class_typos import question
+from odtk.datasets.open_dataset import TEST
+from odtk.datasets.sources import NO_ID
 from odtk.label_map import LabelMap, folded
 from odtk.prototext.schema import some
-from odtk.tools.inspect.evidence import Evidence, counted
-from odtk.tools.inspect.report import ERROR, INFORMATION, NO_SPLIT, WARNING, Example, Finding
-from odtk.tools.inspect.sources import NO_ID
-from odtk.tools.inspect.targets import TEST
+from odtk.report.inspection import ERROR, INFORMATION, NO_SPLIT, WARNING, Example, Finding
+from odtk.tools.inspect.check_context import CheckContext, counted
 
 FEW_BOXES = 10
 RARE_SHARE = 0.1
@@ -21,11 +21,11 @@ RARE_SHARE = 0.1
 _NAMED = 8
 
 
-def no_boxes(evidence: Evidence) -> Iterator[Finding]:
+def no_boxes(context: CheckContext) -> Iterator[Finding]:
     """Splits with nothing to learn from or to measure by."""
-    for number, split in enumerate(evidence.target.splits):
-        if not (evidence.split_of_box == number).any():
-            images = int((evidence.rows.split == number).sum())
+    for number, split in enumerate(context.target.splits):
+        if not (context.split_of_box == number).any():
+            images = int((context.rows.split == number).sum())
             yield Finding(
                 WARNING if split == TEST else ERROR,  # test images are often given away without
                 "no-boxes",
@@ -34,9 +34,9 @@ def no_boxes(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
-def rare(evidence: Evidence) -> Iterator[Finding]:
+def rare(context: CheckContext) -> Iterator[Finding]:
     """Classes with few boxes in the first split, which training reads."""
-    counts = _counts(evidence, 0) * ~_slips(evidence)
+    counts = _counts(context, 0) * ~_slips(context)
     present = counts[counts > 0]
     if not len(present):
         return
@@ -44,35 +44,35 @@ def rare(evidence: Evidence) -> Iterator[Finding]:
     limit = max(FEW_BOXES, share)
     found = [number for number in np.argsort(counts, kind="stable") if 0 < counts[number] < limit]
     if found:
-        names = some([f"{_quoted(evidence, number)} ({counts[number]:,})" for number in found], _NAMED)
+        names = some([f"{_quoted(context, number)} ({counts[number]:,})" for number in found], _NAMED)
         least, most = int(present.min()), int(present.max())
         yield Finding(
             WARNING,
             "rare-classes",
             f"Class imbalance: {counted(len(found), 'class has', 'classes have')} few boxes"
-            f"{_in_training(evidence)}, under {FEW_BOXES} or a tenth of the median of {np.median(present):,.0f}: "
+            f"{_in_training(context)}, under {FEW_BOXES} or a tenth of the median of {np.median(present):,.0f}: "
             f"{names}. The classes have {least:,} to {most:,} boxes.",
             "Annotate more images of them, merge classes, or expect them to be missed.",
             len(found),
             # In a small data set every class has few boxes, and none of its images is worth a look for that.
-            evidence.of_boxes(_first_boxes(evidence, [n for n in found if counts[n] < share]), evidence.size_of),
+            context.of_boxes(_first_boxes(context, [n for n in found if counts[n] < share]), context.size_of),
         )
 
 
-def misspelled(evidence: Evidence) -> Iterator[Finding]:
+def misspelled(context: CheckContext) -> Iterator[Finding]:
     """Classes with few boxes whose names are a slip away from another's; each would become a class of its own."""
-    rows, counts = evidence.rows, evidence.boxes_of_class
-    numbers = np.flatnonzero(_slips(evidence)).tolist()
+    rows, counts = context.rows, context.boxes_of_class
+    numbers = np.flatnonzero(_slips(context)).tolist()
     if not numbers:
         return
 
     def ask(box: int) -> str:
-        name = evidence.class_name(box)
-        return question(name, evidence.typos[name], counts)
+        name = context.class_name(box)
+        return question(name, context.typos[name], counts)
 
-    first = evidence.of_boxes(_first_boxes(evidence, numbers[:_NAMED]), ask)
+    first = context.of_boxes(_first_boxes(context, numbers[:_NAMED]), ask)
     named = zip((rows.class_names[number] for number in numbers[:_NAMED]), first, strict=True)
-    asked = [question(name, evidence.typos[name], counts, _place(example)) for name, example in named]
+    asked = [question(name, context.typos[name], counts, _place(example)) for name, example in named]
     more = f" and {len(numbers) - _NAMED} more" * (len(numbers) > _NAMED)
     boxes = np.flatnonzero(np.isin(rows.class_of, numbers))
     yield Finding(
@@ -82,19 +82,19 @@ def misspelled(evidence: Evidence) -> Iterator[Finding]:
         "Correct the names in the annotations; otherwise each becomes a class of its own, with hardly a box to learn "
         "from. If they are meant so, leave them.",
         len(boxes),
-        evidence.of_boxes(boxes, ask),
+        context.of_boxes(boxes, ask),
     )
 
 
-def absent(evidence: Evidence) -> Iterator[Finding]:
+def absent(context: CheckContext) -> Iterator[Finding]:
     """Classes that one split has and another lacks."""
-    splits = evidence.target.splits
+    splits = context.target.splits
     if len(splits) < 2:
         return
-    trained = _counts(evidence, 0) > 0
-    slips = _slips(evidence)
+    trained = _counts(context, 0) > 0
+    slips = _slips(context)
     for number, split in enumerate(splits[1:], start=1):
-        held_out = _counts(evidence, number) > 0
+        held_out = _counts(context, number) > 0
         if not held_out.any():
             continue
         for severity, kind, missing, where, advice in (
@@ -103,7 +103,7 @@ def absent(evidence: Evidence) -> Iterator[Finding]:
         ):
             found = np.flatnonzero(missing & ~slips).tolist()
             if found:
-                names = some([_quoted(evidence, each) for each in found], _NAMED)
+                names = some([_quoted(context, each) for each in found], _NAMED)
                 yield Finding(
                     severity,
                     kind,
@@ -111,76 +111,76 @@ def absent(evidence: Evidence) -> Iterator[Finding]:
                     f"{advice}.",
                     "Split the images again, stratified by class, or annotate more of them.",
                     len(found),
-                    evidence.of_boxes(_first_boxes(evidence, found), evidence.size_of),
+                    context.of_boxes(_first_boxes(context, found), context.size_of),
                 )
 
 
-def unknown(evidence: Evidence) -> Iterator[Finding]:
+def unknown(context: CheckContext) -> Iterator[Finding]:
     """Boxes whose class the label map lacks; training leaves them out."""
-    labels, rows = evidence.target.labels, evidence.rows
+    labels, rows = context.target.labels, context.rows
     if labels is None:
         return
     ids = {item.id for item in labels.items}
-    numbers = [number for number in range(len(rows.class_names)) if not _is_known(evidence, number, labels)]
+    numbers = [number for number in range(len(rows.class_names)) if not _is_known(context, number, labels)]
     lost = np.flatnonzero(np.isin(rows.class_of, numbers))
     if not len(lost):
         return
     counts = np.bincount(rows.class_of, minlength=len(rows.class_names))
     numbers.sort(key=lambda number: -counts[number])
-    names = some([f"{_quoted(evidence, each)} ({counts[each]:,}){_hint(evidence, each, labels)}" for each in numbers],
+    names = some([f"{_quoted(context, each)} ({counts[each]:,}){_hint(context, each, labels)}" for each in numbers],
                  _NAMED)  # fmt: skip
     yield Finding(
         ERROR,
         "unknown-classes",
-        f"{evidence.target.label_map} (ids 1-{max(ids)}) lacks {counted(len(numbers), 'class', 'classes')} of the "
+        f"{context.target.label_map} (ids 1-{max(ids)}) lacks {counted(len(numbers), 'class', 'classes')} of the "
         f"data, with {counted(len(lost), 'box', 'boxes')} that training leaves out: {names}.",
         "Correct the names in the data or add the items to the label map (and num_classes of the config).",
         len(lost),
-        evidence.of_boxes(lost, evidence.size_of),
+        context.of_boxes(lost, context.size_of),
     )
 
 
-def _is_known(evidence: Evidence, number: int, labels: LabelMap) -> bool:
-    name = evidence.rows.class_names[number]
+def _is_known(context: CheckContext, number: int, labels: LabelMap) -> bool:
+    name = context.rows.class_names[number]
     return labels.id_of(name) is not None or not name.strip()  # which is another finding
 
 
-def _hint(evidence: Evidence, number: int, labels: LabelMap) -> str:
-    name = evidence.rows.class_names[number]
+def _hint(context: CheckContext, number: int, labels: LabelMap) -> str:
+    name = context.rows.class_names[number]
     names = {folded(item.name): item.name for item in labels.items}
     near = names.get(folded(name)) or next(iter(difflib.get_close_matches(name, names.values(), 1, 0.8)), None)
     return f", the map has {near!r}" if near else ""
 
 
-def disagreeing(evidence: Evidence) -> Iterator[Finding]:
+def disagreeing(context: CheckContext) -> Iterator[Finding]:
     """Records whose class number is not that of the class name beside it."""
-    labels, rows = evidence.target.labels, evidence.rows
+    labels, rows = context.target.labels, context.rows
     if labels is None or not len(rows.class_of):
         return
     right = np.array([labels.id_of(name) or NO_ID for name in rows.class_names])[rows.class_of]
     found = np.flatnonzero((rows.class_id != NO_ID) & (right != NO_ID) & (rows.class_id != right))
     if len(found):
 
-        def say(box: int) -> str:
-            return f"{evidence.class_name(box)} with the id {rows.class_id[box]}; in the label map it is {right[box]}"
+        def log(box: int) -> str:
+            return f"{context.class_name(box)} with the id {rows.class_id[box]}; in the label map it is {right[box]}"
 
         yield Finding(
             WARNING,
             "ids-disagree",
             f"{counted(len(found), 'box has', 'boxes have')} an id that is not their name's in "
-            f"{evidence.target.label_map}.",
+            f"{context.target.label_map}.",
             "odtk and TFOD go by the name where there is a label map. Write the records anew with this label map, or "
             "name the one that they were written with.",
             len(found),
-            evidence.of_boxes(found, say),
+            context.of_boxes(found, log),
         )
 
 
-def unused(evidence: Evidence) -> Iterator[Finding]:
+def unused(context: CheckContext) -> Iterator[Finding]:
     """Classes of the label map, or of the data set's own list, without a box to learn from."""
-    labels, rows = evidence.target.labels, evidence.rows
-    trained = {rows.class_names[number] for number in np.flatnonzero(_counts(evidence, 0))}
-    listed = evidence.target.class_names
+    labels, rows = context.target.labels, context.rows
+    trained = {rows.class_names[number] for number in np.flatnonzero(_counts(context, 0))}
+    listed = context.target.class_names
     if labels:
         trained = {labels.name_of(labels.id_of(name) or 0) for name in trained}
         listed = [item.shown for item in labels.single_items()]
@@ -189,23 +189,23 @@ def unused(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             WARNING if labels else INFORMATION,
             "unused-classes",
-            f"{counted(len(found), 'class', 'classes')} of {evidence.target.label_map or 'the data set'} "
-            f"{'has' if len(found) == 1 else 'have'} no box{_in_training(evidence)}: "
+            f"{counted(len(found), 'class', 'classes')} of {context.target.label_map or 'the data set'} "
+            f"{'has' if len(found) == 1 else 'have'} no box{_in_training(context)}: "
             f"{some([repr(name) for name in found], _NAMED)}.",
             "Take them out of the label map (and num_classes), or annotate images of them.",
             len(found),
         )
 
 
-def alike(evidence: Evidence) -> Iterator[Finding]:
+def alike(context: CheckContext) -> Iterator[Finding]:
     """Classes whose names differ by case, spaces, hyphens or underscores only."""
     groups: dict[str, list[int]] = {}
-    for number, name in enumerate(evidence.rows.class_names):
+    for number, name in enumerate(context.rows.class_names):
         groups.setdefault(folded(name), []).append(number)
     groups = {plain: sorted(numbers) for plain, numbers in groups.items() if len(numbers) > 1}
     if groups:
-        counts = np.bincount(evidence.rows.class_of, minlength=len(evidence.rows.class_names))
-        names = ["/".join(f"{_quoted(evidence, n)} ({counts[n]:,})" for n in group) for group in groups.values()]
+        counts = np.bincount(context.rows.class_of, minlength=len(context.rows.class_names))
+        names = ["/".join(f"{_quoted(context, n)} ({counts[n]:,})" for n in group) for group in groups.values()]
         rarer = [min(group, key=lambda number: counts[number]) for group in groups.values()]
         yield Finding(
             WARNING,
@@ -213,14 +213,14 @@ def alike(evidence: Evidence) -> Iterator[Finding]:
             f"{counted(len(groups), 'class is', 'classes are')} spelled in several ways: {some(names, _NAMED)}.",
             "Spell each class alike everywhere; otherwise each spelling becomes a class.",
             len(groups),
-            evidence.of_boxes(_first_boxes(evidence, rarer), evidence.size_of),
+            context.of_boxes(_first_boxes(context, rarer), context.size_of),
         )
 
 
-def nameless(evidence: Evidence) -> Iterator[Finding]:
+def nameless(context: CheckContext) -> Iterator[Finding]:
     """Objects without a class."""
-    numbers = [number for number, name in enumerate(evidence.rows.class_names) if not name.strip()]
-    found = np.flatnonzero(np.isin(evidence.rows.class_of, numbers))
+    numbers = [number for number, name in enumerate(context.rows.class_names) if not name.strip()]
+    found = np.flatnonzero(np.isin(context.rows.class_of, numbers))
     if len(found):
         yield Finding(
             ERROR,
@@ -228,31 +228,31 @@ def nameless(evidence: Evidence) -> Iterator[Finding]:
             f"{counted(len(found), 'box has', 'boxes have')} no class name.",
             "Name the class of each object, or take the object out.",
             len(found),
-            evidence.of_boxes(found, evidence.size_of),
+            context.of_boxes(found, context.size_of),
         )
 
 
-def too_few_outputs(evidence: Evidence) -> Iterator[Finding]:
+def too_few_outputs(context: CheckContext) -> Iterator[Finding]:
     """A config with fewer (or more) outputs than the label map has ids."""
-    config, labels = evidence.target.config, evidence.target.labels
+    config, labels = context.target.config, context.target.labels
     count = config.model.ssd.num_classes if config is not None else 0
-    if labels is not None and count and count != labels.num_classes and _is_the_configs(evidence):
+    if labels is not None and count and count != labels.num_classes and _is_the_configs(context):
         yield Finding(
             ERROR if count < labels.num_classes else WARNING,
             "num-classes",
-            f"{evidence.target.config_path} has num_classes {count}, but the largest id of "
-            f"{evidence.target.label_map} is {labels.num_classes}.",
-            f"odtk configure {evidence.target.config_path} --output ... --num-classes {labels.num_classes}",
+            f"{context.target.config_path} has num_classes {count}, but the largest id of "
+            f"{context.target.label_map} is {labels.num_classes}.",
+            f"odtk configure {context.target.config_path} --output ... --num-classes {labels.num_classes}",
         )
 
 
-def _is_the_configs(evidence: Evidence) -> bool:
-    return evidence.target.config.train_input_reader.label_map_path == evidence.target.label_map
+def _is_the_configs(context: CheckContext) -> bool:
+    return context.target.config.train_input_reader.label_map_path == context.target.label_map
 
 
-def _in_training(evidence: Evidence) -> str:
+def _in_training(context: CheckContext) -> str:
     """` in train`, where there is more than one split."""
-    split = evidence.target.splits[0]
+    split = context.target.splits[0]
     return "" if split == NO_SPLIT else f" in {split}"
 
 
@@ -260,23 +260,23 @@ def _subject(split: str) -> str:
     return "There are" if split == NO_SPLIT else f"Split {split} has"
 
 
-def _counts(evidence: Evidence, split: int) -> np.ndarray:
+def _counts(context: CheckContext, split: int) -> np.ndarray:
     """Boxes of each class in a split, none where it has no name: int [classes]."""
-    own = evidence.rows.class_of[evidence.split_of_box == split]
-    named = [bool(name.strip()) for name in evidence.rows.class_names]
+    own = context.rows.class_of[context.split_of_box == split]
+    named = [bool(name.strip()) for name in context.rows.class_names]
     return np.bincount(own, minlength=len(named)) * np.array(named, int)
 
 
-def _first_boxes(evidence: Evidence, numbers: list[int]) -> np.ndarray:
+def _first_boxes(context: CheckContext, numbers: list[int]) -> np.ndarray:
     """A box of each of the classes."""
-    found, first = np.unique(evidence.rows.class_of, return_index=True)
+    found, first = np.unique(context.rows.class_of, return_index=True)
     where = dict(zip(found.tolist(), first.tolist(), strict=True))
     return np.array([where[number] for number in numbers if number in where], np.int64)
 
 
-def _slips(evidence: Evidence) -> np.ndarray:
+def _slips(context: CheckContext) -> np.ndarray:
     """Which classes have names that are likely misspelled: bool [classes]."""
-    return np.array([name in evidence.typos for name in evidence.rows.class_names], bool)
+    return np.array([name in context.typos for name in context.rows.class_names], bool)
 
 
 def _place(example: Example) -> str:
@@ -285,5 +285,5 @@ def _place(example: Example) -> str:
     return example.file if is_its_own else example.where
 
 
-def _quoted(evidence: Evidence, number: int) -> str:
-    return repr(evidence.rows.class_names[number])
+def _quoted(context: CheckContext, number: int) -> str:
+    return repr(context.rows.class_names[number])

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from odtk import duplicates
+from odtk.annotations import duplicates
 from odtk.prototext.schema import some
-from odtk.tools.inspect import oddity_words
-from odtk.tools.inspect.evidence import Evidence, counted
-from odtk.tools.inspect.report import ERROR, INFORMATION, NO_SPLIT, WARNING, Example, Finding
+from odtk.report.inspection import ERROR, INFORMATION, NO_SPLIT, WARNING, Example, Finding
+from odtk.tools.inspect import issue_words
+from odtk.tools.inspect.check_context import CheckContext, counted
 from odtk.tools.inspect.scan import MAX_EXAMPLES, Tally
 
 # What make-tfrecords refuses to go beyond unless told otherwise.
@@ -22,9 +22,9 @@ _MANY_NEGATIVES = 0.5
 _TOO_LARGE = 2
 
 
-def unusable(evidence: Evidence) -> Iterator[Finding]:
+def unusable(context: CheckContext) -> Iterator[Finding]:
     """Images that cannot be decoded, annotations that cannot be read, damaged records."""
-    rows, is_annotated = evidence.rows, evidence.target.is_annotated
+    rows, is_annotated = context.rows, context.target.is_annotated
     total = sum(tally.count for tally in rows.unusable.values() if tally.is_bad)
     share = total / max(1, total + len(rows.split))
     severity = WARNING if is_annotated and share <= MAX_UNUSABLE else ERROR
@@ -46,11 +46,11 @@ def unusable(evidence: Evidence) -> Iterator[Finding]:
         yield _of_tally(severity, kind, f"Unusable {name}, {kind}: {tally.count:,}; {what}.", fix, tally)
 
 
-def odd(evidence: Evidence) -> Iterator[Finding]:
+def odd(context: CheckContext) -> Iterator[Finding]:
     """Whatever else the readers of annotations and records noticed."""
-    for kind, tally in evidence.rows.oddities.items():
-        word = oddity_words.of(kind)
-        severity = word.annotated if evidence.target.is_annotated else word.recorded
+    for kind, tally in context.rows.oddities.items():
+        word = issue_words.of(kind)
+        severity = word.annotated if context.target.is_annotated else word.recorded
         yield _of_tally(severity, kind, word.text.format(count=f"{tally.count:,}"), word.fix, tally)
 
 
@@ -59,9 +59,9 @@ def _of_tally(severity: str, kind: str, text: str, fix: str, tally: Tally) -> Fi
     return Finding(severity, slug, text, fix, tally.count, tuple(tally.examples))
 
 
-def missing_shards(evidence: Evidence) -> Iterator[Finding]:
+def missing_shards(context: CheckContext) -> Iterator[Finding]:
     """Shards that the others of their set know of."""
-    missing = evidence.target.missing
+    missing = context.target.missing
     if missing:
         yield Finding(
             ERROR,
@@ -73,21 +73,21 @@ def missing_shards(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def refused(evidence: Evidence) -> Iterator[Finding]:
+def refused(context: CheckContext) -> Iterator[Finding]:
     """Boxes that cannot be meant as they are read."""
-    if evidence.target.refusal:
+    if context.target.refusal:
         text = "make-tfrecords refuses this data set, unless it is told with --boxes what the numbers are."
-        yield Finding(ERROR, "boxes-read-wrongly", evidence.target.refusal, text)
+        yield Finding(ERROR, "boxes-read-wrongly", context.target.refusal, text)
 
 
-def large(evidence: Evidence) -> Iterator[Finding]:
+def large(context: CheckContext) -> Iterator[Finding]:
     """Images much larger than the model's input."""
-    if evidence.model_sides is None:
+    if context.model_sides is None:
         return
-    sides = np.maximum(evidence.rows.height, evidence.rows.width)
-    found = np.flatnonzero(sides > _TOO_LARGE * evidence.model_sides)
+    sides = np.maximum(context.rows.height, context.rows.width)
+    found = np.flatnonzero(sides > _TOO_LARGE * context.model_sides)
     if len(found):
-        side = _TOO_LARGE * int(evidence.model_sides[found].max())
+        side = _TOO_LARGE * int(context.model_sides[found].max())
         yield Finding(
             INFORMATION,
             "large-images",
@@ -95,14 +95,14 @@ def large(evidence: Evidence) -> Iterator[Finding]:
             "and decoded in full at every step.",
             f"Shrink them once: odtk make-tfrecords ... --max-side {side}",
             len(found),
-            evidence.of_images(found, lambda row: f"{evidence.rows.width[row]} x {evidence.rows.height[row]} pixels"),
+            context.of_images(found, lambda row: f"{context.rows.width[row]} x {context.rows.height[row]} pixels"),
         )
 
 
-def negatives(evidence: Evidence) -> Iterator[Finding]:
+def negatives(context: CheckContext) -> Iterator[Finding]:
     """Images without boxes."""
-    rows = evidence.rows
-    for number, split in enumerate(evidence.target.splits):
+    rows = context.rows
+    for number, split in enumerate(context.target.splits):
         own = rows.split == number
         found = np.flatnonzero(own & (rows.num_boxes == 0))
         share, of_split = len(found) / max(1, int(own.sum())), "" if split == NO_SPLIT else f" of {split}"
@@ -113,13 +113,13 @@ def negatives(evidence: Evidence) -> Iterator[Finding]:
                 f"{counted(len(found), 'image')}{of_split} ({share:.1%}) without a box, learned as background.",
                 "Right, if nothing is on them; otherwise annotate them or take them out.",
                 len(found),
-                evidence.of_images(found, lambda row: "no box"),
+                context.of_images(found, lambda row: "no box"),
             )
 
 
-def copies(evidence: Evidence) -> Iterator[Finding]:
+def copies(context: CheckContext) -> Iterator[Finding]:
     """The same file, or nearly the same picture, in several splits or twice in one."""
-    rows = evidence.rows
+    rows = context.rows
     same = _grouped(rows.digest)
     decoded = np.flatnonzero(rows.decoded)
     alike = np.full(len(rows.split), -1)
@@ -127,10 +127,10 @@ def copies(evidence: Evidence) -> Iterator[Finding]:
     equal_across = _across(same, rows.split)
     alike_across = [group for group in _across(_grouped(alike, 0), rows.split) if not _is_equal(rows.digest[group])]
     if equal_across:
-        yield _leak(evidence, ERROR, "same-image-across-splits", "the same file", equal_across)
+        yield _leak(context, ERROR, "same-image-across-splits", "the same file", equal_across)
     if alike_across:
         # Never an error: pictures of things on one and the same background look alike, too.
-        yield _leak(evidence, WARNING, "look-alikes-across-splits", "nearly the same picture", alike_across)
+        yield _leak(context, WARNING, "look-alikes-across-splits", "nearly the same picture", alike_across)
     within = [part for group in _grouped(alike, 0) for part in _same_split(group, rows.split)]
     if within:
         count = sum(len(group) - 1 for group in within)
@@ -140,12 +140,12 @@ def copies(evidence: Evidence) -> Iterator[Finding]:
             f"{counted(count, 'image looks', 'images look')} like another of the same split.",
             "Frames of a film teach little more than one of them. make-tfrecords keeps look-alikes in one split.",
             count,
-            tuple(_case(evidence, group[:2]) for group in within[:MAX_EXAMPLES]),
+            tuple(_case(context, group[:2]) for group in within[:MAX_EXAMPLES]),
         )
 
 
-def _leak(evidence: Evidence, severity: str, kind: str, what: str, groups: list[np.ndarray]) -> Finding:
-    splits = Counter(evidence.rows.split_of(int(row)) for group in groups for row in group)
+def _leak(context: CheckContext, severity: str, kind: str, what: str, groups: list[np.ndarray]) -> Finding:
+    splits = Counter(context.rows.split_of(int(row)) for group in groups for row in group)
     return Finding(
         severity,
         kind,
@@ -154,14 +154,14 @@ def _leak(evidence: Evidence, severity: str, kind: str, what: str, groups: list[
         "Take them out of one split, or split anew with odtk make-tfrecords, which keeps look-alikes together: what "
         "was learned by heart is measured otherwise.",
         len(groups),
-        tuple(_case(evidence, _first_of_each(group, evidence.rows.split)) for group in groups[:MAX_EXAMPLES]),
+        tuple(_case(context, _first_of_each(group, context.rows.split)) for group in groups[:MAX_EXAMPLES]),
     )
 
 
-def _case(evidence: Evidence, group: np.ndarray) -> Example:
+def _case(context: CheckContext, group: np.ndarray) -> Example:
     first, *others = group.tolist()
-    names = ", ".join(f"{evidence.name_of(row)} ({evidence.rows.split_of(row)})" for row in others)
-    return evidence.of_image(first, f"looks like {names}", others)
+    names = ", ".join(f"{context.name_of(row)} ({context.rows.split_of(row)})" for row in others)
+    return context.of_image(first, f"looks like {names}", others)
 
 
 def _first_of_each(group: np.ndarray, split: np.ndarray) -> np.ndarray:

@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lxml import etree, html
+from lxml import etree
+from lxml import html as lxml_html
 
 from odtk import atomic
-from odtk.tools.inspect import elements, galleries, sections
-from odtk.tools.inspect.batches import SEED, FedImage
-from odtk.tools.inspect.elements import element, section
-from odtk.tools.inspect.report import Coverage, Example, Finding, Histogram, Inspection, Split
-from odtk.tools.inspect.shown import Shown
+from odtk.datasets.annotated_picture import AnnotatedPicture
+from odtk.datasets.model_inputs import SEED, FedImage
+from odtk.report import html
+from odtk.report.html import element, section
+from odtk.report.inspection import Coverage, Example, Finding, Histogram, Inspection, Split
+from odtk.tools.inspect import galleries, sections
 
 _STYLE = Path(__file__).with_name("page.css")
 
@@ -32,10 +34,10 @@ _FED_MEANS = (
 class Pictures:
     """What the page shows beside the numbers; what is empty is left out."""
 
-    duplicates: Sequence[Sequence[Shown]] = ()
-    suspicious: Sequence[Shown] = ()
+    duplicates: Sequence[Sequence[AnnotatedPicture]] = ()
+    suspicious: Sequence[AnnotatedPicture] = ()
     unreadable: Sequence[Example] = ()
-    groundtruth: Sequence[Shown] = ()
+    groundtruth: Sequence[AnnotatedPicture] = ()
     fed: Sequence[FedImage] = ()
     fed_seed: int = SEED
     name_of: Callable[[int], str] = str  # 1-based class to its name
@@ -60,7 +62,7 @@ def render(inspection: Inspection, pictures: Pictures) -> bytes:
         element("style", _STYLE.read_text(encoding="utf-8")),
     )
     body = element("body", _header(inspection, parts), element("main", *parts))
-    return html.tostring(element("html", head, body, lang="en"), doctype="<!doctype html>", encoding="utf-8")
+    return lxml_html.tostring(element("html", head, body, lang="en"), doctype="<!doctype html>", encoding="utf-8")
 
 
 def _header(inspection: Inspection, parts: Sequence[etree._Element]) -> etree._Element:
@@ -146,18 +148,18 @@ def _anchors(coverage: Coverage | None) -> etree._Element | None:
 def _shapes(histograms: Sequence[Histogram]) -> etree._Element | None:
     if not histograms:
         return None
-    charts = [elements.histogram(each.caption, each.unit, each.bins, each.of) for each in histograms]
+    charts = [html.histogram(each.caption, each.unit, each.bins, each.of) for each in histograms]
     return section("shapes", "Sizes and shapes", element("div", *charts, class_="charts"))
 
 
-def _duplicates(groups: Sequence[Sequence[Shown]]) -> etree._Element | None:
+def _duplicates(groups: Sequence[Sequence[AnnotatedPicture]]) -> etree._Element | None:
     if not groups:
         return None
     said = "These look alike and stand in different splits: what is measured on one of them was trained on the other."
     return section("duplicates", "Duplicates across splits", element("p", said), galleries.pairs(groups))
 
 
-def _suspicious(images: Sequence[Shown]) -> etree._Element | None:
+def _suspicious(images: Sequence[AnnotatedPicture]) -> etree._Element | None:
     if not images:
         return None
     said = "Some of what the findings are about: a box with what is around it, or the whole image."
@@ -172,7 +174,7 @@ def _unreadable(examples: Sequence[Example]) -> etree._Element | None:
     )
 
 
-def _groundtruth(images: Sequence[Shown]) -> etree._Element | None:
+def _groundtruth(images: Sequence[AnnotatedPicture]) -> etree._Element | None:
     if not images:
         return None
     said = "A sample of the images with their boxes as annotated. Dashed boxes are marked: difficult, crowd or group."

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from odtk import progress, workers
+from odtk import parallel, progress
 from odtk.annotations.conventions import Evidence
-from odtk.annotations.image_files import SeenFile
-from odtk.tools.inspect.report import Example
-from odtk.tools.inspect.shown import Shown, color_ids, color_numbers
-from odtk.tools.inspect.sources import NO_ID, Look, Oddity, Source
-from odtk.tools.inspect.targets import Target
+from odtk.annotations.image_files import ImageInfo
+from odtk.datasets.annotated_picture import AnnotatedPicture, color_ids, color_numbers
+from odtk.datasets.open_dataset import Target
+from odtk.datasets.sources import NO_ID, ImageSummary, Issue, Source
+from odtk.report.inspection import Example
 
 MAX_EXAMPLES = 10
 """Cases that are kept of each kind of finding."""
@@ -72,22 +72,22 @@ class Rows:
     def _color_numbers(self) -> dict[str, int]:
         return color_numbers(self.target, self.class_names)
 
-    def look(self, row: int) -> Look:
+    def summarize(self, row: int) -> ImageSummary:
         """An image looked at again, its texts included; its pixels are not decoded."""
         source, index = self.place[row]
-        return self.target.sources[source].look(int(index), decode=False)
+        return self.target.sources[source].summarize(int(index), decode=False)
 
     def split_of(self, row: int) -> str:
         """The name of an image's split."""
         return self.target.splits[self.split[row]]
 
-    def shown(self, row: int, focus: Sequence[int] | None = None, remark: str = "") -> Shown:
+    def shown(self, row: int, focus: Sequence[int] | None = None, remark: str = "") -> AnnotatedPicture:
         """An image to be drawn, with its groundtruth; raises UnusableImage where its pixels cannot be read."""
         source, index = self.place[row]
-        seen = self.look(row)
+        seen = self.summarize(row)
         chosen = slice(self.first_box[row], self.first_box[row + 1])
         names = [self.class_names[number] for number in self.class_of[chosen]]
-        return Shown(
+        return AnnotatedPicture(
             name=seen.name,
             split=self.split_of(row),
             image=self.target.sources[source].picture(int(index)),
@@ -108,9 +108,11 @@ def scan(target: Target, max_images: int | None = None, num_workers: int | None 
     count = sum(map(len, target.sources))
     most = max_images if max_images is not None else count
     columns, evidence = _Columns(target), Evidence()
-    seen: dict[int, tuple[SeenFile, int]] = {}
-    unread: dict[int, Look] = {}
-    for number, (place, found) in enumerate(_looks(target, functools.partial(_look, max_decoded=most), num_workers)):
+    seen: dict[int, tuple[ImageInfo, int]] = {}
+    unread: dict[int, ImageSummary] = {}
+    for number, (place, found) in enumerate(
+        _summaries(target, functools.partial(_look, max_decoded=most), num_workers)
+    ):
         columns.add(place, found)
         if found.facts is not None:
             evidence.add(found.facts)
@@ -121,27 +123,29 @@ def scan(target: Target, max_images: int | None = None, num_workers: int | None 
     if settled.sources != target.sources:
         columns = _Columns(settled)
         again = functools.partial(_look, max_decoded=most, seen=seen, unread=unread)
-        for place, found in _looks(settled, again, num_workers):
+        for place, found in _summaries(settled, again, num_workers):
             columns.add(place, found)
     columns.target = settled
     for problem in settled.problems:
-        columns.add_problem(Oddity.of(problem))
+        columns.add_problem(Issue.of(problem))
     for split, damages in target.damaged.items():
         for damage in damages:
             columns.add_unusable(split, damage)
     return columns.rows()
 
 
-def _looks(target: Target, look: Callable, num_workers: int | None) -> Iterator[tuple[tuple[int, int], Look]]:
+def _summaries(
+    target: Target, summarize: Callable, num_workers: int | None
+) -> Iterator[tuple[tuple[int, int], ImageSummary]]:
     count = sum(map(len, target.sources))
-    look = functools.partial(look, tuple(target.sources), count)
+    summarize = functools.partial(summarize, tuple(target.sources), count)
     # The first image waits for the workers to start.
     with (
         progress.track("Looking at", count, "images", compiles=True) as bar,
-        workers.mapped(look, range(count), num_workers) as looks,
+        parallel.mapped(summarize, range(count), num_workers) as summaries,
     ):
-        for found in looks:
-            yield found
+        for summary in summaries:
+            yield summary
             bar.advance()
 
 
@@ -150,9 +154,9 @@ def _look(
     count: int,
     number: int,
     max_decoded: int,
-    seen: Mapping[int, tuple[SeenFile, int]] | None = None,
-    unread: Mapping[int, Look] | None = None,
-) -> tuple[tuple[int, int], Look]:
+    seen: Mapping[int, tuple[ImageInfo, int]] | None = None,
+    unread: Mapping[int, ImageSummary] | None = None,
+) -> tuple[tuple[int, int], ImageSummary]:
     """The image of a number, as (source, place in it), and a look at it; by what was `seen` of it, where it was."""
     decode = (number + 1) * max_decoded // count > number * max_decoded // count if max_decoded < count else True
     place = number
@@ -161,7 +165,7 @@ def _look(
             if unread and number in unread:
                 return (position, place), unread[number]
             again = (seen[number],) if seen and number in seen else ()
-            return (position, place), source.look(place, decode, *again)
+            return (position, place), source.summarize(place, decode, *again)
         place -= len(source)
     raise IndexError(number)
 
@@ -178,31 +182,31 @@ class _Columns:
         self._oddities: dict[str, Tally] = {}
         self._unusable: dict[str, Tally] = {}
 
-    def add(self, place: tuple[int, int], look: Look) -> None:
+    def add(self, place: tuple[int, int], summary: ImageSummary) -> None:
         split = self.target.sources[place[0]].split
-        if look.unusable:
-            self.add_unusable(split, look)
+        if summary.unusable:
+            self.add_unusable(split, summary)
             return
         row, numbers = len(self._numbers["width"]), self._numbers
-        for oddity in look.oddities:
-            _count(self._oddities, oddity, look, split, row)
+        for oddity in summary.oddities:
+            _count(self._oddities, oddity, summary, split, row)
         numbers["split"].append(self._splits[split])
         numbers["place"].extend(place)
         for key in ("width", "height", "decoded", "fingerprint", "digest"):
-            numbers[key].append(getattr(look, key))
-        numbers["image"].extend([row] * len(look.boxes))
-        for box in look.boxes:
+            numbers[key].append(getattr(summary, key))
+        numbers["image"].extend([row] * len(summary.boxes))
+        for box in summary.boxes:
             numbers["boxes"].extend(box)
         # As in the decoder: numbers count only where a record has no name at all.
-        names = look.class_names if any(look.class_names) else map(self._name, look.class_ids)
+        names = summary.class_names if any(summary.class_names) else map(self._name, summary.class_ids)
         numbers["class_of"].extend(self._classes.setdefault(name, len(self._classes)) for name in names)
-        numbers["class_id"].extend(look.class_ids)
+        numbers["class_id"].extend(summary.class_ids)
 
-    def add_problem(self, oddity: Oddity) -> None:
-        _count(self._oddities, oddity, Look("", oddity.file), None, None)
+    def add_problem(self, oddity: Issue) -> None:
+        _count(self._oddities, oddity, ImageSummary("", oddity.file), None, None)
 
-    def add_unusable(self, split: str, look: Look) -> None:
-        _count(self._unusable, look.unusable, look, split, None)
+    def add_unusable(self, split: str, summary: ImageSummary) -> None:
+        _count(self._unusable, summary.unusable, summary, split, None)
 
     def _name(self, class_id: int) -> str:
         if class_id == NO_ID:
@@ -230,7 +234,7 @@ _CODES = {
 }  # fmt: skip
 
 
-def _count(tallies: dict[str, Tally], oddity: Oddity, look: Look, split: str | None, row: int | None) -> None:
+def _count(tallies: dict[str, Tally], oddity: Issue, summary: ImageSummary, split: str | None, row: int | None) -> None:
     kind = oddity.kind if oddity.is_bad else f"{oddity.kind}, left out"
     tally = tallies.setdefault(kind, Tally(is_bad=oddity.is_bad))
     tally.count += 1
@@ -238,5 +242,5 @@ def _count(tallies: dict[str, Tally], oddity: Oddity, look: Look, split: str | N
     if len(tally.examples) < MAX_EXAMPLES:
         rows, boxes = () if row is None else (row,), () if oddity.box is None else (oddity.box,)
         tally.examples.append(
-            Example(oddity.text, oddity.file, oddity.line, look.offset, look.name or None, split, rows, boxes)
+            Example(oddity.text, oddity.file, oddity.line, summary.offset, summary.name or None, split, rows, boxes)
         )

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lxml import etree
 
-from odtk.tools.inspect.elements import bars, code, element, heat_cell, swatch, table
-from odtk.tools.inspect.report import ERROR, INFORMATION, WARNING, Counts, Coverage, Example, Finding, Split
+from odtk.report.html import bars, code, element, heat_cell, swatch, table
+from odtk.report.inspection import ERROR, INFORMATION, WARNING, Counts, Coverage, Example, Finding, Split
 
 TONES = {ERROR: "error", WARNING: "warning", INFORMATION: "note"}
 WORDS = {ERROR: "Error", WARNING: "Warning", INFORMATION: "Note"}

@@ -3,13 +3,13 @@
 import random
 from collections.abc import Callable, Iterator, Sequence
 
+from odtk.datasets.annotated_picture import AnnotatedPicture
+from odtk.datasets.model_inputs import SEED, fed_images
+from odtk.datasets.open_dataset import Target
 from odtk.errors import DataError, OdtkError
-from odtk.tools.inspect.batches import SEED, fed_images
+from odtk.report.inspection import Example, Finding, Inspection
 from odtk.tools.inspect.page import Pictures
-from odtk.tools.inspect.report import Example, Finding, Inspection
 from odtk.tools.inspect.scan import Rows
-from odtk.tools.inspect.shown import Shown
-from odtk.tools.inspect.targets import Target
 
 ACROSS_SPLITS = ("same-image-across-splits", "look-alikes-across-splits")
 """Kinds of findings that are shown side by side."""
@@ -69,7 +69,7 @@ def _sample(rows: Rows, count: int, seed: int) -> list[int]:
     return list(dict.fromkeys([*chosen, *rest]))[:count]
 
 
-def _readable(rows: Rows, chosen: Sequence[int], **options) -> Iterator[Shown]:
+def _readable(rows: Rows, chosen: Sequence[int], **options) -> Iterator[AnnotatedPicture]:
     for row in chosen:
         try:
             yield rows.shown(row, **options)
@@ -77,7 +77,7 @@ def _readable(rows: Rows, chosen: Sequence[int], **options) -> Iterator[Shown]:
             continue
 
 
-def _duplicates(findings: Sequence[Finding], rows: Rows) -> Iterator[list[Shown]]:
+def _duplicates(findings: Sequence[Finding], rows: Rows) -> Iterator[list[AnnotatedPicture]]:
     across = [finding for finding in findings if finding.kind in ACROSS_SPLITS]
     examples = [example for finding in across for example in finding.examples]
     for example in examples[:NUM_DUPLICATES]:
@@ -86,7 +86,7 @@ def _duplicates(findings: Sequence[Finding], rows: Rows) -> Iterator[list[Shown]
             yield group
 
 
-def _suspicious(findings: Sequence[Finding], rows: Rows) -> Iterator[Shown]:
+def _suspicious(findings: Sequence[Finding], rows: Rows) -> Iterator[AnnotatedPicture]:
     cases: dict[tuple, tuple[Finding, Example]] = {}  # by what is shown; of several findings about it the worst counts
     for finding in findings:
         if finding.kind not in ACROSS_SPLITS:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from odtk.tools.inspect.evidence import Evidence
-from odtk.tools.inspect.report import Counts, Histogram, Split
+from odtk.report.inspection import Counts, Histogram, Split
+from odtk.tools.inspect.check_context import CheckContext
 from odtk.tools.inspect.scan import Rows
 
 _Scale = tuple[Sequence[float], Sequence[str]]
@@ -63,14 +63,14 @@ def classes(rows: Rows) -> dict[str, dict[str, Counts]]:
     }
 
 
-def histograms(evidence: Evidence) -> list[Histogram]:
+def histograms(context: CheckContext) -> list[Histogram]:
     """Sizes and shapes of images and boxes, boxes per image."""
-    rows, heights, widths = evidence.rows, evidence.heights, evidence.widths
+    rows, heights, widths = context.rows, context.heights, context.widths
     real = (heights > 0) & (widths > 0)
     sides = np.sqrt(heights[real] * widths[real])
     long_sides = np.maximum(rows.height, rows.width)
     shapes = rows.width / np.maximum(rows.height, 1)
-    count, where = rows.num_boxes, evidence.frame
+    count, where = rows.num_boxes, context.frame
     return [
         _histogram("image-sizes", "Image sizes", "longer side, pixels", "images", long_sides, _IMAGE_SIZES),
         _histogram("image-shapes", "Image shapes", "width : height", "images", shapes, _SHAPES),

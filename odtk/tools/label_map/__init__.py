@@ -10,10 +10,10 @@ from odtk import label_map as label_maps
 from odtk import prototext
 from odtk.annotations.data_folder import is_data_set
 from odtk.atomic import check_file
+from odtk.datasets.open_dataset import open_target
 from odtk.errors import DataError, LabelMapError
 from odtk.label_map import BACKGROUND, LabelMap
 from odtk.prototext import schema
-from odtk.tools.inspect.targets import open_target
 from odtk.tools.label_map.data_checks import against
 from odtk.tools.label_map.data_classes import classes_of
 from odtk.tools.label_map.problems import ERROR, Problem

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from odtk import class_typos
 from odtk import label_map as label_maps
+from odtk.datasets import class_typos
+from odtk.datasets.sources import NO_ID
 from odtk.label_map import LabelMap
-from odtk.tools.inspect.sources import NO_ID
 from odtk.tools.label_map.data_classes import DataClasses
 from odtk.tools.label_map.problems import ERROR, WARNING, Problem
 from odtk.tools.label_map.written import Written

@@ -4,15 +4,15 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 
-from odtk import shards
 from odtk.annotations.data_folder import is_data_set
+from odtk.datasets.open_dataset import open_target, settled_by_headers
+from odtk.datasets.record_files import record_sets
+from odtk.datasets.record_source import find_records
+from odtk.datasets.sources import Source
 from odtk.errors import DataError
 from odtk.progress import track
-from odtk.tools.inspect.records import find_records
-from odtk.tools.inspect.report import NO_SPLIT
-from odtk.tools.inspect.sources import Source
-from odtk.tools.inspect.targets import open_target, settled_by_headers
-from odtk.tools.record_files import record_sets
+from odtk.records import shards
+from odtk.report.inspection import NO_SPLIT
 
 
 @dataclass
@@ -45,11 +45,11 @@ def classes_of(data: str | os.PathLike, format: str | None = None) -> DataClasse
     sources, listed = _sources(os.fspath(data), format)
     classes = DataClasses(listed=listed)
     for source in sources:
-        for look in (source.look(index, decode=False) for index in range(len(source))):
-            for name, number, line in zip(look.class_names, look.class_ids, look.lines, strict=True):
+        for summary in (source.summarize(index, decode=False) for index in range(len(source))):
+            for name, number, line in zip(summary.class_names, summary.class_ids, summary.lines, strict=True):
                 classes.boxes[name, number] += 1
-                byte = f", record at byte {look.offset}" if look.offset is not None else ""
-                classes.places.setdefault(name, f"{look.file}{f':{line}' if line else byte}")
+                byte = f", record at byte {summary.offset}" if summary.offset is not None else ""
+                classes.places.setdefault(name, f"{summary.file}{f':{line}' if line else byte}")
     if not classes.boxes and not classes.listed:
         raise DataError(f"{data} has no box, and so no class. Name a data set or records with objects.")
     return classes

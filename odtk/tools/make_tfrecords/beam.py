@@ -10,8 +10,9 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from odtk import files, shards
+from odtk import files
 from odtk.errors import OdtkError
+from odtk.records import shards
 from odtk.tools.make_tfrecords.plan import Shard
 from odtk.tools.make_tfrecords.report import Written
 

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from odtk import class_typos, label_map
+from odtk import label_map
 from odtk.annotations.annotated_image import Problem
-from odtk.annotations.listing import Dataset
+from odtk.annotations.dataset import Dataset
+from odtk.datasets import class_typos
 from odtk.errors import DataError
 from odtk.label_map import LabelMap
 from odtk.prototext import schema

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from odtk import duplicates, files, progress, shards
-from odtk.annotations import formats
+from odtk import files, progress
+from odtk.annotations import duplicates, formats
 from odtk.atomic import check_file, may_replace
 from odtk.errors import OdtkError
+from odtk.records import shards
 from odtk.tools.make_tfrecords import dataset_plan, pets_plan, source, warnings
 from odtk.tools.make_tfrecords.local import LocalRunner
 from odtk.tools.make_tfrecords.plan import PETS, Plan, Runner, Settings

@@ -4,17 +4,19 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from odtk import duplicates, example, progress
+from odtk import progress
+from odtk.annotations import duplicates
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.conventions import Evidence
+from odtk.annotations.dataset import Dataset, ImageAnnotation, Listed
 from odtk.annotations.frames import Rules
 from odtk.annotations.image_facts import Facts, facts_of
-from odtk.annotations.image_files import SeenFile
-from odtk.annotations.listing import Dataset, ImageAnnotation, Listed
-from odtk.annotations.prepare import examine, prepare, see
+from odtk.annotations.image_files import ImageInfo
+from odtk.annotations.to_record import examine, prepare, see
+from odtk.datasets.splits import SPLITS
 from odtk.errors import DataError
 from odtk.label_map import LabelMap
-from odtk.splits import SPLITS
+from odtk.records import example
 from odtk.tools.make_tfrecords import classes, refusals, splitting
 from odtk.tools.make_tfrecords.plan import Plan, Runner, Settings
 from odtk.tools.make_tfrecords.report import Finding, Written, look_alikes
@@ -113,7 +115,7 @@ def _label_map(dataset: Dataset, settings: Settings, findings: Sequence[Finding]
 
 def _items(
     dataset: Dataset, findings: Sequence[Finding], usable: Sequence[int], chosen: Sequence[str], seed: int
-) -> dict[str, list[tuple[Listed, SeenFile]]]:
+) -> dict[str, list[tuple[Listed, ImageInfo]]]:
     """What goes into the records of each split, shuffled, so that training does not meet one class after another."""
     items: dict[str, list] = {split: [] for split in SPLITS if split in ("train", "val") or split in chosen}
     for index, split in zip(usable, chosen, strict=True):
@@ -147,12 +149,12 @@ class _Placer:
     dataset: Dataset
     rules: Rules
 
-    def __call__(self, item: tuple[Listed, SeenFile]) -> Finding:
+    def __call__(self, item: tuple[Listed, ImageInfo]) -> Finding:
         listed, seen = item
         return _found(listed.key, self.dataset.read(listed), seen, self.rules)
 
 
-def _found(key: str, annotation: ImageAnnotation, seen: SeenFile, rules: Rules) -> Finding:
+def _found(key: str, annotation: ImageAnnotation, seen: ImageInfo, rules: Rules) -> Finding:
     try:
         examined = examine(annotation, seen, rules)
     except UnusableImage as error:
@@ -175,7 +177,7 @@ class _Encoder:
     class_ids: dict[str, int]
     mask_type: str | None
 
-    def __call__(self, item: tuple[Listed, SeenFile]) -> Written:
+    def __call__(self, item: tuple[Listed, ImageInfo]) -> Written:
         listed, seen = item
         try:
             image = prepare(self.dataset.read(listed), self.class_ids, self.rules, seen).image

@@ -6,7 +6,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from odtk import files, shards, workers
+from odtk import files, parallel
+from odtk.records import shards
 from odtk.tools.make_tfrecords.plan import Shard
 from odtk.tools.make_tfrecords.report import Written
 
@@ -19,7 +20,7 @@ class LocalRunner:
 
     def mapped(self, function: Callable, items: Sequence) -> AbstractContextManager[Iterator]:
         """A context whose value is an iterator over `function(item)` of all items, in order."""
-        return workers.mapped(function, items, self.num_workers)
+        return parallel.mapped(function, items, self.num_workers)
 
     def write(self, folder: str | Path, planned: Sequence[Shard], convert: Callable, account: Callable) -> None:
         """Writes the shards, one file open at once; calls `account(split, written)` for each item in order."""

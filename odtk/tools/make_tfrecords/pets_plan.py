@@ -4,11 +4,12 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from odtk import example, label_map
+from odtk import label_map
 from odtk.annotations import formats, pets
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.errors import DataError
 from odtk.label_map import LabelMap
+from odtk.records import example
 from odtk.tools.make_tfrecords.plan import Plan, Settings
 from odtk.tools.make_tfrecords.report import Finding, Written
 

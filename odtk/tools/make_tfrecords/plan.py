@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
-from odtk import shards
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.formats import PETS
 from odtk.annotations.frames import Rules
 from odtk.errors import DataError
+from odtk.records import shards
 from odtk.tools.make_tfrecords.report import Finding, Written
 
 _SHARDS = 10

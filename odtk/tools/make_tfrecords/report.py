@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass, field, replace
 
 from odtk.annotations.annotated_image import Problem
-from odtk.annotations.image_files import SeenFile
+from odtk.annotations.image_files import ImageInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Finding:
     problems: tuple[Problem, ...] = ()
     left_out_objects: int = 0
     shrunk: bool = False
-    seen: SeenFile | None = None
+    seen: ImageInfo | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from odtk import files
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.data_folder import is_data_set
-from odtk.annotations.listing import Dataset, ImageAnnotation, Listed
+from odtk.annotations.dataset import Dataset, ImageAnnotation, Listed
 from odtk.errors import DataError, OdtkError
 from odtk.tools.make_tfrecords.plan import Settings
 

@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from odtk import files, splits
+from odtk import files
 from odtk.annotations.annotated_image import Problem
-from odtk.annotations.listing import Dataset, Listed
+from odtk.annotations.dataset import Dataset, Listed
+from odtk.datasets import splits
 from odtk.errors import DataError
 from odtk.prototext import schema
 from odtk.tools.make_tfrecords.plan import Settings

@@ -1,0 +1,225 @@
+"""What a format's reader found, made an annotated image: pixels upright and readable, boxes normalised and inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from odtk import files
+from odtk.annotations import deep_samples, image_files
+from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject, Problem, UnusableImage
+from odtk.annotations.box_normalization import Placed, Yxyx, place
+from odtk.annotations.dataset import ImageAnnotation, MarkedObject
+from odtk.annotations.frames import Frame, Rules, file_of, frame_of
+from odtk.annotations.image_files import ImageInfo
+from odtk.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SCALED = "image uses a part of its bits"
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What the record of an image will hold; small, so that a million fit in memory."""
+
+    class_names: tuple[str, ...] = ()  # of the objects, one each
+    repaired: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    left_out_objects: int = 0  # by the rules
+    shrunk: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image ready for a record: what was put right in its bytes and boxes, and what was odd."""
+
+    image: AnnotatedImage
+    repaired: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class Located:
+    """An image's size in pixels as its record has it, and its objects with boxes normalised by it."""
+
+    width: int
+    height: int
+    turned: bool  # by the EXIF orientation
+    objects: tuple[tuple[MarkedObject, Yxyx], ...]
+    exchanged: tuple[Problem, ...] = ()  # boxes whose corners were put in order
+    problems: tuple[Problem, ...] = ()
+
+
+def read_image(annotation: ImageAnnotation) -> bytes:
+    """The bytes of an annotation's image; UnusableImage where it cannot be read."""
+    try:
+        return files.read_bytes(annotation.image_path)
+    except OSError as error:
+        text = f"its image {annotation.image_path} cannot be opened: {error.strerror}."
+        raise UnusableImage(file_of(annotation), None, "no image", text) from error
+
+
+def see(annotation: ImageAnnotation) -> ImageInfo:
+    """What the image is, decoded in full; raises UnusableImage where it cannot be."""
+    return image_files.decode_info(read_image(annotation), annotation.image_path)
+
+
+def examine(annotation: ImageAnnotation, seen: ImageInfo, rules: Rules | None = None) -> Examined:
+    """What the record of an image that was seen will hold, and what is odd about it; its pixels are not decoded.
+
+    Raises UnusableImage where it cannot become a record.
+    """
+    rules = rules or Rules()
+    frame = frame_of(annotation, seen, rules)
+    placed = place(annotation, frame, rules)
+    if rules.masks:
+        for entry, box in placed.objects:
+            _mask(annotation, entry, box, frame)  # now, and not when half of the records are written
+    return Examined(
+        class_names=tuple(entry.class_name for entry, _ in placed.objects),
+        repaired=_repaired(annotation, seen, frame, placed),
+        problems=(*_problems(annotation, seen, frame, placed, rules), *_there_twice(annotation, placed)),
+        left_out_objects=placed.left_out,
+        shrunk=frame.shrunk,
+    )
+
+
+def prepare(
+    annotation: ImageAnnotation,
+    class_ids: Mapping[str, int],
+    rules: Rules | None = None,
+    seen: ImageInfo | None = None,
+) -> Prepared:
+    """The annotated image; `class_ids` has the id of every class name in the data.
+
+    `seen` is what `see` saw: given it, bytes that a record takes as they are are not decoded again. Raises
+    UnusableImage where the image cannot become a record.
+    """
+    rules = rules or Rules()
+    encoded = read_image(annotation)
+    seen = seen or image_files.decode_info(encoded, annotation.image_path)
+    frame = frame_of(annotation, seen, rules)
+    placed = place(annotation, frame, rules)
+    is_kept = seen.record_format is not None and not frame.turned and not frame.shrunk
+    image = AnnotatedImage(
+        encoded=encoded if is_kept else _encode_again(annotation, encoded, frame, rules),
+        filename=annotation.filename,
+        height=frame.height,
+        width=frame.width,
+        objects=tuple(
+            _annotated(entry, box, annotation, frame, class_ids, rules.masks) for entry, box in placed.objects
+        ),
+        source_id=annotation.source_id,
+        format=seen.record_format if is_kept else "jpeg",
+    )
+    problems = *_problems(annotation, seen, frame, placed, rules), *_there_twice(annotation, placed)
+    return Prepared(image, _repaired(annotation, seen, frame, placed), problems)
+
+
+def locate(annotation: ImageAnnotation, seen: ImageInfo, rules: Rules | None = None) -> Located:
+    """The boxes as `prepare` would write them, and what is odd, of an image that was seen; no pixel is touched.
+
+    Raises UnusableImage where it cannot become a record.
+    """
+    rules = rules or Rules()
+    frame = frame_of(annotation, seen, rules)
+    placed = place(annotation, frame, rules)
+    problems = _problems(annotation, seen, frame, placed, rules)
+    objects, exchanged = tuple(placed.objects), tuple(placed.exchanged)
+    return Located(frame.width, frame.height, frame.turned, objects, exchanged, problems)
+
+
+def _encode_again(annotation: ImageAnnotation, encoded: bytes, frame: Frame, rules: Rules) -> bytes:
+    size = (frame.width, frame.height) if frame.shrunk else None
+    return image_files.to_jpeg(encoded, annotation.image_path, frame.turned, rules.conventions.bits, size)
+
+
+def _repaired(annotation: ImageAnnotation, seen: ImageInfo, frame: Frame, placed: Placed) -> tuple[Problem, ...]:
+    """What is put right: first in the pixels, then in the boxes."""
+    if frame.turned:
+        kind = "EXIF orientation applied"
+        text = f"turned as its EXIF orientation {seen.orientation} says, and made an RGB JPEG."
+    elif seen.record_format is None:
+        kind = f"{seen.kind} made an RGB JPEG"
+        text = f"{kind}{', the first of its pictures' if kind.startswith(image_files.SEVERAL) else ''}."
+    else:
+        return tuple(placed.exchanged)
+    return Problem(annotation.image_path, None, kind, text), *placed.exchanged
+
+
+def _problems(
+    annotation: ImageAnnotation, seen: ImageInfo, frame: Frame, placed: Placed, rules: Rules
+) -> tuple[Problem, ...]:
+    found = (*annotation.problems, *frame.problems, *placed.problems)
+    bits = deep_samples.common_bits(seen.bits, rules.conventions.bits)
+    if not seen.bits or bits == 16:
+        return found
+    text = (
+        f"its samples use {bits} bits, and are scaled by these; by all that its file has they would be dark or black."
+    )
+    if bits == 8:
+        text = "its samples use 8 bits, and are taken as they are."
+    return *found, Problem(annotation.image_path, None, SCALED, text)
+
+
+def _there_twice(annotation: ImageAnnotation, placed: Placed) -> Iterator[Problem]:
+    """A problem for the first box of an image that has another one of its class in the very same place."""
+    places = [(entry.class_name, entry.is_crowd, box) for entry, box in placed.objects]
+    seen: set[tuple] = set()
+    again = [entry for (entry, _), each in zip(placed.objects, places, strict=True) if each in seen or seen.add(each)]
+    if again:
+        count = "1 box is" if len(again) == 1 else f"{len(again)} boxes are"
+        text = f"{count} there twice, with the same corners and class (first {again[0].shown}); all are written."
+        yield Problem(file_of(annotation), again[0].line, "box there twice", f"{text} Remove the copies.")
+
+
+def _annotated(
+    entry: MarkedObject,
+    box: Yxyx,
+    annotation: ImageAnnotation,
+    frame: Frame,
+    class_ids: Mapping[str, int],
+    masks: bool,
+) -> AnnotatedObject:
+    x_scale, y_scale = frame.scale
+    return AnnotatedObject(
+        box=box,
+        class_id=class_ids[entry.class_name],
+        class_name=entry.class_name,
+        difficult=entry.difficult,
+        truncated=entry.truncated,
+        pose=entry.pose,
+        mask=_mask(annotation, entry, box, frame) if masks else None,
+        is_crowd=entry.is_crowd,
+        # Where boxes are normalised nobody knows what their areas are parts or pixels of.
+        area=None if entry.area is None or frame.normalised else entry.area * x_scale * y_scale,
+    )
+
+
+def _mask(annotation: ImageAnnotation, entry: MarkedObject, box: Yxyx, frame: Frame) -> np.ndarray:
+    """The object's mask, uint8 [height, width]; all of its box where the annotation has no outline of it."""
+    import numpy as np
+    from PIL import Image
+
+    from odtk.annotations import coco_masks
+
+    if not entry.segmentation:
+        mask = np.zeros((frame.height, frame.width), np.uint8)
+        ymin, xmin, ymax, xmax = (
+            (np.array(box) * [frame.height, frame.width, frame.height, frame.width]).round().astype(int)
+        )
+        mask[ymin:ymax, xmin:xmax] = 1
+        return mask
+    width, height = frame.box_size
+    if frame.normalised:
+        text = "its boxes are normalised, and it is not known whether its outlines are. Write them in pixels."
+        raise UnusableImage(file_of(annotation), entry.line, "mask cannot be read", text)
+    try:
+        mask = coco_masks.decode_mask(entry.segmentation, height, width)
+    except DataError as error:
+        raise UnusableImage(file_of(annotation), entry.line, "mask cannot be read", str(error)) from error
+    size = frame.width, frame.height
+    return mask if size == frame.box_size else np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))

@@ -1,0 +1,1 @@
+"""Checkpoints: which files there are, what they hold, and variables restored from them and saved to them."""

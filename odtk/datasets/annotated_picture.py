@@ -1,0 +1,96 @@
+"""An image with its groundtruth as it is drawn, on the page and by `odtk view`."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from odtk import label_map
+from odtk.annotations.annotated_image import UnusableImage
+from odtk.datasets.open_dataset import Target
+from odtk.datasets.sources import DatasetSource, ImageSummary, PetSource, Source
+from odtk.progress import track
+
+
+@dataclass(frozen=True)
+class AnnotatedPicture:
+    """An image with its groundtruth, to be drawn."""
+
+    name: str
+    split: str | None
+    image: Image.Image
+    boxes: Sequence[tuple[float, float, float, float]]  # yxyx, normalised
+    class_ids: Sequence[int]  # from 1, for the colours
+    class_names: Sequence[str]
+    marks: Sequence[str]  # "difficult", "crowd", ..., or ""
+    focus: Sequence[int] | None = None  # the boxes that a finding is about; None: the whole image
+    remark: str = ""
+
+
+def show(
+    source: Source,
+    index: int,
+    summary: ImageSummary,
+    name_of: Callable[[int], str | None],
+    numbers: dict[str, int],
+    remark: str = "",
+) -> AnnotatedPicture:
+    """The image of a source with what a look at it found; `name_of` names the ids that stand without a name.
+
+    `numbers` gives the colours, see `color_ids`. Raises DataError where its pixels cannot be decoded.
+    """
+    named = zip(summary.class_names, summary.class_ids, strict=True)
+    names = [name or name_of(class_id) or f"class {class_id}" for name, class_id in named]
+    return AnnotatedPicture(
+        name=summary.name,
+        split=source.split,
+        image=source.picture(index),
+        boxes=summary.boxes,
+        class_ids=color_ids(names, summary.class_ids, numbers),
+        class_names=names,
+        marks=summary.marks,
+        remark=remark,
+    )
+
+
+def color_numbers(target: Target, found: Iterable[str]) -> dict[str, int]:
+    """The number that each class name is coloured by: its id in the label map, where there is one.
+
+    Without a label map, the names of a data set (`found` are those of its objects) have the ids that make-tfrecords
+    would give them; of records, those that are written in them count.
+    """
+    labels = target.labels
+    if labels is None and target.is_annotated:
+        is_pets = isinstance(target.sources[0], PetSource)
+        labels = label_map.read("pet_label_map") if is_pets else label_map.of_names(target.class_names)
+    if labels is None:
+        return {}
+    numbers = labels.texts
+    if target.is_annotated:
+        others = [name for name in label_map.names_in_order(None, found) if name not in numbers]
+        numbers |= {name: number for number, name in enumerate(others, start=labels.num_classes + 1)}
+    return numbers
+
+
+def found_names(target: Target) -> set[str]:
+    """The names that `color_numbers` needs where not all images are looked at: those that the data set lists nowhere.
+
+    Reads every annotation of such a data set, and no image.
+    """
+    if not target.is_annotated or target.class_names or target.labels is not None:
+        return set()
+    sources = [source for source in target.sources if isinstance(source, DatasetSource)]
+    names: set[str] = set()
+    with track("Reading", sum(map(len, sources)), "annotations") as progress:
+        for source in sources:
+            for listed in source.listed:
+                with contextlib.suppress(UnusableImage):
+                    names |= {entry.class_name for entry in source.dataset.read(listed).objects}
+                progress.advance()
+    return names
+
+
+def color_ids(names: Sequence[str], class_ids: Sequence[int], numbers: dict[str, int]) -> list[int]:
+    """The numbers that classes are coloured by: those of their names in `numbers`, or else their ids as written."""
+    return [numbers.get(name, max(class_id, 0)) for name, class_id in zip(names, class_ids, strict=True)]

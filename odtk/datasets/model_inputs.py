@@ -1,0 +1,71 @@
+"""Training images as the model is fed them: augmented, resized and padded by the very pipeline that training uses."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+SEED = 0
+
+# Records are drawn from a buffer; a small one shows as much, and holds few encoded images in memory.
+_SHUFFLE_BUFFER = 100
+_MAX_BAD_RECORDS = 100  # as in training, unless it is told otherwise
+
+
+@dataclass(frozen=True)
+class FedImage:
+    """One image of a batch: its pixels, padding included, and the groundtruth that the loss sees."""
+
+    image: Image.Image
+    true_size: tuple[int, int]  # (height, width) of what is image and not padding
+    source_id: str
+    boxes: np.ndarray  # [n, 4] yxyx, normalised to the padded frame
+    class_ids: np.ndarray  # [n], from 1
+    marks: list[str]  # for each box what sets it apart from one that counts in full, or ""
+
+
+def fed_images(config, num_images: int, seed: int = SEED) -> list[FedImage]:
+    """The first images of a shuffled, augmented epoch of a pipeline.config; the same `seed` gives the same.
+
+    Fewer than `num_images` where the reader's records end before. Records that training would leave out are left out.
+    Raises what training on the config would raise: ConfigError, DataError.
+    """
+    from odtk.detectors.build import build_detector
+    from odtk.inputs.bad_records import BadRecordFilter
+    from odtk.inputs.build import build_train_dataset
+
+    fed = type(config)()
+    fed.CopyFrom(config)
+    reader = fed.train_input_reader
+    reader.shuffle_buffer_size = min(reader.shuffle_buffer_size, _SHUFFLE_BUFFER)
+    detector = build_detector(fed)
+    record_filter = BadRecordFilter(_MAX_BAD_RECORDS)
+    # One image a batch: neither the size of a batch nor its last, short one changes what is in an image.
+    dataset = build_train_dataset(fed, detector.resize, detector.num_classes, 1, seed, record_filter)
+    images = [_fed_image(*batch) for batch in dataset.take(num_images).as_numpy_iterator()]
+    record_filter.finish()
+    return images
+
+
+def _fed_image(features: dict, groundtruth: dict) -> FedImage:
+    count = int(groundtruth["num_boxes"][0])
+    truth = {name: values[0][:count] for name, values in groundtruth.items() if name != "num_boxes"}
+    pixels = np.clip(np.rint(features["image"][0]), 0, 255).astype(np.uint8)
+    return FedImage(
+        image=Image.fromarray(pixels),
+        true_size=tuple(int(side) for side in features["true_image_shape"][0][:2]),
+        source_id=features["source_id"][0].decode(errors="replace"),
+        boxes=truth["boxes"],
+        class_ids=truth["classes"] + 1,
+        marks=[_mark(truth, index) for index in range(count)],
+    )
+
+
+def _mark(truth: dict, index: int) -> str:
+    weight = float(truth["weights"][index])
+    words = [f"weight {weight:g}"] * (weight != 1)
+    words += [field.replace("is_", "").replace("_", " ") for field in _FLAGS if truth[field][index]]
+    return ", ".join(words)
+
+
+_FLAGS = ("difficult", "is_crowd", "group_of")

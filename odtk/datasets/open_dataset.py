@@ -1,0 +1,243 @@
+"""What TARGET is: a data set's folder, records, or a pipeline.config; its splits, its label map, the config."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from odtk import label_map, parallel, pipeline, progress
+from odtk.annotations import pets
+from odtk.annotations.annotated_image import Problem
+from odtk.annotations.conventions import Evidence
+from odtk.annotations.data_folder import is_data_set
+from odtk.annotations.formats import PETS, check_pets, guess, open_dataset
+from odtk.annotations.frames import Rules
+from odtk.datasets.record_files import record_sets
+from odtk.datasets.record_source import find_records
+from odtk.datasets.sources import DatasetSource, ImageSummary, PetSource, Source
+from odtk.errors import ConfigError, DataError, LabelMapError
+from odtk.label_map import LabelMap
+from odtk.records import shards
+from odtk.report.inspection import CONFIG, NO_SPLIT, RECORDS
+
+MAX_HEADERS = 4_000
+"""Images of a data set whose annotations and headers are read to know how they are meant, before some are shown."""
+
+TRAIN, VAL, TEST = "train", "val", "test"
+
+# What the names of record files have in them, by split.
+_WORDS = {TRAIN: (TRAIN,), VAL: (VAL, "eval"), TEST: (TEST,)}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is inspected; one of `sources` for each split, training's first."""
+
+    name: str
+    kind: str
+    sources: list[Source]
+    damaged: dict[str, list[ImageSummary]] = field(default_factory=dict)  # by split, places that hold no sound record
+    missing: list[str] = field(default_factory=list)  # shards that their set lacks
+    notes: list[str] = field(default_factory=list)  # what could not be listed, in sentences
+    problems: tuple[Problem, ...] = ()  # of the data set as a whole
+    class_names: tuple[str, ...] = ()  # where the data set itself lists its classes
+    labels: LabelMap | None = None
+    label_map: str | None = None
+    config: object | None = None  # the message
+    config_path: str | None = None
+    is_annotated: bool = False  # a data set still to be converted, not records
+    refusal: str | None = None  # why its boxes cannot be meant as they are read
+
+    @property
+    def splits(self) -> list[str]:
+        """The names of the splits, training's first."""
+        return list(dict.fromkeys(source.split for source in self.sources))
+
+    def settled(self, evidence: Evidence) -> Target:
+        """The target, its images taken by what all of them prove."""
+        conventions = evidence.decide()
+        is_said = any(source.rules.boxes for source in self.sources if isinstance(source, DatasetSource))
+        return replace(
+            self,
+            sources=[
+                replace(source, rules=replace(source.rules, conventions=conventions))
+                if isinstance(source, DatasetSource)
+                else source
+                for source in self.sources
+            ],
+            problems=(*self.problems, *evidence.problems(self.name)),
+            refusal=None if is_said else evidence.refusal(self.name),
+        )
+
+
+def settled_by_headers(target: Target) -> Target:
+    """The target as `Target.settled` has it, its images' pixels not decoded; of many only MAX_HEADERS, evenly spread.
+
+    For those who show or name a part of a data set: inspect and make-tfrecords look at all of it.
+    """
+    places = [(source, i) for source in target.sources if isinstance(source, DatasetSource) for i in range(len(source))]
+    if not places:
+        return target
+    evidence, chosen = Evidence(), places[:: -(-len(places) // MAX_HEADERS)]
+    with (
+        progress.track("Reading", len(chosen), "annotations") as bar,
+        parallel.mapped(_facts, chosen, num_workers=min(parallel.num_cores(), parallel.MANY_WORKERS - 1)) as found,
+    ):
+        for facts in found:
+            if facts is not None:
+                evidence.add(facts)
+            bar.advance()
+    return target.settled(evidence)
+
+
+def _facts(place: tuple[DatasetSource, int]):
+    source, index = place
+    return source.facts(index)
+
+
+def open_target(
+    target: str | os.PathLike,
+    config: str | os.PathLike | None = None,
+    format: str | None = None,
+    boxes: str | None = None,
+) -> Target:
+    """Finds out what `target` is and lists its images; `config` gives anchors and label map to what has none itself.
+
+    `format` is that of a data set (one of formats.FORMATS, or "pets"), None to guess it, or for records, which are read
+    whole, with their checksums; `boxes` is the order of its boxes' numbers, None the format's. Raises DataError where
+    there is nothing to inspect or `boxes` is for none, ConfigError and LabelMapError where a named file cannot be read.
+    """
+    found = _open(os.fspath(target), config, format, boxes)
+    if boxes and not any(isinstance(source, DatasetSource) for source in found.sources):
+        raise DataError(f"--boxes: for a data set's folder, of every format but pets; {target} is none. Leave it out.")
+    return found
+
+
+def _open(target: str, config: str | os.PathLike | None, format: str | None, boxes: str | None) -> Target:
+    message = pipeline.read(config) if config is not None else None
+    settings = {"config": message, "config_path": None if config is None else os.fspath(config)}
+    if target.endswith(".config"):
+        return _of_config(target, settings)
+    is_folder = os.path.isdir(target)
+    if is_data_set(target) and (format or not is_folder or not (shards.is_dataset(target) or record_sets(target))):
+        return _of_folder(target, format, Rules(boxes=boxes), settings | _labels(_map_of(message)))
+    found = _record_splits(target)
+    folder = Path(target) if is_folder else Path(target).parent
+    return _of_records(target, found, settings | _labels(_map_of(message) or _map_beside(folder)))
+
+
+def _of_config(path: str, settings: dict) -> Target:
+    if settings["config"] is not None:
+        raise ConfigError(f"{path} is a pipeline.config already; leave --config out.")
+    message = pipeline.read(path)
+    found, notes = {TRAIN: _reader_files(path, "train_input_reader", message.train_input_reader)}, []
+    try:
+        for reader in message.eval_input_reader[:1]:
+            found[VAL] = _reader_files(path, "eval_input_reader[0]", reader)
+    except DataError as error:  # what training reads is worth a look by itself
+        notes.append(str(error))
+    labels = _labels(message.train_input_reader.label_map_path)
+    settings = {"config": message, "config_path": path, "notes": notes, **labels}
+    return _of_records(path, found, settings, kind=CONFIG)
+
+
+def _reader_files(path: str, field_name: str, reader) -> tuple[list[Path], list[str]]:
+    patterns = list(reader.tf_record_input_reader.input_path)
+    files = shards.expand_globs(patterns)
+    if not files:
+        named = ", ".join(patterns) or "nothing"
+        raise DataError(
+            f"{path}: {field_name}.tf_record_input_reader.input_path is {named}, where no record file is. "
+            "Name the records: odtk configure CONFIG --train-records ... --eval-records ..."
+        )
+    return files, [name for pattern in patterns for name in shards.missing_shards(pattern, files)]
+
+
+def _record_splits(target: str) -> dict[str, tuple[list[Path], list[str]]]:
+    """The record files that a folder, path or glob names, and the missing shards, by split."""
+    patterns = record_sets(target) if os.path.isdir(target) else [target]
+    files = [file for file in shards.expand_globs(patterns) if file.is_file()]
+    if not files:
+        raise DataError(
+            f"{target} is nothing to inspect: no file is there. Name the folder of a data set or of records, a glob of "
+            "record files (in quotes), or a pipeline.config."
+        )
+    missing = [name for pattern in patterns for name in shards.missing_shards(pattern, files)]
+    names = sorted({_split_of(file.name) for file in files}, key=_rank)
+    return {
+        split: (
+            [file for file in files if _split_of(file.name) == split],
+            [name for name in missing if _split_of(Path(name).name) == split],
+        )
+        for split in names
+    }
+
+
+def _split_of(filename: str) -> str:
+    name = filename.lower()
+    for split, words in _WORDS.items():
+        if any(word in name for word in words):
+            return split
+    return NO_SPLIT
+
+
+def _of_records(
+    name: str, found: dict[str, tuple[list[Path], list[str]]], settings: dict, kind: str = RECORDS
+) -> Target:
+    sources, damaged = [], {}
+    with progress.track("Reading", sum(len(files) for files, _ in found.values()), "record files") as bar:
+        for split, (files, _) in found.items():
+            source, damages = find_records(split, files, bar.advance)
+            sources.append(source)
+            damaged |= {split: damages} if damages else {}
+    missing = [shard for _, shards_missing in found.values() for shard in shards_missing]
+    return Target(name, kind, sources, damaged, missing, **settings)
+
+
+def _of_folder(folder: str, format: str | None, rules: Rules, settings: dict) -> Target:
+    own = settings["label_map"]
+    format = format or guess(folder, own)
+    if format == PETS:
+        check_pets(folder, own)
+        names = [name for name in pets.read_names(Path(folder)) if name]
+        classes = label_map.of_names(sorted({pets.class_of(f"{name}.jpg") for name in names} - {None}))
+        source = PetSource(NO_SPLIT, Path(folder), names, classes)
+        return Target(folder, "Pet layout", [source], is_annotated=True, **settings)
+    dataset = open_dataset(folder, format)
+    splits = sorted({listed.split or NO_SPLIT for listed in dataset.listed}, key=_rank)
+    sources = [
+        DatasetSource(split, dataset, [each for each in dataset.listed if (each.split or NO_SPLIT) == split], rules)
+        for split in splits
+    ]
+    if not sources:
+        raise DataError(f"{folder} is a data set ({dataset.format}) without images. Name another folder.")
+    names = tuple(dataset.class_names or ())
+    settings |= {"problems": dataset.problems, "class_names": names, "is_annotated": True}
+    return Target(folder, f"{dataset.format} data set", sources, **settings)
+
+
+def _rank(split: str) -> tuple[int, str]:
+    known = tuple(_WORDS)
+    return known.index(split) if split in known else len(known), split
+
+
+def _map_of(config) -> str | None:
+    """The label map of a config that is given for its anchors: one that still has to be configured names none."""
+    path = config.train_input_reader.label_map_path if config is not None else None
+    try:
+        return os.fspath(label_map.find(path)) if path else None
+    except LabelMapError:
+        return None
+
+
+def _map_beside(folder: Path) -> str | None:
+    """The label map of a folder of records: the one that dataset.json names, or the only one there."""
+    if shards.is_dataset(folder):
+        return os.fspath(shards.read_dataset(folder).label_map)
+    maps = sorted(folder.glob("*.pbtxt"))
+    return os.fspath(maps[0]) if len(maps) == 1 else None
+
+
+def _labels(path: str | None) -> dict:
+    return {"label_map": path or None, "labels": label_map.read(path) if path else None}

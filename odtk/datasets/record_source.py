@@ -1,0 +1,221 @@
+"""One image after another from record files: found by offset, read as the training's decoder reads them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from google.protobuf.message import DecodeError
+from PIL import Image
+
+from odtk.annotations import image_files
+from odtk.annotations.annotated_image import UnusableImage
+from odtk.datasets.sources import NO_ID, ImageSummary, Issue, digest, mark, open_picture
+from odtk.protos.example_pb2 import Example
+from odtk.records import shards
+
+# What tf.io.decode_image takes; Pillow knows more.
+_TENSORFLOW_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP")
+
+_SIDES = tuple(f"image/object/bbox/{side}" for side in ("ymin", "xmin", "ymax", "xmax"))
+_TEXT, _LABEL = "image/object/class/text", "image/object/class/label"
+
+# Boxes that end this far beyond the edge are rounded, not wrong.
+_ROUNDING = 1e-3
+_PIXELS = 2.0  # coordinates from here on were never normalised
+
+_LYING = 5  # the first EXIF orientation that exchanges width and height
+
+
+@dataclass(frozen=True)
+class RecordSource:
+    """The sound records of some files, by where they are."""
+
+    split: str
+    files: Sequence[str]
+    file_of: np.ndarray = field(compare=False)  # int32 [records]
+    offsets: np.ndarray = field(compare=False)  # int64 [records], of the records
+    sizes: np.ndarray = field(compare=False)  # int64 [records], of their data
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def summarize(self, index: int, decode: bool) -> ImageSummary:
+        """See Source."""
+        file, offset = self.place(index)
+        name = ""
+        try:
+            features = _Features(self.data(index), file)
+            name = features.name
+            groundtruth = _groundtruth(features)
+            encoded = features.image()
+            seen = (image_files.decode_info if decode else image_files.header_info)(encoded, file)
+            oddities = (*_image_oddities(features, encoded, seen), *_box_oddities(groundtruth, file))
+        except UnusableImage as error:
+            return ImageSummary(name, file, offset, unusable=Issue.of(error.problem))
+        return ImageSummary(
+            name=name,
+            file=file,
+            offset=offset,
+            width=seen.width,
+            height=seen.height,
+            decoded=decode,
+            fingerprint=seen.fingerprint,
+            digest=digest(encoded),
+            orientation=seen.orientation,
+            oddities=oddities,
+            **groundtruth,
+        )
+
+    def picture(self, index: int) -> Image.Image:
+        """See Source; not turned, as training does not turn it."""
+        file, _ = self.place(index)
+        return open_picture(_Features(self.data(index), file).image(), file)
+
+    def place(self, index: int) -> tuple[str, int]:
+        """The file of a record, and its offset there."""
+        return self.files[self.file_of[index]], int(self.offsets[index])
+
+    def data(self, index: int) -> bytes:
+        """The serialised Example."""
+        file, offset = self.place(index)
+        with open(file, "rb") as opened:
+            opened.seek(offset + shards.HEADER_SIZE)
+            return opened.read(int(self.sizes[index]))
+
+
+def find_records(
+    split: str, files: Sequence[str | Path], advance: Callable[[], None] = lambda: None
+) -> tuple[RecordSource, list[ImageSummary]]:
+    """Reads every byte of the files: the sound records, and the damaged places with what they seem to hold.
+
+    `advance` is called after each file.
+    """
+    places, damages = array("q"), []
+    for number, file in enumerate(map(str, files)):
+        for found in shards.walk_records(file):
+            if isinstance(found, shards.Damage):
+                damages.append(_damaged(found, file))
+            else:
+                places.extend((number, found.offset, len(found.data)))
+        advance()
+    columns = np.array(places).reshape(-1, 3)
+    source = RecordSource(split, tuple(map(str, files)), columns[:, 0].astype(np.int32), columns[:, 1], columns[:, 2])
+    return source, damages
+
+
+def _damaged(damage: shards.Damage, file: str) -> ImageSummary:
+    name = ""
+    if damage.data is not None:
+        try:
+            name = _Features(damage.data, file).name
+        except UnusableImage:
+            name = ""
+    text = f"the record {damage.what}; reading goes on at byte {damage.end}."
+    return ImageSummary(name, file, damage.offset, unusable=Issue("damaged record", text, file))
+
+
+class _Features:
+    """An Example's features by name; UnusableImage where the bytes are none."""
+
+    def __init__(self, data: bytes, file: str):
+        self.file = file
+        try:
+            self._values: Mapping = Example.FromString(data).features.feature
+        except DecodeError as error:
+            raise UnusableImage(file, None, "not an Example", f"the record is not an Example: {error}.") from error
+
+    def get(self, name: str, kind: str) -> Sequence:
+        """The values of a feature, none where it is absent; UnusableImage where it is of another kind."""
+        if name not in self._values:
+            return ()
+        found = self._values[name].WhichOneof("kind")
+        if found not in (None, kind):
+            text = f"{name} is a {found}, where training reads a {kind}."
+            raise UnusableImage(self.file, None, "feature of another kind", text)
+        return getattr(self._values[name], kind).value
+
+    @property
+    def name(self) -> str:
+        """What the record calls its image."""
+        for key in ("image/source_id", "image/filename", "image/key/sha256"):
+            values = self.get(key, "bytes_list")
+            if values and values[0]:
+                return values[0].decode(errors="replace")
+        return ""
+
+    def image(self) -> bytes:
+        """The image's bytes."""
+        values = self.get("image/encoded", "bytes_list")
+        if not values or not values[0]:
+            raise UnusableImage(self.file, None, "no image in the record", "image/encoded is empty or missing.")
+        return values[0]
+
+
+def _groundtruth(features: _Features) -> dict[str, tuple]:
+    sides = [tuple(features.get(side, "float_list")) for side in _SIDES]
+    texts = tuple(name.decode(errors="replace") for name in features.get(_TEXT, "bytes_list"))
+    labels = tuple(features.get(_LABEL, "int64_list"))
+    count = len(sides[0])
+    # As in the decoder: a record without names is read by its numbers.
+    lengths = [*map(len, sides), len(texts or labels)]
+    if set(lengths) != {count}:
+        text = "its lists differ in length: {} ymin, {} xmin, {} ymax, {} xmax, {} classes.".format(*lengths)
+        raise UnusableImage(features.file, None, "lists differ in length", text)
+    flags = {name: features.get(f"image/object/{key}", "int64_list") for key, name in _FLAGS.items()}
+    flags = {name: values for name, values in flags.items() if len(values) == count}
+    return {
+        "boxes": tuple(zip(*sides, strict=True)),
+        "class_names": texts or ("",) * count,
+        "class_ids": labels if len(labels) == count else (NO_ID,) * count,
+        "lines": (None,) * count,
+        "marks": tuple(mark(**{key: bool(value[row]) for key, value in flags.items()}) for row in range(count)),
+    }
+
+
+_FLAGS = {"difficult": "difficult", "is_crowd": "crowd", "group_of": "group"}
+
+
+def _image_oddities(features: _Features, encoded: bytes, seen: image_files.ImageInfo) -> Iterator[Issue]:
+    def odd(kind: str, text: str) -> Issue:
+        return Issue(kind, text, features.file)
+
+    if not seen.kind.endswith(_TENSORFLOW_FORMATS):
+        yield odd("image that TensorFlow cannot decode", f"the image is a {seen.kind}; records take JPEG and PNG.")
+    stated = tuple((features.get(f"image/{side}", "int64_list") or [0])[0] for side in ("width", "height"))
+    size = (seen.width, seen.height)
+    if seen.orientation != image_files.UPRIGHT:
+        swapped = seen.orientation >= _LYING and stated == seen.upright_size != size
+        kind = "boxes of the turned image" if swapped else "EXIF orientation"
+        said = ", and the record has the size of the turned image, as its boxes will be" if swapped else ""
+        yield odd(kind, f"EXIF orientation {seen.orientation}: training sees it as stored, not turned{said}.")
+    elif all(stated) and stated != size:
+        yield odd("size disagrees with the image", "the record says {}x{}, the image is {}x{}.".format(*stated, *size))
+    stated_hash = features.get("image/key/sha256", "bytes_list")
+    if stated_hash and stated_hash[0] and stated_hash[0] != hashlib.sha256(encoded).hexdigest().encode():
+        yield odd("image/key/sha256 disagrees", "image/key/sha256 is not that of image/encoded.")
+
+
+def _box_oddities(groundtruth: dict[str, tuple], file: str) -> Iterator[Issue]:
+    for row, (box, name) in enumerate(zip(groundtruth["boxes"], groundtruth["class_names"], strict=True)):
+        ymin, xmin, ymax, xmax = box
+        if any(map(math.isnan, box)):
+            kind = "NaN in a box"
+        elif max(box) > _PIXELS:
+            kind = "box in pixels"
+        elif ymin > ymax or xmin > xmax:
+            kind = "inverted box"
+        elif ymin == ymax or xmin == xmax:
+            kind = "empty box"
+        elif min(box) < -_ROUNDING or max(box) > 1 + _ROUNDING:
+            kind = "box outside the image"
+        else:
+            continue
+        name = name or f"class {groundtruth['class_ids'][row]}"
+        text = f"{name}: ymin {ymin:.6g}, xmin {xmin:.6g}, ymax {ymax:.6g}, xmax {xmax:.6g}."
+        yield Issue(kind, text, file, box=row)

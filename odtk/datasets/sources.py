@@ -1,0 +1,215 @@
+"""One image after another from an annotated data set: what its annotation says, what its pixels are, to show it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from PIL import Image
+
+from odtk import label_map
+from odtk.annotations import image_files, pets, to_record
+from odtk.annotations.annotated_image import Problem, UnusableImage
+from odtk.annotations.dataset import Dataset, ImageAnnotation, Listed, MarkedObject
+from odtk.annotations.frames import Rules
+from odtk.annotations.image_facts import Facts, facts_of
+from odtk.annotations.image_files import ImageInfo
+
+NO_ID = -1
+"""The class id of a box whose source has none."""
+
+Yxyx = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Issue:
+    """Something odd about an image, said by its kind; `box` is the position of the box that it is about.
+
+    `is_bad` is false where only a rule leaves the image out.
+    """
+
+    kind: str
+    text: str
+    file: str
+    line: int | None = None
+    box: int | None = None
+    is_bad: bool = True
+
+    @classmethod
+    def of(cls, problem: Problem, is_bad: bool = True) -> Issue:
+        """A reader's problem."""
+        return cls(problem.kind, problem.text, problem.file, problem.line, is_bad=is_bad)
+
+
+@dataclass(frozen=True)
+class ImageSummary:
+    """One image: its groundtruth, and what is known of its pixels; small, and picklable."""
+
+    name: str
+    file: str  # annotation, image or record file
+    offset: int | None = None  # of a record
+    width: int = 0  # pixels, as the model is given them
+    height: int = 0
+    decoded: bool = False  # to the last pixel
+    fingerprint: int = 0  # see odtk.annotations.duplicates; of decoded images
+    digest: int = 0  # of the image's bytes
+    orientation: int = image_files.UPRIGHT  # EXIF's, where the pixels are not turned by it
+    boxes: tuple[Yxyx, ...] = ()  # normalised
+    class_names: tuple[str, ...] = ()
+    class_ids: tuple[int, ...] = ()  # as written, or NO_ID
+    lines: tuple[int | None, ...] = ()
+    marks: tuple[str, ...] = ()  # "", "difficult", "crowd", "group" or several
+    oddities: tuple[Issue, ...] = ()
+    unusable: Issue | None = None  # why there is nothing else
+    seen: ImageInfo | None = None  # of a data set's image: what it is
+    facts: Facts | None = None  # of a data set's image: what it proves for the others
+
+
+class Source(Protocol):
+    """The images of one split, by position; picklable, so that worker processes take it along."""
+
+    split: str
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def summarize(self, index: int, decode: bool) -> ImageSummary:
+        """What there is to know of one; `decode` decodes all its pixels."""
+        ...
+
+    def picture(self, index: int) -> Image.Image:
+        """Its pixels as the model is given them; raises UnusableImage."""
+        ...
+
+
+@dataclass(frozen=True)
+class DatasetSource:
+    """Images of a data set in one of `odtk.annotations.formats`."""
+
+    split: str
+    dataset: Dataset
+    listed: Sequence[Listed]
+    rules: Rules = field(default_factory=Rules)
+
+    def __len__(self) -> int:
+        return len(self.listed)
+
+    def summarize(self, index: int, decode: bool, earlier: tuple[ImageInfo, int] | None = None) -> ImageSummary:
+        """See Source; where an `earlier` look found what the file is, and its digest, only the annotation is read."""
+        name, facts, (seen, file_digest) = self.listed[index].key, None, earlier or (None, 0)
+        try:
+            annotation = self.dataset.read(self.listed[index])
+            if seen is None:
+                encoded = to_record.read_image(annotation)
+                file_digest = digest(encoded)
+                seen = (image_files.decode_info if decode else image_files.header_info)(encoded, annotation.image_path)
+            facts = facts_of(annotation, seen, self.rules.exif, self.rules.boxes)
+            located = to_record.locate(annotation, seen, self.rules)
+        except UnusableImage as error:
+            unusable = Issue.of(error.problem, error.is_bad)
+            return ImageSummary(name, error.problem.file, digest=file_digest, unusable=unusable, seen=seen, facts=facts)
+        return ImageSummary(
+            name=name,
+            file=annotation.annotation_path or annotation.image_path,
+            width=located.width,
+            height=located.height,
+            decoded=decode,
+            fingerprint=seen.fingerprint,
+            digest=file_digest,
+            oddities=tuple(Issue.of(each) for each in (*located.problems, *located.exchanged)),
+            seen=seen,
+            facts=facts,
+            **_columns(located.objects),
+        )
+
+    def facts(self, index: int) -> Facts | None:
+        """What an image proves for the others, by its header and annotation; None where it cannot be read."""
+        try:
+            annotation, encoded = self._read(index)
+            seen = image_files.header_info(encoded, annotation.image_path)
+        except UnusableImage:
+            return None
+        return facts_of(annotation, seen, self.rules.exif, self.rules.boxes)
+
+    def picture(self, index: int) -> Image.Image:
+        """See Source."""
+        annotation, encoded = self._read(index)
+        path, bits = annotation.image_path, self.rules.conventions.bits
+        turned = to_record.locate(annotation, image_files.header_info(encoded, path), self.rules).turned
+        return image_files.to_picture(encoded, path, turned, bits).convert("RGB")
+
+    def _read(self, index: int) -> tuple[ImageAnnotation, bytes]:
+        annotation = self.dataset.read(self.listed[index])
+        return annotation, to_record.read_image(annotation)
+
+
+def _columns(objects: Sequence[tuple[MarkedObject, Yxyx]]) -> dict[str, tuple]:
+    marked = [entry for entry, _ in objects]
+    return {
+        "boxes": tuple(box for _, box in objects),
+        "class_names": tuple(entry.class_name for entry in marked),
+        "class_ids": (NO_ID,) * len(marked),
+        "lines": tuple(entry.line for entry in marked),
+        "marks": tuple(mark(difficult=entry.difficult, crowd=entry.is_crowd) for entry in marked),
+    }
+
+
+@dataclass(frozen=True)
+class PetSource:
+    """Images of the Oxford-IIIT Pet layout with the boxes of the faces, as make-tfrecords reads them."""
+
+    split: str
+    folder: Path
+    names: Sequence[str]
+    classes: label_map.LabelMap
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def summarize(self, index: int, decode: bool) -> ImageSummary:
+        """See Source; always decodes."""
+        try:
+            pet = pets.read(self.folder, self.names[index], self.classes)
+        except UnusableImage as error:
+            return ImageSummary(self.names[index], error.problem.file, unusable=Issue.of(error.problem, error.is_bad))
+        entries, count = pet.image.objects, len(pet.image.objects)
+        return ImageSummary(
+            name=self.names[index],
+            file=os.fspath(self.folder / "annotations" / "xmls" / f"{self.names[index]}.xml"),
+            width=pet.image.width,
+            height=pet.image.height,
+            decoded=True,
+            fingerprint=pet.fingerprint,
+            digest=digest(pet.image.encoded),
+            boxes=tuple(entry.box for entry in entries),
+            class_names=tuple(entry.class_name for entry in entries),
+            class_ids=(NO_ID,) * count,
+            lines=(None,) * count,
+            marks=tuple(mark(difficult=entry.difficult) for entry in entries),
+            oddities=tuple(map(Issue.of, (*pet.problems, *pet.exchanged))),
+        )
+
+    def picture(self, index: int) -> Image.Image:
+        """See Source."""
+        pet = pets.read(self.folder, self.names[index], self.classes)
+        return open_picture(pet.image.encoded, pet.image_path)
+
+
+def mark(**flags: bool) -> str:
+    """The names of the flags that are set."""
+    return ", ".join(name for name, value in flags.items() if value)
+
+
+def digest(encoded: bytes) -> int:
+    """63 bits of the bytes' SHA-256, by which equal files are known."""
+    return int.from_bytes(hashlib.sha256(encoded).digest()[:8], "big") >> 1
+
+
+def open_picture(encoded: bytes, path: object) -> Image.Image:
+    """The pixels as RGB; raises UnusableImage."""
+    return image_files.to_picture(encoded, path).convert("RGB")

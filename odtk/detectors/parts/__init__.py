@@ -1,0 +1,1 @@
+"""What several detector families build: resizers, hyperparameters, scores."""

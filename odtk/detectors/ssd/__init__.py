@@ -1,0 +1,1 @@
+"""One-stage detectors: dense anchors, a box and class scores for each, one pass."""

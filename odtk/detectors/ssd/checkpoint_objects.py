@@ -1,0 +1,95 @@
+"""The rest of TFOD's objects: their second names, and those that hold no variable.
+
+Our network has other objects than TFOD's. A checkpoint in which TFOD finds everything again, whatever its TensorFlow
+asks for, names them as TFOD does (meta_architectures/ssd_meta_arch.py, feature_map_generators.py and
+convolutional_keras_box_predictor.py there).
+"""
+
+import tf_keras
+
+from odtk.detectors.ssd import checkpoint_keys
+from odtk.detectors.ssd.detector import SsdNetwork
+from odtk.layers.heads import SharedHeads, SharedTower
+
+BACKBONE_LAYER = "model/_feature_extractor/classification_backbone/layer-{}"
+INPUT_SHAPE = "model/_feature_extractor/classification_backbone/layer-0/_init_input_shape"
+PYRAMID_UPSAMPLING = "model/_feature_extractor/_fpn_features_generator/top_down_blocks/{}/0"
+PYRAMID_RESHAPING = "model/_feature_extractor/_fpn_features_generator/reshape_blocks/{}"
+PROJECTIONS = "model/_box_predictor/_additional_projection_layers/{}"
+DROPOUT = checkpoint_keys.CLASS_CONV.format(0)
+EMPTY_LISTS = (
+    "model/_groundtruth_lists",
+    "model/_batched_prediction_tensor_names",
+    "model/_feature_extractor/_resnet_block_names",
+    "model/_box_predictor/_sorted_head_names",
+)
+
+
+def tfod_other_paths(network: SsdNetwork) -> tuple[dict[str, str], list[str]]:
+    """(aliases, bare) as `odtk.checkpoints.loading.as_trackable` takes them, of a built network."""
+    aliases, bare = _backbone(network.backbone)
+    bare += [*EMPTY_LISTS, *_pyramid(network)]
+    norms = tf_keras.layers.BatchNormalization
+    # A batch norm's axis is a list, and lists are objects.
+    bare += [f"{path}/axis" for path, layer in checkpoint_keys.tfod_layers(network).items() if isinstance(layer, norms)]
+    for more_aliases, more_bare in _heads(network.heads):
+        aliases |= more_aliases
+        bare += more_bare
+    return aliases, bare
+
+
+def _backbone(backbone: tf_keras.Model) -> tuple[dict[str, str], list[str]]:
+    aliases, bare = {}, [INPUT_SHAPE]
+    for index, layer in enumerate(backbone.layers):
+        path = BACKBONE_LAYER.format(index)
+        if layer.weights:
+            aliases[path] = checkpoint_keys.BACKBONE.format(len(aliases))
+        else:
+            bare.append(path)
+    return aliases, bare
+
+
+def _pyramid(network: SsdNetwork) -> list[str]:
+    pyramid = network.pyramid
+    bare = [key.format(i) for key in (PYRAMID_UPSAMPLING, PYRAMID_RESHAPING) for i in range(len(pyramid.lateral))]
+    for pattern, blocks in (
+        (checkpoint_keys.PYRAMID_SMOOTHING, pyramid.smoothing),
+        (checkpoint_keys.COARSE, pyramid.coarse),
+    ):
+        for index, block in enumerate(blocks):
+            # Where there is no batch norm, an identity stands in its place.
+            places = [2] if block.norm is not None else [1, 2]
+            bare += [f"{pattern.format(index)}/{place}" for place in places]
+    return bare
+
+
+def _heads(heads: SharedHeads):
+    keys = checkpoint_keys
+    yield {}, [PROJECTIONS.format(level) for level in range(len(heads.box_tower.norms))]
+    if heads.dropout is not None:
+        yield {}, [DROPOUT]
+    if heads.class_tower is not None:
+        yield _tower(heads.box_tower, keys.BOX_TOWER, keys.BOX_TOWER_NORM)
+        yield _tower(heads.class_tower, keys.CLASS_TOWER, keys.CLASS_TOWER_NORM)
+        return
+    yield _tower(heads.box_tower, keys.SHARED_TOWER, keys.BOX_TOWER_NORM)
+    # TFOD makes a class tower all the same; it is never run, and so its layers have no variables.
+    aliases, bare = _tower(heads.box_tower, keys.CLASS_TOWER, keys.CLASS_TOWER_NORM)
+    bare += [keys.CLASS_TOWER.format(index) for index in range(len(heads.box_tower.convs))]
+    for level, norms in enumerate(heads.box_tower.norms):
+        bare += [keys.CLASS_TOWER_NORM.format(level, 3 * index + 1) for index in range(len(norms))]
+    yield aliases, bare
+
+
+def _tower(tower: SharedTower, conv_key: str, level_key: str) -> tuple[dict[str, str], list[str]]:
+    """Every level's list of layers, in which the convolutions are the shared ones."""
+    aliases, bare = {}, []
+    for level, norms in enumerate(tower.norms):
+        # Convolution, batch norm (where there is one), activation.
+        period = 3 if norms else 2
+        for index in range(len(tower.convs)):
+            aliases[level_key.format(level, period * index)] = conv_key.format(index)
+            bare.append(level_key.format(level, period * index + period - 1))
+    if not tower.convs:
+        bare = [conv_key.rsplit("/", 1)[0], *(level_key.format(i, "").rstrip("/") for i in range(len(tower.norms)))]
+    return aliases, bare

@@ -1,0 +1,240 @@
+"""The one-stage family: dense anchors, a box and class scores for each, one pass."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+import tf_keras
+
+from odtk.boxes import targets
+from odtk.boxes.anchors import MultiscaleAnchors
+from odtk.boxes.coding import FasterRcnnCoder, MeanStddevCoder, SquareCoder
+from odtk.boxes.sampling import hard_examples, sample_negatives
+from odtk.boxes.suppression import SuppressionParams, class_agnostic_suppression, multiclass_suppression
+from odtk.checkpoints.loading import as_trackable
+from odtk.detectors.detector import Detector
+from odtk.detectors.parts.input_size import InputSize
+from odtk.detectors.ssd.training import Background, SsdTraining
+from odtk.layers.winograd import WinogradConvolutions
+
+# RGB, subtracted by TFOD's ResNet v1 feature extractors.
+CHANNEL_MEANS = (123.68, 116.779, 103.939)
+
+_SHARED, _OF_LEVELS = (
+    "model/_box_predictor/_head_scope_conv_layers",
+    "model/_box_predictor/_base_tower_layers_for_heads",
+)
+REUSABLE_HEADS = {
+    "box tower": (f"{_SHARED}/BoxPredictionTower/", f"{_SHARED}/PredictionTower/", f"{_OF_LEVELS}/box_encodings/"),
+    "box head": ("model/_box_predictor/_box_prediction_head/",),
+    "class tower": (f"{_SHARED}/ClassPredictionTower/", f"{_OF_LEVELS}/class_predictions_with_background/"),
+}
+
+
+class SsdNetwork(tf_keras.Model):
+    """Backbone, pyramid and heads: images to (feature maps, box encodings, logits)."""
+
+    def __init__(
+        self, backbone: tf_keras.Model, pyramid: tf_keras.layers.Layer, heads: tf_keras.layers.Layer, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.backbone, self.pyramid, self.heads = backbone, pyramid, heads
+
+    def call(self, images, training=None, norm_training=None):
+        """Preprocessed images [batch, h, w, 3]; `norm_training` rules the batch norms, `training` the dropout."""
+        # C2 is computed on the way; the pyramid takes C3..C5.
+        maps = self.pyramid(self.backbone(images, training=norm_training)[1:], training=norm_training)
+        boxes, logits = self.heads(maps, training=training, norm_training=norm_training)
+        return maps, boxes, logits
+
+    def use_winograd(self) -> list[tf.Variable]:
+        """See `Detector.use_winograd`. The backbone's 3x3 convolutions gain little and stay."""
+        convolve = WinogradConvolutions([*self.pyramid.submodules, *self.heads.submodules])
+        self.pyramid.convolve = self.heads.convolve = convolve
+        return convolve.variables
+
+
+class SsdDetector(Detector):
+    """An SSD: see `Detector` for the contract and `SsdTraining` for the loss."""
+
+    def __init__(
+        self,
+        network: SsdNetwork,
+        anchors: MultiscaleAnchors,
+        coder: FasterRcnnCoder | MeanStddevCoder | SquareCoder,
+        resize: Callable,
+        image_size: tuple[int, int] | None,
+        num_classes: int,
+        training: SsdTraining,
+        suppression: SuppressionParams,
+        score_converter: Callable,
+        background: Background,
+        frame: InputSize,
+        class_agnostic: bool = False,
+        freeze_batch_norm: bool = False,
+        add_regularization_loss: bool = True,
+        keys: Callable[[SsdNetwork], dict[str, tf.Variable]] | None = None,
+        other_paths: Callable[[SsdNetwork], tuple[dict[str, str], list[str]]] = lambda network: ({}, []),
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.network = network
+        self.anchors, self.coder = anchors, coder
+        self._resize, self.image_size = resize, image_size
+        self.num_classes = num_classes
+        self.training_params, self.suppression = training, suppression
+        self.score_converter, self.background = score_converter, background
+        self._suppress = class_agnostic_suppression if class_agnostic else multiclass_suppression
+        self.freeze_batch_norm = freeze_batch_norm
+        self.add_regularization_loss = add_regularization_loss
+        self.frame = frame
+        self._keys, self._other_paths = keys, other_paths
+
+    def resize(self, image):
+        """As the config's image_resizer says."""
+        return self._resize(image)
+
+    def preprocess(self, images):
+        """Subtracts the channel means; no scaling."""
+        return images - tf.constant(CHANNEL_MEANS, images.dtype)
+
+    def predict_batch(self, images, training: bool = False) -> dict[str, tf.Tensor]:
+        """Adds feature_maps (finest first) and anchors [anchors, 4] to box_encodings and class_logits."""
+        padded = self.frame.padded(self.frame.checked(images))
+        maps, boxes, logits = self.network(
+            padded, training=training, norm_training=training and not self.freeze_batch_norm
+        )
+        return {
+            "feature_maps": maps,
+            "box_encodings": boxes,
+            "class_logits": logits,
+            "anchors": self.anchors_of(images, maps),
+            "image_size": tf.shape(images)[1:3],
+        }
+
+    def anchors_of(self, images, maps):
+        """Anchors yxyx [anchors, 4] of feature maps of these (unpadded) images.
+
+        Where the resizer gives no fixed size, TFOD trains on sizes unknown to the graph; a size that happens to be
+        known outside of it must not move the anchors then.
+        """
+        known = None not in images.shape[1:3]
+        static = known and self.image_size is not None
+        image_size = tuple(images.shape[1:3]) if known else tuple(tf.unstack(tf.shape(images)[1:3]))
+        sizes = [tf.unstack(tf.shape(m)[1:3]) if None in m.shape[1:3] else m.shape[1:3] for m in maps]
+        return self.anchors(image_size, sizes, static=static)
+
+    def loss(self, predictions: dict, groundtruth: dict) -> dict[str, tf.Tensor]:
+        """`Loss/localization_loss` and `Loss/classification_loss`, weighted and normalised as the config says."""
+        params = self.training_params
+        assigned = self.assign_targets(predictions["anchors"], groundtruth)
+        if params.positive_fraction is not None:
+            assigned = _sampled(assigned, self.background, params.positive_fraction)
+        class_targets = self.background.one_hot(assigned.classes, self.num_classes)
+        localization = params.localization_loss(
+            predictions["box_encodings"], assigned.box_encodings, assigned.box_weights
+        )
+        classification = params.classification_loss(predictions["class_logits"], class_targets, assigned.class_weights)
+        if params.mining is not None:
+            localization, classification = self._mined(predictions, localization, classification, assigned.match)
+        normalizer = 1.0
+        if params.normalize_by_num_matches:
+            normalizer = tf.maximum(tf.reduce_sum(assigned.box_weights), 1.0)
+        code_size = float(self.coder.code_size) if params.normalize_by_code_size else 1.0
+        box_scale = params.localization_weight / (normalizer * code_size)
+        class_scale = params.classification_weight / normalizer
+        return {
+            "Loss/localization_loss": box_scale * tf.reduce_sum(localization),
+            "Loss/classification_loss": class_scale * tf.reduce_sum(classification),
+        }
+
+    def assign_targets(self, anchors, groundtruth: dict) -> targets.Targets:
+        """Targets of a batch for anchors [anchors, 4]; groundtruth as in `loss`."""
+        params = self.training_params
+        num_boxes = groundtruth["num_boxes"]
+        boxes, classes, weights = targets.trim(
+            groundtruth["boxes"], groundtruth["classes"], groundtruth["weights"], num_boxes
+        )
+        return targets.assign(
+            boxes, classes, weights, num_boxes, anchors, params.similarity, params.match, self.coder.encode,
+            params.unmatched_weight,
+        )  # fmt: skip
+
+    def _mined(self, predictions: dict, localization, classification, match):
+        """Losses by anchor, each [batch, anchors], 0 where hard example mining passes the anchor over."""
+        params, mining = self.training_params, self.training_params.mining
+        if classification.shape.rank == 3:
+            classification = tf.reduce_sum(classification, axis=-1)
+        looked_at = {
+            "both": params.classification_weight * classification + params.localization_weight * localization,
+            "classification": classification,
+            "localization": localization,
+        }[mining.by]
+        kept = hard_examples(
+            self.coder.decode(predictions["box_encodings"], predictions["anchors"]), looked_at, match,
+            mining.num_hard_examples, mining.iou_threshold, mining.max_negatives_per_positive,
+            mining.min_negatives_per_image,
+        )  # fmt: skip
+        return localization * kept, classification * kept
+
+    def postprocess(self, predictions: dict, true_image_shapes) -> dict[str, tf.Tensor]:
+        """Decodes, scores and suppresses; see odtk.boxes.suppression for the order of operations."""
+        boxes = self.coder.decode(predictions["box_encodings"], predictions["anchors"])
+        all_scores = self.score_converter(predictions["class_logits"])
+        window = _true_windows(true_image_shapes, predictions["image_size"])
+        kept = self._suppress(boxes, self.background.without(all_scores), window, self.suppression)
+        filled = tf.sequence_mask(kept.count, self.suppression.max_total, dtype=tf.float32)
+        return {
+            "detection_boxes": kept.boxes,
+            "detection_classes": kept.classes,
+            "detection_scores": kept.scores,
+            "detection_multiclass_scores": tf.gather(all_scores, kept.anchors, batch_dims=1) * filled[..., None],
+            "detection_anchor_indices": kept.anchors,
+            "num_detections": tf.cast(kept.count, tf.float32),
+            "raw_detection_boxes": boxes,
+            "raw_detection_scores": all_scores,
+        }
+
+    def checkpoint_variables(self) -> dict[str, tf.Variable]:
+        """By TFOD's keys; the network is built on the way where it was not yet."""
+        self.ensure_built()
+        return self._keys(self.network)
+
+    def checkpoint_objects(self) -> dict[str, tf.train.Checkpoint]:
+        """TFOD's objects, those that have no variables and those that have several names included."""
+        return as_trackable(self.checkpoint_variables(), *self._other_paths(self.network))
+
+    def fine_tune_keys(self, checkpoint_type: str) -> list[str]:
+        """full: everything; detection: backbone and pyramid; classification: backbone."""
+        prefix = {
+            "full": "model/",
+            "detection": "model/_feature_extractor/",
+            "classification": "model/_feature_extractor/classification_backbone/",
+        }[checkpoint_type]
+        return [key for key in self.checkpoint_variables() if key.startswith(prefix)]
+
+    def reusable_heads(self) -> dict[str, tuple[str, ...]]:
+        """Towers and box predictions; the class predictions belong to their classes."""
+        return REUSABLE_HEADS
+
+    def use_winograd(self) -> list[tf.Variable]:
+        """In pyramid and heads."""
+        self.ensure_built()
+        return self.network.use_winograd()
+
+    def ensure_built(self) -> None:
+        """Makes the variables, by one run of the network on a blank image of the smallest size that it takes."""
+        if not self.network.built:
+            self.network(self.frame.padded(tf.zeros([1, 160, 160, 3])))
+            self.built = True
+
+
+def _sampled(assigned: targets.Targets, background: Background, positive_fraction: float) -> targets.Targets:
+    """The targets with the weight 0 for anchors that the draw of negatives passes over."""
+    drawn = sample_negatives(background.positive(assigned.classes), assigned.class_weights > 0, positive_fraction)
+    return assigned._replace(class_weights=assigned.class_weights * drawn, box_weights=assigned.box_weights * drawn)
+
+
+def _true_windows(true_image_shapes, image_size):
+    """The true images' part of the frame, yxyx normalised: int32 [batch, 3] and int32 [2] to float32 [batch, 4]."""
+    fraction = tf.cast(true_image_shapes[:, :2], tf.float32) / tf.cast(image_size, tf.float32)
+    return tf.concat([tf.zeros_like(fraction), fraction], axis=-1)

@@ -1,0 +1,1 @@
+"""The augmentation options of a config, one function each."""

@@ -1,0 +1,307 @@
+"""Records that cannot be used are left out, named and counted, up to a limit, instead of ending a run.
+
+Valid records go the same way, in the same order, as without a filter. A file is read by TensorFlow's reader up to its
+first damage; what is valid behind that is read by `odtk.records.shards`, which also finds out whether there is damage,
+once, when TensorFlow's reader has come to the file's end. A record whose preparation fails (no Example, no image, lists
+that disagree) is dropped by `ignore_errors`, which does not say which one that was. So each notes its place in a table
+before it is prepared and takes the note away afterwards: what stays in the table has failed, and is prepared once more,
+by itself, for the cause. This costs some 1 % of a picture's time, where a data set of its own for every element
+(`get_single_element`) would cost ten.
+"""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from odtk.errors import DataError
+from odtk.inputs import record_errors
+from odtk.records.shards import Damage, Record
+from odtk.terminal_text import on_one_line
+
+# A note that is older than this is no longer one of a record in work; should it be, nothing but time is lost.
+_SECONDS_IN_WORK = 1.0
+_RECORDS_PER_BLOCK = 32
+_LISTED = 10
+_SOUND = (-1, -1)
+_STOP, _SKIP, _OPEN = range(3)
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """A record that was left out: where it is, what it calls its image (None where it cannot say), what is wrong."""
+
+    file: str
+    record: int  # from 0
+    offset: int  # in bytes
+    image: str | None
+    problem: str
+
+    def __str__(self) -> str:
+        name = f" (image {self.image})" if self.image else ""
+        return on_one_line(f"{self.file}, record {self.record} at byte {self.offset}{name} {self.problem}")
+
+
+class BadRecordFilter:
+    """What one dataset has left out so far; hand it to `build_train_dataset` or `build_eval_dataset`.
+
+    `check` is to be called now and then while the dataset is read, `finish` at its end.
+    """
+
+    def __init__(self, limit: int, log: Callable[[str], None] = lambda line: None):
+        """`limit`: of different records; `say` hears of each once."""
+        self.limit, self._say = limit, log
+        self._bad: dict[tuple[int, int], BadRecord] = {}
+        self._files: list[str] = []
+        self._first_damages: dict[int, tuple] = {}
+        self._seen: dict[int, float] = {}
+        self._opened: set[int] = set()
+        self._yielding: set[int] = set()  # files that have a sound record
+        self._barren_in_a_row = 0
+        self._prepare: Callable | None = None
+        self._adding, self._looking = threading.Lock(), threading.Lock()
+        with tf.device("CPU:0"):
+            self._notes = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, _SOUND)
+
+    @property
+    def bad_records(self) -> list[BadRecord]:
+        """What was left out, by file and record."""
+        with self._adding:
+            return [self._bad[place] for place in sorted(self._bad)]
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether more was left out than may be, or nothing is left."""
+        # Of shuffled epochs, one file of n can be the first and then the last: 2n - 2 others are in between.
+        return len(self._bad) > self.limit or self._barren_in_a_row > 2 * len(self._files)
+
+    def check(self) -> None:
+        """Looks for records that have failed; raises DataError, which lists them, where there are too many."""
+        self._look()
+        self._raise_if_exceeded()
+
+    def finish(self) -> list[BadRecord]:
+        """`check` when nothing is being read any more; returns what was left out."""
+        self._look(age=0)
+        self._raise_if_exceeded()
+        return self.bad_records
+
+    def open_files(self, files: Sequence[str]) -> Callable:
+        """A function of a file's number, like `dataset.open_files`, that gives the sound records of damaged files."""
+        self._files = list(files)
+        is_local = not any("://" in name for name in files)
+        names = tf.constant(self._files)
+
+        def open_file(number) -> tf.data.Dataset:
+            rest = tf.data.Dataset.from_tensors(number).map(self._first_damage_op)
+            rest = rest.filter(lambda damage: damage[0] >= 0).flat_map(lambda damage: self._behind(number, damage))
+            if is_local:
+                sound = tf.data.TFRecordDataset(names[number]).ignore_errors()
+                rest = tf.data.Dataset.zip((sound, tf.data.Dataset.counter())).concatenate(rest)
+            return tf.data.Dataset.zip((rest, tf.data.Dataset.from_tensors(number).repeat()))
+
+        return open_file
+
+    def until_exceeded(self, numbers: tf.data.Dataset) -> tf.data.Dataset:
+        """Numbers of files that records come from, for as long as it makes sense to open another.
+
+        Where no record can be used, no batch ever comes, and nobody calls `check`.
+        """
+        # TensorFlow's reader tries a file that it cannot open again and again, where errors are ignored.
+        numbers = numbers.map(lambda number: (number, tf.numpy_function(self._try_to_open, [number], tf.int64)))
+        numbers = numbers.take_while(lambda _, answer: answer != _STOP)
+        return numbers.filter(lambda _, answer: answer == _OPEN).map(lambda number, _: number)
+
+    def map(self, records: tf.data.Dataset, prepare: Callable) -> tf.data.Dataset:
+        """`prepare`(record, index) of all records (as `open_files` gives them) but those that it fails for."""
+        self._prepare = prepare
+
+        @tf.autograph.experimental.do_not_convert
+        def prepare_with_note(placed, index):
+            (serialized, record), file = placed
+            with tf.control_dependencies([self._notes.insert(index[None], tf.stack([file, record])[None])]):
+                serialized = tf.identity(serialized)
+            prepared = prepare(((serialized, record), file), index)
+            with tf.control_dependencies(tf.nest.flatten(prepared)):
+                self._notes.remove(index[None])
+            return prepared
+
+        indexed = tf.data.Dataset.zip((records, tf.data.Dataset.counter()))
+        return indexed.map(prepare_with_note, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()
+
+    def _try_to_open(self, number: int) -> np.int64:
+        self._look()
+        is_barren = not self._yields(int(number))
+        self._barren_in_a_row = self._barren_in_a_row + 1 if is_barren else 0
+        if self.is_exceeded:
+            return np.int64(_STOP)
+        return np.int64(_SKIP if is_barren else _OPEN)
+
+    def _yields(self, number: int) -> bool:
+        """Whether a file can be opened and, when it was read before, has a record that can be used.
+
+        Files of bad records alone, and no more of them than may be, would be read again and again for ever.
+        """
+        try:
+            tf.io.gfile.GFile(self._files[number], "rb").read(1)
+            if number in self._opened and number not in self._yielding and self._bad:
+                if not self._has_sound_record(number):
+                    return False
+                self._yielding.add(number)
+        except (OSError, tf.errors.OpError) as error:
+            self._add_unreadable(number, 0, 0, error)
+            return False
+        self._opened.add(number)
+        return True
+
+    def _has_sound_record(self, number: int) -> bool:
+        for record, found in self._walk(number):
+            if isinstance(found, Record) and (number, record) not in self._bad:
+                self._try(number, record, found, index=0)
+                if (number, record) not in self._bad:
+                    return True
+            if self.is_exceeded:
+                break
+        return False
+
+    def _first_damage_op(self, number) -> tf.Tensor:
+        damage = tf.numpy_function(self._first_damage, [number], tf.int64)
+        return tf.ensure_shape(damage, [2])
+
+    def _first_damage(self, number: int) -> np.ndarray:
+        """Record and offset of the first damage of a local file, _SOUND without one; the whole of another file."""
+        number = int(number)
+        name = self._files[number]
+        try:
+            if "://" in name:
+                return np.int64((0, 0))
+            status = tf.io.gfile.stat(name)
+            version = (status.length, status.mtime_nsec)
+            if self._first_damages.get(number, (None,))[0] != version:
+                bad = self._damages(number)
+                self._first_damages[number] = version, next(iter(bad), _SOUND)
+            return np.int64(self._first_damages[number][1])
+        except (OSError, tf.errors.OpError) as error:
+            self._add_unreadable(number, 0, 0, error)
+            return np.int64(_SOUND)
+
+    def _damages(self, number: int) -> list[tuple[int, int]]:
+        places = []
+        for index, found in self._walk(number):
+            if isinstance(found, Damage):
+                self._add_damage(number, index, found)
+                places.append((index, found.offset))
+        return places
+
+    def _behind(self, number, damage) -> tf.data.Dataset:
+        """(serialised, record) of what is sound from a damage [2] on."""
+        spec = (tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int64))
+        return tf.data.Dataset.from_generator(self._blocks, output_signature=spec, args=(number, damage)).unbatch()
+
+    def _blocks(self, number: int, damage: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Blocks, because TensorFlow's call of Python costs more than a record."""
+        records = self._sound(int(number), *map(int, damage))
+        while block := list(itertools.islice(records, _RECORDS_PER_BLOCK)):
+            data, indices = zip(*block, strict=True)
+            yield np.array(data, object), np.array(indices, np.int64)
+
+    def _sound(self, number: int, first: int, offset: int) -> Iterator[tuple[bytes, int]]:
+        try:
+            for index, found in self._walk(number, first, offset):
+                if isinstance(found, Damage):
+                    self._add_damage(number, index, found)
+                else:
+                    yield found.data, index
+        except (OSError, tf.errors.OpError) as error:
+            self._add_unreadable(number, first, offset, error)
+
+    def _walk(self, number: int, first: int = 0, offset: int = 0) -> Iterator[tuple[int, Record | Damage]]:
+        yield from record_errors.walk_file(self._files[number], first, offset)
+
+    def _look(self, age: float = _SECONDS_IN_WORK) -> None:
+        """Judges the records whose notes have been there for `age` seconds."""
+        # Where another thread is looking already, there is no need to wait for it, unless this is the last look.
+        if not self._looking.acquire(blocking=age == 0):
+            return
+        try:
+            indices, places = (values.numpy().tolist() for values in self._notes.export())
+            now = time.monotonic()
+            self._seen = {index: self._seen.get(index, now) for index in indices}
+            due = {i: tuple(place) for i, place in zip(indices, places, strict=True) if now - self._seen[i] >= age}
+            self._judge({place: index for index, place in due.items() if place not in self._bad})
+            failed = [index for index, place in due.items() if place in self._bad]
+            if failed:
+                self._notes.remove(tf.constant(failed, tf.int64))
+        finally:
+            self._looking.release()
+
+    def _judge(self, notes: dict[tuple[int, int], int]) -> None:
+        for number in sorted({number for number, _ in notes}):
+            wanted = {record: index for (file, record), index in notes.items() if file == number}
+            try:
+                self._judge_in_file(number, wanted)
+            except (OSError, tf.errors.OpError) as error:
+                self._add_unreadable(number, min(wanted), 0, error)
+
+    def _judge_in_file(self, number: int, wanted: dict[int, int]) -> None:
+        for record, found in self._walk(number):
+            if record in wanted and isinstance(found, Record):
+                self._try(number, record, found, wanted[record])
+            if self.is_exceeded or record >= max(wanted):
+                return
+
+    def _try(self, number: int, record: int, found: Record, index: int) -> None:
+        try:
+            placed = (tf.constant(found.data), np.int64(record)), np.int64(number)
+            self._prepare(placed, tf.constant(index, tf.int64))
+        except record_errors.OPERATION_ERRORS as error:
+            problem = f"cannot be used: {record_errors.cause(error)}"
+            bad = BadRecord(self._files[number], record, found.offset, record_errors.image_name(found.data), problem)
+            self._add((number, record), bad)
+
+    def _add_damage(self, number: int, record: int, damage: Damage) -> None:
+        name = record_errors.image_name(damage.data) if damage.data else None
+        self._add((number, record), BadRecord(self._files[number], record, damage.offset, name, damage.what))
+
+    def _add_unreadable(self, number: int, record: int, offset: int, error: Exception) -> None:
+        problem = f"cannot be read: {_first_line(error)}"
+        self._add((number, record), BadRecord(self._files[number], record, offset, None, problem))
+
+    def _add(self, place: tuple[int, int], bad: BadRecord) -> None:
+        with self._adding:
+            is_new = place not in self._bad
+            self._bad.setdefault(place, bad)
+        if is_new and not self.is_exceeded:
+            self._say(f"Left out: {bad}.")
+
+    def _raise_if_exceeded(self) -> None:
+        if not self.is_exceeded:
+            return
+        bad = self.bad_records
+        limit = (
+            f"more than the {self.limit} that may be left out" if len(bad) > self.limit else "and no others are left"
+        )
+        listed = "".join(f"\n  {entry}" for entry in bad[:_LISTED])
+        more = f"\n  and {len(bad) - _LISTED} more" if len(bad) > _LISTED else ""
+        raise DataError(
+            f"{len(bad)} records cannot be used, {limit}:{listed}{more}\n"
+            "Copy damaged files again, or write them anew: odtk make-tfrecords leaves out what cannot be decoded. "
+            "`odtk inspect --verify` finds all of them. --max-bad-records N lets more pass."
+        )
+
+
+def summary(bad: Sequence[BadRecord]) -> str:
+    """What a run says at its end of the records that it left out."""
+    one = len(bad) == 1
+    return (
+        f"{len(bad)} bad record{'' if one else 's'} {'was' if one else 'were'} left out, named above. "
+        "Write the files anew, or copy them again; `odtk inspect --verify` checks every byte."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).splitlines()[0]

@@ -1,0 +1,1 @@
+"""Annotated images as records: Examples, and the shards that hold them. No TensorFlow."""
