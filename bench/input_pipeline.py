@@ -13,6 +13,7 @@ from bench import workload
 from bench.data import config_320
 from bench.turns import Work, serve
 from odtk import images
+from odtk.detectors.detector import BOX_FIELDS
 from odtk.detectors.parts.resizer import build_resizer
 from odtk.devices import keep_freed_memory
 from odtk.inputs import dataset
@@ -31,8 +32,8 @@ def works(records: Path) -> dict[str, Work]:
         resizer.height = resizer.width = side
         resize = build_resizer(config.model.ssd.image_resizer)
         # As `odtk train` reads: bad records and boxes are tolerated.
-        options = {"batch_size": workload.INPUT_BATCH, "tolerance": BadRecordFilter(100), "bad_boxes": BadBoxes()}
-        options["entries"] = dataset.TRAINED_ON
+        options = {"batch_size": workload.INPUT_BATCH, "record_filter": BadRecordFilter(100), "bad_boxes": BadBoxes()}
+        options["entries"] = (*dataset.TRAINING_FEATURES, *BOX_FIELDS)
         whole = build_train_dataset(config, resize, 37, **options)
         found[str(side)] = workload.batches(whole)
     return found | {"decoding": workload.batches(_decoding_alone(config))}

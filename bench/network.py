@@ -34,7 +34,7 @@ def latency(folder: Path) -> dict[str, Work]:
     loaded = {name: tf.saved_model.load(str(folder / name)) for name in ("whole", "network", "winograd")}
     whole, network, winograd = (module.signatures["serving_default"] for module in loaded.values())
     image = tf.constant(workload.image())
-    preprocessed = detector.preprocess(tf.cast(image, tf.float32))
+    preprocessed = detector.preprocess(tf.cast(image, tf.float32), None)
     return {
         "whole": workload.calls(lambda: whole(input_tensor=image)),
         "network": workload.calls(lambda: network(images=preprocessed)),
@@ -77,7 +77,7 @@ def training(folder: Path) -> dict[str, Work]:
             total = tf.reduce_sum(resnet(images, training=True))
         return tape.gradient(total, resnet.trainable_variables)
 
-    preprocessed = detector.preprocess(batch[0]["image"])
+    preprocessed = detector.preprocess(batch[0]["image"], None)
     return {
         "whole": workload.calls(lambda: step(*batch)),
         "network": workload.calls(lambda: two_passes(preprocessed)),

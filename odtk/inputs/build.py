@@ -31,8 +31,8 @@ def build_train_dataset(
 
     `resize`: image [h, w, 3] to (image, true_image_shape), a detector's. `batch_size`: train_config's where None.
     With a `seed` the sequence repeats exactly, whatever the number of threads. Records that cannot be used end the
-    sequence, or are left to the `tolerance`; boxes that cannot be used are left to `bad_boxes`, or dropped without it.
-    `entries`: those that batches have, such as TRAINED_ON; all where None.
+    sequence, or are left to the `record_filter`; boxes that cannot be used are left to `bad_boxes`, or dropped.
+    `entries`: those that batches have, such as TRAINING_FEATURES and a detector's groundtruth_fields; all where None.
     Raises ConfigError for options that are not implemented, DataError for record files that are not there.
     """
     config, reader = pipeline_config.train_config, pipeline_config.train_input_reader

@@ -5,8 +5,8 @@ A batch is a pair of dictionaries. Features: `image` float32 [B, H, W, 3] in 0..
 int64 [B, 2], the numbers of the file and of the record in it.
 Groundtruth: `boxes` float32 [B, N, 4] normalised yxyx in the padded frame, `classes` int32 [B, N] 0-based, `weights`
 float32 [B, N] (0 for padding), `num_boxes` int32 [B], `is_crowd`, `difficult` and `group_of` bool [B, N], `area`
-float32 [B, N] in pixels of the original image (0 where the record gives none). Where only TRAINED_ON is asked for,
-nothing else is computed.
+float32 [B, N] in pixels of the original image (0 where the record gives none). Of these a batch has the `entries` that
+are asked for; the others are not computed.
 """
 
 import os
@@ -19,8 +19,8 @@ from odtk.inputs import groundtruth
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.records.shards import missing_shards
 
-# What a training step is given: what Detector.loss reads, the image and its shape, and where they come from.
-TRAINED_ON = ("image", "true_image_shape", "place", "boxes", "classes", "weights", "num_boxes")
+TRAINING_FEATURES = ("image", "true_image_shape", "place")
+"""What a training step is given beside the groundtruth that its detector reads."""
 
 
 def find_files(patterns: Sequence[str]) -> list[list[str]]:
@@ -105,8 +105,9 @@ def prepare(
     """Records to single examples of the batches' form (without their first axis), in parallel.
 
     `decode`: (serialised Example, place) to example dictionary; `augment`: (example, seed) to example; `resize`: image
-    to (image, true_image_shape). What cannot be prepared raises, or goes to `tolerance` where there is one. `entries`:
-    those that examples have, all where None. Small operations take time, too: TRAINED_ON alone saves up to a tenth.
+    to (image, true_image_shape). What cannot be prepared raises, or goes to `record_filter` where there is one.
+    `entries`: those that examples have, all where None. Small operations take time, too: what training reads alone
+    saves up to a tenth.
     """
 
     # Nothing here needs AutoGraph, which would wrap a ConfigError's text in its own.

@@ -170,10 +170,10 @@ def run_evaluation(
     # One trace for all batches, the short last one included: the specification leaves the batch size open.
     @tf.function(input_signature=inputs, autograph=False)
     def detect(images, true_image_shapes, groundtruth):
-        predictions = detector.predict_batch(detector.preprocess(images), training=False)
+        predictions = detector.predict(detector.preprocess(images, true_image_shapes), true_image_shapes)
         detections = detector.postprocess(predictions, true_image_shapes)
         found = {key: detections[f"detection_{key}"] for key in ("boxes", "classes", "scores")}
-        losses = _losses(detector, predictions, groundtruth) if with_loss else {}
+        losses = _losses(detector, predictions, groundtruth, true_image_shapes) if with_loss else {}
         return found | {"count": detections["num_detections"]}, losses
 
     sums, num_batches = Counter(), 0
@@ -205,8 +205,8 @@ def without_nan(metrics: dict) -> dict:
             for name, value in metrics.items()}  # fmt: skip
 
 
-def _losses(detector: Detector, predictions: dict, groundtruth: dict) -> dict[str, tf.Tensor]:
-    losses = detector.loss(predictions, groundtruth)
+def _losses(detector: Detector, predictions: dict, groundtruth: dict, true_image_shapes) -> dict[str, tf.Tensor]:
+    losses = detector.losses(predictions, groundtruth, true_image_shapes)
     if detector.add_regularization_loss:
         losses[REGULARIZATION_LOSS] = detector.regularization_loss()
     return losses | {TOTAL_LOSS: tf.add_n(list(losses.values()))}

@@ -32,10 +32,10 @@ def test_losses_are_tfods(variant):
         if predictions is None:
             case.assign_weights(detector.checkpoint_variables())
             images, _ = case.images(detector.resize)
-            predictions = detector.predict_batch(detector.preprocess(images))
+            predictions = detector.predict(detector.preprocess(images, None), None)
         groundtruth = case.groundtruth()
         if row["boxes"] == "first image":
             groundtruth["num_boxes"] *= tf.constant([1, 0])
-        losses = detector.loss(predictions, groundtruth)
+        losses = detector.losses(predictions, groundtruth, None)
         for tag in ("localization", "classification"):
             assert float(losses[f"Loss/{tag}_loss"]) == pytest.approx(row[tag], rel=1e-4), (row, tag)

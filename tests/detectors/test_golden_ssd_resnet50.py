@@ -26,8 +26,8 @@ def run(tfod_checkpoint) -> SimpleNamespace:
     variables = detector.checkpoint_variables()
     report = loading.restore(variables, loading.CheckpointReader(tfod_checkpoint))
     images, shapes = CASE.images(detector.resize)
-    preprocessed = detector.preprocess(images)
-    predictions = detector.predict_batch(preprocessed)
+    preprocessed = detector.preprocess(images, None)
+    predictions = detector.predict(preprocessed, None)
     groundtruth = CASE.groundtruth()
     return SimpleNamespace(
         detector=detector,
@@ -36,7 +36,7 @@ def run(tfod_checkpoint) -> SimpleNamespace:
         preprocessed=preprocessed,
         predictions=predictions,
         targets=detector.assign_targets(predictions["anchors"], groundtruth),
-        losses=detector.loss(predictions, groundtruth),
+        losses=detector.losses(predictions, groundtruth, None),
         detections={name: value.numpy() for name, value in detector.postprocess(predictions, shapes).items()},
     )
 

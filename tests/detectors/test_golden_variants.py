@@ -25,18 +25,18 @@ def variant(request) -> SimpleNamespace:
     case.assign_weights(detector.checkpoint_variables())
     images, shapes = case.images(detector.resize)
     groundtruth = case.groundtruth()
-    preprocessed = detector.preprocess(images)
-    predictions = detector.predict_batch(preprocessed)
+    preprocessed = detector.preprocess(images, None)
+    predictions = detector.predict(preprocessed, None)
     return SimpleNamespace(
         case=case,
         golden=case.arrays,
         true_image_shapes=shapes,
         preprocessed=preprocessed,
         predictions=predictions,
-        losses=detector.loss(predictions, groundtruth),
+        losses=detector.losses(predictions, groundtruth, None),
         detections=detector.postprocess(predictions, shapes),
         regularization_loss=float(detector.regularization_loss()),
-        training_losses=detector.loss(detector.predict_batch(preprocessed, training=True), groundtruth),
+        training_losses=detector.losses(detector.predict(preprocessed, None, training=True), groundtruth, None),
     )
 
 

@@ -186,11 +186,11 @@ class TestSizesAtRunTime:
     @pytest.mark.parametrize("size", [(128, 160), (160, 170)])
     def test_known_sizes_are_refused_when_the_graph_is_built(self, detector, size):
         with pytest.raises(ConfigError, match=rf"at least 129.*multiples of 32.*{size[0]}x{size[1]}"):
-            detector.predict_batch(tf.zeros([1, *size, 3]))
+            detector.predict(tf.zeros([1, *size, 3]), None)
 
     def test_unknown_sizes_are_refused_when_it_runs(self, detector):
         graph = tf.function(
-            lambda images: detector.predict_batch(images)["box_encodings"],
+            lambda images: detector.predict(images, None)["box_encodings"],
             input_signature=[tf.TensorSpec([1, None, None, 3])],
         )
         assert graph(tf.zeros([1, 160, 192, 3])).shape[2] == 4
@@ -232,7 +232,7 @@ def losses_of(detector, predictions):
 
     def losses(text: str) -> dict[str, float]:
         detector.training_params = build_training(changed(text).model.ssd)
-        losses = detector.loss(predictions, CASE.groundtruth())
+        losses = detector.losses(predictions, CASE.groundtruth(), None)
         return {tag.split("/")[1]: float(loss) for tag, loss in losses.items()}
 
     yield losses

@@ -23,7 +23,7 @@ VARIANTS = (
 
 def answers(case, detector) -> tuple[dict, dict]:
     images, shapes = case.images(detector.resize)
-    predictions = detector.predict_batch(detector.preprocess(images))
+    predictions = detector.predict(detector.preprocess(images, None), None)
     return predictions, detector.postprocess(predictions, shapes)
 
 

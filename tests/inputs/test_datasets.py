@@ -9,11 +9,12 @@ import tensorflow as tf
 from google.protobuf import text_format
 from PIL import Image
 
+from odtk.detectors.detector import BOX_FIELDS
 from odtk.detectors.parts.resizer import build_resizer
 from odtk.errors import ConfigError, DataError
 from odtk.inputs import dataset
 from odtk.inputs.build import build_eval_dataset, build_fault_finder, build_train_dataset
-from odtk.inputs.dataset import TRAINED_ON
+from odtk.inputs.dataset import TRAINING_FEATURES
 from odtk.inputs.record_errors import naming_the_record
 from odtk.protos import image_resizer_pb2, pipeline_pb2
 
@@ -318,7 +319,7 @@ def test_batches_have_the_entries_that_are_asked_for(tmp_path):
     config = a_config(tmp_path)
     whole, lean = (
         next(build_train_dataset(config, a_resize(), 3, seed=5, entries=entries).as_numpy_iterator())
-        for entries in (None, TRAINED_ON)
+        for entries in (None, (*TRAINING_FEATURES, *BOX_FIELDS))
     )
     assert [list(part) for part in lean] == [
         ["image", "true_image_shape", "place"],

@@ -35,14 +35,15 @@ class Oracle:
     def resize(self, image):
         raise NotImplementedError
 
-    def preprocess(self, images):
+    def preprocess(self, images, true_image_shapes):
         return images - 1
 
-    def predict_batch(self, images, training):
+    def predict(self, images, true_image_shapes, training=False, groundtruth=None):
         assert not training
+        assert groundtruth is None
         return {"which": tf.cast(images[:, 0, 0, 0] + 1, tf.int32)}
 
-    def loss(self, predictions, groundtruth):
+    def losses(self, predictions, groundtruth, true_image_shapes):
         # The batch's number of boxes, and its images' numbers.
         boxes = tf.cast(tf.reduce_sum(groundtruth["num_boxes"]), tf.float32)
         numbers = tf.cast(tf.reduce_sum(predictions["which"]), tf.float32)

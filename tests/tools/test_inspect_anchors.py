@@ -61,7 +61,7 @@ def test_anchors_are_those_of_the_detector(config, size):
     if size != (320, 320):
         config = _any_size(config)
     detector = build_detector(config)
-    expected = detector.predict_batch(tf.zeros([1, *size, 3]))["anchors"].numpy()
+    expected = detector.predict(tf.zeros([1, *size, 3]), None)["anchors"].numpy()
     grid = anchors._grids(config.model.ssd)(size)
     np.testing.assert_array_equal(grid.anchors, expected)
     np.testing.assert_array_equal(np.concatenate([level.reshape(-1, 4) for level in grid.levels]), expected)

@@ -11,7 +11,7 @@ from odtk.checkpoints.loading import as_trackable
 from odtk.detectors.build import build_detector
 from odtk.errors import CheckpointError, ConfigError
 from odtk.tools.train import describe_restore
-from odtk.training.task import checkpoint_type, fine_tune
+from odtk.training.fine_tune import checkpoint_type, fine_tune
 
 CASE = variant_case("base")
 HEADS = "model/_box_predictor/"
@@ -150,11 +150,7 @@ class TestTypes:
     @pytest.mark.parametrize("kind", ["fine_tune", "Detection", "fullest"])
     def test_an_unknown_type_names_the_known_ones(self, checkpoint, kind):
         """'fine_tune' is TFOD's for CenterNet; its SSDs refuse it as well."""
-        config = small_config().train_config
-        config.fine_tune_checkpoint_type = kind
         with pytest.raises(ConfigError, match=rf"is '{kind}'; it is one of full, detection, classification"):
-            checkpoint_type(config)
-        with pytest.raises(ConfigError, match=f"is '{kind}'"):
             fine_tune(build_detector(small_config()), checkpoint, kind)
 
     @pytest.mark.parametrize(("legacy", "meant"), [(True, "detection"), (False, "classification")])

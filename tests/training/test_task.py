@@ -20,7 +20,7 @@ LOCALIZATION, CLASSIFICATION = "Loss/localization_loss", "Loss/classification_lo
 REGULARIZATION, TOTAL = "Loss/regularization_loss", "Loss/total_loss"
 
 
-class Line(tf_keras.Model):
+class Line(tf.Module):
     """Stands in for a detector: losses linear in two weights, so that every gradient is known."""
 
     def __init__(self, add_regularization_loss: bool = True):
@@ -28,14 +28,17 @@ class Line(tf_keras.Model):
         self.add_regularization_loss = add_regularization_loss
         self.weight = tf.Variable([1.0, 1.0])
 
-    def preprocess(self, images):
+    loss_names = (CLASSIFICATION, LOCALIZATION)
+
+    def preprocess(self, images, true_image_shapes):
         return images
 
-    def predict_batch(self, images, training):
+    def predict(self, images, true_image_shapes, training, groundtruth):
         assert training
+        assert groundtruth == {}
         return images
 
-    def loss(self, predictions, groundtruth):
+    def losses(self, predictions, groundtruth, true_image_shapes):
         x = tf.reduce_mean(predictions)
         return {LOCALIZATION: 3 * x * self.weight[0], CLASSIFICATION: 4 * x * self.weight[1]}
 
@@ -47,8 +50,14 @@ def one_step(model, options: str = "", image=1.0):
     """Losses as they are logged, and what a step of gradient descent at the rate 1 took off the weights."""
     config = text_format.Parse(f"train_config {{ {options} }}", pipeline_pb2.TrainEvalPipelineConfig())
     task = DetectionTask(config)
+    task.loss_names = model.loss_names
     metrics, before = task.build_metrics(), model.weight.numpy()
-    task.train_step(({"image": tf.constant(image)}, {}), model, tf_keras.optimizers.legacy.SGD(1.0), metrics)
+    task.train_step(
+        ({"image": tf.constant(image), "true_image_shape": None}, {}),
+        model,
+        tf_keras.optimizers.legacy.SGD(1.0),
+        metrics,
+    )
     return {metric.name: float(metric.result()) for metric in metrics}, before - model.weight.numpy()
 
 
@@ -73,9 +82,10 @@ def test_gradients_are_clipped_by_their_global_norm(norm, expected):
 def test_logged_losses_are_those_of_the_last_step_not_means():
     model = Line()
     task = DetectionTask(pipeline_pb2.TrainEvalPipelineConfig())
+    task.loss_names = model.loss_names
     metrics, optimizer = task.build_metrics(), tf_keras.optimizers.legacy.SGD(0.0)
     for image in (1.0, 5.0):
-        task.train_step(({"image": tf.constant(image)}, {}), model, optimizer, metrics)
+        task.train_step(({"image": tf.constant(image), "true_image_shape": None}, {}), model, optimizer, metrics)
     assert float(next(m for m in metrics if m.name == LOCALIZATION).result()) == 15
 
 
@@ -95,10 +105,10 @@ def test_frozen_batch_norms_keep_their_statistics_and_use_them(freeze):
     detector = build_detector(config)
     variables = detector.checkpoint_variables()
     case.assign_weights(variables)
-    images = detector.preprocess(case.images(detector.resize)[0])
+    images = detector.preprocess(case.images(detector.resize)[0], None)
     statistics = {key: variable for key, variable in variables.items() if "/moving_" in key}
-    inferred = detector.predict_batch(images, training=False)
-    trained = detector.predict_batch(images, training=True)
+    inferred = detector.predict(images, None, training=False)
+    trained = detector.predict(images, None, training=True)
     same = np.allclose(trained["class_logits"], inferred["class_logits"], atol=1e-5)
     kept = [np.array_equal(value, synthetic_value(key, value.shape)) for key, value in statistics.items()]
     assert statistics
@@ -110,13 +120,13 @@ def test_losses_are_the_same_with_and_without_padding_of_the_groundtruth():
     case = variant_case("base")
     detector = build_detector(case.config)
     case.assign_weights(detector.checkpoint_variables())
-    predictions = detector.predict_batch(detector.preprocess(case.images(detector.resize)[0]))
+    predictions = detector.predict(detector.preprocess(case.images(detector.resize)[0], None), None)
     groundtruth = case.groundtruth()
     for spare in (0, 1, 96):
         after = [[0, 0], [0, spare]]
         margins = {"boxes": [*after, [0, 0]], "classes": after, "weights": after}
         padded = groundtruth | {name: tf.pad(groundtruth[name], margin) for name, margin in margins.items()}
-        losses = detector.loss(predictions, padded)
+        losses = detector.losses(predictions, padded, None)
         for tag in (LOCALIZATION, CLASSIFICATION):
             golden = float(case.arrays[f"infer_{tag.replace('/', '_')}"])
             assert float(losses[tag]) == pytest.approx(golden, rel=1e-4), (spare, tag)

@@ -11,7 +11,7 @@ from odtk.boxes.coding import FasterRcnnCoder, MeanStddevCoder, SquareCoder
 from odtk.boxes.sampling import hard_examples, sample_negatives
 from odtk.boxes.suppression import SuppressionParams, class_agnostic_suppression, multiclass_suppression
 from odtk.checkpoints.loading import as_trackable
-from odtk.detectors.detector import Detector
+from odtk.detectors.detector import Detector, FineTunePlan
 from odtk.detectors.parts.input_size import InputSize
 from odtk.detectors.ssd.training import Background, SsdTraining
 from odtk.layers.winograd import WinogradConvolutions
@@ -23,7 +23,10 @@ _SHARED, _OF_LEVELS = (
     "model/_box_predictor/_head_scope_conv_layers",
     "model/_box_predictor/_base_tower_layers_for_heads",
 )
-REUSABLE_HEADS = {
+_EXTRACTOR = "model/_feature_extractor/"
+_BACKBONE = f"{_EXTRACTOR}classification_backbone/"
+_HEADS = "model/_box_predictor/"
+_REUSABLE_HEADS = {
     "box tower": (f"{_SHARED}/BoxPredictionTower/", f"{_SHARED}/PredictionTower/", f"{_OF_LEVELS}/box_encodings/"),
     "box head": ("model/_box_predictor/_box_prediction_head/",),
     "class tower": (f"{_SHARED}/ClassPredictionTower/", f"{_OF_LEVELS}/class_predictions_with_background/"),
@@ -56,6 +59,8 @@ class SsdNetwork(tf_keras.Model):
 class SsdDetector(Detector):
     """An SSD: see `Detector` for the contract and `SsdTraining` for the loss."""
 
+    loss_names = ("Loss/localization_loss", "Loss/classification_loss")
+
     def __init__(
         self,
         network: SsdNetwork,
@@ -74,9 +79,9 @@ class SsdDetector(Detector):
         add_regularization_loss: bool = True,
         keys: Callable[[SsdNetwork], dict[str, tf.Variable]] | None = None,
         other_paths: Callable[[SsdNetwork], tuple[dict[str, str], list[str]]] = lambda network: ({}, []),
-        **kwargs,
+        name: str | None = None,
     ):
-        super().__init__(**kwargs)
+        super().__init__(name=name)
         self.network = network
         self.anchors, self.coder = anchors, coder
         self._resize, self.image_size = resize, image_size
@@ -93,11 +98,13 @@ class SsdDetector(Detector):
         """As the config's image_resizer says."""
         return self._resize(image)
 
-    def preprocess(self, images):
+    def preprocess(self, images, true_image_shapes):
         """Subtracts the channel means; no scaling."""
         return images - tf.constant(CHANNEL_MEANS, images.dtype)
 
-    def predict_batch(self, images, training: bool = False) -> dict[str, tf.Tensor]:
+    def predict(
+        self, images, true_image_shapes, training: bool = False, groundtruth: dict | None = None
+    ) -> dict[str, tf.Tensor]:
         """Adds feature_maps (finest first) and anchors [anchors, 4] to box_encodings and class_logits."""
         padded = self.frame.padded(self.frame.checked(images))
         maps, boxes, logits = self.network(
@@ -123,7 +130,7 @@ class SsdDetector(Detector):
         sizes = [tf.unstack(tf.shape(m)[1:3]) if None in m.shape[1:3] else m.shape[1:3] for m in maps]
         return self.anchors(image_size, sizes, static=static)
 
-    def loss(self, predictions: dict, groundtruth: dict) -> dict[str, tf.Tensor]:
+    def losses(self, predictions: dict, groundtruth: dict, true_image_shapes) -> dict[str, tf.Tensor]:
         """`Loss/localization_loss` and `Loss/classification_loss`, weighted and normalised as the config says."""
         params = self.training_params
         assigned = self.assign_targets(predictions["anchors"], groundtruth)
@@ -148,7 +155,7 @@ class SsdDetector(Detector):
         }
 
     def assign_targets(self, anchors, groundtruth: dict) -> targets.Targets:
-        """Targets of a batch for anchors [anchors, 4]; groundtruth as in `loss`."""
+        """Targets of a batch for anchors [anchors, 4]; groundtruth as in `losses`."""
         params = self.training_params
         num_boxes = groundtruth["num_boxes"]
         boxes, classes, weights = targets.trim(
@@ -203,18 +210,20 @@ class SsdDetector(Detector):
         """TFOD's objects, those that have no variables and those that have several names included."""
         return as_trackable(self.checkpoint_variables(), *self._other_paths(self.network))
 
-    def fine_tune_keys(self, checkpoint_type: str) -> list[str]:
-        """full: everything; detection: backbone and pyramid; classification: backbone."""
-        prefix = {
-            "full": "model/",
-            "detection": "model/_feature_extractor/",
-            "classification": "model/_feature_extractor/classification_backbone/",
-        }[checkpoint_type]
-        return [key for key in self.checkpoint_variables() if key.startswith(prefix)]
+    def fine_tune_plan(self, checkpoint_type: str) -> FineTunePlan:
+        """full: everything; detection: backbone and pyramid; classification: the backbone, of either kind of model.
 
-    def reusable_heads(self) -> dict[str, tuple[str, ...]]:
-        """Towers and box predictions; the class predictions belong to their classes."""
-        return REUSABLE_HEADS
+        With "detection" towers and box predictions may be taken besides; the class predictions belong to their classes.
+        """
+        keys = list(self.checkpoint_variables())
+        match checkpoint_type:
+            case "full":
+                return FineTunePlan(keys)
+            case "detection":
+                taken = [key for key in keys if key.startswith(_EXTRACTOR)]
+                return FineTunePlan(taken, may_be_unused=(_HEADS,), reusable=_REUSABLE_HEADS)
+        taken = [key for key in keys if key.startswith(_BACKBONE)]
+        return FineTunePlan(taken, (_HEADS, _EXTRACTOR), renamed=((_BACKBONE, "feature_extractor/"),))
 
     def use_winograd(self) -> list[tf.Variable]:
         """In pyramid and heads."""
@@ -225,7 +234,6 @@ class SsdDetector(Detector):
         """Makes the variables, by one run of the network on a blank image of the smallest size that it takes."""
         if not self.network.built:
             self.network(self.frame.padded(tf.zeros([1, 160, 160, 3])))
-            self.built = True
 
 
 def _sampled(assigned: targets.Targets, background: Background, positive_fraction: float) -> targets.Targets:

@@ -28,7 +28,7 @@ def images(detector):
 
 @pytest.fixture(scope="module")
 def predictions(detector, images):
-    return detector.predict_batch(detector.preprocess(images[0]))
+    return detector.predict(detector.preprocess(images[0], None), None)
 
 
 def changed_config(**fields):
@@ -51,7 +51,7 @@ class TestLoss:
             for name, value in groundtruth.items()
         }
         assert padded["boxes"].shape == (2, 100, 4)
-        before, after = detector.loss(predictions, groundtruth), detector.loss(predictions, padded)
+        before, after = detector.losses(predictions, groundtruth, None), detector.losses(predictions, padded, None)
         assert {tag: float(loss) for tag, loss in before.items()} == {tag: float(loss) for tag, loss in after.items()}
 
     def test_a_batch_without_any_box_is_divided_by_one(self, detector, predictions):
@@ -61,7 +61,7 @@ class TestLoss:
             "weights": tf.zeros([2, 100]),
             "num_boxes": tf.zeros([2], tf.int32),
         }
-        losses = detector.loss(predictions, nothing)
+        losses = detector.losses(predictions, nothing, None)
         assert float(losses["Loss/localization_loss"]) == 0
         # Focal loss of pure background, undivided.
         score = tf.sigmoid(predictions["class_logits"])
@@ -69,7 +69,7 @@ class TestLoss:
         assert float(losses["Loss/classification_loss"]) == pytest.approx(float(background), rel=1e-4)
 
     def test_regularisation_is_left_to_the_trainer(self, detector, predictions):
-        assert set(detector.loss(predictions, CASE.groundtruth())) == {
+        assert set(detector.losses(predictions, CASE.groundtruth(), None)) == {
             "Loss/localization_loss",
             "Loss/classification_loss",
         }
@@ -84,9 +84,9 @@ class TestFreezing:
     def test_frozen_statistics_neither_move_nor_are_replaced(self, images, freeze):
         detector = build_detector(changed_config(freeze_batchnorm=freeze))
         CASE.assign_weights(detector.checkpoint_variables())
-        preprocessed, before = detector.preprocess(images[0]), moving_statistics(detector)
-        inference = detector.predict_batch(preprocessed)["box_encodings"]
-        training = detector.predict_batch(preprocessed, training=True)["box_encodings"]
+        preprocessed, before = detector.preprocess(images[0], None), moving_statistics(detector)
+        inference = detector.predict(preprocessed, None)["box_encodings"]
+        training = detector.predict(preprocessed, None, training=True)["box_encodings"]
         moved = [not np.array_equal(*pair) for pair in zip(before, moving_statistics(detector), strict=True)]
         assert set(moved) == {not freeze}
         assert np.array_equal(training, inference) == freeze
@@ -120,7 +120,7 @@ class TestDetections:
 
 class TestFineTuning:
     def test_keys_by_type(self, detector):
-        keys = {name: set(detector.fine_tune_keys(name)) for name in ("full", "detection", "classification")}
+        keys = {name: set(detector.fine_tune_plan(name).keys) for name in ("full", "detection", "classification")}
         assert keys["full"] == set(CASE.shapes)
         assert keys["detection"] == {key for key in CASE.shapes if key.startswith("model/_feature_extractor/")}
         assert keys["classification"] < keys["detection"] < keys["full"]

@@ -1,0 +1,95 @@
+"""Where a training starts from: the variables that a fine_tune_checkpoint gives a detector."""
+
+import tensorflow as tf
+
+from odtk.checkpoints.loading import CheckpointReader, RestoreReport, restore
+from odtk.detectors.detector import Detector, FineTunePlan
+from odtk.errors import CheckpointError, ConfigError
+
+
+def checkpoint_type(train_config) -> str:
+    """`fine_tune_checkpoint_type`, or what TFOD takes where it is empty."""
+    legacy = "detection" if train_config.from_detection_checkpoint else "classification"
+    return train_config.fine_tune_checkpoint_type or legacy
+
+
+def fine_tune(model: Detector, prefix: str, kind: str, reuse_heads: bool = False) -> RestoreReport:
+    """Restores what a fine_tune_checkpoint_type covers from a TFOD (or odtk) checkpoint.
+
+    The detector's plan says what that is: for an SSD, "full" is everything, shapes must agree; "detection" all but the
+    heads; "classification" the backbone alone, from a classification checkpoint or a detection one. `reuse_heads` adds
+    to "detection" the parts of the heads that do not depend on the classes, each whole or, where it differs, not at
+    all. Raises CheckpointError, or ConfigError where the type does not exist or does not go with `reuse_heads`.
+    """
+    plan = _plan(model, kind, reuse_heads)
+    reader = CheckpointReader(prefix)
+    variables, keys = model.checkpoint_variables(), plan.keys
+    reasons = dict.fromkeys(variables, f"fine_tune_checkpoint_type '{kind}' leaves it out")
+    if reuse_heads:
+        reasons |= dict.fromkeys(variables, "belongs to the checkpoint's classes ('full' takes it)")
+        taken, differing = _reusable(model, plan, reader)
+        keys, reasons = keys + taken, reasons | differing
+    report = restore(variables, reader, keys, plan.may_be_unused, _renamed(reader, plan))
+    report.skipped = {key: reasons[key] for key in report.skipped}
+    return report
+
+
+def _plan(model: Detector, kind: str, reuse_heads: bool) -> FineTunePlan:
+    if kind not in model.fine_tune_types:
+        raise ConfigError(
+            f"train_config.fine_tune_checkpoint_type is '{kind}'; it is one of {', '.join(model.fine_tune_types)}. "
+            "(TFOD has further types, such as 'fine_tune', for other models.)"
+        )
+    plan = model.fine_tune_plan(kind)
+    if reuse_heads and not plan.reusable:
+        others = [name for name in model.fine_tune_types if model.fine_tune_plan(name).reusable]
+        fitting = " or ".join(f"'{name}'" for name in others) or "no type for this model"
+        raise ConfigError(
+            f"Reusing head weights goes with train_config.fine_tune_checkpoint_type {fitting}; this is '{kind}', which "
+            "takes all of the heads or nothing. Change the one or the other."
+        )
+    return plan
+
+
+def _renamed(reader: CheckpointReader, plan: FineTunePlan) -> dict[str, str]:
+    """Where the plan's keys stand in this checkpoint, for those that it has under another name."""
+    for ours, theirs in plan.renamed:
+        keys = [key for key in plan.keys if key.startswith(ours)]
+        if not keys or reader.tensor_name(keys[0]) is not None:
+            continue
+        renamed = {key: theirs + key.removeprefix(ours) for key in keys}
+        if reader.tensor_name(renamed[keys[0]]) is None:
+            raise CheckpointError(
+                f"{reader.prefix} holds neither {theirs} (a classification checkpoint) nor {ours} (a detection "
+                "checkpoint), so there is no backbone to take. Name another checkpoint in "
+                "train_config.fine_tune_checkpoint."
+            )
+        return renamed
+    return {}
+
+
+def _reusable(model: Detector, plan: FineTunePlan, reader: CheckpointReader) -> tuple[list[str], dict[str, str]]:
+    """Keys of the parts of the heads that are the checkpoint's too, and of the others the reason why they are not."""
+    taken, reasons = [], {}
+    for part, beginnings in plan.reusable.items():
+        variables = {key: v for key, v in model.checkpoint_variables().items() if key.startswith(beginnings)}
+        difference = _difference(variables, reader, beginnings)
+        if difference is None:
+            taken += variables
+        else:
+            reasons |= dict.fromkeys(variables, f"the {part} differs: {difference}")
+    return taken, reasons
+
+
+def _difference(variables: dict[str, tf.Variable], reader: CheckpointReader, beginnings: tuple[str, ...]) -> str | None:
+    """What tells a part of the model from the checkpoint's, None where they are alike."""
+    names = {key: reader.tensor_name(key) for key in variables}
+    for key, name in names.items():
+        short = "/".join(key.split("/")[-3:])
+        if name is None:
+            return f"{short} is not in the checkpoint"
+        if reader.shape(name) != tuple(variables[key].shape):
+            return f"{short} is {tuple(variables[key].shape)} here, {reader.shape(name)} in the checkpoint"
+    besides = [name for name in reader.variable_names("model") if name.startswith(beginnings)]
+    besides = [name for name in besides if name not in names.values()]
+    return f"the checkpoint's has {len(besides)} variables more" if besides else None
