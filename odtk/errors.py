@@ -2,7 +2,15 @@
 
 
 class OdtkError(Exception):
-    """An error that a user can mend; its text is the whole message, one paragraph, and the exit code is 1."""
+    """An error that a user can fix; its text is the whole message, one paragraph, and the exit code is 1.
+
+    `argument` is the keyword argument of the tool that would turn the refusal ("overwrite"), where there is one; the
+    command line adds the option's name.
+    """
+
+    def __init__(self, *args: object, argument: str | None = None):
+        super().__init__(*args)
+        self.argument = argument
 
 
 class ConfigError(OdtkError):

@@ -143,12 +143,14 @@ from odtk.training.task import DetectionTask
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 with strategy.scope():
     model, task = Line(), DetectionTask(pipeline_pb2.TrainEvalPipelineConfig())
+    task.loss_names = model.loss_names
     metrics, optimizer = task.build_metrics(), tf_keras.optimizers.legacy.SGD(1.0)
 images = strategy.experimental_distribute_values_from_function(
     lambda context: tf.constant([1.0, 5.0][context.replica_id_in_sync_group]))
-run = tf.function(lambda: strategy.run(lambda image: task.train_step(({"image": image}, {}), model, optimizer, metrics),
-                                       args=(images,)))
-run()
+def step(image):
+    task.train_step(({"image": image, "true_image_shape": None}, {}), model, optimizer, metrics)
+
+tf.function(lambda: strategy.run(step, args=(images,)))()
 logged = {metric.name: float(metric.result()) for metric in metrics}
 print(logged[LOCALIZATION], logged[TOTAL], *(1 - model.weight.numpy()))
 """
