@@ -134,26 +134,20 @@ def _coverage_sentence(coverage) -> str:
 
 
 def _print_findings(inspection) -> None:
+    from odtk.findings import summary
+
     for sentence in inspection.not_looked_at:
         click.echo()
         _say(f"Not looked at: {sentence}", "  ")
     for finding in inspection.findings:
         click.echo()
-        _say(f"{_WORDS[finding.severity]}: {finding.text}", "  ")
+        _say(f"{finding.severity.capitalize()}: {finding.text}", "  ")
         for example in finding.examples[:_EXAMPLES_SHOWN]:
             click.echo(f"    {example}")
         if finding.examples and finding.count > _EXAMPLES_SHOWN:
             click.echo(f"    and {finding.count - _EXAMPLES_SHOWN:,} more")
         _say(f"  What to do: {finding.fix}", "    ")
-    click.echo(f"\n{_verdict([finding.severity for finding in inspection.findings])}")
+    click.echo(f"\n{summary(inspection.findings)}")
     if inspection.page:
         click.echo(f"Page: {inspection.page}")
     click.echo(f"\nNext: {inspection.next_command or 'fix the errors above, and inspect again.'}")
-
-
-def _verdict(severities: list[str]) -> str:
-    counts = [(severities.count(severity), word.lower()) for severity, word in _WORDS.items()]
-    return ", ".join(f"{count or 'no'} {word}{'s' * (count != 1)}" for count, word in counts) + "."
-
-
-_WORDS = {"error": "Error", "warning": "Warning", "information": "Note"}

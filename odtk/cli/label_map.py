@@ -111,5 +111,5 @@ def _verdict(problems) -> str:
     found = [problem.severity for problem in problems]
     counts = [(found.count(severity), severity) for severity in ("error", "warning")]
     words = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts]
-    notes = found.count("information")
+    notes = found.count("note")
     return ", ".join([*words, f"{notes} for information"] if notes else words) + "."

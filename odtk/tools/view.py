@@ -11,15 +11,18 @@ from pathlib import Path, PurePosixPath
 
 from odtk.annotations.data_folder import folder_of
 from odtk.datasets.annotated_picture import AnnotatedPicture, color_numbers, found_names, show
-from odtk.datasets.open_dataset import Target, open_target, settled_by_headers
+from odtk.datasets.checks import table
+from odtk.datasets.checks.context import context_of
+from odtk.datasets.open_dataset import Target, interpreted_by_headers, open_target
+from odtk.datasets.scan import scan
 from odtk.datasets.sources import ImageSummary, Source
+from odtk.datasets.splits import NO_SPLIT
 from odtk.errors import DataError, OutputError
+from odtk.findings import SEVERITIES
 from odtk.progress import track
 from odtk.prototext.schema import some
 from odtk.report import picture_files
 from odtk.report.drawing import add_caption, draw_groundtruth
-from odtk.report.inspection import NO_SPLIT, SEVERITIES
-from odtk.tools.inspect import survey
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def view(
         if worst:
             chosen = _worst(found, wanted, num_images, report)
         else:
-            found = settled_by_headers(found)
+            found = interpreted_by_headers(found)
             report.warnings.extend(filter(None, [found.refusal]))
             chosen = _sample(found, wanted, num_images, seed, report)
         numbers = color_numbers(found, wanted.found_names if worst else found_names(found))
@@ -170,12 +173,13 @@ def _sample(target: Target, wanted: _Wanted, num_images: int, seed: int, report:
 
 def _worst(target: Target, wanted: _Wanted, num_images: int, report: ViewReport) -> list[_Chosen]:
     """Images that findings name and that fit: those of the worst finding first, then those of the most."""
-    inspection, rows = survey(target)
+    rows = scan(target)
+    findings = table.run(context_of(rows))
     report.warnings.extend(filter(None, [rows.target.refusal]))
     wanted.found_names = rows.class_names
-    wanted.findings = [finding.kind.replace("-", " ") for finding in inspection.findings]
+    wanted.findings = [finding.kind.replace("-", " ") for finding in findings]
     cases: dict[int, list[tuple[int, str]]] = {}
-    for finding in inspection.findings:
+    for finding in findings:
         for example in finding.examples:
             for row in example.rows:
                 other = f"{example.image}: " if row != example.rows[0] else ""  # the text is of the first one

@@ -11,13 +11,14 @@ import tensorflow as tf
 
 from odtk import images, pipeline
 from odtk.annotations.annotated_image import AnnotatedObject
+from odtk.datasets.checks import anchors
 from odtk.datasets.open_dataset import Target
 from odtk.datasets.sources import DatasetSource
 from odtk.detectors.build import build_detector
 from odtk.detectors.ssd.build import build_training
 from odtk.errors import ConfigError
-from odtk.report.inspection import INFORMATION
-from odtk.tools.inspect import anchors, inspect, survey
+from odtk.findings import NOTE
+from odtk.tools.inspect import inspect, survey
 
 CONFIG = Path(__file__).parents[1] / "golden" / "ssd_resnet50_320.config"
 
@@ -156,5 +157,5 @@ def test_images_much_larger_than_the_models_input_are_told_to_be_shrunk(tmp_path
     source = DatasetSource("all", dataset, dataset.listed)
     target = Target("data", "voc data set", [source], is_annotated=True, config=config, config_path="c.config")
     (finding,) = (each for each in survey(target)[0].findings if each.kind == "large-images")
-    assert (finding.severity, finding.count, finding.examples[0].text) == (INFORMATION, 3, "900 x 500 pixels")
+    assert (finding.severity, finding.count, finding.examples[0].text) == (NOTE, 3, "900 x 500 pixels")
     assert "--max-side 640" in finding.fix

@@ -11,9 +11,12 @@ from lxml import html
 from PIL import Image
 
 from odtk.datasets.annotated_picture import AnnotatedPicture
+from odtk.datasets.checks.coverage import Coverage
 from odtk.datasets.model_inputs import FedImage
+from odtk.findings import Example, Finding
+from odtk.report.charts import Histogram
 from odtk.report.html import code
-from odtk.report.inspection import Counts, Coverage, Example, Finding, Histogram, Inspection, Split
+from odtk.tools.inspect.inspection import Counts, Inspection, Split
 from odtk.tools.inspect.page import Pictures, render, write_page
 
 CRAFTED = "<script>alert(1)</script>"
@@ -71,9 +74,16 @@ def inspection():
             lost=2,
         ),
         findings=[
-            Finding("error", "broken", "broken", f"mend {CRAFTED}", 100, examples),
-            Finding("warning", "few", "few", "add", 1, (Example("one", "a.xml", 3),)),
-            Finding("information", "note", f"note of {CRAFTED}", ""),
+            Finding("error", "broken", kind="broken", fix=f"mend {CRAFTED}", count=100, examples=examples),
+            Finding(
+                "warning",
+                "few",
+                kind="few",
+                fix="add",
+                count=1,
+                examples=(Example("one", "a.xml", 3),),
+            ),
+            Finding("note", f"note of {CRAFTED}", kind="note", fix=""),
         ],
         not_looked_at=["Pixels were not looked at."],
     )

@@ -80,7 +80,7 @@ def test_all_problems_are_found_at_once_with_their_lines(tmp_path):
 
 @pytest.mark.parametrize("name", list(resources.shipped_files("label_maps", ".pbtxt")))
 def test_shipped_maps_are_sound(name):
-    found = [problem for problem in tool.check(name).problems if problem.severity != "information"]
+    found = [problem for problem in tool.check(name).problems if problem.severity != "note"]
     assert found == []
 
 
@@ -143,7 +143,7 @@ def test_misspellings_and_repeated_names_in_the_data_are_said(tmp_path):
     made = a_map(tmp_path, "item { id: 1 name: 'mgu' }\nitem { id: 2 name: 'mug' }\nitem { id: 5 name: 'NA' }")
     asked = f"'mgu' (1, {data}, record at byte 0): did you mean 'mug' (31)?"
     assert [(p.severity, p.line, asked in p.text) for p in tool.check(made, data).problems] == [
-        ("information", None, False),  # the holes
+        ("note", None, False),  # the holes
         ("warning", 1, True),
     ]
     lacking = a_map(tmp_path, "item { id: 2 name: 'mug' }\nitem { id: 4 name: 'NA' }\nitem { id: 5 name: 'NA' }")

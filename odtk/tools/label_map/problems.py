@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from odtk.terminal_text import on_one_line
 
-ERROR, WARNING, INFORMATION = "error", "warning", "information"
+ERROR, WARNING, NOTE = "error", "warning", "note"
 
 
 @dataclass(frozen=True)

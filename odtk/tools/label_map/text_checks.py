@@ -9,7 +9,7 @@ from odtk.errors import LabelMapError
 from odtk.label_map import BACKGROUND, GREATEST_ID
 from odtk.protos.string_int_label_map_pb2 import StringIntLabelMap
 from odtk.prototext import schema
-from odtk.tools.label_map.problems import ERROR, INFORMATION, WARNING, Problem
+from odtk.tools.label_map.problems import ERROR, NOTE, WARNING, Problem
 from odtk.tools.label_map.written import FIELDS, Written, read_items
 
 _IDS_NAMED = 10
@@ -101,7 +101,7 @@ def _repeated(items: list[Written], add: Callable) -> None:
                 f"the name {name!r} stands {len(alike)} times (lines {lines_of_name}). By it only the last of these is "
             )
             text += f"found, id {last}, as in TFOD: give each class that the data have a name of its own."
-            add(alike[1].line, text, INFORMATION)
+            add(alike[1].line, text, NOTE)
 
 
 def _alike(items: list[Written], add: Callable) -> None:
@@ -124,7 +124,7 @@ def _holes(items: list[Written], add: Callable) -> None:
     missing = sorted(set(range(1, greatest + 1)) - numbers) if greatest <= GREATEST_ID else []
     if missing:
         text = f"it goes up to id {greatest}, but has no id {_some(missing)}. That is allowed, as in TFOD: num_classes "
-        add(None, f"{text}has to be {greatest} or more, and nothing is trained for the ids between.", INFORMATION)
+        add(None, f"{text}has to be {greatest} or more, and nothing is trained for the ids between.", NOTE)
 
 
 def _some(numbers: list[int]) -> str:

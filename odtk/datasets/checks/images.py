@@ -6,11 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from odtk.annotations import duplicates
+from odtk.datasets.checks import problem_texts
+from odtk.datasets.checks.context import CheckContext, counted
+from odtk.datasets.scan import MAX_EXAMPLES, Tally
+from odtk.datasets.splits import NO_SPLIT
+from odtk.findings import ERROR, NOTE, WARNING, Example, Finding
 from odtk.prototext.schema import some
-from odtk.report.inspection import ERROR, INFORMATION, NO_SPLIT, WARNING, Example, Finding
-from odtk.tools.inspect import issue_words
-from odtk.tools.inspect.check_context import CheckContext, counted
-from odtk.tools.inspect.scan import MAX_EXAMPLES, Tally
 
 # What make-tfrecords refuses to go beyond unless told otherwise.
 MAX_UNUSABLE = 0.05
@@ -36,27 +37,30 @@ def unusable(context: CheckContext) -> Iterator[Finding]:
         what = f"unusable are {share:.1%} in all, and make-tfrecords refuses more than {MAX_UNUSABLE:.0%}"
         fix = "Fix or remove the files named, or allow more with --max-bad-fraction."
     else:
-        what, fix = "training skips them up to a limit, and then stops", "Write the records again, from sound images."
+        what, fix = (
+            "training skips them up to a limit, and then stops",
+            "Write the records again, from images that can be decoded.",
+        )
     for kind, tally in rows.unusable.items():
         if not tally.is_bad:
             text = f"Images that are left out, {kind.removesuffix(', left out')}: {tally.count:,}."
-            yield _of_tally(INFORMATION, kind, text, "Nothing to do, if they are not meant to be learned from.", tally)
+            yield _of_tally(NOTE, kind, text, "Nothing to do, if they are not meant to be learned from.", tally)
             continue
         name = "images" if is_annotated else "records"
         yield _of_tally(severity, kind, f"Unusable {name}, {kind}: {tally.count:,}; {what}.", fix, tally)
 
 
-def odd(context: CheckContext) -> Iterator[Finding]:
+def reported(context: CheckContext) -> Iterator[Finding]:
     """Whatever else the readers of annotations and records noticed."""
-    for kind, tally in context.rows.oddities.items():
-        word = issue_words.of(kind)
+    for kind, tally in context.rows.problems.items():
+        word = problem_texts.of(kind)
         severity = word.annotated if context.target.is_annotated else word.recorded
         yield _of_tally(severity, kind, word.text.format(count=f"{tally.count:,}"), word.fix, tally)
 
 
 def _of_tally(severity: str, kind: str, text: str, fix: str, tally: Tally) -> Finding:
     slug = "-".join(kind.lower().replace("/", " ").replace(",", "").split())
-    return Finding(severity, slug, text, fix, tally.count, tuple(tally.examples))
+    return Finding(severity, text, kind=slug, fix=fix, count=tally.count, examples=tuple(tally.examples))
 
 
 def missing_shards(context: CheckContext) -> Iterator[Finding]:
@@ -65,11 +69,11 @@ def missing_shards(context: CheckContext) -> Iterator[Finding]:
     if missing:
         yield Finding(
             ERROR,
-            "missing-shards",
             f"{counted(len(missing), 'shard is', 'shards are')} missing: {some(missing)}. Training would refuse to "
             "start.",
-            "Copy them again, or name the files that are there one by one in input_path.",
-            len(missing),
+            kind="missing-shards",
+            fix="Copy them again, or name the files that are there one by one in input_path.",
+            count=len(missing),
         )
 
 
@@ -77,7 +81,7 @@ def refused(context: CheckContext) -> Iterator[Finding]:
     """Boxes that cannot be meant as they are read."""
     if context.target.refusal:
         text = "make-tfrecords refuses this data set, unless it is told with --boxes what the numbers are."
-        yield Finding(ERROR, "boxes-read-wrongly", context.target.refusal, text)
+        yield Finding(ERROR, context.target.refusal, kind="boxes-read-wrongly", fix=text)
 
 
 def large(context: CheckContext) -> Iterator[Finding]:
@@ -89,13 +93,15 @@ def large(context: CheckContext) -> Iterator[Finding]:
     if len(found):
         side = _TOO_LARGE * int(context.model_sides[found].max())
         yield Finding(
-            INFORMATION,
-            "large-images",
+            NOTE,
             f"{counted(len(found), 'image is', 'images are')} more than twice as large as the model's input, and read "
             "and decoded in full at every step.",
-            f"Shrink them once: odtk make-tfrecords ... --max-side {side}",
-            len(found),
-            context.of_images(found, lambda row: f"{context.rows.width[row]} x {context.rows.height[row]} pixels"),
+            kind="large-images",
+            fix=f"Shrink them once: odtk make-tfrecords ... --max-side {side}",
+            count=len(found),
+            examples=context.of_images(
+                found, lambda row: f"{context.rows.width[row]} x {context.rows.height[row]} pixels"
+            ),
         )
 
 
@@ -108,12 +114,12 @@ def negatives(context: CheckContext) -> Iterator[Finding]:
         share, of_split = len(found) / max(1, int(own.sum())), "" if split == NO_SPLIT else f" of {split}"
         if len(found) and share < 1:  # a split with none at all is another finding
             yield Finding(
-                WARNING if share > _MANY_NEGATIVES else INFORMATION,
-                "images-without-boxes",
+                WARNING if share > _MANY_NEGATIVES else NOTE,
                 f"{counted(len(found), 'image')}{of_split} ({share:.1%}) without a box, learned as background.",
-                "Right, if nothing is on them; otherwise annotate them or take them out.",
-                len(found),
-                context.of_images(found, lambda row: "no box"),
+                kind="images-without-boxes",
+                fix="Right, if nothing is on them; otherwise annotate them or take them out.",
+                count=len(found),
+                examples=context.of_images(found, lambda row: "no box"),
             )
 
 
@@ -135,12 +141,13 @@ def copies(context: CheckContext) -> Iterator[Finding]:
     if within:
         count = sum(len(group) - 1 for group in within)
         yield Finding(
-            INFORMATION,
-            "look-alikes",
+            NOTE,
             f"{counted(count, 'image looks', 'images look')} like another of the same split.",
-            "Frames of a film teach little more than one of them. make-tfrecords keeps look-alikes in one split.",
-            count,
-            tuple(_case(context, group[:2]) for group in within[:MAX_EXAMPLES]),
+            kind="look-alikes",
+            fix="Frames of a video teach little more than one of them. make-tfrecords keeps near-duplicates in one "
+            "split.",
+            count=count,
+            examples=tuple(_case(context, group[:2]) for group in within[:MAX_EXAMPLES]),
         )
 
 
@@ -148,13 +155,13 @@ def _leak(context: CheckContext, severity: str, kind: str, what: str, groups: li
     splits = Counter(context.rows.split_of(int(row)) for group in groups for row in group)
     return Finding(
         severity,
-        kind,
         f"{counted(len(groups), 'picture is', 'pictures are')} in more than one split, as {what}: "
         f"{', '.join(f'{count:,} of {split}' for split, count in splits.items())}.",
-        "Take them out of one split, or split anew with odtk make-tfrecords, which keeps look-alikes together: what "
-        "was learned by heart is measured otherwise.",
-        len(groups),
-        tuple(_case(context, _first_of_each(group, context.rows.split)) for group in groups[:MAX_EXAMPLES]),
+        kind=kind,
+        fix="Take them out of one split, or split again with odtk make-tfrecords, which keeps near-duplicates "
+        "together. Otherwise the evaluation measures what was memorized.",
+        count=len(groups),
+        examples=tuple(_case(context, _first_of_each(group, context.rows.split)) for group in groups[:MAX_EXAMPLES]),
     )
 
 

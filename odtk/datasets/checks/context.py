@@ -1,4 +1,4 @@
-"""What the checks look at: the rows of an image scan, boxes as the model sees them; and the cases they name."""
+"""What the checks are given: the rows of a scan, boxes as the model sees them; and how they name examples."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from odtk.datasets.checks.coverage import Coverage
 from odtk.datasets.class_typos import likely_typos
 from odtk.datasets.open_dataset import Target
+from odtk.datasets.scan import MAX_EXAMPLES, Rows
 from odtk.datasets.sources import ImageSummary
+from odtk.findings import Example
 from odtk.pipeline.readers import DEFAULT_MAX_NUMBER_OF_BOXES, max_number_of_boxes
-from odtk.report.inspection import Coverage, Example
-from odtk.tools.inspect.scan import MAX_EXAMPLES, Rows
 
 
 @dataclass(frozen=True)
@@ -62,21 +63,21 @@ class CheckContext:
         return max_number_of_boxes(*readers[min(split, len(readers) - 1)])
 
     def of_boxes(self, positions: np.ndarray, describe: Callable[[int], str]) -> tuple[Example, ...]:
-        """The first of some boxes as cases; `say` puts one into words."""
+        """The first of some boxes as examples; `describe` puts one into words."""
         return tuple(self._of_box(int(position), describe(int(position))) for position in positions[:MAX_EXAMPLES])
 
     def of_images(self, rows: np.ndarray, describe: Callable[[int], str]) -> tuple[Example, ...]:
-        """The first of some images as cases."""
+        """The first of some images as examples."""
         return tuple(self.of_image(int(row), describe(int(row))) for row in rows[:MAX_EXAMPLES])
 
     def of_image(self, row: int, text: str, others: Iterable[int] = ()) -> Example:
-        """An image as a case, `others` those that it is compared with."""
-        summary, split = self._look(row), self.rows.split_of(row)
+        """An image as an example, `others` those that it is compared with."""
+        summary, split = self._summarize(row), self.rows.split_of(row)
         return Example(text, summary.file, None, summary.offset, summary.name, split, (row, *others))
 
     def name_of(self, row: int) -> str:
         """What an image is called."""
-        return self._look(row).name
+        return self._summarize(row).name
 
     def class_name(self, position: int) -> str:
         """The class of a box."""
@@ -88,15 +89,43 @@ class CheckContext:
 
     def _of_box(self, position: int, text: str) -> Example:
         row = int(self.rows.image[position])
-        place, summary = position - int(self.rows.first_box[row]), self._look(row)
+        place, summary = position - int(self.rows.first_box[row]), self._summarize(row)
         line = summary.lines[place]
         return Example(
             text, summary.file, line, summary.offset, summary.name, self.rows.split_of(row), (row,), (place,)
         )
 
     @functools.cached_property
-    def _look(self) -> Callable[[int], ImageSummary]:
+    def _summarize(self) -> Callable[[int], ImageSummary]:
         return functools.lru_cache(maxsize=64)(self.rows.summarize)
+
+
+def context_of(rows: Rows) -> CheckContext:
+    """Boxes in the pixels of the model's input where there is a config, otherwise in those of their images."""
+    config, image = rows.target.config, rows.image
+    if config is None:
+        heights, widths = _sides(rows.boxes, rows.height[image], rows.width[image])
+        return CheckContext(rows, heights, widths)
+    from odtk.datasets.checks import anchors  # which imports TensorFlow
+
+    frames = anchors.frames(config, rows.height, rows.width)
+    boxes = frames.boxes(rows.boxes, image)
+    heights, widths = _sides(boxes.astype(float), *frames.padded[image].T)
+    # Training leaves these boxes out, so that no anchor can be missing for them.
+    usable = np.isfinite(boxes).all(axis=1)
+    matched = anchors.match(config, frames, boxes[usable], image[usable])
+    names = [rows.class_names[number] for number in rows.class_of[usable]]
+    sides = np.sqrt(np.maximum(heights[usable], 0) * np.maximum(widths[usable], 0))
+    unmatched = np.zeros(len(boxes), bool)
+    unmatched[usable] = ~matched.by_threshold
+    coverage = anchors.coverage(config, rows.target.config_path, frames, matched, sides, names)
+    return CheckContext(rows, heights, widths, coverage, unmatched, frames.true.max(axis=1))
+
+
+def _sides(boxes: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Height and width in pixels of normalised boxes [n, 4] in frames of these sizes; not a number becomes 0."""
+    sides = np.nan_to_num((boxes[:, 2:] - boxes[:, :2]), nan=0, posinf=0, neginf=0)
+    return sides[:, 0] * heights, sides[:, 1] * widths
 
 
 def counted(count: int, one: str, many: str = "") -> str:

@@ -11,13 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from odtk import progress
+from odtk.datasets.checks.coverage import Coverage
 from odtk.detectors.parts.resizer import build_resizer, output_size
 from odtk.detectors.ssd import build as ssd_resnet_fpn
 from odtk.detectors.ssd.validation import refusals
 from odtk.detectors.supported import MODEL_TYPES
 from odtk.errors import ConfigError
 from odtk.pipeline.support import refuse_unsupported
-from odtk.report.inspection import Coverage
 
 # The network's feature maps have strides of 2 to the power of 3..7, whatever levels the anchors are said to be of.
 _STRIDES = (8, 16, 32, 64, 128)

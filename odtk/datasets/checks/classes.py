@@ -6,13 +6,13 @@ from pathlib import PurePath
 
 import numpy as np
 
+from odtk.datasets.checks.context import CheckContext, counted
 from odtk.datasets.class_typos import question
-from odtk.datasets.open_dataset import TEST
 from odtk.datasets.sources import NO_ID
+from odtk.datasets.splits import NO_SPLIT, TEST
+from odtk.findings import ERROR, NOTE, WARNING, Example, Finding
 from odtk.label_map import LabelMap, folded
 from odtk.prototext.schema import some
-from odtk.report.inspection import ERROR, INFORMATION, NO_SPLIT, WARNING, Example, Finding
-from odtk.tools.inspect.check_context import CheckContext, counted
 
 FEW_BOXES = 10
 RARE_SHARE = 0.1
@@ -28,9 +28,9 @@ def no_boxes(context: CheckContext) -> Iterator[Finding]:
             images = int((context.rows.split == number).sum())
             yield Finding(
                 WARNING if split == TEST else ERROR,  # test images are often given away without
-                "no-boxes",
                 f"{_subject(split)} {counted(images, 'usable image')} and no box.",
-                "Check that the annotations were exported with their boxes, and that TARGET is the right folder.",
+                kind="no-boxes",
+                fix="Check that the annotations were exported with their boxes, and that TARGET is the right folder.",
             )
 
 
@@ -48,14 +48,14 @@ def rare(context: CheckContext) -> Iterator[Finding]:
         least, most = int(present.min()), int(present.max())
         yield Finding(
             WARNING,
-            "rare-classes",
             f"Class imbalance: {counted(len(found), 'class has', 'classes have')} few boxes"
             f"{_in_training(context)}, under {FEW_BOXES} or a tenth of the median of {np.median(present):,.0f}: "
             f"{names}. The classes have {least:,} to {most:,} boxes.",
-            "Annotate more images of them, merge classes, or expect them to be missed.",
-            len(found),
+            kind="rare-classes",
+            fix="Annotate more images of them, merge classes, or expect them to be missed.",
+            count=len(found),
             # In a small data set every class has few boxes, and none of its images is worth a look for that.
-            context.of_boxes(_first_boxes(context, [n for n in found if counts[n] < share]), context.size_of),
+            examples=context.of_boxes(_first_boxes(context, [n for n in found if counts[n] < share]), context.size_of),
         )
 
 
@@ -77,12 +77,12 @@ def misspelled(context: CheckContext) -> Iterator[Finding]:
     boxes = np.flatnonzero(np.isin(rows.class_of, numbers))
     yield Finding(
         WARNING,
-        "misspelled-classes",
         f"{counted(len(numbers), 'class is', 'classes are')} likely misspelled: {', '.join(asked)}{more}",
-        "Correct the names in the annotations; otherwise each becomes a class of its own, with hardly a box to learn "
-        "from. If they are meant so, leave them.",
-        len(boxes),
-        context.of_boxes(boxes, ask),
+        kind="misspelled-classes",
+        fix="Correct the names in the annotations; otherwise each becomes a class of its own, with hardly a box to "
+        "learn from. If they are meant so, leave them.",
+        count=len(boxes),
+        examples=context.of_boxes(boxes, ask),
     )
 
 
@@ -106,12 +106,12 @@ def absent(context: CheckContext) -> Iterator[Finding]:
                 names = some([_quoted(context, each) for each in found], _NAMED)
                 yield Finding(
                     severity,
-                    kind,
                     f"{counted(len(found), 'class is', 'classes are')} in {where[0]} but not in {where[1]}: {names}; "
                     f"{advice}.",
-                    "Split the images again, stratified by class, or annotate more of them.",
-                    len(found),
-                    context.of_boxes(_first_boxes(context, found), context.size_of),
+                    kind=kind,
+                    fix="Split the images again, stratified by class, or annotate more of them.",
+                    count=len(found),
+                    examples=context.of_boxes(_first_boxes(context, found), context.size_of),
                 )
 
 
@@ -131,12 +131,12 @@ def unknown(context: CheckContext) -> Iterator[Finding]:
                  _NAMED)  # fmt: skip
     yield Finding(
         ERROR,
-        "unknown-classes",
         f"{context.target.label_map} (ids 1-{max(ids)}) lacks {counted(len(numbers), 'class', 'classes')} of the "
         f"data, with {counted(len(lost), 'box', 'boxes')} that training leaves out: {names}.",
-        "Correct the names in the data or add the items to the label map (and num_classes of the config).",
-        len(lost),
-        context.of_boxes(lost, context.size_of),
+        kind="unknown-classes",
+        fix="Correct the names in the data or add the items to the label map (and num_classes of the config).",
+        count=len(lost),
+        examples=context.of_boxes(lost, context.size_of),
     )
 
 
@@ -166,13 +166,13 @@ def disagreeing(context: CheckContext) -> Iterator[Finding]:
 
         yield Finding(
             WARNING,
-            "ids-disagree",
             f"{counted(len(found), 'box has', 'boxes have')} an id that is not their name's in "
             f"{context.target.label_map}.",
-            "odtk and TFOD go by the name where there is a label map. Write the records anew with this label map, or "
-            "name the one that they were written with.",
-            len(found),
-            context.of_boxes(found, log),
+            kind="ids-disagree",
+            fix="odtk and TFOD go by the name where there is a label map. Write the records again with this label "
+            "map, or name the one that they were written with.",
+            count=len(found),
+            examples=context.of_boxes(found, log),
         )
 
 
@@ -187,13 +187,13 @@ def unused(context: CheckContext) -> Iterator[Finding]:
     found = [name for name in listed if name not in trained]
     if found and trained and len(found) < len(listed):
         yield Finding(
-            WARNING if labels else INFORMATION,
-            "unused-classes",
+            WARNING if labels else NOTE,
             f"{counted(len(found), 'class', 'classes')} of {context.target.label_map or 'the data set'} "
             f"{'has' if len(found) == 1 else 'have'} no box{_in_training(context)}: "
             f"{some([repr(name) for name in found], _NAMED)}.",
-            "Take them out of the label map (and num_classes), or annotate images of them.",
-            len(found),
+            kind="unused-classes",
+            fix="Take them out of the label map (and num_classes), or annotate images of them.",
+            count=len(found),
         )
 
 
@@ -209,11 +209,11 @@ def alike(context: CheckContext) -> Iterator[Finding]:
         rarer = [min(group, key=lambda number: counts[number]) for group in groups.values()]
         yield Finding(
             WARNING,
-            "names-alike",
             f"{counted(len(groups), 'class is', 'classes are')} spelled in several ways: {some(names, _NAMED)}.",
-            "Spell each class alike everywhere; otherwise each spelling becomes a class.",
-            len(groups),
-            context.of_boxes(_first_boxes(context, rarer), context.size_of),
+            kind="names-alike",
+            fix="Spell each class alike everywhere; otherwise each spelling becomes a class.",
+            count=len(groups),
+            examples=context.of_boxes(_first_boxes(context, rarer), context.size_of),
         )
 
 
@@ -224,11 +224,11 @@ def nameless(context: CheckContext) -> Iterator[Finding]:
     if len(found):
         yield Finding(
             ERROR,
-            "no-class",
             f"{counted(len(found), 'box has', 'boxes have')} no class name.",
-            "Name the class of each object, or take the object out.",
-            len(found),
-            context.of_boxes(found, context.size_of),
+            kind="no-class",
+            fix="Name the class of each object, or take the object out.",
+            count=len(found),
+            examples=context.of_boxes(found, context.size_of),
         )
 
 
@@ -239,10 +239,10 @@ def too_few_outputs(context: CheckContext) -> Iterator[Finding]:
     if labels is not None and count and count != labels.num_classes and _is_the_configs(context):
         yield Finding(
             ERROR if count < labels.num_classes else WARNING,
-            "num-classes",
             f"{context.target.config_path} has num_classes {count}, but the largest id of "
             f"{context.target.label_map} is {labels.num_classes}.",
-            f"odtk configure {context.target.config_path} --output ... --num-classes {labels.num_classes}",
+            kind="num-classes",
+            fix=f"odtk configure {context.target.config_path} --output ... --num-classes {labels.num_classes}",
         )
 
 

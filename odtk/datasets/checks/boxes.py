@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from odtk.report.inspection import ERROR, INFORMATION, WARNING, Finding
-from odtk.tools.inspect.check_context import CheckContext, counted
+from odtk.datasets.checks.context import CheckContext, counted
+from odtk.findings import ERROR, NOTE, WARNING, Finding
 
 TINY_SIDE = 8.0
 """Pixels of the model's input; the finest feature map has one cell for as many."""
@@ -31,13 +31,13 @@ def tiny(context: CheckContext) -> Iterator[Finding]:
         share = f" ({len(found) / len(heights):.1%} of all)"
         yield Finding(
             WARNING,
-            "tiny-boxes",
             f"{counted(len(found), 'box is', 'boxes are')} tiny{share}: under {TINY_SIDE:g} x {TINY_SIDE:g} pixels of "
             f"{context.frame}, or thinner than {THIN_SIDE:g}.",
-            "Take out boxes drawn by accident; for objects that are this small, enlarge the config's image_resizer or "
-            "cut the images into tiles.",
-            len(found),
-            context.of_boxes(found[np.argsort(area[found], kind="stable")], context.size_of),
+            kind="tiny-boxes",
+            fix="Take out boxes drawn by accident; for objects that are this small, enlarge the config's "
+            "image_resizer or cut the images into tiles.",
+            count=len(found),
+            examples=context.of_boxes(found[np.argsort(area[found], kind="stable")], context.size_of),
         )
 
 
@@ -49,11 +49,12 @@ def whole_image(context: CheckContext) -> Iterator[Finding]:
     if len(found):
         yield Finding(
             WARNING,
-            "whole-image-boxes",
             f"{counted(len(found), 'box covers its whole image', 'boxes cover their whole image')}.",
-            "Look whether these are placeholders of a labelling tool; draw the box around the object, or take it out.",
-            len(found),
-            context.of_boxes(found, context.size_of),
+            kind="whole-image-boxes",
+            fix="Look whether these are placeholders of a labelling tool; draw the box around the object, or take it "
+            "out.",
+            count=len(found),
+            examples=context.of_boxes(found, context.size_of),
         )
 
 
@@ -80,21 +81,21 @@ def drawn_twice(context: CheckContext) -> Iterator[Finding]:
         count = len(np.unique(second[identical]))
         yield Finding(
             WARNING,
-            "identical-boxes",
             f"{counted(count, 'box is', 'boxes are')} there twice: the same corners and class in the same image.",
-            "Take the copies out: they count double in training, and one of them is a miss in every evaluation.",
-            count,
-            log(np.flatnonzero(identical)),
+            kind="identical-boxes",
+            fix="Take the copies out: they count double in training, and one of them is a miss in every evaluation.",
+            count=count,
+            examples=log(np.flatnonzero(identical)),
         )
     if conflicting.any():
         count = int(conflicting.sum())
         yield Finding(
             WARNING,
-            "conflicting-boxes",
             f"{counted(count, 'pair')} of boxes on the same place (IoU over {SAME_PLACE:g}) with different classes.",
-            "Decide for one class each: the model is taught both, and an anchor can learn only one of them.",
-            count,
-            log(np.flatnonzero(conflicting)),
+            kind="conflicting-boxes",
+            fix="Decide for one class each: the model is taught both, and an anchor can learn only one of them.",
+            count=count,
+            examples=log(np.flatnonzero(conflicting)),
         )
 
 
@@ -140,13 +141,13 @@ def too_many(context: CheckContext) -> Iterator[Finding]:
     said = "the config" if context.target.config is not None else "a config that does not set it"
     yield Finding(
         WARNING,
-        "too-many-boxes",
         f"{counted(len(found), 'image has', 'images have')} more boxes than max_number_of_boxes of {said} "
         f"({limits[rows.split[found[0]]]}): the last {counted(lost, 'box is', 'boxes are')} left out and learned as "
         "background.",
-        f"Set max_number_of_boxes of the input readers to {most}.",
-        len(found),
-        context.of_images(found, lambda row: counted(int(rows.num_boxes[row]), "box", "boxes")),
+        kind="too-many-boxes",
+        fix=f"Set max_number_of_boxes of the input readers to {most}.",
+        count=len(found),
+        examples=context.of_images(found, lambda row: counted(int(rows.num_boxes[row]), "box", "boxes")),
     )
 
 
@@ -156,17 +157,17 @@ def unmatched(context: CheckContext) -> Iterator[Finding]:
     if coverage is None or not coverage.unmatched:
         return
     share = coverage.unmatched / coverage.boxes
-    severity = ERROR if share >= _MOST_UNMATCHED else WARNING if share >= _MANY_UNMATCHED else INFORMATION
+    severity = ERROR if share >= _MOST_UNMATCHED else WARNING if share >= _MANY_UNMATCHED else NOTE
     if not coverage.force_match:
         severity = ERROR if share >= _MOST_UNMATCHED else WARNING
     how = f"{coverage.forced:,} of them by force alone, {coverage.lost:,} by none" if coverage.force_match else "at all"
     yield Finding(
         severity,
-        "unmatched-boxes",
         f"No anchor of {coverage.config} overlaps {counted(coverage.unmatched, 'box', 'boxes')} ({share:.1%}) by "
         f"{coverage.threshold:g} or more; training learns {how}.",
-        "Fit the anchors to the sizes above: anchor_scale, min_level and aspect_ratios of the anchor_generator, or a "
-        "larger image_resizer for small objects.",
-        coverage.unmatched,
-        context.of_boxes(np.flatnonzero(context.unmatched), context.size_of),
+        kind="unmatched-boxes",
+        fix="Fit the anchors to the sizes above: anchor_scale, min_level and aspect_ratios of the anchor_generator, "
+        "or a larger image_resizer for small objects.",
+        count=coverage.unmatched,
+        examples=context.of_boxes(np.flatnonzero(context.unmatched), context.size_of),
     )

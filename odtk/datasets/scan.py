@@ -1,4 +1,4 @@
-"""Every image of a target looked at once: its numbers in columns, what was odd counted, a few cases of it kept."""
+"""Every image of a target read once: its numbers in columns, problems counted, a few examples of each kept."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from odtk import parallel, progress
+from odtk.annotations.annotated_image import Problem
 from odtk.annotations.conventions import Evidence
 from odtk.annotations.image_files import ImageInfo
 from odtk.datasets.annotated_picture import AnnotatedPicture, color_ids, color_numbers
 from odtk.datasets.open_dataset import Target
-from odtk.datasets.sources import NO_ID, ImageSummary, Issue, Source
-from odtk.report.inspection import Example
+from odtk.datasets.sources import NO_ID, BoxProblem, ImageSummary, Source
+from odtk.findings import Example
 
 MAX_EXAMPLES = 10
-"""Cases that are kept of each kind of finding."""
+"""Examples that are kept of each kind of finding."""
 
 
 @dataclass
 class Tally:
-    """How often something odd was found, in all and by split, and the first cases."""
+    """How often a kind of problem was found, in all and by split, and the first examples."""
 
     count: int = 0
     is_bad: bool = True  # not left out by a rule
@@ -55,7 +56,7 @@ class Rows:
     class_id: np.ndarray  # int64, as written, or NO_ID
     # of the whole
     class_names: tuple[str, ...]
-    oddities: dict[str, Tally]
+    problems: dict[str, Tally]  # by kind
     unusable: dict[str, Tally]
 
     @functools.cached_property
@@ -73,7 +74,7 @@ class Rows:
         return color_numbers(self.target, self.class_names)
 
     def summarize(self, row: int) -> ImageSummary:
-        """An image looked at again, its texts included; its pixels are not decoded."""
+        """An image read again, its texts included; its pixels are not decoded."""
         source, index = self.place[row]
         return self.target.sources[source].summarize(int(index), decode=False)
 
@@ -101,7 +102,7 @@ class Rows:
 
 
 def scan(target: Target, max_images: int | None = None, num_workers: int | None = None) -> Rows:
-    """Looks at all images; of more than `max_images` only so many, evenly spread, are decoded.
+    """Reads all images; of more than `max_images` only so many, evenly spread, are decoded.
 
     Where the images of a data set prove together what none does by itself, annotations are read again, images are not.
     """
@@ -111,7 +112,7 @@ def scan(target: Target, max_images: int | None = None, num_workers: int | None 
     seen: dict[int, tuple[ImageInfo, int]] = {}
     unread: dict[int, ImageSummary] = {}
     for number, (place, found) in enumerate(
-        _summaries(target, functools.partial(_look, max_decoded=most), num_workers)
+        _summaries(target, functools.partial(_summarize, max_decoded=most), num_workers)
     ):
         columns.add(place, found)
         if found.facts is not None:
@@ -119,15 +120,15 @@ def scan(target: Target, max_images: int | None = None, num_workers: int | None 
             seen[number] = found.seen, found.digest
         elif found.unusable:
             unread[number] = found
-    settled = target.settled(evidence)
-    if settled.sources != target.sources:
-        columns = _Columns(settled)
-        again = functools.partial(_look, max_decoded=most, seen=seen, unread=unread)
-        for place, found in _summaries(settled, again, num_workers):
+    interpreted = target.interpreted(evidence)
+    if interpreted.sources != target.sources:
+        columns = _Columns(interpreted)
+        again = functools.partial(_summarize, max_decoded=most, seen=seen, unread=unread)
+        for place, found in _summaries(interpreted, again, num_workers):
             columns.add(place, found)
-    columns.target = settled
-    for problem in settled.problems:
-        columns.add_problem(Issue.of(problem))
+    columns.target = interpreted
+    for problem in interpreted.problems:
+        columns.add_problem(problem)
     for split, damages in target.damaged.items():
         for damage in damages:
             columns.add_unusable(split, damage)
@@ -149,7 +150,7 @@ def _summaries(
             bar.advance()
 
 
-def _look(
+def _summarize(
     sources: Sequence[Source],
     count: int,
     number: int,
@@ -157,7 +158,7 @@ def _look(
     seen: Mapping[int, tuple[ImageInfo, int]] | None = None,
     unread: Mapping[int, ImageSummary] | None = None,
 ) -> tuple[tuple[int, int], ImageSummary]:
-    """The image of a number, as (source, place in it), and a look at it; by what was `seen` of it, where it was."""
+    """The image of a number, as (source, place in it), and its summary; by what was `seen` of it, where it was."""
     decode = (number + 1) * max_decoded // count > number * max_decoded // count if max_decoded < count else True
     place = number
     for position, source in enumerate(sources):
@@ -171,7 +172,7 @@ def _look(
 
 
 class _Columns:
-    """Collects the looks."""
+    """Collects the summaries."""
 
     def __init__(self, target: Target):
         self.target = target
@@ -179,7 +180,7 @@ class _Columns:
         self._names_of_ids = {item.id: item.name for item in target.labels.items} if target.labels else {}
         self._numbers = {key: array(code) for key, code in _CODES.items()}
         self._classes: dict[str, int] = {}
-        self._oddities: dict[str, Tally] = {}
+        self._problems: dict[str, Tally] = {}
         self._unusable: dict[str, Tally] = {}
 
     def add(self, place: tuple[int, int], summary: ImageSummary) -> None:
@@ -188,8 +189,8 @@ class _Columns:
             self.add_unusable(split, summary)
             return
         row, numbers = len(self._numbers["width"]), self._numbers
-        for oddity in summary.oddities:
-            _count(self._oddities, oddity, summary, split, row)
+        for problem in summary.problems:
+            _count(self._problems, problem, summary, split, row)
         numbers["split"].append(self._splits[split])
         numbers["place"].extend(place)
         for key in ("width", "height", "decoded", "fingerprint", "digest"):
@@ -202,11 +203,11 @@ class _Columns:
         numbers["class_of"].extend(self._classes.setdefault(name, len(self._classes)) for name in names)
         numbers["class_id"].extend(summary.class_ids)
 
-    def add_problem(self, oddity: Issue) -> None:
-        _count(self._oddities, oddity, ImageSummary("", oddity.file), None, None)
+    def add_problem(self, problem: Problem) -> None:
+        _count(self._problems, problem, ImageSummary("", problem.file), None, None)
 
     def add_unusable(self, split: str, summary: ImageSummary) -> None:
-        _count(self._unusable, summary.unusable, summary, split, None)
+        _count(self._unusable, summary.unusable, summary, split, None, summary.is_bad)
 
     def _name(self, class_id: int) -> str:
         if class_id == NO_ID:
@@ -222,7 +223,7 @@ class _Columns:
             self.target,
             **columns,
             class_names=tuple(self._classes),
-            oddities=self._oddities,
+            problems=self._problems,
             unusable=self._unusable,
         )
 
@@ -234,13 +235,21 @@ _CODES = {
 }  # fmt: skip
 
 
-def _count(tallies: dict[str, Tally], oddity: Issue, summary: ImageSummary, split: str | None, row: int | None) -> None:
-    kind = oddity.kind if oddity.is_bad else f"{oddity.kind}, left out"
-    tally = tallies.setdefault(kind, Tally(is_bad=oddity.is_bad))
+def _count(
+    tallies: dict[str, Tally],
+    problem: Problem,
+    summary: ImageSummary,
+    split: str | None,
+    row: int | None,
+    is_bad: bool = True,
+) -> None:
+    kind = problem.kind if is_bad else f"{problem.kind}, left out"
+    tally = tallies.setdefault(kind, Tally(is_bad=is_bad))
     tally.count += 1
     tally.splits[split] += 1
     if len(tally.examples) < MAX_EXAMPLES:
-        rows, boxes = () if row is None else (row,), () if oddity.box is None else (oddity.box,)
+        rows = () if row is None else (row,)
+        boxes = (problem.box,) if isinstance(problem, BoxProblem) else ()
         tally.examples.append(
-            Example(oddity.text, oddity.file, oddity.line, summary.offset, summary.name or None, split, rows, boxes)
+            Example(problem.text, problem.file, problem.line, summary.offset, summary.name or None, split, rows, boxes)
         )

@@ -6,7 +6,7 @@ from odtk.annotations.conventions import NORMALISED
 from odtk.annotations.data_folder import BY_END, BY_STEM
 from odtk.annotations.frames import AMBIGUOUS, NOT_APPLIED, SIZE_DISAGREES
 from odtk.annotations.to_record import SCALED
-from odtk.report.inspection import ERROR, INFORMATION, WARNING
+from odtk.findings import ERROR, NOTE, WARNING
 
 
 class Word(NamedTuple):
@@ -56,35 +56,35 @@ _WORDS = {
         "Look at them with odtk view. If their boxes are wrong, convert with --exif ignore.",
     ),
     NORMALISED: Word(
-        INFORMATION, INFORMATION, "Boxes in 0 to 1, where the format has pixels, are taken as parts of the sides.",
+        NOTE, NOTE, "Boxes in 0 to 1, where the format has pixels, are taken as parts of the sides.",
         "Nothing to do, if the boxes look right on the page.",
     ),
     SCALED: Word(
-        INFORMATION, INFORMATION, "Images of which make-tfrecords scales the bits that are used to 8: {count}.",
+        NOTE, NOTE, "Images of which make-tfrecords scales the bits that are used to 8: {count}.",
         "Nothing to do, if they look right on the page.",
     ),
     NOT_APPLIED: Word(
-        INFORMATION, INFORMATION, "Images annotated as stored, their EXIF orientation left aside: {count}.",
+        NOTE, NOTE, "Images annotated as stored, their EXIF orientation left aside: {count}.",
         "Nothing to do, if the boxes look right on the page.",
     ),
     "flag not understood": Word(
-        INFORMATION, INFORMATION, "Flags that are neither 0 nor 1, taken as 0, once for an image: {count}.",
+        NOTE, NOTE, "Flags that are neither 0 nor 1, taken as 0, once for an image: {count}.",
         "Nothing to do, unless the objects really are truncated, difficult or a crowd.",
     ),
     "flag that is a fraction": Word(
-        INFORMATION, INFORMATION, "Flags that are fractions, as in KITTI, taken as 1, once for an image: {count}.",
+        NOTE, NOTE, "Flags that are fractions, as in KITTI, taken as 1, once for an image: {count}.",
         "Nothing to do, unless --skip-difficult is to leave out fewer objects.",
     ),
     "rotated box made upright": Word(
-        INFORMATION, INFORMATION, "Rotated boxes, of which the upright box around them is used: {count}.",
+        NOTE, NOTE, "Rotated boxes, of which the upright box around them is used: {count}.",
         "Nothing to do, if the boxes look right on the page: an upright box is what these models learn.",
     ),
     "outline made a box": Word(
-        INFORMATION, INFORMATION, "Outlines without a box, of which the box around them is used: {count}.",
+        NOTE, NOTE, "Outlines without a box, of which the box around them is used: {count}.",
         "Nothing to do, if the boxes look right on the page.",
     ),
     "Pet layout read as VOC": Word(
-        INFORMATION, INFORMATION, "The layout is that of pets, the classes are those of the xml.",
+        NOTE, NOTE, "The layout is that of pets, the classes are those of the xml.",
         "Nothing to do, if the classes are right. For classes from file names: --format pets with a label map.",
     ),
     "file set aside": Word(
@@ -96,55 +96,55 @@ _WORDS = {
         "Right, if nothing is on these images; otherwise annotate them, or remove the file.",
     ),
     "image listed twice": Word(
-        INFORMATION, INFORMATION, "Files that list images again, which are one image with all annotations: {count}.",
+        NOTE, NOTE, "Files that list images again, which are one image with all annotations: {count}.",
         "Nothing to do, unless an image was meant to be in one split alone: it is in the first, training's.",
     ),
     f"image found {BY_END}": Word(
-        INFORMATION, INFORMATION, "Images are found by the ends of their paths, whose beginnings are not here.",
+        NOTE, NOTE, "Images are found by the ends of their paths, whose beginnings are not here.",
         "Nothing to do, if the boxes look right on the page.",
     ),
     f"image found {BY_STEM}": Word(
-        INFORMATION, INFORMATION, "Images are found by their names without the suffix.",
+        NOTE, NOTE, "Images are found by their names without the suffix.",
         "Nothing to do, if the boxes look right on the page.",
     ),
     "linked folder": Word(
-        INFORMATION, INFORMATION, "Links to folders, whose files are read as part of the data set: {count}.",
+        NOTE, NOTE, "Links to folders, whose files are read as part of the data set: {count}.",
         "Nothing to do, if they belong to it.",
     ),
     "path is elsewhere": Word(
-        INFORMATION, INFORMATION, "The path in data.yaml is not here; the file's own folder stands for it.",
+        NOTE, NOTE, "The path in data.yaml is not here; the file's own folder stands for it.",
         "Nothing to do, if each split has the right images.",
     ),
     "split found by the end of the path": Word(
-        INFORMATION, INFORMATION, "Splits that are found by the ends of their paths: {count}.",
+        NOTE, NOTE, "Splits that are found by the ends of their paths: {count}.",
         "Nothing to do, if each split has the right images.",
     ),
     "split is not there": Word(
-        INFORMATION, INFORMATION, "Splits that data.yaml names and that are not there: {count}.",
+        NOTE, NOTE, "Splits that data.yaml names and that are not there: {count}.",
         "Nothing to do, unless they should be.",
     ),
     "YAML tag dropped": Word(
-        INFORMATION, INFORMATION, "Tags in data.yaml that are dropped: {count}.",
+        NOTE, NOTE, "Tags in data.yaml that are dropped: {count}.",
         "Nothing to do, if the names of the classes are right.",
     ),
     "list passed over": Word(
-        INFORMATION, INFORMATION, "Lists that name nothing of what is here: {count}.",
+        NOTE, NOTE, "Lists that name nothing of what is here: {count}.",
         "Nothing to do, if they came with other data; otherwise write into them what these images are called.",
     ),
     "class without boxes": Word(
-        INFORMATION, INFORMATION, "Classes that no row has a box of, taken for the word for no object: {count}.",
+        NOTE, NOTE, "Classes that no row has a box of, taken for the word for no object: {count}.",
         "Nothing to do, unless their boxes are missing.",
     ),
     "categories numbered otherwise": Word(
-        INFORMATION, INFORMATION, "Files that number the categories in their own way, by which each is read: {count}.",
+        NOTE, NOTE, "Files that number the categories in their own way, by which each is read: {count}.",
         "Nothing to do, if the boxes look right on the page.",
     ),
     "one name for several classes": Word(
-        INFORMATION, INFORMATION, "Names that several ids have, which are one class: {count}.",
+        NOTE, NOTE, "Names that several ids have, which are one class: {count}.",
         "Nothing to do, unless these are different things: then give each a name of its own.",
     ),
     "table without a header": Word(
-        INFORMATION, INFORMATION, "Tables without a header, whose columns are taken for those of a tool: {count}.",
+        NOTE, NOTE, "Tables without a header, whose columns are taken for those of a tool: {count}.",
         "Nothing to do, if the boxes look right on the page.",
     ),
     "table left aside": Word(
