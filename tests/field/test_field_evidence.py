@@ -196,7 +196,7 @@ def test_view_warns_of_it_and_draws_what_the_option_says(tmp_path):
 def test_an_order_is_for_data_sets_alone(tmp_path):
     WRITERS["voc"](tmp_path / "data", pictures(4))
     _convert(tmp_path)
-    with pytest.raises(DataError, match="--boxes: for a data set's folder"):
+    with pytest.raises(DataError, match="not the folder of a data set in a format other than pets"):
         inspection.inspect(tmp_path / "out", boxes="xyxy")
 
 

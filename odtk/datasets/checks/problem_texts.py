@@ -53,7 +53,7 @@ _WORDS = {
     ),
     AMBIGUOUS: Word(
         WARNING, WARNING, "Images that make-tfrecords turns, though nothing tells how they were annotated: {count}.",
-        "Look at them with odtk view. If their boxes are wrong, convert with --exif ignore.",
+        "Look at them with odtk view. If their boxes are wrong: odtk make-tfrecords ... --exif ignore",
     ),
     NORMALISED: Word(
         NOTE, NOTE, "Boxes in 0 to 1, where the format has pixels, are taken as parts of the sides.",
@@ -73,7 +73,7 @@ _WORDS = {
     ),
     "flag that is a fraction": Word(
         NOTE, NOTE, "Flags that are fractions, as in KITTI, taken as 1, once for an image: {count}.",
-        "Nothing to do, unless --skip-difficult is to leave out fewer objects.",
+        "Nothing to do, unless difficult objects are left out and fewer of them should be.",
     ),
     "rotated box made upright": Word(
         NOTE, NOTE, "Rotated boxes, of which the upright box around them is used: {count}.",
@@ -85,7 +85,7 @@ _WORDS = {
     ),
     "Pet layout read as VOC": Word(
         NOTE, NOTE, "The layout is that of pets, the classes are those of the xml.",
-        "Nothing to do, if the classes are right. For classes from file names: --format pets with a label map.",
+        "Nothing to do, if the classes are right. For classes from file names give the format pets and a label map.",
     ),
     "file set aside": Word(
         WARNING, WARNING, "Files that are left out, with all their images: {count}.",
