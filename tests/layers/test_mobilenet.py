@@ -51,9 +51,8 @@ def test_outputs_have_strides_4_to_32(backbones, name):
     assert [tuple(shape[1:3]) for shape in shapes] == [(160 // s, 224 // s) for s in (4, 8, 16, 32)]
 
 
-@pytest.mark.parametrize("make", [mobilenet_v1, mobilenet_v2])
-def test_explicit_padding_stands_before_each_3x3_convolution_and_keeps_the_sizes(make):
-    (output,) = ("conv_pw_3_relu",) if make is mobilenet_v1 else ("block_2",)
+@pytest.mark.parametrize(("make", "output"), [(mobilenet_v1, "conv_pw_3_relu"), (mobilenet_v2, "block_2")])
+def test_explicit_padding_stands_before_each_3x3_convolution_and_keeps_the_sizes(make, output):
     backbone = make(BACKBONE_DEFAULTS, alpha=0.25, explicit_padding=True, outputs=(output,))
     layers = backbone.layers
     padded = [layers[index + 1] for index, layer in enumerate(layers) if layer.name.endswith("_pad")]
