@@ -13,7 +13,7 @@ import warnings
 import click
 
 from odtk import __version__
-from odtk.cli.colored_help import ColoredContext, color_help
+from odtk.cli.command_context import CommandContext, option_sentence, use_command_context
 from odtk.cli.library_noise import quiet_libraries
 from odtk.cli.wrong_options import answering_wrong_options
 from odtk.errors import OdtkError
@@ -50,7 +50,7 @@ _HELP_AS_ERROR = getattr(click.exceptions, "NoArgsIsHelpError", ())  # since Cli
 class Commands(click.Group):
     """Imports a command's module when it is asked for, and ends its errors as a user should see them."""
 
-    context_class = ColoredContext
+    context_class = CommandContext
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every command, in the order of the journey."""
@@ -61,7 +61,7 @@ class Commands(click.Group):
         if name not in COMMANDS:
             return None
         module = name.replace("-", "_")
-        return color_help(getattr(importlib.import_module(f"odtk.cli.{module}"), module))
+        return use_command_context(getattr(importlib.import_module(f"odtk.cli.{module}"), module))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As Click does, with an option that belongs behind a command's name answered so."""
@@ -108,7 +108,7 @@ class Commands(click.Group):
         except Exception as error:
             if ctx.find_root().params.get("debug"):
                 traceback.print_exc()
-            click.echo(_message(error), err=True)
+            click.echo(_message(error, ctx), err=True)
             try:
                 _flush_stdout()
             except OSError:
@@ -126,9 +126,10 @@ def _flush_stdout() -> None:
         sys.stdout.flush()
 
 
-def _message(error: Exception) -> str:
+def _message(error: Exception, ctx: click.Context) -> str:
     if isinstance(error, OdtkError):
-        return "Error: " + _FEIGNED.sub(r"\\n", str(error))
+        text = _FEIGNED.sub(r"\\n", str(error))
+        return f"Error: {text} {option_sentence(ctx, error.argument)}".rstrip()
     refused = as_os_error(error)
     if refused is not None:
         return f"Error: {describe(refused)}"
