@@ -38,7 +38,7 @@ def fails_as_it_should_not():
 
 def test_an_odtk_error_is_one_paragraph_on_stderr_and_exit_code_1(odtk):
     result = odtk(fails_as_it_may, "demo")
-    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {PARAGRAPH}\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"error: {PARAGRAPH}\n")
 
 
 def fails_for(argument):
@@ -77,13 +77,13 @@ def test_an_error_about_an_argument_names_its_option(monkeypatch, argument, sent
     monkeypatch.setattr(main.Commands, "get_command", lambda *_: use_command_context(command))
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     result = CliRunner().invoke(main.cli, ["label-map", *["make"] * is_nested], prog_name="odtk")
-    assert (result.exit_code, result.stderr) == (1, f"Error: It exists.{sentence}\n")
+    assert (result.exit_code, result.stderr) == (1, f"error: It exists.{sentence}\n")
 
 
 def test_an_unexpected_error_says_its_name_and_how_to_see_more(odtk):
     result = odtk(fails_as_it_should_not, "demo")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "IndexError: list index out of range" in result.stderr
+    assert "unexpected IndexError: list index out of range" in result.stderr
     assert "odtk --debug" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
@@ -94,7 +94,7 @@ def test_debug_shows_the_traceback_before_the_paragraph(odtk, body):
     assert result.exit_code == 1
     assert "Traceback (most recent call last)" in result.stderr
     assert body.__name__ in result.stderr
-    assert result.stderr.splitlines()[-1].startswith("Error: ")
+    assert result.stderr.splitlines()[-1].startswith("error: ")
 
 
 @pytest.mark.parametrize(("options", "shown"), [([], ["odtk"]), (["--debug"], ["google.api_core", "odtk"])])
