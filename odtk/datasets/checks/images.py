@@ -55,9 +55,9 @@ def unusable(context: CheckContext) -> Iterator[Finding]:
 def reported(context: CheckContext) -> Iterator[Finding]:
     """Whatever else the readers of annotations and records noticed."""
     for kind, tally in context.rows.problems.items():
-        word = problem_texts.of(kind)
-        severity = word.annotated if context.target.is_annotated else word.recorded
-        yield _of_tally(severity, kind, word.text.format(count=f"{tally.count:,}"), word.fix, tally)
+        said = problem_texts.of(kind)
+        severity = said.annotated if context.target.is_annotated else said.recorded
+        yield _of_tally(severity, kind, said.text.format(count=f"{tally.count:,}"), said.fix, tally)
 
 
 def _of_tally(severity: str, kind: str, text: str, fix: str, tally: Tally) -> Finding:
