@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from lxml import etree
 
 from odtk.findings import SEVERITIES, Example, Finding
-from odtk.report.html import code, element, table
+from odtk.report.html import code, element, prose, table
 
 _EXAMPLES_SHOWN = 3
 
@@ -39,8 +39,8 @@ def _item(found: Finding) -> etree._Element:
     unnamed = found.count - len(examples)
     return element(
         "li",
-        element("p", element("span", found.severity.capitalize(), class_="badge"), " ", found.text),
-        element("p", element("strong", "What to do: "), found.fix) if found.fix else None,
+        element("p", element("span", found.severity.capitalize(), class_="badge"), " ", *prose(found.text)),
+        element("p", element("strong", "Fix: "), *prose(found.fix)) if found.fix else None,
         _listed(examples[:shown]),
         _folded(examples[shown:]),
         element("p", f"and {unnamed:,} more, not named here", class_="faint") if examples and unnamed > 0 else None,

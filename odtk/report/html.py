@@ -12,6 +12,9 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 _BREAKS = re.compile(r"(?<=[/\\_])|(?=\.[A-Za-z]\w{0,4}\b)")
 
 
+_CODE = re.compile("`([^`]+)`")
+
+
 def element(tag: str, *children: "etree._Element | str | None", **attributes: str) -> etree._Element:
     """`<tag>` with text and elements in order, None left out; attributes as `class_` and `aria_label` are written."""
     made = etree.Element(tag, {key.strip("_").replace("_", "-"): printable(text) for key, text in attributes.items()})
@@ -39,6 +42,11 @@ def code(text: str) -> etree._Element:
     """`<code>` of a file's name, or of a text with one, that breaks between its parts where it is too long."""
     first, *parts = _BREAKS.split(text)
     return element("code", first, *(piece for part in parts for piece in (element("wbr"), part)))
+
+
+def prose(text: str) -> list["etree._Element | str"]:
+    """A text as parts of an element: what stands between `backticks`, a command mostly, becomes `<code>`."""
+    return [element("code", part) if number % 2 else part for number, part in enumerate(_CODE.split(text)) if part]
 
 
 def section(name: str, title: str, *children: "etree._Element | str | None") -> etree._Element:

@@ -106,7 +106,7 @@ def view(
             boxes = tuple(shown.class_names)
             report.drawn.append(DrawnImage(shown.name, _split(shown), output_dir / name, boxes, shown.remark))
         if not report.drawn:
-            raise DataError(wanted.nothing_drawn(report.unreadable if chosen else [], worst))
+            raise wanted.nothing_drawn(report.unreadable if chosen else [], worst)
     return report
 
 
@@ -132,27 +132,31 @@ class _Wanted:
         forms = (name, PurePosixPath(name).name)
         return not self._files or any(fnmatchcase(form, glob) for form in forms for glob in self._files)
 
-    def nothing_drawn(self, unreadable: Sequence[str], worst: bool) -> str:
+    def nothing_drawn(self, unreadable: Sequence[str], worst: bool) -> DataError:
         """Why no picture came of it; `unreadable`: what was chosen, and is so."""
         if unreadable:
-            return f"None of the images of {self._target} that were chosen can be read. The first: {unreadable[0]}"
+            return DataError(f"None of the chosen images of {self._target} can be read. The first: {unreadable[0]}")
         if worst:
-            among = " that were asked for" if self._class_names or self._files else ""
-            if self.findings and not among:
-                return (
-                    f"What odtk inspect finds in {self._target} ({some(self.findings)}) is of no single image. Leave "
-                    f"--worst out to see a sample; the findings are listed by: odtk inspect {self._target}"
-                )
-            return (
-                f"odtk inspect has nothing to say against any of the images of {self._target}{among}. "
-                "Leave --worst out to see a sample."
+            return DataError(
+                f"{self._no_worst()} A random sample is drawn if the worst are not asked for.", argument="worst"
             )
         asked = [f"an object of class {' or '.join(sorted(self._class_names))}"] * bool(self._class_names)
         asked += [f"a name like {' or '.join(self._files)}"] * bool(self._files)
         there = some([name for name, _ in self._seen.most_common()]) or "none"
         if not asked:
-            return f"No image of {self._target} can be read. What is wrong says: odtk inspect {self._target}"
-        return f"No image of {self._target} has {' and '.join(asked)}. Its classes are: {there}."
+            return DataError(
+                f"No image of {self._target} can be read. For the reasons run: odtk inspect {self._target}"
+            )
+        return DataError(f"No image of {self._target} has {' and '.join(asked)}. Its classes are: {there}.")
+
+    def _no_worst(self) -> str:
+        among = " that were asked for" if self._class_names or self._files else ""
+        if self.findings and not among:
+            return (
+                f"What odtk inspect finds in {self._target} ({some(self.findings)}) is about no single image; "
+                f"`odtk inspect {self._target}` lists the findings."
+            )
+        return f"odtk inspect finds no problem in any of the images of {self._target}{among}."
 
 
 def _sample(target: Target, wanted: _Wanted, num_images: int, seed: int, report: ViewReport) -> list[_Chosen]:

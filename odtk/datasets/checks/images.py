@@ -1,5 +1,6 @@
 """Checks of images and records: what cannot be read, what disagrees with itself, what is there twice."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 
@@ -35,7 +36,8 @@ def unusable(context: CheckContext) -> Iterator[Finding]:
         what, fix = "no image is left for make-tfrecords", "Fix the files named."
     elif is_annotated:
         what = f"unusable are {share:.1%} in all, and make-tfrecords refuses more than {MAX_UNUSABLE:.0%}"
-        fix = "Fix or remove the files named, or allow more with --max-bad-fraction."
+        allowed = math.ceil(share * 100) / 100
+        fix = f"Fix or remove the files named, or allow more: odtk make-tfrecords ... --max-bad-fraction {allowed:g}"
     else:
         what, fix = (
             "training skips them up to a limit, and then stops",
@@ -53,9 +55,9 @@ def unusable(context: CheckContext) -> Iterator[Finding]:
 def reported(context: CheckContext) -> Iterator[Finding]:
     """Whatever else the readers of annotations and records noticed."""
     for kind, tally in context.rows.problems.items():
-        word = problem_texts.of(kind)
-        severity = word.annotated if context.target.is_annotated else word.recorded
-        yield _of_tally(severity, kind, word.text.format(count=f"{tally.count:,}"), word.fix, tally)
+        said = problem_texts.of(kind)
+        severity = said.annotated if context.target.is_annotated else said.recorded
+        yield _of_tally(severity, kind, said.text.format(count=f"{tally.count:,}"), said.fix, tally)
 
 
 def _of_tally(severity: str, kind: str, text: str, fix: str, tally: Tally) -> Finding:
@@ -80,8 +82,8 @@ def missing_shards(context: CheckContext) -> Iterator[Finding]:
 def refused(context: CheckContext) -> Iterator[Finding]:
     """Boxes that cannot be meant as they are read."""
     if context.target.refusal:
-        text = "make-tfrecords refuses this data set, unless it is told with --boxes what the numbers are."
-        yield Finding(ERROR, context.target.refusal, kind="boxes-read-wrongly", fix=text)
+        fix = "make-tfrecords refuses this data set until the order is given: odtk make-tfrecords ... --boxes ORDER"
+        yield Finding(ERROR, context.target.refusal, kind="boxes-read-wrongly", fix=fix)
 
 
 def large(context: CheckContext) -> Iterator[Finding]:

@@ -80,10 +80,10 @@ def _not_looked_at(context: CheckContext):
     if undecoded:
         yield (
             f"{counted(undecoded, 'image was', 'images were')} not decoded, so that damage and duplicates among them "
-            "stay unseen; --verify decodes all."
+            "stay unseen; `odtk inspect ... --verify` decodes all."
         )
     if rows.target.config is None:
-        yield "Boxes were not compared with anchors; --config CONFIG does that."
+        yield "Boxes were not compared with anchors; `odtk inspect ... --config CONFIG` does that."
     elif context.coverage is None:
         yield "Boxes were not compared with anchors: the config's model has none."
     if rows.target.labels is None and not rows.target.is_annotated:

@@ -13,7 +13,7 @@ from odtk.findings import Example, Finding
 from odtk.report import page
 from odtk.report.charts import Histogram, histogram
 from odtk.report.finding_list import finding_list, places, verdict
-from odtk.report.html import element, section
+from odtk.report.html import element, prose, section
 from odtk.tools.inspect import galleries, sections
 from odtk.tools.inspect.inspection import Inspection, Split
 
@@ -51,7 +51,7 @@ def render(inspection: Inspection, pictures: Pictures) -> bytes:
         element("p", "; ".join(f"{word} {name}" for word, name in read if name) + ".", class_="faint"),
         page.figures(_numbers(inspection)),
         verdict(inspection.findings),
-        *(element("p", sentence, class_="faint") for sentence in inspection.not_looked_at),
+        *(element("p", *prose(sentence), class_="faint") for sentence in inspection.not_looked_at),
     ]
     title = f"odtk inspect {inspection.target}"
     return page.render(title, "odtk inspect", inspection.target, summary, _sections(inspection, pictures))

@@ -27,7 +27,8 @@ def read(name_or_path: str, found: Iterable[str]) -> tuple[LabelMap, bytes]:
         more = f" and {len(unknown) - _NAMED_IN_AN_ERROR} more" * (len(unknown) > _NAMED_IN_AN_ERROR)
         raise DataError(
             f"The label map {path} has no item for {named}{more}, which the annotations have. Fix the map or the "
-            "annotations; without --label-map, a map is made from the data."
+            "annotations; if no label map is given, one is made from the data.",
+            argument="label_map",
         )
     return classes, path.read_bytes()
 

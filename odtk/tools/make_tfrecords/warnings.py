@@ -20,12 +20,12 @@ def of(report: Report, num_shards: Mapping[str, int]) -> Iterator[str]:
             counts = [f"{each!r} ({train.classes[each].images} of train)" for each in missing]
             yield (
                 f"No image of {name} shows {some(counts, _NAMED)}, so that nothing is measured of it there. Annotate "
-                "more images of it, or set aside more of them with --val-fraction or --split."
+                f"more images of it, or put more images into {name}."
             )
     for name, count in num_shards.items():
         images = report.splits[name].images
         if 0 < images < count and report.format != "pets":
-            yield f"{name} has fewer images ({images}) than --num-shards ({count}): some of its files are empty."
+            yield f"{name} has fewer images ({images}) than files ({count}): some of its files are empty."
 
 
 def _is_slip(report: Report, name: str) -> bool:

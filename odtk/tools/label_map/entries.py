@@ -1,4 +1,4 @@
-"""The items of a label map as they stand in its text, wrong ones and all, each datum with its line."""
+"""The items of a label map as they are written, wrong ones too, each value with its line."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ FIELDS = ("id", "name", "display_name")
 
 
 @dataclass
-class Written:
-    """An item as it stands in the text; a field that stands there several times has several values."""
+class LabelMapEntry:
+    """An item as it is written, right or wrong; a field that is written several times has several values."""
 
     line: int
     values: dict[str, list[tuple[str, int]]]  # by field: value, line
@@ -44,12 +44,12 @@ class Written:
         return self.number == 0 and BACKGROUND in (self.one("name"), self.one("display_name"))
 
 
-def read_items(text: str) -> Iterator[Written]:
+def read_items(text: str) -> Iterator[LabelMapEntry]:
     """The items; ValueError where the text is no text message at all."""
     line_of = line_finder(text)
     for entry in syntax.read_tree(text).named("item"):
         for value in entry.values:
-            item = Written(line_of(entry.start), defaultdict(list))
+            item = LabelMapEntry(line_of(entry.start), defaultdict(list))
             for inner in getattr(value, "entries", []):
                 for scalar in inner.values:
                     item.values[inner.name].append((_plain(text[scalar.start : scalar.end]), line_of(inner.start)))
