@@ -8,6 +8,7 @@ import tensorflow as tf
 import tf_keras
 
 from odtk.checkpoints.loading import as_trackable
+from odtk.detectors.family import FINE_TUNE_TYPES
 
 BOX_FIELDS = ("boxes", "classes", "weights", "num_boxes")
 """The groundtruth of a batch that every detector of boxes learns from; see `Detector.losses`."""
@@ -45,7 +46,7 @@ class Detector(tf.Module, abc.ABC):
     """TFOD's tags of what `losses` gives."""
     groundtruth_fields: tuple[str, ...] = BOX_FIELDS
     """What of a batch's groundtruth `losses` (and `predict`, in training) read."""
-    fine_tune_types: tuple[str, ...] = ("full", "detection", "classification")
+    fine_tune_types: tuple[str, ...] = FINE_TUNE_TYPES
     """Those that `fine_tune_plan` knows."""
     add_regularization_loss: bool = True
 

@@ -20,6 +20,7 @@ from odtk.errors import DataError
 from odtk.evaluation import coco, pascal
 from odtk.evaluation.coco import CocoEvaluator
 from odtk.evaluation.pascal import PascalEvaluator
+from odtk.findings import WARNING
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecord, BadRecordFilter
 from odtk.inputs.build import build_eval_dataset, build_fault_finder
@@ -28,7 +29,7 @@ from odtk.pipeline.support import METRICS_SETS
 from odtk.progress import Progress, track
 from odtk.records import shards
 from odtk.records.box_errors import ImageWithBadBoxes
-from odtk.tools.check_config import WARNING, require_sound
+from odtk.tools.check_config import require_sound
 from odtk.tools.trained_classes import require_trained_classes
 from odtk.training.task import REGULARIZATION_LOSS, TOTAL_LOSS
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from odtk import label_map, pipeline, prototext
 from odtk.atomic import growing_folder, write_text
-from odtk.detectors.ssd.validation import image_sides
+from odtk.detectors import families
 from odtk.errors import ConfigError, DataError, LabelMapError, OdtkError
+from odtk.findings import ERROR, WARNING
 from odtk.progress import track
 from odtk.system_errors import as_os_error
 from odtk.tools import schedule_edits, trained_classes
-from odtk.tools.check_config import ERROR, WARNING, check_config, fixing_command, require_sound
+from odtk.tools.check_config import check_config, fixing_command, require_sound
 
 DEFAULT_CHECKPOINT_EVERY = 1000
 DEFAULT_LOG_EVERY = 10
@@ -58,7 +59,7 @@ def _alone_in_model_dir(run: Callable) -> Callable:
 
 def _without_gpu(config) -> str:
     """What to say where no GPU is: to who has chosen small images for that reason, no advice."""
-    sides = image_sides(config.model.ssd).values()
+    sides = families.of(config).fixed_sides(config.model).values()
     return NO_GPU if sides and max(sides) <= _SMALL_SIDE else NO_GPU_FOR_LARGE_IMAGES
 
 
@@ -204,7 +205,9 @@ def _run(experiment, steps: int, config, log: Callable[[str], None]) -> None:
     from odtk.inputs.record_errors import naming_the_record
 
     try:
-        with naming_the_record(build_fault_finder(config.train_input_reader, config.model.ssd.num_classes)):
+        with naming_the_record(
+            build_fault_finder(config.train_input_reader, families.of(config).num_classes(config.model))
+        ):
             experiment.controller.train(steps)
     except (KeyboardInterrupt, DataError) as error:
         if isinstance(error, KeyboardInterrupt) and int(experiment.trainer.optimizer.iterations):
