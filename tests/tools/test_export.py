@@ -14,7 +14,8 @@ from odtk.checkpoints.loading import CheckpointReader
 from odtk.cli.main import cli
 from odtk.detectors.build import build_detector
 from odtk.errors import CheckpointError, ConfigError, OutputError
-from odtk.tools.export import INPUT_TYPES, export
+from odtk.exporting.signatures import INPUT_TYPES
+from odtk.tools.export import export
 
 CASE = variant_case("base")
 
@@ -191,7 +192,7 @@ def test_an_unknown_input_type(config, model_dir, tmp_path):
 
 def test_the_command_offers_every_input_type():
     (option,) = (one for one in cli.get_command(None, "export").params if one.name == "input_type")
-    assert tuple(option.type.choices) == INPUT_TYPES
+    assert list(option.type.choices) == list(INPUT_TYPES)
 
 
 def test_a_full_disk_is_said_and_leaves_no_folder(config, model_dir, tmp_path, monkeypatch):
