@@ -78,7 +78,7 @@ def evaluate(
     detector, reader = build_trained_detector(config, checkpoint or model_dir, log)
     map_path = config.eval_input_reader[0].label_map_path
     for note in require_trained_classes(reader.prefix, map_path, "eval_input_reader[0]", pipeline_config):
-        log(f"Warning: {note}")
+        log(f"warning: {note}")
     record_filter = BadRecordFilter(max_bad_records, log) if max_bad_records else None
     bad_boxes = BadBoxes(log)
     evaluation = _measure(config, detector, record_filter, bad_boxes)
