@@ -228,7 +228,7 @@ def test_what_is_no_number_is_null_in_json_and_said_in_the_table(evaluated, tmp_
     assert written["PascalBoxes_PerformanceByCategory/AP@0.5IOU/class 1"] is None
     assert "DetectionBoxes_Precision/mAP" not in written
     assert document["classes"][0] == {"id": 1, "name": "class 1", "images": 0, "boxes": 0, "AP@.50IOU": None}
-    assert "1 class has no box in these images, and therefore no AP: class 1." in table
+    assert "1 class has no box in these images and therefore no AP: class 1." in table
     assert "nan: the images have no groundtruth of this kind" in table
     assert "\n-1:" not in table
 
@@ -253,7 +253,7 @@ def test_each_class_has_a_row_with_its_images_and_boxes_and_a_file_has_all(evalu
         ["right", "2", "2", "1.0000", "1.0000"],
         ["left", "1", "1", "0.0000", "0.0000"],
     ]
-    assert "10 classes have no box in these images, and therefore no AP: unseen 3, " in lines[start + 3]
+    assert "10 classes have no box in these images and therefore no AP: unseen 3, " in lines[start + 3]
     assert lines[start + 3].endswith("unseen 10 and 2 more.")
     assert lines[-1] == f"Next: odtk export {config} {model} exported"
 
@@ -276,7 +276,7 @@ def test_of_many_classes_the_best_and_the_worst_are_printed(capsys):
     _print_classes(SimpleNamespace(classes=classes, classes_path="model/eval/classes.json"))
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(("class", "("))]
     assert [int(row[1]) for row in rows[:10]] == numbers[:-11:-1]
-    assert " ".join(rows[10]) == "(30 more, in model/eval/classes.json)"
+    assert " ".join(rows[10]) == "(30 more; see model/eval/classes.json)"
     assert [int(row[1]) for row in rows[11:]] == numbers[9::-1]
 
 
