@@ -3,14 +3,14 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from odtk import label_map, pipeline
 from odtk.atomic import atomic_directory, may_replace
 from odtk.errors import ConfigError, LabelMapError
-from odtk.exporting import formats
+from odtk.exporting.formats import DEFAULT, FORMATS
 from odtk.exporting.runtime import LABEL_MAP
 from odtk.exporting.signatures import INPUT_TYPES
 from odtk.files import names_in
@@ -44,18 +44,22 @@ def export(
     winograd: bool = False,
     overwrite: bool = False,
     log: Callable[[str], None] = lambda line: None,
+    formats: Sequence[str] = (DEFAULT,),
 ) -> ExportReport:
     """Writes saved_model/, checkpoint/ckpt-0, pipeline.config and label_map.pbtxt to `output_dir`, whole or not at all.
 
     `checkpoint` is a model dir (its latest), an odtk or TFOD prefix, or an exported folder. `input_type` is one of
-    odtk.exporting.signatures.INPUT_TYPES. With `winograd` the model is one for CPUs (see odtk.layers.winograd). `log`
-    is told where another than the newest checkpoint of a
-    model dir is taken. Raises ConfigError, CheckpointError, or OutputError where `output_dir` is not empty;
-    `overwrite` replaces an earlier export, and nothing else.
+    odtk.exporting.signatures.INPUT_TYPES. `formats` are of odtk.exporting.formats.FORMATS; each writes a file or folder
+    of its name. With `winograd` the model is one for CPUs (see odtk.layers.winograd). `log` is told where another than
+    the newest checkpoint of a model dir is taken. Raises ConfigError, CheckpointError, or OutputError where
+    `output_dir` is not empty; `overwrite` replaces an earlier export, and nothing else.
     """
-    if input_type not in INPUT_TYPES:
-        raise ConfigError(f"'{input_type}' is no input type; these are: {', '.join(INPUT_TYPES)}.")
-    replace = may_replace(output_dir, names_in(output_dir), (*formats.FORMATS, *_FILES), formats.DEFAULT, overwrite)
+    _check_choice(input_type, INPUT_TYPES, "input type", "input_type")
+    for name in formats:
+        _check_choice(name, FORMATS, "export format", "formats")
+    held = names_in(output_dir)
+    mark = next((name for name in FORMATS if name in held), DEFAULT)
+    replace = may_replace(output_dir, held, (*FORMATS, *_FILES), mark, overwrite)
     config = pipeline.read(pipeline_config)
     require_sound(config, pipeline_config, needs=())
     with atomic_directory(output_dir, replace) as folder:
@@ -66,7 +70,8 @@ def export(
         prepare_gpus()
         detector, reader = build_trained_detector(config, checkpoint, log)
         more_variables = use_winograd(detector) if winograd else []
-        formats.FORMATS[formats.DEFAULT](detector, input_type, str(folder / formats.DEFAULT), more_variables)
+        for name in formats:
+            FORMATS[name](detector, input_type, str(folder / name), more_variables)
         _write_checkpoint(detector, folder / "checkpoint")
         pipeline.write(config, folder / "pipeline.config")
         map_path = find_label_map(config, reader.prefix)
@@ -76,6 +81,11 @@ def export(
     note = label_map_note(config, reader.prefix)
     count = len(more_variables)
     return ExportReport(str(output_dir), reader.prefix, reader.step, input_type, count, files, map_path, note)
+
+
+def _check_choice(value: str, choices: Collection[str], kind: str, argument: str) -> None:
+    if value not in choices:
+        raise ConfigError(f"'{value}' is not an {kind}; it is one of {', '.join(choices)}.", argument=argument)
 
 
 def _write_checkpoint(detector, folder: Path) -> None:
