@@ -8,10 +8,10 @@ import orbit
 import tensorflow as tf
 from official.core import base_trainer
 
+from odtk.detectors.total_loss import TOTAL_LOSS
 from odtk.errors import OdtkError
 from odtk.inputs.build import record_files
 from odtk.inputs.record_errors import names_of_records
-from odtk.training.task import TOTAL_LOSS
 
 # How long a block of steps may take before the terminal hears of it.
 SECONDS_PER_LOOP = 1.0
