@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import tensorflow as tf
 import tf_keras
 
-from odtk.checkpoints.loading import as_trackable
+from odtk.checkpoints.object_graph import as_trackable
 
 BOX_FIELDS = ("boxes", "classes", "weights", "num_boxes")
 """The groundtruth of a batch that every detector of boxes learns from; see `Detector.losses`."""

@@ -12,7 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from odtk import atomic, label_map, pipeline
-from odtk.checkpoints import loading
+from odtk.checkpoints.newest import find_checkpoint
+from odtk.checkpoints.reader import CheckpointReader
+from odtk.checkpoints.restoring import restore
 from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
 from odtk.devices import keep_freed_memory, prepare_gpus
@@ -252,9 +254,9 @@ def _restore_weights(
     detector: Detector, path: Path, use_moving_averages: bool, log: Callable[[str], None]
 ) -> tuple[Path, int | None]:
     """Restores all weights from a model dir's newest checkpoint or a prefix; returns the prefix and its step."""
-    reader = loading.CheckpointReader(loading.find_checkpoint(path, log))
+    reader = CheckpointReader(find_checkpoint(path, log))
     slot = "average" if use_moving_averages else None
-    loading.restore(detector.checkpoint_variables(), reader, slot=slot)
+    restore(detector.checkpoint_variables(), reader, slot=slot)
     return Path(reader.prefix), reader.step
 
 

@@ -59,16 +59,18 @@ def export(
     with atomic_directory(output_dir, replace) as folder:
         import tensorflow as tf
 
-        from odtk.checkpoints import loading
+        from odtk.checkpoints.newest import find_checkpoint
+        from odtk.checkpoints.reader import CheckpointReader
+        from odtk.checkpoints.restoring import restore
         from odtk.detectors.build import build_detector
         from odtk.devices import prepare_gpus
         from odtk.exporting import saved_model
 
         prepare_gpus()
         detector = build_detector(config)
-        reader = loading.CheckpointReader(loading.find_checkpoint(checkpoint, log))
+        reader = CheckpointReader(find_checkpoint(checkpoint, log))
         slot = "average" if config.eval_config.use_moving_averages else None
-        loading.restore(detector.checkpoint_variables(), reader, slot=slot)
+        restore(detector.checkpoint_variables(), reader, slot=slot)
 
         more_variables = detector.use_winograd() if winograd else []
         saved_model.save(detector, input_type, str(folder / "saved_model"), more_variables)

@@ -10,7 +10,9 @@ import tensorflow as tf
 from official.core import config_definitions
 
 from odtk.checkpoints.files import stated_newest
-from odtk.checkpoints.loading import CheckpointReader, newest_checkpoint, restore
+from odtk.checkpoints.newest import newest_checkpoint
+from odtk.checkpoints.reader import CheckpointReader
+from odtk.checkpoints.restoring import restore
 from odtk.detectors.detector import Detector
 from odtk.training.optimizer import build_optimizer, slot_paths
 from odtk.training.task import DetectionTask

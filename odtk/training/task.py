@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras
 from official.core import base_task, config_definitions
 
-from odtk.checkpoints.loading import RestoreReport
+from odtk.checkpoints.restoring import RestoreReport
 from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
 from odtk.inputs.bad_boxes import BadBoxes

@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from google.protobuf import text_format
 
 from odtk import label_map, pipeline
-from odtk.checkpoints import loading
+from odtk.checkpoints.reader import CheckpointReader
+from odtk.checkpoints.restoring import restore
 from odtk.cli.main import cli
 from odtk.errors import (
     CheckpointError,
@@ -160,7 +161,7 @@ def test_the_resolved_config_and_label_map_are_saved_beside_the_checkpoints(run,
 
 
 def test_checkpoints_are_in_tfods_layout(run):
-    reader = loading.CheckpointReader(run[0] / "ckpt-6")
+    reader = CheckpointReader(run[0] / "ckpt-6")
     key = "model/_feature_extractor/classification_backbone/layer_with_weights-0/kernel"
     assert reader.tensor_name(key) == f"{key}/.ATTRIBUTES/VARIABLE_VALUE"
     assert reader.step == 6
@@ -199,7 +200,7 @@ def test_averages_begin_at_the_weights_and_the_schedule_goes_on(run, config, tmp
     report = train(other, model_dir, num_steps=7)
     schedule = build_learning_rate(pipeline.read(config).train_config.optimizer.momentum_optimizer.learning_rate)
     assert report.losses["learning_rate"] == pytest.approx(float(schedule(6)), rel=1e-6)
-    before, after = (loading.CheckpointReader(model_dir / f"ckpt-{step}") for step in (6, 7))
+    before, after = (CheckpointReader(model_dir / f"ckpt-{step}") for step in (6, 7))
     # The average's decay after six steps, as TensorFlow 1 has it.
     decay = 7 / 16
     for name in after.variable_names("model"):
@@ -286,7 +287,7 @@ def test_an_extended_schedule_goes_on_learning(run, config, tmp_path):
     kept = pipeline.read(model_dir / "pipeline.config").train_config
     schedule = kept.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate
     assert (kept.num_steps, schedule.total_steps) == (8, 8)
-    before, after = (loading.CheckpointReader(model_dir / f"ckpt-{step}") for step in (6, 8))
+    before, after = (CheckpointReader(model_dir / f"ckpt-{step}") for step in (6, 8))
     name = before.tensor_name("model/_feature_extractor/classification_backbone/layer_with_weights-0/kernel")
     assert np.abs(before.value(name) - after.value(name)).max() > 1e-6
 
@@ -405,7 +406,7 @@ def test_detection_restores_the_backbone_and_leaves_the_heads(run, config):
     detector = build_detector(pipeline.read(config))
     before = {key: variable.numpy() for key, variable in detector.checkpoint_variables().items()}
     report = fine_tune(detector, str(run[0] / "ckpt-6"), "detection")
-    reader = loading.CheckpointReader(run[0] / "ckpt-6")
+    reader = CheckpointReader(run[0] / "ckpt-6")
     for key, variable in detector.checkpoint_variables().items():
         expected = before[key] if "_box_predictor" in key else reader.value(reader.tensor_name(key))
         np.testing.assert_array_equal(variable.numpy(), expected, err_msg=key)
@@ -476,8 +477,8 @@ def test_the_export_answers_as_the_detector_does(run, config, tmp_path):
         report.files
     )
     detector = build_detector(pipeline.read(config))
-    reader = loading.CheckpointReader(tmp_path / "exported" / "checkpoint" / "ckpt-0")
-    loading.restore(detector.checkpoint_variables(), reader)
+    reader = CheckpointReader(tmp_path / "exported" / "checkpoint" / "ckpt-0")
+    restore(detector.checkpoint_variables(), reader)
     image = np.random.default_rng(0).integers(0, 256, (97, 141, 3), np.uint8)
     resized, shape = detector.resize(tf.constant(image, tf.float32))
     expected = detector.detect(resized[None], shape[None])
@@ -496,14 +497,14 @@ def test_moving_averages_are_kept_and_evaluated_where_the_config_asks(run, confi
     averaging.write_text(pipeline.set_fields(config.read_text(), sets, "c"))
     train(averaging, tmp_path / "model", num_steps=3, seed=1)
     train(averaging, tmp_path / "model", num_steps=4, seed=1)
-    reader = loading.CheckpointReader(tmp_path / "model" / "ckpt-4")
+    reader = CheckpointReader(tmp_path / "model" / "ckpt-4")
     name = reader.tensor_name("model/_feature_extractor/_fpn_features_generator/top_layers/0/kernel")
     average = reader.value(reader.slot(name, "average"))
     assert np.abs(average - reader.value(name)).max() > 0
 
     exported = tmp_path / "exported"
     export(averaging, tmp_path / "model", exported)
-    saved = loading.CheckpointReader(exported / "checkpoint" / "ckpt-0")
+    saved = CheckpointReader(exported / "checkpoint" / "ckpt-0")
     np.testing.assert_array_equal(
         saved.value(saved.tensor_name(name.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE"))), average
     )

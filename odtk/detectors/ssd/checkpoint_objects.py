@@ -26,7 +26,7 @@ EMPTY_LISTS = (
 
 
 def tfod_other_paths(network: SsdNetwork) -> tuple[dict[str, str], list[str]]:
-    """(aliases, bare) as `odtk.checkpoints.loading.as_trackable` takes them, of a built network."""
+    """(aliases, bare) as `odtk.checkpoints.object_graph.as_trackable` takes them, of a built network."""
     aliases, bare = _backbone(network.backbone)
     bare += [*EMPTY_LISTS, *_pyramid(network)]
     norms = tf_keras.layers.BatchNormalization

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtk import pipeline
-from odtk.checkpoints.files import is_index, missing_file, prefixes_in, stated_newest
+from odtk.checkpoints.files import is_index, missing_file, prefixes_near
 from odtk.errors import OdtkError
 from odtk.protos import train_pb2
 from odtk.prototext import schema
@@ -114,17 +114,6 @@ def _report_absent(inspection: Inspection, prefix: str) -> None:
     else:
         text = f"there is no checkpoint {prefix} here: {path.name}.index does not exist.{hint}"
         inspection.absent(_PATH, text, mend)
-
-
-def prefixes_near(path: str) -> list[str]:
-    """Checkpoint prefixes in the folder that `path` is or lies in, or in its `checkpoint/`; the newest first."""
-    folder = Path(path) if Path(path).is_dir() else Path(path).parent
-    for place in (folder, folder / "checkpoint"):
-        names = [name for name in prefixes_in(place) if Path(f"{name}.index").is_file()]
-        if names:
-            newest = Path(stated_newest(place) or "").name
-            return sorted(names, key=lambda name: name != str(place / newest))
-    return []
 
 
 def _check_version(inspection: Inspection, train) -> None:
