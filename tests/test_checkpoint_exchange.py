@@ -24,7 +24,7 @@ from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
 from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.tools.train import train
-from odtk.training.task import fine_tune
+from odtk.training.fine_tune import fine_tune
 
 ROOT = Path(__file__).parents[1]
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"

@@ -5,7 +5,6 @@ import json
 import math
 import re
 import shutil
-import types
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +35,9 @@ from odtk.tools.configure import configure
 from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
 from odtk.tools.make_tfrecords import make_tfrecords
-from odtk.tools.train import NO_GPU, _without_gpu, describe_restore, train
+from odtk.tools.train import describe_restore, train
+from odtk.tools.train.checks import NO_GPU, without_gpu
+from odtk.tools.train.explained_errors import explained_errors
 from odtk.training.optimizer import build_learning_rate
 from odtk.training.task import DetectionTask
 
@@ -125,10 +126,10 @@ def test_a_machine_without_gpu_is_told_so(run):
 
 def test_only_who_trains_on_large_images_is_advised_to_take_the_small_pipeline():
     small, large = (pipeline.read(f"ssd_resnet50_v1_fpn_{name}") for name in ("small", "640x640_pets"))
-    assert _without_gpu(small) == NO_GPU
-    assert "ssd_resnet50_v1_fpn_small is the one made for it" in _without_gpu(large)
+    assert without_gpu(small) == NO_GPU
+    assert "ssd_resnet50_v1_fpn_small is the one made for it" in without_gpu(large)
     small.model.ssd.image_resizer.keep_aspect_ratio_resizer.max_dimension = 1024
-    assert "ssd_resnet50_v1_fpn_small is the one made for it" in _without_gpu(small)
+    assert "ssd_resnet50_v1_fpn_small is the one made for it" in without_gpu(small)
 
 
 def test_scalars_carry_tfods_tags_and_steps(run):
@@ -170,7 +171,7 @@ def test_checkpoints_are_in_tfods_layout(run):
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "averaged", "anew"),
+    ("optimizer", "averaged", "new"),
     [
         ("momentum", "false", None),
         ("rms_prop", "false", "rms"),
@@ -179,7 +180,7 @@ def test_checkpoints_are_in_tfods_layout(run):
         ("rms_prop", "true", "average, momentum, rms"),
     ],
 )
-def test_resuming_with_another_optimizer_is_told(run, config, tmp_path, optimizer, averaged, anew):
+def test_resuming_with_another_optimizer_is_told(run, config, tmp_path, optimizer, averaged, new):
     other = pipeline.read(config)
     rate = "learning_rate { constant_learning_rate { } }"
     text = f"{optimizer}_optimizer {{ {rate} }} use_moving_average: {averaged}"
@@ -189,8 +190,8 @@ def test_resuming_with_another_optimizer_is_told(run, config, tmp_path, optimize
     said = []
     # It has arrived where it is to go, so that nothing is trained.
     train(tmp_path / "other.config", tmp_path / "model", num_steps=6, log=said.append)
-    told = [line for line in said if "anew" in line]
-    assert told == ([f"Another optimizer trained it; this one begins anew with its {anew}."] if anew else [])
+    told = [line for line in said if "optimizer" in line]
+    assert told == ([f"Another optimizer trained it; of this one {new} start from scratch."] if new else [])
 
 
 def test_averages_begin_at_the_weights_and_the_schedule_goes_on(run, config, tmp_path):
@@ -372,7 +373,7 @@ def test_more_bad_records_than_allowed_end_training_after_a_checkpoint(damaged, 
     assert list((tmp_path / "model").glob("ckpt-*.index"))
 
 
-def test_without_tolerance_the_first_bad_record_ends_training(damaged, tmp_path):
+def test_without_a_filter_the_first_bad_record_ends_training(damaged, tmp_path):
     config, (in_training, _) = damaged
     with pytest.raises(DataError, match=f"{re.escape(in_training.split(', record')[0])}.*wrong data checksum"):
         train(config, tmp_path / "model", num_steps=500, max_bad_records=0)
@@ -401,7 +402,7 @@ def test_fine_tuning_takes_all_but_the_heads_under_detection(run, config, tmp_pa
 
 def test_detection_restores_the_backbone_and_leaves_the_heads(run, config):
     from odtk.detectors.build import build_detector
-    from odtk.training.task import fine_tune
+    from odtk.training.fine_tune import fine_tune
 
     detector = build_detector(pipeline.read(config))
     before = {key: variable.numpy() for key, variable in detector.checkpoint_variables().items()}
@@ -426,7 +427,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_names_the_step(config, tmp_pa
     )
     with pytest.raises(OdtkError, match=r"not finite any more at step \d") as error:
         train(wild, tmp_path / "model", seed=1)
-    named = re.search(r"batch of that step: (\S+) \((\S+), record (\d+)\).*odtk inspect", str(error.value))
+    named = re.search(r"batch of that step: (\S+) \((\S+), record (\d+)\).*odtk inspect \S+wild", str(error.value))
     assert named, error.value
     records = list(shards.read_records(named[2]))
     assert example.decode(records[int(named[3])]).source_id == named[1]
@@ -518,19 +519,18 @@ FULL = tf.errors.ResourceExhaustedError(
 
 
 def test_a_full_disk_is_not_taken_for_memory(config):
-    def fail(steps):
+    with (
+        pytest.raises(tf.errors.ResourceExhaustedError, match="No space left"),
+        explained_errors(None, 5, pipeline.read(config), config),
+    ):
         raise FULL
-
-    experiment = types.SimpleNamespace(controller=types.SimpleNamespace(train=fail))
-    with pytest.raises(tf.errors.ResourceExhaustedError, match="No space left"):
-        train_module._run(experiment, 5, pipeline.read(config), print)
 
 
 def test_a_full_disk_is_said_with_what_is_still_there(config, tmp_path, monkeypatch):
     def fail(*arguments):
         raise tf.errors.ResourceExhaustedError(None, None, FULL.message.replace("/m/", f"{tmp_path}/model/"))
 
-    monkeypatch.setattr(train_module, "_check", fail)
+    monkeypatch.setattr(train_module, "check", fail)
     said = rf"{tmp_path}/model cannot be written: no space is left .* the same command goes on from the newest"
     with pytest.raises(OutputError, match=said):
         train(config, tmp_path / "model")
