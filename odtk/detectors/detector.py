@@ -8,7 +8,7 @@ from types import MappingProxyType
 import tensorflow as tf
 import tf_keras
 
-from odtk.checkpoints.loading import as_trackable
+from odtk.checkpoints.object_graph import as_trackable
 from odtk.detectors.family import FINE_TUNE_TYPES
 
 BOX_FIELDS = ("boxes", "classes", "weights", "num_boxes")

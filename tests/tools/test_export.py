@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from golden_cases import SUFFIX, variant_case
 
 from odtk import pipeline
-from odtk.checkpoints.loading import CheckpointReader
+from odtk.checkpoints.reader import CheckpointReader
 from odtk.cli.main import cli
 from odtk.detectors.build import build_detector
 from odtk.errors import CheckpointError, ConfigError, OutputError

@@ -11,7 +11,7 @@ from odtk.boxes.anchors import MultiscaleAnchors
 from odtk.boxes.coding import FasterRcnnCoder, MeanStddevCoder, SquareCoder
 from odtk.boxes.sampling import hard_examples, sample_negatives
 from odtk.boxes.suppression import SuppressionParams, class_agnostic_suppression, multiclass_suppression
-from odtk.checkpoints.loading import as_trackable
+from odtk.checkpoints.object_graph import as_trackable
 from odtk.detectors.detector import Detector, FineTunePlan
 from odtk.detectors.parts import image_padding
 from odtk.detectors.parts.input_size import InputSize
