@@ -11,14 +11,14 @@ TINY_SIDE = 8.0
 """Pixels of the model's input; the finest feature map has one cell for as many."""
 THIN_SIDE = 2.0
 WHOLE_IMAGE = 0.98
-"""Of both sides; what covers more was most likely never drawn."""
+"""Of both sides; a box that covers more was most likely not drawn by a person."""
 SAME_PLACE = 0.9
-"""Intersection over union from which two boxes are taken for one object's."""
+"""Intersection over union above which two boxes count as boxes of the same object."""
 
 # Shares of the boxes that no anchor matches: worth a warning, and too many to train on.
 _MANY_UNMATCHED, _MOST_UNMATCHED = 0.1, 0.5
 
-_CROWDED = 300  # boxes of an image that are compared at once; more in the same image are compared in runs by position
+_CROWDED = 300  # boxes of an image that are compared at once; more than these are compared in overlapping groups
 
 
 def tiny(context: CheckContext) -> Iterator[Finding]:
@@ -34,8 +34,8 @@ def tiny(context: CheckContext) -> Iterator[Finding]:
             f"{counted(len(found), 'box is', 'boxes are')} tiny{share}: under {TINY_SIDE:g} x {TINY_SIDE:g} pixels of "
             f"{context.frame}, or thinner than {THIN_SIDE:g}.",
             kind="tiny-boxes",
-            fix="Take out boxes drawn by accident; for objects that are this small, enlarge the config's "
-            "image_resizer or cut the images into tiles.",
+            fix="Remove boxes drawn by accident; for objects that are this small, enlarge the config's image_resizer "
+            "or cut the images into tiles.",
             count=len(found),
             examples=context.of_boxes(found[np.argsort(area[found], kind="stable")], context.size_of),
         )
@@ -51,8 +51,8 @@ def whole_image(context: CheckContext) -> Iterator[Finding]:
             WARNING,
             f"{counted(len(found), 'box covers its whole image', 'boxes cover their whole image')}.",
             kind="whole-image-boxes",
-            fix="Look whether these are placeholders of a labelling tool; draw the box around the object, or take it "
-            "out.",
+            fix="Check whether these are placeholders of a labeling tool; draw the box around the object, or remove "
+            "it.",
             count=len(found),
             examples=context.of_boxes(found, context.size_of),
         )
@@ -66,13 +66,13 @@ def drawn_twice(context: CheckContext) -> Iterator[Finding]:
     identical = same_class & (sides[first] == sides[second]).all(axis=1)
     conflicting = ~same_class
 
-    def log(pairs: np.ndarray) -> tuple:
+    def examples(pairs: np.ndarray) -> tuple:
         firsts = {int(first[pair]): pair for pair in pairs[::-1]}
         order = np.array(sorted(firsts), np.int64)
         return context.of_boxes(
             order,
             lambda box: (
-                f"{context.class_name(box)} and {context.class_name(int(second[firsts[box]]))} on the same "
+                f"{context.class_name(box)} and {context.class_name(int(second[firsts[box]]))} in the same "
                 f"place (IoU {overlap[firsts[box]]:.2f})"
             ),
         )
@@ -81,21 +81,21 @@ def drawn_twice(context: CheckContext) -> Iterator[Finding]:
         count = len(np.unique(second[identical]))
         yield Finding(
             WARNING,
-            f"{counted(count, 'box is', 'boxes are')} there twice: the same corners and class in the same image.",
+            f"{counted(count, 'box is', 'boxes are')} drawn twice: same corners and class, in the same image.",
             kind="identical-boxes",
-            fix="Take the copies out: they count double in training, and one of them is a miss in every evaluation.",
+            fix="Remove the copies: they count double in training, and one of each pair is a miss in every evaluation.",
             count=count,
-            examples=log(np.flatnonzero(identical)),
+            examples=examples(np.flatnonzero(identical)),
         )
     if conflicting.any():
         count = int(conflicting.sum())
         yield Finding(
             WARNING,
-            f"{counted(count, 'pair')} of boxes on the same place (IoU over {SAME_PLACE:g}) with different classes.",
+            f"{counted(count, 'pair')} of boxes in the same place (IoU over {SAME_PLACE:g}) with different classes.",
             kind="conflicting-boxes",
-            fix="Decide for one class each: the model is taught both, and an anchor can learn only one of them.",
+            fix="Decide on one class each: both are training targets, and an anchor can learn only one of them.",
             count=count,
-            examples=log(np.flatnonzero(conflicting)),
+            examples=examples(np.flatnonzero(conflicting)),
         )
 
 
@@ -106,7 +106,7 @@ def _close_pairs(context: CheckContext) -> tuple[np.ndarray, np.ndarray, np.ndar
         start, end = rows.first_box[row : row + 2]
         own = rows.boxes[start:end]
         order = np.argsort(own[:, 0], kind="stable")
-        # Boxes that nearly coincide are neighbours in this order, up to a part of their height.
+        # Boxes that nearly coincide are close to each other in this order.
         for begin in range(0, len(own), _CROWDED):
             part = order[begin : begin + 2 * _CROWDED]
             overlaps = _iou(own[part])
@@ -121,7 +121,7 @@ def _close_pairs(context: CheckContext) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 
 def _iou(boxes: np.ndarray) -> np.ndarray:
-    """Intersection over union of all pairs of boxes yxyx [n, 4]: [n, n], 0 where a box is void."""
+    """Intersection over union of all pairs of boxes yxyx [n, 4]: [n, n], 0 where a box is empty."""
     corners = np.maximum(boxes[:, None, :2], boxes[None, :, :2]), np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     shared = np.prod(np.maximum(corners[1] - corners[0], 0), axis=-1)
     areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
@@ -142,7 +142,7 @@ def too_many(context: CheckContext) -> Iterator[Finding]:
     yield Finding(
         WARNING,
         f"{counted(len(found), 'image has', 'images have')} more boxes than max_number_of_boxes of {said} "
-        f"({limits[rows.split[found[0]]]}): the last {counted(lost, 'box is', 'boxes are')} left out and learned as "
+        f"({limits[rows.split[found[0]]]}): the last {counted(lost, 'box is', 'boxes are')} skipped and learned as "
         "background.",
         kind="too-many-boxes",
         fix=f"Set max_number_of_boxes of the input readers to {most}.",
@@ -160,13 +160,13 @@ def unmatched(context: CheckContext) -> Iterator[Finding]:
     severity = ERROR if share >= _MOST_UNMATCHED else WARNING if share >= _MANY_UNMATCHED else NOTE
     if not coverage.force_match:
         severity = ERROR if share >= _MOST_UNMATCHED else WARNING
-    how = f"{coverage.forced:,} of them by force alone, {coverage.lost:,} by none" if coverage.force_match else "at all"
+    how = f"{coverage.forced:,} are matched to their best anchor anyway (forced), {coverage.lost:,} are not matched."
     yield Finding(
         severity,
         f"No anchor of {coverage.config} overlaps {counted(coverage.unmatched, 'box', 'boxes')} ({share:.1%}) by "
-        f"{coverage.threshold:g} or more; training learns {how}.",
+        f"{coverage.threshold:g} or more; {how if coverage.force_match else 'they are not matched.'}",
         kind="unmatched-boxes",
-        fix="Fit the anchors to the sizes above: anchor_scale, min_level and aspect_ratios of the anchor_generator, "
+        fix="Adapt the anchors to the box sizes: anchor_scale, min_level and aspect_ratios of the anchor_generator, "
         "or a larger image_resizer for small objects.",
         count=coverage.unmatched,
         examples=context.of_boxes(np.flatnonzero(context.unmatched), context.size_of),

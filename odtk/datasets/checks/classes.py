@@ -28,16 +28,16 @@ def no_boxes(context: CheckContext) -> Iterator[Finding]:
         if not (context.split_of_box == number).any():
             images = int((context.rows.split == number).sum())
             yield Finding(
-                WARNING if split == TEST else ERROR,  # test images are often given away without
+                WARNING if split == TEST else ERROR,  # test images are often published without boxes
                 f"{_subject(split)} {counted(images, 'usable image')} and no box.",
                 kind="no-boxes",
-                fix="Check that the annotations were exported with their boxes, and that TARGET is the right folder.",
+                fix="Check that the annotations were exported with their boxes, and that this is the right folder.",
             )
 
 
 def rare(context: CheckContext) -> Iterator[Finding]:
     """Classes with few boxes in the first split, which training reads."""
-    counts = _counts(context, 0) * ~_slips(context)
+    counts = _counts(context, 0) * ~_typos(context)
     present = counts[counts > 0]
     if not len(present):
         return
@@ -55,15 +55,15 @@ def rare(context: CheckContext) -> Iterator[Finding]:
             kind="rare-classes",
             fix="Annotate more images of them, merge classes, or expect them to be missed.",
             count=len(found),
-            # In a small data set every class has few boxes, and none of its images is worth a look for that.
+            # In a small data set every class has few boxes; that is no reason to show its images.
             examples=context.of_boxes(_first_boxes(context, [n for n in found if counts[n] < share]), context.size_of),
         )
 
 
 def misspelled(context: CheckContext) -> Iterator[Finding]:
-    """Classes with few boxes whose names are a slip away from another's; each would become a class of its own."""
+    """Classes with few boxes whose names are likely typos of others; each would become a class of its own."""
     rows, counts = context.rows, context.boxes_of_class
-    numbers = np.flatnonzero(_slips(context)).tolist()
+    numbers = np.flatnonzero(_typos(context)).tolist()
     if not numbers:
         return
 
@@ -81,28 +81,28 @@ def misspelled(context: CheckContext) -> Iterator[Finding]:
         f"{counted(len(numbers), 'class is', 'classes are')} likely misspelled: {', '.join(asked)}{more}",
         kind="misspelled-classes",
         fix="Correct the names in the annotations; otherwise each becomes a class of its own, with hardly a box to "
-        "learn from. If they are meant so, leave them.",
+        "learn from. If the names are correct, leave them.",
         count=len(boxes),
         examples=context.of_boxes(boxes, ask),
     )
 
 
 def absent(context: CheckContext) -> Iterator[Finding]:
-    """Classes that one split has and another lacks."""
+    """Classes that are in one split and not in another."""
     splits = context.target.splits
     if len(splits) < 2:
         return
     trained = _counts(context, 0) > 0
-    slips = _slips(context)
+    typos = _typos(context)
     for number, split in enumerate(splits[1:], start=1):
         held_out = _counts(context, number) > 0
         if not held_out.any():
             continue
         for severity, kind, missing, where, advice in (
-            (WARNING, "classes-not-trained", held_out & ~trained, (split, splits[0]), "they can never be found"),
+            (WARNING, "classes-not-trained", held_out & ~trained, (split, splits[0]), "they cannot be learned"),
             (WARNING, "classes-not-evaluated", trained & ~held_out, (splits[0], split), "their AP is not measured"),
         ):
-            found = np.flatnonzero(missing & ~slips).tolist()
+            found = np.flatnonzero(missing & ~typos).tolist()
             if found:
                 names = some([_quoted(context, each) for each in found], _NAMED)
                 yield Finding(
@@ -117,7 +117,7 @@ def absent(context: CheckContext) -> Iterator[Finding]:
 
 
 def unknown(context: CheckContext) -> Iterator[Finding]:
-    """Boxes whose class the label map lacks; training leaves them out."""
+    """Boxes whose class is not in the label map; training skips them."""
     labels, rows = context.target.labels, context.rows
     if labels is None:
         return
@@ -133,7 +133,7 @@ def unknown(context: CheckContext) -> Iterator[Finding]:
     yield Finding(
         ERROR,
         f"{context.target.label_map} (ids 1-{max(ids)}) lacks {counted(len(numbers), 'class', 'classes')} of the "
-        f"data, with {counted(len(lost), 'box', 'boxes')} that training leaves out: {names}.",
+        f"data, with {counted(len(lost), 'box', 'boxes')} that training skips: {names}.",
         kind="unknown-classes",
         fix="Correct the names in the data or add the items to the label map (and num_classes of the config).",
         count=len(lost),
@@ -143,7 +143,7 @@ def unknown(context: CheckContext) -> Iterator[Finding]:
 
 def _is_known(context: CheckContext, number: int, labels: LabelMap) -> bool:
     name = context.rows.class_names[number]
-    return labels.id_of(name) is not None or not name.strip()  # which is another finding
+    return labels.id_of(name) is not None or not name.strip()  # reported by another check
 
 
 def _hint(context: CheckContext, number: int, labels: LabelMap) -> str:
@@ -154,7 +154,7 @@ def _hint(context: CheckContext, number: int, labels: LabelMap) -> str:
 
 
 def disagreeing(context: CheckContext) -> Iterator[Finding]:
-    """Records whose class number is not that of the class name beside it."""
+    """Records in which the class id does not belong to the class name."""
     labels, rows = context.target.labels, context.rows
     if labels is None or not len(rows.class_of):
         return
@@ -162,18 +162,18 @@ def disagreeing(context: CheckContext) -> Iterator[Finding]:
     found = np.flatnonzero((rows.class_id != NO_ID) & (right != NO_ID) & (rows.class_id != right))
     if len(found):
 
-        def log(box: int) -> str:
+        def describe(box: int) -> str:
             return f"{context.class_name(box)} with the id {rows.class_id[box]}; in the label map it is {right[box]}"
 
         yield Finding(
             WARNING,
-            f"{counted(len(found), 'box has', 'boxes have')} an id that is not their name's in "
+            f"{counted(len(found), 'box has', 'boxes have')} an id that is not the one of their class name in "
             f"{context.target.label_map}.",
             kind="ids-disagree",
-            fix="odtk and TFOD go by the name where there is a label map. Write the records again with this label "
-            "map, or name the one that they were written with.",
+            fix="odtk and TFOD use the name if there is a label map. Write the records again with this label map, or "
+            "use the label map that they were written with.",
             count=len(found),
-            examples=context.of_boxes(found, log),
+            examples=context.of_boxes(found, describe),
         )
 
 
@@ -193,13 +193,13 @@ def unused(context: CheckContext) -> Iterator[Finding]:
             f"{'has' if len(found) == 1 else 'have'} no box{_in_training(context)}: "
             f"{some([repr(name) for name in found], _NAMED)}.",
             kind="unused-classes",
-            fix="Take them out of the label map (and num_classes), or annotate images of them.",
+            fix="Remove them from the label map (and reduce num_classes), or annotate images of them.",
             count=len(found),
         )
 
 
 def alike(context: CheckContext) -> Iterator[Finding]:
-    """Classes whose names differ by case, spaces, hyphens or underscores only."""
+    """Classes whose names differ only in case, spaces, hyphens or underscores."""
     groups: dict[str, list[int]] = {}
     for number, name in enumerate(context.rows.class_names):
         groups.setdefault(folded(name), []).append(number)
@@ -212,7 +212,7 @@ def alike(context: CheckContext) -> Iterator[Finding]:
             WARNING,
             f"{counted(len(groups), 'class is', 'classes are')} spelled in several ways: {some(names, _NAMED)}.",
             kind="names-alike",
-            fix="Spell each class alike everywhere; otherwise each spelling becomes a class.",
+            fix="Use one spelling for each class; otherwise each spelling becomes a class.",
             count=len(groups),
             examples=context.of_boxes(_first_boxes(context, rarer), context.size_of),
         )
@@ -227,7 +227,7 @@ def nameless(context: CheckContext) -> Iterator[Finding]:
             ERROR,
             f"{counted(len(found), 'box has', 'boxes have')} no class name.",
             kind="no-class",
-            fix="Name the class of each object, or take the object out.",
+            fix="Give each object its class, or remove the object.",
             count=len(found),
             examples=context.of_boxes(found, context.size_of),
         )
@@ -275,7 +275,7 @@ def _first_boxes(context: CheckContext, numbers: list[int]) -> np.ndarray:
     return np.array([where[number] for number in numbers if number in where], np.int64)
 
 
-def _slips(context: CheckContext) -> np.ndarray:
+def _typos(context: CheckContext) -> np.ndarray:
     """Which classes have names that are likely misspelled: bool [classes]."""
     return np.array([name in context.typos for name in context.rows.class_names], bool)
 

@@ -14,13 +14,13 @@ from odtk.datasets.splits import NO_SPLIT
 from odtk.findings import ERROR, NOTE, WARNING, Example, Finding
 from odtk.prototext.schema import some
 
-# What make-tfrecords refuses to go beyond unless told otherwise.
+# The fraction of unusable images that make-tfrecords allows by default.
 MAX_UNUSABLE = 0.05
 
 _MANY_NEGATIVES = 0.5
 
-# Times the model's input: images of more are worth shrinking once instead of in every epoch, and of so much leave the
-# augmentations room to cut out a part.
+# Times the model's input. Larger images are worth shrinking once instead of in every epoch; at this size random crops
+# still have full resolution.
 _TOO_LARGE = 2
 
 
@@ -31,29 +31,27 @@ def unusable(context: CheckContext) -> Iterator[Finding]:
     share = total / max(1, total + len(rows.split))
     severity = WARNING if is_annotated and share <= MAX_UNUSABLE else ERROR
     if is_annotated and severity == WARNING:
-        what, fix = "make-tfrecords leaves them out", "Fix or remove the files named."
+        what, fix = "make-tfrecords skips them", "Fix or remove the listed files."
     elif is_annotated and share == 1:
-        what, fix = "no image is left for make-tfrecords", "Fix the files named."
+        what, fix = "no image is left for make-tfrecords", "Fix the listed files."
     elif is_annotated:
-        what = f"unusable are {share:.1%} in all, and make-tfrecords refuses more than {MAX_UNUSABLE:.0%}"
+        what = f"{share:.1%} of all images are unusable, and make-tfrecords refuses more than {MAX_UNUSABLE:.0%}"
         allowed = math.ceil(share * 100) / 100
-        fix = f"Fix or remove the files named, or allow more: odtk make-tfrecords ... --max-bad-fraction {allowed:g}"
+        fix = f"Fix or remove the listed files, or allow more: odtk make-tfrecords ... --max-bad-fraction {allowed:g}"
     else:
-        what, fix = (
-            "training skips them up to a limit, and then stops",
-            "Write the records again, from images that can be decoded.",
-        )
+        what = "training skips them up to a limit, and then stops"
+        fix = "Write the records again, from images that can be decoded."
     for kind, tally in rows.unusable.items():
         if not tally.is_bad:
-            text = f"Images that are left out, {kind.removesuffix(', left out')}: {tally.count:,}."
-            yield _of_tally(NOTE, kind, text, "Nothing to do, if they are not meant to be learned from.", tally)
+            text = f"Images that are skipped, {kind.removesuffix(', left out')}: {tally.count:,}."
+            yield _of_tally(NOTE, kind, text, "Nothing to do, if they are not meant for training.", tally)
             continue
         name = "images" if is_annotated else "records"
         yield _of_tally(severity, kind, f"Unusable {name}, {kind}: {tally.count:,}; {what}.", fix, tally)
 
 
 def reported(context: CheckContext) -> Iterator[Finding]:
-    """Whatever else the readers of annotations and records noticed."""
+    """Problems that the readers of annotations and records report."""
     for kind, tally in context.rows.problems.items():
         said = problem_texts.of(kind)
         severity = said.annotated if context.target.is_annotated else said.recorded
@@ -66,21 +64,20 @@ def _of_tally(severity: str, kind: str, text: str, fix: str, tally: Tally) -> Fi
 
 
 def missing_shards(context: CheckContext) -> Iterator[Finding]:
-    """Shards that the others of their set know of."""
+    """Shards that are missing, by the names of the others."""
     missing = context.target.missing
     if missing:
         yield Finding(
             ERROR,
-            f"{counted(len(missing), 'shard is', 'shards are')} missing: {some(missing)}. Training would refuse to "
-            "start.",
+            f"{counted(len(missing), 'shard is', 'shards are')} missing: {some(missing)}. Training refuses to start.",
             kind="missing-shards",
-            fix="Copy them again, or name the files that are there one by one in input_path.",
+            fix="Copy them again, or list the existing files one by one in input_path.",
             count=len(missing),
         )
 
 
 def refused(context: CheckContext) -> Iterator[Finding]:
-    """Boxes that cannot be meant as they are read."""
+    """Boxes that cannot be right as they are read."""
     if context.target.refusal:
         fix = "make-tfrecords refuses this data set until the order is given: odtk make-tfrecords ... --boxes ORDER"
         yield Finding(ERROR, context.target.refusal, kind="boxes-read-wrongly", fix=fix)
@@ -96,8 +93,8 @@ def large(context: CheckContext) -> Iterator[Finding]:
         side = _TOO_LARGE * int(context.model_sides[found].max())
         yield Finding(
             NOTE,
-            f"{counted(len(found), 'image is', 'images are')} more than twice as large as the model's input, and read "
-            "and decoded in full at every step.",
+            f"{counted(len(found), 'image is', 'images are')} more than twice as large as the model's input, and "
+            "are read and decoded in full at every step.",
             kind="large-images",
             fix=f"Shrink them once: odtk make-tfrecords ... --max-side {side}",
             count=len(found),
@@ -117,16 +114,17 @@ def negatives(context: CheckContext) -> Iterator[Finding]:
         if len(found) and share < 1:  # a split with none at all is another finding
             yield Finding(
                 WARNING if share > _MANY_NEGATIVES else NOTE,
-                f"{counted(len(found), 'image')}{of_split} ({share:.1%}) without a box, learned as background.",
+                f"{counted(len(found), 'image')}{of_split} ({share:.1%}) without a box; they are learned as "
+                "background.",
                 kind="images-without-boxes",
-                fix="Right, if nothing is on them; otherwise annotate them or take them out.",
+                fix="Correct if they show no objects; otherwise annotate or remove them.",
                 count=len(found),
                 examples=context.of_images(found, lambda row: "no box"),
             )
 
 
 def copies(context: CheckContext) -> Iterator[Finding]:
-    """The same file, or nearly the same picture, in several splits or twice in one."""
+    """The same file, or nearly the same image, in several splits or twice in one."""
     rows = context.rows
     same = _grouped(rows.digest)
     decoded = np.flatnonzero(rows.decoded)
@@ -135,10 +133,10 @@ def copies(context: CheckContext) -> Iterator[Finding]:
     equal_across = _across(same, rows.split)
     alike_across = [group for group in _across(_grouped(alike, 0), rows.split) if not _is_equal(rows.digest[group])]
     if equal_across:
-        yield _leak(context, ERROR, "same-image-across-splits", "the same file", equal_across)
+        yield _leak(context, ERROR, "same-image-across-splits", "identical files", equal_across)
     if alike_across:
-        # Never an error: pictures of things on one and the same background look alike, too.
-        yield _leak(context, WARNING, "look-alikes-across-splits", "nearly the same picture", alike_across)
+        # Never an error: images of different things on the same background look alike too.
+        yield _leak(context, WARNING, "look-alikes-across-splits", "near-duplicates", alike_across)
     within = [part for group in _grouped(alike, 0) for part in _same_split(group, rows.split)]
     if within:
         count = sum(len(group) - 1 for group in within)
@@ -157,10 +155,10 @@ def _leak(context: CheckContext, severity: str, kind: str, what: str, groups: li
     splits = Counter(context.rows.split_of(int(row)) for group in groups for row in group)
     return Finding(
         severity,
-        f"{counted(len(groups), 'picture is', 'pictures are')} in more than one split, as {what}: "
+        f"{counted(len(groups), 'image is', 'images are')} in more than one split, as {what}: "
         f"{', '.join(f'{count:,} of {split}' for split, count in splits.items())}.",
         kind=kind,
-        fix="Take them out of one split, or split again with odtk make-tfrecords, which keeps near-duplicates "
+        fix="Remove them from one split, or split again with odtk make-tfrecords, which keeps near-duplicates "
         "together. Otherwise the evaluation measures what was memorized.",
         count=len(groups),
         examples=tuple(_case(context, _first_of_each(group, context.rows.split)) for group in groups[:MAX_EXAMPLES]),

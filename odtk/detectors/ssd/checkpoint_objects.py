@@ -28,7 +28,7 @@ EMPTY_LISTS = (
 
 
 def tfod_other_paths(network: SsdNetwork, empty_lists: Iterable[str] = ()) -> tuple[dict[str, str], list[str]]:
-    """(aliases, bare) as `odtk.checkpoints.loading.as_trackable` takes them, of a built network.
+    """(aliases, bare) as `odtk.checkpoints.object_graph.as_trackable` takes them, of a built network.
 
     `empty_lists` are those of TFOD's feature extractor.
     """

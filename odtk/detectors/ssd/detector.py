@@ -1,6 +1,7 @@
 """The one-stage family: dense anchors, a box and class scores for each, one pass."""
 
 from collections.abc import Callable
+from types import MappingProxyType
 
 import tensorflow as tf
 import tf_keras
@@ -10,12 +11,11 @@ from odtk.boxes.anchors import MultiscaleAnchors
 from odtk.boxes.coding import FasterRcnnCoder, MeanStddevCoder, SquareCoder
 from odtk.boxes.sampling import hard_examples, sample_negatives
 from odtk.boxes.suppression import SuppressionParams, class_agnostic_suppression, multiclass_suppression
-from odtk.checkpoints.loading import as_trackable
+from odtk.checkpoints.object_graph import as_trackable
 from odtk.detectors.detector import Detector, FineTunePlan
 from odtk.detectors.parts import image_padding
 from odtk.detectors.parts.input_size import InputSize
 from odtk.detectors.ssd.training import Background, SsdTraining
-from odtk.layers.winograd import WinogradConvolutions
 
 _SHARED, _OF_LEVELS = (
     "model/_box_predictor/_head_scope_conv_layers",
@@ -53,17 +53,14 @@ class SsdNetwork(tf_keras.Model):
         boxes, logits = self.heads(maps, training=training, norm_training=norm_training)
         return maps, boxes, logits
 
-    def use_winograd(self) -> list[tf.Variable]:
-        """See `Detector.use_winograd`. The backbone's 3x3 convolutions gain little and stay."""
-        convolve = WinogradConvolutions([*self.pyramid.submodules, *self.heads.submodules])
-        self.pyramid.convolve = self.heads.convolve = convolve
-        return convolve.variables
-
 
 class SsdDetector(Detector):
     """An SSD: see `Detector` for the contract and `SsdTraining` for the loss."""
 
-    loss_names = ("Loss/localization_loss", "Loss/classification_loss")
+    loss_meanings = MappingProxyType(
+        {"Loss/localization_loss": "loss of the boxes", "Loss/classification_loss": "loss of the classes"}
+    )
+    loss_names = tuple(loss_meanings)
 
     def __init__(
         self,
@@ -229,11 +226,6 @@ class SsdDetector(Detector):
                 return FineTunePlan(taken, may_be_unused=(_HEADS,), reusable=_REUSABLE_HEADS)
         taken = [key for key in keys if key.startswith(_BACKBONE)]
         return FineTunePlan(taken, (_HEADS, _EXTRACTOR), renamed=((_BACKBONE, "feature_extractor/"),))
-
-    def use_winograd(self) -> list[tf.Variable]:
-        """In pyramid and heads."""
-        self.ensure_built()
-        return self.network.use_winograd()
 
     def ensure_built(self) -> None:
         """Makes the variables, by one run of the network on a blank image of the smallest size that it takes."""

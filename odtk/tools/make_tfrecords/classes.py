@@ -100,6 +100,6 @@ def _hint(name: str, known: Sequence[str]) -> str:
     alike = [other for other in known if label_map.folded(other) == label_map.folded(name)]
     if alike:
         return f" (it has {alike[0]!r}: only case, spaces or dashes differ)"
-    slip = class_typos.likely_typos({name: 1}, known)
-    close = [slip[name]] if slip else schema.nearest(name, list(known))
+    typo = class_typos.likely_typos({name: 1}, known)
+    close = [typo[name]] if typo else schema.nearest(name, list(known))
     return f" (it has {' and '.join(map(repr, close))})" if close else ""
