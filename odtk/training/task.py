@@ -9,6 +9,7 @@ from official.core import base_task, config_definitions
 from odtk.checkpoints.restoring import RestoreReport
 from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
+from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS, total_losses
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import build_train_dataset
@@ -17,10 +18,6 @@ from odtk.pipeline.support import refuse_unsupported
 from odtk.protos import pipeline_pb2
 from odtk.training.fine_tune import checkpoint_type, fine_tune
 from odtk.training.first_failure import FirstFailure
-
-# TFOD's tags; what a detector's own losses are called is its business.
-REGULARIZATION_LOSS = "Loss/regularization_loss"
-TOTAL_LOSS = "Loss/total_loss"
 
 
 class LastValue(tf_keras.metrics.Metric):
@@ -129,11 +126,7 @@ class DetectionTask(base_task.Task):
         """Losses of a batch in training mode, the regularisation and the total included."""
         shapes = features["true_image_shape"]
         predictions = model.predict(model.preprocess(features["image"], shapes), shapes, True, groundtruth)
-        losses = model.losses(predictions, groundtruth, shapes)
-        if model.add_regularization_loss:
-            losses[REGULARIZATION_LOSS] = model.regularization_loss()
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        losses = {tag: loss / replicas for tag, loss in losses.items()}
-        losses[TOTAL_LOSS] = tf.add_n(list(losses.values()))
+        losses = total_losses(model, predictions, groundtruth, shapes, replicas)
         losses.setdefault(REGULARIZATION_LOSS, tf.constant(0.0))
         return losses

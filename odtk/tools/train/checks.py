@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from odtk.detectors.ssd.validation import image_sides
+from odtk.detectors import families
 from odtk.errors import ConfigError
+from odtk.findings import ERROR, WARNING
 from odtk.tools import schedule_edits, trained_classes
-from odtk.tools.check_config import ERROR, WARNING, check_config, fixing_command, require_sound
+from odtk.tools.check_config import check_config, fixing_command, require_sound
 from odtk.tools.train.longer_schedule import describe_overrun
 
 NO_GPU = "No GPU is seen: training runs on the CPU."
@@ -62,5 +63,5 @@ def check(
 
 def without_gpu(config) -> str:
     """What to say where no GPU is: to who has chosen small images for that reason, no advice."""
-    sides = image_sides(config.model.ssd).values()
+    sides = families.of(config).fixed_sides(config.model).values()
     return NO_GPU if sides and max(sides) <= _SMALL_SIDE else NO_GPU_FOR_LARGE_IMAGES

@@ -2,12 +2,13 @@
 
 import math
 
+from odtk.detectors.total_loss import TOTAL_LOSS
 from odtk.errors import OdtkError
 from odtk.inputs.build import record_files
 from odtk.inputs.record_errors import names_of_records
 from odtk.training.callbacks.callback import Callback
 from odtk.training.experiment import Experiment
-from odtk.training.task import TOTAL_LOSS, DetectionTask
+from odtk.training.task import DetectionTask
 
 _RECORDS_NAMED = 16
 

@@ -3,10 +3,10 @@
 import contextlib
 from collections.abc import Sequence
 
+from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS
 from odtk.progress import track
 from odtk.training.callbacks.callback import Callback
 from odtk.training.experiment import Experiment
-from odtk.training.task import REGULARIZATION_LOSS, TOTAL_LOSS
 
 _ABBREVIATIONS = {"classification": "cls", "localization": "loc", "objectness": "obj", "regularization": "reg"}
 
