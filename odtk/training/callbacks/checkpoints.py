@@ -28,7 +28,7 @@ class SaveAtInterruption(Callback):
     def __init__(self, log: Callable[[str], None] = lambda line: None):
         self._log = log
 
-    def before_training(self, experiment: Experiment) -> None:
+    def before_training(self, experiment: Experiment, num_steps: int) -> None:
         """See Callback."""
         self._experiment = experiment
 
