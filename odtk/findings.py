@@ -64,12 +64,16 @@ class Finding:
 
     @property
     def where(self) -> str:
-        """`label_map.pbtxt:12`, the file alone, or the field of the config."""
-        return f"{self.file}:{self.line}" if self.file and self.line else self.file or self.path
+        """`label_map.pbtxt:12`, the file alone, or the field of the config: `train_config.batch_size (line 7)`."""
+        if self.file:
+            return f"{self.file}:{self.line}" if self.line else self.file
+        return f"{self.path} (line {self.line})" if self.line else self.path
 
     def __str__(self) -> str:
         where = f"{on_one_line(self.where)}: " if self.where else ""
-        return f"{self.severity}: {where}{self.text}"
+        # Of a config it is a command.
+        fix = f" Fix it: {self.fix}" if self.path and self.fix else ""
+        return f"{self.severity}: {where}{self.text}{fix}"
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:

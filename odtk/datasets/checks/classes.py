@@ -10,6 +10,7 @@ from odtk.datasets.checks.context import CheckContext, counted
 from odtk.datasets.class_typos import question
 from odtk.datasets.sources import NO_ID
 from odtk.datasets.splits import NO_SPLIT, TEST
+from odtk.detectors import families
 from odtk.findings import ERROR, NOTE, WARNING, Example, Finding
 from odtk.label_map import LabelMap, folded
 from odtk.prototext.schema import some
@@ -235,7 +236,7 @@ def nameless(context: CheckContext) -> Iterator[Finding]:
 def too_few_outputs(context: CheckContext) -> Iterator[Finding]:
     """A config with fewer (or more) outputs than the label map has ids."""
     config, labels = context.target.config, context.target.labels
-    count = config.model.ssd.num_classes if config is not None else 0
+    count = families.of(config).num_classes(config.model) if config is not None else 0
     if labels is not None and count and count != labels.num_classes and _is_the_configs(context):
         yield Finding(
             ERROR if count < labels.num_classes else WARNING,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class CheckContext:
     coverage: Coverage | None = None
     unmatched: np.ndarray | None = None  # bool [boxes], which no anchor matches at the threshold
     model_sides: np.ndarray | None = None  # int [images], the longer side as the model is given it, with a config
+    model_input: str | None = None  # its size in words, with a config
 
     @property
     def target(self) -> Target:
@@ -47,7 +48,7 @@ class CheckContext:
     @property
     def frame(self) -> str:
         """What the boxes' sizes are pixels of."""
-        return f"the model's input, {self.coverage.frame}" if self.coverage else "the image"
+        return f"the model's input, {self.model_input}" if self.model_input else "the image"
 
     @functools.cached_property
     def split_of_box(self) -> np.ndarray:
@@ -111,15 +112,18 @@ def context_of(rows: Rows) -> CheckContext:
     frames = anchors.frames(config, rows.height, rows.width)
     boxes = frames.boxes(rows.boxes, image)
     heights, widths = _sides(boxes.astype(float), *frames.padded[image].T)
+    seen = CheckContext(rows, heights, widths, model_sides=frames.true.max(axis=1), model_input=frames.name)
     # Training leaves these boxes out, so that no anchor can be missing for them.
     usable = np.isfinite(boxes).all(axis=1)
     matched = anchors.match(config, frames, boxes[usable], image[usable])
+    if matched is None:
+        return seen
     names = [rows.class_names[number] for number in rows.class_of[usable]]
     sides = np.sqrt(np.maximum(heights[usable], 0) * np.maximum(widths[usable], 0))
     unmatched = np.zeros(len(boxes), bool)
     unmatched[usable] = ~matched.by_threshold
-    coverage = anchors.coverage(config, rows.target.config_path, frames, matched, sides, names)
-    return CheckContext(rows, heights, widths, coverage, unmatched, frames.true.max(axis=1))
+    coverage = anchors.coverage(rows.target.config_path, frames, matched, sides, names)
+    return replace(seen, coverage=coverage, unmatched=unmatched)
 
 
 def _sides(boxes: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from odtk.atomic import check_file
 from odtk.datasets.checks import table
-from odtk.datasets.checks.context import context_of, counted
+from odtk.datasets.checks.context import CheckContext, context_of, counted
 from odtk.datasets.open_dataset import Target, open_target
 from odtk.datasets.scan import Rows, scan
 from odtk.errors import OutputError
@@ -68,12 +68,13 @@ def survey(target: Target, max_images: int | None = None) -> tuple[Inspection, R
         histograms=statistics.histograms(context),
         coverage=context.coverage,
         findings=table.run(context),
-        not_looked_at=list(_not_looked_at(rows)),
+        not_looked_at=list(_not_looked_at(context)),
     )
     return inspection, rows
 
 
-def _not_looked_at(rows: Rows):
+def _not_looked_at(context: CheckContext):
+    rows = context.rows
     yield from rows.target.notes
     undecoded = int((~rows.decoded).sum())
     if undecoded:
@@ -83,5 +84,7 @@ def _not_looked_at(rows: Rows):
         )
     if rows.target.config is None:
         yield "Boxes were not compared with anchors; `odtk inspect ... --config CONFIG` does that."
+    elif context.coverage is None:
+        yield "Boxes were not compared with anchors: the config's model has none."
     if rows.target.labels is None and not rows.target.is_annotated:
         yield "There is no label map: class names and ids were not compared with one."

@@ -7,6 +7,7 @@ from golden_cases import resnet50_case, same_detections, variant_case
 
 from odtk.detectors.build import build_detector
 from odtk.exporting import saved_model
+from odtk.exporting.winograd import use_winograd
 from odtk.layers import winograd
 
 # What changes the layers that take part, or the sizes.
@@ -38,7 +39,7 @@ def test_the_full_network_finds_the_same_hundred_boxes():
     case.assign_weights(detector.checkpoint_variables())
     direct, _ = answers(case, detector)
     # Two towers of four, the class predictions and two of the pyramid.
-    assert len(detector.use_winograd()) == 11
+    assert len(use_winograd(detector)) == 11
     predictions, detections = answers(case, detector)
     for name in ("box_encodings", "class_logits"):
         np.testing.assert_allclose(predictions[name][:, ::13], case.arrays[name], rtol=0, atol=1e-3)
@@ -54,7 +55,7 @@ def test_small_networks_with_one_option_changed(name, monkeypatch):
     detector = build_detector(case.config)
     case.assign_weights(detector.checkpoint_variables())
     direct, _ = answers(case, detector)
-    detector.use_winograd()
+    use_winograd(detector)
     predictions, detections = answers(case, detector)
     for name in ("box_encodings", "class_logits"):
         np.testing.assert_allclose(predictions[name], direct[name], rtol=1e-5, atol=1e-5)
@@ -71,7 +72,7 @@ def test_the_saved_model_answers_as_the_detector(monkeypatch, tmp_path):
     picture = tf.cast(tf.random.stateless_uniform([1, 97, 141, 3], [1, 2], 0, 256), tf.uint8)
     image, shape = detector.resize(tf.cast(picture[0], tf.float32))
     expected = detector.detect(image[None], shape[None])
-    more = detector.use_winograd()
+    more = use_winograd(detector)
     assert more
     saved_model.save(detector, "image_tensor", str(tmp_path), more)
     assert (set(detector.checkpoint_variables()), len(detector.variables)) == (keys, variables)
