@@ -100,16 +100,16 @@ def pad_bottom_right(image, size, pad_value: tuple[float, ...] = (0.0, 0.0, 0.0)
     return pad_around(image, (0, 0), size, tf.constant(pad_value, image.dtype) if any(pad_value) else None)
 
 
-def pad_around(image, offset, size, colour=None) -> tf.Tensor:
-    """Puts an image at `offset` (y, x) in a canvas of `size` (height, width), filled with `colour` [channels] or 0."""
+def pad_around(image, offset, size, color=None) -> tf.Tensor:
+    """Puts an image at `offset` (y, x) in a canvas of `size` (height, width), filled with `color` [channels] or 0."""
     inner = tf.shape(image)[:2]
     before = tf.convert_to_tensor(offset, tf.int32)
     after = tf.convert_to_tensor(size, tf.int32) - before - inner
     margins = tf.concat([tf.stack([before, after], axis=1), [[0, 0]]], axis=0)  # [3, 2]
     padded = tf.pad(image, margins)
-    if colour is not None:
+    if color is not None:
         inside = tf.pad(tf.ones(tf.concat([inner, [1]], 0), tf.bool), margins)
-        padded = tf.where(inside, padded, tf.cast(colour, image.dtype))
+        padded = tf.where(inside, padded, tf.cast(color, image.dtype))
     return tf.ensure_shape(padded, [None, None, image.shape[-1]])
 
 

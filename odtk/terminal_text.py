@@ -20,8 +20,8 @@ from typing import TextIO
 _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
-# Bold, not bold, six colours and their end, as commands print them. A name can have them, too, and hides nothing.
-_COLOURS = re.compile(r"(\x1b\[(?:0|1|22|(?:1;)?3[1-6])m)")
+# Bold, not bold, six colors and their end, as commands print them. A name can have them, too, and hides nothing.
+_COLORS = re.compile(r"(\x1b\[(?:0|1|22|(?:1;)?3[1-6])m)")
 
 
 def escaped(text: str) -> str:
@@ -40,19 +40,19 @@ def _escape(match: re.Match) -> str:
 
 
 class Escaping:
-    """A text stream that writes to another what `escaped` makes of it; colours stay on a terminal, and go elsewhere."""
+    """A text stream that writes to another what `escaped` makes of it; colors stay on a terminal, and go elsewhere."""
 
     def __init__(self, stream: TextIO):
         self.rich_proxied_file = stream  # under this name rich finds what to draw on
-        self._keeps_colours = stream.isatty() and not os.environ.get("NO_COLOR")
+        self._keeps_colors = stream.isatty() and not os.environ.get("NO_COLOR")
         self.encoding = getattr(stream, "encoding", None) or "utf-8"
 
     def write(self, text: str) -> int:
         """Writes `text`, escaped; returns its length."""
-        # Every other piece is a colour.
-        pieces = _COLOURS.split(text)
+        # Every other piece is a color.
+        pieces = _COLORS.split(text)
         pieces[::2] = map(escaped, pieces[::2])
-        self.rich_proxied_file.write("".join(pieces if self._keeps_colours else pieces[::2]))
+        self.rich_proxied_file.write("".join(pieces if self._keeps_colors else pieces[::2]))
         return len(text)
 
     def writelines(self, lines) -> None:

@@ -56,7 +56,7 @@ def option_sentence(root: click.Context, argument: str | None) -> str:
     parameters = failed.command.params if failed and argument else ()
     for parameter in parameters:
         if parameter.name == argument and isinstance(parameter, click.Option):
-            return f"The option for this is {max(parameter.opts, key=len)}."
+            return f"Option: {max(parameter.opts, key=len)}."
         if parameter.name == argument:
-            return f"The argument for this is {parameter.human_readable_name.removesuffix('...')}."
+            return f"Argument: {parameter.human_readable_name.removesuffix('...')}."
     return ""

@@ -51,11 +51,11 @@ def fails_for(argument):
 @pytest.mark.parametrize(
     ("argument", "sentence"),
     [
-        ("overwrite", " The option for this is --overwrite."),
-        ("output_dir", " The argument for this is OUTPUT_DIR."),
-        ("images", " The argument for this is IMAGE_OR_FOLDER."),
-        ("split_lists", " The option for this is --split."),
-        ("full_body", " The option for this is --full-body."),
+        ("overwrite", " Option: --overwrite."),
+        ("output_dir", " Argument: OUTPUT_DIR."),
+        ("images", " Argument: IMAGE_OR_FOLDER."),
+        ("split_lists", " Option: --split."),
+        ("full_body", " Option: --full-body."),
         ("of_another_command", ""),
         (None, ""),
     ],

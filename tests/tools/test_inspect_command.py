@@ -113,4 +113,4 @@ def test_boxes_that_all_have_an_anchor_are_said_to_have_one(run, tmp_path):
     folder = made.write(tmp_path / "records", made.sound_images(12, 0), [])
     boxes = sum(len(image.objects) for image in made.sound_images(12, 0))
     shown = run(folder, "--config", "ssd_resnet50_v1_fpn_640x640_pets").stdout
-    assert f"Each of the {boxes} boxes has an anchor that overlaps it so much." in shown
+    assert f"Each of the {boxes} boxes have such an anchor." in shown
