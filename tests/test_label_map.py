@@ -41,12 +41,12 @@ def test_an_item_that_has_only_a_display_name_goes_by_it():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("item { id: 1 name: 'a' }\nitem { id: 1 name: 'b' }", "x.pbtxt:2: the id 1 stands in line 1 already"),
+        ("item { id: 1 name: 'a' }\nitem { id: 1 name: 'b' }", "x.pbtxt:2: the id 1 is already used in line 1"),
         ("item { id: 1 name: 'a' }\n\nitem {\n  id: 2\n}", "x.pbtxt:3: the item with id 2 has no name"),
         ("item { id: 0 name: 'a' }", "x.pbtxt:1: the id of 'a' is 0. Ids start at 1"),
         ("item { id: -1 name: 'a' }", "the id of 'a' is -1"),
         ("item { name: 'a' }", "x.pbtxt:1: the item 'a' has no id"),
-        ("\nitem { id: 2000000000 name: 'a' }", "x.pbtxt:2: the id of 'a' is 2000000000, and a model would need"),
+        ("\nitem { id: 2000000000 name: 'a' }", "x.pbtxt:2: the id of 'a' is 2000000000; a model would need"),
         ("# nothing", "x.pbtxt has no classes. Add items"),
         ("item {\n  id: 1\n  nam: 'a'\n}", r"x.pbtxt:3:3: item has no field nam. Did you mean name\?"),
         ("item {\n  id: '1'\n}", "x.pbtxt:2:7: id takes a whole number, without quotes: id: 1"),
