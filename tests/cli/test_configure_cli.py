@@ -104,7 +104,7 @@ def test_nothing_changed(odtk, tmp_path):
 
 def test_what_has_no_effect_is_counted_here_and_listed_by_check(odtk):
     assert "sync_replicas" not in odtk("base.config", "--output", "out.config").stdout
-    assert "note train_config.sync_replicas (line 146): has no effect" in odtk("out.config", "--check").stdout
+    assert "note: train_config.sync_replicas (line 146): has no effect" in odtk("out.config", "--check").stdout
 
 
 def test_one_number_is_the_side_of_a_square(odtk, tmp_path):
@@ -118,7 +118,7 @@ def test_a_file_that_exists_is_replaced_with_overwrite_only(odtk, tmp_path):
     output.write_text("mine", "utf-8")
     refused = odtk("base.config", "--output", "out.config")
     assert refused.exit_code == 1
-    assert "out.config exists. Edit it in place by naming it twice" in refused.stderr
+    assert "out.config already exists. To edit it in place, run" in refused.stderr
     assert output.read_text("utf-8") == "mine"
     assert odtk("base.config", "--output", "out.config", "--overwrite").exit_code == 0
     assert output.read_bytes() == SEED.read_bytes()
