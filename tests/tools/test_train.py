@@ -549,5 +549,5 @@ def test_a_full_disk_is_said_with_what_is_still_there(config, tmp_path, monkeypa
 
 def test_a_model_dir_that_cannot_be_is_refused_first(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="file is a file; a folder is written here"):
+    with pytest.raises(OutputError, match="file is a file, but a folder is to be written"):
         train(tmp_path / "no.config", tmp_path / "file")

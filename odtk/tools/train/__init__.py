@@ -47,7 +47,9 @@ def _alone_in_model_dir(run: Callable) -> Callable:
 
     @functools.wraps(run)
     def train(pipeline_config, model_dir, *args, **settings):
-        with growing_folder(model_dir, "Its checkpoints are untouched; the same command goes on from the newest."):
+        with growing_folder(
+            model_dir, "Its checkpoints are unchanged; run the same command again to resume from the newest."
+        ):
             return run(pipeline_config, model_dir, *args, **settings)
 
     return train
