@@ -226,7 +226,7 @@ def test_splits_that_number_the_same_categories_otherwise_are_read_by_their_name
         for picture in part:
             picture.save(tmp_path / "data" / split / picture.name)
         write(tmp_path / "data" / split / "_annotations.coco.json", json.dumps(document))
-    assert _kinds(convert(drawn)) == {"categories numbered otherwise"}
+    assert _kinds(convert(drawn)) == {"categories numbered differently"}
 
 
 @pytest.mark.parametrize("step", [-1, 1])
