@@ -13,7 +13,7 @@ from small_disk import small_disk
 
 from odtk.cli.main import cli
 from odtk.errors import CheckpointError, DataError, OutputError
-from odtk.exporting.runtime import ExportedDetector
+from odtk.exporting.runtime import ExportedDetector, load
 from odtk.report.drawing import class_color
 from odtk.tools.predict import predict
 
@@ -117,7 +117,7 @@ def test_what_is_not_looked_at_is_said(exported, tmp_path):
     (folder / "phone.heic").write_bytes(b"heic")
     result = run(exported, folder, "--output", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    assert f"Only the first of the 2 frames or pages of {folder / 'film.gif'} was looked at" in result.stderr
+    assert f"note: only the first of the 2 frames or pages of {folder / 'film.gif'} was used" in result.stderr
     assert "1 image skipped" in result.stderr
     assert "phone.heic does not end in" in result.stderr
     assert f"{folder / 'scan.tif'} 60x80: 1 pug" in result.stdout
@@ -157,6 +157,12 @@ def test_other_input_types_see_the_same_pixels(exported, pictures, tmp_path, inp
 def test_what_takes_no_image_is_refused(tmp_path, input_type, said):
     with pytest.raises(CheckpointError, match=said):
         ExportedDetector(export(tmp_path, input_type))
+
+
+@pytest.mark.parametrize("image", [np.zeros([8, 8, 3], np.float32), np.zeros([8, 8], np.uint8), None])
+def test_what_is_no_image_is_refused_by_shape_and_type(exported, image):
+    with pytest.raises(DataError, match=r"expected RGB, uint8 \[height, width, 3\]"):
+        load(exported).detect(image)
 
 
 def test_saved_model_itself_uses_the_label_map_beside_it(exported, pictures, tmp_path):
@@ -259,7 +265,7 @@ def test_nothing_found_says_the_best_score_and_the_min_score_that_keeps_it(expor
 
 def test_where_boxes_are_found_the_last_line_names_a_picture_with_some(exported, pictures, tmp_path):
     result = run(exported, pictures, "--output", tmp_path / "out")
-    picture = re.search(r"Next: look at (.+?); --min-score \(now 0\.5\)", result.stdout)[1]
+    picture = re.search(r"Next: look at (.+?); to see more or fewer boxes, change --min-score 0\.5", result.stdout)[1]
     assert Path(picture).is_file()
 
 
@@ -267,5 +273,5 @@ def test_a_full_disk_is_said_and_leaves_nothing(exported, pictures, tmp_path):
     with small_disk(tmp_path / "disk", 8) as disk:
         result = run(exported, pictures, "--output", disk / "out")
         assert result.exit_code == 1
-        assert result.stderr.splitlines()[-1].startswith(f"Error: {disk}/out cannot be written: no space is left on")
+        assert result.stderr.splitlines()[-1].startswith(f"error: {disk}/out cannot be written: no space is left on")
         assert list(disk.iterdir()) == []
