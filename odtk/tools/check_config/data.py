@@ -220,8 +220,8 @@ def _report_damage(checks: ConfigChecks, reader: Reader, scan: ClassScan) -> Non
     count = "a record" if len(scan.damaged) == 1 else f"{len(scan.damaged)} records"
     text = f"{count} cannot be read: {some(scan.damaged)}. "
     if scan.num_records:
-        left_out = "Training and evaluation leave out what cannot be read, up to --max-bad-records."
-        checks.warning(reader.records_field, f"{text}{left_out} Copy the file again, or make it anew.")
+        left_out = "Training and evaluation leave out what cannot be read, up to a number that can be chosen."
+        checks.warning(reader.records_field, f"{text}{left_out} Copy the file again, or write it again.")
     else:
         checks.error(reader.records_field, f"{text}There is nothing else.", (reader.option, "FOLDER_OR_GLOB"))
 
