@@ -39,6 +39,7 @@ from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.tools.train import describe_restore, train
 from odtk.tools.train.checks import NO_GPU, without_gpu
 from odtk.tools.train.explained_errors import explained_errors
+from odtk.training.callbacks.callback import Callback, StopTraining
 from odtk.training.optimizer import build_learning_rate
 from odtk.training.task import DetectionTask
 
@@ -246,11 +247,20 @@ def test_resuming_with_another_optimizer_is_told(run, config, tmp_path, optimize
     assert told == ([f"Another optimizer trained it; of this one {new} start from scratch."] if new else [])
 
 
-def test_averages_begin_at_the_weights_and_the_schedule_goes_on(run, config, tmp_path):
+class OneStep(Callback):
+    """Ends a training after its first step."""
+
+    def after_loop(self, step, logs):
+        raise StopTraining
+
+
+def test_averages_begin_at_the_weights_and_the_schedule_goes_on(run, config, tmp_path, capsys):
     other, model_dir = tmp_path / "other.config", tmp_path / "model"
     shutil.copytree(run[0], model_dir)
     configure(config, other, sets=[("train_config.optimizer.use_moving_average", "true")])
-    report = train(other, model_dir, num_steps=7)
+    report = train(other, model_dir, num_steps=70, callbacks=[OneStep()])
+    assert (report.last_step, report.checkpoint) == (7, str(model_dir / "ckpt-7"))
+    assert "Training" not in capsys.readouterr().err  # the callbacks take the progress line's place
     schedule = build_learning_rate(pipeline.read(config).train_config.optimizer.momentum_optimizer.learning_rate)
     assert report.losses["learning_rate"] == pytest.approx(float(schedule(6)), rel=1e-6)
     before, after = (CheckpointReader(model_dir / f"ckpt-{step}") for step in (6, 7))
@@ -582,5 +592,5 @@ def test_a_full_disk_is_said_with_what_is_still_there(config, tmp_path, monkeypa
 
 def test_a_model_dir_that_cannot_be_is_refused_first(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="file is a file; a folder is written here"):
+    with pytest.raises(OutputError, match="file is a file, but a folder is to be written"):
         train(tmp_path / "no.config", tmp_path / "file")
