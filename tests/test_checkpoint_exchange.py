@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from golden_cases import resnet50_case, same_detections, variant_case
+from object_graphs import Graph, graph_of, names_of, paths_of
 from PIL import Image
-from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from odtk import pipeline
 from odtk.checkpoints.loading import CheckpointReader, restore
@@ -27,7 +27,6 @@ from odtk.training.task import fine_tune
 
 ROOT = Path(__file__).parents[1]
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
-Graph = trackable_object_graph_pb2.TrackableObjectGraph
 
 
 def live_objects(graph: Graph, shapes: dict, skipped_names=()) -> tuple[tf.train.Checkpoint, dict[str, tf.Variable]]:
@@ -50,28 +49,6 @@ def live_objects(graph: Graph, shapes: dict, skipped_names=()) -> tuple[tf.train
 
     root = graph.nodes[0].children
     return tf.train.Checkpoint(**{c.local_name: made(c.node_id) for c in root if c.local_name == "model"}), variables
-
-
-def paths_of(graph: Graph) -> dict[str, int]:
-    """Every path from the root, to its node."""
-    found, waiting = {}, [("", 0)]
-    while waiting:
-        path, node_id = waiting.pop()
-        found[path] = node_id
-        waiting += [(f"{path}/{child.local_name}", child.node_id) for child in graph.nodes[node_id].children]
-    return found
-
-
-def names_of(graph: Graph) -> set[frozenset[str]]:
-    """For every object the set of its paths: what the graph says, whatever its nodes are numbered."""
-    names: dict[int, set[str]] = {}
-    for path, node_id in paths_of(graph).items():
-        names.setdefault(node_id, set()).add(path)
-    return {frozenset(paths) for paths in names.values()}
-
-
-def graph_of(prefix: str) -> Graph:
-    return Graph.FromString(tf.train.load_checkpoint(prefix).get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
 
 
 @pytest.fixture(scope="module")

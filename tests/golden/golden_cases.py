@@ -1,13 +1,15 @@
 """The goldens of the detector as test cases: their config, the batch they were fed, and how detections are compared."""
 
+import functools
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from synthetic_weights import synthetic_groundtruth, synthetic_image, synthetic_value
+from synthetic_weights import family_value, synthetic_groundtruth, synthetic_image, synthetic_value
 
 from odtk import pipeline
 from odtk.detectors.parts.resizer import build_resizer
@@ -29,6 +31,7 @@ class GoldenCase:
     image_size: tuple[int, int]
     boxes: tuple[tuple[int, int], ...]  # (seed, count) of each image's groundtruth
     num_classes: int
+    value: Callable = synthetic_value  # of a weight, from its key and shape
 
     @cached_property
     def config(self):
@@ -55,7 +58,7 @@ class GoldenCase:
         """The formula's values, straight into variables that stand at TFOD's keys, all of them and no others."""
         assert {key: tuple(variable.shape) for key, variable in variables.items()} == self.shapes
         for key, variable in variables.items():
-            variable.assign(synthetic_value(key, self.shapes[key]))
+            variable.assign(self.value(key, self.shapes[key]))
 
     def images(self, resize):
         """(images float32 [2, height, width, 3] in 0..255, true_image_shapes int32 [2, 3]), by a detector's resize."""
@@ -95,6 +98,12 @@ def resnet50_case() -> GoldenCase:
 def variant_case(name: str) -> GoldenCase:
     """A small network with one option changed."""
     return GoldenCase(f"variants/{name}", (50, 51), (150, 200), ((50, 3), (51, 4)), 3)
+
+
+def family_case(name: str) -> GoldenCase:
+    """A small network of another family than ResNet's."""
+    value = functools.partial(family_value, name)
+    return GoldenCase(f"families/{name}", (50, 51), (150, 200), ((50, 3), (51, 4)), 3, value)
 
 
 def trained_variants() -> list[str]:
