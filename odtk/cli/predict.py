@@ -46,7 +46,15 @@ def predict(exported_dir, images, output_dir, min_score, max_boxes, label_map, o
     """
     from odtk.tools.predict import predict as predict_pictures
 
-    report = predict_pictures(exported_dir, images, output_dir, min_score, max_boxes, label_map, overwrite)
+    report = predict_pictures(
+        exported_dir,
+        images,
+        output_dir,
+        min_score=min_score,
+        max_boxes=max_boxes,
+        label_map_path=label_map,
+        overwrite=overwrite,
+    )
     if as_json:
         options.print_json(_document(report))
     else:

@@ -1,4 +1,4 @@
-"""An exported SavedModel, loaded to find things in pictures."""
+"""An exported SavedModel, loaded again to find objects in images."""
 
 import os
 from pathlib import Path
@@ -7,10 +7,19 @@ import numpy as np
 
 from odtk.detections import Detections
 from odtk.errors import CheckpointError, DataError
+from odtk.exporting.signatures import INPUT_TYPES, InputType, input_type_of
 
 _SIGNATURE = "serving_default"
+LABEL_MAP = "label_map.pbtxt"
 _OUTPUTS = ("detection_boxes", "detection_classes", "detection_scores", "num_detections")
-_PARSING_OPS = {"ParseExample", "ParseExampleV2", "ParseSingleExample"}
+
+
+def load(exported_dir: str | os.PathLike) -> "ExportedDetector":
+    """The detector in a folder that `odtk export` or TFOD's exporter wrote: `load(folder).detect(image)`.
+
+    Raises CheckpointError where it is none, or one that takes no images.
+    """
+    return ExportedDetector(exported_dir)
 
 
 class ExportedDetector:
@@ -29,29 +38,28 @@ class ExportedDetector:
                 "Export it again with `odtk export`."
             ) from error
         self._function = self._signature()
-        (self._input_name,) = self._function.structured_input_signature[1]
-        self.input_type = self._find_input_type()
+        ((self._input_name, spec),) = self._function.structured_input_signature[1].items()
+        self._kind = self._find_input_type(spec.dtype.name)
+
+    @property
+    def input_type(self) -> str:
+        """The name of what it takes, of odtk.exporting.signatures.INPUT_TYPES."""
+        return self._kind.name
 
     def detect(self, image: np.ndarray) -> Detections:
-        """What is found in one image, uint8 [height, width, 3] RGB; classes are 1-based."""
+        """What is found in one image, uint8 [height, width, 3] RGB (an array, or what NumPy makes one of).
+
+        Classes are 1-based. Raises DataError for anything else, and where the model fails on the image.
+        """
         import tensorflow as tf
 
-        inputs = {self._input_name: self._as_input(tf.constant(image, tf.uint8))}
+        image = _checked(np.asarray(image))
         try:
-            outputs = self._function(**inputs)
+            outputs = self._function(**{self._input_name: self._kind.from_image(tf.constant(image))})
         except tf.errors.OpError as error:
             shape = "x".join(str(side) for side in image.shape)
             raise DataError(f"{self.folder} fails on an image of shape {shape}: {error.message}") from error
         return Detections.from_outputs({name: outputs[name].numpy() for name in _OUTPUTS})
-
-    def _as_input(self, image):
-        import tensorflow as tf
-
-        if self.input_type == "encoded_image_string_tensor":
-            # As PNG, so that the model sees the very pixels that were read.
-            return tf.io.encode_png(image, compression=1)[tf.newaxis]
-        dtype = tf.float32 if self.input_type == "float_image_tensor" else tf.uint8
-        return tf.cast(image, dtype)[tf.newaxis]
 
     def _signature(self):
         signature = self._loaded.signatures.get(_SIGNATURE)
@@ -65,17 +73,18 @@ class ExportedDetector:
             )
         return signature
 
-    def _find_input_type(self) -> str:
-        dtype = self._function.structured_input_signature[1][self._input_name].dtype.name
-        by_dtype = {"uint8": "image_tensor", "float32": "float_image_tensor", "string": "encoded_image_string_tensor"}
-        if dtype == "string" and _PARSING_OPS & _op_types(self._function.graph.as_graph_def()):
+    def _find_input_type(self, dtype: str) -> InputType:
+        kind = input_type_of(dtype, _op_types(self._function.graph.as_graph_def()))
+        taking_images = [one for one in INPUT_TYPES.values() if one.from_image]
+        if kind is None:
+            dtypes = ", ".join(dict.fromkeys(one.dtype for one in taking_images))
+            raise CheckpointError(f"{self.folder} takes {dtype} input; expected one of {dtypes}.")
+        if kind.from_image is None:
             raise CheckpointError(
-                f"{self.folder} takes serialised tf.train.Examples (input type tf_example), not images. "
-                "Export it again with input type image_tensor."
+                f"{self.folder} takes {kind.meaning} (input type {kind.name}), not images. Export it again with input "
+                f"type {taking_images[0].name}."
             )
-        if dtype not in by_dtype:
-            raise CheckpointError(f"{self.folder} takes {dtype} input; expected one of {', '.join(by_dtype)}.")
-        return by_dtype[dtype]
+        return kind
 
 
 def find_saved_model(exported_dir: str | os.PathLike) -> Path:
@@ -90,6 +99,22 @@ def find_saved_model(exported_dir: str | os.PathLike) -> Path:
             f"It holds checkpoints: run `odtk export PIPELINE_CONFIG {folder} OUTPUT_DIR` first, then name OUTPUT_DIR."
         )
     raise CheckpointError(f"{folder} holds no exported model (no saved_model/saved_model.pb). {fix}")
+
+
+def find_label_map(exported_dir: str | os.PathLike) -> Path | None:
+    """The label map of an exported detector; it lies beside the SavedModel, which may itself be the folder named."""
+    candidates = (Path(exported_dir) / LABEL_MAP, find_saved_model(exported_dir).parent / LABEL_MAP)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _checked(image: np.ndarray) -> np.ndarray:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        shape = "x".join(str(side) for side in image.shape) or "no"
+        raise DataError(
+            f"An image of {shape} values of type {image.dtype} came to be detected in; expected RGB, uint8 [height, "
+            "width, 3] in 0..255."
+        )
+    return image
 
 
 def _op_types(graph_def) -> set[str]:

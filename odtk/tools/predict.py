@@ -1,4 +1,4 @@
-"""Finds things in pictures with an exported detector, draws them, and writes detections.json."""
+"""Finds objects in pictures with an exported detector, draws them, and writes detections.json."""
 
 import os
 import time
@@ -11,7 +11,7 @@ import numpy as np
 from odtk import detections, label_map
 from odtk.detections import DetectedImage
 from odtk.errors import DataError
-from odtk.exporting.runtime import ExportedDetector, find_saved_model
+from odtk.exporting import runtime
 from odtk.progress import track
 from odtk.report.drawing import draw_detections
 from odtk.report.picture_files import count_frames, find_pictures, picture_folder, read_picture, write_picture
@@ -64,8 +64,8 @@ def predict(
     that cannot be read is skipped and reported; DataError is raised where none could be read.
     """
     output_dir = Path(output_dir)
-    find_saved_model(exported_dir)  # what is wrong with it is said before TensorFlow's seconds of start-up
-    map_path = label_map.find(label_map_path) if label_map_path else _exported_label_map(Path(exported_dir))
+    runtime.find_saved_model(exported_dir)  # what is wrong with it is said before TensorFlow's seconds of start-up
+    map_path = label_map.find(label_map_path) if label_map_path else runtime.find_label_map(exported_dir)
     name_of = _naming(map_path)
     names = find_pictures(images, not_in=output_dir)
     image_ids = _image_ids(list(names))
@@ -73,7 +73,7 @@ def predict(
         from odtk.devices import prepare_gpus
 
         prepare_gpus()
-        detector = ExportedDetector(exported_dir)
+        detector = runtime.load(exported_dir)
         start = time.monotonic()
         predictions, skipped, animated, best_scores = [], [], [], []
         with track("Predicting", total=len(names), unit="images", compiles=True) as progress:
@@ -99,12 +99,6 @@ def predict(
         detections.write(results, folder / DETECTIONS_FILE)
     seconds, best_score, path = time.monotonic() - start, max(best_scores, default=None), output_dir / DETECTIONS_FILE
     return PredictReport(predictions, skipped, path, map_path, name_of, seconds, best_score, animated)
-
-
-def _exported_label_map(exported_dir: Path) -> Path | None:
-    # Beside saved_model/, which may itself be the folder that was named.
-    candidates = (exported_dir / "label_map.pbtxt", find_saved_model(exported_dir).parent / "label_map.pbtxt")
-    return next((path for path in candidates if path.is_file()), None)
 
 
 def _naming(path: Path | None) -> Callable[[int], str]:

@@ -13,7 +13,7 @@ from synthetic_weights import family_value, synthetic_groundtruth, synthetic_ima
 
 from odtk import pipeline
 from odtk.detectors.parts.resizer import build_resizer
-from odtk.detectors.ssd.detector import CHANNEL_MEANS
+from odtk.layers.resnet_v1 import CHANNEL_MEANS
 
 GOLDEN = Path(__file__).parent
 VARIANTS = sorted(path.stem for path in (GOLDEN / "variants").glob("*.config"))

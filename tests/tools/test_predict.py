@@ -13,7 +13,7 @@ from small_disk import small_disk
 
 from odtk.cli.main import cli
 from odtk.errors import CheckpointError, DataError, OutputError
-from odtk.exporting.runtime import ExportedDetector
+from odtk.exporting.runtime import ExportedDetector, load
 from odtk.report.drawing import class_color
 from odtk.tools.predict import predict
 
@@ -157,6 +157,12 @@ def test_other_input_types_see_the_same_pixels(exported, pictures, tmp_path, inp
 def test_what_takes_no_image_is_refused(tmp_path, input_type, said):
     with pytest.raises(CheckpointError, match=said):
         ExportedDetector(export(tmp_path, input_type))
+
+
+@pytest.mark.parametrize("image", [np.zeros([8, 8, 3], np.float32), np.zeros([8, 8], np.uint8), None])
+def test_what_is_no_image_is_refused_by_shape_and_type(exported, image):
+    with pytest.raises(DataError, match=r"expected RGB, uint8 \[height, width, 3\]"):
+        load(exported).detect(image)
 
 
 def test_saved_model_itself_uses_the_label_map_beside_it(exported, pictures, tmp_path):
