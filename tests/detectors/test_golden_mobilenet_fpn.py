@@ -3,7 +3,6 @@
 Six from the reference (tests/golden/families), and what these do not cover (tests/golden/from_tfod/mobilenet_fpn.py).
 """
 
-import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -87,7 +86,7 @@ def assert_same_predictions(run: SimpleNamespace) -> None:
     np.testing.assert_array_equal(run.shapes, golden["true_image_shapes"])
     assert [tuple(m.shape) for m in predictions["feature_maps"]] == [tuple(m) for m in golden["feature_map_shapes"]]
     assert len(predictions["anchors"]) == golden["anchor_count"]
-    stride = -(-len(predictions["anchors"]) // len(golden["anchors"]))
+    stride = int(golden["stride"])
     np.testing.assert_allclose(predictions["anchors"][::stride], golden["anchors"], rtol=0, atol=1e-6)
     for name in ("box_encodings", "class_logits"):
         ours = predictions[name][:, ::stride]

@@ -13,7 +13,7 @@ from synthetic_weights import family_value, synthetic_groundtruth, synthetic_ima
 
 from odtk import pipeline
 from odtk.detectors.parts.resizer import build_resizer
-from odtk.layers.resnet_v1 import CHANNEL_MEANS
+from odtk.layers import resnet_v1
 
 GOLDEN = Path(__file__).parent
 VARIANTS = sorted(path.stem for path in (GOLDEN / "variants").glob("*.config"))
@@ -66,16 +66,16 @@ class GoldenCase:
         resized = [resize(tf.constant(picture, tf.float32)) for picture in pictures]
         return tf.stack([image for image, _ in resized]), tf.stack([shape for _, shape in resized])
 
-    def preprocessed(self) -> tf.Tensor:
-        """What TFOD's network was fed, float32 [2, height, width, 3]: the means subtracted, *then* resized and padded.
+    def preprocessed(self, preprocess: Callable = resnet_v1.preprocess) -> tf.Tensor:
+        """What TFOD's network was fed, float32 [2, height, width, 3]: preprocessed, *then* resized and padded.
 
-        odtk subtracts last, as its batches hold pictures. That rounds otherwise, which the answers of a network do not
-        notice, but a run of training does: its gradients depend on which activations lie on which side of a relu6's
-        bounds.
+        odtk preprocesses last, as its batches hold pictures. That rounds otherwise, which the answers of a network do
+        not notice, but a run of training does: its gradients depend on which activations lie on which side of a
+        relu6's bounds.
         """
         resize = build_resizer(self.config.model.ssd.image_resizer)
         pictures = (synthetic_image(seed, *self.image_size) for seed in self.image_seeds)
-        return tf.stack([resize(tf.constant(picture, tf.float32) - CHANNEL_MEANS)[0] for picture in pictures])
+        return tf.stack([resize(preprocess(tf.constant(picture, tf.float32)))[0] for picture in pictures])
 
     def groundtruth(self) -> dict[str, tf.Tensor]:
         """As TFOD was fed it: relative to the frame, padding included (it was not rescaled with the image)."""

@@ -55,11 +55,12 @@ class MobilenetFpn(PyramidSsd):
         return levels.finest, _COARSEST + levels.coarse
 
     def input_size(self, model: model_pb2.DetectionModel) -> InputSize:
-        """See `Family`. With explicit padding the pyramid cuts what it has upsampled, so that maps of any sides meet."""
+        """See `Family`."""
+        # With explicit padding the pyramid cuts what it has upsampled, so that maps of any sides meet.
         extractor, levels = model.ssd.feature_extractor, _levels(model.ssd.feature_extractor.fpn)
         if extractor.use_explicit_padding or levels.merged == 1:
-            return self._padded_to(model, _LEAST_SIDE, 1)
-        return self._padded_to(model, _LEAST_SIDE, 2**_COARSEST, finest_stride=2**levels.finest)
+            return self._padded_to(model, _LEAST_SIDE)
+        return self._padded_to(model, _LEAST_SIDE, 2**_COARSEST, 2**levels.finest)
 
     def validate_extractor(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
         """See `PyramidSsd`."""

@@ -31,14 +31,18 @@ V1, V1_LITE, V2_LITE = "mobilenet_v1_fpn-base", "mobilenet_v1_fpn-lite", "mobile
 ANCHORS = "anchor_generator { multiscale_anchor_generator { min_level: %d max_level: %d } }"
 LEVELS = "feature_extractor { fpn { min_level: %d max_level: %d } } " + ANCHORS
 SIDES = "image_resizer { fixed_shape_resizer { height: %d width: %d } }"
-PADDED = "image_resizer { keep_aspect_ratio_resizer { min_dimension: 96 max_dimension: 160 pad_to_max_dimension: true } }"
+PADDED = (
+    "image_resizer { keep_aspect_ratio_resizer { min_dimension: 96 max_dimension: 160 pad_to_max_dimension: true } }"
+)
 CASES = {
     "explicit padding, v2": (V2_LITE, f"feature_extractor {{ use_explicit_padding: true }} {SIDES % (97, 131)}", ""),
     "explicit padding, v1": (V1, f"feature_extractor {{ use_explicit_padding: true }} {SIDES % (97, 131)}", ""),
     "levels 3 to 4": (V2_LITE, LEVELS % (3, 4, 3, 4), ""),
     "levels 5 to 6": (V1_LITE, f"{LEVELS % (5, 6, 5, 6)} {SIDES % (75, 101)}", ""),
     "levels 4 to 8": (V2_LITE, LEVELS % (4, 8, 4, 8), ""),
-    "raised widths, padded images": (V2_LITE, f"feature_extractor {{ min_depth: 24 depth_multiplier: 0.35 }} {PADDED}", ""),
+    "raised widths, padded images": (
+        V2_LITE, f"feature_extractor {{ min_depth: 24 depth_multiplier: 0.35 }} {PADDED}", "",
+    ),
     "the backbone's own hyperparameters": (
         V1_LITE, "feature_extractor { override_base_feature_extractor_hyperparams: false pad_to_multiple: 64 }", "",
     ),
@@ -76,6 +80,7 @@ def answers(config, weights_name: str) -> dict[str, np.ndarray]:
         "true_image_shapes": shapes,
         "preprocessed_corners": tf.concat([images[:, :2, :2], images[:, -2:, -2:]], axis=1),
         "feature_map_shapes": [m.shape for m in predictions["feature_maps"]],
+        "stride": STRIDE,
         "anchors": model.anchors.get()[::STRIDE],
         "anchor_count": model.anchors.num_boxes(),
         "box_encodings": predictions["box_encodings"][:, ::STRIDE],
