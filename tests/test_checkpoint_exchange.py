@@ -203,14 +203,37 @@ class Exchange(NamedTuple):
         return dict(np.load(self.from_tfod / f"{name}.npz"))
 
 
-@pytest.fixture(scope="module")
-def exchange(tmp_path_factory) -> Exchange:
+_EXTRACTOR = "model.ssd.feature_extractor"
+_HEADS = "model.ssd.box_predictor.weight_shared_convolutional_box_predictor"
+# Pipelines, and what makes them find some of the drawn pets within minutes.
+SMALL = {
+    "ssd_resnet50_v1_fpn_small": {"num_steps": 160},
+    "ssd_mobilenet_v2_fpnlite_320x320_pets": {
+        "num_steps": 240,
+        "image_size": (160, 160),
+        "batch_size": 8,
+        "learning_rate": 0.02,
+        "sets": [
+            ("train_config.fine_tune_checkpoint", ""),
+            ("train_config.gradient_clipping_by_norm", "10"),
+            (f"{_EXTRACTOR}.depth_multiplier", "0.5"),
+            (f"{_EXTRACTOR}.use_explicit_padding", "true"),
+            (f"{_EXTRACTOR}.conv_hyperparams.batch_norm.decay", "0.9"),
+            (f"{_HEADS}.conv_hyperparams.batch_norm.decay", "0.9"),
+            (f"{_HEADS}.class_prediction_bias_init", "-3"),
+        ],
+    },
+}
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def exchange(request, tmp_path_factory) -> Exchange:
     """A small network, trained until it finds some of the drawn pets and exported; then TFOD on that, by a script."""
     folder = tmp_path_factory.mktemp("exchange")
     path, exported, made = folder / "pipeline.config", folder / "exported", folder / "from_tfod"
     data = synthetic_pets.draw_dataset(folder / "pets", num_images=60, seed=3)
     make_tfrecords(data.folder, folder / "records", num_shards=1, label_map_path=data.label_map)
-    configure("ssd_resnet50_v1_fpn_small", path, train_records=[str(folder / "records")], num_steps=160)
+    configure(request.param, path, train_records=[str(folder / "records")], **SMALL[request.param])
     config = pipeline.read(path)
     config.eval_config.metrics_set[:] = METRICS_SETS
     pipeline.write(config, path)

@@ -11,8 +11,10 @@ import tensorflow as tf
 from golden_cases import GOLDEN, SUFFIX, family_case, same_detections
 from google.protobuf import text_format
 from object_graphs import Graph, graph_of, names_of
+from synthetic_weights import synthetic_image
 
 from odtk.detectors.build import build_detector
+from odtk.exporting import runtime, saved_model
 from odtk.layers.mobilenet import preprocess
 from odtk.protos import model_pb2
 from odtk.training.optimizer import build_optimizer
@@ -138,3 +140,16 @@ def test_what_the_reference_does_not_cover(case, tmp_path):
     for tag, value in rows[0].items():
         assert value == pytest.approx(float(golden[tag]), rel=1e-3), tag
     assert norm == pytest.approx(float(golden["train_gradient_norm"]), rel=2e-2)
+
+
+@pytest.mark.parametrize("case", ["raised widths, padded images"], indirect=True)
+def test_an_exported_detector_finds_what_the_detector_does(case, tmp_path):
+    """In padded images, whose padding preprocessing turns into 0."""
+    saved_model.save(case.detector, "image_tensor", str(tmp_path))
+    image = synthetic_image(50, *case.case.image_size)
+    found = runtime.load(tmp_path).detect(image)
+    resized, shape = case.detector.resize(tf.constant(image, tf.float32))
+    expected = case.detector.detect(resized[None], shape[None])
+    np.testing.assert_allclose(found.scores, expected["detection_scores"][0], atol=1e-5)
+    np.testing.assert_allclose(found.boxes, expected["detection_boxes"][0], atol=1e-5)
+    np.testing.assert_array_equal(found.classes, expected["detection_classes"][0] + 1)
