@@ -17,7 +17,7 @@ _OUTPUTS = ("detection_boxes", "detection_classes", "detection_scores", "num_det
 def load(exported_dir: str | os.PathLike) -> "ExportedDetector":
     """The detector in a folder that `odtk export` or TFOD's exporter wrote: `load(folder).detect(image)`.
 
-    Raises CheckpointError where it is none, or one that takes no images.
+    Raises CheckpointError if there is no detector in it, or if it does not take images.
     """
     return ExportedDetector(exported_dir)
 
@@ -74,7 +74,7 @@ class ExportedDetector:
         return signature
 
     def _find_input_type(self, dtype: str) -> InputType:
-        kind = input_type_of(dtype, _op_types(self._function.graph.as_graph_def()))
+        kind = input_type_of(dtype, lambda: _op_types(self._function.graph.as_graph_def()))
         taking_images = [one for one in INPUT_TYPES.values() if one.from_image]
         if kind is None:
             dtypes = ", ".join(dict.fromkeys(one.dtype for one in taking_images))
@@ -111,8 +111,8 @@ def _checked(image: np.ndarray) -> np.ndarray:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         shape = "x".join(str(side) for side in image.shape) or "no"
         raise DataError(
-            f"An image of {shape} values of type {image.dtype} came to be detected in; expected RGB, uint8 [height, "
-            "width, 3] in 0..255."
+            f"An image of shape {shape} and type {image.dtype} cannot be used; expected RGB, uint8 [height, width, 3] "
+            "with values 0 to 255. Convert it first (with Pillow: image.convert('RGB'))."
         )
     return image
 

@@ -64,7 +64,7 @@ def predict(
     that cannot be read is skipped and reported; DataError is raised where none could be read.
     """
     output_dir = Path(output_dir)
-    runtime.find_saved_model(exported_dir)  # what is wrong with it is said before TensorFlow's seconds of start-up
+    runtime.find_saved_model(exported_dir)  # fails before TensorFlow's seconds of start-up
     map_path = label_map.find(label_map_path) if label_map_path else runtime.find_label_map(exported_dir)
     name_of = _naming(map_path)
     names = find_pictures(images, not_in=output_dir)
