@@ -11,12 +11,14 @@ from odtk.protos import image_resizer_pb2
 class InputSize:
     """`pad_to_multiple` is the config's; a network takes sides from `least_side`, multiples of `side_multiple`.
 
-    The least side counts before images are padded, the multiple once they are. Sides are in pixels.
+    The least side counts before images are padded, the multiple once they are. Sides are in pixels. It is
+    the side rounded up to `finest_stride` that counts, where the maps that have to meet are no finer than that.
     """
 
     pad_to_multiple: int = 1
     least_side: int = 1
     side_multiple: int = 1
+    finest_stride: int = 1
 
     def padded_side(self, side: int) -> int:
         """A side once its image is padded."""
@@ -24,7 +26,9 @@ class InputSize:
 
     def takes(self, side):
         """Whether the network takes images of this side, a number or an int tensor of any shape."""
-        return (side >= self.least_side) & (self.padded_side(side) % self.side_multiple == 0)
+        padded = self.padded_side(side)
+        rounded_up = padded + -padded % self.finest_stride
+        return (side >= self.least_side) & (rounded_up % self.side_multiple == 0)
 
     def usable_side(self, side: int) -> int:
         """The least multiple of `side_multiple`, from this side up, that the network takes."""
