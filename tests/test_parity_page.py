@@ -18,9 +18,9 @@ TFOD itself (`make tfod`) and can be run again.
 **Training and rounding.** Every relu6 is a switch: a change in a weight's last digit flips some of them. In single
 precision TFOD therefore does not reproduce its own numbers after one to three steps on another CPU, with other kernels
 or with weights changed by 1e-7; the differences are larger than the tolerances of the other tests.
-`from_tfod/single.npz` holds six of its runs on a CPU without AVX-512, and single-precision runs are compared within the
-spread of TFOD's own runs. In double precision TFOD reproduces its numbers, and odtk reproduces TFOD's: all losses of
-all steps, and the change of every variable.
+`from_tfod/single.npz` holds six of its runs on a CPU without AVX-512, and single-precision runs are compared within
+the spread of TFOD's own runs. In double precision TFOD reproduces its numbers, and odtk reproduces TFOD's: all losses
+of all steps, and the change of every variable.
 
 | what | against | tolerance | test |
 | --- | --- | --- | --- |

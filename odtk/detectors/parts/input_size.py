@@ -1,5 +1,6 @@
 """What images have to be for a network to take them, and the size that a resizer gives them. No TensorFlow."""
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -30,8 +31,11 @@ class InputSize:
         return (side >= self.least_side) & (rounded_up % self.side_multiple == 0)
 
     def usable_side(self, side: int) -> int:
-        """The least side from this one up that the network takes without padding."""
-        return math.ceil(max(side, self.least_side) / self.side_multiple) * self.side_multiple
+        """The least multiple of `side_multiple`, from this side up, that the network takes."""
+        first = math.ceil(max(side, self.least_side) / self.side_multiple)
+        # Padding may spoil a multiple, but not the common one of both.
+        multiples = (count * self.side_multiple for count in itertools.count(first))
+        return next(multiple for multiple in multiples if self.takes(multiple))
 
 
 def output_size(resizer: image_resizer_pb2.ImageResizer) -> tuple[int, int] | None:

@@ -54,7 +54,7 @@ class PyramidSsd(Family):
         """See `Family`."""
         ssd, path = model.ssd, self.path
         return [
-            *validation.number_of_classes(ssd, path),
+            *validation.number_of_classes(ssd.num_classes, self.num_classes_field),
             *validation.empty_blocks(ssd, path, _REQUIRED),
             *self._images(model),
             *self.validate_extractor(ssd),
