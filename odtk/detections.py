@@ -25,7 +25,7 @@ _PIXEL_DECIMALS, _SCORE_DECIMALS = 3, 7
 class Detections:
     """What was found in one image, best score first."""
 
-    boxes: np.ndarray  # [N, 4] float32 yxyx, normalised to the image
+    boxes: np.ndarray  # [N, 4] float32 yxyx, normalized to the image
     classes: np.ndarray  # [N] int32, 1-based
     scores: np.ndarray  # [N] float32
 

@@ -35,7 +35,7 @@ class Detector(tf.Module, abc.ABC):
 
     Training, evaluation, export and inspect know a detector by these members alone. Images are float32 [batch, height,
     width, 3] in RGB 0..255, resized and padded by `resize`, and true_image_shapes int32 [batch, 3] say how much of each
-    is not padding; boxes are yxyx, normalised to the padded image.
+    is not padding; boxes are yxyx, normalized to the padded image.
     """
 
     network: tf_keras.Model
@@ -72,7 +72,7 @@ class Detector(tf.Module, abc.ABC):
 
     @abc.abstractmethod
     def losses(self, predictions: dict, groundtruth: dict, true_image_shapes) -> dict[str, tf.Tensor]:
-        """Scalar losses of a batch under `loss_names`, without regularisation; their sum is trained on.
+        """Scalar losses of a batch under `loss_names`, without regularization; their sum is trained on.
 
         groundtruth: `groundtruth_fields`, of boxes [batch, n, 4], classes int32 [batch, n] (0-based), weights [batch,
         n] and num_boxes [batch].
@@ -82,7 +82,7 @@ class Detector(tf.Module, abc.ABC):
     def postprocess(self, predictions: dict, true_image_shapes) -> dict[str, tf.Tensor]:
         """Predictions to detections under TFOD's names, classes 0-based.
 
-        detection_boxes [batch, n, 4], normalised to the image without its padding, detection_classes, detection_scores
+        detection_boxes [batch, n, 4], normalized to the image without its padding, detection_classes, detection_scores
         [batch, n] and num_detections [batch], and what else TFOD's exported models of the family give.
         """
 

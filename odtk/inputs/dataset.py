@@ -3,7 +3,7 @@
 A batch is a pair of dictionaries. Features: `image` float32 [B, H, W, 3] in 0..255, resized and padded;
 `true_image_shape` int32 [B, 3]; `original_image_size` int32 [B, 2] (height, width); `source_id` string [B]; `place`
 int64 [B, 2], the numbers of the file and of the record in it.
-Groundtruth: `boxes` float32 [B, N, 4] normalised yxyx in the padded frame, `classes` int32 [B, N] 0-based, `weights`
+Groundtruth: `boxes` float32 [B, N, 4] normalized yxyx in the padded frame, `classes` int32 [B, N] 0-based, `weights`
 float32 [B, N] (0 for padding), `num_boxes` int32 [B], `is_crowd`, `difficult` and `group_of` bool [B, N], `area`
 float32 [B, N] in pixels of the original image (0 where the record gives none). Of these a batch has the `entries` that
 are asked for; the others are not computed.
@@ -49,7 +49,7 @@ def find_files(patterns: Sequence[str]) -> list[list[str]]:
 def open_files(files: Sequence[str]) -> Callable:
     """The function that opens a file by its number (int64 scalar).
 
-    A record is ((serialised Example, its number in the file), number of the file), all numbers from 0. Damage raises;
+    A record is ((serialized Example, its number in the file), number of the file), all numbers from 0. Damage raises;
     see `odtk.inputs.bad_records` for what leaves it out.
     """
     names = tf.constant(list(files))
@@ -130,7 +130,7 @@ def prepare(
 ) -> tf.data.Dataset:
     """Records to single examples of the batches' form (without their first axis), in parallel.
 
-    `decode`: (serialised Example, place) to example dictionary; `augment`: (example, seed) to example; `resize`: image
+    `decode`: (serialized Example, place) to example dictionary; `augment`: (example, seed) to example; `resize`: image
     to (image, true_image_shape). What cannot be prepared raises, or goes to `record_filter` where there is one.
     `entries`: those that examples have, all where None. Small operations take time, too: what training reads alone
     saves up to a tenth.
@@ -185,5 +185,5 @@ def _refuse_missing_shards(pattern: str, files: Sequence[str]) -> None:
         raise DataError(
             f"{pattern} matches {len(files)} files, but not the shard {', '.join(missing[:5])}"
             f"{' and others' if len(missing) > 5 else ''} of the same set. "
-            "Restore the missing shards, or name the files to read one by one in input_path."
+            "Restore the missing shards, or list the files to read one by one in input_path."
         )

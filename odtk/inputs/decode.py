@@ -1,4 +1,4 @@
-"""Serialised Examples, as TFOD's converters write them, to tensors of image and groundtruth."""
+"""Serialized Examples, as TFOD's converters write them, to tensors of image and groundtruth."""
 
 from collections.abc import Callable
 
@@ -39,7 +39,7 @@ _FEATURES = {
 
 
 def make_decoder(label_map: LabelMap | None, num_classes: int, bad_boxes: BadBoxes | None = None) -> Callable:
-    """The function (serialised Example, its place) -> example dictionary (see odtk.inputs.groundtruth).
+    """The function (serialized Example, its place) -> example dictionary (see odtk.inputs.groundtruth).
 
     A box's class comes from `image/object/class/text`, looked up among the label map's names and then its display
     names; `image/object/class/label` (1-based) counts only where an example has no text, or without label map (TFOD).

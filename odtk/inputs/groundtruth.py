@@ -1,7 +1,7 @@
 """One example's groundtruth: the per-box tensors of an example dictionary, kept, reframed and padded together.
 
 Inside this package an example is a dictionary: `image` [h, w, 3] (uint8, or float32 once an augmentation needed it,
-0..255), `source_id`, `original_image_size`, and one entry per box for each of BOX_FIELDS. Boxes are normalised yxyx,
+0..255), `source_id`, `original_image_size`, and one entry per box for each of BOX_FIELDS. Boxes are normalized yxyx,
 classes 0-based.
 """
 
@@ -10,7 +10,7 @@ import tensorflow as tf
 from odtk.boxes import geometry
 
 BOX_FIELDS = ("boxes", "classes", "weights", "is_crowd", "difficult", "group_of", "area")
-UNIT_WINDOW = (0.0, 0.0, 1.0, 1.0)  # the whole image, normalised yxyx
+UNIT_WINDOW = (0.0, 0.0, 1.0, 1.0)  # the whole image, normalized yxyx
 
 
 def keep(example: dict, wanted) -> dict:

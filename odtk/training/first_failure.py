@@ -1,4 +1,4 @@
-"""Which batch a loss was first no number for: many steps run before Python looks, and then all of them are none."""
+"""Finds the first batch with a NaN loss: many steps run before Python checks, and after the first all are NaN."""
 
 import tensorflow as tf
 

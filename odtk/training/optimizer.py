@@ -19,7 +19,7 @@ def build_optimizer(message: optimizer_pb2.Optimizer) -> tf_keras.optimizers.leg
     """The optimizer, inside official's ExponentialMovingAverage where `use_moving_average`."""
     kind = message.WhichOneof("optimizer")
     if kind is None:
-        raise ConfigError("train_config.optimizer is empty; name one, such as momentum_optimizer { ... }.")
+        raise ConfigError("train_config.optimizer is empty; set one, such as momentum_optimizer { ... }.")
     options = getattr(message, kind)
     schedule = build_learning_rate(options.learning_rate)
     legacy = tf_keras.optimizers.legacy
@@ -73,7 +73,7 @@ def build_learning_rate(message: optimizer_pb2.LearningRate) -> "Schedule":
     """The schedule of a `learning_rate` message."""
     kind = message.WhichOneof("learning_rate")
     if kind is None:
-        raise ConfigError("The optimizer's learning_rate is empty; name one, such as constant_learning_rate { ... }.")
+        raise ConfigError("The optimizer's learning_rate is empty; set one, such as constant_learning_rate { ... }.")
     options = getattr(message, kind)
     match kind:
         case "constant_learning_rate":
@@ -134,7 +134,7 @@ class CosineWithWarmup(Schedule):
         if base < warmup_rate and warmup > 0:
             raise ConfigError(
                 f"cosine_decay_learning_rate has learning_rate_base {base:g} below warmup_learning_rate "
-                f"{warmup_rate:g}; the warm-up climbs, so lower warmup_learning_rate."
+                f"{warmup_rate:g}; the rate increases during the warm-up, so lower warmup_learning_rate."
             )
         self.base, self.total, self.warmup_rate, self.warmup, self.hold = base, total, warmup_rate, warmup, hold
 
@@ -187,7 +187,7 @@ class ManualSteps(Schedule):
         boundaries = [step for step, _ in steps]
         if any(a >= b for a, b in zip([0, *boundaries], boundaries, strict=False)):
             raise ConfigError(
-                f"manual_step_learning_rate changes at steps {boundaries}; they must be positive and rise."
+                f"manual_step_learning_rate changes at steps {boundaries}; they must be positive and increasing."
             )
 
     def __call__(self, step):

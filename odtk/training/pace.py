@@ -1,4 +1,4 @@
-"""How many steps run before Python looks up again."""
+"""The number of steps between returns to Python."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Going on from a model dir's newest checkpoint: which it is, whether all of it fits, and what it lacks."""
+"""Resumes from a model dir's newest checkpoint: finds it, and checks that its variables match."""
 
 import os
 from collections.abc import Callable

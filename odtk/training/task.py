@@ -124,7 +124,7 @@ class DetectionTask(base_task.Task):
         return losses
 
     def losses(self, model: Detector, features: dict, groundtruth: dict) -> dict[str, tf.Tensor]:
-        """Losses of a batch in training mode, the regularisation and the total included."""
+        """Losses of a batch in training mode, the regularization and the total included."""
         shapes = features["true_image_shape"]
         predictions = model.predict(model.preprocess(features["image"], shapes), shapes, True, groundtruth)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync

@@ -103,8 +103,11 @@ REFUSED = {
     "no matcher": (changed(clear=("matcher",)), "matcher is empty"),
     "no similarity": (changed(clear=("similarity_calculator",)), "similarity_calculator is empty"),
     "no class": (changed("num_classes: 0"), "num_classes is 0"),
-    "height": (resizer("fixed_shape_resizer { height: 300 width: 320 }"), "height is 300, which is no multiple of 32"),
-    "width": (resizer("fixed_shape_resizer { height: 320 width: 150 }"), "width is 150, which is no multiple of 32"),
+    "height": (
+        resizer("fixed_shape_resizer { height: 300 width: 320 }"),
+        "height is 300, which is not a multiple of 32",
+    ),
+    "width": (resizer("fixed_shape_resizer { height: 320 width: 150 }"), "width is 150, which is not a multiple of 32"),
     "small": (
         resizer("fixed_shape_resizer { height: 128 width: 320 }"),
         "height is 128; this model takes no side below",
@@ -119,11 +122,11 @@ REFUSED = {
     ),
     "wrong padding": (
         changed("image_resizer { fixed_shape_resizer { height: 170 } } feature_extractor { pad_to_multiple: 40 }"),
-        "height is 170, which is no multiple of 32",
+        "height is 170, which is not a multiple of 32",
     ),
     "long side": (
         resizer("keep_aspect_ratio_resizer { min_dimension: 200 max_dimension: 333 pad_to_max_dimension: true }"),
-        "max_dimension is 333, which is no multiple of 32",
+        "max_dimension is 333, which is not a multiple of 32",
     ),
     "any size": (
         resizer("keep_aspect_ratio_resizer { min_dimension: 160 max_dimension: 320 }"),

@@ -252,7 +252,7 @@ def test_an_annotation_of_no_image_is_no_sign_of_another_numbering(tmp_path, con
 
 @pytest.mark.parametrize("format", ["voc", "coco"])
 def test_boxes_that_cvat_has_turned_get_the_upright_box_around_them(tmp_path, convert, format):
-    """By 90 degrees, so that the pixels tell: sides are exchanged, about the same centre."""
+    """By 90 degrees, so that the pixels tell: sides are exchanged, about the same center."""
     drawn = pictures()
 
     def lying(box):

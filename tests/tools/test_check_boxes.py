@@ -105,4 +105,4 @@ def test_a_scan_of_a_part_says_that_it_was_a_part(config_of, monkeypatch):
     assert findings(config, "train_input_reader.tf_record") == []
     shards.write_records(config.with_name("train.record"), [record_of("x", [GOOD, GOOD, INVERTED]), record_of("y", [])])
     (finding,) = findings(config, "train_input_reader.tf_record")
-    assert "the first 1 record (not all were looked at)" in finding.text
+    assert "the first 1 record (not all were read)" in finding.text
