@@ -1,4 +1,4 @@
-"""Which checkpoint is meant by a folder: the newest that can be read."""
+"""Finds the newest readable checkpoint of a folder."""
 
 import os
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""A TensorFlow checkpoint in TFOD's layout, read: its variables are found by walking its own object graph.
+"""Reads a TensorFlow checkpoint in TFOD's layout: its variables are found through its own object graph.
 
-A variable can be saved under any of its paths, and which one differs between TensorFlow versions; the object graph that
-travels in the checkpoint knows them all.
+A variable can be saved under any of its paths, and TensorFlow versions differ in which one they use; the object graph
+in the checkpoint has all of them.
 """
 
 import glob

@@ -1,4 +1,4 @@
-"""Variables restored from a checkpoint, strictly: what is missing and what is left over is an error."""
+"""Restores variables from a checkpoint, strictly: missing and left-over variables are errors."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field

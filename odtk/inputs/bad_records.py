@@ -1,12 +1,12 @@
-"""Records that cannot be used are left out, named and counted, up to a limit, instead of ending a run.
+"""Skips unusable records, up to a limit, and reports and counts them, instead of ending a run.
 
-Valid records go the same way, in the same order, as without a filter. A file is read by TensorFlow's reader up to its
-first damage; what is valid behind that is read by `odtk.records.shards`, which also finds out whether there is damage,
-once, when TensorFlow's reader has come to the file's end. A record whose preparation fails (no Example, no image, lists
-that disagree) is dropped by `ignore_errors`, which does not say which one that was. So each notes its place in a table
-before it is prepared and takes the note away afterwards: what stays in the table has failed, and is prepared once more,
-by itself, for the cause. This costs some 1 % of a picture's time, where a dataset of its own for every element
-(`get_single_element`) would cost ten.
+Valid records are read in the same way and order as without a filter. A file is read by TensorFlow's reader up to the
+first damage; valid records after it are read by `odtk.records.shards`, which also looks for damage once, when
+TensorFlow's reader has reached the file's end. A record whose preparation fails (not an Example, no image, lists of
+different lengths) is dropped by `ignore_errors`, which does not say which one it was. So each record enters its
+position in a table before it is prepared and removes it afterwards: what stays in the table has failed, and is prepared
+again separately to find the cause. This costs about 1 % of the time per image, while a separate dataset for every
+element (`get_single_element`) would cost ten.
 """
 
 import itertools
@@ -23,7 +23,7 @@ from odtk.inputs import record_errors
 from odtk.records.shards import Damage, Record
 from odtk.terminal_text import on_one_line
 
-# A note that is older than this is no longer one of a record in work; should it be, nothing but time is lost.
+# An entry that is older than this is no longer in preparation; if it still is, only time is lost.
 _SECONDS_IN_WORK = 1.0
 _RECORDS_PER_BLOCK = 32
 _LISTED = 10

@@ -1,4 +1,4 @@
-"""Which record it was: TensorFlow's reading errors name neither file nor example, so they are looked up afterwards."""
+"""Finds the record behind an error: TensorFlow's reading errors name neither file nor example."""
 
 import contextlib
 import re

@@ -177,7 +177,7 @@ def test_an_image_bomb_is_refused_before_it_takes_memory(monkeypatch):
 
 def test_formats_that_start_programs_are_not_opened():
     encoded = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
-    with pytest.raises(UnusableImage, match="none of JPEG"):
+    with pytest.raises(UnusableImage, match="not one of JPEG"):
         image_files.decode_info(encoded, "x.jpg")
 
 

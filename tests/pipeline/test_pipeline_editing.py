@@ -275,7 +275,7 @@ def test_a_list_of_one_element_needs_no_index():
             "adam",
             "optimizer is a block with the fields rms_prop_optimizer, .* Set train_config.optimizer.FIELD",
         ),
-        (OPTIMIZER, "adam_optimizer {}", "the value of train_config.optimizer.*Did you mean adam_optimizer"),
+        (OPTIMIZER, "adam_optimiser {}", "the value of train_config.optimizer.*Did you mean adam_optimizer"),
         (OPTIMIZER, "adam_optimizer {", "the value of train_config.optimizer"),
         (f"{ANCHORS}.aspect_ratios", "1;2", "aspect_ratios takes a number, not 1;2"),
         (f"{OPTIONS}[7]", "{}", r"has 2 elements, \[0\] to \[1\]"),
