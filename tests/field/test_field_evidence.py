@@ -244,7 +244,7 @@ def test_pictures_of_12_bits_are_not_black(tmp_path, drawn):
     assert {problem.kind for problem in report.repaired} == {"16-bit PNG made an RGB JPEG"}
     assert [problem.kind for problem in report.problems] == ["image uses only part of its bits"] * 4
     assert "its samples use only 12 bits" in report.problems[0].text
-    assert _kinds(_inspected(tmp_path))["image-uses-a-part-of-its-bits"] == ("note", 4)
+    assert _kinds(_inspected(tmp_path))["image-uses-only-part-of-its-bits"] == ("note", 4)
 
 
 @pytest.mark.parametrize(

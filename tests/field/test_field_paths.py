@@ -366,7 +366,7 @@ def test_53b_texts_without_image_are_named(tmp_path):
     assert report.listed == 10
     assert kinds(report.skipped) == ["no image"] * 4
     assert f"{tmp_path}/data/labels/img_000.txt: no image has the name of this text" in str(report.skipped[0])
-    with pytest.raises(DataError, match=r"4 of 10 images \(40\.0%\) cannot be used"):
+    with pytest.raises(DataError, match=r"4 of 10 images \(40\.0%\) are unusable"):
         convert(tmp_path, overwrite=True)
 
 

@@ -67,7 +67,7 @@ def test_a_set_of_nothing_but_pixels_is_an_error(config_of):
     assert [finding.severity for finding in findings(config, "input_path")] == ["error", "error"]
     result = CliRunner().invoke(cli, ["train", str(config), str(config.parent / "model")])
     assert result.exit_code == 1
-    assert "2 boxes in 2 images (2 in pixels) cannot be used" in result.stderr
+    assert "2 boxes in 2 images (2 in pixels) are unusable" in result.stderr
     assert not (config.parent / "model").exists()
 
 
