@@ -82,7 +82,7 @@ REFUSED = {
         changed("similarity_calculator { thresholded_iou_similarity { } } add_background_class: false"),
         "does not go with add_background_class",
     ),
-    "bipartite": (changed("matcher { bipartite_matcher { } }"), "bipartite_matcher (TFOD 2 has it no more"),
+    "bipartite": (changed("matcher { bipartite_matcher { } }"), "bipartite_matcher (TFOD 2 no longer has it"),
     "square codes": (changed("box_coder { square_box_coder { } }"), "box_code_size is 4; a square box is coded in 3"),
     "codes": (changed(PREDICTOR % "box_code_size: 3"), "box_code_size is 3; a box is coded in 4"),
     "depthwise 1x1": (

@@ -277,7 +277,7 @@ def test_resuming_with_another_model_is_refused_with_both_shapes(run, config, tm
     other = tmp_path / "other.config"
     other.write_text(pipeline.set_fields(config.read_text(), [("model.ssd.feature_extractor.min_depth", "40")], "c"))
     kept = (run[0] / "pipeline.config").read_bytes()
-    with pytest.raises(CheckpointError, match=r"Of another shape .*\(here \(7, 7, 3, 40\), in the checkpoint"):
+    with pytest.raises(CheckpointError, match=r"With another shape .*\(here \(7, 7, 3, 40\), in the checkpoint"):
         train(other, run[0])
     assert (run[0] / "pipeline.config").read_bytes() == kept
 
@@ -584,7 +584,7 @@ def test_a_full_disk_is_said_with_what_is_still_there(config, tmp_path, monkeypa
         raise tf.errors.ResourceExhaustedError(None, None, FULL.message.replace("/m/", f"{tmp_path}/model/"))
 
     monkeypatch.setattr(train_module, "check", fail)
-    said = rf"{tmp_path}/model cannot be written: no space is left .* the same command goes on from the newest"
+    said = rf"{tmp_path}/model cannot be written: no space is left .* run the same command again to resume"
     with pytest.raises(OutputError, match=said):
         train(config, tmp_path / "model")
     assert list(tmp_path.iterdir()) == []

@@ -99,7 +99,7 @@ class TestReusedHeads:
         assert set(report.skipped) == {key for key in source if key.startswith(CLASS_CONV)}
         assert taken == set(source) - set(report.skipped)
         assert parts(taken) == {BOX_HEAD} | BOX_TOWER | CLASS_TOWER
-        assert set(report.skipped.values()) == {"belongs to the checkpoint's classes ('full' takes it)"}
+        assert set(report.skipped.values()) == {"belongs to the checkpoint's classes ('full' restores it)"}
         assert {name.split("/.")[0] for name in report.unused} == set(report.skipped)
 
     def test_without_the_option_no_head_is_taken(self, checkpoint, source):
