@@ -21,7 +21,7 @@ from odtk.inputs.bad_records import BadRecordFilter
 from odtk.records.shards import missing_shards
 
 TRAINING_FEATURES = ("image", "true_image_shape", "place")
-"""What a training step is given beside the groundtruth that its detector reads."""
+"""The features of a training step, besides the groundtruth that its detector reads."""
 
 
 def find_files(patterns: Sequence[str]) -> list[list[str]]:
@@ -63,9 +63,9 @@ def open_files(files: Sequence[str]) -> Callable:
 
 @dataclass(frozen=True)
 class Share:
-    """What one of several input pipelines reads of a set of files, each record being in one share alone.
+    """The part of a set of files that one of several input pipelines reads; each record is in exactly one part.
 
-    That is every `count`-th file; or, where there are fewer files than pipelines, every `count`-th record of each file.
+    It is every `count`-th file or, with fewer files than pipelines, every `count`-th record of each file.
     """
 
     index: int = 0
@@ -76,10 +76,10 @@ class Share:
         return numbers[self.index :: self.count] if self._has_files(numbers) else numbers
 
     def open_files(self, numbers: range, open_file: Callable) -> Callable:
-        """`open_file`, which gives of each file what is this pipeline's."""
+        """`open_file`, limited to this pipeline's records of each file."""
         if self._has_files(numbers):
             return open_file
-        # By a record's own number, which does not depend on what is left out before it.
+        # By a record's own number, which does not depend on skipped records before it.
         return lambda number: open_file(number).filter(lambda placed, _: placed[1] % self.count == self.index)
 
     def _has_files(self, numbers: range) -> bool:
@@ -89,7 +89,7 @@ class Share:
 def file_order(
     numbers: range, *, shuffle: bool, filenames_shuffle_buffer_size: int, num_epochs: int | None, seed: int
 ) -> tf.data.Dataset:
-    """Numbers of files, in random order where `shuffle`; `num_epochs` times, or for ever where None."""
+    """Numbers of files, in random order if `shuffle`; `num_epochs` times, or endlessly if None."""
     order = tf.data.Dataset.range(numbers.start, numbers.stop, numbers.step)
     if shuffle:
         order = order.shuffle(filenames_shuffle_buffer_size, seed=seed)
@@ -146,7 +146,7 @@ def prepare(
         prepared = {**features, "place": place}, boxes
         if entries is None:
             return prepared
-        # What is left out is never computed: TensorFlow prunes a function to its results.
+        # Unused entries are never computed: TensorFlow prunes a function to its results.
         return tuple({name: value for name, value in part.items() if name in entries} for part in prepared)
 
     if record_filter is not None:
@@ -157,7 +157,7 @@ def prepare(
 
 
 def batch(examples: tf.data.Dataset, batch_size: int, drop_remainder: bool, deterministic: bool = True):
-    """Batches of prepared examples; `deterministic` False lets a quick one overtake a slow one."""
+    """Batches of prepared examples; `deterministic` False lets fast ones overtake slow ones."""
     options = tf.data.Options()
     options.deterministic = deterministic
     # In parallel, an image is copied into its batch while it is still in the processor's cache.
@@ -167,7 +167,7 @@ def batch(examples: tf.data.Dataset, batch_size: int, drop_remainder: bool, dete
 
 def _resized(example: dict, resize: Callable, max_number_of_boxes: int) -> tuple[dict, dict]:
     image, true_shape = resize(example["image"])
-    # Relative to the image until here, to the image with its padding from here on.
+    # Relative to the image up to here, to the padded image from here on.
     true_size, padded_size = (tf.cast(shape[:2], tf.float32) for shape in (true_shape, tf.shape(image)))
     boxes = example["boxes"] * tf.tile(true_size / padded_size, [2])
     features = {

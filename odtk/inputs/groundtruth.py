@@ -32,19 +32,19 @@ def covered(boxes, window, fraction: float) -> tf.Tensor:
 
 
 def reframe(boxes, window) -> tf.Tensor:
-    """Boxes [n, 4] relative to the window [4] that both are given in, instead of to the whole; not clipped."""
+    """Boxes [n, 4] relative to the window [4] instead of the whole image; not clipped."""
     window = tf.convert_to_tensor(window, tf.float32)
     size = window[2:] - window[:2]
     return (boxes - tf.tile(window[:2], [2])) / tf.tile(size, [2])
 
 
 def clip_to_image(boxes) -> tf.Tensor:
-    """Boxes [n, 4] cut to the unit square."""
+    """Boxes [n, 4] clipped to the unit square."""
     return tf.clip_by_value(boxes, 0.0, 1.0)
 
 
 def pad_boxes(example: dict, count: int) -> dict:
-    """BOX_FIELDS cut or zero-padded to `count` boxes, and `num_boxes` (int32 scalar), the number that are real."""
+    """BOX_FIELDS cut or zero-padded to `count` boxes, and `num_boxes` (int32 scalar), the number of valid ones."""
     num_boxes = tf.minimum(tf.shape(example["boxes"])[0], count)
     padded = {field: _pad(example[field][:count], count - num_boxes, count) for field in BOX_FIELDS}
     return {**padded, "num_boxes": num_boxes}
