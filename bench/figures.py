@@ -5,7 +5,7 @@ from bench.table import Figure
 from bench.turns import Times, ratio
 from bench.workload import INPUT_SIDES
 
-# odtk's limit for large data sets.
+# odtk's limit for large datasets.
 INSPECTED_IMAGES, INSPECTION_SECONDS, MEGABYTES = 5000, 60, 600
 
 

@@ -47,7 +47,7 @@ def atomic_directory(path: str | os.PathLike, replace: bool = False) -> Iterator
     path = _folder_place(path)
     exists = path.is_dir()
     if exists and not replace and unfinished.contents(path):
-        raise OutputError(f"{path} is not empty. Name another folder, or empty it first.")
+        raise OutputError(f"{path} is not empty. Choose another folder, or empty it first.")
     _make_folder(path if exists else path.parent, path)
     kept = f"the old contents of {path} are unchanged" if exists and replace else "nothing is left behind"
     with _part(path, path if exists else path.parent, True, kept) as part:

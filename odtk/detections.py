@@ -1,4 +1,4 @@
-"""Detections as data: boxes, classes and scores of an image, and the `detections.json` they are kept in.
+"""Detections as data: boxes, classes and scores of an image, and their file `detections.json`.
 
 `detections.json` is COCO's results form: a list with one entry per box, each with an integer `image_id`, `file_name`,
 1-based `category_id`, `bbox` as [x, y, width, height] in pixels, and `score`. pycocotools' `COCO.loadRes` reads it.
@@ -23,9 +23,9 @@ _PIXEL_DECIMALS, _SCORE_DECIMALS = 3, 7
 
 @dataclass(frozen=True)
 class Detections:
-    """What was found in one image, best score first."""
+    """The detections in one image, best score first."""
 
-    boxes: np.ndarray  # [N, 4] float32 yxyx, normalised to the image
+    boxes: np.ndarray  # [N, 4] float32 yxyx, normalized to the image
     classes: np.ndarray  # [N] int32, 1-based
     scores: np.ndarray  # [N] float32
 
@@ -55,7 +55,7 @@ class Detections:
 
 @dataclass(frozen=True)
 class DetectedImage:
-    """An image, its size in pixels, and what was found in it."""
+    """An image, its size in pixels, and its detections."""
 
     image_id: int
     file_name: str
@@ -65,7 +65,7 @@ class DetectedImage:
 
 
 def to_coco_results(images: Iterable[DetectedImage], name_of: Callable[[int], str] | None = None) -> list[dict]:
-    """COCO results form of the detections of `images`; an image in which nothing was found has no entry.
+    """COCO results form of the detections of `images`; an image without detections has no entry.
 
     Beside COCO's own fields, each entry has its image's file_name and, where `name_of` names a 1-based class, its
     category_name; COCO's tools pass over both.

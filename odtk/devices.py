@@ -1,4 +1,4 @@
-"""What this process asks of its machine: which GPUs there are, and memory that the C library keeps for reuse."""
+"""Devices and memory of this process: the GPUs, and memory that the C library keeps for reuse."""
 
 import contextlib
 import ctypes
@@ -12,10 +12,10 @@ _LARGEST_INT = 2**31 - 1
 
 
 def prepare_gpus() -> list[str]:
-    """Lets GPU memory grow as it is needed, so that others fit beside us; returns the GPUs' names, none on a CPU."""
+    """Lets GPU memory grow on demand, so that others can use the GPU too; returns the GPUs' names, none on a CPU."""
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
-        # Fails where TensorFlow already runs, as in a notebook; then the setting is the notebook's.
+        # Fails if TensorFlow is already running, as in a notebook, which then has its own setting.
         with contextlib.suppress(RuntimeError):
             tf.config.experimental.set_memory_growth(gpu, True)
     return [gpu.name for gpu in gpus]

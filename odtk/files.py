@@ -107,7 +107,7 @@ def output_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[st
     with _os_errors(OutputError, folder):
         if gfile.isdir(folder) and gfile.listdir(folder):
             if not replace:
-                raise OutputError(f"{folder} is not empty. Name another folder, or empty it first.")
+                raise OutputError(f"{folder} is not empty. Choose another folder, or empty it first.")
             gfile.rmtree(folder)
         gfile.makedirs(folder)
     try:
@@ -148,13 +148,13 @@ def remove_folder(folder: str | os.PathLike) -> None:
 def mirror(remote: str, folder: Path, images: bool = False) -> None:
     """Copies all files below `remote`, a folder in a store, to `folder`; image files are empty there unless `images`.
 
-    So a data set's annotations can be read locally, while its images, which may be too many, stay in the store.
+    So a dataset's annotations can be read locally, while its images, which may be too many, stay in the store.
     Raises DataError if `remote` is not a folder, or cannot be read.
     """
     gfile, remote = _gfile(), remote.rstrip("/")
     with _os_errors(DataError, remote), ThreadPoolExecutor(_AT_ONCE) as pool:
         if not gfile.isdir(remote):
-            raise DataError(f"{remote} is not a folder, or cannot be read. Give the folder of the data set.")
+            raise DataError(f"{remote} is not a folder, or cannot be read. Give the folder of the dataset.")
         copies = [pool.submit(_copy, source, target, images) for source, target in _below(remote, folder)]
         for copy in copies:
             copy.result()
@@ -166,7 +166,7 @@ def _below(remote: str, folder: Path) -> Iterator[tuple[str, Path]]:
         for name in filter(None, names):
             target = folder / inner / name
             if not target.resolve().is_relative_to(folder.resolve()):
-                raise DataError(f"{place} has a file named {name!r}, which leads out of the data set's folder.")
+                raise DataError(f"{place} has a file named {name!r}, which leads out of the dataset's folder.")
             yield join(place, name), target
 
 

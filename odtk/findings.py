@@ -1,4 +1,4 @@
-"""What a check finds, in one form for configs, label maps, data sets and records."""
+"""The findings of checks, in one form for configs, label maps, datasets and records."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from odtk.terminal_text import on_one_line
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 SEVERITIES = (ERROR, WARNING, NOTE)
-"""An error breaks or spoils what comes next, a warning most likely does, a note is good to know."""
+"""An error breaks the next step or its results, a warning probably does, a note is good to know."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """One case of a finding about data: where it is, and what is so there.
+    """One example of a finding about data: where it is, and what is wrong there.
 
     `rows` are positions of images among those that were scanned: of the image itself and, for near-duplicates, of the
     others; empty where there is no image to show. `boxes` are positions among the boxes of the first image.
@@ -22,7 +22,7 @@ class Example:
     file: str  # annotation, image or record file
     line: int | None = None
     offset: int | None = None  # of the record in its file, bytes
-    image: str | None = None  # its name: the key in the data set, the source_id or filename of the record
+    image: str | None = None  # its name: the key in the dataset, the source_id or filename of the record
     split: str | None = None
     rows: tuple[int, ...] = ()
     boxes: tuple[int, ...] = ()
@@ -42,17 +42,17 @@ class Example:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that the user of a config, a label map or a data set should know."""
+    """One issue that the user of a config, a label map or a dataset should know about."""
 
     severity: str
     text: str
-    """What is so and what was expected: a sentence, or, where `path` comes before it, one that begins with "is"."""
+    """What was found and what was expected: a sentence, or, with a `path` before it, one that begins with "is"."""
     path: str = ""
-    """The field of a config that it is about, dotted: `model.ssd.num_classes`."""
+    """The field of a config, dotted: `model.ssd.num_classes`."""
     edits: tuple[tuple[str, str], ...] = ()
-    """Fields of the config, dotted, and the values that fix it; an empty value takes a field away."""
+    """Fields of the config, dotted, and the values that fix it; an empty value removes a field."""
     kind: str = ""
-    """A stable word for what was found, where many findings are alike: `tiny-boxes`."""
+    """A stable name for the kind of finding: `tiny-boxes`."""
     fix: str = ""
     """What to do about it, in sentences; it may be a command to paste."""
     count: int = 1

@@ -13,7 +13,7 @@ METHODS = ("bilinear", "nearest", "bicubic", "area")
 def decode(encoded) -> tf.Tensor:
     """JPEG, PNG, GIF (first frame) or BMP bytes (string scalar) to RGB uint8 [height, width, 3].
 
-    Grey and CMYK images become RGB, an alpha channel is dropped. Raises tf.errors.InvalidArgumentError if the bytes are
+    Gray and CMYK images become RGB, an alpha channel is dropped. Raises tf.errors.InvalidArgumentError if the bytes are
     not such an image.
     """
     image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
@@ -24,7 +24,7 @@ def resize(image, size, method: str = "bilinear", align_corners: bool = False) -
     """Resizes [height, width, channels] of any number type to float32 [*size, channels] on TensorFlow 1's grid.
 
     `size` is (height, width), ints or an int32 [2] tensor; `method` one of METHODS. `align_corners` maps the corner
-    pixels' centres onto each other instead ((in - 1) / (out - 1)); "area" has no such mode.
+    pixels' centers onto each other instead ((in - 1) / (out - 1)); "area" has no such mode.
     """
     size = tf.convert_to_tensor(size, tf.int32)
     # The kernels also take uint8, with the same result, but bilinear is twice as fast on floats.

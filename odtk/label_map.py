@@ -103,7 +103,7 @@ def of_names(names: Iterable[str]) -> LabelMap:
 
 
 def names_in_order(listed: Iterable[str] | None, found: Iterable[str]) -> list[str]:
-    """The classes of a data set in the order of make-tfrecords: first those it lists itself, then others, sorted."""
+    """The classes of a dataset in the order of make-tfrecords: first those it lists itself, then others, sorted."""
     return list(dict.fromkeys([*(listed or ()), *sorted(set(found))]))
 
 

@@ -1,6 +1,6 @@
-"""Losses as functions of tensors, not reduced over anchors; the detector weights, sums and normalises them.
+"""Losses as functions of tensors, not reduced over anchors; the detector weights, sums and normalizes them.
 
-Every function takes predictions and targets [batch, anchors, codes] and weights [batch, anchors]. Localisation losses
+Every function takes predictions and targets [batch, anchors, codes] and weights [batch, anchors]. Localization losses
 return [batch, anchors], classification losses [batch, anchors, classes] or [batch, anchors].
 
 The operations are in TFOD's order: mathematically equal forms round differently, and a training run reproduces TFOD's
@@ -34,7 +34,7 @@ def iou(predictions, targets, weights):
 
 
 def giou(predictions, targets, weights):
-    """1 - generalised IoU, four codes each read as yxyx, as `iou` does (TFOD's `weighted_giou`).
+    """1 - generalized IoU, four codes each read as yxyx, as `iou` does (TFOD's `weighted_giou`).
 
     Rezatofighi et al., "Generalized Intersection over Union", 2019.
     """

@@ -1,6 +1,6 @@
 """A detector family that is unlike odtk's own, to keep the contracts honest: what works with it hangs on them alone.
 
-It has no anchors, finds boxes by a heat map of their centres, has losses under tags of its own, reads other
+It has no anchors, finds boxes by a heat map of their centers, has losses under tags of its own, reads other
 groundtruth and knows other fine_tune_checkpoint_types. Everything is as small as can be.
 """
 
@@ -59,7 +59,7 @@ class FakeNetwork(tf_keras.Model):
 
 
 class FakeDetector(Detector):
-    """Every cell says how likely the centre of a box is there, and how large that box is."""
+    """Every cell says how likely the center of a box is there, and how large that box is."""
 
     loss_names = (HEAT, SIZE)
     groundtruth_fields = ("boxes", "classes", "num_boxes", "group_of")
@@ -170,7 +170,7 @@ FAMILY = FakeFamily()
 
 
 def _cells(points, size):
-    """The cells, counted row by row, in which normalised points [..., 2] lie: int32 [...]."""
+    """The cells, counted row by row, in which normalized points [..., 2] lie: int32 [...]."""
     rows, columns = size
     inside = tf.clip_by_value(tf.cast(points * [rows, columns], tf.int32), 0, [rows - 1, columns - 1])
     return inside[..., 0] * columns + inside[..., 1]

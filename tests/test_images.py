@@ -132,7 +132,7 @@ def test_every_kind_of_picture_decodes_to_rgb(form, mode):
     assert decoded.shape == (17, 31, 3)
     assert decoded.dtype == np.uint8
     expected = [99] * 3 if mode == "L" else [200, 60, 20]
-    # CMYK without a colour profile and GIF palettes are approximate.
+    # CMYK without a color profile and GIF palettes are approximate.
     np.testing.assert_allclose(decoded.mean((0, 1)), expected, atol=4)
 
 

@@ -126,7 +126,7 @@ def open_terminal(monkeypatch):
 
 
 def last_drawing(terminal):
-    """What the bar showed last, without colours."""
+    """What the bar showed last, without colors."""
     return re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", terminal.getvalue()).rsplit("\r", 1)[-1].rstrip("\n")
 
 

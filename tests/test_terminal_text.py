@@ -62,7 +62,7 @@ def test_lines_of_ours_stay_and_those_of_names_do_not():
     assert on_one_line("a\nError: b") == r"a\nError: b"
 
 
-def test_colours_stay_on_a_terminal_alone_and_hide_nothing():
+def test_colors_stay_on_a_terminal_alone_and_hide_nothing():
     text = click.style("red", fg="red", bold=False) + " \x1b[8mhidden\x1b[2J\x1b[30;40mblack"
     stream = io.StringIO()
     Escaping(stream).write(text)

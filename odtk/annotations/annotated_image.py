@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class AnnotatedObject:
     """One object: class (1-based id of the label map, and name), box, TFOD's three attributes, a mask, COCO's two."""
 
-    box: tuple[float, float, float, float]  # yxyx, normalised
+    box: tuple[float, float, float, float]  # yxyx, normalized
     class_id: int
     class_name: str
     difficult: bool = False
@@ -29,7 +29,7 @@ class AnnotatedObject:
 
 @dataclass(frozen=True)
 class AnnotatedImage:
-    """An image file's bytes and name, the size in pixels by which its boxes are normalised, and its objects."""
+    """An image file's bytes and name, the size in pixels by which its boxes are normalized, and its objects."""
 
     encoded: bytes
     filename: str
@@ -45,7 +45,7 @@ class AnnotatedImage:
 
 @dataclass(frozen=True)
 class Problem:
-    """An issue with one file (and line) of a data set; reports count issues by `kind`."""
+    """An issue with one file (and line) of a dataset; reports count issues by `kind`."""
 
     file: str
     line: int | None

@@ -1,4 +1,4 @@
-"""Converts the boxes of an annotation to normalised yxyx boxes inside the image."""
+"""Converts the boxes of an annotation to normalized yxyx boxes inside the image."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ class Placed:
 
 
 def place(annotation: ImageAnnotation, frame: Frame, rules: Rules) -> Placed:
-    """The objects that the rules keep, with boxes normalised and clipped; swapped corners are put in order.
+    """The objects that the rules keep, with boxes normalized and clipped; swapped corners are put in order.
 
     Raises UnusableImage for an impossible box: without it, the object would be learned as background.
     """
-    _refuse_normalised(annotation, rules)
+    _refuse_normalized(annotation, rules)
     placed = Placed()
     for entry in annotation.objects:
         if (rules.skip_difficult and entry.difficult) or (rules.skip_crowd and entry.is_crowd):
             placed.left_out += 1
             continue
         written = entry.corners(rules.boxes)
-        box = normalise(written, UNIT if frame.normalised else frame.box_size)
+        box = normalize(written, UNIT if frame.normalized else frame.box_size)
         clipped = tuple(min(max(side, 0.0), 1.0) for side in box)
         if clipped != box or is_empty(box):
             said = f"{entry.shown} at {corners_in_words(written)} in {_frame_in_words(annotation, frame)}"
@@ -63,7 +63,7 @@ def _put_right(box: Yxyx, said: str, where: tuple[str, int | None], placed: Plac
 
 
 def put_in_order(box: Yxyx, said: str, where: tuple[str, int | None]) -> tuple[Yxyx, Problem]:
-    """An inverted normalised box, put in order, and the issue; UnusableImage if that does not make it a valid box."""
+    """An inverted normalized box, put in order, and the issue; UnusableImage if that does not make it a valid box."""
     box = in_order(box)
     if is_empty(box) or min(box) < -_SLIP or max(box) > 1 + _SLIP:
         raise UnusableImage(
@@ -73,7 +73,7 @@ def put_in_order(box: Yxyx, said: str, where: tuple[str, int | None]) -> tuple[Y
 
 
 def check_box(box: Yxyx, said: str, where: tuple[str, int | None]) -> Yxyx:
-    """A normalised box with ordered corners, clipped to the image; UnusableImage if nothing is left of it."""
+    """A normalized box with ordered corners, clipped to the image; UnusableImage if nothing is left of it."""
     if is_empty(box):
         raise UnusableImage(*where, EMPTY, f"{said} has no area. Draw the box again, or delete it.")
     clipped = tuple(min(max(side, 0.0), 1.0) for side in box)
@@ -83,7 +83,7 @@ def check_box(box: Yxyx, said: str, where: tuple[str, int | None]) -> Yxyx:
     return clipped
 
 
-def normalise(yxyx: Yxyx, size: tuple[int, int]) -> Yxyx:
+def normalize(yxyx: Yxyx, size: tuple[int, int]) -> Yxyx:
     """A box in pixels as fractions of `size` (width, height)."""
     (ymin, xmin, ymax, xmax), (width, height) = yxyx, size
     return ymin / height, xmin / width, ymax / height, xmax / width
@@ -114,20 +114,20 @@ def corners_in_words(yxyx: Yxyx) -> str:
 
 
 def _frame_in_words(annotation: ImageAnnotation, frame: Frame) -> str:
-    size = "0 to 1" if frame.normalised else sides(frame.box_size)
+    size = "0 to 1" if frame.normalized else sides(frame.box_size)
     name = named_in(annotation)
     return f"{size} of{name}" if name else size
 
 
-def _refuse_normalised(annotation: ImageAnnotation, rules: Rules) -> None:
-    """Raises UnusableImage for pixels in a data set of normalised boxes, or the reverse."""
+def _refuse_normalized(annotation: ImageAnnotation, rules: Rules) -> None:
+    """Raises UnusableImage for pixels in a dataset of normalized boxes, or the reverse."""
     numbers = [number for entry in annotation.objects for number in entry.numbers]
-    if annotation.normalised or not numbers:
+    if annotation.normalized or not numbers:
         return
-    if rules.conventions.normalised:
+    if rules.conventions.normalized:
         if max(numbers) > 1 + _SLIP:
-            text = "its boxes are not within 0 to 1, unlike all others of the data set. Use the same unit for all."
+            text = "its boxes are not within 0 to 1, unlike all others of the dataset. Use the same unit for all."
             raise UnusableImage(file_of(annotation), annotation.objects[0].line, "boxes are in pixels", text)
     elif any(number % 1 for number in numbers) and all(0 <= number <= 1 for number in numbers):
-        text = "its boxes are normalised (0 to 1); pixels are expected. Multiply them by the image's width and height."
+        text = "its boxes are normalized (0 to 1); pixels are expected. Multiply them by the image's width and height."
         raise UnusableImage(file_of(annotation), annotation.objects[0].line, "boxes are not in pixels", text)

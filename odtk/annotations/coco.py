@@ -78,7 +78,7 @@ def sign(files: DataFolder) -> str | None:
 
 
 def open_coco(files: DataFolder, keep_segmentations: bool = False) -> CocoDataset:
-    """The COCO data set in a folder. Segmentations need much memory, and are only kept if asked for."""
+    """The COCO dataset in a folder. Segmentations need much memory, and are only kept if asked for."""
     documents, problems = load_all(files, keep_segmentations)
     categories, odd = _merged_categories(files, documents)
     class_names = _class_names(documents, categories)
@@ -110,7 +110,7 @@ def _merged_categories(files: DataFolder, documents: Sequence[Document]) -> tupl
                 continue
             said = f"the category {number} is {short(name)} in {document.path}, and {short(before)} in another file"
             if not _are_numbered_otherwise(document, documents):
-                raise DataError(f"{said}. Use the same category ids in all files of a data set.")
+                raise DataError(f"{said}. Use the same category ids in all files of a dataset.")
             text = f"{said}: each file is read with its own ids, and categories of the same name are one class."
             problems[document.path] = Problem(files.at(document.path), None, "categories numbered differently", text)
     return dict(sorted(merged.items(), key=lambda item: (isinstance(item[0], str), item[0]))), [*problems.values()]

@@ -25,7 +25,7 @@ class CocoAnnotation(NamedTuple):
     iscrowd: object
     area: object
     segmentation: object
-    rotation: float = 0.0  # degrees, about the centre of the bbox, as written by CVAT
+    rotation: float = 0.0  # degrees, about the center of the bbox, as written by CVAT
 
     @property
     def box_key(self) -> tuple:

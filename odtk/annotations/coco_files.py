@@ -63,7 +63,7 @@ def load_all(files: DataFolder, keep_segmentations: bool) -> tuple[list[Document
     if not documents:
         if refused:
             raise DataError(next(iter(refused.values())))
-        raise DataError(f"{files.path} has no {LOOKED_FOR}. Name the folder that holds it and the images.")
+        raise DataError(f"{files.path} has no {LOOKED_FOR}. Give the folder with it and the images.")
     if not any(document.categories for document in documents):
         raise DataError(f'{files.at(documents[0].path)} has no list "categories" of objects, which COCO\'s JSON needs.')
     documents.sort(key=lambda document: _SPLITS.index(document.split))

@@ -29,7 +29,7 @@ class NoCocoError(DataError):
 
 @dataclass
 class Document:
-    """A JSON file of the data set, its annotations grouped by the position of their image in `images`."""
+    """A JSON file of the dataset, its annotations grouped by the position of their image in `images`."""
 
     path: str  # in the folder
     split: str | None

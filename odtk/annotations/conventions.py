@@ -1,4 +1,4 @@
-"""Conventions of a whole data set: how to read its boxes, sizes, EXIF orientations and high bit depths.
+"""Conventions of a whole dataset: how to read its boxes, sizes, EXIF orientations and high bit depths.
 
 `Evidence` sums up the facts of all images, in any order; `Conventions` is what follows from it for each of them.
 """
@@ -15,13 +15,13 @@ from odtk.annotations.annotated_image import Problem
 from odtk.annotations.dataset import ORDERS
 from odtk.annotations.image_facts import EXCHANGED, IMAGE, LIMITS, NEAR, RESIZED, STATED, STORED, TURNED, Facts
 
-NORMALISED = "boxes read as normalised"
+NORMALIZED = "boxes read as normalized"
 
 _ORDERS = tuple(ORDERS)
 _MEANINGS = {
     "xyxy": "two corners",
     "xywh": "the top left corner, width and height",
-    "cxcywh": "the centre, width and height",
+    "cxcywh": "the center, width and height",
     "yxyx": "two corners, y first",
 }
 _IMAGE_FRAME, _STATED_FRAME, _UNIT_FRAME = range(3)
@@ -33,7 +33,7 @@ _MOST = 0.95  # of the boxes
 
 # The share of boxes that are wrong as read at which other orders of the numbers are tried, and the least number.
 _DOUBTFUL, _LEAST = 0.2, 3
-_FEW, _FEW_BOXES = 0.02, 8  # the same for trying the centre instead of the corner, or the reverse
+_FEW, _FEW_BOXES = 0.02, 8  # the same for trying the center instead of the corner, or the reverse
 _WRONG = 0.5
 _SLIPS = 0.05  # of the boxes may fit no order
 
@@ -44,12 +44,12 @@ _PERCENT_SIDE, _PERCENT_REACH, _PERCENT_START, _CHANCE = 110, 85, 15, 0.01
 
 @dataclass(frozen=True)
 class Conventions:
-    """What is decided for all images of a data set; evidence in an image itself takes precedence. "": undecided."""
+    """What is decided for all images of a dataset; evidence in an image itself takes precedence. "": undecided."""
 
     exif: str = ""  # STORED or TURNED
     resized: str = ""  # STATED or IMAGE: the size that boxes refer to, if the stated size is that of another copy
     exchanged: str = ""  # the same, if the stated size has width and height swapped
-    normalised: bool = False  # though the format has pixels
+    normalized: bool = False  # though the format has pixels
     bits: int = 0  # used by samples of high bit depth, at most, in any image
 
 
@@ -101,19 +101,19 @@ class Evidence:
             exif=_winner(self.exif, STORED, TURNED),
             resized=_winner(strong if strong else _if_many(self.inner), STATED, IMAGE),
             exchanged=_winner(self.frames[EXCHANGED], STATED, IMAGE),
-            normalised=self.has_fractions and self.in_unit >= _MOST * self.boxes.total() > 0,
+            normalized=self.has_fractions and self.in_unit >= _MOST * self.boxes.total() > 0,
             bits=self.bits,
         )
 
     def problems(self, folder: str) -> list[Problem]:
-        """Issues with the data set as a whole."""
-        if not self.decide().normalised:
+        """Issues with the dataset as a whole."""
+        if not self.decide().normalized:
             return []
         text = (
-            f"{self.in_unit:,} of {self.boxes.total():,} boxes are within 0 to 1, so they are read as normalised by "
+            f"{self.in_unit:,} of {self.boxes.total():,} boxes are within 0 to 1, so they are read as normalized by "
             "width and height, not as pixels."
         )
-        return [Problem(folder, None, NORMALISED, text)]
+        return [Problem(folder, None, NORMALIZED, text)]
 
     def refusal(self, folder: str) -> str | None:
         """Why the boxes cannot be right as they are read, and what may be meant; None if they can be right."""
@@ -152,7 +152,7 @@ class Evidence:
         for difference, frame in ((RESIZED, decided.resized), (EXCHANGED, decided.exchanged)):
             if frame:
                 used[difference] = _STATED_FRAME if frame == STATED else _IMAGE_FRAME
-        if decided.normalised:
+        if decided.normalized:
             used = dict.fromkeys(self.boxes, _UNIT_FRAME)
         count, misfits, leaving = 0, np.zeros((len(ORDERS), len(LIMITS)), int), 0
         for difference, frame in used.items():
@@ -193,7 +193,7 @@ def _or_turned(has_orientations: bool) -> str:
 
 
 def _shifted(order: str, misfits: np.ndarray, count: int) -> str | None:
-    """Centre instead of corner, or the reverse, if boxes near the edge show that it is meant.
+    """Center instead of corner, or the reverse, if boxes near the edge show that it is meant.
 
     The two differ by only half a box's side. But slips happen both ways, while the right order leaves no box outside.
     """

@@ -1,4 +1,4 @@
-"""CSV with a row per box, from the TFOD tutorials (filename,width,height,class,xmin,...) and from labelling tools.
+"""CSV with a row per box, from the TFOD tutorials (filename,width,height,class,xmin,...) and from labeling tools.
 
 The columns are known from the header or, without one, from known tools (`csv_columns`). A row without a box is an image
 without objects. There may be a table per split: train_labels.csv and test_labels.csv, or one in each of train/ and
@@ -80,12 +80,12 @@ def is_sure(files: DataFolder) -> bool:
 
 
 def open_csv(files: DataFolder) -> CsvDataset:
-    """The data set of the tables in a folder; if any table is for a split, tables for none are ignored."""
+    """The dataset of the tables in a folder; if any table is for a split, tables for none are ignored."""
     tables = {
         path: path_matching.split_in_name(path) or path_matching.split_of_folders(path) for path in _tables(files)
     }
     if not tables:
-        raise DataError(f"{files.path} has no {LOOKED_FOR}. Name the folder that holds it and the images.")
+        raise DataError(f"{files.path} has no {LOOKED_FOR}. Give the folder with it and the images.")
     aside = [path for path, split in tables.items() if split is None] if any(tables.values()) else []
     entries, left_out = {}, {}
     for path, split in sorted(tables.items(), key=lambda item: (item[1] != "train", item[1] or "", item[0])):

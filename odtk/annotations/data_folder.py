@@ -1,4 +1,4 @@
-"""A data set's folder: finds files in it by the names that annotations use, and reads nothing outside of it.
+"""A dataset's folder: finds files in it by the names that annotations use, and reads nothing outside of it.
 
 All file system access of the annotation formats is here.
 """
@@ -18,10 +18,10 @@ from odtk.annotations.written_paths import PathIndex
 from odtk.errors import DataError
 from odtk.files import IMAGE_SUFFIXES, read_bounded
 
-# For texts about one image, or lists of names; a COCO json or a CSV may be as large as its data set needs.
+# For texts about one image, or lists of names; a COCO json or a CSV may be as large as its dataset needs.
 _TEXT_SUFFIXES = (".xml", ".txt", ".yaml", ".yml", ".names", ".labels", ".data")
 
-OUTSIDE = "path leads out of the data set"
+OUTSIDE = "path leads out of the dataset"
 BY_END, BY_STEM = "by the end of the path", "by the name without its suffix"
 
 _CONFIG_SUFFIXES, _ANNOTATION_SUFFIXES = (".yaml", ".yml"), (".json", ".csv", ".xml")
@@ -39,7 +39,7 @@ class Found:
 
 
 def is_data_set(path: str | os.PathLike) -> bool:
-    """Whether a path is a folder, or a data.yaml, which stands for a YOLO data set's folder.
+    """Whether a path is a folder, or a data.yaml, which stands for a YOLO dataset's folder.
 
     Raises DataError for another annotation file, as it does not say where the images are.
     """
@@ -49,14 +49,14 @@ def is_data_set(path: str | os.PathLike) -> bool:
     if path.lower().endswith(_ANNOTATION_SUFFIXES):
         folder = folder_of(path)
         raise DataError(
-            f"{path} is only one file of a data set. Give the folder with the annotations and the images instead: "
+            f"{path} is only one file of a dataset. Give the folder with the annotations and the images instead: "
             f"{folder}, or one above it."
         )
     return path.lower().endswith(_CONFIG_SUFFIXES)
 
 
 def folder_of(path: str | os.PathLike) -> str:
-    """The folder of a data set, which may be given by a file in it."""
+    """The folder of a dataset, which may be given by a file in it."""
     path = os.fspath(path)
     return path if os.path.isdir(path) else os.path.dirname(path) or os.curdir
 
@@ -64,7 +64,7 @@ def folder_of(path: str | os.PathLike) -> str:
 class DataFolder:
     """The files below a folder, as sorted posix paths relative to it, without hidden ones.
 
-    A YOLO data set may also be given by its data.yaml: `named` is that file. Links to folders are followed as described
+    A YOLO dataset may also be given by its data.yaml: `named` is that file. Links to folders are followed as described
     in `odtk.annotations.linked_folders`. Raises DataError if the folder cannot be listed.
     """
 
@@ -72,7 +72,7 @@ class DataFolder:
         self.path, self.named = os.fspath(path), None
         if not is_data_set(self.path):
             what = "is a file" if os.path.exists(self.path) else "does not exist"
-            raise DataError(f"{self.path} {what}; the folder of a data set is expected.")
+            raise DataError(f"{self.path} {what}; the folder of a dataset is expected.")
         if not os.path.isdir(self.path):
             self.path, self.named = folder_of(self.path), os.path.basename(self.path)
         found = linked_folders.walk(self.path)
@@ -111,7 +111,7 @@ class DataFolder:
         """The images that a name in an annotation can refer to, even if it is from another machine or a URL.
 
         It is looked up relative to each of `roots`; then as the end of any image's path, with as many of its folders as
-        match, where no folder that the data set also has may be dropped; then in the same way without the suffix. Case,
+        match, where no folder that the dataset also has may be dropped; then in the same way without the suffix. Case,
         backslashes and the Unicode form of accents do not matter. Only files listed here are ever found.
         """
         for position, spelling in enumerate(map(self._from_here, written_paths.spellings(written))):
@@ -129,12 +129,12 @@ class DataFolder:
         return tuple(f"{place(self.path)}/" for place in (os.path.abspath, os.path.realpath))
 
     def _from_here(self, path: str) -> str:
-        """An absolute path of this machine relative to the data set's folder, if it is inside."""
+        """An absolute path of this machine relative to the dataset's folder, if it is inside."""
         return next((path.removeprefix(folder) for folder in self._absolute if path.startswith(folder)), path)
 
 
 def checked_path(folder: str, relative: str) -> str:
-    """The path of a file in the data set's folder, which may be below a link to a folder (`linked_folders`).
+    """The path of a file in the dataset's folder, which may be below a link to a folder (`linked_folders`).
 
     Raises UnusableImage if it leads out of the folder, by `..`, as an absolute path or as a link, or if it is not a
     regular file.
@@ -148,7 +148,7 @@ def checked_path(folder: str, relative: str) -> str:
         why = getattr(error, "strerror", None) or str(error)
         raise UnusableImage(path, None, "no such file", f"the file cannot be opened: {why}.") from error
     if not inside:
-        text = f"it leads to {real}, outside the data set's folder {folder}, and is not read. Copy the file into it."
+        text = f"it leads to {real}, outside the dataset's folder {folder}, and is not read. Copy the file into it."
         raise UnusableImage(path, None, OUTSIDE, text)
     if not stat.S_ISREG(mode):
         raise UnusableImage(path, None, "no such file", "it is not a regular file, and is not read.")
@@ -156,7 +156,7 @@ def checked_path(folder: str, relative: str) -> str:
 
 
 def read_bytes(folder: str, relative: str) -> bytes:
-    """The bytes of a file in the data set's folder; UnusableImage as in `checked_path`, and if it is unreadable."""
+    """The bytes of a file in the dataset's folder; UnusableImage as in `checked_path`, and if it is unreadable."""
     path = checked_path(folder, relative)
     try:
         if path.lower().endswith(_TEXT_SUFFIXES):
@@ -168,7 +168,7 @@ def read_bytes(folder: str, relative: str) -> bytes:
 
 
 def read_start(folder: str, relative: str, count: int) -> bytes:
-    """The first `count` bytes of a file in the data set's folder; none if it cannot or must not be read."""
+    """The first `count` bytes of a file in the dataset's folder; none if it cannot or must not be read."""
     try:
         with open(checked_path(folder, relative), "rb") as file:
             return file.read(count)
@@ -182,7 +182,7 @@ def text_start(folder: str, relative: str, count: int) -> str:
 
 
 def read_text(folder: str, relative: str) -> str:
-    """The text of a file in the data set's folder, in UTF-8 or UTF-16 (`text_encoding`); otherwise UnusableImage."""
+    """The text of a file in the dataset's folder, in UTF-8 or UTF-16 (`text_encoding`); otherwise UnusableImage."""
     data, path = read_bytes(folder, relative), os.path.join(folder, relative)
     try:
         return text_encoding.decode(data)

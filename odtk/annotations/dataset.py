@@ -1,4 +1,4 @@
-"""The interface of annotation formats: a cheap list of a data set's images, and the objects of each on request."""
+"""The interface of annotation formats: a cheap list of a dataset's images, and the objects of each on request."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ OUTLINE = "outline"
 
 @dataclass(frozen=True)
 class MarkedObject:
-    """One object as annotated, before normalising."""
+    """One object as annotated, before normalizing."""
 
     class_name: str
-    box: tuple[float, float, float, float]  # yxyx; in pixels, or 0..1 where the annotation is `normalised`
+    box: tuple[float, float, float, float]  # yxyx; in pixels, or 0..1 where the annotation is `normalized`
     line: int | None = None
     difficult: bool = False
     truncated: int = 0
@@ -62,10 +62,10 @@ class MarkedObject:
 class ImageAnnotation:
     """The path of one image, and the contents of its annotation."""
 
-    image_path: str  # of the image file; checked to be inside the data set's folder
+    image_path: str  # of the image file; checked to be inside the dataset's folder
     filename: str  # in the record: posix, relative to the image root (for flat folders the bare name)
     objects: tuple[MarkedObject, ...]
-    normalised: bool = False
+    normalized: bool = False
     stated_size: tuple[int, int] | None = None  # (width, height) in the annotation
     annotation_path: str | None = None  # for messages
     place: str | None = None  # likewise, if that file also has the annotations of other images
@@ -76,21 +76,21 @@ class ImageAnnotation:
 
 @dataclass(frozen=True)
 class Listed:
-    """One image of a data set: cheap (a million fit in memory) and picklable."""
+    """One image of a dataset: cheap (a million fit in memory) and picklable."""
 
-    key: str  # unique in the data set, posix path relative to its folder; images are sorted by it
-    split: str | None  # in the data set itself: "train", "val", "test"; None if it has no splits
+    key: str  # unique in the dataset, posix path relative to its folder; images are sorted by it
+    split: str | None  # in the dataset itself: "train", "val", "test"; None if it has no splits
     entry: object  # what the format needs to read the image
 
 
 class Dataset(Protocol):
-    """A data set of some format; picklable, for worker processes and Beam."""
+    """A dataset of some format; picklable, for worker processes and Beam."""
 
     format: str  # "voc", "coco", "yolo", "csv"
     folder: str
     listed: Sequence[Listed]  # sorted by key
-    class_names: tuple[str, ...] | None  # if the data set lists its classes; None: they are only in annotations
-    problems: tuple[Problem, ...]  # with the data set as a whole
+    class_names: tuple[str, ...] | None  # if the dataset lists its classes; None: they are only in annotations
+    problems: tuple[Problem, ...]  # with the dataset as a whole
 
     def read(self, listed: Listed) -> ImageAnnotation:
         """The annotation of one image of `listed`; raises UnusableImage if it cannot be used."""

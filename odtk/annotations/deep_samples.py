@@ -1,6 +1,6 @@
 """Samples of more than 8 bits, and the range that is in use: a camera's 12 bits in a 16-bit file look nearly black.
 
-Pillow reads 16-bit grey samples as they are, but only the upper bytes of color samples; the lower bytes are read by
+Pillow reads 16-bit gray samples as they are, but only the upper bytes of color samples; the lower bytes are read by
 decoding with the bytes swapped.
 """
 

@@ -17,15 +17,15 @@ MAX_DISTANCE = 6
 # MAX_DISTANCE changed bits leave at least two of eight bands equal, so only pairs that share two bands are compared.
 _NUM_BANDS = MAX_DISTANCE + 2
 
-# Among images that share two bands, each is compared with this many neighbours, so that a long run of similar images
+# Among images that share two bands, each is compared with this many neighbors, so that a long run of similar images
 # (the frames of a video) does not take quadratic time. Groups are chains, so the run still becomes one group.
-_NEIGHBOURS = 64
+_NEIGHBORS = 64
 
 _SMALL_SIDE = 64  # pixels; the hash itself uses 32
 
 
 def fingerprint(image: Image.Image) -> int:
-    """The 64-bit perceptual hash of an RGB or greyscale image: the signs of its 8 x 8 lowest frequencies.
+    """The 64-bit perceptual hash of an RGB or grayscale image: the signs of its 8 x 8 lowest frequencies.
 
     Pictures that differ in size, quality or brightness have fingerprints of at most MAX_DISTANCE differing bits.
     """
@@ -63,7 +63,7 @@ def _near_pairs(hashes: np.ndarray) -> Iterator[tuple[int, int]]:
         keys = hashes & np.uint64(one | other)
         order = np.argsort(keys, kind="stable")
         keys = keys[order]
-        for step in range(1, min(_NEIGHBOURS, len(keys) - 1) + 1):
+        for step in range(1, min(_NEIGHBORS, len(keys) - 1) + 1):
             (alike,) = np.nonzero(keys[:-step] == keys[step:])
             if not len(alike):
                 break

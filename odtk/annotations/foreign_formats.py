@@ -1,4 +1,4 @@
-"""Recognizes files of labelling tools that odtk does not read, and says what to export instead."""
+"""Recognizes files of labeling tools that odtk does not read, and says what to export instead."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _JSON = (
     ),
     ForeignFormat(
         "Create ML", (r'"annotations"\s*:\s*\[', r'"coordinates"\s*:\s*\{', r'"(label|imagefilename|image)"\s*:'),
-        "Export from the labelling tool (Roboflow, RectLabel, Make Sense ...) as Pascal VOC or COCO",
+        "Export from the labeling tool (Roboflow, RectLabel, Make Sense ...) as Pascal VOC or COCO",
     ),
     ForeignFormat(
         "Supervisely", (r'"(classTitle|geometryType)"\s*:',),

@@ -1,4 +1,4 @@
-"""The annotation formats: detects the one of a folder, and opens the data set in it."""
+"""The annotation formats: detects the one of a folder, and opens the dataset in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MODULES = {"voc": voc, "coco": coco, "yolo": yolo, "csv": csv_table}
 
 
 def open_dataset(folder: str | os.PathLike, format: str | None = None, keep_segmentations: bool = False) -> Dataset:
-    """The data set in a folder, in one of FORMATS, detected if none is given.
+    """The dataset in a folder, in one of FORMATS, detected if none is given.
 
     `keep_segmentations` keeps COCO's, which need much memory. Raises DataError if the folder holds no such data.
     """

@@ -29,10 +29,10 @@ AMBIGUOUS = "EXIF orientation is ambiguous"
 
 @dataclass(frozen=True)
 class Rules:
-    """The user's choices for the conversion to records, and the conventions of the whole data set.
+    """The user's choices for the conversion to records, and the conventions of the whole dataset.
 
     `exif` is for images with an EXIF orientation: "apply" rotates the pixels, "ignore" keeps them, and "auto" rotates
-    them unless the image, or the data set, shows that they were annotated as stored. `boxes` is the order of the boxes'
+    them unless the image, or the dataset, shows that they were annotated as stored. `boxes` is the order of the boxes'
     numbers (of `dataset.ORDERS`), None for the format's. `max_side` shrinks larger images.
     """
 
@@ -53,7 +53,7 @@ class Frame:
     height: int
     turned: bool
     box_size: Size
-    normalised: bool = False  # the boxes are fractions of the sides
+    normalized: bool = False  # the boxes are fractions of the sides
     shrunk: bool = False
     problems: tuple[Problem, ...] = ()
 
@@ -69,14 +69,14 @@ def frame_of(annotation: ImageAnnotation, seen: ImageInfo, rules: Rules) -> Fram
     turned = image_facts.is_turned(seen, rules.exif, proved, rules.conventions.exif)
     size = seen.upright_size if turned else (seen.width, seen.height)
     problems = [*_exif_problems(annotation, seen, proved, turned, rules)]
-    stated = None if rules.conventions.normalised else image_facts.stated_size(annotation)
+    stated = None if rules.conventions.normalized else image_facts.stated_size(annotation)
     difference, box_size = image_facts.size_difference(stated, size), size
     if difference:
         box_size = _box_size(annotation, seen, rules, stated, size)
         problems.append(_size_problem(annotation, seen, stated, size, box_size))
     width, height = shrunk = _within(size, rules.max_side)
-    normalised = annotation.normalised or rules.conventions.normalised
-    return Frame(width, height, turned, box_size, normalised, shrunk != size, tuple(problems))
+    normalized = annotation.normalized or rules.conventions.normalized
+    return Frame(width, height, turned, box_size, normalized, shrunk != size, tuple(problems))
 
 
 def file_of(annotation: ImageAnnotation) -> str:
@@ -99,12 +99,12 @@ def _exif_problems(
         what = "the size" if image_facts.stated_size(annotation) else "boxes"
         why = f"{file_of(annotation)} has {what} of the stored pixels"
         if proved == OPEN:
-            why = "the other images of the data set were annotated as stored"
+            why = "the other images of the dataset were annotated as stored"
         text = f"EXIF orientation {seen.orientation} would rotate it, but {why}: image and boxes are kept as stored."
         yield Problem(annotation.image_path, None, NOT_APPLIED, text)
     elif proved == OPEN and not rules.conventions.exif and annotation.objects:
         text = (
-            f"rotated by its EXIF orientation {seen.orientation}, but nothing in the data set shows whether it was "
+            f"rotated by its EXIF orientation {seen.orientation}, but nothing in the dataset shows whether it was "
             "annotated that way or as stored (as labelImg does). Look at it with odtk view; if the boxes are wrong, "
             "ignore EXIF orientations (exif: ignore)."
         )
@@ -112,7 +112,7 @@ def _exif_problems(
 
 
 def _box_size(annotation: ImageAnnotation, seen: ImageInfo, rules: Rules, stated: Size, size: Size) -> Size:
-    """The size that boxes refer to, of two that differ: from the boxes, else the data set, else the aspect ratio."""
+    """The size that boxes refer to, of two that differ: from the boxes, else the dataset, else the aspect ratio."""
     difference = image_facts.size_difference(stated, size)
     is_forced = difference == EXCHANGED and seen.upright_size != (seen.width, seen.height) and rules.exif != "auto"
     if is_forced or not annotation.objects:

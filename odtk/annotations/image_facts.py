@@ -1,4 +1,4 @@
-"""The evidence in one image and its annotation on how the data set was annotated; small, and summed up over all.
+"""The evidence in one image and its annotation on how the dataset was annotated; small, and summed up over all.
 
 A box fits a frame if it extends beyond it by no more than an annotator's slip. If there are two possible frames and the
 boxes fit only one of them, that one is right. What single images cannot show is decided in
@@ -45,7 +45,7 @@ Size = tuple[int, int]  # width, height
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The contribution of one image to the evidence of its data set."""
+    """The contribution of one image to the evidence of its dataset."""
 
     exif: str = ""  # STORED, TURNED or OPEN; "" without an orientation
     size: str = ""  # NEAR, RESIZED or EXCHANGED; "" if the stated size is the image's, or absent
@@ -73,14 +73,14 @@ def facts_of(annotation: ImageAnnotation, seen: ImageInfo, exif: str = "auto", o
     difference = size_difference(stated, size)
     facts = Facts(exif=proved, size=difference, bits=seen.bits)
     # For an image that may be rotated, width and height are not known yet.
-    is_open = proved == OPEN and _lies(seen) and exif == "auto" and not annotation.normalised
+    is_open = proved == OPEN and _lies(seen) and exif == "auto" and not annotation.normalized
     if is_open or not annotation.objects:
         return facts
     own = frame_proof(annotation, stated, size, order)
     inner = _inner_frame(annotation, stated, size, order) if difference == RESIZED and not own else ""
     facts = replace(facts, frame=own, inner=inner, objects=len(annotation.objects))
     boxes = [entry for entry in annotation.objects if entry.written != OUTLINE]
-    frames = (UNIT,) * 3 if annotation.normalised else (size, stated or size, UNIT)
+    frames = (UNIT,) * 3 if annotation.normalized else (size, stated or size, UNIT)
     return _with_numbers(facts, boxes, frames, order) if boxes else facts
 
 
@@ -118,14 +118,14 @@ def orientation_proof(annotation: ImageAnnotation, seen: ImageInfo, order: str |
     if stated is not None:
         alike = same_aspect(stated, stored), same_aspect(stated, upright)
         return {(True, False): STORED, (False, True): TURNED}.get(alike, OPEN)
-    if annotation.normalised or not annotation.objects:
+    if annotation.normalized or not annotation.objects:
         return OPEN
     fits = boxes_fit(annotation, order, stored), boxes_fit(annotation, order, upright)
     return {(True, False): STORED, (False, True): TURNED}.get(fits, OPEN)
 
 
 def is_turned(seen: ImageInfo, exif: str, proved: str, decided: str = "") -> bool:
-    """Whether to rotate the pixels: from `exif`, else the image itself, else what is `decided` for the data set."""
+    """Whether to rotate the pixels: from `exif`, else the image itself, else what is `decided` for the dataset."""
     if seen.orientation == image_files.UPRIGHT or exif == "ignore":
         return False
     return exif == "apply" or (decided if proved == OPEN else proved) != STORED
@@ -134,7 +134,7 @@ def is_turned(seen: ImageInfo, exif: str, proved: str, decided: str = "") -> boo
 def stated_size(annotation: ImageAnnotation) -> Size | None:
     """The size in the annotation, if it is valid and the boxes are in its pixels."""
     stated = annotation.stated_size
-    return None if stated is None or min(stated) < 1 or annotation.normalised else stated
+    return None if stated is None or min(stated) < 1 or annotation.normalized else stated
 
 
 def size_difference(stated: Size | None, size: Size) -> str:

@@ -31,7 +31,7 @@ _PNG_EXIF = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")  # one of 
 _REDUCING_GAP = 3.0  # from this ratio of sizes on, whole pixels are averaged first: faster, and as good
 _QUALITY = 95
 _UNDECODABLE = "image cannot be decoded"
-_MODES = {"RGB": "", "L": "", "1": "1-bit ", "P": "palette ", "LA": "grey and alpha ", "F": "floating-point "}
+_MODES = {"RGB": "", "L": "", "1": "1-bit ", "P": "palette ", "LA": "gray and alpha ", "F": "floating-point "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,14 @@ class DecodedFile:
     width: int
     height: int
     kind: str
-    repaired: bytes | None = None  # the image as an RGB JPEG, if it was not an RGB or grey one
+    repaired: bytes | None = None  # the image as an RGB JPEG, if it was not an RGB or gray one
     fingerprint: int = field(default=0, compare=False)  # see odtk.annotations.duplicates
 
 
 def decode_info(encoded: bytes, path: object) -> ImageInfo:
     """The facts about an image file, after decoding all of it.
 
-    TensorFlow reads 8-bit RGB and grey JPEGs and PNGs as viewers show them; other images cannot be in a record as they
+    TensorFlow reads 8-bit RGB and gray JPEGs and PNGs as viewers show them; other images cannot be in a record as they
     are. MPO is a JPEG with more images after the main one. Raises UnusableImage, naming `path`, if not every pixel can
     be decoded or there are more than MAX_PIXELS.
     """
@@ -95,7 +95,7 @@ def header_info(encoded: bytes, path: object) -> ImageInfo:
 
 
 def decode(encoded: bytes, path: object, repair: bool = True) -> DecodedFile:
-    """Decodes all of an image file, and with `repair` re-encodes it unless it is an RGB or greyscale JPEG.
+    """Decodes all of an image file, and with `repair` re-encodes it unless it is an RGB or grayscale JPEG.
 
     For the Pet layout: the EXIF orientation is ignored. Raises UnusableImage like `decode_info`.
     """
@@ -115,7 +115,7 @@ def to_jpeg(
 ) -> bytes:
     """The image as an RGB JPEG without EXIF: transparency on white, 8 bits per sample, the first frame of an animation.
 
-    With `upright` the pixels are rotated by the EXIF orientation. `bits` is the range in use in the whole data set (see
+    With `upright` the pixels are rotated by the EXIF orientation. `bits` is the range in use in the whole dataset (see
     `deep_samples`); `size` (width, height; of the rotated image) is a smaller size to shrink it to.
     """
     from PIL.Image import Resampling
@@ -128,7 +128,7 @@ def to_jpeg(
 
 
 def to_picture(encoded: bytes, path: object, upright: bool = False, bits: int = 0) -> Image.Image:
-    """The image in RGB, or in grey if it is grey, as `to_jpeg` encodes it."""
+    """The image in RGB, or in gray if it is gray, as `to_jpeg` encodes it."""
     with _named(path):
         image = _load(encoded, path)
         picture = _to_rgb(image, encoded, path, bits)
@@ -147,7 +147,7 @@ def _named(path: object) -> Iterator[None]:
     except Exception as error:
         why = f"{error}."
         if isinstance(error, UnidentifiedImageError):
-            why = f"it is none of {', '.join(FORMATS)}. If it is an image, convert it to JPEG or PNG."
+            why = f"it is not one of {', '.join(FORMATS)}. If it is an image, convert it to JPEG or PNG."
         raise UnusableImage(path, None, _UNDECODABLE, f"the image cannot be decoded: {why}") from error
 
 
@@ -227,7 +227,7 @@ def _record_format(image: Image.Image, encoded: bytes) -> str | None:
         return None
     if image.format in ("JPEG", "MPO"):
         return "jpeg"
-    # Pillow opens 16-bit RGB as 8-bit; the header has the bit depth, then the color type (0 grey, 2 RGB).
+    # Pillow opens 16-bit RGB as 8-bit; the header has the bit depth, then the color type (0 gray, 2 RGB).
     is_plain = image.format == "PNG" and encoded[24] == 8 and encoded[25] in (0, 2)
     return "png" if is_plain else None
 
@@ -263,7 +263,7 @@ def _turn(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image, encoded: bytes, path: object, bits: int = 0) -> Image.Image:
-    """The image in 8-bit RGB, or unchanged if it is grey."""
+    """The image in 8-bit RGB, or unchanged if it is gray."""
     if deep_samples.is_deep(image, encoded):
         image = deep_samples.to_eight_bits(*deep_samples.read(image, encoded, path), bits)
     return _on_white(image)

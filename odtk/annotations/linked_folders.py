@@ -1,9 +1,9 @@
-"""Lists the files below a data set's folder, with links to folders, and decides which of them may be opened.
+"""Lists the files below a dataset's folder, with links to folders, and decides which of them may be opened.
 
 People link `images/` to a large disk, so links to folders are followed, and reported. This is safe, unlike a link to a
 single file outside: below a linked folder files keep their own names, and only those named like an image or an
-annotation are opened, while a link can give any file such a name. Links are followed in the data set's own folders,
-not below another link, not to a folder that contains the data set, and not to files that were already found.
+annotation are opened, while a link can give any file such a name. Links are followed in the dataset's own folders,
+not below another link, not to a folder that contains the dataset, and not to files that were already found.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def walk(folder: str) -> Walk:
             continue
         followed[target] = link
         found.files += _files(path, f"{link}/", [])
-        text = f"it is a link to {target}, whose files are read as part of the data set."
+        text = f"it is a link to {target}, whose files are read as part of the dataset."
         found.problems.append(Problem(path, None, "linked folder", text))
     found.files.sort()
     return found
@@ -62,9 +62,9 @@ def _why_not(root: str, target: str, followed: dict[str, str]) -> str | None:
     if not os.path.isdir(target):
         return "there is no such folder"
     if _holds(target, root):
-        return "that folder contains the data set itself"
+        return "that folder contains the dataset itself"
     if _holds(root, target):
-        return "its files are in the data set's folder already"
+        return "its files are in the dataset's folder already"
     met = next((link for other, link in followed.items() if _holds(other, target) or _holds(target, other)), None)
     return met and f"{met} is already a link to files in it"
 

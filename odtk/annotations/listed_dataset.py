@@ -1,4 +1,4 @@
-"""The common base of the data sets of all formats: a list of images, and images that are left out for a reason."""
+"""The common base of the datasets of all formats: a list of images, and images that are left out for a reason."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AMBIGUOUS = "several images of that name"
 
 @dataclass(frozen=True)
 class SkippedImage:
-    """The entry of an image that is known to be unusable when the data set is listed; `UnusableImage`'s arguments."""
+    """The entry of an image that is known to be unusable when the dataset is listed; `UnusableImage`'s arguments."""
 
     file: str
     line: int | None
@@ -31,7 +31,7 @@ class SkippedImage:
 
 @dataclass(frozen=True)
 class ListedDataset:
-    """A data set whose images are known; `problems` are with the data set as a whole.
+    """A dataset whose images are known; `problems` are with the dataset as a whole.
 
     Pickling leaves out `listed`: each worker gets only its part of it, in another way.
     """
@@ -101,7 +101,7 @@ def _of_split(images: Sequence[str], annotation: str) -> Sequence[str]:
 
 
 def finished(dataset: ListedDataset, files: DataFolder) -> ListedDataset:
-    """The data set with the issues of its folder, without images that two different names seem to refer to."""
+    """The dataset with the issues of its folder, without images that two different names seem to refer to."""
     clashes = {
         image: sorted(names)
         for image, names in files.names_of.items()

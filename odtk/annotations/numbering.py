@@ -6,7 +6,7 @@ from collections.abc import Iterable
 def shifted(listed: Iterable, used: Iterable) -> str | None:
     """Evidence that the ids in use are one lower or higher than those in a list, as 0 for 1; None if there is none.
 
-    More of them are in the list if all are shifted by one; unshifted, most would refer to their neighbour.
+    More of them are in the list if all are shifted by one; unshifted, most would refer to their neighbor.
     """
     listed, used = ({number for number in numbers if isinstance(number, int)} for numbers in (listed, used))
     for step, word in ((1, "lower"), (-1, "higher")):

@@ -26,7 +26,7 @@ from odtk.annotations.box_normalization import (
     in_order,
     is_empty,
     is_inverted,
-    normalise,
+    normalize,
     put_in_order,
 )
 from odtk.errors import DataError
@@ -150,7 +150,7 @@ def read(folder: Path, name: str, label_map: LabelMap, full_body: bool = False, 
     """
     if Path(name).name != name:
         text = f"it lists {name!r}, not the bare name of an image."
-        raise UnusableImage(folder / "annotations" / "trainval.txt", None, "path leads out of the data set", text)
+        raise UnusableImage(folder / "annotations" / "trainval.txt", None, "path leads out of the dataset", text)
     xml_path = folder / "annotations" / "xmls" / f"{name}.xml"
     annotation = _read_xml(xml_path)
     class_name, class_id = _class(xml_path, annotation, label_map)
@@ -226,17 +226,17 @@ def _decode(path: Path, encoded: bytes, strict_tfod: bool) -> image_files.Decode
 def _object(
     annotation: voc_xml.VocAnnotation, entry: voc_xml.VocObject, class_name: str, class_id: int
 ) -> AnnotatedObject:
-    box = _normalise(entry.box, annotation)
+    box = _normalize(entry.box, annotation)
     return AnnotatedObject(box, class_id, class_name, entry.difficult, entry.truncated, entry.pose)
 
 
 def _with_body(entry: AnnotatedObject, annotation: voc_xml.VocAnnotation, foreground: np.ndarray) -> AnnotatedObject:
-    box = _normalise(_bounds(foreground), annotation)
+    box = _normalize(_bounds(foreground), annotation)
     return dataclasses.replace(entry, box=box, mask=foreground.astype("uint8"))
 
 
-def _normalise(yxyx: tuple[float, ...], annotation: voc_xml.VocAnnotation) -> tuple[float, float, float, float]:
-    return normalise(yxyx, (annotation.width, annotation.height))
+def _normalize(yxyx: tuple[float, ...], annotation: voc_xml.VocAnnotation) -> tuple[float, float, float, float]:
+    return normalize(yxyx, (annotation.width, annotation.height))
 
 
 def _bounds(foreground: np.ndarray) -> tuple[float, float, float, float]:
@@ -254,9 +254,9 @@ def _with_usable_boxes(path: Path, annotation: voc_xml.VocAnnotation) -> tuple[v
         where, box = (str(path), entry.line), entry.box
         said = f"the box at {corners_in_words(box)} in {annotation.width}x{annotation.height}"
         if is_inverted(box):
-            problems.append(put_in_order(_normalise(box, annotation), said, where)[1])
+            problems.append(put_in_order(_normalize(box, annotation), said, where)[1])
             box = in_order(box)
-        check_box(_normalise(box, annotation), said, where)
+        check_box(_normalize(box, annotation), said, where)
         objects.append(dataclasses.replace(entry, box=box))
     return dataclasses.replace(annotation, objects=tuple(objects)), problems
 
@@ -292,7 +292,7 @@ def _size_problems(
 ) -> Iterator[Problem]:
     stated, actual = (annotation.width, annotation.height), (decoded.width, decoded.height)
     if stated != actual:
-        text = "<size> is {}x{}, the image is {}x{}; boxes are normalised by <size>.".format(*stated, *actual)
+        text = "<size> is {}x{}, the image is {}x{}; boxes are normalized by <size>.".format(*stated, *actual)
         yield Problem(str(path), annotation.size_line, "size disagrees with the image", text)
 
 

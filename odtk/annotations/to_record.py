@@ -1,4 +1,4 @@
-"""Converts what a format's reader found to an annotated image: upright, readable, boxes normalised and inside."""
+"""Converts what a format's reader found to an annotated image: upright, readable, boxes normalized and inside."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Located:
-    """An image's size in pixels as its record has it, and its objects with boxes normalised by it."""
+    """An image's size in pixels as its record has it, and its objects with boxes normalized by it."""
 
     width: int
     height: int
@@ -194,8 +194,8 @@ def _annotated(
         pose=entry.pose,
         mask=_mask(annotation, entry, box, frame) if masks else None,
         is_crowd=entry.is_crowd,
-        # If boxes are normalised, the unit of their areas is unknown.
-        area=None if entry.area is None or frame.normalised else entry.area * x_scale * y_scale,
+        # If boxes are normalized, the unit of their areas is unknown.
+        area=None if entry.area is None or frame.normalized else entry.area * x_scale * y_scale,
     )
 
 
@@ -214,8 +214,8 @@ def _mask(annotation: ImageAnnotation, entry: MarkedObject, box: Yxyx, frame: Fr
         mask[ymin:ymax, xmin:xmax] = 1
         return mask
     width, height = frame.box_size
-    if frame.normalised:
-        text = "its boxes are normalised, but it is unknown whether its outlines are. Write them in pixels."
+    if frame.normalized:
+        text = "its boxes are normalized, but it is unknown whether its outlines are. Write them in pixels."
         raise UnusableImage(file_of(annotation), entry.line, "mask cannot be read", text)
     try:
         mask = coco_masks.decode_mask(entry.segmentation, height, width)

@@ -1,4 +1,4 @@
-"""Explains why a folder is in no known format: what looks like a data set in it, and what is missing."""
+"""Explains why a folder is in no known format: what looks like a dataset in it, and what is missing."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ An xml belongs to the image of the same name in the same folder, ignoring folder
 (`Annotations`, `images`), or else to the image in its <filename>. Coordinates are used as they are written: VOC counts
 pixels from 1, which TFOD ignores, and so does odtk.
 
-If ImageSets/Main (or annotations/, in the Pet layout) has lists, they define the data set, and a listed image without
+If ImageSets/Main (or annotations/, in the Pet layout) has lists, they define the dataset, and a listed image without
 xml is bad data. Otherwise an image without xml is not annotated, and so is not a negative.
 """
 
@@ -70,7 +70,7 @@ def sign(files: DataFolder) -> str | None:
 
 
 def open_voc(files: DataFolder) -> VocDataset:
-    """The VOC data set in a folder."""
+    """The VOC dataset in a folder."""
     if not files.with_suffix(".xml"):
         raise DataError(f"{files.path} has no {LOOKED_FOR}. Give the folder that holds them and the images.")
     pairs, unpaired = _pair(files)

@@ -1,4 +1,4 @@
-"""Lists of images in Pascal VOC data sets: train.txt, val.txt, test.txt and trainval.txt define the splits.
+"""Lists of images in Pascal VOC datasets: train.txt, val.txt, test.txt and trainval.txt define the splits.
 
 They are in ImageSets/Main or, for data in the Pet layout, in annotations/, next to xmls/.
 """
@@ -44,7 +44,7 @@ class _Folder:
 
 
 class ImageLists:
-    """The lists of a data set, from several folders if it has several years; false if there are none."""
+    """The lists of a dataset, from several folders if it has several years; false if there are none."""
 
     def __init__(self, folders: list[_Folder]):
         self._folders = folders
@@ -82,9 +82,9 @@ class ImageLists:
 
 
 def read_lists(files: DataFolder) -> tuple[ImageLists, list[Problem]]:
-    """The lists in a data set's folder, and issues with them.
+    """The lists in a dataset's folder, and issues with them.
 
-    Only train, val, test and trainval are lists of the data set; cat_train.txt and the like list images with a cat. A
+    Only train, val, test and trainval are lists of the dataset; cat_train.txt and the like list images with a cat. A
     list in the Pet layout that matches no file is a leftover of Oxford's own data, and is ignored.
     """
     found: dict[str, _Folder] = {}

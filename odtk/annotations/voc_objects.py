@@ -140,7 +140,7 @@ def _of_bndbox(path: Path, element, box) -> tuple[Yxyx, object, Problem | None]:
 
 
 def _hull_of_rotated(path: Path, element) -> Yxyx:
-    """The upright box around roLabelImg's rotated one: centre, sides, and the angle in radians."""
+    """The upright box around roLabelImg's rotated one: center, sides, and the angle in radians."""
     x, y, width, height, angle = (
         number(path, child(path, element, tag), float) for tag in ("cx", "cy", "w", "h", "angle")
     )

@@ -43,7 +43,7 @@ def without_image_suffix(path: str) -> str:
 
 
 class PathIndex:
-    """Files by their names: paths relative to the data set, indexed by `key`."""
+    """Files by their names: paths relative to the dataset, indexed by `key`."""
 
     def __init__(self, paths: Iterable[str], key: Callable[[str], str] = str):
         self._by_path, self._by_name = defaultdict(list), defaultdict(list)
@@ -73,7 +73,7 @@ class PathIndex:
             if found := self._ending_in(tail, _plain):
                 return found, True
             if not self._folders.isdisjoint(_plain(f"{parts[start]}/")):
-                break  # the data set has that folder, and the image is not in it
+                break  # the dataset has that folder, and the image is not in it
         return (), False
 
     def _from_roots(self, parts: list[str], roots: Sequence[list[str]]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""YOLO: a text of `class cx cy w h` lines per image, normalised, class ids from 0; data.yaml has classes and splits.
+"""YOLO: a text of `class cx cy w h` lines per image, normalized, class ids from 0; data.yaml has classes and splits.
 
 An image without a text has no objects. Lines with more numbers are outlines, whose bounding box is used, or, if
 data.yaml has a kpt_shape, boxes followed by keypoints; lines of predictions are refused (`yolo_columns`). Darknet's
@@ -58,7 +58,7 @@ class YoloDataset(ListedDataset):
             image_path=data_folder.checked_path(self.folder, entry.image),
             filename=entry.filename,
             objects=tuple(objects),
-            normalised=True,
+            normalized=True,
             annotation_path=entry.label and self.path(entry.label),
             source_id=entry.source_id,
             problems=tuple(problems),
@@ -83,7 +83,7 @@ class YoloDataset(ListedDataset):
         values = values[:BOX] if is_box else values
         outside = max(0.0, *(max(-value, value - 1) for value in values))
         if outside > _SLIP:
-            raise _bad_line(path, number, line, "outside 0..1, so not normalised")
+            raise _bad_line(path, number, line, "outside 0..1, so not normalized")
         if outside > 0:
             text = f"the line {short(line)} has a value slightly outside 0..1."
             problems.append(Problem(path, number, "value outside 0..1", text))
@@ -108,12 +108,12 @@ def sign(files: DataFolder) -> str | None:
     try:
         found = find_config(files)
     except DataError as error:
-        return str(error)  # there are several; the error is raised when the data set is opened
+        return str(error)  # there are several; the error is raised when the dataset is opened
     return found and f"{found} has class names, and images have a *.txt"
 
 
 def open_yolo(files: DataFolder) -> YoloDataset:
-    """The YOLO data set in a folder."""
+    """The YOLO dataset in a folder."""
     config = read_config(files)
     images = dict.fromkeys(image for found in config.splits.values() for image, _ in found if isinstance(image, str))
     paired = yolo_texts.pair(files, images)

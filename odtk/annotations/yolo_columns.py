@@ -1,6 +1,6 @@
 """The meaning of the numbers after a class in YOLO's texts: a box, an outline, or columns of predictions and poses.
 
-Four numbers are a box. An even count of six or more is an outline, unless the texts of the whole data set show
+Four numbers are a box. An even count of six or more is an outline, unless the texts of the whole dataset show
 otherwise: `cx cy w h confidence track` are also six numbers, and a box with keypoints may have any count. One line is
 not enough to tell, but all lines of the same count are: few outlines, read as boxes, happen to be inside the image.
 """
@@ -16,7 +16,7 @@ _TRIANGLE = 6
 _SLIP = 0.01  # how far a box may extend beyond 0..1
 _MOST = 0.8  # of the lines with a count, as some may have slips
 _FEW = 5  # lines: fewer may be boxes in the image by chance
-_VARIED = 3  # different counts in a data set, which excludes keypoints, as all objects have the same number of them
+_VARIED = 3  # different counts in a dataset, which excludes keypoints, as all objects have the same number of them
 
 EXPECTED = "`class cx cy w h` is expected, or `class x1 y1 x2 y2 x3 y3 ...`, all 0..1"
 _PREDICTIONS = "These are predictions, not annotations. Export the annotations, or remove the columns after h"
@@ -28,7 +28,7 @@ _Lines = Sequence[Sequence[float]]
 
 @dataclass(frozen=True)
 class Columns:
-    """The meaning of the columns of a data set's lines; `keypoint_values` numbers may follow each box."""
+    """The meaning of the columns of a dataset's lines; `keypoint_values` numbers may follow each box."""
 
     keypoint_values: int = 0
     kpt_shape: str = ""
@@ -63,7 +63,7 @@ def words_of(line: str) -> list[str]:
 
 
 def survey(lines: Iterable[Sequence[float]], keypoint_values: int = 0, kpt_shape: str = "") -> Columns:
-    """The meaning of the columns of a data set, from the numbers after the classes in all its lines, or a sample."""
+    """The meaning of the columns of a dataset, from the numbers after the classes in all its lines, or a sample."""
     by_count = defaultdict(list)
     for values in lines:
         if len(values) > BOX:
@@ -80,7 +80,7 @@ def survey(lines: Iterable[Sequence[float]], keypoint_values: int = 0, kpt_shape
 
 
 def _why_not(count: int, lines: _Lines, is_varied: bool) -> str:
-    """Why lines with a count are not outlines; empty if they are. `is_varied`: the data set has outlines for sure."""
+    """Why lines with a count are not outlines; empty if they are. `is_varied`: the dataset has outlines for sure."""
     if count < BOX:
         return EXPECTED
     if count == BOX + 1:
@@ -105,7 +105,7 @@ def _why_no_triangle(lines: _Lines, has_outlines: bool) -> str:
 
 
 def _are_tracked(lines: _Lines) -> bool:
-    """Whether most lines end in a whole number, and some in one that cannot be in a normalised outline."""
+    """Whether most lines end in a whole number, and some in one that cannot be in a normalized outline."""
     inside = [values for values in lines if all(-_SLIP <= value <= 1 + _SLIP for value in values[:-1])]
     return _most(lambda values: values[-1].is_integer(), inside) and any(values[-1] > 1 for values in inside)
 

@@ -1,4 +1,4 @@
-"""The classes and splits of a YOLO data set: from data.yaml, or Darknet's names and lists."""
+"""The classes and splits of a YOLO dataset: from data.yaml, or Darknet's names and lists."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _lines(files: DataFolder, path: str) -> list[str]:
 
 
 def read_config(files: DataFolder) -> Config:
-    """The classes and splits of the data set; DataError if they are missing or cannot be read."""
+    """The classes and splits of the dataset; DataError if they are missing or cannot be read."""
     path = find_config(files)
     if path is None:
         raise DataError(f"{files.path} has no data.yaml, classes.txt or obj.names with the class names for YOLO's ids.")
@@ -170,7 +170,7 @@ def _disagreeing(files: DataFolder, config: Config) -> Iterator[Problem]:
 
 
 def _names_of_another(files: DataFolder, path: str) -> dict[int, str]:
-    """The names in a YAML file, if it is a data set's; otherwise empty."""
+    """The names in a YAML file, if it is a dataset's; otherwise empty."""
     if data_folder.text_start(files.path, path, _MAX_YAML_BYTES).find("names") < 0:
         return {}
     content = _load_yaml(files, path)

@@ -126,7 +126,7 @@ def _above(path: str) -> Iterable[str]:
 
 
 def _inside(files: DataFolder, base: str, written: str, resolve=posixpath.normpath) -> str | None:
-    """A written path relative to the data set's folder; None if it leads out of it."""
+    """A written path relative to the dataset's folder; None if it leads out of it."""
     root = os.path.realpath(files.path)
     path = resolve(posixpath.join(root, base, written.replace("\\", "/")))
     if path == root:

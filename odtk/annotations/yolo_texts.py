@@ -1,4 +1,4 @@
-"""Pairs texts and images of a YOLO data set, and reports those without a partner, or with several."""
+"""Pairs texts and images of a YOLO dataset, and reports those without a partner, or with several."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def any_called_alike(files: DataFolder) -> bool:
 
 
 def pair(files: DataFolder, images: Collection[str]) -> Paired:
-    """Finds the text of each of `images`, which are those in the data set's splits.
+    """Finds the text of each of `images`, which are those in the dataset's splits.
 
     It is the one in the usual place; else the one in the same folder, ignoring folders named after their contents; and
     if no image has such a text, the only one with the name of the image.

@@ -1,1 +1,1 @@
-"""Box arithmetic as functions of tensors; boxes are normalised yxyx unless the name says otherwise."""
+"""Box arithmetic as functions of tensors; boxes are normalized yxyx unless the name says otherwise."""

@@ -31,10 +31,10 @@ class MultiscaleAnchors:
         return len(self.aspect_ratios) * self.scales_per_octave
 
     def __call__(self, image_size, map_sizes, static: bool = True):
-        """Anchors float32 [anchors, 4], yxyx normalised by `image_size`, in order level, row, column, anchor.
+        """Anchors float32 [anchors, 4], yxyx normalized by `image_size`, in order level, row, column, anchor.
 
         image_size: (height, width) of the image, numbers or scalar tensors; map_sizes: (height, width) per level.
-        A level's first centre is at stride / 2 if the side is a multiple of the stride, otherwise at 0; if the size is
+        A level's first center is at stride / 2 if the side is a multiple of the stride, otherwise at 0; if the size is
         unknown when the graph is built (`static` is false), TFOD always uses stride / 2.
         """
         height, width = (tf.cast(side, tf.float32) for side in image_size)
@@ -55,8 +55,8 @@ class MultiscaleAnchors:
         half = np.stack([scales / root * base, scales * root * base], axis=-1) / 2  # [per location, (h, w)]
         rows = tf.range(map_size[0], dtype=tf.float32) * stride + offset_y
         columns = tf.range(map_size[1], dtype=tf.float32) * stride + offset_x
-        centres = tf.stack(tf.meshgrid(rows, columns, indexing="ij"), axis=-1)[:, :, None, :]
-        return tf.reshape(tf.concat([centres - half, centres + half], axis=-1), [-1, 4])
+        centers = tf.stack(tf.meshgrid(rows, columns, indexing="ij"), axis=-1)[:, :, None, :]
+        return tf.reshape(tf.concat([centers - half, centers + half], axis=-1), [-1, 4])
 
 
 def _offset(side, stride: int, static: bool) -> float:

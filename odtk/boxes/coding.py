@@ -64,7 +64,7 @@ class MeanStddevCoder:
 class SquareCoder:
     """(ty, tx, tl) relative to the square of the anchor's area, times scale factors (TFOD's `square_box_coder`).
 
-    A box is encoded by its centre and the square root of its area, so decoded boxes are always squares.
+    A box is encoded by its center and the square root of its area, so decoded boxes are always squares.
     """
 
     code_size: ClassVar[int] = 3

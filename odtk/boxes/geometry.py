@@ -54,12 +54,12 @@ def clip(boxes, window):
 
 
 def yxyx_to_cyxhw(boxes):
-    """Corners to centre and size: four tensors (cy, cx, height, width), each [...]."""
+    """Corners to center and size: four tensors (cy, cx, height, width), each [...]."""
     ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=-1)
     height, width = ymax - ymin, xmax - xmin
     return ymin + height / 2, xmin + width / 2, height, width
 
 
 def cyxhw_to_yxyx(cy, cx, height, width):
-    """Centre and size, each [...], to corners [..., 4]."""
+    """Center and size, each [...], to corners [..., 4]."""
     return tf.stack([cy - height / 2, cx - width / 2, cy + height / 2, cx + width / 2], axis=-1)

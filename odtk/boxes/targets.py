@@ -38,7 +38,7 @@ def assign(
     num_boxes: int32 [batch], the number of valid rows per image; the rest is padding and matches nothing.
     anchors: yxyx [anchors, 4]; `similarity(boxes, anchors)` returns [batch, n, anchors]; `match(similarity, valid)`
     returns int32 [batch, anchors]; `encode(boxes, anchors)` returns box encodings. A matched anchor has the weight of
-    its groundtruth box, an unmatched one `unmatched_weight` for classification and 0 for localisation, an ignored one 0
+    its groundtruth box, an unmatched one `unmatched_weight` for classification and 0 for localization, an ignored one 0
     for both. (TFOD's TargetAssigner, for a whole batch.)
     """
     real = tf.sequence_mask(num_boxes, tf.shape(boxes)[1])

@@ -1,1 +1,1 @@
-"""Checkpoints: which files there are, what they hold, and variables restored from them and saved to them."""
+"""Checkpoints: their files, their contents, and restoring and saving variables."""

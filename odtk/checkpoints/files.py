@@ -1,4 +1,4 @@
-"""The files of TensorFlow 2 checkpoints in a folder: which there are, which is the newest, which are incomplete.
+"""The files of TensorFlow 2 checkpoints in a folder: lists them, finds the newest, detects incomplete ones.
 
 A checkpoint PREFIX is PREFIX.index and its PREFIX.data-00000-of-00001 and so on; the file `checkpoint` of its folder
 says which is the newest, by a path that may be of the machine that wrote it.

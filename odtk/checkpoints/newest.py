@@ -1,4 +1,4 @@
-"""Which checkpoint is meant by a folder: the newest that can be read."""
+"""Finds the newest readable checkpoint of a folder."""
 
 import os
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def find_checkpoint(path: str | os.PathLike, log: Callable[[str], None] = lambda
         newest = newest_checkpoint(folder, log)
         if newest is not None:
             return newest
-    raise CheckpointError(f"{path} holds no checkpoint. Train first, or name another folder.")
+    raise CheckpointError(f"{path} holds no checkpoint. Train first, or choose another folder.")
 
 
 def newest_checkpoint(folder: str | os.PathLike, log: Callable[[str], None] = lambda line: None) -> str | None:
@@ -39,11 +39,11 @@ def newest_checkpoint(folder: str | os.PathLike, log: Callable[[str], None] = la
             damages.append(str(error))
             continue
         for damage in damages:
-            log(f"{damage} {prefix} is taken instead.")
+            log(f"{damage} {prefix} is used instead.")
         return prefix
     if damages:
         raise DamagedCheckpointError(
-            f"{folder} holds no checkpoint that can be read:" + "".join(f"\n  {damage}" for damage in damages)
+            f"{folder} holds no readable checkpoint:" + "".join(f"\n  {damage}" for damage in damages)
         )
     return None
 

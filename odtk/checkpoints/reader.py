@@ -1,7 +1,7 @@
-"""A TensorFlow checkpoint in TFOD's layout, read: its variables are found by walking its own object graph.
+"""Reads a TensorFlow checkpoint in TFOD's layout: its variables are found through its own object graph.
 
-A variable can be saved under any of its paths, and which one differs between TensorFlow versions; the object graph that
-travels in the checkpoint knows them all.
+A variable can be saved under any of its paths, and TensorFlow versions differ in which one they use; the object graph
+in the checkpoint has all of them.
 """
 
 import glob
@@ -22,7 +22,7 @@ _GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _SLOT = "/.OPTIMIZER_SLOT/"
 # What TensorFlow's reader raises; a file that ends too early is an IndexError.
 _READING_ERRORS = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
-_COPY_AGAIN = "Copy the checkpoint again from where it is complete, or name another one."
+_COPY_AGAIN = "Copy the checkpoint again from where it is complete, or use another one."
 
 
 class CheckpointReader:
@@ -111,12 +111,12 @@ def checked_prefix(path: str | os.PathLike) -> str:
         return path
     stem, extension = os.path.splitext(path)
     if extension == ".index" or ".data-" in extension:
-        raise CheckpointError(f"{path} is one file of a checkpoint; name the checkpoint by its prefix: {stem}")
+        raise CheckpointError(f"{path} is one file of a checkpoint; give the checkpoint by its prefix: {stem}")
     nearby = prefixes_near(path)
-    hint = f"Here are: {', '.join(nearby)}." if nearby else "There is no checkpoint near it either."
+    hint = f"There are: {', '.join(nearby)}." if nearby else "There is no other checkpoint near it."
     raise CheckpointError(
-        f"There is no checkpoint {path} (that would be {path}.index and {path}.data-...). A checkpoint is named by its "
-        f"prefix, such as .../checkpoint/ckpt-0. {hint}"
+        f"There is no checkpoint {path} (with the files {path}.index and {path}.data-...). A checkpoint is given by "
+        f"its prefix, such as .../checkpoint/ckpt-0. {hint}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Variables restored from a checkpoint, strictly: what is missing and what is left over is an error."""
+"""Restores variables from a checkpoint, strictly: missing and left-over variables are errors."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -61,9 +61,8 @@ def _slots_of(reader: CheckpointReader, names: dict[str, str], slot: str) -> dic
     slots = {key: reader.slot(name, slot) for key, name in names.items()}
     if not any(slots.values()):
         raise CheckpointError(
-            f"{reader.prefix} holds no '{slot}' of its weights. Where eval_config.use_moving_averages asks for "
-            "averages, training must have kept them (train_config.optimizer.use_moving_average: true); otherwise set "
-            "it to false."
+            f"{reader.prefix} has no '{slot}' of its weights. eval_config.use_moving_averages needs averages from "
+            "training (train_config.optimizer.use_moving_average: true); otherwise set it to false."
         )
     # Batch norm statistics are averages already and have no slot.
     return {key: slots[key] or name for key, name in names.items()}
@@ -73,8 +72,8 @@ def _mismatch(prefix: str, missing: list[str], different: list[str], unexplained
     parts = [f"The checkpoint {prefix} does not fit this model."]
     for title, names in (
         ("Missing in the checkpoint", missing),
-        ("Of another shape", different),
-        ("Left over in the checkpoint", unexplained),
+        ("With another shape", different),
+        ("Unused in the checkpoint", unexplained),
     ):
         if names:
             parts.append(f"{title} ({len(names)}): " + ", ".join(name.removesuffix(SUFFIX) for name in names) + ".")

@@ -1,4 +1,4 @@
-"""`odtk inspect`: what is in a data set, and what is wrong with it."""
+"""`odtk inspect`: what is in a dataset, and what is wrong with it."""
 
 import shutil
 

@@ -20,8 +20,8 @@ class AnnotatedPicture:
     name: str
     split: str | None
     image: Image.Image
-    boxes: Sequence[tuple[float, float, float, float]]  # yxyx, normalised
-    class_ids: Sequence[int]  # from 1, for the colours
+    boxes: Sequence[tuple[float, float, float, float]]  # yxyx, normalized
+    class_ids: Sequence[int]  # from 1, for the colors
     class_names: Sequence[str]
     marks: Sequence[str]  # "difficult", "crowd", ..., or ""
     focus: Sequence[int] | None = None  # the boxes that a finding is about; None: the whole image
@@ -38,7 +38,7 @@ def show(
 ) -> AnnotatedPicture:
     """The image of a source with its groundtruth; `name_of` gives the names of ids that have none.
 
-    `numbers` gives the colours, see `color_ids`. Raises DataError where its pixels cannot be decoded.
+    `numbers` gives the colors, see `color_ids`. Raises DataError where its pixels cannot be decoded.
     """
     named = zip(summary.class_names, summary.class_ids, strict=True)
     names = [name or name_of(class_id) or f"class {class_id}" for name, class_id in named]
@@ -55,9 +55,9 @@ def show(
 
 
 def color_numbers(target: Target, found: Iterable[str]) -> dict[str, int]:
-    """The number that each class name is coloured by: its id in the label map, where there is one.
+    """The number that each class name is colored by: its id in the label map, where there is one.
 
-    Without a label map, the names of a data set (`found` are those of its objects) have the ids that make-tfrecords
+    Without a label map, the names of a dataset (`found` are those of its objects) have the ids that make-tfrecords
     would give them; of records, those that are written in them count.
     """
     labels = target.labels
@@ -74,9 +74,9 @@ def color_numbers(target: Target, found: Iterable[str]) -> dict[str, int]:
 
 
 def found_names(target: Target) -> set[str]:
-    """The names that `color_numbers` needs where not all images are read: those that the data set does not list.
+    """The names that `color_numbers` needs where not all images are read: those that the dataset does not list.
 
-    Reads every annotation of such a data set, and no image.
+    Reads every annotation of such a dataset, and no image.
     """
     if not target.is_annotated or target.class_names or target.labels is not None:
         return set()
@@ -92,5 +92,5 @@ def found_names(target: Target) -> set[str]:
 
 
 def color_ids(names: Sequence[str], class_ids: Sequence[int], numbers: dict[str, int]) -> list[int]:
-    """The numbers that classes are coloured by: those of their names in `numbers`, or else their ids as written."""
+    """The numbers that classes are colored by: those of their names in `numbers`, or else their ids as written."""
     return [numbers.get(name, max(class_id, 0)) for name, class_id in zip(names, class_ids, strict=True)]

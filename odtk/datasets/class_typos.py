@@ -26,7 +26,7 @@ def likely_typos(counts: Mapping[str, int], known: Collection[str] = ()) -> dict
     """
     most = max(counts.values(), default=0)
     asked = [name for name, count in counts.items() if count and (name not in known or _is_rare(count, most))]
-    near = _Neighbours({*known, *counts} if asked else ())
+    near = _Neighbors({*known, *counts} if asked else ())
     found: dict[str, str] = {}
     for name in sorted(asked, key=lambda name: -counts[name]):  # so that what is meant is no misspelling itself
         # Letters are compared last: it takes the longest.
@@ -54,7 +54,7 @@ def _is_rare(count: int, other: int) -> bool:
     return count * _RATIO <= other and count <= max(_FEW_BOXES, _SMALL_SHARE * other)
 
 
-class _Neighbours:
+class _Neighbors:
     """Finds names in which one word may be a typo of the other's: the same without a letter or two."""
 
     def __init__(self, names: Collection[str]):
@@ -112,7 +112,7 @@ def _is_typo_of_word(one: str, two: str) -> bool:
 
 
 def _edits(one: str, two: str) -> int:
-    """Letters to insert, delete, replace or exchange with their neighbour (optimal string alignment)."""
+    """Letters to insert, delete, replace or exchange with their neighbor (optimal string alignment)."""
     rows = [list(range(len(two) + 1))]
     for i, letter in enumerate(one, start=1):
         row = [i]

@@ -19,7 +19,7 @@ class ModelInput:
     image: Image.Image
     true_size: tuple[int, int]  # (height, width) without the padding
     source_id: str
-    boxes: np.ndarray  # [n, 4] yxyx, normalised to the padded image
+    boxes: np.ndarray  # [n, 4] yxyx, normalized to the padded image
     class_ids: np.ndarray  # [n], from 1
     marks: list[str]  # for each box its weight and flags, where these are not the usual ones, or ""
 

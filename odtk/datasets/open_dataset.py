@@ -1,4 +1,4 @@
-"""`open_target`: the one way to open data, given a data set's folder, records, or a pipeline.config."""
+"""`open_target`: the one way to open data, given a dataset's folder, records, or a pipeline.config."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from odtk.label_map import LabelMap
 from odtk.records import shards
 
 MAX_HEADERS = 4_000
-"""Images whose annotations and headers are read to find out how a data set is to be read, before some are shown."""
+"""Images whose annotations and headers are read to find out how a dataset is to be read, before some are shown."""
 
 RECORDS, CONFIG = "records", "pipeline.config"
-"""Kinds of targets that are not annotated data sets."""
+"""Kinds of targets that are not annotated datasets."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Target:
     damaged: dict[str, list[ImageSummary]] = field(default_factory=dict)  # by split, places that hold no valid record
     missing: list[str] = field(default_factory=list)  # shards of which the names of others tell
     notes: list[str] = field(default_factory=list)  # what could not be listed, in sentences
-    problems: tuple[Problem, ...] = ()  # of the data set as a whole
-    class_names: tuple[str, ...] = ()  # where the data set itself lists its classes
+    problems: tuple[Problem, ...] = ()  # of the dataset as a whole
+    class_names: tuple[str, ...] = ()  # where the dataset itself lists its classes
     labels: LabelMap | None = None
     label_map: str | None = None
     config: object | None = None  # the message
     config_path: str | None = None
-    is_annotated: bool = False  # a data set still to be converted, not records
+    is_annotated: bool = False  # a dataset still to be converted, not records
     refusal: str | None = None  # why its boxes cannot be right as they are read
 
     @property
@@ -72,7 +72,7 @@ class Target:
 def interpreted_by_headers(target: Target) -> Target:
     """The target as `Target.interpreted` has it, no pixels decoded; of many images only MAX_HEADERS, evenly spread.
 
-    For those who show or name a part of a data set: a scan and make-tfrecords read all of it.
+    For those who show or name a part of a dataset: a scan and make-tfrecords read all of it.
     """
     places = [(source, i) for source in target.sources if isinstance(source, DatasetSource) for i in range(len(source))]
     if not places:
@@ -103,10 +103,10 @@ def open_target(
 ) -> Target:
     """Finds out what `target` is and lists its images; `config` gives anchors and label map to what has none itself.
 
-    `target`: the folder of a data set or of records, the data.yaml of a data set, a record file, a glob of them, or a
+    `target`: the folder of a dataset or of records, the data.yaml of a dataset, a record file, a glob of them, or a
     pipeline.config, whose readers' records are the splits.
 
-    `format` is that of a data set (one of formats.FORMATS, or "pets"), None to guess it, or for records, which are read
+    `format` is that of a dataset (one of formats.FORMATS, or "pets"), None to guess it, or for records, which are read
     whole, with their checksums; `boxes` is the order of its boxes' numbers, None the format's. Without
     `read_label_map` the label map that belongs to the data is not read. Raises DataError where there are no data or
     `boxes` is for none, ConfigError and LabelMapError where a named file cannot be read.
@@ -114,7 +114,7 @@ def open_target(
     found = _open(os.fspath(target), config, format, boxes, read_label_map)
     if boxes and not any(isinstance(source, DatasetSource) for source in found.sources):
         raise DataError(
-            f"{target} is not the folder of a data set in a format other than pets, and only there the order of the "
+            f"{target} is not the folder of a dataset in a format other than pets, and only there the order of the "
             "boxes' numbers can be chosen. Leave that out.",
             argument="boxes",
         )
@@ -158,7 +158,7 @@ def _reader_files(path: str, field_name: str, reader) -> tuple[list[Path], list[
         named = ", ".join(patterns) or "nothing"
         raise DataError(
             f"{path}: {field_name}.tf_record_input_reader.input_path is {named}, and there is no record file. "
-            "Name the records: odtk configure CONFIG --train-records ... --eval-records ..."
+            "Set the records: odtk configure CONFIG --output CONFIG --train-records ... --eval-records ..."
         )
     return files, [name for pattern in patterns for name in shards.missing_shards(pattern, files)]
 
@@ -169,8 +169,8 @@ def _record_splits(target: str) -> dict[str, tuple[list[Path], list[str]]]:
     files = [file for file in shards.expand_globs(patterns) if file.is_file()]
     if not files:
         raise DataError(
-            f"{target} has no data: no file is there. Name the folder of a data set or of records, a glob of record "
-            "files (in quotes), or a pipeline.config."
+            f"{target} does not exist. Give the folder of a dataset or of records, a glob of record files (in "
+            "quotes), or a pipeline.config."
         )
     missing = [name for pattern in patterns for name in shards.missing_shards(pattern, files)]
     names = sorted({split_of(file.name) for file in files}, key=rank)
@@ -212,10 +212,10 @@ def _of_folder(folder: str, format: str | None, rules: Rules, settings: dict) ->
         for split in splits
     ]
     if not sources:
-        raise DataError(f"{folder} is a data set ({dataset.format}) without images. Name another folder.")
+        raise DataError(f"{folder} is a dataset ({dataset.format}) without images. Choose another folder.")
     names = tuple(dataset.class_names or ())
     settings |= {"problems": dataset.problems, "class_names": names, "is_annotated": True}
-    return Target(folder, f"{dataset.format} data set", sources, **settings)
+    return Target(folder, f"{dataset.format} dataset", sources, **settings)
 
 
 def _map_of(config) -> str | None:

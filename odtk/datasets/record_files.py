@@ -81,8 +81,8 @@ def find_records(path: str, words: tuple[str, ...]) -> Records:
     if len(sets) != 1:
         found = f"sets of records, {', '.join(sets)}" if sets else "no records of that name (*.record*, *.tfrecord*)"
         raise DataError(
-            f"{path} was not made by odtk make-tfrecords, and has {'several ' if sets else ''}{found} for "
-            f"{'training' if is_train else 'evaluation'}. Name the records by a glob."
+            f"{path} was not made by odtk make-tfrecords and has {'several ' if sets else ''}{found} for "
+            f"{'training' if is_train else 'evaluation'}. Give a glob of the records."
         )
     return Records(sets, label_map_beside(folder))
 

@@ -25,7 +25,7 @@ _TENSORFLOW_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP")
 
 # Boxes that end this far beyond the edge are rounded, not wrong.
 _ROUNDING = 1e-3
-_PIXELS = 2.0  # coordinates from here on were never normalised
+_PIXELS = 2.0  # coordinates from here on were never normalized
 
 _LYING = 5  # the first EXIF orientation that exchanges width and height
 
@@ -80,7 +80,7 @@ class RecordSource:
         return self.files[self.file_of[index]], int(self.offsets[index])
 
     def data(self, index: int) -> bytes:
-        """The serialised Example."""
+        """The serialized Example."""
         file, offset = self.place(index)
         with open(file, "rb") as opened:
             opened.seek(offset + shards.HEADER_SIZE)
@@ -114,7 +114,7 @@ def _damaged(damage: shards.Damage, file: str) -> ImageSummary:
             name = _Features(damage.data, file).name
         except UnusableImage:
             name = ""
-    text = f"the record {damage.what}; reading goes on at byte {damage.end}."
+    text = f"the record {damage.what}; reading continues at byte {damage.end}."
     return ImageSummary(name, file, damage.offset, unusable=Problem(file, None, "damaged record", text), is_bad=True)
 
 
@@ -190,8 +190,8 @@ def _image_problems(features: _Features, encoded: bytes, seen: image_files.Image
     if seen.orientation != image_files.UPRIGHT:
         swapped = seen.orientation >= _LYING and stated == seen.upright_size != size
         kind = "boxes of the turned image" if swapped else "EXIF orientation"
-        said = ", and the record has the size of the turned image, as its boxes will be" if swapped else ""
-        yield problem(kind, f"EXIF orientation {seen.orientation}: training sees it as stored, not turned{said}.")
+        said = ", but the record has the size, and so probably the boxes, of the rotated image" if swapped else ""
+        yield problem(kind, f"EXIF orientation {seen.orientation}: training sees it as stored, not rotated{said}.")
     elif all(stated) and stated != size:
         yield problem(
             "size disagrees with the image", "the record says {}x{}, the image is {}x{}.".format(*stated, *size)

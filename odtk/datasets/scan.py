@@ -51,7 +51,7 @@ class Rows:
     place: np.ndarray  # int64 [images, 2], source and position in it
     # one for each box
     image: np.ndarray  # int64, its row
-    boxes: np.ndarray  # float64 [boxes, 4], yxyx normalised
+    boxes: np.ndarray  # float64 [boxes, 4], yxyx normalized
     class_of: np.ndarray  # int32, in class_names
     class_id: np.ndarray  # int64, as written, or NO_ID
     # of the whole

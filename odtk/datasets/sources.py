@@ -45,7 +45,7 @@ class ImageSummary:
     fingerprint: int = 0  # see odtk.annotations.duplicates; of decoded images
     digest: int = 0  # of the image's bytes
     orientation: int = image_files.UPRIGHT  # EXIF's, where the pixels are not turned by it
-    boxes: tuple[Yxyx, ...] = ()  # normalised
+    boxes: tuple[Yxyx, ...] = ()  # normalized
     class_names: tuple[str, ...] = ()
     class_ids: tuple[int, ...] = ()  # as written, or NO_ID
     lines: tuple[int | None, ...] = ()
@@ -53,8 +53,8 @@ class ImageSummary:
     problems: tuple[Problem, ...] = ()
     unusable: Problem | None = None  # why there is nothing else
     is_bad: bool = False  # of an unusable one: its data is bad, and no rule of the format leaves it out
-    seen: ImageInfo | None = None  # of a data set's image: what it is
-    facts: Facts | None = None  # of a data set's image: what it proves for the others
+    seen: ImageInfo | None = None  # of a dataset's image: what it is
+    facts: Facts | None = None  # of a dataset's image: what it proves for the others
 
 
 class Source(Protocol):
@@ -77,7 +77,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class DatasetSource:
-    """Images of a data set in one of `odtk.annotations.formats`."""
+    """Images of a dataset in one of `odtk.annotations.formats`."""
 
     split: str
     dataset: Dataset

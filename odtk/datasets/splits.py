@@ -1,4 +1,4 @@
-"""The splits of a data set: their names, and a choice that shows each class as often as a split's share says."""
+"""The splits of a dataset: their names, and a choice that shows each class as often as a split's share says."""
 
 import random
 from collections import Counter
@@ -9,7 +9,7 @@ TRAIN, VAL, TEST = "train", "val", "test"
 SPLITS = (TRAIN, VAL, TEST)
 
 NO_SPLIT = "all"
-"""The name of the only split where a data set has none."""
+"""The name of the only split where a dataset has none."""
 
 # Images without objects are shared out like a class of their own.
 _NOTHING = ("no objects",)

@@ -1,1 +1,1 @@
-"""Detectors: networks with anchors, losses and post-processing, built from a config."""
+"""Detectors: networks with their losses and post-processing, built from a config."""

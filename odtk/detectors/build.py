@@ -1,4 +1,4 @@
-"""From a config to its detector."""
+"""Builds the detector of a config."""
 
 from odtk.detectors import families
 from odtk.detectors.detector import Detector
@@ -6,12 +6,12 @@ from odtk.protos import pipeline_pb2
 
 
 def build_detector(config: pipeline_pb2.TrainEvalPipelineConfig) -> Detector:
-    """The detector that a pipeline.config describes, its variables made, their values not yet restored.
+    """The detector that a pipeline.config describes, with its variables made but not restored.
 
-    Raises ConfigError for a model that odtk does not have, for any option that it would otherwise ignore, and for a
+    Raises ConfigError for a model that odtk does not have, for any option that would otherwise be ignored, and for a
     model that cannot be built.
     """
-    # The model's alone: what trained it does not matter to those who evaluate or export it.
+    # Only options of the model: those of training do not matter for evaluation or export.
     family = families.of(config)
     family.require_buildable(config.model)
     detector = family.build(config.model)

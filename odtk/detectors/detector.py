@@ -12,19 +12,19 @@ from odtk.checkpoints.object_graph import as_trackable
 from odtk.detectors.family import FINE_TUNE_TYPES
 
 BOX_FIELDS = ("boxes", "classes", "weights", "num_boxes")
-"""The groundtruth of a batch that every detector of boxes learns from; see `Detector.losses`."""
+"""The groundtruth fields of a batch that every box detector uses; see `Detector.losses`."""
 
 
 @dataclass(frozen=True)
 class FineTunePlan:
-    """What a fine_tune_checkpoint_type takes of a checkpoint, by keys from its root (`model/...`)."""
+    """The part of a checkpoint that a fine_tune_checkpoint_type restores, by keys from its root (`model/...`)."""
 
     keys: list[str]
-    """Of `Detector.checkpoint_variables`: the variables to be restored."""
+    """Keys of `Detector.checkpoint_variables` to be restored."""
     may_be_unused: tuple[str, ...] = ()
-    """How keys begin that a checkpoint may hold besides; any other variable that is left over is an error."""
+    """Prefixes of other keys that a checkpoint may have; any other variable that is left over is an error."""
     renamed: tuple[tuple[str, str], ...] = ()
-    """(beginning of our keys, beginning of a checkpoint's): where else the variables may stand, all of them."""
+    """(prefix of our keys, prefix of a checkpoint's keys): another place where all of the variables may be."""
     reusable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Parts besides `keys` that do not depend on the classes: name to how their keys begin; empty where the type has
     no such choice."""
@@ -35,22 +35,22 @@ class Detector(tf.Module, abc.ABC):
 
     Training, evaluation, export and inspect know a detector by these members alone. Images are float32 [batch, height,
     width, 3] in RGB 0..255, resized and padded by `resize`, and true_image_shapes int32 [batch, 3] say how much of each
-    is not padding; boxes are yxyx, normalised to the padded image.
+    is not padding; boxes are yxyx, normalized to the padded image.
     """
 
     network: tf_keras.Model
     """Everything that has variables."""
     num_classes: int
     image_size: tuple[int, int] | None
-    """(height, width) that `resize` always gives, None where it depends on the image."""
+    """The (height, width) of all images after `resize`, None if it depends on the image."""
     loss_names: tuple[str, ...]
-    """TFOD's tags of what `losses` gives."""
+    """TFOD's tags of the `losses`."""
     loss_meanings: Mapping[str, str] = MappingProxyType({})
-    """What each of `loss_names` is the loss of, in words, for who reads a table: "loss of the boxes"."""
+    """A description of each of `loss_names`, for tables: "loss of the boxes"."""
     groundtruth_fields: tuple[str, ...] = BOX_FIELDS
-    """What of a batch's groundtruth `losses` (and `predict`, in training) read."""
+    """The groundtruth fields of a batch that `losses` (and `predict`, in training) read."""
     fine_tune_types: tuple[str, ...] = FINE_TUNE_TYPES
-    """Those that `fine_tune_plan` knows."""
+    """The types that `fine_tune_plan` supports."""
     add_regularization_loss: bool = True
 
     @abc.abstractmethod
@@ -59,20 +59,20 @@ class Detector(tf.Module, abc.ABC):
 
     @abc.abstractmethod
     def preprocess(self, images, true_image_shapes):
-        """Images in 0..255 to what the network takes, same shape."""
+        """Images in 0..255 to the network's input range, with the same shape."""
 
     @abc.abstractmethod
     def predict(
         self, images, true_image_shapes, training: bool = False, groundtruth: dict | None = None
     ) -> dict[str, tf.Tensor]:
-        """Preprocessed images to predictions under names that are the family's own.
+        """Preprocessed images to predictions, with names of the family's own.
 
-        `groundtruth`, as in `losses`, is given in training: a two-stage detector samples proposals against it.
+        `groundtruth`, as in `losses`, is given in training, where a two-stage detector samples proposals with it.
         """
 
     @abc.abstractmethod
     def losses(self, predictions: dict, groundtruth: dict, true_image_shapes) -> dict[str, tf.Tensor]:
-        """Scalar losses of a batch under `loss_names`, without regularisation; their sum is trained on.
+        """Scalar losses of a batch under `loss_names`, without regularization; their sum is minimized.
 
         groundtruth: `groundtruth_fields`, of boxes [batch, n, 4], classes int32 [batch, n] (0-based), weights [batch,
         n] and num_boxes [batch].
@@ -82,7 +82,7 @@ class Detector(tf.Module, abc.ABC):
     def postprocess(self, predictions: dict, true_image_shapes) -> dict[str, tf.Tensor]:
         """Predictions to detections under TFOD's names, classes 0-based.
 
-        detection_boxes [batch, n, 4], normalised to the image without its padding, detection_classes, detection_scores
+        detection_boxes [batch, n, 4], normalized to the image without its padding, detection_classes, detection_scores
         [batch, n] and num_detections [batch], and what else TFOD's exported models of the family give.
         """
 
@@ -92,14 +92,14 @@ class Detector(tf.Module, abc.ABC):
 
     @abc.abstractmethod
     def fine_tune_plan(self, checkpoint_type: str) -> FineTunePlan:
-        """What one of `fine_tune_types` takes of a checkpoint."""
+        """The part of a checkpoint that one of `fine_tune_types` restores."""
 
     @abc.abstractmethod
     def ensure_built(self) -> None:
-        """Makes the variables, where they are not there yet."""
+        """Makes the variables, if they do not exist yet."""
 
     def checkpoint_objects(self) -> dict[str, tf.train.Checkpoint]:
-        """What `tf.train.Checkpoint(**...)` takes to save the detector in TFOD's layout."""
+        """Objects for `tf.train.Checkpoint(**...)` that save the detector in TFOD's layout."""
         return as_trackable(self.checkpoint_variables())
 
     def detect(self, images, true_image_shapes) -> dict[str, tf.Tensor]:
@@ -113,10 +113,10 @@ class Detector(tf.Module, abc.ABC):
 
     @property
     def variables(self) -> tuple[tf.Variable, ...]:
-        """The network's, in the order in which Keras has them."""
+        """The network's variables, in Keras's order."""
         return tuple(self.network.variables)
 
     @property
     def trainable_variables(self) -> tuple[tf.Variable, ...]:
-        """Those of `variables` that training changes."""
+        """The variables that are trained."""
         return tuple(self.network.trainable_variables)

@@ -1,4 +1,4 @@
-"""The detector families that odtk has, found by a config's `model`. No TensorFlow: building loads it."""
+"""The registry of detector families, found by a config's `model`. No TensorFlow: only building imports it."""
 
 import difflib
 import functools

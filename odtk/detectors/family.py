@@ -21,26 +21,26 @@ FINE_TUNE_TYPES = ("full", "detection", "classification")
 
 
 class Family(abc.ABC):
-    """Detectors that are described by the same part of a config and built by the same code.
+    """Detectors that use the same part of a config and are built by the same code.
 
-    Everything but `build`, `anchor_grid` and `anchor_matching` answers without TensorFlow. `model` is always a whole
-    `model` message, of this family (see odtk.detectors.families.of). Only what a family has itself is an option of it:
-    its `options` are looked at for its models alone.
+    Everything except `build`, `anchor_grid` and `anchor_matching` works without TensorFlow. `model` is always a whole
+    `model` message of this family (see odtk.detectors.families.of). The table `options` of a family only applies to its
+    own models.
     """
 
     kind: str
     """The member of `model` that is set: "ssd"."""
     types: tuple[str, ...]
-    """The values of feature_extractor.type that are of this family."""
+    """The values of feature_extractor.type in this family."""
     options: Options
-    """What becomes of each field that `model` may set."""
+    """Whether each field of `model` is implemented, without effect or refused."""
     fine_tune_types: tuple[str, ...] = FINE_TUNE_TYPES
-    """The values of train_config.fine_tune_checkpoint_type that its detectors know."""
+    """The values of train_config.fine_tune_checkpoint_type that its detectors support."""
     checkpoint_marks: Mapping[str, tuple[str, ...]] = {
         "detection": ("model/_feature_extractor", "model/_box_predictor"),
         "classification": ("feature_extractor/",),
     }
-    """What kind of checkpoint it is, and how names of its variables begin; the first kind that is found counts."""
+    """The kinds of checkpoints with the prefixes of their variables' names; the first match counts."""
 
     @property
     def path(self) -> str:
@@ -62,15 +62,15 @@ class Family(abc.ABC):
         return getattr(model, self.kind)
 
     def num_classes(self, model: model_pb2.DetectionModel) -> int:
-        """Classes of the label map that it tells apart."""
+        """The number of classes."""
         return self.message(model).num_classes
 
     def image_resizer(self, model: model_pb2.DetectionModel) -> image_resizer_pb2.ImageResizer:
-        """What brings images to its size."""
+        """The resizer of its input images."""
         return self.message(model).image_resizer
 
     def fixed_sides(self, model: model_pb2.DetectionModel) -> dict[str, int]:
-        """The resizer's fields that set a side, and the sides in pixels; empty where these depend on the image."""
+        """The resizer's fields that set a side, and the sides in pixels; empty if they depend on the image."""
         return fixed_sides(self.image_resizer(model))
 
     def require_buildable(self, model: model_pb2.DetectionModel) -> None:
@@ -85,19 +85,19 @@ class Family(abc.ABC):
 
     @abc.abstractmethod
     def input_size(self, model: model_pb2.DetectionModel) -> InputSize:
-        """What the network takes, and how images are padded to it."""
+        """The image sizes that the network accepts, and how images are padded to them."""
 
     @abc.abstractmethod
     def validate(self, model: model_pb2.DetectionModel) -> list[Finding]:
-        """What is wrong with a model whose options are all implemented, or worth knowing about it.
+        """The findings on a model whose options are all implemented.
 
-        An error is what cannot be built, or cannot work. Paths are whole (`model.ssd.num_classes`), texts go on from
-        them ("is 0; ..."); `edits` fix it, and an error without any takes another model.
+        An error is for what cannot be built or cannot work. Paths are complete (`model.ssd.num_classes`), and texts
+        continue them ("is 0; ..."); `edits` fix the finding, and an error without any needs another model.
         """
 
     @abc.abstractmethod
     def build(self, model: model_pb2.DetectionModel) -> Detector:
-        """The detector, of a model that `require_buildable` has passed; its variables need not be made yet."""
+        """The detector of a model that `require_buildable` accepts; its variables need not be made yet."""
 
     @abc.abstractmethod
     def anchor_matching(self, model: model_pb2.DetectionModel) -> AnchorMatching | None:
@@ -105,4 +105,4 @@ class Family(abc.ABC):
 
     @abc.abstractmethod
     def anchor_grid(self, model: model_pb2.DetectionModel, image_size: tuple[int, int]) -> AnchorGrid | None:
-        """The anchors that training has for resized images of this (height, width); None for one without anchors."""
+        """The anchors in training for resized images of this (height, width); None for a family without anchors."""

@@ -1,1 +1,1 @@
-"""A detector and a dataset to metrics: COCO's, Pascal VOC's and Open Images'."""
+"""Evaluates a detector on a dataset: metrics of COCO, Pascal VOC and Open Images."""

@@ -15,12 +15,12 @@ _PREFIX = "DetectionBoxes_"
 # TFOD's names (object_detection/metrics/coco_tools.py), in the order of pycocotools' `COCOeval.stats`.
 METRIC_MEANINGS = {
     f"{_PREFIX}Precision/mAP": "average precision, mean over classes and over IoU 0.50 to 0.95 in steps of 0.05",
-    f"{_PREFIX}Precision/mAP@.50IOU": "the same, where an IoU of 0.50 counts as found",
-    f"{_PREFIX}Precision/mAP@.75IOU": "the same, where it takes an IoU of 0.75",
+    f"{_PREFIX}Precision/mAP@.50IOU": "the same at an IoU of 0.50",
+    f"{_PREFIX}Precision/mAP@.75IOU": "the same at an IoU of 0.75",
     f"{_PREFIX}Precision/mAP (small)": "mAP of objects smaller than 32 x 32 pixels",
     f"{_PREFIX}Precision/mAP (medium)": "mAP of objects between 32 x 32 and 96 x 96 pixels",
     f"{_PREFIX}Precision/mAP (large)": "mAP of objects larger than 96 x 96 pixels",
-    f"{_PREFIX}Recall/AR@1": "share of objects found with 1 detection per class and image, mean over IoU",
+    f"{_PREFIX}Recall/AR@1": "average recall with 1 detection per class and image, mean over IoU",
     f"{_PREFIX}Recall/AR@10": "the same with 10 detections per class and image",
     f"{_PREFIX}Recall/AR@100": "the same with 100 detections per class and image",
     f"{_PREFIX}Recall/AR@100 (small)": "AR@100 of objects smaller than 32 x 32 pixels",

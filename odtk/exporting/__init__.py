@@ -1,1 +1,1 @@
-"""Detectors as files that others run: what goes in, what is written, and the same loaded again."""
+"""Exports detectors as files that other programs can run, and loads them again."""

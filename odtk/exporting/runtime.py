@@ -1,4 +1,4 @@
-"""An exported SavedModel, loaded again to find objects in images."""
+"""Loads an exported SavedModel, to detect objects in images."""
 
 import os
 from pathlib import Path
@@ -68,8 +68,8 @@ class ExportedDetector:
         )
         if missing or len(signature.structured_input_signature[1]) != 1:
             raise CheckpointError(
-                f"{self.folder} is no detector: its signature {_SIGNATURE} should take one image tensor and give "
-                f"{', '.join(_OUTPUTS)}. Name a folder that `odtk export` or TFOD's exporter_main_v2 wrote."
+                f"{self.folder} is not a detector: its signature {_SIGNATURE} should take one image tensor and return "
+                f"{', '.join(_OUTPUTS)}. Give an output folder of `odtk export` or TFOD's exporter_main_v2."
             )
         return signature
 
@@ -93,10 +93,10 @@ def find_saved_model(exported_dir: str | os.PathLike) -> Path:
     for candidate in (folder / "saved_model", folder):
         if (candidate / "saved_model.pb").is_file():
             return candidate
-    fix = "Name a folder that `odtk export` wrote."
+    fix = "Give an output folder of `odtk export`."
     if any(folder.glob("ckpt-*.index")):
         fix = (
-            f"It holds checkpoints: run `odtk export PIPELINE_CONFIG {folder} OUTPUT_DIR` first, then name OUTPUT_DIR."
+            f"It holds checkpoints: run `odtk export PIPELINE_CONFIG {folder} OUTPUT_DIR` first, then give OUTPUT_DIR."
         )
     raise CheckpointError(f"{folder} holds no exported model (no saved_model/saved_model.pb). {fix}")
 

@@ -106,7 +106,7 @@ INPUT_TYPES = {
         ),
         InputType("float_image_tensor", "a batch", "float32", (None, None, None, 3), _resize_each, _as_float),
         InputType("encoded_image_string_tensor", "JPEG or PNG bytes", "string", (None,), _decode_images, _as_png),
-        InputType("tf_example", "serialised tf.train.Examples", "string", (None,), _decode_examples, ops=_PARSING_OPS),
+        InputType("tf_example", "serialized tf.train.Examples", "string", (None,), _decode_examples, ops=_PARSING_OPS),
     )
 }
 

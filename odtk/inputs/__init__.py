@@ -1,1 +1,1 @@
-"""Shards to augmented, resized, padded batches (tf.data)."""
+"""Record shards to augmented, resized, padded batches (tf.data)."""

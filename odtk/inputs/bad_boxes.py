@@ -1,4 +1,4 @@
-"""Boxes that cannot be used are left out of their image, counted and named; the image stays."""
+"""Skips unusable boxes: they are counted and reported, and their images are used without them."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -41,7 +41,7 @@ class BadBoxes:
         if not images:
             return None
         return (
-            f"Left out: {box_errors.count_in_words(images)}; the images were used without such boxes. "
+            f"Skipped: {box_errors.count_in_words(images)}; the images were used without these boxes. "
             f"{box_errors.advice(images)} `odtk inspect` finds every such box."
         )
 
@@ -66,7 +66,7 @@ class BadBoxes:
             self._images.setdefault((file, record), image)
             count = len(self._images)
         if is_new and count <= _NAMED:
-            self._log(f"Left out: {image}.")
+            self._log(f"Skipped: {image}.")
         if is_new and count == _NAMED + 1:
-            self._log("Further images have boxes that are left out; they are counted.")
+            self._log("More images have skipped boxes; they are only counted.")
         return np.int64(len(bad))

@@ -1,12 +1,12 @@
-"""Records that cannot be used are left out, named and counted, up to a limit, instead of ending a run.
+"""Skips unusable records, up to a limit, and reports and counts them, instead of ending a run.
 
-Valid records go the same way, in the same order, as without a filter. A file is read by TensorFlow's reader up to its
-first damage; what is valid behind that is read by `odtk.records.shards`, which also finds out whether there is damage,
-once, when TensorFlow's reader has come to the file's end. A record whose preparation fails (no Example, no image, lists
-that disagree) is dropped by `ignore_errors`, which does not say which one that was. So each notes its place in a table
-before it is prepared and takes the note away afterwards: what stays in the table has failed, and is prepared once more,
-by itself, for the cause. This costs some 1 % of a picture's time, where a data set of its own for every element
-(`get_single_element`) would cost ten.
+Valid records are read in the same way and order as without a filter. A file is read by TensorFlow's reader up to the
+first damage; valid records after it are read by `odtk.records.shards`, which also looks for damage once, when
+TensorFlow's reader has reached the file's end. A record whose preparation fails (not an Example, no image, lists of
+different lengths) is dropped by `ignore_errors`, which does not say which one it was. So each record enters its
+position in a table before it is prepared and removes it afterwards: what stays in the table has failed, and is prepared
+again separately to find the cause. This costs about 1 % of the time per image, while a separate dataset for every
+element (`get_single_element`) would cost ten.
 """
 
 import itertools
@@ -23,7 +23,7 @@ from odtk.inputs import record_errors
 from odtk.records.shards import Damage, Record
 from odtk.terminal_text import on_one_line
 
-# A note that is older than this is no longer one of a record in work; should it be, nothing but time is lost.
+# An entry that is older than this is no longer in preparation; if it still is, only time is lost.
 _SECONDS_IN_WORK = 1.0
 _RECORDS_PER_BLOCK = 32
 _LISTED = 10
@@ -109,7 +109,7 @@ class BadRecordFilter:
     def until_exceeded(self, numbers: tf.data.Dataset) -> tf.data.Dataset:
         """Numbers of files that records come from, for as long as it makes sense to open another.
 
-        Where no record can be used, no batch ever comes, and nobody calls `check`.
+        If no record is usable, there is never a batch, and `check` is never called.
         """
         # TensorFlow's reader tries a file that it cannot open again and again, where errors are ignored.
         numbers = numbers.map(lambda number: (number, tf.numpy_function(self._try_to_open, [number], tf.int64)))
@@ -198,7 +198,7 @@ class BadRecordFilter:
         return places
 
     def _behind(self, number, damage) -> tf.data.Dataset:
-        """(serialised, record) of what is valid from a damage [2] on."""
+        """(serialized, record) of what is valid from a damage [2] on."""
         spec = (tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int64))
         return tf.data.Dataset.from_generator(self._blocks, output_signature=spec, args=(number, damage)).unbatch()
 
@@ -276,21 +276,18 @@ class BadRecordFilter:
             is_new = place not in self._bad
             self._bad.setdefault(place, bad)
         if is_new and not self.is_exceeded:
-            self._log(f"Left out: {bad}.")
+            self._log(f"Skipped: {bad}.")
 
     def _raise_if_exceeded(self) -> None:
         if not self.is_exceeded:
             return
         bad = self.bad_records
-        limit = (
-            f"more than the {self.limit} that may be left out" if len(bad) > self.limit else "and no others are left"
-        )
+        limit = f"more than the limit of {self.limit}" if len(bad) > self.limit else "and no others are left"
         listed = "".join(f"\n  {entry}" for entry in bad[:_LISTED])
         more = f"\n  and {len(bad) - _LISTED} more" if len(bad) > _LISTED else ""
         raise DataError(
             f"{len(bad)} records cannot be used, {limit}:{listed}{more}\n"
-            "Copy damaged files again, or write them again from their images; more may be left out where that is asked "
-            "for.",
+            "Copy damaged files again, or write them again from their images; or allow more bad records.",
             argument="max_bad_records",
         )
 
@@ -299,7 +296,7 @@ def summary(bad: Sequence[BadRecord]) -> str:
     """What a run says at its end of the records that it left out."""
     one = len(bad) == 1
     return (
-        f"{len(bad)} bad record{'' if one else 's'} {'was' if one else 'were'} left out, named above. "
+        f"{len(bad)} bad record{'' if one else 's'} {'was' if one else 'were'} skipped, listed above. "
         "Write the files again, or copy them again; `odtk inspect --verify` checks every byte."
     )
 

@@ -1,4 +1,4 @@
-"""pipeline.config to the datasets that training and evaluation read."""
+"""Builds the datasets for training and evaluation from a pipeline.config."""
 
 import itertools
 import secrets
@@ -28,7 +28,7 @@ def build_train_dataset(
     bad_boxes: BadBoxes | None = None,
     input_context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
-    """Augmented batches, for ever unless train_input_reader.num_epochs is set; see odtk.inputs.dataset for their form.
+    """Augmented batches, endless unless train_input_reader.num_epochs is set; see odtk.inputs.dataset for their form.
 
     `resize`: image [h, w, 3] to (image, true_image_shape), a detector's. `batch_size`: train_config's where None.
     With a `seed` the sequence repeats exactly, whatever the number of threads. Records that cannot be used end the
@@ -42,7 +42,7 @@ def build_train_dataset(
     augment = build_augmentation(config.data_augmentation_options)
     context = input_context or tf.distribute.InputContext()
     share = dataset.Share(context.input_pipeline_id, context.num_input_pipelines)
-    # Pipelines that drew alike would augment their first, second, ... examples alike.
+    # With the same seed, pipelines would augment their first, second, ... examples in the same way.
     drawn = (secrets.randbits(31) if seed is None else seed) + share.index
     files = dataset.find_files(_input_paths(reader, "train_input_reader"))
     examples = dataset.prepare(
@@ -71,8 +71,8 @@ def build_eval_dataset(
 ) -> tf.data.Dataset:
     """Every example of an eval_input_reader once, in file order, without augmentation; the last batch may be short.
 
-    `batch_size`: eval_config's where None. Of the reader's options, shuffling and num_epochs are left aside: neither
-    changes a metric. Raises as `build_train_dataset`.
+    `batch_size`: eval_config's if None. The reader's options for shuffling and num_epochs are ignored, as neither
+    changes a metric. Raises like `build_train_dataset`.
     """
     if len(pipeline_config.eval_input_reader) <= reader_index:
         raise ConfigError(

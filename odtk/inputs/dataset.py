@@ -3,7 +3,7 @@
 A batch is a pair of dictionaries. Features: `image` float32 [B, H, W, 3] in 0..255, resized and padded;
 `true_image_shape` int32 [B, 3]; `original_image_size` int32 [B, 2] (height, width); `source_id` string [B]; `place`
 int64 [B, 2], the numbers of the file and of the record in it.
-Groundtruth: `boxes` float32 [B, N, 4] normalised yxyx in the padded frame, `classes` int32 [B, N] 0-based, `weights`
+Groundtruth: `boxes` float32 [B, N, 4] normalized yxyx in the padded frame, `classes` int32 [B, N] 0-based, `weights`
 float32 [B, N] (0 for padding), `num_boxes` int32 [B], `is_crowd`, `difficult` and `group_of` bool [B, N], `area`
 float32 [B, N] in pixels of the original image (0 where the record gives none). Of these a batch has the `entries` that
 are asked for; the others are not computed.
@@ -21,7 +21,7 @@ from odtk.inputs.bad_records import BadRecordFilter
 from odtk.records.shards import missing_shards
 
 TRAINING_FEATURES = ("image", "true_image_shape", "place")
-"""What a training step is given beside the groundtruth that its detector reads."""
+"""The features of a training step, besides the groundtruth that its detector reads."""
 
 
 def find_files(patterns: Sequence[str]) -> list[list[str]]:
@@ -49,7 +49,7 @@ def find_files(patterns: Sequence[str]) -> list[list[str]]:
 def open_files(files: Sequence[str]) -> Callable:
     """The function that opens a file by its number (int64 scalar).
 
-    A record is ((serialised Example, its number in the file), number of the file), all numbers from 0. Damage raises;
+    A record is ((serialized Example, its number in the file), number of the file), all numbers from 0. Damage raises;
     see `odtk.inputs.bad_records` for what leaves it out.
     """
     names = tf.constant(list(files))
@@ -63,9 +63,9 @@ def open_files(files: Sequence[str]) -> Callable:
 
 @dataclass(frozen=True)
 class Share:
-    """What one of several input pipelines reads of a set of files, each record being in one share alone.
+    """The part of a set of files that one of several input pipelines reads; each record is in exactly one part.
 
-    That is every `count`-th file; or, where there are fewer files than pipelines, every `count`-th record of each file.
+    It is every `count`-th file or, with fewer files than pipelines, every `count`-th record of each file.
     """
 
     index: int = 0
@@ -76,10 +76,10 @@ class Share:
         return numbers[self.index :: self.count] if self._has_files(numbers) else numbers
 
     def open_files(self, numbers: range, open_file: Callable) -> Callable:
-        """`open_file`, which gives of each file what is this pipeline's."""
+        """`open_file`, limited to this pipeline's records of each file."""
         if self._has_files(numbers):
             return open_file
-        # By a record's own number, which does not depend on what is left out before it.
+        # By a record's own number, which does not depend on skipped records before it.
         return lambda number: open_file(number).filter(lambda placed, _: placed[1] % self.count == self.index)
 
     def _has_files(self, numbers: range) -> bool:
@@ -89,7 +89,7 @@ class Share:
 def file_order(
     numbers: range, *, shuffle: bool, filenames_shuffle_buffer_size: int, num_epochs: int | None, seed: int
 ) -> tf.data.Dataset:
-    """Numbers of files, in random order where `shuffle`; `num_epochs` times, or for ever where None."""
+    """Numbers of files, in random order if `shuffle`; `num_epochs` times, or endlessly if None."""
     order = tf.data.Dataset.range(numbers.start, numbers.stop, numbers.step)
     if shuffle:
         order = order.shuffle(filenames_shuffle_buffer_size, seed=seed)
@@ -130,7 +130,7 @@ def prepare(
 ) -> tf.data.Dataset:
     """Records to single examples of the batches' form (without their first axis), in parallel.
 
-    `decode`: (serialised Example, place) to example dictionary; `augment`: (example, seed) to example; `resize`: image
+    `decode`: (serialized Example, place) to example dictionary; `augment`: (example, seed) to example; `resize`: image
     to (image, true_image_shape). What cannot be prepared raises, or goes to `record_filter` where there is one.
     `entries`: those that examples have, all where None. Small operations take time, too: what training reads alone
     saves up to a tenth.
@@ -146,7 +146,7 @@ def prepare(
         prepared = {**features, "place": place}, boxes
         if entries is None:
             return prepared
-        # What is left out is never computed: TensorFlow prunes a function to its results.
+        # Unused entries are never computed: TensorFlow prunes a function to its results.
         return tuple({name: value for name, value in part.items() if name in entries} for part in prepared)
 
     if record_filter is not None:
@@ -157,7 +157,7 @@ def prepare(
 
 
 def batch(examples: tf.data.Dataset, batch_size: int, drop_remainder: bool, deterministic: bool = True):
-    """Batches of prepared examples; `deterministic` False lets a quick one overtake a slow one."""
+    """Batches of prepared examples; `deterministic` False lets fast ones overtake slow ones."""
     options = tf.data.Options()
     options.deterministic = deterministic
     # In parallel, an image is copied into its batch while it is still in the processor's cache.
@@ -167,7 +167,7 @@ def batch(examples: tf.data.Dataset, batch_size: int, drop_remainder: bool, dete
 
 def _resized(example: dict, resize: Callable, max_number_of_boxes: int) -> tuple[dict, dict]:
     image, true_shape = resize(example["image"])
-    # Relative to the image until here, to the image with its padding from here on.
+    # Relative to the image up to here, to the padded image from here on.
     true_size, padded_size = (tf.cast(shape[:2], tf.float32) for shape in (true_shape, tf.shape(image)))
     boxes = example["boxes"] * tf.tile(true_size / padded_size, [2])
     features = {
@@ -185,5 +185,5 @@ def _refuse_missing_shards(pattern: str, files: Sequence[str]) -> None:
         raise DataError(
             f"{pattern} matches {len(files)} files, but not the shard {', '.join(missing[:5])}"
             f"{' and others' if len(missing) > 5 else ''} of the same set. "
-            "Restore the missing shards, or name the files to read one by one in input_path."
+            "Restore the missing shards, or list the files to read one by one in input_path."
         )

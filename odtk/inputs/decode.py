@@ -1,4 +1,4 @@
-"""Serialised Examples, as TFOD's converters write them, to tensors of image and groundtruth."""
+"""Serialized Examples, as TFOD's converters write them, to tensors of image and groundtruth."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ def _list_of(dtype) -> tf.io.FixedLenSequenceFeature:
     return tf.io.FixedLenSequenceFeature([], dtype, allow_missing=True)
 
 
-# Masks, truncated, view and whatever else a record holds are not parsed: box detectors do not use them.
+# Masks, truncated, view and other features of a record are not parsed, as box detectors do not use them.
 _FEATURES = {
     "image/encoded": _STRING,
     "image/filename": _STRING,
@@ -39,7 +39,7 @@ _FEATURES = {
 
 
 def make_decoder(label_map: LabelMap | None, num_classes: int, bad_boxes: BadBoxes | None = None) -> Callable:
-    """The function (serialised Example, its place) -> example dictionary (see odtk.inputs.groundtruth).
+    """The function (serialized Example, its place) -> example dictionary (see odtk.inputs.groundtruth).
 
     A box's class comes from `image/object/class/text`, looked up among the label map's names and then its display
     names; `image/object/class/label` (1-based) counts only where an example has no text, or without label map (TFOD).
@@ -73,7 +73,7 @@ def _boxes(features: dict, class_ids) -> dict:
     count = tf.size(sides[0])
     text = "an Example's image/object lists (ymin, xmin, ymax, xmax, class) differ in length"
     alike = [tf.debugging.assert_equal(tf.size(side), count, text) for side in (*sides[1:], class_ids)]
-    # Whatever takes the lists comes after the assertions, and does not fail in words of its own.
+    # Everything that uses the lists runs after the assertions, so that it does not fail with another message.
     with tf.control_dependencies(alike):
         sides, class_ids = [tf.identity(side) for side in sides], tf.identity(class_ids)
     return {
@@ -88,13 +88,13 @@ def _boxes(features: dict, class_ids) -> dict:
 
 
 def _one_per_box(values, count, default) -> tf.Tensor:
-    """The record's values where it has one for every box, else the default for all of them."""
+    """The record's values if it has one for every box, else the default for all of them."""
     absent = tf.fill([count], tf.constant(default, values.dtype))
     return tf.cond(tf.size(values) == count, lambda: values, lambda: absent)
 
 
 def _source_id(features: dict, serialized) -> tf.Tensor:
-    # Evaluation counts images by this string, so an Example without any name gets one from its bytes.
+    # Evaluation identifies images by this string, so an Example without any name gets one from its bytes.
     names = [features["image/source_id"], features["image/filename"], features["image/key/sha256"]]
     name = tf.as_string(tf.strings.to_hash_bucket_fast(serialized, 2**62))
     for candidate in reversed(names):

@@ -1,7 +1,7 @@
 """One example's groundtruth: the per-box tensors of an example dictionary, kept, reframed and padded together.
 
 Inside this package an example is a dictionary: `image` [h, w, 3] (uint8, or float32 once an augmentation needed it,
-0..255), `source_id`, `original_image_size`, and one entry per box for each of BOX_FIELDS. Boxes are normalised yxyx,
+0..255), `source_id`, `original_image_size`, and one entry per box for each of BOX_FIELDS. Boxes are normalized yxyx,
 classes 0-based.
 """
 
@@ -10,7 +10,7 @@ import tensorflow as tf
 from odtk.boxes import geometry
 
 BOX_FIELDS = ("boxes", "classes", "weights", "is_crowd", "difficult", "group_of", "area")
-UNIT_WINDOW = (0.0, 0.0, 1.0, 1.0)  # the whole image, normalised yxyx
+UNIT_WINDOW = (0.0, 0.0, 1.0, 1.0)  # the whole image, normalized yxyx
 
 
 def keep(example: dict, wanted) -> dict:
@@ -32,19 +32,19 @@ def covered(boxes, window, fraction: float) -> tf.Tensor:
 
 
 def reframe(boxes, window) -> tf.Tensor:
-    """Boxes [n, 4] relative to the window [4] that both are given in, instead of to the whole; not clipped."""
+    """Boxes [n, 4] relative to the window [4] instead of the whole image; not clipped."""
     window = tf.convert_to_tensor(window, tf.float32)
     size = window[2:] - window[:2]
     return (boxes - tf.tile(window[:2], [2])) / tf.tile(size, [2])
 
 
 def clip_to_image(boxes) -> tf.Tensor:
-    """Boxes [n, 4] cut to the unit square."""
+    """Boxes [n, 4] clipped to the unit square."""
     return tf.clip_by_value(boxes, 0.0, 1.0)
 
 
 def pad_boxes(example: dict, count: int) -> dict:
-    """BOX_FIELDS cut or zero-padded to `count` boxes, and `num_boxes` (int32 scalar), the number that are real."""
+    """BOX_FIELDS cut or zero-padded to `count` boxes, and `num_boxes` (int32 scalar), the number of valid ones."""
     num_boxes = tf.minimum(tf.shape(example["boxes"])[0], count)
     padded = {field: _pad(example[field][:count], count - num_boxes, count) for field in BOX_FIELDS}
     return {**padded, "num_boxes": num_boxes}

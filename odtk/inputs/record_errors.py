@@ -1,4 +1,4 @@
-"""Which record it was: TensorFlow's reading errors name neither file nor example, so they are looked up afterwards."""
+"""Finds the record behind an error: TensorFlow's reading errors name neither file nor example."""
 
 import contextlib
 import re
@@ -69,7 +69,7 @@ def cause(error: tf.errors.OpError | UnicodeDecodeError) -> str:
 
 
 def image_name(data: bytes) -> str | None:
-    """What a serialised Example calls its image; None where it gives no name, or is no Example."""
+    """What a serialized Example calls its image; None where it gives no name, or is no Example."""
     try:
         features = read_features(data)
     except DataError:
@@ -105,7 +105,7 @@ def _names_in_file(file: str, wanted: set[int]) -> Iterator[str]:
                 return
     except (OSError, tf.errors.OpError):
         # This is for the message of an error; it is not to fail itself.
-        yield f"{file}, which cannot be read any more"
+        yield f"{file}, which can no longer be read"
 
 
 def _printable(text: str) -> str:

@@ -1,7 +1,7 @@
-"""Random draws that depend on a seed alone, so that a run with a seed repeats whatever the number of threads.
+"""Random numbers that depend only on a seed, so that a run with a seed is repeatable with any number of threads.
 
-A seed is an int [2] tensor; every example gets its own, and every augmentation of it another. TFOD draws from the
-process's generator instead: the distributions are the same, the sequence is not.
+A seed is an int [2] tensor; every example has its own, and each of its augmentations another. TFOD uses the process's
+generator instead: the distributions are the same, the sequence is not.
 """
 
 from collections.abc import Callable

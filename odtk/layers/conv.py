@@ -1,4 +1,4 @@
-"""The convolution, batch norm and activation that a config's hyperparameters describe, as tf_keras layers."""
+"""Convolution, batch norm and activation layers with a config's hyperparameters."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import tf_keras
 
 @dataclass(frozen=True)
 class BatchNormParams:
-    """`momentum` is the moving average's (TFOD's `decay`); gamma exists where `scale`, beta where `center`."""
+    """`momentum` is the moving average's (TFOD's `decay`); gamma exists if `scale`, beta if `center`."""
 
     momentum: float = 0.999
     epsilon: float = 0.001
@@ -18,7 +18,7 @@ class BatchNormParams:
 
 @dataclass(frozen=True)
 class ConvParams:
-    """How every convolution of a part of the network is made.
+    """The parameters of all convolutions in a part of the network.
 
     `initializer` makes a new initializer for each layer (tf_keras's unseeded ones repeat their values when shared);
     `regularizer` is a tf_keras regularizer of kernels or None; `batch_norm` is None where there is none.

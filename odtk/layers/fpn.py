@@ -10,7 +10,7 @@ class FeaturePyramid(tf_keras.layers.Layer):
     """The backbone's last `num_merged` maps to as many levels of the pyramid, and coarser ones by strided convolutions.
 
     As TFOD computes it and unlike Lin et al., "Feature Pyramid Networks for Object Detection", 2017: what travels down
-    is the level above's *finished* output (smoothed, normalised, activated); the top level is its bare projection,
+    is the level above's *finished* output (smoothed, normalized, activated); the top level is its bare projection,
     unsmoothed; and no activation stands before a coarse convolution.
 
     `depthwise` makes the smoothing and coarse convolutions separable. With `explicit_padding` they are padded so, and

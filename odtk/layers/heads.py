@@ -1,4 +1,4 @@
-"""Prediction heads whose convolutions are shared by all levels of a pyramid while each level has its own batch norm."""
+"""Prediction heads with convolutions shared by all levels of a pyramid, and a batch norm per level."""
 
 import functools
 

@@ -89,8 +89,8 @@ PIPELINE: Options = {
             "min_after_dequeue": _SPEED,
             "prefetch_size": _SPEED,
             "num_parallel_map_calls": _SPEED,
-            "load_instance_masks": "this model predicts boxes; masks in the records are passed over",
-            "mask_type": "this model predicts boxes; masks in the records are passed over",
+            "load_instance_masks": "this model predicts boxes; masks in the records are ignored",
+            "mask_type": "this model predicts boxes; masks in the records are ignored",
             "include_source_id": "odtk always reads it",
             "use_display_name": "class names are looked up by name and by display_name in any case, as in TFOD",
         },
@@ -133,7 +133,7 @@ ELSEWHERE = ("data_augmentation_options", "model")
 
 
 class Option(NamedTuple):
-    """A field that is set: its dotted path, and why it is of no use."""
+    """A field that is set: its dotted path, and why it is not supported or has no effect."""
 
     path: str
     reason: str

@@ -1,6 +1,6 @@
 """Decides whether a box of a record is usable, and describes why not; `odtk.inputs.bad_boxes` does it with tensors.
 
-Boxes are normalised [ymin, xmin, ymax, xmax]. TFOD trains on any box: an inverted one makes the loss NaN, one in pixels
+Boxes are normalized [ymin, xmin, ymax, xmax]. TFOD trains on any box: an inverted one makes the loss NaN, one in pixels
 makes it enormous. Boxes that extend slightly beyond the image, or have no area, are kept, as in TFOD.
 """
 

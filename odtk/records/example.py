@@ -42,7 +42,7 @@ _MASK_KINDS = ("bytes_list", "float_list")
 
 
 def encode(image: AnnotatedImage, mask_type: str | None = None) -> bytes:
-    """The serialised Example of `image`; the same image always gives the same bytes.
+    """The serialized Example of `image`; the same image always gives the same bytes.
 
     Crowd flags are written if any object is a crowd, areas if every object has one.
     `mask_type` "png" writes each object's mask as a PNG of 0 and 1, "numerical" all masks as one flat list of floats
@@ -89,7 +89,7 @@ def decode(data: bytes) -> AnnotatedImage:
 
 
 def read_features(data: bytes) -> dict[str, list]:
-    """Every feature of any serialised Example, by name: a list of bytes, floats or ints.
+    """Every feature of any serialized Example, by name: a list of bytes, floats or ints.
 
     Raises DataError if the bytes are not an Example.
     """

@@ -1,4 +1,4 @@
-"""Numbers as bars and colours in tables, and histograms."""
+"""Numbers as bars and colors in tables, and histograms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ def bars(shares: Sequence[float]) -> etree._Element:
 
 
 def swatch(index: int) -> etree._Element:
-    """The colour of the bars of `index`, for a column's heading."""
+    """The color of the bars of `index`, for a column's heading."""
     return element("span", class_=f"swatch bar-{index % _NUM_COLORS}", aria_hidden="true")
 
 
@@ -45,7 +45,7 @@ def histogram(counted: Histogram) -> etree._Element:
 
 
 def heat_cell(part: int, whole: int) -> etree._Element:
-    """A `td` "part of whole", coloured by the share; a dash where the whole is nothing."""
+    """A `td` "part of whole", colored by the share; a dash where the whole is nothing."""
     if not whole:
         return element("td", "–", class_="faint")
     return element("td", f"{part:,} of {whole:,}", style=f"--share: {part / whole:.3f}")

@@ -24,7 +24,7 @@ _TRANSLUCENT = 150  # of 255
 
 
 def draw_detections(image: Image.Image, detections: Detections, name_of: Callable[[int], str]) -> Image.Image:
-    """A copy of `image` as RGB with every box drawn in its class's colour, labelled with name and score.
+    """A copy of `image` as RGB with every box drawn in its class's color, labeled with name and score.
 
     `name_of` gives the name of a 1-based class. Lines and text grow with the image; labels stay inside it, shortened
     where the image is too narrow, and keep out of each other's way and off other boxes as far as there is room. In a
@@ -51,7 +51,7 @@ def draw_groundtruth(
     names: Sequence[str],
     marks: Sequence[str] | None = None,
 ) -> Image.Image:
-    """A copy of `image` as RGB with annotated boxes ([n, 4] yxyx, normalised) drawn in their classes' colours.
+    """A copy of `image` as RGB with annotated boxes ([n, 4] yxyx, normalized) drawn in their classes' colors.
 
     `names`: what to call each box; `marks`: for each a word that sets it apart ("difficult", "crowd"), which is added
     to its label and makes its outline dashed, or "". Small boxes lie on top of large ones. Labels are as those of
@@ -66,9 +66,9 @@ def draw_groundtruth(
         outline = _dashed_rectangle if mark else ImageDraw.ImageDraw.rectangle
         outline(draw, box, outline=class_color(int(class_id)), width=_line_width(text_size))
     # The label of the smallest box comes first, for the place beside its box: it is the hardest to assign.
-    labelled = entries[_MOST_LABELS - 1 :: -1]
-    texts = [(f"{name} ({mark})" if mark else name, name) for _, _, name, mark in labelled]
-    _draw_labels(picture, [entry[0] for entry in labelled], texts, [class_color(int(entry[1])) for entry in labelled])
+    labeled = entries[_MOST_LABELS - 1 :: -1]
+    texts = [(f"{name} ({mark})" if mark else name, name) for _, _, name, mark in labeled]
+    _draw_labels(picture, [entry[0] for entry in labeled], texts, [class_color(int(entry[1])) for entry in labeled])
     return picture
 
 
@@ -87,7 +87,7 @@ def add_caption(image: Image.Image, text: str) -> Image.Image:
 
 
 def class_color(class_id: int) -> tuple[int, int, int]:
-    """The RGB colour of a 1-based class, the same in every picture; neighbours in number differ clearly in hue."""
+    """The RGB color of a 1-based class, the same in every picture; neighbors in number differ clearly in hue."""
     hue = (class_id * 0.618034) % 1.0  # steps of the golden ratio spread hues evenly, whatever their number
     # Hues come close again 13, 21, 34 ... classes on; brightness and saturation, of other periods, tell those apart.
     value, saturation = (1.0, 0.7, 0.85, 0.55)[class_id // 13 % 4], (0.9, 0.6, 0.75)[class_id % 3]

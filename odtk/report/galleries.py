@@ -15,8 +15,8 @@ class BoxedPicture(Protocol):
     """An image and what to draw on it, as `draw_groundtruth` takes it; an `AnnotatedPicture` is one."""
 
     image: Image.Image
-    boxes: Sequence[Yxyx]  # normalised
-    class_ids: Sequence[int]  # from 1, for the colours
+    boxes: Sequence[Yxyx]  # normalized
+    class_ids: Sequence[int]  # from 1, for the colors
     class_names: Sequence[str]
     marks: Sequence[str]
 

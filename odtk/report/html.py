@@ -1,4 +1,4 @@
-"""Pieces of an HTML page, built as a tree: whatever text comes from a data set is text, and never markup."""
+"""Pieces of an HTML page, built as a tree: whatever text comes from a dataset is text, and never markup."""
 
 import re
 from collections.abc import Sequence

@@ -26,11 +26,11 @@ FORMATS = {
     **({".avif": "AVIF"} if "AVIF" in image_files.FORMATS else {}),
 }
 
-# In an output folder: which files are in it, so that it can be told from a folder with somebody's own.
+# Lists the files in an output folder, to tell it from a folder with the user's own files.
 _LIST_FILE = ".odtk-pictures.json"
 
 _LONGEST_NAME = 150  # bytes of UTF-8; file systems take 255, of which numbers and temporary names need some
-# Thin coloured lines on a JPEG need their colour at every pixel.
+# Thin colored lines on a JPEG need their color at every pixel.
 _QUALITY = {"JPEG": {"quality": 92, "subsampling": 0}, "WEBP": {"quality": 92}}
 
 
@@ -56,7 +56,7 @@ def find_pictures(places: Sequence[str | os.PathLike], not_in: str | os.PathLike
     if not found:
         raise DataError(
             f"No images in {', '.join(map(str, places))}. Looked for files ending in {', '.join(IMAGE_SUFFIXES)} "
-            "(in any case, hidden ones left out), in sub-folders too."
+            "(in upper or lower case, not hidden), also in subfolders."
         )
     return found
 
@@ -70,7 +70,7 @@ def read_picture(path: str | os.PathLike) -> Image.Image:
     if Path(path).suffix.lower() not in FORMATS:
         raise DataError(f"{path} does not end in {', '.join(FORMATS)}. Convert it to one of these.")
     if not Path(path).is_file():
-        raise DataError(f"{path} is not a regular file. Name a file.")
+        raise DataError(f"{path} is not a regular file. Give an image file.")
     try:
         with Image.open(path, formats=image_files.FORMATS) as image:
             return _to_rgb(ImageOps.exif_transpose(image))
@@ -140,7 +140,7 @@ def flat_name(name: str, taken: set[str], suffix: str = ".jpg") -> str:
 def _refuse_sources_in(folder: Path, sources: Iterable[Path]) -> None:
     for source in sources:
         if source.resolve().is_relative_to(folder.resolve()):
-            raise OutputError(f"{source}, one of the images to read, is in {folder}. Name another folder to write to.")
+            raise OutputError(f"{source}, one of the images to read, is in {folder}. Choose another output folder.")
 
 
 def _earlier_files(folder: Path) -> set[str] | None:
@@ -153,12 +153,12 @@ def _earlier_files(folder: Path) -> set[str] | None:
 
 def _refuse_unlisted(folder: Path, earlier: set[str] | None, overwrite: bool) -> None:
     if earlier is None:
-        raise OutputError(f"{folder} is not empty. Name another folder, or empty it first.")
+        raise OutputError(f"{folder} is not empty. Choose another folder, or empty it first.")
     others = sorted(_files_below(folder) - earlier - {_LIST_FILE})
     if others:
-        raise OutputError(f"{folder} holds {others[0]}, which odtk did not write there. Name another folder.")
+        raise OutputError(f"{folder} holds {others[0]}, which odtk did not write there. Choose another folder.")
     if not overwrite:
-        text = f"{folder} has the pictures of an earlier run. They are replaced only if that is asked for."
+        text = f"{folder} has the images of an earlier run. Choose another folder, or overwrite it."
         raise OutputError(text, argument="overwrite")
 
 
@@ -172,13 +172,13 @@ def _pictures_of(written: str | os.PathLike, not_in: str | os.PathLike | None) -
     place = Path(written)
     if "://" in os.fspath(written):
         raise DataError(
-            f"{os.fspath(written)} is an address; files and folders of this machine are read. Save its pictures here "
-            "first (for a stream or a film: ffmpeg -i ADDRESS frame_%04d.jpg), and name their folder."
+            f"{os.fspath(written)} is a URL, but only local files and folders are read. Save its images here first "
+            "(for a stream or a video: ffmpeg -i URL frame_%04d.jpg), and give their folder."
         )
     if place.is_dir():
         return _pictures_below(place, Path(not_in).resolve() if not_in else None)
     if not place.exists():
-        raise DataError(f"{place} does not exist. Name images, or folders that hold them.")
+        raise DataError(f"{place} does not exist. Give images, or folders with images.")
     return [place]
 
 
@@ -207,9 +207,9 @@ def _free_name(wanted: str, taken: set[str]) -> str:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
-        # 16 bits of grey: Pillow's own conversion would clip all above 255 to white.
-        grey = np.asarray(image).astype(np.int64)
-        image = Image.fromarray((grey >> 8 if grey.max() > 255 else grey).astype(np.uint8))
+        # 16 bits of gray: Pillow's own conversion would clip all above 255 to white.
+        gray = np.asarray(image).astype(np.int64)
+        image = Image.fromarray((gray >> 8 if gray.max() > 255 else gray).astype(np.uint8))
     elif image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     return image.convert("RGB")

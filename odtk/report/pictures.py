@@ -50,7 +50,7 @@ def cut_out(
     marks: Sequence[str] | None = None,
     side: int = SIDE // 2,
 ) -> Image.Image:
-    """The part of the picture around `boxes` (yxyx, normalised), enlarged where it is small, with them drawn on it."""
+    """The part of the picture around `boxes` (yxyx, normalized), enlarged where it is small, with them drawn on it."""
     left, top, right, bottom = window = _window(image.size, boxes)
     part = image.convert("RGB").crop(window)
     scale = side / max(part.size)

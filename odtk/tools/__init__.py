@@ -1,1 +1,1 @@
-"""What each command does, minus parsing: paths and numbers in, named files out."""
+"""The commands without their parsing: paths and numbers in, files out."""

@@ -1,4 +1,4 @@
-"""A pipeline.config made from another: data, checkpoint, sizes and any field, edited in place, then checked."""
+"""Makes a pipeline.config from another one: sets data, checkpoint, sizes and any field in its text, and checks it."""
 
 import difflib
 import json
@@ -21,7 +21,7 @@ from odtk.tools.check_config.checkpoint import look_into
 
 @dataclass(frozen=True)
 class Change:
-    """A field's values in the base and in the result, as text; None where it is not set."""
+    """A field's values in the base and in the result, as text; None if it is not set."""
 
     path: str
     before: str | None
@@ -30,7 +30,7 @@ class Change:
 
 @dataclass
 class ConfigureReport:
-    """What was written, how it differs from its base, what was done unasked, and what the check found."""
+    """The written file, the changes, notes on changes that were not asked for, and the check's findings."""
 
     output: str
     diff: str
@@ -40,7 +40,7 @@ class ConfigureReport:
 
     @property
     def next_command(self) -> str:
-        """What to run now: what fixes the first error or fills in the training data, otherwise training."""
+        """The next command: what fixes the first error or sets the training data, otherwise training."""
         open_ends = [finding for finding in self.findings if finding.severity == ERROR]
         open_ends += [finding for finding in self.findings if is_placeholder(finding, "train_input_reader.")]
         fixes = [finding.fix for finding in open_ends if finding.fix]
@@ -68,9 +68,9 @@ def configure(
 
     Comments and layout survive; without any change the text is the base's. `train_records` and `eval_records` are
     paths, globs or folders of make-tfrecords; `image_size` is (height, width); `sets` has (dotted path, value) pairs,
-    which come last. The file is written whatever the check finds. Raises ConfigError for a base that does not parse
-    and a field that does not exist, DataError for a folder that holds no records, OutputError where `output` exists
-    and is not `base`, unless `overwrite`.
+    which come last. The file is written even if the check finds errors. Raises ConfigError for a base that does not
+    parse and a field that does not exist, DataError for a folder without records, OutputError if `output` exists and is
+    not `base`, unless `overwrite`.
     """
     _refuse_existing(base, output, overwrite)
     text = pipeline.read_text(base)
@@ -116,7 +116,7 @@ def _refuse_existing(base: str | os.PathLike, output: str | os.PathLike, overwri
 
 
 class _Edit:
-    """A config's text being changed, with `notes` on what a user did not ask for literally."""
+    """A config's text that is being changed, with `notes` on changes that the user did not ask for explicitly."""
 
     def __init__(self, text: str, filename: str):
         self.text, self._filename = text, filename
@@ -140,7 +140,7 @@ class _Edit:
         described = [found.label_map for found in (*train, *evals) if found.label_map]
         if label_map is None and described:
             label_map = described[0]
-            # A folder that is for evaluation only leaves training as it is.
+            # A folder that is only for evaluation does not change training.
             if not train:
                 self.set(("eval_input_reader[0].label_map_path", _quoted(label_map)))
                 label_map = None
@@ -156,18 +156,18 @@ class _Edit:
         if reader.endswith("[0]") and not self.config.eval_input_reader:
             self.set((f"{reader}.shuffle", "false"), (f"{reader}.num_epochs", "1"))
         elif reader.endswith("[0]") and len(self.config.eval_input_reader) > 1:
-            self.notes.append("Of the eval_input_readers, the first one, which odtk evaluates, has the new records.")
+            self.notes.append("The new records are in the first eval_input_reader, which is the one odtk evaluates.")
         value = "[" + ", ".join(map(_quoted, patterns)) + "]"
         self.set((f"{reader}.tf_record_input_reader.input_path", value))
 
     def _set_label_map(self, name_or_path: str) -> int | None:
-        """Sets the label map of every reader; its number of classes where it can be read."""
+        """Sets the label map of every reader, and the number of classes if the label map can be read."""
         path = absolute_if_here(name_or_path)
         if not os.path.exists(path):
             try:
                 path = str(label_maps.find(name_or_path).resolve())
             except LabelMapError:
-                self.notes.append(f"{path} is not here, so the number of classes stays as it is.")
+                self.notes.append(f"{path} does not exist on this machine, so the number of classes is unchanged.")
         readers = ["train_input_reader"]
         readers += [f"eval_input_reader[{index}]" for index in range(len(self.config.eval_input_reader))]
         self.set(*((f"{reader}.label_map_path", _quoted(path)) for reader in readers))
@@ -177,11 +177,11 @@ class _Edit:
             return None
 
     def checkpoint(self, prefix: str | os.PathLike | None, kind: str | None) -> None:
-        """Where the weights come from and what is taken of them; an empty prefix takes them from nowhere."""
+        """The checkpoint to start from and the part to restore; an empty prefix means random weights."""
         if prefix is not None:
             prefix = os.fspath(prefix)
             path = absolute_if_here(prefix)
-            # A prefix is no file; it is here when its index is.
+            # A prefix is not a file; it exists if its index does.
             path = os.path.abspath(path) if os.path.exists(f"{path}.index") else path
             self.set(("train_config.fine_tune_checkpoint", _quoted(path) if path else ""))
             if path:
@@ -190,7 +190,7 @@ class _Edit:
             self.set(("train_config.fine_tune_checkpoint_type", _quoted(kind)))
 
     def _complete_checkpoint(self, prefix: str, kind: str | None) -> str | None:
-        """Sets the version of a TensorFlow 2 checkpoint; the type to use, if none was asked for or set."""
+        """Sets the version of a TensorFlow 2 checkpoint, and a type if none was given or set."""
         family, train = families.find(self.config), self.config.train_config
         contents = look_into(prefix, family)
         if contents.is_tf2 if contents else family is not None:
@@ -198,40 +198,40 @@ class _Edit:
         if kind is not None or train.fine_tune_checkpoint_type:
             return kind
         kind = (contents.kind if contents else None) or "detection"
-        self.notes.append(f"fine_tune_checkpoint_type was not set; it is '{kind}' now.")
+        self.notes.append(f"fine_tune_checkpoint_type was not set; it is now '{kind}'.")
         return kind
 
     def image_size(self, height: int, width: int) -> None:
-        """A fixed size, in the place of whatever resizer there was."""
+        """A fixed size, which replaces any other resizer."""
         model = self._model("image_resizer")
         resizer = pipeline.get_field(self.config, f"{model}.image_resizer")
         old = resizer.WhichOneof("image_resizer_oneof")
         if old not in (None, "fixed_shape_resizer"):
-            self.notes.append(f"image_resizer is fixed_shape_resizer now, no longer {old}.")
+            self.notes.append(f"image_resizer is now fixed_shape_resizer instead of {old}.")
         path = f"{model}.image_resizer.fixed_shape_resizer"
         self.set((f"{path}.height", str(height)), (f"{path}.width", str(width)))
 
     def batch_size(self, batch_size: int, scale: bool) -> None:
-        """The batch, and the learning rates in proportion: as many images, as much learned."""
+        """The batch size, and the learning rates in proportion."""
         old = self.config.train_config.batch_size
         rates = schedule_edits.scale_rates(self.config, batch_size / old) if scale and old and old != batch_size else []
         if rates:
             self.notes.append(
-                f"The batch goes from {old} to {batch_size}, so the learning rate goes with it: {self._told(rates)}. "
-                "--no-scale-learning-rate keeps it."
+                f"The batch size changes from {old} to {batch_size}, so the learning rate is scaled with it: "
+                f"{self._told(rates)}. To keep it: --no-scale-learning-rate."
             )
         self.set(("train_config.batch_size", str(batch_size)), *rates)
 
     def num_steps(self, num_steps: int) -> None:
-        """The length of training, and the schedule's with it."""
+        """The number of steps, and the schedule's length in proportion."""
         assignments = schedule_edits.set_num_steps(self.config, num_steps)
         moved = self._told(assignments[1:])
         if moved:
-            self.notes.append(f"The learning rate's schedule moves with num_steps: {moved}.")
+            self.notes.append(f"The learning rate schedule changes with num_steps: {moved}.")
         self.set(*assignments)
 
     def learning_rate(self, rate: float) -> None:
-        """The main rate, and the others in proportion."""
+        """The base learning rate, and the others in proportion."""
         rates = schedule_edits.set_base_rate(self.config, rate)
         if not rates:
             raise ConfigError(
@@ -246,7 +246,7 @@ class _Edit:
         self.set(*rates)
 
     def _told(self, assignments: schedule_edits.Assignments) -> str:
-        """Assignments of numbers in words, as against what is there now; nothing of those that change nothing."""
+        """Assignments of numbers as text with the old and new values, without those that change nothing."""
         parts = []
         for path, value in assignments:
             name = path.rpartition("_learning_rate.")[2]
@@ -256,7 +256,7 @@ class _Edit:
         return ", ".join(parts)
 
     def _model(self, wanted: str) -> str:
-        """The dotted path of the model that is set, which has to have a field `wanted`."""
+        """The dotted path of the model that is set, which must have a field `wanted`."""
         kind = self.config.model.WhichOneof("model")
         if kind is None or wanted not in pipeline.field_names(f"model.{kind}"):
             what = f"model.{kind}" if kind else "an empty model"
@@ -271,7 +271,7 @@ def _paths(paths: Sequence[str | os.PathLike] | str | os.PathLike | None) -> lis
 
 
 def _quoted(text: str | os.PathLike) -> str:
-    """A string as the text format has it."""
+    """A string in the notation of the text format."""
     return json.dumps(os.fspath(text), ensure_ascii=False)
 
 
@@ -281,7 +281,7 @@ def _plain(number: float) -> str:
 
 def _diff(before: str, after: str, base: str, output: str) -> str:
     old, new = before.splitlines(), after.splitlines()
-    # difflib.unified_diff takes lines that come often, such as "}", for noise, and then shows them as changed.
+    # difflib.unified_diff treats frequent lines such as "}" as noise, and then shows them as changed.
     groups = list(difflib.SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(3))
     lines = [f"--- {base}", f"+++ {output}"] if groups else []
     for group in groups:

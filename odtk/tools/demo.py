@@ -1,4 +1,4 @@
-"""`odtk demo`: the whole journey on drawn data, through the same tools as the five commands."""
+"""`odtk demo`: all steps on synthetic data, with the same tools as the five commands."""
 
 import os
 import shutil
@@ -25,13 +25,13 @@ NUM_IMAGES = 160
 NUM_PICTURES = 9
 SEED = 7
 
-# Marks a folder that a demo made, and that another may replace.
+# Marks a folder as made by a demo, so that another demo may replace it.
 MARKER = ".odtk-demo"
 
 
 @dataclass
 class DemoReport:
-    """What the journey gave: metrics on held-out drawings, files, and the seconds each stage took."""
+    """The results: metrics on held-out images, files, and the seconds of each stage."""
 
     folder: str
     metrics: dict[str, float]
@@ -45,13 +45,13 @@ def demo(
     num_steps: int | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> DemoReport:
-    """Draws pets, converts, configures, trains from scratch, evaluates, exports and predicts, all in `folder`.
+    """Makes synthetic images, converts, configures, trains from scratch, evaluates, exports and predicts in `folder`.
 
-    `folder` is new, empty, or an earlier demo's, which is replaced. `say` hears the command that each stage stands for.
+    `folder` is new, empty, or an earlier demo's, which is replaced. `log` gets the command line of each stage.
     """
     folder = Path(folder)
     _check_room(folder)
-    with growing_folder(folder, "What the demo wrote before is still there; the same command starts over."):
+    with growing_folder(folder, "The files that the demo wrote are still there; the same command starts over."):
         _clear(folder)
         return _walk(folder, num_images, num_steps, log)
 
@@ -69,7 +69,7 @@ def _walk(folder: Path, num_images: int, num_steps: int | None, log: Callable[[s
         seconds[name] = round(time.monotonic() - start, 1)
         return result
 
-    log(f"Drawing {num_images} pictures of pets, in the layout of the Oxford-IIIT Pet dataset, to {data}")
+    log(f"Making {num_images} synthetic images of pets, in the layout of the Oxford-IIIT Pet dataset, in {data}")
     draw_dataset(data, num_images, seed=SEED)
     label_map = data / "label_map.pbtxt"
     stage(
@@ -101,9 +101,9 @@ def _walk(folder: Path, num_images: int, num_steps: int | None, log: Callable[[s
 
 def _check_room(folder: Path) -> None:
     if folder.is_file():
-        raise OutputError(f"{folder} is a file. Name a folder: odtk demo FOLDER")
+        raise OutputError(f"{folder} is a file. Choose a folder: odtk demo FOLDER")
     if folder.is_dir() and not (folder / MARKER).exists() and unfinished.contents(folder):
-        raise OutputError(f"{folder} is not empty and is no earlier demo. Name another folder: odtk demo FOLDER")
+        raise OutputError(f"{folder} is not empty and not an earlier demo. Choose another folder: odtk demo FOLDER")
 
 
 def _clear(folder: Path) -> None:
@@ -116,7 +116,7 @@ def _clear(folder: Path) -> None:
 
 
 def _held_out(data: Path, records: Path) -> list[Path]:
-    """Some pictures of the validation split, as the records name them."""
+    """Some images of the validation split, by their names in the records."""
     from odtk.records import example, shards
 
     names = []

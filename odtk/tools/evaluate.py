@@ -1,4 +1,4 @@
-"""Measures a trained detector on the config's evaluation records: metrics and losses, as a file and for TensorBoard."""
+"""Evaluates a trained detector on the config's evaluation records: metrics and losses, to a file and TensorBoard."""
 
 import json
 import math
@@ -36,9 +36,9 @@ class EvaluationReport:
 
     metrics: dict[str, float]  # TFOD's name to value: each metrics set of the config, then the losses
     num_images: int
-    repeated_images: int  # ignored, as their source_id had been seen
+    repeated_images: int  # ignored, as an earlier image had the same source_id
     checkpoint: Path  # prefix
-    step: int | None  # None where the checkpoint does not say
+    step: int | None  # None if the checkpoint does not have it
     metrics_path: Path
     classes: Sequence[dict] = ()  # of the first metrics set: id, name, images, boxes, AP of each class
     classes_path: Path | None = None  # the same as a file
@@ -85,9 +85,7 @@ def evaluate(
     evaluation = _measure(config, detector, record_filter, bad_boxes)
     bad_records = record_filter.finish() if record_filter else []
     if not evaluation.num_images:
-        raise DataError(
-            f"The eval_input_reader of {pipeline_config} gives no image. Point it at records that hold some."
-        )
+        raise DataError(f"The eval_input_reader of {pipeline_config} has no image. Set it to records with images.")
     classes = _write(folder, evaluation, reader.step or 0)
     return EvaluationReport(
         metrics=evaluation.metrics,
@@ -122,7 +120,7 @@ def _write(folder: Path, evaluation: Evaluation, step: int) -> list[dict]:
     """Writes metrics.json, TensorBoard's scalars and classes.json; returns the classes as they stand there."""
     metrics = evaluation.metrics
     atomic.write_text(folder / "metrics.json", json.dumps(without_nan(metrics), indent=2) + "\n")
-    with atomic.answering(folder, f"The metrics are in {folder / 'metrics.json'}, and not in TensorBoard's files."):
+    with atomic.answering(folder, f"The metrics are in {folder / 'metrics.json'}, but not in TensorBoard's files."):
         _write_scalars(folder, metrics, step)
     classes = [without_nan(each) for each in evaluation.classes]
     atomic.write_text(folder / "classes.json", json.dumps(classes, indent=2, ensure_ascii=False) + "\n")
@@ -139,13 +137,13 @@ def _advance(progress: Progress, record_filter: BadRecordFilter | None) -> Calla
 
 
 def without_nan(metrics: dict) -> dict:
-    """The metrics with None for NaN and infinity, which JSON cannot hold."""
+    """The metrics with None for NaN and infinity, which JSON does not have."""
     return {name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in metrics.items()}  # fmt: skip
 
 
 def _count_images(reader) -> int | None:
-    """For the progress line alone; None where the files cannot be looked at from here (another filesystem)."""
+    """Only for the progress line; None if the files cannot be read from here (another file system)."""
     files = shards.expand_globs(reader.tf_record_input_reader.input_path)
     return -(-shards.count_records(files) // max(reader.sample_1_of_n_examples, 1)) or None
 

@@ -89,7 +89,7 @@ def _check_choice(value: str, choices: Collection[str], kind: str, argument: str
 
 
 def _write_checkpoint(detector, folder: Path) -> None:
-    """ckpt-0 without a step: as in the zoo, the start of somebody's fine-tuning."""
+    """ckpt-0 without a step: as in the zoo, a start for fine-tuning."""
     import tensorflow as tf
 
     trackable = tf.train.Checkpoint(**detector.checkpoint_objects())
@@ -97,9 +97,9 @@ def _write_checkpoint(detector, folder: Path) -> None:
 
 
 def find_label_map(config, prefix: str) -> str | None:
-    """The label map that a checkpoint was trained with, or else the config's; None where neither is there.
+    """The label map that a checkpoint was trained with, or else the config's; None if there is neither.
 
-    One that lies with the checkpoint and cannot be read is passed over.
+    One that is next to the checkpoint but cannot be read is ignored.
     """
     trained = trained_classes.find_trained_map(prefix)
     for place in [trained, *_config_maps(config), Path(prefix).parent.parent / trained_classes.FILE]:
@@ -111,13 +111,13 @@ def find_label_map(config, prefix: str) -> str | None:
 
 
 def label_map_note(config, prefix: str) -> str | None:
-    """How the config's label map differs from the one that was trained with, in a sentence; None where it does not."""
+    """How the config's label map differs from the one of the training run, in a sentence; None if it does not."""
     for path in _config_maps(config):
         found = trained_classes.compare(prefix, path)
         if found and (found.conflicts or found.notes):
-            conflicts = f"It numbers other classes: {some(found.conflicts)}."
+            conflicts = f"It has other classes for these ids: {some(found.conflicts)}."
             said = [conflicts] if found.conflicts else found.notes
-            return " ".join([f"The config's label map {path} is not the one that was trained with.", *said,
+            return " ".join([f"The config's label map {path} is not the one of the training run.", *said,
                              f"The export has {found.trained}."])  # fmt: skip
     return None
 

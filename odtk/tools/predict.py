@@ -1,4 +1,4 @@
-"""Finds objects in pictures with an exported detector, draws them, and writes detections.json."""
+"""Detects objects in images with an exported detector, draws them, and writes detections.json."""
 
 import os
 import time
@@ -21,7 +21,7 @@ DETECTIONS_FILE = "detections.json"
 
 @dataclass(frozen=True)
 class Prediction:
-    """One picture that was read: where from, where the annotated one is, what is in it."""
+    """One image: its source, the file with the drawn boxes, and the detections."""
 
     source: Path
     picture: Path
@@ -30,7 +30,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class PredictReport:
-    """All pictures in the order they were read, and what could not be read with the reason."""
+    """All images in the order they were read, and those that could not be read with the reason."""
 
     predictions: list[Prediction]
     skipped: list[tuple[Path, str]]

@@ -1,4 +1,4 @@
-"""Assignments that keep batch size, steps and learning rates in tune, for every schedule of the schema.
+"""Assignments that keep batch size, steps and learning rates consistent, for every schedule of the schema.
 
 Each function takes a config and returns pairs of a dotted path and a value's text for `pipeline.set_fields`.
 """
@@ -11,7 +11,7 @@ Assignments = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class _Fields:
-    """What the fields of a schedule are: its main rate, its other rates, the lengths and the end in steps."""
+    """The fields of a schedule: its base rate, its other rates, its lengths and its end in steps."""
 
     base_rate: str
     rates: tuple[str, ...] = ()
@@ -51,12 +51,12 @@ def scale_rates(config, factor: float) -> Assignments:
         del rates[f"{path}.warmup_learning_rate"]
     for index, part in enumerate(getattr(schedule, "schedule", [])):
         rates[f"{path}.schedule[{index}].learning_rate"] = part.learning_rate
-    # A rate of 0 stands for none: no burn-in of its own, no floor.
+    # A rate of 0 means none: no burn-in rate of its own, no minimum.
     return [(field, f"{rate * factor:.7g}") for field, rate in rates.items() if rate]
 
 
 def set_base_rate(config, rate: float) -> Assignments:
-    """The main rate is `rate`, the others change in proportion."""
+    """The base rate becomes `rate`, the others change in proportion."""
     found = base_rate(config)
     if found is None:
         return []
@@ -66,7 +66,7 @@ def set_base_rate(config, rate: float) -> Assignments:
 
 
 def set_num_steps(config, num_steps: int) -> Assignments:
-    """`train_config.num_steps`, and the schedule stretched to it: its end is there, its parts keep their share."""
+    """`train_config.num_steps`, and the schedule stretched to it: it ends there, and its parts keep their fractions."""
     assignments = [("train_config.num_steps", str(num_steps))]
     path, schedule = _schedule(config)
     if schedule is None:
@@ -90,34 +90,34 @@ def set_num_steps(config, num_steps: int) -> Assignments:
 
 @dataclass(frozen=True)
 class Overrun:
-    """What a schedule does at steps that it was not made for; a note where the rate does not go down to 0."""
+    """What a schedule does beyond its last step; only a note if the rate does not drop to 0."""
 
     is_idle: bool
     text: str
 
 
 def overrun(config, num_steps: int) -> Overrun | None:
-    """What becomes of the learning rate in training to `num_steps`, None where its schedule was made for as many."""
+    """What the learning rate does in training to `num_steps`, None if its schedule is long enough."""
     path, schedule = _schedule(config)
     name = path.rpartition(".")[2]
     if name == "cosine_decay_learning_rate" and schedule.total_steps < num_steps:
         end = schedule.total_steps
-        text = f"is 0 from step {end} on ({name}.total_steps), so that nothing is learned in steps {end} to {num_steps}"
+        text = f"is 0 from step {end} on ({name}.total_steps), so nothing is learned in steps {end} to {num_steps}"
         return Overrun(True, text)
     planned = config.train_config.num_steps
     if not 0 < planned < num_steps:
         return None
     if name == "exponential_decay_learning_rate":
-        return Overrun(False, f"goes on falling by {name} beyond the {planned} steps of train_config.num_steps")
+        return Overrun(False, f"continues to fall by {name} beyond the {planned} steps of train_config.num_steps")
     if name == "manual_step_learning_rate" and schedule.schedule:
         last = schedule.schedule[-1]
-        text = f"stays at the last one of {name}, {last.learning_rate:g}, from step {last.step} on"
+        text = f"stays at the last rate of {name}, {last.learning_rate:g}, from step {last.step} on"
         return Overrun(not last.learning_rate, text)
     return None
 
 
 def end_field(config) -> str | None:
-    """The dotted path of the step at which the schedule ends, None where it has none."""
+    """The dotted path of the step at which the schedule ends, None if it has none."""
     path, _ = _schedule(config)
     end = _SCHEDULES[path.rpartition(".")[2]].end if path else None
     return f"{path}.{end}" if end else None
@@ -126,7 +126,7 @@ def end_field(config) -> str | None:
 def _stretch_boundaries(path: str, parts, stretch: Callable[[int], int]) -> Assignments:
     assignments, last = [], 0
     for index, part in enumerate(parts):
-        last = max(stretch(part.step), last + 1)  # steps have to rise
+        last = max(stretch(part.step), last + 1)  # steps must increase
         assignments.append((f"{path}.schedule[{index}].step", str(last)))
     return assignments
 

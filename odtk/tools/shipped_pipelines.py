@@ -1,4 +1,4 @@
-"""The pipelines that odtk ships: what each is good for, how large and how quick, as its own text says."""
+"""The pipelines that odtk ships: the use, size and speed of each, from its own text."""
 
 import re
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from odtk import pipeline, resources
 from odtk.detectors import families
 from odtk.errors import ConfigError
 
-# Lines of the comment at the head of a shipped pipeline; everything else is computed from its fields.
+# Lines of the comment at the top of a shipped pipeline; everything else is computed from its fields.
 _FACT = re.compile(r"^# (Use|Speed|Weights): (.+)$", re.MULTILINE)
 _WEIGHTS = re.compile(r"([\d.]+) million")
 
 
 @dataclass(frozen=True)
 class ShippedPipeline:
-    """A pipeline by its name, and what its user chooses it by."""
+    """A pipeline's name, and the facts for choosing one."""
 
     name: str
     use: str

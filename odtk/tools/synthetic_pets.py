@@ -1,4 +1,4 @@
-"""Draws a data set in the Oxford-IIIT Pet layout: four breeds that look different, before cluttered backgrounds.
+"""Draws a dataset in the Oxford-IIIT Pet layout: four breeds that look different, before cluttered backgrounds.
 
 Heads are what is boxed, trimaps outline the whole pets. The same seed draws the same pictures.
 """
@@ -24,7 +24,7 @@ _TWO_PETS = 0.15  # share of the images
 
 @dataclass(frozen=True)
 class Breed:
-    """How a breed looks; `species` is the Pet data set's, 1 for cats and 2 for dogs."""
+    """How a breed looks; `species` is the Pet dataset's, 1 for cats and 2 for dogs."""
 
     name: str
     species: int
@@ -138,7 +138,7 @@ def _trimap(covered: Image.Image) -> Image.Image:
 
 
 def _background(rng: np.random.Generator, width: int, height: int) -> Image.Image:
-    """Soft colours, and things of all shapes and colours in front of them."""
+    """Soft colors, and things of all shapes and colors in front of them."""
     image = Image.fromarray(rng.integers(40, 220, (3, 3, 3), np.uint8)).resize(
         (width, height), Image.Resampling.BICUBIC
     )
@@ -183,7 +183,7 @@ def _pet(breed: Breed, rng: np.random.Generator, radius: float) -> tuple[Image.I
 
 
 class _Pen:
-    """Draws on a layer in head radii about the head's centre, x to the right and y down."""
+    """Draws on a layer in head radii about the head's center, x to the right and y down."""
 
     def __init__(self, layer: Image.Image, center: tuple[int, int], unit: float):
         self._draw, self._center, self._unit = ImageDraw.Draw(layer), center, unit
@@ -203,7 +203,7 @@ class _Pen:
 
 
 def _coat(breed: Breed, rng: np.random.Generator, size: tuple[int, int], unit: float) -> Image.Image:
-    """Fur in the breed's colours (a little different for every pet), RGB of `size`, to be cut out."""
+    """Fur in the breed's colors (a little different for every pet), RGB of `size`, to be cut out."""
     tint = rng.normal(0, 7, 3)
     coat, marks = (np.clip(np.add(color, tint), 0, 255).astype(int) for color in (breed.coat, breed.marks))
     across, along, ink = {
@@ -230,7 +230,7 @@ def _draw_body(pen: _Pen, rng: np.random.Generator) -> None:
 
 
 def _draw_head(breed: Breed, face: _Pen, outline: _Pen, rng: np.random.Generator) -> None:
-    """The face's colours on fur, and the head's outline as a mask."""
+    """The face's colors on fur, and the head's outline as a mask."""
     outline.ellipse((0, 0), breed.head_shape, 255)
     _draw_ears(breed, face, outline)
     _draw_face(breed, face, rng)

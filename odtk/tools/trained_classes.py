@@ -1,4 +1,4 @@
-"""The label map that lies with a checkpoint, which says what its outputs mean, against the one that a config names."""
+"""Compares the label map of a checkpoint, which defines the meaning of its outputs, with the one in a config."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _NAMED = 4
 
 @dataclass(frozen=True)
 class Comparison:
-    """How a config's label map differs from that of a checkpoint: `conflicts` are ids that mean another class."""
+    """How a config's label map differs from that of a checkpoint: `conflicts` are ids with different classes."""
 
     trained: Path
     conflicts: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)  # sentences: other display names, classes that one of them lacks
+    notes: list[str] = field(default_factory=list)  # sentences: other display names, classes that only one of them has
 
 
 def find_trained_map(checkpoint: str | os.PathLike) -> Path | None:
@@ -34,7 +34,7 @@ def find_trained_map(checkpoint: str | os.PathLike) -> Path | None:
 
 
 def compare(checkpoint: str | os.PathLike, name_or_path: str) -> Comparison | None:
-    """The label map of a config against that of a checkpoint; None where one of the two is not there to be read."""
+    """Compares the label maps of a config and a checkpoint; None if one of the two cannot be read."""
     trained = find_trained_map(checkpoint)
     if trained is None or not name_or_path:
         return None
@@ -47,7 +47,7 @@ def compare(checkpoint: str | os.PathLike, name_or_path: str) -> Comparison | No
 
 
 def lacks_trained_classes(checkpoint: str | os.PathLike, name_or_path: str) -> bool:
-    """Whether a config's label map has no item for an id that the map beside a checkpoint has; both can be read."""
+    """Whether a config's label map lacks an id that the map next to a checkpoint has; false if one cannot be read."""
     trained = find_trained_map(checkpoint)
     if trained is None:
         return False
@@ -61,10 +61,10 @@ def lacks_trained_classes(checkpoint: str | os.PathLike, name_or_path: str) -> b
 def require_trained_classes(
     checkpoint: str | os.PathLike, name_or_path: str, config_field: str, config_file: str | os.PathLike
 ) -> list[str]:
-    """What differs and is harmless, in sentences, between a config's label map and the one that was trained with.
+    """The harmless differences, in sentences, between a config's label map and the one of the training run.
 
-    `config_field`: where the config names it. Raises LabelMapError, which names the first ids, where the outputs of the
-    checkpoint would be taken for other classes than they were trained for.
+    `config_field` is the field with the label map. Raises LabelMapError, with the first ids, if the outputs of the
+    checkpoint would be read as other classes than they were trained for.
     """
     found = compare(checkpoint, name_or_path)
     if found is None:
@@ -72,9 +72,9 @@ def require_trained_classes(
     if found.conflicts:
         command = ["odtk", "configure", config_file, "--output", config_file, "--label-map", found.trained]
         raise LabelMapError(
-            f"{config_field} of {config_file}, {name_or_path}, numbers other classes than {found.trained}, which lies "
-            f"with the checkpoint {checkpoint}: {some(found.conflicts, _NAMED)}. Its outputs would be taken for other "
-            f"classes. Name the label map that was trained with: {shlex.join(map(str, command))}; or, for other "
+            f"{config_field} of {config_file}, {name_or_path}, has other classes than {found.trained}, the label map "
+            f"of the checkpoint {checkpoint}: {some(found.conflicts, _NAMED)}. Its outputs would be read as the wrong "
+            f"classes. Use the label map of the training run: {shlex.join(map(str, command))}; or, for other "
             "classes, train in another model dir. If the classes are the same and only have new names, replace "
             f"{found.trained} by the new label map."
         )
@@ -101,10 +101,10 @@ def _notes(before: LabelMap, now: LabelMap, given: str, trained: Path) -> Iterat
     old, new = ({item.id: item for item in labels.items} for labels in (before, now))
     added = [f"{number} ({item.name!r})" for number, item in new.items() if number not in old]
     if added:
-        yield f"{given} has classes that {trained} lacks, so that nothing was trained for them: {some(added, _NAMED)}."
+        yield f"{given} has classes that {trained} lacks, so they were not trained: {some(added, _NAMED)}."
     gone = [f"{number} ({item.name!r})" for number, item in old.items() if number not in new]
     if gone:
-        yield f"{given} lacks classes that were trained, as {trained} says; they are left out: {some(gone, _NAMED)}."
+        yield f"{given} lacks classes that were trained according to {trained}; they are ignored: {some(gone, _NAMED)}."
     shown = [f"id {number} is {old[number].shown!r} in {trained} and {item.shown!r} in {given}"
              for number, item in new.items() if number in old and _texts(old[number]) != _texts(item)]  # fmt: skip
     if shown:

@@ -1,4 +1,4 @@
-"""Draws groundtruth on images of a data set: a random sample, or those with a class, a name or findings."""
+"""Draws groundtruth on images of a dataset: a random sample, or those with a class, a name or findings."""
 
 import os
 import random
@@ -43,7 +43,7 @@ class ViewReport:
     output_dir: Path
     drawn: list[DrawnImage] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)  # of the data set as a whole
+    warnings: list[str] = field(default_factory=list)  # of the dataset as a whole
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def view(
 
     Only images with an object of one of `class_names` and with a name that fits one of the globs `files` count, where
     given. Of these a random sample is taken, or with `worst` those that the worst findings of `odtk inspect` are about.
-    `format` is that of a data set's folder, None to guess it; `boxes` the order of its boxes' numbers, None the
+    `format` is that of a dataset's folder, None to guess it; `boxes` the order of its boxes' numbers, None the
     format's. `output_dir` appears whole or not at all; `overwrite` replaces that of an earlier run. Raises DataError
     where no image fits, OutputError where `output_dir` holds something.
     """
@@ -81,7 +81,7 @@ def view(
     found = open_target(target, format=format, boxes=boxes)
     if found.is_annotated and output_dir.resolve().is_relative_to(Path(folder_of(target)).resolve()):
         raise OutputError(
-            f"{output_dir} is inside the data set {found.name}, and the pictures would be read as its images. Name a "
+            f"{output_dir} is inside the dataset {found.name}, and the pictures would be read as its images. Name a "
             "folder outside."
         )
     report = ViewReport(output_dir)
@@ -137,9 +137,7 @@ class _Wanted:
         if unreadable:
             return DataError(f"None of the chosen images of {self._target} can be read. The first: {unreadable[0]}")
         if worst:
-            return DataError(
-                f"{self._no_worst()} A random sample is drawn if the worst are not asked for.", argument="worst"
-            )
+            return DataError(f"{self._no_worst()} Without worst, a random sample is drawn.", argument="worst")
         asked = [f"an object of class {' or '.join(sorted(self._class_names))}"] * bool(self._class_names)
         asked += [f"a name like {' or '.join(self._files)}"] * bool(self._files)
         there = some([name for name, _ in self._seen.most_common()]) or "none"
@@ -153,8 +151,8 @@ class _Wanted:
         among = " that were asked for" if self._class_names or self._files else ""
         if self.findings and not among:
             return (
-                f"What odtk inspect finds in {self._target} ({some(self.findings)}) is about no single image; "
-                f"`odtk inspect {self._target}` lists the findings."
+                f"The findings of odtk inspect in {self._target} ({some(self.findings)}) are not about single images; "
+                f"`odtk inspect {self._target}` lists them."
             )
         return f"odtk inspect finds no problem in any of the images of {self._target}{among}."
 

@@ -43,7 +43,7 @@ def build_experiment(
         create_variables(optimizer, model)
         reader = resume.open_newest(model_dir, log)
         if reader and task.seed is not None:
-            # A resumed run goes on with data of its own, instead of those that it began with.
+            # A resumed run draws new data, instead of repeating the data it began with.
             task.seed += reader.step or 0
         trainer = _build_trainer(task, strategy, model, optimizer)
         checkpoints = StepCheckpoints(

@@ -1,4 +1,4 @@
-"""A training run that is ready to go, as its loop and its callbacks see it."""
+"""A prepared training run, as its loop and its callbacks see it."""
 
 from dataclasses import dataclass
 
@@ -20,11 +20,11 @@ class Experiment:
     checkpoints: tf.train.CheckpointManager
     controller: orbit.Controller
     resumed_from: str | None
-    """Prefix of the checkpoint that the run goes on from."""
+    """Prefix of the checkpoint that the run resumes from."""
     new_slots: list[str]
     """Names of the optimizer's slots that this checkpoint does not have."""
 
     @property
     def step(self) -> int:
-        """The number of steps trained so far, those of earlier runs included."""
+        """The number of steps trained so far, including earlier runs."""
         return int(self.trainer.global_step.numpy())  # int() alone does not take one of several replicas

@@ -1,4 +1,4 @@
-"""Where a training starts from: the variables that a fine_tune_checkpoint gives a detector."""
+"""The start of training: restores a detector's variables from a fine_tune_checkpoint."""
 
 import tensorflow as tf
 
@@ -9,13 +9,13 @@ from odtk.errors import CheckpointError, ConfigError
 
 
 def checkpoint_type(train_config) -> str:
-    """`fine_tune_checkpoint_type`, or what TFOD takes where it is empty."""
+    """`fine_tune_checkpoint_type`, or TFOD's default if it is empty."""
     legacy = "detection" if train_config.from_detection_checkpoint else "classification"
     return train_config.fine_tune_checkpoint_type or legacy
 
 
 def fine_tune(model: Detector, prefix: str, kind: str, reuse_heads: bool = False) -> RestoreReport:
-    """Restores what a fine_tune_checkpoint_type covers from a TFOD (or odtk) checkpoint.
+    """Restores the part of a TFOD (or odtk) checkpoint that a fine_tune_checkpoint_type selects.
 
     The detector's plan says what that is: for an SSD, "full" is everything, shapes must agree; "detection" all but the
     heads; "classification" the backbone alone, from a classification checkpoint or a detection one. `reuse_heads` adds
@@ -27,7 +27,7 @@ def fine_tune(model: Detector, prefix: str, kind: str, reuse_heads: bool = False
     variables, keys = model.checkpoint_variables(), plan.keys
     reasons = dict.fromkeys(variables, f"fine_tune_checkpoint_type '{kind}' leaves it out")
     if reuse_heads:
-        reasons |= dict.fromkeys(variables, "belongs to the checkpoint's classes ('full' takes it)")
+        reasons |= dict.fromkeys(variables, "belongs to the checkpoint's classes ('full' restores it)")
         taken, differing = _reusable(model, plan, reader)
         keys, reasons = keys + taken, reasons | differing
     report = restore(variables, reader, keys, plan.may_be_unused, _renamed(reader, plan))
@@ -46,8 +46,8 @@ def _plan(model: Detector, kind: str, reuse_heads: bool) -> FineTunePlan:
         others = [name for name in model.fine_tune_types if model.fine_tune_plan(name).reusable]
         fitting = " or ".join(f"'{name}'" for name in others) or "no type for this model"
         raise ConfigError(
-            f"Reusing head weights goes with train_config.fine_tune_checkpoint_type {fitting}; this is '{kind}', which "
-            "takes all of the heads or nothing. Change the one or the other."
+            f"Head weights can be reused with train_config.fine_tune_checkpoint_type {fitting}; this is '{kind}', "
+            "which restores all of the heads or nothing. Change one of the two."
         )
     return plan
 
@@ -62,7 +62,7 @@ def _renamed(reader: CheckpointReader, plan: FineTunePlan) -> dict[str, str]:
         if reader.tensor_name(renamed[keys[0]]) is None:
             raise CheckpointError(
                 f"{reader.prefix} holds neither {theirs} (a classification checkpoint) nor {ours} (a detection "
-                "checkpoint), so there is no backbone to take. Name another checkpoint in "
+                "checkpoint), so there is no backbone to restore. Set another checkpoint in "
                 "train_config.fine_tune_checkpoint."
             )
         return renamed

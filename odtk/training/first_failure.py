@@ -1,4 +1,4 @@
-"""Which batch a loss was first no number for: many steps run before Python looks, and then all of them are none."""
+"""Finds the first batch with a NaN loss: many steps run before Python checks, and after the first all are NaN."""
 
 import tensorflow as tf
 
@@ -17,7 +17,7 @@ class FirstFailure:
         self._places = tf.Variable(tf.fill([batch_size, 2], tf.constant(NEVER, tf.int64)), **options)
 
     def watch(self, step, loss, places) -> None:
-        """To be called in every step (from 0), with a number that is finite where all went well.
+        """To be called in every step (from 0), with a number that is finite if the step succeeded.
 
         `places` int64 [B, 2]: the numbers of file and record, see odtk.inputs.dataset.
         """
@@ -30,7 +30,7 @@ class FirstFailure:
         self._step.assign(tf.where(is_first, tf.cast(step, tf.int64), self._step))
 
     def read(self) -> tuple[int, list[tuple[int, int]]] | None:
-        """The step (from 0) and the places of its records, None where all was finite."""
+        """The step (from 0) and the places of its records, None if all were finite."""
         local_results = self._strategy.experimental_local_results
         replicas = zip(local_results(self._step), local_results(self._places), strict=True)
         failed = [(int(step), places.numpy().tolist()) for step, places in replicas if int(step) != NEVER]

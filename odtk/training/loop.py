@@ -11,7 +11,7 @@ from odtk.training.orbit_output import without_printing
 
 
 def run(experiment: Experiment, num_steps: int, callbacks: Sequence[Callback] = ()) -> dict[str, float]:
-    """Trains to step `num_steps` with a checkpoint at the end; returns the last loop's logs ({} where none ran).
+    """Trains to step `num_steps` with a checkpoint at the end; returns the last loop's logs ({} if none ran).
 
     See Callback for when `callbacks` are called. An error of the data is raised as a DataError that names the record;
     KeyboardInterrupt, TensorFlow's errors (OutOfRangeError where the data end) and what callbacks raise pass unchanged.

@@ -1,7 +1,7 @@
-"""From a config's optimizer to a tf_keras one, with TFOD's learning rate schedules.
+"""Builds a config's optimizer as a tf_keras one, with TFOD's learning rate schedules.
 
-The legacy tf_keras optimizers are used throughout: their slots are saved beside the variables, as in TFOD's own
-checkpoints, and only they have RMSprop's time decay.
+The legacy tf_keras optimizers are used: their slots are saved next to the variables, as in TFOD's own checkpoints, and
+only they have RMSprop's time decay.
 """
 
 import math
@@ -16,17 +16,17 @@ from odtk.protos import optimizer_pb2
 
 
 def build_optimizer(message: optimizer_pb2.Optimizer) -> tf_keras.optimizers.legacy.Optimizer:
-    """The optimizer, inside official's ExponentialMovingAverage where `use_moving_average`."""
+    """The optimizer, wrapped in official's ExponentialMovingAverage if `use_moving_average`."""
     kind = message.WhichOneof("optimizer")
     if kind is None:
-        raise ConfigError("train_config.optimizer is empty; name one, such as momentum_optimizer { ... }.")
+        raise ConfigError("train_config.optimizer is empty; set one, such as momentum_optimizer { ... }.")
     options = getattr(message, kind)
     schedule = build_learning_rate(options.learning_rate)
     legacy = tf_keras.optimizers.legacy
     if kind == "momentum_optimizer":
         optimizer = legacy.SGD(schedule, momentum=options.momentum_optimizer_value)
     elif kind == "rms_prop_optimizer":
-        # TFOD hands `decay` to Keras, where it slows the rate down with time; it is not the average's decay (rho).
+        # TFOD passes `decay` to Keras, which decays the rate with time by it; it is not the average's decay (rho).
         optimizer = legacy.RMSprop(
             schedule, decay=options.decay, momentum=options.momentum_optimizer_value, epsilon=options.epsilon
         )
@@ -73,7 +73,7 @@ def build_learning_rate(message: optimizer_pb2.LearningRate) -> "Schedule":
     """The schedule of a `learning_rate` message."""
     kind = message.WhichOneof("learning_rate")
     if kind is None:
-        raise ConfigError("The optimizer's learning_rate is empty; name one, such as constant_learning_rate { ... }.")
+        raise ConfigError("The optimizer's learning_rate is empty; set one, such as constant_learning_rate { ... }.")
     options = getattr(message, kind)
     match kind:
         case "constant_learning_rate":
@@ -134,7 +134,7 @@ class CosineWithWarmup(Schedule):
         if base < warmup_rate and warmup > 0:
             raise ConfigError(
                 f"cosine_decay_learning_rate has learning_rate_base {base:g} below warmup_learning_rate "
-                f"{warmup_rate:g}; the warm-up climbs, so lower warmup_learning_rate."
+                f"{warmup_rate:g}; the rate increases during the warm-up, so lower warmup_learning_rate."
             )
         self.base, self.total, self.warmup_rate, self.warmup, self.hold = base, total, warmup_rate, warmup, hold
 
@@ -163,7 +163,7 @@ class ExponentialWithBurnin(Schedule):
         burnin: int = 0,
         least: float = 0.0,
     ):
-        # TFOD: a burn-in without a rate of its own runs at the initial rate.
+        # As in TFOD, a burn-in without its own rate uses the initial rate.
         self.initial, self.decay_steps, self.factor, self.staircase = initial, decay_steps, factor, staircase
         self.burnin_rate, self.burnin, self.least = burnin_rate or initial, burnin, least
 
@@ -187,7 +187,7 @@ class ManualSteps(Schedule):
         boundaries = [step for step, _ in steps]
         if any(a >= b for a, b in zip([0, *boundaries], boundaries, strict=False)):
             raise ConfigError(
-                f"manual_step_learning_rate changes at steps {boundaries}; they must be positive and rise."
+                f"manual_step_learning_rate changes at steps {boundaries}; they must be positive and increasing."
             )
 
     def __call__(self, step):

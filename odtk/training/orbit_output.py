@@ -1,4 +1,4 @@
-"""Orbit prints every loop to stdout, which belongs to results."""
+"""Keeps Orbit from printing every loop to stdout, which is for results."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from orbit import controller
 
 @contextlib.contextmanager
 def without_printing() -> Iterator[None]:
-    """Turns off what Orbit's controller prints, and nothing else: callbacks may print. absl's log still has it."""
-    # A module's own name goes before the built-in function.
+    """Silences only Orbit's controller: callbacks may print. The lines are still in absl's log."""
+    # A module's own `print` shadows the built-in function.
     vars(controller)["print"] = lambda *_, **__: None
     try:
         yield

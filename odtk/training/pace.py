@@ -1,4 +1,4 @@
-"""How many steps run before Python looks up again."""
+"""The number of steps between returns to Python."""
 
 import time
 
@@ -8,7 +8,8 @@ SECONDS_PER_LOOP = 1.0
 class Pace:
     """Lengths of loops: about SECONDS_PER_LOOP's worth of steps, never past a multiple of `marks`.
 
-    On a GPU a look-up waits for the device, so it should not come at every step; on a CPU a step can take seconds.
+    On a GPU returning to Python waits for the device, so it should not happen at every step; on a CPU a step can take
+    seconds.
     """
 
     def __init__(self, marks: list[int]):

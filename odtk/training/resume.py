@@ -1,4 +1,4 @@
-"""Going on from a model dir's newest checkpoint: which it is, whether all of it fits, and what it lacks."""
+"""Resumes from a model dir's newest checkpoint: finds it, and checks that its variables match."""
 
 import os
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from odtk.training.optimizer import slot_paths
 
 
 def open_newest(model_dir: Path, log: Callable[[str], None]) -> CheckpointReader | None:
-    """The checkpoint to go on from, None where there is none; TensorFlow's manager finds the same one from now on.
+    """The checkpoint to resume from, None if there is none; TensorFlow's manager finds the same one from now on.
 
     `log` is told where another than the newest is taken (see newest_checkpoint).
     """
     prefix = newest_checkpoint(model_dir, log)
     if prefix is None:
         return None
-    # The manager goes by the file `checkpoint`; checkpoints that it then does not name are never deleted.
+    # The manager reads the file `checkpoint`; checkpoints that are not in it are never deleted.
     if os.path.abspath(model_dir / (stated_newest(model_dir) or "")) != os.path.abspath(prefix):
         name = os.path.relpath(prefix, model_dir)
         tf.compat.v1.train.update_checkpoint_state(os.path.abspath(model_dir), name, [name])
@@ -30,7 +30,7 @@ def open_newest(model_dir: Path, log: Callable[[str], None]) -> CheckpointReader
 
 
 def require_match(model: Detector, reader: CheckpointReader) -> None:
-    """CheckpointError unless model and checkpoint have the same variables; Orbit restores whatever matches."""
+    """CheckpointError unless model and checkpoint have the same variables; Orbit only restores those that match."""
     restore(model.checkpoint_variables(), reader)
 
 
@@ -40,7 +40,7 @@ def new_slots(optimizer, reader: CheckpointReader) -> list[str]:
 
 
 def start_new_slots(optimizer, model: Detector, step: tf.Variable) -> None:
-    """For an optimizer that the checkpoint does not know: the schedule goes on, and averages begin at the weights."""
+    """For an optimizer that is not in the checkpoint: the schedule continues, and averages start from the weights."""
     optimizer.iterations.assign(step)
     if "average" in optimizer.get_slot_names():
         for variable in model.trainable_variables:

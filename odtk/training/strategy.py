@@ -1,4 +1,4 @@
-"""Which devices a training runs on: the one place where a distribution strategy is chosen.
+"""The devices of a training run: the only place where a distribution strategy is chosen.
 
 `build_experiment` opens its scope, and everything that has variables is made inside.
 """

@@ -1,4 +1,4 @@
-"""The one training task, for every detector: inputs, losses, one step, and where the weights come from."""
+"""The training task for all detectors: inputs, losses, the step, and the initial weights."""
 
 from collections.abc import Callable
 
@@ -21,11 +21,11 @@ from odtk.training.first_failure import FirstFailure
 
 
 class LastValue(tf_keras.metrics.Metric):
-    """The value of the last step, which is what TFOD logs; Keras's own metrics are means."""
+    """The value of the last step, which TFOD logs; Keras's own metrics are means."""
 
     def __init__(self, name: str):
         super().__init__(name=name)
-        # Written by every replica: their parts of a loss add up (TFOD divides each by their number).
+        # Written by every replica: their parts of a loss are summed (TFOD divides each by their number).
         self.value = self.add_weight(name="value", aggregation=tf.VariableAggregation.SUM)
 
     def update_state(self, value):
@@ -115,7 +115,7 @@ class DetectionTask(base_task.Task):
         gauge = losses[TOTAL_LOSS]
         if self.clip_norm > 0:
             gradients, norm = tf.clip_by_global_norm(gradients, self.clip_norm)
-            gauge += norm  # a gradient that is no number spoils the next batch's loss
+            gauge += norm  # a NaN gradient makes the next batch's loss NaN
         if "place" in features:
             self.first_failure.watch(optimizer.iterations, gauge, features["place"])
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
@@ -124,7 +124,7 @@ class DetectionTask(base_task.Task):
         return losses
 
     def losses(self, model: Detector, features: dict, groundtruth: dict) -> dict[str, tf.Tensor]:
-        """Losses of a batch in training mode, the regularisation and the total included."""
+        """Losses of a batch in training mode, the regularization and the total included."""
         shapes = features["true_image_shape"]
         predictions = model.predict(model.preprocess(features["image"], shapes), shapes, True, groundtruth)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync

@@ -11,12 +11,12 @@ class DetectionTrainer(base_trainer.Trainer):
 
     def __init__(self, config, task, model, optimizer, train_dataset):
         super().__init__(config, task, model, optimizer, train=True, evaluate=False, train_dataset=train_dataset)
-        # TFOD calls it `step`, official.core `global_step`.
+        # It is `step` in TFOD, `global_step` in official.core.
         steps = {"step": self.global_step, "global_step": self.global_step}
         self._checkpoint = tf.train.Checkpoint(**steps, optimizer=optimizer, **model.checkpoint_objects())
 
     def train_loop_end(self) -> dict[str, tf.Tensor]:
-        """The losses of the last step, and the rate that the next one uses (as TFOD logs it)."""
+        """The losses of the last step, and the learning rate of the next one (as TFOD logs it)."""
         logs = {metric.name: metric.result() for metric in self.train_metrics}
         logs["learning_rate"] = current_learning_rate(self.optimizer)
         return logs

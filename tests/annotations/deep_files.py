@@ -1,4 +1,4 @@
-"""Files with samples of 16 bits and more, some written by hand, as Pillow writes no coloured ones."""
+"""Files with samples of 16 bits and more, some written by hand, as Pillow writes no colored ones."""
 
 import io
 import struct
@@ -9,8 +9,8 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 
-def colour_png(samples: np.ndarray, significant: int | None = None) -> bytes:
-    """A PNG of 16 bits, grey [height, width], RGB or RGBA [height, width, channels]; `significant` is its sBIT."""
+def color_png(samples: np.ndarray, significant: int | None = None) -> bytes:
+    """A PNG of 16 bits, gray [height, width], RGB or RGBA [height, width, channels]; `significant` is its sBIT."""
     height, width, channels = samples.shape if samples.ndim == 3 else (*samples.shape, 1)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
     header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0)
@@ -22,8 +22,8 @@ def colour_png(samples: np.ndarray, significant: int | None = None) -> bytes:
     )
 
 
-def grey_tiff(samples: np.ndarray, tags: dict[int, int] | None = None) -> bytes:
-    """A TIFF of grey samples of any type that Pillow has, with more tags."""
+def gray_tiff(samples: np.ndarray, tags: dict[int, int] | None = None) -> bytes:
+    """A TIFF of gray samples of any type that Pillow has, with more tags."""
     file, info = io.BytesIO(), ImageFileDirectory_v2()
     for tag, value in (tags or {}).items():
         info[tag] = value
@@ -31,7 +31,7 @@ def grey_tiff(samples: np.ndarray, tags: dict[int, int] | None = None) -> bytes:
     return file.getvalue()
 
 
-def colour_tiff(samples: np.ndarray, order: str = "<") -> bytes:
+def color_tiff(samples: np.ndarray, order: str = "<") -> bytes:
     """A TIFF of 16 bits a channel [height, width, channels], of a byte order (`<` or `>`)."""
     height, width, channels = samples.shape
     pixels = samples.astype(f"{order}u2").tobytes()

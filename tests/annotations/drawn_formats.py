@@ -1,4 +1,4 @@
-"""One small data set, drawn, and written in every format that odtk reads.
+"""One small dataset, drawn, and written in every format that odtk reads.
 
 `WRITERS` is what there is: name to a function of (folder, images). The names of the images are as people have them:
 with spaces, dots and letters beyond ASCII, one in a folder of its own.
@@ -172,7 +172,7 @@ def write_csv_tutorial(folder: Path, images=DRAWINGS, picture=draw) -> None:
 
 
 def write_csv_tool(folder: Path, images=DRAWINGS, picture=draw) -> None:
-    """The CSV of labelling tools: no sizes, semicolons, a byte order mark, the images in images/."""
+    """The CSV of labeling tools: no sizes, semicolons, a byte order mark, the images in images/."""
     for image in images:
         picture(folder / "images" / image.name, image)
     rows = [["image", "xmin", "ymin", "xmax", "ymax", "label"]]

@@ -1,4 +1,4 @@
-"""What data sets prove, without a pixel: annotations and sizes are all it takes."""
+"""What datasets prove, without a pixel: annotations and sizes are all it takes."""
 
 import random
 from dataclasses import replace
@@ -84,25 +84,25 @@ def test_a_plain_data_set_proves_nothing_that_its_images_do_not():
 
 @pytest.mark.parametrize("true", ORDERS)
 @pytest.mark.parametrize("read", ORDERS)
-@pytest.mark.parametrize("normalised", [False, True])
-def test_another_order_of_the_numbers_is_named(read, true, normalised):
-    scale = ((HEIGHT, WIDTH) if true == "yxyx" else (WIDTH, HEIGHT)) * 2 if normalised else (1,) * 4
+@pytest.mark.parametrize("normalized", [False, True])
+def test_another_order_of_the_numbers_is_named(read, true, normalized):
+    scale = ((HEIGHT, WIDTH) if true == "yxyx" else (WIDTH, HEIGHT)) * 2 if normalized else (1,) * 4
     objects = [
         _marked([side / by for side, by in zip(NUMBERS[true](*box), scale, strict=True)], read) for box in _corners(40)
     ]
-    images = [_image(objects[at : at + 2], normalised=normalised) for at in range(0, 40, 2)]
+    images = [_image(objects[at : at + 2], normalized=normalized) for at in range(0, 40, 2)]
     refusal = _evidence(images).refusal("data")
-    if read == true or (normalised and {read, true} == {"xyxy", "yxyx"}):  # which fit both
+    if read == true or (normalized and {read, true} == {"xyxy", "yxyx"}):  # which fit both
         assert refusal is None
         return
-    if normalised and true == "yxyx":  # to be told from xyxy by whoever looks at the pictures
+    if normalized and true == "yxyx":  # to be told from xyxy by whoever looks at the pictures
         true = "xyxy"
     assert refusal.startswith("data: ")
     assert "of 40 boxes are inverted or extend beyond their images" in refusal
     assert f"(boxes: {true})" in refusal
     assert not any(f"(boxes: {other})" in refusal for other in {*ORDERS} - {read, true})
     assert refusal.endswith(f"set boxes to {read}.")
-    if not normalised:
+    if not normalized:
         assert _boxes(images, Rules(boxes=true)) == _approx(_corners(40))
 
 
@@ -136,14 +136,14 @@ def test_boxes_of_other_images_are_an_error_too():
     assert _evidence(few).refusal("data") is None  # single images, to be left out
 
 
-def test_normalised_corners_are_taken_where_pixels_are_expected():
+def test_normalized_corners_are_taken_where_pixels_are_expected():
     boxes = [(0, 0, WIDTH, HEIGHT), *_corners(19)]
     parts = [(x1 / WIDTH, y1 / HEIGHT, x2 / WIDTH, y2 / HEIGHT) for x1, y1, x2, y2 in boxes]
     images = _set(parts, stated_size=(400, 400))  # of no interest then
     evidence = _evidence(images)
-    assert evidence.decide().normalised
+    assert evidence.decide().normalized
     assert [str(problem) for problem in evidence.problems("data")] == [
-        "data: 20 of 20 boxes are within 0 to 1, so they are read as normalised by width and height, not as pixels."
+        "data: 20 of 20 boxes are within 0 to 1, so they are read as normalized by width and height, not as pixels."
     ]
     assert _boxes(images) == _approx(boxes)
 
@@ -163,8 +163,8 @@ def test_percents_are_an_error(size):
     refusal = _evidence(_set(percents, seen=large)).refusal("data")
     assert "so they seem to be percentages" in refusal
     assert _evidence(_set(_corners(40, size=(99, 99)), seen=ImageInfo(100, 100, "JPEG"))).refusal("data") is None
-    centred = [(x1 + 20, y1 + 20, x2 + 20, y2 + 20) for x1, y1, x2, y2 in _corners(40, size=(75, 75))]
-    assert _evidence(_set(centred, seen=ImageInfo(120, 120, "JPEG"))).refusal("data") is None
+    centered = [(x1 + 20, y1 + 20, x2 + 20, y2 + 20) for x1, y1, x2, y2 in _corners(40, size=(75, 75))]
+    assert _evidence(_set(centered, seen=ImageInfo(120, 120, "JPEG"))).refusal("data") is None
 
 
 @pytest.mark.parametrize(

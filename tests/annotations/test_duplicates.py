@@ -25,7 +25,7 @@ COPIES = {
     "three times the size": lambda image: image.resize((image.width * 3, image.height * 3)),
     "darker": lambda image: ImageEnhance.Brightness(image).enhance(0.8),
     "less contrast": lambda image: ImageEnhance.Contrast(image).enhance(0.8),
-    "grey": lambda image: image.convert("L"),
+    "gray": lambda image: image.convert("L"),
 }
 
 

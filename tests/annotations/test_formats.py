@@ -43,8 +43,8 @@ def _read_all(dataset):
 
 
 def _boxes(annotation, drawing):
-    """Class and yxyx box, normalised, of each object."""
-    sides = (1, 1) * 2 if annotation.normalised else (drawing.height, drawing.width) * 2
+    """Class and yxyx box, normalized, of each object."""
+    sides = (1, 1) * 2 if annotation.normalized else (drawing.height, drawing.width) * 2
     return [
         (found.class_name, [value / side for value, side in zip(found.box, sides, strict=True)])
         for found in annotation.objects
@@ -238,7 +238,7 @@ def test_paths_do_not_leave_the_folder(tmp_path, kind, written):
     problems = [
         found for found in _read_all(formats.open_dataset(folder, kind.split()[0])).values() if hasattr(found, "kind")
     ]
-    assert [problem.kind for problem in problems] == ["path leads out of the data set"]
+    assert [problem.kind for problem in problems] == ["path leads out of the dataset"]
     assert f"is outside {folder}, and no image in that folder has this name" in problems[0].text
 
 
@@ -252,7 +252,7 @@ def test_links_do_not_leave_the_folder(tmp_path, kind):
     secret.touch()
     image.symlink_to(secret)
     (problem,) = _read_all(formats.open_dataset(folder)).values()
-    assert (problem.kind, problem.file) == ("path leads out of the data set", str(image))
+    assert (problem.kind, problem.file) == ("path leads out of the dataset", str(image))
     annotations = [path for path in folder.rglob("*") if path.suffix in (".xml", ".json", ".csv", ".yaml")]
     for path in annotations:
         secret.write_bytes(path.read_bytes())

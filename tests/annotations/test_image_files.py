@@ -53,7 +53,7 @@ def test_a_file_cut_short_is_found(image_format, kept):
 @pytest.mark.parametrize(
     ("encoded", "why"),
     [
-        (b"MZ a program", "it is none of JPEG, PNG, "),
+        (b"MZ a program", "it is not one of JPEG, PNG, "),
         (b"", "it is empty"),
         (b"\0" * 100, "it is empty"),
         (b"\n<html>404</html>", "it is a web page or a text"),
@@ -90,7 +90,7 @@ RGB = Image.fromarray(RAMP)
         (RGB.convert("L"), "PNG", "PNG", "png"),
         (RGB.convert("P"), "PNG", "palette PNG", None),
         (RGB.convert("1"), "PNG", "1-bit PNG", None),
-        (RGB.convert("LA"), "PNG", "grey and alpha PNG", None),
+        (RGB.convert("LA"), "PNG", "gray and alpha PNG", None),
         (RGB.convert("RGBA"), "PNG", "RGBA PNG", None),
         (Image.fromarray(RAMP[..., 0].astype(np.uint16) * 257), "PNG", "16-bit PNG", None),
         (RGB, "BMP", "BMP", None),
@@ -104,8 +104,8 @@ def test_every_kind_is_told_and_what_tensorflow_reads_rightly_is_kept(image, ima
     seen = image_files.decode_info(encoded, "x")
     assert (seen.width, seen.height, seen.kind, seen.record_format) == (40, 30, kind, record_format)
     shown = np.asarray(image.convert("I").point(lambda value: value / 257) if "16" in kind else image.convert("L"))
-    grey = _pixels(image_files.to_jpeg(encoded, "x")).mean(axis=2)
-    assert np.abs(grey - shown).mean() < 8
+    gray = _pixels(image_files.to_jpeg(encoded, "x")).mean(axis=2)
+    assert np.abs(gray - shown).mean() < 8
 
 
 def test_an_mpo_is_kept_as_the_jpeg_that_it_is():
@@ -118,7 +118,7 @@ def test_an_mpo_is_kept_as_the_jpeg_that_it_is():
     assert np.abs(_pixels(first) - RAMP).mean() < 8
 
 
-def test_a_transparent_colour_in_an_rgb_png_counts_as_transparency():
+def test_a_transparent_color_in_an_rgb_png_counts_as_transparency():
     flat = Image.new("RGB", (8, 8), (200, 0, 0))
     encoded = _bytes(flat, "PNG", transparency=(200, 0, 0))
     assert image_files.decode_info(encoded, "x").record_format is None
@@ -151,7 +151,7 @@ def test_transparency_becomes_white(mode):
 
 
 def test_of_an_animation_the_first_frame_is_taken():
-    frames = [Image.new("RGB", (16, 16), colour) for colour in ("white", "black")]
+    frames = [Image.new("RGB", (16, 16), color) for color in ("white", "black")]
     encoded = _bytes(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert _pixels(image_files.to_jpeg(encoded, "x")).min() > 250
 
@@ -177,7 +177,7 @@ def test_an_image_bomb_is_refused_before_it_takes_memory(monkeypatch):
 
 def test_formats_that_start_programs_are_not_opened():
     encoded = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
-    with pytest.raises(UnusableImage, match="none of JPEG"):
+    with pytest.raises(UnusableImage, match="not one of JPEG"):
         image_files.decode_info(encoded, "x.jpg")
 
 
@@ -254,7 +254,7 @@ def test_whatever_the_bytes_the_answer_is_a_picture_or_unusable(image_format):
 
 @pytest.mark.parametrize("image_format", ["GIF", "TIFF", "WEBP"])
 def test_of_several_pictures_in_a_file_the_first_is_taken_and_said(image_format):
-    red, blue = (Image.new("RGB", (16, 16), colour) for colour in ("red", "blue"))
+    red, blue = (Image.new("RGB", (16, 16), color) for color in ("red", "blue"))
     decoded = image_files.decode(_bytes(red, image_format, save_all=True, append_images=[blue]), "x")
     assert decoded.kind == f"multi-picture {image_format}"
     pixel = np.asarray(Image.open(io.BytesIO(decoded.repaired)).convert("RGB"))[8, 8]

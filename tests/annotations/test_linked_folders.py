@@ -31,10 +31,10 @@ def test_a_linked_folder_is_read(folder, tmp_path):
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        (".", "that folder contains the data set itself."),
-        ("..", "that folder contains the data set itself."),
-        ("/", "that folder contains the data set itself."),
-        ("images", "its files are in the data set's folder already."),
+        (".", "that folder contains the dataset itself."),
+        ("..", "that folder contains the dataset itself."),
+        ("/", "that folder contains the dataset itself."),
+        ("images", "its files are in the dataset's folder already."),
         ("../nowhere", "there is no such folder."),
     ],
 )
@@ -62,9 +62,9 @@ def test_a_link_below_a_link_and_a_linked_file_do_not_lead_out(folder, tmp_path)
     (folder / "b.xml").symlink_to(tmp_path / "disk/secret.xml")
     assert "linked/up/secret.xml" not in DataFolder(folder)
     for relative in ("b.xml", "linked/4.jpg", "linked/up/secret.xml", "linked/../b.xml", "../disk/secret.xml"):
-        with pytest.raises(UnusableImage, match=r"outside the data set's folder .* and is not read"):
+        with pytest.raises(UnusableImage, match=r"outside the dataset's folder .* and is not read"):
             data_folder.checked_path(os.fspath(folder), relative)
-    with pytest.raises(UnusableImage, match="outside the data set's folder"):
+    with pytest.raises(UnusableImage, match="outside the dataset's folder"):
         data_folder.checked_path(os.fspath(folder), os.fspath(tmp_path / "disk/photos/2.jpg"))
 
 

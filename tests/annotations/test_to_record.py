@@ -99,8 +99,8 @@ def test_boxes_of_the_stored_image_are_where_the_thing_is(tmp_path, orientation,
 def test_without_a_stated_size_the_orientation_is_applied(tmp_path):
     path = tmp_path / "x.jpg"
     _save(path, STORED[6](_upright()), 6)
-    normalised = tuple(side / scale for side, scale in zip(BOX, (HEIGHT, WIDTH) * 2, strict=True))
-    prepared = prepare(_annotation(path, [MarkedObject("cat", normalised)], normalised=True), IDS)
+    normalized = tuple(side / scale for side, scale in zip(BOX, (HEIGHT, WIDTH) * 2, strict=True))
+    prepared = prepare(_annotation(path, [MarkedObject("cat", normalized)], normalized=True), IDS)
     box, white = _shown_box(prepared)
     assert box == pytest.approx(BOX)
     assert white == BOX
@@ -126,15 +126,15 @@ def test_without_a_box_a_size_does_not_matter_and_is_reported(tmp_path):
         assert "no box for which this matters" in problem.text
 
 
-def test_normalised_boxes_where_pixels_are_expected_are_refused(tmp_path):
+def test_normalized_boxes_where_pixels_are_expected_are_refused(tmp_path):
     """They would all become specks in the corner."""
     path = tmp_path / "x.jpg"
     _save(path, _upright())
     entry = MarkedObject("cat", (0.1, 0.25, 0.5, 1.0), line=3)
     annotation = ImageAnnotation(str(path), "x.jpg", (entry,), annotation_path="a.csv")
-    with pytest.raises(UnusableImage, match=r"a\.csv:3: its boxes are normalised \(0 to 1\)"):
+    with pytest.raises(UnusableImage, match=r"a\.csv:3: its boxes are normalized \(0 to 1\)"):
         _examine(annotation)
-    assert _examine(replace(annotation, normalised=True)).class_names == ("cat",)
+    assert _examine(replace(annotation, normalized=True)).class_names == ("cat",)
 
 
 def test_boxes_of_a_larger_copy_are_scaled(tmp_path):
@@ -152,10 +152,10 @@ def test_an_area_of_unknown_unit_is_none(tmp_path):
     """COCO has it in pixels; evaluation makes it from the box where there is none."""
     path = tmp_path / "x.jpg"
     _save(path, _upright())
-    normalised = tuple(side / scale for side, scale in zip(BOX, (HEIGHT, WIDTH) * 2, strict=True))
-    annotation = _annotation(path, [MarkedObject("cat", normalised, area=0.17)])
-    (entry,) = prepare(annotation, IDS, Rules(conventions=Conventions(normalised=True))).image.objects
-    assert (entry.box, entry.area) == (pytest.approx(normalised), None)
+    normalized = tuple(side / scale for side, scale in zip(BOX, (HEIGHT, WIDTH) * 2, strict=True))
+    annotation = _annotation(path, [MarkedObject("cat", normalized, area=0.17)])
+    (entry,) = prepare(annotation, IDS, Rules(conventions=Conventions(normalized=True))).image.objects
+    assert (entry.box, entry.area) == (pytest.approx(normalized), None)
 
 
 @pytest.mark.parametrize("stated", [(WIDTH + 1, HEIGHT), (0, 0), (-80, 60)])
@@ -249,10 +249,10 @@ def test_a_box_that_cannot_be_meant_leaves_its_image_out(tmp_path, box, kind):
     assert _examine(hidden, Rules(skip_difficult=True)).class_names == ("dog",)
 
 
-def test_rounding_of_normalised_boxes_is_no_problem(tmp_path):
+def test_rounding_of_normalized_boxes_is_no_problem(tmp_path):
     path = tmp_path / "x.jpg"
     _save(path, _upright())
-    annotation = _annotation(path, [MarkedObject("cat", (-5e-7, 0, 1.0000005, 1))], normalised=True)
+    annotation = _annotation(path, [MarkedObject("cat", (-5e-7, 0, 1.0000005, 1))], normalized=True)
     prepared = prepare(annotation, IDS)
     assert prepared.problems == ()
     assert prepared.image.objects[0].box == (0, 0, 1, 1)
@@ -298,15 +298,15 @@ NUMBERS = st.floats(allow_nan=True, allow_infinity=True, width=32) | st.integers
 @given(
     box=st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS),
     stated=st.none() | st.tuples(st.integers(0, 200), st.integers(0, 200)),
-    normalised=st.booleans(),
+    normalized=st.booleans(),
     exif=st.sampled_from(["auto", "apply", "ignore"]),
     orientation=st.integers(1, 8),
 )
-def test_whatever_the_numbers_boxes_are_sound(box, stated, normalised, exif, orientation):
+def test_whatever_the_numbers_boxes_are_sound(box, stated, normalized, exif, orientation):
     from odtk.annotations.image_files import ImageInfo
 
     seen = ImageInfo(WIDTH, HEIGHT, "JPEG", orientation, "jpeg")
-    annotation = ImageAnnotation("x.jpg", "x.jpg", (MarkedObject("cat", box),), normalised, stated)
+    annotation = ImageAnnotation("x.jpg", "x.jpg", (MarkedObject("cat", box),), normalized, stated)
     try:
         located = locate(annotation, seen, Rules(exif=exif))
     except UnusableImage:

@@ -41,7 +41,7 @@ def test_ids_count_from_0_and_a_missing_text_is_a_negative(tmp_path):
     two, three = _read(tmp_path, 0), _read(tmp_path, 1)
     assert [(found.class_name, found.line) for found in two.objects] == [("Bengal cat", 1), ("zebra", 2)]
     assert two.objects[0].box == pytest.approx((1 / 8, 0.2, 3 / 8, 0.4))
-    assert two.normalised
+    assert two.normalized
     assert two.annotation_path == str(tmp_path / "labels/2.txt")
     assert (three.objects, three.annotation_path, three.problems) == ((), None, ())
 
@@ -214,7 +214,7 @@ def test_darknets_lists_are_splits(tmp_path):
         ("0 .5 .5 .1 .1 .9", "line cannot be read", "has 6 columns"),
         ("0 .5 .5 .1 x", "line cannot be read", "is not only numbers"),
         ("0 .5 .5 .1 nan", "line cannot be read", "is not only numbers"),
-        ("0 320 240 100 80", "line cannot be read", "is outside 0..1, so not normalised"),
+        ("0 320 240 100 80", "line cannot be read", "is outside 0..1, so not normalized"),
         ("0 .5 .5 -.1 .1", "line cannot be read", "is outside 0..1"),
     ],
 )

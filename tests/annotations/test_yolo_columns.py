@@ -1,4 +1,4 @@
-"""What numbers mean by chance and by the kind of their data set; the lines are drawn as tools and people write them."""
+"""What numbers mean by chance and by the kind of their dataset; the lines are drawn as tools and people write them."""
 
 import math
 import random

@@ -4,11 +4,11 @@ import numpy as np
 
 
 def draw_boxes(seed: int, *shape: int) -> np.ndarray:
-    """Normalised yxyx float32 [*shape, 4], none of them empty, some reaching over the frame's edge."""
+    """Normalized yxyx float32 [*shape, 4], none of them empty, some reaching over the frame's edge."""
     rng = np.random.default_rng(seed)
-    centre = rng.uniform(0, 1, size=(*shape, 2))
+    center = rng.uniform(0, 1, size=(*shape, 2))
     half = rng.uniform(0.02, 0.35, size=(*shape, 2))
-    return np.concatenate([centre - half, centre + half], axis=-1).astype(np.float32)
+    return np.concatenate([center - half, center + half], axis=-1).astype(np.float32)
 
 
 def slow_iou(box, other) -> float:

@@ -49,7 +49,7 @@ def test_640_has_51150_anchors():
     assert RETINANET((640, 640), map_sizes(RETINANET, 640, 640)).shape == (51150, 4)
 
 
-def test_first_centre_of_each_axis_by_divisibility():
+def test_first_center_of_each_axis_by_divisibility():
     grid = MultiscaleAnchors(5, 5, 4.0, (1.0,), 1)
     top, left, bottom, right = grid((64, 80), [(2, 3)])[0].numpy()
     assert (top + bottom) / 2 * 64 == pytest.approx(16)  # 64 is a multiple of 32: stride / 2

@@ -41,9 +41,9 @@ def grid_boxes(count, smallest=0):
 
 def float_boxes(count):
     """float32 [count, 4] around the unit square, sides of a thousandth to 3."""
-    centre = draw_array(np.float32, (count, 2), st.floats(-0.5, 1.5, width=32))
+    center = draw_array(np.float32, (count, 2), st.floats(-0.5, 1.5, width=32))
     side = draw_array(np.float32, (count, 2), st.floats(-3, 0.5, width=32)).map(lambda exponent: 10**exponent)
-    return st.builds(lambda c, s: np.concatenate([c - s / 2, c + s / 2], axis=-1), centre, side)
+    return st.builds(lambda c, s: np.concatenate([c - s / 2, c + s / 2], axis=-1), center, side)
 
 
 def reach(*boxes):
@@ -108,9 +108,9 @@ def test_clipping_keeps_what_the_window_shares(boxes, window):
 
 @MANY
 @given(float_boxes(16))
-def test_centre_and_size_and_back(boxes):
-    cy, cx, height, width = centre_and_size = geometry.yxyx_to_cyxhw(boxes)
-    back = geometry.cyxhw_to_yxyx(*centre_and_size)
+def test_center_and_size_and_back(boxes):
+    cy, cx, height, width = center_and_size = geometry.yxyx_to_cyxhw(boxes)
+    back = geometry.cyxhw_to_yxyx(*center_and_size)
     assert is_close(back, boxes, 2e-7 * reach(boxes))
     ymin, xmin, ymax, xmax = np.float64(boxes).T
     for part, expected in (
@@ -144,7 +144,7 @@ def test_coding_and_back(coder, boxes, anchors, unit):
 
 @MANY
 @given(float_boxes(16), float_boxes(16), st.sampled_from([1, 1024]))
-def test_square_coding_keeps_centre_and_area(boxes, anchors, unit):
+def test_square_coding_keeps_center_and_area(boxes, anchors, unit):
     boxes, anchors = boxes * np.float32(unit), anchors * np.float32(unit)
     cy, cx, height, width = (part.numpy() for part in geometry.yxyx_to_cyxhw(np.float64(boxes)))
     length = np.sqrt(height * width)
@@ -266,7 +266,7 @@ def test_anchors_match_their_best_box_and_padding_never(drawn, thresholds, lower
 
 @st.composite
 def examples(draw):
-    """An example of 0 to 5 boxes with corners on pixels; a pixel's colour is its place, a box's class its row."""
+    """An example of 0 to 5 boxes with corners on pixels; a pixel's color is its place, a box's class its row."""
     height, width = draw(st.tuples(*[st.sampled_from([4, 8, 16])] * 2))
     count = draw(st.integers(0, 5))
     corners = [draw_array(np.float32, (count, 2), st.integers(0, side)).map(np.sort) for side in (height, width)]

@@ -67,11 +67,11 @@ def test_clip_cuts_each_image_to_its_own_window():
     )
 
 
-def test_centre_and_size():
+def test_center_and_size():
     np.testing.assert_allclose(geometry.yxyx_to_cyxhw(tf.constant([0.0, 1.0, 2.0, 5.0])), [1, 3, 2, 4])
 
 
-def test_corners_and_centre_form_round_trip():
+def test_corners_and_center_form_round_trip():
     boxes = draw_boxes(7, 3, 8)
     np.testing.assert_allclose(geometry.cyxhw_to_yxyx(*geometry.yxyx_to_cyxhw(boxes)), boxes, atol=1e-6)
 

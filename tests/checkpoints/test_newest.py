@@ -78,7 +78,7 @@ class TestNewestCheckpoint:
         assert find_checkpoint(model_dir, said.append) == str(model_dir / "ckpt-9")
         (line,) = said
         assert f"{model_dir / 'ckpt-10'}.{NAMED.get(damage, 'data-00000-of-00001')}" in line
-        assert line.endswith(f"{model_dir / 'ckpt-9'} is taken instead.")
+        assert line.endswith(f"{model_dir / 'ckpt-9'} is used instead.")
 
     @pytest.mark.parametrize("damage", DAMAGES)
     def test_a_damaged_one_that_was_named_is_an_error(self, model_dir, damage):
@@ -89,7 +89,7 @@ class TestNewestCheckpoint:
     def test_where_all_are_damaged_all_are_named(self, model_dir):
         for number in (9, 10):
             DAMAGES["truncated"](model_dir / f"ckpt-{number}")
-        with pytest.raises(DamagedCheckpointError, match=r"(?s)no checkpoint that can be read.*ckpt-10.*ckpt-9"):
+        with pytest.raises(DamagedCheckpointError, match=r"(?s)no readable checkpoint.*ckpt-10.*ckpt-9"):
             find_checkpoint(model_dir)
 
     @pytest.mark.parametrize("state", [

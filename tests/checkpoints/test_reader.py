@@ -97,19 +97,19 @@ class TestPrefix:
         assert str(error.value).endswith(f": {saved}")
 
     def test_a_folder_names_the_checkpoints_in_it(self, saved, tmp_path):
-        with pytest.raises(CheckpointError, match=f"Here are: {saved}"):
+        with pytest.raises(CheckpointError, match=f"There are: {saved}"):
             CheckpointReader(tmp_path)
 
-    def test_a_wrong_number_names_its_neighbours(self, saved, tmp_path):
-        with pytest.raises(CheckpointError, match=f"Here are: {saved}"):
+    def test_a_wrong_number_names_its_neighbors(self, saved, tmp_path):
+        with pytest.raises(CheckpointError, match=f"There are: {saved}"):
             CheckpointReader(tmp_path / "ckpt-7")
 
     @pytest.mark.parametrize("name", ["ckpt-0", "no/such/folder/ckpt-0", "."])
     def test_nothing_there(self, tmp_path, name):
-        with pytest.raises(CheckpointError, match="no checkpoint near it"):
+        with pytest.raises(CheckpointError, match="no other checkpoint near it"):
             CheckpointReader(tmp_path / name)
 
-    def test_no_more_than_five_neighbours_are_named(self, tmp_path):
+    def test_no_more_than_five_neighbors_are_named(self, tmp_path):
         for number in range(7):
             save(make_variables(), tmp_path / f"ckpt-{number}")
         assert len(prefixes_near(tmp_path / "ckpt-9")) == 5

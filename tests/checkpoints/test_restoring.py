@@ -39,13 +39,13 @@ class TestRestore:
         assert saved in lines[0]
         # '_b' sorts before '_f': the box predictor's come first.
         assert lines[1] == f"Missing in the checkpoint (2): {HEAD}/gamma, {BACKBONE}/alpha."
-        assert lines[2] == f"Left over in the checkpoint (2): {HEAD}/kernel, {BACKBONE}/beta."
+        assert lines[2] == f"Unused in the checkpoint (2): {HEAD}/kernel, {BACKBONE}/beta."
         assert values(wanted) == before
 
     def test_another_shape_names_both(self, saved):
         variables = make_variables(kernel=(5, 5))
         before = values(variables)
-        with pytest.raises(CheckpointError, match="Of another shape") as error:
+        with pytest.raises(CheckpointError, match="With another shape") as error:
             restore(variables, CheckpointReader(saved))
         assert f"{BACKBONE}/kernel (here (5, 5), in the checkpoint (2, 3))" in str(error.value)
         assert f"{HEAD}/kernel (here (5, 5), in the checkpoint (4,))" in str(error.value)
@@ -55,19 +55,19 @@ class TestRestore:
         with pytest.raises(CheckpointError) as error:
             restore(make_variables(kernel=(5, 5)), CheckpointReader(saved))
         assert "Missing" not in str(error.value)
-        assert "Left over" not in str(error.value)
+        assert "Unused" not in str(error.value)
 
     def test_left_over_alone_is_refused(self, saved):
         variables = make_variables()
         del variables[f"{HEAD}/bias"]
         before = values(variables)
-        with pytest.raises(CheckpointError, match=rf"Left over in the checkpoint \(1\): {HEAD}/bias\."):
+        with pytest.raises(CheckpointError, match=rf"Unused in the checkpoint \(1\): {HEAD}/bias\."):
             restore(variables, CheckpointReader(saved))
         assert values(variables) == before
 
     def test_what_may_be_left_over_is_named_by_its_beginning(self, saved):
         variables = {key: variable for key, variable in make_variables().items() if key.startswith(BACKBONE)}
-        with pytest.raises(CheckpointError, match="Left over"):
+        with pytest.raises(CheckpointError, match="Unused"):
             restore(variables, CheckpointReader(saved), may_be_unused=["model/_box_predictor/other"])
         report = restore(variables, CheckpointReader(saved), may_be_unused=["model/_box_predictor/"])
         assert report.unused == [f"{HEAD}/bias{SUFFIX}", f"{HEAD}/kernel{SUFFIX}"]

@@ -1,4 +1,4 @@
-"""What Tab gives, and help in colour."""
+"""What Tab gives, and help in color."""
 
 import os
 import pty
@@ -41,7 +41,7 @@ def test_bash_understands_its_script():
 
 
 @pytest.mark.parametrize("words", [["train"], ["label-map"], ["label-map", "make"]])
-def test_help_is_made_in_colour_and_shown_so_on_terminals_only(words):
+def test_help_is_made_in_color_and_shown_so_on_terminals_only(words):
     command = cli
     for word in words:
         command = command.get_command(click.Context(cli), word)
@@ -52,7 +52,7 @@ def test_help_is_made_in_colour_and_shown_so_on_terminals_only(words):
 @pytest.mark.parametrize(
     "words", [["nothing-like-it"], ["train", "--nothing-like-it"], ["--nothing-like-it"], ["label-map"]]
 )
-def test_wrong_usage_is_coloured_on_terminals_only(words):
+def test_wrong_usage_is_colored_on_terminals_only(words):
     assert "\x1b" not in CliRunner().invoke(cli, words, prog_name="odtk").stderr
     assert "\x1b[33mUsage: " in on_a_terminal(words)
     assert "\x1b" not in on_a_terminal(words, NO_COLOR="1")
@@ -65,7 +65,7 @@ def test_a_group_without_its_command_shows_its_help():
     assert r"\x1b" not in shown.stderr
 
 
-def test_a_command_without_colour_on_a_terminal():
+def test_a_command_without_color_on_a_terminal():
     assert "\x1b[1mssd_resnet50_v1_fpn_small" in on_a_terminal(["configure", "--list"])
     assert "\x1b" not in on_a_terminal(["configure", "--list"], NO_COLOR="1")
 

@@ -58,7 +58,7 @@ def test_names_of_different_classes_are_not(one, two):
     assert likely_typos({one: 1, two: 1000}) == {}
 
 
-def test_the_most_frequent_neighbour_is_meant_and_is_no_slip_itself():
+def test_the_most_frequent_neighbor_is_meant_and_is_no_slip_itself():
     assert likely_typos({"boook": 1, "book": 30, "boooks": 900}) == {"boook": "boooks"}
     assert likely_typos({"helmet": 5000, "helmt": 40, "helmtt": 1}) == {"helmt": "helmet", "helmtt": "helmet"}
 

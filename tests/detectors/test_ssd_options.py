@@ -82,7 +82,7 @@ REFUSED = {
         changed("similarity_calculator { thresholded_iou_similarity { } } add_background_class: false"),
         "does not go with add_background_class",
     ),
-    "bipartite": (changed("matcher { bipartite_matcher { } }"), "bipartite_matcher (TFOD 2 has it no more"),
+    "bipartite": (changed("matcher { bipartite_matcher { } }"), "bipartite_matcher (TFOD 2 no longer has it"),
     "square codes": (changed("box_coder { square_box_coder { } }"), "box_code_size is 4; a square box is coded in 3"),
     "codes": (changed(PREDICTOR % "box_code_size: 3"), "box_code_size is 3; a box is coded in 4"),
     "depthwise 1x1": (
@@ -104,8 +104,11 @@ REFUSED = {
     "no matcher": (changed(clear=("matcher",)), "matcher is empty"),
     "no similarity": (changed(clear=("similarity_calculator",)), "similarity_calculator is empty"),
     "no class": (changed("num_classes: 0"), "num_classes is 0"),
-    "height": (resizer("fixed_shape_resizer { height: 300 width: 320 }"), "height is 300, which is no multiple of 32"),
-    "width": (resizer("fixed_shape_resizer { height: 320 width: 150 }"), "width is 150, which is no multiple of 32"),
+    "height": (
+        resizer("fixed_shape_resizer { height: 300 width: 320 }"),
+        "height is 300, which is not a multiple of 32",
+    ),
+    "width": (resizer("fixed_shape_resizer { height: 320 width: 150 }"), "width is 150, which is not a multiple of 32"),
     "small": (
         resizer("fixed_shape_resizer { height: 128 width: 320 }"),
         "height is 128; this model takes no side below",
@@ -120,11 +123,11 @@ REFUSED = {
     ),
     "wrong padding": (
         changed("image_resizer { fixed_shape_resizer { height: 170 } } feature_extractor { pad_to_multiple: 40 }"),
-        "height is 170, which is no multiple of 32",
+        "height is 170, which is not a multiple of 32",
     ),
     "long side": (
         resizer("keep_aspect_ratio_resizer { min_dimension: 200 max_dimension: 333 pad_to_max_dimension: true }"),
-        "max_dimension is 333, which is no multiple of 32",
+        "max_dimension is 333, which is not a multiple of 32",
     ),
     "any size": (
         resizer("keep_aspect_ratio_resizer { min_dimension: 160 max_dimension: 320 }"),

@@ -18,5 +18,5 @@ def test_any_other_model_has_none():
 def test_the_help_names_every_type_with_its_meaning():
     words = input_types_in_words()
     assert words.startswith("image_tensor (uint8, one image), float_image_tensor (a batch), ")
-    assert words.endswith(" or tf_example (serialised tf.train.Examples)")
+    assert words.endswith(" or tf_example (serialized tf.train.Examples)")
     assert all(name in words for name in INPUT_TYPES)

@@ -1,4 +1,4 @@
-"""What label tools, copies and scripts do to data sets: changes of files that are written as their formats want them.
+"""What label tools, copies and scripts do to datasets: changes of files that are written as their formats want them.
 
 A change is a function of (folder, drawn, chosen): it changes the files of the pictures `chosen` among those `drawn`.
 `CHANGES` has those of each format, those of "any" go for all.
@@ -31,7 +31,7 @@ def _change(format: str):
 
 
 def changes_of(format: str) -> dict[str, Change]:
-    """The changes that a data set of a format can be given."""
+    """The changes that a dataset of a format can be given."""
     return CHANGES["any"] | CHANGES[format]
 
 
@@ -450,7 +450,7 @@ def _corners_exchanged_in_csv(folder, drawn, chosen):
 
 
 @_change("csv")
-def _normalised(folder, drawn, chosen):
+def _normalized(folder, drawn, chosen):
     def edit(row):
         scale = (float(row[1]), float(row[2])) * 2
         return [*row[:4], *(f"{float(side) / by:.5f}" for side, by in zip(row[4:], scale, strict=True))]

@@ -25,7 +25,7 @@ def records(folder: str | Path) -> dict[str, AnnotatedImage]:
 
 
 def check_on_objects(folder: str | Path) -> dict[str, int]:
-    """Asserts that boxes and coloured areas of all records are the same; the number of boxes of each record."""
+    """Asserts that boxes and colored areas of all records are the same; the number of boxes of each record."""
     found = records(folder)
     for name, image in found.items():
         check_boxes(name, image)

@@ -1,4 +1,4 @@
-"""Data sets as their formats want them: what the cases of the field are compared with, and that the check can fail."""
+"""Datasets as their formats want them: what the cases of the field are compared with, and that the check can fail."""
 
 import dataclasses
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from deep_files import colour_png, grey_tiff
+from deep_files import color_png, gray_tiff
 from drawn_field import WRITERS, Picture, coco, pictures, voc_xml, write, write_rows
 from PIL import Image
 from pixels import check_on_objects, records
@@ -108,7 +108,7 @@ def test_what_turns_no_side_is_left_as_its_siblings_were_annotated(drawn, tmp_pa
     assert {problem.kind for problem in report.problems} == {"EXIF orientation not applied"}
     assert len(said) == 7
     for name in ("img_001.jpg", "square.jpg"):
-        assert "the other images of the data set were annotated as stored" in said[name]
+        assert "the other images of the dataset were annotated as stored" in said[name]
 
 
 @pytest.mark.parametrize("format", ["voc", "yolo"])
@@ -135,7 +135,7 @@ NUMBERS = {
 
 
 def _write_in_order(folder, format, drawn, order):
-    """The data set with boxes in an order that is not the format's."""
+    """The dataset with boxes in an order that is not the format's."""
     WRITERS[format](folder, drawn)
     if format == "coco":
         document = coco(drawn)
@@ -196,14 +196,14 @@ def test_view_warns_of_it_and_draws_what_the_option_says(tmp_path):
 def test_an_order_is_for_data_sets_alone(tmp_path):
     WRITERS["voc"](tmp_path / "data", pictures(4))
     _convert(tmp_path)
-    with pytest.raises(DataError, match="not the folder of a data set in a format other than pets"):
+    with pytest.raises(DataError, match="not the folder of a dataset in a format other than pets"):
         inspection.inspect(tmp_path / "out", boxes="xyxy")
 
 
 # 67b: parts of the sides where the format has pixels
 
 
-def _normalised_csv(folder, drawn, scale=1):
+def _normalized_csv(folder, drawn, scale=1):
     WRITERS["csv"](folder, drawn)
     rows = [
         [each.name, *each.size, name, *(round(scale * side, 6) for side in np.divide(box, each.size * 2).tolist())]
@@ -213,17 +213,17 @@ def _normalised_csv(folder, drawn, scale=1):
     write_rows(folder / "annotations.csv", [["image", "width", "height", "class", "x1", "y1", "x2", "y2"], *rows])
 
 
-def test_normalised_corners_are_taken_and_said(drawn, tmp_path):
-    _normalised_csv(tmp_path / "data", drawn)
+def test_normalized_corners_are_taken_and_said(drawn, tmp_path):
+    _normalized_csv(tmp_path / "data", drawn)
     report = _convert(tmp_path)
     assert set(check_on_objects(tmp_path / "out").values()) == {2}
-    assert [problem.kind for problem in report.problems] == ["boxes read as normalised"]
+    assert [problem.kind for problem in report.problems] == ["boxes read as normalized"]
     found = _inspected(tmp_path)
-    assert (found.splits[0].boxes, _kinds(found)["boxes-read-as-normalised"]) == (16, ("note", 1))
+    assert (found.splits[0].boxes, _kinds(found)["boxes-read-as-normalized"]) == (16, ("note", 1))
 
 
 def test_percents_are_refused_with_the_fix(drawn, tmp_path):
-    _normalised_csv(tmp_path / "data", drawn, scale=100)
+    _normalized_csv(tmp_path / "data", drawn, scale=100)
     with pytest.raises(DataError, match=r"they seem to be percentages\. Convert them to pixels"):
         _convert(tmp_path)
 
@@ -232,12 +232,12 @@ def test_percents_are_refused_with_the_fix(drawn, tmp_path):
 
 
 def test_pictures_of_12_bits_are_not_black(tmp_path, drawn):
-    """Colours, too, of which Pillow reads the upper bytes alone."""
+    """Colors, too, of which Pillow reads the upper bytes alone."""
     for index, picture in enumerate(drawn):
         deep = np.asarray(picture.image).astype(np.uint16) * (16 if index % 2 else 257)  # 12 bits, 16 bits
         path = tmp_path / "data" / f"{picture.stem}.png"
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(colour_png(deep))
+        path.write_bytes(color_png(deep))
         write(path.with_suffix(".xml"), voc_xml(picture.renamed(path.name)))
     report = _convert(tmp_path)
     assert check_on_objects(tmp_path / "out") == {f"{picture.stem}.png": 2 for picture in drawn}
@@ -250,9 +250,9 @@ def test_pictures_of_12_bits_are_not_black(tmp_path, drawn):
 @pytest.mark.parametrize(
     "deepen",
     [
-        lambda grey: grey.astype(np.uint16) << 4,
-        lambda grey: (grey / 255).astype(np.float32),
-        lambda grey: grey.astype(np.int32) << 12,
+        lambda gray: gray.astype(np.uint16) << 4,
+        lambda gray: (gray / 255).astype(np.float32),
+        lambda gray: gray.astype(np.int32) << 12,
     ],
     ids=["12 bits", "float", "int32"],
 )
@@ -260,7 +260,7 @@ def test_deep_tiffs_show_what_is_on_them(tmp_path, drawn, deepen):
     for picture in drawn:
         path = tmp_path / "data" / f"{picture.stem}.tif"
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(grey_tiff(deepen(np.asarray(picture.image.convert("L")))))
+        path.write_bytes(gray_tiff(deepen(np.asarray(picture.image.convert("L")))))
         write(path.with_suffix(".xml"), voc_xml(picture.renamed(path.name)))
     _convert(tmp_path)
     for name, image in records(tmp_path / "out").items():

@@ -127,7 +127,7 @@ def test_annotations_without_their_image_are_never_background(tmp_path):
     for annotation in document["annotations"][:4]:
         annotation["image_id"] += 1000
     write(tmp_path / "data" / "instances.json", json.dumps(document))
-    with pytest.raises(DataError, match=r"2 of 8 images .* cannot be used.*annotations of an unknown image \(2\): .*"
+    with pytest.raises(DataError, match=r"2 of 8 images .* are unusable.*annotations of an unknown image \(2\): .*"
                        r"annotations 10, 11 are for the image 1001, which is not in the list"):  # fmt: skip
         make_tfrecords(tmp_path / "data", tmp_path / "out")
     for annotation in document["annotations"]:
@@ -252,7 +252,7 @@ def test_an_annotation_of_no_image_is_no_sign_of_another_numbering(tmp_path, con
 
 @pytest.mark.parametrize("format", ["voc", "coco"])
 def test_boxes_that_cvat_has_turned_get_the_upright_box_around_them(tmp_path, convert, format):
-    """By 90 degrees, so that the pixels tell: sides are exchanged, about the same centre."""
+    """By 90 degrees, so that the pixels tell: sides are exchanged, about the same center."""
     drawn = pictures()
 
     def lying(box):

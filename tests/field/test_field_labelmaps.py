@@ -1,4 +1,4 @@
-"""Label maps with holes, and class names with a letter wrong, as people's data sets have them."""
+"""Label maps with holes, and class names with a letter wrong, as people's datasets have them."""
 
 import dataclasses
 import json
@@ -94,7 +94,7 @@ def test_classes_that_differ_by_number_are_not_asked_about(tmp_path, names):
 
 
 @pytest.mark.parametrize("format", WRITERS)
-def test_a_class_has_one_colour_in_a_folder_and_in_its_records(tmp_path, format):
+def test_a_class_has_one_color_in_a_folder_and_in_its_records(tmp_path, format):
     """Whatever sample `view` draws: the id's in the label map, as `predict` draws it."""
     drawn = pictures()
     # The first image shows a dog alone, whose id is 2 all the same.
@@ -108,7 +108,7 @@ def test_a_class_has_one_colour_in_a_folder_and_in_its_records(tmp_path, format)
 
 
 def colors_of(path):
-    """Which of the first five classes' colours a picture has lines of."""
+    """Which of the first five classes' colors a picture has lines of."""
     with Image.open(path) as picture:
         pixels = np.asarray(picture.convert("RGB"), int).reshape(-1, 3)
     near = {color: np.abs(pixels - color).max(axis=1) < 45 for color in map(class_color, range(1, 6))}

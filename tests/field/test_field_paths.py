@@ -256,7 +256,7 @@ def test_a_data_yaml_names_its_folder(tmp_path, named):
 
 def test_one_file_of_annotations_is_no_data_set(tmp_path):
     write_coco(tmp_path / "data", DRAWN)
-    with pytest.raises(DataError, match=r"instances\.json is only one file of a data set\. Give the folder"):
+    with pytest.raises(DataError, match=r"instances\.json is only one file of a dataset\. Give the folder"):
         make_tfrecords(tmp_path / "data/instances.json", tmp_path / "out")
 
 
@@ -283,7 +283,7 @@ def test_44_names_in_each_folder_that_agree_are_taken(tmp_path, name):
 
 
 def _yolo_with(tmp_path, behind, config=""):
-    """A data set whose lines have more columns: those of `behind`, given the number of the line and its box."""
+    """A dataset whose lines have more columns: those of `behind`, given the number of the line and its box."""
     write_yolo(tmp_path / "data", DRAWN)
     with open(tmp_path / "data/data.yaml", "a") as file:
         file.write(config)
@@ -366,7 +366,7 @@ def test_53b_texts_without_image_are_named(tmp_path):
     assert report.listed == 10
     assert kinds(report.skipped) == ["no image"] * 4
     assert f"{tmp_path}/data/labels/img_000.txt: no image has the name of this text" in str(report.skipped[0])
-    with pytest.raises(DataError, match=r"4 of 10 images \(40\.0%\) cannot be used"):
+    with pytest.raises(DataError, match=r"4 of 10 images \(40\.0%\) are unusable"):
         convert(tmp_path, overwrite=True)
 
 
@@ -543,7 +543,7 @@ def _xywh(box):
     return xmin, ymin, xmax - xmin, ymax - ymin
 
 
-def _centre(box):
+def _center(box):
     x, y, width, height = _xywh(box)
     return x + width / 2, y + height / 2, width, height
 
@@ -562,8 +562,8 @@ _TABLES = {
                            lambda each, name, box: [name, *_xywh(box), each.name, *each.size]),
     "x, y, w, h": ("image,label,x,y,w,h", lambda each, name, box: [each.name, name, *_xywh(box)]),
     "x, y, width, height": ("image,label,x,y,width,height", lambda each, name, box: [each.name, name, *_xywh(box)]),
-    "centres": ("image,class,x_center,y_center,width,height",
-                lambda each, name, box: [each.name, name, *_centre(box)]),
+    "centers": ("image,class,x_center,y_center,width,height",
+                lambda each, name, box: [each.name, name, *_center(box)]),
 }  # fmt: skip
 
 
@@ -712,6 +712,6 @@ def test_a_column_of_splits_counts_where_it_names_one_for_each_image(tmp_path, l
     header = ["image", "class", "xmin", "ymin", "xmax", "ymax", "split"]
     write_rows(tmp_path / "data" / "annotations.csv", [header, *rows])
     report = convert(tmp_path)
-    assert report.split_source.startswith("the data set's own") == (last == "val")
+    assert report.split_source.startswith("the dataset's own") == (last == "val")
     assert {split: found.images for split, found in report.splits.items()} == {"train": 7, "val": 3}
     all_on_objects(tmp_path)

@@ -1,4 +1,4 @@
-"""What make-tfrecords writes lies on its object, or it is named: for whatever tools and scripts do to a data set."""
+"""What make-tfrecords writes lies on its object, or it is named: for whatever tools and scripts do to a dataset."""
 
 import tempfile
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_what_is_written_lies_on_its_object_or_is_named(changed):
 
 
 def _check(data: Path, format: str, output: Path) -> None:
-    """The property, of one data set; a set that is refused says what it stumbled on."""
+    """The property, of one dataset; a set that is refused says what it stumbled on."""
     try:
         report = make_tfrecords(data, output, format, max_bad_fraction=1, num_workers=1)
     except OdtkError as error:

@@ -72,8 +72,8 @@ def test_they_are_left_out_and_named_once_and_the_image_stays(config, build, wit
     assert [(image.file[-3:], image.record, image.image) for image in bad.images] == [("x-0", 1, "b"), ("x-1", 0, "c")]
     assert [(entry.index, entry.fault) for image in bad.images for entry in image.bad] == [
         (0, box_errors.INVERTED), (0, box_errors.IN_PIXELS)]  # fmt: skip
-    assert sorted(said) == [f"Left out: {image}." for image in bad.images]
-    assert bad.summary().startswith("Left out: 2 boxes in 2 images (1 inverted, 1 in pixels)")
+    assert sorted(said) == [f"Skipped: {image}." for image in bad.images]
+    assert bad.summary().startswith("Skipped: 2 boxes in 2 images (1 inverted, 1 in pixels)")
     if record_filter:
         assert record_filter.finish() == []
 
@@ -93,7 +93,7 @@ def test_of_many_such_images_the_first_are_named_and_all_are_counted(config, tmp
     boxes_by_image(build_eval_dataset(config, a_resize(), 1, bad_boxes=bad))
     assert len(bad.images) == 31
     assert len(said) == 11
-    assert bad.summary().startswith("Left out: 31 boxes in 31 images")
+    assert bad.summary().startswith("Skipped: 31 boxes in 31 images")
 
 
 def test_the_tensors_find_what_the_words_find():

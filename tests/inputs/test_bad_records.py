@@ -107,7 +107,7 @@ def test_what_is_valid_is_evaluated_in_order_and_the_rest_is_named(damaged):
         assert any(word.lower() in entry.problem.lower() for word in problem.split("|")), entry
     # What is damaged may still tell its name; where the length is lost, nothing can be read.
     assert [entry.image for entry in bad] == ["1", "3", "6", None, "11", None, None, None]
-    assert sorted(said) == sorted(f"Left out: {entry}." for entry in bad)
+    assert sorted(said) == sorted(f"Skipped: {entry}." for entry in bad)
     assert "8 bad records were left out" in summary(bad)
 
 
@@ -155,7 +155,7 @@ def test_more_than_the_limit_is_an_error_that_lists_them(damaged):
     folder, _ = damaged
     record_filter = BadRecordFilter(3)
     evaluated(folder, folder / "x-*", record_filter)
-    with pytest.raises(DataError, match=r"(?s)more than the 3 that may be left out:\n  .*x-3, record 4") as error:
+    with pytest.raises(DataError, match=r"(?s)more than the limit of 3:\n  .*x-3, record 4") as error:
         record_filter.finish()
     assert error.value.argument == "max_bad_records"
 
@@ -167,7 +167,7 @@ def test_training_on_nothing_but_bad_records_ends(tmp_path):
     config = a_config(tmp_path, path)
     assert ids(build_train_dataset(config, a_resize(), 1, record_filter=record_filter)) == []
     # A thread that was judging another record may still add it.
-    with pytest.raises(DataError, match=r"[67] records cannot be used, more than the 5 that may be left out"):
+    with pytest.raises(DataError, match=r"[67] records cannot be used, more than the limit of 5"):
         record_filter.finish()
 
 

@@ -29,7 +29,7 @@ FIXED = "fixed_shape_resizer { height: 16 width: 32 }"
 
 
 def picture(shade=100, size=(20, 10), form="PNG"):
-    """Encoded bytes of a grey image of (width, height)."""
+    """Encoded bytes of a gray image of (width, height)."""
     buffer = io.BytesIO()
     Image.new("RGB", size, (shade, shade, shade)).save(buffer, form)
     return buffer.getvalue()
@@ -47,7 +47,7 @@ def feature(values):
 
 
 def an_example(boxes=(), text=None, label=None, **more):
-    """A serialised Example; boxes yxyx, `more` by feature name with __ for /."""
+    """A serialized Example; boxes yxyx, `more` by feature name with __ for /."""
     features = {"image/encoded": picture(), "image/source_id": "an_image"}
     for index, side in enumerate(("ymin", "xmin", "ymax", "xmax")):
         features[f"image/object/bbox/{side}"] = [float(box[index]) for box in boxes]

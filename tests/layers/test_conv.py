@@ -25,12 +25,12 @@ def test_explicit_padding_shifts_the_windows_on_even_sides_alone(depthwise):
     np.testing.assert_array_equal(explicit, window_sums(odd, depthwise=depthwise))
 
 
-@pytest.mark.parametrize(("depthwise", "penalised"), [(False, 9 * 4 * 5), (True, 9 * 4)])
-def test_of_a_separable_convolution_the_depthwise_kernel_alone_is_ruled(depthwise, penalised):
+@pytest.mark.parametrize(("depthwise", "penalized"), [(False, 9 * 4 * 5), (True, 9 * 4)])
+def test_of_a_separable_convolution_the_depthwise_kernel_alone_is_ruled(depthwise, penalized):
     params = ConvParams(tf_keras.initializers.Ones, tf_keras.regularizers.L2(0.5), BatchNormParams())
     block = ConvBlock(params, 5, 3, depthwise=depthwise)
     block(tf.zeros([1, 2, 2, 4]))
-    assert float(tf.add_n(block.losses)) == pytest.approx(0.5 * penalised)
+    assert float(tf.add_n(block.losses)) == pytest.approx(0.5 * penalized)
 
 
 def test_where_there_is_no_batch_norm_the_identity_stands_in_for_it():

@@ -46,7 +46,7 @@ def test_coarse_levels_start_from_the_bare_top(case):
     np.testing.assert_array_equal(levels[4], pyramid.coarse[1](levels[3]))
 
 
-def test_projections_have_a_bias_and_what_is_normalised_has_none(case):
+def test_projections_have_a_bias_and_what_is_normalized_has_none(case):
     pyramid = case[0]
     assert all(conv.use_bias for conv in [pyramid.top, *pyramid.lateral])
     assert not any(block.conv.use_bias for block in [*pyramid.smoothing, *pyramid.coarse])

@@ -21,7 +21,7 @@ def backbones():
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_every_kernel_is_penalised(backbones, name):
+def test_every_kernel_is_penalized(backbones, name):
     backbone = backbones[name]
     kernels = [weight for weight in backbone.trainable_weights if "kernel" in weight.name]
     expected = 2e-5 * sum(float(tf.reduce_sum(kernel**2)) for kernel in kernels)

@@ -11,7 +11,7 @@ from odtk.report import drawing
 from odtk.report.drawing import add_caption, class_color, contact_sheet, draw_detections, draw_groundtruth
 
 NAMES = {1: "Abyssinian", 2: "american_pit_bull_terrier", 3: "pug"}
-GREY = (127, 127, 127)
+GRAY = (127, 127, 127)
 
 
 def found(*boxes, classes=None):
@@ -23,7 +23,7 @@ def found(*boxes, classes=None):
 def labels_drawn(monkeypatch, size, detections):
     drawn = []
     monkeypatch.setattr(drawing, "_draw_label", lambda draw, place, text, font, color: drawn.append((place, text)))
-    draw_detections(Image.new("RGB", size, GREY), detections, NAMES.get)
+    draw_detections(Image.new("RGB", size, GRAY), detections, NAMES.get)
     return drawn[::-1]
 
 
@@ -38,13 +38,13 @@ def test_the_image_itself_stays_as_it_was():
 @pytest.mark.parametrize("size", [(64, 48), (500, 375), (3000, 2000)])
 def test_the_outline_is_where_the_box_is(size):
     one = found([0.5, 0.25, 0.9, 0.75], classes=[3])  # yxyx
-    picture = np.asarray(draw_detections(Image.new("RGB", size, GREY), one, {3: "3"}.get))
+    picture = np.asarray(draw_detections(Image.new("RGB", size, GRAY), one, {3: "3"}.get))
     rows, columns = np.nonzero((picture == class_color(3)).all(-1)[size[1] // 2 :])
     width, height = size
     assert abs(columns.min() - 0.25 * width) <= 1
     assert abs(columns.max() + 1 - 0.75 * width) <= 1
     assert abs(rows.max() + 1 + height // 2 - 0.9 * height) <= 1
-    assert tuple(picture[round(0.8 * height), width // 2]) == GREY
+    assert tuple(picture[round(0.8 * height), width // 2]) == GRAY
 
 
 @pytest.mark.parametrize("size", [(40, 400), (64, 48), (160, 160), (1200, 60), (3000, 2000)])
@@ -85,7 +85,7 @@ def test_in_a_crowd_labels_are_small_and_hide_no_object(monkeypatch):
     dice = np.random.default_rng(3)
     corner, sides = dice.uniform(0.02, 0.85, (45, 2)), dice.uniform(0.04, 0.14, (45, 2))
     crowd = found(*np.concatenate([corner, corner + sides], axis=1))
-    draw_detections(Image.new("RGB", (800, 600), GREY), crowd, NAMES.get)
+    draw_detections(Image.new("RGB", (800, 600), GRAY), crowd, NAMES.get)
     opaque = [place for place, _, color in drawn if color[3] == 255]
     for top, left, bottom, right in (crowd.boxes * [600, 800, 600, 800]).round():
         pixels = np.zeros((600, 800), bool)
@@ -110,7 +110,7 @@ def test_text_grows_with_the_picture(monkeypatch):
     assert height(3000) > 4 * height(500) > 8 * 4
 
 
-def test_pet_colours_differ():
+def test_pet_colors_differ():
     colors = np.array([class_color(number) for number in range(1, 38)], float)
     distances = np.linalg.norm(colors[:, None] - colors[None], axis=-1)
     assert distances[~np.eye(37, dtype=bool)].min() > 25
@@ -118,14 +118,14 @@ def test_pet_colours_differ():
 
 
 def outline_rows(picture, class_id):
-    """Rows at which the column of a box's left side has the class's colour."""
+    """Rows at which the column of a box's left side has the class's color."""
     return np.nonzero((np.asarray(picture) == class_color(class_id)).all(-1)[:, 100])[0]
 
 
 def test_marked_groundtruth_is_dashed_and_says_why(monkeypatch):
     drawn = []
     monkeypatch.setattr(drawing, "_draw_label", lambda draw, place, text, font, color: drawn.append(text))
-    image, box = Image.new("RGB", (400, 400), GREY), [0.25, 0.25, 0.75, 0.9]
+    image, box = Image.new("RGB", (400, 400), GRAY), [0.25, 0.25, 0.75, 0.9]
     plain = outline_rows(draw_groundtruth(image, [box], [3], ["pug"]), 3)
     marked = outline_rows(draw_groundtruth(image, [box], [3], ["pug"], ["crowd"]), 3)
     assert drawn == ["pug", "pug (crowd)"]
@@ -136,7 +136,7 @@ def test_marked_groundtruth_is_dashed_and_says_why(monkeypatch):
 
 def test_small_groundtruth_lies_on_top_of_large():
     boxes = [[0.5, 0.5, 0.6, 0.6], [0.0, 0.5, 1.0, 1.0]]  # share a piece of their left sides
-    picture = draw_groundtruth(Image.new("RGB", (400, 400), GREY), boxes, [1, 2], ["", ""])
+    picture = draw_groundtruth(Image.new("RGB", (400, 400), GRAY), boxes, [1, 2], ["", ""])
     assert picture.getpixel((200, 220)) == class_color(1)
     assert picture.getpixel((200, 350)) == class_color(2)
 
@@ -157,9 +157,9 @@ def test_a_thousand_boxes_are_drawn_with_few_labels(monkeypatch):
 @pytest.mark.parametrize("text", ["", "pug", "a long caption of many short words " * 3, "w" * 300])
 @pytest.mark.parametrize("size", [(1, 1), (120, 90), (2000, 100)])
 def test_a_caption_stands_below_the_picture_and_inside_its_width(text, size):
-    sheet = np.asarray(add_caption(Image.new("RGB", size, GREY), text))
+    sheet = np.asarray(add_caption(Image.new("RGB", size, GRAY), text))
     assert sheet.shape[1] == size[0]
-    assert (sheet[: size[1]] == GREY).all()
+    assert (sheet[: size[1]] == GRAY).all()
     strip = sheet[size[1] :]
     assert (strip[[0, -1]] == 255).all()
     if size[0] > 100:

@@ -61,9 +61,9 @@ def test_what_is_transparent_becomes_white(tmp_path, mode):
     assert seen[:, 4:].min() == 255
 
 
-def test_sixteen_bits_of_grey_keep_their_brightness(tmp_path):
-    grey = np.array([[0, 16384, 32768, 65535]], np.uint16)
-    image = read_picture(save(Image.fromarray(grey), tmp_path / "grey.png"))
+def test_sixteen_bits_of_gray_keep_their_brightness(tmp_path):
+    gray = np.array([[0, 16384, 32768, 65535]], np.uint16)
+    image = read_picture(save(Image.fromarray(gray), tmp_path / "gray.png"))
     assert np.asarray(image)[0, :, 0].tolist() == [0, 64, 128, 255]
 
 
@@ -132,7 +132,7 @@ def test_an_image_that_cannot_be_read_is_found_in_a_folder_and_named_when_read(t
 
 @pytest.mark.parametrize("address", ["rtsp://cam/1", "https://host/cat.jpg", "gs://bucket/images"])
 def test_an_address_is_named_as_it_is_written(address):
-    with pytest.raises(DataError, match=f"^{address} is an address; files and folders of this machine are read"):
+    with pytest.raises(DataError, match=f"^{address} is a URL, but only local files and folders are read"):
         find_pictures([address])
 
 
@@ -165,7 +165,7 @@ def fill(folder, *names, **options):
 
 def test_an_earlier_output_is_replaced_whole_and_only_when_asked(tmp_path):
     fill(tmp_path / "out", "a.jpg", "more/b.jpg")
-    with pytest.raises(OutputError, match="only if that is asked for") as refused:
+    with pytest.raises(OutputError, match="or overwrite it") as refused:
         fill(tmp_path / "out", "c.jpg")
     assert refused.value.argument == "overwrite"
     assert names_in(tmp_path / "out") == ["a.jpg", "more", "more/b.jpg"]

@@ -19,7 +19,7 @@ CLASSES = ("cat", "dog")
 
 
 def picture(seed: int, size: tuple[int, int] = SIZE, format: str = "JPEG", **options) -> bytes:
-    """A few big blots of colour, other ones for each seed: nothing that looks like another."""
+    """A few big blots of color, other ones for each seed: nothing that looks like another."""
     blots = np.random.default_rng((11, seed)).integers(0, 256, (6, 8, 3), np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(blots).resize(size, Image.Resampling.BICUBIC).save(buffer, format, **options)

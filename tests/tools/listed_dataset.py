@@ -1,4 +1,4 @@
-"""A small data set without a format: what the readers of all formats give, for tests of what is made of it."""
+"""A small dataset without a format: what the readers of all formats give, for tests of what is made of it."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

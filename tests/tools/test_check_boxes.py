@@ -67,7 +67,7 @@ def test_a_set_of_nothing_but_pixels_is_an_error(config_of):
     assert [finding.severity for finding in findings(config, "input_path")] == ["error", "error"]
     result = CliRunner().invoke(cli, ["train", str(config), str(config.parent / "model")])
     assert result.exit_code == 1
-    assert "2 boxes in 2 images (2 in pixels) cannot be used" in result.stderr
+    assert "2 boxes in 2 images (2 in pixels) are unusable" in result.stderr
     assert not (config.parent / "model").exists()
 
 
@@ -105,4 +105,4 @@ def test_a_scan_of_a_part_says_that_it_was_a_part(config_of, monkeypatch):
     assert findings(config, "train_input_reader.tf_record") == []
     shards.write_records(config.with_name("train.record"), [record_of("x", [GOOD, GOOD, INVERTED]), record_of("y", [])])
     (finding,) = findings(config, "train_input_reader.tf_record")
-    assert "the first 1 record (not all were looked at)" in finding.text
+    assert "the first 1 record (not all were read)" in finding.text

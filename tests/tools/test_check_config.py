@@ -280,7 +280,7 @@ CASES = {
         f"{RATES}.exponential_decay_learning_rate.decay_steps",
         "is 0",
     ),
-    "checkpoint file": ([(CHECKPOINT, "HERE/ckpt-0.index")], "error", CHECKPOINT, "the prefix that its files share"),
+    "checkpoint file": ([(CHECKPOINT, "HERE/ckpt-0.index")], "error", CHECKPOINT, "the prefix of its files"),
     "checkpoint folder": ([(CHECKPOINT, "HERE")], "error", CHECKPOINT, "is a folder"),
     "absent checkpoint": (
         [(CHECKPOINT, "HERE/ckpt-7")],
@@ -477,7 +477,7 @@ def test_missing_shards_damaged_and_empty_files_are_errors(project):
     other = project / "pets_train.record-00000-of-00002"
     whole = other.read_bytes()
     other.write_bytes(whole[:-1])
-    assert "There is nothing else" in found(findings_of(config), "error", TRAIN_RECORDS).text
+    assert "There are no others" in found(findings_of(config), "error", TRAIN_RECORDS).text
     other.write_bytes(whole)
     shard.unlink()
     assert "record-00001-of-00002" in found(findings_of(config), "error", TRAIN_RECORDS).text

@@ -155,7 +155,7 @@ def test_paths_that_are_not_here_stay_as_typed_and_are_warnings(output):
     config, report = edited(output, label_map="their/map.pbtxt", train_records=["their/train-*"])
     assert config.train_input_reader.label_map_path == "their/map.pbtxt"
     assert config.model.ssd.num_classes == 37
-    assert any("number of classes stays" in note for note in report.notes)
+    assert any("number of classes is unchanged" in note for note in report.notes)
     findings = {finding.path: finding.severity for finding in report.findings}
     assert findings["train_input_reader.label_map_path"] == "warning"
     assert findings["train_input_reader.tf_record_input_reader.input_path"] == "warning"

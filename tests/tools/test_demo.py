@@ -21,7 +21,7 @@ def test_every_stage_leaves_its_files(tmp_path):
         assert (folder / path).is_file(), path
     # An earlier demo makes room for the next; nothing else does.
     (folder / ".odtk-demo").unlink()
-    with pytest.raises(OutputError, match="no earlier demo"):
+    with pytest.raises(OutputError, match="not an earlier demo"):
         demo(folder)
     with pytest.raises(OutputError, match="is a file"):
         demo(folder / "pipeline.config")

@@ -140,7 +140,7 @@ def test_losses_are_means_over_batches_in_inference_mode(evaluated):
     assert list(evaluated(dataset().batch(1), "use_dummy_loss_in_eval: true").metrics) == list(METRIC_NAMES)
 
 
-def test_regularisation_counts_only_where_training_adds_it(evaluated, monkeypatch):
+def test_regularization_counts_only_where_training_adds_it(evaluated, monkeypatch):
     monkeypatch.setattr(Oracle, "add_regularization_loss", False)
     metrics = evaluated(dataset().batch(2)).metrics
     assert metrics["Loss/total_loss"] == 4
@@ -285,7 +285,7 @@ def test_repeated_images_are_counted_and_left_out(evaluated):
 
 
 def test_no_images_is_an_error(evaluated):
-    with pytest.raises(DataError, match="gives no image"):
+    with pytest.raises(DataError, match="has no image"):
         evaluated(dataset().take(0).batch(2))
 
 

@@ -115,8 +115,8 @@ def test_the_label_map_that_was_trained_with_is_exported_and_a_difference_is_sai
     result = CliRunner().invoke(cli, ["export", str(named), str(trained.parent), str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out" / "label_map.pbtxt").read_bytes() == trained.read_bytes()
-    assert f"label map {swapped} is not the one that was trained with" in result.stderr
-    assert "It numbers other classes: id 1 is 'cat' there and 'dog' here, id 2 is" in result.stderr
+    assert f"label map {swapped} is not the one of the training run" in result.stderr
+    assert "It has other classes for these ids: id 1 is 'cat' there and 'dog' here, id 2 is" in result.stderr
     assert f"The export has {trained}." in result.stderr
     swapped.write_text("item { id: 1 name: 'cat' display_name: 'Katze' } item { id: 2 name: 'dog' }")
     report = export(named, trained.parent / "ckpt-2", tmp_path / "again")

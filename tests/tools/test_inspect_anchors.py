@@ -40,8 +40,8 @@ def _any_size(config):
 def _boxes(count: int, seed: int = 0) -> np.ndarray:
     """Of all sizes and shapes, some on the edge, some without an area."""
     rng = np.random.default_rng(seed)
-    centres, sides = rng.random((count, 2)), 2.0 ** rng.uniform(-7, 0, (count, 2))
-    boxes = np.clip(np.concatenate([centres - sides / 2, centres + sides / 2], axis=1), 0, 1)
+    centers, sides = rng.random((count, 2)), 2.0 ** rng.uniform(-7, 0, (count, 2))
+    boxes = np.clip(np.concatenate([centers - sides / 2, centers + sides / 2], axis=1), 0, 1)
     boxes[::17, 2] = boxes[::17, 0]
     return boxes.astype(np.float32)
 
@@ -171,7 +171,7 @@ def test_images_much_larger_than_the_models_input_are_told_to_be_shrunk(tmp_path
     dataset = replace(dataset, listed=(*large, *other))
     config = pipeline.read(CONFIG)
     source = DatasetSource("all", dataset, dataset.listed)
-    target = Target("data", "voc data set", [source], is_annotated=True, config=config, config_path="c.config")
+    target = Target("data", "voc dataset", [source], is_annotated=True, config=config, config_path="c.config")
     (finding,) = (each for each in survey(target)[0].findings if each.kind == "large-images")
     assert (finding.severity, finding.count, finding.examples[0].text) == (NOTE, 3, "900 x 500 pixels")
     assert "--max-side 640" in finding.fix

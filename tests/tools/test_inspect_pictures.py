@@ -131,7 +131,7 @@ def test_batches_are_what_training_feeds(folder):
     assert pixels.shape == (288, 288, 3)
     assert images[0].true_size == (192, 288)
     assert (pixels[192:] == pixels[240, 100]).all()
-    # Normalised to the padded frame; augmentation flips some of the images and not others.
+    # Normalized to the padded frame; augmentation flips some of the images and not others.
     lefts = {round(float(each.boxes[0][1]), 3) for each in images}
     assert lefts == {0.25, 0.5}
     np.testing.assert_allclose(images[0].boxes[0][[0, 2]], [0.25 * 192 / 288, 0.75 * 192 / 288], rtol=1e-6)

@@ -1,4 +1,4 @@
-"""What `odtk inspect` takes: data sets of any format, the Pet layout, a folder of make-tfrecords, a pipeline.config."""
+"""What `odtk inspect` takes: datasets of any format, the Pet layout, a folder of make-tfrecords, a pipeline.config."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ from odtk.tools.synthetic_pets import draw_dataset
 
 def surveyed(dataset, **options):
     return survey(
-        Target("data", "voc data set", [DatasetSource("all", dataset, dataset.listed)], is_annotated=True, **options)
+        Target("data", "voc dataset", [DatasetSource("all", dataset, dataset.listed)], is_annotated=True, **options)
     )
 
 
@@ -91,7 +91,7 @@ def test_what_the_whole_set_proves_is_shown_and_no_image_is_read_twice(drawn, mo
         to_record, "read_image", lambda annotation: opened.append(annotation.filename) or read(annotation)
     )
     source = DatasetSource("all", dataset, dataset.listed)
-    rows = scan(Target("data", "voc data set", [source], is_annotated=True), max_images=36)
+    rows = scan(Target("data", "voc dataset", [source], is_annotated=True), max_images=36)
     assert rows.target.sources[0].rules.conventions.resized == "stated"
     assert rows.boxes[0].tolist() == pytest.approx([10 / 90, 20 / 120, 60 / 90, 80 / 120])
     assert (len(rows.width), int(rows.decoded.sum())) == (71, 36)
@@ -107,10 +107,10 @@ def test_a_test_split_may_be_without_boxes(drawn):
     bare = [each for each in drawn.listed if not each.entry.objects]
     shown = [each for each in drawn.listed if each.entry.objects]
     train, other = DatasetSource("train", drawn, shown), DatasetSource("test", drawn, bare)
-    inspection, _ = survey(Target("data", "voc data set", [train, other], is_annotated=True))
+    inspection, _ = survey(Target("data", "voc dataset", [train, other], is_annotated=True))
     assert kinds(inspection) == {"no-boxes": (WARNING, 1)}
     train, other = DatasetSource("train", drawn, shown), DatasetSource("val", drawn, bare)
-    inspection, _ = survey(Target("data", "voc data set", [train, other], is_annotated=True))
+    inspection, _ = survey(Target("data", "voc dataset", [train, other], is_annotated=True))
     assert kinds(inspection) == {"no-boxes": (ERROR, 1)}
 
 
@@ -222,7 +222,7 @@ def test_every_format_is_found_out_and_says_the_same_of_the_same_images(tmp_path
     for format, write in writers.items():
         write(tmp_path / format)
         inspection = inspect(tmp_path / format)
-        assert inspection.kind == f"{format} data set"
+        assert inspection.kind == f"{format} dataset"
         found[format] = (inspection.splits, inspection.classes, inspection.histograms, kinds(inspection))
     assert found["voc"][0][0].images == len(drawn_formats.DRAWINGS)
     assert all(each == found["voc"] for each in found.values())
@@ -234,5 +234,5 @@ def test_a_format_can_be_said_where_two_fit(tmp_path):
     with pytest.raises(DataError, match="Choose the format: voc or coco"):
         inspect(tmp_path / "both")
     inspection = inspect(tmp_path / "both", format="coco")
-    assert inspection.kind == "coco data set"
+    assert inspection.kind == "coco dataset"
     assert inspection.next_command == f"odtk make-tfrecords {tmp_path / 'both'} OUTPUT_DIR --format coco"

@@ -317,7 +317,7 @@ def test_names_of_the_list_do_not_leave_the_folder(pets, tmp_path):
     names = pets / "annotations/trainval.txt"
     names.write_text(names.read_text().replace("Abyssinian_1 ", "../../elsewhere ", 1))
     report = _convert(pets, tmp_path / "out")
-    (problem,) = (problem for problem in report.skipped if problem.kind == "path leads out of the data set")
+    (problem,) = (problem for problem in report.skipped if problem.kind == "path leads out of the dataset")
     assert problem.file == str(names)
     assert "'../../elsewhere'" in problem.text
 

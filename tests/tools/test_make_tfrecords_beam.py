@@ -46,7 +46,7 @@ def test_an_error_on_a_worker_is_told_and_leaves_nothing(drawn, tmp_path, monkey
 
 
 def test_a_runner_that_there_is_not_is_told(drawn, tmp_path):
-    with pytest.raises(OdtkError, match="Apache Beam gave up: Unexpected pipeline runner: NoRunner"):
+    with pytest.raises(OdtkError, match="Apache Beam failed: Unexpected pipeline runner: NoRunner"):
         make_tfrecords(drawn.folder, tmp_path / "out", "voc", runner="NoRunner")
 
 

@@ -149,7 +149,7 @@ def test_the_data_sets_own_splits_are_kept_and_duplicates_across_them_named(draw
     copies = _with_copies(drawn, tmp_path / "data")
     splits = {each.key: "val" if "-3" in each.key else "train" for each in copies.listed[:-1]}
     report = run(copies.with_splits(splits))
-    assert report.split_source.startswith("the data set's own")
+    assert report.split_source.startswith("the dataset's own")
     assert set(_images(tmp_path / "out", "val")) == {key for key, split in splits.items() if split == "val"}
     assert len(report.duplicates) == 11
     assert report.duplicates[0] == {"train": [f"pet 000-{number}.jpg" for number in range(3)], "val": ["pet 000-3.jpg"]}
@@ -257,7 +257,7 @@ def test_names_that_the_label_map_lacks_are_named_with_the_nearest(drawn, run, t
 
 def test_without_any_object_there_is_nothing_to_convert(drawn, run, tmp_path):
     bare = type(drawn)(drawn.folder, tuple(each for each in drawn.listed if not each.entry.objects))
-    with pytest.raises(DataError, match=r"^No image has an object to learn\. .*by a label map"):
+    with pytest.raises(DataError, match=r"^No image has an object to learn\. .*with a label map"):
         run(bare)
     path = tmp_path / "pets.pbtxt"
     label_map.write(label_map.of_names(["pug"]), path)
@@ -275,7 +275,7 @@ def test_where_nothing_is_left_the_faults_come_first(drawn, run):
         dataset = dataset.with_entry(index, f"fault {index}")
     with pytest.raises(DataError) as raised:
         run(dataset)
-    assert str(raised.value).startswith("None of the 4 images can be used: xml cannot be read (4): ")
+    assert str(raised.value).startswith("None of the 4 images is usable: xml cannot be read (4): ")
     assert "fault 3. Nothing was written. Fix the files." in str(raised.value)
     assert "max-bad-fraction" not in str(raised.value)
     with pytest.raises(
@@ -302,9 +302,7 @@ def test_a_class_that_no_val_image_has_is_a_warning(drawn, run):
               for index, each in enumerate(drawn.listed)}  # fmt: skip
     (warning,) = run(drawn.with_splits(splits)).warnings
     count = sum(_shows(each, "pug") for each in drawn.listed)
-    assert warning.startswith(
-        f"No image of val shows 'pug' ({count} of train), so that nothing is measured of it there"
-    )
+    assert warning.startswith(f"No image of val shows 'pug' ({count} of train), so these classes are not evaluated")
 
 
 def _shows(listed, name):
@@ -438,6 +436,6 @@ def test_the_command_says_how_it_split_and_what_looks_alike(drawn, run, tmp_path
     monkeypatch.setattr(convert.formats, "open_dataset", lambda *_, **__: dataset)
     result = CliRunner().invoke(cli, ["make-tfrecords", drawn.folder, str(tmp_path / "out"), "--format", "voc"])
     assert result.exit_code == 0
-    assert "format: voc\nsplits: the data set's own (resplit ignores them)\n" in result.output
+    assert "format: voc\nsplits: the dataset's own (resplit ignores them)\n" in result.output
     assert "train images/a/pet 000.jpg looks like val images/a/pet 002.jpg" in result.output
     assert "written without objects" in result.output

@@ -1,4 +1,4 @@
-"""Data sets and records in an object store; ram:// of TensorFlow stands in for one."""
+"""Datasets and records in an object store; ram:// of TensorFlow stands in for one."""
 
 import shutil
 from dataclasses import replace

@@ -17,7 +17,7 @@ from odtk.exporting.runtime import ExportedDetector, load
 from odtk.report.drawing import class_color
 from odtk.tools.predict import predict
 
-# Two boxes and padding; yxyx, normalised.
+# Two boxes and padding; yxyx, normalized.
 BOXES = [[[0.25, 0.5, 0.75, 1.0], [0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 0.0, 0.0]]]
 LABEL_MAP = "item { id: 1 name: 'Abyssinian' }\nitem { id: 2 name: 'pug' }\n"
 

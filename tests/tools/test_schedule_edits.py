@@ -24,7 +24,7 @@ def a_config(schedule):
         (COSINE % 100, 100, None, None),
         (COSINE % 50, 100, True, "nothing is learned in steps 50 to 100"),
         (COSINE % 100, 60, None, None),
-        (EXPONENTIAL, 200, False, "goes on falling"),
+        (EXPONENTIAL, 200, False, "continues to fall"),
         (EXPONENTIAL, 100, None, None),
         (MANUAL % 0.01, 200, False, "stays at the last one of manual_step_learning_rate, 0.01, from step 60 on"),
         (MANUAL % 0.01, 100, None, None),

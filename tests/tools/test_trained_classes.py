@@ -46,8 +46,8 @@ def test_ids_that_mean_another_class(compared, items, conflicts):
         ([(1, "cat", "Katze"), (2, "dog"), (4, "traffic light")], ["id 1 is 'Cat' in"]),
         ([(1, "cat", "Cat"), (2, "dog"), (4, "Traffic_Light")], ["id 4 is 'traffic light' in"]),
         ([(1, "Cat"), (2, "dog"), (4, "traffic light")], ["Some names changed"]),
-        ([(1, "cat", "Cat"), (2, "dog"), (4, "traffic light"), (5, "bus")], ["was trained for them: 5 ('bus')"]),
-        ([(1, "cat", "Cat"), (2, "dog"), (3, "bus"), (4, "traffic light")], ["was trained for them: 3 ('bus')"]),
+        ([(1, "cat", "Cat"), (2, "dog"), (4, "traffic light"), (5, "bus")], ["so they were not trained: 5 ('bus')"]),
+        ([(1, "cat", "Cat"), (2, "dog"), (3, "bus"), (4, "traffic light")], ["so they were not trained: 3 ('bus')"]),
         ([(1, "cat", "Cat")], ["left out: 2 ('dog'), 4 ('traffic light')"]),
     ],
 )

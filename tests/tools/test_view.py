@@ -30,13 +30,13 @@ IMAGES = {
     "empty.jpg": [],
 }
 IDS = {"cat": 1, "dog": 2}
-GREY = (127, 127, 127)
+GRAY = (127, 127, 127)
 PETS = Path(__file__).parents[1] / "data/pets_mini"
 
 
 def record(name, classes, encoded=None):
     buffer = io.BytesIO()
-    Image.new("RGB", (200, 100), GREY).save(buffer, "JPEG")
+    Image.new("RGB", (200, 100), GRAY).save(buffer, "JPEG")
     objects = [
         AnnotatedObject((0.5, 0.25 * number, 0.9, 0.25 * number + 0.2), IDS[each], each, difficult=number == 2)
         for number, each in enumerate(classes)
@@ -77,7 +77,7 @@ def test_boxes_are_where_the_record_has_them(records, tmp_path):
     pixels = np.asarray(Image.open(report.drawn[0].picture).convert("RGB"), int)
     for left, class_id in ((0, 1), (50, 1), (100, 2)):
         color = pixels[70:88, left]  # down the left side of a box
-        near = (np.abs(color - class_color(class_id)).max(-1) < 90) & (np.abs(color - GREY).max(-1) > 25)
+        near = (np.abs(color - class_color(class_id)).max(-1) < 90) & (np.abs(color - GRAY).max(-1) > 25)
         # The third is marked difficult: dashed.
         assert (near.mean() > 0.9) if left < 100 else (0.2 < near.mean() < 0.8)
 
@@ -131,11 +131,11 @@ def test_a_data_set_is_drawn_too_and_keeps_its_folder_to_itself(tmp_path):
     report = view(PETS, tmp_path / "out", 100)
     assert len(report.drawn) == len(list((tmp_path / "out").glob("[!.]*"))) > 10
     assert {name for each in report.drawn for name in each.class_names} >= {"Abyssinian", "yorkshire_terrier"}
-    with pytest.raises(OutputError, match="inside the data set"):
+    with pytest.raises(OutputError, match="inside the dataset"):
         view(PETS, PETS / "images" / "drawn")
 
 
-def test_colours_are_the_label_maps_ids_or_those_that_records_would_get(records, tmp_path):
+def test_colors_are_the_label_maps_ids_or_those_that_records_would_get(records, tmp_path):
     pets = color_numbers(open_target(PETS), ["beagle", "unicorn"])
     assert (pets["beagle"], pets["unicorn"]) == (label_map.read("pet_label_map").id_of("beagle"), 38)
     assert color_ids(["cat", "dog"], [1, 2], color_numbers(open_target(records), ["dog", "cat"])) == [1, 2]
@@ -146,7 +146,9 @@ def test_colours_are_the_label_maps_ids_or_those_that_records_would_get(records,
 
 def test_findings_that_are_of_no_single_image_are_said_where_there_is_no_worst(tmp_path):
     shards.write_records(tmp_path / "train.record", [record("a.jpg", ["cat", "dog"])])
-    with pytest.raises(DataError, match=r"finds in .* \(rare classes\) is about no single image"):
+    with pytest.raises(
+        DataError, match=r"The findings of odtk inspect in .* \(rare classes\) are not about single images"
+    ):
         view(tmp_path / "train.record", tmp_path / "out", worst=True)
 
 
@@ -195,7 +197,7 @@ def test_without_a_flaw_there_is_no_worst(flawed, tmp_path):
 
 def test_an_earlier_output_is_replaced_when_asked_and_nothing_else(records, tmp_path):
     view(records, tmp_path / "out")
-    with pytest.raises(OutputError, match="pictures of an earlier run"):
+    with pytest.raises(OutputError, match="images of an earlier run"):
         view(records, tmp_path / "out")
     view(records, tmp_path / "out", files=["empty.jpg"], overwrite=True)
     assert [path.name for path in (tmp_path / "out").glob("[!.]*")] == ["empty.jpg"]

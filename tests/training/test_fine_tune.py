@@ -99,7 +99,7 @@ class TestReusedHeads:
         assert set(report.skipped) == {key for key in source if key.startswith(CLASS_CONV)}
         assert taken == set(source) - set(report.skipped)
         assert parts(taken) == {BOX_HEAD} | BOX_TOWER | CLASS_TOWER
-        assert set(report.skipped.values()) == {"belongs to the checkpoint's classes ('full' takes it)"}
+        assert set(report.skipped.values()) == {"belongs to the checkpoint's classes ('full' restores it)"}
         assert {name.split("/.")[0] for name in report.unused} == set(report.skipped)
 
     def test_without_the_option_no_head_is_taken(self, checkpoint, source):
@@ -145,7 +145,7 @@ class TestTypes:
 
     def test_full_with_other_classes_is_refused_with_both_shapes(self, checkpoint, source):
         shape = source[f"{CLASS_CONV}class_predictions_with_background/_class_predictor_layers/0/bias"].shape
-        with pytest.raises(CheckpointError, match="Of another shape") as error:
+        with pytest.raises(CheckpointError, match="With another shape") as error:
             fine_tune(new_detector(small_config(7)), checkpoint, "full")
         assert f"in the checkpoint {shape}" in str(error.value)
 

@@ -1,4 +1,4 @@
-"""The training step's options: clipping, regularisation, frozen batch norm, unpadded groundtruth, replicas."""
+"""The training step's options: clipping, regularization, frozen batch norm, unpadded groundtruth, replicas."""
 
 import subprocess
 import sys
@@ -224,6 +224,6 @@ def test_two_replicas_train_on_the_mean_of_their_losses(tmp_path):
     assert [logged[LOCALIZATION], logged[TOTAL], *taken] == pytest.approx([9, 31, 9, 22])
     # Records 0 to 3 are a step's, two of each replica; the resumed run begins its data again, and then 6 and 7 come.
     assert experiment[:4] == ["0 None []", "1 4.5", f"1 {tmp_path}/model/ckpt-1 []", "2 4.5"]
-    assert "not finite any more at step 3" in experiment[4]
+    assert "NaN or infinite at step 3" in experiment[4]
     assert f"of that step: image6 ({tmp_path}/records, record 6), image7 (" in experiment[4]
     assert len(experiment) == 5

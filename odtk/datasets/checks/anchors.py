@@ -30,7 +30,7 @@ class Frames:
     padded: np.ndarray
 
     def boxes(self, boxes: np.ndarray, image: np.ndarray) -> np.ndarray:
-        """Boxes float [n, 4] normalised to their image (rows int [n]), normalised to the padded frame: float32."""
+        """Boxes float [n, 4] normalized to their image (rows int [n]), normalized to the padded frame: float32."""
         scale = self.true[image].astype(np.float32) / self.padded[image].astype(np.float32)
         return boxes.astype(np.float32) * np.tile(scale, 2)
 
@@ -73,7 +73,7 @@ def match(config, seen: Frames, boxes: np.ndarray, image: np.ndarray) -> Matched
     """Which boxes (float32 [n, 4] in the padded frame, of the images int [n], in order) have an anchor in training.
 
     None where the model has no anchors. Without augmentation, and with all boxes of an image counting. The candidates
-    come first: of anchors of one shape on a grid the nearest to a box's centre overlaps it most, so that few are
+    come first: of anchors of one shape on a grid the nearest to a box's center overlaps it most, so that few are
     compared. Only images with a box that has no candidate at the threshold are compared with all anchors, to see which
     boxes want the same one. Raises ConfigError for a model that odtk does not build: what it matches is not known.
     """
@@ -141,16 +141,16 @@ def _best(grid: AnchorGrid, boxes: np.ndarray, similarity: Callable) -> np.ndarr
 
 
 def _nearest(level: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """The anchors of the four cells around each box's centre: float32 [n, candidates, 4]."""
+    """The anchors of the four cells around each box's center: float32 [n, candidates, 4]."""
     rows = _around((level[:, 0, 0, 0] + level[:, 0, 0, 2]) / 2, (boxes[:, 0] + boxes[:, 2]) / 2)
     columns = _around((level[0, :, 0, 1] + level[0, :, 0, 3]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2)
     return level[rows[:, :, None], columns[:, None, :]].reshape(len(boxes), -1, 4)
 
 
-def _around(centres: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Positions of the centres below and above each value: int [n, 2]."""
-    above = np.searchsorted(centres, values)
-    return np.clip(np.stack([above - 1, above], axis=1), 0, len(centres) - 1)
+def _around(centers: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Positions of the centers below and above each value: int [n, 2]."""
+    above = np.searchsorted(centers, values)
+    return np.clip(np.stack([above - 1, above], axis=1), 0, len(centers) - 1)
 
 
 def _forced(

@@ -55,7 +55,7 @@ def rare(context: CheckContext) -> Iterator[Finding]:
             kind="rare-classes",
             fix="Annotate more images of them, merge classes, or expect them to be missed.",
             count=len(found),
-            # In a small data set every class has few boxes; that is no reason to show its images.
+            # In a small dataset every class has few boxes; that is no reason to show its images.
             examples=context.of_boxes(_first_boxes(context, [n for n in found if counts[n] < share]), context.size_of),
         )
 
@@ -178,7 +178,7 @@ def disagreeing(context: CheckContext) -> Iterator[Finding]:
 
 
 def unused(context: CheckContext) -> Iterator[Finding]:
-    """Classes of the label map, or of the data set's own list, without a box to learn from."""
+    """Classes of the label map, or of the dataset's own list, without a box to learn from."""
     labels, rows = context.target.labels, context.rows
     trained = {rows.class_names[number] for number in np.flatnonzero(_counts(context, 0))}
     listed = context.target.class_names
@@ -189,7 +189,7 @@ def unused(context: CheckContext) -> Iterator[Finding]:
     if found and trained and len(found) < len(listed):
         yield Finding(
             WARNING if labels else NOTE,
-            f"{counted(len(found), 'class', 'classes')} of {context.target.label_map or 'the data set'} "
+            f"{counted(len(found), 'class', 'classes')} of {context.target.label_map or 'the dataset'} "
             f"{'has' if len(found) == 1 else 'have'} no box{_in_training(context)}: "
             f"{some([repr(name) for name in found], _NAMED)}.",
             kind="unused-classes",

@@ -127,7 +127,7 @@ def context_of(rows: Rows) -> CheckContext:
 
 
 def _sides(boxes: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Height and width in pixels of normalised boxes [n, 4] in frames of these sizes; not a number becomes 0."""
+    """Height and width in pixels of normalized boxes [n, 4] in frames of these sizes; not a number becomes 0."""
     sides = np.nan_to_num((boxes[:, 2:] - boxes[:, :2]), nan=0, posinf=0, neginf=0)
     return sides[:, 0] * heights, sides[:, 1] * widths
 

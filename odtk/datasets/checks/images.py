@@ -79,7 +79,7 @@ def missing_shards(context: CheckContext) -> Iterator[Finding]:
 def refused(context: CheckContext) -> Iterator[Finding]:
     """Boxes that cannot be right as they are read."""
     if context.target.refusal:
-        fix = "make-tfrecords refuses this data set until the order is given: odtk make-tfrecords ... --boxes ORDER"
+        fix = "make-tfrecords refuses this dataset until the order is given: odtk make-tfrecords ... --boxes ORDER"
         yield Finding(ERROR, context.target.refusal, kind="boxes-read-wrongly", fix=fix)
 
 

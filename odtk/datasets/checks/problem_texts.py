@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from odtk.annotations.conventions import NORMALISED
+from odtk.annotations.conventions import NORMALIZED
 from odtk.annotations.data_folder import BY_END, BY_STEM
 from odtk.annotations.frames import AMBIGUOUS, NOT_APPLIED, SIZE_DISAGREES
 from odtk.annotations.to_record import SCALED
@@ -37,7 +37,7 @@ TEXTS = {
         "Check that annotation and image belong together, and that the image was not resized or rotated since.",
     ),
     "box in pixels": ProblemText(
-        ERROR, ERROR, "Boxes in records that were not normalised: {count}.",
+        ERROR, ERROR, "Boxes in records that were not normalized: {count}.",
         "Divide by the image's width and height (0 to 1) when writing records, or use odtk make-tfrecords.",
     ),
     SIZE_DISAGREES: ProblemText(
@@ -55,8 +55,8 @@ TEXTS = {
         WARNING, WARNING, "Images that make-tfrecords rotates without knowing how they were annotated: {count}.",
         "Look at them with odtk view. If their boxes are wrong: odtk make-tfrecords ... --exif ignore",
     ),
-    NORMALISED: ProblemText(
-        NOTE, NOTE, "Boxes from 0 to 1, in a format that has pixels, are read as normalised.",
+    NORMALIZED: ProblemText(
+        NOTE, NOTE, "Boxes from 0 to 1, in a format that has pixels, are read as normalized.",
         "Nothing to do, if the boxes look right on the page.",
     ),
     SCALED: ProblemText(
@@ -108,7 +108,7 @@ TEXTS = {
         "Nothing to do, if the boxes look right on the page.",
     ),
     "linked folder": ProblemText(
-        NOTE, NOTE, "Links to folders, whose files are read as part of the data set: {count}.",
+        NOTE, NOTE, "Links to folders, whose files are read as part of the dataset: {count}.",
         "Nothing to do, if they belong to it.",
     ),
     "path is elsewhere": ProblemText(
@@ -128,7 +128,7 @@ TEXTS = {
         "Nothing to do, if the names of the classes are right.",
     ),
     "list ignored": ProblemText(
-        NOTE, NOTE, "Lists in which no image of this data set is named: {count}.",
+        NOTE, NOTE, "Lists in which no image of this dataset is named: {count}.",
         "Nothing to do, if they belong to other data; otherwise list the names of these images in them.",
     ),
     "class without boxes": ProblemText(

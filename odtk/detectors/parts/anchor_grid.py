@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class AnchorGrid:
-    """The anchors of one size of image, by feature map, yxyx normalised: float32 [rows, columns, anchors there, 4]."""
+    """The anchors of one size of image, by feature map, yxyx normalized: float32 [rows, columns, anchors there, 4]."""
 
     levels: list[np.ndarray]
 

@@ -54,7 +54,7 @@ def image_sides(resizer, path: str, size: InputSize, coarsest_stride: int, paddi
             yield error(f"{path}.{name}", f"is {side}; this model takes no side below {size.least_side}.", *edits)
             return
         if not size.takes(side):
-            multiple = f"is {side}, which is no multiple of {size.side_multiple}"
+            multiple = f"is {side}, which is not a multiple of {size.side_multiple}"
             text = f"{multiple}: the levels of the feature pyramid do not meet."
             yield error(f"{path}.{name}", text, *edits)
             return

@@ -14,7 +14,7 @@ HYPERPARAMS: Options = {
         "regularizer initializer activation batch_norm force_use_bias",
         without_effect={
             "op": "TFOD 2 ignores it: each layer knows what it is",
-            "regularize_depthwise": "TFOD 2 ignores it; depthwise kernels of the predictor's towers are regularised",
+            "regularize_depthwise": "TFOD 2 ignores it; depthwise kernels of the predictor's towers are regularized",
         },
         refused={
             "sync_batch_norm": "batch norm statistics are each replica's own here",
@@ -65,7 +65,7 @@ MATCHING: Options = {
     "Matcher": Fields(
         "argmax_matcher",
         refused={
-            "bipartite_matcher": "TFOD 2 has it no more: its operation went with TensorFlow 1",
+            "bipartite_matcher": "TFOD 2 no longer has it: its operation went with TensorFlow 1",
         },
     ),
     "ArgMaxMatcher": Fields(

@@ -19,7 +19,7 @@ def build_resizer(message: image_resizer_pb2.ImageResizer, zero: tuple[float, ..
     """The function image [h, w, 3] (uint8 or float32) -> (float32 image, true_image_shape int32 [3]).
 
     true_image_shape is the part of the result that shows the image; the rest, bottom and right, is padding. TFOD pads
-    after the detector's preprocessing, odtk before it: `zero` is the colour that preprocessing turns into 0.
+    after the detector's preprocessing, odtk before it: `zero` is the color that preprocessing turns into 0.
     Raises ConfigError where no resizer is set or its numbers cannot be used.
     """
     kind = message.WhichOneof("image_resizer_oneof")

@@ -122,7 +122,7 @@ class SsdDetector(Detector):
         return self.anchors(image_size, sizes, static=static)
 
     def losses(self, predictions: dict, groundtruth: dict, true_image_shapes) -> dict[str, tf.Tensor]:
-        """`Loss/localization_loss` and `Loss/classification_loss`, weighted and normalised as the config says."""
+        """`Loss/localization_loss` and `Loss/classification_loss`, weighted and normalized as the config says."""
         params = self.training_params
         assigned = self.assign_targets(predictions["anchors"], groundtruth)
         if params.positive_fraction is not None:
@@ -219,6 +219,6 @@ def _sampled(assigned: targets.Targets, background: Background, positive_fractio
 
 
 def _true_windows(true_image_shapes, image_size):
-    """The true images' part of the frame, yxyx normalised: int32 [batch, 3] and int32 [2] to float32 [batch, 4]."""
+    """The true images' part of the frame, yxyx normalized: int32 [batch, 3] and int32 [2] to float32 [batch, 4]."""
     fraction = tf.cast(true_image_shapes[:, :2], tf.float32) / tf.cast(image_size, tf.float32)
     return tf.concat([tf.zeros_like(fraction), fraction], axis=-1)

@@ -8,22 +8,22 @@ from odtk.inputs import stateless_random
 
 def random_adjust_brightness(example: dict, seed, *, max_delta: float = 0.2) -> dict:
     """Adds one number in [-max_delta, max_delta) * 255 to all pixels, clipped to 0..255."""
-    return _recolour(example, _brightness(pixels(example), seed, max_delta))
+    return _recolor(example, _brightness(pixels(example), seed, max_delta))
 
 
 def random_adjust_contrast(example: dict, seed, *, min_delta: float = 0.8, max_delta: float = 1.25) -> dict:
     """Scales each channel's distance from its mean by one factor in [min_delta, max_delta), clipped to 0..255."""
-    return _recolour(example, _contrast(pixels(example), seed, min_delta, max_delta))
+    return _recolor(example, _contrast(pixels(example), seed, min_delta, max_delta))
 
 
 def random_adjust_hue(example: dict, seed, *, max_delta: float = 0.02) -> dict:
-    """Turns the hue by one part in [-max_delta, max_delta) of the colour circle."""
-    return _recolour(example, _hue(pixels(example), seed, max_delta))
+    """Turns the hue by one part in [-max_delta, max_delta) of the color circle."""
+    return _recolor(example, _hue(pixels(example), seed, max_delta))
 
 
 def random_adjust_saturation(example: dict, seed, *, min_delta: float = 0.8, max_delta: float = 1.25) -> dict:
     """Multiplies the saturation (HSV) by one factor in [min_delta, max_delta), clipped to 0..255."""
-    return _recolour(example, _saturation(pixels(example), seed, min_delta, max_delta))
+    return _recolor(example, _saturation(pixels(example), seed, min_delta, max_delta))
 
 
 def random_distort_color(example: dict, seed, *, color_ordering: int = 0) -> dict:
@@ -44,27 +44,27 @@ def random_distort_color(example: dict, seed, *, color_ordering: int = 0) -> dic
     image = pixels(example)
     for name, step_seed in zip(orders[color_ordering].split(), stateless_random.split(seed, 4), strict=True):
         image = steps[name](image, step_seed)
-    return _recolour(example, image)
+    return _recolor(example, image)
 
 
 def random_rgb_to_gray(example: dict, seed, *, probability: float = 0.1) -> dict:
     """Replaces the three channels by their luma (0.2989 R + 0.587 G + 0.114 B) with `probability`."""
     (fraction,) = stateless_random.uniform(seed, 1)
     image = pixels(example)
-    grey = lambda: tf.repeat(tf.image.rgb_to_grayscale(image), 3, axis=2)  # noqa: E731
-    return _recolour(example, tf.cond(fraction > probability, lambda: image, grey))
+    gray = lambda: tf.repeat(tf.image.rgb_to_grayscale(image), 3, axis=2)  # noqa: E731
+    return _recolor(example, tf.cond(fraction > probability, lambda: image, gray))
 
 
 def random_pixel_value_scale(example: dict, seed, *, minval: float = 0.9, maxval: float = 1.1) -> dict:
     """Multiplies every value of every pixel by a factor of its own in [minval, maxval), clipped to 0..255."""
     image = pixels(example)
-    return _recolour(example, _clip(image * tf.random.stateless_uniform(tf.shape(image), seed, minval, maxval)))
+    return _recolor(example, _clip(image * tf.random.stateless_uniform(tf.shape(image), seed, minval, maxval)))
 
 
 def adjust_gamma(example: dict, seed, *, gamma: float = 1.0, gain: float = 1.0) -> dict:
     """gain * value ** gamma on values scaled to 0..1, clipped to 0..255; nothing random."""
     del seed
-    return _recolour(example, _clip(tf.image.adjust_gamma(pixels(example) / 255, gamma, gain) * 255))
+    return _recolor(example, _clip(tf.image.adjust_gamma(pixels(example) / 255, gamma, gain) * 255))
 
 
 def normalize_image(
@@ -81,7 +81,7 @@ def normalize_image(
     if original_maxval == original_minval:
         raise ConfigError(f"normalize_image has original_minval = original_maxval = {original_minval}; set both.")
     scale = (target_maxval - target_minval) / (original_maxval - original_minval)
-    return _recolour(example, (pixels(example) - original_minval) * scale + target_minval)
+    return _recolor(example, (pixels(example) - original_minval) * scale + target_minval)
 
 
 def subtract_channel_mean(example: dict, seed, *, means: tuple[float, ...] = ()) -> dict:
@@ -89,7 +89,7 @@ def subtract_channel_mean(example: dict, seed, *, means: tuple[float, ...] = ())
     del seed
     if len(means) != 3:
         raise ConfigError(f"subtract_channel_mean.means has {len(means)} values; give three (red, green, blue).")
-    return _recolour(example, pixels(example) - tf.constant(means))
+    return _recolor(example, pixels(example) - tf.constant(means))
 
 
 def pixels(example: dict) -> tf.Tensor:
@@ -97,7 +97,7 @@ def pixels(example: dict) -> tf.Tensor:
     return tf.cast(example["image"], tf.float32)
 
 
-def _recolour(example: dict, image) -> dict:
+def _recolor(example: dict, image) -> dict:
     return {**example, "image": tf.ensure_shape(image, [None, None, 3])}
 
 

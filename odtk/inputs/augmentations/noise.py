@@ -20,7 +20,7 @@ def random_patch_gaussian(
 ) -> dict:
     """Adds Gaussian noise within one random square, except with probability `random_coef` (arXiv 1906.02611).
 
-    The square's centre is any pixel, its side in [min_patch_size, max_patch_size); the noise's deviation, in
+    The square's center is any pixel, its side in [min_patch_size, max_patch_size); the noise's deviation, in
     [min_gaussian_stddev, max_gaussian_stddev), is on values of 0..1, to which the square is clipped.
     """
     image, size = pixels(example), tf.shape(example["image"])[:2]
@@ -29,10 +29,10 @@ def random_patch_gaussian(
 
     def add_noise() -> tf.Tensor:
         length = stateless_random.integer_below(side, min_patch_size, max_patch_size)
-        centre = stateless_random.integer_below(tf.stack([y, x]), 0, size)
+        center = stateless_random.integer_below(tf.stack([y, x]), 0, size)
         stddev = min_gaussian_stddev + deviation * (max_gaussian_stddev - min_gaussian_stddev)
         noisy = image / 255 + tf.random.stateless_normal(tf.shape(image), noise_seed, stddev=stddev)
-        inside = _square(size, centre - length // 2, length)
+        inside = _square(size, center - length // 2, length)
         return tf.where(inside, tf.clip_by_value(noisy, 0.0, 1.0) * 255, image)
 
     return _repaint(example, tf.cond(coin > random_coef, add_noise, lambda: image))

@@ -27,12 +27,12 @@ def random_pad_image(
     """Puts the image at a random place of a larger canvas of a random size.
 
     The canvas measures from min_image_* (the image itself where 0) up to, not including, max_image_* (twice the image
-    where 0), filled with `pad_color` or, without one, the image's mean colour.
+    where 0), filled with `pad_color` or, without one, the image's mean color.
     """
     size = tf.shape(example["image"])[:2]
     smallest = tf.where([min_image_height > 0, min_image_width > 0], [min_image_height, min_image_width], size)
     largest = tf.where([max_image_height > 0, max_image_width > 0], [max_image_height, max_image_width], size * 2)
-    return _pad_between(example, seed, smallest, largest, _checked_colour("random_pad_image", pad_color))
+    return _pad_between(example, seed, smallest, largest, _checked_color("random_pad_image", pad_color))
 
 
 def random_absolute_pad_image(
@@ -43,7 +43,7 @@ def random_absolute_pad_image(
         raise ConfigError("random_absolute_pad_image needs max_height_padding and max_width_padding of at least 1.")
     size = tf.shape(example["image"])[:2]
     largest = size + tf.constant([max_height_padding, max_width_padding])
-    return _pad_between(example, seed, size, largest, _checked_colour("random_absolute_pad_image", pad_color))
+    return _pad_between(example, seed, size, largest, _checked_color("random_absolute_pad_image", pad_color))
 
 
 def random_crop_pad_image(
@@ -65,17 +65,17 @@ def random_crop_pad_image(
     example = crops.random_crop_image(example, crop_seed, **crop)
     smallest = tf.cast(before * _pair("min_padded_size_ratio", min_padded_size_ratio, (1.0, 1.0)), tf.int32)
     largest = tf.cast(before * _pair("max_padded_size_ratio", max_padded_size_ratio, (2.0, 2.0)), tf.int32)
-    return _pad_between(example, pad_seed, smallest, largest, _checked_colour("random_crop_pad_image", pad_color))
+    return _pad_between(example, pad_seed, smallest, largest, _checked_color("random_crop_pad_image", pad_color))
 
 
 def ssd_random_crop_pad(example: dict, seed, *, operations: tuple[dict, ...] = ()) -> dict:
     """One of several random_crop_pad_image, each with the same chance; SSD_CROP_PADS where `operations` is empty.
 
-    An operation's colour is (pad_color_r, pad_color_g, pad_color_b), black where unset.
+    An operation's color is (pad_color_r, pad_color_g, pad_color_b), black where unset.
     """
     choice_seed, pad_seed = stateless_random.split(seed, 2)
     (fraction,) = stateless_random.uniform(choice_seed, 1)
-    steps = [_with_pad_colour(operation) for operation in operations] or SSD_CROP_PADS
+    steps = [_with_pad_color(operation) for operation in operations] or SSD_CROP_PADS
     return stateless_random.one_of(
         fraction, [lambda step=step: random_crop_pad_image(example, pad_seed, **step) for step in steps]
     )
@@ -117,16 +117,16 @@ def random_image_scale(example: dict, seed, *, min_scale_ratio: float = 0.5, max
     return {**example, "image": tf.ensure_shape(resized, [None, None, 3])}
 
 
-def place(example: dict, offset, size, colour=None) -> dict:
+def place(example: dict, offset, size, color=None) -> dict:
     """The example's image at `offset` (y, x) of a canvas of `size` (height, width), with its boxes in that frame."""
     inner = tf.shape(example["image"])[:2]
     offset, size = tf.convert_to_tensor(offset, tf.int32), tf.convert_to_tensor(size, tf.int32)
     window = tf.cast(tf.concat([-offset, size - offset], 0), tf.float32) / tf.cast(tf.tile(inner, [2]), tf.float32)
-    image = images.pad_around(example["image"] if colour is None else pixels(example), offset, size, colour)
+    image = images.pad_around(example["image"] if color is None else pixels(example), offset, size, color)
     return {**example, "image": image, "boxes": groundtruth.reframe(example["boxes"], window)}
 
 
-def _pad_between(example: dict, seed, smallest, largest, colour) -> dict:
+def _pad_between(example: dict, seed, smallest, largest, color) -> dict:
     size = tf.shape(example["image"])[:2]
     smallest, largest = tf.maximum(smallest, size), tf.maximum(largest, size)
     # Where the smallest exceeds the largest, TFOD takes the largest.
@@ -134,12 +134,12 @@ def _pad_between(example: dict, seed, smallest, largest, colour) -> dict:
     fractions = tf.random.stateless_uniform([2, 2], seed)
     canvas = stateless_random.integer_below(fractions[0], smallest, largest)
     offset = stateless_random.integer_below(fractions[1], 0, canvas - size)
-    if colour is None:
-        colour = tf.reduce_mean(pixels(example), axis=[0, 1])
-    return place(example, offset, canvas, colour)
+    if color is None:
+        color = tf.reduce_mean(pixels(example), axis=[0, 1])
+    return place(example, offset, canvas, color)
 
 
-def _checked_colour(option: str, pad_color: tuple[float, ...]) -> tuple[float, ...] | None:
+def _checked_color(option: str, pad_color: tuple[float, ...]) -> tuple[float, ...] | None:
     if len(pad_color) not in (0, 3):
         raise ConfigError(f"{option}.pad_color has {len(pad_color)} values; give three (red, green, blue) or none.")
     return pad_color or None
@@ -151,7 +151,7 @@ def _pair(field: str, values: tuple[float, ...], default: tuple[float, float]) -
     return tf.constant(values or default, tf.float32)
 
 
-def _with_pad_colour(operation: dict) -> dict:
+def _with_pad_color(operation: dict) -> dict:
     channels = ("pad_color_r", "pad_color_g", "pad_color_b")
     rest = {name: value for name, value in operation.items() if name not in channels}
     return {**rest, "pad_color": tuple(operation.get(channel, 0.0) for channel in channels)}

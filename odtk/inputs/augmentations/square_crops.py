@@ -18,7 +18,7 @@ def random_square_crop_by_scale(
 ) -> dict:
     """Cuts out a square around a random point; what lies outside the image is black.
 
-    Its side is the long side times one of `num_scales` factors, evenly spaced from scale_min to scale_max. The centre
+    Its side is the long side times one of `num_scales` factors, evenly spaced from scale_min to scale_max. The center
     stays `max_border` pixels away from the image's edges, halved as often as a side needs to stay longer than twice
     that (CenterNet, arXiv 1904.07850). Boxes outside the square go, the others are clipped to it.
     """
@@ -27,8 +27,8 @@ def random_square_crop_by_scale(
     scale = tf.linspace(scale_min, scale_max, num_scales)[stateless_random.integer_below(choice, 0, num_scales)]
     side = tf.cast(scale * tf.cast(tf.reduce_max(size), tf.float32), tf.int32)
     border = _border(max_border, size)
-    centre = stateless_random.integer_below(tf.stack(fractions), border, size - border + 1)
-    begin, end = centre - side // 2, centre + side // 2
+    center = stateless_random.integer_below(tf.stack(fractions), border, size - border + 1)
+    begin, end = center - side // 2, center + side // 2
     # TFOD's square stops one pixel short of the image's last row and column.
     inside_begin, inside_end = tf.maximum(begin, 0), tf.minimum(end, size - 1)
     image = example["image"][inside_begin[0] : inside_end[0], inside_begin[1] : inside_end[1]]
@@ -64,7 +64,7 @@ def _cut(example: dict, boxes) -> dict:
 
 
 def _relative(window, size) -> tf.Tensor:
-    """A window [4] in pixels of an image of `size` (height, width), normalised to it."""
+    """A window [4] in pixels of an image of `size` (height, width), normalized to it."""
     return tf.cast(window, tf.float32) / tf.cast(tf.tile(size, [2]), tf.float32)
 
 

@@ -1,6 +1,6 @@
-"""Is a pipeline.config valid? Looks at every field, at the files it names and at the classes in its records.
+"""Checks a pipeline.config: every field, the files it names and the classes in its records.
 
-No TensorFlow: the answer is there before it would have loaded.
+Without TensorFlow, which would take longer to import than the check takes.
 """
 
 import os

@@ -22,14 +22,14 @@ def _report_bad_boxes(checks: ConfigChecks, field: str, option: str, scan: Class
     named = "; ".join(map(str, scan.bad_boxes[:_NAMED]))
     more = f"; and {len(scan.bad_boxes) - _NAMED} more images" if len(scan.bad_boxes) > _NAMED else ""
     text = (
-        f"of the {total} boxes in {_records_seen(scan)}, {box_errors.count_in_words(scan.bad_boxes)} cannot be used: "
+        f"of the {total} boxes in {_records_seen(scan)}, {box_errors.count_in_words(scan.bad_boxes)} are unusable: "
         f"{named}{more}. "
     )
     advice = f"{box_errors.advice(scan.bad_boxes)} `odtk inspect` finds every such box."
     if 2 * lost > total:
         checks.error(field, f"{text}That is most of the boxes. {advice}", (option, "FOLDER_OR_GLOB"))
     else:
-        checks.warning(field, f"{text}These are left out, and their images are used without them. {advice}")
+        checks.warning(field, f"{text}They are skipped, and their images are used without them. {advice}")
 
 
 def _check_number(checks: ConfigChecks, path: str, scan: ClassScan) -> None:
@@ -42,7 +42,7 @@ def _check_number(checks: ConfigChecks, path: str, scan: ClassScan) -> None:
         return
     in_train_config = is_training and not reader.HasField("max_number_of_boxes")
     field = f"{'train_config' if in_train_config else path}.max_number_of_boxes"
-    effect = "are not trained on, and count as background" if is_training else "are not measured"
+    effect = "are skipped and learned as background" if is_training else "are not evaluated"
     text = (
         f"is {limit}, but {scan.fullest} has {most} boxes, and {cut} of {_records_seen(scan)} "
         f"{'has' if cut == 1 else 'have'} more than {limit}: the boxes beyond that {effect}."
@@ -53,4 +53,4 @@ def _check_number(checks: ConfigChecks, path: str, scan: ClassScan) -> None:
 def _records_seen(scan: ClassScan) -> str:
     """How many records a scan has seen, and whether these are all."""
     records = "1 record" if scan.num_records == 1 else f"{scan.num_records} records"
-    return records if scan.is_complete else f"the first {records} (not all were looked at)"
+    return records if scan.is_complete else f"the first {records} (not all were read)"

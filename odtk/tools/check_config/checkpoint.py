@@ -60,20 +60,20 @@ def check_checkpoint(checks: ConfigChecks) -> None:
         return
     _check_version(checks, train)
     _check_type(checks, train, contents)
-    _check_against_neighbour(checks, train)
+    _check_against_neighbor(checks, train)
 
 
 def _why_useless(prefix: str, contents: Contents) -> str | None:
     """Why nothing can be restored from a checkpoint whose index is there; None where nothing speaks against it."""
     if not contents.is_index:
-        return f"{prefix}.index is damaged: it is no checkpoint's index. Copy the checkpoint again."
+        return f"{prefix}.index is damaged: it is not the index of a checkpoint. Copy the checkpoint again."
     if not contents.is_tf2:
         return (
-            f"{prefix} is a TensorFlow 1 checkpoint, which cannot be restored. Take the model's TensorFlow 2 "
-            "checkpoint, in TFOD's model zoo checkpoint/ckpt-0."
+            f"{prefix} is a TensorFlow 1 checkpoint, which cannot be restored. Use the model's TensorFlow 2 "
+            "checkpoint (checkpoint/ckpt-0 in TFOD's model zoo)."
         )
     missing = missing_file(prefix)
-    return missing and f"{missing} is missing: only a part of the checkpoint is here. Copy its other files, too."
+    return missing and f"{missing} is missing: the checkpoint is incomplete. Copy its other files too."
 
 
 def _check_prefix(checks: ConfigChecks, prefix: str) -> Contents | None:
@@ -82,17 +82,17 @@ def _check_prefix(checks: ConfigChecks, prefix: str) -> Contents | None:
     if contents:
         return contents
     if PLACEHOLDER in prefix:
-        text = f"{prefix} is a placeholder: name a checkpoint, or leave it empty to start from random weights."
+        text = f"{prefix} is a placeholder: set a checkpoint, or an empty value to start from random weights."
         checks.absent(_PATH, text, ("--fine-tune-checkpoint", "PREFIX"))
     elif _PART_OF_A_CHECKPOINT.search(prefix):
         stem = _PART_OF_A_CHECKPOINT.sub("", prefix)
-        text = f"{prefix} is a file of a checkpoint; what is wanted is the prefix that its files share, {stem}."
+        text = f"{prefix} is one file of a checkpoint; the prefix of its files is expected: {stem}."
         checks.error(_PATH, text, ("--fine-tune-checkpoint", stem))
     elif prefix.endswith(_OTHER_FORMATS):
-        text = f"{prefix} is a file name; what is wanted is the prefix of a TensorFlow checkpoint, such as DIR/ckpt-0."
+        text = f"{prefix} is a file name; the prefix of a TensorFlow checkpoint is expected, such as DIR/ckpt-0."
         checks.error(_PATH, text, ("--fine-tune-checkpoint", (prefixes_near(prefix) or ["PREFIX"])[0]))
     elif "://" in prefix:
-        checks.note(_PATH, f"{prefix} is not on this machine's disk and was not looked at.")
+        checks.note(_PATH, f"{prefix} is not on this machine's disk and was not checked.")
     else:
         _report_absent(checks, prefix)
     return None
@@ -103,10 +103,10 @@ def _report_absent(checks: ConfigChecks, prefix: str) -> None:
     hint = f" There is {' and '.join(found[:3])}." if found else ""
     fix = ("--fine-tune-checkpoint", found[0] if found else "PREFIX")
     if path.is_dir():
-        text = f"{prefix} is a folder; what is wanted is the prefix of a checkpoint, such as {prefix}/ckpt-0.{hint}"
+        text = f"{prefix} is a folder; the prefix of a checkpoint is expected, such as {prefix}/ckpt-0.{hint}"
         checks.error(_PATH, text, fix)
     elif path.is_file():
-        text = f"{prefix} is a file name; what is wanted is the prefix that a checkpoint's files share.{hint}"
+        text = f"{prefix} is a file name; the common prefix of a checkpoint's files is expected.{hint}"
         checks.error(_PATH, text, fix)
     else:
         text = f"there is no checkpoint {prefix} here: {path.name}.index does not exist.{hint}"
@@ -142,35 +142,35 @@ def _check_type(checks: ConfigChecks, train, contents: Contents | None) -> None:
         checks.error(_TYPE, text, ("--fine-tune-checkpoint-type", "classification"))
 
 
-def _check_against_neighbour(checks: ConfigChecks, train) -> None:
+def _check_against_neighbor(checks: ConfigChecks, train) -> None:
     """Compares with the pipeline.config that the zoo (and odtk) keeps beside a checkpoint."""
-    kind, neighbour = checks.config.model.WhichOneof("model"), _neighbour(train.fine_tune_checkpoint)
-    if neighbour is None or kind is None or neighbour.model.WhichOneof("model") != kind:
+    kind, neighbor = checks.config.model.WhichOneof("model"), _neighbor(train.fine_tune_checkpoint)
+    if neighbor is None or kind is None or neighbor.model.WhichOneof("model") != kind:
         return
-    ours, theirs = getattr(checks.config.model, kind), getattr(neighbour.model, kind)
-    our_type, their_type = families.type_of(checks.config.model), families.type_of(neighbour.model)
+    ours, theirs = getattr(checks.config.model, kind), getattr(neighbor.model, kind)
+    our_type, their_type = families.type_of(checks.config.model), families.type_of(neighbor.model)
     our_width, their_width = (getattr(each.feature_extractor, "depth_multiplier", 1) for each in (ours, theirs))
     if our_type != their_type:
         text = (
-            f"{train.fine_tune_checkpoint} is of a {their_type}, as the pipeline.config beside it says, and this model "
-            f"is a {our_type}."
+            f"{train.fine_tune_checkpoint} is from a {their_type}, according to the pipeline.config next to it, but "
+            f"this model is a {our_type}."
         )
         checks.error(_PATH, text, ("--fine-tune-checkpoint", "PREFIX"))
     elif our_width != their_width:
         text = (
-            f"{train.fine_tune_checkpoint} was made with depth_multiplier {their_width:g}, as the pipeline.config "
-            f"beside it says, and this model has {our_width:g}."
+            f"{train.fine_tune_checkpoint} was made with depth_multiplier {their_width:g}, according to the "
+            f"pipeline.config next to it, but this model has {our_width:g}."
         )
         checks.error(_PATH, text, setting(f"model.{kind}.feature_extractor.depth_multiplier", f"{their_width:g}"))
     elif train.fine_tune_checkpoint_type == "full" and ours.num_classes != theirs.num_classes:
         text = (
-            f"is 'full', which takes over the classes too, but the checkpoint has {theirs.num_classes} of them, as the "
-            f"pipeline.config beside it says, and this model {ours.num_classes}."
+            f"is 'full', which includes the classes, but the checkpoint has {theirs.num_classes} of them, according to "
+            f"the pipeline.config next to it, and this model {ours.num_classes}."
         )
         checks.error(_TYPE, text, ("--fine-tune-checkpoint-type", "detection"))
 
 
-def _neighbour(prefix: str):
+def _neighbor(prefix: str):
     folder = Path(prefix).parent
     for place in (folder, folder.parent) if folder.name == "checkpoint" else (folder,):
         try:

@@ -21,7 +21,7 @@ class ConfigChecks:
         self.findings: list[Finding] = []
         self._absent = ERROR if paths_must_exist else WARNING
         self._source = os.fspath(filename) if filename is not None else "pipeline.config"
-        # Nobody is told to write into the installed package: what fixes a shipped pipeline makes a copy of it.
+        # Fixes of a shipped pipeline make a copy of it, instead of writing into the installed package.
         name = os.path.basename(self._source).removesuffix(".config")
         is_shipped = name in resources.shipped_files("pipelines", ".config") and (
             not os.path.exists(self._source)

@@ -82,10 +82,10 @@ def _check_label_map(checks: ConfigChecks, reader: Reader) -> LabelMap | None:
     path, field = reader.message.label_map_path, reader.label_map_field
     fix = ("--label-map", _shipped_like(path) or "FILE")
     if not path:
-        text = "is not set: the records' numbers are taken as they are, and classes have no names. TFOD requires it."
+        text = "is not set: the ids in the records are used as they are, and classes have no names. TFOD requires it."
         checks.warning(field, text, fix)
     elif "://" in path:
-        checks.note(field, f"{path} is not on this machine's disk and was not looked at.")
+        checks.note(field, f"{path} is not on this machine's disk and was not checked.")
     elif not _is_there(path):
         what = "is a placeholder" if PLACEHOLDER in path else "does not exist here"
         checks.absent(field, f"{path} {what}.", fix)
@@ -146,19 +146,19 @@ def _check_records(checks: ConfigChecks, reader: Reader) -> list[Path]:
 
 def _check_pattern(checks: ConfigChecks, reader: Reader, field: str, pattern: str) -> list[Path]:
     if "://" in pattern:
-        checks.note(field, f"{pattern} is not on this machine's disk and was not looked at.")
+        checks.note(field, f"{pattern} is not on this machine's disk and was not checked.")
         return []
     files = shards.expand_globs([pattern])
     if not files:
         _report_absent(checks, reader, field, pattern)
     folders = [file for file in files if file.is_dir()]
     if folders:
-        text = f"{folders[0]} is a folder; what is wanted is the path or glob of record files."
+        text = f"{folders[0]} is a folder; the path or glob of record files is expected."
         checks.error(field, text, (reader.option, folders[0]))
         return []
     missing = shards.missing_shards(pattern, files)
     if missing:
-        text = f"{pattern} matches {_count(files, 'file')}, but {some(missing)} of the same set is not there."
+        text = f"{pattern} matches {_count(files, 'file')}, but {some(missing)} of the same set is missing."
         checks.error(field, text, (reader.option, "FOLDER_OR_GLOB"))
     empty = [file for file in files if not file.stat().st_size]
     if files and len(empty) == len(files):
@@ -198,7 +198,7 @@ def _check_classes(
         return None
     check_boxes(checks, reader.path, reader.option, scan)
     if not scan.num_boxes:
-        text = f"{_looked_at(scan)} no box: there is nothing to learn from, or to measure by."
+        text = f"{_looked_at(scan)} no box: there is nothing to learn or to evaluate."
         checks.error(reader.records_field, text, fix)
     elif labels is not None:
         _check_names(checks, reader, scan, labels, is_compared)
@@ -220,10 +220,10 @@ def _report_damage(checks: ConfigChecks, reader: Reader, scan: ClassScan) -> Non
     count = "a record" if len(scan.damaged) == 1 else f"{len(scan.damaged)} records"
     text = f"{count} cannot be read: {some(scan.damaged)}. "
     if scan.num_records:
-        left_out = "Training and evaluation leave out what cannot be read, up to a number that can be chosen."
+        left_out = "Training and evaluation skip unreadable records, up to a limit (max_bad_records)."
         checks.warning(reader.records_field, f"{text}{left_out} Copy the file again, or write it again.")
     else:
-        checks.error(reader.records_field, f"{text}There is nothing else.", (reader.option, "FOLDER_OR_GLOB"))
+        checks.error(reader.records_field, f"{text}There are no others.", (reader.option, "FOLDER_OR_GLOB"))
 
 
 def _check_names(checks: ConfigChecks, reader: Reader, scan: ClassScan, labels: LabelMap, is_compared: bool) -> None:
@@ -244,7 +244,7 @@ def _check_names(checks: ConfigChecks, reader: Reader, scan: ClassScan, labels: 
             text = (
                 f"{path} gives {name!r} the ids {listed}: all {_count(scan.names[name], 'box', 'boxes')} of it become "
             )
-            checks.warning(reader.label_map_field, f"{text}{ids[name]}. Give each class a name of its own.", fix)
+            checks.warning(reader.label_map_field, f"{text}{ids[name]}. Give each class its own name.", fix)
     seen = {*ids.values(), *scan.ids}
     unused = [f"'{item.name}'" for item in labels.single_items() if item.id not in seen]
     if unused and lost < scan.num_boxes and not is_compared:
@@ -255,31 +255,31 @@ def _check_names(checks: ConfigChecks, reader: Reader, scan: ClassScan, labels: 
 
 def _looked_at(scan: ClassScan) -> str:
     if scan.num_records == 1:
-        return "the only record has" if scan.is_complete else "the one record that was looked at has"
-    return f"the {scan.num_records} records" + ("" if scan.is_complete else " that were looked at (not all)") + " have"
+        return "the only record has" if scan.is_complete else "the one record that was read has"
+    return f"the {scan.num_records} records" + ("" if scan.is_complete else " that were read (not all)") + " have"
 
 
 def _check_agreement(checks: ConfigChecks, readers: list[Reader], maps: dict[str, LabelMap | None]) -> None:
-    """Training and evaluation have to number the classes alike."""
+    """Training and evaluation must use the same class ids."""
     paths = [reader.message.label_map_path for reader in readers]
     if len(set(paths)) < 2 or not all(paths):
         return
     first, second = (maps[path] for path in paths)
     # One that cannot be read has been reported already.
     if first and second and [(i.id, i.name) for i in first.items] != [(i.id, i.name) for i in second.items]:
-        text = f"{paths[1]} numbers other classes than training's {paths[0]}: the metrics would be wrong."
+        text = f"{paths[1]} has other class ids than training's {paths[0]}: the metrics would be wrong."
         checks.error(readers[1].label_map_field, text, ("--label-map", paths[0]))
 
 
 def _check_separation(checks: ConfigChecks, readers: list[Reader], files: dict[str, list[Path]]) -> None:
-    """Evaluation on what was learned says nothing."""
+    """Evaluation on the training data is meaningless."""
     if len(readers) < 2:
         return
     patterns = set(readers[0].patterns) & set(readers[1].patterns)
     shared = {file.resolve() for file in files[readers[0].path]} & {file.resolve() for file in files[readers[1].path]}
     if patterns or shared:
         what = some(sorted(patterns or map(str, shared)))
-        text = f"{what}: training reads the same records, so evaluation says nothing about images not yet seen."
+        text = f"{what}: training reads the same records, so evaluation says nothing about new images."
         checks.warning(readers[1].records_field, text, ("--eval-records", "FOLDER_OR_GLOB"))
 
 

@@ -68,7 +68,7 @@ def _check_cosine(checks: ConfigChecks, path: str, schedule, num_steps: int) -> 
         text = f"is {hold}; with warmup_steps {warmup} that is more than total_steps {total}: the rate never decays."
         checks.warning(f"{path}.hold_base_rate_steps", text, setting(f"{path}.hold_base_rate_steps", 0))
     if warmup and first > base:
-        text = f"is {first:g}, above learning_rate_base {base:g}; the warm-up climbs."
+        text = f"is {first:g}, above learning_rate_base {base:g}; the rate increases during the warm-up."
         checks.error(f"{path}.warmup_learning_rate", text, setting(f"{path}.warmup_learning_rate", f"{base / 3:g}"))
     if num_steps and total != num_steps:
         what = "the rate is 0 from then on" if total < num_steps else "training ends before the rate has come down"
@@ -94,7 +94,7 @@ def _check_manual(checks: ConfigChecks, path: str, schedule, num_steps: int) -> 
     for index, (before, step) in enumerate(zip([0, *steps], steps, strict=False)):
         field = f"{path}.schedule[{index}].step"
         if step <= before:
-            text = f"is {step}, not above the {before} before it; a schedule's steps rise."
+            text = f"is {step}, not above the {before} before it; a schedule's steps must increase."
             checks.error(field, text, setting(f"{path}.schedule[{index}]", ""))
         elif num_steps and step >= num_steps:
             checks.note(field, f"is {step}: never reached, as train_config.num_steps is {num_steps}.")

@@ -35,7 +35,7 @@ class Inspection:
     """The whole report."""
 
     target: str
-    kind: str  # "voc data set", "records", "pipeline.config", ...
+    kind: str  # "voc dataset", "records", "pipeline.config", ...
     config: str | None
     label_map: str | None
     verified: bool
@@ -46,7 +46,7 @@ class Inspection:
     findings: list[Finding] = field(default_factory=list)  # worst first
     not_looked_at: list[str] = field(default_factory=list)  # sentences
     page: str | None = None  # the HTML file, where one was asked for
-    format: str | None = None  # of a data set, where one was given
+    format: str | None = None  # of a dataset, where one was given
     boxes: str | None = None  # the order of the boxes' numbers, where one was given
 
     @property

@@ -1,4 +1,4 @@
-"""`odtk label-map`: everything that is wrong with a label map at once, one made from data, one as a table."""
+"""`odtk label-map`: checks a label map, makes one from data, shows one as a table."""
 
 import os
 from collections import Counter
@@ -26,7 +26,7 @@ SORTED, DATA = "sorted", "data"
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What was found in a label map, how many classes it has, and up to which id."""
+    """The findings on a label map, its number of classes, and its largest id."""
 
     path: str
     num_classes: int
@@ -52,7 +52,7 @@ def check(
 ) -> CheckReport:
     """All problems of a label map, by line; with `data`, also where it and the data disagree.
 
-    `data` is what `odtk inspect` takes: a data set's folder (in `format`, None to guess it), the output of
+    `data` is what `odtk inspect` takes: a dataset's folder (in `format`, None to guess it), the output of
     make-tfrecords, a glob of records. Raises LabelMapError where the file cannot be read, DataError where there are no
     data.
     """
@@ -84,7 +84,7 @@ def make(
 ) -> MadeReport:
     """Writes the label map of `names`, or of the classes that `target` has: a text file of names, or data.
 
-    `order` is SORTED or DATA: as the file lists them, the data set lists them, or they come; `format` is that of a data
+    `order` is SORTED or DATA: as the file lists them, the dataset lists them, or they come; `format` is that of a data
     set's folder, None to guess it. Raises DataError where there are no names, or where one occurs twice; OutputError
     where `output` exists, unless `overwrite`.
     """

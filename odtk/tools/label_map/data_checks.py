@@ -41,7 +41,7 @@ def _names(
     counts = data.counts
     typos = class_typos.likely_typos(counts, labels.texts)
     for name in data.names:
-        number, place = labels.id_of(name), data.places.get(name, "the data set's list of classes")
+        number, place = labels.id_of(name), data.places.get(name, "the dataset's list of classes")
         other = alike.get(label_maps.folded(name))
         if number is None and other is not None:
             text = (

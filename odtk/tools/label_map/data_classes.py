@@ -1,4 +1,4 @@
-"""The classes of a data set or of records, and where each first stands."""
+"""The classes of a dataset or of records, and where each first stands."""
 
 import os
 from collections import Counter
@@ -10,7 +10,7 @@ from odtk.errors import DataError
 
 @dataclass
 class DataClasses:
-    """The classes of a data set: boxes by (name, id as written or NO_ID), and where each name first stands."""
+    """The classes of a dataset: boxes by (name, id as written or NO_ID), and where each name first stands."""
 
     boxes: Counter = field(default_factory=Counter)
     places: dict[str, str] = field(default_factory=dict)
@@ -26,14 +26,14 @@ class DataClasses:
 
     @property
     def names(self) -> list[str]:
-        """Every name: in the data set's own order, then as they come."""
+        """Every name: in the dataset's own order, then as they come."""
         return list(dict.fromkeys([*self.listed, *(name for name, _ in self.boxes if name)]))
 
 
 def classes_of(data: str | os.PathLike, format: str | None = None) -> DataClasses:
     """The classes of what `odtk inspect` takes; images that cannot be read are left out.
 
-    `format` is that of a data set's folder, None to guess it, or for records.
+    `format` is that of a dataset's folder, None to guess it, or for records.
     """
     # A label map beside the data, which may be the one in question, is not read.
     target = interpreted_by_headers(open_target(data, format=format, read_label_map=False))
@@ -45,5 +45,5 @@ def classes_of(data: str | os.PathLike, format: str | None = None) -> DataClasse
                 byte = f", record at byte {summary.offset}" if summary.offset is not None else ""
                 classes.places.setdefault(name, f"{summary.file}{f':{line}' if line else byte}")
     if not classes.boxes and not classes.listed:
-        raise DataError(f"{data} has no box, and so no class. Name a data set or records with objects.")
+        raise DataError(f"{data} has no box, and so no class. Name a dataset or records with objects.")
     return classes

@@ -1,4 +1,4 @@
-"""What is wrong with the text of a label map, whatever the data are."""
+"""Checks the text of a label map, without any data."""
 
 import re
 from collections.abc import Callable
@@ -78,7 +78,7 @@ def _odd_names(items: list[LabelMapEntry], add: Callable) -> None:
         for name in FIELDS[1:]:
             for value, line in item.values.get(name, []):
                 if value != value.strip():
-                    text = f"the {name} {value!r} begins or ends with a space, so that {value.strip()!r} in the data "
+                    text = f"the {name} {value!r} begins or ends with a space, so {value.strip()!r} in the data "
                     add(line, f"{text}is another class. Remove the space.")
 
 

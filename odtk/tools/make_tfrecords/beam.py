@@ -53,7 +53,7 @@ class BeamRunner:
             raise
         except Exception as error:  # whatever a runner somewhere else has to say
             last_line = str(error).strip().splitlines()[-1:] or [type(error).__name__]
-            raise OdtkError(f"Apache Beam gave up: {last_line[0]} Its log on stderr says more.") from error
+            raise OdtkError(f"Apache Beam failed: {last_line[0]} See its log on stderr.") from error
         return (result for index in range(len(elements)) for result in _load(f"{base}.{index}"))
 
 

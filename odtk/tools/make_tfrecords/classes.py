@@ -34,7 +34,7 @@ def read(name_or_path: str, found: Iterable[str]) -> tuple[LabelMap, bytes]:
 
 
 def make(listed: Sequence[str] | None, found: Iterable[str]) -> tuple[LabelMap, bytes]:
-    """A label map and its text: the classes as the data set lists them, in its order, then others found, sorted.
+    """A label map and its text: the classes as the dataset lists them, in its order, then others found, sorted.
 
     There has to be one.
     """
@@ -80,7 +80,7 @@ def _repeated(classes: LabelMap, found: Iterable[str], place: str) -> Iterator[P
     for name in sorted(ids.keys() & set(found)):
         listed, number = ", ".join(map(str, ids[name])), classes.id_of(name)
         text = f"the label map gives {name!r} the ids {listed}; its boxes become {number}, as in TFOD. "
-        yield Problem(place, None, "class name of several ids", f"{text}Give each class a name of its own.")
+        yield Problem(place, None, "class name of several ids", f"{text}Give each class its own name.")
 
 
 def _misspelling(dataset: Dataset, class_names, counts: Counter, name: str, right: str) -> Problem:
@@ -93,7 +93,7 @@ def _misspelling(dataset: Dataset, class_names, counts: Counter, name: str, righ
 
 def _two_classes(names: Sequence[str]) -> str:
     named = " and ".join(map(repr, names))
-    return f"{named} differ only in case, spaces or dashes, yet become {len(names)} classes. Spell them alike."
+    return f"{named} differ only in case, spaces or dashes, but become {len(names)} classes. Use one spelling."
 
 
 def _hint(name: str, known: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Annotated images to TFRecord shards: nothing silently dropped, and an output that is whole or absent."""
+"""Annotated images to TFRecord shards: nothing is dropped silently, and the output is atomic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A data set of any format but pets: examined in full, then split; only images that can be used become records."""
+"""A dataset of any format but pets: examined in full, then split; only images that can be used become records."""
 
 import random
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _IN_NO_SPLIT = "in no split"
 def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
     """Decodes every image, then chooses label map and splits.
 
-    Raises DataError where the boxes of the whole data set cannot be meant as they are read, too many images cannot be
+    Raises DataError where the boxes of the whole dataset cannot be meant as they are read, too many images cannot be
     used, none has an object and no label map is given, a class is not in the given one, or a given list of a split
     cannot be followed.
     """
@@ -91,7 +91,7 @@ def _examine(
 
 
 def _place_again(dataset: Dataset, rules: Rules, runner: Runner, images: Sequence[ImageReport]) -> list[ImageReport]:
-    """The reports by what the data set proved; annotations are read again, images are not."""
+    """The reports by what the dataset proved; annotations are read again, images are not."""
     seen = [index for index, image in enumerate(images) if image.seen is not None]
     placed, placer = list(images), _Placer(dataset, rules)
     with runner.mapped(placer, [(dataset.listed[index], images[index].seen) for index in seen]) as results:
@@ -183,6 +183,6 @@ class _Encoder:
             image = prepare(self.dataset.read(listed), self.class_ids, self.rules, seen).image
         except (UnusableImage, KeyError) as error:
             raise DataError(
-                f"{listed.key} changed while it was converted ({error}). Leave the data alone and start again."
+                f"{listed.key} changed while it was converted ({error}). Do not change the data, and start again."
             ) from error
         return WrittenRecord(example.encode(image, self.mask_type), tuple(entry.class_name for entry in image.objects))

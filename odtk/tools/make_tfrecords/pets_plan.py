@@ -87,6 +87,6 @@ def _check_classes(names: list[str], classes: LabelMap, map_path: Path) -> None:
     if unknown:
         raise DataError(
             f"The label map {map_path} has no item named {', '.join(unknown)}, which trainval.txt lists images of. "
-            "Add an item for each, or name another label map.",
+            "Add an item for each, or use another label map.",
             argument="label_map",
         )

@@ -1,4 +1,4 @@
-"""What is to be written where: the settings of a conversion, and the plan that every data set comes down to."""
+"""What is to be written where: the settings of a conversion, and the plan that every dataset comes down to."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -19,7 +19,7 @@ class Settings:
     """How to convert.
 
     For the Pet layout alone (it fixes what the others' options choose): `full_body`, `strict_tfod`. For the others
-    alone: `test_fraction`, `split_lists` (split to a list or folder), `resplit` (ignore the data set's own splits),
+    alone: `test_fraction`, `split_lists` (split to a list or folder), `resplit` (ignore the dataset's own splits),
     `allow_duplicates` (across splits), `exif`, `boxes` (of listing.ORDERS), `max_side`, `skip_difficult`, `skip_crowd`,
     `write_label_map` (a path). For COCO alone: `masks`.
 
@@ -83,7 +83,7 @@ class Settings:
     def _one_too_many(self) -> str:
         said = " ".join(self.runner_options)
         if self.runner_options[0].startswith("--"):
-            return f"{said} is for an Apache Beam runner, and none is named."
+            return f"{said} is for an Apache Beam runner, but none is given."
         return f"{said} is not expected after the two folders. Put a path that has spaces in quotes."
 
     @property
@@ -139,7 +139,7 @@ class Plan:
     listed: int
     split_source: str
     images: list[ImageReport] = field(default_factory=list)
-    problems: tuple[Problem, ...] = ()  # of the data set as a whole
+    problems: tuple[Problem, ...] = ()  # of the dataset as a whole
     duplicates: list[dict[str, list[str]]] = field(default_factory=list)
     near_duplicates: int = 0
     has_tfods_shards: bool = False

@@ -1,4 +1,4 @@
-"""A data set in an object store: its annotations are copied here, its images read where they are."""
+"""A dataset in an object store: its annotations are copied here, its images read where they are."""
 
 import contextlib
 import tempfile
@@ -22,7 +22,7 @@ def near(data_dir: str) -> Iterator[str]:
     """
     if not files.is_remote(data_dir):
         if not is_data_set(data_dir):
-            raise DataError(f"{data_dir} is not a folder. Name the folder that holds the images and their annotations.")
+            raise DataError(f"{data_dir} is not a folder. Give the folder with the images and their annotations.")
         yield data_dir
         return
     with tempfile.TemporaryDirectory(prefix="odtk-annotations-") as folder:
@@ -39,14 +39,14 @@ def bring_images(data_dir: str, folder: str, options: Settings) -> None:
     if options.runner:
         raise DataError(
             f"An Apache Beam runner cannot convert pets from {data_dir}: the Pet layout is read from a file system. "
-            "Name a folder that all workers can read.",
+            "Use a folder that all workers can read.",
             argument="runner",
         )
     files.mirror(data_dir, Path(folder), images=True)
 
 
 def with_images_afar(dataset: Dataset, folder: str, data_dir: str, read_ahead: bool) -> Dataset:
-    """The data set in `folder`, its images in `data_dir`; `read_ahead` reads annotations now, for other machines."""
+    """The dataset in `folder`, its images in `data_dir`; `read_ahead` reads annotations now, for other machines."""
     moved = _Moved(dataset, folder, data_dir.rstrip("/"))
     return _ReadAhead.of(moved) if read_ahead else moved
 

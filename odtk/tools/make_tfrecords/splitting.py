@@ -1,4 +1,4 @@
-"""Which image goes to which split: by given lists or folders, by the data set's own splits, or by fractions."""
+"""Which image goes to which split: by given lists or folders, by the dataset's own splits, or by fractions."""
 
 import os
 from collections import Counter
@@ -13,7 +13,7 @@ from odtk.errors import DataError
 from odtk.prototext import schema
 from odtk.tools.make_tfrecords.plan import Settings
 
-_OWN = "the data set's own (resplit ignores them)"
+_OWN = "the dataset's own (resplit ignores them)"
 _NAMED_IN_AN_ERROR = 5
 
 
@@ -48,7 +48,7 @@ def by_fractions(classes: Sequence[Sequence[str]], groups: Sequence[int], settin
     if missing and len(set(groups)) < len(classes):
         raise DataError(
             f"No image is left for {' and '.join(missing)}: the {len(classes)} images are near-duplicates of each "
-            f"other, in {len(set(groups))} groups, and a group is kept on one side. If they are different to you, "
+            f"other, in {len(set(groups))} groups, and a group stays in one split. If they are really different, "
             "allow near-duplicates in several splits, or give a list of images for each split.",
             argument="allow_duplicates",
         )
@@ -77,13 +77,13 @@ def _given(dataset: Dataset, split_lists: Sequence[tuple[str, str]]) -> list[str
         for index in matches:
             if chosen[index] not in (None, split):
                 key = dataset.listed[index].key
-                raise DataError(f"{key} is in the lists of both {chosen[index]} and {split}. Name it in one of them.")
+                raise DataError(f"{key} is in the lists of both {chosen[index]} and {split}. Keep it in one of them.")
             chosen[index] = split
     return [split or rest for split in chosen]
 
 
 def _folder(dataset: Dataset, place: str) -> Path | None:
-    """The folder that `place` means, from here or from the data set's folder."""
+    """The folder that `place` means, from here or from the dataset's folder."""
     candidates = [Path(place), Path(dataset.folder) / place]
     return next((path for path in candidates if path.is_dir()), None)
 
@@ -142,7 +142,7 @@ def _names(entry: Listed, folder: str) -> tuple[str, ...]:
 def _what_is_wrong(name: str, found: list[int], dataset: Dataset) -> str:
     if found:
         keys = [dataset.listed[index].key for index in found[:_NAMED_IN_AN_ERROR]]
-        return f"{name} may be any of {', '.join(keys)}. Name it by its path in {dataset.folder}."
+        return f"{name} may be any of {', '.join(keys)}. Use its path in {dataset.folder}."
     close = schema.nearest(name, [name for entry in dataset.listed for name in _names(entry, dataset.folder)[1:]])
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     return f"{name} is not an image of {dataset.folder}.{hint}"

@@ -15,9 +15,9 @@ def check_bad_fraction(bad: Sequence[Problem], listed: int, max_bad_fraction: fl
     if len(bad) <= max_bad_fraction * listed:
         return
     if len(bad) == listed:
-        raise DataError(f"None of the {listed} images can be used: {by_kind(bad)}. Nothing was written. Fix the files.")
+        raise DataError(f"None of the {listed} images is usable: {by_kind(bad)}. Nothing was written. Fix the files.")
     raise DataError(
-        f"{len(bad)} of {listed} images ({len(bad) / listed:.1%}) cannot be used, more than the allowed fraction of "
+        f"{len(bad)} of {listed} images ({len(bad) / listed:.1%}) are unusable, more than the allowed fraction of "
         f"{max_bad_fraction:g}: {by_kind(bad, ', all of them in dataset.json if a fraction of 1 is allowed')}. Nothing "
         "was written. Fix the files, or allow a larger fraction.",
         argument="max_bad_fraction",
@@ -31,9 +31,9 @@ def check_images(images: Sequence[ImageReport], max_bad_fraction: float) -> None
 
 
 def no_objects(images: Sequence[ImageReport], problems: Sequence[Problem]) -> DataError:
-    """The error of a data set without any object: what was found wrong with it comes first.
+    """The error of a dataset without any object: what was found wrong with it comes first.
 
-    `problems` are those of the data set as a whole.
+    `problems` are those of the dataset as a whole.
     """
     skipped = [image.skipped for image in images if image.skipped]
     known = [*problems, *skipped, *(problem for image in images for problem in image.problems)]
@@ -41,8 +41,8 @@ def no_objects(images: Sequence[ImageReport], problems: Sequence[Problem]) -> Da
         text = f"so none of the {len(images)} images has an object to learn. Nothing was written."
         return DataError(f"{by_kind(known)}; {text}")
     return DataError(
-        "No image has an object to learn. Check that the annotations belong to the images. If images without objects "
-        "are meant, name the classes by a label map.",
+        "No image has an object to learn. Check that the annotations belong to the images. If the images really have "
+        "no objects, give the classes with a label map.",
         argument="label_map",
     )
 

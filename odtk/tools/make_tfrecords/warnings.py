@@ -19,8 +19,8 @@ def of(report: Report, num_shards: Mapping[str, int]) -> Iterator[str]:
         if split.images and missing:
             counts = [f"{each!r} ({train.classes[each].images} of train)" for each in missing]
             yield (
-                f"No image of {name} shows {some(counts, _NAMED)}, so that nothing is measured of it there. Annotate "
-                f"more images of it, or put more images into {name}."
+                f"No image of {name} shows {some(counts, _NAMED)}, so these classes are not evaluated. Annotate more "
+                f"images of them, or put more images into {name}."
             )
     for name, count in num_shards.items():
         images = report.splits[name].images

@@ -43,7 +43,7 @@ class TrainingReport:
 
 
 def _alone_in_model_dir(run: Callable) -> Callable:
-    """Before anything else: two runs in one folder would take each other's checkpoints away."""
+    """Locks the folder before anything else: two runs in one folder would delete each other's checkpoints."""
 
     @functools.wraps(run)
     def train(pipeline_config, model_dir, *args, **settings):
@@ -88,7 +88,7 @@ def train(
     check(config, pipeline_config, Path(model_dir), num_steps, log)
     if reuse_head_weights and not config.train_config.fine_tune_checkpoint:
         raise ConfigError(
-            f"Head weights are reused from a checkpoint, and {pipeline_config} names none. Set it: "
+            f"Head weights are reused from a checkpoint, but {pipeline_config} has none. Set it: "
             f"{fixing_command(config, pipeline_config, '--fine-tune-checkpoint', 'PREFIX')}",
             argument="reuse_head_weights",
         )
@@ -116,7 +116,7 @@ def train(
     if experiment.resumed_from:
         log(f"Resuming from {experiment.resumed_from}, step {first}.")
     if experiment.new_slots:
-        log(f"Another optimizer trained it; of this one {', '.join(experiment.new_slots)} start from scratch.")
+        log(f"It was trained with another optimizer; this one's {', '.join(experiment.new_slots)} start from scratch.")
     if first >= steps:
         return TrainingReport(str(model_dir), experiment.resumed_from, first, first, {}, devices)
     with explained_errors(experiment, steps, config, pipeline_config):
@@ -148,7 +148,7 @@ def _prepare_process(config, seed: int | None, log: Callable[[str], None]) -> li
 def _all_callbacks(
     callbacks: Sequence[Callback] | None, record_filter: BadRecordFilter | None, log: Callable[[str], None]
 ) -> list[Callback]:
-    """In the order in which they are called after each loop; at the end it is the other way round."""
+    """In the order in which they are called after each loop; at the end the order is reversed."""
     from odtk.training.callbacks.bad_records import BadRecordLimit
     from odtk.training.callbacks.checkpoints import SaveAtInterruption
     from odtk.training.callbacks.nan_guard import NanGuard
@@ -162,7 +162,7 @@ def _all_callbacks(
 def _save_config(config, model_dir: Path, is_resumed: bool) -> None:
     pipeline.write(config, model_dir / "pipeline.config")
     name = config.train_input_reader.label_map_path
-    # A map that lacks classes that were trained would no longer tell what their outputs mean.
+    # A map without some trained classes would no longer define the meaning of their outputs.
     if name and not (is_resumed and trained_classes.lacks_trained_classes(model_dir, name)):
         text = prototext.read_text(label_map.find(name), "a label map", LabelMapError)
         write_text(model_dir / trained_classes.FILE, text)

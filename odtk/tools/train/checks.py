@@ -12,7 +12,7 @@ from odtk.tools import schedule_edits, trained_classes
 from odtk.tools.check_config import check_config, fixing_command, require_valid
 from odtk.tools.train.longer_schedule import describe_overrun
 
-NO_GPU = "No GPU is seen: training runs on the CPU."
+NO_GPU = "No GPU was found: training runs on the CPU."
 _SMALL_SIDE = 400  # pixels; larger images take a CPU seconds a step
 NO_GPU_FOR_LARGE_IMAGES = (
     f"{NO_GPU[:-1]}, which takes seconds per step at 640x640; of the pipelines "

@@ -1,4 +1,4 @@
-"""What can end a training half-way, with the next command."""
+"""Errors that can end training half-way, with the command that fixes them."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ def explained_errors(experiment: Experiment, num_steps: int, config, filename: s
     except tf.errors.OutOfRangeError as error:
         raise DataError(
             f"The training data ended at step {experiment.step} of {num_steps}: train_input_reader.num_epochs is "
-            f"{config.train_input_reader.num_epochs}. Remove it to read the records again and again, or ask for fewer "
+            f"{config.train_input_reader.num_epochs}. Remove it to read the records repeatedly, or train for fewer "
             "steps.",
             argument="num_steps",
         ) from error
@@ -30,11 +30,12 @@ def explained_errors(experiment: Experiment, num_steps: int, config, filename: s
         if as_os_error(error):  # of the disk
             raise
         raise OdtkError(
-            f"Out of memory with batch_size {config.train_config.batch_size}. Make it smaller, and the learning rate "
-            f"with it: {fixing_command(config, filename, '--batch-size', 'N')}"
+            f"Out of memory with batch_size {config.train_config.batch_size}. Reduce it, and the learning rate with "
+            f"it: {fixing_command(config, filename, '--batch-size', 'N')}"
         ) from error
     except NotFiniteError as error:
         lower = fixing_command(config, filename, "--learning-rate", "RATE")
         raise OdtkError(
-            f"{error} A lower rate: {lower}. A closer look: {shlex.join(['odtk', 'inspect', str(filename)])} --verify"
+            f"{error} For a lower rate: {lower}. To check the data: "
+            f"{shlex.join(['odtk', 'inspect', str(filename)])} --verify"
         ) from error

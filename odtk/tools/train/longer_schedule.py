@@ -1,4 +1,4 @@
-"""A learning rate schedule that ends before the last step: said, or stretched."""
+"""A learning rate schedule that ends before the last step: reported, or stretched."""
 
 from collections.abc import Callable
 
@@ -7,9 +7,9 @@ from odtk.tools import schedule_edits
 
 
 def with_longer_schedule(config, num_steps: int, log: Callable[[str], None]):
-    """The config with its schedule stretched to `num_steps` where it ends before."""
+    """The config with its schedule stretched to `num_steps` if it ends before."""
     if schedule_edits.overrun(config, num_steps) is None:
-        log(f"The learning rate schedule reaches step {num_steps} as it is; nothing was stretched.")
+        log(f"The learning rate schedule already reaches step {num_steps}, so it is not stretched.")
         return config
     edits = schedule_edits.set_num_steps(config, num_steps)
     log(
@@ -21,7 +21,7 @@ def with_longer_schedule(config, num_steps: int, log: Callable[[str], None]):
 
 
 def describe_overrun(overrun: schedule_edits.Overrun, command: str) -> str:
-    """What becomes of the learning rate, and the two ways to stretch its schedule; `command` is the lasting one."""
+    """The learning rate beyond its schedule, and the two ways to stretch it; `command` changes the config."""
     severity = "warning" if overrun.is_idle else "note"
     return (
         f"{severity}: the learning rate {overrun.text}. To stretch the schedule: {command}; or, for this run alone, "

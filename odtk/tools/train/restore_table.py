@@ -1,4 +1,4 @@
-"""What a fine-tuning checkpoint gave, as a table."""
+"""The variables restored from a fine-tuning checkpoint, as a table."""
 
 import itertools
 from collections.abc import Iterable

@@ -7,7 +7,7 @@ from odtk.training.experiment import Experiment
 
 
 class StopTraining(Exception):
-    """Raised by `Callback.after_loop` where training is to end well before its last step: a checkpoint is saved."""
+    """Raised by `Callback.after_loop` to end training normally before its last step: a checkpoint is saved."""
 
 
 class Callback:

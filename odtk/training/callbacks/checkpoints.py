@@ -45,4 +45,4 @@ class SaveAtInterruption(Callback):
         if isinstance(error, KeyboardInterrupt):
             self._log("Interrupted: saving a checkpoint. Interrupt again to stop without one.")
         path = self._experiment.checkpoints.save(checkpoint_number=step, check_interval=False)
-        self._log(f"Stopped at step {step}; saved {path}. The same command goes on from there.")
+        self._log(f"Stopped at step {step}; saved {path}. Run the same command again to resume.")

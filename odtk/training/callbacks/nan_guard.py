@@ -31,10 +31,10 @@ class NanGuard(Callback):
         losses = ", ".join(f"{tag} {value:.3g}" for tag, value in logs.items())
         failed, records = _first_failure(self._task)
         raise NotFiniteError(
-            f"The loss is not finite any more at step {failed or step} ({losses}). {records}"
+            f"The loss became NaN or infinite at step {failed or step} ({losses}). {records}"
             "Usually the learning rate is too high for the batch size: lower it, lengthen the warm-up, or set "
-            "train_config.gradient_clipping_by_norm: 10. Where it ends at the same records again, look at their images "
-            "and boxes. The next run goes on from the last checkpoint."
+            "train_config.gradient_clipping_by_norm: 10. If it happens at the same records again, check their images "
+            "and boxes. The next run resumes from the last checkpoint."
         )
 
 

@@ -68,7 +68,7 @@ class TestLoss:
         background = 0.75 * tf.reduce_sum(-(score**2) * tf.math.log(1 - score))
         assert float(losses["Loss/classification_loss"]) == pytest.approx(float(background), rel=1e-4)
 
-    def test_regularisation_is_left_to_the_trainer(self, detector, predictions):
+    def test_regularization_is_left_to_the_trainer(self, detector, predictions):
         assert set(detector.losses(predictions, CASE.groundtruth(), None)) == {
             "Loss/localization_loss",
             "Loss/classification_loss",
