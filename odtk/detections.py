@@ -28,6 +28,7 @@ class Detections:
     boxes: np.ndarray  # [N, 4] float32 yxyx, normalised to the image
     classes: np.ndarray  # [N] int32, 1-based
     scores: np.ndarray  # [N] float32
+    names: tuple[str, ...] = ()  # of the classes of all N; empty where nobody looked them up
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -50,7 +51,8 @@ class Detections:
         """Those with at least `min_score`, and of these the best `max_boxes` (None: all)."""
         order = np.argsort(-self.scores, kind="stable")
         order = order[self.scores[order] >= np.float32(min_score)][:max_boxes]
-        return Detections(self.boxes[order], self.classes[order], self.scores[order])
+        names = tuple(self.names[index] for index in order) if self.names else ()
+        return Detections(self.boxes[order], self.classes[order], self.scores[order], names)
 
 
 @dataclass(frozen=True)

@@ -231,7 +231,7 @@ def exchange(tmp_path_factory) -> Exchange:
     folder = tmp_path_factory.mktemp("exchange")
     path, exported, made = folder / "pipeline.config", folder / "exported", folder / "from_tfod"
     data = synthetic_pets.draw_dataset(folder / "pets", num_images=60, seed=3)
-    make_tfrecords(data.folder, folder / "records", num_shards=1, label_map_path=data.label_map)
+    make_tfrecords(data.folder, folder / "records", num_shards=1, label_map=data.label_map)
     configure("ssd_resnet50_v1_fpn_small", path, train_records=[str(folder / "records")], num_steps=160)
     config = pipeline.read(path)
     config.eval_config.metrics_set[:] = METRICS_SETS

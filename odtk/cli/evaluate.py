@@ -41,7 +41,9 @@ def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, as_json) -
     """
     from odtk.tools.evaluate import evaluate as evaluate_checkpoint
 
-    report = evaluate_checkpoint(pipeline_config, model_dir, checkpoint, max_bad_records, log=options.log)
+    report = evaluate_checkpoint(
+        pipeline_config, model_dir, checkpoint, max_bad_records=max_bad_records, log=options.log
+    )
     if as_json:
         options.print_json(_document(report))
     else:

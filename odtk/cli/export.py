@@ -31,7 +31,9 @@ def export(pipeline_config, checkpoint, output_dir, input_type, winograd, overwr
 
     from odtk.tools.export import export as run
 
-    report = run(pipeline_config, checkpoint, output_dir, input_type, winograd, overwrite, log)
+    report = run(
+        pipeline_config, checkpoint, output_dir, input_type=input_type, winograd=winograd, overwrite=overwrite, log=log
+    )
     if as_json:
         print_json(dataclasses.asdict(report))
         return

@@ -71,6 +71,7 @@ def evaluate(
     pipeline_config: str | os.PathLike,
     model_dir: str | os.PathLike,
     checkpoint: str | os.PathLike | None = None,
+    *,
     max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
     log: Callable[[str], None] = lambda line: None,
 ) -> EvaluationReport:
@@ -78,7 +79,7 @@ def evaluate(
 
     Writes `model_dir`/eval/metrics.json (name to value, null for NaN) and the same as TensorBoard scalars beside it,
     and what was measured of each class as classes.json.
-    Up to `max_bad_records` records that cannot be used are left out, and `say` is told of each; with 0, the first one
+    Up to `max_bad_records` records that cannot be used are left out, and `log` is told of each; with 0, the first one
     raises. Boxes that cannot be used are left out of their images. Raises ConfigError, CheckpointError or DataError
     where one of the three does not fit.
     """

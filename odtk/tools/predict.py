@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from odtk import detections, label_map
+from odtk import detections
 from odtk.detections import DetectedImage
 from odtk.errors import DataError
-from odtk.exporting.runtime import ExportedDetector, find_saved_model
+from odtk.exporting.runtime import ExportedDetector, find_label_map, find_saved_model, naming
 from odtk.progress import track
 from odtk.report.drawing import draw_detections
 from odtk.report.picture_files import count_frames, find_pictures, picture_folder, read_picture, write_picture
@@ -49,31 +49,33 @@ class PredictReport:
 
 def predict(
     exported_dir: str | os.PathLike,
-    images: Sequence[str | os.PathLike],
-    output_dir: str | os.PathLike,
+    images: str | os.PathLike | Sequence[str | os.PathLike],
+    output: str | os.PathLike,
+    *,
     min_score: float = 0.5,
     max_boxes: int | None = None,
-    label_map_path: str | os.PathLike | None = None,
+    label_map: str | os.PathLike | None = None,
     overwrite: bool = False,
 ) -> PredictReport:
-    """Detects in every picture of `images` (files and folders) and writes annotated ones and detections.json.
+    """Detects in every picture of `images` (files and folders, or one) and writes annotated ones and detections.json.
 
-    `output_dir` appears whole or not at all; `overwrite` replaces that of an earlier run, and nothing else. Keeps boxes
-    with at least `min_score`, at most the best `max_boxes` per picture. Names come from `label_map_path` (a file, or a
-    shipped map's name), else from the exported folder's label_map.pbtxt, else classes are called by number. A picture
-    that cannot be read is skipped and reported; DataError is raised where none could be read.
+    The folder `output` appears whole or not at all; `overwrite` replaces that of an earlier run, and nothing else.
+    Keeps boxes with at least `min_score`, at most the best `max_boxes` per picture. Names come from `label_map` (a
+    file, or a shipped map's name), else from the exported folder's label_map.pbtxt, else classes are called by number.
+    A picture that cannot be read is skipped and reported; DataError is raised where none could be read.
     """
-    output_dir = Path(output_dir)
+    output_dir = Path(output)
+    images = [images] if isinstance(images, (str, os.PathLike)) else images
     find_saved_model(exported_dir)  # what is wrong with it is said before TensorFlow's seconds of start-up
-    map_path = label_map.find(label_map_path) if label_map_path else _exported_label_map(Path(exported_dir))
-    name_of = _naming(map_path)
+    map_path = find_label_map(exported_dir, label_map)
+    name_of = naming(map_path)
     names = find_pictures(images, not_in=output_dir)
     image_ids = _image_ids(list(names))
     with picture_folder(output_dir, names, overwrite) as folder:
         from odtk.devices import prepare_gpus
 
         prepare_gpus()
-        detector = ExportedDetector(exported_dir)
+        detector = ExportedDetector(exported_dir, name_of)
         start = time.monotonic()
         predictions, skipped, animated, best_scores = [], [], [], []
         with track("Predicting", total=len(names), unit="images", compiles=True) as progress:
@@ -99,17 +101,6 @@ def predict(
         detections.write(results, folder / DETECTIONS_FILE)
     seconds, best_score, path = time.monotonic() - start, max(best_scores, default=None), output_dir / DETECTIONS_FILE
     return PredictReport(predictions, skipped, path, map_path, name_of, seconds, best_score, animated)
-
-
-def _exported_label_map(exported_dir: Path) -> Path | None:
-    # Beside saved_model/, which may itself be the folder that was named.
-    candidates = (exported_dir / "label_map.pbtxt", find_saved_model(exported_dir).parent / "label_map.pbtxt")
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def _naming(path: Path | None) -> Callable[[int], str]:
-    names = {item["id"]: item["name"] for item in label_map.read(path).categories()} if path else {}
-    return lambda class_id: names.get(class_id, f"class {class_id}")
 
 
 def _image_ids(sources: list[Path]) -> list[int]:

@@ -66,6 +66,7 @@ def _without_gpu(config) -> str:
 def train(
     pipeline_config: str | os.PathLike,
     model_dir: str | os.PathLike,
+    *,
     num_steps: int | None = None,
     checkpoint_every: int = DEFAULT_CHECKPOINT_EVERY,
     log_every: int = DEFAULT_LOG_EVERY,
@@ -81,7 +82,7 @@ def train(
     from the heads of fine_tune_checkpoint too, where it fits. Up to `max_bad_records` records that cannot be used are
     left out; with 0, the first one ends the training. Boxes that cannot be used are left out of their images, any
     number of them. `extend_schedule` stretches a learning rate schedule that ends before the last step, in this run and
-    in the model dir's config. `say` is told what a user should know, a line at a time. Raises ConfigError, DataError or
+    in the model dir's config. `log` is told what a user should know, a line at a time. Raises ConfigError, DataError or
     CheckpointError before the first step; where there are more bad records than that, DataError after a checkpoint is
     saved.
     """

@@ -19,13 +19,13 @@ class Settings:
     """How to convert.
 
     For the Pet layout alone (it fixes what the others' options choose): `full_body`, `strict_tfod`. For the others
-    alone: `test_fraction`, `split_lists` (split to a list or folder), `resplit` (ignore the data set's own splits),
+    alone: `test_fraction`, `split` (split to a list or folder), `resplit` (ignore the data set's own splits),
     `allow_duplicates` (across splits), `exif`, `boxes` (of listing.ORDERS), `max_side`, `skip_difficult`, `skip_crowd`,
     `write_label_map` (a path). For COCO alone: `masks`.
 
     `num_shards` None is ten for each split, or as many as it has images where these are fewer; TFOD's ten for pets.
-    `label_map_path` is a file or a shipped map's name; None the 37 breeds for pets, else a map made from the data.
-    `num_workers` None is one per core. `runner` is Apache Beam's, with `runner_options` as its command line; None
+    `label_map` is a file or a shipped map's name; None the 37 breeds for pets, else a map made from the data.
+    `workers` None is one per core. `runner` is Apache Beam's, with `runner_options` as its command line; None
     converts here. Neither changes a byte.
     """
 
@@ -35,11 +35,11 @@ class Settings:
     num_shards: int | None = None
     val_fraction: float = 0.3
     test_fraction: float = 0.0
-    split_lists: tuple[tuple[str, str], ...] = ()
+    split: tuple[tuple[str, str], ...] = ()
     resplit: bool = False
     allow_duplicates: bool = False
     seed: int = 42
-    label_map_path: str | None = None
+    label_map: str | None = None
     write_label_map: str | None = None
     exif: str = "auto"
     boxes: str | None = None
@@ -49,7 +49,7 @@ class Settings:
     masks: bool = False
     max_bad_fraction: float = 0.05
     overwrite: bool = False
-    num_workers: int | None = None
+    workers: int | None = None
     runner: str | None = None
     runner_options: tuple[str, ...] = ()
 
@@ -63,7 +63,7 @@ class Settings:
                 raise DataError(
                     f"{' and '.join(wrong)}: for {whose}; this is {format}. Leave it out, or name --format."
                 )
-        if self.label_map_path and self.write_label_map:
+        if self.label_map and self.write_label_map:
             raise DataError("--label-map reads a label map and --write-label-map makes one. Choose one of them.")
         if self.runner_options and not self.runner:
             raise DataError(self._one_too_many())
@@ -94,7 +94,7 @@ _ONLY_FOR = {
     "coco": {"masks": "--masks"},
     None: {
         "test_fraction": "--test-fraction",
-        "split_lists": "--split",
+        "split": "--split",
         "resplit": "--resplit",
         "allow_duplicates": "--allow-duplicates",
         "write_label_map": "--write-label-map",

@@ -22,9 +22,9 @@ def choose_source(dataset: Dataset, settings: Settings) -> tuple[str, list[str |
 
     No list at all where fractions are to decide. Raises DataError where a given list names what is not there.
     """
-    if settings.split_lists:
-        given = " and ".join(f"{split} by {place}" for split, place in settings.split_lists)
-        return f"given: {given}", _given(dataset, settings.split_lists)
+    if settings.split:
+        given = " and ".join(f"{split} by {place}" for split, place in settings.split)
+        return f"given: {given}", _given(dataset, settings.split)
     own = Counter(entry.split for entry in dataset.listed if entry.split)
     if len(own) < 2 or "train" not in own or settings.resplit:
         fractions = "".join(
