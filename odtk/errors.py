@@ -1,11 +1,11 @@
-"""The error tree: odtk says no with an OdtkError, whose text names the datum, the expectation and the fix."""
+"""The error tree: every error a user can fix is an OdtkError, whose text says what was found, expected and to do."""
 
 
 class OdtkError(Exception):
     """An error that a user can fix; its text is the whole message, one paragraph, and the exit code is 1.
 
-    `argument` is the keyword argument of the tool that would turn the refusal ("overwrite"), where there is one; the
-    command line adds the option's name.
+    `argument` names the keyword argument of the tool that is at fault or would change the outcome ("overwrite"), where
+    there is one. The text does not speak of options: the command line appends the option of that name.
     """
 
     def __init__(self, *args: object, argument: str | None = None):

@@ -35,7 +35,7 @@ def odtk(*args, **how) -> subprocess.CompletedProcess:
 def assert_said(done: subprocess.CompletedProcess, place: Path, reason: str = "no space is left on its disk") -> None:
     """One paragraph that names the place and the reason, and is no bug report."""
     assert done.returncode == 1, done.stdout + done.stderr
-    error = done.stderr[done.stderr.index("Error: ") :]
+    error = done.stderr[done.stderr.index("error: ") :]
     assert len(error.strip().splitlines()) == 1, error
     assert str(place) in error, error
     assert reason in error, error

@@ -1,11 +1,11 @@
-"""`odtk completion`: what makes a shell complete odtk's command lines."""
+"""`odtk completion`: the script for Tab completion in a shell."""
 
 import click
 
 from odtk.cli import options
 
 
-@click.command(short_help="Print what makes your shell complete odtk's commands.")
+@click.command(short_help="Print the script for Tab completion in your shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @options.example(
     "odtk completion bash > ~/.local/share/bash-completion/completions/odtk",
@@ -14,11 +14,10 @@ from odtk.cli import options
 )
 @click.pass_context
 def completion(ctx, shell) -> None:
-    """Print the script by which a shell completes odtk's commands, options, shipped pipelines and file names on Tab.
+    """Print the script that lets a shell complete odtk's commands, options, shipped pipelines and file names.
 
-    Write it where your shell looks for such scripts, as in the example (mkdir -p the folder first), and open a new
-    shell. For bash that needs the package bash-completion; without it, put eval "$(odtk completion bash)" into
-    ~/.bashrc.
+    Save it where your shell looks for completion scripts, as in the example (mkdir -p the folder first), and open a new
+    shell. bash needs the package bash-completion for this; without it, add eval "$(odtk completion bash)" to ~/.bashrc.
     """
     from click.shell_completion import get_completion_class
 

@@ -1,4 +1,4 @@
-"""`odtk configure`: a pipeline.config for your data, and the check of any pipeline.config."""
+"""`odtk configure`: makes a pipeline.config for your data, and checks any pipeline.config."""
 
 import re
 import shlex
@@ -7,7 +7,7 @@ import click
 
 from odtk.cli import options
 
-_COLOURS = {"error": "red", "warning": "yellow", "information": "cyan"}
+_COLORS = {"error": "red", "warning": "yellow", "information": "cyan"}
 _EDITS = (
     "num_classes",
     "label_map",
@@ -29,7 +29,7 @@ class ImageSize(click.ParamType):
     name = "HxW"
 
     def convert(self, value, param, ctx):
-        """Raises a usage error for anything but a number, or two with an x between them."""
+        """Raises a usage error for anything but a number, or two numbers with an x between them."""
         if isinstance(value, tuple):
             return value
         match = re.fullmatch(r"([1-9]\d*)(?:[xX]([1-9]\d*))?", value)
@@ -42,7 +42,7 @@ class Base(click.Path):
     """A config's path or a shipped pipeline's name; Tab completes both."""
 
     def shell_complete(self, ctx, param, incomplete):
-        """The shipped names that begin so, and files as the shell knows them."""
+        """The shipped names that begin with the text typed so far, and the shell's own file completion."""
         from click.shell_completion import CompletionItem
 
         from odtk import resources
@@ -68,49 +68,49 @@ class Assignment(click.ParamType):
 
 @click.command()
 @click.argument("base", type=Base(), required=False, metavar="BASE")
-@click.option("--list", "list_only", is_flag=True, help="List the shipped pipelines: what each is for, size and speed.")
+@click.option("--list", "list_only", is_flag=True, help="List the shipped pipelines with their use, size and speed.")
 @click.option(
     "--output",
     type=options.any_path,
     metavar="FILE",
-    help="Write the config here: a new file, or BASE itself to edit it in place.",
+    help="File to write the config to; BASE itself is edited in place.",
 )
-@options.overwrite_option("the --output file, where it is another one than BASE,")
-@click.option("--check", "check_only", is_flag=True, help="Write nothing, check BASE; exit with 1 if it has errors.")
+@options.overwrite_option("an --output file other than BASE")
+@click.option("--check", "check_only", is_flag=True, help="Only check BASE and write nothing; exit with 1 on errors.")
 @click.option(
     "--num-classes",
     type=click.IntRange(1),
     metavar="N",
-    help="Number of classes.  [default: the label map's, where one is given]",
+    help="Number of classes.  [default: taken from the label map, if one is given]",
 )
 @click.option(
-    "--label-map", type=options.any_path, metavar="FILE", help="Label map of all readers, or the name of a shipped one."
+    "--label-map", type=options.any_path, metavar="FILE", help="Label map of all readers: a file or a shipped name."
 )
 @click.option(
     "--train-records",
     multiple=True,
     metavar="GLOB_OR_FOLDER",
-    help="Records to train on: a glob, a file, or a folder of make-tfrecords, which also gives the label map "
-    "and the records to evaluate on. May be repeated.",
+    help="Records to train on: a glob, a file, or an output folder of make-tfrecords, which also sets the label map "
+    "and the records to evaluate on. Repeatable.",
 )
 @click.option(
-    "--eval-records", multiple=True, metavar="GLOB_OR_FOLDER", help="Records to evaluate on, likewise. May be repeated."
+    "--eval-records", multiple=True, metavar="GLOB_OR_FOLDER", help="Records to evaluate on, likewise. Repeatable."
 )
 @click.option(
     "--fine-tune-checkpoint",
     metavar="PREFIX",
-    help="Checkpoint to start from, such as DIR/ckpt-0; an empty one starts from random weights.",
+    help="Checkpoint to start from, such as DIR/ckpt-0; an empty value starts from random weights.",
 )
 @click.option(
     "--fine-tune-checkpoint-type",
     metavar="TYPE",
-    help="What to take of it: detection (all but the heads), classification (the backbone) or full.",
+    help="Part of the checkpoint to use: detection (all but the heads), classification (the backbone) or full.",
 )
 @click.option(
     "--batch-size",
     type=click.IntRange(1),
     metavar="N",
-    help="Images per step; the learning rate is scaled linearly with it.",
+    help="Images per step; the learning rate is scaled with it linearly.",
 )
 @click.option(
     "--scale-learning-rate/--no-scale-learning-rate",
@@ -123,23 +123,23 @@ class Assignment(click.ParamType):
     "--num-steps",
     type=click.IntRange(1),
     metavar="N",
-    help="Training steps; the schedule's end moves along and its warm-up stays in proportion.",
+    help="Training steps; the learning rate schedule and its warm-up are stretched to match.",
 )
 @click.option(
     "--learning-rate",
     type=click.FloatRange(0, min_open=True),
     metavar="RATE",
-    help="The schedule's base rate; a warm-up's rate stays in proportion.",
+    help="Base learning rate; the warm-up rate is scaled to match.",
 )
 @click.option(
-    "--image-size", type=ImageSize(), metavar="HxW", help="Resize images to this height and width; 320 is 320x320."
+    "--image-size", type=ImageSize(), metavar="HxW", help="Input size: images are resized to it; 320 means 320x320."
 )
 @click.option(
     "--set",
     type=Assignment(),
     multiple=True,
-    help="Set any field, after all else: a number, a word, a [list] or a { block }; nothing clears it. May be "
-    "repeated.",
+    help="Set any field, after all other changes, to a number, a word, a [list] or a { block }; an empty VALUE clears "
+    "the field. Repeatable.",
 )
 @options.json_option
 @options.example(
@@ -155,11 +155,10 @@ class Assignment(click.ParamType):
 def configure(ctx, base, list_only, output, check_only, as_json, overwrite, scale_learning_rate, **edits) -> None:
     """Make a pipeline.config for your data, or check one.
 
-    BASE is a pipeline.config file or the name of a shipped pipeline. It is edited in place in the text: comments and
-    layout survive, and what no option names stays as it is. What has changed is printed, then the whole config is
-    checked: each finding has the field, what is wrong, and the command that fixes it. The file is written whatever
-    the findings; paths that are not on this machine are warnings. Of fields that have no effect only the number is
-    said, --check lists them.
+    BASE is a pipeline.config file or the name of a shipped pipeline. Its text is edited: comments, layout and all other
+    fields are kept. The changes are printed, then the whole config is checked; each finding names the field, the
+    problem and the command that fixes it. The file is written even if there are errors; paths that do not exist on
+    this machine are warnings. Fields without effect are only counted; --check lists them.
     """
     _refuse_misuse(ctx, base, list_only, output, check_only, edits)
     if list_only:
@@ -186,13 +185,13 @@ def configure(ctx, base, list_only, output, check_only, as_json, overwrite, scal
 def _refuse_misuse(ctx, base, list_only: bool, output, check_only: bool, edits: dict) -> None:
     given = [name for name in _EDITS if edits[name] not in (None, ())]
     if list_only and (base or output or check_only or given):
-        raise click.UsageError("--list lists the shipped pipelines; leave out everything else but --json.")
+        raise click.UsageError("--list can only be combined with --json.")
     if not list_only and not base:
-        raise click.UsageError("Name a config or a shipped pipeline as BASE; --list shows the shipped ones.")
+        raise click.UsageError("BASE is missing: a config file or a shipped pipeline. --list shows the shipped ones.")
     if check_only and output:
-        raise click.UsageError("--check writes nothing; leave out --output, or --check: the output is checked anyway.")
+        raise click.UsageError("--check writes nothing. Leave out --output, or --check: the output is always checked.")
     if not (list_only or check_only or output):
-        raise click.UsageError("Say where to write the config with --output FILE, or --check it.")
+        raise click.UsageError("Add --output FILE to write the config, or --check to check it.")
     if check_only and given:
         names = [option.opts[0] for option in ctx.command.params if option.name in given]
         raise click.UsageError(f"--check changes nothing; {', '.join(names)} needs --output FILE instead of --check.")
@@ -212,7 +211,7 @@ def _list(as_json: bool) -> None:
         click.secho(each.name, bold=True)
         click.echo(f"  use    {each.use}")
         click.echo(f"  size   images {height}x{width}, {each.million_weights:g} million weights")
-        click.echo(f"  steps  {each.num_steps:,} of {each.batch_size} images, if they are not set")
+        click.echo(f"  steps  {each.num_steps:,} of {each.batch_size} images by default")
         click.echo(f"  speed  {each.speed}\n")
     click.echo("Next: odtk configure NAME --output FILE --train-records FOLDER")
 
@@ -223,9 +222,9 @@ def _print_json(document: dict, findings: list) -> None:
 
 def _print_changes(report) -> None:
     for line in report.diff.splitlines():
-        colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
-        click.secho(line, fg=colour, bold=line.startswith(("+++", "---")))
-    click.echo("" if report.diff else "Nothing changed.")
+        color = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+        click.secho(line, fg=color, bold=line.startswith(("+++", "---")))
+    click.echo("" if report.diff else "No changes.")
     for note in report.notes:
         click.echo(note)
     click.echo(f"Wrote {report.output}.\n")
@@ -249,14 +248,14 @@ def _print_findings(name: str, findings: list, without_effect: int = 0) -> None:
         click.echo(_finding_text(finding))
     if without_effect:
         fields = "1 field that is set has" if without_effect == 1 else f"{without_effect} fields that are set have"
-        head = click.style("information", fg=_COLOURS["information"])
+        head = click.style("information", fg=_COLORS["information"])
         click.echo(f"{head} {fields} no effect, as in TFOD: {shlex.join(['odtk', 'configure', name, '--check'])}")
 
 
 def _finding_text(finding) -> str:
     """An error or warning as a paragraph, information as a line."""
     line = f" (line {finding.line})" if finding.line else ""
-    head = click.style(finding.severity, fg=_COLOURS[finding.severity]) + f" {finding.path}{line}"
+    head = click.style(finding.severity, fg=_COLORS[finding.severity]) + f" {finding.path}{line}"
     if finding.severity == "information":
         return f"{head}: {finding.message}"
     return f"{head}\n    {finding.message}" + (f"\n    $ {finding.fix}" if finding.fix else "")

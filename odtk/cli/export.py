@@ -2,29 +2,30 @@
 
 import click
 
-from odtk.cli.options import any_path, example, json_option, log, overwrite_option, print_json
+from odtk.cli.options import any_path, example, json_option, log, overwrite_option, print_json, warn
 
 
-@click.command(short_help="Write a trained detector as a SavedModel.")
+@click.command(short_help="Export a trained detector as a SavedModel.")
 @click.argument("pipeline_config", type=any_path)
 @click.argument("checkpoint", type=any_path)
 @click.argument("output_dir", type=any_path)
 @click.option("--input-type", type=click.Choice(["image_tensor", "float_image_tensor",
               "encoded_image_string_tensor", "tf_example"]), default="image_tensor", show_default=True, metavar="TYPE",
-              help="What the model takes: image_tensor (uint8, one image), float_image_tensor (a batch), "
+              help="Input of the exported model: image_tensor (uint8, one image), float_image_tensor (a batch), "
               "encoded_image_string_tensor (JPEG or PNG bytes) or tf_example.")  # fmt: skip
 @click.option("--winograd", is_flag=True,
-              help="Make it quicker on CPUs: 3x3 convolutions of pyramid and heads by Winograd's method. The same "
-              "detections but for rounding; the SavedModel gets larger. Not for GPUs.")  # fmt: skip
+              help="Make the model faster on CPUs by computing the 3x3 convolutions of pyramid and heads with "
+              "Winograd's method. Detections are the same except for rounding; the SavedModel is larger. Not for "
+              "GPUs.")  # fmt: skip
 @overwrite_option("OUTPUT_DIR", is_folder=True)
 @json_option
 @example("odtk export pets.config models/pets exported", "odtk predict exported photo.jpg --output drawn")
 def export(pipeline_config, checkpoint, output_dir, input_type, winograd, overwrite, as_json) -> None:
-    """Write a trained detector as a SavedModel, in the layout of TFOD's model zoo.
+    """Export a trained detector as a SavedModel, in the layout of TFOD's model zoo.
 
-    CHECKPOINT is a model dir (its latest checkpoint is taken), a checkpoint prefix of odtk or TFOD, or an exported
-    folder. OUTPUT_DIR gets saved_model/, checkpoint/, pipeline.config and label_map.pbtxt: the one that lies with the
-    checkpoint, which it was trained with, or else the config's.
+    CHECKPOINT is a model dir (its latest checkpoint is used), a checkpoint prefix of odtk or TFOD, or an exported
+    folder. OUTPUT_DIR gets saved_model/, checkpoint/, pipeline.config and label_map.pbtxt; the label map is the one
+    next to the checkpoint, which the detector was trained with, or else the config's.
     """
     import dataclasses
     import shlex
@@ -42,9 +43,9 @@ def export(pipeline_config, checkpoint, output_dir, input_type, winograd, overwr
     click.echo("\n".join(f"  {name}" for name in report.files))
     if winograd:
         count = report.winograd_convolutions
-        click.echo(f"{count or 'None'} of its convolutions are computed by Winograd's method.", err=True)
+        click.echo(f"note: {count or 'none'} of its convolutions are computed with Winograd's method.", err=True)
     if report.label_map_note:
-        click.echo(f"Warning: {report.label_map_note}", err=True)
+        warn(report.label_map_note)
     if report.label_map is None:
-        click.echo("No label map was found, so predictions will show numbers for names.", err=True)
+        warn("no label map was found, so predictions will show class numbers instead of names.")
     click.echo("Next: " + shlex.join(["odtk", "predict", report.output_dir, "IMAGE", "--output", "FOLDER"]))

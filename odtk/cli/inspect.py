@@ -16,17 +16,17 @@ _CLASSES_SHOWN = 30
 @click.option(
     "--config",
     type=options.any_path,
-    help="Compare boxes with the anchors of this pipeline.config (a file or a shipped name), in its model's frame.",
+    help="Compare the boxes with the anchors of this pipeline.config (a file or a shipped name).",
 )
 @options.boxes_option
-@click.option("--html", type=click.Path(dir_okay=False), help="Also write a page with tables and pictures, one file.")
-@click.option("--verify", is_flag=True, help="Decode every image, whatever --max-images says.")
+@click.option("--html", type=click.Path(dir_okay=False), help="Also write one HTML file with tables and images.")
+@click.option("--verify", is_flag=True, help="Decode every image, regardless of --max-images.")
 @click.option(
     "--max-images",
     type=click.IntRange(min=0),
     default=20_000,
     show_default=True,
-    help="Decode no more images than this, evenly spread; annotations and boxes are counted in all.",
+    help="Decode at most this many images, evenly spaced; annotations and boxes are counted in all images.",
 )
 @options.overwrite_option("the --html file")
 @options.json_option
@@ -37,18 +37,18 @@ _CLASSES_SHOWN = 30
     "odtk inspect pipeline.config --html report.html --json",
 )
 def inspect(target, format, config, boxes, html, verify, max_images, overwrite, as_json) -> None:
-    """Find out what is wrong with a dataset before training does.
+    """Find the problems of a dataset before training.
 
-    TARGET is the folder of a dataset (Pascal VOC, COCO, YOLO, CSV or the Pet layout), the data.yaml in one, the output
-    folder of `odtk make-tfrecords`, a glob of record files (in quotes), or a pipeline.config, whose readers' records
-    are the splits and whose anchors are compared with the boxes.
+    TARGET is the folder of a dataset (Pascal VOC, COCO, YOLO, CSV or the Pet layout), its data.yaml, the output folder
+    of `odtk make-tfrecords`, a glob of record files (in quotes), or a pipeline.config. For a pipeline.config the
+    records of its readers are the splits, and the boxes are compared with its anchors.
 
-    Counts images and boxes per class and split, and their sizes and shapes; finds images that cannot be decoded,
-    damaged records, duplicates across splits, boxes that are tiny, inverted, outside, as large as the image or drawn
-    twice, names and ids that the label map lacks, and boxes that no anchor can match. Records are read to the last
-    byte with their checksums.
+    Counts images and boxes per class and split, and shows their sizes and shapes. Finds images that cannot be decoded,
+    damaged records, duplicates across splits, boxes that are tiny, inverted, outside the image, as large as the image
+    or drawn twice, names and ids that are missing from the label map, and boxes that no anchor can match. Records are
+    read completely, with their checksums.
 
-    The exit code is 1 where something would break or spoil training.
+    The exit code is 1 if something would break or degrade training.
     """
     from odtk.tools import inspect as tool
 
@@ -91,7 +91,7 @@ def _print_classes(inspection) -> None:
     rows = [[name, *(n for split in splits for n in _numbers(counts[split]))] for name, counts in ranked]
     if len(rows) > _CLASSES_SHOWN:
         half = _CLASSES_SHOWN // 2
-        hidden = [f"({len(rows) - 2 * half} more, in --json and --html)"] + [""] * (len(columns) - 1)
+        hidden = [f"({len(rows) - 2 * half} more; see --json or --html)"] + [""] * (len(columns) - 1)
         rows = [*rows[:half], hidden, *rows[-half:]]
     options.print_table("Images and boxes per class", columns, rows)
 
@@ -114,7 +114,7 @@ def _say(text: str, indent: str = "") -> None:
 
 def _print_coverage(coverage) -> None:
     title = (
-        f"Boxes that no anchor overlaps by {coverage.threshold:g} ({coverage.similarity}), of all, by size in "
+        f"Boxes without an anchor of {coverage.similarity} {coverage.threshold:g} or more / all boxes, by size in "
         f"{coverage.frame} pixels"
     )
     rows = []
@@ -123,23 +123,23 @@ def _print_coverage(coverage) -> None:
         rows.append([name, *(f"{part}/{whole}" if whole else "-" for part, whole in [*cells, total])])
     options.print_table(title, ["Class", *coverage.sizes, "all"], rows[:_CLASSES_SHOWN])
     if len(rows) > _CLASSES_SHOWN:
-        click.echo(f"({len(rows) - _CLASSES_SHOWN} more classes, in --json and --html)")
+        click.echo(f"({len(rows) - _CLASSES_SHOWN} more classes; see --json or --html)")
     click.echo(_coverage_sentence(coverage))
 
 
 def _coverage_sentence(coverage) -> str:
     if coverage.boxes and not coverage.unmatched:
-        return f"Each of the {coverage.boxes:,} boxes has an anchor that overlaps it so much."
+        return f"All {coverage.boxes:,} boxes have such an anchor."
     return (
-        f"{coverage.unmatched:,} of {coverage.boxes:,} boxes: {coverage.forced:,} matched by force alone, "
-        f"{coverage.lost:,} not at all."
+        f"{coverage.unmatched:,} of {coverage.boxes:,} boxes have none: {coverage.forced:,} are matched to their best "
+        f"anchor anyway (forced), {coverage.lost:,} are not matched at all."
     )
 
 
 def _print_findings(inspection) -> None:
     for sentence in inspection.not_looked_at:
         click.echo()
-        _say(f"Not looked at: {sentence}", "  ")
+        _say(f"Not checked: {sentence}", "  ")
     for finding in inspection.findings:
         click.echo()
         _say(f"{_WORDS[finding.severity]}: {finding.text}", "  ")
@@ -147,16 +147,16 @@ def _print_findings(inspection) -> None:
             click.echo(f"    {example}")
         if finding.examples and finding.count > _EXAMPLES_SHOWN:
             click.echo(f"    and {finding.count - _EXAMPLES_SHOWN:,} more")
-        _say(f"  What to do: {finding.fix}", "    ")
+        _say(f"  Fix: {finding.fix}", "    ")
     click.echo(f"\n{_verdict([finding.severity for finding in inspection.findings])}")
     if inspection.page:
         click.echo(f"Page: {inspection.page}")
-    click.echo(f"\nNext: {inspection.next_command or 'fix the errors above, and inspect again.'}")
+    click.echo(f"\nNext: {inspection.next_command or 'fix the errors above, then inspect again.'}")
 
 
 def _verdict(severities: list[str]) -> str:
-    counts = [(severities.count(severity), word.lower()) for severity, word in _WORDS.items()]
+    counts = [(severities.count(severity), word) for severity, word in _WORDS.items()]
     return ", ".join(f"{count or 'no'} {word}{'s' * (count != 1)}" for count, word in counts) + "."
 
 
-_WORDS = {"error": "Error", "warning": "Warning", "information": "Note"}
+_WORDS = {"error": "error", "warning": "warning", "information": "note"}

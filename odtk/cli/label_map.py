@@ -1,4 +1,4 @@
-"""`odtk label-map`: check, make and show the file that numbers the classes."""
+"""`odtk label-map`: check, make and show the file that maps class ids to names."""
 
 import click
 
@@ -12,28 +12,28 @@ from odtk.cli import options
     "odtk label-map show pet_label_map",
 )
 def label_map() -> None:
-    """Check, make or show a label map: the .pbtxt file that says which number stands for which class.
+    """Check, make or show a label map: the .pbtxt file that maps class ids to names.
 
-    `odtk label-map COMMAND --help` says more of each.
+    For the options of each command see `odtk label-map COMMAND --help`.
     """
 
 
-@label_map.command(short_help="Find everything that is wrong with a label map.")
+@label_map.command(short_help="Find all problems of a label map.")
 @click.argument("file", type=options.any_path)
 @click.option("--data", type=options.any_path, metavar="TARGET",
-              help="Also compare with the classes of a data set's folder, the output of make-tfrecords, or a glob of "
-              "records.")  # fmt: skip
+              help="Also compare with the classes in a dataset's folder, in the output of make-tfrecords, or in a glob "
+              "of records.")  # fmt: skip
 @options.format_option
 @options.json_option
 @options.example("odtk label-map check label_map.pbtxt", "odtk label-map check label_map.pbtxt --data 'train-*.record'")
 def check(file, data, format, as_json) -> None:
-    """Find everything that is wrong with a label map, each with its line and how to fix it.
+    """Find all problems of a label map; each is listed with its line and its fix.
 
-    FILE is a label map or the name of a shipped one. Found are ids from 0, ids that stand twice, several ids in one
-    item, items without id or name, names with a space too many and names that only case, spaces or dashes tell apart;
-    with --data also names that differ from the data's, likely misspellings, classes that one of the two lacks, and
-    other ids in the records. Holes among the ids and names that stand several times are allowed, and noted. The exit
-    code is 1 where there is an error.
+    FILE is a label map or the name of a shipped one. The check finds ids that start at 0, repeated ids, several ids
+    in one item, items without id or name, names with extra spaces, and names that differ only in case, spaces or
+    dashes. With --data it also finds names that differ from the data's, likely misspellings, classes that only one of
+    the two has, and ids that differ from the records'. Gaps between ids and repeated names are allowed, and noted.
+    The exit code is 1 if there is an error.
     """
     import dataclasses
 
@@ -55,10 +55,10 @@ def check(file, data, format, as_json) -> None:
 @label_map.command(short_help="Make a label map from data or a list of names.")
 @click.argument("target", type=options.any_path, required=False)
 @options.format_option
-@click.option("--names", metavar="NAME,NAME", help="The classes, instead of a TARGET.")
+@click.option("--names", metavar="NAME,NAME", help="Class names, instead of TARGET.")
 @click.option("--output", required=True, type=options.any_path, metavar="FILE", help="The .pbtxt file to write.")
 @click.option("--order", type=click.Choice(["sorted", "data"]), default="sorted", show_default=True,
-              help="Number the classes by name, or in the order of the list or of the data.")  # fmt: skip
+              help="Number the classes alphabetically, or in the order of the list or the data.")  # fmt: skip
 @options.overwrite_option("the --output file")
 @options.json_option
 @options.example(
@@ -68,7 +68,7 @@ def check(file, data, format, as_json) -> None:
 def make(target, format, names, output, order, overwrite, as_json) -> None:
     """Make a label map from the classes of TARGET, numbered from 1.
 
-    TARGET is a data set's folder, the output of make-tfrecords, a glob of records, or a .txt file with a name on each
+    TARGET is a dataset's folder, the output of make-tfrecords, a glob of records, or a .txt file with one name per
     line.
     """
     if (target is None) == (names is None):
@@ -82,7 +82,7 @@ def make(target, format, names, output, order, overwrite, as_json) -> None:
     if as_json:
         options.print_json(dataclasses.asdict(report))
     else:
-        click.echo(f"Written to {report.path}: {len(report.names)} classes.")
+        click.echo(f"Wrote {report.path}: {len(report.names)} classes.")
 
 
 @label_map.command(short_help="Print a label map as a table.")

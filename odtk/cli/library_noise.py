@@ -1,8 +1,8 @@
-"""Lines that libraries print about images, without the name of a file: kept off the terminal.
+"""Hides the messages that image libraries print without naming the file.
 
-libjpeg, libpng and libtiff print to the process's stderr from C, whoever uses them (TensorFlow, Pillow); what matters
-about such a file, odtk says itself, by its name. A child process passes on everything else that comes that way, the
-last words of a crash among it, which a thread would lose.
+libjpeg, libpng and libtiff print to the process's stderr from C code, under both TensorFlow and Pillow; odtk reports
+such files itself, by name. A child process filters stderr and passes on everything else, including the output of a
+crash, which a thread would lose.
 """
 
 import contextlib
@@ -25,9 +25,9 @@ _SECONDS_TO_END = 2.0
 
 @contextlib.contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Keeps the libraries' lines off stderr while the block runs; Python's own stderr does not take the detour.
+    """Filters the libraries' messages while the block runs; Python's own stderr bypasses the filter.
 
-    To be called before there are threads, as it forks. On a system without fork only Python's warnings are kept off.
+    Must be called before any thread starts, as it forks. On a system without fork only Python's warnings are filtered.
     """
     warnings.filterwarnings("ignore", module=r"PIL\b")
     if not hasattr(os, "fork") or sys.stderr is None:
@@ -46,14 +46,14 @@ def quiet_libraries() -> Iterator[None]:
         try:
             yield
         finally:
-            os.dup2(terminal, 2)  # closes the pipe, unless a worker has it open, too
+            os.dup2(terminal, 2)  # closes the pipe, unless a worker process also has it open
             sys.stderr, stream = before, sys.stderr
             stream.flush()
             _wait_for(child)
 
 
 def _wait_for(child: int) -> None:
-    """Until all is passed on; not for long, as a process that was left behind may have stderr open still."""
+    """Waits until everything is passed on, but not for long: a leftover process may still have stderr open."""
     deadline = time.monotonic() + _SECONDS_TO_END
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(child, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
@@ -61,9 +61,9 @@ def _wait_for(child: int) -> None:
 
 
 def _pass_on(source: int, target: int, into: int) -> None:
-    """Copies lines from one file to another, but for noise, until there are no more; the child does nothing else."""
+    """The child's only work: copies lines, except for the noise, from one file to another until the end."""
     try:
-        os.setsid()  # Ctrl-C is for the parent
+        os.setsid()  # so that Ctrl-C reaches only the parent
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         for unused in {0, 1, 2, into} - {source, target}:
             with contextlib.suppress(OSError):  # the process was started without it

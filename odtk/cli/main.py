@@ -1,6 +1,7 @@
-"""The `odtk` command: finds the commands, and turns every error into one paragraph and an exit code."""
+"""The `odtk` command: finds the subcommands, and turns every error into one paragraph and an exit code."""
 
 import contextlib
+import functools
 import importlib
 import logging
 import os
@@ -9,18 +10,20 @@ import signal
 import sys
 import traceback
 import warnings
+from collections.abc import Iterator
+from typing import TextIO
 
 import click
 
 from odtk import __version__
-from odtk.cli.colored_help import ColoredContext, color_help
+from odtk.cli.command_context import CommandContext, option_sentence, use_command_context
 from odtk.cli.library_noise import quiet_libraries
 from odtk.cli.wrong_options import answering_wrong_options
 from odtk.errors import OdtkError
 from odtk.system_errors import as_os_error, describe
 from odtk.terminal_text import escaped, escaping_streams
 
-# In the order of the journey, which is the order of the help page.
+# In the order of use, which is the order on the help page.
 COMMANDS = (
     "inspect",
     "view",
@@ -37,39 +40,39 @@ COMMANDS = (
 
 READS_IMAGES = {"inspect", "view", "make-tfrecords", "train", "evaluate", "predict", "demo"}
 
-# A line feed in a name, which makes of the name's rest a message of ours.
-_FEIGNED = re.compile(r"\n(?=Error|Warning|Note|Next|Usage|\$)")
+# A line feed in a file or class name could make the rest of the name look like a message of odtk.
+_FAKE_MESSAGE = re.compile(r"\n(?=[Ee]rror|[Ww]arning|[Nn]ote|Next|Usage|\$)")
 
 
-# Click itself looks for a terminal, and not for https://no-color.org.
+# Click itself checks for a terminal, but not for https://no-color.org.
 _COLOR = False if os.environ.get("NO_COLOR") else None
 
 _HELP_AS_ERROR = getattr(click.exceptions, "NoArgsIsHelpError", ())  # since Click 8.2
 
 
 class Commands(click.Group):
-    """Imports a command's module when it is asked for, and ends its errors as a user should see them."""
+    """Imports a command's module only when the command is used, and reports its errors."""
 
-    context_class = ColoredContext
+    context_class = CommandContext
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Every command, in the order of the journey."""
+        """Every command, in the order of COMMANDS."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """The command from `odtk/cli/<name>.py`, or None where there is none of that name."""
+        """The command from `odtk/cli/<name>.py`, or None if there is no such command."""
         if name not in COMMANDS:
             return None
         module = name.replace("-", "_")
-        return color_help(getattr(importlib.import_module(f"odtk.cli.{module}"), module))
+        return use_command_context(getattr(importlib.import_module(f"odtk.cli.{module}"), module))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As Click does, with an option that belongs behind a command's name answered so."""
-        with answering_wrong_options(self):
+        """As Click does; an option that belongs to a subcommand gets an error that says so."""
+        with _explaining_usage_errors(self):
             return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: click.Context, args: list[str]):
-        """As Click does, with the nearest command named where the one typed does not exist."""
+        """As Click does; for a command that does not exist the error suggests the nearest one."""
         import difflib
 
         near = difflib.get_close_matches(args[0], COMMANDS, n=1)
@@ -78,26 +81,20 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context):
-        """Runs the command; OdtkError and the unexpected end in a message, not a traceback."""
-        ctx.color = True  # the streams drop colours where they have no place, and show all else that Click would drop
+        """Runs the command; every exception ends in a message, not a traceback."""
+        # The streams remove colors where needed; unlike Click they show other control sequences, escaped.
+        ctx.color = True
         with escaping_streams():
             return self._invoke(ctx)
 
     def _invoke(self, ctx: click.Context):
         try:
-            with answering_wrong_options(self):
+            with _explaining_usage_errors(self):
                 result = super().invoke(ctx)
-            # Now, and not when Python shuts down, where a reader that is gone would end in an exit code of its own.
+            # Flushed here: if the reader has closed the pipe, Python's own flush at exit would change the exit code.
             _flush_stdout()
             return result
-        except click.ClickException as error:
-            # A group that is called without a command answers with its help page, which is ours, colours and all.
-            if not isinstance(error, _HELP_AS_ERROR):
-                error.message = escaped(error.message)
-            if isinstance(error, click.UsageError) and error.ctx:
-                error.ctx.color = _COLOR  # shown by Click, on streams that keep what they get
-            raise
-        except (click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
             click.echo("\nInterrupted.", err=True)
@@ -108,7 +105,7 @@ class Commands(click.Group):
         except Exception as error:
             if ctx.find_root().params.get("debug"):
                 traceback.print_exc()
-            click.echo(_message(error), err=True)
+            click.echo(_message(error, ctx), err=True)
             try:
                 _flush_stdout()
             except OSError:
@@ -116,8 +113,33 @@ class Commands(click.Group):
             ctx.exit(1)
 
 
+@contextlib.contextmanager
+def _explaining_usage_errors(root: click.Group) -> Iterator[None]:
+    """Click's own errors, escaped and with the prefix of all others; wrong options get an explanation."""
+    try:
+        with answering_wrong_options(root):
+            yield
+    except click.ClickException as error:
+        # A group that is called without a command ends in its help page, which has colors and needs no prefix.
+        if not isinstance(error, _HELP_AS_ERROR):
+            error.message = escaped(error.message)
+            error.show = functools.partial(_show, error)
+        if isinstance(error, click.UsageError) and error.ctx:
+            error.ctx.color = _COLOR  # printed after the escaping streams are gone
+        raise
+
+
+def _show(error: click.ClickException, file: TextIO | None = None) -> None:
+    """Prints a Click error: usage first, where it has one, then the message."""
+    ctx = getattr(error, "ctx", None)
+    if ctx is not None:
+        usage = f"{ctx.get_usage()}\nTry '{ctx.command_path} --help' for help.\n"
+        click.echo(usage, file, err=True, color=ctx.color)
+    click.echo(f"error: {error.format_message()}", file, err=True)
+
+
 def _forget_stdout() -> None:
-    # What is left in the buffer must go somewhere when Python shuts down.
+    # What is left in the buffer is written when Python shuts down; it must have somewhere to go.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -126,17 +148,18 @@ def _flush_stdout() -> None:
         sys.stdout.flush()
 
 
-def _message(error: Exception) -> str:
+def _message(error: Exception, ctx: click.Context) -> str:
     if isinstance(error, OdtkError):
-        return "Error: " + _FEIGNED.sub(r"\\n", str(error))
+        text = _FAKE_MESSAGE.sub(r"\\n", str(error))
+        return f"error: {text} {option_sentence(ctx, error.argument)}".rstrip()
     refused = as_os_error(error)
     if refused is not None:
-        return f"Error: {describe(refused)}"
+        return f"error: {describe(refused)}"
     if isinstance(error, MemoryError):
-        return "Error: no memory is left. Close some programs, or use a machine that has more."
+        return "error: out of memory. Close other programs, or use a machine with more memory."
     return (
-        f"Error: something unexpected happened ({type(error).__name__}: {error}). "
-        "Run `odtk --debug COMMAND ...` for the traceback, and please report it with the command you ran."
+        f"error: unexpected {type(error).__name__}: {error}. This is a bug in odtk: please report it with the command "
+        "you ran and the traceback, which `odtk --debug COMMAND ...` shows."
     )
 
 
@@ -144,27 +167,27 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "c
 
 
 @click.group(cls=Commands, context_settings=_SETTINGS)
-@click.option("--debug", is_flag=True, help="Show the traceback of an error, and TensorFlow's own log.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error and TensorFlow's own log.")
 @click.version_option(__version__, prog_name="odtk")
 def cli(debug: bool) -> None:
-    """Train object detectors with TFOD's files and numbers, on today's TensorFlow.
+    """Train object detectors with the files and results of the TensorFlow Object Detection API (TFOD).
 
-    The journey is five commands: make-tfrecords, configure, train, evaluate, export. `odtk demo` walks it on drawn
-    data in a few minutes, without a GPU or a download. No command replaces a file or folder that exists unless
-    --overwrite is given; only evaluate and demo replace what they wrote before. Tab completes command lines once
-    `odtk completion` has told your shell how.
+    The main steps are five commands: make-tfrecords, configure, train, evaluate, export. `odtk demo` runs all of them
+    on synthetic images in a few minutes, without a GPU or a download. No command replaces an existing file or folder
+    unless --overwrite is given, except that evaluate and demo replace their own earlier results. For Tab completion
+    see `odtk completion --help`.
     """
     if not debug:
-        # Read by TensorFlow's C++ side when it is first imported, which no command has done yet.
+        # TensorFlow's C++ code reads this when TensorFlow is first imported, which no command has done yet.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
-        # TensorFlow imports Google's API client, which warns of Python 3.10 and 3.11; odtk uses nothing of it.
+        # TensorFlow imports Google's API client, which odtk does not use and which warns about Python 3.10 and 3.11.
         warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.")
 
 
 def main() -> None:
     """Entry point of the `odtk` script."""
-    # What a queue or a container stops is to clean up, and training to save, as after Ctrl-C.
+    # When a batch queue or a container stops odtk, it cleans up and training saves, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     reads_images = not {"--debug", "--help", "-h"}.intersection(sys.argv) and READS_IMAGES.intersection(sys.argv[1:2])
     with quiet_libraries() if reads_images else contextlib.nullcontext():

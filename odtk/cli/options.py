@@ -19,33 +19,33 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 def overwrite_option(output: str, is_folder: bool = False) -> Callable:
     """--overwrite of a command that writes `output`: no command replaces what exists unless it is given."""
-    condition = ", where that is an earlier output of this command," if is_folder else ""
-    return click.option("--overwrite", is_flag=True, help=f"Replace {output}{condition} instead of refusing to.")
+    condition = " and it is an earlier output of this command" if is_folder else ""
+    return click.option("--overwrite", is_flag=True, help=f"Replace {output} if it exists{condition}.")
 
 
 format_option = click.option(
     "--format",
     type=click.Choice(["pets", "voc", "coco", "yolo", "csv"]),
-    help="What the annotations of a folder are.  [default: guessed]",
+    help="Format of the annotations in a folder.  [default: detected]",
 )
 
 boxes_option = click.option(
     "--boxes",
     type=click.Choice(["xyxy", "xywh", "cxcywh", "yxyx"]),
-    help="What the four numbers of a box are: two corners (xyxy; yxyx with y before x), the upper left corner and the "
-    "size (xywh), or the centre and the size (cxcywh). Where the boxes show that the format's own order is wrong, "
-    "odtk says which one fits.  [default: what the format says]",
+    help="Meaning of the four numbers of a box: two corners (xyxy; yxyx with y first), top left corner and size "
+    "(xywh), or center and size (cxcywh). If the boxes contradict the format's usual order, odtk says which order "
+    "fits.  [default: the format's usual order]",
 )
 
 max_bad_records_option = click.option(
     "--max-bad-records", type=click.IntRange(0), default=100, show_default=True, metavar="N",
-    help="Leave out and name up to so many records that are damaged or hold no image that can be used; more are an "
-    "error, and with 0 the first one is. Boxes that cannot be used do not count: images are used without them.",
+    help="Skip and report up to N records that are damaged or have no usable image; more than N are an error. "
+    "Unusable boxes do not count: the image is used without them.",
 )  # fmt: skip
 
 
 def example(*lines: str) -> Callable:
-    """Appends an `Example:` paragraph to a command's help; use it below `@click.command`."""
+    """Appends an `Example:` paragraph to a command's help; to be used below `@click.command`."""
 
     def add(function: Callable) -> Callable:
         # The \b keeps Click from re-wrapping the paragraph. Dedented here, as the added lines have no indentation.
@@ -56,13 +56,18 @@ def example(*lines: str) -> Callable:
     return add
 
 
+def warn(text: str) -> None:
+    """A warning on stderr, in the one form that all commands use."""
+    click.echo(f"warning: {text}", err=True)
+
+
 def log(line: str) -> None:
-    """A line on stderr, above a progress bar that is being shown; click.echo would write into that."""
+    """A line on stderr, above a progress bar if one is shown; click.echo would write into the bar."""
     print(line, file=sys.stderr, flush=True)
 
 
 def print_json(document: object) -> None:
-    """The one JSON document of a command run with --json, to stdout; null stands for what JSON has no number for."""
+    """The one JSON document of a command run with --json, on stdout; NaN and infinity become null."""
     click.echo(json.dumps(_finite(document), indent=2, allow_nan=False))
 
 
@@ -75,7 +80,7 @@ def _finite(value: object):
 
 
 def print_table(title: str, columns: list[str], rows: list[list]) -> None:
-    """A table on stdout: the first column to the left, the others to the right; all text is as it is, no markup."""
+    """A table on stdout: the first column aligned left, the others right; text is printed as is, without markup."""
     from rich.console import Console
     from rich.table import Table
 
@@ -88,7 +93,7 @@ def print_table(title: str, columns: list[str], rows: list[list]) -> None:
 
 
 def cell(value: object):
-    """A cell of a rich table: escaped and on one line, as rich writes past the streams that escape; no markup."""
+    """A cell of a rich table, without markup; escaped here, as rich bypasses the streams that escape."""
     from rich.text import Text
 
     return Text(on_one_line(str(value)))

@@ -1,4 +1,4 @@
-"""`odtk predict`: boxes on pictures, and detections.json."""
+"""`odtk predict`: detections drawn on images, and detections.json."""
 
 import click
 
@@ -11,13 +11,19 @@ from odtk.terminal_text import on_one_line
 @click.argument("images", metavar="IMAGE_OR_FOLDER...", nargs=-1, required=True, type=options.any_path)
 @click.option("--output", required=True, type=options.any_path, help="Folder to write to.")
 @click.option(
-    "--min-score", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Leave out boxes scored lower."
+    "--min-score",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Leave out boxes with lower scores.",
 )
-@click.option("--max-boxes", type=click.IntRange(min=1), help="Keep only this many best boxes per image.")
+@click.option(
+    "--max-boxes", type=click.IntRange(min=1), help="Keep only the best boxes of each image, at most so many."
+)
 @click.option(
     "--label-map",
-    help="Names of the classes: a file or a shipped map's name.  [default: EXPORTED_DIR/label_map.pbtxt; without one, "
-    "classes have numbers]",
+    help="Label map: a file or a shipped name.  [default: EXPORTED_DIR/label_map.pbtxt; without one, classes are shown "
+    "by number]",
 )
 @options.overwrite_option("the --output folder", is_folder=True)
 @options.json_option
@@ -26,17 +32,17 @@ from odtk.terminal_text import on_one_line
     "odtk predict exported images --output found --min-score 0.3 --max-boxes 10",
 )
 def predict(exported_dir, images, output, min_score, max_boxes, label_map, overwrite, as_json) -> None:
-    """Find things in images with an exported detector.
+    """Detect objects in images with an exported detector.
 
-    EXPORTED_DIR is what `odtk export` or TFOD's exporter wrote. Folders are searched for jpg, png, bmp, gif, webp, tif,
-    avif, ppm and jp2 files, sub-folders included; other images there (heic ...) are named as skipped. In the --output
-    folder every image appears under its own name with boxes, names and scores drawn on it, and detections.json lists
-    all boxes as COCO results: pixel [x, y, width, height], and category_id counted from 1 with its category_name. Where
-    every image's name is a number, as in COCO, that is its image_id; otherwise images are counted from 1.
+    EXPORTED_DIR is the output folder of `odtk export` or of TFOD's exporter. Folders are searched recursively for jpg,
+    png, bmp, gif, webp, tif, avif, ppm and jp2 files; other image files (heic ...) are listed as skipped. The --output
+    folder gets each image under its own name, with boxes, class names and scores drawn on it, and detections.json with
+    all boxes as COCO results: bbox is [x, y, width, height] in pixels, and category_id starts at 1. If all image names
+    are numbers, as in COCO, they are the image_ids; otherwise images are numbered from 1.
 
-    Images are turned upright as their EXIF orientation says, as viewers show them; boxes refer to the upright image. Of
-    an animation or a TIFF of several pages the first one is taken, and said. An image that cannot be read is skipped
-    and named at the end; the exit code is 1 only where none could be read.
+    Images are rotated as their EXIF orientation says, as viewers show them; boxes refer to the rotated image. Of an
+    animation or a multi-page TIFF only the first frame is used, and a note says so. An image that cannot be read is
+    skipped and listed at the end; the exit code is 1 only if none can be read.
     """
     from odtk.tools.predict import predict as predict_pictures
 
@@ -71,17 +77,19 @@ def _print(report, min_score: float) -> None:
 def _print_next(report, min_score: float) -> None:
     if report.num_boxes:
         picture = max(report.predictions, key=lambda prediction: len(prediction.image.detections)).picture
-        click.echo(on_one_line(f"Next: look at {picture}; --min-score (now {min_score:g}) keeps more boxes or fewer."))
+        click.echo(
+            on_one_line(f"Next: look at {picture}; to see more or fewer boxes, change --min-score {min_score:g}.")
+        )
     elif report.best_score:
         lower = _rounded_down(report.best_score)
-        click.echo(f"No box scores {min_score:g} or more; the best score is {report.best_score:.2g}.")
-        click.echo(f"Next: the same command with --min-score {lower} --overwrite, or train the model longer.")
+        click.echo(f"No box has a score of {min_score:g} or more; the best score is {report.best_score:.2g}.")
+        click.echo(f"Next: run again with --min-score {lower} --overwrite, or train the model longer.")
     else:
-        click.echo("The model finds nothing, at any score. Next: train it longer, and measure it with odtk evaluate.")
+        click.echo("The model detects nothing at any score. Next: train it longer, and check it with odtk evaluate.")
 
 
 def _rounded_down(score: float) -> str:
-    """Two digits at most, so that a box of this score is kept."""
+    """At most two digits, so that a box of this score is kept."""
     import math
 
     digits = max(2, 1 - math.floor(math.log10(score)))
@@ -97,11 +105,11 @@ def _found(detections, name_of) -> str:
 
 def _warn(report) -> None:
     if report.label_map_path is None:
-        click.echo("No label_map.pbtxt beside the model: classes have numbers. Name one with --label-map.", err=True)
+        options.warn("no label_map.pbtxt next to the model, so classes are shown by number. Add one: --label-map FILE.")
     for path, frames in report.animated:
-        click.echo(f"Only the first of the {frames} frames or pages of {path} was looked at.", err=True)
+        click.echo(f"note: only the first of the {frames} frames or pages of {path} was used.", err=True)
     if report.skipped:
-        click.echo(f"Warning: {_count(len(report.skipped), 'image')} skipped:", err=True)
+        options.warn(f"{_count(len(report.skipped), 'image')} skipped:")
         for _, reason in report.skipped:
             click.echo(f"  {on_one_line(reason)}", err=True)
 

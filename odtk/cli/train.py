@@ -11,19 +11,19 @@ from odtk.cli.options import any_path, example, json_option, log, max_bad_record
 @click.option(
     "--num-steps",
     type=click.IntRange(1),
-    help="Stop at this step; the learning rate schedule stays as it is, unless --extend-schedule is given.",
+    help="Stop at this step. The learning rate schedule does not change unless --extend-schedule is given.",
 )
 @click.option("--extend-schedule", is_flag=True,
-              help="Stretch a learning rate schedule that ends before the last step, as `odtk configure --num-steps` "
-              "does, for this run alone.")  # fmt: skip
+              help="For this run only, stretch a learning rate schedule that ends before the last step, as `odtk "
+              "configure --num-steps` does in the config.")  # fmt: skip
 @click.option("--checkpoint-every", type=click.IntRange(1), default=1000, show_default=True, metavar="STEPS",
-              help="Save a checkpoint every so many steps, and at the end.")  # fmt: skip
+              help="Save a checkpoint every STEPS steps, and at the end.")  # fmt: skip
 @click.option("--log-every", type=click.IntRange(1), default=10, show_default=True, metavar="STEPS",
-              help="Write TensorBoard scalars every so many steps.")  # fmt: skip
-@click.option("--seed", type=int, help="Make the run repeatable on one machine.")
+              help="Write TensorBoard scalars every STEPS steps.")  # fmt: skip
+@click.option("--seed", type=int, help="Random seed: makes a run repeatable on the same machine.")
 @click.option("--reuse-head-weights", is_flag=True,
-              help="When fine-tuning with the type 'detection', also take the checkpoint's box tower, box head and "
-              "class tower where they fit; this helps small data sets. Class predictions start from "
+              help="When fine-tuning with the type 'detection', also restore the checkpoint's box tower, box head and "
+              "class tower where the shapes match; this helps small datasets. The class predictor always starts from "
               "scratch.")  # fmt: skip
 @max_bad_records_option
 @json_option
@@ -42,8 +42,8 @@ def train(
 ) -> None:
     """Train the detector that PIPELINE_CONFIG describes; checkpoints and logs go to MODEL_DIR.
 
-    The config is checked first, as `odtk configure CONFIG --check` does. A MODEL_DIR that already holds a checkpoint is
-    resumed from it. PIPELINE_CONFIG is a file or the name of a shipped pipeline.
+    PIPELINE_CONFIG is a file or the name of a shipped pipeline. It is checked first, as by `odtk configure CONFIG
+    --check`. If MODEL_DIR already has a checkpoint, training resumes from it.
     """
     import dataclasses
     import shlex
@@ -62,8 +62,8 @@ def train(
         click.echo(f"Trained to step {report.last_step}: Loss/total_loss {report.losses['Loss/total_loss']:.4g}.")
     else:
         click.echo(
-            f"Nothing to do: {report.model_dir} is at step {report.last_step} already. To train on, with a learning "
-            f"rate for the further steps: {shlex.join(['odtk', 'train', pipeline_config, model_dir])} "
+            f"Nothing to do: {report.model_dir} is already at step {report.last_step}. To train longer, with the "
+            f"learning rate schedule stretched: {shlex.join(['odtk', 'train', pipeline_config, model_dir])} "
             f"--num-steps {2 * report.last_step} --extend-schedule"
         )
     click.echo(f"Checkpoint: {report.checkpoint}")

@@ -1,4 +1,4 @@
-"""`odtk view`: groundtruth drawn on pictures."""
+"""`odtk view`: groundtruth boxes drawn on the images."""
 
 import click
 
@@ -25,11 +25,11 @@ from odtk.terminal_text import on_one_line
     "files",
     metavar="GLOB",
     multiple=True,
-    help="Only images whose name, or its last part, fits this pattern (`*`, `?`); repeatable.",
+    help="Only images whose path or file name matches this pattern (`*`, `?`); repeatable.",
 )
-@click.option("--worst", is_flag=True, help="Those in which `odtk inspect` finds the worst things, and no others.")
+@click.option("--worst", is_flag=True, help="Only images in which `odtk inspect` finds problems, the worst first.")
 @options.boxes_option
-@click.option("--seed", type=int, default=0, show_default=True, help="Which images are drawn, where more would do.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random choice of images.")
 @options.overwrite_option("the --output folder", is_folder=True)
 @options.json_option
 @options.example(
@@ -38,14 +38,14 @@ from odtk.terminal_text import on_one_line
     "odtk view pipeline.config --output worst --worst",
 )
 def view(target, format, output, num_images, class_names, files, worst, boxes, seed, overwrite, as_json) -> None:
-    """Draw the groundtruth on images of a dataset.
+    """Draw the groundtruth boxes of a dataset on its images.
 
-    TARGET is what `odtk inspect` takes: a dataset's folder, the output of `odtk make-tfrecords`, the glob of record
-    files, or a pipeline.config, whose records are read. Every box is drawn in its class's colour with its name; those
-    marked difficult, crowd or group in the annotation are dashed, and say so.
+    TARGET is the same as for `odtk inspect`: a dataset's folder, the output of `odtk make-tfrecords`, a glob of record
+    files, or a pipeline.config, whose records are read. Each box is drawn in the color of its class, with the class
+    name; boxes marked as difficult, crowd or group are dashed and labeled so.
 
-    Without --worst the images are a random sample, the same for the same --seed. The pictures are JPEGs named after
-    the images, with folders as part of the name.
+    Without --worst the images are a random sample, which is the same for the same --seed. The drawings are JPEGs named
+    after the images; folders become part of the name.
     """
     from odtk.tools.view import view as draw_pictures
 
@@ -58,7 +58,7 @@ def view(target, format, output, num_images, class_names, files, worst, boxes, s
     else:
         _print(report)
     for problem in [*report.warnings, *report.unreadable]:
-        click.echo(f"Warning: {on_one_line(problem)}", err=True)
+        options.warn(on_one_line(problem))
 
 
 def _print(report) -> None:

@@ -60,9 +60,21 @@ class ConvParams:
                 options |= {f"{part}_initializer": self.initializer(), f"{part}_regularizer": self.regularizer}
         return tf_keras.layers.SeparableConv2D(filters, kernel_size, name=name, **(options | overrides))
 
+    def depthwise_conv(self, kernel_size: int, strides: int = 1, name: str | None = None, **overrides):
+        """A SAME-padded depthwise convolution whose kernel these parameters rule."""
+        options = {
+            "padding": "same",
+            "use_bias": self.needs_bias,
+            "depthwise_initializer": self.initializer(),
+            "depthwise_regularizer": self.regularizer,
+        }
+        return tf_keras.layers.DepthwiseConv2D(kernel_size, strides, name=name, **(options | overrides))
+
     def norm(self, name: str | None = None):
-        """A batch norm of these parameters; callers ask `batch_norm` first."""
+        """A batch norm of these parameters; the identity where they have none."""
         params = self.batch_norm
+        if params is None:
+            return tf_keras.layers.Activation("linear", name=name)
         return tf_keras.layers.BatchNormalization(
             momentum=params.momentum, epsilon=params.epsilon, center=params.center, scale=params.scale, name=name
         )
@@ -72,22 +84,50 @@ class ConvParams:
         return tf_keras.layers.Activation(self.activation or "linear", name=name)
 
 
+def fixed_padding(kernel_size: int, name: str | None = None):
+    """Zeros after which a VALID convolution gives a map of the size that a SAME one gives.
+
+    At stride 2 and an even side the two differ: SAME has one zero less there, at the top and left, so that its windows
+    lie one pixel off.
+    """
+    before = (kernel_size - 1) // 2
+    return tf_keras.layers.ZeroPadding2D(((before, kernel_size - 1 - before),) * 2, name=name)
+
+
 def convolve_each(conv: tf_keras.layers.Layer, maps: list) -> list:
     """The convolution on every map by itself: what odtk.layers.winograd can stand in for."""
     return [conv(x) for x in maps]
 
 
 class ConvBlock(tf_keras.layers.Layer):
-    """Convolution, batch norm (where the parameters have one), activation."""
+    """Convolution, batch norm (where the parameters have one), activation.
 
-    def __init__(self, params: ConvParams, filters: int, kernel_size: int, strides: int = 1, **kwargs):
+    `depthwise`: a separable convolution, of which the parameters rule the depthwise kernel alone. With
+    `explicit_padding` it is padded by `fixed_padding`, in place of SAME.
+    """
+
+    def __init__(
+        self,
+        params: ConvParams,
+        filters: int,
+        kernel_size: int,
+        strides: int = 1,
+        depthwise: bool = False,
+        explicit_padding: bool = False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
-        self.conv = params.conv(filters, kernel_size, strides, name="conv")
+        self.padding = fixed_padding(kernel_size, name="padding") if explicit_padding else None
+        make_conv = params.separable_conv if depthwise else params.conv
+        padding = "valid" if explicit_padding else "same"
+        self.conv = make_conv(filters, kernel_size, strides=strides, padding=padding, name="conv")
         self.norm = params.norm(name="norm") if params.batch_norm else None
         self.activation = params.activate(name="activation")
 
     def call(self, x, training=None, convolve=convolve_each):
         """[batch, height, width, channels] to the same rank; `training` rules the batch norm's statistics."""
+        if self.padding is not None:
+            x = self.padding(x)
         (x,) = convolve(self.conv, [x])
         if self.norm is not None:
             x = self.norm(x, training=training)

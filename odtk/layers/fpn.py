@@ -1,35 +1,58 @@
-"""The feature pyramid of TFOD's SSD-ResNet-FPN; not the FPN paper's (see `FeaturePyramid`)."""
+"""The feature pyramid of TFOD's SSDs; not the FPN paper's (see `FeaturePyramid`)."""
 
+import tensorflow as tf
 import tf_keras
 
 from odtk.layers.conv import ConvBlock, ConvParams, convolve_each
 
 
 class FeaturePyramid(tf_keras.layers.Layer):
-    """C3..C5 to levels 3..7, coarser levels by strided convolutions.
+    """The backbone's last `num_merged` maps to as many levels of the pyramid, and coarser ones by strided convolutions.
 
     As TFOD computes it and unlike Lin et al., "Feature Pyramid Networks for Object Detection", 2017: what travels down
     is the level above's *finished* output (smoothed, normalised, activated); the top level is its bare projection,
     unsmoothed; and no activation stands before a coarse convolution.
+
+    `depthwise` makes the smoothing and coarse convolutions separable. With `explicit_padding` they are padded so, and
+    what travels down is cut to the map that it meets, which then need not be exactly twice as large.
     """
 
-    def __init__(self, params: ConvParams, depth: int, num_coarse: int = 2, **kwargs):
+    def __init__(
+        self,
+        params: ConvParams,
+        depth: int,
+        num_coarse: int = 2,
+        num_merged: int = 3,
+        depthwise: bool = False,
+        explicit_padding: bool = False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.convolve = convolve_each
-        # Lists run from the top down, as TFOD's checkpoints number them: index 0 is level 4.
+        self.cuts = explicit_padding
+        options = {"depthwise": depthwise, "explicit_padding": explicit_padding}
+        # Lists run from the top down, as TFOD's checkpoints number them: index 0 is the level below the top.
+        lower = range(num_merged - 1)
         self.top = params.conv(depth, 1, name="top", use_bias=True)
-        self.lateral = [params.conv(depth, 1, name=f"lateral_{i}", use_bias=True) for i in range(2)]
-        self.smoothing = [ConvBlock(params, depth, 3, name=f"smoothing_{i}") for i in range(2)]
-        self.coarse = [ConvBlock(params, depth, 3, strides=2, name=f"coarse_{i}") for i in range(num_coarse)]
+        self.lateral = [params.conv(depth, 1, name=f"lateral_{i}", use_bias=True) for i in lower]
+        self.smoothing = [ConvBlock(params, depth, 3, name=f"smoothing_{i}", **options) for i in lower]
+        self.coarse = [ConvBlock(params, depth, 3, strides=2, name=f"coarse_{i}", **options) for i in range(num_coarse)]
         self.upsample = tf_keras.layers.UpSampling2D(2, interpolation="nearest")
 
     def call(self, backbone_maps, training=None):
-        """[C3, C4, C5], each [batch, h, w, c] and half the size of the one before, to the list of levels 3, 4, ..."""
+        """Maps [batch, h, w, c], finest first, each half the size of the one before, to the list of levels."""
         *finer, top = backbone_maps
         levels = [self.top(top)]
         for backbone_map, lateral, smoothing in zip(reversed(finer), self.lateral, self.smoothing, strict=True):
-            merged = self.upsample(levels[0]) + lateral(backbone_map)
+            projected, above = lateral(backbone_map), self.upsample(levels[0])
+            merged = (_cut(above, projected) if self.cuts else above) + projected
             levels.insert(0, smoothing(merged, training=training, convolve=self.convolve))
         for coarse in self.coarse:
             levels.append(coarse(levels[-1], training=training))
         return levels
+
+
+def _cut(x, to):
+    """The top left part of x that is as large as `to`."""
+    height, width = tf.unstack(tf.shape(to)[1:3])
+    return tf.ensure_shape(x[:, :height, :width], to.shape)

@@ -96,7 +96,7 @@ def evaluate(
     prefix, step = _restore_weights(detector, Path(checkpoint or model_dir), averages, log)
     map_path = config.eval_input_reader[0].label_map_path
     for note in require_trained_classes(prefix, map_path, "eval_input_reader[0]", pipeline_config):
-        log(f"Warning: {note}")
+        log(f"warning: {note}")
     record_filter = BadRecordFilter(max_bad_records, log) if max_bad_records else None
     bad_boxes = BadBoxes(log)
     dataset = build_eval_dataset(

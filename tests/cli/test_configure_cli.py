@@ -72,12 +72,12 @@ def test_configure_as_json(odtk):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ([], "--output FILE, or --check"),
+        ([], "Add --output FILE to write the config"),
         (["--check", "--output", "x"], "--check writes nothing"),
         (["--check", "--num-steps", "5"], "--num-steps needs --output"),
         (["--output", "x", "--image-size", "640,480"], "not HEIGHTxWIDTH"),
         (["--output", "x", "--image-size", "0"], "not HEIGHTxWIDTH"),
-        (["--list"], "--list lists the shipped pipelines"),
+        (["--list"], "--list can only be combined with --json"),
         (["--output", "x", "--set", "train_config.batch_size"], "not PATH=VALUE"),
         (["--output", "x", "--batch-size", "0"], "--batch-size"),
         (["--output", "x", "--learning-rate", "0"], "--learning-rate"),
@@ -93,12 +93,12 @@ def test_wrong_usage_ends_with_2_and_writes_nothing(odtk, tmp_path, args, words)
 def test_a_value_of_the_wrong_type_is_one_paragraph(odtk):
     result = odtk("base.config", "--output", "x", "--set", "train_config.batch_size=many")
     assert result.exit_code == 1
-    assert result.stderr == "Error: train_config.batch_size: batch_size takes a whole number of 0 or more, not many.\n"
+    assert result.stderr == "error: train_config.batch_size: batch_size takes a whole number of 0 or more, not many.\n"
 
 
 def test_nothing_changed(odtk, tmp_path):
     result = odtk("base.config", "--output", "out.config")
-    assert result.stdout.startswith("Nothing changed.\nWrote out.config.\n")
+    assert result.stdout.startswith("No changes.\nWrote out.config.\n")
     assert (tmp_path / "out.config").read_bytes() == SEED.read_bytes()
 
 

@@ -77,7 +77,7 @@ def test_a_full_disk_behind_stdout_is_said(pets):
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(
-        "Error: A file, or what the output of the command goes to, cannot be written: no space is"
+        "error: A file, or what the output of the command goes to, cannot be written: no space is"
     )
     assert len(done.stderr.splitlines()) == 1
 

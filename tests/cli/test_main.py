@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from odtk.cli import main
-from odtk.errors import ConfigError
+from odtk.cli.command_context import use_command_context
+from odtk.errors import ConfigError, OutputError
 
 PARAGRAPH = "Field num_class is not in message Ssd. Did you mean num_classes?"
 
@@ -37,13 +38,52 @@ def fails_as_it_should_not():
 
 def test_an_odtk_error_is_one_paragraph_on_stderr_and_exit_code_1(odtk):
     result = odtk(fails_as_it_may, "demo")
-    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {PARAGRAPH}\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"error: {PARAGRAPH}\n")
+
+
+def fails_for(argument):
+    def body(**_):
+        raise OutputError("It exists.", argument=argument)
+
+    return body
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        ("overwrite", " The option for this is --overwrite."),
+        ("output_dir", " The argument for this is OUTPUT_DIR."),
+        ("images", " The argument for this is IMAGE_OR_FOLDER."),
+        ("split_lists", " The option for this is --split."),
+        ("full_body", " The option for this is --full-body."),
+        ("of_another_command", ""),
+        (None, ""),
+    ],
+)
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_an_error_about_an_argument_names_its_option(monkeypatch, argument, sentence, is_nested):
+    params = [
+        click.Argument(["output_dir"], required=False),
+        click.Argument(["images"], required=False, metavar="IMAGE_OR_FOLDER..."),
+        click.Option(["-f", "--overwrite"], is_flag=True),
+        click.Option(["--split", "split_lists"]),
+        click.Option(["--full-body/--faces-only"]),
+    ]
+    command = click.Command("make", callback=fails_for(argument), params=params)
+    if is_nested:
+        # The group's own option of that name must not be taken for the command's.
+        others = [click.Option([f"--outer-{name[:4]}", name]) for name in ("overwrite", "of_another_command")]
+        command = click.Group("label-map", commands={"make": command}, callback=lambda **_: None, params=others)
+    monkeypatch.setattr(main.Commands, "get_command", lambda *_: use_command_context(command))
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    result = CliRunner().invoke(main.cli, ["label-map", *["make"] * is_nested], prog_name="odtk")
+    assert (result.exit_code, result.stderr) == (1, f"error: It exists.{sentence}\n")
 
 
 def test_an_unexpected_error_says_its_name_and_how_to_see_more(odtk):
     result = odtk(fails_as_it_should_not, "demo")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "IndexError: list index out of range" in result.stderr
+    assert "unexpected IndexError: list index out of range" in result.stderr
     assert "odtk --debug" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
@@ -54,7 +94,7 @@ def test_debug_shows_the_traceback_before_the_paragraph(odtk, body):
     assert result.exit_code == 1
     assert "Traceback (most recent call last)" in result.stderr
     assert body.__name__ in result.stderr
-    assert result.stderr.splitlines()[-1].startswith("Error: ")
+    assert result.stderr.splitlines()[-1].startswith("error: ")
 
 
 @pytest.mark.parametrize(("options", "shown"), [([], ["odtk"]), (["--debug"], ["google.api_core", "odtk"])])

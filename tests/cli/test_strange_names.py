@@ -13,7 +13,7 @@ from odtk import label_map
 from odtk.cli.main import cli
 
 CLASS = "cat\x9b2J\u202etac"  # as a label map takes it
-FILE = "img\x1b[2J\u202e\nError: all is lost\x9b31m"
+FILE = "img\x1b[2J\u202e\nerror: all is lost\x9b31m"
 RAW = ("\x1b", "\u202e", "\x07", "\x9b")
 
 
@@ -38,7 +38,7 @@ def run(*args):
     said = result.stdout + result.stderr
     assert not any(raw in said for raw in RAW), ascii(said)
     assert "unexpected" not in said
-    assert not [line for line in said.splitlines() if line.startswith("Error: all is lost")]
+    assert not [line for line in said.splitlines() if line.startswith("error: all is lost")]
     return result, said
 
 
@@ -65,7 +65,7 @@ def test_names_are_told_in_escapes_and_written_as_they_are(data, tmp_path):
     result, said = run("make-tfrecords", data, tmp_path / "out", "--max-bad-fraction", "1")
     assert result.exit_code == 0
     assert r"cat\x9b2J\u202etac" in said
-    assert r"img\x1b[2J\u202e\nError: all is lost\x9b31m.png" in said
+    assert r"img\x1b[2J\u202e\nerror: all is lost\x9b31m.png" in said
     assert label_map.read(tmp_path / "out" / "label_map.pbtxt").items[0].name == CLASS
     report = json.loads((tmp_path / "out" / "dataset.json").read_text())["report"]
     assert report["skipped"][0]["file"].endswith(f"{FILE}.png")

@@ -16,13 +16,13 @@ IN_THE_CONFIG = "odtk configure CONFIG --output CONFIG"
 def refused(words):
     result = CliRunner().invoke(cli, shlex.split(words), prog_name="odtk")
     assert result.exit_code == 2, result.output
-    return result.stderr.splitlines()[-1].removeprefix("Error: ")
+    return result.stderr.splitlines()[-1].removeprefix("error: ")
 
 
 @pytest.mark.parametrize(
     ("typed", "answer"),
     [
-        ("train --batch-size 8 c m", f"It stands in the config: {IN_THE_CONFIG} --batch-size N"),
+        ("train --batch-size 8 c m", f"It is set in the config: {IN_THE_CONFIG} --batch-size N"),
         ("train c m --learning-rate=0.1", f"{IN_THE_CONFIG} --learning-rate RATE"),
         ("train --lr 0.1", f"{IN_THE_CONFIG} --learning-rate RATE"),
         ("train --imgsz 640", f"{IN_THE_CONFIG} --image-size HxW"),
@@ -36,22 +36,22 @@ def refused(words):
         ("predict --conf 0.3", r"Did you mean --min-score\?"),
         ("view --num_images 3", r"Did you mean --num-images\?"),
         ("view --count 3", r"Did you mean --num-images\?"),
-        ("evaluate --conf 0.3", "odtk evaluate has no --conf. odtk predict has it."),
+        ("evaluate --conf 0.3", "odtk evaluate has no option --conf. odtk predict has it."),
         ("train --num_steps 9", r"Did you mean --num-steps\?"),
         (
             "train --model_dir=m --pipeline_config_path=c",
-            r"Leave out the option's name: odtk train \[OPTIONS\] PIPELINE_C",
+            r"It is an argument, not an option: odtk train \[OPTIONS\] PIPELINE_C",
         ),
-        ("export --trained_checkpoint_prefix=x", "Leave out the option's name: .* CHECKPOINT OUTPUT_DIR"),
-        ("predict --weights best.pt", "Leave out the option's name: odtk predict .* EXPORTED_DIR"),
-        ("make-tfrecords --data x", "Leave out the option's name: odtk make-tfrecords .* DATA_DIR"),
-        ("train --project runs", "Leave out the option's name: odtk train .* MODEL_DIR"),
+        ("export --trained_checkpoint_prefix=x", "It is an argument, not an option: .* CHECKPOINT OUTPUT_DIR"),
+        ("predict --weights best.pt", "It is an argument, not an option: odtk predict .* EXPORTED_DIR"),
+        ("make-tfrecords --data x", "It is an argument, not an option: odtk make-tfrecords .* DATA_DIR"),
+        ("train --project runs", "It is an argument, not an option: odtk train .* MODEL_DIR"),
         ("view --project runs", r"Did you mean --output\?"),
-        ("view --val-fraction 0.3", "odtk view has no --val-fraction. odtk make-tfrecords has it."),
+        ("view --val-fraction 0.3", "odtk view has no option --val-fraction. odtk make-tfrecords has it."),
         ("export --seed 3", "odtk view, odtk make-tfrecords and odtk train have it."),
-        ("label-map make --html x", "odtk label-map make has no --html. odtk inspect has it."),
-        ("train --debug", "It stands before the command: odtk --debug train"),
-        ("--batch-size 8 train", "odtk has no --batch-size. odtk configure has it."),
+        ("label-map make --html x", "odtk label-map make has no option --html. odtk inspect has it."),
+        ("train --debug", "It goes before the command: odtk --debug train"),
+        ("--batch-size 8 train", "odtk has no option --batch-size. odtk configure has it."),
     ],
 )
 def test_where_an_option_lives(typed, answer):

@@ -190,7 +190,7 @@ def test_view_warns_of_it_and_draws_what_the_option_says(tmp_path):
     assert view(tmp_path / "data", tmp_path / "worst", 3, worst=True).warnings == report.warnings
     assert view(tmp_path / "data", tmp_path / "again", 3, boxes="xyxy").warnings == []
     said = CliRunner().invoke(cli, ["view", str(tmp_path / "data"), "--output", str(tmp_path / "cli"), "-n", "1"])
-    assert (said.exit_code, "Warning: " in said.stderr, "--boxes xyxy" in said.stderr) == (0, True, True)
+    assert (said.exit_code, "warning: " in said.stderr, "--boxes xyxy" in said.stderr) == (0, True, True)
 
 
 def test_an_order_is_for_data_sets_alone(tmp_path):

@@ -40,8 +40,8 @@ def refused(disk, place, *args) -> str:
     """The paragraph that a command ends with."""
     result = CliRunner().invoke(cli, [str(arg) for arg in args], prog_name="odtk")
     assert result.exit_code == 1, result.output
-    error = result.stderr[result.stderr.rindex("\nError: " if "\nError: " in result.stderr else "Error: ") :].strip()
-    assert error.startswith(f"Error: {disk / place} cannot be written: no space is left on its disk."), error
+    error = result.stderr[result.stderr.rindex("\nerror: " if "\nerror: " in result.stderr else "error: ") :].strip()
+    assert error.startswith(f"error: {disk / place} cannot be written: no space is left on its disk."), error
     assert len(error.splitlines()) == 1
     return error
 

@@ -105,7 +105,7 @@ def test_nothing_to_inspect_is_one_paragraph(run, tmp_path):
     result = run(tmp_path / "nothing")
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert result.stderr.startswith("Error: ")
+    assert result.stderr.startswith("error: ")
     assert "is nothing to inspect" in result.stderr
 
 

@@ -426,7 +426,7 @@ def test_without_beam_the_install_command_is_named(tmp_path, monkeypatch):
 def test_a_split_that_is_none_is_a_usage_error(tmp_path, value):
     result = CliRunner().invoke(cli, ["make-tfrecords", str(tmp_path), "out", "--split", value])
     assert result.exit_code == 2
-    assert "is not train=PLACE, val=PLACE or test=PLACE" in result.output
+    assert "is not train=PATH, val=PLACE or test=PLACE" in result.output
 
 
 def test_the_command_says_how_it_split_and_what_looks_alike(drawn, run, tmp_path, monkeypatch):

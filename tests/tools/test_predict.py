@@ -118,7 +118,7 @@ def test_what_is_not_looked_at_is_said(exported, tmp_path):
     (folder / "phone.heic").write_bytes(b"heic")
     result = run(exported, folder, "--output", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    assert f"Only the first of the 2 frames or pages of {folder / 'film.gif'} was looked at" in result.stderr
+    assert f"note: only the first of the 2 frames or pages of {folder / 'film.gif'} was used" in result.stderr
     assert "1 image skipped" in result.stderr
     assert "phone.heic does not end in" in result.stderr
     assert f"{folder / 'scan.tif'} 60x80: 1 pug" in result.stdout
@@ -283,7 +283,7 @@ def test_nothing_found_says_the_best_score_and_the_min_score_that_keeps_it(expor
 
 def test_where_boxes_are_found_the_last_line_names_a_picture_with_some(exported, pictures, tmp_path):
     result = run(exported, pictures, "--output", tmp_path / "out")
-    picture = re.search(r"Next: look at (.+?); --min-score \(now 0\.5\)", result.stdout)[1]
+    picture = re.search(r"Next: look at (.+?); to see more or fewer boxes, change --min-score 0\.5", result.stdout)[1]
     assert Path(picture).is_file()
 
 
@@ -291,5 +291,5 @@ def test_a_full_disk_is_said_and_leaves_nothing(exported, pictures, tmp_path):
     with small_disk(tmp_path / "disk", 8) as disk:
         result = run(exported, pictures, "--output", disk / "out")
         assert result.exit_code == 1
-        assert result.stderr.splitlines()[-1].startswith(f"Error: {disk}/out cannot be written: no space is left on")
+        assert result.stderr.splitlines()[-1].startswith(f"error: {disk}/out cannot be written: no space is left on")
         assert list(disk.iterdir()) == []

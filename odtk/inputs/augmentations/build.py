@@ -29,7 +29,7 @@ def build_augmentation(options: Sequence) -> Callable:
 
 def _build_step(option) -> Callable:
     name = option.WhichOneof("preprocessing_step")
-    module = importlib.import_module(f"odtk.inputs.{AUGMENTATIONS[name]}")
+    module = importlib.import_module(f"odtk.inputs.augmentations.{AUGMENTATIONS[name]}")
     return functools.partial(getattr(module, name), **_arguments(getattr(option, name)))
 
 

@@ -1,0 +1,62 @@
+"""The Click context of every command: its help is in color, and it is remembered when the command fails.
+
+Click removes the color codes wherever the output is not a terminal.
+"""
+
+from collections.abc import Sequence
+
+import click
+
+from odtk.errors import OdtkError
+
+_FAILED = "odtk.failed_context"
+
+
+class ColoredHelp(click.HelpFormatter):
+    """Click's formatter with headings, commands and options in color."""
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        """The first line of a help page."""
+        super().write_usage(click.style(prog, bold=True), args, prefix or click.style("Usage: ", fg="yellow"))
+
+    def write_heading(self, heading: str) -> None:
+        """The title of a list."""
+        super().write_heading(click.style(heading, fg="yellow"))
+
+    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """A list of options or commands."""
+        super().write_dl([(click.style(name, fg="cyan"), text) for name, text in rows], col_max, col_spacing)
+
+
+class CommandContext(click.Context):
+    """A context with colored help that `option_sentence` can ask for the command that failed."""
+
+    formatter_class = ColoredHelp
+
+    def invoke(self, *args, **kwargs):
+        """As Click does. Contexts of one run share `meta`, so the root finds there which command failed."""
+        try:
+            return super().invoke(*args, **kwargs)
+        except OdtkError:
+            self.meta[_FAILED] = self
+            raise
+
+
+def use_command_context(command: click.Command) -> click.Command:
+    """Gives the command, and the commands in it, a CommandContext; returns it."""
+    command.context_class = CommandContext
+    for inner in getattr(command, "commands", {}).values():
+        use_command_context(inner)
+    return command
+
+
+def option_sentence(root: click.Context, argument: str | None) -> str:
+    """A sentence that names the option of the failed command behind an error's `argument`; "" where it has none."""
+    failed = root.meta.get(_FAILED)
+    parameters = failed.command.params if failed and argument else ()
+    for parameter in parameters:
+        if parameter.name == argument and isinstance(parameter, click.Option):
+            return f"The option for this is {max(parameter.opts, key=len)}."
+        if parameter.name == argument:
+            return f"The argument for this is {parameter.human_readable_name.removesuffix('...')}."
+    return ""
