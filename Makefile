@@ -5,6 +5,9 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.10 python3 p
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 VENV_PYTHON := .venv/bin/python
 READY := .venv/.ready
+# Most of a test is Python, tracing and TensorFlow's start, on one core; each process takes some 3 GB of memory.
+WORKERS ?= 2
+PYTEST := $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: help demo test test-all test-matrix lint format bench tfod protos clean
 .DEFAULT_GOAL := help
@@ -26,11 +29,11 @@ $(READY): pyproject.toml
 demo: $(READY)  ## the whole journey on drawn data, about 5 minutes on 2 cores
 	$(VENV_PYTHON) -m odtk demo demo
 
-test: $(READY) lint  ## lint and the tests: what CI runs
-	$(VENV_PYTHON) -m pytest
+test: $(READY) lint  ## lint and the tests: what CI runs; WORKERS=4 runs them in four processes (0: in this one)
+	$(PYTEST)
 
 test-all: $(READY) lint  ## the same, with the slow end-to-end runs
-	$(VENV_PYTHON) -m pytest -m ''
+	$(PYTEST) -m ''
 
 # It needs no .venv, only a Python to run it: each of its cells makes an environment of its own in .matrix.
 test-matrix:  ## the core of the suite on each Python and TensorFlow in turn; CELLS='3.13+2.20 ...' chooses

@@ -46,7 +46,8 @@ def _draw(rng: np.random.Generator):
 def _evaluate(drawn) -> dict[str, float]:
     evaluator = CocoEvaluator([{"id": number, "name": f"class {number}"} for number in range(1, CLASSES + 1)])
     for index, (boxes, classes, detected, found, scores) in enumerate(drawn):
-        evaluator.add_image(f"{index}", boxes, classes, None, None, detected, found, scores)
+        groundtruth = {"boxes": boxes, "classes": classes}
+        evaluator.add_image(f"{index}", groundtruth, {"boxes": detected, "classes": found, "scores": scores})
     return evaluator.evaluate()
 
 

@@ -14,6 +14,7 @@ import tf_keras
 from bench import workload
 from bench.turns import Work, serve
 from odtk.exporting import saved_model
+from odtk.exporting.winograd import use_winograd
 from odtk.training.optimizer import build_optimizer
 from odtk.training.task import DetectionTask
 
@@ -29,7 +30,7 @@ def latency(folder: Path) -> dict[str, Work]:
     tf.train.Checkpoint(**detector.checkpoint_objects()).save(str(folder / "checkpoint" / "ckpt"))
     saved_model.save(detector, "image_tensor", str(folder / "whole"))
     _save_network(detector, str(folder / "network"))
-    saved_model.save(detector, "image_tensor", str(folder / "winograd"), detector.use_winograd())
+    saved_model.save(detector, "image_tensor", str(folder / "winograd"), use_winograd(detector))
     # The loaded objects own the variables, so they are kept.
     loaded = {name: tf.saved_model.load(str(folder / name)) for name in ("whole", "network", "winograd")}
     whole, network, winograd = (module.signatures["serving_default"] for module in loaded.values())

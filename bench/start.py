@@ -20,22 +20,21 @@ def measure(config: str, model_dir: str, started: float) -> dict:
 
     # The last is what the command imports when it needs it.
     from odtk.cli.main import cli
-    from odtk.tools.train import LiveLine
-    from odtk.training import experiment
+    from odtk.training.callbacks.progress_line import ProgressLine
 
     marks["imports"] = time.time()
-    build, hear = experiment.build_experiment, LiveLine.__call__
 
-    def timed_build(*args, **options):
-        built = build(*args, **options)
-        marks["build"] = time.time()
-        return built
+    def mark(name: str, stage: str) -> None:
+        original = getattr(ProgressLine, name)
 
-    def timed_hear(self, output):
-        marks.setdefault("first_step", time.time())
-        return hear(self, output)
+        def marked(self, *arguments):
+            marks.setdefault(stage, time.time())
+            return original(self, *arguments)
 
-    experiment.build_experiment, LiveLine.__call__ = timed_build, timed_hear
+        setattr(ProgressLine, name, marked)
+
+    mark("before_training", "build")
+    mark("after_loop", "first_step")
     with contextlib.redirect_stdout(io.StringIO()):
         cli(["train", config, model_dir, "--num-steps", str(STEPS)], standalone_mode=False)
     stages = list(marks)

@@ -1,10 +1,43 @@
 """What a check finds, in one form for configs, label maps, data sets and records."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from odtk.terminal_text import on_one_line
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 SEVERITIES = (ERROR, WARNING, NOTE)
 """An error breaks or spoils what comes next, a warning most likely does, a note is good to know."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One case of a finding about data: where it is, and what is so there.
+
+    `rows` are positions of images among those that were scanned: of the image itself and, for near-duplicates, of the
+    others; empty where there is no image to show. `boxes` are positions among the boxes of the first image.
+    """
+
+    text: str  # "cat is 3 x 2 pixels"
+    file: str  # annotation, image or record file
+    line: int | None = None
+    offset: int | None = None  # of the record in its file, bytes
+    image: str | None = None  # its name: the key in the data set, the source_id or filename of the record
+    split: str | None = None
+    rows: tuple[int, ...] = ()
+    boxes: tuple[int, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """`cat.xml:12`, or `train.record, byte 5120, image cat.jpg`."""
+        if self.line is not None:
+            return f"{self.file}:{self.line}"
+        parts = [self.file, f"byte {self.offset}" if self.offset is not None else ""]
+        parts += [f"image {self.image}"] * bool(self.image and not self.file.endswith(self.image))
+        return ", ".join(filter(None, parts))
+
+    def __str__(self) -> str:
+        return on_one_line(f"{self.where}: {self.text}")
 
 
 @dataclass(frozen=True)
@@ -18,3 +51,43 @@ class Finding:
     """The field of a config that it is about, dotted: `model.ssd.num_classes`."""
     edits: tuple[tuple[str, str], ...] = ()
     """Fields of the config, dotted, and the values that fix it; an empty value takes a field away."""
+    kind: str = ""
+    """A stable word for what was found, where many findings are alike: `tiny-boxes`."""
+    fix: str = ""
+    """What to do about it, in sentences; it may be a command to paste."""
+    count: int = 1
+    """How many boxes, images, files ... it is about."""
+    examples: tuple[Example, ...] = ()
+    """The first few of these."""
+    file: str = ""
+    line: int | None = None  # of the file, from 1; None where it is about the whole file
+
+    @property
+    def where(self) -> str:
+        """`label_map.pbtxt:12`, the file alone, or the field of the config: `train_config.batch_size (line 7)`."""
+        if self.file:
+            return f"{self.file}:{self.line}" if self.line else self.file
+        return f"{self.path} (line {self.line})" if self.line else self.path
+
+    def __str__(self) -> str:
+        where = f"{on_one_line(self.where)}: " if self.where else ""
+        # Of a config it is a command.
+        fix = f" Fix it: {self.fix}" if self.path and self.fix else ""
+        return f"{self.severity}: {where}{self.text}{fix}"
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings by severity, in their order where that is the same."""
+    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def has_errors(findings: Iterable[Finding]) -> bool:
+    """Whether one of them is an error."""
+    return any(finding.severity == ERROR for finding in findings)
+
+
+def summary(findings: Iterable[Finding]) -> str:
+    """How many there are of each severity: `1 error, no warnings, 2 notes.`"""
+    found = [finding.severity for finding in findings]
+    counts = [(found.count(severity), severity) for severity in SEVERITIES]
+    return ", ".join(f"{count or 'no'} {word}{'s' * (count != 1)}" for count, word in counts) + "."

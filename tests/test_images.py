@@ -11,7 +11,8 @@ from google.protobuf import text_format
 from PIL import Image
 
 from odtk import images
-from odtk.detectors.parts.resizer import build_resizer, output_size
+from odtk.detectors.parts.input_size import output_size
+from odtk.detectors.parts.resizer import build_resizer
 from odtk.errors import ConfigError
 from odtk.protos import image_resizer_pb2
 
@@ -107,7 +108,10 @@ def test_methods_halve_a_picture_on_the_legacy_grid(method):
         ("", "image_resizer is empty"),
         ("fixed_shape_resizer { height: 0 }", "fixed_shape_resizer.height is 0"),
         ("fixed_shape_resizer { convert_to_grayscale: true }", "convert_to_grayscale"),
-        ("keep_aspect_ratio_resizer { min_dimension: 9 max_dimension: 8 }", "min_dimension 9 above max_dimension 8"),
+        (
+            "keep_aspect_ratio_resizer { min_dimension: 9 max_dimension: 8 }",
+            "min_dimension is 9, above max_dimension 8",
+        ),
         ("keep_aspect_ratio_resizer { per_channel_pad_value: 3 }", "per_channel_pad_value has 1"),
         ("conditional_shape_resizer { condition: INVALID }", "condition is INVALID"),
     ],

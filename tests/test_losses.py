@@ -8,7 +8,7 @@ import tensorflow as tf
 from google.protobuf import text_format
 
 from odtk import losses
-from odtk.detectors.ssd.build import build_classification_loss, build_localization_loss
+from odtk.detectors.parts.losses import build_classification_loss, build_localization_loss
 from odtk.protos import ssd_pb2
 
 TFOD = dict(np.load(Path(__file__).parent / "golden/from_tfod/losses.npz"))
@@ -29,9 +29,9 @@ SIGMOID = 1 / (1 + np.exp(-LOGITS.astype(np.float64)))
 def test_values_and_gradients_are_tfods(config):
     ssd = text_format.Parse(f"loss {{ {config} }}", ssd_pb2.Ssd())
     if config.startswith("localization_loss"):
-        loss, names = build_localization_loss(ssd), ("boxes", "target_boxes", "box_weights")
+        loss, names = build_localization_loss(ssd.loss.localization_loss), ("boxes", "target_boxes", "box_weights")
     else:
-        loss, names = build_classification_loss(ssd), ("logits", "classes", "class_weights")
+        loss, names = build_classification_loss(ssd.loss.classification_loss), ("logits", "classes", "class_weights")
     predictions, targets, weights = (tf.constant(TFOD[name]) for name in names)
     with tf.GradientTape() as tape:
         tape.watch(predictions)

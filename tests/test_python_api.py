@@ -14,7 +14,7 @@ from odtk.tools import demo, label_map
 TERMINAL = {"json", "list", "check"}
 RENAMED = {("view", "class"): "class_names", ("view", "file"): "files"}
 # What a function takes beside the options.
-CALLBACKS = {"log"}
+CALLBACKS = {"log", "callbacks"}
 
 FUNCTIONS = {
     **{name: getattr(odtk, name.replace("-", "_")) for name in COMMANDS if name.replace("-", "_") in odtk.__all__},

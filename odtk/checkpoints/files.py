@@ -28,6 +28,17 @@ def prefixes_in(folder: str | os.PathLike) -> list[str]:
     return sorted(prefixes, key=_by_number, reverse=True)
 
 
+def prefixes_near(path: str | os.PathLike) -> list[str]:
+    """Checkpoints in the folder that `path` is or is in, or else in its `checkpoint/`, the newest first; at most 5."""
+    folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    for place in (folder, folder / "checkpoint"):
+        prefixes = [prefix for prefix in prefixes_in(place) if Path(f"{prefix}.index").is_file()]
+        if prefixes:
+            newest = Path(stated_newest(place) or "").name
+            return sorted(prefixes, key=lambda prefix: Path(prefix).name != newest)[:5]
+    return []
+
+
 def stated_newest(folder: str | os.PathLike) -> str | None:
     """The newest checkpoint by the folder's file `checkpoint`, as it stands there; None where that gives none."""
     try:

@@ -7,7 +7,7 @@ import click
 
 from odtk.cli import options
 
-_COLORS = {"error": "red", "warning": "yellow", "information": "cyan"}
+_COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
 _EDITS = (
     "num_classes",
     "label_map",
@@ -217,7 +217,8 @@ def _list(as_json: bool) -> None:
 
 
 def _print_json(document: dict, findings: list) -> None:
-    options.print_json(document | {"findings": [vars(finding) for finding in findings]})
+    told = ("severity", "path", "line", "text", "fix")
+    options.print_json(document | {"findings": [{name: getattr(each, name) for name in told} for each in findings]})
 
 
 def _print_changes(report) -> None:
@@ -240,22 +241,22 @@ def _folded(findings: list) -> tuple[list, int]:
 
 def _print_findings(name: str, findings: list, without_effect: int = 0) -> None:
     found = [finding.severity for finding in findings]
-    counts = {"error": found.count("error"), "warning": found.count("warning")}
+    counts = {severity: found.count(severity) for severity in ("error", "warning", "note")}
+    counts["note"] += without_effect
     words = [f"{count} {severity}{'s' * (count != 1)}" for severity, count in counts.items()]
-    count = found.count("information") + without_effect
-    click.echo(f"Check of {name}: {', '.join(words)}, {count} for information.")
+    click.echo(f"Check of {name}: {', '.join(words)}.")
     for finding in findings:
         click.echo(_finding_text(finding))
     if without_effect:
         fields = "1 field that is set has" if without_effect == 1 else f"{without_effect} fields that are set have"
-        head = click.style("information", fg=_COLORS["information"])
+        head = click.style("note", fg=_COLORS["note"])
         click.echo(f"{head} {fields} no effect, as in TFOD: {shlex.join(['odtk', 'configure', name, '--check'])}")
 
 
 def _finding_text(finding) -> str:
-    """An error or warning as a paragraph, information as a line."""
+    """An error or warning as a paragraph, a note as a line."""
     line = f" (line {finding.line})" if finding.line else ""
     head = click.style(finding.severity, fg=_COLORS[finding.severity]) + f" {finding.path}{line}"
-    if finding.severity == "information":
-        return f"{head}: {finding.message}"
-    return f"{head}\n    {finding.message}" + (f"\n    $ {finding.fix}" if finding.fix else "")
+    if finding.severity == "note":
+        return f"{head}: {finding.text}"
+    return f"{head}\n    {finding.text}" + (f"\n    $ {finding.fix}" if finding.fix else "")

@@ -42,7 +42,7 @@ def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, as_json) -
     from odtk.tools.evaluate import evaluate as evaluate_checkpoint
 
     report = evaluate_checkpoint(
-        pipeline_config, model_dir, checkpoint, max_bad_records=max_bad_records, log=options.log
+        pipeline_config, model_dir, checkpoint=checkpoint, max_bad_records=max_bad_records, log=options.log
     )
     if as_json:
         options.print_json(_document(report))
@@ -60,18 +60,16 @@ def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, as_json) -
 
 
 def _print(report) -> None:
-    from odtk.tools.evaluate import MEANINGS
-
     step = "" if report.step is None else f" (step {report.step})"
     title = f"{report.checkpoint}{step} on {report.num_images} images"
-    _print_metrics(title, [(name, value, MEANINGS[name]) for name, value in report.summary.items()])
+    _print_metrics(title, [(name, value, report.meanings[name]) for name, value in report.summary.items()])
     _print_classes(report)
     in_table = next(iter(report.metrics)).partition("_")[0] + "_PerformanceByCategory/"
     others = [(name, value, "") for name, value in report.metrics.items()
               if name not in report.summary and not name.startswith(in_table)]  # fmt: skip
     if others:
         _print_metrics("\nClass by class", others)
-    _print_what_is_missing(report.metrics)
+    _print_what_is_missing([value for name, value in report.metrics.items() if name not in report.losses])
     click.echo(f"\nWrote {report.metrics_path}")
 
 
@@ -101,13 +99,13 @@ def _plain(value: float | None) -> str:
     return "nan" if value is None else f"{value:.4f}"
 
 
-def _print_what_is_missing(metrics: dict[str, float]) -> None:
+def _print_what_is_missing(values: list[float]) -> None:
     from odtk.evaluation.coco import NO_GROUNDTRUTH
 
     nothing = "the images have no groundtruth of this kind"
-    if NO_GROUNDTRUTH in metrics.values():
+    if NO_GROUNDTRUTH in values:
         click.echo(f"\n-1: {nothing}.")
-    if any(math.isnan(value) for name, value in metrics.items() if not name.startswith("Loss/")):
+    if any(map(math.isnan, values)):
         click.echo(f"\nnan: {nothing}; means are over the other classes.")
 
 

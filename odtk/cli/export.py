@@ -3,16 +3,15 @@
 import click
 
 from odtk.cli.options import any_path, example, json_option, log, overwrite_option, print_json, warn
+from odtk.exporting.signatures import INPUT_TYPES, input_types_in_words
 
 
 @click.command(short_help="Export a trained detector as a SavedModel.")
 @click.argument("pipeline_config", type=any_path)
 @click.argument("checkpoint", type=any_path)
 @click.argument("output_dir", type=any_path)
-@click.option("--input-type", type=click.Choice(["image_tensor", "float_image_tensor",
-              "encoded_image_string_tensor", "tf_example"]), default="image_tensor", show_default=True, metavar="TYPE",
-              help="Input of the exported model: image_tensor (uint8, one image), float_image_tensor (a batch), "
-              "encoded_image_string_tensor (JPEG or PNG bytes) or tf_example.")  # fmt: skip
+@click.option("--input-type", type=click.Choice(list(INPUT_TYPES)), default="image_tensor", show_default=True,
+              metavar="TYPE", help=f"Input of the exported model: {input_types_in_words()}.")  # fmt: skip
 @click.option("--winograd", is_flag=True,
               help="Make the model faster on CPUs by computing the 3x3 convolutions of pyramid and heads with "
               "Winograd's method. Detections are the same except for rounding; the SavedModel is larger. Not for "

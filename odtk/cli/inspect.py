@@ -137,26 +137,20 @@ def _coverage_sentence(coverage) -> str:
 
 
 def _print_findings(inspection) -> None:
+    from odtk.findings import summary
+
     for sentence in inspection.not_looked_at:
         click.echo()
         _say(f"Not checked: {sentence}", "  ")
     for finding in inspection.findings:
         click.echo()
-        _say(f"{_WORDS[finding.severity]}: {finding.text}", "  ")
+        _say(f"{finding.severity}: {finding.text}", "  ")
         for example in finding.examples[:_EXAMPLES_SHOWN]:
             click.echo(f"    {example}")
         if finding.examples and finding.count > _EXAMPLES_SHOWN:
             click.echo(f"    and {finding.count - _EXAMPLES_SHOWN:,} more")
         _say(f"  Fix: {finding.fix}", "    ")
-    click.echo(f"\n{_verdict([finding.severity for finding in inspection.findings])}")
+    click.echo(f"\n{summary(inspection.findings)}")
     if inspection.page:
         click.echo(f"Page: {inspection.page}")
     click.echo(f"\nNext: {inspection.next_command or 'fix the errors above, then inspect again.'}")
-
-
-def _verdict(severities: list[str]) -> str:
-    counts = [(severities.count(severity), word) for severity, word in _WORDS.items()]
-    return ", ".join(f"{count or 'no'} {word}{'s' * (count != 1)}" for count, word in counts) + "."
-
-
-_WORDS = {"error": "error", "warning": "warning", "information": "note"}

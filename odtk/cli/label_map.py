@@ -35,20 +35,19 @@ def check(file, data, format, as_json) -> None:
     the two has, and ids that differ from the records'. Gaps between ids and repeated names are allowed, and noted.
     The exit code is 1 if there is an error.
     """
-    import dataclasses
+    from odtk.findings import summary
+    from odtk.tools import label_map as tool
 
-    from odtk.tools.label_map import check as run
-
-    report = run(file, data, format)
+    report = tool.check(file, data, format)
     if as_json:
-        options.print_json({**dataclasses.asdict(report), "is_sound": report.is_sound})
+        options.print_json(tool.document(report))
     else:
-        for problem in report.problems:
-            click.echo(str(problem))
+        for finding in report.findings:
+            click.echo(str(finding))
         ids = f" with ids up to {report.greatest_id}" * (report.greatest_id > report.num_classes)
         classes = "1 class" if report.num_classes == 1 else f"{report.num_classes} classes"
-        click.echo(f"{report.path}: {classes}{ids}, " + _verdict(report.problems))
-    if not report.is_sound:
+        click.echo(f"{report.path}: {classes}{ids}, {summary(report.findings)}")
+    if not report.is_valid:
         click.get_current_context().exit(1)
 
 
@@ -105,11 +104,3 @@ def show(target, format, as_json) -> None:
         options.print_json([dataclasses.asdict(item) for item in labels.items])
     else:
         options.print_table(f"{target}", ["id", "name", "display name"], as_rows(labels))
-
-
-def _verdict(problems) -> str:
-    found = [problem.severity for problem in problems]
-    counts = [(found.count(severity), severity) for severity in ("error", "warning")]
-    words = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts]
-    notes = found.count("information")
-    return ", ".join([*words, f"{notes} for information"] if notes else words) + "."

@@ -23,11 +23,7 @@ def _split_places(context, parameter, values: tuple[str, ...]) -> dict[str, str]
 @click.command()
 @click.argument("data_dir", type=options.any_path)
 @click.argument("output_dir", type=options.any_path)
-@click.option(
-    "--format",
-    type=click.Choice(["pets", "voc", "coco", "yolo", "csv"]),
-    help="Format of the annotations.  [default: detected, and printed]",
-)
+@options.format_option
 @click.option(
     "--label-map",
     type=options.any_path,

@@ -1,15 +1,15 @@
-"""Class names that are likely slips of the keyboard: rare ones beside a frequent one, a letter or two away."""
+"""Class names that are likely typos: rare ones that differ from a frequent one by a letter or two."""
 
 import itertools
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 
-_FEW_BOXES, _SMALL_SHARE = 5, 0.01  # what a slip has at most: so many boxes, or this share of the right name's
-_RATIO = 5  # and the right name so many times as many
+_FEW_BOXES, _SMALL_SHARE = 5, 0.01  # a typo has at most so many boxes, or this share of the right name's
+_RATIO = 5  # and the right name has at least so many times as many
 _SHORTEST_WORD = 3  # letters; shorter ones number things: class_a and class_b
-_LONG_WORD = 8  # letters; from here on a slip may be two edits
-_LONGEST_WORD = 40  # letters; of more it is no word, and all ways to shorten it are very many
+_LONG_WORD = 8  # letters; from this length on a typo may be two edits
+_LONGEST_WORD = 40  # letters; longer strings are no words, and can be shortened in too many ways
 _NEGATIONS = {"a", "un", "in", "im", "il", "ir", "non", "dis"}
 
 _WORD = re.compile(r"\d+|[^\W\d_]+")
@@ -17,7 +17,7 @@ _CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def likely_typos(counts: Mapping[str, int], known: Collection[str] = ()) -> dict[str, str]:
-    """Each of the names in `counts` that is likely a misspelling, and the name that was meant.
+    """Each of the names in `counts` that is likely a typo, and the name that was meant.
 
     `counts`: boxes of each class name. `known`: names that are right, such as a label map's, and may be meant however
     few boxes they have; a name that is not among them may be a misspelling of one however many it has. Names that
@@ -51,7 +51,7 @@ def _is_rare(count: int, other: int) -> bool:
 
 
 class _Neighbours:
-    """Finds names in which one word is a slip of the other's; by what is left of words without a letter or two."""
+    """Finds names in which one word is a typo of the other's; by what is left of words without a letter or two."""
 
     def __init__(self, names: Collection[str]):
         self._by_key: dict[tuple, list[str]] = {}
@@ -61,7 +61,7 @@ class _Neighbours:
 
     def of(self, name: str) -> set[str]:
         candidates = {other for key in _keys(name) for other in self._by_key.get(key, ())}
-        return {other for other in candidates if _is_slip(name, other)}
+        return {other for other in candidates if _is_typo(name, other)}
 
 
 def _words(name: str) -> list[str]:
@@ -72,7 +72,7 @@ def _keys(name: str) -> set[tuple]:
     """The name's words with each in turn replaced by what is left of it."""
     words = [word.casefold() for word in _words(name)]
     return {
-        (*words[:place], ("slip", left), *words[place + 1 :])
+        (*words[:place], ("typo", left), *words[place + 1 :])
         for place, word in enumerate(words)
         if word.isalpha() and _SHORTEST_WORD <= len(word) <= _LONGEST_WORD
         for left in _shortened(word)
@@ -85,7 +85,7 @@ def _shortened(word: str) -> Iterator[str]:
             yield "".join(left)
 
 
-def _is_slip(name: str, other: str) -> bool:
+def _is_typo(name: str, other: str) -> bool:
     pairs = [pair for pair in zip(_words(name), _words(other), strict=True) if pair[0].casefold() != pair[1].casefold()]
     if len(pairs) != 1:
         return False
@@ -94,10 +94,10 @@ def _is_slip(name: str, other: str) -> bool:
         return False
     if any(unicodedata.east_asian_width(letter) in "WF" for letter in one + two):  # a letter there is a word
         return False
-    return _is_slip_of_word(one.casefold(), two.casefold())
+    return _is_typo_of_word(one.casefold(), two.casefold())
 
 
-def _is_slip_of_word(one: str, two: str) -> bool:
+def _is_typo_of_word(one: str, two: str) -> bool:
     short, long = sorted((one, two), key=len)
     if long.endswith(short) and long.removesuffix(short) in _NEGATIONS:
         return False

@@ -1,4 +1,4 @@
-"""What TARGET is: a data set's folder, records, or a pipeline.config; its splits, its label map, the config."""
+"""The door to data: whatever is named, be it a data set's folder, records, or a pipeline.config, opened in one way."""
 
 from __future__ import annotations
 
@@ -13,31 +13,29 @@ from odtk.annotations.conventions import Evidence
 from odtk.annotations.data_folder import is_data_set
 from odtk.annotations.formats import PETS, check_pets, guess, open_dataset
 from odtk.annotations.frames import Rules
-from odtk.datasets.record_files import record_sets
-from odtk.datasets.record_source import find_records
+from odtk.datasets.record_files import label_map_beside, record_sets, split_of
+from odtk.datasets.record_source import read_records
 from odtk.datasets.sources import DatasetSource, ImageSummary, PetSource, Source
+from odtk.datasets.splits import NO_SPLIT, TRAIN, VAL, rank
 from odtk.errors import ConfigError, DataError, LabelMapError
 from odtk.label_map import LabelMap
 from odtk.records import shards
-from odtk.report.inspection import CONFIG, NO_SPLIT, RECORDS
 
 MAX_HEADERS = 4_000
 """Images of a data set whose annotations and headers are read to know how they are meant, before some are shown."""
 
-TRAIN, VAL, TEST = "train", "val", "test"
-
-# What the names of record files have in them, by split.
-_WORDS = {TRAIN: (TRAIN,), VAL: (VAL, "eval"), TEST: (TEST,)}
+RECORDS, CONFIG = "records", "pipeline.config"
+"""Kinds of targets that are no annotated data set."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is inspected; one of `sources` for each split, training's first."""
+    """Data that was opened; one of `sources` for each split, training's first."""
 
     name: str
     kind: str
     sources: list[Source]
-    damaged: dict[str, list[ImageSummary]] = field(default_factory=dict)  # by split, places that hold no sound record
+    damaged: dict[str, list[ImageSummary]] = field(default_factory=dict)  # by split, places that hold no valid record
     missing: list[str] = field(default_factory=list)  # shards that their set lacks
     notes: list[str] = field(default_factory=list)  # what could not be listed, in sentences
     problems: tuple[Problem, ...] = ()  # of the data set as a whole
@@ -54,8 +52,8 @@ class Target:
         """The names of the splits, training's first."""
         return list(dict.fromkeys(source.split for source in self.sources))
 
-    def settled(self, evidence: Evidence) -> Target:
-        """The target, its images taken by what all of them prove."""
+    def interpreted(self, evidence: Evidence) -> Target:
+        """The target, its annotations read by what all of them prove."""
         conventions = evidence.decide()
         is_said = any(source.rules.boxes for source in self.sources if isinstance(source, DatasetSource))
         return replace(
@@ -71,10 +69,10 @@ class Target:
         )
 
 
-def settled_by_headers(target: Target) -> Target:
-    """The target as `Target.settled` has it, its images' pixels not decoded; of many only MAX_HEADERS, evenly spread.
+def interpreted_by_headers(target: Target) -> Target:
+    """The target as `Target.interpreted` has it, no pixels decoded; of many images only MAX_HEADERS, evenly spread.
 
-    For those who show or name a part of a data set: inspect and make-tfrecords look at all of it.
+    For those who show or name a part of a data set: a scan and make-tfrecords read all of it.
     """
     places = [(source, i) for source in target.sources if isinstance(source, DatasetSource) for i in range(len(source))]
     if not places:
@@ -88,7 +86,7 @@ def settled_by_headers(target: Target) -> Target:
             if facts is not None:
                 evidence.add(facts)
             bar.advance()
-    return target.settled(evidence)
+    return target.interpreted(evidence)
 
 
 def _facts(place: tuple[DatasetSource, int]):
@@ -101,35 +99,46 @@ def open_target(
     config: str | os.PathLike | None = None,
     format: str | None = None,
     boxes: str | None = None,
+    read_label_map: bool = True,
 ) -> Target:
     """Finds out what `target` is and lists its images; `config` gives anchors and label map to what has none itself.
 
+    `target`: the folder of a data set or of records, the data.yaml of a data set, a record file, a glob of them, or a
+    pipeline.config, whose readers' records are the splits.
+
     `format` is that of a data set (one of formats.FORMATS, or "pets"), None to guess it, or for records, which are read
-    whole, with their checksums; `boxes` is the order of its boxes' numbers, None the format's. Raises DataError where
-    there is nothing to inspect or `boxes` is for none, ConfigError and LabelMapError where a named file cannot be read.
+    whole, with their checksums; `boxes` is the order of its boxes' numbers, None the format's. Without
+    `read_label_map` the label map that belongs to the data is left alone. Raises DataError where there are no data or
+    `boxes` is for none, ConfigError and LabelMapError where a named file cannot be read.
     """
-    found = _open(os.fspath(target), config, format, boxes)
+    found = _open(os.fspath(target), config, format, boxes, read_label_map)
     if boxes and not any(isinstance(source, DatasetSource) for source in found.sources):
-        raise DataError(f"--boxes: for a data set's folder, of every format but pets; {target} is none. Leave it out.")
+        raise DataError(
+            f"{target} is not the folder of a data set in a format other than pets, and only there the order of the "
+            "boxes' numbers can be chosen. Leave that out.",
+            argument="boxes",
+        )
     return found
 
 
-def _open(target: str, config: str | os.PathLike | None, format: str | None, boxes: str | None) -> Target:
+def _open(
+    target: str, config: str | os.PathLike | None, format: str | None, boxes: str | None, read_label_map: bool
+) -> Target:
     message = pipeline.read(config) if config is not None else None
     settings = {"config": message, "config_path": None if config is None else os.fspath(config)}
     if target.endswith(".config"):
-        return _of_config(target, settings)
+        return _of_config(target, settings, read_label_map)
     is_folder = os.path.isdir(target)
     if is_data_set(target) and (format or not is_folder or not (shards.is_dataset(target) or record_sets(target))):
-        return _of_folder(target, format, Rules(boxes=boxes), settings | _labels(_map_of(message)))
+        return _of_folder(target, format, Rules(boxes=boxes), settings | _labels(_map_of(message), read_label_map))
     found = _record_splits(target)
     folder = Path(target) if is_folder else Path(target).parent
-    return _of_records(target, found, settings | _labels(_map_of(message) or _map_beside(folder)))
+    return _of_records(target, found, settings | _labels(_map_of(message) or label_map_beside(folder), read_label_map))
 
 
-def _of_config(path: str, settings: dict) -> Target:
+def _of_config(path: str, settings: dict, read_label_map: bool) -> Target:
     if settings["config"] is not None:
-        raise ConfigError(f"{path} is a pipeline.config already; leave --config out.")
+        raise ConfigError(f"{path} is a pipeline.config itself; leave the other config out.", argument="config")
     message = pipeline.read(path)
     found, notes = {TRAIN: _reader_files(path, "train_input_reader", message.train_input_reader)}, []
     try:
@@ -137,7 +146,7 @@ def _of_config(path: str, settings: dict) -> Target:
             found[VAL] = _reader_files(path, "eval_input_reader[0]", reader)
     except DataError as error:  # what training reads is worth a look by itself
         notes.append(str(error))
-    labels = _labels(message.train_input_reader.label_map_path)
+    labels = _labels(message.train_input_reader.label_map_path, read_label_map)
     settings = {"config": message, "config_path": path, "notes": notes, **labels}
     return _of_records(path, found, settings, kind=CONFIG)
 
@@ -160,26 +169,18 @@ def _record_splits(target: str) -> dict[str, tuple[list[Path], list[str]]]:
     files = [file for file in shards.expand_globs(patterns) if file.is_file()]
     if not files:
         raise DataError(
-            f"{target} is nothing to inspect: no file is there. Name the folder of a data set or of records, a glob of "
-            "record files (in quotes), or a pipeline.config."
+            f"{target} has no data: no file is there. Name the folder of a data set or of records, a glob of record "
+            "files (in quotes), or a pipeline.config."
         )
     missing = [name for pattern in patterns for name in shards.missing_shards(pattern, files)]
-    names = sorted({_split_of(file.name) for file in files}, key=_rank)
+    names = sorted({split_of(file.name) for file in files}, key=rank)
     return {
         split: (
-            [file for file in files if _split_of(file.name) == split],
-            [name for name in missing if _split_of(Path(name).name) == split],
+            [file for file in files if split_of(file.name) == split],
+            [name for name in missing if split_of(Path(name).name) == split],
         )
         for split in names
     }
-
-
-def _split_of(filename: str) -> str:
-    name = filename.lower()
-    for split, words in _WORDS.items():
-        if any(word in name for word in words):
-            return split
-    return NO_SPLIT
 
 
 def _of_records(
@@ -188,7 +189,7 @@ def _of_records(
     sources, damaged = [], {}
     with progress.track("Reading", sum(len(files) for files, _ in found.values()), "record files") as bar:
         for split, (files, _) in found.items():
-            source, damages = find_records(split, files, bar.advance)
+            source, damages = read_records(split, files, bar.advance)
             sources.append(source)
             damaged |= {split: damages} if damages else {}
     missing = [shard for _, shards_missing in found.values() for shard in shards_missing]
@@ -196,7 +197,7 @@ def _of_records(
 
 
 def _of_folder(folder: str, format: str | None, rules: Rules, settings: dict) -> Target:
-    own = settings["label_map"]
+    own = settings.get("label_map")
     format = format or guess(folder, own)
     if format == PETS:
         check_pets(folder, own)
@@ -205,7 +206,7 @@ def _of_folder(folder: str, format: str | None, rules: Rules, settings: dict) ->
         source = PetSource(NO_SPLIT, Path(folder), names, classes)
         return Target(folder, "Pet layout", [source], is_annotated=True, **settings)
     dataset = open_dataset(folder, format)
-    splits = sorted({listed.split or NO_SPLIT for listed in dataset.listed}, key=_rank)
+    splits = sorted({listed.split or NO_SPLIT for listed in dataset.listed}, key=rank)
     sources = [
         DatasetSource(split, dataset, [each for each in dataset.listed if (each.split or NO_SPLIT) == split], rules)
         for split in splits
@@ -217,11 +218,6 @@ def _of_folder(folder: str, format: str | None, rules: Rules, settings: dict) ->
     return Target(folder, f"{dataset.format} data set", sources, **settings)
 
 
-def _rank(split: str) -> tuple[int, str]:
-    known = tuple(_WORDS)
-    return known.index(split) if split in known else len(known), split
-
-
 def _map_of(config) -> str | None:
     """The label map of a config that is given for its anchors: one that still has to be configured names none."""
     path = config.train_input_reader.label_map_path if config is not None else None
@@ -231,13 +227,5 @@ def _map_of(config) -> str | None:
         return None
 
 
-def _map_beside(folder: Path) -> str | None:
-    """The label map of a folder of records: the one that dataset.json names, or the only one there."""
-    if shards.is_dataset(folder):
-        return os.fspath(shards.read_dataset(folder).label_map)
-    maps = sorted(folder.glob("*.pbtxt"))
-    return os.fspath(maps[0]) if len(maps) == 1 else None
-
-
-def _labels(path: str | None) -> dict:
-    return {"label_map": path or None, "labels": label_map.read(path) if path else None}
+def _labels(path: str | None, read: bool) -> dict:
+    return {"label_map": path, "labels": label_map.read(path)} if path and read else {}

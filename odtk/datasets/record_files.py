@@ -10,13 +10,15 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
+from odtk.datasets.splits import NO_SPLIT, TEST, TRAIN, VAL
 from odtk.errors import DataError
 from odtk.protos.example_pb2 import Example
 from odtk.records import box_errors, shards
 from odtk.records.box_errors import ImageWithBadBoxes
 
 # What the names of record files have in them, by split, the usual one first.
-TRAIN_WORDS, EVAL_WORDS = ("train",), ("val", "eval", "test")
+_WORDS = {TRAIN: (TRAIN,), VAL: (VAL, "eval"), TEST: (TEST,)}
+TRAIN_WORDS, EVAL_WORDS = _WORDS[TRAIN], (*_WORDS[VAL], *_WORDS[TEST])
 
 # Above these a scan looks at a sample; a few thousand photographs are read whole, in half a second.
 SCANNED_BYTES = 512 * 2**20
@@ -47,6 +49,20 @@ def _set_of(name: str) -> str:
     return shards.shard_glob(match["base"], int(match["count"])) if match else name
 
 
+def split_of(filename: str) -> str:
+    """The split that the name of a record file tells, or NO_SPLIT."""
+    name = filename.lower()
+    return next((split for split, words in _WORDS.items() if any(word in name for word in words)), NO_SPLIT)
+
+
+def label_map_beside(folder: str | os.PathLike) -> str | None:
+    """The label map of a folder of records: the one that dataset.json names, or the only one there."""
+    if shards.is_dataset(folder):
+        return os.fspath(shards.read_dataset(folder).label_map)
+    maps = sorted(Path(folder).glob("*.pbtxt"))
+    return os.fspath(maps[0]) if len(maps) == 1 else None
+
+
 @dataclass(frozen=True)
 class Records:
     """Record globs, and the label map of the folder that they were found in."""
@@ -62,15 +78,15 @@ def find_records(path: str, words: tuple[str, ...]) -> Records:
     folder, is_train = os.path.abspath(path), words == TRAIN_WORDS
     if shards.is_dataset(folder):
         dataset = shards.read_dataset(folder)
-        return Records([dataset.train_records if is_train else dataset.val_records], str(dataset.label_map))
-    sets, maps = record_sets(folder, words), list(Path(folder).glob("*.pbtxt"))
+        return Records([dataset.train_records if is_train else dataset.val_records], label_map_beside(folder))
+    sets = record_sets(folder, words)
     if len(sets) != 1:
         found = f"sets of records, {', '.join(sets)}" if sets else "no records of that name (*.record*, *.tfrecord*)"
         raise DataError(
             f"{path} was not made by odtk make-tfrecords, and has {'several ' if sets else ''}{found} for "
             f"{'training' if is_train else 'evaluation'}. Name the records by a glob."
         )
-    return Records(sets, str(maps[0]) if len(maps) == 1 else None)
+    return Records(sets, label_map_beside(folder))
 
 
 def held_out(path: str) -> list[Records]:

@@ -14,8 +14,8 @@ from google.protobuf.message import DecodeError
 from PIL import Image
 
 from odtk.annotations import image_files
-from odtk.annotations.annotated_image import UnusableImage
-from odtk.datasets.sources import NO_ID, ImageSummary, Issue, digest, mark, open_picture
+from odtk.annotations.annotated_image import Problem, UnusableImage
+from odtk.datasets.sources import NO_ID, BoxProblem, ImageSummary, digest, mark, open_picture
 from odtk.protos.example_pb2 import Example
 from odtk.records import shards
 
@@ -34,7 +34,7 @@ _LYING = 5  # the first EXIF orientation that exchanges width and height
 
 @dataclass(frozen=True)
 class RecordSource:
-    """The sound records of some files, by where they are."""
+    """The valid records of some files, by where they are."""
 
     split: str
     files: Sequence[str]
@@ -55,9 +55,9 @@ class RecordSource:
             groundtruth = _groundtruth(features)
             encoded = features.image()
             seen = (image_files.decode_info if decode else image_files.header_info)(encoded, file)
-            oddities = (*_image_oddities(features, encoded, seen), *_box_oddities(groundtruth, file))
+            problems = (*_image_problems(features, encoded, seen), *_box_problems(groundtruth, file))
         except UnusableImage as error:
-            return ImageSummary(name, file, offset, unusable=Issue.of(error.problem))
+            return ImageSummary(name, file, offset, unusable=error.problem, is_bad=True)
         return ImageSummary(
             name=name,
             file=file,
@@ -68,7 +68,7 @@ class RecordSource:
             fingerprint=seen.fingerprint,
             digest=digest(encoded),
             orientation=seen.orientation,
-            oddities=oddities,
+            problems=problems,
             **groundtruth,
         )
 
@@ -89,10 +89,10 @@ class RecordSource:
             return opened.read(int(self.sizes[index]))
 
 
-def find_records(
+def read_records(
     split: str, files: Sequence[str | Path], advance: Callable[[], None] = lambda: None
 ) -> tuple[RecordSource, list[ImageSummary]]:
-    """Reads every byte of the files: the sound records, and the damaged places with what they seem to hold.
+    """Reads every byte of the files: the valid records, and the damaged places with what they seem to hold.
 
     `advance` is called after each file.
     """
@@ -117,7 +117,7 @@ def _damaged(damage: shards.Damage, file: str) -> ImageSummary:
         except UnusableImage:
             name = ""
     text = f"the record {damage.what}; reading goes on at byte {damage.end}."
-    return ImageSummary(name, file, damage.offset, unusable=Issue("damaged record", text, file))
+    return ImageSummary(name, file, damage.offset, unusable=Problem(file, None, "damaged record", text), is_bad=True)
 
 
 class _Features:
@@ -181,27 +181,29 @@ def _groundtruth(features: _Features) -> dict[str, tuple]:
 _FLAGS = {"difficult": "difficult", "is_crowd": "crowd", "group_of": "group"}
 
 
-def _image_oddities(features: _Features, encoded: bytes, seen: image_files.ImageInfo) -> Iterator[Issue]:
-    def odd(kind: str, text: str) -> Issue:
-        return Issue(kind, text, features.file)
+def _image_problems(features: _Features, encoded: bytes, seen: image_files.ImageInfo) -> Iterator[Problem]:
+    def problem(kind: str, text: str) -> Problem:
+        return Problem(features.file, None, kind, text)
 
     if not seen.kind.endswith(_TENSORFLOW_FORMATS):
-        yield odd("image that TensorFlow cannot decode", f"the image is a {seen.kind}; records take JPEG and PNG.")
+        yield problem("image that TensorFlow cannot decode", f"the image is a {seen.kind}; records take JPEG and PNG.")
     stated = tuple((features.get(f"image/{side}", "int64_list") or [0])[0] for side in ("width", "height"))
     size = (seen.width, seen.height)
     if seen.orientation != image_files.UPRIGHT:
         swapped = seen.orientation >= _LYING and stated == seen.upright_size != size
         kind = "boxes of the turned image" if swapped else "EXIF orientation"
         said = ", and the record has the size of the turned image, as its boxes will be" if swapped else ""
-        yield odd(kind, f"EXIF orientation {seen.orientation}: training sees it as stored, not turned{said}.")
+        yield problem(kind, f"EXIF orientation {seen.orientation}: training sees it as stored, not turned{said}.")
     elif all(stated) and stated != size:
-        yield odd("size disagrees with the image", "the record says {}x{}, the image is {}x{}.".format(*stated, *size))
+        yield problem(
+            "size disagrees with the image", "the record says {}x{}, the image is {}x{}.".format(*stated, *size)
+        )
     stated_hash = features.get("image/key/sha256", "bytes_list")
     if stated_hash and stated_hash[0] and stated_hash[0] != hashlib.sha256(encoded).hexdigest().encode():
-        yield odd("image/key/sha256 disagrees", "image/key/sha256 is not that of image/encoded.")
+        yield problem("image/key/sha256 disagrees", "image/key/sha256 is not that of image/encoded.")
 
 
-def _box_oddities(groundtruth: dict[str, tuple], file: str) -> Iterator[Issue]:
+def _box_problems(groundtruth: dict[str, tuple], file: str) -> Iterator[BoxProblem]:
     for row, (box, name) in enumerate(zip(groundtruth["boxes"], groundtruth["class_names"], strict=True)):
         ymin, xmin, ymax, xmax = box
         if any(map(math.isnan, box)):
@@ -218,4 +220,4 @@ def _box_oddities(groundtruth: dict[str, tuple], file: str) -> Iterator[Issue]:
             continue
         name = name or f"class {groundtruth['class_ids'][row]}"
         text = f"{name}: ymin {ymin:.6g}, xmin {xmin:.6g}, ymax {ymax:.6g}, xmax {xmax:.6g}."
-        yield Issue(kind, text, file, box=row)
+        yield BoxProblem(file, None, kind, text, box=row)

@@ -1,4 +1,4 @@
-"""One image after another from an annotated data set: what its annotation says, what its pixels are, to show it."""
+"""Sources give the images of one split, one at a time; those here read annotations, `record_source` records."""
 
 from __future__ import annotations
 
@@ -26,23 +26,10 @@ Yxyx = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class Issue:
-    """Something odd about an image, said by its kind; `box` is the position of the box that it is about.
+class BoxProblem(Problem):
+    """Something said of one box of an image: `box` is its position there."""
 
-    `is_bad` is false where only a rule leaves the image out.
-    """
-
-    kind: str
-    text: str
-    file: str
-    line: int | None = None
-    box: int | None = None
-    is_bad: bool = True
-
-    @classmethod
-    def of(cls, problem: Problem, is_bad: bool = True) -> Issue:
-        """A reader's problem."""
-        return cls(problem.kind, problem.text, problem.file, problem.line, is_bad=is_bad)
+    box: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,8 +50,9 @@ class ImageSummary:
     class_ids: tuple[int, ...] = ()  # as written, or NO_ID
     lines: tuple[int | None, ...] = ()
     marks: tuple[str, ...] = ()  # "", "difficult", "crowd", "group" or several
-    oddities: tuple[Issue, ...] = ()
-    unusable: Issue | None = None  # why there is nothing else
+    problems: tuple[Problem, ...] = ()
+    unusable: Problem | None = None  # why there is nothing else
+    is_bad: bool = False  # of an unusable one: its data is bad, and no rule of the format leaves it out
     seen: ImageInfo | None = None  # of a data set's image: what it is
     facts: Facts | None = None  # of a data set's image: what it proves for the others
 
@@ -100,7 +88,7 @@ class DatasetSource:
         return len(self.listed)
 
     def summarize(self, index: int, decode: bool, earlier: tuple[ImageInfo, int] | None = None) -> ImageSummary:
-        """See Source; where an `earlier` look found what the file is, and its digest, only the annotation is read."""
+        """See Source; with what the file is and its digest from an `earlier` call, only the annotation is read."""
         name, facts, (seen, file_digest) = self.listed[index].key, None, earlier or (None, 0)
         try:
             annotation = self.dataset.read(self.listed[index])
@@ -111,8 +99,7 @@ class DatasetSource:
             facts = facts_of(annotation, seen, self.rules.exif, self.rules.boxes)
             located = to_record.locate(annotation, seen, self.rules)
         except UnusableImage as error:
-            unusable = Issue.of(error.problem, error.is_bad)
-            return ImageSummary(name, error.problem.file, digest=file_digest, unusable=unusable, seen=seen, facts=facts)
+            return _unusable(name, error, digest=file_digest, seen=seen, facts=facts)
         return ImageSummary(
             name=name,
             file=annotation.annotation_path or annotation.image_path,
@@ -121,7 +108,7 @@ class DatasetSource:
             decoded=decode,
             fingerprint=seen.fingerprint,
             digest=file_digest,
-            oddities=tuple(Issue.of(each) for each in (*located.problems, *located.exchanged)),
+            problems=(*located.problems, *located.exchanged),
             seen=seen,
             facts=facts,
             **_columns(located.objects),
@@ -146,6 +133,10 @@ class DatasetSource:
     def _read(self, index: int) -> tuple[ImageAnnotation, bytes]:
         annotation = self.dataset.read(self.listed[index])
         return annotation, to_record.read_image(annotation)
+
+
+def _unusable(name: str, error: UnusableImage, **known) -> ImageSummary:
+    return ImageSummary(name, error.problem.file, unusable=error.problem, is_bad=error.is_bad, **known)
 
 
 def _columns(objects: Sequence[tuple[MarkedObject, Yxyx]]) -> dict[str, tuple]:
@@ -176,7 +167,7 @@ class PetSource:
         try:
             pet = pets.read(self.folder, self.names[index], self.classes)
         except UnusableImage as error:
-            return ImageSummary(self.names[index], error.problem.file, unusable=Issue.of(error.problem, error.is_bad))
+            return _unusable(self.names[index], error)
         entries, count = pet.image.objects, len(pet.image.objects)
         return ImageSummary(
             name=self.names[index],
@@ -191,7 +182,7 @@ class PetSource:
             class_ids=(NO_ID,) * count,
             lines=(None,) * count,
             marks=tuple(mark(difficult=entry.difficult) for entry in entries),
-            oddities=tuple(map(Issue.of, (*pet.problems, *pet.exchanged))),
+            problems=(*pet.problems, *pet.exchanged),
         )
 
     def picture(self, index: int) -> Image.Image:

@@ -1,11 +1,15 @@
-"""Who trains and who tests: images shared out so that every split shows each class as often as its share says."""
+"""The splits of a data set: their names, and a choice that shows each class as often as a split's share says."""
 
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-SPLITS = ("train", "val", "test")
+TRAIN, VAL, TEST = "train", "val", "test"
+SPLITS = (TRAIN, VAL, TEST)
+
+NO_SPLIT = "all"
+"""The name of the only split where a data set has none."""
 
 # Images without objects are shared out like a class of their own.
 _NOTHING = ("no objects",)
@@ -17,6 +21,11 @@ class _Group:
 
     members: list[int]
     labels: Counter
+
+
+def rank(split: str) -> tuple[int, str]:
+    """What splits are sorted by: training first, those of other names last."""
+    return SPLITS.index(split) if split in SPLITS else len(SPLITS), split
 
 
 def stratify(

@@ -3,11 +3,13 @@
 import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import tensorflow as tf
 import tf_keras
 
-from odtk.checkpoints.loading import as_trackable
+from odtk.checkpoints.object_graph import as_trackable
+from odtk.detectors.family import FINE_TUNE_TYPES
 
 BOX_FIELDS = ("boxes", "classes", "weights", "num_boxes")
 """The groundtruth of a batch that every detector of boxes learns from; see `Detector.losses`."""
@@ -43,9 +45,11 @@ class Detector(tf.Module, abc.ABC):
     """(height, width) that `resize` always gives, None where it depends on the image."""
     loss_names: tuple[str, ...]
     """TFOD's tags of what `losses` gives."""
+    loss_meanings: Mapping[str, str] = MappingProxyType({})
+    """What each of `loss_names` is the loss of, in words, for who reads a table: "loss of the boxes"."""
     groundtruth_fields: tuple[str, ...] = BOX_FIELDS
     """What of a batch's groundtruth `losses` (and `predict`, in training) read."""
-    fine_tune_types: tuple[str, ...] = ("full", "detection", "classification")
+    fine_tune_types: tuple[str, ...] = FINE_TUNE_TYPES
     """Those that `fine_tune_plan` knows."""
     add_regularization_loss: bool = True
 

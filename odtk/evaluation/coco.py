@@ -2,16 +2,15 @@
 
 import contextlib
 import io
-import logging
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from odtk.errors import DataError
+from odtk.evaluation.evaluator import Evaluator
 
 _PREFIX = "DetectionBoxes_"
-_log = logging.getLogger(__name__)
 
 # TFOD's names (object_detection/metrics/coco_tools.py), in the order of pycocotools' `COCOeval.stats`.
 METRIC_MEANINGS = {
@@ -51,8 +50,8 @@ _SELECTIONS = (
 )
 
 
-class CocoEvaluator:
-    """Collects groundtruth and detections image by image, then gives the 12 COCO box metrics.
+class CocoEvaluator(Evaluator):
+    """The 12 COCO box metrics.
 
     `categories` is a list of {"id": int, "name": str}; boxes of any other class are dropped, as in TFOD. The other
     arguments add metrics and are those of `eval_config`: mAP of each class, the 12 metrics of each class (which
@@ -60,7 +59,8 @@ class CocoEvaluator:
     super-category names a class that is not among the categories.
     """
 
-    groundtruth_columns = ("is_crowd", "area")
+    groundtruth_columns = ("is_crowd", "area")  # the box's own area is used where this one is not above 0
+    metric_meanings = METRIC_MEANINGS
 
     def __init__(
         self,
@@ -69,6 +69,7 @@ class CocoEvaluator:
         all_metrics_per_category: bool = False,
         super_categories: Mapping[str, Sequence[str]] | None = None,
     ):
+        super().__init__()
         self._categories = sorted(
             ({"id": int(item["id"]), "name": str(item["name"])} for item in categories), key=lambda item: item["id"]
         )
@@ -77,51 +78,16 @@ class CocoEvaluator:
         self._super_categories = dict(super_categories or {})
         _check_super_categories(self._super_categories, [item["name"] for item in self._categories])
         self._ids = {item["id"] for item in self._categories}
-        self._images: dict[Hashable, int] = {}  # the caller's id to ours, 1..N in order of arrival
         self._groundtruth: list[dict] = []
         self._detections: list[dict] = []
-        self.repeated_images: list[Hashable] = []
-        self.classes: list[dict] = []
-        """Once evaluated: id, name, images and boxes (crowds aside), AP and AP@.50IOU of each class, by id."""
 
-    @property
-    def num_images(self) -> int:
-        """How many images count."""
-        return len(self._images)
-
-    def add_image(
-        self,
-        image_id: Hashable,
-        groundtruth_boxes: np.ndarray,  # [N, 4] yxyx in pixels
-        groundtruth_classes: np.ndarray,  # [N] 1-based
-        is_crowd: np.ndarray | None,  # [N] bool
-        area: np.ndarray | None,  # [N] in pixels; the box area is used where it is not above 0
-        detection_boxes: np.ndarray,  # [M, 4] yxyx in pixels
-        detection_classes: np.ndarray,  # [M] 1-based
-        detection_scores: np.ndarray,  # [M]
-    ) -> bool:
-        """Adds an image; N and M may be 0. An id seen before is ignored with a warning, as in TFOD: returns False.
-
-        Raises DataError where the arrays of one image do not fit together.
-        """
-        if image_id in self._images:
-            _log.warning("Image %s was already evaluated; its repetition is ignored.", image_id)
-            self.repeated_images.append(image_id)
-            return False
-        groundtruth_boxes, detection_boxes = (
-            np.reshape(groundtruth_boxes, [-1, 4]),
-            np.reshape(detection_boxes, [-1, 4]),
-        )
-        crowd = np.zeros(len(groundtruth_boxes), bool) if is_crowd is None else is_crowd
-        area = np.zeros(len(groundtruth_boxes)) if area is None else area
-        _check_lengths(image_id, "groundtruth", groundtruth_boxes, groundtruth_classes, crowd, area)
-        _check_lengths(image_id, "detection", detection_boxes, detection_classes, detection_scores)
-        number = self._images[image_id] = len(self._images) + 1
-        area = np.where(np.asarray(area) > 0, area, _yxyx_area(groundtruth_boxes))
-        self._append(self._groundtruth, number, groundtruth_boxes, groundtruth_classes, area=area, iscrowd=crowd)
-        detected = {"area": _yxyx_area(detection_boxes), "iscrowd": np.zeros(len(detection_boxes), int)}
-        self._append(self._detections, number, detection_boxes, detection_classes, score=detection_scores, **detected)
-        return True
+    def _add(self, number: int, groundtruth: dict[str, np.ndarray], detections: dict[str, np.ndarray]) -> None:
+        boxes, given = groundtruth["boxes"], groundtruth["area"]
+        area, crowd = np.where(given > 0, given, _yxyx_area(boxes)), groundtruth["is_crowd"].astype(bool)
+        self._append(self._groundtruth, number, boxes, groundtruth["classes"], area=area, iscrowd=crowd)
+        found = detections["boxes"]
+        columns = {"area": _yxyx_area(found), "iscrowd": np.zeros(len(found), int), "score": detections["scores"]}
+        self._append(self._detections, number, found, detections["classes"], **columns)
 
     def evaluate(self) -> dict[str, float]:
         """TFOD's name to value in 0..1 of the 12 metrics and those asked for, in TFOD's order.
@@ -184,7 +150,7 @@ class CocoEvaluator:
         return metrics
 
     def _append(self, annotations: list[dict], image: int, boxes: np.ndarray, classes, **columns) -> None:
-        columns = {name: np.asarray(column).tolist() for name, column in columns.items()}
+        columns = {name: column.tolist() for name, column in columns.items()}
         for index, (box, category) in enumerate(zip(boxes, classes, strict=True)):
             if int(category) not in self._ids:
                 continue
@@ -240,12 +206,3 @@ def _check_super_categories(super_categories: Mapping[str, Sequence[str]], names
                 f"Super-category {group} of eval_config.super_categories names {', '.join(unknown) or 'no class'}; "
                 f"the classes of the label map are {', '.join(names)}. Use these names, separated by commas."
             )
-
-
-def _check_lengths(image_id: Hashable, kind: str, boxes: np.ndarray, *columns) -> None:
-    lengths = [len(column) for column in columns]
-    if any(length != len(boxes) for length in lengths):
-        raise DataError(
-            f"Image {image_id}: {len(boxes)} {kind} boxes came with {kind} columns of lengths {lengths}; "
-            "every box needs one entry in each. Pass arrays of one length per image."
-        )

@@ -1,18 +1,16 @@
 """Average precision at IoU 0.5 under TFOD's names: Pascal VOC, pooled over classes, and Open Images V2."""
 
-import logging
 import unicodedata
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
-from odtk.errors import DataError
+from odtk.evaluation.evaluator import Evaluator
 
 MATCHING_IOU = 0.5
 NOT_A_MATCH = -1
-_log = logging.getLogger(__name__)
 
 
 class Protocol(NamedTuple):
@@ -45,8 +43,8 @@ def _mean_name(protocol: Protocol) -> str:
 METRIC_MEANINGS = {_mean_name(protocol): protocol.meaning for protocol in PROTOCOLS.values()}
 
 
-class PascalEvaluator:
-    """Collects groundtruth and detections image by image, then gives the AP of every class and their mean.
+class PascalEvaluator(Evaluator):
+    """The AP of every class and their mean.
 
     `categories` is a list of {"id": int, "name": str}; boxes of classes above the highest id are dropped. A class below
     it without a name has no AP of its own, but counts in the mean, as in TFOD. `metrics_set` is a key of PROTOCOLS. A
@@ -57,59 +55,25 @@ class PascalEvaluator:
     groundtruth_columns = ("difficult", "group_of")
 
     def __init__(self, categories: Iterable[dict], metrics_set: str = "pascal_voc_detection_metrics"):
+        super().__init__()
         self._protocol = PROTOCOLS[metrics_set]
+        self.metric_meanings = {_mean_name(self._protocol): self._protocol.meaning}
         named = ((int(item["id"]), str(item["name"])) for item in categories)
         # TFOD decomposes accents in the names of these metrics.
         self._names = {number: unicodedata.normalize("NFKD", name) for number, name in sorted(named)}
         self._classes = range(1, max(self._names, default=0) + 1)
-        self._images: set[Hashable] = set()
         self._num_groundtruth: Counter[int] = Counter()
         self._found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []  # classes, scores, whether right; per image
-        self.repeated_images: list[Hashable] = []
         self._num_images: Counter[int] = Counter()  # with a box that counts, by class
-        self.classes: list[dict] = []
-        """Once evaluated: id, name, images and boxes (those that count) and AP@.50IOU of each class, by id."""
 
-    @property
-    def num_images(self) -> int:
-        """How many images count."""
-        return len(self._images)
-
-    def add_image(
-        self,
-        image_id: Hashable,
-        groundtruth_boxes: np.ndarray,  # [N, 4] yxyx in pixels
-        groundtruth_classes: np.ndarray,  # [N] 1-based
-        difficult: np.ndarray | None,  # [N] bool
-        group_of: np.ndarray | None,  # [N] bool
-        detection_boxes: np.ndarray,  # [M, 4] yxyx in pixels
-        detection_classes: np.ndarray,  # [M] 1-based
-        detection_scores: np.ndarray,  # [M]
-    ) -> bool:
-        """Adds an image; N and M may be 0. An id seen before is ignored with a warning: returns False.
-
-        Raises DataError where the arrays of one image do not fit together.
-        """
-        if image_id in self._images:
-            _log.warning("Image %s was already evaluated; its repetition is ignored.", image_id)
-            self.repeated_images.append(image_id)
-            return False
-        boxes, classes = np.reshape(groundtruth_boxes, [-1, 4]), np.asarray(groundtruth_classes)
-        flags = difficult if self._protocol.heeds == "difficult" else group_of
-        ignored = np.zeros(len(boxes), bool) if flags is None else np.asarray(flags, bool)
-        found = np.reshape(detection_boxes, [-1, 4]), np.asarray(detection_classes), np.asarray(detection_scores)
-        if {len(classes), len(ignored)} != {len(boxes)} or len({len(column) for column in found}) > 1:
-            raise DataError(
-                f"Image {image_id}: {len(boxes)} groundtruth boxes came with {len(classes)} classes and {len(ignored)} "
-                f"{self._protocol.heeds} flags, {len(found[0])} detections with {len(found[1])} classes and "
-                f"{len(found[2])} scores; every box needs one of each. Pass arrays of one length per image."
-            )
-        self._images.add(image_id)
+    def _add(self, number: int, groundtruth: dict[str, np.ndarray], detections: dict[str, np.ndarray]) -> None:
+        boxes, classes = groundtruth["boxes"], groundtruth["classes"]
+        ignored = groundtruth[self._protocol.heeds].astype(bool)
         counted = classes[~ignored].tolist()
         self._num_groundtruth.update(counted)
         self._num_images.update(set(counted))
+        found = (detections[name] for name in ("boxes", "classes", "scores"))
         self._found.append(self._judge(boxes, classes, ignored, *found))
-        return True
 
     def _judge(self, boxes, classes, ignored, found, found_classes, scores):
         """Classes, scores and whether they are right of the detections that count, best score first."""

@@ -1,4 +1,4 @@
-"""An exported SavedModel, loaded to find things in pictures."""
+"""An exported SavedModel, loaded again to find objects in images."""
 
 import dataclasses
 import os
@@ -12,50 +12,38 @@ from PIL import Image
 from odtk import label_map as label_maps
 from odtk.detections import Detections
 from odtk.errors import CheckpointError, DataError
+from odtk.exporting.signatures import INPUT_TYPES, InputType, input_type_of
 from odtk.report.picture_files import read_picture, upright_rgb
 
 _SIGNATURE = "serving_default"
+LABEL_MAP = "label_map.pbtxt"
 _OUTPUTS = ("detection_boxes", "detection_classes", "detection_scores", "num_detections")
-_PARSING_OPS = {"ParseExample", "ParseExampleV2", "ParseSingleExample"}
 
 
 def load(exported_dir: str | os.PathLike, *, label_map: str | os.PathLike | None = None) -> "ExportedDetector":
-    """An exported detector, ready to find things in images: `odtk.load("exported").detect("cat.jpg")`.
+    """The detector in a folder that `odtk export` or TFOD's exporter wrote: `odtk.load(folder).detect("cat.jpg")`.
 
-    `exported_dir` is what `odtk export` or TFOD's exporter wrote, of any input type but tf_example. Names of classes
-    come from `label_map` (a file, or a shipped map's name), else from the label_map.pbtxt that lies there, else classes
-    are called by number. Loading runs what the SavedModel's maker put into it: load those that you trust. Raises
-    CheckpointError where it is no exported detector, LabelMapError where `label_map` cannot be read.
+    Names of classes come from `label_map` (a file, or a shipped map's name), else from the label_map.pbtxt that lies
+    there, else classes are called by number. Loading runs what the SavedModel's maker put into it: load those that you
+    trust. Raises CheckpointError where it is no detector, or one that takes no images; LabelMapError where the label
+    map cannot be read.
     """
     find_saved_model(exported_dir)  # what is wrong with it is said before TensorFlow's seconds of start-up
-    map_path = find_label_map(exported_dir, label_map)
-    name_of = naming(map_path)
+    name_of = naming(find_label_map(exported_dir, label_map))
     from odtk.devices import prepare_gpus
 
     prepare_gpus()
     return ExportedDetector(exported_dir, name_of)
 
 
-def find_label_map(exported_dir: str | os.PathLike, label_map: str | os.PathLike | None = None) -> Path | None:
-    """`label_map` (a file, or a shipped map's name), or the one that lies with an exported detector, if any does."""
-    if label_map:
-        return label_maps.find(label_map)
-    # Beside saved_model/, which may itself be the folder that was named.
-    candidates = (Path(exported_dir), find_saved_model(exported_dir).parent)
-    return next((folder / "label_map.pbtxt" for folder in candidates if (folder / "label_map.pbtxt").is_file()), None)
-
-
-def naming(map_path: Path | None) -> Callable[[int], str]:
-    """The function from a 1-based class to its name in a label map; to "class 7" where no map has it."""
-    names = {item["id"]: item["name"] for item in label_maps.read(map_path).categories()} if map_path else {}
-    return lambda class_id: names.get(class_id, f"class {class_id}")
-
-
 class ExportedDetector:
     """A detector in the SavedModel layout of TFOD and `odtk export`, of any input type but tf_example."""
 
     def __init__(self, exported_dir: str | os.PathLike, name_of: Callable[[int], str] | None = None):
-        """Loads `exported_dir`/saved_model, or `exported_dir` itself where that is the SavedModel."""
+        """Loads `exported_dir`/saved_model, or `exported_dir` itself where that is the SavedModel.
+
+        `name_of` gives 1-based classes their names; without it they are called by number.
+        """
         import tensorflow as tf
 
         self.folder = find_saved_model(exported_dir)
@@ -68,36 +56,31 @@ class ExportedDetector:
                 "Export it again with `odtk export`."
             ) from error
         self._function = self._signature()
-        (self._input_name,) = self._function.structured_input_signature[1]
-        self.input_type = self._find_input_type()
+        ((self._input_name, spec),) = self._function.structured_input_signature[1].items()
+        self._kind = self._find_input_type(spec.dtype.name)
 
-    def detect(self, image: str | os.PathLike | Image.Image | np.ndarray) -> Detections:
-        """What is found in one image, best score first: normalised yxyx boxes, 1-based classes, scores and names.
+    @property
+    def input_type(self) -> str:
+        """The name of what it takes, of odtk.exporting.signatures.INPUT_TYPES."""
+        return self._kind.name
 
-        `image` is a file's path, an image of Pillow (both are turned upright as their EXIF orientation says), or an
-        array, uint8 [height, width, 3] RGB. `.best(min_score=0.5)` of the result keeps what is likely. Raises DataError
-        where the image cannot be read or the model fails on it.
+    def detect(self, image: Any) -> Detections:
+        """What is found in one image, best score first: normalized yxyx boxes, 1-based classes, scores and names.
+
+        `image` is a file's path, an image of Pillow (both are turned upright as their EXIF orientation says), or uint8
+        [height, width, 3] RGB (an array, or what NumPy makes one of). `.best(min_score=0.5)` of the result keeps what
+        is likely. Raises DataError for anything else, and where the model fails on the image.
         """
         import tensorflow as tf
 
-        pixels = _pixels(image)
-        inputs = {self._input_name: self._as_input(tf.constant(pixels))}
+        pixels = _checked(np.asarray(_picture(image)))
         try:
-            outputs = self._function(**inputs)
+            outputs = self._function(**{self._input_name: self._kind.from_image(tf.constant(pixels))})
         except tf.errors.OpError as error:
             shape = "x".join(str(side) for side in pixels.shape)
             raise DataError(f"{self.folder} fails on an image of shape {shape}: {error.message}") from error
         found = Detections.from_outputs({name: outputs[name].numpy() for name in _OUTPUTS})
         return dataclasses.replace(found, names=tuple(map(self.name_of, found.classes.tolist())))
-
-    def _as_input(self, image):
-        import tensorflow as tf
-
-        if self.input_type == "encoded_image_string_tensor":
-            # As PNG, so that the model sees the very pixels that were read.
-            return tf.io.encode_png(image, compression=1)[tf.newaxis]
-        dtype = tf.float32 if self.input_type == "float_image_tensor" else tf.uint8
-        return tf.cast(image, dtype)[tf.newaxis]
 
     def _signature(self):
         signature = self._loaded.signatures.get(_SIGNATURE)
@@ -111,31 +94,18 @@ class ExportedDetector:
             )
         return signature
 
-    def _find_input_type(self) -> str:
-        dtype = self._function.structured_input_signature[1][self._input_name].dtype.name
-        by_dtype = {"uint8": "image_tensor", "float32": "float_image_tensor", "string": "encoded_image_string_tensor"}
-        if dtype == "string" and _PARSING_OPS & _op_types(self._function.graph.as_graph_def()):
+    def _find_input_type(self, dtype: str) -> InputType:
+        kind = input_type_of(dtype, _op_types(self._function.graph.as_graph_def()))
+        taking_images = [one for one in INPUT_TYPES.values() if one.from_image]
+        if kind is None:
+            dtypes = ", ".join(dict.fromkeys(one.dtype for one in taking_images))
+            raise CheckpointError(f"{self.folder} takes {dtype} input; expected one of {dtypes}.")
+        if kind.from_image is None:
             raise CheckpointError(
-                f"{self.folder} takes serialised tf.train.Examples (input type tf_example), not images. "
-                "Export it again with input type image_tensor."
+                f"{self.folder} takes {kind.meaning} (input type {kind.name}), not images. Export it again with input "
+                f"type {taking_images[0].name}."
             )
-        if dtype not in by_dtype:
-            raise CheckpointError(f"{self.folder} takes {dtype} input; expected one of {', '.join(by_dtype)}.")
-        return by_dtype[dtype]
-
-
-def _pixels(image: Any) -> np.ndarray:
-    if isinstance(image, (str, os.PathLike)):
-        image = read_picture(image)
-    elif isinstance(image, Image.Image):
-        image = upright_rgb(image)
-    pixels = np.asarray(image)
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise DataError(
-            f"This image is an array of {pixels.dtype}, shape {list(pixels.shape)}; expected uint8, [height, width, 3] "
-            "in the order red, green, blue. Pillow makes one of most others: PIL.Image.fromarray(array)."
-        )
-    return pixels
+        return kind
 
 
 def find_saved_model(exported_dir: str | os.PathLike) -> Path:
@@ -150,6 +120,39 @@ def find_saved_model(exported_dir: str | os.PathLike) -> Path:
             f"It holds checkpoints: run `odtk export PIPELINE_CONFIG {folder} OUTPUT_DIR` first, then name OUTPUT_DIR."
         )
     raise CheckpointError(f"{folder} holds no exported model (no saved_model/saved_model.pb). {fix}")
+
+
+def find_label_map(exported_dir: str | os.PathLike, label_map: str | os.PathLike | None = None) -> Path | None:
+    """The label map of an exported detector: `label_map` (a file, or a shipped map's name), or the one that is there.
+
+    That lies beside the SavedModel, which may itself be the folder named.
+    """
+    if label_map:
+        return label_maps.find(label_map)
+    candidates = (Path(exported_dir) / LABEL_MAP, find_saved_model(exported_dir).parent / LABEL_MAP)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def naming(label_map: Path | None) -> Callable[[int], str]:
+    """The function from a 1-based class to its name in a label map; to "class 7" where no map has it."""
+    names = {item["id"]: item["name"] for item in label_maps.read(label_map).categories()} if label_map else {}
+    return lambda class_id: names.get(class_id, f"class {class_id}")
+
+
+def _picture(image: Any) -> Any:
+    if isinstance(image, (str, os.PathLike)):
+        return read_picture(image)
+    return upright_rgb(image) if isinstance(image, Image.Image) else image
+
+
+def _checked(image: np.ndarray) -> np.ndarray:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        shape = "x".join(str(side) for side in image.shape) or "no"
+        raise DataError(
+            f"An image of {shape} values of type {image.dtype} came to be detected in; expected RGB, uint8 [height, "
+            "width, 3] in 0..255."
+        )
+    return image
 
 
 def _op_types(graph_def) -> set[str]:

@@ -27,7 +27,7 @@ from odtk.terminal_text import on_one_line
 _SECONDS_IN_WORK = 1.0
 _RECORDS_PER_BLOCK = 32
 _LISTED = 10
-_SOUND = (-1, -1)
+_NO_DAMAGE = (-1, -1)
 _STOP, _SKIP, _OPEN = range(3)
 
 
@@ -53,19 +53,19 @@ class BadRecordFilter:
     """
 
     def __init__(self, limit: int, log: Callable[[str], None] = lambda line: None):
-        """`limit`: of different records; `say` hears of each once."""
-        self.limit, self._say = limit, log
+        """`limit`: of different records; `log` is told of each once."""
+        self.limit, self._log = limit, log
         self._bad: dict[tuple[int, int], BadRecord] = {}
         self._files: list[str] = []
         self._first_damages: dict[int, tuple] = {}
         self._seen: dict[int, float] = {}
         self._opened: set[int] = set()
-        self._yielding: set[int] = set()  # files that have a sound record
-        self._barren_in_a_row = 0
+        self._usable: set[int] = set()  # files that have a record which can be used
+        self._useless_in_a_row = 0
         self._prepare: Callable | None = None
-        self._adding, self._looking = threading.Lock(), threading.Lock()
+        self._adding, self._collecting = threading.Lock(), threading.Lock()
         with tf.device("CPU:0"):
-            self._notes = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, _SOUND)
+            self._notes = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, _NO_DAMAGE)
 
     @property
     def bad_records(self) -> list[BadRecord]:
@@ -77,21 +77,21 @@ class BadRecordFilter:
     def is_exceeded(self) -> bool:
         """Whether more was left out than may be, or nothing is left."""
         # Of shuffled epochs, one file of n can be the first and then the last: 2n - 2 others are in between.
-        return len(self._bad) > self.limit or self._barren_in_a_row > 2 * len(self._files)
+        return len(self._bad) > self.limit or self._useless_in_a_row > 2 * len(self._files)
 
     def check(self) -> None:
         """Looks for records that have failed; raises DataError, which lists them, where there are too many."""
-        self._look()
+        self._collect_failures()
         self._raise_if_exceeded()
 
     def finish(self) -> list[BadRecord]:
         """`check` when nothing is being read any more; returns what was left out."""
-        self._look(age=0)
+        self._collect_failures(age=0)
         self._raise_if_exceeded()
         return self.bad_records
 
     def open_files(self, files: Sequence[str]) -> Callable:
-        """A function of a file's number, like `dataset.open_files`, that gives the sound records of damaged files."""
+        """A function of a file's number, like `dataset.open_files`, that gives the valid records of damaged files."""
         self._files = list(files)
         is_local = not any("://" in name for name in files)
         names = tf.constant(self._files)
@@ -100,8 +100,8 @@ class BadRecordFilter:
             rest = tf.data.Dataset.from_tensors(number).map(self._first_damage_op)
             rest = rest.filter(lambda damage: damage[0] >= 0).flat_map(lambda damage: self._behind(number, damage))
             if is_local:
-                sound = tf.data.TFRecordDataset(names[number]).ignore_errors()
-                rest = tf.data.Dataset.zip((sound, tf.data.Dataset.counter())).concatenate(rest)
+                valid = tf.data.TFRecordDataset(names[number]).ignore_errors()
+                rest = tf.data.Dataset.zip((valid, tf.data.Dataset.counter())).concatenate(rest)
             return tf.data.Dataset.zip((rest, tf.data.Dataset.from_tensors(number).repeat()))
 
         return open_file
@@ -134,12 +134,12 @@ class BadRecordFilter:
         return indexed.map(prepare_with_note, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()
 
     def _try_to_open(self, number: int) -> np.int64:
-        self._look()
-        is_barren = not self._yields(int(number))
-        self._barren_in_a_row = self._barren_in_a_row + 1 if is_barren else 0
+        self._collect_failures()
+        is_useless = not self._yields(int(number))
+        self._useless_in_a_row = self._useless_in_a_row + 1 if is_useless else 0
         if self.is_exceeded:
             return np.int64(_STOP)
-        return np.int64(_SKIP if is_barren else _OPEN)
+        return np.int64(_SKIP if is_useless else _OPEN)
 
     def _yields(self, number: int) -> bool:
         """Whether a file can be opened and, when it was read before, has a record that can be used.
@@ -148,17 +148,17 @@ class BadRecordFilter:
         """
         try:
             tf.io.gfile.GFile(self._files[number], "rb").read(1)
-            if number in self._opened and number not in self._yielding and self._bad:
-                if not self._has_sound_record(number):
+            if number in self._opened and number not in self._usable and self._bad:
+                if not self._has_usable_record(number):
                     return False
-                self._yielding.add(number)
+                self._usable.add(number)
         except (OSError, tf.errors.OpError) as error:
             self._add_unreadable(number, 0, 0, error)
             return False
         self._opened.add(number)
         return True
 
-    def _has_sound_record(self, number: int) -> bool:
+    def _has_usable_record(self, number: int) -> bool:
         for record, found in self._walk(number):
             if isinstance(found, Record) and (number, record) not in self._bad:
                 self._try(number, record, found, index=0)
@@ -173,7 +173,7 @@ class BadRecordFilter:
         return tf.ensure_shape(damage, [2])
 
     def _first_damage(self, number: int) -> np.ndarray:
-        """Record and offset of the first damage of a local file, _SOUND without one; the whole of another file."""
+        """Record and offset of the first damage of a local file, _NO_DAMAGE without one; the whole of another file."""
         number = int(number)
         name = self._files[number]
         try:
@@ -183,11 +183,11 @@ class BadRecordFilter:
             version = (status.length, status.mtime_nsec)
             if self._first_damages.get(number, (None,))[0] != version:
                 bad = self._damages(number)
-                self._first_damages[number] = version, next(iter(bad), _SOUND)
+                self._first_damages[number] = version, next(iter(bad), _NO_DAMAGE)
             return np.int64(self._first_damages[number][1])
         except (OSError, tf.errors.OpError) as error:
             self._add_unreadable(number, 0, 0, error)
-            return np.int64(_SOUND)
+            return np.int64(_NO_DAMAGE)
 
     def _damages(self, number: int) -> list[tuple[int, int]]:
         places = []
@@ -198,18 +198,18 @@ class BadRecordFilter:
         return places
 
     def _behind(self, number, damage) -> tf.data.Dataset:
-        """(serialised, record) of what is sound from a damage [2] on."""
+        """(serialised, record) of what is valid from a damage [2] on."""
         spec = (tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int64))
         return tf.data.Dataset.from_generator(self._blocks, output_signature=spec, args=(number, damage)).unbatch()
 
     def _blocks(self, number: int, damage: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Blocks, because TensorFlow's call of Python costs more than a record."""
-        records = self._sound(int(number), *map(int, damage))
+        records = self._valid_records(int(number), *map(int, damage))
         while block := list(itertools.islice(records, _RECORDS_PER_BLOCK)):
             data, indices = zip(*block, strict=True)
             yield np.array(data, object), np.array(indices, np.int64)
 
-    def _sound(self, number: int, first: int, offset: int) -> Iterator[tuple[bytes, int]]:
+    def _valid_records(self, number: int, first: int, offset: int) -> Iterator[tuple[bytes, int]]:
         try:
             for index, found in self._walk(number, first, offset):
                 if isinstance(found, Damage):
@@ -222,32 +222,32 @@ class BadRecordFilter:
     def _walk(self, number: int, first: int = 0, offset: int = 0) -> Iterator[tuple[int, Record | Damage]]:
         yield from record_errors.walk_file(self._files[number], first, offset)
 
-    def _look(self, age: float = _SECONDS_IN_WORK) -> None:
-        """Judges the records whose notes have been there for `age` seconds."""
-        # Where another thread is looking already, there is no need to wait for it, unless this is the last look.
-        if not self._looking.acquire(blocking=age == 0):
+    def _collect_failures(self, age: float = _SECONDS_IN_WORK) -> None:
+        """Prepares again the records whose notes have been there for `age` seconds, and keeps those that fail."""
+        # Where another thread is doing so already, there is no need to wait for it, unless this is the last time.
+        if not self._collecting.acquire(blocking=age == 0):
             return
         try:
             indices, places = (values.numpy().tolist() for values in self._notes.export())
             now = time.monotonic()
             self._seen = {index: self._seen.get(index, now) for index in indices}
             due = {i: tuple(place) for i, place in zip(indices, places, strict=True) if now - self._seen[i] >= age}
-            self._judge({place: index for index, place in due.items() if place not in self._bad})
+            self._retry({place: index for index, place in due.items() if place not in self._bad})
             failed = [index for index, place in due.items() if place in self._bad]
             if failed:
                 self._notes.remove(tf.constant(failed, tf.int64))
         finally:
-            self._looking.release()
+            self._collecting.release()
 
-    def _judge(self, notes: dict[tuple[int, int], int]) -> None:
+    def _retry(self, notes: dict[tuple[int, int], int]) -> None:
         for number in sorted({number for number, _ in notes}):
             wanted = {record: index for (file, record), index in notes.items() if file == number}
             try:
-                self._judge_in_file(number, wanted)
+                self._retry_in_file(number, wanted)
             except (OSError, tf.errors.OpError) as error:
                 self._add_unreadable(number, min(wanted), 0, error)
 
-    def _judge_in_file(self, number: int, wanted: dict[int, int]) -> None:
+    def _retry_in_file(self, number: int, wanted: dict[int, int]) -> None:
         for record, found in self._walk(number):
             if record in wanted and isinstance(found, Record):
                 self._try(number, record, found, wanted[record])
@@ -276,7 +276,7 @@ class BadRecordFilter:
             is_new = place not in self._bad
             self._bad.setdefault(place, bad)
         if is_new and not self.is_exceeded:
-            self._say(f"Left out: {bad}.")
+            self._log(f"Left out: {bad}.")
 
     def _raise_if_exceeded(self) -> None:
         if not self.is_exceeded:
@@ -289,8 +289,9 @@ class BadRecordFilter:
         more = f"\n  and {len(bad) - _LISTED} more" if len(bad) > _LISTED else ""
         raise DataError(
             f"{len(bad)} records cannot be used, {limit}:{listed}{more}\n"
-            "Copy damaged files again, or write them anew: odtk make-tfrecords leaves out what cannot be decoded. "
-            "`odtk inspect --verify` finds all of them. --max-bad-records N lets more pass."
+            "Copy damaged files again, or write them again from their images; more may be left out where that is asked "
+            "for.",
+            argument="max_bad_records",
         )
 
 
@@ -299,7 +300,7 @@ def summary(bad: Sequence[BadRecord]) -> str:
     one = len(bad) == 1
     return (
         f"{len(bad)} bad record{'' if one else 's'} {'was' if one else 'were'} left out, named above. "
-        "Write the files anew, or copy them again; `odtk inspect --verify` checks every byte."
+        "Write the files again, or copy them again; `odtk inspect --verify` checks every byte."
     )
 
 

@@ -26,6 +26,7 @@ def build_train_dataset(
     record_filter: BadRecordFilter | None = None,
     entries: Container[str] | None = None,
     bad_boxes: BadBoxes | None = None,
+    input_context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Augmented batches, for ever unless train_input_reader.num_epochs is set; see odtk.inputs.dataset for their form.
 
@@ -33,14 +34,19 @@ def build_train_dataset(
     With a `seed` the sequence repeats exactly, whatever the number of threads. Records that cannot be used end the
     sequence, or are left to the `record_filter`; boxes that cannot be used are left to `bad_boxes`, or dropped.
     `entries`: those that batches have, such as TRAINING_FEATURES and a detector's groundtruth_fields; all where None.
-    Raises ConfigError for options that are not implemented, DataError for record files that are not there.
+    With an `input_context` batches are a replica's part of the batch size, and records are this pipeline's part: all
+    pipelines together read each of them once an epoch. Raises ConfigError for options that are not implemented and for
+    a batch size that replicas cannot share, DataError for record files that are not there.
     """
     config, reader = pipeline_config.train_config, pipeline_config.train_input_reader
     augment = build_augmentation(config.data_augmentation_options)
-    drawn = secrets.randbits(31) if seed is None else seed
+    context = input_context or tf.distribute.InputContext()
+    share = dataset.Share(context.input_pipeline_id, context.num_input_pipelines)
+    # Pipelines that drew alike would augment their first, second, ... examples alike.
+    drawn = (secrets.randbits(31) if seed is None else seed) + share.index
     files = dataset.find_files(_input_paths(reader, "train_input_reader"))
     examples = dataset.prepare(
-        _build_training_records(reader, files, drawn, record_filter),
+        _build_training_records(reader, files, drawn, record_filter, share),
         decode=_build_decoder(reader, num_classes, _flat(files), bad_boxes),
         augment=augment,
         resize=resize,
@@ -50,7 +56,8 @@ def build_train_dataset(
         entries=entries,
     )
     options = {"drop_remainder": reader.drop_remainder, "deterministic": seed is not None}
-    return _batch(examples, "train_config.batch_size", batch_size or config.batch_size, **options)
+    field, batch_size = "train_config.batch_size", batch_size or config.batch_size
+    return _batch(examples, field, _replica_batch_size(field, batch_size, context.num_replicas_in_sync), **options)
 
 
 def build_eval_dataset(
@@ -104,7 +111,7 @@ def record_files(reader) -> list[str]:
 
 
 def _build_training_records(
-    reader, files: list[list[str]], seed: int, record_filter: BadRecordFilter | None
+    reader, files: list[list[str]], seed: int, record_filter: BadRecordFilter | None, share: dataset.Share
 ) -> tf.data.Dataset:
     weights = list(reader.sample_from_datasets_weights)
     if weights and len(weights) != len(files):
@@ -113,7 +120,9 @@ def _build_training_records(
         )
     open_file, start, streams = _open_files(_flat(files), record_filter), 0, []
     for group in files if weights else [_flat(files)]:
-        streams.append(_interleave(reader, range(start, start + len(group)), open_file, seed, record_filter))
+        numbers = range(start, start + len(group))
+        open_shared = share.open_files(numbers, open_file)
+        streams.append(_interleave(reader, share.files(numbers), open_shared, seed, record_filter))
         start += len(group)
     if not weights:
         return _sample(streams[0], reader)
@@ -167,11 +176,19 @@ def _input_paths(reader, name: str) -> list[str]:
     return paths
 
 
+def _replica_batch_size(field: str, batch_size: int, replicas: int) -> int:
+    if batch_size % replicas:
+        raise ConfigError(
+            f"{field} is {batch_size}, which {replicas} devices cannot share evenly. Make it a multiple of {replicas}."
+        )
+    return batch_size // replicas
+
+
 def _batch(examples: tf.data.Dataset, field: str, batch_size: int, **options) -> tf.data.Dataset:
     features, _ = examples.element_spec
     if batch_size > 1 and not features["image"].shape.is_fully_defined():
         raise ConfigError(
-            f"{field} is {batch_size}, but model.ssd.image_resizer gives images of several sizes, which cannot share "
+            f"{field} is {batch_size}, but the model's image_resizer gives images of several sizes, which cannot share "
             "a batch. Set the batch size to 1, use fixed_shape_resizer, or set "
             "keep_aspect_ratio_resizer.pad_to_max_dimension: true."
         )

@@ -11,6 +11,7 @@ are asked for; the others are not computed.
 
 import os
 from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
 
 import tensorflow as tf
 
@@ -36,7 +37,7 @@ def find_files(patterns: Sequence[str]) -> list[list[str]]:
         if not files:
             raise DataError(
                 f"No record file matches {pattern} (in {os.getcwd()}). "
-                "Give the path or glob of existing TFRecord files in input_path; odtk make-tfrecords writes them."
+                "Give the path or glob of existing TFRecord files in input_path."
             )
         _refuse_missing_shards(pattern, files)
         found.append(files)
@@ -60,11 +61,36 @@ def open_files(files: Sequence[str]) -> Callable:
     return open_file
 
 
+@dataclass(frozen=True)
+class Share:
+    """What one of several input pipelines reads of a set of files, each record being in one share alone.
+
+    That is every `count`-th file; or, where there are fewer files than pipelines, every `count`-th record of each file.
+    """
+
+    index: int = 0
+    count: int = 1
+
+    def files(self, numbers: range) -> range:
+        """Numbers of the files that this pipeline opens."""
+        return numbers[self.index :: self.count] if self._has_files(numbers) else numbers
+
+    def open_files(self, numbers: range, open_file: Callable) -> Callable:
+        """`open_file`, which gives of each file what is this pipeline's."""
+        if self._has_files(numbers):
+            return open_file
+        # By a record's own number, which does not depend on what is left out before it.
+        return lambda number: open_file(number).filter(lambda placed, _: placed[1] % self.count == self.index)
+
+    def _has_files(self, numbers: range) -> bool:
+        return len(numbers) >= self.count
+
+
 def file_order(
     numbers: range, *, shuffle: bool, filenames_shuffle_buffer_size: int, num_epochs: int | None, seed: int
 ) -> tf.data.Dataset:
     """Numbers of files, in random order where `shuffle`; `num_epochs` times, or for ever where None."""
-    order = tf.data.Dataset.range(numbers.start, numbers.stop)
+    order = tf.data.Dataset.range(numbers.start, numbers.stop, numbers.step)
     if shuffle:
         order = order.shuffle(filenames_shuffle_buffer_size, seed=seed)
     return order.repeat(num_epochs)

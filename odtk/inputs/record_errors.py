@@ -56,7 +56,7 @@ def _try(decode: Callable, data: bytes, place: str) -> None:
         name = image_name(data)
         raise DataError(
             f"{place}{f' (image {name})' if name else ''} cannot be used: {cause(error)}. Write the shard again "
-            "without it; odtk make-tfrecords leaves out images that cannot be decoded."
+            "without it."
         ) from error
 
 

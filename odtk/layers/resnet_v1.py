@@ -4,13 +4,30 @@ He et al., "Deep Residual Learning for Image Recognition", 2015. It differs from
 the SAME max pool of the stem, and in hyperparameters that a config may override.
 """
 
+import tensorflow as tf
 import tf_keras
 
-from odtk.layers.conv import ConvParams
+from odtk.layers.conv import BatchNormParams, ConvParams
+
+# RGB, subtracted by TFOD's ResNet v1 feature extractors.
+CHANNEL_MEANS = (123.68, 116.779, 103.939)
+
+# What TFOD uses where the config's hyperparameters do not override it; its penalty has no 0.5.
+BACKBONE_DEFAULTS = ConvParams(
+    initializer=tf_keras.initializers.VarianceScaling,
+    regularizer=tf_keras.regularizers.L2(1e-4),
+    batch_norm=BatchNormParams(momentum=0.997, epsilon=1e-5, center=True, scale=True),
+    activation="relu",
+)
 
 # Residual blocks in conv2..conv5.
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 FILTERS = (64, 128, 256, 512)
+
+
+def preprocess(images):
+    """Images [..., 3] in 0..255 to those without the channel means; no scaling."""
+    return images - tf.constant(CHANNEL_MEANS, images.dtype)
 
 
 def resnet_v1(depth: int, params: ConvParams, depth_multiplier: float = 1.0, min_depth: int = 0) -> tf_keras.Model:

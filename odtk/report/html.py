@@ -11,7 +11,8 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 # Where a long name may go on in the next line: behind a folder or a word, or before the suffix, and not inside it.
 _BREAKS = re.compile(r"(?<=[/\\_])|(?=\.[A-Za-z]\w{0,4}\b)")
 
-_NUM_COLORS = 4  # page.css has so many bars told apart
+
+_CODE = re.compile("`([^`]+)`")
 
 
 def element(tag: str, *children: "etree._Element | str | None", **attributes: str) -> etree._Element:
@@ -43,6 +44,11 @@ def code(text: str) -> etree._Element:
     return element("code", first, *(piece for part in parts for piece in (element("wbr"), part)))
 
 
+def prose(text: str) -> list["etree._Element | str"]:
+    """A text as parts of an element: what stands between `backticks`, a command mostly, becomes `<code>`."""
+    return [element("code", part) if number % 2 else part for number, part in enumerate(_CODE.split(text)) if part]
+
+
 def section(name: str, title: str, *children: "etree._Element | str | None") -> etree._Element:
     """A part of the page under a heading, that the table of contents links to by `name`."""
     return element("section", element("h2", title), *children, id=name)
@@ -64,35 +70,6 @@ def _parts(content) -> Sequence:
 
 def _cell(content) -> etree._Element:
     return content if isinstance(content, etree._Element) and content.tag == "td" else element("td", *_parts(content))
-
-
-def bars(shares: Sequence[float]) -> etree._Element:
-    """A `td` with a bar for each share (0..1) of the greatest value; the numbers themselves stand in other cells."""
-    spans = [
-        element("span", class_=f"bar-{index % _NUM_COLORS}", style=f"width: {100 * share:.1f}%")
-        for index, share in enumerate(shares)
-    ]
-    return element("td", *spans, class_="bars", aria_hidden="true")
-
-
-def swatch(index: int) -> etree._Element:
-    """The colour of the bars of `index`, for a column's heading."""
-    return element("span", class_=f"swatch bar-{index % _NUM_COLORS}", aria_hidden="true")
-
-
-def histogram(caption: str, unit: str, counts: Sequence[tuple[str, int]], of: str) -> etree._Element:
-    """A table of counts with bars: `unit` heads the names of the bins, `of` the counts; empty ends are left out."""
-    filled = [index for index, (_, count) in enumerate(counts) if count]
-    shown = counts[filled[0] : filled[-1] + 1] if filled else []
-    greatest = max((count for _, count in shown), default=0)
-    return table(caption, [unit, of, ""], [[name, f"{count:,}", bars([count / greatest])] for name, count in shown])
-
-
-def heat_cell(part: int, whole: int) -> etree._Element:
-    """A `td` "part of whole", coloured by the share; a dash where the whole is nothing."""
-    if not whole:
-        return element("td", "–", class_="faint")
-    return element("td", f"{part:,} of {whole:,}", style=f"--share: {part / whole:.3f}")
 
 
 def picture(uri: str, size: tuple[int, int], alt: str, *caption: "etree._Element | str") -> etree._Element:

@@ -163,7 +163,8 @@ def _refuse_unlisted(folder: Path, earlier: set[str] | None, overwrite: bool) ->
     if others:
         raise OutputError(f"{folder} holds {others[0]}, which odtk did not write there. Name another folder.")
     if not overwrite:
-        raise OutputError(f"{folder} has the pictures of an earlier run. Replace them with --overwrite.")
+        text = f"{folder} has the pictures of an earlier run. They are replaced only if that is asked for."
+        raise OutputError(text, argument="overwrite")
 
 
 def _files_below(folder: Path) -> set[str]:

@@ -11,11 +11,12 @@ from odtk import label_map as label_maps
 from odtk import pipeline
 from odtk.atomic import write_text
 from odtk.datasets.record_files import EVAL_WORDS, TRAIN_WORDS, absolute_if_here, find_records, held_out
+from odtk.detectors import families
 from odtk.errors import ConfigError, LabelMapError, OutputError
+from odtk.findings import ERROR, Finding
 from odtk.tools import schedule_edits
-from odtk.tools.check_config import ERROR, Finding, check_config, is_placeholder
+from odtk.tools.check_config import check_config, is_placeholder
 from odtk.tools.check_config.checkpoint import look_into
-from odtk.tools.check_config.model import is_implemented
 
 
 @dataclass(frozen=True)
@@ -191,8 +192,9 @@ class _Edit:
 
     def _complete_checkpoint(self, prefix: str, kind: str | None) -> str | None:
         """Sets the version of a TensorFlow 2 checkpoint; the type to use, if none was asked for or set."""
-        contents, train = look_into(prefix), self.config.train_config
-        if contents.is_tf2 if contents else is_implemented(self.config):
+        family, train = families.find(self.config), self.config.train_config
+        contents = look_into(prefix, family)
+        if contents.is_tf2 if contents else family is not None:
             self.set(("train_config.fine_tune_checkpoint_version", "V2"))
         if kind is not None or train.fine_tune_checkpoint_type:
             return kind

@@ -3,22 +3,23 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from odtk import label_map, pipeline
 from odtk.atomic import atomic_directory, may_replace
 from odtk.errors import ConfigError, LabelMapError
+from odtk.exporting.formats import DEFAULT, FORMATS
+from odtk.exporting.runtime import LABEL_MAP
+from odtk.exporting.signatures import INPUT_TYPES
 from odtk.files import names_in
 from odtk.prototext.schema import some
 from odtk.tools import trained_classes
 from odtk.tools.check_config import require_sound
 
-INPUT_TYPES = ("image_tensor", "float_image_tensor", "encoded_image_string_tensor", "tf_example")
-
-# What an exported folder holds.
-_FILES = ("saved_model", "checkpoint", "pipeline.config", "label_map.pbtxt")
+# What an exported folder holds besides the detector.
+_FILES = ("checkpoint", "pipeline.config", LABEL_MAP)
 
 
 @dataclass
@@ -44,46 +45,56 @@ def export(
     winograd: bool = False,
     overwrite: bool = False,
     log: Callable[[str], None] = lambda line: None,
+    formats: Sequence[str] = (DEFAULT,),
 ) -> ExportReport:
     """Writes saved_model/, checkpoint/ckpt-0, pipeline.config and label_map.pbtxt to `output_dir`, whole or not at all.
 
-    `checkpoint` is a model dir (its latest), an odtk or TFOD prefix, or an exported folder. With `winograd` the
-    SavedModel is one for CPUs (see odtk.layers.winograd). `log` is told where another than the newest checkpoint of a
-    model dir is taken. Raises ConfigError, CheckpointError, or OutputError where `output_dir` is not empty;
-    `overwrite` replaces an earlier export, and nothing else.
+    `checkpoint` is a model dir (its latest), an odtk or TFOD prefix, or an exported folder. `input_type` is one of
+    odtk.exporting.signatures.INPUT_TYPES. `formats` are of odtk.exporting.formats.FORMATS; each writes a file or folder
+    of its name. With `winograd` the model is one for CPUs (see odtk.layers.winograd). `log` is told where another than
+    the newest checkpoint of a model dir is taken. Raises ConfigError, CheckpointError, or OutputError where
+    `output_dir` is not empty; `overwrite` replaces an earlier export, and nothing else.
     """
-    if input_type not in INPUT_TYPES:
-        raise ConfigError(f"'{input_type}' is no input type; these are: {', '.join(INPUT_TYPES)}.")
-    replace = may_replace(output_dir, names_in(output_dir), _FILES, "saved_model", overwrite)
+    _check_choice(input_type, INPUT_TYPES, "input type", "input_type")
+    for name in formats:
+        _check_choice(name, FORMATS, "export format", "formats")
+    held = names_in(output_dir)
+    mark = next((name for name in FORMATS if name in held), DEFAULT)
+    replace = may_replace(output_dir, held, (*FORMATS, *_FILES), mark, overwrite)
     config = pipeline.read(pipeline_config)
     require_sound(config, pipeline_config, needs=())
     with atomic_directory(output_dir, replace) as folder:
-        import tensorflow as tf
-
-        from odtk.checkpoints import loading
-        from odtk.detectors.build import build_detector
+        from odtk.detectors.trained import build_trained_detector
         from odtk.devices import prepare_gpus
-        from odtk.exporting import saved_model
+        from odtk.exporting.winograd import use_winograd
 
         prepare_gpus()
-        detector = build_detector(config)
-        reader = loading.CheckpointReader(loading.find_checkpoint(checkpoint, log))
-        slot = "average" if config.eval_config.use_moving_averages else None
-        loading.restore(detector.checkpoint_variables(), reader, slot=slot)
-
-        more_variables = detector.use_winograd() if winograd else []
-        saved_model.save(detector, input_type, str(folder / "saved_model"), more_variables)
-        # ckpt-0 without a step: as in the zoo, the start of somebody's fine-tuning.
-        trackable = tf.train.Checkpoint(**detector.checkpoint_objects())
-        tf.train.CheckpointManager(trackable, str(folder / "checkpoint"), max_to_keep=1).save(checkpoint_number=0)
+        detector, reader = build_trained_detector(config, checkpoint, log)
+        more_variables = use_winograd(detector) if winograd else []
+        for name in formats:
+            FORMATS[name](detector, input_type, str(folder / name), more_variables)
+        _write_checkpoint(detector, folder / "checkpoint")
         pipeline.write(config, folder / "pipeline.config")
         map_path = find_label_map(config, reader.prefix)
         if map_path is not None:
-            shutil.copyfile(map_path, folder / "label_map.pbtxt")
+            shutil.copyfile(map_path, folder / LABEL_MAP)
         files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     note = label_map_note(config, reader.prefix)
     count = len(more_variables)
     return ExportReport(str(output_dir), reader.prefix, reader.step, input_type, count, files, map_path, note)
+
+
+def _check_choice(value: str, choices: Collection[str], kind: str, argument: str) -> None:
+    if value not in choices:
+        raise ConfigError(f"'{value}' is not an {kind}; it is one of {', '.join(choices)}.", argument=argument)
+
+
+def _write_checkpoint(detector, folder: Path) -> None:
+    """ckpt-0 without a step: as in the zoo, the start of somebody's fine-tuning."""
+    import tensorflow as tf
+
+    trackable = tf.train.Checkpoint(**detector.checkpoint_objects())
+    tf.train.CheckpointManager(trackable, str(folder), max_to_keep=1).save(checkpoint_number=0)
 
 
 def find_label_map(config, prefix: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Finds things in pictures with an exported detector, draws them, and writes detections.json."""
+"""Finds objects in pictures with an exported detector, draws them, and writes detections.json."""
 
 import os
 import time
@@ -11,7 +11,7 @@ import numpy as np
 from odtk import detections
 from odtk.detections import DetectedImage
 from odtk.errors import DataError
-from odtk.exporting.runtime import ExportedDetector, find_label_map, find_saved_model, naming
+from odtk.exporting import runtime
 from odtk.progress import track
 from odtk.report.drawing import draw_detections
 from odtk.report.picture_files import count_frames, find_pictures, picture_folder, read_picture, write_picture
@@ -66,16 +66,13 @@ def predict(
     """
     output_dir = Path(output)
     images = [images] if isinstance(images, (str, os.PathLike)) else images
-    find_saved_model(exported_dir)  # what is wrong with it is said before TensorFlow's seconds of start-up
-    map_path = find_label_map(exported_dir, label_map)
-    name_of = naming(map_path)
+    runtime.find_saved_model(exported_dir)  # what is wrong with it is said before TensorFlow's seconds of start-up
+    map_path = runtime.find_label_map(exported_dir, label_map)
+    name_of = runtime.naming(map_path)
     names = find_pictures(images, not_in=output_dir)
     image_ids = _image_ids(list(names))
     with picture_folder(output_dir, names, overwrite) as folder:
-        from odtk.devices import prepare_gpus
-
-        prepare_gpus()
-        detector = ExportedDetector(exported_dir, name_of)
+        detector = runtime.load(exported_dir, label_map=map_path)
         start = time.monotonic()
         predictions, skipped, animated, best_scores = [], [], [], []
         with track("Predicting", total=len(names), unit="images", compiles=True) as progress:

@@ -11,15 +11,18 @@ from pathlib import Path, PurePosixPath
 
 from odtk.annotations.data_folder import folder_of
 from odtk.datasets.annotated_picture import AnnotatedPicture, color_numbers, found_names, show
-from odtk.datasets.open_dataset import Target, open_target, settled_by_headers
+from odtk.datasets.checks import table
+from odtk.datasets.checks.context import context_of
+from odtk.datasets.open_dataset import Target, interpreted_by_headers, open_target
+from odtk.datasets.scan import scan
 from odtk.datasets.sources import ImageSummary, Source
+from odtk.datasets.splits import NO_SPLIT
 from odtk.errors import DataError, OutputError
+from odtk.findings import SEVERITIES
 from odtk.progress import track
 from odtk.prototext.schema import some
 from odtk.report import picture_files
 from odtk.report.drawing import add_caption, draw_groundtruth
-from odtk.report.inspection import NO_SPLIT, SEVERITIES
-from odtk.tools.inspect import survey
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def view(
         if worst:
             chosen = _worst(found, wanted, num_images, report)
         else:
-            found = settled_by_headers(found)
+            found = interpreted_by_headers(found)
             report.warnings.extend(filter(None, [found.refusal]))
             chosen = _sample(found, wanted, num_images, seed, report)
         numbers = color_numbers(found, wanted.found_names if worst else found_names(found))
@@ -104,7 +107,7 @@ def view(
             boxes = tuple(shown.class_names)
             report.drawn.append(DrawnImage(shown.name, _split(shown), output_dir / name, boxes, shown.remark))
         if not report.drawn:
-            raise DataError(wanted.nothing_drawn(report.unreadable if chosen else [], worst))
+            raise wanted.nothing_drawn(report.unreadable if chosen else [], worst)
     return report
 
 
@@ -130,27 +133,31 @@ class _Wanted:
         forms = (name, PurePosixPath(name).name)
         return not self._files or any(fnmatchcase(form, glob) for form in forms for glob in self._files)
 
-    def nothing_drawn(self, unreadable: Sequence[str], worst: bool) -> str:
+    def nothing_drawn(self, unreadable: Sequence[str], worst: bool) -> DataError:
         """Why no picture came of it; `unreadable`: what was chosen, and is so."""
         if unreadable:
-            return f"None of the images of {self._target} that were chosen can be read. The first: {unreadable[0]}"
+            return DataError(f"None of the chosen images of {self._target} can be read. The first: {unreadable[0]}")
         if worst:
-            among = " that were asked for" if self._class_names or self._files else ""
-            if self.findings and not among:
-                return (
-                    f"What odtk inspect finds in {self._target} ({some(self.findings)}) is of no single image. Leave "
-                    f"--worst out to see a sample; the findings are listed by: odtk inspect {self._target}"
-                )
-            return (
-                f"odtk inspect has nothing to say against any of the images of {self._target}{among}. "
-                "Leave --worst out to see a sample."
+            return DataError(
+                f"{self._no_worst()} A random sample is drawn if the worst are not asked for.", argument="worst"
             )
         asked = [f"an object of class {' or '.join(sorted(self._class_names))}"] * bool(self._class_names)
         asked += [f"a name like {' or '.join(self._files)}"] * bool(self._files)
         there = some([name for name, _ in self._seen.most_common()]) or "none"
         if not asked:
-            return f"No image of {self._target} can be read. What is wrong says: odtk inspect {self._target}"
-        return f"No image of {self._target} has {' and '.join(asked)}. Its classes are: {there}."
+            return DataError(
+                f"No image of {self._target} can be read. For the reasons run: odtk inspect {self._target}"
+            )
+        return DataError(f"No image of {self._target} has {' and '.join(asked)}. Its classes are: {there}.")
+
+    def _no_worst(self) -> str:
+        among = " that were asked for" if self._class_names or self._files else ""
+        if self.findings and not among:
+            return (
+                f"What odtk inspect finds in {self._target} ({some(self.findings)}) is about no single image; "
+                f"`odtk inspect {self._target}` lists the findings."
+            )
+        return f"odtk inspect finds no problem in any of the images of {self._target}{among}."
 
 
 def _sample(target: Target, wanted: _Wanted, num_images: int, seed: int, report: ViewReport) -> list[_Chosen]:
@@ -171,12 +178,13 @@ def _sample(target: Target, wanted: _Wanted, num_images: int, seed: int, report:
 
 def _worst(target: Target, wanted: _Wanted, num_images: int, report: ViewReport) -> list[_Chosen]:
     """Images that findings name and that fit: those of the worst finding first, then those of the most."""
-    inspection, rows = survey(target)
+    rows = scan(target)
+    findings = table.run(context_of(rows))
     report.warnings.extend(filter(None, [rows.target.refusal]))
     wanted.found_names = rows.class_names
-    wanted.findings = [finding.kind.replace("-", " ") for finding in inspection.findings]
+    wanted.findings = [finding.kind.replace("-", " ") for finding in findings]
     cases: dict[int, list[tuple[int, str]]] = {}
-    for finding in inspection.findings:
+    for finding in findings:
         for example in finding.examples:
             for row in example.rows:
                 other = f"{example.image}: " if row != example.rows[0] else ""  # the text is of the first one

@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from odtk.checkpoints.loading import CheckpointReader, RestoreReport, restore
+from odtk.checkpoints.reader import CheckpointReader
+from odtk.checkpoints.restoring import RestoreReport, restore
 from odtk.detectors.detector import Detector, FineTunePlan
 from odtk.errors import CheckpointError, ConfigError
 

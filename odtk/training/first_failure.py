@@ -9,7 +9,8 @@ class FirstFailure:
     """Variables that keep the step and the records of the first batch whose loss was not finite."""
 
     def __init__(self, batch_size: int):
-        """`batch_size`: the most records that a batch has."""
+        """`batch_size`: the most records that a replica's batch has. To be made in the scope of the strategy."""
+        self._strategy = tf.distribute.get_strategy()
         # Each replica keeps its own, as each has a part of the batch.
         options = {"trainable": False, "synchronization": tf.VariableSynchronization.ON_READ}
         self._step = tf.Variable(tf.constant(NEVER, tf.int64), **options)
@@ -30,7 +31,7 @@ class FirstFailure:
 
     def read(self) -> tuple[int, list[tuple[int, int]]] | None:
         """The step (from 0) and the places of its records, None where all was finite."""
-        local_results = tf.distribute.get_strategy().experimental_local_results
+        local_results = self._strategy.experimental_local_results
         replicas = zip(local_results(self._step), local_results(self._places), strict=True)
         failed = [(int(step), places.numpy().tolist()) for step, places in replicas if int(step) != NEVER]
         if not failed:

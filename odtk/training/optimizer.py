@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 from official.modeling.optimization import ExponentialMovingAverage
 
+from odtk.detectors.detector import Detector
 from odtk.errors import ConfigError
 from odtk.protos import optimizer_pb2
 
@@ -36,13 +37,36 @@ def build_optimizer(message: optimizer_pb2.Optimizer) -> tf_keras.optimizers.leg
     return optimizer
 
 
+def unwrap(optimizer) -> list:
+    """The optimizer and those that it wraps, down to the one that makes the updates (official's averages wrap one)."""
+    chain = [optimizer]
+    while (inner := getattr(chain[-1], "_optimizer", None)) is not None:
+        chain.append(inner)
+    return chain
+
+
+def create_variables(optimizer, model: Detector) -> None:
+    """Makes the variables of both; left to the first training step, they would have TensorFlow trace it twice."""
+    model.checkpoint_variables()
+    # The inner optimizer first: it has the momenta.
+    for each in reversed(unwrap(optimizer)):
+        # Keras has no public way to this, short of an update.
+        each._create_all_weights(model.trainable_variables)
+
+
 def slot_paths(optimizer) -> set[str]:
     """Where a checkpoint has the slots of an optimizer that has made its weights; see CheckpointReader.slots."""
-    inner = getattr(optimizer, "_optimizer", None)
-    if inner is None:
-        return {f"optimizer/{name}" for name in optimizer.get_slot_names()}
-    averaged = {f"optimizer/ema_base_optimizer/{name}" for name in inner.get_slot_names()}
-    return averaged | {f"optimizer/{name}" for name in optimizer.get_slot_names()}
+    paths, path = set(), "optimizer"
+    for each in unwrap(optimizer):
+        paths |= {f"{path}/{name}" for name in each.get_slot_names()}
+        path += "/ema_base_optimizer"  # as official's averages call the one inside
+    return paths
+
+
+def current_learning_rate(optimizer) -> tf.Tensor:
+    """The schedule's rate at the optimizer's next step."""
+    rate = unwrap(optimizer)[-1].learning_rate
+    return rate(optimizer.iterations) if callable(rate) else tf.convert_to_tensor(rate)
 
 
 def build_learning_rate(message: optimizer_pb2.LearningRate) -> "Schedule":

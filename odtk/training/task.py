@@ -6,9 +6,10 @@ import tensorflow as tf
 import tf_keras
 from official.core import base_task, config_definitions
 
-from odtk.checkpoints.loading import RestoreReport
+from odtk.checkpoints.restoring import RestoreReport
 from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
+from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS, total_losses
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import build_train_dataset
@@ -17,10 +18,6 @@ from odtk.pipeline.support import refuse_unsupported
 from odtk.protos import pipeline_pb2
 from odtk.training.fine_tune import checkpoint_type, fine_tune
 from odtk.training.first_failure import FirstFailure
-
-# TFOD's tags; what a detector's own losses are called is its business.
-REGULARIZATION_LOSS = "Loss/regularization_loss"
-TOTAL_LOSS = "Loss/total_loss"
 
 
 class LastValue(tf_keras.metrics.Metric):
@@ -62,12 +59,12 @@ class DetectionTask(base_task.Task):
         """
         super().__init__(config_definitions.TaskConfig())
         self.loss_names: tuple[str, ...] = ()
+        self.first_failure: FirstFailure | None = None
         refuse_unsupported(config.train_config, "train_config")
         refuse_unsupported(config.train_input_reader, "train_input_reader")
         self.reuse_heads, self.record_filter, self.bad_boxes = reuse_heads, record_filter, bad_boxes
         self.config, self.seed, self.on_restore = config, seed, on_restore
         self.clip_norm = config.train_config.gradient_clipping_by_norm
-        self.first_failure = FirstFailure(config.train_config.batch_size)
 
     def build_model(self) -> Detector:
         """The detector, untrained."""
@@ -83,7 +80,7 @@ class DetectionTask(base_task.Task):
             self.on_restore(fine_tune(model, train.fine_tune_checkpoint, kind, self.reuse_heads))
 
     def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
-        """Batches of (features, groundtruth)."""
+        """Batches of (features, groundtruth): a replica's batches of one input pipeline's records."""
         model = params
         return build_train_dataset(
             self.config,
@@ -93,10 +90,16 @@ class DetectionTask(base_task.Task):
             record_filter=self.record_filter,
             bad_boxes=self.bad_boxes,
             entries=(*TRAINING_FEATURES, *model.groundtruth_fields),
+            input_context=input_context,
         )
 
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
-        """One LastValue per loss, by TFOD's tag; the model must be built by then."""
+        """One LastValue per loss, by TFOD's tag; the model must be built by then.
+
+        The variables of `first_failure` are made here, too: all that a step writes besides weights.
+        """
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        self.first_failure = FirstFailure(self.config.train_config.batch_size // replicas)
         return [LastValue(tag) for tag in (*self.loss_names, REGULARIZATION_LOSS, TOTAL_LOSS)]
 
     # Nothing in a detector needs AutoGraph, which takes longer to rewrite its code than TensorFlow to trace it.
@@ -123,11 +126,7 @@ class DetectionTask(base_task.Task):
         """Losses of a batch in training mode, the regularisation and the total included."""
         shapes = features["true_image_shape"]
         predictions = model.predict(model.preprocess(features["image"], shapes), shapes, True, groundtruth)
-        losses = model.losses(predictions, groundtruth, shapes)
-        if model.add_regularization_loss:
-            losses[REGULARIZATION_LOSS] = model.regularization_loss()
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        losses = {tag: loss / replicas for tag, loss in losses.items()}
-        losses[TOTAL_LOSS] = tf.add_n(list(losses.values()))
+        losses = total_losses(model, predictions, groundtruth, shapes, replicas)
         losses.setdefault(REGULARIZATION_LOSS, tf.constant(0.0))
         return losses

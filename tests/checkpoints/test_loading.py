@@ -12,8 +12,11 @@ from golden_cases import resnet50_case, variant_case, write_checkpoint
 from official.modeling.optimization import ExponentialMovingAverage
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from odtk.checkpoints import loading
-from odtk.checkpoints.loading import CheckpointReader, as_trackable, find_checkpoint, restore
+from odtk.checkpoints.files import prefixes_near
+from odtk.checkpoints.newest import find_checkpoint
+from odtk.checkpoints.object_graph import as_trackable
+from odtk.checkpoints.reader import CheckpointReader
+from odtk.checkpoints.restoring import restore
 from odtk.detectors.build import build_detector
 from odtk.errors import CheckpointError, DamagedCheckpointError
 
@@ -280,7 +283,7 @@ class TestPrefix:
     def test_no_more_than_five_neighbours_are_named(self, tmp_path):
         for number in range(7):
             save(make_variables(), tmp_path / f"ckpt-{number}")
-        assert len(loading.prefixes_near(tmp_path / "ckpt-9")) == 5
+        assert len(prefixes_near(tmp_path / "ckpt-9")) == 5
 
 
 class TestFindCheckpoint:

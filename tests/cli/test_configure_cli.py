@@ -32,7 +32,7 @@ def test_the_diff_then_the_notes_then_the_findings(odtk):
         "Check of out.config: 1 error, 4 warnings,",
         "error model.ssd.image_resizer.fixed_shape_resizer.height (line 6)\n    is 300,",
         "    $ odtk configure out.config --output out.config --image-size 320x320\n",
-        "information 7 fields that are set have no effect, as in TFOD: odtk configure out.config --check\n",
+        "note 7 fields that are set have no effect, as in TFOD: odtk configure out.config --check\n",
         "Next: odtk configure out.config --output out.config --image-size 320x320\n",
     ]
     places = [result.stdout.find(part) for part in parts]
@@ -104,7 +104,7 @@ def test_nothing_changed(odtk, tmp_path):
 
 def test_what_has_no_effect_is_counted_here_and_listed_by_check(odtk):
     assert "sync_replicas" not in odtk("base.config", "--output", "out.config").stdout
-    assert "information train_config.sync_replicas (line 146): has no effect" in odtk("out.config", "--check").stdout
+    assert "note train_config.sync_replicas (line 146): has no effect" in odtk("out.config", "--check").stdout
 
 
 def test_one_number_is_the_side_of_a_square(odtk, tmp_path):

@@ -98,5 +98,5 @@ def test_json_has_escapes_of_its_own(data):
 
 def test_colours_of_ours_do_not_show_in_a_pipe():
     _, said = run("configure", "ssd_resnet50_v1_fpn_640x640_pets", "--check")
-    assert "information" in said
+    assert "note" in said
     assert r"\x1b" not in said

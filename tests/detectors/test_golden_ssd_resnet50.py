@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from golden_cases import resnet50_case, same_detections
 
-from odtk.checkpoints import loading
+from odtk.checkpoints.reader import CheckpointReader
+from odtk.checkpoints.restoring import restore
 from odtk.detectors.build import build_detector
 
 CASE = resnet50_case()
@@ -24,7 +25,7 @@ def run(tfod_checkpoint) -> SimpleNamespace:
     """Everything the detector computes of the golden's batch, once."""
     detector = build_detector(CASE.config)
     variables = detector.checkpoint_variables()
-    report = loading.restore(variables, loading.CheckpointReader(tfod_checkpoint))
+    report = restore(variables, CheckpointReader(tfod_checkpoint))
     images, shapes = CASE.images(detector.resize)
     preprocessed = detector.preprocess(images, None)
     predictions = detector.predict(preprocessed, None)

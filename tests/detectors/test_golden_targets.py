@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 from google.protobuf import text_format
 
-from odtk.detectors.ssd.build import build_coder, build_similarity, build_training
+from odtk.detectors.parts.box_coders import build_box_coder
+from odtk.detectors.parts.matching import build_argmax_match, build_similarity
 from odtk.protos import ssd_pb2
 
 TFOD = dict(np.load(Path(__file__).parents[1] / "golden/from_tfod/targets.npz"))
@@ -28,7 +29,7 @@ def ssd(text: str) -> ssd_pb2.Ssd:
     tolerance="1e-6 absolute or relative",
 )
 def test_codes_are_tfods(config):
-    coder = build_coder(ssd(f"box_coder {{ {config} }}"))
+    coder = build_box_coder(ssd(f"box_coder {{ {config} }}").box_coder)
     encoded = coder.encode(tf.constant(TFOD["coded"]), tf.constant(TFOD["seen_from"]))
     np.testing.assert_allclose(encoded, TFOD[f"encoded {config}"], rtol=1e-6, atol=1e-6)
     decoded = coder.decode(tf.constant(TFOD["encodings"][:, : coder.code_size]), tf.constant(TFOD["seen_from"]))
@@ -38,7 +39,7 @@ def test_codes_are_tfods(config):
 @pytest.mark.parametrize("config", configs("similarity"))
 @pytest.mark.parity(what="three similarities of boxes and anchors", against="from_tfod/targets.npz", tolerance="1e-6")
 def test_similarities_are_tfods(config):
-    similarity = build_similarity(ssd(f"similarity_calculator {{ {config} }}"))
+    similarity = build_similarity(ssd(f"similarity_calculator {{ {config} }}").similarity_calculator)
     got = similarity(tf.constant(TFOD["groundtruth"]), tf.constant(TFOD["anchors"])).numpy()
     real = np.arange(got.shape[1]) < TFOD["counts"][:, None]
     np.testing.assert_allclose(got[real], TFOD[f"similarity {config}"][real], rtol=0, atol=1e-6)
@@ -52,9 +53,10 @@ def test_similarities_are_tfods(config):
 )
 def test_matches_are_tfods(config):
     similarity, matcher = config.split(" argmax_matcher")
-    training = build_training(ssd(f"similarity_calculator {{ {similarity} }} matcher {{ argmax_matcher {matcher} }}"))
+    config_of_both = ssd(f"similarity_calculator {{ {similarity} }} matcher {{ argmax_matcher {matcher} }}")
     boxes, anchors = tf.constant(TFOD["groundtruth"]), tf.constant(TFOD["anchors"])
     valid = np.arange(boxes.shape[1]) < TFOD["counts"][:, None]
     # As in odtk.boxes.targets: padding is like nothing at all.
-    overlaps = tf.where(valid[..., None], training.similarity(boxes, anchors), -1.0)
-    np.testing.assert_array_equal(training.match(overlaps, tf.constant(valid)), TFOD[f"match {config}"])
+    overlaps = tf.where(valid[..., None], build_similarity(config_of_both.similarity_calculator)(boxes, anchors), -1.0)
+    got = build_argmax_match(config_of_both.matcher)(overlaps, tf.constant(valid))
+    np.testing.assert_array_equal(got, TFOD[f"match {config}"])

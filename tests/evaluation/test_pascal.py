@@ -27,14 +27,11 @@ def name_of(category, metrics_set=VOC):
 def add(evaluator, image_id, groundtruth=(), detections=(), difficult=None, group_of=None):
     """groundtruth: (box, class) pairs; detections: (box, class, score) triples."""
     boxes, classes = zip(*groundtruth, strict=True) if groundtruth else ((), ())
-    found = zip(*detections, strict=True) if detections else ((), (), ())
+    found, found_classes, scores = zip(*detections, strict=True) if detections else ((), (), ())
     return evaluator.add_image(
         image_id,
-        np.float32(boxes),
-        np.int32(classes),
-        difficult and np.array(difficult),
-        group_of and np.array(group_of),
-        *(np.array(column, dtype) for column, dtype in zip(found, (np.float32, np.int32, np.float32), strict=True)),
+        {"boxes": np.float32(boxes), "classes": np.int32(classes), "difficult": difficult, "group_of": group_of},
+        {"boxes": np.float32(found), "classes": np.int32(found_classes), "scores": np.float32(scores)},
     )
 
 
@@ -52,12 +49,17 @@ def golden_metrics(case, metrics_set):
         image = TFOD["images"][place] if isinstance(place, int) else place
         evaluator.add_image(
             image["id"],
-            np.reshape(np.float32(image["gt_boxes"]), [-1, 4]),
-            np.int64(image["gt_classes"]),
-            *(image[flag] and np.array(image[flag], bool) for flag in evaluator.groundtruth_columns),
-            np.reshape(np.float32(image["det_boxes"]), [-1, 4]),
-            np.int64(image["det_classes"]),
-            np.float32(image["det_scores"]),
+            {
+                "boxes": np.float32(image["gt_boxes"]),
+                "classes": np.int64(image["gt_classes"]),
+                # An empty list stands for a column that is not given.
+                **{flag: image[flag] or None for flag in evaluator.groundtruth_columns},
+            },
+            {
+                "boxes": np.float32(image["det_boxes"]),
+                "classes": np.int64(image["det_classes"]),
+                "scores": np.float32(image["det_scores"]),
+            },
         )
     return evaluator.evaluate()
 
@@ -212,7 +214,7 @@ def test_repeated_image_is_ignored_and_arrays_must_fit():
     assert not add(evaluator, "a", [(HERE, 1)])
     assert (evaluator.num_images, evaluator.repeated_images) == (1, ["a"])
     assert evaluator.evaluate()[MAP[VOC]] == 1
-    with pytest.raises(DataError, match=r"Image b: 1 groundtruth boxes came with 1 classes and 2 difficult flags"):
+    with pytest.raises(DataError, match=r"Image b: 1 groundtruth boxes came with 1 classes, 2 difficult, 1 group_of"):
         add(evaluator, "b", [(HERE, 1)], difficult=[True, False])
     assert evaluator.num_images == 1
 
@@ -310,7 +312,8 @@ def test_agrees_with_a_slow_reference(metrics_set, seed):
     images, protocol = drawn_images(seed), PROTOCOLS[metrics_set]
     evaluator = PascalEvaluator([{"id": number, "name": str(number)} for number in range(1, 6)], metrics_set)
     for index, image in enumerate(images):
-        evaluator.add_image(index, *image.values())
+        found = {"boxes": image["found"], "classes": image["found_classes"], "scores": image["scores"]}
+        evaluator.add_image(index, image, found)
     metrics = evaluator.evaluate()
     per_class, mean = slow_metrics(images, range(1, 6), protocol.heeds, protocol.pooled)
     assert metrics[MAP[metrics_set]] == pytest.approx(mean, abs=1e-12)
@@ -325,9 +328,9 @@ def test_on_the_coco_golden_it_comes_close_to_cocos_101_points():
     golden = json.loads((Path(__file__).parents[1] / "golden/coco_metrics.json").read_text())
     evaluator = PascalEvaluator([{"id": number, "name": str(number)} for number in range(1, 6)])
     for index, image in enumerate(golden["images"]):
-        columns = (np.float32(image["gt_boxes"]), np.int32(image["gt_classes"]), None, None)
-        found = (np.float32(image["det_boxes"]), np.int32(image["det_classes"]), np.float32(image["det_scores"]))
-        evaluator.add_image(index, *columns, *found)
+        truth = {"boxes": np.float32(image["gt_boxes"]), "classes": np.int32(image["gt_classes"])}
+        found = {"boxes": np.float32(image["det_boxes"]), "classes": np.int32(image["det_classes"])}
+        evaluator.add_image(index, truth, found | {"scores": np.float32(image["det_scores"])})
     assert evaluator.evaluate()[MAP[VOC]] == pytest.approx(
         golden["metrics"]["DetectionBoxes_Precision/mAP@.50IOU"], abs=0.02
     )

@@ -13,8 +13,7 @@ from synthetic_weights import synthetic_value
 from odtk import pipeline
 from odtk.detectors.build import build_detector
 from odtk.exporting import saved_model
-
-INPUT_TYPES = ["image_tensor", "float_image_tensor", "encoded_image_string_tensor", "tf_example"]
+from odtk.exporting.signatures import INPUT_TYPES
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +102,7 @@ def _with_weights(detector):
 
 def _as_input(pictures: list[np.ndarray], input_type: str):
     if input_type in ("image_tensor", "float_image_tensor"):
-        return tf.constant(np.stack(pictures), saved_model.INPUTS[input_type].dtype)
+        return tf.constant(np.stack(pictures), INPUT_TYPES[input_type].dtype)
     encoded = [tf.io.encode_png(picture).numpy() for picture in pictures]
     return tf.constant(encoded if input_type != "tf_example" else [_example(one) for one in encoded])
 

@@ -196,7 +196,7 @@ def test_view_warns_of_it_and_draws_what_the_option_says(tmp_path):
 def test_an_order_is_for_data_sets_alone(tmp_path):
     WRITERS["voc"](tmp_path / "data", pictures(4))
     _convert(tmp_path)
-    with pytest.raises(DataError, match="--boxes: for a data set's folder"):
+    with pytest.raises(DataError, match="not the folder of a data set in a format other than pets"):
         inspection.inspect(tmp_path / "out", boxes="xyxy")
 
 
@@ -219,7 +219,7 @@ def test_normalised_corners_are_taken_and_said(drawn, tmp_path):
     assert set(check_on_objects(tmp_path / "out").values()) == {2}
     assert [problem.kind for problem in report.problems] == ["boxes taken as normalised"]
     found = _inspected(tmp_path)
-    assert (found.splits[0].boxes, _kinds(found)["boxes-taken-as-normalised"]) == (16, ("information", 1))
+    assert (found.splits[0].boxes, _kinds(found)["boxes-taken-as-normalised"]) == (16, ("note", 1))
 
 
 def test_percents_are_refused_with_the_fix(drawn, tmp_path):
@@ -244,7 +244,7 @@ def test_pictures_of_12_bits_are_not_black(tmp_path, drawn):
     assert {problem.kind for problem in report.repaired} == {"16-bit PNG made an RGB JPEG"}
     assert [problem.kind for problem in report.problems] == ["image uses a part of its bits"] * 4
     assert "its samples use 12 bits" in report.problems[0].text
-    assert _kinds(_inspected(tmp_path))["image-uses-a-part-of-its-bits"] == ("information", 4)
+    assert _kinds(_inspected(tmp_path))["image-uses-a-part-of-its-bits"] == ("note", 4)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from synthetic_weights import synthetic_groundtruth, synthetic_image, synthetic_
 
 from odtk import pipeline
 from odtk.detectors.parts.resizer import build_resizer
-from odtk.detectors.ssd.detector import CHANNEL_MEANS
+from odtk.layers.resnet_v1 import CHANNEL_MEANS
 
 GOLDEN = Path(__file__).parent
 VARIANTS = sorted(path.stem for path in (GOLDEN / "variants").glob("*.config"))

@@ -13,6 +13,7 @@ from odtk.detectors.detector import BOX_FIELDS
 from odtk.detectors.parts.resizer import build_resizer
 from odtk.errors import ConfigError, DataError
 from odtk.inputs import dataset
+from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import build_eval_dataset, build_fault_finder, build_train_dataset
 from odtk.inputs.dataset import TRAINING_FEATURES
 from odtk.inputs.record_errors import naming_the_record
@@ -380,6 +381,34 @@ def test_shuffling_goes_by_file_and_by_record(tmp_path):
     nearby = order("filenames_shuffle_buffer_size: 1 shuffle_buffer_size: 4")
     assert nearby != list(range(24))
     assert all(number <= place + 3 for place, number in enumerate(nearby))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "read"),
+    [([4, 4, 4], [[0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7]]), ([7], [[0, 4, 6], [1, 3, 5]])],
+    ids=["files", "records of too few files"],
+)
+def test_input_pipelines_share_the_records_out(tmp_path, sizes, read):
+    """Each record goes to one of them, whatever is left out before it: here record 2 of the single file."""
+    for number, size in enumerate(sizes):
+        write(tmp_path / f"{number}.record", numbered(size, sum(sizes[:number])))
+    if len(sizes) == 1:
+        broken = numbered(7)
+        broken[2] = an_example(image__encoded=b"no image")
+        write(tmp_path / "0.record", broken)
+    config = a_config(tmp_path, reader="num_epochs: 1 drop_remainder: false")
+    for index in range(2):
+        context = tf.distribute.InputContext(num_input_pipelines=2, input_pipeline_id=index, num_replicas_in_sync=4)
+        options = {"batch_size": 12, "seed": 1, "record_filter": BadRecordFilter(1), "input_context": context}
+        batches = list(build_train_dataset(config, a_resize(), 3, **options).as_numpy_iterator())
+        assert [len(features["image"]) for features, _ in batches[:-1]] == [3] * (len(batches) - 1)
+        assert sorted(ids(batches)) == read[index]
+
+
+def test_a_batch_that_replicas_cannot_share_is_refused(tmp_path):
+    write(tmp_path / "a.record", numbered(4))
+    with pytest.raises(ConfigError, match=r"batch_size is 2, which 4 devices cannot share evenly\. .* multiple of 4"):
+        training_ids(a_config(tmp_path), 1, input_context=tf.distribute.InputContext(num_replicas_in_sync=4))
 
 
 def test_images_without_boxes_train_through_every_stage(tmp_path):

@@ -8,17 +8,10 @@ from google.protobuf import text_format
 
 import odtk
 from odtk import pipeline
+from odtk.detectors import families
 from odtk.errors import ConfigError
-from odtk.pipeline.support import (
-    IMPLEMENTED,
-    METRICS_SETS,
-    REFUSED,
-    REFUSED_METRICS_SETS,
-    WITHOUT_EFFECT,
-    refuse_unsupported,
-    unsupported,
-    without_effect,
-)
+from odtk.pipeline import support
+from odtk.pipeline.support import METRICS_SETS, PIPELINE, REFUSED_METRICS_SETS, refuse_unsupported
 from odtk.protos import pipeline_pb2
 
 NMS = "model.ssd.post_processing.batch_non_max_suppression"
@@ -59,36 +52,52 @@ def seed():
     return pipeline.read(Path(__file__).parents[1] / "data" / "seed_pipeline.config")
 
 
-@pytest.mark.parametrize("kind", sorted({*IMPLEMENTED, *WITHOUT_EFFECT}))
-def test_the_tables_name_fields_of_the_schema(kind):
-    fields = set(TYPES[kind].fields_by_name)
-    implemented, idle = IMPLEMENTED.get(kind, "").split(), set(WITHOUT_EFFECT.get(kind, {}))
-    assert len(implemented) == len(set(implemented))
-    assert set(implemented) <= fields
-    assert idle <= fields
-    assert not idle & set(implemented)
+# Each table with the message that it is about.
+TABLES = {"pipeline": ("TrainEvalPipelineConfig", PIPELINE)} | {
+    family.types[0]: ("DetectionModel", family.options) for family in families.families()
+}
+ROWS = [(table, kind) for table, (_, options) in TABLES.items() for kind in sorted(options)]
+RESNET = families.of(pipeline.read("ssd_resnet50_v1_fpn_640x640_pets"))
 
 
-def test_messages_that_are_implemented_are_in_the_table_themselves():
+def unsupported(config) -> list[support.Option]:
+    return [*support.unsupported(config.model, "model", RESNET.options), *support.unsupported(config)]
+
+
+def without_effect(config) -> list[support.Option]:
+    return [*support.without_effect(config.model, "model", RESNET.options), *support.without_effect(config)]
+
+
+def refuse(config) -> None:
+    refuse_unsupported(config.model, "model", RESNET.options)
+    refuse_unsupported(config)
+
+
+@pytest.mark.parametrize(("table", "kind"), ROWS)
+def test_the_tables_name_fields_of_the_schema_once(table, kind):
+    row = TABLES[table][1][kind]
+    listed = [*row.names, *row.without_effect, *row.refused]
+    assert len(listed) == len(set(listed))
+    assert set(listed) <= set(TYPES[kind].fields_by_name)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_messages_that_are_implemented_are_in_the_table_themselves_and_no_others(table):
     # A message that is named by a field but has no entry would have each of its fields refused.
-    for kind, names in IMPLEMENTED.items():
-        for name in names.split():
+    root, options = TABLES[table]
+    reached = {root}
+    for kind, row in options.items():
+        for name in row.names:
             child = TYPES[kind].fields_by_name[name].message_type
-            # Augmentation has a table of its own, beside its functions; a map is a value.
-            is_leaf = child is None or child.GetOptions().map_entry
-            assert is_leaf or name == "data_augmentation_options" or child.name in IMPLEMENTED, (kind, name)
-
-
-def test_the_tables_have_no_entry_that_no_config_reaches():
-    reached = {"TrainEvalPipelineConfig"}
-    for kind, names in IMPLEMENTED.items():
-        children = (TYPES[kind].fields_by_name[name].message_type for name in names.split())
-        reached |= {child.name for child in children if child is not None}
-    assert {*IMPLEMENTED, *WITHOUT_EFFECT} <= reached
+            # Augmentation has a table of its own, beside its functions, as each family; a map is a value.
+            if child is not None and not child.GetOptions().map_entry and name not in support.ELSEWHERE:
+                reached.add(child.name)
+    assert reached == set(options)
 
 
 def test_every_reason_says_something():
-    assert all(len(reason) > 5 for reasons in WITHOUT_EFFECT.values() for reason in reasons.values())
+    rows = [options[kind] for _, options in TABLES.values() for kind in options]
+    assert all(len(reason) > 5 for row in rows for reason in (*row.without_effect.values(), *row.refused.values()))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +150,7 @@ def test_what_is_not_implemented_is_named_by_its_path(path, value):
     config = config_from(nested(path, value))
     assert [finding.path for finding in unsupported(config)] == [path]
     with pytest.raises(ConfigError) as error:
-        refuse_unsupported(config)
+        refuse(config)
     assert re.search(rf": {re.escape(path)}( \(.*\))?\. Remove it,", str(error.value))
 
 
@@ -149,7 +158,7 @@ def test_all_of_them_are_named_at_once():
     config = config_from(nested("model.ssd.mask_head_config", "{ }"))
     config.MergeFrom(config_from(nested(f"{NMS}.use_combined_nms", ": true")))
     with pytest.raises(ConfigError, match="Remove them") as error:
-        refuse_unsupported(config)
+        refuse(config)
     assert "model.ssd.mask_head_config (it is about masks" in str(error.value)
     assert f"{NMS}.use_combined_nms (TFOD refuses it" in str(error.value)
 
@@ -171,7 +180,7 @@ def test_lists_are_counted():
     ],
 )
 def test_an_option_at_its_default_is_not_refused(path, value):
-    refuse_unsupported(config_from(nested(path, value)))
+    refuse(config_from(nested(path, value)))
 
 
 @pytest.mark.parametrize(
@@ -195,7 +204,7 @@ def test_an_option_at_its_default_is_not_refused(path, value):
 def test_what_has_no_effect_is_listed_and_not_refused(path, value):
     config = config_from(nested(path, value))
     assert [finding.path for finding in without_effect(config)] == [path]
-    refuse_unsupported(config)
+    refuse(config)
 
 
 def test_a_map_is_a_value():
@@ -203,12 +212,9 @@ def test_a_map_is_a_value():
     assert unsupported(config) == []
 
 
-def test_reasons_are_about_fields_that_are_refused():
-    for kind, reasons in REFUSED.items():
-        assert set(reasons) <= set(TYPES[kind].fields_by_name)
-        assert not set(reasons) & {*IMPLEMENTED[kind].split(), *WITHOUT_EFFECT.get(kind, {})}
-    (finding,) = unsupported(config_from("eval_config { recall_lower_bound: 0.2 }"))
-    assert "precision_at_recall" in finding.reason
+def test_a_reason_is_told():
+    (option,) = unsupported(config_from("eval_config { recall_lower_bound: 0.2 }"))
+    assert "precision_at_recall" in option.reason
     assert not set(REFUSED_METRICS_SETS) & set(METRICS_SETS)
 
 
@@ -227,9 +233,8 @@ def test_the_walk_throughs_config(seed):
 
 def test_every_implemented_field_is_read_somewhere():
     """Against options that are accepted and then forgotten: the code must at least name each of them."""
-    package = Path(odtk.__file__).parent
-    sources = [path for path in package.rglob("*.py") if path.name != "support.py" and path.parent.name != "protos"]
+    package, tables = Path(odtk.__file__).parent, ("support.py", "options.py")
+    sources = [path for path in package.rglob("*.py") if path.name not in tables and path.parent.name != "protos"]
     code = "\n".join(path.read_text() for path in sources)
-    fields = {(kind, name) for kind, names in IMPLEMENTED.items() for name in names.split()}
-    unread = {(kind, name) for kind, name in fields if not re.search(rf"[.\"']{name}\b", code)}
-    assert unread == set()
+    names = {name for _, options in TABLES.values() for row in options.values() for name in row.names}
+    assert {name for name in names if not re.search(rf"[.\"']{name}\b", code)} == set()

@@ -165,8 +165,9 @@ def fill(folder, *names, **options):
 
 def test_an_earlier_output_is_replaced_whole_and_only_when_asked(tmp_path):
     fill(tmp_path / "out", "a.jpg", "more/b.jpg")
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="only if that is asked for") as refused:
         fill(tmp_path / "out", "c.jpg")
+    assert refused.value.argument == "overwrite"
     assert names_in(tmp_path / "out") == ["a.jpg", "more", "more/b.jpg"]
     fill(tmp_path / "out", "c.jpg", overwrite=True)
     assert names_in(tmp_path / "out") == ["c.jpg"]

@@ -57,9 +57,9 @@ def test_boxes_that_cannot_be_used_are_counted_and_named(config_of, tmp_path):
     config = config_of([GOOD], [GOOD, INVERTED], [GOOD], [GOOD, PIXELS])
     for finding, split in zip(findings(config, "input_path"), ("train", "val"), strict=True):
         assert finding.severity == "warning"
-        assert "of the 6 boxes in 4 records, 2 boxes in 2 images (1 inverted, 1 in pixels)" in finding.message
-        assert f"{tmp_path / split}.record, record 1 (image img1): box 1 is inverted" in finding.message
-        assert "divide coordinates in pixels by the image's height and width" in finding.message
+        assert "of the 6 boxes in 4 records, 2 boxes in 2 images (1 inverted, 1 in pixels)" in finding.text
+        assert f"{tmp_path / split}.record, record 1 (image img1): box 1 is inverted" in finding.text
+        assert "divide coordinates in pixels by the image's height and width" in finding.text
 
 
 def test_a_set_of_nothing_but_pixels_is_an_error(config_of):
@@ -94,7 +94,7 @@ def test_more_boxes_than_are_read_are_told_with_the_number_to_set(config_of, set
     expected = {train, evaluation and "eval_input_reader[0].max_number_of_boxes"} - {None}
     assert set(found) == expected
     for path, finding in found.items():
-        assert re.search(r"img1 \(\S+\.record, record 1\) has 150 boxes, and [12] of 3 records ha", finding.message)
+        assert re.search(r"img1 \(\S+\.record, record 1\) has 150 boxes, and [12] of 3 records ha", finding.text)
         assert f"--set {path}=150" in finding.fix.replace("'", "")
 
 
@@ -105,4 +105,4 @@ def test_a_scan_of_a_part_says_that_it_was_a_part(config_of, monkeypatch):
     assert findings(config, "train_input_reader.tf_record") == []
     shards.write_records(config.with_name("train.record"), [record_of("x", [GOOD, GOOD, INVERTED]), record_of("y", [])])
     (finding,) = findings(config, "train_input_reader.tf_record")
-    assert "the first 1 record (not all were looked at)" in finding.message
+    assert "the first 1 record (not all were looked at)" in finding.text

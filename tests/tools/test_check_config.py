@@ -1,4 +1,4 @@
-"""What `odtk configure --check` finds in a config: severity, field, words, and a command that really mends it."""
+"""What `odtk configure --check` finds in a config: severity, field, words, and a command that really fixes it."""
 
 import shlex
 import subprocess
@@ -10,7 +10,6 @@ from click.testing import CliRunner
 
 from odtk import label_map, pipeline
 from odtk.cli.main import cli
-from odtk.detectors.supported import MODEL_TYPES
 from odtk.errors import ConfigError
 from odtk.protos.example_pb2 import Example
 from odtk.records import shards
@@ -85,19 +84,19 @@ def change(path, *assignments):
 
 def found(findings, severity, path):
     matching = [finding for finding in findings if (finding.severity, finding.path) == (severity, path)]
-    assert len(matching) == 1, [str(finding) for finding in findings if finding.severity != "information"]
+    assert len(matching) == 1, [str(finding) for finding in findings if finding.severity != "note"]
     return matching[0]
 
 
 def test_a_sound_config_has_neither_errors_nor_warnings(project):
     findings = findings_of(project / "pets.config", paths_must_exist=True)
-    assert {finding.severity for finding in findings} == {"information"}
+    assert {finding.severity for finding in findings} == {"note"}
     assert f"{SSD}.inplace_batchnorm_update" in [finding.path for finding in findings]
 
 
-def test_options_without_effect_are_information_with_the_reason(project):
-    finding = found(findings_of(project / "pets.config"), "information", f"{TRAIN}.sync_replicas")
-    assert "has no effect" in finding.message
+def test_options_without_effect_are_notes_with_the_reason(project):
+    finding = found(findings_of(project / "pets.config"), "note", f"{TRAIN}.sync_replicas")
+    assert "has no effect" in finding.text
 
 
 # Assignments to the sound config, what has to be found, and a part of what it has to say.
@@ -289,7 +288,7 @@ CASES = {
         CHECKPOINT,
         "does not exist. There is",
     ),
-    "type": ([(f"{CHECKPOINT}_type", "detecton")], "error", f"{CHECKPOINT}_type", "detection, classification, full"),
+    "type": ([(f"{CHECKPOINT}_type", "detecton")], "error", f"{CHECKPOINT}_type", "full, detection, classification"),
     "no type": ([(f"{CHECKPOINT}_type", "")], "warning", f"{CHECKPOINT}_type", "only the backbone"),
     "version": ([(f"{CHECKPOINT}_version", "V1")], "error", f"{CHECKPOINT}_version", "which are V2"),
     "no version": ([(f"{CHECKPOINT}_version", "")], "warning", f"{CHECKPOINT}_version", "means V1"),
@@ -328,18 +327,18 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_finding_names_the_field_and_a_command_that_mends_it(project, case):
+def test_a_finding_names_the_field_and_a_command_that_fixes_it(project, case):
     assignments, severity, field, words = CASES[case]
     config = project / "pets.config"
     change(config, *((path, value.replace("HERE", str(project))) for path, value in assignments))
     finding = found(findings_of(config), severity, field)
-    assert words in finding.message
+    assert words in finding.text
     assert finding.line is not None
-    mend(finding)
+    fix(finding)
     assert (severity, field) not in [(f.severity, f.path) for f in findings_of(config)]
 
 
-def mend(finding):
+def fix(finding):
     """Runs a finding's command."""
     program, *words = shlex.split(finding.fix)
     assert program == "odtk"
@@ -365,12 +364,12 @@ def test_lines_are_those_of_the_fields(project):
 def test_sides_that_are_multiples_of_32_are_no_error(project, size):
     height, width = size.split("x")
     change(project / "pets.config", (f"{FIXED}.height", height), (f"{FIXED}.width", width))
-    assert not [f for f in findings_of(project / "pets.config") if f.severity != "information"]
+    assert not [f for f in findings_of(project / "pets.config") if f.severity != "note"]
 
 
 def test_pad_to_multiple_makes_other_sides_good(project):
     change(project / "pets.config", (f"{FIXED}.height", "300"), (f"{SSD}.feature_extractor.pad_to_multiple", "128"))
-    assert not [f for f in findings_of(project / "pets.config") if f.severity != "information"]
+    assert not [f for f in findings_of(project / "pets.config") if f.severity != "note"]
 
 
 @pytest.mark.parametrize(
@@ -387,7 +386,7 @@ def test_another_family_is_one_error_and_its_data_classes_size_batch_and_steps_a
     change(config, ("train_config.batch_size", "2"), ("train_config.num_steps", "777"))
     (finding,) = findings_of(config)
     assert (finding.severity, finding.path) == ("error", "model.faster_rcnn")
-    mend(finding)
+    fix(finding)
     assert config.read_text(encoding="utf-8").count("faster_rcnn") == 1, "the user's own file is left alone"
     assert not [f for f in findings_of(project / "new_pipeline.config") if f.severity == "error"]
     old, new = pipeline.read(config), pipeline.read(project / "new_pipeline.config")
@@ -405,7 +404,7 @@ def test_another_family_is_one_error_and_its_data_classes_size_batch_and_steps_a
 def test_images_of_any_size_share_a_batch_once_they_are_padded(project, resizer, side):
     config = project / "pets.config"
     change(config, (f"{RESIZER}.keep_aspect_ratio_resizer", f"{{ {resizer} }}"))
-    mend(found(findings_of(config), "error", f"{TRAIN}.batch_size"))
+    fix(found(findings_of(config), "error", f"{TRAIN}.batch_size"))
     kept = pipeline.read(config).model.ssd.image_resizer.keep_aspect_ratio_resizer
     assert (kept.pad_to_max_dimension, kept.max_dimension) == (True, side)
 
@@ -414,12 +413,12 @@ def test_num_classes_has_to_reach_the_largest_id_and_ids_may_have_holes(project)
     path, config = project / "label_map.pbtxt", project / "pets.config"
     path.write_text("item { id: 1 name: 'cat' } item { id: 3 name: 'dog' }", encoding="utf-8")
     finding = found(findings_of(config), "error", f"{SSD}.num_classes")
-    assert "is 2, below the largest id of" in finding.message
-    assert "3 ('dog')" in finding.message
-    mend(finding)
-    assert not [finding for finding in findings_of(config) if finding.severity != "information"]
+    assert "is 2, below the largest id of" in finding.text
+    assert "3 ('dog')" in finding.text
+    fix(finding)
+    assert not [finding for finding in findings_of(config) if finding.severity != "note"]
     change(config, (f"{SSD}.num_classes", "90"))
-    assert "is 90, but the largest id" in found(findings_of(config), "warning", f"{SSD}.num_classes").message
+    assert "is 90, but the largest id" in found(findings_of(config), "warning", f"{SSD}.num_classes").text
 
 
 def test_a_name_that_several_ids_have_counts_where_the_records_have_it(project):
@@ -427,16 +426,16 @@ def test_a_name_that_several_ids_have_counts_where_the_records_have_it(project):
     text = "item { id: 1 name: 'cat' } item { id: 2 name: 'dog' } item { id: 3 name: 'NA' } item { id: 4 name: 'NA' }"
     path.write_text(text, encoding="utf-8")
     change(config, (f"{SSD}.num_classes", "4"))
-    assert not any("'NA'" in finding.message for finding in findings_of(config)), "it only fills holes"
+    assert not any("'NA'" in finding.text for finding in findings_of(config)), "it only fills holes"
     path.write_text(text.replace("NA", "dog"), encoding="utf-8")
     finding = found(findings_of(config), "warning", "train_input_reader.label_map_path")
-    assert "gives 'dog' the ids 2, 3, 4: all 2 boxes of it become 4" in finding.message
+    assert "gives 'dog' the ids 2, 3, 4: all 2 boxes of it become 4" in finding.text
 
 
 def test_label_map_ids_stand_once_each(project):
     path = project / "label_map.pbtxt"
     path.write_text("item { id: 1 name: 'cat' } item { id: 1 name: 'dog' }", encoding="utf-8")
-    assert "id 1" in found(findings_of(project / "pets.config"), "error", "train_input_reader.label_map_path").message
+    assert "id 1" in found(findings_of(project / "pets.config"), "error", "train_input_reader.label_map_path").text
 
 
 def test_classes_that_the_label_map_lacks_and_the_reverse(project):
@@ -444,8 +443,8 @@ def test_classes_that_the_label_map_lacks_and_the_reverse(project):
     shards.write_records(project / "pets_train.record-00001-of-00002", [example_of(["cat"])])
     findings = findings_of(project / "pets.config")
     lacking = found(findings, "warning", "train_input_reader.label_map_path")
-    assert "has no 'fox', which the 2 records have 2 boxes of" in lacking.message
-    assert "no box of 'dog'" in found(findings, "warning", TRAIN_RECORDS).message
+    assert "has no 'fox', which the 2 records have 2 boxes of" in lacking.text
+    assert "no box of 'dog'" in found(findings, "warning", TRAIN_RECORDS).text
 
 
 def test_a_class_that_is_trained_and_never_measured_is_a_warning(project):
@@ -453,20 +452,20 @@ def test_a_class_that_is_trained_and_never_measured_is_a_warning(project):
         shards.write_records(project / f"pets_val.record-{index:05d}-of-00002", [example_of(["cat"])])
     (finding,) = (each for each in findings_of(project / "pets.config") if each.path == EVAL_RECORDS)
     assert finding.severity == "warning"
-    assert "the 2 records have no box of 'dog', which training's records have" in finding.message
+    assert "the 2 records have no box of 'dog', which training's records have" in finding.text
 
 
 def test_records_without_a_single_known_class_are_an_error(project):
     for index in range(2):
         shards.write_records(project / f"pets_train.record-{index:05d}-of-00002", [example_of(["Cat"])])
-    assert "'Cat'" in found(findings_of(project / "pets.config"), "error", "train_input_reader.label_map_path").message
+    assert "'Cat'" in found(findings_of(project / "pets.config"), "error", "train_input_reader.label_map_path").text
 
 
 def test_numbers_count_where_records_have_no_names(project):
     for index in range(2):
         shards.write_records(project / f"pets_train.record-{index:05d}-of-00002", [example_of(ids=[1, 2, 7])])
     finding = found(findings_of(project / "pets.config"), "warning", "train_input_reader.label_map_path")
-    assert "has no id 7" in finding.message
+    assert "has no id 7" in finding.text
 
 
 def test_missing_shards_damaged_and_empty_files_are_errors(project):
@@ -474,54 +473,54 @@ def test_missing_shards_damaged_and_empty_files_are_errors(project):
     data = shard.read_bytes()
     shard.write_bytes(data[:-1])
     # Training leaves it out, and says so.
-    assert "cut short" in found(findings_of(config), "warning", TRAIN_RECORDS).message
+    assert "cut short" in found(findings_of(config), "warning", TRAIN_RECORDS).text
     other = project / "pets_train.record-00000-of-00002"
     whole = other.read_bytes()
     other.write_bytes(whole[:-1])
-    assert "There is nothing else" in found(findings_of(config), "error", TRAIN_RECORDS).message
+    assert "There is nothing else" in found(findings_of(config), "error", TRAIN_RECORDS).text
     other.write_bytes(whole)
     shard.unlink()
-    assert "record-00001-of-00002" in found(findings_of(config), "error", TRAIN_RECORDS).message
+    assert "record-00001-of-00002" in found(findings_of(config), "error", TRAIN_RECORDS).text
     shard.write_bytes(b"")
     (project / "pets_train.record-00000-of-00002").write_bytes(b"")
-    assert "are empty" in found(findings_of(config), "error", TRAIN_RECORDS).message
+    assert "are empty" in found(findings_of(config), "error", TRAIN_RECORDS).text
 
 
 def test_checkpoints_of_another_kind(project):
     config, index = project / "pets.config", project / "ckpt-0.index"
     index.write_bytes(CLASSIFICATION_INDEX)
-    mend(found(findings_of(config), "error", f"{CHECKPOINT}_type"))
-    assert not [f for f in findings_of(config) if f.severity != "information"]
+    fix(found(findings_of(config), "error", f"{CHECKPOINT}_type"))
+    assert not [f for f in findings_of(config) if f.severity != "note"]
     index.write_bytes(b"\0FeatureExtractor/x" + bytes.fromhex("57fb808b247547db"))
-    assert "TensorFlow 1" in found(findings_of(config), "error", CHECKPOINT).message
+    assert "TensorFlow 1" in found(findings_of(config), "error", CHECKPOINT).text
     index.write_bytes(b"\0FeatureExtractor/x")
-    assert "ckpt-0.index is damaged" in found(findings_of(config), "error", CHECKPOINT).message
+    assert "ckpt-0.index is damaged" in found(findings_of(config), "error", CHECKPOINT).text
 
 
 def test_a_checkpoint_of_which_a_part_was_copied(project):
     (project / "ckpt-0.data-00000-of-00001").rename(project / "ckpt-0.data-00000-of-00002")
-    message = found(findings_of(project / "pets.config"), "error", CHECKPOINT).message
+    message = found(findings_of(project / "pets.config"), "error", CHECKPOINT).text
     assert f"{project}/ckpt-0.data-00001-of-00002 is missing" in message
     (project / "ckpt-0.data-00000-of-00002").unlink()
-    message = found(findings_of(project / "pets.config"), "error", CHECKPOINT).message
+    message = found(findings_of(project / "pets.config"), "error", CHECKPOINT).text
     assert f"{project}/ckpt-0.data-00000-of-00001 is missing" in message
 
 
 def test_the_config_beside_a_checkpoint_says_what_cannot_be_restored(project):
     config, beside = project / "pets.config", project / "pipeline.config"
     beside.write_text(SEED.read_text(encoding="utf-8"), encoding="utf-8")
-    assert not [f for f in findings_of(config) if f.severity != "information"], "other classes do not matter here"
+    assert not [f for f in findings_of(config) if f.severity != "note"], "other classes do not matter here"
     change(config, (f"{CHECKPOINT}_type", "full"))
-    assert "37 of them" in found(findings_of(config), "error", f"{CHECKPOINT}_type").message
+    assert "37 of them" in found(findings_of(config), "error", f"{CHECKPOINT}_type").text
     change(beside, (f"{SSD}.feature_extractor.type", "ssd_resnet101_v1_fpn_keras"))
-    assert "ssd_resnet101_v1_fpn_keras" in found(findings_of(config), "error", CHECKPOINT).message
+    assert "ssd_resnet101_v1_fpn_keras" in found(findings_of(config), "error", CHECKPOINT).text
 
 
 def test_label_maps_that_number_differently(project):
     label_map.write(label_map.of_names(["dog", "cat"]), project / "other.pbtxt")
     change(project / "pets.config", (f"{EVAL}.label_map_path", str(project / "other.pbtxt")))
     finding = found(findings_of(project / "pets.config"), "error", f"{EVAL}.label_map_path")
-    assert "metrics would be wrong" in finding.message
+    assert "metrics would be wrong" in finding.text
 
 
 def test_paths_that_are_not_here_are_errors_where_they_must_exist(tmp_path):
@@ -529,7 +528,7 @@ def test_paths_that_are_not_here_are_errors_where_they_must_exist(tmp_path):
     absent = {CHECKPOINT, "train_input_reader.label_map_path", TRAIN_RECORDS}
     for must_exist, severity in ((False, "warning"), (True, "error")):
         findings = check_config(pipeline.parse(text, "x"), "x.config", text, must_exist, needs=("train",))
-        assert {f.path for f in findings if f.severity != "information"} == absent
+        assert {f.path for f in findings if f.severity != "note"} == absent
         assert {f.severity for f in findings if f.path in absent} == {severity}
 
 
@@ -556,7 +555,7 @@ def test_require_sound_asks_only_for_what_is_needed(project):
         require_sound(pipeline.read(config), config)
 
 
-def test_a_shipped_pipeline_is_mended_in_a_copy(project):
+def test_a_shipped_pipeline_is_fixed_in_a_copy(project):
     text = pipeline.read_text("ssd_resnet50_v1_fpn_640x640_pets")
     findings = check_config(pipeline.parse(text, "x"), "ssd_resnet50_v1_fpn_640x640_pets", text)
     assert not [f for f in findings if f.severity == "error"]
@@ -582,16 +581,10 @@ def test_starting_over_from_any_family_gives_a_config_without_errors(tmp_path, m
         config = pipeline.read(path)
         if not is_of_another_family(config):
             continue
-        mend(findings_of(path)[0])
+        fix(findings_of(path)[0])
         errors = [f"{path.name}: {f}" for f in findings_of(tmp_path / "new_pipeline.config") if f.severity == "error"]
         assert not errors
         (tmp_path / "new_pipeline.config").unlink()
-
-
-def test_the_models_are_those_that_odtk_builds():
-    from odtk.detectors.build import BUILDERS
-
-    assert tuple(BUILDERS) == MODEL_TYPES
 
 
 def test_no_tensorflow_is_loaded(project):

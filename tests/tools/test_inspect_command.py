@@ -42,11 +42,11 @@ def test_the_summary_names_everything_once_the_worst_first(run, flawed):
         ["train", "12", "30", "0", "0", "12"],
         ["val", "10", "20", "0", "0", "10"],
     ]
-    found = [line.split(":")[0] for line in lines if line.startswith(("Error:", "Warning:", "Note:"))]
-    assert found == ["Error", "Warning"]
+    found = [line.split(":")[0] for line in lines if line.startswith(("error:", "warning:", "note:"))]
+    assert found == ["error", "warning"]
     assert sum("train.record-00000-of-00001, byte" in line for line in lines) == 3 + 1
     assert "    and 2 more" in lines
-    assert lines[-3:] == ["1 error, 1 warning, no notes.", "", "Next: fix the errors above, and inspect again."]
+    assert lines[-3:] == ["1 error, 1 warning, no notes.", "", "Next: fix the errors above, then inspect again."]
 
 
 def test_json_is_one_document_whose_form_does_not_change(run, flawed):
@@ -106,11 +106,11 @@ def test_nothing_to_inspect_is_one_paragraph(run, tmp_path):
     assert result.exit_code == 1
     assert result.stdout == ""
     assert result.stderr.startswith("error: ")
-    assert "is nothing to inspect" in result.stderr
+    assert "has no data" in result.stderr
 
 
 def test_boxes_that_all_have_an_anchor_are_said_to_have_one(run, tmp_path):
     folder = made.write(tmp_path / "records", made.sound_images(12, 0), [])
     boxes = sum(len(image.objects) for image in made.sound_images(12, 0))
     shown = run(folder, "--config", "ssd_resnet50_v1_fpn_640x640_pets").stdout
-    assert f"Each of the {boxes} boxes has an anchor that overlaps it so much." in shown
+    assert f"All {boxes} boxes have such an anchor." in shown

@@ -11,9 +11,12 @@ from lxml import html
 from PIL import Image
 
 from odtk.datasets.annotated_picture import AnnotatedPicture
+from odtk.datasets.checks.coverage import Coverage
 from odtk.datasets.model_inputs import FedImage
+from odtk.findings import Example, Finding
+from odtk.report.charts import Histogram
 from odtk.report.html import code
-from odtk.report.inspection import Counts, Coverage, Example, Finding, Histogram, Inspection, Split
+from odtk.tools.inspect.inspection import Counts, Inspection, Split
 from odtk.tools.inspect.page import Pictures, render, write_page
 
 CRAFTED = "<script>alert(1)</script>"
@@ -71,9 +74,16 @@ def inspection():
             lost=2,
         ),
         findings=[
-            Finding("error", "broken", "broken", f"mend {CRAFTED}", 100, examples),
-            Finding("warning", "few", "few", "add", 1, (Example("one", "a.xml", 3),)),
-            Finding("information", "note", f"note of {CRAFTED}", ""),
+            Finding("error", "broken", kind="broken", fix=f"mend {CRAFTED}", count=100, examples=examples),
+            Finding(
+                "warning",
+                "few",
+                kind="few",
+                fix="add",
+                count=1,
+                examples=(Example("one", "a.xml", 3),),
+            ),
+            Finding("note", f"note of {CRAFTED}", kind="note", fix=""),
         ],
         not_looked_at=["Pixels were not looked at."],
     )
@@ -135,7 +145,7 @@ def test_every_finding_is_there_with_its_fix_and_examples(tree):
     items = tree.xpath("//section[@id='findings']/ul/li")
     assert [item.findtext("p/span") for item in items] == ["Error", "Warning", "Note"]
     said = " ".join(" ".join(items[0].itertext()).split())
-    assert f"broken What to do: mend {CRAFTED}" in said
+    assert f"broken Fix: mend {CRAFTED}" in said
     assert len(items[0].xpath(".//li")) == len(NAMES)
     assert f"and {100 - len(NAMES)} more" in said
     assert "a.xml:3: one" in items[1].text_content()
@@ -203,7 +213,7 @@ def test_what_was_counted_and_what_was_not_is_said(tree):
 def test_an_empty_data_set_makes_a_page_too():
     tree = html.document_fromstring(render(Inspection("nothing", "records", None, None, False), Pictures()))
     assert tree.xpath("//main/section") == []
-    assert "Nothing to complain of" in tree.text_content()
+    assert "No problems found" in tree.text_content()
 
 
 def test_many_pictures_stay_a_few_megabytes(inspection):

@@ -10,11 +10,12 @@ from PIL import Image
 from odtk import pipeline
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject
 from odtk.datasets.open_dataset import open_target
+from odtk.datasets.scan import scan
+from odtk.findings import Example, Finding
 from odtk.records import example, shards
 from odtk.report import pictures
 from odtk.report.drawing import class_color
-from odtk.report.inspection import Example, Finding, Inspection
-from odtk.tools.inspect.scan import scan
+from odtk.tools.inspect.inspection import Inspection
 from odtk.tools.inspect.selection import NUM_GROUNDTRUTH, choose_pictures
 
 WIDTH, HEIGHT = 60, 40
@@ -51,7 +52,7 @@ def inspection(*findings):
 
 
 def finding(*examples, kind="kind"):
-    return Finding("error", kind, "text", "fix", len(examples), tuple(examples))
+    return Finding("error", "text", kind=kind, fix="fix", count=len(examples), examples=tuple(examples))
 
 
 def test_the_contact_sheet_has_every_class_and_is_the_seeds(rows):

@@ -10,7 +10,7 @@ import pytest
 
 from odtk.annotations.annotated_image import AnnotatedObject
 from odtk.errors import DataError, LabelMapError
-from odtk.report.inspection import ERROR, INFORMATION, WARNING
+from odtk.findings import ERROR, NOTE, WARNING
 from odtk.tools.inspect import document, inspect
 
 
@@ -204,7 +204,7 @@ def test_look_alikes_in_both_splits_are_found_and_within_one_noted(tmp_path):
     findings = {each.kind: each for each in inspect(made.write(tmp_path / "records", train, val)).findings}
     assert set(findings) == {"look-alikes-across-splits", "look-alikes"}
     assert findings["look-alikes-across-splits"].examples[0].rows == (7, 15)
-    assert findings["look-alikes"].severity == INFORMATION
+    assert findings["look-alikes"].severity == NOTE
     assert findings["look-alikes"].examples[0].rows == (0, 1)
 
 
@@ -247,7 +247,7 @@ def test_too_many_boxes(tmp_path):
 def test_images_without_boxes_are_noted_and_many_are_a_warning(tmp_path):
     images = made.sound_images(24, 0)
     images[:3] = [replace(image, objects=()) for image in images[:3]]
-    assert found(made.write(tmp_path / "few", images)) == {"images-without-boxes": (INFORMATION, 3)}
+    assert found(made.write(tmp_path / "few", images)) == {"images-without-boxes": (NOTE, 3)}
     images[:14] = [replace(image, objects=()) for image in images[:14]]
     assert found(made.write(tmp_path / "many", images)) == {"images-without-boxes": (WARNING, 14)}
 
@@ -284,7 +284,7 @@ def test_targets_of_records(tmp_path):
     assert [split.name for split in glob.splits] == ["train", "val"]
     one = inspect(folder / "val.record-00000-of-00001")
     assert [(split.name, split.images) for split in one.splits] == [("val", 10)]
-    with pytest.raises(DataError, match=r"nothing_here\* is nothing to inspect"):
+    with pytest.raises(DataError, match=r"nothing_here\* has no data"):
         inspect(folder / "nothing_here*")
     (folder / "label_map.pbtxt").write_text("item { id: 0 name: 'cat' }\nitem { id: 1 name: 'dog' }")
     with pytest.raises(LabelMapError, match=r"label_map\.pbtxt:1"):

@@ -12,11 +12,11 @@ from odtk.annotations import image_files, pets, to_record
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.dataset import MarkedObject
 from odtk.datasets.open_dataset import Target
+from odtk.datasets.scan import scan
 from odtk.datasets.sources import DatasetSource
 from odtk.errors import ConfigError, DataError, LabelMapError
-from odtk.report.inspection import ERROR, INFORMATION, WARNING
+from odtk.findings import ERROR, NOTE, WARNING
 from odtk.tools.inspect import inspect, survey
-from odtk.tools.inspect.scan import scan
 from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.tools.synthetic_pets import draw_dataset
 
@@ -38,7 +38,7 @@ def kinds(inspection):
 
 def test_a_sound_data_set(drawn):
     inspection, rows = surveyed(drawn)
-    assert kinds(inspection) == {"images-without-boxes": (INFORMATION, 12)}
+    assert kinds(inspection) == {"images-without-boxes": (NOTE, 12)}
     (split,) = inspection.splits
     assert (split.images, split.boxes, split.negatives, split.decoded) == (72, 60, 12, 72)
     # 50 x 60 pixels of an image of 120 x 90
@@ -100,7 +100,7 @@ def test_what_the_whole_set_proves_is_shown_and_no_image_is_read_twice(drawn, mo
     assert rows.digest.all()
     assert rows.fingerprint[rows.decoded].all()
     assert rows.unusable["xml cannot be read"].count == 1
-    assert rows.oddities["size disagrees with the image"].count == 71
+    assert rows.problems["size disagrees with the image"].count == 71
 
 
 def test_a_test_split_may_be_without_boxes(drawn):
@@ -147,7 +147,7 @@ def test_the_readers_of_a_config_are_the_splits(configured, tmp_path):
     assert [(split.name, split.images) for split in inspection.splits] == [("train", 12), ("val", 10)]
     assert kinds(inspection) == {"too-many-boxes": (WARNING, 10)}
     assert inspection.coverage.boxes == 44
-    with pytest.raises(ConfigError, match="leave --config out"):
+    with pytest.raises(ConfigError, match="leave the other config out"):
         inspect(path, config=path)
 
 
@@ -189,8 +189,8 @@ def test_images_that_a_rule_leaves_out_are_noted_and_no_error(drawn):
     for index in range(8):
         dataset = dataset.with_entry(index, "nobody annotated it.")
     findings = kinds(surveyed(dataset)[0])
-    assert findings["no-xml-left-out"] == (INFORMATION, 8)
-    assert {severity for severity, _ in findings.values()} == {INFORMATION}
+    assert findings["no-xml-left-out"] == (NOTE, 8)
+    assert {severity for severity, _ in findings.values()} == {NOTE}
 
 
 def test_problems_of_the_whole_data_set_are_found(drawn):
@@ -208,7 +208,7 @@ def test_what_is_only_to_be_known_is_no_warning(tmp_path):
     (tmp_path / "data").mkdir()
     for place in (tmp_path / "disk").iterdir():
         (tmp_path / "data" / place.name).symlink_to(place)
-    assert kinds(inspect(tmp_path / "data"))["linked-folder"] == (INFORMATION, 2)
+    assert kinds(inspect(tmp_path / "data"))["linked-folder"] == (NOTE, 2)
 
 
 def test_every_format_is_found_out_and_says_the_same_of_the_same_images(tmp_path):

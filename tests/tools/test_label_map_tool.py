@@ -72,15 +72,15 @@ def test_all_problems_are_found_at_once_with_their_lines(tmp_path):
     for line, (number, words) in zip(lines, expected, strict=True):
         assert f"{path}:{number}: " in line if number else f"{path}: " in line
         assert words in line
-    assert last.endswith("6 errors, 1 warning, 2 for information.")
+    assert last.endswith("6 errors, 1 warning, 2 notes.")
     document = json.loads(run("check", path, "--json").stdout)
     assert [problem["line"] for problem in document["problems"]] == [number for number, _ in expected]
-    assert document["is_sound"] is False
+    assert document["is_valid"] is False
 
 
 @pytest.mark.parametrize("name", list(resources.shipped_files("label_maps", ".pbtxt")))
-def test_shipped_maps_are_sound(name):
-    found = [problem for problem in tool.check(name).problems if problem.severity != "information"]
+def test_shipped_maps_are_valid(name):
+    found = [finding for finding in tool.check(name).findings if finding.severity != "note"]
     assert found == []
 
 
@@ -90,12 +90,12 @@ def test_holes_and_repeated_names_are_noted_and_allowed(tmp_path):
     result = run("check", a_map(tmp_path, text))
     assert result.exit_code == 0
     holes, repeated, last = result.stdout.splitlines()
-    assert holes.startswith("information: ")
+    assert holes.startswith("note: ")
     assert "it goes up to id 24, but has no id 1, 3, 5, 7, 9, 11, 13, 15, 17, 19 and 2 more" in holes
     assert "num_classes has to be 24" in holes
     assert "labels.pbtxt:3: the name 'NA' stands 10 times (lines 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)" in repeated
     assert "only the last of these is found, id 22" in repeated
-    assert last.endswith("12 classes with ids up to 24, 0 errors, 0 warnings, 2 for information.")
+    assert last.endswith("12 classes with ids up to 24, no errors, no warnings, 2 notes.")
 
 
 @pytest.mark.parametrize(
@@ -110,20 +110,20 @@ def test_holes_and_repeated_names_are_noted_and_allowed(tmp_path):
     ],
 )
 def test_other_faults(tmp_path, text, line, words):
-    problem = tool.check(a_map(tmp_path, text)).problems[0]
+    problem = tool.check(a_map(tmp_path, text)).findings[0]
     assert problem.line == line
     assert words in problem.text
 
 
 def test_a_background_item_and_lists_of_items_are_fine(tmp_path):
     text = "item { id: 0 name: 'background' }\nitem: [{ id: 1 name: 'a' }, { id: 2 name: 'b' }]"
-    assert tool.check(a_map(tmp_path, text)).problems == []
+    assert tool.check(a_map(tmp_path, text)).findings == []
 
 
 def test_the_map_is_compared_with_the_data(tmp_path):
     data = records_of(tmp_path, ("Cat", 1), ("cow", 2), ("dog", 7), ("dog", 7))
     path = a_map(tmp_path, "item { id: 1 name: 'cat' }\nitem { id: 2 name: 'dog' }\nitem { id: 3 name: 'bird' }")
-    found = {(problem.severity, problem.line, problem.text) for problem in tool.check(path, data).problems}
+    found = {(problem.severity, problem.line, problem.text) for problem in tool.check(path, data).findings}
     expected = [
         ("error", 1, f"the data call it 'Cat' ({data}, record at byte 0), the map 'cat'"),
         ("error", None, "the data have the class 'cow'"),
@@ -142,12 +142,12 @@ def test_misspellings_and_repeated_names_in_the_data_are_said(tmp_path):
     data = records_of(tmp_path, ("mgu", 1), *[("mug", 2)] * 31, ("NA", 5))
     made = a_map(tmp_path, "item { id: 1 name: 'mgu' }\nitem { id: 2 name: 'mug' }\nitem { id: 5 name: 'NA' }")
     asked = f"'mgu' (1, {data}, record at byte 0): did you mean 'mug' (31)?"
-    assert [(p.severity, p.line, asked in p.text) for p in tool.check(made, data).problems] == [
-        ("information", None, False),  # the holes
+    assert [(p.severity, p.line, asked in p.text) for p in tool.check(made, data).findings] == [
+        ("note", None, False),  # the holes
         ("warning", 1, True),
     ]
     lacking = a_map(tmp_path, "item { id: 2 name: 'mug' }\nitem { id: 4 name: 'NA' }\nitem { id: 5 name: 'NA' }")
-    found = {(p.severity, p.line): p.text for p in tool.check(lacking, data).problems}
+    found = {(p.severity, p.line): p.text for p in tool.check(lacking, data).findings}
     assert "its boxes are lost. 'mgu' (1): did you mean 'mug' (31)?" in found["error", None]
     assert "'NA' stands for several ids; all 1 boxes of it become 5" in found["warning", 3]
 

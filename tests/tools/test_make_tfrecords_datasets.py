@@ -131,7 +131,7 @@ def test_where_all_look_alike_the_error_says_so(drawn, run, tmp_path):
     (tmp_path / "data").mkdir()
     copies = _with_copies(drawn, tmp_path / "data")
     few = type(drawn)(copies.folder, copies.listed[:4])
-    with pytest.raises(DataError, match=r"No image is left for val: the 4 images are near-duplicates.*--allow-dupl"):
+    with pytest.raises(DataError, match=r"No image is left for val: the 4 images are near-duplicates.*allow near-dupl"):
         run(few)
     assert run(few, allow_duplicates=True).splits["val"].images == 1
 
@@ -257,7 +257,7 @@ def test_names_that_the_label_map_lacks_are_named_with_the_nearest(drawn, run, t
 
 def test_without_any_object_there_is_nothing_to_convert(drawn, run, tmp_path):
     bare = type(drawn)(drawn.folder, tuple(each for each in drawn.listed if not each.entry.objects))
-    with pytest.raises(DataError, match=r"^No image has an object to learn\. .*--label-map"):
+    with pytest.raises(DataError, match=r"^No image has an object to learn\. .*by a label map"):
         run(bare)
     path = tmp_path / "pets.pbtxt"
     label_map.write(label_map.of_names(["pug"]), path)
@@ -292,7 +292,7 @@ def test_no_split_has_empty_files_unless_they_are_asked_for(drawn, run, tmp_path
     assert report.warnings == []
     report = run(drawn, "asked", num_shards=9)
     assert len(list((tmp_path / "asked").glob("val.record-*"))) == 9
-    assert report.warnings == ["val has fewer images (7) than --num-shards (9): some of its files are empty."]
+    assert report.warnings == ["val has fewer images (7) than files (9): some of its files are empty."]
 
 
 def test_a_class_that_no_val_image_has_is_a_warning(drawn, run):
@@ -333,7 +333,7 @@ def test_of_many_bad_images_the_refusal_names_ten_and_says_how_to_see_all(drawn,
     for index in range(12):
         dataset = dataset.with_entry(index, f"fault {index}")
     with pytest.raises(
-        DataError, match=r"fault 9; and 2 more, which --max-bad-fraction 1 lists in dataset\.json"
+        DataError, match=r"fault 9; and 2 more, all of them in dataset\.json if a fraction of 1"
     ) as raised:
         run(dataset)
     assert "fault 10" not in str(raised.value)
@@ -396,23 +396,24 @@ def test_crowds_and_areas_are_written_where_the_data_has_them(drawn, run, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("format", "settings", "option"),
+    ("format", "settings", "argument", "words"),
     [
-        ("voc", {"full_body": True}, "--full-body"),
-        ("coco", {"strict_tfod": True}, "--strict-tfod"),
-        ("voc", {"masks": True}, "--masks"),
-        ("pets", {"exif": "apply"}, "--exif"),
-        ("pets", {"boxes": "xywh", "max_side": 100}, "--boxes and --max-side"),
-        ("pets", {"resplit": True, "skip_crowd": True}, "--resplit and --skip-crowd"),
-        ("voc", {"val_fraction": 0.7, "test_fraction": 0.3}, "--val-fraction 0.7 and --test-fraction 0.3"),
-        ("voc", {"runner_options": ("--project=x",)}, "--project=x: options behind -- are for a --runner"),
-        ("voc", {"runner_options": ("records",)}, "records: nothing is expected behind the two folders.*in quotes"),
-        ("voc", {"label_map": "a", "write_label_map": "b"}, "--label-map reads"),
+        ("voc", {"full_body": True}, "full_body", "voc format does not support boxes of full bodies; only pets does"),
+        ("coco", {"strict_tfod": True}, "strict_tfod", "exactly as TFOD"),
+        ("voc", {"masks": True}, "masks", "masks; only coco does"),
+        ("pets", {"exif": "apply"}, "exif", "EXIF orientations; every other format does"),
+        ("pets", {"boxes": "xywh", "max_side": 100}, "boxes", "boxes' numbers and shrinking of large images"),
+        ("pets", {"resplit": True, "skip_crowd": True}, "resplit", "split than its own and leaving out crowds"),
+        ("voc", {"val_fraction": 0.7, "test_fraction": 0.3}, "val_fraction", "0.7 for validation and 0.3 for the test"),
+        ("voc", {"runner_options": ("--project=x",)}, "runner", "^--project=x is for an Apache Beam runner"),
+        ("voc", {"runner_options": ("records",)}, "runner", "^records is not expected after the two.*in quotes"),
+        ("voc", {"label_map": "a", "write_label_map": "b"}, "write_label_map", "label map a is to be read"),
     ],
 )
-def test_options_that_mean_nothing_are_refused(tmp_path, format, settings, option):
-    with pytest.raises(DataError, match=option):
+def test_options_that_mean_nothing_are_refused(tmp_path, format, settings, argument, words):
+    with pytest.raises(DataError, match=words) as refused:
         make_tfrecords(tmp_path, tmp_path / "out", format, **settings)
+    assert refused.value.argument == argument
 
 
 def test_without_beam_the_install_command_is_named(tmp_path, monkeypatch):
@@ -426,7 +427,7 @@ def test_without_beam_the_install_command_is_named(tmp_path, monkeypatch):
 def test_a_split_that_is_none_is_a_usage_error(tmp_path, value):
     result = CliRunner().invoke(cli, ["make-tfrecords", str(tmp_path), "out", "--split", value])
     assert result.exit_code == 2
-    assert "is not train=PATH, val=PLACE or test=PLACE" in result.output
+    assert "is not train=PATH, val=PATH or test=PATH" in result.output
 
 
 def test_the_command_says_how_it_split_and_what_looks_alike(drawn, run, tmp_path, monkeypatch):
@@ -435,6 +436,6 @@ def test_the_command_says_how_it_split_and_what_looks_alike(drawn, run, tmp_path
     monkeypatch.setattr(convert.formats, "open_dataset", lambda *_, **__: dataset)
     result = CliRunner().invoke(cli, ["make-tfrecords", drawn.folder, str(tmp_path / "out"), "--format", "voc"])
     assert result.exit_code == 0
-    assert "format: voc\nsplits: the data set's own (--resplit ignores them)\n" in result.output
+    assert "format: voc\nsplits: the data set's own (resplit ignores them)\n" in result.output
     assert "train images/a/pet 000.jpg looks like val images/a/pet 002.jpg" in result.output
     assert "written without objects" in result.output

@@ -85,5 +85,5 @@ def test_errors_name_the_store(far, tmp_path):
 def test_pets_in_a_store_are_not_for_other_machines(tmp_path):
     _upload(PETS, "ram://pets")
     pytest.importorskip("apache_beam")
-    with pytest.raises(DataError, match="--runner cannot convert pets from ram://pets"):
+    with pytest.raises(DataError, match="An Apache Beam runner cannot convert pets from ram://pets"):
         make_tfrecords("ram://pets", tmp_path / "out", "pets", runner="DirectRunner")

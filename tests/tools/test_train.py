@@ -5,7 +5,6 @@ import json
 import math
 import re
 import shutil
-import types
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,8 @@ from click.testing import CliRunner
 from google.protobuf import text_format
 
 from odtk import label_map, pipeline
-from odtk.checkpoints import loading
+from odtk.checkpoints.reader import CheckpointReader
+from odtk.checkpoints.restoring import restore
 from odtk.cli.main import cli
 from odtk.errors import (
     CheckpointError,
@@ -35,7 +35,9 @@ from odtk.tools.configure import configure
 from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
 from odtk.tools.make_tfrecords import make_tfrecords
-from odtk.tools.train import NO_GPU, _without_gpu, describe_restore, train
+from odtk.tools.train import describe_restore, train
+from odtk.tools.train.checks import NO_GPU, without_gpu
+from odtk.tools.train.explained_errors import explained_errors
 from odtk.training.optimizer import build_learning_rate
 from odtk.training.task import DetectionTask
 
@@ -124,10 +126,10 @@ def test_a_machine_without_gpu_is_told_so(run):
 
 def test_only_who_trains_on_large_images_is_advised_to_take_the_small_pipeline():
     small, large = (pipeline.read(f"ssd_resnet50_v1_fpn_{name}") for name in ("small", "640x640_pets"))
-    assert _without_gpu(small) == NO_GPU
-    assert "ssd_resnet50_v1_fpn_small is the one made for it" in _without_gpu(large)
+    assert without_gpu(small) == NO_GPU
+    assert "ssd_resnet50_v1_fpn_small is the one made for it" in without_gpu(large)
     small.model.ssd.image_resizer.keep_aspect_ratio_resizer.max_dimension = 1024
-    assert "ssd_resnet50_v1_fpn_small is the one made for it" in _without_gpu(small)
+    assert "ssd_resnet50_v1_fpn_small is the one made for it" in without_gpu(small)
 
 
 def test_scalars_carry_tfods_tags_and_steps(run):
@@ -160,7 +162,7 @@ def test_the_resolved_config_and_label_map_are_saved_beside_the_checkpoints(run,
 
 
 def test_checkpoints_are_in_tfods_layout(run):
-    reader = loading.CheckpointReader(run[0] / "ckpt-6")
+    reader = CheckpointReader(run[0] / "ckpt-6")
     key = "model/_feature_extractor/classification_backbone/layer_with_weights-0/kernel"
     assert reader.tensor_name(key) == f"{key}/.ATTRIBUTES/VARIABLE_VALUE"
     assert reader.step == 6
@@ -169,7 +171,7 @@ def test_checkpoints_are_in_tfods_layout(run):
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "averaged", "anew"),
+    ("optimizer", "averaged", "new"),
     [
         ("momentum", "false", None),
         ("rms_prop", "false", "rms"),
@@ -178,7 +180,7 @@ def test_checkpoints_are_in_tfods_layout(run):
         ("rms_prop", "true", "average, momentum, rms"),
     ],
 )
-def test_resuming_with_another_optimizer_is_told(run, config, tmp_path, optimizer, averaged, anew):
+def test_resuming_with_another_optimizer_is_told(run, config, tmp_path, optimizer, averaged, new):
     other = pipeline.read(config)
     rate = "learning_rate { constant_learning_rate { } }"
     text = f"{optimizer}_optimizer {{ {rate} }} use_moving_average: {averaged}"
@@ -188,8 +190,8 @@ def test_resuming_with_another_optimizer_is_told(run, config, tmp_path, optimize
     said = []
     # It has arrived where it is to go, so that nothing is trained.
     train(tmp_path / "other.config", tmp_path / "model", num_steps=6, log=said.append)
-    told = [line for line in said if "anew" in line]
-    assert told == ([f"Another optimizer trained it; this one begins anew with its {anew}."] if anew else [])
+    told = [line for line in said if "optimizer" in line]
+    assert told == ([f"Another optimizer trained it; of this one {new} start from scratch."] if new else [])
 
 
 def test_averages_begin_at_the_weights_and_the_schedule_goes_on(run, config, tmp_path):
@@ -199,7 +201,7 @@ def test_averages_begin_at_the_weights_and_the_schedule_goes_on(run, config, tmp
     report = train(other, model_dir, num_steps=7)
     schedule = build_learning_rate(pipeline.read(config).train_config.optimizer.momentum_optimizer.learning_rate)
     assert report.losses["learning_rate"] == pytest.approx(float(schedule(6)), rel=1e-6)
-    before, after = (loading.CheckpointReader(model_dir / f"ckpt-{step}") for step in (6, 7))
+    before, after = (CheckpointReader(model_dir / f"ckpt-{step}") for step in (6, 7))
     # The average's decay after six steps, as TensorFlow 1 has it.
     decay = 7 / 16
     for name in after.variable_names("model"):
@@ -286,7 +288,7 @@ def test_an_extended_schedule_goes_on_learning(run, config, tmp_path):
     kept = pipeline.read(model_dir / "pipeline.config").train_config
     schedule = kept.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate
     assert (kept.num_steps, schedule.total_steps) == (8, 8)
-    before, after = (loading.CheckpointReader(model_dir / f"ckpt-{step}") for step in (6, 8))
+    before, after = (CheckpointReader(model_dir / f"ckpt-{step}") for step in (6, 8))
     name = before.tensor_name("model/_feature_extractor/classification_backbone/layer_with_weights-0/kernel")
     assert np.abs(before.value(name) - after.value(name)).max() > 1e-6
 
@@ -371,7 +373,7 @@ def test_more_bad_records_than_allowed_end_training_after_a_checkpoint(damaged, 
     assert list((tmp_path / "model").glob("ckpt-*.index"))
 
 
-def test_without_tolerance_the_first_bad_record_ends_training(damaged, tmp_path):
+def test_without_a_filter_the_first_bad_record_ends_training(damaged, tmp_path):
     config, (in_training, _) = damaged
     with pytest.raises(DataError, match=f"{re.escape(in_training.split(', record')[0])}.*wrong data checksum"):
         train(config, tmp_path / "model", num_steps=500, max_bad_records=0)
@@ -400,12 +402,12 @@ def test_fine_tuning_takes_all_but_the_heads_under_detection(run, config, tmp_pa
 
 def test_detection_restores_the_backbone_and_leaves_the_heads(run, config):
     from odtk.detectors.build import build_detector
-    from odtk.training.task import fine_tune
+    from odtk.training.fine_tune import fine_tune
 
     detector = build_detector(pipeline.read(config))
     before = {key: variable.numpy() for key, variable in detector.checkpoint_variables().items()}
     report = fine_tune(detector, str(run[0] / "ckpt-6"), "detection")
-    reader = loading.CheckpointReader(run[0] / "ckpt-6")
+    reader = CheckpointReader(run[0] / "ckpt-6")
     for key, variable in detector.checkpoint_variables().items():
         expected = before[key] if "_box_predictor" in key else reader.value(reader.tensor_name(key))
         np.testing.assert_array_equal(variable.numpy(), expected, err_msg=key)
@@ -425,7 +427,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_names_the_step(config, tmp_pa
     )
     with pytest.raises(OdtkError, match=r"not finite any more at step \d") as error:
         train(wild, tmp_path / "model", seed=1)
-    named = re.search(r"batch of that step: (\S+) \((\S+), record (\d+)\).*odtk inspect", str(error.value))
+    named = re.search(r"batch of that step: (\S+) \((\S+), record (\d+)\).*odtk inspect \S+wild", str(error.value))
     assert named, error.value
     records = list(shards.read_records(named[2]))
     assert example.decode(records[int(named[3])]).source_id == named[1]
@@ -476,8 +478,8 @@ def test_the_export_answers_as_the_detector_does(run, config, tmp_path):
         report.files
     )
     detector = build_detector(pipeline.read(config))
-    reader = loading.CheckpointReader(tmp_path / "exported" / "checkpoint" / "ckpt-0")
-    loading.restore(detector.checkpoint_variables(), reader)
+    reader = CheckpointReader(tmp_path / "exported" / "checkpoint" / "ckpt-0")
+    restore(detector.checkpoint_variables(), reader)
     image = np.random.default_rng(0).integers(0, 256, (97, 141, 3), np.uint8)
     resized, shape = detector.resize(tf.constant(image, tf.float32))
     expected = detector.detect(resized[None], shape[None])
@@ -496,14 +498,14 @@ def test_moving_averages_are_kept_and_evaluated_where_the_config_asks(run, confi
     averaging.write_text(pipeline.set_fields(config.read_text(), sets, "c"))
     train(averaging, tmp_path / "model", num_steps=3, seed=1)
     train(averaging, tmp_path / "model", num_steps=4, seed=1)
-    reader = loading.CheckpointReader(tmp_path / "model" / "ckpt-4")
+    reader = CheckpointReader(tmp_path / "model" / "ckpt-4")
     name = reader.tensor_name("model/_feature_extractor/_fpn_features_generator/top_layers/0/kernel")
     average = reader.value(reader.slot(name, "average"))
     assert np.abs(average - reader.value(name)).max() > 0
 
     exported = tmp_path / "exported"
     export(averaging, tmp_path / "model", exported)
-    saved = loading.CheckpointReader(exported / "checkpoint" / "ckpt-0")
+    saved = CheckpointReader(exported / "checkpoint" / "ckpt-0")
     np.testing.assert_array_equal(
         saved.value(saved.tensor_name(name.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE"))), average
     )
@@ -517,19 +519,18 @@ FULL = tf.errors.ResourceExhaustedError(
 
 
 def test_a_full_disk_is_not_taken_for_memory(config):
-    def fail(steps):
+    with (
+        pytest.raises(tf.errors.ResourceExhaustedError, match="No space left"),
+        explained_errors(None, 5, pipeline.read(config), config),
+    ):
         raise FULL
-
-    experiment = types.SimpleNamespace(controller=types.SimpleNamespace(train=fail))
-    with pytest.raises(tf.errors.ResourceExhaustedError, match="No space left"):
-        train_module._run(experiment, 5, pipeline.read(config), print)
 
 
 def test_a_full_disk_is_said_with_what_is_still_there(config, tmp_path, monkeypatch):
     def fail(*arguments):
         raise tf.errors.ResourceExhaustedError(None, None, FULL.message.replace("/m/", f"{tmp_path}/model/"))
 
-    monkeypatch.setattr(train_module, "_check", fail)
+    monkeypatch.setattr(train_module, "check", fail)
     said = rf"{tmp_path}/model cannot be written: no space is left .* the same command goes on from the newest"
     with pytest.raises(OutputError, match=said):
         train(config, tmp_path / "model")

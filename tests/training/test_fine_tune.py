@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 from golden_cases import variant_case
 
-from odtk.checkpoints.loading import as_trackable
+from odtk.checkpoints.object_graph import as_trackable
 from odtk.detectors.build import build_detector
 from odtk.errors import CheckpointError, ConfigError
-from odtk.tools.train import describe_restore
+from odtk.tools.train.restore_table import describe_restore
 from odtk.training.fine_tune import checkpoint_type, fine_tune
 
 CASE = variant_case("base")

@@ -13,7 +13,14 @@ from official.modeling.optimization import ExponentialMovingAverage
 
 from odtk.errors import ConfigError
 from odtk.protos import optimizer_pb2
-from odtk.training.optimizer import CosineWithWarmup, ManualSteps, build_learning_rate, build_optimizer
+from odtk.training.optimizer import (
+    CosineWithWarmup,
+    ManualSteps,
+    build_learning_rate,
+    build_optimizer,
+    current_learning_rate,
+    unwrap,
+)
 
 TABLES = json.loads((Path(__file__).parents[1] / "golden" / "learning_rate.json").read_text())
 TFOD = json.loads((Path(__file__).parents[1] / "golden/from_tfod/optimizers.json").read_text())
@@ -213,6 +220,19 @@ class TestSchedulesByHand:
         schedule = CosineWithWarmup(0.1, 100, 0.01, 10, 5)
         again = CosineWithWarmup(**schedule.get_config())
         assert [float(again(s)) for s in (0, 12, 50)] == [float(schedule(s)) for s in (0, 12, 50)]
+
+
+def test_an_optimizer_is_found_in_all_that_wraps_it():
+    inner = build_optimizer(optimizer_message(f"momentum_optimizer {{ {HALVING} }}"))
+    averaged = ExponentialMovingAverage(inner)
+    scaled = tf_keras.mixed_precision.LossScaleOptimizer(averaged)
+    assert [[id(each) for each in unwrap(optimizer)] for optimizer in (inner, averaged, scaled)] == [
+        [id(inner)],
+        [id(averaged), id(inner)],
+        [id(scaled), id(averaged), id(inner)],
+    ]
+    inner.iterations.assign(2)
+    assert float(current_learning_rate(scaled)) == pytest.approx(0.025)
 
 
 class TestErrors:

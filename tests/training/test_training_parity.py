@@ -24,7 +24,7 @@ from synthetic_weights import synthetic_groundtruth, synthetic_image, synthetic_
 
 from odtk import pipeline
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject
-from odtk.checkpoints import loading
+from odtk.checkpoints.reader import CheckpointReader
 from odtk.records import example, shards
 from odtk.tools.train import train
 from odtk.training.optimizer import build_optimizer
@@ -211,7 +211,7 @@ def test_the_learning_rate_logged_at_a_step_is_that_of_the_next(run):
 )
 def test_norms_of_the_weights(run):
     """The weights themselves, and what training changed in them, which is far smaller and tells optimizers apart."""
-    reader = loading.CheckpointReader(run.checkpoint)
+    reader = CheckpointReader(run.checkpoint)
     values = {key: reader.value(reader.tensor_name(key)) for key in run.golden["probe_keys"].tolist()}
     ours, golden = probe(run.case, values), run.golden
     for name, relative in (("probe_norm", 1e-3), ("probe_delta_norm", 5e-2)):

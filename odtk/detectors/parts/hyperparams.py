@@ -7,14 +7,6 @@ import tf_keras
 from odtk.layers.conv import BatchNormParams, ConvParams
 from odtk.protos import hyperparams_pb2
 
-# What TFOD's ResNet v1 backbone uses where the config's hyperparameters do not override it; its penalty has no 0.5.
-BACKBONE_DEFAULTS = ConvParams(
-    initializer=tf_keras.initializers.VarianceScaling,
-    regularizer=tf_keras.regularizers.L2(1e-4),
-    batch_norm=BatchNormParams(momentum=0.997, epsilon=1e-5, center=True, scale=True),
-    activation="relu",
-)
-
 _ACTIVATIONS = {"NONE": None, "RELU": "relu", "RELU_6": "relu6", "SWISH": "swish"}
 
 

@@ -1,49 +1,46 @@
-"""What images have to be for a network to take them, and the padding that makes them so."""
+"""What images have to be for a network to take them, and the size that a resizer gives them. No TensorFlow."""
 
+import math
 from dataclasses import dataclass
 
-import tensorflow as tf
-
-from odtk.errors import ConfigError
+from odtk.protos import image_resizer_pb2
 
 
 @dataclass(frozen=True)
 class InputSize:
-    """`pad_to_multiple` is the config's; a network takes sides from `least_side`, multiples of `side_multiple`."""
+    """`pad_to_multiple` is the config's; a network takes sides from `least_side`, multiples of `side_multiple`.
+
+    The least side counts before images are padded, the multiple once they are. Sides are in pixels.
+    """
 
     pad_to_multiple: int = 1
     least_side: int = 1
     side_multiple: int = 1
 
-    def padded(self, images):
-        """Images [batch, h, w, 3] with zeros at the bottom and right up to multiples of `pad_to_multiple`."""
-        if self.pad_to_multiple == 1:
-            return images
-        height, width = tf.unstack(tf.shape(images)[1:3])
-        rows, columns = -height % self.pad_to_multiple, -width % self.pad_to_multiple
-        padded = tf.pad(images, [[0, 0], [0, rows], [0, columns], [0, 0]])
-        if None not in images.shape[1:3]:
-            padded = tf.ensure_shape(padded, [None, *(self._padded_side(side) for side in images.shape[1:3]), 3])
-        return padded
-
-    def checked(self, images):
-        """The unpadded images, unless their size does not do: ConfigError, or an error of the graph when it runs."""
-        wanted = (
-            f"Sides of at least {self.least_side}, and multiples of {self.side_multiple} once padded, are what this "
-            "detector takes"
-        )
-        if None not in images.shape[1:3]:
-            height, width = images.shape[1:3]
-            if not all(self._takes(side) for side in (height, width)):
-                raise ConfigError(f"{wanted}; this image is {height}x{width}. Change model.ssd.image_resizer.")
-            return images
-        sides = tf.shape(images)[1:3]
-        good = tf.reduce_all(self._takes(sides))
-        with tf.control_dependencies([tf.debugging.Assert(good, [f"{wanted}; these are", sides])]):
-            return tf.identity(images)
-
-    def _padded_side(self, side):
+    def padded_side(self, side: int) -> int:
+        """A side once its image is padded."""
         return side + -side % self.pad_to_multiple
 
-    def _takes(self, side):
-        return (side >= self.least_side) & (self._padded_side(side) % self.side_multiple == 0)
+    def takes(self, side):
+        """Whether the network takes images of this side, a number or an int tensor of any shape."""
+        return (side >= self.least_side) & (self.padded_side(side) % self.side_multiple == 0)
+
+    def usable_side(self, side: int) -> int:
+        """The least side from this one up that the network takes without padding."""
+        return math.ceil(max(side, self.least_side) / self.side_multiple) * self.side_multiple
+
+
+def output_size(resizer: image_resizer_pb2.ImageResizer) -> tuple[int, int] | None:
+    """(height, width) of every resized image, padding included, or None where it depends on the image."""
+    sides = list(fixed_sides(resizer).values())
+    return (sides[0], sides[-1]) if sides else None
+
+
+def fixed_sides(resizer: image_resizer_pb2.ImageResizer) -> dict[str, int]:
+    """The fields that set a side, and the sides: height and width, or one for both; empty where the image decides."""
+    match resizer.WhichOneof("image_resizer_oneof"):
+        case "fixed_shape_resizer":
+            return {"height": resizer.fixed_shape_resizer.height, "width": resizer.fixed_shape_resizer.width}
+        case "keep_aspect_ratio_resizer" if resizer.keep_aspect_ratio_resizer.pad_to_max_dimension:
+            return {"max_dimension": resizer.keep_aspect_ratio_resizer.max_dimension}
+    return {}

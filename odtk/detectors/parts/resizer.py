@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from odtk import images
+from odtk.detectors.parts.image_validation import image_resizer
 from odtk.errors import ConfigError
 from odtk.protos import image_resizer_pb2
 
@@ -28,46 +29,10 @@ def build_resizer(message: image_resizer_pb2.ImageResizer, zero: tuple[float, ..
             "add, say, image_resizer { fixed_shape_resizer { height: 640 width: 640 } }."
         )
     resizer = getattr(message, kind)
-    _check(kind, resizer)
+    errors = [f"{error.path} {error.text}" for error in image_resizer(message, "image_resizer")]
+    if errors:
+        raise ConfigError(" ".join(errors))
     return _BUILDERS[kind](resizer, zero)
-
-
-def output_size(message: image_resizer_pb2.ImageResizer) -> tuple[int, int] | None:
-    """(height, width) of every resized image, padding included, or None where it depends on the image."""
-    kind = message.WhichOneof("image_resizer_oneof")
-    if kind == "fixed_shape_resizer":
-        return message.fixed_shape_resizer.height, message.fixed_shape_resizer.width
-    if kind == "keep_aspect_ratio_resizer" and message.keep_aspect_ratio_resizer.pad_to_max_dimension:
-        side = message.keep_aspect_ratio_resizer.max_dimension
-        return side, side
-    return None
-
-
-def _check(kind: str, resizer) -> None:
-    if getattr(resizer, "convert_to_grayscale", False):
-        raise ConfigError(
-            f"image_resizer.{kind}.convert_to_grayscale is true, but odtk's detectors take RGB images; remove it."
-        )
-    for field in ("height", "width", "min_dimension", "max_dimension", "size_threshold", "multiple"):
-        if getattr(resizer, field, 1) < 1:
-            raise ConfigError(f"image_resizer.{kind}.{field} is {getattr(resizer, field)}; it must be at least 1.")
-    if kind == "keep_aspect_ratio_resizer":
-        _check_keep_aspect_ratio(resizer)
-    if kind == "conditional_shape_resizer" and not resizer.condition:
-        raise ConfigError("image_resizer.conditional_shape_resizer.condition is INVALID; use GREATER or SMALLER.")
-
-
-def _check_keep_aspect_ratio(resizer) -> None:
-    if resizer.min_dimension > resizer.max_dimension:
-        raise ConfigError(
-            f"image_resizer.keep_aspect_ratio_resizer has min_dimension {resizer.min_dimension} above "
-            f"max_dimension {resizer.max_dimension}; the minimum is the short side's length, so lower it."
-        )
-    if len(resizer.per_channel_pad_value) not in (0, 3):
-        raise ConfigError(
-            "image_resizer.keep_aspect_ratio_resizer.per_channel_pad_value has "
-            f"{len(resizer.per_channel_pad_value)} values; give three (red, green, blue) or none (0, 0, 0)."
-        )
 
 
 def _build_fixed_shape(resizer, zero) -> Callable:

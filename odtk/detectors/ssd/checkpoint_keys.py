@@ -1,4 +1,4 @@
-"""Where each variable of an SSD-ResNet-FPN stands in a TFOD checkpoint."""
+"""Where each variable of an SSD with a feature pyramid stands in a TFOD checkpoint."""
 
 import tensorflow as tf
 import tf_keras

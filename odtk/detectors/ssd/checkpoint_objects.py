@@ -5,6 +5,8 @@ asks for, names them as TFOD does (meta_architectures/ssd_meta_arch.py, feature_
 convolutional_keras_box_predictor.py there).
 """
 
+from collections.abc import Iterable
+
 import tf_keras
 
 from odtk.detectors.ssd import checkpoint_keys
@@ -17,18 +19,21 @@ PYRAMID_UPSAMPLING = "model/_feature_extractor/_fpn_features_generator/top_down_
 PYRAMID_RESHAPING = "model/_feature_extractor/_fpn_features_generator/reshape_blocks/{}"
 PROJECTIONS = "model/_box_predictor/_additional_projection_layers/{}"
 DROPOUT = checkpoint_keys.CLASS_CONV.format(0)
+EXTRACTOR_LIST = "model/_feature_extractor/{}"
 EMPTY_LISTS = (
     "model/_groundtruth_lists",
     "model/_batched_prediction_tensor_names",
-    "model/_feature_extractor/_resnet_block_names",
     "model/_box_predictor/_sorted_head_names",
 )
 
 
-def tfod_other_paths(network: SsdNetwork) -> tuple[dict[str, str], list[str]]:
-    """(aliases, bare) as `odtk.checkpoints.loading.as_trackable` takes them, of a built network."""
+def tfod_other_paths(network: SsdNetwork, empty_lists: Iterable[str] = ()) -> tuple[dict[str, str], list[str]]:
+    """(aliases, bare) as `odtk.checkpoints.object_graph.as_trackable` takes them, of a built network.
+
+    `empty_lists` are those of TFOD's feature extractor.
+    """
     aliases, bare = _backbone(network.backbone)
-    bare += [*EMPTY_LISTS, *_pyramid(network)]
+    bare += [*EMPTY_LISTS, *map(EXTRACTOR_LIST.format, empty_lists), *_pyramid(network)]
     norms = tf_keras.layers.BatchNormalization
     # A batch norm's axis is a list, and lists are objects.
     bare += [f"{path}/axis" for path, layer in checkpoint_keys.tfod_layers(network).items() if isinstance(layer, norms)]

@@ -1,6 +1,7 @@
 """The one-stage family: dense anchors, a box and class scores for each, one pass."""
 
 from collections.abc import Callable
+from types import MappingProxyType
 
 import tensorflow as tf
 import tf_keras
@@ -10,14 +11,11 @@ from odtk.boxes.anchors import MultiscaleAnchors
 from odtk.boxes.coding import FasterRcnnCoder, MeanStddevCoder, SquareCoder
 from odtk.boxes.sampling import hard_examples, sample_negatives
 from odtk.boxes.suppression import SuppressionParams, class_agnostic_suppression, multiclass_suppression
-from odtk.checkpoints.loading import as_trackable
+from odtk.checkpoints.object_graph import as_trackable
 from odtk.detectors.detector import Detector, FineTunePlan
+from odtk.detectors.parts import image_padding
 from odtk.detectors.parts.input_size import InputSize
 from odtk.detectors.ssd.training import Background, SsdTraining
-from odtk.layers.winograd import WinogradConvolutions
-
-# RGB, subtracted by TFOD's ResNet v1 feature extractors.
-CHANNEL_MEANS = (123.68, 116.779, 103.939)
 
 _SHARED, _OF_LEVELS = (
     "model/_box_predictor/_head_scope_conv_layers",
@@ -37,33 +35,37 @@ class SsdNetwork(tf_keras.Model):
     """Backbone, pyramid and heads: images to (feature maps, box encodings, logits)."""
 
     def __init__(
-        self, backbone: tf_keras.Model, pyramid: tf_keras.layers.Layer, heads: tf_keras.layers.Layer, **kwargs
+        self,
+        backbone: tf_keras.Model,
+        pyramid: tf_keras.layers.Layer,
+        heads: tf_keras.layers.Layer,
+        first_map: int = 0,
+        **kwargs,
     ):
+        """The pyramid takes the backbone's maps from the one at `first_map` on; finer ones come about on the way."""
         super().__init__(**kwargs)
-        self.backbone, self.pyramid, self.heads = backbone, pyramid, heads
+        self.backbone, self.pyramid, self.heads, self.first_map = backbone, pyramid, heads, first_map
 
     def call(self, images, training=None, norm_training=None):
         """Preprocessed images [batch, h, w, 3]; `norm_training` rules the batch norms, `training` the dropout."""
-        # C2 is computed on the way; the pyramid takes C3..C5.
-        maps = self.pyramid(self.backbone(images, training=norm_training)[1:], training=norm_training)
+        maps = self.backbone(images, training=norm_training)[self.first_map :]
+        maps = self.pyramid(maps, training=norm_training)
         boxes, logits = self.heads(maps, training=training, norm_training=norm_training)
         return maps, boxes, logits
-
-    def use_winograd(self) -> list[tf.Variable]:
-        """See `Detector.use_winograd`. The backbone's 3x3 convolutions gain little and stay."""
-        convolve = WinogradConvolutions([*self.pyramid.submodules, *self.heads.submodules])
-        self.pyramid.convolve = self.heads.convolve = convolve
-        return convolve.variables
 
 
 class SsdDetector(Detector):
     """An SSD: see `Detector` for the contract and `SsdTraining` for the loss."""
 
-    loss_names = ("Loss/localization_loss", "Loss/classification_loss")
+    loss_meanings = MappingProxyType(
+        {"Loss/localization_loss": "loss of the boxes", "Loss/classification_loss": "loss of the classes"}
+    )
+    loss_names = tuple(loss_meanings)
 
     def __init__(
         self,
         network: SsdNetwork,
+        preprocess: Callable,
         anchors: MultiscaleAnchors,
         coder: FasterRcnnCoder | MeanStddevCoder | SquareCoder,
         resize: Callable,
@@ -73,7 +75,7 @@ class SsdDetector(Detector):
         suppression: SuppressionParams,
         score_converter: Callable,
         background: Background,
-        frame: InputSize,
+        input_size: InputSize,
         class_agnostic: bool = False,
         freeze_batch_norm: bool = False,
         add_regularization_loss: bool = True,
@@ -84,14 +86,14 @@ class SsdDetector(Detector):
         super().__init__(name=name)
         self.network = network
         self.anchors, self.coder = anchors, coder
-        self._resize, self.image_size = resize, image_size
+        self._resize, self._preprocess, self.image_size = resize, preprocess, image_size
         self.num_classes = num_classes
         self.training_params, self.suppression = training, suppression
         self.score_converter, self.background = score_converter, background
         self._suppress = class_agnostic_suppression if class_agnostic else multiclass_suppression
         self.freeze_batch_norm = freeze_batch_norm
         self.add_regularization_loss = add_regularization_loss
-        self.frame = frame
+        self.input_size = input_size
         self._keys, self._other_paths = keys, other_paths
 
     def resize(self, image):
@@ -99,14 +101,14 @@ class SsdDetector(Detector):
         return self._resize(image)
 
     def preprocess(self, images, true_image_shapes):
-        """Subtracts the channel means; no scaling."""
-        return images - tf.constant(CHANNEL_MEANS, images.dtype)
+        """As the backbone takes them."""
+        return self._preprocess(images)
 
     def predict(
         self, images, true_image_shapes, training: bool = False, groundtruth: dict | None = None
     ) -> dict[str, tf.Tensor]:
         """Adds feature_maps (finest first) and anchors [anchors, 4] to box_encodings and class_logits."""
-        padded = self.frame.padded(self.frame.checked(images))
+        padded = image_padding.padded(image_padding.checked(images, self.input_size), self.input_size)
         maps, boxes, logits = self.network(
             padded, training=training, norm_training=training and not self.freeze_batch_norm
         )
@@ -225,15 +227,11 @@ class SsdDetector(Detector):
         taken = [key for key in keys if key.startswith(_BACKBONE)]
         return FineTunePlan(taken, (_HEADS, _EXTRACTOR), renamed=((_BACKBONE, "feature_extractor/"),))
 
-    def use_winograd(self) -> list[tf.Variable]:
-        """In pyramid and heads."""
-        self.ensure_built()
-        return self.network.use_winograd()
-
     def ensure_built(self) -> None:
         """Makes the variables, by one run of the network on a blank image of the smallest size that it takes."""
         if not self.network.built:
-            self.network(self.frame.padded(tf.zeros([1, 160, 160, 3])))
+            side = self.input_size.usable_side(1)
+            self.network(image_padding.padded(tf.zeros([1, side, side, 3]), self.input_size))
 
 
 def _sampled(assigned: targets.Targets, background: Background, positive_fraction: float) -> targets.Targets:

@@ -1,4 +1,4 @@
-"""Is a pipeline.config sound? Looks at every field, at the files it names and at the classes in its records.
+"""Is a pipeline.config valid? Looks at every field, at the files it names and at the classes in its records.
 
 No TensorFlow: the answer is there before it would have loaded.
 """
@@ -7,30 +7,16 @@ import os
 from collections.abc import Sequence
 
 from odtk.errors import ConfigError
+from odtk.findings import ERROR, Finding, worst_first
 from odtk.protos import pipeline_pb2
 from odtk.tools.check_config.checkpoint import check_checkpoint
+from odtk.tools.check_config.config_checks import ConfigChecks, is_placeholder, with_lines
 from odtk.tools.check_config.data import check_data
-from odtk.tools.check_config.findings import (
-    ERROR,
-    INFORMATION,
-    SEVERITIES,
-    WARNING,
-    Finding,
-    Inspection,
-    is_placeholder,
-    sorted_findings,
-    with_lines,
-)
 from odtk.tools.check_config.model import check_model, is_of_another_family
 from odtk.tools.check_config.options import check_options, has_no_effect
 from odtk.tools.check_config.training import check_eval, check_training
 
 __all__ = [
-    "ERROR",
-    "INFORMATION",
-    "SEVERITIES",
-    "WARNING",
-    "Finding",
     "check_config",
     "fixing_command",
     "has_no_effect",
@@ -48,29 +34,29 @@ def check_config(
     paths_must_exist: bool = False,
     needs: Sequence[str] = (TRAIN, EVAL),
 ) -> list[Finding]:
-    """Everything that is wrong with a config, or worth knowing about it: errors first, then warnings, information.
+    """Everything that is wrong with a config, or worth knowing about it: errors first, then warnings, notes.
 
-    `filename` is what the mending commands name, `text` gives the findings their lines. A path that does not exist
+    `filename` is what the commands that fix it name, `text` gives the findings their lines. A path that does not exist
     here is a warning, or an error where `paths_must_exist`. `needs` leaves out what only training ("train") or only
     evaluation ("eval") reads. A model of a family that odtk does not have is the only finding about its config: what
     else it says is not for the model that takes its place.
     """
-    inspection = Inspection(config, filename, paths_must_exist)
-    check_model(inspection)
+    checks = ConfigChecks(config, filename, paths_must_exist)
+    check_model(checks)
     if not is_of_another_family(config):
-        _check_the_rest(inspection, needs)
-    found = sorted_findings(inspection.findings)
+        _check_the_rest(checks, needs)
+    found = worst_first(checks.findings)
     return with_lines(found, text) if text is not None else found
 
 
-def _check_the_rest(inspection: Inspection, needs: Sequence[str]) -> None:
-    check_options(inspection, needs)
+def _check_the_rest(checks: ConfigChecks, needs: Sequence[str]) -> None:
+    check_options(checks, needs)
     if TRAIN in needs:
-        check_training(inspection)
-        check_checkpoint(inspection)
+        check_training(checks)
+        check_checkpoint(checks)
     if EVAL in needs:
-        check_eval(inspection)
-    check_data(inspection, needs)
+        check_eval(checks)
+    check_data(checks, needs)
 
 
 def require_sound(
@@ -79,25 +65,25 @@ def require_sound(
     needs: Sequence[str] = (TRAIN,),
     overridden: Sequence[str] = (),
 ) -> list[Finding]:
-    """Checks a config that is about to be used, missing paths included; returns its warnings and information.
+    """Checks a config that is about to be used, missing paths included; returns its warnings and notes.
 
     `needs`: as for `check_config`. Findings about the fields in `overridden` (a command line's --num-steps, say) are
-    left out. Raises ConfigError that names every error with its field and the command that mends it.
+    left out. Raises ConfigError that names every error with its field and the command that fixes it.
     """
     found = check_config(config, filename, paths_must_exist=True, needs=needs)
     found = [finding for finding in found if finding.path not in overridden]
     errors = [finding for finding in found if finding.severity == ERROR]
     if errors:
         count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
-        listed = "".join(f"\n  {error.path}: {error.message}" + _mend(error) for error in errors)
+        listed = "".join(f"\n  {error.path}: {error.text}" + _fix(error) for error in errors)
         raise ConfigError(f"{filename} has {count}:{listed}")
     return found
 
 
 def fixing_command(config: pipeline_pb2.TrainEvalPipelineConfig, filename: str | os.PathLike, *options) -> str:
     """The `odtk configure` command that changes a config by `options`; a shipped one as a copy."""
-    return Inspection(config, filename).command(*options)
+    return ConfigChecks(config, filename).command(*options)
 
 
-def _mend(finding: Finding) -> str:
-    return f"\n    mend it: {finding.fix}" if finding.fix else ""
+def _fix(finding: Finding) -> str:
+    return f"\n    fix it: {finding.fix}" if finding.fix else ""

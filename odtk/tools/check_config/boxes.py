@@ -3,20 +3,20 @@
 from odtk.datasets.record_files import ClassScan
 from odtk.pipeline.readers import max_number_of_boxes
 from odtk.records import box_errors
-from odtk.tools.check_config.findings import Inspection, setting
+from odtk.tools.check_config.config_checks import ConfigChecks, setting
 
 _NAMED = 3
 
 
-def check_boxes(inspection: Inspection, path: str, option: str, scan: ClassScan) -> None:
+def check_boxes(checks: ConfigChecks, path: str, option: str, scan: ClassScan) -> None:
     """Reports on the boxes of the reader at `path`; `option` of odtk configure names other records."""
     if scan.bad_boxes:
-        _report_bad_boxes(inspection, f"{path}.tf_record_input_reader.input_path", option, scan)
+        _report_bad_boxes(checks, f"{path}.tf_record_input_reader.input_path", option, scan)
     if scan.counts:
-        _check_number(inspection, path, scan)
+        _check_number(checks, path, scan)
 
 
-def _report_bad_boxes(inspection: Inspection, field: str, option: str, scan: ClassScan) -> None:
+def _report_bad_boxes(checks: ConfigChecks, field: str, option: str, scan: ClassScan) -> None:
     lost = sum(len(image.bad) for image in scan.bad_boxes)
     total = sum(boxes * images for boxes, images in scan.counts.items())
     named = "; ".join(map(str, scan.bad_boxes[:_NAMED]))
@@ -27,15 +27,15 @@ def _report_bad_boxes(inspection: Inspection, field: str, option: str, scan: Cla
     )
     advice = f"{box_errors.advice(scan.bad_boxes)} `odtk inspect` finds every such box."
     if 2 * lost > total:
-        inspection.error(field, f"{text}That is most of the boxes. {advice}", (option, "FOLDER_OR_GLOB"))
+        checks.error(field, f"{text}That is most of the boxes. {advice}", (option, "FOLDER_OR_GLOB"))
     else:
-        inspection.warning(field, f"{text}These are left out, and their images are used without them. {advice}")
+        checks.warning(field, f"{text}These are left out, and their images are used without them. {advice}")
 
 
-def _check_number(inspection: Inspection, path: str, scan: ClassScan) -> None:
+def _check_number(checks: ConfigChecks, path: str, scan: ClassScan) -> None:
     is_training = path == "train_input_reader"
-    reader = inspection.config.train_input_reader if is_training else inspection.config.eval_input_reader[0]
-    train_config = inspection.config.train_config if is_training else None
+    reader = checks.config.train_input_reader if is_training else checks.config.eval_input_reader[0]
+    train_config = checks.config.train_config if is_training else None
     limit = max_number_of_boxes(reader, train_config)
     most, cut = max(scan.counts), sum(images for boxes, images in scan.counts.items() if boxes > limit)
     if most <= limit:
@@ -47,7 +47,7 @@ def _check_number(inspection: Inspection, path: str, scan: ClassScan) -> None:
         f"is {limit}, but {scan.fullest} has {most} boxes, and {cut} of {_records_seen(scan)} "
         f"{'has' if cut == 1 else 'have'} more than {limit}: the boxes beyond that {effect}."
     )
-    inspection.warning(field, text, setting(field, most))
+    checks.warning(field, text, setting(field, most))
 
 
 def _records_seen(scan: ClassScan) -> str:

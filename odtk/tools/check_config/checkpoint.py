@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtk import pipeline
-from odtk.checkpoints.files import is_index, missing_file, prefixes_in, stated_newest
+from odtk.checkpoints.files import is_index, missing_file, prefixes_near
+from odtk.detectors import families
+from odtk.detectors.family import FINE_TUNE_TYPES, Family
 from odtk.errors import OdtkError
 from odtk.protos import train_pb2
 from odtk.prototext import schema
-from odtk.tools.check_config.findings import PLACEHOLDER, Inspection, setting
-
-TYPES = ("detection", "classification", "full")
+from odtk.tools.check_config.config_checks import PLACEHOLDER, ConfigChecks, setting
 
 _PATH = "train_config.fine_tune_checkpoint"
 _TYPE = "train_config.fine_tune_checkpoint_type"
@@ -30,8 +30,8 @@ class Contents:
     kind: str | None  # "detection" or "classification"
 
 
-def look_into(prefix: str) -> Contents | None:
-    """What kind of checkpoint a prefix is; None where there is none.
+def look_into(prefix: str, family: Family | None) -> Contents | None:
+    """What kind of checkpoint of a family's (None: the kind stays unknown) a prefix is; None where there is none.
 
     The index is a sorted table of variable names whose shared beginnings are left out, so that a name need not stand
     there in full; of names with a common beginning the first one does.
@@ -40,30 +40,27 @@ def look_into(prefix: str) -> Contents | None:
         index = Path(f"{prefix}.index").read_bytes()
     except OSError:
         return None
-    kind = None
-    if b"model/_feature_extractor" in index or b"model/_box_predictor" in index:
-        kind = "detection"
-    elif b"feature_extractor/" in index:
-        kind = "classification"
+    marks = family.checkpoint_marks if family else {}
+    kind = next((kind for kind, names in marks.items() if any(name.encode() in index for name in names)), None)
     is_tf2 = b"_CHECKPOINTABLE_OBJECT_GRAPH" in index
     return Contents(is_tf2, is_tf2 or is_index(index), kind)
 
 
-def check_checkpoint(inspection: Inspection) -> None:
+def check_checkpoint(checks: ConfigChecks) -> None:
     """Reports on where the weights come from and what is taken of them."""
-    train = inspection.config.train_config
+    train = checks.config.train_config
     if not train.fine_tune_checkpoint:
         text = "is not set: training starts from random weights, which takes more images and steps than fine-tuning."
-        inspection.information(_PATH, text)
+        checks.note(_PATH, text)
         return
-    contents = _check_prefix(inspection, train.fine_tune_checkpoint)
+    contents = _check_prefix(checks, train.fine_tune_checkpoint)
     useless = contents and _why_useless(train.fine_tune_checkpoint, contents)
     if useless:
-        inspection.error(_PATH, useless, ("--fine-tune-checkpoint", "PREFIX"))
+        checks.error(_PATH, useless, ("--fine-tune-checkpoint", "PREFIX"))
         return
-    _check_version(inspection, train)
-    _check_type(inspection, train, contents)
-    _check_against_neighbour(inspection, train)
+    _check_version(checks, train)
+    _check_type(checks, train, contents)
+    _check_against_neighbour(checks, train)
 
 
 def _why_useless(prefix: str, contents: Contents) -> str | None:
@@ -79,107 +76,98 @@ def _why_useless(prefix: str, contents: Contents) -> str | None:
     return missing and f"{missing} is missing: only a part of the checkpoint is here. Copy its other files, too."
 
 
-def _check_prefix(inspection: Inspection, prefix: str) -> Contents | None:
+def _check_prefix(checks: ConfigChecks, prefix: str) -> Contents | None:
     """Whether the path is a prefix and exists; its contents where they can be seen."""
-    contents = look_into(prefix)
+    contents = look_into(prefix, families.find(checks.config))
     if contents:
         return contents
     if PLACEHOLDER in prefix:
         text = f"{prefix} is a placeholder: name a checkpoint, or leave it empty to start from random weights."
-        inspection.absent(_PATH, text, ("--fine-tune-checkpoint", "PREFIX"))
+        checks.absent(_PATH, text, ("--fine-tune-checkpoint", "PREFIX"))
     elif _PART_OF_A_CHECKPOINT.search(prefix):
         stem = _PART_OF_A_CHECKPOINT.sub("", prefix)
         text = f"{prefix} is a file of a checkpoint; what is wanted is the prefix that its files share, {stem}."
-        inspection.error(_PATH, text, ("--fine-tune-checkpoint", stem))
+        checks.error(_PATH, text, ("--fine-tune-checkpoint", stem))
     elif prefix.endswith(_OTHER_FORMATS):
         text = f"{prefix} is a file name; what is wanted is the prefix of a TensorFlow checkpoint, such as DIR/ckpt-0."
-        inspection.error(_PATH, text, ("--fine-tune-checkpoint", (prefixes_near(prefix) or ["PREFIX"])[0]))
+        checks.error(_PATH, text, ("--fine-tune-checkpoint", (prefixes_near(prefix) or ["PREFIX"])[0]))
     elif "://" in prefix:
-        inspection.information(_PATH, f"{prefix} is not on this machine's disk and was not looked at.")
+        checks.note(_PATH, f"{prefix} is not on this machine's disk and was not looked at.")
     else:
-        _report_absent(inspection, prefix)
+        _report_absent(checks, prefix)
     return None
 
 
-def _report_absent(inspection: Inspection, prefix: str) -> None:
+def _report_absent(checks: ConfigChecks, prefix: str) -> None:
     found, path = prefixes_near(prefix), Path(prefix)
     hint = f" There is {' and '.join(found[:3])}." if found else ""
-    mend = ("--fine-tune-checkpoint", found[0] if found else "PREFIX")
+    fix = ("--fine-tune-checkpoint", found[0] if found else "PREFIX")
     if path.is_dir():
         text = f"{prefix} is a folder; what is wanted is the prefix of a checkpoint, such as {prefix}/ckpt-0.{hint}"
-        inspection.error(_PATH, text, mend)
+        checks.error(_PATH, text, fix)
     elif path.is_file():
         text = f"{prefix} is a file name; what is wanted is the prefix that a checkpoint's files share.{hint}"
-        inspection.error(_PATH, text, mend)
+        checks.error(_PATH, text, fix)
     else:
         text = f"there is no checkpoint {prefix} here: {path.name}.index does not exist.{hint}"
-        inspection.absent(_PATH, text, mend)
+        checks.absent(_PATH, text, fix)
 
 
-def prefixes_near(path: str) -> list[str]:
-    """Checkpoint prefixes in the folder that `path` is or lies in, or in its `checkpoint/`; the newest first."""
-    folder = Path(path) if Path(path).is_dir() else Path(path).parent
-    for place in (folder, folder / "checkpoint"):
-        names = [name for name in prefixes_in(place) if Path(f"{name}.index").is_file()]
-        if names:
-            newest = Path(stated_newest(place) or "").name
-            return sorted(names, key=lambda name: name != str(place / newest))
-    return []
-
-
-def _check_version(inspection: Inspection, train) -> None:
+def _check_version(checks: ConfigChecks, train) -> None:
     if train.fine_tune_checkpoint_version == train_pb2.V2:
         return
-    mend = setting(_VERSION, "V2")
+    fix = setting(_VERSION, "V2")
     if train.HasField("fine_tune_checkpoint_version"):
         name = train_pb2.CheckpointVersion.Name(train.fine_tune_checkpoint_version)
-        inspection.error(_VERSION, f"is {name}; odtk restores TensorFlow 2 checkpoints, which are V2.", mend)
+        checks.error(_VERSION, f"is {name}; odtk restores TensorFlow 2 checkpoints, which are V2.", fix)
     else:
         text = "is not set, which means V1, and TFOD 2 refuses that; odtk takes any TensorFlow 2 checkpoint."
-        inspection.warning(_VERSION, text, mend)
+        checks.warning(_VERSION, text, fix)
 
 
-def _check_type(inspection: Inspection, train, contents: Contents | None) -> None:
-    kind = train.fine_tune_checkpoint_type
+def _check_type(checks: ConfigChecks, train, contents: Contents | None) -> None:
+    family = families.find(checks.config)
+    kind, types = train.fine_tune_checkpoint_type, family.fine_tune_types if family else FINE_TUNE_TYPES
     if not kind:
         meant = "detection" if train.from_detection_checkpoint else "classification"
         text = f"is not set, which means '{meant}'" + (": only the backbone is restored." * (meant != "detection"))
         wanted = contents.kind if contents and contents.kind else "detection"
-        inspection.warning(_TYPE, text.rstrip(".") + ".", ("--fine-tune-checkpoint-type", wanted))
-    elif kind not in TYPES:
-        near = schema.nearest(kind, list(TYPES))
-        text = f"is '{kind}'; it is one of {', '.join(TYPES)}."
-        inspection.error(_TYPE, text, ("--fine-tune-checkpoint-type", near[0] if near else "detection"))
+        checks.warning(_TYPE, text.rstrip(".") + ".", ("--fine-tune-checkpoint-type", wanted))
+    elif kind not in types:
+        near = schema.nearest(kind, list(types))
+        text = f"is '{kind}'; it is one of {', '.join(types)}."
+        checks.error(_TYPE, text, ("--fine-tune-checkpoint-type", near[0] if near else "detection"))
     elif contents and contents.kind == "classification" and kind != "classification":
         text = f"is '{kind}', but {train.fine_tune_checkpoint} holds a classification model, which has a backbone only."
-        inspection.error(_TYPE, text, ("--fine-tune-checkpoint-type", "classification"))
+        checks.error(_TYPE, text, ("--fine-tune-checkpoint-type", "classification"))
 
 
-def _check_against_neighbour(inspection: Inspection, train) -> None:
+def _check_against_neighbour(checks: ConfigChecks, train) -> None:
     """Compares with the pipeline.config that the zoo (and odtk) keeps beside a checkpoint."""
-    theirs = _neighbour(train.fine_tune_checkpoint)
-    if theirs is None or theirs.model.WhichOneof("model") != "ssd":
+    kind, neighbour = checks.config.model.WhichOneof("model"), _neighbour(train.fine_tune_checkpoint)
+    if neighbour is None or kind is None or neighbour.model.WhichOneof("model") != kind:
         return
-    ours, theirs = inspection.config.model.ssd, theirs.model.ssd
-    if ours.feature_extractor.type != theirs.feature_extractor.type:
+    ours, theirs = getattr(checks.config.model, kind), getattr(neighbour.model, kind)
+    our_type, their_type = families.type_of(checks.config.model), families.type_of(neighbour.model)
+    our_width, their_width = (getattr(each.feature_extractor, "depth_multiplier", 1) for each in (ours, theirs))
+    if our_type != their_type:
         text = (
-            f"{train.fine_tune_checkpoint} is of a {theirs.feature_extractor.type}, as the pipeline.config beside it "
-            f"says, and this model is a {ours.feature_extractor.type}."
+            f"{train.fine_tune_checkpoint} is of a {their_type}, as the pipeline.config beside it says, and this model "
+            f"is a {our_type}."
         )
-        inspection.error(_PATH, text, ("--fine-tune-checkpoint", "PREFIX"))
-    elif ours.feature_extractor.depth_multiplier != theirs.feature_extractor.depth_multiplier:
+        checks.error(_PATH, text, ("--fine-tune-checkpoint", "PREFIX"))
+    elif our_width != their_width:
         text = (
-            f"{train.fine_tune_checkpoint} was made with depth_multiplier {theirs.feature_extractor.depth_multiplier:g}"
-            f", as the pipeline.config beside it says, and this model has {ours.feature_extractor.depth_multiplier:g}."
+            f"{train.fine_tune_checkpoint} was made with depth_multiplier {their_width:g}, as the pipeline.config "
+            f"beside it says, and this model has {our_width:g}."
         )
-        field = "model.ssd.feature_extractor.depth_multiplier"
-        inspection.error(_PATH, text, setting(field, f"{theirs.feature_extractor.depth_multiplier:g}"))
+        checks.error(_PATH, text, setting(f"model.{kind}.feature_extractor.depth_multiplier", f"{their_width:g}"))
     elif train.fine_tune_checkpoint_type == "full" and ours.num_classes != theirs.num_classes:
         text = (
             f"is 'full', which takes over the classes too, but the checkpoint has {theirs.num_classes} of them, as the "
             f"pipeline.config beside it says, and this model {ours.num_classes}."
         )
-        inspection.error(_TYPE, text, ("--fine-tune-checkpoint-type", "detection"))
+        checks.error(_TYPE, text, ("--fine-tune-checkpoint-type", "detection"))
 
 
 def _neighbour(prefix: str):

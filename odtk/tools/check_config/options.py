@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from odtk import pipeline
+from odtk.detectors import families
+from odtk.findings import NOTE, Finding
 from odtk.inputs.augmentations.supported import supported_augmentations, unsupported_augmentations
 from odtk.pipeline import support
 from odtk.prototext import schema
-from odtk.tools.check_config.findings import INFORMATION, Finding, Inspection, setting
-from odtk.tools.check_config.model import is_implemented
+from odtk.tools.check_config.config_checks import ConfigChecks, setting
 from odtk.tools.check_config.start_over import start_over
 
 # Where one alternative cannot stand for another with its defaults: the whole model has to be another.
@@ -18,59 +19,61 @@ _NO_EFFECT = "has no effect"
 
 def has_no_effect(finding: Finding) -> bool:
     """Whether a finding is about a field that does nothing, neither here nor in TFOD 2."""
-    return finding.severity == INFORMATION and finding.message.startswith(_NO_EFFECT)
+    return finding.severity == NOTE and finding.text.startswith(_NO_EFFECT)
 
 
-def check_options(inspection: Inspection, needs: Sequence[str]) -> None:
-    """Reports options that are not implemented as errors, options without effect as information.
+def check_options(checks: ConfigChecks, needs: Sequence[str]) -> None:
+    """Reports options that are not implemented as errors, options without effect as notes.
 
     `needs`: "train" and "eval", or one of them where the other's part of the config will not be read.
     """
-    config = inspection.config
+    config, family = checks.config, families.find(checks.config)
     skipped = tuple(f"{part}_" for part in ("train", "eval") if part not in needs)
-    if not is_implemented(config):
-        # A model of another family is one finding, not one for each of its options.
-        skipped += ("model",)
-    for path, reason in support.unsupported(config):
-        if not path.startswith(skipped):
-            _report_unsupported(inspection, path, reason)
+    # A model of another family is one finding, not one for each of its options.
+    tables = [(config.model, "model", family.options)] if family else []
+    tables.append((config, "", support.PIPELINE))
+    for message, place, options in tables:
+        for path, reason in support.unsupported(message, place, options):
+            if not path.startswith(skipped):
+                _report_unsupported(checks, path, reason, options)
     for path, reason in unsupported_augmentations(config.train_config.data_augmentation_options):
         if not path.startswith(skipped):
-            _report_augmentation(inspection, path, reason)
-    for path, reason in support.without_effect(config):
-        if not path.startswith(skipped):
-            inspection.information(path, f"{_NO_EFFECT}: {reason}.")
+            _report_augmentation(checks, path, reason)
+    for message, place, options in tables:
+        for path, reason in support.without_effect(message, place, options):
+            if not path.startswith(skipped):
+                checks.note(path, f"{_NO_EFFECT}: {reason}.")
 
 
-def _report_unsupported(inspection: Inspection, path: str, reason: str) -> None:
+def _report_unsupported(checks: ConfigChecks, path: str, reason: str, options: support.Options) -> None:
     parent_path, _, name = path.rpartition(".")
-    parent = pipeline.get_field(inspection.config, parent_path) if parent_path else inspection.config
-    others = _implemented_instead(parent.DESCRIPTOR, name)
+    parent = pipeline.get_field(checks.config, parent_path) if parent_path else checks.config
+    others = _implemented_instead(parent.DESCRIPTOR, name, options)
     why = "" if reason == support.NOT_IMPLEMENTED else f", as {reason}"
     if not others:
         text = f"odtk does not implement this option{why}; without it, it works."
-        inspection.error(path, text, setting(path, ""))
+        checks.error(path, text, setting(path, ""))
         return
     text = f"odtk does not implement it{why}; it has {', '.join(others)}."
     if parent.DESCRIPTOR.name in _NOT_BY_DEFAULTS:
-        inspection.error(path, text, start_over(inspection.config))
+        checks.error(path, text, start_over(checks.config))
     else:
-        inspection.error(path, text, setting(f"{parent_path}.{others[0]}", "{}"))
+        checks.error(path, text, setting(f"{parent_path}.{others[0]}", "{}"))
 
 
-def _implemented_instead(descriptor, name: str) -> list[str]:
+def _implemented_instead(descriptor, name: str, options: support.Options) -> list[str]:
     """The alternatives of a oneof's member that odtk implements."""
     field = descriptor.fields_by_name[name]
     members = [member.name for member in field.containing_oneof.fields] if field.containing_oneof else []
-    implemented = support.IMPLEMENTED.get(descriptor.name, "").split()
-    return [member for member in members if member in implemented]
+    row = options.get(descriptor.name, support.Fields())
+    return [member for member in members if member in row.names]
 
 
-def _report_augmentation(inspection: Inspection, path: str, reason: str) -> None:
+def _report_augmentation(checks: ConfigChecks, path: str, reason: str) -> None:
     option, _, name = path.rpartition(".")
     if name == "jitter_mode":
-        inspection.error(path, f"{reason}.", setting(path, ""))
+        checks.error(path, f"{reason}.", setting(path, ""))
         return
     near = schema.nearest(name, sorted(supported_augmentations()))
     hint = f" It has {' and '.join(near)}." if near else ""
-    inspection.error(path, f"{reason}.{hint}", setting(option if option.endswith("]") else path, ""))
+    checks.error(path, f"{reason}.{hint}", setting(option if option.endswith("]") else path, ""))

@@ -1,11 +1,10 @@
 """From a config for a model that odtk does not have to one that it has: what is kept of it."""
 
-from odtk.detectors.ssd.validation import usable_side
-from odtk.tools.check_config.findings import PLACEHOLDER, configure_command, setting
+from odtk import pipeline
+from odtk.detectors import families
+from odtk.tools.check_config.config_checks import PLACEHOLDER, configure_command, setting
 
 PIPELINE = "ssd_resnet50_v1_fpn_640x640_pets"
-
-_RESIZER = "model.ssd.image_resizer.keep_aspect_ratio_resizer"
 
 
 def start_over(config) -> str:
@@ -43,8 +42,10 @@ def _length(train) -> list[str]:
 
 
 def _image_size(model) -> list[str]:
-    """The resizer's size, rounded up to one that the SSD-ResNet-FPN family takes."""
-    resizer = _of_model(model, "image_resizer")
+    """The resizer's size, rounded up to one that the pipeline's family takes."""
+    shipped = pipeline.read(PIPELINE).model
+    family, resizer = families.of(shipped), _of_model(model, "image_resizer")
+    usable_side = family.input_size(shipped).usable_side
     kind = resizer.WhichOneof("image_resizer_oneof") if resizer else None
     if kind == "fixed_shape_resizer":
         fixed = resizer.fixed_shape_resizer
@@ -55,5 +56,5 @@ def _image_size(model) -> list[str]:
         least = min(sides.min_dimension, most)
         # Padded, because images of several sizes cannot share a batch.
         block = f"{{ min_dimension: {least} max_dimension: {most} pad_to_max_dimension: true }}"
-        return list(setting(_RESIZER, block))
+        return list(setting(f"{family.image_resizer_field}.keep_aspect_ratio_resizer", block))
     return []

@@ -1,7 +1,7 @@
 """Checks of `train_config` and `eval_config`: batch, steps, learning rate, metrics."""
 
 from odtk.pipeline.support import METRICS_SETS, REFUSED_METRICS_SETS
-from odtk.tools.check_config.findings import Inspection, setting
+from odtk.tools.check_config.config_checks import ConfigChecks, setting
 
 # From the walk-through's configs (0.04 for a batch of 64, on momentum): four times as much is where training tends to
 # diverge. Adam's steps do not grow with the gradient, so its limit does not depend on the batch.
@@ -10,43 +10,43 @@ _SUSPICIOUS = 4
 _ADAM_LIMIT = 0.01
 
 
-def check_training(inspection: Inspection) -> None:
+def check_training(checks: ConfigChecks) -> None:
     """Reports on batch size, steps, optimizer and learning rate."""
-    train = inspection.config.train_config
+    train = checks.config.train_config
     if train.batch_size < 1:
-        inspection.error("train_config.batch_size", "is 0; a batch has at least one image.", ("--batch-size", 8))
+        checks.error("train_config.batch_size", "is 0; a batch has at least one image.", ("--batch-size", 8))
     if train.num_steps < 1:
-        inspection.error("train_config.num_steps", "is 0, so training would never end.", ("--num-steps", 25000))
+        checks.error("train_config.num_steps", "is 0, so training would never end.", ("--num-steps", 25000))
     kind = train.optimizer.WhichOneof("optimizer")
     if kind is None:
-        mend = setting("train_config.optimizer.momentum_optimizer.learning_rate.constant_learning_rate", "{}")
-        inspection.error("train_config.optimizer", "is empty: nothing would be learned.", mend)
+        fix = setting("train_config.optimizer.momentum_optimizer.learning_rate.constant_learning_rate", "{}")
+        checks.error("train_config.optimizer", "is empty: nothing would be learned.", fix)
         return
     rates, path = getattr(train.optimizer, kind).learning_rate, f"train_config.optimizer.{kind}.learning_rate"
     schedule = rates.WhichOneof("learning_rate")
     if schedule is None:
         text = "is empty: without a rate nothing would be learned."
-        inspection.error(path, text, setting(f"{path}.constant_learning_rate", "{}"))
+        checks.error(path, text, setting(f"{path}.constant_learning_rate", "{}"))
         return
     field = f"{path}.{schedule}"
-    _SCHEDULE_CHECKS[schedule](inspection, field, getattr(rates, schedule), train.num_steps)
-    _check_rate(inspection, kind, field, getattr(rates, schedule))
+    _SCHEDULE_CHECKS[schedule](checks, field, getattr(rates, schedule), train.num_steps)
+    _check_rate(checks, kind, field, getattr(rates, schedule))
 
 
-def check_eval(inspection: Inspection) -> None:
+def check_eval(checks: ConfigChecks) -> None:
     """Reports on the metrics and on averages that training does not keep."""
-    config = inspection.config
-    _check_metrics_sets(inspection, config.eval_config.metrics_set)
+    config = checks.config
+    _check_metrics_sets(checks, config.eval_config.metrics_set)
     if config.eval_config.batch_size < 1:
         field = "eval_config.batch_size"
-        inspection.error(field, "is 0; a batch has at least one image.", setting(field, 1))
+        checks.error(field, "is 0; a batch has at least one image.", setting(field, 1))
     if config.eval_config.use_moving_averages and not config.train_config.optimizer.use_moving_average:
         field = "eval_config.use_moving_averages"
         text = "is true, but train_config.optimizer.use_moving_average is not: there are no averages to evaluate."
-        inspection.warning(field, text, setting(field, "false"))
+        checks.warning(field, text, setting(field, "false"))
 
 
-def _check_metrics_sets(inspection: Inspection, names) -> None:
+def _check_metrics_sets(checks: ConfigChecks, names) -> None:
     for index, name in enumerate(names):
         if name in METRICS_SETS:
             continue
@@ -54,53 +54,53 @@ def _check_metrics_sets(inspection: Inspection, names) -> None:
         reason = REFUSED_METRICS_SETS.get(name, "there is no metrics set of that name")
         text = f"is '{name}': {reason}. odtk has {', '.join(METRICS_SETS)}."
         usual = METRICS_SETS[0]
-        inspection.error(field, text, setting(field, "" if usual in names else usual))
+        checks.error(field, text, setting(field, "" if usual in names else usual))
 
 
-def _check_constant(inspection: Inspection, path: str, schedule, num_steps: int) -> None:
+def _check_constant(checks: ConfigChecks, path: str, schedule, num_steps: int) -> None:
     """Nothing about steps."""
 
 
-def _check_cosine(inspection: Inspection, path: str, schedule, num_steps: int) -> None:
+def _check_cosine(checks: ConfigChecks, path: str, schedule, num_steps: int) -> None:
     total, warmup, hold = schedule.total_steps, schedule.warmup_steps, schedule.hold_base_rate_steps
     base, first = schedule.learning_rate_base, schedule.warmup_learning_rate
     if total < warmup:
         text = f"is {warmup}, more than total_steps {total}."
-        inspection.error(f"{path}.warmup_steps", text, setting(f"{path}.warmup_steps", total // 10))
+        checks.error(f"{path}.warmup_steps", text, setting(f"{path}.warmup_steps", total // 10))
     elif hold and total < warmup + hold:
         text = f"is {hold}; with warmup_steps {warmup} that is more than total_steps {total}: the rate never decays."
-        inspection.warning(f"{path}.hold_base_rate_steps", text, setting(f"{path}.hold_base_rate_steps", 0))
+        checks.warning(f"{path}.hold_base_rate_steps", text, setting(f"{path}.hold_base_rate_steps", 0))
     if warmup and first > base:
         text = f"is {first:g}, above learning_rate_base {base:g}; the warm-up climbs."
-        inspection.error(f"{path}.warmup_learning_rate", text, setting(f"{path}.warmup_learning_rate", f"{base / 3:g}"))
+        checks.error(f"{path}.warmup_learning_rate", text, setting(f"{path}.warmup_learning_rate", f"{base / 3:g}"))
     if num_steps and total != num_steps:
         what = "the rate is 0 from then on" if total < num_steps else "training ends before the rate has come down"
         text = f"is {total}, and train_config.num_steps is {num_steps}: {what}."
-        inspection.warning(f"{path}.total_steps", text, ("--num-steps", num_steps))
+        checks.warning(f"{path}.total_steps", text, ("--num-steps", num_steps))
 
 
-def _check_exponential(inspection: Inspection, path: str, schedule, num_steps: int) -> None:
+def _check_exponential(checks: ConfigChecks, path: str, schedule, num_steps: int) -> None:
     if schedule.decay_steps < 1:
         field = f"{path}.decay_steps"
-        inspection.error(field, "is 0; the rate decays once in so many steps.", setting(field, max(num_steps // 10, 1)))
+        checks.error(field, "is 0; the rate decays once in so many steps.", setting(field, max(num_steps // 10, 1)))
     if schedule.decay_factor <= 0:
         field = f"{path}.decay_factor"
-        inspection.error(field, f"is {schedule.decay_factor:g}, not above 0.", setting(field, 0.95))
+        checks.error(field, f"is {schedule.decay_factor:g}, not above 0.", setting(field, 0.95))
     if num_steps and schedule.burnin_steps >= num_steps:
         field = f"{path}.burnin_steps"
         text = f"is {schedule.burnin_steps}, and train_config.num_steps is {num_steps}: training is all burn-in."
-        inspection.warning(field, text, setting(field, num_steps // 10))
+        checks.warning(field, text, setting(field, num_steps // 10))
 
 
-def _check_manual(inspection: Inspection, path: str, schedule, num_steps: int) -> None:
+def _check_manual(checks: ConfigChecks, path: str, schedule, num_steps: int) -> None:
     steps = [part.step for part in schedule.schedule]
     for index, (before, step) in enumerate(zip([0, *steps], steps, strict=False)):
         field = f"{path}.schedule[{index}].step"
         if step <= before:
             text = f"is {step}, not above the {before} before it; a schedule's steps rise."
-            inspection.error(field, text, setting(f"{path}.schedule[{index}]", ""))
+            checks.error(field, text, setting(f"{path}.schedule[{index}]", ""))
         elif num_steps and step >= num_steps:
-            inspection.information(field, f"is {step}: never reached, as train_config.num_steps is {num_steps}.")
+            checks.note(field, f"is {step}: never reached, as train_config.num_steps is {num_steps}.")
 
 
 _SCHEDULE_CHECKS = {
@@ -122,20 +122,20 @@ def base_rate_field(schedule: str) -> str:
     return _BASE_RATES[schedule]
 
 
-def _check_rate(inspection: Inspection, optimizer: str, path: str, schedule) -> None:
+def _check_rate(checks: ConfigChecks, optimizer: str, path: str, schedule) -> None:
     name = base_rate_field(path.rpartition(".")[2])
-    batch_size, field = inspection.config.train_config.batch_size, f"{path}.{name}"
+    batch_size, field = checks.config.train_config.batch_size, f"{path}.{name}"
     rates = [getattr(schedule, name)] + [part.learning_rate for part in getattr(schedule, "schedule", [])]
     rate, usual = max(rates), _USUAL_RATE_PER_IMAGE * batch_size
     if getattr(schedule, name) < 0 or rate <= 0:
         text = f"is {getattr(schedule, name):g}: nothing would be learned."
-        inspection.error(field, text, setting(field, f"{usual:.2g}"))
+        checks.error(field, text, setting(field, f"{usual:.2g}"))
     elif optimizer == "adam_optimizer" and rate > _ADAM_LIMIT:
         text = f"is {rate:g}, which is high for Adam: training may diverge."
-        inspection.warning(field, text, ("--learning-rate", 0.001))
+        checks.warning(field, text, ("--learning-rate", 0.001))
     elif optimizer == "momentum_optimizer" and batch_size and rate > _SUSPICIOUS * usual * 1.0001:
         text = (
             f"is {rate:g}, which is high for a batch of {batch_size}: training may diverge. The usual rate, "
             f"0.04 for a batch of 64, comes to {usual:.2g}."
         )
-        inspection.warning(field, text, ("--learning-rate", f"{usual:.2g}"))
+        checks.warning(field, text, ("--learning-rate", f"{usual:.2g}"))

@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
-
 from odtk.atomic import check_file
+from odtk.datasets.checks import table
+from odtk.datasets.checks.context import CheckContext, context_of, counted
 from odtk.datasets.open_dataset import Target, open_target
+from odtk.datasets.scan import Rows, scan
 from odtk.errors import OutputError
-from odtk.report.inspection import Coverage, Example, Finding, Inspection, document
-from odtk.tools.inspect import checks, statistics
-from odtk.tools.inspect.check_context import CheckContext, counted
-from odtk.tools.inspect.scan import Rows, scan
+from odtk.tools.inspect import statistics
+from odtk.tools.inspect.inspection import Inspection, document
 
-__all__ = ["Coverage", "Example", "Finding", "Inspection", "document", "inspect", "open_target", "scan", "survey"]
+__all__ = ["Inspection", "document", "inspect", "survey"]
 
 MAX_IMAGES = 20_000
 """Images that are decoded unless all are asked for; half a minute to a minute for two cores."""
@@ -32,7 +31,7 @@ def inspect(
     boxes: str | None = None,
     overwrite: bool = False,
 ) -> Inspection:
-    """Looks at every image, record and box of `target` (see targets.open_target), and says what is wrong.
+    """Looks at every image, record and box of `target` (see open_dataset.open_target), and says what is wrong.
 
     Of more than `max_images` images only so many are decoded to the last pixel, with `verify` all; annotations, and
     the checksums of records, are read in full either way. `config` gives anchors; `html` is a page to write; `format`
@@ -58,7 +57,7 @@ def inspect(
 def survey(target: Target, max_images: int | None = None) -> tuple[Inspection, Rows]:
     """The inspection of an open target, and the rows that its examples point into; `max_images` None decodes all."""
     rows = scan(target, max_images)
-    context = _context(rows)
+    context = context_of(rows)
     inspection = Inspection(
         target=target.name,
         kind=target.kind,
@@ -69,49 +68,24 @@ def survey(target: Target, max_images: int | None = None) -> tuple[Inspection, R
         classes=statistics.classes(rows),
         histograms=statistics.histograms(context),
         coverage=context.coverage,
-        findings=checks.run(context),
-        not_looked_at=list(_not_looked_at(rows)),
+        findings=table.run(context),
+        not_looked_at=list(_not_looked_at(context)),
     )
     return inspection, rows
 
 
-def _context(rows: Rows) -> CheckContext:
-    """Boxes in the pixels of the model's input where there is a config, otherwise in those of their images."""
-    config, image = rows.target.config, rows.image
-    if config is None:
-        heights, widths = _sides(rows.boxes, rows.height[image], rows.width[image])
-        return CheckContext(rows, heights, widths)
-    from odtk.tools.inspect import anchors
-
-    frames = anchors.frames(config, rows.height, rows.width)
-    boxes = frames.boxes(rows.boxes, image)
-    heights, widths = _sides(boxes.astype(float), *frames.padded[image].T)
-    # Training leaves these boxes out, so that no anchor can be missing for them.
-    usable = np.isfinite(boxes).all(axis=1)
-    matched = anchors.match(config, frames, boxes[usable], image[usable])
-    names = [rows.class_names[number] for number in rows.class_of[usable]]
-    sides = np.sqrt(np.maximum(heights[usable], 0) * np.maximum(widths[usable], 0))
-    unmatched = np.zeros(len(boxes), bool)
-    unmatched[usable] = ~matched.by_threshold
-    coverage = anchors.coverage(config, rows.target.config_path, frames, matched, sides, names)
-    return CheckContext(rows, heights, widths, coverage, unmatched, frames.true.max(axis=1))
-
-
-def _sides(boxes: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Height and width in pixels of normalised boxes [n, 4] in frames of these sizes; not a number becomes 0."""
-    sides = np.nan_to_num((boxes[:, 2:] - boxes[:, :2]), nan=0, posinf=0, neginf=0)
-    return sides[:, 0] * heights, sides[:, 1] * widths
-
-
-def _not_looked_at(rows: Rows):
+def _not_looked_at(context: CheckContext):
+    rows = context.rows
     yield from rows.target.notes
     undecoded = int((~rows.decoded).sum())
     if undecoded:
         yield (
             f"{counted(undecoded, 'image was', 'images were')} not decoded, so that damage and duplicates among them "
-            "stay unseen; --verify decodes all."
+            "stay unseen; `odtk inspect ... --verify` decodes all."
         )
     if rows.target.config is None:
-        yield "Boxes were not compared with anchors; --config CONFIG does that."
+        yield "Boxes were not compared with anchors; `odtk inspect ... --config CONFIG` does that."
+    elif context.coverage is None:
+        yield "Boxes were not compared with anchors: the config's model has none."
     if rows.target.labels is None and not rows.target.is_annotated:
         yield "No label map was at hand: class names and ids were not compared with one."

@@ -7,19 +7,19 @@ from PIL import Image, ImageDraw
 
 from odtk.datasets.annotated_picture import AnnotatedPicture
 from odtk.datasets.model_inputs import FedImage
-from odtk.report import html, pictures
+from odtk.datasets.splits import NO_SPLIT
+from odtk.report import galleries, pictures
 from odtk.report.html import code, element
-from odtk.report.inspection import NO_SPLIT
 
 
 def groundtruth(images: Iterable[AnnotatedPicture]) -> etree._Element:
     """Whole images with their boxes drawn."""
-    return _gallery(_whole(each) for each in images)
+    return galleries.gallery(map(_whole, images))
 
 
 def suspicious(images: Iterable[AnnotatedPicture]) -> etree._Element:
     """What findings are about: the boxes in `focus` cut out, or the whole image where they are not all inside it."""
-    return _gallery((_cut_out(each) if _is_inside(each) else _whole(each) for each in images), "gallery crops")
+    return galleries.gallery((_crop(each) if _is_inside(each) else _whole(each) for each in images), "crops")
 
 
 def _is_inside(shown: AnnotatedPicture) -> bool:
@@ -27,36 +27,29 @@ def _is_inside(shown: AnnotatedPicture) -> bool:
     return bool(shown.focus) and all(-0.1 <= side <= 1.1 for index in shown.focus for side in shown.boxes[index])
 
 
-def pairs(groups: Iterable[Sequence[AnnotatedPicture]]) -> etree._Element:
-    """Images that look alike, side by side."""
-    boxes = [element("div", *map(_whole, group), class_="pair") for group in groups]
-    return _gallery(boxes, "gallery pairs")
+def duplicates(groups: Iterable[Sequence[AnnotatedPicture]]) -> etree._Element:
+    """Near-duplicates, side by side."""
+    return galleries.gallery((galleries.side_by_side(map(_whole, group)) for group in groups), "pairs")
 
 
 def fed(images: Iterable[FedImage], name_of: Callable[[int], str]) -> etree._Element:
     """Augmented images as the model is fed them; a line marks where padding begins."""
-    return _gallery(_fed(each, name_of) for each in images)
-
-
-def _gallery(figures: Iterable[etree._Element], kind: str = "gallery") -> etree._Element:
-    return element("div", *figures, class_=kind)
+    return galleries.gallery(_fed(each, name_of) for each in images)
 
 
 def _whole(shown: AnnotatedPicture) -> etree._Element:
-    image = pictures.drawn(shown.image, shown.boxes, shown.class_ids, shown.class_names, shown.marks)
-    return _figure(image, f"{shown.name} with its {_counted(shown.class_names)} drawn", shown)
+    return galleries.whole(shown, f"{shown.name} with its {_counted(shown.class_names)} drawn", *_caption(shown))
 
 
-def _cut_out(shown: AnnotatedPicture) -> etree._Element:
-    chosen = [[values[index] for index in shown.focus] for values in (shown.boxes, shown.class_ids, shown.class_names)]
-    image = pictures.cut_out(shown.image, *chosen, [shown.marks[index] for index in shown.focus])
-    return _figure(image, f"Part of {shown.name} around {', '.join(chosen[2])}", shown)
+def _crop(shown: AnnotatedPicture) -> etree._Element:
+    names = ", ".join(shown.class_names[index] for index in shown.focus)
+    return galleries.crop(shown, shown.focus, f"Part of {shown.name} around {names}", *_caption(shown))
 
 
-def _figure(image: Image.Image, alt: str, shown: AnnotatedPicture) -> etree._Element:
-    remark = [element("br"), shown.remark] if shown.remark else []
+def _caption(shown: AnnotatedPicture) -> list["etree._Element | str"]:
     split = "" if shown.split in (None, NO_SPLIT) else f" ({shown.split})"
-    return html.picture(pictures.data_uri(image), image.size, alt, code(shown.name), split, *remark)
+    remark = [element("br"), shown.remark] if shown.remark else []
+    return [code(shown.name), split, *remark]
 
 
 def _fed(fed_image: FedImage, name_of: Callable[[int], str]) -> etree._Element:
@@ -65,8 +58,7 @@ def _fed(fed_image: FedImage, name_of: Callable[[int], str]) -> etree._Element:
     padding = _mark_padding(image, fed_image)
     size = f"{fed_image.image.width} × {fed_image.image.height} pixels"
     said = f"{size}, {_counted(names)}{padding}"
-    alt = f"{fed_image.source_id} as fed: {said}"
-    return html.picture(pictures.data_uri(image), image.size, alt, code(fed_image.source_id), f", {said}")
+    return galleries.figure(image, f"{fed_image.source_id} as fed: {said}", code(fed_image.source_id), f", {said}")
 
 
 def _mark_padding(image: Image.Image, fed_image: FedImage) -> str:

@@ -1,26 +1,21 @@
-"""The page of `odtk inspect`: one HTML file that needs nothing else, with the numbers, the findings and pictures."""
+"""The page of `odtk inspect`: its numbers, findings and pictures, section by section."""
 
 import os
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from lxml import etree
-from lxml import html as lxml_html
 
-from odtk import atomic
 from odtk.datasets.annotated_picture import AnnotatedPicture
+from odtk.datasets.checks.coverage import Coverage
 from odtk.datasets.model_inputs import SEED, FedImage
-from odtk.report import html
-from odtk.report.html import element, section
-from odtk.report.inspection import Coverage, Example, Finding, Histogram, Inspection, Split
+from odtk.findings import Example, Finding
+from odtk.report import page
+from odtk.report.charts import Histogram, histogram
+from odtk.report.finding_list import finding_list, places, verdict
+from odtk.report.html import element, prose, section
 from odtk.tools.inspect import galleries, sections
-
-_STYLE = Path(__file__).with_name("page.css")
-
-# No script, nothing from elsewhere: only the page's own styles and the pictures inside it.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+from odtk.tools.inspect.inspection import Inspection, Split
 
 _SIZES_MEAN = "Sizes are pixels of the image as the model is fed it ({frame}): the side of a square of the box's area."
 _FED_MEANS = (
@@ -45,40 +40,21 @@ class Pictures:
 
 def write_page(path: str | os.PathLike, inspection: Inspection, pictures: Pictures) -> None:
     """Writes the page as one file, whole or not at all."""
-    page = render(inspection, pictures)
-    with atomic.atomic_file(path, len(page)) as temporary:
-        temporary.write_bytes(page)
+    page.write(path, render(inspection, pictures))
 
 
 def render(inspection: Inspection, pictures: Pictures) -> bytes:
-    """The page as UTF-8 HTML: style and pictures inside, no script, nothing to load."""
-    parts = [part for part in _sections(inspection, pictures) if part is not None]
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", f"odtk inspect {inspection.target}"),
-        element("style", _STYLE.read_text(encoding="utf-8")),
-    )
-    body = element("body", _header(inspection, parts), element("main", *parts))
-    return lxml_html.tostring(element("html", head, body, lang="en"), doctype="<!doctype html>", encoding="utf-8")
-
-
-def _header(inspection: Inspection, parts: Sequence[etree._Element]) -> etree._Element:
-    links = [element("li", element("a", part[0].text or "", href=f"#{part.get('id')}")) for part in parts]
+    """The page as UTF-8 HTML (see `report.page.render`)."""
     config = inspection.config if inspection.config != inspection.target else None
     read = [("Read as", inspection.kind), ("anchors of", config), ("label map", inspection.label_map)]
-    return element(
-        "header",
-        element("p", "odtk inspect", class_="kicker"),
-        element("h1", inspection.target),
+    summary = [
         element("p", "; ".join(f"{word} {name}" for word, name in read if name) + ".", class_="faint"),
-        sections.figures(_numbers(inspection)),
-        sections.verdict(Counter(finding.severity for finding in inspection.findings)),
-        *(element("p", sentence, class_="faint") for sentence in inspection.not_looked_at),
-        element("nav", element("ul", *links), aria_label="Contents"),
-    )
+        page.figures(_numbers(inspection)),
+        verdict(inspection.findings),
+        *(element("p", *prose(sentence), class_="faint") for sentence in inspection.not_looked_at),
+    ]
+    title = f"odtk inspect {inspection.target}"
+    return page.render(title, "odtk inspect", inspection.target, summary, _sections(inspection, pictures))
 
 
 def _numbers(inspection: Inspection) -> list[tuple[str, str]]:
@@ -111,8 +87,7 @@ def _sections(inspection: Inspection, pictures: Pictures) -> list[etree._Element
 def _findings(findings: Sequence[Finding]) -> etree._Element | None:
     if not findings:
         return None
-    items = [sections.finding(each) for each in findings]
-    return section("findings", "Findings", element("ul", *items, class_="findings"))
+    return section("findings", "Findings", finding_list(findings))
 
 
 def _splits(splits: Sequence[Split]) -> etree._Element | None:
@@ -148,15 +123,14 @@ def _anchors(coverage: Coverage | None) -> etree._Element | None:
 def _shapes(histograms: Sequence[Histogram]) -> etree._Element | None:
     if not histograms:
         return None
-    charts = [html.histogram(each.caption, each.unit, each.bins, each.of) for each in histograms]
-    return section("shapes", "Sizes and shapes", element("div", *charts, class_="charts"))
+    return section("shapes", "Sizes and shapes", element("div", *map(histogram, histograms), class_="charts"))
 
 
 def _duplicates(groups: Sequence[Sequence[AnnotatedPicture]]) -> etree._Element | None:
     if not groups:
         return None
     said = "These look alike and stand in different splits: what is measured on one of them was trained on the other."
-    return section("duplicates", "Duplicates across splits", element("p", said), galleries.pairs(groups))
+    return section("duplicates", "Duplicates across splits", element("p", said), galleries.duplicates(groups))
 
 
 def _suspicious(images: Sequence[AnnotatedPicture]) -> etree._Element | None:
@@ -169,9 +143,7 @@ def _suspicious(images: Sequence[AnnotatedPicture]) -> etree._Element | None:
 def _unreadable(examples: Sequence[Example]) -> etree._Element | None:
     if not examples:
         return None
-    return section(
-        "unreadable", "Unreadable images", sections.places("Images and records that cannot be used", examples)
-    )
+    return section("unreadable", "Unreadable images", places("Images and records that cannot be used", examples))
 
 
 def _groundtruth(images: Sequence[AnnotatedPicture]) -> etree._Element | None:

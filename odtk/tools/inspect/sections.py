@@ -1,60 +1,13 @@
-"""The page's parts in numbers and words: findings, and tables of splits, classes and anchors."""
+"""The page's tables: of splits, classes and anchors."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from lxml import etree
 
-from odtk.report.html import bars, code, element, heat_cell, swatch, table
-from odtk.report.inspection import ERROR, INFORMATION, WARNING, Counts, Coverage, Example, Finding, Split
-
-TONES = {ERROR: "error", WARNING: "warning", INFORMATION: "note"}
-WORDS = {ERROR: "Error", WARNING: "Warning", INFORMATION: "Note"}
-
-_EXAMPLES_SHOWN = 3
-
-
-def figures(numbers: Iterable[tuple[str, str]]) -> etree._Element:
-    """The few numbers at the top of the page."""
-    return element(
-        "dl", *(element("div", element("dt", name), element("dd", value)) for name, value in numbers), class_="figures"
-    )
-
-
-def verdict(counts: Mapping[str, int]) -> etree._Element:
-    """One line: how many findings of each severity there are."""
-    found = [
-        element("span", f"{count} {WORDS[severity].lower()}{'s' * (count != 1)}", class_=f"badge tone-{tone}")
-        for severity, tone in TONES.items()
-        if (count := counts.get(severity, 0))
-    ]
-    if not found:
-        return element("p", element("span", "Nothing to complain of.", class_="badge tone-good"))
-    spaced = [part for each in found for part in (", ", each)][1:]
-    return element("p", *spaced, ".")
-
-
-def finding(found: Finding) -> etree._Element:
-    """One finding with what mends it; more than a few examples fold away."""
-    examples = [str(example) for example in found.examples]
-    shown = len(examples) if len(examples) <= _EXAMPLES_SHOWN + 1 else _EXAMPLES_SHOWN  # none folds away alone
-    unnamed = found.count - len(examples)
-    return element(
-        "li",
-        element("p", element("span", WORDS[found.severity], class_="badge"), " ", found.text),
-        element("p", element("strong", "What to do: "), found.fix) if found.fix else None,
-        _listed(examples[:shown]),
-        _folded(examples[shown:]),
-        element("p", f"and {unnamed:,} more, not named here", class_="faint") if examples and unnamed > 0 else None,
-        class_=f"tone-{TONES[found.severity]}",
-    )
-
-
-def _listed(lines: Sequence[str]) -> etree._Element | None:
-    return element("ul", *(element("li", code(line)) for line in lines)) if lines else None
-
-
-def _folded(lines: Sequence[str]) -> etree._Element | None:
-    return element("details", element("summary", f"{len(lines)} more"), _listed(lines)) if lines else None
+from odtk.datasets.checks.coverage import Coverage
+from odtk.report.charts import bars, heat_cell, swatch
+from odtk.report.html import table
+from odtk.tools.inspect.inspection import Counts, Split
 
 
 def splits(found: Sequence[Split]) -> etree._Element:
@@ -94,9 +47,3 @@ def coverage(found: Coverage) -> etree._Element:
     said = {"iou": "IoU", "ioa": "IoA"}.get(found.similarity, found.similarity)
     caption = f"Boxes that no anchor overlaps by {found.threshold:g} or more ({said}), of all boxes"
     return table(caption, ["Class", *found.sizes, "all"], rows, kind="heat")
-
-
-def places(caption: str, examples: Sequence[Example]) -> etree._Element:
-    """Where each example is, and what is the matter there."""
-    rows = [[code(example.where), example.text] for example in examples]
-    return table(caption, ["Where", "What"], rows, kind="words")

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from odtk.datasets.annotated_picture import AnnotatedPicture
 from odtk.datasets.model_inputs import SEED, fed_images
 from odtk.datasets.open_dataset import Target
+from odtk.datasets.scan import Rows
 from odtk.errors import DataError, OdtkError
-from odtk.report.inspection import Example, Finding, Inspection
+from odtk.findings import Example, Finding
+from odtk.tools.inspect.inspection import Inspection
 from odtk.tools.inspect.page import Pictures
-from odtk.tools.inspect.scan import Rows
 
 ACROSS_SPLITS = ("same-image-across-splits", "look-alikes-across-splits")
 """Kinds of findings that are shown side by side."""

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from odtk.report.inspection import Counts, Histogram, Split
-from odtk.tools.inspect.check_context import CheckContext
-from odtk.tools.inspect.scan import Rows
+from odtk.datasets.checks.context import CheckContext
+from odtk.datasets.scan import Rows
+from odtk.report.charts import Histogram
+from odtk.tools.inspect.inspection import Counts, Split
 
 _Scale = tuple[Sequence[float], Sequence[str]]
 """Where bins begin (but the first), and their names."""

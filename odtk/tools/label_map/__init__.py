@@ -12,14 +12,14 @@ from odtk.annotations.data_folder import is_data_set
 from odtk.atomic import check_file
 from odtk.datasets.open_dataset import open_target
 from odtk.errors import DataError, LabelMapError
+from odtk.findings import Finding, has_errors
 from odtk.label_map import BACKGROUND, LabelMap
 from odtk.prototext import schema
 from odtk.tools.label_map.data_checks import against
 from odtk.tools.label_map.data_classes import classes_of
-from odtk.tools.label_map.problems import ERROR, Problem
 from odtk.tools.label_map.text_checks import check_text
 
-__all__ = ["CheckReport", "MadeReport", "as_rows", "check", "check_text", "make", "show"]
+__all__ = ["CheckReport", "MadeReport", "as_rows", "check", "check_text", "document", "make", "show"]
 
 SORTED, DATA = "sorted", "data"
 
@@ -31,12 +31,12 @@ class CheckReport:
     path: str
     num_classes: int
     greatest_id: int  # which num_classes of a config has to reach
-    problems: list[Problem]
+    findings: list[Finding]
 
     @property
-    def is_sound(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether nothing would stop or mislead training."""
-        return not any(problem.severity == ERROR for problem in self.problems)
+        return not has_errors(self.findings)
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,20 @@ def check(file: str | os.PathLike, data: str | os.PathLike | None = None, format
     """
     path = label_maps.find(file)
     text = prototext.read_text(path, "a label map", LabelMapError)
-    items, problems = check_text(text, str(path))
-    if data is not None and not any(problem.severity == ERROR for problem in problems):
-        problems += against(label_maps.parse(text, str(path)), items, str(path), classes_of(data, format))
+    items, findings = check_text(text, str(path))
+    if data is not None and not has_errors(findings):
+        findings += against(label_maps.parse(text, str(path)), items, str(path), classes_of(data, format))
     classes = [item for item in items if not item.is_background]
     greatest = max((item.number or 0 for item in classes), default=0)
-    return CheckReport(str(path), len(classes), greatest, problems)
+    return CheckReport(str(path), len(classes), greatest, findings)
+
+
+def document(report: CheckReport) -> dict:
+    """The report of a check as JSON takes it."""
+    keys = ("severity", "file", "line", "text")
+    findings = [{key: getattr(finding, key) for key in keys} for finding in report.findings]
+    counts = {"num_classes": report.num_classes, "greatest_id": report.greatest_id}
+    return {"path": report.path, **counts, "problems": findings, "is_valid": report.is_valid}
 
 
 def make(
@@ -75,8 +83,8 @@ def make(
     """Writes the label map of `names`, or of the classes that `target` has: a text file of names, or data.
 
     `order` is SORTED or DATA: as the file lists them, the data set lists them, or they come; `format` is that of a data
-    set's folder, None to guess it. Raises DataError where
-    there are no names, or where one stands twice; OutputError where `output` exists, unless `overwrite`.
+    set's folder, None to guess it. Raises DataError where there are no names, or where one occurs twice; OutputError
+    where `output` exists, unless `overwrite`.
     """
     check_file(output, overwrite)
     if target is not None:

@@ -4,15 +4,8 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 
-from odtk.annotations.data_folder import is_data_set
-from odtk.datasets.open_dataset import open_target, settled_by_headers
-from odtk.datasets.record_files import record_sets
-from odtk.datasets.record_source import find_records
-from odtk.datasets.sources import Source
+from odtk.datasets.open_dataset import interpreted_by_headers, open_target
 from odtk.errors import DataError
-from odtk.progress import track
-from odtk.records import shards
-from odtk.report.inspection import NO_SPLIT
 
 
 @dataclass
@@ -42,9 +35,10 @@ def classes_of(data: str | os.PathLike, format: str | None = None) -> DataClasse
 
     `format` is that of a data set's folder, None to guess it, or for records.
     """
-    sources, listed = _sources(os.fspath(data), format)
-    classes = DataClasses(listed=listed)
-    for source in sources:
+    # A label map beside the data, which may be the one in question, is not read.
+    target = interpreted_by_headers(open_target(data, format=format, read_label_map=False))
+    classes = DataClasses(listed=target.class_names)
+    for source in target.sources:
         for summary in (source.summarize(index, decode=False) for index in range(len(source))):
             for name, number, line in zip(summary.class_names, summary.class_ids, summary.lines, strict=True):
                 classes.boxes[name, number] += 1
@@ -53,18 +47,3 @@ def classes_of(data: str | os.PathLike, format: str | None = None) -> DataClasse
     if not classes.boxes and not classes.listed:
         raise DataError(f"{data} has no box, and so no class. Name a data set or records with objects.")
     return classes
-
-
-def _sources(data: str, format: str | None) -> tuple[list[Source], tuple[str, ...]]:
-    """The images of a data set or of records, and the classes that it lists."""
-    is_folder = os.path.isdir(data)
-    sets = record_sets(data) if is_folder else [] if is_data_set(data) else [data]
-    if data.endswith(".config") or not sets or (is_folder and format):
-        target = settled_by_headers(open_target(data, format=format))
-        return target.sources, tuple(target.class_names)
-    # Not as `open_target` does it: a label map beside the records, which may be the one in question, is not read.
-    files = [file for file in shards.expand_globs(sets) if file.is_file()]
-    if not files:
-        raise DataError(f"{data} is neither a data set's folder nor records. Name one, or a glob in quotes.")
-    with track("Reading", len(files), "record files") as progress:
-        return [find_records(NO_SPLIT, files, progress.advance)[0]], ()

@@ -1,4 +1,4 @@
-"""What is wrong with the text of a label map, without a look at data."""
+"""What is wrong with the text of a label map, whatever the data are."""
 
 import re
 from collections.abc import Callable
@@ -6,49 +6,49 @@ from collections.abc import Callable
 from odtk import label_map as label_maps
 from odtk import prototext
 from odtk.errors import LabelMapError
+from odtk.findings import ERROR, NOTE, WARNING, Finding, has_errors
 from odtk.label_map import BACKGROUND, GREATEST_ID
 from odtk.protos.string_int_label_map_pb2 import StringIntLabelMap
 from odtk.prototext import schema
-from odtk.tools.label_map.problems import ERROR, INFORMATION, WARNING, Problem
-from odtk.tools.label_map.written import FIELDS, Written, read_items
+from odtk.tools.label_map.entries import FIELDS, LabelMapEntry, read_items
 
 _IDS_NAMED = 10
 
 
-def check_text(text: str, file: str) -> tuple[list[Written], list[Problem]]:
+def check_text(text: str, file: str) -> tuple[list[LabelMapEntry], list[Finding]]:
     """The items of a label map's text, and everything that is wrong with it."""
     try:
         items = list(read_items(text))
     except ValueError:
         items = []
-    problems: list[Problem] = []
+    findings: list[Finding] = []
     if items:
 
         def add(line: int | None, text: str, severity: str = ERROR) -> None:
-            problems.append(Problem(severity, file, line, text))
+            findings.append(Finding(severity, text, file=file, line=line))
 
         for find in (_incomplete, _odd_names, _repeated, _alike, _holes):
             find(items, add)
     # What is wrong in other ways (a misspelled field, a brace too few) the parser explains.
     is_repeating = any(len(item.values.get(name, [])) > 1 for item in items for name in FIELDS)
-    if not any(problem.severity == ERROR for problem in problems):
-        problems += _refusal(lambda: label_maps.parse(text, file), file)
+    if not has_errors(findings):
+        findings += _refusal(lambda: label_maps.parse(text, file), file)
     elif not is_repeating:
-        problems += _refusal(lambda: prototext.parse(text, StringIntLabelMap(), file, LabelMapError), file)
-    return items, sorted(problems, key=lambda problem: problem.line or 0)
+        findings += _refusal(lambda: prototext.parse(text, StringIntLabelMap(), file, LabelMapError), file)
+    return items, sorted(findings, key=lambda finding: finding.line or 0)
 
 
-def _refusal(parse: Callable, file: str) -> list[Problem]:
+def _refusal(parse: Callable, file: str) -> list[Finding]:
     try:
         parse()
     except LabelMapError as error:
         match = re.match(re.escape(file) + r":(\d+)(?::\d+)?: ", str(error))
         text = str(error)[match.end() :] if match else str(error).removeprefix(file).lstrip(": ")
-        return [Problem(ERROR, file, int(match[1]) if match else None, text)]
+        return [Finding(ERROR, text, file=file, line=int(match[1]) if match else None)]
     return []
 
 
-def _incomplete(items: list[Written], add: Callable) -> None:
+def _incomplete(items: list[LabelMapEntry], add: Callable) -> None:
     for item in items:
         if not item.values.keys() <= {*FIELDS}:
             continue  # the parser explains a misspelled field
@@ -73,7 +73,7 @@ def _incomplete(items: list[Written], add: Callable) -> None:
                 "classes from 1.")  # fmt: skip
 
 
-def _odd_names(items: list[Written], add: Callable) -> None:
+def _odd_names(items: list[LabelMapEntry], add: Callable) -> None:
     for item in items:
         for name in FIELDS[1:]:
             for value, line in item.values.get(name, []):
@@ -82,9 +82,9 @@ def _odd_names(items: list[Written], add: Callable) -> None:
                     add(line, f"{text}is another class. Take the space away.")
 
 
-def _repeated(items: list[Written], add: Callable) -> None:
+def _repeated(items: list[LabelMapEntry], add: Callable) -> None:
     lines: dict[int, int] = {}
-    named: dict[str, list[Written]] = {}
+    named: dict[str, list[LabelMapEntry]] = {}
     for item in items:
         if item.is_background:
             continue
@@ -101,11 +101,11 @@ def _repeated(items: list[Written], add: Callable) -> None:
                 f"the name {name!r} stands {len(alike)} times (lines {lines_of_name}). By it only the last of these is "
             )
             text += f"found, id {last}, as in TFOD: give each class that the data have a name of its own."
-            add(alike[1].line, text, INFORMATION)
+            add(alike[1].line, text, NOTE)
 
 
-def _alike(items: list[Written], add: Callable) -> None:
-    seen: dict[str, Written] = {}
+def _alike(items: list[LabelMapEntry], add: Callable) -> None:
+    seen: dict[str, LabelMapEntry] = {}
     for item in items:
         if item.name:
             first = seen.setdefault(label_maps.folded(item.name), item)
@@ -118,13 +118,13 @@ def _alike(items: list[Written], add: Callable) -> None:
                 )
 
 
-def _holes(items: list[Written], add: Callable) -> None:
+def _holes(items: list[LabelMapEntry], add: Callable) -> None:
     numbers = {item.number for item in items if item.number is not None and item.number > 0}
     greatest = max(numbers, default=0)
     missing = sorted(set(range(1, greatest + 1)) - numbers) if greatest <= GREATEST_ID else []
     if missing:
         text = f"it goes up to id {greatest}, but has no id {_some(missing)}. That is allowed, as in TFOD: num_classes "
-        add(None, f"{text}has to be {greatest} or more, and nothing is trained for the ids between.", INFORMATION)
+        add(None, f"{text}has to be {greatest} or more, and nothing is trained for the ids between.", NOTE)
 
 
 def _some(numbers: list[int]) -> str:

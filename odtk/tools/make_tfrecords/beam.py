@@ -14,7 +14,7 @@ from odtk import files
 from odtk.errors import OdtkError
 from odtk.records import shards
 from odtk.tools.make_tfrecords.plan import Shard
-from odtk.tools.make_tfrecords.report import Written
+from odtk.tools.make_tfrecords.report import WrittenRecord
 
 _BATCH = 64  # images that are examined as one element
 
@@ -76,12 +76,12 @@ class _Write(_Work):
     def process(self, numbered):
         index, place = numbered
         convert, planned, folder = self._work
-        done: list[Written] = []
+        done: list[WrittenRecord] = []
         shards.write_records(files.join(folder, planned[place].name), _records(convert, planned[place], done))
         _store(f"{self._base}.{index}", done)
 
 
-def _records(convert: Callable, shard: Shard, done: list[Written]) -> Iterator[bytes]:
+def _records(convert: Callable, shard: Shard, done: list[WrittenRecord]) -> Iterator[bytes]:
     for item in shard.items:
         written = convert(item)
         done.append(dataclasses.replace(written, record=written.record and b""))

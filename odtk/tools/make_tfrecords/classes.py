@@ -27,7 +27,8 @@ def read(name_or_path: str, found: Iterable[str]) -> tuple[LabelMap, bytes]:
         more = f" and {len(unknown) - _NAMED_IN_AN_ERROR} more" * (len(unknown) > _NAMED_IN_AN_ERROR)
         raise DataError(
             f"The label map {path} has no item for {named}{more}, which the annotations have. Fix the map or the "
-            "annotations; without --label-map, a map is made from the data."
+            "annotations; if no label map is given, one is made from the data.",
+            argument="label_map",
         )
     return classes, path.read_bytes()
 
@@ -99,6 +100,6 @@ def _hint(name: str, known: Sequence[str]) -> str:
     alike = [other for other in known if label_map.folded(other) == label_map.folded(name)]
     if alike:
         return f" (it has {alike[0]!r}: only case, spaces or dashes differ)"
-    slip = class_typos.likely_typos({name: 1}, known)
-    close = [slip[name]] if slip else schema.nearest(name, list(known))
+    typo = class_typos.likely_typos({name: 1}, known)
+    close = [typo[name]] if typo else schema.nearest(name, list(known))
     return f" (it has {' and '.join(map(repr, close))})" if close else ""

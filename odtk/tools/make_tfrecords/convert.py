@@ -17,8 +17,8 @@ from odtk.records import shards
 from odtk.tools.make_tfrecords import dataset_plan, pets_plan, source, warnings
 from odtk.tools.make_tfrecords.local import LocalRunner
 from odtk.tools.make_tfrecords.plan import PETS, Plan, Runner, Settings
-from odtk.tools.make_tfrecords.refusals import check_bad_fraction
-from odtk.tools.make_tfrecords.report import ConversionReport, SplitCounts, Written, look_alikes
+from odtk.tools.make_tfrecords.report import ConversionReport, SplitCounts, WrittenRecord, look_alikes
+from odtk.tools.make_tfrecords.validation import check_bad_fraction
 
 LABEL_MAP_FILE = "label_map.pbtxt"
 
@@ -117,7 +117,10 @@ def _runner(options: Settings, folder: str | Path) -> Iterator[Runner]:
         yield LocalRunner(options.workers)
         return
     if find_spec("apache_beam") is None:
-        raise OdtkError('--runner needs Apache Beam. Install it: pip install "odtk[beam]"')
+        raise OdtkError(
+            'A runner is one of Apache Beam, which is not installed. Install it: pip install "odtk[beam]"',
+            argument="runner",
+        )
     from odtk.tools.make_tfrecords.beam import BeamRunner
 
     exchange = files.join(folder, "exchange")
@@ -139,8 +142,8 @@ def _begin_report(plan: Plan, output_dir: str, num_shards: Mapping[str, int]) ->
         duplicates=plan.duplicates,
         problems=list(plan.problems),
     )
-    for finding in plan.findings:
-        report.note(finding)
+    for image in plan.images:
+        report.add(image)
     return report
 
 
@@ -149,17 +152,17 @@ def _write(
 ) -> None:
     keys, splits, fingerprints = [], [], []  # of images that were not examined beforehand
 
-    def account(split: str, written: Written) -> None:
+    def account(split: str, written: WrittenRecord) -> None:
         bar.advance()
-        if written.finding:
-            report.note(written.finding)
+        if written.image:
+            report.add(written.image)
         if written.record is not None:
             report.written += 1
             report.splits[split].add(written.class_names)
-        if written.finding and not written.finding.skipped:
-            keys.append(written.finding.key)
+        if written.image and not written.image.skipped:
+            keys.append(written.image.key)
             splits.append(split)
-            fingerprints.append(written.finding.fingerprint)
+            fingerprints.append(written.image.fingerprint)
 
     with progress.track("Writing", sum(map(len, plan.items.values())), "images", compiles=True) as bar:
         runner.write(folder, plan.shards(num_shards), plan.convert, account)

@@ -1,4 +1,4 @@
-"""A data set of any format but pets: examined in full, then split, so that only sound images become records."""
+"""A data set of any format but pets: examined in full, then split; only images that can be used become records."""
 
 import random
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from odtk.datasets.splits import SPLITS
 from odtk.errors import DataError
 from odtk.label_map import LabelMap
 from odtk.records import example
-from odtk.tools.make_tfrecords import classes, refusals, splitting
+from odtk.tools.make_tfrecords import classes, splitting, validation
 from odtk.tools.make_tfrecords.plan import Plan, Runner, Settings
-from odtk.tools.make_tfrecords.report import Finding, Written, look_alikes
+from odtk.tools.make_tfrecords.report import ImageReport, WrittenRecord, look_alikes
 
 _IN_NO_SPLIT = "in no split"
 
@@ -34,24 +34,24 @@ def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
     if settings.label_map:
         classes.read(settings.label_map, ())  # a wrong one is answered now, and not when all images are decoded
     source, given = splitting.choose_source(dataset, settings)
-    findings, evidence = _examine(dataset, settings, runner, given)
+    images, evidence = _examine(dataset, settings, runner, given)
     refusal = evidence.refusal(dataset.folder) if settings.boxes is None else None
     if refusal:
-        raise DataError(f"{refusal} Nothing was written.")
+        raise DataError(f"{refusal} Nothing was written.", argument="boxes")
     rules = replace(settings.rules, conventions=evidence.decide())
     if rules != settings.rules:
-        findings = _place_again(dataset, rules, runner, findings)
-    refusals.check_findings(findings, settings.max_bad_fraction)
-    class_map, text = _label_map(dataset, settings, findings)
-    usable = [index for index, finding in enumerate(findings) if finding.skipped is None]
-    groups = duplicates.groups([findings[index].seen.fingerprint for index in usable])
+        images = _place_again(dataset, rules, runner, images)
+    validation.check_images(images, settings.max_bad_fraction)
+    class_map, text = _label_map(dataset, settings, images)
+    usable = [index for index, image in enumerate(images) if image.skipped is None]
+    groups = duplicates.groups([images[index].seen.fingerprint for index in usable])
     if given is None:
-        chosen = splitting.by_fractions([findings[index].class_names for index in usable], groups, settings)
+        chosen = splitting.by_fractions([images[index].class_names for index in usable], groups, settings)
     else:
         chosen = [given[index] for index in usable]
-    found = [finding.class_names for finding in findings]
+    found = [image.class_names for image in images]
     class_ids = {name: class_map.id_of(name) for names in found for name in names}
-    items = _items(dataset, findings, usable, chosen, settings.seed)
+    items = _items(dataset, images, usable, chosen, settings.seed)
     return Plan(
         label_map=text,
         bases={split: f"{split}.record" for split in items},
@@ -59,44 +59,44 @@ def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
         convert=_Encoder(dataset, rules, class_ids, settings.mask_type if settings.masks else None),
         listed=len(dataset.listed),
         split_source=source,
-        findings=findings,
+        images=images,
         problems=(
             *dataset.problems,
             *evidence.problems(dataset.folder),
             *classes.problems(dataset, found, class_map),
             *splitting.without_images(chosen, settings, dataset.folder),
         ),
-        duplicates=look_alikes([findings[index].key for index in usable], chosen, groups),
+        duplicates=look_alikes([images[index].key for index in usable], chosen, groups),
         near_duplicates=len(groups) - len(set(groups)),
     )
 
 
 def _examine(
     dataset: Dataset, settings: Settings, runner: Runner, given: Sequence[str | None] | None
-) -> tuple[list[Finding], Evidence]:
+) -> tuple[list[ImageReport], Evidence]:
     """What is found of each image by itself, and what all of them prove together."""
     wanted = [index for index in range(len(dataset.listed)) if given is None or given[index]]
-    findings, evidence = [Finding(entry.key, skipped=_in_no_split(entry)) for entry in dataset.listed], Evidence()
+    images, evidence = [ImageReport(entry.key, skipped=_in_no_split(entry)) for entry in dataset.listed], Evidence()
     examiner = _Examiner(dataset, settings.rules)
     with (
         progress.track("Examining", len(wanted), "images", compiles=True) as bar,
         runner.mapped(examiner, [dataset.listed[index] for index in wanted]) as results,
     ):
-        for index, (finding, facts) in zip(wanted, results, strict=True):
-            findings[index] = finding
+        for index, (image, facts) in zip(wanted, results, strict=True):
+            images[index] = image
             if facts is not None:
                 evidence.add(facts)
             bar.advance()
-    return findings, evidence
+    return images, evidence
 
 
-def _place_again(dataset: Dataset, rules: Rules, runner: Runner, findings: Sequence[Finding]) -> list[Finding]:
-    """The findings by what the data set proved; annotations are read again, images are not."""
-    seen = [index for index, finding in enumerate(findings) if finding.seen is not None]
-    placed, placer = list(findings), _Placer(dataset, rules)
-    with runner.mapped(placer, [(dataset.listed[index], findings[index].seen) for index in seen]) as results:
-        for index, finding in zip(seen, results, strict=True):
-            placed[index] = finding
+def _place_again(dataset: Dataset, rules: Rules, runner: Runner, images: Sequence[ImageReport]) -> list[ImageReport]:
+    """The reports by what the data set proved; annotations are read again, images are not."""
+    seen = [index for index, image in enumerate(images) if image.seen is not None]
+    placed, placer = list(images), _Placer(dataset, rules)
+    with runner.mapped(placer, [(dataset.listed[index], images[index].seen) for index in seen]) as results:
+        for index, image in zip(seen, results, strict=True):
+            placed[index] = image
     return placed
 
 
@@ -104,22 +104,22 @@ def _in_no_split(entry: Listed) -> Problem:
     return Problem(entry.key, None, _IN_NO_SPLIT, "it is in no list of a split, and left out.")
 
 
-def _label_map(dataset: Dataset, settings: Settings, findings: Sequence[Finding]) -> tuple[LabelMap, bytes]:
-    found = {name for finding in findings for name in finding.class_names}
+def _label_map(dataset: Dataset, settings: Settings, images: Sequence[ImageReport]) -> tuple[LabelMap, bytes]:
+    found = {name for image in images for name in image.class_names}
     if settings.label_map:
         return classes.read(settings.label_map, found)
     if not found:
-        raise refusals.no_objects(findings, dataset.problems)
+        raise validation.no_objects(images, dataset.problems)
     return classes.make(dataset.class_names, found)
 
 
 def _items(
-    dataset: Dataset, findings: Sequence[Finding], usable: Sequence[int], chosen: Sequence[str], seed: int
+    dataset: Dataset, images: Sequence[ImageReport], usable: Sequence[int], chosen: Sequence[str], seed: int
 ) -> dict[str, list[tuple[Listed, ImageInfo]]]:
     """What goes into the records of each split, shuffled, so that training does not meet one class after another."""
     items: dict[str, list] = {split: [] for split in SPLITS if split in ("train", "val") or split in chosen}
     for index, split in zip(usable, chosen, strict=True):
-        items[split].append((dataset.listed[index], findings[index].seen))
+        items[split].append((dataset.listed[index], images[index].seen))
     for found in items.values():
         random.Random(seed).shuffle(found)
     return items
@@ -132,14 +132,14 @@ class _Examiner:
     dataset: Dataset
     rules: Rules
 
-    def __call__(self, listed: Listed) -> tuple[Finding, Facts | None]:
+    def __call__(self, listed: Listed) -> tuple[ImageReport, Facts | None]:
         try:
             annotation = self.dataset.read(listed)
             seen = see(annotation)
         except UnusableImage as error:
-            return Finding(listed.key, skipped=error.problem, is_bad=error.is_bad), None
-        finding = _found(listed.key, annotation, seen, self.rules)
-        return finding, facts_of(annotation, seen, self.rules.exif, self.rules.boxes)
+            return ImageReport(listed.key, skipped=error.problem, is_bad=error.is_bad), None
+        image = _found(listed.key, annotation, seen, self.rules)
+        return image, facts_of(annotation, seen, self.rules.exif, self.rules.boxes)
 
 
 @dataclass(frozen=True)
@@ -149,17 +149,17 @@ class _Placer:
     dataset: Dataset
     rules: Rules
 
-    def __call__(self, item: tuple[Listed, ImageInfo]) -> Finding:
+    def __call__(self, item: tuple[Listed, ImageInfo]) -> ImageReport:
         listed, seen = item
         return _found(listed.key, self.dataset.read(listed), seen, self.rules)
 
 
-def _found(key: str, annotation: ImageAnnotation, seen: ImageInfo, rules: Rules) -> Finding:
+def _found(key: str, annotation: ImageAnnotation, seen: ImageInfo, rules: Rules) -> ImageReport:
     try:
         examined = examine(annotation, seen, rules)
     except UnusableImage as error:
-        return Finding(key, skipped=error.problem, is_bad=error.is_bad, seen=seen)
-    return Finding(
+        return ImageReport(key, skipped=error.problem, is_bad=error.is_bad, seen=seen)
+    return ImageReport(
         key=key,
         class_names=examined.class_names,
         repaired=examined.repaired,
@@ -177,7 +177,7 @@ class _Encoder:
     class_ids: dict[str, int]
     mask_type: str | None
 
-    def __call__(self, item: tuple[Listed, ImageInfo]) -> Written:
+    def __call__(self, item: tuple[Listed, ImageInfo]) -> WrittenRecord:
         listed, seen = item
         try:
             image = prepare(self.dataset.read(listed), self.class_ids, self.rules, seen).image
@@ -185,4 +185,4 @@ class _Encoder:
             raise DataError(
                 f"{listed.key} changed while it was converted ({error}). Leave the data alone and start again."
             ) from error
-        return Written(example.encode(image, self.mask_type), tuple(entry.class_name for entry in image.objects))
+        return WrittenRecord(example.encode(image, self.mask_type), tuple(entry.class_name for entry in image.objects))

@@ -9,7 +9,7 @@ from pathlib import Path
 from odtk import files, parallel
 from odtk.records import shards
 from odtk.tools.make_tfrecords.plan import Shard
-from odtk.tools.make_tfrecords.report import Written
+from odtk.tools.make_tfrecords.report import WrittenRecord
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class LocalRunner:
                 shards.write_records(files.join(folder, shard.name), _records(part, shard.split, account))
 
 
-def _records(results: Iterable[Written], split: str, account: Callable) -> Iterator[bytes]:
+def _records(results: Iterable[WrittenRecord], split: str, account: Callable) -> Iterator[bytes]:
     for written in results:
         account(split, written)
         if written.record is not None:

@@ -11,7 +11,7 @@ from odtk.errors import DataError
 from odtk.label_map import LabelMap
 from odtk.records import example
 from odtk.tools.make_tfrecords.plan import Plan, Settings
-from odtk.tools.make_tfrecords.report import Finding, Written
+from odtk.tools.make_tfrecords.report import ImageReport, WrittenRecord
 
 _BASES = {False: "pet_faces_{}.record", True: "pets_fullbody_with_masks_{}.record"}
 
@@ -54,16 +54,16 @@ class _Converter:
     mask_type: str
     strict_tfod: bool
 
-    def __call__(self, name: str) -> Written:
+    def __call__(self, name: str) -> WrittenRecord:
         if not name:
-            return Written(None)  # a blank line of trainval.txt takes a place in the split, and is nothing more
+            return WrittenRecord(None)  # a blank line of trainval.txt takes a place in the split, and is nothing more
         try:
             pet = pets.read(self.folder, name, self.classes, self.full_body, self.strict_tfod)
             self._refuse_maskless(pet)
         except UnusableImage as error:
-            return Written(None, finding=Finding(name, skipped=error.problem, is_bad=error.is_bad))
+            return WrittenRecord(None, image=ImageReport(name, skipped=error.problem, is_bad=error.is_bad))
         record = example.encode(pet.image, self.mask_type if self.full_body else None)
-        finding = Finding(
+        image = ImageReport(
             key=name,
             class_names=tuple(entry.class_name for entry in pet.image.objects),
             fingerprint=pet.fingerprint,
@@ -73,7 +73,7 @@ class _Converter:
             ),
             problems=pet.problems,
         )
-        return Written(record, finding.class_names, finding)
+        return WrittenRecord(record, image.class_names, image)
 
     def _refuse_maskless(self, pet: pets.PetImage) -> None:
         if self.strict_tfod and self.full_body and self.mask_type == "numerical" and not pet.image.objects:
@@ -87,5 +87,6 @@ def _check_classes(names: list[str], classes: LabelMap, map_path: Path) -> None:
     if unknown:
         raise DataError(
             f"The label map {map_path} has no item named {', '.join(unknown)}, which trainval.txt lists images of. "
-            "Add an item for each, or name another map with --label-map."
+            "Add an item for each, or name another label map.",
+            argument="label_map",
         )

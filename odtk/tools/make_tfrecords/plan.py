@@ -9,7 +9,7 @@ from odtk.annotations.formats import PETS
 from odtk.annotations.frames import Rules
 from odtk.errors import DataError
 from odtk.records import shards
-from odtk.tools.make_tfrecords.report import Finding, Written
+from odtk.tools.make_tfrecords.report import ImageReport, WrittenRecord
 
 _SHARDS = 10
 
@@ -57,25 +57,34 @@ class Settings:
         """Raises DataError where an option is set that means nothing for `format`, or two contradict each other."""
         defaults = {each.name: each.default for each in fields(self)}
         for only_for, options in _ONLY_FOR.items():
-            wrong = [option for name, option in options.items() if getattr(self, name) != defaults[name]]
+            wrong = [name for name in options if getattr(self, name) != defaults[name]]
             if wrong and (format != only_for if only_for else format == PETS):
-                whose = f"the {only_for} format alone" if only_for else "every format but pets"
+                whose = f"only {only_for}" if only_for else "every other format"
                 raise DataError(
-                    f"{' and '.join(wrong)}: for {whose}; this is {format}. Leave it out, or name --format."
+                    f"The {format} format does not support {' and '.join(options[name] for name in wrong)}; {whose} "
+                    "does. Leave that out, or set the format that the data is in.",
+                    argument=wrong[0],
                 )
         if self.label_map and self.write_label_map:
-            raise DataError("--label-map reads a label map and --write-label-map makes one. Choose one of them.")
+            raise DataError(
+                f"The label map {self.label_map} is to be read, and one made from the data is to be written to "
+                f"{self.write_label_map}. Choose one of the two.",
+                argument="write_label_map",
+            )
         if self.runner_options and not self.runner:
-            raise DataError(self._one_too_many())
+            raise DataError(self._one_too_many(), argument="runner")
         if self.val_fraction + self.test_fraction >= 1:
-            shares = f"--val-fraction {self.val_fraction:g} and --test-fraction {self.test_fraction:g}"
-            raise DataError(f"{shares} leave no image to train on. Together they have to be less than 1.")
+            raise DataError(
+                f"Fractions of {self.val_fraction:g} for validation and {self.test_fraction:g} for the test leave no "
+                "image to train on. Together they have to be less than 1.",
+                argument="val_fraction",
+            )
 
     def _one_too_many(self) -> str:
         said = " ".join(self.runner_options)
         if self.runner_options[0].startswith("--"):
-            return f"{said}: options behind -- are for a --runner, and none is named."
-        return f"{said}: nothing is expected behind the two folders. Put a path that has blanks in quotes."
+            return f"{said} is for an Apache Beam runner, and none is named."
+        return f"{said} is not expected after the two folders. Put a path that has spaces in quotes."
 
     @property
     def is_for_pets(self) -> bool:
@@ -88,21 +97,21 @@ class Settings:
         return Rules(self.exif, self.skip_difficult, self.skip_crowd, self.masks, self.boxes, self.max_side)
 
 
-# Format to the options that are for it alone; None is every format but pets.
+# Format to the settings that are for it alone, in words; None is every format but pets.
 _ONLY_FOR = {
-    PETS: {"full_body": "--full-body", "strict_tfod": "--strict-tfod"},
-    "coco": {"masks": "--masks"},
+    PETS: {"full_body": "boxes of full bodies", "strict_tfod": "records exactly as TFOD writes them"},
+    "coco": {"masks": "masks"},
     None: {
-        "test_fraction": "--test-fraction",
-        "split": "--split",
-        "resplit": "--resplit",
-        "allow_duplicates": "--allow-duplicates",
-        "write_label_map": "--write-label-map",
-        "exif": "--exif",
-        "boxes": "--boxes",
-        "max_side": "--max-side",
-        "skip_difficult": "--skip-difficult",
-        "skip_crowd": "--skip-crowd",
+        "test_fraction": "a test split",
+        "split": "splits by lists or folders",
+        "resplit": "another split than its own",
+        "allow_duplicates": "near-duplicates in several splits",
+        "write_label_map": "a label map made from the data",
+        "exif": "a choice about EXIF orientations",
+        "boxes": "another order of the boxes' numbers",
+        "max_side": "shrinking of large images",
+        "skip_difficult": "leaving out difficult objects",
+        "skip_crowd": "leaving out crowds",
     },
 }
 
@@ -120,16 +129,16 @@ class Shard:
 class Plan:
     """Label map, record files by split, their items in order, the function from an item to its record; what is known.
 
-    `findings` may stay empty: they then come with the records.
+    `images` may stay empty: their reports then come with the records.
     """
 
     label_map: bytes
     bases: dict[str, str]  # split to the base of its shards' names
     items: dict[str, Sequence[Any]]  # by split
-    convert: Callable[[Any], Written]  # picklable
+    convert: Callable[[Any], WrittenRecord]  # picklable
     listed: int
     split_source: str
-    findings: list[Finding] = field(default_factory=list)
+    images: list[ImageReport] = field(default_factory=list)
     problems: tuple[Problem, ...] = ()  # of the data set as a whole
     duplicates: list[dict[str, list[str]]] = field(default_factory=list)
     near_duplicates: int = 0

@@ -1,4 +1,4 @@
-"""What make_tfrecords wrote, mended, left out and found odd."""
+"""What make_tfrecords wrote, repaired, left out and reported."""
 
 import shlex
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,7 @@ from odtk.annotations.image_files import ImageInfo
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ImageReport:
     """What is known of one listed image: what its record shows, or why it has none, and what is to be reported."""
 
     key: str
@@ -24,12 +24,12 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenRecord:
     """What became of one place in a shard: its record (None where it stays empty), and what is new about the image."""
 
     record: bytes | None
     class_names: tuple[str, ...] = ()
-    finding: Finding | None = None
+    image: ImageReport | None = None
 
 
 @dataclass
@@ -62,7 +62,7 @@ class SplitCounts:
 
 @dataclass
 class ConversionReport:
-    """What make_tfrecords wrote, mended and left out. `skipped` and `repaired` are counted by their `kind`."""
+    """What make_tfrecords wrote, repaired and left out. `skipped` and `repaired` are counted by their `kind`."""
 
     output_dir: str
     label_map: str
@@ -79,7 +79,7 @@ class ConversionReport:
     problems: list[Problem] = field(default_factory=list)
     left_out_objects: int = 0
     warnings: list[str] = field(default_factory=list)  # what training or evaluation will lack, in sentences
-    shrunk_images: int = 0  # to --max-side
+    shrunk_images: int = 0  # to `max_side`
     near_duplicates: int = 0  # images that look like another one
     duplicates: list[dict[str, list[str]]] = field(default_factory=list)  # look-alikes of several splits, by split
 
@@ -93,19 +93,19 @@ class ConversionReport:
         folder = shlex.quote(self.output_dir)
         return f"odtk configure {pipeline} --output pipeline.config --train-records {folder}"
 
-    def note(self, finding: Finding) -> None:
+    def add(self, image: ImageReport) -> None:
         """Enters what was found out about one image."""
-        if finding.skipped:
-            self.skipped.append(finding.skipped)
-            self.bad += [finding.skipped] * finding.is_bad
-            self.bad_images += finding.is_bad
-        self.repaired += finding.repaired
-        self.problems += finding.problems
-        self.left_out_objects += finding.left_out_objects
-        self.shrunk_images += finding.shrunk
+        if image.skipped:
+            self.skipped.append(image.skipped)
+            self.bad += [image.skipped] * image.is_bad
+            self.bad_images += image.is_bad
+        self.repaired += image.repaired
+        self.problems += image.problems
+        self.left_out_objects += image.left_out_objects
+        self.shrunk_images += image.shrunk
 
     def rename(self, near: str, far: str) -> None:
-        """Puts the path `far` in place of `near`, where a copy of the data was, in all that was noted."""
+        """Puts the path `far` in place of `near`, where a copy of the data was, in all that was entered."""
         if near == far:
             return
         for found in (self.skipped, self.repaired, self.problems):
@@ -115,7 +115,7 @@ class ConversionReport:
             ]
 
     def sort(self) -> None:
-        """Brings what was noted into the order of the files."""
+        """Brings what was entered into the order of the files."""
         for found in (self.skipped, self.repaired, self.problems):
             found.sort(key=lambda problem: (problem.file, problem.line or 0))
 

@@ -30,15 +30,17 @@ def near(data_dir: str) -> Iterator[str]:
         try:
             yield folder
         except OdtkError as error:
-            raise type(error)(str(error).replace(folder, data_dir.rstrip("/"))) from error
+            text = str(error).replace(folder, data_dir.rstrip("/"))
+            raise type(error)(text, argument=error.argument) from error
 
 
 def bring_images(data_dir: str, folder: str, options: Settings) -> None:
     """Copies the images too, as the Pet layout is read whole; DataError where other machines would need them."""
     if options.runner:
         raise DataError(
-            f"--runner cannot convert pets from {data_dir}: the Pet layout is read from a file system. Name a folder "
-            "that all workers see."
+            f"An Apache Beam runner cannot convert pets from {data_dir}: the Pet layout is read from a file system. "
+            "Name a folder that all workers can read.",
+            argument="runner",
         )
     files.mirror(data_dir, Path(folder), images=True)
 

@@ -13,7 +13,7 @@ from odtk.errors import DataError
 from odtk.prototext import schema
 from odtk.tools.make_tfrecords.plan import Settings
 
-_OWN = "the data set's own (--resplit ignores them)"
+_OWN = "the data set's own (resplit ignores them)"
 _NAMED_IN_AN_ERROR = 5
 
 
@@ -49,7 +49,8 @@ def by_fractions(classes: Sequence[Sequence[str]], groups: Sequence[int], settin
         raise DataError(
             f"No image is left for {' and '.join(missing)}: the {len(classes)} images are near-duplicates of each "
             f"other, in {len(set(groups))} groups, and a group is kept on one side. If they are different to you, "
-            "split them with --allow-duplicates, or by lists of your own with --split."
+            "allow near-duplicates in several splits, or give a list of images for each split.",
+            argument="allow_duplicates",
         )
     return chosen
 
@@ -90,12 +91,14 @@ def _folder(dataset: Dataset, place: str) -> Path | None:
 def _in_folder(dataset: Dataset, place: str) -> list[int]:
     root, folder = Path(dataset.folder).resolve(), _folder(dataset, place).resolve()
     if not folder.is_relative_to(root):
-        raise DataError(f"--split: the folder {place} is not inside {dataset.folder}, where the images are.")
+        text = f"The folder {place}, given for a split, is not inside {dataset.folder}, where the images are."
+        raise DataError(text, argument="split")
     prefix = folder.relative_to(root).as_posix() + "/"
     found = [index for index, entry in enumerate(dataset.listed) if prefix == "./" or entry.key.startswith(prefix)]
     if not found:
         example = f"the first image is {dataset.listed[0].key}" if dataset.listed else "there are no images"
-        raise DataError(f"--split: no image of {dataset.folder} is in the folder {place}; {example}.")
+        text = f"No image of {dataset.folder} is in the folder {place}, which was given for a split; {example}."
+        raise DataError(text, argument="split")
     return found
 
 
@@ -120,8 +123,9 @@ def _lines(place: str) -> Iterator[tuple[int, str]]:
         lines = files.read_bounded(place).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            f"--split: {place} is neither a folder nor a text file that can be read ({error}). A list has one image "
-            "per line."
+            f"{place}, given for a split, is neither a folder nor a text file that can be read ({error}). A list has "
+            "one image per line.",
+            argument="split",
         ) from error
     for number, line in enumerate(lines, start=1):
         if line.strip():

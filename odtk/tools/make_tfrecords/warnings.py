@@ -15,19 +15,19 @@ def of(report: ConversionReport, num_shards: Mapping[str, int]) -> Iterator[str]
         yield "No image has an object: whatever is trained on these records learns to find nothing."
     train = report.splits["train"]
     for name, split in report.splits.items():
-        missing = [each for each in train.classes if each not in split.classes and not _is_slip(report, each)]
+        missing = [each for each in train.classes if each not in split.classes and not _is_typo(report, each)]
         if split.images and missing:
             counts = [f"{each!r} ({train.classes[each].images} of train)" for each in missing]
             yield (
                 f"No image of {name} shows {some(counts, _NAMED)}, so that nothing is measured of it there. Annotate "
-                "more images of it, or set aside more of them with --val-fraction or --split."
+                f"more images of it, or put more images into {name}."
             )
     for name, count in num_shards.items():
         images = report.splits[name].images
         if 0 < images < count and report.format != "pets":
-            yield f"{name} has fewer images ({images}) than --num-shards ({count}): some of its files are empty."
+            yield f"{name} has fewer images ({images}) than files ({count}): some of its files are empty."
 
 
-def _is_slip(report: ConversionReport, name: str) -> bool:
-    """Whether the name is reported as likely misspelled: more images of such a class are no cure."""
+def _is_typo(report: ConversionReport, name: str) -> bool:
+    """Whether the name is reported as likely misspelled: more images of such a class do not help."""
     return any(each.kind == MISSPELLED and each.text.startswith(f"{name!r} ") for each in report.problems)

@@ -3,8 +3,9 @@ import pytest
 import tf_keras
 from google.protobuf import text_format
 
-from odtk.detectors.parts.hyperparams import BACKBONE_DEFAULTS, build_conv_params
+from odtk.detectors.parts.hyperparams import build_conv_params
 from odtk.layers.conv import BatchNormParams
+from odtk.layers.resnet_v1 import BACKBONE_DEFAULTS
 from odtk.protos import hyperparams_pb2
 
 KERNEL = np.float32([[1, -2], [3, 0]])

@@ -1,0 +1,126 @@
+"""A TensorFlow checkpoint in TFOD's layout, read: its variables are found by walking its own object graph.
+
+A variable can be saved under any of its paths, and which one differs between TensorFlow versions; the object graph that
+travels in the checkpoint knows them all.
+"""
+
+import glob
+import os
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import trackable_object_graph_pb2
+
+from odtk.checkpoints.files import missing_file, prefixes_in, prefixes_near
+from odtk.errors import CheckpointError, DamagedCheckpointError
+
+SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
+"""What the names of variables end with, behind their path."""
+
+_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_SLOT = "/.OPTIMIZER_SLOT/"
+# What TensorFlow's reader raises; a file that ends too early is an IndexError.
+_READING_ERRORS = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
+_COPY_AGAIN = "Copy the checkpoint again from where it is complete, or name another one."
+
+
+class CheckpointReader:
+    """The variables of one checkpoint, by attribute path from its root (`model/_feature_extractor/...`)."""
+
+    def __init__(self, prefix: str | os.PathLike):
+        """Raises CheckpointError where there is none of this prefix, DamagedCheckpointError where a file is damaged."""
+        self.prefix = checked_prefix(prefix)
+        try:
+            self._reader = tf.train.load_checkpoint(self.prefix)
+            self._shapes = self._reader.get_variable_to_shape_map()
+        except _READING_ERRORS as error:
+            raise _damaged(f"{self.prefix}.index", error) from error
+        if _GRAPH_KEY not in self._shapes:
+            raise CheckpointError(
+                f"{self.prefix} has no object graph: it is a TensorFlow 1 checkpoint. Use the TensorFlow 2 checkpoint "
+                "of the model (in TFOD's model zoo: the TF2 zoo's `checkpoint/ckpt-0`)."
+            )
+        graph = trackable_object_graph_pb2.TrackableObjectGraph()
+        graph.ParseFromString(self.value(_GRAPH_KEY))
+        self._nodes = graph.nodes
+        self._children = [{c.local_name: c.node_id for c in node.children} for node in graph.nodes]
+
+    def tensor_name(self, key: str) -> str | None:
+        """The name under which the variable at attribute path `key` was saved, None where there is none."""
+        node = 0
+        for name in key.split("/"):
+            node = self._children[node].get(name)
+            if node is None:
+                return None
+        for attribute in self._nodes[node].attributes:
+            if attribute.name == "VARIABLE_VALUE" and attribute.checkpoint_key in self._shapes:
+                return attribute.checkpoint_key
+        return None
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of the tensor saved as `name`."""
+        return tuple(self._shapes[name])
+
+    def value(self, name: str) -> np.ndarray:
+        """Value of the tensor saved as `name`; DamagedCheckpointError where it cannot be read."""
+        try:
+            return self._reader.get_tensor(name)
+        except _READING_ERRORS as error:
+            found = glob.glob(f"{glob.escape(self.prefix)}.data-*")
+            raise _damaged(found[0] if len(found) == 1 else f"{self.prefix}.data-*", error) from error
+
+    def verify(self) -> None:
+        """Reads every tensor with its checksum; DamagedCheckpointError where one cannot be read."""
+        for name in self._shapes:
+            self.value(name)
+
+    def slot(self, name: str, slot: str) -> str | None:
+        """The name of an optimizer's slot ("average", "momentum") for the variable saved as `name`."""
+        slot_name = f"{name.removesuffix(SUFFIX)}{_SLOT}optimizer/{slot}{SUFFIX}"
+        return slot_name if slot_name in self._shapes else None
+
+    def slots(self) -> set[str]:
+        """Paths from the root of all optimizers' slots, whatever the variable: `optimizer/momentum` and the like."""
+        return {name.partition(_SLOT)[2].removesuffix(SUFFIX) for name in self._shapes if _SLOT in name}
+
+    def variable_names(self, root: str) -> list[str]:
+        """Names of all tensors saved below `root`, optimizer slots left out, sorted."""
+        below = (name for name in self._shapes if name.startswith(f"{root}/") and name.endswith(SUFFIX))
+        return sorted(name for name in below if _SLOT not in name and not name.endswith(f"save_counter{SUFFIX}"))
+
+    @property
+    def step(self) -> int | None:
+        """The training step it was saved at (odtk's `global_step`, TFOD's `step`), None where it does not say."""
+        for key in ("global_step", "step"):
+            name = self.tensor_name(key)
+            if name is not None:
+                return int(self.value(name))
+        return None
+
+
+def checked_prefix(path: str | os.PathLike) -> str:
+    """`path` where a checkpoint of that prefix exists; CheckpointError that names the prefixes nearby otherwise."""
+    path = os.fspath(path)
+    is_here = os.path.exists(f"{path}.index")
+    has_files = Path(path).name in (Path(prefix).name for prefix in prefixes_in(Path(path).parent))
+    missing = missing_file(path) if has_files else None
+    if missing:
+        raise DamagedCheckpointError(f"The checkpoint {path} is incomplete: {missing} is missing. {_COPY_AGAIN}")
+    if is_here or tf.io.gfile.exists(f"{path}.index"):
+        return path
+    stem, extension = os.path.splitext(path)
+    if extension == ".index" or ".data-" in extension:
+        raise CheckpointError(f"{path} is one file of a checkpoint; name the checkpoint by its prefix: {stem}")
+    nearby = prefixes_near(path)
+    hint = f"Here are: {', '.join(nearby)}." if nearby else "There is no checkpoint near it either."
+    raise CheckpointError(
+        f"There is no checkpoint {path} (that would be {path}.index and {path}.data-...). A checkpoint is named by its "
+        f"prefix, such as .../checkpoint/ckpt-0. {hint}"
+    )
+
+
+def _damaged(file: str, error: Exception) -> DamagedCheckpointError:
+    # TensorFlow says so of bytes that are missing at the end.
+    cause = "it ends too early" if isinstance(error, IndexError) else str(getattr(error, "message", error)).rstrip(".")
+    return DamagedCheckpointError(f"The checkpoint file {file} is damaged ({cause}). {_COPY_AGAIN}")

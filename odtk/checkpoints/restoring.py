@@ -1,0 +1,82 @@
+"""Variables restored from a checkpoint, strictly: what is missing and what is left over is an error."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+import tensorflow as tf
+
+from odtk.checkpoints.reader import SUFFIX, CheckpointReader
+from odtk.errors import CheckpointError
+
+
+@dataclass
+class RestoreReport:
+    """What became of every variable of the model, and of what the checkpoint held besides."""
+
+    prefix: str
+    restored: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Key of a variable that keeps its initial value, to the reason."""
+    unused: list[str] = field(default_factory=list)
+    """Names in the checkpoint that no variable took."""
+
+
+def restore(
+    variables: dict[str, tf.Variable],
+    reader: CheckpointReader,
+    keys: Collection[str] | None = None,
+    may_be_unused: Iterable[str] = (),
+    renamed: dict[str, str] | None = None,
+    slot: str | None = None,
+) -> RestoreReport:
+    """Assigns the checkpoint's values to the variables at `keys` (all of them by default).
+
+    Strict both ways: a key that the checkpoint lacks, a shape that differs, or a variable of the checkpoint's model
+    that no key takes and whose name starts with none of `may_be_unused`, raises CheckpointError with sorted lists, and
+    then no variable has changed. `renamed` gives other paths to look a key up at. `slot` ("average") takes an
+    optimizer's slot instead of the value itself where the variable has one, and raises where none has.
+    """
+    wanted = list(variables) if keys is None else list(keys)
+    names = {key: reader.tensor_name((renamed or {}).get(key, key)) for key in wanted}
+    missing = sorted(key for key, name in names.items() if name is None)
+    different = sorted(
+        f"{key} (here {tuple(variables[key].shape)}, in the checkpoint {reader.shape(name)})"
+        for key, name in names.items()
+        if name is not None and reader.shape(name) != tuple(variables[key].shape)
+    )
+    taken = {name for name in names.values() if name}
+    unused = [name for name in reader.variable_names("model") if name not in taken]
+    unexplained = [name for name in unused if not name.startswith(tuple(may_be_unused) or ("\0",))]
+    if missing or different or unexplained:
+        raise CheckpointError(_mismatch(reader.prefix, missing, different, unexplained))
+    if slot is not None:
+        names = _slots_of(reader, names, slot)
+    for key, name in names.items():
+        variables[key].assign(reader.value(name))
+    skipped = {key: "not asked for" for key in variables if key not in names}
+    return RestoreReport(reader.prefix, wanted, skipped, unused)
+
+
+def _slots_of(reader: CheckpointReader, names: dict[str, str], slot: str) -> dict[str, str]:
+    slots = {key: reader.slot(name, slot) for key, name in names.items()}
+    if not any(slots.values()):
+        raise CheckpointError(
+            f"{reader.prefix} holds no '{slot}' of its weights. Where eval_config.use_moving_averages asks for "
+            "averages, training must have kept them (train_config.optimizer.use_moving_average: true); otherwise set "
+            "it to false."
+        )
+    # Batch norm statistics are averages already and have no slot.
+    return {key: slots[key] or name for key, name in names.items()}
+
+
+def _mismatch(prefix: str, missing: list[str], different: list[str], unexplained: list[str]) -> str:
+    parts = [f"The checkpoint {prefix} does not fit this model."]
+    for title, names in (
+        ("Missing in the checkpoint", missing),
+        ("Of another shape", different),
+        ("Left over in the checkpoint", unexplained),
+    ):
+        if names:
+            parts.append(f"{title} ({len(names)}): " + ", ".join(name.removesuffix(SUFFIX) for name in names) + ".")
+    parts.append("Check that the config is the one the checkpoint was trained with (type, depth, num_classes, heads).")
+    return "\n".join(parts)

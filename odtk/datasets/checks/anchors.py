@@ -1,0 +1,170 @@
+"""Groundtruth against a config's anchors: the boxes that training cannot match, by its own anchors and matcher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from odtk import progress
+from odtk.datasets.checks.coverage import Coverage
+from odtk.detectors import families
+from odtk.detectors.parts.anchor_grid import AnchorGrid, AnchorMatching
+from odtk.detectors.parts.resizer import build_resizer
+
+_SIZE_EDGES = (16, 32, 64, 128, 256)
+SIZES = ("under 16", "16-32", "32-64", "64-128", "128-256", "256 and more")
+"""Names of the bins of box size: the side, in pixels, of a square of the box's area."""
+
+_CHUNK = 2048  # boxes that are compared with their candidates at once
+_COMPARED = 32  # boxes that are compared with all anchors at once
+
+
+@dataclass(frozen=True)
+class Frames:
+    """How the model sees each image: sizes in pixels, int [images, 2] (height, width), without and with padding."""
+
+    true: np.ndarray
+    padded: np.ndarray
+
+    def boxes(self, boxes: np.ndarray, image: np.ndarray) -> np.ndarray:
+        """Boxes float [n, 4] normalised to their image (rows int [n]), normalised to the padded frame: float32."""
+        scale = self.true[image].astype(np.float32) / self.padded[image].astype(np.float32)
+        return boxes.astype(np.float32) * np.tile(scale, 2)
+
+    @property
+    def name(self) -> str:
+        """`640x480` (width and height), where all images have it."""
+        sizes = {tuple(size) for size in self.padded.tolist()}
+        return "{}x{}".format(*sizes.pop()[::-1]) if len(sizes) == 1 else "a size of its own for each image"
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What the matcher makes of each box: bool [boxes] each; and the matcher."""
+
+    by_threshold: np.ndarray  # an anchor overlaps it enough
+    by_force: np.ndarray  # not so, but it has an anchor all the same
+    matching: AnchorMatching
+
+
+def frames(config, heights: np.ndarray, widths: np.ndarray) -> Frames:
+    """The sizes that the config's resizer gives images of these sizes (pixels)."""
+    message = families.of(config).image_resizer(config.model)
+    resize = build_resizer(message)
+    sizes, place = np.unique(np.stack([heights, widths], axis=1), axis=0, return_inverse=True)
+    if message.WhichOneof("image_resizer_oneof") == "fixed_shape_resizer":
+        fixed = message.fixed_shape_resizer
+        full = np.broadcast_to(np.array([fixed.height, fixed.width]), (len(heights), 2))
+        return Frames(full, full)
+    pairs = [_resized(resize, *size) for size in sizes.tolist()]
+    found = np.array(pairs, np.int64).reshape(-1, 2, 2)[place.ravel()]
+    return Frames(found[:, 0], found[:, 1])
+
+
+def _resized(resize: Callable, height: int, width: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    image, true_shape = resize(tf.zeros([height, width, 3], tf.uint8))
+    return tuple(true_shape[:2].numpy().tolist()), tuple(image.shape[:2])
+
+
+def match(config, seen: Frames, boxes: np.ndarray, image: np.ndarray) -> Matched | None:
+    """Which boxes (float32 [n, 4] in the padded frame, of the images int [n], in order) have an anchor in training.
+
+    None where the model has no anchors. Without augmentation, and with all boxes of an image counting. The candidates
+    come first: of anchors of one shape on a grid the nearest to a box's centre overlaps it most, so that few are
+    compared. Only images with a box that has no candidate at the threshold are compared with all anchors, to see which
+    boxes want the same one. Raises ConfigError for a model that odtk does not build: what it matches is not known.
+    """
+    family = families.of(config)
+    family.require_buildable(config.model)
+    matching = family.anchor_matching(config.model)
+    if matching is None:
+        return None
+    by_threshold, by_force = np.zeros(len(boxes), bool), np.zeros(len(boxes), bool)
+    with progress.track("Matching", len(boxes), "boxes") as bar:
+        for size, chosen in _by_frame(seen, image):
+            grid = family.anchor_grid(config.model, size)
+            best = np.concatenate([_best(grid, boxes[part], matching.similarity) for part in _parts(chosen)])
+            by_threshold[chosen] = best >= matching.matched_threshold
+            if matching.force_match:
+                wanted = ~by_threshold[chosen]
+                by_force[chosen] = _forced(grid, boxes[chosen], image[chosen], wanted, matching.similarity)
+            bar.advance(len(chosen))
+    return Matched(by_threshold, by_force, matching)
+
+
+def coverage(path: str, seen: Frames, matched: Matched, sides: np.ndarray, classes: Sequence[str]) -> Coverage:
+    """Counts by class (`classes` has a name per box) and size (`sides`, pixels, of SIZES); `path` is the config's."""
+    bins = np.digitize(sides, _SIZE_EDGES)
+    names = np.array(classes, object)
+    table = {}
+    for name in sorted(set(classes)):
+        own = names == name
+        cells = [own & (bins == number) for number in range(len(SIZES))]
+        table[name] = [(int((cell & ~matched.by_threshold).sum()), int(cell.sum())) for cell in cells]
+    unmatched, forced = int((~matched.by_threshold).sum()), int(matched.by_force.sum())
+    return Coverage(
+        config=path,
+        frame=seen.name,
+        similarity=matched.matching.similarity_name,
+        threshold=max(0.0, matched.matching.matched_threshold),
+        force_match=matched.matching.force_match,
+        sizes=SIZES,
+        classes=table,
+        boxes=len(classes),
+        unmatched=unmatched,
+        forced=forced,
+        lost=unmatched - forced,
+    )
+
+
+def _by_frame(seen: Frames, image: np.ndarray) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+    """Each size of the padded frame, with the positions of the boxes in images of it."""
+    sizes, place = np.unique(seen.padded, axis=0, return_inverse=True)
+    of_box = place.ravel()[image]
+    for number, size in enumerate(sizes.tolist()):
+        chosen = np.flatnonzero(of_box == number)
+        if len(chosen):
+            yield tuple(size), chosen
+
+
+def _parts(chosen: np.ndarray) -> list[np.ndarray]:
+    return [chosen[start : start + _CHUNK] for start in range(0, len(chosen), _CHUNK)]
+
+
+def _best(grid: AnchorGrid, boxes: np.ndarray, similarity: Callable) -> np.ndarray:
+    """The greatest similarity of each box with any anchor: float32 [n]."""
+    candidates = np.concatenate([_nearest(level, boxes) for level in grid.levels], axis=1)
+    return tf.reduce_max(similarity(tf.constant(boxes[:, None]), tf.constant(candidates)), axis=[1, 2]).numpy()
+
+
+def _nearest(level: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """The anchors of the four cells around each box's centre: float32 [n, candidates, 4]."""
+    rows = _around((level[:, 0, 0, 0] + level[:, 0, 0, 2]) / 2, (boxes[:, 0] + boxes[:, 2]) / 2)
+    columns = _around((level[0, :, 0, 1] + level[0, :, 0, 3]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2)
+    return level[rows[:, :, None], columns[:, None, :]].reshape(len(boxes), -1, 4)
+
+
+def _around(centres: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Positions of the centres below and above each value: int [n, 2]."""
+    above = np.searchsorted(centres, values)
+    return np.clip(np.stack([above - 1, above], axis=1), 0, len(centres) - 1)
+
+
+def _forced(
+    grid: AnchorGrid, boxes: np.ndarray, image: np.ndarray, wanted: np.ndarray, similarity: Callable
+) -> np.ndarray:
+    """Which of the `wanted` boxes get their best anchor by force: bool [n]; `image` is sorted.
+
+    Of boxes of one image that want the same anchor, the first has it (see odtk.boxes.matching).
+    """
+    _, place, counts = np.unique(image, return_inverse=True, return_counts=True)
+    rivals = np.flatnonzero((counts > 1)[place] & np.isin(image, image[wanted]))
+    best = np.full(len(boxes), -1)
+    for part in np.array_split(rivals, max(1, -(-len(rivals) // _COMPARED))):
+        best[part] = tf.argmax(similarity(tf.constant(boxes[part]), tf.constant(grid.anchors)), axis=1).numpy()
+    first = np.zeros(len(boxes), bool)
+    first[np.unique(np.stack([image, best]), axis=1, return_index=True)[1]] = True
+    return wanted & first

@@ -1,0 +1,88 @@
+"""The detector families that odtk has, found by a config's `model`. No TensorFlow: building loads it."""
+
+import difflib
+import functools
+import importlib
+import re
+from collections.abc import Iterator
+
+from odtk.detectors.family import Family
+from odtk.errors import ConfigError
+from odtk.protos import model_pb2, pipeline_pb2
+
+# Modules with a FAMILY. Each is TensorFlow-free; its `build` imports what needs it.
+MODULES = ("odtk.detectors.ssd.resnet_fpn",)
+
+
+def of(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionModel) -> Family:
+    """The family of a pipeline.config or of its `model`. Raises ConfigError, with those that there are, for another."""
+    family = find(config)
+    if family is None:
+        model = _model(config)
+        kind = model.WhichOneof("model")
+        what = f"model.{kind} of type '{type_of(model)}'" if kind else "An empty model"
+        raise ConfigError(
+            f"{what} is not one that odtk builds; it has {described()}. Start from a shipped pipeline: "
+            "`odtk configure --list` names them."
+        )
+    return family
+
+
+def find(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionModel) -> Family | None:
+    """The family of a pipeline.config or of its `model`; None where odtk has none for it."""
+    model = _model(config)
+    kind, name = model.WhichOneof("model"), type_of(model)
+    return next((family for family in families() if family.kind == kind and name in family.types), None)
+
+
+def meant(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionModel) -> str | None:
+    """The type of a family of odtk's that the feature_extractor.type of a model is a misspelling of.
+
+    Or TFOD 1's name for it, which lacks the ending. Another number in it makes it another model.
+    """
+    model = _model(config)
+    typed, known = type_of(model).lower(), names(model.WhichOneof("model")) if model.WhichOneof("model") else ()
+    for name in (typed, f"{typed.removesuffix('_keras')}_keras"):
+        same_numbers = [each for each in known if re.findall(r"\d+", each) == re.findall(r"\d+", name)]
+        near = difflib.get_close_matches(name, same_numbers, n=1, cutoff=0.9)
+        if near:
+            return near[0]
+    return None
+
+
+def names(kind: str | None = None) -> tuple[str, ...]:
+    """Every feature_extractor.type that odtk builds, or those of one member of `model`."""
+    return tuple(name for family in families() if kind in (None, family.kind) for name in family.types)
+
+
+def kinds() -> frozenset[str]:
+    """The members of `model` that have a family."""
+    return frozenset(family.kind for family in families())
+
+
+def described() -> str:
+    """`names`, by where they stand: "model.ssd with feature_extractor.type one of ..."."""
+    of_kind: dict[str, list[str]] = {}
+    for family in families():
+        of_kind.setdefault(family.path, []).extend(family.types)
+    return "; ".join(f"{path} with feature_extractor.type one of {', '.join(types)}" for path, types in of_kind.items())
+
+
+def type_of(model: model_pb2.DetectionModel) -> str:
+    """`feature_extractor.type` of whichever model is set; empty where there is none."""
+    kind = model.WhichOneof("model")
+    return getattr(getattr(getattr(model, kind), "feature_extractor", None), "type", "") if kind else ""
+
+
+def families() -> Iterator[Family]:
+    """Every family."""
+    return iter(_families())
+
+
+@functools.cache
+def _families() -> tuple[Family, ...]:
+    return tuple(importlib.import_module(module).FAMILY for module in MODULES)
+
+
+def _model(config) -> model_pb2.DetectionModel:
+    return config.model if isinstance(config, pipeline_pb2.TrainEvalPipelineConfig) else config

@@ -1,0 +1,34 @@
+"""A BoxPredictor's message to the heads it describes."""
+
+from odtk.detectors.parts.hyperparams import build_conv_params
+from odtk.layers.heads import SharedHeads
+from odtk.protos import box_predictor_pb2
+
+
+def build_shared_heads(
+    predictor: box_predictor_pb2.WeightSharedConvolutionalBoxPredictor,
+    num_levels: int,
+    anchors_per_location: int,
+    num_outputs: int,
+) -> SharedHeads:
+    """The weight-shared box predictor; `num_outputs` are the class logits of each anchor."""
+    clip = predictor.box_encodings_clip_range
+    return SharedHeads(
+        build_conv_params(predictor.conv_hyperparams),
+        depth=predictor.depth,
+        num_layers=predictor.num_layers_before_predictor,
+        kernel_size=predictor.kernel_size,
+        num_levels=num_levels,
+        anchors_per_location=anchors_per_location,
+        num_outputs=num_outputs,
+        class_bias=predictor.class_prediction_bias_init,
+        share_tower=predictor.share_prediction_tower,
+        depthwise=predictor.use_depthwise,
+        rule_pointwise=predictor.apply_conv_hyperparams_pointwise,
+        rule_predictions=predictor.apply_conv_hyperparams_to_heads,
+        dropout_rate=1 - predictor.dropout_keep_probability if predictor.use_dropout else None,
+        box_code_size=predictor.box_code_size,
+        box_clip_range=(clip.min, clip.max) if predictor.HasField("box_encodings_clip_range") else None,
+        sigmoid_scores=predictor.score_converter == predictor.SIGMOID,
+        name="heads",
+    )

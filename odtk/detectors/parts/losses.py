@@ -1,0 +1,32 @@
+"""LocalizationLoss and ClassificationLoss messages to the functions of odtk.losses, bound to their numbers."""
+
+import functools
+from collections.abc import Callable
+
+from odtk import losses
+from odtk.protos import losses_pb2
+
+
+def build_localization_loss(message: losses_pb2.LocalizationLoss) -> Callable:
+    """A function of (predictions, targets, weights)."""
+    others = {"weighted_l2": losses.l2, "weighted_iou": losses.iou, "weighted_giou": losses.giou}
+    kind = message.WhichOneof("localization_loss")
+    if kind in others:
+        return others[kind]
+    return functools.partial(losses.smooth_l1, delta=message.weighted_smooth_l1.delta)
+
+
+def build_classification_loss(message: losses_pb2.ClassificationLoss) -> Callable:
+    """A function of (logits, targets, weights)."""
+    match message.WhichOneof("classification_loss"):
+        case "weighted_sigmoid_focal":
+            focal = message.weighted_sigmoid_focal
+            return functools.partial(
+                losses.sigmoid_focal, gamma=focal.gamma, alpha=focal.alpha if focal.HasField("alpha") else None
+            )
+        case "weighted_softmax":
+            return functools.partial(losses.softmax_cross_entropy, logit_scale=message.weighted_softmax.logit_scale)
+        case "bootstrapped_sigmoid":
+            boot = message.bootstrapped_sigmoid
+            return functools.partial(losses.bootstrapped_sigmoid, alpha=boot.alpha, hard=boot.hard_bootstrap)
+    return losses.sigmoid_cross_entropy

@@ -1,0 +1,26 @@
+"""What is different between SSDs: the network in front of the heads, and what images it takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import tf_keras
+
+
+@dataclass(frozen=True)
+class FeatureExtractor:
+    """A backbone and the pyramid on it, built.
+
+    The pyramid takes the backbone's maps from the one at `first_map` on. `empty_lists` are attributes of TFOD's feature
+    extractor that are in its checkpoints and hold nothing.
+    """
+
+    backbone: tf_keras.Model
+    """Preprocessed images [batch, h, w, 3] to maps, finest first."""
+    pyramid: tf_keras.layers.Layer
+    preprocess: Callable
+    """Images in 0..255 to what the backbone takes."""
+    padding_color: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """The color, before `preprocess`, of TFOD's padding up to the size of a resizer."""
+    first_map: int = 0
+    empty_lists: tuple[str, ...] = ()
+    name: str = "ssd"

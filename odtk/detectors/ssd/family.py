@@ -1,0 +1,132 @@
+"""What the SSD families with a feature pyramid, weight-shared heads and multiscale anchors have in common."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from odtk.detectors.family import Family
+from odtk.detectors.parts import image_validation, validation
+from odtk.detectors.parts.anchor_grid import AnchorGrid, AnchorMatching
+from odtk.detectors.parts.input_size import InputSize
+from odtk.findings import ERROR, Finding
+from odtk.protos import model_pb2, ssd_pb2
+
+if TYPE_CHECKING:
+    from odtk.detectors.ssd.detector import SsdDetector
+    from odtk.detectors.ssd.extractor import FeatureExtractor
+
+# Blocks without which there is no model: path below model.ssd, oneof.
+_REQUIRED = (
+    ("image_resizer", "image_resizer_oneof"),
+    ("box_coder", "box_coder_oneof"),
+    ("matcher", "matcher_oneof"),
+    ("similarity_calculator", "region_similarity"),
+    ("box_predictor", "box_predictor_oneof"),
+    ("anchor_generator", "anchor_generator_oneof"),
+    ("loss.localization_loss", "localization_loss"),
+    ("loss.classification_loss", "classification_loss"),
+)
+
+_PREDICTOR = "box_predictor.weight_shared_convolutional_box_predictor"
+_NMS = "post_processing.batch_non_max_suppression"
+
+
+class PyramidSsd(Family):
+    """A family of its own says what its feature extractor is, which levels its maps have and what images it takes."""
+
+    kind = "ssd"
+
+    @abc.abstractmethod
+    def levels(self, ssd: ssd_pb2.Ssd) -> tuple[int, int]:
+        """The finest and the coarsest level of its feature maps, whose strides are 2 to the power of that."""
+
+    @abc.abstractmethod
+    def build_extractor(self, ssd: ssd_pb2.Ssd) -> FeatureExtractor:
+        """Backbone and pyramid. TensorFlow is loaded in here."""
+
+    @abc.abstractmethod
+    def validate_extractor(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
+        """What is wrong with the fields of the feature extractor, apart from the images' sides."""
+
+    def validate(self, model: model_pb2.DetectionModel) -> list[Finding]:
+        """See `Family`."""
+        ssd, path = model.ssd, self.path
+        return [
+            *validation.number_of_classes(ssd, path),
+            *validation.empty_blocks(ssd, path, _REQUIRED),
+            *self._images(model),
+            *self.validate_extractor(ssd),
+            *self._anchors_and_heads(ssd),
+            *validation.losses(ssd.loss, f"{path}.loss"),
+            *self._background(ssd),
+            *self._matching(ssd),
+            *self._detections(ssd),
+        ]
+
+    def _images(self, model: model_pb2.DetectionModel) -> Iterator[Finding]:
+        resizer, field, extractor = model.ssd.image_resizer, self.image_resizer_field, f"{self.path}.feature_extractor"
+        if resizer.WhichOneof("image_resizer_oneof") is None:
+            return
+        found = list(image_validation.image_resizer(resizer, field))
+        yield from found
+        if not any(finding.severity == ERROR for finding in found):
+            stride = 2 ** self.levels(model.ssd)[1]
+            padding = f"{extractor}.pad_to_multiple"
+            yield from image_validation.image_sides(resizer, field, self.input_size(model), stride, padding)
+
+    def _anchors_and_heads(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
+        if ssd.anchor_generator.HasField("multiscale_anchor_generator"):
+            grid, path = ssd.anchor_generator.multiscale_anchor_generator, f"{self.path}.anchor_generator"
+            yield from validation.multiscale_anchors(grid, f"{path}.multiscale_anchor_generator", *self.levels(ssd))
+        if ssd.box_predictor.HasField("weight_shared_convolutional_box_predictor"):
+            predictor = ssd.box_predictor.weight_shared_convolutional_box_predictor
+            code_size = 3 if ssd.box_coder.HasField("square_box_coder") else 4
+            yield from validation.shared_heads(predictor, f"{self.path}.{_PREDICTOR}", code_size)
+
+    def _background(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
+        field = f"{self.path}.explicit_background_class"
+        if ssd.explicit_background_class and ssd.add_background_class:
+            text = "is true, and so is add_background_class (its default): two backgrounds. TFOD refuses that."
+            yield validation.error(field, text, (field, "false"))
+        elif ssd.explicit_background_class:
+            text = "makes the label map's first class the background; detections are numbered from its second."
+            yield validation.warning(field, text, (field, "false"))
+
+    def _matching(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
+        kind = ssd.similarity_calculator.WhichOneof("region_similarity")
+        if kind == "thresholded_iou_similarity" and not ssd.add_background_class:
+            field = f"{self.path}.similarity_calculator"
+            text = "does not go with add_background_class: false, where TFOD rates the boxes of the first class 0."
+            yield validation.error(f"{field}.{kind}", text, (f"{field}.iou_similarity", "{}"))
+        if ssd.matcher.HasField("argmax_matcher"):
+            yield from validation.argmax_matcher(ssd.matcher.argmax_matcher, f"{self.path}.matcher.argmax_matcher")
+
+    def _detections(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
+        path, loss = f"{self.path}.post_processing", ssd.loss.classification_loss.WhichOneof("classification_loss")
+        yield from validation.suppression(ssd.post_processing.batch_non_max_suppression, f"{self.path}.{_NMS}")
+        yield from validation.score_converter(ssd.post_processing, path, loss)
+        yield from validation.calibration(ssd.post_processing, path)
+
+    def build(self, model: model_pb2.DetectionModel) -> SsdDetector:
+        """See `Family`."""
+        from odtk.detectors.ssd.build import build_ssd
+
+        return build_ssd(model.ssd, self.build_extractor(model.ssd), self.input_size(model), self.levels(model.ssd))
+
+    def anchor_matching(self, model: model_pb2.DetectionModel) -> AnchorMatching:
+        """See `Family`."""
+        from odtk.detectors.ssd.anchor_grid import anchor_matching
+
+        return anchor_matching(model.ssd)
+
+    def anchor_grid(self, model: model_pb2.DetectionModel, image_size: tuple[int, int]) -> AnchorGrid:
+        """See `Family`."""
+        from odtk.detectors.ssd.anchor_grid import anchor_grid
+
+        padded = tuple(self.input_size(model).padded_side(side) for side in image_size)
+        return anchor_grid(model.ssd, image_size, padded, self.levels(model.ssd))
+
+    def _padded_to(self, model: model_pb2.DetectionModel, least_side: int, side_multiple: int) -> InputSize:
+        return InputSize(max(model.ssd.feature_extractor.pad_to_multiple, 1), least_side, side_multiple)

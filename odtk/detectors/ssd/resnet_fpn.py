@@ -1,0 +1,92 @@
+"""The family of TFOD's ssd_resnet{50,101,152}_v1_fpn_keras. No TensorFlow, until one is built."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from odtk.detectors.parts.input_size import InputSize
+from odtk.detectors.parts.validation import extractor_width, warning
+from odtk.detectors.ssd.family import PyramidSsd
+from odtk.detectors.ssd.options import OF_OTHER_EXTRACTORS, PYRAMID_SSD
+from odtk.findings import Finding
+from odtk.pipeline.support import Fields
+from odtk.protos import model_pb2, ssd_pb2
+
+if TYPE_CHECKING:
+    from odtk.detectors.ssd.extractor import FeatureExtractor
+
+# Whatever `fpn {}` says: TFOD ignores it.
+_FPN = {"min_level": 3, "max_level": 7, "additional_layer_depth": 256}
+
+# TFOD's feature extractor refuses smaller images, before it pads them.
+_LEAST_SIDE = 129
+# The pyramid merges maps by doubling, from stride 32 down.
+_MERGE_STRIDE = 32
+
+
+class ResnetFpn(PyramidSsd):
+    """Levels 3 to 5 come from the backbone, and two coarser ones follow."""
+
+    types = ("ssd_resnet50_v1_fpn_keras", "ssd_resnet101_v1_fpn_keras", "ssd_resnet152_v1_fpn_keras")
+    options = PYRAMID_SSD | {
+        "SsdFeatureExtractor": Fields(
+            """type depth_multiplier min_depth conv_hyperparams pad_to_multiple
+            override_base_feature_extractor_hyperparams""",
+            without_effect={
+                "fpn": "TFOD ignores it for this family: levels are always 3 to 7, the depth is 256 * depth_multiplier",
+                "use_explicit_padding": "TFOD ignores it for this family",
+                "use_depthwise": "TFOD ignores it for this family; the box predictor has its own use_depthwise",
+                "num_layers": "TFOD ignores it for this family",
+            },
+            refused=OF_OTHER_EXTRACTORS,
+        )
+    }
+
+    def levels(self, ssd: ssd_pb2.Ssd) -> tuple[int, int]:
+        """See `PyramidSsd`."""
+        return _FPN["min_level"], _FPN["max_level"]
+
+    def input_size(self, model: model_pb2.DetectionModel) -> InputSize:
+        """See `Family`."""
+        return self._padded_to(model, _LEAST_SIDE, _MERGE_STRIDE)
+
+    def validate_extractor(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
+        """See `PyramidSsd`."""
+        extractor, path = ssd.feature_extractor, f"{self.path}.feature_extractor"
+        yield from extractor_width(extractor, path)
+        for name, value in _FPN.items():
+            if extractor.HasField("fpn") and getattr(extractor.fpn, name) != value:
+                text = (
+                    f"is {getattr(extractor.fpn, name)}, which TFOD ignores for this family, and odtk with it: the "
+                    f"pyramid has {name} {value}" + (" times depth_multiplier" * name.endswith("depth")) + "."
+                )
+                yield warning(f"{path}.fpn.{name}", text, (f"{path}.fpn.{name}", value))
+
+    def build_extractor(self, ssd: ssd_pb2.Ssd) -> FeatureExtractor:
+        """See `PyramidSsd`."""
+        from odtk.detectors.parts.hyperparams import build_conv_params
+        from odtk.detectors.ssd.extractor import FeatureExtractor
+        from odtk.layers import resnet_v1
+        from odtk.layers.fpn import FeaturePyramid
+
+        extractor = ssd.feature_extractor
+        params = build_conv_params(extractor.conv_hyperparams)
+        own = params if extractor.override_base_feature_extractor_hyperparams else resnet_v1.BACKBONE_DEFAULTS
+        network_depth = int(re.search(r"resnet(\d+)", extractor.type)[1])
+        multiplier, least = extractor.depth_multiplier, extractor.min_depth
+        depth = max(int(_FPN["additional_layer_depth"] * multiplier), least)
+        return FeatureExtractor(
+            backbone=resnet_v1.resnet_v1(network_depth, own, multiplier, least),
+            pyramid=FeaturePyramid(params, depth, name="pyramid"),
+            preprocess=resnet_v1.preprocess,
+            # TFOD's resizer pads what is preprocessed already.
+            padding_color=resnet_v1.CHANNEL_MEANS,
+            first_map=1,
+            empty_lists=("_resnet_block_names",),
+            name="ssd_resnet_fpn",
+        )
+
+
+FAMILY = ResnetFpn()

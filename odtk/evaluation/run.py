@@ -1,0 +1,121 @@
+"""A detector and a dataset to metrics and losses; the detector may be in training."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from odtk.detectors.detector import Detector
+from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS, total_losses
+from odtk.evaluation.evaluator import Evaluator
+
+_DETECTED = ("boxes", "classes", "scores")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured, and on how many images."""
+
+    metrics: dict[str, float]  # TFOD's name to value: those of each evaluator, then the losses
+    losses: dict[str, float]  # the latter alone, means over batches; empty where they were not asked for
+    meanings: dict[str, str]  # what each metric that is not of one class or group of classes alone says
+    classes: list[dict]  # of the first evaluator, see Evaluator.classes
+    num_images: int
+    repeated_images: int  # ignored, as their source_id had been seen
+
+
+def run_evaluation(
+    detector: Detector,
+    dataset: tf.data.Dataset,
+    evaluators: Sequence[Evaluator],
+    advance: Callable[[int], None] = lambda num_images: None,
+    with_loss: bool = True,
+    step: Callable | None = None,
+) -> Evaluation:
+    """Measures `detector`, in inference mode, on the batches of `dataset` (see odtk.inputs.dataset for their form).
+
+    `evaluators` are new ones: what they have seen counts. `advance` is told the number of images of each batch. `step`
+    is what `evaluation_step` gives, for who evaluates the same detector again and again; None makes it.
+    """
+    step = step or evaluation_step(detector, dataset.element_spec, with_loss)
+    sums: Counter[str] = Counter()
+    num_batches = 0
+    for features, groundtruth in dataset:
+        detections, losses = step(features["image"], features["true_image_shape"], groundtruth)
+        padded_size = np.array(features["image"].shape[1:3])
+        parts = {name: value for name, value in features.items() if name != "image"}, groundtruth, detections
+        batch = tf.nest.map_structure(lambda tensor: tensor.numpy(), parts)
+        num_images = len(batch[0]["source_id"])
+        for index in range(num_images):
+            image = [{key: values[index] for key, values in part.items()} for part in batch]
+            _add_image(evaluators, padded_size, *image)
+        sums.update({tag: float(loss) for tag, loss in losses.items()})
+        num_batches += 1
+        advance(num_images)
+    return _measured(detector, evaluators, {tag: total / num_batches for tag, total in sums.items()})
+
+
+def evaluation_step(detector: Detector, element_spec, with_loss: bool = True) -> Callable:
+    """The function of a batch's (images, true_image_shapes, groundtruth) that gives (detections, losses).
+
+    detections: boxes, classes (0-based), scores and count, as `Detector.postprocess` has them; losses by TFOD's tag,
+    empty without `with_loss`. `element_spec` is that of the dataset. Tracing it takes seconds.
+    """
+    features, groundtruth = element_spec
+    inputs = [features["image"], features["true_image_shape"], groundtruth]
+
+    # One trace for all batches, the short last one included: the specification leaves the batch size open.
+    @tf.function(input_signature=inputs, autograph=False)
+    def step(images, true_image_shapes, groundtruth):
+        predictions = detector.predict(detector.preprocess(images, true_image_shapes), true_image_shapes)
+        answer = detector.postprocess(predictions, true_image_shapes)
+        detections = {name: answer[f"detection_{name}"] for name in _DETECTED} | {"count": answer["num_detections"]}
+        return detections, total_losses(detector, predictions, groundtruth, true_image_shapes) if with_loss else {}
+
+    return step
+
+
+def _add_image(
+    evaluators: Sequence[Evaluator], padded_size: np.ndarray, features: dict, groundtruth: dict, detections: dict
+) -> None:
+    # Groundtruth is relative to the padded image, detections are to the true one; both in pixels of the original.
+    original = features["original_image_size"].astype(np.float32)
+    padding = padded_size / features["true_image_shape"][:2]
+    boxes, detected = int(groundtruth["num_boxes"]), int(detections["count"])
+    truth = {
+        "boxes": groundtruth["boxes"][:boxes] * np.tile(padding * original, 2).astype(np.float32),
+        "classes": groundtruth["classes"][:boxes] + 1,
+    }
+    found = {
+        "boxes": detections["boxes"][:detected] * np.tile(original, 2),
+        "classes": detections["classes"][:detected].astype(int) + 1,
+        "scores": detections["scores"][:detected],
+    }
+    source_id = features["source_id"].decode("utf-8", "replace")
+    for evaluator in evaluators:
+        columns = {name: groundtruth[name][:boxes] for name in evaluator.groundtruth_columns}
+        evaluator.add_image(source_id, truth | columns, found)
+
+
+def _measured(detector: Detector, evaluators: Sequence[Evaluator], losses: dict[str, float]) -> Evaluation:
+    metrics = {name: value for evaluator in evaluators for name, value in evaluator.evaluate().items()}
+    meanings = {name: text for evaluator in evaluators for name, text in evaluator.metric_meanings.items()}
+    first = evaluators[0]
+    return Evaluation(
+        metrics=metrics | losses,
+        losses=losses,
+        meanings=meanings | (loss_meanings(detector) if losses else {}),
+        classes=first.classes,
+        num_images=first.num_images,
+        repeated_images=len(first.repeated_images),
+    )
+
+
+def loss_meanings(detector: Detector) -> dict[str, str]:
+    """What each loss that is measured says, by its tag: the detector's own, the penalty and the total."""
+    how = ["mean over batches, in inference mode", *["likewise"] * len(detector.loss_names)]
+    texts = [detector.loss_meanings.get(name, "a loss of this model") for name in detector.loss_names]
+    own = {name: f"{text}, {said}" for name, text, said in zip(detector.loss_names, texts, how, strict=False)}
+    return own | {REGULARIZATION_LOSS: "penalty on large weights", TOTAL_LOSS: "sum of the losses"}

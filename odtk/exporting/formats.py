@@ -1,0 +1,29 @@
+"""The forms in which a detector is exported: the one table of names and who writes each.
+
+A new one is a module beside this one and a row here. The table can be read without TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from odtk.detectors.detector import Detector
+
+DEFAULT = "saved_model"
+
+
+def _write_saved_model(detector: Detector, input_type: str, path: str, more_variables: Sequence[tf.Variable]) -> None:
+    from odtk.exporting import saved_model
+
+    saved_model.save(detector, input_type, path, more_variables)
+
+
+FORMATS: dict[str, Callable[[Detector, str, str, Sequence[tf.Variable]], None]] = {
+    DEFAULT: _write_saved_model,
+}
+"""Name, which is also that of the folder or file in an exported folder, to a function of (detector, name of the input
+type, path to write to, variables besides the detector's that its network uses)."""

@@ -1,0 +1,111 @@
+"""TFOD's input types: what an exported detector takes, and how that becomes images of the detector's size.
+
+A new input type is a row of INPUT_TYPES. The table can be read without TensorFlow, which the functions import: the
+command line lists the names in its help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+
+INPUT_NAME = "input_tensor"
+_PARSING_OPS = frozenset({"ParseExample", "ParseExampleV2", "ParseSingleExample"})
+
+
+@dataclass(frozen=True)
+class InputType:
+    """One of the values of `--input_type` of TFOD's exporter."""
+
+    name: str
+    meaning: str
+    dtype: str
+    shape: tuple[int | None, ...]
+    read: Callable
+    """(tensor of that dtype and shape, a detector's `resize`) to (float32 images [B, h, w, 3], true_image_shapes)."""
+    from_image: Callable | None = None
+    """An image, uint8 [h, w, 3], to a tensor of that dtype and shape; None where the type does not take images."""
+    ops: frozenset[str] = frozenset()
+    """The graph of an exported model has one of these; that tells types of one dtype apart."""
+
+    @property
+    def takes_one_image(self) -> bool:
+        """Whether a batch is always of one image. TFOD's other signatures forget the number of anchors."""
+        return self.shape[0] == 1
+
+    def spec(self):
+        """The tf.TensorSpec of the signature's input."""
+        import tensorflow as tf
+
+        return tf.TensorSpec(self.shape, self.dtype, name=INPUT_NAME)
+
+
+def input_type_of(dtype: str, ops: Container[str]) -> InputType | None:
+    """The input type of a model that takes `dtype` and whose graph has `ops`, None where it is none of them."""
+    fitting = [kind for kind in INPUT_TYPES.values() if kind.dtype == dtype]
+    marked = [kind for kind in fitting if any(op in ops for op in kind.ops)]
+    return next(iter(marked or [kind for kind in fitting if not kind.ops]), None)
+
+
+def _resize_one(batch, resize: Callable):
+    import tensorflow as tf
+
+    image, shape = resize(tf.cast(batch[0], tf.float32))
+    return image[None], shape[None]
+
+
+def _resize_each(batch, resize: Callable, image_of: Callable = lambda one: one):
+    import tensorflow as tf
+
+    signature = (tf.TensorSpec([None, None, 3], tf.float32), tf.TensorSpec([3], tf.int32))
+    return tf.map_fn(lambda one: resize(tf.cast(image_of(one), tf.float32)), batch, fn_output_signature=signature)
+
+
+def _decode_images(encoded, resize: Callable):
+    from odtk import images
+
+    return _resize_each(encoded, resize, images.decode)
+
+
+def _decode_examples(serialized, resize: Callable):
+    import tensorflow as tf
+
+    from odtk import images
+
+    def image_of(one):
+        features = {"image/encoded": tf.io.FixedLenFeature([], tf.string)}
+        return images.decode(tf.io.parse_single_example(one, features)["image/encoded"])
+
+    return _resize_each(serialized, resize, image_of)
+
+
+def _as_float(image):
+    import tensorflow as tf
+
+    return tf.cast(image, tf.float32)[tf.newaxis]
+
+
+def _as_png(image):
+    import tensorflow as tf
+
+    # PNG, so that the model sees the very pixels that were read.
+    return tf.io.encode_png(image, compression=1)[tf.newaxis]
+
+
+INPUT_TYPES = {
+    kind.name: kind
+    for kind in (
+        InputType(
+            "image_tensor", "uint8, one image", "uint8", (1, None, None, 3), _resize_one, lambda image: image[None]
+        ),
+        InputType("float_image_tensor", "a batch", "float32", (None, None, None, 3), _resize_each, _as_float),
+        InputType("encoded_image_string_tensor", "JPEG or PNG bytes", "string", (None,), _decode_images, _as_png),
+        InputType("tf_example", "serialised tf.train.Examples", "string", (None,), _decode_examples, ops=_PARSING_OPS),
+    )
+}
+
+
+def input_types_in_words() -> str:
+    """Every input type with what it means: "a (...), b (...) or c (...)"."""
+    *others, last = (f"{kind.name} ({kind.meaning})" for kind in INPUT_TYPES.values())
+    return f"{', '.join(others)} or {last}"

@@ -1,0 +1,21 @@
+"""The transform `winograd` of a network that is exported: see odtk.layers.winograd for what it computes."""
+
+import tensorflow as tf
+
+from odtk.detectors.detector import Detector
+from odtk.layers.winograd import WinogradConvolutions
+
+
+def use_winograd(detector: Detector) -> list[tf.Variable]:
+    """Has 3x3 convolutions computed by Winograd's method, for inference on CPUs; returns the kernels' variables.
+
+    Layers of the network offer their convolutions by an attribute `convolve` (see `odtk.layers.conv.convolve_each`):
+    a pyramid and heads do, where it pays, a backbone does not. The variables are not among the detector's own, and keep
+    the values that the kernels have now. None where nothing gains by it; such a detector stays as it is.
+    """
+    detector.ensure_built()
+    offering = [layer for layer in detector.network.submodules if hasattr(layer, "convolve")]
+    convolve = WinogradConvolutions(conv for layer in offering for conv in layer.submodules)
+    for layer in offering:
+        layer.convolve = convolve
+    return convolve.variables

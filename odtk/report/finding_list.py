@@ -1,0 +1,62 @@
+"""Findings on a page: how many there are, each with its examples and what to do, and tables of places."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from lxml import etree
+
+from odtk.findings import SEVERITIES, Example, Finding
+from odtk.report.html import code, element, prose, table
+
+_EXAMPLES_SHOWN = 3
+
+
+def verdict(findings: Iterable[Finding]) -> etree._Element:
+    """One line: how many findings of each severity there are."""
+    counts = Counter(finding.severity for finding in findings)
+    found = [
+        element(
+            "span", f"{counts[severity]} {severity}{'s' * (counts[severity] != 1)}", class_=f"badge tone-{severity}"
+        )
+        for severity in SEVERITIES
+        if counts[severity]
+    ]
+    if not found:
+        return element("p", element("span", "No problems found.", class_="badge tone-good"))
+    spaced = [part for each in found for part in (", ", each)][1:]
+    return element("p", *spaced, ".")
+
+
+def finding_list(findings: Sequence[Finding]) -> etree._Element:
+    """The findings in their order."""
+    return element("ul", *map(_item, findings), class_="findings")
+
+
+def _item(found: Finding) -> etree._Element:
+    """One finding with its fix; more than a few examples fold away."""
+    examples = [str(example) for example in found.examples]
+    shown = len(examples) if len(examples) <= _EXAMPLES_SHOWN + 1 else _EXAMPLES_SHOWN  # none folds away alone
+    unnamed = found.count - len(examples)
+    return element(
+        "li",
+        element("p", element("span", found.severity.capitalize(), class_="badge"), " ", *prose(found.text)),
+        element("p", element("strong", "Fix: "), *prose(found.fix)) if found.fix else None,
+        _listed(examples[:shown]),
+        _folded(examples[shown:]),
+        element("p", f"and {unnamed:,} more, not named here", class_="faint") if examples and unnamed > 0 else None,
+        class_=f"tone-{found.severity}",
+    )
+
+
+def _listed(lines: Sequence[str]) -> etree._Element | None:
+    return element("ul", *(element("li", code(line)) for line in lines)) if lines else None
+
+
+def _folded(lines: Sequence[str]) -> etree._Element | None:
+    return element("details", element("summary", f"{len(lines)} more"), _listed(lines)) if lines else None
+
+
+def places(caption: str, examples: Sequence[Example]) -> etree._Element:
+    """A table: where each example is, and what is the matter there."""
+    rows = [[code(example.where), example.text] for example in examples]
+    return table(caption, ["Where", "What"], rows, kind="words")

@@ -1,0 +1,49 @@
+"""Pictures with boxes on a page: whole images, parts of images, and pictures side by side."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from lxml import etree
+from PIL import Image
+
+from odtk.report import html, pictures
+from odtk.report.html import element
+from odtk.report.pictures import Yxyx
+
+
+class BoxedPicture(Protocol):
+    """An image and what to draw on it, as `draw_groundtruth` takes it; an `AnnotatedPicture` is one."""
+
+    image: Image.Image
+    boxes: Sequence[Yxyx]  # normalised
+    class_ids: Sequence[int]  # from 1, for the colours
+    class_names: Sequence[str]
+    marks: Sequence[str]
+
+
+def gallery(figures: Iterable[etree._Element], kind: str = "") -> etree._Element:
+    """Figures in as many columns as there is room for; `kind` is "crops" for small ones, "pairs" for `side_by_side`."""
+    return element("div", *figures, class_=f"gallery {kind}".strip())
+
+
+def side_by_side(figures: Iterable[etree._Element]) -> etree._Element:
+    """Figures that belong together, in one frame of a gallery of pairs."""
+    return element("div", *figures, class_="pair")
+
+
+def figure(image: Image.Image, alt: str, *caption: "etree._Element | str") -> etree._Element:
+    """A picture, already of the size that it is shown in, inside the page."""
+    return html.picture(pictures.data_uri(image), image.size, alt, *caption)
+
+
+def whole(shown: BoxedPicture, alt: str, *caption: "etree._Element | str") -> etree._Element:
+    """A whole image, reduced, with its boxes drawn."""
+    image = pictures.drawn(shown.image, shown.boxes, shown.class_ids, shown.class_names, shown.marks)
+    return figure(image, alt, *caption)
+
+
+def crop(shown: BoxedPicture, focus: Sequence[int], alt: str, *caption: "etree._Element | str") -> etree._Element:
+    """The part of an image around the boxes in `focus`, with these drawn."""
+    columns = (shown.boxes, shown.class_ids, shown.class_names, shown.marks)
+    image = pictures.cut_out(shown.image, *([values[index] for index in focus] for values in columns))
+    return figure(image, alt, *caption)

@@ -1,0 +1,62 @@
+"""The frame of every page: one HTML file that needs nothing else, its look, its security policy, its navigation."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from lxml import etree
+from lxml import html as lxml_html
+
+from odtk import atomic
+from odtk.report.html import element
+
+_STYLE = Path(__file__).with_name("page.css")
+
+# No script, and nothing is loaded: only the page's own styles and the pictures inside it.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def render(
+    title: str,
+    kicker: str,
+    heading: str,
+    summary: Iterable["etree._Element | str | None"],
+    sections: Iterable["etree._Element | None"],
+) -> bytes:
+    """The page as UTF-8 HTML: style and pictures inside, no script, nothing to load.
+
+    Below `kicker` (what made the page) and `heading` come the elements of `summary`, links to the sections (see
+    `html.section`), and these; None is left out.
+    """
+    parts = [part for part in sections if part is not None]
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", title),
+        element("style", _STYLE.read_text(encoding="utf-8")),
+    )
+    header = element(
+        "header", element("p", kicker, class_="kicker"), element("h1", heading), *summary, _navigation(parts)
+    )
+    body = element("body", header, element("main", *parts))
+    return lxml_html.tostring(element("html", head, body, lang="en"), doctype="<!doctype html>", encoding="utf-8")
+
+
+def _navigation(sections: Sequence[etree._Element]) -> etree._Element:
+    links = [element("li", element("a", part[0].text or "", href=f"#{part.get('id')}")) for part in sections]
+    return element("nav", element("ul", *links), aria_label="Contents")
+
+
+def figures(numbers: Iterable[tuple[str, str]]) -> etree._Element:
+    """The few numbers at the top of a page."""
+    return element(
+        "dl", *(element("div", element("dt", name), element("dd", value)) for name, value in numbers), class_="figures"
+    )
+
+
+def write(path: str | os.PathLike, page: bytes) -> None:
+    """Writes a rendered page as one file, whole or not at all."""
+    with atomic.atomic_file(path, len(page)) as temporary:
+        temporary.write_bytes(page)

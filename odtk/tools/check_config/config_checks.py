@@ -1,0 +1,110 @@
+"""What gathers the findings about a config: severity, field, what is wrong, the command that fixes it."""
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+
+from odtk import pipeline, resources
+from odtk.errors import ConfigError
+from odtk.findings import ERROR, NOTE, WARNING, Finding
+
+# TFOD's sample configs have it in every path that is to be filled in.
+PLACEHOLDER = "PATH_TO_BE_CONFIGURED"
+
+
+class ConfigChecks:
+    """A config that is being checked; the checks add to `findings`."""
+
+    def __init__(self, config, filename: str | os.PathLike | None = None, paths_must_exist: bool = False):
+        self.config = config
+        self.findings: list[Finding] = []
+        self._absent = ERROR if paths_must_exist else WARNING
+        self._source = os.fspath(filename) if filename is not None else "pipeline.config"
+        # Nobody is told to write into the installed package: what fixes a shipped pipeline makes a copy of it.
+        name = os.path.basename(self._source).removesuffix(".config")
+        is_shipped = name in resources.shipped_files("pipelines", ".config") and (
+            not os.path.exists(self._source)
+            or os.path.samefile(self._source, resources.shipped_folder("pipelines") / f"{name}.config")
+        )
+        self._target = f"my_{name}.config" if is_shipped else self._source
+
+    def error(self, path: str, text: str, fix: Sequence | str = ()) -> None:
+        """A config that cannot work, or that would not do what it says; `fix`: options of odtk configure."""
+        self._add(ERROR, path, text, fix)
+
+    def warning(self, path: str, text: str, fix: Sequence | str = ()) -> None:
+        """A config that works, but most likely not as meant."""
+        self._add(WARNING, path, text, fix)
+
+    def note(self, path: str, text: str, fix: Sequence | str = ()) -> None:
+        """Something worth knowing that needs no fixing."""
+        self._add(NOTE, path, text, fix)
+
+    def absent(self, path: str, text: str, fix: Sequence | str = ()) -> None:
+        """A file that is not on this machine: an error where it is about to be read, otherwise a warning."""
+        self._add(self._absent, path, text, fix)
+
+    def add(self, finding: Finding, otherwise: str) -> None:
+        """A finding of a family's: its edits become a command; an error without any is fixed by `otherwise`."""
+        if finding.edits:
+            finding = replace(finding, fix=self.command(*_options(finding.edits)))
+        elif finding.severity == ERROR:
+            finding = replace(finding, fix=otherwise)
+        self.findings.append(finding)
+
+    def command(self, *options) -> str:
+        """An `odtk configure` command that changes the checked file."""
+        return configure_command(self._source, self._target, options)
+
+    def _add(self, severity: str, path: str, text: str, fix: Sequence | str) -> None:
+        fix = self.command(*fix) if fix and not isinstance(fix, str) else fix or ""
+        self.findings.append(Finding(severity, text, path, fix=fix))
+
+
+def is_placeholder(finding: Finding, path: str) -> bool:
+    """Whether a finding is about a path below the field `path` that was never filled in."""
+    return finding.path.startswith(path) and PLACEHOLDER in finding.text
+
+
+def setting(path: str, value: object) -> tuple[str, str]:
+    """The options that set one field; an empty value takes it away."""
+    return "--set", f"{path}={value}"
+
+
+def _options(edits: Sequence[tuple[str, str]]) -> list[str]:
+    """The options of odtk configure that make these edits: those that have a name by it, the others by --set."""
+    fields = dict(edits)
+    options = []
+    for path, value in edits:
+        parent, _, name = path.rpartition(".")
+        if name == "num_classes":
+            options += ["--num-classes", value]
+        elif parent.endswith(".fixed_shape_resizer") and f"{parent}.height" in fields and f"{parent}.width" in fields:
+            if name == "height":
+                options += ["--image-size", f"{value}x{fields[f'{parent}.width']}"]
+        else:
+            options += setting(path, value)
+    return options
+
+
+def with_lines(findings: list[Finding], text: str) -> list[Finding]:
+    """The findings with the line of their field in the config's text, or of the innermost block around it."""
+    return [replace(finding, line=_line(text, finding.path)) for finding in findings]
+
+
+def _line(text: str, path: str) -> int | None:
+    while path:
+        try:
+            line = pipeline.locate(text, path)
+        except ConfigError:
+            line = None
+        if line is not None:
+            return line
+        path = path.rpartition(".")[0]
+    return None
+
+
+def configure_command(base: str, output: str, options: Sequence) -> str:
+    """An `odtk configure` command as it is typed."""
+    return shlex.join(["odtk", "configure", base, "--output", output, *map(str, options)])

@@ -1,0 +1,82 @@
+"""What an inspection says: counts, histograms, anchor coverage and findings; `document` is the JSON of all of it."""
+
+import dataclasses
+import shlex
+from dataclasses import dataclass, field
+
+from odtk.datasets.checks.coverage import Coverage
+from odtk.datasets.open_dataset import CONFIG, RECORDS
+from odtk.findings import ERROR, Finding
+from odtk.report.charts import Histogram
+
+
+@dataclass
+class Counts:
+    """Images that have a class, and its boxes in them."""
+
+    images: int = 0
+    boxes: int = 0
+
+
+@dataclass
+class Split:
+    """One split in numbers."""
+
+    name: str
+    images: int = 0
+    boxes: int = 0
+    negatives: int = 0  # images without boxes
+    unusable: int = 0  # listed images or records that cannot be read
+    decoded: int = 0  # images whose pixels were all decoded
+
+
+@dataclass
+class Inspection:
+    """The whole report."""
+
+    target: str
+    kind: str  # "voc data set", "records", "pipeline.config", ...
+    config: str | None
+    label_map: str | None
+    verified: bool
+    splits: list[Split] = field(default_factory=list)
+    classes: dict[str, dict[str, Counts]] = field(default_factory=dict)  # class to split
+    histograms: list[Histogram] = field(default_factory=list)
+    coverage: Coverage | None = None
+    findings: list[Finding] = field(default_factory=list)  # worst first
+    not_looked_at: list[str] = field(default_factory=list)  # sentences
+    page: str | None = None  # the HTML file, where one was asked for
+    format: str | None = None  # of a data set, where one was given
+    boxes: str | None = None  # the order of the boxes' numbers, where one was given
+
+    @property
+    def num_errors(self) -> int:
+        """Findings that would break or spoil training."""
+        return sum(finding.severity == ERROR for finding in self.findings)
+
+    @property
+    def next_command(self) -> str | None:
+        """What comes after the inspection, None where there are errors to be fixed first."""
+        target = shlex.quote(self.target)
+        if self.num_errors:
+            return None
+        if self.kind == CONFIG:
+            return f"odtk train {target} MODEL_DIR"
+        if self.kind == RECORDS:
+            return f"odtk configure ssd_resnet50_v1_fpn_small --output pipeline.config --train-records {target}"
+        chosen = {"--format": self.format, "--boxes": self.boxes}
+        options = "".join(f" {option} {value}" for option, value in chosen.items() if value)
+        return f"odtk make-tfrecords {target} OUTPUT_DIR{options}"
+
+
+def document(inspection: Inspection) -> dict:
+    """The inspection as JSON takes it."""
+    return {
+        **dataclasses.asdict(inspection),
+        "findings": [{key: found[key] for key in _FINDING} for found in map(dataclasses.asdict, inspection.findings)],
+        "num_errors": inspection.num_errors,
+        "next": inspection.next_command,
+    }
+
+
+_FINDING = ("severity", "kind", "text", "fix", "count", "examples")

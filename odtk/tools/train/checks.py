@@ -1,0 +1,67 @@
+"""What is checked of a config before TensorFlow is loaded, and what is said of the device after."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from odtk.detectors import families
+from odtk.errors import ConfigError
+from odtk.findings import ERROR, WARNING
+from odtk.tools import schedule_edits, trained_classes
+from odtk.tools.check_config import check_config, fixing_command, require_sound
+from odtk.tools.train.longer_schedule import describe_overrun
+
+NO_GPU = "No GPU is seen: training runs on the CPU."
+_SMALL_SIDE = 400  # pixels; larger images take a CPU seconds a step
+NO_GPU_FOR_LARGE_IMAGES = (
+    f"{NO_GPU[:-1]}, which takes seconds per step at 640x640; of the pipelines "
+    "ssd_resnet50_v1_fpn_small is the one made for it (`odtk configure --list`). On Colab choose a GPU runtime; "
+    'elsewhere install the driver and `pip install "odtk[gpu]"`. `odtk --debug train ...` shows TensorFlow\'s reason.'
+)
+
+
+def check(
+    config, filename: str | os.PathLike, model_dir: Path, num_steps: int | None, log: Callable[[str], None]
+) -> None:
+    """The whole config: its training half must be valid, the evaluation half should be, and says so now.
+
+    `num_steps`: those that are asked for instead of the config's.
+    """
+    overridden = ["train_config.num_steps"] if num_steps is not None else []
+    is_resumed = any(model_dir.glob("*.index"))
+    if is_resumed:
+        # A resumed run does not read it again.
+        overridden.append("train_config.fine_tune_checkpoint")
+    steps = num_steps if num_steps is not None else config.train_config.num_steps
+    overrun = schedule_edits.overrun(config, steps)
+    if overrun:
+        # Said here, of the steps that are asked for.
+        overridden += [path for path in (schedule_edits.end_field(config),) if path]
+    found = require_sound(config, filename, overridden=overridden)
+    if is_resumed:
+        path = config.train_input_reader.label_map_path
+        for note in trained_classes.require_trained_classes(model_dir, path, "train_input_reader", filename):
+            log(f"warning: {note}")
+    found += [
+        replace(finding, severity=WARNING) if finding.severity == ERROR else finding
+        for finding in check_config(config, filename, paths_must_exist=True, needs=("eval",))
+        if finding.path.startswith("eval_")
+    ]
+    for finding in found:
+        # What is merely worth knowing is for `odtk configure --check`.
+        if finding.severity == WARNING:
+            log(str(finding))
+    if overrun:
+        log(describe_overrun(overrun, fixing_command(config, filename, "--num-steps", steps)))
+    if steps < 1:
+        raise ConfigError(
+            f"{filename} has train_config.num_steps 0, so training would never end. Set it: "
+            f"{fixing_command(config, filename, '--num-steps', 25000)}"
+        )
+
+
+def without_gpu(config) -> str:
+    """What to say where no GPU is: to who has chosen small images for that reason, no advice."""
+    sides = families.of(config).fixed_sides(config.model).values()
+    return NO_GPU if sides and max(sides) <= _SMALL_SIDE else NO_GPU_FOR_LARGE_IMAGES

@@ -1,0 +1,40 @@
+"""What can end a training half-way, with the next command."""
+
+import contextlib
+import os
+import shlex
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from odtk.errors import DataError, OdtkError
+from odtk.system_errors import as_os_error
+from odtk.tools.check_config import fixing_command
+from odtk.training.callbacks.nan_guard import NotFiniteError
+from odtk.training.experiment import Experiment
+
+
+@contextlib.contextmanager
+def explained_errors(experiment: Experiment, num_steps: int, config, filename: str | os.PathLike) -> Iterator[None]:
+    """Around a training to `num_steps`: the data's end, memory's end and a loss that is no number become OdtkErrors."""
+    try:
+        yield
+    except tf.errors.OutOfRangeError as error:
+        raise DataError(
+            f"The training data ended at step {experiment.step} of {num_steps}: train_input_reader.num_epochs is "
+            f"{config.train_input_reader.num_epochs}. Remove it to read the records again and again, or ask for fewer "
+            "steps.",
+            argument="num_steps",
+        ) from error
+    except tf.errors.ResourceExhaustedError as error:
+        if as_os_error(error):  # of the disk
+            raise
+        raise OdtkError(
+            f"Out of memory with batch_size {config.train_config.batch_size}. Make it smaller, and the learning rate "
+            f"with it: {fixing_command(config, filename, '--batch-size', 'N')}"
+        ) from error
+    except NotFiniteError as error:
+        lower = fixing_command(config, filename, "--learning-rate", "RATE")
+        raise OdtkError(
+            f"{error} A lower rate: {lower}. A closer look: {shlex.join(['odtk', 'inspect', str(filename)])} --verify"
+        ) from error

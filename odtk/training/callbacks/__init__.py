@@ -1,0 +1,1 @@
+"""What is called while a detector trains: one file each; `callback.py` says when."""

@@ -1,0 +1,48 @@
+"""When checkpoints are saved: at their interval, and where a run ends half-way."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from odtk.errors import DataError
+from odtk.training.callbacks.callback import Callback
+from odtk.training.experiment import Experiment
+
+# Weights are good until then.
+_ENDS_HALF_WAY = (KeyboardInterrupt, DataError, tf.errors.OutOfRangeError)
+
+
+class StepCheckpoints(tf.train.CheckpointManager):
+    """Saves at multiples of the interval; TensorFlow's own also saves after the first step of every run."""
+
+    def save(self, checkpoint_number=None, check_interval=True, options=None):
+        """The path saved, None where `check_interval` and the step is no multiple."""
+        if check_interval and int(self._step_counter) % self.checkpoint_interval:
+            return None
+        return super().save(checkpoint_number, check_interval=False, options=options)
+
+
+class SaveAtInterruption(Callback):
+    """Saves what there is where an interruption, or the data, end a run: the next one goes on from there."""
+
+    def __init__(self, log: Callable[[str], None] = lambda line: None):
+        self._log = log
+
+    def before_training(self, experiment: Experiment) -> None:
+        """See Callback."""
+        self._experiment = experiment
+
+    def at_end(self, error: BaseException | None) -> None:
+        """See Callback."""
+        if not isinstance(error, _ENDS_HALF_WAY):
+            return
+        trainer = self._experiment.trainer
+        # A step whose data failed may have been counted, but has changed no weight.
+        step = int(trainer.optimizer.iterations)
+        trainer.global_step.assign(step)
+        if not step:
+            return
+        if isinstance(error, KeyboardInterrupt):
+            self._log("Interrupted: saving a checkpoint. Interrupt again to stop without one.")
+        path = self._experiment.checkpoints.save(checkpoint_number=step, check_interval=False)
+        self._log(f"Stopped at step {step}; saved {path}. The same command goes on from there.")

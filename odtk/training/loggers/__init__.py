@@ -1,0 +1,1 @@
+"""Where a training's scalars are written: one file each; `logger.py` says when they are called."""

@@ -1,0 +1,47 @@
+"""The contract between a training run and what writes its scalars down, and Orbit's way to it.
+
+A new logger is a file in this folder, and an entry in the list that `odtk.tools.train` makes.
+"""
+
+import abc
+from collections.abc import Sequence
+
+import orbit
+import tensorflow as tf
+
+
+class Logger(abc.ABC):
+    """Writes scalars down. All loggers are called on the thread that trains."""
+
+    @abc.abstractmethod
+    def write(self, step: int, scalars: dict[str, float]) -> None:
+        """At the first step of a run and at each multiple of log_every, after the callbacks of that step.
+
+        `scalars` are under TFOD's tags: losses, learning_rate, steps_per_sec. When this returns, they are in their
+        file, so that a killed run loses none.
+        """
+
+
+class Summaries(orbit.utils.SummaryManagerInterface):
+    """Orbit's summaries of each loop, handed to `loggers` at every `every` steps and at the first step of a run."""
+
+    def __init__(self, loggers: Sequence[Logger], global_step: tf.Variable, every: int):
+        self._loggers, self._step, self._every, self._wrote = loggers, global_step, every, False
+
+    def write_summaries(self, summary_dict: dict) -> None:
+        """Orbit's dictionary, under TFOD's tags."""
+        step = int(self._step)
+        if self._wrote and step % self._every:
+            return
+        self._wrote = True
+        renamed = {"steps_per_second": "steps_per_sec"}
+        scalars = {renamed.get(name, name): float(value) for name, value in summary_dict.items()}
+        for logger in self._loggers:
+            logger.write(step, scalars)
+
+    def flush(self) -> None:
+        """Nothing: loggers do so when they write."""
+
+    def summary_writer(self, relative_path: str = "") -> tf.summary.SummaryWriter:
+        """For summaries from inside a step; a detector's has none."""
+        return tf.summary.create_noop_writer()

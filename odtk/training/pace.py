@@ -1,0 +1,29 @@
+"""How many steps run before Python looks up again."""
+
+import time
+
+SECONDS_PER_LOOP = 1.0
+
+
+class Pace:
+    """Lengths of loops: about SECONDS_PER_LOOP's worth of steps, never past a multiple of `marks`.
+
+    On a GPU a look-up waits for the device, so it should not come at every step; on a CPU a step can take seconds.
+    """
+
+    def __init__(self, marks: list[int]):
+        self.marks = marks
+        self._last: tuple[int, float] | None = None
+
+    def __call__(self, step) -> int:
+        """Number of steps for the loop that starts at `step`."""
+        step, now = int(step), time.monotonic()
+        loop = 1
+        # The first loop holds tracing and says nothing about speed; the second measures it.
+        if self._last is not None and step > self._last[0] > self._first:
+            seconds = (now - self._last[1]) / (step - self._last[0])
+            loop = max(1, int(SECONDS_PER_LOOP / seconds))
+        elif self._last is None:
+            self._first = step
+        self._last = (step, now)
+        return min([loop] + [mark - step % mark for mark in self.marks])

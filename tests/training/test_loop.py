@@ -1,0 +1,85 @@
+"""When callbacks are called around Orbit's loop, and how one of them ends it."""
+
+import types
+
+import pytest
+from orbit import controller
+
+from odtk.protos import pipeline_pb2
+from odtk.training.callbacks.callback import Callback, StopTraining
+from odtk.training.loop import run
+
+
+class Noted(Callback):
+    """Notes its calls; raises what it is given after the loop of a step."""
+
+    def __init__(self, name, calls, raises=None, at_step=None):
+        self.name, self.calls, self.raises, self.at_step = name, calls, raises, at_step
+
+    def before_training(self, experiment):
+        self.calls.append((self.name, "before", experiment.step))
+
+    def after_loop(self, step, logs):
+        self.calls.append((self.name, step, logs))
+        if step == self.at_step:
+            raise self.raises
+
+    def at_end(self, error):
+        self.calls.append((self.name, "end", error))
+
+
+@pytest.fixture
+def experiment():
+    """Whose loops are one step long, with a loss that is the step's number."""
+    made = types.SimpleNamespace(step=0, saved=[])
+    made.task = types.SimpleNamespace(config=pipeline_pb2.TrainEvalPipelineConfig())
+    made.model = types.SimpleNamespace(num_classes=1)
+    save = lambda: made.saved.append(made.step)  # noqa: E731
+
+    def train(steps):
+        while made.step < steps:
+            made.step += 1
+            controller.print("Orbit prints")
+            for action in made.controller.train_actions:
+                action({"Loss/total_loss": made.step})
+        save()
+
+    made.controller = types.SimpleNamespace(train=train, save_checkpoint=save)
+    return made
+
+
+def test_callbacks_are_called_in_order_and_end_in_reverse(experiment):
+    calls = []
+    assert run(experiment, 2, [Noted("a", calls), Noted("b", calls)]) == {"Loss/total_loss": 2.0}
+    one, two = {"Loss/total_loss": 1.0}, {"Loss/total_loss": 2.0}
+    before, end = [("a", "before", 0), ("b", "before", 0)], [("b", "end", None), ("a", "end", None)]
+    assert calls == [*before, ("a", 1, one), ("b", 1, one), ("a", 2, two), ("b", 2, two), *end]
+
+
+def test_an_error_reaches_every_callback_and_the_caller(experiment):
+    calls, error = [], ValueError("enough")
+    with pytest.raises(ValueError, match="enough"):
+        run(experiment, 5, [Noted("a", calls), Noted("b", calls, error, at_step=2)])
+    assert calls[-2:] == [("b", "end", error), ("a", "end", error)]
+    assert experiment.saved == []
+
+
+def test_a_callback_can_end_the_training_well(experiment):
+    calls = []
+    run(experiment, 5, [Noted("a", calls, StopTraining(), at_step=2)])
+    assert (experiment.step, experiment.saved, calls[-1]) == (2, [2], ("a", "end", None))
+
+
+def test_an_end_that_fails_takes_no_other_callbacks_end_away(experiment):
+    calls, failing = [], Noted("b", [])
+    failing.at_end = lambda error: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        run(experiment, 1, [Noted("a", calls), failing])
+    assert isinstance(calls[-1][2], ZeroDivisionError)
+
+
+def test_callbacks_may_print_where_orbit_may_not(experiment, capsys):
+    printing = Callback()
+    printing.after_loop = lambda step, logs: print(f"at {step}")
+    run(experiment, 2, [printing])
+    assert capsys.readouterr().out == "at 1\nat 2\n"
