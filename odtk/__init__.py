@@ -13,11 +13,11 @@ from odtk.errors import OdtkError
 if TYPE_CHECKING:
     from odtk.detections import Detections
     from odtk.exporting.runtime import ExportedDetector, load
-    from odtk.report.inspection import Inspection
     from odtk.tools.configure import ConfigureReport, configure
     from odtk.tools.evaluate import EvaluationReport, evaluate
     from odtk.tools.export import ExportReport, export
     from odtk.tools.inspect import inspect
+    from odtk.tools.inspect.inspection import Inspection
     from odtk.tools.make_tfrecords import ConversionReport, make_tfrecords
     from odtk.tools.predict import PredictReport, predict
     from odtk.tools.train import TrainingReport, train
@@ -57,7 +57,7 @@ _MODULES = {
     "EvaluationReport": "odtk.tools.evaluate",
     "ExportReport": "odtk.tools.export",
     "ExportedDetector": "odtk.exporting.runtime",
-    "Inspection": "odtk.report.inspection",
+    "Inspection": "odtk.tools.inspect.inspection",
     "PredictReport": "odtk.tools.predict",
     "TrainingReport": "odtk.tools.train",
     "ViewReport": "odtk.tools.view",

@@ -9,13 +9,20 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from odtk import atomic
 from odtk.errors import DataError
 
-_KEYS = {"image_id": int, "file_name": str, "category_id": int, "bbox": list, "score": (int, float)}
+_KEYS: dict[str, type | tuple[type, ...]] = {
+    "image_id": int,
+    "file_name": str,
+    "category_id": int,
+    "bbox": list,
+    "score": (int, float),
+}
 
 # Decimals kept in detections.json: a thousandth of a pixel, and all that float32 says about a score.
 _PIXEL_DECIMALS, _SCORE_DECIMALS = 3, 7
@@ -124,7 +131,7 @@ def _image_results(image: DetectedImage, name_of: Callable[[int], str] | None) -
     ]
 
 
-def _check_result(path: str | os.PathLike, index: int, result: object) -> None:
+def _check_result(path: str | os.PathLike, index: int, result: Any) -> None:
     wrong = [
         key
         for key, kind in _KEYS.items()

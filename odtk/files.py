@@ -100,8 +100,8 @@ def output_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[st
     Raises OutputError where `path` holds something, unless `replace` is true. An error removes what was written.
     """
     if not is_remote(path):
-        with atomic_directory(path, replace) as folder:
-            yield folder
+        with atomic_directory(path, replace) as here:
+            yield here
         return
     gfile, folder = _gfile(), os.fspath(path).rstrip("/")
     with _os_errors(OutputError, folder):

@@ -13,8 +13,8 @@ from odtk.tools import demo, label_map
 # Options that are for the terminal alone, and those whose name Python has taken or that are several values there.
 TERMINAL = {"json", "list", "check"}
 RENAMED = {("view", "class"): "class_names", ("view", "file"): "files"}
-# What a function takes beside the options.
-CALLBACKS = {"log", "callbacks"}
+# What a function takes beside the options: functions to call, and formats, of which there is one so far.
+PYTHON = {"log", "callbacks", "formats"}
 
 FUNCTIONS = {
     **{name: getattr(odtk, name.replace("-", "_")) for name in COMMANDS if name.replace("-", "_") in odtk.__all__},
@@ -50,16 +50,14 @@ def test_every_command_but_completion_has_a_function():
 @pytest.mark.parametrize("line", FUNCTIONS)
 def test_keywords_are_the_options(line):
     taken = inspect.signature(FUNCTIONS[line]).parameters
-    assert set(taken) - CALLBACKS == set(parameters(line))
+    assert set(taken) - PYTHON == set(parameters(line))
     # So that an error's `argument` leads to the option, and `**settings` can be handed on.
     assert {each.name for each in parameters(line).values()} == set(parameters(line))
 
 
 @pytest.mark.parametrize("line", FUNCTIONS)
 def test_defaults_are_those_of_the_options(line):
-    taken = {
-        name: each for name, each in inspect.signature(FUNCTIONS[line]).parameters.items() if name not in CALLBACKS
-    }
+    taken = {name: each for name, each in inspect.signature(FUNCTIONS[line]).parameters.items() if name not in PYTHON}
     ours = {name: each.default for name, each in taken.items() if each.default not in (None, (), each.empty)}
     context = click.Context(command(line))
     given = {name: each.get_default(context) for name, each in parameters(line).items() if name in ours}

@@ -235,7 +235,9 @@ def _with_body(entry: AnnotatedObject, annotation: voc_xml.VocAnnotation, foregr
     return dataclasses.replace(entry, box=box, mask=foreground.astype("uint8"))
 
 
-def _normalise(yxyx: tuple[float, ...], annotation: voc_xml.VocAnnotation) -> tuple[float, float, float, float]:
+def _normalise(
+    yxyx: tuple[float, float, float, float], annotation: voc_xml.VocAnnotation
+) -> tuple[float, float, float, float]:
     return normalise(yxyx, (annotation.width, annotation.height))
 
 

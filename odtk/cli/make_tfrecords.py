@@ -11,9 +11,9 @@ _SPLITS = ("train", "val", "test")
 
 
 def _split_places(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
-    pairs = [tuple(value.split("=", 1)) for value in values]
-    for pair, value in zip(pairs, values, strict=True):
-        if len(pair) != 2 or pair[0] not in _SPLITS or not pair[1]:
+    pairs = [value.partition("=")[::2] for value in values]
+    for (split, place), value in zip(pairs, values, strict=True):
+        if split not in _SPLITS or not place:
             raise click.BadParameter(f"{value!r} is not train=PATH, val=PATH or test=PATH.", context, parameter)
     if len(dict(pairs)) < len(pairs):
         raise click.BadParameter("a split is given twice. Put its images in one list or folder.", context, parameter)

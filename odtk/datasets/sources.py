@@ -60,7 +60,10 @@ class ImageSummary:
 class Source(Protocol):
     """The images of one split, by position; picklable, so that worker processes take it along."""
 
-    split: str
+    @property
+    def split(self) -> str:
+        """The name of the split."""
+        ...
 
     def __len__(self) -> int:
         """How many there are."""

@@ -74,8 +74,10 @@ class ExportedDetector:
         import tensorflow as tf
 
         pixels = _checked(np.asarray(_picture(image)))
+        to_input = self._kind.from_image
+        assert to_input is not None  # other kinds were refused
         try:
-            outputs = self._function(**{self._input_name: self._kind.from_image(tf.constant(pixels))})
+            outputs = self._function(**{self._input_name: to_input(tf.constant(pixels))})
         except tf.errors.OpError as error:
             shape = "x".join(str(side) for side in pixels.shape)
             raise DataError(f"{self.folder} fails on an image of shape {shape}: {error.message}") from error

@@ -148,8 +148,8 @@ def expand_globs(patterns: Iterable[str | os.PathLike]) -> list[Path]:
 
     A pattern that matches nothing adds nothing: the caller knows which config field it came from, and says so.
     """
-    paths = []
-    for pattern in map(os.fspath, patterns):
+    paths: list[str] = []
+    for pattern in (os.fspath(pattern) for pattern in patterns):
         # A path that exists is itself, whatever brackets are in it.
         paths += [pattern] if os.path.isfile(pattern) else sorted(glob.glob(pattern))
     return [Path(path) for path in paths]

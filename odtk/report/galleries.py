@@ -44,6 +44,9 @@ def whole(shown: BoxedPicture, alt: str, *caption: "etree._Element | str") -> et
 
 def crop(shown: BoxedPicture, focus: Sequence[int], alt: str, *caption: "etree._Element | str") -> etree._Element:
     """The part of an image around the boxes in `focus`, with these drawn."""
-    columns = (shown.boxes, shown.class_ids, shown.class_names, shown.marks)
-    image = pictures.cut_out(shown.image, *([values[index] for index in focus] for values in columns))
+    boxes, class_ids, class_names, marks = (
+        [values[index] for index in focus]  # type: ignore[index]
+        for values in (shown.boxes, shown.class_ids, shown.class_names, shown.marks)
+    )
+    image = pictures.cut_out(shown.image, boxes, class_ids, class_names, marks)
     return figure(image, alt, *caption)

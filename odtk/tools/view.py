@@ -104,8 +104,8 @@ def view(
                 continue
             name = picture_files.flat_name(shown.name, taken)
             picture_files.write_picture(_captioned(shown), folder / name)
-            boxes = tuple(shown.class_names)
-            report.drawn.append(DrawnImage(shown.name, _split(shown), output_dir / name, boxes, shown.remark))
+            names = tuple(shown.class_names)
+            report.drawn.append(DrawnImage(shown.name, _split(shown), output_dir / name, names, shown.remark))
         if not report.drawn:
             raise wanted.nothing_drawn(report.unreadable if chosen else [], worst)
     return report

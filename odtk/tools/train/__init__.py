@@ -127,14 +127,14 @@ def train(
     if experiment.new_slots:
         log(f"Another optimizer trained it; of this one {', '.join(experiment.new_slots)} start from scratch.")
     if first >= steps:
-        return TrainingReport(str(model_dir), experiment.resumed_from, first, first, {}, devices)
+        return TrainingReport(str(model_dir), experiment.resumed_from or "", first, first, {}, devices)
     with explained_errors(experiment, steps, config, pipeline_config):
         losses = run(experiment, steps, [*_own_callbacks(steps, record_filter, log), *callbacks])
     bad = record_filter.bad_records if record_filter else []
     if bad:
         log(summary(bad))
-    if bad_boxes.images:
-        log(bad_boxes.summary())
+    if spoiled := bad_boxes.summary():
+        log(spoiled)
     checkpoint = experiment.checkpoints.latest_checkpoint
     return TrainingReport(str(model_dir), checkpoint, first, experiment.step, losses, devices, bad, bad_boxes.images)
 
