@@ -1,6 +1,6 @@
-# Set-up is a by-product: every target makes .venv when it is missing, unfinished or older than pyproject.toml.
-# A python3.x on PATH may be a shim that fails when run, so each candidate is asked for its version. The newest comes
-# first: it is Colab's, where most people run odtk, and what a new Python breaks is to be seen at every desk.
+# Every target makes .venv first if it is missing, incomplete or older than pyproject.toml.
+# A python3.x on PATH may be a shim that fails, so each candidate is run to get its version. The newest comes first: it is
+# Colab's, where most people run odtk, and problems with a new Python should show up on every developer's machine.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.10 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 VENV_PYTHON := .venv/bin/python
@@ -12,11 +12,11 @@ PYTEST := $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist worksteal
 .PHONY: help demo test test-all test-matrix lint format bench tfod protos clean
 .DEFAULT_GOAL := help
 
-help:  ## what can be made
+help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /make \1\t/p' Makefile | expand -t 18
 
-# The folder is made anew where its Python does not run or is not one of ours (say, after an upgrade of the machine).
-# Pip before 23.1 takes many minutes to find versions that go together.
+# The folder is made from scratch if its Python does not run or is not supported (for example after a system upgrade).
+# Pip before 23.1 needs many minutes to find compatible versions.
 $(READY): pyproject.toml
 	@$(VENV_PYTHON) -m pip --version >/dev/null 2>&1 || { \
 	  test -n "$(PYTHON)" || { echo "odtk needs Python 3.10, 3.11, 3.12 or 3.13; name one with make PYTHON=..." >&2; exit 1; }; \
@@ -26,7 +26,7 @@ $(READY): pyproject.toml
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(READY)
 
-demo: $(READY)  ## the whole journey on drawn data, about 5 minutes on 2 cores
+demo: $(READY)  ## all steps on synthetic data, about 5 minutes on 2 cores
 	$(VENV_PYTHON) -m odtk demo demo
 
 test: $(READY) lint  ## lint and the tests: what CI runs; WORKERS=4 runs them in four processes (0: in this one)
@@ -35,7 +35,7 @@ test: $(READY) lint  ## lint and the tests: what CI runs; WORKERS=4 runs them in
 test-all: $(READY) lint  ## the same, with the slow end-to-end runs
 	$(PYTEST) -m ''
 
-# It needs no .venv, only a Python to run it: each of its cells makes an environment of its own in .matrix.
+# It needs no .venv, only a Python to run it: each combination makes its own environment in .matrix.
 test-matrix:  ## the core of the suite on each Python and TensorFlow in turn; CELLS='3.13+2.20 ...' chooses
 	$(or $(PYTHON),python3) tests/matrix/matrix.py $(CELLS)
 
@@ -45,19 +45,19 @@ lint: $(READY)  ## ruff (check and format), mypy and the import contracts
 	$(VENV_PYTHON) -m mypy
 	.venv/bin/lint-imports --no-logo
 
-format: $(READY)  ## let ruff mend what it can
+format: $(READY)  ## format the code and fix what ruff can
 	$(VENV_PYTHON) -m ruff check --fix .
 	$(VENV_PYTHON) -m ruff format .
 
-bench: $(READY)  ## speed beside the bare network's, to bench/results.json; 6 to 20 minutes on 2 quiet cores
+bench: $(READY)  ## measure speed against the bare network, to bench/results.json; 6 to 20 minutes on 2 idle cores
 	$(VENV_PYTHON) -m bench.run
 
-tfod:  ## TFOD itself in .tfod, for `make bench` to measure beside odtk and for new goldens; Python 3.10 or 3.11
+tfod:  ## install TFOD in .tfod, to compare with in `make bench` and to make goldens; Python 3.10 or 3.11
 	sh tests/golden/from_tfod/environment.sh
 
-# Its generator has no wheels for the newest Python, so it looks for one by itself; make PYTHON=... protos names it.
-protos: $(READY)  ## regenerate odtk/protos/*_pb2.py, in a throw-away environment
+# The generator has no wheels for the newest Python, so this searches for an older one; make PYTHON=... protos sets it.
+protos: $(READY)  ## regenerate odtk/protos/*_pb2.py, in a temporary environment
 	sh odtk/protos/generate.sh
 
-clean:  ## remove what make made
+clean:  ## remove everything that make made
 	rm -rf .venv .matrix .tfod demo dist build

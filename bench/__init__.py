@@ -1,1 +1,1 @@
-"""Speed at equal numbers: what odtk adds to what no detector can do without, measured side by side in one run."""
+"""Speed at equal results: odtk's overhead over the bare network and libraries, measured side by side in one run."""

@@ -1,8 +1,8 @@
-"""odtk's figures against TFOD's: measured in the same run where TFOD is (`make tfod`), from the reference machine
-where it is not.
+"""odtk's figures against TFOD's: measured in the same run if TFOD is installed (`make tfod`), otherwise from the
+reference machine.
 
-What was measured on another machine is compared by what was measured beside it there and is measured here: the bare
-network, or tf_keras's ResNet50. Every function takes what odtk's measurement gave, and TFOD's or None.
+Measurements from another machine are compared through a common baseline that is measured on both: the bare network, or
+tf_keras's ResNet50. Every function takes odtk's measurements, and TFOD's or None.
 """
 
 from bench.table import MEASURED, REFERENCE, Figure
@@ -20,7 +20,7 @@ def latency(work: str, ours: dict[str, Times], tfods: dict[str, Times] | None) -
     """The exported model: `whole`, or `winograd`, the one for CPUs."""
     name = {"whole": "  against TFOD's", "winograd": "  with --winograd"}[work]
     if tfods is None:
-        # As if the two networks took the same time, which leaves the machines out.
+        # As if the two networks took the same time, which cancels the difference between the machines.
         theirs = LATENCY / NETWORK_LATENCY
         quicker = theirs / ratio(ours[work], ours["network"])
         beside, target = f"TFOD's ratio {theirs:.2f}", "ratio >= 1.5"
@@ -34,10 +34,10 @@ def latency(work: str, ours: dict[str, Times], tfods: dict[str, Times] | None) -
 def training(ours: dict[str, Times], tfods: dict[str, Times] | None) -> Figure:
     """The training step."""
     if tfods is None:
-        # What TFOD's step would take here, if the two machines differ by what a ResNet50 takes on them.
+        # The estimated time of TFOD's step here, scaled by the time of a ResNet50 on the two machines.
         resnets = STEP / RESNET_STEP
         own, source = ratio(ours["whole"], ours["resnet"]) / resnets, REFERENCE
-        beside = f"TFOD's {resnets:.1f} times a ResNet50's passes, here {ours['resnet'].seconds:.2f} s"
+        beside = f"TFOD's is {resnets:.1f} times a ResNet50's passes, which take {ours['resnet'].seconds:.2f} s here"
     else:
         own, source = ratio(ours["whole"], tfods["whole"]), MEASURED
         network = tfods["network"].seconds

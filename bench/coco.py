@@ -1,6 +1,6 @@
-"""COCO evaluation of 5,000 images with 100 detections each, beside pycocotools on annotations that are ready for it.
+"""COCO evaluation of 5,000 images with 100 detections each, compared with pycocotools on ready-made annotations.
 
-Run as `python -m bench.coco`; prints one JSON object. One round: it is long, and pycocotools does most of it in Python.
+Run as `python -m bench.coco`; prints one JSON object. Only one round, as it is long, and mostly pycocotools' Python.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ IMAGES, DETECTIONS, CLASSES, SIDE = 5000, 100, 37, 640
 
 
 def measure() -> dict:
-    """Seconds of both, whose twelve numbers must agree."""
+    """Seconds of both; their twelve metrics must agree."""
     drawn = [_draw(np.random.default_rng((3, index))) for index in range(IMAGES)]
     ready = _as_annotations(drawn)
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The data of the measurements: drawn pets of 500x375 pixels in Pet layout, and the configs that read them."""
+"""The data of the measurements: synthetic pets of 500x375 pixels in Pet layout, and the configs that read them."""
 
 import io
 from pathlib import Path
@@ -12,13 +12,13 @@ from odtk.tools.synthetic_pets import BREEDS, draw_picture
 
 SIZE = (500, 375)  # width, height
 NUM_IMAGES = 740  # 20 of each of 37 breeds
-_GRAIN = 4  # standard deviation of the noise that makes every copy of a picture another file
+_GRAIN = 4  # standard deviation of the noise that makes every copy of an image a different file
 
 
 def draw_pets(folder: Path, num_images: int = NUM_IMAGES) -> None:
-    """Writes images/, annotations/xmls/, trimaps/ and trainval.txt: 37 pictures, each with other grain every time.
+    """Writes images/, annotations/xmls/, trimaps/ and trainval.txt: copies of 37 images, each with different noise.
 
-    The trimaps are for TFOD, which reads them even where it makes records of faces.
+    The trimaps are for TFOD, which reads them even for records of faces.
     """
     for name in ("images", "annotations/xmls", "annotations/trimaps"):
         (folder / name).mkdir(parents=True)

@@ -1,18 +1,18 @@
-"""What was measured, as rows of the table."""
+"""The measurements as rows of the table."""
 
 from bench import against_tfod
 from bench.table import Figure
 from bench.turns import Times, ratio
 from bench.workload import INPUT_SIDES
 
-# What odtk promises of large data sets.
+# odtk's limit for large data sets.
 INSPECTED_IMAGES, INSPECTION_SECONDS, MEGABYTES = 5000, 60, 600
 
 
 def figures(raw: dict[str, dict], tfod: dict[str, dict]) -> list[Figure]:
-    """All rows: `raw` has odtk's measurements by part, `tfod` TFOD's, as many as there are.
+    """All rows: `raw` has odtk's measurements by part, `tfod` TFOD's, as far as available.
 
-    What takes turns is measured as Times by work; the rest as numbers by name.
+    Interleaved measurements are Times by work; the others are numbers by name.
     """
     return [
         _latency(raw["latency"]),

@@ -1,4 +1,4 @@
-"""Images per second of the training input, beside the reading and decoding of the same JPEGs alone.
+"""Images per second of the training input, compared with only reading and decoding the same JPEGs.
 
 Run as `python -m bench.input_pipeline RECORDS` (a folder of make-tfrecords), a worker of bench/turns.py. The shipped
 config's augmentations are on: flip and crop. TFOD's counterpart is in bench/tfod_speed.py.
@@ -23,15 +23,15 @@ from odtk.inputs.build import build_train_dataset
 
 
 def works(records: Path) -> dict[str, Work]:
-    """Batches as training takes them, 640x640 and 320x320, and decoding alone."""
-    keep_freed_memory()  # as `odtk train` does
+    """Batches as in training, 640x640 and 320x320, and only decoding."""
+    keep_freed_memory()  # as in `odtk train`
     found = {}
     config = config_320(records)
     for side in workload.INPUT_SIDES:
         resizer = config.model.ssd.image_resizer.fixed_shape_resizer
         resizer.height = resizer.width = side
         resize = build_resizer(config.model.ssd.image_resizer)
-        # As `odtk train` reads: bad records and boxes are tolerated.
+        # As in `odtk train`, bad records and boxes are tolerated.
         options = {"batch_size": workload.INPUT_BATCH, "record_filter": BadRecordFilter(100), "bad_boxes": BadBoxes()}
         options["entries"] = (*dataset.TRAINING_FEATURES, *BOX_FIELDS)
         whole = build_train_dataset(config, resize, 37, **options)
@@ -40,7 +40,7 @@ def works(records: Path) -> dict[str, Work]:
 
 
 def _decoding_alone(config) -> tf.data.Dataset:
-    """Batches of string lengths and pixel sums' shapes: bytes read, parsed and decoded, nothing more."""
+    """Batches of image shapes: bytes are read, parsed and decoded, nothing else."""
     files = [name for group in dataset.find_files(_patterns(config)) for name in group]
     feature = {"image/encoded": tf.io.FixedLenFeature([], tf.string)}
 

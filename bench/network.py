@@ -1,8 +1,7 @@
-"""Latency of the exported model and the training step, each beside the bare network: 320x320, 37 classes.
+"""Latency of the exported model and the training step, each compared with the bare network: 320x320, 37 classes.
 
 Run as `python -m bench.network latency|training FOLDER`, a worker of bench/turns.py. `latency` leaves the weights in
-FOLDER/checkpoint, where TFOD's counterpart (bench/tfod_speed.py) finds them: how much work suppression has depends on
-the scores.
+FOLDER/checkpoint for TFOD's counterpart (bench/tfod_speed.py): the time of suppression depends on the scores.
 """
 
 import sys
@@ -23,7 +22,7 @@ from golden_cases import resnet50_case
 
 
 def latency(folder: Path) -> dict[str, Work]:
-    """The SavedModel `image_tensor`, plain and with `--winograd`, against one of the network on a ready image."""
+    """The SavedModel `image_tensor`, with and without `--winograd`, against one of only the network."""
     case = resnet50_case()
     detector = DetectionTask(case.config).build_model()
     case.assign_weights(detector.checkpoint_variables())
@@ -31,7 +30,7 @@ def latency(folder: Path) -> dict[str, Work]:
     saved_model.save(detector, "image_tensor", str(folder / "whole"))
     _save_network(detector, str(folder / "network"))
     saved_model.save(detector, "image_tensor", str(folder / "winograd"), use_winograd(detector))
-    # The loaded objects own the variables, so they are kept.
+    # The loaded objects own the variables, so they must be kept alive.
     loaded = {name: tf.saved_model.load(str(folder / name)) for name in ("whole", "network", "winograd")}
     whole, network, winograd = (module.signatures["serving_default"] for module in loaded.values())
     image = tf.constant(workload.image())
@@ -46,10 +45,9 @@ def latency(folder: Path) -> dict[str, Work]:
 def training(folder: Path) -> dict[str, Work]:
     """The task's whole step (losses, penalties, gradients, momentum update) against the network's two passes.
 
-    The two passes are the forward pass in training mode and the gradient of the sum of its outputs in every variable;
-    no loss, no penalty and no update belong to them. Both take the same batch out of memory. Beside them the two passes
-    of tf_keras's own ResNet50, which tells how fast the machine is: on the reference machine TFOD's step was measured
-    beside those, too.
+    The two passes are the forward pass in training mode and the gradient of the sum of its outputs for every variable,
+    without loss, penalty and update. Both use the same batch in memory. The two passes of tf_keras's own ResNet50 are a
+    measure of the machine's speed: on the reference machine TFOD's step was also measured next to them.
     """
     case = resnet50_case()
     task = DetectionTask(case.config)

@@ -1,4 +1,4 @@
-"""One measurement, one process: what it printed, and what it took."""
+"""Runs one measurement in its own process, and returns its output and its cost."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 
-# Without TensorFlow's log noise.
+# Without TensorFlow's log messages.
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
@@ -18,9 +18,9 @@ def command(module: str, *arguments, python: str | os.PathLike = sys.executable)
 def timed(
     module: str, *arguments, python: str | os.PathLike = sys.executable, may_fail: bool = False
 ) -> tuple[str, dict[str, float]]:
-    """Standard output of `python -m module`, its seconds, CPU seconds and peak memory; its error ends the run.
+    """Standard output of `python -m module`, its seconds, CPU seconds and peak memory; an error ends the run.
 
-    The peak is that of the largest process, where there are workers.
+    With worker processes, the peak is that of the largest process.
     """
     words = command(module, *arguments, python=python)
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
@@ -28,7 +28,7 @@ def timed(
         process = subprocess.Popen(words, stdout=output, stderr=errors, env=ENVIRONMENT)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
-        # Popen has not seen the end of its own child.
+        # Tells Popen that its child has ended.
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0), errors.seek(0)
         if process.returncode and not may_fail:

@@ -1,7 +1,7 @@
-"""`make bench`: one part after another, in processes of their own; a table, and bench/results.json.
+"""`make bench`: runs each part in its own processes, prints a table and writes bench/results.json.
 
-Ratios within one run on one machine are what counts. Where `make tfod` has been, TFOD takes turns with odtk, with its
-own Python; where not, TFOD's figures are those of another machine (see bench/against_tfod.py).
+Only ratios within one run on one machine are meaningful. After `make tfod`, TFOD is measured interleaved with odtk, in
+its own Python; otherwise TFOD's figures are from another machine (see bench/against_tfod.py).
 """
 
 import contextlib
@@ -27,13 +27,13 @@ TFOD_PYTHON = TFOD / "bin/python"
 
 
 def main() -> None:
-    """Measures all there is, prints the table and writes the results."""
+    """Measures everything, prints the table and writes the results."""
     began, load = time.time(), os.getloadavg()
     raw: dict[str, dict] = {}
     tfod: dict[str, dict] = {}
-    # The last thing that `make tfod` makes.
+    # The last file that `make tfod` makes.
     has_tfod = (TFOD / ".ready").exists()
-    # Not under bench/, whose disk may be slow or full of other things.
+    # Not under bench/, whose disk may be slow or full.
     with (
         tempfile.TemporaryDirectory(prefix="odtk-bench-") as name,
         track("Measuring", len(_PARTS), "parts") as progress,
@@ -58,14 +58,14 @@ def main() -> None:
     print(table(rows))
     print(f"\nTFOD's figures were {MEASURED if tfod else REFERENCE}. "
           f"Measured on {document['cores']} cores in {document['seconds']} s; load (1 minute) before and after: "
-          f"{document['load_before_and_after']}. Written to {RESULTS.relative_to(Path.cwd())}.")  # fmt: skip
+          f"{document['load_before_and_after']}. Wrote {RESULTS.relative_to(Path.cwd())}.")  # fmt: skip
 
 
 def _summary(times: Times) -> dict[str, float]:
     return {"seconds": times.seconds, "cpu_seconds": times.cpu_seconds, "turns": len(times.wall)}
 
 
-# Every part takes the folder and whether TFOD is here, and gives odtk's measurements and TFOD's or None.
+# Every part takes the folder and whether TFOD is installed, and returns odtk's measurements and TFOD's or None.
 
 
 def _conversion(folder: Path, has_tfod: bool) -> tuple[dict, dict | None]:
@@ -91,7 +91,7 @@ def _tfod_conversion(folder: Path) -> dict:
 
 def _inspection(folder: Path, has_tfod: bool) -> tuple[dict, None]:
     data.draw_pets(folder / "many_pets", INSPECTED_IMAGES)
-    # It exits with 1 where it finds fault, and 37 drawings a hundred times over are at fault.
+    # It exits with 1 on errors, and a hundred copies of the same 37 images are errors.
     return timed("odtk", "inspect", folder / "many_pets", may_fail=True)[1], None
 
 
@@ -109,11 +109,11 @@ def _evaluation(folder: Path, has_tfod: bool) -> tuple[dict, None]:
 
 
 def _in_turns(ours: tuple, theirs: tuple, rounds: int) -> Callable:
-    """A part whose works take turns, odtk's and TFOD's together; each a module and its arguments in the folder."""
+    """A part with interleaved works of odtk and TFOD; each is a module and its arguments in the folder."""
 
     def measure(folder: Path, has_tfod: bool) -> tuple[dict, dict | None]:
         with contextlib.ExitStack() as stack:
-            # One after another: TFOD's reads what odtk's writes while it starts.
+            # One after another: TFOD's reads what odtk's writes at its start.
             workers = {"odtk": stack.enter_context(start(*_arguments(ours, folder)))}
             if has_tfod:
                 workers["tfod"] = stack.enter_context(start(*_arguments(theirs, folder), python=TFOD_PYTHON))
@@ -127,7 +127,7 @@ def _arguments(words: tuple, folder: Path) -> list:
     return [folder / word if isinstance(word, Path) else word for word in words]
 
 
-# In this order: the later ones read what make-tfrecords and train wrote.
+# In this order, as the later ones read what make-tfrecords and train wrote.
 _PARTS: dict[str, Callable[[Path, bool], tuple[dict, dict | None]]] = {
     "conversion": _conversion,
     "inspection": _inspection,

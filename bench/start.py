@@ -1,7 +1,7 @@
 """`odtk train` to its first steps, with a clock at every stage: imports, build, first step (tracing included).
 
 Run as `python -m bench.start CONFIG MODEL_DIR STARTED`, STARTED being time.time() before the process began; prints one
-JSON object. The command itself runs, through Click, with what it prints passed over.
+JSON object. The command itself runs, through Click; its output is discarded.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ def measure(config: str, model_dir: str, started: float) -> dict:
     """Seconds since `started` by stage."""
     marks = {"start": started}
 
-    # The last is what the command imports when it needs it.
+    # The last one is imported by the command when it needs it.
     from odtk.cli.main import cli
     from odtk.training.callbacks.progress_line import ProgressLine
 

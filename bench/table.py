@@ -1,20 +1,20 @@
-"""The rows of the results, and how they are printed."""
+"""The rows of the results, and their printing."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class Figure:
-    """One row: what was measured, against what, and the target (None: reported only)."""
+    """One row: the measurement, its baseline, and the target (None: only reported)."""
 
     name: str
     value: float
     unit: str
-    beside: str  # what the value is compared with, in words and numbers
+    beside: str  # the baseline, as text
     ratio: float | None
     target: str | None = None
     met: bool | None = None
-    tfod: str | None = None  # where TFOD's share of the ratio comes from: MEASURED or REFERENCE
+    tfod: str | None = None  # the origin of TFOD's part of the ratio: MEASURED or REFERENCE
 
 
 MEASURED, REFERENCE = "measured in this run", "measured on the reference machine"

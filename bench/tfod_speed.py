@@ -1,7 +1,7 @@
-"""TFOD itself at the same work: the exported model, the training step and the training input.
+"""The same measurements of TFOD: the exported model, the training step and the training input.
 
 Run by TFOD's Python (see `make tfod`), from the repository's root:
-`python -m bench.tfod_speed latency|training FOLDER`, FOLDER/checkpoint being what bench/network.py's latency left, or
+`python -m bench.tfod_speed latency|training FOLDER`, with FOLDER/checkpoint from bench/network.py's latency, or
 `python -m bench.tfod_speed input CONFIG`, workers of bench/turns.py. odtk cannot be imported here: its protobuf is
 newer.
 """
@@ -20,12 +20,12 @@ from tensorflow.python.ops import control_flow_ops
 from bench import workload
 from bench.turns import Work, serve
 
-# TFOD's decoder of Examples is tf-slim's, which looks for these where TensorFlow used to have them.
+# TFOD's decoder of Examples is tf-slim's, which expects these where older TensorFlow had them.
 control_flow_ops.case, control_flow_ops.cond = tf.compat.v1.case, tf.compat.v1.cond
 
 
 def latency(folder: Path) -> dict[str, Work]:
-    """The SavedModel of TFOD's exporter against a SavedModel of its network alone, on one preprocessed image."""
+    """The SavedModel of TFOD's exporter against a SavedModel of only its network, on one preprocessed image."""
     configs = config_util.get_configs_from_pipeline_file(str(workload.CONFIG))
     exporter_lib_v2.export_inference_graph(
         "image_tensor",
@@ -36,7 +36,7 @@ def latency(folder: Path) -> dict[str, Work]:
     image = tf.constant(workload.image())
     model, preprocessed, shapes = _model(configs, folder, tf.cast(image, tf.float32), is_training=False)
     _save_network(model, shapes, str(folder / "tfod_network"))
-    # The loaded objects own the variables, so they are kept.
+    # The loaded objects own the variables, so they must be kept alive.
     loaded = [tf.saved_model.load(str(folder / name)) for name in ("tfod/saved_model", "tfod_network")]
     whole, network = (module.signatures["serving_default"] for module in loaded)
     return {
@@ -46,9 +46,9 @@ def latency(folder: Path) -> dict[str, Work]:
 
 
 def training(folder: Path) -> dict[str, Work]:
-    """The step of TFOD's training loop against the network's two passes, as bench/network.py has them.
+    """The step of TFOD's training loop against the network's two passes, as in bench/network.py.
 
-    TFOD's input subtracts the channels' means, so that its step does not; odtk's does.
+    TFOD subtracts the channel means in its input, not in its step; odtk does it in the step.
     """
     configs = config_util.get_configs_from_pipeline_file(str(workload.CONFIG))
     config, num_classes = configs["train_config"], configs["model"].ssd.num_classes
@@ -88,7 +88,7 @@ def training(folder: Path) -> dict[str, Work]:
 
 
 def input_pipeline(config: Path) -> dict[str, Work]:
-    """Batches of TFOD's training input, 640x640 and 320x320, and decoding alone."""
+    """Batches of TFOD's training input, 640x640 and 320x320, and only decoding."""
     works = {}
     configs = config_util.get_configs_from_pipeline_file(str(config))
     for side in workload.INPUT_SIDES:
@@ -105,11 +105,11 @@ def input_pipeline(config: Path) -> dict[str, Work]:
 
 
 def _model(configs: dict, folder: Path, images: tf.Tensor, is_training: bool):
-    """A model with odtk's weights, and the images and their shapes as it wants them."""
+    """A model with odtk's weights, and the images and their shapes in its format."""
     model = model_builder.build(configs["model"], is_training=is_training)
     status = tf.train.Checkpoint(model=model).restore(tf.train.latest_checkpoint(str(folder / "checkpoint")))
     preprocessed, shapes = model.preprocess(images)
-    # Makes the variables, which get their values as they are made.
+    # Makes the variables, which are restored when they are made.
     _set_training(model, False)
     tf.function(_outputs, autograph=False)(model, preprocessed, shapes)
     status.assert_existing_objects_matched()
@@ -117,13 +117,13 @@ def _model(configs: dict, folder: Path, images: tf.Tensor, is_training: bool):
 
 
 def _set_training(model, is_training: bool) -> None:
-    """What TFOD does ahead of every call; it has no other switch."""
+    """TFOD sets training mode in this way, before every call."""
     model._is_training = is_training
     tf.keras.backend.set_learning_phase(is_training)
 
 
 def _outputs(model, images, shapes) -> dict[str, tf.Tensor]:
-    """The network's two outputs; the anchors, which `predict` gives besides, fall out of the graph."""
+    """The network's two outputs; the anchors, which `predict` also returns, are pruned from the graph."""
     predicted = model.predict(images, shapes)
     return {name: predicted[name] for name in ("box_encodings", "class_predictions_with_background")}
 
@@ -143,7 +143,7 @@ def _save_network(model, shapes, folder: str) -> None:
 
 
 def _labels(batch: dict[str, np.ndarray], num_classes: int) -> dict[str, tf.Tensor]:
-    """Groundtruth as TFOD's input gives it: one-hot, all zeros where it is padding."""
+    """Groundtruth in the format of TFOD's input: one-hot, all zeros for padding."""
     one_hot = np.eye(num_classes, dtype=np.float32)[batch["classes"]] * batch["weights"][..., None]
     labels = {
         Fields.groundtruth_boxes: batch["boxes"],
@@ -155,7 +155,7 @@ def _labels(batch: dict[str, np.ndarray], num_classes: int) -> dict[str, tf.Tens
 
 
 def _decoding_alone(reader) -> tf.data.Dataset:
-    """The shapes of the pictures: bytes read, parsed and decoded, nothing more."""
+    """The shapes of the images: bytes are read, parsed and decoded, nothing else."""
     feature = {"image/encoded": tf.io.FixedLenFeature([], tf.string)}
 
     def decode(serialized):

@@ -1,7 +1,7 @@
-"""Clocks for a machine that does other things too: what is compared takes turns, and ratios are taken turn by turn.
+"""Timing on a busy machine: measurements are interleaved, and ratios are computed turn by turn.
 
-What is compared may live in several processes with Pythons of their own: each keeps its works ready and waits for its
-turn. Both odtk's Python and TFOD's run this, so it knows neither.
+The works to compare may run in several processes with different Pythons: each prepares its works and waits for its
+turn. Both odtk's Python and TFOD's run this module, so it imports neither.
 """
 
 import contextlib
@@ -18,36 +18,36 @@ from typing import IO
 
 from bench.process import ENVIRONMENT, command
 
-# What a turn runs, made ready by a call that the clock does not see.
+# The function of a turn; its preparation is not timed.
 Work = Callable[[], Callable[[], object]]
 
 
 @dataclass
 class Times:
-    """Seconds of every turn: on the wall, and of all cores of the process."""
+    """Seconds of every turn: wall time, and CPU time of all cores of the process."""
 
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
 
     @property
     def seconds(self) -> float:
-        """The median on the wall."""
+        """The median wall time."""
         return statistics.median(self.wall)
 
     @property
     def cpu_seconds(self) -> float:
-        """The median of all cores together."""
+        """The median CPU time of all cores."""
         return statistics.median(self.cpu)
 
 
 def ratio(times: Times, base: Times) -> float:
-    """The median of the ratios to the base's turn in the same round, on the wall."""
+    """The median ratio to the base's turn in the same round, in wall time."""
     return statistics.median(a / b for a, b in zip(times.wall, base.wall, strict=True))
 
 
 def serve(build: Callable[[], dict[str, Work]]) -> None:
-    """A worker's whole life: builds its works, says their names, and runs one for every line that names it."""
-    with contextlib.redirect_stdout(sys.stderr):  # what libraries print is no answer
+    """The main loop of a worker: builds its works, prints their names, and runs the work named in each input line."""
+    with contextlib.redirect_stdout(sys.stderr):  # output of libraries must not mix with the answers
         works = build()
         _answer(list(works))
         for line in sys.stdin:
@@ -62,14 +62,14 @@ def _answer(value: list) -> None:
 
 
 class Worker:
-    """A process that serves; made by `start`."""
+    """A worker process; made by `start`."""
 
     def __init__(self, process: subprocess.Popen, errors: IO[str]):
         self._process, self._errors = process, errors
         self.works: list[str] = self._read()
 
     def run(self, work: str) -> tuple[float, float]:
-        """Seconds of one turn, on the wall and of all cores."""
+        """Seconds of one turn, wall time and CPU time of all cores."""
         self._process.stdin.write(f"{work}\n")
         self._process.stdin.flush()
         return tuple(self._read())
@@ -85,7 +85,7 @@ class Worker:
 
 @contextlib.contextmanager
 def start(module: str, *arguments, python: str | os.PathLike = sys.executable) -> Iterator[Worker]:
-    """`python -m module arguments...` for as long as the context lasts. Its error ends the run, in its own words."""
+    """Runs `python -m module arguments...` while the context lasts. An error in it ends the run with its output."""
     words = command(module, *arguments, python=python)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with (
@@ -96,10 +96,10 @@ def start(module: str, *arguments, python: str | os.PathLike = sys.executable) -
 
 
 def take_turns(workers: dict[str, Worker], rounds: int) -> dict[str, dict[str, Times]]:
-    """Times every work of every worker `rounds` times, in turn (A B A B ...), after one each that does not count."""
+    """Times every work of every worker `rounds` times, interleaved (A B A B ...), after one warm-up of each."""
     times = {name: {work: Times() for work in worker.works} for name, worker in workers.items()}
     for counted in [False] + [True] * rounds:
-        # By work first: what is compared across processes comes as close together as can be.
+        # By work first, so that works to compare across processes run close together.
         for work in dict.fromkeys(work for worker in workers.values() for work in worker.works):
             for name, worker in workers.items():
                 if work not in worker.works:

@@ -1,6 +1,6 @@
-"""What odtk and TFOD are both given to do, and how often: the same numbers, and the same turns.
+"""The common workload of odtk and TFOD, with the same inputs and the same number of turns.
 
-Both Pythons run this, so it knows neither odtk nor TensorFlow.
+Both Pythons run this module, so it imports neither odtk nor TensorFlow.
 """
 
 import sys
@@ -15,20 +15,20 @@ GOLDEN = Path(__file__).resolve().parents[1] / "tests" / "golden"
 sys.path.insert(0, str(GOLDEN))
 from synthetic_weights import synthetic_groundtruth, synthetic_image  # noqa: E402
 
-# The goldens' 320x320 network of 37 classes; its weights are their formula, so that the scores are spread.
+# The goldens' 320x320 network of 37 classes, with weights from their formula, so that scores are spread.
 CONFIG = GOLDEN / "ssd_resnet50_320.config"
 SIDE = 320
 
 LATENCY_ROUNDS, TRAINING_ROUNDS, INPUT_ROUNDS = 31, 9, 9
 TRAINING_BATCH = 4
-MAX_BOXES = 100  # a training batch's groundtruth is padded to this, as the input pipeline does it
+MAX_BOXES = 100  # a training batch's groundtruth is padded to this, as in the input pipeline
 INPUT_SIDES = (640, 320)
 INPUT_BATCHES, SKIPPED_BATCHES, INPUT_BATCH = 40, 30, 8
 IMAGES_PER_TURN = INPUT_BATCHES * INPUT_BATCH
 
 
 def image() -> np.ndarray:
-    """The picture that is looked at, uint8 [1, SIDE, SIDE, 3]."""
+    """The input image, uint8 [1, SIDE, SIDE, 3]."""
     return synthetic_image(1, SIDE, SIDE)[None]
 
 
@@ -52,9 +52,9 @@ def calls(function: Callable[[], object]) -> Work:
 
 
 def batches(dataset: Iterable) -> Work:
-    """A turn of INPUT_BATCHES batches, from a stream that is opened anew and well under way.
+    """A turn of INPUT_BATCHES batches, from a stream that is newly opened and warmed up.
 
-    A stream that waits for its next turn would go into it with its buffers full, and fill them in another's turn.
+    A stream that waited for its next turn would start it with full buffers, and fill them during another's turn.
     """
 
     def start() -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""Outputs that appear whole or not at all: written beside their place, then renamed into it."""
+"""Atomic outputs: written to a temporary path next to the final one, then renamed."""
 
 import contextlib
 import errno
@@ -13,21 +13,21 @@ from odtk import unfinished
 from odtk.errors import OutputError
 from odtk.system_errors import FULL, as_os_error, describe, in_bytes
 
-# What is said of no file by name, and is about the one that is written.
+# Errors that do not name a file, and are about the one that is being written.
 _OF_WRITING = (*FULL, errno.EFBIG, errno.EROFS)
 
 
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike, size: int | None = None) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; on success it is renamed to `path`, on any error it is removed.
+    """Yields a temporary path next to `path`; on success it is renamed to `path`, on any error it is removed.
 
-    A link is followed: what it points to is replaced. A file that is replaced hands on its permissions. Raises
-    OutputError at the start where no file can be written there, and where the disk is full later; it then names `size`,
-    the bytes that are needed, where given.
+    Links are followed: the target is replaced. The permissions of a replaced file are kept. Raises OutputError at the
+    start if no file can be written there, and if the disk becomes full; the message then includes `size`, the number
+    of bytes that are needed, if given.
     """
     path = _file_place(path)
     _make_folder(path.parent, path)
-    kept = f"the old {path.name} is untouched" if path.exists() else f"there is no {path.name}"
+    kept = f"the old {path.name} is unchanged" if path.exists() else f"there is no {path.name}"
     with _part(path, path.parent, False, kept, size) as part:
         yield part
         if path.exists():
@@ -40,16 +40,16 @@ def atomic_directory(path: str | os.PathLike, replace: bool = False) -> Iterator
     """Yields a temporary folder that becomes `path` on success and is removed on any error.
 
     An existing non-empty `path` raises OutputError before anything is written, unless `replace` is true: then its
-    contents are swapped for the new ones at the very end. An existing folder is filled, not replaced: it may be a link,
-    a mount or where the shell stands. OutputError is raised, too, where another process writes the same output, and
-    where the disk is full. What a killed process left of it is removed, and counts as nothing.
+    contents are replaced by the new ones at the very end. An existing folder is filled, not replaced: it may be a link,
+    a mount or the shell's current folder. OutputError is also raised if another process writes the same output, and if
+    the disk is full. Leftovers of a killed process are removed, and do not count as contents.
     """
     path = _folder_place(path)
     exists = path.is_dir()
     if exists and not replace and unfinished.contents(path):
         raise OutputError(f"{path} is not empty. Name another folder, or empty it first.")
     _make_folder(path if exists else path.parent, path)
-    kept = f"what {path} held is untouched" if exists and replace else "nothing is left behind"
+    kept = f"the old contents of {path} are unchanged" if exists and replace else "nothing is left behind"
     with _part(path, path if exists else path.parent, True, kept) as part:
         yield part
         if exists:
@@ -60,10 +60,10 @@ def atomic_directory(path: str | os.PathLike, replace: bool = False) -> Iterator
 
 @contextlib.contextmanager
 def growing_folder(path: str | os.PathLike, kept: str) -> Iterator[Path]:
-    """Yields the folder `path`, made where it is absent, for the block to write to bit by bit.
+    """Yields the folder `path`, made if it does not exist, for the block to write to over time.
 
-    Raises OutputError where it cannot be written to or another process has it in this way, and where the disk is full
-    later; `kept` then says what is there all the same ("Earlier checkpoints are untouched.").
+    Raises OutputError if it cannot be written to or another process is using it in this way, and if the disk becomes
+    full; `kept` then says what still exists ("Earlier checkpoints are unchanged.").
     """
     path = _folder_place(path)
     is_new = not path.exists()
@@ -73,19 +73,19 @@ def growing_folder(path: str | os.PathLike, kept: str) -> Iterator[Path]:
         with unfinished.locked_folder(path) as is_mine:
             if not is_mine:
                 raise OutputError(
-                    f"{path} is being written to by another odtk. Wait for it or stop it, or name another folder."
+                    f"Another odtk process is writing to {path}. Wait for it or stop it, or choose another folder."
                 )
             with answering(path, kept):
                 yield path
     finally:
         if is_new:
-            with contextlib.suppress(OSError):  # it is empty where nothing came of it
+            with contextlib.suppress(OSError):  # removed only if it is still empty
                 path.rmdir()
 
 
 @contextlib.contextmanager
 def answering(folder: Path, kept: str) -> Iterator[None]:
-    """An OSError about `folder`, by name or because the disk is full, as an OutputError that also says `kept`."""
+    """Raises an OSError about `folder`, by name or because the disk is full, as an OutputError that includes `kept`."""
     try:
         yield
     except Exception as error:
@@ -98,12 +98,14 @@ def answering(folder: Path, kept: str) -> Iterator[None]:
 
 
 def check_file(path: str | os.PathLike, overwrite: bool = True) -> None:
-    """Raises OutputError where no file can be written to `path`: before the work whose result is to go there.
+    """Raises OutputError if no file can be written to `path`: to be called before the work for it.
 
-    Without `overwrite` a file that exists is refused, too.
+    Without `overwrite` an existing file is refused too.
     """
     if os.path.isfile(path) and not overwrite:
-        raise OutputError(f"{os.fspath(path)} exists. Name another file, or replace it with --overwrite.")
+        raise OutputError(
+            f"{os.fspath(path)} already exists. Choose another file, or overwrite it.", argument="overwrite"
+        )
     path = _file_place(path)
     _try_to_write(path, path.parent)
 
@@ -111,32 +113,31 @@ def check_file(path: str | os.PathLike, overwrite: bool = True) -> None:
 def may_replace(
     folder: str | os.PathLike, names: Sequence[str], ours: Sequence[str], mark: str, overwrite: bool
 ) -> bool:
-    """Whether a folder that holds `names` is an earlier output, to be replaced; False where it holds nothing.
+    """Whether a folder that holds `names` is an earlier output, to be replaced; False if it is empty.
 
-    `ours` are patterns of what an output has, `mark` is in every whole one. Raises OutputError where there is anything
-    else, and, unless `overwrite`, where it is an earlier output.
+    `ours` are patterns of the files in an output, `mark` is in every complete one. Raises OutputError if there is
+    anything else, and, unless `overwrite`, if it is an earlier output.
     """
     if not names:
         return False
     foreign = [name for name in names if not any(fnmatch.fnmatchcase(name, pattern) for pattern in ours)]
     if foreign or mark not in names:
-        held = f"{foreign[0]}, which is no output of this command" if foreign else f"no {mark}"
-        raise OutputError(f"{folder} is not empty and has {held}. Name another folder, or empty it first.")
+        held = f"{foreign[0]}, which this command did not write" if foreign else f"no {mark}"
+        raise OutputError(f"{folder} is not empty and has {held}. Choose another folder, or empty it first.")
     if not overwrite:
-        raise OutputError(
-            f"{folder} is not empty: it holds an earlier output. Replace it with --overwrite, or name another folder."
-        )
+        text = f"{folder} is not empty: it holds an earlier output. Choose another folder, or overwrite it."
+        raise OutputError(text, argument="overwrite")
     return True
 
 
 def check_directory(path: str | os.PathLike) -> None:
-    """Raises OutputError where `path` is a file, or nothing can be written there."""
+    """Raises OutputError if `path` is a file, or cannot be written to."""
     path = _folder_place(path)
     _try_to_write(path, path)
 
 
 def _try_to_write(path: Path, folder: Path) -> None:
-    """Makes a file, which goes at once, in `folder` or what there is of the path to it."""
+    """Makes and removes a file in `folder`, or in the nearest folder above it that exists."""
     folder = _nearest(folder)
     try:
         with unfinished.new_part(path, folder, is_folder=False):
@@ -154,8 +155,8 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 @contextlib.contextmanager
 def _part(path: Path, folder: Path, is_folder: bool, kept: str, size: int | None = None) -> Iterator[Path]:
-    """A part of `path` in `folder`; what goes wrong with it is said of `path`."""
-    if unfinished.is_in_part(path):  # of a whole that is looked after
+    """A part of `path` in `folder`; errors name `path` instead of the part."""
+    if unfinished.is_in_part(path):  # the part that contains it is already handled as a whole
         with unfinished.new_part(path, folder, is_folder) as part:
             yield part
         return
@@ -175,11 +176,11 @@ def _part(path: Path, folder: Path, is_folder: bool, kept: str, size: int | None
 
 
 def _make_way(path: Path, part: Path, is_alone: bool) -> None:
-    """Removes what killed processes left; of files that several write the last one stays, a folder is for one."""
+    """Removes leftovers of killed processes; several processes may write a file, but only one a folder."""
     busy = [unfinished.clear_parts(path, folder, but=part) for folder in dict.fromkeys((part.parent, path.parent))]
     if is_alone and any(busy):
         who = unfinished.writer(next(filter(None, busy)))
-        raise OutputError(f"{path} is being written by another odtk, {who}. Wait for it, or name another folder.")
+        raise OutputError(f"Another odtk ({who}) is writing {path}. Wait for it, or choose another folder.")
 
 
 def _is_about(refused: OSError, place: Path) -> bool:
@@ -210,12 +211,12 @@ def _appear(part: Path, path: Path) -> None:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise
         raise OutputError(
-            f"{path} has come into being meanwhile, by another process, and is left as it is. Name another folder."
+            f"{path} was made by another process in the meantime, and is left as it is. Choose another folder."
         ) from error
 
 
 def _fill(folder: Path, new: Path) -> None:
-    # What was written last says of the rest that it is whole: it goes first, and comes last.
+    # The file that was written last marks the output as complete: it is removed first and added last.
     for old in reversed(_by_age(unfinished.contents(folder))):
         if old.is_dir() and not old.is_symlink():
             shutil.rmtree(old)
@@ -230,7 +231,7 @@ def _by_age(paths) -> list[Path]:
 
 
 def _real(path: str | os.PathLike) -> Path:
-    """The path that links lead to; OutputError where they lead in a circle, or a name is too long."""
+    """The path with links resolved; OutputError if they form a loop, or a name is too long."""
     real = Path(os.path.realpath(path))
     try:
         mode = real.lstat().st_mode
@@ -246,21 +247,23 @@ def _real(path: str | os.PathLike) -> Path:
 def _file_place(path: str | os.PathLike) -> Path:
     path = _real(path)
     if path.is_dir():
-        raise OutputError(f"{path} is a folder; a file is written here. Name a file.")
+        raise OutputError(f"{path} is a folder, but a file is to be written. Choose a file.")
     if path.exists() and not path.is_file():
-        raise OutputError(f"{path} is a device or a pipe, which a file would replace. Name a file.")
+        raise OutputError(f"{path} is a device or a pipe, which is not replaced by a file. Choose a file.")
     return path
 
 
 def _folder_place(path: str | os.PathLike) -> Path:
     path = _real(path)
     if path.exists() and not path.is_dir():
-        raise OutputError(f"{path} is a file; a folder is written here. Name another folder, or remove the file.")
+        raise OutputError(
+            f"{path} is a file, but a folder is to be written. Choose another folder, or remove the file."
+        )
     return path
 
 
 def _make_folder(folder: Path, path: Path) -> None:
-    """Makes the folder in which `path`, or a part of it, is to be."""
+    """Makes the folder for `path`, or for a part of it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -273,9 +276,9 @@ def _nearest(folder: Path) -> Path:
 
 def _impossible(path: Path, folder: Path, error: OSError) -> str:
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
-        return f"The folder {path.parent} cannot be made: a part of that path is a file. Name another place."
+        return f"The folder {path.parent} cannot be made: a part of that path is a file. Choose another path."
     if error.errno == errno.ENOENT:  # as in /proc
-        return f"{path} cannot be written: {folder} takes no new files. Name another place."
+        return f"{path} cannot be written: {folder} does not accept new files. Choose another path."
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"The folder {folder} may not be written to. Name another place, or change its permissions."
+        return f"No permission to write to the folder {folder}. Choose another path, or change its permissions."
     return f"{describe(error, path)} Nothing was written."

@@ -24,7 +24,7 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
     "score": (int, float),
 }
 
-# Decimals kept in detections.json: a thousandth of a pixel, and all that float32 says about a score.
+# Decimals kept in detections.json: a thousandth of a pixel, and all the digits of a float32 score.
 _PIXEL_DECIMALS, _SCORE_DECIMALS = 3, 7
 
 
@@ -99,7 +99,7 @@ def write(results: list[dict], path: str | os.PathLike) -> None:
 
 
 def read(path: str | os.PathLike) -> list[dict]:
-    """The COCO results in `path`. Raises DataError where the file is none, naming the entry."""
+    """The COCO results in `path`. Raises DataError that names the entry where the file does not hold any."""
     try:
         results = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

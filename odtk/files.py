@@ -1,7 +1,7 @@
-"""Files here and in object stores: whatever path has `://` in it goes through TensorFlow's file systems.
+"""Files on this machine and in object stores: paths with `://` go through TensorFlow's file systems.
 
-TensorFlow is imported only where there is such a path. An object of a store appears when it is closed, so that a single
-file is whole or absent there too; a folder is not, which is why its dataset.json is written last.
+TensorFlow is only imported for such a path. An object in a store appears when it is closed, so single files are written
+atomically there too; folders are not, which is why dataset.json is written last.
 """
 
 from __future__ import annotations
@@ -24,36 +24,36 @@ UNREAD_SUFFIXES = (
     *(".heic", ".heif", ".hif", ".avifs", ".jxl", ".jxr", ".tga", ".pcx", ".ico", ".exr", ".hdr", ".dcm", ".dicom"),
     *(".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"),
 )
-"""Of files that are images, too, and so found; what cannot be decoded is named."""
+"""Suffixes of images that odtk cannot decode: such files are listed, and reported as unusable."""
 
 IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".pjpeg", ".png", ".apng", ".gif", ".bmp", ".dib", ".webp"),
     *(".tif", ".tiff", ".mpo", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".avif"),
     *UNREAD_SUFFIXES,
 )
-"""Of files that are images, in lower case; what is in them may be something else, and decides."""
+"""Suffixes of image files, in lower case; the actual format is detected from the contents."""
 
 MAX_TEXT_BYTES = 128 * 2**20
-"""Of a text that is read whole: a list of two million images; those of one image or of names are far from that."""
+"""Limit for a text that is read as a whole: enough for a list of two million images."""
 
 MAX_IMAGE_BYTES = 2**30
-"""Of an image: as many pixels as are decoded take half of that, unpacked and 16 bits deep."""
+"""Limit for an image file: twice the size of the largest allowed image, uncompressed and with 16 bits."""
 
-_AT_ONCE = 32  # small files of a store are waited for, not worked on
+_AT_ONCE = 32  # reading small files from a store is mostly waiting
 
 
 def is_remote(path: str | os.PathLike) -> bool:
-    """Whether a path names something in a store, as `gs://bucket/folder` does."""
+    """Whether a path is in an object store, such as `gs://bucket/folder`."""
     return "://" in os.fspath(path)
 
 
 def join(folder: str | os.PathLike, name: str) -> str:
-    """The path of something in a folder, here or in a store."""
+    """The path of a file or folder in a folder, local or in a store."""
     return f"{os.fspath(folder).rstrip('/')}/{name}" if is_remote(folder) else os.path.join(folder, name)
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
-    """All of a file; OSError where it cannot be read, or, here, is larger than any image that can be used."""
+    """The contents of a file; OSError if it cannot be read or, for a local file, is larger than MAX_IMAGE_BYTES."""
     if not is_remote(path):
         return read_bounded(path, MAX_IMAGE_BYTES)
     with _os_errors(), _gfile().GFile(os.fspath(path), "rb") as file:
@@ -61,32 +61,32 @@ def read_bytes(path: str | os.PathLike) -> bytes:
 
 
 def read_bounded(path: str | os.PathLike, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
-    """All of a file here. OSError, whose `strerror` says why, where it is none or has more than `max_bytes`.
+    """The contents of a local file. OSError, whose `strerror` says why, if it has more than `max_bytes`.
 
-    A pipe or a device, which may never end, is no file.
+    Pipes and devices, which may never end, are refused in the same way.
     """
     with open(path, "rb", opener=_open_at_once) as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
-            why = "it is a pipe or a device, and a file is expected: save its contents to one"
+            why = "it is a pipe or a device, but a file is expected: save its contents to a file"
             raise OSError(errno.EINVAL, why, os.fspath(path))
         if found.st_size > max_bytes:
-            why = f"it has more than {max_bytes // 2**20} MiB, too much for a file of its kind"
+            why = f"it has more than {max_bytes // 2**20} MiB, too much for this kind of file"
             raise OSError(errno.EFBIG, why, os.fspath(path))
         return file.read()
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    # A pipe that nobody writes to would be waited for.
+    # Without O_NONBLOCK, opening a pipe without a writer would block.
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextlib.contextmanager
 def create(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """Yields a file to write bytes to, which appears when the block ends; here, only if it ends well."""
+    """Yields a file to write bytes to, which appears when the block ends; a local one only without an error."""
     if is_remote(path):
         with _os_errors(), _gfile().GFile(os.fspath(path), "wb") as file:
-            file.write(b"")  # it opens with the first write, and an empty file is one too
+            file.write(b"")  # it is only opened by the first write, and empty files must exist too
             yield file
     else:
         with atomic_file(path) as temporary, open(temporary, "wb") as file:
@@ -95,9 +95,9 @@ def create(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def output_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[str | Path]:
-    """Yields the folder to write to: here one that becomes `path` at the end, in a store `path` itself.
+    """Yields the folder to write to: a temporary one that becomes `path` at the end, or in a store `path` itself.
 
-    Raises OutputError where `path` holds something, unless `replace` is true. An error removes what was written.
+    Raises OutputError if `path` is not empty, unless `replace` is true. On an error, everything written is removed.
     """
     if not is_remote(path):
         with atomic_directory(path, replace) as here:
@@ -119,7 +119,7 @@ def output_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[st
 
 
 def names_in(folder: str | os.PathLike) -> list[str]:
-    """The names of what is in a folder, sorted, without unfinished outputs; none where there is no folder."""
+    """The names in a folder, sorted, without unfinished outputs; empty if there is no folder."""
     if not is_remote(folder):
         return [path.name for path in unfinished.contents(folder)] if os.path.isdir(folder) else []
     with _os_errors(DataError, folder):
@@ -128,7 +128,7 @@ def names_in(folder: str | os.PathLike) -> list[str]:
 
 
 def make_folder(folder: str | os.PathLike) -> None:
-    """Makes a folder, and those above it."""
+    """Makes a folder and its parents."""
     if is_remote(folder):
         with _os_errors(OutputError, folder):
             _gfile().makedirs(os.fspath(folder))
@@ -137,7 +137,7 @@ def make_folder(folder: str | os.PathLike) -> None:
 
 
 def remove_folder(folder: str | os.PathLike) -> None:
-    """Removes a folder and all in it."""
+    """Removes a folder with its contents."""
     if is_remote(folder):
         with _os_errors(OutputError, folder):
             _gfile().rmtree(os.fspath(folder))
@@ -146,15 +146,15 @@ def remove_folder(folder: str | os.PathLike) -> None:
 
 
 def mirror(remote: str, folder: Path, images: bool = False) -> None:
-    """Copies all files below `remote`, a folder of a store, to `folder`; unless `images`, those are empty there.
+    """Copies all files below `remote`, a folder in a store, to `folder`; image files are empty there unless `images`.
 
-    So a data set's annotations can be read here, and its images, which may be more than fits here, where they are.
-    Raises DataError where `remote` is no folder, or cannot be read.
+    So a data set's annotations can be read locally, while its images, which may be too many, stay in the store.
+    Raises DataError if `remote` is not a folder, or cannot be read.
     """
     gfile, remote = _gfile(), remote.rstrip("/")
     with _os_errors(DataError, remote), ThreadPoolExecutor(_AT_ONCE) as pool:
         if not gfile.isdir(remote):
-            raise DataError(f"{remote} is no folder, or may not be read. Name the folder of the data set.")
+            raise DataError(f"{remote} is not a folder, or cannot be read. Give the folder of the data set.")
         copies = [pool.submit(_copy, source, target, images) for source, target in _below(remote, folder)]
         for copy in copies:
             copy.result()
@@ -184,7 +184,7 @@ def _gfile():
 
 @contextlib.contextmanager
 def _os_errors(kind: type[Exception] = OSError, path: object = None) -> Iterator[None]:
-    """TensorFlow's errors as `kind`; an OSError's `strerror` is the first line of what TensorFlow says."""
+    """Raises TensorFlow's errors as `kind`; an OSError's `strerror` is the first line of TensorFlow's message."""
     import tensorflow as tf
 
     try:

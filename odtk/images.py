@@ -1,8 +1,8 @@
-"""Encoded bytes to pixels, and pixels to the sizes that detectors take, sampled on TFOD's grid.
+"""Decodes images, and resizes them to the detectors' input sizes with TFOD's sampling grid.
 
-TFOD resizes with TensorFlow 1's sampling: output pixel i reads input position i * in / out, without the half-pixel
-offset of today's `tf.image.resize`. The two differ by up to a pixel's width, which a trained detector notices, so every
-function here states which grid it uses. An image is `[height, width, channels]`; pixel values keep their range.
+TFOD resizes with TensorFlow 1's sampling: output pixel i is read at input position i * in / out, without the half-pixel
+offset of today's `tf.image.resize`. The two differ by up to one pixel, which changes the results of a trained detector,
+so every function here states its grid. An image is `[height, width, channels]`; pixel values keep their range.
 """
 
 import tensorflow as tf
@@ -13,8 +13,8 @@ METHODS = ("bilinear", "nearest", "bicubic", "area")
 def decode(encoded) -> tf.Tensor:
     """JPEG, PNG, GIF (first frame) or BMP bytes (string scalar) to RGB uint8 [height, width, 3].
 
-    Grey and CMYK images become RGB, an alpha channel is dropped. Raises tf.errors.InvalidArgumentError where the bytes
-    are no such image.
+    Grey and CMYK images become RGB, an alpha channel is dropped. Raises tf.errors.InvalidArgumentError if the bytes are
+    not such an image.
     """
     image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
     return tf.ensure_shape(image, [None, None, 3])
@@ -27,7 +27,7 @@ def resize(image, size, method: str = "bilinear", align_corners: bool = False) -
     pixels' centres onto each other instead ((in - 1) / (out - 1)); "area" has no such mode.
     """
     size = tf.convert_to_tensor(size, tf.int32)
-    # The kernels take uint8 too, with the same result, but bilinear is twice as quick on floats.
+    # The kernels also take uint8, with the same result, but bilinear is twice as fast on floats.
     images = tf.expand_dims(tf.cast(image, tf.float32), 0)
     if method == "area":
         resized = tf.raw_ops.ResizeArea(images=images, size=size)
@@ -60,7 +60,7 @@ def resize_keeping_aspect_ratio(
     pad_to_max_dimension: bool = False,
     pad_value: tuple[float, ...] = (0.0, 0.0, 0.0),
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Scales so that the short side is `min_dimension`, or the long one `max_dimension` where it would be longer.
+    """Scales so that the short side is `min_dimension`, or the long one `max_dimension` if it would be longer.
 
     With `pad_to_max_dimension` the result is [max_dimension, max_dimension, channels] (a static shape), filled with
     `pad_value` per channel at the bottom and right. Returns the float32 image and int32 [3], the shape without padding.
@@ -100,16 +100,16 @@ def pad_bottom_right(image, size, pad_value: tuple[float, ...] = (0.0, 0.0, 0.0)
     return pad_around(image, (0, 0), size, tf.constant(pad_value, image.dtype) if any(pad_value) else None)
 
 
-def pad_around(image, offset, size, colour=None) -> tf.Tensor:
-    """Puts an image at `offset` (y, x) in a canvas of `size` (height, width), filled with `colour` [channels] or 0."""
+def pad_around(image, offset, size, color=None) -> tf.Tensor:
+    """Pads an image to `size` (height, width) with `color` [channels] or 0; the image is at `offset` (y, x)."""
     inner = tf.shape(image)[:2]
     before = tf.convert_to_tensor(offset, tf.int32)
     after = tf.convert_to_tensor(size, tf.int32) - before - inner
     margins = tf.concat([tf.stack([before, after], axis=1), [[0, 0]]], axis=0)  # [3, 2]
     padded = tf.pad(image, margins)
-    if colour is not None:
+    if color is not None:
         inside = tf.pad(tf.ones(tf.concat([inner, [1]], 0), tf.bool), margins)
-        padded = tf.where(inside, padded, tf.cast(colour, image.dtype))
+        padded = tf.where(inside, padded, tf.cast(color, image.dtype))
     return tf.ensure_shape(padded, [None, None, image.shape[-1]])
 
 

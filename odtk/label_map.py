@@ -1,4 +1,4 @@
-"""Label maps: which number stands for which class, read from and written to TFOD's StringIntLabelMap files."""
+"""Label maps: the ids and names of the classes, read from and written to TFOD's StringIntLabelMap files."""
 
 import bisect
 import functools
@@ -17,15 +17,15 @@ from odtk.protos import string_int_label_map_pb2
 from odtk.prototext import schema, syntax
 
 BACKGROUND = "background"
-"""The only name that id 0 may have; such an item is no class."""
+"""The only name allowed for id 0; such an item is not a class."""
 
 GREATEST_ID = 10**6
-"""A model has as many outputs as its greatest id says; no detector has more than this."""
+"""Limit for ids, as a model has as many outputs as the largest id; no detector has more than this."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """A class: its id (from 1), the name that annotations and records use, and one to show, if that is another."""
+    """A class: its id (from 1), its name in annotations and records, and a display name, if that is different."""
 
     id: int
     name: str
@@ -33,51 +33,52 @@ class Item:
 
     @property
     def shown(self) -> str:
-        """The display name, or the name where there is none."""
+        """The display name, or else the name."""
         return self.display_name or self.name
 
 
 @dataclass(frozen=True)
 class LabelMap:
-    """The classes by id, background left out.
+    """The classes by id, without the background.
 
-    As in TFOD, ids may have holes, and several classes one name, by which the last of them in the file is found.
+    As in TFOD, there may be gaps between ids, and several classes may have the same name; a look-up by that name finds
+    the last one in the file.
     """
 
     items: list[Item]
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)  # by name and display name
 
     def __post_init__(self):
-        # In the file's order, display names first, so that names overrule them, and later items earlier ones.
+        # In the file's order, display names first, so that names take precedence, and later items over earlier ones.
         ids = {item.display_name: item.id for item in self.items} | {item.name: item.id for item in self.items}
         object.__setattr__(self, "_ids", {text: number for text, number in ids.items() if text})
         object.__setattr__(self, "items", sorted(self.items, key=lambda item: item.id))
 
     @property
     def num_classes(self) -> int:
-        """The greatest id, which is the least that `num_classes` may be in a config."""
+        """The largest id, which is the minimum for `num_classes` in a config."""
         return self.items[-1].id if self.items else 0
 
     def id_of(self, text: str) -> int | None:
-        """The id of a class by its name, or else its display name, as TFOD's decoder looks it up."""
+        """The id of a class by its name, or else its display name, as in TFOD's decoder."""
         return self._ids.get(text)
 
     def name_of(self, id: int) -> str | None:
-        """The name to show for an id, None for one that the map does not have."""
+        """The display name for an id, None if the id is not in the map."""
         item = self._items_by_id.get(id)
         return item.shown if item else None
 
     @property
     def texts(self) -> dict[str, int]:
-        """Every name and display name, and the id that it leads to."""
+        """Every name and display name with its id."""
         return dict(self._ids)
 
     def categories(self) -> list[dict]:
-        """The classes as COCO's tools take them: `{"id": 1, "name": "cat"}`, by id."""
+        """The classes in the form of COCO's tools: `{"id": 1, "name": "cat"}`, by id."""
         return [{"id": item.id, "name": item.shown} for item in self.items]
 
     def holes(self) -> list[int]:
-        """The ids below the greatest that no class has."""
+        """The unused ids below the largest."""
         return sorted({*range(1, self.num_classes)} - self._items_by_id.keys())
 
     def repeated(self) -> dict[str, list[int]]:
@@ -88,7 +89,7 @@ class LabelMap:
         return {name: numbers for name, numbers in ids.items() if len(numbers) > 1}
 
     def single_items(self) -> list[Item]:
-        """The classes whose name no other has: one that stands several times, as TFOD's "NA", fills holes."""
+        """The classes with a unique name: repeated ones, such as TFOD's "NA", only fill gaps."""
         repeated = self.repeated()
         return [item for item in self.items if item.name not in repeated]
 
@@ -103,12 +104,12 @@ def of_names(names: Iterable[str]) -> LabelMap:
 
 
 def names_in_order(listed: Iterable[str] | None, found: Iterable[str]) -> list[str]:
-    """The classes of a data set as make-tfrecords numbers them: as it lists them itself, then others found, sorted."""
+    """The classes of a data set in the order of make-tfrecords: first those it lists itself, then others, sorted."""
     return list(dict.fromkeys([*(listed or ()), *sorted(set(found))]))
 
 
 def folded(name: str) -> str:
-    """A class's name for comparing: without what typing errors change, which is case, spaces, dashes and the like."""
+    """A class's name for comparison: without case, spaces, dashes and underscores, where most typing errors are."""
     return "".join(letter for letter in name.casefold() if not letter.isspace() and letter not in "_-")
 
 
@@ -132,11 +133,11 @@ def read(name_or_path: str | os.PathLike) -> LabelMap:
 
 
 def parse(text: str, filename: str) -> LabelMap:
-    """The label map that a text means; `filename` is for the error texts.
+    """The label map in a text; `filename` is for the error texts.
 
-    Raises LabelMapError, with file and line, for a text that does not parse or has no class, an item without a name, an
-    id that stands twice, and one below 1 (0 may be the background's) or above GREATEST_ID. TFOD makes one class of two
-    items with one id; odtk does not, as it may be a slip that mixes two classes.
+    Raises LabelMapError, with file and line, for a text that does not parse or has no class, an item without a name, a
+    repeated id, and an id below 1 (0 may be the background's) or above GREATEST_ID. TFOD merges two items with the same
+    id into one class; odtk does not, as it may be a mistake that mixes two classes.
     """
     message = prototext.parse(text, string_int_label_map_pb2.StringIntLabelMap(), filename, LabelMapError)
     items: list[Item] = []
@@ -148,7 +149,7 @@ def parse(text: str, filename: str) -> LabelMap:
         fault = _fault_of(item, found.HasField("id"))
         if fault is None and item.id in places:
             first = _item_lines(text)[places[item.id]]
-            fault = f"the id {item.id} stands in line {first} already. Each is for one class."
+            fault = f"the id {item.id} is already used in line {first}. Each class needs its own id."
         if fault is not None:
             raise LabelMapError(f"{filename}:{_item_lines(text)[place]}: {fault}")
         places[item.id] = place
@@ -159,7 +160,7 @@ def parse(text: str, filename: str) -> LabelMap:
 
 
 def line_finder(text: str) -> Callable[[int], int]:
-    """The function from an offset into `text` to its line (from 1), for many offsets of a long text."""
+    """A function from an offset in `text` to its line (from 1), for many offsets in a long text."""
     starts = [match.end() for match in re.finditer("\n", text)]
     return lambda offset: bisect.bisect_right(starts, offset) + 1
 
@@ -177,7 +178,7 @@ def _fault_of(item: Item, has_id: bool) -> str | None:
     if item.id < 1:
         return f"the id of {item.name!r} is {item.id}. Ids start at 1; 0 is for an item named 'background' only."
     if item.id > GREATEST_ID:
-        return f"the id of {item.name!r} is {item.id}, and a model would need as many outputs. Number them from 1."
+        return f"the id of {item.name!r} is {item.id}; a model would need that many outputs. Number them from 1."
     return None
 
 
@@ -187,7 +188,7 @@ def format(label_map: LabelMap) -> str:
     for item in label_map.items:
         if any(letter < " " for letter in item.name + item.display_name):
             raise LabelMapError(
-                f"The class {item.name!r} has a control character in its name, which label maps do not take. Rename it."
+                f"The class {item.name!r} has a control character in its name, which label maps cannot hold. Rename it."
             )
         added = message.item.add(id=item.id, name=item.name)
         if item.display_name:
@@ -196,5 +197,5 @@ def format(label_map: LabelMap) -> str:
 
 
 def write(label_map: LabelMap, path: str | os.PathLike) -> None:
-    """Writes a label map as a .pbtxt file, whole or not at all."""
+    """Writes a label map as a .pbtxt file, atomically."""
     write_text(path, format(label_map))

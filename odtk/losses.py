@@ -1,10 +1,10 @@
-"""Losses as functions of tensors, unreduced over anchors; the detector weighs, sums and normalises them.
+"""Losses as functions of tensors, not reduced over anchors; the detector weights, sums and normalises them.
 
 Every function takes predictions and targets [batch, anchors, codes] and weights [batch, anchors]. Localisation losses
-give [batch, anchors], classification losses [batch, anchors, classes] or [batch, anchors].
+return [batch, anchors], classification losses [batch, anchors, classes] or [batch, anchors].
 
-The operations stand in TFOD's order: what is the same on paper rounds otherwise, and a training run repeats TFOD's only
-as long as the roundings agree (see tests/training/test_training_parity.py).
+The operations are in TFOD's order: mathematically equal forms round differently, and a training run reproduces TFOD's
+only as long as the rounding is the same (see tests/training/test_training_parity.py).
 """
 
 import tensorflow as tf
@@ -27,7 +27,7 @@ def l2(predictions, targets, weights):
 def iou(predictions, targets, weights):
     """1 - IoU of prediction and target, four codes each read as yxyx (TFOD's `weighted_iou`).
 
-    TFOD's SSD gives this loss its box *encodings*, as it does every other, so that is what is compared.
+    TFOD's SSD passes box *encodings* to this loss, as to all others, so encodings are compared.
     """
     shared, union, _ = _overlap(predictions, targets)
     return weights * (1 - tf.where(shared == 0.0, 0.0, shared / tf.where(shared == 0.0, 1.0, union)))
@@ -40,12 +40,12 @@ def giou(predictions, targets, weights):
     """
     shared, union, hull = _overlap(predictions, targets)
     overlap = tf.math.divide_no_nan(shared, union)
-    # Encodings can be "boxes" of no or negative size; TFOD calls those alike.
+    # Encodings can be "boxes" of zero or negative size; TFOD treats those as equal.
     return weights * (1 - tf.where(hull > 0.0, overlap - tf.math.divide_no_nan(hull - union, hull), 0.0))
 
 
 def _overlap(boxes, others):
-    """Areas of intersection, union and hull of boxes yxyx [..., 4], pair by pair: each [...]."""
+    """Areas of intersection, union and enclosing box of pairs of boxes yxyx [..., 4]: each [...]."""
     ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=-1)
     ymin2, xmin2, ymax2, xmax2 = tf.unstack(others, axis=-1)
     height = tf.maximum(0.0, tf.minimum(ymax, ymax2) - tf.maximum(ymin, ymin2))
@@ -78,7 +78,7 @@ def softmax_cross_entropy(logits, targets, weights, logit_scale: float = 1.0):
 
 
 def bootstrapped_sigmoid(logits, targets, weights, alpha: float, hard: bool = False):
-    """Cross entropy against targets mixed with the model's own view (Reed et al., 2014): alpha of the former."""
+    """Cross entropy with targets mixed with the model's predictions (Reed et al., 2014): alpha of the former."""
     own = tf.sigmoid(logits)
     if hard:
         own = tf.cast(own > 0.5, tf.float32)

@@ -1,4 +1,4 @@
-"""One function on many items: on threads for few items, on processes for many, in order and never far ahead."""
+"""Maps a function over many items: on threads for few items, on processes for many, in order with bounded memory."""
 
 import contextlib
 import itertools
@@ -13,27 +13,27 @@ from concurrent.futures.process import BrokenProcessPool
 
 from odtk.errors import OdtkError
 
-# From so many items on, processes win back the time that starting them takes; two cores are kept busy by threads, too.
+# With this many items, processes are worth their start-up time; two cores can be kept busy by threads too.
 MANY = 4000
 MANY_WORKERS = 3
 
-_CHUNK = 4  # items that a process is sent at once
-_AHEAD = 2  # tasks per worker that wait or run while results are taken
+_CHUNK = 4  # items that are sent to a process together
+_AHEAD = 2  # tasks per worker that are queued or running while results are consumed
 
 
 def num_cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager
 def mapped(function: Callable, items: Sequence, num_workers: int | None = None) -> Iterator[Iterator]:
-    """Yields an iterator over `function(item)` of all items, in their order, whatever the number of workers.
+    """Yields an iterator over `function(item)` of all items, in order, for any number of workers.
 
-    Few items go to threads: decoding, hashing and reading release the interpreter lock, and none has to start. MANY,
-    for MANY_WORKERS, go to processes, to which `function` is sent once; it and the results have to be picklable, and a
-    script that calls this needs the usual `if __name__ == "__main__"`. Only a bounded number of results waits, so
-    memory stays flat. Leaving the block early drops what was not begun.
+    Few items use threads: decoding, hashing and reading release the interpreter lock, and threads start immediately.
+    MANY items with MANY_WORKERS use processes, to which `function` is sent once; it and the results must be picklable,
+    and a script that calls this needs the usual `if __name__ == "__main__"`. The number of waiting results is bounded,
+    and so is memory. Leaving the block early cancels tasks that have not started.
     """
     num_workers = num_workers or num_cores()
     pool: Executor
@@ -57,7 +57,8 @@ def _in_order(pool: Executor, call: Callable, chunks: Iterable[list], window: in
             yield from results
     except BrokenProcessPool as error:
         raise OdtkError(
-            "A worker process ended without a word, as it does when memory runs out. Use fewer: --workers 1."
+            "A worker process was killed, probably because memory ran out. Use fewer workers, for example 1.",
+            argument="workers",
         ) from error
 
 
@@ -79,8 +80,8 @@ _function: Callable  # of a worker process
 def _take(function: Callable) -> None:
     global _function
     _function = function
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
-    warnings.filterwarnings("ignore", module=r"PIL\b")  # they do not say which file they are about
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent, which stops its workers
+    warnings.filterwarnings("ignore", module=r"PIL\b")  # they do not name the file
 
 
 def _call_in_process(chunk: list) -> list:

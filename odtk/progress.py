@@ -1,4 +1,4 @@
-"""Progress on stderr: a live bar on a terminal, a plain line every so often elsewhere, both with rate and ETA."""
+"""Progress on stderr: a live bar on a terminal, otherwise a plain line every few seconds, both with rate and ETA."""
 
 import contextlib
 import sys
@@ -10,15 +10,15 @@ from odtk.terminal_text import Escaping, on_one_line
 
 PLAIN_LINE_SECONDS = 10.0
 
-# The rate is that of the last so many seconds: a first training step, which compiles, should not count for long.
+# The rate is measured over this many seconds, so that the first training step, which compiles, does not count for long.
 RATE_SECONDS = 20.0
 
-# Below so many columns, the numbers need the place of the bar.
+# On narrower terminals the bar is omitted to make room for the numbers.
 WIDTH_WITH_BAR = 110
 
 
 class Progress:
-    """A count that moves towards `total` (None: unknown) and says so; use it through `track`."""
+    """A count towards `total` (None: unknown) that is shown to the user; to be used through `track`."""
 
     def __init__(self, title: str, total: int | None, unit: str, completed: int = 0, compiles: bool = False):
         self.title, self.total, self.unit = title, total, unit
@@ -27,7 +27,7 @@ class Progress:
         self._recent = deque([(time.monotonic(), completed)])
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
-        """Moves on by `count`; `note` replaces the words at the end of the line (say, the loss)."""
+        """Adds `count`; `note` replaces the text at the end of the line (for example the loss)."""
         self.update(self.completed + count, note)
 
     def update(self, completed: int, note: str | None = None) -> None:
@@ -46,7 +46,7 @@ class Progress:
 
     @property
     def rate(self) -> float | None:
-        """Units per second lately; None before the first update and while nothing moves."""
+        """Recent units per second; None before the first update and while the count does not change."""
         if len(self._recent) < 2:
             return None
         (then, before), (now, completed) = self._recent[0], self._recent[-1]
@@ -65,11 +65,11 @@ class Progress:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Says the last word."""
+        """Ends the display, with a last line if needed."""
 
 
 class _PlainProgress(Progress):
-    """Prints the line at once, then every PLAIN_LINE_SECONDS, and at the end."""
+    """Prints a line immediately, then every PLAIN_LINE_SECONDS, and at the end."""
 
     _last = float("-inf")
 
@@ -97,7 +97,7 @@ class _LiveProgress(Progress):
         from rich.progress import Progress as RichProgress
         from rich.table import Column
 
-        # A narrow terminal has no bar and fewer parts of the note. Never two lines: a notebook cannot redraw them.
+        # A narrow terminal gets no bar and fewer parts of the note, but never two lines: a notebook cannot redraw them.
         console = Console(file=getattr(sys.stderr, "rich_proxied_file", sys.stderr))
         self._note = _FittingNote()
         bar = [BarColumn(bar_width=12, table_column=Column(no_wrap=True))]
@@ -109,12 +109,12 @@ class _LiveProgress(Progress):
             TimeRemainingColumn(table_column=Column(no_wrap=True)),
             RenderableColumn(self._note, table_column=Column(no_wrap=False)),
             console=console,
-            refresh_per_second=2,  # a notebook keeps every redrawing in its output
+            refresh_per_second=2,  # a notebook keeps every redraw in its output
         )
         self._task = self._bar.add_task(title, total=total, completed=completed, speed="")
         self._stderr = sys.stderr
         self._bar.start()
-        # Lines that others print now go above the bar, by a stream of rich's, which escapes nothing.
+        # Other output is now printed above the bar by a stream of rich, which does not escape anything.
         sys.stderr = Escaping(sys.stderr)
 
     def _show(self) -> None:
@@ -128,7 +128,7 @@ class _LiveProgress(Progress):
 
 
 class _FittingNote:
-    """A note for rich: its parts, divided by commas, as far as they fit; a first part that is too long is cut."""
+    """A note for rich: as many of its parts, separated by commas, as fit; a first part that is too long is cut."""
 
     text = ""
 
@@ -150,12 +150,11 @@ class _FittingNote:
 def track(
     title: str, total: int | None, unit: str, completed: int = 0, compiles: bool = False, note: str = ""
 ) -> Iterator[Progress]:
-    """Shows progress while the block runs; `completed` is where the count starts (a resumed run).
+    """Shows progress while the block runs; `completed` is the initial count (of a resumed run).
 
-    A `note` on what happens before the first update is shown at once.
+    A `note` on the work before the first update is shown immediately.
 
-    Where the first update comes after TensorFlow has compiled something, or workers have started, `compiles` leaves it
-    out of the rate.
+    `compiles` excludes the time before the first update, in which TensorFlow compiles or workers start, from the rate.
     """
     kind = _LiveProgress if sys.stderr.isatty() else _PlainProgress
     progress = kind(title, total, unit, completed, compiles)
@@ -170,7 +169,7 @@ def track(
 
 
 def _number(rate: float) -> str:
-    """Three digits at least, and never a power of ten: 3.14, 1,954."""
+    """At least three digits, without an exponent: 3.14, 1,954."""
     return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 

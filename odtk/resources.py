@@ -1,4 +1,4 @@
-"""Finds the pipelines and label maps that odtk ships, from an installed wheel and from a checkout alike."""
+"""Finds the pipelines and label maps that odtk ships, in an installed wheel or in a checkout."""
 
 from pathlib import Path
 

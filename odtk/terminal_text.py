@@ -1,7 +1,7 @@
-"""Text for terminals: names of files and classes come from strangers, and may hold what steers a terminal.
+"""Escapes text for terminals, as names of files and classes come from others and may hold control sequences.
 
-The command line writes through `Escaping` streams, so that nothing it prints gets past; tables and bars, which rich
-draws with control codes of its own, are given texts that are escaped before.
+All output of the command line goes through `Escaping` streams. Tables and progress bars, which rich draws with its own
+control sequences, get text that is already escaped.
 """
 
 from __future__ import annotations
@@ -14,23 +14,22 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
-# Control characters (C0, DEL, C1) but for tab and line feed; line and paragraph separators; what turns the direction of
-# writing (bidi); what cannot be seen at all; half characters, which no stream takes. Joiners, which some scripts need,
-# stay.
+# Control characters (C0, DEL, C1) except tab and line feed; line and paragraph separators; bidirectional controls;
+# invisible characters; lone surrogates, which cannot be encoded. Joiners, which some scripts need, are kept.
 _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
-# Bold, not bold, six colours and their end, as commands print them. A name can have them, too, and hides nothing.
-_COLOURS = re.compile(r"(\x1b\[(?:0|1|22|(?:1;)?3[1-6])m)")
+# Bold, not bold, six colors and their end, which commands print. In a name they are harmless.
+_COLORS = re.compile(r"(\x1b\[(?:0|1|22|(?:1;)?3[1-6])m)")
 
 
 def escaped(text: str) -> str:
-    r"""`text` with escapes, such as `\x1b` and `\u202e`, for characters that steer a terminal; tabs and lines stay."""
+    r"""`text` with escapes such as `\x1b` and `\u202e` for control characters, except tabs and line feeds."""
     return text if text.isascii() and text.isprintable() else _STEERING.sub(_escape, text)
 
 
 def on_one_line(text: str) -> str:
-    r"""A name, with `\n` for its line feeds as well."""
+    r"""`text` with escapes for line feeds too."""
     return escaped(text).replace("\n", r"\n")
 
 
@@ -40,19 +39,19 @@ def _escape(match: re.Match) -> str:
 
 
 class Escaping:
-    """A text stream that writes to another what `escaped` makes of it; colours stay on a terminal, and go elsewhere."""
+    """A text stream that writes escaped text to another; colors are kept on a terminal and removed elsewhere."""
 
     def __init__(self, stream: TextIO):
-        self.rich_proxied_file = stream  # under this name rich finds what to draw on
-        self._keeps_colours = stream.isatty() and not os.environ.get("NO_COLOR")
+        self.rich_proxied_file = stream  # rich looks for its underlying stream under this name
+        self._keeps_colors = stream.isatty() and not os.environ.get("NO_COLOR")
         self.encoding = getattr(stream, "encoding", None) or "utf-8"
 
     def write(self, text: str) -> int:
         """Writes `text`, escaped; returns its length."""
-        # Every other piece is a colour.
-        pieces = _COLOURS.split(text)
+        # Every second piece is a color.
+        pieces = _COLORS.split(text)
         pieces[::2] = map(escaped, pieces[::2])
-        self.rich_proxied_file.write("".join(pieces if self._keeps_colours else pieces[::2]))
+        self.rich_proxied_file.write("".join(pieces if self._keeps_colors else pieces[::2]))
         return len(text)
 
     def writelines(self, lines) -> None:
@@ -66,9 +65,9 @@ class Escaping:
 
 @contextlib.contextmanager
 def escaping_streams() -> Iterator[None]:
-    """Has stdout and stderr escape what is written to them, while the block runs."""
+    """Makes stdout and stderr escape their output while the block runs."""
     streams = sys.stdout, sys.stderr
-    # None where the process was started without.
+    # A stream is None if the process was started without it.
     for stream in filter(None, streams):
         _take_all_letters(stream)
     sys.stdout, sys.stderr = (stream if stream is None else Escaping(stream) for stream in streams)
@@ -79,7 +78,7 @@ def escaping_streams() -> Iterator[None]:
 
 
 def _take_all_letters(stream: TextIO) -> None:
-    """Has a stream show escapes for what it has no letters for; past one with ASCII alone Click would write."""
+    """Makes a stream escape characters that it cannot encode; Click would bypass a stream that is only ASCII."""
     if hasattr(stream, "reconfigure") and stream.encoding:
         is_ascii = codecs.lookup(stream.encoding).name == "ascii"
         stream.reconfigure(encoding="utf-8" if is_ascii else None, errors="backslashreplace")

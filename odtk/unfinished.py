@@ -1,10 +1,10 @@
-"""Outputs that are being written: hidden parts, locked by the process that writes them, and removed when it is gone.
+"""Outputs that are being written: hidden parts, locked by their writer, and removed after it was killed.
 
-A part is a file or a folder named `.NAME.HOST.PID.TIME.part`, beside the output NAME or in the folder that it fills.
-Its writer holds a lock (flock) on it, which the system lets go of when the process ends, however it ends. What is
-locked is being written. What is not, and has this machine's name and a process that is no more, is what a killed
-process left, and is removed by whoever writes the same output next. A part of another machine, on a drive that several
-share, is left alone where it is not locked: nobody here can tell. Neither counts as something that a folder holds.
+A part is a file or a folder named `.NAME.HOST.PID.TIME.part`, next to the output NAME or in the folder that it fills.
+Its writer holds a lock (flock) on it, which the system releases when the process ends in any way. A locked part is
+being written. An unlocked part with this machine's name and a process that no longer exists was left by a killed
+process, and is removed by the next writer of the same output. An unlocked part of another machine, on a shared drive,
+is kept, as its state is unknown. No part counts as contents of a folder.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows: processes are told by their numbers alone
+except ImportError:  # Windows: processes are only identified by their number
     fcntl = None  # type: ignore[assignment]
 
-_LONGEST = 120  # bytes of the output's name; file systems take 255 bytes for all
+_LONGEST = 120  # bytes of the output's name; file systems allow 255 bytes in total
 _PART = re.compile(r"\.(?P<name>.+)\.(?P<host>[\w-]+)\.(?P<pid>\d+)\.(?P<time>[0-9a-f]{16})\.part", re.DOTALL)
 
 FREE, LOCKED, UNKNOWN = "free", "locked", "unknown"
@@ -36,18 +36,18 @@ def is_part(path: str | os.PathLike) -> bool:
 
 
 def is_in_part(path: Path) -> bool:
-    """Whether a path lies in a part: then it is locked and named as a whole."""
+    """Whether a path is inside a part, which is locked and renamed as a whole."""
     return any(is_part(parent) for parent in path.parents)
 
 
 def contents(folder: str | os.PathLike) -> list[Path]:
-    """What a folder holds, without parts, finished or not."""
+    """The contents of a folder, without parts."""
     return [path for path in sorted(Path(folder).iterdir()) if not is_part(path)]
 
 
 @contextlib.contextmanager
 def new_part(output: Path, folder: Path, is_folder: bool) -> Iterator[Path]:
-    """Yields a new empty part of `output` in `folder`, locked; whatever is there at the end is removed."""
+    """Yields a new empty part of `output` in `folder`, locked; it is removed at the end if it is still there."""
     part = folder / f".{_name(output)}.{_host()}.{os.getpid()}.{time.time_ns():016x}.part"
     if is_folder:
         part.mkdir()
@@ -65,9 +65,9 @@ def new_part(output: Path, folder: Path, is_folder: bool) -> Iterator[Path]:
 
 
 def clear_parts(output: Path, folder: Path, but: Path | None = None) -> Path | None:
-    """Removes what killed processes left of `output` in `folder`; returns a part that another process writes now.
+    """Removes leftovers of `output` from killed processes in `folder`; returns a part that another process is writing.
 
-    Parts that are younger than `but`, the caller's own, are not returned: of two writers the first goes on.
+    Parts that are newer than `but`, the caller's own, are not returned: of two writers the first one continues.
     """
     busy = None
     for found in _matches(folder):
@@ -89,14 +89,14 @@ def _fields(part: Path) -> re.Match[str]:
 
 
 def writer(part: Path) -> str:
-    """Who writes a part, in words."""
+    """The writer of a part, for messages."""
     found = _fields(part)
     return f"process {found['pid']}" + (f" on {found['host']}" if found["host"] != _host() else "")
 
 
 @contextlib.contextmanager
 def locked_folder(folder: Path) -> Iterator[bool]:
-    """Locks a folder that is written to bit by bit; yields False where another process has locked it."""
+    """Locks a folder that is written to over time; yields False if another process has locked it."""
     lock = _open(folder)
     try:
         yield lock is None or _lock(lock) != LOCKED
@@ -106,7 +106,7 @@ def locked_folder(folder: Path) -> Iterator[bool]:
 
 
 def remove(path: Path) -> None:
-    """Removes a part, as far as that is possible."""
+    """Removes a part, as far as possible."""
     with contextlib.suppress(OSError):
         if stat.S_ISDIR(path.lstat().st_mode):
             shutil.rmtree(path, ignore_errors=True)
@@ -118,7 +118,7 @@ def _matches(folder: Path) -> list[re.Match]:
     try:
         with os.scandir(folder) as entries:
             found = [_PART.fullmatch(entry.name) for entry in entries if entry.name.endswith(".part")]
-    except OSError:  # it may be written to and not listed
+    except OSError:  # a folder can be writable but not readable
         return []
     return [match for match in found if match]
 
@@ -134,7 +134,7 @@ def _state(part: Path) -> str:
 
 
 def _open(path: Path) -> int | None:
-    if fcntl is None:  # nothing to lock, and Windows does not rename what is open
+    if fcntl is None:  # no locks, and Windows does not rename open files
         return None
     with contextlib.suppress(OSError):
         return os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
@@ -142,13 +142,13 @@ def _open(path: Path) -> int | None:
 
 
 def _lock(file: int) -> str:
-    """Locks an open file or folder: FREE where that was possible, LOCKED where another has it, UNKNOWN elsewhere."""
+    """Locks an open file or folder: FREE if it succeeded, LOCKED if another process has it, otherwise UNKNOWN."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return FREE
     except BlockingIOError:
         return LOCKED
-    except OSError:  # a network drive without locks, or without any on folders
+    except OSError:  # a network drive without locks, or without locks on folders
         return UNKNOWN
 
 
@@ -156,7 +156,7 @@ def _is_dead(found: re.Match, state: str) -> bool:
     if fcntl is None or state == LOCKED or found["host"] != _host():
         return False
     pid = int(found["pid"])
-    if pid == os.getpid():  # an earlier process of this number, as in a container that was started again
+    if pid == os.getpid():  # an earlier process with the same number, as in a restarted container
         return state == FREE
     try:
         os.kill(pid, 0)

@@ -80,7 +80,7 @@ def test_a_mirror_has_the_annotations_and_images_if_asked(store, tmp_path, image
 
 
 def test_a_folder_that_is_not_there_is_explained(tmp_path):
-    with pytest.raises(DataError, match="ram://nowhere is no folder"):
+    with pytest.raises(DataError, match="ram://nowhere is not a folder"):
         files.mirror("ram://nowhere", tmp_path)
 
 

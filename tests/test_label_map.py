@@ -41,19 +41,19 @@ def test_an_item_that_has_only_a_display_name_goes_by_it():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("item { id: 1 name: 'a' }\nitem { id: 1 name: 'b' }", "x.pbtxt:2: the id 1 stands in line 1 already"),
+        ("item { id: 1 name: 'a' }\nitem { id: 1 name: 'b' }", "x.pbtxt:2: the id 1 is already used in line 1"),
         ("item { id: 1 name: 'a' }\n\nitem {\n  id: 2\n}", "x.pbtxt:3: the item with id 2 has no name"),
         ("item { id: 0 name: 'a' }", "x.pbtxt:1: the id of 'a' is 0. Ids start at 1"),
         ("item { id: -1 name: 'a' }", "the id of 'a' is -1"),
         ("item { name: 'a' }", "x.pbtxt:1: the item 'a' has no id"),
-        ("\nitem { id: 2000000000 name: 'a' }", "x.pbtxt:2: the id of 'a' is 2000000000, and a model would need"),
+        ("\nitem { id: 2000000000 name: 'a' }", "x.pbtxt:2: the id of 'a' is 2000000000; a model would need"),
         ("# nothing", "x.pbtxt has no classes. Add items"),
         ("item {\n  id: 1\n  nam: 'a'\n}", r"x.pbtxt:3:3: item has no field nam. Did you mean name\?"),
         ("item {\n  id: '1'\n}", "x.pbtxt:2:7: id takes a whole number, without quotes: id: 1"),
         ("item {\n  id: 1\n  name: cat\n}", 'x.pbtxt:3:9: name takes a string in straight double quotes: name: "cat"'),
         (
             "item {\n  id: 1\n\nitem {\n id: 2\n}",
-            "a closing brace is missing above, most likely that of .item {. of line 1",
+            "a closing brace is missing above, probably that of .item {. in line 1",
         ),
         ("model {\n ssd {}\n}", "this looks like a pipeline config, not a label map"),
     ],
@@ -89,10 +89,10 @@ def test_by_a_name_that_stands_several_times_the_last_in_the_file_is_found():
 def test_files(tmp_path):
     with pytest.raises(LabelMapError, match="Did you mean the shipped pet_label_map"):
         label_map.read("pet_labelmap.pbtxt")
-    with pytest.raises(LabelMapError, match="is a folder, where a label map is expected"):
+    with pytest.raises(LabelMapError, match="is a folder, but a label map is expected"):
         label_map.read(tmp_path)
     (tmp_path / "x.pbtxt").write_bytes(b"\0\1")
-    with pytest.raises(LabelMapError, match="is a binary file, where a label map is expected"):
+    with pytest.raises(LabelMapError, match="is a binary file, but a label map"):
         label_map.read(tmp_path / "x.pbtxt")
 
 

@@ -10,17 +10,17 @@ ACCEPT = "ODTK_ACCEPT=1 .venv/bin/python -m pytest tests/test_parity_page.py"
 
 HEAD = f"""# What is compared with TFOD
 
-Made from the tests' own `parity` marks by `{ACCEPT}`: change the mark beside the test, not this page.
-Every row is a test; those that run in `make test-all` only say so. The goldens in `tests/golden` were computed by
-running TFOD 2.8 on TensorFlow 2.15, on a CPU. Those under `from_tfod/` were made by the scripts beside them, which run
+Made from the tests' own `parity` marks by `{ACCEPT}`: change the mark next to the test, not this page.
+Every row is a test; those that only run in `make test-all` say so. The goldens in `tests/golden` were computed by
+running TFOD 2.8 on TensorFlow 2.15, on a CPU. Those under `from_tfod/` were made by the scripts next to them, which run
 TFOD itself (`make tfod`) and can be run again.
 
-**Training, and what rounding does to it.** Every relu6 is a switch: a weight that differs in its last place throws
-some. In single precision TFOD therefore leaves its own numbers after one to three steps, on another CPU, with other
-kernels or from weights changed by 1e-7, and by more than the tolerances that fit its other numbers:
-`from_tfod/single.npz` holds six of its runs on a CPU without AVX-512. Single-precision runs are held to the spread of
-TFOD's own. In double precision TFOD repeats its numbers, and odtk repeats TFOD's: all losses of all steps, and what
-training changed in every variable.
+**Training and rounding.** Every relu6 is a switch: a change in a weight's last digit flips some of them. In single
+precision TFOD therefore does not reproduce its own numbers after one to three steps on another CPU, with other kernels
+or with weights changed by 1e-7; the differences are larger than the tolerances of the other tests.
+`from_tfod/single.npz` holds six of its runs on a CPU without AVX-512, and single-precision runs are compared within the
+spread of TFOD's own runs. In double precision TFOD reproduces its numbers, and odtk reproduces TFOD's: all losses of
+all steps, and the change of every variable.
 
 | what | against | tolerance | test |
 | --- | --- | --- | --- |
@@ -30,30 +30,30 @@ DIFFERENCES = """
 ## Deliberate differences
 
 - **Records.** `make-tfrecords` never writes an image that cannot be fully decoded (TFOD writes a truncated JPEG),
-  keeps GIF, PNG and CMYK pictures called `.jpg` as RGB JPEGs (TFOD drops the first two), puts the exchanged corners
-  of a box in order, and leaves out images with an empty box or one wholly outside. `--strict-tfod` goes back to TFOD's
-  choice, but for what cannot be decoded.
-- **Reading.** A shard that is missing from a set its pattern matches is an error, where TFOD reads on. A box whose
-  class is outside 1..num_classes is dropped, where TFOD keeps an object of no class. `max_number_of_boxes` of
-  `train_config` counts where the reader has none of its own. Evaluation reads its records once and in order,
-  whatever the reader's options say.
-- **Preprocessing.** Images are resized and then the channel means are subtracted, as batches hold pictures; TFOD does
-  it the other way round. Predictions differ by rounding (1e-5); a repeated training run leaves TFOD's sooner.
-- **Config.** A field that is set twice is an error, where TFOD takes the last; an option that odtk does not
-  implement is refused by name.
-- **Export.** In every input type the anchors are those of training. TFOD forgets the image size in exports of
-  batches, and with it moves the anchors of levels whose stride does not divide the size.
-- **Metrics.** Per-category numbers work (in TFOD they are broken). A super-category's mean leaves out classes
-  without groundtruth, where TFOD's adds their -1. `all_metrics_per_category` alone is enough to ask for them.
-  Pascal VOC's and Open Images' numbers count true boxes only: TFOD's evaluation takes the padding up to the reader's
-  `max_number_of_boxes` for objects of class 1 that nobody finds. Pooled over no groundtruth they are NaN, where TFOD
-  ends in an error.
-- **Losses.** The gradients of `weighted_iou` and `weighted_giou` are finite for boxes without area, where TFOD's are
+  keeps GIF, PNG and CMYK images named `.jpg` as RGB JPEGs (TFOD drops the first two), puts swapped corners of a box in
+  order, and leaves out images with a box that is empty or completely outside. `--strict-tfod` does what TFOD does,
+  except for images that cannot be decoded.
+- **Reading.** A missing shard of a set that the pattern matches is an error, while TFOD ignores it. A box whose class
+  is outside 1..num_classes is dropped, while TFOD keeps an object without a class. `max_number_of_boxes` of
+  `train_config` is used if the reader has none. Evaluation reads its records once and in order, regardless of the
+  reader's options.
+- **Preprocessing.** Images are resized before the channel means are subtracted, so that batches hold images; TFOD does
+  it the other way round. Predictions differ by rounding (1e-5), so training runs diverge from TFOD's sooner.
+- **Config.** A field that is set twice is an error, while TFOD uses the last value; an option that odtk does not
+  implement is an error that names it.
+- **Export.** For every input type the anchors are those of training. TFOD forgets the image size in exports of
+  batches, and therefore moves the anchors of levels if the size is not a multiple of their stride.
+- **Metrics.** Per-category metrics work (in TFOD they are broken). The mean of a super-category excludes classes
+  without groundtruth, while TFOD adds their -1. `all_metrics_per_category` works without the other option.
+  Pascal VOC's and Open Images' metrics count real boxes only: TFOD's evaluation counts the padding up to the reader's
+  `max_number_of_boxes` as objects of class 1 that are never found. Pooled over no groundtruth they are NaN, while TFOD
+  fails.
+- **Losses.** The gradients of `weighted_iou` and `weighted_giou` are finite for boxes without area, while TFOD's are
   NaN and end the training.
-- **Calibration.** A score that lies 1 or more beyond a curve's last point, as only `IDENTITY` gives it, keeps that
-  point's value, where TFOD falls back to the first one's.
+- **Calibration.** A score of 1 or more beyond a curve's last point, which only `IDENTITY` gives, gets that point's
+  value, while TFOD uses the first point's.
 - **Scalars** are written every 10 steps, not every 100; checkpoints are named by their step.
-- **Suppression.** Slots behind `num_detections` are zero, where TFOD with `use_static_shapes` leaves leftovers with
+- **Suppression.** Entries after `num_detections` are zero, while TFOD with `use_static_shapes` leaves boxes with the
   score -1.
 """
 

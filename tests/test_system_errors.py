@@ -38,7 +38,7 @@ def test_the_bytes_that_are_needed_are_named_and_the_old_file_stays(tmp_path, mo
     path = tmp_path / "metrics.json"
     path.write_text("old")
     monkeypatch.setattr("pathlib.Path.write_bytes", lambda path, data: fail(errno.ENOSPC))
-    with pytest.raises(OutputError, match=r"It needs 1\.5 MB, .* the old metrics\.json is untouched"):
+    with pytest.raises(OutputError, match=r"It needs 1\.5 MB, .* the old metrics\.json is unchanged"):
         write_text(path, "x" * 1_500_000)
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["metrics.json"]
@@ -74,8 +74,8 @@ def test_what_grows_says_what_is_still_there(tmp_path):
         (errno.EROFS, "/d/x cannot be written: its file system is read-only."),
         (errno.EACCES, "/d/x cannot be used: permission denied."),
         (errno.EMFILE, "/d/x cannot be opened: too many files are open in this process. Allow more: ulimit -n"),
-        (errno.ENAMETOOLONG, "a name in it is longer than the file system takes"),
-        (errno.EIO, "the disk answers with an input/output error"),
+        (errno.ENAMETOOLONG, "a name in it is longer than the file system allows"),
+        (errno.EIO, "the disk reports an input/output error"),
         (errno.ECONNRESET, "/d/x cannot be used: Connection reset by peer."),
     ],
 )

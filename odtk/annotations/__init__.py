@@ -1,1 +1,1 @@
-"""Annotation formats: one module per format, one dataclass out."""
+"""Readers of annotation formats: one module per format, all with the same dataclasses as result."""

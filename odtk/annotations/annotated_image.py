@@ -1,4 +1,4 @@
-"""What every annotation format is read into: an image, its objects, and what was odd about them."""
+"""The common form of all annotation formats: an image, its objects, and the issues found with them."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class AnnotatedObject:
 
 @dataclass(frozen=True)
 class AnnotatedImage:
-    """An image file's bytes and name, the size that its boxes are normalised by (pixels), and its objects."""
+    """An image file's bytes and name, the size in pixels by which its boxes are normalised, and its objects."""
 
     encoded: bytes
     filename: str
     height: int
     width: int
     objects: tuple[AnnotatedObject, ...] = ()
-    source_id: str = ""  # the file name, where none is given
+    source_id: str = ""  # defaults to the file name
     format: str = "jpeg"
 
     def __post_init__(self):
@@ -45,7 +45,7 @@ class AnnotatedImage:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something said of one file (and line) of a data set; `kind` is what a report counts by."""
+    """An issue with one file (and line) of a data set; reports count issues by `kind`."""
 
     file: str
     line: int | None
@@ -57,9 +57,9 @@ class Problem:
 
 
 class UnusableImage(DataError):
-    """An image that cannot become a record, and why.
+    """An image that cannot become a record, with the reason.
 
-    `is_bad` is false where the image is sound and only a rule leaves it out, so that it does not count as bad data.
+    `is_bad` is false if the image is valid and only a rule leaves it out, so that it does not count as bad data.
     """
 
     def __init__(self, file: object, line: int | None, kind: str, text: str, is_bad: bool = True):

@@ -1,4 +1,4 @@
-"""Where an annotation's boxes lie in its image: read in the order that is meant, normalised, and inside."""
+"""Converts the boxes of an annotation to normalised yxyx boxes inside the image."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from odtk.annotations.dataset import ImageAnnotation, MarkedObject
 from odtk.annotations.frames import Frame, Rules, file_of, named_in, sides
 from odtk.annotations.image_facts import UNIT
 
-# What rounding to six decimals, as YOLO's files are written, can take a box beyond the edge; clipped, and not said.
+# Rounding to six decimals, as in YOLO's files, can move a box this far beyond the edge; it is clipped silently.
 _ROUNDING = 2e-6
 
-# How far beyond the edge a box may reach whose corners are exchanged, as a part of the side.
+# How far a box with swapped corners may extend beyond the edge, as a fraction of the side.
 _SLIP = 0.02
 
 INVERTED, EMPTY, OUTSIDE = "inverted box", "empty box", "box outside the image"
@@ -22,18 +22,18 @@ Yxyx = tuple[float, float, float, float]
 
 @dataclass
 class Placed:
-    """The objects that are kept, what was odd about them, and how many the rules leave out."""
+    """The objects that are kept, the issues with them, and how many the rules leave out."""
 
     objects: list[tuple[MarkedObject, Yxyx]] = field(default_factory=list)
-    exchanged: list[Problem] = field(default_factory=list)  # boxes whose corners were put in order
+    exchanged: list[Problem] = field(default_factory=list)  # boxes whose corners were swapped back
     problems: list[Problem] = field(default_factory=list)
     left_out: int = 0
 
 
 def place(annotation: ImageAnnotation, frame: Frame, rules: Rules) -> Placed:
-    """The objects that the rules keep, with boxes normalised and clipped; exchanged corners are put in order.
+    """The objects that the rules keep, with boxes normalised and clipped; swapped corners are put in order.
 
-    Raises UnusableImage where a box cannot be meant: an image without the object would be learned as background.
+    Raises UnusableImage for an impossible box: without it, the object would be learned as background.
     """
     _refuse_normalised(annotation, rules)
     placed = Placed()
@@ -52,56 +52,58 @@ def place(annotation: ImageAnnotation, frame: Frame, rules: Rules) -> Placed:
 
 
 def _put_right(box: Yxyx, said: str, where: tuple[str, int | None], placed: Placed) -> Yxyx:
-    """A box that is inverted or reaches outside, put in order and clipped, which is said in `placed`."""
+    """An inverted box, or one that extends outside, put in order and clipped; the issue is added to `placed`."""
     if is_inverted(box):
         box, problem = put_in_order(box, said, where)
         placed.exchanged.append(problem)
     clipped = check_box(box, said, where)
     if min(box) < -_ROUNDING or max(box) > 1 + _ROUNDING:
-        placed.problems.append(Problem(*where, OUTSIDE, f"{said} reaches outside the image; it is clipped."))
+        placed.problems.append(Problem(*where, OUTSIDE, f"{said} extends beyond the image; it is clipped."))
     return clipped
 
 
 def put_in_order(box: Yxyx, said: str, where: tuple[str, int | None]) -> tuple[Yxyx, Problem]:
-    """A normalised box that is inverted, put in order, which is said; UnusableImage where it is no box then either."""
+    """An inverted normalised box, put in order, and the issue; UnusableImage if that does not make it a valid box."""
     box = in_order(box)
     if is_empty(box) or min(box) < -_SLIP or max(box) > 1 + _SLIP:
-        raise UnusableImage(*where, INVERTED, f"{said} is inverted. Draw the box again.")
-    return box, Problem(*where, INVERTED, f"{said} is inverted; its corners are exchanged.")
+        raise UnusableImage(
+            *where, INVERTED, f"{said} is inverted (a maximum is below its minimum). Draw the box again."
+        )
+    return box, Problem(*where, INVERTED, f"{said} is inverted; its corners are swapped back.")
 
 
 def check_box(box: Yxyx, said: str, where: tuple[str, int | None]) -> Yxyx:
-    """A normalised box whose corners are in order, clipped to the image; UnusableImage where nothing is left of it."""
+    """A normalised box with ordered corners, clipped to the image; UnusableImage if nothing is left of it."""
     if is_empty(box):
-        raise UnusableImage(*where, EMPTY, f"{said} has no area. Draw the box again, or take it out.")
+        raise UnusableImage(*where, EMPTY, f"{said} has no area. Draw the box again, or delete it.")
     ymin, xmin, ymax, xmax = (min(max(side, 0.0), 1.0) for side in box)
     clipped = ymin, xmin, ymax, xmax
     if is_empty(clipped):
-        text = f"{said} lies outside the image. Look whether annotation and image belong together."
+        text = f"{said} is outside the image. Check that annotation and image belong together."
         raise UnusableImage(*where, OUTSIDE, text)
     return clipped
 
 
 def normalise(yxyx: Yxyx, size: tuple[int, int]) -> Yxyx:
-    """A box as parts of the sides (width, height) that it is in."""
+    """A box in pixels as fractions of `size` (width, height)."""
     (ymin, xmin, ymax, xmax), (width, height) = yxyx, size
     return ymin / height, xmin / width, ymax / height, xmax / width
 
 
 def is_inverted(yxyx: Yxyx) -> bool:
-    """Whether a box's maximum is below its minimum."""
+    """Whether a maximum of the box is below its minimum."""
     ymin, xmin, ymax, xmax = yxyx
     return ymin > ymax or xmin > xmax
 
 
 def is_empty(yxyx: Yxyx) -> bool:
-    """Whether a box has no area, be it inverted or not a number."""
+    """Whether a box has no area; also true for inverted boxes and NaN."""
     ymin, xmin, ymax, xmax = yxyx
     return not (ymin < ymax and xmin < xmax)
 
 
 def in_order(yxyx: Yxyx) -> Yxyx:
-    """The box with exchanged corners put in order."""
+    """The box with its corners in order."""
     ymin, xmin, ymax, xmax = yxyx
     return min(ymin, ymax), min(xmin, xmax), max(ymin, ymax), max(xmin, xmax)
 
@@ -119,14 +121,14 @@ def _frame_in_words(annotation: ImageAnnotation, frame: Frame) -> str:
 
 
 def _refuse_normalised(annotation: ImageAnnotation, rules: Rules) -> None:
-    """Numbers of the other kind than those of the data set."""
+    """Raises UnusableImage for pixels in a data set of normalised boxes, or the reverse."""
     numbers = [number for entry in annotation.objects for number in entry.numbers]
     if annotation.normalised or not numbers:
         return
     if rules.conventions.normalised:
         if max(numbers) > 1 + _SLIP:
-            text = "its boxes do not lie in 0 to 1, as the other ones of the data set do. Write them all alike."
+            text = "its boxes are not within 0 to 1, unlike all others of the data set. Use the same unit for all."
             raise UnusableImage(file_of(annotation), annotation.objects[0].line, "boxes are in pixels", text)
     elif any(number % 1 for number in numbers) and all(0 <= number <= 1 for number in numbers):
-        text = "its boxes lie in 0 to 1, so they are normalised; pixels are expected. Multiply by the image's sides."
+        text = "its boxes are normalised (0 to 1); pixels are expected. Multiply them by the image's width and height."
         raise UnusableImage(file_of(annotation), annotation.objects[0].line, "boxes are not in pixels", text)

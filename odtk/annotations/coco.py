@@ -1,7 +1,7 @@
 """COCO's JSON: images, annotations and categories, in one file or in one per split.
 
-Boxes become yxyx and are not shifted. Category ids have holes; what counts is the order of the ids. A file that is
-listed several times is one image, with the annotations of all.
+Boxes become yxyx and are not shifted. Category ids may have gaps; only their order matters. A file that is listed
+several times is one image, with all its annotations.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _Mention:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Width and height as stated, None where they are not."""
+        """The stated width and height, None if there are none."""
         return value_parsing.size(self.content.get("width"), self.content.get("height"))
 
 
@@ -72,13 +72,13 @@ class CocoDataset(ListedDataset):
 
 
 def sign(files: DataFolder) -> str | None:
-    """What makes a folder look like COCO, if anything does."""
+    """Why a folder looks like COCO; None if it does not."""
     found, _ = candidates(files)
     return f"{found[0]} has COCO's images and annotations" if found else None
 
 
 def open_coco(files: DataFolder, keep_segmentations: bool = False) -> CocoDataset:
-    """The COCO data set in a folder. Segmentations take much memory, and are left out unless asked for."""
+    """The COCO data set in a folder. Segmentations need much memory, and are only kept if asked for."""
     documents, problems = load_all(files, keep_segmentations)
     categories, odd = _merged_categories(files, documents)
     class_names = _class_names(documents, categories)
@@ -96,9 +96,10 @@ def open_coco(files: DataFolder, keep_segmentations: bool = False) -> CocoDatase
 
 
 def _merged_categories(files: DataFolder, documents: Sequence[Document]) -> tuple[Categories, list[Problem]]:
-    """The categories of all files by id, those of a file without any; and what is to be said of their numbers.
+    """The categories of all files by id, and the issues with their ids.
 
-    Files may number the same names otherwise. Raises DataError where an id has names that they do not share.
+    Files may number the same names differently. Raises DataError if an id has different names in files that do not
+    share their names.
     """
     merged: Categories = {}
     problems: dict[str, Problem] = {}
@@ -109,20 +110,20 @@ def _merged_categories(files: DataFolder, documents: Sequence[Document]) -> tupl
                 continue
             said = f"the category {number} is {short(name)} in {document.path}, and {short(before)} in another file"
             if not _are_numbered_otherwise(document, documents):
-                raise DataError(f"{said}. Number the categories alike in all files of a data set.")
-            text = f"{said}: each file's own list counts, and categories of one name are one class."
-            problems[document.path] = Problem(files.at(document.path), None, "categories numbered otherwise", text)
+                raise DataError(f"{said}. Use the same category ids in all files of a data set.")
+            text = f"{said}: each file is read with its own ids, and categories of the same name are one class."
+            problems[document.path] = Problem(files.at(document.path), None, "categories numbered differently", text)
     return dict(sorted(merged.items(), key=lambda item: (isinstance(item[0], str), item[0]))), [*problems.values()]
 
 
 def _are_numbered_otherwise(document: Document, documents: Sequence[Document]) -> bool:
-    """Whether a file differs from the others in its categories' numbers alone: names of one are all of the other's."""
+    """Whether a file differs from the others only in its category ids: one has all names of the other."""
     names = [{category.name for category in one.categories.values()} for one in (document, *documents)]
     return all(names) and all(names[0] <= other or names[0] >= other for other in names[1:])
 
 
 def _class_names(documents: Sequence[Document], categories: Categories) -> tuple[str, ...]:
-    """The classes by category id. Categories of one name are one class; a mere heading is none."""
+    """The classes by category id. Categories of the same name are one class; a group heading is not a class."""
     heading = _has_heading(documents, categories)
     names = [category.name for number, category in categories.items() if number != 0 or not heading]
     names += [category.name for document in documents for number, category in document.categories.items() if number]
@@ -130,7 +131,7 @@ def _class_names(documents: Sequence[Document], categories: Categories) -> tuple
 
 
 def _has_heading(documents: Sequence[Document], categories: Categories) -> bool:
-    """Whether the category 0 only groups the others, as in some exports: it has no annotation, and is their group."""
+    """Whether category 0 is only the group of the others, as in some exports: it has no annotations itself."""
     found = (one for document in documents for each in document.annotations.values() for one in each)
     is_used = 0 in {plain(one.get("category_id")) for one in found}
     groups = {category.group for category in categories.values()}
@@ -138,19 +139,19 @@ def _has_heading(documents: Sequence[Document], categories: Categories) -> bool:
 
 
 def _refuse_shifted(files: DataFolder, documents: Sequence[Document], categories: Categories) -> None:
-    """Raises DataError where the annotations of a file count the categories from another number than its list."""
+    """Raises DataError if the category ids in a file's annotations are shifted by one from its list."""
     headings = {0} if _has_heading(documents, categories) else set()
     for document in documents:
         used = {plain(one.get("category_id")) for found in document.annotations.values() for one in found}
         if text := shifted({*(document.categories or categories)} - headings, used):
-            said = f"its annotations seem to number the categories {text}. Number both alike."
+            said = f"its annotations seem to number the categories {text}. Number both the same way."
             raise DataError(f"{files.at(document.path)}: {said}")
 
 
 def _place(
     files: DataFolder, document: Document, categories: Categories, mentions: dict[str, list[_Mention]]
 ) -> Iterator[Listed]:
-    """Adds where the images of a document are to `mentions`, by path; yields those that are not there."""
+    """Adds the images of a document to `mentions`, by path; yields those that are missing."""
     roots, categories = path_matching.search_roots(document.path), document.categories or categories
     where = files.at(document.path), None
     for position, content in enumerate(document.images):
@@ -164,9 +165,9 @@ def _place(
 
 
 def _orphans(files: DataFolder, document: Document, per_image: int) -> Iterator[Listed]:
-    """What stands for images that only annotations name: bad data, as if their files were missing.
+    """Placeholders for images that only annotations refer to: bad data, as if the files were missing.
 
-    Where many name one, as none at all, each `per_image` of them count as an image: so many have lost their boxes.
+    If many annotations refer to the same unlisted image, every `per_image` of them count as one image.
     """
     by_image = defaultdict(list)
     for annotation in document.orphans:
@@ -175,19 +176,20 @@ def _orphans(files: DataFolder, document: Document, per_image: int) -> Iterator[
         for part in (numbers[start : start + per_image] for start in range(0, len(numbers), per_image)):
             named = ", ".join(part[:4]) + (f" and {len(part) - 4} more" if len(part) > 4 else "")
             which = f"annotation {named} is" if len(part) == 1 else f"annotations {named} are"
-            text = f"{which} of the image {image}, which is not in the list of images."
+            text = f"{which} for the image {image}, which is not in the list of images."
             entry = SkippedImage(files.at(document.path), None, "annotations of an unknown image", text)
             yield Listed(f"{document.path}#{image}", document.split, entry)
 
 
 def _listed(files: DataFolder, image: str, found: list[_Mention], names: tuple[str, str]) -> Listed:
-    """An image with the annotations of all its mentions; what a later one has again, the same box, counts once."""
+    """An image with the annotations of all its mentions; a box that is repeated in a later mention counts once."""
     first = found[0].document
     sizes = {mention.size for mention in found if mention.size is not None}
     if len(sizes) > 1:
         said = " and ".join("{}x{}".format(*size) for size in sorted(sizes))
         text = (
-            f"the file {image} is listed {len(found)} times, as of {said}: which of them its boxes are in is unknown."
+            f"the file {image} is listed {len(found)} times, with different sizes ({said}), so the scale of its boxes "
+            "is unknown. Correct the sizes."
         )
         return Listed(image, first.split, SkippedImage(files.at(first.path), None, "image of several sizes", text))
     annotations = list(found[0].annotations)
@@ -195,8 +197,8 @@ def _listed(files: DataFolder, image: str, found: list[_Mention], names: tuple[s
         known = {annotation.box_key for annotation in annotations}
         annotations += [annotation for annotation in mention.annotations if annotation.box_key not in known]
     if not annotations and any(mention.document.orphans for mention in found):
-        # Nothing on it, or the image that was lost to annotations counted as bad: nothing tells these apart.
-        text = f"it has no annotation, and may be what those of {first.path} are of whose image is not in the list."
+        # It may have no objects, or its annotations may be among those without an image: the two look the same.
+        text = f"it has no annotation, but may be the image of the annotations in {first.path} whose image is unknown."
         left = SkippedImage(files.at(image), None, "image that may have lost its annotations", text, is_bad=False)
         return Listed(image, first.split, left)
     entry = _Entry(image, first.path, *names, next(iter(sizes), None), tuple(annotations))
@@ -204,7 +206,7 @@ def _listed(files: DataFolder, image: str, found: list[_Mention], names: tuple[s
 
 
 def _listed_again(files: DataFolder, mentions: dict[str, list[_Mention]]) -> list[Problem]:
-    """One problem for each pair of files that list the same images, or for a file that lists one twice."""
+    """One problem for each pair of files that list the same images, or for a file that lists an image twice."""
     cases = defaultdict(list)
     for image, (first, *others) in mentions.items():
         for mention in others:
@@ -212,7 +214,7 @@ def _listed_again(files: DataFolder, mentions: dict[str, list[_Mention]]) -> lis
     problems = []
     for (path, before), found in cases.items():
         number, image = found[0]
-        also = f", and so with {len(found) - 1} more" if len(found) > 1 else ""
-        text = f"image {short(number)} is the file {image}, which {before} lists already{also}: it is one image, with "
-        problems.append(Problem(files.at(path), None, "image listed twice", f"{text}the annotations of both."))
+        also = f" ({len(found) - 1} more like this)" if len(found) > 1 else ""
+        text = f"image {short(number)} is the file {image}, which is also listed in {before}{also}: it is read as one "
+        problems.append(Problem(files.at(path), None, "image listed twice", f"{text}image with all its annotations."))
     return problems

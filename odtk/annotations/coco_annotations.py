@@ -1,4 +1,4 @@
-"""One annotation of COCO's JSON: what is kept of it, and the object that it marks."""
+"""One annotation of COCO's JSON: the values that are kept of it, and the object that it describes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Yxyx = tuple[float, float, float, float]
 
 
 class CocoAnnotation(NamedTuple):
-    """What is needed of an annotation, and no dict of it: a million of them stay in memory."""
+    """The needed values of an annotation, smaller than a dict, as a million of them are kept in memory."""
 
     id: object
     category_id: object
@@ -25,15 +25,15 @@ class CocoAnnotation(NamedTuple):
     iscrowd: object
     area: object
     segmentation: object
-    rotation: float = 0.0  # degrees, about the centre of the bbox: CVAT's
+    rotation: float = 0.0  # degrees, about the centre of the bbox, as written by CVAT
 
     @property
     def box_key(self) -> tuple:
-        """What tells whether another annotation is the same."""
+        """Annotations with the same key are the same."""
         return self.class_name, repr(self.bbox)
 
     def marked(self, path: str, image: str) -> MarkedObject:
-        """The object; raises UnusableImage, naming annotation and image, where category or box cannot be known."""
+        """The object; raises UnusableImage, naming annotation and image, if category or box are unknown."""
         which = f"annotation {short(self.id)}, of {image},"
         if self.class_name is None:
             text = f"{which} has the category {short(self.category_id)}, which is not in the list."
@@ -53,19 +53,19 @@ class CocoAnnotation(NamedTuple):
         )
 
     def odd(self, place: str) -> Iterator[Problem]:
-        """What was understood though it is not as COCO has it; the texts are the same for all of a kind."""
+        """Deviations from COCO's format that are understood; the text is the same for all of a kind."""
         if not self.bbox and self._box():
-            text = "an annotation has an outline and no bbox: the box around it is used."
+            text = "an annotation has an outline but no bbox: the box around the outline is used."
             yield Problem(place, None, "outline made a box", text)
         if self.rotation and self._box():
             text = "an annotation's bbox is rotated (attributes.rotation): the upright box around it is used."
             yield Problem(place, None, "rotated box made upright", text)
         if self.iscrowd is not None and flag(self.iscrowd) is None:
-            text = f"iscrowd is {short(self.iscrowd)}, neither 0 nor 1: taken as 0."
+            text = f"iscrowd is {short(self.iscrowd)}, neither 0 nor 1: read as 0."
             yield Problem(place, None, "flag not understood", text)
 
     def _box(self) -> Yxyx | None:
-        """The box; where there is none, the one around the outline; None where neither can be read."""
+        """The box, or else the one around the outline; None if neither can be read."""
         if self.bbox is None or self.bbox == []:
             return _hull(self.segmentation)
         numbers = [finite(value) for value in self.bbox] if isinstance(self.bbox, list) else []
@@ -76,7 +76,7 @@ class CocoAnnotation(NamedTuple):
 
 
 def read_annotation(annotation: dict, categories: Mapping[int | str, Category]) -> CocoAnnotation:
-    """An annotation as a JSON has it, its category looked up."""
+    """An annotation of a JSON file, with its category looked up."""
     category = annotation.get("category_id")
     known = categories.get(plain(category)) or _called(category, categories)
     keys = ("bbox", "iscrowd", "area", "segmentation")
@@ -87,14 +87,14 @@ def read_annotation(annotation: dict, categories: Mapping[int | str, Category]) 
 
 
 def _called(name: object, categories: Mapping[int | str, Category]) -> Category | None:
-    """The category that is named by its name, where an id is expected."""
+    """The category whose name is given instead of its id."""
     if not isinstance(name, str):
         return None
     return next((category for category in categories.values() if category.name == name.strip()), None)
 
 
 def _hull(polygons: object) -> Yxyx | None:
-    """The box around COCO's polygons [x1, y1, x2, y2, ...], None for whatever else."""
+    """The box around COCO's polygons [x1, y1, x2, y2, ...]; None for anything else."""
     parts = polygons if isinstance(polygons, list) else []
     numbers: list[list[Any]] = [
         [finite(value) for value in part] if isinstance(part, list) else [None] for part in parts

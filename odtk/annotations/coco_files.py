@@ -1,4 +1,4 @@
-"""Which files of a folder are COCO's: those with annotations are read, and none of the others is left out unsaid."""
+"""Finds the COCO files of a folder: those with annotations are read, and all others are reported."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _ASIDE = "file set aside"
 
 
 def candidates(files: DataFolder) -> tuple[list[str], list[Problem]]:
-    """The JSON files that begin like COCO's, and which of them are not to be read.
+    """The JSON files that look like COCO's, and which of them are not to be read.
 
-    Where there are files called instances_*.json, others count only if they are of another split. COCO's own files of
-    other tasks, on the same images, are no matter.
+    If there are files called instances_*.json, others are read only for another split. COCO's own files for other
+    tasks, on the same images, are ignored.
     """
     like_coco = [path for path in files.with_suffix(".json") if _begins_like_coco(files, path)]
     found = [path for path in like_coco if not _name(path).startswith((*_OTHER_TASKS, _IMAGES_ALONE))]
@@ -34,18 +34,18 @@ def candidates(files: DataFolder) -> tuple[list[str], list[Problem]]:
     wanted = [path for path in found if not named or path in named or split_of(path) not in {None, *covered}]
     aside = []
     for path in like_coco:
-        text = f"it is passed over, as there are files called {_INSTANCES}*.json."
+        text = f"it is ignored because there are files called {_INSTANCES}*.json."
         if _name(path).startswith(_IMAGES_ALONE):
-            text = "by its name it lists images without annotations: nobody has said what they show."
+            text = "its name says that its images are not annotated; it is ignored."
         if path not in wanted and not _name(path).startswith(_OTHER_TASKS):
             aside.append(Problem(files.at(path), None, _ASIDE, text))
     return wanted, aside
 
 
 def load_all(files: DataFolder, keep_segmentations: bool) -> tuple[list[Document], list[Problem]]:
-    """The files that are COCO's and have annotations, training's first, and what is to be said of the others.
+    """The COCO files with annotations, those of the training split first, and issues with the others.
 
-    Raises DataError where none of them can be used, or no file says what the categories are.
+    Raises DataError if none of them is usable, or no file lists the categories.
     """
     wanted, aside = candidates(files)
     documents, refused = [], {}
@@ -58,7 +58,7 @@ def load_all(files: DataFolder, keep_segmentations: bool) -> tuple[list[Document
         if document.is_annotated:
             documents.append(document)
         else:
-            text = f'has no list "annotations": nobody has said what its images show ({len(document.images)}).'
+            text = f'has no list "annotations", so its images are not annotated ({len(document.images)}).'
             refused[path] = f"{files.at(path)} {text}"
     if not documents:
         if refused:
@@ -79,10 +79,12 @@ def _begins_like_coco(files: DataFolder, path: str) -> bool:
 
 
 def _empty(files: DataFolder, document: Document, documents: Sequence[Document]) -> Iterator[Problem]:
-    """A file with images and not one annotation, beside others that have some."""
+    """Reports a file with images but no annotations, next to others that have some."""
     if document.images and not document.annotations and any(other.annotations for other in documents):
-        text = f"it has {len(document.images)} images and no annotation: they count as images with nothing on them."
-        yield Problem(files.at(document.path), None, "file without annotations", f"{text} If not so, remove the file.")
+        text = f"it has {len(document.images)} images but no annotations, so they are read as images without objects."
+        yield Problem(
+            files.at(document.path), None, "file without annotations", f"{text} If they are not annotated, remove it."
+        )
 
 
 def _name(path: str) -> str:

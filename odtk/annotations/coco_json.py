@@ -1,7 +1,7 @@
-"""One of COCO's JSON files, as tools write it: ids as numbers or as text, lists that may be absent.
+"""One of COCO's JSON files, as different tools write it: ids as numbers or as text, lists that may be absent.
 
-What an annotation belongs to is found here: ids are the same when they are written alike, or else when only one can be
-meant, as 7 for "7" or "007".
+Annotations are matched to their images here: ids match if they are written the same, or else if the match is unique,
+such as 7 for "7" or "007".
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[+-]?\d{1,18}(\.0*)?", re.ASCII)
 
 
 class NoCocoError(DataError):
-    """A JSON that lacks what makes it COCO's."""
+    """A JSON file that is not COCO's."""
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Category:
-    """A class as a file lists it; `group` is its supercategory, None where that is no name."""
+    """A class as a file lists it; `group` is its supercategory, None if that is not a name."""
 
     name: str
     group: str | None
@@ -51,8 +51,8 @@ class Category:
 def load(files: DataFolder, path: str, keep_segmentations: bool) -> Document:
     """Reads a file.
 
-    Raises NoCocoError where it lacks one of COCO's lists, though the annotations may be absent or null, and DataError
-    where it is no JSON, or an image or a category has no id or shares it.
+    Raises NoCocoError if it lacks one of COCO's lists (annotations may be absent or null), and DataError if it is not
+    valid JSON, or an image or a category has no id or the same id as another.
     """
     where = files.at(path)
     content = _parse(where, data_folder.read_text(files.path, path), keep_segmentations)
@@ -66,12 +66,12 @@ def load(files: DataFolder, path: str, keep_segmentations: bool) -> Document:
 
 
 def split_of(path: str) -> str | None:
-    """The split that a file's name or folder speaks of."""
+    """The split that is named by a file's name or folder."""
     return path_matching.split_in_name(path) or path_matching.split_of_folders(path)
 
 
 def plain(value: object) -> int | str | None:
-    """An id as what it means: a number, be it written as one or as text, or a text; None where it is no id."""
+    """An id as a number, also if it is written as text, or else as a text; None if it is not an id."""
     if type(value) is int:
         return value
     if isinstance(value, float) and value.is_integer():
@@ -83,10 +83,10 @@ def plain(value: object) -> int | str | None:
 
 
 def _parse(where: str, text: str, keep_segmentations: bool) -> object:
-    def trimmed(found: dict) -> dict:  # at once, so that the whole is never in memory
+    def trimmed(found: dict) -> dict:  # while parsing, so that the whole file is never in memory
         for key in _UNWANTED:
             found.pop(key, None)
-        # Where there is no box, it is made from the outline.
+        # The outline is kept if there is no box, which is then made from it.
         if not keep_segmentations and found.get("bbox"):
             found.pop("segmentation", None)
         return found
@@ -94,9 +94,9 @@ def _parse(where: str, text: str, keep_segmentations: bool) -> object:
     try:
         return json.loads(text, object_hook=trimmed)
     except json.JSONDecodeError as error:
-        raise DataError(f"{where}:{error.lineno}: it is no JSON: {error.msg}. Write the file again.") from error
+        raise DataError(f"{where}:{error.lineno}: it is not valid JSON: {error.msg}. Export the file again.") from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: it is no JSON that can be read: {cut(str(error))}.") from error
+        raise DataError(f"{where}: the JSON cannot be read: {cut(str(error))}.") from error
 
 
 def _objects(where: str, content: object, name: str) -> list[dict]:
@@ -105,7 +105,7 @@ def _objects(where: str, content: object, name: str) -> list[dict]:
         raise NoCocoError(f'{where} has no list "{name}" of objects, which COCO\'s JSON needs.')
     for place, one in enumerate(found):
         if not isinstance(one, dict):
-            raise DataError(f'{where}: "{name}" has {short(one)} at place {place}, where an object is expected.')
+            raise DataError(f'{where}: "{name}" has {short(one)} at index {place}, where an object is expected.')
     return found
 
 
@@ -118,13 +118,13 @@ def _categories(where: str, listed: list[dict]) -> dict[int | str, Category]:
                 f"{where}: the category {short(category)} needs an id, a whole number or a text, and a name."
             )
         if number in found and found[number].name != name:
-            raise DataError(f"{where}: two categories have the id {short(number)}: {short(name)} is the second one.")
+            raise DataError(f"{where}: two categories have the id {short(number)}; the second one is {short(name)}.")
         found[number] = Category(name, _name(category.get("supercategory")))
     return dict(sorted(found.items(), key=lambda item: (isinstance(item[0], str), item[0])))
 
 
 def _name(value: object) -> str | None:
-    """A name, which some tools write as a number; None where it is none."""
+    """A name, which some tools write as a number; None if it is not a name."""
     if type(value) in (int, float) and finite(value) is not None:
         return f"{value:g}" if isinstance(value, float) else str(value)
     return value.strip() if is_name(value) else None
@@ -159,7 +159,7 @@ def _group(where: str, document: Document, annotations: Iterable[dict]) -> None:
         if position is None and len(meant.get(key, ())) == 1:
             position = meant[key][0]
         if position is None and isinstance(number, str):
-            position = called.get(number)  # some scripts write the file's name for the id
+            position = called.get(number)  # some scripts write the file name instead of the id
         if position is None:
             document.orphans.append(annotation)
         else:
@@ -168,14 +168,14 @@ def _group(where: str, document: Document, annotations: Iterable[dict]) -> None:
         raise DataError(f"{where}: {_all_orphaned(document)}")
     used = {plain(annotation.get("image_id")) for annotation in annotations}
     if document.orphans and (text := shifted(meant, used)):
-        raise DataError(f"{where}: its annotations seem to number the images {text}. Number both alike.")
+        raise DataError(f"{where}: its annotations seem to number the images {text}. Number both the same way.")
 
 
 def _all_orphaned(document: Document) -> str:
     first, count = document.orphans[0], len(document.orphans)
     ids = ", ".join(short(image["id"]) for image in document.images[:3])
-    listed = f"the images' ids are {ids}{' and so on' * (len(document.images) > 3)}" if ids else "it lists no image"
+    listed = f"the images have the ids {ids}{' and so on' * (len(document.images) > 3)}" if ids else "it lists no image"
     return (
-        f"none of its {count} annotations is of an image in its list: the first, annotation {short(first.get('id'))}, "
-        f"has the image_id {short(first.get('image_id'))}, and {listed}. Write as image_id the id of an image."
+        f"none of its {count} annotations is for an image in its list: the first, annotation {short(first.get('id'))}, "
+        f"has the image_id {short(first.get('image_id'))}, but {listed}. image_id must be the id of an image."
     )

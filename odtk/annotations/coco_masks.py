@@ -1,7 +1,7 @@
-"""COCO's segmentations, polygons or run lengths, made masks by pycocotools, which trusts them with memory.
+"""COCO's segmentations, polygons or run lengths, converted to masks by pycocotools, which does not check them.
 
-So everything is checked before: run lengths that do not fill the image would be read from, or written to, what lies
-beside it, and a polygon's outline takes memory by its length.
+So everything is checked first: run lengths that do not fill the image would access memory beyond it, and the outline of
+a polygon takes memory in proportion to its length.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def decode_mask(segmentation: object, height: int, width: int) -> np.ndarray:
     """The mask of a segmentation as COCO's JSON has it: uint8 [height, width], 1 on the object.
 
     `segmentation` is a list of polygons [x1, y1, x2, y2, ...], in pixels, or run lengths {"size": [height, width],
-    "counts": [...] or compressed text}. Raises DataError where it is neither, or not of an image of that size.
+    "counts": [...] or compressed text}. Raises DataError if it is neither, or not for an image of that size.
     """
     from pycocotools import mask as coco_mask
 
@@ -39,24 +39,24 @@ def decode_mask(segmentation: object, height: int, width: int) -> np.ndarray:
 
 def _checked_polygon(polygon: object, height: int, width: int) -> list[float]:
     if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
-        raise DataError(f"The polygon {short(polygon)} is no list of three or more points, x and y of each.")
+        raise DataError(f"The polygon {short(polygon)} is not a list of three or more points, x and y of each.")
     numbers = [number for value in polygon if (number := finite(value)) is not None]
     reach = 2 * max(height, width)
     if len(numbers) < len(polygon) or any(abs(number) > reach for number in numbers):
-        raise DataError(f"The polygon {short(polygon)} is not of numbers near its image of {width}x{height} pixels.")
+        raise DataError(
+            f"The polygon {short(polygon)} has coordinates far outside its image of {width}x{height} pixels."
+        )
     return numbers
 
 
 def _runs(rle: dict, height: int, width: int) -> list[int]:
-    """The lengths of the runs, column after column, off and on by turns."""
+    """The lengths of the runs, column by column, alternating between off and on."""
     if rle.get("size") != [height, width]:
-        raise DataError(
-            f"The run lengths are of size {short(rle.get('size'))}, not of the image's [{height}, {width}]."
-        )
+        raise DataError(f"The run lengths have the size {short(rle.get('size'))}; the image's is [{height}, {width}].")
     counts = rle.get("counts")
     runs = _decompressed(counts) if isinstance(counts, str) else counts
-    are_lengths = isinstance(runs, list) and all(type(run) is int and 0 <= run <= height * width for run in runs)
-    if not runs or not are_lengths or sum(runs) != height * width:
+    valid = isinstance(runs, list) and all(type(run) is int and 0 <= run <= height * width for run in runs)
+    if not runs or not valid or sum(runs) != height * width:
         raise DataError(f"The run lengths {short(counts)} do not add up to the {height * width} pixels of the image.")
     return runs
 
@@ -64,14 +64,14 @@ def _runs(rle: dict, height: int, width: int) -> list[int]:
 def _decompressed(text: str) -> list[int]:
     """The runs of compressed run lengths, as written by `rleToString` of pycocotools (common/maskApi.c).
 
-    Of each character less 48 five bits are the number's, lowest first, and the sixth says that more follow. The last
-    one's fifth is the sign, and from the fourth number on each is the difference to the one before the last.
+    Each character, minus 48, has five bits of a number, lowest first, and a sixth that says whether more follow. The
+    fifth bit of the last one is the sign. From the fourth number on, each is the difference to the one before the last.
     """
     runs, value, shift = [], 0, 0
     for char in text:
         code = ord(char) - 48
         if not 0 <= code < 64 or shift >= 5 * _MAX_CHARS_OF_RUN:
-            raise DataError(f"The run lengths {short(text)} are not compressed as COCO does.")
+            raise DataError(f"The run lengths {short(text)} are not in COCO's compressed form.")
         value |= (code & 31) << shift
         shift += 5
         if not code & 32:
@@ -79,5 +79,5 @@ def _decompressed(text: str) -> list[int]:
             runs.append(value + (runs[-2] if len(runs) > 2 else 0))
             value = shift = 0
     if shift:
-        raise DataError(f"The run lengths {short(text)} end within a number.")
+        raise DataError(f"The run lengths {short(text)} end in the middle of a number.")
     return runs

@@ -1,6 +1,6 @@
-"""What holds for a whole data set: how its boxes, sizes, orientations and deep samples are meant, as its images prove.
+"""Conventions of a whole data set: how to read its boxes, sizes, EXIF orientations and high bit depths.
 
-`Evidence` adds up the facts of all images, whatever their order; `Conventions` is what follows for each of them.
+`Evidence` sums up the facts of all images, in any order; `Conventions` is what follows from it for each of them.
 """
 
 from __future__ import annotations
@@ -15,47 +15,47 @@ from odtk.annotations.annotated_image import Problem
 from odtk.annotations.dataset import ORDERS
 from odtk.annotations.image_facts import EXCHANGED, IMAGE, LIMITS, NEAR, RESIZED, STATED, STORED, TURNED, Facts
 
-NORMALISED = "boxes taken as normalised"
+NORMALISED = "boxes read as normalised"
 
 _ORDERS = tuple(ORDERS)
 _MEANINGS = {
     "xyxy": "two corners",
-    "xywh": "the upper left corner, width and height",
+    "xywh": "the top left corner, width and height",
     "cxcywh": "the centre, width and height",
-    "yxyx": "two corners, y before x",
+    "yxyx": "two corners, y first",
 }
 _IMAGE_FRAME, _STATED_FRAME, _UNIT_FRAME = range(3)
 _EDGE, _CLOSE, _OUTSIDE = range(3)
 
-_RATIO = 10  # to one, for evidence that is against the rest's
-_MANY_BOXES = 10  # from which on it is no chance that all of them lie in the smaller of two frames
+_RATIO = 10  # to one: a majority that outweighs contrary evidence
+_MANY_BOXES = 10  # with this many, it is not by chance that all of them lie in the smaller of two frames
 _MOST = 0.95  # of the boxes
 
-# Boxes that are wrong as they are read: a reason to try other orders of their numbers, and the least for any doubt.
+# The share of boxes that are wrong as read at which other orders of the numbers are tried, and the least number.
 _DOUBTFUL, _LEAST = 0.2, 3
-_FEW, _FEW_BOXES = 0.02, 8  # a reason to try the centre for the corner, or the reverse
+_FEW, _FEW_BOXES = 0.02, 8  # the same for trying the centre instead of the corner, or the reverse
 _WRONG = 0.5
-_SLIPS = 0.05  # of the boxes, which fit no order
+_SLIPS = 0.05  # of the boxes may fit no order
 
-# Percents are told from pixels by images that are larger than 100, with boxes that end short of it.
-# Boxes that lie there by chance are few, or do not reach both ends of the range.
+# Percentages are told from pixels in images larger than 100 pixels whose boxes all end below 100.
+# Boxes that are there by chance are few, or do not reach both ends of the range.
 _PERCENT_SIDE, _PERCENT_REACH, _PERCENT_START, _CHANCE = 110, 85, 15, 0.01
 
 
 @dataclass(frozen=True)
 class Conventions:
-    """What is decided for all images of a data set. Each image's own proof goes before it; "" decides nothing."""
+    """What is decided for all images of a data set; evidence in an image itself takes precedence. "": undecided."""
 
     exif: str = ""  # STORED or TURNED
-    resized: str = ""  # STATED or IMAGE: what boxes are in pixels of, where the stated size is that of another copy
-    exchanged: str = ""  # the same, where it is the image's with width for height
+    resized: str = ""  # STATED or IMAGE: the size that boxes refer to, if the stated size is that of another copy
+    exchanged: str = ""  # the same, if the stated size has width and height swapped
     normalised: bool = False  # though the format has pixels
-    bits: int = 0  # that deep samples use, in the image that uses most
+    bits: int = 0  # used by samples of high bit depth, at most, in any image
 
 
 @dataclass
 class Evidence:
-    """The facts of all images, added up."""
+    """The sum of the facts of all images."""
 
     exif: Counter = field(default_factory=Counter)
     frames: dict[str, Counter] = field(default_factory=lambda: {RESIZED: Counter(), EXCHANGED: Counter()})
@@ -95,7 +95,7 @@ class Evidence:
         self.least_side = min(self.least_side, facts.least_side)
 
     def decide(self) -> Conventions:
-        """What the data set proves."""
+        """The conventions that follow from the evidence."""
         strong = self.frames[RESIZED]
         return Conventions(
             exif=_winner(self.exif, STORED, TURNED),
@@ -106,17 +106,17 @@ class Evidence:
         )
 
     def problems(self, folder: str) -> list[Problem]:
-        """What is to be said of the data set as a whole."""
+        """Issues with the data set as a whole."""
         if not self.decide().normalised:
             return []
         text = (
-            f"{self.in_unit:,} of {self.boxes.total():,} boxes lie in 0 to 1, so they are taken as parts of the sides "
-            "of their images, not as pixels."
+            f"{self.in_unit:,} of {self.boxes.total():,} boxes are within 0 to 1, so they are read as normalised by "
+            "width and height, not as pixels."
         )
         return [Problem(folder, None, NORMALISED, text)]
 
     def refusal(self, folder: str) -> str | None:
-        """Why the boxes cannot be meant as they are read, and what may be meant, in sentences; None where they can."""
+        """Why the boxes cannot be right as they are read, and what may be meant; None if they can be right."""
         if not self.boxes:
             return None
         order = self.orders.most_common(1)[0][0]
@@ -132,21 +132,22 @@ class Evidence:
             why = _wrong_order(order, [other], int(misfits[_ORDERS.index(order), _EDGE]), count)
         elif leaving >= max(_LEAST, _WRONG * count):
             why = (
-                f"{leaving:,} of {count:,} boxes reach outside of their images, and no other order of their numbers "
-                "makes them fit. Look whether annotations and images belong together, and whether the images were "
-                "resized or turned since."
+                f"{leaving:,} of {count:,} boxes extend beyond their images, and no other order of their numbers "
+                "makes them fit. Check that annotations and images belong together, and that the images were not "
+                "resized or rotated after they were annotated."
             )
         elif self._are_percents():
             why = (
-                f"all {count:,} boxes lie in 0 to 100, though no image has a side under {self.least_side} pixels, as "
-                "if they were percents. Write them in pixels: divided by 100, times the image's width or height."
+                f"all {count:,} boxes are within 0 to 100, although no image has a side below {self.least_side} "
+                "pixels, so they seem to be percentages. Convert them to pixels: divide by 100 and multiply by the "
+                "image's width or height."
             )
         else:
             return None
-        return f"{folder}: {why} To take them as they are read, say --boxes {order}."
+        return f"{folder}: {why} To read them as they are, set the box order to {order}."
 
     def _in_their_frames(self) -> tuple[int, np.ndarray, int]:
-        """Boxes whose frame is known; how many misfit each order [orders, limits]; how many leave it as read."""
+        """Boxes whose frame is known; how many do not fit each order [orders, limits]; how many leave it as read."""
         decided, used = self.decide(), {"": _IMAGE_FRAME, NEAR: _IMAGE_FRAME}
         for difference, frame in ((RESIZED, decided.resized), (EXCHANGED, decided.exchanged)):
             if frame:
@@ -174,27 +175,27 @@ class Evidence:
 
 
 def _wrong_order(order: str, others: list[str], wrong: int, count: int) -> str:
-    named = " or ".join(f"{_MEANINGS[other]} (--boxes {other})" for other in others)
+    named = " or ".join(f"{_MEANINGS[other]} ({other})" for other in others)
     return (
-        f"{wrong:,} of {count:,} boxes are inverted or reach outside of their images when their numbers are read as "
-        f"{_MEANINGS[order]}. Read as {named}, they fit: if that is what they are, say so with this option."
+        f"{wrong:,} of {count:,} boxes are inverted or extend beyond their images when their numbers are read as "
+        f"{_MEANINGS[order]}. They fit as {named}: if that is right, set the box order to it."
     )
 
 
 def _or_turned(has_orientations: bool) -> str:
-    """The other reason why boxes fit with x for y."""
+    """The other possible reason why boxes fit with x and y swapped."""
     if has_orientations:
         return (
-            " But images here are not turned as their EXIF orientation says, as the stated sizes are those of the "
-            "pixels as stored: if the boxes were drawn on them as they are shown, say --exif apply instead."
+            " But images here are not rotated by their EXIF orientation, because the stated sizes are those of the "
+            "stored pixels: if the boxes were drawn on the rotated images, set exif to apply instead."
         )
-    return " They would fit, too, if the images were turned since they were annotated: look at some with odtk view."
+    return " They would also fit if the images were rotated after they were annotated: look at some with odtk view."
 
 
 def _shifted(order: str, misfits: np.ndarray, count: int) -> str | None:
-    """The other one of corner and centre, where small boxes show that it is meant: they hardly reach out of the image.
+    """Centre instead of corner, or the reverse, if boxes near the edge show that it is meant.
 
-    Half a box's side is all that tells. But slips go both ways, while the right order leaves none outside.
+    The two differ by only half a box's side. But slips happen both ways, while the right order leaves no box outside.
     """
     other = {"xywh": "cxcywh", "cxcywh": "xywh"}.get(order)
     if other is None:
@@ -204,7 +205,7 @@ def _shifted(order: str, misfits: np.ndarray, count: int) -> str | None:
 
 
 def _winner(votes: Counter, one: str, other: str) -> str:
-    """The one of two that has votes, or ten times as many as the other; "" where neither has."""
+    """The one of two that has all votes, or more than ten times as many as the other; "" if neither does."""
     if votes[one] > _RATIO * votes[other]:
         return one
     return other if votes[other] > _RATIO * votes[one] else ""
@@ -215,9 +216,9 @@ def _if_many(votes: Counter) -> Counter:
 
 
 def _fitting(misfits: np.ndarray, count: int) -> list[str]:
-    """The orders that (nearly) all boxes fit, those that the most fit first, and no much worse ones."""
+    """The orders that (nearly) all boxes fit, best first, without much worse ones."""
     least = misfits.min()
     ranked = sorted(zip(misfits.tolist(), _ORDERS, strict=True), key=lambda pair: pair[0])
     fitting = [order for found, order in ranked if found <= _SLIPS * count and found <= least + _SLIPS * count / 2]
-    # Where sides hardly differ, as in 0..1, what fits with x before y fits the other way round, too.
+    # If width and height hardly differ, as in 0..1, boxes that fit with x first also fit with y first.
     return [order for order in fitting if order != "yxyx" or "xyxy" not in fitting]

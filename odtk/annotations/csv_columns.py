@@ -1,4 +1,4 @@
-"""What is in which column of a table of boxes: as its header says or, without one, as known tools write them."""
+"""The columns of a table of boxes: from its header or, without one, as known tools write them."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ _NUMBERS = {
 }
 _IMAGE_SIZE, _SPLIT = ("width", "height"), "split"
 
-# Tables without a header: of TFOD's tutorials, keras-retinanet, Make Sense and Google's AutoML ("" is of no use here).
+# Tables without a header: of TFOD's tutorials, keras-retinanet, Make Sense and Google's AutoML ("" is ignored).
 _BARE = (
     ("image", "width", "height", "class", "xmin", "ymin", "xmax", "ymax"),
     ("image", "xmin", "ymin", "xmax", "ymax", "class"),
     ("class", "x", "y", "w", "h", "image", "width", "height"),
     ("split", "image", "class", "xmin", "ymin", "", "", "xmax", "ymax", "", ""),
 )
-_EXCEL = re.compile(r"\A\s*sep=.[ \t]*(\r\n|\n|\r)")  # a line before the header, for Excel alone
+_EXCEL = re.compile(r"\A\s*sep=.[ \t]*(\r\n|\n|\r)")  # a line before the header that only Excel uses
 _DELIMITERS = ",;\t|"
 _TRIED_ROWS = 20
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The delimiter, the column of each thing, and in which order (of `listing.ORDERS`) boxes are written."""
+    """The delimiter, the column of each field, and the order (of `dataset.ORDERS`) of the boxes' numbers."""
 
     delimiter: str
     places: dict[str, int]
@@ -68,12 +68,12 @@ class Columns:
 
 
 def without_excel(text: str, instead: str = "") -> str:
-    """The text without Excel's own first line."""
+    """The text without Excel's extra first line."""
     return _EXCEL.sub(instead, text)
 
 
 def columns_of(text: str) -> Columns | None:
-    """The columns of a table that begins so; None where it is no table of images, classes and boxes."""
+    """The columns of a table from its first lines; None if it is not a table of images, classes and boxes."""
     lines = re.split(r"[\r\n]+", without_excel(text).lstrip(), maxsplit=_TRIED_ROWS)[:_TRIED_ROWS]
     for delimiter in _DELIMITERS:
         if (rows := _cells(lines[:1], delimiter)) and (found := _by_header(delimiter, rows[0])):
@@ -97,7 +97,7 @@ def _by_header(delimiter: str, cells: Iterable[str]) -> Columns | None:
         if (place := next((cells.index(alias) for alias in aliases if alias in cells), None)) is not None
     }
     for order, sides in _NUMBERS.items():
-        # `x, y, width, height` with nothing else to be the box's sides: those of the box, and not of the image.
+        # In `x, y, width, height` without other columns for the box's size, they are the box's size, not the image's.
         is_box = order == "cxcywh" or (order == "xywh" and "x" in cells)
         own = found
         if is_box and not {"w", "h"} & found.keys() and {"width", "height"} <= {*cells}:
@@ -110,9 +110,9 @@ def _by_header(delimiter: str, cells: Iterable[str]) -> Columns | None:
 
 
 def _bare(delimiter: str, rows: list[list[str]]) -> Columns | None:
-    """The columns of a table whose first line is a row: known by where images, classes and numbers are in its rows.
+    """The columns of a table without a header: known by where its rows have images, classes and numbers.
 
-    In each there is an image; rows without a box, of which there may be some, show no more.
+    Every row has an image; some rows may have no box, and nothing else.
     """
     for layout in _BARE:
         image = layout.index("image")

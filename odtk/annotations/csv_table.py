@@ -1,8 +1,8 @@
-"""CSV with a row per box, of the TFOD tutorials (filename,width,height,class,xmin,...) and of labelling tools.
+"""CSV with a row per box, from the TFOD tutorials (filename,width,height,class,xmin,...) and from labelling tools.
 
-The header says what is in which column; without one they are those of known tools (`csv_columns`). A row without a box
-is an image without objects. There may be a table per split: train_labels.csv and test_labels.csv, or one in each
-of train/ and test/.
+The columns are known from the header or, without one, from known tools (`csv_columns`). A row without a box is an image
+without objects. There may be a table per split: train_labels.csv and test_labels.csv, or one in each of train/ and
+test/.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BAD = "row cannot be read"
 
 @dataclass(frozen=True)
 class _Row:
-    """A row, as text; what is not in the table is empty."""
+    """A row, as text; values that are not in the table are empty."""
 
     line: int
     class_name: str
@@ -68,19 +68,19 @@ class CsvDataset(ListedDataset):
 
 
 def sign(files: DataFolder) -> str | None:
-    """What makes a folder look like such a table, if anything does."""
+    """Why a folder looks like it has such a table; None if it does not."""
     found = _tables(files)
     return f"{found[0]} has columns of images, classes and boxes" if found else None
 
 
 def is_sure(files: DataFolder) -> bool:
-    """Whether a header says so; rows alone may also be what a script made of other annotations beside them."""
+    """Whether there is a header; a table without one may have been made by a script from other annotations there."""
     found = _tables(files)
     return bool(found) and _columns(files, found[0]).has_header
 
 
 def open_csv(files: DataFolder) -> CsvDataset:
-    """The data set of the tables in a folder; a table of one split puts those of none aside."""
+    """The data set of the tables in a folder; if any table is for a split, tables for none are ignored."""
     tables = {
         path: path_matching.split_in_name(path) or path_matching.split_of_folders(path) for path in _tables(files)
     }
@@ -101,18 +101,18 @@ def open_csv(files: DataFolder) -> CsvDataset:
     listed += [
         Listed(image, folders.get(image), _without_row(files, image)) for image in files.images if image not in entries
     ]
-    text = "it is left aside, as other tables here are of train, val or test."
+    text = "it is ignored because other tables here are for train, val or test."
     bare = (Problem(files.at(path), None, "table without a header", _bare(files, path)) for path in tables)
     problems = (
         *words,
         *(found for found in bare if found.text),
-        *(Problem(files.at(path), None, "table left aside", text) for path in aside),
+        *(Problem(files.at(path), None, "table ignored", text) for path in aside),
     )
     return CsvDataset("csv", files.path, in_order(listed), problems=problems)
 
 
 def _take_written_splits(entries: dict[str, _Entry]) -> None:
-    """Takes the splits of a column, where it names one for every image, and the names of the tables name none."""
+    """Uses the split column if it has a value for every image and the tables' names have no splits."""
     written = {image: entry.rows[0].split for image, entry in entries.items()}
     if all(written.values()) and not any(entry.split for entry in entries.values()):
         for image, entry in entries.items():
@@ -122,16 +122,16 @@ def _take_written_splits(entries: dict[str, _Entry]) -> None:
 def _bare(files: DataFolder, path: str) -> str:
     columns = _columns(files, path)
     things = ", ".join(sorted(columns.places, key=columns.places.get))
-    return "" if columns.has_header else f"its first line is a row and no header: the columns are taken for {things}."
+    return "" if columns.has_header else f"it has no header, so the columns are read as {things}."
 
 
 def _without_row(files: DataFolder, image: str) -> SkippedImage:
-    text = "no row names it. An image without objects needs one, too: without a box."
+    text = "it is in no row. An image without objects also needs a row, one without a box."
     return SkippedImage(files.at(image), None, "image without a row", text, is_bad=False)
 
 
 def _tables(files: DataFolder) -> list[str]:
-    """Those with a header; where none has one, those that need none."""
+    """The tables with a header or, if none has one, those with known columns."""
     found = {path: columns for path in files.with_suffix(".csv", ".tsv") if (columns := _columns(files, path))}
     headed = [path for path, columns in found.items() if columns.has_header]
     return headed or list(found)
@@ -142,14 +142,14 @@ def _columns(files: DataFolder, path: str) -> Columns | None:
 
 
 def _read_table(files: DataFolder, path: str, split: str | None, entries: dict, left_out: dict) -> None:
-    """Adds a table's rows to `entries` by image, and what has no image to `left_out` by key."""
+    """Adds a table's rows to `entries` by image, and rows without an image to `left_out` by key."""
     roots, found = path_matching.search_roots(path), {}
     for written, row in _rows(files, path):
         if written not in found:
             found[written] = find_image(files, written, roots, (files.at(path), row.line), "the row names")
         image, key = found[written], f"{path}#{written}"
         if isinstance(image, str) and image in entries and entries[image].csv != path:
-            text = f"the row is for {image}, which has rows in {entries[image].csv}. Put all of them in one table."
+            text = f"the row is for {image}, which has rows in {entries[image].csv} too. Put all of them in one table."
             image = SkippedImage(files.at(path), row.line, "rows in several tables", text)
         if isinstance(image, SkippedImage):
             left_out.setdefault(key, (split, image))
@@ -158,7 +158,7 @@ def _read_table(files: DataFolder, path: str, split: str | None, entries: dict, 
 
 
 def _rows(files: DataFolder, path: str) -> Iterator[tuple[str, _Row]]:
-    """What each row calls its image, and the row."""
+    """Each row with the image name in it."""
     text = data_folder.read_text(files.path, path)
     columns = columns_of(text)
     delimiter, is_header = columns.delimiter, columns.has_header
@@ -186,7 +186,7 @@ def _rows(files: DataFolder, path: str) -> Iterator[tuple[str, _Row]]:
 
 
 def _words_for_nothing(files: DataFolder, entries: dict[str, _Entry]) -> Iterator[Problem]:
-    """Takes away the classes that no row has a box of, such as "No finding": such a row says that there is nothing."""
+    """Removes classes without any box, such as "No finding": their rows are images without objects."""
     boxed = {row.class_name for entry in entries.values() for row in entry.rows if any(row.box)}
     seen = {}
     for entry in entries.values():
@@ -195,13 +195,13 @@ def _words_for_nothing(files: DataFolder, entries: dict[str, _Entry]) -> Iterato
                 seen.setdefault(row.class_name, (files.at(entry.csv), row.line))
                 entry.rows[place] = replace(row, class_name="")
     for name, (path, line) in seen.items():
-        text = f"no row of the class {short(name)} has a box, so that it is taken for the word for no object."
+        text = f"no row of the class {short(name)} has a box, so its rows are read as images without objects."
         yield Problem(path, line, "class without boxes", text)
 
 
 def _marked(path: str, row: _Row) -> MarkedObject:
     if not any(row.box):
-        text = f"the row has the class {short(row.class_name)} and no box. Without objects it needs no class either."
+        text = f"the row has the class {short(row.class_name)} but no box. Add the box, or remove the class."
         raise UnusableImage(path, row.line, _BAD, text)
     box = tuple(map(finite, row.box))
     for name, side, written in zip(row.columns.sides, box, row.box, strict=True):
@@ -211,7 +211,7 @@ def _marked(path: str, row: _Row) -> MarkedObject:
             )
             raise UnusableImage(path, row.line, _BAD, text)
     if not row.class_name:
-        raise UnusableImage(path, row.line, _BAD, "the row has a box and no class.")
+        raise UnusableImage(path, row.line, _BAD, "the row has a box but no class.")
     order = row.columns.order
     return MarkedObject(row.class_name, ORDERS[order](*box), line=row.line, written=order)
 
@@ -219,5 +219,7 @@ def _marked(path: str, row: _Row) -> MarkedObject:
 def _size_problems(path: str, sizes: dict[tuple[str, str], int]) -> Iterator[Problem]:
     stated = list(reversed(sizes.items()))
     for size, line in stated[1:]:
-        text = f"the row's size is {short('x'.join(size))}, the image's first row says {short('x'.join(stated[0][0]))}."
+        text = (
+            f"the row's size is {short('x'.join(size))}, but {short('x'.join(stated[0][0]))} in the image's first row."
+        )
         yield Problem(path, line, "rows disagree about the size", text)

@@ -1,6 +1,6 @@
-"""A data set's folder: the files in it, found by the names that annotations call them, and none read outside of it.
+"""A data set's folder: finds files in it by the names that annotations use, and reads nothing outside of it.
 
-All that the formats know of file systems is here.
+All file system access of the annotation formats is here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from odtk.annotations.written_paths import PathIndex
 from odtk.errors import DataError
 from odtk.files import IMAGE_SUFFIXES, read_bounded
 
-# Of texts that are about one image, or name some things; a COCO json or a CSV is as large as its data set.
+# For texts about one image, or lists of names; a COCO json or a CSV may be as large as its data set needs.
 _TEXT_SUFFIXES = (".xml", ".txt", ".yaml", ".yml", ".names", ".labels", ".data")
 
 OUTSIDE = "path leads out of the data set"
@@ -29,10 +29,9 @@ _CONFIG_SUFFIXES, _ANNOTATION_SUFFIXES = (".yaml", ".yml"), (".json", ".csv", ".
 
 @dataclass(frozen=True)
 class Found:
-    """The images that a name in an annotation can mean: one, none, or several of which it may be any.
+    """The images that a name in an annotation can refer to: one, none, or several if it is ambiguous.
 
-    `how` is empty where the name says so itself, else what was passed over: BY_END, the beginning of the path;
-    BY_STEM, the suffix.
+    `how` is empty for an exact match, BY_END if the beginning of the path was ignored, BY_STEM if the suffix was.
     """
 
     images: tuple[str, ...] = ()
@@ -40,9 +39,9 @@ class Found:
 
 
 def is_data_set(path: str | os.PathLike) -> bool:
-    """Whether a path is that of a folder, or of the data.yaml in one, by which a YOLO data set may be named.
+    """Whether a path is a folder, or a data.yaml, which stands for a YOLO data set's folder.
 
-    Raises DataError where it is another file of annotations, which does not say where the images are.
+    Raises DataError for another annotation file, as it does not say where the images are.
     """
     path = os.fspath(path)
     if not os.path.isfile(path):
@@ -50,30 +49,30 @@ def is_data_set(path: str | os.PathLike) -> bool:
     if path.lower().endswith(_ANNOTATION_SUFFIXES):
         folder = folder_of(path)
         raise DataError(
-            f"{path} is one file of a data set. Name the folder that holds it and the images instead: {folder}, or "
-            "one above it."
+            f"{path} is only one file of a data set. Give the folder with the annotations and the images instead: "
+            f"{folder}, or one above it."
         )
     return path.lower().endswith(_CONFIG_SUFFIXES)
 
 
 def folder_of(path: str | os.PathLike) -> str:
-    """The folder of a data set that may be named by a file in it."""
+    """The folder of a data set, which may be given by a file in it."""
     path = os.fspath(path)
     return path if os.path.isdir(path) else os.path.dirname(path) or os.curdir
 
 
 class DataFolder:
-    """The files below a folder, as sorted posix paths relative to it. Hidden ones are passed over.
+    """The files below a folder, as sorted posix paths relative to it, without hidden ones.
 
-    A YOLO data set may be named by its data.yaml, too: `named` is that file. Links to folders are followed as
-    `odtk.annotations.linked_folders` says. Raises DataError where the folder cannot be listed.
+    A YOLO data set may also be given by its data.yaml: `named` is that file. Links to folders are followed as described
+    in `odtk.annotations.linked_folders`. Raises DataError if the folder cannot be listed.
     """
 
     def __init__(self, path: str | os.PathLike):
         self.path, self.named = os.fspath(path), None
         if not is_data_set(self.path):
             what = "is a file" if os.path.exists(self.path) else "does not exist"
-            raise DataError(f"{self.path} {what}; the folder of a data set is expected. Name that folder.")
+            raise DataError(f"{self.path} {what}; the folder of a data set is expected.")
         if not os.path.isdir(self.path):
             self.path, self.named = folder_of(self.path), os.path.basename(self.path)
         found = linked_folders.walk(self.path)
@@ -88,16 +87,16 @@ class DataFolder:
         return frozenset(self.files)
 
     def at(self, relative: str) -> str:
-        """A file as messages name it."""
+        """The path of a file as it is shown in messages."""
         return os.path.join(self.path, relative)
 
     def with_suffix(self, *suffixes: str) -> list[str]:
-        """The files whose names end so, in upper or lower case."""
+        """The files with one of these suffixes, in upper or lower case."""
         return [path for path in self.files if path.lower().endswith(suffixes)]
 
     @cached_property
     def images(self) -> list[str]:
-        """The files that their names say to be images."""
+        """The files with a suffix of images."""
         return self.with_suffix(*IMAGE_SUFFIXES)
 
     @cached_property
@@ -109,11 +108,11 @@ class DataFolder:
         return PathIndex(self.images, lambda path: posixpath.splitext(path)[0])
 
     def find(self, written: str, roots: Sequence[str] = ("",)) -> Found:
-        """The images that a name in an annotation can mean, be it written on another machine or as a URL.
+        """The images that a name in an annotation can refer to, even if it is from another machine or a URL.
 
-        It is sought from each of `roots` in turn; then as the end of any image's path, with as many of its folders as
-        can be, and none left out that the data set has, too; then likewise by its name without the suffix. Case, back
-        slashes and the Unicode form of accents do not matter. Whatever is written, only files listed here are found.
+        It is looked up relative to each of `roots`; then as the end of any image's path, with as many of its folders as
+        match, where no folder that the data set also has may be dropped; then in the same way without the suffix. Case,
+        backslashes and the Unicode form of accents do not matter. Only files listed here are ever found.
         """
         for position, spelling in enumerate(map(self._from_here, written_paths.spellings(written))):
             for how in ("", BY_STEM):
@@ -130,15 +129,15 @@ class DataFolder:
         return tuple(f"{place(self.path)}/" for place in (os.path.abspath, os.path.realpath))
 
     def _from_here(self, path: str) -> str:
-        """An absolute path of this machine relative to the data set's folder, where it leads into that."""
+        """An absolute path of this machine relative to the data set's folder, if it is inside."""
         return next((path.removeprefix(folder) for folder in self._absolute if path.startswith(folder)), path)
 
 
 def checked_path(folder: str, relative: str) -> str:
     """The path of a file in the data set's folder, which may be below a link to a folder (`linked_folders`).
 
-    Raises UnusableImage where it leads out of the folder, by `..`, as an absolute path or as a link itself, and where
-    it is no plain file.
+    Raises UnusableImage if it leads out of the folder, by `..`, as an absolute path or as a link, or if it is not a
+    regular file.
     """
     path = os.path.join(folder, relative)
     try:
@@ -149,15 +148,15 @@ def checked_path(folder: str, relative: str) -> str:
         why = getattr(error, "strerror", None) or str(error)
         raise UnusableImage(path, None, "no such file", f"the file cannot be opened: {why}.") from error
     if not inside:
-        text = f"it leads to {real}, out of the data set's folder {folder}, and is not read. Put the file into it."
+        text = f"it leads to {real}, outside the data set's folder {folder}, and is not read. Copy the file into it."
         raise UnusableImage(path, None, OUTSIDE, text)
     if not stat.S_ISREG(mode):
-        raise UnusableImage(path, None, "no such file", "it is no plain file, and is not read.")
+        raise UnusableImage(path, None, "no such file", "it is not a regular file, and is not read.")
     return path
 
 
 def read_bytes(folder: str, relative: str) -> bytes:
-    """The bytes of a file in the data set's folder; UnusableImage as in `checked_path`, and where it is unreadable."""
+    """The bytes of a file in the data set's folder; UnusableImage as in `checked_path`, and if it is unreadable."""
     path = checked_path(folder, relative)
     try:
         if path.lower().endswith(_TEXT_SUFFIXES):
@@ -169,7 +168,7 @@ def read_bytes(folder: str, relative: str) -> bytes:
 
 
 def read_start(folder: str, relative: str, count: int) -> bytes:
-    """The first `count` bytes of a file in the data set's folder; none where it may not or cannot be read."""
+    """The first `count` bytes of a file in the data set's folder; none if it cannot or must not be read."""
     try:
         with open(checked_path(folder, relative), "rb") as file:
             return file.read(count)
@@ -178,12 +177,12 @@ def read_start(folder: str, relative: str, count: int) -> bytes:
 
 
 def text_start(folder: str, relative: str, count: int) -> str:
-    """The text in the first `count` bytes of a file, be it UTF-8 or UTF-16, to see what it is; see `read_start`."""
+    """The text in the first `count` bytes of a file, in UTF-8 or UTF-16; see `read_start`."""
     return text_encoding.decode_start(read_start(folder, relative, count))
 
 
 def read_text(folder: str, relative: str) -> str:
-    """The text of a file in the data set's folder, in UTF-8 or UTF-16 (`text_encoding`); else UnusableImage."""
+    """The text of a file in the data set's folder, in UTF-8 or UTF-16 (`text_encoding`); otherwise UnusableImage."""
     data, path = read_bytes(folder, relative), os.path.join(folder, relative)
     try:
         return text_encoding.decode(data)

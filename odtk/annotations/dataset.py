@@ -1,4 +1,4 @@
-"""What a data set's format gives: a cheap list of its images, and each one's objects, as annotated, when asked."""
+"""The interface of annotation formats: a cheap list of a data set's images, and the objects of each on request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from odtk.annotations.annotated_image import Problem
 
-# What the four numbers of a box may be, and how they become yxyx; numbers or arrays of them.
+# The orders in which the four numbers of a box may be written, and the conversions to yxyx, for numbers or arrays.
 ORDERS: dict[str, Callable] = {
     "xyxy": lambda xmin, ymin, xmax, ymax: (ymin, xmin, ymax, xmax),
     "xywh": lambda xmin, ymin, width, height: (ymin, xmin, ymin + height, xmin + width),
@@ -17,12 +17,12 @@ ORDERS: dict[str, Callable] = {
 }
 
 OUTLINE = "outline"
-"""What a box is that was not written in four numbers, but is the hull of an outline."""
+"""Instead of an order: the box was not written as four numbers, but is the bounding box of an outline."""
 
 
 @dataclass(frozen=True)
 class MarkedObject:
-    """One object as its annotation has it, before normalising."""
+    """One object as annotated, before normalising."""
 
     class_name: str
     box: tuple[float, float, float, float]  # yxyx; in pixels, or 0..1 where the annotation is `normalised`
@@ -33,17 +33,17 @@ class MarkedObject:
     is_crowd: bool = False
     area: float | None = None  # pixels
     segmentation: object | None = None  # COCO's polygons or RLE, as in the JSON; `coco_masks.decode_mask` decodes it
-    which: str = ""  # for messages, where no line tells objects apart: "annotation 17"
-    written: str = "xyxy"  # of ORDERS, what the numbers of the box were; or OUTLINE
+    which: str = ""  # for messages, if no line number identifies the object: "annotation 17"
+    written: str = "xyxy"  # the order of the box's numbers (of ORDERS), or OUTLINE
 
     @property
     def shown(self) -> str:
-        """The object as messages name it."""
+        """The object as it is shown in messages."""
         return f"{self.class_name} ({self.which})" if self.which else self.class_name
 
     @property
     def numbers(self) -> tuple[float, float, float, float]:
-        """The four numbers of the box, as they were written."""
+        """The four numbers of the box, as written."""
         ymin, xmin, ymax, xmax = self.box
         if self.written == "xywh":
             return xmin, ymin, xmax - xmin, ymax - ymin
@@ -54,21 +54,21 @@ class MarkedObject:
         return xmin, ymin, xmax, ymax
 
     def corners(self, order: str | None = None) -> tuple[float, float, float, float]:
-        """The box yxyx, its numbers read in another order than the format's where one is given."""
+        """The box as yxyx, with its numbers read in `order` instead of the format's, if given."""
         return self.box if order in (None, self.written) or self.written == OUTLINE else ORDERS[order](*self.numbers)
 
 
 @dataclass(frozen=True)
 class ImageAnnotation:
-    """One image's place, and what its annotation says of it."""
+    """The path of one image, and the contents of its annotation."""
 
-    image_path: str  # where its bytes are; checked to lie inside the data set's folder
-    filename: str  # what the record calls it: posix, relative to the image root (for flat folders the bare name)
+    image_path: str  # of the image file; checked to be inside the data set's folder
+    filename: str  # in the record: posix, relative to the image root (for flat folders the bare name)
     objects: tuple[MarkedObject, ...]
     normalised: bool = False
-    stated_size: tuple[int, int] | None = None  # (width, height) as the annotation says
+    stated_size: tuple[int, int] | None = None  # (width, height) in the annotation
     annotation_path: str | None = None  # for messages
-    place: str | None = None  # likewise, where that file has the annotations of other images, too
+    place: str | None = None  # likewise, if that file also has the annotations of other images
     size_line: int | None = None
     source_id: str = ""
     problems: tuple[Problem, ...] = ()
@@ -78,20 +78,20 @@ class ImageAnnotation:
 class Listed:
     """One image of a data set: cheap (a million fit in memory) and picklable."""
 
-    key: str  # unique in the data set, posix path relative to its folder: the order of everything
-    split: str | None  # the data set's own word: "train", "val", "test"; None where it has none
-    entry: object  # whatever the format needs to read it
+    key: str  # unique in the data set, posix path relative to its folder; images are sorted by it
+    split: str | None  # in the data set itself: "train", "val", "test"; None if it has no splits
+    entry: object  # what the format needs to read the image
 
 
 class Dataset(Protocol):
-    """A data set of some format; picklable, so that worker processes and Beam take it along."""
+    """A data set of some format; picklable, for worker processes and Beam."""
 
     format: str  # "voc", "coco", "yolo", "csv"
     folder: str
     listed: Sequence[Listed]  # sorted by key
-    class_names: tuple[str, ...] | None  # where the data set itself lists its classes; None: only annotations name them
-    problems: tuple[Problem, ...]  # of the data set as a whole
+    class_names: tuple[str, ...] | None  # if the data set lists its classes; None: they are only in annotations
+    problems: tuple[Problem, ...]  # with the data set as a whole
 
     def read(self, listed: Listed) -> ImageAnnotation:
-        """What the annotation says of one image of `listed`; raises UnusableImage where it cannot be used."""
+        """The annotation of one image of `listed`; raises UnusableImage if it cannot be used."""
         ...

@@ -1,7 +1,7 @@
-"""Samples of more than 8 bits, and what of their range is used: a camera's 12 bits in a file of 16 are nearly black.
+"""Samples of more than 8 bits, and the range that is in use: a camera's 12 bits in a 16-bit file look nearly black.
 
-Pillow reads grey samples of 16 bits as they are, and of coloured ones the upper halves; the lower ones are read by
-taking the bytes in the other order.
+Pillow reads 16-bit grey samples as they are, but only the upper bytes of color samples; the lower bytes are read by
+decoding with the bytes swapped.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _RANGES = (8, 10, 12, 14, 16, 20, 24, 28, 32)  # bits that cameras and files have
-_SAME_RANGE = 2  # bits; images that use so much less than others of their set are dark, and not of another range
+_SAME_RANGE = 2  # bits; images that use up to this much less than others of their set are just darker
 
 _BITS_PER_SAMPLE, _MAX_SAMPLE_VALUE = 258, 281  # TIFF's tags
 _SWAPPED = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" else "16L"}
-_COLOURS = ("RGB", "RGBA")
+_COLORS = ("RGB", "RGBA")
 
 
 def is_deep(image: Image.Image, encoded: bytes) -> bool:
     """Whether an image, of which the header was read, has samples of more than 8 bits."""
-    return image.mode.startswith(("I", "F")) or (image.mode in _COLOURS and _bits_per_sample(image, encoded) == 16)
+    return image.mode.startswith(("I", "F")) or (image.mode in _COLORS and _bits_per_sample(image, encoded) == 16)
 
 
 def read(image: Image.Image, encoded: bytes, path: object) -> tuple[np.ndarray, int]:
     """A deep image's samples, unsigned [height, width] or [height, width, channels], and the bits of them in use.
 
-    The bits are those that the file declares to use, or the fewest of a usual range that hold the brightest sample; 0
-    for floating point, which has a range of its own. Raises UnusableImage where it is not known what is white.
+    The bits are those that the file declares, or the smallest usual range that holds the brightest sample; 0 for
+    floating point, which has its own range. Raises UnusableImage if the value of white is unknown.
     """
-    if image.mode in _COLOURS:
+    if image.mode in _COLORS:
         samples = np.asarray(image).astype(np.uint16) << 8 | _lower_bytes(encoded, image)
     else:
         samples = np.asarray(image)
@@ -52,41 +52,41 @@ def read(image: Image.Image, encoded: bytes, path: object) -> tuple[np.ndarray, 
 
 
 def to_eight_bits(samples: np.ndarray, bits: int, bits_of_set: int = 0) -> Image.Image:
-    """The samples in 8 bits: scaled by the range that `read` found, or by that of the whole set where it is alike."""
+    """The samples in 8 bits: scaled by the range that `read` found, or by that of the whole set if it is similar."""
     from PIL import Image
 
     shift = common_bits(bits, bits_of_set) - 8
-    if samples.ndim == 3 and samples.shape[2] == 4:  # what is opaque is so in all 16 bits
-        colours, alpha = samples[..., :3] >> shift, samples[..., 3:] >> 8
-        return Image.fromarray(np.concatenate([colours, alpha], axis=2).astype(np.uint8))
+    if samples.ndim == 3 and samples.shape[2] == 4:  # alpha uses all 16 bits
+        colors, alpha = samples[..., :3] >> shift, samples[..., 3:] >> 8
+        return Image.fromarray(np.concatenate([colors, alpha], axis=2).astype(np.uint8))
     return Image.fromarray((samples >> shift).astype(np.uint8))
 
 
 def common_bits(bits: int, bits_of_set: int) -> int:
-    """The bits that an image is scaled by, which uses `bits`, as `read` says, in a set that uses `bits_of_set`."""
+    """The bits to scale an image by that uses `bits` (see `read`), in a set that uses `bits_of_set`."""
     if not bits:
-        return 16  # what was floating point has all of them
+        return 16  # floating point was scaled to all of them
     return max(bits, bits_of_set) if bits_of_set - bits <= _SAME_RANGE else bits
 
 
 def _of_floats(samples: np.ndarray, path: object) -> tuple[np.ndarray, int]:
     least, most = samples.min(), samples.max()
     white = next((white for white in (1, 255, 65535) if least >= 0 and most <= white), None)
-    if white is None:  # NaN, too
+    if white is None:  # also for NaN
         raise _unknown_range(samples, path)
     return (samples.astype(np.float64) * (65535 / white)).round().astype(np.uint16), 0
 
 
 def _unknown_range(samples: np.ndarray, path: object) -> UnusableImage:
     text = (
-        f"its samples ({samples.dtype}) go from {samples.min():g} to {samples.max():g}, so that it is not known which "
-        "is black and which is white. Convert it to 8 or 16 bits first."
+        f"its samples ({samples.dtype}) range from {samples.min():g} to {samples.max():g}, so the values of black and "
+        "white are unknown. Convert it to 8 or 16 bits first."
     )
-    return UnusableImage(path, None, "image of an unknown range", text)
+    return UnusableImage(path, None, "image of unknown range", text)
 
 
 def _lower_bytes(encoded: bytes, image: Image.Image) -> np.ndarray | int:
-    """The lower halves of 16-bit samples; 0 where Pillow has no such order of this kind."""
+    """The lower bytes of 16-bit samples; 0 if Pillow has no swapped mode for them."""
     from PIL import Image
 
     again = Image.open(io.BytesIO(encoded), formats=[image.format] if image.format else None)
@@ -111,7 +111,7 @@ def _bits_per_sample(image: Image.Image, encoded: bytes) -> int:
 
 
 def _declared_bits(image: Image.Image, encoded: bytes) -> int:
-    """The bits that are used, as a PNG's sBIT or a TIFF's tags say; 0 where they do not."""
+    """The bits in use according to a PNG's sBIT or a TIFF's tags; 0 if they do not say."""
     if image.format == "PNG":
         return next((max(data[:3]) for kind, data in _chunks(encoded) if kind == b"sBIT" and data), 0)
     if image.format != "TIFF":

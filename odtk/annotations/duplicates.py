@@ -1,4 +1,4 @@
-"""Near-duplicates: a 64-bit fingerprint per image that survives small changes, and the groups that look alike."""
+"""Near-duplicates: a 64-bit fingerprint per image that is robust to small changes, and groups of similar images."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-# Bits that two fingerprints of one picture may differ in. Another quality, size or brightness changes 0 to 6 of the 64,
-# different pictures differ in 16 and more.
+# Number of bits in which two fingerprints of the same picture may differ. Another quality, size or brightness changes 0
+# to 6 of the 64; different pictures differ in 16 and more.
 MAX_DISTANCE = 6
 
-# So many changed bits leave at least two of eight bands untouched: pairs that share no two bands need no comparison.
+# MAX_DISTANCE changed bits leave at least two of eight bands equal, so only pairs that share two bands are compared.
 _NUM_BANDS = MAX_DISTANCE + 2
 
-# Of the images that agree in two bands each is compared with so many neighbours, which keeps a long run of look-alikes
-# (the frames of a film) from taking quadratic time. Groups are chains, so the run holds together all the same.
+# Among images that share two bands, each is compared with this many neighbours, so that a long run of similar images
+# (the frames of a video) does not take quadratic time. Groups are chains, so the run still becomes one group.
 _NEIGHBOURS = 64
 
-_SMALL_SIDE = 64  # pixels; the hash itself looks at 32
+_SMALL_SIDE = 64  # pixels; the hash itself uses 32
 
 
 def fingerprint(image: Image.Image) -> int:
@@ -31,13 +31,13 @@ def fingerprint(image: Image.Image) -> int:
     """
     import imagehash
 
-    # Averaging pixels down to a thumbnail is many times faster than the hash's own resampling, and as good for it.
+    # Averaging pixels to a thumbnail is many times faster than the hash's own resampling, and works as well.
     small = image.reduce(max(1, min(image.size) // _SMALL_SIDE))
     return int(str(imagehash.phash(small)), 16)
 
 
 def groups(fingerprints: Sequence[int]) -> list[int]:
-    """A group number per image, from 0 in order of first appearance; near-duplicates share one, chains of them too.
+    """A group number per image, from 0 in order of first appearance; chains of near-duplicates share one.
 
     Takes near-linear time: only images that agree in two of eight bands of the fingerprint are compared.
     """
@@ -73,7 +73,7 @@ def _near_pairs(hashes: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def _distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The number of differing bits, counted side by side within each word (Warren, Hacker's Delight, 5-1)."""
+    """The number of differing bits, counted in parallel within each word (Warren, Hacker's Delight, 5-1)."""
     import numpy as np
 
     # numpy.bitwise_count came with NumPy 2; tensorflow 2.19 allows 1.26.

@@ -1,4 +1,4 @@
-"""Files of labelling tools that odtk does not read, known by what is in them, and what to export instead."""
+"""Recognizes files of labelling tools that odtk does not read, and says what to export instead."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SNIFFED_FILES, _SNIFFED_BYTES = 20, 1 << 16
 
 @dataclass(frozen=True)
 class ForeignFormat:
-    """A tool's own format: what is in its files, each a pattern, and what its users do to get another."""
+    """A tool's own format: patterns that all occur in its files, and how to export another format."""
 
     name: str
     patterns: tuple[str, ...]
@@ -28,7 +28,7 @@ _JSON = (
     ForeignFormat(
         "labelme", (r'"shapes"\s*:\s*\[', r'"(imagePath|imageData|flags|shape_type)"\s*:'),
         "Convert it with labelme2coco (pip install labelme2coco) or labelme's labelme2voc.py; X-AnyLabeling "
-        "exports COCO and VOC by its menu",
+        "exports COCO and VOC from its menu",
     ),
     ForeignFormat(
         "Label Studio", (r'"(rectanglelabels|polygonlabels|brushlabels|from_name|completions)"\s*:',),
@@ -65,11 +65,11 @@ _JSON = (
     ),
     ForeignFormat(
         "Amazon SageMaker Ground Truth", (r'"source-ref"\s*:',),
-        "Convert its manifest to COCO first, a box per annotation",
+        "Convert its manifest to COCO first, with one box per annotation",
     ),
     ForeignFormat(
         "Hugging Face's image folders", (r'"file_name"\s*:', r'"objects"\s*:\s*\{'),
-        "Write its objects as COCO's annotations; or as a CSV of filename,class,xmin,ymin,xmax,ymax",
+        "Write its objects as COCO annotations, or as a CSV of filename,class,xmin,ymin,xmax,ymax",
     ),
 )  # fmt: skip
 
@@ -88,11 +88,11 @@ _TXT = (
     ),
     ForeignFormat(
         "keras-yolo3 (a line per image)", (r"(?mi)^\S.*\.(jpe?g|png|bmp)(\s+-?\d+,-?\d+,-?\d+,-?\d+,\d+)+\s*$",),
-        "Write a CSV of filename,class,xmin,ymin,xmax,ymax, a row per box",
+        "Write a CSV of filename,class,xmin,ymin,xmax,ymax, with one row per box",
     ),
     ForeignFormat(
         "WIDER FACE", (r"(?mi)^\S+\.jpe?g\s*\n\d+\s*\n(-?\d+\s){9,10}",),
-        "Write a CSV of filename,class,x,y,w,h, a row per box",
+        "Write a CSV of filename,class,x,y,w,h, with one row per box",
     ),
 )  # fmt: skip
 
@@ -119,17 +119,17 @@ _KINDS = {".json": _JSON, ".xml": _XML, ".csv": _CSV, ".txt": _TXT, **dict.fromk
 
 
 def of_json(start: str) -> ForeignFormat | None:
-    """The foreign format that the beginning of a JSON file is in, None where it is none that is known."""
+    """The foreign format of a JSON file that begins with `start`, None if it is not a known one."""
     return _of(start, _JSON)
 
 
 def sign(files: DataFolder) -> str | None:
-    """The first file of a folder that another tool's format is known by, in words, with what to export instead."""
+    """A sentence on the first file of a folder in a foreign format, with what to export instead."""
     for suffix, known in _KINDS.items():
         for path in files.with_suffix(suffix)[:_SNIFFED_FILES]:
             found = _of(data_folder.text_start(files.path, path, _SNIFFED_BYTES), known)
             if found is not None:
-                return f"{files.at(path)} is of {found.name}, whose own format is not read here. {found.advice}."
+                return f"{files.at(path)} is in the format of {found.name}, which odtk does not read. {found.advice}."
     return None
 
 

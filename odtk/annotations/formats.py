@@ -1,4 +1,4 @@
-"""The formats of data sets: which one a folder is in, and the data set in it."""
+"""The annotation formats: detects the one of a folder, and opens the data set in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from odtk.annotations.dataset import Dataset
 from odtk.annotations.listed_dataset import finished
 from odtk.errors import DataError
 
-# Those that `open_dataset` opens; the Pet layout, with its classes in file names and trimaps, has `pets` to itself.
+# Those that `open_dataset` opens; the Pet layout, with its classes in file names and trimaps, is read by `pets`.
 FORMATS = ("voc", "coco", "yolo", "csv")
 PETS = "pets"
 
@@ -21,23 +21,21 @@ _MODULES = {"voc": voc, "coco": coco, "yolo": yolo, "csv": csv_table}
 
 
 def open_dataset(folder: str | os.PathLike, format: str | None = None, keep_segmentations: bool = False) -> Dataset:
-    """The data set in a folder, of one of FORMATS, guessed where none is given.
+    """The data set in a folder, in one of FORMATS, detected if none is given.
 
-    `keep_segmentations` keeps COCO's, which take much memory. Raises DataError where the folder holds no such data.
+    `keep_segmentations` keeps COCO's, which need much memory. Raises DataError if the folder holds no such data.
     """
     format = format or guess(folder)
     if format not in FORMATS:
-        raise DataError(
-            f"{folder}: a data set of the format {format} is not opened here, one of {', '.join(FORMATS)} is."
-        )
+        raise DataError(f"{folder}: the format {format} is not opened here; one of {', '.join(FORMATS)} is expected.")
     files = DataFolder(folder)
     if not files.images:
         links = "".join(f" {problem}" for problem in files.problems)
         raise DataError(
-            f"{files.path} has no images (*.jpg, *.png, ...). Name the folder that holds images and annotations.{links}"
+            f"{files.path} has no images (*.jpg, *.png, ...). Give the folder with images and annotations.{links}"
         )
     foreign = None if _MODULES[format].sign(files) else foreign_formats.sign(files)
-    if foreign and format == "voc":  # for which any xml is bad data, and none is something else
+    if foreign and format == "voc":  # the VOC reader takes any xml as bad data
         raise DataError(foreign)
     try:
         dataset = _open(files, format, keep_segmentations)
@@ -46,7 +44,7 @@ def open_dataset(folder: str | os.PathLike, format: str | None = None, keep_segm
             raise DataError(f"{error} {foreign}") from error
         raise
     if format == "voc" and pets.has_layout(Path(folder)):
-        text = "its layout is that of pets: taken as Pascal VOC, with the classes of the xml and not of the file names."
+        text = "it has the Pet layout but is read as Pascal VOC, with the classes from the xml, not the file names."
         problem = Problem(files.path, None, "Pet layout read as VOC", text)
         dataset = replace(dataset, problems=(problem, *dataset.problems))
     return finished(dataset, files)
@@ -59,19 +57,20 @@ def _open(files: DataFolder, format: str, keep_segmentations: bool) -> Dataset:
 
 
 def guess(folder: str | os.PathLike, label_map_path: str | None = None) -> str:
-    """The one format that a folder is in, "pets" or one of FORMATS; DataError where none fits, or several do.
+    """The format of a folder, "pets" or one of FORMATS; DataError if none fits, or several do.
 
-    `label_map_path` is a user's own, with which the names of pets are compared, too.
+    With `label_map_path`, a user's own label map, the classes of pets are also looked up in it.
     """
     if data_folder.is_data_set(folder) and not os.path.isdir(folder):
-        return "yolo"  # named by its data.yaml
+        return "yolo"  # given by its data.yaml
     found = signs(folder, label_map_path)
     if len(found) == 1:
         return next(iter(found))
     if found:
         shown = "; ".join(f"{format}: {sign}" for format, sign in found.items())
         raise DataError(
-            f"{os.fspath(folder)} may be of several formats ({shown}). Say which: --format {' or '.join(found)}."
+            f"{os.fspath(folder)} may be of several formats ({shown}). Choose the format: {' or '.join(found)}.",
+            argument="format",
         )
     files = DataFolder(folder)
     if foreign := foreign_formats.sign(files):
@@ -79,22 +78,25 @@ def guess(folder: str | os.PathLike, label_map_path: str | None = None) -> str:
     hint = unknown_formats.hint(files)
     looked_for = "; ".join([f"{pets.LAYOUT} (pets)", *(module.LOOKED_FOR for module in _MODULES.values())])
     raise DataError(
-        f"{os.fspath(folder)} is of no known format{hint and ': '}{hint or '.'} Looked for were: {looked_for}. "
-        f"Found were {_summary(files)}. Name the folder that holds images and annotations together, or say --format."
+        f"{os.fspath(folder)} is not in a known format{hint and ': '}{hint or '.'} Expected was one of: {looked_for}. "
+        f"Found were {_summary(files)}. Give the folder with both images and annotations, or choose the format.",
+        argument="format",
     )
 
 
 def check_pets(folder: str | os.PathLike, label_map_path: str | None = None) -> None:
-    """Raises DataError where a folder has not the Pet layout, or own data in it, which is to be read as VOC."""
+    """Raises DataError if a folder is not in the Pet layout, or holds other data in it, to be read as VOC."""
     pets.check_layout(Path(folder))
     if why := pets.why_not_pets(Path(folder), label_map_path):
         raise DataError(
-            f"{os.fspath(folder)} has the Pet layout, but no pets: {why}. The classes are in the xml: --format voc."
+            f"{os.fspath(folder)} has the Pet layout, but no pets: {why}. The classes are in the xml: choose the "
+            "format voc.",
+            argument="format",
         )
 
 
 def signs(folder: str | os.PathLike, label_map_path: str | None = None) -> dict[str, str]:
-    """What speaks for which format; the Pet layout is one of VOC's, and stands alone, with own data in it, too."""
+    """The reasons for each format that fits. The Pet layout also fits VOC, and excludes all others."""
     if pets.has_layout(Path(folder)):
         why = pets.why_not_pets(Path(folder), label_map_path)
         return {"voc": why} if why else {PETS: "it has images/, annotations/trainval.txt and annotations/xmls/"}

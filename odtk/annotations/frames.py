@@ -1,4 +1,4 @@
-"""The frame that an annotation's boxes were drawn on: whether the image is turned, and what size the boxes refer to."""
+"""The frame of an annotation's boxes: whether the image is rotated, and the size that the boxes refer to."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ AMBIGUOUS = "EXIF orientation is ambiguous"
 
 @dataclass(frozen=True)
 class Rules:
-    """What a user may choose about how annotations become records, and what the whole data set proves.
+    """The user's choices for the conversion to records, and the conventions of the whole data set.
 
-    `exif` says what becomes of an image that has an EXIF orientation: "apply" turns its pixels, "ignore" leaves them,
-    and "auto" leaves them where the image, or the data set, proves that they were annotated as stored. `boxes` is the
-    order of the boxes' numbers (of `listing.ORDERS`), None that of the format. `max_side` shrinks larger images.
+    `exif` is for images with an EXIF orientation: "apply" rotates the pixels, "ignore" keeps them, and "auto" rotates
+    them unless the image, or the data set, shows that they were annotated as stored. `boxes` is the order of the boxes'
+    numbers (of `dataset.ORDERS`), None for the format's. `max_side` shrinks larger images.
     """
 
     exif: str = "auto"
@@ -47,13 +47,13 @@ class Rules:
 
 @dataclass(frozen=True)
 class Frame:
-    """The pixels of the record: their size, how they come about, and the size that boxes refer to."""
+    """The pixels of the record: their size, how they are made, and the size that boxes refer to."""
 
     width: int
     height: int
     turned: bool
     box_size: Size
-    normalised: bool = False  # the boxes are parts of the sides, whatever the size
+    normalised: bool = False  # the boxes are fractions of the sides
     shrunk: bool = False
     problems: tuple[Problem, ...] = ()
 
@@ -64,7 +64,7 @@ class Frame:
 
 
 def frame_of(annotation: ImageAnnotation, seen: ImageInfo, rules: Rules) -> Frame:
-    """The frame of an image that was seen; raises UnusableImage where nothing tells what its boxes refer to."""
+    """The frame of a decoded image; raises UnusableImage if it is unknown what its boxes refer to."""
     proved = image_facts.orientation_proof(annotation, seen, rules.boxes)
     turned = image_facts.is_turned(seen, rules.exif, proved, rules.conventions.exif)
     size = seen.upright_size if turned else (seen.width, seen.height)
@@ -80,12 +80,12 @@ def frame_of(annotation: ImageAnnotation, seen: ImageInfo, rules: Rules) -> Fram
 
 
 def file_of(annotation: ImageAnnotation) -> str:
-    """The file that messages about an annotation name."""
+    """The file to show in messages about an annotation."""
     return annotation.place or annotation.annotation_path or annotation.image_path
 
 
 def named_in(annotation: ImageAnnotation) -> str:
-    """` img.jpg` where the annotation's file is not called as the image is, and may be of several; else nothing."""
+    """` img.jpg` if the annotation's file has another name than the image, and may be for several; else ""."""
     image, file = map(PurePath, (annotation.image_path, file_of(annotation)))
     return "" if image.stem == file.stem else f" {annotation.filename}"
 
@@ -97,22 +97,22 @@ def _exif_problems(
         return
     if not turned:
         what = "the size" if image_facts.stated_size(annotation) else "boxes"
-        why = f"{file_of(annotation)} has {what} of the pixels as stored"
+        why = f"{file_of(annotation)} has {what} of the stored pixels"
         if proved == OPEN:
             why = "the other images of the data set were annotated as stored"
-        text = f"EXIF orientation {seen.orientation} would turn it, but {why}: left as stored, boxes and all."
+        text = f"EXIF orientation {seen.orientation} would rotate it, but {why}: image and boxes are kept as stored."
         yield Problem(annotation.image_path, None, NOT_APPLIED, text)
     elif proved == OPEN and not rules.conventions.exif and annotation.objects:
         text = (
-            f"turned as its EXIF orientation {seen.orientation} says, though nothing in the data set tells whether it "
-            "was annotated so, or as stored (as labelImg does). Look at it with odtk view; --exif ignore leaves the "
-            "pixels as stored."
+            f"rotated by its EXIF orientation {seen.orientation}, but nothing in the data set shows whether it was "
+            "annotated that way or as stored (as labelImg does). Look at it with odtk view; if the boxes are wrong, "
+            "ignore EXIF orientations (exif: ignore)."
         )
         yield Problem(annotation.image_path, None, AMBIGUOUS, text)
 
 
 def _box_size(annotation: ImageAnnotation, seen: ImageInfo, rules: Rules, stated: Size, size: Size) -> Size:
-    """The size that boxes refer to, of two that differ: as the boxes prove, else the data set, else the aspect."""
+    """The size that boxes refer to, of two that differ: from the boxes, else the data set, else the aspect ratio."""
     difference = image_facts.size_difference(stated, size)
     is_forced = difference == EXCHANGED and seen.upright_size != (seen.width, seen.height) and rules.exif != "auto"
     if is_forced or not annotation.objects:
@@ -125,13 +125,13 @@ def _box_size(annotation: ImageAnnotation, seen: ImageInfo, rules: Rules, stated
         chosen = own or rules.conventions.resized or alike
         if chosen:
             return stated if chosen == STATED else size
-        text = "its boxes fit both, so that it is not known which one they refer to."
+        text = "its boxes fit both, so it is unknown which one they refer to."
         raise _unusable(annotation, stated, size, f"{text} Correct the size, or annotate the image as it is.")
     if (own or rules.conventions.exchanged) == IMAGE:
         return size
     text = (
-        "either width and height are exchanged, or the image was turned since, so that its boxes are wrong. Look at "
-        "it, and correct the size or the boxes."
+        "either width and height are swapped, or the image was rotated after it was annotated and its boxes are wrong. "
+        "Look at it, and correct the size or the boxes."
     )
     raise _unusable(annotation, stated, size, text)
 
@@ -144,15 +144,15 @@ def _unusable(annotation: ImageAnnotation, stated: Size, size: Size, text: str) 
 def _size_problem(annotation: ImageAnnotation, seen: ImageInfo, stated: Size, size: Size, box_size: Size) -> Problem:
     difference = image_facts.size_difference(stated, size)
     if difference == EXCHANGED and seen.orientation >= image_files.LYING:
-        text = "it lies on its side, as its EXIF orientation tells. Use --exif auto."
+        text = "it is rotated by its EXIF orientation. Do not ignore EXIF orientations (exif: auto)."
     elif not annotation.objects:
-        text = "there is no box that it matters for."
+        text = "it has no box for which this matters."
     elif box_size != size:
         text = "its boxes are scaled with it."
     elif difference != EXCHANGED:
-        text = "its boxes are taken as pixels of the image as it is."
+        text = "its boxes are read as pixels of the actual image."
     else:
-        text = "width and height are exchanged, and its boxes are taken as pixels of the image as it is."
+        text = "width and height are swapped, and its boxes are read as pixels of the actual image."
     text = f"{_disagreement(annotation, stated, size)}; {text}"
     return Problem(file_of(annotation), annotation.size_line, SIZE_DISAGREES, text)
 
@@ -167,7 +167,7 @@ def sides(size: Size) -> str:
 
 
 def _within(size: Size, max_side: int | None) -> Size:
-    """A size made smaller, in its aspect, where its longer side is more than `max_side`."""
+    """A size scaled down, with the same aspect ratio, if its longer side is more than `max_side`."""
     longer = max(size)
     if max_side is None or longer <= max_side:
         return size

@@ -1,7 +1,8 @@
-"""What an image and its annotation prove by themselves of how the data set was annotated: small, and added up.
+"""The evidence in one image and its annotation on how the data set was annotated; small, and summed up over all.
 
-A box fits a frame where it leaves it by no more than an annotator's slip. Where two frames come into question, the
-boxes may fit only one of them, and so prove it. What no image proves by itself `odtk.annotations.conventions` decides.
+A box fits a frame if it extends beyond it by no more than an annotator's slip. If there are two possible frames and the
+boxes fit only one of them, that one is right. What single images cannot show is decided in
+`odtk.annotations.conventions`.
 """
 
 from __future__ import annotations
@@ -15,26 +16,26 @@ from odtk.annotations import image_files
 from odtk.annotations.dataset import ORDERS, OUTLINE, ImageAnnotation, MarkedObject
 from odtk.annotations.image_files import ImageInfo
 
-# What is proved of an image with an EXIF orientation: its boxes were drawn on it as stored, or as turned; or nothing.
+# For an image with an EXIF orientation: its boxes were drawn on it as stored, or as rotated, or it is unknown.
 STORED, TURNED, OPEN = "stored", "turned", "open"
 
-# What boxes are in pixels of, where the stated size is not the image's.
+# The size that boxes refer to if the stated size is not the image's.
 STATED, IMAGE = "stated", "image"
 
-# How a stated size differs: hardly, so that it does not matter; as that of another copy; by width for height.
+# How a stated size differs: too little to matter; as that of a resized copy; width and height are swapped.
 NEAR, RESIZED, EXCHANGED = "near", "resized", "exchanged"
 
-# How far a box may reach out of a frame, as a part of the side: not at all but for rounding, so that it fits closely,
-# and to count as inside at all.
+# How far a box may extend beyond a frame, as a fraction of the side: only by rounding; to fit closely; to count as
+# inside.
 LIMITS = EDGE, CLOSE, OUTSIDE = 0.002, 0.01, 0.03
 
 _NEAR_SIDES = 0.02
-_SMALLER = 0.75  # a frame inside another has at most this part of one of its sides to tell anything
-_ASPECT_TOLERANCE = 0.01  # sides are whole pixels, so an image made smaller has not quite the same aspect
+_SMALLER = 0.75  # evidence from a frame inside another needs one of its sides to be at most this fraction
+_ASPECT_TOLERANCE = 0.01  # sides are whole pixels, so a resized image does not have exactly the same aspect ratio
 _UNIT_SLIP = 0.01
 _HUGE = 1e300
 
-# What makes corners yxyx of four numbers, as a matrix for each order.
+# A matrix for each order that converts the four numbers to yxyx corners.
 _ORDERS = tuple(ORDERS)
 _TO_CORNERS = np.stack([np.array(corners_of(*np.eye(4))).T for corners_of in ORDERS.values()])  # [orders, 4, 4]
 
@@ -44,16 +45,16 @@ Size = tuple[int, int]  # width, height
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What one image adds to the evidence of its data set."""
+    """The contribution of one image to the evidence of its data set."""
 
-    exif: str = ""  # STORED, TURNED or OPEN; "" where there is no orientation
-    size: str = ""  # NEAR, RESIZED or EXCHANGED; "" where the stated size is the image's, or absent
-    frame: str = ""  # of a RESIZED or EXCHANGED one: what the boxes fit alone; "" where it is neither or both
-    inner: str = ""  # the much smaller one of the two frames, where the boxes fit both
+    exif: str = ""  # STORED, TURNED or OPEN; "" without an orientation
+    size: str = ""  # NEAR, RESIZED or EXCHANGED; "" if the stated size is the image's, or absent
+    frame: str = ""  # if RESIZED or EXCHANGED: the only frame that the boxes fit; "" if neither or both
+    inner: str = ""  # the much smaller one of the two frames, if the boxes fit both
     objects: int = 0
-    order: str = ""  # of ORDERS, as the boxes are read
-    boxes: int = 0  # the objects that are written in four numbers
-    in_unit: int = 0  # boxes that lie in 0..1 though pixels are expected
+    order: str = ""  # of ORDERS, in which the boxes are read
+    boxes: int = 0  # objects with a box of four numbers
+    in_unit: int = 0  # boxes within 0..1 although pixels are expected
     has_fractions: bool = False
     in_percent: int = 0
     reach: tuple[float, float] = (0.0, 0.0)  # the largest x and y
@@ -61,17 +62,17 @@ class Facts:
     least_side: int = 0
     misfits: np.ndarray | None = None  # int [orders, frames (image, stated, unit), LIMITS]
     leaving: np.ndarray | None = None  # int [frames], as read, with corners in order, beyond OUTSIDE
-    bits: int = 0  # of deep samples, those that are used
+    bits: int = 0  # in use, if samples have more than 8
 
 
 def facts_of(annotation: ImageAnnotation, seen: ImageInfo, exif: str = "auto", order: str | None = None) -> Facts:
-    """The facts of one image; `exif` and `order` are the user's choices, see `placing.Rules`."""
+    """The facts of one image; `exif` and `order` are the user's choices, see `frames.Rules`."""
     proved = orientation_proof(annotation, seen, order)
     size = seen.upright_size if is_turned(seen, exif, proved) else (seen.width, seen.height)
     stated = stated_size(annotation)
     difference = size_difference(stated, size)
     facts = Facts(exif=proved, size=difference, bits=seen.bits)
-    # Of an image that may be lying on its side, nobody knows yet how long its sides are.
+    # For an image that may be rotated, width and height are not known yet.
     is_open = proved == OPEN and _lies(seen) and exif == "auto" and not annotation.normalised
     if is_open or not annotation.objects:
         return facts
@@ -84,10 +85,10 @@ def facts_of(annotation: ImageAnnotation, seen: ImageInfo, exif: str = "auto", o
 
 
 def _with_numbers(facts: Facts, boxes: list[MarkedObject], frames: tuple[Size, ...], order: str | None) -> Facts:
-    """The facts, with what the numbers of boxes tell of their order and unit."""
+    """The facts, with the evidence on order and unit of the boxes' numbers."""
     read, is_pixels = boxes[0].written if order is None else order, frames[0] != UNIT
     numbers = np.array([entry.numbers for entry in boxes], float)  # [boxes, 4]
-    numbers = np.nan_to_num(numbers).clip(-_HUGE, _HUGE)  # of larger ones the sums are no numbers
+    numbers = np.nan_to_num(numbers).clip(-_HUGE, _HUGE)  # sums of larger ones would overflow
     corners = numbers @ _TO_CORNERS  # [orders, boxes, 4]
     as_read = corners[_ORDERS.index(read)]
     misfits, leaving = _outside(corners, as_read, frames)
@@ -108,7 +109,7 @@ def _with_numbers(facts: Facts, boxes: list[MarkedObject], frames: tuple[Size, .
 
 
 def orientation_proof(annotation: ImageAnnotation, seen: ImageInfo, order: str | None = None) -> str:
-    """Whether the image was annotated STORED or TURNED, by its stated size or else its boxes; OPEN; "" if upright."""
+    """STORED or TURNED, as the stated size or else the boxes show; OPEN if they do not; "" if upright."""
     if seen.orientation == image_files.UPRIGHT:
         return ""
     stored, upright, stated = (seen.width, seen.height), seen.upright_size, stated_size(annotation)
@@ -124,14 +125,14 @@ def orientation_proof(annotation: ImageAnnotation, seen: ImageInfo, order: str |
 
 
 def is_turned(seen: ImageInfo, exif: str, proved: str, decided: str = "") -> bool:
-    """Whether the pixels are to be turned: as `exif` says, as the image proves, or as is `decided` for the data set."""
+    """Whether to rotate the pixels: from `exif`, else the image itself, else what is `decided` for the data set."""
     if seen.orientation == image_files.UPRIGHT or exif == "ignore":
         return False
     return exif == "apply" or (decided if proved == OPEN else proved) != STORED
 
 
 def stated_size(annotation: ImageAnnotation) -> Size | None:
-    """The size that the annotation states, where it is one and its boxes are in pixels of it."""
+    """The size in the annotation, if it is valid and the boxes are in its pixels."""
     stated = annotation.stated_size
     return None if stated is None or min(stated) < 1 or annotation.normalised else stated
 
@@ -146,7 +147,7 @@ def size_difference(stated: Size | None, size: Size) -> str:
 
 
 def frame_proof(annotation: ImageAnnotation, stated: Size | None, size: Size, order: str | None = None) -> str:
-    """STATED or IMAGE where the boxes fit that one alone; "" where both or neither."""
+    """STATED or IMAGE, if the boxes fit only that one; "" if both or neither."""
     if size_difference(stated, size) not in (RESIZED, EXCHANGED) or not annotation.objects:
         return ""
     fits = boxes_fit(annotation, order, stated), boxes_fit(annotation, order, size)
@@ -154,15 +155,15 @@ def frame_proof(annotation: ImageAnnotation, stated: Size | None, size: Size, or
 
 
 def boxes_fit(annotation: ImageAnnotation, order: str | None, frame: Size) -> bool:
-    """Whether all boxes, their corners put in order, lie in a frame but for slips."""
+    """Whether all boxes, with their corners in order, are in a frame except for slips."""
     corners = np.array([entry.corners(order) for entry in annotation.objects], float).reshape(-1, 4)
     return not (overshoot(_in_order(corners), [frame]) > OUTSIDE).any()
 
 
 def overshoot(corners: np.ndarray, frames: list[Size]) -> np.ndarray:
-    """How far boxes yxyx [n, 4] reach out of frames (width, height) that begin at 0, in sides: float [n, frames].
+    """How far boxes yxyx [n, 4] extend beyond frames (width, height), as fractions of the sides: float [n, frames].
 
-    A pixel too many is none: some count from 1, and some take the last one in.
+    One pixel too many does not count: some tools count from 1, and some include the last pixel.
     """
     sides = np.array([(height, width) for width, height in frames], float)  # [frames, 2]
     pixel = np.where(sides > 1, 1, 0)
@@ -173,7 +174,7 @@ def overshoot(corners: np.ndarray, frames: list[Size]) -> np.ndarray:
 
 
 def same_aspect(one: Size, other: Size) -> bool:
-    """Whether two sizes are of one shape, but for what whole pixels make of it."""
+    """Whether two sizes have the same aspect ratio, except for rounding to whole pixels."""
     return math.isclose(one[0] * other[1], one[1] * other[0], rel_tol=_ASPECT_TOLERANCE)
 
 
@@ -186,7 +187,7 @@ def _in_order(corners: np.ndarray) -> np.ndarray:
 
 
 def _outside(corners: np.ndarray, as_read: np.ndarray, frames: tuple[Size, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """`misfits` and `leaving` of Facts, from the corners [orders, boxes, 4] under each order, and as they are read."""
+    """`misfits` and `leaving` of Facts, from the corners [orders, boxes, 4] in each order, and as they are read."""
     count = len(as_read)
     beyond = overshoot(np.concatenate([*corners, _in_order(as_read)]), frames)  # [(orders + 1) * boxes, frames]
     tried = beyond[:-count].reshape(len(corners), count, len(frames), 1) > LIMITS
@@ -195,7 +196,7 @@ def _outside(corners: np.ndarray, as_read: np.ndarray, frames: tuple[Size, ...])
 
 
 def _inner_frame(annotation: ImageAnnotation, stated: Size, size: Size, order: str | None) -> str:
-    """The frame that lies well inside the other one, where all boxes lie in it."""
+    """The frame that is well inside the other one, if all boxes are in it."""
     ratios = stated[0] / size[0], stated[1] / size[1]
     if max(ratios) <= 1 and min(ratios) <= _SMALLER:
         inner, name = stated, STATED

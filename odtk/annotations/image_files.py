@@ -1,4 +1,4 @@
-"""Image files: decoded in full to see that they can be, and made RGB JPEGs where a record cannot take their bytes."""
+"""Image files: fully decoded to check them, and converted to RGB JPEGs if a record cannot hold them as they are."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from odtk.annotations.annotated_image import UnusableImage
 if TYPE_CHECKING:
     from PIL import Image
 
-# What is opened, whatever the file's name says. Pillow knows more formats, some of which start other programs or take
-# nearly any bytes for an image; AVIF it has since 11.3.
+# The formats that are opened, regardless of the file's name. Pillow knows more, some of which start other programs or
+# accept nearly any bytes as an image. AVIF is there since Pillow 11.3.
 FORMATS: tuple[str, ...] = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000")
 FORMATS += ("AVIF",) if importlib.util.find_spec("PIL.AvifImagePlugin") else ()
 
-# Pillow's own limit, at which it warns of a decompression bomb: three bytes a pixel are then 256 MiB.
+# Pillow's own limit, at which it warns of a decompression bomb: 256 MiB at three bytes per pixel.
 MAX_PIXELS = 1024**3 // 4 // 3
 
 UPRIGHT, LYING = 1, 5
-"""The EXIF orientation of an image that is stored as it is to be shown, and the first of those that lie on their side.
-"""
+"""The EXIF orientation of an image that is stored as it is shown, and the first orientation rotated by 90 degrees."""
 
 _ORIENTATION_TAG = 0x0112
-_PNG_EXIF = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")  # what a PNG with an orientation has in it
-_REDUCING_GAP = 3.0  # from so many times the wanted size on, whole pixels are averaged first: quicker, and as good
+_PNG_EXIF = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")  # one of these is in a PNG with an orientation
+_REDUCING_GAP = 3.0  # from this ratio of sizes on, whole pixels are averaged first: faster, and as good
 _QUALITY = 95
 _UNDECODABLE = "image cannot be decoded"
 _MODES = {"RGB": "", "L": "", "1": "1-bit ", "P": "palette ", "LA": "grey and alpha ", "F": "floating-point "}
@@ -37,52 +36,52 @@ _MODES = {"RGB": "", "L": "", "1": "1-bit ", "P": "palette ", "LA": "grey and al
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What a file was found to be when all its pixels were decoded; sides in pixels, as stored."""
+    """The facts about an image file, from its pixels or its header; sides in pixels, as stored."""
 
     width: int
     height: int
     kind: str  # "JPEG", "CMYK JPEG", "MPO", "RGBA PNG", "GIF", ...
     orientation: int = UPRIGHT  # EXIF's, 1 to 8
-    record_format: str | None = None  # "jpeg" or "png" where a record can take the bytes as they are
+    record_format: str | None = None  # "jpeg" or "png" if a record can hold the bytes as they are
     fingerprint: int = 0  # of the upright picture, see odtk.annotations.duplicates
-    bits: int = 0  # of deep samples, those in use, see deep_samples.read
+    bits: int = 0  # in use, if samples have more than 8; see deep_samples.read
 
     @property
     def upright_size(self) -> tuple[int, int]:
-        """Width and height as the EXIF orientation wants the image to be shown."""
+        """Width and height of the image rotated by its EXIF orientation."""
         return (self.height, self.width) if self.orientation >= LYING else (self.width, self.height)
 
 
 SEVERAL = "multi-picture"
-"""What the kind of an image begins with of which there are more in the file: the first is taken."""
+"""The kind begins with this if the file has several images, of which the first is used."""
 
 
 @dataclass(frozen=True)
 class DecodedFile:
-    """An image file that can be decoded to the last pixel; sides in pixels."""
+    """An image file that was fully decoded; sides in pixels."""
 
     width: int
     height: int
     kind: str
-    repaired: bytes | None = None  # the image as an RGB JPEG, where it was not an RGB or grey one
+    repaired: bytes | None = None  # the image as an RGB JPEG, if it was not an RGB or grey one
     fingerprint: int = field(default=0, compare=False)  # see odtk.annotations.duplicates
 
 
 def decode_info(encoded: bytes, path: object) -> ImageInfo:
-    """Decodes all of an image file's bytes and says what they are.
+    """The facts about an image file, after decoding all of it.
 
-    TensorFlow reads JPEGs and PNGs, in RGB or grey and with 8 bits, as viewers show them; other bytes are not for a
-    record. MPO is a JPEG with more pictures behind the one that counts. Raises UnusableImage, naming `path`, where
-    not every pixel can be decoded or there are more than MAX_PIXELS of them.
+    TensorFlow reads 8-bit RGB and grey JPEGs and PNGs as viewers show them; other images cannot be in a record as they
+    are. MPO is a JPEG with more images after the main one. Raises UnusableImage, naming `path`, if not every pixel can
+    be decoded or there are more than MAX_PIXELS.
     """
     with _named(path):
         return _see(_load(encoded, path), encoded, path)
 
 
 def header_info(encoded: bytes, path: object) -> ImageInfo:
-    """What an image file's header says: no fingerprint, and whether its pixels can be decoded is open.
+    """The facts in an image file's header: without fingerprint, and without checking that it can be decoded.
 
-    Deep samples alone are read, as only they tell their range.
+    Only samples of more than 8 bits are read, as they alone show their range.
     """
     with _named(path):
         image = _open(encoded, path)
@@ -96,9 +95,9 @@ def header_info(encoded: bytes, path: object) -> ImageInfo:
 
 
 def decode(encoded: bytes, path: object, repair: bool = True) -> DecodedFile:
-    """Decodes all of an image file's bytes, and with `repair` re-encodes what is no RGB or greyscale JPEG.
+    """Decodes all of an image file, and with `repair` re-encodes it unless it is an RGB or greyscale JPEG.
 
-    For the Pet layout: the EXIF orientation is left alone. Raises UnusableImage like `look`.
+    For the Pet layout: the EXIF orientation is ignored. Raises UnusableImage like `decode_info`.
     """
     with _named(path):
         image = _load(encoded, path)
@@ -114,10 +113,10 @@ def to_jpeg(
     bits: int = 0,
     size: tuple[int, int] | None = None,
 ) -> bytes:
-    """The image as an RGB JPEG without EXIF: transparency on white, deep samples in 8 bits, of an animation the first.
+    """The image as an RGB JPEG without EXIF: transparency on white, 8 bits per sample, the first frame of an animation.
 
-    With `upright` the pixels are turned as the EXIF orientation says. `bits` are those that deep samples of the whole
-    data set use (see `deep_samples`), `size` (width, height; of the turned image) is a smaller one to make it.
+    With `upright` the pixels are rotated by the EXIF orientation. `bits` is the range in use in the whole data set (see
+    `deep_samples`); `size` (width, height; of the rotated image) is a smaller size to shrink it to.
     """
     from PIL.Image import Resampling
 
@@ -129,7 +128,7 @@ def to_jpeg(
 
 
 def to_picture(encoded: bytes, path: object, upright: bool = False, bits: int = 0) -> Image.Image:
-    """The image in RGB, or in grey where it is so, as `to_jpeg` encodes it."""
+    """The image in RGB, or in grey if it is grey, as `to_jpeg` encodes it."""
     with _named(path):
         image = _load(encoded, path)
         picture = _to_rgb(image, encoded, path, bits)
@@ -138,7 +137,7 @@ def to_picture(encoded: bytes, path: object, upright: bool = False, bits: int = 
 
 @contextlib.contextmanager
 def _named(path: object) -> Iterator[None]:
-    """Puts the file's name to what goes wrong: on damaged files Pillow raises nearly everything, struct.error too."""
+    """Raises UnusableImage with the file's name instead of any error: Pillow raises all kinds on damaged files."""
     from PIL import UnidentifiedImageError
 
     try:
@@ -159,7 +158,7 @@ def _load(encoded: bytes, path: object) -> Image.Image:
 
 
 def _open(encoded: bytes, path: object) -> Image.Image:
-    """The image with its header read; its pixels have no memory yet."""
+    """The image with only its header read; its pixels are not in memory yet."""
     from PIL import Image
 
     _refuse_what_is_none(encoded, path)
@@ -172,26 +171,26 @@ _HEIC = (b"heic", b"heix", b"hevc", b"heif", b"mif1")  # ISO/IEC 23008-12's bran
 
 
 def _refuse_what_is_none(encoded: bytes, path: object) -> None:
-    """Raises UnusableImage where the bytes are no image at all, as after a failed download or copy."""
+    """Raises UnusableImage if the bytes are not an image at all, as after a failed download or copy."""
     start = encoded[:64].lstrip().lower()
     if not start.strip(b"\0"):
         why = "it is empty. Copy or download it again"
     elif start.startswith(b"version https://git-lfs"):
         why = "it is a pointer of Git LFS. Fetch the images: git lfs pull"
     elif start.startswith((b"<!doctype", b"<html", b"<?xml", b"{")):
-        why = "it is a web page or a text, as a failed download leaves it. Download it again"
+        why = "it is a web page or a text, as after a failed download. Download it again"
     elif start[4:8] == b"ftyp" and any(brand in start for brand in _HEIC) and b"avif" not in start:
-        why = "it is HEIC, as phones take it, which is not read here. Convert it to JPEG"
+        why = "it is HEIC, a format of phones that odtk does not read. Convert it to JPEG"
     else:
         return
     raise UnusableImage(path, None, _UNDECODABLE, f"the image cannot be decoded: {why}.")
 
 
 def check_size(image: Image.Image, path: object) -> None:
-    """Raises UnusableImage where an image, of which only the header was read, has more than MAX_PIXELS."""
+    """Raises UnusableImage if an image, of which only the header was read, has more than MAX_PIXELS."""
     width, height = image.size
     if width * height > MAX_PIXELS:
-        text = f"the image is {width}x{height}, more than {MAX_PIXELS} pixels. Make it smaller, or cut it into tiles."
+        text = f"the image is {width}x{height}, more than {MAX_PIXELS} pixels. Shrink it, or cut it into tiles."
         raise UnusableImage(path, None, "image too large", text)
 
 
@@ -228,24 +227,24 @@ def _record_format(image: Image.Image, encoded: bytes) -> str | None:
         return None
     if image.format in ("JPEG", "MPO"):
         return "jpeg"
-    # Pillow shows 16-bit RGB as 8-bit; the header says which it is: bit depth, then colour type (0 grey, 2 RGB).
+    # Pillow opens 16-bit RGB as 8-bit; the header has the bit depth, then the color type (0 grey, 2 RGB).
     is_plain = image.format == "PNG" and encoded[24] == 8 and encoded[25] in (0, 2)
     return "png" if is_plain else None
 
 
 def _orientation(image: Image.Image, encoded: bytes) -> int:
-    # Pillow would decode all pixels of a PNG to see whether EXIF comes behind them.
+    # Pillow would decode all pixels of a PNG to look for EXIF data after them.
     if image.format == "PNG" and not any(mark in encoded for mark in _PNG_EXIF):
         return UPRIGHT
     try:
         value = image.getexif().get(_ORIENTATION_TAG, UPRIGHT)
-    except Exception:  # a damaged EXIF block says nothing, and Pillow raises nearly everything on it
+    except Exception:  # a damaged EXIF block has no orientation, and Pillow raises all kinds of errors on it
         return UPRIGHT
     return value if value in range(1, 9) else UPRIGHT
 
 
 def _turn(image: Image.Image, orientation: int) -> Image.Image:
-    """The image as it is to be shown (Exif 2.32, 4.6.4); Pillow's exif_transpose fails on a damaged EXIF block."""
+    """The image as it is shown (Exif 2.32, 4.6.4); Pillow's exif_transpose fails on a damaged EXIF block."""
     from PIL.Image import Transpose
 
     if orientation == UPRIGHT:
@@ -264,7 +263,7 @@ def _turn(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image, encoded: bytes, path: object, bits: int = 0) -> Image.Image:
-    """The picture in 8-bit RGB, or as it is where it is grey."""
+    """The image in 8-bit RGB, or unchanged if it is grey."""
     if deep_samples.is_deep(image, encoded):
         image = deep_samples.to_eight_bits(*deep_samples.read(image, encoded, path), bits)
     return _on_white(image)

@@ -1,9 +1,9 @@
-"""The files below a data set's folder, links to folders included, and which of them may be opened.
+"""Lists the files below a data set's folder, with links to folders, and decides which of them may be opened.
 
-People link `images/` to a large disk, so a link to a folder is followed, and the report says so. That is safe where a
-link to a single file outside is not: below a linked folder files keep their own names, and only what is called like an
-image or an annotation is opened, while a link can give any file such a name. Followed is a link in the data set's own
-folders, not one below another link; not one to a folder that holds the data set, and none to files met already.
+People link `images/` to a large disk, so links to folders are followed, and reported. This is safe, unlike a link to a
+single file outside: below a linked folder files keep their own names, and only those named like an image or an
+annotation are opened, while a link can give any file such a name. Links are followed in the data set's own folders,
+not below another link, not to a folder that contains the data set, and not to files that were already found.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from odtk.errors import DataError
 
 @dataclass
 class Walk:
-    """What is below a folder: files as posix paths relative to it, and what is to say of the links among them."""
+    """The files below a folder as posix paths relative to it, and issues with the links among them."""
 
     files: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
 def walk(folder: str) -> Walk:
-    """All files below a folder but hidden ones; DataError where it cannot be listed or a name is not UTF-8."""
+    """All files below a folder except hidden ones; DataError if it cannot be listed or a name is not UTF-8."""
     found, root, followed = Walk(), os.path.realpath(folder), {}
     found.files += _files(folder, "", links := [])
     for link in sorted(links):
@@ -45,7 +45,7 @@ def walk(folder: str) -> Walk:
 
 
 def is_inside(folder: str, relative: str, real: str) -> bool:
-    """Whether a file, whose real path is `real`, is in the folder, or below a link in it that `walk` follows."""
+    """Whether a file with the real path `real` is in the folder, or below a link in it that `walk` follows."""
     root = os.path.realpath(folder)
     if _holds(root, real):
         return True
@@ -62,11 +62,11 @@ def _why_not(root: str, target: str, followed: dict[str, str]) -> str | None:
     if not os.path.isdir(target):
         return "there is no such folder"
     if _holds(target, root):
-        return "that folder holds the data set itself"
+        return "that folder contains the data set itself"
     if _holds(root, target):
         return "its files are in the data set's folder already"
     met = next((link for other, link in followed.items() if _holds(other, target) or _holds(target, other)), None)
-    return met and f"{met} is a link to files of it already"
+    return met and f"{met} is already a link to files in it"
 
 
 def _holds(folder: str, path: str) -> bool:
@@ -74,7 +74,7 @@ def _holds(folder: str, path: str) -> bool:
 
 
 def _files(folder: str, prefix: str, links: list[str]) -> Iterator[str]:
-    """The files below a folder; links to folders, and those to nothing, go to `links`."""
+    """The files below a folder; links to folders and broken links are added to `links`."""
     for place, folders, names in os.walk(folder, onerror=_cannot_list):
         relative = os.path.relpath(place, folder).replace(os.sep, "/")
         above = prefix if relative == "." else f"{prefix}{relative}/"
@@ -91,7 +91,7 @@ def _files(folder: str, prefix: str, links: list[str]) -> Iterator[str]:
 
 
 def _check_name(place: str, name: str) -> None:
-    """Neither a record nor a report can hold a name with stray bytes, which Python has as lone surrogates."""
+    """Raises DataError for a name with invalid bytes (lone surrogates in Python), which no record can hold."""
     if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
         shown = os.fsencode(name).decode("utf-8", "backslashreplace")
         raise DataError(f"{place} has a file whose name is not UTF-8: {shown}. Rename it.")

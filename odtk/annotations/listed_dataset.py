@@ -1,4 +1,4 @@
-"""What the data sets of all formats have in common: a list, and images that are left out of it for a reason."""
+"""The common base of the data sets of all formats: a list of images, and images that are left out for a reason."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AMBIGUOUS = "several images of that name"
 
 @dataclass(frozen=True)
 class SkippedImage:
-    """The entry of an image that cannot be read, known when the data set was listed; `UnusableImage`'s arguments."""
+    """The entry of an image that is known to be unusable when the data set is listed; `UnusableImage`'s arguments."""
 
     file: str
     line: int | None
@@ -31,9 +31,9 @@ class SkippedImage:
 
 @dataclass(frozen=True)
 class ListedDataset:
-    """A data set whose images are known; `problems` are those of the data set as a whole.
+    """A data set whose images are known; `problems` are with the data set as a whole.
 
-    A pickled one leaves `listed` behind: a worker gets its part of it in another way, and not everything.
+    Pickling leaves out `listed`: each worker gets only its part of it, in another way.
     """
 
     format: str
@@ -46,7 +46,7 @@ class ListedDataset:
         return self.__dict__ | {"listed": ()}
 
     def read(self, listed: Listed) -> ImageAnnotation:
-        """What the annotation says of an image; raises UnusableImage, naming file and line, where it cannot be used."""
+        """The annotation of an image; raises UnusableImage, naming file and line, if it cannot be used."""
         entry = listed.entry
         if isinstance(entry, SkippedImage):
             raise UnusableImage(entry.file, entry.line, entry.kind, entry.text, entry.is_bad)
@@ -56,18 +56,18 @@ class ListedDataset:
         raise NotImplementedError
 
     def path(self, relative: str) -> str:
-        """A file of the data set as messages name it."""
+        """The path of a file as it is shown in messages."""
         return os.path.join(self.folder, relative)
 
 
 def left_out(error: UnusableImage) -> SkippedImage:
-    """The entry that makes `read` raise that error."""
+    """The entry for which `read` raises `error`."""
     problem = error.problem
     return SkippedImage(problem.file, problem.line, problem.kind, problem.text, error.is_bad)
 
 
 def in_order(listed: Iterable[Listed]) -> tuple[Listed, ...]:
-    """Sorted by key, the keys made unique: a second image of a key, which is left out anyway, gets `#2` behind it."""
+    """Sorted by key, with unique keys: a second image of the same key, left out anyway, gets the suffix `#2`."""
     ordered, counts = [], Counter()
     for one in sorted(listed, key=lambda one: one.key):
         counts[one.key] += 1
@@ -78,7 +78,7 @@ def in_order(listed: Iterable[Listed]) -> tuple[Listed, ...]:
 def find_image(
     files: DataFolder, written: str, roots: Iterable[str], where: tuple[str, int | None], said: str
 ) -> str | SkippedImage:
-    """The image that an annotation names, or why there is none; `where` (file, line) it does so, `said` how."""
+    """The image that an annotation names, or why there is none; `where` is the file and line, `said` the context."""
     file, line = where
     found = files.find(written, tuple(roots))
     images = found.images if len(found.images) < 2 else _of_split(found.images, os.path.relpath(file, files.path))
@@ -86,22 +86,22 @@ def find_image(
         files.names_of.setdefault(images[0], {})[written] = found.how
         return images[0]
     if images:
-        text = f"{said} {short(written)} may be {' or '.join(images[:4])}. Write its folder, too."
+        text = f"{said} {short(written)} may be {' or '.join(images[:4])}. Add its folder to the name."
         return SkippedImage(file, line, AMBIGUOUS, text)
     if path_matching.leads_out(written):
-        text = f"{said} {short(written)}, which is outside of {files.path}, and no image in that folder is called so."
+        text = f"{said} {short(written)}, which is outside {files.path}, and no image in that folder has this name."
         return SkippedImage(file, line, data_folder.OUTSIDE, text)
     return SkippedImage(file, line, NO_IMAGE, f"{said} {short(written)}: there is no such image in {files.path}.")
 
 
 def _of_split(images: Sequence[str], annotation: str) -> Sequence[str]:
-    """Of several images those of the split that the annotation's own name or folder speaks of, if there are any."""
+    """Those of several images in the split that the annotation's own name or folder names, if there are any."""
     split = path_matching.split_in_name(annotation) or path_matching.split_of_folders(annotation)
     return [image for image in images if split and path_matching.split_of_folders(image) == split] or images
 
 
 def finished(dataset: ListedDataset, files: DataFolder) -> ListedDataset:
-    """The data set with what is to say of its folder, and without the images that two names are found to mean."""
+    """The data set with the issues of its folder, without images that two different names seem to refer to."""
     clashes = {
         image: sorted(names)
         for image, names in files.names_of.items()
@@ -116,23 +116,23 @@ def finished(dataset: ListedDataset, files: DataFolder) -> ListedDataset:
 
 
 def _clashing(files: DataFolder, one: Listed, names: list[str]) -> SkippedImage:
-    text = f"{short(names[0])} and {short(names[1])} may both mean it: only their ends are found here. Name it alike."
+    text = f"{short(names[0])} and {short(names[1])} may both mean it, as only their ends match. Use the same name."
     return SkippedImage(files.at(one.key), None, AMBIGUOUS, text)
 
 
 def _unnamed(files: DataFolder, dataset: ListedDataset) -> Iterator[Problem]:
-    """How many images are not listed, by suffix, with the first."""
+    """Counts images that are not listed, by suffix, with the first."""
     keys = {one.key for one in dataset.listed}
     unnamed = [image for image in files.images if image not in keys]
     if unnamed:
         counts = Counter(posixpath.splitext(image)[1].lower() for image in unnamed)
         shown = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4))
-        text = f"no annotation names these images, which are left out: {shown}; the first is {unnamed[0]}."
+        text = f"these images are in no annotation and are left out: {shown}; the first is {unnamed[0]}."
         yield Problem(files.path, None, "images in no annotation", text)
 
 
 def _found_otherwise(files: DataFolder) -> Iterator[Problem]:
-    """How many images were found in another way than by their names, with the first of each."""
+    """Counts images that were not found by their exact names, with the first for each way."""
     for how in (BY_END, BY_STEM):
         found = [(name, image) for image, names in files.names_of.items() for name in names if names[name] == how]
         if found:
@@ -142,11 +142,11 @@ def _found_otherwise(files: DataFolder) -> Iterator[Problem]:
 
 
 def _no_splits(files: DataFolder, dataset: ListedDataset) -> Iterator[Problem]:
-    """Where folders are called as splits are, and yet there are none."""
+    """Reports folders that are named like splits but not used as splits."""
     named, others = path_matching.tops_of_no_split([one.key for one in dataset.listed if one.key in files])
     if named and not any(one.split for one in dataset.listed):
         text = (
-            f"{' and '.join(named[:3])} may name splits, but not all folders here name one and nothing else "
-            f"({', '.join(others[:3])}), so that none is taken for a split. Choose: --split train=FOLDER and so on."
+            f"{' and '.join(named[:3])} may be splits, but not all folders here are named after a split "
+            f"({', '.join(others[:3])}), so none is used as a split. To use them, choose the folder of each split."
         )
-        yield Problem(files.path, None, "folders not taken for splits", text)
+        yield Problem(files.path, None, "folders not used as splits", text)

@@ -1,12 +1,12 @@
-"""Whether a list and what refers to it count from the same number."""
+"""Detects ids that are shifted by one from the list they refer to."""
 
 from collections.abc import Iterable
 
 
 def shifted(listed: Iterable, used: Iterable) -> str | None:
-    """What shows that the ids in use are one lower or higher than those in a list, as 0 for 1; None where nothing does.
+    """Evidence that the ids in use are one lower or higher than those in a list, as 0 for 1; None if there is none.
 
-    More of them are in the list then, when all are moved by one: as they are, most would be taken for a neighbour.
+    More of them are in the list if all are shifted by one; unshifted, most would refer to their neighbour.
     """
     listed, used = ({number for number in numbers if isinstance(number, int)} for numbers in (listed, used))
     for step, word in ((1, "lower"), (-1, "higher")):

@@ -1,4 +1,4 @@
-"""What paths of images and annotations say: which belong together, which split they are of, what records call them."""
+"""Paths of images and annotations: which belong together, which split they are in, and their names in records."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import re
 import unicodedata
 from collections.abc import Collection
 
-# Folders that say what is in them, and nothing of the image: no part of its name.
+# Folders named after the kind of their contents: not part of an image's name.
 _STRUCTURE = {"jpegimages", "images", "image", "imgs", "img"}
 _STRUCTURE |= {"annotations", "annotation", "xmls", "xml", "labels", "label"}
-# Beside the word for a split these say no more than that (`train_data`, `TestSet`).
+# Words that add nothing to the word for a split next to them (`train_data`, `TestSet`).
 _NEUTRAL = _STRUCTURE | {"data", "dataset", "set", "files", "pictures", "pics", "photos", "jpeg", "jpg", "png", "txt"}
 _SPLITS = {
     "train": "train",
@@ -34,35 +34,35 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[^\W_A-Z]+")  # JPEGImages: JPEG, 
 
 
 def folded(path: str) -> str:
-    """A path for comparing: case and the Unicode form of accents do not matter."""
+    """A path for comparison: without case and the Unicode form of accents."""
     return path.casefold() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two names differ in nothing but case and the Unicode form of accents."""
+    """Whether two names differ only in case and the Unicode form of accents."""
     return folded(one) == folded(other)
 
 
 def leads_out(written: str) -> bool:
-    """Whether a path in an annotation is absolute or climbs, be it written the Unix or the Windows way."""
+    """Whether a path in an annotation is absolute or contains `..`, in Unix or Windows notation."""
     path = written.replace("\\", "/")
     return path.startswith("/") or re.match("[A-Za-z]:", path) is not None or ".." in path.split("/")
 
 
 def words(name: str) -> list[str]:
-    """The words of a name, which blanks, signs or capitals set apart."""
+    """The words of a name, separated by spaces, punctuation or capitals."""
     return _WORD.findall(name)
 
 
 def split_word(word: str) -> str | None:
-    """ "train", "val" or "test" where a word means that (`valid`, `train2017`, `trainset`), else None."""
+    """ "train", "val" or "test" if a word means that (`valid`, `train2017`, `trainset`), else None."""
     bare = word.lower().rstrip("0123456789")
     joined = _JOINED.fullmatch(bare)
     return _SPLITS.get(joined[1] if joined else bare)
 
 
 def split_in_name(path: str) -> str | None:
-    """The one split that the words of a file's bare name speak of (`instances_val2017.json`), else None."""
+    """The only split in the words of a file's bare name (`instances_val2017.json`), else None."""
     found = _splits_in(posixpath.basename(path).rsplit(".", 1)[0])
     return found.pop() if len(found) == 1 else None
 
@@ -73,25 +73,25 @@ def _splits_in(name: str) -> set[str]:
 
 @functools.lru_cache(4096)
 def folder_split(folder: str) -> str | None:
-    """The split that a folder's name means, if it means that and nothing else (`train_images`, not `training_dogs`)."""
+    """The split that a folder is named after, if by nothing else (`train_images`, not `training_dogs`)."""
     found = _splits_in(folder)
     return found.pop() if len(found) == 1 and not _rest(folder) else None
 
 
 def _rest(folder: str) -> tuple[str, ...]:
-    """What a folder's name says beside a split."""
+    """The words of a folder's name other than the split."""
     others = (word.lower() for word in words(folder) if not split_word(word))
     return tuple(word for word in others if word not in _NEUTRAL and not word.isdigit())
 
 
 def split_of_folders(path: str) -> str | None:
-    """The split that the folder nearest to a file speaks of (`valid/_annotations.coco.json`), else None."""
+    """The split that the nearest folder of a file names (`valid/_annotations.coco.json`), else None."""
     found = (folder_split(folder) for folder in reversed(path.split("/")[:-1]))
     return next((split for split in found if split), None)
 
 
 def plain_path(path: str) -> str:
-    """A path without what only says what is in a folder (`images`, `Annotations`; `train_images` is `train`)."""
+    """A path without folders named after their contents (`images`, `Annotations`; `train_images` becomes `train`)."""
     *folders, name = path.split("/")
     return "/".join([*filter(None, map(_plain_folder, folders)), name])
 
@@ -108,7 +108,7 @@ def _plain_folder(folder: str) -> str:
 
 
 def place_of(path: str) -> str:
-    """What an image and its annotation have in common: the path without suffix and such folders, for comparing."""
+    """The common key of an image and its annotation: the path without suffix and such folders, for comparison."""
     return folded(posixpath.splitext(plain_path(path))[0])
 
 
@@ -124,10 +124,10 @@ def search_roots(path: str) -> tuple[str, ...]:
 
 
 def folder_splits(images: Collection[str]) -> dict[str, str]:
-    """The splits that images' folders name, by image; none at all where a neighbouring folder names something else.
+    """The splits by image that the images' folders name; empty if a sibling folder has another kind of name.
 
-    The folders are those below the ones that all images share. `pets_train` and `pets_test` name splits, too: what
-    they say beside is the same.
+    The folders are those below the common folder of all images. `pets_train` and `pets_test` also name splits: the rest
+    of the names is the same.
     """
     tops = _tops(images)[1]
     found = {top: _splits_in(top) for top in set(tops.values())}
@@ -141,14 +141,14 @@ def folder_splits(images: Collection[str]) -> dict[str, str]:
 
 
 def tops_of_no_split(images: Collection[str]) -> tuple[list[str], list[str]]:
-    """Where folders name splits and are not taken for them: those, and the folders beside them that name none."""
+    """Folders that are named after splits but not used as splits, and their siblings that are not."""
     tops = sorted(set(_tops(images)[1].values()))
     named = [top for top in tops if _splits_in(top)]
     return (named, [top for top in tops if not folder_split(top)]) if named and not folder_splits(images) else ([], [])
 
 
 def _tops(images: Collection[str]) -> tuple[int, dict[str, str]]:
-    """How deep the folders are that may name splits, and these, by image."""
+    """The depth of the folders that may name splits, and the folder at that depth by image."""
     parts = {path: plain_path(path).split("/") for path in images}
     columns = zip(*(found[:-1] for found in parts.values()), strict=False)
     shared = [column[0] for column in itertools.takewhile(lambda column: len(set(column)) == 1, columns)]
@@ -157,10 +157,10 @@ def _tops(images: Collection[str]) -> tuple[int, dict[str, str]]:
 
 
 def record_names(images: Collection[str]) -> dict[str, tuple[str, str]]:
-    """What records call images, by path: the filename, and the source_id, which is unique.
+    """The names of images in records, by path: the filename, and the source_id, which is unique.
 
-    The source_id is the path without the folders that only say what is in them, unless two then were the same; the
-    filename lacks the folder that names a split, too.
+    The source_id is the path without folders named after their contents, unless two would be the same; the filename
+    also lacks the folder that names a split.
     """
     names = {path: plain_path(path) for path in images}
     if len(set(names.values())) < len(names):

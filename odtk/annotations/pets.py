@@ -1,6 +1,6 @@
 """The Oxford-IIIT Pet layout: images, xml of the faces, trimaps of the bodies; the class is in the file name.
 
-What is read, and how, is TFOD's create_pet_tf_record; what is odd on the way is reported instead of passed over.
+The files are read as by TFOD's create_pet_tf_record, but problems are reported instead of ignored.
 """
 
 from __future__ import annotations
@@ -42,26 +42,26 @@ LAYOUT = (
 
 _CLASS_IN_FILENAME = re.compile(r"([A-Za-z_]+)(_[0-9]+\.jpg)", re.IGNORECASE)
 _SPECIES = ("cat", "dog")
-_SAMPLED = 100  # xml that are read to find out what a folder holds
+_SAMPLED = 100  # xml files that are read to detect what a folder holds
 _BACKGROUND = 2  # in a trimap; 1 is the pet, 3 its uncertain outline
 _BAD_TRIMAP = "trimap cannot be read"
-_NO_BODY = "the trimap marks no pet, or a line of it, so that its box is empty."
+_NO_BODY = "the trimap marks no pet, or only a line of it, so its box is empty."
 
 
 @dataclass(frozen=True)
 class PetImage:
-    """A listed image that can be used: what is written, what was mended to write it, and what was odd."""
+    """A usable listed image, with the repairs that were made and the issues that were found."""
 
     image: AnnotatedImage
     image_path: Path
     repaired: str | None  # what was done to the image file
-    exchanged: tuple[Problem, ...]  # boxes whose corners were put in order
+    exchanged: tuple[Problem, ...]  # boxes whose corners were swapped back
     problems: tuple[Problem, ...]
     fingerprint: int  # see odtk.annotations.duplicates
 
 
 def check_layout(folder: Path, full_body: bool = False) -> None:
-    """Raises DataError, saying what is expected where, if `folder` has not the parts of the Pet layout."""
+    """Raises DataError if parts of the Pet layout are missing in `folder`."""
     needed = ["images", "annotations/trainval.txt", "annotations/xmls"] + ["annotations/trimaps"] * full_body
     missing = [part for part in needed if not (folder / part).exists()]
     if missing:
@@ -72,20 +72,20 @@ def check_layout(folder: Path, full_body: bool = False) -> None:
 
 
 def read_names(folder: Path) -> list[str]:
-    """The first column of annotations/trainval.txt. A blank line is an empty name: TFOD's split counts it too."""
+    """The first column of annotations/trainval.txt. A blank line is an empty name, as TFOD's split counts it."""
     path = folder / "annotations" / "trainval.txt"
     try:
         lines = files.read_bounded(path).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}. It lists one image name per line, without .jpg.") from error
+        raise DataError(f"{path} cannot be read: {error}. It needs one image name per line, without .jpg.") from error
     names = [(line.split() or [""])[0] for line in lines]
     if not any(names):
-        raise DataError(f"{path} lists no image. It lists one image name per line, without .jpg.")
+        raise DataError(f"{path} lists no image. It needs one image name per line, without .jpg.")
     return names
 
 
 def _listed(folder: Path) -> list[str]:
-    """`read_names`, none where there are none."""
+    """`read_names`, or an empty list."""
     try:
         return read_names(folder)
     except DataError:
@@ -93,7 +93,7 @@ def _listed(folder: Path) -> list[str]:
 
 
 def has_layout(folder: Path) -> bool:
-    """Whether a folder has the parts of the Pet layout, whatever is in them."""
+    """Whether a folder has the parts of the Pet layout, regardless of their contents."""
     try:
         check_layout(folder)
     except DataError:
@@ -102,11 +102,11 @@ def has_layout(folder: Path) -> bool:
 
 
 def why_not_pets(folder: Path, label_map_path: str | None = None) -> str | None:
-    """Why a folder in the Pet layout holds something else, in words; None where it holds pets.
+    """Why a folder in the Pet layout holds something else, as a phrase; None if it holds pets.
 
-    Of pets the file names begin with one of the 37 breeds or of the classes in a user's label map, and the xml say
-    `cat`, `dog` or that class again. People who follow TFOD's tutorial put their own data into this layout, called as a
-    camera calls its pictures and with the classes in the xml.
+    With pets, file names begin with one of the 37 breeds or a class of the user's label map, and the xml has `cat`,
+    `dog` or the same class. People who follow TFOD's tutorial put their own data in this layout, with file names from a
+    camera and with the classes in the xml.
     """
     breeds, own = label_maps.read("pet_label_map"), label_maps.read(label_map_path) if label_map_path else None
     names, where = [name for name in _listed(folder) if name], "annotations/trainval.txt"
@@ -117,14 +117,14 @@ def why_not_pets(folder: Path, label_map_path: str | None = None) -> str | None:
     maps = [found for found in (breeds, own) if found]
     unknown = [name for name in names if not any(found.id_of(classes[name]) for found in maps)]
     if 2 * len(unknown) > len(names):
-        return f"{len(unknown)} of {len(names)} names in {where}, such as {unknown[0]}, name no breed"
+        return f"{len(unknown)} of {len(names)} names in {where}, such as {unknown[0]}, do not begin with a breed"
     annotated = [name for name in names if name in xmls]
     for name in annotated[:: max(1, len(annotated) // _SAMPLED)]:
         for found in _class_names(xmls[name]):
-            # A class that the user's own map lacks is none that is wanted.
+            # A class that the user's own map lacks is not wanted.
             is_class = found.lower() not in (*_SPECIES, classes[name].lower()) and (own is None or own.id_of(found))
             if classes[name] and is_class:
-                return f"annotations/xmls/{name}.xml says {found!r}, and not {classes[name]!r} as its name does"
+                return f"annotations/xmls/{name}.xml has the class {found!r}, its file name {classes[name]!r}"
     return None
 
 
@@ -136,17 +136,17 @@ def _class_names(path: Path) -> set[str]:
 
 
 def class_of(filename: str) -> str | None:
-    """The class that a file name begins with (`Egyptian_Mau_12.jpg`: Egyptian_Mau), None where there is none."""
+    """The class that a file name begins with (`Egyptian_Mau_12.jpg`: Egyptian_Mau), None if there is none."""
     match = _CLASS_IN_FILENAME.match(filename)
     return match.group(1) if match else None
 
 
 def read(folder: Path, name: str, label_map: LabelMap, full_body: bool = False, strict_tfod: bool = False) -> PetImage:
-    """Reads what belongs to one name of trainval.txt, decoding its image in full.
+    """Reads the files of one name in trainval.txt, and fully decodes the image.
 
-    Boxes are those of the xml (faces) or, with `full_body`, that of the trimap, which then gives the masks too.
+    Boxes come from the xml (faces) or, with `full_body`, from the trimap, which then also provides the masks.
     `strict_tfod` leaves out what TFOD leaves out, keeps its bytes, and keeps objects with empty or inverted boxes.
-    Raises UnusableImage where there is nothing to write.
+    Raises UnusableImage if there is nothing to write.
     """
     if Path(name).name != name:
         text = f"it lists {name!r}, not the bare name of an image."
@@ -199,11 +199,11 @@ def _read_xml(path: Path) -> voc_xml.VocAnnotation:
 def _class(path: Path, annotation: voc_xml.VocAnnotation, label_map: LabelMap) -> tuple[str, int]:
     name = class_of(annotation.filename)
     if name is None:
-        text = f"the file name {annotation.filename!r} is not CLASS_NUMBER.jpg, which gives the class."
+        text = f"the file name {annotation.filename!r} is not CLASS_NUMBER.jpg, so its class is unknown."
         raise UnusableImage(path, annotation.filename_line, "no class in the file name", text)
     class_id = label_map.id_of(name)
     if class_id is None:
-        text = f"the file name {annotation.filename!r} names the class {name}, not in the label map."
+        text = f"the file name {annotation.filename!r} has the class {name}, which is not in the label map."
         raise UnusableImage(path, annotation.filename_line, "class not in the label map", text)
     return name, class_id
 
@@ -242,7 +242,7 @@ def _normalise(
 
 
 def _bounds(foreground: np.ndarray) -> tuple[float, float, float, float]:
-    """First and last row and column with a pixel of the pet, as yxyx; zeros where there is none."""
+    """First and last row and column with a pixel of the pet, as yxyx; zeros if there is none."""
     if not foreground.any():
         return 0.0, 0.0, 0.0, 0.0
     rows, columns = foreground.any(axis=1).nonzero()[0], foreground.any(axis=0).nonzero()[0]
@@ -250,7 +250,7 @@ def _bounds(foreground: np.ndarray) -> tuple[float, float, float, float]:
 
 
 def _with_usable_boxes(path: Path, annotation: voc_xml.VocAnnotation) -> tuple[voc_xml.VocAnnotation, list[Problem]]:
-    """Exchanged corners put in order, and said; UnusableImage where a box is empty or wholly outside."""
+    """Puts swapped corners in order, and reports them; UnusableImage if a box is empty or completely outside."""
     objects, problems = [], []
     for entry in annotation.objects:
         where, box = (str(path), entry.line), entry.box
@@ -275,10 +275,10 @@ def _read_foreground(path: Path) -> np.ndarray:
         raise
     except FileNotFoundError as error:
         raise UnusableImage(path, None, "no trimap", "the trimap is missing.") from error
-    except Exception as error:  # on damaged files Pillow raises nearly everything, struct.error included
+    except Exception as error:  # Pillow raises all kinds of errors on damaged files, even struct.error
         raise UnusableImage(path, None, _BAD_TRIMAP, f"the trimap cannot be decoded: {error}.") from error
     if image.format != "PNG" or trimap.ndim != 2:
-        text = f"the trimap is a {image.format} of mode {image.mode}; a PNG of 1, 2 and 3 is expected."
+        text = f"the trimap is a {image.format} of mode {image.mode}; a PNG with the values 1, 2 and 3 is expected."
         raise UnusableImage(path, None, _BAD_TRIMAP, text)
     return trimap != _BACKGROUND
 

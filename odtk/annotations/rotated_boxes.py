@@ -1,4 +1,4 @@
-"""Rotated boxes, of which only the upright box around each is kept."""
+"""Rotated boxes, which are replaced by the upright box around each."""
 
 import math
 
@@ -6,7 +6,7 @@ Yxyx = tuple[float, float, float, float]
 
 
 def rotated_hull(yxyx: Yxyx, angle: float) -> Yxyx:
-    """The upright box around one that is turned about its centre by an angle in radians."""
+    """The upright box around one that is rotated about its centre by an angle in radians."""
     ymin, xmin, ymax, xmax = yxyx
     x, y, width, height = (xmin + xmax) / 2, (ymin + ymax) / 2, xmax - xmin, ymax - ymin
     sine, cosine = abs(math.sin(angle)), abs(math.cos(angle))

@@ -1,4 +1,4 @@
-"""What a text file's bytes say: UTF-8, or UTF-16 as Windows writes it (PowerShell's `>` and Out-File do)."""
+"""Decodes text files: UTF-8, or UTF-16 as Windows writes it (for example PowerShell's `>` and Out-File)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 _UTF8 = "utf-8"
-_OBVIOUS_BYTES = 64  # without a mark, the zero bytes of so many tell UTF-16
+_OBVIOUS_BYTES = 64  # without a byte order mark, UTF-16 is recognized by the zero bytes among this many
 _DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
-# Behind blanks, which XML does not allow.
+# Also after leading spaces, which XML does not allow.
 _LATE = re.compile(rb"""\A(\s+)(<\?xml([^>]*encoding\s*=\s*["']([\w.-]+))?[^>]*\?>)""")
 _WIDE = re.compile(rb"""\A\s*<\?xml[^>]*encoding\s*=\s*["'](utf-?16|utf-?32|ucs-?2|unicode)""", re.IGNORECASE)
 
 
 def encoding_of(data: bytes) -> tuple[str, int]:
-    """The Unicode encoding of a text, of which `data` is all or the beginning, and how long its byte order mark is.
+    """The Unicode encoding of a text, of which `data` is all or the beginning, and the length of its byte order mark.
 
-    Without a mark a text is UTF-8, unless nearly every other byte at its beginning is zero: all formats of annotations
+    Without a mark a text is UTF-8, unless nearly every other byte at its beginning is zero: all annotation formats
     begin with ASCII.
     """
     for mark, encoding in _MARKS.items():
@@ -40,13 +40,13 @@ def encoding_of(data: bytes) -> tuple[str, int]:
 
 
 def decode(data: bytes) -> str:
-    """The text of a file; UnicodeDecodeError, with its position in the bytes behind the mark, where it is none."""
+    """The text of a file; UnicodeDecodeError, with the position after the byte order mark, if it cannot be decoded."""
     encoding, mark = encoding_of(data)
     return data[mark:].decode(encoding)
 
 
 def decode_start(data: bytes) -> str:
-    """The text of a file's beginning, which may be cut within a letter and is only looked at."""
+    """The text of a file's beginning, which may be cut in the middle of a character, for detection only."""
     encoding, mark = encoding_of(data)
     return data[mark:].decode(encoding, "replace")
 
@@ -54,7 +54,7 @@ def decode_start(data: bytes) -> str:
 def xml_for_lxml(data: bytes) -> tuple[bytes, str | None]:
     """The bytes of an xml, and the encoding to read them in (None: the one that they declare).
 
-    A declaration may lie: a file that was saved again in UTF-16 or UTF-8 keeps the old one; and it may come late.
+    A declaration may be wrong, if the file was saved again in UTF-16 or UTF-8; and it may come after spaces.
     """
     encoding, _ = encoding_of(data)
     if late := _LATE.match(data):
@@ -65,5 +65,5 @@ def xml_for_lxml(data: bytes) -> tuple[bytes, str | None]:
 
 
 def _blank_lines(text):
-    """Nothing but the line breaks of a text or bytes, so that messages name the right lines."""
+    """Only the line breaks of a text or bytes, so that messages have the right line numbers."""
     return b"\n" * text.count(b"\n") if isinstance(text, bytes) else "\n" * text.count("\n")

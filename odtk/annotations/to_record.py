@@ -1,4 +1,4 @@
-"""What a format's reader found, made an annotated image: pixels upright and readable, boxes normalised and inside."""
+"""Converts what a format's reader found to an annotated image: upright, readable, boxes normalised and inside."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from odtk.errors import DataError
 if TYPE_CHECKING:
     import numpy as np
 
-SCALED = "image uses a part of its bits"
+SCALED = "image uses only part of its bits"
 
 
 @dataclass(frozen=True)
 class Examined:
-    """What the record of an image will hold; small, so that a million fit in memory."""
+    """The planned contents of an image's record; small, so that a million fit in memory."""
 
     class_names: tuple[str, ...] = ()  # of the objects, one each
     repaired: tuple[Problem, ...] = ()
@@ -34,7 +34,7 @@ class Examined:
 
 @dataclass(frozen=True)
 class Prepared:
-    """An image ready for a record: what was put right in its bytes and boxes, and what was odd."""
+    """An image ready for a record, with the repairs to its bytes and boxes, and the issues found."""
 
     image: AnnotatedImage
     repaired: tuple[Problem, ...] = ()
@@ -47,14 +47,14 @@ class Located:
 
     width: int
     height: int
-    turned: bool  # by the EXIF orientation
+    turned: bool  # rotated by the EXIF orientation
     objects: tuple[tuple[MarkedObject, Yxyx], ...]
     exchanged: tuple[Problem, ...] = ()  # boxes whose corners were put in order
     problems: tuple[Problem, ...] = ()
 
 
 def read_image(annotation: ImageAnnotation) -> bytes:
-    """The bytes of an annotation's image; UnusableImage where it cannot be read."""
+    """The bytes of an annotation's image; UnusableImage if it cannot be read."""
     try:
         return files.read_bytes(annotation.image_path)
     except OSError as error:
@@ -63,12 +63,12 @@ def read_image(annotation: ImageAnnotation) -> bytes:
 
 
 def see(annotation: ImageAnnotation) -> ImageInfo:
-    """What the image is, decoded in full; raises UnusableImage where it cannot be."""
+    """The facts about a fully decoded image; raises UnusableImage if it cannot be decoded."""
     return image_files.decode_info(read_image(annotation), annotation.image_path)
 
 
 def examine(annotation: ImageAnnotation, seen: ImageInfo, rules: Rules | None = None) -> Examined:
-    """What the record of an image that was seen will hold, and what is odd about it; its pixels are not decoded.
+    """The planned record of an image that was decoded before, and its issues, without decoding pixels again.
 
     Raises UnusableImage where it cannot become a record.
     """
@@ -77,7 +77,7 @@ def examine(annotation: ImageAnnotation, seen: ImageInfo, rules: Rules | None = 
     placed = place(annotation, frame, rules)
     if rules.masks:
         for entry, box in placed.objects:
-            _mask(annotation, entry, box, frame)  # now, and not when half of the records are written
+            _mask(annotation, entry, box, frame)  # checked here, not when half of the records are written
     return Examined(
         class_names=tuple(entry.class_name for entry, _ in placed.objects),
         repaired=_repaired(annotation, seen, frame, placed),
@@ -95,8 +95,8 @@ def prepare(
 ) -> Prepared:
     """The annotated image; `class_ids` has the id of every class name in the data.
 
-    `seen` is what `see` saw: given it, bytes that a record takes as they are are not decoded again. Raises
-    UnusableImage where the image cannot become a record.
+    `seen` is the result of `see`: with it, bytes that a record can hold as they are are not decoded again. Raises
+    UnusableImage if the image cannot become a record.
     """
     rules = rules or Rules()
     encoded = read_image(annotation)
@@ -120,7 +120,7 @@ def prepare(
 
 
 def locate(annotation: ImageAnnotation, seen: ImageInfo, rules: Rules | None = None) -> Located:
-    """The boxes as `prepare` would write them, and what is odd, of an image that was seen; no pixel is touched.
+    """The boxes as `prepare` would write them, and the issues, for an image that was decoded before.
 
     Raises UnusableImage where it cannot become a record.
     """
@@ -138,13 +138,13 @@ def _encode_again(annotation: ImageAnnotation, encoded: bytes, frame: Frame, rul
 
 
 def _repaired(annotation: ImageAnnotation, seen: ImageInfo, frame: Frame, placed: Placed) -> tuple[Problem, ...]:
-    """What is put right: first in the pixels, then in the boxes."""
+    """The repairs: first to the pixels, then to the boxes."""
     if frame.turned:
         kind = "EXIF orientation applied"
-        text = f"turned as its EXIF orientation {seen.orientation} says, and made an RGB JPEG."
+        text = f"rotated by its EXIF orientation {seen.orientation}, and made an RGB JPEG."
     elif seen.record_format is None:
         kind = f"{seen.kind} made an RGB JPEG"
-        text = f"{kind}{', the first of its pictures' if kind.startswith(image_files.SEVERAL) else ''}."
+        text = f"{kind}{' (only its first image)' if kind.startswith(image_files.SEVERAL) else ''}."
     else:
         return tuple(placed.exchanged)
     return Problem(annotation.image_path, None, kind, text), *placed.exchanged
@@ -158,21 +158,21 @@ def _problems(
     if not seen.bits or bits == 16:
         return found
     text = (
-        f"its samples use {bits} bits, and are scaled by these; by all that its file has they would be dark or black."
+        f"its samples use only {bits} bits of the file's range, and are scaled to them so that it is not dark or black."
     )
     if bits == 8:
-        text = "its samples use 8 bits, and are taken as they are."
+        text = "its samples use only 8 bits, and are kept as they are."
     return *found, Problem(annotation.image_path, None, SCALED, text)
 
 
 def _there_twice(annotation: ImageAnnotation, placed: Placed) -> Iterator[Problem]:
-    """A problem for the first box of an image that has another one of its class in the very same place."""
+    """A problem with the first box of an image that occurs twice with the same class."""
     places = [(entry.class_name, entry.is_crowd, box) for entry, box in placed.objects]
     seen: set[tuple] = set()
     again = [entry for (entry, _), each in zip(placed.objects, places, strict=True) if each in seen or seen.add(each)]
     if again:
         count = "1 box is" if len(again) == 1 else f"{len(again)} boxes are"
-        text = f"{count} there twice, with the same corners and class (first {again[0].shown}); all are written."
+        text = f"{count} repeated, with the same corners and class (first {again[0].shown}); all are written."
         yield Problem(file_of(annotation), again[0].line, "box there twice", f"{text} Remove the copies.")
 
 
@@ -194,13 +194,13 @@ def _annotated(
         pose=entry.pose,
         mask=_mask(annotation, entry, box, frame) if masks else None,
         is_crowd=entry.is_crowd,
-        # Where boxes are normalised nobody knows what their areas are parts or pixels of.
+        # If boxes are normalised, the unit of their areas is unknown.
         area=None if entry.area is None or frame.normalised else entry.area * x_scale * y_scale,
     )
 
 
 def _mask(annotation: ImageAnnotation, entry: MarkedObject, box: Yxyx, frame: Frame) -> np.ndarray:
-    """The object's mask, uint8 [height, width]; all of its box where the annotation has no outline of it."""
+    """The object's mask, uint8 [height, width]; its whole box if the annotation has no outline."""
     import numpy as np
     from PIL import Image
 
@@ -215,7 +215,7 @@ def _mask(annotation: ImageAnnotation, entry: MarkedObject, box: Yxyx, frame: Fr
         return mask
     width, height = frame.box_size
     if frame.normalised:
-        text = "its boxes are normalised, and it is not known whether its outlines are. Write them in pixels."
+        text = "its boxes are normalised, but it is unknown whether its outlines are. Write them in pixels."
         raise UnusableImage(file_of(annotation), entry.line, "mask cannot be read", text)
     try:
         mask = coco_masks.decode_mask(entry.segmentation, height, width)

@@ -1,4 +1,4 @@
-"""Why a folder is of no known format, in words: what looks like a data set in it, and what that lacks."""
+"""Explains why a folder is in no known format: what looks like a data set in it, and what is missing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SNIFFED_FILES, _START_BYTES = 20, 4096
 
 
 def hint(files: DataFolder) -> str:
-    """The likely cause, in a sentence or two; nothing where none is found."""
+    """The likely cause, in a sentence or two; empty if none is found."""
     return next(_hints(files), "")
 
 
@@ -25,34 +25,34 @@ def _hints(files: DataFolder) -> Iterator[str]:
     if strange := _strange_images(files):
         count, suffix, first = strange
         what = f"{count} files, as {first}, are" if count > 1 else f"{first} is"
-        shown = f"of the kind {suffix}" if suffix else "without a suffix"
+        shown = f"with the suffix {suffix}" if suffix else "without a suffix"
         yield (
-            f"{what} called as annotations are, but {shown}, which is read as no image. Convert them to .jpg or .png, "
-            "or rename them if they are."
+            f"{what} named like the annotations, but {shown}, which odtk does not read as images. Convert them to .jpg "
+            "or .png, or rename them if they are in one of these formats."
         )
     for path in [path for path in files.with_suffix(".txt")[:_SNIFFED_FILES] if has_labels(files, path)]:
         if any_called_alike(files):
             what = "no data.yaml, classes.txt or obj.names names its classes. Add one"
         else:
-            what = "no image is called as it is, or as any other text here. Bring images and texts together"
-        yield f"{path} looks like a text of YOLO, but {what}."
+            what = "no image has its name, or that of any other text here. Put images and texts together"
+        yield f"{path} looks like a YOLO text, but {what}."
     for path in files.with_suffix(".csv", ".tsv"):
         line = _start(files, path).lstrip().split("\n", 1)[0].strip()
         yield (
-            f"the first line of {path}, {short(line)}, names no columns of an image, a class and the sides of a box. "
-            "Write such a header, as filename,class,xmin,ymin,xmax,ymax."
+            f"the first line of {path}, {short(line)}, has no columns for an image, a class and the sides of a box. "
+            "Add a header such as filename,class,xmin,ymin,xmax,ymax."
         )
     for path in files.with_suffix(".json"):
-        yield f'{path} has not COCO\'s lists "images", "annotations" and "categories" in an object.'
+        yield f'{path} has no object with COCO\'s lists "images", "annotations" and "categories".'
     records = [path for path in files.files if ".record" in path or path.endswith(".tfrecords")]
     if records:
-        yield f"{records[0]} holds records already: train and evaluate take them as they are (odtk configure)."
+        yield f"{records[0]} already holds records: train and evaluate can read them as they are (odtk configure)."
     if not any(path.lower().endswith(_ANNOTATIONS) for path in files.files):
-        yield "it has images and no annotations." if files.images else "it has neither images nor annotations."
+        yield "it has images but no annotations." if files.images else "it has neither images nor annotations."
 
 
 def _strange_images(files: DataFolder) -> tuple[int, str, str] | None:
-    """Files that are called as annotations are, of the most frequent suffix that is none of images: how many, which."""
+    """Files named like the annotations, of the most frequent suffix that is not of images: how many, which one."""
     named = {_stem(path) for path in files.with_suffix(*_ANNOTATIONS)}
     known = {_stem(path) for path in files.images}
     strange = [

@@ -1,10 +1,10 @@
-"""Values as files have them, which may be anything: made numbers, or shown short in a message."""
+"""Parses values of files, which may be anything, as numbers, and shortens them for messages."""
 
 import math
 import reprlib
 from collections.abc import Iterable
 
-_LARGEST_SIDE = 10**6  # pixels; more is no image's side
+_LARGEST_SIDE = 10**6  # pixels; no image is larger
 _SHOWN = 100  # characters
 
 _FLAGS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
@@ -15,7 +15,7 @@ _REPR.maxstring = _REPR.maxother = _SHOWN
 
 
 def finite(value: object) -> float | None:
-    """A number, written as one or as text, as a float; None where it is none or not finite."""
+    """A number, written as one or as text, as a float; None if it is not a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -26,7 +26,7 @@ def finite(value: object) -> float | None:
 
 
 def flag(value: object) -> float | None:
-    """A flag, however it is written: `1`, `1.0`, `True`, `yes`; None where it is no number from 0 on either."""
+    """A flag in any notation: `1`, `1.0`, `True`, `yes`; None if it is neither a flag nor a number from 0 on."""
     text = str(value).strip().lower()
     if text in _FLAGS:
         return _FLAGS[text]
@@ -40,14 +40,14 @@ def all_finite(values: Iterable[object]) -> bool:
 
 
 def is_name(value: object) -> bool:
-    """Whether a value is a text that can name something: not blank, and without the halves of letters JSON may have."""
+    """Whether a value is a text that can be a name: not blank, and without lone surrogates, which JSON may have."""
     return (
         isinstance(value, str) and bool(value.strip()) and not any("\ud800" <= letter <= "\udfff" for letter in value)
     )
 
 
 def size(width: object, height: object) -> tuple[int, int] | None:
-    """A stated (width, height) in whole pixels; None where it is none that an image can have."""
+    """A stated (width, height) in whole pixels; None if it is not a possible size of an image."""
     wide, high = finite(width), finite(height)
     if wide is None or high is None:
         return None
@@ -57,12 +57,12 @@ def size(width: object, height: object) -> tuple[int, int] | None:
 
 
 def short(value: object) -> str:
-    """A value for a message, in Python's spelling, whatever it is and however large."""
+    """Any value, in Python's notation, cut to a length that fits a message."""
     if isinstance(value, int) and abs(value) > 10**_SHOWN:
         return "a huge number"
     return cut(_REPR.repr(value))
 
 
 def cut(text: str) -> str:
-    """The beginning of a text that may be of any length."""
+    """The beginning of a text of any length."""
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

@@ -1,12 +1,11 @@
 """Pascal VOC: one xml per image, in JPEGImages/ and Annotations/, side by side, or in folders per split.
 
-An xml belongs to the image of its own name in the same folder, folders that only say what is in them (`Annotations`,
-`images`) not counted; where there is none, to the image that its <filename> names. Coordinates are taken as they are
-written: VOC counts pixels from 1, TFOD does not mind, nor do we.
+An xml belongs to the image of the same name in the same folder, ignoring folders named after their contents
+(`Annotations`, `images`), or else to the image in its <filename>. Coordinates are used as they are written: VOC counts
+pixels from 1, which TFOD ignores, and so does odtk.
 
-Where ImageSets/Main has lists (or annotations/, in the Pet layout), they say what belongs to the data set, and an image
-in them without xml is bad data.
-Elsewhere an image without xml is unannotated, not a negative: nobody has said that there is nothing to see.
+If ImageSets/Main (or annotations/, in the Pet layout) has lists, they define the data set, and a listed image without
+xml is bad data. Otherwise an image without xml is not annotated, and so is not a negative.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from odtk.annotations.listed_dataset import NO_IMAGE, ListedDataset, SkippedImag
 from odtk.annotations.value_parsing import all_finite, short
 from odtk.errors import DataError
 
-LOOKED_FOR = "*.xml files with the root <annotation>, as in Annotations/ beside JPEGImages/ (voc)"
+LOOKED_FOR = "*.xml files with the root <annotation>, as in Annotations/ next to JPEGImages/ (voc)"
 
 _SNIFFED_FILES, _SNIFFED_BYTES = 20, 4096
 
@@ -62,7 +61,7 @@ class VocDataset(ListedDataset):
 
 
 def sign(files: DataFolder) -> str | None:
-    """What makes a folder look like VOC, if anything does."""
+    """Why a folder looks like VOC; None if it does not."""
     for path in files.with_suffix(".xml")[:_SNIFFED_FILES]:
         # Not <annotations>, which is CVAT's own.
         if re.search(r"<annotation[\s/>]", data_folder.text_start(files.path, path, _SNIFFED_BYTES)):
@@ -73,7 +72,7 @@ def sign(files: DataFolder) -> str | None:
 def open_voc(files: DataFolder) -> VocDataset:
     """The VOC data set in a folder."""
     if not files.with_suffix(".xml"):
-        raise DataError(f"{files.path} has no {LOOKED_FOR}. Name the folder that holds them and the images.")
+        raise DataError(f"{files.path} has no {LOOKED_FOR}. Give the folder that holds them and the images.")
     pairs, unpaired = _pair(files)
     lists, problems = voc_lists.read_lists(files)
     names = path_matching.record_names(pairs)
@@ -81,7 +80,7 @@ def open_voc(files: DataFolder) -> VocDataset:
     listed = []
     for image, xml in pairs.items():
         if (found := lists.find(files, xml, image)) is None:
-            text = f"no list in {lists.folders} names it."
+            text = f"it is in no list in {lists.folders}."
             listed.append(
                 Listed(image, splits.get(image), SkippedImage(files.at(image), None, "in no list", text, False))
             )
@@ -90,7 +89,7 @@ def open_voc(files: DataFolder) -> VocDataset:
             entry = _Entry(xml, image, *names[image], oddities)
             listed.append(Listed(image, split if lists else splits.get(image), entry))
     for path, entry in unpaired.items():
-        # Lists that want an image without xml name it below; what they do not want is of no interest.
+        # Images without xml are reported below if they are listed, and ignored otherwise.
         if not lists or (entry.is_bad and lists.find(files, path) is not None):
             listed.append(Listed(path, splits.get(path), entry))
     listed += lists.missing(files, [*pairs, *pairs.values(), *(path for path in unpaired if _is_xml(path))])
@@ -98,28 +97,28 @@ def open_voc(files: DataFolder) -> VocDataset:
 
 
 def _pair(files: DataFolder) -> tuple[dict[str, str], dict[str, SkippedImage]]:
-    """Image to xml, and what has no partner, by path."""
+    """Maps image to xml, and reports those without a partner, by path."""
     xmls, pairs, unpaired = files.with_suffix(".xml"), {}, {}
-    # Side by side first, then beside each other's folders; what is left says itself which image it is for.
+    # In the same folder first, then in sibling folders; the rest is matched by <filename>.
     for key in (lambda path: posixpath.splitext(path)[0], path_matching.place_of):
         xmls, candidates = _pair_by(key, files.images, xmls, pairs)
     for xml in xmls:
         image = _named_image(files, xml, candidates[xml])
         if isinstance(image, str) and image in pairs:
-            image = SkippedImage(files.at(xml), None, "two xml for an image", f"{pairs[image]} is for {image}, too.")
+            image = SkippedImage(files.at(xml), None, "two xml for an image", f"{pairs[image]} is also for {image}.")
         if isinstance(image, str):
             pairs[image] = xml
         else:
             unpaired[xml] = image
     for image in files.images:
         if image not in pairs:
-            text = "it has no xml. An image without objects needs one, too: without <object>."
+            text = "it has no xml. An image without objects also needs one, without <object>."
             unpaired[image] = SkippedImage(files.at(image), None, "image without xml", text, is_bad=False)
     return pairs, unpaired
 
 
 def _pair_by(key, images: list[str], xmls: list[str], pairs: dict[str, str]) -> tuple[list[str], dict[str, list[str]]]:
-    """Adds to `pairs` each xml that one image has the `key` of; the others, and their candidates, are returned."""
+    """Adds to `pairs` each xml with the same `key` as exactly one image; returns the others with their candidates."""
     by_key = defaultdict(list)
     for image in images:
         if image not in pairs:
@@ -135,11 +134,11 @@ def _pair_by(key, images: list[str], xmls: list[str], pairs: dict[str, str]) -> 
 
 
 def _named_image(files: DataFolder, xml: str, candidates: list[str]) -> str | SkippedImage:
-    """The image that an xml's <filename> names; of several that are called as the xml is, that or the first."""
+    """The image in an xml's <filename>; of several images with the xml's name, that one or the first."""
     try:
         annotation = _parse(files.path, xml)
     except UnusableImage as error:
-        # Other programs keep their own xml beside the data; one that is called as an image is must be its annotation.
+        # Other programs keep their own xml next to the data; one with the name of an image must be its annotation.
         is_another = error.problem.kind == voc_xml.OTHER_ROOT and not candidates
         return replace(left_out(error), is_bad=False) if is_another else left_out(error)
     if candidates:
@@ -148,10 +147,10 @@ def _named_image(files: DataFolder, xml: str, candidates: list[str]) -> str | Sk
         return (same or candidates)[0]
     where = files.at(xml), annotation.filename_line
     if not annotation.filename:
-        return SkippedImage(*where, NO_IMAGE, "no image is called as this xml is, and it has no <filename>.")
+        return SkippedImage(*where, NO_IMAGE, "no image has the name of this xml, and it has no <filename>.")
     above = posixpath.dirname(posixpath.dirname(xml))
     roots = (posixpath.dirname(xml), *(posixpath.join(above, name) for name in ("JPEGImages", "images")), above)
-    return find_image(files, annotation.filename, roots, where, "no image is called as this xml is, and <filename> is")
+    return find_image(files, annotation.filename, roots, where, "no image has the name of this xml, and <filename> is")
 
 
 def _parse(folder: str, xml: str) -> voc_xml.VocAnnotation:

@@ -1,6 +1,6 @@
-"""Lists of images beside Pascal VOC's xml: train.txt, val.txt, test.txt, trainval.txt say what is in which split.
+"""Lists of images in Pascal VOC data sets: train.txt, val.txt, test.txt and trainval.txt define the splits.
 
-They are in ImageSets/Main or, where someone put own data into the Pet layout, in annotations/, beside xmls/.
+They are in ImageSets/Main or, for data in the Pet layout, in annotations/, next to xmls/.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _IMAGE_SETS, _PETS = "ImageSets/Main/", "annotations/"
 
 @dataclass
 class _Folder:
-    """The lists of one folder: the places that they name, each with the lists' names."""
+    """The lists of one folder: the paths in them, each with the names of the lists."""
 
-    root: str  # of the images and xml that are named
+    root: str  # of the listed images and xml
     kind: str  # _IMAGE_SETS or _PETS
-    places: dict[str, str]  # by what lists may call them
+    places: dict[str, str]  # paths by the names that lists may use
     named: dict[str, list[str]] = field(default_factory=dict)
 
     def place_of(self, line: str) -> str:
-        """The place that a line names; one of `places` where there is such."""
-        # Some lists add 1, -1 or 0 to each name, and those of pets three numbers, but a name may end so itself.
+        """The path that a line names; one of `places` if it is there."""
+        # Some lists add 1, -1 or 0 to each name, and those of pets three numbers, but a name may also end that way.
         numbers = r"(\s+\d+){3}$" if self.kind == _PETS else r"\s+(-?1|0)$"
         spellings = line, re.sub(numbers, "", line), *line.split()[: self.kind == _PETS]
         exact = (spelling for spelling in spellings if spelling in self.places)
@@ -44,7 +44,7 @@ class _Folder:
 
 
 class ImageLists:
-    """The lists of a data set, of several folders where it has several years; false where there are none."""
+    """The lists of a data set, from several folders if it has several years; false if there are none."""
 
     def __init__(self, folders: list[_Folder]):
         self._folders = folders
@@ -54,11 +54,11 @@ class ImageLists:
 
     @property
     def folders(self) -> str:
-        """Where the lists are, for messages."""
+        """The folders of the lists, for messages."""
         return " or ".join(dict.fromkeys(folder.kind for folder in self._folders))
 
     def find(self, files: DataFolder, *paths: str) -> tuple[str | None, tuple[Problem, ...]] | None:
-        """The split of an image, by any of its paths, and what is odd about it; None where no list has it."""
+        """The split of an image, by any of its paths, and issues with it; None if it is in no list."""
         if not self:
             return None, ()
         for folder in self._folders:
@@ -68,24 +68,24 @@ class ImageLists:
         return None
 
     def missing(self, files: DataFolder, paths: list[str]) -> Iterator[Listed]:
-        """What the lists name and none of `paths` is."""
+        """Listed paths that are not in `paths`."""
         for folder in self._folders:
             known = {_place(folder.root, path) for path in paths if path.startswith(folder.root)}
             for place, names in folder.named.items():
                 if place not in known:
                     xml = ("annotations/xmls/" if folder.kind == _PETS else "Annotations/") + place[len(folder.root) :]
-                    text = f"{folder.kind}{names[0]}.txt names it, and there is no {xml}.xml."
+                    text = f"it is listed in {folder.kind}{names[0]}.txt, but there is no {xml}.xml."
                     split, _ = _split_of(folder, place, place)
-                    # Of Oxford's own pets, the images in test.txt have none.
+                    # In Oxford's own pets, the images in test.txt have none.
                     is_bad = folder.kind != _PETS or place not in folder.places.values()
                     yield Listed(place, split, SkippedImage(files.at(place), None, "no xml", text, is_bad))
 
 
 def read_lists(files: DataFolder) -> tuple[ImageLists, list[Problem]]:
-    """The lists in a data set's folder, and what is to be said of them.
+    """The lists in a data set's folder, and issues with them.
 
-    Only train, val, test and trainval are lists of the data set; cat_train.txt and the like say who shows a cat. A list
-    in the Pet layout that names nothing of what is there is Oxford's own, left behind, and counts for nothing.
+    Only train, val, test and trainval are lists of the data set; cat_train.txt and the like list images with a cat. A
+    list in the Pet layout that matches no file is a leftover of Oxford's own data, and is ignored.
     """
     found: dict[str, _Folder] = {}
     problems = []
@@ -100,8 +100,8 @@ def read_lists(files: DataFolder) -> tuple[ImageLists, list[Problem]]:
         places = [folder.place_of(line) for line in lines]
         if kind == _PETS and not set(places) & set(folder.places.values()):
             first = f" (first {short(lines[0])})" if lines else ""
-            text = f"it names nothing that is here{first}, and is passed over."
-            problems.append(Problem(files.at(path), None, "list passed over", text))
+            text = f"it lists no file that is here{first}, and is ignored."
+            problems.append(Problem(files.at(path), None, "list ignored", text))
             continue
         found[where] = folder
         for place in places:
@@ -119,7 +119,7 @@ def _kind(files: DataFolder, folder: str) -> str | None:
 
 
 def _places(files: DataFolder, root: str) -> dict[str, str]:
-    """The places below a folder by what lists may call them: with the suffix or without."""
+    """The paths below a folder by the names that lists may use: with the suffix or without."""
     places = {}
     for path in (*files.images, *files.with_suffix(".xml")):
         if path.startswith(root):
@@ -133,7 +133,7 @@ def _place(root: str, path: str) -> str:
 
 
 def _ends(path: str) -> Iterator[str]:
-    """The ends of a path, as of another machine, without what only says what is in a folder; the longest first."""
+    """The ends of a path, as of another machine, without folders named after their contents; the longest first."""
     parts = path.replace("\\", "/").split("/")
     for start in range(len(parts)):
         end = path_matching.plain_path("/".join(parts[start:]))
@@ -146,13 +146,13 @@ def _without_suffix(path: str) -> str:
 
 
 def _split_of(folder: _Folder, place: str, file: str) -> tuple[str | None, tuple[Problem, ...]]:
-    """The split of a place that is named, by the lists that have it; train before val before test."""
+    """The split of a listed path, by the lists that have it; train before val before test."""
     found = folder.named[place]
     splits = [name for name in _LISTS if name in found and name != "trainval"]
     if not splits:
-        # As in VOC2007, which is trained on trainval and tested on test; alone, trainval is to be split yet.
+        # As in VOC2007, where trainval is for training and test for testing; alone, trainval is still to be split.
         return None if all(names == ["trainval"] for names in folder.named.values()) else "train", ()
     if len(splits) == 1:
         return splits[0], ()
-    text = f"{' and '.join(f'{name}.txt' for name in splits)} in {folder.kind} have it; it counts as {splits[0]}."
+    text = f"{' and '.join(f'{name}.txt' for name in splits)} in {folder.kind} list it; it is used for {splits[0]}."
     return splits[0], (Problem(file, None, "in several splits", text),)

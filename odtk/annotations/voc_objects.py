@@ -1,4 +1,4 @@
-"""One `<object>` of a Pascal VOC annotation: its box, from whatever shape the tools write, and its flags."""
+"""One `<object>` of a Pascal VOC annotation: its flags and its box, in any shape that tools write."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.rotated_boxes import rotated_hull
 from odtk.annotations.value_parsing import finite, flag, short
 
-# What else marks an object, where there is no <bndbox>: <polygon> is labelme.csail's, Roboflow's and RectLabel's,
-# <points> is FAIR1M's, <segmentation> and <segm> are of converters.
+# Other shapes than <bndbox>: <polygon> is labelme.csail's, Roboflow's and RectLabel's, <points> is FAIR1M's,
+# <segmentation> and <segm> are written by converters.
 _OUTLINES = ("polygon", "points", "segmentation", "segm", "quadrilateral")
 _SIDES = ("ymin", "xmin", "ymax", "xmax")
 _KINDS = {int: "whole number", float: "number"}
@@ -25,7 +25,7 @@ Yxyx = tuple[float, float, float, float]
 class VocObject:
     """One `<object>`: its box in pixels as `[ymin, xmin, ymax, xmax]`, as written, and the line of its shape.
 
-    `hull` says that the box is the one around another shape, `odd_flags` which flags were not understood.
+    `hull` says that the box is the bounding box of another shape, `odd_flags` which flags were not understood.
     """
 
     name: str
@@ -39,16 +39,16 @@ class VocObject:
 
 
 def read_objects(path: Path, root) -> tuple[VocObject, ...]:
-    """The objects below an `<annotation>`; raises UnusableImage, with the line, where one has no box that can be read.
+    """The objects below an `<annotation>`; raises UnusableImage, with the line, if one has no readable box.
 
-    Objects that LabelMe's web tool keeps as deleted are none.
+    Objects that LabelMe's web tool keeps as deleted are ignored.
     """
     found = (element for element in root.findall("object") if element.findtext("deleted", "").strip() != "1")
     return tuple(_object(path, element) for element in found)
 
 
 def child(path: Path, element, tag: str):
-    """A child that has to be there, else UnusableImage."""
+    """A required child, else UnusableImage."""
     found = element.find(tag)
     if found is None:
         raise unreadable(path, element.sourceline, f"<{element.tag}> has no <{tag}>, which every annotation needs.")
@@ -56,7 +56,7 @@ def child(path: Path, element, tag: str):
 
 
 def text_of(path: Path, element) -> str:
-    """An element's text, which has to be there, else UnusableImage."""
+    """An element's required text, else UnusableImage."""
     text = (element.text or "").strip()
     if not text:
         raise unreadable(path, element.sourceline, f"<{element.tag}> is empty.")
@@ -73,7 +73,7 @@ def number(path: Path, element, kind: type):
 
 
 def unreadable(path: Path, line: int | None, text: str) -> UnusableImage:
-    """The error of an xml that cannot be read."""
+    """The error for an xml that cannot be read."""
     return UnusableImage(path, line, "xml cannot be read", text)
 
 
@@ -93,23 +93,23 @@ def _object(path: Path, element) -> VocObject:
 
 
 def _flag(path: Path, element, tag: str) -> tuple[int, tuple[Problem, ...]]:
-    """A flag, 0 where it is missing or not understood, and what is to be said of it: the same for all of a kind."""
+    """A flag, 0 if it is missing or not understood, and the issue with it, which is the same for all of a kind."""
     found = element.find(tag)
     text = "" if found is None else (found.text or "").strip()
     if not text:
         return 0, ()
     value = flag(text)
     if value is None:
-        said = f"<{tag}> is {short(text)}, neither 0 nor 1: taken as 0."
+        said = f"<{tag}> is {short(text)}, neither 0 nor 1: read as 0."
         return 0, (Problem(str(path), found.sourceline, "flag not understood", said),)
     if value % 1:
-        said = f"<{tag}> is a fraction, as in KITTI, where 0 or 1 is expected: taken as 1."
+        said = f"<{tag}> is a fraction, as in KITTI, but 0 or 1 is expected: read as 1."
         return 1, (Problem(str(path), found.sourceline, "flag that is a fraction", said),)
     return int(value), ()
 
 
 def _box(path: Path, element) -> tuple[Yxyx, object, Problem | None]:
-    """The box, the element that it was made from, and a problem where that is not a box but has one around it."""
+    """The box, the element that it was made from, and an issue if that is not a box but another shape."""
     box, rotated = element.find("bndbox"), element.find("robndbox")
     outline = next((found for tag in _OUTLINES if (found := element.find(tag)) is not None), None)
     if box is not None and (box.find("xmin") is not None or (rotated is None and outline is None)):
@@ -122,13 +122,13 @@ def _box(path: Path, element) -> tuple[Yxyx, object, Problem | None]:
     if outline is None:
         text = "the <object> has neither a <bndbox> nor a rotated box or polygon. Draw its box, or remove it."
         raise unreadable(path, element.sourceline, text)
-    text = f"the object has an outline (<{outline.tag}>) and no <bndbox>: the box around it is used."
+    text = f"the object has an outline (<{outline.tag}>) but no <bndbox>: the box around the outline is used."
     problem = Problem(str(path), outline.sourceline, "outline made a box", text)
     return _hull_of_points(path, outline), outline, problem
 
 
 def _of_bndbox(path: Path, element, box) -> tuple[Yxyx, object, Problem | None]:
-    """A <bndbox>, or the box around it where CVAT has turned it: by degrees, in an attribute of the object."""
+    """A <bndbox>, or the box around it if CVAT rotated it: by degrees, in an attribute of the object."""
     corners = tuple(number(path, child(path, box, side), float) for side in _SIDES)
     for attribute in element.iterfind("attributes/attribute"):
         degrees = finite(attribute.findtext("value", "").strip())
@@ -151,7 +151,7 @@ def _hull_of_rotated(path: Path, element) -> Yxyx:
 
 
 def _hull_of_points(path: Path, element) -> Yxyx:
-    """The box around points, however they are written: <x1>1</x1><y1>2</y1>, <pt><x>1</x><y>2</y></pt>, 1,2 3,4."""
+    """The box around points in any notation: <x1>1</x1><y1>2</y1>, <pt><x>1</x><y>2</y></pt>, 1,2 3,4."""
     xs, ys = [], []
     for leaf in element.iter():
         if len(leaf) or not (leaf.text or "").strip():
@@ -161,16 +161,18 @@ def _hull_of_points(path: Path, element) -> Yxyx:
                 raise unreadable(path, leaf.sourceline, f"<{leaf.tag}> is {short(leaf.text.strip())}, not coordinates.")
             (xs if axis == "x" else ys).append(value)
     if len(xs) != len(ys) or len(xs) < 3:
-        text = f"<{element.tag}> has {len(xs)} x and {len(ys)} y; three points or more are expected, x and y of each."
+        text = f"<{element.tag}> has {len(xs)} x and {len(ys)} y; three or more points with x and y are expected."
         raise unreadable(path, element.sourceline, text)
     return min(ys), min(xs), max(ys), max(xs)
 
 
 def _coordinates(leaf) -> Iterator[tuple[str, float | None]]:
-    """The axis and value of each number in an element: of its tag's axis, or x and y by turns."""
+    """The axis and value of each number in an element: the axis of its tag, or x and y alternately."""
     axis, words = leaf.tag[:1].lower(), re.split(r"[\s,;]+", leaf.text.strip(" \t\r\n,;()[]"))
     if axis in ("x", "y"):
         yield axis, finite(leaf.text.strip())
-    elif len(words) > 1 and finite(words[0]) is not None:  # what does not begin so is something else, as <username> is
+    elif (
+        len(words) > 1 and finite(words[0]) is not None
+    ):  # other elements, such as <username>, do not begin with a number
         for place, word in enumerate(words):
             yield "xy"[place % 2], finite(word)

@@ -1,4 +1,4 @@
-"""One Pascal VOC annotation file, each datum with the line it stands on."""
+"""One Pascal VOC annotation file, each value with its line."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,12 @@ from odtk.annotations import text_encoding, value_parsing
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.voc_objects import VocObject, child, number, read_objects, text_of, unreadable
 
-OTHER_ROOT = "xml that is no VOC annotation"
+OTHER_ROOT = "xml that is not a VOC annotation"
 
 
 @dataclass(frozen=True)
 class VocAnnotation:
-    """What one file says of one image; sizes in pixels, 0 where it states none, and an empty name likewise."""
+    """The annotation of one image; sizes in pixels, 0 if not stated, and an empty name likewise."""
 
     filename: str
     filename_line: int
@@ -26,13 +26,13 @@ class VocAnnotation:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is odd about the objects; a flag that all of them have once, as a tool writes it into each."""
+        """Issues with the objects; one with a flag in all of them is listed once, as the tool wrote it into each."""
         flags = {found.text: found for each in reversed(self.objects) for found in each.odd_flags}
         return (*(each.hull for each in self.objects if each.hull), *flags.values())
 
 
 def read(path: Path) -> VocAnnotation:
-    """Reads a VOC xml in which name and size of the image are complete; see `parse`."""
+    """Reads a VOC xml in which name and size of the image are required; see `parse`."""
     try:
         encoded = files.read_bounded(path)
     except OSError as error:
@@ -43,14 +43,14 @@ def read(path: Path) -> VocAnnotation:
 def parse(encoded: bytes, path: Path, complete: bool = True) -> VocAnnotation:
     """The annotation in a VOC xml's bytes. Entities are not expanded and nothing is fetched.
 
-    Raises UnusableImage, naming file and line, where it is not well-formed, or a needed element is missing or no
+    Raises UnusableImage, naming file and line, if it is not well-formed, or a required element is missing or not a
     number. Unless `complete`, name and size of the image may be missing.
     """
     try:
         encoded, encoding = text_encoding.xml_for_lxml(encoded)
     except UnicodeDecodeError as error:
-        raise unreadable(path, None, f"the xml is no text: {error.reason}. Save it as UTF-8.") from error
-    # A parser is not for sharing between threads, and making one is cheap.
+        raise unreadable(path, None, f"the xml is not text: {error.reason}. Save it as UTF-8.") from error
+    # A parser must not be shared between threads, and making one is cheap.
     parser = etree.XMLParser(
         encoding=encoding,
         resolve_entities=False,
@@ -62,9 +62,10 @@ def parse(encoded: bytes, path: Path, complete: bool = True) -> VocAnnotation:
     )
     root = _root(path, encoded, parser)
     for entity in root.iter(etree.Entity):
-        # Left unexpanded it would cut the text that it stands in.
+        # Unexpanded, it would cut off the text around it.
         named = value_parsing.cut(entity.text)
-        raise unreadable(path, entity.sourceline, f"it has the entity {named}, which is not expanded. Write its text.")
+        text = f"it has the entity {named}, which is not expanded. Replace it by its text."
+        raise unreadable(path, entity.sourceline, text)
     if not complete:
         return _parse_incomplete(path, root)
     filename, size = child(path, root, "filename"), child(path, root, "size")
@@ -84,7 +85,7 @@ def _root(path: Path, encoded: bytes, parser):
     except etree.XMLSyntaxError as error:
         text = f"the xml is not well-formed: {value_parsing.cut(str(error.msg))}."
         if "encod" in text or "not proper UTF-8" in text:
-            text += " Save it as UTF-8, or let its first line declare what it is in."
+            text += " Save it as UTF-8, or declare its encoding in the first line."
         raise unreadable(path, error.lineno, text) from error
 
 

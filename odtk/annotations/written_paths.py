@@ -1,4 +1,4 @@
-"""Paths of images as annotations write them, on another machine or as a URL, and which of the files here they mean."""
+"""Paths of images as written in annotations, on another machine or as a URL, and the files that they match here."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from odtk.annotations import path_matching
 from odtk.files import IMAGE_SUFFIXES
 
 _MOST_FOLDERS = 32
-_LABEL_STUDIO = re.compile(r"[0-9a-f]{8}(?:-|__)(.+)")  # what it puts before the names of uploads
+_LABEL_STUDIO = re.compile(r"[0-9a-f]{8}(?:-|__)(.+)")  # the prefix of uploaded files
 
 
 def spellings(written: str) -> Iterator[str]:
-    """A written path as it is; then as the URL that it may be, and without what Label Studio puts before a name.
+    """A written path as it is; then as a URL, and without the prefix of Label Studio.
 
-    The host and bucket of a URL stay, as leading folders.
+    The host and bucket of a URL are kept, as leading folders.
     """
     plain = written.replace("\\", "/")
     yield plain
@@ -43,7 +43,7 @@ def without_image_suffix(path: str) -> str:
 
 
 class PathIndex:
-    """Files by what they are called: paths, relative to the data set, whose `key` is what is sought."""
+    """Files by their names: paths relative to the data set, indexed by `key`."""
 
     def __init__(self, paths: Iterable[str], key: Callable[[str], str] = str):
         self._by_path, self._by_name = defaultdict(list), defaultdict(list)
@@ -57,7 +57,7 @@ class PathIndex:
         self._folders = {part for folder in folders for part in _plain(f"{folder}/")}
 
     def find(self, written: str, roots: Sequence[str]) -> tuple[tuple[str, ...], bool]:
-        """The files that a path may mean, and whether only its end says so."""
+        """The files that a path may refer to, and whether only its end matches."""
         parts = [part for part in path_matching.folded(written).split("/") if part not in ("", ".")]
         if not parts or parts[-1] not in self._by_name:
             return (), False
@@ -73,7 +73,7 @@ class PathIndex:
             if found := self._ending_in(tail, _plain):
                 return found, True
             if not self._folders.isdisjoint(_plain(f"{parts[start]}/")):
-                break  # that folder is here, and the image is not in it
+                break  # the data set has that folder, and the image is not in it
         return (), False
 
     def _from_roots(self, parts: list[str], roots: Sequence[list[str]]) -> tuple[str, ...]:
@@ -89,5 +89,5 @@ class PathIndex:
 
 
 def _plain(path: str) -> list[str]:
-    """The parts of a path that say more than `images`, with one word for each split."""
+    """The parts of a path without those like `images`, and with one word for each split."""
     return [path_matching.folder_split(part) or part for part in path_matching.plain_path(path).split("/") if part]

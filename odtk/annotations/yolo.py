@@ -1,8 +1,8 @@
-"""YOLO: a text of `class cx cy w h` lines per image, normalised, class ids from 0; data.yaml names classes and splits.
+"""YOLO: a text of `class cx cy w h` lines per image, normalised, class ids from 0; data.yaml has classes and splits.
 
-An image without a text has no objects. Lines of more numbers are outlines, whose bounding box is taken, or, where
-data.yaml has a kpt_shape, boxes followed by keypoints; those of predictions are refused (`yolo_columns`). Darknet's
-classes.txt or obj.names stand for data.yaml, too.
+An image without a text has no objects. Lines with more numbers are outlines, whose bounding box is used, or, if
+data.yaml has a kpt_shape, boxes followed by keypoints; lines of predictions are refused (`yolo_columns`). Darknet's
+classes.txt or obj.names can replace data.yaml.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LOOKED_FOR = "data.yaml with names, or classes.txt or obj.names, and a *.txt for
 
 _BAD = "line cannot be read"
 
-# Beyond 0..1 by this much is an annotator's slip at the edge, by more it is another unit.
+# Up to this far beyond 0..1 is an annotator's slip at the edge; more means another unit.
 _SLIP = 0.01
 
 
@@ -71,21 +71,22 @@ class YoloDataset(ListedDataset):
         if written is not None and written == int(written):
             class_name = self.names.get(int(written))
         if class_name is None:
-            text = f"the class {short(word)} is none of {min(self.names)}..{max(self.names)}, the ids of the names."
+            text = f"the class {short(word)} is not among {min(self.names)}..{max(self.names)}, the ids with a name."
             raise UnusableImage(path, number, "class id without a name", text)
         if None in values:
             raise _bad_line(path, number, line, "not only numbers")
         try:
             is_box = self.columns.is_box(values)
         except ValueError as error:
-            what = f"the line {short(line)} is of {1 + len(values)} columns; {error}."
+            what = f"the line {short(line)} has {1 + len(values)} column{'s' * bool(values)}; {error}."
             raise UnusableImage(path, number, _BAD, what) from error
         values = values[:BOX] if is_box else values
         outside = max(0.0, *(max(-value, value - 1) for value in values))
         if outside > _SLIP:
             raise _bad_line(path, number, line, "outside 0..1, so not normalised")
         if outside > 0:
-            problems.append(Problem(path, number, "value outside 0..1", f"the line {short(line)} goes beyond 0..1."))
+            text = f"the line {short(line)} has a value slightly outside 0..1."
+            problems.append(Problem(path, number, "value outside 0..1", text))
         if is_box:
             return MarkedObject(class_name, ORDERS["cxcywh"](*values), line=number, written="cxcywh")
         return MarkedObject(class_name, _bounds(values), line=number, written=OUTLINE)
@@ -101,14 +102,14 @@ def _bounds(outline: list[float]) -> tuple[float, float, float, float]:
 
 
 def sign(files: DataFolder) -> str | None:
-    """What makes a folder look like YOLO, if anything does."""
+    """Why a folder looks like YOLO; None if it does not."""
     if not yolo_texts.any_called_alike(files):
         return None
     try:
         found = find_config(files)
     except DataError as error:
-        return str(error)  # there are several: said again, when one is to be read
-    return found and f"{found} names classes, and images have a *.txt"
+        return str(error)  # there are several; the error is raised when the data set is opened
+    return found and f"{found} has class names, and images have a *.txt"
 
 
 def open_yolo(files: DataFolder) -> YoloDataset:
@@ -122,7 +123,9 @@ def open_yolo(files: DataFolder) -> YoloDataset:
     values, shape = config.keypoint_values, config.kpt_shape
     lines = list(yolo_texts.sample(files, texts))
     if text := shifted(config.names, {int(line[0]) for line in lines if line[0] >= 0 and line[0].is_integer()}):
-        raise DataError(f"{files.at(config.path)}: the texts seem to number the classes {text}. Number both alike.")
+        raise DataError(
+            f"{files.at(config.path)}: the texts seem to number the classes {text}. Number both the same way."
+        )
     columns = yolo_columns.survey([line[1:] for line in lines], values, shape)
     listed = in_order(_list(files, config, paired))
     names = tuple(dict.fromkeys(config.names.values()))
@@ -135,8 +138,8 @@ def _no_texts(files: DataFolder, config: Config, images: Collection[str], paired
     if not images:
         return f"{files.at(config.path)}: none of the images of its splits is in {files.path}.{first}"
     return (
-        f"None of the images of {files.at(config.path)} ({len(images)}) has a text of its name, beside it or in "
-        f"labels/ where it is in images/. An image without objects needs none, but not all are without.{first}"
+        f"None of the {len(images)} images of {files.at(config.path)} has a text of the same name, next to it or in "
+        f"labels/ if the image is in images/. Only images without objects need no text.{first}"
     )
 
 
@@ -146,7 +149,7 @@ def _list(files: DataFolder, config: Config, paired: Paired) -> Iterator[Listed]
         split, *others = splits[image]
         problems: tuple[Problem, ...] = ()
         if others:
-            text = f"{' and '.join(splits[image])} in {config.path} both have it; it counts as {split}."
+            text = f"it is in both {' and '.join(splits[image])} of {config.path}; it is used for {split}."
             problems = (Problem(files.at(image), None, "in several splits", text),)
         yield Listed(image, split, _Entry(image, label, *names[image], problems))
     for path, why in paired.left_out.items():
@@ -157,12 +160,12 @@ def _list(files: DataFolder, config: Config, paired: Paired) -> Iterator[Listed]
                 yield Listed(written, split, image)
     for image in files.images:
         if image not in splits:
-            text = f"{config.path} names no split with it."
+            text = f"it is in no split of {config.path}."
             yield Listed(image, None, SkippedImage(files.at(image), None, "in no split", text, is_bad=False))
 
 
 def _splits_of(config: Config) -> dict[str, list[str | None]]:
-    """The splits that each image is in; splits of the very same images are none."""
+    """The splits that each image is in; splits with exactly the same images are ignored."""
     members = {split: {image for image, _ in found if isinstance(image, str)} for split, found in config.splits.items()}
     if len(members) > 1 and all(images == members[next(iter(members))] for images in members.values()):
         members = {None: members[next(iter(members))]}

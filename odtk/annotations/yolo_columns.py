@@ -1,8 +1,8 @@
-"""What the numbers behind a class mean in YOLO's texts: a box, an outline, or what only predictions and poses have.
+"""The meaning of the numbers after a class in YOLO's texts: a box, an outline, or columns of predictions and poses.
 
-Four are a box. Six or more, of an even count, are an outline, unless the texts of the whole data set show otherwise:
-`cx cy w h confidence track`, too, are six numbers, and a box with its keypoints may be any number of them. One line
-does not tell these apart, but all of a count do: few outlines, read as boxes, happen to be boxes within the image.
+Four numbers are a box. An even count of six or more is an outline, unless the texts of the whole data set show
+otherwise: `cx cy w h confidence track` are also six numbers, and a box with keypoints may have any count. One line is
+not enough to tell, but all lines of the same count are: few outlines, read as boxes, happen to be inside the image.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 
 BOX = 4
 _TRIANGLE = 6
-_SLIP = 0.01  # what a box may reach beyond 0..1
-_MOST = 0.8  # of the lines of a count: a slip in some of them is no evidence
+_SLIP = 0.01  # how far a box may extend beyond 0..1
+_MOST = 0.8  # of the lines with a count, as some may have slips
 _FEW = 5  # lines: fewer may be boxes in the image by chance
-_VARIED = 3  # counts of numbers in a data set that keypoints cannot have, as each object has the same ones
+_VARIED = 3  # different counts in a data set, which excludes keypoints, as all objects have the same number of them
 
 EXPECTED = "`class cx cy w h` is expected, or `class x1 y1 x2 y2 x3 y3 ...`, all 0..1"
-_PREDICTIONS = "Those are predictions, not annotations. Export the annotations, or take the columns behind h away"
-_POSES = "data.yaml has no kpt_shape to say how many. Add it, such as kpt_shape: [17, 3]"
+_PREDICTIONS = "These are predictions, not annotations. Export the annotations, or remove the columns after h"
+_POSES = "data.yaml has no kpt_shape for their number. Add it, for example kpt_shape: [17, 3]"
 
 
 _Lines = Sequence[Sequence[float]]
@@ -28,16 +28,16 @@ _Lines = Sequence[Sequence[float]]
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of a data set's lines mean; `keypoint_values` numbers may follow each box."""
+    """The meaning of the columns of a data set's lines; `keypoint_values` numbers may follow each box."""
 
     keypoint_values: int = 0
     kpt_shape: str = ""
     why_not: dict[int, str] = field(default_factory=dict)  # by the count of numbers: why they are refused, or ""
 
     def is_box(self, values: Sequence[float]) -> bool:
-        """Whether a line's numbers begin with `cx cy w h`, else they are an outline.
+        """Whether a line's numbers begin with `cx cy w h`; otherwise they are an outline.
 
-        ValueError, which says what they seem to be, where they are neither.
+        ValueError, with what they seem to be, if they are neither.
         """
         count = len(values)
         if count == BOX or (self.keypoint_values and count == BOX + self.keypoint_values):
@@ -52,9 +52,9 @@ class Columns:
 
 
 def words_of(line: str) -> list[str]:
-    """The columns of a line: between blanks, or commas where there is no blank; 0,5 between blanks is 0.5.
+    """The columns of a line, separated by spaces, or by commas if there is no space; 0,5 between spaces is 0.5.
 
-    What semicolons set apart is read likewise.
+    Semicolons work like spaces.
     """
     line = line.replace(";", " ")
     if "," in line and len(line.split()) == 1:
@@ -63,7 +63,7 @@ def words_of(line: str) -> list[str]:
 
 
 def survey(lines: Iterable[Sequence[float]], keypoint_values: int = 0, kpt_shape: str = "") -> Columns:
-    """What the columns of a data set mean, by the numbers behind the classes of all its lines, or of a sample."""
+    """The meaning of the columns of a data set, from the numbers after the classes in all its lines, or a sample."""
     by_count = defaultdict(list)
     for values in lines:
         if len(values) > BOX:
@@ -80,17 +80,17 @@ def survey(lines: Iterable[Sequence[float]], keypoint_values: int = 0, kpt_shape
 
 
 def _why_not(count: int, lines: _Lines, is_varied: bool) -> str:
-    """Why lines of a count are no outlines; empty where they are. `is_varied`: the data set has outlines for sure."""
+    """Why lines with a count are not outlines; empty if they are. `is_varied`: the data set has outlines for sure."""
     if count < BOX:
         return EXPECTED
     if count == BOX + 1:
-        return f"they read as `class cx cy w h confidence`. {_PREDICTIONS}"
+        return f"they seem to be `class cx cy w h confidence`. {_PREDICTIONS}"
     if count == _TRIANGLE:
         return _why_no_triangle(lines, is_varied)
     if not is_varied and _are_poses(lines):
-        return f"they read as a box with keypoints, and {_POSES}"
+        return f"they seem to be a box with keypoints, but {_POSES}"
     if count % 2:
-        return f"{EXPECTED}; behind an outline, a confidence is one too many"
+        return f"{EXPECTED}; an outline with a confidence has one number too many"
     return ""
 
 
@@ -98,14 +98,14 @@ def _why_no_triangle(lines: _Lines, has_outlines: bool) -> str:
     ends_whole = _most(lambda values: values[-1].is_integer(), lines)
     are_boxes = not has_outlines and _most(_is_box_in_image, lines)
     if ends_whole and (are_boxes or any(values[-1] > 1 for values in lines)):
-        return f"they read as `class cx cy w h confidence track`. {_PREDICTIONS}"
+        return f"they seem to be `class cx cy w h confidence track`. {_PREDICTIONS}"
     if are_boxes and len(lines) >= _FEW:
-        return f"they read as boxes in the image and two more numbers. {_PREDICTIONS}"
+        return f"they seem to be boxes with two more numbers. {_PREDICTIONS}"
     return ""
 
 
 def _are_tracked(lines: _Lines) -> bool:
-    """Whether most lines end in a whole number, and some in one that no normalised outline has."""
+    """Whether most lines end in a whole number, and some in one that cannot be in a normalised outline."""
     inside = [values for values in lines if all(-_SLIP <= value <= 1 + _SLIP for value in values[:-1])]
     return _most(lambda values: values[-1].is_integer(), inside) and any(values[-1] > 1 for values in inside)
 
@@ -126,10 +126,10 @@ def _are_poses(lines: _Lines) -> bool:
 
 
 def _has_keypoints(dimensions: int) -> Callable[[Sequence[float]], bool]:
-    """Whether numbers are a box in the image and keypoints in the box; of three numbers the last is how visible one is.
+    """Whether numbers are a box in the image and keypoints in the box; the last of three numbers is the visibility.
 
-    Keypoints that nobody sees are at 0, 0. Four numbers are no two keypoints where they close a parallelogram, as the
-    corners of an oriented box do.
+    Invisible keypoints are at 0, 0. Four numbers are not two keypoints if they complete a parallelogram, like the
+    corners of an oriented box.
     """
 
     def has(values: Sequence[float]) -> bool:

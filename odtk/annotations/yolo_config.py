@@ -1,4 +1,4 @@
-"""What says the classes and splits of a YOLO data set: data.yaml, or Darknet's names and lists."""
+"""The classes and splits of a YOLO data set: from data.yaml, or Darknet's names and lists."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from odtk.errors import DataError
 
 _YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 _YAML_SUFFIXES = (".yaml", ".yml")
-# Darknet's, labelImg's, and that of Roboflow's export for Darknet.
+# The names of Darknet, labelImg, and Roboflow's export for Darknet.
 NAMES_FILES = (
     *("obj.names", "classes.txt", "classes.names", "data.names", "_darknet.labels", "predefined_classes.txt"),
     *("labels.txt", "names.txt", "class_names.txt"),
@@ -26,14 +26,14 @@ NAMES_FILES = (
 LISTS = {"train": ("train.txt",), "val": ("val.txt", "valid.txt"), "test": ("test.txt",)}
 _SPLIT_KEYS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 _NOTHING = (None, "", "~", "null")
-# YAML's own, which say of a value what it is anyway; all others begin with another word.
+# YAML's own tags, which only repeat the type of a value; all others begin with another word.
 _PLAIN_TAGS = {f"!!{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map")} | {"!"}
-_MAX_YAML_BYTES = 1 << 20  # data.yaml is a page; the parser takes seconds for a megabyte
+_MAX_YAML_BYTES = 1 << 20  # a data.yaml is about a page; the parser needs seconds for a megabyte
 
 
 @dataclass
 class Config:
-    """Class names by id, and the images (or why they are left out) of each split with what names them."""
+    """Class names by id, and the images of each split (or why they are left out) with the entry that names them."""
 
     path: str
     names: dict[int, str]
@@ -44,7 +44,7 @@ class Config:
 
 
 def find_config(files: DataFolder) -> str | None:
-    """The file that names the classes; DataError where several may be meant."""
+    """The file with the class names; DataError if several are possible."""
     if files.named:
         return files.named
     yamls = files.with_suffix(*_YAML_SUFFIXES)
@@ -55,15 +55,15 @@ def find_config(files: DataFolder) -> str | None:
         depth = min((path.count("/") for path in found), default=0)
         nearest = [path for path in found if path.count("/") == depth]
         if len(nearest) > 1:
-            text = f"{files.path} has {' and '.join(nearest[:4])}: which of them names the classes is not clear."
-            raise DataError(f"{text} Name the one data.yaml instead of its folder.")
+            text = f"{files.path} has {' and '.join(nearest[:4])}: it is not clear which one has the class names."
+            raise DataError(f"{text} Give the right data.yaml instead of its folder.")
         if nearest:
             return nearest[0]
     return _find_darknet(files)
 
 
 def _find_darknet(files: DataFolder) -> str | None:
-    """The file of class names. labelImg writes one into each folder: they have to agree, as far as each goes."""
+    """The file of class names. labelImg writes one into each folder: they have to agree, though some may be shorter."""
     named = {path: _lines(files, path) for path in _darknet_files(files)}
     longest = max(named, key=lambda path: (len(named[path]), -path.count("/")), default=None)
     for path, names in named.items():
@@ -72,7 +72,7 @@ def _find_darknet(files: DataFolder) -> str | None:
             raise DataError(
                 f"{files.path} has {path} and {longest}, which disagree: class {number} is {short(names[number])} in "
                 f"the first and {short(named[longest][number])} in the second. Keep the one that the labels were made "
-                "with, or convert their folders one by one."
+                "with, or convert their folders separately."
             )
     return longest
 
@@ -83,7 +83,7 @@ def _darknet_files(files: DataFolder) -> list[str]:
 
 
 def _lines(files: DataFolder, path: str) -> list[str]:
-    """The names in a file with one a line; blank ones at the end are none."""
+    """The names in a file with one per line, without blank lines at the end."""
     names = [line.strip() for line in data_folder.read_text(files.path, path).splitlines()]
     while names and not names[-1]:
         names.pop()
@@ -91,12 +91,10 @@ def _lines(files: DataFolder, path: str) -> list[str]:
 
 
 def read_config(files: DataFolder) -> Config:
-    """The classes and splits of the data set; DataError where they are missing or cannot be read."""
+    """The classes and splits of the data set; DataError if they are missing or cannot be read."""
     path = find_config(files)
     if path is None:
-        raise DataError(
-            f"{files.path} has no data.yaml, classes.txt or obj.names, which name the classes of YOLO's ids."
-        )
+        raise DataError(f"{files.path} has no data.yaml, classes.txt or obj.names with the class names for YOLO's ids.")
     is_yaml = path.lower().endswith(_YAML_SUFFIXES)
     config = _read_yaml(files, path) if is_yaml else _read_darknet(files, path)
     config.problems += [*_disagreeing(files, config), *_repeated(config, files.at(path))]
@@ -116,7 +114,7 @@ def _read_yaml(files: DataFolder, path: str) -> Config:
     stated = content.get("nc")
     if stated and (not isinstance(stated, str) or finite(stated) != len(config.names)):
         raise DataError(
-            f"{where}: nc is {short(stated)}, but there are {len(config.names)} names. Correct the one or the other."
+            f"{where}: nc is {short(stated)}, but there are {len(config.names)} names. Correct one of them."
         )
     config.kpt_shape, config.keypoint_values = _keypoints(where, content.get("kpt_shape"))
     root, config.problems = yolo_splits.root_of(files, path, content.get("path"))
@@ -131,7 +129,7 @@ def _read_yaml(files: DataFolder, path: str) -> Config:
 
 
 def _keypoints(where: str, shape: object) -> tuple[str, int]:
-    """A kpt_shape as messages show it, and how many numbers follow each box."""
+    """A kpt_shape as it is shown in messages, and the number of values after each box."""
     if shape in (*_NOTHING, []):
         return "", 0
     sides = [finite(side) for side in shape] if isinstance(shape, list) else []
@@ -144,17 +142,17 @@ def _keypoints(where: str, shape: object) -> tuple[str, int]:
 
 
 def _tags(where: str, text: str) -> Iterator[Problem]:
-    """The tags that mean something to Python, and nothing here: values are taken as they are written."""
+    """Reports tags for Python, which are ignored: values are read as they are written."""
     tokens = yaml.scan(text, yaml.BaseLoader) if "!" in text else ()
     for token in tokens:
         tag = "".join(filter(None, token.value)) if isinstance(token, yaml.TagToken) else "!"
         if tag not in _PLAIN_TAGS:
-            said = f"the tag {short(tag)} is dropped, and what follows it is taken as it is written."
-            yield Problem(where, token.start_mark.line + 1, "YAML tag dropped", said)
+            said = f"the tag {short(tag)} is ignored, and the value after it is read as it is written."
+            yield Problem(where, token.start_mark.line + 1, "YAML tag ignored", said)
 
 
 def _disagreeing(files: DataFolder, config: Config) -> Iterator[Problem]:
-    """What Darknet's files of names and other data.yaml say otherwise than the data.yaml, which counts."""
+    """Reports where Darknet's files of names, or another data.yaml, differ from the data.yaml that is used."""
     if not config.path.lower().endswith(_YAML_SUFFIXES):
         return
     for path in (*_darknet_files(files), *files.with_suffix(*_YAML_SUFFIXES)):
@@ -162,17 +160,17 @@ def _disagreeing(files: DataFolder, config: Config) -> Iterator[Problem]:
         try:
             names = _names_of_another(files, path) if is_yaml else dict(enumerate(_lines(files, path)))
         except DataError:
-            continue  # no matter what it is, it does not count
+            continue  # it is not used anyway
         for number, name in names.items():
             if config.names.get(number, name) != name:
-                text = f"class {number} is {short(name)} here, and {short(config.names[number])} in {config.path}, "
+                text = f"class {number} is {short(name)} here, but {short(config.names[number])} in {config.path}, "
                 line = None if is_yaml else number + 1
-                yield Problem(files.at(path), line, "class names disagree", f"{text}which counts.")
+                yield Problem(files.at(path), line, "class names disagree", f"{text}which is used.")
                 break
 
 
 def _names_of_another(files: DataFolder, path: str) -> dict[int, str]:
-    """The names in a YAML file that is of a data set, too; none in any other."""
+    """The names in a YAML file, if it is a data set's; otherwise empty."""
     if data_folder.text_start(files.path, path, _MAX_YAML_BYTES).find("names") < 0:
         return {}
     content = _load_yaml(files, path)
@@ -181,11 +179,11 @@ def _names_of_another(files: DataFolder, path: str) -> dict[int, str]:
 
 
 def _repeated(config: Config, where: str) -> Iterator[Problem]:
-    """The names that several ids have."""
+    """Reports names that several ids have."""
     for name, count in Counter(config.names.values()).items():
         if count > 1:
             numbers = [number for number, other in config.names.items() if other == name]
-            text = f"the ids {' and '.join(map(str, numbers))} are both {short(name)}: they are one class."
+            text = f"the ids {' and '.join(map(str, numbers))} are both {short(name)}: they are read as one class."
             yield Problem(where, None, "one name for several classes", text)
 
 
@@ -194,20 +192,20 @@ def _load_yaml(files: DataFolder, path: str) -> dict:
     if len(text) > _MAX_YAML_BYTES:
         raise DataError(f"{where} has {len(text)} characters; a data.yaml of at most {_MAX_YAML_BYTES} is expected.")
     try:
-        # The base loader leaves all words as they are: a class may be called no, 007 or 2024-01-01.
+        # The base loader reads all values as text: a class may be called no, 007 or 2024-01-01.
         content = yaml.load(text, yaml.BaseLoader)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise DataError(f"{where}{line}: it is no YAML: {cut(str(error.problem))}.") from error
+        raise DataError(f"{where}{line}: it is not valid YAML: {cut(str(error.problem))}.") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise DataError(f"{where}: it is no YAML that can be read: {cut(str(error))}.") from error
+        raise DataError(f"{where}: the YAML cannot be read: {cut(str(error))}.") from error
     if not isinstance(content, dict):
         raise DataError(f"{where} holds {short(content)}; `train:`, `val:` and `names:` are expected.")
     return content
 
 
 def _names(where: str, names: object) -> dict[int, str]:
-    """Class names by id, of a list or of a dict with the ids as keys."""
+    """Class names by id, from a list or a dict with the ids as keys."""
     pairs = (
         list(names.items()) if isinstance(names, dict) else list(enumerate(names)) if isinstance(names, list) else []
     )
@@ -223,7 +221,7 @@ def _names(where: str, names: object) -> dict[int, str]:
 
 
 def _read_darknet(files: DataFolder, path: str) -> Config:
-    """A file with a class name per line; the lists of splits are beside it, where there are any."""
+    """A file with a class name per line; the lists of splits, if any, are next to it."""
     config = Config(path, _names(files.at(path), _lines(files, path)))
     for split, candidates in LISTS.items():
         for name in candidates:

@@ -1,4 +1,4 @@
-"""The images of YOLO's splits: of the folders and list files that data.yaml names, wherever it was written."""
+"""The images of YOLO's splits: from the folders and list files in data.yaml, even if written on another machine."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from odtk.annotations.written_paths import PathIndex
 from odtk.errors import DataError
 
 Images = list[tuple[str | SkippedImage, str]]
-"""Images, or why they are left out, each with what names it."""
+"""Images, or why they are left out, each with the entry that names it."""
 
 
 def root_of(files: DataFolder, config: str, written: object) -> tuple[str, list[Problem]]:
-    """The folder that splits are relative to: data.yaml's `path`, or its own where `path` is of another machine."""
+    """The folder that splits are relative to: data.yaml's `path`, or its own if `path` is of another machine."""
     beside = posixpath.dirname(config)
     if not isinstance(written, str) or not written.strip():
         return beside, []
     place = _inside(files, beside, written)
     if place is not None and any(_is_below(place, file) for file in files.files):
         return place, []
-    text = f"path is {short(written)}, which is no folder in {files.path}; the file's own folder stands for it."
+    text = f"path is {short(written)}, which is not a folder in {files.path}; the file's own folder is used instead."
     return beside, [Problem(files.at(config), None, "path is elsewhere", text)]
 
 
 def images_of(files: DataFolder, config: str, root: str, split: str, value: object) -> tuple[Images, list[Problem]]:
-    """The images of a split, which is a folder, a list file, or several of those; DataError where one is not there."""
+    """The images of a split: a folder, a list file, or several of those; DataError if one is missing."""
     where, found, problems = files.at(config), [], []
     for part in value if isinstance(value, list) else [value]:
         if not isinstance(part, str) or "\0" in part:
@@ -39,13 +39,13 @@ def images_of(files: DataFolder, config: str, root: str, split: str, value: obje
         images = _exactly(files, root, part)
         if images is None and (place := _by_end(files, where, split, part)):
             images = _at(files, root, place)
-            text = f"{split} is {short(part)}, which is not there; {place} is taken, by the end of the path."
+            text = f"{split} is {short(part)}, which does not exist; {place} is used, which has the same end."
             problems.append(Problem(where, None, "split found by the end of the path", text))
         if images is not None:
             found += images
-        elif split == "test":  # exports name one, whether there is one or not
-            text = f"test is {short(part)}, which is neither a folder with images nor a list in {files.path}: no test."
-            problems.append(Problem(where, None, "split is not there", text))
+        elif split == "test":  # exports always name one, even if it does not exist
+            text = f"test is {short(part)}, neither a folder with images nor a list in {files.path}: no test split."
+            problems.append(Problem(where, None, "split does not exist", text))
         else:
             text = f"{split} is {short(part)}, which is neither a folder with images nor a list in {files.path}."
             raise DataError(f"{where}: {text} Write it relative to the folder {files.at(root)}.")
@@ -53,7 +53,7 @@ def images_of(files: DataFolder, config: str, root: str, split: str, value: obje
 
 
 def listed_images(files: DataFolder, path: str, root: str) -> Images:
-    """The images that a list file names, one a line."""
+    """The images in a list file, one per line."""
     found = []
     roots = tuple(dict.fromkeys((posixpath.dirname(path), root, "")))
     for number, line in enumerate(data_folder.read_text(files.path, path).splitlines(), start=1):
@@ -64,9 +64,9 @@ def listed_images(files: DataFolder, path: str, root: str) -> Images:
 
 
 def _exactly(files: DataFolder, root: str, written: str) -> Images | None:
-    """What a path names; None where it is neither a folder nor a list. Some exports write one `../` too many."""
+    """The folder or list at a path; None if there is none. Some exports write one `../` too many."""
     for candidate in (written, written.removeprefix("../")):
-        for resolve in (posixpath.normpath, os.path.realpath):  # a link to a folder here is read where that is
+        for resolve in (posixpath.normpath, os.path.realpath):  # a link to a folder here is resolved
             place = _inside(files, root, candidate, resolve)
             if place is not None and (found := _at(files, root, place)) is not None:
                 return found
@@ -80,22 +80,22 @@ def _at(files: DataFolder, root: str, place: str) -> Images | None:
 
 
 def _by_end(files: DataFolder, where: str, split: str, written: str) -> str | None:
-    """The one list or folder that the end of a path names, of which no word for a split is left out."""
+    """The only list or folder that matches the end of a path, where a word for a split must not be dropped."""
     path = written.replace("\\", "/")
     lists, _ = PathIndex(files.with_suffix(".txt")).find(path, ())
     found = list(lists) if path.endswith(".txt") else _folders_ending(files, path)
     if len(found) > 1:
         raise DataError(
-            f"{where}: {split} is {short(written)}, which is not there, and may be {' or '.join(found[:4])}. "
+            f"{where}: {split} is {short(written)}, which does not exist, and may be {' or '.join(found[:4])}. "
             "Write it relative to the file."
         )
     return found[0] if found else None
 
 
 def _folders_ending(files: DataFolder, path: str) -> list[str]:
-    """The folders with images whose paths end as `path` does, the longest end that any has, folders of them left out.
+    """The folders with images that match the longest possible end of `path`, without folders inside other matches.
 
-    Where all that is left of it says only what is in the folder (`images`), it names the one that has all images.
+    If that end is only a folder named after its contents (`images`), it matches the one that has all images.
     """
     folders = {path_matching.folded(folder): folder for image in files.images for folder in _above(image)}
     parts = [part for part in path_matching.folded(path).split("/") if part not in ("", ".", "..")]
@@ -126,7 +126,7 @@ def _above(path: str) -> Iterable[str]:
 
 
 def _inside(files: DataFolder, base: str, written: str, resolve=posixpath.normpath) -> str | None:
-    """A written path relative to the data set's folder; None where it leads out of it."""
+    """A written path relative to the data set's folder; None if it leads out of it."""
     root = os.path.realpath(files.path)
     path = resolve(posixpath.join(root, base, written.replace("\\", "/")))
     if path == root:

@@ -1,4 +1,4 @@
-"""Which text belongs to which image of a YOLO data set, and which images and texts have no other, or several."""
+"""Pairs texts and images of a YOLO data set, and reports those without a partner, or with several."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from odtk.annotations.yolo_columns import BOX, words_of
 from odtk.annotations.yolo_config import LISTS, NAMES_FILES
 from odtk.files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 
-_SAMPLED = 2000  # texts that are read to know what columns mean; a second or less
+_SAMPLED = 2000  # texts that are read to detect the meaning of columns; takes a second or less
 
 
 @dataclass
 class Paired:
-    """The text of each image, None where it has no objects; and what is left out, by path."""
+    """The text of each image, None if it has no objects; and what is left out, by path."""
 
     texts: dict[str, str | None] = field(default_factory=dict)
     left_out: dict[str, SkippedImage] = field(default_factory=dict)
 
 
 def any_called_alike(files: DataFolder) -> bool:
-    """Whether any text is called as an image is."""
+    """Whether any text has the name of an image."""
     return not set(map(_stem, files.with_suffix(".txt"))).isdisjoint(map(_stem, files.images))
 
 
 def pair(files: DataFolder, images: Collection[str]) -> Paired:
-    """Finds the text of each of `images`, which the data set's splits name.
+    """Finds the text of each of `images`, which are those in the data set's splits.
 
-    It is the usual one; else that of the same place, folders that only say what is in them not counted; and where no
-    image has a text so, the only one that is called as the image is.
+    It is the one in the usual place; else the one in the same folder, ignoring folders named after their contents; and
+    if no image has such a text, the only one with the name of the image.
     """
     no_labels = {*NAMES_FILES, *(name for names in LISTS.values() for name in names)}
     texts = [path for path in files.with_suffix(".txt") if posixpath.basename(path).lower() not in no_labels]
@@ -68,7 +68,7 @@ def _choose(files: DataFolder, paired: Paired, image: str, texts: list[str]) -> 
 
 
 def _leave_out_unsure(files: DataFolder, paired: Paired, by_name: dict[str, list[str]]) -> None:
-    """Leaves out images without a text that may be those of texts in an unlikely place, or of another name."""
+    """Leaves out images without a text whose text may be in an unusual place, or have another name."""
     used, stems = set(paired.texts.values()), set(map(_stem, paired.texts))
     nameless = {_folder(text) for stem, texts in by_name.items() if stem not in stems for text in texts}
     for image in [image for image, text in paired.texts.items() if text is None]:
@@ -76,13 +76,13 @@ def _leave_out_unsure(files: DataFolder, paired: Paired, by_name: dict[str, list
         if others:
             kind, is_bad = "text in an unusual place", True
             said = (
-                f"it has no text in the usual place, and {others[0]} may be of it. Put that beside it, or into labels/ "
-                "where the image is in images/; or move it away."
+                f"it has no text in the usual place, but {others[0]} may belong to it. Move that next to it, or into "
+                "labels/ if the image is in images/; or remove it."
             )
         elif _folder(image) in nameless:
             kind, is_bad = "image that may have lost its annotations", False
             said = (
-                "it has no text, and may be the image of one that is called otherwise. An empty one says: no objects."
+                "it has no text, but may belong to a text with another name. If it has no objects, add an empty text."
             )
         else:
             continue
@@ -91,7 +91,7 @@ def _leave_out_unsure(files: DataFolder, paired: Paired, by_name: dict[str, list
 
 
 def usual_text(files: DataFolder, image: str) -> str | None:
-    """The text of an image where all tools look for it: beside it, or in labels/ where it is in images/."""
+    """The text of an image where all tools look for it: next to it, or in labels/ if the image is in images/."""
     *folders, name = posixpath.splitext(image)[0].split("/")
     if "images" in folders:
         folders[-1 - folders[::-1].index("images")] = "labels"
@@ -100,12 +100,12 @@ def usual_text(files: DataFolder, image: str) -> str | None:
 
 
 def sample(files: DataFolder, texts: list[str]) -> Iterator[list[float]]:
-    """The numbers, that of the class first, of the lines of texts evenly spread over `texts`."""
+    """The numbers, class first, in the lines of texts evenly sampled from `texts`."""
     for text in texts[:: -(-len(texts) // _SAMPLED) or 1]:
         try:
             lines = data_folder.read_text(files.path, text).splitlines()
         except UnusableImage:
-            continue  # said when the image is read
+            continue  # reported when the image is read
         for line in lines:
             words = words_of(line)
             values = [value for word in words if (value := finite(word)) is not None]
@@ -114,15 +114,15 @@ def sample(files: DataFolder, texts: list[str]) -> Iterator[list[float]]:
 
 
 def has_labels(files: DataFolder, path: str) -> bool:
-    """Whether a text begins with a line of numbers, as labels do; the class before them may be a name."""
+    """Whether a text begins with a line of numbers, like labels; the class before them may be a name."""
     words = words_of(data_folder.text_start(files.path, path, 512).lstrip().split("\n", 1)[0])
     return len(words) > BOX and all(finite(word) is not None for word in words[1:])
 
 
 def _share(files: DataFolder, paired: Paired, text: str, images: list[str]) -> None:
-    """Leaves out several images of one text: all of them, but for one where only that is usual or they are the same.
+    """Leaves out several images with the same text: all of them, or all but a usual one or the first of copies.
 
-    Phones keep a .heic beside a .jpg, which is taken for the one.
+    Phones keep a .heic next to a .jpg; the .jpg is used.
     """
     usual = [image for image in images if usual_text(files, image) == text] or images
     usual = [image for image in usual if not image.lower().endswith(UNREAD_SUFFIXES)] or usual
@@ -134,7 +134,7 @@ def _share(files: DataFolder, paired: Paired, text: str, images: list[str]) -> N
         other = kept or next(one for one in images if one != image)
         is_copy = kept is not None and image in usual
         is_copy |= kept is not None and image.lower().endswith(UNREAD_SUFFIXES)
-        said = f"{text} is the text of {other}, too; " + ("that one is used." if is_copy else "remove one.")
+        said = f"{text} is also the text of {other}; " + ("that image is used." if is_copy else "remove one of them.")
         paired.left_out[image] = SkippedImage(files.at(image), None, "several images for one text", said, not is_copy)
 
 
@@ -149,9 +149,9 @@ def _are_one_picture(files: DataFolder, images: list[str]) -> bool:
 
 
 def _name_unused(files: DataFolder, paired: Paired, texts: list[str], lost: list[str]) -> None:
-    """Adds the texts with labels that are not used; `lost` are those of no image's place.
+    """Adds the texts with labels that are not used; `lost` are those in no image's place.
 
-    Not those of an image that is left out, which says it already, or that no split names.
+    Texts of images that are left out, which is reported already, or that are in no split, are not added.
     """
     used, left_out, is_lost = {*paired.texts.values()}, {*map(_stem, paired.left_out)}, set(lost)
     by_place, by_name = _grouped(paired.texts, _place), _grouped(paired.texts, _stem)
@@ -163,7 +163,7 @@ def _name_unused(files: DataFolder, paired: Paired, texts: list[str], lost: list
             said = f"{paired.texts[others[0]]} is the text of {others[0]}."
             paired.left_out[path] = SkippedImage(files.at(path), None, "another text for an image", said, is_bad=False)
         elif path in is_lost:
-            paired.left_out[path] = SkippedImage(files.at(path), None, NO_IMAGE, "no image is called as this text is.")
+            paired.left_out[path] = SkippedImage(files.at(path), None, NO_IMAGE, "no image has the name of this text.")
 
 
 def _place(path: str) -> str:
@@ -175,7 +175,7 @@ def _stem(path: str) -> str:
 
 
 def _without_second_suffix(path: str) -> str:
-    """`a.jpg.txt` as `a.txt`: some tools put the suffix of the text behind that of the image."""
+    """`a.jpg.txt` as `a.txt`: some tools append the suffix of the text to that of the image."""
     stem, suffix = posixpath.splitext(path)
     return posixpath.splitext(stem)[0] + suffix if stem.lower().endswith(IMAGE_SUFFIXES) else path
 

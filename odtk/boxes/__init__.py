@@ -1,1 +1,1 @@
-"""Box arithmetic as functions of tensors; boxes are normalised yxyx unless a name says otherwise."""
+"""Box arithmetic as functions of tensors; boxes are normalised yxyx unless the name says otherwise."""

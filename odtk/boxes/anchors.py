@@ -1,4 +1,4 @@
-"""Multiscale anchors: RetinaNet's, with TFOD's order and offsets."""
+"""Multiscale anchors as in RetinaNet, with TFOD's order and offsets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,15 +34,15 @@ class MultiscaleAnchors:
         """Anchors float32 [anchors, 4], yxyx normalised by `image_size`, in order level, row, column, anchor.
 
         image_size: (height, width) of the image, numbers or scalar tensors; map_sizes: (height, width) per level.
-        A level's first centre lies at stride / 2 where the side is a multiple of the stride and at 0 where it is not;
-        where the size is unknown when the graph is built (`static` is false) TFOD always takes stride / 2.
+        A level's first centre is at stride / 2 if the side is a multiple of the stride, otherwise at 0; if the size is
+        unknown when the graph is built (`static` is false), TFOD always uses stride / 2.
         """
         height, width = (tf.cast(side, tf.float32) for side in image_size)
         levels = []
         for level, map_size in zip(self.levels, map_sizes, strict=True):
             offset_y, offset_x = (_offset(side, 2**level, static) for side in image_size)
             levels.append(self._level(level, map_size, offset_y, offset_x))
-        # By the reciprocal, as TFOD: one bit decides which of two equally good anchors a box force-matches.
+        # Multiplied by the reciprocal, as in TFOD: one bit decides which of two equal anchors a box force-matches.
         return tf.concat(levels, axis=0) * (1.0 / tf.stack([height, width, height, width]))
 
     def _level(self, level: int, map_size, offset_y: float, offset_x: float):

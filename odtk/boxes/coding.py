@@ -1,4 +1,4 @@
-"""Box encodings: a box as seen from its anchor, and back. Both directions of each code stand together."""
+"""Box coders: encode a box relative to its anchor, and decode it again."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from odtk.boxes.geometry import cyxhw_to_yxyx, yxyx_to_cyxhw
 
-# TFOD's: keeps log and division finite for empty boxes.
+# TFOD's value, which keeps log and division finite for empty boxes.
 EPSILON = 1e-8
 
 
@@ -64,7 +64,7 @@ class MeanStddevCoder:
 class SquareCoder:
     """(ty, tx, tl) relative to the square of the anchor's area, times scale factors (TFOD's `square_box_coder`).
 
-    A box is coded by its centre and the square root of its area: what is decoded is always a square.
+    A box is encoded by its centre and the square root of its area, so decoded boxes are always squares.
     """
 
     code_size: ClassVar[int] = 3

@@ -1,4 +1,4 @@
-"""Areas, overlaps and clipping of boxes: yxyx, any one unit, last axis 4."""
+"""Areas, overlaps and clipping of boxes: yxyx in any unit, last axis 4."""
 
 import tensorflow as tf
 
@@ -10,7 +10,7 @@ def area(boxes):
 
 
 def intersection(boxes, others):
-    """Areas shared by every pair of boxes [..., n, 4] and others [..., m, 4]: [..., n, m]."""
+    """Areas of the intersection of every pair of boxes [..., n, 4] and others [..., m, 4]: [..., n, m]."""
     ymin, xmin, ymax, xmax = (side[..., :, None] for side in tf.unstack(boxes, axis=-1))
     ymin2, xmin2, ymax2, xmax2 = (side[..., None, :] for side in tf.unstack(others, axis=-1))
     height = tf.maximum(0.0, tf.minimum(ymax, ymax2) - tf.maximum(ymin, ymin2))
@@ -19,7 +19,7 @@ def intersection(boxes, others):
 
 
 def iou(boxes, others):
-    """Intersection over union of every pair, 0 where they do not meet: [..., n, 4], [..., m, 4] to [..., n, m]."""
+    """Intersection over union of every pair, 0 if disjoint: [..., n, 4], [..., m, 4] to [..., n, m]."""
     shared = intersection(boxes, others)
     union = area(boxes)[..., :, None] + area(others)[..., None, :] - shared
     return tf.where(shared == 0.0, 0.0, shared / tf.where(union == 0.0, 1.0, union))
@@ -39,7 +39,7 @@ def ioa(boxes, others):
 
 
 def clip(boxes, window):
-    """Boxes [..., n, 4] cut to window [..., 4]."""
+    """Boxes [..., n, 4] clipped to window [..., 4]."""
     ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=-1)
     top, left, bottom, right = (side[..., None] for side in tf.unstack(window, axis=-1))
     return tf.stack(

@@ -1,4 +1,4 @@
-"""Which groundtruth box an anchor answers for: argmax matching over a whole batch."""
+"""Matches anchors to groundtruth boxes: argmax matching over a whole batch."""
 
 import tensorflow as tf
 
@@ -17,20 +17,20 @@ def argmax_match(
     """Row of the groundtruth that each anchor matches, or UNMATCHED, or IGNORED: int32 [batch, anchors].
 
     similarity: float32 [batch, groundtruth, anchors]; valid: bool [batch, groundtruth], false for padding, which
-    never force-matches. An anchor takes its most similar box (the lower row among equals) at `matched_threshold` or
-    above; below `unmatched_threshold` it is UNMATCHED and between the two IGNORED, or the other way round where not
-    `negatives_lower_than_unmatched`. With `force_match` each valid box also takes its best anchor; where two want the
-    same one, the lower row has it. (TFOD's ArgMaxMatcher.)
+    never force-matches. An anchor matches its most similar box (the lower row if equal) at `matched_threshold` or
+    above; below `unmatched_threshold` it is UNMATCHED and between the two IGNORED, or the other way round without
+    `negatives_lower_than_unmatched`. With `force_match` each valid box also gets its best anchor; if two boxes have
+    the same best anchor, the lower row gets it. (TFOD's ArgMaxMatcher.)
     """
     batch, num_boxes, num_anchors = tf.unstack(tf.shape(similarity))
-    # A row of -1 stands behind the real ones, so that argmax works where there is no box at all.
+    # A row of -1 follows the real ones, so that argmax works even without any box.
     padded = tf.pad(similarity, [[0, 0], [0, 1], [0, 0]], constant_values=-1.0)
     best_row = tf.argmax(padded, axis=1, output_type=tf.int32)
     best = tf.reduce_max(padded, axis=1)
     low, middle = (UNMATCHED, IGNORED) if negatives_lower_than_unmatched else (IGNORED, UNMATCHED)
     match = tf.where(best < matched_threshold, middle, best_row)
     match = tf.where(best < unmatched_threshold, low, match)
-    # No groundtruth in the image: TFOD calls every anchor unmatched, whichever way the thresholds lie.
+    # Without groundtruth in the image, all anchors are unmatched in TFOD, regardless of the thresholds.
     match = tf.where(best < 0.0, UNMATCHED, match)
     if not force_match:
         return match

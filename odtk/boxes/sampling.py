@@ -1,4 +1,4 @@
-"""Which anchors a loss counts: hard example mining, and random sampling of negatives."""
+"""Selects the anchors that count in a loss: hard example mining, and random sampling of negatives."""
 
 import tensorflow as tf
 
@@ -14,12 +14,12 @@ def hard_examples(
     max_negatives_per_positive: float = 0,
     min_negatives_per_image: int = 0,
 ):
-    """Anchors to train on, those with the largest losses, as 1 and 0: float32 [batch, anchors].
+    """Selects the anchors with the largest losses for training, as 1 and 0: float32 [batch, anchors].
 
     boxes: predictions, yxyx [batch, anchors, 4]; losses: float32 [batch, anchors]; match: int32 [batch, anchors], as
-    argmax_match gives it. Suppression by loss at `iou_threshold` picks at most `num_hard_examples` anchors of an image
-    (as many as it takes where 0). Where `max_negatives_per_positive` is above 0, all of the positive among them stay
-    and, worst first, that many negatives for each, but at least `min_negatives_per_image`. (TFOD's HardExampleMiner;
+    argmax_match returns it. Suppression by loss at `iou_threshold` selects at most `num_hard_examples` anchors of an
+    image (without limit if 0). If `max_negatives_per_positive` is above 0, all positives among them are kept and, worst
+    first, that many negatives for each, but at least `min_negatives_per_image`. (TFOD's HardExampleMiner;
     Shrivastava et al., "Training Region-based Object Detectors with Online Hard Example Mining", 2016.)
     """
     num_anchors = tf.shape(losses)[1]
@@ -54,7 +54,7 @@ def _suppress(boxes, losses, most, iou_threshold: float):
 
 
 def _named(rows, num_anchors):
-    """Rows int32 [batch, n] to 1 where an anchor is named: float32 [batch, num_anchors]; row num_anchors is nobody."""
+    """Rows int32 [batch, n] as 1 for the anchors in them: float32 [batch, num_anchors]; num_anchors is a dummy row."""
     batch, count = tf.unstack(tf.shape(rows))
     image = tf.repeat(tf.range(batch)[:, None], count, axis=1)
     named = tf.tensor_scatter_nd_max(
@@ -66,13 +66,13 @@ def _named(rows, num_anchors):
 def sample_negatives(positive, counted, positive_fraction: float):
     """All positive anchors and a random choice of the others, as 1 and 0: float32 [batch, anchors].
 
-    positive and counted: bool [batch, anchors]; an anchor that is not `counted` is not taken. The negatives are so many
-    that the positives are `positive_fraction` of all, none where there is no positive. (TFOD's
-    BalancedPositiveNegativeSampler, which TFOD also shuffles anew at every step.)
+    positive and counted: bool [batch, anchors]; an anchor that is not `counted` is never selected. The number of
+    negatives makes the positives `positive_fraction` of all; none if there is no positive. (TFOD's
+    BalancedPositiveNegativeSampler, which also draws new ones at every step.)
     """
     positive, negative = positive & counted, ~positive & counted
     ratio = (1 - positive_fraction) / positive_fraction
     wanted = tf.cast(ratio * tf.reduce_sum(tf.cast(positive, tf.float32), axis=1, keepdims=True), tf.int32)
-    lot = tf.where(negative, tf.random.uniform(tf.shape(negative)), 2.0)
-    place = tf.argsort(tf.argsort(lot, axis=1), axis=1)
-    return tf.cast(positive | (negative & (place < wanted)), tf.float32)
+    priority = tf.where(negative, tf.random.uniform(tf.shape(negative)), 2.0)
+    rank = tf.argsort(tf.argsort(priority, axis=1), axis=1)
+    return tf.cast(positive | (negative & (rank < wanted)), tf.float32)

@@ -1,4 +1,4 @@
-"""Non-maximum suppression per class, and what is left of an image's predictions after it."""
+"""Non-maximum suppression per class, and the remaining detections of an image."""
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from odtk.boxes.geometry import area, clip
 
-# Which anchor's score, best first and in units of max_total, is the floor of the first look and of the second.
+# The rank of the anchor, in units of max_total, whose score is the floor in the first and the second try.
 FLOOR_RANKS = (8, 64)
 
 
@@ -24,10 +24,10 @@ class SuppressionParams:
 
 
 class Kept(NamedTuple):
-    """What survives, best first, zero-padded to max_total.
+    """The remaining detections, best first, zero-padded to max_total.
 
     boxes float32 [batch, max_total, 4]; classes float32 and scores float32 [batch, max_total]; anchors int32
-    [batch, max_total], each one's row among the candidates; count int32 [batch].
+    [batch, max_total], the row of each among the candidates; count int32 [batch].
     """
 
     boxes: tf.Tensor
@@ -41,13 +41,13 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
     """NMS class by class, in TFOD's order of operations.
 
     boxes: yxyx [batch, anchors, 4]; scores [batch, anchors, classes]; window: yxyx [batch, 4], the part of the frame
-    that the true image takes. Suppression works on unclipped boxes; the classes are pooled and sorted, *then* clipped
-    to the window and rid of empty boxes, and the best `max_total` stay, relative to the window where
+    with the true image. Suppression works on unclipped boxes; the detections of all classes are merged and sorted,
+    *then* clipped to the window, empty boxes are removed, and the best `max_total` are kept, relative to the window if
     `change_coordinate_frame`.
 
-    Only the best candidates are looked at first, those whose score is above a floor. Suppression decides on a box by
-    the higher scores of its class alone, so whatever it finds above the floor is what it would find without one; the
-    floor is lowered where that is less than `max_total`.
+    Only the best candidates are considered first, those with a score above a floor. Whether a box is suppressed depends
+    only on higher scores of its class, so the detections above the floor are the same as without one; the floor is
+    lowered if there are fewer than `max_total`.
     """
     floors = _floors(scores, params)  # [tries, batch]
     batch = boxes.shape[0] if boxes.shape[0] is not None else tf.shape(boxes)[0]
@@ -73,7 +73,7 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
 def class_agnostic_suppression(boxes, scores, window, params: SuppressionParams) -> Kept:
     """NMS among all boxes at once, each with its best class: shapes and order of operations as above.
 
-    `max_per_class` plays no part, as in TFOD.
+    `max_per_class` is not used, as in TFOD.
     """
     best = tf.reduce_max(scores, axis=-1, keepdims=True)
     kept = multiclass_suppression(boxes, best, window, replace(params, max_per_class=params.max_total))
@@ -83,9 +83,9 @@ def class_agnostic_suppression(boxes, scores, window, params: SuppressionParams)
 
 
 def _floors(scores, params: SuppressionParams):
-    """Scores [tries, batch] to look above, falling to the threshold: those of anchors at the ranks of FLOOR_RANKS.
+    """Floors [tries, batch], decreasing to the threshold: the scores of the anchors at the ranks of FLOOR_RANKS.
 
-    A rank is in units of `max_total`, an anchor's score here that of its best class.
+    Ranks are in units of `max_total`; the score of an anchor is that of its best class.
     """
     best = tf.reduce_max(scores, axis=-1)  # [batch, anchors]
     last = tf.minimum(tf.shape(best)[1], max(FLOOR_RANKS) * params.max_total) - 1
@@ -102,7 +102,7 @@ def _suppress_above(floor, boxes, scores, window, params: SuppressionParams) -> 
     batch = tf.shape(boxes)[0]
     index, score = (tf.reshape(x, [batch, num_classes * per_class]) for x in (index, score))
     candidates = clip(tf.gather(boxes, index, batch_dims=1), window)
-    # Empty candidates carry -inf, as do the slots that suppression left unfilled.
+    # Empty candidates have the score -inf, like slots that suppression left unfilled.
     score = tf.where(area(candidates) > 0, score, -float("inf"))
     score, index, candidates = _pad(score, index, candidates, params.max_total)
     score, slot = tf.math.top_k(score, k=params.max_total)  # equal scores keep the order class, then rank
@@ -143,7 +143,7 @@ def _suppress_each(floor, boxes, scores, params: SuppressionParams):
 
 
 def _pad(score, index, candidates, least: int):
-    """Pads the second axis so that at least `least` candidates stand there, the new ones at -inf."""
+    """Pads the second axis to at least `least` candidates; new ones have the score -inf."""
     missing = tf.maximum(0, least - tf.shape(score)[1])
     score = tf.pad(score, [[0, 0], [0, missing]], constant_values=-float("inf"))
     return score, tf.pad(index, [[0, 0], [0, missing]]), tf.pad(candidates, [[0, 0], [0, missing], [0, 0]])

@@ -1,4 +1,4 @@
-"""Training targets of a batch of images: what each anchor should predict, and how much it counts."""
+"""Training targets of a batch of images: the values that each anchor should predict, and their weights."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class Targets(NamedTuple):
 
 
 def trim(boxes, classes, weights, num_boxes):
-    """Cuts the padding that no image of the batch needs: [batch, n, ...] to [batch, max(num_boxes), ...]."""
+    """Removes padding that no image of the batch needs: [batch, n, ...] to [batch, max(num_boxes), ...]."""
     most = tf.reduce_max(num_boxes)
     return boxes[:, :most], classes[:, :most], weights[:, :most]
 
@@ -35,17 +35,17 @@ def assign(
 ) -> Targets:
     """Targets from groundtruth boxes yxyx [batch, n, 4], classes int32 [batch, n], weights float32 [batch, n].
 
-    num_boxes: int32 [batch], how many of an image's rows are real; the rest is padding and matches nothing.
-    anchors: yxyx [anchors, 4]; `similarity(boxes, anchors)` gives [batch, n, anchors]; `match(similarity, valid)` gives
-    int32 [batch, anchors]; `encode(boxes, anchors)` gives box encodings. A matched anchor counts as much as its
-    groundtruth box, an unmatched one `unmatched_weight` for classification and nothing for localisation, an ignored
-    one nothing at all. (TFOD's TargetAssigner, for a whole batch.)
+    num_boxes: int32 [batch], the number of valid rows per image; the rest is padding and matches nothing.
+    anchors: yxyx [anchors, 4]; `similarity(boxes, anchors)` returns [batch, n, anchors]; `match(similarity, valid)`
+    returns int32 [batch, anchors]; `encode(boxes, anchors)` returns box encodings. A matched anchor has the weight of
+    its groundtruth box, an unmatched one `unmatched_weight` for classification and 0 for localisation, an ignored one 0
+    for both. (TFOD's TargetAssigner, for a whole batch.)
     """
     real = tf.sequence_mask(num_boxes, tf.shape(boxes)[1])
-    # Below every true similarity, so that an image without boxes is the same whether or not it is padded.
+    # Below every real similarity, so that an image without boxes has the same result with and without padding.
     matched_rows = match(tf.where(real[..., None], similarity(boxes, anchors), -1.0), real & (weights > 0))
     matched = matched_rows >= 0
-    # Row 0 of the padded groundtruth is UNMATCHED's and IGNORED's.
+    # Row 0 of the padded groundtruth is for UNMATCHED and IGNORED.
     rows = tf.maximum(matched_rows + 1, 0)
     matched_boxes = tf.gather(tf.pad(boxes, [[0, 0], [1, 0], [0, 0]]), rows, batch_dims=1)
     matched_classes = tf.gather(tf.pad(classes, [[0, 0], [1, 0]], constant_values=BACKGROUND), rows, batch_dims=1)

@@ -51,12 +51,18 @@ def use_command_context(command: click.Command) -> click.Command:
 
 
 def option_sentence(root: click.Context, argument: str | None) -> str:
-    """A sentence that names the option of the failed command behind an error's `argument`; "" where it has none."""
+    """A sentence with the option of the failed command for an error's `argument`; "" if there is none."""
     failed = root.meta.get(_FAILED)
-    parameters = failed.command.params if failed and argument else ()
-    for parameter in parameters:
-        if parameter.name == argument and isinstance(parameter, click.Option):
-            return f"The option for this is {max(parameter.opts, key=len)}."
+    return parameter_sentence(failed.command, argument) if failed and argument else ""
+
+
+def parameter_sentence(command: click.Command, argument: str) -> str:
+    """A sentence with the option or argument of a command that sets a tool's keyword argument; "" if there is none."""
+    option = f"--{argument.replace('_', '-')}"
+    for parameter in command.params:
+        names = (*parameter.opts, *parameter.secondary_opts)
+        if isinstance(parameter, click.Option) and (option in names or parameter.name == argument):
+            return f"Option: {option if option in names else max(parameter.opts, key=len)}."
         if parameter.name == argument:
-            return f"The argument for this is {parameter.human_readable_name.removesuffix('...')}."
+            return f"Argument: {parameter.human_readable_name.removesuffix('...')}."
     return ""

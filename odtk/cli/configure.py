@@ -178,7 +178,7 @@ def configure(ctx, base, list_only, output, check_only, as_json, overwrite, scal
         _print_json(document, report.findings)
     else:
         _print_changes(report)
-        _print_findings(report.output, *_folded(report.findings))
+        _print_findings(report.output, report.findings, shows_all=False)
         click.echo(f"\nNext: {report.next_command}")
 
 
@@ -231,32 +231,30 @@ def _print_changes(report) -> None:
     click.echo(f"Wrote {report.output}.\n")
 
 
-def _folded(findings: list) -> tuple[list, int]:
-    """The findings but for those on fields without effect, and the number of these."""
+def _print_findings(name: str, findings: list, shows_all: bool = True) -> None:
+    """The findings; unless `shows_all`, those on fields without effect are only counted."""
+    from odtk.findings import summary
     from odtk.tools.check_config import has_no_effect
 
-    kept = [finding for finding in findings if not has_no_effect(finding)]
-    return kept, len(findings) - len(kept)
-
-
-def _print_findings(name: str, findings: list, without_effect: int = 0) -> None:
-    found = [finding.severity for finding in findings]
-    counts = {severity: found.count(severity) for severity in ("error", "warning", "note")}
-    counts["note"] += without_effect
-    words = [f"{count} {severity}{'s' * (count != 1)}" for severity, count in counts.items()]
-    click.echo(f"Check of {name}: {', '.join(words)}.")
+    hidden = [] if shows_all else [finding for finding in findings if has_no_effect(finding)]
+    click.echo(f"Check of {name}: {summary(findings)}")
     for finding in findings:
-        click.echo(_finding_text(finding))
-    if without_effect:
-        fields = "1 field that is set has" if without_effect == 1 else f"{without_effect} fields that are set have"
-        head = click.style("note", fg=_COLORS["note"])
-        click.echo(f"{head} {fields} no effect, as in TFOD: {shlex.join(['odtk', 'configure', name, '--check'])}")
+        if finding not in hidden:
+            click.echo(_finding_text(finding))
+    if hidden:
+        fields = "1 field that is set has" if len(hidden) == 1 else f"{len(hidden)} fields that are set have"
+        command = shlex.join(["odtk", "configure", name, "--check"])
+        click.echo(f"{_severity('note')} {fields} no effect, as in TFOD; to list them: {command}")
+
+
+def _severity(name: str) -> str:
+    return click.style(f"{name}:", fg=_COLORS[name])
 
 
 def _finding_text(finding) -> str:
     """An error or warning as a paragraph, a note as a line."""
     line = f" (line {finding.line})" if finding.line else ""
-    head = click.style(finding.severity, fg=_COLORS[finding.severity]) + f" {finding.path}{line}"
+    head = f"{_severity(finding.severity)} {finding.path}{line}"
     if finding.severity == "note":
         return f"{head}: {finding.text}"
     return f"{head}\n    {finding.text}" + (f"\n    $ {finding.fix}" if finding.fix else "")

@@ -36,7 +36,7 @@ def show(
     numbers: dict[str, int],
     remark: str = "",
 ) -> AnnotatedPicture:
-    """The image of a source with what a look at it found; `name_of` names the ids that stand without a name.
+    """The image of a source with its groundtruth; `name_of` gives the names of ids that have none.
 
     `numbers` gives the colours, see `color_ids`. Raises DataError where its pixels cannot be decoded.
     """
@@ -74,7 +74,7 @@ def color_numbers(target: Target, found: Iterable[str]) -> dict[str, int]:
 
 
 def found_names(target: Target) -> set[str]:
-    """The names that `color_numbers` needs where not all images are looked at: those that the data set lists nowhere.
+    """The names that `color_numbers` needs where not all images are read: those that the data set does not list.
 
     Reads every annotation of such a data set, and no image.
     """

@@ -1,4 +1,4 @@
-"""Training images as the model is fed them: augmented, resized and padded by the very pipeline that training uses."""
+"""Training images as the model gets them: augmented, resized and padded by the pipeline that training uses."""
 
 from dataclasses import dataclass
 
@@ -7,27 +7,27 @@ from PIL import Image
 
 SEED = 0
 
-# Records are drawn from a buffer; a small one shows as much, and holds few encoded images in memory.
+# A small buffer shows as much, and keeps few encoded images in memory.
 _SHUFFLE_BUFFER = 100
-_MAX_BAD_RECORDS = 100  # as in training, unless it is told otherwise
+_MAX_BAD_RECORDS = 100  # training's default
 
 
 @dataclass(frozen=True)
-class FedImage:
+class ModelInput:
     """One image of a batch: its pixels, padding included, and the groundtruth that the loss sees."""
 
     image: Image.Image
-    true_size: tuple[int, int]  # (height, width) of what is image and not padding
+    true_size: tuple[int, int]  # (height, width) without the padding
     source_id: str
-    boxes: np.ndarray  # [n, 4] yxyx, normalised to the padded frame
+    boxes: np.ndarray  # [n, 4] yxyx, normalised to the padded image
     class_ids: np.ndarray  # [n], from 1
-    marks: list[str]  # for each box what sets it apart from one that counts in full, or ""
+    marks: list[str]  # for each box its weight and flags, where these are not the usual ones, or ""
 
 
-def fed_images(config, num_images: int, seed: int = SEED) -> list[FedImage]:
+def read_model_inputs(config, num_images: int, seed: int = SEED) -> list[ModelInput]:
     """The first images of a shuffled, augmented epoch of a pipeline.config; the same `seed` gives the same.
 
-    Fewer than `num_images` where the reader's records end before. Records that training would leave out are left out.
+    Fewer than `num_images` where the reader's records end before. Records that training would skip are skipped.
     Raises what training on the config would raise: ConfigError, DataError.
     """
     from odtk.detectors.build import build_detector
@@ -42,16 +42,16 @@ def fed_images(config, num_images: int, seed: int = SEED) -> list[FedImage]:
     record_filter = BadRecordFilter(_MAX_BAD_RECORDS)
     # One image a batch: neither the size of a batch nor its last, short one changes what is in an image.
     dataset = build_train_dataset(fed, detector.resize, detector.num_classes, 1, seed, record_filter)
-    images = [_fed_image(*batch) for batch in dataset.take(num_images).as_numpy_iterator()]
+    images = [_model_input(*batch) for batch in dataset.take(num_images).as_numpy_iterator()]
     record_filter.finish()
     return images
 
 
-def _fed_image(features: dict, groundtruth: dict) -> FedImage:
+def _model_input(features: dict, groundtruth: dict) -> ModelInput:
     count = int(groundtruth["num_boxes"][0])
     truth = {name: values[0][:count] for name, values in groundtruth.items() if name != "num_boxes"}
     pixels = np.clip(np.rint(features["image"][0]), 0, 255).astype(np.uint8)
-    return FedImage(
+    return ModelInput(
         image=Image.fromarray(pixels),
         true_size=tuple(int(side) for side in features["true_image_shape"][0][:2]),
         source_id=features["source_id"][0].decode(errors="replace"),

@@ -1,4 +1,4 @@
-"""The door to data: whatever is named, be it a data set's folder, records, or a pipeline.config, opened in one way."""
+"""`open_target`: the one way to open data, given a data set's folder, records, or a pipeline.config."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from odtk.label_map import LabelMap
 from odtk.records import shards
 
 MAX_HEADERS = 4_000
-"""Images of a data set whose annotations and headers are read to know how they are meant, before some are shown."""
+"""Images whose annotations and headers are read to find out how a data set is to be read, before some are shown."""
 
 RECORDS, CONFIG = "records", "pipeline.config"
-"""Kinds of targets that are no annotated data set."""
+"""Kinds of targets that are not annotated data sets."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Target:
     kind: str
     sources: list[Source]
     damaged: dict[str, list[ImageSummary]] = field(default_factory=dict)  # by split, places that hold no valid record
-    missing: list[str] = field(default_factory=list)  # shards that their set lacks
+    missing: list[str] = field(default_factory=list)  # shards of which the names of others tell
     notes: list[str] = field(default_factory=list)  # what could not be listed, in sentences
     problems: tuple[Problem, ...] = ()  # of the data set as a whole
     class_names: tuple[str, ...] = ()  # where the data set itself lists its classes
@@ -45,7 +45,7 @@ class Target:
     config: object | None = None  # the message
     config_path: str | None = None
     is_annotated: bool = False  # a data set still to be converted, not records
-    refusal: str | None = None  # why its boxes cannot be meant as they are read
+    refusal: str | None = None  # why its boxes cannot be right as they are read
 
     @property
     def splits(self) -> list[str]:
@@ -108,7 +108,7 @@ def open_target(
 
     `format` is that of a data set (one of formats.FORMATS, or "pets"), None to guess it, or for records, which are read
     whole, with their checksums; `boxes` is the order of its boxes' numbers, None the format's. Without
-    `read_label_map` the label map that belongs to the data is left alone. Raises DataError where there are no data or
+    `read_label_map` the label map that belongs to the data is not read. Raises DataError where there are no data or
     `boxes` is for none, ConfigError and LabelMapError where a named file cannot be read.
     """
     found = _open(os.fspath(target), config, format, boxes, read_label_map)
@@ -144,7 +144,7 @@ def _of_config(path: str, settings: dict, read_label_map: bool) -> Target:
     try:
         for reader in message.eval_input_reader[:1]:
             found[VAL] = _reader_files(path, "eval_input_reader[0]", reader)
-    except DataError as error:  # what training reads is worth a look by itself
+    except DataError as error:  # what training reads can be opened without it
         notes.append(str(error))
     labels = _labels(message.train_input_reader.label_map_path, read_label_map)
     settings = {"config": message, "config_path": path, "notes": notes, **labels}
@@ -157,7 +157,7 @@ def _reader_files(path: str, field_name: str, reader) -> tuple[list[Path], list[
     if not files:
         named = ", ".join(patterns) or "nothing"
         raise DataError(
-            f"{path}: {field_name}.tf_record_input_reader.input_path is {named}, where no record file is. "
+            f"{path}: {field_name}.tf_record_input_reader.input_path is {named}, and there is no record file. "
             "Name the records: odtk configure CONFIG --train-records ... --eval-records ..."
         )
     return files, [name for pattern in patterns for name in shards.missing_shards(pattern, files)]
@@ -219,7 +219,7 @@ def _of_folder(folder: str, format: str | None, rules: Rules, settings: dict) ->
 
 
 def _map_of(config) -> str | None:
-    """The label map of a config that is given for its anchors: one that still has to be configured names none."""
+    """The label map of a config that is given for its anchors; a config that is still to be filled in may have none."""
     path = config.train_input_reader.label_map_path if config is not None else None
     try:
         return os.fspath(label_map.find(path)) if path else None

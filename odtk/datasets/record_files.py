@@ -1,4 +1,4 @@
-"""Record files: the sets of them in a folder, the shards that a set lacks, the classes that they hold."""
+"""Record files: which of them belong together, to which split, with which label map; and the classes in them."""
 
 import os
 import re
@@ -120,16 +120,16 @@ class ClassScan:
 
     @property
     def num_boxes(self) -> int:
-        """Boxes in the records looked at."""
+        """Boxes in the records that were read."""
         return self.names.total() + self.ids.total()
 
 
 def scan_classes(
     files: Sequence[Path], max_bytes: int = SCANNED_BYTES, max_seconds: float = SCANNED_SECONDS
 ) -> ClassScan:
-    """Looks at all records, or, where they are more than `max_bytes` or `max_seconds`, at the first ones of each file.
+    """Reads all records, or, where they are more than `max_bytes` or `max_seconds`, at the first ones of each file.
 
-    Damaged records, and those that are no Examples, are named in the scan and left out. Raises DataError where a file
+    Damaged records, and those that are not Examples, are listed in the scan and skipped. Raises DataError where a file
     cannot be read.
     """
     scan, deadline = ClassScan(), time.monotonic() + max_seconds
@@ -177,7 +177,7 @@ def _count_boxes(features, file: Path, record: int, scan: ClassScan) -> None:
     sides = [features[side].float_list.value if side in features else [] for side in _SIDES]
     count = len(sides[0])
     if len(set(map(len, sides))) > 1:
-        # A record whose lists disagree is left out as a whole.
+        # A record whose lists differ in length is skipped as a whole.
         return
     names = (features[name].bytes_list.value for name in _NAMES if name in features)
     image = next((values[0].decode(errors="replace") for values in names if values and values[0]), None)

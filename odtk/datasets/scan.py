@@ -28,7 +28,7 @@ class Tally:
     """How often a kind of problem was found, in all and by split, and the first examples."""
 
     count: int = 0
-    is_bad: bool = True  # not left out by a rule
+    is_bad: bool = True  # bad data, not skipped by a rule
     examples: list[Example] = field(default_factory=list)
     splits: Counter = field(default_factory=Counter)
 
@@ -104,7 +104,7 @@ class Rows:
 def scan(target: Target, max_images: int | None = None, num_workers: int | None = None) -> Rows:
     """Reads all images; of more than `max_images` only so many, evenly spread, are decoded.
 
-    Where the images of a data set prove together what none does by itself, annotations are read again, images are not.
+    Where all images together show how annotations are to be read, annotations are read again, images are not.
     """
     count = sum(map(len, target.sources))
     most = max_images if max_images is not None else count

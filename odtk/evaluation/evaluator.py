@@ -12,15 +12,15 @@ _log = logging.getLogger(__name__)
 
 
 class Evaluator(abc.ABC):
-    """Collects the groundtruth and the detections of images, then gives metrics.
+    """Collects the groundtruth and the detections of images, then computes metrics.
 
-    A metrics set is a subclass and a row of `odtk.evaluation.metrics_sets.EVALUATORS`.
+    A metrics set is a subclass and a row in `odtk.evaluation.metrics_sets.EVALUATORS`.
     """
 
     groundtruth_columns: tuple[str, ...] = ()
     """What `add_image` reads of every groundtruth box besides its coordinates and class; see odtk.inputs.dataset."""
     metric_meanings: Mapping[str, str]
-    """What each metric that is not of one class or group of classes alone says, by its name."""
+    """Metric name to its meaning, for every metric that is not of one class or group of classes alone."""
 
     def __init__(self) -> None:
         self._images: dict[Hashable, int] = {}  # the caller's id to ours, 1..N in order of arrival

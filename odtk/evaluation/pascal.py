@@ -17,7 +17,7 @@ class Protocol(NamedTuple):
     """What tells one of these metrics sets from the others."""
 
     prefix: str
-    heeds: str  # the groundtruth flag that takes a box out of the count: "difficult" or "group_of"
+    ignore_flag: str  # groundtruth boxes with this flag do not count: "difficult" or "group_of"
     pooled: bool  # mAP from the detections of all classes together, instead of the mean of the classes
     meaning: str
 
@@ -48,8 +48,8 @@ class PascalEvaluator(Evaluator):
 
     `categories` is a list of {"id": int, "name": str}; boxes of classes above the highest id are dropped. A class below
     it without a name has no AP of its own, but counts in the mean, as in TFOD. `metrics_set` is a key of PROTOCOLS. A
-    groundtruth box that is difficult (in Pascal VOC) or a group_of (in Open Images) is not looked for, and whoever
-    finds it is neither right nor wrong; each protocol passes over the other's flag, as in TFOD.
+    groundtruth box that is difficult (in Pascal VOC) or a group_of (in Open Images) is not looked for, and a
+    detection of it is neither right nor wrong; each protocol ignores the other's flag, as in TFOD.
     """
 
     groundtruth_columns = ("difficult", "group_of")
@@ -68,7 +68,7 @@ class PascalEvaluator(Evaluator):
 
     def _add(self, number: int, groundtruth: dict[str, np.ndarray], detections: dict[str, np.ndarray]) -> None:
         boxes, classes = groundtruth["boxes"], groundtruth["classes"]
-        ignored = groundtruth[self._protocol.heeds].astype(bool)
+        ignored = groundtruth[self._protocol.ignore_flag].astype(bool)
         counted = classes[~ignored].tolist()
         self._num_groundtruth.update(counted)
         self._num_images.update(set(counted))
@@ -81,7 +81,7 @@ class PascalEvaluator(Evaluator):
         order = np.argsort(scores)[::-1]
         order = order[(found[order, 0] < found[order, 2]) & (found[order, 1] < found[order, 3])]
         found, found_classes, scores = found[order], found_classes[order], scores[order]
-        if self._protocol.heeds == "group_of":
+        if self._protocol.ignore_flag == "group_of":
             alone = ~ignored
             right, _ = _match(found, found_classes, boxes[alone], classes[alone], ignored[alone])
             neither = _inside_group(found, found_classes, boxes[ignored], classes[ignored]) & ~right

@@ -1,4 +1,4 @@
-"""A detector and a dataset to metrics and losses; the detector may be in training."""
+"""Evaluates a detector on a dataset: metrics and losses. The detector may be one that is being trained."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,11 +16,11 @@ _DETECTED = ("boxes", "classes", "scores")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured, and on how many images."""
+    """The results, and on how many images."""
 
     metrics: dict[str, float]  # TFOD's name to value: those of each evaluator, then the losses
     losses: dict[str, float]  # the latter alone, means over batches; empty where they were not asked for
-    meanings: dict[str, str]  # what each metric that is not of one class or group of classes alone says
+    meanings: dict[str, str]  # of the metrics that are not of one class or group of classes alone, and of losses
     classes: list[dict]  # of the first evaluator, see Evaluator.classes
     num_images: int
     repeated_images: int  # ignored, as their source_id had been seen
@@ -34,10 +34,11 @@ def run_evaluation(
     with_loss: bool = True,
     step: Callable | None = None,
 ) -> Evaluation:
-    """Measures `detector`, in inference mode, on the batches of `dataset` (see odtk.inputs.dataset for their form).
+    """Evaluates `detector`, in inference mode, on the batches of `dataset` (see odtk.inputs.dataset for their form).
 
-    `evaluators` are new ones: what they have seen counts. `advance` is told the number of images of each batch. `step`
-    is what `evaluation_step` gives, for who evaluates the same detector again and again; None makes it.
+    `evaluators` must be new: the images that they have seen before count, too. `advance` is called with the number of
+    images of each batch. `step` is the result of `evaluation_step`, to be kept by a caller that evaluates the same
+    detector repeatedly; None makes it.
     """
     step = step or evaluation_step(detector, dataset.element_spec, with_loss)
     sums: Counter[str] = Counter()
@@ -114,8 +115,8 @@ def _measured(detector: Detector, evaluators: Sequence[Evaluator], losses: dict[
 
 
 def loss_meanings(detector: Detector) -> dict[str, str]:
-    """What each loss that is measured says, by its tag: the detector's own, the penalty and the total."""
-    how = ["mean over batches, in inference mode", *["likewise"] * len(detector.loss_names)]
+    """Tag to meaning of each loss: the detector's own, the penalty on weights and the total."""
+    notes = ["mean over batches, in inference mode", *["likewise"] * len(detector.loss_names)]
     texts = [detector.loss_meanings.get(name, "a loss of this model") for name in detector.loss_names]
-    own = {name: f"{text}, {said}" for name, text, said in zip(detector.loss_names, texts, how, strict=False)}
+    own = {name: f"{text}, {note}" for name, text, note in zip(detector.loss_names, texts, notes, strict=False)}
     return own | {REGULARIZATION_LOSS: "penalty on large weights", TOTAL_LOSS: "sum of the losses"}

@@ -1,6 +1,6 @@
-"""The forms in which a detector is exported: the one table of names and who writes each.
+"""The export formats: one table of their names and writers.
 
-A new one is a module beside this one and a row here. The table can be read without TensorFlow.
+A new one is a module beside this one and a row here. Reading the table does not load TensorFlow.
 """
 
 from __future__ import annotations

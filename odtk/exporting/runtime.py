@@ -23,10 +23,10 @@ _OUTPUTS = ("detection_boxes", "detection_classes", "detection_scores", "num_det
 def load(exported_dir: str | os.PathLike, *, label_map: str | os.PathLike | None = None) -> "ExportedDetector":
     """The detector in a folder that `odtk export` or TFOD's exporter wrote: `odtk.load(folder).detect("cat.jpg")`.
 
-    Names of classes come from `label_map` (a file, or a shipped map's name), else from the label_map.pbtxt that lies
-    there, else classes are called by number. Loading runs what the SavedModel's maker put into it: load those that you
-    trust. Raises CheckpointError where it is no detector, or one that takes no images; LabelMapError where the label
-    map cannot be read.
+    Class names come from `label_map` (a file, or a shipped map's name), otherwise from the label_map.pbtxt of the
+    export; without one, classes are called by number. Loading runs what the SavedModel's author put into it: load
+    only those that you trust. Raises CheckpointError if there is no detector in it, or if it does not take images;
+    LabelMapError if the label map cannot be read.
     """
     find_saved_model(exported_dir)  # what is wrong with it is said before TensorFlow's seconds of start-up
     name_of = naming(find_label_map(exported_dir, label_map))
@@ -97,7 +97,7 @@ class ExportedDetector:
         return signature
 
     def _find_input_type(self, dtype: str) -> InputType:
-        kind = input_type_of(dtype, _op_types(self._function.graph.as_graph_def()))
+        kind = input_type_of(dtype, lambda: _op_types(self._function.graph.as_graph_def()))
         taking_images = [one for one in INPUT_TYPES.values() if one.from_image]
         if kind is None:
             dtypes = ", ".join(dict.fromkeys(one.dtype for one in taking_images))
@@ -151,8 +151,8 @@ def _checked(image: np.ndarray) -> np.ndarray:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         shape = "x".join(str(side) for side in image.shape) or "no"
         raise DataError(
-            f"An image of {shape} values of type {image.dtype} came to be detected in; expected RGB, uint8 [height, "
-            "width, 3] in 0..255."
+            f"An image of shape {shape} and type {image.dtype} cannot be used; expected RGB, uint8 [height, width, 3] "
+            "with values 0 to 255. Convert it first (with Pillow: image.convert('RGB'))."
         )
     return image
 

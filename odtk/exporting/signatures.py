@@ -1,7 +1,7 @@
 """TFOD's input types: what an exported detector takes, and how that becomes images of the detector's size.
 
-A new input type is a row of INPUT_TYPES. The table can be read without TensorFlow, which the functions import: the
-command line lists the names in its help.
+A new input type is a row in INPUT_TYPES. Reading the table does not load TensorFlow (its functions do, when they are
+called), because the command line lists the names in its help.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class InputType:
     from_image: Callable | None = None
     """An image, uint8 [h, w, 3], to a tensor of that dtype and shape; None where the type does not take images."""
     ops: frozenset[str] = frozenset()
-    """The graph of an exported model has one of these; that tells types of one dtype apart."""
+    """The graph of an exported model of this type has one of these operations: tells types of the same dtype apart."""
 
     @property
     def takes_one_image(self) -> bool:
@@ -40,11 +40,17 @@ class InputType:
         return tf.TensorSpec(self.shape, self.dtype, name=INPUT_NAME)
 
 
-def input_type_of(dtype: str, ops: Container[str]) -> InputType | None:
-    """The input type of a model that takes `dtype` and whose graph has `ops`, None where it is none of them."""
+def input_type_of(dtype: str, find_ops: Callable[[], Container[str]]) -> InputType | None:
+    """The input type of a model that takes `dtype` and whose graph has these operations; None for any other model.
+
+    `find_ops` is only called where several input types have this dtype.
+    """
     fitting = [kind for kind in INPUT_TYPES.values() if kind.dtype == dtype]
-    marked = [kind for kind in fitting if any(op in ops for op in kind.ops)]
-    return next(iter(marked or [kind for kind in fitting if not kind.ops]), None)
+    if len(fitting) > 1:
+        ops = find_ops()
+        marked = [kind for kind in fitting if any(op in ops for op in kind.ops)]
+        fitting = marked or [kind for kind in fitting if not kind.ops]
+    return next(iter(fitting), None)
 
 
 def _resize_one(batch, resize: Callable):

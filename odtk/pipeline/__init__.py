@@ -1,4 +1,4 @@
-"""pipeline.config: read, question, edit in place and write, the config's text and message alike."""
+"""pipeline.config: reads, queries, edits and writes it, both as text and as a message."""
 
 from odtk.pipeline.editing import locate, set_fields
 from odtk.pipeline.fields import field_names, get_field, is_set, walk

@@ -1,8 +1,8 @@
-"""Sets fields in a config's text: comments and layout survive, and text_format judges that it means what was asked.
+"""Sets fields in a config's text: comments and layout are kept, and the result is checked by parsing it.
 
-`PATH=VALUE` sets a field, an empty VALUE takes it away (or an element out of its list). A whole list is
-`[1.0, 2.0, 0.5]`, a block is written in text format, `adam_optimizer { ... }`. Parents that are missing are made, and
-a member of a oneof takes the place of the one that was set.
+`PATH=VALUE` sets a field, an empty VALUE removes it (or an element from its list). A whole list is `[1.0, 2.0, 0.5]`, a
+block is written in text format, `adam_optimizer { ... }`. Missing parents are added, and a member of a oneof replaces
+the one that was set.
 """
 
 from dataclasses import replace
@@ -24,8 +24,8 @@ from odtk.prototext import schema, syntax
 def set_fields(text: str, assignments: list[tuple[str, str]], filename: str) -> str:
     """The text with fields set, one after the other: pairs of a dotted path (see `fields`) and a value as typed.
 
-    What a field has already is left as it is written. Raises ConfigError for a path that is not in the schema (with
-    the nearest names), for a value of the wrong type (with what is expected), and for a text that does not parse.
+    A field that already has the value keeps its notation. Raises ConfigError for a path that is not in the schema
+    (with the nearest names), for a value of the wrong type (with the expected one), and for a text that does not parse.
     """
     message = parse(text, filename)
     for path, value_text in assignments:
@@ -36,12 +36,12 @@ def set_fields(text: str, assignments: list[tuple[str, str]], filename: str) -> 
                 text = _edit(text, steps, value)
     if parse(text, filename) != message:
         names = ", ".join(path for path, _ in assignments)
-        raise ConfigError(f"{filename}: {names} cannot be set in this text. Edit it by hand; this is a defect of odtk.")
+        raise ConfigError(f"{filename}: {names} cannot be set in this text. Edit it by hand; this is a bug in odtk.")
     return text
 
 
 def locate(text: str, path: str) -> int | None:
-    """The line (from 1) of a field, list element or map entry in a config's text; None where it is not set."""
+    """The line (from 1) of a field, list element or map entry in a config's text; None if it is not set."""
     message = parse(text, "the config")
     entry: syntax.Entry
     value: Any = syntax.read_tree(text)
@@ -58,14 +58,14 @@ def locate(text: str, path: str) -> int | None:
 
 
 def _elementwise(message: Message, path: str, value_text: str) -> list[tuple[list[Step], object]]:
-    """An assignment as settled steps and values; that to a whole list as one to each of its elements."""
+    """An assignment as resolved steps and values; one to a whole list becomes one to each of its elements."""
     steps = fields.read_path(path, message)
     value = read_value(steps[-1], value_text, path)
     *parents, last = fields.settle(steps, message, path)
     if not last.is_whole_list:
         return [([*parents, last], value)]
     old = fields.get_field(message, ".".join(map(str, [*parents, last]))) if _exists(message, parents) else []
-    if schema.is_map(last.field):  # read_value lets a map as a whole only be cleared
+    if schema.is_map(last.field):  # read_value only allows to clear a whole map
         return [([*parents, replace(last, index=key)], CLEAR) for key in old]
     new = value or []
     surplus = [(index, CLEAR) for index in reversed(range(len(new), len(old)))]
@@ -80,7 +80,7 @@ def _exists(message: Message, steps: list[Step]) -> bool:
 
 
 def assign(message: Message, steps: list[Step], value) -> None:
-    """Sets a settled path on a message: the meaning that the edited text has to have."""
+    """Sets a resolved path on a message: the expected meaning of the edited text."""
     if value is CLEAR and not _exists(message, steps[:-1]):
         return
     for step in steps[:-1]:
@@ -150,14 +150,14 @@ def _edit(text: str, steps: list[Step], value) -> str:
 
 
 def _below(step: Step, rest: list[Step]) -> list[Step]:
-    """What follows a step in the text, where a map's entry is a message of `key` and `value`."""
+    """The steps after this one in the text, where a map's entry is a message with `key` and `value`."""
     if not schema.is_map(step.field) or step.index is None:
         return rest
     return [Step(step.field.message_type.fields_by_name["value"]), *rest]
 
 
 def _find(text: str, node: syntax.Message, step: Step) -> tuple[syntax.Entry, syntax.Scalar | syntax.Message] | None:
-    """The entry and the value that a settled step leads to, None where the text has none."""
+    """The entry and the value of a resolved step, None if the text has none."""
     values = [(entry, value) for entry in node.named(step.field.name) for value in entry.values]
     if schema.is_map(step.field) and step.index is not None:
         values = [found for found in values if _key(text, step, found[1]) == step.index][-1:]
@@ -184,7 +184,7 @@ def _replace(text: str, entry: syntax.Entry, old: Any, step: Step, value) -> str
 
 
 def _insert(text: str, owner: syntax.Entry | None, node: syntax.Message, steps: list[Step], value) -> str:
-    """Writes a field that is not there, with what lies below it on the path."""
+    """Adds a missing field, with the rest of the path below it."""
     field, layout = steps[0].field, Layout(text)
     holder = new_message(field.containing_type)
     is_element = schema.is_repeated(field) and not schema.is_map(field)
@@ -200,7 +200,7 @@ def _insert(text: str, owner: syntax.Entry | None, node: syntax.Message, steps: 
 
 
 def _rival(node: syntax.Message, field: FieldDescriptor) -> syntax.Entry | None:
-    """The member of the same oneof that is written where `field` is to be."""
+    """The member of the same oneof that is in the text and must be replaced by `field`."""
     members = {member.name for member in field.containing_oneof.fields} if field.containing_oneof else set()
     return next((entry for entry in node.entries if entry.name in members - {field.name}), None)
 

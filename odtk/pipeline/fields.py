@@ -1,8 +1,8 @@
 """Dotted paths: `train_config.optimizer.momentum_optimizer.momentum_optimizer_value`, looked up and listed.
 
-A list element has its index, `data_augmentation_options[0].random_crop_image.min_area` ([-1] is the last one); a list
-of one element needs none. `[+]`, or the index after the last one, adds an element where a path is assigned to. A map
-entry has its key, `super_categories[cat]`.
+List elements have an index, `data_augmentation_options[0].random_crop_image.min_area` ([-1] is the last one), which may
+be omitted if there is only one element. In an assignment `[+]`, or the index after the last one, adds an element. Map
+entries have a key, `super_categories[cat]`.
 """
 
 import re
@@ -31,12 +31,12 @@ class Step:
 
     @property
     def is_whole_list(self) -> bool:
-        """Whether the step names a list or a map itself, not an element."""
+        """Whether the step is for a list or a map itself, not for an element."""
         return schema.is_repeated(self.field) and self.index is None
 
     @property
     def message_type(self) -> Descriptor | None:
-        """The type of the message the step leads to, None for scalars."""
+        """The type of the message of this step, None for scalars."""
         field = self.field.message_type.fields_by_name["value"] if schema.is_map(self.field) else self.field
         return field.message_type
 
@@ -45,7 +45,7 @@ class Step:
 
 
 def read_path(path: str, message: Message) -> list[Step]:
-    """The steps of a dotted path from `message`; ConfigError names the nearest fields where one does not exist."""
+    """The steps of a dotted path from `message`; ConfigError, with the nearest fields, if one does not exist."""
     steps, descriptor, at = [], message.DESCRIPTOR, 0
     while True:
         match = _STEP.match(path, at)
@@ -99,9 +99,9 @@ def _read_key(path: str, field: FieldDescriptor, index: str) -> int | str:
 
 
 def settle(steps: list[Step], message: Message, path: str) -> list[Step]:
-    """The steps with every index made definite for `message`: from 0 to the length of the list, that being a new one.
+    """The steps with every index resolved for `message`: from 0 to the length of the list, which means a new element.
 
-    The last step stays without index where it names a whole list.
+    The last step keeps no index if it is for a whole list.
     """
     settled: list[Step] = []
     here: Message | None = message
@@ -121,7 +121,7 @@ def _settle_index(step: Step, count: int, path: str) -> int:
     if step.index is None:
         if count > 1:
             which = " or ".join(f"{step.field.name}[{i}]" for i in range(min(count, 3)))
-            raise ConfigError(f"{path}: {step.field.name} has {count} elements. Say which: {which}.")
+            raise ConfigError(f"{path}: {step.field.name} has {count} elements. Choose one: {which}.")
         return 0
     index = step.index + count if step.index < 0 else step.index
     if not 0 <= index <= count:
@@ -131,7 +131,7 @@ def _settle_index(step: Step, count: int, path: str) -> int:
 
 
 def child(message: Message, step: Step) -> Message | None:
-    """The message that a settled step leads to, None where it is not set (or is a scalar or a whole list)."""
+    """The message of a resolved step, None if it is not set (or is a scalar or a whole list)."""
     if step.message_type is None or step.is_whole_list:
         return None
     if not schema.is_repeated(step.field):
@@ -151,7 +151,7 @@ def field_names(path: str = "") -> list[str]:
 
 
 def get_field(message: Message, path: str):
-    """The value at a dotted path: the schema's default where it is not set, an enum's name, a list for a whole list.
+    """The value at a dotted path: the schema's default if it is not set, an enum's name, a list for a whole list.
 
     Raises ConfigError for a path that is not in the schema and for a list element that does not exist.
     """
@@ -163,7 +163,7 @@ def get_field(message: Message, path: str):
 
 
 def is_set(message: Message, path: str) -> bool:
-    """Whether the field (or list element, or map entry) at a dotted path is there; a list is when it has elements."""
+    """Whether the field (or list element, or map entry) at a dotted path is set; a list is if it has elements."""
     here, steps = message, settle(read_path(path, message), message, path)
     for step in steps[:-1]:
         below = child(here, step)
@@ -203,7 +203,7 @@ def _named(field: FieldDescriptor, value):
 def walk(message: Message, prefix: str = "") -> Iterator[tuple[str, object]]:
     """Every value that is set, as (dotted path, value), in the schema's order; enums by name.
 
-    List elements have their index, map entries their key. A message that has nothing set is a value itself.
+    List elements have their index, map entries their key. An empty message counts as a value.
     """
     for field, value in message.ListFields():
         name = prefix + field.name

@@ -1,4 +1,4 @@
-"""Edits of a config's text that keep its layout: an entry put in, replaced or taken out, the rest left as it is."""
+"""Edits of a config's text that keep its layout: adds, replaces or removes an entry."""
 
 import re
 
@@ -6,7 +6,7 @@ from odtk.prototext.syntax import Entry, Message, Scalar
 
 
 class Layout:
-    """A text's habits: its line end and its indentation; every method returns the edited text."""
+    """The style of a text, its line end and its indentation; every method returns the edited text."""
 
     def __init__(self, text: str):
         self._text = text
@@ -19,11 +19,11 @@ class Layout:
         return inner[len(outer) :] if inner.startswith(outer) and inner != outer else "  "
 
     def replace_scalar(self, value: Scalar, text: str) -> str:
-        """Puts another scalar in the place of one; comments around it stay."""
+        """Replaces a scalar by another; comments around it stay."""
         return self._text[: value.start] + text + self._text[value.end :]
 
     def replace_message(self, entry: Entry, value: Message, lines: list[str]) -> str:
-        """Puts another body (`lines`, indented by 2 blanks a level) in the place of a message's."""
+        """Replaces the body of a message by `lines`, which are indented by 2 spaces per level."""
         opening, closing = self._text[value.start], self._text[value.end - 1]
         if self._shares_its_lines(value.start if entry.is_list else entry.start, value.end):
             body = " ".join(["", *(line.strip() for line in lines), ""])
@@ -33,7 +33,7 @@ class Layout:
         return self._text[: value.start] + opening + body + closing + self._text[value.end :]
 
     def replace_entry(self, entry: Entry, lines: list[str]) -> str:
-        """Puts another field in the place of one."""
+        """Replaces a field by another."""
         if self._shares_its_lines(entry.start, entry.end):
             new = " ".join(line.strip() for line in lines)
         else:
@@ -41,7 +41,7 @@ class Layout:
         return self._text[: entry.start] + new + self._text[entry.end :]
 
     def remove_entry(self, entry: Entry) -> str:
-        """Takes a field out, with its lines and the comment behind it where it has them for itself."""
+        """Removes a field, with its lines and the comment after it if nothing else is on them."""
         start, end = entry.start, entry.end
         if self._shares_its_lines(start, end):
             while start and self._text[start - 1] in " \t":
@@ -52,7 +52,7 @@ class Layout:
         return self._text[:start] + self._text[end:]
 
     def remove_element(self, entry: Entry, index: int) -> str:
-        """Takes a value out of a list in square brackets (or the whole field, if it is the last one)."""
+        """Removes a value from a list in square brackets (or the whole field, if it is the last one)."""
         if len(entry.values) == 1:
             return self.remove_entry(entry)
         if index + 1 < len(entry.values):
@@ -70,7 +70,7 @@ class Layout:
         return self._text[:at] + text + self._text[at:]
 
     def insert(self, owner: Entry | None, message: Message, lines: list[str], after: Entry | None) -> str:
-        """Adds a field to a message, behind `after` or as its only one; `owner` is the entry that holds the message."""
+        """Adds a field to a message, after `after` or as its only one; `owner` is the entry that holds the message."""
         if message.is_root or owner is None:
             return self._insert_at_root(lines, after)
         if after is None:
@@ -87,7 +87,7 @@ class Layout:
 
     def _insert_first(self, owner: Entry, message: Message, lines: list[str]) -> str:
         outer, closing = self._indentation(owner.start), message.end - 1
-        if self._is_first_on_line(closing):  # only comments may stand before the brace
+        if self._is_first_on_line(closing):  # only comments may be before the brace
             return self._splice(self._line_start(closing), self._indented(lines, outer + self._unit) + self._eol)
         inner = self._text[message.start + 1 : closing].rstrip()
         if self._shares_its_lines(owner.start, owner.end):
@@ -136,7 +136,7 @@ class Layout:
         return not self._text[self._line_start(offset) : offset].strip()
 
     def _is_last_on_line(self, offset: int) -> bool:
-        """Whether nothing but a comment follows."""
+        """Whether only a comment follows."""
         return re.fullmatch(r"\s*(#.*)?", self._text[offset : self._line_end(offset)]) is not None
 
     def _shares_its_lines(self, start: int, end: int) -> bool:

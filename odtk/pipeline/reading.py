@@ -1,4 +1,4 @@
-"""From a shipped name or a path to a pipeline message, and back to a file."""
+"""Reads a pipeline message from a shipped name or a path, and writes it to a file."""
 
 import os
 from pathlib import Path
@@ -11,14 +11,14 @@ from odtk.errors import ConfigError
 from odtk.protos import pipeline_pb2
 from odtk.prototext import schema
 
-# Names that shipped pipelines had before, which configs, notebooks and notes still call them by.
+# Earlier names of shipped pipelines, which configs, notebooks and notes still use.
 _EARLIER_NAMES = {"ssd_resnet50_v1_fpn_demo": "ssd_resnet50_v1_fpn_small"}
 
 
 def find(name_or_path: str | os.PathLike) -> Path:
     """The path of a config: an existing file first, then a shipped pipeline's name, with or without `.config`.
 
-    Raises ConfigError, with the names that come close, where there is neither.
+    Raises ConfigError, with similar names, if there is neither.
     """
     path, name = Path(name_or_path), os.fspath(name_or_path).removesuffix(".config")
     pipelines = resources.shipped_files("pipelines", ".config")
@@ -32,7 +32,7 @@ def find(name_or_path: str | os.PathLike) -> Path:
 
 def _nothing_there(name_or_path: str, pipelines: list[str]) -> str:
     if "://" in name_or_path:
-        return f"{name_or_path} is a URL, where a file is expected. Download it first, and name the file."
+        return f"{name_or_path} is a URL, but a file is expected. Download it first."
     path = Path(name_or_path)
     siblings = [str(file) for file in sorted(path.parent.glob("*.config"))] if path.parent.is_dir() else []
     close = schema.nearest(path.name.removesuffix(".config"), pipelines) + schema.nearest(str(path), siblings)
@@ -41,12 +41,12 @@ def _nothing_there(name_or_path: str, pipelines: list[str]) -> str:
 
 
 def read_text(name_or_path: str | os.PathLike) -> str:
-    """The text of a config, comments, layout and line ends untouched; raises ConfigError as `find` and `read` do."""
+    """The text of a config, with comments, layout and line ends; raises ConfigError like `find` and `read`."""
     return prototext.read_text(find(name_or_path), "a pipeline config", ConfigError)
 
 
 def parse(text: str, filename: str) -> pipeline_pb2.TrainEvalPipelineConfig:
-    """The message that a config's text means; `filename` is for the error texts.
+    """The message of a config's text; `filename` is for the error texts.
 
     Raises ConfigError with file, line, column, the offending line, a caret and the likely cause.
     """
@@ -60,7 +60,7 @@ def read(name_or_path: str | os.PathLike) -> pipeline_pb2.TrainEvalPipelineConfi
 
 
 def format(message: pipeline_pb2.TrainEvalPipelineConfig) -> str:
-    """A message as text, every field that is set on a line of its own."""
+    """A message as text, with each field on its own line."""
     return text_format.MessageToString(message, as_utf8=True)
 
 

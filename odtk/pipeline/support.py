@@ -131,30 +131,6 @@ PIPELINE: Options = {
 # Tables of their own have augmentation, beside its functions, and the model, which each family has for itself.
 ELSEWHERE = ("data_augmentation_options", "model")
 
-# Names of eval_config.metrics_set; TFOD takes the first where the config has none.
-METRICS_SETS = (
-    "coco_detection_metrics",
-    "pascal_voc_detection_metrics",
-    "weighted_pascal_voc_detection_metrics",
-    "oid_V2_detection_metrics",
-)
-_MASKS = "it measures masks, and this model predicts boxes"
-_VERIFIED = "it needs the verified image-level labels of Open Images, which odtk does not read"
-REFUSED_METRICS_SETS = {
-    "coco_mask_metrics": _MASKS,
-    "coco_panoptic_metrics": _MASKS,
-    "lvis_mask_metrics": _MASKS,
-    "pascal_voc_instance_segmentation_metrics": _MASKS,
-    "weighted_pascal_voc_instance_segmentation_metrics": _MASKS,
-    "oid_challenge_segmentation_metrics": _MASKS,
-    "coco_keypoint_metrics": "it measures keypoints, and this model predicts boxes",
-    "oid_challenge_detection_metrics": _VERIFIED,
-    "precision_at_recall_detection_metrics": NOT_IMPLEMENTED,
-    "open_images_metrics": "its name is now oid_V2_detection_metrics",
-    "open_images_detection_metrics": "its name is now oid_V2_detection_metrics",
-    "open_images_V2_detection_metrics": "its name is now oid_V2_detection_metrics",
-}
-
 
 class Option(NamedTuple):
     """A field that is set: its dotted path, and why it is of no use."""

@@ -1,4 +1,4 @@
-"""Values as people type them, `0.95`, `RELU_6`, `/data/train-*`, `[1, 2]` or `adam_optimizer {}`, made typed."""
+"""Parses values as people type them: `0.95`, `RELU_6`, `/data/train-*`, `[1, 2]` or `adam_optimizer {}`."""
 
 import io
 import re
@@ -14,16 +14,16 @@ from odtk.pipeline.fields import Step
 from odtk.prototext import schema
 
 CLEAR = None
-"""The value that takes a field away."""
+"""The value that removes a field."""
 
 _GREATEST_FLOAT = 3.4028234663852886e38
 _BOOLS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def read_value(step: Step, text: str, path: str):
-    """The typed value that `text` means for the last step of a path; CLEAR for an empty text.
+    """The typed value of `text` for the last step of a path; CLEAR for an empty text.
 
-    A scalar, a Message, or for a whole list a list of them. Raises ConfigError that says what the field takes.
+    A scalar, a Message, or for a whole list a list of them. Raises ConfigError with the values that the field takes.
     """
     text = text.strip()
     if not text:
@@ -85,13 +85,13 @@ def _read_message(field: FieldDescriptor, text: str, path: str) -> Message:
 
 
 def _read_string(text: str, path: str) -> str:
-    """A text in quotes is read with its escapes, any other is taken as it stands, backslashes included."""
+    """A quoted text is read with its escapes; any other is used as it is, including backslashes."""
     if len(text) < 2 or text[0] not in "\"'" or text[-1] != text[0]:
         return text
     try:
         return bytes(text_encoding.CUnescape(text[1:-1])).decode("utf-8")
     except ValueError as reason:
-        raise ConfigError(f"{path}: {text} is not a string ({reason}). Leave the quotes out.") from None
+        raise ConfigError(f"{path}: {text} is not a string ({reason}). Leave out the quotes.") from None
 
 
 def _read_enum(field: FieldDescriptor, text: str, path: str) -> int:
@@ -118,7 +118,7 @@ def _read_float(field: FieldDescriptor, text: str, path: str) -> float:
     is_wide = field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE
     if value != value or (not is_wide and _GREATEST_FLOAT < abs(value) < float("inf")):
         raise _wrong(field, text, path)
-    # text_format's shortest spelling of a float32 is only found for a value that is one.
+    # text_format only finds the shortest notation of a float32 for a value that is a float32.
     return value if is_wide else struct.unpack("f", struct.pack("f", value))[0]
 
 

@@ -1,4 +1,4 @@
-"""Protobuf text format beyond text_format: errors that a person can act on, and a tree of spans to edit by."""
+"""Protobuf text format beyond text_format: error messages with the likely cause, and a tree of spans for editing."""
 
 from odtk.prototext.reading import parse, read_text
 

@@ -1,4 +1,4 @@
-"""Where in a broken text a parser gave up: which blocks are open there, and which brace is likely to be at fault."""
+"""The context of a parse error: which blocks are open there, and which brace is probably wrong."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from odtk.prototext.syntax import OPENING, Token, column_of, line_of, tokenize
 
 @dataclass
 class Block:
-    """A `name {` and what was seen in it: `start` and `brace` are offsets, `seen` is field name to offset."""
+    """A `name {` and the fields seen in it: `start` and `brace` are offsets, `seen` maps field name to offset."""
 
     name: str
     start: int
@@ -26,7 +26,7 @@ class Block:
 
 @dataclass
 class Context:
-    """The open blocks at an offset, outermost (the root) first, and the field whose value is due, if one is."""
+    """The open blocks at an offset, outermost (the root) first, and the field whose value is expected, if any."""
 
     blocks: list[Block]
     pending: Token | None
@@ -38,12 +38,12 @@ class Context:
 
     @property
     def field(self) -> FieldDescriptor | None:
-        """The descriptor of the field whose value is due."""
+        """The descriptor of the field whose value is expected."""
         return self.block.field(self.pending.text) if self.pending else None
 
 
 def context_at(text: str, offset: int, root: Descriptor) -> Context:
-    """The context of `offset`, which has to be the start of a token or the end of the text."""
+    """The context of `offset`, which must be the start of a token or the end of the text."""
     blocks, pending, in_list, previous = [Block("", 0, "", root)], None, False, ""
     for token in tokenize(text, end=offset):
         block = blocks[-1]
@@ -69,18 +69,18 @@ def context_at(text: str, offset: int, root: Descriptor) -> Context:
 
 
 def unclosed_block(text: str, context: Context) -> Block:
-    """The open block whose closing brace is likely to be missing: the first one that the indentation contradicts."""
+    """The open block whose closing brace is probably missing: the first one that contradicts the indentation."""
     suspect = _first_contradiction(text, lambda closing, opening: closing < opening)
     return suspect[0] if suspect else context.block
 
 
 def extra_brace(text: str) -> tuple[Block, int] | None:
-    """The block that a superfluous brace is likely to have closed and the brace's offset, by the indentation."""
+    """The block that an extra brace has probably closed, and the brace's offset, judging by the indentation."""
     return _first_contradiction(text, lambda closing, opening: closing > opening)
 
 
 def _first_contradiction(text: str, contradicts) -> tuple[Block, int] | None:
-    """The first brace that stands first on its line, indented otherwise than the line of the block it closes."""
+    """The first brace at the start of a line that is indented differently from the line of the block it closes."""
     blocks, name = [], None
     for token in tokenize(text):
         if token.kind == "name":
@@ -106,5 +106,5 @@ def _is_first_on_line(text: str, offset: int) -> bool:
 
 
 def describe(text: str, block: Block) -> str:
-    """A block as an error text names it: `image_resizer {` of line 4."""
-    return f'"{block.name} {block.brace}" of line {line_of(text, block.start)}'
+    """A block for an error text: "image_resizer {" in line 4."""
+    return f'"{block.name} {block.brace}" in line {line_of(text, block.start)}'

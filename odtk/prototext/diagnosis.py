@@ -1,4 +1,4 @@
-"""From text_format's ParseError to what a person has to mend: place, offending line, likely cause."""
+"""From text_format's ParseError to a helpful message: position, offending line, likely cause."""
 
 import re
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from odtk.prototext.syntax import OPENING, column_of, line_of, line_span, offset
 CURLY_QUOTES = "“”„‟‘’‚‛«»″′"
 _SHOWN_COLUMNS = 110
 _LONGEST_SHOWN = 100
-_LONGEST_LINE = 2000  # of which rules look for what they know; some take the square of it
+_LONGEST_LINE = 2000  # characters that the rules search; some take quadratic time
 
 
 @dataclass(frozen=True)
 class Broken:
-    """A text that text_format refused: its complaint, where, the token there, and what is open around it."""
+    """A text that text_format refused: its complaint, the position, the token there, and the open blocks around it."""
 
     text: str
     complaint: str
@@ -30,7 +30,7 @@ class Broken:
 
     @property
     def line(self) -> str:
-        """The code of the offending line: without its comment, and of a long one what is around the place."""
+        """The code of the offending line, without its comment; of a long line, the part around the position."""
         start, end = line_span(self.text, self.offset)
         half = _LONGEST_LINE // 2
         line = self.text[max(start, self.offset - half) : min(end, self.offset + half)]
@@ -49,7 +49,7 @@ def diagnose(text: str, error: text_format.ParseError, root: Descriptor, filenam
 
 
 def at(text: str, offset: int, filename: str, cause: str) -> str:
-    """An error text about a place: `FILE:LINE:COLUMN: cause`, the line and a caret."""
+    """An error text about a position: `FILE:LINE:COLUMN: cause`, the line and a caret."""
     line, column = line_of(text, offset), column_of(text, offset)
     shown = text[slice(*line_span(text, offset))].rstrip("\r")
     first = max(0, column - _SHOWN_COLUMNS // 2) if len(shown) > _SHOWN_COLUMNS else 0
@@ -71,7 +71,7 @@ def _cut(text: str) -> str:
 
 def _web_page(broken: Broken) -> str | None:
     if re.match(r"\s*<(!doctype|html)", broken.text, re.IGNORECASE):
-        return "this is a web page, not the file itself. On GitHub, use the Raw button and save what it shows."
+        return "this is a web page, not the file itself. On GitHub, use the Raw button and save the page it opens."
     return None
 
 
@@ -84,16 +84,16 @@ def _json(broken: Broken) -> str | None:
 
 
 def _odd_character(broken: Broken) -> tuple[str, int] | None:
-    """Curly quotes and characters that cannot be seen, where an editor or a web page put them."""
+    """Curly quotes and invisible characters, put there by an editor or a web page."""
     start, end = line_span(broken.text, broken.offset)
     start, end = max(start, broken.offset - _LONGEST_LINE), min(end, broken.offset + _LONGEST_LINE)
     in_string = "missing ending quote" in broken.complaint or _unknown_field(broken)
     for token in tokenize(broken.text, start, end):
         for position, char in enumerate(token.text):
             if char in CURLY_QUOTES and (token.kind == "symbol" or in_string):
-                return f'{char} is a curly quote; strings take straight ones: ".', token.start + position
+                return f'{char} is a curly quote; strings need straight quotes: ".', token.start + position
             if not char.isprintable() and token.kind == "symbol":
-                cause = f"an invisible character (U+{ord(char):04X}) stands here; delete it, or type the line anew."
+                cause = f"there is an invisible character (U+{ord(char):04X}) here; delete it, or retype the line."
                 return cause, token.start + position
     return None
 
@@ -104,8 +104,8 @@ def _url(broken: Broken) -> str | None:
         return None
     field = broken.context.field
     if field is not None and schema.is_string(field):
-        return f'a URL or path has to be in double quotes: {field.name}: "{url.group()}".'
-    return f"the URL {url.group()} stands here by itself; delete it, or put # before it to make it a comment."
+        return f'a URL or path must be in double quotes: {field.name}: "{url.group()}".'
+    return f"the URL {url.group()} is not part of a field; delete it, or put # before it to make it a comment."
 
 
 def _slash_comment(broken: Broken) -> str | None:
@@ -126,12 +126,12 @@ def _other_file(broken: Broken) -> str | None:
 def _digits(broken: Broken) -> str | None:
     name = _unknown_field(broken)
     if name and name[0].isdigit():
-        return f"{name} stands where a field name is expected. Numbers take no blanks and no thousands separators."
+        return f"a field name is expected here, not {name}. Numbers have no spaces and no thousands separators."
     return None
 
 
 def _misplaced_field(broken: Broken) -> str | None:
-    """An unknown field that an enclosing or a just closed block would take: a brace is missing or superfluous."""
+    """An unknown field that an enclosing or a just closed block has: a brace is missing or there is one too many."""
     name, context = _unknown_field(broken), broken.context
     if not name:
         return None
@@ -139,7 +139,7 @@ def _misplaced_field(broken: Broken) -> str | None:
         suspect = unclosed_block(broken.text[: broken.offset], context)
         return (
             f"{name} is not a field of {_kind(context.block)}, but of a block around it: a closing brace is missing "
-            f"above, most likely that of {describe(broken.text, suspect)}."
+            f"above, probably that of {describe(broken.text, suspect)}."
         )
     closed = context.block.last_closed
     while closed and not closed.field(name):
@@ -147,8 +147,8 @@ def _misplaced_field(broken: Broken) -> str | None:
     if closed and (len(context.blocks) == 1 or not schema.nearest(name, _names(context.block))):
         suspect, brace = extra_brace(broken.text[: broken.offset]) or (closed, closed.closed_at or 0)
         return (
-            f"{name} is a field of {closed.name}, which is closed by then: the {broken.text[brace]} of line "
-            f"{line_of(broken.text, brace)} is likely to be one too many (it closes {describe(broken.text, suspect)})."
+            f"{name} is a field of {closed.name}, which is already closed here: the {broken.text[brace]} in line "
+            f"{line_of(broken.text, brace)} is probably one too many (it closes {describe(broken.text, suspect)})."
         )
     return None
 
@@ -168,10 +168,10 @@ def _closing_brace(broken: Broken) -> str | None:
     if token not in OPENING.values() or (broken.context.pending and broken.context.field):
         return None
     if len(blocks) > 1:
-        return f"{describe(broken.text, blocks[-1])} is closed by {OPENING[blocks[-1].brace]}, not by {token}."
+        return f"{describe(broken.text, blocks[-1])} must be closed by {OPENING[blocks[-1].brace]}, not by {token}."
     suspect, brace = extra_brace(broken.text[: broken.offset + 1]) or (None, broken.offset)
-    where = f"; the one of line {line_of(broken.text, brace)} is likely to be one too many" if suspect else ""
-    return f"a closing {token} without an opening one: every block is closed already{where}."
+    where = f"; the one in line {line_of(broken.text, brace)} is probably one too many" if suspect else ""
+    return f"a closing {token} without an opening one: all blocks are already closed{where}."
 
 
 def _never_closed(broken: Broken) -> tuple[str, int] | None:
@@ -179,7 +179,7 @@ def _never_closed(broken: Broken) -> tuple[str, int] | None:
         return None
     context = context_at(broken.text, len(broken.text), broken.root)
     suspect = unclosed_block(broken.text, context)
-    cause = f"the file ends, and a closing brace is missing: most likely that of {describe(broken.text, suspect)}."
+    cause = f"the file ends but a closing brace is missing: probably that of {describe(broken.text, suspect)}."
     return cause, suspect.start
 
 
@@ -190,7 +190,7 @@ def _colon(broken: Broken) -> str | None:
     if broken.token in OPENING:
         return f"{field.name} takes {schema.expectation(field)}, not a block: {field.name}: VALUE."
     found = f", not {broken.token}" if broken.token == "=" else ""
-    return f"{field.name} is followed by a colon{found}: {field.name}: VALUE."
+    return f"{field.name} must be followed by a colon{found}: {field.name}: VALUE."
 
 
 def _comma(broken: Broken) -> str | None:
@@ -246,11 +246,11 @@ def _set_twice(broken: Broken) -> str | None:
     if not match:
         return None
     first = broken.context.block.seen.get(match.group(1))
-    where = f", first in line {line_of(broken.text, first)}" if first is not None else ""
+    where = f" (first in line {line_of(broken.text, first)})" if first is not None else ""
     fix = "Delete one of the two"
     if element := _list_element(broken):
-        fix += f", or give each a block of its own: {element} {{ ... }} {element} {{ ... }}"
-    return f"{match.group(1)} is set twice{where}; it takes one value. {fix}."
+        fix += f", or put each in its own block: {element} {{ ... }} {element} {{ ... }}"
+    return f"{match.group(1)} is set twice{where}, but takes one value. {fix}."
 
 
 def _one_of(broken: Broken) -> str | None:
@@ -258,18 +258,18 @@ def _one_of(broken: Broken) -> str | None:
     if not match:
         return None
     first = broken.context.block.seen.get(match.group(2))
-    where = f" of line {line_of(broken.text, first)}" if first is not None else ""
+    where = f" (line {line_of(broken.text, first)})" if first is not None else ""
     if element := _list_element(broken):
         blocks = " ".join(f"{element} {{ {name} {{ ... }} }}" for name in reversed(match.groups()))
         return (
-            f"{match.group(1)} stands in one {element} block with {match.group(2)}{where}; each such block takes one, "
-            f"and there may be several blocks. Give each its own: {blocks}."
+            f"{match.group(1)} is in the same {element} block as {match.group(2)}{where}; each block takes only one, "
+            f"but there may be several blocks. Put each in its own: {blocks}."
         )
-    return f"{match.group(1)} excludes {match.group(2)}{where}: only one of them can be set. Delete one of the two."
+    return f"{match.group(1)} and {match.group(2)}{where} exclude each other. Delete one of the two."
 
 
 def _list_element(broken: Broken) -> str | None:
-    """The name of the innermost open block where that is an element of a list, so that another one may follow."""
+    """The name of the innermost open block if it is an element of a list, so that another one may follow."""
     *_, parent, block = [None, *broken.context.blocks]
     field = parent.field(block.name) if parent else None
     return block.name if field and schema.is_repeated(field) and not schema.is_map(field) else None
@@ -279,7 +279,7 @@ def _field_name(broken: Broken) -> str | None:
     if not broken.complaint.startswith("Expected identifier"):
         return None
     if broken.token[:1] in ("'", '"'):
-        return f"a field name is expected, without quotes, or a string was cut in two: {broken.token}."
+        return f"a field name without quotes is expected, or a string was cut in two: {broken.token}."
     return f'a field name is expected here, not "{broken.token}".'
 
 
@@ -296,7 +296,7 @@ def _kind(block: Block) -> str:
     return block.name or "the top level of the file"
 
 
-# The first rule that has something to say has the word.
+# The first rule with an answer is used.
 _RULES: list[Callable[[Broken], str | tuple[str, int] | None]] = [
     _web_page,
     _json,

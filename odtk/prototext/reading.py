@@ -1,4 +1,4 @@
-"""Reads text-format files: from a path to text, from text to a message, with errors that a person can act on."""
+"""Reads text-format files: from a path to text, from text to a message, with helpful error messages."""
 
 import codecs
 import os
@@ -17,27 +17,27 @@ from odtk.prototext.syntax import map_blanks, tokenize
 _M = TypeVar("_M", bound=Message)
 
 MAX_BYTES = 16 * 2**20
-"""Of a config or a label map; 200,000 classes are half of that, and what is parsed takes fifty times as much memory."""
+"""Of a config or a label map; 200,000 classes are half of that, and a parsed message needs fifty times the memory."""
 
 
 _LONG_BLANKS = re.compile(r"[^\S\n]{10000,}")
 
 
 def read_text(path: str | os.PathLike, what: str, error: type[OdtkError]) -> str:
-    """The text of a file, line ends untouched; `what` is what the file should be ("a pipeline config").
+    """The text of a file, with its line ends; `what` is the expected kind of file ("a pipeline config").
 
-    Raises `error` where there is no such file, where it is a folder, a pipe, empty, binary, not UTF-8, or has more than
+    Raises `error` if there is no such file, or if it is a folder, a pipe, empty, binary, not UTF-8, or has more than
     MAX_BYTES.
     """
     path = Path(path)
     if path.is_dir():
         inside = path / "pipeline.config"
-        hint = f"Did you mean {inside}?" if inside.is_file() and "config" in what else "Name the file in it."
-        raise error(f"{path} is a folder, where {what} is expected. {hint}")
+        hint = f"Did you mean {inside}?" if inside.is_file() and "config" in what else "Give the file in it."
+        raise error(f"{path} is a folder, but {what} is expected. {hint}")
     try:
         data = files.read_bounded(path, MAX_BYTES)
     except OSError as reason:
-        raise error(f"{path} cannot be read ({reason.strerror}). Name a file that holds {what}.") from reason
+        raise error(f"{path} cannot be read ({reason.strerror}). Give a file with {what}.") from reason
     return _decode(data, path, what, error)
 
 
@@ -45,30 +45,30 @@ def _decode(data: bytes, path: Path, what: str, error: type[OdtkError]) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise error(f"{path} is UTF-16 text, as some Windows programs write it. Save it as UTF-8.")
     if b"\0" in data:
-        raise error(f"{path} is a binary file, where {what} is expected, which is text. Name another file.")
+        raise error(f"{path} is a binary file, but {what}, which is text, is expected. Give another file.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as reason:
         line = data.count(b"\n", 0, reason.start) + 1
         raise error(
             f"{path}:{line}: a byte that is not UTF-8 (0x{data[reason.start]:02x}). If this is {what}, save it as "
-            f"UTF-8; otherwise name another file."
+            f"UTF-8; otherwise give another file."
         ) from reason
     if not text.strip():
-        raise error(f"{path} is empty, where {what} is expected.")
+        raise error(f"{path} is empty, but {what} is expected.")
     return text
 
 
 def parse(text: str, message: _M, filename: str, error: type[OdtkError]) -> _M:
-    """Parses `text` into `message`, which is returned; text_format is the judge.
+    """Parses `text` into `message`, which is returned; text_format decides what is valid.
 
     Raises `error` with file, line, column, the offending line, a caret and the likely cause. A field that is set
-    twice is an error (TFOD takes the last one without a word), and so is a control character that an escape put into
-    a string: no name and no path has one, so the escape is a Windows path's backslash.
+    twice is an error (TFOD silently uses the last one), and so is a control character from an escape in a string: no
+    name and no path has one, so the escape must be a Windows path's backslash.
     """
     _refuse_surrogates(text, filename, error)
     if _LONG_BLANKS.search(text):
-        # Lines keep their numbers; text_format takes 300 bytes of memory for each blank in a row.
+        # Line numbers are kept; text_format needs 300 bytes of memory for each space in a row.
         text = map_blanks(text, lambda blank: _LONG_BLANKS.sub(" ", blank))
     try:
         text_format.Parse(text, message)
@@ -79,11 +79,11 @@ def parse(text: str, message: _M, filename: str, error: type[OdtkError]) -> _M:
 
 
 def _refuse_surrogates(text: str, filename: str, error: type[OdtkError]) -> None:
-    """No file has half a character; Python's strings may, and protobuf's own lookups fail on them in odd ways."""
+    """Raises `error` for lone surrogates, which no file has but Python strings may, and on which protobuf fails."""
     try:
         text.encode()
     except UnicodeEncodeError as reason:
-        cause = f"half a character (a lone surrogate, U+{ord(text[reason.start]):X}). Type it again."
+        cause = f"an invalid character (a lone surrogate, U+{ord(text[reason.start]):X}). Type it again."
         raise error(at(text.replace(text[reason.start], "?"), reason.start, filename, cause)) from None
 
 

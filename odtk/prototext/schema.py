@@ -1,4 +1,4 @@
-"""What the schema knows: which fields a message has, what a field takes, and where a misplaced name belongs."""
+"""Questions to the schema: the fields of a message, the values a field takes, and where a misplaced name belongs."""
 
 import difflib
 import functools
@@ -16,7 +16,7 @@ _NUMBERS = {
 
 def is_repeated(field: FieldDescriptor) -> bool:
     """Whether the field is a list (or a map)."""
-    if hasattr(field, "is_repeated"):  # protobuf 6.31 and later, where `label` is on its way out
+    if hasattr(field, "is_repeated"):  # protobuf 6.31 and later, where `label` is deprecated
         return field.is_repeated
     return field.label == FieldDescriptor.LABEL_REPEATED
 
@@ -57,7 +57,7 @@ def is_string(field: FieldDescriptor) -> bool:
 
 
 def whole_number_range(field: FieldDescriptor) -> tuple[int, int] | None:
-    """The least and the greatest number that a whole-number field takes, None for other fields."""
+    """The smallest and the largest number that an integer field takes, None for other fields."""
     return _NUMBERS.get(field.cpp_type)
 
 
@@ -67,7 +67,7 @@ def enum_names(field: FieldDescriptor) -> list[str]:
 
 
 def accepts(field: FieldDescriptor, text: str) -> bool:
-    """Whether an unquoted `text` is a value for the field, as far as its kind goes."""
+    """Whether an unquoted `text` is a value of the field's kind."""
     if is_enum(field) or is_bool(field):
         return text in (enum_names(field) or ["true", "false"])
     try:
@@ -77,7 +77,7 @@ def accepts(field: FieldDescriptor, text: str) -> bool:
 
 
 def expectation(field: FieldDescriptor) -> str:
-    """What one value of the field has to be, in words."""
+    """A description of what one value of the field must be."""
     if is_message(field):
         return f"a block of {field.message_type.name} fields in braces, {field.name} {{ ... }}"
     if is_enum(field):
@@ -105,7 +105,7 @@ def nearest(name: str, names: list[str]) -> list[str]:
 
 
 def suggestion(name: str, descriptor: Descriptor, places: list[str]) -> str:
-    """What a name that is no field of `descriptor` may have meant; `places` is where a field of that name stands."""
+    """A suggestion for a name that is not a field of `descriptor`; `places` are paths of fields with that name."""
     names = field_names(descriptor)
     close = nearest(name, names)
     if close:
@@ -116,7 +116,7 @@ def suggestion(name: str, descriptor: Descriptor, places: list[str]) -> str:
 
 
 def places_of(name: str, root: Descriptor) -> list[str]:
-    """The dotted paths from `root` at which a field of this name stands, the shallowest first."""
+    """The dotted paths from `root` of fields with this name, the shallowest first."""
     return [path for path, field in every_field(root) if field.name == name]
 
 
@@ -133,7 +133,7 @@ def every_field(root: Descriptor) -> tuple[tuple[str, FieldDescriptor], ...]:
 
 
 def _breadth_first(root: Descriptor) -> Iterator[tuple[str, FieldDescriptor]]:
-    """A message type is not opened again inside itself."""
+    """Does not enter a message type again inside itself."""
     queue = [("", root, frozenset([root.full_name]))]
     while queue:
         prefix, descriptor, above = queue.pop(0)

@@ -1,4 +1,4 @@
-"""The text of a text-format message as a tree of spans, so that it can be edited and complained about in place.
+"""The text of a text-format message as a tree of spans, for editing in place and for error positions.
 
 Offsets are character offsets into the text; lines and columns count from 1. The grammar is that of
 `google.protobuf.text_format` (fields with or without colon, `{ }` and `< >`, `[a, b]` lists, adjacent strings, `#`
@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 OPENING = {"{": "}", "<": ">"}
 
 MAX_DEPTH = 100
-"""Of messages in messages; no schema here goes as deep as a tenth of that."""
+"""Of nested messages; no schema here is a tenth as deep."""
 
-# Loops over what a token consists of, not over its characters: each turn of a loop with alternatives takes memory.
+# The repeated groups match as much as possible at once: each repetition of a group with alternatives takes memory.
 _TOKEN = re.compile(
     r"""(?P<blank>\s+|\#[^\n]*)
     |(?P<name>[a-zA-Z_][0-9a-zA-Z_+-]*)
@@ -70,14 +70,14 @@ class Entry:
 
 
 def tokenize(text: str, start: int = 0, end: int | None = None) -> Iterator[Token]:
-    """The tokens of text[start:end], one after the other, without blanks and comments; never fails."""
+    """The tokens of text[start:end], without spaces and comments; never fails."""
     for match in _TOKEN.finditer(text, start, len(text) if end is None else end):
         if match.lastgroup and match.lastgroup != "blank":
             yield Token(match.lastgroup, match.group(), match.start(), match.end())
 
 
 def map_blanks(text: str, change: Callable[[str], str]) -> str:
-    """The text with each stretch of blanks, and each comment, as `change` makes it; strings stay as they are."""
+    """The text with `change` applied to each run of spaces and each comment; strings stay as they are."""
     return _TOKEN.sub(lambda match: change(match.group()) if match.lastgroup == "blank" else match.group(), text)
 
 

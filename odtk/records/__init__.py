@@ -1,1 +1,1 @@
-"""Annotated images as records: Examples, and the shards that hold them. No TensorFlow."""
+"""Annotated images as records: Examples, and the TFRecord shards that hold them; without TensorFlow."""

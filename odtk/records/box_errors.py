@@ -1,7 +1,7 @@
-"""What makes a box of a record unusable, in words; `odtk.inputs.bad_boxes` has the same test as tensors.
+"""Decides whether a box of a record is usable, and describes why not; `odtk.inputs.bad_boxes` does it with tensors.
 
-Boxes are normalised [ymin, xmin, ymax, xmax]. TFOD trains whatever stands there: an inverted box gives a loss of NaN,
-one in pixels an enormous one. Boxes that reach a little beyond the image, or have no area, stay, as in TFOD.
+Boxes are normalised [ymin, xmin, ymax, xmax]. TFOD trains on any box: an inverted one makes the loss NaN, one in pixels
+makes it enormous. Boxes that extend slightly beyond the image, or have no area, are kept, as in TFOD.
 """
 
 import math
@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-# A side may lie beyond the image by the image's own size, and the box has to touch the image.
+# A side may be beyond the image by up to the image's own size, and the box must touch the image.
 LOWEST = (-1.0, -1.0, 0.0, 0.0)
 HIGHEST = (1.0, 1.0, 2.0, 2.0)
 
@@ -22,7 +22,7 @@ REMEDIES = {
 
 
 def fault(box: Sequence[float]) -> str | None:
-    """What is wrong with a box [4], None where it can be used."""
+    """What is wrong with a box [4], None if it is usable."""
     ymin, xmin, ymax, xmax = box
     if not all(map(math.isfinite, box)):
         return NOT_A_NUMBER
@@ -37,7 +37,7 @@ def fault(box: Sequence[float]) -> str | None:
 
 @dataclass(frozen=True)
 class BadBox:
-    """A box that cannot be used: its place in the record's lists (from 0), what is wrong, and the box [4]."""
+    """An unusable box: its index in the record's lists (from 0), what is wrong, and the box [4]."""
 
     index: int
     fault: str
@@ -50,11 +50,11 @@ class BadBox:
 
 @dataclass(frozen=True)
 class ImageWithBadBoxes:
-    """An image of a record that stays without some of its boxes."""
+    """A record's image that is used without some of its boxes."""
 
     file: str
     record: int  # from 0
-    image: str | None  # what the record calls it
+    image: str | None  # its name in the record
     num_boxes: int  # all of them
     bad: tuple[BadBox, ...]
 
@@ -65,7 +65,7 @@ class ImageWithBadBoxes:
 
 
 def bad_boxes(boxes: Iterable[Sequence[float]]) -> tuple[BadBox, ...]:
-    """Those of a record's boxes that cannot be used."""
+    """The unusable boxes of a record."""
     faults = ((index, fault(box), box) for index, box in enumerate(boxes))
     return tuple(BadBox(index, what, tuple(map(float, box))) for index, what, box in faults if what)
 

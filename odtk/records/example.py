@@ -33,7 +33,7 @@ _OBJECT_KINDS = {
     "image/object/truncated": "int64_list",
     "image/object/view": "bytes_list",
 }
-# Written only where the data says something by them; records of the Pet layout have neither.
+# Written only if the data has them; records of the Pet layout have neither.
 _COCO_KINDS = {
     "image/object/is_crowd": "int64_list",
     "image/object/area": "float_list",
@@ -44,7 +44,7 @@ _MASK_KINDS = ("bytes_list", "float_list")
 def encode(image: AnnotatedImage, mask_type: str | None = None) -> bytes:
     """The serialised Example of `image`; the same image always gives the same bytes.
 
-    Crowds are written where there is one among the objects, areas where every object has one.
+    Crowd flags are written if any object is a crowd, areas if every object has one.
     `mask_type` "png" writes each object's mask as a PNG of 0 and 1, "numerical" all masks as one flat list of floats
     (TFOD's two forms); None writes no masks.
     """
@@ -62,20 +62,20 @@ def encode(image: AnnotatedImage, mask_type: str | None = None) -> bytes:
 
 
 def decode(data: bytes) -> AnnotatedImage:
-    """What `encode` was given, read back from its bytes (boxes as float32 kept them).
+    """The inverse of `encode` (boxes have float32 precision).
 
-    Raises DataError where a feature is missing, unknown, of another kind, or has the wrong number of values; use
-    `read_features` for records that others wrote with features of their own.
+    Raises DataError if a feature is missing, unknown, of another kind, or has the wrong number of values; use
+    `read_features` for records of other tools with other features.
     """
     kinds, features = _read(data)
     _check_kinds(kinds)
     for name in _IMAGE_KINDS:
         if len(features[name]) != 1:
-            raise DataError(f"The example has {len(features[name])} values of {name}, where one is expected.")
+            raise DataError(f"The example has {len(features[name])} values of {name}, but one is expected.")
     filename = _text(features["image/filename"][0])
     counts = {name: len(features[name]) for name in (_OBJECT_KINDS | _COCO_KINDS) if name in features}
     if len(set(counts.values())) > 1:
-        raise DataError(f"The example of {filename} disagrees on how many objects it has: {counts}.")
+        raise DataError(f"The features of the example {filename} have different numbers of objects: {counts}.")
     height, width = features["image/height"][0], features["image/width"][0]
     return AnnotatedImage(
         encoded=features["image/encoded"][0],
@@ -91,7 +91,7 @@ def decode(data: bytes) -> AnnotatedImage:
 def read_features(data: bytes) -> dict[str, list]:
     """Every feature of any serialised Example, by name: a list of bytes, floats or ints.
 
-    Raises DataError where the bytes are no Example.
+    Raises DataError if the bytes are not an Example.
     """
     return _read(data)[1]
 
@@ -133,7 +133,7 @@ def _coco_features(objects: Sequence[AnnotatedObject]) -> dict[str, list]:
 
 def _set(message: Example, name: str, kind: str, values: Sequence) -> None:
     feature = getattr(message.features.feature[name], kind)
-    # An empty list is written too: its kind is how a reader tells it from a missing feature.
+    # Empty lists are written too: by its kind a reader can tell an empty list from a missing feature.
     feature.SetInParent()
     feature.value.extend(values)
 
@@ -157,7 +157,7 @@ def _check_kinds(kinds: dict[str, str | None]) -> None:
     for name, kind in kinds.items():
         allowed = _MASK_KINDS if name == _MASK else [expected[name]]
         if kind not in allowed:
-            raise DataError(f"The example's feature {name} is a {kind}, where {' or '.join(allowed)} is expected.")
+            raise DataError(f"The example's feature {name} is a {kind}, but {' or '.join(allowed)} is expected.")
 
 
 def _text(value: bytes) -> str:

@@ -1,4 +1,4 @@
-"""TFRecord shards: written whole or not at all, read with their checksums, and the folder of them that we prepare.
+"""TFRecord shards: written atomically, read with their checksums, and the folders of them that make-tfrecords writes.
 
 The framing of one record (tensorflow/core/lib/io/record_writer.h): its length as a little-endian uint64, the masked
 CRC-32C of those 8 bytes, the data, the masked CRC-32C of the data.
@@ -22,7 +22,7 @@ import numpy as np
 from odtk import files
 from odtk.errors import DataError
 
-# Says of a folder that make-tfrecords prepared it, and what is in it.
+# Marks a folder as an output of make-tfrecords, and lists its contents.
 DATASET_FILE = "dataset.json"
 
 _SHARD = re.compile(r"(?P<base>.*)-(?P<index>\d{5})-of-(?P<count>\d{5})")
@@ -37,7 +37,7 @@ _SEARCH_BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class Record:
-    """A sound record: the byte it begins at in its file, its data, and the byte behind it."""
+    """A valid record: the byte where it begins in its file, its data, and the byte after it."""
 
     offset: int
     data: bytes
@@ -46,9 +46,9 @@ class Record:
 
 @dataclass(frozen=True)
 class Damage:
-    """A place in a TFRecord file that holds no sound record: where it begins, what is wrong, where reading goes on.
+    """A part of a TFRecord file that is not a valid record: where it begins, what is wrong, where reading continues.
 
-    `data` is what stands there, wrong somewhere, where the length could be trusted; good for a name in a message only.
+    `data` is the damaged data, if the length could be trusted; only good for finding a name for messages.
     """
 
     offset: int
@@ -58,7 +58,7 @@ class Damage:
 
 
 def write_records(path: str | os.PathLike, records: Iterable[bytes]) -> int:
-    """Writes `records` as one TFRecord file that appears whole or not at all; returns how many there were."""
+    """Writes `records` as one TFRecord file, atomically; returns how many there were."""
     count = 0
     with files.create(path) as file:
         for data in records:
@@ -73,22 +73,22 @@ def write_records(path: str | os.PathLike, records: Iterable[bytes]) -> int:
 def read_records(path: str | os.PathLike) -> Iterator[bytes]:
     """Yields each record of a TFRecord file.
 
-    Raises DataError, with the file and the byte offset of the record, where the file cannot be opened, ends within
-    a record or a checksum does not match.
+    Raises DataError, with the file and the byte offset of the record, if the file cannot be opened, ends in the middle
+    of a record or a checksum does not match.
     """
     for found in walk_records(path):
         if isinstance(found, Damage):
-            advice = "Copy the file again, or make it anew with odtk make-tfrecords."
+            advice = "Copy the file again, or write it again with odtk make-tfrecords."
             raise DataError(f"{path}: the record at byte {found.offset} {found.what}. {advice}")
         yield found.data
 
 
 def walk_records(path: str | os.PathLike) -> Iterator[Record | Damage]:
-    """Yields each record of a TFRecord file, or the Damage where one cannot be trusted, and goes on behind it.
+    """Yields each record of a TFRecord file, or a Damage instead of a damaged one, and continues after it.
 
-    A damaged record whose length is intact costs only itself. Where the length is damaged too, or bytes are missing or
-    too many, reading goes on at the next offset where the checksums of both length and data agree. Raises DataError
-    where the file cannot be opened or read.
+    A damaged record with a valid length loses only itself. If the length is damaged too, or bytes are missing or added,
+    reading continues at the next offset where the checksums of both length and data match. Raises DataError if the
+    file cannot be opened or read.
     """
     try:
         with open(path, "rb") as file:
@@ -110,7 +110,7 @@ def walk(file: BinaryIO, size: int, offset: int = 0) -> Iterator[Record | Damage
 
 
 def count_records(paths: Iterable[str | os.PathLike]) -> int:
-    """Number of records in TFRecord files, by their lengths alone: nothing is checked and no data read."""
+    """Number of records in TFRecord files, from their lengths only: no checks, and no data is read."""
     count = 0
     for path in paths:
         with open(path, "rb") as file:
@@ -118,7 +118,7 @@ def count_records(paths: Iterable[str | os.PathLike]) -> int:
             while file.tell() + _HEADER.size <= size:
                 length, _ = _HEADER.unpack(file.read(_HEADER.size))
                 count += 1
-                # A damaged length can be beyond what a file may be asked for.
+                # A damaged length may be larger than what seek accepts.
                 file.seek(min(file.tell() + length + _FOOTER.size, size))
     return count
 
@@ -134,7 +134,7 @@ def shard_glob(base: str, num_shards: int) -> str:
 
 
 def missing_shards(pattern: str, files: Iterable[str | os.PathLike]) -> list[str]:
-    """Shards that `pattern` asks for and that are not among the `files` it matches, though others of their set are."""
+    """Shards that should match `pattern` but are missing from `files`, although others of their set are there."""
     present, missing = {os.fspath(file) for file in files}, set()
     for match in filter(None, map(_SHARD.fullmatch, present)):
         count = int(match["count"])
@@ -144,20 +144,20 @@ def missing_shards(pattern: str, files: Iterable[str | os.PathLike]) -> list[str
 
 
 def expand_globs(patterns: Iterable[str | os.PathLike]) -> list[Path]:
-    """The files that the paths and globs (`?`, `*`) name: in the order of `patterns`, sorted within each.
+    """The files that match the paths and globs (`?`, `*`): in the order of `patterns`, sorted within each.
 
-    A pattern that matches nothing adds nothing: the caller knows which config field it came from, and says so.
+    A pattern without a match adds nothing: the caller knows which config field it came from, and reports it.
     """
     paths: list[str] = []
     for pattern in (os.fspath(pattern) for pattern in patterns):
-        # A path that exists is itself, whatever brackets are in it.
+        # A path that exists is used as it is, even with brackets in it.
         paths += [pattern] if os.path.isfile(pattern) else sorted(glob.glob(pattern))
     return [Path(path) for path in paths]
 
 
 @dataclass(frozen=True)
 class DatasetFolder:
-    """A folder that make-tfrecords prepared: its record globs and label map, as paths that begin with the folder's."""
+    """An output folder of make-tfrecords: its record globs and label map, as paths that begin with the folder's."""
 
     train_records: str
     val_records: str
@@ -172,7 +172,7 @@ def write_dataset(
     report: dict,
     test_glob: str | None = None,
 ) -> None:
-    """Writes the folder's dataset.json; globs and label map are named relative to the folder."""
+    """Writes the folder's dataset.json; globs and label map are relative to the folder."""
     records = {"train": train_glob, "val": val_glob} | ({"test": test_glob} if test_glob else {})
     document = {"made_by": "odtk make-tfrecords", "records": records, "label_map": label_map, "report": report}
     with files.create(files.join(folder, DATASET_FILE)) as file:
@@ -180,12 +180,12 @@ def write_dataset(
 
 
 def is_dataset(path: str | os.PathLike) -> bool:
-    """Whether `path` is a folder that make-tfrecords prepared."""
+    """Whether `path` is an output folder of make-tfrecords."""
     return (Path(path) / DATASET_FILE).is_file()
 
 
 def read_dataset(folder: str | os.PathLike) -> DatasetFolder:
-    """What is in a folder that make-tfrecords prepared; DataError where the folder is another's."""
+    """The contents of an output folder of make-tfrecords; DataError if it is not one."""
     file = Path(folder) / DATASET_FILE
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
@@ -194,10 +194,10 @@ def read_dataset(folder: str | os.PathLike) -> DatasetFolder:
     except FileNotFoundError:
         raise DataError(
             f"{folder} is not an output folder of odtk make-tfrecords: it has no {DATASET_FILE}. "
-            "Name such a folder, or the records themselves by a glob."
+            "Give such a folder, or a glob of the records."
         ) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataError(f"{file} cannot be understood ({error!r}). Run odtk make-tfrecords again.") from error
+        raise DataError(f"{file} is not valid ({error!r}). Run odtk make-tfrecords again.") from error
     return DatasetFolder(str(paths[0]), str(paths[1]), paths[2])
 
 
@@ -207,7 +207,7 @@ def _masked_crc(data: bytes) -> int:
 
 
 def _read_record(file: BinaryIO, offset: int, size: int) -> Record | Damage:
-    """What is at `offset`, where the file stands; the end of a Damage is where its length says, else its offset."""
+    """The record or Damage at `offset`, the file's position; a Damage ends where its length says, else at `offset`."""
     header = file.read(_HEADER.size)
     if len(header) < _HEADER.size:
         return Damage(offset, "is cut short", end=offset)
@@ -216,7 +216,7 @@ def _read_record(file: BinaryIO, offset: int, size: int) -> Record | Damage:
         what = "has a wrong length checksum"
         return Damage(offset, what if offset else f"{what}: not a TFRecord file?", end=offset)
     end = offset + _HEADER.size + length + _FOOTER.size
-    # Compared with the size first: a length is not to be trusted with memory.
+    # Compared with the size first, so that a damaged length does not allocate memory.
     if end > size:
         return Damage(offset, "is cut short", end=offset)
     data = file.read(length)
@@ -226,19 +226,19 @@ def _read_record(file: BinaryIO, offset: int, size: int) -> Record | Damage:
 
 
 def _resume(file: BinaryIO, damage: Damage, size: int) -> int:
-    """Where reading goes on behind `damage`."""
+    """The offset where reading continues after `damage`."""
     if damage.end > damage.offset:
         file.seek(damage.end)
         header = file.read(_HEADER.size)
         if not header or (len(header) == _HEADER.size and _masked_crc(header[:8]) == _HEADER.unpack(header)[1]):
             return damage.end
     found = _search(file, damage.offset + 1, size)
-    # No record begins inside the damaged one: it is whole, and what follows it is another damage.
+    # No record begins inside the damaged one: it is complete, and what follows it is damaged separately.
     return damage.end if damage.offset < damage.end < found else found
 
 
 def _search(file: BinaryIO, start: int, size: int) -> int:
-    """The first offset from `start` on where a record is sound; `size` where none is."""
+    """The first offset from `start` on with a valid record; `size` if there is none."""
     for begin in range(start, size, _SEARCH_BLOCK):
         file.seek(begin)
         block = file.read(_SEARCH_BLOCK + _HEADER.size - 1)
@@ -250,10 +250,10 @@ def _search(file: BinaryIO, start: int, size: int) -> int:
 
 
 def _headers(block: bytes) -> list[int]:
-    """The positions in `block` where a length stands that its checksum confirms.
+    """The positions in `block` that hold a length with a matching checksum.
 
-    Searched for by arithmetic on all positions at once. A CRC is linear: that of eight bytes is the sum (exclusive or)
-    of what each contributes in its place.
+    All positions are checked at once with array arithmetic. A CRC is linear: that of eight bytes is the sum (exclusive
+    or) of the contributions of each byte at its position.
     """
     values = np.frombuffer(block, np.uint8)
     count = len(values) - _HEADER.size + 1
@@ -271,7 +271,7 @@ def _headers(block: bytes) -> list[int]:
 
 @functools.cache
 def _crc_contributions() -> np.ndarray:
-    """By place (of eight) and value, how a byte changes the CRC-32C of eight zeros: uint32 [8, 256]."""
+    """By position (of eight) and value, how a byte changes the CRC-32C of eight zeros: uint32 [8, 256]."""
     zero = google_crc32c.value(bytes(8))
     table = [
         [google_crc32c.value(bytes(place) + bytes([value]) + bytes(7 - place)) ^ zero for value in range(256)]

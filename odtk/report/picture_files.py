@@ -70,13 +70,13 @@ def read_picture(path: str | os.PathLike) -> Image.Image:
     if Path(path).suffix.lower() not in FORMATS:
         raise DataError(f"{path} does not end in {', '.join(FORMATS)}. Convert it to one of these.")
     if not Path(path).is_file():
-        raise DataError(f"{path} is no file, as a pipe or a folder is none. Name a file.")
+        raise DataError(f"{path} is not a regular file. Name a file.")
     try:
         with Image.open(path, formats=image_files.FORMATS) as image:
             return upright_rgb(image)
     except UnidentifiedImageError as error:
         kinds = ", ".join(image_files.FORMATS)
-        raise DataError(f"{path} cannot be decoded: it is none of {kinds}. Replace or remove it.") from error
+        raise DataError(f"{path} cannot be decoded: it is not one of {kinds}. Replace or remove it.") from error
     except Exception as error:  # Pillow's decoders raise almost anything on a broken file.
         reason = str(error).replace(repr(str(path)), "it").replace(repr(os.fspath(path)), "it")
         raise DataError(f"{path} cannot be decoded: {reason}. Expected a whole image; replace or remove it.") from error

@@ -105,14 +105,15 @@ def check(config_file: str | os.PathLike) -> list[Finding]:
 
 
 def _refuse_existing(base: str | os.PathLike, output: str | os.PathLike, overwrite: bool) -> None:
-    """A config that was named as the base may be edited in place; any other file has to be given up in words."""
+    """The base config may be edited in place; any other existing file needs `overwrite`."""
     if overwrite or not os.path.isfile(output) or (os.path.exists(base) and os.path.samefile(base, output)):
         return
     output = os.fspath(output)
     in_place = shlex.join(["odtk", "configure", output, "--output", output])
     raise OutputError(
-        f"{output} exists. Edit it in place by naming it twice ({in_place} ...), make it again from {os.fspath(base)} "
-        "with --overwrite, or name another file."
+        f"{output} already exists. To edit it in place, run {in_place} ... To make it again from {os.fspath(base)}, "
+        "overwrite it; or choose another file.",
+        argument="overwrite",
     )
 
 
@@ -236,8 +237,10 @@ class _Edit:
         rates = schedule_edits.set_base_rate(self.config, rate)
         if not rates:
             raise ConfigError(
-                f"{self._filename} has no learning rate schedule to set a learning rate in. Give it one: --set "
-                f"train_config.optimizer.momentum_optimizer.learning_rate.constant_learning_rate.learning_rate={rate:g}"
+                f"{self._filename} has no learning rate schedule. Add one by setting "
+                "train_config.optimizer.momentum_optimizer.learning_rate.constant_learning_rate.learning_rate="
+                f"{rate:g}",
+                argument="set",
             )
         others = self._told(rates[1:])
         if others:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from odtk import atomic, label_map, pipeline
+from odtk import atomic, pipeline
 from odtk.detectors.detector import Detector
 from odtk.detectors.trained import build_trained_detector
 from odtk.devices import keep_freed_memory, prepare_gpus
 from odtk.errors import DataError
-from odtk.evaluation.metrics_sets import build_evaluators
+from odtk.evaluation.metrics_sets import build_categories, build_evaluators
 from odtk.evaluation.run import Evaluation, run_evaluation
 from odtk.findings import WARNING
 from odtk.inputs.bad_boxes import BadBoxes
@@ -32,7 +32,7 @@ DEFAULT_MAX_BAD_RECORDS = 100
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """What was measured, on what, and where it is written."""
+    """The results, what they were measured on, and where they are written."""
 
     metrics: dict[str, float]  # TFOD's name to value: each metrics set of the config, then the losses
     num_images: int
@@ -45,7 +45,7 @@ class EvaluationReport:
     bad_records: Sequence[BadRecord] = ()  # left out
     bad_boxes: Sequence[ImageWithBadBoxes] = ()  # images that are measured without some of their boxes
     losses: Mapping[str, float] = field(default_factory=dict)  # those of the metrics that are losses
-    meanings: Mapping[str, str] = field(default_factory=dict)  # what each metric of `summary` says
+    meanings: Mapping[str, str] = field(default_factory=dict)  # of each metric of `summary`
 
     @property
     def summary(self) -> dict[str, float]:
@@ -64,10 +64,10 @@ def evaluate(
     """Evaluates the newest checkpoint of `model_dir`, or `checkpoint`, on the config's first eval_input_reader.
 
     Writes `model_dir`/eval/metrics.json (name to value, null for NaN) and the same as TensorBoard scalars beside it,
-    and what was measured of each class as classes.json.
-    Up to `max_bad_records` records that cannot be used are left out, and `log` is told of each; with 0, the first one
-    raises. Boxes that cannot be used are left out of their images. Raises ConfigError, CheckpointError or DataError
-    where one of the three does not fit.
+    and the results of each class as classes.json.
+    Up to `max_bad_records` records that cannot be used are left out, and `log` is called for each; with 0, the first
+    one raises. Boxes that cannot be used are left out of their images. Raises ConfigError, CheckpointError or
+    DataError where one of the three does not fit.
     """
     config = pipeline.read(pipeline_config)
     for finding in require_sound(config, pipeline_config, needs=("eval",)):
@@ -110,7 +110,7 @@ def _measure(config, detector: Detector, record_filter: BadRecordFilter | None, 
     dataset = build_eval_dataset(
         config, detector.resize, detector.num_classes, record_filter=record_filter, bad_boxes=bad_boxes
     )
-    evaluators = build_evaluators(config.eval_config, _build_categories(config, detector.num_classes))
+    evaluators = build_evaluators(config.eval_config, build_categories(config, detector.num_classes))
     reader = config.eval_input_reader[0]
     find_fault = build_fault_finder(reader, detector.num_classes)
     bar = track("Evaluating", _count_images(reader), "images", compiles=True, note="compiling the model")
@@ -149,13 +149,6 @@ def _count_images(reader) -> int | None:
     """For the progress line alone; None where the files cannot be looked at from here (another filesystem)."""
     files = shards.expand_globs(reader.tf_record_input_reader.input_path)
     return -(-shards.count_records(files) // max(reader.sample_1_of_n_examples, 1)) or None
-
-
-def _build_categories(config, num_classes: int) -> list[dict]:
-    path = config.eval_input_reader[0].label_map_path if config.eval_input_reader else ""
-    if path:
-        return label_map.read(path).categories()
-    return [{"id": number, "name": f"class {number}"} for number in range(1, num_classes + 1)]
 
 
 def _write_scalars(folder: Path, metrics: dict[str, float], step: int) -> None:

@@ -51,8 +51,8 @@ def export(
 
     `checkpoint` is a model dir (its latest), an odtk or TFOD prefix, or an exported folder. `input_type` is one of
     odtk.exporting.signatures.INPUT_TYPES. `formats` are of odtk.exporting.formats.FORMATS; each writes a file or folder
-    of its name. With `winograd` the model is one for CPUs (see odtk.layers.winograd). `log` is told where another than
-    the newest checkpoint of a model dir is taken. Raises ConfigError, CheckpointError, or OutputError where
+    of its name. With `winograd` the model is one for CPUs (see odtk.layers.winograd). `log` is called where another
+    than the newest checkpoint of a model dir is taken. Raises ConfigError, CheckpointError, or OutputError where
     `output_dir` is not empty; `overwrite` replaces an earlier export, and nothing else.
     """
     _check_choice(input_type, INPUT_TYPES, "input type", "input_type")

@@ -66,7 +66,7 @@ def predict(
     """
     output_dir = Path(output)
     images = [images] if isinstance(images, (str, os.PathLike)) else images
-    runtime.find_saved_model(exported_dir)  # what is wrong with it is said before TensorFlow's seconds of start-up
+    runtime.find_saved_model(exported_dir)  # fails before TensorFlow's seconds of start-up
     map_path = runtime.find_label_map(exported_dir, label_map)
     name_of = runtime.naming(map_path)
     names = find_pictures(images, not_in=output_dir)

@@ -1,4 +1,4 @@
-"""Draws groundtruth on images of a data set, chosen by chance, by class, by name, or by what `odtk inspect` finds."""
+"""Draws groundtruth on images of a data set: a random sample, or those with a class, a name or findings."""
 
 import os
 import random
@@ -27,7 +27,7 @@ from odtk.report.drawing import add_caption, draw_groundtruth
 
 @dataclass(frozen=True)
 class DrawnImage:
-    """One picture that was written: whose it is, what is on it, and with `worst` why it was chosen."""
+    """One picture that was written: its image, its boxes, and with `worst` why it was chosen."""
 
     image: str
     split: str | None
@@ -38,7 +38,7 @@ class DrawnImage:
 
 @dataclass(frozen=True)
 class ViewReport:
-    """All pictures, by image name or the worst first, and what was to be drawn and could not be read."""
+    """All pictures, by image name or the worst first, and the images that could not be read."""
 
     output_dir: Path
     drawn: list[DrawnImage] = field(default_factory=list)
@@ -48,7 +48,7 @@ class ViewReport:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """An image to draw: where its pixels are, what was found at a look, and why it is wanted."""
+    """An image to draw: where its pixels are, its summary, and why it was chosen."""
 
     source: Source
     index: int
@@ -82,8 +82,8 @@ def view(
     found = open_target(target, format=format, boxes=boxes)
     if found.is_annotated and output_dir.resolve().is_relative_to(Path(folder_of(target)).resolve()):
         raise OutputError(
-            f"{output_dir} is inside the data set {found.name}, whose images the pictures would be taken for. "
-            "Name a folder elsewhere."
+            f"{output_dir} is inside the data set {found.name}, and the pictures would be read as its images. Name a "
+            "folder outside."
         )
     report = ViewReport(output_dir)
     wanted = _Wanted(found, class_names, files)
@@ -112,7 +112,7 @@ def view(
 
 
 class _Wanted:
-    """What images are asked for, and what was there instead."""
+    """The images that are asked for, and the classes that were found."""
 
     def __init__(self, target: Target, class_names: Sequence[str], files: Sequence[str]):
         self._target, self._class_names, self._files = target.name, frozenset(class_names), tuple(files)
@@ -134,7 +134,7 @@ class _Wanted:
         return not self._files or any(fnmatchcase(form, glob) for form in forms for glob in self._files)
 
     def nothing_drawn(self, unreadable: Sequence[str], worst: bool) -> DataError:
-        """Why no picture came of it; `unreadable`: what was chosen, and is so."""
+        """Why there is no picture; `unreadable`: the chosen images that cannot be read."""
         if unreadable:
             return DataError(f"None of the chosen images of {self._target} can be read. The first: {unreadable[0]}")
         if worst:
@@ -161,7 +161,7 @@ class _Wanted:
 
 
 def _sample(target: Target, wanted: _Wanted, num_images: int, seed: int, report: ViewReport) -> list[_Chosen]:
-    """Images that fit, drawn by chance, by name."""
+    """A random sample of the images that fit, sorted by name."""
     chosen: list[_Chosen] = []
     with track("Looking at", total=None, unit="images") as progress:
         for source, index in _shuffled(target.sources, seed):
@@ -177,7 +177,7 @@ def _sample(target: Target, wanted: _Wanted, num_images: int, seed: int, report:
 
 
 def _worst(target: Target, wanted: _Wanted, num_images: int, report: ViewReport) -> list[_Chosen]:
-    """Images that findings name and that fit: those of the worst finding first, then those of the most."""
+    """Images that fit and are examples of findings: first those of the worst, then those of the most findings."""
     rows = scan(target)
     findings = table.run(context_of(rows))
     report.warnings.extend(filter(None, [rows.target.refusal]))

@@ -27,4 +27,4 @@ class Experiment:
     @property
     def step(self) -> int:
         """The number of steps trained so far, those of earlier runs included."""
-        return int(self.trainer.global_step)
+        return int(self.trainer.global_step.numpy())  # int() alone does not take one of several replicas

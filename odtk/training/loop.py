@@ -27,7 +27,7 @@ def run(experiment: Experiment, num_steps: int, callbacks: Sequence[Callback] = 
     find_fault = build_fault_finder(experiment.task.config.train_input_reader, experiment.model.num_classes)
     with without_printing(), contextlib.ExitStack() as ends:
         for callback in callbacks:
-            callback.before_training(experiment)
+            callback.before_training(experiment, num_steps)
             ends.push(_at_end(callback))
         with naming_the_record(find_fault):
             try:

@@ -42,6 +42,8 @@ class DetectionTask(base_task.Task):
     """Trains the detector of a pipeline.config."""
 
     loss = TOTAL_LOSS
+    first_failure: FirstFailure
+    """Made by build_metrics."""
 
     def __init__(
         self,
@@ -59,7 +61,6 @@ class DetectionTask(base_task.Task):
         """
         super().__init__(config_definitions.TaskConfig())
         self.loss_names: tuple[str, ...] = ()
-        self.first_failure: FirstFailure | None = None
         refuse_unsupported(config.train_config, "train_config")
         refuse_unsupported(config.train_input_reader, "train_input_reader")
         self.reuse_heads, self.record_filter, self.bad_boxes = reuse_heads, record_filter, bad_boxes
@@ -96,7 +97,7 @@ class DetectionTask(base_task.Task):
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
         """One LastValue per loss, by TFOD's tag; the model must be built by then.
 
-        The variables of `first_failure` are made here, too: all that a step writes besides weights.
+        `first_failure` is made with them: official's Trainer asks for metrics in the scope of the strategy.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self.first_failure = FirstFailure(self.config.train_config.batch_size // replicas)

@@ -93,16 +93,17 @@ def _without(key):
         (_without("images"), r'annotations\.json has no list "images" of objects'),
         (_without("annotations"), 'no list "annotations"'),
         (_without("categories"), 'no list "categories"'),
-        (lambda document: document["annotations"].append(None), '"annotations" has None at place 3'),
+        (lambda document: document["annotations"].append(None), '"annotations" has None at index 3'),
         (lambda document: document["images"].append({"id": 101, "file_name": "3.jpg"}),
          r"'2.jpg' and '3.jpg' both have the id 101|'1.jpg' and '3.jpg'"),
         (lambda document: document["images"].append({"id": 5}), r"the image \{'id': 5\} needs an id and a file_name"),
-        (lambda document: document["categories"].append({"id": 7, "name": "x"}), "two categories have the id 7: 'x'"),
-        (lambda document: document["categories"].append({"id": "7", "name": "x"}), "two categories have the id 7: 'x'"),
+        (lambda document: document["categories"].append({"id": 7, "name": "x"}), "the id 7; the second one is 'x'"),
+        (lambda document: document["categories"].append({"id": "7", "name": "x"}),
+         "two categories have the id 7; the second one is 'x'"),
         (lambda document: document["categories"].append({"id": 7.5, "name": "x"}), "needs an id, a whole number"),
         (lambda document: [one.update(image_id=f"no {one['image_id']}") for one in document["annotations"]],
-         r"none of its 3 annotations is of an image in its list: the first, annotation 100, has the image_id 'no 100', "
-         r"and the images' ids are 101, 100\."),
+         r"none of its 3 annotations is for an image in its list: the first, annotation 100, has the image_id "
+         r"'no 100', but the images have the ids 101, 100\."),
         (lambda document: document["categories"].append({"id": 8, "name": " "}), "and a name"),
     ],
 )  # fmt: skip
@@ -114,9 +115,9 @@ def test_a_document_that_cannot_be_meant_is_an_error(write, change, complaint):
 
 
 def test_text_that_is_no_json_is_named_with_its_line(write):
-    with pytest.raises(DataError, match=r"annotations\.json:2: it is no JSON: Expecting"):
+    with pytest.raises(DataError, match=r"annotations\.json:2: it is not valid JSON: Expecting"):
         formats.open_dataset(write('{"images": [\n{]'), "coco")
-    with pytest.raises(DataError, match=r"annotations\.json: it is no JSON that can be read: .*recursion"):
+    with pytest.raises(DataError, match=r"annotations\.json: the JSON cannot be read: .*recursion"):
         formats.open_dataset(write('{"images": [' + "[" * 100_000), "coco")
 
 
@@ -174,8 +175,8 @@ def test_annotations_of_an_unknown_image_are_bad_data(write):
     document["annotations"].append(document["annotations"][0] | {"id": 79, "image_id": None})
     dataset = formats.open_dataset(write(document))
     assert [listed.key for listed in dataset.listed] == ["annotations.json#5", "annotations.json#None", "images/1.jpg"]
-    said = "annotation 77 is of the image 5, which is not in the list of images"
-    for listed, text in zip(dataset.listed, (said, "annotation 79 is of the image None"), strict=False):
+    said = "annotation 77 is for the image 5, which is not in the list of images"
+    for listed, text in zip(dataset.listed, (said, "annotation 79 is for the image None"), strict=False):
         with pytest.raises(UnusableImage, match=text) as caught:
             dataset.read(listed)
         assert (caught.value.problem.kind, caught.value.is_bad) == ("annotations of an unknown image", True)
@@ -188,7 +189,7 @@ def test_annotations_of_no_image_count_as_the_images_that_lost_them(write):
     dataset = formats.open_dataset(write(document))
     bad = [listed.key for listed in dataset.listed if hasattr(listed.entry, "is_bad")]
     assert bad == ["annotations.json#None", "annotations.json#None#2", "annotations.json#None#3"]
-    assert "annotations 0, 1 are of the image None" in dataset.listed[0].entry.text
+    assert "annotations 0, 1 are for the image None" in dataset.listed[0].entry.text
 
 
 def test_beside_annotations_of_no_image_an_image_without_any_is_no_negative(write):
@@ -199,7 +200,7 @@ def test_beside_annotations_of_no_image_an_image_without_any_is_no_negative(writ
             annotation["image_id"] = 999
     dataset = formats.open_dataset(write(document))
     (two,) = [listed for listed in dataset.listed if listed.key == "images/2.jpg"]
-    with pytest.raises(UnusableImage, match="may be what those of") as caught:
+    with pytest.raises(UnusableImage, match="may be the image of the annotations") as caught:
         dataset.read(two)
     assert not caught.value.is_bad
 
@@ -258,7 +259,7 @@ def test_a_split_without_annotations_is_set_aside(write, absent):
     assert unnamed.kind == "images in no annotation"
     assert problem.kind == "file set aside"
     assert problem.file.endswith("test.json")
-    assert problem.text == 'it has no list "annotations": nobody has said what its images show (1).'
+    assert problem.text == 'it has no list "annotations", so its images are not annotated (1).'
 
 
 def test_a_split_with_an_empty_list_is_of_negatives_and_said(write):
@@ -290,8 +291,8 @@ def test_of_several_files_none_is_passed_over_in_silence(write):
     assert unnamed.kind == "images in no annotation"
     said = [f"{problem.file.rsplit('/')[-1]}: {problem.text}" for problem in problems]
     assert said == [
-        "all.json: it is passed over, as there are files called instances_*.json.",
-        "image_info_test.json: by its name it lists images without annotations: nobody has said what they show.",
+        "all.json: it is ignored because there are files called instances_*.json.",
+        "image_info_test.json: its name says that its images are not annotated; it is ignored.",
     ]
 
 
@@ -322,7 +323,7 @@ def test_an_image_that_is_listed_twice_has_the_boxes_of_both(write):
     assert sorted(found.class_name for found in read.objects) == ["Bengal cat", "zebra"]
     (problem,) = dataset.problems
     assert problem.kind == "image listed twice"
-    assert "image 5 is the file images/2.jpg, which annotations.json lists already" in problem.text
+    assert "image 5 is the file images/2.jpg, which is also listed in annotations.json" in problem.text
 
 
 def test_a_file_for_each_class_gives_one_image_with_all_classes(write):
@@ -334,7 +335,7 @@ def test_a_file_for_each_class_gives_one_image_with_all_classes(write):
     dataset = formats.open_dataset(write(document, f"{name}.json"))
     assert [len(dataset.read(listed).objects) for listed in dataset.listed] == [1, 2]
     (problem,) = dataset.problems
-    assert "and so with 1 more" in problem.text
+    assert "(1 more like this)" in problem.text
 
 
 def test_an_image_in_two_splits_is_of_the_first_and_named(write):
@@ -351,14 +352,14 @@ def test_an_image_in_two_splits_is_of_the_first_and_named(write):
 def test_an_image_that_is_listed_with_two_sizes_is_left_out(write):
     document = coco_of([ONE])
     document["images"].append({"id": 5, "file_name": "images/1.jpg", "width": 90, "height": 80})
-    with pytest.raises(UnusableImage, match=r"images/1.jpg is listed 2 times, as of 9x8 and 90x80"):
+    with pytest.raises(UnusableImage, match=r"images/1.jpg is listed 2 times, with different sizes \(9x8 and 90x80\)"):
         _read(write(document))
 
 
 def test_an_image_that_may_be_one_of_two_is_not_guessed(write, tmp_path):
     for folder in ("a", "b"):
         touch(tmp_path / folder / "deep.jpg", ONE)
-    with pytest.raises(UnusableImage, match=r"'deep.jpg' may be a/deep.jpg or b/deep.jpg. Write its folder, too"):
+    with pytest.raises(UnusableImage, match=r"'deep.jpg' may be a/deep.jpg or b/deep.jpg. Add its folder"):
         _read(write(coco_of([Drawing("deep.jpg", 9, 8)])))
 
 
@@ -407,17 +408,17 @@ def test_large_runs_are_decoded():
         ([], "neither"),
         ([[1, 2, 3, 4]], "three or more points"),
         ([[1, 2, 3, 4, 5, 6, 7]], "three or more points"),
-        ([[1, 2, 3, 4, 5, "x"]], "not of numbers"),
-        ([[1, 2, 3, 4, 5, 1e9]], "near its image of 5x4 pixels"),
-        ({"size": [5, 4], "counts": [20]}, r"size \[5, 4\], not of the image's \[4, 5\]"),
+        ([[1, 2, 3, 4, 5, "x"]], "has coordinates far outside"),
+        ([[1, 2, 3, 4, 5, 1e9]], "far outside its image of 5x4 pixels"),
+        ({"size": [5, 4], "counts": [20]}, r"the size \[5, 4\]; the image's is \[4, 5\]"),
         ({"size": [4, 5], "counts": [19]}, "do not add up to the 20 pixels"),
         ({"size": [4, 5], "counts": [21, -1]}, "do not add up"),
         ({"size": [4, 5], "counts": [20.0]}, "do not add up"),
         ({"size": [4, 5], "counts": ""}, "do not add up"),
         ({"size": [4, 5], "counts": "0"}, "do not add up"),
-        ({"size": [4, 5], "counts": "oooooooooooo"}, "not compressed as COCO does"),
-        ({"size": [4, 5], "counts": "o"}, "end within a number"),
-        ({"size": [4, 5], "counts": "é"}, "not compressed"),
+        ({"size": [4, 5], "counts": "oooooooooooo"}, "not in COCO's compressed form"),
+        ({"size": [4, 5], "counts": "o"}, "end in the middle of a number"),
+        ({"size": [4, 5], "counts": "é"}, "not in COCO.s compressed form"),
     ],
 )
 def test_a_segmentation_that_is_none_is_refused_before_pycocotools_sees_it(segmentation, complaint):

@@ -98,10 +98,10 @@ def test_another_order_of_the_numbers_is_named(read, true, normalised):
     if normalised and true == "yxyx":  # to be told from xyxy by whoever looks at the pictures
         true = "xyxy"
     assert refusal.startswith("data: ")
-    assert "of 40 boxes are inverted or reach outside" in refusal
-    assert f"(--boxes {true})" in refusal
-    assert not any(f"(--boxes {other})" in refusal for other in {*ORDERS} - {read, true})
-    assert refusal.endswith(f"say --boxes {read}.")
+    assert "of 40 boxes are inverted or extend beyond their images" in refusal
+    assert f"({true})" in refusal
+    assert not any(f"({other})" in refusal for other in {*ORDERS} - {read, true})
+    assert refusal.endswith(f"set the box order to {read}.")
     if not normalised:
         assert _boxes(images, Rules(boxes=true)) == _approx(_corners(40))
 
@@ -143,7 +143,7 @@ def test_normalised_corners_are_taken_where_pixels_are_expected():
     evidence = _evidence(images)
     assert evidence.decide().normalised
     assert [str(problem) for problem in evidence.problems("data")] == [
-        "data: 20 of 20 boxes lie in 0 to 1, so they are taken as parts of the sides of their images, not as pixels."
+        "data: 20 of 20 boxes are within 0 to 1, so they are read as normalised by width and height, not as pixels."
     ]
     assert _boxes(images) == _approx(boxes)
 
@@ -161,7 +161,7 @@ def test_percents_are_an_error(size):
                 for box in _corners(40, size=size)]  # fmt: skip
     large = ImageInfo(*size, "JPEG", record_format="jpeg")
     refusal = _evidence(_set(percents, seen=large)).refusal("data")
-    assert "as if they were percents" in refusal
+    assert "so they seem to be percentages" in refusal
     assert _evidence(_set(_corners(40, size=(99, 99)), seen=ImageInfo(100, 100, "JPEG"))).refusal("data") is None
     centred = [(x1 + 20, y1 + 20, x2 + 20, y2 + 20) for x1, y1, x2, y2 in _corners(40, size=(75, 75))]
     assert _evidence(_set(centred, seen=ImageInfo(120, 120, "JPEG"))).refusal("data") is None
@@ -257,4 +257,4 @@ def test_the_order_of_the_images_does_not_matter():
 def test_numbers_as_large_as_any_float_misfit_without_a_warning(written):
     huge = MarkedObject("cat", (-1.7e308, -1.7e308, 1.7e308, 1.7e308), written=written)
     evidence = _evidence([_image([huge])] * 4)
-    assert "4 of 4 boxes reach outside" in evidence.refusal("folder")
+    assert "4 of 4 boxes extend beyond" in evidence.refusal("folder")

@@ -49,12 +49,12 @@ def test_the_header_says_what_is_where(write, text):
 def test_a_class_without_a_box_is_an_object_that_is_missing(write):
     rows = "1.jpg,9,8,cat,1,2,3,4\n1.jpg,9,8,cat,,,,\n2.jpg,9,8,No finding,,,,\n"
     folder = write(TUTORIAL + rows)
-    with pytest.raises(UnusableImage, match=r"labels\.csv:3: the row has the class 'cat' and no box"):
+    with pytest.raises(UnusableImage, match=r"labels\.csv:3: the row has the class 'cat' but no box"):
         _read(folder, 0)
     assert _read(folder, 1).objects == ()
     (problem,) = formats.open_dataset(folder).problems
     assert (problem.kind, problem.line) == ("class without boxes", 4)
-    assert "'No finding' has a box, so that it is taken for the word for no object" in problem.text
+    assert "'No finding' has a box, so its rows are read as images without objects" in problem.text
 
 
 def test_rows_of_an_image_need_not_be_together(write):
@@ -66,7 +66,7 @@ def test_rows_of_an_image_need_not_be_together(write):
 def test_an_empty_box_is_a_negative_and_no_row_is_none(write):
     folder = write(TUTORIAL + "1.jpg,9,8,,,,,\n")
     assert (_read(folder, 0).objects, _read(folder, 0).stated_size) == ((), (9, 8))
-    with pytest.raises(UnusableImage, match=r"2\.jpg: no row names it. .* without a box") as caught:
+    with pytest.raises(UnusableImage, match=r"2\.jpg: it is in no row. .* without a box") as caught:
         _read(folder, 1)
     assert (caught.value.problem.kind, caught.value.is_bad) == ("image without a row", False)
 
@@ -79,7 +79,7 @@ def test_an_empty_box_is_a_negative_and_no_row_is_none(write):
         ("1.jpg,9,8,cat,1,2,wide,4", "xmax is 'wide', not a number"),
         ('1.jpg,9,8,cat,1,2,"3,5",4', "xmax is '3,5', not a number"),
         ("1.jpg,9,8,cat,1,2,inf,4", "xmax is 'inf'"),
-        ("1.jpg,9,8,,1,2,3,4", "the row has a box and no class"),
+        ("1.jpg,9,8,,1,2,3,4", "the row has a box but no class"),
         ("1.jpg,9,8,cat,1", "ymin is ''"),
     ],
 )
@@ -144,7 +144,7 @@ def test_tables_are_splits_and_find_their_images(write, tables, images):
         zip(images, ("train", "test"), strict=True)
     )
     aside = [problem.kind for problem in dataset.problems]
-    assert aside == ([] if tables[0].endswith("_annotations.csv") else ["table left aside"])
+    assert aside == ([] if tables[0].endswith("_annotations.csv") else ["table ignored"])
     assert {dataset.read(listed).filename for listed in dataset.listed} == {"1.jpg"}
 
 
@@ -157,7 +157,7 @@ def test_an_image_in_two_tables_is_in_one_split_and_named(write):
         ("test_labels.csv#1.jpg", "test"),
     ]
     with pytest.raises(
-        UnusableImage, match=r"for images/1.jpg, which has rows in train_labels.csv. Put all of them in one"
+        UnusableImage, match=r"for images/1.jpg, which has rows in train_labels.csv too. Put all of them in one"
     ):
         dataset.read(dataset.listed[2])
 

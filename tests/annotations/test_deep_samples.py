@@ -85,5 +85,5 @@ def test_whole_numbers_of_32_bits_are_taken():
     "samples", [np.full((4, 4), -0.5, np.float32), np.full((4, 4), np.nan, np.float32), np.full((4, 4), -3, np.int32)]
 )
 def test_samples_of_an_unknown_range_are_refused_by_name(samples):
-    with pytest.raises(UnusableImage, match=r"x\.tif: its samples .* go from .* Convert it to 8 or 16 bits"):
+    with pytest.raises(UnusableImage, match=r"x\.tif: its samples .* range from .* Convert it to 8 or 16 bits"):
         image_files.decode_info(grey_tiff(samples), "x.tif")

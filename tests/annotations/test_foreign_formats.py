@@ -42,7 +42,8 @@ def test_a_foreign_format_is_named_with_what_to_export(tmp_path, tool, format):
     name, text = FOREIGN[tool]
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text(text)
-    with pytest.raises(DataError, match=rf"{name} is of .*{tool}.* not read here\. .*(COCO|VOC|coco|pascal)"):
+    said = rf"{name} is in the format of .*{tool}.* which odtk does not read\. .*(COCO|VOC|coco|pascal)"
+    with pytest.raises(DataError, match=said):
         formats.open_dataset(tmp_path, format)
 
 
@@ -62,5 +63,5 @@ def test_foreign_files_beside_a_good_format_do_no_harm(tmp_path, kind):
 def test_utf16_does_not_hide_a_foreign_format(tmp_path):
     touch(tmp_path / "a.jpg", None)
     (tmp_path / "annotations.xml").write_bytes(FOREIGN["CVAT"][1].encode("utf-16"))
-    with pytest.raises(DataError, match="is of CVAT"):
+    with pytest.raises(DataError, match="is in the format of CVAT"):
         formats.guess(tmp_path)

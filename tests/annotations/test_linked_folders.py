@@ -31,9 +31,9 @@ def test_a_linked_folder_is_read(folder, tmp_path):
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        (".", "that folder holds the data set itself."),
-        ("..", "that folder holds the data set itself."),
-        ("/", "that folder holds the data set itself."),
+        (".", "that folder contains the data set itself."),
+        ("..", "that folder contains the data set itself."),
+        ("/", "that folder contains the data set itself."),
         ("images", "its files are in the data set's folder already."),
         ("../nowhere", "there is no such folder."),
     ],
@@ -52,7 +52,7 @@ def test_a_folder_that_two_links_lead_to_is_read_once(folder, tmp_path):
     (folder / "c").symlink_to(tmp_path / "disk/photos")
     files = DataFolder(folder)
     assert files.files == ["a.xml", "b/photos/2.jpg", "b/photos/more/3.jpg", "b/secret.xml", "images/1.jpg"]
-    assert _said(files) == ["b is a link to files of it already."]
+    assert _said(files) == ["b is already a link to files in it."]
 
 
 def test_a_link_below_a_link_and_a_linked_file_do_not_lead_out(folder, tmp_path):
@@ -62,9 +62,9 @@ def test_a_link_below_a_link_and_a_linked_file_do_not_lead_out(folder, tmp_path)
     (folder / "b.xml").symlink_to(tmp_path / "disk/secret.xml")
     assert "linked/up/secret.xml" not in DataFolder(folder)
     for relative in ("b.xml", "linked/4.jpg", "linked/up/secret.xml", "linked/../b.xml", "../disk/secret.xml"):
-        with pytest.raises(UnusableImage, match=r"out of the data set's folder .* and is not read"):
+        with pytest.raises(UnusableImage, match=r"outside the data set's folder .* and is not read"):
             data_folder.checked_path(os.fspath(folder), relative)
-    with pytest.raises(UnusableImage, match="out of the data set's folder"):
+    with pytest.raises(UnusableImage, match="outside the data set's folder"):
         data_folder.checked_path(os.fspath(folder), os.fspath(tmp_path / "disk/photos/2.jpg"))
 
 

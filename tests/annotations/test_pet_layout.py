@@ -54,10 +54,10 @@ def test_breeds_are_pets(lay_out, classes):
 @pytest.mark.parametrize(
     ("classes", "why"),
     [
-        ({"0": "mug", "1": "cat"}, "2 of 2 names in annotations/trainval.txt, such as 0, name no breed"),
-        ({"frame_001": "mug", "frame_002": "cup"}, "such as frame_001, name no breed"),
+        ({"0": "mug", "1": "cat"}, "2 of 2 names in annotations/trainval.txt, such as 0, do not begin with a breed"),
+        ({"frame_001": "mug", "frame_002": "cup"}, "such as frame_001, do not begin with a breed"),
         ({"IMG 7": "cat", "pug_1": "dog", "x": "dog"}, "2 of 3 names"),
-        ({"pug_1": "collar", "pug_2": "dog"}, "annotations/xmls/pug_1.xml says 'collar', and not 'pug' as its name"),
+        ({"pug_1": "collar", "pug_2": "dog"}, "annotations/xmls/pug_1.xml has the class 'collar', its file name 'pug'"),
     ],
 )
 def test_own_data_in_the_layout_is_voc(lay_out, classes, why):
@@ -68,8 +68,9 @@ def test_own_data_in_the_layout_is_voc(lay_out, classes, why):
     assert [found.class_name for found in read] == [classes[name] for name in sorted(classes)]
     assert {found.box for found in read} == {BOX}
     assert [problem.kind for problem in dataset.problems] == ["Pet layout read as VOC"]
-    with pytest.raises(DataError, match=r"has the Pet layout, but no pets: .*--format voc"):
+    with pytest.raises(DataError, match=r"has the Pet layout, but no pets: .* choose the format voc") as refused:
         formats.check_pets(folder)
+    assert refused.value.argument == "format"
 
 
 def test_a_label_map_of_ones_own_makes_pets_of_other_names(lay_out):
@@ -88,8 +89,8 @@ def test_trainval_says_what_belongs_to_the_data_set(lay_out):
     ]  # fmt: skip
     assert len(dataset.read(dataset.listed[1]).objects) == 1
     for index, said, is_bad in (
-        (0, r"annotations/trainval\.txt names it, and there is no annotations/xmls/c\.xml", True),
-        (2, "no list in annotations/ names it", False),
+        (0, r"annotations/trainval\.txt, but there is no annotations/xmls/c\.xml", True),
+        (2, "it is in no list in annotations/", False),
     ):
         with pytest.raises(UnusableImage, match=said) as caught:
             dataset.read(dataset.listed[index])
@@ -108,4 +109,4 @@ def test_lists_of_other_images_are_passed_over(lay_out, trainval):
     dataset = formats.open_dataset(folder)
     assert [len(dataset.read(listed).objects) for listed in dataset.listed] == [1, 1]
     kinds = [problem.kind for problem in dataset.problems]
-    assert kinds == ["Pet layout read as VOC", "list passed over", "list passed over"]
+    assert kinds == ["Pet layout read as VOC", "list ignored", "list ignored"]

@@ -108,7 +108,7 @@ def test_without_a_stated_size_the_orientation_is_applied(tmp_path):
 
 @pytest.mark.parametrize(
     ("exif", "stated", "advice"),
-    [("ignore", (WIDTH, HEIGHT), "--exif auto"), ("apply", (HEIGHT, WIDTH), "--exif auto")],
+    [("ignore", (WIDTH, HEIGHT), "exif: auto"), ("apply", (HEIGHT, WIDTH), "exif: auto")],
 )
 def test_a_choice_that_contradicts_the_annotation_is_reported(tmp_path, exif, stated, advice):
     path = tmp_path / "x.jpg"
@@ -123,7 +123,7 @@ def test_without_a_box_a_size_does_not_matter_and_is_reported(tmp_path):
     _save(path, _upright())
     for stated in ((HEIGHT, WIDTH), (WIDTH, 2 * HEIGHT)):
         (problem,) = _examine(_annotation(path, stated_size=stated)).problems
-        assert "no box that it matters for" in problem.text
+        assert "no box for which this matters" in problem.text
 
 
 def test_normalised_boxes_where_pixels_are_expected_are_refused(tmp_path):
@@ -132,7 +132,7 @@ def test_normalised_boxes_where_pixels_are_expected_are_refused(tmp_path):
     _save(path, _upright())
     entry = MarkedObject("cat", (0.1, 0.25, 0.5, 1.0), line=3)
     annotation = ImageAnnotation(str(path), "x.jpg", (entry,), annotation_path="a.csv")
-    with pytest.raises(UnusableImage, match=r"a\.csv:3: its boxes lie in 0 to 1"):
+    with pytest.raises(UnusableImage, match=r"a\.csv:3: its boxes are normalised \(0 to 1\)"):
         _examine(annotation)
     assert _examine(replace(annotation, normalised=True)).class_names == ("cat",)
 

@@ -93,7 +93,7 @@ def test_the_filename_counts_where_no_image_has_the_name(tmp_path):
     dataset = formats.open_dataset(tmp_path)
     assert [listed.key for listed in dataset.listed] == ["Annotations/a.xml", "Annotations/b.xml", "JPEGImages/c d.jpg"]
     assert dataset.read(dataset.listed[2]).annotation_path.endswith("9.xml")
-    assert "Annotations/9.xml is for JPEGImages/c d.jpg, too" in str(_problem(tmp_path, "Annotations/a.xml"))
+    assert "Annotations/9.xml is also for JPEGImages/c d.jpg" in str(_problem(tmp_path, "Annotations/a.xml"))
     problem = _problem(tmp_path, "Annotations/b.xml").problem
     assert (problem.kind, problem.line) == ("no image", 3)
     assert "<filename> is 'absent.jpg': there is no such image" in problem.text
@@ -112,7 +112,7 @@ def test_an_image_without_xml_is_unannotated_and_no_negative(tmp_path):
     touch(tmp_path / "2.jpg", ONE)
     error = _problem(tmp_path, "2.jpg")
     assert (error.problem.kind, error.is_bad) == ("image without xml", False)
-    assert "needs one, too: without <object>" in error.problem.text
+    assert "also needs one, without <object>" in error.problem.text
 
 
 def test_the_lists_of_image_sets_are_the_splits_and_the_data_set(tmp_path):
@@ -140,7 +140,7 @@ def test_the_lists_of_image_sets_are_the_splits_and_the_data_set(tmp_path):
     assert (error.problem.kind, error.is_bad) == ("in no list", False)
     error = _problem(tmp_path, "wanted")
     assert (error.problem.kind, error.is_bad) == ("no xml", True)
-    assert "ImageSets/Main/val.txt names it, and there is no Annotations/wanted.xml" in error.problem.text
+    assert "it is listed in ImageSets/Main/val.txt, but there is no Annotations/wanted.xml" in error.problem.text
 
 
 @pytest.mark.parametrize(("others", "split"), [({}, None), ({"test": "b"}, "train"), ({"val": "b"}, "train")])
@@ -157,7 +157,7 @@ def test_an_image_in_two_lists_is_in_one_split_and_named(tmp_path):
     assert _splits(tmp_path) == {"JPEGImages/a.jpg": "train", "JPEGImages/b.jpg": "val"}
     (problem,) = dataset.read(dataset.listed[0]).problems
     assert str(problem) == (
-        f"{tmp_path}/JPEGImages/a.jpg: train.txt and val.txt in ImageSets/Main/ have it; it counts as train."
+        f"{tmp_path}/JPEGImages/a.jpg: train.txt and val.txt in ImageSets/Main/ list it; it is used for train."
     )
 
 

@@ -85,7 +85,7 @@ def test_a_flag_that_a_tool_writes_into_every_object_is_said_once(read):
     text = XML.replace("<truncated>1", "<truncated>Unspecified")
     text = text.replace("<object><bndbox>", "<object><truncated>Unspecified</truncated><bndbox>")
     (problem,) = read(text).problems
-    assert str(problem).endswith("pug_3.xml:6: <truncated> is 'Unspecified', neither 0 nor 1: taken as 0.")
+    assert str(problem).endswith("pug_3.xml:6: <truncated> is 'Unspecified', neither 0 nor 1: read as 0.")
 
 
 BNDBOX = "<bndbox><xmin>3</xmin><ymin>4</ymin><xmax>5</xmax><ymax>6</ymax></bndbox>"
@@ -127,7 +127,7 @@ def test_of_rotated_boxes_and_outlines_the_upright_box_is_read(read, shape, kind
         ("<robndbox><cx>1</cx><cy>1</cy><w>8</w><h>4</h><angle>45</angle></robndbox>",
          r"<angle> is 45; radians are expected"),
         ("<robndbox><cx>1</cx><cy>1</cy><w>8</w><h>4</h></robndbox>", "<robndbox> has no <angle>"),
-        ("<polygon><x1>1</x1><y1>5</y1><x2>4</x2></polygon>", r"<polygon> has 2 x and 1 y; three points"),
+        ("<polygon><x1>1</x1><y1>5</y1><x2>4</x2></polygon>", r"<polygon> has 2 x and 1 y; three or more points"),
         ("<polygon><x1>left</x1></polygon>", "<x1> is 'left', not coordinates"),
         ("<polygon>1,2,3,up</polygon>", "<polygon> is '1,2,3,up', not coordinates"),
     ],

@@ -68,7 +68,7 @@ def test_names_are_what_is_written(tmp_path, names, found):
         ("train: images\nnames: {a: 1}", "names has 'a': '1'; a whole number and a name are expected"),
         ("train: images\nnames: [a, [b]]", r"names has 1: \['b'\]"),
         (f"train: images\nnc: 4\n{NAMES}", "nc is '4', but there are 3 names"),
-        ("train: images\nnames: [a\nval: b", r"data\.yaml:3: it is no YAML"),
+        ("train: images\nnames: [a\nval: b", r"data\.yaml:3: it is not valid YAML"),
         ("- a", r"holds \['a'\]; `train:`, `val:` and `names:` are expected"),
         (f"train: [[2]]\n{NAMES}", "train is .*; a folder or a list file is expected"),
         (
@@ -116,15 +116,15 @@ def test_what_is_not_there_or_elsewhere_is_a_problem_of_the_data_set(tmp_path):
     _config(tmp_path, f"path: /content/cats\ntrain: train\ntest: ../test/images\n{NAMES}")
     assert [(problem.kind, problem.file) for problem in formats.open_dataset(tmp_path).problems] == [
         ("path is elsewhere", str(tmp_path / "data.yaml")),
-        ("split is not there", str(tmp_path / "data.yaml")),
+        ("split does not exist", str(tmp_path / "data.yaml")),
     ]
 
 
 @pytest.mark.parametrize(
     ("line", "kinds"),
     [
-        ("path: !!python/object/apply:os.getcwd []", ["YAML tag dropped"]),
-        ("author: !me Tom", ["YAML tag dropped"]),
+        ("path: !!python/object/apply:os.getcwd []", ["YAML tag ignored"]),
+        ("author: !me Tom", ["YAML tag ignored"]),
         ("year: !!int 2024", []),
         ("license: !!str no", []),
     ],
@@ -134,7 +134,7 @@ def test_tags_that_mean_something_elsewhere_are_dropped_and_said(tmp_path, line,
     _config(tmp_path, f"train: images\n{line}\n{NAMES}")
     problems = formats.open_dataset(tmp_path).problems
     assert [problem.kind for problem in problems] == kinds
-    assert all(problem.line == 2 and "is dropped" in problem.text for problem in problems)
+    assert all(problem.line == 2 and "is ignored" in problem.text for problem in problems)
 
 
 def test_names_that_disagree_with_the_config_are_said(tmp_path):
@@ -142,7 +142,7 @@ def test_names_that_disagree_with_the_config_are_said(tmp_path):
     _config(tmp_path, f"train: images\n{NAMES}")
     (tmp_path / "classes.txt").write_text("zebra\nTür_ä\n")
     (problem,) = formats.open_dataset(tmp_path).problems
-    assert str(problem).startswith(f"{tmp_path}/classes.txt:2: class 1 is 'Tür_ä' here, and 'Bengal cat' in data.yaml")
+    assert str(problem).startswith(f"{tmp_path}/classes.txt:2: class 1 is 'Tür_ä' here, but 'Bengal cat' in data.yaml")
 
 
 def test_images_that_no_split_names_are_said(tmp_path):
@@ -150,7 +150,7 @@ def test_images_that_no_split_names_are_said(tmp_path):
     _put(tmp_path, ["extra/images"], TWO)
     _config(tmp_path, f"train: train/images\n{NAMES}")
     dataset = formats.open_dataset(tmp_path)
-    with pytest.raises(UnusableImage, match=r"extra/images/2\.jpg: data\.yaml names no split with it") as caught:
+    with pytest.raises(UnusableImage, match=r"extra/images/2\.jpg: it is in no split of data\.yaml") as caught:
         dataset.read(dataset.listed[0])
     assert not caught.value.is_bad
 
@@ -174,7 +174,7 @@ def test_splits_may_be_lists_of_images(tmp_path):
     _config(tmp_path, f"train: lists/train.txt\nval: lists/val.txt\n{NAMES}")
     assert _splits(tmp_path) == {"images/a/1.jpg": "train", "images/b/2.jpg": "val", "lists/val.txt#3": "val"}
     (problem,) = _read(tmp_path).problems
-    assert problem.text == "train and val in data.yaml both have it; it counts as train."
+    assert problem.text == "it is in both train and val of data.yaml; it is used for train."
     with pytest.raises(UnusableImage, match=r"lists/val\.txt:3: the line names 'absent\.jpg': there is no such image"):
         _read(tmp_path, 2)
 
@@ -205,13 +205,13 @@ def test_darknets_lists_are_splits(tmp_path):
 @pytest.mark.parametrize(
     ("line", "kind", "complaint"),
     [
-        ("3 .5 .5 .1 .1", "class id without a name", "the class '3' is none of 0..2, the ids of the names"),
+        ("3 .5 .5 .1 .1", "class id without a name", "the class '3' is not among 0..2, the ids with a name"),
         ("-1 .5 .5 .1 .1", "class id without a name", "the class '-1'"),
         ("0.5 .5 .5 .1 .1", "class id without a name", "the class '0.5'"),
         ("zebu .5 .5 .1 .1", "class id without a name", "the class 'zebu'"),
-        ("0 .5 .5 .1", "line cannot be read", "is of 4 columns; `class cx cy w h` is expected"),
-        ("0", "line cannot be read", "of 1 columns"),
-        ("0 .5 .5 .1 .1 .9", "line cannot be read", "of 6 columns"),
+        ("0 .5 .5 .1", "line cannot be read", "has 4 columns; `class cx cy w h` is expected"),
+        ("0", "line cannot be read", "has 1 column;"),
+        ("0 .5 .5 .1 .1 .9", "line cannot be read", "has 6 columns"),
         ("0 .5 .5 .1 x", "line cannot be read", "is not only numbers"),
         ("0 .5 .5 .1 nan", "line cannot be read", "is not only numbers"),
         ("0 320 240 100 80", "line cannot be read", "is outside 0..1, so not normalised"),
@@ -266,7 +266,7 @@ def test_keypoints_are_no_outline(tmp_path):
 
 def test_a_data_set_without_any_text_is_an_error(tmp_path):
     write_yolo(tmp_path, [Drawing("1.jpg", 9, 9)], touch)
-    with pytest.raises(DataError, match=r"None of the images of .*data\.yaml \(1\) has a text of its name"):
+    with pytest.raises(DataError, match=r"None of the 1 images of .*data\.yaml has a text of the same name"):
         formats.open_dataset(tmp_path, "yolo")
 
 
@@ -274,5 +274,5 @@ def test_two_configs_are_not_chosen_between(tmp_path):
     write_yolo(tmp_path, [ONE], touch)
     (tmp_path / "data.yaml").rename(tmp_path / "one.yaml")
     (tmp_path / "other.yml").write_text(NAMES)
-    with pytest.raises(DataError, match=r"one\.yaml and other\.yml: which of them .* Name the one data\.yaml"):
+    with pytest.raises(DataError, match=r"one\.yaml and other\.yml: it is not clear .* Give the right data\.yaml"):
         formats.open_dataset(tmp_path)

@@ -55,7 +55,7 @@ def test_outlines_of_any_number_of_corners(corners, count):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda n: [*box(), DICE.random()], "read as `class cx cy w h confidence`"),
+        (lambda n: [*box(), DICE.random()], "seem to be `class cx cy w h confidence`"),
         (lambda n: [*box(), n + 1.0], "track's number|`class cx cy w h confidence`"),
         (lambda n: [*box(), DICE.random(), n + 1.0], "track's number|confidence track"),
         (lambda n: [*outline(5), DICE.random(), n + 2.0], "track's number"),
@@ -72,7 +72,7 @@ def test_what_predictions_and_poses_have_is_refused_in_a_single_line_too(make, s
     "make", [lambda: pose(2, 2), lambda: pose(17, 2), lambda: [*box(), DICE.random(), DICE.random()]]
 )
 def test_what_a_line_does_not_show_many_do(make):
-    assert all(found.startswith("they read as") for found in judged([make() for _ in range(30)]))
+    assert all(found.startswith("they seem to be") for found in judged([make() for _ in range(30)]))
 
 
 def test_boxes_and_outlines_may_be_mixed():

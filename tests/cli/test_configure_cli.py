@@ -30,9 +30,9 @@ def test_the_diff_then_the_notes_then_the_findings(odtk):
         "learning_rate_base 0.04 -> 0.005",
         "Wrote out.config.",
         "Check of out.config: 1 error, 4 warnings,",
-        "error model.ssd.image_resizer.fixed_shape_resizer.height (line 6)\n    is 300,",
+        "error: model.ssd.image_resizer.fixed_shape_resizer.height (line 6)\n    is 300,",
         "    $ odtk configure out.config --output out.config --image-size 320x320\n",
-        "note 7 fields that are set have no effect, as in TFOD: odtk configure out.config --check\n",
+        "note: 7 fields that are set have no effect, as in TFOD; to list them: odtk configure out.config --check\n",
         "Next: odtk configure out.config --output out.config --image-size 320x320\n",
     ]
     places = [result.stdout.find(part) for part in parts]
@@ -43,7 +43,7 @@ def test_the_diff_then_the_notes_then_the_findings(odtk):
 def test_check_writes_nothing_and_ends_with_1_on_errors_only(odtk, tmp_path):
     good = odtk("base.config", "--check")
     assert good.exit_code == 0
-    assert "0 errors, 4 warnings" in good.stdout
+    assert "no errors, 4 warnings" in good.stdout
     bad = tmp_path / "bad.config"
     bad.write_text(pipeline.set_fields(SEED.read_text("utf-8"), [("train_config.batch_size", "0")], "seed"), "utf-8")
     before = bad.read_bytes()
@@ -104,7 +104,7 @@ def test_nothing_changed(odtk, tmp_path):
 
 def test_what_has_no_effect_is_counted_here_and_listed_by_check(odtk):
     assert "sync_replicas" not in odtk("base.config", "--output", "out.config").stdout
-    assert "note train_config.sync_replicas (line 146): has no effect" in odtk("out.config", "--check").stdout
+    assert "note: train_config.sync_replicas (line 146): has no effect" in odtk("out.config", "--check").stdout
 
 
 def test_one_number_is_the_side_of_a_square(odtk, tmp_path):
@@ -118,7 +118,7 @@ def test_a_file_that_exists_is_replaced_with_overwrite_only(odtk, tmp_path):
     output.write_text("mine", "utf-8")
     refused = odtk("base.config", "--output", "out.config")
     assert refused.exit_code == 1
-    assert "out.config exists. Edit it in place by naming it twice" in refused.stderr
+    assert "out.config already exists. To edit it in place, run" in refused.stderr
     assert output.read_text("utf-8") == "mine"
     assert odtk("base.config", "--output", "out.config", "--overwrite").exit_code == 0
     assert output.read_bytes() == SEED.read_bytes()

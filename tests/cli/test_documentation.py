@@ -1,5 +1,6 @@
 """Every command is documented, and docs/cli.md says what the commands' own help says."""
 
+import ast
 import os
 import re
 import shlex
@@ -8,9 +9,11 @@ from pathlib import Path
 import click
 import pytest
 
+from odtk.cli.command_context import parameter_sentence
 from odtk.cli.main import COMMANDS, cli
 
-REFERENCE = Path(__file__).parents[2] / "docs/cli.md"
+ROOT = Path(__file__).parents[2]
+PACKAGE, REFERENCE = ROOT / "odtk", ROOT / "docs/cli.md"
 ACCEPT = "ODTK_ACCEPT=1 .venv/bin/python -m pytest tests/cli/test_documentation.py"
 
 HEAD = f"""# The commands of odtk
@@ -72,6 +75,16 @@ def test_examples_use_options_that_exist(command):
     assert own, "no example of the command itself"
     used = {word.partition("=")[0] for words in own for word in words if word.startswith("--")}
     assert used <= known
+
+
+def test_the_arguments_that_errors_name_are_parameters_of_commands():
+    trees = [ast.parse(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py") if not path.stem.endswith("_pb2")]
+    raised = [node.exc for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Raise)]
+    keywords = [keyword for error in raised if isinstance(error, ast.Call) for keyword in error.keywords]
+    named = {word.value.value for word in keywords if word.arg == "argument" and isinstance(word.value, ast.Constant)}
+    assert "overwrite" in named
+    commands = [found for _, found in every_command()]
+    assert not {name for name in named if not any(parameter_sentence(command, name) for command in commands)}
 
 
 def reference():

@@ -51,7 +51,7 @@ def test_what_was_there_is_untouched(pets, disk):
     (disk / "fill").write_bytes(b"x" * (196 * 1024))
     done = odtk("configure", "ssd_resnet50_v1_fpn_640x640_pets", "--output", config, "--overwrite")
     assert_said(done, config)
-    assert "the old pets.config is untouched" in done.stderr
+    assert "the old pets.config is unchanged" in done.stderr
     assert config.read_text() == "# mine\n"
 
 
@@ -77,7 +77,7 @@ def test_a_full_disk_behind_stdout_is_said(pets):
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(
-        "error: A file, or what the output of the command goes to, cannot be written: no space is"
+        "error: A file, or the target of the command's output, cannot be written: no space is"
     )
     assert len(done.stderr.splitlines()) == 1
 

@@ -51,11 +51,12 @@ def fails_for(argument):
 @pytest.mark.parametrize(
     ("argument", "sentence"),
     [
-        ("overwrite", " The option for this is --overwrite."),
-        ("output_dir", " The argument for this is OUTPUT_DIR."),
-        ("images", " The argument for this is IMAGE_OR_FOLDER."),
-        ("split_lists", " The option for this is --split."),
-        ("full_body", " The option for this is --full-body."),
+        ("overwrite", " Option: --overwrite."),
+        ("output_dir", " Argument: OUTPUT_DIR."),
+        ("images", " Argument: IMAGE_OR_FOLDER."),
+        ("split_lists", " Option: --split."),
+        ("split", " Option: --split."),
+        ("full_body", " Option: --full-body."),
         ("of_another_command", ""),
         (None, ""),
     ],
@@ -67,7 +68,7 @@ def test_an_error_about_an_argument_names_its_option(monkeypatch, argument, sent
         click.Argument(["images"], required=False, metavar="IMAGE_OR_FOLDER..."),
         click.Option(["-f", "--overwrite"], is_flag=True),
         click.Option(["--split", "split_lists"]),
-        click.Option(["--full-body/--faces-only"]),
+        click.Option(["--faces-only/--full-body"]),
     ]
     command = click.Command("make", callback=fails_for(argument), params=params)
     if is_nested:

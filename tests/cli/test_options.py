@@ -12,7 +12,7 @@ def test_json_holds_no_number_that_its_readers_refuse(capsys):
     options.print_json({"bad_boxes": [vars(box)], "step": 3, "name": "NaN", "is_new": True, "none": None})
 
     def refuse(constant):
-        raise AssertionError(f"{constant} is no JSON")
+        raise AssertionError(f"{constant} is not JSON")
 
     document = json.loads(capsys.readouterr().out, parse_constant=refuse)
     assert document["bad_boxes"] == [{"index": 0, "fault": "not a number", "box": [None, 0.5, None, 1.0]}]

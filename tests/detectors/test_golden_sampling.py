@@ -21,14 +21,12 @@ TFOD = json.loads((GOLDEN / "from_tfod/sampling.json").read_text())["losses"]
 def test_losses_are_tfods(variant):
     name, *not_as_zeros = variant.split(", ")
     case = variant_case(name)
-    predictions = None
+    predictions, detectors = None, {}
     for row in (row for row in TFOD if row["variant"] == variant):
-        config = copy.deepcopy(case.config)
-        if not_as_zeros:
-            config.model.ssd.encode_background_as_zeros = False
-        if row["fraction"] is not None:
-            config.model.ssd.loss.random_example_sampler.positive_sample_fraction = row["fraction"]
-        detector = build_detector(config)
+        fraction = row["fraction"]
+        if fraction not in detectors:
+            detectors[fraction] = build_detector(with_sampling(case.config, fraction, not not_as_zeros))
+        detector = detectors[fraction]
         if predictions is None:
             case.assign_weights(detector.checkpoint_variables())
             images, _ = case.images(detector.resize)
@@ -39,3 +37,13 @@ def test_losses_are_tfods(variant):
         losses = detector.losses(predictions, groundtruth, None)
         for tag in ("localization", "classification"):
             assert float(losses[f"Loss/{tag}_loss"]) == pytest.approx(row[tag], rel=1e-4), (row, tag)
+
+
+def with_sampling(config, fraction: float | None, background_as_zeros: bool):
+    """The config with this share of positives, None for what it has; and without background as zeros where asked."""
+    config = copy.deepcopy(config)
+    if not background_as_zeros:
+        config.model.ssd.encode_background_as_zeros = False
+    if fraction is not None:
+        config.model.ssd.loss.random_example_sampler.positive_sample_fraction = fraction
+    return config

@@ -1,6 +1,7 @@
 """The exported SavedModel has TFOD's signatures, tensor by tensor."""
 
 import copy
+import functools
 import json
 
 import numpy as np
@@ -80,17 +81,24 @@ def _assert_answers(served, detector, input_type: str, *sizes: tuple[int, int]) 
     """To 1e-5, in a batch of images of these sizes; of one size: in a batch of three, where the type takes one."""
     if len(sizes) == 1 and input_type != "image_tensor":
         sizes *= 3
-    rng = np.random.default_rng(5)
-    pictures = [rng.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
-    resized, shapes = zip(*(detector.resize(tf.constant(one, tf.float32)) for one in pictures), strict=True)
-    expected = detector.detect(tf.stack(resized), tf.stack(shapes))
-    assert float(tf.reduce_min(expected["num_detections"])) > 0
+    pictures, expected = _detected(detector, sizes)
     answer = served(input_tensor=_as_input(pictures, input_type))
     assert set(answer) == set(expected)
     for name, value in expected.items():
         offset = 1.0 if name == "detection_classes" else 0.0
         ours = tf.cast(value, tf.float32) + offset
         np.testing.assert_allclose(answer[name], ours, rtol=1e-5, atol=1e-5, err_msg=f"{name} of {sizes}")
+
+
+@functools.cache
+def _detected(detector, sizes: tuple[tuple[int, int], ...]) -> tuple[list[np.ndarray], dict[str, tf.Tensor]]:
+    """Pictures of these sizes, and what the detector itself finds in them; the same for every input type."""
+    rng = np.random.default_rng(5)
+    pictures = [rng.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
+    resized, shapes = zip(*(detector.resize(tf.constant(one, tf.float32)) for one in pictures), strict=True)
+    expected = detector.detect(tf.stack(resized), tf.stack(shapes))
+    assert float(tf.reduce_min(expected["num_detections"])) > 0
+    return pictures, expected
 
 
 def _with_weights(detector):

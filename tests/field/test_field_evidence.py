@@ -169,7 +169,7 @@ def _write_in_order(folder, format, drawn, order):
 def test_boxes_in_another_order_are_an_error_that_names_it_and_the_option_reads_them(tmp_path, format, order):
     drawn = pictures(20, (200, 150), seed=3)
     _write_in_order(tmp_path / "data", format, drawn, order)
-    with pytest.raises(DataError, match=rf"of 40 boxes are inverted or reach outside .*\(--boxes {order}\)") as refused:
+    with pytest.raises(DataError, match=rf"of 40 boxes are inverted or extend beyond .*\({order}\)") as refused:
         _convert(tmp_path)
     assert not (tmp_path / "out").exists()
     found = _inspected(tmp_path)
@@ -217,14 +217,14 @@ def test_normalised_corners_are_taken_and_said(drawn, tmp_path):
     _normalised_csv(tmp_path / "data", drawn)
     report = _convert(tmp_path)
     assert set(check_on_objects(tmp_path / "out").values()) == {2}
-    assert [problem.kind for problem in report.problems] == ["boxes taken as normalised"]
+    assert [problem.kind for problem in report.problems] == ["boxes read as normalised"]
     found = _inspected(tmp_path)
     assert (found.splits[0].boxes, _kinds(found)["boxes-taken-as-normalised"]) == (16, ("note", 1))
 
 
 def test_percents_are_refused_with_the_fix(drawn, tmp_path):
     _normalised_csv(tmp_path / "data", drawn, scale=100)
-    with pytest.raises(DataError, match=r"as if they were percents\. Write them in pixels"):
+    with pytest.raises(DataError, match=r"they seem to be percentages\. Convert them to pixels"):
         _convert(tmp_path)
 
 
@@ -242,7 +242,7 @@ def test_pictures_of_12_bits_are_not_black(tmp_path, drawn):
     report = _convert(tmp_path)
     assert check_on_objects(tmp_path / "out") == {f"{picture.stem}.png": 2 for picture in drawn}
     assert {problem.kind for problem in report.repaired} == {"16-bit PNG made an RGB JPEG"}
-    assert [problem.kind for problem in report.problems] == ["image uses a part of its bits"] * 4
+    assert [problem.kind for problem in report.problems] == ["image uses only part of its bits"] * 4
     assert "its samples use 12 bits" in report.problems[0].text
     assert _kinds(_inspected(tmp_path))["image-uses-a-part-of-its-bits"] == ("note", 4)
 
@@ -363,7 +363,7 @@ def test_a_size_of_the_stored_pixels_with_boxes_of_the_turned_ones_is_no_other_o
         lying = replace(picture, image=picture.image.transpose(Image.Transpose.ROTATE_90))
         lying.save(tmp_path / "data" / picture.name, **_tagged(picture, 6))
         write(tmp_path / "data" / f"{picture.stem}.xml", voc_xml(picture, (200, 150)))
-    with pytest.raises(DataError, match="drawn on them as they are shown, say --exif apply instead"):
+    with pytest.raises(DataError, match="drawn on the rotated images, set exif to apply instead"):
         _convert(tmp_path)
     _convert(tmp_path, exif="apply")
     assert check_on_objects(tmp_path / "out") == {picture.name: 2 for picture in drawn}

@@ -65,7 +65,8 @@ def test_what_is_said_of_all_files_alike_is_one_line(tmp_path):
     result = CliRunner().invoke(cli, ["make-tfrecords", str(tmp_path / "data"), str(tmp_path / "out")])
     (line,) = [line for line in result.stdout.splitlines() if "'Unspecified'" in line]
     assert line.endswith(
-        "img_000.xml:13: <truncated> is 'Unspecified', neither 0 nor 1: taken as 0. (5 more like it, in dataset.json)"
+        "img_000.xml:13: <truncated> is 'Unspecified', neither 0 nor 1: read as 0. "
+        "(and 5 more like this; see dataset.json)"
     )
     assert not any(line.endswith(" 0") for line in result.stdout.splitlines() if line.startswith(("re", "near", "obj")))
     assert result.stdout.splitlines()[-1] == (
@@ -127,12 +128,12 @@ def test_annotations_without_their_image_are_never_background(tmp_path):
         annotation["image_id"] += 1000
     write(tmp_path / "data" / "instances.json", json.dumps(document))
     with pytest.raises(DataError, match=r"2 of 8 images .* cannot be used.*annotations of an unknown image \(2\): .*"
-                       r"annotations 10, 11 are of the image 1001, which is not in the list"):  # fmt: skip
+                       r"annotations 10, 11 are for the image 1001, which is not in the list"):  # fmt: skip
         make_tfrecords(tmp_path / "data", tmp_path / "out")
     for annotation in document["annotations"]:
         annotation["image_id"] = f"img {annotation['image_id']}"
     write(tmp_path / "data" / "instances.json", json.dumps(document))
-    with pytest.raises(DataError, match="none of its 12 annotations is of an image in its list"):
+    with pytest.raises(DataError, match="none of its 12 annotations is for an image in its list"):
         make_tfrecords(tmp_path / "data", tmp_path / "out")
 
 
@@ -188,7 +189,7 @@ def test_own_data_in_the_pet_layout_has_its_own_classes(tmp_path, convert, name)
     assert (report.format, report.format_was_guessed, _kinds(report)) == ("voc", True, {"Pet layout read as VOC"})
     assert list(inspect.inspect(tmp_path / "data").classes) == ["cat", "dog"]
     shutil.rmtree(tmp_path / "out")
-    with pytest.raises(DataError, match=r"no pets: 6 of 6 names .*name no breed.*--format voc"):
+    with pytest.raises(DataError, match=r"no pets: 6 of 6 names .*do not begin with a breed.* choose the format voc"):
         make_tfrecords(tmp_path / "data", tmp_path / "out", "pets")
 
 
@@ -206,7 +207,7 @@ def test_every_command_that_guesses_a_format_takes_its_name(tmp_path):
     ]
     for command in commands:
         asked = CliRunner().invoke(cli, command)
-        assert (asked.exit_code, "Say which: --format coco or yolo" in asked.output) == (1, True), command
+        assert (asked.exit_code, "Choose the format: coco or yolo" in asked.output) == (1, True), command
         answered = CliRunner().invoke(cli, [*command, "--format", "coco"])
         assert answered.exit_code == 0, answered.output
     shown = CliRunner().invoke(cli, ["label-map", "show", data, "--format", "coco"])
@@ -225,7 +226,7 @@ def test_splits_that_number_the_same_categories_otherwise_are_read_by_their_name
         for picture in part:
             picture.save(tmp_path / "data" / split / picture.name)
         write(tmp_path / "data" / split / "_annotations.coco.json", json.dumps(document))
-    assert _kinds(convert(drawn)) == {"categories numbered otherwise"}
+    assert _kinds(convert(drawn)) == {"categories numbered differently"}
 
 
 @pytest.mark.parametrize("step", [-1, 1])
@@ -293,4 +294,4 @@ def test_an_xml_that_is_not_in_the_encoding_it_says_gets_the_fix(tmp_path):
     path.write_bytes(path.read_text(encoding="utf-8").replace("<folder>images", "<folder>größe").encode("cp1252"))
     (problem,) = make_tfrecords(tmp_path / "data", tmp_path / "out").skipped
     assert (problem.file, problem.line) == (str(path), 2)
-    assert problem.text.endswith("Save it as UTF-8, or let its first line declare what it is in.")
+    assert problem.text.endswith("Save it as UTF-8, or declare its encoding in the first line.")

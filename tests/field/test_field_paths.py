@@ -163,7 +163,7 @@ def test_an_end_that_several_images_have_is_not_guessed(tmp_path):
     report = convert(tmp_path, max_bad_fraction=0.5)
     assert all_on_objects(tmp_path, [picture.name for picture in DRAWN[1:]])
     (problem,) = [problem for problem in report.skipped if problem.kind == "several images of that name"]
-    assert "cats/img_000.jpg or dogs/img_000.jpg. Write its folder, too" in problem.text
+    assert "cats/img_000.jpg or dogs/img_000.jpg. Add its folder" in problem.text
 
 
 def test_two_names_that_end_alike_are_not_taken_for_one_image(tmp_path):
@@ -301,12 +301,12 @@ def _yolo_with(tmp_path, behind, config=""):
             "kpt_shape: [17, 3]\n",
             r"with kpt_shape \[17, 3\], 56 are expected",
         ),
-        (lambda n, x, y, w, h: [x, y, 2, x, y, 1], "", "a box with keypoints, and data.yaml has no kpt_shape"),
-        (lambda n, x, y, w, h: [x, y, x - w / 3, y], "", "a box with keypoints, and data.yaml has no kpt_shape"),
-        (lambda n, x, y, w, h: [0.93 - n / 100], "", "read as `class cx cy w h confidence`"),
+        (lambda n, x, y, w, h: [x, y, 2, x, y, 1], "", "a box with keypoints, but data.yaml has no kpt_shape"),
+        (lambda n, x, y, w, h: [x, y, x - w / 3, y], "", "a box with keypoints, but data.yaml has no kpt_shape"),
+        (lambda n, x, y, w, h: [0.93 - n / 100], "", "seem to be `class cx cy w h confidence`"),
         (lambda n, x, y, w, h: [0.93 - n / 100, n % 2], "", "`class cx cy w h confidence track`"),
         (lambda n, x, y, w, h: [0.93 - n / 100, n + 1], "", "the last is a track's number"),
-        (lambda n, x, y, w, h: [0.93 - n / 100, 0.5 + n / 100], "", "boxes in the image and two more numbers"),
+        (lambda n, x, y, w, h: [0.93 - n / 100, 0.5 + n / 100], "", "boxes with two more numbers"),
     ],
 )
 def test_48b_predictions_and_poses_are_no_outlines(tmp_path, behind, config, said):
@@ -417,7 +417,7 @@ def test_53c_one_picture_in_two_files_counts_once(tmp_path):
         picture.save(tmp_path / "data/images" / f"{picture.stem}.png")
     report = convert(tmp_path)
     assert len(report.skipped) == 10
-    assert "that one is used" in report.skipped[0].text
+    assert "that image is used" in report.skipped[0].text
     assert all_on_objects(tmp_path)
 
 
@@ -488,7 +488,7 @@ def test_92_a_word_that_means_more_is_no_split_and_said(tmp_path):
         write_voc(tmp_path / "data" / folder, drawn)
     report = convert(tmp_path)
     assert report.split_source.startswith("by class")
-    assert kinds(report.problems) == ["folders not taken for splits"]
+    assert kinds(report.problems) == ["folders not used as splits"]
     assert (
         "training_dogs may name splits, but not all folders here name one and nothing else (cats, training_dogs)"
         in report.problems[0].text
@@ -592,7 +592,7 @@ def test_a_table_whose_sides_are_corners_after_all_is_refused(tmp_path):
     write_csv(tmp_path / "data", DRAWN)
     rows = [[each.name, name, *box] for each in DRAWN for name, box in each.objects]
     write_rows(tmp_path / "data" / "annotations.csv", [["image", "label", "x", "y", "w", "h"], *rows])
-    with pytest.raises(DataError, match=r"Read as two corners \(--boxes xyxy\), they fit"):
+    with pytest.raises(DataError, match=r"They fit as two corners \(xyxy\)"):
         convert(tmp_path)
 
 
@@ -638,7 +638,7 @@ def _with_file(name, text):
         (lambda folder: _renamed(folder, ".psd"), r"10 files, as images/img_000\.psd, .* of the kind \.psd"),
         (lambda folder: _renamed(folder, ""), "without a suffix, which is read as no image"),
         (_with_texts("0 0.5 0.5 0.2 0.2\n"), r"labels/img_000\.txt looks like .*no data\.yaml.* names its classes"),
-        (_with_texts("0 .5 .5 .2 .2\n", "labels/x_{stem}.txt"), "no image is called as it is"),
+        (_with_texts("0 .5 .5 .2 .2\n", "labels/x_{stem}.txt"), "no image has its name"),
         (_with_file("a.csv", "image,where\nimg_000.jpg,3\n"), r"the first line of a\.csv, 'image,where', names no col"),
         (_with_file("a.json", "[1, 2]"), r"a\.json has not COCO's lists"),
         (lambda folder: DRAWN[0].save(folder / "a.jpg"), "format: it has images and no annotations"),
@@ -653,7 +653,7 @@ def test_why_a_folder_is_of_no_format_comes_first(tmp_path, make, cause):
     make(tmp_path / "data")
     with pytest.raises(DataError) as error:
         convert(tmp_path)
-    assert re.search(cause, str(error.value).split("Looked for were")[0])
+    assert re.search(cause, str(error.value).split("Expected was one of")[0])
 
 
 # YOLO: classes and names
@@ -683,14 +683,14 @@ def test_what_a_second_file_of_names_says_otherwise_is_said(tmp_path):
     write(tmp_path / "data" / "hyp.yaml", "names: 3\n")
     (problem,) = convert(tmp_path).problems
     assert (problem.kind, "custom.yaml" in problem.file) == ("class names disagree", True)
-    assert problem.text == "class 0 is 'dog' here, and 'cat' in data.yaml, which counts."
+    assert problem.text == "class 0 is 'dog' here, but 'cat' in data.yaml, which is used."
 
 
 def test_one_name_of_two_ids_is_said(tmp_path):
     write_yolo(tmp_path / "data", DRAWN)
     write(tmp_path / "data" / "data.yaml", "train: images\nval: images\nnames: [pet, pet]\n")
     (problem,) = convert(tmp_path).problems
-    assert problem.text == "the ids 0 and 1 are both 'pet': they are one class."
+    assert problem.text == "the ids 0 and 1 are both 'pet': they are read as one class."
 
 
 @pytest.mark.parametrize("last", ["val", "UNASSIGNED"])

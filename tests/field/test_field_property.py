@@ -17,7 +17,7 @@ DRAWN = pictures(6)
 
 # Where nothing in the set tells how an orientation is meant, or only a few of its boxes look as if their numbers were
 # others than the format's, saying so is all that can be done.
-_AMBIGUOUS = ("EXIF", "reaches outside the image")
+_AMBIGUOUS = ("EXIF", "extends beyond the image")
 
 # What a change after them could not open any more.
 _LAST = ("image_cut_short", "image_gone", "utf_16", "utf_16_json", "xml_named_as_the_image",

@@ -166,7 +166,8 @@ def test_training_on_nothing_but_bad_records_ends(tmp_path):
     record_filter = BadRecordFilter(5)
     config = a_config(tmp_path, path)
     assert ids(build_train_dataset(config, a_resize(), 1, record_filter=record_filter)) == []
-    with pytest.raises(DataError, match="6 records cannot be used"):
+    # A thread that was judging another record may still add it.
+    with pytest.raises(DataError, match=r"[67] records cannot be used, more than the 5 that may be left out"):
         record_filter.finish()
 
 

@@ -111,7 +111,7 @@ def test_field_names():
         ("frobnicate", "TrainEvalPipelineConfig has model, train_config"),
         ("train_config.batch_size.x", "takes a whole number of 0 or more and has no fields"),
         ("train_config.batch_size[0]", r"batch_size is not a list; write it without \[0\]"),
-        ("train_config.data_augmentation_options.random_crop_image", r"has 2 elements. Say which: .*\[0\] or .*\[1\]"),
+        ("train_config.data_augmentation_options.random_crop_image", r"has 2 elements. Choose one: .*\[0\] or .*\[1\]"),
         ("train_config.data_augmentation_options[5]", r"has 2 elements, \[0\] to \[1\]\. Use \[\+\]"),
         ("train_config.data_augmentation_options[first]", r"\[first\] is not an index"),
         ("train_config.data_augmentation_options[2].random_crop_image.min_area", "there is no element"),

@@ -59,14 +59,14 @@ def test_a_misspelt_name_gets_the_nearest(tmp_path):
 
 
 def test_a_url_is_not_fetched():
-    with pytest.raises(ConfigError, match=r"https://a\.b/c\.config is a URL, where a file is expected\. Download it"):
+    with pytest.raises(ConfigError, match=r"https://a\.b/c\.config is a URL, but a file is expected\. Download it"):
         pipeline.read("https://a.b/c.config")
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "is empty, where a pipeline config is expected"),
+        (b"", "is empty, but a pipeline config is expected"),
         (b" \n", "is empty"),
         (b"\x0a\x00\x12\x04", "is a binary file"),
         ("model {}".encode("utf-16"), "is UTF-16 text"),
@@ -80,7 +80,7 @@ def test_files_that_are_no_config_text(tmp_path, content, words):
 
 
 def test_a_folder_points_to_the_config_in_it(tmp_path):
-    with pytest.raises(ConfigError, match="is a folder, where a pipeline config is expected"):
+    with pytest.raises(ConfigError, match="is a folder, but a pipeline config is expected"):
         pipeline.read(tmp_path)
     (tmp_path / "pipeline.config").write_text("model {}")
     with pytest.raises(ConfigError, match=r"Did you mean .*pipeline\.config"):

@@ -57,21 +57,21 @@ CAUSES = {
     "missing brace": (
         changed("        width: 640\n      }\n    }", "        width: 640\n      }"),
         "feature_extractor {",
-        'a closing brace is missing above, most likely that of "image_resizer {"',
+        'a closing brace is missing above, probably that of "image_resizer {"',
     ),
     "missing inner brace": (
         changed("        width: 640\n      }\n", "        width: 640\n"),
         "feature_extractor {",
-        'a closing brace is missing above, most likely that of "fixed_shape_resizer {"',
+        'a closing brace is missing above, probably that of "fixed_shape_resizer {"',
     ),
-    "missing last brace": (PETS.rstrip()[:-1], "eval_input_reader {", "the file ends, and a closing brace is missing"),
+    "missing last brace": (PETS.rstrip()[:-1], "eval_input_reader {", "the file ends but a closing brace is missing"),
     "extra brace": (
         changed("        width: 640\n      }\n    }", "        width: 640\n      }\n    }\n    }"),
         "feature_extractor {",
-        f'is likely to be one too many (it closes "ssd {{" of line {line_of(PETS, "  ssd {")})',
+        f'is probably one too many (it closes "ssd {{" in line {line_of(PETS, "  ssd {")})',
     ),
-    "wrong brace": ("model { ssd < }", "}", '"ssd <" of line 1 is closed by >, not by }'),
-    "curly quotes": (changed('"detection"', "“detection”"), "“", "“ is a curly quote; strings take straight ones"),
+    "wrong brace": ("model { ssd < }", "}", '"ssd <" in line 1 must be closed by >, not by }'),
+    "curly quotes": (changed('"detection"', "“detection”"), "“", "“ is a curly quote; strings need straight quotes"),
     "curly closing quote": (changed('"detection"', '"detection”'), "”", "” is a curly quote"),
     "invisible character": (
         changed("num_classes: 37", "num_classes:\u200b37"),
@@ -81,7 +81,7 @@ CAUSES = {
     "pasted URL": (
         changed("train_config {", "https://github.com/a/b.config\ntrain_config {"),
         "https",
-        "the URL https://github.com/a/b.config stands here by itself",
+        "the URL https://github.com/a/b.config is not part of a field",
     ),
     "unquoted URL": (
         changed('"PATH_TO_BE_CONFIGURED/pet_label_map.pbtxt"', "gs://bucket/map.pbtxt"),
@@ -132,12 +132,12 @@ CAUSES = {
     "set twice": (
         changed("num_classes: 37", "num_classes: 37\n    num_classes: 4"),
         "4",
-        f"num_classes is set twice, first in line {line_of(PETS, 'num_classes')}",
+        f"num_classes is set twice (first in line {line_of(PETS, 'num_classes')})",
     ),
     "oneof": (
         changed("      iou_similarity {\n", "      ioa_similarity {\n      }\n      iou_similarity {\n"),
         "iou_similarity {",
-        f"iou_similarity excludes ioa_similarity of line {line_of(PETS, 'iou_similarity')}",
+        f"iou_similarity and ioa_similarity (line {line_of(PETS, 'iou_similarity')}) exclude each other",
     ),
     "oneof in a list": (
         changed(
@@ -145,9 +145,9 @@ CAUSES = {
             "    random_horizontal_flip {\n    }\n    ssd_random_crop {\n    }\n",
         ),
         "ssd_random_crop {",
-        "one data_augmentation_options block with random_horizontal_flip of line "
-        f"{line_of(PETS, 'random_horizontal_flip')}; each such block takes one, "
-        "and there may be several blocks. Give each its own: "
+        "the same data_augmentation_options block as random_horizontal_flip (line "
+        f"{line_of(PETS, 'random_horizontal_flip')}); each block takes only one, "
+        "but there may be several blocks. Put each in its own: "
         "data_augmentation_options { random_horizontal_flip { ... } } "
         "data_augmentation_options { ssd_random_crop { ... } }.",
     ),
@@ -157,7 +157,7 @@ CAUSES = {
             "    random_horizontal_flip {\n    }\n    random_horizontal_flip {\n    }\n",
         ),
         "{",
-        "or give each a block of its own: data_augmentation_options { ... } data_augmentation_options { ... }.",
+        "or put each in its own block: data_augmentation_options { ... } data_augmentation_options { ... }.",
     ),
     "extension": (changed("train_config {", "[a.b] { }\ntrain_config {"), "b]", "[a.b] is unknown to odtk"),
     "JSON": ('{"model": {"ssd": {}}}', "{", "this looks like JSON"),

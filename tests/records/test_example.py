@@ -91,7 +91,10 @@ def _changed(change) -> bytes:
         (lambda features: features["image/wings"].int64_list.value.append(2), r"unknown=\['image/wings'\]"),
         (lambda features: features["image/width"].float_list.value.append(3), "image/width is a float_list"),
         (lambda features: features["image/height"].int64_list.ClearField("value"), "0 values of image/height"),
-        (lambda features: features["image/object/bbox/xmin"].float_list.value.append(0), "disagrees on how many"),
+        (
+            lambda features: features["image/object/bbox/xmin"].float_list.value.append(0),
+            "have different numbers of objects",
+        ),
         (lambda features: features["image/object/mask"].bytes_list.value.append(b"x"), "not a readable PNG"),
         (lambda features: features["image/object/mask"].bytes_list.value.pop(), "1 masks for 2 objects"),
         (lambda features: features["image/object/mask"].float_list.value.append(1), "1 mask values"),

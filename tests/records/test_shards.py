@@ -98,7 +98,7 @@ def test_a_dataset_folder_says_what_it_holds(tmp_path):
     expected = shards.DatasetFolder(f"{tmp_path}/t-?", f"{tmp_path}/v-?", tmp_path / "labels.pbtxt")
     assert shards.read_dataset(tmp_path) == expected
     (tmp_path / shards.DATASET_FILE).write_text('{"records": 1}')
-    with pytest.raises(DataError, match="cannot be understood"):
+    with pytest.raises(DataError, match="is not valid"):
         shards.read_dataset(tmp_path)
 
 

@@ -116,7 +116,7 @@ def test_what_is_no_picture_is_named(tmp_path, content):
 
 def test_what_is_no_picture_is_not_called_it(tmp_path):
     (tmp_path / "notes.png").write_bytes(b"these are notes")
-    with pytest.raises(DataError, match=r"notes\.png cannot be decoded: it is none of JPEG, PNG, .*TIFF.*Replace"):
+    with pytest.raises(DataError, match=r"notes\.png cannot be decoded: it is not one of JPEG, PNG, .*TIFF.*Replace"):
         read_picture(tmp_path / "notes.png")
 
 
@@ -239,7 +239,7 @@ def test_flat_names_that_a_file_system_takes_for_one_are_kept_apart():
 def test_a_pipe_is_no_picture(tmp_path):
     """Nobody may ever write to it."""
     os.mkfifo(tmp_path / "a.jpg")
-    with pytest.raises(DataError, match=r"a\.jpg is no file"):
+    with pytest.raises(DataError, match=r"a\.jpg is not a regular file"):
         read_picture(tmp_path / "a.jpg")
 
 

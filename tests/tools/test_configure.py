@@ -326,7 +326,7 @@ def test_base_and_output_may_be_the_same(output):
     output.write_text(SEED.read_text("utf-8"), "utf-8")
     configure(output, output, num_classes=5)
     assert pipeline.read(output).model.ssd.num_classes == 5
-    with pytest.raises(OutputError, match=r"out\.config exists.*--overwrite"):
+    with pytest.raises(OutputError, match=r"out\.config already exists.*overwrite it"):
         configure(SEED, output)
     assert pipeline.read(output).model.ssd.num_classes == 5
 

@@ -16,7 +16,6 @@ from odtk.evaluation.coco import METRIC_NAMES
 from odtk.evaluation.evaluator import Evaluator
 from odtk.evaluation.metrics_sets import EVALUATORS
 from odtk.evaluation.pascal import PROTOCOLS
-from odtk.pipeline.support import METRICS_SETS
 from odtk.tools import evaluate as tool
 
 MAP = "DetectionBoxes_Precision/mAP"
@@ -169,7 +168,7 @@ def test_all_metrics_of_classes_and_groups_of_classes(evaluated):
 
 
 def test_every_metrics_set_of_the_config_is_measured(evaluated):
-    names = " ".join(f"metrics_set: '{name}'" for name in (*METRICS_SETS, METRICS_SETS[0]))
+    names = " ".join(f"metrics_set: '{name}'" for name in (*EVALUATORS, next(iter(EVALUATORS))))
     report = evaluated(dataset().batch(2), names)
     prefixes = [protocol.prefix for protocol in PROTOCOLS.values()]
     expected = [
@@ -236,7 +235,7 @@ def test_what_is_no_number_is_null_in_json_and_said_in_the_table(evaluated, tmp_
 def test_each_class_has_a_row_with_its_images_and_boxes_and_a_file_has_all(evaluated, tmp_path, monkeypatch):
     names = ["left", "right", *(f"unseen {number}" for number in range(3, 13))]
     categories = [{"id": number if number < 3 else 2 * number, "name": name} for number, name in enumerate(names, 1)]
-    monkeypatch.setattr(tool, "_build_categories", lambda config, num_classes: categories)
+    monkeypatch.setattr(tool, "build_categories", lambda config, num_classes: categories)
     monkeypatch.setattr(Oracle, "postprocess", lambda self, predictions, shapes: without_class_1(predictions["which"]))
     report = evaluated(dataset().batch(2))
     assert json.loads(report.classes_path.read_text()) == report.classes

@@ -163,7 +163,7 @@ def test_an_earlier_export_is_replaced_with_overwrite_and_nothing_else_is(config
     export(config, model_dir, folder)
     (folder / "saved_model").mkdir()
     (folder / "checkpoint/old").touch()
-    with pytest.raises(OutputError, match=r"earlier output\. Replace it with --overwrite"):
+    with pytest.raises(OutputError, match=r"earlier output\. Choose another folder, or overwrite it"):
         export(config, model_dir, folder)
     export(config, model_dir, folder, overwrite=True)
     assert not (folder / "checkpoint/old").exists()

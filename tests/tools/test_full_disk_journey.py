@@ -53,7 +53,7 @@ def names(folder):
 def test_train_says_what_is_still_there(journey, tmp_path):
     with small_disk(tmp_path / "disk", 300) as disk:
         error = refused(disk, "model", "train", journey / "a.config", disk / "model")
-        assert "Its checkpoints are untouched; the same command goes on from the newest." in error
+        assert "Its checkpoints are unchanged; run the same command again to resume from the newest." in error
         assert not list((disk / "model").glob("*.index"))
 
 
@@ -75,5 +75,5 @@ def test_evaluate_keeps_the_old_metrics(journey, tmp_path):
         (disk / "model/eval/metrics.json").write_text("{}")
         (disk / "fill").write_bytes(bytes(shutil.disk_usage(disk).free))
         error = refused(disk, "model/eval/metrics.json", "evaluate", journey / "a.config", disk / "model")
-        assert "the old metrics.json is untouched" in error
+        assert "the old metrics.json is unchanged" in error
         assert (disk / "model/eval/metrics.json").read_text() == "{}"

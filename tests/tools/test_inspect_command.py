@@ -88,7 +88,7 @@ def test_a_page_that_exists_is_replaced_with_overwrite_only(run, flawed, tmp_pat
     page.write_text("mine")
     result = run(flawed, "--html", page)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert f"{page} exists. Name another file, or replace it with --overwrite." in result.stderr
+    assert f"{page} already exists. Choose another file, or overwrite it. Option: --overwrite." in result.stderr
     assert page.read_text() == "mine"
     assert f"Page: {page}" in run(flawed, "--html", page, "--overwrite").stdout
     assert page.read_text() != "mine"

@@ -12,7 +12,7 @@ from PIL import Image
 
 from odtk.datasets.annotated_picture import AnnotatedPicture
 from odtk.datasets.checks.coverage import Coverage
-from odtk.datasets.model_inputs import FedImage
+from odtk.datasets.model_inputs import ModelInput
 from odtk.findings import Example, Finding
 from odtk.report.charts import Histogram
 from odtk.report.html import code
@@ -42,7 +42,7 @@ def shown(name, focus=None):
 
 def fed(name):
     image = Image.new("RGB", (64, 64), (123, 116, 103))
-    return FedImage(image, (64, 40), name, np.float32([[0, 0, 0.5, 0.5]]), np.int32([1]), ["weight 0.5"])
+    return ModelInput(image, (64, 40), name, np.float32([[0, 0, 0.5, 0.5]]), np.int32([1]), ["weight 0.5"])
 
 
 @pytest.fixture(scope="module")
@@ -178,9 +178,9 @@ def test_the_table_of_anchors_says_what_share_is_lost(tree):
     [
         (0, 0, 0, True, "4,886 of 4,886 boxes are matched by an anchor at the config's threshold."),
         (9, 7, 2, True, "4,877 of 4,886 boxes are matched by an anchor at the config's threshold; of the others 7 are "
-         "learned from their best anchor alone and 2 are not learned from at all."),
+         "matched to their best anchor anyway (forced) and 2 are not matched at all."),
         (9, 0, 0, False, "4,877 of 4,886 boxes are matched by an anchor at the config's threshold; of the others 9 are "
-         "not learned from at all."),
+         "not matched at all."),
     ],
 )  # fmt: skip
 def test_how_many_boxes_have_an_anchor_is_said_the_right_way_round(

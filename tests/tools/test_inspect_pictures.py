@@ -120,12 +120,12 @@ def config_for(folder, resizer):
 
 
 def test_batches_are_what_training_feeds(folder):
-    from odtk.datasets.model_inputs import fed_images
+    from odtk.datasets.model_inputs import read_model_inputs
 
     config = config_for(
         folder, "keep_aspect_ratio_resizer { min_dimension: 192 max_dimension: 288 pad_to_max_dimension: true }"
     )
-    images = fed_images(config, 5, seed=3)
+    images = read_model_inputs(config, 5, seed=3)
     assert len(images) == 5  # the one image for ever
     pixels = np.asarray(images[0].image, int)
     assert pixels.shape == (288, 288, 3)
@@ -136,7 +136,7 @@ def test_batches_are_what_training_feeds(folder):
     assert lefts == {0.25, 0.5}
     np.testing.assert_allclose(images[0].boxes[0][[0, 2]], [0.25 * 192 / 288, 0.75 * 192 / 288], rtol=1e-6)
     assert [each.class_ids.tolist() for each in images] == [[1]] * 5
-    again = fed_images(config, 5, seed=3)
+    again = read_model_inputs(config, 5, seed=3)
     assert [each.image.tobytes() for each in images] == [each.image.tobytes() for each in again]
 
 

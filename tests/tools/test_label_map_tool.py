@@ -59,14 +59,14 @@ def test_all_problems_are_found_at_once_with_their_lines(tmp_path):
     assert result.exit_code == 1
     *lines, last = result.stdout.splitlines()
     expected = [
-        (None, "it goes up to id 8, but has no id 1, 3, 4, 5, 6, 7. That is allowed"),
+        (None, "the ids go up to 8, but there is no id 1, 3, 4, 5, 6, 7. That is allowed"),
         (1, "the id of 'cat' is 0. Ids start at 1"),
         (2, "the name 'dog ' begins or ends with a space"),
-        (3, "the id 2 stands in line 2 already"),
-        (3, "the name 'Cat' differs from 'cat' of line 1 by case, spaces or dashes alone"),
+        (3, "the id 2 is already used in line 2"),
+        (3, "the name 'Cat' differs from 'cat' of line 1 only in case, spaces or dashes"),
         (4, "this item has 3 ids (5 in line 5, 6 in line 6, 7 in line 7)"),
         (10, "'cat' has no id"),
-        (10, "the name 'cat' stands 2 times (lines 1, 10)"),
+        (10, "the name 'cat' is used 2 times (lines 1, 10)"),
         (11, "this item has no name"),
     ]
     for line, (number, words) in zip(lines, expected, strict=True):
@@ -84,17 +84,17 @@ def test_shipped_maps_are_valid(name):
     assert found == []
 
 
-def test_holes_and_repeated_names_are_noted_and_allowed(tmp_path):
+def test_gaps_and_repeated_names_are_noted_and_allowed(tmp_path):
     names = ["cat", *["NA"] * 10, "dog"]
     text = "".join(f"item {{ id: {2 * number} name: '{name}' }}\n" for number, name in enumerate(names, 1))
     result = run("check", a_map(tmp_path, text))
     assert result.exit_code == 0
-    holes, repeated, last = result.stdout.splitlines()
-    assert holes.startswith("note: ")
-    assert "it goes up to id 24, but has no id 1, 3, 5, 7, 9, 11, 13, 15, 17, 19 and 2 more" in holes
-    assert "num_classes has to be 24" in holes
-    assert "labels.pbtxt:3: the name 'NA' stands 10 times (lines 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)" in repeated
-    assert "only the last of these is found, id 22" in repeated
+    gaps, repeated, last = result.stdout.splitlines()
+    assert gaps.startswith("note: ")
+    assert "the ids go up to 24, but there is no id 1, 3, 5, 7, 9, 11, 13, 15, 17, 19 and 2 more" in gaps
+    assert "num_classes has to be 24" in gaps
+    assert "labels.pbtxt:3: the name 'NA' is used 10 times (lines 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)" in repeated
+    assert "It stands for the last of these, id 22" in repeated
     assert last.endswith("12 classes with ids up to 24, no errors, no warnings, 2 notes.")
 
 
@@ -105,7 +105,7 @@ def test_holes_and_repeated_names_are_noted_and_allowed(tmp_path):
         ("item {\n id: 1 name: 'a'\n", 1, "a closing brace is missing"),
         ("# nothing", None, "has no classes"),
         ("item { id: 1 name: 'a' }\nitem { id: 9999999 name: 'b' }", 2, "the id of 'b' is 9999999"),
-        ("item { id: 1.5 name: 'a' }", 1, "the id of 'a' is 1.5, which is no whole number"),
+        ("item { id: 1.5 name: 'a' }", 1, "the id of 'a' is 1.5, which is not an integer"),
         ("item { id: 1 name: 'a' name: 'b' }", 1, "this item has 2 names (a in line 1, b in line 1)"),
     ],
 )
@@ -125,10 +125,10 @@ def test_the_map_is_compared_with_the_data(tmp_path):
     path = a_map(tmp_path, "item { id: 1 name: 'cat' }\nitem { id: 2 name: 'dog' }\nitem { id: 3 name: 'bird' }")
     found = {(problem.severity, problem.line, problem.text) for problem in tool.check(path, data).findings}
     expected = [
-        ("error", 1, f"the data call it 'Cat' ({data}, record at byte 0), the map 'cat'"),
-        ("error", None, "the data have the class 'cow'"),
+        ("error", 1, f"the class is 'Cat' in the data ({data}, record at byte 0) and 'cat' in the map"),
+        ("error", None, "the class 'cow' of the data"),
         ("warning", 2, "'dog' is 2 here, but 7 in 2 boxes of the records"),
-        ("warning", 3, "the data have no box of 'bird'"),
+        ("warning", 3, "'bird' has no box in the data"),
     ]
     assert len(found) == len(expected)
     for severity, line, words in expected:
@@ -143,7 +143,7 @@ def test_misspellings_and_repeated_names_in_the_data_are_said(tmp_path):
     made = a_map(tmp_path, "item { id: 1 name: 'mgu' }\nitem { id: 2 name: 'mug' }\nitem { id: 5 name: 'NA' }")
     asked = f"'mgu' (1, {data}, record at byte 0): did you mean 'mug' (31)?"
     assert [(p.severity, p.line, asked in p.text) for p in tool.check(made, data).findings] == [
-        ("note", None, False),  # the holes
+        ("note", None, False),  # the gaps
         ("warning", 1, True),
     ]
     lacking = a_map(tmp_path, "item { id: 2 name: 'mug' }\nitem { id: 4 name: 'NA' }\nitem { id: 5 name: 'NA' }")
@@ -156,7 +156,7 @@ def test_long_maps_are_checked_item_by_item(tmp_path):
     text = "".join(f"item {{\n  id: {number}\n  name: 'class {number}'\n}}\n" for number in range(1, 3001))
     assert tool.check_text(text, "x")[1] == []
     (problem,) = tool.check_text(text + "item { id: 7 name: 'b' }", "x")[1]
-    assert (problem.line, problem.text[:35]) == (12001, "the id 7 stands in line 25 already.")
+    assert (problem.line, problem.text.split(". ")[0]) == (12001, "the id 7 is already used in line 25")
 
 
 def run_make(tmp_path, data):
@@ -177,7 +177,7 @@ def test_maps_are_made_of_names_lists_and_data(tmp_path):
     assert label_map.read(made) == label_map.of_names(["cow", "zébu"])
     assert label_map.read(run_make(tmp_path, records_of(tmp_path, ("b", 1), ("a", 2)))).items[0].name == "b"
     assert run("make", "--output", made).exit_code == 2
-    with pytest.raises(DataError, match="'a' stands twice"):
+    with pytest.raises(DataError, match="'a' occurs twice"):
         tool.make(tmp_path / "other.pbtxt", names=["a", "b", "a"])
 
 

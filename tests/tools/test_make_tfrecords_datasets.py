@@ -181,8 +181,8 @@ def test_splits_by_lists_and_folders(drawn, run, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("pet 001\npet 0i2\n", r"list\.txt:2: pet 0i2 is no image of .* Did you mean pet 0"),
-        ("pet\n", r"list\.txt:1: pet is no image"),
+        ("pet 001\npet 0i2\n", r"list\.txt:2: pet 0i2 is not an image of .* Did you mean pet 0"),
+        ("pet\n", r"list\.txt:1: pet is not an image"),
         ("images/a/pet 000\n", "is in the lists of both train and val"),
     ],
 )
@@ -262,7 +262,9 @@ def test_without_any_object_there_is_nothing_to_convert(drawn, run, tmp_path):
     path = tmp_path / "pets.pbtxt"
     label_map.write(label_map.of_names(["pug"]), path)
     report = run(bare, label_map=str(path), num_shards=None)
-    assert report.warnings == ["No image has an object: whatever is trained on these records learns to find nothing."]
+    assert report.warnings == [
+        "No image has an object: a model that is trained on these records learns to find nothing."
+    ]
 
 
 def test_where_nothing_is_left_the_faults_come_first(drawn, run):

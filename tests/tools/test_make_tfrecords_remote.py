@@ -78,7 +78,7 @@ def test_images_are_read_where_they_are(far, tmp_path, runner):
 
 def test_errors_name_the_store(far, tmp_path):
     (tmp_path / "list.txt").write_text("nothing.jpg\n")
-    with pytest.raises(DataError, match=r"nothing\.jpg is no image of ram://drawn"):
+    with pytest.raises(DataError, match=r"nothing\.jpg is not an image of ram://drawn"):
         make_tfrecords("ram://drawn", tmp_path / "out", "voc", split={"val": str(tmp_path / "list.txt")})
 
 

@@ -274,8 +274,8 @@ def test_an_earlier_run_leaves_nothing_behind(exported, pictures, tmp_path):
 def test_nothing_found_says_the_best_score_and_the_min_score_that_keeps_it(exported, pictures, tmp_path):
     command = exported, pictures, "--output", tmp_path / "out"
     said = run(*command, "--min-score", "0.9").stdout
-    assert "No box scores 0.9 or more; the best score is 0.8." in said
-    more = re.search(r"Next: the same command with (--min-score 0\.\d+ --overwrite)", said)[1]
+    assert "No box has a score of 0.9 or more; the best score is 0.8." in said
+    more = re.search(r"Next: run again with (--min-score 0\.\d+ --overwrite)", said)[1]
     assert "3 boxes: pug 3" in run(*command, *more.split()).stdout
 
 

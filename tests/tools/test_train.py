@@ -1,5 +1,6 @@
 """Train, resume, evaluate, export and predict through the tools, on drawn pets and a very narrow network."""
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -38,6 +39,7 @@ from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.tools.train import describe_restore, train
 from odtk.tools.train.checks import NO_GPU, without_gpu
 from odtk.tools.train.explained_errors import explained_errors
+from odtk.training.callbacks.callback import Callback, StopTraining
 from odtk.training.optimizer import build_learning_rate
 from odtk.training.task import DetectionTask
 
@@ -76,14 +78,78 @@ def config(records, tmp_path_factory) -> Path:
     return path
 
 
+@dataclasses.dataclass
+class Watched:
+    """What training asked its task for: the seeds of the data, and how often the step was traced."""
+
+    seeds: list
+    traces: int = 0
+
+
+@contextlib.contextmanager
+def watching():
+    watched, step, build = Watched([]), DetectionTask.train_step, DetectionTask.build_inputs
+
+    def train_step(*args, **options):
+        watched.traces += 1
+        return step(*args, **options)
+
+    def build_inputs(task, params, input_context=None):
+        watched.seeds.append(task.seed)
+        return build(task, params, input_context)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DetectionTask, "train_step", train_step)
+        patch.setattr(DetectionTask, "build_inputs", build_inputs)
+        yield watched
+
+
 @pytest.fixture(scope="module")
-def run(config, tmp_path_factory):
+def watched() -> list[Watched]:
+    """Of the two calls of `run`."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def run(config, watched, tmp_path_factory):
     """A model dir trained to step 4 and then, by a second call, to step 6."""
     model_dir = tmp_path_factory.mktemp("run") / "model"
-    said = []
-    first = train(config, model_dir, num_steps=4, checkpoint_every=2, log_every=2, seed=1, log=said.append)
-    second = train(config, model_dir, checkpoint_every=2, log_every=2, seed=1, log=said.append)
-    return model_dir, first, second, said
+    said, reports = [], []
+    for options in ({"num_steps": 4}, {}):
+        with watching() as seen:
+            reports.append(
+                train(config, model_dir, checkpoint_every=2, log_every=2, seed=1, log=said.append, **options)
+            )
+        watched.append(seen)
+    return model_dir, *reports, said
+
+
+@pytest.fixture(scope="module")
+def tuned(run, config, tmp_path_factory):
+    """What was said and watched of two steps from `run`'s weights, with averages and without evaluation records."""
+    folder, said = tmp_path_factory.mktemp("tuned"), []
+    sets = [("train_config.fine_tune_checkpoint", str(run[0] / "ckpt-6")),
+            ("train_config.fine_tune_checkpoint_version", "V2"),
+            ("train_config.fine_tune_checkpoint_type", "detection"),
+            ("train_config.optimizer.use_moving_average", "true"),
+            ("eval_input_reader[0].tf_record_input_reader.input_path", '["nowhere/*.record"]')]  # fmt: skip
+    path = folder / "pipeline.config"
+    path.write_text(pipeline.set_fields(config.read_text(), sets, "c"))
+    with watching() as watched:
+        train(path, folder / "model", num_steps=2, seed=2, log=said.append)
+    return said, watched
+
+
+@pytest.fixture
+def trains_nothing(monkeypatch):
+    """Steps that only count, where a test is about the data alone: most of a short run is the step's tracing."""
+
+    def count(task, inputs, model, optimizer, metrics=None):
+        with tf.control_dependencies(tf.nest.flatten(inputs)):
+            optimizer.iterations.assign_add(1)
+        return {task.loss: tf.constant(0.0)}
+
+    monkeypatch.setattr(DetectionTask, "train_step", count)
 
 
 def test_runs_to_the_step_that_was_asked_for_and_resumes_by_itself(run):
@@ -94,27 +160,14 @@ def test_runs_to_the_step_that_was_asked_for_and_resumes_by_itself(run):
     assert sorted(path.name for path in model_dir.glob("*.index")) == ["ckpt-2.index", "ckpt-4.index", "ckpt-6.index"]
 
 
-@pytest.mark.parametrize("moving_average", ["true", "false"])
-def test_the_step_is_traced_once(config, tmp_path, monkeypatch, moving_average):
+def test_the_step_is_traced_once(run, watched, tuned):
     """Tracing takes longer than many steps; a variable made in the first one would have it done twice."""
-    traced, step = [], DetectionTask.train_step
-    monkeypatch.setattr(
-        DetectionTask, "train_step", lambda *args, **options: traced.append(1) or step(*args, **options)
-    )
-    averaged = tmp_path / "pipeline.config"
-    configure(config, averaged, set=[("train_config.optimizer.use_moving_average", moving_average)])
-    train(averaged, tmp_path / "model", num_steps=2)
-    assert len(traced) == 1
+    assert [seen.traces for seen in watched] == [1, 1]
+    assert tuned[1].traces == 1, "with averages of the weights"
 
 
-def test_a_resumed_run_does_not_begin_its_data_again(config, tmp_path, monkeypatch):
-    seeds, build = [], DetectionTask.build_inputs
-    monkeypatch.setattr(
-        DetectionTask, "build_inputs", lambda task, *args: seeds.append(task.seed) or build(task, *args)
-    )
-    for steps in (2, 3):
-        train(config, tmp_path / "model", num_steps=steps, seed=7)
-    assert seeds == [7, 9]
+def test_a_resumed_run_does_not_begin_its_data_again(run, watched):
+    assert [seen.seeds for seen in watched] == [[1], [5]]
 
 
 def test_a_machine_without_gpu_is_told_so(run):
@@ -194,11 +247,20 @@ def test_resuming_with_another_optimizer_is_told(run, config, tmp_path, optimize
     assert told == ([f"Another optimizer trained it; of this one {new} start from scratch."] if new else [])
 
 
-def test_averages_begin_at_the_weights_and_the_schedule_goes_on(run, config, tmp_path):
+class OneStep(Callback):
+    """Ends a training after its first step."""
+
+    def after_loop(self, step, logs):
+        raise StopTraining
+
+
+def test_averages_begin_at_the_weights_and_the_schedule_goes_on(run, config, tmp_path, capsys):
     other, model_dir = tmp_path / "other.config", tmp_path / "model"
     shutil.copytree(run[0], model_dir)
     configure(config, other, set=[("train_config.optimizer.use_moving_average", "true")])
-    report = train(other, model_dir, num_steps=7)
+    report = train(other, model_dir, num_steps=70, callbacks=[OneStep()])
+    assert (report.last_step, report.checkpoint) == (7, str(model_dir / "ckpt-7"))
+    assert "Training" not in capsys.readouterr().err  # the callbacks take the progress line's place
     schedule = build_learning_rate(pipeline.read(config).train_config.optimizer.momentum_optimizer.learning_rate)
     assert report.losses["learning_rate"] == pytest.approx(float(schedule(6)), rel=1e-6)
     before, after = (CheckpointReader(model_dir / f"ckpt-{step}") for step in (6, 7))
@@ -293,7 +355,7 @@ def test_an_extended_schedule_goes_on_learning(run, config, tmp_path):
     assert np.abs(before.value(name) - after.value(name)).max() > 1e-6
 
 
-def test_data_that_end_are_told_and_what_was_trained_is_saved(config, tmp_path):
+def test_data_that_end_are_told_and_what_was_trained_is_saved(config, tmp_path, trains_nothing):
     short = tmp_path / "short.config"
     short.write_text(pipeline.set_fields(config.read_text(), [("train_input_reader.num_epochs", "1")], "c"))
     with pytest.raises(DataError, match=r"ended at step 5 of 100: train_input_reader.num_epochs is 1"):
@@ -318,7 +380,7 @@ def damaged(config, records, tmp_path) -> tuple[Path, list[str]]:
     return tmp_path / "damaged.config", names
 
 
-def test_a_damaged_record_is_left_out_of_training_and_evaluation_and_named_once(damaged, tmp_path):
+def test_a_damaged_record_is_left_out_of_training_and_evaluation_and_named_once(damaged, tmp_path, trains_nothing):
     config, (in_training, in_evaluation) = damaged
     said = []
     report = train(config, tmp_path / "model", num_steps=12, seed=1, log=said.append)
@@ -362,7 +424,7 @@ def test_a_box_that_cannot_be_used_does_not_spoil_the_training(config, records, 
     assert told[2].startswith("Left out: 1 box in 1 image (1 inverted)")
 
 
-def test_more_bad_records_than_allowed_end_training_after_a_checkpoint(damaged, tmp_path, monkeypatch):
+def test_more_bad_records_than_allowed_end_training_after_a_checkpoint(damaged, tmp_path, trains_nothing):
     config, _ = damaged
     (path,) = (path for path in (tmp_path / "damaged").glob("*train*") if "record" in path.name)
     picture = next(iter(shards.walk_records(path))).data
@@ -373,28 +435,19 @@ def test_more_bad_records_than_allowed_end_training_after_a_checkpoint(damaged, 
     assert list((tmp_path / "model").glob("ckpt-*.index"))
 
 
-def test_without_a_filter_the_first_bad_record_ends_training(damaged, tmp_path):
+def test_without_a_filter_the_first_bad_record_ends_training(damaged, tmp_path, trains_nothing):
     config, (in_training, _) = damaged
     with pytest.raises(DataError, match=f"{re.escape(in_training.split(', record')[0])}.*wrong data checksum"):
         train(config, tmp_path / "model", num_steps=500, max_bad_records=0)
 
 
-def test_evaluation_records_that_are_not_there_are_told_before_training(config, tmp_path):
-    absent, said = tmp_path / "absent.config", []
-    sets = [("eval_input_reader[0].tf_record_input_reader.input_path", '["nowhere/*.record"]')]
-    absent.write_text(pipeline.set_fields(config.read_text(), sets, "c"))
-    train(absent, tmp_path / "model", num_steps=1, log=said.append)
+def test_evaluation_records_that_are_not_there_are_told_before_training(tuned):
+    said, _ = tuned
     assert any(line.startswith("warning: eval_input_reader[0]") and "nowhere" in line for line in said)
 
 
-def test_fine_tuning_takes_all_but_the_heads_under_detection(run, config, tmp_path):
-    said = []
-    sets = [("train_config.fine_tune_checkpoint", str(run[0] / "ckpt-6")),
-            ("train_config.fine_tune_checkpoint_version", "V2"),
-            ("train_config.fine_tune_checkpoint_type", "detection")]  # fmt: skip
-    tuned = tmp_path / "tuned.config"
-    tuned.write_text(pipeline.set_fields(config.read_text(), sets, "c"))
-    train(tuned, tmp_path / "model", num_steps=1, seed=2, log=said.append)
+def test_fine_tuning_takes_all_but_the_heads_under_detection(tuned):
+    said, _ = tuned
     table = next(line for line in said if line.startswith("Fine-tuning from"))
     assert re.search(r"^ *_feature_extractor/classification_backbone +265 +- +-$", table, re.MULTILINE)
     assert "fine_tune_checkpoint_type 'detection' leaves it out" in table
@@ -539,5 +592,5 @@ def test_a_full_disk_is_said_with_what_is_still_there(config, tmp_path, monkeypa
 
 def test_a_model_dir_that_cannot_be_is_refused_first(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="file is a file; a folder is written here"):
+    with pytest.raises(OutputError, match="file is a file, but a folder is to be written"):
         train(tmp_path / "no.config", tmp_path / "file")

@@ -16,8 +16,8 @@ class Noted(Callback):
     def __init__(self, name, calls, raises=None, at_step=None):
         self.name, self.calls, self.raises, self.at_step = name, calls, raises, at_step
 
-    def before_training(self, experiment):
-        self.calls.append((self.name, "before", experiment.step))
+    def before_training(self, experiment, num_steps):
+        self.calls.append((self.name, "before", experiment.step, num_steps))
 
     def after_loop(self, step, logs):
         self.calls.append((self.name, step, logs))
@@ -52,7 +52,7 @@ def test_callbacks_are_called_in_order_and_end_in_reverse(experiment):
     calls = []
     assert run(experiment, 2, [Noted("a", calls), Noted("b", calls)]) == {"Loss/total_loss": 2.0}
     one, two = {"Loss/total_loss": 1.0}, {"Loss/total_loss": 2.0}
-    before, end = [("a", "before", 0), ("b", "before", 0)], [("b", "end", None), ("a", "end", None)]
+    before, end = [("a", "before", 0, 2), ("b", "before", 0, 2)], [("b", "end", None), ("a", "end", None)]
     assert calls == [*before, ("a", 1, one), ("b", 1, one), ("a", 2, two), ("b", 2, two), *end]
 
 

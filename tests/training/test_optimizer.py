@@ -223,7 +223,7 @@ class TestSchedulesByHand:
 
 
 def test_an_optimizer_is_found_in_all_that_wraps_it():
-    inner = build_optimizer(optimizer_message(f"momentum_optimizer {{ {HALVING} }}"))
+    inner = build_optimizer(optimizer_message(f"momentum_optimizer {{ {HALVING} }} use_moving_average: false"))
     averaged = ExponentialMovingAverage(inner)
     scaled = tf_keras.mixed_precision.LossScaleOptimizer(averaged)
     assert [[id(each) for each in unwrap(optimizer)] for optimizer in (inner, averaged, scaled)] == [

@@ -13,8 +13,8 @@ def test_tags_are_shortened_to_words_that_tell_them_apart():
 
 
 def test_the_total_comes_first_then_the_detectors_own(capsys):
-    line = ProgressLine(10)
-    line.before_training(types.SimpleNamespace(step=0, model=types.SimpleNamespace(loss_names=("Loss/odd",))))
+    line = ProgressLine()
+    line.before_training(types.SimpleNamespace(step=0, model=types.SimpleNamespace(loss_names=("Loss/odd",))), 10)
     line.after_loop(1, {"Loss/odd": 1, "Loss/regularization_loss": 2, "Loss/total_loss": 3, "learning_rate": 0.5})
     line.at_end(None)
     assert capsys.readouterr().err.splitlines()[-1].endswith("loss 3, odd 1, lr 0.5, reg 2")

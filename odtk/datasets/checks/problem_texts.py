@@ -119,15 +119,15 @@ TEXTS = {
         NOTE, NOTE, "Splits that are found by the ends of their paths: {count}.",
         "Nothing to do, if each split has the right images.",
     ),
-    "split is not there": ProblemText(
+    "split does not exist": ProblemText(
         NOTE, NOTE, "Splits in data.yaml that do not exist: {count}.",
         "Nothing to do, unless they should exist.",
     ),
-    "YAML tag dropped": ProblemText(
+    "YAML tag ignored": ProblemText(
         NOTE, NOTE, "Tags in data.yaml that are ignored: {count}.",
         "Nothing to do, if the names of the classes are right.",
     ),
-    "list passed over": ProblemText(
+    "list ignored": ProblemText(
         NOTE, NOTE, "Lists in which no image of this data set is named: {count}.",
         "Nothing to do, if they belong to other data; otherwise list the names of these images in them.",
     ),
@@ -135,7 +135,7 @@ TEXTS = {
         NOTE, NOTE, "Classes without any box, read as the word for images without objects: {count}.",
         "Nothing to do, unless their boxes are missing.",
     ),
-    "categories numbered otherwise": ProblemText(
+    "categories numbered differently": ProblemText(
         NOTE, NOTE, "Files that number the categories differently; each is read by its own numbers: {count}.",
         "Nothing to do, if the boxes look right on the page.",
     ),
@@ -147,7 +147,7 @@ TEXTS = {
         NOTE, NOTE, "Tables without a header, whose columns are read as those of a known tool: {count}.",
         "Nothing to do, if the boxes look right on the page.",
     ),
-    "table left aside": ProblemText(
+    "table ignored": ProblemText(
         WARNING, WARNING, "Tables that are skipped, with all their rows: {count}.",
         "Put the split (train, val or test) in the table's file name, or move the table away.",
     ),

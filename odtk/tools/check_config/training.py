@@ -1,6 +1,6 @@
 """Checks of `train_config` and `eval_config`: batch, steps, learning rate, metrics."""
 
-from odtk.pipeline.support import METRICS_SETS, REFUSED_METRICS_SETS
+from odtk.evaluation.metrics_sets import EVALUATORS, refusal
 from odtk.tools.check_config.config_checks import ConfigChecks, setting
 
 # From the walk-through's configs (0.04 for a batch of 64, on momentum): four times as much is where training tends to
@@ -47,14 +47,11 @@ def check_eval(checks: ConfigChecks) -> None:
 
 
 def _check_metrics_sets(checks: ConfigChecks, names) -> None:
+    usual = next(iter(EVALUATORS))
     for index, name in enumerate(names):
-        if name in METRICS_SETS:
-            continue
-        field = f"eval_config.metrics_set[{index}]"
-        reason = REFUSED_METRICS_SETS.get(name, "there is no metrics set of that name")
-        text = f"is '{name}': {reason}. odtk has {', '.join(METRICS_SETS)}."
-        usual = METRICS_SETS[0]
-        checks.error(field, text, setting(field, "" if usual in names else usual))
+        if text := refusal(name):
+            field = f"eval_config.metrics_set[{index}]"
+            checks.error(field, text, setting(field, "" if usual in names else usual))
 
 
 def _check_constant(checks: ConfigChecks, path: str, schedule, num_steps: int) -> None:

@@ -1,4 +1,4 @@
-"""What is wrong with a data set, records or a config's data: counted, compared with the anchors, shown on a page."""
+"""`odtk inspect`: data counted, checked, compared with the anchors of a config, and shown on a page."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def inspect(
     boxes: str | None = None,
     overwrite: bool = False,
 ) -> Inspection:
-    """Looks at every image, record and box of `target` (see open_dataset.open_target), and says what is wrong.
+    """Reads every image, record and box of `target` (see open_dataset.open_target), and finds their problems.
 
     Of more than `max_images` images only so many are decoded to the last pixel, with `verify` all; annotations, and
     the checksums of records, are read in full either way. `config` gives anchors; `html` is a page to write; `format`
     and `boxes` (see `frames.Rules`) say how the annotations of a folder are meant. Raises DataError, ConfigError or
-    LabelMapError where there is nothing to inspect, OutputError where the page has no folder, or exists, unless
+    LabelMapError where there are no data, OutputError where the page has no folder, or exists, unless
     `overwrite`.
     """
     if html is not None:
@@ -81,11 +81,11 @@ def _not_looked_at(context: CheckContext):
     if undecoded:
         yield (
             f"{counted(undecoded, 'image was', 'images were')} not decoded, so that damage and duplicates among them "
-            "stay unseen; `odtk inspect ... --verify` decodes all."
+            "are not found; `odtk inspect ... --verify` decodes all."
         )
     if rows.target.config is None:
         yield "Boxes were not compared with anchors; `odtk inspect ... --config CONFIG` does that."
     elif context.coverage is None:
         yield "Boxes were not compared with anchors: the config's model has none."
     if rows.target.labels is None and not rows.target.is_annotated:
-        yield "No label map was at hand: class names and ids were not compared with one."
+        yield "There is no label map: class names and ids were not compared with one."

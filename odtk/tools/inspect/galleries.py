@@ -1,4 +1,4 @@
-"""The page's pictures: groundtruth, what a finding is about, duplicates side by side, batches as the model is fed."""
+"""The page's pictures: groundtruth, examples of findings, duplicates side by side, the model's inputs."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -6,7 +6,7 @@ from lxml import etree
 from PIL import Image, ImageDraw
 
 from odtk.datasets.annotated_picture import AnnotatedPicture
-from odtk.datasets.model_inputs import FedImage
+from odtk.datasets.model_inputs import ModelInput
 from odtk.datasets.splits import NO_SPLIT
 from odtk.report import galleries, pictures
 from odtk.report.html import code, element
@@ -18,12 +18,12 @@ def groundtruth(images: Iterable[AnnotatedPicture]) -> etree._Element:
 
 
 def suspicious(images: Iterable[AnnotatedPicture]) -> etree._Element:
-    """What findings are about: the boxes in `focus` cut out, or the whole image where they are not all inside it."""
+    """Examples of findings: the boxes in `focus` cut out, or the whole image where they are not all inside it."""
     return galleries.gallery((_crop(each) if _is_inside(each) else _whole(each) for each in images), "crops")
 
 
 def _is_inside(shown: AnnotatedPicture) -> bool:
-    # Comparisons with what is no number are false.
+    # Comparisons with NaN are false.
     return bool(shown.focus) and all(-0.1 <= side <= 1.1 for index in shown.focus for side in shown.boxes[index])
 
 
@@ -32,8 +32,8 @@ def duplicates(groups: Iterable[Sequence[AnnotatedPicture]]) -> etree._Element:
     return galleries.gallery((galleries.side_by_side(map(_whole, group)) for group in groups), "pairs")
 
 
-def fed(images: Iterable[FedImage], name_of: Callable[[int], str]) -> etree._Element:
-    """Augmented images as the model is fed them; a line marks where padding begins."""
+def fed(images: Iterable[ModelInput], name_of: Callable[[int], str]) -> etree._Element:
+    """Augmented images as the model gets them; a line marks where padding begins."""
     return galleries.gallery(_fed(each, name_of) for each in images)
 
 
@@ -52,18 +52,20 @@ def _caption(shown: AnnotatedPicture) -> list["etree._Element | str"]:
     return [code(shown.name), split, *remark]
 
 
-def _fed(fed_image: FedImage, name_of: Callable[[int], str]) -> etree._Element:
-    names = [name_of(int(class_id)) for class_id in fed_image.class_ids]
-    image = pictures.drawn(fed_image.image, fed_image.boxes, fed_image.class_ids, names, fed_image.marks)
-    padding = _mark_padding(image, fed_image)
-    size = f"{fed_image.image.width} × {fed_image.image.height} pixels"
+def _fed(model_input: ModelInput, name_of: Callable[[int], str]) -> etree._Element:
+    names = [name_of(int(class_id)) for class_id in model_input.class_ids]
+    image = pictures.drawn(model_input.image, model_input.boxes, model_input.class_ids, names, model_input.marks)
+    padding = _mark_padding(image, model_input)
+    size = f"{model_input.image.width} × {model_input.image.height} pixels"
     said = f"{size}, {_counted(names)}{padding}"
-    return galleries.figure(image, f"{fed_image.source_id} as fed: {said}", code(fed_image.source_id), f", {said}")
+    return galleries.figure(
+        image, f"{model_input.source_id} as the model gets it: {said}", code(model_input.source_id), f", {said}"
+    )
 
 
-def _mark_padding(image: Image.Image, fed_image: FedImage) -> str:
+def _mark_padding(image: Image.Image, model_input: ModelInput) -> str:
     """Draws the border of what is no padding on the reduced `image`; says how large that is."""
-    (height, width), full = fed_image.true_size, fed_image.image
+    (height, width), full = model_input.true_size, model_input.image
     if (width, height) == full.size:
         return ""
     right, bottom = round(width / full.width * image.width), round(height / full.height * image.height)

@@ -8,7 +8,7 @@ from lxml import etree
 
 from odtk.datasets.annotated_picture import AnnotatedPicture
 from odtk.datasets.checks.coverage import Coverage
-from odtk.datasets.model_inputs import SEED, FedImage
+from odtk.datasets.model_inputs import SEED, ModelInput
 from odtk.findings import Example, Finding
 from odtk.report import page
 from odtk.report.charts import Histogram, histogram
@@ -17,23 +17,23 @@ from odtk.report.html import element, prose, section
 from odtk.tools.inspect import galleries, sections
 from odtk.tools.inspect.inspection import Inspection, Split
 
-_SIZES_MEAN = "Sizes are pixels of the image as the model is fed it ({frame}): the side of a square of the box's area."
-_FED_MEANS = (
-    "Training images after augmentation and resizing, pixel for pixel what the model is given, with the boxes that "
-    "the loss is computed from. Those with a weight, difficult, crowd and group are dashed. Drawn with seed {seed}; "
-    "training draws its own."
+_SIZES_MEAN = "Sizes are in pixels of the model's input ({frame}): the side of a square with the area of the box."
+_INPUTS_MEAN = (
+    "Training images after augmentation and resizing, exactly as the model gets them, with the boxes that the loss is "
+    "computed from. Boxes that have a weight or are marked as difficult, crowd or group are dashed. The random seed is "
+    "{seed}; training uses its own."
 )
 
 
 @dataclass
 class Pictures:
-    """What the page shows beside the numbers; what is empty is left out."""
+    """What the page shows besides the numbers; empty parts are omitted."""
 
     duplicates: Sequence[Sequence[AnnotatedPicture]] = ()
     suspicious: Sequence[AnnotatedPicture] = ()
     unreadable: Sequence[Example] = ()
     groundtruth: Sequence[AnnotatedPicture] = ()
-    fed: Sequence[FedImage] = ()
+    fed: Sequence[ModelInput] = ()
     fed_seed: int = SEED
     name_of: Callable[[int], str] = str  # 1-based class to its name
 
@@ -107,9 +107,9 @@ def _anchors(coverage: Coverage | None) -> etree._Element | None:
     said = (
         f"{coverage.boxes - coverage.unmatched:,} of {coverage.boxes:,} boxes are matched by an anchor at the config's"
     )
-    others = [f"{coverage.forced:,} are learned from their best anchor alone"] * bool(coverage.forced)
-    others += [f"{coverage.lost:,} are not learned from at all"] * bool(coverage.lost)
-    others = others if coverage.force_match else [f"{coverage.unmatched:,} are not learned from at all"]
+    others = [f"{coverage.forced:,} are matched to their best anchor anyway (forced)"] * bool(coverage.forced)
+    others += [f"{coverage.lost:,} are not matched at all"] * bool(coverage.lost)
+    others = others if coverage.force_match else [f"{coverage.unmatched:,} are not matched at all"]
     rest = f"; of the others {' and '.join(others)}" if coverage.unmatched else ""
     return section(
         "anchors",
@@ -129,14 +129,14 @@ def _shapes(histograms: Sequence[Histogram]) -> etree._Element | None:
 def _duplicates(groups: Sequence[Sequence[AnnotatedPicture]]) -> etree._Element | None:
     if not groups:
         return None
-    said = "These look alike and stand in different splits: what is measured on one of them was trained on the other."
+    said = "These images look alike and are in different splits: a model is evaluated on images that it was trained on."
     return section("duplicates", "Duplicates across splits", element("p", said), galleries.duplicates(groups))
 
 
 def _suspicious(images: Sequence[AnnotatedPicture]) -> etree._Element | None:
     if not images:
         return None
-    said = "Some of what the findings are about: a box with what is around it, or the whole image."
+    said = "Examples of the findings: a box with its surroundings, or the whole image."
     return section("suspicious", "Suspicious boxes and images", element("p", said), galleries.suspicious(images))
 
 
@@ -149,12 +149,12 @@ def _unreadable(examples: Sequence[Example]) -> etree._Element | None:
 def _groundtruth(images: Sequence[AnnotatedPicture]) -> etree._Element | None:
     if not images:
         return None
-    said = "A sample of the images with their boxes as annotated. Dashed boxes are marked: difficult, crowd or group."
+    said = "A random sample of images with their annotated boxes. Dashed boxes are marked as difficult, crowd or group."
     return section("groundtruth", "Groundtruth", element("p", said), galleries.groundtruth(images))
 
 
 def _fed(pictures: Pictures) -> etree._Element | None:
     if not pictures.fed:
         return None
-    said = _FED_MEANS.format(seed=pictures.fed_seed)
-    return section("fed", "What the model is fed", element("p", said), galleries.fed(pictures.fed, pictures.name_of))
+    said = _INPUTS_MEAN.format(seed=pictures.fed_seed)
+    return section("fed", "Model inputs", element("p", said), galleries.fed(pictures.fed, pictures.name_of))

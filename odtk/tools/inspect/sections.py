@@ -45,5 +45,5 @@ def coverage(found: Coverage) -> etree._Element:
         total = (sum(part for part, _ in cells), sum(whole for _, whole in cells))
         rows.append([name, *(heat_cell(*cell) for cell in cells), heat_cell(*total)])
     said = {"iou": "IoU", "ioa": "IoA"}.get(found.similarity, found.similarity)
-    caption = f"Boxes that no anchor overlaps by {found.threshold:g} or more ({said}), of all boxes"
+    caption = f"Boxes without an anchor of {said} {found.threshold:g} or more, of all boxes"
     return table(caption, ["Class", *found.sizes, "all"], rows, kind="heat")

@@ -1,11 +1,11 @@
-"""Which images the page shows: of each class some, what the findings are about, and what the model would be fed."""
+"""Which images the page shows: some of each class, examples of the findings, and the model's inputs."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
 
 from odtk.datasets.annotated_picture import AnnotatedPicture
-from odtk.datasets.model_inputs import SEED, fed_images
-from odtk.datasets.open_dataset import Target
+from odtk.datasets.model_inputs import SEED, read_model_inputs
+from odtk.datasets.open_dataset import CONFIG, Target
 from odtk.datasets.scan import Rows
 from odtk.errors import DataError, OdtkError
 from odtk.findings import Example, Finding
@@ -21,7 +21,7 @@ _PER_GROUP = 4
 
 
 def choose_pictures(inspection: Inspection, rows: Rows, seed: int = SEED) -> Pictures:
-    """The pictures of the page; what cannot be shown is left out, and said in `inspection.not_looked_at`."""
+    """The pictures of the page; what cannot be shown is omitted, and said in `inspection.not_looked_at`."""
     pictures = Pictures(
         duplicates=list(_duplicates(inspection.findings, rows)),
         suspicious=list(_suspicious(inspection.findings, rows)),
@@ -32,9 +32,9 @@ def choose_pictures(inspection: Inspection, rows: Rows, seed: int = SEED) -> Pic
     )
     if rows.target.config is not None:
         try:
-            pictures.fed = fed_images(_config_of_records(rows.target), NUM_FED, seed)
+            pictures.fed = read_model_inputs(_config_of_records(rows.target), NUM_FED, seed)
         except OdtkError as error:
-            inspection.not_looked_at.append(f"No batches are shown: {error}")
+            inspection.not_looked_at.append(f"No model inputs are shown: {error}")
     return pictures
 
 
@@ -45,10 +45,10 @@ def _naming(target: Target) -> Callable[[int], str]:
 
 def _config_of_records(target: Target):
     """The config, made to read the records that are inspected."""
-    if target.kind == "pipeline.config":
+    if target.kind == CONFIG:
         return target.config
     if target.is_annotated:
-        raise DataError("a model is fed from records, and these are not records yet. Run odtk make-tfrecords first.")
+        raise DataError("a model reads records, and these are not records yet. Run odtk make-tfrecords first.")
     config = type(target.config)()
     config.CopyFrom(target.config)
     reader = config.train_input_reader
@@ -59,7 +59,7 @@ def _config_of_records(target: Target):
 
 
 def _sample(rows: Rows, count: int, seed: int) -> list[int]:
-    """Rows of images drawn by chance: for each class in turn one that has it, the rarest class first."""
+    """Rows of randomly chosen images: first one image of each class, the rarest class first."""
     generator = random.Random(seed)
     images = {number: rows.image[rows.class_of == number] for number in range(len(rows.class_names))}
     rarest = sorted(images, key=lambda number: len(images[number]))
@@ -74,7 +74,7 @@ def _readable(rows: Rows, chosen: Sequence[int], **options) -> Iterator[Annotate
     for row in chosen:
         try:
             yield rows.shown(row, **options)
-        except OdtkError:  # it is among the unreadable ones
+        except OdtkError:  # it is listed with the unreadable ones
             continue
 
 

@@ -48,7 +48,7 @@ class MadeReport:
 
 
 def check(file: str | os.PathLike, data: str | os.PathLike | None = None, format: str | None = None) -> CheckReport:
-    """Everything that is wrong with a label map, by line; with `data`, also where it and the data disagree.
+    """All problems of a label map, by line; with `data`, also where it and the data disagree.
 
     `file` may be a shipped map's name; `data` is what `odtk inspect` takes: a data set's folder (in `format`, None
     to guess it), the output of make-tfrecords, a glob of records. Raises LabelMapError where the file cannot be
@@ -93,8 +93,8 @@ def make(
     found = [name for name in names if name != BACKGROUND] if order == DATA else sorted(set(names) - {BACKGROUND})
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice or not found or any(not name.strip() for name in found):
-        what = f"{schema.some(list(map(repr, twice)))} stands twice" if twice else "there is no name of a class"
-        raise DataError(f"No label map can be made: {what}. Give each class's name once, as the annotations have it.")
+        what = f"{schema.some(list(map(repr, twice)))} occurs twice" if twice else "there is no class name"
+        raise DataError(f"No label map can be made: {what}. List the name of each class once, as in the annotations.")
     text = label_maps.format(label_maps.of_names(found))
     label_maps.write(label_maps.parse(text, os.fspath(output)), output)
     return MadeReport(os.fspath(output), found)

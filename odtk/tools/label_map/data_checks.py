@@ -28,7 +28,9 @@ def against(labels: LabelMap, items: list[LabelMapEntry], file: str, data: DataC
 def _repeated(labels: LabelMap, lines: Mapping[int, int], file: str, counts: Mapping[str, int]) -> Iterator[Finding]:
     for name in sorted(labels.repeated().keys() & counts.keys()):
         number, count = labels.id_of(name), counts[name]
-        text = f"{name!r} stands for several ids; all {count:,} boxes of it become {number}. Name each class otherwise."
+        text = (
+            f"{name!r} stands for several ids; all {count:,} boxes of it become {number}. Give each class its own name."
+        )
         yield Finding(WARNING, text, file=file, line=lines.get(number))
 
 
@@ -42,11 +44,13 @@ def _names(
         number, place = labels.id_of(name), data.places.get(name, "the data set's list of classes")
         other = alike.get(label_maps.folded(name))
         if number is None and other is not None:
-            text = f"the data call it {name!r} ({place}), the map {other!r}: they differ by case, spaces or dashes, so "
-            text += "its boxes are lost. Write it as the data do."
+            text = (
+                f"the class is {name!r} in the data ({place}) and {other!r} in the map. The names differ in case, "
+                "spaces or dashes, so its boxes are lost. Use the spelling of the data."
+            )
             yield Finding(ERROR, text, file=file, line=lines.get(labels.id_of(other)))
         elif number is None:
-            text = f"the data have the class {name!r} ({place}), the map has not: its boxes are lost. "
+            text = f"the class {name!r} of the data ({place}) is not in the map: its boxes are lost. "
             fix = class_typos.question(name, typos[name], counts) if name in typos else "Add an item."
             yield Finding(ERROR, text + fix, file=file)
         elif name in typos:
@@ -61,12 +65,12 @@ def _disagreeing_ids(labels: LabelMap, lines: Mapping[int, int], file: str, data
         if number == NO_ID:
             continue
         if not name and labels.name_of(number) is None:
-            text = f"{boxes} of the data have the id {number} and no name, and the map has no such id. Add an item."
+            text = f"{boxes} of the data: id {number} without a name, and the map has no such id. Add an item."
             yield Finding(ERROR, text, file=file)
         elif expected is not None and number != expected:
             text = (
                 f"{name!r} is {expected} here, but {number} in {boxes} of the records (first in {data.places[name]}). "
-                "odtk goes by the name; other programs may not: write the records again."
+                "odtk uses the name; other programs may not: write the records again."
             )
             yield Finding(WARNING, text, file=file, line=lines.get(expected))
 
@@ -79,5 +83,5 @@ def _without_boxes(
     used |= {number for name, number in data.boxes if not name}
     for item in labels.single_items():
         if item.id not in used:
-            text = f"the data have no box of {item.name!r}: it cannot be learned. Remove it, or add images of it."
+            text = f"{item.name!r} has no box in the data, so it cannot be learned. Remove it, or add images of it."
             yield Finding(WARNING, text, file=file, line=lines.get(item.id))

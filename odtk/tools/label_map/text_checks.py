@@ -27,7 +27,7 @@ def check_text(text: str, file: str) -> tuple[list[LabelMapEntry], list[Finding]
         def add(line: int | None, text: str, severity: str = ERROR) -> None:
             findings.append(Finding(severity, text, file=file, line=line))
 
-        for find in (_incomplete, _odd_names, _repeated, _alike, _holes):
+        for find in (_incomplete, _odd_names, _repeated, _alike, _gaps):
             find(items, add)
     # What is wrong in other ways (a misspelled field, a brace too few) the parser explains.
     is_repeating = any(len(item.values.get(name, [])) > 1 for item in items for name in FIELDS)
@@ -56,20 +56,20 @@ def _incomplete(items: list[LabelMapEntry], add: Callable) -> None:
             values = item.values.get(name, [])
             if len(values) > 1:
                 found = ", ".join(f"{value} in line {line}" for value, line in values)
-                text = f"this item has {len(values)} {name}s ({found}), but is for one class. Make an item of each: "
+                text = f"this item has {len(values)} {name}s ({found}), but is for one class. Write an item for each: "
                 add(item.line, text + "item { id: 1 name: 'cat' }.")
         called = repr(item.name) if item.name else "this item"
         if "id" not in item.values:
             add(item.line, f"{called} has no id. Number the classes from 1.")
         elif item.one("id") is not None and item.number is None:
-            add(item.line, f"the id of {called} is {item.one('id')}, which is no whole number. Write it so: id: 1")
+            add(item.line, f"the id of {called} is {item.one('id')}, which is not an integer. Write for example: id: 1")
         if item.name is None and not any(len(item.values.get(name, [])) > 1 for name in FIELDS[1:]):
             add(item.line, "this item has no name. Add the one that the annotations use: name: 'cat'.")
         if item.number is not None and item.number < 1 and not item.is_background:
-            add(item.line, f"the id of {called} is {item.number}. Ids start at 1: number all classes one higher; 0 is "
-                f"for an item named '{BACKGROUND}' only.")  # fmt: skip
+            add(item.line, f"the id of {called} is {item.number}. Ids start at 1: add 1 to all ids; 0 is "
+                f"only for an item named '{BACKGROUND}'.")  # fmt: skip
         if item.number is not None and item.number > GREATEST_ID:
-            add(item.line, f"the id of {called} is {item.number}, and a model would need as many outputs. Number the "
+            add(item.line, f"the id of {called} is {item.number}, and a model needs as many outputs. Number the "
                 "classes from 1.")  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def _odd_names(items: list[LabelMapEntry], add: Callable) -> None:
             for value, line in item.values.get(name, []):
                 if value != value.strip():
                     text = f"the {name} {value!r} begins or ends with a space, so that {value.strip()!r} in the data "
-                    add(line, f"{text}is another class. Take the space away.")
+                    add(line, f"{text}is another class. Remove the space.")
 
 
 def _repeated(items: list[LabelMapEntry], add: Callable) -> None:
@@ -89,19 +89,16 @@ def _repeated(items: list[LabelMapEntry], add: Callable) -> None:
         if item.is_background:
             continue
         if item.number is not None and item.number in lines:
-            text = f"the id {item.number} stands in line {lines[item.number]} already. Each is for one class: give this"
-            add(item.line, f"{text} item a number of its own. (TFOD would make one class of the two.)")
+            text = f"the id {item.number} is already used in line {lines[item.number]}. Each id is for one class: give "
+            add(item.line, f"{text}this item its own id. (TFOD would make one class of the two.)")
         lines.setdefault(item.number, item.line)
         if item.name:
             named.setdefault(item.name, []).append(item)
     for name, alike in named.items():
         if len(alike) > 1:
             lines_of_name, last = _some([item.line for item in alike]), alike[-1].number
-            text = (
-                f"the name {name!r} stands {len(alike)} times (lines {lines_of_name}). By it only the last of these is "
-            )
-            text += f"found, id {last}, as in TFOD: give each class that the data have a name of its own."
-            add(alike[1].line, text, NOTE)
+            text = f"the name {name!r} is used {len(alike)} times (lines {lines_of_name}). It stands for the last of "
+            add(alike[1].line, f"{text}these, id {last}, as in TFOD: give each class of the data its own name.", NOTE)
 
 
 def _alike(items: list[LabelMapEntry], add: Callable) -> None:
@@ -111,20 +108,18 @@ def _alike(items: list[LabelMapEntry], add: Callable) -> None:
             first = seen.setdefault(label_maps.folded(item.name), item)
             if first.name != item.name:
                 text = (
-                    f"the name {item.name!r} differs from {first.name!r} of line {first.line} by case, spaces or dashes"
+                    f"the name {item.name!r} differs from {first.name!r} of line {first.line} only in case, spaces or "
                 )
-                add(
-                    item.line, f"{text} alone: are these two classes? If not, keep the one that the data have.", WARNING
-                )
+                add(item.line, f"{text}dashes: are these two classes? If not, keep the one in the data.", WARNING)
 
 
-def _holes(items: list[LabelMapEntry], add: Callable) -> None:
+def _gaps(items: list[LabelMapEntry], add: Callable) -> None:
     numbers = {item.number for item in items if item.number is not None and item.number > 0}
     greatest = max(numbers, default=0)
     missing = sorted(set(range(1, greatest + 1)) - numbers) if greatest <= GREATEST_ID else []
     if missing:
-        text = f"it goes up to id {greatest}, but has no id {_some(missing)}. That is allowed, as in TFOD: num_classes "
-        add(None, f"{text}has to be {greatest} or more, and nothing is trained for the ids between.", NOTE)
+        text = f"the ids go up to {greatest}, but there is no id {_some(missing)}. That is allowed, as in TFOD: "
+        add(None, f"{text}num_classes has to be {greatest} or more, and the missing ids are not trained.", NOTE)
 
 
 def _some(numbers: list[int]) -> str:

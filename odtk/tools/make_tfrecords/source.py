@@ -18,11 +18,11 @@ from odtk.tools.make_tfrecords.plan import Settings
 def near(data_dir: str) -> Iterator[str]:
     """Yields a folder of this machine to read annotations from: `data_dir`, or a copy that goes when the block ends.
 
-    A folder here may be named by its data.yaml. Raises DataError where `data_dir` is no folder.
+    A folder here may be named by its data.yaml. Raises DataError where `data_dir` is not a folder.
     """
     if not files.is_remote(data_dir):
         if not is_data_set(data_dir):
-            raise DataError(f"{data_dir} is no folder. Name the folder that holds the images and their annotations.")
+            raise DataError(f"{data_dir} is not a folder. Name the folder that holds the images and their annotations.")
         yield data_dir
         return
     with tempfile.TemporaryDirectory(prefix="odtk-annotations-") as folder:

@@ -145,4 +145,4 @@ def _what_is_wrong(name: str, found: list[int], dataset: Dataset) -> str:
         return f"{name} may be any of {', '.join(keys)}. Name it by its path in {dataset.folder}."
     close = schema.nearest(name, [name for entry in dataset.listed for name in _names(entry, dataset.folder)[1:]])
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
-    return f"{name} is no image of {dataset.folder}.{hint}"
+    return f"{name} is not an image of {dataset.folder}.{hint}"

@@ -1,4 +1,4 @@
-"""What a finished conversion lacks for training or evaluation, in sentences."""
+"""What is missing in a finished conversion, for training or evaluation, in sentences."""
 
 from collections.abc import Iterator, Mapping
 
@@ -12,7 +12,7 @@ _NAMED = 5
 def of(report: ConversionReport, num_shards: Mapping[str, int]) -> Iterator[str]:
     """The warnings of a report that is complete; `num_shards` are the files of each split."""
     if report.written and not any(split.boxes for split in report.splits.values()):
-        yield "No image has an object: whatever is trained on these records learns to find nothing."
+        yield "No image has an object: a model that is trained on these records learns to find nothing."
     train = report.splits["train"]
     for name, split in report.splits.items():
         missing = [each for each in train.classes if each not in split.classes and not _is_typo(report, each)]

@@ -50,7 +50,9 @@ def _alone_in_model_dir(run: _Train) -> _Train:
 
     @functools.wraps(run)
     def train(pipeline_config, model_dir, *args, **settings):
-        with growing_folder(model_dir, "Its checkpoints are untouched; the same command goes on from the newest."):
+        with growing_folder(
+            model_dir, "Its checkpoints are unchanged; run the same command again to resume from the newest."
+        ):
             return run(pipeline_config, model_dir, *args, **settings)
 
     return cast(_Train, train)
@@ -69,7 +71,7 @@ def train(
     max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
     log: Callable[[str], None] = lambda line: None,
     extend_schedule: bool = False,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[Callback] | None = None,
 ) -> TrainingReport:
     """Trains until `num_steps` (the config's where None) and returns where that ended.
 
@@ -77,9 +79,10 @@ def train(
     from the heads of fine_tune_checkpoint too, where it fits. Up to `max_bad_records` records that cannot be used are
     left out; with 0, the first one ends the training. Boxes that cannot be used are left out of their images, any
     number of them. `extend_schedule` stretches a learning rate schedule that ends before the last step, in this run and
-    in the model dir's config. `log` is told what a user should know, a line at a time; `callbacks` are called besides
-    odtk's own (see odtk.training.callbacks.callback). Raises ConfigError, DataError or CheckpointError before the first
-    step; where there are more bad records than that, DataError after a checkpoint is saved.
+    in the model dir's config. `log` is told what a user should know, a line at a time; `callbacks` show the run and may
+    stop it (see odtk.training.callbacks.callback): a progress line on stderr where None. Raises ConfigError, DataError
+    or CheckpointError before the first step; where there are more bad records than that, DataError after a checkpoint
+    is saved.
     """
     log("Reading the config and the records that it names.")
     config = pipeline.read(pipeline_config)
@@ -94,9 +97,6 @@ def train(
             argument="reuse_head_weights",
         )
     log("Loading TensorFlow and building the model.")
-    import tf_keras
-
-    from odtk.devices import keep_freed_memory, prepare_gpus
     from odtk.inputs.bad_boxes import BadBoxes
     from odtk.inputs.bad_records import BadRecordFilter, summary
     from odtk.tools.train.explained_errors import explained_errors
@@ -106,12 +106,7 @@ def train(
     from odtk.training.strategy import build_strategy
     from odtk.training.task import DetectionTask
 
-    devices = prepare_gpus()
-    keep_freed_memory()
-    if not devices:
-        log(without_gpu(config))
-    if seed is not None:
-        tf_keras.utils.set_random_seed(seed)
+    devices = _prepare_process(config, seed, log)
     record_filter = BadRecordFilter(max_bad_records, log) if max_bad_records else None
     bad_boxes = BadBoxes(log)
     task = DetectionTask(
@@ -129,7 +124,7 @@ def train(
     if first >= steps:
         return TrainingReport(str(model_dir), experiment.resumed_from or "", first, first, {}, devices)
     with explained_errors(experiment, steps, config, pipeline_config):
-        losses = run(experiment, steps, [*_own_callbacks(steps, record_filter, log), *callbacks])
+        losses = run(experiment, steps, _all_callbacks(callbacks, record_filter, log))
     bad = record_filter.bad_records if record_filter else []
     if bad:
         log(summary(bad))
@@ -139,7 +134,24 @@ def train(
     return TrainingReport(str(model_dir), checkpoint, first, experiment.step, losses, devices, bad, bad_boxes.images)
 
 
-def _own_callbacks(num_steps: int, record_filter: BadRecordFilter | None, log: Callable[[str], None]) -> list[Callback]:
+def _prepare_process(config, seed: int | None, log: Callable[[str], None]) -> list[str]:
+    """Sets TensorFlow up; the names of the GPUs."""
+    import tf_keras
+
+    from odtk.devices import keep_freed_memory, prepare_gpus
+
+    devices = prepare_gpus()
+    keep_freed_memory()
+    if not devices:
+        log(without_gpu(config))
+    if seed is not None:
+        tf_keras.utils.set_random_seed(seed)
+    return devices
+
+
+def _all_callbacks(
+    callbacks: Sequence[Callback] | None, record_filter: BadRecordFilter | None, log: Callable[[str], None]
+) -> list[Callback]:
     """In the order in which they are called after each loop; at the end it is the other way round."""
     from odtk.training.callbacks.bad_records import BadRecordLimit
     from odtk.training.callbacks.checkpoints import SaveAtInterruption
@@ -147,7 +159,8 @@ def _own_callbacks(num_steps: int, record_filter: BadRecordFilter | None, log: C
     from odtk.training.callbacks.progress_line import ProgressLine
 
     limits = [BadRecordLimit(record_filter)] if record_filter else []
-    return [NanGuard(), ProgressLine(num_steps), *limits, SaveAtInterruption(log)]
+    shown = [ProgressLine()] if callbacks is None else callbacks
+    return [NanGuard(), *shown, *limits, SaveAtInterruption(log)]
 
 
 def _save_config(config, model_dir: Path, is_resumed: bool) -> None:

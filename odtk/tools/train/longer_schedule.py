@@ -9,18 +9,21 @@ from odtk.tools import schedule_edits
 def with_longer_schedule(config, num_steps: int, log: Callable[[str], None]):
     """The config with its schedule stretched to `num_steps` where it ends before."""
     if schedule_edits.overrun(config, num_steps) is None:
-        log(f"The learning rate schedule reaches step {num_steps}: --extend-schedule has nothing to change.")
+        log(f"The learning rate schedule reaches step {num_steps} as it is; nothing was stretched.")
         return config
     edits = schedule_edits.set_num_steps(config, num_steps)
-    log("--extend-schedule: " + ", ".join(f"{path.rpartition('.')[2]} is {value}" for path, value in edits) + ".")
+    log(
+        "Stretched the learning rate schedule: "
+        + ", ".join(f"{path.rpartition('.')[2]} is {value}" for path, value in edits)
+        + "."
+    )
     return pipeline.parse(pipeline.set_fields(pipeline.format(config), edits, "the config"), "the config")
 
 
 def describe_overrun(overrun: schedule_edits.Overrun, command: str) -> str:
     """What becomes of the learning rate, and the two ways to stretch its schedule; `command` is the lasting one."""
-    if not overrun.is_idle:
-        return f"note: the learning rate {overrun.text}. To stretch the schedule: --extend-schedule, or {command}"
+    severity = "warning" if overrun.is_idle else "note"
     return (
-        f"warning: the learning rate {overrun.text}. Stretch the schedule: {command}; or add --extend-schedule, which "
-        "does so for this run."
+        f"{severity}: the learning rate {overrun.text}. To stretch the schedule: {command}; or, for this run alone, "
+        "`odtk train --extend-schedule`."
     )

@@ -1,6 +1,6 @@
 """The contract between a training run and what is called around it.
 
-A new callback is a file in this folder, and an entry in the list that `odtk.tools.train` makes (or in its `callbacks`).
+A new callback is a file in this folder, and an entry in the list that `odtk.tools.train` makes.
 """
 
 from odtk.training.experiment import Experiment
@@ -13,8 +13,8 @@ class StopTraining(Exception):
 class Callback:
     """Does nothing; a callback overrides what it needs. All are called on the thread that trains."""
 
-    def before_training(self, experiment: Experiment) -> None:
-        """Once, before the first step: weights are restored, and `experiment.step` is where training starts."""
+    def before_training(self, experiment: Experiment, num_steps: int) -> None:
+        """Once, before the first step: weights are restored; training goes from `experiment.step` to `num_steps`."""
 
     def after_loop(self, step: int, logs: dict[str, float]) -> None:
         """After each loop of steps (about a second's worth; a loop ends at each step that is logged or saved).

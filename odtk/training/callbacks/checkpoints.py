@@ -17,7 +17,7 @@ class StepCheckpoints(tf.train.CheckpointManager):
 
     def save(self, checkpoint_number=None, check_interval=True, options=None):
         """The path saved, None where `check_interval` and the step is no multiple."""
-        if check_interval and int(self._step_counter) % self.checkpoint_interval:
+        if check_interval and int(self._step_counter.numpy()) % self.checkpoint_interval:
             return None
         return super().save(checkpoint_number, check_interval=False, options=options)
 
@@ -28,7 +28,7 @@ class SaveAtInterruption(Callback):
     def __init__(self, log: Callable[[str], None] = lambda line: None):
         self._log = log
 
-    def before_training(self, experiment: Experiment) -> None:
+    def before_training(self, experiment: Experiment, num_steps: int) -> None:
         """See Callback."""
         self._experiment = experiment
 
@@ -38,7 +38,7 @@ class SaveAtInterruption(Callback):
             return
         trainer = self._experiment.trainer
         # A step whose data failed may have been counted, but has changed no weight.
-        step = int(trainer.optimizer.iterations)
+        step = int(trainer.optimizer.iterations.numpy())
         trainer.global_step.assign(step)
         if not step:
             return

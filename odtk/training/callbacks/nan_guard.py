@@ -20,7 +20,7 @@ class NotFiniteError(OdtkError):
 class NanGuard(Callback):
     """Raises NotFiniteError before a useless checkpoint is saved."""
 
-    def before_training(self, experiment: Experiment) -> None:
+    def before_training(self, experiment: Experiment, num_steps: int) -> None:
         """See Callback."""
         self._task = experiment.task
 

@@ -14,18 +14,14 @@ _ABBREVIATIONS = {"classification": "cls", "localization": "loc", "objectness": 
 class ProgressLine(Callback):
     """Shows `odtk.progress`'s line from the first step to the last."""
 
-    def __init__(self, num_steps: int):
-        """`num_steps`: where training is to end."""
-        self._num_steps = num_steps
-
-    def before_training(self, experiment: Experiment) -> None:
+    def before_training(self, experiment: Experiment, num_steps: int) -> None:
         """See Callback."""
         # The first ones are what a narrow terminal keeps.
         names = short_names(experiment.model.loss_names)
         self._words = {TOTAL_LOSS: "loss", **names, "learning_rate": "lr", REGULARIZATION_LOSS: "reg"}
         self._line = contextlib.ExitStack()
         note = "compiling the first step"
-        line = track("Training", self._num_steps, "steps", completed=experiment.step, compiles=True, note=note)
+        line = track("Training", num_steps, "steps", completed=experiment.step, compiles=True, note=note)
         self._progress = self._line.enter_context(line)
 
     def after_loop(self, step: int, logs: dict[str, float]) -> None:

@@ -30,7 +30,7 @@ class Summaries(orbit.utils.SummaryManagerInterface):
 
     def write_summaries(self, summary_dict: dict) -> None:
         """Orbit's dictionary, under TFOD's tags."""
-        step = int(self._step)
+        step = int(self._step.numpy())
         if self._wrote and step % self._every:
             return
         self._wrote = True

@@ -1,0 +1,181 @@
+"""A detector family that is unlike odtk's own, to keep the contracts honest: what works with it hangs on them alone.
+
+It has no anchors, finds boxes by a heat map of their centres, has losses under tags of its own, reads other
+groundtruth and knows other fine_tune_checkpoint_types. Everything is as small as can be.
+"""
+
+import tensorflow as tf
+import tf_keras
+
+from odtk.detectors.detector import Detector, FineTunePlan
+from odtk.detectors.family import Family
+from odtk.detectors.parts.input_size import InputSize, output_size
+from odtk.detectors.parts.options import IMAGE_RESIZER
+from odtk.detectors.parts.resizer import build_resizer
+from odtk.findings import ERROR, Finding
+from odtk.pipeline.support import Fields
+
+HEAT, SIZE = "Loss/center/heat", "Loss/size"
+STRIDE, PEAKS = 8, 3
+
+CONFIG = """
+model {
+  center_net {
+    num_classes: 2
+    feature_extractor { type: "fake_center" }
+    image_resizer { fixed_shape_resizer { height: 48 width: 32 } }
+  }
+}
+train_config {
+  batch_size: 2
+  num_steps: 3
+  optimizer { momentum_optimizer { learning_rate { constant_learning_rate { learning_rate: 0.01 } } } }
+}
+train_input_reader {
+  label_map_path: "{records}/label_map.pbtxt"
+  tf_record_input_reader { input_path: "{records}/train.record-00000-of-00001" }
+}
+eval_config { batch_size: 4 }
+eval_input_reader {
+  label_map_path: "{records}/label_map.pbtxt"
+  tf_record_input_reader { input_path: "{records}/val.record-00000-of-00001" }
+}
+"""
+
+
+class FakeNetwork(tf_keras.Model):
+    """Images to (heat logits, sizes) of every cell of STRIDE x STRIDE pixels."""
+
+    def __init__(self, num_classes: int):
+        super().__init__(name="network")
+        penalty = tf_keras.regularizers.L2(0.01)
+        self.stem = tf_keras.layers.Conv2D(4, 3, STRIDE, "same", activation="relu", kernel_regularizer=penalty)
+        self.heat = tf_keras.layers.Conv2D(num_classes, 1)
+        self.size = tf_keras.layers.Conv2D(2, 1, activation="sigmoid")
+
+    def call(self, images):
+        features = self.stem(images)
+        return self.heat(features), self.size(features)
+
+
+class FakeDetector(Detector):
+    """Every cell says how likely the centre of a box is there, and how large that box is."""
+
+    loss_names = (HEAT, SIZE)
+    groundtruth_fields = ("boxes", "classes", "num_boxes", "group_of")
+    fine_tune_types = ("full", "stem")
+
+    def __init__(self, resizer, num_classes: int):
+        super().__init__(name="fake")
+        self.network, self.num_classes = FakeNetwork(num_classes), num_classes
+        self.resize_one, self.image_size = build_resizer(resizer), output_size(resizer)
+
+    def resize(self, image):
+        return self.resize_one(image)
+
+    def preprocess(self, images, true_image_shapes):
+        assert true_image_shapes.shape[1:] == [3]
+        return images / 255.0
+
+    def predict(self, images, true_image_shapes, training=False, groundtruth=None):
+        assert true_image_shapes.shape[1:] == [3]
+        # In training it is what the batch holds, and all that was asked for.
+        assert (groundtruth is not None) == training
+        assert not training or sorted(groundtruth) == sorted(self.groundtruth_fields)
+        heat, size = self.network(images)
+        return {"cells": {"heat": heat, "size": size}}
+
+    def losses(self, predictions, groundtruth, true_image_shapes):
+        heat, size = predictions["cells"]["heat"], predictions["cells"]["size"]
+        boxes = groundtruth["boxes"]
+        real = tf.sequence_mask(groundtruth["num_boxes"], tf.shape(boxes)[1]) & ~groundtruth["group_of"]
+        cells = _cells((boxes[..., :2] + boxes[..., 2:]) / 2, heat.shape[1:3])  # [batch, n]
+        marks = tf.one_hot(cells, heat.shape[1] * heat.shape[2])[..., None]  # [batch, n, cells, 1]
+        marks *= tf.one_hot(groundtruth["classes"], self.num_classes)[..., None, :]
+        target = tf.reduce_max(marks * tf.cast(real, tf.float32)[..., None, None], axis=1)
+        found = tf.gather(_flat(size), cells, batch_dims=1)
+        wrong = tf.abs(found - (boxes[..., 2:] - boxes[..., :2])) * tf.cast(real, tf.float32)[..., None]
+        return {
+            HEAT: tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(target, _flat(heat))),
+            SIZE: tf.reduce_sum(wrong) / tf.cast(tf.shape(boxes)[0], tf.float32),
+        }
+
+    def postprocess(self, predictions, true_image_shapes):
+        heat, size = predictions["cells"]["heat"], predictions["cells"]["size"]
+        rows, columns = heat.shape[1:3]
+        scores = tf.reshape(tf.sigmoid(heat), [-1, rows * columns * self.num_classes])
+        best = tf.math.top_k(scores, PEAKS)
+        cells, classes = best.indices // self.num_classes, best.indices % self.num_classes
+        centers = (tf.cast(tf.stack([cells // columns, cells % columns], axis=-1), tf.float32) + 0.5) / [rows, columns]
+        sizes = tf.gather(_flat(size), cells, batch_dims=1)
+        return {
+            "detection_boxes": tf.concat([centers - sizes / 2, centers + sizes / 2], axis=-1),
+            "detection_classes": classes,  # int32, where others have float32
+            "detection_scores": best.values,
+            "num_detections": tf.fill([tf.shape(heat)[0]], PEAKS),
+        }
+
+    def checkpoint_variables(self):
+        self.ensure_built()
+        layers = {"stem": self.network.stem, "heads/heat": self.network.heat, "heads/size": self.network.size}
+        return {
+            f"model/_center/{name}/{kind}": getattr(layer, kind)
+            for name, layer in layers.items()
+            for kind in ("kernel", "bias")
+        }
+
+    def fine_tune_plan(self, checkpoint_type):
+        keys = list(self.checkpoint_variables())
+        if checkpoint_type == "full":
+            return FineTunePlan(keys)
+        stem = [key for key in keys if key.startswith("model/_center/stem/")]
+        return FineTunePlan(stem, may_be_unused=("model/_center/heads/",))
+
+    def ensure_built(self):
+        if not self.network.built:
+            self.network(tf.zeros([1, STRIDE, STRIDE, 3]))
+
+
+class FakeFamily(Family):
+    """As a newcomer would write it."""
+
+    kind = "center_net"
+    types = ("fake_center",)
+    options = IMAGE_RESIZER | {
+        "DetectionModel": Fields("center_net"),
+        "CenterNet": Fields("num_classes feature_extractor image_resizer"),
+        "CenterNetFeatureExtractor": Fields("type"),
+    }
+    fine_tune_types = FakeDetector.fine_tune_types
+
+    def input_size(self, model):
+        return InputSize()
+
+    def validate(self, model):
+        if not self.num_classes(model):
+            return [Finding(ERROR, "is 0; there is nothing to find.", self.num_classes_field)]
+        return []
+
+    def build(self, model):
+        return FakeDetector(self.image_resizer(model), self.num_classes(model))
+
+    def anchor_matching(self, model):
+        return None
+
+    def anchor_grid(self, model, image_size):
+        return None
+
+
+FAMILY = FakeFamily()
+
+
+def _cells(points, size):
+    """The cells, counted row by row, in which normalised points [..., 2] lie: int32 [...]."""
+    rows, columns = size
+    inside = tf.clip_by_value(tf.cast(points * [rows, columns], tf.int32), 0, [rows - 1, columns - 1])
+    return inside[..., 0] * columns + inside[..., 1]
+
+
+def _flat(cells):
+    """[batch, rows, columns, c] to [batch, rows * columns, c]."""
+    return tf.reshape(cells, [-1, cells.shape[1] * cells.shape[2], cells.shape[3]])
