@@ -86,11 +86,30 @@ class Listed:
 class Dataset(Protocol):
     """A data set of some format; picklable, for worker processes and Beam."""
 
-    format: str  # "voc", "coco", "yolo", "csv"
-    folder: str
-    listed: Sequence[Listed]  # sorted by key
-    class_names: tuple[str, ...] | None  # if the data set lists its classes; None: they are only in annotations
-    problems: tuple[Problem, ...]  # with the data set as a whole
+    @property
+    def format(self) -> str:
+        """One of "voc", "coco", "yolo" and "csv"."""
+        ...
+
+    @property
+    def folder(self) -> str:
+        """Where it is."""
+        ...
+
+    @property
+    def listed(self) -> Sequence[Listed]:
+        """Its images, sorted by key."""
+        ...
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The classes where the data set itself lists them; None if only annotations name them."""
+        ...
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Those of the data set as a whole."""
+        ...
 
     def read(self, listed: Listed) -> ImageAnnotation:
         """The annotation of one image of `listed`; raises UnusableImage if it cannot be used."""

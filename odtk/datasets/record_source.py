@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -157,7 +158,7 @@ class _Features:
         return values[0]
 
 
-def _groundtruth(features: _Features) -> dict[str, tuple]:
+def _groundtruth(features: _Features) -> dict[str, Any]:
     sides = [tuple(features.get(side, "float_list")) for side in _SIDES]
     texts = tuple(name.decode(errors="replace") for name in features.get(_TEXT, "bytes_list"))
     labels = tuple(features.get(_LABEL, "int64_list"))

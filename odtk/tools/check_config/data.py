@@ -15,6 +15,7 @@ from odtk.datasets.record_files import (
 )
 from odtk.errors import DataError, LabelMapError
 from odtk.label_map import LabelMap
+from odtk.protos import input_reader_pb2
 from odtk.prototext.schema import some
 from odtk.records import shards
 from odtk.tools.check_config.boxes import check_boxes
@@ -26,7 +27,7 @@ class Reader:
     """A reader of the config, and how to speak of it."""
 
     path: str
-    message: object
+    message: input_reader_pb2.InputReader
     option: str  # of odtk configure
     words: tuple[str, ...]  # in the names of its record files
 

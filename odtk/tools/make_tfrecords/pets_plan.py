@@ -82,7 +82,7 @@ class _Converter:
 
 
 def _check_classes(names: list[str], classes: LabelMap, map_path: Path) -> None:
-    found = {pets.class_of(f"{name}.jpg") for name in names} - {None}
+    found = {class_name for name in names if (class_name := pets.class_of(f"{name}.jpg"))}
     unknown = sorted(name for name in found if classes.id_of(name) is None)
     if unknown:
         raise DataError(

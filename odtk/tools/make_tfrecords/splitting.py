@@ -32,7 +32,7 @@ def choose_source(dataset: Dataset, settings: Settings) -> tuple[str, list[str |
         )
         return f"by class, {fractions}seed {settings.seed}", None
     if "val" not in own:
-        renamed = [{"test": "val"}.get(entry.split, entry.split) for entry in dataset.listed]
+        renamed = ["val" if entry.split == "test" else entry.split for entry in dataset.listed]
         return f"{_OWN}, its test images for val", renamed
     return _OWN, [entry.split for entry in dataset.listed]
 
