@@ -245,7 +245,7 @@ def _bounds(foreground: np.ndarray) -> tuple[float, float, float, float]:
     """First and last row and column with a pixel of the pet, as yxyx; zeros if there is none."""
     if not foreground.any():
         return 0.0, 0.0, 0.0, 0.0
-    rows, columns = foreground.any(axis=1).nonzero()[0], foreground.any(axis=0).nonzero()[0]
+    rows, columns = np.flatnonzero(foreground.any(axis=1)), np.flatnonzero(foreground.any(axis=0))
     return float(rows[0]), float(columns[0]), float(rows[-1]), float(columns[-1])
 
 
