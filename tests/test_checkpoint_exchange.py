@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from golden_cases import resnet50_case, same_detections, variant_case
+from object_graphs import Graph, graph_of, names_of, paths_of
 from PIL import Image
-from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from odtk import pipeline
 from odtk.checkpoints.reader import CheckpointReader
@@ -28,7 +28,6 @@ from odtk.training.fine_tune import fine_tune
 
 ROOT = Path(__file__).parents[1]
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
-Graph = trackable_object_graph_pb2.TrackableObjectGraph
 
 
 def live_objects(graph: Graph, shapes: dict, skipped_names=()) -> tuple[tf.train.Checkpoint, dict[str, tf.Variable]]:
@@ -51,28 +50,6 @@ def live_objects(graph: Graph, shapes: dict, skipped_names=()) -> tuple[tf.train
 
     root = graph.nodes[0].children
     return tf.train.Checkpoint(**{c.local_name: made(c.node_id) for c in root if c.local_name == "model"}), variables
-
-
-def paths_of(graph: Graph) -> dict[str, int]:
-    """Every path from the root, to its node."""
-    found, waiting = {}, [("", 0)]
-    while waiting:
-        path, node_id = waiting.pop()
-        found[path] = node_id
-        waiting += [(f"{path}/{child.local_name}", child.node_id) for child in graph.nodes[node_id].children]
-    return found
-
-
-def names_of(graph: Graph) -> set[frozenset[str]]:
-    """For every object the set of its paths: what the graph says, whatever its nodes are numbered."""
-    names: dict[int, set[str]] = {}
-    for path, node_id in paths_of(graph).items():
-        names.setdefault(node_id, set()).add(path)
-    return {frozenset(paths) for paths in names.values()}
-
-
-def graph_of(prefix: str) -> Graph:
-    return Graph.FromString(tf.train.load_checkpoint(prefix).get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
 
 
 @pytest.fixture(scope="module")
@@ -226,14 +203,37 @@ class Exchange(NamedTuple):
         return dict(np.load(self.from_tfod / f"{name}.npz"))
 
 
-@pytest.fixture(scope="module")
-def exchange(tmp_path_factory) -> Exchange:
+_EXTRACTOR = "model.ssd.feature_extractor"
+_HEADS = "model.ssd.box_predictor.weight_shared_convolutional_box_predictor"
+# Pipelines, and what makes them find some of the drawn pets within minutes.
+SMALL = {
+    "ssd_resnet50_v1_fpn_small": {"num_steps": 160},
+    "ssd_mobilenet_v2_fpnlite_320x320_pets": {
+        "num_steps": 240,
+        "image_size": (160, 160),
+        "batch_size": 8,
+        "learning_rate": 0.02,
+        "set": [
+            ("train_config.fine_tune_checkpoint", ""),
+            ("train_config.gradient_clipping_by_norm", "10"),
+            (f"{_EXTRACTOR}.depth_multiplier", "0.5"),
+            (f"{_EXTRACTOR}.use_explicit_padding", "true"),
+            (f"{_EXTRACTOR}.conv_hyperparams.batch_norm.decay", "0.9"),
+            (f"{_HEADS}.conv_hyperparams.batch_norm.decay", "0.9"),
+            (f"{_HEADS}.class_prediction_bias_init", "-3"),
+        ],
+    },
+}
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def exchange(request, tmp_path_factory) -> Exchange:
     """A small network, trained until it finds some of the drawn pets and exported; then TFOD on that, by a script."""
     folder = tmp_path_factory.mktemp("exchange")
     path, exported, made = folder / "pipeline.config", folder / "exported", folder / "from_tfod"
     data = synthetic_pets.draw_dataset(folder / "pets", num_images=60, seed=3)
     make_tfrecords(data.folder, folder / "records", num_shards=1, label_map=data.label_map)
-    configure("ssd_resnet50_v1_fpn_small", path, train_records=[str(folder / "records")], num_steps=160)
+    configure(request.param, path, train_records=[str(folder / "records")], **SMALL[request.param])
     config = pipeline.read(path)
     config.eval_config.metrics_set[:] = EVALUATORS
     pipeline.write(config, path)

@@ -144,7 +144,7 @@ class Evidence:
             )
         else:
             return None
-        return f"{folder}: {why} To read them as they are, set the box order to {order}."
+        return f"{folder}: {why} To read them as they are, set boxes to {order}."
 
     def _in_their_frames(self) -> tuple[int, np.ndarray, int]:
         """Boxes whose frame is known; how many do not fit each order [orders, limits]; how many leave it as read."""
@@ -175,10 +175,10 @@ class Evidence:
 
 
 def _wrong_order(order: str, others: list[str], wrong: int, count: int) -> str:
-    named = " or ".join(f"{_MEANINGS[other]} ({other})" for other in others)
+    named = " or ".join(f"{_MEANINGS[other]} (boxes: {other})" for other in others)
     return (
         f"{wrong:,} of {count:,} boxes are inverted or extend beyond their images when their numbers are read as "
-        f"{_MEANINGS[order]}. They fit as {named}: if that is right, set the box order to it."
+        f"{_MEANINGS[order]}. They fit as {named}: if that is what they are, set it."
     )
 
 

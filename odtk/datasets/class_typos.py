@@ -29,11 +29,15 @@ def likely_typos(counts: Mapping[str, int], known: Collection[str] = ()) -> dict
     near = _Neighbours({*known, *counts} if asked else ())
     found: dict[str, str] = {}
     for name in sorted(asked, key=lambda name: -counts[name]):  # so that what is meant is no misspelling itself
+        # Letters are compared last: it takes the longest.
         right = [
             other
             for other in near.of(name) - found.keys()
-            if (other in known and name not in known)
-            or (_is_rare(counts[name], counts.get(other, 0)) and (other in known or name not in known))
+            if (
+                (other in known and name not in known)
+                or (_is_rare(counts[name], counts.get(other, 0)) and (other in known or name not in known))
+            )
+            and _is_typo(name, other)
         ]
         if right:
             found[name] = max(right, key=lambda other: (counts.get(other, 0), other))
@@ -51,7 +55,7 @@ def _is_rare(count: int, other: int) -> bool:
 
 
 class _Neighbours:
-    """Finds names in which one word is a typo of the other's; by what is left of words without a letter or two."""
+    """Finds names in which one word may be a typo of the other's: the same without a letter or two."""
 
     def __init__(self, names: Collection[str]):
         self._by_key: dict[tuple, list[str]] = {}
@@ -60,8 +64,7 @@ class _Neighbours:
                 self._by_key.setdefault(key, []).append(name)
 
     def of(self, name: str) -> set[str]:
-        candidates = {other for key in _keys(name) for other in self._by_key.get(key, ())}
-        return {other for other in candidates if _is_typo(name, other)}
+        return {other for key in _keys(name) for other in self._by_key.get(key, ())}
 
 
 def _words(name: str) -> list[str]:

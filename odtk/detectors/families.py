@@ -11,7 +11,7 @@ from odtk.errors import ConfigError
 from odtk.protos import model_pb2, pipeline_pb2
 
 # Modules with a FAMILY. Each is TensorFlow-free; its `build` imports what needs it.
-MODULES = ("odtk.detectors.ssd.resnet_fpn",)
+MODULES = ("odtk.detectors.ssd.resnet_fpn", "odtk.detectors.ssd.mobilenet_fpn")
 
 
 def of(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionModel) -> Family:

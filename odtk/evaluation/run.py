@@ -38,7 +38,7 @@ def run_evaluation(
 
     `evaluators` must be new: the images that they have seen before count, too. `advance` is called with the number of
     images of each batch. `step` is the result of `evaluation_step`, to be kept by a caller that evaluates the same
-    detector repeatedly; None makes it.
+    detector repeatedly, and decides about losses itself; None makes it.
     """
     step = step or evaluation_step(detector, dataset.element_spec, with_loss)
     sums: Counter[str] = Counter()

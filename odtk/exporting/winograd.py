@@ -10,8 +10,8 @@ def use_winograd(detector: Detector) -> list[tf.Variable]:
     """Has 3x3 convolutions computed by Winograd's method, for inference on CPUs; returns the kernels' variables.
 
     Layers of the network offer their convolutions by an attribute `convolve` (see `odtk.layers.conv.convolve_each`):
-    a pyramid and heads do, where it pays, a backbone does not. The variables are not among the detector's own, and keep
-    the values that the kernels have now. None where nothing gains by it; such a detector stays as it is.
+    pyramid and heads do; a backbone does not, as it would gain little. The variables are not among the detector's own,
+    and keep the values that the kernels have now. The list is empty if no convolution gains by it.
     """
     detector.ensure_built()
     offering = [layer for layer in detector.network.submodules if hasattr(layer, "convolve")]

@@ -10,8 +10,8 @@ import tf_keras
 
 from odtk.layers.conv import BatchNormParams, ConvParams, fixed_padding
 
-# TFOD's feature extractors refuse smaller images, before they pad them.
-LEAST_SIDE = 33
+# What `preprocess` turns into 0.
+ZERO_COLOR = (127.5, 127.5, 127.5)
 
 # What TFOD uses where the config's hyperparameters do not override it.
 BACKBONE_DEFAULTS = ConvParams(

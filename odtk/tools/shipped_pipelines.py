@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from odtk import pipeline, resources
+from odtk.detectors import families
 from odtk.errors import ConfigError
 
 # Lines of the comment at the head of a shipped pipeline; everything else is computed from its fields.
@@ -38,14 +39,14 @@ def _describe(name: str, path: str) -> ShippedPipeline:
     weights = _WEIGHTS.match(facts.get("Weights", ""))
     if not weights or not {"Use", "Speed"} <= facts.keys():
         raise ConfigError(f"{path} lacks a line `# Use: ...`, `# Speed: ...` or `# Weights: ... million` in its head.")
-    size = config.model.ssd.image_resizer.fixed_shape_resizer
+    sides = list(families.of(config).fixed_sides(config.model).values())
     return ShippedPipeline(
         name=name,
         use=facts["Use"],
         speed=facts["Speed"],
-        model=config.model.ssd.feature_extractor.type,
+        model=families.type_of(config.model),
         million_weights=float(weights[1]),
-        image_size=(size.height, size.width),
+        image_size=(sides[0], sides[-1]),
         batch_size=config.train_config.batch_size,
         num_steps=config.train_config.num_steps,
         path=path,

@@ -99,9 +99,9 @@ def test_another_order_of_the_numbers_is_named(read, true, normalised):
         true = "xyxy"
     assert refusal.startswith("data: ")
     assert "of 40 boxes are inverted or extend beyond their images" in refusal
-    assert f"({true})" in refusal
-    assert not any(f"({other})" in refusal for other in {*ORDERS} - {read, true})
-    assert refusal.endswith(f"set the box order to {read}.")
+    assert f"(boxes: {true})" in refusal
+    assert not any(f"(boxes: {other})" in refusal for other in {*ORDERS} - {read, true})
+    assert refusal.endswith(f"set boxes to {read}.")
     if not normalised:
         assert _boxes(images, Rules(boxes=true)) == _approx(_corners(40))
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 from golden_cases import variant_case
 from google.protobuf import text_format
 
+from odtk import pipeline
 from odtk.detectors import families
 from odtk.detectors.build import build_detector
 from odtk.detectors.parts.heads import build_shared_heads
@@ -140,6 +141,23 @@ def test_what_cannot_be_built_is_refused_before_it_is(name):
         build_detector(config)
     assert words in str(error.value)
     assert "model.ssd." in str(error.value)
+
+
+# Nobody knows which block is meant; the others are options that are not implemented, which `validate` is not asked of.
+WITHOUT_EDITS = ("no matcher", "no similarity", "combined", "bipartite")
+
+
+@pytest.mark.parametrize("name", [name for name in REFUSED if name not in WITHOUT_EDITS])
+def test_an_errors_edits_fix_it(name):
+    config = REFUSED[name][0]
+    errors = errors_of(config)
+    text = text_format.MessageToString(config)
+    for error in errors:
+        edits = [(field, value.replace("N", "2")) for field, value in error.edits]
+        assert edits, error
+        text = pipeline.set_fields(text, edits, name)
+    assert errors
+    assert errors_of(pipeline.parse(text, name)) == []
 
 
 def test_everything_is_said_at_once():

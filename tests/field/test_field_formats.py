@@ -173,7 +173,7 @@ def test_cvat_for_images_is_refused_with_what_to_export(tmp_path):  # 89
         lambda: inspect.inspect(tmp_path / "data"),
     ):
         with pytest.raises(
-            DataError, match=r"annotations\.xml is of CVAT for images .*export the task as COCO 1\.0 or"
+            DataError, match=r"annotations\.xml is in the format of CVAT for images .*export the task as COCO 1\.0 or"
         ):
             run()
 

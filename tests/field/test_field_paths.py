@@ -231,7 +231,7 @@ def test_40b_an_end_that_several_folders_have_is_not_guessed(tmp_path):
         write_yolo(tmp_path / "data" / place, DRAWN[:1])
         shutil.move(tmp_path / "data" / place / "data.yaml", tmp_path / "data/data.yaml")
     write(tmp_path / "data/data.yaml", "train: /x/train\nnames: [cat, dog]\n")
-    with pytest.raises(DataError, match="train is '/x/train', which is not there, and may be a/train or b/train"):
+    with pytest.raises(DataError, match="train is '/x/train', which does not exist, and may be a/train or b/train"):
         formats.open_dataset(tmp_path / "data")
 
 
@@ -256,7 +256,7 @@ def test_a_data_yaml_names_its_folder(tmp_path, named):
 
 def test_one_file_of_annotations_is_no_data_set(tmp_path):
     write_coco(tmp_path / "data", DRAWN)
-    with pytest.raises(DataError, match=r"instances\.json is one file of a data set\. Name the folder that holds it"):
+    with pytest.raises(DataError, match=r"instances\.json is only one file of a data set\. Give the folder"):
         make_tfrecords(tmp_path / "data/instances.json", tmp_path / "out")
 
 
@@ -365,7 +365,7 @@ def test_53b_texts_without_image_are_named(tmp_path):
     report = convert(tmp_path, max_bad_fraction=0.5)
     assert report.listed == 10
     assert kinds(report.skipped) == ["no image"] * 4
-    assert f"{tmp_path}/data/labels/img_000.txt: no image is called as this text is" in str(report.skipped[0])
+    assert f"{tmp_path}/data/labels/img_000.txt: no image has the name of this text" in str(report.skipped[0])
     with pytest.raises(DataError, match=r"4 of 10 images \(40\.0%\) cannot be used"):
         convert(tmp_path, overwrite=True)
 
@@ -398,7 +398,7 @@ def test_53c_two_images_of_one_text_are_left_out(tmp_path):
     DRAWN[5].save(tmp_path / "data/images/img_000.png")
     report = convert(tmp_path, max_bad_fraction=0.5)
     assert kinds(report.skipped) == ["several images for one text"] * 2
-    assert "labels/img_000.txt is the text of images/img_000.png, too; remove one" in report.skipped[0].text
+    assert "labels/img_000.txt is also the text of images/img_000.png; remove one of them" in report.skipped[0].text
     assert all_on_objects(tmp_path, [picture.name for picture in DRAWN[1:]])
 
 
@@ -490,7 +490,7 @@ def test_92_a_word_that_means_more_is_no_split_and_said(tmp_path):
     assert report.split_source.startswith("by class")
     assert kinds(report.problems) == ["folders not used as splits"]
     assert (
-        "training_dogs may name splits, but not all folders here name one and nothing else (cats, training_dogs)"
+        "training_dogs may be splits, but not all folders here are named after a split (cats, training_dogs)"
         in report.problems[0].text
     )
 
@@ -592,7 +592,7 @@ def test_a_table_whose_sides_are_corners_after_all_is_refused(tmp_path):
     write_csv(tmp_path / "data", DRAWN)
     rows = [[each.name, name, *box] for each in DRAWN for name, box in each.objects]
     write_rows(tmp_path / "data" / "annotations.csv", [["image", "label", "x", "y", "w", "h"], *rows])
-    with pytest.raises(DataError, match=r"They fit as two corners \(xyxy\)"):
+    with pytest.raises(DataError, match=r"They fit as two corners \(boxes: xyxy\)"):
         convert(tmp_path)
 
 
@@ -635,18 +635,27 @@ def _with_file(name, text):
 @pytest.mark.parametrize(
     ("make", "cause"),
     [
-        (lambda folder: _renamed(folder, ".psd"), r"10 files, as images/img_000\.psd, .* of the kind \.psd"),
-        (lambda folder: _renamed(folder, ""), "without a suffix, which is read as no image"),
+        (lambda folder: _renamed(folder, ".psd"), r"10 files, as images/img_000\.psd, .* with the suffix \.psd"),
+        (lambda folder: _renamed(folder, ""), "without a suffix, which odtk does not read as images"),
         (_with_texts("0 0.5 0.5 0.2 0.2\n"), r"labels/img_000\.txt looks like .*no data\.yaml.* names its classes"),
         (_with_texts("0 .5 .5 .2 .2\n", "labels/x_{stem}.txt"), "no image has its name"),
-        (_with_file("a.csv", "image,where\nimg_000.jpg,3\n"), r"the first line of a\.csv, 'image,where', names no col"),
-        (_with_file("a.json", "[1, 2]"), r"a\.json has not COCO's lists"),
-        (lambda folder: DRAWN[0].save(folder / "a.jpg"), "format: it has images and no annotations"),
-        (_with_texts("cat 0.00 0 0.1 1.0 2.0 30.0 40.0 1 1 1 1 1 1 0.1\n"), r"img_000\.txt is of KITTI"),
-        (_with_texts("gsd:0.1\n1 1 9 1 9 9 1 9 plane 0\n"), r"img_000\.txt is of DOTA"),
-        (_with_file("train.txt", "images/img_000.jpg 1,2,30,40,0 3,4,50,60,1\n"), r"train\.txt is of keras-yolo3"),
-        (_with_file("out.manifest", '{"source-ref": "s3://b/img_000.jpg"}\n'), "is of Amazon SageMaker Ground Truth"),
-        (_with_file("samples.json", '{"samples": [{"filepath": "img_000.jpg"}]}'), "is of FiftyOne"),
+        (
+            _with_file("a.csv", "image,where\nimg_000.jpg,3\n"),
+            r"the first line of a\.csv, 'image,where', has no columns",
+        ),
+        (_with_file("a.json", "[1, 2]"), r"a\.json has no object with COCO.s lists"),
+        (lambda folder: DRAWN[0].save(folder / "a.jpg"), "format: it has images but no annotations"),
+        (_with_texts("cat 0.00 0 0.1 1.0 2.0 30.0 40.0 1 1 1 1 1 1 0.1\n"), r"img_000\.txt is in the format of KITTI"),
+        (_with_texts("gsd:0.1\n1 1 9 1 9 9 1 9 plane 0\n"), r"img_000\.txt is in the format of DOTA"),
+        (
+            _with_file("train.txt", "images/img_000.jpg 1,2,30,40,0 3,4,50,60,1\n"),
+            r"train\.txt is in the format of keras-yolo3",
+        ),
+        (
+            _with_file("out.manifest", '{"source-ref": "s3://b/img_000.jpg"}\n'),
+            "is in the format of Amazon SageMaker Ground Truth",
+        ),
+        (_with_file("samples.json", '{"samples": [{"filepath": "img_000.jpg"}]}'), "is in the format of FiftyOne"),
     ],
 )
 def test_why_a_folder_is_of_no_format_comes_first(tmp_path, make, cause):

@@ -1,17 +1,19 @@
 """The goldens of the detector as test cases: their config, the batch they were fed, and how detections are compared."""
 
+import functools
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from synthetic_weights import synthetic_groundtruth, synthetic_image, synthetic_value
+from synthetic_weights import family_value, synthetic_groundtruth, synthetic_image, synthetic_value
 
 from odtk import pipeline
 from odtk.detectors.parts.resizer import build_resizer
-from odtk.layers.resnet_v1 import CHANNEL_MEANS
+from odtk.layers import resnet_v1
 
 GOLDEN = Path(__file__).parent
 VARIANTS = sorted(path.stem for path in (GOLDEN / "variants").glob("*.config"))
@@ -29,6 +31,7 @@ class GoldenCase:
     image_size: tuple[int, int]
     boxes: tuple[tuple[int, int], ...]  # (seed, count) of each image's groundtruth
     num_classes: int
+    value: Callable = synthetic_value  # of a weight, from its key and shape
 
     @cached_property
     def config(self):
@@ -55,7 +58,7 @@ class GoldenCase:
         """The formula's values, straight into variables that stand at TFOD's keys, all of them and no others."""
         assert {key: tuple(variable.shape) for key, variable in variables.items()} == self.shapes
         for key, variable in variables.items():
-            variable.assign(synthetic_value(key, self.shapes[key]))
+            variable.assign(self.value(key, self.shapes[key]))
 
     def images(self, resize):
         """(images float32 [2, height, width, 3] in 0..255, true_image_shapes int32 [2, 3]), by a detector's resize."""
@@ -63,16 +66,16 @@ class GoldenCase:
         resized = [resize(tf.constant(picture, tf.float32)) for picture in pictures]
         return tf.stack([image for image, _ in resized]), tf.stack([shape for _, shape in resized])
 
-    def preprocessed(self) -> tf.Tensor:
-        """What TFOD's network was fed, float32 [2, height, width, 3]: the means subtracted, *then* resized and padded.
+    def preprocessed(self, preprocess: Callable = resnet_v1.preprocess) -> tf.Tensor:
+        """What TFOD's network was fed, float32 [2, height, width, 3]: preprocessed, *then* resized and padded.
 
-        odtk subtracts last, as its batches hold pictures. That rounds otherwise, which the answers of a network do not
-        notice, but a run of training does: its gradients depend on which activations lie on which side of a relu6's
-        bounds.
+        odtk preprocesses last, as its batches hold pictures. That rounds otherwise, which the answers of a network do
+        not notice, but a run of training does: its gradients depend on which activations lie on which side of a
+        relu6's bounds.
         """
         resize = build_resizer(self.config.model.ssd.image_resizer)
         pictures = (synthetic_image(seed, *self.image_size) for seed in self.image_seeds)
-        return tf.stack([resize(tf.constant(picture, tf.float32) - CHANNEL_MEANS)[0] for picture in pictures])
+        return tf.stack([resize(preprocess(tf.constant(picture, tf.float32)))[0] for picture in pictures])
 
     def groundtruth(self) -> dict[str, tf.Tensor]:
         """As TFOD was fed it: relative to the frame, padding included (it was not rescaled with the image)."""
@@ -95,6 +98,12 @@ def resnet50_case() -> GoldenCase:
 def variant_case(name: str) -> GoldenCase:
     """A small network with one option changed."""
     return GoldenCase(f"variants/{name}", (50, 51), (150, 200), ((50, 3), (51, 4)), 3)
+
+
+def family_case(name: str) -> GoldenCase:
+    """A small network of another family than ResNet's."""
+    value = functools.partial(family_value, name)
+    return GoldenCase(f"families/{name}", (50, 51), (150, 200), ((50, 3), (51, 4)), 3, value)
 
 
 def trained_variants() -> list[str]:

@@ -1,7 +1,5 @@
 """The pyramid as TFOD computes it, against the same steps written out."""
 
-import json
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -69,39 +67,3 @@ def test_with_explicit_padding_what_travels_down_is_cut_to_the_map_that_it_meets
     above = np.repeat(np.repeat(levels[2], 2, axis=1), 2, axis=2)[:, :4, :3]
     merged = above + pyramid.lateral[0](maps[1])
     np.testing.assert_allclose(levels[1], pyramid.smoothing[0](merged), atol=1e-5)
-
-
-# Of each config that TFOD has written a checkpoint for: what it says of the pyramid.
-OF_CONFIGS = {
-    "mobilenet_v1_fpn-base": {},
-    "mobilenet_v1_fpn-lite": {"depthwise": True},
-    "mobilenet_v2_fpnlite-full_convolutions": {},
-    "mobilenet_v2_fpnlite-levels_2_to_5": {"depthwise": True, "num_merged": 4, "num_coarse": 0},
-}
-
-
-@pytest.mark.parametrize("name", OF_CONFIGS)
-def test_tfods_checkpoint_keys(golden_dir, name):
-    prefix = "model/_feature_extractor/"
-    golden = {
-        key.removeprefix(prefix): shape
-        for key, shape in json.loads((golden_dir / "families" / f"{name}-keys.json").read_text())
-        if key.startswith(prefix) and "/classification_backbone/" not in key
-    }
-    pyramid = FeaturePyramid(PARAMS, depth=20, **OF_CONFIGS[name])
-    parts = {"_fpn_features_generator/top_layers/0": pyramid.top}
-    parts |= {f"_fpn_features_generator/residual_blocks/{i}/0": conv for i, conv in enumerate(pyramid.lateral)}
-    for path, blocks in (
-        ("_fpn_features_generator/conv_layers", pyramid.smoothing),
-        ("_coarse_feature_layers", pyramid.coarse),
-    ):
-        parts |= {f"{path}/{i}/{j}": layer for i, b in enumerate(blocks) for j, layer in enumerate((b.conv, b.norm))}
-    laterals = [part for part in parts if "residual_blocks" in part]
-    channels = [golden[f"{part}/kernel"][2] for part in (*reversed(laterals), "_fpn_features_generator/top_layers/0")]
-    pyramid([tf.zeros([1, 2 ** (len(channels) - i), 2 ** (len(channels) - i), c]) for i, c in enumerate(channels)])
-    ours = {
-        f"{path}/{weight.name.split('/')[-1].split(':')[0]}": list(weight.shape)
-        for path, part in parts.items()
-        for weight in part.weights
-    }
-    assert ours == golden

@@ -9,6 +9,7 @@ from odtk import pipeline, resources
 from odtk.tools.shipped_pipelines import shipped_pipelines
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+ZOO = Path(__file__).parents[2] / "../shared/reference/tfod2_configs"
 SEED = Path(__file__).parents[2] / "../shared/reference/seed_pipeline.config"
 PATHS = re.compile(r"label_map_path|input_path\[\d\]|fine_tune_checkpoint$")
 
@@ -37,6 +38,17 @@ def test_the_pets_config_is_the_goldens_at_another_size():
     assert {k: v for k, v in ours.items() if k.startswith("model.")} == {
         k: v for k, v in golden.items() if k.startswith("model.")
     }
+
+
+@pytest.mark.parametrize("side", [320, 640])
+@pytest.mark.skipif(not ZOO.is_dir(), reason="the zoo's configs are not on this machine")
+def test_the_fpnlite_ones_have_the_zoos_model_and_the_walk_throughs_training(side):
+    ours = values_of(f"ssd_mobilenet_v2_fpnlite_{side}x{side}_pets")
+    zoo = values_of(ZOO / f"ssd_mobilenet_v2_fpnlite_{side}x{side}_coco17_tpu-8.config")
+    walk_through = values_of("ssd_resnet50_v1_fpn_640x640_pets")
+    model = {path: value for path, value in zoo.items() if path.startswith("model.")}
+    training = {path: value for path, value in walk_through.items() if not path.startswith("model.")}
+    assert ours == model | training | {"model.ssd.num_classes": 37}
 
 
 def test_the_siblings_differ_in_their_depth_only():

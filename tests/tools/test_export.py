@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 from golden_cases import SUFFIX, variant_case
+from synthetic_weights import synthetic_value
 
 from odtk import pipeline
 from odtk.checkpoints.reader import CheckpointReader
@@ -61,10 +62,8 @@ def no_saved_model(monkeypatch):
 
 def assert_golden_weights(prefix) -> None:
     reader = CheckpointReader(prefix)
-    expected = build_detector(CASE.config).checkpoint_variables()
-    CASE.assign_weights(expected)
-    for key, variable in expected.items():
-        assert reader.value(reader.tensor_name(key)).tobytes() == variable.numpy().tobytes(), key
+    for key, shape in CASE.shapes.items():
+        assert reader.value(reader.tensor_name(key)).tobytes() == synthetic_value(key, shape).tobytes(), key
 
 
 def test_the_files_are_tfods(exported, golden_dir):

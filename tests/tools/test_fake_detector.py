@@ -32,7 +32,6 @@ class Journey:
     model_dir: Path
     trained: object
     evaluated: object
-    said: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +48,10 @@ def registered():
 def journey(registered, tmp_path_factory) -> Journey:
     folder = tmp_path_factory.mktemp("fake")
     records = write(folder / "records")
-    config, model_dir, said = folder / "pipeline.config", folder / "model", []
+    config, model_dir = folder / "pipeline.config", folder / "model"
     config.write_text(fake_detector.CONFIG.replace("{records}", str(records)))
-    trained = train(config, model_dir, log_every=1, checkpoint_every=3, seed=1, log=said.append)
-    return Journey(config, model_dir, trained, evaluate(config, model_dir), said)
+    trained = train(config, model_dir, log_every=1, checkpoint_every=3, seed=1)
+    return Journey(config, model_dir, trained, evaluate(config, model_dir))
 
 
 def test_training_logs_and_shows_the_detectors_own_losses(journey):

@@ -17,6 +17,7 @@ from odtk.datasets.sources import DatasetSource
 from odtk.detectors import families
 from odtk.detectors.build import build_detector
 from odtk.detectors.ssd.build import build_training
+from odtk.detectors.ssd.resnet_fpn import ResnetFpn
 from odtk.errors import ConfigError
 from odtk.findings import NOTE
 from odtk.tools.inspect import inspect, survey
@@ -144,6 +145,18 @@ def test_without_a_box_there_is_nothing_to_cover(tmp_path):
     folder = made.write(tmp_path / "records", [], [])
     coverage = inspect(folder, config=CONFIG).coverage
     assert (coverage.boxes, coverage.unmatched, coverage.classes) == (0, 0, {})
+
+
+def test_without_anchors_the_rest_is_looked_at_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(ResnetFpn, "anchor_matching", lambda family, model: None)
+    train = made.sound_images(12, 0)
+    train[0] = made.with_objects(train[0], AnnotatedObject((0.1, 0.6, 0.12, 0.62), 1, "cat"))
+    inspection = inspect(made.write(tmp_path / "records", train), config=CONFIG)
+    assert inspection.coverage is None
+    assert "Boxes were not compared with anchors: the config's model has none." in inspection.not_looked_at
+    (finding,) = inspection.findings
+    assert finding.kind == "tiny-boxes"
+    assert "pixels of the model's input, 320x320" in finding.text
 
 
 def test_a_model_without_known_anchors_is_refused(config, tmp_path):

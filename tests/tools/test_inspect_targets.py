@@ -231,7 +231,7 @@ def test_every_format_is_found_out_and_says_the_same_of_the_same_images(tmp_path
 def test_a_format_can_be_said_where_two_fit(tmp_path):
     drawn_formats.write_voc(tmp_path / "both")
     drawn_formats.write_coco(tmp_path / "both")
-    with pytest.raises(DataError, match="--format"):
+    with pytest.raises(DataError, match="Choose the format: voc or coco"):
         inspect(tmp_path / "both")
     inspection = inspect(tmp_path / "both", format="coco")
     assert inspection.kind == "coco data set"

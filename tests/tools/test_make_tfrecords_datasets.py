@@ -223,7 +223,7 @@ def test_a_label_map_is_made_of_the_names_sorted_or_in_the_data_sets_order(drawn
         for entry in image.objects
     }
     assert ids == {"pug": 1, "beagle": 3, "Abyssinian": 4, "Bengal": 5}
-    with pytest.raises(OutputError, match=r"mine\.pbtxt exists"):
+    with pytest.raises(OutputError, match=r"mine\.pbtxt already exists"):
         run(drawn, "third", write_label_map=str(tmp_path / "mine.pbtxt"))
 
 

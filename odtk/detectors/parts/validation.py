@@ -31,11 +31,10 @@ def _finding(severity: str, path: str, text: str, edits) -> Finding:
     return Finding(severity, text, path, tuple((field, str(value)) for field, value in edits))
 
 
-def number_of_classes(message, path: str) -> Iterator[Finding]:
-    """Of a model."""
-    if message.num_classes < 1:
-        field = f"{path}.num_classes"
-        yield error(field, f"is {message.num_classes}; a detector has at least one class.", (field, "N"))
+def number_of_classes(count: int, field: str) -> Iterator[Finding]:
+    """Of a model, whose `field` it is."""
+    if count < 1:
+        yield error(field, f"is {count}; a detector has at least one class.", (field, "N"))
 
 
 def extractor_width(extractor, path: str) -> Iterator[Finding]:

@@ -50,6 +50,7 @@ def build_ssd(
         input_size=input_size,
         keys=tfod_keys,
         other_paths=functools.partial(tfod_other_paths, empty_lists=extractor.empty_lists),
+        parts=extractor.parts,
         name=extractor.name,
     )
 

@@ -42,9 +42,10 @@ def _pyramid_layers(pyramid: FeaturePyramid) -> dict:
     layers.update({PYRAMID_LATERAL.format(i): conv for i, conv in enumerate(pyramid.lateral)})
     for pattern, blocks in ((PYRAMID_SMOOTHING, pyramid.smoothing), (COARSE, pyramid.coarse)):
         for index, block in enumerate(blocks):
-            layers[f"{pattern.format(index)}/0"] = block.conv
+            first = 0 if block.padding is None else 1
+            layers[f"{pattern.format(index)}/{first}"] = block.conv
             if block.norm is not None:
-                layers[f"{pattern.format(index)}/1"] = block.norm
+                layers[f"{pattern.format(index)}/{first + 1}"] = block.norm
     return layers
 
 

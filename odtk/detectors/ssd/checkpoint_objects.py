@@ -19,6 +19,11 @@ PYRAMID_UPSAMPLING = "model/_feature_extractor/_fpn_features_generator/top_down_
 PYRAMID_RESHAPING = "model/_feature_extractor/_fpn_features_generator/reshape_blocks/{}"
 PROJECTIONS = "model/_box_predictor/_additional_projection_layers/{}"
 DROPOUT = checkpoint_keys.CLASS_CONV.format(0)
+COARSE_LIST = "model/_feature_extractor/_coarse_feature_layers"
+PYRAMID_LISTS = [
+    f"model/_feature_extractor/_fpn_features_generator/{name}"
+    for name in ("residual_blocks", "top_down_blocks", "reshape_blocks", "conv_layers")
+]
 EXTRACTOR_LIST = "model/_feature_extractor/{}"
 EMPTY_LISTS = (
     "model/_groundtruth_lists",
@@ -56,15 +61,18 @@ def _backbone(backbone: tf_keras.Model) -> tuple[dict[str, str], list[str]]:
 
 def _pyramid(network: SsdNetwork) -> list[str]:
     pyramid = network.pyramid
-    bare = [key.format(i) for key in (PYRAMID_UPSAMPLING, PYRAMID_RESHAPING) for i in range(len(pyramid.lateral))]
+    reshaping = f"{PYRAMID_RESHAPING}/0" if pyramid.cuts else PYRAMID_RESHAPING
+    bare = [key.format(i) for key in (PYRAMID_UPSAMPLING, reshaping) for i in range(len(pyramid.lateral))]
+    bare += [] if pyramid.lateral else PYRAMID_LISTS
+    bare += [] if pyramid.coarse else [COARSE_LIST]
     for pattern, blocks in (
         (checkpoint_keys.PYRAMID_SMOOTHING, pyramid.smoothing),
         (checkpoint_keys.COARSE, pyramid.coarse),
     ):
         for index, block in enumerate(blocks):
-            # Where there is no batch norm, an identity stands in its place.
-            places = [2] if block.norm is not None else [1, 2]
-            bare += [f"{pattern.format(index)}/{place}" for place in places]
+            # Padding (where it is explicit), convolution, batch norm, activation; an identity stands for a batch norm.
+            layers = [block.conv, block.norm, None] if block.padding is None else [None, block.conv, block.norm, None]
+            bare += [f"{pattern.format(index)}/{place}" for place, layer in enumerate(layers) if layer is None]
     return bare
 
 

@@ -15,20 +15,8 @@ from odtk.checkpoints.object_graph import as_trackable
 from odtk.detectors.detector import Detector, FineTunePlan
 from odtk.detectors.parts import image_padding
 from odtk.detectors.parts.input_size import InputSize
+from odtk.detectors.ssd.checkpoint_parts import CheckpointParts
 from odtk.detectors.ssd.training import Background, SsdTraining
-
-_SHARED, _OF_LEVELS = (
-    "model/_box_predictor/_head_scope_conv_layers",
-    "model/_box_predictor/_base_tower_layers_for_heads",
-)
-_EXTRACTOR = "model/_feature_extractor/"
-_BACKBONE = f"{_EXTRACTOR}classification_backbone/"
-_HEADS = "model/_box_predictor/"
-_REUSABLE_HEADS = {
-    "box tower": (f"{_SHARED}/BoxPredictionTower/", f"{_SHARED}/PredictionTower/", f"{_OF_LEVELS}/box_encodings/"),
-    "box head": ("model/_box_predictor/_box_prediction_head/",),
-    "class tower": (f"{_SHARED}/ClassPredictionTower/", f"{_OF_LEVELS}/class_predictions_with_background/"),
-}
 
 
 class SsdNetwork(tf_keras.Model):
@@ -76,11 +64,12 @@ class SsdDetector(Detector):
         score_converter: Callable,
         background: Background,
         input_size: InputSize,
+        keys: Callable[[SsdNetwork], dict[str, tf.Variable]],
+        other_paths: Callable[[SsdNetwork], tuple[dict[str, str], list[str]]],
+        parts: CheckpointParts,
         class_agnostic: bool = False,
         freeze_batch_norm: bool = False,
         add_regularization_loss: bool = True,
-        keys: Callable[[SsdNetwork], dict[str, tf.Variable]] | None = None,
-        other_paths: Callable[[SsdNetwork], tuple[dict[str, str], list[str]]] = lambda network: ({}, []),
         name: str | None = None,
     ):
         super().__init__(name=name)
@@ -94,7 +83,7 @@ class SsdDetector(Detector):
         self.freeze_batch_norm = freeze_batch_norm
         self.add_regularization_loss = add_regularization_loss
         self.input_size = input_size
-        self._keys, self._other_paths = keys, other_paths
+        self._keys, self._other_paths, self._parts = keys, other_paths, parts
 
     def resize(self, image):
         """As the config's image_resizer says."""
@@ -213,19 +202,8 @@ class SsdDetector(Detector):
         return as_trackable(self.checkpoint_variables(), *self._other_paths(self.network))
 
     def fine_tune_plan(self, checkpoint_type: str) -> FineTunePlan:
-        """full: everything; detection: backbone and pyramid; classification: the backbone, of either kind of model.
-
-        With "detection" towers and box predictions may be taken besides; the class predictions belong to their classes.
-        """
-        keys = list(self.checkpoint_variables())
-        match checkpoint_type:
-            case "full":
-                return FineTunePlan(keys)
-            case "detection":
-                taken = [key for key in keys if key.startswith(_EXTRACTOR)]
-                return FineTunePlan(taken, may_be_unused=(_HEADS,), reusable=_REUSABLE_HEADS)
-        taken = [key for key in keys if key.startswith(_BACKBONE)]
-        return FineTunePlan(taken, (_HEADS, _EXTRACTOR), renamed=((_BACKBONE, "feature_extractor/"),))
+        """See `CheckpointParts`."""
+        return self._parts.fine_tune_plan(checkpoint_type, list(self.checkpoint_variables()))
 
     def ensure_built(self) -> None:
         """Makes the variables, by one run of the network on a blank image of the smallest size that it takes."""

@@ -1,9 +1,11 @@
 """What is different between SSDs: the network in front of the heads, and what images it takes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import tf_keras
+
+from odtk.detectors.ssd.checkpoint_parts import CheckpointParts
 
 
 @dataclass(frozen=True)
@@ -23,4 +25,5 @@ class FeatureExtractor:
     """The color, before `preprocess`, of TFOD's padding up to the size of a resizer."""
     first_map: int = 0
     empty_lists: tuple[str, ...] = ()
+    parts: CheckpointParts = field(default_factory=CheckpointParts)
     name: str = "ssd"

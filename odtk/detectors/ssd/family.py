@@ -54,7 +54,7 @@ class PyramidSsd(Family):
         """See `Family`."""
         ssd, path = model.ssd, self.path
         return [
-            *validation.number_of_classes(ssd, path),
+            *validation.number_of_classes(ssd.num_classes, self.num_classes_field),
             *validation.empty_blocks(ssd, path, _REQUIRED),
             *self._images(model),
             *self.validate_extractor(ssd),
@@ -129,5 +129,5 @@ class PyramidSsd(Family):
         padded = padded_side(image_size[0]), padded_side(image_size[1])
         return anchor_grid(model.ssd, image_size, padded, self.levels(model.ssd))
 
-    def _padded_to(self, model: model_pb2.DetectionModel, least_side: int, side_multiple: int) -> InputSize:
-        return InputSize(max(model.ssd.feature_extractor.pad_to_multiple, 1), least_side, side_multiple)
+    def _padded_to(self, model: model_pb2.DetectionModel, least_side: int, *multiple_and_stride: int) -> InputSize:
+        return InputSize(max(model.ssd.feature_extractor.pad_to_multiple, 1), least_side, *multiple_and_stride)

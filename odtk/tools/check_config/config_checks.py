@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from odtk import pipeline, resources
@@ -45,12 +45,12 @@ class ConfigChecks:
         """A file that is not on this machine: an error where it is about to be read, otherwise a warning."""
         self._add(self._absent, path, text, fix)
 
-    def add(self, finding: Finding, otherwise: str) -> None:
-        """A finding of a family's: its edits become a command; an error without any is fixed by `otherwise`."""
+    def add(self, finding: Finding, otherwise: Callable[[], str]) -> None:
+        """A finding of a family's: its edits become a command; for an error without any `otherwise` says one."""
         if finding.edits:
             finding = replace(finding, fix=self.command(*_options(finding.edits)))
         elif finding.severity == ERROR:
-            finding = replace(finding, fix=otherwise)
+            finding = replace(finding, fix=otherwise())
         self.findings.append(finding)
 
     def command(self, *options) -> str:

@@ -20,7 +20,7 @@ def check_model(checks: ConfigChecks) -> None:
         _report_family(checks, config.model)
         return
     for finding in family.validate(config.model):
-        checks.add(finding, otherwise=start_over(config))
+        checks.add(finding, otherwise=lambda: start_over(config))
     if family.image_resizer(config.model).WhichOneof("image_resizer_oneof") and not family.fixed_sides(config.model):
         _check_batches(checks, family)
 

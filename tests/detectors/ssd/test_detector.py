@@ -132,8 +132,8 @@ class TestFineTuning:
 class TestRefusals:
     def test_another_feature_extractor(self):
         config = copy.deepcopy(CASE.config)
-        config.model.ssd.feature_extractor.type = "ssd_mobilenet_v2_fpn_keras"
-        with pytest.raises(ConfigError, match=r"ssd_mobilenet_v2_fpn_keras.*ssd_resnet50_v1_fpn_keras"):
+        config.model.ssd.feature_extractor.type = "ssd_mobilenet_v9_fpn_keras"
+        with pytest.raises(ConfigError, match=r"ssd_mobilenet_v9_fpn_keras.*ssd_resnet50_v1_fpn_keras"):
             build_detector(config)
 
     def test_no_model(self):

@@ -89,7 +89,7 @@ class TrainingRun:
             fields.image: tf.concat([image for image, _ in processed], 0),
             fields.true_image_shape: tf.concat([shape for _, shape in processed], 0),
         }
-        self.labels = _labels(images, counts, self.configs["model"].ssd.num_classes)
+        self.labels = batch_labels(images, counts, self.configs["model"].ssd.num_classes)
         self._forward()
         self.variables = self._variables()
         assert {key: v.shape.as_list() for key, v in self.variables.items()} == self.shapes
@@ -147,7 +147,7 @@ class TrainingRun:
         return found
 
 
-def _labels(seeds, counts, num_classes: int) -> dict[str, tf.Tensor]:
+def batch_labels(seeds, counts, num_classes: int) -> dict[str, tf.Tensor]:
     """The batch's groundtruth as TFOD's input gives it, padded to 100 boxes."""
     fields, most = standard_fields.InputDataFields, 100
     drawn = [synthetic_groundtruth(seed, count, num_classes) for seed, count in zip(seeds, counts, strict=True)]

@@ -1,0 +1,155 @@
+"""The family of TFOD's ssd_mobilenet_v{1,2}_fpn_keras, FPNLite among them. No TensorFlow, until one is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from odtk.detectors.parts.input_size import InputSize
+from odtk.detectors.parts.validation import error, extractor_width, warning
+from odtk.detectors.ssd.family import PyramidSsd
+from odtk.detectors.ssd.options import OF_OTHER_EXTRACTORS, PYRAMID_SSD
+from odtk.findings import Finding
+from odtk.pipeline.support import Fields
+from odtk.protos import model_pb2, ssd_pb2
+
+if TYPE_CHECKING:
+    from odtk.detectors.ssd.extractor import FeatureExtractor
+
+# The backbone's maps.
+_FINEST, _COARSEST = 2, 5
+_USUAL_MAX_LEVEL = 7
+
+# TFOD's feature extractor refuses smaller images, before it pads them.
+_LEAST_SIDE = 33
+
+
+class _Levels(NamedTuple):
+    """How many of the backbone's maps the pyramid merges, its last ones, and how many coarser levels follow."""
+
+    merged: int
+    coarse: int
+
+    @property
+    def finest(self) -> int:
+        return _COARSEST - self.merged + 1
+
+
+class MobilenetFpn(PyramidSsd):
+    """The pyramid has the levels that `fpn` says, and is FPNLite with `use_depthwise`."""
+
+    types = ("ssd_mobilenet_v1_fpn_keras", "ssd_mobilenet_v2_fpn_keras")
+    options = PYRAMID_SSD | {
+        "SsdFeatureExtractor": Fields(
+            """type depth_multiplier min_depth conv_hyperparams override_base_feature_extractor_hyperparams
+            pad_to_multiple use_explicit_padding use_depthwise fpn""",
+            refused=OF_OTHER_EXTRACTORS
+            | {"num_layers": "TFOD's feature extractors with `fpn` fail with it; fpn.max_level sets their levels"},
+        ),
+        "FeaturePyramidNetworks": Fields("min_level max_level additional_layer_depth"),
+    }
+
+    def levels(self, ssd: ssd_pb2.Ssd) -> tuple[int, int]:
+        """See `PyramidSsd`. Where fpn.max_level is below 5, they are not those that `fpn` says."""
+        levels = _levels(ssd.feature_extractor.fpn)
+        return levels.finest, _COARSEST + levels.coarse
+
+    def input_size(self, model: model_pb2.DetectionModel) -> InputSize:
+        """See `Family`."""
+        # With explicit padding the pyramid cuts what it has upsampled, so that maps of any sides meet.
+        extractor, levels = model.ssd.feature_extractor, _levels(model.ssd.feature_extractor.fpn)
+        if extractor.use_explicit_padding or levels.merged == 1:
+            return self._padded_to(model, _LEAST_SIDE)
+        return self._padded_to(model, _LEAST_SIDE, 2**_COARSEST, 2**levels.finest)
+
+    def validate_extractor(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
+        """See `PyramidSsd`."""
+        extractor, path = ssd.feature_extractor, f"{self.path}.feature_extractor"
+        yield from extractor_width(extractor, path)
+        yield from _check_levels(extractor.fpn, f"{path}.fpn")
+        if extractor.depth_multiplier > 0:
+            yield from _check_channels(extractor, path)
+
+    def build_extractor(self, ssd: ssd_pb2.Ssd) -> FeatureExtractor:
+        """See `PyramidSsd`."""
+        from odtk.detectors.parts.hyperparams import build_conv_params
+        from odtk.detectors.ssd.extractor import FeatureExtractor
+        from odtk.layers import mobilenet
+        from odtk.layers.fpn import FeaturePyramid
+        from odtk.layers.mobilenet_v1 import mobilenet_v1
+        from odtk.layers.mobilenet_v2 import mobilenet_v2
+
+        extractor, levels = ssd.feature_extractor, _levels(ssd.feature_extractor.fpn)
+        params = build_conv_params(extractor.conv_hyperparams)
+        own = params if extractor.override_base_feature_extractor_hyperparams else mobilenet.BACKBONE_DEFAULTS
+        explicit_padding, depthwise = extractor.use_explicit_padding, extractor.use_depthwise
+        width = {"alpha": extractor.depth_multiplier, "min_depth": extractor.min_depth}
+        if _is_v1(extractor):
+            backbone = mobilenet_v1(own, **width, thin=depthwise, explicit_padding=explicit_padding)
+        else:
+            # TFOD would thin its last layer, too, but forgets to: it has 1280 channels in FPNLite as in FPN.
+            backbone = mobilenet_v2(own, **width, explicit_padding=explicit_padding)
+        return FeatureExtractor(
+            backbone=backbone,
+            pyramid=FeaturePyramid(
+                params, _pyramid_depth(extractor), levels.coarse, levels.merged, depthwise, explicit_padding,
+                name="pyramid",
+            ),
+            preprocess=mobilenet.preprocess,
+            # TFOD's resizer pads what is preprocessed already.
+            padding_color=mobilenet.ZERO_COLOR,
+            first_map=levels.finest - _FINEST,
+            empty_lists=("_feature_blocks", *["_conv_defs"] * depthwise),
+            name="ssd_mobilenet_fpn",
+        )  # fmt: skip
+
+
+FAMILY = MobilenetFpn()
+
+
+def _levels(fpn) -> _Levels:
+    """Of a pyramid that can be built; another one is taken as the edits of `_check_levels` would leave it."""
+    lowest = min(max(fpn.min_level, _FINEST), _COARSEST)
+    highest = fpn.max_level if fpn.max_level >= lowest else _USUAL_MAX_LEVEL
+    return _Levels(min(highest, _COARSEST) + 1 - lowest, max(highest - _COARSEST, 0))
+
+
+def _check_levels(fpn, path: str) -> Iterator[Finding]:
+    lowest = min(max(fpn.min_level, _FINEST), _COARSEST)
+    if fpn.min_level != lowest:
+        text = f"is {fpn.min_level}; the backbone has maps of levels {_FINEST} to {_COARSEST}."
+        yield error(f"{path}.min_level", text, (f"{path}.min_level", lowest))
+    if fpn.max_level < lowest:
+        text = f"is {fpn.max_level}, below the pyramid's min_level {lowest}."
+        yield error(f"{path}.max_level", text, (f"{path}.max_level", _USUAL_MAX_LEVEL))
+    elif fpn.max_level < _COARSEST:
+        levels = _levels(fpn)
+        strides = " and ".join(str(2**level) for level in range(levels.finest, _COARSEST + 1))
+        text = (
+            f"is {fpn.max_level}, below {_COARSEST}, the backbone's last map, which ends the pyramid all the same, as "
+            f"in TFOD: its levels have strides {strides}. Named after these, the same network has levels "
+            f"{levels.finest} to {_COARSEST}."
+        )
+        edits = ((f"{path}.min_level", levels.finest), (f"{path}.max_level", _COARSEST))
+        yield warning(f"{path}.max_level", text, *edits)
+
+
+def _check_channels(extractor: ssd_pb2.SsdFeatureExtractor, path: str) -> Iterator[Finding]:
+    """Layers without a channel, which only a min_depth of 0 can leave."""
+    if _pyramid_depth(extractor) < 1:
+        field = f"{path}.fpn.additional_layer_depth"
+        text = f"is {extractor.fpn.additional_layer_depth}: times depth_multiplier it leaves the pyramid no channel."
+        yield error(field, text, (f"{path}.min_depth", 16))
+    multiplier = extractor.depth_multiplier
+    # MobileNet v1's stem; its width counts twice in TFOD. V2's layers have at least 8.
+    if _is_v1(extractor) and max(int(int(32 * multiplier) * multiplier), extractor.min_depth) < 1:
+        text = f"is {multiplier:g}: it leaves the first layer no channel."
+        yield error(f"{path}.depth_multiplier", text, (f"{path}.min_depth", 16))
+
+
+def _is_v1(extractor: ssd_pb2.SsdFeatureExtractor) -> bool:
+    return "_v1_" in extractor.type
+
+
+def _pyramid_depth(extractor: ssd_pb2.SsdFeatureExtractor) -> int:
+    return max(int(extractor.fpn.additional_layer_depth * extractor.depth_multiplier), extractor.min_depth)
