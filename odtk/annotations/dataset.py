@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from odtk.annotations.annotated_image import Problem
 
@@ -80,7 +80,7 @@ class Listed:
 
     key: str  # unique in the data set, posix path relative to its folder; images are sorted by it
     split: str | None  # in the data set itself: "train", "val", "test"; None if it has no splits
-    entry: object  # what the format needs to read the image
+    entry: Any  # what the format needs to read the image
 
 
 class Dataset(Protocol):

@@ -83,7 +83,7 @@ class MobilenetFpn(PyramidSsd):
         params = build_conv_params(extractor.conv_hyperparams)
         own = params if extractor.override_base_feature_extractor_hyperparams else mobilenet.BACKBONE_DEFAULTS
         explicit_padding, depthwise = extractor.use_explicit_padding, extractor.use_depthwise
-        width = {"alpha": extractor.depth_multiplier, "min_depth": extractor.min_depth}
+        width: dict = {"alpha": extractor.depth_multiplier, "min_depth": extractor.min_depth}
         if _is_v1(extractor):
             backbone = mobilenet_v1(own, **width, thin=depthwise, explicit_padding=explicit_padding)
         else:

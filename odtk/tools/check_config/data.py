@@ -120,7 +120,8 @@ def _check_num_classes(checks: ConfigChecks, path: str, labels: LabelMap) -> Non
     field, largest = f"model.{kind}.num_classes", labels.num_classes
     fix = ("--num-classes", largest)
     # 0 is reported with the model, whatever the label map has.
-    if count and count < largest:
+    count = count or 0
+    if 0 < count < largest:
         lost = some([f"{item.id} ({item.name!r})" for item in labels.items if item.id > count])
         checks.error(field, f"is {count}, below the largest id of {path}: it has no output for {lost}.", fix)
     elif count > largest:

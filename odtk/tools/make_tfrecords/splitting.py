@@ -89,7 +89,7 @@ def _folder(dataset: Dataset, place: str) -> Path | None:
 
 
 def _in_folder(dataset: Dataset, place: str) -> list[int]:
-    root, folder = Path(dataset.folder).resolve(), _folder(dataset, place).resolve()
+    root, folder = Path(dataset.folder).resolve(), (_folder(dataset, place) or Path(place)).resolve()
     if not folder.is_relative_to(root):
         text = f"The folder {place}, given for a split, is not inside {dataset.folder}, where the images are."
         raise DataError(text, argument="split")
