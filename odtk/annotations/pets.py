@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from odtk import files
 from odtk import label_map as label_maps
@@ -241,11 +241,11 @@ def _normalise(
     return normalise(yxyx, (annotation.width, annotation.height))
 
 
-def _bounds(foreground: np.ndarray) -> tuple[float, float, float, float]:
+def _bounds(foreground: Any) -> tuple[float, float, float, float]:  # an array: NumPy is loaded where one is made
     """First and last row and column with a pixel of the pet, as yxyx; zeros if there is none."""
     if not foreground.any():
         return 0.0, 0.0, 0.0, 0.0
-    rows, columns = np.flatnonzero(foreground.any(axis=1)), np.flatnonzero(foreground.any(axis=0))
+    rows, columns = foreground.any(axis=1).nonzero()[0], foreground.any(axis=0).nonzero()[0]
     return float(rows[0]), float(columns[0]), float(rows[-1]), float(columns[-1])
 
 

@@ -152,7 +152,7 @@ def test_a_loaded_detector_takes_paths_pictures_and_pixels(exported, pictures):
     assert [each.scores.tolist() for each in others] == [by_path.scores.tolist()] * 2
     # Through the conversion that files go through: gray becomes RGB, and EXIF turns.
     assert detector.detect(Image.new("L", (8, 6), 204)).scores[0] == pytest.approx(0.8)
-    with pytest.raises(DataError, match="An image of 4x4 values of type uint8"):
+    with pytest.raises(DataError, match="An image of shape 4x4 and type uint8"):
         detector.detect(np.zeros([4, 4], np.uint8))
     assert odtk.load(exported, label_map="mscoco_label_map").name_of(2) == "bicycle"
 
