@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -155,7 +156,7 @@ class _Features:
         return values[0]
 
 
-def _groundtruth(features: _Features) -> dict[str, tuple]:
+def _groundtruth(features: _Features) -> dict[str, Any]:
     sides = [tuple(features.get(side, "float_list")) for side in BOX_SIDES]
     texts = tuple(name.decode(errors="replace") for name in features.get(CLASS_TEXT, "bytes_list"))
     labels = tuple(features.get(CLASS_LABEL, "int64_list"))

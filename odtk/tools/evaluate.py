@@ -57,6 +57,7 @@ def evaluate(
     pipeline_config: str | os.PathLike,
     model_dir: str | os.PathLike,
     checkpoint: str | os.PathLike | None = None,
+    *,
     max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
     log: Callable[[str], None] = lambda line: None,
 ) -> EvaluationReport:

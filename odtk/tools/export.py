@@ -40,6 +40,7 @@ def export(
     pipeline_config: str | os.PathLike,
     checkpoint: str | os.PathLike,
     output_dir: str | os.PathLike,
+    *,
     input_type: str = "image_tensor",
     winograd: bool = False,
     overwrite: bool = False,

@@ -125,7 +125,8 @@ class PyramidSsd(Family):
         """See `Family`."""
         from odtk.detectors.ssd.anchor_grid import anchor_grid
 
-        padded = tuple(self.input_size(model).padded_side(side) for side in image_size)
+        padded_side = self.input_size(model).padded_side
+        padded = padded_side(image_size[0]), padded_side(image_size[1])
         return anchor_grid(model.ssd, image_size, padded, self.levels(model.ssd))
 
     def _padded_to(

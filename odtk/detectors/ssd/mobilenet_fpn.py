@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from odtk.detectors.parts.input_size import InputSize
 from odtk.detectors.parts.validation import error, extractor_width, warning
@@ -108,7 +108,7 @@ def _build_backbone(extractor: ssd_pb2.SsdFeatureExtractor, params: ConvParams):
     from odtk.layers.mobilenet_v1 import mobilenet_v1
     from odtk.layers.mobilenet_v2 import mobilenet_v2
 
-    options = {
+    options: dict[str, Any] = {
         "alpha": extractor.depth_multiplier,
         "min_depth": extractor.min_depth,
         "explicit_padding": extractor.use_explicit_padding,
