@@ -103,7 +103,7 @@ def test_options_without_effect_are_notes_with_the_reason(project):
 CASES = {
     "no class": ([(f"{SSD}.num_classes", "0")], "error", f"{SSD}.num_classes", "at least one class"),
     "num_classes": ([(f"{SSD}.num_classes", "90")], "warning", f"{SSD}.num_classes", "is 90, but"),
-    "side": ([(f"{FIXED}.height", "300")], "error", f"{FIXED}.height", "no multiple of 32"),
+    "side": ([(f"{FIXED}.height", "300")], "error", f"{FIXED}.height", "not a multiple of 32"),
     "small side": ([(f"{FIXED}.width", "128")], "error", f"{FIXED}.width", "no side below 129"),
     "any size": ([(f"{RESIZER}.identity_resizer", "{}")], "error", f"{RESIZER}.identity_resizer", "any size"),
     "any size, batch": (
@@ -134,7 +134,7 @@ CASES = {
         [(f"{RESIZER}.keep_aspect_ratio_resizer", "max_dimension: 1000 pad_to_max_dimension: true")],
         "error",
         f"{RESIZER}.keep_aspect_ratio_resizer.max_dimension",
-        "no multiple of 32",
+        "not a multiple of 32",
     ),
     "model": (
         [(f"{SSD}.feature_extractor.type", "ssd_resnet50_v1_fpn")],

@@ -246,7 +246,7 @@ def test_image_size_replaces_another_resizer_and_says_so(output):
     config, report = edited(output, base, image_size=(320, 512))
     fixed = config.model.ssd.image_resizer.fixed_shape_resizer
     assert (fixed.height, fixed.width) == (320, 512)
-    assert "no longer keep_aspect_ratio_resizer" in report.notes[0]
+    assert "now fixed_shape_resizer instead of keep_aspect_ratio_resizer" in report.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ REFUSED = {
     "small and padded": (
         {f"{SIDES}.height": 32, f"{EXTRACTOR}.pad_to_multiple": 64}, f"{SIDES}.height", "no side below 33",
     ),
-    "maps do not meet": ({f"{SIDES}.width": 312}, f"{SIDES}.width", "is 312, which is no multiple of 32"),
+    "maps do not meet": ({f"{SIDES}.width": 312}, f"{SIDES}.width", "is 312, which is not a multiple of 32"),
     "no channel": (
         {f"{EXTRACTOR}.min_depth": 0, f"{EXTRACTOR}.fpn.additional_layer_depth": 0},
         f"{EXTRACTOR}.fpn.additional_layer_depth", "is 0: times depth_multiplier it leaves the pyramid no channel",
