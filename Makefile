@@ -39,9 +39,10 @@ test-all: $(READY) lint  ## the same, with the slow end-to-end runs
 test-matrix:  ## the core of the suite on each Python and TensorFlow in turn; CELLS='3.13+2.20 ...' chooses
 	$(or $(PYTHON),python3) tests/matrix/matrix.py $(CELLS)
 
-lint: $(READY)  ## ruff (check and format) and the import contracts
+lint: $(READY)  ## ruff (check and format), mypy and the import contracts
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m mypy
 	.venv/bin/lint-imports --no-logo
 
 format: $(READY)  ## format the code and fix what ruff can

@@ -1,3 +1,84 @@
-"""odtk: object detection with TFOD's files and numbers, on today's TensorFlow."""
+"""odtk: object detection with TFOD's files and numbers, on today's TensorFlow.
+
+The commands are functions here, whose keyword arguments are named after the commands' options, and whose results are
+dataclasses: `report = odtk.train("pets.config", "model", num_steps=1000, log=print)`. `odtk.load("exported")` is a
+trained detector. Importing odtk loads nothing heavy: what stands here is imported when it is first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from odtk.errors import OdtkError
+
+if TYPE_CHECKING:
+    from odtk.detections import Detections
+    from odtk.exporting.runtime import ExportedDetector, load
+    from odtk.tools.configure import ConfigureReport, configure
+    from odtk.tools.evaluate import EvaluationReport, evaluate
+    from odtk.tools.export import ExportReport, export
+    from odtk.tools.inspect import inspect
+    from odtk.tools.inspect.inspection import Inspection
+    from odtk.tools.make_tfrecords import ConversionReport, make_tfrecords
+    from odtk.tools.predict import PredictReport, predict
+    from odtk.tools.train import TrainingReport, train
+    from odtk.tools.view import ViewReport, view
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ConfigureReport",
+    "ConversionReport",
+    "Detections",
+    "EvaluationReport",
+    "ExportReport",
+    "ExportedDetector",
+    "Inspection",
+    "OdtkError",
+    "PredictReport",
+    "TrainingReport",
+    "ViewReport",
+    "__version__",
+    "configure",
+    "evaluate",
+    "export",
+    "inspect",
+    "load",
+    "make_tfrecords",
+    "predict",
+    "train",
+    "view",
+]
+
+# Name to the module that has it. The same as above, for Python, as that is for editors and type checkers.
+_MODULES = {
+    "ConfigureReport": "odtk.tools.configure",
+    "ConversionReport": "odtk.tools.make_tfrecords",
+    "Detections": "odtk.detections",
+    "EvaluationReport": "odtk.tools.evaluate",
+    "ExportReport": "odtk.tools.export",
+    "ExportedDetector": "odtk.exporting.runtime",
+    "Inspection": "odtk.tools.inspect.inspection",
+    "PredictReport": "odtk.tools.predict",
+    "TrainingReport": "odtk.tools.train",
+    "ViewReport": "odtk.tools.view",
+    "configure": "odtk.tools.configure",
+    "evaluate": "odtk.tools.evaluate",
+    "export": "odtk.tools.export",
+    "inspect": "odtk.tools.inspect",
+    "load": "odtk.exporting.runtime",
+    "make_tfrecords": "odtk.tools.make_tfrecords",
+    "predict": "odtk.tools.predict",
+    "train": "odtk.tools.train",
+    "view": "odtk.tools.view",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'odtk' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -9,13 +9,20 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from odtk import atomic
 from odtk.errors import DataError
 
-_KEYS = {"image_id": int, "file_name": str, "category_id": int, "bbox": list, "score": (int, float)}
+_KEYS: dict[str, type | tuple[type, ...]] = {
+    "image_id": int,
+    "file_name": str,
+    "category_id": int,
+    "bbox": list,
+    "score": (int, float),
+}
 
 # Decimals kept in detections.json: a thousandth of a pixel, and all the digits of a float32 score.
 _PIXEL_DECIMALS, _SCORE_DECIMALS = 3, 7
@@ -28,6 +35,7 @@ class Detections:
     boxes: np.ndarray  # [N, 4] float32 yxyx, normalized to the image
     classes: np.ndarray  # [N] int32, 1-based
     scores: np.ndarray  # [N] float32
+    names: tuple[str, ...] = ()  # of the classes of all N; empty where nobody looked them up
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -50,7 +58,8 @@ class Detections:
         """Those with at least `min_score`, and of these the best `max_boxes` (None: all)."""
         order = np.argsort(-self.scores, kind="stable")
         order = order[self.scores[order] >= np.float32(min_score)][:max_boxes]
-        return Detections(self.boxes[order], self.classes[order], self.scores[order])
+        names = tuple(self.names[index] for index in order) if self.names else ()
+        return Detections(self.boxes[order], self.classes[order], self.scores[order], names)
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,7 @@ def _image_results(image: DetectedImage, name_of: Callable[[int], str] | None) -
     ]
 
 
-def _check_result(path: str | os.PathLike, index: int, result: object) -> None:
+def _check_result(path: str | os.PathLike, index: int, result: Any) -> None:
     wrong = [
         key
         for key, kind in _KEYS.items()

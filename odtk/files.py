@@ -100,8 +100,8 @@ def output_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[st
     Raises OutputError if `path` is not empty, unless `replace` is true. On an error, everything written is removed.
     """
     if not is_remote(path):
-        with atomic_directory(path, replace) as folder:
-            yield folder
+        with atomic_directory(path, replace) as here:
+            yield here
         return
     gfile, folder = _gfile(), os.fspath(path).rstrip("/")
     with _os_errors(OutputError, folder):

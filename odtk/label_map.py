@@ -5,7 +5,7 @@ import functools
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from google.protobuf import text_format
@@ -46,6 +46,7 @@ class LabelMap:
     """
 
     items: list[Item]
+    _ids: dict[str, int] = field(init=False, repr=False, compare=False)  # by name and display name
 
     def __post_init__(self):
         # In the file's order, display names first, so that names take precedence, and later items over earlier ones.

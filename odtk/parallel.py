@@ -36,6 +36,7 @@ def mapped(function: Callable, items: Sequence, num_workers: int | None = None) 
     and so is memory. Leaving the block early cancels tasks that have not started.
     """
     num_workers = num_workers or num_cores()
+    pool: Executor
     if len(items) >= MANY and num_workers >= MANY_WORKERS:
         pool, call, size = _processes(function, num_workers), _call_in_process, _CHUNK
     else:
@@ -62,8 +63,8 @@ def _in_order(pool: Executor, call: Callable, chunks: Iterable[list], window: in
 
 
 def _chunks(items: Sequence, size: int) -> Iterator[list]:
-    items = iter(items)
-    while chunk := list(itertools.islice(items, size)):
+    rest = iter(items)
+    while chunk := list(itertools.islice(rest, size)):
         yield chunk
 
 
@@ -73,7 +74,7 @@ def _processes(function: Callable, num_workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(num_workers, context, initializer=_take, initargs=(function,))
 
 
-_function: Callable | None = None  # of a worker process
+_function: Callable  # of a worker process
 
 
 def _take(function: Callable) -> None:

@@ -58,7 +58,7 @@ def as_os_error(error: BaseException) -> OSError | None:
 def describe(error: OSError, path: object = None) -> str:
     """One paragraph on an OSError: `path`, or the path in the error, the reason and the fix."""
     path = path or error.filename2 or error.filename
-    reason, fix = _REASONS.get(error.errno, (error.strerror or str(error), ""))
+    reason, fix = _REASONS.get(error.errno or 0, (error.strerror or str(error), ""))
     subject = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else _UNNAMED
     done = "opened" if error.errno in _OPENING else "written" if error.errno in _WRITING else "used"
     return f"{subject} cannot be {done}: {reason}. {fix}".rstrip()

@@ -22,7 +22,7 @@ from pathlib import Path
 try:
     import fcntl
 except ImportError:  # Windows: processes are only identified by their number
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 _LONGEST = 120  # bytes of the output's name; file systems allow 255 bytes in total
 _PART = re.compile(r"\.(?P<name>.+)\.(?P<host>[\w-]+)\.(?P<pid>\d+)\.(?P<time>[0-9a-f]{16})\.part", re.DOTALL)
@@ -75,16 +75,22 @@ def clear_parts(output: Path, folder: Path, but: Path | None = None) -> Path | N
         if part == but or found["name"] != _name(output):
             continue
         state = _state(part)
-        if state == LOCKED and (but is None or found["time"] < _PART.fullmatch(but.name)["time"]):
+        if state == LOCKED and (but is None or found["time"] < _fields(but)["time"]):
             busy = busy or part
         elif _is_dead(found, state):
             remove(part)
     return busy
 
 
+def _fields(part: Path) -> re.Match[str]:
+    match = _PART.fullmatch(part.name)
+    assert match is not None, f"{part} is not a part's name"
+    return match
+
+
 def writer(part: Path) -> str:
     """The writer of a part, for messages."""
-    found = _PART.fullmatch(part.name)
+    found = _fields(part)
     return f"process {found['pid']}" + (f" on {found['host']}" if found["host"] != _host() else "")
 
 

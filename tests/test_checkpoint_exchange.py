@@ -213,7 +213,7 @@ SMALL = {
         "image_size": (160, 160),
         "batch_size": 8,
         "learning_rate": 0.02,
-        "sets": [
+        "set": [
             ("train_config.fine_tune_checkpoint", ""),
             ("train_config.gradient_clipping_by_norm", "10"),
             (f"{_EXTRACTOR}.depth_multiplier", "0.5"),
@@ -232,7 +232,7 @@ def exchange(request, tmp_path_factory) -> Exchange:
     folder = tmp_path_factory.mktemp("exchange")
     path, exported, made = folder / "pipeline.config", folder / "exported", folder / "from_tfod"
     data = synthetic_pets.draw_dataset(folder / "pets", num_images=60, seed=3)
-    make_tfrecords(data.folder, folder / "records", num_shards=1, label_map_path=data.label_map)
+    make_tfrecords(data.folder, folder / "records", num_shards=1, label_map=data.label_map)
     configure(request.param, path, train_records=[str(folder / "records")], **SMALL[request.param])
     config = pipeline.read(path)
     config.eval_config.metrics_set[:] = EVALUATORS

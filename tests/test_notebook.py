@@ -79,6 +79,7 @@ def test_it_runs_from_top_to_bottom_on_drawn_data(notebook, tmp_path, monkeypatc
     *_, look, results = code_cells(notebook)
     assert sum("image/jpeg" in output.get("data", {}) for output in look.outputs) == min(6, len(pictures))
     assert re.match(rf"{len(detections)} boxes; mAP@.50IOU \d", printed(results))
+    assert f"{detections[0]['file_name']} {detections[0]['category_name']} " in printed(results)
 
 
 def test_its_outputs_are_empty_in_git(notebook):
@@ -88,5 +89,5 @@ def test_its_outputs_are_empty_in_git(notebook):
 def test_every_command_of_the_journey_is_in_it(notebook):
     journey = ["make-tfrecords", "view", "configure", "inspect", "train", "evaluate", "export", "predict"]
     source = "\n".join(cell.source for cell in code_cells(notebook))
-    used = re.findall(r"^!odtk ([a-z-]+)", source, re.MULTILINE)
-    assert [name for name in used if not name.startswith("--")] == journey
+    used = re.findall(r"(?:^!odtk |\bodtk\.)([a-z][a-z_-]+)", source, re.MULTILINE)
+    assert [name.replace("_", "-") for name in used] == journey

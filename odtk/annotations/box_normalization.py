@@ -76,7 +76,8 @@ def check_box(box: Yxyx, said: str, where: tuple[str, int | None]) -> Yxyx:
     """A normalized box with ordered corners, clipped to the image; UnusableImage if nothing is left of it."""
     if is_empty(box):
         raise UnusableImage(*where, EMPTY, f"{said} has no area. Draw the box again, or delete it.")
-    clipped = tuple(min(max(side, 0.0), 1.0) for side in box)
+    ymin, xmin, ymax, xmax = (min(max(side, 0.0), 1.0) for side in box)
+    clipped = ymin, xmin, ymax, xmax
     if is_empty(clipped):
         text = f"{said} is outside the image. Check that annotation and image belong together."
         raise UnusableImage(*where, OUTSIDE, text)

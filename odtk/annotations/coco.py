@@ -184,7 +184,7 @@ def _orphans(files: DataFolder, document: Document, per_image: int) -> Iterator[
 def _listed(files: DataFolder, image: str, found: list[_Mention], names: tuple[str, str]) -> Listed:
     """An image with the annotations of all its mentions; a box that is repeated in a later mention counts once."""
     first = found[0].document
-    sizes = {mention.size for mention in found} - {None}
+    sizes = {mention.size for mention in found if mention.size is not None}
     if len(sizes) > 1:
         said = " and ".join("{}x{}".format(*size) for size in sorted(sizes))
         text = (

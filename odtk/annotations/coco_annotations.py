@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.coco_json import Category, plain
@@ -96,7 +96,9 @@ def _called(name: object, categories: Mapping[int | str, Category]) -> Category 
 def _hull(polygons: object) -> Yxyx | None:
     """The box around COCO's polygons [x1, y1, x2, y2, ...]; None for anything else."""
     parts = polygons if isinstance(polygons, list) else []
-    numbers = [[finite(value) for value in part] if isinstance(part, list) else [None] for part in parts]
+    numbers: list[list[Any]] = [
+        [finite(value) for value in part] if isinstance(part, list) else [None] for part in parts
+    ]
     if not numbers or any(len(part) < 6 or len(part) % 2 or None in part for part in numbers):
         return None
     xs, ys = ([value for part in numbers for value in part[start::2]] for start in (0, 1))

@@ -40,8 +40,9 @@ def decode_mask(segmentation: object, height: int, width: int) -> np.ndarray:
 def _checked_polygon(polygon: object, height: int, width: int) -> list[float]:
     if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
         raise DataError(f"The polygon {short(polygon)} is not a list of three or more points, x and y of each.")
-    numbers, reach = [finite(value) for value in polygon], 2 * max(height, width)
-    if any(number is None or abs(number) > reach for number in numbers):
+    numbers = [number for value in polygon if (number := finite(value)) is not None]
+    reach = 2 * max(height, width)
+    if len(numbers) < len(polygon) or any(abs(number) > reach for number in numbers):
         raise DataError(
             f"The polygon {short(polygon)} has coordinates far outside its image of {width}x{height} pixels."
         )
@@ -55,7 +56,7 @@ def _runs(rle: dict, height: int, width: int) -> list[int]:
     counts = rle.get("counts")
     runs = _decompressed(counts) if isinstance(counts, str) else counts
     valid = isinstance(runs, list) and all(type(run) is int and 0 <= run <= height * width for run in runs)
-    if not valid or sum(runs) != height * width:
+    if not runs or not valid or sum(runs) != height * width:
         raise DataError(f"The run lengths {short(counts)} do not add up to the {height * width} pixels of the image.")
     return runs
 

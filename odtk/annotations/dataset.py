@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from odtk.annotations.annotated_image import Problem
 
@@ -80,17 +80,36 @@ class Listed:
 
     key: str  # unique in the dataset, posix path relative to its folder; images are sorted by it
     split: str | None  # in the dataset itself: "train", "val", "test"; None if it has no splits
-    entry: object  # what the format needs to read the image
+    entry: Any  # what the format needs to read the image
 
 
 class Dataset(Protocol):
     """A dataset of some format; picklable, for worker processes and Beam."""
 
-    format: str  # "voc", "coco", "yolo", "csv"
-    folder: str
-    listed: Sequence[Listed]  # sorted by key
-    class_names: tuple[str, ...] | None  # if the dataset lists its classes; None: they are only in annotations
-    problems: tuple[Problem, ...]  # with the dataset as a whole
+    @property
+    def format(self) -> str:
+        """One of "voc", "coco", "yolo" and "csv"."""
+        ...
+
+    @property
+    def folder(self) -> str:
+        """Where it is."""
+        ...
+
+    @property
+    def listed(self) -> Sequence[Listed]:
+        """Its images, sorted by key."""
+        ...
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The classes where the dataset itself lists them; None if only annotations name them."""
+        ...
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Those of the dataset as a whole."""
+        ...
 
     def read(self, listed: Listed) -> ImageAnnotation:
         """The annotation of one image of `listed`; raises UnusableImage if it cannot be used."""

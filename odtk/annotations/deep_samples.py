@@ -89,7 +89,7 @@ def _lower_bytes(encoded: bytes, image: Image.Image) -> np.ndarray | int:
     """The lower bytes of 16-bit samples; 0 if Pillow has no swapped mode for them."""
     from PIL import Image
 
-    again = Image.open(io.BytesIO(encoded), formats=[image.format])
+    again = Image.open(io.BytesIO(encoded), formats=[image.format] if image.format else None)
     again.tile = [tile._replace(args=_swapped(tile.args)) for tile in again.tile]
     try:
         return np.asarray(again)

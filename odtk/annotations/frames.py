@@ -171,4 +171,5 @@ def _within(size: Size, max_side: int | None) -> Size:
     longer = max(size)
     if max_side is None or longer <= max_side:
         return size
-    return tuple(max(1, round(side * max_side / longer)) for side in size)
+    width, height = (max(1, round(side * max_side / longer)) for side in size)
+    return width, height

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # The formats that are opened, regardless of the file's name. Pillow knows more, some of which start other programs or
 # accept nearly any bytes as an image. AVIF is there since Pillow 11.3.
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000")
+FORMATS: tuple[str, ...] = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000")
 FORMATS += ("AVIF",) if importlib.util.find_spec("PIL.AvifImagePlugin") else ()
 
 # Pillow's own limit, at which it warns of a decompression bomb: 256 MiB at three bytes per pixel.
@@ -219,7 +219,7 @@ def _kind(image: Image.Image, encoded: bytes) -> str:
         return "GIF"
     if image.mode != "F" and deep_samples.is_deep(image, encoded):
         return f"{32 if image.mode == 'I' and image.format == 'TIFF' else 16}-bit {image.format}"
-    return _MODES.get(image.mode, f"{image.mode} ") + image.format
+    return _MODES.get(image.mode, f"{image.mode} ") + (image.format or "")
 
 
 def _record_format(image: Image.Image, encoded: bytes) -> str | None:

@@ -68,7 +68,7 @@ def split_in_name(path: str) -> str | None:
 
 
 def _splits_in(name: str) -> set[str]:
-    return {split_word(word) for word in words(name)} - {None}
+    return {split for word in words(name) if (split := split_word(word))}
 
 
 @functools.lru_cache(4096)
@@ -116,7 +116,7 @@ def search_roots(path: str) -> tuple[str, ...]:
     """Where the images of an annotation file may be: near it, in `images`, in folders of the split in its name."""
     stem, above = posixpath.splitext(posixpath.basename(path))[0], posixpath.dirname(path)
     splits = [word for word in words(stem) if split_word(word)]
-    splits += [split_word(word) for word in splits]
+    splits += [split for word in splits if (split := split_word(word))]
     inner = [place for word in splits for place in (word, f"images/{word}", f"{word}/images")]
     inner += ["", "images", "JPEGImages"]
     places = (posixpath.join(root, place) for root in (above, posixpath.dirname(above), "") for place in inner)

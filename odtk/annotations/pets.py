@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from odtk import files
 from odtk import label_map as label_maps
@@ -235,11 +235,13 @@ def _with_body(entry: AnnotatedObject, annotation: voc_xml.VocAnnotation, foregr
     return dataclasses.replace(entry, box=box, mask=foreground.astype("uint8"))
 
 
-def _normalize(yxyx: tuple[float, ...], annotation: voc_xml.VocAnnotation) -> tuple[float, float, float, float]:
+def _normalize(
+    yxyx: tuple[float, float, float, float], annotation: voc_xml.VocAnnotation
+) -> tuple[float, float, float, float]:
     return normalize(yxyx, (annotation.width, annotation.height))
 
 
-def _bounds(foreground: np.ndarray) -> tuple[float, float, float, float]:
+def _bounds(foreground: Any) -> tuple[float, float, float, float]:  # an array: NumPy is loaded where one is made
     """First and last row and column with a pixel of the pet, as yxyx; zeros if there is none."""
     if not foreground.any():
         return 0.0, 0.0, 0.0, 0.0

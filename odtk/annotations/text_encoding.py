@@ -58,7 +58,7 @@ def xml_for_lxml(data: bytes) -> tuple[bytes, str | None]:
     """
     encoding, _ = encoding_of(data)
     if late := _LATE.match(data):
-        return late[1] + _blank_lines(late[2]) + data[late.end() :], late[4] and late[4].decode()
+        return late[1] + _blank_lines(late[2]) + data[late.end() :], late[4].decode() if late[4] else None
     if encoding != _UTF8:
         return _DECLARATION.sub(lambda found: _blank_lines(found[0]), decode(data)).encode(), "utf-8"
     return data, "utf-8" if _WIDE.match(data.removeprefix(codecs.BOM_UTF8)) else None

@@ -48,10 +48,12 @@ def is_name(value: object) -> bool:
 
 def size(width: object, height: object) -> tuple[int, int] | None:
     """A stated (width, height) in whole pixels; None if it is not a possible size of an image."""
-    sides = finite(width), finite(height)
-    if any(side is None or not 1 <= side <= _LARGEST_SIDE or side != int(side) for side in sides):
+    wide, high = finite(width), finite(height)
+    if wide is None or high is None:
         return None
-    return int(sides[0]), int(sides[1])
+    if any(not 1 <= side <= _LARGEST_SIDE or side != int(side) for side in (wide, high)):
+        return None
+    return int(wide), int(high)
 
 
 def short(value: object) -> str:

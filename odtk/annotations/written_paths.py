@@ -62,13 +62,13 @@ class PathIndex:
         if not parts or parts[-1] not in self._by_name:
             return (), False
         is_elsewhere = path_matching.leads_out(written)
-        roots = [[part for part in path_matching.folded(root).split("/") if part] for root in roots]
-        if not written.startswith("/") and (found := self._from_roots(parts, roots)):
+        places = [[part for part in path_matching.folded(root).split("/") if part] for root in roots]
+        if not written.startswith("/") and (found := self._from_roots(parts, places)):
             return found, False
         parts = parts[max((place + 1 for place, part in enumerate(parts) if part == ".."), default=0) :]
         for start in range(max(0, len(parts) - _MOST_FOLDERS), len(parts)):
             tail = parts[start:]
-            if found := self._from_roots(tail, roots) or self._ending_in(tail, lambda path: path.split("/")):
+            if found := self._from_roots(tail, places) or self._ending_in(tail, lambda path: path.split("/")):
                 return found, is_elsewhere or start > 0
             if found := self._ending_in(tail, _plain):
                 return found, True

@@ -147,7 +147,7 @@ def _list(files: DataFolder, config: Config, paired: Paired) -> Iterator[Listed]
     names, splits = path_matching.record_names(paired.texts), _splits_of(config)
     for image, label in paired.texts.items():
         split, *others = splits[image]
-        problems = ()
+        problems: tuple[Problem, ...] = ()
         if others:
             text = f"it is in both {' and '.join(splits[image])} of {config.path}; it is used for {split}."
             problems = (Problem(files.at(image), None, "in several splits", text),)

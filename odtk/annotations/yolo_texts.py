@@ -107,8 +107,9 @@ def sample(files: DataFolder, texts: list[str]) -> Iterator[list[float]]:
         except UnusableImage:
             continue  # reported when the image is read
         for line in lines:
-            values = [finite(word) for word in words_of(line)]
-            if values and None not in values:
+            words = words_of(line)
+            values = [value for word in words if (value := finite(word)) is not None]
+            if words and len(values) == len(words):
                 yield values
 
 

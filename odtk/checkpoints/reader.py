@@ -50,9 +50,9 @@ class CheckpointReader:
         """The name under which the variable at attribute path `key` was saved, None where there is none."""
         node = 0
         for name in key.split("/"):
-            node = self._children[node].get(name)
-            if node is None:
+            if name not in self._children[node]:
                 return None
+            node = self._children[node][name]
         for attribute in self._nodes[node].attributes:
             if attribute.name == "VARIABLE_VALUE" and attribute.checkpoint_key in self._shapes:
                 return attribute.checkpoint_key

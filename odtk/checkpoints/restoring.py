@@ -44,14 +44,15 @@ def restore(
         for key, name in names.items()
         if name is not None and reader.shape(name) != tuple(variables[key].shape)
     )
-    taken = {name for name in names.values() if name}
+    found = {key: name for key, name in names.items() if name is not None}
+    taken = set(found.values())
     unused = [name for name in reader.variable_names("model") if name not in taken]
     unexplained = [name for name in unused if not name.startswith(tuple(may_be_unused) or ("\0",))]
     if missing or different or unexplained:
         raise CheckpointError(_mismatch(reader.prefix, missing, different, unexplained))
     if slot is not None:
-        names = _slots_of(reader, names, slot)
-    for key, name in names.items():
+        found = _slots_of(reader, found, slot)
+    for key, name in found.items():
         variables[key].assign(reader.value(name))
     skipped = {key: "not asked for" for key in variables if key not in names}
     return RestoreReport(reader.prefix, wanted, skipped, unused)

@@ -3,7 +3,7 @@
 Click removes the color codes wherever the output is not a terminal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import click
 
@@ -23,7 +23,7 @@ class ColoredHelp(click.HelpFormatter):
         """The title of a list."""
         super().write_heading(click.style(heading, fg="yellow"))
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         """A list of options or commands."""
         super().write_dl([(click.style(name, fg="cyan"), text) for name, text in rows], col_max, col_spacing)
 

@@ -19,7 +19,7 @@ _EDITS = (
     "num_steps",
     "learning_rate",
     "image_size",
-    "sets",
+    "set",
 )
 
 
@@ -136,7 +136,6 @@ class Assignment(click.ParamType):
 )
 @click.option(
     "--set",
-    "sets",
     type=Assignment(),
     multiple=True,
     help="Set any field, after all other changes, to a number, a word, a [list] or a { block }; an empty VALUE clears "

@@ -115,7 +115,7 @@ def _print_metrics(title: str, rows: list[tuple[str, float, str]]) -> None:
 
     from odtk.evaluation.coco import NO_GROUNDTRUTH
 
-    form = {"title_justify": "left", "title_style": "bold", "box": None, "pad_edge": False, "show_header": False}
+    form: dict = {"title_justify": "left", "title_style": "bold", "box": None, "pad_edge": False, "show_header": False}
     table = Table(title=options.cell(title), **form)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, justify="right")

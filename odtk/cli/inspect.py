@@ -52,7 +52,10 @@ def inspect(target, format, config, boxes, html, verify, max_images, overwrite, 
     """
     from odtk.tools import inspect as tool
 
-    inspection = tool.inspect(target, config, html, verify, max_images, format, boxes, overwrite)
+    inspection = tool.inspect(
+        target, config=config, html=html, verify=verify, max_images=max_images, format=format, boxes=boxes,
+        overwrite=overwrite,
+    )  # fmt: skip
     if as_json:
         options.print_json(tool.document(inspection))
     else:

@@ -103,4 +103,4 @@ def show(target, format, as_json) -> None:
     if as_json:
         options.print_json([dataclasses.asdict(item) for item in labels.items])
     else:
-        options.print_table(f"{target}", ["id", "name", "display name"], as_rows(labels))
+        options.print_table(f"{target}", ["id", "name", "display name"], list(map(list, as_rows(labels))))

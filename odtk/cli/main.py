@@ -122,8 +122,8 @@ def _explaining_usage_errors(root: click.Group) -> Iterator[None]:
     except click.ClickException as error:
         # A group that is called without a command ends in its help page, which has colors and needs no prefix.
         if not isinstance(error, _HELP_AS_ERROR):
-            error.message = escaped(error.message)
-            error.show = functools.partial(_show, error)
+            error.message = escaped(error.message)  # type: ignore[misc]
+            error.show = functools.partial(_show, error)  # type: ignore[method-assign]
         if isinstance(error, click.UsageError) and error.ctx:
             error.ctx.color = _COLOR  # printed after the escaping streams are gone
         raise

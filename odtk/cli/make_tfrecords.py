@@ -10,14 +10,14 @@ _ALIKE = 3  # up to this number, problems that differ only in the file are print
 _SPLITS = ("train", "val", "test")
 
 
-def _split_places(context, parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    pairs = [tuple(value.split("=", 1)) for value in values]
-    for pair, value in zip(pairs, values, strict=True):
-        if len(pair) != 2 or pair[0] not in _SPLITS or not pair[1]:
+def _split_places(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
+    pairs = [value.partition("=")[::2] for value in values]
+    for (split, place), value in zip(pairs, values, strict=True):
+        if split not in _SPLITS or not place:
             raise click.BadParameter(f"{value!r} is not train=PATH, val=PATH or test=PATH.", context, parameter)
     if len(dict(pairs)) < len(pairs):
         raise click.BadParameter("a split is given twice. Put its images in one list or folder.", context, parameter)
-    return tuple(pairs)
+    return dict(pairs)
 
 
 @click.command()
@@ -49,7 +49,6 @@ def _split_places(context, parameter, values: tuple[str, ...]) -> tuple[tuple[st
 )
 @click.option(
     "--split",
-    "split_lists",
     multiple=True,
     callback=_split_places,
     metavar="SPLIT=PATH",
@@ -84,8 +83,8 @@ def _split_places(context, parameter, values: tuple[str, ...]) -> tuple[tuple[st
 )
 @click.option("--masks", is_flag=True, help="Write the masks of COCO annotations.")
 @click.option(
-    "--faces-only/--full-body",
-    default=True,
+    "--full-body/--faces-only",
+    default=False,
     show_default=True,
     help="For pets: boxes of the faces, from the xml files, or of the bodies, from the trimaps, with masks.",
 )
@@ -130,7 +129,7 @@ def _split_places(context, parameter, values: tuple[str, ...]) -> tuple[tuple[st
     "odtk make-tfrecords coco records --split train=images/train2017 --split val=images/val2017",
     "odtk make-tfrecords gs://bucket/data gs://bucket/records --num-shards 100",
 )
-def make_tfrecords(data_dir, output_dir, format, faces_only, label_map, workers, as_json, **settings) -> None:
+def make_tfrecords(data_dir, output_dir, format, as_json, **settings) -> None:
     """Convert annotated images to TFRecord shards.
 
     DATA_DIR holds Pascal VOC xml files, a COCO json, YOLO txt files with their data.yaml (which can be given instead of
@@ -150,7 +149,6 @@ def make_tfrecords(data_dir, output_dir, format, faces_only, label_map, workers,
     """
     from odtk.tools.make_tfrecords import make_tfrecords as convert
 
-    settings |= {"full_body": not faces_only, "label_map_path": label_map, "num_workers": workers}
     report = convert(data_dir, output_dir, format, **settings)
     if as_json:
         import dataclasses

@@ -50,7 +50,7 @@ def example(*lines: str) -> Callable:
     def add(function: Callable) -> Callable:
         # The \b keeps Click from re-wrapping the paragraph. Dedented here, as the added lines have no indentation.
         paragraph = "\n\n\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
-        function.__doc__ = inspect.cleandoc(function.__doc__) + paragraph
+        function.__doc__ = inspect.cleandoc(function.__doc__ or "") + paragraph
         return function
 
     return add

@@ -9,7 +9,7 @@ from odtk.terminal_text import on_one_line
 @click.command()
 @click.argument("exported_dir", type=options.existing_folder)
 @click.argument("images", metavar="IMAGE_OR_FOLDER...", nargs=-1, required=True, type=options.any_path)
-@click.option("--output", "output_dir", required=True, type=options.any_path, help="Folder to write to.")
+@click.option("--output", required=True, type=options.any_path, help="Folder to write to.")
 @click.option(
     "--min-score",
     type=click.FloatRange(0, 1),
@@ -31,7 +31,7 @@ from odtk.terminal_text import on_one_line
     "odtk predict exported cat.jpg holiday_photos --output found",
     "odtk predict exported images --output found --min-score 0.3 --max-boxes 10",
 )
-def predict(exported_dir, images, output_dir, min_score, max_boxes, label_map, overwrite, as_json) -> None:
+def predict(exported_dir, images, output, min_score, max_boxes, label_map, overwrite, as_json) -> None:
     """Detect objects in images with an exported detector.
 
     EXPORTED_DIR is the output folder of `odtk export` or of TFOD's exporter. Folders are searched recursively for jpg,
@@ -47,13 +47,7 @@ def predict(exported_dir, images, output_dir, min_score, max_boxes, label_map, o
     from odtk.tools.predict import predict as predict_pictures
 
     report = predict_pictures(
-        exported_dir,
-        images,
-        output_dir,
-        min_score=min_score,
-        max_boxes=max_boxes,
-        label_map_path=label_map,
-        overwrite=overwrite,
+        exported_dir, images, output, min_score=min_score, max_boxes=max_boxes, label_map=label_map, overwrite=overwrite
     )
     if as_json:
         options.print_json(_document(report))

@@ -51,8 +51,9 @@ def train(
     from odtk.tools.train import train as run
 
     report = run(
-        pipeline_config, model_dir, num_steps, checkpoint_every, log_every, seed, reuse_head_weights, max_bad_records,
-        log=log, extend_schedule=extend_schedule,
+        pipeline_config, model_dir, num_steps=num_steps, extend_schedule=extend_schedule,
+        checkpoint_every=checkpoint_every, log_every=log_every, seed=seed, reuse_head_weights=reuse_head_weights,
+        max_bad_records=max_bad_records, log=log,
     )  # fmt: skip
     if as_json:
         print_json(dataclasses.asdict(report))

@@ -9,7 +9,7 @@ from odtk.terminal_text import on_one_line
 @click.command()
 @click.argument("target", type=options.any_path)
 @options.format_option
-@click.option("--output", "output_dir", required=True, type=options.any_path, help="Folder to write to.")
+@click.option("--output", required=True, type=options.any_path, help="Folder to write to.")
 @click.option(
     "-n", "--num-images", type=click.IntRange(min=1), default=20, show_default=True, help="How many images to draw."
 )
@@ -37,7 +37,7 @@ from odtk.terminal_text import on_one_line
     "odtk view records --output pugs -n 50 --class pug",
     "odtk view pipeline.config --output worst --worst",
 )
-def view(target, format, output_dir, num_images, class_names, files, worst, boxes, seed, overwrite, as_json) -> None:
+def view(target, format, output, num_images, class_names, files, worst, boxes, seed, overwrite, as_json) -> None:
     """Draw the groundtruth boxes of a dataset on its images.
 
     TARGET is the same as for `odtk inspect`: a dataset's folder, the output of `odtk make-tfrecords`, a glob of record
@@ -49,7 +49,10 @@ def view(target, format, output_dir, num_images, class_names, files, worst, boxe
     """
     from odtk.tools.view import view as draw_pictures
 
-    report = draw_pictures(target, output_dir, num_images, class_names, files, worst, seed, overwrite, format, boxes)
+    report = draw_pictures(
+        target, output, num_images, class_names=class_names, files=files, worst=worst, seed=seed, overwrite=overwrite,
+        format=format, boxes=boxes,
+    )  # fmt: skip
     if as_json:
         options.print_json(_document(report))
     else:

@@ -61,7 +61,7 @@ def answering_wrong_options(root: click.Group) -> Iterator[None]:
         answer = _answer(root, error.ctx, error.option_name) if error.ctx else None
         if not answer:
             raise
-        text = f"{error.ctx.command_path} has no option {error.option_name}. {answer}"
+        text = f"{error.ctx.command_path if error.ctx else root.name} has no option {error.option_name}. {answer}"
         raise click.NoSuchOption(error.option_name, text, ctx=error.ctx) from None
 
 
@@ -122,6 +122,8 @@ def _commands(root: click.Group, ctx: click.Context) -> Iterator[tuple[str, clic
     yield "odtk", root
     for name in root.list_commands(ctx):
         command = root.get_command(ctx, name)
+        if command is None:
+            continue
         yield f"odtk {name}", command
         for inner, found in getattr(command, "commands", {}).items():
             yield f"odtk {name} {inner}", found

@@ -51,9 +51,10 @@ def _model_input(features: dict, groundtruth: dict) -> ModelInput:
     count = int(groundtruth["num_boxes"][0])
     truth = {name: values[0][:count] for name, values in groundtruth.items() if name != "num_boxes"}
     pixels = np.clip(np.rint(features["image"][0]), 0, 255).astype(np.uint8)
+    height, width = (int(side) for side in features["true_image_shape"][0][:2])
     return ModelInput(
         image=Image.fromarray(pixels),
-        true_size=tuple(int(side) for side in features["true_image_shape"][0][:2]),
+        true_size=(height, width),
         source_id=features["source_id"][0].decode(errors="replace"),
         boxes=truth["boxes"],
         class_ids=truth["classes"] + 1,

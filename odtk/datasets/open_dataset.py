@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from odtk.datasets.sources import DatasetSource, ImageSummary, PetSource, Source
 from odtk.datasets.splits import NO_SPLIT, TRAIN, VAL, rank
 from odtk.errors import ConfigError, DataError, LabelMapError
 from odtk.label_map import LabelMap
+from odtk.protos import pipeline_pb2
 from odtk.records import shards
 
 MAX_HEADERS = 4_000
@@ -34,7 +36,7 @@ class Target:
 
     name: str
     kind: str
-    sources: list[Source]
+    sources: Sequence[Source]
     damaged: dict[str, list[ImageSummary]] = field(default_factory=dict)  # by split, places that hold no valid record
     missing: list[str] = field(default_factory=list)  # shards of which the names of others tell
     notes: list[str] = field(default_factory=list)  # what could not be listed, in sentences
@@ -42,7 +44,7 @@ class Target:
     class_names: tuple[str, ...] = ()  # where the dataset itself lists its classes
     labels: LabelMap | None = None
     label_map: str | None = None
-    config: object | None = None  # the message
+    config: pipeline_pb2.TrainEvalPipelineConfig | None = None
     config_path: str | None = None
     is_annotated: bool = False  # a dataset still to be converted, not records
     refusal: str | None = None  # why its boxes cannot be right as they are read
@@ -202,7 +204,7 @@ def _of_folder(folder: str, format: str | None, rules: Rules, settings: dict) ->
     if format == PETS:
         check_pets(folder, own)
         names = [name for name in pets.read_names(Path(folder)) if name]
-        classes = label_map.of_names(sorted({pets.class_of(f"{name}.jpg") for name in names} - {None}))
+        classes = label_map.of_names(sorted({found for name in names if (found := pets.class_of(f"{name}.jpg"))}))
         source = PetSource(NO_SPLIT, Path(folder), names, classes)
         return Target(folder, "Pet layout", [source], is_annotated=True, **settings)
     dataset = open_dataset(folder, format)
@@ -213,8 +215,8 @@ def _of_folder(folder: str, format: str | None, rules: Rules, settings: dict) ->
     ]
     if not sources:
         raise DataError(f"{folder} is a dataset ({dataset.format}) without images. Choose another folder.")
-    names = tuple(dataset.class_names or ())
-    settings |= {"problems": dataset.problems, "class_names": names, "is_annotated": True}
+    class_names = tuple(dataset.class_names or ())
+    settings |= {"problems": dataset.problems, "class_names": class_names, "is_annotated": True}
     return Target(folder, f"{dataset.format} dataset", sources, **settings)
 
 

@@ -15,6 +15,7 @@ from odtk.errors import DataError
 from odtk.protos.example_pb2 import Example
 from odtk.records import box_errors, shards
 from odtk.records.box_errors import ImageWithBadBoxes
+from odtk.records.features import BOX_SIDES, CLASS_LABEL, CLASS_TEXT, IMAGE_NAMES
 
 # What the names of record files have in them, by split, the usual one first.
 _WORDS = {TRAIN: (TRAIN,), VAL: (VAL, "eval"), TEST: (TEST,)}
@@ -25,9 +26,6 @@ SCANNED_BYTES = 512 * 2**20
 SCANNED_SECONDS = 5.0
 
 _SHARD = re.compile(r"(?P<base>.*)-(?P<index>\d{5})-of-(?P<count>\d{5})")
-_TEXT, _LABEL = "image/object/class/text", "image/object/class/label"
-_SIDES = tuple(f"image/object/bbox/{side}" for side in ("ymin", "xmin", "ymax", "xmax"))
-_NAMES = ("image/source_id", "image/filename", "image/key/sha256")
 
 
 def record_sets(folder: str | os.PathLike, words: Sequence[str] = ("",)) -> list[str]:
@@ -165,21 +163,21 @@ def _count(data: bytes, file: Path, record: int, scan: ClassScan) -> None:
         scan.damaged.append(f"{file}: a record is not an Example message ({error})")
         return
     scan.num_records += 1
-    names = features[_TEXT].bytes_list.value if _TEXT in features else []
+    names = features[CLASS_TEXT].bytes_list.value if CLASS_TEXT in features else []
     scan.names.update(name.decode("utf-8", "replace") for name in names)
     # As in the decoder: numbers count only where there is no text.
-    if not names and _LABEL in features:
-        scan.ids.update(features[_LABEL].int64_list.value)
+    if not names and CLASS_LABEL in features:
+        scan.ids.update(features[CLASS_LABEL].int64_list.value)
     _count_boxes(features, file, record, scan)
 
 
 def _count_boxes(features, file: Path, record: int, scan: ClassScan) -> None:
-    sides = [features[side].float_list.value if side in features else [] for side in _SIDES]
+    sides = [features[side].float_list.value if side in features else [] for side in BOX_SIDES]
     count = len(sides[0])
     if len(set(map(len, sides))) > 1:
         # A record whose lists differ in length is skipped as a whole.
         return
-    names = (features[name].bytes_list.value for name in _NAMES if name in features)
+    names = (features[name].bytes_list.value for name in IMAGE_NAMES if name in features)
     image = next((values[0].decode(errors="replace") for values in names if values and values[0]), None)
     if count > max(scan.counts, default=0):
         scan.fullest = f"{image or 'an image'} ({file}, record {record})"

@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -18,12 +19,10 @@ from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.datasets.sources import NO_ID, BoxProblem, ImageSummary, digest, mark, open_picture
 from odtk.protos.example_pb2 import Example
 from odtk.records import shards
+from odtk.records.features import BOX_SIDES, CLASS_LABEL, CLASS_TEXT, IMAGE_NAMES
 
 # What tf.io.decode_image takes; Pillow knows more.
 _TENSORFLOW_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP")
-
-_SIDES = tuple(f"image/object/bbox/{side}" for side in ("ymin", "xmin", "ymax", "xmax"))
-_TEXT, _LABEL = "image/object/class/text", "image/object/class/label"
 
 # Boxes that end this far beyond the edge are rounded, not wrong.
 _ROUNDING = 1e-3
@@ -143,7 +142,7 @@ class _Features:
     @property
     def name(self) -> str:
         """What the record calls its image."""
-        for key in ("image/source_id", "image/filename", "image/key/sha256"):
+        for key in IMAGE_NAMES:
             values = self.get(key, "bytes_list")
             if values and values[0]:
                 return values[0].decode(errors="replace")
@@ -157,10 +156,10 @@ class _Features:
         return values[0]
 
 
-def _groundtruth(features: _Features) -> dict[str, tuple]:
-    sides = [tuple(features.get(side, "float_list")) for side in _SIDES]
-    texts = tuple(name.decode(errors="replace") for name in features.get(_TEXT, "bytes_list"))
-    labels = tuple(features.get(_LABEL, "int64_list"))
+def _groundtruth(features: _Features) -> dict[str, Any]:
+    sides = [tuple(features.get(side, "float_list")) for side in BOX_SIDES]
+    texts = tuple(name.decode(errors="replace") for name in features.get(CLASS_TEXT, "bytes_list"))
+    labels = tuple(features.get(CLASS_LABEL, "int64_list"))
     count = len(sides[0])
     # As in the decoder: a record without names is read by its numbers.
     lengths = [*map(len, sides), len(texts or labels)]

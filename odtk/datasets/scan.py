@@ -115,7 +115,7 @@ def scan(target: Target, max_images: int | None = None, num_workers: int | None 
         _summaries(target, functools.partial(_summarize, max_decoded=most), num_workers)
     ):
         columns.add(place, found)
-        if found.facts is not None:
+        if found.facts is not None and found.seen is not None:
             evidence.add(found.facts)
             seen[number] = found.seen, found.digest
         elif found.unusable:
@@ -207,6 +207,7 @@ class _Columns:
         _count(self._problems, problem, ImageSummary("", problem.file), None, None)
 
     def add_unusable(self, split: str, summary: ImageSummary) -> None:
+        assert summary.unusable is not None
         _count(self._unusable, summary.unusable, summary, split, None, summary.is_bad)
 
     def _name(self, class_id: int) -> str:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from PIL import Image
 
@@ -60,7 +60,10 @@ class ImageSummary:
 class Source(Protocol):
     """The images of one split, by position; picklable, so that worker processes take it along."""
 
-    split: str
+    @property
+    def split(self) -> str:
+        """The name of the split."""
+        ...
 
     def __len__(self) -> int:
         """How many there are."""
@@ -139,7 +142,7 @@ def _unusable(name: str, error: UnusableImage, **known) -> ImageSummary:
     return ImageSummary(name, error.problem.file, unusable=error.problem, is_bad=error.is_bad, **known)
 
 
-def _columns(objects: Sequence[tuple[MarkedObject, Yxyx]]) -> dict[str, tuple]:
+def _columns(objects: Sequence[tuple[MarkedObject, Yxyx]]) -> dict[str, Any]:
     marked = [entry for entry, _ in objects]
     return {
         "boxes": tuple(box for _, box in objects),

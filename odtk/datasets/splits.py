@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 TRAIN, VAL, TEST = "train", "val", "test"
 SPLITS = (TRAIN, VAL, TEST)
@@ -12,7 +13,7 @@ NO_SPLIT = "all"
 """The name of the only split where a dataset has none."""
 
 # Images without objects are shared out like a class of their own.
-_NOTHING = ("no objects",)
+_NOTHING: Any = ("no objects",)
 
 
 @dataclass

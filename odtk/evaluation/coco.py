@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import operator
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -70,8 +71,8 @@ class CocoEvaluator(Evaluator):
         super_categories: Mapping[str, Sequence[str]] | None = None,
     ):
         super().__init__()
-        self._categories = sorted(
-            ({"id": int(item["id"]), "name": str(item["name"])} for item in categories), key=lambda item: item["id"]
+        self._categories: list[dict] = sorted(
+            ({"id": int(item["id"]), "name": str(item["name"])} for item in categories), key=operator.itemgetter("id")
         )
         self._per_category = include_metrics_per_category or all_metrics_per_category
         self._all_metrics = all_metrics_per_category

@@ -1,35 +1,53 @@
 """Loads an exported SavedModel, to detect objects in images."""
 
+import dataclasses
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from odtk import label_map as label_maps
 from odtk.detections import Detections
 from odtk.errors import CheckpointError, DataError
 from odtk.exporting.signatures import INPUT_TYPES, InputType, input_type_of
+from odtk.report.picture_files import read_picture, upright_rgb
 
 _SIGNATURE = "serving_default"
 LABEL_MAP = "label_map.pbtxt"
 _OUTPUTS = ("detection_boxes", "detection_classes", "detection_scores", "num_detections")
 
 
-def load(exported_dir: str | os.PathLike) -> "ExportedDetector":
-    """The detector in a folder that `odtk export` or TFOD's exporter wrote: `load(folder).detect(image)`.
+def load(exported_dir: str | os.PathLike, *, label_map: str | os.PathLike | None = None) -> "ExportedDetector":
+    """The detector in a folder that `odtk export` or TFOD's exporter wrote: `odtk.load(folder).detect("cat.jpg")`.
 
-    Raises CheckpointError if there is no detector in it, or if it does not take images.
+    Class names come from `label_map` (a file, or a shipped map's name), otherwise from the label_map.pbtxt of the
+    export; without one, classes are called by number. Loading runs what the SavedModel's author put into it: load
+    only those that you trust. Raises CheckpointError if there is no detector in it, or if it does not take images;
+    LabelMapError if the label map cannot be read.
     """
-    return ExportedDetector(exported_dir)
+    find_saved_model(exported_dir)  # what is wrong with it is said before TensorFlow's seconds of start-up
+    name_of = naming(find_label_map(exported_dir, label_map))
+    from odtk.devices import prepare_gpus
+
+    prepare_gpus()
+    return ExportedDetector(exported_dir, name_of)
 
 
 class ExportedDetector:
     """A detector in the SavedModel layout of TFOD and `odtk export`, of any input type but tf_example."""
 
-    def __init__(self, exported_dir: str | os.PathLike):
-        """Loads `exported_dir`/saved_model, or `exported_dir` itself where that is the SavedModel."""
+    def __init__(self, exported_dir: str | os.PathLike, name_of: Callable[[int], str] | None = None):
+        """Loads `exported_dir`/saved_model, or `exported_dir` itself where that is the SavedModel.
+
+        `name_of` gives 1-based classes their names; without it they are called by number.
+        """
         import tensorflow as tf
 
         self.folder = find_saved_model(exported_dir)
+        self.name_of = name_of or naming(None)
         try:
             self._loaded = tf.saved_model.load(str(self.folder))
         except Exception as error:  # A damaged SavedModel ends in whatever TensorFlow meets first.
@@ -46,20 +64,25 @@ class ExportedDetector:
         """The name of what it takes, of odtk.exporting.signatures.INPUT_TYPES."""
         return self._kind.name
 
-    def detect(self, image: np.ndarray) -> Detections:
-        """What is found in one image, uint8 [height, width, 3] RGB (an array, or what NumPy makes one of).
+    def detect(self, image: Any) -> Detections:
+        """What is found in one image, best score first: normalized yxyx boxes, 1-based classes, scores and names.
 
-        Classes are 1-based. Raises DataError for anything else, and where the model fails on the image.
+        `image` is a file's path, an image of Pillow (both are turned upright as their EXIF orientation says), or uint8
+        [height, width, 3] RGB (an array, or what NumPy makes one of). `.best(min_score=0.5)` of the result keeps what
+        is likely. Raises DataError for anything else, and where the model fails on the image.
         """
         import tensorflow as tf
 
-        image = _checked(np.asarray(image))
+        pixels = _checked(np.asarray(_picture(image)))
+        to_input = self._kind.from_image
+        assert to_input is not None  # other kinds were refused
         try:
-            outputs = self._function(**{self._input_name: self._kind.from_image(tf.constant(image))})
+            outputs = self._function(**{self._input_name: to_input(tf.constant(pixels))})
         except tf.errors.OpError as error:
-            shape = "x".join(str(side) for side in image.shape)
+            shape = "x".join(str(side) for side in pixels.shape)
             raise DataError(f"{self.folder} fails on an image of shape {shape}: {error.message}") from error
-        return Detections.from_outputs({name: outputs[name].numpy() for name in _OUTPUTS})
+        found = Detections.from_outputs({name: outputs[name].numpy() for name in _OUTPUTS})
+        return dataclasses.replace(found, names=tuple(map(self.name_of, found.classes.tolist())))
 
     def _signature(self):
         signature = self._loaded.signatures.get(_SIGNATURE)
@@ -101,10 +124,27 @@ def find_saved_model(exported_dir: str | os.PathLike) -> Path:
     raise CheckpointError(f"{folder} holds no exported model (no saved_model/saved_model.pb). {fix}")
 
 
-def find_label_map(exported_dir: str | os.PathLike) -> Path | None:
-    """The label map of an exported detector; it lies beside the SavedModel, which may itself be the folder named."""
+def find_label_map(exported_dir: str | os.PathLike, label_map: str | os.PathLike | None = None) -> Path | None:
+    """The label map of an exported detector: `label_map` (a file, or a shipped map's name), or the one that is there.
+
+    That lies beside the SavedModel, which may itself be the folder named.
+    """
+    if label_map:
+        return label_maps.find(label_map)
     candidates = (Path(exported_dir) / LABEL_MAP, find_saved_model(exported_dir).parent / LABEL_MAP)
     return next((path for path in candidates if path.is_file()), None)
+
+
+def naming(label_map: Path | None) -> Callable[[int], str]:
+    """The function from a 1-based class to its name in a label map; to "class 7" where no map has it."""
+    names = {item["id"]: item["name"] for item in label_maps.read(label_map).categories()} if label_map else {}
+    return lambda class_id: names.get(class_id, f"class {class_id}")
+
+
+def _picture(image: Any) -> Any:
+    if isinstance(image, (str, os.PathLike)):
+        return read_picture(image)
+    return upright_rgb(image) if isinstance(image, Image.Image) else image
 
 
 def _checked(image: np.ndarray) -> np.ndarray:

@@ -178,16 +178,16 @@ class BadRecordFilter:
         name = self._files[number]
         try:
             if "://" in name:
-                return np.int64((0, 0))
+                return np.array((0, 0), np.int64)
             status = tf.io.gfile.stat(name)
             version = (status.length, status.mtime_nsec)
             if self._first_damages.get(number, (None,))[0] != version:
                 bad = self._damages(number)
                 self._first_damages[number] = version, next(iter(bad), _NO_DAMAGE)
-            return np.int64(self._first_damages[number][1])
+            return np.array(self._first_damages[number][1], np.int64)
         except (OSError, tf.errors.OpError) as error:
             self._add_unreadable(number, 0, 0, error)
-            return np.int64(_NO_DAMAGE)
+            return np.array(_NO_DAMAGE, np.int64)
 
     def _damages(self, number: int) -> list[tuple[int, int]]:
         places = []
@@ -255,6 +255,7 @@ class BadRecordFilter:
                 return
 
     def _try(self, number: int, record: int, found: Record, index: int) -> None:
+        assert self._prepare is not None, "no dataset was made of these files"
         try:
             placed = (tf.constant(found.data), np.int64(record)), np.int64(number)
             self._prepare(placed, tf.constant(index, tf.int64))

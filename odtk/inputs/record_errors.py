@@ -62,8 +62,7 @@ def _try(decode: Callable, data: bytes, place: str) -> None:
 
 def cause(error: tf.errors.OpError | UnicodeDecodeError) -> str:
     """What an operation says of its input, without the names of nodes and operations that TensorFlow wraps it in."""
-    is_text = isinstance(error, tf.errors.OpError)
-    message = error.message if is_text else error.object.decode(errors="replace")
+    message = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else error.message
     lines = re.sub(r"\{\{.*?\}\}|\[Op:\w+\].*", "", message).strip().splitlines()
     return _printable(lines[0].rstrip(". ")) if lines else type(error).__name__
 

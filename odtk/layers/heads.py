@@ -1,6 +1,7 @@
 """Prediction heads with convolutions shared by all levels of a pyramid, and a batch norm per level."""
 
 import functools
+from collections.abc import Callable
 
 import tensorflow as tf
 import tf_keras
@@ -82,8 +83,8 @@ class SharedHeads(tf_keras.layers.Layer):
         self.box_tower = SharedTower(*tower, name="box_tower")
         self.class_tower = None if share_tower else SharedTower(*tower, name="class_tower")
         self.dropout = tf_keras.layers.Dropout(dropout_rate) if dropout_rate is not None else None
-        make_conv = params.conv
-        options = {"use_bias": True}
+        make_conv: Callable = params.conv
+        options: dict = {"use_bias": True}
         if depthwise:
             make_conv = params.separable_conv
             options |= {"depthwise": rule_predictions, "pointwise": rule_predictions}

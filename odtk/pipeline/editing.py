@@ -6,6 +6,7 @@ the one that was set.
 """
 
 from dataclasses import replace
+from typing import Any
 
 from google.protobuf import text_format
 from google.protobuf.descriptor import FieldDescriptor
@@ -42,17 +43,17 @@ def set_fields(text: str, assignments: list[tuple[str, str]], filename: str) -> 
 def locate(text: str, path: str) -> int | None:
     """The line (from 1) of a field, list element or map entry in a config's text; None if it is not set."""
     message = parse(text, "the config")
-    found, node = None, syntax.read_tree(text)
+    entry: syntax.Entry
+    value: Any = syntax.read_tree(text)
     steps = fields.settle(fields.read_path(path, message), message, path)
     while steps:
         step, *steps = steps
         found = _find(
-            text, node, replace(step, index=0) if step.is_whole_list and not schema.is_map(step.field) else step
+            text, value, replace(step, index=0) if step.is_whole_list and not schema.is_map(step.field) else step
         )
         if found is None:
             return None
-        node, steps = found[1], _below(step, steps)
-    entry, value = found
+        (entry, value), steps = found, _below(step, steps)
     return syntax.line_of(text, value.start if entry.is_list else entry.start)
 
 
@@ -72,11 +73,10 @@ def _elementwise(message: Message, path: str, value_text: str) -> list[tuple[lis
 
 
 def _exists(message: Message, steps: list[Step]) -> bool:
+    here: Message | None = message
     for step in steps:
-        message = fields.child(message, step)
-        if message is None:
-            return False
-    return True
+        here = fields.child(here, step) if here is not None else None
+    return here is not None
 
 
 def assign(message: Message, steps: list[Step], value) -> None:
@@ -134,7 +134,8 @@ def _copy(element):
 
 
 def _edit(text: str, steps: list[Step], value) -> str:
-    owner, node = None, syntax.read_tree(text)
+    owner: syntax.Entry | None = None
+    node: Any = syntax.read_tree(text)  # a scalar has nothing below it, and the path ends there
     while True:
         step, *rest = steps
         found = _find(text, node, step)
@@ -164,7 +165,7 @@ def _find(text: str, node: syntax.Message, step: Step) -> tuple[syntax.Entry, sy
     return values[index] if index < len(values) else None
 
 
-def _key(text: str, step: Step, value: syntax.Message):
+def _key(text: str, step: Step, value: syntax.Scalar | syntax.Message):
     holder = new_message(step.field.containing_type)
     text_format.Parse(f"{step.field.name} {text[value.start : value.end]}", holder)
     return next(iter(getattr(holder, step.field.name)))
@@ -176,7 +177,7 @@ def _remove(text: str, entry: syntax.Entry, value: syntax.Scalar | syntax.Messag
     return Layout(text).remove_entry(entry)
 
 
-def _replace(text: str, entry: syntax.Entry, old: syntax.Scalar | syntax.Message, step: Step, value) -> str:
+def _replace(text: str, entry: syntax.Entry, old: Any, step: Step, value) -> str:
     if isinstance(value, Message):
         return Layout(text).replace_message(entry, old, _lines(value))
     return Layout(text).replace_scalar(old, print_value(step.field, value))

@@ -8,6 +8,7 @@ entries have a key, `super_categories[cat]`.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -23,10 +24,10 @@ _STEP = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[\s*([^\]]*?)\s*\]\s*)?(\.|$)")
 
 @dataclass(frozen=True)
 class Step:
-    """A field of a path; `index` is None, an element's index, APPEND, or a map's key."""
+    """A field of a path; `index` is None, an element's index, APPEND, or a map's key (a number, a text or a bool)."""
 
     field: FieldDescriptor
-    index: int | str | bool | None = None
+    index: Any = None
 
     @property
     def is_whole_list(self) -> bool:
@@ -102,7 +103,8 @@ def settle(steps: list[Step], message: Message, path: str) -> list[Step]:
 
     The last step keeps no index if it is for a whole list.
     """
-    settled, here = [], message
+    settled: list[Step] = []
+    here: Message | None = message
     for step in steps:
         is_whole_list = step is steps[-1] and step.index is None
         if schema.is_repeated(step.field) and not schema.is_map(step.field) and not is_whole_list:
@@ -164,9 +166,10 @@ def is_set(message: Message, path: str) -> bool:
     """Whether the field (or list element, or map entry) at a dotted path is set; a list is if it has elements."""
     here, steps = message, settle(read_path(path, message), message, path)
     for step in steps[:-1]:
-        here = child(here, step)
-        if here is None:
+        below = child(here, step)
+        if below is None:
             return False
+        here = below
     field, index = steps[-1].field, steps[-1].index
     if not schema.is_repeated(field):
         return here.HasField(field.name)

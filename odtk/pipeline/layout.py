@@ -71,7 +71,7 @@ class Layout:
 
     def insert(self, owner: Entry | None, message: Message, lines: list[str], after: Entry | None) -> str:
         """Adds a field to a message, after `after` or as its only one; `owner` is the entry that holds the message."""
-        if message.is_root:
+        if message.is_root or owner is None:
             return self._insert_at_root(lines, after)
         if after is None:
             return self._insert_first(owner, message, lines)
@@ -129,7 +129,8 @@ class Layout:
         return len(self._text) if end < 0 else end
 
     def _indentation(self, offset: int) -> str:
-        return re.match(r"[ \t]*", self._text[self._line_start(offset) :]).group()
+        line = self._text[self._line_start(offset) :]
+        return line[: len(line) - len(line.lstrip(" \t"))]
 
     def _is_first_on_line(self, offset: int) -> bool:
         return not self._text[self._line_start(offset) : offset].strip()

@@ -4,7 +4,7 @@ import io
 import re
 import struct
 
-from google.protobuf import message_factory, text_format
+from google.protobuf import message_factory, text_encoding, text_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
@@ -89,7 +89,7 @@ def _read_string(text: str, path: str) -> str:
     if len(text) < 2 or text[0] not in "\"'" or text[-1] != text[0]:
         return text
     try:
-        return bytes(text_format.text_encoding.CUnescape(text[1:-1])).decode("utf-8")
+        return bytes(text_encoding.CUnescape(text[1:-1])).decode("utf-8")
     except ValueError as reason:
         raise ConfigError(f"{path}: {text} is not a string ({reason}). Leave out the quotes.") from None
 
@@ -123,7 +123,7 @@ def _read_float(field: FieldDescriptor, text: str, path: str) -> float:
 
 
 def _read_whole_number(field: FieldDescriptor, text: str, path: str) -> int:
-    least, greatest = schema.whole_number_range(field)
+    least, greatest = schema.whole_number_range(field) or (0, 0)
     if not re.fullmatch(r"[+-]?\d+", text):
         raise _wrong(field, text, path)
     if not least <= int(text) <= greatest:

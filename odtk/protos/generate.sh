@@ -1,7 +1,8 @@
 #!/bin/sh
-# Regenerates odtk/protos/*_pb2.py from the .proto files beside them, with grpcio-tools 1.62 in a throw-away
-# environment: code of that generator loads under protobuf 3.20 and everything later, where that of newer ones
-# refuses the older runtimes that TensorFlow 2.19 needs. Needs Python and pip, nothing else.
+# Regenerates odtk/protos/*_pb2.py, and the *_pb2.pyi that tell mypy and editors their types, from the .proto files
+# beside them, with grpcio-tools 1.62 in a throw-away environment: code of that generator loads under protobuf 3.20 and
+# everything later, where that of newer ones refuses the older runtimes that TensorFlow 2.19 needs. Needs Python and
+# pip, nothing else.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -21,6 +22,6 @@ trap 'rm -rf "$environment"' EXIT
 "$python" -m venv "$environment"
 "$environment/bin/python" -m pip install --quiet --disable-pip-version-check 'grpcio-tools==1.62.*' 'setuptools<81'
 
-rm -f odtk/protos/*_pb2.py
-"$environment/bin/python" -m grpc_tools.protoc -I. --python_out=. odtk/protos/*.proto
+rm -f odtk/protos/*_pb2.py odtk/protos/*_pb2.pyi
+"$environment/bin/python" -m grpc_tools.protoc -I. --python_out=. --pyi_out=. odtk/protos/*.proto
 echo "Wrote $(ls odtk/protos/*_pb2.py | wc -l | tr -d ' ') modules in odtk/protos."

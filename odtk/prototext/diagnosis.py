@@ -145,7 +145,7 @@ def _misplaced_field(broken: Broken) -> str | None:
     while closed and not closed.field(name):
         closed = closed.last_closed
     if closed and (len(context.blocks) == 1 or not schema.nearest(name, _names(context.block))):
-        suspect, brace = extra_brace(broken.text[: broken.offset]) or (closed, closed.closed_at)
+        suspect, brace = extra_brace(broken.text[: broken.offset]) or (closed, closed.closed_at or 0)
         return (
             f"{name} is a field of {closed.name}, which is already closed here: the {broken.text[brace]} in line "
             f"{line_of(broken.text, brace)} is probably one too many (it closes {describe(broken.text, suspect)})."
@@ -218,7 +218,7 @@ def _unclosed_string(broken: Broken) -> str | None:
 
 def _wrong_value(broken: Broken) -> str | tuple[str, int] | None:
     field, pending = broken.context.field, broken.context.pending
-    if not field:
+    if not field or not pending:
         return None
     takes = f"{field.name} takes {schema.expectation(field)}"
     if broken.token == "[" and not schema.is_repeated(field):

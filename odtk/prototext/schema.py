@@ -88,7 +88,7 @@ def expectation(field: FieldDescriptor) -> str:
         return "a number"
     if is_string(field):
         return "a string in straight double quotes"
-    return "a whole number" + (" of 0 or more" if whole_number_range(field)[0] == 0 else "")
+    return "a whole number" + (" of 0 or more" if _NUMBERS[field.cpp_type][0] == 0 else "")
 
 
 def field_names(descriptor: Descriptor) -> list[str]:

@@ -72,7 +72,7 @@ class Entry:
 def tokenize(text: str, start: int = 0, end: int | None = None) -> Iterator[Token]:
     """The tokens of text[start:end], without spaces and comments; never fails."""
     for match in _TOKEN.finditer(text, start, len(text) if end is None else end):
-        if match.lastgroup != "blank":
+        if match.lastgroup and match.lastgroup != "blank":
             yield Token(match.lastgroup, match.group(), match.start(), match.end())
 
 

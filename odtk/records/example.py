@@ -123,7 +123,7 @@ def _object_features(objects: Sequence[AnnotatedObject]) -> dict[str, list]:
 
 
 def _coco_features(objects: Sequence[AnnotatedObject]) -> dict[str, list]:
-    features = {}
+    features: dict[str, list] = {}
     if any(entry.is_crowd for entry in objects):
         features["image/object/is_crowd"] = [int(entry.is_crowd) for entry in objects]
     if objects and all(entry.area is not None for entry in objects):

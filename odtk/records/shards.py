@@ -148,8 +148,8 @@ def expand_globs(patterns: Iterable[str | os.PathLike]) -> list[Path]:
 
     A pattern without a match adds nothing: the caller knows which config field it came from, and reports it.
     """
-    paths = []
-    for pattern in map(os.fspath, patterns):
+    paths: list[str] = []
+    for pattern in (os.fspath(pattern) for pattern in patterns):
         # A path that exists is used as it is, even with brackets in it.
         paths += [pattern] if os.path.isfile(pattern) else sorted(glob.glob(pattern))
     return [Path(path) for path in paths]

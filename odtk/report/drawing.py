@@ -1,6 +1,7 @@
 """Detections and groundtruth drawn on pictures, and pictures on a contact sheet."""
 
 import colorsys
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import chain
@@ -130,7 +131,9 @@ def _yxyx_to_corners(box: np.ndarray, image_size: tuple[int, int]) -> Corners:
 
 @lru_cache(maxsize=64)
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size)
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
+    return font
 
 
 def _text_size(picture: Image.Image) -> int:
@@ -193,7 +196,7 @@ def _draw_labels(
 def _label_text_size(picture: Image.Image, texts: Sequence[str]) -> int:
     """Text as large as the picture wants it, or smaller where so many labels would cover too much of it."""
     size = _text_size(picture)
-    covered = sum(width * height for width, height in (_label_size(text, _font(size)) for text in texts))
+    covered = sum(math.prod(_label_size(text, _font(size))) for text in texts)
     allowed = _MOST_COVERED * picture.width * picture.height
     return (
         size if covered <= allowed or len(texts) == 1 else max(_SMALLEST_TEXT, int(size * (allowed / covered) ** 0.5))

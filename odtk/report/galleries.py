@@ -14,11 +14,30 @@ from odtk.report.pictures import Yxyx
 class BoxedPicture(Protocol):
     """An image and what to draw on it, as `draw_groundtruth` takes it; an `AnnotatedPicture` is one."""
 
-    image: Image.Image
-    boxes: Sequence[Yxyx]  # normalized
-    class_ids: Sequence[int]  # from 1, for the colors
-    class_names: Sequence[str]
-    marks: Sequence[str]
+    @property
+    def image(self) -> Image.Image:
+        """The pixels."""
+        ...
+
+    @property
+    def boxes(self) -> Sequence[Yxyx]:
+        """Normalized boxes."""
+        ...
+
+    @property
+    def class_ids(self) -> Sequence[int]:
+        """From 1, for the colors."""
+        ...
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """What to write at each box."""
+        ...
+
+    @property
+    def marks(self) -> Sequence[str]:
+        """What sets a box apart, or ""."""
+        ...
 
 
 def gallery(figures: Iterable[etree._Element], kind: str = "") -> etree._Element:
@@ -44,6 +63,10 @@ def whole(shown: BoxedPicture, alt: str, *caption: "etree._Element | str") -> et
 
 def crop(shown: BoxedPicture, focus: Sequence[int], alt: str, *caption: "etree._Element | str") -> etree._Element:
     """The part of an image around the boxes in `focus`, with these drawn."""
-    columns = (shown.boxes, shown.class_ids, shown.class_names, shown.marks)
-    image = pictures.cut_out(shown.image, *([values[index] for index in focus] for values in columns))
+
+    def chosen(values: Sequence) -> list:
+        return [values[index] for index in focus]
+
+    boxes, class_ids, names = chosen(shown.boxes), chosen(shown.class_ids), chosen(shown.class_names)
+    image = pictures.cut_out(shown.image, boxes, class_ids, names, chosen(shown.marks))
     return figure(image, alt, *caption)

@@ -73,13 +73,18 @@ def read_picture(path: str | os.PathLike) -> Image.Image:
         raise DataError(f"{path} is not a regular file. Give an image file.")
     try:
         with Image.open(path, formats=image_files.FORMATS) as image:
-            return _to_rgb(ImageOps.exif_transpose(image))
+            return upright_rgb(image)
     except UnidentifiedImageError as error:
         kinds = ", ".join(image_files.FORMATS)
         raise DataError(f"{path} cannot be decoded: it is not one of {kinds}. Replace or remove it.") from error
     except Exception as error:  # Pillow's decoders raise almost anything on a broken file.
         reason = str(error).replace(repr(str(path)), "it").replace(repr(os.fspath(path)), "it")
         raise DataError(f"{path} cannot be decoded: {reason}. Expected a whole image; replace or remove it.") from error
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """An open picture as `read_picture` gives it: 8-bit RGB, turned as its EXIF orientation says, white behind it."""
+    return _to_rgb(ImageOps.exif_transpose(image))
 
 
 def count_frames(path: str | os.PathLike) -> int:

@@ -4,7 +4,7 @@ import difflib
 import json
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from odtk import label_map as label_maps
@@ -50,27 +50,28 @@ class ConfigureReport:
 def configure(
     base: str | os.PathLike,
     output: str | os.PathLike,
+    *,
     num_classes: int | None = None,
     label_map: str | os.PathLike | None = None,
-    train_records: Sequence[str | os.PathLike] | None = None,
-    eval_records: Sequence[str | os.PathLike] | None = None,
+    train_records: str | os.PathLike | Sequence[str | os.PathLike] | None = None,
+    eval_records: str | os.PathLike | Sequence[str | os.PathLike] | None = None,
     fine_tune_checkpoint: str | os.PathLike | None = None,
     fine_tune_checkpoint_type: str | None = None,
     batch_size: int | None = None,
     scale_learning_rate: bool = True,
     num_steps: int | None = None,
     learning_rate: float | None = None,
-    image_size: tuple[int, int] | None = None,
-    sets: Sequence[tuple[str, str]] = (),
+    image_size: int | tuple[int, int] | None = None,
+    set: Mapping[str, object] | Sequence[tuple[str, object]] = (),
     overwrite: bool = False,
 ) -> ConfigureReport:
     """Writes `base` (a shipped pipeline's name or a file) with the given changes to `output`, and checks the result.
 
     Comments and layout survive; without any change the text is the base's. `train_records` and `eval_records` are
-    paths, globs or folders of make-tfrecords; `image_size` is (height, width); `sets` has (dotted path, value) pairs,
-    which come last. The file is written even if the check finds errors. Raises ConfigError for a base that does not
-    parse and a field that does not exist, DataError for a folder without records, OutputError if `output` exists and is
-    not `base`, unless `overwrite`.
+    paths, globs or folders of make-tfrecords; `image_size` is (height, width), or one number for both; `set` has the
+    value of any field by its dotted path ({"train_config.max_number_of_boxes": 200}), and comes last. The file is
+    written even if the check finds errors. Raises ConfigError for a base that does not parse and a field that does not
+    exist, DataError for a folder without records, OutputError if `output` exists and is not `base`, unless `overwrite`.
     """
     _refuse_existing(base, output, overwrite)
     text = pipeline.read_text(base)
@@ -78,14 +79,14 @@ def configure(
     edit.data(label_map, _paths(train_records), _paths(eval_records), num_classes)
     edit.checkpoint(fine_tune_checkpoint, fine_tune_checkpoint_type)
     if image_size is not None:
-        edit.image_size(*image_size)
+        edit.image_size(*((image_size, image_size) if isinstance(image_size, int) else image_size))
     if batch_size is not None:
         edit.batch_size(batch_size, scale_learning_rate and learning_rate is None)
     if num_steps is not None:
         edit.num_steps(num_steps)
     if learning_rate is not None:
         edit.learning_rate(learning_rate)
-    edit.set(*sets)
+    edit.set(*_assignments(set))
     write_text(output, edit.text)
     return ConfigureReport(
         output=os.fspath(output),
@@ -238,7 +239,7 @@ class _Edit:
                 f"{self._filename} has no learning rate schedule. Add one by setting "
                 "train_config.optimizer.momentum_optimizer.learning_rate.constant_learning_rate.learning_rate="
                 f"{rate:g}",
-                argument="sets",
+                argument="set",
             )
         others = self._told(rates[1:])
         if others:
@@ -268,6 +269,20 @@ def _paths(paths: Sequence[str | os.PathLike] | str | os.PathLike | None) -> lis
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     return [os.path.expanduser(path) for path in paths or []]
+
+
+def _assignments(values: Mapping[str, object] | Sequence[tuple[str, object]]) -> list[tuple[str, str]]:
+    """Dotted paths and values as the text format has them; a string is left as it is, as on the command line."""
+    pairs = values.items() if isinstance(values, Mapping) else values
+    return [(path, _as_text(value)) for path, value in pairs]
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_quoted(each) if isinstance(each, str) else _as_text(each) for each in value) + "]"
+    return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
 
 
 def _quoted(text: str | os.PathLike) -> str:

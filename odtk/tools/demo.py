@@ -75,7 +75,7 @@ def _walk(folder: Path, num_images: int, num_steps: int | None, log: Callable[[s
     stage(
         "make-tfrecords",
         f"odtk make-tfrecords {data} {records} --num-shards 2 --label-map {label_map}",
-        lambda: make_tfrecords(data, records, num_shards=2, label_map_path=label_map),
+        lambda: make_tfrecords(data, records, num_shards=2, label_map=label_map),
     )
     stage(
         "configure",

@@ -24,7 +24,7 @@ from odtk.inputs.record_errors import naming_the_record
 from odtk.progress import Progress, track
 from odtk.records import shards
 from odtk.records.box_errors import ImageWithBadBoxes
-from odtk.tools.check_config import require_sound
+from odtk.tools.check_config import require_valid
 from odtk.tools.trained_classes import require_trained_classes
 
 DEFAULT_MAX_BAD_RECORDS = 100
@@ -57,6 +57,7 @@ def evaluate(
     pipeline_config: str | os.PathLike,
     model_dir: str | os.PathLike,
     checkpoint: str | os.PathLike | None = None,
+    *,
     max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
     log: Callable[[str], None] = lambda line: None,
 ) -> EvaluationReport:
@@ -69,7 +70,7 @@ def evaluate(
     DataError where one of the three does not fit.
     """
     config = pipeline.read(pipeline_config)
-    for finding in require_sound(config, pipeline_config, needs=("eval",)):
+    for finding in require_valid(config, pipeline_config, needs=("eval",)):
         if finding.severity == WARNING:
             log(str(finding))
     folder = Path(model_dir) / "eval"

@@ -16,7 +16,7 @@ from odtk.exporting.signatures import INPUT_TYPES
 from odtk.files import names_in
 from odtk.prototext.schema import some
 from odtk.tools import trained_classes
-from odtk.tools.check_config import require_sound
+from odtk.tools.check_config import require_valid
 
 # What an exported folder holds besides the detector.
 _FILES = ("checkpoint", "pipeline.config", LABEL_MAP)
@@ -40,6 +40,7 @@ def export(
     pipeline_config: str | os.PathLike,
     checkpoint: str | os.PathLike,
     output_dir: str | os.PathLike,
+    *,
     input_type: str = "image_tensor",
     winograd: bool = False,
     overwrite: bool = False,
@@ -61,7 +62,7 @@ def export(
     mark = next((name for name in FORMATS if name in held), DEFAULT)
     replace = may_replace(output_dir, held, (*FORMATS, *_FILES), mark, overwrite)
     config = pipeline.read(pipeline_config)
-    require_sound(config, pipeline_config, needs=())
+    require_valid(config, pipeline_config, needs=())
     with atomic_directory(output_dir, replace) as folder:
         from odtk.detectors.trained import build_trained_detector
         from odtk.devices import prepare_gpus

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from odtk import detections, label_map
+from odtk import detections
 from odtk.detections import DetectedImage
 from odtk.errors import DataError
 from odtk.exporting import runtime
@@ -49,31 +49,30 @@ class PredictReport:
 
 def predict(
     exported_dir: str | os.PathLike,
-    images: Sequence[str | os.PathLike],
-    output_dir: str | os.PathLike,
+    images: str | os.PathLike | Sequence[str | os.PathLike],
+    output: str | os.PathLike,
+    *,
     min_score: float = 0.5,
     max_boxes: int | None = None,
-    label_map_path: str | os.PathLike | None = None,
+    label_map: str | os.PathLike | None = None,
     overwrite: bool = False,
 ) -> PredictReport:
-    """Detects in every picture of `images` (files and folders) and writes annotated ones and detections.json.
+    """Detects in every picture of `images` (files and folders, or one) and writes annotated ones and detections.json.
 
-    `output_dir` appears whole or not at all; `overwrite` replaces that of an earlier run, and nothing else. Keeps boxes
-    with at least `min_score`, at most the best `max_boxes` per picture. Names come from `label_map_path` (a file, or a
-    shipped map's name), else from the exported folder's label_map.pbtxt, else classes are called by number. A picture
-    that cannot be read is skipped and reported; DataError is raised where none could be read.
+    The folder `output` appears whole or not at all; `overwrite` replaces that of an earlier run, and nothing else.
+    Keeps boxes with at least `min_score`, at most the best `max_boxes` per picture. Names come from `label_map` (a
+    file, or a shipped map's name), else from the exported folder's label_map.pbtxt, else classes are called by number.
+    A picture that cannot be read is skipped and reported; DataError is raised where none could be read.
     """
-    output_dir = Path(output_dir)
+    output_dir = Path(output)
+    images = [images] if isinstance(images, (str, os.PathLike)) else images
     runtime.find_saved_model(exported_dir)  # fails before TensorFlow's seconds of start-up
-    map_path = label_map.find(label_map_path) if label_map_path else runtime.find_label_map(exported_dir)
-    name_of = _naming(map_path)
+    map_path = runtime.find_label_map(exported_dir, label_map)
+    name_of = runtime.naming(map_path)
     names = find_pictures(images, not_in=output_dir)
     image_ids = _image_ids(list(names))
     with picture_folder(output_dir, names, overwrite) as folder:
-        from odtk.devices import prepare_gpus
-
-        prepare_gpus()
-        detector = runtime.load(exported_dir)
+        detector = runtime.load(exported_dir, label_map=map_path)
         start = time.monotonic()
         predictions, skipped, animated, best_scores = [], [], [], []
         with track("Predicting", total=len(names), unit="images", compiles=True) as progress:
@@ -99,11 +98,6 @@ def predict(
         detections.write(results, folder / DETECTIONS_FILE)
     seconds, best_score, path = time.monotonic() - start, max(best_scores, default=None), output_dir / DETECTIONS_FILE
     return PredictReport(predictions, skipped, path, map_path, name_of, seconds, best_score, animated)
-
-
-def _naming(path: Path | None) -> Callable[[int], str]:
-    names = {item["id"]: item["name"] for item in label_map.read(path).categories()} if path else {}
-    return lambda class_id: names.get(class_id, f"class {class_id}")
 
 
 def _image_ids(sources: list[Path]) -> list[int]:

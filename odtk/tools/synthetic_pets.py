@@ -117,7 +117,7 @@ def draw_picture(breed: Breed, rng: np.random.Generator) -> DrawnPicture:
 
 def _place(head: Image.Image, rng: np.random.Generator, width: int, height: int):
     """A corner for the pet's layer that keeps the head inside the image, and the head's box there."""
-    left, top, right, bottom = head.getbbox()
+    left, top, right, bottom = head.getbbox() or (0, 0, 0, 0)
     room = width - (right - left) - 4, height - (bottom - top) - 4
     if min(room) < 1:
         return None, None

@@ -58,8 +58,9 @@ class _Chosen:
 
 def view(
     target: str | os.PathLike,
-    output_dir: str | os.PathLike,
+    output: str | os.PathLike,
     num_images: int = 20,
+    *,
     class_names: Sequence[str] = (),
     files: Sequence[str] = (),
     worst: bool = False,
@@ -68,15 +69,15 @@ def view(
     format: str | None = None,
     boxes: str | None = None,
 ) -> ViewReport:
-    """Draws the groundtruth of at most `num_images` images of `target` to JPEGs in `output_dir`.
+    """Draws the groundtruth of at most `num_images` images of `target` to JPEGs in a folder `output`.
 
     Only images with an object of one of `class_names` and with a name that fits one of the globs `files` count, where
     given. Of these a random sample is taken, or with `worst` those that the worst findings of `odtk inspect` are about.
     `format` is that of a dataset's folder, None to guess it; `boxes` the order of its boxes' numbers, None the
-    format's. `output_dir` appears whole or not at all; `overwrite` replaces that of an earlier run. Raises DataError
-    where no image fits, OutputError where `output_dir` holds something.
+    format's. `output` appears whole or not at all; `overwrite` replaces that of an earlier run. Raises DataError
+    where no image fits, OutputError where `output` holds something.
     """
-    output_dir = Path(output_dir)
+    output_dir = Path(output)
     picture_files.check_folder(output_dir, overwrite=overwrite)  # before the images are looked at
     found = open_target(target, format=format, boxes=boxes)
     if found.is_annotated and output_dir.resolve().is_relative_to(Path(folder_of(target)).resolve()):
@@ -103,8 +104,8 @@ def view(
                 continue
             name = picture_files.flat_name(shown.name, taken)
             picture_files.write_picture(_captioned(shown), folder / name)
-            boxes = tuple(shown.class_names)
-            report.drawn.append(DrawnImage(shown.name, _split(shown), output_dir / name, boxes, shown.remark))
+            names = tuple(shown.class_names)
+            report.drawn.append(DrawnImage(shown.name, _split(shown), output_dir / name, names, shown.remark))
         if not report.drawn:
             raise wanted.nothing_drawn(report.unreadable if chosen else [], worst)
     return report

@@ -68,7 +68,7 @@ def build_experiment(
         new_slots = resume.new_slots(optimizer, reader) if reader else []
         if new_slots:
             resume.start_new_slots(optimizer, model, trainer.global_step)
-    return Experiment(task, model, trainer, checkpoints, controller, reader and reader.prefix, new_slots)
+    return Experiment(task, model, trainer, checkpoints, controller, reader.prefix if reader else None, new_slots)
 
 
 def _build_trainer(task: DetectionTask, strategy: tf.distribute.Strategy, model, optimizer) -> DetectionTrainer:

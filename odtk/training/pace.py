@@ -14,6 +14,7 @@ class Pace:
 
     def __init__(self, marks: list[int]):
         self.marks = marks
+        self._first = 0
         self._last: tuple[int, float] | None = None
 
     def __call__(self, step) -> int:

@@ -23,8 +23,15 @@ FAMILIES = sorted(path.stem for path in (GOLDEN / "families").glob("mobilenet_v?
 with np.load(GOLDEN / "from_tfod/mobilenet_fpn.npz") as file:
     FROM_TFOD = dict(file)
 CASES = FROM_TFOD["names"].tolist()
+# A few seconds each; what these two have, others have too.
+SLOW = {"mobilenet_v2_fpnlite-alpha_1", "levels 4 to 8"}
 LOSSES = ["Loss/localization_loss", "Loss/classification_loss"]
 REGULARIZATION = "Loss/regularization_loss"
+
+
+def params(names: list[str]) -> list:
+    """Each as a parameter, those in SLOW marked so."""
+    return [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in names]
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +102,7 @@ def assert_same_predictions(run: SimpleNamespace) -> None:
         np.testing.assert_allclose(ours, golden[name], rtol=0, atol=1e-3, err_msg=name)
 
 
-@pytest.mark.parametrize("family", FAMILIES, indirect=True)
+@pytest.mark.parametrize("family", params(FAMILIES), indirect=True)
 @pytest.mark.parity(
     what="SSD-MobileNet-FPN: keys of the checkpoint, anchors, box encodings, logits, detections, inference losses and "
     "three training steps",
@@ -119,7 +126,7 @@ def test_the_references_goldens(family):
     assert norm == pytest.approx(float(golden["train_gradient_norm"]), rel=2e-2)
 
 
-@pytest.mark.parametrize("case", CASES, indirect=True)
+@pytest.mark.parametrize("case", params(CASES), indirect=True)
 @pytest.mark.parity(
     what="SSD-MobileNet-FPN with explicit padding, other levels, raised widths, padded images, hyperparameters of its "
     "own, no batch norm: every object of the checkpoint, predictions and the first training step",

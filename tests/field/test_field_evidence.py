@@ -336,7 +336,7 @@ def test_any_workers_give_the_same_bytes(tmp_path, drawn, monkeypatch):
     reports = []
     for workers, many in ((1, 4000), (2, 4000), (3, 1)):
         monkeypatch.setattr("odtk.parallel.MANY", many)
-        reports.append(make_tfrecords(tmp_path / "data", tmp_path / f"{workers}", num_workers=workers, num_shards=2))
+        reports.append(make_tfrecords(tmp_path / "data", tmp_path / f"{workers}", workers=workers, num_shards=2))
     first, *others = [
         {path.name: path.read_bytes() for path in sorted((tmp_path / name).glob("*.record-*"))} for name in "123"
     ]

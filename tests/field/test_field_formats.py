@@ -14,7 +14,7 @@ from odtk.cli.main import cli
 from odtk.errors import DataError
 from odtk.resources import shipped_files
 from odtk.tools import inspect
-from odtk.tools.make_tfrecords import Report, make_tfrecords
+from odtk.tools.make_tfrecords import ConversionReport, make_tfrecords
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_what_is_said_of_all_files_alike_is_one_line(tmp_path):
 
 def test_the_next_command_names_a_shipped_pipeline():
     for format in ("voc", "pets"):
-        name = Report("records", "label_map.pbtxt", {}, 0, format).next_command.split()[2]
+        name = ConversionReport("records", "label_map.pbtxt", {}, 0, format).next_command.split()[2]
         assert name in shipped_files("pipelines", ".config")
 
 

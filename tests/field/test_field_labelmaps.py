@@ -29,7 +29,7 @@ def test_87_ids_of_a_label_map_with_holes_are_kept(tmp_path):
         annotation["category_id"] = {1: 1, 2: 3}[annotation["category_id"]]
     write(tmp_path / "data" / "instances.json", json.dumps(document))
     write(tmp_path / "map.pbtxt", "item { id: 1 name: 'cat' }\nitem { id: 3 name: 'dog' }\n")
-    make_tfrecords(tmp_path / "data", tmp_path / "out", label_map_path=str(tmp_path / "map.pbtxt"))
+    make_tfrecords(tmp_path / "data", tmp_path / "out", label_map=str(tmp_path / "map.pbtxt"))
     assert set(check_on_objects(tmp_path / "out").values()) == {2}
     ids = {
         (entry.class_name, entry.class_id) for image in records(tmp_path / "out").values() for entry in image.objects

@@ -55,7 +55,7 @@ def test_what_is_written_lies_on_its_object_or_is_named(changed):
 def _check(data: Path, format: str, output: Path) -> None:
     """The property, of one dataset; a set that is refused says what it stumbled on."""
     try:
-        report = make_tfrecords(data, output, format, max_bad_fraction=1, num_workers=1)
+        report = make_tfrecords(data, output, format, max_bad_fraction=1, workers=1)
     except OdtkError as error:
         if str(data) not in str(error):
             raise AssertionError(f"no file is named: {error}") from error

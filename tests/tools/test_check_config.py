@@ -13,7 +13,7 @@ from odtk.cli.main import cli
 from odtk.errors import ConfigError
 from odtk.protos.example_pb2 import Example
 from odtk.records import shards
-from odtk.tools.check_config import check_config, require_sound
+from odtk.tools.check_config import check_config, require_valid
 from odtk.tools.check_config.model import is_of_another_family
 
 SEED = Path(__file__).parents[1] / "data/seed_pipeline.config"
@@ -532,27 +532,27 @@ def test_paths_that_are_not_here_are_errors_where_they_must_exist(tmp_path):
         assert {f.severity for f in findings if f.path in absent} == {severity}
 
 
-def test_require_sound_names_every_error_with_its_command(project):
+def test_require_valid_names_every_error_with_its_command(project):
     config = project / "pets.config"
     change(config, (f"{FIXED}.height", "300"), (TRAIN_RECORDS, "nowhere/*.record"))
     with pytest.raises(ConfigError) as raised:
-        require_sound(pipeline.read(config), config)
+        require_valid(pipeline.read(config), config)
     text = str(raised.value)
     for part in (f"{FIXED}.height", "--image-size 320x640", TRAIN_RECORDS, "--train-records", "2 errors"):
         assert part in text
 
 
-def test_require_sound_asks_only_for_what_is_needed(project):
+def test_require_valid_asks_only_for_what_is_needed(project):
     config = project / "pets.config"
     change(config, (EVAL_RECORDS, "nowhere/*.record"))
-    lines = [str(finding) for finding in require_sound(pipeline.read(config), config)]
+    lines = [str(finding) for finding in require_valid(pipeline.read(config), config)]
     assert any("sync_replicas" in line for line in lines)
     with pytest.raises(ConfigError, match="eval_input_reader"):
-        require_sound(pipeline.read(config), config, needs=("eval",))
+        require_valid(pipeline.read(config), config, needs=("eval",))
     change(config, (f"{TRAIN}.num_steps", "0"))
-    require_sound(pipeline.read(config), config, overridden=(f"{TRAIN}.num_steps",))
+    require_valid(pipeline.read(config), config, overridden=(f"{TRAIN}.num_steps",))
     with pytest.raises(ConfigError, match="num_steps"):
-        require_sound(pipeline.read(config), config)
+        require_valid(pipeline.read(config), config)
 
 
 def test_a_shipped_pipeline_is_fixed_in_a_copy(project):

@@ -201,7 +201,7 @@ def test_learning_rate_keeps_the_warm_up_in_proportion(output):
 
 
 def test_num_steps_moves_the_cosine_and_keeps_the_warm_up_in_proportion(output):
-    config, report = edited(output, num_steps=5000, sets=[(f"{COSINE}.hold_base_rate_steps", "0")])
+    config, report = edited(output, num_steps=5000, set=[(f"{COSINE}.hold_base_rate_steps", "0")])
     assert config.train_config.num_steps == cosine(config).total_steps == 5000
     assert cosine(config).warmup_steps == 400
     assert "total_steps 25000 -> 5000, warmup_steps 2000 -> 400" in report.notes[0]
@@ -277,7 +277,7 @@ def test_set_comes_last_and_takes_any_field(output):
     config, _ = edited(
         output,
         batch_size=16,
-        sets=[
+        set=[
             ("train_config.batch_size", "4"),
             ("model.ssd.anchor_generator.multiscale_anchor_generator.aspect_ratios", "[1, 3]"),
             ("train_config.data_augmentation_options[+].random_adjust_hue", "{}"),
@@ -290,14 +290,34 @@ def test_set_comes_last_and_takes_any_field(output):
     assert config.train_config.optimizer.momentum_optimizer.momentum_optimizer_value == pytest.approx(0.95)
 
 
+def test_values_of_python_are_set_as_the_command_line_sets_their_text(output):
+    reader, ssd = "train_input_reader", "model.ssd.anchor_generator.multiscale_anchor_generator"
+    config, _ = edited(
+        output,
+        image_size=96,
+        set={
+            f"{ssd}.aspect_ratios": [1, 0.5],
+            f"{ssd}.normalize_coordinates": False,
+            f"{reader}.tf_record_input_reader.input_path": ["a.record", "b c.record"],
+            f"{reader}.label_map_path": Path("map.pbtxt"),
+            "train_config.max_number_of_boxes": 300,
+        },
+    )
+    assert config.model.ssd.image_resizer.fixed_shape_resizer.width == 96
+    anchors, reader = config.model.ssd.anchor_generator.multiscale_anchor_generator, config.train_input_reader
+    assert (list(anchors.aspect_ratios), anchors.normalize_coordinates) == ([1, 0.5], False)
+    assert list(reader.tf_record_input_reader.input_path) == ["a.record", "b c.record"]
+    assert (reader.label_map_path, config.train_config.max_number_of_boxes) == ("map.pbtxt", 300)
+
+
 def test_a_typo_writes_nothing_and_names_the_nearest_field(output):
     with pytest.raises(ConfigError, match=r"train_config\.batchsize.*Did you mean train_config\.batch_size\?"):
-        configure(SEED, output, sets=[("train_config.batchsize", "4")])
+        configure(SEED, output, set=[("train_config.batchsize", "4")])
     assert not output.exists()
 
 
 def test_the_file_is_written_whatever_the_findings(output):
-    config, report = edited(output, image_size=(100, 100), sets=[("train_config.num_steps", "0")])
+    config, report = edited(output, image_size=(100, 100), set=[("train_config.num_steps", "0")])
     assert config.model.ssd.image_resizer.fixed_shape_resizer.height == 100
     assert len([finding for finding in report.findings if finding.severity == "error"]) == 2
 

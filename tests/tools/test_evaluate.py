@@ -92,7 +92,7 @@ def dataset(source_ids=("a", "b")):
 @pytest.fixture
 def evaluated(tmp_path, monkeypatch):
     """Runs the tool with the oracle on `dataset`; returns a function of (data, text of eval_config)."""
-    monkeypatch.setattr(tool, "require_sound", lambda config, filename, needs: [])
+    monkeypatch.setattr(tool, "require_valid", lambda config, filename, needs: [])
     reader = SimpleNamespace(prefix="m/ckpt-6", step=600)
     monkeypatch.setattr(tool, "build_trained_detector", lambda *arguments: (Oracle(), reader))
 

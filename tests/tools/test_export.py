@@ -95,7 +95,7 @@ def test_the_label_map_comes_along(config, model_dir, tmp_path, no_saved_model):
     message = pipeline.read(config)
     message.train_input_reader.label_map_path = str(label_map)
     pipeline.write(message, named)
-    report = export(named, model_dir, tmp_path / "out", "tf_example")
+    report = export(named, model_dir, tmp_path / "out", input_type="tf_example")
     assert "label_map.pbtxt" in report.files
     assert (tmp_path / "out" / "label_map.pbtxt").read_bytes() == label_map.read_bytes()
     assert report.input_type == "tf_example"
@@ -144,7 +144,7 @@ def test_a_prefix_is_taken_as_it_is(config, model_dir, tmp_path, no_saved_model)
 
 def test_an_exported_folder_is_exported_again(exported, tmp_path, no_saved_model):
     folder, _ = exported
-    report = export(folder / "pipeline.config", folder, tmp_path / "again", "float_image_tensor")
+    report = export(folder / "pipeline.config", folder, tmp_path / "again", input_type="float_image_tensor")
     assert report.checkpoint == str(folder / "checkpoint" / "ckpt-0")
     assert_golden_weights(tmp_path / "again" / "checkpoint" / "ckpt-0")
 
@@ -184,7 +184,7 @@ def test_an_empty_folder_is_filled_and_a_failure_leaves_nothing(config, tmp_path
 
 def test_an_unknown_input_type(config, model_dir, tmp_path):
     with pytest.raises(ConfigError, match="image_tensor, float_image_tensor"):
-        export(config, model_dir, tmp_path / "out", "images")
+        export(config, model_dir, tmp_path / "out", input_type="images")
     arguments = ["export", str(config), str(model_dir), str(tmp_path / "out"), "--input-type", "images"]
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 2

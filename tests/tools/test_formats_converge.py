@@ -108,7 +108,7 @@ def test_every_format_gives_the_records_that_are_expected(pictures, tmp_path, fo
     WRITERS[format](tmp_path / "data", pictures)
     path = tmp_path / "map.pbtxt"
     label_map.write(label_map.of_names(CLASSES), path)
-    report = make_tfrecords(tmp_path / "data", tmp_path / "out", label_map_path=str(path), resplit=True)
+    report = make_tfrecords(tmp_path / "data", tmp_path / "out", label_map=str(path), resplit=True)
     assert (report.format, report.format_was_guessed) == (format, True)
     assert (report.problems, report.skipped, report.repaired) == ([], [], [])
     records = [data for file in (tmp_path / "out").glob("*.record-*") for data in shards.read_records(file)]
@@ -171,10 +171,10 @@ def test_a_mask_that_cannot_be_read_leaves_its_image_out(pictures, tmp_path):
 def test_processes_and_splits_by_list_serve_every_format(pictures, tmp_path, monkeypatch, format):
     WRITERS[format](tmp_path / "data", pictures)
     (tmp_path / "val.txt").write_text("a\nb.c d.jpg\n")
-    settings = {"split_lists": (("val", str(tmp_path / "val.txt")),)}
+    settings = {"split": {"val": str(tmp_path / "val.txt")}}
     make_tfrecords(tmp_path / "data", tmp_path / "threads", format, **settings)
     monkeypatch.setattr(parallel, "MANY", 1)
-    report = make_tfrecords(tmp_path / "data", tmp_path / "processes", format, num_workers=3, **settings)
+    report = make_tfrecords(tmp_path / "data", tmp_path / "processes", format, workers=3, **settings)
     assert report.splits["val"].images == 2
     one, other = (
         {path.name: path.read_bytes() for path in (tmp_path / name).glob("*.record-*")}

@@ -28,9 +28,9 @@ def journey(tmp_path_factory):
     folder = tmp_path_factory.mktemp("journey")
     synthetic_pets.draw_dataset(folder / "pets", num_images=16, seed=3)
     label_map = folder / "pets/label_map.pbtxt"
-    make_tfrecords(folder / "pets", folder / "records", num_shards=1, label_map_path=label_map)
+    make_tfrecords(folder / "pets", folder / "records", num_shards=1, label_map=label_map)
     records, sets = [str(folder / "records")], list(NARROW.items())
-    configure("ssd_resnet50_v1_fpn_small", folder / "a.config", train_records=records, num_steps=1, sets=sets)
+    configure("ssd_resnet50_v1_fpn_small", folder / "a.config", train_records=records, num_steps=1, set=sets)
     train(folder / "a.config", folder / "model")
     export(folder / "a.config", folder / "model", folder / "exported")
     return folder

@@ -164,7 +164,7 @@ def test_the_report_counts_what_is_in_the_records(tmp_path):
 
 def test_any_number_of_workers_gives_the_same_bytes(tmp_path):
     for workers in (1, 5):
-        _convert(PETS, tmp_path / str(workers), full_body=True, num_workers=workers)
+        _convert(PETS, tmp_path / str(workers), full_body=True, workers=workers)
     one, five = ({path.name: path.read_bytes() for path in (tmp_path / each).glob("*.record-*")} for each in "15")
     assert one == five
 
@@ -366,7 +366,7 @@ def test_a_class_that_the_label_map_lacks_is_an_error(tmp_path):
     label_map = tmp_path / "two.pbtxt"
     label_map.write_text("item { id: 1 name: 'Abyssinian' }\nitem { id: 2 name: 'Bengal' }\n")
     with pytest.raises(DataError, match=r"two\.pbtxt has no item named Egyptian_Mau, american_bulldog"):
-        _convert(PETS, tmp_path / "out", label_map_path=label_map)
+        _convert(PETS, tmp_path / "out", label_map=label_map)
     assert not (tmp_path / "out").exists()
 
 

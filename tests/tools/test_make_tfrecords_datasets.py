@@ -88,9 +88,9 @@ def test_the_split_is_by_class_and_repeatable(drawn, run, tmp_path):
 
 @pytest.mark.parametrize(("many", "num_workers"), [(10**9, 2), (1, 3)], ids=["threads", "processes"])
 def test_any_workers_give_the_same_bytes(drawn, run, tmp_path, monkeypatch, many, num_workers):
-    run(drawn, "one", num_workers=1)
+    run(drawn, "one", workers=1)
     monkeypatch.setattr(parallel, "MANY", many)
-    run(drawn, "more", num_workers=num_workers)
+    run(drawn, "more", workers=num_workers)
     assert _bytes(tmp_path / "one") == _bytes(tmp_path / "more")
 
 
@@ -170,10 +170,10 @@ def test_splits_by_lists_and_folders(drawn, run, tmp_path):
     keys = [each.key for each in drawn.listed]
     in_a = [key for key in keys if "/a/" in key]
     (tmp_path / "val.txt").write_text(f"{in_a[0]}\n\n./{in_a[1]}\npet 004\npet 006.jpg\n{drawn.folder}/{in_a[4]}\n")
-    report = run(drawn, split_lists=(("val", str(tmp_path / "val.txt")),))
+    report = run(drawn, split={"val": str(tmp_path / "val.txt")})
     assert sorted(_images(tmp_path / "out", "val")) == in_a[:5]
     assert report.splits["train"].images == len(keys) - 5
-    report = run(drawn, "folders", split_lists=(("train", "images/b"), ("test", str(tmp_path / "val.txt"))))
+    report = run(drawn, "folders", split={"train": "images/b", "test": str(tmp_path / "val.txt")})
     assert {split: counts.images for split, counts in report.splits.items()} == {"train": 12, "val": 0, "test": 5}
     assert Counter(problem.kind for problem in report.skipped) == {"in no split": 7}
 
@@ -189,14 +189,14 @@ def test_splits_by_lists_and_folders(drawn, run, tmp_path):
 def test_a_list_that_cannot_be_followed_is_explained(drawn, run, tmp_path, text, message):
     (tmp_path / "list.txt").write_text(text)
     with pytest.raises(DataError, match=message):
-        run(drawn, split_lists=(("train", "images/a"), ("val", str(tmp_path / "list.txt"))))
+        run(drawn, split={"train": "images/a", "val": str(tmp_path / "list.txt")})
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("place", "message"), [("nowhere.txt", "neither a folder nor"), ("/tmp", "not inside")])
 def test_a_place_that_is_none_is_explained(drawn, run, place, message):
     with pytest.raises(DataError, match=message):
-        run(drawn, split_lists=(("val", place),))
+        run(drawn, split={"val": place})
 
 
 def test_a_name_for_two_images_is_refused(drawn, run, tmp_path):
@@ -205,7 +205,7 @@ def test_a_name_for_two_images_is_refused(drawn, run, tmp_path):
     dataset = type(drawn)(str(tmp_path / "data"), (*twice, *drawn.listed))
     (tmp_path / "list.txt").write_text("x.jpg\n")
     with pytest.raises(DataError, match=r"list\.txt:1: x\.jpg may be any of a/x\.jpg, b/x\.jpg"):
-        run(dataset, split_lists=(("val", str(tmp_path / "list.txt")),))
+        run(dataset, split={"val": str(tmp_path / "list.txt")})
 
 
 def test_a_label_map_is_made_of_the_names_sorted_or_in_the_data_sets_order(drawn, run, tmp_path):
@@ -233,7 +233,7 @@ def test_a_name_with_several_ids_in_the_label_map_gets_the_last_and_is_reported(
     label_map.write(
         label_map.LabelMap([label_map.Item(n, name) for n, name in enumerate([breeds[0], *breeds], 5)]), path
     )
-    report = run(drawn, label_map_path=str(path))
+    report = run(drawn, label_map=str(path))
     (problem,) = (problem for problem in report.problems if problem.kind == "class name of several ids")
     assert f"gives {breeds[0]!r} the ids 5, 6; its boxes become 6" in problem.text
     files = sorted((tmp_path / "out").glob("*.record-*"))
@@ -247,7 +247,7 @@ def test_names_that_the_label_map_lacks_are_named_with_the_nearest(drawn, run, t
     path = tmp_path / "map.pbtxt"
     label_map.write(label_map.of_names(["abyssinian ", "pug", "Bengel"]), path)
     with pytest.raises(DataError) as raised:
-        run(drawn, label_map_path=str(path))
+        run(drawn, label_map=str(path))
     text = str(raised.value)
     assert "'Abyssinian' (it has 'abyssinian ': only case, spaces or dashes differ)" in text
     assert "'Bengal' (it has 'Bengel')" in text
@@ -261,7 +261,7 @@ def test_without_any_object_there_is_nothing_to_convert(drawn, run, tmp_path):
         run(bare)
     path = tmp_path / "pets.pbtxt"
     label_map.write(label_map.of_names(["pug"]), path)
-    report = run(bare, label_map_path=str(path), num_shards=None)
+    report = run(bare, label_map=str(path), num_shards=None)
     assert report.warnings == [
         "No image has an object: a model that is trained on these records learns to find nothing."
     ]
@@ -407,7 +407,7 @@ def test_crowds_and_areas_are_written_where_the_data_has_them(drawn, run, tmp_pa
         ("voc", {"val_fraction": 0.7, "test_fraction": 0.3}, "val_fraction", "0.7 for validation and 0.3 for the test"),
         ("voc", {"runner_options": ("--project=x",)}, "runner", "^--project=x is for an Apache Beam runner"),
         ("voc", {"runner_options": ("records",)}, "runner", "^records is not expected after the two.*in quotes"),
-        ("voc", {"label_map_path": "a", "write_label_map": "b"}, "write_label_map", "label map a is to be read"),
+        ("voc", {"label_map": "a", "write_label_map": "b"}, "write_label_map", "label map a is to be read"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(tmp_path, format, settings, argument, words):

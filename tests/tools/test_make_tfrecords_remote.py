@@ -79,7 +79,7 @@ def test_images_are_read_where_they_are(far, tmp_path, runner):
 def test_errors_name_the_store(far, tmp_path):
     (tmp_path / "list.txt").write_text("nothing.jpg\n")
     with pytest.raises(DataError, match=r"nothing\.jpg is not an image of ram://drawn"):
-        make_tfrecords("ram://drawn", tmp_path / "out", "voc", split_lists=(("val", str(tmp_path / "list.txt")),))
+        make_tfrecords("ram://drawn", tmp_path / "out", "voc", split={"val": str(tmp_path / "list.txt")})
 
 
 def test_pets_in_a_store_are_not_for_other_machines(tmp_path):

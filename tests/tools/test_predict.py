@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 from small_disk import small_disk
 
+import odtk
 from odtk.cli.main import cli
 from odtk.errors import CheckpointError, DataError, OutputError
 from odtk.exporting.runtime import ExportedDetector, load
@@ -136,9 +137,24 @@ def test_annotated_picture_is_the_picture_with_boxes(exported, pictures, tmp_pat
     ("min_score", "max_boxes", "classes"), [(0.0, None, [2, 1]), (0.0, 1, [2]), (0.5, None, [2]), (0.9, None, [])]
 )
 def test_min_score_and_max_boxes(exported, pictures, tmp_path, min_score, max_boxes, classes):
-    report = predict(exported, [pictures / "a.PNG"], tmp_path / "out", min_score, max_boxes)
+    report = predict(exported, [pictures / "a.PNG"], tmp_path / "out", min_score=min_score, max_boxes=max_boxes)
     assert [result["category_id"] for result in json.loads(report.detections_path.read_text())] == classes
     assert (tmp_path / "out/a.PNG").exists()
+
+
+def test_a_loaded_detector_takes_paths_pictures_and_pixels(exported, pictures):
+    detector = odtk.load(exported)
+    by_path = detector.detect(pictures / "b.jpg")
+    assert by_path.names == ("pug", "Abyssinian")
+    assert (by_path.best(min_score=0.5).names, len(by_path.best(max_boxes=0))) == (("pug",), 0)
+    with Image.open(pictures / "b.jpg") as picture:
+        others = [detector.detect(picture), detector.detect(np.asarray(picture))]
+    assert [each.scores.tolist() for each in others] == [by_path.scores.tolist()] * 2
+    # Through the conversion that files go through: gray becomes RGB, and EXIF turns.
+    assert detector.detect(Image.new("L", (8, 6), 204)).scores[0] == pytest.approx(0.8)
+    with pytest.raises(DataError, match="An image of shape 4x4 and type uint8"):
+        detector.detect(np.zeros([4, 4], np.uint8))
+    assert odtk.load(exported, label_map="mscoco_label_map").name_of(2) == "bicycle"
 
 
 @pytest.mark.parametrize("input_type", ["float_image_tensor", "encoded_image_string_tensor"])

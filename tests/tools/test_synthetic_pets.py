@@ -28,7 +28,7 @@ def test_the_seed_decides_everything(drawn, tmp_path):
 def test_the_drawings_convert_without_a_word(drawn, tmp_path):
     for full_body in (False, True):
         report = make_tfrecords(
-            drawn.folder, tmp_path / str(full_body), full_body=full_body, label_map_path=drawn.label_map, num_shards=1
+            drawn.folder, tmp_path / str(full_body), full_body=full_body, label_map=drawn.label_map, num_shards=1
         )
         assert (report.listed, report.written) == (16, 16)
         assert not report.repaired + report.skipped + report.problems
@@ -40,7 +40,7 @@ def test_the_drawings_convert_without_a_word(drawn, tmp_path):
 
 
 def test_heads_are_within_the_image_and_on_a_pet(drawn, tmp_path):
-    report = make_tfrecords(drawn.folder, tmp_path / "out", label_map_path=drawn.label_map, num_shards=1)
+    report = make_tfrecords(drawn.folder, tmp_path / "out", label_map=drawn.label_map, num_shards=1)
     for path in shards.expand_globs(report.records.values()):
         for image in map(example.decode, shards.read_records(path)):
             trimap = np.asarray(

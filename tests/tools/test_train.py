@@ -61,7 +61,7 @@ def records(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("pets")
     synthetic_pets.draw_dataset(folder / "pets", num_images=16, seed=3)
     label_map = folder / "pets" / "label_map.pbtxt"
-    make_tfrecords(folder / "pets", folder / "records", num_shards=1, label_map_path=label_map)
+    make_tfrecords(folder / "pets", folder / "records", num_shards=1, label_map=label_map)
     return folder / "records"
 
 
@@ -74,7 +74,7 @@ def config(records, tmp_path_factory) -> Path:
         (f"{small}.depth", "16"),
         ("model.ssd.feature_extractor.depth_multiplier", "0.1"),
     ]
-    configure("ssd_resnet50_v1_fpn_small", path, train_records=[str(records)], num_steps=6, sets=sets)
+    configure("ssd_resnet50_v1_fpn_small", path, train_records=[str(records)], num_steps=6, set=sets)
     return path
 
 
@@ -257,7 +257,7 @@ class OneStep(Callback):
 def test_averages_begin_at_the_weights_and_the_schedule_goes_on(run, config, tmp_path, capsys):
     other, model_dir = tmp_path / "other.config", tmp_path / "model"
     shutil.copytree(run[0], model_dir)
-    configure(config, other, sets=[("train_config.optimizer.use_moving_average", "true")])
+    configure(config, other, set=[("train_config.optimizer.use_moving_average", "true")])
     report = train(other, model_dir, num_steps=70, callbacks=[OneStep()])
     assert (report.last_step, report.checkpoint) == (7, str(model_dir / "ckpt-7"))
     assert "Training" not in capsys.readouterr().err  # the callbacks take the progress line's place
@@ -333,7 +333,7 @@ def test_fine_tuning_from_a_damaged_checkpoint_names_it(config, moved, tmp_path)
 def test_a_schedule_that_has_ended_is_told_before_anything_is_trained(run, config):
     said = []
     other = run[0].parent / "ended.config"
-    configure(config, other, sets=[(f"{COSINE}.total_steps", "3"), (f"{COSINE}.warmup_steps", "1")])
+    configure(config, other, set=[(f"{COSINE}.total_steps", "3"), (f"{COSINE}.warmup_steps", "1")])
     train(other, run[0], num_steps=6, log=said.append)
     (line,) = [line for line in said if "learning rate" in line and "is 0" in line]
     assert "from step 3 on" in line

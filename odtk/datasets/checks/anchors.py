@@ -86,6 +86,7 @@ def match(config, seen: Frames, boxes: np.ndarray, image: np.ndarray) -> Matched
     with progress.track("Matching", len(boxes), "boxes") as bar:
         for size, chosen in _by_frame(seen, image):
             grid = family.anchor_grid(config.model, size)
+            assert grid is not None  # where there is matching, there are anchors
             best = np.concatenate([_best(grid, boxes[part], matching.similarity) for part in _parts(chosen)])
             by_threshold[chosen] = best >= matching.matched_threshold
             if matching.force_match:

@@ -117,7 +117,7 @@ def _close_pairs(context: CheckContext) -> tuple[np.ndarray, np.ndarray, np.ndar
             ]
     unique = {(int(a), int(b)): iou for a, b, iou in found}
     pairs = np.array(sorted(unique), np.int64).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1], np.array([unique[tuple(pair)] for pair in pairs.tolist()], float)
+    return pairs[:, 0], pairs[:, 1], np.array([unique[one, other] for one, other in pairs.tolist()], float)
 
 
 def _iou(boxes: np.ndarray) -> np.ndarray:
@@ -133,7 +133,7 @@ def too_many(context: CheckContext) -> Iterator[Finding]:
     """Images with more boxes than the readers keep."""
     rows = context.rows
     limits = np.array([context.max_boxes(number) for number in range(len(context.target.splits))])
-    found = np.flatnonzero(rows.num_boxes > limits[rows.split]) if len(limits) else []
+    found = np.flatnonzero(rows.num_boxes > limits[rows.split]) if len(limits) else np.array([], int)
     if not len(found):
         return
     lost = int((rows.num_boxes - limits[rows.split])[found].sum())

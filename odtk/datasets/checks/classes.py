@@ -183,8 +183,8 @@ def unused(context: CheckContext) -> Iterator[Finding]:
     trained = {rows.class_names[number] for number in np.flatnonzero(_counts(context, 0))}
     listed = context.target.class_names
     if labels:
-        trained = {labels.name_of(labels.id_of(name) or 0) for name in trained}
-        listed = [item.shown for item in labels.single_items()]
+        trained = {labels.name_of(labels.id_of(name) or 0) or "" for name in trained}
+        listed = tuple(item.shown for item in labels.single_items())
     found = [name for name in listed if name not in trained]
     if found and trained and len(found) < len(listed):
         yield Finding(
@@ -248,7 +248,8 @@ def too_few_outputs(context: CheckContext) -> Iterator[Finding]:
 
 
 def _is_the_configs(context: CheckContext) -> bool:
-    return context.target.config.train_input_reader.label_map_path == context.target.label_map
+    config = context.target.config
+    return config is not None and config.train_input_reader.label_map_path == context.target.label_map
 
 
 def _in_training(context: CheckContext) -> str:

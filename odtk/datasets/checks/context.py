@@ -122,7 +122,7 @@ def context_of(rows: Rows) -> CheckContext:
     sides = np.sqrt(np.maximum(heights[usable], 0) * np.maximum(widths[usable], 0))
     unmatched = np.zeros(len(boxes), bool)
     unmatched[usable] = ~matched.by_threshold
-    coverage = anchors.coverage(rows.target.config_path, frames, matched, sides, names)
+    coverage = anchors.coverage(rows.target.config_path or "", frames, matched, sides, names)
     return replace(seen, coverage=coverage, unmatched=unmatched)
 
 

@@ -10,7 +10,7 @@ def build_box_coder(message: box_coder_pb2.BoxCoder) -> FasterRcnnCoder | MeanSt
         case "mean_stddev_box_coder":
             return MeanStddevCoder(message.mean_stddev_box_coder.stddev)
         case "square_box_coder":
-            scales = message.square_box_coder
-            return SquareCoder(scales.y_scale, scales.x_scale, scales.length_scale)
+            square = message.square_box_coder
+            return SquareCoder(square.y_scale, square.x_scale, square.length_scale)
     scales = message.faster_rcnn_box_coder
     return FasterRcnnCoder(scales.y_scale, scales.x_scale, scales.height_scale, scales.width_scale)

@@ -41,8 +41,8 @@ def _build_initializer(message: hyperparams_pb2.Initializer) -> Callable:
             normal = message.truncated_normal_initializer
             return lambda: tf_keras.initializers.TruncatedNormal(normal.mean, normal.stddev)
         case "random_normal_initializer":
-            normal = message.random_normal_initializer
-            return lambda: tf_keras.initializers.RandomNormal(normal.mean, normal.stddev)
+            whole = message.random_normal_initializer
+            return lambda: tf_keras.initializers.RandomNormal(whole.mean, whole.stddev)
         case "variance_scaling_initializer":
             scaling = message.variance_scaling_initializer
             mode = hyperparams_pb2.VarianceScalingInitializer.Mode.Name(scaling.mode).lower()

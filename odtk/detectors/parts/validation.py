@@ -175,7 +175,7 @@ def score_converter(post_processing, path: str, loss: str | None) -> Iterator[Fi
     """Whether scores are made as the classification `loss` (its name in the config) trains them."""
     names = post_processing.DESCRIPTOR.fields_by_name["score_converter"].enum_type.values_by_number
     found = names[post_processing.score_converter].name
-    fitting = _CONVERTER_OF_LOSS.get(loss, found)
+    fitting = _CONVERTER_OF_LOSS.get(loss or "", found)
     if found != fitting:
         field = f"{path}.score_converter"
         text = f"is {found}, but {loss} trains for {fitting}: scores would not be probabilities."

@@ -160,6 +160,7 @@ class SsdDetector(Detector):
     def _mined(self, predictions: dict, localization, classification, match):
         """Losses by anchor, each [batch, anchors], 0 where hard example mining passes the anchor over."""
         params, mining = self.training_params, self.training_params.mining
+        assert mining is not None
         if classification.shape.rank == 3:
             classification = tf.reduce_sum(classification, axis=-1)
         looked_at = {

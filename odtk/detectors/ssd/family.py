@@ -125,8 +125,12 @@ class PyramidSsd(Family):
         """See `Family`."""
         from odtk.detectors.ssd.anchor_grid import anchor_grid
 
-        padded = tuple(self.input_size(model).padded_side(side) for side in image_size)
+        padded_side = self.input_size(model).padded_side
+        padded = padded_side(image_size[0]), padded_side(image_size[1])
         return anchor_grid(model.ssd, image_size, padded, self.levels(model.ssd))
 
-    def _padded_to(self, model: model_pb2.DetectionModel, least_side: int, *multiple_and_stride: int) -> InputSize:
-        return InputSize(max(model.ssd.feature_extractor.pad_to_multiple, 1), least_side, *multiple_and_stride)
+    def _padded_to(
+        self, model: model_pb2.DetectionModel, least_side: int, side_multiple: int = 1, finest_stride: int = 1
+    ) -> InputSize:
+        padding = max(model.ssd.feature_extractor.pad_to_multiple, 1)
+        return InputSize(padding, least_side, side_multiple, finest_stride)

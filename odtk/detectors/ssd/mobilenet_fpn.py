@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from odtk.detectors.parts.input_size import InputSize
 from odtk.detectors.parts.validation import error, extractor_width, warning
@@ -15,6 +15,7 @@ from odtk.protos import model_pb2, ssd_pb2
 
 if TYPE_CHECKING:
     from odtk.detectors.ssd.extractor import FeatureExtractor
+    from odtk.layers.conv import ConvParams
 
 # The backbone's maps.
 _FINEST, _COARSEST = 2, 5
@@ -60,7 +61,7 @@ class MobilenetFpn(PyramidSsd):
         extractor, levels = model.ssd.feature_extractor, _levels(model.ssd.feature_extractor.fpn)
         if extractor.use_explicit_padding or levels.merged == 1:
             return self._padded_to(model, _LEAST_SIDE)
-        return self._padded_to(model, _LEAST_SIDE, 2**_COARSEST, 2**levels.finest)
+        return self._padded_to(model, _LEAST_SIDE, 2**_COARSEST, finest_stride=2**levels.finest)
 
     def validate_extractor(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
         """See `PyramidSsd`."""
@@ -76,35 +77,46 @@ class MobilenetFpn(PyramidSsd):
         from odtk.detectors.ssd.extractor import FeatureExtractor
         from odtk.layers import mobilenet
         from odtk.layers.fpn import FeaturePyramid
-        from odtk.layers.mobilenet_v1 import mobilenet_v1
-        from odtk.layers.mobilenet_v2 import mobilenet_v2
 
         extractor, levels = ssd.feature_extractor, _levels(ssd.feature_extractor.fpn)
         params = build_conv_params(extractor.conv_hyperparams)
         own = params if extractor.override_base_feature_extractor_hyperparams else mobilenet.BACKBONE_DEFAULTS
-        explicit_padding, depthwise = extractor.use_explicit_padding, extractor.use_depthwise
-        width = {"alpha": extractor.depth_multiplier, "min_depth": extractor.min_depth}
-        if _is_v1(extractor):
-            backbone = mobilenet_v1(own, **width, thin=depthwise, explicit_padding=explicit_padding)
-        else:
-            # TFOD would thin its last layer, too, but forgets to: it has 1280 channels in FPNLite as in FPN.
-            backbone = mobilenet_v2(own, **width, explicit_padding=explicit_padding)
         return FeatureExtractor(
-            backbone=backbone,
+            backbone=_build_backbone(extractor, own),
             pyramid=FeaturePyramid(
-                params, _pyramid_depth(extractor), levels.coarse, levels.merged, depthwise, explicit_padding,
+                params,
+                depth=_pyramid_depth(extractor),
+                num_coarse=levels.coarse,
+                num_merged=levels.merged,
+                depthwise=extractor.use_depthwise,
+                explicit_padding=extractor.use_explicit_padding,
                 name="pyramid",
             ),
             preprocess=mobilenet.preprocess,
             # TFOD's resizer pads what is preprocessed already.
             padding_color=mobilenet.ZERO_COLOR,
             first_map=levels.finest - _FINEST,
-            empty_lists=("_feature_blocks", *["_conv_defs"] * depthwise),
+            empty_lists=("_feature_blocks", "_conv_defs") if extractor.use_depthwise else ("_feature_blocks",),
             name="ssd_mobilenet_fpn",
-        )  # fmt: skip
+        )
 
 
 FAMILY = MobilenetFpn()
+
+
+def _build_backbone(extractor: ssd_pb2.SsdFeatureExtractor, params: ConvParams):
+    from odtk.layers.mobilenet_v1 import mobilenet_v1
+    from odtk.layers.mobilenet_v2 import mobilenet_v2
+
+    options: dict[str, Any] = {
+        "alpha": extractor.depth_multiplier,
+        "min_depth": extractor.min_depth,
+        "explicit_padding": extractor.use_explicit_padding,
+    }
+    if _is_v1(extractor):
+        return mobilenet_v1(params, thin=extractor.use_depthwise, **options)
+    # TFOD means to thin the last layer of this one, too, and does not: it has 1280 channels in FPNLite as in FPN.
+    return mobilenet_v2(params, **options)
 
 
 def _levels(fpn) -> _Levels:

@@ -1,9 +1,9 @@
 """Options that every SSD with a feature pyramid has, but for those of its feature extractor. No TensorFlow."""
 
 from odtk.detectors.parts import options
-from odtk.pipeline.support import Fields, Options
+from odtk.pipeline.support import Fields
 
-PYRAMID_SSD: Options = {
+PYRAMID_SSD: dict[str, Fields] = {
     "DetectionModel": Fields("ssd"),
     "Ssd": Fields(
         """num_classes image_resizer feature_extractor box_coder matcher similarity_calculator

@@ -74,7 +74,7 @@ class ResnetFpn(PyramidSsd):
         extractor = ssd.feature_extractor
         params = build_conv_params(extractor.conv_hyperparams)
         own = params if extractor.override_base_feature_extractor_hyperparams else resnet_v1.BACKBONE_DEFAULTS
-        network_depth = int(re.search(r"resnet(\d+)", extractor.type)[1])
+        network_depth = int(re.findall(r"resnet(\d+)", extractor.type)[0])
         multiplier, least = extractor.depth_multiplier, extractor.min_depth
         depth = max(int(_FPN["additional_layer_depth"] * multiplier), least)
         return FeatureExtractor(

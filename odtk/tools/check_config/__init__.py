@@ -21,7 +21,7 @@ __all__ = [
     "fixing_command",
     "has_no_effect",
     "is_placeholder",
-    "require_sound",
+    "require_valid",
 ]
 
 TRAIN, EVAL = "train", "eval"
@@ -59,7 +59,7 @@ def _check_the_rest(checks: ConfigChecks, needs: Sequence[str]) -> None:
     check_data(checks, needs)
 
 
-def require_sound(
+def require_valid(
     config: pipeline_pb2.TrainEvalPipelineConfig,
     filename: str | os.PathLike,
     needs: Sequence[str] = (TRAIN,),
@@ -67,7 +67,7 @@ def require_sound(
 ) -> list[Finding]:
     """Checks a config that is about to be used, missing paths included; returns its warnings and notes.
 
-    `needs`: as for `check_config`. Findings about the fields in `overridden` (a command line's --num-steps, say) are
+    `needs`: as for `check_config`. Findings about the fields in `overridden` (which the caller replaces) are
     left out. Raises ConfigError that names every error with its field and the command that fixes it.
     """
     found = check_config(config, filename, paths_must_exist=True, needs=needs)

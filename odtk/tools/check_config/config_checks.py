@@ -58,8 +58,8 @@ class ConfigChecks:
         return configure_command(self._source, self._target, options)
 
     def _add(self, severity: str, path: str, text: str, fix: Sequence | str) -> None:
-        fix = self.command(*fix) if fix and not isinstance(fix, str) else fix or ""
-        self.findings.append(Finding(severity, text, path, fix=fix))
+        command = fix if isinstance(fix, str) else self.command(*fix) if fix else ""
+        self.findings.append(Finding(severity, text, path, fix=command))
 
 
 def is_placeholder(finding: Finding, path: str) -> bool:

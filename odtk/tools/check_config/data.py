@@ -15,6 +15,7 @@ from odtk.datasets.record_files import (
 )
 from odtk.errors import DataError, LabelMapError
 from odtk.label_map import LabelMap
+from odtk.protos import input_reader_pb2
 from odtk.prototext.schema import some
 from odtk.records import shards
 from odtk.tools.check_config.boxes import check_boxes
@@ -26,7 +27,7 @@ class Reader:
     """A reader of the config, and how to speak of it."""
 
     path: str
-    message: object
+    message: input_reader_pb2.InputReader
     option: str  # of odtk configure
     words: tuple[str, ...]  # in the names of its record files
 
@@ -119,7 +120,8 @@ def _check_num_classes(checks: ConfigChecks, path: str, labels: LabelMap) -> Non
     field, largest = f"model.{kind}.num_classes", labels.num_classes
     fix = ("--num-classes", largest)
     # 0 is reported with the model, whatever the label map has.
-    if count and count < largest:
+    count = count or 0
+    if 0 < count < largest:
         lost = some([f"{item.id} ({item.name!r})" for item in labels.items if item.id > count])
         checks.error(field, f"is {count}, below the largest id of {path}: it has no output for {lost}.", fix)
     elif count > largest:
@@ -220,7 +222,7 @@ def _report_damage(checks: ConfigChecks, reader: Reader, scan: ClassScan) -> Non
     count = "a record" if len(scan.damaged) == 1 else f"{len(scan.damaged)} records"
     text = f"{count} cannot be read: {some(scan.damaged)}. "
     if scan.num_records:
-        left_out = "Training and evaluation skip unreadable records, up to --max-bad-records."
+        left_out = "Training and evaluation skip unreadable records, up to a limit (max_bad_records)."
         checks.warning(reader.records_field, f"{text}{left_out} Copy the file again, or write it again.")
     else:
         checks.error(reader.records_field, f"{text}There are no others.", (reader.option, "FOLDER_OR_GLOB"))

@@ -22,6 +22,7 @@ MAX_IMAGES = 20_000
 
 def inspect(
     target: str | os.PathLike,
+    *,
     config: str | os.PathLike | None = None,
     html: str | os.PathLike | None = None,
     verify: bool = False,

@@ -24,7 +24,7 @@ def suspicious(images: Iterable[AnnotatedPicture]) -> etree._Element:
 
 def _is_inside(shown: AnnotatedPicture) -> bool:
     # Comparisons with NaN are false.
-    return bool(shown.focus) and all(-0.1 <= side <= 1.1 for index in shown.focus for side in shown.boxes[index])
+    return bool(shown.focus) and all(-0.1 <= side <= 1.1 for index in shown.focus or () for side in shown.boxes[index])
 
 
 def duplicates(groups: Iterable[Sequence[AnnotatedPicture]]) -> etree._Element:
@@ -42,19 +42,21 @@ def _whole(shown: AnnotatedPicture) -> etree._Element:
 
 
 def _crop(shown: AnnotatedPicture) -> etree._Element:
-    names = ", ".join(shown.class_names[index] for index in shown.focus)
-    return galleries.crop(shown, shown.focus, f"Part of {shown.name} around {names}", *_caption(shown))
+    focus = shown.focus or ()
+    names = ", ".join(shown.class_names[index] for index in focus)
+    return galleries.crop(shown, focus, f"Part of {shown.name} around {names}", *_caption(shown))
 
 
 def _caption(shown: AnnotatedPicture) -> list["etree._Element | str"]:
     split = "" if shown.split in (None, NO_SPLIT) else f" ({shown.split})"
-    remark = [element("br"), shown.remark] if shown.remark else []
+    remark: list[etree._Element | str] = [element("br"), shown.remark] if shown.remark else []
     return [code(shown.name), split, *remark]
 
 
 def _fed(model_input: ModelInput, name_of: Callable[[int], str]) -> etree._Element:
     names = [name_of(int(class_id)) for class_id in model_input.class_ids]
-    image = pictures.drawn(model_input.image, model_input.boxes, model_input.class_ids, names, model_input.marks)
+    boxes, class_ids = model_input.boxes.tolist(), model_input.class_ids.tolist()
+    image = pictures.drawn(model_input.image, boxes, class_ids, names, model_input.marks)
     padding = _mark_padding(image, model_input)
     size = f"{model_input.image.width} × {model_input.image.height} pixels"
     said = f"{size}, {_counted(names)}{padding}"

@@ -47,16 +47,14 @@ class MadeReport:
     names: list[str]
 
 
-def check(
-    name_or_path: str | os.PathLike, data: str | os.PathLike | None = None, format: str | None = None
-) -> CheckReport:
+def check(file: str | os.PathLike, data: str | os.PathLike | None = None, format: str | None = None) -> CheckReport:
     """All problems of a label map, by line; with `data`, also where it and the data disagree.
 
-    `data` is what `odtk inspect` takes: a dataset's folder (in `format`, None to guess it), the output of
-    make-tfrecords, a glob of records. Raises LabelMapError where the file cannot be read, DataError where there are no
-    data.
+    `file` may be a shipped map's name; `data` is what `odtk inspect` takes: a dataset's folder (in `format`, None to
+    guess it), the output of make-tfrecords, a glob of records. Raises LabelMapError where the file cannot be read,
+    DataError where there are no data.
     """
-    path = label_maps.find(name_or_path)
+    path = label_maps.find(file)
     text = prototext.read_text(path, "a label map", LabelMapError)
     items, findings = check_text(text, str(path))
     if data is not None and not has_errors(findings):

@@ -13,7 +13,7 @@ from odtk.tools.label_map.entries import LabelMapEntry
 
 def against(labels: LabelMap, items: list[LabelMapEntry], file: str, data: DataClasses) -> list[Finding]:
     """Where the map and the data disagree."""
-    lines = {item.number: item.line for item in items}
+    lines = {item.number: item.line for item in items if item.number is not None}
     alike = {
         label_maps.folded(text): item.name for item in labels.items for text in (item.display_name, item.name) if text
     }
@@ -31,7 +31,7 @@ def _repeated(labels: LabelMap, lines: Mapping[int, int], file: str, counts: Map
         text = (
             f"{name!r} stands for several ids; all {count:,} boxes of it become {number}. Give each class its own name."
         )
-        yield Finding(WARNING, text, file=file, line=lines.get(number))
+        yield Finding(WARNING, text, file=file, line=lines.get(number or 0))
 
 
 def _names(
@@ -48,14 +48,14 @@ def _names(
                 f"the class is {name!r} in the data ({place}) and {other!r} in the map. The names differ in case, "
                 "spaces or dashes, so its boxes are lost. Use the spelling of the data."
             )
-            yield Finding(ERROR, text, file=file, line=lines.get(labels.id_of(other)))
+            yield Finding(ERROR, text, file=file, line=lines.get(labels.id_of(other) or 0))
         elif number is None:
             text = f"the class {name!r} of the data ({place}) is not in the map: its boxes are lost. "
             fix = class_typos.question(name, typos[name], counts) if name in typos else "Add an item."
             yield Finding(ERROR, text + fix, file=file)
         elif name in typos:
             text = f"{class_typos.question(name, typos[name], counts, place)} If so, correct it in the data."
-            yield Finding(WARNING, text, file=file, line=lines.get(number))
+            yield Finding(WARNING, text, file=file, line=lines.get(number or 0))
 
 
 def _disagreeing_ids(labels: LabelMap, lines: Mapping[int, int], file: str, data: DataClasses) -> Iterator[Finding]:

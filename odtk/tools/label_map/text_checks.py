@@ -91,7 +91,8 @@ def _repeated(items: list[LabelMapEntry], add: Callable) -> None:
         if item.number is not None and item.number in lines:
             text = f"the id {item.number} is already used in line {lines[item.number]}. Each id is for one class: give "
             add(item.line, f"{text}this item its own id. (TFOD would make one class of the two.)")
-        lines.setdefault(item.number, item.line)
+        if item.number is not None:
+            lines.setdefault(item.number, item.line)
         if item.name:
             named.setdefault(item.name, []).append(item)
     for name, alike in named.items():

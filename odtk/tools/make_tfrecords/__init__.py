@@ -2,6 +2,6 @@
 
 from odtk.tools.make_tfrecords.convert import make_tfrecords
 from odtk.tools.make_tfrecords.pets_plan import split_names
-from odtk.tools.make_tfrecords.report import Report
+from odtk.tools.make_tfrecords.report import ConversionReport
 
-__all__ = ["Report", "make_tfrecords", "split_names"]
+__all__ = ["ConversionReport", "make_tfrecords", "split_names"]

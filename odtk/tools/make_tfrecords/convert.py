@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from odtk.records import shards
 from odtk.tools.make_tfrecords import dataset_plan, pets_plan, source, warnings
 from odtk.tools.make_tfrecords.local import LocalRunner
 from odtk.tools.make_tfrecords.plan import PETS, Plan, Runner, Settings
-from odtk.tools.make_tfrecords.report import Report, SplitCounts, WrittenRecord, look_alikes
+from odtk.tools.make_tfrecords.report import ConversionReport, SplitCounts, WrittenRecord, look_alikes
 from odtk.tools.make_tfrecords.validation import check_bad_fraction
 
 LABEL_MAP_FILE = "label_map.pbtxt"
@@ -27,18 +27,60 @@ _OURS = (shards.DATASET_FILE, LABEL_MAP_FILE, "*.record-*-of-*")
 
 
 def make_tfrecords(
-    data_dir: str | os.PathLike, output_dir: str | os.PathLike, format: str | None = None, **settings
-) -> Report:
+    data_dir: str | os.PathLike,
+    output_dir: str | os.PathLike,
+    format: str | None = None,
+    *,
+    label_map: str | os.PathLike | None = None,
+    write_label_map: str | os.PathLike | None = None,
+    val_fraction: float = 0.3,
+    test_fraction: float = 0.0,
+    split: Mapping[str, str | os.PathLike] | None = None,
+    resplit: bool = False,
+    seed: int = 42,
+    allow_duplicates: bool = False,
+    exif: str = "auto",
+    boxes: str | None = None,
+    max_side: int | None = None,
+    skip_difficult: bool = False,
+    skip_crowd: bool = False,
+    masks: bool = False,
+    full_body: bool = False,
+    mask_type: str = "png",
+    strict_tfod: bool = False,
+    num_shards: int | None = None,
+    max_bad_fraction: float = 0.05,
+    overwrite: bool = False,
+    workers: int | None = None,
+    runner: str | None = None,
+    runner_options: Sequence[str] = (),
+) -> ConversionReport:
     """Writes the shards of every split, the label map and dataset.json to `output_dir`, which appears whole or not.
 
-    `format` is one of `odtk.annotations.formats.FORMATS` or "pets", None to guess; `settings` are the fields of
-    Settings. Raises DataError where the data is in another format, a class is not in the label map, an option is not
-    for the format, or more than `max_bad_fraction` of the listed images cannot be used; OutputError where `output_dir`
-    holds something already (`overwrite` replaces an earlier output, and nothing else).
+    `format` is "voc", "coco", "yolo", "csv" or "pets", None to guess. `split` has for a split ("train", "val",
+    "test") its images: a text file with one per line, or a folder. Settings says what the others mean. Raises
+    DataError where the data is in another format, a class is not in the label map, an option is not for the format,
+    or more than `max_bad_fraction` of the listed images cannot be used; OutputError where `output_dir` holds
+    something already (`overwrite` replaces an earlier output, and nothing else).
     """
-    data_dir, output_dir, options = os.fspath(data_dir).rstrip("/") or "/", os.fspath(output_dir), Settings(**settings)
+    options = Settings(
+        label_map=_path(label_map), write_label_map=_path(write_label_map), val_fraction=val_fraction,
+        test_fraction=test_fraction, split=tuple((name, os.fspath(place)) for name, place in (split or {}).items()),
+        resplit=resplit, seed=seed, allow_duplicates=allow_duplicates, exif=exif, boxes=boxes, max_side=max_side,
+        skip_difficult=skip_difficult, skip_crowd=skip_crowd, masks=masks, full_body=full_body, mask_type=mask_type,
+        strict_tfod=strict_tfod, num_shards=num_shards, max_bad_fraction=max_bad_fraction, overwrite=overwrite,
+        workers=workers, runner=runner, runner_options=tuple(runner_options),
+    )  # fmt: skip
+    return _convert(os.fspath(data_dir).rstrip("/") or "/", os.fspath(output_dir), format, options)
+
+
+def _path(path: str | os.PathLike | None) -> str | None:
+    return None if path is None else os.fspath(path)
+
+
+def _convert(data_dir: str, output_dir: str, format: str | None, options: Settings) -> ConversionReport:
     with source.near(data_dir) as near:
-        chosen = format or (PETS if options.is_for_pets else formats.guess(near, options.label_map_path))
+        chosen = format or (PETS if options.is_for_pets else formats.guess(near, options.label_map))
         options.check(chosen)
         if options.write_label_map and not files.is_remote(options.write_label_map):
             check_file(options.write_label_map, options.overwrite)
@@ -72,7 +114,7 @@ def _plan(near: str, data_dir: str, format: str, options: Settings, runner: Runn
 @contextlib.contextmanager
 def _runner(options: Settings, folder: str | Path) -> Iterator[Runner]:
     if options.runner is None:
-        yield LocalRunner(options.num_workers)
+        yield LocalRunner(options.workers)
         return
     if find_spec("apache_beam") is None:
         raise OdtkError(
@@ -87,9 +129,9 @@ def _runner(options: Settings, folder: str | Path) -> Iterator[Runner]:
     files.remove_folder(exchange)
 
 
-def _begin_report(plan: Plan, output_dir: str, num_shards: Mapping[str, int]) -> Report:
+def _begin_report(plan: Plan, output_dir: str, num_shards: Mapping[str, int]) -> ConversionReport:
     globs = {split: shards.shard_glob(base, num_shards[split]) for split, base in plan.bases.items()}
-    report = Report(
+    report = ConversionReport(
         output_dir=output_dir,
         label_map=files.join(output_dir, LABEL_MAP_FILE),
         records={split: files.join(output_dir, pattern) for split, pattern in globs.items()},
@@ -105,7 +147,9 @@ def _begin_report(plan: Plan, output_dir: str, num_shards: Mapping[str, int]) ->
     return report
 
 
-def _write(plan: Plan, folder: str | Path, runner: Runner, report: Report, num_shards: Mapping[str, int]) -> None:
+def _write(
+    plan: Plan, folder: str | Path, runner: Runner, report: ConversionReport, num_shards: Mapping[str, int]
+) -> None:
     keys, splits, fingerprints = [], [], []  # of images that were not examined beforehand
 
     def account(split: str, written: WrittenRecord) -> None:
@@ -128,7 +172,7 @@ def _write(plan: Plan, folder: str | Path, runner: Runner, report: Report, num_s
         report.duplicates = look_alikes(keys, splits, groups)
 
 
-def _finish(plan: Plan, folder: str | Path, report: Report, num_shards: Mapping[str, int]) -> None:
+def _finish(plan: Plan, folder: str | Path, report: ConversionReport, num_shards: Mapping[str, int]) -> None:
     report.sort()
     _write_bytes(files.join(folder, LABEL_MAP_FILE), plan.label_map)
     globs = {f"{split}_glob": shards.shard_glob(base, num_shards[split]) for split, base in plan.bases.items()}

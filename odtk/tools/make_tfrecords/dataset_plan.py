@@ -31,8 +31,8 @@ def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
     used, none has an object and no label map is given, a class is not in the given one, or a given list of a split
     cannot be followed.
     """
-    if settings.label_map_path:
-        classes.read(settings.label_map_path, ())  # a wrong one is answered now, and not when all images are decoded
+    if settings.label_map:
+        classes.read(settings.label_map, ())  # a wrong one is answered now, and not when all images are decoded
     source, given = splitting.choose_source(dataset, settings)
     images, evidence = _examine(dataset, settings, runner, given)
     refusal = evidence.refusal(dataset.folder) if settings.boxes is None else None
@@ -106,8 +106,8 @@ def _in_no_split(entry: Listed) -> Problem:
 
 def _label_map(dataset: Dataset, settings: Settings, images: Sequence[ImageReport]) -> tuple[LabelMap, bytes]:
     found = {name for image in images for name in image.class_names}
-    if settings.label_map_path:
-        return classes.read(settings.label_map_path, found)
+    if settings.label_map:
+        return classes.read(settings.label_map, found)
     if not found:
         raise validation.no_objects(images, dataset.problems)
     return classes.make(dataset.class_names, found)

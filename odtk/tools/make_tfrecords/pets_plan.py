@@ -20,9 +20,9 @@ def make_plan(data_dir: str, settings: Settings) -> Plan:
     """The names of trainval.txt, split as TFOD does. DataError for another layout or a class that the map lacks."""
     folder = Path(data_dir)
     pets.check_layout(folder, settings.full_body)
-    formats.check_pets(folder, settings.label_map_path)
+    formats.check_pets(folder, settings.label_map)
     names = pets.read_names(folder)
-    map_path = label_map.find(settings.label_map_path or "pet_label_map")
+    map_path = label_map.find(settings.label_map or "pet_label_map")
     classes = label_map.read(map_path)
     _check_classes(names, classes, map_path)
     train, val = split_names(names, settings.val_fraction, settings.seed)
@@ -82,7 +82,7 @@ class _Converter:
 
 
 def _check_classes(names: list[str], classes: LabelMap, map_path: Path) -> None:
-    found = {pets.class_of(f"{name}.jpg") for name in names} - {None}
+    found = {class_name for name in names if (class_name := pets.class_of(f"{name}.jpg"))}
     unknown = sorted(name for name in found if classes.id_of(name) is None)
     if unknown:
         raise DataError(

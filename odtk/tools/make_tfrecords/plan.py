@@ -19,13 +19,13 @@ class Settings:
     """How to convert.
 
     For the Pet layout alone (it fixes what the others' options choose): `full_body`, `strict_tfod`. For the others
-    alone: `test_fraction`, `split_lists` (split to a list or folder), `resplit` (ignore the dataset's own splits),
+    alone: `test_fraction`, `split` (split to a list or folder), `resplit` (ignore the dataset's own splits),
     `allow_duplicates` (across splits), `exif`, `boxes` (of listing.ORDERS), `max_side`, `skip_difficult`, `skip_crowd`,
     `write_label_map` (a path). For COCO alone: `masks`.
 
     `num_shards` None is ten for each split, or as many as it has images where these are fewer; TFOD's ten for pets.
-    `label_map_path` is a file or a shipped map's name; None the 37 breeds for pets, else a map made from the data.
-    `num_workers` None is one per core. `runner` is Apache Beam's, with `runner_options` as its command line; None
+    `label_map` is a file or a shipped map's name; None the 37 breeds for pets, else a map made from the data.
+    `workers` None is one per core. `runner` is Apache Beam's, with `runner_options` as its command line; None
     converts here. Neither changes a byte.
     """
 
@@ -35,11 +35,11 @@ class Settings:
     num_shards: int | None = None
     val_fraction: float = 0.3
     test_fraction: float = 0.0
-    split_lists: tuple[tuple[str, str], ...] = ()
+    split: tuple[tuple[str, str], ...] = ()
     resplit: bool = False
     allow_duplicates: bool = False
     seed: int = 42
-    label_map_path: str | None = None
+    label_map: str | None = None
     write_label_map: str | None = None
     exif: str = "auto"
     boxes: str | None = None
@@ -49,7 +49,7 @@ class Settings:
     masks: bool = False
     max_bad_fraction: float = 0.05
     overwrite: bool = False
-    num_workers: int | None = None
+    workers: int | None = None
     runner: str | None = None
     runner_options: tuple[str, ...] = ()
 
@@ -65,9 +65,9 @@ class Settings:
                     "does. Leave that out, or set the format that the data is in.",
                     argument=wrong[0],
                 )
-        if self.label_map_path and self.write_label_map:
+        if self.label_map and self.write_label_map:
             raise DataError(
-                f"The label map {self.label_map_path} is to be read, and one made from the data is to be written to "
+                f"The label map {self.label_map} is to be read, and one made from the data is to be written to "
                 f"{self.write_label_map}. Choose one of the two.",
                 argument="write_label_map",
             )
@@ -103,7 +103,7 @@ _ONLY_FOR = {
     "coco": {"masks": "masks"},
     None: {
         "test_fraction": "a test split",
-        "split_lists": "splits by lists or folders",
+        "split": "splits by lists or folders",
         "resplit": "another split than its own",
         "allow_duplicates": "near-duplicates in several splits",
         "write_label_map": "a label map made from the data",

@@ -61,7 +61,7 @@ class SplitCounts:
 
 
 @dataclass
-class Report:
+class ConversionReport:
     """What make_tfrecords wrote, repaired and left out. `skipped` and `repaired` are counted by their `kind`."""
 
     output_dir: str

@@ -22,9 +22,9 @@ def choose_source(dataset: Dataset, settings: Settings) -> tuple[str, list[str |
 
     No list at all where fractions are to decide. Raises DataError where a given list names what is not there.
     """
-    if settings.split_lists:
-        given = " and ".join(f"{split} by {place}" for split, place in settings.split_lists)
-        return f"given: {given}", _given(dataset, settings.split_lists)
+    if settings.split:
+        given = " and ".join(f"{split} by {place}" for split, place in settings.split)
+        return f"given: {given}", _given(dataset, settings.split)
     own = Counter(entry.split for entry in dataset.listed if entry.split)
     if len(own) < 2 or "train" not in own or settings.resplit:
         fractions = "".join(
@@ -32,7 +32,7 @@ def choose_source(dataset: Dataset, settings: Settings) -> tuple[str, list[str |
         )
         return f"by class, {fractions}seed {settings.seed}", None
     if "val" not in own:
-        renamed = [{"test": "val"}.get(entry.split, entry.split) for entry in dataset.listed]
+        renamed = ["val" if entry.split == "test" else entry.split for entry in dataset.listed]
         return f"{_OWN}, its test images for val", renamed
     return _OWN, [entry.split for entry in dataset.listed]
 
@@ -89,7 +89,7 @@ def _folder(dataset: Dataset, place: str) -> Path | None:
 
 
 def _in_folder(dataset: Dataset, place: str) -> list[int]:
-    root, folder = Path(dataset.folder).resolve(), _folder(dataset, place).resolve()
+    root, folder = Path(dataset.folder).resolve(), (_folder(dataset, place) or Path(place)).resolve()
     if not folder.is_relative_to(root):
         text = f"The folder {place}, given for a split, is not inside {dataset.folder}, where the images are."
         raise DataError(text, argument="split")

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 
 from odtk.prototext.schema import some
 from odtk.tools.make_tfrecords.classes import MISSPELLED
-from odtk.tools.make_tfrecords.report import Report
+from odtk.tools.make_tfrecords.report import ConversionReport
 
 _NAMED = 5
 
 
-def of(report: Report, num_shards: Mapping[str, int]) -> Iterator[str]:
+def of(report: ConversionReport, num_shards: Mapping[str, int]) -> Iterator[str]:
     """The warnings of a report that is complete; `num_shards` are the files of each split."""
     if report.written and not any(split.boxes for split in report.splits.values()):
         yield "No image has an object: a model that is trained on these records learns to find nothing."
@@ -28,6 +28,6 @@ def of(report: Report, num_shards: Mapping[str, int]) -> Iterator[str]:
             yield f"{name} has fewer images ({images}) than files ({count}): some of its files are empty."
 
 
-def _is_typo(report: Report, name: str) -> bool:
+def _is_typo(report: ConversionReport, name: str) -> bool:
     """Whether the name is reported as likely misspelled: more images of such a class do not help."""
     return any(each.kind == MISSPELLED and each.text.startswith(f"{name!r} ") for each in report.problems)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from odtk import label_map, pipeline, prototext
 from odtk.atomic import growing_folder, write_text
@@ -42,7 +42,10 @@ class TrainingReport:
     bad_boxes: list[ImageWithBadBoxes] = field(default_factory=list)
 
 
-def _alone_in_model_dir(run: Callable) -> Callable:
+_Train = TypeVar("_Train", bound=Callable)
+
+
+def _alone_in_model_dir(run: _Train) -> _Train:
     """Locks the folder before anything else: two runs in one folder would delete each other's checkpoints."""
 
     @functools.wraps(run)
@@ -52,13 +55,14 @@ def _alone_in_model_dir(run: Callable) -> Callable:
         ):
             return run(pipeline_config, model_dir, *args, **settings)
 
-    return train
+    return cast(_Train, train)
 
 
 @_alone_in_model_dir
 def train(
     pipeline_config: str | os.PathLike,
     model_dir: str | os.PathLike,
+    *,
     num_steps: int | None = None,
     checkpoint_every: int = DEFAULT_CHECKPOINT_EVERY,
     log_every: int = DEFAULT_LOG_EVERY,
@@ -118,14 +122,14 @@ def train(
     if experiment.new_slots:
         log(f"It was trained with another optimizer; this one's {', '.join(experiment.new_slots)} start from scratch.")
     if first >= steps:
-        return TrainingReport(str(model_dir), experiment.resumed_from, first, first, {}, devices)
+        return TrainingReport(str(model_dir), experiment.resumed_from or "", first, first, {}, devices)
     with explained_errors(experiment, steps, config, pipeline_config):
         losses = run(experiment, steps, _all_callbacks(callbacks, record_filter, log))
     bad = record_filter.bad_records if record_filter else []
     if bad:
         log(summary(bad))
-    if bad_boxes.images:
-        log(bad_boxes.summary())
+    if spoiled := bad_boxes.summary():
+        log(spoiled)
     checkpoint = experiment.checkpoints.latest_checkpoint
     return TrainingReport(str(model_dir), checkpoint, first, experiment.step, losses, devices, bad, bad_boxes.images)
 

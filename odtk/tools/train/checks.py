@@ -9,7 +9,7 @@ from odtk.detectors import families
 from odtk.errors import ConfigError
 from odtk.findings import ERROR, WARNING
 from odtk.tools import schedule_edits, trained_classes
-from odtk.tools.check_config import check_config, fixing_command, require_sound
+from odtk.tools.check_config import check_config, fixing_command, require_valid
 from odtk.tools.train.longer_schedule import describe_overrun
 
 NO_GPU = "No GPU was found: training runs on the CPU."
@@ -38,7 +38,7 @@ def check(
     if overrun:
         # Said here, of the steps that are asked for.
         overridden += [path for path in (schedule_edits.end_field(config),) if path]
-    found = require_sound(config, filename, overridden=overridden)
+    found = require_valid(config, filename, overridden=overridden)
     if is_resumed:
         path = config.train_input_reader.label_map_path
         for note in trained_classes.require_trained_classes(model_dir, path, "train_input_reader", filename):

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 def describe_restore(report) -> str:
     """Numbers of variables by part of the model, and why; of an odtk.checkpoints.restoring.RestoreReport."""
-    rows = [("part of the model", "restored", "initial", "not used", "")]
+    rows: list[tuple[str, ...]] = [("part of the model", "restored", "initial", "not used", "")]
     groups = _by_group(report.restored), _by_group(report.skipped), _by_group(report.unused)
     for name in dict.fromkeys(name for group in groups for name in group):
-        counts = (str(len(group[name])) if name in group else "-" for group in groups)
+        counts = [str(len(group[name])) if name in group else "-" for group in groups]
         reasons = dict.fromkeys(report.skipped[key] for key in groups[1].get(name, []))
         rows.append((name, *counts, "; ".join(reasons)))
     totals = [str(len(keys)) for keys in (report.restored, report.skipped, report.unused)]
