@@ -35,7 +35,7 @@ class Detections:
     boxes: np.ndarray  # [N, 4] float32 yxyx, normalized to the image
     classes: np.ndarray  # [N] int32, 1-based
     scores: np.ndarray  # [N] float32
-    names: tuple[str, ...] = ()  # of the classes of all N; empty where nobody looked them up
+    names: tuple[str, ...] = ()  # of the classes of all N; empty if they were not looked up
 
     def __len__(self) -> int:
         return len(self.scores)
