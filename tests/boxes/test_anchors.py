@@ -32,8 +32,8 @@ def slow_anchors(grid, height, width, sizes, static=True):
     ("grid", "height", "width"),
     [
         (RETINANET, 128, 256),
-        (RETINANET, 160, 288),  # 160 is no multiple of 64 and 128, 288 none of 64 and 128
-        (RETINANET, 150, 210),  # no multiple of anything
+        (RETINANET, 160, 288),  # 160 is not a multiple of 64 and 128, 288 none of 64 and 128
+        (RETINANET, 150, 210),  # not a multiple of anything
         (MultiscaleAnchors(2, 6, 3.0, (0.5, 1.5), 3), 96, 64),
         (MultiscaleAnchors(5, 5, 2.0, (1.0,), 1), 64, 64),
     ],

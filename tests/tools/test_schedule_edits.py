@@ -26,9 +26,9 @@ def a_config(schedule):
         (COSINE % 100, 60, None, None),
         (EXPONENTIAL, 200, False, "continues to fall"),
         (EXPONENTIAL, 100, None, None),
-        (MANUAL % 0.01, 200, False, "stays at the last one of manual_step_learning_rate, 0.01, from step 60 on"),
+        (MANUAL % 0.01, 200, False, "stays at the last rate of manual_step_learning_rate, 0.01, from step 60 on"),
         (MANUAL % 0.01, 100, None, None),
-        (MANUAL % 0.0, 200, True, "stays at the last one of manual_step_learning_rate, 0, from step 60 on"),
+        (MANUAL % 0.0, 200, True, "stays at the last rate of manual_step_learning_rate, 0, from step 60 on"),
         ("constant_learning_rate { learning_rate: 0.1 }", 200, None, None),
     ],
 )

@@ -48,7 +48,7 @@ def test_ids_that_mean_another_class(compared, items, conflicts):
         ([(1, "Cat"), (2, "dog"), (4, "traffic light")], ["Some names changed"]),
         ([(1, "cat", "Cat"), (2, "dog"), (4, "traffic light"), (5, "bus")], ["so they were not trained: 5 ('bus')"]),
         ([(1, "cat", "Cat"), (2, "dog"), (3, "bus"), (4, "traffic light")], ["so they were not trained: 3 ('bus')"]),
-        ([(1, "cat", "Cat")], ["left out: 2 ('dog'), 4 ('traffic light')"]),
+        ([(1, "cat", "Cat")], ["they are ignored: 2 ('dog'), 4 ('traffic light')"]),
     ],
 )
 def test_what_is_only_said(compared, items, notes):

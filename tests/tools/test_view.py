@@ -190,7 +190,9 @@ def test_the_worst_come_first_and_say_why(flawed, tmp_path):
 
 
 def test_without_a_flaw_there_is_no_worst(flawed, tmp_path):
-    with pytest.raises(DataError, match=r"finds no problem in any .*that were asked for\. A random sample"):
+    with pytest.raises(
+        DataError, match=r"finds no problem in any .*that were asked for\. Without worst, a random sample"
+    ):
         view(flawed, tmp_path / "out", worst=True, files=["fine*"])
     assert not (tmp_path / "out").exists()
 
