@@ -128,6 +128,7 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel, checkout):
     shipped = {f"odtk/{path.relative_to(checkout)}" for kind in SHIPPED for path in (checkout / kind).iterdir()}
     assert held == package | shipped
     assert "odtk/protos/pipeline_pb2.py" in held  # no user ever needs protoc
+    assert "odtk/py.typed" in held  # without it type checkers pass over all annotations
 
 
 def test_the_odtk_script_and_the_version_are_in_the_metadata(wheel):

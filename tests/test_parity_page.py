@@ -37,8 +37,9 @@ DIFFERENCES = """
   is outside 1..num_classes is dropped, while TFOD keeps an object without a class. `max_number_of_boxes` of
   `train_config` is used if the reader has none. Evaluation reads its records once and in order, regardless of the
   reader's options.
-- **Preprocessing.** Images are resized before the channel means are subtracted, so that batches hold images; TFOD does
-  it the other way round. Predictions differ by rounding (1e-5), so training runs diverge from TFOD's sooner.
+- **Preprocessing.** Images are resized before they are preprocessed (the channel means subtracted, or values scaled to
+  -1..1), so that batches hold images; TFOD does it the other way round. Predictions differ by rounding (1e-5), so
+  training runs diverge from TFOD's sooner.
 - **Config.** A field that is set twice is an error, while TFOD uses the last value; an option that odtk does not
   implement is an error that names it.
 - **Export.** For every input type the anchors are those of training. TFOD forgets the image size in exports of
