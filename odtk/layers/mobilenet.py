@@ -1,7 +1,7 @@
-"""What TFOD's MobileNets have in common: their input, their own hyperparameters, and how their layers are made.
+"""What TFOD's MobileNets have in common: input range, default hyperparameters, and how their layers are made.
 
-Layer by layer they are tf_keras.applications' networks. Padding differs: it is SAME everywhere, or explicit where the
-config asks for it.
+Layer by layer they are tf_keras.applications' networks. Padding differs: it is SAME everywhere, or explicit if the
+config says so.
 """
 
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ import tf_keras
 
 from odtk.layers.conv import BatchNormParams, ConvParams, fixed_padding
 
-# What `preprocess` turns into 0.
+# The pixel value that `preprocess` maps to 0.
 ZERO_COLOR = (127.5, 127.5, 127.5)
 
-# What TFOD uses where the config's hyperparameters do not override it.
+# TFOD's values, used unless the config's hyperparameters override them.
 BACKBONE_DEFAULTS = ConvParams(
     initializer=lambda: tf_keras.initializers.TruncatedNormal(stddev=0.09),
     regularizer=tf_keras.regularizers.L2(0.5 * 4e-5),
@@ -29,7 +29,7 @@ def preprocess(images):
 
 @dataclass(frozen=True)
 class MobileNetLayers:
-    """Makes the convolutions of a functional MobileNet, none with a bias, and runs symbolic tensors through them."""
+    """Makes the convolutions (without biases) of a functional MobileNet, and applies them to symbolic tensors."""
 
     params: ConvParams
     explicit_padding: bool = False
