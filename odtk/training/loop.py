@@ -14,7 +14,8 @@ def run(experiment: Experiment, num_steps: int, callbacks: Sequence[Callback] = 
     """Trains to step `num_steps` and saves a checkpoint at the end; returns the last loop's logs ({} if none ran).
 
     See Callback for when `callbacks` are called. An error of the data is raised as a DataError that names the record;
-    KeyboardInterrupt, TensorFlow's errors (OutOfRangeError at the end of the data) and callbacks' errors are not changed.
+    KeyboardInterrupt, TensorFlow's errors (OutOfRangeError at the end of the data) and callbacks' errors are raised as
+    they are.
     """
     logs: dict[str, float] = {}
 

@@ -1,4 +1,4 @@
-"""An ImageResizer message to the function that brings images to the detector's size."""
+"""Builds the function that resizes images to the detector's size from an ImageResizer message."""
 
 from collections.abc import Callable
 
@@ -18,9 +18,9 @@ _METHODS = {
 def build_resizer(message: image_resizer_pb2.ImageResizer, zero: tuple[float, ...] = (0.0, 0.0, 0.0)) -> Callable:
     """The function image [h, w, 3] (uint8 or float32) -> (float32 image, true_image_shape int32 [3]).
 
-    true_image_shape is the part of the result that shows the image; the rest, bottom and right, is padding. TFOD pads
-    after the detector's preprocessing, odtk before it: `zero` is the color that preprocessing turns into 0.
-    Raises ConfigError where no resizer is set or its numbers cannot be used.
+    true_image_shape is the shape of the result without the padding at the bottom and right. TFOD pads after the
+    detector's preprocessing, odtk before it: `zero` is the color that preprocessing maps to 0. Raises ConfigError if no
+    resizer is set or its numbers cannot be used.
     """
     kind = message.WhichOneof("image_resizer_oneof")
     if kind is None:

@@ -24,7 +24,7 @@ class Callback:
         """
 
     def at_end(self, error: BaseException | None) -> None:
-        """Called once, after training: it ended normally (None, its checkpoint is saved) or by `error`, which is re-raised.
+        """Called once, after training: it ended normally (None, its checkpoint is saved) or by `error`, then re-raised.
 
         Callbacks are called in the reverse order of before_training, and only if that returned.
         """
