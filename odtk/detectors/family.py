@@ -91,8 +91,8 @@ class Family(abc.ABC):
     def validate(self, model: model_pb2.DetectionModel) -> list[Finding]:
         """The findings on a model whose options are all implemented.
 
-        Errors are for models that cannot be built or cannot work. Paths are complete (`model.ssd.num_classes`), and texts
-        continue them ("is 0; ..."). `edits` fix the finding; an error without edits needs another model.
+        Errors are for models that cannot be built or cannot work. Paths are complete (`model.ssd.num_classes`), and
+        texts continue them ("is 0; ..."). `edits` fix the finding; an error without edits needs another model.
         """
 
     @abc.abstractmethod

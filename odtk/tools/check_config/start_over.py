@@ -1,4 +1,4 @@
-"""From a config for a model that odtk does not have to one that it has: what is kept of it."""
+"""Starts over from a shipped pipeline if odtk does not have a config's model, and keeps the data and sizes."""
 
 from odtk import pipeline
 from odtk.detectors import families
@@ -8,7 +8,7 @@ PIPELINE = "ssd_resnet50_v1_fpn_640x640_pets"
 
 
 def start_over(config) -> str:
-    """The command that makes a shipped pipeline, in another file, with this one's data, classes, sizes and length."""
+    """The command that copies a shipped pipeline to another file, with this config's data, classes, sizes and steps."""
     options = [*_data(config), *_classes(config.model), *_length(config.train_config), *_image_size(config.model)]
     return configure_command(PIPELINE, "new_pipeline.config", options)
 
@@ -22,7 +22,7 @@ def _data(config) -> list[str]:
 
 
 def _of_model(model, name: str):
-    """A field of whichever model is set; None where there is none, or it has no such field."""
+    """A field of the model that is set; None if there is none, or if it has no such field."""
     kind = model.WhichOneof("model")
     return getattr(getattr(model, kind), name, None) if kind else None
 
@@ -42,7 +42,7 @@ def _length(train) -> list[str]:
 
 
 def _image_size(model) -> list[str]:
-    """The resizer's size, rounded up to one that the pipeline's family takes."""
+    """The resizer's size, rounded up to one that the pipeline's family accepts."""
     shipped = pipeline.read(PIPELINE).model
     family, resizer = families.of(shipped), _of_model(model, "image_resizer")
     usable_side = family.input_size(shipped).usable_side
