@@ -15,8 +15,15 @@ MODULES = ("odtk.detectors.ssd.resnet_fpn", "odtk.detectors.ssd.mobilenet_fpn")
 
 # Other models of TFOD's whose names are near to those of a family's types, without the ending: no misspellings of them.
 _OTHER_TYPES = frozenset(
-    """ssd_mobilenet_v1 ssd_mobilenet_v2 ssd_mobilenet_v1_ppn ssd_mobilenet_v2_mnasfpn
-    ssd_resnet50_v1_ppn ssd_resnet101_v1_ppn ssd_resnet152_v1_ppn""".split()
+    [
+        "ssd_mobilenet_v1",
+        "ssd_mobilenet_v2",
+        "ssd_mobilenet_v1_ppn",
+        "ssd_mobilenet_v2_mnasfpn",
+        "ssd_resnet50_v1_ppn",
+        "ssd_resnet101_v1_ppn",
+        "ssd_resnet152_v1_ppn",
+    ]
 )
 
 
