@@ -13,6 +13,19 @@ from odtk.protos import model_pb2, pipeline_pb2
 # Modules with a FAMILY. Each is TensorFlow-free; its `build` imports what needs it.
 MODULES = ("odtk.detectors.ssd.resnet_fpn", "odtk.detectors.ssd.mobilenet_fpn")
 
+# Other models of TFOD's whose names are near to those of a family's types, without the ending: no misspellings of them.
+_OTHER_TYPES = frozenset(
+    [
+        "ssd_mobilenet_v1",
+        "ssd_mobilenet_v2",
+        "ssd_mobilenet_v1_ppn",
+        "ssd_mobilenet_v2_mnasfpn",
+        "ssd_resnet50_v1_ppn",
+        "ssd_resnet101_v1_ppn",
+        "ssd_resnet152_v1_ppn",
+    ]
+)
+
 
 def of(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionModel) -> Family:
     """The family of a pipeline.config or of its `model`. Raises ConfigError, with those that there are, for another."""
@@ -42,7 +55,8 @@ def meant(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionMode
     """
     model = _model(config)
     typed, known = type_of(model).lower(), names(model.WhichOneof("model")) if model.WhichOneof("model") else ()
-    for name in (typed, f"{typed.removesuffix('_keras')}_keras"):
+    bare = typed.removesuffix("_keras")
+    for name in (typed, f"{bare}_keras") if bare not in _OTHER_TYPES else ():
         same_numbers = [each for each in known if re.findall(r"\d+", each) == re.findall(r"\d+", name)]
         near = difflib.get_close_matches(name, same_numbers, n=1, cutoff=0.9)
         if near:
