@@ -27,7 +27,7 @@ def require_positive(**arguments: object) -> None:
     """Raises OdtkError for the first of `arguments` that is no finite number above 0; None is not given."""
     for name, value in arguments.items():
         if value is not None and not 0 < _number(value) < math.inf:
-            raise OdtkError(f"{name} is {value!r}; it is a number above 0.", argument=name)
+            raise OdtkError(f"{name} is {value!r}; it is a finite number above 0.", argument=name)
 
 
 def require_one_of(choices: Sequence[str], **arguments: object) -> None:
