@@ -13,9 +13,20 @@ from odtk.protos import model_pb2, pipeline_pb2
 # Modules with a FAMILY. They do not import TensorFlow; `build` imports the code that does.
 MODULES = ("odtk.detectors.ssd.resnet_fpn", "odtk.detectors.ssd.mobilenet_fpn")
 
+# TFOD's models whose names are similar to a supported one: they are other networks, not misspellings.
+_OTHER_MODELS = (
+    "ssd_mobilenet_v1_keras",
+    "ssd_mobilenet_v2_keras",
+    "ssd_mobilenet_v1_ppn_keras",
+    "ssd_mobilenet_v2_mnasfpn_keras",
+    "ssd_resnet50_v1_ppn_keras",
+    "ssd_resnet101_v1_ppn_keras",
+    "ssd_resnet152_v1_ppn_keras",
+)
+
 
 def of(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionModel) -> Family:
-    """The family of a pipeline.config or its `model`. Raises a ConfigError that lists all families if there is none."""
+    """The family of a pipeline.config or of its `model`. Raises a ConfigError that lists all families without one."""
     family = find(config)
     if family is None:
         model = _model(config)
@@ -38,15 +49,16 @@ def find(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionModel
 def meant(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionModel) -> str | None:
     """The supported type of which the feature_extractor.type of a model is likely a misspelling, or TFOD 1's name.
 
-    TFOD 1's names lack the suffix `_keras`. A type with other numbers is another model.
+    TFOD 1's names lack the suffix `_keras`. A type with other numbers is another model, for which None is returned.
     """
     model = _model(config)
     typed, known = type_of(model).lower(), names(model.WhichOneof("model")) if model.WhichOneof("model") else ()
     for name in (typed, f"{typed.removesuffix('_keras')}_keras"):
-        same_numbers = [each for each in known if re.findall(r"\d+", each) == re.findall(r"\d+", name)]
+        candidates = (*known, *_OTHER_MODELS)
+        same_numbers = [each for each in candidates if re.findall(r"\d+", each) == re.findall(r"\d+", name)]
         near = difflib.get_close_matches(name, same_numbers, n=1, cutoff=0.9)
         if near:
-            return near[0]
+            return near[0] if near[0] in known else None
     return None
 
 

@@ -24,6 +24,7 @@ from odtk.inputs.record_errors import naming_the_record
 from odtk.progress import Progress, track
 from odtk.records import shards
 from odtk.records.box_errors import ImageWithBadBoxes
+from odtk.tools.arguments import require_whole
 from odtk.tools.check_config import require_valid
 from odtk.tools.trained_classes import require_trained_classes
 
@@ -68,6 +69,7 @@ def evaluate(
     for each; with 0, the first one raises. Boxes that cannot be used are skipped. Raises ConfigError, CheckpointError
     or DataError if one of the three cannot be used.
     """
+    require_whole(0, max_bad_records=max_bad_records)
     config = pipeline.read(pipeline_config)
     for finding in require_valid(config, pipeline_config, needs=("eval",)):
         if finding.severity == WARNING:

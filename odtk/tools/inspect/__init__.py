@@ -11,6 +11,7 @@ from odtk.datasets.checks.context import CheckContext, context_of, counted
 from odtk.datasets.open_dataset import Target, open_target
 from odtk.datasets.scan import Rows, scan
 from odtk.errors import OutputError
+from odtk.tools.arguments import require_whole
 from odtk.tools.inspect import statistics
 from odtk.tools.inspect.inspection import Inspection, document
 
@@ -38,6 +39,7 @@ def inspect(
     `frames.Rules`) say how to interpret the annotations of a folder. Raises DataError, ConfigError or LabelMapError if
     there are no data, OutputError if the page's folder does not exist or, unless `overwrite`, if the page exists.
     """
+    require_whole(0, max_images=max_images)
     if html is not None:
         if not Path(html).absolute().parent.exists():
             raise OutputError(f"{html} cannot be written: there is no folder {Path(html).parent}. Make it first.")
