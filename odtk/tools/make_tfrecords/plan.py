@@ -20,7 +20,7 @@ class Settings:
 
     Only for the Pet layout, in which most is fixed: `full_body`, `strict_tfod`. Only for the others:
     `test_fraction`, `split` (split to a list or folder), `resplit` (ignore the dataset's own splits),
-    `allow_duplicates` (across splits), `exif`, `boxes` (of listing.ORDERS), `max_side`, `skip_difficult`, `skip_crowd`,
+    `allow_duplicates` (across splits), `exif`, `boxes` (of dataset.ORDERS), `max_side`, `skip_difficult`, `skip_crowd`,
     `write_label_map` (a path). Only for COCO: `masks`.
 
     `num_shards` None is ten per split, or the number of its images if that is smaller; for pets TFOD's ten. `label_map`
