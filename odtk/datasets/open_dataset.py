@@ -24,7 +24,7 @@ from odtk.protos import pipeline_pb2
 from odtk.records import shards
 
 MAX_HEADERS = 4_000
-"""Images whose annotations and headers are read to find out how a dataset is to be read, before some are shown."""
+"""Images whose annotations and headers are read to find out how to interpret a dataset, before some are shown."""
 
 RECORDS, CONFIG = "records", "pipeline.config"
 """Kinds of targets that are not annotated datasets."""

@@ -20,7 +20,7 @@ from odtk.datasets.sources import NO_ID, BoxProblem, ImageSummary, Source
 from odtk.findings import Example
 
 MAX_EXAMPLES = 10
-"""Examples that are kept of each kind of finding."""
+"""Examples that are kept for each kind of finding."""
 
 
 @dataclass

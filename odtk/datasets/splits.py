@@ -10,7 +10,7 @@ TRAIN, VAL, TEST = "train", "val", "test"
 SPLITS = (TRAIN, VAL, TEST)
 
 NO_SPLIT = "all"
-"""The name of the only split where a dataset has none."""
+"""The name of the only split of a dataset without splits."""
 
 # Images without objects are distributed like a class of their own.
 _NOTHING: Any = ("no objects",)

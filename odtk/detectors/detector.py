@@ -22,13 +22,13 @@ class FineTunePlan:
     keys: list[str]
     """Keys of `Detector.checkpoint_variables` to be restored."""
     may_be_unused: tuple[str, ...] = ()
-    """Prefixes of other keys that a checkpoint may have; any other variable that is left over is an error."""
+    """Prefixes of other keys that a checkpoint may have; any other unused variable is an error."""
     renamed: Mapping[str, str] = field(default_factory=dict)
     """For each of `keys`, its name in the other kind of checkpoint that the type also restores from (a classifier's);
-    empty where there is only one kind."""
+    empty if there is only one kind."""
     reusable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Parts besides `keys` that do not depend on the classes: name to how their keys begin; empty where the type has
-    no such choice."""
+    """Other parts than `keys` that do not depend on the classes: name to prefixes of their keys; empty if the type has
+    no such parts."""
 
 
 class Detector(tf.Module, abc.ABC):

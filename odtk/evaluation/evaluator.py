@@ -18,9 +18,9 @@ class Evaluator(abc.ABC):
     """
 
     groundtruth_columns: tuple[str, ...] = ()
-    """What `add_image` reads of every groundtruth box besides its coordinates and class; see odtk.inputs.dataset."""
+    """What `add_image` reads of every groundtruth box in addition to coordinates and class; see odtk.inputs.dataset."""
     metric_meanings: Mapping[str, str]
-    """Metric name to its meaning, for every metric that is not of one class or group of classes alone."""
+    """Metric name to its meaning, for every metric that is not of a single class or super-category."""
 
     def __init__(self) -> None:
         self._images: dict[Hashable, int] = {}  # the caller's id to ours, 1..N in order of arrival

@@ -38,8 +38,7 @@ EVALUATORS: dict[str, Callable[[list[dict], object], Evaluator]] = {
     "coco_detection_metrics": build_coco,
     **{name: functools.partial(build_pascal, name) for name in pascal.PROTOCOLS},
 }
-"""Name in `eval_config.metrics_set` to a function of (categories, eval_config). TFOD takes the first where a config
-names none."""
+"""Name in `eval_config.metrics_set` to a function of (categories, eval_config). The first is the default (TFOD's)."""
 
 _MASKS = "it measures masks, and this model predicts boxes"
 _VERIFIED = "it needs the verified image-level labels of Open Images, which odtk does not read"

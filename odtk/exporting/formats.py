@@ -25,5 +25,5 @@ def _write_saved_model(detector: Detector, input_type: str, path: str, more_vari
 FORMATS: dict[str, Callable[[Detector, str, str, Sequence[tf.Variable]], None]] = {
     DEFAULT: _write_saved_model,
 }
-"""Name, which is also that of the folder or file in an exported folder, to a function of (detector, name of the input
-type, path to write to, variables besides the detector's that its network uses)."""
+"""Name of the format, and of its folder or file in an exported folder, to a function of (detector, name of the input
+type, path to write to, other variables that the detector's network uses)."""

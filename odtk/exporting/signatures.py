@@ -24,9 +24,9 @@ class InputType:
     read: Callable
     """(tensor of that dtype and shape, a detector's `resize`) to (float32 images [B, h, w, 3], true_image_shapes)."""
     from_image: Callable | None = None
-    """An image, uint8 [h, w, 3], to a tensor of that dtype and shape; None where the type does not take images."""
+    """An image, uint8 [h, w, 3], to a tensor of that dtype and shape; None if the type does not take images."""
     ops: frozenset[str] = frozenset()
-    """The graph of an exported model of this type has one of these operations: tells types of the same dtype apart."""
+    """The graph of an exported model of this type has one of these operations; distinguishes types with equal dtype."""
 
     @property
     def takes_one_image(self) -> bool:

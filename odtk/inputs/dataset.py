@@ -21,7 +21,7 @@ from odtk.inputs.bad_records import BadRecordFilter
 from odtk.records.shards import missing_shards
 
 TRAINING_FEATURES = ("image", "true_image_shape", "place")
-"""The features of a training step, besides the groundtruth that its detector reads."""
+"""The features of a training step, without the groundtruth that its detector reads."""
 
 
 def find_files(patterns: Sequence[str]) -> list[list[str]]:

@@ -17,10 +17,10 @@ NOT_IMPLEMENTED = "odtk does not implement it"
 
 @dataclass(frozen=True)
 class Fields:
-    """What becomes of a message's fields, where a config sets them: any that has no entry is refused.
+    """How the fields of a message are treated if a config sets them: any field without an entry is refused.
 
     `implemented` has their names, between spaces. `without_effect` are those that change nothing in TFOD 2 either,
-    with the reason. `refused` says why, where there is more to say than NOT_IMPLEMENTED.
+    with the reason. `refused` has the reason, if it is not NOT_IMPLEMENTED.
     """
 
     implemented: str = ""
@@ -34,7 +34,7 @@ class Fields:
 
 
 Options = Mapping[str, Fields]
-"""Message type to its fields; tables are put together with `|`, where the right one's row for a message counts."""
+"""Message type to its fields; tables are combined with `|`, where the right one's row for a message overrides."""
 
 _TF1 = "it belongs to TFOD's TensorFlow 1 trainer"
 _SPEED = "it changes how TFOD schedules the work, not what comes out"

@@ -16,7 +16,7 @@ from odtk.detectors.parts.resizer import build_resizer
 
 _SIZE_EDGES = (16, 32, 64, 128, 256)
 SIZES = ("under 16", "16-32", "32-64", "64-128", "128-256", "256 and more")
-"""Names of the bins of box size: the side, in pixels, of a square of the box's area."""
+"""Names of the box size bins: the square root of the area, in pixels."""
 
 _CHUNK = 2048  # boxes that are compared with their candidates at once
 _COMPARED = 32  # boxes that are compared with all anchors at once

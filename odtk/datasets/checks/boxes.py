@@ -8,10 +8,10 @@ from odtk.datasets.checks.context import CheckContext, counted
 from odtk.findings import ERROR, NOTE, WARNING, Finding
 
 TINY_SIDE = 8.0
-"""Pixels of the model's input; the finest feature map has one cell for as many."""
+"""Pixels of the model's input; the usual stride of the finest feature map."""
 THIN_SIDE = 2.0
 WHOLE_IMAGE = 0.98
-"""Of both sides; a box that covers more was most likely not drawn by a person."""
+"""Fraction of both sides; a box that covers more was most likely not drawn by a person."""
 SAME_PLACE = 0.9
 """Intersection over union above which two boxes count as boxes of the same object."""
 

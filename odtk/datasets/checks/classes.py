@@ -17,7 +17,7 @@ from odtk.prototext.schema import some
 
 FEW_BOXES = 10
 RARE_SHARE = 0.1
-"""Of the median class's boxes."""
+"""Fraction of the median class's boxes."""
 
 _NAMED = 8
 

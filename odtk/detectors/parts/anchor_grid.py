@@ -28,6 +28,6 @@ class AnchorMatching:
     similarity: Callable
     """(boxes [n, 4], anchors [m, 4]) to [n, m]."""
     matched_threshold: float
-    """The similarity from which on an anchor is matched; minus infinity where any is."""
+    """The minimum similarity of a matched anchor; minus infinity if there is none."""
     force_match: bool
-    """Whether a box that no anchor is similar enough to gets its most similar one all the same."""
+    """Whether a box without a similar enough anchor gets its most similar one anyway."""

@@ -20,9 +20,9 @@ class FeatureExtractor:
     """Preprocessed images [batch, h, w, 3] to maps, finest first."""
     pyramid: tf_keras.layers.Layer
     preprocess: Callable
-    """Images in 0..255 to what the backbone takes."""
+    """Images in 0..255 to the backbone's input range."""
     color_of: Callable
-    """Three values to the color that `preprocess` turns into them: TFOD's resizer pads what is preprocessed already."""
+    """Three values to the color that `preprocess` maps to them: TFOD's resizer pads preprocessed images."""
     first_map: int = 0
     empty_lists: tuple[str, ...] = ()
     parts: CheckpointParts = field(default_factory=CheckpointParts)

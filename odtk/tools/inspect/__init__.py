@@ -18,7 +18,7 @@ from odtk.tools.inspect.inspection import Inspection, document
 __all__ = ["Inspection", "document", "inspect", "survey"]
 
 MAX_IMAGES = 20_000
-"""Images that are decoded unless all are asked for; half a minute to a minute for two cores."""
+"""Images that are decoded unless all are requested; half a minute to a minute on two cores."""
 
 
 def inspect(

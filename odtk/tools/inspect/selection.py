@@ -15,7 +15,7 @@ from odtk.tools.inspect.inspection import Inspection
 from odtk.tools.inspect.page import Pictures
 
 ACROSS_SPLITS = ("same-image-across-splits", "look-alikes-across-splits")
-"""Kinds of findings that are shown side by side."""
+"""Kinds of findings whose images are shown side by side."""
 
 NUM_GROUNDTRUTH, NUM_FED, NUM_DUPLICATES, NUM_SUSPICIOUS = 24, 12, 8, 32
 _PER_FINDING = 4  # so that one kind of finding does not displace the others

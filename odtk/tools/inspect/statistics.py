@@ -10,7 +10,7 @@ from odtk.report.charts import Histogram
 from odtk.tools.inspect.inspection import Counts, Split
 
 _Scale = tuple[Sequence[float], Sequence[str]]
-"""Where bins begin (but the first), and their names."""
+"""The lower bounds of bins (except the first), and their names."""
 
 _IMAGE_SIZES: _Scale = (
     (257, 513, 1025, 2049, 4097),

@@ -74,7 +74,7 @@ def train(
     extend_schedule: bool = False,
     callbacks: Sequence[Callback] | None = None,
 ) -> TrainingReport:
-    """Trains until `num_steps` (the config's where None) and returns where that ended.
+    """Trains until `num_steps` (None for the config's) and returns where it ended.
 
     Resumes a `model_dir` that has a checkpoint. `reuse_head_weights` also restores those head weights of
     fine_tune_checkpoint that do not depend on the classes, if they match. Up to `max_bad_records` records that cannot
