@@ -55,7 +55,7 @@ class Detections:
         return cls(boxes[order].astype(np.float32), classes[order].astype(np.int32), scores[order].astype(np.float32))
 
     def best(self, min_score: float = 0.0, max_boxes: int | None = None) -> "Detections":
-        """Those with at least `min_score`, and of these the best `max_boxes` (None: all)."""
+        """The detections with at least `min_score`, and of these the best `max_boxes` (None: all)."""
         order = np.argsort(-self.scores, kind="stable")
         order = order[self.scores[order] >= np.float32(min_score)][:max_boxes]
         names = tuple(self.names[index] for index in order) if self.names else ()
@@ -76,8 +76,8 @@ class DetectedImage:
 def to_coco_results(images: Iterable[DetectedImage], name_of: Callable[[int], str] | None = None) -> list[dict]:
     """COCO results form of the detections of `images`; an image without detections has no entry.
 
-    Beside COCO's own fields, each entry has its image's file_name and, where `name_of` names a 1-based class, its
-    category_name; COCO's tools pass over both.
+    In addition to COCO's own fields, each entry has its image's file_name and, if `name_of` has a name for the 1-based
+    class, its category_name; COCO's tools ignore both.
     """
     return [result for image in images for result in _image_results(image, name_of)]
 
@@ -93,13 +93,13 @@ def from_coco_results(results: Iterable[dict], width: int, height: int) -> Detec
 
 
 def write(results: list[dict], path: str | os.PathLike) -> None:
-    """Writes COCO results to `path`, whole or not at all, one box per line."""
+    """Writes COCO results to `path` atomically, one box per line."""
     lines = ",\n".join(json.dumps(result, ensure_ascii=False) for result in results)
     atomic.write_text(path, f"[\n{lines}\n]\n" if results else "[]\n")
 
 
 def read(path: str | os.PathLike) -> list[dict]:
-    """The COCO results in `path`. Raises DataError that names the entry where the file does not hold any."""
+    """The COCO results in `path`. Raises a DataError that names the entry if the file is not in this form."""
     try:
         results = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -115,7 +115,7 @@ def read(path: str | os.PathLike) -> list[dict]:
 
 def _image_results(image: DetectedImage, name_of: Callable[[int], str] | None) -> list[dict]:
     found = image.detections
-    # In float64, so that rounding is the only loss.
+    # In float64, so that only rounding loses precision.
     scale = np.array([image.height, image.width, image.height, image.width], np.float64)
     yxyx = found.boxes.astype(np.float64).reshape(-1, 4) * scale
     return [

@@ -22,12 +22,11 @@ def prepare_gpus() -> list[str]:
 
 
 def keep_freed_memory() -> bool:
-    """Lets this process reuse the memory of large tensors that it has freed; False where there is no glibc.
+    """Lets this process reuse the memory of large tensors that it has freed; False without glibc.
 
-    glibc takes every large tensor fresh from the kernel, which clears each of its pages, and gives it back at once: an
-    input batch of 8 images of 640x640 is 39 MB, and clearing takes longer than resizing. Where oneDNN is on (by
-    default, CPUs with AVX-512) TensorFlow pools large tensors itself, and this changes little. Call it before the first
-    batch.
+    glibc allocates every large tensor from the kernel, which clears each of its pages, and returns it immediately: an
+    input batch of 8 images of 640x640 is 39 MB, and clearing takes longer than resizing. With oneDNN (by default on
+    CPUs with AVX-512) TensorFlow pools large tensors itself, and this changes little. Call it before the first batch.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -14,8 +14,8 @@ SEVERITIES = (ERROR, WARNING, NOTE)
 class Example:
     """One example of a finding about data: where it is, and what is wrong there.
 
-    `rows` are positions of images among those that were scanned: of the image itself and, for near-duplicates, of the
-    others; empty where there is no image to show. `boxes` are positions among the boxes of the first image.
+    `rows` are indices among the scanned images: of the image itself and, for near-duplicates, of the others; empty if
+    there is no image to show. `boxes` are indices among the boxes of the first image.
     """
 
     text: str  # "cat is 3 x 2 pixels"
@@ -60,7 +60,7 @@ class Finding:
     examples: tuple[Example, ...] = ()
     """The first few of these."""
     file: str = ""
-    line: int | None = None  # of the file, from 1; None where it is about the whole file
+    line: int | None = None  # of the file, from 1; None if it is about the whole file
 
     @property
     def where(self) -> str:
@@ -71,23 +71,23 @@ class Finding:
 
     def __str__(self) -> str:
         where = f"{on_one_line(self.where)}: " if self.where else ""
-        # Of a config it is a command.
+        # For a config it is a command.
         fix = f" Fix it: {self.fix}" if self.path and self.fix else ""
         return f"{self.severity}: {where}{self.text}{fix}"
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings by severity, in their order where that is the same."""
+    """The findings sorted by severity, otherwise in the given order."""
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
 def has_errors(findings: Iterable[Finding]) -> bool:
-    """Whether one of them is an error."""
+    """Whether any finding is an error."""
     return any(finding.severity == ERROR for finding in findings)
 
 
 def summary(findings: Iterable[Finding]) -> str:
-    """How many there are of each severity: `1 error, no warnings, 2 notes.`"""
+    """The number of findings of each severity: `1 error, no warnings, 2 notes.`"""
     found = [finding.severity for finding in findings]
     counts = [(found.count(severity), severity) for severity in SEVERITIES]
     return ", ".join(f"{count or 'no'} {word}{'s' * (count != 1)}" for count, word in counts) + "."

@@ -275,7 +275,7 @@ class TestWithTfodItself:
         ours = evaluate(exchange.config, tmp_path / "model", exchange.exported / "checkpoint/ckpt-0").metrics
         assert list(ours) == list(there)
         assert there["DetectionBoxes_Precision/mAP"] > 0.1
-        # Outside COCO's metrics TFOD takes the padding of the groundtruth for objects of class 1 that nobody finds.
+        # Outside COCO's metrics TFOD takes the padding of the groundtruth for objects of class 1 that are not detected.
         padded = [name for name in there if name.endswith(("/Abyssinian", "/mAP@0.5IOU"))]
         assert len(padded) == 6
         for name in padded:

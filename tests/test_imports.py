@@ -39,7 +39,7 @@ print("tensorflow_datasets", "is whole" if hasattr(tensorflow_datasets, "load") 
 """
 
 
-def test_every_module_is_imported_in_silence_where_tensorflow_datasets_cannot_be(tmp_path):
+def test_every_module_is_imported_silently_without_tensorflow_datasets(tmp_path):
     proto = tmp_path / "tensorflow_metadata/proto"
     proto.mkdir(parents=True)
     (proto.parent / "__init__.py").touch()

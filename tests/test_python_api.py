@@ -67,7 +67,7 @@ def test_defaults_are_those_of_the_options(line):
 
 
 def test_all_names_are_found_and_none_is_a_module():
-    # A submodule of a name would take its place as soon as somebody imports it.
+    # A submodule of a name would take its place as soon as it is imported.
     assert not {module.name for module in pkgutil.iter_modules(odtk.__path__)} & set(odtk.__all__)
     assert dir(odtk) == sorted(odtk.__all__)
     for name in odtk.__all__:

@@ -118,7 +118,7 @@ def test_what_may_be_in_work_stays_and_does_not_matter(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", [".out.part", ".mine", ".out.host.12.part", "out.host.12.0123456789abcdef.part"])
-def test_what_only_looks_alike_is_somebodys(tmp_path, name):
+def test_what_only_looks_alike_is_kept(tmp_path, name):
     (tmp_path / "out" / name).mkdir(parents=True)
     with pytest.raises(OutputError, match="not empty"), atomic_directory(tmp_path / "out"):
         pytest.fail("the block ran")

@@ -49,7 +49,9 @@ def files():
     yield from (path for path in (ROOT / "odtk").rglob("*.py") if not path.stem.endswith("_pb2"))
     yield from (ROOT / "bench").glob("*.py")
     yield from (ROOT / "docs").glob("*.md")
-    yield from (ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md", "DESIGN.md", "Makefile"))
+    yield from (
+        ROOT / name for name in ("README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md", "DESIGN.md", "Makefile")
+    )
 
 
 def test_words_of_an_earlier_dialect_do_not_come_back():

@@ -18,7 +18,7 @@ _STATED = re.compile(r'^\s*model_checkpoint_path:\s*"(.*)"', re.MULTILINE)
 
 
 def prefixes_in(folder: str | os.PathLike) -> list[str]:
-    """Prefixes of the checkpoints that a folder has any file of, the newest by number first."""
+    """Prefixes of the checkpoints with at least one file in a folder, the newest by number first."""
     prefixes = set()
     for file in Path(folder).iterdir() if Path(folder).is_dir() else ():
         data = _DATA.fullmatch(file.name)
@@ -40,7 +40,7 @@ def prefixes_near(path: str | os.PathLike) -> list[str]:
 
 
 def stated_newest(folder: str | os.PathLike) -> str | None:
-    """The newest checkpoint by the folder's file `checkpoint`, as it stands there; None where that gives none."""
+    """The newest checkpoint according to the folder's file `checkpoint`, as written; None if it has none."""
     try:
         match = _STATED.search((Path(folder) / STATE_FILE).read_text(errors="replace"))
     except OSError:
@@ -49,7 +49,7 @@ def stated_newest(folder: str | os.PathLike) -> str | None:
 
 
 def missing_file(prefix: str) -> str | None:
-    """The first file that a local checkpoint lacks, None where all are there."""
+    """The first missing file of a local checkpoint; None if it is complete."""
     if not os.path.isfile(f"{prefix}.index"):
         return f"{prefix}.index"
     folder, name = Path(prefix).parent, Path(prefix).name
@@ -61,7 +61,7 @@ def missing_file(prefix: str) -> str | None:
 
 
 def is_index(content: bytes) -> bool:
-    """Whether the content of an index file is one to its end."""
+    """Whether the content of an index file is complete."""
     return content.endswith(_MAGIC)
 
 

@@ -13,7 +13,7 @@ from odtk.errors import CheckpointError, DamagedCheckpointError
 def find_checkpoint(path: str | os.PathLike, log: Callable[[str], None] = lambda line: None) -> str:
     """The prefix meant by `path`: a prefix itself, a model dir (its newest that can be read), or an exported folder.
 
-    `log` is told where another than the newest checkpoint is taken, and why. Raises CheckpointError.
+    `log` is called with the reason if another than the newest checkpoint is used. Raises CheckpointError.
     """
     if not os.path.isdir(path):
         return checked_prefix(path)
@@ -25,11 +25,11 @@ def find_checkpoint(path: str | os.PathLike, log: Callable[[str], None] = lambda
 
 
 def newest_checkpoint(folder: str | os.PathLike, log: Callable[[str], None] = lambda line: None) -> str | None:
-    """The newest checkpoint of a folder that can be read, None where it has none at all.
+    """The newest readable checkpoint of a folder; None if it has no checkpoints.
 
-    The newest is the one that the file `checkpoint` names, or the one of the highest number where that is not in the
-    folder (a folder that was moved or copied). Where it is damaged, the one before is taken, and `log` is told. Raises
-    DamagedCheckpointError where none can be read.
+    The newest is the one named in the file `checkpoint`, or the one with the highest number if that one is not in the
+    folder (a folder that was moved or copied). If it is damaged, the previous one is used and `log` is called. Raises
+    DamagedCheckpointError if none can be read.
     """
     damages = []
     for prefix in _by_preference(folder, log):
@@ -49,7 +49,7 @@ def newest_checkpoint(folder: str | os.PathLike, log: Callable[[str], None] = la
 
 
 def _by_preference(folder: str | os.PathLike, log: Callable[[str], None]) -> list[str]:
-    """The checkpoints in a folder, the one to take first."""
+    """The checkpoints in a folder, the preferred one first."""
     prefixes, stated = prefixes_in(folder), stated_newest(folder)
     place = os.path.join(folder, stated) if stated else None
     if place and os.path.abspath(place) in map(os.path.abspath, prefixes):

@@ -8,12 +8,12 @@ import tensorflow as tf
 def as_trackable(
     variables: dict[str, tf.Variable], aliases: Mapping[str, str] | None = None, bare: Iterable[str] = ()
 ) -> dict[str, tf.train.Checkpoint]:
-    """Trackable objects that give each variable its path: what to hand to `tf.train.Checkpoint(**...)`.
+    """Trackable objects that give each variable its path, for `tf.train.Checkpoint(**...)`.
 
-    A checkpoint saved through them has TFOD's layout, whatever the Python objects behind the variables are called.
-    `aliases` are further paths of objects, to the path that each has in `variables` or `bare`; `bare` are paths of
-    objects without variables. TFOD has both, and TensorFlow until 2.10 or so insists on every object of TFOD's being
-    in the checkpoint (`assert_existing_objects_matched`), where later ones ask for those with variables.
+    A checkpoint saved with them has TFOD's layout, whatever the attributes of the variables' Python objects. `aliases`
+    maps further paths of objects to their path in `variables` or `bare`; `bare` are paths of objects without variables.
+    TFOD has both, and TensorFlow up to about 2.10 requires every object of TFOD's in the checkpoint
+    (`assert_existing_objects_matched`), while later versions only require those with variables.
     """
     tree: dict = {}
 
@@ -39,7 +39,7 @@ def as_trackable(
             return node
         if id(node) not in made:
             made[id(node)] = tf.train.Checkpoint()
-            # One by one: given all at once they are sorted, and the first name is the one a variable is saved under.
+            # One by one: if given all at once they are sorted, and a variable is saved under its first name.
             for name, child in node.items():
                 setattr(made[id(node)], name, trackable(child))
         return made[id(node)]

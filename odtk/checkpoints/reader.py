@@ -20,7 +20,7 @@ SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 _GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _SLOT = "/.OPTIMIZER_SLOT/"
-# What TensorFlow's reader raises; a file that ends too early is an IndexError.
+# Errors of TensorFlow's reader; a truncated file is an IndexError.
 _READING_ERRORS = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
 _COPY_AGAIN = "Copy the checkpoint again from where it is complete, or use another one."
 
@@ -29,7 +29,7 @@ class CheckpointReader:
     """The variables of one checkpoint, by attribute path from its root (`model/_feature_extractor/...`)."""
 
     def __init__(self, prefix: str | os.PathLike):
-        """Raises CheckpointError where there is none of this prefix, DamagedCheckpointError where a file is damaged."""
+        """Raises CheckpointError if no checkpoint has this prefix, DamagedCheckpointError if a file is damaged."""
         self.prefix = checked_prefix(prefix)
         try:
             self._reader = tf.train.load_checkpoint(self.prefix)
@@ -47,7 +47,7 @@ class CheckpointReader:
         self._children = [{c.local_name: c.node_id for c in node.children} for node in graph.nodes]
 
     def tensor_name(self, key: str) -> str | None:
-        """The name under which the variable at attribute path `key` was saved, None where there is none."""
+        """The name under which the variable at attribute path `key` was saved; None if there is none."""
         node = 0
         for name in key.split("/"):
             if name not in self._children[node]:
@@ -63,7 +63,7 @@ class CheckpointReader:
         return tuple(self._shapes[name])
 
     def value(self, name: str) -> np.ndarray:
-        """Value of the tensor saved as `name`; DamagedCheckpointError where it cannot be read."""
+        """Value of the tensor saved as `name`; raises DamagedCheckpointError if it cannot be read."""
         try:
             return self._reader.get_tensor(name)
         except _READING_ERRORS as error:
@@ -71,7 +71,7 @@ class CheckpointReader:
             raise _damaged(found[0] if len(found) == 1 else f"{self.prefix}.data-*", error) from error
 
     def verify(self) -> None:
-        """Reads every tensor with its checksum; DamagedCheckpointError where one cannot be read."""
+        """Reads every tensor with its checksum; raises DamagedCheckpointError if one cannot be read."""
         for name in self._shapes:
             self.value(name)
 
@@ -81,17 +81,17 @@ class CheckpointReader:
         return slot_name if slot_name in self._shapes else None
 
     def slots(self) -> set[str]:
-        """Paths from the root of all optimizers' slots, whatever the variable: `optimizer/momentum` and the like."""
+        """Paths from the root of all optimizers' slots, without the variables: `optimizer/momentum` and the like."""
         return {name.partition(_SLOT)[2].removesuffix(SUFFIX) for name in self._shapes if _SLOT in name}
 
     def variable_names(self, root: str) -> list[str]:
-        """Names of all tensors saved below `root`, optimizer slots left out, sorted."""
+        """Names of all tensors saved below `root`, without optimizer slots, sorted."""
         below = (name for name in self._shapes if name.startswith(f"{root}/") and name.endswith(SUFFIX))
         return sorted(name for name in below if _SLOT not in name and not name.endswith(f"save_counter{SUFFIX}"))
 
     @property
     def step(self) -> int | None:
-        """The training step it was saved at (odtk's `global_step`, TFOD's `step`), None where it does not say."""
+        """The training step it was saved at (odtk's `global_step`, TFOD's `step`); None if it has none."""
         for key in ("global_step", "step"):
             name = self.tensor_name(key)
             if name is not None:
@@ -100,7 +100,7 @@ class CheckpointReader:
 
 
 def checked_prefix(path: str | os.PathLike) -> str:
-    """`path` where a checkpoint of that prefix exists; CheckpointError that names the prefixes nearby otherwise."""
+    """`path` if a checkpoint with that prefix exists; otherwise raises a CheckpointError with nearby prefixes."""
     path = os.fspath(path)
     is_here = os.path.exists(f"{path}.index")
     has_files = Path(path).name in (Path(prefix).name for prefix in prefixes_in(Path(path).parent))
@@ -121,6 +121,6 @@ def checked_prefix(path: str | os.PathLike) -> str:
 
 
 def _damaged(file: str, error: Exception) -> DamagedCheckpointError:
-    # TensorFlow says so of bytes that are missing at the end.
+    # TensorFlow's error if bytes are missing at the end.
     cause = "it ends too early" if isinstance(error, IndexError) else str(getattr(error, "message", error)).rstrip(".")
     return DamagedCheckpointError(f"The checkpoint file {file} is damaged ({cause}). {_COPY_AGAIN}")

@@ -11,7 +11,7 @@ from odtk.errors import CheckpointError
 
 @dataclass
 class RestoreReport:
-    """What became of every variable of the model, and of what the checkpoint held besides."""
+    """The result for every variable of the model, and the unused variables of the checkpoint."""
 
     prefix: str
     restored: list[str] = field(default_factory=list)
@@ -31,10 +31,10 @@ def restore(
 ) -> RestoreReport:
     """Assigns the checkpoint's values to the variables at `keys` (all of them by default).
 
-    Strict both ways: a key that the checkpoint lacks, a shape that differs, or a variable of the checkpoint's model
-    that no key takes and whose name starts with none of `may_be_unused`, raises CheckpointError with sorted lists, and
-    then no variable has changed. `renamed` gives other paths to look a key up at. `slot` ("average") takes an
-    optimizer's slot instead of the value itself where the variable has one, and raises where none has.
+    Strict both ways: raises a CheckpointError with sorted lists, and changes no variable, if the checkpoint lacks a
+    key, a shape differs, or a variable of the checkpoint's model is not used and its name starts with none of
+    `may_be_unused`. `renamed` maps keys to other paths in the checkpoint. `slot` ("average") reads an optimizer's slot
+    instead of the value, if the variable has one, and raises if none has.
     """
     wanted = list(variables) if keys is None else list(keys)
     names = {key: reader.tensor_name((renamed or {}).get(key, key)) for key in wanted}

@@ -57,7 +57,7 @@ class Assignment(click.ParamType):
     name = "PATH=VALUE"
 
     def convert(self, value, param, ctx):
-        """Raises a usage error where there is no equals sign, or nothing before it."""
+        """Raises a usage error if there is no equals sign, or nothing before it."""
         if isinstance(value, tuple):
             return value
         path, equals, text = value.partition("=")

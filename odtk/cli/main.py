@@ -130,7 +130,7 @@ def _explaining_usage_errors(root: click.Group) -> Iterator[None]:
 
 
 def _show(error: click.ClickException, file: TextIO | None = None) -> None:
-    """Prints a Click error: usage first, where it has one, then the message."""
+    """Prints a Click error: usage first, if it has one, then the message."""
     ctx = getattr(error, "ctx", None)
     if ctx is not None:
         usage = f"{ctx.get_usage()}\nTry '{ctx.command_path} --help' for help.\n"

@@ -1,4 +1,4 @@
-"""An image with its groundtruth as it is drawn, on the page and by `odtk view`."""
+"""An image with its groundtruth, as drawn on the HTML page and by `odtk view`."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +24,7 @@ class AnnotatedPicture:
     class_ids: Sequence[int]  # from 1, for the colors
     class_names: Sequence[str]
     marks: Sequence[str]  # "difficult", "crowd", ..., or ""
-    focus: Sequence[int] | None = None  # the boxes that a finding is about; None: the whole image
+    focus: Sequence[int] | None = None  # the boxes of a finding; None: the whole image
     remark: str = ""
 
 
@@ -36,9 +36,9 @@ def show(
     numbers: dict[str, int],
     remark: str = "",
 ) -> AnnotatedPicture:
-    """The image of a source with its groundtruth; `name_of` gives the names of ids that have none.
+    """The image of a source with its groundtruth; `name_of` names class ids that have no name.
 
-    `numbers` gives the colors, see `color_ids`. Raises DataError where its pixels cannot be decoded.
+    `numbers` gives the colors, see `color_ids`. Raises DataError if its pixels cannot be decoded.
     """
     named = zip(summary.class_names, summary.class_ids, strict=True)
     names = [name or name_of(class_id) or f"class {class_id}" for name, class_id in named]
@@ -55,10 +55,10 @@ def show(
 
 
 def color_numbers(target: Target, found: Iterable[str]) -> dict[str, int]:
-    """The number that each class name is colored by: its id in the label map, where there is one.
+    """The number that determines each class name's color: its id in the label map, if there is one.
 
-    Without a label map, the names of a dataset (`found` are those of its objects) have the ids that make-tfrecords
-    would give them; of records, those that are written in them count.
+    Without a label map, the names of a dataset (`found` are those of its objects) get the ids that make-tfrecords would
+    give them; records have ids themselves.
     """
     labels = target.labels
     if labels is None and target.is_annotated:
@@ -74,9 +74,9 @@ def color_numbers(target: Target, found: Iterable[str]) -> dict[str, int]:
 
 
 def found_names(target: Target) -> set[str]:
-    """The names that `color_numbers` needs where not all images are read: those that the dataset does not list.
+    """The names that `color_numbers` needs if not all images are read: those that the dataset does not list.
 
-    Reads every annotation of such a dataset, and no image.
+    Reads every annotation of such a dataset, but no image.
     """
     if not target.is_annotated or target.class_names or target.labels is not None:
         return set()
@@ -92,5 +92,5 @@ def found_names(target: Target) -> set[str]:
 
 
 def color_ids(names: Sequence[str], class_ids: Sequence[int], numbers: dict[str, int]) -> list[int]:
-    """The numbers that classes are colored by: those of their names in `numbers`, or else their ids as written."""
+    """The numbers that determine classes' colors: those of their names in `numbers`, or else their ids."""
     return [numbers.get(name, max(class_id, 0)) for name, class_id in zip(names, class_ids, strict=True)]

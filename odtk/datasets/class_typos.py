@@ -5,8 +5,8 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 
-_FEW_BOXES, _SMALL_SHARE = 5, 0.01  # a typo has at most so many boxes, or this share of the right name's
-_RATIO = 5  # and the right name has at least so many times as many
+_FEW_BOXES, _SMALL_SHARE = 5, 0.01  # a typo has at most this many boxes, or this fraction of the right name's
+_RATIO = 5  # and the right name has at least this many times as many
 _SHORTEST_WORD = 3  # letters; shorter ones number things: class_a and class_b
 _LONG_WORD = 8  # letters; from this length on a typo may be two edits
 _LONGEST_WORD = 40  # letters; longer strings are no words, and can be shortened in too many ways
@@ -19,17 +19,17 @@ _CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 def likely_typos(counts: Mapping[str, int], known: Collection[str] = ()) -> dict[str, str]:
     """Each of the names in `counts` that is likely a typo, and the name that was meant.
 
-    `counts`: boxes of each class name. `known`: names that are right, such as a label map's, and may be meant however
-    few boxes they have; a name that is not among them may be a misspelling of one however many it has. Names that
-    differ by number (cat1, cat2), by a single letter that numbers (class_a, class_b), or by a negation (ripe, unripe)
-    are different classes. Takes time in proportion to the number of names.
+    `counts`: boxes of each class name. `known`: names that are right, such as a label map's; other names may be typos
+    of them, whatever their numbers of boxes. Names that differ by number (cat1, cat2), by a single letter used as a
+    number (class_a, class_b), or by a negation (ripe, unripe) are different classes. Takes time in proportion to the
+    number of names.
     """
     most = max(counts.values(), default=0)
     asked = [name for name, count in counts.items() if count and (name not in known or _is_rare(count, most))]
     near = _Neighbors({*known, *counts} if asked else ())
     found: dict[str, str] = {}
-    for name in sorted(asked, key=lambda name: -counts[name]):  # so that what is meant is no misspelling itself
-        # Letters are compared last: it takes the longest.
+    for name in sorted(asked, key=lambda name: -counts[name]):  # so that the right name is not a typo itself
+        # Letters are compared last, which is slowest.
         right = [
             other
             for other in near.of(name) - found.keys()
@@ -55,7 +55,7 @@ def _is_rare(count: int, other: int) -> bool:
 
 
 class _Neighbors:
-    """Finds names in which one word may be a typo of the other's: the same without a letter or two."""
+    """Finds names that may differ by a typo in one word: they are equal without one or two letters."""
 
     def __init__(self, names: Collection[str]):
         self._by_key: dict[tuple, list[str]] = {}
@@ -72,7 +72,7 @@ def _words(name: str) -> list[str]:
 
 
 def _keys(name: str) -> set[tuple]:
-    """The name's words with each in turn replaced by what is left of it."""
+    """The name's words, each in turn with one or two letters removed."""
     words = [word.casefold() for word in _words(name)]
     return {
         (*words[:place], ("typo", left), *words[place + 1 :])
@@ -95,7 +95,7 @@ def _is_typo(name: str, other: str) -> bool:
     one, two = pairs[0]
     if one.isupper() and two.isupper() and len(one) <= 4:  # RBC and WBC
         return False
-    if any(unicodedata.east_asian_width(letter) in "WF" for letter in one + two):  # a letter there is a word
+    if any(unicodedata.east_asian_width(letter) in "WF" for letter in one + two):  # there a letter is a word
         return False
     return _is_typo_of_word(one.casefold(), two.casefold())
 
@@ -105,7 +105,7 @@ def _is_typo_of_word(one: str, two: str) -> bool:
     if long.endswith(short) and long.removesuffix(short) in _NEGATIONS:
         return False
     is_replaced = len(one) == len(two) and sorted(one) != sorted(two)
-    # A letter in another's place makes other words of short ones: cat and car, boat and goat.
+    # Replacing a letter of a short word often makes another word: cat and car, boat and goat.
     if is_replaced and (len(one) <= _SHORTEST_WORD or one[0] != two[0]):
         return False
     return 0 < _edits(one, two) <= (2 if len(short) >= _LONG_WORD else 1)

@@ -1,4 +1,4 @@
-"""Training images as the model gets them: augmented, resized and padded by the pipeline that training uses."""
+"""Training images as the model gets them: augmented, resized and padded by training's own input pipeline."""
 
 from dataclasses import dataclass
 
@@ -14,21 +14,21 @@ _MAX_BAD_RECORDS = 100  # training's default
 
 @dataclass(frozen=True)
 class ModelInput:
-    """One image of a batch: its pixels, padding included, and the groundtruth that the loss sees."""
+    """One image of a batch: its pixels, including padding, and the groundtruth that the loss sees."""
 
     image: Image.Image
     true_size: tuple[int, int]  # (height, width) without the padding
     source_id: str
     boxes: np.ndarray  # [n, 4] yxyx, normalized to the padded image
     class_ids: np.ndarray  # [n], from 1
-    marks: list[str]  # for each box its weight and flags, where these are not the usual ones, or ""
+    marks: list[str]  # for each box its weight and flags if they are not the defaults, or ""
 
 
 def read_model_inputs(config, num_images: int, seed: int = SEED) -> list[ModelInput]:
     """The first images of a shuffled, augmented epoch of a pipeline.config; the same `seed` gives the same.
 
-    Fewer than `num_images` where the reader's records end before. Records that training would skip are skipped.
-    Raises what training on the config would raise: ConfigError, DataError.
+    Fewer than `num_images` if the reader has fewer records. Records that training would skip are skipped.
+    Raises the errors that training on the config would: ConfigError, DataError.
     """
     from odtk.detectors.build import build_detector
     from odtk.inputs.bad_records import BadRecordFilter
@@ -40,7 +40,7 @@ def read_model_inputs(config, num_images: int, seed: int = SEED) -> list[ModelIn
     reader.shuffle_buffer_size = min(reader.shuffle_buffer_size, _SHUFFLE_BUFFER)
     detector = build_detector(fed)
     record_filter = BadRecordFilter(_MAX_BAD_RECORDS)
-    # One image a batch: neither the size of a batch nor its last, short one changes what is in an image.
+    # One image per batch: images do not depend on the batch size, and none is lost in a short last batch.
     dataset = build_train_dataset(fed, detector.resize, detector.num_classes, 1, seed, record_filter)
     images = [_model_input(*batch) for batch in dataset.take(num_images).as_numpy_iterator()]
     record_filter.finish()

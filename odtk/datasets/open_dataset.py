@@ -1,4 +1,4 @@
-"""`open_target`: the one way to open data, given a dataset's folder, records, or a pipeline.config."""
+"""`open_target` opens data: a dataset's folder, records, or the records of a pipeline.config."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ RECORDS, CONFIG = "records", "pipeline.config"
 
 @dataclass(frozen=True)
 class Target:
-    """Data that was opened; one of `sources` for each split, training's first."""
+    """Opened data; `sources` has one for each split, training's first."""
 
     name: str
     kind: str
     sources: Sequence[Source]
-    damaged: dict[str, list[ImageSummary]] = field(default_factory=dict)  # by split, places that hold no valid record
-    missing: list[str] = field(default_factory=list)  # shards of which the names of others tell
-    notes: list[str] = field(default_factory=list)  # what could not be listed, in sentences
+    damaged: dict[str, list[ImageSummary]] = field(default_factory=dict)  # by split, places without a valid record
+    missing: list[str] = field(default_factory=list)  # shards that the names of others imply
+    notes: list[str] = field(default_factory=list)  # what could not be listed, as sentences
     problems: tuple[Problem, ...] = ()  # of the dataset as a whole
-    class_names: tuple[str, ...] = ()  # where the dataset itself lists its classes
+    class_names: tuple[str, ...] = ()  # if the dataset itself lists its classes
     labels: LabelMap | None = None
     label_map: str | None = None
     config: pipeline_pb2.TrainEvalPipelineConfig | None = None
     config_path: str | None = None
-    is_annotated: bool = False  # a dataset still to be converted, not records
-    refusal: str | None = None  # why its boxes cannot be right as they are read
+    is_annotated: bool = False  # a dataset that is not converted yet, not records
+    refusal: str | None = None  # why its boxes cannot be right with the assumed order and units
 
     @property
     def splits(self) -> list[str]:
@@ -55,7 +55,7 @@ class Target:
         return list(dict.fromkeys(source.split for source in self.sources))
 
     def interpreted(self, evidence: Evidence) -> Target:
-        """The target, its annotations read by what all of them prove."""
+        """The target, with its annotations interpreted by the evidence of all of them."""
         conventions = evidence.decide()
         is_said = any(source.rules.boxes for source in self.sources if isinstance(source, DatasetSource))
         return replace(
@@ -72,9 +72,9 @@ class Target:
 
 
 def interpreted_by_headers(target: Target) -> Target:
-    """The target as `Target.interpreted` has it, no pixels decoded; of many images only MAX_HEADERS, evenly spread.
+    """`Target.interpreted` without decoding pixels, from at most MAX_HEADERS images, evenly spread.
 
-    For those who show or name a part of a dataset: a scan and make-tfrecords read all of it.
+    For commands that show a part of a dataset; a scan and make-tfrecords read all of it.
     """
     places = [(source, i) for source in target.sources if isinstance(source, DatasetSource) for i in range(len(source))]
     if not places:
@@ -103,15 +103,15 @@ def open_target(
     boxes: str | None = None,
     read_label_map: bool = True,
 ) -> Target:
-    """Finds out what `target` is and lists its images; `config` gives anchors and label map to what has none itself.
+    """Finds out what `target` is and lists its images; `config` provides anchors, and a label map if there is none.
 
     `target`: the folder of a dataset or of records, the data.yaml of a dataset, a record file, a glob of them, or a
     pipeline.config, whose readers' records are the splits.
 
-    `format` is that of a dataset (one of formats.FORMATS, or "pets"), None to guess it, or for records, which are read
-    whole, with their checksums; `boxes` is the order of its boxes' numbers, None the format's. Without
-    `read_label_map` the label map that belongs to the data is not read. Raises DataError where there are no data or
-    `boxes` is for none, ConfigError and LabelMapError where a named file cannot be read.
+    `format` is a dataset's (one of formats.FORMATS, or "pets"); None detects it, and is for records, which are read
+    completely, with their checksums. `boxes` is the order of the boxes' numbers, None the format's. Without
+    `read_label_map` the data's own label map is not read. Raises DataError if there are no data or `boxes` does not
+    apply to them, ConfigError and LabelMapError if a given file cannot be read.
     """
     found = _open(os.fspath(target), config, format, boxes, read_label_map)
     if boxes and not any(isinstance(source, DatasetSource) for source in found.sources):
@@ -146,7 +146,7 @@ def _of_config(path: str, settings: dict, read_label_map: bool) -> Target:
     try:
         for reader in message.eval_input_reader[:1]:
             found[VAL] = _reader_files(path, "eval_input_reader[0]", reader)
-    except DataError as error:  # what training reads can be opened without it
+    except DataError as error:  # the training data can be opened without it
         notes.append(str(error))
     labels = _labels(message.train_input_reader.label_map_path, read_label_map)
     settings = {"config": message, "config_path": path, "notes": notes, **labels}
@@ -166,7 +166,7 @@ def _reader_files(path: str, field_name: str, reader) -> tuple[list[Path], list[
 
 
 def _record_splits(target: str) -> dict[str, tuple[list[Path], list[str]]]:
-    """The record files that a folder, path or glob names, and the missing shards, by split."""
+    """The record files of a folder, path or glob, and the missing shards, by split."""
     patterns = record_sets(target) if os.path.isdir(target) else [target]
     files = [file for file in shards.expand_globs(patterns) if file.is_file()]
     if not files:
@@ -221,7 +221,7 @@ def _of_folder(folder: str, format: str | None, rules: Rules, settings: dict) ->
 
 
 def _map_of(config) -> str | None:
-    """The label map of a config that is given for its anchors; a config that is still to be filled in may have none."""
+    """The label map of a config that is given for its anchors; a config with placeholders may have none."""
     path = config.train_input_reader.label_map_path if config is not None else None
     try:
         return os.fspath(label_map.find(path)) if path else None

@@ -1,4 +1,4 @@
-"""Record files: which of them belong together, to which split, with which label map; and the classes in them."""
+"""Record files: their sets of shards, splits and label map, and the classes in them."""
 
 import os
 import re
@@ -17,11 +17,11 @@ from odtk.records import box_errors, shards
 from odtk.records.box_errors import ImageWithBadBoxes
 from odtk.records.features import BOX_SIDES, CLASS_LABEL, CLASS_TEXT, IMAGE_NAMES
 
-# What the names of record files have in them, by split, the usual one first.
+# Words in the names of record files, by split, the usual one first.
 _WORDS = {TRAIN: (TRAIN,), VAL: (VAL, "eval"), TEST: (TEST,)}
 TRAIN_WORDS, EVAL_WORDS = _WORDS[TRAIN], (*_WORDS[VAL], *_WORDS[TEST])
 
-# Above these a scan looks at a sample; a few thousand photographs are read whole, in half a second.
+# Above these a scan reads a sample; a few thousand photographs are read completely, in half a second.
 SCANNED_BYTES = 512 * 2**20
 SCANNED_SECONDS = 5.0
 
@@ -29,9 +29,9 @@ _SHARD = re.compile(r"(?P<base>.*)-(?P<index>\d{5})-of-(?P<count>\d{5})")
 
 
 def record_sets(folder: str | os.PathLike, words: Sequence[str] = ("",)) -> list[str]:
-    """Sets of record files in a folder, as a glob each (a path where it is a single file), sorted.
+    """Sets of record files in a folder, as a glob each (a path for a single file), sorted.
 
-    The sets of the first of `words` that any file's name has: ("val", "test") are val's sets, or else test's.
+    Those with the first of `words` that any file's name contains: ("val", "test") gives val's sets, or else test's.
     """
     names = [path.name for path in sorted(Path(folder).iterdir()) if path.is_file() and ".part" not in path.suffixes]
     names = [name for name in names if ".record" in name or ".tfrecord" in name]
@@ -48,13 +48,13 @@ def _set_of(name: str) -> str:
 
 
 def split_of(filename: str) -> str:
-    """The split that the name of a record file tells, or NO_SPLIT."""
+    """The split according to the name of a record file, or NO_SPLIT."""
     name = filename.lower()
     return next((split for split, words in _WORDS.items() if any(word in name for word in words)), NO_SPLIT)
 
 
 def label_map_beside(folder: str | os.PathLike) -> str | None:
-    """The label map of a folder of records: the one that dataset.json names, or the only one there."""
+    """The label map of a folder of records: the one named in dataset.json, or the only one in the folder."""
     if shards.is_dataset(folder):
         return os.fspath(shards.read_dataset(folder).label_map)
     maps = sorted(Path(folder).glob("*.pbtxt"))
@@ -70,7 +70,7 @@ class Records:
 
 
 def find_records(path: str, words: tuple[str, ...]) -> Records:
-    """The records that a path, a glob or a folder stands for; of a folder those of the split that has `words`."""
+    """The records of a path, a glob or a folder; of a folder only those of the split with `words`."""
     if not os.path.isdir(path):
         return Records([absolute_if_here(path)])
     folder, is_train = os.path.abspath(path), words == TRAIN_WORDS
@@ -88,7 +88,7 @@ def find_records(path: str, words: tuple[str, ...]) -> Records:
 
 
 def held_out(path: str) -> list[Records]:
-    """The evaluation records beside the training records of a folder, where there are any."""
+    """The evaluation records next to the training records of a folder, if there are any."""
     if not os.path.isdir(path):
         return []
     try:
@@ -98,14 +98,14 @@ def held_out(path: str) -> list[Records]:
 
 
 def absolute_if_here(path: str) -> str:
-    """A path or glob of something that is here made absolute, as training may run elsewhere; any other as typed."""
+    """A path or glob made absolute if it exists, as training may run in another folder; otherwise as typed."""
     path = os.path.expanduser(path)
     return os.path.abspath(path) if path and (os.path.exists(path) or shards.expand_globs([path])) else path
 
 
 @dataclass
 class ClassScan:
-    """The boxes in record files: by class name, by 1-based id in the records that give no names, and by image."""
+    """The boxes in record files: by class name, by 1-based id in records without names, and by image."""
 
     num_records: int = 0
     damaged: list[str] = field(default_factory=list)  # what is wrong with each record that could not be read
@@ -113,7 +113,7 @@ class ClassScan:
     names: Counter = field(default_factory=Counter)
     ids: Counter = field(default_factory=Counter)
     counts: Counter = field(default_factory=Counter)  # number of boxes of an image, to the number of such images
-    fullest: str = ""  # where the image with the most boxes is
+    fullest: str = ""  # the place of the image with the most boxes
     bad_boxes: list[ImageWithBadBoxes] = field(default_factory=list)
 
     @property
@@ -125,9 +125,9 @@ class ClassScan:
 def scan_classes(
     files: Sequence[Path], max_bytes: int = SCANNED_BYTES, max_seconds: float = SCANNED_SECONDS
 ) -> ClassScan:
-    """Reads all records, or, where they are more than `max_bytes` or `max_seconds`, at the first ones of each file.
+    """Reads all records or, beyond `max_bytes` or `max_seconds`, the first ones of each file.
 
-    Damaged records, and those that are not Examples, are listed in the scan and skipped. Raises DataError where a file
+    Damaged records, and those that are not Examples, are listed in the scan and skipped. Raises DataError if a file
     cannot be read.
     """
     scan, deadline = ClassScan(), time.monotonic() + max_seconds
@@ -165,7 +165,7 @@ def _count(data: bytes, file: Path, record: int, scan: ClassScan) -> None:
     scan.num_records += 1
     names = features[CLASS_TEXT].bytes_list.value if CLASS_TEXT in features else []
     scan.names.update(name.decode("utf-8", "replace") for name in names)
-    # As in the decoder: numbers count only where there is no text.
+    # As in the decoder: ids are used only if there is no text.
     if not names and CLASS_LABEL in features:
         scan.ids.update(features[CLASS_LABEL].int64_list.value)
     _count_boxes(features, file, record, scan)

@@ -1,4 +1,4 @@
-"""One image after another from record files: found by offset, read as the training's decoder reads them."""
+"""Images from record files, one at a time: found by offset, interpreted as by training's decoder."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from odtk.protos.example_pb2 import Example
 from odtk.records import shards
 from odtk.records.features import BOX_SIDES, CLASS_LABEL, CLASS_TEXT, IMAGE_NAMES
 
-# What tf.io.decode_image takes; Pillow knows more.
+# The formats of tf.io.decode_image; Pillow reads more.
 _TENSORFLOW_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP")
 
-# Boxes that end this far beyond the edge are rounded, not wrong.
+# Boxes that end at most this far beyond the edge are rounding errors.
 _ROUNDING = 1e-3
-_PIXELS = 2.0  # coordinates from here on were never normalized
+_PIXELS = 2.0  # larger coordinates are not normalized
 
-_LYING = 5  # the first EXIF orientation that exchanges width and height
+_LYING = 5  # the first EXIF orientation that swaps width and height
 
 
 @dataclass(frozen=True)
 class RecordSource:
-    """The valid records of some files, by where they are."""
+    """The valid records of some files, by file and offset."""
 
     split: str
     files: Sequence[str]
@@ -72,7 +72,7 @@ class RecordSource:
         )
 
     def picture(self, index: int) -> Image.Image:
-        """See Source; not turned, as training does not turn it."""
+        """See Source; not rotated, as training does not rotate it."""
         file, _ = self.place(index)
         return open_picture(_Features(self.data(index), file).image(), file)
 
@@ -91,7 +91,7 @@ class RecordSource:
 def read_records(
     split: str, files: Sequence[str | Path], advance: Callable[[], None] = lambda: None
 ) -> tuple[RecordSource, list[ImageSummary]]:
-    """Reads every byte of the files: the valid records, and the damaged places with what they seem to hold.
+    """Reads every byte of the files: returns the valid records, and the damaged places with what they seem to contain.
 
     `advance` is called after each file.
     """
@@ -120,7 +120,7 @@ def _damaged(damage: shards.Damage, file: str) -> ImageSummary:
 
 
 class _Features:
-    """An Example's features by name; UnusableImage where the bytes are none."""
+    """An Example's features by name; raises UnusableImage if the bytes are not an Example."""
 
     def __init__(self, data: bytes, file: str):
         self.file = file
@@ -130,7 +130,7 @@ class _Features:
             raise UnusableImage(file, None, "not an Example", f"the record is not an Example: {error}.") from error
 
     def get(self, name: str, kind: str) -> Sequence:
-        """The values of a feature, none where it is absent; UnusableImage where it is of another kind."""
+        """The values of a feature, empty if it is absent; raises UnusableImage if it has another type."""
         if name not in self._values:
             return ()
         found = self._values[name].WhichOneof("kind")
@@ -141,7 +141,7 @@ class _Features:
 
     @property
     def name(self) -> str:
-        """What the record calls its image."""
+        """The image's name in the record."""
         for key in IMAGE_NAMES:
             values = self.get(key, "bytes_list")
             if values and values[0]:
@@ -161,7 +161,7 @@ def _groundtruth(features: _Features) -> dict[str, Any]:
     texts = tuple(name.decode(errors="replace") for name in features.get(CLASS_TEXT, "bytes_list"))
     labels = tuple(features.get(CLASS_LABEL, "int64_list"))
     count = len(sides[0])
-    # As in the decoder: a record without names is read by its numbers.
+    # As in the decoder: ids are used if a record has no names.
     lengths = [*map(len, sides), len(texts or labels)]
     if set(lengths) != {count}:
         text = "its lists differ in length: {} ymin, {} xmin, {} ymax, {} xmax, {} classes.".format(*lengths)

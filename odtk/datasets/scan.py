@@ -1,4 +1,4 @@
-"""Every image of a target read once: its numbers in columns, problems counted, a few examples of each kept."""
+"""Reads every image of a target once: its numbers into columns, problems counted, with a few examples of each."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ MAX_EXAMPLES = 10
 
 @dataclass
 class Tally:
-    """How often a kind of problem was found, in all and by split, and the first examples."""
+    """How often a kind of problem was found, in total and by split, and the first examples."""
 
     count: int = 0
-    is_bad: bool = True  # bad data, not skipped by a rule
+    is_bad: bool = True  # bad data, not excluded by a rule
     examples: list[Example] = field(default_factory=list)
     splits: Counter = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """All usable images and their boxes in columns: a hundred bytes for an image, forty for a box, and no pixels.
+    """All usable images and their boxes in columns: a hundred bytes per image, forty per box, no pixels.
 
-    Texts are not kept: what a message or picture needs is read again, for the few that are named or shown.
+    Texts are not kept: they are read again for the few images that are named or shown.
     """
 
     target: Target
-    # one value for each image
+    # one value per image
     split: np.ndarray  # int16, in target.splits
     width: np.ndarray  # int32, pixels
     height: np.ndarray
@@ -49,7 +49,7 @@ class Rows:
     fingerprint: np.ndarray  # uint64
     digest: np.ndarray  # uint64
     place: np.ndarray  # int64 [images, 2], source and position in it
-    # one for each box
+    # one value per box
     image: np.ndarray  # int64, its row
     boxes: np.ndarray  # float64 [boxes, 4], yxyx normalized
     class_of: np.ndarray  # int32, in class_names
@@ -61,12 +61,12 @@ class Rows:
 
     @functools.cached_property
     def first_box(self) -> np.ndarray:
-        """The position of each image's first box, and of the end: int64 [images + 1]."""
+        """The index of each image's first box, and of the end: int64 [images + 1]."""
         return np.searchsorted(self.image, np.arange(len(self.split) + 1))
 
     @property
     def num_boxes(self) -> np.ndarray:
-        """Boxes of each image."""
+        """The number of boxes of each image."""
         return np.diff(self.first_box)
 
     @functools.cached_property
@@ -74,7 +74,7 @@ class Rows:
         return color_numbers(self.target, self.class_names)
 
     def summarize(self, row: int) -> ImageSummary:
-        """An image read again, its texts included; its pixels are not decoded."""
+        """Reads an image again, including its texts; its pixels are not decoded."""
         source, index = self.place[row]
         return self.target.sources[source].summarize(int(index), decode=False)
 
@@ -83,7 +83,7 @@ class Rows:
         return self.target.splits[self.split[row]]
 
     def shown(self, row: int, focus: Sequence[int] | None = None, remark: str = "") -> AnnotatedPicture:
-        """An image to be drawn, with its groundtruth; raises UnusableImage where its pixels cannot be read."""
+        """An image to be drawn, with its groundtruth; raises UnusableImage if its pixels cannot be read."""
         source, index = self.place[row]
         seen = self.summarize(row)
         chosen = slice(self.first_box[row], self.first_box[row + 1])
@@ -102,9 +102,9 @@ class Rows:
 
 
 def scan(target: Target, max_images: int | None = None, num_workers: int | None = None) -> Rows:
-    """Reads all images; of more than `max_images` only so many, evenly spread, are decoded.
+    """Reads all images; at most `max_images` of them, evenly spread, are decoded.
 
-    Where all images together show how annotations are to be read, annotations are read again, images are not.
+    If all images together show how annotations are to be interpreted, the annotations are read again, but no images.
     """
     count = sum(map(len, target.sources))
     most = max_images if max_images is not None else count
@@ -140,7 +140,7 @@ def _summaries(
 ) -> Iterator[tuple[tuple[int, int], ImageSummary]]:
     count = sum(map(len, target.sources))
     summarize = functools.partial(summarize, tuple(target.sources), count)
-    # The first image waits for the workers to start.
+    # The workers have to start before the first image.
     with (
         progress.track("Looking at", count, "images", compiles=True) as bar,
         parallel.mapped(summarize, range(count), num_workers) as summaries,
@@ -158,7 +158,7 @@ def _summarize(
     seen: Mapping[int, tuple[ImageInfo, int]] | None = None,
     unread: Mapping[int, ImageSummary] | None = None,
 ) -> tuple[tuple[int, int], ImageSummary]:
-    """The image of a number, as (source, place in it), and its summary; by what was `seen` of it, where it was."""
+    """An image, as (source, index in it), and its summary; with what was `seen` of it earlier, if it was."""
     decode = (number + 1) * max_decoded // count > number * max_decoded // count if max_decoded < count else True
     place = number
     for position, source in enumerate(sources):
@@ -198,7 +198,7 @@ class _Columns:
         numbers["image"].extend([row] * len(summary.boxes))
         for box in summary.boxes:
             numbers["boxes"].extend(box)
-        # As in the decoder: numbers count only where a record has no name at all.
+        # As in the decoder: ids are used only if a record has no names at all.
         names = summary.class_names if any(summary.class_names) else map(self._name, summary.class_ids)
         numbers["class_of"].extend(self._classes.setdefault(name, len(self._classes)) for name in names)
         numbers["class_id"].extend(summary.class_ids)

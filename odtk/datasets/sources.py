@@ -1,4 +1,4 @@
-"""Sources give the images of one split, one at a time; those here read annotations, `record_source` records."""
+"""Sources yield the images of one split, one at a time; those here read annotations, `record_source` reads records."""
 
 from __future__ import annotations
 
@@ -27,38 +27,38 @@ Yxyx = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class BoxProblem(Problem):
-    """Something said of one box of an image: `box` is its position there."""
+    """A problem of one box of an image: `box` is its index."""
 
     box: int = 0
 
 
 @dataclass(frozen=True)
 class ImageSummary:
-    """One image: its groundtruth, and what is known of its pixels; small, and picklable."""
+    """One image: its groundtruth, and the properties of its pixels; small and picklable."""
 
     name: str
     file: str  # annotation, image or record file
     offset: int | None = None  # of a record
-    width: int = 0  # pixels, as the model is given them
+    width: int = 0  # pixels, as the model gets them
     height: int = 0
     decoded: bool = False  # to the last pixel
     fingerprint: int = 0  # see odtk.annotations.duplicates; of decoded images
     digest: int = 0  # of the image's bytes
-    orientation: int = image_files.UPRIGHT  # EXIF's, where the pixels are not turned by it
+    orientation: int = image_files.UPRIGHT  # EXIF's, if the pixels are not rotated by it
     boxes: tuple[Yxyx, ...] = ()  # normalized
     class_names: tuple[str, ...] = ()
     class_ids: tuple[int, ...] = ()  # as written, or NO_ID
     lines: tuple[int | None, ...] = ()
     marks: tuple[str, ...] = ()  # "", "difficult", "crowd", "group" or several
     problems: tuple[Problem, ...] = ()
-    unusable: Problem | None = None  # why there is nothing else
-    is_bad: bool = False  # of an unusable one: its data is bad, and no rule of the format leaves it out
-    seen: ImageInfo | None = None  # of a dataset's image: what it is
-    facts: Facts | None = None  # of a dataset's image: what it proves for the others
+    unusable: Problem | None = None  # why nothing else is set
+    is_bad: bool = False  # of an unusable one: because its data is bad, not by a rule of the format
+    seen: ImageInfo | None = None  # of a dataset's image
+    facts: Facts | None = None  # of a dataset's image: its evidence for the others
 
 
 class Source(Protocol):
-    """The images of one split, by position; picklable, so that worker processes take it along."""
+    """The images of one split, by index; picklable, for worker processes."""
 
     @property
     def split(self) -> str:
@@ -66,15 +66,15 @@ class Source(Protocol):
         ...
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of images."""
         ...
 
     def summarize(self, index: int, decode: bool) -> ImageSummary:
-        """What there is to know of one; `decode` decodes all its pixels."""
+        """The summary of one image; `decode` decodes all its pixels."""
         ...
 
     def picture(self, index: int) -> Image.Image:
-        """Its pixels as the model is given them; raises UnusableImage."""
+        """The pixels of one image as the model gets them; raises UnusableImage."""
         ...
 
 
@@ -91,7 +91,7 @@ class DatasetSource:
         return len(self.listed)
 
     def summarize(self, index: int, decode: bool, earlier: tuple[ImageInfo, int] | None = None) -> ImageSummary:
-        """See Source; with what the file is and its digest from an `earlier` call, only the annotation is read."""
+        """See Source; given the ImageInfo and digest of an `earlier` call, only the annotation is read again."""
         name, facts, (seen, file_digest) = self.listed[index].key, None, earlier or (None, 0)
         try:
             annotation = self.dataset.read(self.listed[index])
@@ -118,7 +118,7 @@ class DatasetSource:
         )
 
     def facts(self, index: int) -> Facts | None:
-        """What an image proves for the others, by its header and annotation; None where it cannot be read."""
+        """The evidence of an image for the others, from its header and annotation; None if it cannot be read."""
         try:
             annotation, encoded = self._read(index)
             seen = image_files.header_info(encoded, annotation.image_path)
@@ -200,7 +200,7 @@ def mark(**flags: bool) -> str:
 
 
 def digest(encoded: bytes) -> int:
-    """63 bits of the bytes' SHA-256, by which equal files are known."""
+    """63 bits of the bytes' SHA-256, to find identical files."""
     return int.from_bytes(hashlib.sha256(encoded).digest()[:8], "big") >> 1
 
 

@@ -1,4 +1,4 @@
-"""The splits of a dataset: their names, and a choice that shows each class as often as a split's share says."""
+"""The splits of a dataset: their names, and a stratified split by class."""
 
 import random
 from collections import Counter
@@ -12,32 +12,32 @@ SPLITS = (TRAIN, VAL, TEST)
 NO_SPLIT = "all"
 """The name of the only split where a dataset has none."""
 
-# Images without objects are shared out like a class of their own.
+# Images without objects are distributed like a class of their own.
 _NOTHING: Any = ("no objects",)
 
 
 @dataclass
 class _Group:
-    """Images that have to stay together: their places in the list, and how many of them show each class."""
+    """Images that have to stay together: their indices, and how many of them show each class."""
 
     members: list[int]
     labels: Counter
 
 
 def rank(split: str) -> tuple[int, str]:
-    """What splits are sorted by: training first, those of other names last."""
+    """The sort key of splits: training first, those with other names last."""
     return SPLITS.index(split) if split in SPLITS else len(SPLITS), split
 
 
 def stratify(
     classes: Sequence[Sequence[str]], groups: Sequence[int], fractions: Mapping[str, float], seed: int
 ) -> list[str]:
-    """A split of `fractions` (name to share; together 1) for each image, given its classes and its group's number.
+    """Chooses a split of `fractions` (name to fraction; sum 1) for each image, given its classes and its group.
 
-    A group is never divided. The same arguments give the same answer. This is iterative stratification (Sechidis,
-    Tsoumakas and Vlahavas, "On the Stratification of Multi-Label Data", 2011) of groups in place of single examples:
-    the class with the fewest images left is shared out first, each of its groups going where most of that class is
-    still wanted; among equals where most images are wanted, and then where `fractions` names first.
+    A group is never divided. The result is deterministic. This is iterative stratification (Sechidis, Tsoumakas and
+    Vlahavas, "On the Stratification of Multi-Label Data", 2011) of groups instead of single examples: the class with
+    the fewest remaining images is distributed first, each of its groups to the split that still needs most of that
+    class; ties go to the split that needs most images, then to the first of `fractions`.
     """
     fractions = {split: share for split, share in fractions.items() if share > 0}
     order = _gather(classes, groups, seed)
@@ -66,7 +66,7 @@ def stratify(
 
 
 def _gather(classes: Sequence[Sequence[str]], groups: Sequence[int], seed: int) -> list[_Group]:
-    """The groups, large ones first, as only small ones can even out what large ones leave; shuffled otherwise."""
+    """The groups, large ones first, so that small ones can even out the rest; otherwise shuffled."""
     members: dict[int, list[int]] = {}
     for index, number in enumerate(groups):
         members.setdefault(number, []).append(index)

@@ -11,7 +11,7 @@ def build_detector(config: pipeline_pb2.TrainEvalPipelineConfig) -> Detector:
     Raises ConfigError for a model that odtk does not have, for any option that would otherwise be ignored, and for a
     model that cannot be built.
     """
-    # Only options of the model: those of training do not matter for evaluation or export.
+    # Only checks the model's options: those of training do not matter for evaluation or export.
     family = families.of(config)
     family.require_buildable(config.model)
     detector = family.build(config.model)

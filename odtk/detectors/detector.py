@@ -1,4 +1,4 @@
-"""The contract between a detector and everything that trains, evaluates or exports it."""
+"""The interface between a detector and the code that trains, evaluates or exports it."""
 
 import abc
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ BOX_FIELDS = ("boxes", "classes", "weights", "num_boxes")
 
 @dataclass(frozen=True)
 class FineTunePlan:
-    """The part of a checkpoint that a fine_tune_checkpoint_type restores, by keys from its root (`model/...`)."""
+    """The part of a checkpoint that a fine_tune_checkpoint_type restores, by keys from the root (`model/...`)."""
 
     keys: list[str]
     """Keys of `Detector.checkpoint_variables` to be restored."""
@@ -34,9 +34,9 @@ class FineTunePlan:
 class Detector(tf.Module, abc.ABC):
     """A network together with its losses and post-processing.
 
-    Training, evaluation, export and inspect know a detector by these members alone. Images are float32 [batch, height,
-    width, 3] in RGB 0..255, resized and padded by `resize`, and true_image_shapes int32 [batch, 3] say how much of each
-    is not padding; boxes are yxyx, normalized to the padded image.
+    Training, evaluation, export and inspect only use these members. Images are float32 [batch, height, width, 3] in RGB
+    0..255, resized and padded by `resize`; true_image_shapes int32 [batch, 3] are their shapes without padding; boxes
+    are yxyx, normalized to the padded image.
     """
 
     network: tf_keras.Model
@@ -66,17 +66,17 @@ class Detector(tf.Module, abc.ABC):
     def predict(
         self, images, true_image_shapes, training: bool = False, groundtruth: dict | None = None
     ) -> dict[str, tf.Tensor]:
-        """Preprocessed images to predictions, with names of the family's own.
+        """Preprocessed images to predictions, under names that the family chooses.
 
-        `groundtruth`, as in `losses`, is given in training, where a two-stage detector samples proposals with it.
+        `groundtruth`, as in `losses`, is given in training, so that a two-stage detector can sample proposals with it.
         """
 
     @abc.abstractmethod
     def losses(self, predictions: dict, groundtruth: dict, true_image_shapes) -> dict[str, tf.Tensor]:
         """Scalar losses of a batch under `loss_names`, without regularization; their sum is minimized.
 
-        groundtruth: `groundtruth_fields`, of boxes [batch, n, 4], classes int32 [batch, n] (0-based), weights [batch,
-        n] and num_boxes [batch].
+        groundtruth: `groundtruth_fields`, such as boxes [batch, n, 4], classes int32 [batch, n] (0-based), weights
+        [batch, n] and num_boxes [batch].
         """
 
     @abc.abstractmethod
@@ -84,20 +84,20 @@ class Detector(tf.Module, abc.ABC):
         """Predictions to detections under TFOD's names, classes 0-based.
 
         detection_boxes [batch, n, 4], normalized to the image without its padding, detection_classes, detection_scores
-        [batch, n] and num_detections [batch], and what else TFOD's exported models of the family give.
+        [batch, n] and num_detections [batch], and the other outputs of TFOD's exported models of the family.
         """
 
     @abc.abstractmethod
     def checkpoint_variables(self) -> dict[str, tf.Variable]:
-        """Every variable by its key in a TFOD checkpoint, from the root (`model/...`)."""
+        """Every variable by its key in a TFOD checkpoint, relative to the root (`model/...`)."""
 
     @abc.abstractmethod
     def fine_tune_plan(self, checkpoint_type: str) -> FineTunePlan:
-        """The part of a checkpoint that one of `fine_tune_types` restores."""
+        """The part of a checkpoint to restore for one of `fine_tune_types`."""
 
     @abc.abstractmethod
     def ensure_built(self) -> None:
-        """Makes the variables, if they do not exist yet."""
+        """Creates the variables, if they do not exist yet."""
 
     def checkpoint_objects(self) -> dict[str, tf.train.Checkpoint]:
         """Objects for `tf.train.Checkpoint(**...)` that save the detector in TFOD's layout."""
@@ -119,5 +119,5 @@ class Detector(tf.Module, abc.ABC):
 
     @property
     def trainable_variables(self) -> tuple[tf.Variable, ...]:
-        """The variables that are trained."""
+        """The network's trainable variables."""
         return tuple(self.network.trainable_variables)

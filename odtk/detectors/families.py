@@ -1,4 +1,4 @@
-"""The registry of detector families, found by a config's `model`. No TensorFlow: only building imports it."""
+"""The registry of detector families, found by a config's `model`. Without TensorFlow: only building imports it."""
 
 import difflib
 import functools
@@ -10,10 +10,10 @@ from odtk.detectors.family import Family
 from odtk.errors import ConfigError
 from odtk.protos import model_pb2, pipeline_pb2
 
-# Modules with a FAMILY. Each is TensorFlow-free; its `build` imports what needs it.
+# Modules with a FAMILY. They do not import TensorFlow; `build` imports the code that does.
 MODULES = ("odtk.detectors.ssd.resnet_fpn", "odtk.detectors.ssd.mobilenet_fpn")
 
-# Models of TFOD's whose names are close to one that odtk builds: not misspellings of it, but other networks.
+# TFOD's models whose names are similar to a supported one: they are other networks, not misspellings.
 _OTHER_MODELS = (
     "ssd_mobilenet_v1_keras",
     "ssd_mobilenet_v2_keras",
@@ -26,7 +26,7 @@ _OTHER_MODELS = (
 
 
 def of(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionModel) -> Family:
-    """The family of a pipeline.config or of its `model`. Raises ConfigError, with those that there are, for another."""
+    """The family of a pipeline.config or of its `model`. Raises a ConfigError that lists all families without one."""
     family = find(config)
     if family is None:
         model = _model(config)
@@ -40,16 +40,16 @@ def of(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionModel) 
 
 
 def find(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionModel) -> Family | None:
-    """The family of a pipeline.config or of its `model`; None where odtk has none for it."""
+    """The family of a pipeline.config or of its `model`; None if odtk does not have it."""
     model = _model(config)
     kind, name = model.WhichOneof("model"), type_of(model)
     return next((family for family in families() if family.kind == kind and name in family.types), None)
 
 
 def meant(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionModel) -> str | None:
-    """The type of a family of odtk's that the feature_extractor.type of a model is a misspelling of.
+    """The supported type of which the feature_extractor.type of a model is likely a misspelling, or TFOD 1's name.
 
-    Or TFOD 1's name for it, which lacks the ending. Another number in it makes it another model, and None is returned.
+    TFOD 1's names lack the suffix `_keras`. A type with other numbers is another model, for which None is returned.
     """
     model = _model(config)
     typed, known = type_of(model).lower(), names(model.WhichOneof("model")) if model.WhichOneof("model") else ()
@@ -63,17 +63,17 @@ def meant(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionMode
 
 
 def names(kind: str | None = None) -> tuple[str, ...]:
-    """Every feature_extractor.type that odtk builds, or those of one member of `model`."""
+    """Every supported feature_extractor.type, or those of one member of `model`."""
     return tuple(name for family in families() if kind in (None, family.kind) for name in family.types)
 
 
 def kinds() -> frozenset[str]:
-    """The members of `model` that have a family."""
+    """The members of the `model` oneof that have a family."""
     return frozenset(family.kind for family in families())
 
 
 def described() -> str:
-    """`names`, by where they stand: "model.ssd with feature_extractor.type one of ..."."""
+    """`names` as text, by member: "model.ssd with feature_extractor.type one of ..."."""
     of_kind: dict[str, list[str]] = {}
     for family in families():
         of_kind.setdefault(family.path, []).extend(family.types)
@@ -81,7 +81,7 @@ def described() -> str:
 
 
 def type_of(model: model_pb2.DetectionModel) -> str:
-    """`feature_extractor.type` of whichever model is set; empty where there is none."""
+    """`feature_extractor.type` of the model that is set; empty if there is none."""
     kind = model.WhichOneof("model")
     return getattr(getattr(getattr(model, kind), "feature_extractor", None), "type", "") if kind else ""
 

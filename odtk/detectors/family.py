@@ -1,4 +1,4 @@
-"""The contract between a detector family and everything that checks, edits or builds a config of it."""
+"""The interface between a detector family and the code that checks, edits or builds its configs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FINE_TUNE_TYPES = ("full", "detection", "classification")
 
 
 class Family(abc.ABC):
-    """Detectors that use the same part of a config and are built by the same code.
+    """Detectors that are configured by the same messages and built by the same code.
 
     Everything except `build`, `anchor_grid` and `anchor_matching` works without TensorFlow. `model` is always a whole
     `model` message of this family (see odtk.detectors.families.of). The table `options` of a family only applies to its
@@ -44,7 +44,7 @@ class Family(abc.ABC):
 
     @property
     def path(self) -> str:
-        """Of the message that is set: "model.ssd"."""
+        """The path of the message that is set: "model.ssd"."""
         return f"model.{self.kind}"
 
     @property
@@ -58,7 +58,7 @@ class Family(abc.ABC):
         return f"{self.path}.image_resizer"
 
     def message(self, model: model_pb2.DetectionModel):
-        """The message that is set, `model.ssd` for one."""
+        """The message that is set, such as `model.ssd`."""
         return getattr(model, self.kind)
 
     def num_classes(self, model: model_pb2.DetectionModel) -> int:
@@ -91,13 +91,13 @@ class Family(abc.ABC):
     def validate(self, model: model_pb2.DetectionModel) -> list[Finding]:
         """The findings on a model whose options are all implemented.
 
-        An error is for what cannot be built or cannot work. Paths are complete (`model.ssd.num_classes`), and texts
-        continue them ("is 0; ..."); `edits` fix the finding, and an error without any needs another model.
+        Errors are for models that cannot be built or cannot work. Paths are complete (`model.ssd.num_classes`), and
+        texts continue them ("is 0; ..."). `edits` fix the finding; an error without edits needs another model.
         """
 
     @abc.abstractmethod
     def build(self, model: model_pb2.DetectionModel) -> Detector:
-        """The detector of a model that `require_buildable` accepts; its variables need not be made yet."""
+        """The detector of a model that `require_buildable` accepts; its variables need not exist yet."""
 
     @abc.abstractmethod
     def anchor_matching(self, model: model_pb2.DetectionModel) -> AnchorMatching | None:

@@ -1,4 +1,4 @@
-"""A detector's losses together with the penalty on its weights and their sum, under TFOD's tags."""
+"""A detector's losses together with its regularization loss and their sum, under TFOD's tags."""
 
 import tensorflow as tf
 
@@ -11,9 +11,9 @@ TOTAL_LOSS = "Loss/total_loss"
 def total_losses(
     detector: Detector, predictions: dict, groundtruth: dict, true_image_shapes, num_replicas: int = 1
 ) -> dict[str, tf.Tensor]:
-    """The detector's own losses of a batch (see `Detector.losses`), REGULARIZATION_LOSS where it has one, TOTAL_LOSS.
+    """The detector's own losses of a batch (see `Detector.losses`), REGULARIZATION_LOSS if it has one, and TOTAL_LOSS.
 
-    Of `num_replicas` that share a batch each has its part of every loss, so that their sum is the batch's.
+    Each of `num_replicas` that share a batch returns its part of every loss, so that the sum is the batch's.
     """
     losses = dict(detector.losses(predictions, groundtruth, true_image_shapes))
     if detector.add_regularization_loss:

@@ -16,9 +16,9 @@ def build_trained_detector(
 ) -> tuple[Detector, CheckpointReader]:
     """The detector of a pipeline.config with all weights of a checkpoint, and the reader of that checkpoint.
 
-    `checkpoint` is a model dir (its newest), a prefix or an exported folder; `log` is called where another than a
-    model dir's newest is taken. The weights are the moving averages where `eval_config` says so. Raises ConfigError,
-    and CheckpointError where the two do not fit.
+    `checkpoint` is a model dir (its newest), a prefix or an exported folder; `log` is called if another than a model
+    dir's newest is used. The weights are the moving averages if `eval_config` says so. Raises ConfigError, and
+    CheckpointError if the two do not match.
     """
     detector = build_detector(config)
     reader = CheckpointReader(find_checkpoint(checkpoint, log))

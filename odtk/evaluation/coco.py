@@ -33,7 +33,7 @@ METRIC_NAMES = tuple(METRIC_MEANINGS)
 # pycocotools' value for "there is no groundtruth to measure this on".
 NO_GROUNDTRUTH = -1.0
 
-# Of each metric: recall or not, index of the IoU (0: 0.50, 5: 0.75, None: mean), of the sizes of objects (0: all) and
+# For each metric: whether it is a recall, index of the IoU (0: 0.50, 5: 0.75, None: mean), of the object size (0: all),
 # of the number of detections (0: 1, 1: 10, 2: 100); in the order of METRIC_NAMES, as pycocotools takes them.
 _SELECTIONS = (
     (False, None, 0, 2),
@@ -54,13 +54,13 @@ _SELECTIONS = (
 class CocoEvaluator(Evaluator):
     """The 12 COCO box metrics.
 
-    `categories` is a list of {"id": int, "name": str}; boxes of any other class are dropped, as in TFOD. The other
+    `categories` is a list of {"id": int, "name": str}; boxes of other classes are dropped, as in TFOD. The other
     arguments add metrics and are those of `eval_config`: mAP of each class, the 12 metrics of each class (which
-    includes its mAP), and the mean over the classes of each super-category, by name. Raises DataError where a
+    includes its mAP), and the mean over the classes of each super-category, by name. Raises DataError if a
     super-category names a class that is not among the categories.
     """
 
-    groundtruth_columns = ("is_crowd", "area")  # the box's own area is used where this one is not above 0
+    groundtruth_columns = ("is_crowd", "area")  # the box's own area is used if this is not above 0
     metric_meanings = METRIC_MEANINGS
 
     def __init__(
@@ -91,9 +91,9 @@ class CocoEvaluator(Evaluator):
         self._append(self._detections, number, found, detections["classes"], **columns)
 
     def evaluate(self) -> dict[str, float]:
-        """TFOD's name to value in 0..1 of the 12 metrics and those asked for, in TFOD's order.
+        """Maps TFOD's names to values in 0..1: the 12 metrics and the requested others, in TFOD's order.
 
-        -1 where there is no such groundtruth.
+        -1 if there is no such groundtruth.
         """
         from pycocotools.cocoeval import COCOeval
 
@@ -137,7 +137,7 @@ class CocoEvaluator(Evaluator):
     def _metrics_per_super_category(self, results: dict[str, np.ndarray]) -> dict[str, float]:
         """`DetectionBoxes_PerformanceBySuperCategory/<name>` and `<metric> BySuperCategory/<name>`.
 
-        A class without groundtruth does not count in the mean (TFOD's code would add its -1 up).
+        Classes without groundtruth are left out of the mean (TFOD's code would add their -1).
         """
         position = {item["name"]: index for index, item in enumerate(self._categories)}
         metrics = {}
@@ -184,7 +184,7 @@ def _yxyx_to_xywh(box: np.ndarray) -> list[float]:
 
 
 def _category_values(results: dict[str, np.ndarray], index: int) -> list[float]:
-    """METRIC_NAMES' values of one class, by its place among the sorted ids."""
+    """METRIC_NAMES' values of one class, by its index among the sorted ids."""
     # Precision is [IoU, recall, class, size, detections], recall the same without its second axis.
     precision, recall = results["precision"], results["recall"]
     chosen = []

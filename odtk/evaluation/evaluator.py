@@ -1,4 +1,4 @@
-"""What every metrics set shares: images are added one by one, and measured together at the end."""
+"""The base class of all metrics sets: images are added one by one, and measured together at the end."""
 
 import abc
 import logging
@@ -31,17 +31,17 @@ class Evaluator(abc.ABC):
 
     @property
     def num_images(self) -> int:
-        """How many images count."""
+        """How many images were added."""
         return len(self._images)
 
     def add_image(
         self, image_id: Hashable, groundtruth: Mapping[str, np.ndarray], detections: Mapping[str, np.ndarray]
     ) -> bool:
-        """Adds an image; it may have no groundtruth, and no detections.
+        """Adds an image, which may have no groundtruth and no detections.
 
         groundtruth: boxes [N, 4] yxyx in pixels, classes [N] 1-based, and `groundtruth_columns`, [N] each; a column
         that is absent or None is 0 for every box. detections: boxes [M, 4] likewise, classes [M] and scores [M].
-        An id seen before is ignored with a warning, as in TFOD: returns False. Raises DataError where the arrays of
+        A repeated id is ignored with a warning, as in TFOD, and False is returned. Raises DataError if the arrays of
         one image do not fit together.
         """
         if image_id in self._images:
@@ -58,11 +58,11 @@ class Evaluator(abc.ABC):
 
     @abc.abstractmethod
     def _add(self, number: int, groundtruth: dict[str, np.ndarray], detections: dict[str, np.ndarray]) -> None:
-        """Keeps what counts of image `number`, 1..N; the arrays are those of `add_image`, all columns present."""
+        """Stores what is needed of image `number`, 1..N; the arrays are those of `add_image`, with all columns."""
 
     @abc.abstractmethod
     def evaluate(self) -> dict[str, float]:
-        """TFOD's name to value of every metric, over all images so far; fills `classes`."""
+        """Maps TFOD's name of each metric to its value over all images so far; fills `classes`."""
 
 
 def _arrays(image_id: Hashable, kind: str, boxes, **columns) -> dict[str, np.ndarray]:

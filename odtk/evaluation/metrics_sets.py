@@ -1,6 +1,6 @@
 """The metrics sets of `eval_config.metrics_set`: one table of their names and evaluators.
 
-A new one is a subclass of `Evaluator` and a row here. No TensorFlow: the check of a config reads it.
+To add one, write a subclass of `Evaluator` and add a row here. No TensorFlow: the check of a config imports this.
 """
 
 import functools
@@ -16,7 +16,7 @@ from odtk.pipeline.support import NOT_IMPLEMENTED
 
 
 def build_coco(categories: list[dict], eval_config) -> CocoEvaluator:
-    """The 12 COCO numbers, and those of classes and of groups of classes that `eval_config` asks for.
+    """The 12 COCO metrics, and those of classes and super-categories if `eval_config` requests them.
 
     Raises DataError for super-categories of unknown classes.
     """
@@ -62,7 +62,7 @@ REFUSED = {
 
 
 def refusal(name: str) -> str | None:
-    """Why a config cannot have this metrics set, in words that follow its field; None where it can."""
+    """Why a config cannot have this metrics set, as text that follows its field's name; None if it can."""
     if name in EVALUATORS:
         return None
     reason = REFUSED.get(name, "there is no metrics set of that name")
@@ -78,7 +78,7 @@ def build_categories(config, num_classes: int) -> list[dict]:
 
 
 def build_evaluators(eval_config, categories: list[dict]) -> Sequence[Evaluator]:
-    """One evaluator for each of `eval_config.metrics_set` (COCO's where there is none), in that order.
+    """One evaluator for each of `eval_config.metrics_set` (COCO's if it is empty), in that order.
 
     `categories`: see build_categories. Raises ConfigError for a metrics set that odtk does not have,
     DataError for what an evaluator cannot measure.

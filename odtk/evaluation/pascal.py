@@ -14,11 +14,11 @@ NOT_A_MATCH = -1
 
 
 class Protocol(NamedTuple):
-    """What tells one of these metrics sets from the others."""
+    """The differences between these metrics sets."""
 
     prefix: str
-    ignore_flag: str  # groundtruth boxes with this flag do not count: "difficult" or "group_of"
-    pooled: bool  # mAP from the detections of all classes together, instead of the mean of the classes
+    ignore_flag: str  # groundtruth boxes with this flag are not counted: "difficult" or "group_of"
+    pooled: bool  # mAP is computed from the detections of all classes together, not as the mean of the classes
     meaning: str
 
 
@@ -46,10 +46,10 @@ METRIC_MEANINGS = {_mean_name(protocol): protocol.meaning for protocol in PROTOC
 class PascalEvaluator(Evaluator):
     """The AP of every class and their mean.
 
-    `categories` is a list of {"id": int, "name": str}; boxes of classes above the highest id are dropped. A class below
-    it without a name has no AP of its own, but counts in the mean, as in TFOD. `metrics_set` is a key of PROTOCOLS. A
-    groundtruth box that is difficult (in Pascal VOC) or a group_of (in Open Images) is not looked for, and a
-    detection of it is neither right nor wrong; each protocol ignores the other's flag, as in TFOD.
+    `categories` is a list of {"id": int, "name": str}; boxes of classes above the highest id are dropped. A lower class
+    without a name has no AP of its own, but is part of the mean, as in TFOD. `metrics_set` is a key of PROTOCOLS. A
+    groundtruth box that is difficult (in Pascal VOC) or a group_of (in Open Images) need not be detected, and its
+    detections are neither right nor wrong; each protocol ignores the other's flag, as in TFOD.
     """
 
     groundtruth_columns = ("difficult", "group_of")
@@ -64,7 +64,7 @@ class PascalEvaluator(Evaluator):
         self._classes = range(1, max(self._names, default=0) + 1)
         self._num_groundtruth: Counter[int] = Counter()
         self._found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []  # classes, scores, whether right; per image
-        self._num_images: Counter[int] = Counter()  # with a box that counts, by class
+        self._num_images: Counter[int] = Counter()  # with a counted box, by class
 
     def _add(self, number: int, groundtruth: dict[str, np.ndarray], detections: dict[str, np.ndarray]) -> None:
         boxes, classes = groundtruth["boxes"], groundtruth["classes"]
@@ -76,7 +76,7 @@ class PascalEvaluator(Evaluator):
         self._found.append(self._judge(boxes, classes, ignored, *found))
 
     def _judge(self, boxes, classes, ignored, found, found_classes, scores):
-        """Classes, scores and whether they are right of the detections that count, best score first."""
+        """Classes, scores and whether they are right, of the counted detections, best score first."""
         # TFOD drops detections without area.
         order = np.argsort(scores)[::-1]
         order = order[(found[order, 0] < found[order, 2]) & (found[order, 1] < found[order, 3])]
@@ -90,9 +90,9 @@ class PascalEvaluator(Evaluator):
         return found_classes[~neither], scores[~neither], right[~neither]
 
     def evaluate(self) -> dict[str, float]:
-        """TFOD's name to value in 0..1: mAP, then the AP of each class by its id; NaN where there is no groundtruth.
+        """Maps TFOD's names to values in 0..1: mAP, then the AP of each class by id; NaN if there is no groundtruth.
 
-        Classes without groundtruth do not count in mAP, nor do their detections where classes are pooled.
+        Classes without groundtruth are not part of mAP, nor are their detections if classes are pooled.
         """
         classes, scores, right = (np.concatenate(column) for column in zip(*self._found, self._nothing(), strict=True))
         per_class = {}
@@ -101,7 +101,7 @@ class PascalEvaluator(Evaluator):
             per_class[number] = average_precision(scores[own], right[own], self._num_groundtruth[number])
         if self._protocol.pooled:
             counted = [number for number in self._classes if self._num_groundtruth[number]]
-            # Class by class, as TFOD lists them: it decides the order of equal scores.
+            # Class by class, as in TFOD, since this decides the order of equal scores.
             where = np.concatenate([np.flatnonzero(classes == number) for number in counted] or [np.zeros(0, int)])
             total = sum(self._num_groundtruth[number] for number in counted)
             mean = average_precision(scores[where], right[where], total)
@@ -131,8 +131,8 @@ class PascalEvaluator(Evaluator):
 def average_precision(scores: np.ndarray, right: np.ndarray, num_groundtruth: int) -> float:
     """Area under precision over recall, for scores [M] and whether each is right [M]; NaN without groundtruth.
 
-    Precision at a recall is the best at that recall or a higher one, at every recall reached (Pascal VOC from 2010 on,
-    not the mean over 11 recalls of VOC 2007).
+    Precision at a recall is the maximum at that or any higher recall, for every recall reached (Pascal VOC since 2010,
+    not the 11-point mean of VOC 2007).
     """
     if not num_groundtruth:
         return float("nan")
@@ -146,8 +146,8 @@ def average_precision(scores: np.ndarray, right: np.ndarray, num_groundtruth: in
 def _match(found, found_classes, boxes, classes, ignored) -> tuple[np.ndarray, np.ndarray]:
     """Whether each detection [M], best score first, is right, and whether it is neither right nor wrong.
 
-    A detection stands for the groundtruth of its class that it overlaps most, at MATCHING_IOU or more; the first to
-    stand for a box is right, later ones are wrong, and to stand for an `ignored` box is neither.
+    A detection is matched to the groundtruth of its class that it overlaps most, with MATCHING_IOU or more. The first
+    match of a box is right, later ones are wrong, and matches of an `ignored` box are neither.
     """
     if not len(boxes) or not len(found):
         return np.zeros(len(found), bool), np.zeros(len(found), bool)

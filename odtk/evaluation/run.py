@@ -1,4 +1,4 @@
-"""Evaluates a detector on a dataset: metrics and losses. The detector may be one that is being trained."""
+"""Evaluates a detector on a dataset: metrics and losses. The detector may still be in training."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -18,12 +18,12 @@ _DETECTED = ("boxes", "classes", "scores")
 class Evaluation:
     """The results, and on how many images."""
 
-    metrics: dict[str, float]  # TFOD's name to value: those of each evaluator, then the losses
-    losses: dict[str, float]  # the latter alone, means over batches; empty where they were not asked for
-    meanings: dict[str, str]  # of the metrics that are not of one class or group of classes alone, and of losses
+    metrics: dict[str, float]  # by TFOD's name: those of each evaluator, then the losses
+    losses: dict[str, float]  # only the losses, means over batches; empty if not requested
+    meanings: dict[str, str]  # of the losses and of all metrics that are not about a single class or super-category
     classes: list[dict]  # of the first evaluator, see Evaluator.classes
     num_images: int
-    repeated_images: int  # ignored, as their source_id had been seen
+    repeated_images: int  # ignored, because their source_id was repeated
 
 
 def run_evaluation(
@@ -36,9 +36,9 @@ def run_evaluation(
 ) -> Evaluation:
     """Evaluates `detector`, in inference mode, on the batches of `dataset` (see odtk.inputs.dataset for their form).
 
-    `evaluators` must be new: the images that they have seen before count, too. `advance` is called with the number of
-    images of each batch. `step` is the result of `evaluation_step`, to be kept by a caller that evaluates the same
-    detector repeatedly, and decides about losses itself; None makes it.
+    `evaluators` must be new, because images added earlier would be counted, too. `advance` is called with the number of
+    images of each batch. `step` is the result of `evaluation_step`, which a caller keeps to evaluate the same detector
+    repeatedly, and which decides whether losses are computed; None makes it here.
     """
     step = step or evaluation_step(detector, dataset.element_spec, with_loss)
     sums: Counter[str] = Counter()
@@ -61,13 +61,13 @@ def run_evaluation(
 def evaluation_step(detector: Detector, element_spec, with_loss: bool = True) -> Callable:
     """The function of a batch's (images, true_image_shapes, groundtruth) that gives (detections, losses).
 
-    detections: boxes, classes (0-based), scores and count, as `Detector.postprocess` has them; losses by TFOD's tag,
+    detections: boxes, classes (0-based), scores and count, as from `Detector.postprocess`; losses by TFOD's tag,
     empty without `with_loss`. `element_spec` is that of the dataset. Tracing it takes seconds.
     """
     features, groundtruth = element_spec
     inputs = [features["image"], features["true_image_shape"], groundtruth]
 
-    # One trace for all batches, the short last one included: the specification leaves the batch size open.
+    # One trace for all batches, including the short last one: the specification leaves the batch size open.
     @tf.function(input_signature=inputs, autograph=False)
     def step(images, true_image_shapes, groundtruth):
         predictions = detector.predict(detector.preprocess(images, true_image_shapes), true_image_shapes)
@@ -81,7 +81,7 @@ def evaluation_step(detector: Detector, element_spec, with_loss: bool = True) ->
 def _add_image(
     evaluators: Sequence[Evaluator], padded_size: np.ndarray, features: dict, groundtruth: dict, detections: dict
 ) -> None:
-    # Groundtruth is relative to the padded image, detections are to the true one; both in pixels of the original.
+    # Groundtruth is relative to the padded image, detections to the true one; both become pixels of the original.
     original = features["original_image_size"].astype(np.float32)
     padding = padded_size / features["true_image_shape"][:2]
     boxes, detected = int(groundtruth["num_boxes"]), int(detections["count"])

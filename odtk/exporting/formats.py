@@ -1,6 +1,6 @@
 """The export formats: one table of their names and writers.
 
-A new one is a module beside this one and a row here. Reading the table does not load TensorFlow.
+To add one, write a module in this package and add a row here. Reading the table does not load TensorFlow.
 """
 
 from __future__ import annotations

@@ -24,11 +24,11 @@ def load(exported_dir: str | os.PathLike, *, label_map: str | os.PathLike | None
     """The detector in a folder that `odtk export` or TFOD's exporter wrote: `odtk.load(folder).detect("cat.jpg")`.
 
     Class names come from `label_map` (a file, or a shipped map's name), otherwise from the label_map.pbtxt of the
-    export; without one, classes are called by number. Loading runs what the SavedModel's author put into it: load
-    only those that you trust. Raises CheckpointError if there is no detector in it, or if it does not take images;
+    export; without one, classes are named by number. Loading a SavedModel runs its author's code: only load models
+    that you trust. Raises CheckpointError if there is no detector in it, or if it does not take images;
     LabelMapError if the label map cannot be read.
     """
-    find_saved_model(exported_dir)  # what is wrong with it is said before TensorFlow's seconds of start-up
+    find_saved_model(exported_dir)  # report problems before the seconds that TensorFlow takes to import
     name_of = naming(find_label_map(exported_dir, label_map))
     from odtk.devices import prepare_gpus
 
@@ -37,12 +37,12 @@ def load(exported_dir: str | os.PathLike, *, label_map: str | os.PathLike | None
 
 
 class ExportedDetector:
-    """A detector in the SavedModel layout of TFOD and `odtk export`, of any input type but tf_example."""
+    """A detector in the SavedModel layout of TFOD and `odtk export`, with any input type except tf_example."""
 
     def __init__(self, exported_dir: str | os.PathLike, name_of: Callable[[int], str] | None = None):
-        """Loads `exported_dir`/saved_model, or `exported_dir` itself where that is the SavedModel.
+        """Loads `exported_dir`/saved_model, or `exported_dir` itself if that is the SavedModel.
 
-        `name_of` gives 1-based classes their names; without it they are called by number.
+        `name_of` gives 1-based classes their names; without it they are named by number.
         """
         import tensorflow as tf
 
@@ -50,7 +50,7 @@ class ExportedDetector:
         self.name_of = name_of or naming(None)
         try:
             self._loaded = tf.saved_model.load(str(self.folder))
-        except Exception as error:  # A damaged SavedModel ends in whatever TensorFlow meets first.
+        except Exception as error:  # A damaged SavedModel can raise almost anything in TensorFlow.
             raise CheckpointError(
                 f"{self.folder} cannot be loaded as a SavedModel ({type(error).__name__}: {error}). "
                 "Export it again with `odtk export`."
@@ -61,21 +61,21 @@ class ExportedDetector:
 
     @property
     def input_type(self) -> str:
-        """The name of what it takes, of odtk.exporting.signatures.INPUT_TYPES."""
+        """The name of its input type in odtk.exporting.signatures.INPUT_TYPES."""
         return self._kind.name
 
     def detect(self, image: Any) -> Detections:
-        """What is found in one image, best score first: normalized yxyx boxes, 1-based classes, scores and names.
+        """The objects in one image, best score first: normalized yxyx boxes, 1-based classes, scores and names.
 
-        `image` is a file's path, an image of Pillow (both are turned upright as their EXIF orientation says), or uint8
-        [height, width, 3] RGB (an array, or what NumPy makes one of). `.best(min_score=0.5)` of the result keeps what
-        is likely. Raises DataError for anything else, and where the model fails on the image.
+        `image` is a file's path or a Pillow image (both are rotated by their EXIF orientation), or uint8 RGB
+        [height, width, 3] (an array or anything NumPy converts to one). `.best(min_score=0.5)` of the result keeps the
+        likely objects. Raises DataError for anything else, and if the model fails on the image.
         """
         import tensorflow as tf
 
         pixels = _checked(np.asarray(_picture(image)))
         to_input = self._kind.from_image
-        assert to_input is not None  # other kinds were refused
+        assert to_input is not None  # other types were refused
         try:
             outputs = self._function(**{self._input_name: to_input(tf.constant(pixels))})
         except tf.errors.OpError as error:
@@ -111,7 +111,7 @@ class ExportedDetector:
 
 
 def find_saved_model(exported_dir: str | os.PathLike) -> Path:
-    """The SavedModel's folder of an exported detector; raises CheckpointError, with a guess at what was given."""
+    """The SavedModel's folder of an exported detector; raises CheckpointError, which guesses what the path is."""
     folder = Path(exported_dir)
     for candidate in (folder / "saved_model", folder):
         if (candidate / "saved_model.pb").is_file():
@@ -125,9 +125,9 @@ def find_saved_model(exported_dir: str | os.PathLike) -> Path:
 
 
 def find_label_map(exported_dir: str | os.PathLike, label_map: str | os.PathLike | None = None) -> Path | None:
-    """The label map of an exported detector: `label_map` (a file, or a shipped map's name), or the one that is there.
+    """The label map of an exported detector: `label_map` (a file, or a shipped map's name), or the export's own.
 
-    That lies beside the SavedModel, which may itself be the folder named.
+    The export's own is next to the SavedModel, which may itself be the given folder.
     """
     if label_map:
         return label_maps.find(label_map)
@@ -136,7 +136,7 @@ def find_label_map(exported_dir: str | os.PathLike, label_map: str | os.PathLike
 
 
 def naming(label_map: Path | None) -> Callable[[int], str]:
-    """The function from a 1-based class to its name in a label map; to "class 7" where no map has it."""
+    """A function from a 1-based class to its name in a label map, or to "class 7" if there is no map or no such id."""
     names = {item["id"]: item["name"] for item in label_maps.read(label_map).categories()} if label_map else {}
     return lambda class_id: names.get(class_id, f"class {class_id}")
 

@@ -1,4 +1,4 @@
-"""A detector as a SavedModel with TFOD's signatures: one input type in, the eight detection tensors out."""
+"""Writes a detector as a SavedModel with TFOD's signatures: one input, the eight detection tensors as outputs."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from odtk.exporting.signatures import INPUT_TYPES
 
 
 class ServedDetector(tf.Module):
-    """The detector behind one input type: `serve` takes `input_tensor` and gives TFOD's tensors, float32."""
+    """A detector with one input type: `serve` takes `input_tensor` and returns TFOD's tensors, float32."""
 
     def __init__(self, detector: Detector, input_type: str, more_variables: Sequence[tf.Variable] = ()):
         super().__init__(name="served_detector")
-        # The variables alone are tracked: a tracked Keras model would drag its own call functions into the SavedModel.
+        # Only the variables are tracked: a tracked Keras model would add its own call functions to the SavedModel.
         self.model_variables = [*detector.variables, *more_variables]
         kind = INPUT_TYPES[input_type]
 
@@ -25,21 +25,21 @@ class ServedDetector(tf.Module):
             return {name: _with_tfods_shape(name, value, kind.takes_one_image) for name, value in outputs.items()}
 
         self.serve = tf.function(serve, input_signature=[kind.spec()], autograph=False)
-        # What `tf.saved_model.load` gives can be called, as TFOD's can: most of its tutorials detect in this way.
+        # The loaded SavedModel is callable, as TFOD's is: most of its tutorials use it this way.
         self.__call__ = self.serve
 
 
 def save(detector: Detector, input_type: str, folder: str, more_variables: Sequence[tf.Variable] = ()) -> None:
-    """Writes the SavedModel to `folder`; `more_variables`: what else its network uses, see use_winograd."""
+    """Writes the SavedModel to `folder`; `more_variables`: other variables that its network uses, see use_winograd."""
     served = ServedDetector(detector, input_type, more_variables)
     tf.saved_model.save(served, folder, signatures={"serving_default": served.serve})
 
 
 def _with_tfods_shape(name: str, value, one_image: bool):
-    """Forgets the number of anchors where TFOD's signature does: in every input type but one image's.
+    """Makes the number of anchors unknown where it is in TFOD's signature: in all input types but that of one image.
 
-    TFOD forgets the image size there too, and so shifts the anchors of levels whose stride does not divide it away from
-    where they were trained. odtk does not: every input type has the detector's own anchors.
+    TFOD leaves the image size unknown there, too, which shifts the anchors of levels whose stride does not divide it
+    from where they were in training. odtk does not: every input type uses the detector's own anchors.
     """
     if one_image or not name.startswith("raw_"):
         return value

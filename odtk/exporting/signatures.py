@@ -1,7 +1,7 @@
-"""TFOD's input types: what an exported detector takes, and how that becomes images of the detector's size.
+"""TFOD's input types: what an exported detector takes, and how it is converted to images of the detector's size.
 
-A new input type is a row in INPUT_TYPES. Reading the table does not load TensorFlow (its functions do, when they are
-called), because the command line lists the names in its help.
+To add an input type, add a row to INPUT_TYPES. Reading the table does not load TensorFlow (only calling its functions
+does), because the command line lists the names in its help.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class InputType:
 
     @property
     def takes_one_image(self) -> bool:
-        """Whether a batch is always of one image. TFOD's other signatures forget the number of anchors."""
+        """Whether batches always have one image. In TFOD's other signatures the number of anchors is unknown."""
         return self.shape[0] == 1
 
     def spec(self):
@@ -43,7 +43,7 @@ class InputType:
 def input_type_of(dtype: str, find_ops: Callable[[], Container[str]]) -> InputType | None:
     """The input type of a model that takes `dtype` and whose graph has these operations; None for any other model.
 
-    `find_ops` is only called where several input types have this dtype.
+    `find_ops` is only called if several input types have this dtype.
     """
     fitting = [kind for kind in INPUT_TYPES.values() if kind.dtype == dtype]
     if len(fitting) > 1:
@@ -94,7 +94,7 @@ def _as_float(image):
 def _as_png(image):
     import tensorflow as tf
 
-    # PNG, so that the model sees the very pixels that were read.
+    # PNG is lossless: the model sees exactly the pixels that were read.
     return tf.io.encode_png(image, compression=1)[tf.newaxis]
 
 
@@ -112,6 +112,6 @@ INPUT_TYPES = {
 
 
 def input_types_in_words() -> str:
-    """Every input type with what it means: "a (...), b (...) or c (...)"."""
+    """Every input type with its meaning: "a (...), b (...) or c (...)"."""
     *others, last = (f"{kind.name} ({kind.meaning})" for kind in INPUT_TYPES.values())
     return f"{', '.join(others)} or {last}"

@@ -9,9 +9,9 @@ from odtk.layers.winograd import WinogradConvolutions
 def use_winograd(detector: Detector) -> list[tf.Variable]:
     """Has 3x3 convolutions computed by Winograd's method, for inference on CPUs; returns the kernels' variables.
 
-    Layers of the network offer their convolutions by an attribute `convolve` (see `odtk.layers.conv.convolve_each`):
-    pyramid and heads do; a backbone does not, as it would gain little. The variables are not among the detector's own,
-    and keep the values that the kernels have now. The list is empty if no convolution gains by it.
+    It replaces the attribute `convolve` of layers (see `odtk.layers.conv.convolve_each`), which pyramid and heads have;
+    a backbone does not, as it would gain little. The variables are not part of the detector's own, and are made from
+    the current kernels. The list is empty if no convolution gets faster.
     """
     detector.ensure_built()
     offering = [layer for layer in detector.network.submodules if hasattr(layer, "convolve")]

@@ -1,4 +1,4 @@
-"""Skips unusable boxes: they are counted and reported, and their images are used without them."""
+"""Skips unusable boxes: counts and reports them, and uses their images without them."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -13,17 +13,17 @@ _NAMED = 10
 
 
 def usable(boxes) -> tf.Tensor:
-    """Which boxes [n, 4] `odtk.records.box_errors` finds no fault with: bool [n]. A NaN fails every comparison."""
+    """Which boxes [n, 4] `odtk.records.box_errors` accepts: bool [n]. A NaN fails every comparison."""
     near = tf.clip_by_value(boxes, box_errors.LOWEST, box_errors.HIGHEST) == boxes
     ordered = boxes[:, :2] <= boxes[:, 2:]
     return tf.reduce_all(tf.concat([near, ordered], 1), axis=1)
 
 
 class BadBoxes:
-    """What one dataset has left out so far; hand it to `build_train_dataset` or `build_eval_dataset`."""
+    """The boxes that one dataset has skipped so far; passed to `build_train_dataset` or `build_eval_dataset`."""
 
     def __init__(self, log: Callable[[str], None] = lambda line: None):
-        """`log` is told of the first images, a line each; all are in `images`."""
+        """`log` is called with a line for each of the first images; all are in `images`."""
         self._log = log
         self._images: dict[tuple[int, int], ImageWithBadBoxes] = {}
         self._adding = threading.Lock()
@@ -36,7 +36,7 @@ class BadBoxes:
             return [self._images[place] for place in sorted(self._images)]
 
     def summary(self) -> str | None:
-        """What a run says at its end, None where there is nothing to say."""
+        """The summary at the end of a run; None if no box was skipped."""
         images = self.images
         if not images:
             return None
@@ -46,7 +46,7 @@ class BadBoxes:
         )
 
     def note(self, place, source_id, boxes, good) -> tf.Operation:
-        """An operation that keeps the boxes [n, 4] that are not `good` [n]; Python is called only where there are any.
+        """An operation that records the boxes [n, 4] that are not `good` [n]; Python is only called if there are any.
 
         `place` int64 [2]: the numbers of the file and of the record in it.
         """

@@ -23,7 +23,7 @@ from odtk.inputs import record_errors
 from odtk.records.shards import Damage, Record
 from odtk.terminal_text import on_one_line
 
-# An entry that is older than this is no longer in preparation; if it still is, only time is lost.
+# An entry older than this is not in preparation anymore; if it still is, only time is lost.
 _SECONDS_IN_WORK = 1.0
 _RECORDS_PER_BLOCK = 32
 _LISTED = 10
@@ -33,7 +33,7 @@ _STOP, _SKIP, _OPEN = range(3)
 
 @dataclass(frozen=True)
 class BadRecord:
-    """A record that was left out: where it is, what it calls its image (None where it cannot say), what is wrong."""
+    """A skipped record: where it is, its image's name (None if it cannot be read), what is wrong."""
 
     file: str
     record: int  # from 0
@@ -47,20 +47,20 @@ class BadRecord:
 
 
 class BadRecordFilter:
-    """What one dataset has left out so far; hand it to `build_train_dataset` or `build_eval_dataset`.
+    """The records that one dataset has skipped so far; passed to `build_train_dataset` or `build_eval_dataset`.
 
-    `check` is to be called now and then while the dataset is read, `finish` at its end.
+    `check` must be called from time to time while the dataset is read, `finish` at its end.
     """
 
     def __init__(self, limit: int, log: Callable[[str], None] = lambda line: None):
-        """`limit`: of different records; `log` is told of each once."""
+        """`limit`: of different records; `log` is called once for each."""
         self.limit, self._log = limit, log
         self._bad: dict[tuple[int, int], BadRecord] = {}
         self._files: list[str] = []
         self._first_damages: dict[int, tuple] = {}
         self._seen: dict[int, float] = {}
         self._opened: set[int] = set()
-        self._usable: set[int] = set()  # files that have a record which can be used
+        self._usable: set[int] = set()  # files with at least one usable record
         self._useless_in_a_row = 0
         self._prepare: Callable | None = None
         self._adding, self._collecting = threading.Lock(), threading.Lock()
@@ -69,29 +69,29 @@ class BadRecordFilter:
 
     @property
     def bad_records(self) -> list[BadRecord]:
-        """What was left out, by file and record."""
+        """The skipped records, by file and record."""
         with self._adding:
             return [self._bad[place] for place in sorted(self._bad)]
 
     @property
     def is_exceeded(self) -> bool:
-        """Whether more was left out than may be, or nothing is left."""
-        # Of shuffled epochs, one file of n can be the first and then the last: 2n - 2 others are in between.
+        """Whether too many records were skipped, or none is left."""
+        # In shuffled epochs, a file of n can be the first and then the last: 2n - 2 others are in between.
         return len(self._bad) > self.limit or self._useless_in_a_row > 2 * len(self._files)
 
     def check(self) -> None:
-        """Looks for records that have failed; raises DataError, which lists them, where there are too many."""
+        """Looks for records that have failed; raises a DataError that lists them if there are too many."""
         self._collect_failures()
         self._raise_if_exceeded()
 
     def finish(self) -> list[BadRecord]:
-        """`check` when nothing is being read any more; returns what was left out."""
+        """`check` after the last record; returns the skipped records."""
         self._collect_failures(age=0)
         self._raise_if_exceeded()
         return self.bad_records
 
     def open_files(self, files: Sequence[str]) -> Callable:
-        """A function of a file's number, like `dataset.open_files`, that gives the valid records of damaged files."""
+        """A function of a file's number, like `dataset.open_files`, that reads the valid records of damaged files."""
         self._files = list(files)
         is_local = not any("://" in name for name in files)
         names = tf.constant(self._files)
@@ -107,17 +107,17 @@ class BadRecordFilter:
         return open_file
 
     def until_exceeded(self, numbers: tf.data.Dataset) -> tf.data.Dataset:
-        """Numbers of files that records come from, for as long as it makes sense to open another.
+        """Numbers of the files to read, until it makes no sense to open another.
 
         If no record is usable, there is never a batch, and `check` is never called.
         """
-        # TensorFlow's reader tries a file that it cannot open again and again, where errors are ignored.
+        # If errors are ignored, TensorFlow's reader retries a file that it cannot open forever.
         numbers = numbers.map(lambda number: (number, tf.numpy_function(self._try_to_open, [number], tf.int64)))
         numbers = numbers.take_while(lambda _, answer: answer != _STOP)
         return numbers.filter(lambda _, answer: answer == _OPEN).map(lambda number, _: number)
 
     def map(self, records: tf.data.Dataset, prepare: Callable) -> tf.data.Dataset:
-        """`prepare`(record, index) of all records (as `open_files` gives them) but those that it fails for."""
+        """`prepare`(record, index) of all records (from `open_files`) except those for which it fails."""
         self._prepare = prepare
 
         @tf.autograph.experimental.do_not_convert
@@ -144,7 +144,7 @@ class BadRecordFilter:
     def _yields(self, number: int) -> bool:
         """Whether a file can be opened and, when it was read before, has a record that can be used.
 
-        Files of bad records alone, and no more of them than may be, would be read again and again for ever.
+        Files that only have bad records, within the limit, would be read again and again forever.
         """
         try:
             tf.io.gfile.GFile(self._files[number], "rb").read(1)
@@ -173,7 +173,7 @@ class BadRecordFilter:
         return tf.ensure_shape(damage, [2])
 
     def _first_damage(self, number: int) -> np.ndarray:
-        """Record and offset of the first damage of a local file, _NO_DAMAGE without one; the whole of another file."""
+        """Record and offset of a local file's first damage, or _NO_DAMAGE; for other files, of the first record."""
         number = int(number)
         name = self._files[number]
         try:
@@ -198,12 +198,12 @@ class BadRecordFilter:
         return places
 
     def _behind(self, number, damage) -> tf.data.Dataset:
-        """(serialized, record) of what is valid from a damage [2] on."""
+        """(serialized, record) of the valid records after a damage [2]."""
         spec = (tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int64))
         return tf.data.Dataset.from_generator(self._blocks, output_signature=spec, args=(number, damage)).unbatch()
 
     def _blocks(self, number: int, damage: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Blocks, because TensorFlow's call of Python costs more than a record."""
+        """In blocks, because TensorFlow's call of Python costs more than a record."""
         records = self._valid_records(int(number), *map(int, damage))
         while block := list(itertools.islice(records, _RECORDS_PER_BLOCK)):
             data, indices = zip(*block, strict=True)
@@ -223,8 +223,8 @@ class BadRecordFilter:
         yield from record_errors.walk_file(self._files[number], first, offset)
 
     def _collect_failures(self, age: float = _SECONDS_IN_WORK) -> None:
-        """Prepares again the records whose notes have been there for `age` seconds, and keeps those that fail."""
-        # Where another thread is doing so already, there is no need to wait for it, unless this is the last time.
+        """Prepares the records again whose entries are at least `age` seconds old, and records those that fail."""
+        # If another thread is already doing this, there is no need to wait for it, unless this is the last time.
         if not self._collecting.acquire(blocking=age == 0):
             return
         try:
@@ -294,7 +294,7 @@ class BadRecordFilter:
 
 
 def summary(bad: Sequence[BadRecord]) -> str:
-    """What a run says at its end of the records that it left out."""
+    """The summary of the skipped records at the end of a run."""
     one = len(bad) == 1
     return (
         f"{len(bad)} bad record{'' if one else 's'} {'was' if one else 'were'} skipped, listed above. "

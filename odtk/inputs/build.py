@@ -30,19 +30,19 @@ def build_train_dataset(
 ) -> tf.data.Dataset:
     """Augmented batches, endless unless train_input_reader.num_epochs is set; see odtk.inputs.dataset for their form.
 
-    `resize`: image [h, w, 3] to (image, true_image_shape), a detector's. `batch_size`: train_config's where None.
-    With a `seed` the sequence repeats exactly, whatever the number of threads. Records that cannot be used end the
-    sequence, or are left to the `record_filter`; boxes that cannot be used are left to `bad_boxes`, or dropped.
-    `entries`: those that batches have, such as TRAINING_FEATURES and a detector's groundtruth_fields; all where None.
-    With an `input_context` batches are a replica's part of the batch size, and records are this pipeline's part: all
-    pipelines together read each of them once an epoch. Raises ConfigError for options that are not implemented and for
-    a batch size that replicas cannot share, DataError for record files that are not there.
+    `resize`: a detector's, image [h, w, 3] to (image, true_image_shape). `batch_size`: None for train_config's. With a
+    `seed` the sequence is deterministic with any number of threads. Records that cannot be used end the sequence, or
+    are collected by a `record_filter`; boxes that cannot be used are dropped, and collected by `bad_boxes`.
+    `entries`: the entries of batches, such as TRAINING_FEATURES and a detector's groundtruth_fields; None for all. With
+    an `input_context`, batches have a replica's part of the batch size, and records are this pipeline's part: all
+    pipelines together read each record once per epoch. Raises ConfigError for options that are not implemented and for
+    a batch size that the replicas cannot divide, DataError for missing record files.
     """
     config, reader = pipeline_config.train_config, pipeline_config.train_input_reader
     augment = build_augmentation(config.data_augmentation_options)
     context = input_context or tf.distribute.InputContext()
     share = dataset.Share(context.input_pipeline_id, context.num_input_pipelines)
-    # With the same seed, pipelines would augment their first, second, ... examples in the same way.
+    # With the same seed, all pipelines would augment their first, second, ... examples equally.
     drawn = (secrets.randbits(31) if seed is None else seed) + share.index
     files = dataset.find_files(_input_paths(reader, "train_input_reader"))
     examples = dataset.prepare(
@@ -71,8 +71,8 @@ def build_eval_dataset(
 ) -> tf.data.Dataset:
     """Every example of an eval_input_reader once, in file order, without augmentation; the last batch may be short.
 
-    `batch_size`: eval_config's if None. The reader's options for shuffling and num_epochs are ignored, as neither
-    changes a metric. Raises like `build_train_dataset`.
+    `batch_size`: None for eval_config's. The reader's options for shuffling and num_epochs are ignored, as they do not
+    change metrics. Raises like `build_train_dataset`.
     """
     if len(pipeline_config.eval_input_reader) <= reader_index:
         raise ConfigError(
@@ -97,7 +97,7 @@ def build_eval_dataset(
 
 
 def build_fault_finder(reader, num_classes: int) -> Callable:
-    """For `odtk.inputs.record_errors.naming_the_record`: looks for the first bad record of an InputReader's files."""
+    """For `odtk.inputs.record_errors.naming_the_record`: finds the first bad record of an InputReader's files."""
 
     def find_fault():
         return first_fault(record_files(reader), _build_decoder(reader, num_classes))
@@ -106,7 +106,7 @@ def build_fault_finder(reader, num_classes: int) -> Callable:
 
 
 def record_files(reader) -> list[str]:
-    """The files of an InputReader, by the numbers that its dataset gives them."""
+    """The files of an InputReader; its dataset numbers them in this order."""
     return _flat(dataset.find_files(_input_paths(reader, "tf_record_input_reader")))
 
 

@@ -1,12 +1,12 @@
-"""Record files to batches: the tf.data plumbing, with plain numbers.
+"""Record files to batches: the tf.data pipeline, without config messages.
 
 A batch is a pair of dictionaries. Features: `image` float32 [B, H, W, 3] in 0..255, resized and padded;
 `true_image_shape` int32 [B, 3]; `original_image_size` int32 [B, 2] (height, width); `source_id` string [B]; `place`
 int64 [B, 2], the numbers of the file and of the record in it.
 Groundtruth: `boxes` float32 [B, N, 4] normalized yxyx in the padded frame, `classes` int32 [B, N] 0-based, `weights`
 float32 [B, N] (0 for padding), `num_boxes` int32 [B], `is_crowd`, `difficult` and `group_of` bool [B, N], `area`
-float32 [B, N] in pixels of the original image (0 where the record gives none). Of these a batch has the `entries` that
-are asked for; the others are not computed.
+float32 [B, N] in pixels of the original image (0 if the record has none). Of these a batch has the `entries` that
+are requested; the others are not computed.
 """
 
 import os
@@ -27,12 +27,12 @@ TRAINING_FEATURES = ("image", "true_image_shape", "place")
 def find_files(patterns: Sequence[str]) -> list[list[str]]:
     """The record files of each path or glob (`?`, `*`), sorted.
 
-    Raises DataError that names a pattern without files, a shard that a pattern asks for and that is not there
-    (`x-00003-of-00010` among `x-?????-of-00010`), and patterns whose files are all empty.
+    Raises DataError for a pattern without files, a missing shard (`x-00003-of-00010` of `x-?????-of-00010`), and
+    patterns whose files are all empty.
     """
     found = []
     for pattern in patterns:
-        # A path that exists is itself, whatever brackets are in it.
+        # A path that exists is not a pattern, even if it has brackets.
         files = [pattern] if tf.io.gfile.exists(pattern) else sorted(tf.io.gfile.glob(pattern))
         if not files:
             raise DataError(
@@ -50,7 +50,7 @@ def open_files(files: Sequence[str]) -> Callable:
     """The function that opens a file by its number (int64 scalar).
 
     A record is ((serialized Example, its number in the file), number of the file), all numbers from 0. Damage raises;
-    see `odtk.inputs.bad_records` for what leaves it out.
+    see `odtk.inputs.bad_records` for skipping it.
     """
     names = tf.constant(list(files))
 
@@ -79,7 +79,7 @@ class Share:
         """`open_file`, limited to this pipeline's records of each file."""
         if self._has_files(numbers):
             return open_file
-        # By a record's own number, which does not depend on skipped records before it.
+        # By the record's number in the file, which does not depend on skipped records before it.
         return lambda number: open_file(number).filter(lambda placed, _: placed[1] % self.count == self.index)
 
     def _has_files(self, numbers: range) -> bool:
@@ -106,7 +106,7 @@ def read_interleaved(
     read_block_length: int,
     seed: int,
 ) -> tf.data.Dataset:
-    """Records of the files with these numbers, as TFOD's training reader gives them.
+    """Records of the files with these numbers, in the order of TFOD's training reader.
 
     `num_readers` files are open at a time, and `read_block_length` records come from each in turn; then a shuffle over
     `shuffle_buffer_size` records.
@@ -128,15 +128,15 @@ def prepare(
     record_filter: BadRecordFilter | None = None,
     entries: Container[str] | None = None,
 ) -> tf.data.Dataset:
-    """Records to single examples of the batches' form (without their first axis), in parallel.
+    """Records to single examples with the entries of batches (without the first axis), in parallel.
 
     `decode`: (serialized Example, place) to example dictionary; `augment`: (example, seed) to example; `resize`: image
-    to (image, true_image_shape). What cannot be prepared raises, or goes to `record_filter` where there is one.
-    `entries`: those that examples have, all where None. Small operations take time, too: what training reads alone
-    saves up to a tenth.
+    to (image, true_image_shape). A record that cannot be prepared raises, or is collected by `record_filter`, if any.
+    `entries`: the entries of examples, None for all. Small operations take time, too: only computing what training
+    reads saves up to a tenth.
     """
 
-    # Nothing here needs AutoGraph, which would wrap a ConfigError's text in its own.
+    # AutoGraph is not needed, and would wrap a ConfigError's text in its own.
     @tf.autograph.experimental.do_not_convert
     def prepare_one(placed, index):
         (serialized, record), file = placed
@@ -146,7 +146,7 @@ def prepare(
         prepared = {**features, "place": place}, boxes
         if entries is None:
             return prepared
-        # Unused entries are never computed: TensorFlow prunes a function to its results.
+        # Unused entries are not computed: TensorFlow prunes operations that results do not depend on.
         return tuple({name: value for name, value in part.items() if name in entries} for part in prepared)
 
     if record_filter is not None:
@@ -160,14 +160,14 @@ def batch(examples: tf.data.Dataset, batch_size: int, drop_remainder: bool, dete
     """Batches of prepared examples; `deterministic` False lets fast ones overtake slow ones."""
     options = tf.data.Options()
     options.deterministic = deterministic
-    # In parallel, an image is copied into its batch while it is still in the processor's cache.
+    # In parallel, images are copied into their batch while they are still in the CPU's cache.
     batches = examples.batch(batch_size, drop_remainder=drop_remainder, num_parallel_calls=tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 def _resized(example: dict, resize: Callable, max_number_of_boxes: int) -> tuple[dict, dict]:
     image, true_shape = resize(example["image"])
-    # Relative to the image up to here, to the padded image from here on.
+    # Boxes are normalized to the image up to here, from here on to the padded image.
     true_size, padded_size = (tf.cast(shape[:2], tf.float32) for shape in (true_shape, tf.shape(image)))
     boxes = example["boxes"] * tf.tile(true_size / padded_size, [2])
     features = {

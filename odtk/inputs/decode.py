@@ -1,4 +1,4 @@
-"""Serialized Examples, as TFOD's converters write them, to tensors of image and groundtruth."""
+"""Decodes serialized Examples, as written by TFOD's converters, to image and groundtruth tensors."""
 
 from collections.abc import Callable
 
@@ -42,10 +42,10 @@ def make_decoder(label_map: LabelMap | None, num_classes: int, bad_boxes: BadBox
     """The function (serialized Example, its place) -> example dictionary (see odtk.inputs.groundtruth).
 
     A box's class comes from `image/object/class/text`, looked up among the label map's names and then its display
-    names; `image/object/class/label` (1-based) counts only where an example has no text, or without label map (TFOD).
-    Boxes that odtk.records.box_errors finds a fault with are dropped, and `bad_boxes` notes them where a place (int64
-    [2]: file and record) is given; TFOD drops those with a NaN alone. So are boxes with an unknown name, or with a
-    class outside 1..num_classes; TFOD keeps the last with no class at all, as an object that is nothing.
+    names; `image/object/class/label` (1-based) is only used if an example has no text, or without label map, as in
+    TFOD. Boxes that odtk.records.box_errors rejects are dropped, and recorded by `bad_boxes` if a place (int64 [2]:
+    file and record) is given; TFOD only drops those with a NaN. Boxes with an unknown name or with a class outside
+    1..num_classes are dropped, too; TFOD keeps the latter as objects without a class.
     """
     class_ids = _make_class_lookup(label_map)
 
@@ -73,7 +73,7 @@ def _boxes(features: dict, class_ids) -> dict:
     count = tf.size(sides[0])
     text = "an Example's image/object lists (ymin, xmin, ymax, xmax, class) differ in length"
     alike = [tf.debugging.assert_equal(tf.size(side), count, text) for side in (*sides[1:], class_ids)]
-    # Everything that uses the lists runs after the assertions, so that it does not fail with another message.
+    # All uses of the lists run after the assertions, so that they do not fail with another message.
     with tf.control_dependencies(alike):
         sides, class_ids = [tf.identity(side) for side in sides], tf.identity(class_ids)
     return {
@@ -94,7 +94,7 @@ def _one_per_box(values, count, default) -> tf.Tensor:
 
 
 def _source_id(features: dict, serialized) -> tf.Tensor:
-    # Evaluation identifies images by this string, so an Example without any name gets one from its bytes.
+    # Evaluation identifies images by this string, so an Example without a name gets one from its bytes.
     names = [features["image/source_id"], features["image/filename"], features["image/key/sha256"]]
     name = tf.as_string(tf.strings.to_hash_bucket_fast(serialized, 2**62))
     for candidate in reversed(names):

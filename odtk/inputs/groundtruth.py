@@ -1,4 +1,4 @@
-"""One example's groundtruth: the per-box tensors of an example dictionary, kept, reframed and padded together.
+"""Functions of one example's groundtruth: filters, reframes and pads the per-box tensors of an example together.
 
 Inside this package an example is a dictionary: `image` [h, w, 3] (uint8, or float32 once an augmentation needed it,
 0..255), `source_id`, `original_image_size`, and one entry per box for each of BOX_FIELDS. Boxes are normalized yxyx,
@@ -14,7 +14,7 @@ UNIT_WINDOW = (0.0, 0.0, 1.0, 1.0)  # the whole image, normalized yxyx
 
 
 def keep(example: dict, wanted) -> dict:
-    """The example with only the boxes where `wanted` (bool [n]) holds."""
+    """The example with only the boxes for which `wanted` (bool [n]) is true."""
     indices = tf.where(wanted)[:, 0]
     return {**example, **{field: tf.gather(example[field], indices) for field in BOX_FIELDS}}
 
@@ -27,7 +27,7 @@ def touches(boxes, window) -> tf.Tensor:
 
 
 def covered(boxes, window, fraction: float) -> tf.Tensor:
-    """Whether at least `fraction` of each box's area lies in the window [4]: bool [n]; never for a box without area."""
+    """Whether at least `fraction` of each box's area is in the window [4]: bool [n]; false for a box without area."""
     return (geometry.ioa(window[None], boxes)[0] >= fraction) & (geometry.area(boxes) > 0)
 
 
@@ -44,7 +44,7 @@ def clip_to_image(boxes) -> tf.Tensor:
 
 
 def pad_boxes(example: dict, count: int) -> dict:
-    """BOX_FIELDS cut or zero-padded to `count` boxes, and `num_boxes` (int32 scalar), the number of valid ones."""
+    """BOX_FIELDS truncated or zero-padded to `count` boxes, and `num_boxes`, the number of valid ones (int32)."""
     num_boxes = tf.minimum(tf.shape(example["boxes"])[0], count)
     padded = {field: _pad(example[field][:count], count - num_boxes, count) for field in BOX_FIELDS}
     return {**padded, "num_boxes": num_boxes}

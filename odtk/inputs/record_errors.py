@@ -10,7 +10,7 @@ from odtk.errors import DataError
 from odtk.records.example import read_features
 from odtk.records.shards import Damage, Record, read_records, walk
 
-# What reading and decoding raise; a model's own (out of memory, cancelled) are not among them.
+# Errors of reading and decoding, but not those of a model (out of memory, cancelled).
 _READING_ERRORS = (
     tf.errors.InvalidArgumentError,
     tf.errors.DataLossError,
@@ -18,16 +18,16 @@ _READING_ERRORS = (
     UnicodeDecodeError,
 )
 
-# An operation's error, and what becomes of it where its message quotes bytes that are no text.
+# An operation's error, and the one that TensorFlow raises if its message quotes bytes that are not UTF-8.
 OPERATION_ERRORS = (tf.errors.OpError, UnicodeDecodeError)
 
 
 @contextlib.contextmanager
 def naming_the_record(find_fault: Callable[[], DataError | None]) -> Iterator[None]:
-    """Around a loop over a dataset: an error of its records is raised as a DataError with file, record and cause.
+    """Wraps a loop over a dataset: an error of its records is raised as a DataError with file, record and cause.
 
-    `find_fault` (`odtk.inputs.build.build_fault_finder`) reads all records once more, only after such an error. Where
-    it finds nothing, the error is not the data's and passes unchanged.
+    `find_fault` (`odtk.inputs.build.build_fault_finder`) reads all records again, only after such an error. If it finds
+    nothing, the error is not caused by the data and is raised unchanged.
     """
     try:
         yield
@@ -39,7 +39,7 @@ def naming_the_record(find_fault: Callable[[], DataError | None]) -> Iterator[No
 
 
 def first_fault(files: Sequence[str], decode: Callable) -> DataError | None:
-    """What is wrong with the first record that cannot be read, or that `decode` (odtk.inputs.decode) refuses."""
+    """What is wrong with the first record that cannot be read, or for which `decode` (odtk.inputs.decode) fails."""
     for file in files:
         try:
             for index, data in enumerate(read_records(file)):
@@ -61,26 +61,26 @@ def _try(decode: Callable, data: bytes, place: str) -> None:
 
 
 def cause(error: tf.errors.OpError | UnicodeDecodeError) -> str:
-    """What an operation says of its input, without the names of nodes and operations that TensorFlow wraps it in."""
+    """An operation's message about its input, without the names of nodes and operations that TensorFlow adds."""
     message = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else error.message
     lines = re.sub(r"\{\{.*?\}\}|\[Op:\w+\].*", "", message).strip().splitlines()
     return _printable(lines[0].rstrip(". ")) if lines else type(error).__name__
 
 
 def image_name(data: bytes) -> str | None:
-    """What a serialized Example calls its image; None where it gives no name, or is no Example."""
+    """The image's name in a serialized Example; None if it has no name, or is not an Example."""
     try:
         features = read_features(data)
     except DataError:
         return None
     names = [features.get(f"image/{key}") or [b""] for key in ("source_id", "filename", "key/sha256")]
-    # Whatever is in the bytes of a damaged record, what is said of it stays on its line.
+    # Whatever the bytes of a damaged record contain, its message stays on one line.
     texts = (name.decode(errors="replace") for name, *_ in names if name and isinstance(name, bytes))
     return next(map(_printable, texts), None)
 
 
 def walk_file(name: str, first: int = 0, offset: int = 0) -> Iterator[tuple[int, Record | Damage]]:
-    """Numbers and records of a file, wherever it lies, from the record `first` at `offset` on."""
+    """Numbers and records of a file, on any file system, from the record `first` at `offset` on."""
     with tf.io.gfile.GFile(name, "rb") if "://" in name else open(name, "rb") as file:
         yield from enumerate(walk(file, tf.io.gfile.stat(name).length, offset), first)
 
@@ -103,7 +103,7 @@ def _names_in_file(file: str, wanted: set[int]) -> Iterator[str]:
             if record >= max(wanted):
                 return
     except (OSError, tf.errors.OpError):
-        # This is for the message of an error; it is not to fail itself.
+        # This is for an error message, and must not fail itself.
         yield f"{file}, which can no longer be read"
 
 

@@ -32,11 +32,11 @@ class ConvParams:
 
     @property
     def needs_bias(self) -> bool:
-        """A convolution has a bias where no batch norm with a beta follows it (TFOD's rule)."""
+        """Whether a convolution needs a bias: only if no batch norm with a beta follows it (TFOD's rule)."""
         return self.force_use_bias or not (self.batch_norm and self.batch_norm.center)
 
     def conv(self, filters: int, kernel_size: int, strides: int = 1, name: str | None = None, **overrides):
-        """A SAME-padded convolution of these parameters, without its batch norm or activation."""
+        """A SAME-padded convolution with these parameters, without batch norm or activation."""
         options = {
             "padding": "same",
             "use_bias": self.needs_bias,
@@ -51,8 +51,8 @@ class ConvParams:
     ):  # fmt: skip
         """A SAME-padded depthwise separable convolution.
 
-        As in TFOD the parameters' initializer and regularizer rule its `depthwise` and its `pointwise` kernel only
-        where the config says so; otherwise that kernel has Keras's defaults: Glorot's initializer and no penalty.
+        As in TFOD, the parameters' initializer and regularizer apply to the `depthwise` and the `pointwise` kernel only
+        if the config says so; otherwise the kernel gets Keras's defaults: Glorot initialization, no regularizer.
         """
         options = {"padding": "same", "use_bias": self.needs_bias}
         for part, ruled in (("depthwise", depthwise), ("pointwise", pointwise)):
@@ -61,7 +61,7 @@ class ConvParams:
         return tf_keras.layers.SeparableConv2D(filters, kernel_size, name=name, **(options | overrides))
 
     def depthwise_conv(self, kernel_size: int, strides: int = 1, name: str | None = None, **overrides):
-        """A SAME-padded depthwise convolution whose kernel these parameters rule."""
+        """A SAME-padded depthwise convolution whose kernel uses these parameters."""
         options = {
             "padding": "same",
             "use_bias": self.needs_bias,
@@ -71,7 +71,7 @@ class ConvParams:
         return tf_keras.layers.DepthwiseConv2D(kernel_size, strides, name=name, **(options | overrides))
 
     def norm(self, name: str | None = None):
-        """A batch norm of these parameters; the identity where they have none."""
+        """A batch norm with these parameters; the identity if they have none."""
         params = self.batch_norm
         if params is None:
             return tf_keras.layers.Activation("linear", name=name)
@@ -80,30 +80,30 @@ class ConvParams:
         )
 
     def activate(self, name: str | None = None):
-        """The activation layer; the identity where there is none."""
+        """The activation layer; the identity if there is none."""
         return tf_keras.layers.Activation(self.activation or "linear", name=name)
 
 
 def fixed_padding(kernel_size: int, name: str | None = None):
-    """Zeros after which a VALID convolution gives a map of the size that a SAME one gives.
+    """Zero padding with which a VALID convolution gives an output as large as a SAME one.
 
-    At stride 2 and an even side the two differ: SAME has one zero less there, at the top and left, so that its windows
-    lie one pixel off.
+    At stride 2 with an even input size the values differ: SAME pads one zero less at the top and left, which shifts
+    its windows by one pixel.
     """
     before = (kernel_size - 1) // 2
     return tf_keras.layers.ZeroPadding2D(((before, kernel_size - 1 - before),) * 2, name=name)
 
 
 def convolve_each(conv: tf_keras.layers.Layer, maps: list) -> list:
-    """The convolution on every map by itself: what odtk.layers.winograd can stand in for."""
+    """Applies the convolution to each map separately; odtk.layers.winograd can replace this function."""
     return [conv(x) for x in maps]
 
 
 class ConvBlock(tf_keras.layers.Layer):
     """Convolution, batch norm (where the parameters have one), activation.
 
-    `depthwise`: a separable convolution, of which the parameters rule the depthwise kernel alone. With
-    `explicit_padding` it is padded by `fixed_padding`, in place of SAME.
+    `depthwise`: a separable convolution; the parameters apply to its depthwise kernel only. `explicit_padding`: padded
+    by `fixed_padding` instead of SAME.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class ConvBlock(tf_keras.layers.Layer):
         self.activation = params.activate(name="activation")
 
     def call(self, x, training=None, convolve=convolve_each):
-        """[batch, height, width, channels] to the same rank; `training` rules the batch norm's statistics."""
+        """[batch, height, width, channels] to the same rank; `training` selects the batch norm's statistics."""
         if self.padding is not None:
             x = self.padding(x)
         (x,) = convolve(self.conv, [x])

@@ -7,14 +7,14 @@ from odtk.layers.conv import ConvBlock, ConvParams, convolve_each
 
 
 class FeaturePyramid(tf_keras.layers.Layer):
-    """The backbone's last `num_merged` maps to as many levels of the pyramid, and coarser ones by strided convolutions.
+    """Merges the backbone's last `num_merged` maps top-down and adds coarser levels by strided convolutions.
 
-    As TFOD computes it and unlike Lin et al., "Feature Pyramid Networks for Object Detection", 2017: what travels down
-    is the level above's *finished* output (smoothed, normalized, activated); the top level is its bare projection,
-    unsmoothed; and no activation stands before a coarse convolution.
+    As TFOD computes it and unlike Lin et al., "Feature Pyramid Networks for Object Detection", 2017: the top-down path
+    upsamples the *finished* output of the level above (smoothed, normalized, activated); the top level is a projection,
+    not smoothed; and there is no activation before a coarse convolution.
 
-    `depthwise` makes the smoothing and coarse convolutions separable. With `explicit_padding` they are padded so, and
-    what travels down is cut to the map that it meets, which then need not be exactly twice as large.
+    `depthwise` makes the smoothing and coarse convolutions separable. With `explicit_padding` they are padded
+    explicitly, and upsampled maps are cropped to the map they are added to, which need not be exactly twice as large.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class FeaturePyramid(tf_keras.layers.Layer):
         self.convolve = convolve_each
         self.cuts = explicit_padding
         options = {"depthwise": depthwise, "explicit_padding": explicit_padding}
-        # Lists run from the top down, as TFOD's checkpoints number them: index 0 is the level below the top.
+        # Lists are ordered top-down, as TFOD's checkpoints number them: index 0 is the level below the top.
         lower = range(num_merged - 1)
         self.top = params.conv(depth, 1, name="top", use_bias=True)
         self.lateral = [params.conv(depth, 1, name=f"lateral_{i}", use_bias=True) for i in lower]

@@ -1,4 +1,4 @@
-"""Prediction heads with convolutions shared by all levels of a pyramid, and a batch norm per level."""
+"""Prediction heads whose convolutions are shared by all levels of a pyramid, with a batch norm per level."""
 
 import functools
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from odtk.layers.conv import ConvParams, convolve_each
 
 
 class SharedTower(tf_keras.layers.Layer):
-    """`num_layers` convolutions to `depth`, kernels shared by the levels, batch norm (where there is one) not.
+    """`num_layers` convolutions with `depth` channels; levels share the kernels, but not batch norms (if any).
 
-    `rule_pointwise`: the parameters' initializer and regularizer are also those of the pointwise kernels of `depthwise`
+    `rule_pointwise`: the parameters' initializer and regularizer also apply to the pointwise kernels of `depthwise`
     convolutions.
     """
 
@@ -37,7 +37,7 @@ class SharedTower(tf_keras.layers.Layer):
         self.activation = params.activate(name="activation")
 
     def call(self, maps, training=None, convolve=convolve_each):
-        """The pyramid's levels, finest first, each [batch, h, w, c], to as many [batch, h, w, depth]."""
+        """The pyramid's levels, finest first, each [batch, h, w, c], to [batch, h, w, depth] each."""
         for index, conv in enumerate(self.convs):
             maps = convolve(conv, maps)
             if self.norms[0]:
@@ -50,9 +50,9 @@ class SharedHeads(tf_keras.layers.Layer):
     """Box and class predictions of TFOD's `weight_shared_convolutional_box_predictor`.
 
     Lin et al., "Focal Loss for Dense Object Detection", 2017, with per-level batch norm. `num_outputs` is the number
-    of class logits per anchor, the background's included where there is one. With `depthwise`, `rule_pointwise` and
-    `rule_predictions` say whether the parameters' initializer and regularizer are also those of the towers' pointwise
-    kernels and of the prediction convolutions. `sigmoid_scores`: in inference the logits are scores already.
+    of class logits per anchor, including the background's if there is one. With `depthwise`, `rule_pointwise` and
+    `rule_predictions` say whether the parameters' initializer and regularizer also apply to the towers' pointwise
+    kernels and to the prediction convolutions. `sigmoid_scores`: in inference the logits are already scores.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class SharedHeads(tf_keras.layers.Layer):
     def call(self, feature_maps, training=None, norm_training=None):
         """List of [batch, h, w, c] to (box encodings [batch, anchors, codes], logits [batch, anchors, num_outputs]).
 
-        Anchors run level, row, column, anchor. `norm_training` rules the batch norms, `training` the dropout.
+        Anchors are ordered by level, row, column, anchor. `norm_training` is for batch norms, `training` for dropout.
         """
         box_features = class_features = self.box_tower(feature_maps, training=norm_training, convolve=self.convolve)
         if self.class_tower is not None:
@@ -110,7 +110,7 @@ class SharedHeads(tf_keras.layers.Layer):
 
 
 def _flat(maps, code_size: int):
-    """Every [batch, h, w, anchors * code_size], one behind the other, to [batch, all anchors, code_size]."""
+    """Concatenates maps [batch, h, w, anchors * code_size] to [batch, all anchors, code_size]."""
     return tf.concat([_flat_map(x, code_size) for x in maps], axis=1)
 
 

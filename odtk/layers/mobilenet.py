@@ -1,7 +1,7 @@
-"""What TFOD's MobileNets have in common: their input, their own hyperparameters, and how their layers are made.
+"""What TFOD's MobileNets have in common: input range, default hyperparameters, and how their layers are made.
 
-Layer by layer they are tf_keras.applications' networks. Padding differs: it is SAME everywhere, or explicit where the
-config asks for it.
+Layer by layer they are tf_keras.applications' networks. Padding differs: it is SAME everywhere, or explicit if the
+config says so.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import tf_keras
 
 from odtk.layers.conv import BatchNormParams, ConvParams, fixed_padding
 
-# What TFOD uses where the config's hyperparameters do not override it.
+# TFOD's values, used unless the config's hyperparameters override them.
 BACKBONE_DEFAULTS = ConvParams(
     initializer=lambda: tf_keras.initializers.TruncatedNormal(stddev=0.09),
     regularizer=tf_keras.regularizers.L2(0.5 * 4e-5),
@@ -26,13 +26,13 @@ def preprocess(images):
 
 
 def color_of(values: Sequence[float]) -> tuple[float, ...]:
-    """The color (red, green, blue) that `preprocess` turns into these values."""
+    """The color (red, green, blue) that `preprocess` maps to these values."""
     return tuple(127.5 * (value + 1) for value in values)
 
 
 @dataclass(frozen=True)
 class MobileNetLayers:
-    """Makes the convolutions of a functional MobileNet, none with a bias, and runs symbolic tensors through them."""
+    """Makes the convolutions (without biases) of a functional MobileNet, and applies them to symbolic tensors."""
 
     params: ConvParams
     explicit_padding: bool = False

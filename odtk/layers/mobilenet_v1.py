@@ -21,10 +21,10 @@ BLOCKS = (
     (1024, 2),
     (1024, 1),
 )
-# Channels of the last two where TFOD thins them.
+# Channels of the last two if TFOD thins them.
 THIN_FILTERS = (512, 256)
 
-# Strides 4 to 32: what the feature pyramid of SSD takes.
+# Strides 4 to 32: the inputs of SSD's feature pyramid.
 PYRAMID_MAPS = ("conv_pw_3_relu", "conv_pw_5_relu", "conv_pw_11_relu", "conv_pw_13_relu")
 
 
@@ -36,9 +36,9 @@ def mobilenet_v1(
     explicit_padding: bool = False,
     outputs: tuple[str, ...] = PYRAMID_MAPS,
 ) -> tf_keras.Model:
-    """A functional model from images [batch, height, width, 3] to `outputs`: "conv_pw_N_relu", the ends of blocks.
+    """A functional model from images [batch, height, width, 3] to `outputs`: "conv_pw_N_relu", the blocks' outputs.
 
-    It ends at the last of them. Layers stand in the order in which TFOD's checkpoints number them. `thin`: the last two
+    It ends at the last of them. Layers are in the order in which TFOD's checkpoints number them. `thin`: the last two
     blocks have 512 and 256 channels times alpha.
     """
     stem, *widths = _widths(alpha, min_depth, thin)
@@ -56,7 +56,7 @@ def mobilenet_v1(
 
 
 def _widths(alpha: float, min_depth: int, thin: bool) -> list[int]:
-    """Channels of the stem and of the blocks. alpha counts twice, as in TFOD, but for the thin blocks."""
+    """Channels of the stem and of the blocks. alpha is applied twice, as in TFOD, except to the thin blocks."""
     filters = [int(filters * alpha) for filters in (STEM_FILTERS, *(filters for filters, _ in BLOCKS))]
     if thin:
         filters[-2:] = THIN_FILTERS

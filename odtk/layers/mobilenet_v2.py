@@ -20,7 +20,7 @@ STAGES = (
 )
 STEM_FILTERS, TOP_FILTERS = 32, 1280
 
-# Strides 4 to 32: what the feature pyramids of SSD take. A block goes by its number, as in "block_2".
+# Strides 4 to 32: the inputs of SSD's feature pyramids. Blocks are named by number: "block_2".
 PYRAMID_MAPS = ("block_2", "block_5", "block_12", "out_relu")
 
 
@@ -33,8 +33,8 @@ def mobilenet_v2(
 ) -> tf_keras.Model:
     """A functional model from images [batch, height, width, 3] to `outputs`.
 
-    These are "block_N" (a block's end, its sum where it has one), "block_N_expand_relu" and "out_relu"; the model ends
-    at the last of them. Layers stand in the order in which TFOD's checkpoints number them.
+    These are "block_N" (a block's output, after the residual sum if it has one), "block_N_expand_relu" and "out_relu";
+    the model ends at the last of them. Layers are in the order in which TFOD's checkpoints number them.
     """
     layers = MobileNetLayers(params, explicit_padding)
     blocks = [
@@ -50,7 +50,7 @@ def mobilenet_v2(
         name = f"block_{index}"
         x, expanded = _block(layers, x, expansion, _divisible(int(filters * alpha)), min_depth, strides, name)
         maps |= {name: x, f"{name}_expand_relu": expanded}
-    # A network wider than the paper's is not wider here.
+    # alpha above 1 does not widen the last convolution.
     top = _divisible(TOP_FILTERS * alpha) if alpha < 1 else TOP_FILTERS
     x = params.norm("Conv_1_bn")(layers.conv(x, max(top, min_depth), 1, 1, "Conv_1"))
     maps["out_relu"] = params.activate("out_relu")(x)

@@ -14,7 +14,7 @@ from odtk.layers.conv import BatchNormParams, ConvParams
 # RGB, subtracted by TFOD's ResNet v1 feature extractors.
 CHANNEL_MEANS = (123.68, 116.779, 103.939)
 
-# What TFOD uses where the config's hyperparameters do not override it; its penalty has no 0.5.
+# TFOD's values, used unless the config's hyperparameters override them; the L2 penalty has no factor 0.5.
 BACKBONE_DEFAULTS = ConvParams(
     initializer=tf_keras.initializers.VarianceScaling,
     regularizer=tf_keras.regularizers.L2(1e-4),
@@ -28,7 +28,7 @@ FILTERS = (64, 128, 256, 512)
 
 
 def preprocess(images):
-    """Images [..., 3] in 0..255 to those without the channel means; no scaling."""
+    """Subtracts the channel means from images [..., 3] in 0..255; no scaling."""
     return images - tf.constant(CHANNEL_MEANS, images.dtype)
 
 
@@ -40,7 +40,7 @@ def color_of(values: Sequence[float]) -> tuple[float, ...]:
 def resnet_v1(depth: int, params: ConvParams, depth_multiplier: float = 1.0, min_depth: int = 0) -> tf_keras.Model:
     """A functional model from images [batch, height, width, 3] to the outputs of conv2..conv5 (strides 4 to 32).
 
-    Its layers stand in the order in which TFOD's checkpoints number them; their names are tf_keras.applications'.
+    Its layers are in the order in which TFOD's checkpoints number them; their names are tf_keras.applications'.
     """
 
     def width(filters: int) -> int:

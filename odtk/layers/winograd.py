@@ -20,9 +20,9 @@ LEAST_CHANNELS = 64
 
 
 class WinogradConvolutions:
-    """Those of the given layers' convolutions that gain by it, with their kernels evaluated as they are now.
+    """Winograd versions of those convolutions of the given layers that get faster, made from their current kernels.
 
-    `variables` holds the kernels; they do not follow when a layer's own kernel changes.
+    `variables` holds the transformed kernels; they are not updated when a layer's own kernel changes.
     """
 
     def __init__(self, layers: Iterable[tf_keras.layers.Layer]):
@@ -30,7 +30,7 @@ class WinogradConvolutions:
         self.variables = list(self._kernels.values())
 
     def __call__(self, conv: tf_keras.layers.Layer, maps: list[tf.Tensor]) -> list[tf.Tensor]:
-        """The layer on each of these maps [batch, h, w, channels]; where it gains by it on all of them at once."""
+        """Applies the layer to each of these maps [batch, h, w, channels]; to all of them at once if it is faster."""
         kernel = self._kernels.get(id(conv))
         if kernel is None:
             return [conv(one) for one in maps]
@@ -45,7 +45,7 @@ def _gains(layer: tf_keras.layers.Layer) -> bool:
 
 
 def _transformed(conv: tf_keras.layers.Conv2D) -> tf.Variable:
-    """The kernel [3, 3, channels, filters] at the points, [36, channels, filters]."""
+    """The kernel [3, 3, channels, filters] evaluated at the points: [36, channels, filters]."""
     _, evaluate, _ = matrices()
     kernel = np.einsum("iy,jx,yxcf->ijcf", evaluate, evaluate, conv.kernel.numpy(), dtype=np.float64)
     kernel = kernel.reshape(PATCH * PATCH, *kernel.shape[2:])
@@ -53,7 +53,7 @@ def _transformed(conv: tf_keras.layers.Conv2D) -> tf.Variable:
 
 
 def matrices() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(of the patch [6, 6], of the kernel [6, 3], of the products [4, 6]), in one direction; float64.
+    """The transforms in one direction, float64: of the patch [6, 6], of the kernel [6, 3], of the products [4, 6].
 
     Toom and Cook's multiplication of polynomials at POINTS and infinity, transposed: a product of n values is
     evaluated by a Vandermonde matrix of n columns whose last row, infinity's, takes the leading one.
@@ -71,7 +71,7 @@ def _convolve(maps: list[tf.Tensor], kernel: tf.Variable, bias: tf.Variable | No
     channels, filters = kernel.shape[1:]
     batch, sizes = tf.shape(maps[0])[0], [_size(one) for one in maps]
     patches, results = _indices(sizes)
-    # Every map's cells in one list, and behind them the zeros that the border is padded with.
+    # The cells of all maps in one list, followed by the zeros that pad the borders.
     counts = [height * width for height, width in sizes]
     cells = [tf.reshape(one, [batch, count, channels]) for one, count in zip(maps, counts, strict=True)]
     cells = tf.concat([*cells, tf.zeros([batch, 1, channels], kernel.dtype)], axis=1)
@@ -87,16 +87,16 @@ def _convolve(maps: list[tf.Tensor], kernel: tf.Variable, bias: tf.Variable | No
 
 
 def _size(features: tf.Tensor) -> tuple:
-    """(height, width), as numbers where they are known."""
+    """(height, width), as Python numbers if they are static."""
     shape = features.shape[1:3]
     return tuple(tf.unstack(tf.shape(features)[1:3])) if None in shape else tuple(shape)
 
 
 def _indices(sizes: list[tuple]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Where a patch's values are, and where a cell's result is.
+    """Indices that gather patches from cells, and cells' results from the tiles' results.
 
-    Of the cells of all maps (and one of zeros behind them) the 36 of every tile's patch, int32 [36, tiles]; of the
-    results [16, tiles], counted row by row, that of every cell.
+    The first, int32 [36, tiles], has for each tile the 36 cells of its patch, among the cells of all maps followed by
+    one cell of zeros; the second has for each cell its result among the results [16, tiles], counted row by row.
     """
     num_cells = sum(height * width for height, width in sizes)
     tiles = [(-(-height // TILE), -(-width // TILE)) for height, width in sizes]
@@ -115,5 +115,5 @@ def _indices(sizes: list[tuple]) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _grid(of_rows: tf.Tensor, of_columns: tf.Tensor, combine) -> tf.Tensor:
-    """[rows, 6] and [columns, 6] combined to [6, 6, rows, columns]."""
+    """Combines [rows, 6] and [columns, 6] to [6, 6, rows, columns]."""
     return combine(tf.transpose(of_rows)[:, None, :, None], tf.transpose(of_columns)[None, :, None, :])

@@ -153,7 +153,7 @@ def without_effect(message: Message, path: str = "", options: Options = PIPELINE
 
 
 def refuse_unsupported(message: Message, path: str = "", options: Options = PIPELINE) -> None:
-    """Raises ConfigError that names every unsupported field of a message, which stands at `path` in its config."""
+    """Raises ConfigError that names every unsupported field of a message, whose path in its config is `path`."""
     found = unsupported(message, path, options)
     if found:
         names = "; ".join(path + (f" ({why})" if why != NOT_IMPLEMENTED else "") for path, why in found)

@@ -1,1 +1,1 @@
-"""What every page and picture is made of: drawing, galleries, charts and findings, in the frame that `page` gives."""
+"""The parts of all HTML pages and pictures: drawing, galleries, charts and findings, and the page around them."""

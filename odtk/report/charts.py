@@ -1,4 +1,4 @@
-"""Numbers as bars and colors in tables, and histograms."""
+"""Tables with bars and heat colors, and histograms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ from lxml import etree
 
 from odtk.report.html import element, table
 
-_NUM_COLORS = 4  # page.css has so many bars told apart
+_NUM_COLORS = 4  # page.css has this many bar colors
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many of something there are by size: the bins in order, each a name and its count."""
+    """A histogram: the bins in order, each with a name and a count."""
 
     name: str  # "image-sizes"
     caption: str  # "Image sizes"
-    unit: str  # what the bins are of: "pixels"
+    unit: str  # unit of the bins: "pixels"
     of: str  # what is counted: "images"
     bins: tuple[tuple[str, int], ...]
 
 
 def bars(shares: Sequence[float]) -> etree._Element:
-    """A `td` with a bar for each share (0..1) of the greatest value; the numbers themselves stand in other cells."""
+    """A `td` with a bar for each fraction (0..1) of the greatest value; the numbers themselves are in other cells."""
     spans = [
         element("span", class_=f"bar-{index % _NUM_COLORS}", style=f"width: {100 * share:.1f}%")
         for index, share in enumerate(shares)
@@ -31,7 +31,7 @@ def bars(shares: Sequence[float]) -> etree._Element:
 
 
 def swatch(index: int) -> etree._Element:
-    """The color of the bars of `index`, for a column's heading."""
+    """The color of the bars with number `index`, for a column's heading."""
     return element("span", class_=f"swatch bar-{index % _NUM_COLORS}", aria_hidden="true")
 
 
@@ -45,7 +45,7 @@ def histogram(counted: Histogram) -> etree._Element:
 
 
 def heat_cell(part: int, whole: int) -> etree._Element:
-    """A `td` "part of whole", colored by the share; a dash where the whole is nothing."""
+    """A `td` "part of whole", colored by the fraction; a dash if the whole is 0."""
     if not whole:
         return element("td", "–", class_="faint")
     return element("td", f"{part:,} of {whole:,}", style=f"--share: {part / whole:.3f}")

@@ -1,4 +1,4 @@
-"""Detections and groundtruth drawn on pictures, and pictures on a contact sheet."""
+"""Draws detections and groundtruth on pictures, and makes contact sheets."""
 
 import colorsys
 import math
@@ -19,22 +19,22 @@ _TEXT_OF_IMAGE = 1 / 28  # text height over the image's mean side
 _LINE_OF_TEXT = 1 / 7
 _LONGEST_TEXT = 200  # letters
 _MOST_LABELS = 60  # of groundtruth on one picture; more would hide it
-_MOST_COVERED = 0.12  # share of a picture that labels may cover before their text gets smaller
-_HIDDEN = 0.1  # share of a box; a label that lies on more of it lets it shine through
+_MOST_COVERED = 0.12  # fraction of a picture that labels may cover before their text gets smaller
+_HIDDEN = 0.1  # fraction of a box; a label that covers more of it is translucent
 _TRANSLUCENT = 150  # of 255
 
 
 def draw_detections(image: Image.Image, detections: Detections, name_of: Callable[[int], str]) -> Image.Image:
     """A copy of `image` as RGB with every box drawn in its class's color, labeled with name and score.
 
-    `name_of` gives the name of a 1-based class. Lines and text grow with the image; labels stay inside it, shortened
-    where the image is too narrow, and keep out of each other's way and off other boxes as far as there is room. In a
-    crowd their text is smaller, and those that lie on objects are translucent.
+    `name_of` gives the name of a 1-based class. Lines and text scale with the image; labels stay inside it, are
+    shortened if the image is too narrow, and do not overlap each other or other boxes as far as there is room. In a
+    crowd their text is smaller, and those on objects are translucent.
     """
     picture = image.convert("RGB")  # always a copy
     draw, text_size = ImageDraw.Draw(picture), _text_size(picture)
     corners = [_yxyx_to_corners(box, picture.size) for box in detections.boxes]
-    # The surest box and label last, so that they lie on top.
+    # The most confident box and label last, so that they are on top.
     for box, category in reversed(list(zip(corners, detections.classes, strict=True))):
         draw.rectangle(box, outline=class_color(int(category)), width=_line_width(text_size))
     texts = []
@@ -54,9 +54,9 @@ def draw_groundtruth(
 ) -> Image.Image:
     """A copy of `image` as RGB with annotated boxes ([n, 4] yxyx, normalized) drawn in their classes' colors.
 
-    `names`: what to call each box; `marks`: for each a word that sets it apart ("difficult", "crowd"), which is added
-    to its label and makes its outline dashed, or "". Small boxes lie on top of large ones. Labels are as those of
-    `draw_detections`; beyond sixty boxes only the largest have one.
+    `names`: the label of each box; `marks`: a flag of each box ("difficult", "crowd"), which is added to its label and
+    makes its outline dashed, or "". Small boxes are on top of large ones. Labels are as in `draw_detections`; of more
+    than sixty boxes only the largest have one.
     """
     picture = image.convert("RGB")
     draw, text_size = ImageDraw.Draw(picture), _text_size(picture)
@@ -66,7 +66,7 @@ def draw_groundtruth(
     for box, class_id, _, mark in entries:
         outline = _dashed_rectangle if mark else ImageDraw.ImageDraw.rectangle
         outline(draw, box, outline=class_color(int(class_id)), width=_line_width(text_size))
-    # The label of the smallest box comes first, for the place beside its box: it is the hardest to assign.
+    # The label of the smallest box is placed first, because it has the fewest places.
     labeled = entries[_MOST_LABELS - 1 :: -1]
     texts = [(f"{name} ({mark})" if mark else name, name) for _, _, name, mark in labeled]
     _draw_labels(picture, [entry[0] for entry in labeled], texts, [class_color(int(entry[1])) for entry in labeled])
@@ -74,7 +74,7 @@ def draw_groundtruth(
 
 
 def add_caption(image: Image.Image, text: str) -> Image.Image:
-    """A copy of `image` as RGB above a strip with `text`, black on white, in as many lines as it takes."""
+    """A copy of `image` as RGB with `text` below it, black on white, in as many lines as needed."""
     size = max(_SMALLEST_CAPTION, _text_size(image))
     font, margin = _font(size), _padding(_font(size))
     lines = _wrapped(_one_line(text, _LONGEST_CAPTION), font, max(1, image.width - 2 * margin))
@@ -88,18 +88,18 @@ def add_caption(image: Image.Image, text: str) -> Image.Image:
 
 
 def class_color(class_id: int) -> tuple[int, int, int]:
-    """The RGB color of a 1-based class, the same in every picture; neighbors in number differ clearly in hue."""
-    hue = (class_id * 0.618034) % 1.0  # steps of the golden ratio spread hues evenly, whatever their number
-    # Hues come close again 13, 21, 34 ... classes on; brightness and saturation, of other periods, tell those apart.
+    """The RGB color of a 1-based class, the same in every picture; consecutive classes differ clearly in hue."""
+    hue = (class_id * 0.618034) % 1.0  # golden ratio steps distribute any number of hues evenly
+    # Hues nearly repeat after 13, 21, 34 ... classes; brightness and saturation, with other periods, distinguish these.
     value, saturation = (1.0, 0.7, 0.85, 0.55)[class_id // 13 % 4], (0.9, 0.6, 0.75)[class_id % 3]
     red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def contact_sheet(images: Sequence[Image.Image], columns: int, side: int = 320, gap: int = 8) -> Image.Image:
-    """`images` row by row on white, each fitted into a cell of `side` pixels with its shape kept, `gap` apart.
+    """`images` row by row on white, each scaled to fit a cell of `side` pixels, `gap` apart.
 
-    Fewer images than `columns` make a narrower sheet; no image at all is a ValueError.
+    Fewer images than `columns` make a narrower sheet. Raises ValueError without images.
     """
     if not images or columns < 1:
         raise ValueError(f"a contact sheet needs images and columns; got {len(images)} images, {columns} columns")
@@ -145,7 +145,7 @@ def _line_width(text_size: int) -> int:
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
-    """`text` in lines of at most `width` pixels, broken at spaces, and in a word where that alone is wider."""
+    """`text` in lines of at most `width` pixels, broken at spaces, or in a word that is wider."""
     lines = [""]
     for word in text.split():
         joined = f"{lines[-1]} {word}".strip()
@@ -180,7 +180,7 @@ def _dashed_rectangle(draw: ImageDraw.ImageDraw, box: Corners, outline: tuple[in
 def _draw_labels(
     picture: Image.Image, corners: Sequence[Corners], texts: Sequence[tuple[str, str]], colors: Sequence[tuple]
 ) -> None:
-    """Labels for boxes, the first of which gets the best place and lies on top; `texts`: (whole, without extras)."""
+    """Labels for boxes, the first of which is placed best and on top; `texts`: (complete, without extras)."""
     lines = [(_one_line(whole), _one_line(name)) for whole, name in texts]
     draw, labels, places = ImageDraw.Draw(picture, "RGBA"), [], []
     text_size = _label_text_size(picture, [whole for whole, _ in lines])
@@ -194,7 +194,7 @@ def _draw_labels(
 
 
 def _label_text_size(picture: Image.Image, texts: Sequence[str]) -> int:
-    """Text as large as the picture wants it, or smaller where so many labels would cover too much of it."""
+    """Text size for the picture, smaller if the labels would cover too much of it."""
     size = _text_size(picture)
     covered = sum(math.prod(_label_size(text, _font(size))) for text in texts)
     allowed = _MOST_COVERED * picture.width * picture.height
@@ -204,12 +204,12 @@ def _label_text_size(picture: Image.Image, texts: Sequence[str]) -> int:
 
 
 def _one_line(text: str, longest: int = _LONGEST_TEXT) -> str:
-    # Pillow does not measure several lines, and no picture has room for names of hundreds of letters.
+    # Pillow does not measure several lines, and very long names do not fit anyway.
     return " ".join(text.split())[:longest]
 
 
 def _fitted_label(whole: str, name: str, size: int, width: int) -> tuple[str, ImageFont.FreeTypeFont]:
-    # First the whole label, smaller if need be, then without what follows the name, then only the name's beginning.
+    # First the complete label, smaller if needed, then only the name, then only its beginning.
     shorter = (name[:length] + "…" for length in range(len(name) - 1, 0, -1))
     sizes = range(size, _SMALLEST_TEXT - 1, -1)
     tries = chain(((whole, each) for each in sizes), ((text, _SMALLEST_TEXT) for text in chain([name], shorter)))
@@ -235,7 +235,7 @@ def _label_place(
     taken: Sequence[Corners],
     boxes: Sequence[Corners],
 ) -> Corners:
-    # Looked for above the box, inside its top, below it, inside its bottom, then beside the labels already placed.
+    # Tries above the box, inside its top, below it, inside its bottom, then next to the labels already placed.
     (left, top, right, bottom), (width, height) = box, size
     rows = [top - height, top, bottom + 1, bottom - height + 1]
     beside = [row for place in taken for row in (place[1] - height, place[3] + 1)]
@@ -243,13 +243,13 @@ def _label_place(
     places = [_moved_inside((x, y), size, image_size) for x in (left, right - width + 1) for y in rows]
     unmoved = [place for place in places if place[1] in rows]
     free = [place for place in unmoved if not any(_overlap(place, other) for other in taken)]
-    # Far from its box a label is worse than on another one.
+    # A label far from its box is worse than one on another label.
     near = [place for place in free if top - 2 * height <= place[1] <= bottom + height]
     return next((place for place in near if not _hides(place, boxes)), (free or unmoved or places)[0])
 
 
 def _hides(place: Corners, boxes: Sequence[Corners]) -> bool:
-    """Whether a label lies on a good part of a box."""
+    """Whether a label covers a large part of a box."""
     return any(_overlap(place, box) and _shared(place, box) > _HIDDEN * _area(box) for box in boxes)
 
 

@@ -1,4 +1,4 @@
-"""Findings on a page: how many there are, each with its examples and what to do, and tables of places."""
+"""Findings on a page: their numbers, each with its examples and fix, and tables of places."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -28,14 +28,14 @@ def verdict(findings: Iterable[Finding]) -> etree._Element:
 
 
 def finding_list(findings: Sequence[Finding]) -> etree._Element:
-    """The findings in their order."""
+    """The findings, in the given order."""
     return element("ul", *map(_item, findings), class_="findings")
 
 
 def _item(found: Finding) -> etree._Element:
-    """One finding with its fix; more than a few examples fold away."""
+    """One finding with its fix; more than a few examples are collapsed."""
     examples = [str(example) for example in found.examples]
-    shown = len(examples) if len(examples) <= _EXAMPLES_SHOWN + 1 else _EXAMPLES_SHOWN  # none folds away alone
+    shown = len(examples) if len(examples) <= _EXAMPLES_SHOWN + 1 else _EXAMPLES_SHOWN  # never collapses a single one
     unnamed = found.count - len(examples)
     return element(
         "li",
@@ -57,6 +57,6 @@ def _folded(lines: Sequence[str]) -> etree._Element | None:
 
 
 def places(caption: str, examples: Sequence[Example]) -> etree._Element:
-    """A table: where each example is, and what is the matter there."""
+    """A table of the place and the text of each example."""
     rows = [[code(example.where), example.text] for example in examples]
     return table(caption, ["Where", "What"], rows, kind="words")

@@ -1,4 +1,4 @@
-"""Pictures with boxes on a page: whole images, parts of images, and pictures side by side."""
+"""Pictures with boxes on a page: whole images, crops, and pictures side by side."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -12,7 +12,7 @@ from odtk.report.pictures import Yxyx
 
 
 class BoxedPicture(Protocol):
-    """An image and what to draw on it, as `draw_groundtruth` takes it; an `AnnotatedPicture` is one."""
+    """An image and what to draw on it, as `draw_groundtruth` takes it; for example an `AnnotatedPicture`."""
 
     @property
     def image(self) -> Image.Image:
@@ -31,38 +31,38 @@ class BoxedPicture(Protocol):
 
     @property
     def class_names(self) -> Sequence[str]:
-        """What to write at each box."""
+        """The label of each box."""
         ...
 
     @property
     def marks(self) -> Sequence[str]:
-        """What sets a box apart, or ""."""
+        """The flag of each box ("difficult", "crowd"), or ""."""
         ...
 
 
 def gallery(figures: Iterable[etree._Element], kind: str = "") -> etree._Element:
-    """Figures in as many columns as there is room for; `kind` is "crops" for small ones, "pairs" for `side_by_side`."""
+    """Figures in as many columns as fit; `kind` is "crops" for small ones, "pairs" for `side_by_side`."""
     return element("div", *figures, class_=f"gallery {kind}".strip())
 
 
 def side_by_side(figures: Iterable[etree._Element]) -> etree._Element:
-    """Figures that belong together, in one frame of a gallery of pairs."""
+    """Figures that belong together, in one cell of a gallery of pairs."""
     return element("div", *figures, class_="pair")
 
 
 def figure(image: Image.Image, alt: str, *caption: "etree._Element | str") -> etree._Element:
-    """A picture, already of the size that it is shown in, inside the page."""
+    """A picture, embedded in the page in its display size."""
     return html.picture(pictures.data_uri(image), image.size, alt, *caption)
 
 
 def whole(shown: BoxedPicture, alt: str, *caption: "etree._Element | str") -> etree._Element:
-    """A whole image, reduced, with its boxes drawn."""
+    """A whole image, scaled down, with its boxes drawn."""
     image = pictures.drawn(shown.image, shown.boxes, shown.class_ids, shown.class_names, shown.marks)
     return figure(image, alt, *caption)
 
 
 def crop(shown: BoxedPicture, focus: Sequence[int], alt: str, *caption: "etree._Element | str") -> etree._Element:
-    """The part of an image around the boxes in `focus`, with these drawn."""
+    """The part of an image around the boxes in `focus`, with these boxes drawn."""
 
     def chosen(values: Sequence) -> list:
         return [values[index] for index in focus]

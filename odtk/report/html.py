@@ -1,14 +1,14 @@
-"""Pieces of an HTML page, built as a tree: whatever text comes from a dataset is text, and never markup."""
+"""Elements of an HTML page, built as a tree, so that text from a dataset can never become markup."""
 
 import re
 from collections.abc import Sequence
 
 from lxml import etree
 
-# What XML cannot hold: control characters, lone surrogates (of file names that are no UTF-8) and non-characters.
+# Not allowed in XML: control characters, lone surrogates (from file names that are not UTF-8) and non-characters.
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-# Where a long name may go on in the next line: behind a folder or a word, or before the suffix, and not inside it.
+# Where a long name may be broken into lines: after a folder or a word, or before the suffix.
 _BREAKS = re.compile(r"(?<=[/\\_])|(?=\.[A-Za-z]\w{0,4}\b)")
 
 
@@ -16,7 +16,7 @@ _CODE = re.compile("`([^`]+)`")
 
 
 def element(tag: str, *children: "etree._Element | str | None", **attributes: str) -> etree._Element:
-    """`<tag>` with text and elements in order, None left out; attributes as `class_` and `aria_label` are written."""
+    """`<tag>` with text and elements in order, without None; attributes are given as `class_`, `aria_label` ..."""
     made = etree.Element(tag, {key.strip("_").replace("_", "-"): printable(text) for key, text in attributes.items()})
     for child in children:
         if isinstance(child, str):
@@ -27,7 +27,7 @@ def element(tag: str, *children: "etree._Element | str | None", **attributes: st
 
 
 def printable(text: str) -> str:
-    """`text` with a replacement character for each that no page can show."""
+    """`text` with a replacement character for each character that is not allowed in a page."""
     return _UNPRINTABLE.sub("\ufffd", text)
 
 
@@ -39,23 +39,23 @@ def _append_text(parent: etree._Element, text: str) -> None:
 
 
 def code(text: str) -> etree._Element:
-    """`<code>` of a file's name, or of a text with one, that breaks between its parts where it is too long."""
+    """`<code>` with a file name, or text with one, that may be broken between its parts."""
     first, *parts = _BREAKS.split(text)
     return element("code", first, *(piece for part in parts for piece in (element("wbr"), part)))
 
 
 def prose(text: str) -> list["etree._Element | str"]:
-    """A text as parts of an element: what stands between `backticks`, a command mostly, becomes `<code>`."""
+    """A text as children of an element: text between `backticks`, mostly commands, becomes `<code>`."""
     return [element("code", part) if number % 2 else part for number, part in enumerate(_CODE.split(text)) if part]
 
 
 def section(name: str, title: str, *children: "etree._Element | str | None") -> etree._Element:
-    """A part of the page under a heading, that the table of contents links to by `name`."""
+    """A section of the page with a heading, to which the table of contents links by `name`."""
     return element("section", element("h2", title), *children, id=name)
 
 
 def table(caption: str, columns: Sequence, rows: Sequence[Sequence], kind: str = "") -> etree._Element:
-    """A table that scrolls inside its own box; a row's first cell is its heading, cells are texts or `td` elements."""
+    """A table that scrolls in its own box; the first cell of a row is its heading, cells are texts or `td` elements."""
     head = element("tr", *(element("th", *_parts(column), scope="col") for column in columns))
     body = [element("tr", element("th", *_parts(row[0]), scope="row"), *map(_cell, row[1:])) for row in rows]
     made = element("table", element("thead", head), element("tbody", *body), class_=kind)
@@ -73,6 +73,6 @@ def _cell(content) -> etree._Element:
 
 
 def picture(uri: str, size: tuple[int, int], alt: str, *caption: "etree._Element | str") -> etree._Element:
-    """A figure; `size` (width, height) lets a browser keep its place."""
+    """A figure; `size` (width, height) lets a browser reserve its space."""
     image = element("img", src=uri, alt=alt, width=str(size[0]), height=str(size[1]), loading="lazy", decoding="async")
     return element("figure", image, element("figcaption", *caption))

@@ -1,4 +1,4 @@
-"""The frame of every page: one HTML file that needs nothing else, its look, its security policy, its navigation."""
+"""The layout of every page: one self-contained HTML file, its style, security policy and navigation."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from odtk.report.html import element
 
 _STYLE = Path(__file__).with_name("page.css")
 
-# No script, and nothing is loaded: only the page's own styles and the pictures inside it.
+# No scripts, and nothing is loaded: only the page's own styles and embedded pictures.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
@@ -23,10 +23,10 @@ def render(
     summary: Iterable["etree._Element | str | None"],
     sections: Iterable["etree._Element | None"],
 ) -> bytes:
-    """The page as UTF-8 HTML: style and pictures inside, no script, nothing to load.
+    """The page as UTF-8 HTML: self-contained, with style and pictures, without scripts.
 
-    Below `kicker` (what made the page) and `heading` come the elements of `summary`, links to the sections (see
-    `html.section`), and these; None is left out.
+    Below `kicker` (the command that made the page) and `heading` come the elements of `summary`, links to the sections
+    (see `html.section`), and the sections; None is skipped.
     """
     parts = [part for part in sections if part is not None]
     head = element(
@@ -50,13 +50,13 @@ def _navigation(sections: Sequence[etree._Element]) -> etree._Element:
 
 
 def figures(numbers: Iterable[tuple[str, str]]) -> etree._Element:
-    """The few numbers at the top of a page."""
+    """The main numbers at the top of a page."""
     return element(
         "dl", *(element("div", element("dt", name), element("dd", value)) for name, value in numbers), class_="figures"
     )
 
 
 def write(path: str | os.PathLike, page: bytes) -> None:
-    """Writes a rendered page as one file, whole or not at all."""
+    """Writes a rendered page to a file, atomically."""
     with atomic.atomic_file(path, len(page)) as temporary:
         temporary.write_bytes(page)

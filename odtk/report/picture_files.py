@@ -1,4 +1,4 @@
-"""Pictures on disk: found in folders, read as upright RGB, written under their own names."""
+"""Picture files: found in folders, read as upright RGB, written under their own names."""
 
 import contextlib
 import io
@@ -16,7 +16,7 @@ from odtk.annotations import image_files
 from odtk.errors import DataError, OutputError
 from odtk.files import IMAGE_SUFFIXES
 
-# The Pillow format that is written under a suffix. What is read, whatever the suffix says, is image_files.FORMATS; MPO,
+# The Pillow format written for a suffix. Formats read, regardless of the suffix, are image_files.FORMATS; MPO,
 # the JPEG of many phones, opens as a JPEG.
 FORMATS = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".pjpeg", ".mpo"), "JPEG"),
@@ -26,21 +26,21 @@ FORMATS = {
     **({".avif": "AVIF"} if "AVIF" in image_files.FORMATS else {}),
 }
 
-# Lists the files in an output folder, to tell it from a folder with the user's own files.
+# Lists the files in an output folder, to distinguish it from a folder with the user's own files.
 _LIST_FILE = ".odtk-pictures.json"
 
-_LONGEST_NAME = 150  # bytes of UTF-8; file systems take 255, of which numbers and temporary names need some
+_LONGEST_NAME = 150  # bytes of UTF-8; file systems allow 255, but numbers and temporary suffixes need some
 # Thin colored lines on a JPEG need their color at every pixel.
 _QUALITY = {"JPEG": {"quality": 92, "subsampling": 0}, "WEBP": {"quality": 92}}
 
 
 def find_pictures(places: Sequence[str | os.PathLike], not_in: str | os.PathLike | None = None) -> dict[Path, str]:
-    """Every picture of `places` (files, and folders with all below them), with a name that no other one has.
+    """Every picture of `places` (files, and folders recursively), each with a unique name.
 
-    The name of a file is its own; of a file found in a folder, its path below that folder. A name already taken gets
-    `-2`, `-3` ... before its suffix. Folders are searched in sorted order without hidden files and without the
-    folder `not_in`; a file met twice counts once. Pictures that cannot be read (`.heic`) are found, too, so that they
-    are named. Raises DataError where a place is absent or an address, or nothing is found.
+    A file is named by its file name or, if it was found in a folder, by its path below that folder. A repeated name
+    gets `-2`, `-3` ... before its suffix. Folders are searched in sorted order without hidden files and without the
+    folder `not_in`; a file found twice is listed once. Pictures that cannot be read (`.heic`) are listed, too, so that
+    they are reported. Raises DataError if a place does not exist or is a URL, or if nothing is found.
     """
     found: dict[Path, str] = {}
     seen: set[Path] = set()
@@ -62,10 +62,10 @@ def find_pictures(places: Sequence[str | os.PathLike], not_in: str | os.PathLike
 
 
 def read_picture(path: str | os.PathLike) -> Image.Image:
-    """The picture as 8-bit RGB, turned upright as its EXIF orientation says, the way viewers show it.
+    """The picture as 8-bit RGB, rotated by its EXIF orientation, as viewers show it.
 
-    What is transparent becomes white, as in the records that make-tfrecords writes; of an animation the first frame
-    is taken. Raises DataError where it cannot be decoded in full.
+    Transparent pixels become white, as in the records that make-tfrecords writes; of an animation the first frame is
+    read. Raises DataError if it cannot be decoded completely.
     """
     if Path(path).suffix.lower() not in FORMATS:
         raise DataError(f"{path} does not end in {', '.join(FORMATS)}. Convert it to one of these.")
@@ -77,27 +77,27 @@ def read_picture(path: str | os.PathLike) -> Image.Image:
     except UnidentifiedImageError as error:
         kinds = ", ".join(image_files.FORMATS)
         raise DataError(f"{path} cannot be decoded: it is not one of {kinds}. Replace or remove it.") from error
-    except Exception as error:  # Pillow's decoders raise almost anything on a broken file.
+    except Exception as error:  # Pillow's decoders raise almost anything for a broken file.
         reason = str(error).replace(repr(str(path)), "it").replace(repr(os.fspath(path)), "it")
         raise DataError(f"{path} cannot be decoded: {reason}. Expected a whole image; replace or remove it.") from error
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
-    """An open picture as `read_picture` gives it: 8-bit RGB, turned as its EXIF orientation says, white behind it."""
+    """An open picture as `read_picture` returns it: 8-bit RGB, rotated by its EXIF orientation, on white."""
     return _to_rgb(ImageOps.exif_transpose(image))
 
 
 def count_frames(path: str | os.PathLike) -> int:
-    """The frames of an animation, or the pages of a TIFF; 1 of anything else, and of what cannot be read."""
+    """The number of frames of an animation, or pages of a TIFF; 1 for anything else and for unreadable files."""
     try:
         with Image.open(path, formats=image_files.FORMATS) as image:
-            return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: previews and depth maps
-    except Exception:  # what cannot be read is named by `read_picture`, whatever Pillow raises here
+            return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: previews, depth maps
+    except Exception:  # unreadable files are reported by `read_picture`, whatever Pillow raises here
         return 1
 
 
 def write_picture(image: Image.Image, path: str | os.PathLike) -> None:
-    """Writes `image` to `path`, whole or not at all, in the format of its suffix."""
+    """Writes `image` to `path` atomically, in the format of its suffix."""
     kind = FORMATS[Path(path).suffix.lower()]
     # Pillow's encoders do not say why they could not write to a file.
     encoded = io.BytesIO()
@@ -110,8 +110,8 @@ def write_picture(image: Image.Image, path: str | os.PathLike) -> None:
 def picture_folder(folder: str | os.PathLike, sources: Iterable[Path] = (), overwrite: bool = False) -> Iterator[Path]:
     """Yields a temporary folder to write to, which becomes `folder` when the block ends, and is removed on any error.
 
-    Raises OutputError where `folder` holds something already, unless `overwrite` is true and all of it comes from
-    here, so that replacing it loses nothing else; and where one of the `sources` to read lies in it.
+    Raises OutputError if `folder` is not empty, unless `overwrite` is true and it only has files of an earlier output;
+    and if one of the `sources` to read is in it.
     """
     may_replace = check_folder(folder, sources, overwrite)
     with atomic.atomic_directory(folder, may_replace) as temporary:
@@ -120,7 +120,7 @@ def picture_folder(folder: str | os.PathLike, sources: Iterable[Path] = (), over
 
 
 def check_folder(folder: str | os.PathLike, sources: Iterable[Path] = (), overwrite: bool = False) -> bool:
-    """Raises what `picture_folder` would at its start; returns whether `folder` has an earlier output to replace."""
+    """Raises the errors of `picture_folder` early; returns whether `folder` has an earlier output to replace."""
     folder = Path(folder)
     _refuse_sources_in(folder, sources)
     earlier = _earlier_files(folder)
@@ -131,12 +131,12 @@ def check_folder(folder: str | os.PathLike, sources: Iterable[Path] = (), overwr
 
 
 def flat_name(name: str, taken: set[str], suffix: str = ".jpg") -> str:
-    """A file name that any file system takes, without folders, made from an image's `name`, whatever is in that.
+    """A file name, without folders, that is valid in any file system, made from an image's `name`.
 
-    Adds it, in the form that file systems compare by, to `taken`, which it keeps clear of.
+    It differs from those in `taken`, to which it is added in the form that file systems compare.
     """
     stem = os.path.splitext(name)[0] if os.path.splitext(name)[1].lower() in FORMATS else name
-    # Letters of every script stay; a file system may keep them composed or not.
+    # Letters of all scripts are kept; a file system may store them composed or decomposed.
     letters = (each if each.isalnum() or each in "-_. " else "_" for each in unicodedata.normalize("NFC", stem))
     kept = "".join(letters).lstrip(". _").encode()[:_LONGEST_NAME].decode(errors="ignore").rstrip(". ")
     return _free_name((kept or "image") + suffix, taken)
@@ -149,7 +149,7 @@ def _refuse_sources_in(folder: Path, sources: Iterable[Path]) -> None:
 
 
 def _earlier_files(folder: Path) -> set[str] | None:
-    """The files of an earlier output; None where `folder` is none."""
+    """The files of an earlier output; None if `folder` is not one."""
     try:
         return set(json.loads((folder / _LIST_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError):
@@ -200,7 +200,7 @@ def _is_picture(name: str) -> bool:
 
 
 def _free_name(wanted: str, taken: set[str]) -> str:
-    # Compared in lower case: some file systems take a.jpg and A.JPG for one.
+    # Compared in lower case: in some file systems a.jpg and A.JPG are the same file.
     stem, suffix = os.path.splitext(wanted)
     name, number = wanted, 1
     while name.lower() in taken:

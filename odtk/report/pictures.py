@@ -1,4 +1,4 @@
-"""Pictures for the page: small JPEGs in data URIs, groundtruth drawn on them, boxes cut out with what is around."""
+"""Pictures for the page: small JPEGs in data URIs, with groundtruth drawn on them, and crops around boxes."""
 
 import base64
 import io
@@ -24,7 +24,7 @@ def data_uri(image: Image.Image) -> str:
 
 
 def fit(image: Image.Image, side: int = SIDE) -> Image.Image:
-    """The picture as RGB with its longer side `side` pixels at most, its shape kept."""
+    """The picture as RGB, scaled down so that its longer side is at most `side` pixels."""
     scale = min(1, side / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
@@ -38,7 +38,7 @@ def drawn(
     marks: Sequence[str] | None = None,
     side: int = SIDE,
 ) -> Image.Image:
-    """Groundtruth drawn on the reduced picture, so that lines and labels keep their size; see `draw_groundtruth`."""
+    """Draws groundtruth on the scaled picture, so that lines and labels keep their size; see `draw_groundtruth`."""
     return draw_groundtruth(fit(image, side), boxes, class_ids, names, marks)
 
 
@@ -50,11 +50,11 @@ def cut_out(
     marks: Sequence[str] | None = None,
     side: int = SIDE // 2,
 ) -> Image.Image:
-    """The part of the picture around `boxes` (yxyx, normalized), enlarged where it is small, with them drawn on it."""
+    """The part of the picture around `boxes` (yxyx, normalized), enlarged if it is small, with the boxes drawn."""
     left, top, right, bottom = window = _window(image.size, boxes)
     part = image.convert("RGB").crop(window)
     scale = side / max(part.size)
-    resample = Image.Resampling.NEAREST if scale > 2 else Image.Resampling.LANCZOS  # pixels are what is to be seen
+    resample = Image.Resampling.NEAREST if scale > 2 else Image.Resampling.LANCZOS  # to show individual pixels
     part = part.resize((max(1, round(part.width * scale)), max(1, round(part.height * scale))), resample)
     width, height = right - left, bottom - top
     moved = [
@@ -70,7 +70,7 @@ def cut_out(
 
 
 def _window(size: tuple[int, int], boxes: Sequence[Yxyx]) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of what shows all boxes with something around them, inside the picture, in pixels."""
+    """Left, top, right and bottom of a window with all boxes and a margin, inside the picture, in pixels."""
     width, height = size
     sides = [[min(max(0.0, side), 1.0) for side in box] for box in boxes]  # in this order NaN becomes 0
     top, bottom = min(box[0] for box in sides) * height, max(box[2] for box in sides) * height

@@ -1,4 +1,4 @@
-"""Makes a pipeline.config from another one: sets data, checkpoint, sizes and any field in its text, and checks it."""
+"""Makes a pipeline.config from another one: sets data, checkpoint, sizes and any fields in its text, and checks it."""
 
 import difflib
 import json
@@ -22,7 +22,7 @@ from odtk.tools.check_config.checkpoint import look_into
 
 @dataclass(frozen=True)
 class Change:
-    """A field's values in the base and in the result, as text; None if it is not set."""
+    """A field's values in the base and in the result, as text; None if unset."""
 
     path: str
     before: str | None
@@ -31,7 +31,7 @@ class Change:
 
 @dataclass
 class ConfigureReport:
-    """The written file, the changes, notes on changes that were not asked for, and the check's findings."""
+    """The written file, the changes, notes on changes that were not requested explicitly, and the check's findings."""
 
     output: str
     diff: str
@@ -41,7 +41,7 @@ class ConfigureReport:
 
     @property
     def next_command(self) -> str:
-        """The next command: what fixes the first error or sets the training data, otherwise training."""
+        """The next command: one that fixes the first error or sets the training data, otherwise training."""
         open_ends = [finding for finding in self.findings if finding.severity == ERROR]
         open_ends += [finding for finding in self.findings if is_placeholder(finding, "train_input_reader.")]
         fixes = [finding.fix for finding in open_ends if finding.fix]
@@ -68,11 +68,11 @@ def configure(
 ) -> ConfigureReport:
     """Writes `base` (a shipped pipeline's name or a file) with the given changes to `output`, and checks the result.
 
-    Comments and layout survive; without any change the text is the base's. `train_records` and `eval_records` are
-    paths, globs or folders of make-tfrecords; `image_size` is (height, width), or one number for both; `set` has the
-    value of any field by its dotted path ({"train_config.max_number_of_boxes": 200}), and comes last. The file is
-    written even if the check finds errors. Raises ConfigError for a base that does not parse and a field that does not
-    exist, DataError for a folder without records, OutputError if `output` exists and is not `base`, unless `overwrite`.
+    Comments and layout are kept; without changes the text is the base's. `train_records` and `eval_records` are paths,
+    globs or folders of make-tfrecords; `image_size` is (height, width), or one number for both; `set` maps dotted paths
+    of any fields to values ({"train_config.max_number_of_boxes": 200}), and is applied last. The file is written even
+    if the check finds errors. Raises ConfigError if the base does not parse or a field does not exist, DataError for a
+    folder without records, OutputError if `output` exists and is not `base`, unless `overwrite`.
     """
     require_whole(1, num_classes=num_classes, batch_size=batch_size, num_steps=num_steps)
     require_positive(learning_rate=learning_rate)
@@ -108,7 +108,7 @@ def check(config_file: str | os.PathLike) -> list[Finding]:
 
 
 def _refuse_existing(base: str | os.PathLike, output: str | os.PathLike, overwrite: bool) -> None:
-    """The base config may be edited in place; any other existing file needs `overwrite`."""
+    """Raises OutputError if `output` exists, unless it is the base, which may be edited in place."""
     if overwrite or not os.path.isfile(output) or (os.path.exists(base) and os.path.samefile(base, output)):
         return
     output = os.fspath(output)
@@ -121,7 +121,7 @@ def _refuse_existing(base: str | os.PathLike, output: str | os.PathLike, overwri
 
 
 class _Edit:
-    """A config's text that is being changed, with `notes` on changes that the user did not ask for explicitly."""
+    """A config's text and its changes, with `notes` on changes that the user did not request explicitly."""
 
     def __init__(self, text: str, filename: str):
         self.text, self._filename = text, filename
@@ -145,7 +145,7 @@ class _Edit:
         described = [found.label_map for found in (*train, *evals) if found.label_map]
         if label_map is None and described:
             label_map = described[0]
-            # A folder that is only for evaluation does not change training.
+            # A folder given only for evaluation does not change training.
             if not train:
                 self.set(("eval_input_reader[0].label_map_path", _quoted(label_map)))
                 label_map = None
@@ -251,7 +251,7 @@ class _Edit:
         self.set(*rates)
 
     def _told(self, assignments: schedule_edits.Assignments) -> str:
-        """Assignments of numbers as text with the old and new values, without those that change nothing."""
+        """Assignments of numbers as text with the old and new values, except those that change nothing."""
         parts = []
         for path, value in assignments:
             name = path.rpartition("_learning_rate.")[2]
@@ -284,7 +284,7 @@ def _paths(paths: Sequence[str | os.PathLike] | str | os.PathLike | None) -> lis
 
 
 def _assignments(values: Mapping[str, object] | Sequence[tuple[str, object]]) -> list[tuple[str, str]]:
-    """Dotted paths and values as the text format has them; a string is left as it is, as on the command line."""
+    """Dotted paths and values in text format; strings are taken as text format already, as on the command line."""
     pairs = list(values.items() if isinstance(values, Mapping) else values)
     if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
         text = f'set is {values!r}; it is a dict of paths and values, such as {{"train_config.batch_size": 8}}.'
@@ -301,7 +301,7 @@ def _as_text(value: object) -> str:
 
 
 def _quoted(text: str | os.PathLike) -> str:
-    """A string in the notation of the text format."""
+    """A string in text format notation."""
     return json.dumps(os.fspath(text), ensure_ascii=False)
 
 
@@ -311,7 +311,7 @@ def _plain(number: float) -> str:
 
 def _diff(before: str, after: str, base: str, output: str) -> str:
     old, new = before.splitlines(), after.splitlines()
-    # difflib.unified_diff treats frequent lines such as "}" as noise, and then shows them as changed.
+    # difflib.unified_diff treats frequent lines such as "}" as junk, and then shows them as changed.
     groups = list(difflib.SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(3))
     lines = [f"--- {base}", f"+++ {output}"] if groups else []
     for group in groups:

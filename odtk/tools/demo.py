@@ -47,7 +47,7 @@ def demo(
 ) -> DemoReport:
     """Makes synthetic images, converts, configures, trains from scratch, evaluates, exports and predicts in `folder`.
 
-    `folder` is new, empty, or an earlier demo's, which is replaced. `log` gets the command line of each stage.
+    `folder` must be new, empty, or an earlier demo's, which is replaced. `log` gets the command line of each stage.
     """
     folder = Path(folder)
     _check_room(folder)

@@ -37,20 +37,20 @@ class EvaluationReport:
 
     metrics: dict[str, float]  # TFOD's name to value: each metrics set of the config, then the losses
     num_images: int
-    repeated_images: int  # ignored, as an earlier image had the same source_id
+    repeated_images: int  # ignored, because an earlier image had the same source_id
     checkpoint: Path  # prefix
     step: int | None  # None if the checkpoint does not have it
     metrics_path: Path
     classes: Sequence[dict] = ()  # of the first metrics set: id, name, images, boxes, AP of each class
     classes_path: Path | None = None  # the same as a file
     bad_records: Sequence[BadRecord] = ()  # left out
-    bad_boxes: Sequence[ImageWithBadBoxes] = ()  # images that are measured without some of their boxes
-    losses: Mapping[str, float] = field(default_factory=dict)  # those of the metrics that are losses
+    bad_boxes: Sequence[ImageWithBadBoxes] = ()  # images that are evaluated without some of their boxes
+    losses: Mapping[str, float] = field(default_factory=dict)  # the metrics that are losses
     meanings: Mapping[str, str] = field(default_factory=dict)  # of each metric of `summary`
 
     @property
     def summary(self) -> dict[str, float]:
-        """The metrics and losses without those of one class or super-category alone."""
+        """The metrics and losses, without those of a single class or super-category."""
         return {name: value for name, value in self.metrics.items() if name in self.meanings}
 
 
@@ -64,11 +64,10 @@ def evaluate(
 ) -> EvaluationReport:
     """Evaluates the newest checkpoint of `model_dir`, or `checkpoint`, on the config's first eval_input_reader.
 
-    Writes `model_dir`/eval/metrics.json (name to value, null for NaN) and the same as TensorBoard scalars beside it,
-    and the results of each class as classes.json.
-    Up to `max_bad_records` records that cannot be used are left out, and `log` is called for each; with 0, the first
-    one raises. Boxes that cannot be used are left out of their images. Raises ConfigError, CheckpointError or
-    DataError where one of the three does not fit.
+    Writes `model_dir`/eval/metrics.json (name to value, null for NaN), the same as TensorBoard scalars, and the results
+    of each class as classes.json. Up to `max_bad_records` records that cannot be used are skipped, and `log` is called
+    for each; with 0, the first one raises. Boxes that cannot be used are skipped. Raises ConfigError, CheckpointError
+    or DataError if one of the three cannot be used.
     """
     require_whole(0, max_bad_records=max_bad_records)
     config = pipeline.read(pipeline_config)
@@ -120,7 +119,7 @@ def _measure(config, detector: Detector, record_filter: BadRecordFilter | None, 
 
 
 def _write(folder: Path, evaluation: Evaluation, step: int) -> list[dict]:
-    """Writes metrics.json, TensorBoard's scalars and classes.json; returns the classes as they stand there."""
+    """Writes metrics.json, TensorBoard's scalars and classes.json; returns the classes as written there."""
     metrics = evaluation.metrics
     atomic.write_text(folder / "metrics.json", json.dumps(without_nan(metrics), indent=2) + "\n")
     with atomic.answering(folder, f"The metrics are in {folder / 'metrics.json'}, but not in TensorBoard's files."):
@@ -146,7 +145,7 @@ def without_nan(metrics: dict) -> dict:
 
 
 def _count_images(reader) -> int | None:
-    """Only for the progress line; None if the files cannot be read from here (another file system)."""
+    """Only for the progress line; None if the files cannot be read without TensorFlow (another file system)."""
     files = shards.expand_globs(reader.tf_record_input_reader.input_path)
     return -(-shards.count_records(files) // max(reader.sample_1_of_n_examples, 1)) or None
 

@@ -18,13 +18,13 @@ from odtk.prototext.schema import some
 from odtk.tools import trained_classes
 from odtk.tools.check_config import require_valid
 
-# What an exported folder holds besides the detector.
+# Other files in an exported folder.
 _FILES = ("checkpoint", "pipeline.config", LABEL_MAP)
 
 
 @dataclass
 class ExportReport:
-    """What was written, from what."""
+    """What was exported, from which checkpoint."""
 
     output_dir: str
     checkpoint: str
@@ -50,9 +50,9 @@ def export(
     """Writes saved_model/, checkpoint/ckpt-0, pipeline.config and label_map.pbtxt to `output_dir`, whole or not at all.
 
     `checkpoint` is a model dir (its latest), an odtk or TFOD prefix, or an exported folder. `input_type` is one of
-    odtk.exporting.signatures.INPUT_TYPES. `formats` are of odtk.exporting.formats.FORMATS; each writes a file or folder
-    of its name. With `winograd` the model is one for CPUs (see odtk.layers.winograd). `log` is called where another
-    than the newest checkpoint of a model dir is taken. Raises ConfigError, CheckpointError, or OutputError where
+    odtk.exporting.signatures.INPUT_TYPES. `formats` are keys of odtk.exporting.formats.FORMATS; each writes a file or
+    folder of its name. With `winograd` the model is for CPUs (see odtk.layers.winograd). `log` is called if another
+    than the newest checkpoint of a model dir is used. Raises ConfigError, CheckpointError, or OutputError if
     `output_dir` is not empty; `overwrite` replaces an earlier export, and nothing else.
     """
     _check_choice(input_type, INPUT_TYPES, "input type", "input_type")
@@ -90,7 +90,7 @@ def _check_choice(value: str, choices: Collection[str], kind: str, argument: str
 
 
 def _write_checkpoint(detector, folder: Path) -> None:
-    """ckpt-0 without a step: as in the zoo, a start for fine-tuning."""
+    """ckpt-0 without a step, for fine-tuning, as in the zoo."""
     import tensorflow as tf
 
     trackable = tf.train.Checkpoint(**detector.checkpoint_objects())
@@ -112,7 +112,7 @@ def find_label_map(config, prefix: str) -> str | None:
 
 
 def label_map_note(config, prefix: str) -> str | None:
-    """How the config's label map differs from the one of the training run, in a sentence; None if it does not."""
+    """How the config's label map differs from the one of the training run, as a sentence; None if it does not."""
     for path in _config_maps(config):
         found = trained_classes.compare(prefix, path)
         if found and (found.conflicts or found.notes):

@@ -31,7 +31,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class PredictReport:
-    """All images in the order they were read, and those that could not be read with the reason."""
+    """All images in the order they were read, and those that could not be read, with the reason."""
 
     predictions: list[Prediction]
     skipped: list[tuple[Path, str]]
@@ -39,12 +39,12 @@ class PredictReport:
     label_map_path: Path | None
     name_of: Callable[[int], str]  # 1-based class to its name
     seconds: float  # without loading the model
-    best_score: float | None  # of all boxes, those below min_score included; None where there is none at all
-    animated: list[tuple[Path, int]] = field(default_factory=list)  # of which the first frame was taken, of how many
+    best_score: float | None  # of all boxes, including those below min_score; None if there are none
+    animated: list[tuple[Path, int]] = field(default_factory=list)  # only the first frame is used; number of frames
 
     @property
     def num_boxes(self) -> int:
-        """Boxes found in all pictures."""
+        """The number of boxes in all pictures."""
         return sum(len(prediction.image.detections) for prediction in self.predictions)
 
 
@@ -58,18 +58,18 @@ def predict(
     label_map: str | os.PathLike | None = None,
     overwrite: bool = False,
 ) -> PredictReport:
-    """Detects in every picture of `images` (files and folders, or one) and writes annotated ones and detections.json.
+    """Detects objects in all `images` (files and folders, or one) and writes annotated images and detections.json.
 
-    The folder `output` appears whole or not at all; `overwrite` replaces that of an earlier run, and nothing else.
-    Keeps boxes with at least `min_score`, at most the best `max_boxes` per picture. Names come from `label_map` (a
-    file, or a shipped map's name), else from the exported folder's label_map.pbtxt, else classes are called by number.
-    A picture that cannot be read is skipped and reported; DataError is raised where none could be read.
+    The folder `output` is written atomically; `overwrite` replaces that of an earlier run, and nothing else. Keeps
+    boxes with at least `min_score`, at most the best `max_boxes` per picture. Names come from `label_map` (a file, or a
+    shipped map's name), else from the exported folder's label_map.pbtxt, else classes are named by number. A picture
+    that cannot be read is skipped and reported; raises DataError if none can be read.
     """
     require_fraction(min_score=min_score)
     require_whole(1, max_boxes=max_boxes)
     output_dir = Path(output)
     images = [images] if isinstance(images, (str, os.PathLike)) else images
-    runtime.find_saved_model(exported_dir)  # fails before TensorFlow's seconds of start-up
+    runtime.find_saved_model(exported_dir)  # fails before the seconds that TensorFlow takes to import
     map_path = runtime.find_label_map(exported_dir, label_map)
     name_of = runtime.naming(map_path)
     names = find_pictures(images, not_in=output_dir)
@@ -104,7 +104,7 @@ def predict(
 
 
 def _image_ids(sources: list[Path]) -> list[int]:
-    # COCO's own files are named after their image id; ids of other files count from 1.
+    # COCO's own files are named by their image id; ids of other files count from 1.
     stems = [path.stem for path in sources]
     if all(stem.isascii() and stem.isdigit() for stem in stems):
         numbers = [int(stem) for stem in stems]

@@ -32,7 +32,7 @@ _SCHEDULES = {
 
 
 def base_rate(config) -> tuple[str, float] | None:
-    """The dotted path and the value of the schedule's main learning rate, None where there is no schedule."""
+    """The dotted path and the value of the schedule's main learning rate; None if there is no schedule."""
     path, schedule = _schedule(config)
     if schedule is None:
         return None
@@ -51,12 +51,12 @@ def scale_rates(config, factor: float) -> Assignments:
         del rates[f"{path}.warmup_learning_rate"]
     for index, part in enumerate(getattr(schedule, "schedule", [])):
         rates[f"{path}.schedule[{index}].learning_rate"] = part.learning_rate
-    # A rate of 0 means none: no burn-in rate of its own, no minimum.
+    # A rate of 0 means unset: no separate burn-in rate, no minimum.
     return [(field, f"{rate * factor:.7g}") for field, rate in rates.items() if rate]
 
 
 def set_base_rate(config, rate: float) -> Assignments:
-    """The base rate becomes `rate`, the others change in proportion."""
+    """Sets the base rate to `rate` and changes the others in proportion."""
     found = base_rate(config)
     if found is None:
         return []
@@ -66,7 +66,7 @@ def set_base_rate(config, rate: float) -> Assignments:
 
 
 def set_num_steps(config, num_steps: int) -> Assignments:
-    """`train_config.num_steps`, and the schedule stretched to it: it ends there, and its parts keep their fractions."""
+    """Sets `train_config.num_steps` and stretches the schedule to end there; its parts keep their fractions."""
     assignments = [("train_config.num_steps", str(num_steps))]
     path, schedule = _schedule(config)
     if schedule is None:
@@ -90,7 +90,7 @@ def set_num_steps(config, num_steps: int) -> Assignments:
 
 @dataclass(frozen=True)
 class Overrun:
-    """What a schedule does beyond its last step; only a note if the rate does not drop to 0."""
+    """The learning rate beyond a schedule's end; only a note if it does not drop to 0."""
 
     is_idle: bool
     text: str

@@ -1,4 +1,4 @@
-"""The pipelines that odtk ships: the use, size and speed of each, from its own text."""
+"""The pipelines that odtk ships: use, size and speed of each, read from its text."""
 
 import re
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from odtk import pipeline, resources
 from odtk.detectors import families
 from odtk.errors import ConfigError
 
-# Lines of the comment at the top of a shipped pipeline; everything else is computed from its fields.
+# Lines of the comment at the top of a shipped pipeline; everything else is derived from its fields.
 _FACT = re.compile(r"^# (Use|Speed|Weights): (.+)$", re.MULTILINE)
 _WEIGHTS = re.compile(r"([\d.]+) million")
 
 
 @dataclass(frozen=True)
 class ShippedPipeline:
-    """A pipeline's name, and the facts for choosing one."""
+    """A pipeline's name, and facts for choosing one."""
 
     name: str
     use: str
@@ -28,7 +28,7 @@ class ShippedPipeline:
 
 
 def shipped_pipelines() -> list[ShippedPipeline]:
-    """All of them, the smallest first. Raises ConfigError where one lacks a fact in its head."""
+    """All of them, the smallest first. Raises ConfigError if the comment at the top of one lacks a fact."""
     found = [_describe(name, str(path)) for name, path in resources.shipped_files("pipelines", ".config").items()]
     return sorted(found, key=lambda each: (each.image_size, each.million_weights))
 

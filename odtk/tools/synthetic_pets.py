@@ -1,6 +1,6 @@
-"""Draws a dataset in the Oxford-IIIT Pet layout: four breeds that look different, before cluttered backgrounds.
+"""Draws a dataset in the Oxford-IIIT Pet layout: four breeds that look different, on cluttered backgrounds.
 
-Heads are what is boxed, trimaps outline the whole pets. The same seed draws the same pictures.
+Boxes are around heads, trimaps outline the whole pets. The same seed draws the same pictures.
 """
 
 import math
@@ -51,7 +51,7 @@ BREEDS = (
 
 @dataclass(frozen=True)
 class DrawnDataset:
-    """Where things are: the folder in Pet layout, its label map, and the images of test.txt, which have no xml."""
+    """The folder in Pet layout, its label map, and the images of test.txt, which have no xml."""
 
     folder: Path
     label_map: Path
@@ -70,7 +70,7 @@ class DrawnPicture:
 def draw_dataset(folder: str | os.PathLike, num_images: int = 160, num_test: int = 8, seed: int = 0) -> DrawnDataset:
     """Draws `num_images` annotated pictures (trainval.txt) and `num_test` more (test.txt) into a new `folder`.
 
-    Breeds take turns. OutputError where `folder` holds something already.
+    Breeds alternate. Raises OutputError if `folder` is not empty.
     """
     folder = Path(folder)
     lists: dict[str, list[str]] = {"trainval": [], "test": []}
@@ -94,7 +94,7 @@ def draw_dataset(folder: str | os.PathLike, num_images: int = 160, num_test: int
 
 
 def draw_picture(breed: Breed, rng: np.random.Generator) -> DrawnPicture:
-    """One or two pets of a breed before a background."""
+    """One or two pets of a breed on a background."""
     width, height = (int(side) for side in rng.integers(*_SIDES, 2, endpoint=True))
     image = _background(rng, width, height)
     covered = Image.new("L", image.size, 0)
@@ -121,13 +121,13 @@ def _place(head: Image.Image, rng: np.random.Generator, width: int, height: int)
     room = width - (right - left) - 4, height - (bottom - top) - 4
     if min(room) < 1:
         return None, None
-    # The upper two thirds, so that there is a body to see.
+    # The upper two thirds, so that the body is visible.
     x, y = 2 + int(rng.integers(room[0])), 2 + int(rng.integers(max(1, room[1] * 2 // 3)))
     return (x - left, y - top), (y, x, y + bottom - top, x + right - left)
 
 
 def _touch(box: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    gap = 0.5 * (box[2] - box[0])  # the later body shall not cover the earlier head
+    gap = 0.5 * (box[2] - box[0])  # so that the later body does not cover the earlier head
     return box[0] < other[2] + gap and other[0] < box[2] + gap and box[1] < other[3] + gap and other[1] < box[3] + gap
 
 

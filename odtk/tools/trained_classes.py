@@ -23,7 +23,7 @@ class Comparison:
 
     trained: Path
     conflicts: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)  # sentences: other display names, classes that only one of them has
+    notes: list[str] = field(default_factory=list)  # sentences: other display names, classes in only one of them
 
 
 def find_trained_map(checkpoint: str | os.PathLike) -> Path | None:
@@ -34,7 +34,7 @@ def find_trained_map(checkpoint: str | os.PathLike) -> Path | None:
 
 
 def compare(checkpoint: str | os.PathLike, name_or_path: str) -> Comparison | None:
-    """Compares the label maps of a config and a checkpoint; None if one of the two cannot be read."""
+    """Compares the label maps of a config and a checkpoint; None if one of them cannot be read."""
     trained = find_trained_map(checkpoint)
     if trained is None or not name_or_path:
         return None
@@ -61,10 +61,10 @@ def lacks_trained_classes(checkpoint: str | os.PathLike, name_or_path: str) -> b
 def require_trained_classes(
     checkpoint: str | os.PathLike, name_or_path: str, config_field: str, config_file: str | os.PathLike
 ) -> list[str]:
-    """The harmless differences, in sentences, between a config's label map and the one of the training run.
+    """The harmless differences, as sentences, between a config's label map and the one of the training run.
 
     `config_field` is the field with the label map. Raises LabelMapError, with the first ids, if the outputs of the
-    checkpoint would be read as other classes than they were trained for.
+    checkpoint would be interpreted as other classes than those it was trained for.
     """
     found = compare(checkpoint, name_or_path)
     if found is None:

@@ -39,7 +39,7 @@ class DrawnImage:
 
 @dataclass(frozen=True)
 class ViewReport:
-    """All pictures, by image name or the worst first, and the images that could not be read."""
+    """All pictures, sorted by image name or the worst first, and the images that could not be read."""
 
     output_dir: Path
     drawn: list[DrawnImage] = field(default_factory=list)
@@ -72,15 +72,15 @@ def view(
 ) -> ViewReport:
     """Draws the groundtruth of at most `num_images` images of `target` to JPEGs in a folder `output`.
 
-    Only images with an object of one of `class_names` and with a name that fits one of the globs `files` count, where
-    given. Of these a random sample is taken, or with `worst` those that the worst findings of `odtk inspect` are about.
-    `format` is that of a dataset's folder, None to guess it; `boxes` the order of its boxes' numbers, None the
-    format's. `output` appears whole or not at all; `overwrite` replaces that of an earlier run. Raises DataError
-    where no image fits, OutputError where `output` holds something.
+    If given, images must have an object of one of `class_names` and a name that matches one of the globs `files`. Draws
+    a random sample of these or, with `worst`, the examples of the worst findings of `odtk inspect`. `format` is that of
+    a dataset's folder, None to detect it; `boxes` is the order of the boxes' numbers, None the format's. `output` is
+    written atomically; `overwrite` replaces that of an earlier run. Raises DataError if no image matches, OutputError
+    if `output` is not empty.
     """
     require_whole(1, num_images=num_images)
     output_dir = Path(output)
-    picture_files.check_folder(output_dir, overwrite=overwrite)  # before the images are looked at
+    picture_files.check_folder(output_dir, overwrite=overwrite)  # before the images are read
     found = open_target(target, format=format, boxes=boxes)
     if found.is_annotated and output_dir.resolve().is_relative_to(Path(folder_of(target)).resolve()):
         raise OutputError(
@@ -114,18 +114,18 @@ def view(
 
 
 class _Wanted:
-    """The images that are asked for, and the classes that were found."""
+    """The requested images, and the classes that were found."""
 
     def __init__(self, target: Target, class_names: Sequence[str], files: Sequence[str]):
         self._target, self._class_names, self._files = target.name, frozenset(class_names), tuple(files)
         self.name_of: Callable[[int], str | None] = target.labels.name_of if target.labels else lambda class_id: None
         self._seen: Counter[str] = Counter()
-        # With `worst`, what was found in all images, and the names of all objects.
+        # With `worst`, the rows of all images, and the names of all objects.
         self.findings: list[str] = []
         self.found_names: tuple[str, ...] = ()
 
     def fits(self, summary: ImageSummary) -> bool:
-        """Whether an image is one of those asked for."""
+        """Whether an image is one of the requested ones."""
         named = zip(summary.class_names, summary.class_ids, strict=True)
         names = {name or self.name_of(class_id) or "" for name, class_id in named}
         self._seen.update(names)
@@ -136,7 +136,7 @@ class _Wanted:
         return not self._files or any(fnmatchcase(form, glob) for form in forms for glob in self._files)
 
     def nothing_drawn(self, unreadable: Sequence[str], worst: bool) -> DataError:
-        """Why there is no picture; `unreadable`: the chosen images that cannot be read."""
+        """Why there are no pictures; `unreadable`: the chosen images that cannot be read."""
         if unreadable:
             return DataError(f"None of the chosen images of {self._target} can be read. The first: {unreadable[0]}")
         if worst:
@@ -161,7 +161,7 @@ class _Wanted:
 
 
 def _sample(target: Target, wanted: _Wanted, num_images: int, seed: int, report: ViewReport) -> list[_Chosen]:
-    """A random sample of the images that fit, sorted by name."""
+    """A random sample of the matching images, sorted by name."""
     chosen: list[_Chosen] = []
     with track("Looking at", total=None, unit="images") as progress:
         for source, index in _shuffled(target.sources, seed):
@@ -177,7 +177,7 @@ def _sample(target: Target, wanted: _Wanted, num_images: int, seed: int, report:
 
 
 def _worst(target: Target, wanted: _Wanted, num_images: int, report: ViewReport) -> list[_Chosen]:
-    """Images that fit and are examples of findings: first those of the worst, then those of the most findings."""
+    """Matching images that are examples of findings: first those of the worst, then those of the most findings."""
     rows = scan(target)
     findings = table.run(context_of(rows))
     report.warnings.extend(filter(None, [rows.target.refusal]))
@@ -187,7 +187,7 @@ def _worst(target: Target, wanted: _Wanted, num_images: int, report: ViewReport)
     for finding in findings:
         for example in finding.examples:
             for row in example.rows:
-                other = f"{example.image}: " if row != example.rows[0] else ""  # the text is of the first one
+                other = f"{example.image}: " if row != example.rows[0] else ""  # the text is about the first one
                 said = f"{finding.severity}: {finding.kind.replace('-', ' ')}: {other}{example.text.rstrip('.')}"
                 cases.setdefault(row, []).append((SEVERITIES.index(finding.severity), said))
     chosen: list[_Chosen] = []

@@ -11,7 +11,7 @@ def _is_worth_logging(record: logging.LogRecord) -> bool:
     return not (type(error).__name__ == "VersionError" and "tensorflow_metadata/" in str(error))
 
 
-# official.core imports tensorflow-datasets, and that tensorflow-metadata, which refuses Colab's protobuf and every
-# protobuf that TensorFlow 2.19 allows. tensorflow-datasets logs 60 lines of traceback and goes on; odtk uses neither.
-# Nothing outside this package imports official (`make lint` checks it), so the filter is always there first.
+# official.core imports tensorflow-datasets, and that imports tensorflow-metadata, which fails with Colab's protobuf and
+# all that TensorFlow 2.19 allows. tensorflow-datasets logs 60 lines of traceback and continues; odtk uses neither.
+# Nothing outside this package imports official (`make lint` checks it), so the filter is always installed first.
 absl_logging.get_absl_logger().addFilter(_is_worth_logging)

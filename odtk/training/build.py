@@ -31,10 +31,10 @@ def build_experiment(
     loggers: Sequence[Logger] = (),
     log: Callable[[str], None] = lambda line: None,
 ) -> Experiment:
-    """Model, data, optimizer and loop; a checkpoint in `model_dir` is resumed, a fine-tuning one otherwise loaded.
+    """Model, data, optimizer and loop; resumes a checkpoint in `model_dir`, otherwise loads a fine-tuning one.
 
-    Checkpoints are saved and `loggers` called at multiples of the two numbers of steps. `log` is told where another
-    than the newest checkpoint is resumed. Raises CheckpointError where one does not fit, and what builders raise.
+    Checkpoints are saved and `loggers` called at multiples of the two numbers of steps. `log` is called if another than
+    the newest checkpoint is resumed. Raises CheckpointError if one does not match, and the builders' errors.
     """
     model_dir = Path(model_dir)
     with strategy.scope(), without_printing():
@@ -43,7 +43,7 @@ def build_experiment(
         create_variables(optimizer, model)
         reader = resume.open_newest(model_dir, log)
         if reader and task.seed is not None:
-            # A resumed run draws new data, instead of repeating the data it began with.
+            # A resumed run reads new data, instead of repeating the data it started with.
             task.seed += reader.step or 0
         trainer = _build_trainer(task, strategy, model, optimizer)
         checkpoints = StepCheckpoints(
@@ -75,6 +75,6 @@ def _build_trainer(task: DetectionTask, strategy: tf.distribute.Strategy, model,
     config = config_definitions.ExperimentConfig(
         task=task.task_config, trainer=config_definitions.TrainerConfig(train_tf_while_loop=True)
     )
-    # Called for each input pipeline; the model says what its batches hold.
+    # Called for each input pipeline; the model defines what its batches contain.
     dataset = orbit.utils.make_distributed_dataset(strategy, task.build_inputs, model)
     return DetectionTrainer(config, task, model, optimizer, train_dataset=dataset)

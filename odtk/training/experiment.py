@@ -1,4 +1,4 @@
-"""A prepared training run, as its loop and its callbacks see it."""
+"""A prepared training run, for its loop and callbacks."""
 
 from dataclasses import dataclass
 
@@ -27,4 +27,4 @@ class Experiment:
     @property
     def step(self) -> int:
         """The number of steps trained so far, including earlier runs."""
-        return int(self.trainer.global_step.numpy())  # int() alone does not take one of several replicas
+        return int(self.trainer.global_step.numpy())  # int() alone fails with several replicas

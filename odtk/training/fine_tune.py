@@ -19,10 +19,10 @@ def checkpoint_type(train_config) -> str:
 def fine_tune(model: Detector, prefix: str, kind: str, reuse_heads: bool = False) -> RestoreReport:
     """Restores the part of a TFOD (or odtk) checkpoint that a fine_tune_checkpoint_type selects.
 
-    The detector's plan says what that is: for an SSD, "full" is everything, shapes must agree; "detection" all but the
-    heads; "classification" the backbone alone, from a classification checkpoint or a detection one. `reuse_heads` adds
-    to "detection" the parts of the heads that do not depend on the classes, each whole or, where it differs, not at
-    all. Raises CheckpointError, or ConfigError where the type does not exist or does not go with `reuse_heads`.
+    The detector's plan defines it: for an SSD, "full" is everything, with equal shapes; "detection" all but the heads;
+    "classification" only the backbone, from a classification checkpoint or a detection one. `reuse_heads` adds to
+    "detection" those parts of the heads that do not depend on the classes, if all variables of a part match. Raises
+    CheckpointError, or ConfigError if the type does not exist or cannot be combined with `reuse_heads`.
     """
     plan = _plan(model, kind, reuse_heads)
     reader = CheckpointReader(prefix)
@@ -55,7 +55,7 @@ def _plan(model: Detector, kind: str, reuse_heads: bool) -> FineTunePlan:
 
 
 def _renamed(reader: CheckpointReader, plan: FineTunePlan) -> Mapping[str, str]:
-    """Where the plan's keys stand in this checkpoint, if it has them under their other names."""
+    """The plan's renamed keys if this checkpoint has them under their other names, otherwise none."""
     ours, theirs = next(iter(plan.renamed.items()), ("", ""))
     if not plan.renamed or reader.tensor_name(ours) is not None:
         return {}
@@ -69,7 +69,7 @@ def _renamed(reader: CheckpointReader, plan: FineTunePlan) -> Mapping[str, str]:
 
 
 def _reusable(model: Detector, plan: FineTunePlan, reader: CheckpointReader) -> tuple[list[str], dict[str, str]]:
-    """Keys of the parts of the heads that are the checkpoint's too, and of the others the reason why they are not."""
+    """Keys of the parts of the heads that match the checkpoint, and for the other parts the reason why they do not."""
     taken, reasons = [], {}
     for part, beginnings in plan.reusable.items():
         variables = {key: v for key, v in model.checkpoint_variables().items() if key.startswith(beginnings)}
@@ -82,7 +82,7 @@ def _reusable(model: Detector, plan: FineTunePlan, reader: CheckpointReader) -> 
 
 
 def _difference(variables: dict[str, tf.Variable], reader: CheckpointReader, beginnings: tuple[str, ...]) -> str | None:
-    """What tells a part of the model from the checkpoint's, None where they are alike."""
+    """How a part of the model differs from the checkpoint's; None if they match."""
     names = {key: reader.tensor_name(key) for key in variables}
     for key, name in names.items():
         short = "/".join(key.split("/")[-3:])

@@ -1,4 +1,4 @@
-"""Finds the first batch with a NaN loss: many steps run before Python checks, and after the first all are NaN."""
+"""Finds the first batch with a NaN loss: Python checks only after many steps, and after the first NaN all are."""
 
 import tensorflow as tf
 
@@ -9,15 +9,15 @@ class FirstFailure:
     """Variables that keep the step and the records of the first batch whose loss was not finite."""
 
     def __init__(self, batch_size: int):
-        """`batch_size`: the most records that a replica's batch has. To be made in the scope of the strategy."""
+        """`batch_size`: a replica's maximum. Must be created in the strategy's scope."""
         self._strategy = tf.distribute.get_strategy()
-        # Each replica keeps its own, as each has a part of the batch.
+        # Each replica has its own, as each has a part of the batch.
         options = {"trainable": False, "synchronization": tf.VariableSynchronization.ON_READ}
         self._step = tf.Variable(tf.constant(NEVER, tf.int64), **options)
         self._places = tf.Variable(tf.fill([batch_size, 2], tf.constant(NEVER, tf.int64)), **options)
 
     def watch(self, step, loss, places) -> None:
-        """To be called in every step (from 0), with a number that is finite if the step succeeded.
+        """Must be called in every step (from 0), with a number that is finite if the step succeeded.
 
         `places` int64 [B, 2]: the numbers of file and record, see odtk.inputs.dataset.
         """
@@ -30,7 +30,7 @@ class FirstFailure:
         self._step.assign(tf.where(is_first, tf.cast(step, tf.int64), self._step))
 
     def read(self) -> tuple[int, list[tuple[int, int]]] | None:
-        """The step (from 0) and the places of its records, None if all were finite."""
+        """The step (from 0) and the places of its records; None if all losses were finite."""
         local_results = self._strategy.experimental_local_results
         replicas = zip(local_results(self._step), local_results(self._places), strict=True)
         failed = [(int(step), places.numpy().tolist()) for step, places in replicas if int(step) != NEVER]

@@ -1,4 +1,4 @@
-"""The training loop, which is Orbit's, with callbacks around it."""
+"""Orbit's training loop, with callbacks."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -11,10 +11,11 @@ from odtk.training.orbit_output import without_printing
 
 
 def run(experiment: Experiment, num_steps: int, callbacks: Sequence[Callback] = ()) -> dict[str, float]:
-    """Trains to step `num_steps` with a checkpoint at the end; returns the last loop's logs ({} if none ran).
+    """Trains to step `num_steps` and saves a checkpoint at the end; returns the last loop's logs ({} if none ran).
 
     See Callback for when `callbacks` are called. An error of the data is raised as a DataError that names the record;
-    KeyboardInterrupt, TensorFlow's errors (OutOfRangeError where the data end) and what callbacks raise pass unchanged.
+    KeyboardInterrupt, TensorFlow's errors (OutOfRangeError at the end of the data) and callbacks' errors are raised as
+    they are.
     """
     logs: dict[str, float] = {}
 

@@ -1,6 +1,6 @@
 """Builds a config's optimizer as a tf_keras one, with TFOD's learning rate schedules.
 
-The legacy tf_keras optimizers are used: their slots are saved next to the variables, as in TFOD's own checkpoints, and
+It uses the legacy tf_keras optimizers: their slots are saved next to the variables, as in TFOD's own checkpoints, and
 only they have RMSprop's time decay.
 """
 
@@ -26,7 +26,7 @@ def build_optimizer(message: optimizer_pb2.Optimizer) -> tf_keras.optimizers.leg
     if kind == "momentum_optimizer":
         optimizer = legacy.SGD(schedule, momentum=options.momentum_optimizer_value)
     elif kind == "rms_prop_optimizer":
-        # TFOD passes `decay` to Keras, which decays the rate with time by it; it is not the average's decay (rho).
+        # TFOD passes `decay` to Keras, which decays the learning rate over time; it is not the average's (rho).
         optimizer = legacy.RMSprop(
             schedule, decay=options.decay, momentum=options.momentum_optimizer_value, epsilon=options.epsilon
         )
@@ -38,7 +38,7 @@ def build_optimizer(message: optimizer_pb2.Optimizer) -> tf_keras.optimizers.leg
 
 
 def unwrap(optimizer) -> list:
-    """The optimizer and those that it wraps, down to the one that makes the updates (official's averages wrap one)."""
+    """The optimizer and those it wraps, down to the one that makes the updates (official's averages wrap another)."""
     chain = [optimizer]
     while (inner := getattr(chain[-1], "_optimizer", None)) is not None:
         chain.append(inner)
@@ -46,20 +46,20 @@ def unwrap(optimizer) -> list:
 
 
 def create_variables(optimizer, model: Detector) -> None:
-    """Makes the variables of both; left to the first training step, they would have TensorFlow trace it twice."""
+    """Creates the variables of both; if the first training step created them, TensorFlow would trace it twice."""
     model.checkpoint_variables()
     # The inner optimizer first: it has the momenta.
     for each in reversed(unwrap(optimizer)):
-        # Keras has no public way to this, short of an update.
+        # Keras has no public method for this, except an update.
         each._create_all_weights(model.trainable_variables)
 
 
 def slot_paths(optimizer) -> set[str]:
-    """Where a checkpoint has the slots of an optimizer that has made its weights; see CheckpointReader.slots."""
+    """The paths in a checkpoint of the slots of an optimizer with variables; see CheckpointReader.slots."""
     paths, path = set(), "optimizer"
     for each in unwrap(optimizer):
         paths |= {f"{path}/{name}" for name in each.get_slot_names()}
-        path += "/ema_base_optimizer"  # as official's averages call the one inside
+        path += "/ema_base_optimizer"  # the name of the wrapped optimizer in official's averages
     return paths
 
 
@@ -104,7 +104,7 @@ class Schedule(tf_keras.optimizers.schedules.LearningRateSchedule):
     """Step (a scalar tensor or number) to learning rate, float32; `step` counts the updates made before."""
 
     def get_config(self) -> dict:
-        """The numbers it was made with."""
+        """The constructor's arguments."""
         return dict(vars(self))
 
 
@@ -180,7 +180,7 @@ class ExponentialWithBurnin(Schedule):
 
 
 class ManualSteps(Schedule):
-    """`initial`, then each (step, rate) of `steps` from its step on; `warmup` climbs linearly to the first change."""
+    """`initial`, then each (step, rate) of `steps` from its step on; `warmup` rises linearly until the first change."""
 
     def __init__(self, initial: float, steps: list[tuple[int, float]], warmup: bool = False):
         self.initial, self.steps, self.warmup = initial, steps, warmup

@@ -6,7 +6,7 @@ SECONDS_PER_LOOP = 1.0
 
 
 class Pace:
-    """Lengths of loops: about SECONDS_PER_LOOP's worth of steps, never past a multiple of `marks`.
+    """Lengths of loops: about SECONDS_PER_LOOP of steps, never past a multiple of `marks`.
 
     On a GPU returning to Python waits for the device, so it should not happen at every step; on a CPU a step can take
     seconds.
@@ -21,7 +21,7 @@ class Pace:
         """Number of steps for the loop that starts at `step`."""
         step, now = int(step), time.monotonic()
         loop = 1
-        # The first loop holds tracing and says nothing about speed; the second measures it.
+        # The first loop includes tracing, so speed is measured from the second one on.
         if self._last is not None and step > self._last[0] > self._first:
             seconds = (now - self._last[1]) / (step - self._last[0])
             loop = max(1, int(SECONDS_PER_LOOP / seconds))

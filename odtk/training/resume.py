@@ -15,9 +15,9 @@ from odtk.training.optimizer import slot_paths
 
 
 def open_newest(model_dir: Path, log: Callable[[str], None]) -> CheckpointReader | None:
-    """The checkpoint to resume from, None if there is none; TensorFlow's manager finds the same one from now on.
+    """The checkpoint to resume from, None if there is none; from now on TensorFlow's manager finds the same one.
 
-    `log` is told where another than the newest is taken (see newest_checkpoint).
+    `log` is called if another than the newest is used (see newest_checkpoint).
     """
     prefix = newest_checkpoint(model_dir, log)
     if prefix is None:
@@ -30,7 +30,7 @@ def open_newest(model_dir: Path, log: Callable[[str], None]) -> CheckpointReader
 
 
 def require_match(model: Detector, reader: CheckpointReader) -> None:
-    """CheckpointError unless model and checkpoint have the same variables; Orbit only restores those that match."""
+    """Raises CheckpointError unless model and checkpoint have the same variables: Orbit restores what matches."""
     restore(model.checkpoint_variables(), reader)
 
 

@@ -25,16 +25,16 @@ class LastValue(tf_keras.metrics.Metric):
 
     def __init__(self, name: str):
         super().__init__(name=name)
-        # Written by every replica: their parts of a loss are summed (TFOD divides each by their number).
+        # Written by every replica: their parts of a loss are summed (TFOD divides each by the number of replicas).
         self.value = self.add_weight(name="value", aggregation=tf.VariableAggregation.SUM)
 
     def update_state(self, value):
-        """Keeps `value`, a scalar."""
+        """Stores `value`, a scalar."""
         self.value.assign(value)
 
     def result(self):
         """The last value."""
-        # Not .value(), which a MirroredStrategy refuses here.
+        # Not .value(), which fails here in a MirroredStrategy.
         return tf.identity(self.value)
 
 
@@ -54,10 +54,10 @@ class DetectionTask(base_task.Task):
         record_filter: BadRecordFilter | None = None,
         bad_boxes: BadBoxes | None = None,
     ):
-        """`on_restore` is told what a fine-tuning checkpoint gave, ahead of step 1; `reuse_heads`: see fine_tune.
+        """`on_restore` is called with what was restored from a fine-tuning checkpoint; `reuse_heads`: see fine_tune.
 
-        `record_filter` gets the records that cannot be used; without one they end the training. `bad_boxes` gets the
-        boxes that are left out of their images.
+        `record_filter` collects the records that cannot be used; without one they end the training. `bad_boxes`
+        collects the boxes that are skipped.
         """
         super().__init__(config_definitions.TaskConfig())
         self.loss_names: tuple[str, ...] = ()
@@ -74,14 +74,14 @@ class DetectionTask(base_task.Task):
         return model
 
     def initialize(self, model: Detector) -> None:
-        """Takes the weights of `fine_tune_checkpoint`, where the config names one."""
+        """Restores the weights of `fine_tune_checkpoint`, if the config has one."""
         train = self.config.train_config
         if train.fine_tune_checkpoint:
             kind = checkpoint_type(train)
             self.on_restore(fine_tune(model, train.fine_tune_checkpoint, kind, self.reuse_heads))
 
     def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
-        """Batches of (features, groundtruth): a replica's batches of one input pipeline's records."""
+        """Batches of (features, groundtruth), of a replica's size, from one input pipeline's records."""
         model = params
         return build_train_dataset(
             self.config,
@@ -95,18 +95,18 @@ class DetectionTask(base_task.Task):
         )
 
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
-        """One LastValue per loss, by TFOD's tag; the model must be built by then.
+        """One LastValue per loss, by TFOD's tag; the model must already be built.
 
-        `first_failure` is made with them: official's Trainer asks for metrics in the scope of the strategy.
+        `first_failure` is created here, too: official's Trainer calls this in the strategy's scope.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self.first_failure = FirstFailure(self.config.train_config.batch_size // replicas)
         return [LastValue(tag) for tag in (*self.loss_names, REGULARIZATION_LOSS, TOTAL_LOSS)]
 
-    # Nothing in a detector needs AutoGraph, which takes longer to rewrite its code than TensorFlow to trace it.
+    # Detectors do not need AutoGraph, which takes longer to convert their code than TensorFlow takes to trace it.
     @tf.autograph.experimental.do_not_convert
     def train_step(self, inputs, model: Detector, optimizer, metrics=None) -> dict[str, tf.Tensor]:
-        """One update; returns the losses by tag, each as this replica's share of the batch."""
+        """One update; returns the losses by tag, each as this replica's part of the batch's."""
         features, groundtruth = inputs
         with tf.GradientTape() as tape:
             losses = self.losses(model, features, groundtruth)
@@ -124,7 +124,7 @@ class DetectionTask(base_task.Task):
         return losses
 
     def losses(self, model: Detector, features: dict, groundtruth: dict) -> dict[str, tf.Tensor]:
-        """Losses of a batch in training mode, the regularization and the total included."""
+        """Losses of a batch in training mode, including the regularization loss and the total."""
         shapes = features["true_image_shape"]
         predictions = model.predict(model.preprocess(features["image"], shapes), shapes, True, groundtruth)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync

@@ -11,7 +11,7 @@ class DetectionTrainer(base_trainer.Trainer):
 
     def __init__(self, config, task, model, optimizer, train_dataset):
         super().__init__(config, task, model, optimizer, train=True, evaluate=False, train_dataset=train_dataset)
-        # It is `step` in TFOD, `global_step` in official.core.
+        # TFOD names it `step`, official.core `global_step`.
         steps = {"step": self.global_step, "global_step": self.global_step}
         self._checkpoint = tf.train.Checkpoint(**steps, optimizer=optimizer, **model.checkpoint_objects())
 

@@ -276,7 +276,7 @@ def test_json_that_only_looks_like_cocos_is_set_aside(write):
     assert 'gallery.json: it has no list "images" of objects' in str(dataset.problems[0])
 
 
-def test_of_several_files_none_is_passed_over_in_silence(write):
+def test_none_of_several_files_is_ignored_silently(write):
     write(coco_of([ONE]), "instances_train.json")
     write(coco_of([TWO]), "val.json")
     write(coco_of([ONE, TWO]), "all.json")

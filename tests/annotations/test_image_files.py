@@ -19,7 +19,7 @@ def _encode(image_format, mode="RGB", **options):
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("options", [{}, {"progressive": True}])
-def test_sound_jpegs_are_left_alone(mode, options):
+def test_valid_jpegs_are_left_alone(mode, options):
     decoded = image_files.decode(_encode("JPEG", mode, **options), "x.jpg")
     assert decoded == image_files.DecodedFile(40, 30, "JPEG", None)
 

@@ -81,7 +81,7 @@ def test_a_label_map_of_ones_own_makes_pets_of_other_names(lay_out):
     assert formats.guess(folder, _own_map(folder, "cup")) == "voc"
 
 
-def test_trainval_says_what_belongs_to_the_data_set(lay_out):
+def test_trainval_says_what_belongs_to_the_dataset(lay_out):
     folder = lay_out({"a": "mug", "b": "mug"}, trainval="a\nc\n")
     dataset = formats.open_dataset(folder)
     assert [(listed.key, listed.split) for listed in dataset.listed] == [

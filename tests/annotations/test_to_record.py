@@ -302,7 +302,7 @@ NUMBERS = st.floats(allow_nan=True, allow_infinity=True, width=32) | st.integers
     exif=st.sampled_from(["auto", "apply", "ignore"]),
     orientation=st.integers(1, 8),
 )
-def test_whatever_the_numbers_boxes_are_sound(box, stated, normalized, exif, orientation):
+def test_whatever_the_numbers_boxes_are_valid(box, stated, normalized, exif, orientation):
     from odtk.annotations.image_files import ImageInfo
 
     seen = ImageInfo(WIDTH, HEIGHT, "JPEG", orientation, "jpeg")

@@ -1,4 +1,4 @@
-"""The table of what `odtk inspect` says of each kind of problem: it has no kind that nobody reports."""
+"""The table of texts that `odtk inspect` has for each kind of problem: all of its kinds are reported somewhere."""
 
 from pathlib import Path
 

@@ -147,7 +147,7 @@ def test_what_cannot_be_built_is_refused_before_it_is(name):
     assert "model.ssd." in str(error.value)
 
 
-# Nobody knows which block is meant; the others are options that are not implemented, which `validate` is not asked of.
+# It is unknown which block is meant; the others are options that are not implemented, which `validate` is not asked of.
 WITHOUT_EDITS = ("no matcher", "no similarity", "combined", "bipartite")
 
 

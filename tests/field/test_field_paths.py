@@ -422,7 +422,7 @@ def test_53c_one_picture_in_two_files_counts_once(tmp_path):
 
 
 def test_texts_in_another_order_of_folders_are_no_negatives(tmp_path):
-    """images/a/1.jpg and labels/1.txt: where no text is in its usual place, the name is enough; else nobody knows."""
+    """images/a/1.jpg and labels/1.txt: if no text is in its usual place, the name is enough."""
     write_yolo(tmp_path / "data", DRAWN)
     shutil.move(tmp_path / "data/images", tmp_path / "data/a")
     shutil.move(tmp_path / "data/a", tmp_path / "data/images/a")

@@ -174,7 +174,7 @@ def test_an_earlier_output_is_replaced_whole_and_only_when_asked(tmp_path):
 
 
 @pytest.mark.parametrize("where", ["holiday.jpg", "more/holiday.jpg", ".hidden"])
-def test_what_somebody_put_there_is_never_removed(tmp_path, where):
+def test_files_of_the_user_are_never_removed(tmp_path, where):
     fill(tmp_path / "out", "a.jpg", "more/b.jpg")
     (tmp_path / "out" / where).write_text("mine")
     with pytest.raises(OutputError, match=f"holds {where}"):
@@ -237,13 +237,13 @@ def test_flat_names_that_a_file_system_takes_for_one_are_kept_apart():
 
 
 def test_a_pipe_is_no_picture(tmp_path):
-    """Nobody may ever write to it."""
+    """Reading one could block forever."""
     os.mkfifo(tmp_path / "a.jpg")
     with pytest.raises(DataError, match=r"a\.jpg is not a regular file"):
         read_picture(tmp_path / "a.jpg")
 
 
-def test_what_a_killed_run_left_is_nobodys(tmp_path):
+def test_leftovers_of_a_killed_run_are_not_contents(tmp_path):
     with picture_folder(tmp_path / "out"):
         pass
     (tmp_path / "out/.out.elsewhere.1.0123456789abcdef.part").mkdir()

@@ -43,7 +43,7 @@ def example_of(names=(), ids=()):
 
 
 def write_project(folder):
-    """Two classes, three records, two shards each, a checkpoint; returns the text of a sound config for them."""
+    """Two classes, three records, two shards each, a checkpoint; returns the text of a valid config for them."""
     label_map.write(label_map.of_names(["cat", "dog"]), folder / "label_map.pbtxt")
     for split in ("train", "val"):
         for index in range(2):
@@ -67,7 +67,7 @@ def write_project(folder):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A folder (the working one) with a sound `pets.config` and all that it names."""
+    """A folder (the working one) with a valid `pets.config` and all that it names."""
     (tmp_path / "pets.config").write_text(write_project(tmp_path), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -88,7 +88,7 @@ def found(findings, severity, path):
     return matching[0]
 
 
-def test_a_sound_config_has_neither_errors_nor_warnings(project):
+def test_a_valid_config_has_neither_errors_nor_warnings(project):
     findings = findings_of(project / "pets.config", paths_must_exist=True)
     assert {finding.severity for finding in findings} == {"note"}
     assert f"{SSD}.inplace_batchnorm_update" in [finding.path for finding in findings]
@@ -99,7 +99,7 @@ def test_options_without_effect_are_notes_with_the_reason(project):
     assert "has no effect" in finding.text
 
 
-# Assignments to the sound config, what has to be found, and a part of what it has to say.
+# Assignments to the valid config, what has to be found, and a part of what it has to say.
 CASES = {
     "no class": ([(f"{SSD}.num_classes", "0")], "error", f"{SSD}.num_classes", "at least one class"),
     "num_classes": ([(f"{SSD}.num_classes", "90")], "warning", f"{SSD}.num_classes", "is 90, but"),

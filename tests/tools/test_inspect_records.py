@@ -19,7 +19,7 @@ def found(folder, **options):
     return {each.kind: (each.severity, each.count) for each in inspect(folder, **options).findings}
 
 
-def test_sound_records_have_no_finding_and_the_right_numbers(tmp_path):
+def test_valid_records_have_no_finding_and_the_right_numbers(tmp_path):
     inspection = inspect(made.write(tmp_path / "records"))
     assert inspection.findings == []
     assert [(s.name, s.images, s.boxes, s.negatives, s.unusable, s.decoded) for s in inspection.splits] == [
@@ -88,7 +88,7 @@ def test_a_box_that_is_wrong_is_found_with_file_offset_and_image(kind, tmp_path)
         (-0.0005, 0.5, 0.2, 0.9),  # outside by rounding
     ],
 )
-def test_a_box_on_the_sound_side_is_not(box, tmp_path):
+def test_a_box_on_the_valid_side_is_not(box, tmp_path):
     images = made.sound_images(12, 0)
     images[0] = made.with_objects(images[0], cat(*box))
     assert found(made.write(tmp_path / "records", images)) == {}

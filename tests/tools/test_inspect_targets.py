@@ -36,7 +36,7 @@ def kinds(inspection):
     return {each.kind: (each.severity, each.count) for each in inspection.findings}
 
 
-def test_a_sound_data_set(drawn):
+def test_a_valid_dataset(drawn):
     inspection, rows = surveyed(drawn)
     assert kinds(inspection) == {"images-without-boxes": (NOTE, 12)}
     (split,) = inspection.splits

@@ -25,7 +25,7 @@ def test_the_seed_decides_everything(drawn, tmp_path):
     assert (other.folder / image).read_bytes() != (drawn.folder / image).read_bytes()
 
 
-def test_the_drawings_convert_without_a_word(drawn, tmp_path):
+def test_the_drawings_convert_without_problems(drawn, tmp_path):
     for full_body in (False, True):
         report = make_tfrecords(
             drawn.folder, tmp_path / str(full_body), full_body=full_body, label_map=drawn.label_map, num_shards=1

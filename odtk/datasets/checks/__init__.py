@@ -1,1 +1,1 @@
-"""What is wrong with data: each check is a function over the context of a scan, and a line of the table."""
+"""Checks of data: each is a function of a scan's context, and a row of the table."""

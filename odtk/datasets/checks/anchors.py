@@ -1,4 +1,4 @@
-"""Groundtruth against a config's anchors: the boxes that training cannot match, by its own anchors and matcher."""
+"""Compares groundtruth with a config's anchors: finds boxes that training's matcher cannot match."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COMPARED = 32  # boxes that are compared with all anchors at once
 
 @dataclass(frozen=True)
 class Frames:
-    """How the model sees each image: sizes in pixels, int [images, 2] (height, width), without and with padding."""
+    """Image sizes as the model sees them: pixels, int [images, 2] (height, width), without and with padding."""
 
     true: np.ndarray
     padded: np.ndarray
@@ -36,22 +36,22 @@ class Frames:
 
     @property
     def name(self) -> str:
-        """`640x480` (width and height), where all images have it."""
+        """`640x480` (width and height), if all images have that size."""
         sizes = {tuple(size) for size in self.padded.tolist()}
         return "{}x{}".format(*sizes.pop()[::-1]) if len(sizes) == 1 else "a size of its own for each image"
 
 
 @dataclass(frozen=True)
 class Matched:
-    """What the matcher makes of each box: bool [boxes] each; and the matcher."""
+    """Whether and how the matcher matches each box (bool [boxes] each), and the matcher."""
 
     by_threshold: np.ndarray  # an anchor overlaps it enough
-    by_force: np.ndarray  # not so, but it has an anchor all the same
+    by_force: np.ndarray  # not so, but it is forced to match its best anchor
     matching: AnchorMatching
 
 
 def frames(config, heights: np.ndarray, widths: np.ndarray) -> Frames:
-    """The sizes that the config's resizer gives images of these sizes (pixels)."""
+    """The sizes after the config's resizer of images of these sizes (pixels)."""
     message = families.of(config).image_resizer(config.model)
     resize = build_resizer(message)
     sizes, place = np.unique(np.stack([heights, widths], axis=1), axis=0, return_inverse=True)
@@ -70,12 +70,12 @@ def _resized(resize: Callable, height: int, width: int) -> tuple[tuple[int, int]
 
 
 def match(config, seen: Frames, boxes: np.ndarray, image: np.ndarray) -> Matched | None:
-    """Which boxes (float32 [n, 4] in the padded frame, of the images int [n], in order) have an anchor in training.
+    """Which boxes (float32 [n, 4] in the padded frame, of the images int [n], sorted) get an anchor in training.
 
-    None where the model has no anchors. Without augmentation, and with all boxes of an image counting. The candidates
-    come first: of anchors of one shape on a grid the nearest to a box's center overlaps it most, so that few are
-    compared. Only images with a box that has no candidate at the threshold are compared with all anchors, to see which
-    boxes want the same one. Raises ConfigError for a model that odtk does not build: what it matches is not known.
+    None if the model has no anchors. Without augmentation, and counting all boxes of an image. Candidates are compared
+    first: among anchors of one shape on a grid, the nearest to a box's center overlaps it most, so there are few. Only
+    images with a box that no candidate overlaps enough are compared with all anchors, to see which boxes have the same
+    best one. Raises ConfigError for a model that odtk does not build, because its anchors are unknown.
     """
     family = families.of(config)
     family.require_buildable(config.model)
@@ -86,7 +86,7 @@ def match(config, seen: Frames, boxes: np.ndarray, image: np.ndarray) -> Matched
     with progress.track("Matching", len(boxes), "boxes") as bar:
         for size, chosen in _by_frame(seen, image):
             grid = family.anchor_grid(config.model, size)
-            assert grid is not None  # where there is matching, there are anchors
+            assert grid is not None  # a model with matching has anchors
             best = np.concatenate([_best(grid, boxes[part], matching.similarity) for part in _parts(chosen)])
             by_threshold[chosen] = best >= matching.matched_threshold
             if matching.force_match:
@@ -97,7 +97,7 @@ def match(config, seen: Frames, boxes: np.ndarray, image: np.ndarray) -> Matched
 
 
 def coverage(path: str, seen: Frames, matched: Matched, sides: np.ndarray, classes: Sequence[str]) -> Coverage:
-    """Counts by class (`classes` has a name per box) and size (`sides`, pixels, of SIZES); `path` is the config's."""
+    """Counts by class (`classes` has a name per box) and size in SIZES (`sides`, pixels); `path` is the config's."""
     bins = np.digitize(sides, _SIZE_EDGES)
     names = np.array(classes, object)
     table = {}
@@ -122,7 +122,7 @@ def coverage(path: str, seen: Frames, matched: Matched, sides: np.ndarray, class
 
 
 def _by_frame(seen: Frames, image: np.ndarray) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
-    """Each size of the padded frame, with the positions of the boxes in images of it."""
+    """Each size of the padded frame, with the indices of the boxes in images of that size."""
     sizes, place = np.unique(seen.padded, axis=0, return_inverse=True)
     of_box = place.ravel()[image]
     for number, size in enumerate(sizes.tolist()):
@@ -149,7 +149,7 @@ def _nearest(level: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def _around(centers: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Positions of the centers below and above each value: int [n, 2]."""
+    """Indices of the centers below and above each value: int [n, 2]."""
     above = np.searchsorted(centers, values)
     return np.clip(np.stack([above - 1, above], axis=1), 0, len(centers) - 1)
 
@@ -157,9 +157,9 @@ def _around(centers: np.ndarray, values: np.ndarray) -> np.ndarray:
 def _forced(
     grid: AnchorGrid, boxes: np.ndarray, image: np.ndarray, wanted: np.ndarray, similarity: Callable
 ) -> np.ndarray:
-    """Which of the `wanted` boxes get their best anchor by force: bool [n]; `image` is sorted.
+    """Which of the `wanted` boxes are forced to match their best anchor: bool [n]; `image` is sorted.
 
-    Of boxes of one image that want the same anchor, the first has it (see odtk.boxes.matching).
+    Among boxes of one image with the same best anchor, the first gets it (see odtk.boxes.matching).
     """
     _, place, counts = np.unique(image, return_inverse=True, return_counts=True)
     rivals = np.flatnonzero((counts > 1)[place] & np.isin(image, image[wanted]))

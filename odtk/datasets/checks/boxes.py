@@ -15,14 +15,14 @@ WHOLE_IMAGE = 0.98
 SAME_PLACE = 0.9
 """Intersection over union above which two boxes count as boxes of the same object."""
 
-# Shares of the boxes that no anchor matches: worth a warning, and too many to train on.
+# Fractions of boxes without a matching anchor: from the first on a warning, from the second on an error.
 _MANY_UNMATCHED, _MOST_UNMATCHED = 0.1, 0.5
 
-_CROWDED = 300  # boxes of an image that are compared at once; more than these are compared in overlapping groups
+_CROWDED = 300  # boxes of an image that are compared at once; if there are more, in overlapping groups
 
 
 def tiny(context: CheckContext) -> Iterator[Finding]:
-    """Boxes too small to be seen once the image has been resized."""
+    """Boxes that are too small to be seen after resizing."""
     heights, widths = context.heights, context.widths
     real = (heights > 0) & (widths > 0)
     area, least = np.where(real, heights * widths, np.inf), np.minimum(heights, widths)
@@ -100,7 +100,7 @@ def drawn_twice(context: CheckContext) -> Iterator[Finding]:
 
 
 def _close_pairs(context: CheckContext) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Positions of boxes of one image that overlap by SAME_PLACE or more, the earlier first, and by how much."""
+    """Pairs of indices of boxes of one image whose IoU exceeds SAME_PLACE, the smaller first, and their IoU."""
     rows, found = context.rows, []
     for row in np.flatnonzero(rows.num_boxes > 1):
         start, end = rows.first_box[row : row + 2]
@@ -121,7 +121,7 @@ def _close_pairs(context: CheckContext) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 
 def _iou(boxes: np.ndarray) -> np.ndarray:
-    """Intersection over union of all pairs of boxes yxyx [n, 4]: [n, n], 0 where a box is empty."""
+    """Intersection over union of all pairs of boxes yxyx [n, 4]: [n, n], 0 if a box is empty."""
     corners = np.maximum(boxes[:, None, :2], boxes[None, :, :2]), np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     shared = np.prod(np.maximum(corners[1] - corners[0], 0), axis=-1)
     areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)

@@ -23,7 +23,7 @@ _NAMED = 8
 
 
 def no_boxes(context: CheckContext) -> Iterator[Finding]:
-    """Splits with nothing to learn from or to measure by."""
+    """Splits without boxes, with which nothing can be learned or measured."""
     for number, split in enumerate(context.target.splits):
         if not (context.split_of_box == number).any():
             images = int((context.rows.split == number).sum())
@@ -55,7 +55,7 @@ def rare(context: CheckContext) -> Iterator[Finding]:
             kind="rare-classes",
             fix="Annotate more images of them, merge classes, or expect them to be missed.",
             count=len(found),
-            # In a small dataset every class has few boxes; that is no reason to show its images.
+            # In a small dataset every class has few boxes, so there is no need to show its images.
             examples=context.of_boxes(_first_boxes(context, [n for n in found if counts[n] < share]), context.size_of),
         )
 
@@ -88,7 +88,7 @@ def misspelled(context: CheckContext) -> Iterator[Finding]:
 
 
 def absent(context: CheckContext) -> Iterator[Finding]:
-    """Classes that are in one split and not in another."""
+    """Classes that are in one split but not in another."""
     splits = context.target.splits
     if len(splits) < 2:
         return
@@ -154,7 +154,7 @@ def _hint(context: CheckContext, number: int, labels: LabelMap) -> str:
 
 
 def disagreeing(context: CheckContext) -> Iterator[Finding]:
-    """Records in which the class id does not belong to the class name."""
+    """Records in which class id and class name disagree."""
     labels, rows = context.target.labels, context.rows
     if labels is None or not len(rows.class_of):
         return
@@ -234,7 +234,7 @@ def nameless(context: CheckContext) -> Iterator[Finding]:
 
 
 def too_few_outputs(context: CheckContext) -> Iterator[Finding]:
-    """A config with fewer (or more) outputs than the label map has ids."""
+    """A config whose number of outputs differs from the label map's ids."""
     config, labels = context.target.config, context.target.labels
     count = families.of(config).num_classes(config.model) if config is not None else 0
     if labels is not None and count and count != labels.num_classes and _is_the_configs(context):
@@ -253,7 +253,7 @@ def _is_the_configs(context: CheckContext) -> bool:
 
 
 def _in_training(context: CheckContext) -> str:
-    """` in train`, where there is more than one split."""
+    """` in train`, if there is more than one split."""
     split = context.target.splits[0]
     return "" if split == NO_SPLIT else f" in {split}"
 
@@ -263,14 +263,14 @@ def _subject(split: str) -> str:
 
 
 def _counts(context: CheckContext, split: int) -> np.ndarray:
-    """Boxes of each class in a split, none where it has no name: int [classes]."""
+    """The number of boxes of each class in a split, 0 for classes without a name: int [classes]."""
     own = context.rows.class_of[context.split_of_box == split]
     named = [bool(name.strip()) for name in context.rows.class_names]
     return np.bincount(own, minlength=len(named)) * np.array(named, int)
 
 
 def _first_boxes(context: CheckContext, numbers: list[int]) -> np.ndarray:
-    """A box of each of the classes."""
+    """The first box of each of the classes."""
     found, first = np.unique(context.rows.class_of, return_index=True)
     where = dict(zip(found.tolist(), first.tolist(), strict=True))
     return np.array([where[number] for number in numbers if number in where], np.int64)
@@ -282,7 +282,7 @@ def _typos(context: CheckContext) -> np.ndarray:
 
 
 def _place(example: Example) -> str:
-    """The annotation file of an image; where it is of several, the image or line, too."""
+    """The annotation file of an image; with the image or line, if it has several images."""
     is_its_own = example.image and PurePath(example.file).stem == PurePath(example.image).stem
     return example.file if is_its_own else example.where
 

@@ -1,4 +1,4 @@
-"""What the checks are given: the rows of a scan, boxes as the model sees them; and how they name examples."""
+"""The argument of all checks: the rows of a scan, boxes as the model sees them, and how to name examples."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from odtk.pipeline.readers import DEFAULT_MAX_NUMBER_OF_BOXES, max_number_of_box
 
 @dataclass(frozen=True)
 class CheckContext:
-    """A scanned target; sizes are pixels in the model's frame, or, without a config, in the image."""
+    """A scanned target; sizes are in pixels of the model's input or, without a config, of the image."""
 
     rows: Rows
     heights: np.ndarray  # float [boxes]
     widths: np.ndarray
     coverage: Coverage | None = None
-    unmatched: np.ndarray | None = None  # bool [boxes], which no anchor matches at the threshold
-    model_sides: np.ndarray | None = None  # int [images], the longer side as the model is given it, with a config
-    model_input: str | None = None  # its size in words, with a config
+    unmatched: np.ndarray | None = None  # bool [boxes], no anchor overlaps it enough to match
+    model_sides: np.ndarray | None = None  # int [images], the longer side of the model's input, if there is a config
+    model_input: str | None = None  # its size as text, if there is a config
 
     @property
     def target(self) -> Target:
@@ -36,7 +36,7 @@ class CheckContext:
 
     @functools.cached_property
     def boxes_of_class(self) -> dict[str, int]:
-        """Boxes of each class, in all splits."""
+        """The number of boxes of each class, in all splits."""
         counts = np.bincount(self.rows.class_of, minlength=len(self.rows.class_names))
         return dict(zip(self.rows.class_names, counts.tolist(), strict=True))
 
@@ -47,7 +47,7 @@ class CheckContext:
 
     @property
     def frame(self) -> str:
-        """What the boxes' sizes are pixels of."""
+        """The image whose pixels are the unit of box sizes."""
         return f"the model's input, {self.model_input}" if self.model_input else "the image"
 
     @functools.cached_property
@@ -56,7 +56,7 @@ class CheckContext:
         return self.rows.split[self.rows.image]
 
     def max_boxes(self, split: int) -> int:
-        """The boxes of an image that training (or, in the second split, evaluation) keeps."""
+        """The number of boxes of an image that training (for the second split, evaluation) keeps."""
         config = self.target.config
         if config is None:
             return DEFAULT_MAX_NUMBER_OF_BOXES
@@ -64,20 +64,20 @@ class CheckContext:
         return max_number_of_boxes(*readers[min(split, len(readers) - 1)])
 
     def of_boxes(self, positions: np.ndarray, describe: Callable[[int], str]) -> tuple[Example, ...]:
-        """The first of some boxes as examples; `describe` puts one into words."""
+        """The first of these boxes as examples; `describe` returns a box's text."""
         return tuple(self._of_box(int(position), describe(int(position))) for position in positions[:MAX_EXAMPLES])
 
     def of_images(self, rows: np.ndarray, describe: Callable[[int], str]) -> tuple[Example, ...]:
-        """The first of some images as examples."""
+        """The first of these images as examples."""
         return tuple(self.of_image(int(row), describe(int(row))) for row in rows[:MAX_EXAMPLES])
 
     def of_image(self, row: int, text: str, others: Iterable[int] = ()) -> Example:
-        """An image as an example, `others` those that it is compared with."""
+        """An image as an example; `others` are the images it is compared with."""
         summary, split = self._summarize(row), self.rows.split_of(row)
         return Example(text, summary.file, None, summary.offset, summary.name, split, (row, *others))
 
     def name_of(self, row: int) -> str:
-        """What an image is called."""
+        """The name of an image."""
         return self._summarize(row).name
 
     def class_name(self, position: int) -> str:
@@ -102,18 +102,18 @@ class CheckContext:
 
 
 def context_of(rows: Rows) -> CheckContext:
-    """Boxes in the pixels of the model's input where there is a config, otherwise in those of their images."""
+    """The context of a scan; box sizes are in pixels of the model's input if there is a config, else of the image."""
     config, image = rows.target.config, rows.image
     if config is None:
         heights, widths = _sides(rows.boxes, rows.height[image], rows.width[image])
         return CheckContext(rows, heights, widths)
-    from odtk.datasets.checks import anchors  # which imports TensorFlow
+    from odtk.datasets.checks import anchors  # imports TensorFlow
 
     frames = anchors.frames(config, rows.height, rows.width)
     boxes = frames.boxes(rows.boxes, image)
     heights, widths = _sides(boxes.astype(float), *frames.padded[image].T)
     seen = CheckContext(rows, heights, widths, model_sides=frames.true.max(axis=1), model_input=frames.name)
-    # Training leaves these boxes out, so that no anchor can be missing for them.
+    # Training skips these boxes, so they do not need anchors.
     usable = np.isfinite(boxes).all(axis=1)
     matched = anchors.match(config, frames, boxes[usable], image[usable])
     if matched is None:
@@ -127,7 +127,7 @@ def context_of(rows: Rows) -> CheckContext:
 
 
 def _sides(boxes: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Height and width in pixels of normalized boxes [n, 4] in frames of these sizes; not a number becomes 0."""
+    """Height and width in pixels of normalized boxes [n, 4] in frames of these sizes; NaN becomes 0."""
     sides = np.nan_to_num((boxes[:, 2:] - boxes[:, :2]), nan=0, posinf=0, neginf=0)
     return sides[:, 0] * heights, sides[:, 1] * widths
 

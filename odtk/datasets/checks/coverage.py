@@ -1,4 +1,4 @@
-"""Groundtruth against the anchors of a config, in numbers."""
+"""How many boxes the anchors of a config match."""
 
 from dataclasses import dataclass
 
@@ -16,5 +16,5 @@ class Coverage:
     classes: dict[str, list[tuple[int, int]]]  # (unmatched, all) for each of `sizes`
     boxes: int = 0
     unmatched: int = 0  # no anchor at the threshold
-    forced: int = 0  # of these, matched by force alone
+    forced: int = 0  # of these, forced to match their best anchor
     lost: int = 0  # of these, with no anchor at all

@@ -1,4 +1,4 @@
-"""Checks of images and records: what cannot be read, what disagrees with itself, what is there twice."""
+"""Checks of images and records: unreadable, inconsistent and duplicate ones."""
 
 import math
 from collections import Counter
@@ -19,7 +19,7 @@ MAX_UNUSABLE = 0.05
 
 _MANY_NEGATIVES = 0.5
 
-# Times the model's input. Larger images are worth shrinking once instead of in every epoch; at this size random crops
+# Times the model's input. Larger images should be shrunk once instead of in every epoch; at this size random crops
 # still have full resolution.
 _TOO_LARGE = 2
 
@@ -64,7 +64,7 @@ def _of_tally(severity: str, kind: str, text: str, fix: str, tally: Tally) -> Fi
 
 
 def missing_shards(context: CheckContext) -> Iterator[Finding]:
-    """Shards that are missing, by the names of the others."""
+    """Missing shards, known from the names of the others."""
     missing = context.target.missing
     if missing:
         yield Finding(
@@ -77,7 +77,7 @@ def missing_shards(context: CheckContext) -> Iterator[Finding]:
 
 
 def refused(context: CheckContext) -> Iterator[Finding]:
-    """Boxes that cannot be right as they are read."""
+    """Boxes that cannot be right with the assumed order and units."""
     if context.target.refusal:
         fix = "make-tfrecords refuses this dataset until the order is given: odtk make-tfrecords ... --boxes ORDER"
         yield Finding(ERROR, context.target.refusal, kind="boxes-read-wrongly", fix=fix)
@@ -111,7 +111,7 @@ def negatives(context: CheckContext) -> Iterator[Finding]:
         own = rows.split == number
         found = np.flatnonzero(own & (rows.num_boxes == 0))
         share, of_split = len(found) / max(1, int(own.sum())), "" if split == NO_SPLIT else f" of {split}"
-        if len(found) and share < 1:  # a split with none at all is another finding
+        if len(found) and share < 1:  # a split without any boxes is another finding
             yield Finding(
                 WARNING if share > _MANY_NEGATIVES else NOTE,
                 f"{counted(len(found), 'image')}{of_split} ({share:.1%}) without a box; they are learned as "
@@ -124,7 +124,7 @@ def negatives(context: CheckContext) -> Iterator[Finding]:
 
 
 def copies(context: CheckContext) -> Iterator[Finding]:
-    """The same file, or nearly the same image, in several splits or twice in one."""
+    """Identical files or near-duplicate images, in several splits or in one."""
     rows = context.rows
     same = _grouped(rows.digest)
     decoded = np.flatnonzero(rows.decoded)
@@ -135,7 +135,7 @@ def copies(context: CheckContext) -> Iterator[Finding]:
     if equal_across:
         yield _leak(context, ERROR, "same-image-across-splits", "identical files", equal_across)
     if alike_across:
-        # Never an error: images of different things on the same background look alike too.
+        # Never an error: images of different objects on the same background look alike, too.
         yield _leak(context, WARNING, "look-alikes-across-splits", "near-duplicates", alike_across)
     within = [part for group in _grouped(alike, 0) for part in _same_split(group, rows.split)]
     if within:
@@ -181,7 +181,7 @@ def _same_split(group: np.ndarray, split: np.ndarray) -> list[np.ndarray]:
 
 
 def _grouped(keys: np.ndarray, least: int | None = None) -> list[np.ndarray]:
-    """Positions that share a key (of at least `least`), where several do, each group ascending."""
+    """Groups of indices with equal keys (of at least `least`), if there are several; each group is ascending."""
     order = np.argsort(keys, kind="stable")
     if least is not None:
         order = order[keys[order] >= least]

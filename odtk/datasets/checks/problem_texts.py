@@ -1,4 +1,4 @@
-"""What is said of problems that the readers of annotations and records report, by kind: severity, text and fix."""
+"""Severity, text and fix of each kind of problem that the readers of annotations and records report."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from odtk.findings import ERROR, NOTE, WARNING
 
 
 class ProblemText(NamedTuple):
-    """What to say of a kind of problem; its severity is another in records, which nothing corrects any more."""
+    """The text for a kind of problem; in records its severity may differ, because nothing corrects them anymore."""
 
     annotated: str  # severity
     recorded: str
@@ -166,6 +166,6 @@ TEXTS = {
 
 
 def of(kind: str) -> ProblemText:
-    """The text for a kind; a kind that is not in the table is named, and is a warning."""
+    """The text for a kind of problem; one that is not in the table is a warning with its name."""
     default = ProblemText(WARNING, WARNING, f"{kind[:1].upper()}{kind[1:]}: {{count}}.", "Look at the listed files.")
     return TEXTS.get(kind, default)

@@ -1,6 +1,6 @@
-"""The table of the checks of data, each a function in one of the modules beside it that is given a CheckContext.
+"""The table of all checks of data: functions of a CheckContext, in the modules of this package.
 
-Whoever adds a check adds its line here: what it yields is then on the terminal, on the page, in the JSON and in
+To add a check, add a row here: its findings are then printed, shown on the HTML page and in the JSON, and drawn by
 `odtk view --worst`.
 """
 
@@ -35,5 +35,5 @@ CHECKS = (
 
 
 def run(context: CheckContext) -> list[Finding]:
-    """What all checks find, the worst first, and otherwise in the order of the table."""
+    """The findings of all checks, by severity, then in the order of the table."""
     return worst_first(finding for check in CHECKS for finding in check(context))

@@ -1,1 +1,1 @@
-"""What several detector families build: resizers, hyperparameters, scores."""
+"""Parts that several detector families use: anchors, matchers, losses, resizers, hyperparameters, scores."""

@@ -1,4 +1,4 @@
-"""Anchors and their matching as who looks at data needs them, without a model. No TensorFlow."""
+"""Anchors and matching for the analysis of data, without a model. No TensorFlow."""
 
 import functools
 from collections.abc import Callable
@@ -9,19 +9,19 @@ import numpy as np
 
 @dataclass(frozen=True)
 class AnchorGrid:
-    """The anchors of one size of image, by feature map, yxyx normalized: float32 [rows, columns, anchors there, 4]."""
+    """The anchors for one image size, by feature map, yxyx normalized: float32 [rows, columns, anchors per cell, 4]."""
 
     levels: list[np.ndarray]
 
     @functools.cached_property
     def anchors(self) -> np.ndarray:
-        """All of them in the detector's order, float32 [anchors, 4]."""
+        """All anchors in the detector's order, float32 [anchors, 4]."""
         return np.concatenate([level.reshape(-1, 4) for level in self.levels])
 
 
 @dataclass(frozen=True)
 class AnchorMatching:
-    """How training gives boxes to anchors."""
+    """How training matches boxes and anchors."""
 
     similarity_name: str
     """What `similarity` measures: "iou", "ioa" or "thresholded_iou"."""

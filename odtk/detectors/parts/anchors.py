@@ -1,4 +1,4 @@
-"""An AnchorGenerator's message to the anchors it means."""
+"""Builds anchors from an AnchorGenerator message."""
 
 from odtk.boxes.anchors import MultiscaleAnchors
 from odtk.protos import multiscale_anchor_generator_pb2

@@ -1,4 +1,4 @@
-"""A BoxCoder message to the coder."""
+"""Builds a box coder from a BoxCoder message."""
 
 from odtk.boxes.coding import FasterRcnnCoder, MeanStddevCoder, SquareCoder
 from odtk.protos import box_coder_pb2

@@ -1,4 +1,4 @@
-"""A BoxPredictor's message to the heads it describes."""
+"""Builds prediction heads from a BoxPredictor message."""
 
 from odtk.detectors.parts.hyperparams import build_conv_params
 from odtk.layers.heads import SharedHeads
@@ -11,7 +11,7 @@ def build_shared_heads(
     anchors_per_location: int,
     num_outputs: int,
 ) -> SharedHeads:
-    """The weight-shared box predictor; `num_outputs` are the class logits of each anchor."""
+    """The weight-shared box predictor; `num_outputs` is the number of class logits per anchor."""
     clip = predictor.box_encodings_clip_range
     return SharedHeads(
         build_conv_params(predictor.conv_hyperparams),

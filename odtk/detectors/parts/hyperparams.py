@@ -11,7 +11,7 @@ _ACTIVATIONS = {"NONE": None, "RELU": "relu", "RELU_6": "relu6", "SWISH": "swish
 
 
 def build_conv_params(message: hyperparams_pb2.Hyperparams) -> ConvParams:
-    """An empty regularizer is none; an empty initializer is Keras's default, as in TFOD."""
+    """An empty regularizer means none; an empty initializer means Keras's default, as in TFOD."""
     batch_norm = None
     if message.WhichOneof("normalizer_oneof") == "batch_norm":
         norm = message.batch_norm
@@ -30,7 +30,7 @@ def _build_regularizer(message: hyperparams_pb2.Regularizer):
         case "l1_regularizer":
             return tf_keras.regularizers.L1(message.l1_regularizer.weight)
         case "l2_regularizer":
-            # TFOD's penalty is half of what Keras calls L2.
+            # TFOD's L2 penalty has a factor 0.5, Keras's has not.
             return tf_keras.regularizers.L2(0.5 * message.l2_regularizer.weight)
     return None
 

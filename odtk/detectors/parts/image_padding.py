@@ -1,4 +1,4 @@
-"""The padding that brings images to what a network takes, and the refusal of those that it cannot."""
+"""Pads images to a size that a network accepts, and refuses images that are unusable."""
 
 import tensorflow as tf
 
@@ -7,7 +7,7 @@ from odtk.errors import ConfigError
 
 
 def padded(images, size: InputSize):
-    """Images [batch, h, w, 3] with zeros at the bottom and right up to multiples of `size.pad_to_multiple`."""
+    """Images [batch, h, w, 3], zero-padded at the bottom and right to multiples of `size.pad_to_multiple`."""
     if size.pad_to_multiple == 1:
         return images
     height, width = tf.unstack(tf.shape(images)[1:3])
@@ -19,7 +19,7 @@ def padded(images, size: InputSize):
 
 
 def checked(images, size: InputSize):
-    """The unpadded images, unless their size does not do: ConfigError, or an error of the graph when it runs."""
+    """The unpadded images, if their size is usable; otherwise raises ConfigError, or an error when the graph runs."""
     wanted = (
         f"Sides of at least {size.least_side}, and multiples of {size.side_multiple} once padded, are what this "
         "detector takes"

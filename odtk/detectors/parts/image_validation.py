@@ -1,4 +1,4 @@
-"""Whether an image_resizer's numbers can be used, and whether a network takes the images it gives. No TensorFlow."""
+"""Checks an image_resizer's numbers, and whether a network accepts the resulting images. No TensorFlow."""
 
 import math
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _SIZES = ("height", "width", "min_dimension", "max_dimension", "size_threshold",
 
 
 def image_resizer(resizer, path: str) -> Iterator[Finding]:
-    """What is wrong with the numbers of the resizer at `path`, which has one of its kinds."""
+    """The findings about the numbers of the resizer at `path`, which must have a member set."""
     kind = resizer.WhichOneof("image_resizer_oneof")
     numbers, path = getattr(resizer, kind), f"{path}.{kind}"
     for name in _SIZES:
@@ -38,7 +38,7 @@ def image_resizer(resizer, path: str) -> Iterator[Finding]:
 
 
 def image_sides(resizer, path: str, size: InputSize, coarsest_stride: int, padding_field: str) -> Iterator[Finding]:
-    """Images that the network cannot take, or takes with a catch.
+    """The findings about images that the network does not accept, or uses only in part.
 
     `padding_field` is the field of the model that pads images to a multiple, `coarsest_stride` that of the network's
     coarsest feature map.

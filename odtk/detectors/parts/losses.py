@@ -1,4 +1,4 @@
-"""LocalizationLoss and ClassificationLoss messages to the functions of odtk.losses, bound to their numbers."""
+"""Builds functions of odtk.losses, with their parameters, from LocalizationLoss and ClassificationLoss messages."""
 
 import functools
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Matcher and RegionSimilarityCalculator messages to the functions that give boxes to anchors."""
+"""Builds functions that match boxes and anchors from Matcher and RegionSimilarityCalculator messages."""
 
 import functools
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from odtk.protos import matcher_pb2, region_similarity_calculator_pb2
 
 
 def build_argmax_match(message: matcher_pb2.Matcher) -> Callable:
-    """`argmax_match` of (similarity, valid), bound to the numbers of the argmax_matcher."""
+    """`argmax_match` of (similarity, valid), with the parameters of the argmax_matcher."""
     matcher, low, high = message.argmax_matcher, *_thresholds(message.argmax_matcher)
     return functools.partial(
         argmax_match,
@@ -33,7 +33,7 @@ def build_similarity(calculator: region_similarity_calculator_pb2.RegionSimilari
 def build_anchor_matching(
     matcher: matcher_pb2.Matcher, calculator: region_similarity_calculator_pb2.RegionSimilarityCalculator
 ) -> AnchorMatching:
-    """What decides whether a box has an anchor."""
+    """The parameters that determine whether a box gets an anchor."""
     return AnchorMatching(
         similarity_name=calculator.WhichOneof("region_similarity").removesuffix("_similarity"),
         similarity=build_similarity(calculator),

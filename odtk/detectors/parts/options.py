@@ -1,7 +1,7 @@
-"""Options of the parts that several detector families build: tables that a family puts together, with rows of its own.
+"""Options of the parts that several detector families use: tables that a family combines with rows of its own.
 
-No TensorFlow: `odtk configure --check` reads them. What is said of an option here holds for every family that takes the
-table; where a family differs, its own row for the message stands in the shared one's place.
+No TensorFlow: `odtk configure --check` reads them. They apply to every family that includes a table; if a family
+differs, its own row for the message replaces the shared one.
 """
 
 from odtk.pipeline.support import Fields, Options

@@ -1,4 +1,4 @@
-"""An ImageResizer message to the function that brings images to the detector's size."""
+"""Builds the function that resizes images to the detector's size from an ImageResizer message."""
 
 from collections.abc import Callable
 
@@ -18,10 +18,10 @@ _METHODS = {
 def build_resizer(message: image_resizer_pb2.ImageResizer, color_of: Callable = tuple) -> Callable:
     """The function image [h, w, 3] (uint8 or float32) -> (float32 image, true_image_shape int32 [3]).
 
-    true_image_shape is the part of the result that shows the image; the rest, bottom and right, is padding, of which
-    the config says the values. Where TFOD pads images that are preprocessed already (SSD; not Faster R-CNN, CenterNet),
-    `color_of` gives the color that preprocessing turns into three values: odtk preprocesses last. ConfigError where
-    no resizer is set or its numbers cannot be used.
+    true_image_shape is the shape of the result without the padding at the bottom and right, whose values are the
+    config's. If TFOD pads preprocessed images (SSD; not Faster R-CNN, CenterNet), `color_of` returns the color that
+    preprocessing maps to these values, because odtk preprocesses after padding. Raises ConfigError if no resizer is
+    set or its numbers cannot be used.
     """
     kind = message.WhichOneof("image_resizer_oneof")
     if kind is None:

@@ -1,4 +1,4 @@
-"""A PostProcessing message to the function that turns logits into scores, calibration included."""
+"""Builds the function from logits to scores, including calibration, from a PostProcessing message."""
 
 import functools
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _CONVERTERS = {
 def build_score_converter(message: post_processing_pb2.PostProcessing) -> Callable:
     """The function logits [..., columns] -> scores of the same shape.
 
-    Temperature divides the logits, as `logit_scale` does; the other calibrations map the scores.
+    Temperature divides the logits, as does `logit_scale`; the other calibrations map the scores.
     """
     convert, scale, calibration = _CONVERTERS[message.score_converter], message.logit_scale, message.calibration_config
     match calibration.WhichOneof("calibrator"):
@@ -40,7 +40,7 @@ def _build_curve(pairs: calibration_pb2.XYPairs) -> Callable:
 
 
 def _build_class_curves(curves: dict[int, Callable]) -> Callable:
-    """Curves by column of the scores, the background's column counted; those without one stay as they are."""
+    """Curves by score column, including the background's; columns without a curve are unchanged."""
 
     def calibrate(scores):
         columns = tf.unstack(scores, axis=-1)
@@ -50,7 +50,7 @@ def _build_class_curves(curves: dict[int, Callable]) -> Callable:
 
 
 def piecewise_linear(values, xs: list[float], ys: list[float]):
-    """Values [...] through the points (xs, ys), xs increasing; constant beyond the first and the last of them."""
+    """Interpolates values [...] between the points (xs, ys) with increasing xs; constant beyond the first and last."""
     if len(xs) == 1:
         return tf.fill(tf.shape(values), ys[0])
     xs, ys = tf.constant(xs), tf.constant(ys)

@@ -1,11 +1,11 @@
-"""A BatchNonMaxSuppression message to plain numbers."""
+"""Reads the parameters of a BatchNonMaxSuppression message."""
 
 from odtk.boxes.suppression import SuppressionParams
 from odtk.protos import post_processing_pb2
 
 
 def build_suppression(nms: post_processing_pb2.BatchNonMaxSuppression) -> SuppressionParams:
-    """Plain numbers of the suppression."""
+    """The parameters of non-maximum suppression."""
     return SuppressionParams(
         score_threshold=nms.score_threshold,
         iou_threshold=nms.iou_threshold,

@@ -1,7 +1,7 @@
-"""What keeps the parts of a model from being built or from working, though each option by itself is one that odtk has.
+"""Findings about parts of a model that cannot be built or cannot work, although each of their options is implemented.
 
-Most of it TFOD refuses as well, some at once and some within its first step. Each function takes the part's message and
-its dotted path. No TensorFlow: `odtk configure --check` asks too.
+TFOD refuses most of these as well, some when it builds the model and some in the first step. Each function takes the
+part's message and its dotted path. No TensorFlow: `odtk configure --check` uses it.
 """
 
 import itertools
@@ -19,12 +19,12 @@ _CONVERTER_OF_LOSS = {
 
 
 def error(path: str, text: str, *edits: tuple[str, object]) -> Finding:
-    """What cannot be built or cannot work; `edits` are (field, value) pairs that fix it."""
+    """A part that cannot be built or cannot work; `edits` are (field, value) pairs that fix it."""
     return _finding(ERROR, path, text, edits)
 
 
 def warning(path: str, text: str, *edits: tuple[str, object]) -> Finding:
-    """What works, but most likely not as meant."""
+    """A part that works, but most likely not as intended."""
     return _finding(WARNING, path, text, edits)
 
 
@@ -33,7 +33,7 @@ def _finding(severity: str, path: str, text: str, edits) -> Finding:
 
 
 def number_of_classes(count: int, field: str) -> Iterator[Finding]:
-    """Of a model, whose `field` it is."""
+    """A model's number of classes, with the dotted path `field`."""
     if count < 1:
         yield error(field, f"is {count}; a detector has at least one class.", (field, "N"))
 
@@ -47,7 +47,7 @@ def extractor_width(extractor, path: str) -> Iterator[Finding]:
 
 
 def empty_blocks(message, path: str, required: tuple[tuple[str, str], ...]) -> Iterator[Finding]:
-    """Blocks without which there is no model: `required` has their paths below `path`, and the oneof to be set."""
+    """Required blocks that are missing: `required` has their paths below `path`, and the oneof that must be set."""
     for place, oneof in required:
         block = message
         for name in place.split("."):
@@ -75,7 +75,7 @@ def shared_heads(predictor, path: str, code_size: int) -> Iterator[Finding]:
 
 
 def multiscale_anchors(grid, path: str, finest: int, coarsest: int) -> Iterator[Finding]:
-    """A multiscale_anchor_generator, for a network with one feature map of each level from `finest` to `coarsest`."""
+    """A multiscale_anchor_generator, for a network with one feature map per level from `finest` to `coarsest`."""
     count, of_the_model = coarsest - finest + 1, ((f"{path}.min_level", finest), (f"{path}.max_level", coarsest))
     if grid.max_level - grid.min_level + 1 != count:
         text = (
@@ -117,7 +117,7 @@ def argmax_matcher(matcher, path: str) -> Iterator[Finding]:
 
 
 def losses(loss, path: str) -> Iterator[Finding]:
-    """A `loss` message of anchors: mining, sampling, and losses that do not measure what their names say."""
+    """A `loss` message of a model with anchors: mining, sampling, and losses that are not what their names suggest."""
     miner, sampler = f"{path}.hard_example_miner", f"{path}.random_example_sampler.positive_sample_fraction"
     classification = loss.classification_loss.WhichOneof("classification_loss")
     if loss.HasField("hard_example_miner") and classification == "weighted_sigmoid_focal":
@@ -176,7 +176,7 @@ def _soft_suppression(nms, field: str) -> Iterator[Finding]:
 
 
 def score_converter(post_processing, path: str, loss: str | None) -> Iterator[Finding]:
-    """Whether scores are made as the classification `loss` (its name in the config) trains them."""
+    """Whether scores are computed as the classification `loss` (its name in the config) trains them."""
     names = post_processing.DESCRIPTOR.fields_by_name["score_converter"].enum_type.values_by_number
     found = names[post_processing.score_converter].name
     fitting = _CONVERTER_OF_LOSS.get(loss or "", found)
@@ -187,7 +187,7 @@ def score_converter(post_processing, path: str, loss: str | None) -> Iterator[Fi
 
 
 def calibration(post_processing, path: str) -> Iterator[Finding]:
-    """The calibration_config of a post_processing; what is wrong with it goes by taking it away."""
+    """The calibration_config of a post_processing; the fix of all findings is to remove it."""
     config, place = post_processing.calibration_config, f"{path}.calibration_config"
     away, broken = (place, ""), "needs at least one point, and each x above the one before it."
     match config.WhichOneof("calibrator"):

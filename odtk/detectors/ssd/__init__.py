@@ -1,1 +1,1 @@
-"""One-stage detectors: dense anchors, a box and class scores for each, one pass."""
+"""One-stage detectors: dense anchors, with a box and class scores for each, in one pass."""

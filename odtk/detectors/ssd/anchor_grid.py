@@ -1,4 +1,4 @@
-"""The anchors of an SSD's training and how it matches them, for who looks at data before there is a model."""
+"""The anchors of an SSD's training and how it matches them, for the analysis of data, without a model."""
 
 import math
 
@@ -19,9 +19,9 @@ def anchor_matching(ssd: ssd_pb2.Ssd) -> AnchorMatching:
 def anchor_grid(
     ssd: ssd_pb2.Ssd, image_size: tuple[int, int], padded_size: tuple[int, int], levels: tuple[int, int]
 ) -> AnchorGrid:
-    """The anchors of resized images, which the network pads to `padded_size`; `levels` are those of its maps."""
+    """The anchors for resized images, which the network pads to `padded_size`; `levels` are its feature maps'."""
     generator = build_multiscale_anchors(ssd.anchor_generator.multiscale_anchor_generator)
-    # Whatever levels the anchors are said to be of, the maps have the network's strides.
+    # Whatever the anchor generator's levels, the feature maps have the network's strides.
     strides = [2**level for level in range(levels[0], levels[1] + 1)]
     maps = [tuple(math.ceil(side / stride) for side in padded_size) for stride in strides]
     anchors = generator(image_size, maps, static=output_size(ssd.image_resizer) is not None).numpy()

@@ -22,9 +22,9 @@ from odtk.protos import losses_pb2, ssd_pb2
 def build_ssd(
     ssd: ssd_pb2.Ssd, extractor: FeatureExtractor, input_size: InputSize, levels: tuple[int, int]
 ) -> SsdDetector:
-    """Every field of `ssd` is read here or in the parts' builders, or refused by the family before.
+    """Every field of `ssd` is read here or in the parts' builders, or was refused by the family.
 
-    `levels`: the finest and the coarsest of the extractor's maps.
+    `levels`: the finest and the coarsest level of the extractor's maps.
     """
     anchors, background = build_multiscale_anchors(ssd.anchor_generator.multiscale_anchor_generator), _background(ssd)
     heads = build_shared_heads(
@@ -56,7 +56,7 @@ def build_ssd(
 
 
 def build_training(ssd: ssd_pb2.Ssd) -> SsdTraining:
-    """Matching and losses, bound to the config's numbers."""
+    """Matching and losses, with the config's parameters."""
     sampler = ssd.loss.random_example_sampler
     return SsdTraining(
         similarity=build_similarity(ssd.similarity_calculator),

@@ -1,4 +1,4 @@
-"""Where each variable of an SSD with a feature pyramid stands in a TFOD checkpoint."""
+"""The TFOD checkpoint key of each variable of an SSD with a feature pyramid."""
 
 import tensorflow as tf
 import tf_keras
@@ -22,7 +22,7 @@ CLASS_CONV = "model/_box_predictor/_prediction_heads/class_predictions_with_back
 
 
 def tfod_keys(network: SsdNetwork) -> dict[str, tf.Variable]:
-    """Checkpoint key to variable, for every variable of a built network."""
+    """Maps checkpoint keys to variables, for every variable of a built network."""
     return {
         f"{prefix}/{variable.name.split('/')[-1].split(':')[0]}": variable
         for prefix, layer in tfod_layers(network).items()
@@ -31,7 +31,7 @@ def tfod_keys(network: SsdNetwork) -> dict[str, tf.Variable]:
 
 
 def tfod_layers(network: SsdNetwork) -> dict[str, tf_keras.layers.Layer]:
-    """Path to layer, for every layer that has variables."""
+    """Maps paths to layers, for every layer with variables."""
     with_weights = [layer for layer in network.backbone.layers if layer.weights]
     layers = {BACKBONE.format(index): layer for index, layer in enumerate(with_weights)}
     return layers | _pyramid_layers(network.pyramid) | _head_layers(network.heads)
@@ -55,7 +55,7 @@ def _head_layers(heads: SharedHeads) -> dict:
     else:
         layers = _tower_layers(heads.box_tower, BOX_TOWER, BOX_TOWER_NORM)
         layers.update(_tower_layers(heads.class_tower, CLASS_TOWER, CLASS_TOWER_NORM))
-    # Dropout is a layer of its own in TFOD's list of class prediction layers.
+    # In TFOD's list of class prediction layers, dropout is a separate layer.
     position = 0 if heads.dropout is None else 1
     return layers | {BOX_CONV: heads.box_conv, CLASS_CONV.format(position): heads.class_conv}
 

@@ -1,8 +1,8 @@
-"""The rest of TFOD's objects: their second names, and those that hold no variable.
+"""The rest of TFOD's objects: aliases, and objects without variables.
 
-Our network has other objects than TFOD's. A checkpoint in which TFOD finds everything again, whatever its TensorFlow
-asks for, names them as TFOD does (meta_architectures/ssd_meta_arch.py, feature_map_generators.py and
-convolutional_keras_box_predictor.py there).
+odtk's network has other objects than TFOD's. So that TFOD can restore all objects of a checkpoint, with any TensorFlow
+version, they have the names that TFOD gives them (in its meta_architectures/ssd_meta_arch.py,
+feature_map_generators.py and convolutional_keras_box_predictor.py).
 """
 
 from collections.abc import Iterable
@@ -33,14 +33,14 @@ EMPTY_LISTS = (
 
 
 def tfod_other_paths(network: SsdNetwork, empty_lists: Iterable[str] = ()) -> tuple[dict[str, str], list[str]]:
-    """(aliases, bare) as `odtk.checkpoints.object_graph.as_trackable` takes them, of a built network.
+    """(aliases, bare) of a built network, for `odtk.checkpoints.object_graph.as_trackable`.
 
     `empty_lists` are those of TFOD's feature extractor.
     """
     aliases, bare = _backbone(network.backbone)
     bare += [*EMPTY_LISTS, *map(EXTRACTOR_LIST.format, empty_lists), *_pyramid(network)]
     norms = tf_keras.layers.BatchNormalization
-    # A batch norm's axis is a list, and lists are objects.
+    # A batch norm's axis is a list, and lists are objects, too.
     bare += [f"{path}/axis" for path, layer in checkpoint_keys.tfod_layers(network).items() if isinstance(layer, norms)]
     for more_aliases, more_bare in _heads(network.heads):
         aliases |= more_aliases
@@ -70,7 +70,7 @@ def _pyramid(network: SsdNetwork) -> list[str]:
         (checkpoint_keys.COARSE, pyramid.coarse),
     ):
         for index, block in enumerate(blocks):
-            # Padding (where it is explicit), convolution, batch norm, activation; an identity stands for a batch norm.
+            # Padding (if it is explicit), convolution, batch norm (or an identity in its place), activation.
             layers = [block.conv, block.norm, None] if block.padding is None else [None, block.conv, block.norm, None]
             bare += [f"{pattern.format(index)}/{place}" for place, layer in enumerate(layers) if layer is None]
     return bare
@@ -86,7 +86,7 @@ def _heads(heads: SharedHeads):
         yield _tower(heads.class_tower, keys.CLASS_TOWER, keys.CLASS_TOWER_NORM)
         return
     yield _tower(heads.box_tower, keys.SHARED_TOWER, keys.BOX_TOWER_NORM)
-    # TFOD makes a class tower all the same; it is never run, and so its layers have no variables.
+    # TFOD creates a class tower anyway; it is never run, so its layers have no variables.
     aliases, bare = _tower(heads.box_tower, keys.CLASS_TOWER, keys.CLASS_TOWER_NORM)
     bare += [keys.CLASS_TOWER.format(index) for index in range(len(heads.box_tower.convs))]
     for level, norms in enumerate(heads.box_tower.norms):
@@ -95,10 +95,10 @@ def _heads(heads: SharedHeads):
 
 
 def _tower(tower: SharedTower, conv_key: str, level_key: str) -> tuple[dict[str, str], list[str]]:
-    """Every level's list of layers, in which the convolutions are the shared ones."""
+    """Each level's list of layers; its convolutions are shared by all levels."""
     aliases, bare = {}, []
     for level, norms in enumerate(tower.norms):
-        # Convolution, batch norm (where there is one), activation.
+        # Convolution, batch norm (if any), activation.
         period = 3 if norms else 2
         for index in range(len(tower.convs)):
             aliases[level_key.format(level, period * index)] = conv_key.format(index)

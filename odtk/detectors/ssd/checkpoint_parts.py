@@ -1,4 +1,4 @@
-"""Which parts of an SSD a fine_tune_checkpoint_type takes, by how the keys of their variables begin."""
+"""The parts of an SSD that a fine_tune_checkpoint_type restores, by prefixes of their variables' keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,12 +7,12 @@ from odtk.detectors.detector import FineTunePlan
 
 EXTRACTOR = "model/_feature_extractor/"
 HEADS = "model/_box_predictor/"
-# Where a classification checkpoint has the backbone.
+# The backbone's prefix in a classification checkpoint.
 CLASSIFIER = "feature_extractor/"
 
 _SHARED = f"{HEADS}_head_scope_conv_layers"
 _OF_LEVELS = f"{HEADS}_base_tower_layers_for_heads"
-# Of weight-shared heads, what does not depend on the classes.
+# The parts of weight-shared heads that do not depend on the classes.
 SHARED_HEADS = {
     "box tower": (f"{_SHARED}/BoxPredictionTower/", f"{_SHARED}/PredictionTower/", f"{_OF_LEVELS}/box_encodings/"),
     "box head": (f"{HEADS}_box_prediction_head/",),
@@ -22,16 +22,16 @@ SHARED_HEADS = {
 
 @dataclass(frozen=True)
 class CheckpointParts:
-    """Of a family: how the keys of its backbone begin, and of the parts of its heads that may be taken besides."""
+    """A family's key prefixes: of its backbone, and of the reusable parts of its heads."""
 
     backbone: str = f"{EXTRACTOR}classification_backbone/"
     reusable_heads: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: SHARED_HEADS)
 
     def fine_tune_plan(self, checkpoint_type: str, keys: list[str]) -> FineTunePlan:
-        """full: everything; detection: backbone and pyramid; classification: the backbone, of either kind of model.
+        """full: everything; detection: backbone and pyramid; classification: the backbone, of both kinds of checkpoint.
 
-        With "detection" towers and box predictions may be taken besides; the class predictions belong to their classes.
-        `keys` are those of all variables.
+        With "detection", towers and box predictions can be reused, too; class predictions depend on the classes. `keys`
+        are those of all variables.
         """
         match checkpoint_type:
             case "full":

@@ -1,4 +1,4 @@
-"""The one-stage family: dense anchors, a box and class scores for each, one pass."""
+"""One-stage detectors: dense anchors, with a box and class scores for each, in one pass."""
 
 from collections.abc import Callable
 from types import MappingProxyType
@@ -30,12 +30,12 @@ class SsdNetwork(tf_keras.Model):
         first_map: int = 0,
         **kwargs,
     ):
-        """The pyramid takes the backbone's maps from the one at `first_map` on; finer ones come about on the way."""
+        """The pyramid uses the backbone's maps from index `first_map` on; finer ones are not used."""
         super().__init__(**kwargs)
         self.backbone, self.pyramid, self.heads, self.first_map = backbone, pyramid, heads, first_map
 
     def call(self, images, training=None, norm_training=None):
-        """Preprocessed images [batch, h, w, 3]; `norm_training` rules the batch norms, `training` the dropout."""
+        """Preprocessed images [batch, h, w, 3]; `norm_training` is for the batch norms, `training` for dropout."""
         maps = self.backbone(images, training=norm_training)[self.first_map :]
         maps = self.pyramid(maps, training=norm_training)
         boxes, logits = self.heads(maps, training=training, norm_training=norm_training)
@@ -86,11 +86,11 @@ class SsdDetector(Detector):
         self._keys, self._other_paths, self._parts = keys, other_paths, parts
 
     def resize(self, image):
-        """As the config's image_resizer says."""
+        """Resizes according to the config's image_resizer."""
         return self._resize(image)
 
     def preprocess(self, images, true_image_shapes):
-        """As the backbone takes them."""
+        """Maps pixel values to the backbone's input range."""
         return self._preprocess(images)
 
     def predict(
@@ -110,10 +110,10 @@ class SsdDetector(Detector):
         }
 
     def anchors_of(self, images, maps):
-        """Anchors yxyx [anchors, 4] of feature maps of these (unpadded) images.
+        """Anchors yxyx [anchors, 4] for feature maps of these (unpadded) images.
 
-        Where the resizer gives no fixed size, TFOD trains on sizes unknown to the graph; a size that happens to be
-        known outside of it must not move the anchors then.
+        If the resizer's output size is not fixed, TFOD trains with a graph of unknown sizes; a size that happens to be
+        known elsewhere must not change the anchors then.
         """
         known = None not in images.shape[1:3]
         static = known and self.image_size is not None
@@ -122,7 +122,7 @@ class SsdDetector(Detector):
         return self.anchors(image_size, sizes, static=static)
 
     def losses(self, predictions: dict, groundtruth: dict, true_image_shapes) -> dict[str, tf.Tensor]:
-        """`Loss/localization_loss` and `Loss/classification_loss`, weighted and normalized as the config says."""
+        """`Loss/localization_loss` and `Loss/classification_loss`, weighted and normalized according to the config."""
         params = self.training_params
         assigned = self.assign_targets(predictions["anchors"], groundtruth)
         if params.positive_fraction is not None:
@@ -158,7 +158,7 @@ class SsdDetector(Detector):
         )  # fmt: skip
 
     def _mined(self, predictions: dict, localization, classification, match):
-        """Losses by anchor, each [batch, anchors], 0 where hard example mining passes the anchor over."""
+        """Losses by anchor, each [batch, anchors], 0 for anchors that hard example mining does not select."""
         params, mining = self.training_params, self.training_params.mining
         assert mining is not None
         if classification.shape.rank == 3:
@@ -194,12 +194,12 @@ class SsdDetector(Detector):
         }
 
     def checkpoint_variables(self) -> dict[str, tf.Variable]:
-        """By TFOD's keys; the network is built on the way where it was not yet."""
+        """All variables by TFOD's keys; builds the network if needed."""
         self.ensure_built()
         return self._keys(self.network)
 
     def checkpoint_objects(self) -> dict[str, tf.train.Checkpoint]:
-        """TFOD's objects, those that have no variables and those that have several names included."""
+        """TFOD's objects, including those without variables and those with several names."""
         return as_trackable(self.checkpoint_variables(), *self._other_paths(self.network))
 
     def fine_tune_plan(self, checkpoint_type: str) -> FineTunePlan:
@@ -207,19 +207,19 @@ class SsdDetector(Detector):
         return self._parts.fine_tune_plan(checkpoint_type, list(self.checkpoint_variables()))
 
     def ensure_built(self) -> None:
-        """Makes the variables, by one run of the network on a blank image of the smallest size that it takes."""
+        """Creates the variables by running the network on a blank image of the smallest accepted size."""
         if not self.network.built:
             side = self.input_size.usable_side(1)
             self.network(image_padding.padded(tf.zeros([1, side, side, 3]), self.input_size))
 
 
 def _sampled(assigned: targets.Targets, background: Background, positive_fraction: float) -> targets.Targets:
-    """The targets with the weight 0 for anchors that the draw of negatives passes over."""
+    """The targets, with weight 0 for anchors that sampling does not select."""
     drawn = sample_negatives(background.positive(assigned.classes), assigned.class_weights > 0, positive_fraction)
     return assigned._replace(class_weights=assigned.class_weights * drawn, box_weights=assigned.box_weights * drawn)
 
 
 def _true_windows(true_image_shapes, image_size):
-    """The true images' part of the frame, yxyx normalized: int32 [batch, 3] and int32 [2] to float32 [batch, 4]."""
+    """The unpadded part of each image, yxyx normalized: int32 [batch, 3] and int32 [2] to float32 [batch, 4]."""
     fraction = tf.cast(true_image_shapes[:, :2], tf.float32) / tf.cast(image_size, tf.float32)
     return tf.concat([tf.zeros_like(fraction), fraction], axis=-1)

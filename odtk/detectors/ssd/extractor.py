@@ -1,4 +1,4 @@
-"""What is different between SSDs: the network in front of the heads, and what images it takes."""
+"""The part that differs between SSDs: the network before the heads, and the images it accepts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from odtk.detectors.ssd.checkpoint_parts import CheckpointParts
 
 @dataclass(frozen=True)
 class FeatureExtractor:
-    """A backbone and the pyramid on it, built.
+    """A backbone and its feature pyramid.
 
-    The pyramid takes the backbone's maps from the one at `first_map` on. `empty_lists` are attributes of TFOD's feature
-    extractor that are in its checkpoints and hold nothing.
+    The pyramid uses the backbone's maps from index `first_map` on. `empty_lists` are attributes of TFOD's feature
+    extractor that are saved in its checkpoints as empty lists.
     """
 
     backbone: tf_keras.Model

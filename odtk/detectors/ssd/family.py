@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from odtk.detectors.ssd.detector import SsdDetector
     from odtk.detectors.ssd.extractor import FeatureExtractor
 
-# Blocks without which there is no model: path below model.ssd, oneof.
+# Required blocks: path below model.ssd, oneof.
 _REQUIRED = (
     ("image_resizer", "image_resizer_oneof"),
     ("box_coder", "box_coder_oneof"),
@@ -34,21 +34,21 @@ _NMS = "post_processing.batch_non_max_suppression"
 
 
 class PyramidSsd(Family):
-    """A family of its own says what its feature extractor is, which levels its maps have and what images it takes."""
+    """Subclasses define the feature extractor, the levels of its maps and the images that it accepts."""
 
     kind = "ssd"
 
     @abc.abstractmethod
     def levels(self, ssd: ssd_pb2.Ssd) -> tuple[int, int]:
-        """The finest and the coarsest level of its feature maps, whose strides are 2 to the power of that."""
+        """The finest and the coarsest level of its feature maps; level n has stride 2 ** n."""
 
     @abc.abstractmethod
     def build_extractor(self, ssd: ssd_pb2.Ssd) -> FeatureExtractor:
-        """Backbone and pyramid. TensorFlow is loaded in here."""
+        """Backbone and pyramid. Imports TensorFlow."""
 
     @abc.abstractmethod
     def validate_extractor(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
-        """What is wrong with the fields of the feature extractor, apart from the images' sides."""
+        """The findings about the fields of the feature extractor, except those about image sizes."""
 
     def validate(self, model: model_pb2.DetectionModel) -> list[Finding]:
         """See `Family`."""

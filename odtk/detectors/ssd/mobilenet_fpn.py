@@ -1,4 +1,4 @@
-"""The family of TFOD's ssd_mobilenet_v{1,2}_fpn_keras, FPNLite among them. No TensorFlow, until one is built."""
+"""The family of TFOD's ssd_mobilenet_v{1,2}_fpn_keras, including FPNLite. Only building imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 _FINEST, _COARSEST = 2, 5
 _USUAL_MAX_LEVEL = 7
 
-# TFOD's feature extractor refuses smaller images, before it pads them.
+# TFOD's feature extractor refuses smaller images; it checks before padding.
 _LEAST_SIDE = 33
 
 
 class _Levels(NamedTuple):
-    """How many of the backbone's maps the pyramid merges, its last ones, and how many coarser levels follow."""
+    """The number of (last) backbone maps that the pyramid merges, and the number of coarser levels."""
 
     merged: int
     coarse: int
@@ -38,7 +38,7 @@ class _Levels(NamedTuple):
 
 
 class MobilenetFpn(PyramidSsd):
-    """The pyramid has the levels that `fpn` says, and is FPNLite with `use_depthwise`."""
+    """The pyramid's levels are set by `fpn`; with `use_depthwise` it is FPNLite."""
 
     types = ("ssd_mobilenet_v1_fpn_keras", "ssd_mobilenet_v2_fpn_keras")
     options = PYRAMID_SSD | {
@@ -52,13 +52,13 @@ class MobilenetFpn(PyramidSsd):
     }
 
     def levels(self, ssd: ssd_pb2.Ssd) -> tuple[int, int]:
-        """See `PyramidSsd`. Where fpn.max_level is below 5, they are not those that `fpn` says."""
+        """See `PyramidSsd`. If fpn.max_level is below 5, they differ from those in `fpn`."""
         levels = _levels(ssd.feature_extractor.fpn)
         return levels.finest, _COARSEST + levels.coarse
 
     def input_size(self, model: model_pb2.DetectionModel) -> InputSize:
         """See `Family`."""
-        # With explicit padding the pyramid cuts what it has upsampled, so that maps of any sides meet.
+        # With explicit padding the pyramid crops upsampled maps, so that maps of any size match.
         extractor, levels = model.ssd.feature_extractor, _levels(model.ssd.feature_extractor.fpn)
         if extractor.use_explicit_padding or levels.merged == 1:
             return self._padded_to(model, _LEAST_SIDE)
@@ -115,12 +115,12 @@ def _build_backbone(extractor: ssd_pb2.SsdFeatureExtractor, params: ConvParams):
     }
     if _is_v1(extractor):
         return mobilenet_v1(params, thin=extractor.use_depthwise, **options)
-    # TFOD means to thin the last layer of this one, too, and does not: it has 1280 channels in FPNLite as in FPN.
+    # TFOD does not thin the last layer of v2, though its code intends to: it has 1280 channels in FPNLite as in FPN.
     return mobilenet_v2(params, **options)
 
 
 def _levels(fpn) -> _Levels:
-    """Of a pyramid that can be built; another one is taken as the edits of `_check_levels` would leave it."""
+    """The levels; those of an invalid `fpn` are as the edits of `_check_levels` would make them."""
     lowest = min(max(fpn.min_level, _FINEST), _COARSEST)
     highest = fpn.max_level if fpn.max_level >= lowest else _USUAL_MAX_LEVEL
     return _Levels(min(highest, _COARSEST) + 1 - lowest, max(highest - _COARSEST, 0))
@@ -147,13 +147,13 @@ def _check_levels(fpn, path: str) -> Iterator[Finding]:
 
 
 def _check_channels(extractor: ssd_pb2.SsdFeatureExtractor, path: str) -> Iterator[Finding]:
-    """Layers without a channel, which only a min_depth of 0 can leave."""
+    """Layers with 0 channels, which are only possible with a min_depth of 0."""
     if _pyramid_depth(extractor) < 1:
         field = f"{path}.fpn.additional_layer_depth"
         text = f"is {extractor.fpn.additional_layer_depth}: times depth_multiplier it leaves the pyramid no channel."
         yield error(field, text, (f"{path}.min_depth", 16))
     multiplier = extractor.depth_multiplier
-    # MobileNet v1's stem; its width counts twice in TFOD. V2's layers have at least 8.
+    # MobileNet v1's stem, to which TFOD applies the multiplier twice. V2's layers have at least 8 channels.
     if _is_v1(extractor) and max(int(int(32 * multiplier) * multiplier), extractor.min_depth) < 1:
         text = f"is {multiplier:g}: it leaves the first layer no channel."
         yield error(f"{path}.depth_multiplier", text, (f"{path}.min_depth", 16))

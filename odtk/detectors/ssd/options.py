@@ -1,4 +1,4 @@
-"""Options that every SSD with a feature pyramid has, but for those of its feature extractor. No TensorFlow."""
+"""Options of every SSD with a feature pyramid, except those of its feature extractor. No TensorFlow."""
 
 from odtk.detectors.parts import options
 from odtk.pipeline.support import Fields
@@ -30,7 +30,7 @@ PYRAMID_SSD: dict[str, Fields] = {
     **options.LOSS,
 }
 
-# Of SsdFeatureExtractor, for `refused` of a family that has none of them.
+# Fields of SsdFeatureExtractor, for `refused` of a family that has none of them.
 OF_OTHER_EXTRACTORS = {
     "bifpn": "it belongs to EfficientDet",
     "spaghettinet_arch_name": "it belongs to SpaghettiNet",

@@ -1,4 +1,4 @@
-"""The family of TFOD's ssd_resnet{50,101,152}_v1_fpn_keras. No TensorFlow, until one is built."""
+"""The family of TFOD's ssd_resnet{50,101,152}_v1_fpn_keras. Only building imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from odtk.protos import model_pb2, ssd_pb2
 if TYPE_CHECKING:
     from odtk.detectors.ssd.extractor import FeatureExtractor
 
-# Whatever `fpn {}` says: TFOD ignores it.
+# Whatever `fpn {}` is set to: TFOD ignores it.
 _FPN = {"min_level": 3, "max_level": 7, "additional_layer_depth": 256}
 
-# TFOD's feature extractor refuses smaller images, before it pads them.
+# TFOD's feature extractor refuses smaller images; it checks before padding.
 _LEAST_SIDE = 129
-# The pyramid merges maps by doubling, from stride 32 down.
+# The pyramid upsamples by 2, from stride 32 on, so that sides must be multiples of it.
 _MERGE_STRIDE = 32
 
 
 class ResnetFpn(PyramidSsd):
-    """Levels 3 to 5 come from the backbone, and two coarser ones follow."""
+    """Levels 3 to 5 come from the backbone; there are two coarser ones."""
 
     types = ("ssd_resnet50_v1_fpn_keras", "ssd_resnet101_v1_fpn_keras", "ssd_resnet152_v1_fpn_keras")
     options = PYRAMID_SSD | {

@@ -1,4 +1,4 @@
-"""What an SSD is trained on: the parts of its loss, which anchors count, and where the background is."""
+"""The parts of an SSD's loss, the anchors that it counts, and the background class."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ import tensorflow as tf
 
 @dataclass(frozen=True)
 class Background:
-    """The background's place among the logits; TFOD's fields of the same names.
+    """The background's column among the logits; TFOD's fields of the same names.
 
-    Without `added`, there are as many columns as classes and the groundtruth's first class has column 0; that column
-    is no class of the detections where it is `explicit`, and where it is not, there is no background at all.
-    `as_zeros`: an anchor of the background is trained as "no class" rather than as column 0.
+    Without `added`, there are as many columns as classes and the groundtruth's first class has column 0; if the
+    background is `explicit`, that column is not a class of the detections, otherwise there is no background.
+    `as_zeros`: background anchors are trained as "no class" rather than as column 0.
     """
 
     added: bool = True
@@ -20,7 +20,7 @@ class Background:
     as_zeros: bool = True
 
     def columns(self, num_classes: int) -> int:
-        """Logits of each anchor."""
+        """The number of logits per anchor."""
         return num_classes + self.added
 
     def one_hot(self, classes, num_classes: int):
@@ -29,20 +29,20 @@ class Background:
         return tf.one_hot(column, self.columns(num_classes))
 
     def positive(self, classes):
-        """Whether sampling takes an anchor for an object, from classes int32 [...], -1 for background: bool [...].
+        """Whether sampling counts an anchor as positive, from classes int32 [...], -1 for background: bool [...].
 
-        As in TFOD, which looks at the targets: every anchor where a background of its own is trained as column 0.
+        As in TFOD, which uses the targets: all anchors, if the background is trained as column 0.
         """
         return classes >= 0 if self.added or self.as_zeros else tf.ones_like(classes, tf.bool)
 
     def without(self, scores):
-        """Scores [..., columns] of the classes alone."""
+        """Scores [..., columns] without the background's column."""
         return scores[..., 1:] if self.added or self.explicit else scores
 
 
 @dataclass(frozen=True)
 class HardExampleMining:
-    """TFOD's `hard_example_miner`; `by` is "both", "classification" or "localization", the loss that is looked at."""
+    """TFOD's `hard_example_miner`; `by` is the loss that it ranks by: "both", "classification" or "localization"."""
 
     num_hard_examples: int = 64
     iou_threshold: float = 0.7
@@ -53,9 +53,9 @@ class HardExampleMining:
 
 @dataclass(frozen=True)
 class SsdTraining:
-    """How an SSD's loss is put together; the functions are those of odtk.boxes and odtk.losses, bound to numbers.
+    """The parts of an SSD's loss; the functions are those of odtk.boxes and odtk.losses, with their parameters.
 
-    `positive_fraction`: the positives' share of the anchors that count, None where all do.
+    `positive_fraction`: the fraction of positives among sampled anchors, None without sampling.
     """
 
     similarity: Callable

@@ -35,7 +35,7 @@ def _build_step(option) -> Callable:
 
 def _arguments(message: Message) -> dict:
     """Every field of the message by name, defaults included; the functions take the schema's own names."""
-    # Keypoints are no part of a box detector's groundtruth: how they would be permuted has no effect.
+    # Box detectors have no keypoints in their groundtruth, so their permutation has no effect.
     names = [field.name for field in message.DESCRIPTOR.fields if not field.name.startswith("keypoint_")]
     return {name: _value(getattr(message, name)) for name in names}
 

@@ -1,4 +1,4 @@
-"""Pixel values changed in place: sizes and boxes stay. All take and give 0..255, float32."""
+"""Options that change pixel values; sizes and boxes are unchanged. All take and return 0..255, float32."""
 
 import tensorflow as tf
 
@@ -17,7 +17,7 @@ def random_adjust_contrast(example: dict, seed, *, min_delta: float = 0.8, max_d
 
 
 def random_adjust_hue(example: dict, seed, *, max_delta: float = 0.02) -> dict:
-    """Turns the hue by one part in [-max_delta, max_delta) of the color circle."""
+    """Rotates the hue by one fraction in [-max_delta, max_delta) of the color circle."""
     return _recolor(example, _hue(pixels(example), seed, max_delta))
 
 
@@ -62,7 +62,7 @@ def random_pixel_value_scale(example: dict, seed, *, minval: float = 0.9, maxval
 
 
 def adjust_gamma(example: dict, seed, *, gamma: float = 1.0, gain: float = 1.0) -> dict:
-    """gain * value ** gamma on values scaled to 0..1, clipped to 0..255; nothing random."""
+    """gain * value ** gamma on values scaled to 0..1, clipped to 0..255; not random."""
     del seed
     return _recolor(example, _clip(tf.image.adjust_gamma(pixels(example) / 255, gamma, gain) * 255))
 
@@ -76,7 +76,7 @@ def normalize_image(
     target_minval: float = 0.0,
     target_maxval: float = 1.0,
 ) -> dict:
-    """Maps [original_minval, original_maxval] linearly onto [target_minval, target_maxval]; nothing random."""
+    """Maps [original_minval, original_maxval] linearly to [target_minval, target_maxval]; not random."""
     del seed
     if original_maxval == original_minval:
         raise ConfigError(f"normalize_image has original_minval = original_maxval = {original_minval}; set both.")
@@ -85,7 +85,7 @@ def normalize_image(
 
 
 def subtract_channel_mean(example: dict, seed, *, means: tuple[float, ...] = ()) -> dict:
-    """Subtracts one number per channel; nothing random."""
+    """Subtracts one number per channel; not random."""
     del seed
     if len(means) != 3:
         raise ConfigError(f"subtract_channel_mean.means has {len(means)} values; give three (red, green, blue).")
@@ -93,7 +93,7 @@ def subtract_channel_mean(example: dict, seed, *, means: tuple[float, ...] = ())
 
 
 def pixels(example: dict) -> tf.Tensor:
-    """The example's image as float32; the geometric options leave it uint8, which is quicker and the same."""
+    """The example's image as float32; the geometric options leave it uint8, which is faster and gives the same."""
     return tf.cast(example["image"], tf.float32)
 
 

@@ -1,4 +1,4 @@
-"""Cut-outs of the image, with the boxes that survive in them."""
+"""Random crops of the image and its boxes."""
 
 import tensorflow as tf
 
@@ -6,7 +6,7 @@ from odtk.inputs import groundtruth, stateless_random
 
 MAX_ATTEMPTS = 100
 
-# What ssd_random_crop and its kin do where the config lists no operations (the SSD paper's, section 2.2).
+# The operations of ssd_random_crop and similar options if the config lists none (the SSD paper's, section 2.2).
 SSD_CROPS = tuple(
     {
         "min_object_covered": covered,
@@ -34,11 +34,11 @@ def random_crop_image(
     clip_boxes: bool = True,
     random_coef: float = 0.0,
 ) -> dict:
-    """Cuts out a random window, except with probability `random_coef`.
+    """Crops to a random window, except with probability `random_coef`.
 
     The window (sample_distorted_bounding_box, 100 attempts, then the whole image) covers at least `min_object_covered`
-    of some box, has width / height within the aspect ratios and a share of the image's area within min_area..max_area.
-    Boxes outside it go, then those of whose area less than `overlap_thresh` is inside; the others are clipped to it.
+    of some box, has width / height within the aspect ratios and a fraction of the image's area in min_area..max_area.
+    Boxes outside it are dropped, as are those with less than `overlap_thresh` of their area inside; others are clipped.
     """
 
     def crop() -> dict:
@@ -64,7 +64,7 @@ def random_crop_image(
 
 
 def ssd_random_crop(example: dict, seed, *, operations: tuple[dict, ...] = ()) -> dict:
-    """One of several random_crop_image, each with the same chance; SSD_CROPS where `operations` is empty."""
+    """One of several random_crop_image, each equally likely; SSD_CROPS if `operations` is empty."""
     choice_seed, crop_seed = stateless_random.split(seed, 2)
     (fraction,) = stateless_random.uniform(choice_seed, 1)
     crops = operations or SSD_CROPS
@@ -76,9 +76,9 @@ def ssd_random_crop(example: dict, seed, *, operations: tuple[dict, ...] = ()) -
 def random_crop_to_aspect_ratio(
     example: dict, seed, *, aspect_ratio: float = 1.0, overlap_thresh: float = 0.3, clip_boxes: bool = True
 ) -> dict:
-    """Cuts out the largest window of width / height = `aspect_ratio`, at a random place along the side that is cut.
+    """Crops to the largest window of width / height = `aspect_ratio`, at a random position along the cropped side.
 
-    Boxes of whose area less than `overlap_thresh` is inside go; the others are clipped to the window.
+    Boxes with less than `overlap_thresh` of their area inside are dropped; others are clipped to the window.
     """
     size = tf.shape(example["image"])[:2]
     height, width = tf.unstack(tf.cast(size, tf.float32))
@@ -98,7 +98,7 @@ def ssd_random_crop_fixed_aspect_ratio(
 ) -> dict:
     """ssd_random_crop with windows of width / height = `aspect_ratio`, then random_crop_to_aspect_ratio for the rest.
 
-    As in TFOD, the ratio counts only together with `operations`: without any, it is 1.
+    As in TFOD, the ratio is only used together with `operations`: without any, it is 1.
     """
     if not operations:
         aspect_ratio = 1.0

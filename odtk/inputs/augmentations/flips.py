@@ -1,4 +1,4 @@
-"""Mirrored and turned images."""
+"""Flips and rotations."""
 
 import tensorflow as tf
 
@@ -6,17 +6,17 @@ from odtk.inputs import stateless_random
 
 
 def random_horizontal_flip(example: dict, seed, *, probability: float = 0.5) -> dict:
-    """Mirrors left and right, image and boxes, with `probability`."""
+    """Flips image and boxes left to right, with `probability`."""
     return _sometimes(example, seed, probability, _flip_left_right)
 
 
 def random_vertical_flip(example: dict, seed, *, probability: float = 0.5) -> dict:
-    """Mirrors top and bottom, image and boxes, with `probability`."""
+    """Flips image and boxes upside down, with `probability`."""
     return _sometimes(example, seed, probability, _flip_up_down)
 
 
 def random_rotation90(example: dict, seed, *, probability: float = 0.5) -> dict:
-    """Turns image and boxes a quarter counter-clockwise with `probability`; sides change places."""
+    """Rotates image and boxes by 90 degrees counterclockwise, with `probability`; height and width are swapped."""
     return _sometimes(example, seed, probability, _rotate_quarter)
 
 

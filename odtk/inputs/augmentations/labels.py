@@ -1,4 +1,4 @@
-"""Boxes and classes changed, the image left alone."""
+"""Options that change boxes and classes, but not the image."""
 
 import tensorflow as tf
 
@@ -28,7 +28,7 @@ def drop_label_probabilistically(example: dict, seed, *, label: int = 0, drop_pr
 
 
 def remap_labels(example: dict, seed, *, original_labels: tuple[int, ...] = (), new_label: int = 0) -> dict:
-    """Gives boxes of the classes `original_labels` the class `new_label` (all 1-based); nothing random."""
+    """Gives boxes of the classes `original_labels` the class `new_label` (all 1-based); not random."""
     del seed
     classes = example["classes"]
     listed = tf.reduce_any(classes[:, None] == tf.constant(original_labels, tf.int32) - 1, axis=1)

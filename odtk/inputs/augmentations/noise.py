@@ -1,4 +1,4 @@
-"""Parts of the image made noisy or black, and images degraded or resized as a whole."""
+"""Noise, black patches, JPEG artifacts, and resizing of the whole image."""
 
 import tensorflow as tf
 
@@ -21,7 +21,7 @@ def random_patch_gaussian(
     """Adds Gaussian noise within one random square, except with probability `random_coef` (arXiv 1906.02611).
 
     The square's center is any pixel, its side in [min_patch_size, max_patch_size); the noise's deviation, in
-    [min_gaussian_stddev, max_gaussian_stddev), is on values of 0..1, to which the square is clipped.
+    [min_gaussian_stddev, max_gaussian_stddev), is for values in 0..1, to which the square is clipped.
     """
     image, size = pixels(example), tf.shape(example["image"])[:2]
     draw_seed, noise_seed = stateless_random.split(seed, 2)
@@ -46,7 +46,7 @@ def random_black_patches(
     probability: float = 0.5,
     size_to_image_ratio: float = 0.1,
 ) -> dict:
-    """Blackens squares: `max_black_patches` times with `probability`, of size_to_image_ratio of the short side."""
+    """Blackens `max_black_patches` squares, each with `probability`; side: size_to_image_ratio of the short side."""
     size = tf.shape(example["image"])[:2]
     side = tf.cast(tf.cast(tf.reduce_min(size), tf.float32) * size_to_image_ratio, tf.int32)
     image = example["image"]
@@ -74,7 +74,7 @@ def random_jpeg_quality(
 
 
 def resize_image(example: dict, seed, *, new_height: int = 0, new_width: int = 0, method: int = 3) -> dict:
-    """Stretches to [new_height, new_width] by the message's `method` (ResizeImage.Method); nothing random."""
+    """Stretches to [new_height, new_width] by the message's `method` (ResizeImage.Method); not random."""
     del seed
     _check_size("resize_image", new_height=new_height, new_width=new_width)
     name = {1: "area", 2: "bicubic", 3: "bilinear", 4: "nearest"}[method]
@@ -82,7 +82,7 @@ def resize_image(example: dict, seed, *, new_height: int = 0, new_width: int = 0
 
 
 def random_resize_method(example: dict, seed, *, target_height: int = 0, target_width: int = 0) -> dict:
-    """Stretches to [target_height, target_width] by one of the four methods, each with the same chance."""
+    """Stretches to [target_height, target_width] by one of the four methods, each equally likely."""
     _check_size("random_resize_method", target_height=target_height, target_width=target_width)
     (fraction,) = stateless_random.uniform(seed, 1)
     size, image = (target_height, target_width), example["image"]
@@ -91,7 +91,7 @@ def random_resize_method(example: dict, seed, *, target_height: int = 0, target_
 
 
 def _square(size, corner, side) -> tf.Tensor:
-    """Whether each pixel lies in the square with that upper left corner (y, x): bool [height, width, 1]."""
+    """Whether each pixel is in the square with this upper left corner (y, x): bool [height, width, 1]."""
     rows, columns = tf.range(size[0]), tf.range(size[1])
     in_rows = (rows >= corner[0]) & (rows < corner[0] + side)
     in_columns = (columns >= corner[1]) & (columns < corner[1] + side)

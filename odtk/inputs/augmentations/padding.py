@@ -1,4 +1,4 @@
-"""Images padded, scaled and put on a canvas of another size."""
+"""Options that pad and scale images, or place them on a larger canvas."""
 
 import tensorflow as tf
 
@@ -8,7 +8,7 @@ from odtk.inputs import groundtruth, stateless_random
 from odtk.inputs.augmentations import crops
 from odtk.inputs.augmentations.color import pixels
 
-# Where ssd_random_crop_pad lists no operations: SSD_CROPS without the first, padded up to twice the size.
+# Used if ssd_random_crop_pad lists no operations: SSD_CROPS without the first, padded to at most twice the size.
 SSD_CROP_PADS = tuple(
     {**crop, "min_padded_size_ratio": (1.0, 1.0), "max_padded_size_ratio": (2.0, 2.0)} for crop in crops.SSD_CROPS[1:]
 )
@@ -24,10 +24,10 @@ def random_pad_image(
     max_image_width: int = 0,
     pad_color: tuple[float, ...] = (),
 ) -> dict:
-    """Puts the image at a random place of a larger canvas of a random size.
+    """Places the image at a random position on a larger canvas of random size.
 
-    The canvas measures from min_image_* (the image itself where 0) up to, not including, max_image_* (twice the image
-    where 0), filled with `pad_color` or, without one, the image's mean color.
+    The canvas size is in [min_image_*, max_image_*) (0: the image's size, and twice the image's size), filled with
+    `pad_color` or, without one, the image's mean color.
     """
     size = tf.shape(example["image"])[:2]
     smallest = tf.where([min_image_height > 0, min_image_width > 0], [min_image_height, min_image_width], size)
@@ -38,7 +38,7 @@ def random_pad_image(
 def random_absolute_pad_image(
     example: dict, seed, *, max_height_padding: int = 0, max_width_padding: int = 0, pad_color: tuple[float, ...] = ()
 ) -> dict:
-    """random_pad_image with a canvas larger by up to, not including, max_height_padding and max_width_padding."""
+    """random_pad_image with a canvas larger by less than max_height_padding and max_width_padding."""
     if min(max_height_padding, max_width_padding) < 1:
         raise ConfigError("random_absolute_pad_image needs max_height_padding and max_width_padding of at least 1.")
     size = tf.shape(example["image"])[:2]
@@ -57,8 +57,8 @@ def random_crop_pad_image(
 ) -> dict:
     """random_crop_image (with the options in `crop`), then random_pad_image.
 
-    The canvas measures from min_padded_size_ratio (1, 1) to max_padded_size_ratio (2, 2), (height, width) times the
-    image before cropping; `pad_color` as there.
+    The canvas size is from min_padded_size_ratio (1, 1) to max_padded_size_ratio (2, 2), (height, width) times that of
+    the image before cropping; `pad_color` as in random_pad_image.
     """
     before = tf.cast(tf.shape(example["image"])[:2], tf.float32)
     crop_seed, pad_seed = stateless_random.split(seed, 2)
@@ -69,7 +69,7 @@ def random_crop_pad_image(
 
 
 def ssd_random_crop_pad(example: dict, seed, *, operations: tuple[dict, ...] = ()) -> dict:
-    """One of several random_crop_pad_image, each with the same chance; SSD_CROP_PADS where `operations` is empty.
+    """One of several random_crop_pad_image, each equally likely; SSD_CROP_PADS if `operations` is empty.
 
     An operation's color is (pad_color_r, pad_color_g, pad_color_b), black where unset.
     """
@@ -118,7 +118,7 @@ def random_image_scale(example: dict, seed, *, min_scale_ratio: float = 0.5, max
 
 
 def place(example: dict, offset, size, color=None) -> dict:
-    """The example's image at `offset` (y, x) of a canvas of `size` (height, width), with its boxes in that frame."""
+    """The example with its image at `offset` (y, x) on a canvas of `size` (height, width), and its boxes moved."""
     inner = tf.shape(example["image"])[:2]
     offset, size = tf.convert_to_tensor(offset, tf.int32), tf.convert_to_tensor(size, tf.int32)
     window = tf.cast(tf.concat([-offset, size - offset], 0), tf.float32) / tf.cast(tf.tile(inner, [2]), tf.float32)
@@ -129,7 +129,7 @@ def place(example: dict, offset, size, color=None) -> dict:
 def _pad_between(example: dict, seed, smallest, largest, color) -> dict:
     size = tf.shape(example["image"])[:2]
     smallest, largest = tf.maximum(smallest, size), tf.maximum(largest, size)
-    # Where the smallest exceeds the largest, TFOD takes the largest.
+    # If the minimum exceeds the maximum, TFOD takes the maximum.
     smallest = tf.minimum(smallest, largest)
     fractions = tf.random.stateless_uniform([2, 2], seed)
     canvas = stateless_random.integer_below(fractions[0], smallest, largest)

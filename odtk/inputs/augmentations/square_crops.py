@@ -1,4 +1,4 @@
-"""The two options that give square images of a random zoom (CenterNet's and EfficientDet's)."""
+"""The two options that make square images of random scale (CenterNet's and EfficientDet's)."""
 
 import tensorflow as tf
 
@@ -16,11 +16,11 @@ def random_square_crop_by_scale(
     scale_max: float = 1.3,
     num_scales: int = 8,
 ) -> dict:
-    """Cuts out a square around a random point; what lies outside the image is black.
+    """Crops to a square around a random point; pixels outside the image are black.
 
     Its side is the long side times one of `num_scales` factors, evenly spaced from scale_min to scale_max. The center
-    stays `max_border` pixels away from the image's edges, halved as often as a side needs to stay longer than twice
-    that (CenterNet, arXiv 1904.07850). Boxes outside the square go, the others are clipped to it.
+    stays `max_border` pixels away from the image's edges, halved until each side is longer than twice
+    that (CenterNet, arXiv 1904.07850). Boxes outside the square are dropped, others are clipped to it.
     """
     size = tf.shape(example["image"])[:2]
     choice, *fractions = stateless_random.uniform(seed, 3)
@@ -29,7 +29,7 @@ def random_square_crop_by_scale(
     border = _border(max_border, size)
     center = stateless_random.integer_below(tf.stack(fractions), border, size - border + 1)
     begin, end = center - side // 2, center + side // 2
-    # TFOD's square stops one pixel short of the image's last row and column.
+    # TFOD's square never includes the image's last row and column.
     inside_begin, inside_end = tf.maximum(begin, 0), tf.minimum(end, size - 1)
     image = example["image"][inside_begin[0] : inside_end[0], inside_begin[1] : inside_end[1]]
     image = images.pad_around(image, inside_begin - begin, [side, side])
@@ -43,7 +43,7 @@ def random_scale_crop_and_pad_to_square(
     """Scales the long side to `output_size` times a factor in [scale_min, scale_max), then makes a square of it.
 
     A side longer than output_size is cropped at a random place, a shorter one padded with black at the bottom or right
-    (EfficientDet, arXiv 1911.09070). Boxes outside the square go, the others are clipped to it.
+    (EfficientDet, arXiv 1911.09070). Boxes outside the square are dropped, others are clipped to it.
     """
     scale, y, x = stateless_random.uniform(seed, 3)
     scale = scale_min + scale * (scale_max - scale_min)

@@ -1,4 +1,4 @@
-"""Which augmentation options odtk implements; without TensorFlow, because `odtk configure --check` asks."""
+"""The augmentation options that odtk implements; without TensorFlow, for `odtk configure --check`."""
 
 from collections.abc import Sequence
 
@@ -48,7 +48,7 @@ def supported_augmentations() -> frozenset[str]:
 
 
 def unsupported_augmentations(options: Sequence) -> list[tuple[str, str]]:
-    """(dotted path, reason) of every PreprocessingStep of `options` that cannot be used; nothing is ignored."""
+    """(dotted path, reason) of every PreprocessingStep of `options` that cannot be used; none is ignored."""
     findings = []
     for index, option in enumerate(options):
         path = f"train_config.data_augmentation_options[{index}]"

@@ -1,6 +1,6 @@
-"""Checks a pipeline.config: every field, the files it names and the classes in its records.
+"""Checks a pipeline.config: all fields, its files and the classes in its records.
 
-Without TensorFlow, which would take longer to import than the check takes.
+Without TensorFlow, whose import would take longer than the check.
 """
 
 import os
@@ -34,12 +34,12 @@ def check_config(
     paths_must_exist: bool = False,
     needs: Sequence[str] = (TRAIN, EVAL),
 ) -> list[Finding]:
-    """Everything that is wrong with a config, or worth knowing about it: errors first, then warnings, notes.
+    """All findings about a config: errors first, then warnings, then notes.
 
-    `filename` is what the commands that fix it name, `text` gives the findings their lines. A path that does not exist
-    here is a warning, or an error where `paths_must_exist`. `needs` leaves out what only training ("train") or only
-    evaluation ("eval") reads. A model of a family that odtk does not have is the only finding about its config: what
-    else it says is not for the model that takes its place.
+    `filename` is used in the commands that fix findings, `text` gives the findings their lines. A path that does not
+    exist here is a warning, or an error with `paths_must_exist`. `needs` limits the check to what training ("train") or
+    evaluation ("eval") reads. A model of a family that odtk does not have is the only finding about its config, because
+    the other fields do not apply to the model that replaces it.
     """
     checks = ConfigChecks(config, filename, paths_must_exist)
     check_model(checks)
@@ -67,7 +67,7 @@ def require_valid(
 ) -> list[Finding]:
     """Checks a config that is about to be used, missing paths included; returns its warnings and notes.
 
-    `needs`: as for `check_config`. Findings about the fields in `overridden` (which the caller replaces) are
+    `needs`: as for `check_config`. Findings about the fields in `overridden`, which the caller replaces, are
     left out. Raises ConfigError that names every error with its field and the command that fixes it.
     """
     found = check_config(config, filename, paths_must_exist=True, needs=needs)
@@ -81,7 +81,7 @@ def require_valid(
 
 
 def fixing_command(config: pipeline_pb2.TrainEvalPipelineConfig, filename: str | os.PathLike, *options) -> str:
-    """The `odtk configure` command that changes a config by `options`; a shipped one as a copy."""
+    """The `odtk configure` command that changes a config by `options`; a shipped one is copied."""
     return ConfigChecks(config, filename).command(*options)
 
 

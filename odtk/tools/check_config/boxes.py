@@ -1,4 +1,4 @@
-"""Checks of the boxes in the records: those that cannot be used, and images that have more of them than are read."""
+"""Checks of the boxes in the records: unusable boxes, and images with more boxes than are read."""
 
 from odtk.datasets.record_files import ClassScan
 from odtk.pipeline.readers import max_number_of_boxes
@@ -9,7 +9,7 @@ _NAMED = 3
 
 
 def check_boxes(checks: ConfigChecks, path: str, option: str, scan: ClassScan) -> None:
-    """Reports on the boxes of the reader at `path`; `option` of odtk configure names other records."""
+    """Reports on the boxes of the reader at `path`; `option` of odtk configure sets its records."""
     if scan.bad_boxes:
         _report_bad_boxes(checks, f"{path}.tf_record_input_reader.input_path", option, scan)
     if scan.counts:
@@ -51,6 +51,6 @@ def _check_number(checks: ConfigChecks, path: str, scan: ClassScan) -> None:
 
 
 def _records_seen(scan: ClassScan) -> str:
-    """How many records a scan has seen, and whether these are all."""
+    """How many records a scan has read, and whether these are all."""
     records = "1 record" if scan.num_records == 1 else f"{scan.num_records} records"
     return records if scan.is_complete else f"the first {records} (not all were read)"

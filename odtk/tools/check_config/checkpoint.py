@@ -23,18 +23,18 @@ _OTHER_FORMATS = (".pb", ".h5", ".hdf5", ".keras", ".tar.gz", ".tgz", ".tar", ".
 
 @dataclass(frozen=True)
 class Contents:
-    """What a checkpoint's index says of it, as far as that can be seen without TensorFlow (None: it cannot)."""
+    """What can be read from a checkpoint's index without TensorFlow (None: unknown)."""
 
     is_tf2: bool
-    is_index: bool  # or other bytes
+    is_index: bool  # otherwise other bytes
     kind: str | None  # "detection" or "classification"
 
 
 def look_into(prefix: str, family: Family | None) -> Contents | None:
-    """What kind of checkpoint of a family's (None: the kind stays unknown) a prefix is; None where there is none.
+    """The kind of checkpoint at a prefix, for a family (None: the kind is unknown); None if there is no checkpoint.
 
-    The index is a sorted table of variable names whose shared beginnings are left out, so that a name need not stand
-    there in full; of names with a common beginning the first one does.
+    The index is a sorted table of variable names without the prefixes that they share with the previous name, so not
+    all names are in it in full, but the first of several with a common prefix is.
     """
     try:
         index = Path(f"{prefix}.index").read_bytes()
@@ -47,7 +47,7 @@ def look_into(prefix: str, family: Family | None) -> Contents | None:
 
 
 def check_checkpoint(checks: ConfigChecks) -> None:
-    """Reports on where the weights come from and what is taken of them."""
+    """Reports on the initial weights and the part of the checkpoint that is restored."""
     train = checks.config.train_config
     if not train.fine_tune_checkpoint:
         text = "is not set: training starts from random weights, which takes more images and steps than fine-tuning."
@@ -64,7 +64,7 @@ def check_checkpoint(checks: ConfigChecks) -> None:
 
 
 def _why_useless(prefix: str, contents: Contents) -> str | None:
-    """Why nothing can be restored from a checkpoint whose index is there; None where nothing speaks against it."""
+    """Why nothing can be restored from a checkpoint whose index exists; None if there is no known reason."""
     if not contents.is_index:
         return f"{prefix}.index is damaged: it is not the index of a checkpoint. Copy the checkpoint again."
     if not contents.is_tf2:
@@ -77,7 +77,7 @@ def _why_useless(prefix: str, contents: Contents) -> str | None:
 
 
 def _check_prefix(checks: ConfigChecks, prefix: str) -> Contents | None:
-    """Whether the path is a prefix and exists; its contents where they can be seen."""
+    """Checks that the path is a prefix and exists; returns its contents, if they can be read."""
     contents = look_into(prefix, families.find(checks.config))
     if contents:
         return contents
@@ -143,7 +143,7 @@ def _check_type(checks: ConfigChecks, train, contents: Contents | None) -> None:
 
 
 def _check_against_neighbor(checks: ConfigChecks, train) -> None:
-    """Compares with the pipeline.config that the zoo (and odtk) keeps beside a checkpoint."""
+    """Compares with the pipeline.config that the zoo (and odtk) stores next to a checkpoint."""
     kind, neighbor = checks.config.model.WhichOneof("model"), _neighbor(train.fine_tune_checkpoint)
     if neighbor is None or kind is None or neighbor.model.WhichOneof("model") != kind:
         return

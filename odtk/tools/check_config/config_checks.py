@@ -1,4 +1,4 @@
-"""What gathers the findings about a config: severity, field, what is wrong, the command that fixes it."""
+"""Collects the findings about a config: severity, field, text, and the command that fixes it."""
 
 import os
 import shlex
@@ -9,19 +9,19 @@ from odtk import pipeline, resources
 from odtk.errors import ConfigError
 from odtk.findings import ERROR, NOTE, WARNING, Finding
 
-# TFOD's sample configs have it in every path that is to be filled in.
+# TFOD's sample configs have it in every path that has to be set.
 PLACEHOLDER = "PATH_TO_BE_CONFIGURED"
 
 
 class ConfigChecks:
-    """A config that is being checked; the checks add to `findings`."""
+    """A config that is checked; the checks add to `findings`."""
 
     def __init__(self, config, filename: str | os.PathLike | None = None, paths_must_exist: bool = False):
         self.config = config
         self.findings: list[Finding] = []
         self._absent = ERROR if paths_must_exist else WARNING
         self._source = os.fspath(filename) if filename is not None else "pipeline.config"
-        # Fixes of a shipped pipeline make a copy of it, instead of writing into the installed package.
+        # Fixes of a shipped pipeline copy it, instead of writing into the installed package.
         name = os.path.basename(self._source).removesuffix(".config")
         is_shipped = name in resources.shipped_files("pipelines", ".config") and (
             not os.path.exists(self._source)
@@ -30,23 +30,23 @@ class ConfigChecks:
         self._target = f"my_{name}.config" if is_shipped else self._source
 
     def error(self, path: str, text: str, fix: Sequence | str = ()) -> None:
-        """A config that cannot work, or that would not do what it says; `fix`: options of odtk configure."""
+        """Adds an error: the config cannot work, or would not do what it says; `fix`: options of odtk configure."""
         self._add(ERROR, path, text, fix)
 
     def warning(self, path: str, text: str, fix: Sequence | str = ()) -> None:
-        """A config that works, but most likely not as meant."""
+        """Adds a warning: the config works, but most likely not as intended."""
         self._add(WARNING, path, text, fix)
 
     def note(self, path: str, text: str, fix: Sequence | str = ()) -> None:
-        """Something worth knowing that needs no fixing."""
+        """Adds a note, which needs no fix."""
         self._add(NOTE, path, text, fix)
 
     def absent(self, path: str, text: str, fix: Sequence | str = ()) -> None:
-        """A file that is not on this machine: an error where it is about to be read, otherwise a warning."""
+        """Adds a missing file: an error if it is about to be read, otherwise a warning."""
         self._add(self._absent, path, text, fix)
 
     def add(self, finding: Finding, otherwise: Callable[[], str]) -> None:
-        """A finding of a family's: its edits become a command; for an error without any `otherwise` says one."""
+        """Adds a family's finding: its edits become a command; an error without edits gets `otherwise`."""
         if finding.edits:
             finding = replace(finding, fix=self.command(*_options(finding.edits)))
         elif finding.severity == ERROR:
@@ -63,17 +63,17 @@ class ConfigChecks:
 
 
 def is_placeholder(finding: Finding, path: str) -> bool:
-    """Whether a finding is about a path below the field `path` that was never filled in."""
+    """Whether a finding is about a path below the field `path` that is still a placeholder."""
     return finding.path.startswith(path) and PLACEHOLDER in finding.text
 
 
 def setting(path: str, value: object) -> tuple[str, str]:
-    """The options that set one field; an empty value takes it away."""
+    """The options that set one field; an empty value removes it."""
     return "--set", f"{path}={value}"
 
 
 def _options(edits: Sequence[tuple[str, str]]) -> list[str]:
-    """The options of odtk configure that make these edits: those that have a name by it, the others by --set."""
+    """The options of odtk configure for these edits: fields with an option of their own by it, the others by --set."""
     fields = dict(edits)
     options = []
     for path, value in edits:
@@ -89,7 +89,7 @@ def _options(edits: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def with_lines(findings: list[Finding], text: str) -> list[Finding]:
-    """The findings with the line of their field in the config's text, or of the innermost block around it."""
+    """The findings with the line of their field in the config's text, or of the innermost existing block around it."""
     return [replace(finding, line=_line(text, finding.path)) for finding in findings]
 
 

@@ -1,4 +1,4 @@
-"""Checks of the readers: the label map, the record files, and whether one names the classes of the other."""
+"""Checks of the readers: the label map, the record files, and whether their classes agree."""
 
 import os
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from odtk.tools.check_config.config_checks import PLACEHOLDER, ConfigChecks, set
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader of the config, and how to speak of it."""
+    """A reader of the config, with its option and words for messages."""
 
     path: str
     message: input_reader_pb2.InputReader
@@ -43,12 +43,12 @@ class Reader:
 
     @property
     def patterns(self) -> list[str]:
-        """Its record files, as the config has them."""
+        """Its record files, as written in the config."""
         return list(self.message.tf_record_input_reader.input_path)
 
 
 def check_data(checks: ConfigChecks, needs: Sequence[str]) -> None:
-    """Reports on the readers that `needs` ("train", "eval") names; of eval_input_readers on the first."""
+    """Reports on the readers in `needs` ("train", "eval"); only on the first of the eval_input_readers."""
     config, readers = checks.config, []
     if "train" in needs:
         readers.append(Reader("train_input_reader", config.train_input_reader, "--train-records", TRAIN_WORDS))
@@ -109,7 +109,7 @@ def _is_there(path: str) -> bool:
 
 
 def _shipped_like(path: str) -> str | None:
-    """The shipped label map of the same name, by that name."""
+    """The name of the shipped label map with the same file name."""
     name = os.path.basename(path).removesuffix(".pbtxt")
     return name if name in resources.shipped_files("label_maps", ".pbtxt") else None
 
@@ -119,7 +119,7 @@ def _check_num_classes(checks: ConfigChecks, path: str, labels: LabelMap) -> Non
     count = getattr(getattr(checks.config.model, kind), "num_classes", None) if kind else None
     field, largest = f"model.{kind}.num_classes", labels.num_classes
     fix = ("--num-classes", largest)
-    # 0 is reported with the model, whatever the label map has.
+    # 0 is reported with the model, independently of the label map.
     count = count or 0
     if 0 < count < largest:
         lost = some([f"{item.id} ({item.name!r})" for item in labels.items if item.id > count])
@@ -130,7 +130,7 @@ def _check_num_classes(checks: ConfigChecks, path: str, labels: LabelMap) -> Non
 
 
 def _check_records(checks: ConfigChecks, reader: Reader) -> list[Path]:
-    """The record files that are there."""
+    """The record files that exist."""
     if not reader.patterns:
         text = f"is empty: there is nothing to {'train' if reader.option == '--train-records' else 'evaluate'} on."
         checks.error(reader.records_field, text, (reader.option, "FOLDER_OR_GLOB"))
@@ -182,9 +182,9 @@ def _report_absent(checks: ConfigChecks, reader: Reader, field: str, pattern: st
 def _check_classes(
     checks: ConfigChecks, reader: Reader, files: list[Path], labels: LabelMap | None, is_compared: bool
 ) -> ClassScan | None:
-    """Compares the classes in the records with the label map; what was found in them, if they could be read.
+    """Compares the classes in the records with the label map; returns what the records contain, if they can be read.
 
-    `is_compared`: they will be with those of training's records, too, which says more of classes without a box.
+    `is_compared`: they are compared with those of training's records, too, which reports classes without a box better.
     """
     if not files:
         return None
@@ -208,7 +208,7 @@ def _check_classes(
 
 
 def _check_measured(checks: ConfigChecks, readers: list[Reader], scans: dict[str, ClassScan | None]) -> None:
-    """A class that is trained and that no evaluation image shows has no AP."""
+    """Reports trained classes without AP, because no evaluation image has them."""
     train, held_out = (scans[reader.path] for reader in readers) if len(readers) == 2 else (None, None)
     if not train or not held_out or not held_out.num_boxes or not held_out.is_complete:
         return
@@ -262,19 +262,19 @@ def _looked_at(scan: ClassScan) -> str:
 
 
 def _check_agreement(checks: ConfigChecks, readers: list[Reader], maps: dict[str, LabelMap | None]) -> None:
-    """Training and evaluation must use the same class ids."""
+    """Reports class ids that differ between training and evaluation."""
     paths = [reader.message.label_map_path for reader in readers]
     if len(set(paths)) < 2 or not all(paths):
         return
     first, second = (maps[path] for path in paths)
-    # One that cannot be read has been reported already.
+    # Unreadable label maps are already reported.
     if first and second and [(i.id, i.name) for i in first.items] != [(i.id, i.name) for i in second.items]:
         text = f"{paths[1]} has other class ids than training's {paths[0]}: the metrics would be wrong."
         checks.error(readers[1].label_map_field, text, ("--label-map", paths[0]))
 
 
 def _check_separation(checks: ConfigChecks, readers: list[Reader], files: dict[str, list[Path]]) -> None:
-    """Evaluation on the training data is meaningless."""
+    """Reports evaluation on the training data, which is meaningless."""
     if len(readers) < 2:
         return
     patterns = set(readers[0].patterns) & set(readers[1].patterns)

@@ -1,4 +1,4 @@
-"""Checks of `model`: whether odtk has its family, what the family finds in it, and images that share a batch."""
+"""Checks of `model`: whether odtk has its family, the family's own findings, and image sizes in a batch."""
 
 from odtk.detectors import families
 from odtk.detectors.family import Family
@@ -7,13 +7,13 @@ from odtk.tools.check_config.start_over import start_over
 
 
 def is_of_another_family(config) -> bool:
-    """Whether the config's model is of a family that odtk does not have; a misspelt name of one that it has is not."""
+    """Whether the config's model is of a family that odtk does not have, and not a misspelling of one that it has."""
     is_set = config.model.WhichOneof("model") is not None
     return is_set and families.find(config) is None and families.meant(config) is None
 
 
 def check_model(checks: ConfigChecks) -> None:
-    """Reports on `model`; of a family that odtk does not have, only that, with how to start over."""
+    """Reports on `model`; if odtk does not have its family, only that, and how to start over."""
     config = checks.config
     family = families.find(config)
     if family is None:
@@ -41,7 +41,7 @@ def _report_family(checks: ConfigChecks, model) -> None:
 
 
 def _check_batches(checks: ConfigChecks, family: Family) -> None:
-    """For resizers whose output has the image's own proportions."""
+    """Checks resizers that keep the image's aspect ratio."""
     resizer = family.image_resizer(checks.config.model)
     path = f"{family.image_resizer_field}.{resizer.WhichOneof('image_resizer_oneof')}"
     for section in ("train_config", "eval_config"):
@@ -52,7 +52,7 @@ def _check_batches(checks: ConfigChecks, family: Family) -> None:
 
 
 def _one_size(checks: ConfigChecks, family: Family, path: str) -> tuple[str, ...]:
-    """What makes all images as large; only padding keeps the size that was chosen."""
+    """The edits that give all images the same size; only padding keeps the chosen size."""
     if not path.endswith(".keep_aspect_ratio_resizer"):
         return "--image-size", "HEIGHTxWIDTH"
     most = family.image_resizer(checks.config.model).keep_aspect_ratio_resizer.max_dimension

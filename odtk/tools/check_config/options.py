@@ -1,4 +1,4 @@
-"""Checks for options that odtk does not implement, or that do nothing in TFOD 2 either."""
+"""Checks for options that odtk does not implement, or that have no effect (as in TFOD 2)."""
 
 from collections.abc import Sequence
 
@@ -11,25 +11,25 @@ from odtk.prototext import schema
 from odtk.tools.check_config.config_checks import ConfigChecks, setting
 from odtk.tools.check_config.start_over import start_over
 
-# Where one alternative cannot stand for another with its defaults: the whole model has to be another.
+# An alternative of these with its defaults would not replace another: the whole model must be changed.
 _NOT_BY_DEFAULTS = ("BoxPredictor", "AnchorGenerator")
 
 _NO_EFFECT = "has no effect"
 
 
 def has_no_effect(finding: Finding) -> bool:
-    """Whether a finding is about a field that does nothing, neither here nor in TFOD 2."""
+    """Whether a finding is about a field without effect, as in TFOD 2."""
     return finding.severity == NOTE and finding.text.startswith(_NO_EFFECT)
 
 
 def check_options(checks: ConfigChecks, needs: Sequence[str]) -> None:
     """Reports options that are not implemented as errors, options without effect as notes.
 
-    `needs`: "train" and "eval", or one of them where the other's part of the config will not be read.
+    `needs`: "train" and "eval", or only one if the other's part of the config is not read.
     """
     config, family = checks.config, families.find(checks.config)
     skipped = tuple(f"{part}_" for part in ("train", "eval") if part not in needs)
-    # A model of another family is one finding, not one for each of its options.
+    # A model of an unsupported family is a single finding, not one per option.
     tables = [(config.model, "model", family.options)] if family else []
     tables.append((config, "", support.PIPELINE))
     for message, place, options in tables:

@@ -1,4 +1,4 @@
-"""From a config for a model that odtk does not have to one that it has: what is kept of it."""
+"""Starts over from a shipped pipeline if odtk does not have a config's model, and keeps the data and sizes."""
 
 from odtk import pipeline
 from odtk.detectors import families
@@ -9,7 +9,7 @@ _SMALL_PIPELINE = "ssd_mobilenet_v2_fpnlite_320x320_pets"
 
 
 def start_over(config) -> str:
-    """The command that makes a shipped pipeline, in another file, with this one's data, classes, sizes and length."""
+    """The command that copies a shipped pipeline to another file, with this config's data, classes, sizes and steps."""
     shipped = _SMALL_PIPELINE if "mobilenet" in families.type_of(config.model) else _PIPELINE
     options = [*_data(config), *_classes(config.model), *_length(config.train_config)]
     options += _image_size(config.model, pipeline.read(shipped).model)
@@ -25,7 +25,7 @@ def _data(config) -> list[str]:
 
 
 def _of_model(model, name: str):
-    """A field of whichever model is set; None where there is none, or it has no such field."""
+    """A field of the model that is set; None if there is none, or if it has no such field."""
     kind = model.WhichOneof("model")
     return getattr(getattr(model, kind), name, None) if kind else None
 
@@ -45,7 +45,7 @@ def _length(train) -> list[str]:
 
 
 def _image_size(model, shipped) -> list[str]:
-    """The resizer's size, rounded up to one that the `shipped` model takes."""
+    """The resizer's size, rounded up to one that the `shipped` model accepts."""
     family, resizer = families.of(shipped), _of_model(model, "image_resizer")
     usable_side = family.input_size(shipped).usable_side
     kind = resizer.WhichOneof("image_resizer_oneof") if resizer else None

@@ -3,8 +3,8 @@
 from odtk.evaluation.metrics_sets import EVALUATORS, refusal
 from odtk.tools.check_config.config_checks import ConfigChecks, setting
 
-# From the walk-through's configs (0.04 for a batch of 64, on momentum): four times as much is where training tends to
-# diverge. Adam's steps do not grow with the gradient, so its limit does not depend on the batch.
+# From the configs in the README (0.04 for a batch size of 64, with momentum): at four times as much, training tends to
+# diverge. Adam's steps do not scale with the gradient, so its limit does not depend on the batch size.
 _USUAL_RATE_PER_IMAGE = 0.04 / 64
 _SUSPICIOUS = 4
 _ADAM_LIMIT = 0.01
@@ -34,7 +34,7 @@ def check_training(checks: ConfigChecks) -> None:
 
 
 def check_eval(checks: ConfigChecks) -> None:
-    """Reports on the metrics and on averages that training does not keep."""
+    """Reports on the metrics, and on moving averages that training does not keep."""
     config = checks.config
     _check_metrics_sets(checks, config.eval_config.metrics_set)
     if config.eval_config.batch_size < 1:
@@ -55,7 +55,7 @@ def _check_metrics_sets(checks: ConfigChecks, names) -> None:
 
 
 def _check_constant(checks: ConfigChecks, path: str, schedule, num_steps: int) -> None:
-    """Nothing about steps."""
+    """A constant rate has no steps to check."""
 
 
 def _check_cosine(checks: ConfigChecks, path: str, schedule, num_steps: int) -> None:

@@ -1,4 +1,4 @@
-"""`odtk inspect`: data counted, checked, compared with the anchors of a config, and shown on a page."""
+"""`odtk inspect`: counts and checks data, compares boxes with a config's anchors, and writes an HTML page."""
 
 from __future__ import annotations
 
@@ -32,13 +32,12 @@ def inspect(
     boxes: str | None = None,
     overwrite: bool = False,
 ) -> Inspection:
-    """Reads every image, record and box of `target` (see open_dataset.open_target), and finds their problems.
+    """Reads every image, record and box of `target` (see open_dataset.open_target), and finds problems.
 
-    Of more than `max_images` images only so many are decoded to the last pixel, with `verify` all; annotations, and
-    the checksums of records, are read in full either way. `config` gives anchors; `html` is a page to write; `format`
-    and `boxes` (see `frames.Rules`) say how the annotations of a folder are meant. Raises DataError, ConfigError or
-    LabelMapError where there are no data, OutputError where the page has no folder, or exists, unless
-    `overwrite`.
+    At most `max_images` images are fully decoded, with `verify` all; annotations, and the checksums of records, are
+    always read completely. `config` provides anchors; `html` is the page to write; `format` and `boxes` (see
+    `frames.Rules`) say how to interpret the annotations of a folder. Raises DataError, ConfigError or LabelMapError if
+    there are no data, OutputError if the page's folder does not exist or, unless `overwrite`, if the page exists.
     """
     require_whole(0, max_images=max_images)
     if html is not None:
@@ -57,7 +56,7 @@ def inspect(
 
 
 def survey(target: Target, max_images: int | None = None) -> tuple[Inspection, Rows]:
-    """The inspection of an open target, and the rows that its examples point into; `max_images` None decodes all."""
+    """The inspection of an open target, and the rows that its examples refer to; `max_images` None decodes all."""
     rows = scan(target, max_images)
     context = context_of(rows)
     inspection = Inspection(

@@ -18,7 +18,7 @@ def groundtruth(images: Iterable[AnnotatedPicture]) -> etree._Element:
 
 
 def suspicious(images: Iterable[AnnotatedPicture]) -> etree._Element:
-    """Examples of findings: the boxes in `focus` cut out, or the whole image where they are not all inside it."""
+    """Examples of findings: the image cropped to the boxes in `focus`, or all of it if they are not all inside."""
     return galleries.gallery((_crop(each) if _is_inside(each) else _whole(each) for each in images), "crops")
 
 
@@ -33,7 +33,7 @@ def duplicates(groups: Iterable[Sequence[AnnotatedPicture]]) -> etree._Element:
 
 
 def fed(images: Iterable[ModelInput], name_of: Callable[[int], str]) -> etree._Element:
-    """Augmented images as the model gets them; a line marks where padding begins."""
+    """Augmented images as the model gets them; a line marks the border of the padding."""
     return galleries.gallery(_fed(each, name_of) for each in images)
 
 
@@ -66,7 +66,7 @@ def _fed(model_input: ModelInput, name_of: Callable[[int], str]) -> etree._Eleme
 
 
 def _mark_padding(image: Image.Image, model_input: ModelInput) -> str:
-    """Draws the border of what is no padding on the reduced `image`; says how large that is."""
+    """Draws the border of the unpadded part on the scaled `image`; returns its size as text."""
     (height, width), full = model_input.true_size, model_input.image
     if (width, height) == full.size:
         return ""

@@ -1,4 +1,4 @@
-"""What an inspection says: counts, histograms, anchor coverage and findings; `document` is the JSON of all of it."""
+"""The result of an inspection: counts, histograms, anchor coverage and findings; `document` is all of it as JSON."""
 
 import dataclasses
 import shlex
@@ -12,7 +12,7 @@ from odtk.report.charts import Histogram
 
 @dataclass
 class Counts:
-    """Images that have a class, and its boxes in them."""
+    """The numbers of images with a class, and of its boxes."""
 
     images: int = 0
     boxes: int = 0
@@ -45,18 +45,18 @@ class Inspection:
     coverage: Coverage | None = None
     findings: list[Finding] = field(default_factory=list)  # worst first
     not_looked_at: list[str] = field(default_factory=list)  # sentences
-    page: str | None = None  # the HTML file, where one was asked for
-    format: str | None = None  # of a dataset, where one was given
-    boxes: str | None = None  # the order of the boxes' numbers, where one was given
+    page: str | None = None  # the HTML file, if one was requested
+    format: str | None = None  # of a dataset, if it was given
+    boxes: str | None = None  # the order of the boxes' numbers, if it was given
 
     @property
     def num_errors(self) -> int:
-        """Findings that would break or spoil training."""
+        """The number of findings that would break or degrade training."""
         return sum(finding.severity == ERROR for finding in self.findings)
 
     @property
     def next_command(self) -> str | None:
-        """What comes after the inspection, None where there are errors to be fixed first."""
+        """The next command after the inspection; None if there are errors to fix first."""
         target = shlex.quote(self.target)
         if self.num_errors:
             return None
@@ -70,7 +70,7 @@ class Inspection:
 
 
 def document(inspection: Inspection) -> dict:
-    """The inspection as JSON takes it."""
+    """The inspection as JSON data."""
     return {
         **dataclasses.asdict(inspection),
         "findings": [{key: found[key] for key in _FINDING} for found in map(dataclasses.asdict, inspection.findings)],

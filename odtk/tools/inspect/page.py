@@ -27,7 +27,7 @@ _INPUTS_MEAN = (
 
 @dataclass
 class Pictures:
-    """What the page shows besides the numbers; empty parts are omitted."""
+    """The page's pictures; empty parts are omitted."""
 
     duplicates: Sequence[Sequence[AnnotatedPicture]] = ()
     suspicious: Sequence[AnnotatedPicture] = ()
@@ -39,7 +39,7 @@ class Pictures:
 
 
 def write_page(path: str | os.PathLike, inspection: Inspection, pictures: Pictures) -> None:
-    """Writes the page as one file, whole or not at all."""
+    """Writes the page to a file, atomically."""
     page.write(path, render(inspection, pictures))
 
 

@@ -1,4 +1,4 @@
-"""The page's tables: of splits, classes and anchors."""
+"""The page's tables of splits, classes and anchors."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,7 +25,7 @@ def _numbers(split: Split) -> tuple[int, ...]:
 
 
 def classes(names: Sequence[str], counts: Mapping[str, Mapping[str, Counts]]) -> etree._Element:
-    """Images and boxes of each class in each split; `counts`: class to split's name to its counts."""
+    """Images and boxes of each class in each split; `counts`: by class, then by split's name."""
     columns: list = ["Class"]
     for index, name in enumerate(names):
         columns += [[swatch(index), f"{name}: images"], f"{name}: boxes"]

@@ -1,4 +1,4 @@
-"""Which images the page shows: some of each class, examples of the findings, and the model's inputs."""
+"""Selects the images of the page: some of each class, examples of the findings, and the model's inputs."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -18,12 +18,12 @@ ACROSS_SPLITS = ("same-image-across-splits", "look-alikes-across-splits")
 """Kinds of findings that are shown side by side."""
 
 NUM_GROUNDTRUTH, NUM_FED, NUM_DUPLICATES, NUM_SUSPICIOUS = 24, 12, 8, 32
-_PER_FINDING = 4  # so that one kind does not crowd out the others
+_PER_FINDING = 4  # so that one kind of finding does not displace the others
 _PER_GROUP = 4
 
 
 def choose_pictures(inspection: Inspection, rows: Rows, seed: int = SEED) -> Pictures:
-    """The pictures of the page; what cannot be shown is omitted, and said in `inspection.not_looked_at`."""
+    """The pictures of the page; those that cannot be shown are listed in `inspection.not_looked_at`."""
     pictures = Pictures(
         duplicates=list(_duplicates(inspection.findings, rows)),
         suspicious=list(_suspicious(inspection.findings, rows)),
@@ -47,13 +47,13 @@ def _naming(target: Target) -> Callable[[int], str]:
 
 
 def _config_of_records(target: Target, config: TrainEvalPipelineConfig) -> TrainEvalPipelineConfig:
-    """The config, made to read the records that are inspected."""
+    """The config, changed to read the inspected records."""
     if target.kind == CONFIG:
         return config
     if target.is_annotated:
         raise DataError("a model reads records, and these are not records yet. Run odtk make-tfrecords first.")
     source = target.sources[0]
-    assert isinstance(source, RecordSource)  # as they are not annotated
+    assert isinstance(source, RecordSource)  # not a dataset of annotations
     changed = TrainEvalPipelineConfig()
     changed.CopyFrom(config)
     reader = changed.train_input_reader
@@ -79,7 +79,7 @@ def _readable(rows: Rows, chosen: Sequence[int], **options) -> Iterator[Annotate
     for row in chosen:
         try:
             yield rows.shown(row, **options)
-        except OdtkError:  # it is listed with the unreadable ones
+        except OdtkError:  # it is listed with the unreadable images
             continue
 
 
@@ -93,7 +93,7 @@ def _duplicates(findings: Sequence[Finding], rows: Rows) -> Iterator[list[Annota
 
 
 def _suspicious(findings: Sequence[Finding], rows: Rows) -> Iterator[AnnotatedPicture]:
-    cases: dict[tuple, tuple[Finding, Example]] = {}  # by what is shown; of several findings about it the worst counts
+    cases: dict[tuple, tuple[Finding, Example]] = {}  # by what is shown; of several findings about it, the worst one
     for finding in findings:
         if finding.kind not in ACROSS_SPLITS:
             for example in [example for example in finding.examples if example.rows][:_PER_FINDING]:

@@ -50,7 +50,7 @@ def splits(rows: Rows) -> list[Split]:
 
 
 def classes(rows: Rows) -> dict[str, dict[str, Counts]]:
-    """Images and boxes by class and split, the classes by name, the splits all there for each."""
+    """Images and boxes by class and split; classes are sorted by name, and each has all splits."""
     names, split_names = rows.class_names, rows.target.splits
     keys = rows.split[rows.image].astype(np.int64) * len(names) + rows.class_of
     boxes = np.bincount(keys, minlength=len(names) * len(split_names))

@@ -30,12 +30,12 @@ class CheckReport:
 
     path: str
     num_classes: int
-    greatest_id: int  # which num_classes of a config has to reach
+    greatest_id: int  # the least num_classes for a config
     findings: list[Finding]
 
     @property
     def is_valid(self) -> bool:
-        """Whether nothing would stop or mislead training."""
+        """Whether there are no errors, which would break training."""
         return not has_errors(self.findings)
 
 
@@ -48,11 +48,11 @@ class MadeReport:
 
 
 def check(file: str | os.PathLike, data: str | os.PathLike | None = None, format: str | None = None) -> CheckReport:
-    """All problems of a label map, by line; with `data`, also where it and the data disagree.
+    """All problems of a label map, by line; with `data`, also where they disagree.
 
-    `file` may be a shipped map's name; `data` is what `odtk inspect` takes: a dataset's folder (in `format`, None to
-    guess it), the output of make-tfrecords, a glob of records. Raises LabelMapError where the file cannot be read,
-    DataError where there are no data.
+    `file` may be a shipped map's name; `data` is a target of `odtk inspect`: a dataset's folder (in `format`, None to
+    detect it), the output of make-tfrecords, a glob of records. Raises LabelMapError if the file cannot be read,
+    DataError if there are no data.
     """
     path = label_maps.find(file)
     text = prototext.read_text(path, "a label map", LabelMapError)
@@ -65,7 +65,7 @@ def check(file: str | os.PathLike, data: str | os.PathLike | None = None, format
 
 
 def document(report: CheckReport) -> dict:
-    """The report of a check as JSON takes it."""
+    """The report of a check as JSON data."""
     keys = ("severity", "file", "line", "text")
     findings = [{key: getattr(finding, key) for key in keys} for finding in report.findings]
     counts = {"num_classes": report.num_classes, "greatest_id": report.greatest_id}
@@ -82,9 +82,9 @@ def make(
 ) -> MadeReport:
     """Writes the label map of `names`, or of the classes that `target` has: a text file of names, or data.
 
-    `order` is SORTED or DATA: as the file lists them, the dataset lists them, or they come; `format` is that of a data
-    set's folder, None to guess it. Raises DataError where there are no names, or where one occurs twice; OutputError
-    where `output` exists, unless `overwrite`.
+    `order` is SORTED, or DATA for the order of the file, of the dataset's list, or of occurrence; `format` is that of a
+    dataset's folder, None to detect it. Raises DataError if there are no names, or if one occurs twice; OutputError if
+    `output` exists, unless `overwrite`.
     """
     check_file(output, overwrite)
     if target is not None:
@@ -101,7 +101,7 @@ def make(
 
 
 def show(target: str | os.PathLike, format: str | None = None) -> LabelMap:
-    """The label map of a file, of a shipped map's name, or of what `odtk inspect` takes where it names one."""
+    """The label map in a file, of a shipped map's name, or of a target of `odtk inspect` that has one."""
     if is_data_set(target) or any(sign in os.fspath(target) for sign in "*?"):
         found = open_target(target, format=format)
         if found.labels is None:

@@ -37,7 +37,7 @@ def _repeated(labels: LabelMap, lines: Mapping[int, int], file: str, counts: Map
 def _names(
     labels: LabelMap, alike: Mapping[str, str], lines: Mapping[int, int], file: str, data: DataClasses
 ) -> Iterator[Finding]:
-    """Names of the data that the map lacks, or that are likely misspelled; `alike`: the map's names as folded."""
+    """Names in the data that the map lacks, or that are likely misspelled; `alike`: the map's names, case-folded."""
     counts = data.counts
     typos = class_typos.likely_typos(counts, labels.texts)
     for name in data.names:
@@ -78,7 +78,7 @@ def _disagreeing_ids(labels: LabelMap, lines: Mapping[int, int], file: str, data
 def _without_boxes(
     labels: LabelMap, alike: Mapping[str, str], lines: Mapping[int, int], file: str, data: DataClasses
 ) -> Iterator[Finding]:
-    # A name that differs by case alone is another finding.
+    # A name that only differs by case is another finding.
     used = {labels.id_of(name) or labels.id_of(alike.get(label_maps.folded(name), "")) for name in data.names}
     used |= {number for name, number in data.boxes if not name}
     for item in labels.single_items():

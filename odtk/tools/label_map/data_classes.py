@@ -1,4 +1,4 @@
-"""The classes of a dataset or of records, and where each first stands."""
+"""The classes of a dataset or of records, and where each occurs first."""
 
 import os
 from collections import Counter
@@ -10,7 +10,7 @@ from odtk.errors import DataError
 
 @dataclass
 class DataClasses:
-    """The classes of a dataset: boxes by (name, id as written or NO_ID), and where each name first stands."""
+    """The classes of a dataset: boxes by (name, id as written or NO_ID), and where each name occurs first."""
 
     boxes: Counter = field(default_factory=Counter)
     places: dict[str, str] = field(default_factory=dict)
@@ -18,7 +18,7 @@ class DataClasses:
 
     @property
     def counts(self) -> Counter:
-        """Boxes by name, of whatever id."""
+        """The number of boxes of each name, with any id."""
         counts: Counter[str] = Counter()
         for (name, _), count in self.boxes.items():
             counts[name] += count
@@ -26,16 +26,16 @@ class DataClasses:
 
     @property
     def names(self) -> list[str]:
-        """Every name: in the dataset's own order, then as they come."""
+        """Every name: first in the dataset's own order, then in the order of occurrence."""
         return list(dict.fromkeys([*self.listed, *(name for name, _ in self.boxes if name)]))
 
 
 def classes_of(data: str | os.PathLike, format: str | None = None) -> DataClasses:
-    """The classes of what `odtk inspect` takes; images that cannot be read are left out.
+    """The classes of a target of `odtk inspect`; unreadable images are skipped.
 
-    `format` is that of a dataset's folder, None to guess it, or for records.
+    `format` is that of a dataset's folder; None detects it, and is for records.
     """
-    # A label map beside the data, which may be the one in question, is not read.
+    # A label map next to the data, which may be the checked one, is not read.
     target = interpreted_by_headers(open_target(data, format=format, read_label_map=False))
     classes = DataClasses(listed=target.class_names)
     for source in target.sources:

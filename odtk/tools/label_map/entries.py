@@ -1,4 +1,4 @@
-"""The items of a label map as they are written, wrong ones too, each value with its line."""
+"""The items of a label map as written, including invalid ones, each value with its line."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,19 +14,19 @@ FIELDS = ("id", "name", "display_name")
 
 @dataclass
 class LabelMapEntry:
-    """An item as it is written, right or wrong; a field that is written several times has several values."""
+    """An item as written, valid or not; a repeated field has several values."""
 
     line: int
     values: dict[str, list[tuple[str, int]]]  # by field: value, line
 
     def one(self, name: str) -> str | None:
-        """The value of a field, None where there is none (or more)."""
+        """The value of a field; None if it has no value or several."""
         values = self.values.get(name, [])
         return values[0][0] if len(values) == 1 else None
 
     @property
     def number(self) -> int | None:
-        """The id, None where it is missing or no whole number."""
+        """The id; None if it is missing or not an integer."""
         text = self.one("id")
         try:
             return None if text is None else int(text, 0)
@@ -40,12 +40,12 @@ class LabelMapEntry:
 
     @property
     def is_background(self) -> bool:
-        """Whether it is the item of id 0 that is no class."""
+        """Whether it is the item with id 0 for the background, which is not a class."""
         return self.number == 0 and BACKGROUND in (self.one("name"), self.one("display_name"))
 
 
 def read_items(text: str) -> Iterator[LabelMapEntry]:
-    """The items; ValueError where the text is no text message at all."""
+    """The items; raises ValueError if the text is not in text format."""
     line_of = line_finder(text)
     for entry in syntax.read_tree(text).named("item"):
         for value in entry.values:
@@ -57,7 +57,7 @@ def read_items(text: str) -> Iterator[LabelMapEntry]:
 
 
 def _plain(written: str) -> str:
-    """What a scalar means: its strings without quotes and escapes."""
+    """A scalar's value: strings without quotes and escapes."""
     strings = [token.text[1:-1] for token in syntax.tokenize(written) if token.kind == "string"]
     try:
         return b"".join(map(text_encoding.CUnescape, strings)).decode("utf-8", "replace") if strings else written

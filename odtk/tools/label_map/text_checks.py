@@ -16,7 +16,7 @@ _IDS_NAMED = 10
 
 
 def check_text(text: str, file: str) -> tuple[list[LabelMapEntry], list[Finding]]:
-    """The items of a label map's text, and everything that is wrong with it."""
+    """The items of a label map's text, and all findings about it."""
     try:
         items = list(read_items(text))
     except ValueError:
@@ -29,7 +29,7 @@ def check_text(text: str, file: str) -> tuple[list[LabelMapEntry], list[Finding]
 
         for find in (_incomplete, _odd_names, _repeated, _alike, _gaps):
             find(items, add)
-    # What is wrong in other ways (a misspelled field, a brace too few) the parser explains.
+    # The parser explains other errors (a misspelled field, a missing brace).
     is_repeating = any(len(item.values.get(name, [])) > 1 for item in items for name in FIELDS)
     if not has_errors(findings):
         findings += _refusal(lambda: label_maps.parse(text, file), file)

@@ -1,4 +1,4 @@
-"""Conversion by Apache Beam: the same functions of single images, on any of Beam's runners, to the same bytes."""
+"""Conversion with Apache Beam: the same functions of single images and the same bytes, on any of Beam's runners."""
 
 import contextlib
 import dataclasses
@@ -22,8 +22,8 @@ _BATCH = 64  # images that are examined as one element
 class BeamRunner:
     """One pipeline that examines images, and one that writes shards.
 
-    What passes between this process and the workers are files in `exchange`, which both have to reach: results, and
-    the function with its items, which may be too large for a pipeline's own graph.
+    This process and the workers exchange files in `exchange`, which both must be able to access: results, and the
+    function with its items, which may be too large for a pipeline's own graph.
     """
 
     def __init__(self, runner: str, options: Sequence[str], exchange: str):
@@ -43,7 +43,7 @@ class BeamRunner:
                 account(shard.split, next(results))
 
     def _run(self, kind: type, name: str, work: tuple, elements: list) -> Iterator[Any]:
-        """Runs one pipeline; yields the results that its workers left for each element, element after element."""
+        """Runs one pipeline; yields its workers' results for each element, in order."""
         base = files.join(self._exchange, name)
         _store(f"{base}.work", work)
         try:
@@ -51,7 +51,7 @@ class BeamRunner:
                 _ = pipeline | beam.Create(list(enumerate(elements))) | beam.Reshuffle() | beam.ParDo(kind(base))
         except OdtkError:
             raise
-        except Exception as error:  # whatever a runner somewhere else has to say
+        except Exception as error:  # a runner may raise anything
             last_line = str(error).strip().splitlines()[-1:] or [type(error).__name__]
             raise OdtkError(f"Apache Beam failed: {last_line[0]} See its log on stderr.") from error
         return (result for index in range(len(elements)) for result in _load(f"{base}.{index}"))

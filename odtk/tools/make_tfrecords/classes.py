@@ -1,4 +1,4 @@
-"""The label map of a conversion: read and held against the data, or made from the data."""
+"""The label map of a conversion: read and compared with the data, or made from the data."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,11 +13,11 @@ from odtk.prototext import schema
 
 _NAMED_IN_AN_ERROR = 10
 
-MISSPELLED = "class likely misspelled"  # the kind of a problem, whose text begins with the name
+MISSPELLED = "class likely misspelled"  # a kind of problem; its text begins with the name
 
 
 def read(name_or_path: str, found: Iterable[str]) -> tuple[LabelMap, bytes]:
-    """A label map and its text. DataError, with the nearest names, where it lacks a class name `found` in the data."""
+    """A label map and its text. Raises DataError, with similar names, if it lacks a class name `found` in the data."""
     path = label_map.find(name_or_path)
     classes = label_map.read(path)
     unknown = sorted(name for name in set(found) if classes.id_of(name) is None)
@@ -34,9 +34,9 @@ def read(name_or_path: str, found: Iterable[str]) -> tuple[LabelMap, bytes]:
 
 
 def make(listed: Sequence[str] | None, found: Iterable[str]) -> tuple[LabelMap, bytes]:
-    """A label map and its text: the classes as the dataset lists them, in its order, then others found, sorted.
+    """A label map and its text: the classes that the dataset lists, in its order, then other found ones, sorted.
 
-    There has to be one.
+    There must be at least one.
     """
     names = label_map.names_in_order(listed, found)
     text = label_map.format(label_map.of_names(names))
@@ -44,9 +44,9 @@ def make(listed: Sequence[str] | None, found: Iterable[str]) -> tuple[LabelMap, 
 
 
 def problems(dataset: Dataset, class_names: Sequence[Sequence[str]], classes: LabelMap) -> list[Problem]:
-    """What is odd about the classes: `class_names` of the objects of each image in `dataset.listed`, and the label map.
+    """Problems of the classes: `class_names` of the objects of each image in `dataset.listed`, and the label map.
 
-    Names that hardly differ, that stand for several ids, and that are likely misspelled.
+    Names that are almost equal, that have several ids, and that are likely misspelled.
     """
     counts, place = Counter(name for names in class_names for name in names), dataset.folder
     return [
@@ -57,7 +57,7 @@ def problems(dataset: Dataset, class_names: Sequence[Sequence[str]], classes: La
 
 
 def _alike(names: Iterable[str], place: str) -> list[Problem]:
-    """A problem of `place` for each set of class names that hardly differ, as a typing error makes two of one class."""
+    """A problem of `place` for each set of class names that are almost equal, and may be one class with typos."""
     spellings: dict[str, list[str]] = {}
     for name in sorted(set(names)):
         spellings.setdefault(label_map.folded(name), []).append(name)
@@ -75,7 +75,7 @@ def _misspelled(dataset: Dataset, class_names, counts: Counter, known: Iterable[
 
 
 def _repeated(classes: LabelMap, found: Iterable[str], place: str) -> Iterator[Problem]:
-    """A problem of `place` for each class name in the data that stands for several ids of the label map."""
+    """A problem of `place` for each class name in the data that has several ids in the label map."""
     ids = classes.repeated()
     for name in sorted(ids.keys() & set(found)):
         listed, number = ", ".join(map(str, ids[name])), classes.id_of(name)

@@ -1,4 +1,4 @@
-"""Annotated images to TFRecord shards: nothing is dropped silently, and the output is atomic."""
+"""Converts annotated images to TFRecord shards: nothing is dropped silently, and the output is atomic."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from odtk.tools.make_tfrecords.validation import check_bad_fraction
 
 LABEL_MAP_FILE = "label_map.pbtxt"
 
-# What an output folder holds.
+# The files in an output folder.
 _OURS = (shards.DATASET_FILE, LABEL_MAP_FILE, "*.record-*-of-*")
 
 
@@ -56,13 +56,13 @@ def make_tfrecords(
     runner: str | None = None,
     runner_options: Sequence[str] = (),
 ) -> ConversionReport:
-    """Writes the shards of every split, the label map and dataset.json to `output_dir`, which appears whole or not.
+    """Writes the shards of every split, the label map and dataset.json to `output_dir`, atomically.
 
-    `format` is "voc", "coco", "yolo", "csv" or "pets", None to guess. `split` has for a split ("train", "val",
-    "test") its images: a text file with one per line, or a folder. Settings says what the others mean. Raises
-    DataError where the data is in another format, a class is not in the label map, an option is not for the format,
-    or more than `max_bad_fraction` of the listed images cannot be used; OutputError where `output_dir` holds
-    something already (`overwrite` replaces an earlier output, and nothing else).
+    `format` is "voc", "coco", "yolo", "csv" or "pets", None to detect it. `split` maps splits ("train", "val", "test")
+    to their images: a text file with one per line, or a folder. See Settings for the other arguments. Raises DataError
+    if the data is in another format, a class is not in the label map, an option does not apply to the format, or more
+    than `max_bad_fraction` of the listed images cannot be used; OutputError if `output_dir` is not empty (`overwrite`
+    replaces an earlier output, and nothing else).
     """
     require_whole(1, max_side=max_side, workers=workers)
     require_whole(1, 99999, num_shards=num_shards)
@@ -156,7 +156,7 @@ def _begin_report(plan: Plan, output_dir: str, num_shards: Mapping[str, int]) ->
 def _write(
     plan: Plan, folder: str | Path, runner: Runner, report: ConversionReport, num_shards: Mapping[str, int]
 ) -> None:
-    keys, splits, fingerprints = [], [], []  # of images that were not examined beforehand
+    keys, splits, fingerprints = [], [], []  # of images that were not examined before
 
     def account(split: str, written: WrittenRecord) -> None:
         bar.advance()
@@ -182,7 +182,7 @@ def _finish(plan: Plan, folder: str | Path, report: ConversionReport, num_shards
     report.sort()
     _write_bytes(files.join(folder, LABEL_MAP_FILE), plan.label_map)
     globs = {f"{split}_glob": shards.shard_glob(base, num_shards[split]) for split, base in plan.bases.items()}
-    # Last: in an object store, this file is what tells a finished folder.
+    # Last: in an object store, this file marks a complete folder.
     shards.write_dataset(folder, **globs, label_map=LABEL_MAP_FILE, report=dataclasses.asdict(report))
 
 

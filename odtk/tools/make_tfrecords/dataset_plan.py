@@ -1,4 +1,4 @@
-"""A dataset of any format but pets: examined in full, then split; only images that can be used become records."""
+"""A dataset of any format except pets: examined completely, then split; only usable images become records."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -27,12 +27,12 @@ _IN_NO_SPLIT = "in no split"
 def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
     """Decodes every image, then chooses label map and splits.
 
-    Raises DataError where the boxes of the whole dataset cannot be meant as they are read, too many images cannot be
-    used, none has an object and no label map is given, a class is not in the given one, or a given list of a split
-    cannot be followed.
+    Raises DataError if the dataset's boxes cannot be right with the assumed order and units, too many images cannot be
+    used, no image has an object and no label map is given, a class is not in the given one, or a given list of a split
+    cannot be used.
     """
     if settings.label_map:
-        classes.read(settings.label_map, ())  # a wrong one is answered now, and not when all images are decoded
+        classes.read(settings.label_map, ())  # report a wrong one now, not after decoding all images
     source, given = splitting.choose_source(dataset, settings)
     images, evidence = _examine(dataset, settings, runner, given)
     refusal = evidence.refusal(dataset.folder) if settings.boxes is None else None
@@ -74,7 +74,7 @@ def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
 def _examine(
     dataset: Dataset, settings: Settings, runner: Runner, given: Sequence[str | None] | None
 ) -> tuple[list[ImageReport], Evidence]:
-    """What is found of each image by itself, and what all of them prove together."""
+    """The result for each single image, and the evidence of all of them."""
     wanted = [index for index in range(len(dataset.listed)) if given is None or given[index]]
     images, evidence = [ImageReport(entry.key, skipped=_in_no_split(entry)) for entry in dataset.listed], Evidence()
     examiner = _Examiner(dataset, settings.rules)
@@ -91,7 +91,7 @@ def _examine(
 
 
 def _place_again(dataset: Dataset, rules: Rules, runner: Runner, images: Sequence[ImageReport]) -> list[ImageReport]:
-    """The reports by what the dataset proved; annotations are read again, images are not."""
+    """The reports according to the dataset's evidence; annotations are read again, images are not."""
     seen = [index for index, image in enumerate(images) if image.seen is not None]
     placed, placer = list(images), _Placer(dataset, rules)
     with runner.mapped(placer, [(dataset.listed[index], images[index].seen) for index in seen]) as results:
@@ -126,7 +126,7 @@ def _usable(images: Sequence[ImageReport]) -> dict[int, ImageInfo]:
 def _items(
     dataset: Dataset, usable: Mapping[int, ImageInfo], chosen: Sequence[str], seed: int
 ) -> dict[str, list[tuple[Listed, ImageInfo]]]:
-    """What goes into the records of each split, shuffled, so that training does not meet one class after another."""
+    """The items of each split's records, shuffled, so that training does not see one class after another."""
     items: dict[str, list] = {split: [] for split in SPLITS if split in ("train", "val") or split in chosen}
     for (index, seen), split in zip(usable.items(), chosen, strict=True):
         items[split].append((dataset.listed[index], seen))
@@ -137,7 +137,7 @@ def _items(
 
 @dataclass(frozen=True)
 class _Examiner:
-    """Decodes an image: what is found of it, and what it proves; None where it cannot be read."""
+    """Decodes an image; returns its report and its evidence, None if it cannot be read."""
 
     dataset: Dataset
     rules: Rules
@@ -154,7 +154,7 @@ class _Examiner:
 
 @dataclass(frozen=True)
 class _Placer:
-    """Finds out again what becomes of an image that was decoded."""
+    """Makes the report of an already decoded image again."""
 
     dataset: Dataset
     rules: Rules

@@ -1,4 +1,4 @@
-"""Conversion on this machine's cores."""
+"""Conversion on this machine's CPU cores."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ from odtk.tools.make_tfrecords.report import WrittenRecord
 
 @dataclass(frozen=True)
 class LocalRunner:
-    """Threads or processes, whichever suits the number of items; `num_workers` None is one per core."""
+    """Threads or processes, depending on the number of items; `num_workers` None is one per core."""
 
     num_workers: int | None = None
 
@@ -23,7 +23,7 @@ class LocalRunner:
         return parallel.mapped(function, items, self.num_workers)
 
     def write(self, folder: str | Path, planned: Sequence[Shard], convert: Callable, account: Callable) -> None:
-        """Writes the shards, one file open at once; calls `account(split, written)` for each item in order."""
+        """Writes the shards, one file at a time; calls `account(split, written)` for each item in order."""
         items = [item for shard in planned for item in shard.items]
         with self.mapped(convert, items) as results:
             for shard in planned:

@@ -17,7 +17,7 @@ _BASES = {False: "pet_faces_{}.record", True: "pets_fullbody_with_masks_{}.recor
 
 
 def make_plan(data_dir: str, settings: Settings) -> Plan:
-    """The names of trainval.txt, split as TFOD does. DataError for another layout or a class that the map lacks."""
+    """The names in trainval.txt, split as by TFOD. Raises DataError for another layout or classes not in the map."""
     folder = Path(data_dir)
     pets.check_layout(folder, settings.full_body)
     formats.check_pets(folder, settings.label_map)
@@ -41,7 +41,7 @@ def split_names(names: list[str], val_fraction: float = 0.3, seed: int = 42) -> 
     """TFOD's shuffle and split: train is the first `int(0.7 * n)` of the names, validation the rest."""
     names = list(names)
     random.Random(seed).shuffle(names)
-    # Rounded, so that 1 - val_fraction is the very float that its decimal digits name.
+    # Rounded, so that 1 - val_fraction is the float nearest to its decimal digits.
     num_train = int(round(1 - val_fraction, 12) * len(names))
     return names[:num_train], names[num_train:]
 
@@ -56,7 +56,7 @@ class _Converter:
 
     def __call__(self, name: str) -> WrittenRecord:
         if not name:
-            return WrittenRecord(None)  # a blank line of trainval.txt takes a place in the split, and is nothing more
+            return WrittenRecord(None)  # a blank line of trainval.txt only occupies a place in the split
         try:
             pet = pets.read(self.folder, name, self.classes, self.full_body, self.strict_tfod)
             self._refuse_maskless(pet)

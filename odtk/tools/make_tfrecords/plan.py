@@ -1,4 +1,4 @@
-"""What is to be written where: the settings of a conversion, and the plan that every dataset comes down to."""
+"""What to write where: the settings of a conversion, and the plan that is made for every dataset."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -18,15 +18,22 @@ _SHARDS = 10
 class Settings:
     """How to convert.
 
-    For the Pet layout alone (it fixes what the others' options choose): `full_body`, `strict_tfod`. For the others
-    alone: `test_fraction`, `split` (split to a list or folder), `resplit` (ignore the dataset's own splits),
-    `allow_duplicates` (across splits), `exif`, `boxes` (of dataset.ORDERS), `max_side`, `skip_difficult`, `skip_crowd`,
-    `write_label_map` (a path). For COCO alone: `masks`.
+    <<<<<<< HEAD
+        For the Pet layout alone (it fixes what the others' options choose): `full_body`, `strict_tfod`. For the others
+        alone: `test_fraction`, `split` (split to a list or folder), `resplit` (ignore the dataset's own splits),
+        `allow_duplicates` (across splits), `exif`, `boxes` (of dataset.ORDERS), `max_side`, `skip_difficult`, `skip_crowd`,
+        `write_label_map` (a path). For COCO alone: `masks`.
+    =======
+        Only for the Pet layout, in which most is fixed: `full_body`, `strict_tfod`. Only for the others:
+        `test_fraction`, `split` (split to a list or folder), `resplit` (ignore the dataset's own splits),
+        `allow_duplicates` (across splits), `exif`, `boxes` (of listing.ORDERS), `max_side`, `skip_difficult`, `skip_crowd`,
+        `write_label_map` (a path). Only for COCO: `masks`.
+    >>>>>>> w-words2
 
-    `num_shards` None is ten for each split, or as many as it has images where these are fewer; TFOD's ten for pets.
-    `label_map` is a file or a shipped map's name; None the 37 breeds for pets, else a map made from the data.
-    `workers` None is one per core. `runner` is Apache Beam's, with `runner_options` as its command line; None
-    converts here. Neither changes a byte.
+        `num_shards` None is ten per split, or the number of its images if that is smaller; for pets TFOD's ten. `label_map`
+        is a file or a shipped map's name; None is the 37 breeds for pets, otherwise a map made from the data. `workers`
+        None is one per core. `runner` is Apache Beam's, with `runner_options` as its command line; None converts on this
+        machine. Neither changes the output.
     """
 
     full_body: bool = False
@@ -54,7 +61,7 @@ class Settings:
     runner_options: tuple[str, ...] = ()
 
     def check(self, format: str) -> None:
-        """Raises DataError where an option is set that means nothing for `format`, or two contradict each other."""
+        """Raises DataError if an option does not apply to `format`, or if two contradict each other."""
         defaults = {each.name: each.default for each in fields(self)}
         for only_for, options in _ONLY_FOR.items():
             wrong = [name for name in options if getattr(self, name) != defaults[name]]
@@ -88,16 +95,16 @@ class Settings:
 
     @property
     def is_for_pets(self) -> bool:
-        """Whether an option is set that only the Pet layout has."""
+        """Whether an option is set that is only for the Pet layout."""
         return self.full_body or self.strict_tfod
 
     @property
     def rules(self) -> Rules:
-        """What of this is about single images."""
+        """The settings for single images."""
         return Rules(self.exif, self.skip_difficult, self.skip_crowd, self.masks, self.boxes, self.max_side)
 
 
-# Format to the settings that are for it alone, in words; None is every format but pets.
+# Format to the settings that only apply to it, as text; None is every format except pets.
 _ONLY_FOR = {
     PETS: {"full_body": "boxes of full bodies", "strict_tfod": "records exactly as TFOD writes them"},
     "coco": {"masks": "masks"},
@@ -127,9 +134,9 @@ class Shard:
 
 @dataclass
 class Plan:
-    """Label map, record files by split, their items in order, the function from an item to its record; what is known.
+    """Label map, record files by split, their items in order, the function from an item to its record, and reports.
 
-    `images` may stay empty: their reports then come with the records.
+    `images` may be empty: then their reports come with the records.
     """
 
     label_map: bytes
@@ -145,13 +152,13 @@ class Plan:
     has_tfods_shards: bool = False
 
     def shard_counts(self, asked: int | None) -> dict[str, int]:
-        """How many files each split gets: as many as asked for, else ten, but no empty ones unless TFOD has them."""
+        """The number of files of each split: as requested, otherwise ten, but no empty ones unless TFOD writes them."""
         if asked is not None or self.has_tfods_shards:
             return dict.fromkeys(self.bases, asked or _SHARDS)
         return {split: min(_SHARDS, max(1, len(self.items[split]))) for split in self.bases}
 
     def shards(self, counts: Mapping[str, int]) -> list[Shard]:
-        """Shard after shard. An item's place in its split, be a record made of it or not, is its shard (TFOD)."""
+        """All shards. As in TFOD, an item's index in its split determines its shard, even if it has no record."""
         return [
             Shard(shards.shard_name(base, index, counts[split]), split, self.items[split][index :: counts[split]])
             for split, base in self.bases.items()
@@ -160,7 +167,7 @@ class Plan:
 
 
 class Runner(Protocol):
-    """Where functions of single items run."""
+    """Runs functions of single items."""
 
     def mapped(self, function: Callable, items: Sequence) -> Any:
         """A context whose value is an iterator over `function(item)` of all items, in order."""

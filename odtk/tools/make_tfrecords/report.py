@@ -1,4 +1,4 @@
-"""What make_tfrecords wrote, repaired, left out and reported."""
+"""The report of make_tfrecords: what it wrote, repaired and skipped."""
 
 import shlex
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from odtk.annotations.image_files import ImageInfo
 
 @dataclass(frozen=True, slots=True)
 class ImageReport:
-    """What is known of one listed image: what its record shows, or why it has none, and what is to be reported."""
+    """The report of one listed image: the contents of its record, or why it has none, and its problems."""
 
     key: str
     class_names: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class ImageReport:
 
 @dataclass(frozen=True)
 class WrittenRecord:
-    """What became of one place in a shard: its record (None where it stays empty), and what is new about the image."""
+    """The result for one item of a shard: its record (None if there is none), and the image's report, if it is new."""
 
     record: bytes | None
     class_names: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class WrittenRecord:
 
 @dataclass
 class ClassCounts:
-    """Images that show a class, and its boxes in them."""
+    """The numbers of images with a class, and of its boxes."""
 
     images: int = 0
     boxes: int = 0
@@ -62,7 +62,7 @@ class SplitCounts:
 
 @dataclass
 class ConversionReport:
-    """What make_tfrecords wrote, repaired and left out. `skipped` and `repaired` are counted by their `kind`."""
+    """What make_tfrecords wrote, repaired and skipped. `skipped` and `repaired` are counted by their `kind`."""
 
     output_dir: str
     label_map: str
@@ -75,26 +75,26 @@ class ConversionReport:
     splits: dict[str, SplitCounts] = field(default_factory=dict)
     repaired: list[Problem] = field(default_factory=list)
     skipped: list[Problem] = field(default_factory=list)
-    bad_images: int = 0  # the skipped ones whose data is bad, as against left out by a rule
+    bad_images: int = 0  # skipped because their data is bad, not by a rule
     problems: list[Problem] = field(default_factory=list)
     left_out_objects: int = 0
-    warnings: list[str] = field(default_factory=list)  # what training or evaluation will lack, in sentences
+    warnings: list[str] = field(default_factory=list)  # what is missing for training or evaluation, as sentences
     shrunk_images: int = 0  # to `max_side`
-    near_duplicates: int = 0  # images that look like another one
-    duplicates: list[dict[str, list[str]]] = field(default_factory=list)  # look-alikes of several splits, by split
+    near_duplicates: int = 0  # images that are near-duplicates of another
+    duplicates: list[dict[str, list[str]]] = field(default_factory=list)  # near-duplicates in several splits, by split
 
     def __post_init__(self):
-        self.bad: list[Problem] = []  # the skipped ones that are bad; no field, as `skipped` has them
+        self.bad: list[Problem] = []  # the bad ones of the skipped; not a field, because `skipped` has them
 
     @property
     def next_command(self) -> str:
-        """What comes after the conversion: a config that reads what was written."""
+        """The next command: makes a config that reads the records."""
         pipeline = "ssd_resnet50_v1_fpn_640x640_pets" if self.format == "pets" else "ssd_resnet50_v1_fpn_small"
         folder = shlex.quote(self.output_dir)
         return f"odtk configure {pipeline} --output pipeline.config --train-records {folder}"
 
     def add(self, image: ImageReport) -> None:
-        """Enters what was found out about one image."""
+        """Adds the report of one image."""
         if image.skipped:
             self.skipped.append(image.skipped)
             self.bad += [image.skipped] * image.is_bad
@@ -105,7 +105,7 @@ class ConversionReport:
         self.shrunk_images += image.shrunk
 
     def rename(self, near: str, far: str) -> None:
-        """Puts the path `far` in place of `near`, where a copy of the data was, in all that was entered."""
+        """Replaces the path `near` of a local copy by the original path `far`, in everything that was added."""
         if near == far:
             return
         for found in (self.skipped, self.repaired, self.problems):
@@ -115,13 +115,13 @@ class ConversionReport:
             ]
 
     def sort(self) -> None:
-        """Brings what was entered into the order of the files."""
+        """Sorts what was added by the order of the files."""
         for found in (self.skipped, self.repaired, self.problems):
             found.sort(key=lambda problem: (problem.file, problem.line or 0))
 
 
 def look_alikes(keys: list[str], splits: list[str], groups: list[int]) -> list[dict[str, list[str]]]:
-    """The groups of near-duplicates that more than one split has images of, as lists of keys by split."""
+    """The groups of near-duplicates with images in more than one split, as lists of keys by split."""
     by_group: dict[int, dict[str, list[str]]] = {}
     for key, split, group in zip(keys, splits, groups, strict=True):
         by_group.setdefault(group, {}).setdefault(split, []).append(key)

@@ -1,4 +1,4 @@
-"""A dataset in an object store: its annotations are copied here, its images read where they are."""
+"""Datasets in an object store: annotations are copied to this machine, images are read remotely."""
 
 import contextlib
 import tempfile
@@ -16,9 +16,9 @@ from odtk.tools.make_tfrecords.plan import Settings
 
 @contextlib.contextmanager
 def near(data_dir: str) -> Iterator[str]:
-    """Yields a folder of this machine to read annotations from: `data_dir`, or a copy that goes when the block ends.
+    """Yields a local folder to read annotations from: `data_dir`, or a copy that is removed when the block ends.
 
-    A folder here may be named by its data.yaml. Raises DataError where `data_dir` is not a folder.
+    A local folder may be given by its data.yaml. Raises DataError if `data_dir` is not a folder.
     """
     if not files.is_remote(data_dir):
         if not is_data_set(data_dir):
@@ -35,7 +35,7 @@ def near(data_dir: str) -> Iterator[str]:
 
 
 def bring_images(data_dir: str, folder: str, options: Settings) -> None:
-    """Copies the images too, as the Pet layout is read whole; DataError where other machines would need them."""
+    """Copies the images, too, for the Pet layout; raises DataError if other machines would need them."""
     if options.runner:
         raise DataError(
             f"An Apache Beam runner cannot convert pets from {data_dir}: the Pet layout is read from a file system. "
@@ -46,7 +46,7 @@ def bring_images(data_dir: str, folder: str, options: Settings) -> None:
 
 
 def with_images_afar(dataset: Dataset, folder: str, data_dir: str, read_ahead: bool) -> Dataset:
-    """The dataset in `folder`, its images in `data_dir`; `read_ahead` reads annotations now, for other machines."""
+    """The dataset in `folder` with its images in `data_dir`; `read_ahead` reads annotations now, for other machines."""
     moved = _Moved(dataset, folder, data_dir.rstrip("/"))
     return _ReadAhead.of(moved) if read_ahead else moved
 
@@ -80,7 +80,7 @@ class _Moved:
 
 @dataclass(frozen=True)
 class _ReadAhead:
-    """Entries are annotations, or what UnusableImage is made of."""
+    """Entries are annotations, or the arguments of an UnusableImage."""
 
     format: str
     folder: str
@@ -89,7 +89,7 @@ class _ReadAhead:
     problems: tuple[Problem, ...]
 
     def __getstate__(self) -> dict:
-        return self.__dict__ | {"listed": ()}  # workers are sent their part of it by itself
+        return self.__dict__ | {"listed": ()}  # workers are sent their part of it separately
 
     @classmethod
     def of(cls, dataset: Dataset) -> "_ReadAhead":

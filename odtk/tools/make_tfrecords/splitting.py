@@ -1,4 +1,4 @@
-"""Which image goes to which split: by given lists or folders, by the dataset's own splits, or by fractions."""
+"""Assigns images to splits: by given lists or folders, by the dataset's own splits, or by fractions."""
 
 import os
 from collections import Counter
@@ -18,9 +18,9 @@ _NAMED_IN_AN_ERROR = 5
 
 
 def choose_source(dataset: Dataset, settings: Settings) -> tuple[str, list[str | None] | None]:
-    """What decides about the splits, in words, and the split of each listed image (None: in none of them).
+    """What determines the splits, as text, and the split of each listed image (None: in no split).
 
-    No list at all where fractions are to decide. Raises DataError where a given list names what is not there.
+    Instead of a list None, if fractions determine them. Raises DataError if a given list has unknown images.
     """
     if settings.split:
         given = " and ".join(f"{split} by {place}" for split, place in settings.split)
@@ -40,7 +40,7 @@ def choose_source(dataset: Dataset, settings: Settings) -> tuple[str, list[str |
 def by_fractions(classes: Sequence[Sequence[str]], groups: Sequence[int], settings: Settings) -> list[str]:
     """The split of each image, given its classes and its group of near-duplicates, which stays together.
 
-    Raises DataError where only that leaves a split without images.
+    Raises DataError if keeping groups together leaves a split without images.
     """
     groups = range(len(classes)) if settings.allow_duplicates else groups
     chosen = splits.stratify(classes, groups, _shares(settings), settings.seed)
@@ -56,7 +56,7 @@ def by_fractions(classes: Sequence[Sequence[str]], groups: Sequence[int], settin
 
 
 def without_images(chosen: Sequence[str], settings: Settings, place: str) -> list[Problem]:
-    """A problem of `place` for each split that is to have a share of the images, and has none."""
+    """A problem of `place` for each split that has a fraction above 0 but no images."""
     text = "{} has no image: there are too few for a share, or none in its list can be used."
     missing = [split for split in _shares(settings) if split not in chosen]
     return [Problem(place, None, "split without images", text.format(split)) for split in missing]
@@ -69,7 +69,7 @@ def _shares(settings: Settings) -> dict[str, float]:
 
 
 def _given(dataset: Dataset, split_lists: Sequence[tuple[str, str]]) -> list[str | None]:
-    """Splits by lists and folders; where no list is for train, what no list names is for training."""
+    """Splits by lists and folders; if train has no list, it gets all images that are in no list."""
     rest = None if "train" in dict(split_lists) else "train"
     chosen: list[str | None] = [None] * len(dataset.listed)
     for split, place in split_lists:
@@ -83,7 +83,7 @@ def _given(dataset: Dataset, split_lists: Sequence[tuple[str, str]]) -> list[str
 
 
 def _folder(dataset: Dataset, place: str) -> Path | None:
-    """The folder that `place` means, from here or from the dataset's folder."""
+    """The folder `place`, relative to the working directory or to the dataset's folder."""
     candidates = [Path(place), Path(dataset.folder) / place]
     return next((path for path in candidates if path.is_dir()), None)
 
@@ -133,7 +133,7 @@ def _lines(place: str) -> Iterator[tuple[int, str]]:
 
 
 def _names(entry: Listed, folder: str) -> tuple[str, ...]:
-    """What a list may call an image, from the exact to the short."""
+    """The names that a list may use for an image, from exact to short."""
     key = PurePosixPath(entry.key)
     full = (Path(folder) / entry.key).as_posix()
     return full, entry.key, key.with_suffix("").as_posix(), key.name, key.stem

@@ -6,12 +6,12 @@ from odtk.annotations.annotated_image import Problem
 from odtk.errors import DataError
 from odtk.tools.make_tfrecords.report import ImageReport
 
-_NAMED = 10  # of all kinds together; at least one of each
+_NAMED = 10  # of all kinds together, but at least one of each
 _KINDS = 6
 
 
 def check_bad_fraction(bad: Sequence[Problem], listed: int, max_bad_fraction: float) -> None:
-    """Raises DataError, naming the bad files, where more than `max_bad_fraction` of the listed images are bad."""
+    """Raises a DataError with the bad files if more than `max_bad_fraction` of the listed images are bad."""
     if len(bad) <= max_bad_fraction * listed:
         return
     if len(bad) == listed:
@@ -31,7 +31,7 @@ def check_images(images: Sequence[ImageReport], max_bad_fraction: float) -> None
 
 
 def no_objects(images: Sequence[ImageReport], problems: Sequence[Problem]) -> DataError:
-    """The error of a dataset without any object: what was found wrong with it comes first.
+    """The error of a dataset without any object: its problems come first.
 
     `problems` are those of the dataset as a whole.
     """

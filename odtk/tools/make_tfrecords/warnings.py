@@ -1,4 +1,4 @@
-"""What is missing in a finished conversion, for training or evaluation, in sentences."""
+"""What a finished conversion lacks for training or evaluation, as sentences."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,7 +10,7 @@ _NAMED = 5
 
 
 def of(report: ConversionReport, num_shards: Mapping[str, int]) -> Iterator[str]:
-    """The warnings of a report that is complete; `num_shards` are the files of each split."""
+    """The warnings of a complete report; `num_shards` is the number of files of each split."""
     if report.written and not any(split.boxes for split in report.splits.values()):
         yield "No image has an object: a model that is trained on these records learns to find nothing."
     train = report.splits["train"]
@@ -29,5 +29,5 @@ def of(report: ConversionReport, num_shards: Mapping[str, int]) -> Iterator[str]
 
 
 def _is_typo(report: ConversionReport, name: str) -> bool:
-    """Whether the name is reported as likely misspelled: more images of such a class do not help."""
+    """Whether the name is reported as likely misspelled: then more images of the class do not help."""
     return any(each.kind == MISSPELLED and each.text.startswith(f"{name!r} ") for each in report.problems)

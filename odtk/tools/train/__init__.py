@@ -31,7 +31,7 @@ DEFAULT_MAX_BAD_RECORDS = 100
 
 @dataclass
 class TrainingReport:
-    """Where a run ended, and what it left out."""
+    """Where a run ended, and what it skipped."""
 
     model_dir: str
     checkpoint: str
@@ -76,14 +76,13 @@ def train(
 ) -> TrainingReport:
     """Trains until `num_steps` (the config's where None) and returns where that ended.
 
-    A `model_dir` that holds a checkpoint is resumed. `reuse_head_weights` takes what does not depend on the classes
-    from the heads of fine_tune_checkpoint too, where it fits. Up to `max_bad_records` records that cannot be used are
-    left out; with 0, the first one ends the training. Boxes that cannot be used are left out of their images, any
-    number of them. `extend_schedule` stretches a learning rate schedule that ends before the last step, in this run and
-    in the model dir's config. `log` is told what a user should know, a line at a time; `callbacks` show the run and may
-    stop it (see odtk.training.callbacks.callback): a progress line on stderr where None. Raises ConfigError, DataError
-    or CheckpointError before the first step; where there are more bad records than that, DataError after a checkpoint
-    is saved.
+    Resumes a `model_dir` that has a checkpoint. `reuse_head_weights` also restores those head weights of
+    fine_tune_checkpoint that do not depend on the classes, if they match. Up to `max_bad_records` records that cannot
+    be used are skipped; with 0, the first one ends the training. Boxes that cannot be used are skipped, in any number.
+    `extend_schedule` stretches a learning rate schedule that ends before the last step, in this run and in the model
+    dir's config. `log` is called with lines for the user; `callbacks` show the run and may stop it (see
+    odtk.training.callbacks.callback); None is a progress line on stderr. Raises ConfigError, DataError or
+    CheckpointError before the first step; with too many bad records, DataError after a checkpoint is saved.
     """
     require_whole(1, num_steps=num_steps, checkpoint_every=checkpoint_every, log_every=log_every)
     require_whole(0, max_bad_records=max_bad_records)
@@ -119,7 +118,7 @@ def train(
     loggers = [TensorBoard(Path(model_dir) / "train")]
     experiment = build_experiment(task, build_strategy(), model_dir, checkpoint_every, log_every, loggers, log)
     first = experiment.step
-    # Only now is it certain that config and checkpoint fit each other.
+    # Only now it is certain that config and checkpoint match.
     _save_config(config, Path(model_dir), is_resumed=bool(experiment.resumed_from))
     if experiment.resumed_from:
         log(f"Resuming from {experiment.resumed_from}, step {first}.")
@@ -139,7 +138,7 @@ def train(
 
 
 def _prepare_process(config, seed: int | None, log: Callable[[str], None]) -> list[str]:
-    """Sets TensorFlow up; the names of the GPUs."""
+    """Sets up TensorFlow; returns the names of the GPUs."""
     import tf_keras
 
     from odtk.devices import keep_freed_memory, prepare_gpus
@@ -156,7 +155,7 @@ def _prepare_process(config, seed: int | None, log: Callable[[str], None]) -> li
 def _all_callbacks(
     callbacks: Sequence[Callback] | None, record_filter: BadRecordFilter | None, log: Callable[[str], None]
 ) -> list[Callback]:
-    """In the order in which they are called after each loop; at the end the order is reversed."""
+    """All callbacks, in the order in which they are called after each loop; at the end the order is reversed."""
     from odtk.training.callbacks.bad_records import BadRecordLimit
     from odtk.training.callbacks.checkpoints import SaveAtInterruption
     from odtk.training.callbacks.nan_guard import NanGuard

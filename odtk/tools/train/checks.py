@@ -1,4 +1,4 @@
-"""What is checked of a config before TensorFlow is loaded, and what is said of the device after."""
+"""Checks of a config before TensorFlow is imported, and the message about the device after that."""
 
 import os
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from odtk.tools.check_config import check_config, fixing_command, require_valid
 from odtk.tools.train.longer_schedule import describe_overrun
 
 NO_GPU = "No GPU was found: training runs on the CPU."
-_SMALL_SIDE = 400  # pixels; larger images take a CPU seconds a step
+_SMALL_SIDE = 400  # pixels; with larger images a CPU takes seconds per step
 NO_GPU_FOR_LARGE_IMAGES = (
     f"{NO_GPU[:-1]}, which takes seconds per step at 640x640; of the pipelines "
     "ssd_resnet50_v1_fpn_small is the one made for it (`odtk configure --list`). On Colab choose a GPU runtime; "
@@ -24,9 +24,9 @@ NO_GPU_FOR_LARGE_IMAGES = (
 def check(
     config, filename: str | os.PathLike, model_dir: Path, num_steps: int | None, log: Callable[[str], None]
 ) -> None:
-    """The whole config: its training half must be valid, the evaluation half should be, and says so now.
+    """Checks the whole config: its training part must be valid; errors of the evaluation part are only reported.
 
-    `num_steps`: those that are asked for instead of the config's.
+    `num_steps`: used instead of the config's.
     """
     overridden = ["train_config.num_steps"] if num_steps is not None else []
     is_resumed = any(model_dir.glob("*.index"))
@@ -36,7 +36,7 @@ def check(
     steps = num_steps if num_steps is not None else config.train_config.num_steps
     overrun = schedule_edits.overrun(config, steps)
     if overrun:
-        # Said here, of the steps that are asked for.
+        # Reported here, for the requested steps.
         overridden += [path for path in (schedule_edits.end_field(config),) if path]
     found = require_valid(config, filename, overridden=overridden)
     if is_resumed:
@@ -49,7 +49,7 @@ def check(
         if finding.path.startswith("eval_")
     ]
     for finding in found:
-        # What is merely worth knowing is for `odtk configure --check`.
+        # Notes are left to `odtk configure --check`.
         if finding.severity == WARNING:
             log(str(finding))
     if overrun:
@@ -62,6 +62,6 @@ def check(
 
 
 def without_gpu(config) -> str:
-    """What to say where no GPU is: to who has chosen small images for that reason, no advice."""
+    """The message if there is no GPU; without advice if the images are already small."""
     sides = families.of(config).fixed_sides(config.model).values()
     return NO_GPU if sides and max(sides) <= _SMALL_SIDE else NO_GPU_FOR_LARGE_IMAGES

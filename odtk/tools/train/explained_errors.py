@@ -1,4 +1,4 @@
-"""Errors that can end training half-way, with the command that fixes them."""
+"""Errors that can end training early, with the command that fixes them."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from odtk.training.experiment import Experiment
 
 @contextlib.contextmanager
 def explained_errors(experiment: Experiment, num_steps: int, config, filename: str | os.PathLike) -> Iterator[None]:
-    """Around a training to `num_steps`: the data's end, memory's end and a loss that is no number become OdtkErrors."""
+    """Wraps training to `num_steps`: end of the data, out of memory and a NaN loss are raised as OdtkErrors."""
     try:
         yield
     except tf.errors.OutOfRangeError as error:

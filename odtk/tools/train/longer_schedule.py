@@ -1,4 +1,4 @@
-"""A learning rate schedule that ends before the last step: reported, or stretched."""
+"""Reports or stretches a learning rate schedule that ends before the last step."""
 
 from collections.abc import Callable
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 
 def describe_restore(report) -> str:
-    """Numbers of variables by part of the model, and why; of an odtk.checkpoints.restoring.RestoreReport."""
+    """Numbers of variables by part of the model, with reasons, from an odtk.checkpoints.restoring.RestoreReport."""
     rows: list[tuple[str, ...]] = [("part of the model", "restored", "initial", "not used", "")]
     groups = _by_group(report.restored), _by_group(report.skipped), _by_group(report.unused)
     for name in dict.fromkeys(name for group in groups for name in group):
@@ -23,7 +23,7 @@ def describe_restore(report) -> str:
 
 
 def _by_group(keys: Iterable[str]) -> dict[str, list[str]]:
-    """Keys by the parts of their path below `model` that have names, not numbers; at most three."""
+    """Groups keys by the first parts of their path below `model` that are names, not numbers; at most three."""
     groups: dict[str, list[str]] = {}
     for key in keys:
         _, *parts = key.split("/")

@@ -1,1 +1,1 @@
-"""What is called while a detector trains: one file each; `callback.py` says when."""
+"""Callbacks of training, one file each; `callback.py` defines when they are called."""

@@ -1,4 +1,4 @@
-"""Ends a run that has left out more records than it may."""
+"""Ends a run that has skipped more bad records than allowed."""
 
 import tensorflow as tf
 
@@ -7,7 +7,7 @@ from odtk.training.callbacks.callback import Callback
 
 
 class BadRecordLimit(Callback):
-    """Has the filter look for records that failed; it raises DataError, which lists them, where they are too many."""
+    """Lets the filter look for records that failed; it raises a DataError that lists them if there are too many."""
 
     def __init__(self, record_filter: BadRecordFilter):
         self._filter = record_filter

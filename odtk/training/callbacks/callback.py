@@ -1,6 +1,6 @@
-"""The contract between a training run and what is called around it.
+"""The interface between a training run and its callbacks.
 
-A new callback is a file in this folder, and an entry in the list that `odtk.tools.train` makes.
+To add a callback, add a file to this folder and an entry to the list in `odtk.tools.train`.
 """
 
 from odtk.training.experiment import Experiment
@@ -11,20 +11,20 @@ class StopTraining(Exception):
 
 
 class Callback:
-    """Does nothing; a callback overrides what it needs. All are called on the thread that trains."""
+    """Does nothing; subclasses override what they need. All methods are called on the training thread."""
 
     def before_training(self, experiment: Experiment, num_steps: int) -> None:
-        """Once, before the first step: weights are restored; training goes from `experiment.step` to `num_steps`."""
+        """Called once, before the first step: weights are restored, and training runs from `experiment.step` on."""
 
     def after_loop(self, step: int, logs: dict[str, float]) -> None:
-        """After each loop of steps (about a second's worth; a loop ends at each step that is logged or saved).
+        """Called after each loop of steps (about a second; a loop ends at each step that is logged or saved).
 
-        `logs` has the last step's losses under TFOD's tags, Loss/total_loss and learning_rate (of the next step) among
-        them. Loggers and the checkpoint of this step come later. An exception ends the training.
+        `logs` has the last step's losses under TFOD's tags, including Loss/total_loss and learning_rate (of the next
+        step). Loggers are called and this step's checkpoint is saved later. An exception ends the training.
         """
 
     def at_end(self, error: BaseException | None) -> None:
-        """Once, when training has ended: by itself (None, its checkpoint is saved), or by `error`, which is raised on.
+        """Called once, after training: it ended normally (None, its checkpoint is saved) or by `error`, then re-raised.
 
-        In the reverse order of before_training, and only where that returned.
+        Callbacks are called in the reverse order of before_training, and only if that returned.
         """

@@ -1,4 +1,4 @@
-"""When checkpoints are saved: at their interval, and where a run ends half-way."""
+"""When checkpoints are saved: at an interval, and when a run ends early."""
 
 from collections.abc import Callable
 
@@ -16,14 +16,14 @@ class StepCheckpoints(tf.train.CheckpointManager):
     """Saves at multiples of the interval; TensorFlow's own also saves after the first step of every run."""
 
     def save(self, checkpoint_number=None, check_interval=True, options=None):
-        """The path saved, None where `check_interval` and the step is no multiple."""
+        """The saved path; None with `check_interval` if the step is not a multiple."""
         if check_interval and int(self._step_counter.numpy()) % self.checkpoint_interval:
             return None
         return super().save(checkpoint_number, check_interval=False, options=options)
 
 
 class SaveAtInterruption(Callback):
-    """Saves what there is where an interruption, or the data, end a run: the next one goes on from there."""
+    """Saves a checkpoint if an interruption or the data end a run, from which the next run continues."""
 
     def __init__(self, log: Callable[[str], None] = lambda line: None):
         self._log = log
@@ -37,7 +37,7 @@ class SaveAtInterruption(Callback):
         if not isinstance(error, _ENDS_HALF_WAY):
             return
         trainer = self._experiment.trainer
-        # A step whose data failed may have been counted, but has changed no weight.
+        # A step whose data failed may have been counted, but has not changed any weights.
         step = int(trainer.optimizer.iterations.numpy())
         trainer.global_step.assign(step)
         if not step:

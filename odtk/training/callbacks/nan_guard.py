@@ -1,4 +1,4 @@
-"""A run whose loss is no number ends at once, and names the records of the first batch that gave such a loss."""
+"""Ends a run whose loss is NaN or infinite, and reports the records of the first such batch."""
 
 import math
 
@@ -39,7 +39,7 @@ class NanGuard(Callback):
 
 
 def _first_failure(task: DetectionTask) -> tuple[int | None, str]:
-    """The step (from 1) whose batch was the first without a loss, and a sentence that names its records."""
+    """The step (from 1) whose batch was the first without a finite loss, and a sentence that names its records."""
     found = task.first_failure.read()
     if found is None:
         return None, ""

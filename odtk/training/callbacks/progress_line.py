@@ -1,4 +1,4 @@
-"""The progress line of a training: steps, their rate, and the last losses in short words."""
+"""The progress line of training: steps, steps per second, and the last losses under short names."""
 
 import contextlib
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ class ProgressLine(Callback):
 
     def before_training(self, experiment: Experiment, num_steps: int) -> None:
         """See Callback."""
-        # The first ones are what a narrow terminal keeps.
+        # A narrow terminal shows only the first ones.
         names = short_names(experiment.model.loss_names)
         self._words = {TOTAL_LOSS: "loss", **names, "learning_rate": "lr", REGULARIZATION_LOSS: "reg"}
         self._line = contextlib.ExitStack()
@@ -34,9 +34,9 @@ class ProgressLine(Callback):
 
 
 def short_names(tags: Sequence[str]) -> dict[str, str]:
-    """Each tag of a loss to a word for a line: of Loss/classification_loss "cls".
+    """Maps each loss tag to a short name: Loss/classification_loss to "cls".
 
-    The last part of a tag, and the parts before it too where several end alike: "RPN loc" of Loss/RPNLoss/localization.
+    It is the tag's last part, with the parts before it if several end alike: "RPN loc" for Loss/RPNLoss/localization.
     """
     last = {tag: _word(tag.rpartition("/")[2]) for tag in tags}
     words = list(last.values())

@@ -1,1 +1,1 @@
-"""Where a training's scalars are written: one file each; `logger.py` says when they are called."""
+"""Loggers of training's scalars, one file each; `logger.py` defines when they are called."""

@@ -1,6 +1,6 @@
-"""The contract between a training run and what writes its scalars down, and Orbit's way to it.
+"""The interface between a training run and its loggers, and its connection to Orbit.
 
-A new logger is a file in this folder, and an entry in the list that `odtk.tools.train` makes.
+To add a logger, add a file to this folder and an entry to the list in `odtk.tools.train`.
 """
 
 import abc
@@ -11,19 +11,19 @@ import tensorflow as tf
 
 
 class Logger(abc.ABC):
-    """Writes scalars down. All loggers are called on the thread that trains."""
+    """Writes scalars. All loggers are called on the training thread."""
 
     @abc.abstractmethod
     def write(self, step: int, scalars: dict[str, float]) -> None:
-        """At the first step of a run and at each multiple of log_every, after the callbacks of that step.
+        """Called at the first step of a run and at each multiple of log_every, after the callbacks of that step.
 
-        `scalars` are under TFOD's tags: losses, learning_rate, steps_per_sec. When this returns, they are in their
-        file, so that a killed run loses none.
+        `scalars` are under TFOD's tags: losses, learning_rate, steps_per_sec. They must be in their file when this
+        returns, so that a killed run loses none.
         """
 
 
 class Summaries(orbit.utils.SummaryManagerInterface):
-    """Orbit's summaries of each loop, handed to `loggers` at every `every` steps and at the first step of a run."""
+    """Passes Orbit's summaries to `loggers`, at multiples of `every` steps and at the first step of a run."""
 
     def __init__(self, loggers: Sequence[Logger], global_step: tf.Variable, every: int):
         self._loggers, self._step, self._every, self._wrote = loggers, global_step, every, False
@@ -40,8 +40,8 @@ class Summaries(orbit.utils.SummaryManagerInterface):
             logger.write(step, scalars)
 
     def flush(self) -> None:
-        """Nothing: loggers do so when they write."""
+        """Does nothing: loggers flush when they write."""
 
     def summary_writer(self, relative_path: str = "") -> tf.summary.SummaryWriter:
-        """For summaries from inside a step; a detector's has none."""
+        """For summaries from inside a step, which detectors do not write."""
         return tf.summary.create_noop_writer()

@@ -11,7 +11,7 @@ class TensorBoard(Logger):
     """Scalars for `tensorboard --logdir`."""
 
     def __init__(self, folder: str | os.PathLike):
-        """`folder` is made with the first scalars."""
+        """`folder` is created with the first scalars."""
         self._folder = os.fspath(folder)
         self._writer: tf.summary.SummaryWriter | None = None
 

@@ -17,7 +17,7 @@ install tensorflow==2.15.1 tf-keras==2.15.1 protobuf==3.20.3 'numpy<2' tf-slim==
   dm-tree attrs wrapt 'setuptools<81' wheel
 install --no-deps tf-models-official==2.15.0 tensorflow-model-optimization==0.8.0
 install --no-deps --no-build-isolation tf-models-research-object-detection==2.8.0.post1
-# Imported by a detector that nobody here builds.
+# Imported by a detector that is not built here.
 .tfod/bin/python -c 'import sysconfig; open(sysconfig.get_path("purelib") + "/tensorflow_io.py", "w").close()'
 TF_CPP_MIN_LOG_LEVEL=3 .tfod/bin/python -c 'from object_detection.builders import model_builder' 2>/dev/null || {
   echo "TFOD does not load; see what .tfod/bin/python -c 'from object_detection.builders import model_builder' says." >&2

@@ -89,8 +89,8 @@ def main() -> None:
 
 def drawn(rng: np.random.Generator, count: int) -> np.ndarray:
     """Boxes in the unit square, large enough that many of them overlap."""
-    centres, sizes = rng.uniform(0.2, 0.8, [count, 2]), rng.uniform(0.1, 0.4, [count, 2])
-    return np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1).astype(np.float32)
+    centers, sizes = rng.uniform(0.2, 0.8, [count, 2]), rng.uniform(0.1, 0.4, [count, 2])
+    return np.concatenate([centers - sizes / 2, centers + sizes / 2], axis=1).astype(np.float32)
 
 
 def boxlist(boxes: np.ndarray) -> box_list.BoxList:
