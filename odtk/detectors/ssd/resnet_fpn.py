@@ -38,7 +38,7 @@ class ResnetFpn(PyramidSsd):
                 "fpn": "TFOD ignores it for this family: levels are always 3 to 7, the depth is 256 * depth_multiplier",
                 "use_explicit_padding": "TFOD ignores it for this family",
                 "use_depthwise": "TFOD ignores it for this family; the box predictor has its own use_depthwise",
-                "num_layers": "TFOD ignores it for this family",
+                "num_layers": "it is for SSDs without a pyramid, and TFOD fails with it here; levels are always 3 to 7",
             },
             refused=OF_OTHER_EXTRACTORS,
         )
