@@ -17,7 +17,7 @@ from odtk.checkpoints.reader import CheckpointReader
 from odtk.checkpoints.restoring import restore
 from odtk.detectors.build import build_detector
 from odtk.detectors.ssd.checkpoint_objects import tfod_other_paths
-from odtk.evaluation.metrics_sets import EVALUATORS
+from odtk.evaluation.pascal import PROTOCOLS
 from odtk.tools import synthetic_pets
 from odtk.tools.configure import configure
 from odtk.tools.evaluate import evaluate
@@ -235,7 +235,7 @@ def exchange(request, tmp_path_factory) -> Exchange:
     make_tfrecords(data.folder, folder / "records", num_shards=1, label_map=data.label_map)
     configure(request.param, path, train_records=[str(folder / "records")], **SMALL[request.param])
     config = pipeline.read(path)
-    config.eval_config.metrics_set[:] = EVALUATORS
+    config.eval_config.metrics_set[:] = ["coco_detection_metrics", *PROTOCOLS]
     pipeline.write(config, path)
     train(path, folder / "model", seed=1)
     export(path, folder / "model", exported)

@@ -77,7 +77,8 @@ def _print_classes(report) -> None:
     """The classes with boxes, the best first; of many only the best and the worst."""
     measured = [each for each in report.classes if each["boxes"]]
     columns = [key for key in report.classes[0] if key.startswith("AP")] if report.classes else []
-    measured.sort(key=lambda each: -(each[columns[0]] or 0))
+    if columns:
+        measured.sort(key=lambda each: -(each[columns[0]] or 0))
     rows = [[each["name"], each["images"], each["boxes"], *(_plain(each[key]) for key in columns)] for each in measured]
     if len(rows) > _CLASSES_SHOWN:
         half = _CLASSES_SHOWN // 2

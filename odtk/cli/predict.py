@@ -82,7 +82,7 @@ def _print_next(report, min_score: float) -> None:
         )
     elif report.best_score:
         lower = _rounded_down(report.best_score)
-        click.echo(f"No box has a score of {min_score:g} or more; the best score is {report.best_score:.2g}.")
+        click.echo(f"No box has a score of {min_score:g} or more; the best score is {lower}.")
         click.echo(f"Next: run again with --min-score {lower} --overwrite, or train the model longer.")
     else:
         click.echo("The model detects nothing at any score. Next: train it longer, and check it with odtk evaluate.")

@@ -13,17 +13,15 @@ from odtk.protos import model_pb2, pipeline_pb2
 # Modules with a FAMILY. Each is TensorFlow-free; its `build` imports what needs it.
 MODULES = ("odtk.detectors.ssd.resnet_fpn", "odtk.detectors.ssd.mobilenet_fpn")
 
-# Other models of TFOD's whose names are near to those of a family's types, without the ending: no misspellings of them.
-_OTHER_TYPES = frozenset(
-    [
-        "ssd_mobilenet_v1",
-        "ssd_mobilenet_v2",
-        "ssd_mobilenet_v1_ppn",
-        "ssd_mobilenet_v2_mnasfpn",
-        "ssd_resnet50_v1_ppn",
-        "ssd_resnet101_v1_ppn",
-        "ssd_resnet152_v1_ppn",
-    ]
+# Models of TFOD's whose names are close to one that odtk builds: not misspellings of it, but other networks.
+_OTHER_MODELS = (
+    "ssd_mobilenet_v1_keras",
+    "ssd_mobilenet_v2_keras",
+    "ssd_mobilenet_v1_ppn_keras",
+    "ssd_mobilenet_v2_mnasfpn_keras",
+    "ssd_resnet50_v1_ppn_keras",
+    "ssd_resnet101_v1_ppn_keras",
+    "ssd_resnet152_v1_ppn_keras",
 )
 
 
@@ -51,16 +49,16 @@ def find(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionModel
 def meant(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionModel) -> str | None:
     """The type of a family of odtk's that the feature_extractor.type of a model is a misspelling of.
 
-    Or TFOD 1's name for it, which lacks the ending. Another number in it makes it another model.
+    Or TFOD 1's name for it, which lacks the ending. Another number in it makes it another model, and None is returned.
     """
     model = _model(config)
     typed, known = type_of(model).lower(), names(model.WhichOneof("model")) if model.WhichOneof("model") else ()
-    bare = typed.removesuffix("_keras")
-    for name in (typed, f"{bare}_keras") if bare not in _OTHER_TYPES else ():
-        same_numbers = [each for each in known if re.findall(r"\d+", each) == re.findall(r"\d+", name)]
+    for name in (typed, f"{typed.removesuffix('_keras')}_keras"):
+        candidates = (*known, *_OTHER_MODELS)
+        same_numbers = [each for each in candidates if re.findall(r"\d+", each) == re.findall(r"\d+", name)]
         near = difflib.get_close_matches(name, same_numbers, n=1, cutoff=0.9)
         if near:
-            return near[0]
+            return near[0] if near[0] in known else None
     return None
 
 

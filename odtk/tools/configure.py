@@ -15,6 +15,7 @@ from odtk.detectors import families
 from odtk.errors import ConfigError, LabelMapError, OutputError
 from odtk.findings import ERROR, Finding
 from odtk.tools import schedule_edits
+from odtk.tools.arguments import require_positive, require_whole
 from odtk.tools.check_config import check_config, is_placeholder
 from odtk.tools.check_config.checkpoint import look_into
 
@@ -73,13 +74,16 @@ def configure(
     written even if the check finds errors. Raises ConfigError for a base that does not parse and a field that does not
     exist, DataError for a folder without records, OutputError if `output` exists and is not `base`, unless `overwrite`.
     """
+    require_whole(1, num_classes=num_classes, batch_size=batch_size, num_steps=num_steps)
+    require_positive(learning_rate=learning_rate)
+    size = None if image_size is None else _height_width(image_size)
     _refuse_existing(base, output, overwrite)
     text = pipeline.read_text(base)
     edit = _Edit(text, os.fspath(base))
     edit.data(label_map, _paths(train_records), _paths(eval_records), num_classes)
     edit.checkpoint(fine_tune_checkpoint, fine_tune_checkpoint_type)
-    if image_size is not None:
-        edit.image_size(*((image_size, image_size) if isinstance(image_size, int) else image_size))
+    if size is not None:
+        edit.image_size(*size)
     if batch_size is not None:
         edit.batch_size(batch_size, scale_learning_rate and learning_rate is None)
     if num_steps is not None:
@@ -265,6 +269,14 @@ class _Edit:
         return f"model.{kind}"
 
 
+def _height_width(image_size: object) -> tuple[int, int]:
+    sides = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
+    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+        text = f"image_size is {image_size!r}; it is (height, width) in pixels, or one number for both."
+        raise ConfigError(text, argument="image_size")
+    return sides[0], sides[1]
+
+
 def _paths(paths: Sequence[str | os.PathLike] | str | os.PathLike | None) -> list[str]:
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
@@ -273,7 +285,10 @@ def _paths(paths: Sequence[str | os.PathLike] | str | os.PathLike | None) -> lis
 
 def _assignments(values: Mapping[str, object] | Sequence[tuple[str, object]]) -> list[tuple[str, str]]:
     """Dotted paths and values as the text format has them; a string is left as it is, as on the command line."""
-    pairs = values.items() if isinstance(values, Mapping) else values
+    pairs = list(values.items() if isinstance(values, Mapping) else values)
+    if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
+        text = f'set is {values!r}; it is a dict of paths and values, such as {{"train_config.batch_size": 8}}.'
+        raise ConfigError(text, argument="set")
     return [(path, _as_text(value)) for path, value in pairs]
 
 

@@ -24,6 +24,7 @@ from odtk.inputs.record_errors import naming_the_record
 from odtk.progress import Progress, track
 from odtk.records import shards
 from odtk.records.box_errors import ImageWithBadBoxes
+from odtk.tools.arguments import require_whole
 from odtk.tools.check_config import require_valid
 from odtk.tools.trained_classes import require_trained_classes
 
@@ -69,6 +70,7 @@ def evaluate(
     one raises. Boxes that cannot be used are left out of their images. Raises ConfigError, CheckpointError or
     DataError where one of the three does not fit.
     """
+    require_whole(0, max_bad_records=max_bad_records)
     config = pipeline.read(pipeline_config)
     for finding in require_valid(config, pipeline_config, needs=("eval",)):
         if finding.severity == WARNING:

@@ -15,6 +15,7 @@ from odtk.exporting import runtime
 from odtk.progress import track
 from odtk.report.drawing import draw_detections
 from odtk.report.picture_files import count_frames, find_pictures, picture_folder, read_picture, write_picture
+from odtk.tools.arguments import require_fraction, require_whole
 
 DETECTIONS_FILE = "detections.json"
 
@@ -64,6 +65,8 @@ def predict(
     file, or a shipped map's name), else from the exported folder's label_map.pbtxt, else classes are called by number.
     A picture that cannot be read is skipped and reported; DataError is raised where none could be read.
     """
+    require_fraction(min_score=min_score)
+    require_whole(1, max_boxes=max_boxes)
     output_dir = Path(output)
     images = [images] if isinstance(images, (str, os.PathLike)) else images
     runtime.find_saved_model(exported_dir)  # fails before TensorFlow's seconds of start-up

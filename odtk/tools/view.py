@@ -23,6 +23,7 @@ from odtk.progress import track
 from odtk.prototext.schema import some
 from odtk.report import picture_files
 from odtk.report.drawing import add_caption, draw_groundtruth
+from odtk.tools.arguments import as_list, require_whole
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def view(
     format's. `output` appears whole or not at all; `overwrite` replaces that of an earlier run. Raises DataError
     where no image fits, OutputError where `output` holds something.
     """
+    require_whole(1, num_images=num_images)
     output_dir = Path(output)
     picture_files.check_folder(output_dir, overwrite=overwrite)  # before the images are looked at
     found = open_target(target, format=format, boxes=boxes)
@@ -86,7 +88,7 @@ def view(
             "folder outside."
         )
     report = ViewReport(output_dir)
-    wanted = _Wanted(found, class_names, files)
+    wanted = _Wanted(found, as_list(class_names), as_list(files))
     with picture_files.picture_folder(output_dir, overwrite=overwrite) as folder:
         if worst:
             chosen = _worst(found, wanted, num_images, report)

@@ -61,13 +61,16 @@ def test_another_model_is_refused_with_those_that_there_are(config, words):
         ("ssd_resnet101_v1_fpn_kears", "ssd_resnet101_v1_fpn_keras"),
         ("ssd_mobilenet_v2_fpn", "ssd_mobilenet_v2_fpn_keras"),
         ("ssd_resnet18_v1_fpn_keras", None),
-        ("ssd_mobilenet_v2_keras", None),
+        ("ssd_mobilenet_v2_fpnlite_keras", "ssd_mobilenet_v2_fpn_keras"),
+        ("ssd_mobilenet_v2_keras", None),  # TFOD's, without a pyramid
         ("ssd_mobilenet_v1", None),
+        ("ssd_mobilenet_v1_ppn", None),
+        ("ssd_mobilenet_v2_mnasfpn", None),
         ("ssd_resnet50_v1_ppn", None),
         ("", None),
     ],
 )
-def test_a_misspelt_name_is_understood_but_another_model_is_not_taken_for_one(name, meant):
+def test_a_misspelt_name_is_understood_but_another_model_is_not(name, meant):
     assert families.meant(config_of(name)) == meant
 
 

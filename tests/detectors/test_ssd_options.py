@@ -85,11 +85,11 @@ REFUSED = {
     "bipartite": (changed("matcher { bipartite_matcher { } }"), "bipartite_matcher (TFOD 2 no longer has it"),
     "square codes": (changed("box_coder { square_box_coder { } }"), "box_code_size is 4; a square box is coded in 3"),
     "codes": (changed(PREDICTOR % "box_code_size: 3"), "box_code_size is 3; a box is coded in 4"),
+    "no kernel": (changed(PREDICTOR % "kernel_size: 0"), "kernel_size is 0; a kernel has at least one pixel"),
     "depthwise 1x1": (
         changed(PREDICTOR % "use_depthwise: true kernel_size: 1"),
         "kernel_size is 1, with use_depthwise",
     ),
-    "no kernel": (changed(PREDICTOR % "kernel_size: 0"), "kernel_size is 0; it must be at least 1"),
     "dropout": (
         changed(PREDICTOR % "use_dropout: true dropout_keep_probability: 1.5"),
         "dropout_keep_probability is 1.5; it is a probability",

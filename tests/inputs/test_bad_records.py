@@ -108,7 +108,7 @@ def test_what_is_valid_is_evaluated_in_order_and_the_rest_is_named(damaged):
     # What is damaged may still tell its name; where the length is lost, nothing can be read.
     assert [entry.image for entry in bad] == ["1", "3", "6", None, "11", None, None, None]
     assert sorted(said) == sorted(f"Skipped: {entry}." for entry in bad)
-    assert "8 bad records were left out" in summary(bad)
+    assert "8 bad records were skipped" in summary(bad)
 
 
 def test_training_goes_on_and_names_each_once_in_many_epochs(damaged):

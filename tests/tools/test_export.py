@@ -201,8 +201,10 @@ def test_a_format_is_a_row_of_the_table(config, model_dir, tmp_path, monkeypatch
     assert "model.txt" in report.files
     assert not any(name.startswith("saved_model") for name in report.files)
     assert (tmp_path / "out/model.txt").read_text() == f"image_tensor {CASE.config.model.ssd.num_classes} []"
-    with pytest.raises(ConfigError, match=r"'onnx' is not an export format; it is one of saved_model, model\.txt\."):
-        export(config, model_dir, tmp_path / "other", formats=["onnx"])
+    with pytest.raises(
+        ConfigError, match=r"'no_format' is not an export format; it is one of saved_model, .*model\.txt"
+    ):
+        export(config, model_dir, tmp_path / "other", formats=["no_format"])
 
 
 def test_the_command_offers_every_input_type():

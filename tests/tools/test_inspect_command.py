@@ -106,7 +106,7 @@ def test_nothing_to_inspect_is_one_paragraph(run, tmp_path):
     assert result.exit_code == 1
     assert result.stdout == ""
     assert result.stderr.startswith("error: ")
-    assert "has no data" in result.stderr
+    assert "nothing does not exist" in result.stderr
 
 
 def test_boxes_that_all_have_an_anchor_are_said_to_have_one(run, tmp_path):

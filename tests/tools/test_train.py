@@ -389,7 +389,7 @@ def test_a_damaged_record_is_left_out_of_training_and_evaluation_and_named_once(
     assert str(bad).startswith(in_training)
     assert str(bad).endswith("has a wrong data checksum")
     assert [line for line in said if line.startswith("Skipped")] == [f"Skipped: {bad}."]
-    assert any("1 bad record was left out" in line for line in said)
+    assert any("1 bad record was skipped" in line for line in said)
 
     command = ["evaluate", str(config), str(tmp_path / "model"), "--json"]
     result = CliRunner().invoke(cli, command)

@@ -5,6 +5,7 @@ its dotted path. No TensorFlow: `odtk configure --check` asks too.
 """
 
 import itertools
+import math
 from collections.abc import Iterator
 
 from odtk.findings import ERROR, WARNING, Finding
@@ -39,9 +40,9 @@ def number_of_classes(count: int, field: str) -> Iterator[Finding]:
 
 def extractor_width(extractor, path: str) -> Iterator[Finding]:
     """The depth_multiplier of a feature_extractor."""
-    if extractor.depth_multiplier <= 0:
+    if not 0 < extractor.depth_multiplier < math.inf:
         field = f"{path}.depth_multiplier"
-        text = f"is {extractor.depth_multiplier:g}; it multiplies the number of filters, so it is above 0."
+        text = f"is {extractor.depth_multiplier:g}; it multiplies the number of filters, so it is a number above 0."
         yield error(field, text, (field, 1.0))
 
 
@@ -61,10 +62,11 @@ def shared_heads(predictor, path: str, code_size: int) -> Iterator[Finding]:
         field = f"{path}.box_code_size"
         box = "a square box is coded in 3 numbers" if code_size == 3 else f"a box is coded in {code_size} numbers"
         yield error(field, f"is {predictor.box_code_size}; {box}.", (field, code_size))
-    field = f"{path}.kernel_size"
     if predictor.kernel_size < 1:
-        yield error(field, f"is {predictor.kernel_size}; it must be at least 1.", (field, 3))
-    elif predictor.use_depthwise and predictor.kernel_size == 1:
+        field = f"{path}.kernel_size"
+        yield error(field, f"is {predictor.kernel_size}; a kernel has at least one pixel.", (field, 3))
+    if predictor.use_depthwise and predictor.kernel_size == 1:
+        field = f"{path}.kernel_size"
         text = "is 1, with use_depthwise; a depthwise convolution of one pixel does nothing, and TFOD refuses it."
         yield error(field, text, (field, 3))
     if predictor.num_layers_before_predictor > 0 and predictor.depth < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -68,7 +69,7 @@ class MobilenetFpn(PyramidSsd):
         extractor, path = ssd.feature_extractor, f"{self.path}.feature_extractor"
         yield from extractor_width(extractor, path)
         yield from _check_levels(extractor.fpn, f"{path}.fpn")
-        if extractor.depth_multiplier > 0:
+        if 0 < extractor.depth_multiplier < math.inf:
             yield from _check_channels(extractor, path)
 
     def build_extractor(self, ssd: ssd_pb2.Ssd) -> FeatureExtractor:

@@ -4,13 +4,16 @@ from odtk import pipeline
 from odtk.detectors import families
 from odtk.tools.check_config.config_checks import PLACEHOLDER, configure_command, setting
 
-PIPELINE = "ssd_resnet50_v1_fpn_640x640_pets"
+_PIPELINE = "ssd_resnet50_v1_fpn_640x640_pets"
+_SMALL_PIPELINE = "ssd_mobilenet_v2_fpnlite_320x320_pets"
 
 
 def start_over(config) -> str:
     """The command that makes a shipped pipeline, in another file, with this one's data, classes, sizes and length."""
-    options = [*_data(config), *_classes(config.model), *_length(config.train_config), *_image_size(config.model)]
-    return configure_command(PIPELINE, "new_pipeline.config", options)
+    shipped = _SMALL_PIPELINE if "mobilenet" in families.type_of(config.model) else _PIPELINE
+    options = [*_data(config), *_classes(config.model), *_length(config.train_config)]
+    options += _image_size(config.model, pipeline.read(shipped).model)
+    return configure_command(shipped, "new_pipeline.config", options)
 
 
 def _data(config) -> list[str]:
@@ -41,9 +44,8 @@ def _length(train) -> list[str]:
     return options
 
 
-def _image_size(model) -> list[str]:
-    """The resizer's size, rounded up to one that the pipeline's family takes."""
-    shipped = pipeline.read(PIPELINE).model
+def _image_size(model, shipped) -> list[str]:
+    """The resizer's size, rounded up to one that the `shipped` model takes."""
     family, resizer = families.of(shipped), _of_model(model, "image_resizer")
     usable_side = family.input_size(shipped).usable_side
     kind = resizer.WhichOneof("image_resizer_oneof") if resizer else None

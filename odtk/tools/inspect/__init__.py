@@ -11,6 +11,7 @@ from odtk.datasets.checks.context import CheckContext, context_of, counted
 from odtk.datasets.open_dataset import Target, open_target
 from odtk.datasets.scan import Rows, scan
 from odtk.errors import OutputError
+from odtk.tools.arguments import require_whole
 from odtk.tools.inspect import statistics
 from odtk.tools.inspect.inspection import Inspection, document
 
@@ -39,6 +40,7 @@ def inspect(
     LabelMapError where there are no data, OutputError where the page has no folder, or exists, unless
     `overwrite`.
     """
+    require_whole(0, max_images=max_images)
     if html is not None:
         if not Path(html).absolute().parent.exists():
             raise OutputError(f"{html} cannot be written: there is no folder {Path(html).parent}. Make it first.")

@@ -14,6 +14,7 @@ from odtk.annotations import duplicates, formats
 from odtk.atomic import check_file, may_replace
 from odtk.errors import OdtkError
 from odtk.records import shards
+from odtk.tools.arguments import require_fraction, require_one_of, require_whole
 from odtk.tools.make_tfrecords import dataset_plan, pets_plan, source, warnings
 from odtk.tools.make_tfrecords.local import LocalRunner
 from odtk.tools.make_tfrecords.plan import PETS, Plan, Runner, Settings
@@ -63,6 +64,11 @@ def make_tfrecords(
     or more than `max_bad_fraction` of the listed images cannot be used; OutputError where `output_dir` holds
     something already (`overwrite` replaces an earlier output, and nothing else).
     """
+    require_whole(1, max_side=max_side, workers=workers)
+    require_whole(1, 99999, num_shards=num_shards)
+    require_fraction(val_fraction=val_fraction, test_fraction=test_fraction, max_bad_fraction=max_bad_fraction)
+    require_one_of(("auto", "apply", "ignore"), exif=exif)
+    require_one_of(("png", "numerical"), mask_type=mask_type)
     options = Settings(
         label_map=_path(label_map), write_label_map=_path(write_label_map), val_fraction=val_fraction,
         test_fraction=test_fraction, split=tuple((name, os.fspath(place)) for name, place in (split or {}).items()),

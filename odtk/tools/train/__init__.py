@@ -13,6 +13,7 @@ from odtk import label_map, pipeline, prototext
 from odtk.atomic import growing_folder, write_text
 from odtk.errors import ConfigError, LabelMapError
 from odtk.tools import trained_classes
+from odtk.tools.arguments import require_whole
 from odtk.tools.check_config import fixing_command
 from odtk.tools.train.checks import check, without_gpu
 from odtk.tools.train.longer_schedule import with_longer_schedule
@@ -84,6 +85,9 @@ def train(
     or CheckpointError before the first step; where there are more bad records than that, DataError after a checkpoint
     is saved.
     """
+    require_whole(1, num_steps=num_steps, checkpoint_every=checkpoint_every, log_every=log_every)
+    require_whole(0, max_bad_records=max_bad_records)
+    require_whole(0, 2**32 - 1, seed=seed)
     log("Reading the config and the records that it names.")
     config = pipeline.read(pipeline_config)
     steps = num_steps if num_steps is not None else config.train_config.num_steps
@@ -92,8 +96,8 @@ def train(
     check(config, pipeline_config, Path(model_dir), num_steps, log)
     if reuse_head_weights and not config.train_config.fine_tune_checkpoint:
         raise ConfigError(
-            f"Head weights are reused from a checkpoint, but {pipeline_config} has none. Set it: "
-            f"{fixing_command(config, pipeline_config, '--fine-tune-checkpoint', 'PREFIX')}",
+            f"Head weights are reused from a checkpoint, but {pipeline_config} has none. Set it with "
+            f"`{fixing_command(config, pipeline_config, '--fine-tune-checkpoint', 'PREFIX')}`.",
             argument="reuse_head_weights",
         )
     log("Loading TensorFlow and building the model.")

@@ -1,5 +1,6 @@
 """What configs of the SSD-MobileNet-FPN family are built, and which are refused. No network is built."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,9 @@ REFUSED = {
             f"{EXTRACTOR}.depth_multiplier": 0.15,
         },
         f"{EXTRACTOR}.depth_multiplier", "is 0.15: it leaves the first layer no channel",
+    ),
+    "too wide": (
+        {f"{EXTRACTOR}.depth_multiplier": math.inf}, f"{EXTRACTOR}.depth_multiplier", "is inf; it multiplies",
     ),
     "no width": ({f"{EXTRACTOR}.depth_multiplier": 0}, f"{EXTRACTOR}.depth_multiplier", "is 0; it multiplies"),
 }  # fmt: skip
