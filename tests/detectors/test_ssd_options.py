@@ -90,6 +90,10 @@ REFUSED = {
         changed(PREDICTOR % "use_depthwise: true kernel_size: 1"),
         "kernel_size is 1, with use_depthwise",
     ),
+    "no channel": (
+        changed("feature_extractor { depth_multiplier: 0.01 min_depth: 0 }"),
+        "depth_multiplier is 0.01: it leaves the first layers no channel",
+    ),
     "dropout": (
         changed(PREDICTOR % "use_dropout: true dropout_keep_probability: 1.5"),
         "dropout_keep_probability is 1.5; it is a probability",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from odtk.detectors.parts.input_size import InputSize
-from odtk.detectors.parts.validation import extractor_width, warning
+from odtk.detectors.parts.validation import error, extractor_width, warning
 from odtk.detectors.ssd.family import PyramidSsd
 from odtk.detectors.ssd.options import OF_OTHER_EXTRACTORS, PYRAMID_SSD
 from odtk.findings import Finding
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 # Whatever `fpn {}` says: TFOD ignores it.
 _FPN = {"min_level": 3, "max_level": 7, "additional_layer_depth": 256}
 
+# Filters of the backbone's narrowest convolutions.
+_NARROWEST = 64
 # TFOD's feature extractor refuses smaller images, before it pads them.
 _LEAST_SIDE = 129
 # The pyramid merges maps by doubling, from stride 32 down.
@@ -56,6 +59,10 @@ class ResnetFpn(PyramidSsd):
         """See `PyramidSsd`."""
         extractor, path = ssd.feature_extractor, f"{self.path}.feature_extractor"
         yield from extractor_width(extractor, path)
+        multiplier = extractor.depth_multiplier
+        if 0 < multiplier < math.inf and max(int(_NARROWEST * multiplier), extractor.min_depth) < 1:
+            text = f"is {multiplier:g}: it leaves the first layers no channel."
+            yield error(f"{path}.depth_multiplier", text, (f"{path}.min_depth", 16))
         for name, value in _FPN.items():
             if extractor.HasField("fpn") and getattr(extractor.fpn, name) != value:
                 text = (
