@@ -18,22 +18,15 @@ _SHARDS = 10
 class Settings:
     """How to convert.
 
-    <<<<<<< HEAD
-        For the Pet layout alone (it fixes what the others' options choose): `full_body`, `strict_tfod`. For the others
-        alone: `test_fraction`, `split` (split to a list or folder), `resplit` (ignore the dataset's own splits),
-        `allow_duplicates` (across splits), `exif`, `boxes` (of dataset.ORDERS), `max_side`, `skip_difficult`, `skip_crowd`,
-        `write_label_map` (a path). For COCO alone: `masks`.
-    =======
-        Only for the Pet layout, in which most is fixed: `full_body`, `strict_tfod`. Only for the others:
-        `test_fraction`, `split` (split to a list or folder), `resplit` (ignore the dataset's own splits),
-        `allow_duplicates` (across splits), `exif`, `boxes` (of listing.ORDERS), `max_side`, `skip_difficult`, `skip_crowd`,
-        `write_label_map` (a path). Only for COCO: `masks`.
-    >>>>>>> w-words2
+    Only for the Pet layout, in which most is fixed: `full_body`, `strict_tfod`. Only for the others:
+    `test_fraction`, `split` (split to a list or folder), `resplit` (ignore the dataset's own splits),
+    `allow_duplicates` (across splits), `exif`, `boxes` (of dataset.ORDERS), `max_side`, `skip_difficult`, `skip_crowd`,
+    `write_label_map` (a path). Only for COCO: `masks`.
 
-        `num_shards` None is ten per split, or the number of its images if that is smaller; for pets TFOD's ten. `label_map`
-        is a file or a shipped map's name; None is the 37 breeds for pets, otherwise a map made from the data. `workers`
-        None is one per core. `runner` is Apache Beam's, with `runner_options` as its command line; None converts on this
-        machine. Neither changes the output.
+    `num_shards` None is ten per split, or the number of its images if that is smaller; for pets TFOD's ten. `label_map`
+    is a file or a shipped map's name; None is the 37 breeds for pets, otherwise a map made from the data. `workers`
+    None is one per core. `runner` is Apache Beam's, with `runner_options` as its command line; None converts on this
+    machine. Neither changes the output.
     """
 
     full_body: bool = False
