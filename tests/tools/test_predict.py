@@ -154,6 +154,10 @@ def test_a_loaded_detector_takes_paths_pictures_and_pixels(exported, pictures):
     assert detector.detect(Image.new("L", (8, 6), 204)).scores[0] == pytest.approx(0.8)
     with pytest.raises(DataError, match="An image of shape 4x4 and type uint8"):
         detector.detect(np.zeros([4, 4], np.uint8))
+    with pytest.raises(DataError, match="An image of shape 0x4x3"):
+        detector.detect(np.zeros([0, 4, 3], np.uint8))
+    with pytest.raises(DataError, match="neither path, image nor array"):
+        detector.detect(None)
     assert odtk.load(exported, label_map="mscoco_label_map").name_of(2) == "bicycle"
 
 
