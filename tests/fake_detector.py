@@ -63,7 +63,6 @@ class FakeDetector(Detector):
 
     loss_names = (HEAT, SIZE)
     groundtruth_fields = ("boxes", "classes", "num_boxes", "group_of")
-    fine_tune_types = ("full", "stem")
 
     def __init__(self, resizer, num_classes: int):
         super().__init__(name="fake")
@@ -146,7 +145,7 @@ class FakeFamily(Family):
         "CenterNet": Fields("num_classes feature_extractor image_resizer"),
         "CenterNetFeatureExtractor": Fields("type"),
     }
-    fine_tune_types = FakeDetector.fine_tune_types
+    fine_tune_types = ("full", "stem")
 
     def input_size(self, model):
         return InputSize()

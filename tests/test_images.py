@@ -14,6 +14,7 @@ from odtk import images
 from odtk.detectors.parts.input_size import output_size
 from odtk.detectors.parts.resizer import build_resizer
 from odtk.errors import ConfigError
+from odtk.layers import mobilenet, resnet_v1
 from odtk.protos import image_resizer_pb2
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -66,6 +67,21 @@ def test_padding_is_bottom_right_with_the_channels_values():
     assert true_shape.numpy().tolist() == [30, 40, 3]
     np.testing.assert_array_equal(resized[30:], np.broadcast_to([1, 2, 3], (10, 40, 3)))
     np.testing.assert_array_equal(resized[:30:2, ::2], noise(15, 20))  # on the legacy grid even pixels are the input's
+
+
+@pytest.mark.parametrize("backbone", [resnet_v1, mobilenet])
+def test_preprocessing_turns_the_padding_into_the_channels_values(backbone):
+    """TFOD's SSDs preprocess first, and pad then."""
+    values = [0.5, -1.0, 20.0]
+    fields = " ".join(f"per_channel_pad_value: {value}" for value in values)
+    for config, size, expected in (
+        (f"keep_aspect_ratio_resizer {{ min_dimension: 30 max_dimension: 40 pad_to_max_dimension: true {fields} }}",
+         (15, 20), values),
+        ("pad_to_multiple_resizer { multiple: 40 }", (30, 40), [0, 0, 0]),
+    ):  # fmt: skip
+        image, _ = build_resizer(parse(config), backbone.color_of)(tf.constant(noise(*size)))
+        padding = backbone.preprocess(image)[30:]
+        np.testing.assert_allclose(padding, np.broadcast_to(expected, (10, 40, 3)), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(

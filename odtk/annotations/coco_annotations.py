@@ -77,20 +77,29 @@ class CocoAnnotation(NamedTuple):
 
 def read_annotation(annotation: dict, categories: Mapping[int | str, Category]) -> CocoAnnotation:
     """An annotation of a JSON file, with its category looked up."""
-    category = annotation.get("category_id")
-    known = categories.get(plain(category)) or _called(category, categories)
-    keys = ("bbox", "iscrowd", "area", "segmentation")
+    category = _category(annotation.get("category_id"), categories)
     attributes = annotation.get("attributes")
     degrees = finite(attributes.get("rotation")) if isinstance(attributes, dict) else None
-    found = map(annotation.get, keys)
-    return CocoAnnotation(annotation.get("id"), category, known and known.name, *found, (degrees or 0.0) % 360)
+    return CocoAnnotation(
+        id=annotation.get("id"),
+        category_id=annotation.get("category_id"),
+        class_name=category.name if category else None,
+        bbox=annotation.get("bbox"),
+        iscrowd=annotation.get("iscrowd"),
+        area=annotation.get("area"),
+        segmentation=annotation.get("segmentation"),
+        rotation=(degrees or 0.0) % 360,
+    )
 
 
-def _called(name: object, categories: Mapping[int | str, Category]) -> Category | None:
-    """The category whose name is given instead of its id."""
-    if not isinstance(name, str):
+def _category(written: object, categories: Mapping[int | str, Category]) -> Category | None:
+    """The category of an id, or else the one whose name is written instead."""
+    number = plain(written)
+    if number is not None and number in categories:
+        return categories[number]
+    if not isinstance(written, str):
         return None
-    return next((category for category in categories.values() if category.name == name.strip()), None)
+    return next((category for category in categories.values() if category.name == written.strip()), None)
 
 
 def _hull(polygons: object) -> Yxyx | None:

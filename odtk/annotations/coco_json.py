@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from odtk.annotations import data_folder, path_matching
 from odtk.annotations.data_folder import DataFolder
@@ -82,7 +83,7 @@ def plain(value: object) -> int | str | None:
     return int(float(text) if "." in text else text) if _NUMBER.fullmatch(text) else text
 
 
-def _parse(where: str, text: str, keep_segmentations: bool) -> object:
+def _parse(where: str, text: str, keep_segmentations: bool) -> Any:
     def trimmed(found: dict) -> dict:  # while parsing, so that the whole file is never in memory
         for key in _UNWANTED:
             found.pop(key, None)
@@ -146,7 +147,8 @@ def _check_images(where: str, images: list[dict]) -> None:
 
 def _group(where: str, document: Document, annotations: Iterable[dict]) -> None:
     ids = [image["id"] for image in document.images]
-    exact, meant, called = {number: position for position, number in enumerate(ids)}, defaultdict(list), {}
+    exact, meant = {number: position for position, number in enumerate(ids)}, defaultdict(list)
+    called: dict[str, int | None] = {}  # by file name; None: of several images
     for position, image in enumerate(document.images):
         meant[plain(image["id"])].append(position)
         name = image["file_name"]
@@ -155,15 +157,15 @@ def _group(where: str, document: Document, annotations: Iterable[dict]) -> None:
     for annotation in annotations:
         number = annotation.get("image_id")
         key = plain(number)
-        position = exact.get(number) if key is not None else None
-        if position is None and len(meant.get(key, ())) == 1:
-            position = meant[key][0]
-        if position is None and isinstance(number, str):
-            position = called.get(number)  # some scripts write the file name instead of the id
-        if position is None:
+        found = exact.get(number) if key is not None else None
+        if found is None and len(meant.get(key, ())) == 1:
+            found = meant[key][0]
+        if found is None and isinstance(number, str):
+            found = called.get(number)  # some scripts write the file name instead of the id
+        if found is None:
             document.orphans.append(annotation)
         else:
-            document.annotations[position].append(annotation)
+            document.annotations[found].append(annotation)
     if document.orphans and not document.annotations:
         raise DataError(f"{where}: {_all_orphaned(document)}")
     used = {plain(annotation.get("image_id")) for annotation in annotations}

@@ -85,8 +85,9 @@ class Evidence:
             return
         self.orders[facts.order] += facts.boxes
         self.boxes[facts.size] += facts.boxes
-        self.misfits[facts.size] = self.misfits.get(facts.size, 0) + facts.misfits
-        self.leaving[facts.size] = self.leaving.get(facts.size, 0) + facts.leaving
+        for sums, counts in ((self.misfits, facts.misfits), (self.leaving, facts.leaving)):
+            assert counts is not None  # as there are boxes
+            sums[facts.size] = sums[facts.size] + counts if facts.size in sums else counts
         self.in_unit += facts.in_unit
         self.in_percent += facts.in_percent
         self.has_fractions |= facts.has_fractions
@@ -149,9 +150,9 @@ class Evidence:
     def _in_their_frames(self) -> tuple[int, np.ndarray, int]:
         """Boxes whose frame is known; how many do not fit each order [orders, limits]; how many leave it as read."""
         decided, used = self.decide(), {"": _IMAGE_FRAME, NEAR: _IMAGE_FRAME}
-        for difference, frame in ((RESIZED, decided.resized), (EXCHANGED, decided.exchanged)):
-            if frame:
-                used[difference] = _STATED_FRAME if frame == STATED else _IMAGE_FRAME
+        for difference, chosen in ((RESIZED, decided.resized), (EXCHANGED, decided.exchanged)):
+            if chosen:
+                used[difference] = _STATED_FRAME if chosen == STATED else _IMAGE_FRAME
         if decided.normalized:
             used = dict.fromkeys(self.boxes, _UNIT_FRAME)
         count, misfits, leaving = 0, np.zeros((len(ORDERS), len(LIMITS)), int), 0

@@ -33,7 +33,7 @@ class _Row:
 
     line: int
     class_name: str
-    box: tuple[str, str, str, str]
+    box: tuple[str, ...]  # the four numbers, in the order of `columns.sides`
     columns: Columns
     size: tuple[str, str]  # width, height
     split: str | None
@@ -70,27 +70,25 @@ class CsvDataset(ListedDataset):
 def sign(files: DataFolder) -> str | None:
     """Why a folder looks like it has such a table; None if it does not."""
     found = _tables(files)
-    return f"{found[0]} has columns of images, classes and boxes" if found else None
+    return f"{next(iter(found))} has columns of images, classes and boxes" if found else None
 
 
 def is_sure(files: DataFolder) -> bool:
     """Whether there is a header; a table without one may have been made by a script from other annotations there."""
-    found = _tables(files)
-    return bool(found) and _columns(files, found[0]).has_header
+    return any(columns.has_header for columns in _tables(files).values())
 
 
 def open_csv(files: DataFolder) -> CsvDataset:
     """The dataset of the tables in a folder; if any table is for a split, tables for none are ignored."""
-    tables = {
-        path: path_matching.split_in_name(path) or path_matching.split_of_folders(path) for path in _tables(files)
-    }
+    found = _tables(files)
+    tables = {path: path_matching.split_in_name(path) or path_matching.split_of_folders(path) for path in found}
     if not tables:
         raise DataError(f"{files.path} has no {LOOKED_FOR}. Give the folder with it and the images.")
     aside = [path for path, split in tables.items() if split is None] if any(tables.values()) else []
     entries, left_out = {}, {}
     for path, split in sorted(tables.items(), key=lambda item: (item[1] != "train", item[1] or "", item[0])):
         if path not in aside:
-            _read_table(files, path, split, entries, left_out)
+            _read_table(files, path, found[path], split, entries, left_out)
     _take_written_splits(entries)
     words = tuple(_words_for_nothing(files, entries))
     names, folders = path_matching.record_names(entries), path_matching.folder_splits(files.images)
@@ -102,10 +100,10 @@ def open_csv(files: DataFolder) -> CsvDataset:
         Listed(image, folders.get(image), _without_row(files, image)) for image in files.images if image not in entries
     ]
     text = "it is ignored because other tables here are for train, val or test."
-    bare = (Problem(files.at(path), None, "table without a header", _bare(files, path)) for path in tables)
+    bare = [(path, columns) for path, columns in found.items() if not columns.has_header]
     problems = (
         *words,
-        *(found for found in bare if found.text),
+        *(Problem(files.at(path), None, "table without a header", _bare(columns)) for path, columns in bare),
         *(Problem(files.at(path), None, "table ignored", text) for path in aside),
     )
     return CsvDataset("csv", files.path, in_order(listed), problems=problems)
@@ -119,10 +117,9 @@ def _take_written_splits(entries: dict[str, _Entry]) -> None:
             entry.split = written[image]
 
 
-def _bare(files: DataFolder, path: str) -> str:
-    columns = _columns(files, path)
-    things = ", ".join(sorted(columns.places, key=columns.places.get))
-    return "" if columns.has_header else f"it has no header, so the columns are read as {things}."
+def _bare(columns: Columns) -> str:
+    things = ", ".join(sorted(columns.places, key=columns.places.__getitem__))
+    return f"it has no header, so the columns are read as {things}."
 
 
 def _without_row(files: DataFolder, image: str) -> SkippedImage:
@@ -130,21 +127,23 @@ def _without_row(files: DataFolder, image: str) -> SkippedImage:
     return SkippedImage(files.at(image), None, "image without a row", text, is_bad=False)
 
 
-def _tables(files: DataFolder) -> list[str]:
-    """The tables with a header or, if none has one, those with known columns."""
+def _tables(files: DataFolder) -> dict[str, Columns]:
+    """The tables with a header or, if none has one, those with known columns, each with its columns."""
     found = {path: columns for path in files.with_suffix(".csv", ".tsv") if (columns := _columns(files, path))}
-    headed = [path for path, columns in found.items() if columns.has_header]
-    return headed or list(found)
+    headed = {path: columns for path, columns in found.items() if columns.has_header}
+    return headed or found
 
 
 def _columns(files: DataFolder, path: str) -> Columns | None:
     return columns_of(data_folder.text_start(files.path, path, _SNIFFED_BYTES))
 
 
-def _read_table(files: DataFolder, path: str, split: str | None, entries: dict, left_out: dict) -> None:
+def _read_table(
+    files: DataFolder, path: str, columns: Columns, split: str | None, entries: dict, left_out: dict
+) -> None:
     """Adds a table's rows to `entries` by image, and rows without an image to `left_out` by key."""
     roots, found = path_matching.search_roots(path), {}
-    for written, row in _rows(files, path):
+    for written, row in _rows(files, path, columns):
         if written not in found:
             found[written] = find_image(files, written, roots, (files.at(path), row.line), "the row names")
         image, key = found[written], f"{path}#{written}"
@@ -157,10 +156,9 @@ def _read_table(files: DataFolder, path: str, split: str | None, entries: dict, 
             entries.setdefault(image, _Entry(image, path, split, [])).rows.append(row)
 
 
-def _rows(files: DataFolder, path: str) -> Iterator[tuple[str, _Row]]:
+def _rows(files: DataFolder, path: str, columns: Columns) -> Iterator[tuple[str, _Row]]:
     """Each row with the image name in it."""
     text = data_folder.read_text(files.path, path)
-    columns = columns_of(text)
     delimiter, is_header = columns.delimiter, columns.has_header
     reader = csv.reader(io.StringIO(without_excel(text, "\n"), newline=""), delimiter=delimiter)
     try:

@@ -107,7 +107,7 @@ def _swapped(args):
 def _bits_per_sample(image: Image.Image, encoded: bytes) -> int:
     if image.format == "PNG":
         return encoded[24]
-    return _first(image.tag_v2.get(_BITS_PER_SAMPLE, 8)) if image.format == "TIFF" else 8
+    return _tag(image, _BITS_PER_SAMPLE, 8) if image.format == "TIFF" else 8
 
 
 def _declared_bits(image: Image.Image, encoded: bytes) -> int:
@@ -116,11 +116,15 @@ def _declared_bits(image: Image.Image, encoded: bytes) -> int:
         return next((max(data[:3]) for kind, data in _chunks(encoded) if kind == b"sBIT" and data), 0)
     if image.format != "TIFF":
         return 0
-    most = _first(image.tag_v2.get(_MAX_SAMPLE_VALUE, 0))
-    return most.bit_length() or _bits_per_sample(image, encoded)
+    return _tag(image, _MAX_SAMPLE_VALUE, 0).bit_length() or _bits_per_sample(image, encoded)
 
 
-def _first(value) -> int:
+def _tag(tiff: Image.Image, tag: int, default: int) -> int:
+    """A whole number in a TIFF's header, the first of several; 0 if it is not one."""
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    assert isinstance(tiff, TiffImageFile)  # as its format is TIFF
+    value = tiff.tag_v2.get(tag, default)
     value = value[0] if isinstance(value, tuple) else value
     return value if isinstance(value, int) else 0
 

@@ -10,7 +10,7 @@ from odtk.annotations import coco, csv_table, data_folder, foreign_formats, pets
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.dataset import Dataset
-from odtk.annotations.listed_dataset import finished
+from odtk.annotations.listed_dataset import ListedDataset, finished
 from odtk.errors import DataError
 
 # Those that `open_dataset` opens; the Pet layout, with its classes in file names and trimaps, is read by `pets`.
@@ -50,7 +50,7 @@ def open_dataset(folder: str | os.PathLike, format: str | None = None, keep_segm
     return finished(dataset, files)
 
 
-def _open(files: DataFolder, format: str, keep_segmentations: bool) -> Dataset:
+def _open(files: DataFolder, format: str, keep_segmentations: bool) -> ListedDataset:
     if format == "coco":
         return coco.open_coco(files, keep_segmentations)
     return {"voc": voc.open_voc, "yolo": yolo.open_yolo, "csv": csv_table.open_csv}[format](files)

@@ -70,8 +70,8 @@ def frame_of(annotation: ImageAnnotation, seen: ImageInfo, rules: Rules) -> Fram
     size = seen.upright_size if turned else (seen.width, seen.height)
     problems = [*_exif_problems(annotation, seen, proved, turned, rules)]
     stated = None if rules.conventions.normalized else image_facts.stated_size(annotation)
-    difference, box_size = image_facts.size_difference(stated, size), size
-    if difference:
+    box_size = size
+    if stated is not None and image_facts.size_difference(stated, size):
         box_size = _box_size(annotation, seen, rules, stated, size)
         problems.append(_size_problem(annotation, seen, stated, size, box_size))
     width, height = shrunk = _within(size, rules.max_side)

@@ -8,6 +8,7 @@ boxes fit only one of them, that one is right. What single images cannot show is
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,7 +78,9 @@ def facts_of(annotation: ImageAnnotation, seen: ImageInfo, exif: str = "auto", o
     if is_open or not annotation.objects:
         return facts
     own = frame_proof(annotation, stated, size, order)
-    inner = _inner_frame(annotation, stated, size, order) if difference == RESIZED and not own else ""
+    inner = ""
+    if stated is not None and difference == RESIZED and not own:
+        inner = _inner_frame(annotation, stated, size, order)
     facts = replace(facts, frame=own, inner=inner, objects=len(annotation.objects))
     boxes = [entry for entry in annotation.objects if entry.written != OUTLINE]
     frames = (UNIT,) * 3 if annotation.normalized else (size, stated or size, UNIT)
@@ -148,7 +151,8 @@ def size_difference(stated: Size | None, size: Size) -> str:
 
 def frame_proof(annotation: ImageAnnotation, stated: Size | None, size: Size, order: str | None = None) -> str:
     """STATED or IMAGE, if the boxes fit only that one; "" if both or neither."""
-    if size_difference(stated, size) not in (RESIZED, EXCHANGED) or not annotation.objects:
+    is_other = size_difference(stated, size) in (RESIZED, EXCHANGED)
+    if stated is None or not is_other or not annotation.objects:
         return ""
     fits = boxes_fit(annotation, order, stated), boxes_fit(annotation, order, size)
     return {(True, False): STATED, (False, True): IMAGE}.get(fits, "")
@@ -160,7 +164,7 @@ def boxes_fit(annotation: ImageAnnotation, order: str | None, frame: Size) -> bo
     return not (overshoot(_in_order(corners), [frame]) > OUTSIDE).any()
 
 
-def overshoot(corners: np.ndarray, frames: list[Size]) -> np.ndarray:
+def overshoot(corners: np.ndarray, frames: Sequence[Size]) -> np.ndarray:
     """How far boxes yxyx [n, 4] extend beyond frames (width, height), as fractions of the sides: float [n, frames].
 
     One pixel too many does not count: some tools count from 1, and some include the last pixel.
@@ -191,7 +195,7 @@ def _outside(corners: np.ndarray, as_read: np.ndarray, frames: tuple[Size, ...])
     count = len(as_read)
     beyond = overshoot(np.concatenate([*corners, _in_order(as_read)]), frames)  # [(orders + 1) * boxes, frames]
     tried = beyond[:-count].reshape(len(corners), count, len(frames), 1) > LIMITS
-    inverted = (corners[..., :2] > corners[..., 2:]).any(axis=-1)  # [orders, boxes]
+    inverted = (corners[..., 0] > corners[..., 2]) | (corners[..., 1] > corners[..., 3])  # [orders, boxes]
     return (tried | inverted[..., None, None]).sum(axis=1), (beyond[-count:] > OUTSIDE).sum(axis=0)
 
 

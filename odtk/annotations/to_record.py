@@ -103,9 +103,9 @@ def prepare(
     seen = seen or image_files.decode_info(encoded, annotation.image_path)
     frame = frame_of(annotation, seen, rules)
     placed = place(annotation, frame, rules)
-    is_kept = seen.record_format is not None and not frame.turned and not frame.shrunk
+    kept_format = None if frame.turned or frame.shrunk else seen.record_format
     image = AnnotatedImage(
-        encoded=encoded if is_kept else _encode_again(annotation, encoded, frame, rules),
+        encoded=encoded if kept_format else _encode_again(annotation, encoded, frame, rules),
         filename=annotation.filename,
         height=frame.height,
         width=frame.width,
@@ -113,7 +113,7 @@ def prepare(
             _annotated(entry, box, annotation, frame, class_ids, rules.masks) for entry, box in placed.objects
         ),
         source_id=annotation.source_id,
-        format=seen.record_format if is_kept else "jpeg",
+        format=kept_format or "jpeg",
     )
     problems = *_problems(annotation, seen, frame, placed, rules), *_there_twice(annotation, placed)
     return Prepared(image, _repaired(annotation, seen, frame, placed), problems)
@@ -167,9 +167,13 @@ def _problems(
 
 def _there_twice(annotation: ImageAnnotation, placed: Placed) -> Iterator[Problem]:
     """A problem with the first box of an image that occurs twice with the same class."""
-    places = [(entry.class_name, entry.is_crowd, box) for entry, box in placed.objects]
     seen: set[tuple] = set()
-    again = [entry for (entry, _), each in zip(placed.objects, places, strict=True) if each in seen or seen.add(each)]
+    again = []
+    for entry, box in placed.objects:
+        same = entry.class_name, entry.is_crowd, box
+        if same in seen:
+            again.append(entry)
+        seen.add(same)
     if again:
         count = "1 box is" if len(again) == 1 else f"{len(again)} boxes are"
         text = f"{count} repeated, with the same corners and class (first {again[0].shown}); all are written."

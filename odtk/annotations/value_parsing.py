@@ -3,6 +3,7 @@
 import math
 import reprlib
 from collections.abc import Iterable
+from typing import TypeGuard
 
 _LARGEST_SIDE = 10**6  # pixels; no image is larger
 _SHOWN = 100  # characters
@@ -39,7 +40,7 @@ def all_finite(values: Iterable[object]) -> bool:
     return all(finite(value) is not None for value in values)
 
 
-def is_name(value: object) -> bool:
+def is_name(value: object) -> TypeGuard[str]:
     """Whether a value is a text that can be a name: not blank, and without lone surrogates, which JSON may have."""
     return (
         isinstance(value, str) and bool(value.strip()) and not any("\ud800" <= letter <= "\udfff" for letter in value)

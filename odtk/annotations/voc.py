@@ -88,10 +88,10 @@ def open_voc(files: DataFolder) -> VocDataset:
             split, oddities = found
             entry = _Entry(xml, image, *names[image], oddities)
             listed.append(Listed(image, split if lists else splits.get(image), entry))
-    for path, entry in unpaired.items():
+    for path, skipped in unpaired.items():
         # Images without xml are reported below if they are listed, and ignored otherwise.
-        if not lists or (entry.is_bad and lists.find(files, path) is not None):
-            listed.append(Listed(path, splits.get(path), entry))
+        if not lists or (skipped.is_bad and lists.find(files, path) is not None):
+            listed.append(Listed(path, splits.get(path), skipped))
     listed += lists.missing(files, [*pairs, *pairs.values(), *(path for path in unpaired if _is_xml(path))])
     return VocDataset("voc", files.path, in_order(listed), problems=tuple(problems))
 

@@ -78,12 +78,12 @@ def unreadable(path: Path, line: int | None, text: str) -> UnusableImage:
 
 
 def _object(path: Path, element) -> VocObject:
-    box, shape, hull = _box(path, element)
+    box, line, hull = _box(path, element)
     truncated, difficult = (_flag(path, element, tag) for tag in ("truncated", "difficult"))
     return VocObject(
         name=element.findtext("name", "").strip(),
         box=box,
-        line=shape.sourceline,
+        line=line,
         pose=element.findtext("pose", "").strip() or "Unspecified",
         truncated=truncated[0],
         difficult=bool(difficult[0]),
@@ -108,8 +108,8 @@ def _flag(path: Path, element, tag: str) -> tuple[int, tuple[Problem, ...]]:
     return int(value), ()
 
 
-def _box(path: Path, element) -> tuple[Yxyx, object, Problem | None]:
-    """The box, the element that it was made from, and an issue if that is not a box but another shape."""
+def _box(path: Path, element) -> tuple[Yxyx, int, Problem | None]:
+    """The box, the line of the element that it was made from, and an issue if that is not a box but another shape."""
     box, rotated = element.find("bndbox"), element.find("robndbox")
     outline = next((found for tag in _OUTLINES if (found := element.find(tag)) is not None), None)
     if box is not None and (box.find("xmin") is not None or (rotated is None and outline is None)):
@@ -118,16 +118,16 @@ def _box(path: Path, element) -> tuple[Yxyx, object, Problem | None]:
         corners = rotated.find("cx") is None
         hull = _hull_of_points(path, rotated) if corners else _hull_of_rotated(path, rotated)
         text = "the object has a rotated box (<robndbox>): the upright box around it is used."
-        return hull, rotated, Problem(str(path), rotated.sourceline, "rotated box made upright", text)
+        return hull, rotated.sourceline, Problem(str(path), rotated.sourceline, "rotated box made upright", text)
     if outline is None:
         text = "the <object> has neither a <bndbox> nor a rotated box or polygon. Draw its box, or remove it."
         raise unreadable(path, element.sourceline, text)
     text = f"the object has an outline (<{outline.tag}>) but no <bndbox>: the box around the outline is used."
     problem = Problem(str(path), outline.sourceline, "outline made a box", text)
-    return _hull_of_points(path, outline), outline, problem
+    return _hull_of_points(path, outline), outline.sourceline, problem
 
 
-def _of_bndbox(path: Path, element, box) -> tuple[Yxyx, object, Problem | None]:
+def _of_bndbox(path: Path, element, box) -> tuple[Yxyx, int, Problem | None]:
     """A <bndbox>, or the box around it if CVAT rotated it: by degrees, in an attribute of the object."""
     corners = tuple(number(path, child(path, box, side), float) for side in _SIDES)
     for attribute in element.iterfind("attributes/attribute"):
@@ -135,8 +135,8 @@ def _of_bndbox(path: Path, element, box) -> tuple[Yxyx, object, Problem | None]:
         if attribute.findtext("name", "").strip() == "rotation" and degrees is not None and degrees % 360:
             text = "the object's box is rotated (attribute rotation): the upright box around it is used."
             problem = Problem(str(path), attribute.sourceline, "rotated box made upright", text)
-            return rotated_hull(corners, math.radians(degrees)), box, problem
-    return corners, box, None
+            return rotated_hull(corners, math.radians(degrees)), box.sourceline, problem
+    return corners, box.sourceline, None
 
 
 def _hull_of_rotated(path: Path, element) -> Yxyx:

@@ -65,7 +65,7 @@ class YoloDataset(ListedDataset):
         )
 
     def _object(self, path: str, number: int, line: str, problems: list[Problem]) -> MarkedObject:
-        written, *values = (finite(word) for word in yolo_columns.words_of(line))
+        written, *numbers = (finite(word) for word in yolo_columns.words_of(line))
         word = yolo_columns.words_of(line)[0]
         class_name = word if written is None and word in self.names.values() else None
         if written is not None and written == int(written):
@@ -73,7 +73,8 @@ class YoloDataset(ListedDataset):
         if class_name is None:
             text = f"the class {short(word)} is not among {min(self.names)}..{max(self.names)}, the ids with a name."
             raise UnusableImage(path, number, "class id without a name", text)
-        if None in values:
+        values = [value for value in numbers if value is not None]
+        if len(values) < len(numbers):
             raise _bad_line(path, number, line, "not only numbers")
         try:
             is_box = self.columns.is_box(values)
@@ -149,15 +150,16 @@ def _list(files: DataFolder, config: Config, paired: Paired) -> Iterator[Listed]
         split, *others = splits[image]
         problems: tuple[Problem, ...] = ()
         if others:
-            text = f"it is in both {' and '.join(splits[image])} of {config.path}; it is used for {split}."
+            named = " and ".join(filter(None, splits[image]))
+            text = f"it is in both {named} of {config.path}; it is used for {split}."
             problems = (Problem(files.at(image), None, "in several splits", text),)
         yield Listed(image, split, _Entry(image, label, *names[image], problems))
     for path, why in paired.left_out.items():
         yield Listed(path, splits[path][0] if path in splits else path_matching.split_of_folders(path), why)
     for split, found in config.splits.items():
-        for image, written in found:
-            if isinstance(image, SkippedImage):
-                yield Listed(written, split, image)
+        for entry, written in found:
+            if isinstance(entry, SkippedImage):
+                yield Listed(written, split, entry)
     for image in files.images:
         if image not in splits:
             text = f"it is in no split of {config.path}."

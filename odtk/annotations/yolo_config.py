@@ -65,7 +65,9 @@ def find_config(files: DataFolder) -> str | None:
 def _find_darknet(files: DataFolder) -> str | None:
     """The file of class names. labelImg writes one into each folder: they have to agree, though some may be shorter."""
     named = {path: _lines(files, path) for path in _darknet_files(files)}
-    longest = max(named, key=lambda path: (len(named[path]), -path.count("/")), default=None)
+    if not named:
+        return None
+    longest = max(named, key=lambda path: (len(named[path]), -path.count("/")))
     for path, names in named.items():
         if names != named[longest][: len(names)]:
             number = next(place for place, name in enumerate(names) if name != named[longest][place])
@@ -132,13 +134,13 @@ def _keypoints(where: str, shape: object) -> tuple[str, int]:
     """A kpt_shape as it is shown in messages, and the number of values after each box."""
     if shape in (*_NOTHING, []):
         return "", 0
-    sides = [finite(side) for side in shape] if isinstance(shape, list) else []
-    if len(sides) != 2 or sides[0] not in range(1000) or sides[1] not in (2, 3):
+    count, numbers = map(finite, shape) if isinstance(shape, list) and len(shape) == 2 else (None, None)
+    if count is None or numbers is None or count not in range(1000) or numbers not in (2, 3):
         raise DataError(
             f"{where}: kpt_shape is {short(shape)}; the number of keypoints and 2 or 3 numbers for each are expected, "
             "such as [17, 3]."
         )
-    return f"[{sides[0]:g}, {sides[1]:g}]", int(sides[0] * sides[1])
+    return f"[{count:g}, {numbers:g}]", int(count * numbers)
 
 
 def _tags(where: str, text: str) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
 """Restores variables from a checkpoint, strictly: missing and left-over variables are errors."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import tensorflow as tf
@@ -26,7 +26,7 @@ def restore(
     reader: CheckpointReader,
     keys: Collection[str] | None = None,
     may_be_unused: Iterable[str] = (),
-    renamed: dict[str, str] | None = None,
+    renamed: Mapping[str, str] | None = None,
     slot: str | None = None,
 ) -> RestoreReport:
     """Assigns the checkpoint's values to the variables at `keys` (all of them by default).

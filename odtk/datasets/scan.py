@@ -178,7 +178,7 @@ class _Columns:
         self.target = target
         self._splits = {name: number for number, name in enumerate(target.splits)}
         self._names_of_ids = {item.id: item.name for item in target.labels.items} if target.labels else {}
-        self._numbers = {key: array(code) for key, code in _CODES.items()}
+        self._numbers: dict[str, array] = {key: array(code) for key, code in _CODES.items()}
         self._classes: dict[str, int] = {}
         self._problems: dict[str, Tally] = {}
         self._unusable: dict[str, Tally] = {}

@@ -15,6 +15,7 @@ def build_detector(config: pipeline_pb2.TrainEvalPipelineConfig) -> Detector:
     family = families.of(config)
     family.require_buildable(config.model)
     detector = family.build(config.model)
+    detector.fine_tune_types = family.fine_tune_types
     detector.add_regularization_loss = config.train_config.add_regularization_loss
     detector.ensure_built()
     return detector

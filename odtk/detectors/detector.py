@@ -23,8 +23,9 @@ class FineTunePlan:
     """Keys of `Detector.checkpoint_variables` to be restored."""
     may_be_unused: tuple[str, ...] = ()
     """Prefixes of other keys that a checkpoint may have; any other variable that is left over is an error."""
-    renamed: tuple[tuple[str, str], ...] = ()
-    """(prefix of our keys, prefix of a checkpoint's keys): another place where all of the variables may be."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """For each of `keys`, its name in the other kind of checkpoint that the type also restores from (a classifier's);
+    empty where there is only one kind."""
     reusable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Parts besides `keys` that do not depend on the classes: name to how their keys begin; empty where the type has
     no such choice."""
@@ -50,7 +51,7 @@ class Detector(tf.Module, abc.ABC):
     groundtruth_fields: tuple[str, ...] = BOX_FIELDS
     """The groundtruth fields of a batch that `losses` (and `predict`, in training) read."""
     fine_tune_types: tuple[str, ...] = FINE_TUNE_TYPES
-    """The types that `fine_tune_plan` supports."""
+    """The types that `fine_tune_plan` supports; those of its family, once `build_detector` has built it."""
     add_regularization_loss: bool = True
 
     @abc.abstractmethod

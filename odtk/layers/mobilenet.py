@@ -4,14 +4,12 @@ Layer by layer they are tf_keras.applications' networks. Padding differs: it is 
 config asks for it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import tf_keras
 
 from odtk.layers.conv import BatchNormParams, ConvParams, fixed_padding
-
-# What `preprocess` turns into 0.
-ZERO_COLOR = (127.5, 127.5, 127.5)
 
 # What TFOD uses where the config's hyperparameters do not override it.
 BACKBONE_DEFAULTS = ConvParams(
@@ -25,6 +23,11 @@ BACKBONE_DEFAULTS = ConvParams(
 def preprocess(images):
     """Pixel values 0..255 to -1..1."""
     return (2.0 / 255.0) * images - 1.0
+
+
+def color_of(values: Sequence[float]) -> tuple[float, ...]:
+    """The color (red, green, blue) that `preprocess` turns into these values."""
+    return tuple(127.5 * (value + 1) for value in values)
 
 
 @dataclass(frozen=True)

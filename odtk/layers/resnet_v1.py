@@ -4,6 +4,8 @@ He et al., "Deep Residual Learning for Image Recognition", 2015. It differs from
 the SAME max pool of the stem, and in hyperparameters that a config may override.
 """
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 import tf_keras
 
@@ -28,6 +30,11 @@ FILTERS = (64, 128, 256, 512)
 def preprocess(images):
     """Images [..., 3] in 0..255 to those without the channel means; no scaling."""
     return images - tf.constant(CHANNEL_MEANS, images.dtype)
+
+
+def color_of(values: Sequence[float]) -> tuple[float, ...]:
+    """The color (red, green, blue) that `preprocess` turns into these values."""
+    return tuple(value + mean for value, mean in zip(values, CHANNEL_MEANS, strict=True))
 
 
 def resnet_v1(depth: int, params: ConvParams, depth_multiplier: float = 1.0, min_depth: int = 0) -> tf_keras.Model:

@@ -1,5 +1,7 @@
 """The start of training: restores a detector's variables from a fine_tune_checkpoint."""
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 from odtk.checkpoints.reader import CheckpointReader
@@ -52,21 +54,18 @@ def _plan(model: Detector, kind: str, reuse_heads: bool) -> FineTunePlan:
     return plan
 
 
-def _renamed(reader: CheckpointReader, plan: FineTunePlan) -> dict[str, str]:
-    """Where the plan's keys stand in this checkpoint, for those that it has under another name."""
-    for ours, theirs in plan.renamed:
-        keys = [key for key in plan.keys if key.startswith(ours)]
-        if not keys or reader.tensor_name(keys[0]) is not None:
-            continue
-        renamed = {key: theirs + key.removeprefix(ours) for key in keys}
-        if reader.tensor_name(renamed[keys[0]]) is None:
-            raise CheckpointError(
-                f"{reader.prefix} holds neither {theirs} (a classification checkpoint) nor {ours} (a detection "
-                "checkpoint), so there is no backbone to restore. Set another checkpoint in "
-                "train_config.fine_tune_checkpoint."
-            )
-        return renamed
-    return {}
+def _renamed(reader: CheckpointReader, plan: FineTunePlan) -> Mapping[str, str]:
+    """Where the plan's keys stand in this checkpoint, if it has them under their other names."""
+    ours, theirs = next(iter(plan.renamed.items()), ("", ""))
+    if not plan.renamed or reader.tensor_name(ours) is not None:
+        return {}
+    if reader.tensor_name(theirs) is not None:
+        return plan.renamed
+    raise CheckpointError(
+        f"{reader.prefix} holds neither {theirs}, as a classification checkpoint does, nor {ours}, as a detection "
+        "checkpoint does: there is no backbone to restore. Set another checkpoint in "
+        "train_config.fine_tune_checkpoint."
+    )
 
 
 def _reusable(model: Detector, plan: FineTunePlan, reader: CheckpointReader) -> tuple[list[str], dict[str, str]]:

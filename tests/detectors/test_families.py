@@ -59,6 +59,7 @@ def test_another_model_is_refused_with_those_that_there_are(config, words):
     [
         ("ssd_resnet50_v1_fpn", "ssd_resnet50_v1_fpn_keras"),
         ("ssd_resnet101_v1_fpn_kears", "ssd_resnet101_v1_fpn_keras"),
+        ("ssd_mobilenet_v2_fpn", "ssd_mobilenet_v2_fpn_keras"),
         ("ssd_resnet18_v1_fpn_keras", None),
         ("ssd_mobilenet_v2_fpnlite_keras", "ssd_mobilenet_v2_fpn_keras"),
         ("ssd_mobilenet_v2_keras", None),  # TFOD's, without a pyramid

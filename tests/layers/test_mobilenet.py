@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtk.layers.mobilenet import BACKBONE_DEFAULTS, preprocess
+from odtk.layers.mobilenet import BACKBONE_DEFAULTS, color_of, preprocess
 from odtk.layers.mobilenet_v1 import mobilenet_v1
 from odtk.layers.mobilenet_v2 import mobilenet_v2
 
@@ -47,3 +47,6 @@ def test_explicit_padding_stands_before_each_3x3_convolution_and_keeps_the_sizes
 
 def test_preprocessing_takes_pixels_to_plus_and_minus_one():
     np.testing.assert_allclose(preprocess(tf.constant([0.0, 127.5, 255.0])), [-1, 0, 1], atol=1e-6)
+    np.testing.assert_allclose(
+        preprocess(tf.constant(color_of((-1.0, 0.0, 100.0)))), [-1, 0, 100], rtol=1e-6, atol=1e-6
+    )

@@ -163,6 +163,11 @@ class TestTypes:
         _, taken = tuned(small_config(7), prefix, source, "classification", reuse_heads=False)
         assert taken == {key for key in source if key.startswith(BACKBONE)}
 
+    def test_a_checkpoint_without_a_backbone_is_refused(self, tmp_path):
+        prefix = tf.train.Checkpoint(**as_trackable({"model/other": tf.Variable(0.0)})).save(str(tmp_path / "ckpt"))
+        with pytest.raises(CheckpointError, match=f"neither feature_extractor/.* nor {BACKBONE}.* no backbone"):
+            fine_tune(new_detector(small_config()), prefix, "classification")
+
     @pytest.mark.parametrize("kind", ["fine_tune", "Detection", "fullest"])
     def test_an_unknown_type_names_the_known_ones(self, checkpoint, kind):
         """'fine_tune' is TFOD's for CenterNet; its SSDs refuse it as well."""

@@ -156,6 +156,7 @@ def unmatched(context: CheckContext) -> Iterator[Finding]:
     coverage = context.coverage
     if coverage is None or not coverage.unmatched:
         return
+    assert context.unmatched is not None  # it comes with the coverage
     share = coverage.unmatched / coverage.boxes
     severity = ERROR if share >= _MOST_UNMATCHED else WARNING if share >= _MANY_UNMATCHED else NOTE
     if not coverage.force_match:

@@ -38,7 +38,7 @@ def build_ssd(
         preprocess=extractor.preprocess,
         anchors=anchors,
         coder=build_box_coder(ssd.box_coder),
-        resize=build_resizer(ssd.image_resizer, zero=extractor.padding_color),
+        resize=build_resizer(ssd.image_resizer, extractor.color_of),
         image_size=output_size(ssd.image_resizer),
         num_classes=ssd.num_classes,
         training=build_training(ssd),

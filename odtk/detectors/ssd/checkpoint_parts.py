@@ -40,4 +40,5 @@ class CheckpointParts:
                 taken = [key for key in keys if key.startswith(EXTRACTOR)]
                 return FineTunePlan(taken, may_be_unused=(HEADS,), reusable=self.reusable_heads)
         taken = [key for key in keys if key.startswith(self.backbone)]
-        return FineTunePlan(taken, (HEADS, EXTRACTOR), renamed=((self.backbone, CLASSIFIER),))
+        renamed = {key: CLASSIFIER + key.removeprefix(self.backbone) for key in taken}
+        return FineTunePlan(taken, (HEADS, EXTRACTOR), renamed)

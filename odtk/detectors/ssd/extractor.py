@@ -21,8 +21,8 @@ class FeatureExtractor:
     pyramid: tf_keras.layers.Layer
     preprocess: Callable
     """Images in 0..255 to what the backbone takes."""
-    padding_color: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """The color, before `preprocess`, of TFOD's padding up to the size of a resizer."""
+    color_of: Callable
+    """Three values to the color that `preprocess` turns into them: TFOD's resizer pads what is preprocessed already."""
     first_map: int = 0
     empty_lists: tuple[str, ...] = ()
     parts: CheckpointParts = field(default_factory=CheckpointParts)

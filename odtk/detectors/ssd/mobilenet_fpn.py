@@ -94,8 +94,7 @@ class MobilenetFpn(PyramidSsd):
                 name="pyramid",
             ),
             preprocess=mobilenet.preprocess,
-            # TFOD's resizer pads what is preprocessed already.
-            padding_color=mobilenet.ZERO_COLOR,
+            color_of=mobilenet.color_of,
             first_map=levels.finest - _FINEST,
             empty_lists=("_feature_blocks", "_conv_defs") if extractor.use_depthwise else ("_feature_blocks",),
             name="ssd_mobilenet_fpn",

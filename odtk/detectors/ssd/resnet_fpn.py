@@ -81,8 +81,7 @@ class ResnetFpn(PyramidSsd):
             backbone=resnet_v1.resnet_v1(network_depth, own, multiplier, least),
             pyramid=FeaturePyramid(params, depth, name="pyramid"),
             preprocess=resnet_v1.preprocess,
-            # TFOD's resizer pads what is preprocessed already.
-            padding_color=resnet_v1.CHANNEL_MEANS,
+            color_of=resnet_v1.color_of,
             first_map=1,
             empty_lists=("_resnet_block_names",),
             name="ssd_resnet_fpn",

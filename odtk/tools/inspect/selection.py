@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from odtk.datasets.annotated_picture import AnnotatedPicture
 from odtk.datasets.model_inputs import SEED, read_model_inputs
 from odtk.datasets.open_dataset import CONFIG, Target
+from odtk.datasets.record_source import RecordSource
 from odtk.datasets.scan import Rows
 from odtk.errors import DataError, OdtkError
 from odtk.findings import Example, Finding
+from odtk.protos.pipeline_pb2 import TrainEvalPipelineConfig
 from odtk.tools.inspect.inspection import Inspection
 from odtk.tools.inspect.page import Pictures
 
@@ -30,9 +32,10 @@ def choose_pictures(inspection: Inspection, rows: Rows, seed: int = SEED) -> Pic
         fed_seed=seed,
         name_of=_naming(rows.target),
     )
-    if rows.target.config is not None:
+    config = rows.target.config
+    if config is not None:
         try:
-            pictures.fed = read_model_inputs(_config_of_records(rows.target), NUM_FED, seed)
+            pictures.fed = read_model_inputs(_config_of_records(rows.target, config), NUM_FED, seed)
         except OdtkError as error:
             inspection.not_looked_at.append(f"No model inputs are shown: {error}")
     return pictures
@@ -43,19 +46,21 @@ def _naming(target: Target) -> Callable[[int], str]:
     return lambda class_id: labels.get(class_id, f"class {class_id}")
 
 
-def _config_of_records(target: Target):
+def _config_of_records(target: Target, config: TrainEvalPipelineConfig) -> TrainEvalPipelineConfig:
     """The config, made to read the records that are inspected."""
     if target.kind == CONFIG:
-        return target.config
+        return config
     if target.is_annotated:
         raise DataError("a model reads records, and these are not records yet. Run odtk make-tfrecords first.")
-    config = type(target.config)()
-    config.CopyFrom(target.config)
-    reader = config.train_input_reader
-    reader.tf_record_input_reader.input_path[:] = target.sources[0].files
+    source = target.sources[0]
+    assert isinstance(source, RecordSource)  # as they are not annotated
+    changed = TrainEvalPipelineConfig()
+    changed.CopyFrom(config)
+    reader = changed.train_input_reader
+    reader.tf_record_input_reader.input_path[:] = source.files
     if target.label_map:
         reader.label_map_path = target.label_map
-    return config
+    return changed
 
 
 def _sample(rows: Rows, count: int, seed: int) -> list[int]:

@@ -1,7 +1,7 @@
 """A dataset of any format but pets: examined in full, then split; only images that can be used become records."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from odtk import progress
@@ -43,15 +43,15 @@ def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
         images = _place_again(dataset, rules, runner, images)
     validation.check_images(images, settings.max_bad_fraction)
     class_map, text = _label_map(dataset, settings, images)
-    usable = [index for index, image in enumerate(images) if image.skipped is None]
-    groups = duplicates.groups([images[index].seen.fingerprint for index in usable])
+    usable = _usable(images)
+    groups = duplicates.groups([seen.fingerprint for seen in usable.values()])
     if given is None:
         chosen = splitting.by_fractions([images[index].class_names for index in usable], groups, settings)
     else:
-        chosen = [given[index] for index in usable]
-    found = [image.class_names for image in images]
-    class_ids = {name: class_map.id_of(name) for names in found for name in names}
-    items = _items(dataset, images, usable, chosen, settings.seed)
+        chosen = [split for index in usable if (split := given[index])]  # those of no split are not usable
+    found, ids = [image.class_names for image in images], class_map.texts
+    class_ids = {name: ids[name] for names in found for name in names}
+    items = _items(dataset, usable, chosen, settings.seed)
     return Plan(
         label_map=text,
         bases={split: f"{split}.record" for split in items},
@@ -113,13 +113,23 @@ def _label_map(dataset: Dataset, settings: Settings, images: Sequence[ImageRepor
     return classes.make(dataset.class_names, found)
 
 
+def _usable(images: Sequence[ImageReport]) -> dict[int, ImageInfo]:
+    """The images that become records: by their position in the list, what is known of the file."""
+    usable = {}
+    for index, image in enumerate(images):
+        if image.skipped is None:
+            assert image.seen is not None  # as it was decoded
+            usable[index] = image.seen
+    return usable
+
+
 def _items(
-    dataset: Dataset, images: Sequence[ImageReport], usable: Sequence[int], chosen: Sequence[str], seed: int
+    dataset: Dataset, usable: Mapping[int, ImageInfo], chosen: Sequence[str], seed: int
 ) -> dict[str, list[tuple[Listed, ImageInfo]]]:
     """What goes into the records of each split, shuffled, so that training does not meet one class after another."""
     items: dict[str, list] = {split: [] for split in SPLITS if split in ("train", "val") or split in chosen}
-    for index, split in zip(usable, chosen, strict=True):
-        items[split].append((dataset.listed[index], images[index].seen))
+    for (index, seen), split in zip(usable.items(), chosen, strict=True):
+        items[split].append((dataset.listed[index], seen))
     for found in items.values():
         random.Random(seed).shuffle(found)
     return items

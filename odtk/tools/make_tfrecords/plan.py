@@ -134,7 +134,7 @@ class Plan:
 
     label_map: bytes
     bases: dict[str, str]  # split to the base of its shards' names
-    items: dict[str, Sequence[Any]]  # by split
+    items: Mapping[str, Sequence[Any]]  # by split
     convert: Callable[[Any], WrittenRecord]  # picklable
     listed: int
     split_source: str
