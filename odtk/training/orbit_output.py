@@ -10,8 +10,10 @@ from orbit import controller
 def without_printing() -> Iterator[None]:
     """Silences only Orbit's controller: callbacks may print. The lines are still in absl's log."""
     # A module's own `print` shadows the built-in function.
-    vars(controller)["print"] = lambda *_, **__: None
+    module = vars(controller)
+    before = module.get("print", print)  # silent already where runs are nested
+    module["print"] = lambda *_, **__: None
     try:
         yield
     finally:
-        del vars(controller)["print"]
+        module["print"] = before
