@@ -74,7 +74,7 @@ def inspection():
             lost=2,
         ),
         findings=[
-            Finding("error", "broken", kind="broken", fix=f"mend {CRAFTED}", count=100, examples=examples),
+            Finding("error", "broken", kind="broken", fix=f"fix {CRAFTED}", count=100, examples=examples),
             Finding(
                 "warning",
                 "few",
@@ -145,7 +145,7 @@ def test_every_finding_is_there_with_its_fix_and_examples(tree):
     items = tree.xpath("//section[@id='findings']/ul/li")
     assert [item.findtext("p/span") for item in items] == ["Error", "Warning", "Note"]
     said = " ".join(" ".join(items[0].itertext()).split())
-    assert f"broken Fix: mend {CRAFTED}" in said
+    assert f"broken Fix: fix {CRAFTED}" in said
     assert len(items[0].xpath(".//li")) == len(NAMES)
     assert f"and {100 - len(NAMES)} more" in said
     assert "a.xml:3: one" in items[1].text_content()

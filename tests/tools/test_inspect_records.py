@@ -284,7 +284,7 @@ def test_targets_of_records(tmp_path):
     assert [split.name for split in glob.splits] == ["train", "val"]
     one = inspect(folder / "val.record-00000-of-00001")
     assert [(split.name, split.images) for split in one.splits] == [("val", 10)]
-    with pytest.raises(DataError, match=r"nothing_here\* does not exist"):
+    with pytest.raises(DataError, match=r"nothing_here\* does not exist\. Give the folder of a dataset"):
         inspect(folder / "nothing_here*")
     (folder / "label_map.pbtxt").write_text("item { id: 0 name: 'cat' }\nitem { id: 1 name: 'dog' }")
     with pytest.raises(LabelMapError, match=r"label_map\.pbtxt:1"):

@@ -540,7 +540,7 @@ def test_the_export_answers_as_the_detector_does(run, config, tmp_path):
     served = tf.saved_model.load(str(tmp_path / "exported" / "saved_model")).signatures["serving_default"]
     answer = served(input_tensor=tf.constant(image[None]))
     # After six steps many scores are equal but for the last bit, and their detections may change places; see
-    # tests/test_saved_model.py for weights that tell them apart, and all tensors.
+    # tests/exporting/test_saved_model.py for weights that tell them apart, and all tensors.
     for name in ("raw_detection_boxes", "raw_detection_scores", "detection_scores", "num_detections"):
         np.testing.assert_allclose(answer[name], expected[name], atol=1e-5, err_msg=name)
 

@@ -20,7 +20,7 @@ class Settings:
 
     For the Pet layout alone (it fixes what the others' options choose): `full_body`, `strict_tfod`. For the others
     alone: `test_fraction`, `split` (split to a list or folder), `resplit` (ignore the dataset's own splits),
-    `allow_duplicates` (across splits), `exif`, `boxes` (of listing.ORDERS), `max_side`, `skip_difficult`, `skip_crowd`,
+    `allow_duplicates` (across splits), `exif`, `boxes` (of dataset.ORDERS), `max_side`, `skip_difficult`, `skip_crowd`,
     `write_label_map` (a path). For COCO alone: `masks`.
 
     `num_shards` None is ten for each split, or as many as it has images where these are fewer; TFOD's ten for pets.
