@@ -172,7 +172,7 @@ def test_other_input_types_see_the_same_pixels(exported, pictures, tmp_path, inp
 
 
 @pytest.mark.parametrize(
-    ("input_type", "said"), [("tf_example", "input type tf_example"), ("classifier", "not a detector")]
+    ("input_type", "said"), [("tf_example", "input type tf_example"), ("classifier", "is not a detector")]
 )
 def test_what_takes_no_image_is_refused(tmp_path, input_type, said):
     with pytest.raises(CheckpointError, match=said):
