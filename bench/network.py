@@ -99,7 +99,9 @@ def _save_network(detector, folder: str) -> None:
 
 def _training_batch(num_classes: int):
     batch = {name: tf.constant(value) for name, value in workload.training_batch(num_classes).items()}
-    return {"image": batch.pop("images")}, batch
+    images = batch.pop("images")
+    shapes = tf.repeat(tf.shape(images)[None, 1:], len(images), axis=0)
+    return {"image": images, "true_image_shape": shapes}, batch
 
 
 if __name__ == "__main__":

@@ -55,9 +55,10 @@ class Detections:
         return cls(boxes[order].astype(np.float32), classes[order].astype(np.int32), scores[order].astype(np.float32))
 
     def best(self, min_score: float = 0.0, max_boxes: int | None = None) -> "Detections":
-        """The detections with at least `min_score`, and of these the best `max_boxes` (None: all)."""
+        """The detections with at least `min_score`, and of these the best `max_boxes` (None: all, 0 or less: none)."""
+        most = None if max_boxes is None else max(max_boxes, 0)
         order = np.argsort(-self.scores, kind="stable")
-        order = order[self.scores[order] >= np.float32(min_score)][:max_boxes]
+        order = order[self.scores[order] >= np.float32(min_score)][:most]
         names = tuple(self.names[index] for index in order) if self.names else ()
         return Detections(self.boxes[order], self.classes[order], self.scores[order], names)
 

@@ -57,7 +57,7 @@ def _in_order(pool: Executor, call: Callable, chunks: Iterable[list], window: in
             yield from results
     except BrokenProcessPool as error:
         raise OdtkError(
-            "A worker process was killed, probably because memory ran out. Use fewer workers, for example 1.",
+            "A worker process was killed, probably because memory ran out. Close other programs, or use fewer workers.",
             argument="workers",
         ) from error
 

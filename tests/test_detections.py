@@ -33,7 +33,15 @@ def test_outputs_lose_their_padding_and_come_sorted():
 
 @pytest.mark.parametrize(
     ("min_score", "max_boxes", "classes"),
-    [(0, None, [1, 3, 2]), (0.7, None, [1, 3]), (0.91, None, []), (0.0, 1, [1]), (0.6, 5, [1, 3]), (0.0, 0, [])],
+    [
+        (0, None, [1, 3, 2]),
+        (0.7, None, [1, 3]),
+        (0.91, None, []),
+        (0.0, 1, [1]),
+        (0.6, 5, [1, 3]),
+        (0.0, 0, []),
+        (0.0, -1, []),
+    ],
 )
 def test_best(min_score, max_boxes, classes):
     assert FOUND.best(min_score, max_boxes).classes.tolist() == classes

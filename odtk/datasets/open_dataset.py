@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -163,6 +164,13 @@ def _reader_files(path: str, field_name: str, reader) -> tuple[list[Path], list[
             "Set the records: odtk configure CONFIG --output CONFIG --train-records ... --eval-records ..."
         )
     return files, [name for pattern in patterns for name in shards.missing_shards(pattern, files)]
+
+
+def configuring(config: str) -> str:
+    """The command that edits a config, without what it sets; a shipped one is edited as a copy."""
+    return shlex.join(
+        ["odtk", "configure", config, "--output", config if os.path.exists(config) else "pipeline.config"]
+    )
 
 
 def _record_splits(target: str) -> dict[str, tuple[list[Path], list[str]]]:

@@ -148,11 +148,13 @@ def _picture(image: Any) -> Any:
 
 
 def _checked(image: np.ndarray) -> np.ndarray:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        shape = "x".join(str(side) for side in image.shape) or "no"
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        shape = "x".join(str(side) for side in image.shape)
+        what = f"An image of shape {shape} and type {image.dtype}" if shape else "What is neither path, image nor array"
         raise DataError(
-            f"An image of shape {shape} and type {image.dtype} cannot be used; expected RGB, uint8 [height, width, 3] "
-            "with values 0 to 255. Convert it first (with Pillow: image.convert('RGB'))."
+            f"{what} cannot be used; expected RGB, uint8 [height, width, 3] with values 0 to 255. Convert it first "
+            "(with Pillow: image.convert('RGB')).",
+            argument="image",
         )
     return image
 

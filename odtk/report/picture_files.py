@@ -67,6 +67,8 @@ def read_picture(path: str | os.PathLike) -> Image.Image:
     Transparent pixels become white, as in the records that make-tfrecords writes; of an animation the first frame is
     read. Raises DataError if it cannot be decoded completely.
     """
+    if os.path.isdir(path) or not os.path.lexists(path):
+        raise DataError(f"{path} {'is a folder' if os.path.isdir(path) else 'does not exist'}. Give an image file.")
     if Path(path).suffix.lower() not in FORMATS:
         raise DataError(f"{path} does not end in {', '.join(FORMATS)}. Convert it to one of these.")
     if not Path(path).is_file():

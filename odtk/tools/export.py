@@ -16,6 +16,7 @@ from odtk.exporting.signatures import INPUT_TYPES
 from odtk.files import names_in
 from odtk.prototext.schema import some
 from odtk.tools import trained_classes
+from odtk.tools.arguments import as_list
 from odtk.tools.check_config import require_valid
 
 # Other files in an exported folder.
@@ -56,6 +57,7 @@ def export(
     `output_dir` is not empty; `overwrite` replaces an earlier export, and nothing else.
     """
     _check_choice(input_type, INPUT_TYPES, "input type", "input_type")
+    formats = as_list(formats)
     for name in formats:
         _check_choice(name, FORMATS, "export format", "formats")
     held = names_in(output_dir)

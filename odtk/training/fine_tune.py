@@ -49,7 +49,8 @@ def _plan(model: Detector, kind: str, reuse_heads: bool) -> FineTunePlan:
         fitting = " or ".join(f"'{name}'" for name in others) or "no type for this model"
         raise ConfigError(
             f"Head weights can be reused with train_config.fine_tune_checkpoint_type {fitting}; this is '{kind}', "
-            "which restores all of the heads or nothing. Change one of the two."
+            "which restores all of the heads or nothing. Change one of the two.",
+            argument="reuse_head_weights",
         )
     return plan
 

@@ -8,10 +8,12 @@ from orbit import controller
 
 @contextlib.contextmanager
 def without_printing() -> Iterator[None]:
-    """Only silences Orbit's controller: callbacks may print. The lines are still in absl's log."""
-    # A module-level `print` shadows the built-in function.
-    vars(controller)["print"] = lambda *_, **__: None
+    """Silences only Orbit's controller: callbacks may print. The lines are still in absl's log."""
+    # A module's own `print` shadows the built-in function.
+    module = vars(controller)
+    before = module.get("print", print)  # silent already where runs are nested
+    module["print"] = lambda *_, **__: None
     try:
         yield
     finally:
-        del vars(controller)["print"]
+        module["print"] = before

@@ -90,6 +90,23 @@ REFUSED = {
         changed(PREDICTOR % "use_depthwise: true kernel_size: 1"),
         "kernel_size is 1, with use_depthwise",
     ),
+    "no channel": (
+        changed("feature_extractor { depth_multiplier: 0.01 min_depth: 0 }"),
+        "depth_multiplier is 0.01: it leaves the first layers no channel",
+    ),
+    "dropout": (
+        changed(PREDICTOR % "use_dropout: true dropout_keep_probability: 1.5"),
+        "dropout_keep_probability is 1.5; it is a probability",
+    ),
+    "scale of scores": (changed("post_processing { logit_scale: 0 }"), "post_processing.logit_scale is 0, and logits"),
+    "scale of the loss": (
+        changed("loss { classification_loss { weighted_softmax { logit_scale: 0 } } }"),
+        "weighted_softmax.logit_scale is 0, and logits",
+    ),
+    "no overlap": (
+        changed("matcher { argmax_matcher { matched_threshold: -1 } }"),
+        "matched_threshold is -1; overlaps lie between 0 and 1",
+    ),
     "no calibrator": (changed("post_processing { calibration_config { } }"), "calibration_config is empty"),
     "temperature": (
         changed("post_processing { calibration_config { temperature_scaling_calibration { scaler: 0 } } }"),

@@ -236,6 +236,13 @@ def test_flat_names_that_a_file_system_takes_for_one_are_kept_apart():
     ]
 
 
+def test_a_folder_and_what_is_not_there_are_no_pictures(tmp_path):
+    with pytest.raises(DataError, match=r"nowhere does not exist"):
+        read_picture(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"is a folder"):
+        read_picture(tmp_path)
+
+
 def test_a_pipe_is_no_picture(tmp_path):
     """Reading one could block forever."""
     os.mkfifo(tmp_path / "a.jpg")

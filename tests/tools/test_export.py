@@ -169,7 +169,7 @@ def test_an_earlier_export_is_replaced_with_overwrite_and_nothing_else_is(config
     assert_golden_weights(folder / "checkpoint" / "ckpt-0")
     (folder / "saved_model").mkdir()
     (folder / "thesis.tex").touch()
-    with pytest.raises(OutputError, match=r"thesis\.tex, which is no output of this command"):
+    with pytest.raises(OutputError, match=r"thesis\.tex, which this command did not write"):
         export(config, model_dir, folder, overwrite=True)
     assert (folder / "thesis.tex").exists()
 

@@ -11,12 +11,13 @@ from odtk import pipeline
 from odtk.annotations import image_files, pets, to_record
 from odtk.annotations.annotated_image import Problem, UnusableImage
 from odtk.annotations.dataset import MarkedObject
-from odtk.datasets.open_dataset import Target
+from odtk.datasets.open_dataset import RECORDS, Target
 from odtk.datasets.scan import scan
 from odtk.datasets.sources import DatasetSource
 from odtk.errors import ConfigError, DataError, LabelMapError
 from odtk.findings import ERROR, NOTE, WARNING
 from odtk.tools.inspect import inspect, survey
+from odtk.tools.inspect.inspection import Inspection
 from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.tools.synthetic_pets import draw_dataset
 
@@ -236,3 +237,17 @@ def test_a_format_can_be_said_where_two_fit(tmp_path):
     inspection = inspect(tmp_path / "both", format="coco")
     assert inspection.kind == "coco dataset"
     assert inspection.next_command == f"odtk make-tfrecords {tmp_path / 'both'} OUTPUT_DIR --format coco"
+
+
+def test_records_go_into_the_config_that_they_were_inspected_with(tmp_path):
+    config = tmp_path / "pets.config"
+    config.touch()
+    commands = [
+        Inspection("records", RECORDS, name, None, False).next_command
+        for name in (str(config), "shipped_pipeline", None)
+    ]
+    assert commands == [
+        f"odtk configure {config} --output {config} --train-records records",
+        "odtk configure shipped_pipeline --output pipeline.config --train-records records",
+        "odtk configure ssd_resnet50_v1_fpn_small --output pipeline.config --train-records records",
+    ]

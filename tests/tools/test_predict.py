@@ -154,6 +154,10 @@ def test_a_loaded_detector_takes_paths_pictures_and_pixels(exported, pictures):
     assert detector.detect(Image.new("L", (8, 6), 204)).scores[0] == pytest.approx(0.8)
     with pytest.raises(DataError, match="An image of shape 4x4 and type uint8"):
         detector.detect(np.zeros([4, 4], np.uint8))
+    with pytest.raises(DataError, match="An image of shape 0x4x3"):
+        detector.detect(np.zeros([0, 4, 3], np.uint8))
+    with pytest.raises(DataError, match="neither path, image nor array"):
+        detector.detect(None)
     assert odtk.load(exported, label_map="mscoco_label_map").name_of(2) == "bicycle"
 
 
@@ -168,7 +172,7 @@ def test_other_input_types_see_the_same_pixels(exported, pictures, tmp_path, inp
 
 
 @pytest.mark.parametrize(
-    ("input_type", "said"), [("tf_example", "input type tf_example"), ("classifier", "no detector")]
+    ("input_type", "said"), [("tf_example", "input type tf_example"), ("classifier", "is not a detector")]
 )
 def test_what_takes_no_image_is_refused(tmp_path, input_type, said):
     with pytest.raises(CheckpointError, match=said):

@@ -330,11 +330,12 @@ def test_fine_tuning_from_a_damaged_checkpoint_names_it(config, moved, tmp_path)
         train(damaged, tmp_path / "model", num_steps=1)
 
 
-def test_a_schedule_that_has_ended_is_told_before_anything_is_trained(run, config):
+def test_a_schedule_that_has_ended_is_told_before_anything_is_trained(run, config, tmp_path):
     said = []
-    other = run[0].parent / "ended.config"
+    other, model_dir = tmp_path / "ended.config", tmp_path / "model"
+    shutil.copytree(run[0], model_dir)  # which gets the config
     configure(config, other, set=[(f"{COSINE}.total_steps", "3"), (f"{COSINE}.warmup_steps", "1")])
-    train(other, run[0], num_steps=6, log=said.append)
+    train(other, model_dir, num_steps=6, log=said.append)
     (line,) = [line for line in said if "learning rate" in line and "is 0" in line]
     assert "from step 3 on" in line
     assert f"odtk configure {other} --output {other} --num-steps 6" in line

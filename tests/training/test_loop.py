@@ -8,6 +8,7 @@ from orbit import controller
 from odtk.protos import pipeline_pb2
 from odtk.training.callbacks.callback import Callback, StopTraining
 from odtk.training.loop import run
+from odtk.training.orbit_output import without_printing
 
 
 class Noted(Callback):
@@ -83,3 +84,13 @@ def test_callbacks_may_print_where_orbit_may_not(experiment, capsys):
     printing.after_loop = lambda step, logs: print(f"at {step}")
     run(experiment, 2, [printing])
     assert capsys.readouterr().out == "at 1\nat 2\n"
+
+
+def test_orbit_is_silent_until_the_outermost_run_has_ended(capsys):
+    with without_printing():
+        with without_printing():
+            pass
+        controller.print("Orbit prints")
+    assert capsys.readouterr().out == ""
+    controller.print("Orbit prints")
+    assert capsys.readouterr().out == "Orbit prints\n"

@@ -61,7 +61,7 @@ def detector_in_double(task: DetectionTask):
     )
     penalty = detector.regularization_loss
     detector.regularization_loss = lambda: tf.cast(penalty(), tf.float32)
-    detector.preprocess = tf.identity
+    detector.preprocess = lambda images, true_image_shapes: images
     return detector
 
 
@@ -77,7 +77,7 @@ def train(case: GoldenCase, steps: int) -> tuple[dict[str, np.ndarray], np.ndarr
     if hasattr(optimizer, "shadow_copy"):
         optimizer.shadow_copy(detector)
     rates = getattr(optimizer, "_optimizer", optimizer).learning_rate
-    batch = {"image": case.preprocessed()}, case.groundtruth()
+    batch = {"image": case.preprocessed(), "true_image_shape": None}, case.groundtruth()
     rows = []
     for step in range(steps):
         getattr(optimizer, "_optimizer", optimizer).learning_rate = float(rates(step))

@@ -54,8 +54,8 @@ def train_repeatedly(case: GoldenCase, seeds) -> list[dict[str, np.ndarray]]:
     optimizer = build_optimizer(case.config.train_config.optimizer)
     if hasattr(optimizer, "shadow_copy"):
         optimizer.shadow_copy(detector)
-    detector.preprocess = tf.identity
-    features, groundtruth = {"image": case.preprocessed()}, case.groundtruth()
+    detector.preprocess = lambda images, true_image_shapes: images
+    features, groundtruth = {"image": case.preprocessed(), "true_image_shape": None}, case.groundtruth()
     step = tf.function(lambda: task.train_step((features, groundtruth), detector, optimizer))
     runs = []
     for seed in seeds:

@@ -8,6 +8,7 @@ import numpy as np
 
 from odtk.datasets.checks.context import CheckContext, counted
 from odtk.datasets.class_typos import question
+from odtk.datasets.open_dataset import configuring
 from odtk.datasets.sources import NO_ID
 from odtk.datasets.splits import NO_SPLIT, TEST
 from odtk.detectors import families
@@ -243,7 +244,7 @@ def too_few_outputs(context: CheckContext) -> Iterator[Finding]:
             f"{context.target.config_path} has num_classes {count}, but the largest id of "
             f"{context.target.label_map} is {labels.num_classes}.",
             kind="num-classes",
-            fix=f"odtk configure {context.target.config_path} --output ... --num-classes {labels.num_classes}",
+            fix=f"{configuring(context.target.config_path or '')} --num-classes {labels.num_classes}",
         )
 
 

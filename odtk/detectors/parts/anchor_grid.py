@@ -26,7 +26,7 @@ class AnchorMatching:
     similarity_name: str
     """What `similarity` measures: "iou", "ioa" or "thresholded_iou"."""
     similarity: Callable
-    """(boxes [n, 4], anchors [m, 4]) to [n, m]."""
+    """(boxes [n, 4], anchors [m, 4]) to [n, m]; below every threshold for an anchor that training leaves out."""
     matched_threshold: float
     """The minimum similarity of a matched anchor; minus infinity if there is none."""
     force_match: bool

@@ -72,6 +72,10 @@ def shared_heads(predictor, path: str, code_size: int) -> Iterator[Finding]:
     if predictor.num_layers_before_predictor > 0 and predictor.depth < 1:
         field = f"{path}.depth"
         yield error(field, f"is {predictor.depth}; its layers need channels.", (field, 256))
+    if predictor.use_dropout and not 0 < predictor.dropout_keep_probability <= 1:
+        field = f"{path}.dropout_keep_probability"
+        text = f"is {predictor.dropout_keep_probability:g}; it is a probability, above 0 and up to 1."
+        yield error(field, text, (field, ""))
 
 
 def multiscale_anchors(grid, path: str, finest: int, coarsest: int) -> Iterator[Finding]:
@@ -102,10 +106,12 @@ def argmax_matcher(matcher, path: str) -> Iterator[Finding]:
     if matcher.ignore_thresholds:
         return
     low, high = matcher.unmatched_threshold, matcher.matched_threshold
-    for name, value in (("matched_threshold", high), ("unmatched_threshold", low)):
-        if not 0 <= value <= 1:
-            field = f"{path}.{name}"
-            yield error(field, f"is {value:g}; overlaps lie between 0 and 1.", (field, 0.5))
+    beyond = [(name, value) for name, value in (("matched", high), ("unmatched", low)) if not 0 <= value <= 1]
+    for name, value in beyond:
+        field = f"{path}.{name}_threshold"
+        yield error(field, f"is {value:g}; overlaps lie between 0 and 1.", (field, 0.5))
+    if beyond:
+        return
     if low > high:
         field = f"{path}.unmatched_threshold"
         text = f"is {low:g}, above matched_threshold {high:g}: an anchor would be matched and unmatched at once."
@@ -126,6 +132,10 @@ def losses(loss, path: str) -> Iterator[Finding]:
     if loss.HasField("hard_example_miner") and loss.localization_loss.HasField("weighted_iou"):
         text = "does not go with weighted_iou: TFOD does not know that loss by image, and fails."
         yield error(miner, text, (miner, ""))
+    if classification == "weighted_softmax":
+        yield from _logit_scale(
+            loss.classification_loss.weighted_softmax, f"{path}.classification_loss.weighted_softmax"
+        )
     fraction = loss.random_example_sampler.positive_sample_fraction
     if not 0 < fraction <= 1:
         text = f"is {fraction:g}; it is the positives' share of the anchors, above 0 and up to 1."
@@ -184,6 +194,13 @@ def score_converter(post_processing, path: str, loss: str | None) -> Iterator[Fi
         field = f"{path}.score_converter"
         text = f"is {found}, but {loss} trains for {fitting}: scores would not be probabilities."
         yield warning(field, text, (field, fitting))
+    yield from _logit_scale(post_processing, path)
+
+
+def _logit_scale(message, path: str) -> Iterator[Finding]:
+    if message.logit_scale == 0:
+        field = f"{path}.logit_scale"
+        yield error(field, "is 0, and logits are divided by it.", (field, ""))
 
 
 def calibration(post_processing, path: str) -> Iterator[Finding]:

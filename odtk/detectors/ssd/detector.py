@@ -69,7 +69,6 @@ class SsdDetector(Detector):
         parts: CheckpointParts,
         class_agnostic: bool = False,
         freeze_batch_norm: bool = False,
-        add_regularization_loss: bool = True,
         name: str | None = None,
     ):
         super().__init__(name=name)
@@ -81,7 +80,6 @@ class SsdDetector(Detector):
         self.score_converter, self.background = score_converter, background
         self._suppress = class_agnostic_suppression if class_agnostic else multiclass_suppression
         self.freeze_batch_norm = freeze_batch_norm
-        self.add_regularization_loss = add_regularization_loss
         self.input_size = input_size
         self._keys, self._other_paths, self._parts = keys, other_paths, parts
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from odtk.detectors.parts.input_size import InputSize
-from odtk.detectors.parts.validation import extractor_width, warning
+from odtk.detectors.parts.validation import error, extractor_width, warning
 from odtk.detectors.ssd.family import PyramidSsd
 from odtk.detectors.ssd.options import OF_OTHER_EXTRACTORS, PYRAMID_SSD
 from odtk.findings import Finding
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 # Whatever `fpn {}` is set to: TFOD ignores it.
 _FPN = {"min_level": 3, "max_level": 7, "additional_layer_depth": 256}
 
+# Filters of the backbone's narrowest convolutions.
+_NARROWEST = 64
 # TFOD's feature extractor refuses smaller images; it checks before padding.
 _LEAST_SIDE = 129
 # The pyramid upsamples by 2, from stride 32 on, so that sides must be multiples of it.
@@ -38,7 +41,7 @@ class ResnetFpn(PyramidSsd):
                 "fpn": "TFOD ignores it for this family: levels are always 3 to 7, the depth is 256 * depth_multiplier",
                 "use_explicit_padding": "TFOD ignores it for this family",
                 "use_depthwise": "TFOD ignores it for this family; the box predictor has its own use_depthwise",
-                "num_layers": "TFOD ignores it for this family",
+                "num_layers": "it is for SSDs without a pyramid, and TFOD fails with it here; levels are always 3 to 7",
             },
             refused=OF_OTHER_EXTRACTORS,
         )
@@ -56,6 +59,10 @@ class ResnetFpn(PyramidSsd):
         """See `PyramidSsd`."""
         extractor, path = ssd.feature_extractor, f"{self.path}.feature_extractor"
         yield from extractor_width(extractor, path)
+        multiplier = extractor.depth_multiplier
+        if 0 < multiplier < math.inf and max(int(_NARROWEST * multiplier), extractor.min_depth) < 1:
+            text = f"is {multiplier:g}: it leaves the first layers no channel."
+            yield error(f"{path}.depth_multiplier", text, (f"{path}.min_depth", 16))
         for name, value in _FPN.items():
             if extractor.HasField("fpn") and getattr(extractor.fpn, name) != value:
                 text = (

@@ -130,9 +130,9 @@ def _check_type(checks: ConfigChecks, train, contents: Contents | None) -> None:
     kind, types = train.fine_tune_checkpoint_type, family.fine_tune_types if family else FINE_TUNE_TYPES
     if not kind:
         meant = "detection" if train.from_detection_checkpoint else "classification"
-        text = f"is not set, which means '{meant}'" + (": only the backbone is restored." * (meant != "detection"))
+        part = "" if meant == "detection" else ": only the backbone is restored"
         wanted = contents.kind if contents and contents.kind else "detection"
-        checks.warning(_TYPE, text.rstrip(".") + ".", ("--fine-tune-checkpoint-type", wanted))
+        checks.warning(_TYPE, f"is not set, which means '{meant}'{part}.", ("--fine-tune-checkpoint-type", wanted))
     elif kind not in types:
         near = schema.nearest(kind, list(types))
         text = f"is '{kind}'; it is one of {', '.join(types)}."

@@ -5,9 +5,12 @@ import shlex
 from dataclasses import dataclass, field
 
 from odtk.datasets.checks.coverage import Coverage
-from odtk.datasets.open_dataset import CONFIG, RECORDS
+from odtk.datasets.open_dataset import CONFIG, RECORDS, configuring
 from odtk.findings import ERROR, Finding
 from odtk.report.charts import Histogram
+
+# For records that were inspected without a config.
+_SMALL_PIPELINE = "ssd_resnet50_v1_fpn_small"
 
 
 @dataclass
@@ -63,7 +66,7 @@ class Inspection:
         if self.kind == CONFIG:
             return f"odtk train {target} MODEL_DIR"
         if self.kind == RECORDS:
-            return f"odtk configure ssd_resnet50_v1_fpn_small --output pipeline.config --train-records {target}"
+            return f"{configuring(self.config or _SMALL_PIPELINE)} --train-records {target}"
         chosen = {"--format": self.format, "--boxes": self.boxes}
         options = "".join(f" {option} {value}" for option, value in chosen.items() if value)
         return f"odtk make-tfrecords {target} OUTPUT_DIR{options}"
