@@ -27,7 +27,10 @@ def open_dataset(folder: str | os.PathLike, format: str | None = None, keep_segm
     """
     format = format or guess(folder)
     if format not in FORMATS:
-        raise DataError(f"{folder}: the format {format} is not opened here; one of {', '.join(FORMATS)} is expected.")
+        raise DataError(
+            f"{folder}: the format {format} is not opened here; one of {', '.join(FORMATS)} is expected.",
+            argument="format",
+        )
     files = DataFolder(folder)
     if not files.images:
         links = "".join(f" {problem}" for problem in files.problems)

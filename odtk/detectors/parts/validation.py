@@ -81,10 +81,12 @@ def shared_heads(predictor, path: str, code_size: int) -> Iterator[Finding]:
 def multiscale_anchors(grid, path: str, finest: int, coarsest: int) -> Iterator[Finding]:
     """A multiscale_anchor_generator, for a network with one feature map per level from `finest` to `coarsest`."""
     count, of_the_model = coarsest - finest + 1, ((f"{path}.min_level", finest), (f"{path}.max_level", coarsest))
-    if grid.max_level - grid.min_level + 1 != count:
+    levels = grid.max_level - grid.min_level + 1
+    if levels != count:
+        maps = "one feature map" if count == 1 else f"{count} feature maps"
         text = (
-            f"is {grid.max_level}: levels {grid.min_level} to {grid.max_level} are not the {count} feature maps that "
-            f"this network has, so max_level must be min_level + {count - 1}."
+            f"is {grid.max_level}: with levels {grid.min_level} to {grid.max_level} there are {max(levels, 0)} sets of "
+            f"anchors for the {maps} that this network has, so max_level must be min_level + {count - 1}."
         )
         yield error(f"{path}.max_level", text, *of_the_model)
     elif grid.min_level != finest:
