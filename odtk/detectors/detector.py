@@ -9,7 +9,7 @@ import tensorflow as tf
 import tf_keras
 
 from odtk.checkpoints.object_graph import as_trackable
-from odtk.detectors.family import FINE_TUNE_TYPES
+from odtk.pipeline.support import FINE_TUNE_TYPES
 
 BOX_FIELDS = ("boxes", "classes", "weights", "num_boxes")
 """The groundtruth fields of a batch that every box detector uses; see `Detector.losses`."""

@@ -10,14 +10,11 @@ from odtk.detectors.parts.anchor_grid import AnchorGrid, AnchorMatching
 from odtk.detectors.parts.input_size import InputSize, fixed_sides
 from odtk.errors import ConfigError
 from odtk.findings import ERROR, Finding
-from odtk.pipeline.support import Options, refuse_unsupported
+from odtk.pipeline.support import FINE_TUNE_TYPES, Options, refuse_unsupported
 from odtk.protos import image_resizer_pb2, model_pb2
 
 if TYPE_CHECKING:
     from odtk.detectors.detector import Detector
-
-FINE_TUNE_TYPES = ("full", "detection", "classification")
-"""The fine_tune_checkpoint_types of TFOD 2."""
 
 
 class Family(abc.ABC):

@@ -14,6 +14,9 @@ from odtk.errors import ConfigError
 
 NOT_IMPLEMENTED = "odtk does not implement it"
 
+FINE_TUNE_TYPES = ("full", "detection", "classification")
+"""The fine_tune_checkpoint_types of TFOD 2; a detector may have fewer."""
+
 
 @dataclass(frozen=True)
 class Fields:

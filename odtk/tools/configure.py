@@ -1,6 +1,5 @@
 """Makes a pipeline.config from another one: sets data, checkpoint, sizes and any fields in its text, and checks it."""
 
-import difflib
 import json
 import os
 import shlex
@@ -14,19 +13,11 @@ from odtk.datasets.record_files import EVAL_WORDS, TRAIN_WORDS, absolute_if_here
 from odtk.detectors import families
 from odtk.errors import ConfigError, LabelMapError, OutputError
 from odtk.findings import ERROR, Finding
+from odtk.pipeline.differences import Change, changed_fields, unified_diff
 from odtk.tools import schedule_edits
 from odtk.tools.arguments import require_positive, require_whole
 from odtk.tools.check_config import check_config, is_placeholder
 from odtk.tools.check_config.checkpoint import look_into
-
-
-@dataclass(frozen=True)
-class Change:
-    """A field's values in the base and in the result, as text; None if unset."""
-
-    path: str
-    before: str | None
-    after: str | None
 
 
 @dataclass
@@ -94,8 +85,8 @@ def configure(
     write_text(output, edit.text)
     return ConfigureReport(
         output=os.fspath(output),
-        diff=_diff(text, edit.text, os.fspath(base), os.fspath(output)),
-        changes=_changes(pipeline.parse(text, os.fspath(base)), edit.config),
+        diff=unified_diff(text, edit.text, os.fspath(base), os.fspath(output)),
+        changes=changed_fields(pipeline.parse(text, os.fspath(base)), edit.config),
         notes=edit.notes,
         findings=check_config(edit.config, output, edit.text),
     )
@@ -307,34 +298,3 @@ def _quoted(text: str | os.PathLike) -> str:
 
 def _plain(number: float) -> str:
     return str(number) if isinstance(number, int) else f"{number:.7g}"
-
-
-def _diff(before: str, after: str, base: str, output: str) -> str:
-    old, new = before.splitlines(), after.splitlines()
-    # difflib.unified_diff treats frequent lines such as "}" as junk, and then shows them as changed.
-    groups = list(difflib.SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(3))
-    lines = [f"--- {base}", f"+++ {output}"] if groups else []
-    for group in groups:
-        lines.append(f"@@ -{_range(group[0][1], group[-1][2])} +{_range(group[0][3], group[-1][4])} @@")
-        for tag, old_start, old_end, new_start, new_end in group:
-            if tag == "equal":
-                lines += [f" {line}" for line in old[old_start:old_end]]
-                continue
-            lines += [f"-{line}" for line in old[old_start:old_end]]
-            lines += [f"+{line}" for line in new[new_start:new_end]]
-    return "\n".join(lines)
-
-
-def _range(start: int, end: int) -> str:
-    """Lines `start` to `end` (0-based, half-open) in a hunk's heading."""
-    return f"{start + 1},{end - start}"
-
-
-def _changes(before, after) -> list[Change]:
-    old, new = ({path: _shown(value) for path, value in pipeline.walk(config)} for config in (before, after))
-    paths = [*new, *(path for path in old if path not in new)]
-    return [Change(path, old.get(path), new.get(path)) for path in paths if old.get(path) != new.get(path)]
-
-
-def _shown(value) -> str:
-    return "{}" if hasattr(value, "DESCRIPTOR") else str(value).lower() if isinstance(value, bool) else str(value)

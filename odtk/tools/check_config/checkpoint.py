@@ -7,8 +7,9 @@ from pathlib import Path
 from odtk import pipeline
 from odtk.checkpoints.files import is_index, missing_file, prefixes_near
 from odtk.detectors import families
-from odtk.detectors.family import FINE_TUNE_TYPES, Family
+from odtk.detectors.family import Family
 from odtk.errors import OdtkError
+from odtk.pipeline.support import FINE_TUNE_TYPES
 from odtk.protos import train_pb2
 from odtk.prototext import schema
 from odtk.tools.check_config.config_checks import PLACEHOLDER, ConfigChecks, setting
