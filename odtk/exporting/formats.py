@@ -6,6 +6,7 @@ To add one, write a module in this package and add a row here. Reading the table
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,8 +23,15 @@ def _write_saved_model(detector: Detector, input_type: str, path: str, more_vari
     saved_model.save(detector, input_type, path, more_variables)
 
 
-FORMATS: dict[str, Callable[[Detector, str, str, Sequence[tf.Variable]], None]] = {
-    DEFAULT: _write_saved_model,
-}
-"""Name of the format, and of its folder or file in an exported folder, to a function of (detector, name of the input
-type, path to write to, other variables that the detector's network uses)."""
+@dataclass(frozen=True)
+class ExportFormat:
+    """A row of the table."""
+
+    path: str
+    """Its folder or file in an exported folder: "saved_model", "model.onnx"."""
+    write: Callable[[Detector, str, str, Sequence[tf.Variable]], None]
+    """A function of (detector, name of the input type, path to write to, other variables that its network uses)."""
+
+
+FORMATS = {DEFAULT: ExportFormat("saved_model", _write_saved_model)}
+"""The formats by the names that users choose them by."""

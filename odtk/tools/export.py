@@ -51,18 +51,20 @@ def export(
     """Writes saved_model/, checkpoint/ckpt-0, pipeline.config and label_map.pbtxt to `output_dir`, whole or not at all.
 
     `checkpoint` is a model dir (its latest), an odtk or TFOD prefix, or an exported folder. `input_type` is one of
-    odtk.exporting.signatures.INPUT_TYPES. `formats` are keys of odtk.exporting.formats.FORMATS; each writes a file or
-    folder of its name. With `winograd` the model is for CPUs (see odtk.layers.winograd). `log` is called if another
+    odtk.exporting.signatures.INPUT_TYPES. `formats` are keys of odtk.exporting.formats.FORMATS; each writes the file or
+    folder of its row. With `winograd` the model is for CPUs (see odtk.layers.winograd). `log` is called if another
     than the newest checkpoint of a model dir is used. Raises ConfigError, CheckpointError, or OutputError if
     `output_dir` is not empty; `overwrite` replaces an earlier export, and nothing else.
     """
     _check_choice(input_type, INPUT_TYPES, "input type", "input_type")
     formats = as_list(formats)
+    if not formats:
+        raise ConfigError(f"No export format is given; name at least one of {', '.join(FORMATS)}.", argument="formats")
     for name in formats:
         _check_choice(name, FORMATS, "export format", "formats")
-    held = names_in(output_dir)
-    mark = next((name for name in FORMATS if name in held), DEFAULT)
-    replace = may_replace(output_dir, held, (*FORMATS, *_FILES), mark, overwrite)
+    held, paths = names_in(output_dir), [each.path for each in FORMATS.values()]
+    mark = next((path for path in paths if path in held), FORMATS[DEFAULT].path)
+    replace = may_replace(output_dir, held, (*paths, *_FILES), mark, overwrite)
     config = pipeline.read(pipeline_config)
     require_valid(config, pipeline_config, needs=())
     with atomic_directory(output_dir, replace) as folder:
@@ -74,7 +76,7 @@ def export(
         detector, reader = build_trained_detector(config, checkpoint, log)
         more_variables = use_winograd(detector) if winograd else []
         for name in formats:
-            FORMATS[name](detector, input_type, str(folder / name), more_variables)
+            FORMATS[name].write(detector, input_type, str(folder / FORMATS[name].path), more_variables)
         _write_checkpoint(detector, folder / "checkpoint")
         pipeline.write(config, folder / "pipeline.config")
         map_path = find_label_map(config, reader.prefix)

@@ -16,7 +16,7 @@ from odtk.checkpoints.reader import CheckpointReader
 from odtk.cli.main import cli
 from odtk.detectors.build import build_detector
 from odtk.errors import CheckpointError, ConfigError, OutputError
-from odtk.exporting.formats import FORMATS
+from odtk.exporting.formats import FORMATS, ExportFormat
 from odtk.exporting.signatures import INPUT_TYPES
 from odtk.tools.export import export
 
@@ -195,16 +195,16 @@ def test_a_format_is_a_row_of_the_table(config, model_dir, tmp_path, monkeypatch
     def write(detector, input_type, path, more_variables):
         Path(path).write_text(f"{input_type} {detector.num_classes} {more_variables}")
 
-    monkeypatch.setitem(FORMATS, "model.txt", write)
+    monkeypatch.setitem(FORMATS, "txt", ExportFormat("model.txt", write))
     for overwrite in (False, True):
-        report = export(config, model_dir, tmp_path / "out", formats=["model.txt"], overwrite=overwrite)
+        report = export(config, model_dir, tmp_path / "out", formats=["txt"], overwrite=overwrite)
     assert "model.txt" in report.files
     assert not any(name.startswith("saved_model") for name in report.files)
     assert (tmp_path / "out/model.txt").read_text() == f"image_tensor {CASE.config.model.ssd.num_classes} []"
-    with pytest.raises(
-        ConfigError, match=r"'no_format' is not an export format; it is one of saved_model, .*model\.txt"
-    ):
+    with pytest.raises(ConfigError, match=r"'no_format' is not an export format; it is one of saved_model, .*txt"):
         export(config, model_dir, tmp_path / "other", formats=["no_format"])
+    with pytest.raises(ConfigError, match="No export format"):
+        export(config, model_dir, tmp_path / "other", formats=())
 
 
 def test_the_command_offers_every_input_type():
