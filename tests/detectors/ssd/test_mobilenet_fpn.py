@@ -48,8 +48,8 @@ REFUSED = {
     "too fine": (levels((1, 7)), f"{EXTRACTOR}.fpn.min_level", "is 1; the backbone has maps of levels 2 to 5"),
     "too coarse": (levels((6, 7)), f"{EXTRACTOR}.fpn.min_level", "is 6; the backbone has"),
     "upside down": (levels((4, 3), (4, 7)), f"{EXTRACTOR}.fpn.max_level", "is 3, below the pyramid's min_level 4"),
-    "fewer anchors": (levels((3, 7), (3, 6)), f"{ANCHORS}.max_level", "are not the 5 feature maps"),
-    "more anchors": (levels((3, 4), (3, 5)), f"{ANCHORS}.max_level", "are not the 2 feature maps"),
+    "fewer anchors": (levels((3, 7), (3, 6)), f"{ANCHORS}.max_level", "for the 5 feature maps"),
+    "more anchors": (levels((3, 4), (3, 5)), f"{ANCHORS}.max_level", "for the 2 feature maps"),
     "small": ({f"{SIDES}.height": 32}, f"{SIDES}.height", "is 32; this model takes no side below 33"),
     "small and padded": (
         {f"{SIDES}.height": 32, f"{EXTRACTOR}.pad_to_multiple": 64}, f"{SIDES}.height", "no side below 33",
