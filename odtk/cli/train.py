@@ -18,9 +18,37 @@ from odtk.cli.options import any_path, example, json_option, log, max_bad_record
               "configure --num-steps` does in the config.")  # fmt: skip
 @click.option("--checkpoint-every", type=click.IntRange(1), default=1000, show_default=True, metavar="STEPS",
               help="Save a checkpoint every STEPS steps, and at the end.")  # fmt: skip
+@click.option("--keep", type=click.IntRange(1), default=7, show_default=True, metavar="N",
+              help="Keep the last N checkpoints; the best one is kept apart from them.")  # fmt: skip
 @click.option("--log-every", type=click.IntRange(1), default=10, show_default=True, metavar="STEPS",
-              help="Write TensorBoard scalars every STEPS steps.")  # fmt: skip
-@click.option("--seed", type=int, help="Random seed: makes a run repeatable on the same machine.")
+              help="Write a row of metrics.csv and TensorBoard scalars every STEPS steps.")  # fmt: skip
+@click.option("--eval-every", type=click.IntRange(0), metavar="STEPS",
+              help="Evaluate every STEPS steps and at the end; 0: never.  [default: at each checkpoint, at least "
+              "ten times in a run, and for at most a fifth of the time]")  # fmt: skip
+@click.option("--eval-images", type=click.IntRange(1), metavar="N",
+              help="Evaluate on a fixed sample of N images.  [default: all]")  # fmt: skip
+@click.option("--best-metric", default="mAP", show_default=True, metavar="NAME",
+              help="The metric by which the best weights are kept, by its name or its end: mAP, mAP@.50IOU, "
+              "Loss/total_loss, AP/CLASS.")  # fmt: skip
+@click.option("--patience", type=click.IntRange(1), metavar="N",
+              help="Stop after N evaluations in a row without a better one.  [default: train to the end]")  # fmt: skip
+@click.option("--min-delta", type=click.FloatRange(0), default=0.0, show_default=True, metavar="X",
+              help="For --patience: what a metric must be better by to count as better.")  # fmt: skip
+@click.option("--max-time", metavar="TIME", help="Stop in time to have saved and, if possible, evaluated after TIME, "
+              "such as 11h30m or 45m.")  # fmt: skip
+@click.option("--on-nan", type=click.Choice(["stop", "lower-rate"]), default="stop", show_default=True,
+              help="If the loss becomes NaN or infinite: stop, or go on from the last good checkpoint with half the "
+              "learning rate, at most three times.")  # fmt: skip
+@click.option("--seed", type=int, help="Random seed: makes a run repeatable on the same machine.  [default: drawn]")
+@click.option("--deterministic", is_flag=True,
+              help="Use only deterministic operations: two runs with one seed give the same weights, "
+              "bit for bit, at some cost of speed.")  # fmt: skip
+@click.option("--repeat", is_flag=True,
+              help="The two arguments are MODEL_DIR OTHER_DIR: start the run of MODEL_DIR, as its run.json says, again "
+              "in OTHER_DIR.")  # fmt: skip
+@click.option("--log-to", type=click.Choice(["wandb", "mlflow"]), multiple=True,
+              help="Also send metrics and pictures to Weights & Biases or MLflow; may be repeated. Needs "
+              "odtk[wandb] or odtk[mlflow].")  # fmt: skip
 @click.option("--reuse-head-weights", is_flag=True,
               help="When fine-tuning with the type 'detection', also restore the checkpoint's box tower, box head and "
               "class tower where the shapes match; this helps small datasets. The class predictor always starts from "
@@ -28,18 +56,7 @@ from odtk.cli.options import any_path, example, json_option, log, max_bad_record
 @max_bad_records_option
 @json_option
 @example("odtk train pets.config models/pets", "tensorboard --logdir models/pets")
-def train(
-    pipeline_config,
-    model_dir,
-    num_steps,
-    extend_schedule,
-    checkpoint_every,
-    log_every,
-    seed,
-    reuse_head_weights,
-    max_bad_records,
-    as_json,
-) -> None:
+def train(pipeline_config, model_dir, as_json, **options) -> None:
     """Train the detector that PIPELINE_CONFIG describes; checkpoints and logs go to MODEL_DIR.
 
     PIPELINE_CONFIG is a file or the name of a shipped pipeline. It is checked first, as by `odtk configure CONFIG
@@ -50,11 +67,7 @@ def train(
 
     from odtk.tools.train import train as run
 
-    report = run(
-        pipeline_config, model_dir, num_steps=num_steps, extend_schedule=extend_schedule,
-        checkpoint_every=checkpoint_every, log_every=log_every, seed=seed, reuse_head_weights=reuse_head_weights,
-        max_bad_records=max_bad_records, log=log,
-    )  # fmt: skip
+    report = run(pipeline_config, model_dir, log=log, **options)
     if as_json:
         print_json(dataclasses.asdict(report))
         return

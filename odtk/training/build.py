@@ -10,46 +10,54 @@ from official.core import config_definitions
 
 from odtk.training import resume
 from odtk.training.callbacks.checkpoints import StepCheckpoints
+from odtk.training.evaluation_schedule import EvaluationSchedule
+from odtk.training.evaluator import TrainingEvaluator
 from odtk.training.experiment import Experiment
-from odtk.training.loggers.logger import Logger, Summaries
+from odtk.training.loggers.logger import EvaluationSummaries, Logger, Loggers, TrainSummaries
 from odtk.training.optimizer import build_optimizer, create_variables
 from odtk.training.orbit_output import without_printing
 from odtk.training.pace import Pace
+from odtk.training.run_info import RunInfo
 from odtk.training.task import DetectionTask
 from odtk.training.trainer import DetectionTrainer
 
-CHECKPOINTS_KEPT = 7
-"""TFOD's default."""
+_WHOLE_CALL = 2**31 - 1  # steps; odtk.training.loop calls Orbit once for each loop
 
 
 def build_experiment(
     task: DetectionTask,
     strategy: tf.distribute.Strategy,
-    model_dir: str | os.PathLike,
+    info: RunInfo,
+    *,
     checkpoint_every: int,
+    keep: int,
     log_every: int,
+    eval_every: int,
     loggers: Sequence[Logger] = (),
     log: Callable[[str], None] = lambda line: None,
 ) -> Experiment:
-    """Model, data, optimizer and loop; resumes a checkpoint in `model_dir`, otherwise loads a fine-tuning one.
+    """Model, data, optimizer and loop; resumes a checkpoint in the model dir, otherwise loads a fine-tuning one.
 
-    Checkpoints are saved and `loggers` called at multiples of the two numbers of steps. `log` is called if another than
-    the newest checkpoint is resumed. Raises CheckpointError if one does not match, and the builders' errors.
+    Checkpoints are saved, `loggers` called and evaluations made at multiples of the three numbers of steps; the newest
+    `keep` checkpoints are kept, and `eval_every` 0 evaluates nothing. `log` is called if another than the newest
+    checkpoint is resumed. Raises CheckpointError if one does not match, and the builders' errors.
     """
-    model_dir = Path(model_dir)
+    logger = Loggers(loggers)
     with strategy.scope(), without_printing():
         model = task.build_model()
         optimizer = build_optimizer(task.config.train_config.optimizer)
         create_variables(optimizer, model)
-        reader = resume.open_newest(model_dir, log)
+        reader = resume.open_newest(Path(info.model_dir), log)
         if reader and task.seed is not None:
             # A resumed run reads new data, instead of repeating the data it started with.
             task.seed += reader.step or 0
         trainer = _build_trainer(task, strategy, model, optimizer)
+        evaluator = TrainingEvaluator(task.config, model) if eval_every else None
+        schedule = EvaluationSchedule(eval_every, info.num_steps)
         checkpoints = StepCheckpoints(
             trainer.checkpoint,
-            os.fspath(model_dir),
-            max_to_keep=CHECKPOINTS_KEPT,
+            os.fspath(info.model_dir),
+            max_to_keep=keep,
             step_counter=trainer.global_step,
             checkpoint_interval=checkpoint_every,
             init_fn=trainer.initialize,
@@ -61,14 +69,29 @@ def build_experiment(
             strategy=strategy,
             global_step=trainer.global_step,
             trainer=trainer,
-            steps_per_loop=Pace([log_every, checkpoint_every]),
+            evaluator=evaluator,
+            steps_per_loop=_WHOLE_CALL,
             checkpoint_manager=checkpoints,
-            summary_manager=Summaries(loggers, trainer.global_step, log_every),
+            summary_manager=TrainSummaries(logger, trainer.global_step, log_every),
+            eval_summary_manager=EvaluationSummaries(logger, trainer.global_step, evaluator) if evaluator else None,
         )
         new_slots = resume.new_slots(optimizer, reader) if reader else []
         if new_slots:
             resume.start_new_slots(optimizer, model, trainer.global_step)
-    return Experiment(task, model, trainer, checkpoints, controller, reader.prefix if reader else None, new_slots)
+    return Experiment(
+        info=info,
+        task=task,
+        model=model,
+        trainer=trainer,
+        evaluator=evaluator,
+        schedule=schedule,
+        checkpoints=checkpoints,
+        controller=controller,
+        pace=Pace([log_every, checkpoint_every, *schedule.marks]),
+        logger=logger,
+        resumed_from=reader.prefix if reader else None,
+        new_slots=new_slots,
+    )
 
 
 def _build_trainer(task: DetectionTask, strategy: tf.distribute.Strategy, model, optimizer) -> DetectionTrainer:

@@ -6,6 +6,11 @@ import orbit
 import tensorflow as tf
 
 from odtk.detectors.detector import Detector
+from odtk.training.evaluation_schedule import EvaluationSchedule
+from odtk.training.evaluator import TrainingEvaluator
+from odtk.training.loggers.logger import Logger
+from odtk.training.pace import Pace
+from odtk.training.run_info import RunInfo
 from odtk.training.task import DetectionTask
 from odtk.training.trainer import DetectionTrainer
 
@@ -14,11 +19,18 @@ from odtk.training.trainer import DetectionTrainer
 class Experiment:
     """The objects of one run; `odtk.training.loop.run` trains it."""
 
+    info: RunInfo
     task: DetectionTask
     model: Detector
     trainer: DetectionTrainer
+    evaluator: TrainingEvaluator | None
+    """None if nothing is evaluated while it trains."""
+    schedule: EvaluationSchedule
     checkpoints: tf.train.CheckpointManager
     controller: orbit.Controller
+    pace: Pace
+    logger: Logger
+    """All loggers of the run, called as one; callbacks may give it pictures."""
     resumed_from: str | None
     """Prefix of the checkpoint that the run resumes from."""
     new_slots: list[str]

@@ -1,7 +1,8 @@
-"""Orbit's training loop, with callbacks."""
+"""Orbit's training loop, with evaluations and callbacks."""
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from odtk.inputs.build import build_fault_finder
 from odtk.inputs.record_errors import naming_the_record
@@ -9,37 +10,93 @@ from odtk.training.callbacks.callback import Callback, StopTraining
 from odtk.training.experiment import Experiment
 from odtk.training.orbit_output import without_printing
 
+ALL_STEPS_DONE = "all steps are done"
 
-def run(experiment: Experiment, num_steps: int, callbacks: Sequence[Callback] = ()) -> dict[str, float]:
-    """Trains to step `num_steps` and saves a checkpoint at the end; returns the last loop's logs ({} if none ran).
+
+@dataclass
+class Outcome:
+    """How training ended: the last loop's logs ({} if none ran), and why."""
+
+    logs: dict[str, float] = field(default_factory=dict)
+    reason: str = ALL_STEPS_DONE
+
+
+def run(experiment: Experiment, num_steps: int, callbacks: Sequence[Callback] = ()) -> Outcome:
+    """Trains to step `num_steps`, evaluates by `experiment.schedule`, and saves a checkpoint at the end.
 
     See Callback for when `callbacks` are called. An error of the data is raised as a DataError that names the record;
     KeyboardInterrupt, TensorFlow's errors (OutOfRangeError at the end of the data) and callbacks' errors are raised as
     they are.
     """
-    logs: dict[str, float] = {}
-
-    def after_loop(output: dict) -> None:
-        logs.update({tag: float(value) for tag, value in output.items()})
-        for callback in callbacks:
-            callback.after_loop(experiment.step, dict(logs))
-
-    experiment.controller.train_actions = (after_loop,)
     find_fault = build_fault_finder(experiment.task.config.train_input_reader, experiment.model.num_classes)
     with without_printing(), contextlib.ExitStack() as ends:
+        experiment.logger.start(experiment.info, experiment.step)
+        ends.push(_at_end(experiment.logger.close))
         for callback in callbacks:
             callback.before_training(experiment, num_steps)
-            ends.push(_at_end(callback))
+            ends.push(_at_end(callback.at_end))
         with naming_the_record(find_fault):
-            try:
-                experiment.controller.train(num_steps)
-            except StopTraining:
-                experiment.controller.save_checkpoint()
-    return logs
+            return _Loop(experiment, num_steps, callbacks).run()
 
 
-def _at_end(callback: Callback) -> Callable:
+class _Loop:
+    """The calls of Orbit's controller, and what its actions note down."""
+
+    def __init__(self, experiment: Experiment, num_steps: int, callbacks: Sequence[Callback]):
+        self._experiment, self._num_steps, self._callbacks = experiment, num_steps, callbacks
+        self._outcome = Outcome()
+        self._stop: StopTraining | None = None
+        experiment.controller.train_actions = (self._after_loop,)
+        experiment.controller.eval_actions = (self._after_evaluation,)
+
+    def run(self) -> Outcome:
+        experiment, controller = self._experiment, self._experiment.controller
+        evaluated = None
+        while experiment.step < self._num_steps and self._stop is None:
+            step = experiment.step
+            # One loop: the summaries and the checkpoint of the loop in which a callback stops are still written.
+            end = min(step + experiment.pace(step), self._num_steps)
+            controller.train(end, checkpoint_at_completion=False)
+            if self._stop is None and experiment.evaluator and experiment.schedule.is_due(experiment.step):
+                self._save_at_last_step()
+                controller.evaluate()
+                evaluated = experiment.step
+        controller.save_checkpoint()
+        if self._stop is not None and self._stop.evaluate and experiment.evaluator and evaluated != experiment.step:
+            controller.evaluate()
+        if self._stop is not None:
+            self._outcome.reason = str(self._stop)
+        return self._outcome
+
+    def _save_at_last_step(self) -> None:
+        """Before the evaluation, which can be interrupted; CheckpointManager saves the same step only once."""
+        if self._experiment.step >= self._num_steps:
+            self._experiment.controller.save_checkpoint()
+
+    def _after_loop(self, output: dict) -> None:
+        self._outcome.logs = {tag: float(value) for tag, value in output.items()}
+        for callback in self._callbacks:
+            with self._noting_stop():
+                callback.after_loop(self._experiment.step, dict(self._outcome.logs))
+
+    def _after_evaluation(self, output: dict) -> None:
+        assert self._experiment.evaluator is not None
+        evaluation = self._experiment.evaluator.latest
+        assert evaluation is not None
+        for callback in self._callbacks:
+            with self._noting_stop():
+                callback.after_evaluation(self._experiment.step, evaluation)
+
+    @contextlib.contextmanager
+    def _noting_stop(self):
+        try:
+            yield
+        except StopTraining as stop:
+            self._stop = self._stop or stop
+
+
+def _at_end(end: Callable) -> Callable:
     def leave(kind, error: BaseException | None, traceback) -> None:
-        callback.at_end(error)
+        end(error)
 
     return leave

@@ -19,6 +19,9 @@ from odtk.protos import pipeline_pb2
 from odtk.training.fine_tune import checkpoint_type, fine_tune
 from odtk.training.first_failure import FirstFailure
 
+GRADIENT_NORM = "gradient_norm"
+"""The log of the norm of all gradients together, before clipping."""
+
 
 class LastValue(tf_keras.metrics.Metric):
     """The value of the last step, which TFOD logs; Keras's own metrics are means."""
@@ -95,13 +98,13 @@ class DetectionTask(base_task.Task):
         )
 
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
-        """One LastValue per loss, by TFOD's tag; the model must already be built.
+        """One LastValue per loss, by TFOD's tag, and one for the gradients' norm; the model must already be built.
 
         `first_failure` is created here, too: official's Trainer calls this in the strategy's scope.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self.first_failure = FirstFailure(self.config.train_config.batch_size // replicas)
-        return [LastValue(tag) for tag in (*self.loss_names, REGULARIZATION_LOSS, TOTAL_LOSS)]
+        return [LastValue(tag) for tag in (*self.loss_names, REGULARIZATION_LOSS, TOTAL_LOSS, GRADIENT_NORM)]
 
     # Detectors do not need AutoGraph, which takes longer to convert their code than TensorFlow takes to trace it.
     @tf.autograph.experimental.do_not_convert
@@ -112,15 +115,15 @@ class DetectionTask(base_task.Task):
             losses = self.losses(model, features, groundtruth)
         variables = model.trainable_variables
         gradients = tape.gradient(losses[TOTAL_LOSS], variables)
-        gauge = losses[TOTAL_LOSS]
+        norm = tf.linalg.global_norm(gradients)
         if self.clip_norm > 0:
-            gradients, norm = tf.clip_by_global_norm(gradients, self.clip_norm)
-            gauge += norm  # a NaN gradient makes the next batch's loss NaN
+            gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=norm)
+        gauge = losses[TOTAL_LOSS] + norm  # a NaN gradient makes the next batch's loss NaN
         if "place" in features:
             self.first_failure.watch(optimizer.iterations, gauge, features["place"])
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         for metric in metrics or []:
-            metric.update_state(losses[metric.name])
+            metric.update_state((losses | {GRADIENT_NORM: norm})[metric.name])
         return losses
 
     def losses(self, model: Detector, features: dict, groundtruth: dict) -> dict[str, tf.Tensor]:

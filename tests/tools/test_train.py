@@ -51,6 +51,7 @@ TFOD_TAGS = {
     "learning_rate",
     "steps_per_sec",
 }
+TRAINING_TAGS = TFOD_TAGS | {"gradient_norm"}
 
 
 COSINE = "train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate"
@@ -191,7 +192,7 @@ def test_scalars_carry_tfods_tags_and_steps(run):
         for event in tf.compat.v1.train.summary_iterator(str(events)):
             for value in event.summary.value:
                 written.setdefault(value.tag, []).append(event.step)
-    assert set(written) == TFOD_TAGS
+    assert set(written) == TRAINING_TAGS
     # The first step of each run, then every second one.
     assert written["Loss/total_loss"] == [1, 2, 4, 5, 6]
 

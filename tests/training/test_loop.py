@@ -7,7 +7,9 @@ from orbit import controller
 
 from odtk.protos import pipeline_pb2
 from odtk.training.callbacks.callback import Callback, StopTraining
-from odtk.training.loop import run
+from odtk.training.evaluation_schedule import EvaluationSchedule
+from odtk.training.loggers.logger import Logger
+from odtk.training.loop import ALL_STEPS_DONE, run
 from odtk.training.orbit_output import without_printing
 
 
@@ -25,33 +27,51 @@ class Noted(Callback):
         if step == self.at_step:
             raise self.raises
 
+    def after_evaluation(self, step, evaluation):
+        self.calls.append((self.name, step, evaluation))
+
     def at_end(self, error):
         self.calls.append((self.name, "end", error))
 
 
+class Logged(Logger):
+    """Notes its end."""
+
+    ended = ()
+
+    def close(self, error):
+        self.ended += (error,)
+
+
 @pytest.fixture
 def experiment():
-    """Whose loops are one step long, with a loss that is the step's number."""
-    made = types.SimpleNamespace(step=0, saved=[])
+    """Whose loops are one step long, with a loss that is the step's number; evaluated at every third step."""
+    made = types.SimpleNamespace(step=0, saved=[], pace=lambda step: 1, info=None, logger=Logged())
     made.task = types.SimpleNamespace(config=pipeline_pb2.TrainEvalPipelineConfig())
     made.model = types.SimpleNamespace(num_classes=1)
+    made.schedule, made.evaluator = EvaluationSchedule(0, num_steps=100), types.SimpleNamespace(latest="measured")
+
+    def train(steps, checkpoint_at_completion):
+        assert steps == made.step + 1
+        assert not checkpoint_at_completion, "the loop saves at its end"
+        made.step += 1
+        controller.print("Orbit prints")
+        for action in made.controller.train_actions:
+            action({"Loss/total_loss": made.step})
+
+    def evaluate():
+        for action in made.controller.eval_actions:
+            action({})
+
     save = lambda: made.saved.append(made.step)  # noqa: E731
-
-    def train(steps):
-        while made.step < steps:
-            made.step += 1
-            controller.print("Orbit prints")
-            for action in made.controller.train_actions:
-                action({"Loss/total_loss": made.step})
-        save()
-
-    made.controller = types.SimpleNamespace(train=train, save_checkpoint=save)
+    made.controller = types.SimpleNamespace(train=train, save_checkpoint=save, evaluate=evaluate)
     return made
 
 
 def test_callbacks_are_called_in_order_and_end_in_reverse(experiment):
     calls = []
-    assert run(experiment, 2, [Noted("a", calls), Noted("b", calls)]) == {"Loss/total_loss": 2.0}
+    outcome = run(experiment, 2, [Noted("a", calls), Noted("b", calls)])
+    assert (outcome.logs, outcome.reason) == ({"Loss/total_loss": 2.0}, ALL_STEPS_DONE)
     one, two = {"Loss/total_loss": 1.0}, {"Loss/total_loss": 2.0}
     before, end = [("a", "before", 0, 2), ("b", "before", 0, 2)], [("b", "end", None), ("a", "end", None)]
     assert calls == [*before, ("a", 1, one), ("b", 1, one), ("a", 2, two), ("b", 2, two), *end]
@@ -62,13 +82,29 @@ def test_an_error_reaches_every_callback_and_the_caller(experiment):
     with pytest.raises(ValueError, match="enough"):
         run(experiment, 5, [Noted("a", calls), Noted("b", calls, error, at_step=2)])
     assert calls[-2:] == [("b", "end", error), ("a", "end", error)]
-    assert experiment.saved == []
+    assert (experiment.saved, experiment.logger.ended) == ([], (error,))
 
 
-def test_a_callback_can_end_the_training_well(experiment):
+def test_a_callback_ends_the_training_after_all_others_were_called(experiment):
     calls = []
-    run(experiment, 5, [Noted("a", calls, StopTraining(), at_step=2)])
-    assert (experiment.step, experiment.saved, calls[-1]) == (2, [2], ("a", "end", None))
+    stopping, other = Noted("a", calls, StopTraining("enough", evaluate=False), at_step=2), Noted("b", calls)
+    outcome = run(experiment, 5, [stopping, other])
+    assert (experiment.step, experiment.saved, outcome.reason) == (2, [2], "enough")
+    assert calls[-3:] == [("b", 2, {"Loss/total_loss": 2.0}), ("b", "end", None), ("a", "end", None)]
+
+
+def test_evaluations_follow_the_schedule_and_the_last_step(experiment):
+    calls = []
+    experiment.schedule = EvaluationSchedule(2, num_steps=5)
+    run(experiment, 5, [Noted("a", calls)])
+    assert [call[1] for call in calls if call[2] == "measured"] == [2, 4, 5]
+
+
+@pytest.mark.parametrize("evaluate", [True, False])
+def test_a_stopped_run_is_evaluated_if_it_was_not_already_and_there_is_time(experiment, evaluate):
+    calls = []
+    run(experiment, 5, [Noted("a", calls, StopTraining("enough", evaluate=evaluate), at_step=3)])
+    assert [call[1] for call in calls if call[2] == "measured"] == [3] * evaluate
 
 
 def test_an_end_that_fails_takes_no_other_callbacks_end_away(experiment):

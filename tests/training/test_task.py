@@ -1,5 +1,6 @@
 """The training step's options: clipping, regularization, frozen batch norm, unpadded groundtruth, replicas."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from synthetic_weights import synthetic_value
 
 from odtk.detectors.build import build_detector
 from odtk.protos import pipeline_pb2
-from odtk.training.task import DetectionTask
+from odtk.training.task import GRADIENT_NORM, DetectionTask
 
 LOCALIZATION, CLASSIFICATION = "Loss/localization_loss", "Loss/classification_loss"
 REGULARIZATION, TOTAL = "Loss/regularization_loss", "Loss/total_loss"
@@ -63,6 +64,7 @@ def one_step(model, options: str = "", image=1.0):
 
 def test_the_total_is_trained_on_and_holds_the_regularization():
     logged, taken = one_step(Line())
+    assert logged.pop(GRADIENT_NORM) == pytest.approx(math.hypot(3, 14))
     assert logged == {LOCALIZATION: 3, CLASSIFICATION: 4, REGULARIZATION: 10, TOTAL: 17}
     np.testing.assert_allclose(taken, [3, 14])
 
@@ -161,6 +163,7 @@ from odtk.training.build import build_experiment
 from odtk.training.callbacks.callback import Callback
 from odtk.training.callbacks.nan_guard import NanGuard, NotFiniteError
 from odtk.training.loop import run
+from odtk.training.run_info import RunInfo
 
 class Brightness(Line):
     groundtruth_fields, num_classes = (), 1
@@ -201,7 +204,9 @@ config = text_format.Parse("""
     train_input_reader { shuffle: false num_readers: 1 tf_record_input_reader { input_path: "FOLDER/records" } }
 """.replace("FOLDER", folder), pipeline_pb2.TrainEvalPipelineConfig())
 for steps in (1, 3):
-    experiment = build_experiment(BrightnessTask(config, seed=0), strategy, f"{folder}/model", 1, 1)
+    info = RunInfo(f"{folder}/model", "", batch_size=4, num_records=8, num_steps=steps)
+    often = dict(checkpoint_every=1, keep=7, log_every=1, eval_every=0)
+    experiment = build_experiment(BrightnessTask(config, seed=0), strategy, info, **often)
     print(experiment.step, experiment.resumed_from, experiment.new_slots)
     try:
         run(experiment, steps, [NanGuard(), Told()])

@@ -1,4 +1,4 @@
-"""`odtk train`: a pipeline.config to checkpoints, scalars and a resolved config in a model dir."""
+"""`odtk train`: a pipeline.config to checkpoints, curves, pictures and a resolved config in a model dir."""
 
 from __future__ import annotations
 
@@ -13,30 +13,29 @@ from odtk import label_map, pipeline, prototext
 from odtk.atomic import growing_folder, write_text
 from odtk.errors import ConfigError, LabelMapError
 from odtk.tools import trained_classes
-from odtk.tools.arguments import require_whole
+from odtk.tools.arguments import as_list, require_one_of, require_whole
 from odtk.tools.check_config import fixing_command
 from odtk.tools.train.checks import check, without_gpu
 from odtk.tools.train.longer_schedule import with_longer_schedule
+from odtk.tools.train.options import LOG_TO, ON_NAN, TrainingOptions
 from odtk.tools.train.restore_table import describe_restore
 
 if TYPE_CHECKING:
-    from odtk.inputs.bad_records import BadRecord, BadRecordFilter
+    from odtk.inputs.bad_records import BadRecord
     from odtk.records.box_errors import ImageWithBadBoxes
     from odtk.training.callbacks.callback import Callback
-
-DEFAULT_CHECKPOINT_EVERY = 1000
-DEFAULT_LOG_EVERY = 10
-DEFAULT_MAX_BAD_RECORDS = 100
 
 
 @dataclass
 class TrainingReport:
-    """Where a run ended, and what it skipped."""
+    """Where a run ended and why, and what it skipped."""
 
     model_dir: str
     checkpoint: str
     first_step: int
     last_step: int
+    reason: str
+    """Why it ended."""
     losses: dict[str, float]
     devices: list[str]
     bad_records: list[BadRecord] = field(default_factory=list)
@@ -65,13 +64,24 @@ def train(
     model_dir: str | os.PathLike,
     *,
     num_steps: int | None = None,
-    checkpoint_every: int = DEFAULT_CHECKPOINT_EVERY,
-    log_every: int = DEFAULT_LOG_EVERY,
-    seed: int | None = None,
-    reuse_head_weights: bool = False,
-    max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
-    log: Callable[[str], None] = lambda line: None,
     extend_schedule: bool = False,
+    checkpoint_every: int = TrainingOptions.checkpoint_every,
+    keep: int = TrainingOptions.keep,
+    log_every: int = TrainingOptions.log_every,
+    eval_every: int | None = None,
+    eval_images: int | None = None,
+    best_metric: str = TrainingOptions.best_metric,
+    patience: int | None = None,
+    min_delta: float = TrainingOptions.min_delta,
+    max_time: str | float | None = None,
+    on_nan: str = TrainingOptions.on_nan,
+    seed: int | None = None,
+    deterministic: bool = False,
+    repeat: bool = False,
+    log_to: str | Sequence[str] = (),
+    reuse_head_weights: bool = False,
+    max_bad_records: int = TrainingOptions.max_bad_records,
+    log: Callable[[str], None] = lambda line: None,
     callbacks: Sequence[Callback] | None = None,
 ) -> TrainingReport:
     """Trains until `num_steps` (None for the config's) and returns where it ended.
@@ -81,18 +91,22 @@ def train(
     be used are skipped; with 0, the first one ends the training. Boxes that cannot be used are skipped, in any number.
     `extend_schedule` stretches a learning rate schedule that ends before the last step, in this run and in the model
     dir's config. `log` is called with lines for the user; `callbacks` show the run and may stop it (see
-    odtk.training.callbacks.callback); None is a progress line on stderr. Raises ConfigError, DataError or
+    odtk.training.callbacks.callback); None is a panel or lines on stderr. Raises ConfigError, DataError or
     CheckpointError before the first step; with too many bad records, DataError after a checkpoint is saved.
     """
-    require_whole(1, num_steps=num_steps, checkpoint_every=checkpoint_every, log_every=log_every)
-    require_whole(0, max_bad_records=max_bad_records)
-    require_whole(0, 2**32 - 1, seed=seed)
+    options = TrainingOptions(
+        checkpoint_every=checkpoint_every, keep=keep, log_every=log_every, eval_every=eval_every,
+        eval_images=eval_images, best_metric=best_metric, patience=patience, min_delta=min_delta, max_time=max_time,
+        on_nan=on_nan, seed=seed, deterministic=deterministic, log_to=tuple(as_list(log_to)),
+        reuse_head_weights=reuse_head_weights, max_bad_records=max_bad_records,
+    )  # fmt: skip
+    _check_arguments(num_steps, options)
     log("Reading the config and the records that it names.")
     config = pipeline.read(pipeline_config)
     steps = num_steps if num_steps is not None else config.train_config.num_steps
     if extend_schedule:
         config = with_longer_schedule(config, steps, log)
-    check(config, pipeline_config, Path(model_dir), num_steps, log)
+    can_evaluate = check(config, pipeline_config, Path(model_dir), num_steps, log)
     if reuse_head_weights and not config.train_config.fine_tune_checkpoint:
         raise ConfigError(
             f"Head weights are reused from a checkpoint, but {pipeline_config} has none. Set it with "
@@ -103,20 +117,29 @@ def train(
     from odtk.inputs.bad_boxes import BadBoxes
     from odtk.inputs.bad_records import BadRecordFilter, summary
     from odtk.tools.train.explained_errors import explained_errors
+    from odtk.tools.train.parts import build_callbacks, build_loggers, run_info
     from odtk.training.build import build_experiment
-    from odtk.training.loggers.tensorboard import TensorBoard
     from odtk.training.loop import run
     from odtk.training.strategy import build_strategy
     from odtk.training.task import DetectionTask
 
-    devices = _prepare_process(config, seed, log)
+    devices = _prepare_process(config, options, log)
     record_filter = BadRecordFilter(max_bad_records, log) if max_bad_records else None
     bad_boxes = BadBoxes(log)
     task = DetectionTask(
         config, seed, lambda report: log(describe_restore(report)), reuse_head_weights, record_filter, bad_boxes
     )
-    loggers = [TensorBoard(Path(model_dir) / "train")]
-    experiment = build_experiment(task, build_strategy(), model_dir, checkpoint_every, log_every, loggers, log)
+    experiment = build_experiment(
+        task,
+        build_strategy(),
+        run_info(config, model_dir, steps),
+        checkpoint_every=options.checkpoint_every,
+        keep=options.keep,
+        log_every=options.log_every,
+        eval_every=_eval_every(options) if can_evaluate else 0,
+        loggers=build_loggers(options, log),
+        log=log,
+    )
     first = experiment.step
     # Only now it is certain that config and checkpoint match.
     _save_config(config, Path(model_dir), is_resumed=bool(experiment.resumed_from))
@@ -125,19 +148,43 @@ def train(
     if experiment.new_slots:
         log(f"It was trained with another optimizer; this one's {', '.join(experiment.new_slots)} start from scratch.")
     if first >= steps:
-        return TrainingReport(str(model_dir), experiment.resumed_from or "", first, first, {}, devices)
+        resumed = experiment.resumed_from or ""
+        return TrainingReport(str(model_dir), resumed, first, first, "all steps were done before", {}, devices)
     with explained_errors(experiment, steps, config, pipeline_config):
-        losses = run(experiment, steps, _all_callbacks(callbacks, record_filter, log))
+        outcome = run(experiment, steps, build_callbacks(options, callbacks, record_filter, log))
     bad = record_filter.bad_records if record_filter else []
     if bad:
         log(summary(bad))
     if spoiled := bad_boxes.summary():
         log(spoiled)
-    checkpoint = experiment.checkpoints.latest_checkpoint
-    return TrainingReport(str(model_dir), checkpoint, first, experiment.step, losses, devices, bad, bad_boxes.images)
+    return TrainingReport(
+        model_dir=str(model_dir),
+        checkpoint=experiment.checkpoints.latest_checkpoint,
+        first_step=first,
+        last_step=experiment.step,
+        reason=outcome.reason,
+        losses=outcome.logs,
+        devices=devices,
+        bad_records=bad,
+        bad_boxes=bad_boxes.images,
+    )
 
 
-def _prepare_process(config, seed: int | None, log: Callable[[str], None]) -> list[str]:
+def _eval_every(options: TrainingOptions) -> int:
+    return options.checkpoint_every if options.eval_every is None else options.eval_every
+
+
+def _check_arguments(num_steps: int | None, options: TrainingOptions) -> None:
+    require_whole(1, num_steps=num_steps, checkpoint_every=options.checkpoint_every, keep=options.keep)
+    require_whole(1, log_every=options.log_every, eval_images=options.eval_images, patience=options.patience)
+    require_whole(0, max_bad_records=options.max_bad_records, eval_every=options.eval_every)
+    require_whole(0, 2**32 - 1, seed=options.seed)
+    require_one_of(ON_NAN, on_nan=options.on_nan)
+    for name in options.log_to:
+        require_one_of(LOG_TO, log_to=name)
+
+
+def _prepare_process(config, options: TrainingOptions, log: Callable[[str], None]) -> list[str]:
     """Sets up TensorFlow; returns the names of the GPUs."""
     import tf_keras
 
@@ -147,23 +194,9 @@ def _prepare_process(config, seed: int | None, log: Callable[[str], None]) -> li
     keep_freed_memory()
     if not devices:
         log(without_gpu(config))
-    if seed is not None:
-        tf_keras.utils.set_random_seed(seed)
+    if options.seed is not None:
+        tf_keras.utils.set_random_seed(options.seed)
     return devices
-
-
-def _all_callbacks(
-    callbacks: Sequence[Callback] | None, record_filter: BadRecordFilter | None, log: Callable[[str], None]
-) -> list[Callback]:
-    """All callbacks, in the order in which they are called after each loop; at the end the order is reversed."""
-    from odtk.training.callbacks.bad_records import BadRecordLimit
-    from odtk.training.callbacks.checkpoints import SaveAtInterruption
-    from odtk.training.callbacks.nan_guard import NanGuard
-    from odtk.training.callbacks.progress_line import ProgressLine
-
-    limits = [BadRecordLimit(record_filter)] if record_filter else []
-    shown = [ProgressLine()] if callbacks is None else callbacks
-    return [NanGuard(), *shown, *limits, SaveAtInterruption(log)]
 
 
 def _save_config(config, model_dir: Path, is_resumed: bool) -> None:

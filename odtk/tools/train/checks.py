@@ -23,10 +23,10 @@ NO_GPU_FOR_LARGE_IMAGES = (
 
 def check(
     config, filename: str | os.PathLike, model_dir: Path, num_steps: int | None, log: Callable[[str], None]
-) -> None:
+) -> bool:
     """Checks the whole config: its training part must be valid; errors of the evaluation part are only reported.
 
-    `num_steps`: used instead of the config's.
+    `num_steps`: used instead of the config's. Returns whether the evaluation part is valid, too.
     """
     overridden = ["train_config.num_steps"] if num_steps is not None else []
     is_resumed = any(model_dir.glob("*.index"))
@@ -43,11 +43,12 @@ def check(
         path = config.train_input_reader.label_map_path
         for note in trained_classes.require_trained_classes(model_dir, path, "train_input_reader", filename):
             log(f"warning: {note}")
-    found += [
-        replace(finding, severity=WARNING) if finding.severity == ERROR else finding
+    of_evaluation = [
+        finding
         for finding in check_config(config, filename, paths_must_exist=True, needs=("eval",))
         if finding.path.startswith("eval_")
     ]
+    found += [replace(each, severity=WARNING) if each.severity == ERROR else each for each in of_evaluation]
     for finding in found:
         # Notes are left to `odtk configure --check`.
         if finding.severity == WARNING:
@@ -59,6 +60,7 @@ def check(
             f"{filename} has train_config.num_steps 0, so training would never end. Set it: "
             f"{fixing_command(config, filename, '--num-steps', 25000)}"
         )
+    return all(finding.severity != ERROR for finding in of_evaluation)
 
 
 def without_gpu(config) -> str:

@@ -1,13 +1,23 @@
 """The interface between a training run and its callbacks.
 
-To add a callback, add a file to this folder and an entry to the list in `odtk.tools.train`.
+To add a callback, add a file to this folder and an entry to `build_callbacks` in `odtk.tools.train.parts`.
 """
 
+from odtk.evaluation.run import Evaluation
 from odtk.training.experiment import Experiment
 
 
 class StopTraining(Exception):
-    """Raised by `Callback.after_loop` to end training normally before its last step: a checkpoint is saved."""
+    """Raised by a callback to end training normally before its last step.
+
+    The other callbacks and the loggers still get what they would, a checkpoint is saved and, unless `evaluate` is
+    False, its evaluation follows if it has none. The text is the reason, for the user: "no improvement of mAP in 5
+    evaluations".
+    """
+
+    def __init__(self, reason: str = "stopped by a callback", *, evaluate: bool = True):
+        super().__init__(reason)
+        self.evaluate = evaluate
 
 
 class Callback:
@@ -17,10 +27,16 @@ class Callback:
         """Called once, before the first step: weights are restored, and training runs from `experiment.step` on."""
 
     def after_loop(self, step: int, logs: dict[str, float]) -> None:
-        """Called after each loop of steps (about a second; a loop ends at each step that is logged or saved).
+        """Called after each loop of steps (about a second; loops end where something is logged, saved or evaluated).
 
-        `logs` has the last step's losses under TFOD's tags, including Loss/total_loss and learning_rate (of the next
-        step). Loggers are called and this step's checkpoint is saved later. An exception ends the training.
+        `logs` has the last step's losses under TFOD's tags, including Loss/total_loss, learning_rate (of the next step)
+        and gradient_norm. Loggers are called and this step's checkpoint is saved later. An exception ends the training.
+        """
+
+    def after_evaluation(self, step: int, evaluation: Evaluation) -> None:
+        """Called after each evaluation; this step's checkpoint is saved, if one is due. Loggers are called later.
+
+        The weights are still those that were measured (averages, where the config says so).
         """
 
     def at_end(self, error: BaseException | None) -> None:

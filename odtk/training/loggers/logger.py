@@ -1,32 +1,97 @@
 """The interface between a training run and its loggers, and its connection to Orbit.
 
-To add a logger, add a file to this folder and an entry to the list in `odtk.tools.train`.
+To add a logger, add a file to this folder and an entry to `build_loggers` in `odtk.tools.train.parts`.
 """
 
-import abc
-from collections.abc import Sequence
+from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
 import orbit
 import tensorflow as tf
 
+from odtk.evaluation.run import Evaluation
+from odtk.training.run_info import RunInfo
 
-class Logger(abc.ABC):
-    """Writes scalars. All loggers are called on the training thread."""
+if TYPE_CHECKING:
+    from odtk.training.evaluator import TrainingEvaluator
 
-    @abc.abstractmethod
-    def write(self, step: int, scalars: dict[str, float]) -> None:
+
+class Logger:
+    """Does nothing; subclasses override what they need. All methods are called on the training thread.
+
+    What a method was given must be in its file when it returns, so that a killed run loses none.
+    """
+
+    def start(self, info: RunInfo, step: int) -> None:
+        """Called once, before the first step; what an earlier, killed run logged after `step` no longer holds."""
+
+    def log_training(self, step: int, scalars: dict[str, float]) -> None:
         """Called at the first step of a run and at each multiple of log_every, after the callbacks of that step.
 
-        `scalars` are under TFOD's tags: losses, learning_rate, steps_per_sec. They must be in their file when this
-        returns, so that a killed run loses none.
+        `scalars` are under TFOD's tags (losses, learning_rate, steps_per_sec), and gradient_norm.
         """
 
+    def log_evaluation(self, step: int, evaluation: Evaluation) -> None:
+        """Called after each evaluation."""
 
-class Summaries(orbit.utils.SummaryManagerInterface):
-    """Passes Orbit's summaries to `loggers`, at multiples of `every` steps and at the first step of a run."""
+    def log_picture(self, step: int, run: str, tag: str, pixels: np.ndarray) -> None:
+        """Called with pictures, uint8 [height, width, 3]; `run` is "train" or "eval", `tag` TFOD's where it has one."""
 
-    def __init__(self, loggers: Sequence[Logger], global_step: tf.Variable, every: int):
-        self._loggers, self._step, self._every, self._wrote = loggers, global_step, every, False
+    def close(self, error: BaseException | None) -> None:
+        """Called once, after training: it ended normally (None) or by `error`."""
+
+
+class Loggers(Logger):
+    """Several loggers as one."""
+
+    def __init__(self, loggers: Sequence[Logger]):
+        self._loggers = loggers
+
+    def start(self, info: RunInfo, step: int) -> None:
+        """See Logger."""
+        for logger in self._loggers:
+            logger.start(info, step)
+
+    def log_training(self, step: int, scalars: dict[str, float]) -> None:
+        """See Logger."""
+        for logger in self._loggers:
+            logger.log_training(step, scalars)
+
+    def log_evaluation(self, step: int, evaluation: Evaluation) -> None:
+        """See Logger."""
+        for logger in self._loggers:
+            logger.log_evaluation(step, evaluation)
+
+    def log_picture(self, step: int, run: str, tag: str, pixels: np.ndarray) -> None:
+        """See Logger."""
+        for logger in self._loggers:
+            logger.log_picture(step, run, tag, pixels)
+
+    def close(self, error: BaseException | None) -> None:
+        """See Logger."""
+        for logger in self._loggers:
+            logger.close(error)
+
+
+class _NoSummaries(orbit.utils.SummaryManagerInterface):
+    """For summaries from inside a step, which detectors do not write."""
+
+    def flush(self) -> None:
+        """Does nothing: loggers flush when they write."""
+
+    def summary_writer(self, relative_path: str = "") -> tf.summary.SummaryWriter:
+        """A writer of nothing."""
+        return tf.summary.create_noop_writer()
+
+
+class TrainSummaries(_NoSummaries):
+    """Passes Orbit's summaries of training to a logger, at multiples of `every` steps and at a run's first step."""
+
+    def __init__(self, logger: Logger, global_step: tf.Variable, every: int):
+        self._logger, self._step, self._every, self._wrote = logger, global_step, every, False
 
     def write_summaries(self, summary_dict: dict) -> None:
         """Orbit's dictionary, under TFOD's tags."""
@@ -36,12 +101,16 @@ class Summaries(orbit.utils.SummaryManagerInterface):
         self._wrote = True
         renamed = {"steps_per_second": "steps_per_sec"}
         scalars = {renamed.get(name, name): float(value) for name, value in summary_dict.items()}
-        for logger in self._loggers:
-            logger.write(step, scalars)
+        self._logger.log_training(step, scalars)
 
-    def flush(self) -> None:
-        """Does nothing: loggers flush when they write."""
 
-    def summary_writer(self, relative_path: str = "") -> tf.summary.SummaryWriter:
-        """For summaries from inside a step, which detectors do not write."""
-        return tf.summary.create_noop_writer()
+class EvaluationSummaries(_NoSummaries):
+    """Passes each evaluation to a logger."""
+
+    def __init__(self, logger: Logger, global_step: tf.Variable, evaluator: TrainingEvaluator):
+        self._logger, self._step, self._evaluator = logger, global_step, evaluator
+
+    def write_summaries(self, summary_dict: dict) -> None:
+        """Orbit's dictionary has the metrics alone; the evaluator knows more."""
+        assert self._evaluator.latest is not None
+        self._logger.log_evaluation(int(self._step.numpy()), self._evaluator.latest)

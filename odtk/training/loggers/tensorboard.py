@@ -1,25 +1,48 @@
-"""TensorBoard's event files."""
+"""TensorBoard's event files: the runs `train` and `eval` of the model dir, as TFOD's."""
 
-import os
-
+import numpy as np
 import tensorflow as tf
 
+from odtk import files
+from odtk.evaluation.run import Evaluation
 from odtk.training.loggers.logger import Logger
+from odtk.training.run_info import RunInfo
 
 
 class TensorBoard(Logger):
-    """Scalars for `tensorboard --logdir`."""
+    """Scalars and pictures for `tensorboard --logdir`; a run's folder is made with its first entry."""
 
-    def __init__(self, folder: str | os.PathLike):
-        """`folder` is created with the first scalars."""
-        self._folder = os.fspath(folder)
-        self._writer: tf.summary.SummaryWriter | None = None
-
-    def write(self, step: int, scalars: dict[str, float]) -> None:
+    def start(self, info: RunInfo, step: int) -> None:
         """See Logger."""
-        if self._writer is None:
-            self._writer = tf.summary.create_file_writer(self._folder)
-        with self._writer.as_default(step):
+        self._model_dir = info.model_dir
+        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+
+    def log_training(self, step: int, scalars: dict[str, float]) -> None:
+        """See Logger."""
+        self._write_scalars("train", step, scalars)
+
+    def log_evaluation(self, step: int, evaluation: Evaluation) -> None:
+        """See Logger."""
+        self._write_scalars("eval", step, evaluation.metrics)
+
+    def log_picture(self, step: int, run: str, tag: str, pixels: np.ndarray) -> None:
+        """See Logger."""
+        with self._writer(run).as_default(step):
+            tf.summary.image(tag, pixels[None])
+        self._writer(run).flush()
+
+    def close(self, error: BaseException | None) -> None:
+        """See Logger."""
+        for writer in self._writers.values():
+            writer.close()
+
+    def _write_scalars(self, run: str, step: int, scalars: dict[str, float]) -> None:
+        with self._writer(run).as_default(step):
             for tag, value in scalars.items():
                 tf.summary.scalar(tag, value)
-        self._writer.flush()
+        self._writer(run).flush()
+
+    def _writer(self, run: str) -> tf.summary.SummaryWriter:
+        if run not in self._writers:
+            self._writers[run] = tf.summary.create_file_writer(files.join(self._model_dir, run))
+        return self._writers[run]

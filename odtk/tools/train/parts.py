@@ -1,0 +1,51 @@
+"""The callbacks and loggers of a run."""
+
+import os
+from collections.abc import Callable, Sequence
+
+from odtk import pipeline
+from odtk.inputs.bad_records import BadRecordFilter
+from odtk.tools.train.options import TrainingOptions
+from odtk.training.callbacks.bad_records import BadRecordLimit
+from odtk.training.callbacks.callback import Callback
+from odtk.training.callbacks.checkpoints import SaveAtInterruption
+from odtk.training.callbacks.nan_guard import NanGuard
+from odtk.training.callbacks.progress_line import ProgressLine
+from odtk.training.loggers.logger import Logger
+from odtk.training.loggers.tensorboard import TensorBoard
+from odtk.training.run_info import RunInfo
+
+
+def build_callbacks(
+    options: TrainingOptions,
+    shown: Sequence[Callback] | None,
+    record_filter: BadRecordFilter | None,
+    log: Callable[[str], None],
+) -> list[Callback]:
+    """All callbacks, in the order in which they are called after each loop; at the end the order is reversed.
+
+    `shown` are the user's own; None for the progress line.
+    """
+    limits = [BadRecordLimit(record_filter)] if record_filter else []
+    return [
+        NanGuard(),  # first: what others would save or show of such a loop is useless
+        *([ProgressLine()] if shown is None else shown),
+        *limits,
+        SaveAtInterruption(log),
+    ]
+
+
+def build_loggers(options: TrainingOptions, log: Callable[[str], None]) -> list[Logger]:
+    """All loggers."""
+    return [TensorBoard()]
+
+
+def run_info(config, model_dir: str | os.PathLike, num_steps: int) -> RunInfo:
+    """What the loggers and callbacks must know of the run."""
+    return RunInfo(
+        model_dir=os.fspath(model_dir),
+        config_text=pipeline.format(config),
+        batch_size=config.train_config.batch_size,
+        num_records=None,
+        num_steps=num_steps,
+    )
