@@ -21,13 +21,10 @@ def config(tmp_path):
     """Of a run in tmp_path/model, whose training file has two records."""
     shards.write_records(tmp_path / "train.record", [b"one", b"two"])
     text = pipeline.format(pipeline.read("ssd_resnet50_v1_fpn_small"))
-    files = [
-        (f"train_input_reader.{name}", f'"{tmp_path / "train.record"}"')
-        for name in ("tf_record_input_reader.input_path",)
-    ]
+    records = [("train_input_reader.tf_record_input_reader.input_path", f'"{tmp_path / "train.record"}"')]
     (tmp_path / "model").mkdir()
     path = tmp_path / "model" / "pipeline.config"
-    path.write_text(pipeline.set_fields(text, files, "c"))
+    path.write_text(pipeline.set_fields(text, records, "c"))
     return path
 
 
@@ -163,5 +160,5 @@ def test_a_damaged_length_does_not_keep_a_file_from_its_fingerprint(tmp_path):
 
 def test_changes_are_named_by_their_files():
     before = {"label_maps": {"a": "1"}, "records": {"r": "1", "s": "2"}, "checkpoint": {}}
-    now = {"label_maps": {"a": "1"}, "records": {"r": "9", "t": "2"}, "checkpoint": {"c": None}}
+    now = {"label_maps": {"a": "1"}, "records": {"r": "9", "t": "2"}, "checkpoint": {"c": "5"}}
     assert sorted(fingerprints.changes(before, now)) == ["c", "r", "s", "t"]
