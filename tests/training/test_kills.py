@@ -24,14 +24,14 @@ PROGRAM = Path(__file__).with_name("killed_run.py")
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    """Of the fake detector, with averages of its weights."""
+    """Of the fake detector; its optimizer averages the weights, as is the schema's default."""
     folder = tmp_path_factory.mktemp("kills")
     text = fake_detector.CONFIG.replace("{records}", str(write(folder / "records")))
     text = text.replace("optimizer {", "optimizer { use_moving_average: true ").replace(
         "num_steps: 3", "num_steps: 240"
     )
     path = folder / "pipeline.config"
-    path.write_text(text)
+    path.write_text(text.replace("num_steps: 3", f"num_steps: {STEPS}"))
     return path
 
 
