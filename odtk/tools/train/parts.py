@@ -7,8 +7,10 @@ from odtk import pipeline
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.tools.train.options import TrainingOptions
 from odtk.training.callbacks.bad_records import BadRecordLimit
+from odtk.training.callbacks.best_weights import BestWeights
 from odtk.training.callbacks.callback import Callback
 from odtk.training.callbacks.checkpoints import SaveAtInterruption
+from odtk.training.callbacks.early_stopping import EarlyStopping
 from odtk.training.callbacks.nan_guard import NanGuard
 from odtk.training.callbacks.progress_line import ProgressLine
 from odtk.training.evaluation_schedule import EvaluationSchedule, automatic_schedule
@@ -28,11 +30,14 @@ def build_callbacks(
 
     `shown` are the user's own; None for the progress line.
     """
+    patience = [EarlyStopping(options.patience, options.min_delta)] if options.patience else []
     limits = [BadRecordLimit(record_filter)] if record_filter else []
     return [
         NanGuard(),  # first: what others would save or show of such a loop is useless
         *([ProgressLine()] if shown is None else shown),
         *limits,
+        BestWeights(),
+        *patience,
         SaveAtInterruption(log),
     ]
 
