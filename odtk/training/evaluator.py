@@ -1,5 +1,6 @@
 """Evaluates the detector in training, on its present weights, for Orbit's controller."""
 
+import time
 from collections.abc import Callable
 
 import orbit
@@ -21,14 +22,20 @@ class TrainingEvaluator(orbit.AbstractEvaluator):
         self._step: Callable | None = None
         self.latest: Evaluation | None = None
         """The last result."""
+        self.seconds: float | None = None
+        """How long that took."""
+        self.advance: Callable[[int], None] = lambda num_images: None
+        """Called after each batch with its number of images; an exception ends the evaluation."""
 
     def evaluate(self, num_steps: tf.Tensor) -> dict[str, float]:
         """Orbit's method: the metrics and losses over all images; `num_steps` is not used."""
+        started = time.monotonic()
         if self._dataset is None:
             self._dataset = build_eval_dataset(self._config, self._model.resize, self._model.num_classes)
             with_loss = not self._config.eval_config.use_dummy_loss_in_eval
             self._step = evaluation_step(self._model, self._dataset.element_spec, with_loss)
         categories = build_categories(self._config, self._model.num_classes)
         evaluators = build_evaluators(self._config.eval_config, categories)
-        self.latest = run_evaluation(self._model, self._dataset, evaluators, step=self._step)
+        self.latest = run_evaluation(self._model, self._dataset, evaluators, self.advance, step=self._step)
+        self.seconds = time.monotonic() - started
         return self.latest.metrics

@@ -48,6 +48,8 @@ class _Loop:
         self._stop: StopTraining | None = None
         experiment.controller.train_actions = (self._after_loop,)
         experiment.controller.eval_actions = (self._after_evaluation,)
+        if experiment.evaluator:
+            experiment.evaluator.advance = self._during_evaluation
 
     def run(self) -> Outcome:
         experiment, controller = self._experiment, self._experiment.controller
@@ -59,14 +61,18 @@ class _Loop:
             controller.train(end, checkpoint_at_completion=False)
             if self._stop is None and experiment.evaluator and experiment.schedule.is_due(experiment.step):
                 self._save_at_last_step()
-                controller.evaluate()
+                self._evaluate()
                 evaluated = experiment.step
         controller.save_checkpoint()
         if self._stop is not None and self._stop.evaluate and experiment.evaluator and evaluated != experiment.step:
-            controller.evaluate()
+            self._evaluate()
         if self._stop is not None:
             self._outcome.reason = str(self._stop)
         return self._outcome
+
+    def _evaluate(self) -> None:
+        with self._noting_stop():
+            self._experiment.controller.evaluate()
 
     def _save_at_last_step(self) -> None:
         """Before the evaluation, which can be interrupted; CheckpointManager saves the same step only once."""
@@ -78,6 +84,10 @@ class _Loop:
         for callback in self._callbacks:
             with self._noting_stop():
                 callback.after_loop(self._experiment.step, dict(self._outcome.logs))
+
+    def _during_evaluation(self, num_images: int) -> None:
+        for callback in self._callbacks:
+            callback.during_evaluation(self._experiment.step, num_images)
 
     def _after_evaluation(self, output: dict) -> None:
         assert self._experiment.evaluator is not None
