@@ -148,7 +148,11 @@ def _try_to_write(path: Path, folder: Path) -> None:
 
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes `text` as UTF-8 to `path`, atomically."""
-    data = text.encode()
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | os.PathLike, data: bytes) -> None:
+    """Writes `data` to `path`, atomically."""
     with atomic_file(path, len(data)) as temporary:
         temporary.write_bytes(data)
 

@@ -35,6 +35,11 @@ def is_part(path: str | os.PathLike) -> bool:
     return _PART.fullmatch(os.path.basename(os.fspath(path))) is not None
 
 
+def part_name(name: str) -> str:
+    """The name of a new part of the output `name`."""
+    return f".{_short(name)}.{_host()}.{os.getpid()}.{time.time_ns():016x}.part"
+
+
 def is_in_part(path: Path) -> bool:
     """Whether a path is inside a part, which is locked and renamed as a whole."""
     return any(is_part(parent) for parent in path.parents)
@@ -48,7 +53,7 @@ def contents(folder: str | os.PathLike) -> list[Path]:
 @contextlib.contextmanager
 def new_part(output: Path, folder: Path, is_folder: bool) -> Iterator[Path]:
     """Yields a new empty part of `output` in `folder`, locked; it is removed at the end if it is still there."""
-    part = folder / f".{_name(output)}.{_host()}.{os.getpid()}.{time.time_ns():016x}.part"
+    part = folder / part_name(output.name)
     if is_folder:
         part.mkdir()
     else:
@@ -72,7 +77,7 @@ def clear_parts(output: Path, folder: Path, but: Path | None = None) -> Path | N
     busy = None
     for found in _matches(folder):
         part = folder / found.group()
-        if part == but or found["name"] != _name(output):
+        if part == but or found["name"] != _short(output.name):
             continue
         state = _state(part)
         if state == LOCKED and (but is None or found["time"] < _fields(but)["time"]):
@@ -167,8 +172,8 @@ def _is_dead(found: re.Match, state: str) -> bool:
     return False
 
 
-def _name(output: Path) -> str:
-    return os.fsencode(output.name)[:_LONGEST].decode(errors="ignore")
+def _short(name: str) -> str:
+    return os.fsencode(name)[:_LONGEST].decode(errors="ignore")
 
 
 def _host() -> str:

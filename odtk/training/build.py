@@ -72,7 +72,7 @@ def build_experiment(
             evaluator=evaluator,
             steps_per_loop=_WHOLE_CALL,
             checkpoint_manager=checkpoints,
-            summary_manager=TrainSummaries(logger, trainer.global_step, log_every),
+            summary_manager=TrainSummaries(logger, trainer.global_step, log_every, info.batch_size),
         )
         if evaluator:
             # As an argument Orbit takes it only with folders of its own, and otherwise the training's instead.

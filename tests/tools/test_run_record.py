@@ -29,13 +29,14 @@ def config(tmp_path):
 
 
 def train(config, options=ASKED, seed=5, first_step=0, error=None):
-    """One session, as `odtk train` records it."""
+    """One session to step 40, as `odtk train` records it."""
+    steps = iter([first_step, 40])
     with recording(
-        "pets.config", config.parent, options, pipeline.read(config), seed, ["a GPU"], first_step
+        "pets.config", config.parent, options, pipeline.read(config), seed, ["a GPU"], lambda: next(steps)
     ) as session:
         if error:
             raise error
-        session.last_step, session.reason = 40, "all steps are done"
+        session.reason = "all steps are done"
 
 
 def test_a_run_says_what_it_is_made_of(config):
@@ -64,6 +65,7 @@ def test_a_resumed_run_adds_a_session_and_keeps_its_seed(config):
     train(config, first_step=20)
     sessions = read_run(config.parent)["sessions"]
     assert [each["reason"] for each in sessions] == ["interrupted", "all steps are done"]
+    assert [(each["first_step"], each["last_step"]) for each in sessions] == [(0, 40), (20, 40)]
     assert said == []
     assert choose_seed(config.parent, 6, said.append) == 6
     assert "started with seed 5" in said[0]

@@ -176,12 +176,12 @@ def _train(
         resumed = experiment.resumed_from or ""
         return TrainingReport(str(model_dir), resumed, first, first, "all steps were done before", {}, devices)
     with (
-        recording(pipeline_config, model_dir, options, config, seed, devices, first) as session,
+        recording(pipeline_config, model_dir, options, config, seed, devices, lambda: experiment.step) as session,
         explained_errors(experiment, steps, config, pipeline_config),
     ):
         limits = build_limits(options, should_stop, started, record_filter)
         outcome = run(experiment, steps, build_callbacks(options, callbacks, limits, log))
-        session.last_step, session.reason = experiment.step, outcome.reason
+        session.reason = outcome.reason
     bad = record_filter.bad_records if record_filter else []
     if bad:
         log(summary(bad))

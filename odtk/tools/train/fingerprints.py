@@ -16,11 +16,11 @@ def of_inputs(config) -> dict:
     readers = [config.train_input_reader, *config.eval_input_reader]
     checkpoint = config.train_config.fine_tune_checkpoint
     return {
-        "config": pipeline.format(config),
         "label_maps": {name: _of_label_map(name) for name in dict.fromkeys(r.label_map_path for r in readers) if name},
         "records": {file: print_ for reader in readers for file, print_ in _of_records(reader)},
         # The index has a checksum of each variable.
         "checkpoint": {checkpoint: _of_file(f"{checkpoint}.index")} if checkpoint else {},
+        "config": pipeline.format(config),
     }
 
 

@@ -14,6 +14,7 @@ from odtk.training.callbacks.interruption import StopWhenAsked
 from odtk.training.callbacks.nan_guard import NanGuard
 from odtk.training.callbacks.progress_line import ProgressLine
 from odtk.training.callbacks.time_limit import TimeLimit
+from odtk.training.loggers.csv_files import EvaluationsCsv, MetricsCsv
 from odtk.training.loggers.logger import Logger
 from odtk.training.loggers.tensorboard import TensorBoard
 from odtk.training.run_info import RunInfo
@@ -52,7 +53,7 @@ def build_limits(
 
 def build_loggers(options: TrainingOptions, log: Callable[[str], None]) -> list[Logger]:
     """All loggers."""
-    return [TensorBoard()]
+    return [MetricsCsv(log), EvaluationsCsv(log), TensorBoard()]
 
 
 def run_info(config, model_dir: str | os.PathLike, num_steps: int) -> RunInfo:

@@ -105,13 +105,13 @@ def recording(
     config,
     seed: int,
     devices: list[str],
-    first_step: int,
+    step: Callable[[], int],
 ) -> Iterator[Session]:
-    """Writes run.json at the start of the block and at its end; the caller fills in how the session ended.
+    """Writes run.json at the start of the block and at its end; the caller fills in why the session ended.
 
-    `config`: the resolved one. An exception is its own reason, and is raised again.
+    `config`: the resolved one; `step` gives the step so far. An exception is its own reason, and is raised again.
     """
-    session = Session(first_step)
+    session = Session(step())
     run = _described(read_run(model_dir), config, seed)
     run["sessions"].append(
         {
@@ -132,6 +132,7 @@ def recording(
         session.reason = session.reason or _reason(error)
         raise
     finally:
+        session.last_step = step()
         run["sessions"][-1]["ended"] = _now()
         _write(model_dir, run, session)
 
@@ -141,7 +142,7 @@ def _described(before: dict | None, config, seed: int) -> dict:
     sessions = before["sessions"] if before else []
     if sessions and sessions[-1]["ended"] is None:
         sessions[-1]["reason"] = _KILLED
-    return {"seed": seed, **fingerprints.of_inputs(config), "sessions": sessions}
+    return {"seed": seed, "sessions": sessions, **fingerprints.of_inputs(config)}
 
 
 def _reason(error: BaseException) -> str:

@@ -27,6 +27,7 @@ class TimeLimit(Callback):
         self._last: float | None = None
         self._loop = _FIRST_SAVE_SECONDS / 2  # the longest so far, with its checkpoint but without its evaluation
         self._evaluated = 0.0  # seconds since the last loop
+        self._is_ending = False
 
     def after_loop(self, step: int, logs: dict[str, float]) -> None:
         """See Callback."""
@@ -36,12 +37,15 @@ class TimeLimit(Callback):
         self._last, self._evaluated = now, 0.0
         evaluator = self._experiment.evaluator
         evaluation = (evaluator.seconds or 0.0) if evaluator else 0.0
-        if now + 2 * self._loop + evaluation > self._end:
+        # Another loop, the checkpoint, the evaluation, and what comes after that.
+        if now + 3 * self._loop + evaluation > self._end:
+            self._is_ending = True
             raise StopTraining(self._reason)
 
     def during_evaluation(self, step: int, num_images: int) -> None:
         """See Callback."""
-        if self._clock() + self._loop > self._end:
+        # In the last evaluation, the checkpoint is saved already.
+        if self._clock() + self._loop * (1 if self._is_ending else 2) > self._end:
             raise StopTraining(self._reason, evaluate=False)
 
     def after_evaluation(self, step: int, evaluation: Evaluation) -> None:
