@@ -72,9 +72,11 @@ def build_experiment(
             evaluator=evaluator,
             steps_per_loop=_WHOLE_CALL,
             checkpoint_manager=checkpoints,
-            summary_manager=TrainSummaries(logger, trainer.global_step, log_every),
-            eval_summary_manager=EvaluationSummaries(logger, trainer.global_step, evaluator) if evaluator else None,
+            summary_manager=TrainSummaries(logger, trainer.global_step, log_every, info.batch_size),
         )
+        if evaluator:
+            # As an argument Orbit takes it only with folders of its own, and otherwise the training's instead.
+            controller.eval_summary_manager = EvaluationSummaries(logger, trainer.global_step, evaluator)
         new_slots = resume.new_slots(optimizer, reader) if reader else []
         if new_slots:
             resume.start_new_slots(optimizer, model, trainer.global_step)

@@ -21,6 +21,7 @@ from odtk.tools.export import export
 from odtk.tools.inspect import inspect
 from odtk.tools.predict import predict
 from odtk.tools.train import train
+from odtk.tools.train.run_record import read_run
 from odtk.training.fine_tune import fine_tune
 
 LOSSES = [HEAT, SIZE, "Loss/regularization_loss", "Loss/total_loss"]
@@ -109,3 +110,13 @@ def test_inspect_takes_its_config_and_has_no_anchors_to_compare_with(journey, tm
     assert "Boxes were not compared with anchors: the config's model has none." in inspection.not_looked_at
     assert sum(split.images for split in inspection.splits) == 22
     assert (tmp_path / "page.html").exists()
+
+
+def test_its_run_can_be_repeated(journey, tmp_path):
+    said = []
+    again = train(journey.model_dir, tmp_path / "again", repeat=True, log=said.append)
+    assert again.losses == pytest.approx(journey.trained.losses, rel=1e-4)
+    (session,) = read_run(tmp_path / "again")["sessions"]
+    assert session["arguments"] == {"log_every": 1, "checkpoint_every": 3, "seed": 1}
+    assert "Repeating the run" in said[0]
+    assert not any(line.startswith("warning: other") for line in said)

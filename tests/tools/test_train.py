@@ -51,7 +51,7 @@ TFOD_TAGS = {
     "learning_rate",
     "steps_per_sec",
 }
-TRAINING_TAGS = TFOD_TAGS | {"gradient_norm"}
+TRAINING_TAGS = TFOD_TAGS | {"gradient_norm", "images_per_sec"}
 
 
 COSINE = "train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate"

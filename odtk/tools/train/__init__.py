@@ -20,6 +20,7 @@ from odtk.tools.train.checks import check, without_gpu
 from odtk.tools.train.longer_schedule import with_longer_schedule
 from odtk.tools.train.options import LOG_TO, ON_NAN, TrainingOptions
 from odtk.tools.train.restore_table import describe_restore
+from odtk.tools.train.run_record import choose_seed, recording, repeated
 
 if TYPE_CHECKING:
     from odtk.inputs.bad_records import BadRecord
@@ -96,24 +97,33 @@ def train(
     CheckpointError before the first step; with too many bad records, DataError after a checkpoint is saved.
     """
     options = TrainingOptions(
-        checkpoint_every=checkpoint_every, keep=keep, log_every=log_every, eval_every=eval_every,
-        eval_images=eval_images, best_metric=best_metric, patience=patience, min_delta=min_delta, max_time=max_time,
-        on_nan=on_nan, seed=seed, deterministic=deterministic, log_to=tuple(as_list(log_to)),
-        reuse_head_weights=reuse_head_weights, max_bad_records=max_bad_records,
+        num_steps=num_steps, extend_schedule=extend_schedule, checkpoint_every=checkpoint_every, keep=keep,
+        log_every=log_every, eval_every=eval_every, eval_images=eval_images, best_metric=best_metric,
+        patience=patience, min_delta=min_delta, max_time=max_time, on_nan=on_nan, seed=seed,
+        deterministic=deterministic, log_to=tuple(as_list(log_to)), reuse_head_weights=reuse_head_weights,
+        max_bad_records=max_bad_records,
     )  # fmt: skip
-    _check_arguments(num_steps, options)
+    _check_arguments(options)
+    if repeat:
+        pipeline_config, options = repeated(pipeline_config, options, log)
+    return _train(pipeline_config, model_dir, options, log, callbacks)
+
+
+def _train(
+    pipeline_config: str | os.PathLike,
+    model_dir: str | os.PathLike,
+    options: TrainingOptions,
+    log: Callable[[str], None],
+    callbacks: Sequence[Callback] | None,
+) -> TrainingReport:
     log("Reading the config and the records that it names.")
     config = pipeline.read(pipeline_config)
-    steps = num_steps if num_steps is not None else config.train_config.num_steps
-    if extend_schedule:
+    steps = options.num_steps if options.num_steps is not None else config.train_config.num_steps
+    if options.extend_schedule:
         config = with_longer_schedule(config, steps, log)
-    can_evaluate = check(config, pipeline_config, Path(model_dir), num_steps, log)
-    if reuse_head_weights and not config.train_config.fine_tune_checkpoint:
-        raise ConfigError(
-            f"Head weights are reused from a checkpoint, but {pipeline_config} has none. Set it with "
-            f"`{fixing_command(config, pipeline_config, '--fine-tune-checkpoint', 'PREFIX')}`.",
-            argument="reuse_head_weights",
-        )
+    can_evaluate = check(config, pipeline_config, Path(model_dir), options.num_steps, log)
+    _require_checkpoint_to_reuse(config, pipeline_config, options)
+    seed = choose_seed(model_dir, options.seed, log)
     log("Loading TensorFlow and building the model.")
     from odtk.inputs.bad_boxes import BadBoxes
     from odtk.inputs.bad_records import BadRecordFilter, summary
@@ -124,11 +134,16 @@ def train(
     from odtk.training.strategy import build_strategy
     from odtk.training.task import DetectionTask
 
-    devices = _prepare_process(config, options, log)
-    record_filter = BadRecordFilter(max_bad_records, log) if max_bad_records else None
+    devices = _prepare_process(config, seed, log)
+    record_filter = BadRecordFilter(options.max_bad_records, log) if options.max_bad_records else None
     bad_boxes = BadBoxes(log)
     task = DetectionTask(
-        config, seed, lambda report: log(describe_restore(report)), reuse_head_weights, record_filter, bad_boxes
+        config,
+        seed,
+        lambda report: log(describe_restore(report)),
+        options.reuse_head_weights,
+        record_filter,
+        bad_boxes,
     )
     experiment = build_experiment(
         task,
@@ -151,8 +166,12 @@ def train(
     if first >= steps:
         resumed = experiment.resumed_from or ""
         return TrainingReport(str(model_dir), resumed, first, first, "all steps were done before", {}, devices)
-    with explained_errors(experiment, steps, config, pipeline_config):
+    with (
+        recording(pipeline_config, model_dir, options, config, seed, devices, lambda: experiment.step) as session,
+        explained_errors(experiment, steps, config, pipeline_config),
+    ):
         outcome = run(experiment, steps, build_callbacks(options, callbacks, record_filter, log))
+        session.reason = outcome.reason
     bad = record_filter.bad_records if record_filter else []
     if bad:
         log(summary(bad))
@@ -171,12 +190,21 @@ def train(
     )
 
 
+def _require_checkpoint_to_reuse(config, filename: str | os.PathLike, options: TrainingOptions) -> None:
+    if options.reuse_head_weights and not config.train_config.fine_tune_checkpoint:
+        raise ConfigError(
+            f"Head weights are reused from a checkpoint, but {filename} has none. Set it with "
+            f"`{fixing_command(config, filename, '--fine-tune-checkpoint', 'PREFIX')}`.",
+            argument="reuse_head_weights",
+        )
+
+
 def _eval_every(options: TrainingOptions) -> int:
     return options.checkpoint_every if options.eval_every is None else options.eval_every
 
 
-def _check_arguments(num_steps: int | None, options: TrainingOptions) -> None:
-    require_whole(1, num_steps=num_steps, checkpoint_every=options.checkpoint_every, keep=options.keep)
+def _check_arguments(options: TrainingOptions) -> None:
+    require_whole(1, num_steps=options.num_steps, checkpoint_every=options.checkpoint_every, keep=options.keep)
     require_whole(1, log_every=options.log_every, eval_images=options.eval_images, patience=options.patience)
     require_whole(0, max_bad_records=options.max_bad_records, eval_every=options.eval_every)
     require_whole(0, 2**32 - 1, seed=options.seed)
@@ -185,7 +213,7 @@ def _check_arguments(num_steps: int | None, options: TrainingOptions) -> None:
         require_one_of(LOG_TO, log_to=name)
 
 
-def _prepare_process(config, options: TrainingOptions, log: Callable[[str], None]) -> list[str]:
+def _prepare_process(config, seed: int, log: Callable[[str], None]) -> list[str]:
     """Sets up TensorFlow; returns the names of the GPUs."""
     import tf_keras
 
@@ -195,8 +223,7 @@ def _prepare_process(config, options: TrainingOptions, log: Callable[[str], None
     keep_freed_memory()
     if not devices:
         log(without_gpu(config))
-    if options.seed is not None:
-        tf_keras.utils.set_random_seed(options.seed)
+    tf_keras.utils.set_random_seed(seed)
     return devices
 
 

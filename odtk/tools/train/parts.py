@@ -11,6 +11,7 @@ from odtk.training.callbacks.callback import Callback
 from odtk.training.callbacks.checkpoints import SaveAtInterruption
 from odtk.training.callbacks.nan_guard import NanGuard
 from odtk.training.callbacks.progress_line import ProgressLine
+from odtk.training.loggers.csv_files import EvaluationsCsv, MetricsCsv
 from odtk.training.loggers.logger import Logger
 from odtk.training.loggers.tensorboard import TensorBoard
 from odtk.training.run_info import RunInfo
@@ -37,7 +38,7 @@ def build_callbacks(
 
 def build_loggers(options: TrainingOptions, log: Callable[[str], None]) -> list[Logger]:
     """All loggers."""
-    return [TensorBoard()]
+    return [MetricsCsv(log), EvaluationsCsv(log), TensorBoard()]
 
 
 def run_info(config, model_dir: str | os.PathLike, num_steps: int) -> RunInfo:

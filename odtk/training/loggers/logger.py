@@ -31,7 +31,7 @@ class Logger:
     def log_training(self, step: int, scalars: dict[str, float]) -> None:
         """Called at the first step of a run and at each multiple of log_every, after the callbacks of that step.
 
-        `scalars` are under TFOD's tags (losses, learning_rate, steps_per_sec), and gradient_norm.
+        `scalars` are under TFOD's tags (losses, learning_rate, steps_per_sec), and gradient_norm and images_per_sec.
         """
 
     def log_evaluation(self, step: int, evaluation: Evaluation) -> None:
@@ -90,8 +90,9 @@ class _NoSummaries(orbit.utils.SummaryManagerInterface):
 class TrainSummaries(_NoSummaries):
     """Passes Orbit's summaries of training to a logger, at multiples of `every` steps and at a run's first step."""
 
-    def __init__(self, logger: Logger, global_step: tf.Variable, every: int):
-        self._logger, self._step, self._every, self._wrote = logger, global_step, every, False
+    def __init__(self, logger: Logger, global_step: tf.Variable, every: int, batch_size: int):
+        self._logger, self._step, self._every, self._batch_size = logger, global_step, every, batch_size
+        self._wrote = False
 
     def write_summaries(self, summary_dict: dict) -> None:
         """Orbit's dictionary, under TFOD's tags."""
@@ -101,6 +102,7 @@ class TrainSummaries(_NoSummaries):
         self._wrote = True
         renamed = {"steps_per_second": "steps_per_sec"}
         scalars = {renamed.get(name, name): float(value) for name, value in summary_dict.items()}
+        scalars["images_per_sec"] = scalars["steps_per_sec"] * self._batch_size
         self._logger.log_training(step, scalars)
 
 
