@@ -53,7 +53,8 @@ class FolderLock:
     """The lock of this process on a folder; see `locked_folder`."""
 
     def __init__(self, folder: str):
-        self._path = files.join(folder, LOCK_NAME)
+        self._folder, self._path = folder, files.join(folder, LOCK_NAME)
+        self._identity = _identity_of(folder)
         self._holder = _this_process()
         self._writing = threading.Lock()
         self._ended = threading.Event()
@@ -78,16 +79,17 @@ class FolderLock:
         self._thread.start()
 
     def is_here(self) -> bool:
-        """Whether the lock file is in the folder: if not, a drive may have been unmounted."""
-        with self._writing:
-            found = _read(self._path)
-        return found is not None and found.id == self._holder.id
+        """Whether the folder is the one that was locked: not if it was removed, or its drive unmounted.
+
+        A drive that comes back may have another identity: the lock file tells.
+        """
+        return self._is_same_folder() or self._is_mine()
 
     def require(self) -> None:
         """Raises OutputError if another process has taken the folder over."""
         if self.taken_by is not None:
             raise OutputError(
-                f"Another odtk ({self.taken_by}) has taken over {os.path.dirname(self._path)}, because this one did "
+                f"Another odtk ({self.taken_by}) has taken over {self._folder}, because this one did "
                 "not respond for a while: its machine was suspended, or its drive not connected. Nothing more is "
                 "written there."
             )
@@ -98,7 +100,7 @@ class FolderLock:
         if self._thread.is_alive():
             self._thread.join(HEARTBEAT)
         with contextlib.suppress(OSError, OutputError):
-            if self.is_here():
+            if self._is_mine():
                 files.remove(self._path)
 
     def _beat(self) -> None:
@@ -108,7 +110,19 @@ class FolderLock:
                 if found and found.id != self._holder.id:
                     self.taken_by = found
                     return
-                self._write()
+                if found or self._is_same_folder():
+                    self._write()
+
+    def _is_same_folder(self) -> bool:
+        try:
+            return _identity_of(self._folder) == self._identity
+        except OSError:
+            return False
+
+    def _is_mine(self) -> bool:
+        with self._writing:
+            found = _read(self._path)
+        return found is not None and found.id == self._holder.id
 
     def _write(self) -> None:
         self._holder = replace(self._holder, beat=f"{int(self._holder.beat) + 1:010}")
@@ -159,6 +173,14 @@ def _changes(path: str) -> bool:
         if found != before:
             return True
     return False
+
+
+def _identity_of(folder: str) -> tuple[int, int] | None:
+    """Of a local folder; OSError if there is none."""
+    if files.is_remote(folder):
+        return None
+    found = os.stat(folder)
+    return found.st_dev, found.st_ino
 
 
 def _write_in_place(path: str, data: bytes) -> None:

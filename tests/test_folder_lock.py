@@ -132,7 +132,6 @@ def test_who_was_silent_too_long_learns_that_it_was_taken_over(tmp_path):
         other = folder_lock.replace(folder_lock._this_process(), host="elsewhere")
         folder_lock._write_in_place(str(tmp_path / LOCK_NAME), folder_lock.json.dumps(vars(other)).encode())
         lock._thread.join()
-        assert not lock.is_here()
         with pytest.raises(OutputError, match=rf"process {os.getpid()} on elsewhere.* has taken over {tmp_path}, bec"):
             lock.require()
     assert os.listdir(tmp_path) == [LOCK_NAME]  # the other's
@@ -159,9 +158,27 @@ def test_a_lock_file_that_is_not_whole_locks_nothing(tmp_path, content):
 def test_a_removed_lock_file_comes_back(tmp_path):
     with locked_folder(tmp_path) as lock:
         os.remove(tmp_path / LOCK_NAME)
-        while not lock.is_here():
+        while not (tmp_path / LOCK_NAME).exists():
             assert lock._thread.is_alive()
         lock.require()
+
+
+def test_a_folder_that_is_another_one_is_not_marked_as_the_locked_one(tmp_path):
+    """As the empty folder below a drive that is no longer mounted."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    with locked_folder(folder) as lock:
+        folder.rename(tmp_path / "away")
+        assert not lock.is_here()
+        folder.mkdir()
+        assert not lock.is_here()
+        lock._thread.join(4 * folder_lock.HEARTBEAT)
+        assert os.listdir(folder) == []
+        folder.rmdir()
+        (tmp_path / "away").rename(folder)
+        assert lock.is_here()
+        lock.require()
+    assert os.listdir(folder) == []
 
 
 def test_a_store_has_one_writer_too():
