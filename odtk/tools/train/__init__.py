@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from odtk import label_map, pipeline, prototext
-from odtk.atomic import growing_folder, write_text
+from odtk.atomic import write_text
 from odtk.errors import ConfigError, LabelMapError
+from odtk.growing_folder import growing_folder
 from odtk.tools import trained_classes
 from odtk.tools.arguments import as_list, require_one_of, require_whole
 from odtk.tools.check_config import fixing_command
