@@ -10,6 +10,7 @@ from official.core import config_definitions
 
 from odtk.errors import OdtkError
 from odtk.evaluation.build import DEFAULT_MAX_BAD_RECORDS, ConfiguredEvaluation
+from odtk.inputs.build import count_eval_images
 from odtk.training import resume
 from odtk.training.best_metric import DEFAULT, find_metric
 from odtk.training.callbacks.checkpoints import StepCheckpoints
@@ -118,6 +119,10 @@ def _build_evaluator(
     except OdtkError as error:
         log(f"warning: {error} Nothing is evaluated while it trains.")
         return None
+    if max_images is not None:
+        total = count_eval_images(config.eval_input_reader[0])
+        of_how_many = f" of {total:,}" if total is not None else ""
+        log(f"Evaluations are on a fixed sample of {measured.num_images:,}{of_how_many} images.")
     return TrainingEvaluator(measured, MeasuredWeights(model, optimizer, config.eval_config.use_moving_averages))
 
 

@@ -1,5 +1,6 @@
 """Evaluates the detector in training, on its present weights, for Orbit's controller."""
 
+import time
 from collections.abc import Callable
 
 import orbit
@@ -17,8 +18,10 @@ class TrainingEvaluator(orbit.AbstractEvaluator):
         self.measured, self.weights = measured, weights
         self.latest: Evaluation | None = None
         """The last result."""
+        self.seconds: float | None = None
+        """How long that took."""
         self.advance: Callable[[int], None] = lambda num_images: None
-        """Called during an evaluation with the number of images of each batch; `num_images` is that of all."""
+        """Called after each batch with its number of images (`num_images` is that of all); an exception ends it."""
 
     @property
     def num_images(self) -> int | None:
@@ -27,6 +30,8 @@ class TrainingEvaluator(orbit.AbstractEvaluator):
 
     def evaluate(self, num_steps: tf.Tensor) -> dict[str, float]:
         """Orbit's method: the metrics and losses over all images; `num_steps` is not used."""
+        started = time.monotonic()
         with self.weights.in_place():
             self.latest = self.measured.run(self.advance)
+        self.seconds = time.monotonic() - started
         return self.latest.metrics

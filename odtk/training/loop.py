@@ -60,6 +60,8 @@ class _Loop:
         self._evaluated: int | None = None
         experiment.controller.train_actions = (self._after_loop,)
         experiment.controller.eval_actions = (self._after_evaluation,)
+        if experiment.evaluator:
+            experiment.evaluator.advance = self._during_evaluation
 
     def run(self) -> Outcome:
         experiment, controller = self._experiment, self._experiment.controller
@@ -88,7 +90,7 @@ class _Loop:
         experiment = self._experiment
         if experiment.evaluator:
             self._evaluated = experiment.step
-            with experiment.schedule.measuring(), experiment.evaluator.weights.in_place():
+            with self._noting_stop(), experiment.schedule.measuring(), experiment.evaluator.weights.in_place():
                 experiment.controller.evaluate()
 
     def _save_at_last_step(self) -> None:
@@ -101,6 +103,10 @@ class _Loop:
         for callback in self._callbacks:
             with self._noting_stop():
                 callback.after_loop(self._experiment.step, dict(self._outcome.logs))
+
+    def _during_evaluation(self, num_images: int) -> None:
+        for callback in self._callbacks:
+            callback.during_evaluation(self._experiment.step, num_images)
 
     def _after_evaluation(self, output: dict) -> None:
         assert self._experiment.evaluator is not None

@@ -46,10 +46,6 @@ def test_what_is_written_is_read_and_a_new_one_takes_its_place(model_dir):
     assert read_best(model_dir).value == 0.75
 
 
-class Killed(BaseException):
-    pass
-
-
 @pytest.mark.parametrize("step", [400, 500])
 def test_a_kill_at_any_write_leaves_the_old_or_the_new_one_whole(model_dir, monkeypatch, step):
     """Each call that changes files is the last one once; a step may come again in a run that went back."""

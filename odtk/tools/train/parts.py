@@ -5,14 +5,17 @@ from collections.abc import Callable, Sequence
 
 from odtk import pipeline
 from odtk.inputs.bad_records import BadRecordFilter
+from odtk.tools.train.durations import seconds_of
 from odtk.tools.train.options import TrainingOptions
 from odtk.training.callbacks.bad_records import BadRecordLimit
 from odtk.training.callbacks.best_weights import BestWeights
 from odtk.training.callbacks.callback import Callback
 from odtk.training.callbacks.checkpoints import SaveAtInterruption
 from odtk.training.callbacks.early_stopping import EarlyStopping
+from odtk.training.callbacks.interruption import StopWhenAsked
 from odtk.training.callbacks.nan_guard import NanGuard
 from odtk.training.callbacks.progress_line import ProgressLine
+from odtk.training.callbacks.time_limit import TimeLimit
 from odtk.training.evaluation_schedule import EvaluationSchedule, automatic_schedule
 from odtk.training.loggers.csv_files import EvaluationsCsv, MetricsCsv
 from odtk.training.loggers.logger import Logger
@@ -23,7 +26,7 @@ from odtk.training.run_info import RunInfo
 def build_callbacks(
     options: TrainingOptions,
     shown: Sequence[Callback] | None,
-    record_filter: BadRecordFilter | None,
+    limits: Sequence[Callback],
     log: Callable[[str], None],
 ) -> list[Callback]:
     """All callbacks, in the order in which they are called after each loop; at the end the order is reversed.
@@ -31,7 +34,6 @@ def build_callbacks(
     `shown` are the user's own; None for the progress line.
     """
     patience = [EarlyStopping(options.patience, options.min_delta)] if options.patience else []
-    limits = [BadRecordLimit(record_filter)] if record_filter else []
     return [
         NanGuard(),  # first: what others would save or show of such a loop is useless
         *([ProgressLine()] if shown is None else shown),
@@ -40,6 +42,19 @@ def build_callbacks(
         *patience,
         SaveAtInterruption(log),
     ]
+
+
+def build_limits(
+    options: TrainingOptions,
+    should_stop: Callable[[], str | None],
+    started: float,
+    record_filter: BadRecordFilter | None,
+) -> list[Callback]:
+    """The callbacks that end a run before its last step; its time counts from `started`, a time.monotonic()."""
+    limits: list[Callback] = [BadRecordLimit(record_filter)] if record_filter else []
+    if options.max_time is not None:
+        limits.append(TimeLimit(seconds_of(options.max_time, "max_time"), str(options.max_time), started))
+    return [*limits, StopWhenAsked(should_stop)]
 
 
 def build_loggers(options: TrainingOptions, log: Callable[[str], None]) -> list[Logger]:
