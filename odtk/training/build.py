@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import orbit
 import tensorflow as tf
@@ -57,7 +56,7 @@ def build_experiment(
         model = task.build_model()
         optimizer = build_optimizer(task.config.train_config.optimizer)
         create_variables(optimizer, model)
-        reader = resume.open_newest(Path(info.model_dir), log)
+        reader = resume.open_newest(info.model_dir, log)
         if reader and task.seed is not None:
             # A resumed run reads new data, instead of repeating the data it started with.
             task.seed += reader.step or 0

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 
 import tensorflow as tf
 
+from odtk.checkpoints.manager import CheckpointManager
 from odtk.errors import DataError
 from odtk.training.callbacks.callback import Callback
 from odtk.training.experiment import Experiment
@@ -14,14 +15,14 @@ from odtk.training.experiment import Experiment
 _ENDS_HALF_WAY = (KeyboardInterrupt, DataError, tf.errors.OutOfRangeError)
 
 
-class StepCheckpoints(tf.train.CheckpointManager):
+class StepCheckpoints(CheckpointManager):
     """Saves at multiples of the interval; TensorFlow's own also saves after the first step of every run."""
 
     trained_weights: Callable[[], AbstractContextManager] = contextlib.nullcontext
     """In its block the model has the weights to be saved, also while an evaluation measures others (averages)."""
 
     def save(self, checkpoint_number=None, check_interval=True, options=None):
-        """The saved path; None with `check_interval` if the step is not a multiple."""
+        """The saved path; None if this step is saved already, or with `check_interval` if it is not a multiple."""
         if check_interval and int(self._step_counter.numpy()) % self.checkpoint_interval:
             return None
         with self.trained_weights():
@@ -50,5 +51,6 @@ class SaveAtInterruption(Callback):
             return
         if isinstance(error, KeyboardInterrupt):
             self._log("Interrupted: saving a checkpoint. Interrupt again to stop without one.")
-        path = self._experiment.checkpoints.save(checkpoint_number=step, check_interval=False)
+        checkpoints = self._experiment.checkpoints
+        path = checkpoints.save(checkpoint_number=step, check_interval=False) or checkpoints.latest_checkpoint
         self._log(f"Stopped at step {step}; saved {path}. Run the same command again to resume.")
