@@ -4,9 +4,13 @@ A checkpoint PREFIX is PREFIX.index and its PREFIX.data-00000-of-00001 and so on
 says which is the newest, by a path that may be of the machine that wrote it.
 """
 
+import contextlib
 import os
 import re
 from pathlib import Path
+
+from odtk import files
+from odtk.errors import OutputError
 
 STATE_FILE = "checkpoint"
 
@@ -58,6 +62,19 @@ def missing_file(prefix: str) -> str | None:
     count = max(counts, default=1)
     files = (f"{prefix}.data-{index:05d}-of-{count:05d}" for index in range(count))
     return next((file for file in files if not os.path.isfile(file)), None)
+
+
+def remove_unfinished(prefix: str) -> None:
+    """Removes what a failed save has left of a checkpoint, as far as possible; does nothing if it is complete."""
+    with contextlib.suppress(OSError, OutputError):
+        folder, name = os.path.split(prefix)
+        if f"{name}.index" in (names := files.names_in(folder)):
+            return
+        for found in names:
+            if found == f"{name}_temp":
+                files.remove_folder(files.join(folder, found))
+            elif (match := _DATA.fullmatch(found)) and match["prefix"] == name:
+                files.remove(files.join(folder, found))
 
 
 def is_index(content: bytes) -> bool:

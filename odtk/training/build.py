@@ -1,6 +1,5 @@
 """Puts official.core's and Orbit's objects together for one training run."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import orbit
 import tensorflow as tf
 from official.core import config_definitions
 
+from odtk.retrying import Writes, at_once
 from odtk.training import resume
 from odtk.training.callbacks.checkpoints import StepCheckpoints
 from odtk.training.evaluation_schedule import EvaluationSchedule
@@ -34,15 +34,17 @@ def build_experiment(
     log_every: int,
     eval_every: int,
     loggers: Sequence[Logger] = (),
+    write: Writes = at_once,
     log: Callable[[str], None] = lambda line: None,
 ) -> Experiment:
     """Model, data, optimizer and loop; resumes a checkpoint in the model dir, otherwise loads a fine-tuning one.
 
     Checkpoints are saved, `loggers` called and evaluations made at multiples of the three numbers of steps; the newest
-    `keep` checkpoints are kept, and `eval_every` 0 evaluates nothing. `log` is called if another than the newest
-    checkpoint is resumed. Raises CheckpointError if one does not match, and the builders' errors.
+    `keep` checkpoints are kept, and `eval_every` 0 evaluates nothing. `write` calls what writes files. `log` is called
+    if another than the newest checkpoint is resumed. Raises CheckpointError if one does not match, and the builders'
+    errors.
     """
-    logger = Loggers(loggers)
+    logger = Loggers(loggers, write)
     with strategy.scope(), without_printing():
         model = task.build_model()
         optimizer = build_optimizer(task.config.train_config.optimizer)
@@ -56,11 +58,12 @@ def build_experiment(
         schedule = EvaluationSchedule(eval_every, info.num_steps)
         checkpoints = StepCheckpoints(
             trainer.checkpoint,
-            os.fspath(info.model_dir),
+            info.model_dir,
             max_to_keep=keep,
             step_counter=trainer.global_step,
             checkpoint_interval=checkpoint_every,
             init_fn=trainer.initialize,
+            write=write,
         )
         if reader:
             resume.require_match(model, reader)
@@ -91,6 +94,7 @@ def build_experiment(
         controller=controller,
         pace=Pace([log_every, checkpoint_every, *schedule.marks]),
         logger=logger,
+        write=write,
         resumed_from=reader.prefix if reader else None,
         new_slots=new_slots,
     )

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from odtk.checkpoints.files import remove_unfinished
 from odtk.errors import DataError
+from odtk.retrying import Writes, at_once
 from odtk.training.callbacks.callback import Callback
 from odtk.training.experiment import Experiment
 
@@ -13,13 +15,36 @@ _ENDS_HALF_WAY = (KeyboardInterrupt, DataError, tf.errors.OutOfRangeError)
 
 
 class StepCheckpoints(tf.train.CheckpointManager):
-    """Saves at multiples of the interval; TensorFlow's own also saves after the first step of every run."""
+    """Saves at multiples of the interval; TensorFlow's own also saves after the first step of every run.
+
+    `write` saves (odtk.retrying). A checkpoint that fails leaves nothing of its own, and the same step can be saved
+    again.
+    """
+
+    _last_checkpoint_step: int | None
+
+    def __init__(self, *args, write: Writes = at_once, **options):
+        super().__init__(*args, **options)
+        self._write = write
 
     def save(self, checkpoint_number=None, check_interval=True, options=None):
         """The saved path; None with `check_interval` if the step is not a multiple."""
         if check_interval and int(self._step_counter.numpy()) % self.checkpoint_interval:
             return None
-        return super().save(checkpoint_number, check_interval=False, options=options)
+        return self._write(lambda: self._save(checkpoint_number, options))
+
+    def _save(self, number, options) -> str | None:
+        # TensorFlow counts a checkpoint before it is written, and would then not save this step again.
+        count, newest = self.checkpoint.save_counter, self.latest_checkpoint
+        before, saved = int(count.numpy()), self._last_checkpoint_step
+        try:
+            return super().save(number, check_interval=False, options=options)
+        except BaseException:
+            self._last_checkpoint_step = saved
+            count.assign(before)
+            if self.latest_checkpoint == newest:
+                remove_unfinished(f"{self._prefix}-{before + 1 if number is None else int(number)}")
+            raise
 
 
 class SaveAtInterruption(Callback):
@@ -37,9 +62,7 @@ class SaveAtInterruption(Callback):
         if not isinstance(error, _ENDS_HALF_WAY):
             return
         trainer = self._experiment.trainer
-        # A step whose data failed may have been counted, but has not changed any weights.
-        step = int(trainer.optimizer.iterations.numpy())
-        trainer.global_step.assign(step)
+        step = trainer.finished_step()
         if not step:
             return
         if isinstance(error, KeyboardInterrupt):
