@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from odtk.checkpoints.files import is_resumable
 from odtk.detectors import families
@@ -23,7 +22,11 @@ NO_GPU_FOR_LARGE_IMAGES = (
 
 
 def check(
-    config, filename: str | os.PathLike, model_dir: Path, num_steps: int | None, log: Callable[[str], None]
+    config,
+    filename: str | os.PathLike,
+    model_dir: str | os.PathLike,
+    num_steps: int | None,
+    log: Callable[[str], None],
 ) -> bool:
     """Checks the whole config: its training part must be valid; errors of the evaluation part are only reported.
 
