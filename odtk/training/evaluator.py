@@ -21,6 +21,8 @@ class TrainingEvaluator(orbit.AbstractEvaluator):
         self._step: Callable | None = None
         self.latest: Evaluation | None = None
         """The last result."""
+        self.on_batch: Callable | None = None
+        """Called with each batch, see run_evaluation."""
 
     def evaluate(self, num_steps: tf.Tensor) -> dict[str, float]:
         """Orbit's method: the metrics and losses over all images; `num_steps` is not used."""
@@ -30,5 +32,5 @@ class TrainingEvaluator(orbit.AbstractEvaluator):
             self._step = evaluation_step(self._model, self._dataset.element_spec, with_loss)
         categories = build_categories(self._config, self._model.num_classes)
         evaluators = build_evaluators(self._config.eval_config, categories)
-        self.latest = run_evaluation(self._model, self._dataset, evaluators, step=self._step)
+        self.latest = run_evaluation(self._model, self._dataset, evaluators, step=self._step, on_batch=self.on_batch)
         return self.latest.metrics

@@ -9,10 +9,13 @@ from odtk.tools.train.options import TrainingOptions
 from odtk.training.callbacks.bad_records import BadRecordLimit
 from odtk.training.callbacks.callback import Callback
 from odtk.training.callbacks.checkpoints import SaveAtInterruption
+from odtk.training.callbacks.evaluation_pictures import EvaluationPictures
+from odtk.training.callbacks.first_batch import FirstBatchPicture
 from odtk.training.callbacks.nan_guard import NanGuard
 from odtk.training.callbacks.progress_line import ProgressLine
 from odtk.training.loggers.csv_files import EvaluationsCsv, MetricsCsv
 from odtk.training.loggers.logger import Logger
+from odtk.training.loggers.results_plot import ResultsPlot
 from odtk.training.loggers.tensorboard import TensorBoard
 from odtk.training.run_info import RunInfo
 
@@ -29,16 +32,18 @@ def build_callbacks(
     """
     limits = [BadRecordLimit(record_filter)] if record_filter else []
     return [
-        NanGuard(),  # first: what others would save or show of such a loop is useless
+        FirstBatchPicture(log),  # before the guard: what was wrong with a first step may be seen there
+        NanGuard(),  # what others would save or show of such a loop is useless
         *([ProgressLine()] if shown is None else shown),
         *limits,
+        EvaluationPictures(log),
         SaveAtInterruption(log),
     ]
 
 
 def build_loggers(options: TrainingOptions, log: Callable[[str], None]) -> list[Logger]:
     """All loggers."""
-    return [MetricsCsv(log), EvaluationsCsv(log), TensorBoard()]
+    return [MetricsCsv(log), EvaluationsCsv(log), TensorBoard(), ResultsPlot(log)]
 
 
 def run_info(config, model_dir: str | os.PathLike, num_steps: int) -> RunInfo:
