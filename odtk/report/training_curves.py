@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -231,7 +231,7 @@ def _scale(axes: Axes, values: np.ndarray) -> None:
         axes.set_yscale("log")
 
 
-def _legend(axes: Axes, curves: Curves, place: str) -> None:
+def _legend(axes: Axes, curves: Curves, place: Literal["lower right", "upper right"]) -> None:
     """Where it covers least; for many points matplotlib would be slow to find that, and `place` is free."""
     is_short = len(curves.metrics) + len(curves.evaluations) <= _MOST_TO_AVOID
     axes.legend(loc="best" if is_short else place, fontsize=9)

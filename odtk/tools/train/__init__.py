@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import functools
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from odtk import label_map, pipeline, prototext
-from odtk.atomic import growing_folder, write_text
+from odtk.atomic import write_text
 from odtk.errors import ConfigError, LabelMapError
+from odtk.growing_folder import growing_folder
 from odtk.tools import trained_classes
 from odtk.tools.arguments import as_list, require_one_of, require_whole
 from odtk.tools.check_config import fixing_command
 from odtk.tools.train.checks import check, without_gpu
+from odtk.tools.train.durations import as_text, seconds_of
 from odtk.tools.train.longer_schedule import with_longer_schedule
 from odtk.tools.train.options import LOG_TO, ON_NAN, TrainingOptions
 from odtk.tools.train.restore_table import describe_restore
@@ -39,6 +42,8 @@ class TrainingReport:
     """Why it ended."""
     losses: dict[str, float]
     devices: list[str]
+    is_early: bool = False
+    """Whether that was before its last step."""
     bad_records: list[BadRecord] = field(default_factory=list)
     bad_boxes: list[ImageWithBadBoxes] = field(default_factory=list)
 
@@ -84,6 +89,7 @@ def train(
     max_bad_records: int = TrainingOptions.max_bad_records,
     log: Callable[[str], None] = lambda line: None,
     callbacks: Sequence[Callback] | None = None,
+    should_stop: Callable[[], str | None] = lambda: None,
 ) -> TrainingReport:
     """Trains until `num_steps` (None for the config's) and returns where it ended.
 
@@ -92,20 +98,23 @@ def train(
     be used are skipped; with 0, the first one ends the training. Boxes that cannot be used are skipped, in any number.
     `extend_schedule` stretches a learning rate schedule that ends before the last step, in this run and in the model
     dir's config. `log` is called with lines for the user; `callbacks` show the run and may stop it (see
-    odtk.training.callbacks.callback); None is a panel or lines on stderr. Raises ConfigError, DataError or
-    CheckpointError before the first step; with too many bad records, DataError after a checkpoint is saved.
+    odtk.training.callbacks.callback); None is a panel or lines on stderr. `should_stop` is called about once per second
+    and ends training, with a checkpoint, by returning the reason; `max_time` counts from this call on. Raises
+    ConfigError, DataError or CheckpointError before the first step; with too many bad records, DataError after a
+    checkpoint is saved.
     """
+    started = time.monotonic()
     options = TrainingOptions(
         num_steps=num_steps, extend_schedule=extend_schedule, checkpoint_every=checkpoint_every, keep=keep,
         log_every=log_every, eval_every=eval_every, eval_images=eval_images, best_metric=best_metric,
-        patience=patience, min_delta=min_delta, max_time=max_time, on_nan=on_nan, seed=seed,
+        patience=patience, min_delta=min_delta, max_time=max_time and as_text(max_time), on_nan=on_nan, seed=seed,
         deterministic=deterministic, log_to=tuple(as_list(log_to)), reuse_head_weights=reuse_head_weights,
         max_bad_records=max_bad_records,
     )  # fmt: skip
     _check_arguments(options)
     if repeat:
         pipeline_config, options = repeated(pipeline_config, options, log)
-    return _train(pipeline_config, model_dir, options, log, callbacks)
+    return _train(pipeline_config, model_dir, options, log, callbacks, should_stop, started)
 
 
 def _train(
@@ -114,6 +123,8 @@ def _train(
     options: TrainingOptions,
     log: Callable[[str], None],
     callbacks: Sequence[Callback] | None,
+    should_stop: Callable[[], str | None],
+    started: float,
 ) -> TrainingReport:
     log("Reading the config and the records that it names.")
     config = pipeline.read(pipeline_config)
@@ -127,7 +138,7 @@ def _train(
     from odtk.inputs.bad_boxes import BadBoxes
     from odtk.inputs.bad_records import BadRecordFilter, summary
     from odtk.tools.train.explained_errors import explained_errors
-    from odtk.tools.train.parts import build_callbacks, build_loggers, run_info
+    from odtk.tools.train.parts import build_callbacks, build_limits, build_loggers, build_schedule, run_info
     from odtk.training.build import build_experiment
     from odtk.training.loop import run
     from odtk.training.strategy import build_strategy
@@ -151,7 +162,9 @@ def _train(
         checkpoint_every=options.checkpoint_every,
         keep=options.keep,
         log_every=options.log_every,
-        eval_every=_eval_every(options) if can_evaluate else 0,
+        schedule=build_schedule(options, steps, can_evaluate, log),
+        eval_images=options.eval_images,
+        max_bad_records=options.max_bad_records,
         loggers=build_loggers(options, log),
         log=log,
     )
@@ -169,7 +182,8 @@ def _train(
         recording(pipeline_config, model_dir, options, config, seed, devices, lambda: experiment.step) as session,
         explained_errors(experiment, steps, config, pipeline_config),
     ):
-        outcome = run(experiment, steps, build_callbacks(options, callbacks, record_filter, log))
+        limits = build_limits(options, should_stop, started, record_filter)
+        outcome = run(experiment, steps, build_callbacks(options, callbacks, limits, log))
         session.reason = outcome.reason
     bad = record_filter.bad_records if record_filter else []
     if bad:
@@ -184,6 +198,7 @@ def _train(
         reason=outcome.reason,
         losses=outcome.logs,
         devices=devices,
+        is_early=experiment.step < steps,
         bad_records=bad,
         bad_boxes=bad_boxes.images,
     )
@@ -198,15 +213,13 @@ def _require_checkpoint_to_reuse(config, filename: str | os.PathLike, options: T
         )
 
 
-def _eval_every(options: TrainingOptions) -> int:
-    return options.checkpoint_every if options.eval_every is None else options.eval_every
-
-
 def _check_arguments(options: TrainingOptions) -> None:
     require_whole(1, num_steps=options.num_steps, checkpoint_every=options.checkpoint_every, keep=options.keep)
     require_whole(1, log_every=options.log_every, eval_images=options.eval_images, patience=options.patience)
     require_whole(0, max_bad_records=options.max_bad_records, eval_every=options.eval_every)
     require_whole(0, 2**32 - 1, seed=options.seed)
+    if options.max_time is not None:
+        seconds_of(options.max_time, "max_time")
     require_one_of(ON_NAN, on_nan=options.on_nan)
     for name in options.log_to:
         require_one_of(LOG_TO, log_to=name)

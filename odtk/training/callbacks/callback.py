@@ -33,6 +33,9 @@ class Callback:
         and gradient_norm. Loggers are called and this step's checkpoint is saved later. An exception ends the training.
         """
 
+    def during_evaluation(self, step: int, num_images: int) -> None:
+        """Called after each batch of an evaluation, of `num_images`; StopTraining ends it without a result."""
+
     def after_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """Called after each evaluation; this step's checkpoint is saved, if one is due. Loggers are called later.
 
