@@ -133,5 +133,5 @@ def _build_trainer(task: DetectionTask, strategy: tf.distribute.Strategy, model,
         task=task.task_config, trainer=config_definitions.TrainerConfig(train_tf_while_loop=True)
     )
     # Called for each input pipeline; the model defines what its batches contain.
-    dataset = orbit.utils.make_distributed_dataset(strategy, task.build_inputs, model)
+    dataset = orbit.utils.make_distributed_dataset(strategy, task.first_batch.watching(task.build_inputs), model)
     return DetectionTrainer(config, task, model, optimizer, train_dataset=dataset)
