@@ -14,7 +14,6 @@ from PIL import Image
 
 from odtk import pipeline
 from odtk.checkpoints.reader import CheckpointReader
-from odtk.detectors import families
 from odtk.detectors.build import build_detector
 from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
@@ -37,12 +36,8 @@ class Journey:
 
 @pytest.fixture(scope="module")
 def registered():
-    """The fake family's line in the registry."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(families, "MODULES", (*families.MODULES, "fake_detector"))
-        families._families.cache_clear()
+    with fake_detector.registered():
         yield
-    families._families.cache_clear()
 
 
 @pytest.fixture(scope="module")
