@@ -1,5 +1,6 @@
 """Evaluates a detector on a dataset: metrics and losses. The detector may still be in training."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -112,6 +113,11 @@ def _measured(detector: Detector, evaluators: Sequence[Evaluator], losses: dict[
         num_images=first.num_images,
         repeated_images=len(first.repeated_images),
     )
+
+
+def nothing_measured(detector: Detector, evaluators: Sequence[Evaluator], with_loss: bool = True) -> Evaluation:
+    """What is measured, without any image: every metric that `run_evaluation` gives has its name there."""
+    return _measured(detector, evaluators, dict.fromkeys(loss_meanings(detector), math.nan) if with_loss else {})
 
 
 def loss_meanings(detector: Detector) -> dict[str, str]:

@@ -8,12 +8,15 @@ import orbit
 import tensorflow as tf
 from official.core import config_definitions
 
+from odtk.errors import OdtkError
+from odtk.evaluation.build import DEFAULT_MAX_BAD_RECORDS, ConfiguredEvaluation
 from odtk.training import resume
 from odtk.training.callbacks.checkpoints import StepCheckpoints
 from odtk.training.evaluation_schedule import EvaluationSchedule
 from odtk.training.evaluator import TrainingEvaluator
 from odtk.training.experiment import Experiment
 from odtk.training.loggers.logger import EvaluationSummaries, Logger, Loggers, TrainSummaries
+from odtk.training.measured_weights import MeasuredWeights
 from odtk.training.optimizer import build_optimizer, create_variables
 from odtk.training.orbit_output import without_printing
 from odtk.training.pace import Pace
@@ -32,15 +35,18 @@ def build_experiment(
     checkpoint_every: int,
     keep: int,
     log_every: int,
-    eval_every: int,
+    schedule: EvaluationSchedule,
+    eval_images: int | None = None,
+    max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
     loggers: Sequence[Logger] = (),
     log: Callable[[str], None] = lambda line: None,
 ) -> Experiment:
     """Model, data, optimizer and loop; resumes a checkpoint in the model dir, otherwise loads a fine-tuning one.
 
-    Checkpoints are saved, `loggers` called and evaluations made at multiples of the three numbers of steps; the newest
-    `keep` checkpoints are kept, and `eval_every` 0 evaluates nothing. `log` is called if another than the newest
-    checkpoint is resumed. Raises CheckpointError if one does not match, and the builders' errors.
+    Checkpoints are saved and `loggers` called at multiples of the two numbers of steps; the newest `keep` checkpoints
+    are kept. Evaluations are made by `schedule`, on a fixed sample of `eval_images` (None: all), without up to
+    `max_bad_records` records; if the config does not allow one, `log` is told. `log` is called, too, if another than
+    the newest checkpoint is resumed. Raises CheckpointError if one does not match, and the builders' errors.
     """
     logger = Loggers(loggers)
     with strategy.scope(), without_printing():
@@ -52,8 +58,9 @@ def build_experiment(
             # A resumed run reads new data, instead of repeating the data it started with.
             task.seed += reader.step or 0
         trainer = _build_trainer(task, strategy, model, optimizer)
-        evaluator = TrainingEvaluator(task.config, model) if eval_every else None
-        schedule = EvaluationSchedule(eval_every, info.num_steps)
+        evaluator = None
+        if schedule.is_on:
+            evaluator = _build_evaluator(task.config, model, optimizer, eval_images, max_bad_records, log)
         checkpoints = StepCheckpoints(
             trainer.checkpoint,
             os.fspath(info.model_dir),
@@ -62,6 +69,8 @@ def build_experiment(
             checkpoint_interval=checkpoint_every,
             init_fn=trainer.initialize,
         )
+        if evaluator:
+            checkpoints.trained_weights = evaluator.weights.put_aside
         if reader:
             resume.require_match(model, reader)
         # Restores the newest checkpoint, or initializes the model.
@@ -94,6 +103,17 @@ def build_experiment(
         resumed_from=reader.prefix if reader else None,
         new_slots=new_slots,
     )
+
+
+def _build_evaluator(
+    config, model, optimizer, max_images: int | None, max_bad_records: int, log: Callable[[str], None]
+) -> TrainingEvaluator | None:
+    try:
+        measured = ConfiguredEvaluation(config, model, max_images=max_images, max_bad_records=max_bad_records, log=log)
+    except OdtkError as error:
+        log(f"warning: {error} Nothing is evaluated while it trains.")
+        return None
+    return TrainingEvaluator(measured, MeasuredWeights(model, optimizer, config.eval_config.use_moving_averages))
 
 
 def _build_trainer(task: DetectionTask, strategy: tf.distribute.Strategy, model, optimizer) -> DetectionTrainer:

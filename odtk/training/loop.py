@@ -46,6 +46,7 @@ class _Loop:
         self._experiment, self._num_steps, self._callbacks = experiment, num_steps, callbacks
         self._outcome = Outcome()
         self._stop: StopTraining | None = None
+        self._evaluated: int | None = None
         experiment.controller.train_actions = (self._after_loop,)
         experiment.controller.eval_actions = (self._after_evaluation,)
         if experiment.evaluator:
@@ -53,26 +54,29 @@ class _Loop:
 
     def run(self) -> Outcome:
         experiment, controller = self._experiment, self._experiment.controller
-        evaluated = None
+        experiment.schedule.start()
         while experiment.step < self._num_steps and self._stop is None:
             step = experiment.step
             # One loop: the summaries and the checkpoint of the loop in which a callback stops are still written.
             end = min(step + experiment.pace(step), self._num_steps)
             controller.train(end, checkpoint_at_completion=False)
-            if self._stop is None and experiment.evaluator and experiment.schedule.is_due(experiment.step):
+            if self._stop is None and experiment.schedule.is_due(experiment.step):
                 self._save_at_last_step()
                 self._evaluate()
-                evaluated = experiment.step
         controller.save_checkpoint()
-        if self._stop is not None and self._stop.evaluate and experiment.evaluator and evaluated != experiment.step:
+        if self._stop is not None and self._stop.evaluate and self._evaluated != experiment.step:
             self._evaluate()
         if self._stop is not None:
             self._outcome.reason = str(self._stop)
         return self._outcome
 
     def _evaluate(self) -> None:
-        with self._noting_stop():
-            self._experiment.controller.evaluate()
+        """The callbacks are called while the measured weights, which may be averages, are still in place."""
+        experiment = self._experiment
+        if experiment.evaluator:
+            self._evaluated = experiment.step
+            with self._noting_stop(), experiment.schedule.measuring(), experiment.evaluator.weights.in_place():
+                experiment.controller.evaluate()
 
     def _save_at_last_step(self) -> None:
         """Before the evaluation, which can be interrupted; CheckpointManager saves the same step only once."""

@@ -1,5 +1,6 @@
 """When callbacks are called around Orbit's loop, and how one of them ends it."""
 
+import contextlib
 import types
 
 import pytest
@@ -49,7 +50,9 @@ def experiment():
     made = types.SimpleNamespace(step=0, saved=[], pace=lambda step: 1, info=None, logger=Logged())
     made.task = types.SimpleNamespace(config=pipeline_pb2.TrainEvalPipelineConfig())
     made.model = types.SimpleNamespace(num_classes=1)
-    made.schedule, made.evaluator = EvaluationSchedule(0, num_steps=100), types.SimpleNamespace(latest="measured")
+    weights = types.SimpleNamespace(in_place=contextlib.nullcontext)
+    made.evaluator = types.SimpleNamespace(latest="measured", weights=weights)
+    made.schedule = EvaluationSchedule(0, num_steps=100)
 
     def train(steps, checkpoint_at_completion):
         assert steps == made.step + 1

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from odtk import label_map, pipeline, prototext
-from odtk.atomic import growing_folder, write_text
+from odtk.atomic import write_text
 from odtk.errors import ConfigError, LabelMapError
+from odtk.growing_folder import growing_folder
 from odtk.tools import trained_classes
 from odtk.tools.arguments import as_list, require_one_of, require_whole
 from odtk.tools.check_config import fixing_command
@@ -137,7 +138,7 @@ def _train(
     from odtk.inputs.bad_boxes import BadBoxes
     from odtk.inputs.bad_records import BadRecordFilter, summary
     from odtk.tools.train.explained_errors import explained_errors
-    from odtk.tools.train.parts import build_callbacks, build_limits, build_loggers, run_info
+    from odtk.tools.train.parts import build_callbacks, build_limits, build_loggers, build_schedule, run_info
     from odtk.training.build import build_experiment
     from odtk.training.loop import run
     from odtk.training.strategy import build_strategy
@@ -161,7 +162,9 @@ def _train(
         checkpoint_every=options.checkpoint_every,
         keep=options.keep,
         log_every=options.log_every,
-        eval_every=_eval_every(options) if can_evaluate else 0,
+        schedule=build_schedule(options, steps, can_evaluate, log),
+        eval_images=options.eval_images,
+        max_bad_records=options.max_bad_records,
         loggers=build_loggers(options, log),
         log=log,
     )
@@ -208,10 +211,6 @@ def _require_checkpoint_to_reuse(config, filename: str | os.PathLike, options: T
             f"`{fixing_command(config, filename, '--fine-tune-checkpoint', 'PREFIX')}`.",
             argument="reuse_head_weights",
         )
-
-
-def _eval_every(options: TrainingOptions) -> int:
-    return options.checkpoint_every if options.eval_every is None else options.eval_every
 
 
 def _check_arguments(options: TrainingOptions) -> None:

@@ -14,6 +14,7 @@ from odtk.training.callbacks.interruption import StopWhenAsked
 from odtk.training.callbacks.nan_guard import NanGuard
 from odtk.training.callbacks.progress_line import ProgressLine
 from odtk.training.callbacks.time_limit import TimeLimit
+from odtk.training.evaluation_schedule import EvaluationSchedule, automatic_schedule
 from odtk.training.loggers.csv_files import EvaluationsCsv, MetricsCsv
 from odtk.training.loggers.logger import Logger
 from odtk.training.loggers.tensorboard import TensorBoard
@@ -54,6 +55,19 @@ def build_limits(
 def build_loggers(options: TrainingOptions, log: Callable[[str], None]) -> list[Logger]:
     """All loggers."""
     return [MetricsCsv(log), EvaluationsCsv(log), TensorBoard()]
+
+
+def build_schedule(
+    options: TrainingOptions, num_steps: int, can_evaluate: bool, log: Callable[[str], None]
+) -> EvaluationSchedule:
+    """When to evaluate; never without a valid evaluation part of the config, which `log` is told."""
+    if not can_evaluate and options.eval_every != 0:
+        log("note: nothing is evaluated while it trains, because the evaluation part of the config has errors.")
+    if not can_evaluate:
+        return EvaluationSchedule(0, num_steps)
+    if options.eval_every is None:
+        return automatic_schedule(options.checkpoint_every, num_steps)
+    return EvaluationSchedule(options.eval_every, num_steps)
 
 
 def run_info(config, model_dir: str | os.PathLike, num_steps: int) -> RunInfo:

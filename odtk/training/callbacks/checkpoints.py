@@ -1,6 +1,8 @@
 """When checkpoints are saved: at an interval, and when a run ends early."""
 
+import contextlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import tensorflow as tf
 
@@ -15,11 +17,15 @@ _ENDS_HALF_WAY = (KeyboardInterrupt, DataError, tf.errors.OutOfRangeError)
 class StepCheckpoints(tf.train.CheckpointManager):
     """Saves at multiples of the interval; TensorFlow's own also saves after the first step of every run."""
 
+    trained_weights: Callable[[], AbstractContextManager] = contextlib.nullcontext
+    """In its block the model has the weights to be saved, also while an evaluation measures others (averages)."""
+
     def save(self, checkpoint_number=None, check_interval=True, options=None):
         """The saved path; None with `check_interval` if the step is not a multiple."""
         if check_interval and int(self._step_counter.numpy()) % self.checkpoint_interval:
             return None
-        return super().save(checkpoint_number, check_interval=False, options=options)
+        with self.trained_weights():
+            return super().save(checkpoint_number, check_interval=False, options=options)
 
 
 class SaveAtInterruption(Callback):
