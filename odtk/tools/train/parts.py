@@ -32,7 +32,7 @@ def build_callbacks(
     `shown` are the user's own; None for the progress line.
     """
     return [
-        NanGuard(),  # first: what others would save or show of such a loop is useless
+        NanGuard(options.on_nan, log),  # first: what others would save or show of such a loop is useless
         *([ProgressLine()] if shown is None else shown),
         *limits,
         SaveAtInterruption(log),

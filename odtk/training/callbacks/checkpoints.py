@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 import tensorflow as tf
 
 from odtk.errors import DataError
-from odtk.training.callbacks.callback import Callback
+from odtk.training.callbacks.callback import Callback, GoBack
 from odtk.training.experiment import Experiment
 
 # Weights are good until then.
@@ -20,11 +20,15 @@ class StepCheckpoints(tf.train.CheckpointManager):
     trained_weights: Callable[[], AbstractContextManager] = contextlib.nullcontext
     """In its block the model has the weights to be saved, also while an evaluation measures others (averages)."""
 
+    check: Callable[[], None] = staticmethod(lambda: None)
+    """Called before a checkpoint is written; its exception leaves it unwritten."""
+
     def save(self, checkpoint_number=None, check_interval=True, options=None):
         """The saved path; None with `check_interval` if the step is not a multiple."""
         if check_interval and int(self._step_counter.numpy()) % self.checkpoint_interval:
             return None
         with self.trained_weights():
+            self.check()
             return super().save(checkpoint_number, check_interval=False, options=options)
 
 
@@ -50,5 +54,9 @@ class SaveAtInterruption(Callback):
             return
         if isinstance(error, KeyboardInterrupt):
             self._log("Interrupted: saving a checkpoint. Interrupt again to stop without one.")
-        path = self._experiment.checkpoints.save(checkpoint_number=step, check_interval=False)
+        try:
+            path = self._experiment.checkpoints.save(checkpoint_number=step, check_interval=False)
+        except GoBack as reason:
+            self._log(f"{reason} No checkpoint was saved; run the same command again to resume from the last one.")
+            return
         self._log(f"Stopped at step {step}; saved {path}. Run the same command again to resume.")
