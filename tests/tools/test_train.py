@@ -119,7 +119,9 @@ def run(config, watched, tmp_path_factory):
     for options in ({"num_steps": 4}, {}):
         with watching() as seen:
             reports.append(
-                train(config, model_dir, checkpoint_every=2, log_every=2, seed=1, log=said.append, **options)
+                train(
+                    config, model_dir, checkpoint_every=2, log_every=2, eval_every=2, seed=1, log=said.append, **options
+                )
             )
         watched.append(seen)
     return model_dir, *reports, said
@@ -313,15 +315,15 @@ def test_a_moved_model_dir_with_a_damaged_checkpoint_resumes_from_the_one_before
 
 def test_evaluation_and_export_take_the_one_before_a_damaged_one_and_say_so(config, moved, tmp_path, monkeypatch):
     monkeypatch.setattr("odtk.exporting.saved_model.save", lambda *arguments: None)  # most of an export's time
-    result = CliRunner().invoke(cli, ["evaluate", str(config), str(moved), "--json"])
+    result = CliRunner().invoke(cli, ["evaluate", str(config), str(moved), "--checkpoint", "last", "--json"])
     assert json.loads(result.stdout)["step"] == 4
     assert "ckpt-6.data-00000-of-00001 is damaged" in result.stderr
     said = []
-    report = export(config, moved, tmp_path / "exported", log=said.append)
+    report = export(config, moved, tmp_path / "exported", checkpoint="last", log=said.append)
     assert report.step == 4
     assert any("ckpt-4 is used instead" in line for line in said)
     with pytest.raises(DamagedCheckpointError, match=r"ckpt-6\.data-00000-of-00001 is damaged"):
-        export(config, moved / "ckpt-6", tmp_path / "other")
+        export(config, moved, tmp_path / "other", checkpoint=moved / "ckpt-6")
 
 
 def test_fine_tuning_from_a_damaged_checkpoint_names_it(config, moved, tmp_path):
