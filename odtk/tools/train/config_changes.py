@@ -34,9 +34,9 @@ def require_resumable(
     try:
         if not files.exists(before):
             return
-        old_text, new_text = pipeline.read_text(before), pipeline.read_text(filename)
+        old_text, new_text = files.read_text(before), pipeline.read_text(filename)
         old = pipeline.parse(old_text, before)
-    except (OdtkError, OSError) as error:
+    except (OdtkError, OSError, UnicodeDecodeError) as error:
         log(f"warning: What changed since the checkpoint was saved is not known: {error}")
         return
     fine, others, impossible = _classed(old, config)
