@@ -246,7 +246,9 @@ def test_resuming_with_another_optimizer_is_told(run, config, tmp_path, optimize
     said = []
     # It has arrived where it is to go, so that nothing is trained.
     train(tmp_path / "other.config", tmp_path / "model", num_steps=6, log=said.append)
-    told = [line for line in said if "optimizer" in line]
+    changed = [line for line in said if line.startswith("warning: What is trained changes with this run: ")]
+    assert ["train_config.optimizer" in line for line in changed] == ([True] if new else [])
+    told = [line for line in said if "optimizer" in line and line not in changed]
     assert told == ([f"It was trained with another optimizer; this one's {new} start from scratch."] if new else [])
 
 
@@ -283,6 +285,14 @@ def test_resuming_with_another_model_is_refused_with_both_shapes(run, config, tm
     with pytest.raises(CheckpointError, match=r"With another shape .*\(here \(7, 7, 3, 40\), in the checkpoint"):
         train(other, run[0])
     assert (run[0] / "pipeline.config").read_bytes() == kept
+
+
+def test_another_number_of_classes_is_refused_before_anything_is_built(run, config, tmp_path, monkeypatch):
+    other = tmp_path / "other.config"
+    other.write_text(pipeline.set_fields(config.read_text(), [("model.ssd.num_classes", "9")], "c"))
+    monkeypatch.setattr("odtk.training.build.build_experiment", None)
+    with pytest.raises(CheckpointError, match=r"num_classes \d -> 9 \(line \d+, there line \d+\)"):
+        train(other, run[0])
 
 
 def test_a_run_that_has_arrived_says_so_and_invents_no_loss(run, config):
