@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import tensorflow as tf
-
 from odtk import atomic, pipeline
 from odtk.detectors.detector import Detector
 from odtk.detectors.trained import build_trained_detector
@@ -27,6 +25,7 @@ from odtk.records.box_errors import ImageWithBadBoxes
 from odtk.tools.arguments import require_whole
 from odtk.tools.check_config import require_valid
 from odtk.tools.trained_classes import require_trained_classes
+from odtk.training.loggers.event_files import add_measurement
 
 DEFAULT_MAX_BAD_RECORDS = 100
 
@@ -123,7 +122,7 @@ def _write(folder: Path, evaluation: Evaluation, step: int) -> list[dict]:
     metrics = evaluation.metrics
     atomic.write_text(folder / "metrics.json", json.dumps(without_nan(metrics), indent=2) + "\n")
     with atomic.answering(folder, f"The metrics are in {folder / 'metrics.json'}, but not in TensorBoard's files."):
-        _write_scalars(folder, metrics, step)
+        add_measurement(str(folder), step, metrics)
     classes = [without_nan(each) for each in evaluation.classes]
     atomic.write_text(folder / "classes.json", json.dumps(classes, indent=2, ensure_ascii=False) + "\n")
     return classes
@@ -148,11 +147,3 @@ def _count_images(reader) -> int | None:
     """Only for the progress line; None if the files cannot be read without TensorFlow (another file system)."""
     files = shards.expand_globs(reader.tf_record_input_reader.input_path)
     return -(-shards.count_records(files) // max(reader.sample_1_of_n_examples, 1)) or None
-
-
-def _write_scalars(folder: Path, metrics: dict[str, float], step: int) -> None:
-    writer = tf.summary.create_file_writer(str(folder))
-    with writer.as_default(step):
-        for name, value in metrics.items():
-            tf.summary.scalar(name, value)
-    writer.close()
