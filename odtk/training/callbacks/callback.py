@@ -21,7 +21,11 @@ class StopTraining(Exception):
 
 
 class Callback:
-    """Does nothing; subclasses override what they need. All methods are called on the training thread."""
+    """Does nothing; subclasses override what they need. All methods are called on the training thread.
+
+    If the model dir is not reachable when after_loop or after_evaluation writes a file, the method is called again
+    later: it changes its own state after it has written.
+    """
 
     def before_training(self, experiment: Experiment, num_steps: int) -> None:
         """Called once, before the first step: weights are restored, and training runs from `experiment.step` on."""
@@ -32,6 +36,9 @@ class Callback:
         `logs` has the last step's losses under TFOD's tags, including Loss/total_loss, learning_rate (of the next step)
         and gradient_norm. Loggers are called and this step's checkpoint is saved later. An exception ends the training.
         """
+
+    def during_evaluation(self, step: int, num_images: int) -> None:
+        """Called after each batch of an evaluation, of `num_images`; StopTraining ends it without a result."""
 
     def after_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """Called after each evaluation; this step's checkpoint is saved, if one is due. Loggers are called later.

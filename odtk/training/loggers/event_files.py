@@ -20,9 +20,9 @@ class EventFiles:
 
     def __init__(self, folder: str, first_step: int):
         """Removes what an earlier process wrote for `first_step` and later ones, and records that it cut off."""
-        self._folder = folder
+        self._folder, self._first_step = folder, first_step
+        self._last_steps = remove_events(folder, first_step)
         self._writer: tf.summary.SummaryWriter | None = None
-        self._restart(first_step)
 
     def add_scalars(self, step: int, scalars: dict[str, float]) -> None:
         """Adds values by tag."""
@@ -35,21 +35,22 @@ class EventFiles:
         with self._adding(step, [tag]):
             tf.summary.image(tag, pixels[None])
 
+    def reopen(self) -> None:
+        """Goes on in a new file, because the open one is no longer valid."""
+        self._writer = None
+        self._first_step = max(self._last_steps.values(), default=self._first_step - 1) + 1
+
     def close(self) -> None:
         """Closes the file."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
 
-    def _restart(self, first_step: int) -> None:
-        self._first_step = first_step
-        self._last_steps = remove_events(self._folder, first_step)
-
     @contextlib.contextmanager
     def _adding(self, step: int, tags: list[str]) -> Iterator[None]:
         if any(step <= self._last_steps.get(tag, -1) for tag in tags):
             self.close()
-            self._restart(step)
+            self._first_step, self._last_steps = step, remove_events(self._folder, step)
         writer = self._writer = self._writer or _start_file(self._folder, self._first_step)
         with writer.as_default(step):
             yield

@@ -30,6 +30,11 @@ class TensorBoard(Logger):
         """See Logger."""
         self._runs[run].add_picture(step, tag, pixels)
 
+    def reopen(self) -> None:
+        """See Logger."""
+        for run in self._runs.values():
+            run.reopen()
+
     def close(self, error: BaseException | None) -> None:
         """See Logger."""
         for run in self._runs.values():

@@ -127,3 +127,14 @@ def test_in_a_store():
         if value.tag == "learning_rate"
     )
     assert steps == {1: 1, 2: 1, 3: 1, 4: 1, 5: 1}
+
+
+def test_after_the_drive_was_away_a_new_file_goes_on_and_nothing_before_it_is_dropped(folder):
+    run = killed_run(folder, 1, 4)
+    (path,) = tf.io.gfile.glob(f"{folder}/*")
+    tf.io.gfile.rename(path, f"{folder}/events.out.tfevents.1000000000.earlier.v2")
+    run.reopen()
+    run.add_scalars(5, {"learning_rate": 0.1})
+    loaded = plugin_event_accumulator.EventAccumulator(folder)
+    loaded.Reload()
+    assert [event.step for event in loaded.Tensors("learning_rate")] == [1, 2, 3, 4, 5]
