@@ -18,7 +18,7 @@ from odtk.training.evaluator import TrainingEvaluator
 from odtk.training.experiment import Experiment
 from odtk.training.loggers.logger import EvaluationSummaries, Logger, Loggers, TrainSummaries
 from odtk.training.measured_weights import MeasuredWeights
-from odtk.training.optimizer import build_optimizer, create_variables
+from odtk.training.optimizer import build_optimizer, create_variables, make_scalable
 from odtk.training.orbit_output import without_printing
 from odtk.training.pace import Pace
 from odtk.training.run_info import RunInfo
@@ -56,6 +56,7 @@ def build_experiment(
     with strategy.scope(), without_printing():
         model = task.build_model()
         optimizer = build_optimizer(task.config.train_config.optimizer)
+        make_scalable(optimizer)
         create_variables(optimizer, model)
         reader = resume.open_newest(info.model_dir, log)
         if reader and task.seed is not None:

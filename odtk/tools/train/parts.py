@@ -39,7 +39,7 @@ def build_callbacks(
     patience = [EarlyStopping(options.patience, options.min_delta)] if options.patience else []
     return [
         FirstBatchPicture(log),  # before the guard: what was wrong with a first step may be seen there
-        NanGuard(),  # what others would save or show of such a loop is useless
+        NanGuard(options.on_nan, log),  # what others would save or show of such a loop is useless
         *([ProgressLine()] if shown is None else shown),
         *limits,
         BestWeights(),

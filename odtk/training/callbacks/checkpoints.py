@@ -9,7 +9,7 @@ import tensorflow as tf
 from odtk.checkpoints.manager import CheckpointManager
 from odtk.errors import DataError
 from odtk.retrying import Writes, at_once
-from odtk.training.callbacks.callback import Callback
+from odtk.training.callbacks.callback import Callback, GoBack
 from odtk.training.experiment import Experiment
 
 # Weights are good until then.
@@ -25,6 +25,9 @@ class StepCheckpoints(CheckpointManager):
     trained_weights: Callable[[], AbstractContextManager] = contextlib.nullcontext
     """In its block the model has the weights to be saved, also while an evaluation measures others (averages)."""
 
+    check: Callable[[], None] = staticmethod(lambda: None)
+    """Called before a checkpoint is written; its exception leaves it unwritten."""
+
     def __init__(self, *args, write: Writes = at_once, **options):
         super().__init__(*args, **options)
         self._write = write
@@ -37,6 +40,7 @@ class StepCheckpoints(CheckpointManager):
 
     def _save(self, number, options) -> str | None:
         with self.trained_weights():
+            self.check()
             return super().save(number, check_interval=False, options=options)
 
 
@@ -61,5 +65,9 @@ class SaveAtInterruption(Callback):
         if isinstance(error, KeyboardInterrupt):
             self._log("Interrupted: saving a checkpoint. Interrupt again to stop without one.")
         checkpoints = self._experiment.checkpoints
-        path = checkpoints.save(checkpoint_number=step, check_interval=False) or checkpoints.latest_checkpoint
+        try:
+            path = checkpoints.save(checkpoint_number=step, check_interval=False) or checkpoints.latest_checkpoint
+        except GoBack as reason:
+            self._log(f"{reason} No checkpoint was saved; run the same command again to resume from the last one.")
+            return
         self._log(f"Stopped at step {step}; saved {path}. Run the same command again to resume.")
