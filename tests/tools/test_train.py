@@ -188,12 +188,18 @@ def test_only_who_trains_on_large_images_is_advised_to_take_the_small_pipeline()
     assert "ssd_resnet50_v1_fpn_small is the one made for it" in without_gpu(small)
 
 
-def test_scalars_carry_tfods_tags_and_steps(run):
-    written: dict[str, list[int]] = {}
-    for events in sorted((run[0] / "train").glob("events*")):
+def logged_steps(folder: Path) -> dict[str, list[int]]:
+    """The steps of each tag in TensorBoard's files."""
+    steps: dict[str, list[int]] = {}
+    for events in sorted(folder.glob("events*")):
         for event in tf.compat.v1.train.summary_iterator(str(events)):
             for value in event.summary.value:
-                written.setdefault(value.tag, []).append(event.step)
+                steps.setdefault(value.tag, []).append(event.step)
+    return steps
+
+
+def test_scalars_carry_tfods_tags_and_steps(run):
+    written = logged_steps(run[0] / "train")
     assert set(written) == TRAINING_TAGS
     # The first step of each run, then every second one.
     assert written["Loss/total_loss"] == [1, 2, 4, 5, 6]
@@ -521,6 +527,7 @@ def test_evaluation_writes_the_twelve_numbers(run, config):
     assert sorted(set(written) - set(METRIC_NAMES)) == sorted(TFOD_TAGS - {"learning_rate", "steps_per_sec"})
     assert set(METRIC_NAMES) <= set(written)
     assert report.step == 6
+    assert logged_steps(run[0] / "eval")[METRIC_NAMES[0]] == [2, 4, 6], "the training measured the same at step 6"
     assert -1 <= written["DetectionBoxes_Precision/mAP@.50IOU"] <= 1
 
 
