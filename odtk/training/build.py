@@ -48,9 +48,8 @@ def build_experiment(
         optimizer = build_optimizer(task.config.train_config.optimizer)
         create_variables(optimizer, model)
         reader = resume.open_newest(Path(info.model_dir), log)
-        if reader and task.seed is not None:
-            # A resumed run reads new data, instead of repeating the data it started with.
-            task.seed += reader.step or 0
+        if reader:
+            task.start = resume.next_position(reader, task.config, log)
         trainer = _build_trainer(task, strategy, model, optimizer)
         evaluator = TrainingEvaluator(task.config, model) if eval_every else None
         schedule = EvaluationSchedule(eval_every, info.num_steps)
