@@ -28,6 +28,7 @@ from odtk.errors import (
     OutputError,
 )
 from odtk.evaluation.coco import METRIC_NAMES
+from odtk.inputs.epochs import Position
 from odtk.protos import optimizer_pb2
 from odtk.records import example, shards
 from odtk.tools import synthetic_pets
@@ -81,9 +82,9 @@ def config(records, tmp_path_factory) -> Path:
 
 @dataclasses.dataclass
 class Watched:
-    """What training asked its task for: the seeds of the data, and how often the step was traced."""
+    """What training asked its task for: where the data start, and how often the step was traced."""
 
-    seeds: list
+    starts: list
     traces: int = 0
 
 
@@ -96,7 +97,7 @@ def watching():
         return step(*args, **options)
 
     def build_inputs(task, params, input_context=None):
-        watched.seeds.append(task.seed)
+        watched.starts.append((task.seed, task.start))
         return build(task, params, input_context)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -116,13 +117,10 @@ def run(config, watched, tmp_path_factory):
     """A model dir trained to step 4 and then, by a second call, to step 6."""
     model_dir = tmp_path_factory.mktemp("run") / "model"
     said, reports = [], []
-    for options in ({"num_steps": 4}, {}):
+    for options in ({"num_steps": 4, "seed": 1}, {}):
         with watching() as seen:
-            reports.append(
-                train(
-                    config, model_dir, checkpoint_every=2, log_every=2, eval_every=2, seed=1, log=said.append, **options
-                )
-            )
+            every = {"checkpoint_every": 2, "log_every": 2, "eval_every": 2}
+            reports.append(train(config, model_dir, log=said.append, **every, **options))
         watched.append(seen)
     return model_dir, *reports, said
 
@@ -169,8 +167,11 @@ def test_the_step_is_traced_once(run, watched, tuned):
     assert tuned[1].traces == 1, "with averages of the weights"
 
 
-def test_a_resumed_run_does_not_begin_its_data_again(run, watched):
-    assert [seen.seeds for seen in watched] == [[1], [5]]
+def test_a_resumed_run_goes_on_in_its_data(run, watched, records):
+    """The second call draws no seed of its own, and starts after four steps of two records."""
+    (number,) = (shards.count_records([path]) for path in records.glob("*train.record*"))
+    (first,), (second,) = (seen.starts for seen in watched)
+    assert (first, second) == ((1, Position()), (1, Position(*divmod(8, number))))
 
 
 def test_a_machine_without_gpu_is_told_so(run):
