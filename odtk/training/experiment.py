@@ -12,6 +12,7 @@ from odtk.training.loggers.logger import Logger
 from odtk.training.pace import Pace
 from odtk.training.run_info import RunInfo
 from odtk.training.task import DetectionTask
+from odtk.training.times import Times
 from odtk.training.trainer import DetectionTrainer
 
 
@@ -31,6 +32,8 @@ class Experiment:
     pace: Pace
     logger: Logger
     """All loggers of the run, called as one; callbacks may give it pictures."""
+    times: Times
+    """Where the time goes; a callback that takes long opens a phase of its own."""
     resumed_from: str | None
     """Prefix of the checkpoint that the run resumes from."""
     new_slots: list[str]

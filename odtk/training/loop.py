@@ -9,6 +9,7 @@ from odtk.inputs.record_errors import naming_the_record
 from odtk.training.callbacks.callback import Callback, StopTraining
 from odtk.training.experiment import Experiment
 from odtk.training.orbit_output import without_printing
+from odtk.training.times import EVALUATION
 
 ALL_STEPS_DONE = "all steps are done"
 
@@ -56,17 +57,23 @@ class _Loop:
             step = experiment.step
             # One loop: the summaries and the checkpoint of the loop in which a callback stops are still written.
             end = min(step + experiment.pace(step), self._num_steps)
+            if controller.step_timer:
+                controller.step_timer.start()  # steps_per_sec is without evaluations and checkpoints
             controller.train(end, checkpoint_at_completion=False)
             if self._stop is None and experiment.evaluator and experiment.schedule.is_due(experiment.step):
                 self._save_at_last_step()
-                controller.evaluate()
+                self._evaluate()
                 evaluated = experiment.step
         controller.save_checkpoint()
         if self._stop is not None and self._stop.evaluate and experiment.evaluator and evaluated != experiment.step:
-            controller.evaluate()
+            self._evaluate()
         if self._stop is not None:
             self._outcome.reason = str(self._stop)
         return self._outcome
+
+    def _evaluate(self) -> None:
+        with self._experiment.times.phase(EVALUATION):
+            self._experiment.controller.evaluate()
 
     def _save_at_last_step(self) -> None:
         """Before the evaluation, which can be interrupted; CheckpointManager saves the same step only once."""

@@ -7,6 +7,7 @@ import tensorflow as tf
 from odtk.errors import DataError
 from odtk.training.callbacks.callback import Callback
 from odtk.training.experiment import Experiment
+from odtk.training.times import SAVING, Times
 
 # Weights are good until then.
 _ENDS_HALF_WAY = (KeyboardInterrupt, DataError, tf.errors.OutOfRangeError)
@@ -15,11 +16,17 @@ _ENDS_HALF_WAY = (KeyboardInterrupt, DataError, tf.errors.OutOfRangeError)
 class StepCheckpoints(tf.train.CheckpointManager):
     """Saves at multiples of the interval; TensorFlow's own also saves after the first step of every run."""
 
+    def __init__(self, *args, times: Times, **options):
+        """As TensorFlow's; `times` measures the saving."""
+        super().__init__(*args, **options)
+        self._times = times
+
     def save(self, checkpoint_number=None, check_interval=True, options=None):
         """The saved path; None with `check_interval` if the step is not a multiple."""
         if check_interval and int(self._step_counter.numpy()) % self.checkpoint_interval:
             return None
-        return super().save(checkpoint_number, check_interval=False, options=options)
+        with self._times.phase(SAVING):
+            return super().save(checkpoint_number, check_interval=False, options=options)
 
 
 class SaveAtInterruption(Callback):
