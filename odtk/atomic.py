@@ -59,31 +59,6 @@ def atomic_directory(path: str | os.PathLike, replace: bool = False) -> Iterator
 
 
 @contextlib.contextmanager
-def growing_folder(path: str | os.PathLike, kept: str) -> Iterator[Path]:
-    """Yields the folder `path`, made if it does not exist, for the block to write to over time.
-
-    Raises OutputError if it cannot be written to or another process is using it in this way, and if the disk becomes
-    full; `kept` then says what still exists ("Earlier checkpoints are unchanged.").
-    """
-    path = _folder_place(path)
-    is_new = not path.exists()
-    _make_folder(path, path)
-    try:
-        _try_to_write(path, path)
-        with unfinished.locked_folder(path) as is_mine:
-            if not is_mine:
-                raise OutputError(
-                    f"Another odtk process is writing to {path}. Wait for it or stop it, or choose another folder."
-                )
-            with answering(path, kept):
-                yield path
-    finally:
-        if is_new:
-            with contextlib.suppress(OSError):  # removed only if it is still empty
-                path.rmdir()
-
-
-@contextlib.contextmanager
 def answering(folder: Path, kept: str) -> Iterator[None]:
     """Raises an OSError about `folder`, by name or because the disk is full, as an OutputError that includes `kept`."""
     try:
@@ -148,7 +123,11 @@ def _try_to_write(path: Path, folder: Path) -> None:
 
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes `text` as UTF-8 to `path`, atomically."""
-    data = text.encode()
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | os.PathLike, data: bytes) -> None:
+    """Writes `data` to `path`, atomically."""
     with atomic_file(path, len(data)) as temporary:
         temporary.write_bytes(data)
 

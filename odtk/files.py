@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
-from odtk import unfinished
+from odtk import atomic, unfinished
 from odtk.atomic import atomic_directory, atomic_file
 from odtk.errors import DataError, OutputError
 
@@ -39,6 +39,7 @@ MAX_TEXT_BYTES = 128 * 2**20
 MAX_IMAGE_BYTES = 2**30
 """Limit for an image file: twice the size of the largest allowed image, uncompressed and with 16 bits."""
 
+_APPEARING_WHEN_CLOSED = ("gs://", "s3://")  # renaming would copy there
 _AT_ONCE = 32  # reading small files from a store is mostly waiting
 
 
@@ -50,6 +51,27 @@ def is_remote(path: str | os.PathLike) -> bool:
 def join(folder: str | os.PathLike, name: str) -> str:
     """The path of a file or folder in a folder, local or in a store."""
     return f"{os.fspath(folder).rstrip('/')}/{name}" if is_remote(folder) else os.path.join(folder, name)
+
+
+def exists(path: str | os.PathLike) -> bool:
+    """Whether there is a file or a folder."""
+    if not is_remote(path):
+        return os.path.exists(path)
+    with _os_errors():
+        return _gfile().exists(os.fspath(path))
+
+
+def is_folder(path: str | os.PathLike) -> bool:
+    """Whether there is a folder; in a store without folders: whether any path begins with it."""
+    if not is_remote(path):
+        return os.path.isdir(path)
+    with _os_errors():
+        return _gfile().isdir(os.fspath(path))
+
+
+def read_text(path: str | os.PathLike) -> str:
+    """The contents of a UTF-8 file; OSError or UnicodeDecodeError if it cannot be read."""
+    return read_bytes(path).decode()
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
@@ -85,12 +107,72 @@ def _open_at_once(path: str, flags: int) -> int:
 def create(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """Yields a file to write bytes to, which appears when the block ends; a local one only without an error."""
     if is_remote(path):
-        with _os_errors(), _gfile().GFile(os.fspath(path), "wb") as file:
-            file.write(b"")  # it is only opened by the first write, and empty files must exist too
-            yield file
+        path = os.fspath(path)
+        at_once = path.startswith(_APPEARING_WHEN_CLOSED)
+        part = path if at_once else join(path.rpartition("/")[0], unfinished.part_name(path.rpartition("/")[2]))
+        with _os_errors():
+            with _gfile().GFile(part, "wb") as file:
+                file.write(b"")  # it is only opened by the first write, and empty files must exist too
+                yield file
+            if not at_once:
+                _gfile().rename(part, path, overwrite=True)
     else:
         with atomic_file(path) as temporary, open(temporary, "wb") as file:
             yield file
+
+
+def write_bytes(path: str | os.PathLike, data: bytes) -> None:
+    """Writes a file as a whole, in a folder that is made if needed; a file that is there is replaced."""
+    if not is_remote(path):
+        atomic.write_bytes(path, data)
+        return
+    with create(path) as file:
+        file.write(data)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes `text` as UTF-8; see write_bytes."""
+    write_bytes(path, text.encode())
+
+
+def append_line(path: str | os.PathLike, line: str) -> None:
+    """Adds `line`, which has no line feed, to the end of a text that may not exist yet: as a whole, or not at all.
+
+    Stores cannot append: the file is read and written again there.
+    """
+    data = f"{line}\n".encode()
+    if is_remote(path):
+        write_bytes(path, (read_bytes(path) if exists(path) else b"") + data)
+        return
+    with open(path, "ab", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        try:
+            if file.write(data) != len(data):  # there was space for a part of it
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.truncate(end)
+            raise
+
+
+def replace(source: str | os.PathLike, target: str | os.PathLike) -> None:
+    """Renames a file, over one that is there; both are in one file system."""
+    if is_remote(target):
+        with _os_errors():
+            _gfile().rename(os.fspath(source), os.fspath(target), overwrite=True)
+    else:
+        os.replace(source, target)
+
+
+def remove(path: str | os.PathLike) -> None:
+    """Removes a file, if it is there."""
+    if is_remote(path):
+        with _os_errors():
+            if _gfile().exists(os.fspath(path)):
+                _gfile().remove(os.fspath(path))
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path)
 
 
 @contextlib.contextmanager
@@ -124,7 +206,8 @@ def names_in(folder: str | os.PathLike) -> list[str]:
         return [path.name for path in unfinished.contents(folder)] if os.path.isdir(folder) else []
     with _os_errors(DataError, folder):
         gfile, folder = _gfile(), os.fspath(folder)
-        return sorted(name.rstrip("/") for name in gfile.listdir(folder)) if gfile.isdir(folder) else []
+        names = [name.rstrip("/") for name in gfile.listdir(folder)] if gfile.isdir(folder) else []
+        return sorted(name for name in names if not unfinished.is_part(name) and name != unfinished.LOCK_NAME)
 
 
 def make_folder(folder: str | os.PathLike) -> None:

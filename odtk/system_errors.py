@@ -32,6 +32,10 @@ _REASONS = {
     errno.ESTALE: ("the drive no longer knows the file", "Mount the drive again."),
     errno.ENOTCONN: ("the drive is no longer connected", "Mount the drive again."),
     errno.ETIMEDOUT: ("the drive does not respond", "Check the connection to it."),
+    errno.EHOSTDOWN: ("the drive's machine is down", "Check the connection to it."),
+    errno.EHOSTUNREACH: ("the drive's machine is not reachable", "Check the connection to it."),
+    errno.ENETDOWN: ("the network is down", "Check the connection."),
+    errno.ENETUNREACH: ("the network is not reachable", "Check the connection."),
     errno.ENOMEM: ("out of memory", "Close other programs, or use a machine with more memory."),
 }
 _UNNAMED = "A file, or the target of the command's output,"
@@ -51,14 +55,21 @@ def as_os_error(error: BaseException) -> OSError | None:
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
         return None
+    if isinstance(error, (tensorflow.errors.UnavailableError, tensorflow.errors.DeadlineExceededError)):
+        return OSError(errno.ETIMEDOUT, error.message)  # a store that does not respond
     found = _IN_TEXT.search(_OPERATION.sub("", error.message or ""))
     return OSError(_NUMBERS[found["reason"]], found["reason"], found["path"]) if found else None
+
+
+def reason_of(error: OSError) -> str:
+    """Why the system refused something, as a part of a sentence."""
+    return _REASONS[error.errno][0] if error.errno in _REASONS else (error.strerror or str(error))
 
 
 def describe(error: OSError, path: object = None) -> str:
     """One paragraph on an OSError: `path`, or the path in the error, the reason and the fix."""
     path = path or error.filename2 or error.filename
-    reason, fix = _REASONS.get(error.errno or 0, (error.strerror or str(error), ""))
+    reason, fix = reason_of(error), _REASONS.get(error.errno or 0, ("", ""))[1]
     subject = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else _UNNAMED
     done = "opened" if error.errno in _OPENING else "written" if error.errno in _WRITING else "used"
     return f"{subject} cannot be {done}: {reason}. {fix}".rstrip()

@@ -27,6 +27,9 @@ except ImportError:  # Windows: processes are only identified by their number
 _LONGEST = 120  # bytes of the output's name; file systems allow 255 bytes in total
 _PART = re.compile(r"\.(?P<name>.+)\.(?P<host>[\w-]+)\.(?P<pid>\d+)\.(?P<time>[0-9a-f]{16})\.part", re.DOTALL)
 
+LOCK_NAME = ".odtk-lock"
+"""The file with which odtk.folder_lock marks a folder that is being written to."""
+
 FREE, LOCKED, UNKNOWN = "free", "locked", "unknown"
 
 
@@ -35,20 +38,25 @@ def is_part(path: str | os.PathLike) -> bool:
     return _PART.fullmatch(os.path.basename(os.fspath(path))) is not None
 
 
+def part_name(name: str) -> str:
+    """The name of a new part of the output `name`."""
+    return f".{_short(name)}.{_host()}.{os.getpid()}.{time.time_ns():016x}.part"
+
+
 def is_in_part(path: Path) -> bool:
     """Whether a path is inside a part, which is locked and renamed as a whole."""
     return any(is_part(parent) for parent in path.parents)
 
 
 def contents(folder: str | os.PathLike) -> list[Path]:
-    """The contents of a folder, without parts."""
-    return [path for path in sorted(Path(folder).iterdir()) if not is_part(path)]
+    """The contents of a folder, without parts and the file of a lock."""
+    return [path for path in sorted(Path(folder).iterdir()) if not is_part(path) and path.name != LOCK_NAME]
 
 
 @contextlib.contextmanager
 def new_part(output: Path, folder: Path, is_folder: bool) -> Iterator[Path]:
     """Yields a new empty part of `output` in `folder`, locked; it is removed at the end if it is still there."""
-    part = folder / f".{_name(output)}.{_host()}.{os.getpid()}.{time.time_ns():016x}.part"
+    part = folder / part_name(output.name)
     if is_folder:
         part.mkdir()
     else:
@@ -72,7 +80,7 @@ def clear_parts(output: Path, folder: Path, but: Path | None = None) -> Path | N
     busy = None
     for found in _matches(folder):
         part = folder / found.group()
-        if part == but or found["name"] != _name(output):
+        if part == but or found["name"] != _short(output.name):
             continue
         state = _state(part)
         if state == LOCKED and (but is None or found["time"] < _fields(but)["time"]):
@@ -95,11 +103,11 @@ def writer(part: Path) -> str:
 
 
 @contextlib.contextmanager
-def locked_folder(folder: Path) -> Iterator[bool]:
-    """Locks a folder that is written to over time; yields False if another process has locked it."""
-    lock = _open(folder)
+def system_lock(folder: str | os.PathLike) -> Iterator[str]:
+    """Locks a folder for the block: FREE if it succeeded, LOCKED if another process has it, UNKNOWN without locks."""
+    lock = _open(Path(folder))
     try:
-        yield lock is None or _lock(lock) != LOCKED
+        yield UNKNOWN if lock is None else _lock(lock)
     finally:
         if lock is not None:
             os.close(lock)
@@ -158,17 +166,22 @@ def _is_dead(found: re.Match, state: str) -> bool:
     pid = int(found["pid"])
     if pid == os.getpid():  # an earlier process with the same number, as in a restarted container
         return state == FREE
+    return not is_running(pid)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this machine is there; not for Windows, where asking ends it."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
         return False
-    return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
-def _name(output: Path) -> str:
-    return os.fsencode(output.name)[:_LONGEST].decode(errors="ignore")
+def _short(name: str) -> str:
+    return os.fsencode(name)[:_LONGEST].decode(errors="ignore")
 
 
 def _host() -> str:

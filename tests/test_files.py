@@ -1,5 +1,7 @@
 """Object stores are stood in for by TensorFlow's file system in memory, ram://."""
 
+import resource
+import signal
 import subprocess
 import sys
 
@@ -67,6 +69,48 @@ def test_a_file_of_nothing_is_one(place):
     with files.create(files.join(place, "empty")):
         pass
     assert files.read_bytes(files.join(place, "empty")) == b""
+
+
+def test_a_text_is_written_replaced_renamed_and_removed(place):
+    text, other = files.join(place, "folder/a.txt"), files.join(place, "folder/b.txt")
+    assert not files.exists(text)
+    files.make_folder(files.join(place, "folder"))
+    files.make_folder(files.join(place, "folder"))
+    files.write_text(text, "an older and longer text")
+    files.write_text(text, "ä\n")
+    assert (files.read_text(text), files.exists(text), files.is_folder(text)) == ("ä\n", True, False)
+    files.write_bytes(other, b"b")
+    files.replace(text, other)
+    assert files.names_in(files.join(place, "folder")) == ["b.txt"]
+    assert files.read_bytes(other) == "ä\n".encode()
+    files.remove(other)
+    files.remove(other)
+    assert not files.exists(other)
+    assert files.is_folder(files.join(place, "folder"))
+
+
+def test_lines_are_appended_whole(place):
+    path = files.join(place, "metrics.csv")
+    for line in ("step,loss", "10,1.5", "20,ü"):
+        files.append_line(path, line)
+    assert files.read_text(path) == "step,loss\n10,1.5\n20,ü\n"
+
+
+def test_of_a_line_that_does_not_fit_nothing_stays(tmp_path):
+    path = tmp_path / "metrics.csv"
+    files.append_line(path, "step,loss")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (15, before[1]))
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            files.append_line(path, "10,1.5")
+        with pytest.raises(OSError, match="No space left"):
+            files.append_line(path, "10,1.5")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert path.read_text() == "step,loss\n"
 
 
 @pytest.mark.parametrize("images", [False, True])

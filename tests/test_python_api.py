@@ -14,7 +14,7 @@ from odtk.tools import demo, label_map
 TERMINAL = {"json", "list", "check"}
 RENAMED = {("view", "class"): "class_names", ("view", "file"): "files"}
 # What a function takes beside the options: functions to call, and formats, of which there is one so far.
-PYTHON = {"log", "callbacks", "formats"}
+PYTHON = {"log", "callbacks", "should_stop", "formats"}
 
 FUNCTIONS = {
     **{name: getattr(odtk, name.replace("-", "_")) for name in COMMANDS if name.replace("-", "_") in odtk.__all__},

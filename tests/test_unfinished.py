@@ -7,14 +7,13 @@ import sys
 import pytest
 
 from odtk import unfinished
-from odtk.atomic import atomic_directory, atomic_file, growing_folder, write_text
+from odtk.atomic import atomic_directory, atomic_file, write_text
 from odtk.errors import OutputError
 
 WRITER = """
 import sys
-from odtk.atomic import atomic_directory, atomic_file, growing_folder
-how = {"atomic_file": atomic_file, "atomic_directory": atomic_directory,
-       "growing_folder": lambda path: growing_folder(path, "")}[sys.argv[1]]
+from odtk.atomic import atomic_directory, atomic_file
+how = {"atomic_file": atomic_file, "atomic_directory": atomic_directory}[sys.argv[1]]
 with how(sys.argv[2]) as part:
     (part if part.is_file() else part / "half").write_text("half")
     print("writes", flush=True)
@@ -74,24 +73,6 @@ def test_a_second_writer_of_a_folder_is_refused_before_any_work(tmp_path, begin,
     process.communicate(b"")
     assert process.returncode == 0
     assert [name.name for name in path.iterdir()] == ["half"]
-
-
-def test_the_folder_that_grows_has_one_writer_until_it_ends(tmp_path, begin):
-    process = begin("growing_folder", tmp_path / "model")
-    said = r"Another odtk process is writing to .*model\."
-    with pytest.raises(OutputError, match=said), growing_folder(tmp_path / "model", ""):
-        pytest.fail("the block ran")
-    process.kill()
-    process.wait()
-    with growing_folder(tmp_path / "model", "") as folder:
-        (folder / "ckpt").touch()
-    assert everything(tmp_path) == ["model", "model/ckpt", "model/half"]
-
-
-def test_a_folder_made_for_nothing_does_not_stay(tmp_path):
-    with pytest.raises(ZeroDivisionError), growing_folder(tmp_path / "model", ""):
-        raise ZeroDivisionError
-    assert everything(tmp_path) == []
 
 
 def test_of_two_writers_of_a_file_the_last_has_its_way(tmp_path, begin):

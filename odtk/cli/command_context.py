@@ -3,6 +3,7 @@
 Click removes the color codes wherever the output is not a terminal.
 """
 
+import shlex
 from collections.abc import Iterable
 
 import click
@@ -10,6 +11,7 @@ import click
 from odtk.errors import OdtkError
 
 _FAILED = "odtk.failed_context"
+_TYPED = "odtk.typed_arguments"
 
 
 class ColoredHelp(click.HelpFormatter):
@@ -48,6 +50,16 @@ def use_command_context(command: click.Command) -> click.Command:
     for inner in getattr(command, "commands", {}).values():
         use_command_context(inner)
     return command
+
+
+def remember_command(root: click.Context, arguments: Iterable[str]) -> None:
+    """Notes the words after `odtk`, for `typed_command`."""
+    root.meta[_TYPED] = tuple(arguments)
+
+
+def typed_command(ctx: click.Context) -> str:
+    """The user's own command, to be pasted into a shell."""
+    return shlex.join(["odtk", *ctx.meta[_TYPED]])
 
 
 def option_sentence(root: click.Context, argument: str | None) -> str:

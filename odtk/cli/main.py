@@ -16,8 +16,9 @@ from typing import TextIO
 import click
 
 from odtk import __version__
-from odtk.cli.command_context import CommandContext, option_sentence, use_command_context
+from odtk.cli.command_context import CommandContext, option_sentence, remember_command, use_command_context
 from odtk.cli.library_noise import quiet_libraries
+from odtk.cli.stop_signals import Terminated, exit_code, raise_terminated
 from odtk.cli.wrong_options import answering_wrong_options
 from odtk.errors import OdtkError
 from odtk.system_errors import as_os_error, describe
@@ -68,6 +69,7 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As Click does; an option that belongs to a subcommand gets an error that says so."""
+        remember_command(ctx, args)
         with _explaining_usage_errors(self):
             return super().parse_args(ctx, args)
 
@@ -96,9 +98,9 @@ class Commands(click.Group):
             return result
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except KeyboardInterrupt:
-            click.echo("\nInterrupted.", err=True)
-            ctx.exit(130)
+        except KeyboardInterrupt as error:
+            click.echo("\nTerminated." if isinstance(error, Terminated) else "\nInterrupted.", err=True)
+            ctx.exit(exit_code(error))
         except BrokenPipeError:
             _forget_stdout()
             ctx.exit(1)
@@ -188,7 +190,7 @@ def cli(debug: bool) -> None:
 def main() -> None:
     """Entry point of the `odtk` script."""
     # When a batch queue or a container stops odtk, it cleans up and training saves, as after Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, raise_terminated)
     reads_images = not {"--debug", "--help", "-h"}.intersection(sys.argv) and READS_IMAGES.intersection(sys.argv[1:2])
     with quiet_libraries() if reads_images else contextlib.nullcontext():
         cli(prog_name="odtk")

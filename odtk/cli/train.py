@@ -2,6 +2,7 @@
 
 import click
 
+from odtk.cli.command_context import typed_command
 from odtk.cli.options import any_path, example, json_option, log, max_bad_records_option, print_json
 
 
@@ -55,8 +56,9 @@ from odtk.cli.options import any_path, example, json_option, log, max_bad_record
               "scratch.")  # fmt: skip
 @max_bad_records_option
 @json_option
+@click.pass_context
 @example("odtk train pets.config models/pets", "tensorboard --logdir models/pets")
-def train(pipeline_config, model_dir, as_json, **options) -> None:
+def train(ctx, pipeline_config, model_dir, as_json, **options) -> None:
     """Train the detector that PIPELINE_CONFIG describes; checkpoints and logs go to MODEL_DIR.
 
     PIPELINE_CONFIG is a file or the name of a shipped pipeline. It is checked first, as by `odtk configure CONFIG
@@ -65,12 +67,14 @@ def train(pipeline_config, model_dir, as_json, **options) -> None:
     import dataclasses
     import shlex
 
+    from odtk.cli.stop_signals import stop_signals
     from odtk.tools.train import train as run
 
-    report = run(pipeline_config, model_dir, log=log, **options)
+    with stop_signals(log) as signals:
+        report = run(pipeline_config, model_dir, log=log, should_stop=signals.should_stop, **options)
     if as_json:
         print_json(dataclasses.asdict(report))
-        return
+        ctx.exit(signals.exit_code(report.reason))
     if report.losses:
         click.echo(f"Trained to step {report.last_step}: Loss/total_loss {report.losses['Loss/total_loss']:.4g}.")
     else:
@@ -81,3 +85,6 @@ def train(pipeline_config, model_dir, as_json, **options) -> None:
         )
     click.echo(f"Checkpoint: {report.checkpoint}")
     click.echo("Next: " + shlex.join(["odtk", "evaluate", pipeline_config, model_dir]))
+    if report.is_early:
+        click.echo(f"Ended early: {report.reason}. To go on: {typed_command(ctx)}")
+    ctx.exit(signals.exit_code(report.reason))

@@ -2,12 +2,14 @@
 
 import itertools
 import secrets
+import sys
 from collections.abc import Callable, Container, Sequence
 
 import tensorflow as tf
 
 from odtk import label_map
 from odtk.errors import ConfigError
+from odtk.files import is_remote
 from odtk.inputs import dataset
 from odtk.inputs.augmentations.build import build_augmentation
 from odtk.inputs.bad_boxes import BadBoxes
@@ -15,6 +17,7 @@ from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.decode import make_decoder
 from odtk.inputs.record_errors import first_fault
 from odtk.pipeline.readers import max_number_of_boxes
+from odtk.records import shards
 
 
 def build_train_dataset(
@@ -68,11 +71,13 @@ def build_eval_dataset(
     reader_index: int = 0,
     record_filter: BadRecordFilter | None = None,
     bad_boxes: BadBoxes | None = None,
+    max_images: int | None = None,
 ) -> tf.data.Dataset:
     """Every example of an eval_input_reader once, in file order, without augmentation; the last batch may be short.
 
-    `batch_size`: None for eval_config's. The reader's options for shuffling and num_epochs are ignored, as they do not
-    change metrics. Raises like `build_train_dataset`.
+    `batch_size`: None for eval_config's. `max_images`: only a sample of so many, spread evenly over the records and the
+    same each time. The reader's options for shuffling and num_epochs are ignored, as they do not change metrics. Raises
+    like `build_train_dataset`.
     """
     if len(pipeline_config.eval_input_reader) <= reader_index:
         raise ConfigError(
@@ -84,8 +89,11 @@ def build_eval_dataset(
     numbers = tf.data.Dataset.range(len(files))
     if record_filter is not None:
         numbers = record_filter.until_exceeded(numbers)
+    records = _sample(numbers.flat_map(_open_files(files, record_filter)), reader)
+    if max_images is not None:
+        records = dataset.spread(records, max_images, _count_sampled(files, reader))
     examples = dataset.prepare(
-        _sample(numbers.flat_map(_open_files(files, record_filter)), reader),
+        records,
         decode=_build_decoder(reader, num_classes, files, bad_boxes),
         augment=lambda example, seed: example,
         resize=resize,
@@ -94,6 +102,14 @@ def build_eval_dataset(
         record_filter=record_filter,
     )
     return _batch(examples, "eval_config.batch_size", batch_size or config.batch_size, drop_remainder=False)
+
+
+def count_eval_images(reader, max_images: int | None = None) -> int | None:
+    """How many images build_eval_dataset gives, if all can be used; None if the files are in an object store."""
+    files = record_files(reader)
+    if any(map(is_remote, files)):
+        return max_images
+    return min(_count_sampled(files, reader), max_images or sys.maxsize)
 
 
 def build_fault_finder(reader, num_classes: int) -> Callable:
@@ -156,6 +172,13 @@ def _open_files(files: list[str], record_filter: BadRecordFilter | None) -> Call
 
 def _sample(records: tf.data.Dataset, reader) -> tf.data.Dataset:
     return records.shard(reader.sample_1_of_n_examples, 0) if reader.sample_1_of_n_examples > 1 else records
+
+
+def _count_sampled(files: Sequence[str], reader) -> int:
+    """Number of the records that `_sample` lets through."""
+    local = [file for file in files if not is_remote(file)]
+    count = shards.count_records(local) + dataset.count_records([file for file in files if is_remote(file)])
+    return -(-count // max(reader.sample_1_of_n_examples, 1))
 
 
 def _build_decoder(reader, num_classes: int, files: Sequence[str] = (), bad_boxes: BadBoxes | None = None) -> Callable:

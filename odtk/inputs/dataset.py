@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import tensorflow as tf
 
 from odtk.errors import DataError
@@ -115,6 +116,22 @@ def read_interleaved(
         open_file, cycle_length=num_readers, block_length=read_block_length, num_parallel_calls=tf.data.AUTOTUNE
     )
     return records.shuffle(shuffle_buffer_size, seed=seed) if shuffle else records
+
+
+def spread(records: tf.data.Dataset, num_wanted: int, count: int) -> tf.data.Dataset:
+    """`num_wanted` of `count` records, at even distances; all of them if there are no more."""
+    if num_wanted >= count:
+        return records
+    is_wanted = lambda index, _: (index + 1) * num_wanted // count > index * num_wanted // count  # noqa: E731
+    return records.enumerate().filter(is_wanted).map(lambda index, record: record)
+
+
+def count_records(files: Sequence[str]) -> int:
+    """Number of records in files of any file system; all their bytes are read, up to the first damage."""
+    if not files:
+        return 0
+    records = tf.data.TFRecordDataset(list(files)).ignore_errors()
+    return int(records.reduce(np.int64(0), lambda count, record: count + 1))
 
 
 def prepare(

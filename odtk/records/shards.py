@@ -30,8 +30,8 @@ _SHARD = re.compile(r"(?P<base>.*)-(?P<index>\d{5})-of-(?P<count>\d{5})")
 _CRC_MASK_DELTA = 0xA282EAD8
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
-HEADER_SIZE = _HEADER.size
-"""Bytes between the offset of a record and its data."""
+HEADER_SIZE, FOOTER_SIZE = _HEADER.size, _FOOTER.size
+"""Bytes between the offset of a record and its data, and after the data."""
 _SEARCH_BLOCK = 1 << 20
 
 

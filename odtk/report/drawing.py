@@ -76,8 +76,8 @@ def draw_groundtruth(
 def add_caption(image: Image.Image, text: str) -> Image.Image:
     """A copy of `image` as RGB with `text` below it, black on white, in as many lines as needed."""
     size = max(_SMALLEST_CAPTION, _text_size(image))
-    font, margin = _font(size), _padding(_font(size))
-    lines = _wrapped(_one_line(text, _LONGEST_CAPTION), font, max(1, image.width - 2 * margin))
+    font, margin = font_of(size), _padding(font_of(size))
+    lines = wrapped(_one_line(text, _LONGEST_CAPTION), font, max(1, image.width - 2 * margin))
     line_height = sum(font.getmetrics())
     sheet = Image.new("RGB", (image.width, image.height + len(lines) * line_height + 2 * margin), "white")
     sheet.paste(image, (0, 0))
@@ -130,7 +130,8 @@ def _yxyx_to_corners(box: np.ndarray, image_size: tuple[int, int]) -> Corners:
 
 
 @lru_cache(maxsize=64)
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def font_of(size: int) -> ImageFont.FreeTypeFont:
+    """Pillow's own font, `size` pixels high."""
     font = ImageFont.load_default(size)
     assert isinstance(font, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
     return font
@@ -144,7 +145,7 @@ def _line_width(text_size: int) -> int:
     return max(1, round(text_size * _LINE_OF_TEXT))
 
 
-def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+def wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
     """`text` in lines of at most `width` pixels, broken at spaces, or in a word that is wider."""
     lines = [""]
     for word in text.split():
@@ -196,7 +197,7 @@ def _draw_labels(
 def _label_text_size(picture: Image.Image, texts: Sequence[str]) -> int:
     """Text size for the picture, smaller if the labels would cover too much of it."""
     size = _text_size(picture)
-    covered = sum(math.prod(_label_size(text, _font(size))) for text in texts)
+    covered = sum(math.prod(_label_size(text, font_of(size))) for text in texts)
     allowed = _MOST_COVERED * picture.width * picture.height
     return (
         size if covered <= allowed or len(texts) == 1 else max(_SMALLEST_TEXT, int(size * (allowed / covered) ** 0.5))
@@ -214,9 +215,9 @@ def _fitted_label(whole: str, name: str, size: int, width: int) -> tuple[str, Im
     sizes = range(size, _SMALLEST_TEXT - 1, -1)
     tries = chain(((whole, each) for each in sizes), ((text, _SMALLEST_TEXT) for text in chain([name], shorter)))
     for text, each in tries:
-        if _label_size(text, _font(each))[0] <= width:
+        if _label_size(text, font_of(each))[0] <= width:
             break
-    return text, _font(each)
+    return text, font_of(each)
 
 
 def _padding(font: ImageFont.FreeTypeFont) -> int:

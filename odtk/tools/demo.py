@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from odtk import unfinished
-from odtk.atomic import growing_folder
 from odtk.errors import OutputError
+from odtk.growing_folder import growing_folder
 from odtk.report.drawing import contact_sheet
 from odtk.report.picture_files import write_picture
 from odtk.tools.configure import configure
@@ -107,7 +107,7 @@ def _check_room(folder: Path) -> None:
 
 
 def _clear(folder: Path) -> None:
-    for path in folder.iterdir():
+    for path in unfinished.contents(folder):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:

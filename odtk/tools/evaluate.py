@@ -10,25 +10,18 @@ from pathlib import Path
 import tensorflow as tf
 
 from odtk import atomic, pipeline
-from odtk.detectors.detector import Detector
 from odtk.detectors.trained import build_trained_detector
 from odtk.devices import keep_freed_memory, prepare_gpus
 from odtk.errors import DataError
-from odtk.evaluation.metrics_sets import build_categories, build_evaluators
-from odtk.evaluation.run import Evaluation, run_evaluation
+from odtk.evaluation.build import DEFAULT_MAX_BAD_RECORDS, ConfiguredEvaluation
+from odtk.evaluation.run import Evaluation
 from odtk.findings import WARNING
-from odtk.inputs.bad_boxes import BadBoxes
-from odtk.inputs.bad_records import BadRecord, BadRecordFilter
-from odtk.inputs.build import build_eval_dataset, build_fault_finder
-from odtk.inputs.record_errors import naming_the_record
-from odtk.progress import Progress, track
-from odtk.records import shards
+from odtk.inputs.bad_records import BadRecord
+from odtk.progress import track
 from odtk.records.box_errors import ImageWithBadBoxes
 from odtk.tools.arguments import require_whole
 from odtk.tools.check_config import require_valid
 from odtk.tools.trained_classes import require_trained_classes
-
-DEFAULT_MAX_BAD_RECORDS = 100
 
 
 @dataclass(frozen=True)
@@ -62,7 +55,10 @@ def evaluate(
     max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
     log: Callable[[str], None] = lambda line: None,
 ) -> EvaluationReport:
-    """Evaluates the newest checkpoint of `model_dir`, or `checkpoint`, on the config's first eval_input_reader.
+    """Evaluates a checkpoint of `model_dir` on the config's first eval_input_reader.
+
+    `checkpoint` is "best" (by the evaluations while it was trained), "last" or a prefix; None for the best where there
+    is one, else the last. `log` is told which it is.
 
     Writes `model_dir`/eval/metrics.json (name to value, null for NaN), the same as TensorBoard scalars, and the results
     of each class as classes.json. Up to `max_bad_records` records that cannot be used are skipped, and `log` is called
@@ -78,14 +74,13 @@ def evaluate(
     atomic.check_file(folder / "metrics.json")
     prepare_gpus()
     keep_freed_memory()
-    detector, reader = build_trained_detector(config, checkpoint or model_dir, log)
+    detector, reader = build_trained_detector(config, model_dir, checkpoint, log, "Evaluating")
     map_path = config.eval_input_reader[0].label_map_path
     for note in require_trained_classes(reader.prefix, map_path, "eval_input_reader[0]", pipeline_config):
         log(f"warning: {note}")
-    record_filter = BadRecordFilter(max_bad_records, log) if max_bad_records else None
-    bad_boxes = BadBoxes(log)
-    evaluation = _measure(config, detector, record_filter, bad_boxes)
-    bad_records = record_filter.finish() if record_filter else []
+    measured = ConfiguredEvaluation(config, detector, max_bad_records=max_bad_records, log=log)
+    with track("Evaluating", measured.num_images, "images", compiles=True, note="compiling the model") as progress:
+        evaluation = measured.run(progress.advance)
     if not evaluation.num_images:
         raise DataError(f"The eval_input_reader of {pipeline_config} has no image. Set it to records with images.")
     classes = _write(folder, evaluation, reader.step or 0)
@@ -98,24 +93,11 @@ def evaluate(
         metrics_path=folder / "metrics.json",
         classes=classes,
         classes_path=folder / "classes.json",
-        bad_records=bad_records,
-        bad_boxes=bad_boxes.images,
+        bad_records=measured.bad_records,
+        bad_boxes=measured.bad_boxes,
         losses=evaluation.losses,
         meanings=evaluation.meanings,
     )
-
-
-def _measure(config, detector: Detector, record_filter: BadRecordFilter | None, bad_boxes: BadBoxes) -> Evaluation:
-    dataset = build_eval_dataset(
-        config, detector.resize, detector.num_classes, record_filter=record_filter, bad_boxes=bad_boxes
-    )
-    evaluators = build_evaluators(config.eval_config, build_categories(config, detector.num_classes))
-    reader = config.eval_input_reader[0]
-    find_fault = build_fault_finder(reader, detector.num_classes)
-    bar = track("Evaluating", _count_images(reader), "images", compiles=True, note="compiling the model")
-    with bar as progress, naming_the_record(find_fault):
-        with_loss = not config.eval_config.use_dummy_loss_in_eval
-        return run_evaluation(detector, dataset, evaluators, _advance(progress, record_filter), with_loss)
 
 
 def _write(folder: Path, evaluation: Evaluation, step: int) -> list[dict]:
@@ -129,25 +111,10 @@ def _write(folder: Path, evaluation: Evaluation, step: int) -> list[dict]:
     return classes
 
 
-def _advance(progress: Progress, record_filter: BadRecordFilter | None) -> Callable[[int], None]:
-    def advance(num_images: int) -> None:
-        progress.advance(num_images)
-        if record_filter is not None:
-            record_filter.check()
-
-    return advance
-
-
 def without_nan(metrics: dict) -> dict:
     """The metrics with None for NaN and infinity, which JSON does not have."""
     return {name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in metrics.items()}  # fmt: skip
-
-
-def _count_images(reader) -> int | None:
-    """Only for the progress line; None if the files cannot be read without TensorFlow (another file system)."""
-    files = shards.expand_globs(reader.tf_record_input_reader.input_path)
-    return -(-shards.count_records(files) // max(reader.sample_1_of_n_examples, 1)) or None
 
 
 def _write_scalars(folder: Path, metrics: dict[str, float], step: int) -> None:

@@ -1,21 +1,25 @@
 """Puts official.core's and Orbit's objects together for one training run."""
 
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import orbit
 import tensorflow as tf
 from official.core import config_definitions
 
+from odtk.errors import OdtkError
+from odtk.evaluation.build import DEFAULT_MAX_BAD_RECORDS, ConfiguredEvaluation
+from odtk.inputs.build import count_eval_images
+from odtk.retrying import Writes, at_once
 from odtk.training import resume
+from odtk.training.best_metric import DEFAULT, find_metric
 from odtk.training.callbacks.checkpoints import StepCheckpoints
 from odtk.training.evaluation_schedule import EvaluationSchedule
 from odtk.training.evaluator import TrainingEvaluator
 from odtk.training.experiment import Experiment
 from odtk.training.input_wait import InputWait
 from odtk.training.loggers.logger import EvaluationSummaries, Logger, Loggers, TrainSummaries
-from odtk.training.optimizer import build_optimizer, create_variables
+from odtk.training.measured_weights import MeasuredWeights
+from odtk.training.optimizer import build_optimizer, create_variables, make_scalable
 from odtk.training.orbit_output import without_printing
 from odtk.training.pace import Pace
 from odtk.training.run_info import RunInfo
@@ -34,39 +38,50 @@ def build_experiment(
     checkpoint_every: int,
     keep: int,
     log_every: int,
-    eval_every: int,
+    schedule: EvaluationSchedule,
+    eval_images: int | None = None,
+    best_metric: str = DEFAULT,
+    max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
     loggers: Sequence[Logger] = (),
     times: Times | None = None,
+    write: Writes = at_once,
     log: Callable[[str], None] = lambda line: None,
 ) -> Experiment:
     """Model, data, optimizer and loop; resumes a checkpoint in the model dir, otherwise loads a fine-tuning one.
 
-    Checkpoints are saved, `loggers` called and evaluations made at multiples of the three numbers of steps; the newest
-    `keep` checkpoints are kept, and `eval_every` 0 evaluates nothing. `times` measures the run. `log` is called if
-    another than the newest checkpoint is resumed. Raises CheckpointError if one does not match, and the builders'
-    errors.
+    Checkpoints are saved and `loggers` called at multiples of the two numbers of steps; the newest `keep` checkpoints
+    are kept. Evaluations are made by `schedule`, on a fixed sample of `eval_images` (None: all), without up to
+    `max_bad_records` records; if the config does not allow one, `log` is told. `times` measures the run, `write`
+    calls what writes files. `log` is called, too, if another than the newest checkpoint is resumed. Raises ConfigError for a `best_metric` that is not
+    measured, CheckpointError if a checkpoint does not match, and the builders' errors.
     """
-    logger, times, wait = Loggers(loggers), times or Times(), InputWait()
+    logger, times, wait = Loggers(loggers, write), times or Times(), InputWait()
     with strategy.scope(), without_printing():
         model = task.build_model()
         optimizer = build_optimizer(task.config.train_config.optimizer)
+        make_scalable(optimizer)
         create_variables(optimizer, model)
-        reader = resume.open_newest(Path(info.model_dir), log)
+        reader = resume.open_newest(info.model_dir, log)
         if reader and task.seed is not None:
             # A resumed run reads new data, instead of repeating the data it started with.
             task.seed += reader.step or 0
         trainer = _build_trainer(task, strategy, model, optimizer, times, wait)
-        evaluator = TrainingEvaluator(task.config, model) if eval_every else None
-        schedule = EvaluationSchedule(eval_every, info.num_steps)
+        evaluator = None
+        if schedule.is_on:
+            evaluator = _build_evaluator(task.config, model, optimizer, eval_images, max_bad_records, log)
         checkpoints = StepCheckpoints(
             trainer.checkpoint,
-            os.fspath(info.model_dir),
+            info.model_dir,
             max_to_keep=keep,
             step_counter=trainer.global_step,
             checkpoint_interval=checkpoint_every,
             init_fn=trainer.initialize,
             times=times,
+            write=write,
         )
+        if evaluator:
+            checkpoints.trained_weights = evaluator.weights.put_aside
+        best = find_metric(best_metric, evaluator.measured.nothing_measured()) if evaluator else None
         if reader:
             resume.require_match(model, reader)
         # Restores the newest checkpoint, or initializes the model.
@@ -77,7 +92,7 @@ def build_experiment(
             evaluator=evaluator,
             steps_per_loop=_WHOLE_CALL,
             checkpoint_manager=checkpoints,
-            summary_manager=TrainSummaries(logger, trainer.global_step, log_every),
+            summary_manager=TrainSummaries(logger, trainer.global_step, log_every, info.batch_size),
         )
         if evaluator:
             # As an argument Orbit takes it only with folders of its own, and otherwise the training's instead.
@@ -91,15 +106,32 @@ def build_experiment(
         model=model,
         trainer=trainer,
         evaluator=evaluator,
+        best_metric=best,
         schedule=schedule,
         checkpoints=checkpoints,
         controller=controller,
         pace=Pace([log_every, checkpoint_every, *schedule.marks], lambda: times.training),
         logger=logger,
         times=times,
+        write=write,
         resumed_from=reader.prefix if reader else None,
         new_slots=new_slots,
     )
+
+
+def _build_evaluator(
+    config, model, optimizer, max_images: int | None, max_bad_records: int, log: Callable[[str], None]
+) -> TrainingEvaluator | None:
+    try:
+        measured = ConfiguredEvaluation(config, model, max_images=max_images, max_bad_records=max_bad_records, log=log)
+    except OdtkError as error:
+        log(f"warning: {error} Nothing is evaluated while it trains.")
+        return None
+    if max_images is not None:
+        total = count_eval_images(config.eval_input_reader[0])
+        of_how_many = f" of {total:,}" if total is not None else ""
+        log(f"Evaluations are on a fixed sample of {measured.num_images:,}{of_how_many} images.")
+    return TrainingEvaluator(measured, MeasuredWeights(model, optimizer, config.eval_config.use_moving_averages))
 
 
 def _build_trainer(
@@ -109,5 +141,5 @@ def _build_trainer(
         task=task.task_config, trainer=config_definitions.TrainerConfig(train_tf_while_loop=True)
     )
     # Called for each input pipeline; the model defines what its batches contain.
-    dataset = orbit.utils.make_distributed_dataset(strategy, task.build_inputs, model)
+    dataset = orbit.utils.make_distributed_dataset(strategy, task.first_batch.watching(task.build_inputs), model)
     return DetectionTrainer(config, task, model, optimizer, train_dataset=dataset, times=times, wait=wait)

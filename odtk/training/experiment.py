@@ -6,6 +6,8 @@ import orbit
 import tensorflow as tf
 
 from odtk.detectors.detector import Detector
+from odtk.retrying import Writes
+from odtk.training.best_metric import BestMetric
 from odtk.training.evaluation_schedule import EvaluationSchedule
 from odtk.training.evaluator import TrainingEvaluator
 from odtk.training.loggers.logger import Logger
@@ -26,6 +28,8 @@ class Experiment:
     trainer: DetectionTrainer
     evaluator: TrainingEvaluator | None
     """None if nothing is evaluated while it trains."""
+    best_metric: BestMetric | None
+    """By which weights are best; None like `evaluator`."""
     schedule: EvaluationSchedule
     checkpoints: tf.train.CheckpointManager
     controller: orbit.Controller
@@ -34,6 +38,8 @@ class Experiment:
     """All loggers of the run, called as one; callbacks may give it pictures."""
     times: Times
     """Where the time goes; a callback that takes long opens a phase of its own."""
+    write: Writes
+    """Calls what writes files to the model dir, again if that is not reachable."""
     resumed_from: str | None
     """Prefix of the checkpoint that the run resumes from."""
     new_slots: list[str]

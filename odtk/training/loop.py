@@ -1,13 +1,17 @@
 """Orbit's training loop, with evaluations and callbacks."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from odtk.inputs.build import build_fault_finder
 from odtk.inputs.record_errors import naming_the_record
-from odtk.training.callbacks.callback import Callback, StopTraining
+from odtk.retrying import is_of_writing
+from odtk.training.callbacks.callback import Callback, GoBack, StopTraining
 from odtk.training.experiment import Experiment
+from odtk.training.loggers.csv_files import read_evaluations
+from odtk.training.loggers.csv_table import STEP
 from odtk.training.orbit_output import without_printing
 from odtk.training.times import EVALUATION
 
@@ -25,6 +29,8 @@ class Outcome:
 def run(experiment: Experiment, num_steps: int, callbacks: Sequence[Callback] = ()) -> Outcome:
     """Trains to step `num_steps`, evaluates by `experiment.schedule`, and saves a checkpoint at the end.
 
+    An evaluation that a killed run owes is made first.
+
     See Callback for when `callbacks` are called. An error of the data is raised as a DataError that names the record;
     KeyboardInterrupt, TensorFlow's errors (OutOfRangeError at the end of the data) and callbacks' errors are raised as
     they are.
@@ -40,6 +46,13 @@ def run(experiment: Experiment, num_steps: int, callbacks: Sequence[Callback] = 
             return _Loop(experiment, num_steps, callbacks).run()
 
 
+def owes_evaluation(experiment: Experiment) -> bool:
+    """Whether the evaluation of the present step is due and was not made to its end: the run was killed meanwhile."""
+    if experiment.evaluator is None or not experiment.schedule.is_due(experiment.step):
+        return False
+    return all(row[STEP] != experiment.step for row in read_evaluations(experiment.info.model_dir))
+
+
 class _Loop:
     """The calls of Orbit's controller, and what its actions note down."""
 
@@ -47,12 +60,31 @@ class _Loop:
         self._experiment, self._num_steps, self._callbacks = experiment, num_steps, callbacks
         self._outcome = Outcome()
         self._stop: StopTraining | None = None
+        self._evaluated: int | None = None
         experiment.controller.train_actions = (self._after_loop,)
         experiment.controller.eval_actions = (self._after_evaluation,)
+        if experiment.evaluator:
+            experiment.evaluator.advance = self._during_evaluation
 
     def run(self) -> Outcome:
+        self._experiment.schedule.start()
+        if owes_evaluation(self._experiment):
+            self._evaluate()
+        while True:
+            try:
+                self._train()
+                break
+            except GoBack:
+                self._start_again()
+        if self._stop is not None and self._stop.evaluate and self._evaluated != self._experiment.step:
+            self._evaluate()
+        if self._stop is not None:
+            self._outcome.reason = str(self._stop)
+        return self._outcome
+
+    def _train(self) -> None:
         experiment, controller = self._experiment, self._experiment.controller
-        evaluated = None
+        first = experiment.step
         while experiment.step < self._num_steps and self._stop is None:
             step = experiment.step
             # One loop: the summaries and the checkpoint of the loop in which a callback stops are still written.
@@ -60,20 +92,30 @@ class _Loop:
             if controller.step_timer:
                 controller.step_timer.start()  # steps_per_sec is without evaluations and checkpoints
             controller.train(end, checkpoint_at_completion=False)
-            if self._stop is None and experiment.evaluator and experiment.schedule.is_due(experiment.step):
+            if self._stop is None and experiment.schedule.is_due(experiment.step):
                 self._save_at_last_step()
                 self._evaluate()
-                evaluated = experiment.step
-        controller.save_checkpoint()
-        if self._stop is not None and self._stop.evaluate and experiment.evaluator and evaluated != experiment.step:
-            self._evaluate()
-        if self._stop is not None:
-            self._outcome.reason = str(self._stop)
-        return self._outcome
+        if experiment.step > first:
+            controller.save_checkpoint()
+
+    def _start_again(self) -> None:
+        """What a resumed run would do after a kill."""
+        experiment = self._experiment
+        self._evaluated = None
+        experiment.controller.step_timer = None  # or else the next steps per second would be negative
+        experiment.logger.close(None)
+        experiment.logger.start(experiment.info, experiment.step)
+        for callback in self._callbacks:
+            callback.after_going_back(experiment.step)
 
     def _evaluate(self) -> None:
-        with self._experiment.times.phase(EVALUATION):
-            self._experiment.controller.evaluate()
+        """The callbacks are called while the measured weights, which may be averages, are still in place."""
+        experiment = self._experiment
+        if experiment.evaluator:
+            self._evaluated = experiment.step
+            measuring = experiment.times.phase(EVALUATION), experiment.schedule.measuring()
+            with self._noting_stop(), measuring[0], measuring[1], experiment.evaluator.weights.in_place():
+                experiment.controller.evaluate()
 
     def _save_at_last_step(self) -> None:
         """Before the evaluation, which can be interrupted; CheckpointManager saves the same step only once."""
@@ -84,7 +126,12 @@ class _Loop:
         self._outcome.logs = {tag: float(value) for tag, value in output.items()}
         for callback in self._callbacks:
             with self._noting_stop():
-                callback.after_loop(self._experiment.step, dict(self._outcome.logs))
+                after = functools.partial(callback.after_loop, self._experiment.step, dict(self._outcome.logs))
+                self._experiment.write(after)
+
+    def _during_evaluation(self, num_images: int) -> None:
+        for callback in self._callbacks:
+            callback.during_evaluation(self._experiment.step, num_images)
 
     def _after_evaluation(self, output: dict) -> None:
         assert self._experiment.evaluator is not None
@@ -92,7 +139,8 @@ class _Loop:
         assert evaluation is not None
         for callback in self._callbacks:
             with self._noting_stop():
-                callback.after_evaluation(self._experiment.step, evaluation)
+                after = functools.partial(callback.after_evaluation, self._experiment.step, evaluation)
+                self._experiment.write(after)
 
     @contextlib.contextmanager
     def _noting_stop(self):
@@ -104,6 +152,11 @@ class _Loop:
 
 def _at_end(end: Callable) -> Callable:
     def leave(kind, error: BaseException | None, traceback) -> None:
-        end(error)
+        try:
+            end(error)
+        except Exception as later:
+            # The first file that cannot be written is the one to be told of.
+            if not (is_of_writing(error) and is_of_writing(later)):
+                raise
 
     return leave

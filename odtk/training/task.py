@@ -17,6 +17,7 @@ from odtk.inputs.dataset import TRAINING_FEATURES
 from odtk.pipeline.support import refuse_unsupported
 from odtk.protos import pipeline_pb2
 from odtk.training.fine_tune import checkpoint_type, fine_tune
+from odtk.training.first_batch import FirstBatch
 from odtk.training.first_failure import FirstFailure
 
 GRADIENT_NORM = "gradient_norm"
@@ -69,6 +70,7 @@ class DetectionTask(base_task.Task):
         self.reuse_heads, self.record_filter, self.bad_boxes = reuse_heads, record_filter, bad_boxes
         self.config, self.seed, self.on_restore = config, seed, on_restore
         self.clip_norm = config.train_config.gradient_clipping_by_norm
+        self.first_batch = FirstBatch()
 
     def build_model(self) -> Detector:
         """The detector, untrained."""

@@ -37,6 +37,17 @@ class DetectionTrainer(base_trainer.Trainer):
         # Counted after a step's updates; global_step is counted at any time during it.
         return self._wait.fetch(lambda: next(iterator), self.optimizer.iterations)
 
+    def finished_step(self) -> int:
+        """The last step that changed the weights, to which the count of steps is set: one more failed in its data."""
+        step = int(self.optimizer.iterations.numpy())
+        self.global_step.assign(step)
+        return step
+
+    def checkpoint_bytes(self) -> int:
+        """About the size of a checkpoint: that of all variables."""
+        variables = {id(each): each for each in [*self.model.variables, *self.optimizer.variables()]}.values()
+        return sum(each.shape.num_elements() * each.dtype.size for each in variables)
+
     def train_loop_end(self) -> dict[str, tf.Tensor]:
         """The losses of the last step, and the learning rate of the next one (as TFOD logs it)."""
         logs = {metric.name: metric.result() for metric in self.train_metrics}

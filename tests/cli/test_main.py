@@ -136,7 +136,7 @@ main.main()
 def test_a_termination_cleans_up_like_an_interrupt():
     command = [sys.executable, "-c", f"import sys; sys.argv[1:] = ['demo']{TERMINATED}"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stdout, result.stderr.strip()) == (130, "cleaned up\n", "Interrupted.")
+    assert (result.returncode, result.stdout, result.stderr.strip()) == (143, "cleaned up\n", "Terminated.")
 
 
 CHATTERBOX = """

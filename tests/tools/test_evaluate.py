@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from odtk.cli.main import cli
 from odtk.errors import DataError, OutputError
+from odtk.evaluation import build
 from odtk.evaluation.coco import METRIC_NAMES
 from odtk.evaluation.evaluator import Evaluator
 from odtk.evaluation.metrics_sets import EVALUATORS
@@ -97,7 +98,8 @@ def evaluated(tmp_path, monkeypatch):
     monkeypatch.setattr(tool, "build_trained_detector", lambda *arguments: (Oracle(), reader))
 
     def run(data, eval_config=""):
-        monkeypatch.setattr(tool, "build_eval_dataset", lambda *arguments, **options: data)
+        monkeypatch.setattr(build, "build_eval_dataset", lambda *arguments, **options: data)
+        monkeypatch.setattr(build, "count_eval_images", lambda *arguments: None)
         config = tmp_path / "pipeline.config"
         config.write_text(CONFIG % eval_config)
         (tmp_path / "model").mkdir(exist_ok=True)
@@ -238,7 +240,7 @@ def test_what_is_no_number_is_null_in_json_and_said_in_the_table(evaluated, tmp_
 def test_each_class_has_a_row_with_its_images_and_boxes_and_a_file_has_all(evaluated, tmp_path, monkeypatch):
     names = ["left", "right", *(f"unseen {number}" for number in range(3, 13))]
     categories = [{"id": number if number < 3 else 2 * number, "name": name} for number, name in enumerate(names, 1)]
-    monkeypatch.setattr(tool, "build_categories", lambda config, num_classes: categories)
+    monkeypatch.setattr(build, "build_categories", lambda config, num_classes: categories)
     monkeypatch.setattr(Oracle, "postprocess", lambda self, predictions, shapes: without_class_1(predictions["which"]))
     report = evaluated(dataset().batch(2))
     assert json.loads(report.classes_path.read_text()) == report.classes

@@ -1,11 +1,13 @@
 """When callbacks are called around Orbit's loop, and how one of them ends it."""
 
+import contextlib
 import types
 
 import pytest
 from orbit import controller
 
 from odtk.protos import pipeline_pb2
+from odtk.retrying import at_once
 from odtk.training.callbacks.callback import Callback, StopTraining
 from odtk.training.evaluation_schedule import EvaluationSchedule
 from odtk.training.loggers.logger import Logger
@@ -48,9 +50,12 @@ class Logged(Logger):
 def experiment():
     """Whose loops are one step long, with a loss that is the step's number; evaluated at every third step."""
     made = types.SimpleNamespace(step=0, saved=[], pace=lambda step: 1, info=None, logger=Logged())
+    made.write = at_once
     made.task = types.SimpleNamespace(config=pipeline_pb2.TrainEvalPipelineConfig())
     made.model = types.SimpleNamespace(num_classes=1)
-    made.schedule, made.evaluator = EvaluationSchedule(0, num_steps=100), types.SimpleNamespace(latest="measured")
+    weights = types.SimpleNamespace(in_place=contextlib.nullcontext)
+    made.evaluator = types.SimpleNamespace(latest="measured", weights=weights)
+    made.schedule = EvaluationSchedule(0, num_steps=100)
 
     def train(steps, checkpoint_at_completion):
         assert steps == made.step + 1

@@ -160,6 +160,7 @@ print(logged[LOCALIZATION], logged[TOTAL], *(1 - model.weight.numpy()))
 from google.protobuf import text_format
 from odtk.checkpoints.object_graph import as_trackable
 from odtk.training.build import build_experiment
+from odtk.training.evaluation_schedule import EvaluationSchedule
 from odtk.training.callbacks.callback import Callback
 from odtk.training.callbacks.nan_guard import NanGuard, NotFiniteError
 from odtk.training.loop import run
@@ -205,7 +206,7 @@ config = text_format.Parse("""
 """.replace("FOLDER", folder), pipeline_pb2.TrainEvalPipelineConfig())
 for steps in (1, 3):
     info = RunInfo(f"{folder}/model", "", batch_size=4, num_records=8, num_steps=steps)
-    often = dict(checkpoint_every=1, keep=7, log_every=1, eval_every=0)
+    often = dict(checkpoint_every=1, keep=7, log_every=1, schedule=EvaluationSchedule(0, 2))
     experiment = build_experiment(BrightnessTask(config, seed=0), strategy, info, **often)
     print(experiment.step, experiment.resumed_from, experiment.new_slots)
     try:

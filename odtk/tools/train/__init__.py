@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import functools
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING
 
-from odtk import label_map, pipeline, prototext
-from odtk.atomic import growing_folder, write_text
+from odtk import files, label_map, pipeline, prototext
 from odtk.errors import ConfigError, LabelMapError
+from odtk.growing_folder import growing_folder
+from odtk.retrying import Retrying, Writes
 from odtk.tools import trained_classes
 from odtk.tools.arguments import as_list, require_one_of, require_whole
 from odtk.tools.check_config import fixing_command
 from odtk.tools.train.checks import check, without_gpu
+from odtk.tools.train.durations import as_text, seconds_of
 from odtk.tools.train.longer_schedule import with_longer_schedule
-from odtk.tools.train.options import LOG_TO, ON_NAN, TrainingOptions
+from odtk.tools.train.options import LOG_TO, ON_NAN, TrainingOptions, command_line
 from odtk.tools.train.restore_table import describe_restore
+from odtk.tools.train.run_record import choose_seed, recording, repeated
 
 if TYPE_CHECKING:
     from odtk.inputs.bad_records import BadRecord
@@ -38,27 +40,15 @@ class TrainingReport:
     """Why it ended."""
     losses: dict[str, float]
     devices: list[str]
+    is_early: bool = False
+    """Whether that was before its last step."""
     bad_records: list[BadRecord] = field(default_factory=list)
     bad_boxes: list[ImageWithBadBoxes] = field(default_factory=list)
 
 
-_Train = TypeVar("_Train", bound=Callable)
+_KEPT = "Its checkpoints are unchanged; run the same command again to resume from the newest."
 
 
-def _alone_in_model_dir(run: _Train) -> _Train:
-    """Locks the folder before anything else: two runs in one folder would delete each other's checkpoints."""
-
-    @functools.wraps(run)
-    def train(pipeline_config, model_dir, *args, **settings):
-        with growing_folder(
-            model_dir, "Its checkpoints are unchanged; run the same command again to resume from the newest."
-        ):
-            return run(pipeline_config, model_dir, *args, **settings)
-
-    return cast(_Train, train)
-
-
-@_alone_in_model_dir
 def train(
     pipeline_config: str | os.PathLike,
     model_dir: str | os.PathLike,
@@ -83,6 +73,7 @@ def train(
     max_bad_records: int = TrainingOptions.max_bad_records,
     log: Callable[[str], None] = lambda line: None,
     callbacks: Sequence[Callback] | None = None,
+    should_stop: Callable[[], str | None] = lambda: None,
 ) -> TrainingReport:
     """Trains until `num_steps` (None for the config's) and returns where it ended.
 
@@ -91,43 +82,67 @@ def train(
     be used are skipped; with 0, the first one ends the training. Boxes that cannot be used are skipped, in any number.
     `extend_schedule` stretches a learning rate schedule that ends before the last step, in this run and in the model
     dir's config. `log` is called with lines for the user; `callbacks` show the run and may stop it (see
-    odtk.training.callbacks.callback); None is a panel or lines on stderr. Raises ConfigError, DataError or
-    CheckpointError before the first step; with too many bad records, DataError after a checkpoint is saved.
+    odtk.training.callbacks.callback); None is a panel or lines on stderr. `should_stop` is called about once per second
+    and ends training, with a checkpoint, by returning the reason; `max_time` counts from this call on. Raises
+    ConfigError, DataError or CheckpointError before the first step; with too many bad records, DataError after a
+    checkpoint is saved.
     """
+    started = time.monotonic()
     options = TrainingOptions(
-        checkpoint_every=checkpoint_every, keep=keep, log_every=log_every, eval_every=eval_every,
-        eval_images=eval_images, best_metric=best_metric, patience=patience, min_delta=min_delta, max_time=max_time,
-        on_nan=on_nan, seed=seed, deterministic=deterministic, log_to=tuple(as_list(log_to)),
-        reuse_head_weights=reuse_head_weights, max_bad_records=max_bad_records,
+        num_steps=num_steps, extend_schedule=extend_schedule, checkpoint_every=checkpoint_every, keep=keep,
+        log_every=log_every, eval_every=eval_every, eval_images=eval_images, best_metric=best_metric,
+        patience=patience, min_delta=min_delta, max_time=max_time and as_text(max_time), on_nan=on_nan, seed=seed,
+        deterministic=deterministic, log_to=tuple(as_list(log_to)), reuse_head_weights=reuse_head_weights,
+        max_bad_records=max_bad_records,
     )  # fmt: skip
-    _check_arguments(num_steps, options)
+    _check_arguments(options)
+    # First of all: two runs in one folder would delete each other's checkpoints.
+    with growing_folder(model_dir, _KEPT, log) as lock:
+        if repeat:
+            pipeline_config, options = repeated(pipeline_config, options, log)
+        write = Retrying(model_dir, lock, log)
+        return _train(pipeline_config, model_dir, options, write, log, callbacks, should_stop, started)
+
+
+def _train(
+    pipeline_config: str | os.PathLike,
+    model_dir: str | os.PathLike,
+    options: TrainingOptions,
+    write: Writes,
+    log: Callable[[str], None],
+    callbacks: Sequence[Callback] | None,
+    should_stop: Callable[[], str | None],
+    started: float,
+) -> TrainingReport:
     log("Reading the config and the records that it names.")
     config = pipeline.read(pipeline_config)
-    steps = num_steps if num_steps is not None else config.train_config.num_steps
-    if extend_schedule:
+    steps = options.num_steps if options.num_steps is not None else config.train_config.num_steps
+    if options.extend_schedule:
         config = with_longer_schedule(config, steps, log)
-    can_evaluate = check(config, pipeline_config, Path(model_dir), num_steps, log)
-    if reuse_head_weights and not config.train_config.fine_tune_checkpoint:
-        raise ConfigError(
-            f"Head weights are reused from a checkpoint, but {pipeline_config} has none. Set it with "
-            f"`{fixing_command(config, pipeline_config, '--fine-tune-checkpoint', 'PREFIX')}`.",
-            argument="reuse_head_weights",
-        )
+    can_evaluate = check(config, pipeline_config, model_dir, options.num_steps, log)
+    _require_checkpoint_to_reuse(config, pipeline_config, options)
+    seed = choose_seed(model_dir, options.seed, log)
     log("Loading TensorFlow and building the model.")
     from odtk.inputs.bad_boxes import BadBoxes
     from odtk.inputs.bad_records import BadRecordFilter, summary
     from odtk.tools.train.explained_errors import explained_errors
-    from odtk.tools.train.parts import build_callbacks, build_loggers, run_info
+    from odtk.tools.train.explained_write_errors import explained_write_errors, little_space
+    from odtk.tools.train.parts import build_callbacks, build_limits, build_loggers, build_schedule, run_info
     from odtk.training.build import build_experiment
-    from odtk.training.loop import run
+    from odtk.training.loop import owes_evaluation, run
     from odtk.training.strategy import build_strategy
     from odtk.training.task import DetectionTask
 
-    devices = _prepare_process(config, options, log)
-    record_filter = BadRecordFilter(max_bad_records, log) if max_bad_records else None
+    devices = _prepare_process(config, seed, log)
+    record_filter = BadRecordFilter(options.max_bad_records, log) if options.max_bad_records else None
     bad_boxes = BadBoxes(log)
     task = DetectionTask(
-        config, seed, lambda report: log(describe_restore(report)), reuse_head_weights, record_filter, bad_boxes
+        config,
+        seed,
+        lambda report: log(describe_restore(report)),
+        options.reuse_head_weights,
+        record_filter,
+        bad_boxes,
     )
     experiment = build_experiment(
         task,
@@ -136,22 +151,36 @@ def train(
         checkpoint_every=options.checkpoint_every,
         keep=options.keep,
         log_every=options.log_every,
-        eval_every=_eval_every(options) if can_evaluate else 0,
+        schedule=build_schedule(options, steps, can_evaluate, log),
+        eval_images=options.eval_images,
+        best_metric=options.best_metric,
+        max_bad_records=options.max_bad_records,
         loggers=build_loggers(options, log),
+        write=write,
         log=log,
     )
     first = experiment.step
     # Only now it is certain that config and checkpoint match.
-    _save_config(config, Path(model_dir), is_resumed=bool(experiment.resumed_from))
+    _save_config(config, model_dir, is_resumed=bool(experiment.resumed_from))
     if experiment.resumed_from:
         log(f"Resuming from {experiment.resumed_from}, step {first}.")
     if experiment.new_slots:
         log(f"It was trained with another optimizer; this one's {', '.join(experiment.new_slots)} start from scratch.")
-    if first >= steps:
+    if warning := little_space(experiment, options.keep):
+        log(f"warning: {warning}")
+    if first >= steps and not owes_evaluation(experiment):
         resumed = experiment.resumed_from or ""
         return TrainingReport(str(model_dir), resumed, first, first, "all steps were done before", {}, devices)
-    with explained_errors(experiment, steps, config, pipeline_config):
-        outcome = run(experiment, steps, build_callbacks(options, callbacks, record_filter, log))
+    with (
+        recording(
+            pipeline_config, model_dir, options, config, seed, devices, lambda: experiment.step, write
+        ) as session,
+        explained_errors(experiment, steps, config, pipeline_config),
+        explained_write_errors(experiment, command_line(pipeline_config, model_dir, options)),
+    ):
+        limits = build_limits(options, should_stop, started, record_filter)
+        outcome = run(experiment, steps, build_callbacks(options, callbacks, limits, log))
+        session.reason = outcome.reason
     bad = record_filter.bad_records if record_filter else []
     if bad:
         log(summary(bad))
@@ -165,26 +194,34 @@ def train(
         reason=outcome.reason,
         losses=outcome.logs,
         devices=devices,
+        is_early=experiment.step < steps,
         bad_records=bad,
         bad_boxes=bad_boxes.images,
     )
 
 
-def _eval_every(options: TrainingOptions) -> int:
-    return options.checkpoint_every if options.eval_every is None else options.eval_every
+def _require_checkpoint_to_reuse(config, filename: str | os.PathLike, options: TrainingOptions) -> None:
+    if options.reuse_head_weights and not config.train_config.fine_tune_checkpoint:
+        raise ConfigError(
+            f"Head weights are reused from a checkpoint, but {filename} has none. Set it with "
+            f"`{fixing_command(config, filename, '--fine-tune-checkpoint', 'PREFIX')}`.",
+            argument="reuse_head_weights",
+        )
 
 
-def _check_arguments(num_steps: int | None, options: TrainingOptions) -> None:
-    require_whole(1, num_steps=num_steps, checkpoint_every=options.checkpoint_every, keep=options.keep)
+def _check_arguments(options: TrainingOptions) -> None:
+    require_whole(1, num_steps=options.num_steps, checkpoint_every=options.checkpoint_every, keep=options.keep)
     require_whole(1, log_every=options.log_every, eval_images=options.eval_images, patience=options.patience)
     require_whole(0, max_bad_records=options.max_bad_records, eval_every=options.eval_every)
     require_whole(0, 2**32 - 1, seed=options.seed)
+    if options.max_time is not None:
+        seconds_of(options.max_time, "max_time")
     require_one_of(ON_NAN, on_nan=options.on_nan)
     for name in options.log_to:
         require_one_of(LOG_TO, log_to=name)
 
 
-def _prepare_process(config, options: TrainingOptions, log: Callable[[str], None]) -> list[str]:
+def _prepare_process(config, seed: int, log: Callable[[str], None]) -> list[str]:
     """Sets up TensorFlow; returns the names of the GPUs."""
     import tf_keras
 
@@ -194,15 +231,14 @@ def _prepare_process(config, options: TrainingOptions, log: Callable[[str], None
     keep_freed_memory()
     if not devices:
         log(without_gpu(config))
-    if options.seed is not None:
-        tf_keras.utils.set_random_seed(options.seed)
+    tf_keras.utils.set_random_seed(seed)
     return devices
 
 
-def _save_config(config, model_dir: Path, is_resumed: bool) -> None:
-    pipeline.write(config, model_dir / "pipeline.config")
+def _save_config(config, model_dir: str | os.PathLike, is_resumed: bool) -> None:
+    files.write_text(files.join(model_dir, "pipeline.config"), pipeline.format(config))
     name = config.train_input_reader.label_map_path
     # A map without some trained classes would no longer define the meaning of their outputs.
     if name and not (is_resumed and trained_classes.lacks_trained_classes(model_dir, name)):
         text = prototext.read_text(label_map.find(name), "a label map", LabelMapError)
-        write_text(model_dir / trained_classes.FILE, text)
+        files.write_text(files.join(model_dir, trained_classes.FILE), text)

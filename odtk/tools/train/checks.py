@@ -3,8 +3,8 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
+from odtk.checkpoints.files import is_resumable
 from odtk.detectors import families
 from odtk.errors import ConfigError
 from odtk.findings import ERROR, WARNING
@@ -22,14 +22,18 @@ NO_GPU_FOR_LARGE_IMAGES = (
 
 
 def check(
-    config, filename: str | os.PathLike, model_dir: Path, num_steps: int | None, log: Callable[[str], None]
+    config,
+    filename: str | os.PathLike,
+    model_dir: str | os.PathLike,
+    num_steps: int | None,
+    log: Callable[[str], None],
 ) -> bool:
     """Checks the whole config: its training part must be valid; errors of the evaluation part are only reported.
 
     `num_steps`: used instead of the config's. Returns whether the evaluation part is valid, too.
     """
     overridden = ["train_config.num_steps"] if num_steps is not None else []
-    is_resumed = any(model_dir.glob("*.index"))
+    is_resumed = is_resumable(model_dir)
     if is_resumed:
         # A resumed run does not read it again.
         overridden.append("train_config.fine_tune_checkpoint")

@@ -1,5 +1,8 @@
-"""How a run is trained, beside its config: the options of `odtk train` that several parts of it read."""
+"""How a run is trained, beside its config: the options of `odtk train`."""
 
+import dataclasses
+import os
+import shlex
 from dataclasses import dataclass
 
 ON_NAN = ("stop", "lower-rate")
@@ -10,6 +13,8 @@ LOG_TO = ("wandb", "mlflow")
 class TrainingOptions:
     """The arguments of `odtk.train`, of the same names."""
 
+    num_steps: int | None = None
+    extend_schedule: bool = False
     checkpoint_every: int = 1000
     keep: int = 7
     """TFOD's default."""
@@ -26,3 +31,21 @@ class TrainingOptions:
     log_to: tuple[str, ...] = ()
     reuse_head_weights: bool = False
     max_bad_records: int = 100
+
+    def changed(self) -> dict:
+        """The options that are not at their defaults."""
+        defaults = TrainingOptions()
+        return {name: value for name, value in dataclasses.asdict(self).items() if value != getattr(defaults, name)}
+
+
+def command_line(pipeline_config: str | os.PathLike, model_dir: str | os.PathLike, options: TrainingOptions) -> str:
+    """The command that trains with these options, to be pasted into a shell."""
+    words = ["odtk", "train", os.fspath(pipeline_config), os.fspath(model_dir)]
+    for name, value in options.changed().items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(option)
+        else:
+            for each in value if isinstance(value, tuple) else (value,):
+                words += [option, str(each)]
+    return shlex.join(words)

@@ -5,13 +5,23 @@ from collections.abc import Callable, Sequence
 
 from odtk import pipeline
 from odtk.inputs.bad_records import BadRecordFilter
+from odtk.tools.train.durations import seconds_of
 from odtk.tools.train.options import TrainingOptions
 from odtk.training.callbacks.bad_records import BadRecordLimit
+from odtk.training.callbacks.best_weights import BestWeights
 from odtk.training.callbacks.callback import Callback
 from odtk.training.callbacks.checkpoints import SaveAtInterruption
+from odtk.training.callbacks.early_stopping import EarlyStopping
+from odtk.training.callbacks.evaluation_pictures import EvaluationPictures
+from odtk.training.callbacks.first_batch import FirstBatchPicture
+from odtk.training.callbacks.interruption import StopWhenAsked
 from odtk.training.callbacks.nan_guard import NanGuard
 from odtk.training.callbacks.progress_line import ProgressLine
+from odtk.training.callbacks.time_limit import TimeLimit
+from odtk.training.evaluation_schedule import EvaluationSchedule, automatic_schedule
+from odtk.training.loggers.csv_files import EvaluationsCsv, MetricsCsv
 from odtk.training.loggers.logger import Logger
+from odtk.training.loggers.results_plot import ResultsPlot
 from odtk.training.loggers.tensorboard import TensorBoard
 from odtk.training.run_info import RunInfo
 
@@ -19,25 +29,55 @@ from odtk.training.run_info import RunInfo
 def build_callbacks(
     options: TrainingOptions,
     shown: Sequence[Callback] | None,
-    record_filter: BadRecordFilter | None,
+    limits: Sequence[Callback],
     log: Callable[[str], None],
 ) -> list[Callback]:
     """All callbacks, in the order in which they are called after each loop; at the end the order is reversed.
 
     `shown` are the user's own; None for the progress line.
     """
-    limits = [BadRecordLimit(record_filter)] if record_filter else []
+    patience = [EarlyStopping(options.patience, options.min_delta)] if options.patience else []
     return [
-        NanGuard(),  # first: what others would save or show of such a loop is useless
+        FirstBatchPicture(log),  # before the guard: what was wrong with a first step may be seen there
+        NanGuard(options.on_nan, log),  # what others would save or show of such a loop is useless
         *([ProgressLine()] if shown is None else shown),
         *limits,
+        BestWeights(),
+        *patience,
+        EvaluationPictures(log),
         SaveAtInterruption(log),
     ]
 
 
+def build_limits(
+    options: TrainingOptions,
+    should_stop: Callable[[], str | None],
+    started: float,
+    record_filter: BadRecordFilter | None,
+) -> list[Callback]:
+    """The callbacks that end a run before its last step; its time counts from `started`, a time.monotonic()."""
+    limits: list[Callback] = [BadRecordLimit(record_filter)] if record_filter else []
+    if options.max_time is not None:
+        limits.append(TimeLimit(seconds_of(options.max_time, "max_time"), str(options.max_time), started))
+    return [*limits, StopWhenAsked(should_stop)]
+
+
 def build_loggers(options: TrainingOptions, log: Callable[[str], None]) -> list[Logger]:
     """All loggers."""
-    return [TensorBoard()]
+    return [MetricsCsv(log), EvaluationsCsv(log), TensorBoard(), ResultsPlot(log)]
+
+
+def build_schedule(
+    options: TrainingOptions, num_steps: int, can_evaluate: bool, log: Callable[[str], None]
+) -> EvaluationSchedule:
+    """When to evaluate; never without a valid evaluation part of the config, which `log` is told."""
+    if not can_evaluate and options.eval_every != 0:
+        log("note: nothing is evaluated while it trains, because the evaluation part of the config has errors.")
+    if not can_evaluate:
+        return EvaluationSchedule(0, num_steps)
+    if options.eval_every is None:
+        return automatic_schedule(options.checkpoint_every, num_steps)
+    return EvaluationSchedule(options.eval_every, num_steps)
 
 
 def run_info(config, model_dir: str | os.PathLike, num_steps: int) -> RunInfo:

@@ -20,8 +20,19 @@ class StopTraining(Exception):
         self.evaluate = evaluate
 
 
+class GoBack(Exception):
+    """Raised by a callback that has set weights, optimizer and step back: training goes on from there.
+
+    The other callbacks and the loggers do not get what the loop gave; what was logged of later steps no longer holds.
+    """
+
+
 class Callback:
-    """Does nothing; subclasses override what they need. All methods are called on the training thread."""
+    """Does nothing; subclasses override what they need. All methods are called on the training thread.
+
+    If the model dir is not reachable when after_loop or after_evaluation writes a file, the method is called again
+    later: it changes its own state after it has written.
+    """
 
     def before_training(self, experiment: Experiment, num_steps: int) -> None:
         """Called once, before the first step: weights are restored, and training runs from `experiment.step` on."""
@@ -33,10 +44,19 @@ class Callback:
         and gradient_norm. Loggers are called and this step's checkpoint is saved later. An exception ends the training.
         """
 
+    def during_evaluation(self, step: int, num_images: int) -> None:
+        """Called after each batch of an evaluation, of `num_images`; StopTraining ends it without a result."""
+
     def after_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """Called after each evaluation; this step's checkpoint is saved, if one is due. Loggers are called later.
 
         The weights are still those that were measured (averages, where the config says so).
+        """
+
+    def after_going_back(self, step: int) -> None:
+        """Called when training goes on from an earlier step, as after a resume; see GoBack. Loggers have started again.
+
+        What a callback remembers of later steps no longer holds: evaluations.csv has none of them, best/ may.
         """
 
     def at_end(self, error: BaseException | None) -> None:

@@ -1,11 +1,15 @@
 """When checkpoints are saved: at an interval, and when a run ends early."""
 
+import contextlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import tensorflow as tf
 
+from odtk.checkpoints.manager import CheckpointManager
 from odtk.errors import DataError
-from odtk.training.callbacks.callback import Callback
+from odtk.retrying import Writes, at_once
+from odtk.training.callbacks.callback import Callback, GoBack
 from odtk.training.experiment import Experiment
 from odtk.training.times import SAVING, Times
 
@@ -13,20 +17,33 @@ from odtk.training.times import SAVING, Times
 _ENDS_HALF_WAY = (KeyboardInterrupt, DataError, tf.errors.OutOfRangeError)
 
 
-class StepCheckpoints(tf.train.CheckpointManager):
-    """Saves at multiples of the interval; TensorFlow's own also saves after the first step of every run."""
+class StepCheckpoints(CheckpointManager):
+    """Saves at multiples of the interval; TensorFlow's own also saves after the first step of every run.
 
-    def __init__(self, *args, times: Times, **options):
-        """As TensorFlow's; `times` measures the saving."""
+    `write` calls each save (odtk.retrying), `times` measures it.
+    """
+
+    trained_weights: Callable[[], AbstractContextManager] = contextlib.nullcontext
+    """In its block the model has the weights to be saved, also while an evaluation measures others (averages)."""
+
+    check: Callable[[], None] = staticmethod(lambda: None)
+    """Called before a checkpoint is written; its exception leaves it unwritten."""
+
+    def __init__(self, *args, write: Writes = at_once, times: Times | None = None, **options):
         super().__init__(*args, **options)
-        self._times = times
+        self._write, self._times = write, times or Times()
 
     def save(self, checkpoint_number=None, check_interval=True, options=None):
-        """The saved path; None with `check_interval` if the step is not a multiple."""
+        """The saved path; None if this step is saved already, or with `check_interval` if it is not a multiple."""
         if check_interval and int(self._step_counter.numpy()) % self.checkpoint_interval:
             return None
         with self._times.phase(SAVING):
-            return super().save(checkpoint_number, check_interval=False, options=options)
+            return self._write(lambda: self._save(checkpoint_number, options))
+
+    def _save(self, number, options) -> str | None:
+        with self.trained_weights():
+            self.check()
+            return super().save(number, check_interval=False, options=options)
 
 
 class SaveAtInterruption(Callback):
@@ -44,12 +61,15 @@ class SaveAtInterruption(Callback):
         if not isinstance(error, _ENDS_HALF_WAY):
             return
         trainer = self._experiment.trainer
-        # A step whose data failed may have been counted, but has not changed any weights.
-        step = int(trainer.optimizer.iterations.numpy())
-        trainer.global_step.assign(step)
+        step = trainer.finished_step()
         if not step:
             return
         if isinstance(error, KeyboardInterrupt):
             self._log("Interrupted: saving a checkpoint. Interrupt again to stop without one.")
-        path = self._experiment.checkpoints.save(checkpoint_number=step, check_interval=False)
+        checkpoints = self._experiment.checkpoints
+        try:
+            path = checkpoints.save(checkpoint_number=step, check_interval=False) or checkpoints.latest_checkpoint
+        except GoBack as reason:
+            self._log(f"{reason} No checkpoint was saved; run the same command again to resume from the last one.")
+            return
         self._log(f"Stopped at step {step}; saved {path}. Run the same command again to resume.")

@@ -5,6 +5,7 @@ To add a logger, add a file to this folder and an entry to `build_loggers` in `o
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import orbit
 import tensorflow as tf
 
 from odtk.evaluation.run import Evaluation
+from odtk.retrying import Writes, at_once
 from odtk.training.run_info import RunInfo
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ class Logger:
     def log_training(self, step: int, scalars: dict[str, float]) -> None:
         """Called at the first step of a run and at each multiple of log_every, after the callbacks of that step.
 
-        `scalars` are under TFOD's tags (losses, learning_rate, steps_per_sec), and gradient_norm.
+        `scalars` are under TFOD's tags (losses, learning_rate, steps_per_sec), and gradient_norm and images_per_sec.
         """
 
     def log_evaluation(self, step: int, evaluation: Evaluation) -> None:
@@ -40,40 +42,43 @@ class Logger:
     def log_picture(self, step: int, run: str, tag: str, pixels: np.ndarray) -> None:
         """Called with pictures, uint8 [height, width, 3]; `run` is "train" or "eval", `tag` TFOD's where it has one."""
 
+    def reopen(self) -> None:
+        """Called before a method is called again because the model dir was away: open files are no longer valid."""
+
     def close(self, error: BaseException | None) -> None:
         """Called once, after training: it ended normally (None) or by `error`."""
 
 
 class Loggers(Logger):
-    """Several loggers as one."""
+    """Several loggers as one, whose files are written by `write` (odtk.retrying)."""
 
-    def __init__(self, loggers: Sequence[Logger]):
-        self._loggers = loggers
+    def __init__(self, loggers: Sequence[Logger], write: Writes = at_once):
+        self._loggers, self._write = loggers, write
 
     def start(self, info: RunInfo, step: int) -> None:
         """See Logger."""
-        for logger in self._loggers:
-            logger.start(info, step)
+        self._call("start", info, step)
 
     def log_training(self, step: int, scalars: dict[str, float]) -> None:
         """See Logger."""
-        for logger in self._loggers:
-            logger.log_training(step, scalars)
+        self._call("log_training", step, scalars)
 
     def log_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """See Logger."""
-        for logger in self._loggers:
-            logger.log_evaluation(step, evaluation)
+        self._call("log_evaluation", step, evaluation)
 
     def log_picture(self, step: int, run: str, tag: str, pixels: np.ndarray) -> None:
         """See Logger."""
-        for logger in self._loggers:
-            logger.log_picture(step, run, tag, pixels)
+        self._call("log_picture", step, run, tag, pixels)
 
     def close(self, error: BaseException | None) -> None:
         """See Logger."""
         for logger in self._loggers:
             logger.close(error)
+
+    def _call(self, method: str, *args: object) -> None:
+        for logger in self._loggers:
+            self._write(functools.partial(getattr(logger, method), *args), before_retry=logger.reopen)
 
 
 class _NoSummaries(orbit.utils.SummaryManagerInterface):
@@ -90,8 +95,9 @@ class _NoSummaries(orbit.utils.SummaryManagerInterface):
 class TrainSummaries(_NoSummaries):
     """Passes Orbit's summaries of training to a logger, at multiples of `every` steps and at a run's first step."""
 
-    def __init__(self, logger: Logger, global_step: tf.Variable, every: int):
-        self._logger, self._step, self._every, self._wrote = logger, global_step, every, False
+    def __init__(self, logger: Logger, global_step: tf.Variable, every: int, batch_size: int):
+        self._logger, self._step, self._every, self._batch_size = logger, global_step, every, batch_size
+        self._wrote = False
 
     def write_summaries(self, summary_dict: dict) -> None:
         """Orbit's dictionary, under TFOD's tags."""
@@ -101,6 +107,7 @@ class TrainSummaries(_NoSummaries):
         self._wrote = True
         renamed = {"steps_per_second": "steps_per_sec"}
         scalars = {renamed.get(name, name): float(value) for name, value in summary_dict.items()}
+        scalars["images_per_sec"] = scalars["steps_per_sec"] * self._batch_size
         self._logger.log_training(step, scalars)
 
 

@@ -31,6 +31,10 @@ class TensorBoard(Logger):
             tf.summary.image(tag, pixels[None])
         self._writer(run).flush()
 
+    def reopen(self) -> None:
+        """See Logger; what was flushed stays in the old files."""
+        self._writers.clear()
+
     def close(self, error: BaseException | None) -> None:
         """See Logger."""
         for writer in self._writers.values():

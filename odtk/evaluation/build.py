@@ -1,0 +1,89 @@
+"""Builds the evaluation that a pipeline.config describes, for `odtk evaluate` and for training alike."""
+
+from collections.abc import Callable
+
+from odtk.detectors.detector import Detector
+from odtk.evaluation.evaluator import Evaluator
+from odtk.evaluation.metrics_sets import build_categories, build_evaluators
+from odtk.evaluation.run import Evaluation, evaluation_step, nothing_measured, run_evaluation
+from odtk.inputs.bad_boxes import BadBoxes
+from odtk.inputs.bad_records import BadRecord, BadRecordFilter
+from odtk.inputs.build import build_eval_dataset, build_fault_finder, count_eval_images
+from odtk.inputs.record_errors import naming_the_record
+from odtk.protos import pipeline_pb2
+from odtk.records.box_errors import ImageWithBadBoxes
+
+DEFAULT_MAX_BAD_RECORDS = 100
+
+
+class ConfiguredEvaluation:
+    """Evaluates a detector, any number of times, by a config's eval_config and on its first eval_input_reader.
+
+    The dataset and the step, whose tracing takes seconds, are made once. Records that cannot be used are skipped, up to
+    a limit, and logged when they are first met.
+    """
+
+    def __init__(
+        self,
+        config: pipeline_pb2.TrainEvalPipelineConfig,
+        detector: Detector,
+        *,
+        max_images: int | None = None,
+        max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
+        log: Callable[[str], None] = lambda line: None,
+    ):
+        """`max_images`: see build_eval_dataset. With `max_bad_records` 0 the first bad record raises."""
+        self._config, self._detector, self._reader = config, detector, config.eval_input_reader[0]
+        self._filter = BadRecordFilter(max_bad_records, log) if max_bad_records else None
+        self._bad_boxes = BadBoxes(log)
+        self._categories = build_categories(config, detector.num_classes)
+        self._with_loss = not config.eval_config.use_dummy_loss_in_eval
+        self._dataset = build_eval_dataset(
+            config,
+            detector.resize,
+            detector.num_classes,
+            record_filter=self._filter,
+            bad_boxes=self._bad_boxes,
+            max_images=max_images,
+        )
+        self._step = evaluation_step(detector, self._dataset.element_spec, self._with_loss)
+        self.num_images = count_eval_images(self._reader, max_images)
+        """Including records that cannot be used; None if they are in an object store."""
+
+    @property
+    def bad_records(self) -> list[BadRecord]:
+        """Those that were skipped."""
+        return self._filter.bad_records if self._filter else []
+
+    @property
+    def bad_boxes(self) -> list[ImageWithBadBoxes]:
+        """Images that were evaluated without some of their boxes."""
+        return self._bad_boxes.images
+
+    def run(
+        self, advance: Callable[[int], None] = lambda num_images: None, on_batch: Callable | None = None
+    ) -> Evaluation:
+        """Evaluates the present weights; `advance` and `on_batch` are called for each batch, see run_evaluation.
+
+        Raises DataError for too many records that cannot be used.
+        """
+
+        def checked_advance(num_images: int) -> None:
+            advance(num_images)
+            if self._filter:
+                self._filter.check()
+
+        with naming_the_record(build_fault_finder(self._reader, self._detector.num_classes)):
+            answer = run_evaluation(
+                self._detector, self._dataset, self._evaluators(), checked_advance, step=self._step, on_batch=on_batch
+            )
+        if self._filter:
+            self._filter.finish()
+        return answer
+
+    def nothing_measured(self) -> Evaluation:
+        """An evaluation on no images, which has the names of everything that is measured."""
+        return nothing_measured(self._detector, self._evaluators(), self._with_loss)
+
+    def _evaluators(self) -> list[Evaluator]:
+        return list(build_evaluators(self._config.eval_config, self._categories))

@@ -1,0 +1,158 @@
+"""A CSV file of numbers, a row for each of rising steps: it grows by whole lines and can be read at any moment."""
+
+import csv
+import errno
+import io
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import tensorflow as tf
+
+from odtk import files
+
+STEP = "step"
+
+Row = Mapping[str, "float | None"]
+
+
+class CsvTable:
+    """The file and how it is written; a row has a value for STEP, and None where there is no value.
+
+    A column that appears later is added at the end: the file is written again, and earlier rows have no value there.
+    A row whose step is not above the last one replaces that and all later ones: training went back.
+    """
+
+    def __init__(self, path: str):
+        self._path = path
+        self._columns: list[str] = []
+        self._last_step = -1
+
+    def start(self, step: int, log: Callable[[str], None]) -> list[dict[str, float]]:
+        """Removes the rows after `step` and a line that was cut; returns the rows that are left.
+
+        Rows that something else has damaged are removed, too: then the old file is kept under another name, which `log`
+        is told. Nothing is made if there is no file.
+        """
+        data = _read_bytes(self._path)
+        contents = _parse(data)
+        rows = [row for row in contents.rows if row[STEP] <= step]
+        if contents.damage:
+            self._keep_damaged(data, contents.damage, log)
+        if data and _format(contents.columns, rows) != data:
+            self._write(contents.columns, rows)
+        self._columns = contents.columns if rows else []  # without rows, those of the next row are the right ones
+        self._last_step = int(rows[-1][STEP]) if rows else -1
+        return rows
+
+    def append(self, row: Row) -> None:
+        """Adds a row."""
+        step = row[STEP]
+        assert step is not None
+        if step > self._last_step and set(self._columns).issuperset(row):
+            self._append_line(_format_row(self._columns, row))
+        else:
+            before = [old for old in _parse(_read_bytes(self._path)).rows if old[STEP] < step] if self._columns else []
+            self._columns += [name for name in row if name not in self._columns]
+            self._write(self._columns, [*before, row])
+        self._last_step = int(step)
+
+    def _append_line(self, line: str) -> None:
+        is_new = not _exists(self._path)  # somebody removed it
+        _append_line(self._path, _format_header(self._columns) + line if is_new else line)
+
+    def _write(self, columns: list[str], rows: Iterable[Row]) -> None:
+        _write_bytes(self._path, _format(columns, rows))
+
+    def _keep_damaged(self, data: bytes, damage: str, log: Callable[[str], None]) -> None:
+        kept = self._path.removesuffix(".csv") + "-damaged.csv"
+        _write_bytes(kept, data)
+        log(f"warning: {self._path}, {damage}: this line and all after it were removed. The old file is now {kept}.")
+
+
+def read(path: str) -> list[dict[str, float]]:
+    """The rows of a CsvTable's file, without the cells that have no value; [] if there is no file.
+
+    Ends before a line that is not a row: one that is being written, or that something else damaged.
+    """
+    return _parse(_read_bytes(path)).rows
+
+
+@dataclass
+class _Contents:
+    columns: list[str] = field(default_factory=list)
+    rows: list[dict[str, float]] = field(default_factory=list)
+    damage: str | None = None
+    """Which line is none of a CsvTable, and why."""
+
+
+def _parse(data: bytes) -> _Contents:
+    whole = data[: data.rfind(b"\n") + 1]  # a last line without its end was cut, or is being written
+    reader = csv.reader(io.StringIO(whole.decode("utf-8-sig", "replace"), newline=""), strict=True)
+    contents = _Contents()
+    try:
+        contents.columns = next(reader, [])
+        if whole and STEP not in contents.columns:
+            raise ValueError(f"there is no column {STEP}")
+        for cells in reader:
+            contents.rows.append(_parse_row(contents.columns, cells, contents.rows))
+    except (ValueError, csv.Error) as error:
+        contents.damage = f"line {reader.line_num}: {error}"
+    return contents
+
+
+def _parse_row(columns: list[str], cells: list[str], before: list[dict[str, float]]) -> dict[str, float]:
+    if len(cells) != len(columns):
+        raise ValueError(f"it has {len(cells)} cells, the header {len(columns)}")
+    row = {name: _parse_number(cell) for name, cell in zip(columns, cells, strict=True) if cell}
+    if STEP not in row:
+        raise ValueError(f"it has no {STEP}")
+    if before and row[STEP] <= before[-1][STEP]:
+        raise ValueError(f"its step {row[STEP]} follows on step {before[-1][STEP]}")
+    return row
+
+
+def _parse_number(cell: str) -> float:
+    return int(cell) if cell.isdecimal() else float(cell)
+
+
+def _format(columns: list[str], rows: Iterable[Row]) -> bytes:
+    return (_format_header(columns) + "".join(_format_row(columns, row) + "\n" for row in rows)).encode()
+
+
+def _format_header(columns: list[str]) -> str:
+    line = io.StringIO(newline="")
+    csv.writer(line).writerow(columns)  # its own end of line: with another one it leaves \r in a name unquoted
+    return line.getvalue().removesuffix("\r\n") + "\n"
+
+
+def _format_row(columns: list[str], row: Row) -> str:
+    values = [row.get(name) for name in columns]
+    return ",".join("" if value is None else repr(value) for value in values)
+
+
+def _exists(path: str) -> bool:
+    return tf.io.gfile.exists(path) if files.is_remote(path) else os.path.exists(path)
+
+
+def _read_bytes(path: str) -> bytes:
+    return files.read_bytes(path) if _exists(path) else b""
+
+
+def _write_bytes(path: str, data: bytes) -> None:
+    if path.startswith("ram://") and _exists(path):
+        tf.io.gfile.remove(path)  # this one is never truncated
+    with files.create(path) as file:
+        file.write(data)
+
+
+def _append_line(path: str, line: str) -> None:
+    data = f"{line}\n".encode()
+    if files.is_remote(path):
+        _write_bytes(path, _read_bytes(path) + data)  # stores cannot append
+        return
+    with open(path, "ab", buffering=0) as file:
+        end = file.tell()
+        if file.write(data) != len(data):  # there was space for a part of it
+            file.truncate(end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)

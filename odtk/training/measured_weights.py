@@ -1,0 +1,68 @@
+"""The weights that evaluation measures in training: the moving averages, where the config says so."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import tensorflow as tf
+
+from odtk.detectors.detector import Detector
+
+
+class MeasuredWeights:
+    """Puts the moving averages in the place of the trained weights, and these back.
+
+    Official's `swap_weights` is not used: it adds and subtracts, which rounds, so that neither the measured averages
+    nor the weights that training goes on with would be exactly those of the checkpoint.
+    """
+
+    def __init__(self, model: Detector, optimizer, averaged: bool):
+        """`averaged`: False measures the trained weights as they are; True needs official's ExponentialMovingAverage.
+
+        As in TFOD it is eval_config.use_moving_averages that decides, not that the optimizer keeps averages.
+        """
+        self._model, self._optimizer, self._averaged = model, optimizer, averaged
+        self._trained: Sequence[tf.Tensor] | None = None
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        """In the block the model has the measured weights; afterwards the trained ones again, however it ends."""
+        if not self._averaged or self._trained is not None:
+            yield
+            return
+        self._trained = [tf.identity(variable) for variable in self._variables]
+        try:
+            self._optimizer.assign_average_vars(self._variables)
+            yield
+        finally:
+            self._put_back()
+
+    @contextlib.contextmanager
+    def put_aside(self) -> Iterator[None]:
+        """In the block, inside that of `in_place`, the model has the trained weights: for saving a checkpoint."""
+        if self._trained is None:
+            yield
+            return
+        self._put_back()
+        with contextlib.ExitStack() as again:
+            try:
+                yield
+            finally:
+                self._trained = [tf.identity(variable) for variable in self._variables]
+                again.callback(self._optimizer.assign_average_vars, self._variables)
+
+    @property
+    def _variables(self) -> list[tf.Variable]:
+        return list(self._model.trainable_variables)
+
+    def _put_back(self) -> None:
+        try:
+            self._assign_trained()
+        except KeyboardInterrupt:
+            # Half of them would be no weights at all, and a checkpoint may follow.
+            self._assign_trained()
+            raise
+
+    def _assign_trained(self) -> None:
+        for variable, value in zip(self._variables, self._trained or (), strict=False):
+            variable.assign(value)
+        self._trained = None
