@@ -8,7 +8,7 @@ from official.core import config_definitions
 
 from odtk.errors import OdtkError
 from odtk.evaluation.build import DEFAULT_MAX_BAD_RECORDS, ConfiguredEvaluation
-from odtk.inputs.build import count_eval_images
+from odtk.inputs.build import count_images
 from odtk.retrying import Writes, at_once
 from odtk.training import resume
 from odtk.training.best_metric import DEFAULT, find_metric
@@ -51,9 +51,9 @@ def build_experiment(
 
     Checkpoints are saved and `loggers` called at multiples of the two numbers of steps; the newest `keep` checkpoints
     are kept. Evaluations are made by `schedule`, on a fixed sample of `eval_images` (None: all), without up to
-    `max_bad_records` records; if the config does not allow one, `log` is told. `times` measures the run, `write`
-    calls what writes files. `log` is called, too, if another than the newest checkpoint is resumed. Raises ConfigError for a `best_metric` that is not
-    measured, CheckpointError if a checkpoint does not match, and the builders' errors.
+    `max_bad_records` records; if the config does not allow one, `log` is told. `times` measures the run, `write` calls
+    what writes files. `log` is called, too, if another than the newest checkpoint is resumed. Raises ConfigError for a
+    `best_metric` that is not measured, CheckpointError if a checkpoint does not match, and the builders' errors.
     """
     logger, times, wait = Loggers(loggers, write), times or Times(), InputWait()
     with strategy.scope(), without_printing():
@@ -128,7 +128,7 @@ def _build_evaluator(
         log(f"warning: {error} Nothing is evaluated while it trains.")
         return None
     if max_images is not None:
-        total = count_eval_images(config.eval_input_reader[0])
+        total = count_images(config.eval_input_reader[0])
         of_how_many = f" of {total:,}" if total is not None else ""
         log(f"Evaluations are on a fixed sample of {measured.num_images:,}{of_how_many} images.")
     return TrainingEvaluator(measured, MeasuredWeights(model, optimizer, config.eval_config.use_moving_averages))
