@@ -4,15 +4,14 @@ A variable can be saved under any of its paths, and TensorFlow versions differ i
 in the checkpoint has all of them.
 """
 
-import glob
 import os
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from odtk.checkpoints.files import missing_file, prefixes_in, prefixes_near
+from odtk.checkpoints.files import missing_file, prefixes_in, prefixes_near, split
 from odtk.errors import CheckpointError, DamagedCheckpointError
 
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -32,7 +31,8 @@ class CheckpointReader:
         """Raises CheckpointError if no checkpoint has this prefix, DamagedCheckpointError if a file is damaged."""
         self.prefix = checked_prefix(prefix)
         try:
-            self._reader = tf.train.load_checkpoint(self.prefix)
+            # tf.train.load_checkpoint takes a prefix for a folder if there is one of that name, or a store begins so.
+            self._reader = tf.compat.v1.train.NewCheckpointReader(self.prefix)
             self._shapes = self._reader.get_variable_to_shape_map()
         except _READING_ERRORS as error:
             raise _damaged(f"{self.prefix}.index", error) from error
@@ -42,7 +42,10 @@ class CheckpointReader:
                 "of the model (in TFOD's model zoo: the TF2 zoo's `checkpoint/ckpt-0`)."
             )
         graph = trackable_object_graph_pb2.TrackableObjectGraph()
-        graph.ParseFromString(self.value(_GRAPH_KEY))
+        try:
+            graph.ParseFromString(self.value(_GRAPH_KEY))
+        except DecodeError as error:
+            raise _damaged(f"{self.prefix}.index", error) from error
         self._nodes = graph.nodes
         self._children = [{c.local_name: c.node_id for c in node.children} for node in graph.nodes]
 
@@ -67,13 +70,21 @@ class CheckpointReader:
         try:
             return self._reader.get_tensor(name)
         except _READING_ERRORS as error:
-            found = glob.glob(f"{glob.escape(self.prefix)}.data-*")
-            raise _damaged(found[0] if len(found) == 1 else f"{self.prefix}.data-*", error) from error
+            whole = f"{self.prefix}.data-00000-of-00001"
+            raise _damaged(whole if os.path.isfile(whole) else f"{self.prefix}.data-*", error) from error
 
     def verify(self) -> None:
-        """Reads every tensor with its checksum; raises DamagedCheckpointError if one cannot be read."""
-        for name in self._shapes:
-            self.value(name)
+        """Reads every tensor with its checksum.
+
+        Raises DamagedCheckpointError if one cannot be read, or is not finite: training had failed before it was saved.
+        """
+        for name, dtype in self._reader.get_variable_to_dtype_map().items():
+            value = self.value(name)
+            if dtype.is_floating and not np.isfinite(value).all():
+                raise DamagedCheckpointError(
+                    f"The checkpoint {self.prefix} was saved when training had already failed: "
+                    f"{name.removesuffix(SUFFIX)} is not finite (NaN or infinite)."
+                )
 
     def slot(self, name: str, slot: str) -> str | None:
         """The name of an optimizer's slot ("average", "momentum") for the variable saved as `name`."""
@@ -102,12 +113,11 @@ class CheckpointReader:
 def checked_prefix(path: str | os.PathLike) -> str:
     """`path` if a checkpoint with that prefix exists; otherwise raises a CheckpointError with nearby prefixes."""
     path = os.fspath(path)
-    is_here = os.path.exists(f"{path}.index")
-    has_files = Path(path).name in (Path(prefix).name for prefix in prefixes_in(Path(path).parent))
-    missing = missing_file(path) if has_files else None
-    if missing:
-        raise DamagedCheckpointError(f"The checkpoint {path} is incomplete: {missing} is missing. {_COPY_AGAIN}")
-    if is_here or tf.io.gfile.exists(f"{path}.index"):
+    folder, name = split(path)
+    if name in (split(prefix)[1] for prefix in prefixes_in(folder)):
+        missing = missing_file(path)
+        if missing:
+            raise DamagedCheckpointError(f"The checkpoint {path} is incomplete: {missing} is missing. {_COPY_AGAIN}")
         return path
     stem, extension = os.path.splitext(path)
     if extension == ".index" or ".data-" in extension:

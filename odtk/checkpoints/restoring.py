@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import tensorflow as tf
 
@@ -37,25 +38,41 @@ def restore(
     instead of the value, if the variable has one, and raises if none has.
     """
     wanted = list(variables) if keys is None else list(keys)
-    names = {key: reader.tensor_name((renamed or {}).get(key, key)) for key in wanted}
-    missing = sorted(key for key, name in names.items() if name is None)
-    different = sorted(
-        f"{key} (here {tuple(variables[key].shape)}, in the checkpoint {reader.shape(name)})"
-        for key, name in names.items()
-        if name is not None and reader.shape(name) != tuple(variables[key].shape)
-    )
-    found = {key: name for key, name in names.items() if name is not None}
-    taken = set(found.values())
-    unused = [name for name in reader.variable_names("model") if name not in taken]
-    unexplained = [name for name in unused if not name.startswith(tuple(may_be_unused) or ("\0",))]
-    if missing or different or unexplained:
-        raise CheckpointError(_mismatch(reader.prefix, missing, different, unexplained))
+    found, unused = _matched({key: variables[key] for key in wanted}, reader, may_be_unused, renamed or {})
     if slot is not None:
         found = _slots_of(reader, found, slot)
     for key, name in found.items():
         variables[key].assign(reader.value(name))
-    skipped = {key: "not asked for" for key in variables if key not in names}
+    skipped = {key: "not asked for" for key in variables if key not in found}
     return RestoreReport(reader.prefix, wanted, skipped, unused)
+
+
+def require_match(variables: dict[str, tf.Variable], reader: CheckpointReader) -> None:
+    """Raises the CheckpointError that `restore` would raise; no values are read."""
+    _matched(variables, reader)
+
+
+def _matched(
+    variables: dict[str, tf.Variable],
+    reader: CheckpointReader,
+    may_be_unused: Iterable[str] = (),
+    renamed: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[dict[str, str], list[str]]:
+    """The variables' names in the checkpoint by key, and the names of the checkpoint's model that are not used."""
+    names = {key: reader.tensor_name(renamed.get(key, key)) for key in variables}
+    found = {key: name for key, name in names.items() if name is not None}
+    different = sorted(
+        f"{key} (here {tuple(variables[key].shape)}, in the checkpoint {reader.shape(name)})"
+        for key, name in found.items()
+        if reader.shape(name) != tuple(variables[key].shape)
+    )
+    taken, allowed = set(found.values()), tuple(may_be_unused) or ("\0",)
+    unused = [name for name in reader.variable_names("model") if name not in taken]
+    unexplained = [name for name in unused if not name.startswith(allowed)]
+    if len(found) < len(names) or different or unexplained:
+        missing = sorted(key for key in names if key not in found)
+        raise CheckpointError(_mismatch(reader.prefix, missing, different, unexplained))
+    return found, unused
 
 
 def _slots_of(reader: CheckpointReader, names: dict[str, str], slot: str) -> dict[str, str]:

@@ -15,14 +15,12 @@ _CLASSES_SHOWN, _CLASSES_NAMED = 20, 8
 @click.command(short_help="Evaluate a trained detector with COCO or Pascal VOC metrics.")
 @click.argument("pipeline_config", type=options.any_path)
 @click.argument("model_dir", type=options.any_path)
-@click.option(
-    "--checkpoint", type=options.any_path, help="Prefix of a checkpoint, e.g. model/ckpt-600.  [default: the newest]"
-)
+@options.checkpoint_option
 @options.max_bad_records_option
 @options.json_option
 @options.example(
     "odtk evaluate pets.config model",
-    "odtk evaluate pets.config model --checkpoint model/ckpt-600 --json",
+    "odtk evaluate pets.config model --checkpoint last --json",
 )
 def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, as_json) -> None:
     """Evaluate a trained detector on the config's evaluation records.
@@ -30,8 +28,8 @@ def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, as_json) -
     Prints the 12 COCO metrics and the losses under TFOD's names, each with its meaning, and writes them to
     MODEL_DIR/eval/metrics.json (name to value; replaces an earlier evaluation) and for TensorBoard. A table shows
     images, boxes and average precision of each class, or of the best and the worst if there are many; all classes are
-    in MODEL_DIR/eval/classes.json. MODEL_DIR is the one that `odtk train` wrote; its newest checkpoint is evaluated
-    unless --checkpoint names another.
+    in MODEL_DIR/eval/classes.json. MODEL_DIR is the one that `odtk train` wrote; the first line printed says which
+    of its checkpoints is evaluated.
 
     eval_config selects the metrics. metrics_set is one or more of coco_detection_metrics,
     pascal_voc_detection_metrics, weighted_pascal_voc_detection_metrics and oid_V2_detection_metrics; all but COCO's
@@ -48,7 +46,8 @@ def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, as_json) -
         options.print_json(_document(report))
     else:
         _print(report)
-        click.echo("Next: " + shlex.join(["odtk", "export", pipeline_config, checkpoint or model_dir, "exported"]))
+        chosen = ["--checkpoint", checkpoint] if checkpoint else []
+        click.echo("Next: " + shlex.join(["odtk", "export", pipeline_config, model_dir, "exported", *chosen]))
     if report.bad_records:
         options.warn(f"the metrics leave out {len(report.bad_records)} bad records, listed above.")
     if report.bad_boxes:

@@ -2,14 +2,15 @@
 
 import click
 
-from odtk.cli.options import any_path, example, json_option, log, overwrite_option, print_json, warn
+from odtk.cli.options import any_path, checkpoint_option, example, json_option, log, overwrite_option, print_json, warn
 from odtk.exporting.signatures import INPUT_TYPES, input_types_in_words
 
 
 @click.command(short_help="Export a trained detector as a SavedModel.")
 @click.argument("pipeline_config", type=any_path)
-@click.argument("checkpoint", type=any_path)
+@click.argument("model_dir", type=any_path)
 @click.argument("output_dir", type=any_path)
+@checkpoint_option
 @click.option("--input-type", type=click.Choice(list(INPUT_TYPES)), default="image_tensor", show_default=True,
               metavar="TYPE", help=f"Input of the exported model: {input_types_in_words()}.")  # fmt: skip
 @click.option("--winograd", is_flag=True,
@@ -19,12 +20,13 @@ from odtk.exporting.signatures import INPUT_TYPES, input_types_in_words
 @overwrite_option("OUTPUT_DIR", is_folder=True)
 @json_option
 @example("odtk export pets.config models/pets exported", "odtk predict exported photo.jpg --output drawn")
-def export(pipeline_config, checkpoint, output_dir, input_type, winograd, overwrite, as_json) -> None:
+def export(pipeline_config, model_dir, output_dir, checkpoint, input_type, winograd, overwrite, as_json) -> None:
     """Export a trained detector as a SavedModel, in the layout of TFOD's model zoo.
 
-    CHECKPOINT is a model dir (its latest checkpoint is used), a checkpoint prefix of odtk or TFOD, or an exported
-    folder. OUTPUT_DIR gets saved_model/, checkpoint/, pipeline.config and label_map.pbtxt; the label map is the one
-    next to the checkpoint, which the detector was trained with, or else the config's.
+    MODEL_DIR is the one that `odtk train` wrote, or a checkpoint prefix of odtk or TFOD, or an exported folder; the
+    first line printed says which checkpoint is exported. OUTPUT_DIR gets saved_model/, checkpoint/, pipeline.config and
+    label_map.pbtxt; the label map is the one next to the checkpoint, which the detector was trained with, or else the
+    config's.
     """
     import dataclasses
     import shlex
@@ -32,8 +34,9 @@ def export(pipeline_config, checkpoint, output_dir, input_type, winograd, overwr
     from odtk.tools.export import export as run
 
     report = run(
-        pipeline_config, checkpoint, output_dir, input_type=input_type, winograd=winograd, overwrite=overwrite, log=log
-    )
+        pipeline_config, model_dir, output_dir, checkpoint=checkpoint, input_type=input_type, winograd=winograd,
+        overwrite=overwrite, log=log,
+    )  # fmt: skip
     if as_json:
         print_json(dataclasses.asdict(report))
         return

@@ -97,3 +97,12 @@ def cell(value: object):
     from rich.text import Text
 
     return Text(on_one_line(str(value)))
+
+
+checkpoint_option = click.option(
+    "--checkpoint",
+    type=any_path,
+    metavar="best|last|PREFIX",
+    help="The checkpoint that was best while it was trained, the last one, or one by its prefix, e.g. model/ckpt-600.  "
+    "[default: the best where there is one, else the last]",
+)

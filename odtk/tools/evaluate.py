@@ -55,7 +55,10 @@ def evaluate(
     max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
     log: Callable[[str], None] = lambda line: None,
 ) -> EvaluationReport:
-    """Evaluates the newest checkpoint of `model_dir`, or `checkpoint`, on the config's first eval_input_reader.
+    """Evaluates a checkpoint of `model_dir` on the config's first eval_input_reader.
+
+    `checkpoint` is "best" (by the evaluations while it was trained), "last" or a prefix; None for the best where there
+    is one, else the last. `log` is told which it is.
 
     Writes `model_dir`/eval/metrics.json (name to value, null for NaN), the same as TensorBoard scalars, and the results
     of each class as classes.json. Up to `max_bad_records` records that cannot be used are skipped, and `log` is called
@@ -71,7 +74,7 @@ def evaluate(
     atomic.check_file(folder / "metrics.json")
     prepare_gpus()
     keep_freed_memory()
-    detector, reader = build_trained_detector(config, checkpoint or model_dir, log)
+    detector, reader = build_trained_detector(config, model_dir, checkpoint, log, "Evaluating")
     map_path = config.eval_input_reader[0].label_map_path
     for note in require_trained_classes(reader.prefix, map_path, "eval_input_reader[0]", pipeline_config):
         log(f"warning: {note}")

@@ -39,9 +39,10 @@ class ExportReport:
 
 def export(
     pipeline_config: str | os.PathLike,
-    checkpoint: str | os.PathLike,
+    model_dir: str | os.PathLike,
     output_dir: str | os.PathLike,
     *,
+    checkpoint: str | os.PathLike | None = None,
     input_type: str = "image_tensor",
     winograd: bool = False,
     overwrite: bool = False,
@@ -50,11 +51,12 @@ def export(
 ) -> ExportReport:
     """Writes saved_model/, checkpoint/ckpt-0, pipeline.config and label_map.pbtxt to `output_dir`, whole or not at all.
 
-    `checkpoint` is a model dir (its latest), an odtk or TFOD prefix, or an exported folder. `input_type` is one of
-    odtk.exporting.signatures.INPUT_TYPES. `formats` are keys of odtk.exporting.formats.FORMATS; each writes the file or
-    folder of its row. With `winograd` the model is for CPUs (see odtk.layers.winograd). `log` is called if another
-    than the newest checkpoint of a model dir is used. Raises ConfigError, CheckpointError, or OutputError if
-    `output_dir` is not empty; `overwrite` replaces an earlier export, and nothing else.
+    `model_dir` is a model dir, an odtk or TFOD prefix, or an exported folder. `checkpoint` is "best" (by the
+    evaluations while it was trained), "last" or a prefix; None for the best where there is one, else the last.
+    `input_type` is one of odtk.exporting.signatures.INPUT_TYPES. `formats` are keys of odtk.exporting.formats.FORMATS;
+    each writes the file or folder of its row. With `winograd` the model is for CPUs (see odtk.layers.winograd). `log`
+    is told which checkpoint it is. Raises ConfigError, CheckpointError, or OutputError if `output_dir` is not empty;
+    `overwrite` replaces an earlier export, and nothing else.
     """
     _check_choice(input_type, INPUT_TYPES, "input type", "input_type")
     formats = as_list(formats)
@@ -73,7 +75,7 @@ def export(
         from odtk.exporting.winograd import use_winograd
 
         prepare_gpus()
-        detector, reader = build_trained_detector(config, checkpoint, log)
+        detector, reader = build_trained_detector(config, model_dir, checkpoint, log, "Exporting")
         more_variables = use_winograd(detector) if winograd else []
         for name in formats:
             FORMATS[name].write(detector, input_type, str(folder / FORMATS[name].path), more_variables)

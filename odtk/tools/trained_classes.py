@@ -27,9 +27,12 @@ class Comparison:
 
 
 def find_trained_map(checkpoint: str | os.PathLike) -> Path | None:
-    """The label map of a checkpoint (a prefix or its folder): in the model dir, or in the exported folder around it."""
+    """The label map of a checkpoint (a prefix or its folder): in the model dir, or in the exported folder around it.
+
+    A model dir's best/ has none of its own.
+    """
     folder = Path(checkpoint) if os.path.isdir(checkpoint) else Path(checkpoint).parent
-    places = [folder / FILE] + [folder.parent / FILE] * (folder.absolute().name == "checkpoint")
+    places = [folder / FILE] + [folder.parent / FILE] * (folder.absolute().name in ("checkpoint", "best"))
     return next((place for place in places if place.is_file()), None)
 
 

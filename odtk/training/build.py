@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import orbit
 import tensorflow as tf
@@ -10,7 +9,9 @@ from official.core import config_definitions
 
 from odtk.errors import OdtkError
 from odtk.evaluation.build import DEFAULT_MAX_BAD_RECORDS, ConfiguredEvaluation
+from odtk.inputs.build import count_eval_images
 from odtk.training import resume
+from odtk.training.best_metric import DEFAULT, find_metric
 from odtk.training.callbacks.checkpoints import StepCheckpoints
 from odtk.training.evaluation_schedule import EvaluationSchedule
 from odtk.training.evaluator import TrainingEvaluator
@@ -37,6 +38,7 @@ def build_experiment(
     log_every: int,
     schedule: EvaluationSchedule,
     eval_images: int | None = None,
+    best_metric: str = DEFAULT,
     max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
     loggers: Sequence[Logger] = (),
     log: Callable[[str], None] = lambda line: None,
@@ -46,7 +48,8 @@ def build_experiment(
     Checkpoints are saved and `loggers` called at multiples of the two numbers of steps; the newest `keep` checkpoints
     are kept. Evaluations are made by `schedule`, on a fixed sample of `eval_images` (None: all), without up to
     `max_bad_records` records; if the config does not allow one, `log` is told. `log` is called, too, if another than
-    the newest checkpoint is resumed. Raises CheckpointError if one does not match, and the builders' errors.
+    the newest checkpoint is resumed. Raises ConfigError for a `best_metric` that is not measured, CheckpointError if a
+    checkpoint does not match, and the builders' errors.
     """
     logger = Loggers(loggers)
     with strategy.scope(), without_printing():
@@ -54,7 +57,7 @@ def build_experiment(
         optimizer = build_optimizer(task.config.train_config.optimizer)
         make_scalable(optimizer)
         create_variables(optimizer, model)
-        reader = resume.open_newest(Path(info.model_dir), log)
+        reader = resume.open_newest(info.model_dir, log)
         if reader and task.seed is not None:
             # A resumed run reads new data, instead of repeating the data it started with.
             task.seed += reader.step or 0
@@ -72,6 +75,7 @@ def build_experiment(
         )
         if evaluator:
             checkpoints.trained_weights = evaluator.weights.put_aside
+        best = find_metric(best_metric, evaluator.measured.nothing_measured()) if evaluator else None
         if reader:
             resume.require_match(model, reader)
         # Restores the newest checkpoint, or initializes the model.
@@ -96,6 +100,7 @@ def build_experiment(
         model=model,
         trainer=trainer,
         evaluator=evaluator,
+        best_metric=best,
         schedule=schedule,
         checkpoints=checkpoints,
         controller=controller,
@@ -114,6 +119,10 @@ def _build_evaluator(
     except OdtkError as error:
         log(f"warning: {error} Nothing is evaluated while it trains.")
         return None
+    if max_images is not None:
+        total = count_eval_images(config.eval_input_reader[0])
+        of_how_many = f" of {total:,}" if total is not None else ""
+        log(f"Evaluations are on a fixed sample of {measured.num_images:,}{of_how_many} images.")
     return TrainingEvaluator(measured, MeasuredWeights(model, optimizer, config.eval_config.use_moving_averages))
 
 

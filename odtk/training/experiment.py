@@ -6,6 +6,7 @@ import orbit
 import tensorflow as tf
 
 from odtk.detectors.detector import Detector
+from odtk.training.best_metric import BestMetric
 from odtk.training.evaluation_schedule import EvaluationSchedule
 from odtk.training.evaluator import TrainingEvaluator
 from odtk.training.loggers.logger import Logger
@@ -25,6 +26,8 @@ class Experiment:
     trainer: DetectionTrainer
     evaluator: TrainingEvaluator | None
     """None if nothing is evaluated while it trains."""
+    best_metric: BestMetric | None
+    """By which weights are best; None like `evaluator`."""
     schedule: EvaluationSchedule
     checkpoints: tf.train.CheckpointManager
     controller: orbit.Controller

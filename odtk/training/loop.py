@@ -8,6 +8,8 @@ from odtk.inputs.build import build_fault_finder
 from odtk.inputs.record_errors import naming_the_record
 from odtk.training.callbacks.callback import Callback, GoBack, StopTraining
 from odtk.training.experiment import Experiment
+from odtk.training.loggers.csv_files import read_evaluations
+from odtk.training.loggers.csv_table import STEP
 from odtk.training.orbit_output import without_printing
 
 ALL_STEPS_DONE = "all steps are done"
@@ -24,6 +26,8 @@ class Outcome:
 def run(experiment: Experiment, num_steps: int, callbacks: Sequence[Callback] = ()) -> Outcome:
     """Trains to step `num_steps`, evaluates by `experiment.schedule`, and saves a checkpoint at the end.
 
+    An evaluation that a killed run owes is made first.
+
     See Callback for when `callbacks` are called. An error of the data is raised as a DataError that names the record;
     KeyboardInterrupt, TensorFlow's errors (OutOfRangeError at the end of the data) and callbacks' errors are raised as
     they are.
@@ -37,6 +41,13 @@ def run(experiment: Experiment, num_steps: int, callbacks: Sequence[Callback] = 
             ends.push(_at_end(callback.at_end))
         with naming_the_record(find_fault):
             return _Loop(experiment, num_steps, callbacks).run()
+
+
+def owes_evaluation(experiment: Experiment) -> bool:
+    """Whether the evaluation of the present step is due and was not made to its end: the run was killed meanwhile."""
+    if experiment.evaluator is None or not experiment.schedule.is_due(experiment.step):
+        return False
+    return all(row[STEP] != experiment.step for row in read_evaluations(experiment.info.model_dir))
 
 
 class _Loop:
@@ -68,6 +79,9 @@ class _Loop:
 
     def _train(self) -> None:
         experiment, controller = self._experiment, self._experiment.controller
+        first = experiment.step
+        if self._stop is None and owes_evaluation(experiment):
+            self._evaluate()
         while experiment.step < self._num_steps and self._stop is None:
             step = experiment.step
             # One loop: the summaries and the checkpoint of the loop in which a callback stops are still written.
@@ -76,7 +90,8 @@ class _Loop:
             if self._stop is None and experiment.schedule.is_due(experiment.step):
                 self._save_at_last_step()
                 self._evaluate()
-        controller.save_checkpoint()
+        if experiment.step > first:
+            controller.save_checkpoint()
 
     def _start_again(self) -> None:
         """What a resumed run would do after a kill."""

@@ -2,36 +2,25 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import tensorflow as tf
 
-from odtk.checkpoints.files import stated_newest
-from odtk.checkpoints.newest import newest_checkpoint
+from odtk.checkpoints import restoring
+from odtk.checkpoints.model_dir import prepare_to_resume
 from odtk.checkpoints.reader import CheckpointReader
-from odtk.checkpoints.restoring import restore
 from odtk.detectors.detector import Detector
 from odtk.training.optimizer import slot_paths
 
 
-def open_newest(model_dir: Path, log: Callable[[str], None]) -> CheckpointReader | None:
-    """The checkpoint to resume from, None if there is none; from now on TensorFlow's manager finds the same one.
-
-    `log` is called if another than the newest is used (see newest_checkpoint).
-    """
-    prefix = newest_checkpoint(model_dir, log)
-    if prefix is None:
-        return None
-    # The manager reads the file `checkpoint`; checkpoints that are not in it are never deleted.
-    if os.path.abspath(model_dir / (stated_newest(model_dir) or "")) != os.path.abspath(prefix):
-        name = os.path.relpath(prefix, model_dir)
-        tf.compat.v1.train.update_checkpoint_state(os.path.abspath(model_dir), name, [name])
-    return CheckpointReader(prefix)
+def open_newest(model_dir: str | os.PathLike, log: Callable[[str], None]) -> CheckpointReader | None:
+    """The checkpoint to resume from, None if there is none. See prepare_to_resume."""
+    prefix = prepare_to_resume(model_dir, log)
+    return CheckpointReader(prefix) if prefix else None
 
 
 def require_match(model: Detector, reader: CheckpointReader) -> None:
     """Raises CheckpointError unless model and checkpoint have the same variables: Orbit restores what matches."""
-    restore(model.checkpoint_variables(), reader)
+    restoring.require_match(model.checkpoint_variables(), reader)
 
 
 def new_slots(optimizer, reader: CheckpointReader) -> list[str]:

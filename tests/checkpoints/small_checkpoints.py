@@ -33,3 +33,13 @@ def save(variables: dict, prefix, **others) -> str:
 def object_graph(prefix: str) -> trackable_object_graph_pb2.TrackableObjectGraph:
     serialized = tf.train.load_checkpoint(prefix).get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH")
     return trackable_object_graph_pb2.TrackableObjectGraph.FromString(serialized)
+
+
+def make_model_dir(folder, numbers=(8, 9, 10), max_to_keep=3) -> None:
+    """A model dir with checkpoints of these steps, saved by TensorFlow's manager."""
+    step = tf.Variable(0, dtype=tf.int64)
+    trackable = tf.train.Checkpoint(**as_trackable(make_variables(100)), step=step, global_step=step)
+    manager = tf.train.CheckpointManager(trackable, str(folder), max_to_keep=max_to_keep)
+    for number in numbers:
+        step.assign(number)
+        manager.save(checkpoint_number=number)

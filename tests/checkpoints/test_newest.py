@@ -120,4 +120,7 @@ class TestNewestCheckpoint:
         (model_dir / "checkpoint").write_text('model_checkpoint_path: "ckpt-9"')
         said = []
         assert find_checkpoint(model_dir, said.append) == str(model_dir / "ckpt-9")
-        assert said == []
+        assert said == [
+            f"{model_dir / 'checkpoint'} names {model_dir / 'ckpt-9'}, which is used although "
+            f"{model_dir / 'ckpt-10'} is newer."
+        ]

@@ -1,6 +1,7 @@
 """The whole journey with a detector that only the contracts know: train, evaluate, export, predict, inspect."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from inspected_records import picture, write
 from PIL import Image
 
 from odtk import pipeline
+from odtk.checkpoints.best import read_best
 from odtk.checkpoints.reader import CheckpointReader
 from odtk.detectors.build import build_detector
+from odtk.errors import CheckpointError, ConfigError
 from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
 from odtk.tools.inspect import inspect
@@ -22,6 +25,7 @@ from odtk.tools.predict import predict
 from odtk.tools.train import train
 from odtk.tools.train.run_record import read_run
 from odtk.training.fine_tune import fine_tune
+from odtk.training.loggers.csv_files import read_evaluations
 
 LOSSES = [HEAT, SIZE, "Loss/regularization_loss", "Loss/total_loss"]
 
@@ -72,6 +76,62 @@ def test_its_losses_are_measured_beside_the_metrics_and_have_a_meaning(journey):
     assert -1 < report.metrics["DetectionBoxes_Precision/mAP"] <= 1
 
 
+def measured(model_dir, step):
+    (row,) = (row for row in read_evaluations(model_dir) if row["step"] == step)
+    return row
+
+
+def test_training_measured_what_evaluate_measures_and_kept_the_best(journey):
+    best = read_best(journey.model_dir)
+    assert str(journey.evaluated.checkpoint) == best.prefix
+    assert journey.evaluated.metrics == {name: best.metrics[name] for name in journey.evaluated.metrics}
+    last = evaluate(journey.config, journey.model_dir, "last")
+    assert last.step == 3
+    assert last.metrics.items() <= measured(journey.model_dir, 3).items(), "to the last digit"
+
+
+def test_averages_are_measured_where_the_config_asks_and_training_goes_on_as_if_not(journey, tmp_path):
+    config, weights = tmp_path / "averaging.config", []
+    sets = [("train_config.optimizer.use_moving_average", "true"), ("eval_config.use_moving_averages", "true")]
+    config.write_text(pipeline.set_fields(journey.config.read_text(), sets, "c"))
+    for name, every in (("measured", 2), ("alone", 0)):
+        report = train(config, tmp_path / name, num_steps=4, eval_every=every, checkpoint_every=2, seed=1)
+        reader = CheckpointReader(report.checkpoint)
+        weights.append({name: reader.value(name) for name in reader.variable_names("model")})
+    for name, value in weights[0].items():
+        np.testing.assert_array_equal(value, weights[1][name], err_msg=name)
+    for step in (2, 4):
+        report = evaluate(config, tmp_path / "measured", tmp_path / f"measured/ckpt-{step}")
+        assert report.metrics.items() <= measured(tmp_path / "measured", step).items()
+    best = read_best(tmp_path / "measured")
+    assert evaluate(config, tmp_path / "measured", "best").metrics.items() <= best.metrics.items()
+    with pytest.raises(CheckpointError, match="has no best checkpoint"):
+        evaluate(config, tmp_path / "alone", "best")
+
+
+def test_a_sample_of_the_images_is_measured_and_an_unknown_metric_refused_before_the_first_step(journey, tmp_path):
+    said = []
+    options = {"num_steps": 2, "eval_every": 1, "seed": 1, "log": said.append}
+    with pytest.raises(ConfigError, match=r"No metric is called 'mAPP'\. The nearest: mAP, "):
+        train(journey.config, tmp_path / "model", best_metric="mAPP", **options)
+    assert not (tmp_path / "model").exists()
+    train(journey.config, tmp_path / "model", best_metric="Loss/size", eval_images=4, **options)
+    assert "Evaluations are on a fixed sample of 4 of 10 images." in said
+    best = read_best(tmp_path / "model")
+    assert best.value == min(row["Loss/size"] for row in read_evaluations(tmp_path / "model"))
+
+
+def test_the_evaluation_that_a_killed_run_owes_is_made_first(journey, tmp_path):
+    shutil.copytree(journey.model_dir, tmp_path / "model")
+    before = read_evaluations(tmp_path / "model")
+    rows = (tmp_path / "model/evaluations.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "model/evaluations.csv").write_text("".join(rows[:-1]))
+    report = train(journey.config, tmp_path / "model", checkpoint_every=3, seed=1)
+    assert (report.first_step, report.last_step) == (3, 3)
+    assert read_evaluations(tmp_path / "model") == before
+    assert read_best(tmp_path / "model").step == read_best(journey.model_dir).step
+
+
 def test_what_is_exported_detects_as_the_detector(journey, tmp_path):
     exported = export(journey.config, journey.model_dir, tmp_path / "exported", winograd=True)
     assert exported.winograd_convolutions == 0
@@ -82,7 +142,7 @@ def test_what_is_exported_detects_as_the_detector(journey, tmp_path):
     assert {result["category_name"] for result in results} <= {"cat", "dog"}
 
     detector = build_detector(pipeline.read(journey.config))
-    reader = CheckpointReader(journey.trained.checkpoint)
+    reader = CheckpointReader(exported.checkpoint)
     for key, variable in detector.checkpoint_variables().items():
         variable.assign(reader.value(reader.tensor_name(key)))
     image, shape = detector.resize(tf.constant(np.asarray(Image.open(tmp_path / "photo.jpg")), tf.float32))

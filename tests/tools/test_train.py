@@ -502,7 +502,7 @@ def test_a_config_without_steps_is_refused_before_training(config, tmp_path):
 
 
 def test_evaluation_writes_the_twelve_numbers(run, config):
-    report = evaluate(config, run[0])
+    report = evaluate(config, run[0], "last")
     written = json.loads((run[0] / "eval" / "metrics.json").read_text())
     assert written == report.metrics
     # With the losses on the evaluation records.
@@ -530,7 +530,7 @@ def test_a_label_map_that_numbers_other_classes_than_were_trained_is_refused(run
 def test_the_export_answers_as_the_detector_does(run, config, tmp_path):
     from odtk.detectors.build import build_detector
 
-    report = export(config, run[0], tmp_path / "exported")
+    report = export(config, run[0], tmp_path / "exported", checkpoint="last")
     assert report.step == 6
     assert {"saved_model/saved_model.pb", "checkpoint/ckpt-0.index", "pipeline.config", "label_map.pbtxt"} <= set(
         report.files

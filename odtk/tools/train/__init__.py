@@ -140,7 +140,7 @@ def _train(
     from odtk.tools.train.explained_errors import explained_errors
     from odtk.tools.train.parts import build_callbacks, build_limits, build_loggers, build_schedule, run_info
     from odtk.training.build import build_experiment
-    from odtk.training.loop import run
+    from odtk.training.loop import owes_evaluation, run
     from odtk.training.strategy import build_strategy
     from odtk.training.task import DetectionTask
 
@@ -164,6 +164,7 @@ def _train(
         log_every=options.log_every,
         schedule=build_schedule(options, steps, can_evaluate, log),
         eval_images=options.eval_images,
+        best_metric=options.best_metric,
         max_bad_records=options.max_bad_records,
         loggers=build_loggers(options, log),
         log=log,
@@ -175,7 +176,7 @@ def _train(
         log(f"Resuming from {experiment.resumed_from}, step {first}.")
     if experiment.new_slots:
         log(f"It was trained with another optimizer; this one's {', '.join(experiment.new_slots)} start from scratch.")
-    if first >= steps:
+    if first >= steps and not owes_evaluation(experiment):
         resumed = experiment.resumed_from or ""
         return TrainingReport(str(model_dir), resumed, first, first, "all steps were done before", {}, devices)
     with (

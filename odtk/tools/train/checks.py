@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from odtk.checkpoints.files import is_resumable
 from odtk.detectors import families
 from odtk.errors import ConfigError
 from odtk.findings import ERROR, WARNING
@@ -29,7 +30,7 @@ def check(
     `num_steps`: used instead of the config's. Returns whether the evaluation part is valid, too.
     """
     overridden = ["train_config.num_steps"] if num_steps is not None else []
-    is_resumed = any(model_dir.glob("*.index"))
+    is_resumed = is_resumable(model_dir)
     if is_resumed:
         # A resumed run does not read it again.
         overridden.append("train_config.fine_tune_checkpoint")

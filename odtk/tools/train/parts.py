@@ -8,8 +8,10 @@ from odtk.inputs.bad_records import BadRecordFilter
 from odtk.tools.train.durations import seconds_of
 from odtk.tools.train.options import TrainingOptions
 from odtk.training.callbacks.bad_records import BadRecordLimit
+from odtk.training.callbacks.best_weights import BestWeights
 from odtk.training.callbacks.callback import Callback
 from odtk.training.callbacks.checkpoints import SaveAtInterruption
+from odtk.training.callbacks.early_stopping import EarlyStopping
 from odtk.training.callbacks.interruption import StopWhenAsked
 from odtk.training.callbacks.nan_guard import NanGuard
 from odtk.training.callbacks.progress_line import ProgressLine
@@ -31,10 +33,13 @@ def build_callbacks(
 
     `shown` are the user's own; None for the progress line.
     """
+    patience = [EarlyStopping(options.patience, options.min_delta)] if options.patience else []
     return [
         NanGuard(options.on_nan, log),  # first: what others would save or show of such a loop is useless
         *([ProgressLine()] if shown is None else shown),
         *limits,
+        BestWeights(),
+        *patience,
         SaveAtInterruption(log),
     ]
 

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 
 import tensorflow as tf
 
+from odtk.checkpoints.manager import CheckpointManager
 from odtk.errors import DataError
 from odtk.training.callbacks.callback import Callback, GoBack
 from odtk.training.experiment import Experiment
@@ -14,7 +15,7 @@ from odtk.training.experiment import Experiment
 _ENDS_HALF_WAY = (KeyboardInterrupt, DataError, tf.errors.OutOfRangeError)
 
 
-class StepCheckpoints(tf.train.CheckpointManager):
+class StepCheckpoints(CheckpointManager):
     """Saves at multiples of the interval; TensorFlow's own also saves after the first step of every run."""
 
     trained_weights: Callable[[], AbstractContextManager] = contextlib.nullcontext
@@ -24,7 +25,7 @@ class StepCheckpoints(tf.train.CheckpointManager):
     """Called before a checkpoint is written; its exception leaves it unwritten."""
 
     def save(self, checkpoint_number=None, check_interval=True, options=None):
-        """The saved path; None with `check_interval` if the step is not a multiple."""
+        """The saved path; None if this step is saved already, or with `check_interval` if it is not a multiple."""
         if check_interval and int(self._step_counter.numpy()) % self.checkpoint_interval:
             return None
         with self.trained_weights():
@@ -54,8 +55,9 @@ class SaveAtInterruption(Callback):
             return
         if isinstance(error, KeyboardInterrupt):
             self._log("Interrupted: saving a checkpoint. Interrupt again to stop without one.")
+        checkpoints = self._experiment.checkpoints
         try:
-            path = self._experiment.checkpoints.save(checkpoint_number=step, check_interval=False)
+            path = checkpoints.save(checkpoint_number=step, check_interval=False) or checkpoints.latest_checkpoint
         except GoBack as reason:
             self._log(f"{reason} No checkpoint was saved; run the same command again to resume from the last one.")
             return

@@ -1,0 +1,88 @@
+"""A model dir's checkpoints when training starts: the one to resume from, leftovers, and the list of those kept."""
+
+import os
+import time
+from collections.abc import Callable
+
+from odtk import files
+from odtk.checkpoints.files import is_ours, missing_file, names_in, split
+from odtk.checkpoints.leftovers import remove_leftovers
+from odtk.checkpoints.newest import Newest, find_newest
+from odtk.checkpoints.state_file import STATE_FILE, read_state, write_state
+from odtk.errors import CheckpointError, DamagedCheckpointError
+
+
+def prepare_to_resume(model_dir: str | os.PathLike, log: Callable[[str], None]) -> str | None:
+    """The prefix to resume from, None if there is none; from now on TensorFlow's CheckpointManager finds the same one.
+
+    What killed saves left behind is removed first. `log` is called if another than the newest is used (see
+    find_newest). Raises CheckpointError if the folder has checkpoints, or names one, but none can be used. No other
+    process may be training in the folder.
+    """
+    _refuse_folders(model_dir)
+    remove_leftovers(model_dir)
+    try:
+        found = find_newest(model_dir, log, only_ours=True)
+    except DamagedCheckpointError as error:
+        raise DamagedCheckpointError(
+            f"{error}\nTo train from the start, choose another model dir, or move these files away."
+        ) from error
+    if found is None:
+        _require_none_stated(model_dir, log)
+        return None
+    for prefix in found.unusable:
+        log(f"{prefix} is left as it is, and replaced if training saves that step again.")
+    _list_checkpoints(model_dir, found)
+    return found.prefix
+
+
+def _refuse_folders(model_dir: str | os.PathLike) -> None:
+    """Raises CheckpointError if a folder has the name of a file that training writes: saving would fail later."""
+    if files.is_remote(model_dir):  # has no folders
+        return
+    for name in names_in(model_dir):
+        path = files.join(model_dir, name)
+        is_a_file_of_ours = name == STATE_FILE or (name.endswith(".index") and is_ours(name.removesuffix(".index")))
+        if is_a_file_of_ours and files.is_folder(path):
+            raise CheckpointError(
+                f"{path} is a folder, but training writes a file of that name. Choose another model dir, or rename "
+                "the folder. (An exported model has a folder `checkpoint`: it is not a model dir.)"
+            )
+
+
+def _require_none_stated(model_dir: str | os.PathLike, log: Callable[[str], None]) -> None:
+    """For a folder without checkpoints: its file `checkpoint` may not name one either."""
+    path, state = files.join(model_dir, STATE_FILE), read_state(model_dir)
+    if state.stated:
+        raise CheckpointError(
+            f"{path} names the checkpoint {state.stated}, but {model_dir} holds no checkpoint. Copy its files "
+            f"({split(state.stated)[1]}.index and {split(state.stated)[1]}.data-...) there to resume from it; to train "
+            f"from the start, remove {path}."
+        )
+    if state.problem:
+        log(f"{path} {state.problem}, and there is no checkpoint: training starts at step 0.")
+        files.remove(path)
+
+
+def _list_checkpoints(model_dir: str | os.PathLike, found: Newest) -> None:
+    """Writes the file `checkpoint`, which the manager reads: it resumes from its last entry and deletes the first ones.
+
+    Complete checkpoints that are not listed, because a process was killed or the folder was copied, are listed again,
+    so that they are deleted in their turn. Those that were passed over come before: they belong to a future that this
+    run replaces. Damaged ones are not listed, so that they do not count among those that are kept.
+    """
+    older = list(filter(is_ours, reversed(found.older)))
+    incomplete = [prefix for prefix in older if missing_file(prefix)]
+    replaced = list(filter(is_ours, reversed(found.newer)))
+    listed = [*incomplete, *replaced, *(prefix for prefix in older if prefix not in incomplete), found.prefix]
+    state = read_state(model_dir)
+    times = {split(prefix)[1]: state.listed.get(split(prefix)[1]) or _saved_at(prefix) for prefix in listed}
+    if list(times.items()) != list(state.listed.items()) or state.newest != split(found.prefix)[1]:
+        write_state(model_dir, times)
+
+
+def _saved_at(prefix: str) -> float:
+    try:
+        return os.path.getmtime(f"{prefix}.index")
+    except OSError:  # incomplete, or in a store
+        return time.time()
