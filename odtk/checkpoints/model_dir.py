@@ -75,9 +75,11 @@ def _list_checkpoints(model_dir: str | os.PathLike, found: Newest) -> None:
     incomplete = [prefix for prefix in older if missing_file(prefix)]
     replaced = list(filter(is_ours, reversed(found.newer)))
     listed = [*incomplete, *replaced, *(prefix for prefix in older if prefix not in incomplete), found.prefix]
-    state = read_state(model_dir)
-    times = {split(prefix)[1]: state.listed.get(split(prefix)[1]) or _saved_at(prefix) for prefix in listed}
-    if list(times.items()) != list(state.listed.items()) or state.newest != split(found.prefix)[1]:
+    state, now = read_state(model_dir), time.time()
+    # The manager forgets what is of the future, where a clock was set back.
+    times = {split(each)[1]: min(state.listed.get(split(each)[1]) or _saved_at(each), now) for each in listed}
+    is_right = list(times.items()) == list(state.listed.items()) and state.newest == split(found.prefix)[1]
+    if not is_right or state.preserved >= min(times.values()):
         write_state(model_dir, times)
 
 

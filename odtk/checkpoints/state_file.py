@@ -8,6 +8,7 @@ all_model_checkpoint_timestamps: 1764193600.5
 last_preserved_timestamp: 1764190000.0
 """
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ STATE_FILE = "checkpoint"
 
 _PATH = re.compile(r'^\s*(?P<field>(?:all_)?model_checkpoint_paths?):\s*"(?P<path>(?:[^"\\\n]|\\.)*)"', re.MULTILINE)
 _TIME = re.compile(r"^\s*all_model_checkpoint_timestamps:\s*([\d.e+]+)\s*$", re.MULTILINE)
+_PRESERVED = re.compile(r"^\s*last_preserved_timestamp:\s*([\d.e+]+)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class State:
     listed: Mapping[str, float | None] = field(default_factory=dict)
     """Names in this folder of the checkpoints that are kept, the oldest first, and when they were saved (None:
     unknown), in seconds since 1970. Empty where a person wrote the file: TensorFlow always lists them."""
+    preserved: float = math.inf
+    """What TensorFlow never deletes is older than this, or of the same time."""
     problem: str = ""
     """Why nothing is stated, as the end of a sentence; empty if there is no such file."""
 
@@ -60,7 +64,13 @@ def read_state(folder: str | os.PathLike) -> State:
     times: list[float | None] = [_seconds(written) for written in _TIME.findall(text)]
     times = times if len(times) == len(listed) else [None] * len(listed)
     names = [name_in(folder, path) for path in listed]
-    return State(stated, name_in(folder, stated), {n: t for n, t in zip(names, times, strict=True) if n is not None})
+    preserved = next(map(_seconds, _PRESERVED.findall(text)), None)
+    return State(
+        stated,
+        name_in(folder, stated),
+        {name: seconds for name, seconds in zip(names, times, strict=True) if name is not None},
+        math.inf if preserved is None else preserved,
+    )
 
 
 def write_state(folder: str | os.PathLike, times: Mapping[str, float]) -> None:
@@ -72,7 +82,6 @@ def write_state(folder: str | os.PathLike, times: Mapping[str, float]) -> None:
     lines = [f"model_checkpoint_path: {quoted[-1]}"]
     lines += [f"all_model_checkpoint_paths: {name}" for name in quoted]
     lines += [f"all_model_checkpoint_timestamps: {seconds!r}" for seconds in times.values()]
-    # TensorFlow never deletes what is not younger than this.
     lines += [f"last_preserved_timestamp: {min(times.values()) - 1.0!r}"]
     files.write_text(files.join(folder, STATE_FILE), "".join(f"{line}\n" for line in lines))
 

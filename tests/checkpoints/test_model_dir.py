@@ -248,6 +248,14 @@ class TestList:
             f"ckpt-{number}.{end}" for number in (10, 11) for end in ("index", DATA)
         )
 
+    @pytest.mark.parametrize("strange", [b"2", b"9", b"0e9"])
+    def test_keep_holds_where_clocks_differed(self, model_dir, strange):
+        rewrite("checkpoint", lambda text: re.sub(rb"(timestamps?: )1", rb"\g<1>" + strange, text))(model_dir)
+        prepare_to_resume(model_dir, print)
+        save_at(manager(model_dir, keep=2), 11)
+        assert list(read_state(model_dir).listed) == ["ckpt-10", "ckpt-11"]
+        assert not (model_dir / "ckpt-8.index").exists()
+
     def test_a_damaged_one_does_not_count_and_is_replaced_when_its_step_is_reached(self, model_dir):
         rewrite(f"ckpt-10.{DATA}", cut)(model_dir)
         said, damaged = [], (model_dir / f"ckpt-10.{DATA}").read_bytes()
