@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from google.protobuf import text_encoding
 
 from odtk import files
-from odtk.system_errors import describe
 
 STATE_FILE = "checkpoint"
 
@@ -53,11 +52,11 @@ def read_state(folder: str | os.PathLike) -> State:
             return State(problem="is a folder")
         text = files.read_bytes(path).decode(errors="replace")
     except OSError as error:
-        return State(problem=f"cannot be read ({describe(error, path)})")
+        return State(problem=f"cannot be read ({error.strerror or error})")
     paths: dict[str, list[str]] = {"model_checkpoint_path": [], "all_model_checkpoint_paths": []}
     for match in _PATH.finditer(text):
         paths.setdefault(match["field"], []).append(_unescaped(match["path"]))
-    stated = next(filter(None, reversed(paths["model_checkpoint_path"])), None)
+    stated = next((path for path in reversed(paths["model_checkpoint_path"]) if path and path.isprintable()), None)
     if stated is None:
         return State(problem="is empty" if not text.strip() else "names no checkpoint")
     listed = paths["all_model_checkpoint_paths"]
@@ -99,7 +98,7 @@ def name_in(folder: str | os.PathLike, path: str) -> str | None:
 
 def _unescaped(text: str) -> str:
     try:
-        return os.fsdecode(text_encoding.CUnescape(text))
+        return text_encoding.CUnescape(text).decode(errors="replace")
     except ValueError:
         return text
 
