@@ -18,7 +18,7 @@ from odtk.tools.check_config import fixing_command
 from odtk.tools.train.checks import check, without_gpu
 from odtk.tools.train.durations import as_text, seconds_of
 from odtk.tools.train.longer_schedule import with_longer_schedule
-from odtk.tools.train.options import LOG_TO, ON_NAN, TrainingOptions, command_line
+from odtk.tools.train.options import LOG_TO, ON_NAN, TrainingOptions, command_line, require_services
 from odtk.tools.train.restore_table import describe_restore
 from odtk.tools.train.run_record import choose_seed, recording, repeated
 
@@ -147,7 +147,7 @@ def _train(
     experiment = build_experiment(
         task,
         build_strategy(),
-        run_info(config, model_dir, steps),
+        run_info(config, model_dir, steps, seed),
         checkpoint_every=options.checkpoint_every,
         keep=options.keep,
         log_every=options.log_every,
@@ -219,6 +219,7 @@ def _check_arguments(options: TrainingOptions) -> None:
     require_one_of(ON_NAN, on_nan=options.on_nan)
     for name in options.log_to:
         require_one_of(LOG_TO, log_to=name)
+    require_services(options.log_to)
 
 
 def _prepare_process(config, seed: int, log: Callable[[str], None]) -> list[str]:
