@@ -26,7 +26,7 @@ def read_batch(
     numbers = tf.constant(list(places), tf.int64)
     records = tf.data.Dataset.from_tensor_slices(((tf.constant(data), numbers[:, 1]), numbers[:, 0]))
     examples = dataset.prepare(
-        records,
+        records.enumerate(),
         decode=make_decoder(labels, num_classes),
         augment=lambda example, seed: example,
         resize=resize,

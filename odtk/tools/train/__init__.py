@@ -133,7 +133,7 @@ def _train(
     from odtk.training.strategy import build_strategy
     from odtk.training.task import DetectionTask
 
-    devices = _prepare_process(config, seed, log)
+    devices = _prepare_process(config, seed, options.deterministic, log)
     record_filter = BadRecordFilter(options.max_bad_records, log) if options.max_bad_records else None
     bad_boxes = BadBoxes(log)
     task = DetectionTask(
@@ -143,6 +143,7 @@ def _train(
         options.reuse_head_weights,
         record_filter,
         bad_boxes,
+        deterministic=options.deterministic or options.seed is not None,
     )
     experiment = build_experiment(
         task,
@@ -222,17 +223,19 @@ def _check_arguments(options: TrainingOptions) -> None:
     require_services(options.log_to)
 
 
-def _prepare_process(config, seed: int, log: Callable[[str], None]) -> list[str]:
+def _prepare_process(config, seed: int, deterministic: bool, log: Callable[[str], None]) -> list[str]:
     """Sets up TensorFlow; returns the names of the GPUs."""
     import tf_keras
 
-    from odtk.devices import keep_freed_memory, prepare_gpus
+    from odtk.devices import keep_freed_memory, prepare_gpus, use_deterministic_operations
 
     devices = prepare_gpus()
     keep_freed_memory()
     if not devices:
         log(without_gpu(config))
     tf_keras.utils.set_random_seed(seed)
+    if deterministic:
+        use_deterministic_operations()
     return devices
 
 
