@@ -169,7 +169,7 @@ def test_a_disk_that_is_full_at_a_checkpoint_loses_nothing(config, tmp_path, tem
 
 
 def test_a_disk_that_is_full_at_other_files_loses_nothing(config, tmp_path, temporary):
-    with small_disk(tmp_path / "disk", 60) as disk:
+    with small_disk(tmp_path / "disk") as disk:
         said = failure(config, disk / "model", At(1, lambda: fill(disk)), num_steps=300, checkpoint_every=1000)
         assert f"{disk}/model" in said
         assert "cannot be written: no space is left on its disk." in said
