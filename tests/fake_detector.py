@@ -4,9 +4,13 @@ It has no anchors, finds boxes by a heat map of their centers, has losses under 
 groundtruth and knows other fine_tune_checkpoint_types. Everything is as small as can be.
 """
 
+import contextlib
+
+import pytest
 import tensorflow as tf
 import tf_keras
 
+from odtk.detectors import families
 from odtk.detectors.detector import Detector, FineTunePlan
 from odtk.detectors.family import Family
 from odtk.detectors.parts.input_size import InputSize, output_size
@@ -166,6 +170,16 @@ class FakeFamily(Family):
 
 
 FAMILY = FakeFamily()
+
+
+@contextlib.contextmanager
+def registered():
+    """The fake family has its line in the registry while the block runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(families, "MODULES", (*families.MODULES, "fake_detector"))
+        families._families.cache_clear()
+        yield
+    families._families.cache_clear()
 
 
 def _cells(points, size):

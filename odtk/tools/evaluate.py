@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import tensorflow as tf
-
 from odtk import atomic, files, pipeline
 from odtk.detectors.trained import build_trained_detector
 from odtk.devices import keep_freed_memory, prepare_gpus
@@ -22,6 +20,7 @@ from odtk.records.box_errors import ImageWithBadBoxes
 from odtk.tools.arguments import require_whole
 from odtk.tools.check_config import require_valid
 from odtk.tools.trained_classes import require_trained_classes
+from odtk.training.loggers.event_files import add_measurement
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def _write(folder: str, evaluation: Evaluation, step: int) -> list[dict]:
     metrics, metrics_path = evaluation.metrics, files.join(folder, "metrics.json")
     files.write_text(metrics_path, json.dumps(without_nan(metrics), indent=2) + "\n")
     with atomic.answering(Path(folder), f"The metrics are in {metrics_path}, but not in TensorBoard's files."):
-        _write_scalars(folder, metrics, step)
+        add_measurement(folder, step, metrics)
     classes = [without_nan(each) for each in evaluation.classes]
     files.write_text(files.join(folder, "classes.json"), json.dumps(classes, indent=2, ensure_ascii=False) + "\n")
     return classes
@@ -117,11 +116,3 @@ def without_nan(metrics: dict) -> dict:
     """The metrics with None for NaN and infinity, which JSON does not have."""
     return {name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in metrics.items()}  # fmt: skip
-
-
-def _write_scalars(folder: str, metrics: dict[str, float], step: int) -> None:
-    writer = tf.summary.create_file_writer(folder)
-    with writer.as_default(step):
-        for name, value in metrics.items():
-            tf.summary.scalar(name, value)
-    writer.close()

@@ -29,6 +29,10 @@ class FirstFailure:
         self._places.assign(tf.where(is_first, places, self._places))
         self._step.assign(tf.where(is_first, tf.cast(step, tf.int64), self._step))
 
+    def forget(self) -> None:
+        """Watches from scratch."""
+        self._step.assign(NEVER)
+
     def read(self) -> tuple[int, list[tuple[int, int]]] | None:
         """The step (from 0) and the places of its records; None if all losses were finite."""
         local_results = self._strategy.experimental_local_results

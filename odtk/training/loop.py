@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from odtk.inputs.build import build_fault_finder
 from odtk.inputs.record_errors import naming_the_record
 from odtk.retrying import is_of_writing
-from odtk.training.callbacks.callback import Callback, StopTraining
+from odtk.training.callbacks.callback import Callback, GoBack, StopTraining
 from odtk.training.experiment import Experiment
 from odtk.training.loggers.csv_files import read_evaluations
 from odtk.training.loggers.csv_table import STEP
 from odtk.training.orbit_output import without_printing
+from odtk.training.times import EVALUATION
 
 ALL_STEPS_DONE = "all steps are done"
 
@@ -66,33 +67,54 @@ class _Loop:
             experiment.evaluator.advance = self._during_evaluation
 
     def run(self) -> Outcome:
-        experiment, controller = self._experiment, self._experiment.controller
-        experiment.schedule.start()
-        first = experiment.step
-        if owes_evaluation(experiment):
+        self._experiment.schedule.start()
+        if owes_evaluation(self._experiment):
             self._evaluate()
+        while True:
+            try:
+                self._train()
+                break
+            except GoBack:
+                self._start_again()
+        if self._stop is not None and self._stop.evaluate and self._evaluated != self._experiment.step:
+            self._evaluate()
+        if self._stop is not None:
+            self._outcome.reason = str(self._stop)
+        return self._outcome
+
+    def _train(self) -> None:
+        experiment, controller = self._experiment, self._experiment.controller
+        first = experiment.step
         while experiment.step < self._num_steps and self._stop is None:
             step = experiment.step
             # One loop: the summaries and the checkpoint of the loop in which a callback stops are still written.
             end = min(step + experiment.pace(step), self._num_steps)
+            if controller.step_timer:
+                controller.step_timer.start()  # steps_per_sec is without evaluations and checkpoints
             controller.train(end, checkpoint_at_completion=False)
             if self._stop is None and experiment.schedule.is_due(experiment.step):
                 self._save_at_last_step()
                 self._evaluate()
         if experiment.step > first:
             controller.save_checkpoint()
-        if self._stop is not None and self._stop.evaluate and self._evaluated != experiment.step:
-            self._evaluate()
-        if self._stop is not None:
-            self._outcome.reason = str(self._stop)
-        return self._outcome
+
+    def _start_again(self) -> None:
+        """What a resumed run would do after a kill."""
+        experiment = self._experiment
+        self._evaluated = None
+        experiment.controller.step_timer = None  # or else the next steps per second would be negative
+        experiment.logger.close(None)
+        experiment.logger.start(experiment.info, experiment.step)
+        for callback in self._callbacks:
+            callback.after_going_back(experiment.step)
 
     def _evaluate(self) -> None:
         """The callbacks are called while the measured weights, which may be averages, are still in place."""
         experiment = self._experiment
         if experiment.evaluator:
             self._evaluated = experiment.step
-            with self._noting_stop(), experiment.schedule.measuring(), experiment.evaluator.weights.in_place():
+            measuring = experiment.times.phase(EVALUATION), experiment.schedule.measuring()
+            with self._noting_stop(), measuring[0], measuring[1], experiment.evaluator.weights.in_place():
                 experiment.controller.evaluate()
 
     def _save_at_last_step(self) -> None:

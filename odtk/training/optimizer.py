@@ -69,6 +69,17 @@ def current_learning_rate(optimizer) -> tf.Tensor:
     return rate(optimizer.iterations) if callable(rate) else tf.convert_to_tensor(rate)
 
 
+def make_scalable(optimizer) -> None:
+    """Lets `scale_learning_rate` change the rate while training runs; must be called in the strategy's scope."""
+    inner = unwrap(optimizer)[-1]
+    inner.learning_rate = Scaled(inner.learning_rate)
+
+
+def scale_learning_rate(optimizer, scale: float) -> None:
+    """Sets what the schedule's rate is multiplied with, for an optimizer that was made scalable."""
+    unwrap(optimizer)[-1].learning_rate.scale.assign(scale)
+
+
 def build_learning_rate(message: optimizer_pb2.LearningRate) -> "Schedule":
     """The schedule of a `learning_rate` message."""
     kind = message.WhichOneof("learning_rate")
@@ -106,6 +117,17 @@ class Schedule(tf_keras.optimizers.schedules.LearningRateSchedule):
     def get_config(self) -> dict:
         """The constructor's arguments."""
         return dict(vars(self))
+
+
+class Scaled(Schedule):
+    """Another schedule's rate times a variable, `scale`, which is 1 at first: then it is the same rate, bit for bit."""
+
+    def __init__(self, schedule: Schedule):
+        self.schedule, self.scale = schedule, tf.Variable(1.0, trainable=False, name="rate_scale")
+
+    def __call__(self, step):
+        """See Schedule."""
+        return self.schedule(step) * self.scale
 
 
 class Constant(Schedule):

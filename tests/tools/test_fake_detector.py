@@ -16,7 +16,6 @@ from PIL import Image
 from odtk import pipeline
 from odtk.checkpoints.best import read_best
 from odtk.checkpoints.reader import CheckpointReader
-from odtk.detectors import families
 from odtk.detectors.build import build_detector
 from odtk.errors import CheckpointError, ConfigError
 from odtk.tools.evaluate import evaluate
@@ -41,12 +40,8 @@ class Journey:
 
 @pytest.fixture(scope="module")
 def registered():
-    """The fake family's line in the registry."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(families, "MODULES", (*families.MODULES, "fake_detector"))
-        families._families.cache_clear()
+    with fake_detector.registered():
         yield
-    families._families.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """When a time limit or its caller ends a run, what is saved and evaluated before, on a clock of its own."""
 
+import contextlib
 import types
 
 import pytest
@@ -22,8 +23,9 @@ class Simulated:
         self.pace, self.info, self.logger = lambda step: 1, None, Logger()
         self.task = types.SimpleNamespace(config=pipeline_pb2.TrainEvalPipelineConfig())
         self.model = types.SimpleNamespace(num_classes=1)
+        weights = types.SimpleNamespace(in_place=contextlib.nullcontext)
         self.schedule = EvaluationSchedule(eval_every, num_steps=1000)
-        self.evaluator = types.SimpleNamespace(latest="measured", seconds=None)
+        self.evaluator = types.SimpleNamespace(latest="measured", seconds=None, weights=weights)
         self.controller = types.SimpleNamespace(train=self.train, save_checkpoint=self.save, evaluate=self.evaluate)
 
     def clock(self):

@@ -37,5 +37,6 @@ def explained_errors(experiment: Experiment, num_steps: int, config, filename: s
         lower = fixing_command(config, filename, "--learning-rate", "RATE")
         raise OdtkError(
             f"{error} For a lower rate: {lower}. To check the data: "
-            f"{shlex.join(['odtk', 'inspect', str(filename)])} --verify"
+            f"{shlex.join(['odtk', 'inspect', str(filename)])} --verify",
+            argument=error.argument,
         ) from error

@@ -20,6 +20,13 @@ class StopTraining(Exception):
         self.evaluate = evaluate
 
 
+class GoBack(Exception):
+    """Raised by a callback that has set weights, optimizer and step back: training goes on from there.
+
+    The other callbacks and the loggers do not get what the loop gave; what was logged of later steps no longer holds.
+    """
+
+
 class Callback:
     """Does nothing; subclasses override what they need. All methods are called on the training thread.
 
@@ -44,6 +51,12 @@ class Callback:
         """Called after each evaluation; this step's checkpoint is saved, if one is due. Loggers are called later.
 
         The weights are still those that were measured (averages, where the config says so).
+        """
+
+    def after_going_back(self, step: int) -> None:
+        """Called when training goes on from an earlier step, as after a resume; see GoBack. Loggers have started again.
+
+        What a callback remembers of later steps no longer holds: evaluations.csv has none of them, best/ may.
         """
 
     def at_end(self, error: BaseException | None) -> None:

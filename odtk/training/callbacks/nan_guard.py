@@ -1,14 +1,23 @@
-"""Ends a run whose loss is NaN or infinite, and reports the records of the first such batch."""
+"""What happens when the loss becomes NaN or infinite: the batch is kept, and training stops or goes on more slowly."""
 
 import math
+from collections.abc import Callable
 
+import tensorflow as tf
+
+from odtk import files
 from odtk.detectors.total_loss import TOTAL_LOSS
 from odtk.errors import OdtkError
-from odtk.inputs.build import record_files
-from odtk.inputs.record_errors import names_of_records
-from odtk.training.callbacks.callback import Callback
+from odtk.training.callbacks.callback import Callback, GoBack
 from odtk.training.experiment import Experiment
-from odtk.training.task import DetectionTask
+from odtk.training.failed_batch import FailedBatch, investigate
+from odtk.training.halvings import FOLDER, Halving, in_words, path_of, rate_scale, read_halvings, write_halvings
+from odtk.training.last_good_state import LastGoodState
+from odtk.training.optimizer import scale_learning_rate
+from odtk.training.task import GRADIENT_NORM
+
+LOWER_RATE = "lower-rate"
+MOST_HALVINGS = 3
 
 _RECORDS_NAMED = 16
 
@@ -18,32 +27,101 @@ class NotFiniteError(OdtkError):
 
 
 class NanGuard(Callback):
-    """Raises NotFiniteError before a useless checkpoint is saved."""
+    """Goes back to the last good state, and raises NotFiniteError or, with LOWER_RATE, goes on with half the rate.
+
+    Official's RecoveryAction is not used. It restores a checkpoint inside of Orbit's loop, which then logs the NaN at
+    the restored step; it looks at the last step of a loop alone, keeps the rate and all weights of the batch that
+    failed, counts in memory, and without a checkpoint restores nothing.
+    """
+
+    def __init__(self, on_nan: str = "stop", log: Callable[[str], None] = lambda line: None):
+        self._lowers, self._log = on_nan == LOWER_RATE, log
+        self._is_failing = False
 
     def before_training(self, experiment: Experiment, num_steps: int) -> None:
         """See Callback."""
-        self._task = experiment.task
+        self._experiment, self._model_dir = experiment, experiment.info.model_dir
+        self._good = LastGoodState(experiment)
+        self._logs: dict[str, float] = {}
+        self._halvings = read_halvings(self._model_dir, experiment.step)
+        if self._halvings:
+            scale_learning_rate(experiment.trainer.optimizer, rate_scale(self._halvings))
+            self._log(
+                f"note: earlier in this run {in_words(self._halvings)}. Remove {path_of(self._model_dir)} to go on at "
+                "the config's rate."
+            )
+        experiment.checkpoints.check = self._check_weights
 
     def after_loop(self, step: int, logs: dict[str, float]) -> None:
         """See Callback."""
-        if math.isfinite(logs[TOTAL_LOSS]):
+        self._logs = logs
+        found = self._experiment.task.first_failure.read()
+        if found is None and math.isfinite(logs[TOTAL_LOSS]) and math.isfinite(logs.get(GRADIENT_NORM, 0.0)):
+            self._good.forget_start()
             return
-        losses = ", ".join(f"{tag} {value:.3g}" for tag, value in logs.items())
-        failed, records = _first_failure(self._task)
-        raise NotFiniteError(
-            f"The loss became NaN or infinite at step {failed or step} ({losses}). {records}"
-            "Usually the learning rate is too high for the batch size: lower it, lengthen the warm-up, or set "
-            "train_config.gradient_clipping_by_norm: 10. If it happens at the same records again, check their images "
-            "and boxes. The next run resumes from the last checkpoint."
+        failed_at, places = found or (step - 1, [])
+        self._fail(FailedBatch(failed_at + 1, places, logs), "The loss became NaN or infinite")
+
+    def at_end(self, error: BaseException | None) -> None:
+        """See Callback."""
+        self._experiment.checkpoints.check = lambda: None
+        if self._halvings and error is None:
+            self._log(f"note: {in_words(self._halvings)}. See {files.join(self._model_dir, FOLDER)}.")
+
+    def _check_weights(self) -> None:
+        """Before a checkpoint is saved: a step may have a finite loss and gradient, and leave weights that are not."""
+        if not all(_is_finite(variable) for variable in self._experiment.model.variables):
+            batch = FailedBatch(self._experiment.step, [], self._logs)
+            self._fail(batch, "Weights became NaN or infinite, which was seen when a checkpoint was to be saved,")
+
+    def _fail(self, batch: FailedBatch, what: str) -> None:
+        if self._is_failing:  # interrupted in the middle of what follows
+            raise NotFiniteError(f"{what} at step {batch.step}. The next run resumes from the last checkpoint.")
+        self._is_failing = True
+        state = self._good.restore()
+        found = investigate(batch, self._experiment, state)
+        # Once more: what the batch was run for has changed the averages of batch normalization.
+        self._good.restore()
+        self._is_failing = False
+        story = f"{what} at step {batch.step} ({_in_words(batch.logs)}). {self._named(batch)}{found}"
+        if self._lowers and len(self._halvings) < MOST_HALVINGS:
+            self._lower_rate(batch, story, state)
+        raise NotFiniteError(f"{story} {self._advice(state)}", argument=None if self._lowers else "on_nan")
+
+    def _lower_rate(self, batch: FailedBatch, story: str, state: str) -> None:
+        self._halvings = [*self._halvings, Halving(batch.step, self._experiment.step)]
+        write_halvings(self._model_dir, self._halvings)
+        scale_learning_rate(self._experiment.trainer.optimizer, rate_scale(self._halvings))
+        self._experiment.task.first_failure.forget()
+        left = MOST_HALVINGS - len(self._halvings)
+        text = (
+            f"warning: {story} Training goes on from {state}, with {rate_scale(self._halvings):g} of the config's "
+            f"learning rate; {left or 'no'} more such halving{'s' * (left != 1)} may follow."
+        )
+        self._log(text)
+        raise GoBack(text)
+
+    def _named(self, batch: FailedBatch) -> str:
+        if not batch.places:
+            return ""
+        names = batch.records(self._experiment)
+        more = f" and {len(names) - _RECORDS_NAMED} more" if len(names) > _RECORDS_NAMED else ""
+        kept = files.join(self._model_dir, FOLDER)
+        return f"The batch of that step, kept in {kept}: {', '.join(names[:_RECORDS_NAMED])}{more}. "
+
+    def _advice(self, state: str) -> str:
+        again = f"It is too late for another halving of the rate: {in_words(self._halvings)}. " if self._lowers else ""
+        other = "" if self._lowers else " (or let training halve it by itself)"
+        return (
+            f"{again}Usually the learning rate is too high for the batch size: lower it{other}, lengthen the warm-up, "
+            "or set train_config.gradient_clipping_by_norm: 10. If it happens at the same records again, check their "
+            f"images and boxes. The next run starts from {state}."
         )
 
 
-def _first_failure(task: DetectionTask) -> tuple[int | None, str]:
-    """The step (from 1) whose batch was the first without a finite loss, and a sentence that names its records."""
-    found = task.first_failure.read()
-    if found is None:
-        return None, ""
-    step, places = found
-    names = names_of_records(record_files(task.config.train_input_reader), places[:_RECORDS_NAMED])
-    more = f" and {len(places) - _RECORDS_NAMED} more" if len(places) > _RECORDS_NAMED else ""
-    return step + 1, f"The batch of that step: {', '.join(names)}{more}. "
+def _in_words(logs: dict[str, float]) -> str:
+    return ", ".join(f"{tag} {value:.3g}" for tag, value in logs.items())
+
+
+def _is_finite(variable: tf.Variable) -> bool:
+    return not variable.dtype.is_floating or bool(tf.reduce_all(tf.math.is_finite(variable)))
