@@ -62,7 +62,7 @@ def test_the_folder_has_what_a_local_one_has(trained):
     names = files.names_in(MODEL_DIR)
     assert set(names) >= {
         *("pipeline.config", "label_map.pbtxt", "run.json", "checkpoint", "metrics.csv", "evaluations.csv"),
-        *("ckpt-3.index", "ckpt-4.index", "ckpt-4.data-00000-of-00001", "train", "eval", "best", "results.png"),
+        *("ckpt-3.index", "ckpt-4.index", "ckpt-4.data-00000-of-00001", "train", "best", "results.png"),
     }
     assert "ckpt-2.index" not in names
     assert not [name for name in tf.io.gfile.listdir(MODEL_DIR) if name.startswith(".odtk")]
