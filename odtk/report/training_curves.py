@@ -37,6 +37,15 @@ _SMOOTHED = 40  # an average reaches over this fraction of the rows
 
 
 @dataclass(frozen=True)
+class Best:
+    """The evaluation whose weights are the best."""
+
+    step: int
+    metric: str  # a name of `evaluations`
+    value: float
+
+
+@dataclass(frozen=True)
 class Curves:
     """What is drawn; both lists are in the order of steps, and a row need not have every name."""
 
@@ -44,19 +53,8 @@ class Curves:
     metrics: Sequence[Row]  # step, images_per_sec, Loss/..., learning_rate, gradient_norm
     evaluations: Sequence[Row]  # step, metrics under their names, Loss/..., AP/CLASS
     quality: Sequence[str]  # names of the metrics that have a panel
-    best_metric: str  # of `evaluations`
-    lower_is_better: bool = False
+    best: Best | None = None
     steps_per_epoch: float | None = None
-
-    @property
-    def best(self) -> tuple[int, float] | None:
-        """Step and value of the best evaluation, the first of several; None if there is none."""
-        points = [(row["step"], row[self.best_metric]) for row in self.evaluations if self.best_metric in row]
-        points = [point for point in points if math.isfinite(point[1])]
-        if not points:
-            return None
-        step, value = (min if self.lower_is_better else max)(points, key=lambda point: point[1])
-        return int(step), value
 
 
 def to_png(figure: Figure) -> bytes:
@@ -134,8 +132,8 @@ def _draw_quality(axes: Axes, curves: Curves) -> None:
     for name, color in zip(curves.quality, (_SMOOTH, _EVAL, "#9467bd"), strict=False):
         steps, values = column(curves.evaluations, name)
         axes.plot(steps, values, marker=marker_of(steps), color=color, markersize=3, label=_short(name))
-    if curves.best and curves.best_metric in curves.quality:
-        _mark_best(axes, curves)
+    if curves.best and curves.best.metric in curves.quality:
+        _mark_best(axes, curves.best)
     axes.set_ylim(0, _top_of_quality(curves))
     _title(axes, "Metrics on the evaluation images", "0 to 1")
     _legend(axes, curves, "lower right")
@@ -147,10 +145,9 @@ def _top_of_quality(curves: Curves) -> float:
     return float(min(1.05, max(0.1, 1.25 * values.max()))) if len(values) else 1.0
 
 
-def _mark_best(axes: Axes, curves: Curves) -> None:
-    assert curves.best is not None
-    step, value = curves.best
-    axes.plot([step], [value], "*", color=_BEST, markersize=15, zorder=5, label=f"best: {value:.3g} at step {step:,}")
+def _mark_best(axes: Axes, best: Best) -> None:
+    label = f"best: {best.value:.3g} at step {best.step:,}"
+    axes.plot([best.step], [best.value], "*", color=_BEST, markersize=15, zorder=5, label=label)
 
 
 def _draw_loss(axes: Axes, curves: Curves, name: str) -> None:
@@ -158,8 +155,8 @@ def _draw_loss(axes: Axes, curves: Curves, name: str) -> None:
     steps, values = column(curves.evaluations, name)
     if len(steps):
         axes.plot(steps, values, marker=marker_of(steps), color=_EVAL, markersize=3, label="evaluation")
-    if name == curves.best_metric and curves.best:
-        _mark_best(axes, curves)
+    if curves.best and curves.best.metric == name:
+        _mark_best(axes, curves.best)
     _title(axes, "Total loss" if name == TOTAL else name, "loss")
     _legend(axes, curves, "upper right")
 

@@ -62,9 +62,8 @@ def build_experiment(
         make_scalable(optimizer)
         create_variables(optimizer, model)
         reader = resume.open_newest(info.model_dir, log)
-        if reader and task.seed is not None:
-            # A resumed run reads new data, instead of repeating the data it started with.
-            task.seed += reader.step or 0
+        if reader:
+            task.start = resume.next_position(reader, task.config, log)
         trainer = _build_trainer(task, strategy, model, optimizer, times, wait)
         evaluator = None
         if schedule.is_on:

@@ -68,8 +68,6 @@ class _Loop:
 
     def run(self) -> Outcome:
         self._experiment.schedule.start()
-        if owes_evaluation(self._experiment):
-            self._evaluate()
         while True:
             try:
                 self._train()
@@ -85,6 +83,8 @@ class _Loop:
     def _train(self) -> None:
         experiment, controller = self._experiment, self._experiment.controller
         first = experiment.step
+        if self._stop is None and owes_evaluation(experiment):
+            self._evaluate()
         while experiment.step < self._num_steps and self._stop is None:
             step = experiment.step
             # One loop: the summaries and the checkpoint of the loop in which a callback stops are still written.

@@ -7,6 +7,9 @@ from odtk.training.input_wait import InputWait
 from odtk.training.optimizer import current_learning_rate
 from odtk.training.times import COMPILING, INPUT, STEP, Times
 
+LAST_POSITION = "last_position"
+"""The key in a checkpoint of the number of the last record's position that was trained on."""
+
 
 class DetectionTrainer(base_trainer.Trainer):
     """Saves variables under TFOD's keys and reports the last step's losses instead of their means."""
@@ -17,7 +20,9 @@ class DetectionTrainer(base_trainer.Trainer):
         super().__init__(config, task, model, optimizer, train=True, evaluate=False, train_dataset=train_dataset)
         # TFOD names it `step`, official.core `global_step`.
         steps = {"step": self.global_step, "global_step": self.global_step}
-        self._checkpoint = tf.train.Checkpoint(**steps, optimizer=optimizer, **model.checkpoint_objects())
+        # TFOD does not know it, and restores the rest.
+        position = {LAST_POSITION: task.last_position}
+        self._checkpoint = tf.train.Checkpoint(**steps, **position, optimizer=optimizer, **model.checkpoint_objects())
         self._times, self._wait, self._is_compiled = times or Times(), wait or InputWait(), False
 
     def train(self, num_steps: tf.Tensor) -> dict:

@@ -8,6 +8,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from odtk import files
+from odtk.checkpoints.best import Best
 from odtk.errors import OutputError
 from odtk.protos import pipeline_pb2
 from odtk.training.callbacks import evaluation_pictures, first_batch
@@ -68,6 +70,11 @@ def start(callback, experiment, step=0):
 
 def evaluate(callback, experiment, step):
     """Ten images with one object each pass by, then the evaluation ends."""
+    evaluated(experiment)
+    callback.after_evaluation(step, types.SimpleNamespace(metrics={MAP: 0.25}))
+
+
+def evaluated(experiment):
     count = 10
     flags = {name: np.zeros((count, 1), bool) for name in ("is_crowd", "difficult", "group_of")}
     boxes = np.tile(np.float32([0.1, 0.1, 0.6, 0.6]), (count, 1, 1))
@@ -78,7 +85,6 @@ def evaluate(callback, experiment, step):
         {"boxes": boxes, "classes": np.zeros((count, 1), int), "num_boxes": np.ones(count, int), **flags},
         {**detections, "count": np.ones(count, int)},
     )
-    callback.after_evaluation(step, types.SimpleNamespace(metrics={MAP: 0.25}))
 
 
 def test_the_first_batch_is_drawn_once(experiment):
@@ -238,15 +244,61 @@ def test_a_full_disk_ends_a_run_but_does_not_hide_why_it_ended(experiment, plot,
 
 
 def test_what_the_curves_show_is_named_in_their_title(experiment):
-    evaluations = [
-        {"step": 10, MAP: 0.5, MAP + "@.50IOU": 0.9, MAP + " (large)": 0.6, "AP/mAP": 0.1},
-        {"step": 20, MAP: 0.4, MAP + "@.50IOU": 0.8, MAP + " (large)": 0.6, "AP/mAP": 0.1},
-    ]
-    drawn = curves(experiment.info, [{"step": 20, "Loss/total_loss": 1}], evaluations)
+    metrics = [{"step": 20, "Loss/total_loss": 1}]
+    evaluations = [{"step": 10, MAP: 0.5, MAP + "@.50IOU": 0.9, MAP + " (large)": 0.6, "AP/mAP": 0.1}]
+    drawn = curves(experiment.info, metrics, evaluations, Best("", 10, MAP, 0.5, {}))
     assert drawn.title == "cats: step 20 of 50, best mAP 0.500 at step 10"
-    assert (list(drawn.quality), drawn.best) == ([MAP, MAP + "@.50IOU"], (10, 0.5))
+    assert drawn.quality == [MAP, MAP + "@.50IOU"]
+    assert (drawn.best.step, drawn.best.metric, drawn.best.value) == (10, MAP, 0.5)
     assert drawn.steps_per_epoch == 5
-    assert curves(experiment.info, [{"step": 20, "Loss/total_loss": 1}], []).title == "cats: step 20 of 50"
+    assert curves(experiment.info, metrics, []).title == "cats: step 20 of 50"
+
+
+def test_what_has_no_groundtruth_is_not_drawn_as_minus_one(experiment):
+    drawn = curves(experiment.info, [], [{"step": 10, MAP: -1.0, "AP/cat": -1.0, "AP/dog": 0.0, "Loss/a": -1.0}])
+    assert drawn.evaluations == [{"step": 10, "AP/dog": 0.0, "Loss/a": -1.0}]
+
+
+@pytest.mark.parametrize(
+    ("metric", "panel"),
+    [("AP/cat", ["AP/cat", MAP]), ("Loss/a", [MAP, MAP + "@.50IOU"]), (MAP, [MAP, MAP + "@.50IOU"])],
+)
+def test_the_metric_by_which_weights_are_best_has_a_curve(experiment, metric, panel):
+    row = {"step": 10, MAP: 0.5, MAP + "@.50IOU": 0.9, "AP/cat": 0.1, "Loss/a": 1}
+    assert curves(experiment.info, [], [row], Best("", 10, metric, row[metric], {})).quality == panel
+
+
+@pytest.mark.parametrize("kind", [FirstBatchPicture, EvaluationPictures])
+def test_what_could_not_be_written_is_written_when_the_callback_is_called_again(experiment, monkeypatch, kind):
+    callback, attempts = start(kind(), experiment), []
+    if kind is FirstBatchPicture:
+        folder, call = "batches", lambda: callback.after_loop(1, {})
+    else:
+        evaluated(experiment)
+        folder, call = "evaluations", lambda: callback.after_evaluation(1, types.SimpleNamespace(metrics={MAP: 0.25}))
+    write = files.write_bytes
+
+    def away_once(path, data):
+        attempts.append(path)
+        if len(attempts) == 1:
+            raise OutputError("away")
+        write(path, data)
+
+    monkeypatch.setattr(files, "write_bytes", away_once)
+    with pytest.raises(OutputError, match="away"):
+        call()
+    call()
+    assert len(names(experiment, folder)) == 1
+    call()
+    assert len(attempts) == 2
+
+
+def test_pictures_of_steps_before_which_the_run_went_back_are_removed(experiment):
+    callback = start(EvaluationPictures(), experiment)
+    for step in (10, 20):
+        evaluate(callback, experiment, step)
+    callback.after_going_back(10)
+    assert names(experiment, "evaluations") == ["step-10.png"]
 
 
 def test_a_drawing_that_succeeds_is_returned():

@@ -10,6 +10,7 @@ from odtk.errors import ConfigError
 from odtk.findings import ERROR, WARNING
 from odtk.tools import schedule_edits, trained_classes
 from odtk.tools.check_config import check_config, fixing_command, require_valid
+from odtk.tools.train.config_changes import require_resumable
 from odtk.tools.train.longer_schedule import describe_overrun
 
 NO_GPU = "No GPU was found: training runs on the CPU."
@@ -44,6 +45,7 @@ def check(
         overridden += [path for path in (schedule_edits.end_field(config),) if path]
     found = require_valid(config, filename, overridden=overridden)
     if is_resumed:
+        require_resumable(config, filename, model_dir, log)
         path = config.train_input_reader.label_map_path
         for note in trained_classes.require_trained_classes(model_dir, path, "train_input_reader", filename):
             log(f"warning: {note}")

@@ -29,31 +29,42 @@ class EvaluationPictures(Callback):
     def __init__(self, log: Callable[[str], None] = lambda line: None):
         self._errors = DrawingErrors("the predictions of an evaluation", log)
         self._sample = ImageSample(NUM_IMAGES)
+        self._images: list[EvaluatedImage] = []  # until their picture is written
 
     def before_training(self, experiment: Experiment, num_steps: int) -> None:
         """See Callback."""
         self._experiment = experiment
         if experiment.evaluator:
             experiment.evaluator.on_batch = self._sample.add
-        # A run that was killed may have evaluated steps that are trained again.
-        for step, path in numbered(experiment.info.model_dir, FOLDER, NAME).items():
-            if step > experiment.step:
-                files.remove(path)
+        self._remove_after(experiment.step)
 
     def after_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """See Callback."""
-        images = self._sample.take()
-        pairs = self._errors.attempt(lambda: self._draw(images))
-        if not pairs:
-            return
-        info = self._experiment.info
-        title = f"{info.name}: step {step:,} of {info.num_steps:,}{_result(evaluation)}"
-        for number, pair in enumerate(pairs):
-            self._experiment.logger.log_picture(step, "eval", TAG.format(number=number), np.asarray(pair))
-        save_png(info.model_dir, FOLDER, NAME.format(step=step), draw_evaluation(pairs, title))
-        pictures = numbered(info.model_dir, FOLDER, NAME)
-        for old in surplus(list(pictures), MOST_PICTURES):
-            files.remove(pictures[old])
+        self._images = self._sample.take() or self._images
+        pairs = self._errors.attempt(lambda: self._draw(self._images))
+        if pairs:
+            info = self._experiment.info
+            title = f"{info.name}: step {step:,} of {info.num_steps:,}{_result(evaluation)}"
+            save_png(info.model_dir, FOLDER, NAME.format(step=step), draw_evaluation(pairs, title))
+            pictures = self._pictures()
+            for old in surplus(list(pictures), MOST_PICTURES):
+                files.remove(pictures[old])
+            for number, pair in enumerate(pairs):
+                self._experiment.logger.log_picture(step, "eval", TAG.format(number=number), np.asarray(pair))
+        self._images = []
+
+    def after_going_back(self, step: int) -> None:
+        """See Callback."""
+        self._remove_after(step)
+
+    def _remove_after(self, step: int) -> None:
+        """Removes pictures of steps that are trained again, as after a run was killed."""
+        for pictured, path in self._pictures().items():
+            if pictured > step:
+                files.remove(path)
+
+    def _pictures(self) -> dict[int, str]:
+        return numbered(self._experiment.info.model_dir, FOLDER, NAME)
 
     def _draw(self, images: Sequence[EvaluatedImage]) -> list[Image.Image]:
         config = self._experiment.task.config

@@ -29,16 +29,18 @@ class FirstBatchPicture(Callback):
     def before_training(self, experiment: Experiment, num_steps: int) -> None:
         """See Callback."""
         self._experiment, self._start = experiment, experiment.step
+        self._batch: dict[str, np.ndarray] | None = None  # until its picture is written
 
     def after_loop(self, step: int, logs: dict[str, float]) -> None:
         """See Callback."""
-        batch = self._experiment.task.first_batch.take()
+        self._batch = batch = self._experiment.task.first_batch.take() or self._batch
         if batch is None:
             return
         picture = self._errors.attempt(lambda: self._draw(batch))
         if picture is not None:
             self._save(picture)
             self._experiment.logger.log_picture(step, "train", TAG, np.asarray(picture))
+        self._batch = None
 
     def _draw(self, batch: dict[str, np.ndarray]) -> Image.Image:
         config = self._experiment.task.config

@@ -110,12 +110,12 @@ class NanGuard(Callback):
         return f"The batch of that step, kept in {kept}: {', '.join(names[:_RECORDS_NAMED])}{more}. "
 
     def _advice(self, state: str) -> str:
-        again = f"It is too late for another halving of the rate: {in_words(self._halvings)}. " if self._lowers else ""
+        again = f"The rate was halved {len(self._halvings)} times: {in_words(self._halvings)}. " if self._lowers else ""
         other = "" if self._lowers else " (or let training halve it by itself)"
         return (
             f"{again}Usually the learning rate is too high for the batch size: lower it{other}, lengthen the warm-up, "
             "or set train_config.gradient_clipping_by_norm: 10. If it happens at the same records again, check their "
-            f"images and boxes. The next run starts from {state}."
+            f"images and boxes. The next run goes on from {state}."
         )
 
 

@@ -5,6 +5,7 @@ To add a logger, add a file to this folder and an entry to `build_loggers` in `o
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -72,9 +73,10 @@ class Loggers(Logger):
         self._call("log_picture", step, run, tag, pixels)
 
     def close(self, error: BaseException | None) -> None:
-        """See Logger."""
-        for logger in self._loggers:
-            logger.close(error)
+        """See Logger; each is closed, whether or not others can be."""
+        with contextlib.ExitStack() as ends:
+            for logger in reversed(self._loggers):
+                ends.callback(logger.close, error)
 
     def _call(self, method: str, *args: object) -> None:
         for logger in self._loggers:
