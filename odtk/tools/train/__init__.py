@@ -21,10 +21,12 @@ from odtk.tools.train.longer_schedule import with_longer_schedule
 from odtk.tools.train.options import LOG_TO, ON_NAN, TrainingOptions, command_line, require_services
 from odtk.tools.train.restore_table import describe_restore
 from odtk.tools.train.run_record import choose_seed, recording, repeated
+from odtk.training.times import OTHER, STARTING, Times
 
 if TYPE_CHECKING:
     from odtk.inputs.bad_records import BadRecord
     from odtk.records.box_errors import ImageWithBadBoxes
+    from odtk.tools.train.run_summary import RunSummary
     from odtk.training.callbacks.callback import Callback
 
 
@@ -42,6 +44,8 @@ class TrainingReport:
     devices: list[str]
     is_early: bool = False
     """Whether that was before its last step."""
+    summary: RunSummary | None = None
+    """Best weights, times and places; None if nothing was trained."""
     bad_records: list[BadRecord] = field(default_factory=list)
     bad_boxes: list[ImageWithBadBoxes] = field(default_factory=list)
 
@@ -114,6 +118,7 @@ def _train(
     should_stop: Callable[[], str | None],
     started: float,
 ) -> TrainingReport:
+    times = Times()
     log("Reading the config and the records that it names.")
     config = pipeline.read(pipeline_config)
     steps = options.num_steps if options.num_steps is not None else config.train_config.num_steps
@@ -128,6 +133,7 @@ def _train(
     from odtk.tools.train.explained_errors import explained_errors
     from odtk.tools.train.explained_write_errors import explained_write_errors, little_space
     from odtk.tools.train.parts import build_callbacks, build_limits, build_loggers, build_schedule, run_info
+    from odtk.tools.train.run_summary import log_unfinished, summarize
     from odtk.training.build import build_experiment
     from odtk.training.loop import owes_evaluation, run
     from odtk.training.strategy import build_strategy
@@ -157,6 +163,7 @@ def _train(
         best_metric=options.best_metric,
         max_bad_records=options.max_bad_records,
         loggers=build_loggers(options, log),
+        times=times,
         write=write,
         log=log,
     )
@@ -180,7 +187,12 @@ def _train(
         explained_write_errors(experiment, command_line(pipeline_config, model_dir, options)),
     ):
         limits = build_limits(options, should_stop, started, record_filter)
-        outcome = run(experiment, steps, build_callbacks(options, callbacks, limits, log))
+        times.move(times.total, OTHER, STARTING)
+        try:
+            outcome = run(experiment, steps, build_callbacks(options, callbacks, limits, log))
+        except BaseException:
+            log_unfinished(experiment, log)
+            raise
         session.reason = outcome.reason
     bad = record_filter.bad_records if record_filter else []
     if bad:
@@ -196,6 +208,7 @@ def _train(
         losses=outcome.logs,
         devices=devices,
         is_early=experiment.step < steps,
+        summary=summarize(experiment, pipeline_config, options.patience, options.min_delta),
         bad_records=bad,
         bad_boxes=bad_boxes.images,
     )
