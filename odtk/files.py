@@ -207,7 +207,7 @@ def names_in(folder: str | os.PathLike) -> list[str]:
     with _os_errors(DataError, folder):
         gfile, folder = _gfile(), os.fspath(folder)
         names = [name.rstrip("/") for name in gfile.listdir(folder)] if gfile.isdir(folder) else []
-        return sorted(name for name in names if not unfinished.is_part(name))
+        return sorted(name for name in names if not unfinished.is_part(name) and name != unfinished.LOCK_NAME)
 
 
 def make_folder(folder: str | os.PathLike) -> None:

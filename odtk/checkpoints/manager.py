@@ -13,11 +13,12 @@ class CheckpointManager(tf.train.CheckpointManager):
 
     def save(self, checkpoint_number=None, check_interval=True, options=None):
         """See TensorFlow's."""
-        saved_before = getattr(self, "_last_checkpoint_step", None)
+        step, count = getattr(self, "_last_checkpoint_step", None), int(self.checkpoint.save_counter)
         try:
             return super().save(checkpoint_number, check_interval, options)
         except BaseException:
-            # TensorFlow's notes the step before it writes, and would not save it at a second try.
-            self._last_checkpoint_step = saved_before
+            # TensorFlow's notes step and count before it writes, and would not save this step at a second try.
+            self._last_checkpoint_step = step
+            self.checkpoint.save_counter.assign(count)
             remove_leftovers(self.directory)
             raise

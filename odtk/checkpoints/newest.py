@@ -52,13 +52,12 @@ def find_newest(
 ) -> Newest | None:
     """The newest usable checkpoint of a folder, which is read with its checksums; None if it has no checkpoints.
 
-    With `only_ours` checkpoints of other names than `ckpt-N` count only where the file `checkpoint` names them.
-
     The newest is the one with the highest number, or with the highest step where the two differ (TFOD counts saves).
     The file `checkpoint` has the last word on the checkpoints that it lists, so that a person can go back to an earlier
     one by editing the file; but what it does not list was saved after it was written (by a process that was killed
     then). A damaged checkpoint, or one whose weights are not finite, is passed over. `log` is called with the reason if
-    another than the newest is used, or another than the file says. Raises DamagedCheckpointError if none can be used.
+    another than the newest is used, or another than the file says. With `only_ours` checkpoints of other names than
+    `ckpt-N` count only where the file names them. Raises DamagedCheckpointError if none can be used.
     """
     state = read_state(folder)
     prefixes = [each for each in prefixes_in(folder) if not only_ours or is_ours(each) or _name(each) == state.newest]
@@ -79,7 +78,7 @@ def find_newest(
         return found
     if damages:
         raise DamagedCheckpointError(
-            f"{folder} holds no readable checkpoint:" + "".join(f"\n  {damage}" for damage in damages.values())
+            f"{folder} holds no usable checkpoint:" + "".join(f"\n  {damage}" for damage in damages.values())
         )
     return None
 

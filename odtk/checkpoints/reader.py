@@ -34,6 +34,7 @@ class CheckpointReader:
             # tf.train.load_checkpoint takes a prefix for a folder if there is one of that name, or a store begins so.
             self._reader = tf.compat.v1.train.NewCheckpointReader(self.prefix)
             self._shapes = self._reader.get_variable_to_shape_map()
+            self._types = self._reader.get_variable_to_dtype_map()
         except _READING_ERRORS as error:
             raise _damaged(f"{self.prefix}.index", error) from error
         if _GRAPH_KEY not in self._shapes:
@@ -73,18 +74,20 @@ class CheckpointReader:
             whole = f"{self.prefix}.data-00000-of-00001"
             raise _damaged(whole if os.path.isfile(whole) else f"{self.prefix}.data-*", error) from error
 
-    def verify(self) -> None:
-        """Reads every tensor with its checksum.
+    def finite_value(self, name: str) -> np.ndarray:
+        """`value`, if it is finite; otherwise DamagedCheckpointError: training had failed before it was saved."""
+        value = self.value(name)
+        if self._types[name].is_floating and not np.isfinite(value).all():
+            raise DamagedCheckpointError(
+                f"The checkpoint {self.prefix} was saved when training had already failed: "
+                f"{name.removesuffix(SUFFIX)} is not finite (NaN or infinite)."
+            )
+        return value
 
-        Raises DamagedCheckpointError if one cannot be read, or is not finite: training had failed before it was saved.
-        """
-        for name, dtype in self._reader.get_variable_to_dtype_map().items():
-            value = self.value(name)
-            if dtype.is_floating and not np.isfinite(value).all():
-                raise DamagedCheckpointError(
-                    f"The checkpoint {self.prefix} was saved when training had already failed: "
-                    f"{name.removesuffix(SUFFIX)} is not finite (NaN or infinite)."
-                )
+    def verify(self) -> None:
+        """Reads every tensor with its checksum; DamagedCheckpointError if one cannot be read, or is not finite."""
+        for name in self._shapes:
+            self.finite_value(name)
 
     def slot(self, name: str, slot: str) -> str | None:
         """The name of an optimizer's slot ("average", "momentum") for the variable saved as `name`."""

@@ -35,14 +35,15 @@ def restore(
     Strict both ways: raises a CheckpointError with sorted lists, and changes no variable, if the checkpoint lacks a
     key, a shape differs, or a variable of the checkpoint's model is not used and its name starts with none of
     `may_be_unused`. `renamed` maps keys to other paths in the checkpoint. `slot` ("average") reads an optimizer's slot
-    instead of the value, if the variable has one, and raises if none has.
+    instead of the value, if the variable has one, and raises if none has. DamagedCheckpointError is raised for values
+    that cannot be read, or are not finite; variables may have changed then.
     """
     wanted = list(variables) if keys is None else list(keys)
     found, unused = _matched({key: variables[key] for key in wanted}, reader, may_be_unused, renamed or {})
     if slot is not None:
         found = _slots_of(reader, found, slot)
     for key, name in found.items():
-        variables[key].assign(reader.value(name))
+        variables[key].assign(reader.finite_value(name))
     skipped = {key: "not asked for" for key in variables if key not in found}
     return RestoreReport(reader.prefix, wanted, skipped, unused)
 

@@ -33,6 +33,9 @@ class Family(abc.ABC):
     """Whether each field of `model` is implemented, without effect or refused."""
     fine_tune_types: tuple[str, ...] = FINE_TUNE_TYPES
     """The values of train_config.fine_tune_checkpoint_type that its detectors support."""
+    variable_fields: tuple[str, ...] = ("num_classes", "feature_extractor.type")
+    """Fields below `path` that decide which variables a detector has and their shapes: a checkpoint cannot be resumed
+    after a change of one. (Whatever is not here is found out when the detector is built.)"""
     checkpoint_marks: Mapping[str, tuple[str, ...]] = {
         "detection": ("model/_feature_extractor", "model/_box_predictor"),
         "classification": ("feature_extractor/",),

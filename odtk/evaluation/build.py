@@ -60,8 +60,10 @@ class ConfiguredEvaluation:
         """Images that were evaluated without some of their boxes."""
         return self._bad_boxes.images
 
-    def run(self, advance: Callable[[int], None] = lambda num_images: None) -> Evaluation:
-        """Evaluates the present weights; `advance` is called with the number of images of each batch.
+    def run(
+        self, advance: Callable[[int], None] = lambda num_images: None, on_batch: Callable | None = None
+    ) -> Evaluation:
+        """Evaluates the present weights; `advance` and `on_batch` are called for each batch, see run_evaluation.
 
         Raises DataError for too many records that cannot be used.
         """
@@ -72,7 +74,9 @@ class ConfiguredEvaluation:
                 self._filter.check()
 
         with naming_the_record(build_fault_finder(self._reader, self._detector.num_classes)):
-            answer = run_evaluation(self._detector, self._dataset, self._evaluators(), checked_advance, step=self._step)
+            answer = run_evaluation(
+                self._detector, self._dataset, self._evaluators(), checked_advance, step=self._step, on_batch=on_batch
+            )
         if self._filter:
             self._filter.finish()
         return answer

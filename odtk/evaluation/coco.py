@@ -3,12 +3,12 @@
 import contextlib
 import io
 import operator
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from odtk.errors import DataError
+from odtk.evaluation.coco_matching import BoxTable, accumulate
 from odtk.evaluation.evaluator import Evaluator
 
 _PREFIX = "DetectionBoxes_"
@@ -78,16 +78,15 @@ class CocoEvaluator(Evaluator):
         self._all_metrics = all_metrics_per_category
         self._super_categories = dict(super_categories or {})
         _check_super_categories(self._super_categories, [item["name"] for item in self._categories])
-        self._ids = {item["id"] for item in self._categories}
-        self._groundtruth: list[dict] = []
-        self._detections: list[dict] = []
+        self._ids = [item["id"] for item in self._categories]
+        self._groundtruth, self._detections = BoxTable(), BoxTable()
 
     def _add(self, number: int, groundtruth: dict[str, np.ndarray], detections: dict[str, np.ndarray]) -> None:
         boxes, given = groundtruth["boxes"], groundtruth["area"]
         area, crowd = np.where(given > 0, given, _yxyx_area(boxes)), groundtruth["is_crowd"].astype(bool)
         self._append(self._groundtruth, number, boxes, groundtruth["classes"], area=area, iscrowd=crowd)
         found = detections["boxes"]
-        columns = {"area": _yxyx_area(found), "iscrowd": np.zeros(len(found), int), "score": detections["scores"]}
+        columns = {"area": _yxyx_area(found), "score": detections["scores"]}
         self._append(self._detections, number, found, detections["classes"], **columns)
 
     def evaluate(self) -> dict[str, float]:
@@ -95,29 +94,24 @@ class CocoEvaluator(Evaluator):
 
         -1 if there is no such groundtruth.
         """
-        from pycocotools.cocoeval import COCOeval
-
+        groundtruth = self._groundtruth.by_class()
         # pycocotools reports to stdout, which belongs to the command's result.
         with contextlib.redirect_stdout(io.StringIO()):
-            evaluation = COCOeval(self._as_coco(self._groundtruth), self._as_coco(self._detections), iouType="bbox")
-            evaluation.evaluate()
-            evaluation.accumulate()
-            evaluation.summarize()
-        self.classes = self._measured_classes(evaluation.eval["precision"])
+            evaluation = accumulate(self._ids, groundtruth, self._detections.by_class())
+        self.classes = self._measured_classes(groundtruth, evaluation.eval["precision"])
         metrics = {name: float(value) for name, value in zip(METRIC_NAMES, evaluation.stats, strict=True)}
         if self._per_category:
             metrics |= self._metrics_per_category(evaluation.eval)
         return metrics | self._metrics_per_super_category(evaluation.eval)
 
-    def _measured_classes(self, precision: np.ndarray) -> list[dict]:  # [IoU, recall, class, size, detections]
-        counted = [entry for entry in self._groundtruth if not entry["iscrowd"]]
-        boxes = Counter(entry["category_id"] for entry in counted)
-        images = Counter(number for number, _ in {(entry["category_id"], entry["image_id"]) for entry in counted})
+    def _measured_classes(self, groundtruth: dict[int, dict[str, np.ndarray]], precision: np.ndarray) -> list[dict]:
+        # Precision is [IoU, recall, class, size, detections].
+        counted = {number: boxes["image"][~boxes["iscrowd"]] for number, boxes in groundtruth.items()}
         return [
             {
                 **item,
-                "images": images[item["id"]],
-                "boxes": boxes[item["id"]],
+                "images": len(np.unique(counted.get(item["id"], ()))),
+                "boxes": len(counted.get(item["id"], ())),
                 "AP": _mean_of_known(precision[:, :, index, 0, 2]),
                 "AP@.50IOU": _mean_of_known(precision[0, :, index, 0, 2]),
             }
@@ -150,37 +144,13 @@ class CocoEvaluator(Evaluator):
                 metrics |= {f"{name} BySuperCategory/{group}": value for name, value in named}
         return metrics
 
-    def _append(self, annotations: list[dict], image: int, boxes: np.ndarray, classes, **columns) -> None:
-        columns = {name: column.tolist() for name, column in columns.items()}
-        for index, (box, category) in enumerate(zip(boxes, classes, strict=True)):
-            if int(category) not in self._ids:
-                continue
-            values = {name: column[index] for name, column in columns.items()}
-            # Ids start at 1: to pycocotools a match with annotation 0 is no match.
-            keys = {"id": len(annotations) + 1, "image_id": image, "category_id": int(category)}
-            annotations.append({**keys, "bbox": _yxyx_to_xywh(box), **values})
-
-    def _as_coco(self, annotations: list[dict]):
-        from pycocotools.coco import COCO
-
-        # Not COCO.loadRes, which fails on an empty list and turns every box into a polygon.
-        coco = COCO()
-        coco.dataset = {
-            "images": [{"id": number} for number in self._images.values()],
-            "categories": self._categories,
-            "annotations": annotations,
-        }
-        coco.createIndex()
-        return coco
+    def _append(self, table: BoxTable, image: int, boxes: np.ndarray, classes: np.ndarray, **columns) -> None:
+        known = np.isin(classes.astype(int), self._ids)
+        table.append(image, boxes[known], classes[known], **{name: each[known] for name, each in columns.items()})
 
 
 def _yxyx_area(boxes: np.ndarray) -> np.ndarray:  # [N, 4] -> [N]
     return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-
-
-def _yxyx_to_xywh(box: np.ndarray) -> list[float]:
-    # Subtracted in the caller's precision: TFOD's numbers come from float32 boxes.
-    return [float(box[1]), float(box[0]), float(box[3] - box[1]), float(box[2] - box[0])]
 
 
 def _category_values(results: dict[str, np.ndarray], index: int) -> list[float]:

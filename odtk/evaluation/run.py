@@ -34,12 +34,15 @@ def run_evaluation(
     advance: Callable[[int], None] = lambda num_images: None,
     with_loss: bool = True,
     step: Callable | None = None,
+    on_batch: Callable | None = None,
 ) -> Evaluation:
     """Evaluates `detector`, in inference mode, on the batches of `dataset` (see odtk.inputs.dataset for their form).
 
     `evaluators` must be new, because images added earlier would be counted, too. `advance` is called with the number of
     images of each batch. `step` is the result of `evaluation_step`, which a caller keeps to evaluate the same detector
-    repeatedly, and which decides whether losses are computed; None makes it here.
+    repeatedly, and which decides whether losses are computed; None makes it here. `on_batch` is called with each batch
+    and what was found on it: the images (a tensor), and dictionaries of arrays with the other features, the groundtruth
+    and the detections.
     """
     step = step or evaluation_step(detector, dataset.element_spec, with_loss)
     sums: Counter[str] = Counter()
@@ -49,6 +52,8 @@ def run_evaluation(
         padded_size = np.array(features["image"].shape[1:3])
         parts = {name: value for name, value in features.items() if name != "image"}, groundtruth, detections
         batch = tf.nest.map_structure(lambda tensor: tensor.numpy(), parts)
+        if on_batch is not None:
+            on_batch(features["image"], *batch)
         num_images = len(batch[0]["source_id"])
         for index in range(num_images):
             image = [{key: values[index] for key, values in part.items()} for part in batch]

@@ -106,6 +106,10 @@ class BadRecordFilter:
 
         return open_file
 
+    def while_usable(self, epochs: tf.data.Dataset) -> tf.data.Dataset:
+        """Numbers of epochs, until there are too many bad records: the files of any further one would not be opened."""
+        return epochs.take_while(lambda _: tf.numpy_function(lambda: np.bool_(not self.is_exceeded), [], tf.bool))
+
     def until_exceeded(self, numbers: tf.data.Dataset) -> tf.data.Dataset:
         """Numbers of the files to read, until it makes no sense to open another.
 
@@ -117,21 +121,20 @@ class BadRecordFilter:
         return numbers.filter(lambda _, answer: answer == _OPEN).map(lambda number, _: number)
 
     def map(self, records: tf.data.Dataset, prepare: Callable) -> tf.data.Dataset:
-        """`prepare`(record, index) of all records (from `open_files`) except those for which it fails."""
+        """`prepare`(position, record) of all (position, record from `open_files`) except those for which it fails."""
         self._prepare = prepare
 
         @tf.autograph.experimental.do_not_convert
-        def prepare_with_note(placed, index):
+        def prepare_with_note(position, placed):
             (serialized, record), file = placed
-            with tf.control_dependencies([self._notes.insert(index[None], tf.stack([file, record])[None])]):
+            with tf.control_dependencies([self._notes.insert(position[None], tf.stack([file, record])[None])]):
                 serialized = tf.identity(serialized)
-            prepared = prepare(((serialized, record), file), index)
+            prepared = prepare(position, ((serialized, record), file))
             with tf.control_dependencies(tf.nest.flatten(prepared)):
-                self._notes.remove(index[None])
+                self._notes.remove(position[None])
             return prepared
 
-        indexed = tf.data.Dataset.zip((records, tf.data.Dataset.counter()))
-        return indexed.map(prepare_with_note, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()
+        return records.map(prepare_with_note, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()
 
     def _try_to_open(self, number: int) -> np.int64:
         self._collect_failures()
@@ -139,7 +142,8 @@ class BadRecordFilter:
         self._useless_in_a_row = self._useless_in_a_row + 1 if is_useless else 0
         if self.is_exceeded:
             return np.int64(_STOP)
-        return np.int64(_SKIP if is_useless else _OPEN)
+        # A file of bad records is read each time: whether it is must not change the order of the others.
+        return np.int64(_OPEN if number in self._opened else _SKIP)
 
     def _yields(self, number: int) -> bool:
         """Whether a file can be opened and, when it was read before, has a record that can be used.
@@ -148,20 +152,22 @@ class BadRecordFilter:
         """
         try:
             tf.io.gfile.GFile(self._files[number], "rb").read(1)
-            if number in self._opened and number not in self._usable and self._bad:
+            is_read_again = number in self._opened
+            self._opened.add(number)
+            if is_read_again and number not in self._usable and self._bad:
                 if not self._has_usable_record(number):
                     return False
                 self._usable.add(number)
         except (OSError, tf.errors.OpError) as error:
             self._add_unreadable(number, 0, 0, error)
+            self._opened.discard(number)
             return False
-        self._opened.add(number)
         return True
 
     def _has_usable_record(self, number: int) -> bool:
         for record, found in self._walk(number):
             if isinstance(found, Record) and (number, record) not in self._bad:
-                self._try(number, record, found, index=0)
+                self._try(number, record, found, position=0)
                 if (number, record) not in self._bad:
                     return True
             if self.is_exceeded:
@@ -228,12 +234,12 @@ class BadRecordFilter:
         if not self._collecting.acquire(blocking=age == 0):
             return
         try:
-            indices, places = (values.numpy().tolist() for values in self._notes.export())
+            positions, places = (values.numpy().tolist() for values in self._notes.export())
             now = time.monotonic()
-            self._seen = {index: self._seen.get(index, now) for index in indices}
-            due = {i: tuple(place) for i, place in zip(indices, places, strict=True) if now - self._seen[i] >= age}
-            self._retry({place: index for index, place in due.items() if place not in self._bad})
-            failed = [index for index, place in due.items() if place in self._bad]
+            self._seen = {position: self._seen.get(position, now) for position in positions}
+            due = {i: tuple(place) for i, place in zip(positions, places, strict=True) if now - self._seen[i] >= age}
+            self._retry({place: position for position, place in due.items() if place not in self._bad})
+            failed = [position for position, place in due.items() if place in self._bad]
             if failed:
                 self._notes.remove(tf.constant(failed, tf.int64))
         finally:
@@ -241,7 +247,7 @@ class BadRecordFilter:
 
     def _retry(self, notes: dict[tuple[int, int], int]) -> None:
         for number in sorted({number for number, _ in notes}):
-            wanted = {record: index for (file, record), index in notes.items() if file == number}
+            wanted = {record: position for (file, record), position in notes.items() if file == number}
             try:
                 self._retry_in_file(number, wanted)
             except (OSError, tf.errors.OpError) as error:
@@ -254,11 +260,11 @@ class BadRecordFilter:
             if self.is_exceeded or record >= max(wanted):
                 return
 
-    def _try(self, number: int, record: int, found: Record, index: int) -> None:
+    def _try(self, number: int, record: int, found: Record, position: int) -> None:
         assert self._prepare is not None, "no dataset was made of these files"
         try:
             placed = (tf.constant(found.data), np.int64(record)), np.int64(number)
-            self._prepare(placed, tf.constant(index, tf.int64))
+            self._prepare(tf.constant(position, tf.int64), placed)
         except record_errors.OPERATION_ERRORS as error:
             problem = f"cannot be used: {record_errors.cause(error)}"
             bad = BadRecord(self._files[number], record, found.offset, record_errors.image_name(found.data), problem)

@@ -1,7 +1,6 @@
 """Builds the datasets for training and evaluation from a pipeline.config."""
 
 import itertools
-import secrets
 import sys
 from collections.abc import Callable, Container, Sequence
 
@@ -15,9 +14,12 @@ from odtk.inputs.augmentations.build import build_augmentation
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.decode import make_decoder
+from odtk.inputs.epochs import Position, ReadingOrder, epochs_from, read_epoch, read_epochs, read_mix, sample_1_of_n
 from odtk.inputs.record_errors import first_fault
 from odtk.pipeline.readers import max_number_of_boxes
 from odtk.records import shards
+
+_FIRST = Position()
 
 
 def build_train_dataset(
@@ -25,17 +27,20 @@ def build_train_dataset(
     resize: Callable,
     num_classes: int,
     batch_size: int | None = None,
-    seed: int | None = None,
+    seed: int = 0,
     record_filter: BadRecordFilter | None = None,
     entries: Container[str] | None = None,
     bad_boxes: BadBoxes | None = None,
     input_context: tf.distribute.InputContext | None = None,
+    start: Position = _FIRST,
+    deterministic: bool = True,
 ) -> tf.data.Dataset:
     """Augmented batches, endless unless train_input_reader.num_epochs is set; see odtk.inputs.dataset for their form.
 
-    `resize`: a detector's, image [h, w, 3] to (image, true_image_shape). `batch_size`: None for train_config's. With a
-    `seed` the sequence is deterministic with any number of threads. Records that cannot be used end the sequence, or
-    are collected by a `record_filter`; boxes that cannot be used are dropped, and collected by `bad_boxes`.
+    `resize`: a detector's, image [h, w, 3] to (image, true_image_shape). `batch_size`: None for train_config's. The
+    examples depend on `seed` alone, and from the position `start` on they are those of the dataset without it; if not
+    `deterministic`, a fast one may overtake a slow one. Records that cannot be used end the sequence, or are collected
+    by a `record_filter`; boxes that cannot be used are dropped, and collected by `bad_boxes`.
     `entries`: the entries of batches, such as TRAINING_FEATURES and a detector's groundtruth_fields; None for all. With
     an `input_context`, batches have a replica's part of the batch size, and records are this pipeline's part: all
     pipelines together read each record once per epoch. Raises ConfigError for options that are not implemented and for
@@ -46,19 +51,19 @@ def build_train_dataset(
     context = input_context or tf.distribute.InputContext()
     share = dataset.Share(context.input_pipeline_id, context.num_input_pipelines)
     # With the same seed, all pipelines would augment their first, second, ... examples equally.
-    drawn = (secrets.randbits(31) if seed is None else seed) + share.index
+    seed += share.index
     files = dataset.find_files(_input_paths(reader, "train_input_reader"))
     examples = dataset.prepare(
-        _build_training_records(reader, files, drawn, record_filter, share),
+        _build_training_records(reader, files, seed, record_filter, share, start),
         decode=_build_decoder(reader, num_classes, _flat(files), bad_boxes),
         augment=augment,
         resize=resize,
         max_number_of_boxes=max_number_of_boxes(reader, config),
-        seed=drawn,
+        seed=seed,
         record_filter=record_filter,
         entries=entries,
     )
-    options = {"drop_remainder": reader.drop_remainder, "deterministic": seed is not None}
+    options = {"drop_remainder": reader.drop_remainder, "deterministic": deterministic}
     field, batch_size = "train_config.batch_size", batch_size or config.batch_size
     return _batch(examples, field, _replica_batch_size(field, batch_size, context.num_replicas_in_sync), **options)
 
@@ -89,7 +94,8 @@ def build_eval_dataset(
     numbers = tf.data.Dataset.range(len(files))
     if record_filter is not None:
         numbers = record_filter.until_exceeded(numbers)
-    records = _sample(numbers.flat_map(_open_files(files, record_filter)), reader)
+    records = numbers.flat_map(_open_files(files, record_filter)).enumerate()
+    records = sample_1_of_n(records, reader.sample_1_of_n_examples)
     if max_images is not None:
         records = dataset.spread(records, max_images, _count_sampled(files, reader))
     examples = dataset.prepare(
@@ -127,55 +133,54 @@ def record_files(reader) -> list[str]:
 
 
 def _build_training_records(
-    reader, files: list[list[str]], seed: int, record_filter: BadRecordFilter | None, share: dataset.Share
+    reader,
+    files: list[list[str]],
+    seed: int,
+    record_filter: BadRecordFilter | None,
+    share: dataset.Share,
+    start: Position,
 ) -> tf.data.Dataset:
     weights = list(reader.sample_from_datasets_weights)
     if weights and len(weights) != len(files):
         raise ConfigError(
             f"sample_from_datasets_weights has {len(weights)} values for {len(files)} input_path; give one for each."
         )
-    open_file, start, streams = _open_files(_flat(files), record_filter), 0, []
+    open_file, order, first, reads = _open_files(_flat(files), record_filter), _reading_order(reader, seed), 0, []
     for group in files if weights else [_flat(files)]:
-        numbers = range(start, start + len(group))
-        open_shared = share.open_files(numbers, open_file)
-        streams.append(_interleave(reader, share.files(numbers), open_shared, seed, record_filter))
-        start += len(group)
-    if not weights:
-        return _sample(streams[0], reader)
-    return _sample(tf.data.Dataset.sample_from_datasets(streams, weights, seed=seed), reader)
+        numbers = range(first, first + len(group))
+        first += len(group)
+        reads.append(_epoch_reader(share.files(numbers), share.open_files(numbers, open_file), order, record_filter))
+    epochs = epochs_from(0 if weights else start.epoch, reader.num_epochs or None)
+    if record_filter is not None:
+        epochs = record_filter.while_usable(epochs)
+    records = read_mix(epochs, reads, weights, seed, start) if weights else read_epochs(epochs, reads[0], start)
+    return sample_1_of_n(records, reader.sample_1_of_n_examples)
 
 
-def _interleave(
-    reader, numbers: range, open_file: Callable, seed: int, record_filter: BadRecordFilter | None
-) -> tf.data.Dataset:
-    order = dataset.file_order(
-        numbers,
-        shuffle=reader.shuffle,
-        filenames_shuffle_buffer_size=max(reader.filenames_shuffle_buffer_size, 1),
-        num_epochs=reader.num_epochs or None,
+def _reading_order(reader, seed: int) -> ReadingOrder:
+    return ReadingOrder(
         seed=seed,
-    )
-    return dataset.read_interleaved(
-        order if record_filter is None else record_filter.until_exceeded(order),
-        open_file,
         shuffle=reader.shuffle,
         shuffle_buffer_size=max(reader.shuffle_buffer_size, 1),
-        num_readers=min(max(reader.num_readers, 1), len(numbers)),
+        filenames_shuffle_buffer_size=max(reader.filenames_shuffle_buffer_size, 1),
+        num_readers=max(reader.num_readers, 1),
         read_block_length=max(reader.read_block_length, 1),
-        seed=seed,
     )
+
+
+def _epoch_reader(
+    numbers: range, open_file: Callable, order: ReadingOrder, record_filter: BadRecordFilter | None
+) -> Callable:
+    limits = () if record_filter is None else (record_filter.until_exceeded,)
+    return lambda epoch: read_epoch(numbers, open_file, order, epoch, *limits)
 
 
 def _open_files(files: list[str], record_filter: BadRecordFilter | None) -> Callable:
     return dataset.open_files(files) if record_filter is None else record_filter.open_files(files)
 
 
-def _sample(records: tf.data.Dataset, reader) -> tf.data.Dataset:
-    return records.shard(reader.sample_1_of_n_examples, 0) if reader.sample_1_of_n_examples > 1 else records
-
-
 def _count_sampled(files: Sequence[str], reader) -> int:
-    """Number of the records that `_sample` lets through."""
+    """Number of the records that `sample_1_of_n` lets through."""
     local = [file for file in files if not is_remote(file)]
     count = shards.count_records(local) + dataset.count_records([file for file in files if is_remote(file)])
     return -(-count // max(reader.sample_1_of_n_examples, 1))

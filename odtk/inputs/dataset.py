@@ -2,7 +2,8 @@
 
 A batch is a pair of dictionaries. Features: `image` float32 [B, H, W, 3] in 0..255, resized and padded;
 `true_image_shape` int32 [B, 3]; `original_image_size` int32 [B, 2] (height, width); `source_id` string [B]; `place`
-int64 [B, 2], the numbers of the file and of the record in it.
+int64 [B, 2], the numbers of the file and of the record in it; `position` int64 [B], the example's place in the order of
+reading (see odtk.inputs.epochs).
 Groundtruth: `boxes` float32 [B, N, 4] normalized yxyx in the padded frame, `classes` int32 [B, N] 0-based, `weights`
 float32 [B, N] (0 for padding), `num_boxes` int32 [B], `is_crowd`, `difficult` and `group_of` bool [B, N], `area`
 float32 [B, N] in pixels of the original image (0 if the record has none). Of these a batch has the `entries` that
@@ -21,7 +22,7 @@ from odtk.inputs import groundtruth
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.records.shards import missing_shards
 
-TRAINING_FEATURES = ("image", "true_image_shape", "place")
+TRAINING_FEATURES = ("image", "true_image_shape", "place", "position")
 """The features of a training step, without the groundtruth that its detector reads."""
 
 
@@ -87,37 +88,6 @@ class Share:
         return len(numbers) >= self.count
 
 
-def file_order(
-    numbers: range, *, shuffle: bool, filenames_shuffle_buffer_size: int, num_epochs: int | None, seed: int
-) -> tf.data.Dataset:
-    """Numbers of files, in random order if `shuffle`; `num_epochs` times, or endlessly if None."""
-    order = tf.data.Dataset.range(numbers.start, numbers.stop, numbers.step)
-    if shuffle:
-        order = order.shuffle(filenames_shuffle_buffer_size, seed=seed)
-    return order.repeat(num_epochs)
-
-
-def read_interleaved(
-    numbers: tf.data.Dataset,
-    open_file: Callable,
-    *,
-    shuffle: bool,
-    shuffle_buffer_size: int,
-    num_readers: int,
-    read_block_length: int,
-    seed: int,
-) -> tf.data.Dataset:
-    """Records of the files with these numbers, in the order of TFOD's training reader.
-
-    `num_readers` files are open at a time, and `read_block_length` records come from each in turn; then a shuffle over
-    `shuffle_buffer_size` records.
-    """
-    records = numbers.interleave(
-        open_file, cycle_length=num_readers, block_length=read_block_length, num_parallel_calls=tf.data.AUTOTUNE
-    )
-    return records.shuffle(shuffle_buffer_size, seed=seed) if shuffle else records
-
-
 def spread(records: tf.data.Dataset, num_wanted: int, count: int) -> tf.data.Dataset:
     """`num_wanted` of `count` records, at even distances; all of them if there are no more."""
     if num_wanted >= count:
@@ -145,7 +115,7 @@ def prepare(
     record_filter: BadRecordFilter | None = None,
     entries: Container[str] | None = None,
 ) -> tf.data.Dataset:
-    """Records to single examples with the entries of batches (without the first axis), in parallel.
+    """(position, record) to single examples with the entries of batches (without the first axis), in parallel.
 
     `decode`: (serialized Example, place) to example dictionary; `augment`: (example, seed) to example; `resize`: image
     to (image, true_image_shape). A record that cannot be prepared raises, or is collected by `record_filter`, if any.
@@ -155,12 +125,13 @@ def prepare(
 
     # AutoGraph is not needed, and would wrap a ConfigError's text in its own.
     @tf.autograph.experimental.do_not_convert
-    def prepare_one(placed, index):
+    def prepare_one(position, placed):
         (serialized, record), file = placed
         place = tf.stack([file, record])
-        example = augment(decode(serialized, place), tf.stack([seed, index]))
+        # By the position, so that a resumed run augments as if it had not been interrupted.
+        example = augment(decode(serialized, place), tf.stack([seed, position]))
         features, boxes = _resized(example, resize, max_number_of_boxes)
-        prepared = {**features, "place": place}, boxes
+        prepared = {**features, "place": place, "position": position}, boxes
         if entries is None:
             return prepared
         # Unused entries are not computed: TensorFlow prunes operations that results do not depend on.
@@ -169,8 +140,7 @@ def prepare(
     if record_filter is not None:
         return record_filter.map(records, prepare_one)
 
-    indexed = tf.data.Dataset.zip((records, tf.data.Dataset.counter()))
-    return indexed.map(prepare_one, num_parallel_calls=tf.data.AUTOTUNE)
+    return records.map(prepare_one, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def batch(examples: tf.data.Dataset, batch_size: int, drop_remainder: bool, deterministic: bool = True):

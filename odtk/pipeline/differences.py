@@ -1,10 +1,15 @@
 """How two pipeline.configs differ: as text, and field by field."""
 
 import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from odtk.pipeline.fields import walk
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from odtk.pipeline.fields import named, walk
 from odtk.protos import pipeline_pb2
+from odtk.prototext import schema
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,52 @@ def changed_fields(
     old, new = ({path: _shown(value) for path, value in walk(config)} for config in (before, after))
     paths = [*new, *(path for path in old if path not in new)]
     return [Change(path, old.get(path), new.get(path)) for path in paths if old.get(path) != new.get(path)]
+
+
+def effective_changes(before: Message, after: Message, prefix: str = "") -> Iterator[Change]:
+    """The fields whose values in effect differ: one that is unset has its default. In the schema's order.
+
+    Where another member of a oneof is set, this is the change (of `train_config.optimizer`, from "momentum_optimizer"
+    to "adam_optimizer"), not the fields of the two; a message that was set or removed is a change from or to None.
+    """
+    chosen = {oneof.name: (before.WhichOneof(oneof.name), after.WhichOneof(oneof.name))
+              for oneof in before.DESCRIPTOR.oneofs}  # fmt: skip
+    for old, new in chosen.values():
+        if old != new:
+            yield Change(prefix.removesuffix("."), old, new)
+    for field in before.DESCRIPTOR.fields:
+        old, new = chosen[field.containing_oneof.name] if field.containing_oneof else (None, None)
+        if old == new:
+            yield from _changes_of(field, before, after, f"{prefix}{field.name}")
+
+
+def _changes_of(field: FieldDescriptor, before: Message, after: Message, path: str) -> Iterator[Change]:
+    old, new = getattr(before, field.name), getattr(after, field.name)
+    if schema.is_repeated(field):
+        if schema.is_message(field) and not schema.is_map(field) and len(old) == len(new):
+            for index, pair in enumerate(zip(old, new, strict=True)):
+                yield from effective_changes(*pair, f"{path}[{index}].")
+        elif old != new:
+            yield Change(path, _listed(field, old), _listed(field, new))
+    elif schema.is_message(field):
+        if before.HasField(field.name) == after.HasField(field.name):
+            yield from effective_changes(old, new, f"{path}.")
+        else:
+            yield Change(path, *("{}" if each.HasField(field.name) else None for each in (before, after)))
+    elif old != new:
+        yield Change(path, _in_short(named(field, old)), _in_short(named(field, new)))
+
+
+def _listed(field: FieldDescriptor, values) -> str:
+    if schema.is_map(field):
+        return ", ".join(f"{key}: {values[key]}" for key in sorted(values))
+    return (
+        f"{len(values)} of them" if schema.is_message(field) else ", ".join(_in_short(named(field, v)) for v in values)
+    )
+
+
+def _in_short(value) -> str:
+    return f"{value:.7g}" if isinstance(value, float) else _shown(value)  # of single precision
 
 
 def _shown(value) -> str:

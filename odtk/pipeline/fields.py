@@ -188,15 +188,16 @@ def _absent(message: Message, step: Step, path: str) -> Message:
 def _value(message: Message, step: Step, path: str):
     value = getattr(message, step.field.name)
     if step.is_whole_list:
-        return dict(value) if schema.is_map(step.field) else [_named(step.field, element) for element in value]
+        return dict(value) if schema.is_map(step.field) else [named(step.field, element) for element in value]
     if not schema.is_repeated(step.field):
-        return _named(step.field, value)
+        return named(step.field, value)
     if (step.index not in value) if schema.is_map(step.field) else step.index >= len(value):
         raise ConfigError(f"{path}: there is no element {step}.")
-    return _named(step.field, value[step.index])
+    return named(step.field, value[step.index])
 
 
-def _named(field: FieldDescriptor, value):
+def named(field: FieldDescriptor, value):
+    """A field's value, of an enum its name."""
     return field.enum_type.values_by_number[value].name if schema.is_enum(field) else value
 
 
@@ -217,4 +218,4 @@ def walk(message: Message, prefix: str = "") -> Iterator[tuple[str, object]]:
             if isinstance(element, Message) and element.ListFields():
                 yield from walk(element, f"{path}.")
             else:
-                yield path, _named(field, element)
+                yield path, named(field, element)

@@ -12,8 +12,8 @@ from odtk.report.sheets import add_heading, in_rows
 
 MIN_SCORE = 0.3
 """Of the predictions that are drawn."""
-MAX_PREDICTIONS = 20
-"""On one image: TFOD's number."""
+MAX_PREDICTIONS = 10
+"""On one image, the surest: early in training more would hide it."""
 MIN_IOU = 0.5
 """Of a prediction with an object of its class, to be right."""
 
@@ -39,8 +39,8 @@ class EvaluatedImage:
 def draw_evaluation(pairs: Sequence[Image.Image], title: str) -> Image.Image:
     """One picture of those from `draw_pair`, under `title`. Needs at least one."""
     note = (
-        f"Left: predictions with a score of at least {MIN_SCORE:.0%}; dashed: wrong, as no object of that class "
-        f"overlaps by an IoU of {MIN_IOU}. Right: groundtruth; dashed: missed, or need not be found. "
+        f"Left: at most {MAX_PREDICTIONS} predictions, with scores of at least {MIN_SCORE:.0%}; dashed: wrong, as no "
+        f"object of that class overlaps by an IoU of {MIN_IOU}. Right: groundtruth; dashed: missed, or ignored. "
         "The same images at every evaluation."
     )
     return add_heading(in_rows(pairs, _PAIRS_IN_A_ROW, _PAIRS_GAP), title, note)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -32,7 +32,17 @@ _RAW, _SMOOTH, _EVAL, _BEST = "#9ecae1", "#1f77b4", "#ff7f0e", "#2ca02c"
 _MOST_POINTS = 2000  # of a curve; a panel has fewer pixels
 _LOG_FROM = 30  # greatest over small values of a curve that is drawn on a logarithmic axis
 _MOST_MARKERS = 60  # of a curve; more would hide it
+_MOST_TO_AVOID = 300  # rows
 _SMOOTHED = 40  # an average reaches over this fraction of the rows
+
+
+@dataclass(frozen=True)
+class Best:
+    """The evaluation whose weights are the best."""
+
+    step: int
+    metric: str  # a name of `evaluations`
+    value: float
 
 
 @dataclass(frozen=True)
@@ -43,19 +53,8 @@ class Curves:
     metrics: Sequence[Row]  # step, images_per_sec, Loss/..., learning_rate, gradient_norm
     evaluations: Sequence[Row]  # step, metrics under their names, Loss/..., AP/CLASS
     quality: Sequence[str]  # names of the metrics that have a panel
-    best_metric: str  # of `evaluations`
-    lower_is_better: bool = False
+    best: Best | None = None
     steps_per_epoch: float | None = None
-
-    @property
-    def best(self) -> tuple[int, float] | None:
-        """Step and value of the best evaluation, the first of several; None if there is none."""
-        points = [(row["step"], row[self.best_metric]) for row in self.evaluations if self.best_metric in row]
-        points = [point for point in points if math.isfinite(point[1])]
-        if not points:
-            return None
-        step, value = (min if self.lower_is_better else max)(points, key=lambda point: point[1])
-        return int(step), value
 
 
 def to_png(figure: Figure) -> bytes:
@@ -80,8 +79,8 @@ def draw_curves(curves: Curves) -> Figure:
     figure.suptitle(curves.title, fontsize=14, y=1 - 0.12 / height, va="top")
     # In inches, as a layout that matplotlib finds by itself takes half of the time.
     grid = figure.add_gridspec(
-        rows, columns, left=0.7 / width, right=1 - 0.15 / width, bottom=0.5 / height, top=1 - (_HEAD + 0.45) / height,
-        wspace=0.17, hspace=0.42,
+        rows, columns, left=0.8 / width, right=1 - 0.15 / width, bottom=0.5 / height, top=1 - (_HEAD + 0.45) / height,
+        wspace=0.19, hspace=0.42,
     )  # fmt: skip
     for number, draw in enumerate(panels):
         axes = figure.add_subplot(grid[number])
@@ -133,11 +132,11 @@ def _draw_quality(axes: Axes, curves: Curves) -> None:
     for name, color in zip(curves.quality, (_SMOOTH, _EVAL, "#9467bd"), strict=False):
         steps, values = column(curves.evaluations, name)
         axes.plot(steps, values, marker=marker_of(steps), color=color, markersize=3, label=_short(name))
-    if curves.best and curves.best_metric in curves.quality:
-        _mark_best(axes, curves)
+    if curves.best and curves.best.metric in curves.quality:
+        _mark_best(axes, curves.best)
     axes.set_ylim(0, _top_of_quality(curves))
     _title(axes, "Metrics on the evaluation images", "0 to 1")
-    axes.legend(loc="lower right", fontsize=9)
+    _legend(axes, curves, "lower right")
 
 
 def _top_of_quality(curves: Curves) -> float:
@@ -146,10 +145,9 @@ def _top_of_quality(curves: Curves) -> float:
     return float(min(1.05, max(0.1, 1.25 * values.max()))) if len(values) else 1.0
 
 
-def _mark_best(axes: Axes, curves: Curves) -> None:
-    assert curves.best is not None
-    step, value = curves.best
-    axes.plot([step], [value], "*", color=_BEST, markersize=15, zorder=5, label=f"best: {value:.3g} at step {step:,}")
+def _mark_best(axes: Axes, best: Best) -> None:
+    label = f"best: {best.value:.3g} at step {best.step:,}"
+    axes.plot([best.step], [best.value], "*", color=_BEST, markersize=15, zorder=5, label=label)
 
 
 def _draw_loss(axes: Axes, curves: Curves, name: str) -> None:
@@ -157,23 +155,23 @@ def _draw_loss(axes: Axes, curves: Curves, name: str) -> None:
     steps, values = column(curves.evaluations, name)
     if len(steps):
         axes.plot(steps, values, marker=marker_of(steps), color=_EVAL, markersize=3, label="evaluation")
-    if name == curves.best_metric and curves.best:
-        _mark_best(axes, curves)
+    if curves.best and curves.best.metric == name:
+        _mark_best(axes, curves.best)
     _title(axes, "Total loss" if name == TOTAL else name, "loss")
-    axes.legend(loc="upper right", fontsize=9)
+    _legend(axes, curves, "upper right")
 
 
 def _draw_rate(axes: Axes, curves: Curves) -> None:
     steps, values = column(curves.metrics, "learning_rate")
     _draw_line(axes, steps, values, color=_SMOOTH)
     _scale(axes, values)
-    _title(axes, "Learning rate", "of the next step")
+    _title(axes, "Learning rate", "rate")
 
 
 def _draw_norm(axes: Axes, curves: Curves) -> None:
     _draw_measured(axes, *column(curves.metrics, "gradient_norm"), "each log")
     _title(axes, "Norm of the gradients, before clipping", "norm")
-    axes.legend(loc="upper right", fontsize=9)
+    _legend(axes, curves, "upper right")
 
 
 def _draw_speed(axes: Axes, curves: Curves) -> None:
@@ -228,6 +226,12 @@ def _scale(axes: Axes, values: np.ndarray) -> None:
     # Not the smallest value: a cosine schedule ends near 0, and its shape is lost on a logarithmic axis.
     if len(finite) and finite.min() > 0 and finite.max() / np.percentile(finite, 20) >= _LOG_FROM:
         axes.set_yscale("log")
+
+
+def _legend(axes: Axes, curves: Curves, place: Literal["lower right", "upper right"]) -> None:
+    """Where it covers least; for many points matplotlib would be slow to find that, and `place` is free."""
+    is_short = len(curves.metrics) + len(curves.evaluations) <= _MOST_TO_AVOID
+    axes.legend(loc="best" if is_short else place, fontsize=9)
 
 
 def _title(axes: Axes, title: str, unit: str) -> None:

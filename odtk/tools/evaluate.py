@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import tensorflow as tf
-
 from odtk import atomic, pipeline
 from odtk.detectors.trained import build_trained_detector
 from odtk.devices import keep_freed_memory, prepare_gpus
@@ -22,6 +20,7 @@ from odtk.records.box_errors import ImageWithBadBoxes
 from odtk.tools.arguments import require_whole
 from odtk.tools.check_config import require_valid
 from odtk.tools.trained_classes import require_trained_classes
+from odtk.training.loggers.event_files import add_measurement
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def _write(folder: Path, evaluation: Evaluation, step: int) -> list[dict]:
     metrics = evaluation.metrics
     atomic.write_text(folder / "metrics.json", json.dumps(without_nan(metrics), indent=2) + "\n")
     with atomic.answering(folder, f"The metrics are in {folder / 'metrics.json'}, but not in TensorBoard's files."):
-        _write_scalars(folder, metrics, step)
+        add_measurement(str(folder), step, metrics)
     classes = [without_nan(each) for each in evaluation.classes]
     atomic.write_text(folder / "classes.json", json.dumps(classes, indent=2, ensure_ascii=False) + "\n")
     return classes
@@ -115,11 +114,3 @@ def without_nan(metrics: dict) -> dict:
     """The metrics with None for NaN and infinity, which JSON does not have."""
     return {name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in metrics.items()}  # fmt: skip
-
-
-def _write_scalars(folder: Path, metrics: dict[str, float], step: int) -> None:
-    writer = tf.summary.create_file_writer(str(folder))
-    with writer.as_default(step):
-        for name, value in metrics.items():
-            tf.summary.scalar(name, value)
-    writer.close()

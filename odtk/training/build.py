@@ -1,6 +1,5 @@
 """Puts official.core's and Orbit's objects together for one training run."""
 
-import os
 from collections.abc import Callable, Sequence
 
 import orbit
@@ -10,6 +9,7 @@ from official.core import config_definitions
 from odtk.errors import OdtkError
 from odtk.evaluation.build import DEFAULT_MAX_BAD_RECORDS, ConfiguredEvaluation
 from odtk.inputs.build import count_eval_images
+from odtk.retrying import Writes, at_once
 from odtk.training import resume
 from odtk.training.best_metric import DEFAULT, find_metric
 from odtk.training.callbacks.checkpoints import StepCheckpoints
@@ -41,37 +41,38 @@ def build_experiment(
     best_metric: str = DEFAULT,
     max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
     loggers: Sequence[Logger] = (),
+    write: Writes = at_once,
     log: Callable[[str], None] = lambda line: None,
 ) -> Experiment:
     """Model, data, optimizer and loop; resumes a checkpoint in the model dir, otherwise loads a fine-tuning one.
 
     Checkpoints are saved and `loggers` called at multiples of the two numbers of steps; the newest `keep` checkpoints
     are kept. Evaluations are made by `schedule`, on a fixed sample of `eval_images` (None: all), without up to
-    `max_bad_records` records; if the config does not allow one, `log` is told. `log` is called, too, if another than
-    the newest checkpoint is resumed. Raises ConfigError for a `best_metric` that is not measured, CheckpointError if a
-    checkpoint does not match, and the builders' errors.
+    `max_bad_records` records; if the config does not allow one, `log` is told. `write` calls what writes files. `log`
+    is called, too, if another than the newest checkpoint is resumed. Raises ConfigError for a `best_metric` that is not
+    measured, CheckpointError if a checkpoint does not match, and the builders' errors.
     """
-    logger = Loggers(loggers)
+    logger = Loggers(loggers, write)
     with strategy.scope(), without_printing():
         model = task.build_model()
         optimizer = build_optimizer(task.config.train_config.optimizer)
         make_scalable(optimizer)
         create_variables(optimizer, model)
         reader = resume.open_newest(info.model_dir, log)
-        if reader and task.seed is not None:
-            # A resumed run reads new data, instead of repeating the data it started with.
-            task.seed += reader.step or 0
+        if reader:
+            task.start = resume.next_position(reader, task.config, log)
         trainer = _build_trainer(task, strategy, model, optimizer)
         evaluator = None
         if schedule.is_on:
             evaluator = _build_evaluator(task.config, model, optimizer, eval_images, max_bad_records, log)
         checkpoints = StepCheckpoints(
             trainer.checkpoint,
-            os.fspath(info.model_dir),
+            info.model_dir,
             max_to_keep=keep,
             step_counter=trainer.global_step,
             checkpoint_interval=checkpoint_every,
             init_fn=trainer.initialize,
+            write=write,
         )
         if evaluator:
             checkpoints.trained_weights = evaluator.weights.put_aside
@@ -106,6 +107,7 @@ def build_experiment(
         controller=controller,
         pace=Pace([log_every, checkpoint_every, *schedule.marks]),
         logger=logger,
+        write=write,
         resumed_from=reader.prefix if reader else None,
         new_slots=new_slots,
     )
@@ -131,5 +133,5 @@ def _build_trainer(task: DetectionTask, strategy: tf.distribute.Strategy, model,
         task=task.task_config, trainer=config_definitions.TrainerConfig(train_tf_while_loop=True)
     )
     # Called for each input pipeline; the model defines what its batches contain.
-    dataset = orbit.utils.make_distributed_dataset(strategy, task.build_inputs, model)
+    dataset = orbit.utils.make_distributed_dataset(strategy, task.first_batch.watching(task.build_inputs), model)
     return DetectionTrainer(config, task, model, optimizer, train_dataset=dataset)

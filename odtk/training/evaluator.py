@@ -22,6 +22,8 @@ class TrainingEvaluator(orbit.AbstractEvaluator):
         """How long that took."""
         self.advance: Callable[[int], None] = lambda num_images: None
         """Called after each batch with its number of images (`num_images` is that of all); an exception ends it."""
+        self.on_batch: Callable | None = None
+        """Called with each batch and what was found on it; see run_evaluation."""
 
     @property
     def num_images(self) -> int | None:
@@ -32,6 +34,6 @@ class TrainingEvaluator(orbit.AbstractEvaluator):
         """Orbit's method: the metrics and losses over all images; `num_steps` is not used."""
         started = time.monotonic()
         with self.weights.in_place():
-            self.latest = self.measured.run(self.advance)
+            self.latest = self.measured.run(self.advance, self.on_batch)
         self.seconds = time.monotonic() - started
         return self.latest.metrics

@@ -6,6 +6,7 @@ import orbit
 import tensorflow as tf
 
 from odtk.detectors.detector import Detector
+from odtk.retrying import Writes
 from odtk.training.best_metric import BestMetric
 from odtk.training.evaluation_schedule import EvaluationSchedule
 from odtk.training.evaluator import TrainingEvaluator
@@ -34,6 +35,8 @@ class Experiment:
     pace: Pace
     logger: Logger
     """All loggers of the run, called as one; callbacks may give it pictures."""
+    write: Writes
+    """Calls what writes files to the model dir, again if that is not reachable."""
     resumed_from: str | None
     """Prefix of the checkpoint that the run resumes from."""
     new_slots: list[str]

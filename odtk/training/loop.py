@@ -1,11 +1,13 @@
 """Orbit's training loop, with evaluations and callbacks."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from odtk.inputs.build import build_fault_finder
 from odtk.inputs.record_errors import naming_the_record
+from odtk.retrying import is_of_writing
 from odtk.training.callbacks.callback import Callback, GoBack, StopTraining
 from odtk.training.experiment import Experiment
 from odtk.training.loggers.csv_files import read_evaluations
@@ -65,6 +67,8 @@ class _Loop:
 
     def run(self) -> Outcome:
         self._experiment.schedule.start()
+        if owes_evaluation(self._experiment):
+            self._evaluate()
         while True:
             try:
                 self._train()
@@ -80,8 +84,6 @@ class _Loop:
     def _train(self) -> None:
         experiment, controller = self._experiment, self._experiment.controller
         first = experiment.step
-        if self._stop is None and owes_evaluation(experiment):
-            self._evaluate()
         while experiment.step < self._num_steps and self._stop is None:
             step = experiment.step
             # One loop: the summaries and the checkpoint of the loop in which a callback stops are still written.
@@ -120,7 +122,8 @@ class _Loop:
         self._outcome.logs = {tag: float(value) for tag, value in output.items()}
         for callback in self._callbacks:
             with self._noting_stop():
-                callback.after_loop(self._experiment.step, dict(self._outcome.logs))
+                after = functools.partial(callback.after_loop, self._experiment.step, dict(self._outcome.logs))
+                self._experiment.write(after)
 
     def _during_evaluation(self, num_images: int) -> None:
         for callback in self._callbacks:
@@ -132,7 +135,8 @@ class _Loop:
         assert evaluation is not None
         for callback in self._callbacks:
             with self._noting_stop():
-                callback.after_evaluation(self._experiment.step, evaluation)
+                after = functools.partial(callback.after_evaluation, self._experiment.step, evaluation)
+                self._experiment.write(after)
 
     @contextlib.contextmanager
     def _noting_stop(self):
@@ -144,6 +148,11 @@ class _Loop:
 
 def _at_end(end: Callable) -> Callable:
     def leave(kind, error: BaseException | None, traceback) -> None:
-        end(error)
+        try:
+            end(error)
+        except Exception as later:
+            # The first file that cannot be written is the one to be told of.
+            if not (is_of_writing(error) and is_of_writing(later)):
+                raise
 
     return leave

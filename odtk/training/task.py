@@ -14,9 +14,11 @@ from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import build_train_dataset
 from odtk.inputs.dataset import TRAINING_FEATURES
+from odtk.inputs.epochs import NOTHING_READ, Position
 from odtk.pipeline.support import refuse_unsupported
 from odtk.protos import pipeline_pb2
 from odtk.training.fine_tune import checkpoint_type, fine_tune
+from odtk.training.first_batch import FirstBatch
 from odtk.training.first_failure import FirstFailure
 
 GRADIENT_NORM = "gradient_norm"
@@ -47,17 +49,24 @@ class DetectionTask(base_task.Task):
     loss = TOTAL_LOSS
     first_failure: FirstFailure
     """Made by build_metrics."""
+    last_position: tf.Variable
+    """The number of the last record's position (see odtk.inputs.epochs) that was trained on; made by build_metrics."""
+    start: Position
+    """Where the data of this run starts; may be set until build_inputs is called."""
 
     def __init__(
         self,
         config: pipeline_pb2.TrainEvalPipelineConfig,
-        seed: int | None = None,
+        seed: int = 0,
         on_restore: Callable[[RestoreReport], None] = lambda report: None,
         reuse_heads: bool = False,
         record_filter: BadRecordFilter | None = None,
         bad_boxes: BadBoxes | None = None,
+        deterministic: bool = True,
     ):
-        """`on_restore` is called with what was restored from a fine-tuning checkpoint; `reuse_heads`: see fine_tune.
+        """`seed`: of the data's order and augmentation; if not `deterministic`, fast examples may overtake slow ones.
+
+        `on_restore` is called with what was restored from a fine-tuning checkpoint; `reuse_heads`: see fine_tune.
 
         `record_filter` collects the records that cannot be used; without one they end the training. `bad_boxes`
         collects the boxes that are skipped.
@@ -68,7 +77,9 @@ class DetectionTask(base_task.Task):
         refuse_unsupported(config.train_input_reader, "train_input_reader")
         self.reuse_heads, self.record_filter, self.bad_boxes = reuse_heads, record_filter, bad_boxes
         self.config, self.seed, self.on_restore = config, seed, on_restore
+        self.deterministic, self.start = deterministic, Position()
         self.clip_norm = config.train_config.gradient_clipping_by_norm
+        self.first_batch = FirstBatch()
 
     def build_model(self) -> Detector:
         """The detector, untrained."""
@@ -95,15 +106,21 @@ class DetectionTask(base_task.Task):
             bad_boxes=self.bad_boxes,
             entries=(*TRAINING_FEATURES, *model.groundtruth_fields),
             input_context=input_context,
+            start=self.start,
+            deterministic=self.deterministic,
         )
 
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
         """One LastValue per loss, by TFOD's tag, and one for the gradients' norm; the model must already be built.
 
-        `first_failure` is created here, too: official's Trainer calls this in the strategy's scope.
+        `first_failure` and `last_position` are created here, too: official's Trainer calls this in the strategy's
+        scope.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self.first_failure = FirstFailure(self.config.train_config.batch_size // replicas)
+        self.last_position = tf.Variable(
+            NOTHING_READ, False, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
+        )
         return [LastValue(tag) for tag in (*self.loss_names, REGULARIZATION_LOSS, TOTAL_LOSS, GRADIENT_NORM)]
 
     # Detectors do not need AutoGraph, which takes longer to convert their code than TensorFlow takes to trace it.
@@ -121,10 +138,18 @@ class DetectionTask(base_task.Task):
         gauge = losses[TOTAL_LOSS] + norm  # a NaN gradient makes the next batch's loss NaN
         if "place" in features:
             self.first_failure.watch(optimizer.iterations, gauge, features["place"])
+        if "position" in features:
+            self._note_position(features["position"])
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         for metric in metrics or []:
             metric.update_state((losses | {GRADIENT_NORM: norm})[metric.name])
         return losses
+
+    def _note_position(self, positions) -> None:
+        """Keeps the largest of the positions int64 [B] of all replicas; saved with the weights of this step."""
+        largest = tf.reduce_max(positions, keepdims=True)
+        replica = tf.distribute.get_replica_context()
+        self.last_position.assign(tf.reduce_max(replica.all_gather(largest, axis=0)))
 
     def losses(self, model: Detector, features: dict, groundtruth: dict) -> dict[str, tf.Tensor]:
         """Losses of a batch in training mode, including the regularization loss and the total."""

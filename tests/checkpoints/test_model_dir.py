@@ -129,7 +129,7 @@ STATES = {
     "the newest is not finite": (not_finite, "ckpt-9", "already failed: .*kernel is not finite .*ckpt-9 is used"),
     "the last two are damaged": (all_of(remove("ckpt-10.index"), remove("ckpt-9.index")), "ckpt-8", "ckpt-8 is used"),
     "a checkpoint of another name": (copy("ckpt-8", "pretrained-90000"), "ckpt-10", None),
-    "all are cut": (all_of(*(rewrite(name, cut) for name in ALL)), DamagedCheckpointError, "no readable checkpoint"),
+    "all are cut": (all_of(*(rewrite(name, cut) for name in ALL)), DamagedCheckpointError, "no usable checkpoint"),
 }  # fmt: skip
 
 

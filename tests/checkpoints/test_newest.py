@@ -89,7 +89,7 @@ class TestNewestCheckpoint:
     def test_where_all_are_damaged_all_are_named(self, model_dir):
         for number in (9, 10):
             DAMAGES["truncated"](model_dir / f"ckpt-{number}")
-        with pytest.raises(DamagedCheckpointError, match=r"(?s)no readable checkpoint.*ckpt-10.*ckpt-9"):
+        with pytest.raises(DamagedCheckpointError, match=r"(?s)no usable checkpoint.*ckpt-10.*ckpt-9"):
             find_checkpoint(model_dir)
 
     @pytest.mark.parametrize("state", [

@@ -9,7 +9,7 @@ from small_checkpoints import BACKBONE, HEAD, SUFFIX, make_variables, save, valu
 
 from odtk.checkpoints.reader import CheckpointReader
 from odtk.checkpoints.restoring import restore
-from odtk.errors import CheckpointError
+from odtk.errors import CheckpointError, DamagedCheckpointError
 
 
 class TestRestore:
@@ -56,6 +56,13 @@ class TestRestore:
             restore(make_variables(kernel=(5, 5)), CheckpointReader(saved))
         assert "Missing" not in str(error.value)
         assert "Unused" not in str(error.value)
+
+    def test_values_that_are_not_finite_are_refused(self, tmp_path):
+        variables = make_variables(0.0)
+        variables[f"{HEAD}/kernel"].assign([1.0, float("inf"), 2.0, 3.0])
+        saved = save(variables, tmp_path / "failed")
+        with pytest.raises(DamagedCheckpointError, match=rf"failed: {HEAD}/kernel is not finite"):
+            restore(make_variables(0.0), CheckpointReader(saved))
 
     def test_left_over_alone_is_refused(self, saved):
         variables = make_variables()

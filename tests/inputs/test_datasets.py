@@ -323,7 +323,7 @@ def test_batches_have_the_entries_that_are_asked_for(tmp_path):
         for entries in (None, (*TRAINING_FEATURES, *BOX_FIELDS))
     )
     assert [list(part) for part in lean] == [
-        ["image", "true_image_shape", "place"],
+        ["image", "true_image_shape", "place", "position"],
         ["boxes", "classes", "weights", "num_boxes"],
     ]
     for ours, other in zip(lean, whole, strict=True):

@@ -1,13 +1,12 @@
 """The figure of a run's curves: what is drawn is looked up in matplotlib's own objects."""
 
 import math
-import sys
 
 import numpy as np
 import pytest
 
 from odtk.report import class_curves
-from odtk.report.training_curves import TOTAL, Curves, draw_curves, smooth, to_png
+from odtk.report.training_curves import TOTAL, Best, Curves, draw_curves, smooth, to_png
 
 MAP = "DetectionBoxes_Precision/mAP"
 QUALITY = [MAP, MAP + "@.50IOU"]
@@ -29,7 +28,7 @@ def evaluations(values, every=100, num_classes=2):
 
 
 def figure_of(metric_rows, evaluation_rows=(), **settings):
-    return draw_curves(Curves("cats", metric_rows, evaluation_rows, QUALITY, settings.pop("best", MAP), **settings))
+    return draw_curves(Curves("cats", metric_rows, evaluation_rows, QUALITY, **settings))
 
 
 def panels(figure):
@@ -56,23 +55,20 @@ def test_each_curve_has_its_panel_and_its_own_values():
     assert len({axes.get_xlim() for axes in figure.axes}) == 1
 
 
-@pytest.mark.parametrize(("best", "lower", "panel", "point"), [
-    (MAP, False, "Metrics on the evaluation images", [200, 0.4]),
-    (QUALITY[1], False, "Metrics on the evaluation images", [200, 0.8]),
-    (TOTAL, True, "Total loss", [200, 0.6]),
-])  # fmt: skip
-def test_the_best_point_is_marked_where_it_is_first_reached(best, lower, panel, point):
-    figure = figure_of(metrics([3, 2]), evaluations([0.1, 0.4, 0.2, 0.4]), best=best, lower_is_better=lower)
+@pytest.mark.parametrize(
+    ("best", "panel"),
+    [
+        (Best(200, MAP, 0.4), "Metrics on the evaluation images"),
+        (Best(200, QUALITY[1], 0.8), "Metrics on the evaluation images"),
+        (Best(200, TOTAL, 0.6), "Total loss"),
+    ],
+)
+def test_the_best_evaluation_is_marked_in_the_panel_of_its_metric(best, panel):
+    figure = figure_of(metrics([3, 2]), evaluations([0.1, 0.4, 0.2, 0.4]), best=best)
     (star,) = (line for axes in figure.axes for line in axes.get_lines() if line.get_marker() == "*")
-    assert star.get_xydata().tolist() == [point]
-    assert star.get_label() == f"best: {point[1]:.3g} at step 200"
+    assert star.get_xydata().tolist() == [[200, best.value]]
+    assert star.get_label() == f"best: {best.value} at step 200"
     assert star.axes is panels(figure)[panel]
-
-
-def test_evaluations_of_nan_are_never_the_best():
-    curves = Curves("", [], evaluations([math.nan, 0.2]), QUALITY, MAP)
-    assert curves.best == (200, 0.2)
-    assert Curves("", [], evaluations([math.nan]), QUALITY, MAP).best is None
 
 
 def test_values_that_are_not_finite_are_marked_and_do_not_spoil_the_rest():
@@ -152,6 +148,10 @@ def test_a_long_run_is_thinned_but_not_at_its_end_nor_where_it_failed():
     assert drawn["NaN or infinite"].get_xdata().tolist() == [123_460]
 
 
-def test_pyplot_is_not_touched():
+def test_a_notebooks_own_figures_are_not_disturbed():
+    from matplotlib import pyplot  # not at the top: most runs of this file need not load it
+
+    own = pyplot.figure()
     to_png(figure_of(metrics([3, 2]), evaluations([0.1])))
-    assert "matplotlib.pyplot" not in sys.modules
+    assert (pyplot.get_fignums(), pyplot.gcf()) == ([own.number], own)
+    pyplot.close(own)

@@ -316,7 +316,7 @@ def test_metrics_are_kept_where_the_disk_is_full_for_tensorboard(evaluated, monk
     def full(folder, metrics, step):
         raise tf.errors.ResourceExhaustedError(None, None, f"{folder}/events.out; No space left on device")
 
-    monkeypatch.setattr(tool, "_write_scalars", full)
+    monkeypatch.setattr(tool, "add_measurement", full)
     with pytest.raises(OutputError, match=r"eval cannot be written: no space .* metrics are in .*metrics\.json"):
         evaluated(dataset().batch(2))
     assert json.loads((tmp_path / "model/eval/metrics.json").read_text())[MAP] == pytest.approx(1.0)

@@ -9,6 +9,7 @@ from odtk import pipeline
 from odtk.errors import OdtkError
 from odtk.records import shards
 from odtk.records.fingerprint import fingerprint
+from odtk.retrying import at_once
 from odtk.tools.train import fingerprints
 from odtk.tools.train.options import TrainingOptions, command_line
 from odtk.tools.train.run_record import FILE, choose_seed, read_run, recording, repeated
@@ -32,7 +33,7 @@ def train(config, options=ASKED, seed=5, first_step=0, error=None):
     """One session to step 40, as `odtk train` records it."""
     steps = iter([first_step, 40])
     with recording(
-        "pets.config", config.parent, options, pipeline.read(config), seed, ["a GPU"], lambda: next(steps)
+        "pets.config", config.parent, options, pipeline.read(config), seed, ["a GPU"], lambda: next(steps), at_once
     ) as session:
         if error:
             raise error

@@ -28,6 +28,7 @@ from odtk.errors import (
     OutputError,
 )
 from odtk.evaluation.coco import METRIC_NAMES
+from odtk.inputs.epochs import Position
 from odtk.protos import optimizer_pb2
 from odtk.records import example, shards
 from odtk.tools import synthetic_pets
@@ -81,9 +82,9 @@ def config(records, tmp_path_factory) -> Path:
 
 @dataclasses.dataclass
 class Watched:
-    """What training asked its task for: the seeds of the data, and how often the step was traced."""
+    """What training asked its task for: where the data start, and how often the step was traced."""
 
-    seeds: list
+    starts: list
     traces: int = 0
 
 
@@ -96,7 +97,7 @@ def watching():
         return step(*args, **options)
 
     def build_inputs(task, params, input_context=None):
-        watched.seeds.append(task.seed)
+        watched.starts.append((task.seed, task.start))
         return build(task, params, input_context)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -116,11 +117,10 @@ def run(config, watched, tmp_path_factory):
     """A model dir trained to step 4 and then, by a second call, to step 6."""
     model_dir = tmp_path_factory.mktemp("run") / "model"
     said, reports = [], []
-    for options in ({"num_steps": 4}, {}):
+    for options in ({"num_steps": 4, "seed": 1}, {}):
         with watching() as seen:
-            reports.append(
-                train(config, model_dir, checkpoint_every=2, log_every=2, seed=1, log=said.append, **options)
-            )
+            every = {"checkpoint_every": 2, "log_every": 2, "eval_every": 2}
+            reports.append(train(config, model_dir, log=said.append, **every, **options))
         watched.append(seen)
     return model_dir, *reports, said
 
@@ -167,8 +167,11 @@ def test_the_step_is_traced_once(run, watched, tuned):
     assert tuned[1].traces == 1, "with averages of the weights"
 
 
-def test_a_resumed_run_does_not_begin_its_data_again(run, watched):
-    assert [seen.seeds for seen in watched] == [[1], [5]]
+def test_a_resumed_run_goes_on_in_its_data(run, watched, records):
+    """The second call draws no seed of its own, and starts after four steps of two records."""
+    (number,) = (shards.count_records([path]) for path in records.glob("*train.record*"))
+    (first,), (second,) = (seen.starts for seen in watched)
+    assert (first, second) == ((1, Position()), (1, Position(*divmod(8, number))))
 
 
 def test_a_machine_without_gpu_is_told_so(run):
@@ -186,12 +189,18 @@ def test_only_who_trains_on_large_images_is_advised_to_take_the_small_pipeline()
     assert "ssd_resnet50_v1_fpn_small is the one made for it" in without_gpu(small)
 
 
-def test_scalars_carry_tfods_tags_and_steps(run):
-    written: dict[str, list[int]] = {}
-    for events in sorted((run[0] / "train").glob("events*")):
+def logged_steps(folder: Path) -> dict[str, list[int]]:
+    """The steps of each tag in TensorBoard's files."""
+    steps: dict[str, list[int]] = {}
+    for events in sorted(folder.glob("events*")):
         for event in tf.compat.v1.train.summary_iterator(str(events)):
             for value in event.summary.value:
-                written.setdefault(value.tag, []).append(event.step)
+                steps.setdefault(value.tag, []).append(event.step)
+    return steps
+
+
+def test_scalars_carry_tfods_tags_and_steps(run):
+    written = logged_steps(run[0] / "train")
     assert set(written) == TRAINING_TAGS
     # The first step of each run, then every second one.
     assert written["Loss/total_loss"] == [1, 2, 4, 5, 6]
@@ -244,7 +253,9 @@ def test_resuming_with_another_optimizer_is_told(run, config, tmp_path, optimize
     said = []
     # It has arrived where it is to go, so that nothing is trained.
     train(tmp_path / "other.config", tmp_path / "model", num_steps=6, log=said.append)
-    told = [line for line in said if "optimizer" in line]
+    changed = [line for line in said if line.startswith("warning: What is trained changes with this run: ")]
+    assert ["train_config.optimizer" in line for line in changed] == ([True] if new else [])
+    told = [line for line in said if "optimizer" in line and line not in changed]
     assert told == ([f"It was trained with another optimizer; this one's {new} start from scratch."] if new else [])
 
 
@@ -283,6 +294,14 @@ def test_resuming_with_another_model_is_refused_with_both_shapes(run, config, tm
     assert (run[0] / "pipeline.config").read_bytes() == kept
 
 
+def test_another_number_of_classes_is_refused_before_anything_is_built(run, config, tmp_path, monkeypatch):
+    other = tmp_path / "other.config"
+    other.write_text(pipeline.set_fields(config.read_text(), [("model.ssd.num_classes", "9")], "c"))
+    monkeypatch.setattr("odtk.training.build.build_experiment", None)
+    with pytest.raises(CheckpointError, match=r"num_classes \d -> 9 \(line \d+, there line \d+\)"):
+        train(other, run[0])
+
+
 def test_a_run_that_has_arrived_says_so_and_invents_no_loss(run, config):
     report = train(config, run[0])
     assert (report.first_step, report.last_step, report.losses) == (6, 6, {})
@@ -313,15 +332,15 @@ def test_a_moved_model_dir_with_a_damaged_checkpoint_resumes_from_the_one_before
 
 def test_evaluation_and_export_take_the_one_before_a_damaged_one_and_say_so(config, moved, tmp_path, monkeypatch):
     monkeypatch.setattr("odtk.exporting.saved_model.save", lambda *arguments: None)  # most of an export's time
-    result = CliRunner().invoke(cli, ["evaluate", str(config), str(moved), "--json"])
+    result = CliRunner().invoke(cli, ["evaluate", str(config), str(moved), "--checkpoint", "last", "--json"])
     assert json.loads(result.stdout)["step"] == 4
     assert "ckpt-6.data-00000-of-00001 is damaged" in result.stderr
     said = []
-    report = export(config, moved, tmp_path / "exported", log=said.append)
+    report = export(config, moved, tmp_path / "exported", checkpoint="last", log=said.append)
     assert report.step == 4
     assert any("ckpt-4 is used instead" in line for line in said)
     with pytest.raises(DamagedCheckpointError, match=r"ckpt-6\.data-00000-of-00001 is damaged"):
-        export(config, moved / "ckpt-6", tmp_path / "other")
+        export(config, moved, tmp_path / "other", checkpoint=moved / "ckpt-6")
 
 
 def test_fine_tuning_from_a_damaged_checkpoint_names_it(config, moved, tmp_path):
@@ -509,6 +528,7 @@ def test_evaluation_writes_the_twelve_numbers(run, config):
     assert sorted(set(written) - set(METRIC_NAMES)) == sorted(TFOD_TAGS - {"learning_rate", "steps_per_sec"})
     assert set(METRIC_NAMES) <= set(written)
     assert report.step == 6
+    assert logged_steps(run[0] / "eval")[METRIC_NAMES[0]] == [2, 4, 6], "the training measured the same at step 6"
     assert -1 <= written["DetectionBoxes_Precision/mAP@.50IOU"] <= 1
 
 

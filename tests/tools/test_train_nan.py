@@ -110,7 +110,7 @@ def test_a_resumed_run_keeps_the_lower_rate_and_says_why(slowed, config):
 
 
 def test_weights_that_are_not_finite_are_never_saved(config, tmp_path):
-    with pytest.raises(OdtkError, match="Weights became NaN or infinite, which was seen .* at step 4") as error:
+    with pytest.raises(OdtkError, match=r"Weights became NaN or infinite, which was seen .* at step 4") as error:
         train(config, tmp_path / "model", num_steps=6, callbacks=[Poison(4)], **OFTEN)
     assert [path.stem for path in (tmp_path / "model").glob("*.index")] == ["ckpt-2"]
     assert "The next run goes on from the weights of ckpt-2." in str(error.value)

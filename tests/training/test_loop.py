@@ -7,6 +7,7 @@ import pytest
 from orbit import controller
 
 from odtk.protos import pipeline_pb2
+from odtk.retrying import at_once
 from odtk.training.callbacks.callback import Callback, StopTraining
 from odtk.training.evaluation_schedule import EvaluationSchedule
 from odtk.training.loggers.logger import Logger
@@ -48,6 +49,7 @@ class Logged(Logger):
 def experiment():
     """Whose loops are one step long, with a loss that is the step's number; evaluated at every third step."""
     made = types.SimpleNamespace(step=0, saved=[], pace=lambda step: 1, info=None, logger=Logged())
+    made.write = at_once
     made.task = types.SimpleNamespace(config=pipeline_pb2.TrainEvalPipelineConfig())
     made.model = types.SimpleNamespace(num_classes=1)
     weights = types.SimpleNamespace(in_place=contextlib.nullcontext)

@@ -37,6 +37,15 @@ class PyramidSsd(Family):
     """Subclasses define the feature extractor, the levels of its maps and the images that it accepts."""
 
     kind = "ssd"
+    variable_fields = (
+        *Family.variable_fields,
+        "feature_extractor.depth_multiplier",
+        "feature_extractor.fpn.min_level",
+        "feature_extractor.fpn.max_level",
+        *(f"{_PREDICTOR}.{name}" for name in ("depth", "num_layers_before_predictor", "kernel_size")),
+        *(f"{_PREDICTOR}.{name}" for name in ("share_prediction_tower", "use_depthwise")),
+        "anchor_generator.multiscale_anchor_generator.scales_per_octave",
+    )
 
     @abc.abstractmethod
     def levels(self, ssd: ssd_pb2.Ssd) -> tuple[int, int]:

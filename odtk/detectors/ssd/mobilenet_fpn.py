@@ -41,6 +41,7 @@ class MobilenetFpn(PyramidSsd):
     """The pyramid's levels are set by `fpn`; with `use_depthwise` it is FPNLite."""
 
     types = ("ssd_mobilenet_v1_fpn_keras", "ssd_mobilenet_v2_fpn_keras")
+    variable_fields = (*PyramidSsd.variable_fields, "feature_extractor.use_depthwise")
     options = PYRAMID_SSD | {
         "SsdFeatureExtractor": Fields(
             """type depth_multiplier min_depth conv_hyperparams override_base_feature_extractor_hyperparams

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING
 
-from odtk import label_map, pipeline, prototext
-from odtk.atomic import write_text
+from odtk import files, label_map, pipeline, prototext
 from odtk.errors import ConfigError, LabelMapError
 from odtk.growing_folder import growing_folder
+from odtk.retrying import Retrying, Writes
 from odtk.tools import trained_classes
 from odtk.tools.arguments import as_list, require_one_of, require_whole
 from odtk.tools.check_config import fixing_command
 from odtk.tools.train.checks import check, without_gpu
 from odtk.tools.train.durations import as_text, seconds_of
 from odtk.tools.train.longer_schedule import with_longer_schedule
-from odtk.tools.train.options import LOG_TO, ON_NAN, TrainingOptions
+from odtk.tools.train.options import LOG_TO, ON_NAN, TrainingOptions, command_line
 from odtk.tools.train.restore_table import describe_restore
 from odtk.tools.train.run_record import choose_seed, recording, repeated
 
@@ -48,23 +46,9 @@ class TrainingReport:
     bad_boxes: list[ImageWithBadBoxes] = field(default_factory=list)
 
 
-_Train = TypeVar("_Train", bound=Callable)
+_KEPT = "Its checkpoints are unchanged; run the same command again to resume from the newest."
 
 
-def _alone_in_model_dir(run: _Train) -> _Train:
-    """Locks the folder before anything else: two runs in one folder would delete each other's checkpoints."""
-
-    @functools.wraps(run)
-    def train(pipeline_config, model_dir, *args, **settings):
-        with growing_folder(
-            model_dir, "Its checkpoints are unchanged; run the same command again to resume from the newest."
-        ):
-            return run(pipeline_config, model_dir, *args, **settings)
-
-    return cast(_Train, train)
-
-
-@_alone_in_model_dir
 def train(
     pipeline_config: str | os.PathLike,
     model_dir: str | os.PathLike,
@@ -112,15 +96,19 @@ def train(
         max_bad_records=max_bad_records,
     )  # fmt: skip
     _check_arguments(options)
-    if repeat:
-        pipeline_config, options = repeated(pipeline_config, options, log)
-    return _train(pipeline_config, model_dir, options, log, callbacks, should_stop, started)
+    # First of all: two runs in one folder would delete each other's checkpoints.
+    with growing_folder(model_dir, _KEPT, log) as lock:
+        if repeat:
+            pipeline_config, options = repeated(pipeline_config, options, log)
+        write = Retrying(model_dir, lock, log)
+        return _train(pipeline_config, model_dir, options, write, log, callbacks, should_stop, started)
 
 
 def _train(
     pipeline_config: str | os.PathLike,
     model_dir: str | os.PathLike,
     options: TrainingOptions,
+    write: Writes,
     log: Callable[[str], None],
     callbacks: Sequence[Callback] | None,
     should_stop: Callable[[], str | None],
@@ -131,13 +119,14 @@ def _train(
     steps = options.num_steps if options.num_steps is not None else config.train_config.num_steps
     if options.extend_schedule:
         config = with_longer_schedule(config, steps, log)
-    can_evaluate = check(config, pipeline_config, Path(model_dir), options.num_steps, log)
+    can_evaluate = check(config, pipeline_config, model_dir, options.num_steps, log)
     _require_checkpoint_to_reuse(config, pipeline_config, options)
     seed = choose_seed(model_dir, options.seed, log)
     log("Loading TensorFlow and building the model.")
     from odtk.inputs.bad_boxes import BadBoxes
     from odtk.inputs.bad_records import BadRecordFilter, summary
     from odtk.tools.train.explained_errors import explained_errors
+    from odtk.tools.train.explained_write_errors import explained_write_errors, little_space
     from odtk.tools.train.parts import build_callbacks, build_limits, build_loggers, build_schedule, run_info
     from odtk.training.build import build_experiment
     from odtk.training.loop import owes_evaluation, run
@@ -167,21 +156,27 @@ def _train(
         best_metric=options.best_metric,
         max_bad_records=options.max_bad_records,
         loggers=build_loggers(options, log),
+        write=write,
         log=log,
     )
     first = experiment.step
     # Only now it is certain that config and checkpoint match.
-    _save_config(config, Path(model_dir), is_resumed=bool(experiment.resumed_from))
+    _save_config(config, model_dir, is_resumed=bool(experiment.resumed_from))
     if experiment.resumed_from:
         log(f"Resuming from {experiment.resumed_from}, step {first}.")
     if experiment.new_slots:
         log(f"It was trained with another optimizer; this one's {', '.join(experiment.new_slots)} start from scratch.")
+    if warning := little_space(experiment, options.keep):
+        log(f"warning: {warning}")
     if first >= steps and not owes_evaluation(experiment):
         resumed = experiment.resumed_from or ""
         return TrainingReport(str(model_dir), resumed, first, first, "all steps were done before", {}, devices)
     with (
-        recording(pipeline_config, model_dir, options, config, seed, devices, lambda: experiment.step) as session,
+        recording(
+            pipeline_config, model_dir, options, config, seed, devices, lambda: experiment.step, write
+        ) as session,
         explained_errors(experiment, steps, config, pipeline_config),
+        explained_write_errors(experiment, command_line(pipeline_config, model_dir, options)),
     ):
         limits = build_limits(options, should_stop, started, record_filter)
         outcome = run(experiment, steps, build_callbacks(options, callbacks, limits, log))
@@ -240,10 +235,10 @@ def _prepare_process(config, seed: int, log: Callable[[str], None]) -> list[str]
     return devices
 
 
-def _save_config(config, model_dir: Path, is_resumed: bool) -> None:
-    pipeline.write(config, model_dir / "pipeline.config")
+def _save_config(config, model_dir: str | os.PathLike, is_resumed: bool) -> None:
+    files.write_text(files.join(model_dir, "pipeline.config"), pipeline.format(config))
     name = config.train_input_reader.label_map_path
     # A map without some trained classes would no longer define the meaning of their outputs.
     if name and not (is_resumed and trained_classes.lacks_trained_classes(model_dir, name)):
         text = prototext.read_text(label_map.find(name), "a label map", LabelMapError)
-        write_text(model_dir / trained_classes.FILE, text)
+        files.write_text(files.join(model_dir, trained_classes.FILE), text)

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from odtk.checkpoints.files import is_resumable
 from odtk.detectors import families
@@ -11,6 +10,7 @@ from odtk.errors import ConfigError
 from odtk.findings import ERROR, WARNING
 from odtk.tools import schedule_edits, trained_classes
 from odtk.tools.check_config import check_config, fixing_command, require_valid
+from odtk.tools.train.config_changes import require_resumable
 from odtk.tools.train.longer_schedule import describe_overrun
 
 NO_GPU = "No GPU was found: training runs on the CPU."
@@ -23,7 +23,11 @@ NO_GPU_FOR_LARGE_IMAGES = (
 
 
 def check(
-    config, filename: str | os.PathLike, model_dir: Path, num_steps: int | None, log: Callable[[str], None]
+    config,
+    filename: str | os.PathLike,
+    model_dir: str | os.PathLike,
+    num_steps: int | None,
+    log: Callable[[str], None],
 ) -> bool:
     """Checks the whole config: its training part must be valid; errors of the evaluation part are only reported.
 
@@ -41,6 +45,7 @@ def check(
         overridden += [path for path in (schedule_edits.end_field(config),) if path]
     found = require_valid(config, filename, overridden=overridden)
     if is_resumed:
+        require_resumable(config, filename, model_dir, log)
         path = config.train_input_reader.label_map_path
         for note in trained_classes.require_trained_classes(model_dir, path, "train_input_reader", filename):
             log(f"warning: {note}")

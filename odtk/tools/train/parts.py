@@ -12,6 +12,8 @@ from odtk.training.callbacks.best_weights import BestWeights
 from odtk.training.callbacks.callback import Callback
 from odtk.training.callbacks.checkpoints import SaveAtInterruption
 from odtk.training.callbacks.early_stopping import EarlyStopping
+from odtk.training.callbacks.evaluation_pictures import EvaluationPictures
+from odtk.training.callbacks.first_batch import FirstBatchPicture
 from odtk.training.callbacks.interruption import StopWhenAsked
 from odtk.training.callbacks.nan_guard import NanGuard
 from odtk.training.callbacks.progress_line import ProgressLine
@@ -19,6 +21,7 @@ from odtk.training.callbacks.time_limit import TimeLimit
 from odtk.training.evaluation_schedule import EvaluationSchedule, automatic_schedule
 from odtk.training.loggers.csv_files import EvaluationsCsv, MetricsCsv
 from odtk.training.loggers.logger import Logger
+from odtk.training.loggers.results_plot import ResultsPlot
 from odtk.training.loggers.tensorboard import TensorBoard
 from odtk.training.run_info import RunInfo
 
@@ -35,11 +38,13 @@ def build_callbacks(
     """
     patience = [EarlyStopping(options.patience, options.min_delta)] if options.patience else []
     return [
-        NanGuard(options.on_nan, log),  # first: what others would save or show of such a loop is useless
+        FirstBatchPicture(log),  # before the guard: what was wrong with a first step may be seen there
+        NanGuard(options.on_nan, log),  # what others would save or show of such a loop is useless
         *([ProgressLine()] if shown is None else shown),
         *limits,
         BestWeights(),
         *patience,
+        EvaluationPictures(log),
         SaveAtInterruption(log),
     ]
 
@@ -59,7 +64,7 @@ def build_limits(
 
 def build_loggers(options: TrainingOptions, log: Callable[[str], None]) -> list[Logger]:
     """All loggers."""
-    return [MetricsCsv(log), EvaluationsCsv(log), TensorBoard()]
+    return [MetricsCsv(log), EvaluationsCsv(log), TensorBoard(), ResultsPlot(log)]
 
 
 def build_schedule(

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from odtk import files, pipeline
-from odtk.errors import OdtkError
+from odtk.errors import OdtkError, OutputError
 from odtk.prototext.schema import some
+from odtk.retrying import UnreachableError, Writes, is_of_writing
 from odtk.tools.train import fingerprints, surroundings
 from odtk.tools.train.options import TrainingOptions, command_line
 
@@ -106,10 +107,12 @@ def recording(
     seed: int,
     devices: list[str],
     step: Callable[[], int],
+    write: Writes,
 ) -> Iterator[Session]:
     """Writes run.json at the start of the block and at its end; the caller fills in why the session ended.
 
-    `config`: the resolved one; `step` gives the step so far. An exception is its own reason, and is raised again.
+    `config`: the resolved one; `step` gives the step so far; `write` writes the file. An exception is its own reason,
+    and is raised again.
     """
     session = Session(step())
     run = _described(read_run(model_dir), config, seed)
@@ -126,15 +129,21 @@ def recording(
         }
     )
     _write(model_dir, run, session)
+    failure: BaseException | None = None
     try:
         yield session
     except BaseException as error:
         session.reason = session.reason or _reason(error)
+        failure = error
         raise
     finally:
         session.last_step = step()
         run["sessions"][-1]["ended"] = _now()
-        _write(model_dir, run, session)
+        if not is_of_writing(failure):
+            write(lambda: _write(model_dir, run, session))
+        elif not isinstance(failure, UnreachableError):
+            with contextlib.suppress(OSError, OutputError):  # the first file that failed is the one to be told of
+                _write(model_dir, run, session)
 
 
 def _described(before: dict | None, config, seed: int) -> dict:

@@ -28,7 +28,11 @@ class GoBack(Exception):
 
 
 class Callback:
-    """Does nothing; subclasses override what they need. All methods are called on the training thread."""
+    """Does nothing; subclasses override what they need. All methods are called on the training thread.
+
+    If the model dir is not reachable when after_loop or after_evaluation writes a file, the method is called again
+    later: it changes its own state after it has written.
+    """
 
     def before_training(self, experiment: Experiment, num_steps: int) -> None:
         """Called once, before the first step: weights are restored, and training runs from `experiment.step` on."""

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from odtk.checkpoints.manager import CheckpointManager
 from odtk.errors import DataError
+from odtk.retrying import Writes, at_once
 from odtk.training.callbacks.callback import Callback, GoBack
 from odtk.training.experiment import Experiment
 
@@ -16,7 +17,10 @@ _ENDS_HALF_WAY = (KeyboardInterrupt, DataError, tf.errors.OutOfRangeError)
 
 
 class StepCheckpoints(CheckpointManager):
-    """Saves at multiples of the interval; TensorFlow's own also saves after the first step of every run."""
+    """Saves at multiples of the interval; TensorFlow's own also saves after the first step of every run.
+
+    `write` calls each save (odtk.retrying).
+    """
 
     trained_weights: Callable[[], AbstractContextManager] = contextlib.nullcontext
     """In its block the model has the weights to be saved, also while an evaluation measures others (averages)."""
@@ -24,13 +28,20 @@ class StepCheckpoints(CheckpointManager):
     check: Callable[[], None] = staticmethod(lambda: None)
     """Called before a checkpoint is written; its exception leaves it unwritten."""
 
+    def __init__(self, *args, write: Writes = at_once, **options):
+        super().__init__(*args, **options)
+        self._write = write
+
     def save(self, checkpoint_number=None, check_interval=True, options=None):
         """The saved path; None if this step is saved already, or with `check_interval` if it is not a multiple."""
         if check_interval and int(self._step_counter.numpy()) % self.checkpoint_interval:
             return None
+        return self._write(lambda: self._save(checkpoint_number, options))
+
+    def _save(self, number, options) -> str | None:
         with self.trained_weights():
             self.check()
-            return super().save(checkpoint_number, check_interval=False, options=options)
+            return super().save(number, check_interval=False, options=options)
 
 
 class SaveAtInterruption(Callback):
@@ -48,9 +59,7 @@ class SaveAtInterruption(Callback):
         if not isinstance(error, _ENDS_HALF_WAY):
             return
         trainer = self._experiment.trainer
-        # A step whose data failed may have been counted, but has not changed any weights.
-        step = int(trainer.optimizer.iterations.numpy())
-        trainer.global_step.assign(step)
+        step = trainer.finished_step()
         if not step:
             return
         if isinstance(error, KeyboardInterrupt):

@@ -1,13 +1,9 @@
 """A CSV file of numbers, a row for each of rising steps: it grows by whole lines and can be read at any moment."""
 
 import csv
-import errno
 import io
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-
-import tensorflow as tf
 
 from odtk import files
 
@@ -58,15 +54,15 @@ class CsvTable:
         self._last_step = int(step)
 
     def _append_line(self, line: str) -> None:
-        is_new = not _exists(self._path)  # somebody removed it
-        _append_line(self._path, _format_header(self._columns) + line if is_new else line)
+        is_new = not files.exists(self._path)  # somebody removed it
+        files.append_line(self._path, _format_header(self._columns) + line if is_new else line)
 
     def _write(self, columns: list[str], rows: Iterable[Row]) -> None:
-        _write_bytes(self._path, _format(columns, rows))
+        files.write_bytes(self._path, _format(columns, rows))
 
     def _keep_damaged(self, data: bytes, damage: str, log: Callable[[str], None]) -> None:
         kept = self._path.removesuffix(".csv") + "-damaged.csv"
-        _write_bytes(kept, data)
+        files.write_bytes(kept, data)
         log(f"warning: {self._path}, {damage}: this line and all after it were removed. The old file is now {kept}.")
 
 
@@ -131,28 +127,5 @@ def _format_row(columns: list[str], row: Row) -> str:
     return ",".join("" if value is None else repr(value) for value in values)
 
 
-def _exists(path: str) -> bool:
-    return tf.io.gfile.exists(path) if files.is_remote(path) else os.path.exists(path)
-
-
 def _read_bytes(path: str) -> bytes:
-    return files.read_bytes(path) if _exists(path) else b""
-
-
-def _write_bytes(path: str, data: bytes) -> None:
-    if path.startswith("ram://") and _exists(path):
-        tf.io.gfile.remove(path)  # this one is never truncated
-    with files.create(path) as file:
-        file.write(data)
-
-
-def _append_line(path: str, line: str) -> None:
-    data = f"{line}\n".encode()
-    if files.is_remote(path):
-        _write_bytes(path, _read_bytes(path) + data)  # stores cannot append
-        return
-    with open(path, "ab", buffering=0) as file:
-        end = file.tell()
-        if file.write(data) != len(data):  # there was space for a part of it
-            file.truncate(end)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+    return files.read_bytes(path) if files.exists(path) else b""

@@ -5,6 +5,8 @@ To add a logger, add a file to this folder and an entry to `build_loggers` in `o
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ import orbit
 import tensorflow as tf
 
 from odtk.evaluation.run import Evaluation
+from odtk.retrying import Writes, at_once
 from odtk.training.run_info import RunInfo
 
 if TYPE_CHECKING:
@@ -40,40 +43,44 @@ class Logger:
     def log_picture(self, step: int, run: str, tag: str, pixels: np.ndarray) -> None:
         """Called with pictures, uint8 [height, width, 3]; `run` is "train" or "eval", `tag` TFOD's where it has one."""
 
+    def reopen(self) -> None:
+        """Called before a method is called again because the model dir was away: open files are no longer valid."""
+
     def close(self, error: BaseException | None) -> None:
         """Called once, after training: it ended normally (None) or by `error`."""
 
 
 class Loggers(Logger):
-    """Several loggers as one."""
+    """Several loggers as one, whose files are written by `write` (odtk.retrying)."""
 
-    def __init__(self, loggers: Sequence[Logger]):
-        self._loggers = loggers
+    def __init__(self, loggers: Sequence[Logger], write: Writes = at_once):
+        self._loggers, self._write = loggers, write
 
     def start(self, info: RunInfo, step: int) -> None:
         """See Logger."""
-        for logger in self._loggers:
-            logger.start(info, step)
+        self._call("start", info, step)
 
     def log_training(self, step: int, scalars: dict[str, float]) -> None:
         """See Logger."""
-        for logger in self._loggers:
-            logger.log_training(step, scalars)
+        self._call("log_training", step, scalars)
 
     def log_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """See Logger."""
-        for logger in self._loggers:
-            logger.log_evaluation(step, evaluation)
+        self._call("log_evaluation", step, evaluation)
 
     def log_picture(self, step: int, run: str, tag: str, pixels: np.ndarray) -> None:
         """See Logger."""
-        for logger in self._loggers:
-            logger.log_picture(step, run, tag, pixels)
+        self._call("log_picture", step, run, tag, pixels)
 
     def close(self, error: BaseException | None) -> None:
-        """See Logger."""
+        """See Logger; each is closed, whether or not others can be."""
+        with contextlib.ExitStack() as ends:
+            for logger in reversed(self._loggers):
+                ends.callback(logger.close, error)
+
+    def _call(self, method: str, *args: object) -> None:
         for logger in self._loggers:
-            logger.close(error)
+            self._write(functools.partial(getattr(logger, method), *args), before_retry=logger.reopen)
 
 
 class _NoSummaries(orbit.utils.SummaryManagerInterface):

@@ -1,48 +1,41 @@
 """TensorBoard's event files: the runs `train` and `eval` of the model dir, as TFOD's."""
 
 import numpy as np
-import tensorflow as tf
 
 from odtk import files
 from odtk.evaluation.run import Evaluation
+from odtk.training.loggers.event_files import EventFiles
 from odtk.training.loggers.logger import Logger
 from odtk.training.run_info import RunInfo
 
+RUNS = ("train", "eval")
+
 
 class TensorBoard(Logger):
-    """Scalars and pictures for `tensorboard --logdir`; a run's folder is made with its first entry."""
+    """Scalars and pictures for `tensorboard --logdir MODEL_DIR`."""
 
     def start(self, info: RunInfo, step: int) -> None:
         """See Logger."""
-        self._model_dir = info.model_dir
-        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+        self._runs = {run: EventFiles(files.join(info.model_dir, run), step + 1) for run in RUNS}
 
     def log_training(self, step: int, scalars: dict[str, float]) -> None:
         """See Logger."""
-        self._write_scalars("train", step, scalars)
+        self._runs["train"].add_scalars(step, scalars)
 
     def log_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """See Logger."""
-        self._write_scalars("eval", step, evaluation.metrics)
+        self._runs["eval"].add_scalars(step, evaluation.metrics)
 
     def log_picture(self, step: int, run: str, tag: str, pixels: np.ndarray) -> None:
         """See Logger."""
-        with self._writer(run).as_default(step):
-            tf.summary.image(tag, pixels[None])
-        self._writer(run).flush()
+        self._runs[run].add_picture(step, tag, pixels)
+
+    def reopen(self) -> None:
+        """See Logger."""
+        for run in self._runs.values():
+            run.reopen()
 
     def close(self, error: BaseException | None) -> None:
         """See Logger."""
-        for writer in self._writers.values():
-            writer.close()
-
-    def _write_scalars(self, run: str, step: int, scalars: dict[str, float]) -> None:
-        with self._writer(run).as_default(step):
-            for tag, value in scalars.items():
-                tf.summary.scalar(tag, value)
-        self._writer(run).flush()
-
-    def _writer(self, run: str) -> tf.summary.SummaryWriter:
-        if run not in self._writers:
-            self._writers[run] = tf.summary.create_file_writer(files.join(self._model_dir, run))
-        return self._writers[run]
+        for run in self._runs.values():
+            run.close()
