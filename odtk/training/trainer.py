@@ -1,5 +1,7 @@
 """official.core's Trainer with TFOD's checkpoint layout and scalars."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 from official.core import base_trainer
 
@@ -12,13 +14,20 @@ LAST_POSITION = "last_position"
 class DetectionTrainer(base_trainer.Trainer):
     """Saves variables under TFOD's keys and reports the last step's losses instead of their means."""
 
-    def __init__(self, config, task, model, optimizer, train_dataset):
-        super().__init__(config, task, model, optimizer, train=True, evaluate=False, train_dataset=train_dataset)
+    def __init__(self, config, task, model, optimizer, build_dataset: Callable):
+        """`build_dataset` is called now, and each time that the data starts again."""
+        dataset, self._build_dataset = build_dataset(), build_dataset
+        super().__init__(config, task, model, optimizer, train=True, evaluate=False, train_dataset=dataset)
         # TFOD names it `step`, official.core `global_step`.
         steps = {"step": self.global_step, "global_step": self.global_step}
         # TFOD does not know it, and restores the rest.
         position = {LAST_POSITION: task.last_position}
         self._checkpoint = tf.train.Checkpoint(**steps, **position, optimizer=optimizer, **model.checkpoint_objects())
+
+    def restart_data(self) -> None:
+        """Reads on behind `last_position`, as a resumed run does; for weights that were set back."""
+        self.task.restart_inputs()
+        self.train_dataset = self._build_dataset()
 
     def finished_step(self) -> int:
         """The last step that changed the weights, to which the count of steps is set: one more failed in its data."""
