@@ -120,7 +120,7 @@ class Schedule(tf_keras.optimizers.schedules.LearningRateSchedule):
 
 
 class Scaled(Schedule):
-    """Another schedule's rate times a variable, `scale`, which is 1 at first: then it is the same rate, bit for bit."""
+    """Another schedule's rate times the variable `scale`, at first 1, which leaves each bit of the rate as it is."""
 
     def __init__(self, schedule: Schedule):
         self.schedule, self.scale = schedule, tf.Variable(1.0, trainable=False, name="rate_scale")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from odtk import pipeline
 from odtk.inputs.bad_records import BadRecordFilter
+from odtk.inputs.build import count_images
 from odtk.tools.train.durations import seconds_of
 from odtk.tools.train.options import TrainingOptions
 from odtk.training.callbacks.bad_records import BadRecordLimit
@@ -16,7 +17,7 @@ from odtk.training.callbacks.evaluation_pictures import EvaluationPictures
 from odtk.training.callbacks.first_batch import FirstBatchPicture
 from odtk.training.callbacks.interruption import StopWhenAsked
 from odtk.training.callbacks.nan_guard import NanGuard
-from odtk.training.callbacks.progress_line import ProgressLine
+from odtk.training.callbacks.panel import Panel
 from odtk.training.callbacks.time_limit import TimeLimit
 from odtk.training.evaluation_schedule import EvaluationSchedule, automatic_schedule
 from odtk.training.loggers.csv_files import EvaluationsCsv, MetricsCsv
@@ -34,13 +35,13 @@ def build_callbacks(
 ) -> list[Callback]:
     """All callbacks, in the order in which they are called after each loop; at the end the order is reversed.
 
-    `shown` are the user's own; None for the progress line.
+    `shown` are the user's own; None for the panel.
     """
     patience = [EarlyStopping(options.patience, options.min_delta)] if options.patience else []
     return [
         FirstBatchPicture(log),  # before the guard: what was wrong with a first step may be seen there
         NanGuard(options.on_nan, log),  # what others would save or show of such a loop is useless
-        *([ProgressLine()] if shown is None else shown),
+        *([Panel()] if shown is None else shown),
         *limits,
         BestWeights(),
         *patience,
@@ -86,6 +87,14 @@ def run_info(config, model_dir: str | os.PathLike, num_steps: int) -> RunInfo:
         model_dir=os.fspath(model_dir),
         config_text=pipeline.format(config),
         batch_size=config.train_config.batch_size,
-        num_records=None,
+        num_records=_count_training_records(config),
         num_steps=num_steps,
     )
+
+
+def _count_training_records(config) -> int | None:
+    """By their lengths alone; None for files in an object store and files that cannot be read."""
+    try:
+        return count_images(config.train_input_reader)
+    except OSError:
+        return None
