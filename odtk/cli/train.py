@@ -65,6 +65,9 @@ def train(ctx, pipeline_config, model_dir, as_json, **options) -> None:
 
     PIPELINE_CONFIG is a file or the name of a shipped pipeline. It is checked first, as by `odtk configure CONFIG
     --check`. If MODEL_DIR already has a checkpoint, training resumes from it.
+
+    The first Ctrl-C or SIGTERM ends training after the present step, with a checkpoint; a second one ends it at once,
+    with a checkpoint too; a third one without. The exit code is then 130, after SIGTERM 143.
     """
     import dataclasses
     import shlex
