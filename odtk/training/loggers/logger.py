@@ -2,9 +2,9 @@
 
 To add a logger, add a file to this folder and an entry to `build_loggers` in `odtk.tools.train.parts`.
 
-A logger of files in the model dir lets their errors through (a full disk, a folder that is gone): they end the run, with
-a message that names the folder; while the drive is away, the call is repeated. A logger of anything else stands inside a
-`Service` (service.py), which calls it in a thread of its own and turns its errors into one warning.
+A logger of files in the model dir lets their errors through (a full disk, a folder that is gone): they end the run,
+with a message that names the folder; while the drive is away, the call is repeated. A logger of anything else stands
+inside a `Service` (service.py), which calls it in a thread of its own and turns its errors into one warning.
 """
 
 from __future__ import annotations
