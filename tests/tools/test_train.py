@@ -604,6 +604,25 @@ def test_a_full_disk_is_not_taken_for_memory(config):
         raise FULL
 
 
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (
+            tf.errors.ResourceExhaustedError,
+            "OOM when allocating tensor with shape[8,640,640,64] by allocator GPU_0_bfc",
+        ),
+        (tf.errors.ResourceExhaustedError, "failed to allocate memory [Op:Mul]"),
+        (tf.errors.InternalError, "Failed call to cuMemAlloc: CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+    ],
+)
+def test_memory_that_is_used_up_is_told_by_its_texts(config, kind, text):
+    with (
+        pytest.raises(OdtkError, match=r"Out of memory with batch_size 2\. Reduce it"),
+        explained_errors(None, 5, pipeline.read(config), config),
+    ):
+        raise kind(None, None, text)
+
+
 def test_a_full_disk_is_said_with_what_is_still_there(config, tmp_path, monkeypatch):
     def fail(*arguments):
         raise tf.errors.ResourceExhaustedError(None, None, FULL.message.replace("/m/", f"{tmp_path}/model/"))

@@ -139,7 +139,7 @@ def test_a_removed_model_dir_ends_the_run_and_the_weights_are_kept(config, tmp_p
     monkeypatch.setattr(
         train_module, "Retrying", functools.partial(retrying.Retrying, patience=10, sleep=lambda seconds: None,
                                                     clock=iter(range(0, 1000, 3)).__next__))  # fmt: skip
-    said = failure(config, model_dir, At(3, lambda: shutil.rmtree(model_dir)))
+    said = failure(config, model_dir, At(3, lambda: shutil.rmtree(model_dir)), eval_every=2)
     assert said.startswith(
         f"The folder {model_dir} is not reachable (there is no such file or folder); it was tried for 10 seconds. "
         "The last checkpoint saved there is of step 2."
@@ -169,7 +169,7 @@ def test_a_disk_that_is_full_at_a_checkpoint_loses_nothing(config, tmp_path, tem
 
 
 def test_a_disk_that_is_full_at_other_files_loses_nothing(config, tmp_path, temporary):
-    with small_disk(tmp_path / "disk", 60) as disk:
+    with small_disk(tmp_path / "disk") as disk:
         said = failure(config, disk / "model", At(1, lambda: fill(disk)), num_steps=300, checkpoint_every=1000)
         assert f"{disk}/model" in said
         assert "cannot be written: no space is left on its disk." in said
