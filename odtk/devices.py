@@ -21,6 +21,24 @@ def prepare_gpus() -> list[str]:
     return [gpu.name for gpu in gpus]
 
 
+_deterministic = False
+
+
+def use_deterministic_operations() -> None:
+    """From now on TensorFlow gives the same numbers each time, bit for bit, or fails; for the rest of the process.
+
+    TensorFlow's random seed must be set before.
+    """
+    global _deterministic
+    tf.config.experimental.enable_op_determinism()
+    _deterministic = True
+
+
+def are_operations_deterministic() -> bool:
+    """Whether `use_deterministic_operations` was called; TensorFlow does not tell."""
+    return _deterministic
+
+
 def keep_freed_memory() -> bool:
     """Lets this process reuse the memory of large tensors that it has freed; False without glibc.
 

@@ -7,17 +7,51 @@ so every function here states its grid. An image is `[height, width, channels]`;
 
 import tensorflow as tf
 
+_PNG, _GIF, _BMP = b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM"
+_HEADER = 26  # bytes that hold the size in all formats but JPEG
+
 METHODS = ("bilinear", "nearest", "bicubic", "area")
 
 
-def decode(encoded) -> tf.Tensor:
+def decode(encoded, max_pixels: int | None = None) -> tf.Tensor:
     """JPEG, PNG, GIF (first frame) or BMP bytes (string scalar) to RGB uint8 [height, width, 3].
 
     Gray and CMYK images become RGB, an alpha channel is dropped. Raises tf.errors.InvalidArgumentError if the bytes are
-    not such an image.
+    not such an image or if, by its header, it has more than `max_pixels`: a small file can fill the memory.
     """
+    if max_pixels is not None:
+        with tf.control_dependencies([_require_at_most(max_pixels, encoded_size(encoded))]):
+            encoded = tf.identity(encoded)
     image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
     return tf.ensure_shape(image, [None, None, 3])
+
+
+def encoded_size(encoded) -> tf.Tensor:
+    """(width, height) int64 [2] in the header of JPEG, PNG, GIF or BMP bytes (string scalar); 0 for others."""
+    return tf.cond(
+        tf.io.is_jpeg(encoded),
+        lambda: tf.cast(tf.io.extract_jpeg_shape(encoded), tf.int64)[1::-1],
+        lambda: _size_in_header(encoded),
+    )
+
+
+def _size_in_header(encoded) -> tf.Tensor:
+    # Zeros follow what is shorter.
+    header = tf.cast(tf.io.decode_raw(encoded, tf.uint8, fixed_length=_HEADER), tf.int64)
+    png = tf.linalg.matvec(tf.reshape(header[16:24], [2, 4]), tf.constant([2**24, 2**16, 2**8, 1], tf.int64))
+    gif = tf.linalg.matvec(tf.reshape(header[6:10], [2, 2]), tf.constant([1, 2**8], tf.int64))
+    bmp = tf.linalg.matvec(tf.reshape(header[18:26], [2, 4]), tf.constant([1, 2**8, 2**16, 2**24], tf.int64))
+    bmp = tf.where(bmp >= 2**31, 2**32 - bmp, bmp)  # a negative height means that the rows start at the top
+    starts = [tf.strings.substr(encoded, 0, len(magic)) == magic for magic in (_PNG, _GIF, _BMP)]
+    return sum(tf.where(is_it, size, 0) for is_it, size in zip(starts, (png, gif, bmp), strict=True))
+
+
+def _require_at_most(max_pixels: int, size) -> tf.Operation:
+    text = tf.strings.format("the image is {}x{}, more than " + f"{max_pixels} pixels", (size[0], size[1]))
+    # By division, as a header can say sides whose product is no int64.
+    is_small = size[0] <= max_pixels // tf.maximum(size[1], 1)
+    # Not tf.debugging.Assert, whose message is another one outside of graphs.
+    return tf.raw_ops.Assert(condition=is_small, data=[text])
 
 
 def resize(image, size, method: str = "bilinear", align_corners: bool = False) -> tf.Tensor:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from odtk import images
+from odtk.annotations.image_files import MAX_PIXELS
 from odtk.inputs import groundtruth
 from odtk.inputs.bad_boxes import BadBoxes, usable
 from odtk.label_map import LabelMap
@@ -51,7 +52,7 @@ def make_decoder(label_map: LabelMap | None, num_classes: int, bad_boxes: BadBox
 
     def decode(serialized, place=None) -> dict:
         features = tf.io.parse_single_example(serialized, _FEATURES)
-        image = images.decode(features["image/encoded"])
+        image = images.decode(features["image/encoded"], MAX_PIXELS)
         example = {
             "image": image,
             "original_image_size": tf.shape(image)[:2],

@@ -63,7 +63,8 @@ def _try(decode: Callable, data: bytes, place: str) -> None:
 def cause(error: tf.errors.OpError | UnicodeDecodeError) -> str:
     """An operation's message about its input, without the names of nodes and operations that TensorFlow adds."""
     message = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else error.message
-    lines = re.sub(r"\{\{.*?\}\}|\[Op:\w+\].*", "", message).strip().splitlines()
+    message = re.sub(r"\{\{.*?\}\}|\[Op:\w+\].*", "", message).strip()
+    lines = re.sub(r"^assertion failed: \[(.*)\]$", r"\1", message, flags=re.MULTILINE).splitlines()
     return _printable(lines[0].rstrip(". ")) if lines else type(error).__name__
 
 

@@ -1,5 +1,6 @@
 """Puts official.core's and Orbit's objects together for one training run."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import orbit
@@ -140,5 +141,6 @@ def _build_trainer(
         task=task.task_config, trainer=config_definitions.TrainerConfig(train_tf_while_loop=True)
     )
     # Called for each input pipeline; the model defines what its batches contain.
-    dataset = orbit.utils.make_distributed_dataset(strategy, task.first_batch.watching(task.build_inputs), model)
-    return DetectionTrainer(config, task, model, optimizer, train_dataset=dataset, times=times, wait=wait)
+    build_inputs = task.first_batch.watching(task.build_inputs)
+    build_dataset = functools.partial(orbit.utils.make_distributed_dataset, strategy, build_inputs, model)
+    return DetectionTrainer(config, task, model, optimizer, build_dataset, times, wait)

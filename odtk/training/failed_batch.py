@@ -5,17 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 
-from odtk import files, label_map
-from odtk.inputs.batch_again import read_batch
+from odtk import files
 from odtk.inputs.build import record_files
-from odtk.inputs.dataset import TRAINING_FEATURES
 from odtk.inputs.record_errors import names_of_records
-from odtk.report.batch_picture import BatchImage, draw_batch
+from odtk.report.batch_picture import draw_batch
 from odtk.training.experiment import Experiment
 from odtk.training.first_bad_layer import diagnose
 from odtk.training.halvings import FOLDER
+from odtk.training.pictures import batch_images, class_namer
 
 PICTURE, REPORT = "batch.png", "report.txt"
 
@@ -25,12 +23,13 @@ class FailedBatch:
     """The first batch without a finite loss."""
 
     step: int  # from 1
-    places: Sequence[tuple[int, int]]  # of its records: numbers of file and record; [] if unknown
+    places: Sequence[tuple[int, int, int]]  # of its records: numbers of file and record, position; [] if unknown
     logs: dict[str, float]  # of the last step of that loop
 
     def records(self, experiment: Experiment) -> list[str]:
         """`image (file, record number)` of each."""
-        return names_of_records(record_files(experiment.task.config.train_input_reader), self.places)
+        files_read = record_files(experiment.task.config.train_input_reader)
+        return names_of_records(files_read, [(file, record) for file, record, _ in self.places])
 
 
 def investigate(batch: FailedBatch, experiment: Experiment, state: str) -> str:
@@ -42,7 +41,7 @@ def investigate(batch: FailedBatch, experiment: Experiment, state: str) -> str:
         return "Its records are not known."
     found, losses = "", {}
     try:
-        features, groundtruth = _read(batch, experiment)
+        features, groundtruth = experiment.task.read_batch(experiment.model, batch.places)
     except Exception as error:
         found = f"Its records cannot be read again ({_first_line(error)})."
     else:
@@ -51,21 +50,15 @@ def investigate(batch: FailedBatch, experiment: Experiment, state: str) -> str:
     return found + _keep(experiment, REPORT, lambda: _report(batch, experiment, found, losses).encode())
 
 
-def _read(batch: FailedBatch, experiment: Experiment) -> tuple[dict, dict]:
-    model = experiment.model
-    entries = (*TRAINING_FEATURES, *model.groundtruth_fields)
-    return read_batch(experiment.task.config, batch.places, model.resize, model.num_classes, entries)
-
-
 def _run(experiment: Experiment, features: dict, groundtruth: dict, state: str) -> tuple[str, dict[str, float]]:
     try:
         with experiment.controller.strategy.scope():
             diagnosis = diagnose(experiment.task, experiment.model, features, groundtruth)
     except Exception as error:  # out of memory, as nothing that is computed is freed before the end
         return f"Where numbers stopped being finite could not be found ({_first_line(error)}).", {}
-    text = f"Run once more, its records without augmentation, on {state}: {diagnosis.text}"
+    text = f"Run once more, augmented as it was, with {state}: {diagnosis.text}"
     if diagnosis.is_finite:
-        text += " So it is not these records alone: the weights became worse since then, or augmentation plays a part."
+        text += " So it is not this batch alone: the weights became worse since then."
     return text, diagnosis.losses
 
 
@@ -80,29 +73,13 @@ def _keep(experiment: Experiment, name: str, make: Callable[[], bytes]) -> str:
 
 
 def _picture(batch: FailedBatch, experiment: Experiment, features: dict, groundtruth: dict) -> bytes:
-    path = experiment.task.config.train_input_reader.label_map_path
-    names = {item.id: item.shown for item in label_map.read(path).items} if path else {}
-    title = f"{experiment.info.name}: the batch of step {batch.step}, whose loss is not finite (without augmentation)"
-    images = _batch_images(*tf.nest.map_structure(lambda tensor: tensor.numpy(), (features, groundtruth)))
+    arrays = {name: tensor.numpy() for name, tensor in (features | groundtruth).items()}
+    arrays["image"] = np.clip(np.rint(arrays["image"]), 0, 255).astype(np.uint8)
+    name_of = class_namer(experiment.task.config.train_input_reader.label_map_path)
+    title = f"{experiment.info.name}: the batch of step {batch.step:,}, whose loss is not finite"
     buffer = io.BytesIO()
-    draw_batch(images, lambda number: names.get(number, f"class {number}"), title).save(buffer, "PNG")
+    draw_batch(batch_images(arrays), name_of, title).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _batch_images(features: dict, groundtruth: dict) -> list[BatchImage]:
-    images = []
-    for index, pixels in enumerate(features["image"]):
-        height, width = features["true_image_shape"][index][:2]
-        count = int(groundtruth["num_boxes"][index]) if "num_boxes" in groundtruth else 0
-        images.append(
-            BatchImage(
-                pixels=np.clip(np.rint(pixels), 0, 255).astype(np.uint8),
-                true_size=(int(height), int(width)),
-                boxes=groundtruth["boxes"][index][:count] if count else np.zeros((0, 4)),
-                class_ids=(groundtruth["classes"][index][:count] + 1).tolist() if count else [],
-            )
-        )
-    return images
 
 
 def _report(batch: FailedBatch, experiment: Experiment, found: str, losses: dict[str, float]) -> str:

@@ -101,6 +101,7 @@ class _Loop:
     def _start_again(self) -> None:
         """What a resumed run would do after a kill."""
         experiment = self._experiment
+        experiment.trainer.restart_data()
         self._evaluated = None
         experiment.controller.step_timer = None  # or else the next steps per second would be negative
         experiment.logger.close(None)

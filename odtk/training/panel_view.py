@@ -11,6 +11,7 @@ MAX_WIDTH = 100
 def render(status: RunStatus, columns: int):
     """A rich renderable of at most 12 lines, for a terminal with that many `columns`."""
     from rich.console import Group
+    from rich.padding import Padding
     from rich.panel import Panel
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -21,7 +22,7 @@ def render(status: RunStatus, columns: int):
     figures.add_column()
     for label, parts in status.rows():
         figures.add_row(Text(on_one_line(label)), FittingParts(parts, "   "))
-    bar = ProgressBar(total=status.num_steps, completed=status.step)
+    bar = Padding(ProgressBar(total=status.num_steps, completed=status.step), 0)  # a bar alone does not end its line
     return Panel(
         Group(FittingParts(status.heading(), "   ", style="bold"), bar, figures),
         title=Text(on_one_line(f"Training {status.name}"), overflow="ellipsis", no_wrap=True),

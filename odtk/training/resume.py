@@ -58,7 +58,7 @@ def position_after(steps: int, config: pipeline_pb2.TrainEvalPipelineConfig) -> 
         return Position(0, read * every)
     if any("://" in file for file in files):
         return Position()
-    epoch, index = divmod(read, -(-count_records(files) // every))
+    epoch, index = divmod(read, max(-(-count_records(files) // every), 1))
     return Position(epoch, index * every)
 
 

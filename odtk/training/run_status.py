@@ -47,12 +47,12 @@ class RunStatus:
     def rows(self) -> Iterator[tuple[str, list[str]]]:
         """The panel's lines below the heading: a label and parts, the most important first."""
         yield "speed", self._speed() or ["not yet measured"]
-        loss, *parts = [f"{name} {value:.3g}" for name, value in self.losses.items()] or [""]
+        loss, *parts = [f"{name} {value:.3g}" for name, value in self.losses.items()] or ["-"]
         yield "loss", [loss.removeprefix("loss "), *parts]
-        yield "rate", list(self._rate_and_norm("", "gradient norm "))
+        yield "rate", list(self._rate_and_norm("", "gradient norm ")) or ["-"]
         yield "memory", [f"{what} {size}" for what, size in self._memory().items()]
         if self.metric:
-            best, last = (f"{value:.4g} at step {step:,}" if step >= 0 else "-" for step, value in self._measured())
+            best, last = (f"{value:.4g} at {step:,}" if step >= 0 else "-" for step, value in self._measured())
             yield self.metric, [f"best {best}", f"last {last}"]
         eta = "" if self.eta is None else f"ETA {as_clock(self.eta)}"
         yield "time", [part for part in (eta, f"{as_clock(self.elapsed)} so far") if part]

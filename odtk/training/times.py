@@ -50,6 +50,7 @@ class Times:
 
     def move(self, seconds: float, source: str, target: str) -> None:
         """Counts `seconds` of one phase for another, such as what a step waited for its batch."""
+        self._switch()
         seconds = min(seconds, self._seconds[source])
         self._seconds[source] -= seconds
         self._seconds[target] += seconds

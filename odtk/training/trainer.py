@@ -1,5 +1,7 @@
 """official.core's Trainer with TFOD's checkpoint layout and scalars, which measures its time."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 from official.core import base_trainer
 
@@ -15,9 +17,18 @@ class DetectionTrainer(base_trainer.Trainer):
     """Saves variables under TFOD's keys and reports the last step's losses instead of their means."""
 
     def __init__(
-        self, config, task, model, optimizer, train_dataset, times: Times | None = None, wait: InputWait | None = None
+        self,
+        config,
+        task,
+        model,
+        optimizer,
+        build_dataset: Callable,
+        times: Times | None = None,
+        wait: InputWait | None = None,
     ):
-        super().__init__(config, task, model, optimizer, train=True, evaluate=False, train_dataset=train_dataset)
+        """`build_dataset` is called now, and each time that the data starts again."""
+        dataset, self._build_dataset = build_dataset(), build_dataset
+        super().__init__(config, task, model, optimizer, train=True, evaluate=False, train_dataset=dataset)
         # TFOD names it `step`, official.core `global_step`.
         steps = {"step": self.global_step, "global_step": self.global_step}
         # TFOD does not know it, and restores the rest.
@@ -41,6 +52,11 @@ class DetectionTrainer(base_trainer.Trainer):
         """official's hook: the next batch, with the time that the step waits for it."""
         # Counted after a step's updates; global_step is counted at any time during it.
         return self._wait.fetch(lambda: next(iterator), self.optimizer.iterations)
+
+    def restart_data(self) -> None:
+        """Reads on behind `last_position`, as a resumed run does; for weights that were set back."""
+        self.task.restart_inputs()
+        self.train_dataset = self._build_dataset()
 
     def finished_step(self) -> int:
         """The last step that changed the weights, to which the count of steps is set: one more failed in its data."""

@@ -1,6 +1,7 @@
 """What cannot be used is left out, named once and counted; what is valid comes as if nothing had happened."""
 
 import io
+import math
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import tensorflow as tf
 from google.protobuf import text_format
 from PIL import Image
 
+from odtk import images
+from odtk.annotations.image_files import MAX_PIXELS
 from odtk.detectors.parts.resizer import build_resizer
 from odtk.errors import DataError
 from odtk.inputs.bad_records import BadRecordFilter, summary
@@ -193,6 +196,37 @@ def test_a_file_that_goes_away_counts_as_one_bad_record(tmp_path):
     (bad,) = record_filter.finish()
     assert bad.file.endswith("x-0")
     assert bad.problem == "cannot be read: No such file or directory" or "cannot be read" in bad.problem
+
+
+def with_sides(form, side):
+    """A small image whose header says that it is `side` x `side`: decoding it would fail, or fill the memory."""
+    content = bytearray(photograph(1, form))
+    start = {"PNG": 16, "GIF": 6, "BMP": 18, "JPEG": content.find(b"\xff\xc0") + 5}[form]
+    size, order = {"PNG": (4, "big"), "GIF": (2, "little"), "BMP": (4, "little"), "JPEG": (2, "big")}[form]
+    content[start : start + 2 * size] = side.to_bytes(size, order) * 2
+    return bytes(content)
+
+
+@pytest.mark.parametrize("form", ["PNG", "GIF", "BMP", "JPEG"])
+def test_an_image_of_too_many_pixels_is_left_out_by_its_header(tmp_path, form):
+    """The limit is that of make-tfrecords."""
+    path, largest = tmp_path / "x", math.isqrt(MAX_PIXELS)
+    shards.write_records(path, [an_example(0), an_example(1, with_sides(form, largest + 1)), an_example(2)])
+    record_filter = BadRecordFilter(1)
+    assert evaluated(tmp_path, path, record_filter) == [0, 2]
+    (bad,) = record_filter.finish()
+    sides = f"{largest + 1}x{largest + 1}"
+    assert bad.problem == f"cannot be used: the image is {sides}, more than {MAX_PIXELS} pixels"
+
+
+def test_the_header_has_the_size_of_the_decoded_image():
+    for form in ("PNG", "GIF", "BMP", "JPEG"):
+        assert images.encoded_size(photograph(0, form)).numpy().tolist() == [30, 20]
+    upside_down = bytearray(photograph(0, "BMP"))
+    upside_down[22:26] = (-20).to_bytes(4, "little", signed=True)
+    assert images.encoded_size(bytes(upside_down)).numpy().tolist() == [30, 20]
+    for other in (b"", b"BM", b"GIF8", b"\x89PNG\r\n\x1a\n", b"<html>"):
+        assert images.encoded_size(other).numpy().tolist() == [0, 0]
 
 
 def test_other_filesystems(damaged):

@@ -18,6 +18,8 @@ from odtk.checkpoints.best import read_best
 from odtk.checkpoints.reader import CheckpointReader
 from odtk.detectors.build import build_detector
 from odtk.errors import CheckpointError, ConfigError
+from odtk.evaluation import build as evaluation_build
+from odtk.evaluation.build import ConfiguredEvaluation
 from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
 from odtk.tools.inspect import inspect
@@ -175,3 +177,21 @@ def test_its_run_can_be_repeated(journey, tmp_path):
     assert session["arguments"] == {"log_every": 1, "checkpoint_every": 3, "seed": 1}
     assert "Repeating the run" in said[0]
     assert not any(line.startswith("warning: other") for line in said)
+
+
+def test_evaluations_in_one_process_share_one_trace_and_one_dataset(journey):
+    config = pipeline.read(journey.config)
+    detector = build_detector(config)
+    made, build = [], evaluation_build.build_eval_dataset
+
+    def build_noted(*arguments, **options):
+        made.append(build(*arguments, **options))
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation_build, "build_eval_dataset", build_noted)
+        measured, seen = ConfiguredEvaluation(config, detector, max_images=6), []
+        first, second = measured.run(seen.append), measured.run(seen.append)
+    assert first.metrics == second.metrics, "each begins with new evaluators, on the same images"
+    assert (first.num_images, measured.num_images, seen) == (6, 6, [4, 2, 4, 2])
+    assert (len(made), measured._step.experimental_get_tracing_count()) == (1, 1)

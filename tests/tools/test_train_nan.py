@@ -26,7 +26,7 @@ class Poison(Callback):
     """Makes a weight infinite after the given steps, once after each or every time."""
 
     def __init__(self, *steps, always=False):
-        self.steps, self.always, self.weights = list(steps), always, []
+        self.steps, self.always, self.weights, self.losses = list(steps), always, [], []
 
     def before_training(self, experiment, num_steps):
         self.kernel = experiment.model.network.heat.kernel
@@ -36,6 +36,7 @@ class Poison(Callback):
         self.weights.append(self.kernel.numpy())
 
     def after_loop(self, step, logs):
+        self.losses.append((step, logs["Loss/total_loss"]))
         if step in self.steps:
             if not self.always:
                 self.steps.remove(step)
@@ -62,15 +63,13 @@ def config(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def slowed(config, tmp_path_factory):
     """Seven steps; the sixth had no finite loss, and after the last one the weights were not finite."""
-    model_dir, lines = tmp_path_factory.mktemp("slowed") / "model", []
-    report = train(
-        config, model_dir, num_steps=7, on_nan="lower-rate", log=lines.append, callbacks=[Poison(5, 7)], **OFTEN
-    )
-    return model_dir, report, lines
+    model_dir, lines, poison = tmp_path_factory.mktemp("slowed") / "model", [], Poison(5, 7)
+    report = train(config, model_dir, num_steps=7, on_nan="lower-rate", log=lines.append, callbacks=[poison], **OFTEN)
+    return model_dir, report, lines, poison.losses
 
 
 def test_training_goes_on_from_the_last_checkpoint_with_half_the_rate(slowed):
-    model_dir, report, lines = slowed
+    model_dir, report, lines, _ = slowed
     assert (report.last_step, report.is_early) == (7, False)
     assert np.isfinite(report.losses["Loss/total_loss"])
     assert read_halvings(model_dir, 7) == [Halving(failed_at=6, went_on_from=4), Halving(failed_at=7, went_on_from=6)]
@@ -88,6 +87,14 @@ def test_what_was_logged_after_that_checkpoint_is_logged_again_not_twice(slowed)
     assert [row["learning_rate"] for row in rows] == pytest.approx([RATE] * 4 + [RATE / 2] * 2 + [RATE / 4])
 
 
+def test_it_goes_on_with_the_data_that_a_resumed_run_would_read(slowed):
+    """Of step 5 both losses are those of one batch with the weights of ckpt-4; the rate does not matter yet."""
+    before, after = [loss for step, loss in slowed[3] if step == 5]
+    assert before == pytest.approx(after, rel=1e-6)
+    # The same step with another batch.
+    assert before != pytest.approx(dict(slowed[3])[6], rel=1e-3)
+
+
 def test_the_batch_is_kept_with_its_records(slowed, config):
     folder = slowed[0] / "nan"
     with Image.open(folder / "batch.png") as picture:
@@ -99,7 +106,7 @@ def test_the_batch_is_kept_with_its_records(slowed, config):
     assert len(named) == 2, "the batch size"
     for image, file, record in named:
         assert example.decode(list(shards.read_records(file))[int(record)]).source_id == image
-    assert "on the weights of ckpt-4: All weights, outputs of layers, losses and gradients are finite." in report
+    assert "with the weights of ckpt-4: All weights, outputs of layers, losses and gradients are finite." in report
 
 
 def test_a_resumed_run_keeps_the_lower_rate_and_says_why(slowed, config):
@@ -110,7 +117,7 @@ def test_a_resumed_run_keeps_the_lower_rate_and_says_why(slowed, config):
 
 
 def test_weights_that_are_not_finite_are_never_saved(config, tmp_path):
-    with pytest.raises(OdtkError, match="Weights became NaN or infinite, which was seen .* at step 4") as error:
+    with pytest.raises(OdtkError, match=r"Weights became NaN or infinite, which was seen .* at step 4") as error:
         train(config, tmp_path / "model", num_steps=6, callbacks=[Poison(4)], **OFTEN)
     assert [path.stem for path in (tmp_path / "model").glob("*.index")] == ["ckpt-2"]
     assert "The next run goes on from the weights of ckpt-2." in str(error.value)
@@ -160,7 +167,7 @@ def test_a_layer_with_an_exploding_weight_is_named(config, tmp_path, monkeypatch
     with pytest.raises(OdtkError, match="NaN or infinite at step 1 ") as error:
         train(config, tmp_path / "model", callbacks=[], **OFTEN)
     assert re.search(
-        r"on the weights that training started with: The first layer whose output is not finite is conv2d_\d+ "
+        r"with the weights that training started with: The first layer whose output is not finite is conv2d_\d+ "
         r"\(Conv2D\), whose weights are up to 3e\+38: \d+ of \d+ values\.",
         str(error.value),
     )

@@ -18,13 +18,15 @@ from odtk.tools.check_config import fixing_command
 from odtk.tools.train.checks import check, without_gpu
 from odtk.tools.train.durations import as_text, seconds_of
 from odtk.tools.train.longer_schedule import with_longer_schedule
-from odtk.tools.train.options import LOG_TO, ON_NAN, TrainingOptions, command_line
+from odtk.tools.train.options import LOG_TO, ON_NAN, TrainingOptions, command_line, require_services
 from odtk.tools.train.restore_table import describe_restore
 from odtk.tools.train.run_record import choose_seed, recording, repeated
+from odtk.training.times import OTHER, STARTING, Times
 
 if TYPE_CHECKING:
     from odtk.inputs.bad_records import BadRecord
     from odtk.records.box_errors import ImageWithBadBoxes
+    from odtk.tools.train.run_summary import RunSummary
     from odtk.training.callbacks.callback import Callback
 
 
@@ -42,6 +44,8 @@ class TrainingReport:
     devices: list[str]
     is_early: bool = False
     """Whether that was before its last step."""
+    summary: RunSummary | None = None
+    """Best weights, times and places; None if nothing was trained."""
     bad_records: list[BadRecord] = field(default_factory=list)
     bad_boxes: list[ImageWithBadBoxes] = field(default_factory=list)
 
@@ -115,6 +119,7 @@ def _train(
     should_stop: Callable[[], str | None],
     started: float,
 ) -> TrainingReport:
+    times = Times()
     log("Reading the config and the records that it names.")
     config = pipeline.read(pipeline_config)
     steps = options.num_steps if options.num_steps is not None else config.train_config.num_steps
@@ -129,12 +134,13 @@ def _train(
     from odtk.tools.train.explained_errors import explained_errors
     from odtk.tools.train.explained_write_errors import explained_write_errors, little_space
     from odtk.tools.train.parts import build_callbacks, build_limits, build_loggers, build_schedule, run_info
+    from odtk.tools.train.run_summary import log_unfinished, summarize
     from odtk.training.build import build_experiment
     from odtk.training.loop import owes_evaluation, run
     from odtk.training.strategy import build_strategy
     from odtk.training.task import DetectionTask
 
-    devices = _prepare_process(config, seed, log)
+    devices = _prepare_process(config, seed, options.deterministic, log)
     record_filter = BadRecordFilter(options.max_bad_records, log) if options.max_bad_records else None
     bad_boxes = BadBoxes(log)
     task = DetectionTask(
@@ -144,11 +150,12 @@ def _train(
         options.reuse_head_weights,
         record_filter,
         bad_boxes,
+        deterministic=options.deterministic or options.seed is not None,
     )
     experiment = build_experiment(
         task,
         build_strategy(),
-        run_info(config, model_dir, steps),
+        run_info(config, model_dir, steps, seed),
         checkpoint_every=options.checkpoint_every,
         keep=options.keep,
         log_every=options.log_every,
@@ -157,6 +164,7 @@ def _train(
         best_metric=options.best_metric,
         max_bad_records=options.max_bad_records,
         loggers=build_loggers(options, log),
+        times=times,
         write=write,
         log=log,
     )
@@ -180,7 +188,12 @@ def _train(
         explained_write_errors(experiment, command_line(pipeline_config, model_dir, options)),
     ):
         limits = build_limits(options, should_stop, started, record_filter)
-        outcome = run(experiment, steps, build_callbacks(options, callbacks, limits, log))
+        times.move(times.total, OTHER, STARTING)
+        try:
+            outcome = run(experiment, steps, build_callbacks(options, callbacks, limits, log))
+        except BaseException:
+            log_unfinished(experiment, log)
+            raise
         session.reason = outcome.reason
     bad = record_filter.bad_records if record_filter else []
     if bad:
@@ -196,6 +209,7 @@ def _train(
         losses=outcome.logs,
         devices=devices,
         is_early=experiment.step < steps,
+        summary=summarize(experiment, pipeline_config, options.patience, options.min_delta),
         bad_records=bad,
         bad_boxes=bad_boxes.images,
     )
@@ -220,19 +234,22 @@ def _check_arguments(options: TrainingOptions) -> None:
     require_one_of(ON_NAN, on_nan=options.on_nan)
     for name in options.log_to:
         require_one_of(LOG_TO, log_to=name)
+    require_services(options.log_to)
 
 
-def _prepare_process(config, seed: int, log: Callable[[str], None]) -> list[str]:
+def _prepare_process(config, seed: int, deterministic: bool, log: Callable[[str], None]) -> list[str]:
     """Sets up TensorFlow; returns the names of the GPUs."""
     import tf_keras
 
-    from odtk.devices import keep_freed_memory, prepare_gpus
+    from odtk.devices import keep_freed_memory, prepare_gpus, use_deterministic_operations
 
     devices = prepare_gpus()
     keep_freed_memory()
     if not devices:
         log(without_gpu(config))
     tf_keras.utils.set_random_seed(seed)
+    if deterministic:
+        use_deterministic_operations()
     return devices
 
 

@@ -22,9 +22,17 @@ from odtk.training.callbacks.time_limit import TimeLimit
 from odtk.training.evaluation_schedule import EvaluationSchedule, automatic_schedule
 from odtk.training.loggers.csv_files import EvaluationsCsv, MetricsCsv
 from odtk.training.loggers.logger import Logger
+from odtk.training.loggers.mlflow_run import MlflowRun
 from odtk.training.loggers.results_plot import ResultsPlot
+from odtk.training.loggers.service import Service
 from odtk.training.loggers.tensorboard import TensorBoard
+from odtk.training.loggers.wandb_run import WandbRun
 from odtk.training.run_info import RunInfo
+
+_SERVICES: dict[str, tuple[str, Callable[..., Logger]]] = {
+    "wandb": ("Weights & Biases", WandbRun),
+    "mlflow": ("MLflow", MlflowRun),
+}
 
 
 def build_callbacks(
@@ -65,7 +73,8 @@ def build_limits(
 
 def build_loggers(options: TrainingOptions, log: Callable[[str], None]) -> list[Logger]:
     """All loggers."""
-    return [MetricsCsv(log), EvaluationsCsv(log), TensorBoard(), ResultsPlot(log)]
+    services = [Service(name, logger(log), log) for key, (name, logger) in _SERVICES.items() if key in options.log_to]
+    return [MetricsCsv(log), EvaluationsCsv(log), TensorBoard(), ResultsPlot(log), *services]
 
 
 def build_schedule(
@@ -81,7 +90,7 @@ def build_schedule(
     return EvaluationSchedule(options.eval_every, num_steps)
 
 
-def run_info(config, model_dir: str | os.PathLike, num_steps: int) -> RunInfo:
+def run_info(config, model_dir: str | os.PathLike, num_steps: int, seed: int) -> RunInfo:
     """What the loggers and callbacks must know of the run."""
     return RunInfo(
         model_dir=os.fspath(model_dir),
@@ -89,6 +98,7 @@ def run_info(config, model_dir: str | os.PathLike, num_steps: int) -> RunInfo:
         batch_size=config.train_config.batch_size,
         num_records=_count_training_records(config),
         num_steps=num_steps,
+        seed=seed,
     )
 
 

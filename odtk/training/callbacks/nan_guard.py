@@ -75,22 +75,30 @@ class NanGuard(Callback):
             self._fail(batch, "Weights became NaN or infinite, which was seen when a checkpoint was to be saved,")
 
     def _fail(self, batch: FailedBatch, what: str) -> None:
-        if self._is_failing:  # interrupted in the middle of what follows
+        if self._is_failing:  # an interruption ended what follows, and now a checkpoint is to be saved
             raise NotFiniteError(f"{what} at step {batch.step}. The next run resumes from the last checkpoint.")
         self._is_failing = True
+        try:
+            self._recover(batch, what)
+        except Exception:
+            self._is_failing = False
+            raise
+
+    def _recover(self, batch: FailedBatch, what: str) -> None:
         state = self._good.restore()
         found = investigate(batch, self._experiment, state)
-        # Once more: what the batch was run for has changed the averages of batch normalization.
+        # Once more: to run the batch has changed the averages of batch normalization.
         self._good.restore()
-        self._is_failing = False
         story = f"{what} at step {batch.step} ({_in_words(batch.logs)}). {self._named(batch)}{found}"
         if self._lowers and len(self._halvings) < MOST_HALVINGS:
             self._lower_rate(batch, story, state)
         raise NotFiniteError(f"{story} {self._advice(state)}", argument=None if self._lowers else "on_nan")
 
     def _lower_rate(self, batch: FailedBatch, story: str, state: str) -> None:
-        self._halvings = [*self._halvings, Halving(batch.step, self._experiment.step)]
-        write_halvings(self._model_dir, self._halvings)
+        halvings = [*self._halvings, Halving(batch.step, self._experiment.step)]
+        # First, as a drive may be away: then all of this is done again.
+        write_halvings(self._model_dir, halvings)
+        self._halvings = halvings
         scale_learning_rate(self._experiment.trainer.optimizer, rate_scale(self._halvings))
         self._experiment.task.first_failure.forget()
         left = MOST_HALVINGS - len(self._halvings)
