@@ -100,7 +100,7 @@ def choose_checkpoint(
     best = read_best(model_dir) if checkpoint in (None, BEST) else None
     if checkpoint == BEST and best is None:
         raise CheckpointError(
-            f"{model_dir} has no best checkpoint in best/, where training keeps what its evaluations found best. Take the "
+            f"{model_dir} has no best checkpoint in best/, where training keeps what evaluations found best. Take the "
             "last one.",
             argument="checkpoint",
         )
