@@ -14,6 +14,7 @@ from unittest import mock
 import tensorflow as tf
 
 from bench.turns import Work, serve
+from bench.workload import STEPS_PER_TURN
 from odtk import pipeline
 from odtk.tools.train import train
 from odtk.training.build import build_experiment
@@ -26,7 +27,7 @@ from odtk.training.run_info import RunInfo
 from odtk.training.strategy import build_strategy
 from odtk.training.task import DetectionTask
 
-STEPS_PER_TURN, ENDLESS, NEVER = 10, 10**6, 10**9
+ENDLESS, NEVER = 10**6, 10**9
 
 
 class TurnTaking(Callback):
@@ -92,7 +93,7 @@ def _nothing_measured():
     fetch: Callable = lambda self, fetch, ended: fetch()  # noqa: E731
     with (
         mock.patch.object(InputWait, "fetch", fetch),
-        mock.patch.object(tf.linalg, "global_norm", lambda tensors: tf.constant(0.0)),
+        mock.patch.object(tf.linalg, "global_norm", return_value=0.0),
     ):
         yield
 

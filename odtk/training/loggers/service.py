@@ -21,7 +21,7 @@ _SECONDS_AT_END = 60.0
 class Service(Logger):
     """Calls a logger in a thread: what it does neither delays training nor ends it.
 
-    Only a new run ends if the logger cannot start, because then somebody is there to change it: OdtkError. Of
+    Only a new run ends if the logger cannot start, because then its user is there to change it: OdtkError. Of
     everything else that goes wrong, `log` is told the first.
     """
 
@@ -115,7 +115,7 @@ class RunId:
 
 
 def new_id() -> str:
-    """An id that nobody else has."""
+    """A random id, unique in practice."""
     return secrets.token_hex(8)
 
 
