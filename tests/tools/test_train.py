@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 from google.protobuf import text_format
+from PIL import Image
 
 from odtk import label_map, pipeline
 from odtk.checkpoints.reader import CheckpointReader
@@ -159,6 +160,16 @@ def test_runs_to_the_step_that_was_asked_for_and_resumes_by_itself(run):
     assert (second.first_step, second.last_step) == (4, 6)
     assert any(line.startswith("Resuming from") and line.endswith("step 4.") for line in said)
     assert sorted(path.name for path in model_dir.glob("*.index")) == ["ckpt-2.index", "ckpt-4.index", "ckpt-6.index"]
+
+
+def test_the_model_dir_has_the_pictures_of_both_calls(run):
+    model_dir, *_ = run
+    found = {path.relative_to(model_dir).as_posix() for path in model_dir.rglob("*.png")}
+    evaluations = {f"evaluations/step-{step}.png" for step in (2, 4, 6)}
+    assert found == {"results.png", "batches/first.png", "batches/resumed-at-4.png", *evaluations}
+    for name in found:
+        with Image.open(model_dir / name) as picture:
+            assert picture.width > 400
 
 
 def test_the_report_says_where_the_time_went_and_where_everything_lies(run):
