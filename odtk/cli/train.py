@@ -6,6 +6,7 @@ from odtk.cli.command_context import typed_command
 from odtk.cli.options import any_path, example, json_option, log, max_bad_records_option, print_json, print_table
 
 _CLASSES_SHOWN = 20
+_NO_GROUNDTRUTH = -1  # COCO's value where the images have none of a kind
 
 
 @click.command(short_help="Train the detector that a pipeline.config describes.")
@@ -105,9 +106,10 @@ def _print_end(report) -> None:
     if summary.best_step is not None:
         name = summary.best_metric.rpartition("/")[2]
         title = f"Best by {name}: step {summary.best_step:,}"
-        print_table(title, ["Metric", ""], [[name, f"{value:.4f}"] for name, value in summary.best_metrics.items()])
+        print_table(title, ["Metric", ""], [[name, _plain(value)] for name, value in summary.best_metrics.items()])
         click.echo()
-        _print_classes(summary.best_classes)
+        if summary.best_classes:
+            _print_classes(summary.best_classes)
     rows = [[name, as_clock(value), f"{value / summary.seconds:.0%}"] for name, value in summary.times.items()]
     print_table("Where the time went", ["Part", "h:mm:ss", ""], rows)
     click.echo(f"\nCheckpoint: {report.checkpoint}")
@@ -121,12 +123,15 @@ def _print_end(report) -> None:
 
 def _print_classes(classes: dict[str, float]) -> None:
     """The best first; of many only the best and the worst."""
-    if not classes:
-        return
-    ranked = sorted(classes.items(), key=lambda each: -each[1])
+    measured = [each for each in classes.items() if each[1] != _NO_GROUNDTRUTH]
+    ranked = sorted(measured, key=lambda each: -each[1])
     rows = [[name, f"{value:.4f}"] for name, value in ranked]
     if len(rows) > _CLASSES_SHOWN:
         half = _CLASSES_SHOWN // 2
         rows = [*rows[:half], [f"({len(rows) - 2 * half} more; see evaluations.csv)", ""], *rows[-half:]]
-    print_table("Classes, the best first", ["Class", "AP"], rows)
+    print_table("Its classes", ["Class", "AP"], rows)
     click.echo()
+
+
+def _plain(value: float) -> str:
+    return "-1" if value == _NO_GROUNDTRUTH else f"{value:.4f}"
