@@ -14,6 +14,7 @@ from unittest import mock
 import tensorflow as tf
 
 from bench.turns import Work, serve
+from bench.workload import STEPS_PER_TURN
 from odtk import pipeline
 from odtk.tools.train import train
 from odtk.training.build import build_experiment
@@ -26,7 +27,7 @@ from odtk.training.run_info import RunInfo
 from odtk.training.strategy import build_strategy
 from odtk.training.task import DetectionTask
 
-STEPS_PER_TURN, ENDLESS, NEVER = 10, 10**6, 10**9
+ENDLESS, NEVER = 10**6, 10**9
 
 
 class TurnTaking(Callback):

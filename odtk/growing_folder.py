@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from odtk import atomic, files
-from odtk.errors import OdtkError, OutputError
+from odtk.errors import OutputError
 from odtk.folder_lock import FolderLock, locked_folder
 
 
@@ -40,11 +40,10 @@ def _answering_store(folder: str, kept: str) -> Iterator[None]:
     """Raises an error of a store that names `folder` as an OutputError that includes `kept`."""
     try:
         yield
-    except OdtkError:
-        raise
     except Exception as error:
+        is_of_files = isinstance(error, OSError) or type(error).__module__.startswith("tensorflow.")
         text = str(getattr(error, "message", None) or error)  # TensorFlow's: without the operation
-        if folder not in text:
+        if not is_of_files or folder not in text:
             raise
         raise OutputError(f"{folder} cannot be written: {text.splitlines()[0].rstrip('.')}. {kept}") from error
 

@@ -33,7 +33,7 @@ def read_batch(
     file, record, position = tf.unstack(tf.constant(list(places), tf.int64), axis=1)
     records = tf.data.Dataset.from_tensor_slices((position, ((tf.constant(data), record), file)))
     examples = dataset.prepare(
-        records.enumerate(),
+        records,
         decode=make_decoder(labels, num_classes),
         augment=build_augmentation(pipeline_config.train_config.data_augmentation_options),
         resize=resize,

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 
 MAX_SHARE = 0.2
-"""Of the time: what evaluations cost at most where nobody said how often to evaluate."""
+"""Of the time: what evaluations cost at most if the interval is chosen automatically."""
 LEAST_EVALUATIONS = 10
 """In a run, if they do not cost more than that."""
 

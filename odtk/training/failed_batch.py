@@ -1,10 +1,12 @@
 """The batch whose loss was NaN or infinite: read once more, run once more, and kept in the model dir's nan/."""
 
 import io
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import tensorflow as tf
 
 from odtk import files
 from odtk.inputs.build import record_files
@@ -16,6 +18,8 @@ from odtk.training.halvings import FOLDER
 from odtk.training.pictures import batch_images, class_namer
 
 PICTURE, REPORT = "batch.png", "report.txt"
+
+_MOST_SECONDS, _STEPS_AT_ONCE = 120.0, 10  # to train again
 
 
 @dataclass(frozen=True)
@@ -32,34 +36,54 @@ class FailedBatch:
         return names_of_records(files_read, [(file, record) for file, record, _ in self.places])
 
 
-def investigate(batch: FailedBatch, experiment: Experiment, state: str) -> str:
-    """Runs the batch with the present weights, which are `state`, and keeps it in nan/; returns what was found.
+def investigate(batch: FailedBatch, experiment: Experiment, restore: Callable[[], str]) -> str:
+    """Finds where the batch's numbers stop being finite, and keeps the batch in nan/; returns what was found.
 
-    What cannot be done is said in the text, and raises nothing: this is for an error message.
+    `restore` sets the weights back and returns what they are then; they are others afterwards. What cannot be done is
+    said in the text, and raises nothing: this is for an error message.
     """
     if not batch.places:
-        return "Its records are not known."
-    found, losses = "", {}
+        return ""
     try:
         features, groundtruth = experiment.task.read_batch(experiment.model, batch.places)
     except Exception as error:
-        found = f"Its records cannot be read again ({_first_line(error)})."
+        found, losses = f"Its records cannot be read again ({_first_line(error)}).", {}
     else:
-        found, losses = _run(experiment, features, groundtruth, state)
+        found, losses = _diagnosed(batch, experiment, features, groundtruth, restore)
         found += _keep(experiment, PICTURE, lambda: _picture(batch, experiment, features, groundtruth))
     return found + _keep(experiment, REPORT, lambda: _report(batch, experiment, found, losses).encode())
 
 
-def _run(experiment: Experiment, features: dict, groundtruth: dict, state: str) -> tuple[str, dict[str, float]]:
+def _diagnosed(
+    batch: FailedBatch, experiment: Experiment, features: dict, groundtruth: dict, restore: Callable[[], str]
+) -> tuple[str, dict[str, float]]:
+    """What was found and the losses; with the weights just before that step, if those of the checkpoint do well."""
+    text = f"Run once more, augmented as it was, with {restore()}: "
     try:
         with experiment.controller.strategy.scope():
-            diagnosis = diagnose(experiment.task, experiment.model, features, groundtruth)
+            first = diagnose(experiment.task, experiment.model, features, groundtruth)
+            text += first.text
+            if not first.is_finite:
+                return text, first.losses
+            restore()
+            if experiment.step == batch.step - 1:
+                return f"{text} So it did not happen again.", first.losses
+            text += " So it is not this batch alone: the weights became worse since then."
+            if not _train_again(experiment, batch.step - 1):
+                return text, first.losses
+            second = diagnose(experiment.task, experiment.model, features, groundtruth)
+            return f"{text} Trained again to step {batch.step - 1}, with the same data: {second.text}", second.losses
     except Exception as error:  # out of memory, as nothing that is computed is freed before the end
-        return f"Where numbers stopped being finite could not be found ({_first_line(error)}).", {}
-    text = f"Run once more, augmented as it was, with {state}: {diagnosis.text}"
-    if diagnosis.is_finite:
-        text += " So it is not this batch alone: the weights became worse since then."
-    return text, diagnosis.losses
+        return f"{text} More could not be found ({_first_line(error)}).", {}
+
+
+def _train_again(experiment: Experiment, step: int) -> bool:
+    """Trains from the present step to another; False if that would take too long."""
+    experiment.trainer.restart_data()
+    end = time.monotonic() + _MOST_SECONDS
+    while experiment.step < step and time.monotonic() < end:
+        experiment.trainer.train(tf.constant(min(step - experiment.step, _STEPS_AT_ONCE)))
+    return experiment.step == step
 
 
 def _keep(experiment: Experiment, name: str, make: Callable[[], bytes]) -> str:

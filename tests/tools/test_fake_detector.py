@@ -9,6 +9,7 @@ import fake_detector
 import numpy as np
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
 from fake_detector import HEAT, SIZE
 from inspected_records import picture, write
 from PIL import Image
@@ -16,6 +17,7 @@ from PIL import Image
 from odtk import pipeline
 from odtk.checkpoints.best import read_best
 from odtk.checkpoints.reader import CheckpointReader
+from odtk.cli.main import cli
 from odtk.detectors.build import build_detector
 from odtk.errors import CheckpointError, ConfigError
 from odtk.evaluation import build as evaluation_build
@@ -87,9 +89,12 @@ def test_training_measured_what_evaluate_measures_and_kept_the_best(journey):
     best = read_best(journey.model_dir)
     assert str(journey.evaluated.checkpoint) == best.prefix
     assert journey.evaluated.metrics == {name: best.metrics[name] for name in journey.evaluated.metrics}
-    last = evaluate(journey.config, journey.model_dir, "last")
-    assert last.step == 3
-    assert last.metrics.items() <= measured(journey.model_dir, 3).items(), "to the last digit"
+    command = ["evaluate", str(journey.config), str(journey.model_dir), "--checkpoint", "last", "--json"]
+    result = CliRunner().invoke(cli, command)
+    last = json.loads(result.stdout)
+    assert result.stderr.startswith(f"Evaluating {journey.model_dir}/ckpt-3, the last.\n")
+    assert last["step"] == 3
+    assert last["metrics"].items() <= measured(journey.model_dir, 3).items(), "to the last digit"
 
 
 def test_averages_are_measured_where_the_config_asks_and_training_goes_on_as_if_not(journey, tmp_path):

@@ -71,9 +71,9 @@ def test_export_predict_and_demo_leave_nothing(journey, tmp_path):
 
 
 def test_evaluate_keeps_the_old_metrics(journey, tmp_path):
-    with small_disk(tmp_path / "disk", 4000) as disk:
+    with small_disk(tmp_path / "disk", 10_000) as disk:
         shutil.copytree(journey / "model", disk / "model")
-        (disk / "model/eval").mkdir()
+        (disk / "model/eval").mkdir(exist_ok=True)
         (disk / "model/eval/metrics.json").write_text("{}")
         (disk / "fill").write_bytes(bytes(shutil.disk_usage(disk).free))
         error = refused(disk, "model/eval/metrics.json", "evaluate", journey / "a.config", disk / "model")

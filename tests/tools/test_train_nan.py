@@ -18,6 +18,7 @@ from odtk.training.callbacks.callback import Callback
 from odtk.training.halvings import Halving, read_halvings
 from odtk.training.loggers.csv_files import read_metrics
 
+FINE = "All weights, outputs of layers, losses and gradients are finite."
 RATE = 0.01  # in fake_detector.CONFIG
 OFTEN = {"checkpoint_every": 2, "log_every": 1, "eval_every": 0, "seed": 1}
 
@@ -106,7 +107,9 @@ def test_the_batch_is_kept_with_its_records(slowed, config):
     assert len(named) == 2, "the batch size"
     for image, file, record in named:
         assert example.decode(list(shards.read_records(file))[int(record)]).source_id == image
-    assert "with the weights of ckpt-4: All weights, outputs of layers, losses and gradients are finite." in report
+    assert f"with the weights of ckpt-4: {FINE}" in report
+    # The test made a weight infinite, which training again does not.
+    assert f"Trained again to step 5, with the same data: {FINE}" in report
 
 
 def test_a_resumed_run_keeps_the_lower_rate_and_says_why(slowed, config):
@@ -171,6 +174,17 @@ def test_a_layer_with_an_exploding_weight_is_named(config, tmp_path, monkeypatch
         r"\(Conv2D\), whose weights are up to 3e\+38: \d+ of \d+ values\.",
         str(error.value),
     )
+
+
+def test_weights_that_diverge_are_found_by_training_again_to_the_step(config, tmp_path):
+    wild = tmp_path / "wild.config"
+    wild.write_text(config.read_text().replace(f"learning_rate: {RATE}", "learning_rate: 1e30"))
+    with pytest.raises(OdtkError) as error:
+        train(wild, tmp_path / "model", callbacks=[], **OFTEN)
+    failed = int(re.search(r"NaN or infinite at step (\d+) ", str(error.value))[1])
+    assert failed > 1
+    assert FINE in str(error.value)
+    assert re.search(rf"Trained again to step {failed - 1}, with the same data: The (first|outputs)", str(error.value))
 
 
 def test_a_rate_file_of_others_is_refused(tmp_path):

@@ -87,9 +87,10 @@ def train(
     `extend_schedule` stretches a learning rate schedule that ends before the last step, in this run and in the model
     dir's config. `log` is called with lines for the user; `callbacks` show the run and may stop it (see
     odtk.training.callbacks.callback); None is a panel or lines on stderr. `should_stop` is called about once per second
-    and ends training, with a checkpoint, by returning the reason; `max_time` counts from this call on. Raises
-    ConfigError, DataError or CheckpointError before the first step; with too many bad records, DataError after a
-    checkpoint is saved.
+    and ends training, with a checkpoint, by returning the reason; `max_time` counts from this call on. `model_dir` may
+    be in a store, or on a drive that is away for minutes. Raises ConfigError, DataError or CheckpointError before the
+    first step; with too many bad records, DataError after a checkpoint is saved; OutputError if `model_dir` cannot be
+    written to, after the weights are saved elsewhere, if that is possible.
     """
     started = time.monotonic()
     options = TrainingOptions(

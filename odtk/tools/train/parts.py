@@ -17,6 +17,7 @@ from odtk.training.callbacks.evaluation_pictures import EvaluationPictures
 from odtk.training.callbacks.first_batch import FirstBatchPicture
 from odtk.training.callbacks.interruption import StopWhenAsked
 from odtk.training.callbacks.nan_guard import NanGuard
+from odtk.training.callbacks.not_learning import NotLearning
 from odtk.training.callbacks.panel import Panel
 from odtk.training.callbacks.time_limit import TimeLimit
 from odtk.training.evaluation_schedule import EvaluationSchedule, automatic_schedule
@@ -50,6 +51,7 @@ def build_callbacks(
         FirstBatchPicture(log),  # before the guard: what was wrong with a first step may be seen there
         NanGuard(options.on_nan, log),  # what others would save or show of such a loop is useless
         *([Panel()] if shown is None else shown),
+        NotLearning(log),
         *limits,
         BestWeights(),
         *patience,

@@ -85,10 +85,8 @@ class NanGuard(Callback):
             raise
 
     def _recover(self, batch: FailedBatch, what: str) -> None:
+        found = investigate(batch, self._experiment, self._good.restore)
         state = self._good.restore()
-        found = investigate(batch, self._experiment, state)
-        # Once more: to run the batch has changed the averages of batch normalization.
-        self._good.restore()
         story = f"{what} at step {batch.step} ({_in_words(batch.logs)}). {self._named(batch)}{found}"
         if self._lowers and len(self._halvings) < MOST_HALVINGS:
             self._lower_rate(batch, story, state)
@@ -115,7 +113,7 @@ class NanGuard(Callback):
         names = batch.records(self._experiment)
         more = f" and {len(names) - _RECORDS_NAMED} more" if len(names) > _RECORDS_NAMED else ""
         kept = files.join(self._model_dir, FOLDER)
-        return f"The batch of that step, kept in {kept}: {', '.join(names[:_RECORDS_NAMED])}{more}. "
+        return f"The batch of that step: {', '.join(names[:_RECORDS_NAMED])}{more}; it is kept in {kept}. "
 
     def _advice(self, state: str) -> str:
         again = f"The rate was halved {len(self._halvings)} times: {in_words(self._halvings)}. " if self._lowers else ""
