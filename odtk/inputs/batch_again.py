@@ -7,7 +7,7 @@ import tensorflow as tf
 from odtk import label_map
 from odtk.inputs import dataset
 from odtk.inputs.build import record_files
-from odtk.inputs.decode import make_decoder
+from odtk.inputs.decode import make_parser
 from odtk.inputs.record_errors import walk_file
 from odtk.pipeline.readers import max_number_of_boxes
 from odtk.records.shards import Record
@@ -27,7 +27,7 @@ def read_batch(
     records = tf.data.Dataset.from_tensor_slices(((tf.constant(data), numbers[:, 1]), numbers[:, 0]))
     examples = dataset.prepare(
         records.enumerate(),
-        decode=make_decoder(labels, num_classes),
+        parse=make_parser(labels, num_classes),
         augment=lambda example, seed: example,
         resize=resize,
         max_number_of_boxes=max_number_of_boxes(reader, pipeline_config.train_config),
