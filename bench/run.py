@@ -108,6 +108,16 @@ def _evaluation(folder: Path, has_tfod: bool) -> tuple[dict, None]:
     return timed("odtk", "evaluate", folder / "pets.config", folder / "model")[1], None
 
 
+def _watched(folder: Path, has_tfod: bool) -> tuple[dict, None]:
+    (folder / "watched").mkdir()
+    with start("bench.watched", folder / "pets.config", folder / "watched") as worker:
+        return take_turns({"odtk": worker}, workload.WATCHED_ROUNDS)["odtk"], None
+
+
+def _evaluations(folder: Path, has_tfod: bool) -> tuple[dict, None]:
+    return json.loads(timed("bench.evaluations", folder)[0]), None
+
+
 def _in_turns(ours: tuple, theirs: tuple, rounds: int) -> Callable:
     """A part with interleaved works of odtk and TFOD; each is a module and its arguments in the folder."""
 
@@ -145,6 +155,8 @@ _PARTS: dict[str, Callable[[Path, bool], tuple[dict, dict | None]]] = {
     "coco": _coco,
     "start": _start,
     "evaluation": _evaluation,
+    "watched": _watched,
+    "evaluations": _evaluations,
 }
 
 if __name__ == "__main__":

@@ -20,18 +20,18 @@ def measure(config: str, model_dir: str, started: float) -> dict:
 
     # The last one is imported by the command when it needs it.
     from odtk.cli.main import cli
-    from odtk.training.callbacks.progress_line import ProgressLine
+    from odtk.training.callbacks.panel import Panel
 
     marks["imports"] = time.time()
 
     def mark(name: str, stage: str) -> None:
-        original = getattr(ProgressLine, name)
+        original = getattr(Panel, name)
 
         def marked(self, *arguments):
             marks.setdefault(stage, time.time())
             return original(self, *arguments)
 
-        setattr(ProgressLine, name, marked)
+        setattr(Panel, name, marked)
 
     mark("before_training", "build")
     mark("after_loop", "first_step")

@@ -53,6 +53,11 @@ def join(folder: str | os.PathLike, name: str) -> str:
     return f"{os.fspath(folder).rstrip('/')}/{name}" if is_remote(folder) else os.path.join(folder, name)
 
 
+def as_path(path: str | os.PathLike) -> Path | str:
+    """A Path, or the text of a path in a store, which a Path would change."""
+    return os.fspath(path) if is_remote(path) else Path(path)
+
+
 def exists(path: str | os.PathLike) -> bool:
     """Whether there is a file or a folder."""
     if not is_remote(path):

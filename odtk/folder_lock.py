@@ -70,13 +70,22 @@ class FolderLock:
             held = _read(self._path)
         if held and not _has_ended(held, self._path, state, log):
             raise _in_use(self._path, held)
-        self._write()
+        self._write_first(is_new=held is None)
         if state != FREE or (held and held.boot != self._holder.boot):
             time.sleep(_SETTLE)
             found = _read(self._path)
             if found and found.id != self._holder.id:
                 raise _in_use(self._path, found)
         self._thread.start()
+
+    def _write_first(self, is_new: bool) -> None:
+        try:
+            self._write()
+        except OSError:  # such as a full disk
+            if is_new:
+                with contextlib.suppress(OSError):
+                    files.remove(self._path)
+            raise
 
     def is_here(self) -> bool:
         """Whether the folder is the one that was locked: not if it was removed, or its drive unmounted.

@@ -26,13 +26,26 @@ def growing_folder(
         atomic.check_directory(folder)
     is_new = not files.exists(folder)
     try:
-        with atomic.answering(Path(folder), kept):
+        with _answering_store(folder, kept) if files.is_remote(folder) else atomic.answering(Path(folder), kept):
             files.make_folder(folder)
             with locked_folder(folder, log) as lock:
                 yield lock
     finally:
         if is_new:
             _remove_if_empty(folder)
+
+
+@contextlib.contextmanager
+def _answering_store(folder: str, kept: str) -> Iterator[None]:
+    """Raises an error of a store that names `folder` as an OutputError that includes `kept`."""
+    try:
+        yield
+    except Exception as error:
+        is_of_files = isinstance(error, OSError) or type(error).__module__.startswith("tensorflow.")
+        text = str(getattr(error, "message", None) or error)  # TensorFlow's: without the operation
+        if not is_of_files or folder not in text:
+            raise
+        raise OutputError(f"{folder} cannot be written: {text.splitlines()[0].rstrip('.')}. {kept}") from error
 
 
 def _remove_if_empty(folder: str) -> None:

@@ -1,10 +1,11 @@
 """Progress on stderr: a live bar on a terminal, otherwise a plain line every few seconds, both with rate and ETA."""
 
 import contextlib
+import os
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from odtk.terminal_text import Escaping, on_one_line
 
@@ -56,9 +57,9 @@ class Progress:
         """The plain line: `Training 40/600 steps, 3.1 steps/s, ETA 3:01, loss 0.52`."""
         parts = [f"{self.title} {self.completed}" + (f"/{self.total}" if self.total else "") + f" {self.unit}"]
         if self.rate:
-            parts.append(f"{_number(self.rate)} {self.unit}/s")
+            parts.append(f"{as_number(self.rate)} {self.unit}/s")
             if self.total and self.completed < self.total:
-                parts.append(f"ETA {_clock((self.total - self.completed) / self.rate)}")
+                parts.append(f"ETA {as_clock((self.total - self.completed) / self.rate)}")
         return ", ".join(parts + [self.note] * bool(self.note))
 
     def _show(self) -> None:
@@ -92,14 +93,13 @@ class _LiveProgress(Progress):
 
     def __init__(self, title: str, total: int | None, unit: str, completed: int = 0, compiles: bool = False):
         super().__init__(title, total, unit, completed, compiles)
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, RenderableColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
         from rich.table import Column
 
         # A narrow terminal gets no bar and fewer parts of the note, but never two lines: a notebook cannot redraw them.
-        console = Console(file=getattr(sys.stderr, "rich_proxied_file", sys.stderr))
-        self._note = _FittingNote()
+        console = terminal()
+        self._note = FittingParts()
         bar = [BarColumn(bar_width=12, table_column=Column(no_wrap=True))]
         self._bar = RichProgress(
             TextColumn("{task.description}"),
@@ -112,38 +112,72 @@ class _LiveProgress(Progress):
             refresh_per_second=2,  # a notebook keeps every redraw in its output
         )
         self._task = self._bar.add_task(title, total=total, completed=completed, speed="")
-        self._stderr = sys.stderr
-        self._bar.start()
-        # Other output is now printed above the bar by a stream of rich, which does not escape anything.
-        sys.stderr = Escaping(sys.stderr)
+        self._shown = contextlib.ExitStack()
+        self._shown.enter_context(printing_above(self._bar))
 
     def _show(self) -> None:
-        speed = f"{_number(self.rate)} {self.unit}/s" if self.rate else ""
-        self._note.text = on_one_line(self.note)
+        speed = f"{as_number(self.rate)} {self.unit}/s" if self.rate else ""
+        self._note.parts = self.note.split(", ")
         self._bar.update(self._task, completed=self.completed, speed=speed)
 
     def close(self) -> None:
-        self._bar.stop()
-        sys.stderr = self._stderr
+        self._shown.close()
 
 
-class _FittingNote:
-    """A note for rich: as many of its parts, separated by commas, as fit; a first part that is too long is cut."""
+class FittingParts:
+    """A line for rich: as many of `parts` as fit; a first part that is too long is cut."""
 
-    text = ""
+    def __init__(self, parts: Sequence[str] = (), separator: str = ", ", style: str = ""):
+        self.parts, self._separator, self._style = parts, separator, style
 
     def __rich_console__(self, console, options):
         from rich.text import Text
 
-        parts = self.text.split(", ")
-        while len(parts) > 1 and len(", ".join(parts)) > options.max_width:
+        parts = [on_one_line(part) for part in self.parts]
+        while len(parts) > 1 and len(self._separator.join(parts)) > options.max_width:
             parts.pop()
-        yield Text(", ".join(parts), no_wrap=True, overflow="ellipsis")
+        yield Text(self._separator.join(parts), style=self._style, no_wrap=True, overflow="ellipsis")
 
     def __rich_measure__(self, console, options):
         from rich.measure import Measurement
 
-        return Measurement(1, max(len(self.text), 1)).with_maximum(options.max_width)
+        length = len(self._separator.join(on_one_line(part) for part in self.parts))
+        return Measurement(1, max(length, 1)).with_maximum(options.max_width)
+
+
+def terminal():
+    """A rich console that draws on stderr itself, past the stream that escapes."""
+    from rich.console import Console
+
+    return Console(file=getattr(sys.stderr, "rich_proxied_file", sys.stderr))
+
+
+@contextlib.contextmanager
+def printing_above(live) -> Iterator[None]:
+    """Shows a rich Live or Progress while the block runs; what is printed to stderr meanwhile goes above it."""
+    stderr = sys.stderr
+    live.start()
+    # rich's stream, which now stands there, does not escape anything.
+    sys.stderr = Escaping(sys.stderr)
+    try:
+        yield
+    finally:
+        live.stop()
+        sys.stderr = stderr
+
+
+def can_redraw() -> bool:
+    """Whether several lines of stderr can be drawn over: not in a notebook, whose cells keep every redraw.
+
+    A program that a notebook runs (`!odtk train`) does have a terminal, but one that only understands one line; Jupyter
+    tells the programs that its kernels start by a variable.
+    """
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and "JPY_PARENT_PID" not in os.environ
+
+
+def plain_line_seconds(elapsed: float) -> float:
+    """Seconds between plain lines of something that takes hours: a minute at last, so that a log stays readable."""
+    return min(max(PLAIN_LINE_SECONDS, elapsed / 100), 60.0)
 
 
 @contextlib.contextmanager
@@ -168,12 +202,13 @@ def track(
         progress.close()
 
 
-def _number(rate: float) -> str:
+def as_number(rate: float) -> str:
     """At least three digits, without an exponent: 3.14, 1,954."""
     return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
-def _clock(seconds: float) -> str:
+def as_clock(seconds: float) -> str:
+    """3:01 or 1:03:01."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

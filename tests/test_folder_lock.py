@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from small_disk import small_disk
 
 from odtk import folder_lock, unfinished
 from odtk.errors import OutputError
@@ -188,6 +189,24 @@ def test_a_store_has_one_writer_too():
         tf.io.gfile.GFile(f"{folder}/ckpt", "w").write("")
         require_refused(folder, f"process {os.getpid()} on .+")
     assert tf.io.gfile.listdir(folder) == ["ckpt"]
+
+
+def test_on_a_full_disk_no_lock_file_stays(tmp_path):
+    with small_disk(tmp_path / "disk", 8) as disk:
+        (disk / "fill").write_bytes(bytes(8192))
+        said = f"{disk}/model cannot be written: no space is left on its disk. .* The rest is there."
+        with pytest.raises(OutputError, match=said), growing_folder(disk / "model", "The rest is there."):
+            pytest.fail("the block ran")
+        assert os.listdir(disk) == ["fill"]
+
+
+def test_an_error_of_a_store_is_a_paragraph():
+    tf = pytest.importorskip("tensorflow")
+    error = tf.errors.PermissionDeniedError(None, None, "Error while writing ram://no/model/x: HTTP 403\n\tmore")
+    said = r"^ram://no/model cannot be written: .*HTTP 403\. The rest is there\.$"
+    with pytest.raises(OutputError, match=said), growing_folder("ram://no/model", "The rest is there."):
+        raise error
+    assert not tf.io.gfile.exists("ram://no/model")
 
 
 def test_a_folder_made_for_nothing_does_not_stay(tmp_path):

@@ -103,7 +103,7 @@ def test_an_error_ends_with_how_far_it_came(clock, printed):
     ("seconds", "words"), [(0, "0:00"), (59.6, "1:00"), (61, "1:01"), (3599, "59:59"), (3661, "1:01:01")]
 )
 def test_the_clock(seconds, words):
-    assert progress._clock(seconds) == words
+    assert progress.as_clock(seconds) == words
 
 
 class Terminal(io.StringIO):

@@ -16,6 +16,7 @@ from odtk import files
 from odtk.checkpoints.files import prefixes_in
 from odtk.checkpoints.newest import find_checkpoint
 from odtk.checkpoints.reader import CheckpointReader
+from odtk.checkpoints.state_file import STATE_FILE, read_state
 from odtk.errors import CheckpointError, DamagedCheckpointError
 
 FOLDER, FILE = "best", "metrics.json"
@@ -77,10 +78,10 @@ def tidy(model_dir: str | os.PathLike) -> None:
     if best is None:
         return
     name = os.path.basename(best.prefix)
-    stated = files.join(folder, "checkpoint")
     text = f'model_checkpoint_path: "{name}"\nall_model_checkpoint_paths: "{name}"\n'
-    if not files.exists(stated) or files.read_text(stated) != text:
-        files.write_text(stated, text)
+    state = read_state(folder)
+    if (state.newest, list(state.listed)) != (name, [name]):
+        files.write_text(files.join(folder, STATE_FILE), text)
     for other in files.names_in(folder):
         if other.startswith("ckpt-") and not other.startswith(f"{name}."):
             path = files.join(folder, other)

@@ -62,7 +62,7 @@ def is_index(content: bytes) -> bool:
 
 def is_ours(prefix: str) -> bool:
     """Whether a checkpoint is named `ckpt-N`, as TFOD and odtk name those that they save while training."""
-    return _OURS.fullmatch(split(prefix)[1]) is not None
+    return _OURS.fullmatch(name_of(prefix)) is not None
 
 
 def is_resumable(model_dir: str | os.PathLike) -> bool:
@@ -75,6 +75,11 @@ def split(prefix: str | os.PathLike) -> tuple[str, str]:
     """Folder and name of a checkpoint or file, in a store too."""
     folder, name = os.path.split(os.fspath(prefix))
     return f"{folder}//" if folder.endswith(":") and files.is_remote(prefix) else folder, name
+
+
+def name_of(prefix: str) -> str:
+    """The name of a checkpoint in its folder: "ckpt-3000"."""
+    return split(prefix)[1]
 
 
 def names_in(folder: str | os.PathLike) -> list[str]:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from odtk import files
-from odtk.checkpoints.files import is_ours, missing_file, names_in, split
+from odtk.checkpoints.files import is_ours, missing_file, name_of, names_in
 from odtk.checkpoints.leftovers import remove_leftovers
 from odtk.checkpoints.newest import Newest, find_newest
 from odtk.checkpoints.state_file import STATE_FILE, read_state, write_state
@@ -41,9 +41,9 @@ def _refuse_folders(model_dir: str | os.PathLike) -> None:
     if files.is_remote(model_dir):  # has no folders
         return
     for name in names_in(model_dir):
-        path = files.join(model_dir, name)
-        is_a_file_of_ours = name == STATE_FILE or (name.endswith(".index") and is_ours(name.removesuffix(".index")))
-        if is_a_file_of_ours and files.is_folder(path):
+        path, (checkpoint, end) = files.join(model_dir, name), os.path.splitext(name)
+        of_a_checkpoint = is_ours(checkpoint) and (end == ".index" or end.startswith(".data-"))
+        if (of_a_checkpoint or name == STATE_FILE) and files.is_folder(path):
             raise CheckpointError(
                 f"{path} is a folder, but training writes a file of that name. Choose another model dir, or rename "
                 "the folder. (An exported model has a folder `checkpoint`: it is not a model dir.)"
@@ -54,10 +54,10 @@ def _require_none_stated(model_dir: str | os.PathLike, log: Callable[[str], None
     """For a folder without checkpoints: its file `checkpoint` may not name one either."""
     path, state = files.join(model_dir, STATE_FILE), read_state(model_dir)
     if state.stated:
+        name = name_of(state.stated)
         raise CheckpointError(
             f"{path} names the checkpoint {state.stated}, but {model_dir} holds no checkpoint. Copy its files "
-            f"({split(state.stated)[1]}.index and {split(state.stated)[1]}.data-...) there to resume from it; to train "
-            f"from the start, remove {path}."
+            f"({name}.index and {name}.data-...) there to resume from it; to train from the start, remove {path}."
         )
     if state.problem:
         log(f"{path} {state.problem}, and there is no checkpoint: training starts at step 0.")
@@ -75,9 +75,11 @@ def _list_checkpoints(model_dir: str | os.PathLike, found: Newest) -> None:
     incomplete = [prefix for prefix in older if missing_file(prefix)]
     replaced = list(filter(is_ours, reversed(found.newer)))
     listed = [*incomplete, *replaced, *(prefix for prefix in older if prefix not in incomplete), found.prefix]
-    state = read_state(model_dir)
-    times = {split(prefix)[1]: state.listed.get(split(prefix)[1]) or _saved_at(prefix) for prefix in listed}
-    if list(times.items()) != list(state.listed.items()) or state.newest != split(found.prefix)[1]:
+    state, now = read_state(model_dir), time.time()
+    # The manager forgets what is of the future, where a clock was set back.
+    times = {name_of(each): min(state.listed.get(name_of(each)) or _saved_at(each), now) for each in listed}
+    is_right = list(times.items()) == list(state.listed.items()) and state.newest == name_of(found.prefix)
+    if not is_right or state.preserved >= min(times.values()):
         write_state(model_dir, times)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from odtk import files
-from odtk.checkpoints.files import is_ours, prefixes_in, split
+from odtk.checkpoints.files import is_ours, name_of, prefixes_in
 from odtk.checkpoints.reader import CheckpointReader, checked_prefix
 from odtk.checkpoints.state_file import STATE_FILE, State, read_state
 from odtk.errors import CheckpointError, DamagedCheckpointError
@@ -60,7 +60,7 @@ def find_newest(
     `ckpt-N` count only where the file names them. Raises DamagedCheckpointError if none can be used.
     """
     state = read_state(folder)
-    prefixes = [each for each in prefixes_in(folder) if not only_ours or is_ours(each) or _name(each) == state.newest]
+    prefixes = [each for each in prefixes_in(folder) if not only_ours or is_ours(each) or name_of(each) == state.newest]
     ranked, damages = _by_step(prefixes), {}
     for prefix in _by_preference(ranked, state):
         try:
@@ -73,7 +73,7 @@ def find_newest(
         newer = [each for each in ranked[: ranked.index(prefix)] if each not in damages]
         older = [each for each in ranked[ranked.index(prefix) + 1 :] if each not in damages]
         found = Newest(prefix, list(damages), newer, older)
-        if note := _note(os.fspath(folder), state, found, any(_name(each) == state.newest for each in ranked)):
+        if note := _note(os.fspath(folder), state, found, any(name_of(each) == state.newest for each in ranked)):
             log(note)
         return found
     if damages:
@@ -87,7 +87,7 @@ def _by_step(prefixes: list[str]) -> list[str]:
     """Prefixes that are sorted by number, sorted by their steps if these contradict the numbers.
 
     TFOD numbers checkpoints by the count of saves, odtk by the step; a folder can have both. Those whose step cannot be
-    read come first, so that they are not passed over in silence.
+    read come first, so that it is said if they are passed over.
     """
     if len(prefixes) < 2:
         return prefixes
@@ -106,11 +106,11 @@ def _step(prefix: str) -> int | None:
 
 
 def _by_preference(ranked: list[str], state: State) -> list[str]:
-    stated = next((prefix for prefix in ranked if _name(prefix) == state.newest), None)
+    stated = next((prefix for prefix in ranked if name_of(prefix) == state.newest), None)
     if stated is None:
         return ranked
     newer = ranked[: ranked.index(stated)] if state.listed else []
-    unlisted = [prefix for prefix in newer if _name(prefix) not in state.listed]
+    unlisted = [prefix for prefix in newer if name_of(prefix) not in state.listed]
     return list(dict.fromkeys([*unlisted, stated, *ranked]))
 
 
@@ -123,9 +123,9 @@ def _note(folder: str, state: State, found: Newest, is_stated_there: bool) -> st
         return f"{folder} has no file `checkpoint` that names the newest; by its number that is {prefix}."
     if not is_stated_there:
         return f"{path} names the checkpoint {state.stated}, which is not there; the newest in this folder is {prefix}."
-    if state.newest == _name(prefix):
+    if state.newest == name_of(prefix):
         return f"{path} names {prefix}, which is used although {found.newer[0]} is newer." if found.newer else None
-    if _name(prefix) not in state.listed and not found.unusable:
+    if name_of(prefix) not in state.listed and not found.unusable:
         return f"{prefix} is used: it was saved after {path} was written, which names {state.stated}."
     return None
 
@@ -135,7 +135,3 @@ def _stated_elsewhere(folder: str) -> str | None:
     stated = read_state(folder).stated
     place = files.join(folder, stated) if stated and not files.is_remote(stated) else stated
     return place if place and files.exists(f"{place}.index") else None
-
-
-def _name(prefix: str) -> str:
-    return split(prefix)[1]

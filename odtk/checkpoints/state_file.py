@@ -8,6 +8,7 @@ all_model_checkpoint_timestamps: 1764193600.5
 last_preserved_timestamp: 1764190000.0
 """
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -16,12 +17,12 @@ from dataclasses import dataclass, field
 from google.protobuf import text_encoding
 
 from odtk import files
-from odtk.system_errors import describe
 
 STATE_FILE = "checkpoint"
 
 _PATH = re.compile(r'^\s*(?P<field>(?:all_)?model_checkpoint_paths?):\s*"(?P<path>(?:[^"\\\n]|\\.)*)"', re.MULTILINE)
 _TIME = re.compile(r"^\s*all_model_checkpoint_timestamps:\s*([\d.e+]+)\s*$", re.MULTILINE)
+_PRESERVED = re.compile(r"^\s*last_preserved_timestamp:\s*([\d.e+]+)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class State:
     listed: Mapping[str, float | None] = field(default_factory=dict)
     """Names in this folder of the checkpoints that are kept, the oldest first, and when they were saved (None:
     unknown), in seconds since 1970. Empty where a person wrote the file: TensorFlow always lists them."""
+    preserved: float = math.inf
+    """What TensorFlow never deletes is older than this, or of the same time."""
     problem: str = ""
     """Why nothing is stated, as the end of a sentence; empty if there is no such file."""
 
@@ -49,18 +52,24 @@ def read_state(folder: str | os.PathLike) -> State:
             return State(problem="is a folder")
         text = files.read_bytes(path).decode(errors="replace")
     except OSError as error:
-        return State(problem=f"cannot be read ({describe(error, path)})")
+        return State(problem=f"cannot be read ({error.strerror or error})")
     paths: dict[str, list[str]] = {"model_checkpoint_path": [], "all_model_checkpoint_paths": []}
     for match in _PATH.finditer(text):
         paths.setdefault(match["field"], []).append(_unescaped(match["path"]))
-    stated = next(filter(None, reversed(paths["model_checkpoint_path"])), None)
+    stated = next((path for path in reversed(paths["model_checkpoint_path"]) if path and path.isprintable()), None)
     if stated is None:
         return State(problem="is empty" if not text.strip() else "names no checkpoint")
     listed = paths["all_model_checkpoint_paths"]
     times: list[float | None] = [_seconds(written) for written in _TIME.findall(text)]
     times = times if len(times) == len(listed) else [None] * len(listed)
     names = [name_in(folder, path) for path in listed]
-    return State(stated, name_in(folder, stated), {n: t for n, t in zip(names, times, strict=True) if n is not None})
+    preserved = next(map(_seconds, _PRESERVED.findall(text)), None)
+    return State(
+        stated,
+        name_in(folder, stated),
+        {name: seconds for name, seconds in zip(names, times, strict=True) if name is not None},
+        math.inf if preserved is None else preserved,
+    )
 
 
 def write_state(folder: str | os.PathLike, times: Mapping[str, float]) -> None:
@@ -72,7 +81,6 @@ def write_state(folder: str | os.PathLike, times: Mapping[str, float]) -> None:
     lines = [f"model_checkpoint_path: {quoted[-1]}"]
     lines += [f"all_model_checkpoint_paths: {name}" for name in quoted]
     lines += [f"all_model_checkpoint_timestamps: {seconds!r}" for seconds in times.values()]
-    # TensorFlow never deletes what is not younger than this.
     lines += [f"last_preserved_timestamp: {min(times.values()) - 1.0!r}"]
     files.write_text(files.join(folder, STATE_FILE), "".join(f"{line}\n" for line in lines))
 
@@ -90,7 +98,7 @@ def name_in(folder: str | os.PathLike, path: str) -> str | None:
 
 def _unescaped(text: str) -> str:
     try:
-        return os.fsdecode(text_encoding.CUnescape(text))
+        return text_encoding.CUnescape(text).decode(errors="replace")
     except ValueError:
         return text
 

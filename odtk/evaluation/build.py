@@ -8,7 +8,7 @@ from odtk.evaluation.metrics_sets import build_categories, build_evaluators
 from odtk.evaluation.run import Evaluation, evaluation_step, nothing_measured, run_evaluation
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecord, BadRecordFilter
-from odtk.inputs.build import build_eval_dataset, build_fault_finder, count_eval_images
+from odtk.inputs.build import build_eval_dataset, build_fault_finder, count_images
 from odtk.inputs.record_errors import naming_the_record
 from odtk.protos import pipeline_pb2
 from odtk.records.box_errors import ImageWithBadBoxes
@@ -47,7 +47,7 @@ class ConfiguredEvaluation:
             max_images=max_images,
         )
         self._step = evaluation_step(detector, self._dataset.element_spec, self._with_loss)
-        self.num_images = count_eval_images(self._reader, max_images)
+        self.num_images = count_images(self._reader, max_images)
         """Including records that cannot be used; None if they are in an object store."""
 
     @property

@@ -123,6 +123,10 @@ class BadRecordFilter:
         numbers = numbers.take_while(lambda _, answer: answer != _STOP)
         return numbers.filter(lambda _, answer: answer == _OPEN).map(lambda number, _: number)
 
+    def forget_unfinished(self) -> None:
+        """Called before the dataset is built again, while some of the old one's records were still being prepared."""
+        self._notes.remove(self._notes.export()[0])
+
     def map(self, records: tf.data.Dataset, read: Callable, finish: Callable) -> tf.data.Dataset:
         """`in_parallel` of all (position, record from `open_files`) except those for which a function fails."""
         self._prepare = lambda position, placed: finish(*read(position, placed))

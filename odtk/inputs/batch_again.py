@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from odtk import label_map
 from odtk.inputs import dataset
+from odtk.inputs.augmentations.build import build_augmentation
 from odtk.inputs.build import record_files
 from odtk.inputs.decode import make_parser
 from odtk.inputs.record_errors import walk_file
@@ -14,24 +15,30 @@ from odtk.records.shards import Record
 
 
 def read_batch(
-    pipeline_config, places: Sequence[tuple[int, int]], resize: Callable, num_classes: int, entries: Container[str]
+    pipeline_config,
+    places: Sequence[tuple[int, int, int]],
+    resize: Callable,
+    num_classes: int,
+    seed: int,
+    entries: Container[str],
 ) -> tuple[dict, dict]:
-    """(features, groundtruth) of the training records at `places` (numbers of file and record), without augmentation.
+    """The training batch (features, groundtruth) of the records at `places`: numbers of file and record, and position.
 
-    See odtk.inputs.dataset for the form of a batch, and for `entries`. Raises errors of reading.
+    It is augmented as in `build_train_dataset` with this seed. See odtk.inputs.dataset for the form of a batch, and for
+    `entries`. Raises errors of reading.
     """
     reader = pipeline_config.train_input_reader
     labels = label_map.read(reader.label_map_path) if reader.label_map_path else None
-    data = _data(record_files(reader), places)
-    numbers = tf.constant(list(places), tf.int64)
-    records = tf.data.Dataset.from_tensor_slices(((tf.constant(data), numbers[:, 1]), numbers[:, 0]))
+    data = _data(record_files(reader), [(file, record) for file, record, _ in places])
+    file, record, position = tf.unstack(tf.constant(list(places), tf.int64), axis=1)
+    records = tf.data.Dataset.from_tensor_slices((position, ((tf.constant(data), record), file)))
     examples = dataset.prepare(
-        records.enumerate(),
+        records,
         parse=make_parser(labels, num_classes),
-        augment=lambda example, seed: example,
+        augment=build_augmentation(pipeline_config.train_config.data_augmentation_options),
         resize=resize,
         max_number_of_boxes=max_number_of_boxes(reader, pipeline_config.train_config),
-        seed=0,
+        seed=seed,
         entries=entries,
     )
     return next(iter(dataset.batch(examples, len(places), drop_remainder=False)))

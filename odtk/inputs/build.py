@@ -110,8 +110,8 @@ def build_eval_dataset(
     return _batch(examples, "eval_config.batch_size", batch_size or config.batch_size, drop_remainder=False)
 
 
-def count_eval_images(reader, max_images: int | None = None) -> int | None:
-    """How many images build_eval_dataset gives, if all can be used; None if the files are in an object store."""
+def count_images(reader, max_images: int | None = None) -> int | None:
+    """How many images an InputReader gives, if all can be used; None if the files are in an object store."""
     files = record_files(reader)
     if any(map(is_remote, files)):
         return max_images

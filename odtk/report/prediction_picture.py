@@ -40,8 +40,8 @@ def draw_evaluation(pairs: Sequence[Image.Image], title: str) -> Image.Image:
     """One picture of those from `draw_pair`, under `title`. Needs at least one."""
     note = (
         f"Left: at most {MAX_PREDICTIONS} predictions, with scores of at least {MIN_SCORE:.0%}; dashed: wrong, as no "
-        f"object of that class overlaps by an IoU of {MIN_IOU}. Right: groundtruth; dashed: missed, or ignored. "
-        "The same images at every evaluation."
+        f"other object of that class is there (IoU of at least {MIN_IOU}). Right: groundtruth; dashed: missed, or "
+        "ignored. The same images at every evaluation."
     )
     return add_heading(in_rows(pairs, _PAIRS_IN_A_ROW, _PAIRS_GAP), title, note)
 

@@ -30,7 +30,7 @@ _HEAD = 0.6  # inches
 _DPI = 100
 _RAW, _SMOOTH, _EVAL, _BEST = "#9ecae1", "#1f77b4", "#ff7f0e", "#2ca02c"
 _MOST_POINTS = 2000  # of a curve; a panel has fewer pixels
-_LOG_FROM = 30  # greatest over small values of a curve that is drawn on a logarithmic axis
+_LOG_FROM = 20  # greatest over small values of a curve that is drawn on a logarithmic axis
 _MOST_MARKERS = 60  # of a curve; more would hide it
 _MOST_TO_AVOID = 300  # rows
 _SMOOTHED = 40  # an average reaches over this fraction of the rows
@@ -80,7 +80,7 @@ def draw_curves(curves: Curves) -> Figure:
     # In inches, as a layout that matplotlib finds by itself takes half of the time.
     grid = figure.add_gridspec(
         rows, columns, left=0.8 / width, right=1 - 0.15 / width, bottom=0.5 / height, top=1 - (_HEAD + 0.45) / height,
-        wspace=0.19, hspace=0.42,
+        wspace=0.19, hspace=0.42 if curves.steps_per_epoch else 0.3,
     )  # fmt: skip
     for number, draw in enumerate(panels):
         axes = figure.add_subplot(grid[number])
@@ -151,8 +151,10 @@ def _mark_best(axes: Axes, best: Best) -> None:
 
 
 def _draw_loss(axes: Axes, curves: Curves, name: str) -> None:
-    _draw_measured(axes, *column(curves.metrics, name), "training")
+    trained = column(curves.metrics, name)
     steps, values = column(curves.evaluations, name)
+    _draw_measured(axes, *trained, "training")
+    _scale(axes, np.concatenate([trained[1], values]))
     if len(steps):
         axes.plot(steps, values, marker=marker_of(steps), color=_EVAL, markersize=3, label="evaluation")
     if curves.best and curves.best.metric == name:
@@ -169,7 +171,9 @@ def _draw_rate(axes: Axes, curves: Curves) -> None:
 
 
 def _draw_norm(axes: Axes, curves: Curves) -> None:
-    _draw_measured(axes, *column(curves.metrics, "gradient_norm"), "each log")
+    steps, values = column(curves.metrics, "gradient_norm")
+    _draw_measured(axes, steps, values, "each log")
+    _scale(axes, values)
     _title(axes, "Norm of the gradients, before clipping", "norm")
     _legend(axes, curves, "upper right")
 
@@ -195,7 +199,6 @@ def _draw_measured(axes: Axes, steps: np.ndarray, values: np.ndarray, label: str
         _draw_line(axes, steps, smoothed, color=_SMOOTH, label=f"{label}, smoothed")
     else:
         _draw_line(axes, steps, values, color=_SMOOTH, label=label)
-    _scale(axes, values)
     bad = ~np.isfinite(values)
     if bad.any():
         edge = axes.get_xaxis_transform()  # the bottom of the panel, whatever the values

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from odtk import atomic, pipeline
+from odtk import atomic, files, pipeline
 from odtk.detectors.trained import build_trained_detector
 from odtk.devices import keep_freed_memory, prepare_gpus
 from odtk.errors import DataError
@@ -30,11 +30,11 @@ class EvaluationReport:
     metrics: dict[str, float]  # TFOD's name to value: each metrics set of the config, then the losses
     num_images: int
     repeated_images: int  # ignored, because an earlier image had the same source_id
-    checkpoint: Path  # prefix
+    checkpoint: Path | str  # prefix; a str in a store, as other paths
     step: int | None  # None if the checkpoint does not have it
-    metrics_path: Path
+    metrics_path: Path | str
     classes: Sequence[dict] = ()  # of the first metrics set: id, name, images, boxes, AP of each class
-    classes_path: Path | None = None  # the same as a file
+    classes_path: Path | str | None = None  # the same as a file
     bad_records: Sequence[BadRecord] = ()  # left out
     bad_boxes: Sequence[ImageWithBadBoxes] = ()  # images that are evaluated without some of their boxes
     losses: Mapping[str, float] = field(default_factory=dict)  # the metrics that are losses
@@ -69,8 +69,10 @@ def evaluate(
     for finding in require_valid(config, pipeline_config, needs=("eval",)):
         if finding.severity == WARNING:
             log(str(finding))
-    folder = Path(model_dir) / "eval"
-    atomic.check_file(folder / "metrics.json")
+    folder = files.join(model_dir, "eval")
+    metrics_path, classes_path = files.join(folder, "metrics.json"), files.join(folder, "classes.json")
+    if not files.is_remote(folder):
+        atomic.check_file(metrics_path)
     prepare_gpus()
     keep_freed_memory()
     detector, reader = build_trained_detector(config, model_dir, checkpoint, log, "Evaluating")
@@ -87,11 +89,11 @@ def evaluate(
         metrics=evaluation.metrics,
         num_images=evaluation.num_images,
         repeated_images=evaluation.repeated_images,
-        checkpoint=Path(reader.prefix),
+        checkpoint=files.as_path(reader.prefix),
         step=reader.step,
-        metrics_path=folder / "metrics.json",
+        metrics_path=files.as_path(metrics_path),
         classes=classes,
-        classes_path=folder / "classes.json",
+        classes_path=files.as_path(classes_path),
         bad_records=measured.bad_records,
         bad_boxes=measured.bad_boxes,
         losses=evaluation.losses,
@@ -99,14 +101,14 @@ def evaluate(
     )
 
 
-def _write(folder: Path, evaluation: Evaluation, step: int) -> list[dict]:
+def _write(folder: str, evaluation: Evaluation, step: int) -> list[dict]:
     """Writes metrics.json, TensorBoard's scalars and classes.json; returns the classes as written there."""
-    metrics = evaluation.metrics
-    atomic.write_text(folder / "metrics.json", json.dumps(without_nan(metrics), indent=2) + "\n")
-    with atomic.answering(folder, f"The metrics are in {folder / 'metrics.json'}, but not in TensorBoard's files."):
-        add_measurement(str(folder), step, metrics)
+    metrics, metrics_path = evaluation.metrics, files.join(folder, "metrics.json")
+    files.write_text(metrics_path, json.dumps(without_nan(metrics), indent=2) + "\n")
+    with atomic.answering(Path(folder), f"The metrics are in {metrics_path}, but not in TensorBoard's files."):
+        add_measurement(folder, step, metrics)
     classes = [without_nan(each) for each in evaluation.classes]
-    atomic.write_text(folder / "classes.json", json.dumps(classes, indent=2, ensure_ascii=False) + "\n")
+    files.write_text(files.join(folder, "classes.json"), json.dumps(classes, indent=2, ensure_ascii=False) + "\n")
     return classes
 
 

@@ -2,18 +2,17 @@
 
 import contextlib
 import os
-import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from odtk import label_map, pipeline
+from odtk import pipeline
 from odtk.atomic import atomic_directory, may_replace
 from odtk.errors import ConfigError, LabelMapError
 from odtk.exporting.formats import DEFAULT, FORMATS
 from odtk.exporting.runtime import LABEL_MAP
 from odtk.exporting.signatures import INPUT_TYPES
-from odtk.files import names_in
+from odtk.files import names_in, read_bytes
 from odtk.prototext.schema import some
 from odtk.tools import trained_classes
 from odtk.tools.arguments import as_list
@@ -83,7 +82,7 @@ def export(
         pipeline.write(config, folder / "pipeline.config")
         map_path = find_label_map(config, reader.prefix)
         if map_path is not None:
-            shutil.copyfile(map_path, folder / LABEL_MAP)
+            (folder / LABEL_MAP).write_bytes(read_bytes(map_path))
         files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     note = label_map_note(config, reader.prefix)
     count = len(more_variables)
@@ -112,8 +111,7 @@ def find_label_map(config, prefix: str) -> str | None:
     for place in [trained, *_config_maps(config), Path(prefix).parent.parent / trained_classes.FILE]:
         with contextlib.suppress(LabelMapError):
             if place:
-                label_map.read(place)
-                return str(label_map.find(place))
+                return trained_classes.read_map(place)[0]
     return None
 
 

@@ -6,9 +6,8 @@ import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from odtk import label_map
+from odtk import files, label_map
 from odtk.errors import LabelMapError
 from odtk.label_map import Item, LabelMap, folded
 from odtk.prototext.schema import some
@@ -21,19 +20,33 @@ _NAMED = 4
 class Comparison:
     """How a config's label map differs from that of a checkpoint: `conflicts` are ids with different classes."""
 
-    trained: Path
+    trained: str
     conflicts: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # sentences: other display names, classes in only one of them
 
 
-def find_trained_map(checkpoint: str | os.PathLike) -> Path | None:
+def find_trained_map(checkpoint: str | os.PathLike) -> str | None:
     """The label map of a checkpoint (a prefix or its folder): in the model dir, or in the exported folder around it.
 
     A model dir's best/ has none of its own.
     """
-    folder = Path(checkpoint) if os.path.isdir(checkpoint) else Path(checkpoint).parent
-    places = [folder / FILE] + [folder.parent / FILE] * (folder.absolute().name in ("checkpoint", "best"))
-    return next((place for place in places if place.is_file()), None)
+    is_folder = files.is_folder(checkpoint) and not files.exists(f"{os.fspath(checkpoint)}.index")
+    folder = os.fspath(checkpoint) if is_folder else os.path.dirname(checkpoint)
+    folder = folder.rstrip("/") if files.is_remote(folder) else os.path.normpath(folder)
+    name = os.path.basename(folder if files.is_remote(folder) else os.path.abspath(folder))
+    places = [folder] + [os.path.dirname(folder)] * (name in ("checkpoint", "best"))
+    return next((each for each in (files.join(place, FILE) for place in places) if files.exists(each)), None)
+
+
+def read_map(name_or_path: str | os.PathLike) -> tuple[str, LabelMap]:
+    """The path of a label map, in a store too, or of a shipped one, and what it holds; LabelMapError if unusable."""
+    if not files.is_remote(name_or_path):
+        path = label_map.find(name_or_path)
+        return str(path), label_map.read(path)
+    try:
+        return os.fspath(name_or_path), label_map.parse(files.read_text(name_or_path), os.fspath(name_or_path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabelMapError(f"{name_or_path} cannot be read: {error}.") from error
 
 
 def compare(checkpoint: str | os.PathLike, name_or_path: str) -> Comparison | None:
@@ -42,11 +55,10 @@ def compare(checkpoint: str | os.PathLike, name_or_path: str) -> Comparison | No
     if trained is None or not name_or_path:
         return None
     try:
-        given = label_map.find(name_or_path)
-        before, now = label_map.read(trained), label_map.read(given)
+        (_, before), (given, now) = read_map(trained), read_map(name_or_path)
     except LabelMapError:
         return None
-    return Comparison(trained, list(_conflicts(before, now)), list(_notes(before, now, str(given), trained)))
+    return Comparison(trained, list(_conflicts(before, now)), list(_notes(before, now, given, trained)))
 
 
 def lacks_trained_classes(checkpoint: str | os.PathLike, name_or_path: str) -> bool:
@@ -55,7 +67,7 @@ def lacks_trained_classes(checkpoint: str | os.PathLike, name_or_path: str) -> b
     if trained is None:
         return False
     try:
-        before, now = label_map.read(trained), label_map.read(label_map.find(name_or_path))
+        (_, before), (_, now) = read_map(trained), read_map(name_or_path)
     except LabelMapError:
         return False
     return not {item.id for item in before.items} <= {item.id for item in now.items}
@@ -100,7 +112,7 @@ def _conflicts(before: LabelMap, now: LabelMap) -> Iterator[str]:
                 break
 
 
-def _notes(before: LabelMap, now: LabelMap, given: str, trained: Path) -> Iterator[str]:
+def _notes(before: LabelMap, now: LabelMap, given: str, trained: str) -> Iterator[str]:
     old, new = ({item.id: item for item in labels.items} for labels in (before, now))
     added = [f"{number} ({item.name!r})" for number, item in new.items() if number not in old]
     if added:

@@ -1,5 +1,6 @@
 """Puts official.core's and Orbit's objects together for one training run."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import orbit
@@ -8,7 +9,7 @@ from official.core import config_definitions
 
 from odtk.errors import OdtkError
 from odtk.evaluation.build import DEFAULT_MAX_BAD_RECORDS, ConfiguredEvaluation
-from odtk.inputs.build import count_eval_images
+from odtk.inputs.build import count_images
 from odtk.retrying import Writes, at_once
 from odtk.training import resume
 from odtk.training.best_metric import DEFAULT, find_metric
@@ -16,6 +17,7 @@ from odtk.training.callbacks.checkpoints import StepCheckpoints
 from odtk.training.evaluation_schedule import EvaluationSchedule
 from odtk.training.evaluator import TrainingEvaluator
 from odtk.training.experiment import Experiment
+from odtk.training.input_wait import InputWait
 from odtk.training.loggers.logger import EvaluationSummaries, Logger, Loggers, TrainSummaries
 from odtk.training.measured_weights import MeasuredWeights
 from odtk.training.optimizer import build_optimizer, create_variables, make_scalable
@@ -23,6 +25,7 @@ from odtk.training.orbit_output import without_printing
 from odtk.training.pace import Pace
 from odtk.training.run_info import RunInfo
 from odtk.training.task import DetectionTask
+from odtk.training.times import Times
 from odtk.training.trainer import DetectionTrainer
 
 _WHOLE_CALL = 2**31 - 1  # steps; odtk.training.loop calls Orbit once for each loop
@@ -41,6 +44,7 @@ def build_experiment(
     best_metric: str = DEFAULT,
     max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
     loggers: Sequence[Logger] = (),
+    times: Times | None = None,
     write: Writes = at_once,
     log: Callable[[str], None] = lambda line: None,
 ) -> Experiment:
@@ -48,11 +52,11 @@ def build_experiment(
 
     Checkpoints are saved and `loggers` called at multiples of the two numbers of steps; the newest `keep` checkpoints
     are kept. Evaluations are made by `schedule`, on a fixed sample of `eval_images` (None: all), without up to
-    `max_bad_records` records; if the config does not allow one, `log` is told. `write` calls what writes files. `log`
-    is called, too, if another than the newest checkpoint is resumed. Raises ConfigError for a `best_metric` that is not
-    measured, CheckpointError if a checkpoint does not match, and the builders' errors.
+    `max_bad_records` records; if the config does not allow one, `log` is told. `times` measures the run, `write` calls
+    what writes files. `log` is called, too, if another than the newest checkpoint is resumed. Raises ConfigError for a
+    `best_metric` that is not measured, CheckpointError if a checkpoint does not match, and the builders' errors.
     """
-    logger = Loggers(loggers, write)
+    logger, times, wait = Loggers(loggers, write), times or Times(), InputWait()
     with strategy.scope(), without_printing():
         model = task.build_model()
         optimizer = build_optimizer(task.config.train_config.optimizer)
@@ -61,7 +65,7 @@ def build_experiment(
         reader = resume.open_newest(info.model_dir, log)
         if reader:
             task.start = resume.next_position(reader, task.config, log)
-        trainer = _build_trainer(task, strategy, model, optimizer)
+        trainer = _build_trainer(task, strategy, model, optimizer, times, wait)
         evaluator = None
         if schedule.is_on:
             evaluator = _build_evaluator(task.config, model, optimizer, eval_images, max_bad_records, log)
@@ -72,6 +76,7 @@ def build_experiment(
             step_counter=trainer.global_step,
             checkpoint_interval=checkpoint_every,
             init_fn=trainer.initialize,
+            times=times,
             write=write,
         )
         if evaluator:
@@ -105,8 +110,9 @@ def build_experiment(
         schedule=schedule,
         checkpoints=checkpoints,
         controller=controller,
-        pace=Pace([log_every, checkpoint_every, *schedule.marks]),
+        pace=Pace([log_every, checkpoint_every, *schedule.marks], lambda: times.training),
         logger=logger,
+        times=times,
         write=write,
         resumed_from=reader.prefix if reader else None,
         new_slots=new_slots,
@@ -122,16 +128,19 @@ def _build_evaluator(
         log(f"warning: {error} Nothing is evaluated while it trains.")
         return None
     if max_images is not None:
-        total = count_eval_images(config.eval_input_reader[0])
+        total = count_images(config.eval_input_reader[0])
         of_how_many = f" of {total:,}" if total is not None else ""
         log(f"Evaluations are on a fixed sample of {measured.num_images:,}{of_how_many} images.")
     return TrainingEvaluator(measured, MeasuredWeights(model, optimizer, config.eval_config.use_moving_averages))
 
 
-def _build_trainer(task: DetectionTask, strategy: tf.distribute.Strategy, model, optimizer) -> DetectionTrainer:
+def _build_trainer(
+    task: DetectionTask, strategy: tf.distribute.Strategy, model, optimizer, times: Times, wait: InputWait
+) -> DetectionTrainer:
     config = config_definitions.ExperimentConfig(
         task=task.task_config, trainer=config_definitions.TrainerConfig(train_tf_while_loop=True)
     )
     # Called for each input pipeline; the model defines what its batches contain.
-    dataset = orbit.utils.make_distributed_dataset(strategy, task.first_batch.watching(task.build_inputs), model)
-    return DetectionTrainer(config, task, model, optimizer, train_dataset=dataset)
+    build_inputs = task.first_batch.watching(task.build_inputs)
+    build_dataset = functools.partial(orbit.utils.make_distributed_dataset, strategy, build_inputs, model)
+    return DetectionTrainer(config, task, model, optimizer, build_dataset, times, wait)

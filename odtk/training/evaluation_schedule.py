@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 
 MAX_SHARE = 0.2
-"""Of the time: what evaluations cost at most where nobody said how often to evaluate."""
+"""Of the time: what evaluations cost at most if the interval is chosen automatically."""
 LEAST_EVALUATIONS = 10
 """In a run, if they do not cost more than that."""
 
@@ -54,6 +54,15 @@ class EvaluationSchedule:
         finally:
             self._latest = self._clock() - began
             self._spent += self._latest
+
+    def seconds_left(self, step: int, training: float) -> float:
+        """About what the evaluations after `step` will take, if its steps take `training` seconds."""
+        if not self._every or step >= self._num_steps:
+            return 0.0
+        seconds = self._latest * (-(-self._num_steps // self._every) - step // self._every)
+        if self._max_share is None:
+            return seconds
+        return min(seconds, max(self._latest, training * self._max_share / (1 - self._max_share)))
 
     def _is_affordable(self) -> bool:
         """Whether one more, if it takes as long as the latest, stays within the share; the first one does."""

@@ -14,6 +14,7 @@ from odtk.training.loggers.logger import Logger
 from odtk.training.pace import Pace
 from odtk.training.run_info import RunInfo
 from odtk.training.task import DetectionTask
+from odtk.training.times import Times
 from odtk.training.trainer import DetectionTrainer
 
 
@@ -35,6 +36,8 @@ class Experiment:
     pace: Pace
     logger: Logger
     """All loggers of the run, called as one; callbacks may give it pictures."""
+    times: Times
+    """Where the time goes; a callback that takes long opens a phase of its own."""
     write: Writes
     """Calls what writes files to the model dir, again if that is not reachable."""
     resumed_from: str | None

@@ -1,23 +1,25 @@
 """The batch whose loss was NaN or infinite: read once more, run once more, and kept in the model dir's nan/."""
 
 import io
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
-from odtk import files, label_map
-from odtk.inputs.batch_again import read_batch
+from odtk import files
 from odtk.inputs.build import record_files
-from odtk.inputs.dataset import TRAINING_FEATURES
 from odtk.inputs.record_errors import names_of_records
-from odtk.report.batch_picture import BatchImage, draw_batch
+from odtk.report.batch_picture import draw_batch
 from odtk.training.experiment import Experiment
 from odtk.training.first_bad_layer import diagnose
 from odtk.training.halvings import FOLDER
+from odtk.training.pictures import batch_images, class_namer
 
 PICTURE, REPORT = "batch.png", "report.txt"
+
+_MOST_SECONDS, _STEPS_AT_ONCE = 120.0, 10  # to train again
 
 
 @dataclass(frozen=True)
@@ -25,48 +27,63 @@ class FailedBatch:
     """The first batch without a finite loss."""
 
     step: int  # from 1
-    places: Sequence[tuple[int, int]]  # of its records: numbers of file and record; [] if unknown
+    places: Sequence[tuple[int, int, int]]  # of its records: numbers of file and record, position; [] if unknown
     logs: dict[str, float]  # of the last step of that loop
 
     def records(self, experiment: Experiment) -> list[str]:
         """`image (file, record number)` of each."""
-        return names_of_records(record_files(experiment.task.config.train_input_reader), self.places)
+        files_read = record_files(experiment.task.config.train_input_reader)
+        return names_of_records(files_read, [(file, record) for file, record, _ in self.places])
 
 
-def investigate(batch: FailedBatch, experiment: Experiment, state: str) -> str:
-    """Runs the batch with the present weights, which are `state`, and keeps it in nan/; returns what was found.
+def investigate(batch: FailedBatch, experiment: Experiment, restore: Callable[[], str]) -> str:
+    """Finds where the batch's numbers stop being finite, and keeps the batch in nan/; returns what was found.
 
-    What cannot be done is said in the text, and raises nothing: this is for an error message.
+    `restore` sets the weights back and returns what they are then; they are others afterwards. What cannot be done is
+    said in the text, and raises nothing: this is for an error message.
     """
     if not batch.places:
-        return "Its records are not known."
-    found, losses = "", {}
+        return ""
     try:
-        features, groundtruth = _read(batch, experiment)
+        features, groundtruth = experiment.task.read_batch(experiment.model, batch.places)
     except Exception as error:
-        found = f"Its records cannot be read again ({_first_line(error)})."
+        found, losses = f"Its records cannot be read again ({_first_line(error)}).", {}
     else:
-        found, losses = _run(experiment, features, groundtruth, state)
+        found, losses = _diagnosed(batch, experiment, features, groundtruth, restore)
         found += _keep(experiment, PICTURE, lambda: _picture(batch, experiment, features, groundtruth))
     return found + _keep(experiment, REPORT, lambda: _report(batch, experiment, found, losses).encode())
 
 
-def _read(batch: FailedBatch, experiment: Experiment) -> tuple[dict, dict]:
-    model = experiment.model
-    entries = (*TRAINING_FEATURES, *model.groundtruth_fields)
-    return read_batch(experiment.task.config, batch.places, model.resize, model.num_classes, entries)
-
-
-def _run(experiment: Experiment, features: dict, groundtruth: dict, state: str) -> tuple[str, dict[str, float]]:
+def _diagnosed(
+    batch: FailedBatch, experiment: Experiment, features: dict, groundtruth: dict, restore: Callable[[], str]
+) -> tuple[str, dict[str, float]]:
+    """What was found and the losses; with the weights just before that step, if those of the checkpoint do well."""
+    text = f"Run once more, augmented as it was, with {restore()}: "
     try:
         with experiment.controller.strategy.scope():
-            diagnosis = diagnose(experiment.task, experiment.model, features, groundtruth)
+            first = diagnose(experiment.task, experiment.model, features, groundtruth)
+            text += first.text
+            if not first.is_finite:
+                return text, first.losses
+            restore()
+            if experiment.step == batch.step - 1:
+                return f"{text} So it did not happen again.", first.losses
+            text += " So it is not this batch alone: the weights became worse since then."
+            if not _train_again(experiment, batch.step - 1):
+                return text, first.losses
+            second = diagnose(experiment.task, experiment.model, features, groundtruth)
+            return f"{text} Trained again to step {batch.step - 1}, with the same data: {second.text}", second.losses
     except Exception as error:  # out of memory, as nothing that is computed is freed before the end
-        return f"Where numbers stopped being finite could not be found ({_first_line(error)}).", {}
-    text = f"Run once more, its records without augmentation, on {state}: {diagnosis.text}"
-    if diagnosis.is_finite:
-        text += " So it is not these records alone: the weights became worse since then, or augmentation plays a part."
-    return text, diagnosis.losses
+        return f"{text} More could not be found ({_first_line(error)}).", {}
+
+
+def _train_again(experiment: Experiment, step: int) -> bool:
+    """Trains from the present step to another; False if that would take too long."""
+    experiment.trainer.restart_data()
+    end = time.monotonic() + _MOST_SECONDS
+    while experiment.step < step and time.monotonic() < end:
+        experiment.trainer.train(tf.constant(min(step - experiment.step, _STEPS_AT_ONCE)))
+    return experiment.step == step
 
 
 def _keep(experiment: Experiment, name: str, make: Callable[[], bytes]) -> str:
@@ -80,29 +97,13 @@ def _keep(experiment: Experiment, name: str, make: Callable[[], bytes]) -> str:
 
 
 def _picture(batch: FailedBatch, experiment: Experiment, features: dict, groundtruth: dict) -> bytes:
-    path = experiment.task.config.train_input_reader.label_map_path
-    names = {item.id: item.shown for item in label_map.read(path).items} if path else {}
-    title = f"{experiment.info.name}: the batch of step {batch.step}, whose loss is not finite (without augmentation)"
-    images = _batch_images(*tf.nest.map_structure(lambda tensor: tensor.numpy(), (features, groundtruth)))
+    arrays = {name: tensor.numpy() for name, tensor in (features | groundtruth).items()}
+    arrays["image"] = np.clip(np.rint(arrays["image"]), 0, 255).astype(np.uint8)
+    name_of = class_namer(experiment.task.config.train_input_reader.label_map_path)
+    title = f"{experiment.info.name}: the batch of step {batch.step:,}, whose loss is not finite"
     buffer = io.BytesIO()
-    draw_batch(images, lambda number: names.get(number, f"class {number}"), title).save(buffer, "PNG")
+    draw_batch(batch_images(arrays), name_of, title).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _batch_images(features: dict, groundtruth: dict) -> list[BatchImage]:
-    images = []
-    for index, pixels in enumerate(features["image"]):
-        height, width = features["true_image_shape"][index][:2]
-        count = int(groundtruth["num_boxes"][index]) if "num_boxes" in groundtruth else 0
-        images.append(
-            BatchImage(
-                pixels=np.clip(np.rint(pixels), 0, 255).astype(np.uint8),
-                true_size=(int(height), int(width)),
-                boxes=groundtruth["boxes"][index][:count] if count else np.zeros((0, 4)),
-                class_ids=(groundtruth["classes"][index][:count] + 1).tolist() if count else [],
-            )
-        )
-    return images
 
 
 def _report(batch: FailedBatch, experiment: Experiment, found: str, losses: dict[str, float]) -> str:

@@ -14,12 +14,12 @@ class FirstFailure:
         # Each replica has its own, as each has a part of the batch.
         options = {"trainable": False, "synchronization": tf.VariableSynchronization.ON_READ}
         self._step = tf.Variable(tf.constant(NEVER, tf.int64), **options)
-        self._places = tf.Variable(tf.fill([batch_size, 2], tf.constant(NEVER, tf.int64)), **options)
+        self._places = tf.Variable(tf.fill([batch_size, 3], tf.constant(NEVER, tf.int64)), **options)
 
     def watch(self, step, loss, places) -> None:
         """Must be called in every step (from 0), with a number that is finite if the step succeeded.
 
-        `places` int64 [B, 2]: the numbers of file and record, see odtk.inputs.dataset.
+        `places` int64 [B, 3]: the numbers of file and record, and the position, see odtk.inputs.dataset.
         """
         is_first = ~tf.math.is_finite(loss) & (self._step == NEVER)
         if places.shape != self._places.shape:
@@ -33,7 +33,7 @@ class FirstFailure:
         """Watches from scratch."""
         self._step.assign(NEVER)
 
-    def read(self) -> tuple[int, list[tuple[int, int]]] | None:
+    def read(self) -> tuple[int, list[tuple[int, int, int]]] | None:
         """The step (from 0) and the places of its records; None if all losses were finite."""
         local_results = self._strategy.experimental_local_results
         replicas = zip(local_results(self._step), local_results(self._places), strict=True)

@@ -32,11 +32,11 @@ class LastGoodState:
         checkpoint = self._checkpoint()
         if checkpoint is not None:
             experiment.controller.restore_checkpoint(checkpoint)
-            return os.path.basename(checkpoint)
+            return f"the weights of {os.path.basename(checkpoint)}"
         with experiment.controller.strategy.scope():
             for variable, value in self._start:
                 variable.assign(value)
-        return f"the weights of step {experiment.step}, at which training started"
+        return "the weights that training started with"
 
     def _checkpoint(self) -> str | None:
         """The last one; None if it is the resumed one and the start is not the same."""

@@ -13,6 +13,7 @@ from odtk.training.experiment import Experiment
 from odtk.training.loggers.csv_files import read_evaluations
 from odtk.training.loggers.csv_table import STEP
 from odtk.training.orbit_output import without_printing
+from odtk.training.times import EVALUATION
 
 ALL_STEPS_DONE = "all steps are done"
 
@@ -67,8 +68,6 @@ class _Loop:
 
     def run(self) -> Outcome:
         self._experiment.schedule.start()
-        if owes_evaluation(self._experiment):
-            self._evaluate()
         while True:
             try:
                 self._train()
@@ -84,10 +83,14 @@ class _Loop:
     def _train(self) -> None:
         experiment, controller = self._experiment, self._experiment.controller
         first = experiment.step
+        if self._stop is None and owes_evaluation(experiment):
+            self._evaluate()
         while experiment.step < self._num_steps and self._stop is None:
             step = experiment.step
             # One loop: the summaries and the checkpoint of the loop in which a callback stops are still written.
             end = min(step + experiment.pace(step), self._num_steps)
+            if controller.step_timer:
+                controller.step_timer.start()  # steps_per_sec is without evaluations and checkpoints
             controller.train(end, checkpoint_at_completion=False)
             if self._stop is None and experiment.schedule.is_due(experiment.step):
                 self._save_at_last_step()
@@ -98,6 +101,7 @@ class _Loop:
     def _start_again(self) -> None:
         """What a resumed run would do after a kill."""
         experiment = self._experiment
+        experiment.trainer.restart_data()
         self._evaluated = None
         experiment.controller.step_timer = None  # or else the next steps per second would be negative
         experiment.logger.close(None)
@@ -110,7 +114,8 @@ class _Loop:
         experiment = self._experiment
         if experiment.evaluator:
             self._evaluated = experiment.step
-            with self._noting_stop(), experiment.schedule.measuring(), experiment.evaluator.weights.in_place():
+            measuring = experiment.times.phase(EVALUATION), experiment.schedule.measuring()
+            with self._noting_stop(), measuring[0], measuring[1], experiment.evaluator.weights.in_place():
                 experiment.controller.evaluate()
 
     def _save_at_last_step(self) -> None:

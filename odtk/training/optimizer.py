@@ -111,6 +111,18 @@ def build_learning_rate(message: optimizer_pb2.LearningRate) -> "Schedule":
     return ManualSteps(options.initial_learning_rate, steps, options.warmup)
 
 
+def warmup_steps(message: optimizer_pb2.Optimizer) -> int:
+    """After how many steps the learning rate has reached its height; 0 without a warm-up."""
+    kind = message.WhichOneof("optimizer")
+    rate = getattr(message, kind).learning_rate if kind else optimizer_pb2.LearningRate()
+    manual = rate.manual_step_learning_rate
+    return {
+        "cosine_decay_learning_rate": rate.cosine_decay_learning_rate.warmup_steps,
+        "exponential_decay_learning_rate": rate.exponential_decay_learning_rate.burnin_steps,
+        "manual_step_learning_rate": manual.schedule[0].step if manual.warmup and manual.schedule else 0,
+    }.get(rate.WhichOneof("learning_rate") or "", 0)
+
+
 class Schedule(tf_keras.optimizers.schedules.LearningRateSchedule):
     """Step (a scalar tensor or number) to learning rate, float32; `step` counts the updates made before."""
 
@@ -120,7 +132,7 @@ class Schedule(tf_keras.optimizers.schedules.LearningRateSchedule):
 
 
 class Scaled(Schedule):
-    """Another schedule's rate times a variable, `scale`, which is 1 at first: then it is the same rate, bit for bit."""
+    """Another schedule's rate times the variable `scale`, at first 1, which leaves each bit of the rate as it is."""
 
     def __init__(self, schedule: Schedule):
         self.schedule, self.scale = schedule, tf.Variable(1.0, trainable=False, name="rate_scale")

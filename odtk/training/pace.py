@@ -1,6 +1,6 @@
 """The number of steps between returns to Python."""
 
-import time
+from collections.abc import Callable
 
 SECONDS_PER_LOOP = 1.0
 
@@ -12,18 +12,19 @@ class Pace:
     seconds.
     """
 
-    def __init__(self, marks: list[int]):
-        self.marks = marks
+    def __init__(self, marks: list[int], clock: Callable[[], float]):
+        """`clock`: seconds spent in steps so far, without compiling the first one, evaluating and saving."""
+        self.marks, self._clock = marks, clock
         self._first = 0
         self._last: tuple[int, float] | None = None
 
     def __call__(self, step) -> int:
         """Number of steps for the loop that starts at `step`."""
-        step, now = int(step), time.monotonic()
+        step, now = int(step), self._clock()
         loop = 1
         # The first loop includes tracing, so speed is measured from the second one on.
         if self._last is not None and step > self._last[0] > self._first:
-            seconds = (now - self._last[1]) / (step - self._last[0])
+            seconds = max((now - self._last[1]) / (step - self._last[0]), 1e-6)
             loop = max(1, int(SECONDS_PER_LOOP / seconds))
         elif self._last is None:
             self._first = step

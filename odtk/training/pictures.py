@@ -5,9 +5,11 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
+import numpy as np
 from PIL import Image
 
 from odtk import files, label_map
+from odtk.report.batch_picture import BatchImage
 
 _Drawn = TypeVar("_Drawn")
 
@@ -53,3 +55,22 @@ def class_namer(label_map_path: str) -> Callable[[int], str]:
     """The function that names a class by its id: as in the label map, if there is one and it has that class."""
     names = {item.id: item.shown for item in label_map.read(label_map_path).items} if label_map_path else {}
     return lambda class_id: names.get(class_id, f"class {class_id}")
+
+
+def batch_images(batch: dict[str, np.ndarray]) -> list[BatchImage]:
+    """The images of a batch as from FirstBatch.take, with the groundtruth that it has."""
+    images = []
+    for index, pixels in enumerate(batch["image"]):
+        height, width = batch["true_image_shape"][index][:2]
+        has_boxes = {"boxes", "classes", "num_boxes"} <= batch.keys()
+        count = int(batch["num_boxes"][index]) if has_boxes else 0
+        images.append(
+            BatchImage(
+                pixels=pixels,
+                true_size=(int(height), int(width)),
+                boxes=batch["boxes"][index][:count] if has_boxes else np.zeros((0, 4)),
+                class_ids=(batch["classes"][index][:count] + 1).tolist() if has_boxes else [],
+                weights=batch["weights"][index][:count].tolist() if "weights" in batch else None,
+            )
+        )
+    return images

@@ -17,11 +17,12 @@ class RunInfo:
     """Of the training files; None if they cannot be counted without reading them all."""
     num_steps: int
     """The last step."""
+    seed: int | None = None
 
     @property
     def name(self) -> str:
         """The model dir's own name."""
-        return Path(self.model_dir.rstrip("/")).name
+        return Path(self.model_dir.rstrip("/")).name or Path(self.model_dir).resolve().name
 
     def epoch(self, step: int) -> float | None:
         """How often the records were seen on average after `step` steps; None if their number is unknown."""

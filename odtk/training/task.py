@@ -1,6 +1,6 @@
 """The training task for all detectors: inputs, losses, the step, and the initial weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 import tf_keras
@@ -12,6 +12,7 @@ from odtk.detectors.detector import Detector
 from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS, total_losses
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter
+from odtk.inputs.batch_again import read_batch
 from odtk.inputs.build import build_train_dataset
 from odtk.inputs.dataset import TRAINING_FEATURES
 from odtk.inputs.epochs import NOTHING_READ, Position
@@ -110,6 +111,20 @@ class DetectionTask(base_task.Task):
             deterministic=self.deterministic,
         )
 
+    def restart_inputs(self) -> None:
+        """What `build_inputs` builds from now on starts behind `last_position`."""
+        self.start = Position.after(int(self.last_position.numpy()))
+        if self.record_filter is not None:
+            self.record_filter.forget_unfinished()
+
+    def read_batch(self, model: Detector, places: Sequence[tuple[int, int, int]]) -> tuple[dict, dict]:
+        """The batch (features, groundtruth) of records, as `first_failure` has them, exactly as it was trained on.
+
+        (With several input pipelines all records are augmented as those of the first.)
+        """
+        entries = (*TRAINING_FEATURES, *model.groundtruth_fields)
+        return read_batch(self.config, places, model.resize, model.num_classes, self.seed, entries)
+
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
         """One LastValue per loss, by TFOD's tag, and one for the gradients' norm; the model must already be built.
 
@@ -137,7 +152,8 @@ class DetectionTask(base_task.Task):
             gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=norm)
         gauge = losses[TOTAL_LOSS] + norm  # a NaN gradient makes the next batch's loss NaN
         if "place" in features:
-            self.first_failure.watch(optimizer.iterations, gauge, features["place"])
+            places = tf.concat([features["place"], features["position"][:, None]], axis=1)
+            self.first_failure.watch(optimizer.iterations, gauge, places)
         if "position" in features:
             self._note_position(features["position"])
         optimizer.apply_gradients(zip(gradients, variables, strict=True))

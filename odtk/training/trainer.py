@@ -1,9 +1,13 @@
-"""official.core's Trainer with TFOD's checkpoint layout and scalars."""
+"""official.core's Trainer with TFOD's checkpoint layout and scalars, which measures its time."""
+
+from collections.abc import Callable
 
 import tensorflow as tf
 from official.core import base_trainer
 
+from odtk.training.input_wait import InputWait
 from odtk.training.optimizer import current_learning_rate
+from odtk.training.times import COMPILING, INPUT, STEP, Times
 
 LAST_POSITION = "last_position"
 """The key in a checkpoint of the number of the last record's position that was trained on."""
@@ -12,13 +16,47 @@ LAST_POSITION = "last_position"
 class DetectionTrainer(base_trainer.Trainer):
     """Saves variables under TFOD's keys and reports the last step's losses instead of their means."""
 
-    def __init__(self, config, task, model, optimizer, train_dataset):
-        super().__init__(config, task, model, optimizer, train=True, evaluate=False, train_dataset=train_dataset)
+    def __init__(
+        self,
+        config,
+        task,
+        model,
+        optimizer,
+        build_dataset: Callable,
+        times: Times | None = None,
+        wait: InputWait | None = None,
+    ):
+        """`build_dataset` is called now, and each time that the data starts again."""
+        dataset, self._build_dataset = build_dataset(), build_dataset
+        super().__init__(config, task, model, optimizer, train=True, evaluate=False, train_dataset=dataset)
         # TFOD names it `step`, official.core `global_step`.
         steps = {"step": self.global_step, "global_step": self.global_step}
         # TFOD does not know it, and restores the rest.
         position = {LAST_POSITION: task.last_position}
         self._checkpoint = tf.train.Checkpoint(**steps, **position, optimizer=optimizer, **model.checkpoint_objects())
+        self._times, self._wait, self._is_compiled = times or Times(), wait or InputWait(), False
+
+    def train(self, num_steps: tf.Tensor) -> dict:
+        """Orbit's method: a loop of steps, whose time is measured; the first one compiles them."""
+        phase = STEP if self._is_compiled else COMPILING
+        before = self._wait.read()
+        with self._times.phase(phase):
+            logs = {name: value.numpy() for name, value in super().train(num_steps).items()}  # waits for the device
+        seconds, steps = (now - then for now, then in zip(self._wait.read(), before, strict=True))
+        if self._is_compiled and steps:
+            self._times.move(seconds / steps * int(num_steps), phase, INPUT)
+        self._is_compiled = True
+        return logs
+
+    def next_train_inputs(self, iterator):
+        """official's hook: the next batch, with the time that the step waits for it."""
+        # Counted after a step's updates; global_step is counted at any time during it.
+        return self._wait.fetch(lambda: next(iterator), self.optimizer.iterations)
+
+    def restart_data(self) -> None:
+        """Reads on behind `last_position`, as a resumed run does; for weights that were set back."""
+        self.task.restart_inputs()
+        self.train_dataset = self._build_dataset()
 
     def finished_step(self) -> int:
         """The last step that changed the weights, to which the count of steps is set: one more failed in its data."""

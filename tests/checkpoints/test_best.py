@@ -146,3 +146,11 @@ def test_a_model_dir_may_be_in_a_store():
     assert read_best("ram://models/best-of-a-store").value == 0.75
     names = tf.io.gfile.listdir("ram://models/best-of-a-store/best")
     assert sorted(names) == ["checkpoint", "ckpt-6.data-00000-of-00001", "ckpt-6.index", "metrics.json"]
+
+
+def test_a_file_checkpoint_that_is_no_text_is_written_again(tmp_path):
+    keep(tmp_path, 200, 0.5)
+    stated = tmp_path / "best" / "checkpoint"
+    stated.write_bytes(bytes(range(256)))
+    tidy(tmp_path)
+    assert 'model_checkpoint_path: "ckpt-200"' in stated.read_text()

@@ -109,6 +109,8 @@ STATES = {
     "it is empty": (state(""), "ckpt-10", "checkpoint is empty; .* by its number is .*ckpt-10"),
     "it is garbage": (state("\0\1 no text"), "ckpt-10", "checkpoint names no checkpoint; .*ckpt-10"),
     "it is binary": (rewrite("checkpoint", lambda content: bytes(range(256))), "ckpt-10", "names no checkpoint"),
+    "its name feigns a message": (state(ONE % r"ckpt-9\nerror: lost" + TWO % "x"), "ckpt-10", "names no checkpoint"),
+    "its name is no text": (state(ONE % r"\377\000ckpt-9" + TWO % "x"), "ckpt-10", "names no checkpoint"),
     "it is cut": (rewrite("checkpoint", lambda content: content[:20]), "ckpt-10", "names no checkpoint"),
     "it is of another machine": (state(ONE % "/content/x/ckpt-9" + TWO % "/content/x/ckpt-9"), "ckpt-10", "not there"),
     "it names what is gone": (state(ONE % "ckpt-12" + TWO % "ckpt-12"), "ckpt-10", "ckpt-12, which is not there"),
@@ -159,6 +161,7 @@ WITHOUT = {
     "a name from another machine": (state(ONE % "/content/x/ckpt-9"), CheckpointError, "Copy its files .ckpt-9.index"),
     "the name of a lost one": (state(ONE % "ckpt-9"), CheckpointError, "names the checkpoint ckpt-9, but .* remove"),
     "a folder `checkpoint`": (as_folder("checkpoint"), CheckpointError, "is a folder, .* exported model"),
+    "a folder as data": (as_folder(f"ckpt-5.{DATA}"), CheckpointError, "ckpt-5.data-.* is a folder"),
     "a folder ckpt-5.index": (as_folder("ckpt-5.index"), CheckpointError, "ckpt-5.index is a folder"),
     "half a copy": (lambda folder: (folder / f"ckpt-5.{DATA}").touch(), CheckpointError, "index is missing"),
     "a checkpoint of another name": (lambda folder: save(make_variables(), folder / "pretrained-0"), None, None),
@@ -247,6 +250,14 @@ class TestList:
         assert sorted(path.name for path in model_dir.glob("ckpt*")) == sorted(
             f"ckpt-{number}.{end}" for number in (10, 11) for end in ("index", DATA)
         )
+
+    @pytest.mark.parametrize("strange", [b"2", b"9", b"0e9"])
+    def test_keep_holds_where_clocks_differed(self, model_dir, strange):
+        rewrite("checkpoint", lambda text: re.sub(rb"(timestamps?: )1", rb"\g<1>" + strange, text))(model_dir)
+        prepare_to_resume(model_dir, print)
+        save_at(manager(model_dir, keep=2), 11)
+        assert list(read_state(model_dir).listed) == ["ckpt-10", "ckpt-11"]
+        assert not (model_dir / "ckpt-8.index").exists()
 
     def test_a_damaged_one_does_not_count_and_is_replaced_when_its_step_is_reached(self, model_dir):
         rewrite(f"ckpt-10.{DATA}", cut)(model_dir)

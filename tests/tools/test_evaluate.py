@@ -99,7 +99,7 @@ def evaluated(tmp_path, monkeypatch):
 
     def run(data, eval_config=""):
         monkeypatch.setattr(build, "build_eval_dataset", lambda *arguments, **options: data)
-        monkeypatch.setattr(build, "count_eval_images", lambda *arguments: None)
+        monkeypatch.setattr(build, "count_images", lambda *arguments: None)
         config = tmp_path / "pipeline.config"
         config.write_text(CONFIG % eval_config)
         (tmp_path / "model").mkdir(exist_ok=True)

@@ -9,6 +9,7 @@ import fake_detector
 import numpy as np
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
 from fake_detector import HEAT, SIZE
 from inspected_records import picture, write
 from PIL import Image
@@ -16,8 +17,11 @@ from PIL import Image
 from odtk import pipeline
 from odtk.checkpoints.best import read_best
 from odtk.checkpoints.reader import CheckpointReader
+from odtk.cli.main import cli
 from odtk.detectors.build import build_detector
 from odtk.errors import CheckpointError, ConfigError
+from odtk.evaluation import build as evaluation_build
+from odtk.evaluation.build import ConfiguredEvaluation
 from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
 from odtk.tools.inspect import inspect
@@ -85,9 +89,12 @@ def test_training_measured_what_evaluate_measures_and_kept_the_best(journey):
     best = read_best(journey.model_dir)
     assert str(journey.evaluated.checkpoint) == best.prefix
     assert journey.evaluated.metrics == {name: best.metrics[name] for name in journey.evaluated.metrics}
-    last = evaluate(journey.config, journey.model_dir, "last")
-    assert last.step == 3
-    assert last.metrics.items() <= measured(journey.model_dir, 3).items(), "to the last digit"
+    command = ["evaluate", str(journey.config), str(journey.model_dir), "--checkpoint", "last", "--json"]
+    result = CliRunner().invoke(cli, command)
+    last = json.loads(result.stdout)
+    assert result.stderr.startswith(f"Evaluating {journey.model_dir}/ckpt-3, the last.\n")
+    assert last["step"] == 3
+    assert last["metrics"].items() <= measured(journey.model_dir, 3).items(), "to the last digit"
 
 
 def test_averages_are_measured_where_the_config_asks_and_training_goes_on_as_if_not(journey, tmp_path):
@@ -175,3 +182,21 @@ def test_its_run_can_be_repeated(journey, tmp_path):
     assert session["arguments"] == {"log_every": 1, "checkpoint_every": 3, "seed": 1}
     assert "Repeating the run" in said[0]
     assert not any(line.startswith("warning: other") for line in said)
+
+
+def test_evaluations_in_one_process_share_one_trace_and_one_dataset(journey):
+    config = pipeline.read(journey.config)
+    detector = build_detector(config)
+    made, build = [], evaluation_build.build_eval_dataset
+
+    def build_noted(*arguments, **options):
+        made.append(build(*arguments, **options))
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation_build, "build_eval_dataset", build_noted)
+        measured, seen = ConfiguredEvaluation(config, detector, max_images=6), []
+        first, second = measured.run(seen.append), measured.run(seen.append)
+    assert first.metrics == second.metrics, "each begins with new evaluators, on the same images"
+    assert (first.num_images, measured.num_images, seen) == (6, 6, [4, 2, 4, 2])
+    assert (len(made), measured._step.experimental_get_tracing_count()) == (1, 1)

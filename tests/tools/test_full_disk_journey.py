@@ -41,7 +41,8 @@ def refused(disk, place, *args) -> str:
     result = CliRunner().invoke(cli, [str(arg) for arg in args], prog_name="odtk")
     assert result.exit_code == 1, result.output
     error = result.stderr[result.stderr.rindex("\nerror: " if "\nerror: " in result.stderr else "error: ") :].strip()
-    assert error.startswith(f"error: {disk / place} cannot be written: no space is left on its disk."), error
+    assert error.startswith(f"error: {disk / place}"), error
+    assert " cannot be written: no space is left on its disk." in error, error
     assert len(error.splitlines()) == 1
     return error
 
@@ -50,10 +51,11 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_train_says_what_is_still_there(journey, tmp_path):
+def test_train_says_what_is_still_there(journey, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with small_disk(tmp_path / "disk", 300) as disk:
         error = refused(disk, "model", "train", journey / "a.config", disk / "model")
-        assert "Its checkpoints are unchanged; run the same command again to resume from the newest." in error
+        assert "There is no checkpoint yet. The weights of step 1 are saved in" in error
         assert not list((disk / "model").glob("*.index"))
 
 
@@ -69,9 +71,9 @@ def test_export_predict_and_demo_leave_nothing(journey, tmp_path):
 
 
 def test_evaluate_keeps_the_old_metrics(journey, tmp_path):
-    with small_disk(tmp_path / "disk", 4000) as disk:
+    with small_disk(tmp_path / "disk", 10_000) as disk:
         shutil.copytree(journey / "model", disk / "model")
-        (disk / "model/eval").mkdir()
+        (disk / "model/eval").mkdir(exist_ok=True)
         (disk / "model/eval/metrics.json").write_text("{}")
         (disk / "fill").write_bytes(bytes(shutil.disk_usage(disk).free))
         error = refused(disk, "model/eval/metrics.json", "evaluate", journey / "a.config", disk / "model")

@@ -161,6 +161,19 @@ def test_runs_to_the_step_that_was_asked_for_and_resumes_by_itself(run):
     assert sorted(path.name for path in model_dir.glob("*.index")) == ["ckpt-2.index", "ckpt-4.index", "ckpt-6.index"]
 
 
+def test_the_report_says_where_the_time_went_and_where_everything_lies(run):
+    model_dir, _, report, _ = run
+    summary = report.summary
+    assert {"starting", "compiling", "step", "saving", "evaluation"} <= set(summary.times)
+    assert sum(summary.times.values()) <= summary.seconds + 0.1
+    assert summary.best_step in (2, 4, 6)
+    assert set(summary.best_metrics) >= set(METRIC_NAMES)
+    assert summary.best_classes
+    assert summary.places["best weights"] == [str(model_dir / "best")]
+    assert str(model_dir / "metrics.csv") in summary.places["numbers"]
+    assert [command.split()[1] for command in summary.next] == ["evaluate", "export"]
+
+
 def test_the_step_is_traced_once(run, watched, tuned):
     """Tracing takes longer than many steps; a variable made in the first one would have it done twice."""
     assert [seen.traces for seen in watched] == [1, 1]
@@ -602,6 +615,25 @@ def test_a_full_disk_is_not_taken_for_memory(config):
         explained_errors(None, 5, pipeline.read(config), config),
     ):
         raise FULL
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (
+            tf.errors.ResourceExhaustedError,
+            "OOM when allocating tensor with shape[8,640,640,64] by allocator GPU_0_bfc",
+        ),
+        (tf.errors.ResourceExhaustedError, "failed to allocate memory [Op:Mul]"),
+        (tf.errors.InternalError, "Failed call to cuMemAlloc: CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+    ],
+)
+def test_memory_that_is_used_up_is_told_by_its_texts(config, kind, text):
+    with (
+        pytest.raises(OdtkError, match=r"Out of memory with batch_size 2\. Reduce it"),
+        explained_errors(None, 5, pipeline.read(config), config),
+    ):
+        raise kind(None, None, text)
 
 
 def test_a_full_disk_is_said_with_what_is_still_there(config, tmp_path, monkeypatch):

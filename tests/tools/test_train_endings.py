@@ -51,17 +51,16 @@ def checkpoints(model_dir):
     return sorted(path.stem for path in model_dir.glob("ckpt-*.index"))
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_with_a_checkpoint_and_the_command_that_goes_on(config, tmp_path, monkeypatch, number, code):
-    model_dir, before = tmp_path / "my model", signal.getsignal(number)
-    result = ended(monkeypatch, config, model_dir, 2, number)
-    assert result.exit_code == code, result.output
+def test_a_signal_ends_with_a_checkpoint_and_the_command_that_goes_on(config, tmp_path, monkeypatch):
+    model_dir, before = tmp_path / "my model", signal.getsignal(signal.SIGTERM)
+    result = ended(monkeypatch, config, model_dir, 2, signal.SIGTERM)
+    assert result.exit_code == 143, result.output
     assert checkpoints(model_dir) == ["ckpt-2"]
     ending = re.search(r"Ended early: (.*)\. To go on: (.*)", result.stdout)
     assert ending[1] == read_run(model_dir)["sessions"][-1]["reason"]
-    assert signal.Signals(number).name in ending[1]
+    assert ending[1] == "stopped by SIGTERM"
     assert shlex.split(ending[2]) == ["odtk", "train", str(config), str(model_dir), *ENDLESS]
-    assert signal.getsignal(number) is before
+    assert signal.getsignal(signal.SIGTERM) is before
 
     # It goes on, and this time its own clock ends it, which is no failure.
     result = ended(monkeypatch, config, model_dir, 0, options=["--max-time", "1s"])

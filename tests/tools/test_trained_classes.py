@@ -2,7 +2,7 @@
 
 import pytest
 
-from odtk import label_map
+from odtk import files, label_map
 from odtk.errors import LabelMapError
 from odtk.label_map import Item, LabelMap
 from odtk.tools.trained_classes import compare, find_trained_map, lacks_trained_classes, require_trained_classes
@@ -83,12 +83,20 @@ def test_where_the_trained_map_is(tmp_path):
     exported = tmp_path / "exported"
     (exported / "checkpoint").mkdir(parents=True)
     (exported / "label_map.pbtxt").write_text("item { id: 1 name: 'cat' }")
-    assert find_trained_map(exported / "checkpoint" / "ckpt-0") == exported / "label_map.pbtxt"
-    assert find_trained_map(exported / "checkpoint") == exported / "label_map.pbtxt"
+    assert find_trained_map(exported / "checkpoint" / "ckpt-0") == str(exported / "label_map.pbtxt")
+    assert find_trained_map(exported / "checkpoint") == str(exported / "label_map.pbtxt")
     assert find_trained_map(exported / "model" / "ckpt-0") is None, "a map above a model dir is of something else"
     assert compare(tmp_path / "model" / "ckpt-0", "pet_label_map") is None
     (exported / "label_map.pbtxt").write_text("this is no label map")
     assert compare(exported, "pet_label_map") is None
+
+
+def test_a_trained_map_in_a_store(tmp_path):
+    label_map.write(TRAINED, tmp_path / "map.pbtxt")
+    files.write_text("ram://trained/model/label_map.pbtxt", (tmp_path / "map.pbtxt").read_text())
+    for checkpoint in ("ram://trained/model", "ram://trained/model/ckpt-1", "ram://trained/model/best/ckpt-1"):
+        found = compare(checkpoint, str(tmp_path / "map.pbtxt"))
+        assert (found.trained, found.conflicts) == ("ram://trained/model/label_map.pbtxt", [])
 
 
 @pytest.mark.parametrize(("names", "lacks"), [(["cat", "dog"], True), (["cat", "dog", "NA", "traffic light"], False)])

@@ -125,6 +125,16 @@ def test_weights_of_a_later_step_are_to_be_improved_on_and_evaluations_before_th
     assert run(experiment, EarlyStopping(2), [0.3, 0.3, 0.5, 0.5])[0] == 50
 
 
+def test_after_going_back_it_counts_from_there(experiment):
+    callback = EarlyStopping(3)
+    run(experiment, callback, [0.5, 0.4, 0.3])
+    callback.after_going_back(10)
+    for step in (20, 30):
+        callback.after_evaluation(step, evaluation(0.4))
+    with pytest.raises(StopTraining):
+        callback.after_evaluation(40, evaluation(0.4))
+
+
 def test_the_best_weights_are_kept_of_equal_ones_the_last(experiment, tmp_path):
     callback = BestWeights()
     run(experiment, callback, [0.2, 0.5, 0.5, 0.4, -1.0, math.nan])

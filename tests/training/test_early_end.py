@@ -6,12 +6,14 @@ import types
 import pytest
 
 from odtk.protos import pipeline_pb2
+from odtk.retrying import at_once
 from odtk.training.callbacks.callback import Callback
 from odtk.training.callbacks.interruption import SECONDS_TO_EVALUATE, StopWhenAsked
 from odtk.training.callbacks.time_limit import TimeLimit
 from odtk.training.evaluation_schedule import EvaluationSchedule
 from odtk.training.loggers.logger import Logger
 from odtk.training.loop import ALL_STEPS_DONE, run
+from odtk.training.times import Times
 
 
 class Simulated:
@@ -27,6 +29,7 @@ class Simulated:
         self.schedule = EvaluationSchedule(eval_every, num_steps=1000)
         self.evaluator = types.SimpleNamespace(latest="measured", seconds=None, weights=weights)
         self.controller = types.SimpleNamespace(train=self.train, save_checkpoint=self.save, evaluate=self.evaluate)
+        self.controller.step_timer, self.times, self.write = None, Times(), at_once
 
     def clock(self):
         return self.now

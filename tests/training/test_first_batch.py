@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtk.training.callbacks.first_batch import batch_images
 from odtk.training.first_batch import MOST_IMAGES, FirstBatch
+from odtk.training.pictures import batch_images
 
 
 def batches(count=5, size=2, side=4):

@@ -12,6 +12,6 @@ def test_the_first_batch_without_a_finite_loss_is_kept():
     for step, loss in enumerate(losses):
         assert (failure.read() is None) == (step <= 2)
         # The last batch of an epoch may be short.
-        places = tf.constant([[step, 7], [step, 8]], tf.int64)
+        places = tf.constant([[step, 7, 1], [step, 8, 2]], tf.int64)
         run(tf.constant(step, tf.int64), tf.constant(loss), places)
-    assert failure.read() == (2, [(2, 7), (2, 8)])
+    assert failure.read() == (2, [(2, 7, 1), (2, 8, 2)])

@@ -13,6 +13,7 @@ from odtk.training.evaluation_schedule import EvaluationSchedule
 from odtk.training.loggers.logger import Logger
 from odtk.training.loop import ALL_STEPS_DONE, run
 from odtk.training.orbit_output import without_printing
+from odtk.training.times import Times
 
 
 class Noted(Callback):
@@ -68,8 +69,9 @@ def experiment():
         for action in made.controller.eval_actions:
             action({})
 
+    made.times = Times()
     save = lambda: made.saved.append(made.step)  # noqa: E731
-    made.controller = types.SimpleNamespace(train=train, save_checkpoint=save, evaluate=evaluate)
+    made.controller = types.SimpleNamespace(train=train, save_checkpoint=save, evaluate=evaluate, step_timer=None)
     return made
 
 

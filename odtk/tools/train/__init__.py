@@ -18,13 +18,15 @@ from odtk.tools.check_config import fixing_command
 from odtk.tools.train.checks import check, without_gpu
 from odtk.tools.train.durations import as_text, seconds_of
 from odtk.tools.train.longer_schedule import with_longer_schedule
-from odtk.tools.train.options import LOG_TO, ON_NAN, TrainingOptions, command_line
+from odtk.tools.train.options import LOG_TO, ON_NAN, TrainingOptions, command_line, require_services
 from odtk.tools.train.restore_table import describe_restore
 from odtk.tools.train.run_record import choose_seed, recording, repeated
+from odtk.training.times import OTHER, STARTING, Times
 
 if TYPE_CHECKING:
     from odtk.inputs.bad_records import BadRecord
     from odtk.records.box_errors import ImageWithBadBoxes
+    from odtk.tools.train.run_summary import RunSummary
     from odtk.training.callbacks.callback import Callback
 
 
@@ -42,6 +44,8 @@ class TrainingReport:
     devices: list[str]
     is_early: bool = False
     """Whether that was before its last step."""
+    summary: RunSummary | None = None
+    """Best weights, times and places; None if nothing was trained."""
     bad_records: list[BadRecord] = field(default_factory=list)
     bad_boxes: list[ImageWithBadBoxes] = field(default_factory=list)
 
@@ -83,9 +87,10 @@ def train(
     `extend_schedule` stretches a learning rate schedule that ends before the last step, in this run and in the model
     dir's config. `log` is called with lines for the user; `callbacks` show the run and may stop it (see
     odtk.training.callbacks.callback); None is a panel or lines on stderr. `should_stop` is called about once per second
-    and ends training, with a checkpoint, by returning the reason; `max_time` counts from this call on. Raises
-    ConfigError, DataError or CheckpointError before the first step; with too many bad records, DataError after a
-    checkpoint is saved.
+    and ends training, with a checkpoint, by returning the reason; `max_time` counts from this call on. `model_dir` may
+    be in a store, or on a drive that is away for minutes. Raises ConfigError, DataError or CheckpointError before the
+    first step; with too many bad records, DataError after a checkpoint is saved; OutputError if `model_dir` cannot be
+    written to, after the weights are saved elsewhere, if that is possible.
     """
     started = time.monotonic()
     options = TrainingOptions(
@@ -114,6 +119,7 @@ def _train(
     should_stop: Callable[[], str | None],
     started: float,
 ) -> TrainingReport:
+    times = Times()
     log("Reading the config and the records that it names.")
     config = pipeline.read(pipeline_config)
     steps = options.num_steps if options.num_steps is not None else config.train_config.num_steps
@@ -128,6 +134,7 @@ def _train(
     from odtk.tools.train.explained_errors import explained_errors
     from odtk.tools.train.explained_write_errors import explained_write_errors, little_space
     from odtk.tools.train.parts import build_callbacks, build_limits, build_loggers, build_schedule, run_info
+    from odtk.tools.train.run_summary import log_unfinished, summarize
     from odtk.training.build import build_experiment
     from odtk.training.loop import owes_evaluation, run
     from odtk.training.strategy import build_strategy
@@ -148,7 +155,7 @@ def _train(
     experiment = build_experiment(
         task,
         build_strategy(),
-        run_info(config, model_dir, steps),
+        run_info(config, model_dir, steps, seed),
         checkpoint_every=options.checkpoint_every,
         keep=options.keep,
         log_every=options.log_every,
@@ -157,6 +164,7 @@ def _train(
         best_metric=options.best_metric,
         max_bad_records=options.max_bad_records,
         loggers=build_loggers(options, log),
+        times=times,
         write=write,
         log=log,
     )
@@ -180,7 +188,12 @@ def _train(
         explained_write_errors(experiment, command_line(pipeline_config, model_dir, options)),
     ):
         limits = build_limits(options, should_stop, started, record_filter)
-        outcome = run(experiment, steps, build_callbacks(options, callbacks, limits, log))
+        times.move(times.total, OTHER, STARTING)
+        try:
+            outcome = run(experiment, steps, build_callbacks(options, callbacks, limits, log))
+        except BaseException:
+            log_unfinished(experiment, log)
+            raise
         session.reason = outcome.reason
     bad = record_filter.bad_records if record_filter else []
     if bad:
@@ -196,6 +209,7 @@ def _train(
         losses=outcome.logs,
         devices=devices,
         is_early=experiment.step < steps,
+        summary=summarize(experiment, pipeline_config, options.patience, options.min_delta),
         bad_records=bad,
         bad_boxes=bad_boxes.images,
     )
@@ -220,6 +234,7 @@ def _check_arguments(options: TrainingOptions) -> None:
     require_one_of(ON_NAN, on_nan=options.on_nan)
     for name in options.log_to:
         require_one_of(LOG_TO, log_to=name)
+    require_services(options.log_to)
 
 
 def _prepare_process(config, seed: int, deterministic: bool, log: Callable[[str], None]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shlex
 from collections.abc import Iterator
 
@@ -12,6 +13,9 @@ from odtk.system_errors import as_os_error
 from odtk.tools.check_config import fixing_command
 from odtk.training.callbacks.nan_guard import NotFiniteError
 from odtk.training.experiment import Experiment
+
+# As other classes of errors say it: of cuDNN, of XLA, of the driver.
+_OUT_OF_MEMORY = re.compile("OOM when allocating|failed to allocate|out of memory|CUDA_ERROR_OUT_OF_MEMORY", re.I)
 
 
 @contextlib.contextmanager
@@ -26,8 +30,8 @@ def explained_errors(experiment: Experiment, num_steps: int, config, filename: s
             "steps.",
             argument="num_steps",
         ) from error
-    except tf.errors.ResourceExhaustedError as error:
-        if as_os_error(error):  # of the disk
+    except tf.errors.OpError as error:
+        if not _is_out_of_memory(error):
             raise
         raise OdtkError(
             f"Out of memory with batch_size {config.train_config.batch_size}. Reduce it, and the learning rate with "
@@ -40,3 +44,10 @@ def explained_errors(experiment: Experiment, num_steps: int, config, filename: s
             f"{shlex.join(['odtk', 'inspect', str(filename)])} --verify",
             argument=error.argument,
         ) from error
+
+
+def _is_out_of_memory(error: tf.errors.OpError) -> bool:
+    """Of the device or the machine: TensorFlow has the same class of errors for a full disk, told apart by the text."""
+    if as_os_error(error) is not None:
+        return False
+    return isinstance(error, tf.errors.ResourceExhaustedError) or bool(_OUT_OF_MEMORY.search(error.message or ""))

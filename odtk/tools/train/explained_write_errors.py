@@ -1,6 +1,7 @@
 """A model dir that cannot be written to any more: what is kept where, and the command that goes on."""
 
 import contextlib
+import errno
 import os
 import re
 import shlex
@@ -54,14 +55,12 @@ def _cause(experiment: Experiment, error: Exception) -> Iterator[str]:
     if refused is None:
         yield str(error)
         return
-    yield describe(refused, None if _names_a_path(refused) and refused.errno not in FULL else folder)
+    # Of the folder as a whole; TensorFlow names temporary files, which are removed.
+    named = folder if refused.errno in (*FULL, errno.EFBIG, errno.EROFS) else refused.filename2 or refused.filename
+    yield describe(refused, named or folder)
     if refused.errno in FULL:
         needed = in_bytes(experiment.trainer.checkpoint_bytes())
         yield f"A checkpoint needs about {needed}, and the disk of {folder} has {in_bytes(_free(folder))} free."
-
-
-def _names_a_path(refused: OSError) -> bool:
-    return bool(refused.filename or refused.filename2)
 
 
 def _what_is_kept(experiment: Experiment, error: Exception, command: str) -> Iterator[str]:
@@ -71,17 +70,17 @@ def _what_is_kept(experiment: Experiment, error: Exception, command: str) -> Ite
         yield f"To go on: {command}"
         return
     yield f"The last checkpoint saved there is of step {last}." if last else "There is no checkpoint yet."
-    folder, saved = experiment.info.model_dir, _save(experiment, error, step)
-    if saved is None:
-        yield f"The weights of step {step} could not be saved elsewhere, either. To go on: {command}"
-    elif os.path.dirname(saved) == os.path.abspath(folder):
+    folder = experiment.info.model_dir
+    # Another file may have been the problem.
+    if not isinstance(error, UnreachableError) and _save(experiment, step):
         yield f"The weights of step {step} are saved in it. To go on: {command}"
-    else:
-        place = os.path.dirname(saved)
+    elif place := _save_elsewhere(experiment, step):
         yield f"The weights of step {step} are saved in {place}. To go on from there:"
         move = f"mv {shlex.quote(place)}/* {shlex.quote(folder)} &&"
         yield f"copy its files to {folder}, then" if files.is_remote(folder) else move
         yield command
+    else:
+        yield f"The weights of step {step} could not be saved elsewhere, either. To go on: {command}"
 
 
 def _last_step(experiment: Experiment) -> int | None:
@@ -90,18 +89,24 @@ def _last_step(experiment: Experiment) -> int | None:
     return int(numbers[0]) if numbers else None
 
 
-def _save(experiment: Experiment, error: Exception, step: int) -> str | None:
-    """The prefix of a checkpoint in the model dir, if another file was the problem, or else in a new local folder."""
-    if not isinstance(error, UnreachableError):
-        with contextlib.suppress(OSError, OutputError, tf.errors.OpError):
-            return experiment.checkpoints.save(checkpoint_number=step, check_interval=False)
-    folder = tempfile.mkdtemp(prefix=f"odtk-{experiment.info.name}-")
+def _save(experiment: Experiment, step: int) -> bool:
+    with contextlib.suppress(OSError, OutputError, tf.errors.OpError):
+        experiment.checkpoints.save(checkpoint_number=step, check_interval=False)
+        return True
+    return False
+
+
+def _save_elsewhere(experiment: Experiment, step: int) -> str | None:
+    """A new local folder with a checkpoint; None if it cannot be written, either."""
+    folder = None
     try:
-        saved = experiment.trainer.checkpoint.write(os.path.join(folder, f"ckpt-{step}"))
+        folder = tempfile.mkdtemp(prefix=f"odtk-{experiment.info.name}-")
+        experiment.trainer.checkpoint.write(os.path.join(folder, f"ckpt-{step}"))
         tf.compat.v1.train.update_checkpoint_state(folder, f"ckpt-{step}", [f"ckpt-{step}"])
-        return saved
+        return folder
     except (OSError, tf.errors.OpError):
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
         return None
 
 

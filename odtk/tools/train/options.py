@@ -3,7 +3,11 @@
 import dataclasses
 import os
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
+
+from odtk.errors import OdtkError
 
 ON_NAN = ("stop", "lower-rate")
 LOG_TO = ("wandb", "mlflow")
@@ -49,3 +53,14 @@ def command_line(pipeline_config: str | os.PathLike, model_dir: str | os.PathLik
             for each in value if isinstance(value, tuple) else (value,):
                 words += [option, str(each)]
     return shlex.join(words)
+
+
+def require_services(log_to: Sequence[str]) -> None:
+    """Raises OdtkError if the library of a service is not installed."""
+    for name in log_to:
+        found = find_spec(name)
+        if found is None or found.origin is None:  # a folder of that name, as both libraries make, is no library
+            raise OdtkError(
+                f'Logging to {name} needs its library, which is not installed. Install it: pip install "odtk[{name}]"',
+                argument="log_to",
+            )

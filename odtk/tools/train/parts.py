@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from odtk import pipeline
 from odtk.inputs.bad_records import BadRecordFilter
+from odtk.inputs.build import count_images
 from odtk.tools.train.durations import seconds_of
 from odtk.tools.train.options import TrainingOptions
 from odtk.training.callbacks.bad_records import BadRecordLimit
@@ -16,14 +17,23 @@ from odtk.training.callbacks.evaluation_pictures import EvaluationPictures
 from odtk.training.callbacks.first_batch import FirstBatchPicture
 from odtk.training.callbacks.interruption import StopWhenAsked
 from odtk.training.callbacks.nan_guard import NanGuard
-from odtk.training.callbacks.progress_line import ProgressLine
+from odtk.training.callbacks.not_learning import NotLearning
+from odtk.training.callbacks.panel import Panel
 from odtk.training.callbacks.time_limit import TimeLimit
 from odtk.training.evaluation_schedule import EvaluationSchedule, automatic_schedule
 from odtk.training.loggers.csv_files import EvaluationsCsv, MetricsCsv
 from odtk.training.loggers.logger import Logger
+from odtk.training.loggers.mlflow_run import MlflowRun
 from odtk.training.loggers.results_plot import ResultsPlot
+from odtk.training.loggers.service import Service
 from odtk.training.loggers.tensorboard import TensorBoard
+from odtk.training.loggers.wandb_run import WandbRun
 from odtk.training.run_info import RunInfo
+
+_SERVICES: dict[str, tuple[str, Callable[..., Logger]]] = {
+    "wandb": ("Weights & Biases", WandbRun),
+    "mlflow": ("MLflow", MlflowRun),
+}
 
 
 def build_callbacks(
@@ -34,13 +44,14 @@ def build_callbacks(
 ) -> list[Callback]:
     """All callbacks, in the order in which they are called after each loop; at the end the order is reversed.
 
-    `shown` are the user's own; None for the progress line.
+    `shown` are the user's own; None for the panel.
     """
     patience = [EarlyStopping(options.patience, options.min_delta)] if options.patience else []
     return [
         FirstBatchPicture(log),  # before the guard: what was wrong with a first step may be seen there
         NanGuard(options.on_nan, log),  # what others would save or show of such a loop is useless
-        *([ProgressLine()] if shown is None else shown),
+        *([Panel()] if shown is None else shown),
+        NotLearning(log),
         *limits,
         BestWeights(),
         *patience,
@@ -64,7 +75,8 @@ def build_limits(
 
 def build_loggers(options: TrainingOptions, log: Callable[[str], None]) -> list[Logger]:
     """All loggers."""
-    return [MetricsCsv(log), EvaluationsCsv(log), TensorBoard(), ResultsPlot(log)]
+    services = [Service(name, logger(log), log) for key, (name, logger) in _SERVICES.items() if key in options.log_to]
+    return [MetricsCsv(log), EvaluationsCsv(log), TensorBoard(), ResultsPlot(log), *services]
 
 
 def build_schedule(
@@ -80,12 +92,21 @@ def build_schedule(
     return EvaluationSchedule(options.eval_every, num_steps)
 
 
-def run_info(config, model_dir: str | os.PathLike, num_steps: int) -> RunInfo:
+def run_info(config, model_dir: str | os.PathLike, num_steps: int, seed: int) -> RunInfo:
     """What the loggers and callbacks must know of the run."""
     return RunInfo(
         model_dir=os.fspath(model_dir),
         config_text=pipeline.format(config),
         batch_size=config.train_config.batch_size,
-        num_records=None,
+        num_records=_count_training_records(config),
         num_steps=num_steps,
+        seed=seed,
     )
+
+
+def _count_training_records(config) -> int | None:
+    """By their lengths alone; None for files in an object store and files that cannot be read."""
+    try:
+        return count_images(config.train_input_reader)
+    except OSError:
+        return None

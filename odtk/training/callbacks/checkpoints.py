@@ -11,6 +11,7 @@ from odtk.errors import DataError
 from odtk.retrying import Writes, at_once
 from odtk.training.callbacks.callback import Callback, GoBack
 from odtk.training.experiment import Experiment
+from odtk.training.times import SAVING, Times
 
 # Weights are good until then.
 _ENDS_HALF_WAY = (KeyboardInterrupt, DataError, tf.errors.OutOfRangeError)
@@ -19,7 +20,7 @@ _ENDS_HALF_WAY = (KeyboardInterrupt, DataError, tf.errors.OutOfRangeError)
 class StepCheckpoints(CheckpointManager):
     """Saves at multiples of the interval; TensorFlow's own also saves after the first step of every run.
 
-    `write` calls each save (odtk.retrying).
+    `write` calls each save (odtk.retrying), `times` measures it.
     """
 
     trained_weights: Callable[[], AbstractContextManager] = contextlib.nullcontext
@@ -28,15 +29,16 @@ class StepCheckpoints(CheckpointManager):
     check: Callable[[], None] = staticmethod(lambda: None)
     """Called before a checkpoint is written; its exception leaves it unwritten."""
 
-    def __init__(self, *args, write: Writes = at_once, **options):
+    def __init__(self, *args, write: Writes = at_once, times: Times | None = None, **options):
         super().__init__(*args, **options)
-        self._write = write
+        self._write, self._times = write, times or Times()
 
     def save(self, checkpoint_number=None, check_interval=True, options=None):
         """The saved path; None if this step is saved already, or with `check_interval` if it is not a multiple."""
         if check_interval and int(self._step_counter.numpy()) % self.checkpoint_interval:
             return None
-        return self._write(lambda: self._save(checkpoint_number, options))
+        with self._times.phase(SAVING):
+            return self._write(lambda: self._save(checkpoint_number, options))
 
     def _save(self, number, options) -> str | None:
         with self.trained_weights():

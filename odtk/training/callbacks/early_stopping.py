@@ -58,17 +58,26 @@ class EarlyStopping(Callback):
 
     def before_training(self, experiment: Experiment, num_steps: int) -> None:
         """See Callback."""
-        self._patience: Patience | None = None
-        if experiment.best_metric is None:
-            return
-        self._patience = Patience(experiment.best_metric, self._limit, self._min_delta)
-        for row in read_evaluations(experiment.info.model_dir):
-            if row[STEP] <= experiment.step:
-                self._patience.note(row)
-        kept = read_best(experiment.info.model_dir)
-        self._counts_after = kept.step if kept and kept.step > experiment.step else -1
+        self._experiment = experiment
+        self._patience = self._patience_at(experiment.step)
+
+    def after_going_back(self, step: int) -> None:
+        """See Callback."""
+        self._patience = self._patience_at(step)
+
+    def _patience_at(self, step: int) -> Patience | None:
+        metric, model_dir = self._experiment.best_metric, self._experiment.info.model_dir
+        if metric is None:
+            return None
+        patience = Patience(metric, self._limit, self._min_delta)
+        for row in read_evaluations(model_dir):
+            if row[STEP] <= step:
+                patience.note(row)
+        kept = read_best(model_dir)
+        self._counts_after = kept.step if kept and kept.step > step else -1
         if kept and self._counts_after >= 0:
-            self._patience.note({STEP: kept.step, **kept.metrics}, counts=False)
+            patience.note({STEP: kept.step, **kept.metrics}, counts=False)
+        return patience
 
     def after_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """See Callback."""

@@ -6,10 +6,10 @@ import numpy as np
 from PIL import Image
 
 from odtk import files
-from odtk.report.batch_picture import BatchImage, draw_batch
+from odtk.report.batch_picture import draw_batch
 from odtk.training.callbacks.callback import Callback
 from odtk.training.experiment import Experiment
-from odtk.training.pictures import DrawingErrors, class_namer, numbered, save_png
+from odtk.training.pictures import DrawingErrors, batch_images, class_namer, numbered, save_png
 
 FOLDER = "batches"
 FIRST, RESUMED = "first.png", "resumed-at-{step}.png"
@@ -62,22 +62,3 @@ class FirstBatchPicture(Callback):
         for step, path in earlier.items():
             if step != self._start:
                 files.remove(path)
-
-
-def batch_images(batch: dict[str, np.ndarray]) -> list[BatchImage]:
-    """The images of a batch as from FirstBatch.take, with the groundtruth that it has."""
-    images = []
-    for index, pixels in enumerate(batch["image"]):
-        height, width = batch["true_image_shape"][index][:2]
-        has_boxes = {"boxes", "classes", "num_boxes"} <= batch.keys()
-        count = int(batch["num_boxes"][index]) if has_boxes else 0
-        images.append(
-            BatchImage(
-                pixels=pixels,
-                true_size=(int(height), int(width)),
-                boxes=batch["boxes"][index][:count] if has_boxes else np.zeros((0, 4)),
-                class_ids=(batch["classes"][index][:count] + 1).tolist() if has_boxes else [],
-                weights=batch["weights"][index][:count].tolist() if "weights" in batch else None,
-            )
-        )
-    return images

@@ -75,22 +75,28 @@ class NanGuard(Callback):
             self._fail(batch, "Weights became NaN or infinite, which was seen when a checkpoint was to be saved,")
 
     def _fail(self, batch: FailedBatch, what: str) -> None:
-        if self._is_failing:  # interrupted in the middle of what follows
+        if self._is_failing:  # an interruption ended what follows, and now a checkpoint is to be saved
             raise NotFiniteError(f"{what} at step {batch.step}. The next run resumes from the last checkpoint.")
         self._is_failing = True
+        try:
+            self._recover(batch, what)
+        except Exception:
+            self._is_failing = False
+            raise
+
+    def _recover(self, batch: FailedBatch, what: str) -> None:
+        found = investigate(batch, self._experiment, self._good.restore)
         state = self._good.restore()
-        found = investigate(batch, self._experiment, state)
-        # Once more: what the batch was run for has changed the averages of batch normalization.
-        self._good.restore()
-        self._is_failing = False
         story = f"{what} at step {batch.step} ({_in_words(batch.logs)}). {self._named(batch)}{found}"
         if self._lowers and len(self._halvings) < MOST_HALVINGS:
             self._lower_rate(batch, story, state)
         raise NotFiniteError(f"{story} {self._advice(state)}", argument=None if self._lowers else "on_nan")
 
     def _lower_rate(self, batch: FailedBatch, story: str, state: str) -> None:
-        self._halvings = [*self._halvings, Halving(batch.step, self._experiment.step)]
-        write_halvings(self._model_dir, self._halvings)
+        halvings = [*self._halvings, Halving(batch.step, self._experiment.step)]
+        # First, as a drive may be away: then all of this is done again.
+        write_halvings(self._model_dir, halvings)
+        self._halvings = halvings
         scale_learning_rate(self._experiment.trainer.optimizer, rate_scale(self._halvings))
         self._experiment.task.first_failure.forget()
         left = MOST_HALVINGS - len(self._halvings)
@@ -107,15 +113,15 @@ class NanGuard(Callback):
         names = batch.records(self._experiment)
         more = f" and {len(names) - _RECORDS_NAMED} more" if len(names) > _RECORDS_NAMED else ""
         kept = files.join(self._model_dir, FOLDER)
-        return f"The batch of that step, kept in {kept}: {', '.join(names[:_RECORDS_NAMED])}{more}. "
+        return f"The batch of that step: {', '.join(names[:_RECORDS_NAMED])}{more}; it is kept in {kept}. "
 
     def _advice(self, state: str) -> str:
-        again = f"It is too late for another halving of the rate: {in_words(self._halvings)}. " if self._lowers else ""
+        again = f"The rate was halved {len(self._halvings)} times: {in_words(self._halvings)}. " if self._lowers else ""
         other = "" if self._lowers else " (or let training halve it by itself)"
         return (
             f"{again}Usually the learning rate is too high for the batch size: lower it{other}, lengthen the warm-up, "
             "or set train_config.gradient_clipping_by_norm: 10. If it happens at the same records again, check their "
-            f"images and boxes. The next run starts from {state}."
+            f"images and boxes. The next run goes on from {state}."
         )
 
 

@@ -54,7 +54,7 @@ class CsvTable:
         self._last_step = int(step)
 
     def _append_line(self, line: str) -> None:
-        is_new = not files.exists(self._path)  # somebody removed it
+        is_new = not files.exists(self._path)  # it was removed meanwhile
         files.append_line(self._path, _format_header(self._columns) + line if is_new else line)
 
     def _write(self, columns: list[str], rows: Iterable[Row]) -> None:

@@ -1,6 +1,10 @@
 """The interface between a training run and its loggers, and its connection to Orbit.
 
 To add a logger, add a file to this folder and an entry to `build_loggers` in `odtk.tools.train.parts`.
+
+A logger of files in the model dir lets their errors through (a full disk, a folder that is gone): they end the run,
+with a message that names the folder; while the drive is away, the call is repeated. A logger of anything else stands
+inside a `Service` (service.py), which calls it in a thread of its own and turns its errors into one warning.
 """
 
 from __future__ import annotations
@@ -25,7 +29,9 @@ if TYPE_CHECKING:
 class Logger:
     """Does nothing; subclasses override what they need. All methods are called on the training thread.
 
-    What a method was given must be in its file when it returns, so that a killed run loses none.
+    What a method was given must be in its file when it returns, so that a killed run loses none. A step that is not
+    above the one before it means that training went back to an earlier checkpoint: it replaces what was logged for it
+    and for later ones.
     """
 
     def start(self, info: RunInfo, step: int) -> None:

@@ -10,6 +10,7 @@ from odtk.errors import OdtkError
 from odtk.evaluation.coco import NO_GROUNDTRUTH
 from odtk.evaluation.run import Evaluation
 from odtk.report.training_curves import Best, Curves, draw_curves, to_png
+from odtk.retrying import UnreachableError
 from odtk.training.loggers.csv_files import read_evaluations, read_metrics
 from odtk.training.loggers.logger import Logger
 from odtk.training.pictures import DrawingErrors
@@ -38,6 +39,8 @@ class ResultsPlot(Logger):
 
     def close(self, error: BaseException | None) -> None:
         """See Logger."""
+        if isinstance(error, UnreachableError):
+            return  # writing would make the folder again, below the place where its drive is mounted
         # After an error, such as a full disk, its message matters more than the last rows of the curves.
         with contextlib.suppress(*((OSError, OdtkError) if error else ())):
             self._draw()
