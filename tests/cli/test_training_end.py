@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from odtk.cli.train import _print_end
+from odtk.cli.training_end import print_end
 
 
 def report(num_classes=2, **changes):
@@ -27,7 +27,7 @@ def report(num_classes=2, **changes):
 @pytest.mark.parametrize("columns", ["80", "160"])
 def test_the_end_says_what_was_best_where_the_time_went_and_what_comes_next(capsys, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", columns)
-    _print_end(report())
+    print_end(report())
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == "Trained to step 600, Loss/total_loss 0.3: all steps are done. It took 12:40."
     for line in ("Best by mAP: step 400", "DetectionBoxes_Precision/mAP 0.4123", "class 1 0.0100", "step 10:00 79%",
@@ -41,14 +41,14 @@ def test_the_end_says_what_was_best_where_the_time_went_and_what_comes_next(caps
 
 
 def test_of_many_classes_the_best_and_the_worst_are_shown(capsys):
-    _print_end(report(num_classes=50))
+    print_end(report(num_classes=50))
     printed = capsys.readouterr().out
     assert "(30 more; see evaluations.csv)" in printed
     assert [number for number in range(50) if f"class {number} " in printed] == [*range(10), *range(40, 50)]
 
 
 def test_without_evaluations_there_is_no_best(capsys):
-    _print_end(report(best_step=None, early_stopping=None))
+    print_end(report(best_step=None, early_stopping=None))
     printed = capsys.readouterr().out
     assert "Best by" not in printed
     assert "Early stopping" not in printed
