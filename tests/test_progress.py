@@ -2,6 +2,7 @@
 
 import io
 import re
+import sys
 
 import pytest
 
@@ -181,3 +182,30 @@ def test_a_first_update_that_compiled_is_left_out_of_the_rate(clock, capsys):
         clock.now += 2
         bar.update(11)
         assert bar.rate == 5
+
+
+def test_a_notebooks_programs_and_a_dumb_terminal_cannot_redraw_lines(open_terminal, monkeypatch):
+    monkeypatch.delenv("JPY_PARENT_PID", raising=False)
+    assert not progress.can_redraw()  # pytest's stderr
+    open_terminal(columns=80)
+    assert progress.can_redraw()
+    monkeypatch.setenv("TERM", "dumb")
+    assert not progress.can_redraw()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("JPY_PARENT_PID", "1234")
+    assert not progress.can_redraw()
+
+
+def test_plain_lines_of_a_long_run_become_rarer():
+    assert [progress.plain_line_seconds(elapsed) for elapsed in (0, 1000, 3000, 40000)] == [10, 10, 30, 60]
+
+
+def test_what_is_printed_meanwhile_is_escaped_and_above_the_display(open_terminal, monkeypatch):
+    from rich.live import Live
+
+    terminal = open_terminal(columns=80)
+    with progress.printing_above(Live("the display", console=progress.terminal(), auto_refresh=False)):
+        print("a name\x1b[2J", file=sys.stderr)
+    assert r"a name\x1b[2J" in terminal.getvalue()
+    assert terminal.getvalue().rindex("the display") > terminal.getvalue().index("a name")
+    assert sys.stderr is terminal

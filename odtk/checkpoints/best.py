@@ -10,8 +10,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import tensorflow as tf
-
 from odtk import files
 from odtk.checkpoints.files import prefixes_in
 from odtk.checkpoints.newest import find_checkpoint
@@ -102,7 +100,8 @@ def choose_checkpoint(
     best = read_best(model_dir) if checkpoint in (None, BEST) else None
     if checkpoint == BEST and best is None:
         raise CheckpointError(
-            f"{model_dir} has no best checkpoint: nothing was evaluated while it was trained. Take the last one.",
+            f"{model_dir} has no best checkpoint in best/, where training keeps what evaluations found best. Take the "
+            "last one.",
             argument="checkpoint",
         )
     if best is not None:
@@ -122,7 +121,7 @@ def choose_checkpoint(
         log(f"{verb} {prefix}.")
         return prefix
     prefix = find_checkpoint(model_dir, log)
-    log(f"{verb} {prefix}{', the last' if tf.io.gfile.isdir(os.fspath(model_dir)) else ''}.")
+    log(f"{verb} {prefix}{', the last' if files.is_folder(model_dir) else ''}.")
     return prefix
 
 

@@ -87,7 +87,7 @@ def _by_step(prefixes: list[str]) -> list[str]:
     """Prefixes that are sorted by number, sorted by their steps if these contradict the numbers.
 
     TFOD numbers checkpoints by the count of saves, odtk by the step; a folder can have both. Those whose step cannot be
-    read come first, so that they are not passed over in silence.
+    read come first, so that it is said if they are passed over.
     """
     if len(prefixes) < 2:
         return prefixes

@@ -3,6 +3,7 @@
 import click
 
 from odtk.cli.options import any_path, example, json_option, print_json
+from odtk.cli.training_end import print_end
 
 
 @click.command(short_help="Run all steps on synthetic images of pets.")
@@ -26,6 +27,8 @@ def demo(folder, num_images, num_steps, as_json) -> None:
     if as_json:
         print_json(dataclasses.asdict(report))
         return
+    click.echo()
+    print_end(report.training)
     click.echo("\nTime: " + ", ".join(f"{name} {time} s" for name, time in report.seconds.items()) + ".")
     click.echo(f"Records, config, checkpoints and the SavedModel are in {report.folder}.")
     click.echo(f"Predictions on held-out images: {report.picture}")

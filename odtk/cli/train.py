@@ -3,9 +3,8 @@
 import click
 
 from odtk.cli.command_context import typed_command
-from odtk.cli.options import any_path, example, json_option, log, max_bad_records_option, print_json, print_table
-
-_CLASSES_SHOWN = 20
+from odtk.cli.options import any_path, example, json_option, log, max_bad_records_option, print_json
+from odtk.cli.training_end import print_end
 
 
 @click.command(short_help="Train the detector that a pipeline.config describes.")
@@ -81,7 +80,7 @@ def train(ctx, pipeline_config, model_dir, as_json, **options) -> None:
         print_json(dataclasses.asdict(report))
         ctx.exit(signals.exit_code(report.reason))
     if report.summary:
-        _print_end(report)
+        print_end(report)
     else:
         click.echo(
             f"Nothing to do: {report.model_dir} is already at step {report.last_step}. To train longer, with the "
@@ -93,40 +92,3 @@ def train(ctx, pipeline_config, model_dir, as_json, **options) -> None:
     if report.is_early:
         click.echo(f"Ended early: {report.reason}. To go on: {typed_command(ctx)}")
     ctx.exit(signals.exit_code(report.reason))
-
-
-def _print_end(report) -> None:
-    """What the run has come to; `report` has a summary."""
-    from odtk.progress import as_clock
-
-    summary = report.summary
-    loss = f", Loss/total_loss {report.losses['Loss/total_loss']:.4g}" if report.losses else ""
-    click.echo(f"Trained to step {report.last_step}{loss}: {report.reason}. It took {as_clock(summary.seconds)}.\n")
-    if summary.best_step is not None:
-        name = summary.best_metric.rpartition("/")[2]
-        title = f"Best by {name}: step {summary.best_step:,}"
-        print_table(title, ["Metric", ""], [[name, f"{value:.4f}"] for name, value in summary.best_metrics.items()])
-        click.echo()
-        _print_classes(summary.best_classes)
-    rows = [[name, as_clock(value), f"{value / summary.seconds:.0%}"] for name, value in summary.times.items()]
-    print_table("Where the time went", ["Part", "h:mm:ss", ""], rows)
-    click.echo(f"\nCheckpoint: {report.checkpoint}")
-    for what, paths in summary.places.items():
-        click.echo(f"{what[0].upper()}{what[1:]}: {', '.join(paths)}")
-    if summary.early_stopping:
-        click.echo(f"Early stopping: {summary.early_stopping}")
-    for command in summary.next:
-        click.echo(f"Next: {command}")
-
-
-def _print_classes(classes: dict[str, float]) -> None:
-    """The best first; of many only the best and the worst."""
-    if not classes:
-        return
-    ranked = sorted(classes.items(), key=lambda each: -each[1])
-    rows = [[name, f"{value:.4f}"] for name, value in ranked]
-    if len(rows) > _CLASSES_SHOWN:
-        half = _CLASSES_SHOWN // 2
-        rows = [*rows[:half], [f"({len(rows) - 2 * half} more; see evaluations.csv)", ""], *rows[-half:]]
-    print_table("Classes, the best first", ["Class", "AP"], rows)
-    click.echo()

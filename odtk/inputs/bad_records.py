@@ -18,13 +18,16 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from odtk.devices import are_operations_deterministic
 from odtk.errors import DataError
 from odtk.inputs import record_errors
+from odtk.inputs.stages import in_parallel
 from odtk.records.shards import Damage, Record
 from odtk.terminal_text import on_one_line
 
 # An entry older than this is not in preparation anymore; if it still is, only time is lost.
 _SECONDS_IN_WORK = 1.0
+_SECONDS_IN_LINE = 30.0  # with deterministic operations, where prepared examples keep their entries until they are used
 _RECORDS_PER_BLOCK = 32
 _LISTED = 10
 _NO_DAMAGE = (-1, -1)
@@ -124,21 +127,22 @@ class BadRecordFilter:
         """Called before the dataset is built again, while some of the old one's records were still being prepared."""
         self._notes.remove(self._notes.export()[0])
 
-    def map(self, records: tf.data.Dataset, prepare: Callable) -> tf.data.Dataset:
-        """`prepare`(position, record) of all (position, record from `open_files`) except those for which it fails."""
-        self._prepare = prepare
+    def map(self, records: tf.data.Dataset, read: Callable, finish: Callable) -> tf.data.Dataset:
+        """`in_parallel` of all (position, record from `open_files`) except those for which a function fails."""
+        self._prepare = lambda position, placed: finish(*read(position, placed))
 
-        @tf.autograph.experimental.do_not_convert
-        def prepare_with_note(position, placed):
+        def read_with_note(position, placed):
             (serialized, record), file = placed
             with tf.control_dependencies([self._notes.insert(position[None], tf.stack([file, record])[None])]):
                 serialized = tf.identity(serialized)
-            prepared = prepare(position, ((serialized, record), file))
+            return read(position, ((serialized, record), file))
+
+        def remove_note(position, prepared):
             with tf.control_dependencies(tf.nest.flatten(prepared)):
                 self._notes.remove(position[None])
             return prepared
 
-        return records.map(prepare_with_note, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()
+        return in_parallel(records, read_with_note, finish, remove_note).ignore_errors()
 
     def _try_to_open(self, number: int) -> np.int64:
         self._collect_failures()
@@ -232,8 +236,10 @@ class BadRecordFilter:
     def _walk(self, number: int, first: int = 0, offset: int = 0) -> Iterator[tuple[int, Record | Damage]]:
         yield from record_errors.walk_file(self._files[number], first, offset)
 
-    def _collect_failures(self, age: float = _SECONDS_IN_WORK) -> None:
+    def _collect_failures(self, age: float | None = None) -> None:
         """Prepares the records again whose entries are at least `age` seconds old, and records those that fail."""
+        if age is None:
+            age = _SECONDS_IN_LINE if are_operations_deterministic() else _SECONDS_IN_WORK
         # If another thread is already doing this, there is no need to wait for it, unless this is the last time.
         if not self._collecting.acquire(blocking=age == 0):
             return

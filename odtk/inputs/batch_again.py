@@ -8,7 +8,7 @@ from odtk import label_map
 from odtk.inputs import dataset
 from odtk.inputs.augmentations.build import build_augmentation
 from odtk.inputs.build import record_files
-from odtk.inputs.decode import make_decoder
+from odtk.inputs.decode import make_parser
 from odtk.inputs.record_errors import walk_file
 from odtk.pipeline.readers import max_number_of_boxes
 from odtk.records.shards import Record
@@ -34,7 +34,7 @@ def read_batch(
     records = tf.data.Dataset.from_tensor_slices((position, ((tf.constant(data), record), file)))
     examples = dataset.prepare(
         records,
-        decode=make_decoder(labels, num_classes),
+        parse=make_parser(labels, num_classes),
         augment=build_augmentation(pipeline_config.train_config.data_augmentation_options),
         resize=resize,
         max_number_of_boxes=max_number_of_boxes(reader, pipeline_config.train_config),

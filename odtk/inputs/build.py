@@ -13,7 +13,7 @@ from odtk.inputs import dataset
 from odtk.inputs.augmentations.build import build_augmentation
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter
-from odtk.inputs.decode import make_decoder
+from odtk.inputs.decode import make_decoder, make_parser
 from odtk.inputs.epochs import Position, ReadingOrder, epochs_from, read_epoch, read_epochs, read_mix, sample_1_of_n
 from odtk.inputs.record_errors import first_fault
 from odtk.pipeline.readers import max_number_of_boxes
@@ -55,7 +55,7 @@ def build_train_dataset(
     files = dataset.find_files(_input_paths(reader, "train_input_reader"))
     examples = dataset.prepare(
         _build_training_records(reader, files, seed, record_filter, share, start),
-        decode=_build_decoder(reader, num_classes, _flat(files), bad_boxes),
+        parse=_build_parser(reader, num_classes, _flat(files), bad_boxes),
         augment=augment,
         resize=resize,
         max_number_of_boxes=max_number_of_boxes(reader, config),
@@ -100,7 +100,7 @@ def build_eval_dataset(
         records = dataset.spread(records, max_images, _count_sampled(files, reader))
     examples = dataset.prepare(
         records,
-        decode=_build_decoder(reader, num_classes, files, bad_boxes),
+        parse=_build_parser(reader, num_classes, files, bad_boxes),
         augment=lambda example, seed: example,
         resize=resize,
         max_number_of_boxes=max_number_of_boxes(reader),
@@ -122,7 +122,7 @@ def build_fault_finder(reader, num_classes: int) -> Callable:
     """For `odtk.inputs.record_errors.naming_the_record`: finds the first bad record of an InputReader's files."""
 
     def find_fault():
-        return first_fault(record_files(reader), _build_decoder(reader, num_classes))
+        return first_fault(record_files(reader), make_decoder(_labels(reader), num_classes))
 
     return find_fault
 
@@ -186,11 +186,14 @@ def _count_sampled(files: Sequence[str], reader) -> int:
     return -(-count // max(reader.sample_1_of_n_examples, 1))
 
 
-def _build_decoder(reader, num_classes: int, files: Sequence[str] = (), bad_boxes: BadBoxes | None = None) -> Callable:
-    labels = label_map.read(reader.label_map_path) if reader.label_map_path else None
+def _build_parser(reader, num_classes: int, files: Sequence[str], bad_boxes: BadBoxes | None) -> Callable:
     if bad_boxes is not None:
         bad_boxes.files = files
-    return make_decoder(labels, num_classes, bad_boxes)
+    return make_parser(_labels(reader), num_classes, bad_boxes)
+
+
+def _labels(reader) -> label_map.LabelMap | None:
+    return label_map.read(reader.label_map_path) if reader.label_map_path else None
 
 
 def _flat(files: list[list[str]]) -> list[str]:

@@ -20,6 +20,8 @@ import tensorflow as tf
 from odtk.errors import DataError
 from odtk.inputs import groundtruth
 from odtk.inputs.bad_records import BadRecordFilter
+from odtk.inputs.decode import decode_image
+from odtk.inputs.stages import in_parallel
 from odtk.records.shards import missing_shards
 
 TRAINING_FEATURES = ("image", "true_image_shape", "place", "position")
@@ -107,7 +109,7 @@ def count_records(files: Sequence[str]) -> int:
 def prepare(
     records: tf.data.Dataset,
     *,
-    decode: Callable,
+    parse: Callable,
     augment: Callable,
     resize: Callable,
     max_number_of_boxes: int,
@@ -117,19 +119,20 @@ def prepare(
 ) -> tf.data.Dataset:
     """(position, record) to single examples with the entries of batches (without the first axis), in parallel.
 
-    `decode`: (serialized Example, place) to example dictionary; `augment`: (example, seed) to example; `resize`: image
-    to (image, true_image_shape). A record that cannot be prepared raises, or is collected by `record_filter`, if any.
-    `entries`: the entries of examples, None for all. Small operations take time, too: only computing what training
-    reads saves up to a tenth.
+    `parse`: (serialized Example, place) to example dictionary with the encoded image (see odtk.inputs.decode);
+    `augment`: (example, seed) to example; `resize`: image to (image, true_image_shape). A record that cannot be
+    prepared raises, or is collected by `record_filter`, if any. `entries`: the entries of examples, None for all. Small
+    operations take time, too: only computing what training reads saves up to a tenth.
     """
 
-    # AutoGraph is not needed, and would wrap a ConfigError's text in its own.
-    @tf.autograph.experimental.do_not_convert
-    def prepare_one(position, placed):
+    def read(position, placed):
         (serialized, record), file = placed
         place = tf.stack([file, record])
+        return position, place, parse(serialized, place)
+
+    def finish(position, place, parsed):
         # By the position, so that a resumed run augments as if it had not been interrupted.
-        example = augment(decode(serialized, place), tf.stack([seed, position]))
+        example = augment(decode_image(parsed), tf.stack([seed, position]))
         features, boxes = _resized(example, resize, max_number_of_boxes)
         prepared = {**features, "place": place, "position": position}, boxes
         if entries is None:
@@ -138,9 +141,9 @@ def prepare(
         return tuple({name: value for name, value in part.items() if name in entries} for part in prepared)
 
     if record_filter is not None:
-        return record_filter.map(records, prepare_one)
+        return record_filter.map(records, read, finish)
 
-    return records.map(prepare_one, num_parallel_calls=tf.data.AUTOTUNE)
+    return in_parallel(records, read, finish)
 
 
 def batch(examples: tf.data.Dataset, batch_size: int, drop_remainder: bool, deterministic: bool = True):

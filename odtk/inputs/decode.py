@@ -48,14 +48,25 @@ def make_decoder(label_map: LabelMap | None, num_classes: int, bad_boxes: BadBox
     file and record) is given; TFOD only drops those with a NaN. Boxes with an unknown name or with a class outside
     1..num_classes are dropped, too; TFOD keeps the latter as objects without a class.
     """
+    parse = make_parser(label_map, num_classes, bad_boxes)
+    return lambda serialized, place=None: decode_image(parse(serialized, place))
+
+
+def decode_image(example: dict) -> dict:
+    """The example of a parser with its decoded image."""
+    image = images.decode(example["encoded"], MAX_PIXELS)
+    others = {name: value for name, value in example.items() if name != "encoded"}
+    return {"image": image, "original_image_size": tf.shape(image)[:2], **others}
+
+
+def make_parser(label_map: LabelMap | None, num_classes: int, bad_boxes: BadBoxes | None = None) -> Callable:
+    """Like `make_decoder`, but the examples have `encoded`, the bytes of the image, for `decode_image`."""
     class_ids = _make_class_lookup(label_map)
 
-    def decode(serialized, place=None) -> dict:
+    def parse(serialized, place=None) -> dict:
         features = tf.io.parse_single_example(serialized, _FEATURES)
-        image = images.decode(features["image/encoded"], MAX_PIXELS)
         example = {
-            "image": image,
-            "original_image_size": tf.shape(image)[:2],
+            "encoded": features["image/encoded"],
             "source_id": _source_id(features, serialized),
             **_boxes(features, class_ids(features)),
         }
@@ -66,7 +77,7 @@ def make_decoder(label_map: LabelMap | None, num_classes: int, bad_boxes: BadBox
         known = (example["classes"] >= 0) & (example["classes"] < num_classes)
         return groundtruth.keep(example, good & known)
 
-    return decode
+    return parse
 
 
 def _boxes(features: dict, class_ids) -> dict:

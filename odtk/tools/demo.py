@@ -18,7 +18,7 @@ from odtk.tools.export import export
 from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.tools.predict import predict
 from odtk.tools.synthetic_pets import draw_dataset
-from odtk.tools.train import train
+from odtk.tools.train import TrainingReport, train
 
 PIPELINE = "ssd_resnet50_v1_fpn_small"
 NUM_IMAGES = 160
@@ -31,11 +31,12 @@ MARKER = ".odtk-demo"
 
 @dataclass
 class DemoReport:
-    """The results: metrics on held-out images, files, and the seconds of each stage."""
+    """The results: metrics on held-out images, files, how training ended, and the seconds of each stage."""
 
     folder: str
     metrics: dict[str, float]
     picture: str
+    training: TrainingReport
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -82,7 +83,7 @@ def _walk(folder: Path, num_images: int, num_steps: int | None, log: Callable[[s
         f"odtk configure {PIPELINE} --output {config} --train-records {records}",
         lambda: configure(PIPELINE, config, train_records=[str(records)]),
     )
-    stage(
+    training = stage(
         "train",
         f"odtk train {config} {model}",
         lambda: train(config, model, num_steps=num_steps, seed=SEED, log=log),
@@ -96,7 +97,7 @@ def _walk(folder: Path, num_images: int, num_steps: int | None, log: Callable[[s
         lambda: predict(exported, pictures, drawn),
     )
     picture = _sheet(drawn, [path.name for path in pictures], folder / "predictions.png")
-    return DemoReport(str(folder), evaluation.metrics, str(picture), seconds)
+    return DemoReport(str(folder), evaluation.metrics, str(picture), training, seconds)
 
 
 def _check_room(folder: Path) -> None:

@@ -43,12 +43,11 @@ class MeasuredWeights:
             yield
             return
         self._put_back()
-        with contextlib.ExitStack() as again:
-            try:
-                yield
-            finally:
-                self._trained = [tf.identity(variable) for variable in self._variables]
-                again.callback(self._optimizer.assign_average_vars, self._variables)
+        try:
+            yield
+        finally:
+            self._trained = [tf.identity(variable) for variable in self._variables]
+            self._optimizer.assign_average_vars(self._variables)
 
     @property
     def _variables(self) -> list[tf.Variable]:

@@ -52,7 +52,7 @@ class RunStatus:
         yield "rate", list(self._rate_and_norm("", "gradient norm ")) or ["-"]
         yield "memory", [f"{what} {size}" for what, size in self._memory().items()]
         if self.metric:
-            best, last = (f"{value:.4g} at {step:,}" if step >= 0 else "-" for step, value in self._measured())
+            best, last = (f"{value:.3f} at {step:,}" if step >= 0 else "-" for step, value in self._measured())
             yield self.metric, [f"best {best}", f"last {last}"]
         eta = "" if self.eta is None else f"ETA {as_clock(self.eta)}"
         yield "time", [part for part in (eta, f"{as_clock(self.elapsed)} so far") if part]
@@ -64,7 +64,7 @@ class RunStatus:
         eta = [] if self.eta is None or self.step >= self.num_steps else [f"ETA {as_clock(self.eta)}"]
         losses = [f"{name} {value:.3g}" for name, value in self.losses.items()]
         memory = [f"{what} {size}" for what, size in self._memory().items()]
-        best = [f"best {self.metric} {self.best[1]:.4g} at step {self.best[0]:,}"] if self.best and self.metric else []
+        best = [f"best {self.metric} {self.best[1]:.3f} at step {self.best[0]:,}"] if self.best and self.metric else []
         now = [self.activity] if self.activity and self.activity != TRAINING else []
         parts = [f"Training {self.step}/{self.num_steps} steps", *now, *epoch, *self._speed(), *eta, *losses,
                  *self._rate_and_norm("lr ", "norm "), *memory, *best]  # fmt: skip

@@ -158,7 +158,7 @@ def test_plain_lines_come_during_long_evaluations_and_at_the_end(run, capsys):
 def test_the_line_of_an_evaluation():
     known = status(**FULL)
     assert evaluation_line(known, 1000, measured(0.412), 12.2) == (
-        "Evaluated step 1,000: mAP 0.412 (best 0.431 at step 800), mAP@.50IOU 0.71, loss 1.02, 400 images in 0:12"
+        "Evaluated step 1,000: mAP 0.412 (best 0.431 at step 800), mAP@.50IOU 0.710, loss 1.02, 400 images in 12.2 s"
     )
     known.best = known.last
     assert "mAP 0.412 (the best so far)" in evaluation_line(known, 1000, measured(0.412), None)

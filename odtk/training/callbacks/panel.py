@@ -164,20 +164,20 @@ class _EverySeconds:
 
 
 def evaluation_line(status: RunStatus, step: int, evaluation: Evaluation, seconds: float | None) -> str:
-    """`Evaluated step 1,000: mAP 0.412 (best 0.431 at step 800), mAP@.50IOU 0.71, loss 1.02, 400 images in 0:12`."""
+    """`Evaluated step 1,000: mAP 0.412 (best 0.431 at step 800), mAP@.50IOU 0.710, loss 1.02, 400 images in 12.2 s`."""
     parts = []
     if status.metric and status.last and status.last[0] == step:
         best = "the best so far" if status.best == status.last else ""
         if status.best and not best:
-            best = f"best {status.best[1]:.4g} at step {status.best[0]:,}"
-        parts.append(f"{status.metric} {status.last[1]:.4g} ({best})")
+            best = f"best {status.best[1]:.3f} at step {status.best[0]:,}"
+        parts.append(f"{status.metric} {status.last[1]:.3f} ({best})")
     others = {name.rpartition("/")[2]: value for name, value in evaluation.metrics.items() if name not in (TOTAL_LOSS,)}
     half = next((name for name in others if name.endswith("0.5IOU") or name.endswith(".50IOU")), None)
     if half and half != status.metric:
-        parts.append(f"{half} {others[half]:.4g}")
+        parts.append(f"{half} {others[half]:.3f}")
     if TOTAL_LOSS in evaluation.losses:
         parts.append(f"loss {evaluation.losses[TOTAL_LOSS]:.3g}")
-    took = "" if seconds is None else f" in {as_clock(seconds)}"
+    took = "" if seconds is None else f" in {as_clock(seconds) if seconds >= 60 else f'{seconds:.1f} s'}"
     return f"Evaluated step {step:,}: " + ", ".join([*parts, f"{evaluation.num_images:,} images{took}"])
 
 

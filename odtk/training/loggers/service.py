@@ -27,10 +27,10 @@ class Service(Logger):
 
     def __init__(self, name: str, logger: Logger, log: Callable[[str], None]):
         self._name, self._logger, self._log = name, logger, log
-        self._calls: queue.Queue[Callable[[], None] | None] = queue.Queue(_MOST_WAITING)
+        self._calls: queue.Queue[Callable[[], None]] = queue.Queue(_MOST_WAITING)
         self._thread: threading.Thread | None = None
         self._failure: BaseException | str | None = None
-        self._is_told = False
+        self._is_told = self._is_closed = False
 
     def start(self, info: RunInfo, step: int) -> None:
         """See Logger."""
@@ -62,27 +62,31 @@ class Service(Logger):
         self._call(self._logger.log_picture, step, run, tag, pixels)
 
     def close(self, error: BaseException | None) -> None:
-        """See Logger; waits a minute at most."""
+        """See Logger; waits a minute or two at most."""
         if self._thread is None:
             return
-        self._call(self._logger.close, error)
-        self._call(None)
+        self._call(self._close, error, wait=_SECONDS_AT_END)
         self._thread.join(_SECONDS_AT_END)
         if self._thread.is_alive():
             self._failure = self._failure or f"it did not take everything within {_SECONDS_AT_END:g} seconds."
         self._tell()
 
-    def _call(self, method: Callable[..., None] | None, *args: object) -> None:
+    def _close(self, error: BaseException | None) -> None:
+        self._is_closed = True
+        self._logger.close(error)
+
+    def _call(self, method: Callable[..., None], *args: object, wait: float = 0.0) -> None:
         if self._thread is None:
             return
         try:
-            self._calls.put_nowait(functools.partial(method, *args) if method else None)
+            self._calls.put(functools.partial(method, *args), timeout=wait)
         except queue.Full:
             self._failure = self._failure or "it takes less than training gives it."
         self._tell()
 
     def _run(self) -> None:
-        while (call := self._calls.get()) is not None:
+        while not self._is_closed:
+            call = self._calls.get()
             try:
                 call()
             except Exception as error:
