@@ -131,7 +131,7 @@ def smooth(values: np.ndarray, window: int) -> np.ndarray:
 def _draw_quality(axes: Axes, curves: Curves) -> None:
     for name, color in zip(curves.quality, (_SMOOTH, _EVAL, "#9467bd"), strict=False):
         steps, values = column(curves.evaluations, name)
-        axes.plot(steps, values, marker=marker_of(steps), color=color, markersize=3, label=_short(name))
+        axes.plot(steps, values, marker=marker_of(steps), color=color, markersize=3, label=short_name(name))
     if curves.best and curves.best.metric in curves.quality:
         _mark_best(axes, curves.best)
     axes.set_ylim(0, _top_of_quality(curves))
@@ -270,5 +270,6 @@ def marker_of(steps: np.ndarray) -> str:
     return "o" if len(steps) <= _MOST_MARKERS else ""
 
 
-def _short(name: str) -> str:
-    return name.rpartition("/")[2]
+def short_name(metric: str) -> str:
+    """A metric's name in titles: mAP of DetectionBoxes_Precision/mAP; those of losses and classes as they are."""
+    return metric if metric.startswith(("Loss/", class_curves.PREFIX)) else metric.rpartition("/")[2]

@@ -163,6 +163,15 @@ def test_an_error_while_drawing_is_told_once_and_ends_nothing(experiment, monkey
     assert "the first batch could not be drawn" in said[1]
 
 
+def test_an_image_that_cannot_be_drawn_does_not_end_its_evaluation(experiment):
+    said = []
+    callback = start(EvaluationPictures(said.append), experiment)
+    experiment.evaluator.on_batch(None, {}, {}, {})
+    callback.after_evaluation(10, types.SimpleNamespace(metrics={MAP: 0.25}))
+    assert len(said) == 1
+    assert names(experiment, "evaluations") == []
+
+
 def test_an_error_while_writing_is_the_runs_own(experiment, monkeypatch):
     def full(*args):
         raise OutputError("the disk is full")

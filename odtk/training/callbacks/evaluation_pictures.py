@@ -6,9 +6,11 @@ import numpy as np
 from PIL import Image
 
 from odtk import files
+from odtk.evaluation.coco import NO_GROUNDTRUTH
 from odtk.evaluation.run import Evaluation
 from odtk.evaluation.sample import ImageSample
 from odtk.report.prediction_picture import EvaluatedImage, draw_evaluation, draw_pair
+from odtk.report.training_curves import short_name
 from odtk.training.callbacks.callback import Callback
 from odtk.training.experiment import Experiment
 from odtk.training.pictures import DrawingErrors, class_namer, numbered, save_png
@@ -35,17 +37,15 @@ class EvaluationPictures(Callback):
         """See Callback."""
         self._experiment = experiment
         if experiment.evaluator:
-            experiment.evaluator.on_batch = self._sample.add
+            experiment.evaluator.on_batch = self._add
         self._remove_after(experiment.step)
 
     def after_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """See Callback."""
         self._images = self._sample.take() or self._images
-        pairs = self._errors.attempt(lambda: self._draw(self._images))
-        if pairs:
-            info = self._experiment.info
-            title = f"{info.name}: step {step:,} of {info.num_steps:,}{_result(evaluation)}"
-            save_png(info.model_dir, FOLDER, NAME.format(step=step), draw_evaluation(pairs, title))
+        pairs, picture = self._errors.attempt(lambda: self._draw(step, evaluation)) or ([], None)
+        if picture is not None:
+            save_png(self._experiment.info.model_dir, FOLDER, NAME.format(step=step), picture)
             pictures = self._pictures()
             for old in surplus(list(pictures), MOST_PICTURES):
                 files.remove(pictures[old])
@@ -66,15 +66,23 @@ class EvaluationPictures(Callback):
     def _pictures(self) -> dict[int, str]:
         return numbered(self._experiment.info.model_dir, FOLDER, NAME)
 
-    def _draw(self, images: Sequence[EvaluatedImage]) -> list[Image.Image]:
-        config = self._experiment.task.config
+    def _add(self, *batch) -> None:
+        self._errors.attempt(lambda: self._sample.add(*batch))
+
+    def _draw(self, step: int, evaluation: Evaluation) -> tuple[list[Image.Image], Image.Image] | None:
+        """A picture of each image, and one of all; None if there was no image."""
+        if not self._images:
+            return None
+        info, config = self._experiment.info, self._experiment.task.config
         name_of = class_namer(config.eval_input_reader[0].label_map_path)
-        return [draw_pair(image, name_of) for image in images]
+        pairs = [draw_pair(image, name_of) for image in self._images]
+        return pairs, draw_evaluation(pairs, f"{info.name}: step {step:,} of {info.num_steps:,}{_result(evaluation)}")
 
 
 def _result(evaluation: Evaluation) -> str:
-    name, value = next(iter(evaluation.metrics.items()), ("", 0.0))
-    return f", {name.rpartition('/')[2]} {value:.3f}" if name else ""
+    """The first metric, unless there is no groundtruth for it."""
+    name, value = next(iter(evaluation.metrics.items()), ("", NO_GROUNDTRUTH))
+    return "" if value == NO_GROUNDTRUTH else f", {short_name(name)} {value:.3f}"
 
 
 def surplus(steps: Sequence[int], most: int) -> list[int]:

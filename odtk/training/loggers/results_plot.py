@@ -9,7 +9,7 @@ from odtk.checkpoints.best import read_best
 from odtk.errors import OdtkError
 from odtk.evaluation.coco import NO_GROUNDTRUTH
 from odtk.evaluation.run import Evaluation
-from odtk.report.training_curves import Best, Curves, draw_curves, to_png
+from odtk.report.training_curves import Best, Curves, draw_curves, short_name, to_png
 from odtk.retrying import UnreachableError
 from odtk.training.loggers.csv_files import read_evaluations, read_metrics
 from odtk.training.loggers.logger import Logger
@@ -17,7 +17,6 @@ from odtk.training.pictures import DrawingErrors
 from odtk.training.run_info import RunInfo
 
 NAME = "results.png"
-
 
 _LOSS = "Loss/"
 _CURVES = 2  # metrics in one panel
@@ -65,7 +64,7 @@ def curves(
     step = max(int(row["step"]) for row in (*metrics[-1:], *evaluations[-1:]))
     title = f"{info.name}: step {step:,} of {info.num_steps:,}"
     if kept:
-        title += f", best {kept.metric.rpartition('/')[2]} {kept.value:.3f} at step {kept.step:,}"
+        title += f", best {short_name(kept.metric)} {kept.value:.3f} at step {kept.step:,}"
     evaluations = [_without_missing(row) for row in evaluations]
     quality = [name for name in (evaluations[-1] if evaluations else {}) if _is_main(name)]
     if kept and not kept.metric.startswith(_LOSS) and kept.metric not in quality[:_CURVES]:
