@@ -27,9 +27,6 @@ def config(tmp_path_factory):
     """Of the fake detector; its optimizer averages the weights, as is the schema's default."""
     folder = tmp_path_factory.mktemp("kills")
     text = fake_detector.CONFIG.replace("{records}", str(write(folder / "records")))
-    text = text.replace("optimizer {", "optimizer { use_moving_average: true ").replace(
-        "num_steps: 3", "num_steps: 240"
-    )
     path = folder / "pipeline.config"
     path.write_text(text.replace("num_steps: 3", f"num_steps: {STEPS}"))
     return path
