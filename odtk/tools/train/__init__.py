@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from odtk import files, label_map, pipeline, prototext
-from odtk.errors import ConfigError, LabelMapError
+from odtk.errors import ConfigError, LabelMapError, OdtkError
 from odtk.growing_folder import growing_folder
 from odtk.retrying import Retrying, Writes
 from odtk.tools import trained_classes
@@ -236,6 +236,12 @@ def _check_arguments(options: TrainingOptions) -> None:
     if options.max_time is not None:
         seconds_of(options.max_time, "max_time")
     require_one_of(ON_NAN, on_nan=options.on_nan)
+    if options.patience is not None and options.eval_every == 0:
+        raise OdtkError(
+            "With a patience training stops after evaluations that are not better, but eval_every is 0: nothing would "
+            "be evaluated. Leave out one of the two.",
+            argument="patience",
+        )
     for name in options.log_to:
         require_one_of(LOG_TO, log_to=name)
     require_services(options.log_to)
