@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from odtk import files, label_map, pipeline, prototext
-from odtk.errors import ConfigError, LabelMapError
+from odtk.errors import ConfigError, LabelMapError, OdtkError
 from odtk.growing_folder import growing_folder
 from odtk.retrying import Retrying, Writes
 from odtk.tools import trained_classes
@@ -163,6 +163,7 @@ def _train(
         eval_images=options.eval_images,
         best_metric=options.best_metric,
         max_bad_records=options.max_bad_records,
+        must_evaluate=bool(options.needs_evaluations),
         loggers=build_loggers(options, log),
         times=times,
         write=write,
@@ -234,6 +235,8 @@ def _check_arguments(options: TrainingOptions) -> None:
     require_one_of(ON_NAN, on_nan=options.on_nan)
     for name in options.log_to:
         require_one_of(LOG_TO, log_to=name)
+    if options.eval_every == 0 and (needs := options.needs_evaluations):
+        raise OdtkError(f"{needs} needs evaluations, but with eval_every 0 nothing is evaluated.", argument=needs)
     require_services(options.log_to)
 
 
