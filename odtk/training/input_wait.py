@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from odtk.devices import are_operations_deterministic
+
 _GPU_SECONDS_BETWEEN_SAMPLES = 10.0
 
 
@@ -29,6 +31,8 @@ class InputWait:
 
     def fetch(self, fetch: Callable, ended: tf.Variable):
         """The batch that `fetch()` gives. `ended`: a variable that each step changes at its end."""
+        if are_operations_deterministic():  # TensorFlow then refuses to read the clock
+            return fetch()
         now = tf.timestamp()
         is_measured = now - self._last >= self._between
         ready = tf.cond(is_measured, lambda: _on_host(ended), lambda: tf.zeros([], ended.dtype))
@@ -44,7 +48,7 @@ class InputWait:
         return batch
 
     def read(self) -> tuple[float, int]:
-        """The seconds of all measured steps, and their number."""
+        """The seconds of all measured steps, and their number; 0 steps where operations are deterministic."""
         return float(self._seconds.numpy()), int(self._steps.numpy())
 
 

@@ -112,7 +112,8 @@ class Panel(Callback):
         status, info, experiment = self.status, self._experiment.info, self._experiment
         status.steps_per_second = (last - first) / (ended - began)
         status.images_per_second = status.steps_per_second * info.batch_size
-        status.waiting = (waited_then - waited) / (ended - began)
+        if waited_then:  # else it is not measured
+            status.waiting = (waited_then - waited) / (ended - began)
         training = (status.num_steps - last) / status.steps_per_second
         saving = training / max(experiment.times.training, 1e-9) * experiment.times.seconds.get(SAVING, 0.0)
         status.eta = training + saving + experiment.schedule.seconds_left(last, training)
