@@ -71,9 +71,8 @@ def write_best(
     contents = {"checkpoint": name, "step": step, "metric": metric, "value": metrics[metric], "metrics": finite}
     files.write_text(files.join(folder, FILE), json.dumps(contents, indent=2, ensure_ascii=False) + "\n")
     tidy(model_dir)
-    best = read_best(model_dir)
-    assert best is not None
-    return best
+    known = {key: value for key, value in finite.items() if value is not None}
+    return Best(files.join(folder, name), step, metric, metrics[metric], known)
 
 
 def tidy(model_dir: str | os.PathLike) -> None:

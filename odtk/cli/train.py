@@ -66,7 +66,8 @@ def train(ctx, pipeline_config, model_dir, as_json, **options) -> None:
     --check`. If MODEL_DIR already has a checkpoint, training resumes from it.
 
     The first Ctrl-C or SIGTERM ends training after the present step, with a checkpoint; a second one ends it at once,
-    with a checkpoint too; a third one without. The exit code is then 130, after SIGTERM 143.
+    with a checkpoint too; a third one without. The exit code is then 130, after SIGTERM 143. A terminal that is closed
+    ends it like a first signal; with nohup or in tmux it goes on.
     """
     import dataclasses
     import shlex

@@ -166,6 +166,7 @@ def _train(
         eval_images=options.eval_images,
         best_metric=options.best_metric,
         max_bad_records=options.max_bad_records,
+        must_evaluate=bool(options.needs_evaluations),
         loggers=build_loggers(options, log),
         times=times,
         write=write,
@@ -244,6 +245,8 @@ def _check_arguments(options: TrainingOptions) -> None:
         )
     for name in options.log_to:
         require_one_of(LOG_TO, log_to=name)
+    if options.eval_every == 0 and (needs := options.needs_evaluations):
+        raise OdtkError(f"{needs} needs evaluations, but with eval_every 0 nothing is evaluated.", argument=needs)
     require_services(options.log_to)
 
 

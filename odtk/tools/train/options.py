@@ -36,6 +36,11 @@ class TrainingOptions:
     reuse_head_weights: bool = False
     max_bad_records: int = 100
 
+    @property
+    def needs_evaluations(self) -> str | None:
+        """The first option that has no meaning without evaluations; None if they may as well be left out."""
+        return next((name for name in ("patience", "best_metric") if name in self.changed()), None)
+
     def changed(self) -> dict:
         """The options that are not at their defaults."""
         defaults = TrainingOptions()

@@ -80,9 +80,10 @@ class Loggers(Logger):
 
     def close(self, error: BaseException | None) -> None:
         """See Logger; each is closed, whether or not others can be."""
+        write = self._write if error is None else at_once  # an error is told without waiting for a drive
         with contextlib.ExitStack() as ends:
             for logger in reversed(self._loggers):
-                ends.callback(logger.close, error)
+                ends.callback(write, functools.partial(logger.close, error), logger.reopen)
 
     def _call(self, method: str, *args: object) -> None:
         for logger in self._loggers:
