@@ -7,19 +7,25 @@ and older ones are removed only then, so that whoever reads after a kill finds t
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import tensorflow as tf
+
 from odtk import files
-from odtk.checkpoints.files import prefixes_in
+from odtk.checkpoints.files import BEST_FOLDER as FOLDER
+from odtk.checkpoints.files import BEST_METRICS as FILE
+from odtk.checkpoints.files import name_of, names_in, prefixes_in
 from odtk.checkpoints.newest import find_checkpoint
 from odtk.checkpoints.reader import CheckpointReader
 from odtk.checkpoints.state_file import STATE_FILE, read_state
 from odtk.errors import CheckpointError, DamagedCheckpointError
 
-FOLDER, FILE = "best", "metrics.json"
 BEST, LAST = "best", "last"
 """What `checkpoint` may be instead of a prefix."""
+
+_CHUNK = 2**24  # bytes
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,29 @@ def tidy(model_dir: str | os.PathLike) -> None:
         if other.startswith("ckpt-") and not other.startswith(f"{name}."):
             path = files.join(folder, other)
             (files.remove_folder if files.is_folder(path) else files.remove)(path)
+
+
+def copy_as_last(model_dir: str | os.PathLike, log: Callable[[str], None]) -> bool:
+    """Copies the best checkpoint to where those of a model dir are, if it is whole; whether it was.
+
+    For a run that was killed before its first checkpoint, but after an evaluation. `log` is called.
+    """
+    best = read_best(model_dir)
+    if best is None:
+        return False
+    try:
+        CheckpointReader(best.prefix).verify()
+    except DamagedCheckpointError as error:
+        log(str(error))
+        return False
+    log(f"{model_dir} has no checkpoint to resume from but the best one, {best.prefix}, which is copied there.")
+    source, name = name_of(best.prefix), f"ckpt-{best.step}"
+    folder = files.join(model_dir, FOLDER)
+    for file in sorted(each for each in names_in(folder) if each.startswith(f"{source}.")):
+        target = files.join(model_dir, name + file.removeprefix(source))
+        with tf.io.gfile.GFile(files.join(folder, file), "rb") as whole, files.create(target) as copy:
+            shutil.copyfileobj(whole, copy, _CHUNK)
+    return True
 
 
 def choose_checkpoint(

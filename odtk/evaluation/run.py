@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from odtk import step_random
 from odtk.detectors.detector import Detector
 from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS, total_losses
 from odtk.evaluation.evaluator import Evaluator
@@ -79,7 +80,9 @@ def evaluation_step(detector: Detector, element_spec, with_loss: bool = True) ->
         predictions = detector.predict(detector.preprocess(images, true_image_shapes), true_image_shapes)
         answer = detector.postprocess(predictions, true_image_shapes)
         detections = {name: answer[f"detection_{name}"] for name in _DETECTED} | {"count": answer["num_detections"]}
-        return detections, total_losses(detector, predictions, groundtruth, true_image_shapes) if with_loss else {}
+        with step_random.seeded(tf.zeros([2], tf.int64)):  # losses of the same weights are the same each time
+            losses = total_losses(detector, predictions, groundtruth, true_image_shapes) if with_loss else {}
+        return detections, losses
 
     return step
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import tensorflow as tf
 import tf_keras
 
+from odtk import step_random
 from odtk.layers.conv import ConvParams, convolve_each
 
 
@@ -100,8 +101,8 @@ class SharedHeads(tf_keras.layers.Layer):
         box_features = class_features = self.box_tower(feature_maps, training=norm_training, convolve=self.convolve)
         if self.class_tower is not None:
             class_features = self.class_tower(feature_maps, training=norm_training, convolve=self.convolve)
-        if self.dropout is not None:
-            class_features = [self.dropout(features, training=training) for features in class_features]
+        if self.dropout is not None and training:
+            class_features = [_dropped(features, self.dropout.rate) for features in class_features]
         boxes = _flat(self.convolve(self.box_conv, box_features), self.box_code_size)
         if self.box_clip_range is not None:
             boxes = tf.clip_by_value(boxes, *self.box_clip_range)
@@ -119,3 +120,8 @@ def _flat_map(x, code_size: int):
     height, width, channels = x.shape[1:]
     anchors = None if None in (height, width) else height * width * channels // code_size
     return tf.reshape(x, [tf.shape(x)[0], -1 if anchors is None else anchors, code_size])
+
+
+def _dropped(features, rate: float) -> tf.Tensor:
+    """Dropout by the seed of the training step: the Keras layer, which checkpoints hold, would draw otherwise."""
+    return tf.nn.experimental.stateless_dropout(features, rate, step_random.next_seed())

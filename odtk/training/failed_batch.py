@@ -61,7 +61,7 @@ def _diagnosed(
     text = f"Run once more, augmented as it was, with {restore()}: "
     try:
         with experiment.controller.strategy.scope():
-            first = diagnose(experiment.task, experiment.model, features, groundtruth)
+            first = diagnose(experiment.task, experiment.model, features, groundtruth, batch.step - 1)
             text += first.text
             if not first.is_finite:
                 return text, first.losses
@@ -71,7 +71,7 @@ def _diagnosed(
             text += " So it is not this batch alone: the weights became worse since then."
             if not _train_again(experiment, batch.step - 1):
                 return text, first.losses
-            second = diagnose(experiment.task, experiment.model, features, groundtruth)
+            second = diagnose(experiment.task, experiment.model, features, groundtruth, batch.step - 1)
             return f"{text} Trained again to step {batch.step - 1}, with the same data: {second.text}", second.losses
     except Exception as error:  # out of memory, as nothing that is computed is freed before the end
         return f"{text} More could not be found ({_first_line(error)}).", {}

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from odtk import step_random
 from odtk.detectors.detector import Detector
 from odtk.detectors.total_loss import TOTAL_LOSS
 from odtk.training.task import DetectionTask
@@ -32,13 +33,13 @@ class Diagnosis:
     is_finite: bool
 
 
-def diagnose(task: DetectionTask, model: Detector, features: dict, groundtruth: dict) -> Diagnosis:
-    """Runs a batch in training mode, eagerly, and looks at all that is computed, in its order.
+def diagnose(task: DetectionTask, model: Detector, features: dict, groundtruth: dict, step: int = 0) -> Diagnosis:
+    """Runs a batch in training mode as in the step after `step`, eagerly, and looks at all that is computed in order.
 
     Moving averages of batch normalization are updated, as in a step; other weights are not.
     """
     names = {id(variable): key for key, variable in model.checkpoint_variables().items()}
-    with _watched_layers(model) as calls, tf.GradientTape() as tape:
+    with step_random.seeded(task.step_seed(step)), _watched_layers(model) as calls, tf.GradientTape() as tape:
         losses = task.losses(model, features, groundtruth)
     numbers = {tag: float(loss) for tag, loss in losses.items()}
     text = (

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tf_keras
 from official.core import base_task, config_definitions
 
+from odtk import step_random
 from odtk.checkpoints.restoring import RestoreReport
 from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
@@ -143,7 +144,7 @@ class DetectionTask(base_task.Task):
     def train_step(self, inputs, model: Detector, optimizer, metrics=None) -> dict[str, tf.Tensor]:
         """One update; returns the losses by tag, each as this replica's part of the batch's."""
         features, groundtruth = inputs
-        with tf.GradientTape() as tape:
+        with step_random.seeded(self.step_seed(optimizer.iterations)), tf.GradientTape() as tape:
             losses = self.losses(model, features, groundtruth)
         variables = model.trainable_variables
         gradients = tape.gradient(losses[TOTAL_LOSS], variables)
@@ -160,6 +161,13 @@ class DetectionTask(base_task.Task):
         for metric in metrics or []:
             metric.update_state((losses | {GRADIENT_NORM: norm})[metric.name])
         return losses
+
+    def step_seed(self, step) -> tf.Tensor:
+        """For `step_random.seeded`: of this replica (outside of replicas, the first) in the step after `step`."""
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group if context is not None else 0
+        seed = tf.stack([tf.constant(self.seed, tf.int64), tf.cast(step, tf.int64)])
+        return tf.random.fold_in(seed, tf.cast(replica, tf.int64))
 
     def _note_position(self, positions) -> None:
         """Keeps the largest of the positions int64 [B] of all replicas; saved with the weights of this step."""

@@ -147,6 +147,7 @@ with strategy.scope():
     model, task = Line(), DetectionTask(pipeline_pb2.TrainEvalPipelineConfig())
     task.loss_names = model.loss_names
     metrics, optimizer = task.build_metrics(), tf_keras.optimizers.legacy.SGD(1.0)
+    optimizer.iterations  # created outside of steps, as by official's Trainer
 images = strategy.experimental_distribute_values_from_function(
     lambda context: tf.constant([1.0, 5.0][context.replica_id_in_sync_group]))
 def step(image):
@@ -155,6 +156,8 @@ def step(image):
 tf.function(lambda: strategy.run(step, args=(images,)))()
 logged = {metric.name: float(metric.result()) for metric in metrics}
 print(logged[LOCALIZATION], logged[TOTAL], *(1 - model.weight.numpy()))
+seeds = strategy.experimental_local_results(strategy.run(lambda: task.step_seed(optimizer.iterations)))
+print((seeds[0].numpy() != seeds[1].numpy()).any(), (seeds[0].numpy() == task.step_seed(1).numpy()).all())
 
 # A whole experiment: eight records, whose pictures are as bright as their numbers, in batches of four.
 from google.protobuf import text_format
@@ -229,7 +232,8 @@ def test_two_replicas_train_on_the_mean_of_their_losses(tmp_path):
     command = [sys.executable, "-c", program, str(tmp_path)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
-    step, *experiment = answer.stdout.splitlines()
+    step, seeds, *experiment = answer.stdout.splitlines()
+    assert seeds == "True True"  # each replica has its own, and a batch that is run again has the first one's
     assert [float(word) for word in step.split()] == pytest.approx([9, 31, 9, 22])
     logged, taken = one_step(Line(), image=3.0)
     assert [logged[LOCALIZATION], logged[TOTAL], *taken] == pytest.approx([9, 31, 9, 22])

@@ -42,6 +42,8 @@ class TrainingReport:
     """Why it ended."""
     losses: dict[str, float]
     devices: list[str]
+    pipeline_config: str = ""
+    """The config that was trained; of a repeated run the one in the folder of the first."""
     is_early: bool = False
     """Whether that was before its last step."""
     summary: RunSummary | None = None
@@ -50,6 +52,7 @@ class TrainingReport:
     bad_boxes: list[ImageWithBadBoxes] = field(default_factory=list)
 
 
+_DONE = "all steps were done before"
 _KEPT = "Its checkpoints are unchanged; run the same command again to resume from the newest."
 
 
@@ -104,7 +107,7 @@ def train(
     # First of all: two runs in one folder would delete each other's checkpoints.
     with growing_folder(model_dir, _KEPT, log) as lock:
         if repeat:
-            pipeline_config, options = repeated(pipeline_config, options, log)
+            pipeline_config, options = repeated(pipeline_config, model_dir, options, log)
         write = Retrying(model_dir, lock, log)
         return _train(pipeline_config, model_dir, options, write, log, callbacks, should_stop, started)
 
@@ -180,7 +183,7 @@ def _train(
         log(f"warning: {warning}")
     if first >= steps and not owes_evaluation(experiment):
         resumed = experiment.resumed_from or ""
-        return TrainingReport(str(model_dir), resumed, first, first, "all steps were done before", {}, devices)
+        return TrainingReport(str(model_dir), resumed, first, first, _DONE, {}, devices, str(pipeline_config))
     with (
         recording(
             pipeline_config, model_dir, options, config, seed, devices, lambda: experiment.step, write
@@ -209,6 +212,7 @@ def _train(
         reason=outcome.reason,
         losses=outcome.logs,
         devices=devices,
+        pipeline_config=str(pipeline_config),
         is_early=experiment.step < steps,
         summary=summarize(experiment, pipeline_config, options.patience, options.min_delta),
         bad_records=bad,
@@ -233,6 +237,12 @@ def _check_arguments(options: TrainingOptions) -> None:
     if options.max_time is not None:
         seconds_of(options.max_time, "max_time")
     require_one_of(ON_NAN, on_nan=options.on_nan)
+    if options.patience is not None and options.eval_every == 0:
+        raise OdtkError(
+            "With a patience training stops after evaluations that are not better, but eval_every is 0: nothing would "
+            "be evaluated. Leave out one of the two.",
+            argument="patience",
+        )
     for name in options.log_to:
         require_one_of(LOG_TO, log_to=name)
     if options.eval_every == 0 and (needs := options.needs_evaluations):

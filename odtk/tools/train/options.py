@@ -66,6 +66,7 @@ def require_services(log_to: Sequence[str]) -> None:
         found = find_spec(name)
         if found is None or found.origin is None:  # a folder of that name, as both libraries make, is no library
             raise OdtkError(
-                f'Logging to {name} needs its library, which is not installed. Install it: pip install "odtk[{name}]"',
+                f"Logging to {name} needs its library, which is not installed. Install it with `pip install "
+                f'"odtk[{name}]"`.',
                 argument="log_to",
             )
