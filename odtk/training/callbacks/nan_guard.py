@@ -87,7 +87,7 @@ class NanGuard(Callback):
     def _recover(self, batch: FailedBatch, what: str) -> None:
         found = investigate(batch, self._experiment, self._good.restore)
         state = self._good.restore()
-        story = f"{what} at step {batch.step} ({_in_words(batch.logs)}). {self._named(batch)}{found}"
+        story = f"{what} at step {batch.step} ({_in_words(batch.logs)}). {self._named(batch)}{found}".rstrip()
         if self._lowers and len(self._halvings) < MOST_HALVINGS:
             self._lower_rate(batch, story, state)
         raise NotFiniteError(f"{story} {self._advice(state)}", argument=None if self._lowers else "on_nan")
