@@ -19,15 +19,9 @@ def test_a_service_whose_library_is_missing_is_refused_with_the_command_that_ins
     assert not (tmp_path / "model").exists()
 
 
-def test_patience_without_evaluations_is_refused(tmp_path):
-    with pytest.raises(OdtkError, match="nothing would be evaluated") as raised:
-        train("no.config", tmp_path / "model", patience=3, eval_every=0)
-    assert raised.value.argument == "patience"
-
-
 @pytest.mark.parametrize(
     ("chosen", "said"),
-    [({"patience": 3}, "patience has no effect"), ({}, "no weights are kept as the best"), ({"eval_every": 0}, None)],
+    [({}, "no weights are kept as the best"), ({"eval_every": 0}, None)],
 )
 def test_without_a_valid_evaluation_part_nothing_is_evaluated_and_that_is_said(chosen, said):
     lines = []
