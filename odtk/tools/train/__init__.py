@@ -237,16 +237,13 @@ def _check_arguments(options: TrainingOptions) -> None:
     if options.max_time is not None:
         seconds_of(options.max_time, "max_time")
     require_one_of(ON_NAN, on_nan=options.on_nan)
-    if options.patience is not None and options.eval_every == 0:
-        raise OdtkError(
-            "With a patience training stops after evaluations that are not better, but eval_every is 0: nothing would "
-            "be evaluated. Leave out one of the two.",
-            argument="patience",
-        )
     for name in options.log_to:
         require_one_of(LOG_TO, log_to=name)
     if options.eval_every == 0 and (needs := options.needs_evaluations):
-        raise OdtkError(f"{needs} needs evaluations, but with eval_every 0 nothing is evaluated.", argument=needs)
+        raise OdtkError(
+            f"{needs} needs evaluations, but eval_every is 0: nothing would be evaluated. Leave out one of the two.",
+            argument=needs,
+        )
     require_services(options.log_to)
 
 
