@@ -88,7 +88,7 @@ class Surviving:
 def escaping_streams() -> Iterator[None]:
     """Makes stdout and stderr escape their output while the block runs.
 
-    What stderr cannot take is lost: no command, which may train for days, ends because nobody can read its messages.
+    What stderr cannot take is lost: no command, which may train for days, ends because its messages cannot be read.
     """
     streams = sys.stdout, sys.stderr
     # A stream is None if the process was started without it.

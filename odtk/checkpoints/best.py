@@ -148,9 +148,23 @@ def choose_checkpoint(
         prefix = find_checkpoint(checkpoint, log)
         log(f"{verb} {prefix}.")
         return prefix
-    prefix = find_checkpoint(model_dir, log)
+    prefix = _find_last(model_dir, log)
     log(f"{verb} {prefix}{', the last' if files.is_folder(model_dir) else ''}.")
     return prefix
+
+
+def _find_last(model_dir: str | os.PathLike, log: Callable[[str], None]) -> str:
+    try:
+        return find_checkpoint(model_dir, log)
+    except DamagedCheckpointError:
+        raise
+    except CheckpointError as error:
+        best = read_best(model_dir)
+        if best is None:
+            raise
+        raise CheckpointError(
+            f"{model_dir} holds no checkpoint but the best one, {best.prefix}. Take that one.", argument="checkpoint"
+        ) from error
 
 
 def _short(metric: str) -> str:

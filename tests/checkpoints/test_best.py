@@ -189,6 +189,12 @@ def test_so_does_one_that_was_killed_while_it_was_copied_or_has_only_damaged_one
     assert re.search("ckpt-700 .*incomplete|incomplete: .*ckpt-700", " ".join(said))
 
 
+def test_asking_for_the_last_where_the_best_is_alone_names_that(with_best_alone):
+    with pytest.raises(CheckpointError, match=r"no checkpoint but the best one, .*ckpt-400") as raised:
+        choose_checkpoint(with_best_alone, "last")
+    assert raised.value.argument == "checkpoint"
+
+
 def test_a_damaged_best_is_not_resumed(with_best_alone):
     data = with_best_alone / "best/ckpt-400.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:-1])

@@ -1,4 +1,4 @@
-"""Run as a program: trains with deterministic operations, once whole and once in pieces, and compares every number.
+"""Run as a program: trains with deterministic operations, twice whole and once in pieces, and compares every number.
 
 `python deterministic_runs.py CONFIG FOLDER NUM_STEPS STOP...` prints what differs; nothing, and 0 is the exit status.
 Determinism cannot be turned off in a process, so it has one of its own.
@@ -60,13 +60,15 @@ def differences(one: tuple[dict, dict], other: tuple[dict, dict]) -> list[str]:
 
 
 def main(config: str, folder: str, num_steps: str, *stops: str) -> None:
-    """Prints the differences of a whole run and one in pieces."""
+    """Prints the differences of a whole run, the same once more, and one in pieces."""
     path, steps = Path(folder), int(num_steps)
     whole = train_in_pieces(Path(config), path / "whole", steps, seed=7)
     assert len(whole[0]) == steps
     assert any("momentum" in name for name in whole[1])
+    again = train_in_pieces(Path(config), path / "again", steps, seed=7)
     pieces = train_in_pieces(Path(config), path / "pieces", steps, [int(stop) for stop in stops], seed=7)
-    print(*differences(whole, pieces), sep="\n", end="")
+    for name, other_run in {"again": again, "in pieces": pieces}.items():
+        print(*(f"{name}: {each}\n" for each in differences(whole, other_run)), sep="", end="")
     other, _ = train_in_pieces(Path(config), path / "other", 1, seed=8)
     if other[1] == whole[0][1]:
         print("another seed made no difference")

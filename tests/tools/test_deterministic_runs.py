@@ -31,7 +31,7 @@ def differences(config: Path, folder: Path, num_steps: int, *stops: int) -> str:
     return answer.stdout
 
 
-def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path):
+def test_the_same_run_twice_and_a_resumed_one_give_the_same_weights(tmp_path):
     """Interrupted in the first epoch, at a checkpoint, and where the 11 usable records end between two batches."""
     text = fake_detector.CONFIG.replace("{records}", str(records(tmp_path, 12)))
     text = text.replace("batch_size: 2\n", f"batch_size: 2 {AUGMENTED}\n", 1)
@@ -41,7 +41,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_resumed_ssd_equals_the_uninterrupted_one(tmp_path):
+def test_the_same_ssd_twice_and_a_resumed_one_give_the_same_weights(tmp_path):
     folder = records(tmp_path, 10)
     config = tmp_path / "pipeline.config"
     small = "model.ssd.box_predictor.weight_shared_convolutional_box_predictor"
