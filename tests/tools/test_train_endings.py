@@ -158,14 +158,3 @@ def test_evaluation_records_that_break_end_evaluating_but_training_only_if_it_wa
     assert [row["step"] for row in read_evaluations(tmp_path / "model")] == [2]
     assert len([line for line in said if line.endswith("but nothing more is evaluated.")]) == (not asked)
     assert checkpoints(tmp_path / "model") == ["ckpt-4" if asked else "ckpt-5"]
-
-
-@pytest.mark.parametrize("needs", [{"patience": 3}, {"best_metric": "Loss/size"}])
-def test_what_needs_evaluations_is_refused_without_them(config, tmp_path, needs):
-    with pytest.raises(OdtkError, match="needs evaluations") as error:
-        train(config, tmp_path / "model", eval_every=0, **needs)
-    assert error.value.argument in needs
-    broken = tmp_path / "broken.config"
-    broken.write_text(re.sub(r'input_path: ".*val\.record.*"', 'input_path: "nowhere"', config.read_text()))
-    with pytest.raises(OdtkError, match="needs evaluations"):
-        train(broken, tmp_path / "model", **needs)

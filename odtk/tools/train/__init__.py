@@ -240,7 +240,10 @@ def _check_arguments(options: TrainingOptions) -> None:
     for name in options.log_to:
         require_one_of(LOG_TO, log_to=name)
     if options.eval_every == 0 and (needs := options.needs_evaluations):
-        raise OdtkError(f"{needs} needs evaluations, but with eval_every 0 nothing is evaluated.", argument=needs)
+        raise OdtkError(
+            f"{needs} needs evaluations, but eval_every is 0: nothing would be evaluated. Leave out one of the two.",
+            argument=needs,
+        )
     require_services(options.log_to)
 
 

@@ -93,10 +93,8 @@ def build_schedule(
             argument=needs,
         )
     if not can_evaluate and options.eval_every != 0:
-        log(
-            "warning: Nothing is evaluated while it trains, and no weights are kept as the best: the evaluation part "
-            "of the config has errors."
-        )
+        why = "the evaluation part of the config has errors"
+        log(f"warning: Nothing is evaluated while it trains, and no weights are kept as the best: {why}.")
     if not can_evaluate:
         return EvaluationSchedule(0, num_steps)
     if options.eval_every is None:
