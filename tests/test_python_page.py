@@ -61,7 +61,7 @@ def export_beagles(pipeline_config, checkpoint, output_dir):
 @pytest.fixture
 def quick_training(monkeypatch):
     """Training, evaluation and export that take no time; what they are called with is checked all the same."""
-    trained = odtk.TrainingReport("model", "model/ckpt-2", 0, 2, {"Loss/total_loss": 1.5}, [])
+    trained = odtk.TrainingReport("model", "model/ckpt-2", 0, 2, "all steps are done", {"Loss/total_loss": 1.5}, [])
     classes = [{"name": "beagle", "boxes": 2, "AP": 1.0}]
     metrics = {"DetectionBoxes_Precision/mAP@.50IOU": 1.0}
     path = Path("model/ckpt-2")

@@ -151,7 +151,7 @@ class DetectionTask(base_task.Task):
         norm = tf.linalg.global_norm(gradients)
         if self.clip_norm > 0:
             gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=norm)
-        gauge = losses[TOTAL_LOSS] + norm  # a NaN gradient makes the next batch's loss NaN
+        gauge = losses[TOTAL_LOSS] + tf.cast(norm, losses[TOTAL_LOSS].dtype)  # a NaN gradient spoils the next loss
         if "place" in features:
             places = tf.concat([features["place"], features["position"][:, None]], axis=1)
             self.first_failure.watch(optimizer.iterations, gauge, places)

@@ -42,7 +42,7 @@ def refused(words):
             "train --model_dir=m --pipeline_config_path=c",
             r"It is an argument, not an option: odtk train \[OPTIONS\] PIPELINE_C",
         ),
-        ("export --trained_checkpoint_prefix=x", "It is an argument, not an option: .* CHECKPOINT OUTPUT_DIR"),
+        ("export --trained_checkpoint_prefix=x", "Did you mean '--checkpoint'"),
         ("predict --weights best.pt", "It is an argument, not an option: odtk predict .* EXPORTED_DIR"),
         ("make-tfrecords --data x", "It is an argument, not an option: odtk make-tfrecords .* DATA_DIR"),
         ("train --project runs", "It is an argument, not an option: odtk train .* MODEL_DIR"),
