@@ -41,7 +41,7 @@ def _escape(match: re.Match) -> str:
 class Escaping:
     """A text stream that writes escaped text to another; colors are kept on a terminal and removed elsewhere."""
 
-    def __init__(self, stream: TextIO):
+    def __init__(self, stream: TextIO | Surviving):
         self.rich_proxied_file = stream  # rich looks for its underlying stream under this name
         self._keeps_colors = stream.isatty() and not os.environ.get("NO_COLOR")
         self.encoding = getattr(stream, "encoding", None) or "utf-8"
@@ -63,14 +63,41 @@ class Escaping:
         return getattr(self.rich_proxied_file, name)
 
 
+class Surviving:
+    """A text stream that forgets what another one cannot take: its terminal was closed, or the reader of its pipe."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes `text` if possible; returns its length."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flushes the other stream if possible."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str):
+        return getattr(self._stream, name)
+
+
 @contextlib.contextmanager
 def escaping_streams() -> Iterator[None]:
-    """Makes stdout and stderr escape their output while the block runs."""
+    """Makes stdout and stderr escape their output while the block runs.
+
+    What stderr cannot take is lost: no command, which may train for days, ends because its messages cannot be read.
+    """
     streams = sys.stdout, sys.stderr
     # A stream is None if the process was started without it.
     for stream in filter(None, streams):
         _take_all_letters(stream)
-    sys.stdout, sys.stderr = (stream if stream is None else Escaping(stream) for stream in streams)
+    if sys.stdout is not None:
+        sys.stdout = Escaping(sys.stdout)
+    if sys.stderr is not None:
+        sys.stderr = Escaping(Surviving(sys.stderr))
     try:
         yield
     finally:

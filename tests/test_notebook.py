@@ -77,6 +77,8 @@ def test_it_runs_from_top_to_bottom_on_drawn_data(notebook, tmp_path, monkeypatc
     # Nothing was downloaded, and the last cells show what the commands wrote.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "drawn", "odtk_pets"]
     *_, look, results = code_cells(notebook)
+    (curves,) = (cell for cell in notebook.cells if cell.id == "curves")
+    assert ["image/png" in output.get("data", {}) for output in curves.outputs] == [True, True]
     assert sum("image/jpeg" in output.get("data", {}) for output in look.outputs) == min(6, len(pictures))
     assert re.match(rf"{len(detections)} boxes; mAP@.50IOU \d", printed(results))
     assert f"{detections[0]['file_name']} {detections[0]['category_name']} " in printed(results)

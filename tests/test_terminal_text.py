@@ -93,3 +93,20 @@ def test_lines_that_are_printed_above_a_bar_are_escaped_and_the_bar_is_drawn(mon
     assert "2/2" in shown
     assert "\x1b[?25l" in shown  # a bar, which hides the cursor
     assert not any(bad in shown for bad in ("\x1b]", "\u202e", "\x1b[2J"))
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_command_goes_on_when_its_terminal_or_the_reader_of_its_messages_is_gone(monkeypatch, is_terminal):
+    monkeypatch.setenv("TERM", "xterm")
+    reader, writer = os.openpty() if is_terminal else os.pipe()
+    shown = os.fdopen(writer, "w", buffering=1)
+    with contextlib.redirect_stderr(shown), escaping_streams(), track("Training", 2, "steps") as progress:
+        progress.advance()
+        os.close(reader)
+        progress.advance()
+        print("a warning", file=sys.stderr, flush=True)
+        click.echo("another", err=True)
+    with pytest.raises(OSError, match=r"Input/output error|Broken pipe"):
+        shown.write("the stream itself\n")
+    with contextlib.suppress(OSError):
+        shown.close()

@@ -7,19 +7,25 @@ and older ones are removed only then, so that whoever reads after a kill finds t
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import tensorflow as tf
+
 from odtk import files
-from odtk.checkpoints.files import prefixes_in
+from odtk.checkpoints.files import BEST_FOLDER as FOLDER
+from odtk.checkpoints.files import BEST_METRICS as FILE
+from odtk.checkpoints.files import name_of, names_in, prefixes_in
 from odtk.checkpoints.newest import find_checkpoint
 from odtk.checkpoints.reader import CheckpointReader
 from odtk.checkpoints.state_file import STATE_FILE, read_state
 from odtk.errors import CheckpointError, DamagedCheckpointError
 
-FOLDER, FILE = "best", "metrics.json"
 BEST, LAST = "best", "last"
 """What `checkpoint` may be instead of a prefix."""
+
+_CHUNK = 2**24  # bytes
 
 
 @dataclass(frozen=True)
@@ -65,9 +71,8 @@ def write_best(
     contents = {"checkpoint": name, "step": step, "metric": metric, "value": metrics[metric], "metrics": finite}
     files.write_text(files.join(folder, FILE), json.dumps(contents, indent=2, ensure_ascii=False) + "\n")
     tidy(model_dir)
-    best = read_best(model_dir)
-    assert best is not None
-    return best
+    known = {key: value for key, value in finite.items() if value is not None}
+    return Best(files.join(folder, name), step, metric, metrics[metric], known)
 
 
 def tidy(model_dir: str | os.PathLike) -> None:
@@ -84,6 +89,29 @@ def tidy(model_dir: str | os.PathLike) -> None:
         if other.startswith("ckpt-") and not other.startswith(f"{name}."):
             path = files.join(folder, other)
             (files.remove_folder if files.is_folder(path) else files.remove)(path)
+
+
+def copy_as_last(model_dir: str | os.PathLike, log: Callable[[str], None]) -> bool:
+    """Copies the best checkpoint to where those of a model dir are, if it is whole; whether it was.
+
+    For a run that was killed before its first checkpoint, but after an evaluation. `log` is called.
+    """
+    best = read_best(model_dir)
+    if best is None:
+        return False
+    try:
+        CheckpointReader(best.prefix).verify()
+    except DamagedCheckpointError as error:
+        log(str(error))
+        return False
+    log(f"{model_dir} has no checkpoint to resume from but the best one, {best.prefix}, which is copied there.")
+    source, name = name_of(best.prefix), f"ckpt-{best.step}"
+    folder = files.join(model_dir, FOLDER)
+    for file in sorted(each for each in names_in(folder) if each.startswith(f"{source}.")):
+        target = files.join(model_dir, name + file.removeprefix(source))
+        with tf.io.gfile.GFile(files.join(folder, file), "rb") as whole, files.create(target) as copy:
+            shutil.copyfileobj(whole, copy, _CHUNK)
+    return True
 
 
 def choose_checkpoint(
@@ -120,9 +148,23 @@ def choose_checkpoint(
         prefix = find_checkpoint(checkpoint, log)
         log(f"{verb} {prefix}.")
         return prefix
-    prefix = find_checkpoint(model_dir, log)
+    prefix = _find_last(model_dir, log)
     log(f"{verb} {prefix}{', the last' if files.is_folder(model_dir) else ''}.")
     return prefix
+
+
+def _find_last(model_dir: str | os.PathLike, log: Callable[[str], None]) -> str:
+    try:
+        return find_checkpoint(model_dir, log)
+    except DamagedCheckpointError:
+        raise
+    except CheckpointError as error:
+        best = read_best(model_dir)
+        if best is None:
+            raise
+        raise CheckpointError(
+            f"{model_dir} holds no checkpoint but the best one, {best.prefix}. Take that one.", argument="checkpoint"
+        ) from error
 
 
 def _short(metric: str) -> str:

@@ -12,6 +12,9 @@ from odtk.checkpoints.state_file import read_state
 from odtk.errors import CheckpointError, DataError
 from odtk.system_errors import describe
 
+BEST_FOLDER, BEST_METRICS = "best", "metrics.json"
+"""Where the best checkpoint of a model dir is, and what describes it there; see odtk.checkpoints.best."""
+
 _DATA = re.compile(r"(?P<prefix>.*)\.data-\d{5}-of-(?P<count>\d{5})$", re.DOTALL)
 _NUMBER = re.compile(r"-(\d{1,18})$")
 _OURS = re.compile(r"ckpt-\d{1,18}")
@@ -66,9 +69,11 @@ def is_ours(prefix: str) -> bool:
 
 
 def is_resumable(model_dir: str | os.PathLike) -> bool:
-    """Whether a model dir has a checkpoint that training would resume from."""
+    """Whether a model dir has a checkpoint that training would resume from, if only the best one."""
     indices = {name.removesuffix(".index") for name in names_in(model_dir) if name.endswith(".index")}
-    return any(map(_OURS.fullmatch, indices)) or read_state(model_dir).newest in indices
+    if any(map(_OURS.fullmatch, indices)) or read_state(model_dir).newest in indices:
+        return True
+    return BEST_METRICS in names_in(files.join(model_dir, BEST_FOLDER))
 
 
 def split(prefix: str | os.PathLike) -> tuple[str, str]:

@@ -13,7 +13,7 @@ class CheckpointManager(tf.train.CheckpointManager):
 
     def save(self, checkpoint_number=None, check_interval=True, options=None):
         """See TensorFlow's."""
-        step, count = getattr(self, "_last_checkpoint_step", None), int(self.checkpoint.save_counter)
+        step, count = getattr(self, "_last_checkpoint_step", None), int(self.checkpoint.save_counter.numpy())
         try:
             return super().save(checkpoint_number, check_interval, options)
         except BaseException:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from odtk import files
+from odtk.checkpoints import best
 from odtk.checkpoints.files import is_ours, missing_file, name_of, names_in
 from odtk.checkpoints.leftovers import remove_leftovers
 from odtk.checkpoints.newest import Newest, find_newest
@@ -15,18 +16,13 @@ from odtk.errors import CheckpointError, DamagedCheckpointError
 def prepare_to_resume(model_dir: str | os.PathLike, log: Callable[[str], None]) -> str | None:
     """The prefix to resume from, None if there is none; from now on TensorFlow's CheckpointManager finds the same one.
 
-    What killed saves left behind is removed first. `log` is called if another than the newest is used (see
-    find_newest). Raises CheckpointError if the folder has checkpoints, or names one, but none can be used. No other
-    process may be training in the folder.
+    What killed saves left behind is removed first. Where no other can be used, the best one is taken. `log` is called
+    if another than the newest is used (see find_newest). Raises CheckpointError if the folder has checkpoints, or names
+    one, but none can be used. No other process may be training in the folder.
     """
     _refuse_folders(model_dir)
     remove_leftovers(model_dir)
-    try:
-        found = find_newest(model_dir, log, only_ours=True)
-    except DamagedCheckpointError as error:
-        raise DamagedCheckpointError(
-            f"{error}\nTo train from the start, choose another model dir, or move these files away."
-        ) from error
+    found = _find(model_dir, log)
     if found is None:
         _require_none_stated(model_dir, log)
         return None
@@ -34,6 +30,21 @@ def prepare_to_resume(model_dir: str | os.PathLike, log: Callable[[str], None]) 
         log(f"{prefix} is left as it is, and replaced if training saves that step again.")
     _list_checkpoints(model_dir, found)
     return found.prefix
+
+
+def _find(model_dir: str | os.PathLike, log: Callable[[str], None]) -> Newest | None:
+    """The newest of those that training saved; if none can be used, the best one is copied to them."""
+    try:
+        found = find_newest(model_dir, log, only_ours=True)
+    except DamagedCheckpointError as error:
+        if best.copy_as_last(model_dir, log):
+            return find_newest(model_dir, log, only_ours=True)
+        raise DamagedCheckpointError(
+            f"{error}\nTo train from the start, choose another model dir, or move these files away."
+        ) from error
+    if found is None and best.copy_as_last(model_dir, log):
+        return find_newest(model_dir, only_ours=True)
+    return found
 
 
 def _refuse_folders(model_dir: str | os.PathLike) -> None:

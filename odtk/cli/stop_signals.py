@@ -1,4 +1,8 @@
-"""SIGINT (Ctrl-C) and SIGTERM while a command trains: the first asks it to stop, the second stops it at once."""
+"""SIGINT (Ctrl-C) and SIGTERM while a command trains: the first asks it to stop, the second stops it at once.
+
+SIGHUP, which says that the terminal was closed, asks, too. It can come several times, from the system and from the
+shell, so it is never a second signal; and it is left alone where it is ignored, as under nohup.
+"""
 
 import contextlib
 import signal
@@ -6,11 +10,13 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_ENDED = {signal.SIGINT: "SIGINT (Ctrl-C)", signal.SIGTERM: "SIGTERM"}
+_HANG_UP = getattr(signal, "SIGHUP", None)  # not on Windows
+_SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, _HANG_UP)))
+_ENDED = {signal.SIGINT: "SIGINT (Ctrl-C)", signal.SIGTERM: "SIGTERM", _HANG_UP: "SIGHUP (its terminal was closed)"}
 _FIRST = {
     signal.SIGINT: "Stopping after this step, with a checkpoint. Press Ctrl-C again to stop at once.",
     signal.SIGTERM: "SIGTERM: stopping after this step, with a checkpoint. A second signal stops at once.",
+    _HANG_UP: "SIGHUP, as the terminal was closed: stopping after this step, with a checkpoint.",
 }
 
 
@@ -51,15 +57,19 @@ class StopSignals:
 
     def handle(self, number: int, frame: object) -> None:
         """Python's handler; it waits for TensorFlow's operation to end, so several signals may have become one."""
+        if number == _HANG_UP and self._first:
+            return
         self._handled = max(self._handled + 1, self._received)
         if not self._is_asked or self._handled > 1:
-            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+            raise KeyboardInterrupt if number == signal.SIGINT else Terminated
         self._first = signal.Signals(number)
 
     def announce(self, receiver: socket.socket) -> None:
         """Answers each signal in a thread: the one that trains may be in an operation of TensorFlow for a while."""
         while numbers := receiver.recv(64):
             for number in filter(_SIGNALS.__contains__, numbers):
+                if number == _HANG_UP and self._received:
+                    continue
                 self._received += 1
                 if self._is_asked:
                     self._log(_FIRST[signal.Signals(number)] if self._received == 1 else "Stopping at once.")
@@ -67,7 +77,7 @@ class StopSignals:
 
 @contextlib.contextmanager
 def stop_signals(log: Callable[[str], None]) -> Iterator[StopSignals]:
-    """Handles both signals while the block runs; outside of the main thread, which alone can, it does nothing.
+    """Handles the signals while the block runs; outside of the main thread, which alone can, it does nothing.
 
     `log` is called with the answer to a signal, from another thread.
     """
@@ -79,7 +89,8 @@ def stop_signals(log: Callable[[str], None]) -> Iterator[StopSignals]:
     sender.setblocking(False)
     announcing = threading.Thread(target=signals.announce, args=(receiver,), daemon=True)
     announcing.start()
-    before = {number: signal.signal(number, signals.handle) for number in _SIGNALS}
+    handled = [number for number in _SIGNALS if number != _HANG_UP or signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, signals.handle) for number in handled}
     wakeup = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     try:
         yield signals

@@ -66,7 +66,8 @@ def train(ctx, pipeline_config, model_dir, as_json, **options) -> None:
     --check`. If MODEL_DIR already has a checkpoint, training resumes from it.
 
     The first Ctrl-C or SIGTERM ends training after the present step, with a checkpoint; a second one ends it at once,
-    with a checkpoint too; a third one without. The exit code is then 130, after SIGTERM 143.
+    with a checkpoint too; a third one without. The exit code is then 130, after SIGTERM 143. A terminal that is closed
+    ends it like a first signal; with nohup or in tmux it goes on.
     """
     import dataclasses
     import shlex
@@ -84,11 +85,11 @@ def train(ctx, pipeline_config, model_dir, as_json, **options) -> None:
     else:
         click.echo(
             f"Nothing to do: {report.model_dir} is already at step {report.last_step}. To train longer, with the "
-            f"learning rate schedule stretched: {shlex.join(['odtk', 'train', pipeline_config, model_dir])} "
+            f"learning rate schedule stretched: {shlex.join(['odtk', 'train', report.pipeline_config, model_dir])} "
             f"--num-steps {2 * report.last_step} --extend-schedule"
         )
         click.echo(f"Checkpoint: {report.checkpoint}")
-        click.echo("Next: " + shlex.join(["odtk", "evaluate", pipeline_config, model_dir]))
+        click.echo("Next: " + shlex.join(["odtk", "evaluate", report.pipeline_config, model_dir]))
     if report.is_early:
         click.echo(f"Ended early: {report.reason}. To go on: {typed_command(ctx)}")
     ctx.exit(signals.exit_code(report.reason))

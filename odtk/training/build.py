@@ -43,6 +43,7 @@ def build_experiment(
     eval_images: int | None = None,
     best_metric: str = DEFAULT,
     max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
+    must_evaluate: bool = False,
     loggers: Sequence[Logger] = (),
     times: Times | None = None,
     write: Writes = at_once,
@@ -52,7 +53,8 @@ def build_experiment(
 
     Checkpoints are saved and `loggers` called at multiples of the two numbers of steps; the newest `keep` checkpoints
     are kept. Evaluations are made by `schedule`, on a fixed sample of `eval_images` (None: all), without up to
-    `max_bad_records` records; if the config does not allow one, `log` is told. `times` measures the run, `write` calls
+    `max_bad_records` records; if the config or the records do not allow one, `log` is told, or with `must_evaluate`
+    their error raised. `times` measures the run, `write` calls
     what writes files. `log` is called, too, if another than the newest checkpoint is resumed. Raises ConfigError for a
     `best_metric` that is not measured, CheckpointError if a checkpoint does not match, and the builders' errors.
     """
@@ -68,7 +70,9 @@ def build_experiment(
         trainer = _build_trainer(task, strategy, model, optimizer, times, wait)
         evaluator = None
         if schedule.is_on:
-            evaluator = _build_evaluator(task.config, model, optimizer, eval_images, max_bad_records, log)
+            evaluator = _build_evaluator(
+                task.config, model, optimizer, eval_images, max_bad_records, must_evaluate, log
+            )
         checkpoints = StepCheckpoints(
             trainer.checkpoint,
             info.model_dir,
@@ -120,18 +124,27 @@ def build_experiment(
 
 
 def _build_evaluator(
-    config, model, optimizer, max_images: int | None, max_bad_records: int, log: Callable[[str], None]
+    config,
+    model,
+    optimizer,
+    max_images: int | None,
+    max_bad_records: int,
+    is_required: bool,
+    log: Callable[[str], None],
 ) -> TrainingEvaluator | None:
     try:
         measured = ConfiguredEvaluation(config, model, max_images=max_images, max_bad_records=max_bad_records, log=log)
     except OdtkError as error:
+        if is_required:
+            raise
         log(f"warning: {error} Nothing is evaluated while it trains.")
         return None
     if max_images is not None:
         total = count_images(config.eval_input_reader[0])
         of_how_many = f" of {total:,}" if total is not None else ""
         log(f"Evaluations are on a fixed sample of {measured.num_images:,}{of_how_many} images.")
-    return TrainingEvaluator(measured, MeasuredWeights(model, optimizer, config.eval_config.use_moving_averages))
+    weights = MeasuredWeights(model, optimizer, config.eval_config.use_moving_averages)
+    return TrainingEvaluator(measured, weights, is_required, log)
 
 
 def _build_trainer(

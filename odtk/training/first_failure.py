@@ -31,7 +31,9 @@ class FirstFailure:
 
     def forget(self) -> None:
         """Watches from scratch."""
-        self._step.assign(NEVER)
+        # One replica's each: TensorFlow cannot assign to all of them at once where none stands for the others.
+        for step in self._strategy.experimental_local_results(self._step):
+            step.assign(NEVER)
 
     def read(self) -> tuple[int, list[tuple[int, int, int]]] | None:
         """The step (from 0) and the places of its records; None if all losses were finite."""

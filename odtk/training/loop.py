@@ -9,6 +9,7 @@ from odtk.inputs.build import build_fault_finder
 from odtk.inputs.record_errors import naming_the_record
 from odtk.retrying import is_of_writing
 from odtk.training.callbacks.callback import Callback, GoBack, StopTraining
+from odtk.training.evaluator import EvaluationImpossible
 from odtk.training.experiment import Experiment
 from odtk.training.loggers.csv_files import read_evaluations
 from odtk.training.loggers.csv_table import STEP
@@ -61,6 +62,7 @@ class _Loop:
         self._outcome = Outcome()
         self._stop: StopTraining | None = None
         self._evaluated: int | None = None
+        self._can_evaluate = experiment.evaluator is not None
         experiment.controller.train_actions = (self._after_loop,)
         experiment.controller.eval_actions = (self._after_evaluation,)
         if experiment.evaluator:
@@ -102,21 +104,26 @@ class _Loop:
         """What a resumed run would do after a kill."""
         experiment = self._experiment
         experiment.trainer.restart_data()
-        self._evaluated = None
+        self._evaluated, self._outcome.logs = None, {}
         experiment.controller.step_timer = None  # or else the next steps per second would be negative
         experiment.logger.close(None)
         experiment.logger.start(experiment.info, experiment.step)
         for callback in self._callbacks:
-            callback.after_going_back(experiment.step)
+            experiment.write(functools.partial(callback.after_going_back, experiment.step))
 
     def _evaluate(self) -> None:
         """The callbacks are called while the measured weights, which may be averages, are still in place."""
         experiment = self._experiment
-        if experiment.evaluator:
-            self._evaluated = experiment.step
-            measuring = experiment.times.phase(EVALUATION), experiment.schedule.measuring()
+        if experiment.evaluator is None or not self._can_evaluate:
+            return
+        experiment.checkpoints.check()  # what is not saved is not measured, or kept as the best, either
+        self._evaluated = experiment.step
+        measuring = experiment.times.phase(EVALUATION), experiment.schedule.measuring()
+        try:
             with self._noting_stop(), measuring[0], measuring[1], experiment.evaluator.weights.in_place():
                 experiment.controller.evaluate()
+        except EvaluationImpossible:
+            self._can_evaluate = False
 
     def _save_at_last_step(self) -> None:
         """Before the evaluation, which can be interrupted; CheckpointManager saves the same step only once."""

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import tensorflow as tf
 from odtk import files
 from odtk.checkpoints import best
 from odtk.checkpoints.best import choose_checkpoint, read_best, tidy, write_best
+from odtk.checkpoints.files import is_resumable
+from odtk.checkpoints.model_dir import prepare_to_resume
 from odtk.checkpoints.reader import CheckpointReader
 from odtk.errors import CheckpointError, DamagedCheckpointError
 
@@ -154,3 +157,47 @@ def test_a_file_checkpoint_that_is_no_text_is_written_again(tmp_path):
     stated.write_bytes(bytes(range(256)))
     tidy(tmp_path)
     assert 'model_checkpoint_path: "ckpt-200"' in stated.read_text()
+
+
+@pytest.fixture
+def with_best_alone(model_dir):
+    """Killed after an evaluation and before the first checkpoint."""
+    for path in [*model_dir.glob("ckpt-*"), model_dir / "checkpoint"]:
+        path.unlink()
+    return model_dir
+
+
+def test_a_run_without_another_checkpoint_resumes_from_the_best(with_best_alone):
+    assert is_resumable(with_best_alone)
+    said = []
+    for _ in range(2):
+        assert prepare_to_resume(with_best_alone, said.append) == str(with_best_alone / "ckpt-400")
+        assert tf.train.latest_checkpoint(with_best_alone) == str(with_best_alone / "ckpt-400")
+        assert read_best(with_best_alone).step == 400, "it stays there, too"
+    assert len(said) == 1
+    assert "no checkpoint to resume from but the best one" in said[0]
+
+
+def test_so_does_one_that_was_killed_while_it_was_copied_or_has_only_damaged_ones(with_best_alone):
+    keep(with_best_alone, 500, 0.75)
+    keep(with_best_alone, 500, 0.8)
+    assert read_best(with_best_alone).prefix.endswith("ckpt-500-again")
+    (with_best_alone / "ckpt-500.data-00000-of-00001").write_bytes(b"half of")
+    (with_best_alone / "ckpt-700.index").write_bytes(b"half of")
+    said = []
+    assert prepare_to_resume(with_best_alone, said.append) == str(with_best_alone / "ckpt-500")
+    assert re.search("ckpt-700 .*incomplete|incomplete: .*ckpt-700", " ".join(said))
+
+
+def test_asking_for_the_last_where_the_best_is_alone_names_that(with_best_alone):
+    with pytest.raises(CheckpointError, match=r"no checkpoint but the best one, .*ckpt-400") as raised:
+        choose_checkpoint(with_best_alone, "last")
+    assert raised.value.argument == "checkpoint"
+
+
+def test_a_damaged_best_is_not_resumed(with_best_alone):
+    data = with_best_alone / "best/ckpt-400.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:-1])
+    said = []
+    assert prepare_to_resume(with_best_alone, said.append) is None
+    assert "is damaged" in said[0]

@@ -20,7 +20,7 @@ def wait_for(lines, count):
     return lines
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_the_first_signal_is_a_reason_to_stop_and_is_answered_at_once(number, code):
     lines = []
     with stop_signals(lines.append) as signals:
@@ -47,6 +47,31 @@ def test_the_second_signal_is_raised():
         with pytest.raises(Terminated) as error:
             os.kill(HERE, signal.SIGTERM)
         assert exit_code(error.value) == 143
+
+
+def test_a_closed_terminal_is_never_a_second_signal():
+    """The system tells the group of processes, and the shell each of its jobs."""
+    lines = []
+    with stop_signals(lines.append) as signals:
+        signals.should_stop()
+        for number in (signal.SIGHUP, signal.SIGHUP):
+            os.kill(HERE, number)
+        assert "terminal was closed" in signals.should_stop()
+        with pytest.raises(Terminated):
+            os.kill(HERE, signal.SIGTERM)
+    assert lines[0].startswith("SIGHUP, as the terminal was closed")
+    assert lines[1:] == ["Stopping at once."]
+
+
+def test_under_nohup_a_closed_terminal_is_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_signals(print) as signals:
+            signals.should_stop()
+            os.kill(HERE, signal.SIGHUP)
+            assert signals.should_stop() is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_signals_that_came_as_one_while_tensorflow_worked_count_each():

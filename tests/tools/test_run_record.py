@@ -90,7 +90,7 @@ def test_a_run_without_a_record_draws_its_seed(tmp_path):
 def test_a_repeated_run_takes_everything_from_the_first(config):
     train(config)
     said = []
-    path, options = repeated(config.parent, TrainingOptions(patience=4), said.append)
+    path, options = repeated(config.parent, config.parents[1] / "again", TrainingOptions(patience=4), said.append)
     assert path == str(config)
     assert options == dataclasses.replace(ASKED, seed=5, patience=4)
     assert len(said) == 1, "nothing has changed"
@@ -105,7 +105,7 @@ def test_what_has_changed_since_is_told(config):
     config.write_text(pipeline.set_fields(config.read_text(), [("train_config.batch_size", "3")], "c"))
     said = []
     train(config)
-    repeated(config.parent, TrainingOptions(), said.append)
+    repeated(config.parent, config.parents[1] / "again", TrainingOptions(), said.append)
     assert "was resumed with another config" in said[1]
     assert len(said) == 2, "the second session has the new files and versions"
 
@@ -117,7 +117,7 @@ def test_changed_records_and_versions_are_told(config):
     run["sessions"][0]["versions"]["tensorflow"] = "2.3.0"
     (config.parent / FILE).write_text(json.dumps(run))
     said = []
-    repeated(config.parent, TrainingOptions(), said.append)
+    repeated(config.parent, config.parents[1] / "again", TrainingOptions(), said.append)
     assert str(config.parents[1] / "train.record") in said[1]
     assert "tensorflow 2.3.0 (now 2." in said[2]
 
@@ -131,7 +131,27 @@ def test_a_file_of_somebody_else_is_refused_by_name(tmp_path, text):
 
 def test_a_folder_without_a_run_cannot_be_repeated(tmp_path):
     with pytest.raises(OdtkError, match=r"no run\.json"):
-        repeated(tmp_path, TrainingOptions(), print)
+        repeated(tmp_path, tmp_path / "again", TrainingOptions(), print)
+
+
+def test_a_run_is_repeated_in_a_folder_of_its_own_where_it_also_goes_on(config, tmp_path):
+    train(config)
+    again = tmp_path / "again"
+    again.mkdir()
+
+    def repeat(folder, **changed):
+        return repeated(config.parent, folder, TrainingOptions(**changed), lambda line: None)
+
+    with pytest.raises(OdtkError, match="is the folder of the run that is repeated"):
+        repeat(config.parent / ".." / config.parent.name)
+    (again / FILE).write_text((config.parent / FILE).read_text())
+    repeat(again)
+    with pytest.raises(OdtkError, match="has another run than that of"):
+        repeat(again, seed=6)
+    (again / FILE).unlink()
+    (again / "ckpt-3.index").touch()
+    with pytest.raises(OdtkError, match="has another run than that of"):
+        repeat(again)
 
 
 def test_a_command_has_only_what_was_asked_for():

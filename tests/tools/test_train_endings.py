@@ -1,8 +1,10 @@
 """How `odtk train` ends before its last step: signals and a time limit; what it saves, says and returns."""
 
+import contextlib
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,10 +16,12 @@ from click.testing import CliRunner
 from inspected_records import write
 
 from odtk.cli.main import cli
-from odtk.errors import OdtkError
+from odtk.errors import DataError, OdtkError
 from odtk.tools.train import train
 from odtk.tools.train.run_record import read_run
 from odtk.training.callbacks.bad_records import BadRecordLimit
+from odtk.training.callbacks.callback import Callback
+from odtk.training.loggers.csv_files import read_evaluations
 
 ENDLESS = ["--checkpoint-every", "1000000", "--num-steps", "1000000", "--seed", "1"]
 
@@ -136,3 +140,21 @@ def test_a_process_that_is_terminated_says_so_saves_and_returns_143(config, tmp_
     (saved,) = checkpoints(tmp_path / "model")
     report = train(config, tmp_path / "model", num_steps=int(saved[5:]) + 1)
     assert report.first_step == int(saved[5:])
+
+
+@pytest.mark.parametrize("asked", [{}, {"patience": 9}], ids=["of its own accord", "asked for"])
+def test_evaluation_records_that_break_end_evaluating_but_training_only_if_it_was_asked_for(config, tmp_path, asked):
+    class Breaking(Callback):
+        def after_evaluation(self, step, evaluation):
+            (tmp_path / "val.record").write_bytes(b"nothing")
+
+    text = config.read_text()
+    (val,) = re.findall(r'input_path: "(.*val\.record.*)"', text)
+    shutil.copy(val, tmp_path / "val.record")
+    (tmp_path / "pipeline.config").write_text(text.replace(val, str(tmp_path / "val.record")))
+    said, options = [], {"num_steps": 5, "eval_every": 2, "seed": 1, "log": lambda line: said.append(line)}
+    with pytest.raises(DataError, match="no image") if asked else contextlib.nullcontext():
+        train(tmp_path / "pipeline.config", tmp_path / "model", callbacks=[Breaking()], **options, **asked)
+    assert [row["step"] for row in read_evaluations(tmp_path / "model")] == [2]
+    assert len([line for line in said if line.endswith("but nothing more is evaluated.")]) == (not asked)
+    assert checkpoints(tmp_path / "model") == ["ckpt-4" if asked else "ckpt-5"]

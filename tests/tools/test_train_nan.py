@@ -1,5 +1,7 @@
 """A loss or weights that become NaN or infinite: what is kept and said, and how training goes on with half the rate."""
 
+import errno
+import functools
 import json
 import re
 from pathlib import Path
@@ -11,12 +13,16 @@ import tf_keras
 from inspected_records import write
 from PIL import Image
 
+from odtk import retrying
+from odtk.checkpoints.reader import CheckpointReader
 from odtk.errors import OdtkError
 from odtk.records import example, shards
+from odtk.tools import train as train_module
 from odtk.tools.train import train
+from odtk.training.callbacks import nan_guard
 from odtk.training.callbacks.callback import Callback
-from odtk.training.halvings import Halving, read_halvings
-from odtk.training.loggers.csv_files import read_metrics
+from odtk.training.halvings import Halving, read_halvings, write_halvings
+from odtk.training.loggers.csv_files import read_evaluations, read_metrics
 
 FINE = "All weights, outputs of layers, losses and gradients are finite."
 RATE = 0.01  # in fake_detector.CONFIG
@@ -76,7 +82,9 @@ def test_training_goes_on_from_the_last_checkpoint_with_half_the_rate(slowed):
     assert read_halvings(model_dir, 7) == [Halving(failed_at=6, went_on_from=4), Halving(failed_at=7, went_on_from=6)]
     (warning,) = [line for line in lines if "NaN or infinite at step 6" in line and line.startswith("warning: ")]
     assert "Training goes on from the weights of ckpt-4, with 0.5 of the config's learning rate; 2 more" in warning
-    assert any("NaN or infinite, which was seen when a checkpoint was to be saved, at step 7" in line for line in lines)
+    assert any(
+        "NaN or infinite, which was seen when they were to be saved or evaluated, at step 7" in line for line in lines
+    )
     assert any(line.startswith("note: the loss became NaN or infinite at steps 6, 7, so") for line in lines)
     assert sorted(path.stem for path in model_dir.glob("*.index")) == ["ckpt-2", "ckpt-4", "ckpt-6", "ckpt-7"]
 
@@ -125,6 +133,34 @@ def test_weights_that_are_not_finite_are_never_saved(config, tmp_path):
     assert [path.stem for path in (tmp_path / "model").glob("*.index")] == ["ckpt-2"]
     assert "The next run goes on from the weights of ckpt-2." in str(error.value)
     assert error.value.argument == "on_nan"
+
+
+def test_weights_that_are_not_finite_are_not_measured_or_kept_as_the_best(config, tmp_path):
+    model_dir, often = tmp_path / "model", OFTEN | {"eval_every": 3}
+    train(config, model_dir, num_steps=4, on_nan="lower-rate", callbacks=[Poison(3)], **often)
+    assert read_halvings(model_dir, 4) == [Halving(3, 2)]
+    rows = read_evaluations(model_dir)
+    assert [row["step"] for row in rows] == [3, 4]
+    assert all(np.isfinite(row["Loss/total_loss"]) for row in rows)
+
+
+def test_a_drive_that_is_away_when_the_rate_is_halved_changes_nothing(config, tmp_path, monkeypatch):
+    """Weights are found not to be finite within the save of step 4, which must not go on with those of step 2."""
+    errors = [OSError(errno.EIO, "gone")]
+
+    def write(*arguments):
+        if errors:
+            raise errors.pop()
+        write_halvings(*arguments)
+
+    monkeypatch.setattr(nan_guard, "write_halvings", write)
+    monkeypatch.setattr(train_module, "Retrying", functools.partial(retrying.Retrying, sleep=lambda seconds: None))
+    options = {"num_steps": 5, "on_nan": "lower-rate", **OFTEN}
+    report = train(config, tmp_path / "model", callbacks=[Poison(4)], **options)
+    assert errors == []
+    assert report.losses["learning_rate"] == pytest.approx(RATE / 2)
+    assert CheckpointReader(tmp_path / "model" / "ckpt-4").step == 4
+    assert read_halvings(tmp_path / "model", 5) == [Halving(4, 2)]
 
 
 def test_the_fourth_time_ends_the_run_also_over_resumes(config, tmp_path):
@@ -195,8 +231,6 @@ def test_a_rate_file_of_others_is_refused(tmp_path):
 
 
 def test_a_halving_after_the_resumed_step_did_not_happen(tmp_path):
-    from odtk.training.halvings import write_halvings
-
     halvings = [Halving(6, 4), Halving(9, 8)]
     write_halvings(tmp_path, halvings)
     assert read_halvings(tmp_path, 8) == halvings

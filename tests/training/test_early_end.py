@@ -27,6 +27,7 @@ class Simulated:
         self.model = types.SimpleNamespace(num_classes=1)
         weights = types.SimpleNamespace(in_place=contextlib.nullcontext)
         self.schedule = EvaluationSchedule(eval_every, num_steps=1000)
+        self.checkpoints = types.SimpleNamespace(check=lambda: None)
         self.evaluator = types.SimpleNamespace(latest="measured", seconds=None, weights=weights)
         self.controller = types.SimpleNamespace(train=self.train, save_checkpoint=self.save, evaluate=self.evaluate)
         self.controller.step_timer, self.times, self.write = None, Times(), at_once

@@ -54,6 +54,7 @@ def experiment():
     made.task = types.SimpleNamespace(config=pipeline_pb2.TrainEvalPipelineConfig())
     made.model = types.SimpleNamespace(num_classes=1)
     weights = types.SimpleNamespace(in_place=contextlib.nullcontext)
+    made.checkpoints = types.SimpleNamespace(check=lambda: None)
     made.evaluator = types.SimpleNamespace(latest="measured", weights=weights)
     made.schedule = EvaluationSchedule(0, num_steps=100)
 

@@ -208,14 +208,19 @@ config = text_format.Parse("""
     train_input_reader { shuffle: false num_readers: 1 tf_record_input_reader { input_path: "FOLDER/records" } }
 """.replace("FOLDER", folder), pipeline_pb2.TrainEvalPipelineConfig())
 for steps in (1, 2):
-    info = RunInfo(f"{folder}/model", "", batch_size=4, num_records=8, num_steps=steps)
-    often = dict(checkpoint_every=1, keep=7, log_every=1, schedule=EvaluationSchedule(0, 2))
-    experiment = build_experiment(BrightnessTask(config, seed=0), strategy, info, **often)
-    print(experiment.step, experiment.resumed_from, experiment.new_slots)
-    try:
-        run(experiment, steps, [NanGuard(), Told()])
-    except NotFiniteError as error:
-        print(error)
+    with strategy.scope():  # as who calls `train` chooses a strategy
+        info = RunInfo(f"{folder}/model", "", batch_size=4, num_records=8, num_steps=steps)
+        often = dict(checkpoint_every=1, keep=7, log_every=1, schedule=EvaluationSchedule(0, 2))
+        experiment = build_experiment(BrightnessTask(config, seed=0), strategy, info, **often)
+        print(experiment.step, experiment.resumed_from, experiment.new_slots)
+        try:
+            run(experiment, steps, [NanGuard(), Told()])
+        except NotFiniteError as error:
+            print(error)
+first_failure = experiment.task.first_failure
+assert first_failure.read() is not None
+first_failure.forget()
+assert first_failure.read() is None
 '''
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from odtk import files, label_map, pipeline, prototext
-from odtk.errors import ConfigError, LabelMapError
+from odtk.errors import ConfigError, LabelMapError, OdtkError
 from odtk.growing_folder import growing_folder
 from odtk.retrying import Retrying, Writes
 from odtk.tools import trained_classes
@@ -42,6 +42,8 @@ class TrainingReport:
     """Why it ended."""
     losses: dict[str, float]
     devices: list[str]
+    pipeline_config: str = ""
+    """The config that was trained; of a repeated run the one in the folder of the first."""
     is_early: bool = False
     """Whether that was before its last step."""
     summary: RunSummary | None = None
@@ -50,6 +52,7 @@ class TrainingReport:
     bad_boxes: list[ImageWithBadBoxes] = field(default_factory=list)
 
 
+_DONE = "all steps were done before"
 _KEPT = "Its checkpoints are unchanged; run the same command again to resume from the newest."
 
 
@@ -104,7 +107,7 @@ def train(
     # First of all: two runs in one folder would delete each other's checkpoints.
     with growing_folder(model_dir, _KEPT, log) as lock:
         if repeat:
-            pipeline_config, options = repeated(pipeline_config, options, log)
+            pipeline_config, options = repeated(pipeline_config, model_dir, options, log)
         write = Retrying(model_dir, lock, log)
         return _train(pipeline_config, model_dir, options, write, log, callbacks, should_stop, started)
 
@@ -163,6 +166,7 @@ def _train(
         eval_images=options.eval_images,
         best_metric=options.best_metric,
         max_bad_records=options.max_bad_records,
+        must_evaluate=bool(options.needs_evaluations),
         loggers=build_loggers(options, log),
         times=times,
         write=write,
@@ -179,7 +183,7 @@ def _train(
         log(f"warning: {warning}")
     if first >= steps and not owes_evaluation(experiment):
         resumed = experiment.resumed_from or ""
-        return TrainingReport(str(model_dir), resumed, first, first, "all steps were done before", {}, devices)
+        return TrainingReport(str(model_dir), resumed, first, first, _DONE, {}, devices, str(pipeline_config))
     with (
         recording(
             pipeline_config, model_dir, options, config, seed, devices, lambda: experiment.step, write
@@ -208,6 +212,7 @@ def _train(
         reason=outcome.reason,
         losses=outcome.logs,
         devices=devices,
+        pipeline_config=str(pipeline_config),
         is_early=experiment.step < steps,
         summary=summarize(experiment, pipeline_config, options.patience, options.min_delta),
         bad_records=bad,
@@ -234,6 +239,11 @@ def _check_arguments(options: TrainingOptions) -> None:
     require_one_of(ON_NAN, on_nan=options.on_nan)
     for name in options.log_to:
         require_one_of(LOG_TO, log_to=name)
+    if options.eval_every == 0 and (needs := options.needs_evaluations):
+        raise OdtkError(
+            f"{needs} needs evaluations, but eval_every is 0: nothing would be evaluated. Leave out one of the two.",
+            argument=needs,
+        )
     require_services(options.log_to)
 
 

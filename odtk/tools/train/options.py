@@ -36,6 +36,11 @@ class TrainingOptions:
     reuse_head_weights: bool = False
     max_bad_records: int = 100
 
+    @property
+    def needs_evaluations(self) -> str | None:
+        """The first option that has no meaning without evaluations; None if they may as well be left out."""
+        return next((name for name in ("patience", "best_metric") if name in self.changed()), None)
+
     def changed(self) -> dict:
         """The options that are not at their defaults."""
         defaults = TrainingOptions()
@@ -61,6 +66,7 @@ def require_services(log_to: Sequence[str]) -> None:
         found = find_spec(name)
         if found is None or found.origin is None:  # a folder of that name, as both libraries make, is no library
             raise OdtkError(
-                f'Logging to {name} needs its library, which is not installed. Install it: pip install "odtk[{name}]"',
+                f"Logging to {name} needs its library, which is not installed. Install it with `pip install "
+                f'"odtk[{name}]"`.',
                 argument="log_to",
             )

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from odtk import pipeline
+from odtk.errors import ConfigError
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import count_images
 from odtk.tools.train.durations import seconds_of
@@ -82,9 +83,18 @@ def build_loggers(options: TrainingOptions, log: Callable[[str], None]) -> list[
 def build_schedule(
     options: TrainingOptions, num_steps: int, can_evaluate: bool, log: Callable[[str], None]
 ) -> EvaluationSchedule:
-    """When to evaluate; never without a valid evaluation part of the config, which `log` is told."""
+    """When to evaluate; never without a valid evaluation part of the config, which `log` is told.
+
+    Raises ConfigError if other options need evaluations.
+    """
+    if not can_evaluate and (needs := options.needs_evaluations):
+        raise ConfigError(
+            f"{needs} needs evaluations, but the evaluation part of the config has the errors above. Correct them.",
+            argument=needs,
+        )
     if not can_evaluate and options.eval_every != 0:
-        log("note: nothing is evaluated while it trains, because the evaluation part of the config has errors.")
+        why = "the evaluation part of the config has errors"
+        log(f"warning: Nothing is evaluated while it trains, and no weights are kept as the best: {why}.")
     if not can_evaluate:
         return EvaluationSchedule(0, num_steps)
     if options.eval_every is None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from odtk import files, pipeline
+from odtk.checkpoints.files import is_resumable
 from odtk.errors import OdtkError, OutputError
 from odtk.prototext.schema import some
 from odtk.retrying import UnreachableError, Writes, is_of_writing
@@ -55,11 +56,12 @@ def choose_seed(model_dir: str | os.PathLike, seed: int | None, log: Callable[[s
 
 
 def repeated(
-    model_dir: str | os.PathLike, options: TrainingOptions, log: Callable[[str], None]
+    model_dir: str | os.PathLike, other_dir: str | os.PathLike, options: TrainingOptions, log: Callable[[str], None]
 ) -> tuple[str, TrainingOptions]:
     """The config and the options that repeat the run of a model dir; `options` that are not at their defaults win.
 
-    `log` is called with what is different now: files with other contents, other versions.
+    `log` is called with what is different now: files with other contents, other versions. Raises OdtkError if
+    `other_dir` has a run that is not such a repetition.
     """
     run = read_run(model_dir)
     if run is None:
@@ -74,7 +76,17 @@ def repeated(
     arguments = last["arguments"] | {"seed": run["seed"]} | options.changed()
     # The config in the model dir has the longer schedule already.
     arguments |= {"extend_schedule": options.extend_schedule, "log_to": tuple(arguments.get("log_to", ()))}
+    _require_free(other_dir, model_dir, arguments["seed"])
     return config, TrainingOptions(**arguments)
+
+
+def _require_free(other_dir: str | os.PathLike, model_dir: str | os.PathLike, seed: int) -> None:
+    """Raises OdtkError unless a run of `model_dir`, with this seed, may begin or go on in `other_dir`."""
+    is_same = os.path.realpath(os.fspath(other_dir)) == os.path.realpath(os.fspath(model_dir))
+    run = read_run(other_dir)
+    if is_same or (run["seed"] != seed if run else is_resumable(other_dir)):
+        what = "is the folder of the run that is repeated" if is_same else f"has another run than that of {model_dir}"
+        raise OdtkError(f"{other_dir} {what}. Choose another folder to repeat it in.", argument="model_dir")
 
 
 def _differences(run: dict, config: str, model_dir: str | os.PathLike) -> Iterator[str]:

@@ -8,7 +8,7 @@ from odtk.training.experiment import Experiment
 
 
 class StopTraining(Exception):
-    """Raised by a callback to end training normally before its last step.
+    """Raised by after_loop, during_evaluation or after_evaluation to end training normally before its last step.
 
     The other callbacks and the loggers still get what they would, a checkpoint is saved and, unless `evaluate` is
     False, its evaluation follows if it has none. The text is the reason, for the user: "no improvement of mAP in 5

@@ -69,10 +69,10 @@ class NanGuard(Callback):
             self._log(f"note: {in_words(self._halvings)}. See {files.join(self._model_dir, FOLDER)}.")
 
     def _check_weights(self) -> None:
-        """Before a checkpoint is saved: a step may have a finite loss and gradient, and leave weights that are not."""
+        """Before weights are saved or measured: a step may have a finite loss and leave weights that are not."""
         if not all(_is_finite(variable) for variable in self._experiment.model.variables):
             batch = FailedBatch(self._experiment.step, [], self._logs)
-            self._fail(batch, "Weights became NaN or infinite, which was seen when a checkpoint was to be saved,")
+            self._fail(batch, "Weights became NaN or infinite, which was seen when they were to be saved or evaluated,")
 
     def _fail(self, batch: FailedBatch, what: str) -> None:
         if self._is_failing:  # an interruption ended what follows, and now a checkpoint is to be saved
@@ -87,15 +87,15 @@ class NanGuard(Callback):
     def _recover(self, batch: FailedBatch, what: str) -> None:
         found = investigate(batch, self._experiment, self._good.restore)
         state = self._good.restore()
-        story = f"{what} at step {batch.step} ({_in_words(batch.logs)}). {self._named(batch)}{found}"
+        story = f"{what} at step {batch.step} ({_in_words(batch.logs)}). {self._named(batch)}{found}".rstrip()
         if self._lowers and len(self._halvings) < MOST_HALVINGS:
             self._lower_rate(batch, story, state)
         raise NotFiniteError(f"{story} {self._advice(state)}", argument=None if self._lowers else "on_nan")
 
     def _lower_rate(self, batch: FailedBatch, story: str, state: str) -> None:
         halvings = [*self._halvings, Halving(batch.step, self._experiment.step)]
-        # First, as a drive may be away: then all of this is done again.
-        write_halvings(self._model_dir, halvings)
+        # Waits here for a drive that is away: a save that waits for it would go on with the weights that are set back.
+        self._experiment.write(lambda: write_halvings(self._model_dir, halvings))
         self._halvings = halvings
         scale_learning_rate(self._experiment.trainer.optimizer, rate_scale(self._halvings))
         self._experiment.task.first_failure.forget()

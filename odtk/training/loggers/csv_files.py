@@ -56,6 +56,10 @@ class MetricsCsv(Logger):
             row[name] = float(f"{scalars[name]:.9g}") if name in scalars else None
         self._table.append(row)
 
+    def reopen(self) -> None:
+        """See Logger."""
+        self._table.reopen()
+
 
 class EvaluationsCsv(Logger):
     """A row of `evaluation_row` for each evaluation."""
@@ -71,6 +75,10 @@ class EvaluationsCsv(Logger):
     def log_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """See Logger."""
         self._table.append({STEP: step, **evaluation_row(evaluation)})
+
+    def reopen(self) -> None:
+        """See Logger."""
+        self._table.reopen()
 
 
 def evaluation_row(evaluation: Evaluation) -> dict[str, float]:

@@ -23,6 +23,11 @@ class CsvTable:
         self._path = path
         self._columns: list[str] = []
         self._last_step = -1
+        self._is_known = True
+
+    def reopen(self) -> None:
+        """To be called when `append` failed: what it wrote is not known, and the next row replaces it."""
+        self._is_known = False
 
     def start(self, step: int, log: Callable[[str], None]) -> list[dict[str, float]]:
         """Removes the rows after `step` and a line that was cut; returns the rows that are left.
@@ -37,6 +42,7 @@ class CsvTable:
             self._keep_damaged(data, contents.damage, log)
         if data and _format(contents.columns, rows) != data:
             self._write(contents.columns, rows)
+        self._is_known = True
         self._columns = contents.columns if rows else []  # without rows, those of the next row are the right ones
         self._last_step = int(rows[-1][STEP]) if rows else -1
         return rows
@@ -45,13 +51,13 @@ class CsvTable:
         """Adds a row."""
         step = row[STEP]
         assert step is not None
-        if step > self._last_step and set(self._columns).issuperset(row):
+        if self._is_known and step > self._last_step and set(self._columns).issuperset(row):
             self._append_line(_format_row(self._columns, row))
         else:
             before = [old for old in _parse(_read_bytes(self._path)).rows if old[STEP] < step] if self._columns else []
             self._columns += [name for name in row if name not in self._columns]
             self._write(self._columns, [*before, row])
-        self._last_step = int(step)
+        self._last_step, self._is_known = int(step), True
 
     def _append_line(self, line: str) -> None:
         is_new = not files.exists(self._path)  # it was removed meanwhile

@@ -38,7 +38,7 @@ class Logger:
         """Called once, before the first step; what an earlier, killed run logged after `step` no longer holds."""
 
     def log_training(self, step: int, scalars: dict[str, float]) -> None:
-        """Called at the first step of a run and at each multiple of log_every, after the callbacks of that step.
+        """Called at step 1 and at each multiple of log_every, after the callbacks of that step.
 
         `scalars` are under TFOD's tags (losses, learning_rate, steps_per_sec), and gradient_norm and images_per_sec.
         """
@@ -80,9 +80,10 @@ class Loggers(Logger):
 
     def close(self, error: BaseException | None) -> None:
         """See Logger; each is closed, whether or not others can be."""
+        write = self._write if error is None else at_once  # an error is told without waiting for a drive
         with contextlib.ExitStack() as ends:
             for logger in reversed(self._loggers):
-                ends.callback(logger.close, error)
+                ends.callback(write, functools.partial(logger.close, error), logger.reopen)
 
     def _call(self, method: str, *args: object) -> None:
         for logger in self._loggers:
@@ -101,18 +102,19 @@ class _NoSummaries(orbit.utils.SummaryManagerInterface):
 
 
 class TrainSummaries(_NoSummaries):
-    """Passes Orbit's summaries of training to a logger, at multiples of `every` steps and at a run's first step."""
+    """Passes Orbit's summaries of training to a logger, at multiples of `every` steps and at step 1.
+
+    Not at the first step of a resumed run, whose logs would then differ from those of one that was not interrupted.
+    """
 
     def __init__(self, logger: Logger, global_step: tf.Variable, every: int, batch_size: int):
         self._logger, self._step, self._every, self._batch_size = logger, global_step, every, batch_size
-        self._wrote = False
 
     def write_summaries(self, summary_dict: dict) -> None:
         """Orbit's dictionary, under TFOD's tags."""
         step = int(self._step.numpy())
-        if self._wrote and step % self._every:
+        if step != 1 and step % self._every:
             return
-        self._wrote = True
         renamed = {"steps_per_second": "steps_per_sec"}
         scalars = {renamed.get(name, name): float(value) for name, value in summary_dict.items()}
         scalars["images_per_sec"] = scalars["steps_per_sec"] * self._batch_size

@@ -46,6 +46,7 @@ class Service(Logger):
             self._failure = error
             self._tell()
             return
+        self._is_closed = False
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
@@ -69,6 +70,7 @@ class Service(Logger):
         self._thread.join(_SECONDS_AT_END)
         if self._thread.is_alive():
             self._failure = self._failure or f"it did not take everything within {_SECONDS_AT_END:g} seconds."
+        self._thread = None  # training that went back starts it again
         self._tell()
 
     def _close(self, error: BaseException | None) -> None:

@@ -1,12 +1,15 @@
 """metrics.csv and evaluations.csv: their columns, and what a resumed run goes on with."""
 
+import contextlib
 import csv
+import errno
 
 import pytest
 
 from odtk.evaluation.run import Evaluation
 from odtk.training.loggers import csv_files
 from odtk.training.loggers.csv_files import EvaluationsCsv, MetricsCsv, read_evaluations, read_metrics
+from odtk.training.loggers.logger import Logger, Loggers
 from odtk.training.run_info import RunInfo
 
 SCALARS = {"Loss/total_loss": 3.0, "Loss/localization_loss": 1.0, "learning_rate": 0.1, "steps_per_sec": 2.0,
@@ -107,3 +110,53 @@ def test_a_resumed_run_drops_evaluations_of_steps_that_it_repeats(info, tmp_path
     second.start(info, 20)
     second.log_evaluation(20, measured())
     assert [row["step"] for row in read_evaluations(tmp_path)] == [10, 20]
+
+
+def twice(write, before_retry):
+    """For a drive that is away once."""
+    try:
+        write()
+    except OSError:
+        before_retry()
+        write()
+
+
+@pytest.mark.parametrize("written", [lambda line: line[:5], lambda line: f"{line}\n"], ids=["a part", "all of it"])
+def test_a_row_whose_writing_failed_stands_there_once_when_it_is_written_again(info, tmp_path, monkeypatch, written):
+    def fails(path, line):
+        with open(path, "a") as file:
+            file.write(written(line))
+        raise OSError(errno.EIO, "closing the file")
+
+    loggers = Loggers([MetricsCsv(), EvaluationsCsv()], twice)
+    loggers.start(info, 0)
+    for step in (10, 20, 30):
+        with monkeypatch.context() as patch:
+            if step == 20:
+                patch.setattr("odtk.files.append_line", fails)
+            loggers.log_training(step, SCALARS)
+            loggers.log_evaluation(step, measured())
+    for name, rows in (("metrics.csv", read_metrics(tmp_path)), ("evaluations.csv", read_evaluations(tmp_path))):
+        assert [row["step"] for row in rows] == [10, 20, 30]
+        assert len((tmp_path / name).read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("error", [None, ValueError("the run's")])
+def test_a_drive_that_is_away_at_the_end_is_waited_for_unless_an_error_is_to_be_told(error):
+    class Away(Logger):
+        calls = ()
+
+        def reopen(self):
+            self.calls += ("reopen",)
+
+        def close(self, error):
+            self.calls += ("close",)
+            if len(self.calls) == 1:
+                raise OSError(errno.EIO, "gone")
+
+    away, other = Away(), Away()
+    other.calls = ("before",)
+    with pytest.raises(OSError, match="gone") if error else contextlib.nullcontext():
+        Loggers([other, away], twice).close(error)
+    assert away.calls == (("close",) if error else ("close", "reopen", "close"))
+    assert other.calls == ("before", "close")

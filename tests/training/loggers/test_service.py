@@ -66,6 +66,17 @@ def test_everything_arrives_in_order_before_the_end(info):
     ]
 
 
+def test_training_that_goes_back_starts_it_again(info):
+    logger, told = Recorded(), []
+    shown = Service("Cloud", logger, told.append)
+    for step in (0, 4):
+        shown.start(info, step)
+        shown.log_training(step + 1, {})
+        shown.close(None)
+    assert [call[0] for call in logger.calls] == 2 * ["start", "training", "close"]
+    assert told == []
+
+
 @pytest.mark.parametrize("failing", [["training"], ["training", "evaluation", "picture", "close"], ["close"]])
 def test_failures_are_told_once_and_the_rest_still_arrives(info, failing):
     logger = Recorded(*failing)
