@@ -154,7 +154,8 @@ def _build_training_records(
     if record_filter is not None:
         epochs = record_filter.while_usable(epochs)
     records = read_mix(epochs, reads, weights, seed, start) if weights else read_epochs(epochs, reads[0], start)
-    return sample_1_of_n(records, reader.sample_1_of_n_examples)
+    # In a thread of its own, so that no image waits to be prepared while an epoch's shuffle buffer is filled.
+    return sample_1_of_n(records, reader.sample_1_of_n_examples).prefetch(tf.data.AUTOTUNE)
 
 
 def _reading_order(reader, seed: int) -> ReadingOrder:
