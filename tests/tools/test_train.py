@@ -38,9 +38,10 @@ from odtk.tools.configure import configure
 from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
 from odtk.tools.make_tfrecords import make_tfrecords
-from odtk.tools.train import describe_restore, train
+from odtk.tools.train import train
 from odtk.tools.train.checks import NO_GPU, without_gpu
 from odtk.tools.train.explained_errors import explained_errors
+from odtk.tools.train.restore_table import describe_restore
 from odtk.training.callbacks.callback import Callback, StopTraining
 from odtk.training.optimizer import build_learning_rate
 from odtk.training.task import DetectionTask
@@ -53,7 +54,7 @@ TFOD_TAGS = {
     "learning_rate",
     "steps_per_sec",
 }
-TRAINING_TAGS = TFOD_TAGS | {"gradient_norm", "images_per_sec"}
+TRAINING_TAGS = TFOD_TAGS | {"train_input_images", "gradient_norm", "images_per_sec"}
 
 
 COSINE = "train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate"

@@ -5,54 +5,25 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from odtk import files, label_map, pipeline, prototext
-from odtk.errors import ConfigError, LabelMapError, OdtkError
+from odtk import pipeline
+from odtk.errors import ConfigError, OdtkError
 from odtk.growing_folder import growing_folder
-from odtk.retrying import Retrying, Writes
-from odtk.tools import trained_classes
+from odtk.retrying import Retrying
 from odtk.tools.arguments import as_list, require_one_of, require_whole
 from odtk.tools.check_config import fixing_command
-from odtk.tools.train.checks import check, without_gpu
+from odtk.tools.train.checks import check
 from odtk.tools.train.durations import as_text, seconds_of
 from odtk.tools.train.longer_schedule import with_longer_schedule
-from odtk.tools.train.options import LOG_TO, ON_NAN, TrainingOptions, command_line, require_services
-from odtk.tools.train.restore_table import describe_restore
-from odtk.tools.train.run_record import choose_seed, recording, repeated
-from odtk.training.times import OTHER, STARTING, Times
+from odtk.tools.train.options import LOG_TO, ON_NAN, TrainingOptions, require_services
+from odtk.tools.train.report import TrainingReport
+from odtk.tools.train.run_record import choose_seed, repeated
+from odtk.training.times import Times
 
 if TYPE_CHECKING:
-    from odtk.inputs.bad_records import BadRecord
-    from odtk.records.box_errors import ImageWithBadBoxes
-    from odtk.tools.train.run_summary import RunSummary
     from odtk.training.callbacks.callback import Callback
 
-
-@dataclass
-class TrainingReport:
-    """Where a run ended and why, and what it skipped."""
-
-    model_dir: str
-    checkpoint: str
-    first_step: int
-    last_step: int
-    reason: str
-    """Why it ended."""
-    losses: dict[str, float]
-    devices: list[str]
-    pipeline_config: str = ""
-    """The config that was trained; of a repeated run the one in the folder of the first."""
-    is_early: bool = False
-    """Whether that was before its last step."""
-    summary: RunSummary | None = None
-    """Best weights, times and places; None if nothing was trained."""
-    bad_records: list[BadRecord] = field(default_factory=list)
-    bad_boxes: list[ImageWithBadBoxes] = field(default_factory=list)
-
-
-_DONE = "all steps were done before"
 _KEPT = "Its checkpoints are unchanged; run the same command again to resume from the newest."
 
 
@@ -109,19 +80,18 @@ def train(
         if repeat:
             pipeline_config, options = repeated(pipeline_config, model_dir, options, log)
         write = Retrying(model_dir, lock, log)
-        return _train(pipeline_config, model_dir, options, write, log, callbacks, should_stop, started)
+        given = {"write": write, "callbacks": callbacks, "should_stop": should_stop, "started": started}
+        return _train(pipeline_config, model_dir, options, log, **given)
 
 
 def _train(
     pipeline_config: str | os.PathLike,
     model_dir: str | os.PathLike,
     options: TrainingOptions,
-    write: Writes,
     log: Callable[[str], None],
-    callbacks: Sequence[Callback] | None,
-    should_stop: Callable[[], str | None],
-    started: float,
+    **given,
 ) -> TrainingReport:
+    """`given`: the fields of CheckedRun that the caller decides."""
     times = Times()
     log("Reading the config and the records that it names.")
     config = pipeline.read(pipeline_config)
@@ -132,91 +102,21 @@ def _train(
     _require_checkpoint_to_reuse(config, pipeline_config, options)
     seed = choose_seed(model_dir, options.seed, log)
     log("Loading TensorFlow and building the model.")
-    from odtk.inputs.bad_boxes import BadBoxes
-    from odtk.inputs.bad_records import BadRecordFilter, summary
-    from odtk.tools.train.explained_errors import explained_errors
-    from odtk.tools.train.explained_write_errors import explained_write_errors, little_space
-    from odtk.tools.train.parts import build_callbacks, build_limits, build_loggers, build_schedule, run_info
-    from odtk.tools.train.run_summary import log_unfinished, summarize
-    from odtk.training.build import build_experiment
-    from odtk.training.loop import owes_evaluation, run
-    from odtk.training.strategy import build_strategy
-    from odtk.training.task import DetectionTask
+    from odtk.tools.train.running import CheckedRun, train_checked
 
-    devices = _prepare_process(config, seed, options.deterministic, log)
-    record_filter = BadRecordFilter(options.max_bad_records, log) if options.max_bad_records else None
-    bad_boxes = BadBoxes(log)
-    task = DetectionTask(
-        config,
-        seed,
-        lambda report: log(describe_restore(report)),
-        options.reuse_head_weights,
-        record_filter,
-        bad_boxes,
-        deterministic=options.deterministic or options.seed is not None,
-    )
-    experiment = build_experiment(
-        task,
-        build_strategy(),
-        run_info(config, model_dir, steps, seed),
-        checkpoint_every=options.checkpoint_every,
-        keep=options.keep,
-        log_every=options.log_every,
-        schedule=build_schedule(options, steps, can_evaluate, log),
-        eval_images=options.eval_images,
-        best_metric=options.best_metric,
-        max_bad_records=options.max_bad_records,
-        must_evaluate=bool(options.needs_evaluations),
-        loggers=build_loggers(options, log),
-        times=times,
-        write=write,
-        log=log,
-    )
-    first = experiment.step
-    # Only now it is certain that config and checkpoint match.
-    _save_config(config, model_dir, is_resumed=bool(experiment.resumed_from))
-    if experiment.resumed_from:
-        log(f"Resuming from {experiment.resumed_from}, step {first}.")
-    if experiment.new_slots:
-        log(f"It was trained with another optimizer; this one's {', '.join(experiment.new_slots)} start from scratch.")
-    if warning := little_space(experiment, options.keep):
-        log(f"warning: {warning}")
-    if first >= steps and not owes_evaluation(experiment):
-        resumed = experiment.resumed_from or ""
-        return TrainingReport(str(model_dir), resumed, first, first, _DONE, {}, devices, str(pipeline_config))
-    with (
-        recording(
-            pipeline_config, model_dir, options, config, seed, devices, lambda: experiment.step, write
-        ) as session,
-        explained_errors(experiment, steps, config, pipeline_config),
-        explained_write_errors(experiment, command_line(pipeline_config, model_dir, options)),
-    ):
-        limits = build_limits(options, should_stop, started, record_filter)
-        times.move(times.total, OTHER, STARTING)
-        try:
-            outcome = run(experiment, steps, build_callbacks(options, callbacks, limits, log))
-        except BaseException:
-            log_unfinished(experiment, log)
-            raise
-        session.reason = outcome.reason
-    bad = record_filter.bad_records if record_filter else []
-    if bad:
-        log(summary(bad))
-    if spoiled := bad_boxes.summary():
-        log(spoiled)
-    return TrainingReport(
-        model_dir=str(model_dir),
-        checkpoint=experiment.checkpoints.latest_checkpoint,
-        first_step=first,
-        last_step=experiment.step,
-        reason=outcome.reason,
-        losses=outcome.logs,
-        devices=devices,
-        pipeline_config=str(pipeline_config),
-        is_early=experiment.step < steps,
-        summary=summarize(experiment, pipeline_config, options.patience, options.min_delta),
-        bad_records=bad,
-        bad_boxes=bad_boxes.images,
+    return train_checked(
+        CheckedRun(
+            pipeline_config=pipeline_config,
+            model_dir=model_dir,
+            options=options,
+            config=config,
+            num_steps=steps,
+            seed=seed,
+            can_evaluate=can_evaluate,
+            times=times,
+            log=log,
+            **given,
+        )
     )
 
 
@@ -245,28 +145,3 @@ def _check_arguments(options: TrainingOptions) -> None:
             argument=needs,
         )
     require_services(options.log_to)
-
-
-def _prepare_process(config, seed: int, deterministic: bool, log: Callable[[str], None]) -> list[str]:
-    """Sets up TensorFlow; returns the names of the GPUs."""
-    import tf_keras
-
-    from odtk.devices import keep_freed_memory, prepare_gpus, use_deterministic_operations
-
-    devices = prepare_gpus()
-    keep_freed_memory()
-    if not devices:
-        log(without_gpu(config))
-    tf_keras.utils.set_random_seed(seed)
-    if deterministic:
-        use_deterministic_operations()
-    return devices
-
-
-def _save_config(config, model_dir: str | os.PathLike, is_resumed: bool) -> None:
-    files.write_text(files.join(model_dir, "pipeline.config"), pipeline.format(config))
-    name = config.train_input_reader.label_map_path
-    # A map without some trained classes would no longer define the meaning of their outputs.
-    if name and not (is_resumed and trained_classes.lacks_trained_classes(model_dir, name)):
-        text = prototext.read_text(label_map.find(name), "a label map", LabelMapError)
-        files.write_text(files.join(model_dir, trained_classes.FILE), text)
