@@ -7,9 +7,7 @@ import socket
 import subprocess
 from importlib import metadata
 
-from odtk import __version__
-
-_PACKAGES = ("tensorflow", "tf-models-official", "tf-keras", "numpy", "protobuf")
+_PACKAGES = ("odtk", "tensorflow", "tf-models-official", "tf-keras", "numpy", "protobuf")
 _GIT_SECONDS = 10
 
 
@@ -29,7 +27,7 @@ def describe(devices: list[str]) -> dict:
 
 def versions() -> dict[str, str | None]:
     """The versions of odtk and of what its numbers depend on."""
-    return {"odtk": __version__, "python": platform.python_version(), **_packages(), "cuda": _cuda()}
+    return {**_packages(), "python": platform.python_version(), "cuda": _cuda()}
 
 
 def _packages() -> dict[str, str]:
