@@ -607,7 +607,7 @@ def test_moving_averages_are_kept_and_evaluated_where_the_config_asks(run, confi
     assert np.abs(average - reader.value(name)).max() > 0
 
     exported = tmp_path / "exported"
-    export(averaging, tmp_path / "model", exported)
+    export(averaging, tmp_path / "model", exported, checkpoint="last")
     saved = CheckpointReader(exported / "checkpoint" / "ckpt-0")
     np.testing.assert_array_equal(
         saved.value(saved.tensor_name(name.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE"))), average
