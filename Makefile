@@ -49,7 +49,7 @@ format: $(READY)  ## format the code and fix what ruff can
 	$(VENV_PYTHON) -m ruff check --fix .
 	$(VENV_PYTHON) -m ruff format .
 
-bench: $(READY)  ## measure speed against the bare network, to bench/results.json; 6 to 20 minutes on 2 idle cores
+bench: $(READY)  ## measure speed against the bare network, to bench/results.json; 10 to 30 minutes on 2 idle cores
 	$(VENV_PYTHON) -m bench.run
 
 tfod:  ## install TFOD in .tfod, to compare with in `make bench` and to make goldens; Python 3.10 or 3.11

@@ -19,7 +19,7 @@ from synthetic_weights import synthetic_groundtruth, synthetic_image  # noqa: E4
 CONFIG = GOLDEN / "ssd_resnet50_320.config"
 SIDE = 320
 
-LATENCY_ROUNDS, TRAINING_ROUNDS, INPUT_ROUNDS, WATCHED_ROUNDS = 31, 9, 9, 9
+LATENCY_ROUNDS, TRAINING_ROUNDS, INPUT_ROUNDS, WATCHED_ROUNDS = 31, 9, 9, 5
 STEPS_PER_TURN = 10  # of whole trainings, as many as from one log to the next
 TRAINING_BATCH = 4
 MAX_BOXES = 100  # a training batch's groundtruth is padded to this, as in the input pipeline
