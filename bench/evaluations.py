@@ -46,8 +46,8 @@ class Weighing(Callback):
 def measure(folder: Path) -> dict:
     """Megabytes after WARM_UP and after all evaluations, and the number of traces."""
     families.MODULES = (*families.MODULES, "fake_detector")
-    config = folder / "fake.config"
-    config.write_text(fake_detector.CONFIG.replace("{records}", str(write(folder / "fake_records"))))
+    (folder / "fake").mkdir()
+    config = fake_detector.write_config(folder / "fake", write(folder / "fake" / "records"))
     weighing = Weighing()
     options = {"num_steps": EVALUATIONS, "eval_every": 1, "checkpoint_every": EVALUATIONS, "seed": 1}
     train(config, folder / "evaluated", callbacks=[weighing], **options)

@@ -5,6 +5,7 @@ groundtruth and knows other fine_tune_checkpoint_types. Everything is as small a
 """
 
 import contextlib
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -45,6 +46,13 @@ eval_input_reader {
   tf_record_input_reader { input_path: "{records}/val.record-00000-of-00001" }
 }
 """
+
+
+def write_config(folder: Path, records: Path) -> Path:
+    """The pipeline.config of a fake detector that reads `records`, a folder that inspected_records.write made."""
+    path = folder / "pipeline.config"
+    path.write_text(CONFIG.replace("{records}", str(records)))
+    return path
 
 
 class FakeNetwork(tf_keras.Model):

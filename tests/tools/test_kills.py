@@ -26,10 +26,7 @@ PROGRAM = Path(__file__).with_name("killed_run.py")
 def config(tmp_path_factory):
     """Of the fake detector; its optimizer averages the weights, as is the schema's default."""
     folder = tmp_path_factory.mktemp("kills")
-    text = fake_detector.CONFIG.replace("{records}", str(write(folder / "records")))
-    path = folder / "pipeline.config"
-    path.write_text(text.replace("num_steps: 3", f"num_steps: {STEPS}"))
-    return path
+    return fake_detector.write_config(folder, write(folder / "records"))
 
 
 def train(config, model_dir, seconds) -> int:

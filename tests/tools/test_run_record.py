@@ -96,12 +96,17 @@ def test_a_repeated_run_takes_everything_from_the_first(config):
     assert len(said) == 1, "nothing has changed"
 
 
-def test_what_has_changed_since_is_told(config):
-    train(config)
+def change_what_was_trained(config):
+    """Other records than the run's, and a run of an older TensorFlow."""
     shards.write_records(config.parents[1] / "train.record", [b"one", b"six"])
     run = json.loads((config.parent / FILE).read_text())
     run["sessions"][0]["versions"]["tensorflow"] = "2.3.0"
     (config.parent / FILE).write_text(json.dumps(run))
+
+
+def test_what_has_changed_since_is_told(config):
+    train(config)
+    change_what_was_trained(config)
     config.write_text(pipeline.set_fields(config.read_text(), [("train_config.batch_size", "3")], "c"))
     said = []
     train(config)
@@ -112,10 +117,7 @@ def test_what_has_changed_since_is_told(config):
 
 def test_changed_records_and_versions_are_told(config):
     train(config)
-    shards.write_records(config.parents[1] / "train.record", [b"one", b"six"])
-    run = json.loads((config.parent / FILE).read_text())
-    run["sessions"][0]["versions"]["tensorflow"] = "2.3.0"
-    (config.parent / FILE).write_text(json.dumps(run))
+    change_what_was_trained(config)
     said = []
     repeated(config.parent, config.parents[1] / "again", TrainingOptions(), said.append)
     assert str(config.parents[1] / "train.record") in said[1]

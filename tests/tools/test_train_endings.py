@@ -35,9 +35,7 @@ def registered():
 @pytest.fixture(scope="module")
 def config(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("fake")
-    path = folder / "pipeline.config"
-    path.write_text(fake_detector.CONFIG.replace("{records}", str(write(folder / "records"))))
-    return path
+    return fake_detector.write_config(folder, write(folder / "records"))
 
 
 def ended(monkeypatch, config, model_dir, at_step, *numbers, options=()):

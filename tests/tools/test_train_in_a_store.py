@@ -37,8 +37,7 @@ class Watch(Callback):
 def trained(tmp_path_factory):
     """The config, the reports of a run and its continuation, and what a second one was told."""
     folder, reports = tmp_path_factory.mktemp("store"), []
-    config = folder / "pipeline.config"
-    config.write_text(fake_detector.CONFIG.replace("{records}", str(write(folder / "records"))))
+    config = fake_detector.write_config(folder, write(folder / "records"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(families, "MODULES", (*families.MODULES, "fake_detector"))
         families._families.cache_clear()

@@ -62,9 +62,7 @@ def registered():
 @pytest.fixture(scope="module")
 def config(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("fake")
-    path = folder / "pipeline.config"
-    path.write_text(fake_detector.CONFIG.replace("{records}", str(write(folder / "records"))))
-    return path
+    return fake_detector.write_config(folder, write(folder / "records"))
 
 
 @pytest.fixture(scope="module")

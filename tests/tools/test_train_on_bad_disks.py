@@ -29,8 +29,7 @@ from odtk.training.callbacks.callback import Callback
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
     folder = tmp_path_factory.mktemp("disks")
-    path = folder / "pipeline.config"
-    path.write_text(fake_detector.CONFIG.replace("{records}", str(write(folder / "records"))))
+    path = fake_detector.write_config(folder, write(folder / "records"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(families, "MODULES", (*families.MODULES, "fake_detector"))
         families._families.cache_clear()
