@@ -100,7 +100,7 @@ def build_experiment(
         )
         if evaluator:
             # As an argument Orbit takes it only with folders of its own, and otherwise the training's instead.
-            controller.eval_summary_manager = EvaluationSummaries(logger, trainer.global_step, evaluator)
+            controller.eval_summary_manager = EvaluationSummaries(logger, trainer.global_step, evaluator, times)
         new_slots = resume.new_slots(optimizer, reader) if reader else []
         if new_slots:
             resume.start_new_slots(optimizer, model, trainer.global_step)

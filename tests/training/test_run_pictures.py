@@ -20,6 +20,7 @@ from odtk.training.loggers.logger import Logger
 from odtk.training.loggers.results_plot import ResultsPlot, curves
 from odtk.training.pictures import DrawingErrors
 from odtk.training.run_info import RunInfo
+from odtk.training.times import Times
 
 MAP = "DetectionBoxes_Precision/mAP"
 
@@ -54,7 +55,8 @@ def experiment(tmp_path):
     taken = types.SimpleNamespace(take=lambda: parts.pop() if parts else None)
     task = types.SimpleNamespace(config=config, first_batch=taken)
     evaluator = types.SimpleNamespace(on_batch=None)
-    return types.SimpleNamespace(info=info, step=0, logger=Pictures(), evaluator=evaluator, task=task)
+    made = {"info": info, "step": 0, "logger": Pictures(), "evaluator": evaluator, "task": task, "times": Times()}
+    return types.SimpleNamespace(**made)
 
 
 def names(experiment, folder):

@@ -14,6 +14,7 @@ from odtk.report.training_curves import short_name
 from odtk.training.callbacks.callback import Callback
 from odtk.training.experiment import Experiment
 from odtk.training.pictures import DrawingErrors, class_namer, numbered, save_png
+from odtk.training.times import DRAWING
 
 FOLDER, NAME = "evaluations", "step-{step}.png"
 NUM_IMAGES = 6
@@ -42,6 +43,10 @@ class EvaluationPictures(Callback):
 
     def after_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """See Callback."""
+        with self._experiment.times.phase(DRAWING):
+            self._make(step, evaluation)
+
+    def _make(self, step: int, evaluation: Evaluation) -> None:
         self._images = self._sample.take() or self._images
         pairs, picture = self._errors.attempt(lambda: self._draw(step, evaluation)) or ([], None)
         if picture is not None:

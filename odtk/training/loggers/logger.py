@@ -21,6 +21,7 @@ import tensorflow as tf
 from odtk.evaluation.run import Evaluation
 from odtk.retrying import Writes, at_once
 from odtk.training.run_info import RunInfo
+from odtk.training.times import DRAWING, Times
 
 if TYPE_CHECKING:
     from odtk.training.evaluator import TrainingEvaluator
@@ -122,12 +123,13 @@ class TrainSummaries(_NoSummaries):
 
 
 class EvaluationSummaries(_NoSummaries):
-    """Passes each evaluation to a logger."""
+    """Passes each evaluation to a logger; most of the time that takes, results.png is drawn."""
 
-    def __init__(self, logger: Logger, global_step: tf.Variable, evaluator: TrainingEvaluator):
-        self._logger, self._step, self._evaluator = logger, global_step, evaluator
+    def __init__(self, logger: Logger, global_step: tf.Variable, evaluator: TrainingEvaluator, times: Times):
+        self._logger, self._step, self._evaluator, self._times = logger, global_step, evaluator, times
 
     def write_summaries(self, summary_dict: dict) -> None:
         """Orbit's dictionary has the metrics alone; the evaluator knows more."""
         assert self._evaluator.latest is not None
-        self._logger.log_evaluation(int(self._step.numpy()), self._evaluator.latest)
+        with self._times.phase(DRAWING):
+            self._logger.log_evaluation(int(self._step.numpy()), self._evaluator.latest)
