@@ -12,7 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from odtk.detectors import families
-from odtk.detectors.detector import Detector, FineTunePlan
+from odtk.detectors.detector import Detector, FineTunePlan, LossSums
 from odtk.detectors.family import Family
 from odtk.detectors.parts.input_size import InputSize, output_size
 from odtk.detectors.parts.options import IMAGE_RESIZER
@@ -96,7 +96,7 @@ class FakeDetector(Detector):
         heat, size = self.network(images)
         return {"cells": {"heat": heat, "size": size}}
 
-    def losses(self, predictions, groundtruth, true_image_shapes):
+    def loss_sums(self, predictions, groundtruth, true_image_shapes):
         heat, size = predictions["cells"]["heat"], predictions["cells"]["size"]
         boxes = groundtruth["boxes"]
         real = tf.sequence_mask(groundtruth["num_boxes"], tf.shape(boxes)[1]) & ~groundtruth["group_of"]
@@ -106,10 +106,9 @@ class FakeDetector(Detector):
         target = tf.reduce_max(marks * tf.cast(real, tf.float32)[..., None, None], axis=1)
         found = tf.gather(_flat(size), cells, batch_dims=1)
         wrong = tf.abs(found - (boxes[..., 2:] - boxes[..., :2])) * tf.cast(real, tf.float32)[..., None]
-        return {
-            HEAT: tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(target, _flat(heat))),
-            SIZE: tf.reduce_sum(wrong) / tf.cast(tf.shape(boxes)[0], tf.float32),
-        }
+        heats = tf.nn.sigmoid_cross_entropy_with_logits(target, _flat(heat))
+        sums = {HEAT: tf.reduce_sum(tf.reduce_mean(heats, axis=[1, 2])), SIZE: tf.reduce_sum(wrong)}
+        return LossSums(sums, tf.cast(tf.shape(boxes)[0], tf.float32))
 
     def postprocess(self, predictions, true_image_shapes):
         heat, size = predictions["cells"]["heat"], predictions["cells"]["size"]

@@ -7,6 +7,16 @@ from odtk.cli.options import any_path, example, json_option, log, max_bad_record
 from odtk.cli.training_end import print_end
 
 
+class _WholeOrAuto(click.ParamType):
+    name = "N|auto"
+
+    def convert(self, value, param, ctx):
+        return value if value == "auto" else click.IntRange(1).convert(value, param, ctx)
+
+
+WHOLE_OR_AUTO = _WholeOrAuto()
+
+
 @click.command(short_help="Train the detector that a pipeline.config describes.")
 @click.argument("pipeline_config", type=any_path)
 @click.argument("model_dir", type=any_path)
@@ -56,6 +66,27 @@ from odtk.cli.training_end import print_end
               "class tower where the shapes match; this helps small datasets. The class predictor always starts from "
               "scratch.")  # fmt: skip
 @max_bad_records_option
+@click.option("--batch-size", type=WHOLE_OR_AUTO, metavar="N|auto",
+              help="Images per step on all devices together, with the learning rate scaled in proportion; auto: the "
+              "largest batch that fits.  [default: the config's]")  # fmt: skip
+@click.option("--accumulate", type=WHOLE_OR_AUTO, default=1, show_default=True, metavar="N|auto",
+              help="Compute each step in N micro-batches, whose gradients add up; auto: as few as fit into the "
+              "memory.")  # fmt: skip
+@click.option("--precision", type=click.Choice(["auto", "float32", "float16", "bfloat16"]), default="auto",
+              show_default=True, help="What the network computes in; weights and losses stay float32. auto: bfloat16 "
+              "on TPUs and on GPUs from Ampere on, float16 on Volta and Turing, else float32.")  # fmt: skip
+@click.option("--xla", is_flag=True, help="Compile the training step with XLA.")
+@click.option("--devices", default="auto", show_default=True, metavar="auto|cpu|gpu:0,1|all",
+              help="What to train on; several GPUs share each batch. auto: all GPUs, else the CPU.")  # fmt: skip
+@click.option("--tpu", metavar="NAME|local", help="Train on this TPU; local: the one that is attached to this machine.")
+@click.option("--workers", metavar="HOST:PORT,...",
+              help="Train on several machines, with these addresses.  [default: as TF_CONFIG says]")  # fmt: skip
+@click.option("--worker-index", type=click.IntRange(0), metavar="N", help="Which of --workers this machine is, from 0.")
+@click.option("--cache", type=click.Choice(["memory", "disk"]), help="Keep the decoded images, if they fit.")
+@click.option("--freeze", type=click.Choice(["backbone", "bn", "none"]),
+              help="Weights that are not trained: the backbone's, or the batch norms'.  [default: as the config "
+              "says]")  # fmt: skip
+@click.option("--profile", metavar="FIRST:LAST", help="Write TensorBoard's profile of these steps, such as 10:20.")
 @json_option
 @click.pass_context
 @example("odtk train pets.config models/pets", "tensorboard --logdir models/pets")

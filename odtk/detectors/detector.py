@@ -4,6 +4,7 @@ import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 import tensorflow as tf
 import tf_keras
@@ -29,6 +30,25 @@ class FineTunePlan:
     reusable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Other parts than `keys` that do not depend on the classes: name to prefixes of their keys; empty if the type has
     no such parts."""
+
+
+class LossSums(NamedTuple):
+    """Losses that a part of a batch adds to the batch's; the batch may be spread over devices and micro-batches.
+
+    A loss of the batch is the sum of its parts' `sums` divided by the sum of their `normalizer`, or by 1 if that is
+    less.
+    """
+
+    sums: dict[str, tf.Tensor]
+    """Scalars by the detector's `loss_names`."""
+    normalizer: tf.Tensor
+    """A scalar that adds up over parts, without gradient: the number of matched anchors, of images; 0 for losses that
+    are plain sums."""
+
+    def divided(self, normalizer) -> dict[str, tf.Tensor]:
+        """The losses, with the batch's normalizer."""
+        divisor = tf.maximum(normalizer, 1.0)
+        return {tag: loss / divisor for tag, loss in self.sums.items()}
 
 
 class Detector(tf.Module, abc.ABC):
@@ -72,12 +92,17 @@ class Detector(tf.Module, abc.ABC):
         """
 
     @abc.abstractmethod
-    def losses(self, predictions: dict, groundtruth: dict, true_image_shapes) -> dict[str, tf.Tensor]:
-        """Scalar losses of a batch under `loss_names`, without regularization; their sum is minimized.
+    def loss_sums(self, predictions: dict, groundtruth: dict, true_image_shapes) -> LossSums:
+        """The losses under `loss_names`, without regularization, before they are divided by the batch's normalizer.
 
         groundtruth: `groundtruth_fields`, such as boxes [batch, n, 4], classes int32 [batch, n] (0-based), weights
         [batch, n] and num_boxes [batch].
         """
+
+    def losses(self, predictions: dict, groundtruth: dict, true_image_shapes) -> dict[str, tf.Tensor]:
+        """Scalar losses of a whole batch under `loss_names`, without regularization; their sum is minimized."""
+        found = self.loss_sums(predictions, groundtruth, true_image_shapes)
+        return found.divided(found.normalizer)
 
     @abc.abstractmethod
     def postprocess(self, predictions: dict, true_image_shapes) -> dict[str, tf.Tensor]:

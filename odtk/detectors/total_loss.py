@@ -1,5 +1,7 @@
 """A detector's losses together with its regularization loss and their sum, under TFOD's tags."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from odtk.detectors.detector import Detector
@@ -9,14 +11,20 @@ TOTAL_LOSS = "Loss/total_loss"
 
 
 def total_losses(
-    detector: Detector, predictions: dict, groundtruth: dict, true_image_shapes, num_replicas: int = 1
+    detector: Detector,
+    predictions: dict,
+    groundtruth: dict,
+    true_image_shapes,
+    num_replicas: int = 1,
+    over_replicas: Callable = lambda value: value,
 ) -> dict[str, tf.Tensor]:
     """The detector's own losses of a batch (see `Detector.losses`), REGULARIZATION_LOSS if it has one, and TOTAL_LOSS.
 
-    Each of `num_replicas` that share a batch returns its part of every loss, so that the sum is the batch's.
+    Each of `num_replicas` that share a batch returns its part of every loss, so that the sum is the batch's;
+    `over_replicas` adds up a scalar of each.
     """
-    losses = dict(detector.losses(predictions, groundtruth, true_image_shapes))
+    found = detector.loss_sums(predictions, groundtruth, true_image_shapes)
+    losses = found.divided(over_replicas(found.normalizer))
     if detector.add_regularization_loss:
-        losses[REGULARIZATION_LOSS] = detector.regularization_loss()
-    losses = {tag: loss / num_replicas for tag, loss in losses.items()}
+        losses[REGULARIZATION_LOSS] = detector.regularization_loss() / num_replicas
     return losses | {TOTAL_LOSS: tf.add_n(list(losses.values()))}

@@ -33,8 +33,18 @@ def build_optimizer(message: optimizer_pb2.Optimizer) -> tf_keras.optimizers.leg
     else:
         optimizer = legacy.Adam(schedule, epsilon=options.epsilon)
     if message.use_moving_average:
-        optimizer = ExponentialMovingAverage(optimizer, average_decay=message.moving_average_decay, dynamic_decay=True)
+        optimizer = MovingAverages(optimizer, average_decay=message.moving_average_decay, dynamic_decay=True)
     return optimizer
+
+
+class MovingAverages(ExponentialMovingAverage):
+    """Official's averages of the weights, for gradients that are summed over the replicas already, too."""
+
+    def apply_gradients(self, grads_and_vars, name: str | None = None, experimental_aggregate_gradients: bool = True):
+        """See tf_keras's optimizers."""
+        result = self._optimizer.apply_gradients(grads_and_vars, name, experimental_aggregate_gradients)
+        tf.__internal__.distribute.interim.maybe_merge_call(self.update_average, tf.distribute.get_strategy())
+        return result
 
 
 def unwrap(optimizer) -> list:

@@ -17,11 +17,13 @@ from odtk.inputs.batch_again import read_batch
 from odtk.inputs.build import build_train_dataset
 from odtk.inputs.dataset import TRAINING_FEATURES
 from odtk.inputs.epochs import NOTHING_READ, Position
+from odtk.layers.precision import FLOAT32
 from odtk.pipeline.support import refuse_unsupported
 from odtk.protos import pipeline_pb2
 from odtk.training.fine_tune import checkpoint_type, fine_tune
 from odtk.training.first_batch import FirstBatch
 from odtk.training.first_failure import FirstFailure
+from odtk.training.strategy import num_replicas, over_replicas
 
 GRADIENT_NORM = "gradient_norm"
 """The log of the norm of all gradients together, before clipping."""
@@ -65,13 +67,17 @@ class DetectionTask(base_task.Task):
         record_filter: BadRecordFilter | None = None,
         bad_boxes: BadBoxes | None = None,
         deterministic: bool = True,
+        precision: str = FLOAT32,
+        xla: bool = False,
+        micro_batches: int = 1,
     ):
         """`seed`: of the data's order and augmentation; if not `deterministic`, fast examples may overtake slow ones.
 
         `on_restore` is called with what was restored from a fine-tuning checkpoint; `reuse_heads`: see fine_tune.
 
         `record_filter` collects the records that cannot be used; without one they end the training. `bad_boxes`
-        collects the boxes that are skipped.
+        collects the boxes that are skipped. `precision`: of the network, see odtk.layers.precision; `xla` compiles
+        the gradients' computation; `micro_batches`: how many parts a batch is trained in, one after the other.
         """
         super().__init__(config_definitions.TaskConfig())
         self.loss_names: tuple[str, ...] = ()
@@ -80,12 +86,13 @@ class DetectionTask(base_task.Task):
         self.reuse_heads, self.record_filter, self.bad_boxes = reuse_heads, record_filter, bad_boxes
         self.config, self.seed, self.on_restore = config, seed, on_restore
         self.deterministic, self.start = deterministic, Position()
+        self.precision, self.xla, self.micro_batches = precision, xla, micro_batches
         self.clip_norm = config.train_config.gradient_clipping_by_norm
         self.first_batch = FirstBatch()
 
     def build_model(self) -> Detector:
         """The detector, untrained."""
-        model = build_detector(self.config)
+        model = build_detector(self.config, self.precision)
         self.loss_names = model.loss_names
         return model
 
@@ -103,6 +110,7 @@ class DetectionTask(base_task.Task):
             self.config,
             model.resize,
             model.num_classes,
+            batch_size=self.config.train_config.batch_size // self.micro_batches,
             seed=self.seed,
             record_filter=self.record_filter,
             bad_boxes=self.bad_boxes,
@@ -132,8 +140,7 @@ class DetectionTask(base_task.Task):
         `first_failure` and `last_position` are created here, too: official's Trainer calls this in the strategy's
         scope.
         """
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        self.first_failure = FirstFailure(self.config.train_config.batch_size // replicas)
+        self.first_failure = FirstFailure(self.config.train_config.batch_size // num_replicas() // self.micro_batches)
         self.last_position = tf.Variable(
             NOTHING_READ, False, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
         )
@@ -144,23 +151,51 @@ class DetectionTask(base_task.Task):
     def train_step(self, inputs, model: Detector, optimizer, metrics=None) -> dict[str, tf.Tensor]:
         """One update; returns the losses by tag, each as this replica's part of the batch's."""
         features, groundtruth = inputs
-        with step_random.seeded(self.step_seed(optimizer.iterations)), tf.GradientTape() as tape:
+        compute = self.compiled(self._losses_and_gradients)
+        losses, gradients = compute(model, features, groundtruth, self.step_seed(optimizer.iterations))
+        # What this replica's own records did: of the sum over all replicas no one can tell whose they are.
+        total, own_norm = losses[TOTAL_LOSS], tf.linalg.global_norm(gradients)
+        self.watch(features, optimizer, total + tf.cast(own_norm, total.dtype))  # a NaN gradient spoils the next loss
+        if "position" in features:
+            self.note_position(features["position"])
+        norm = own_norm if num_replicas() == 1 else None
+        self.update(model, optimizer, over_replicas(gradients), losses, metrics, norm)
+        return losses
+
+    def _losses_and_gradients(self, model: Detector, features: dict, groundtruth: dict, seed):
+        with step_random.seeded(seed), tf.GradientTape() as tape:
             losses = self.losses(model, features, groundtruth)
-        variables = model.trainable_variables
-        gradients = tape.gradient(losses[TOTAL_LOSS], variables)
-        norm = tf.linalg.global_norm(gradients)
+        return losses, tape.gradient(losses[TOTAL_LOSS], model.trainable_variables)
+
+    def update(self, model: Detector, optimizer, gradients, losses: dict, metrics=None, norm=None) -> None:
+        """One update by the gradients of the whole batch; logs this replica's part of the losses, and the norm.
+
+        `norm`: of the gradients, if it is known.
+        """
+        # An update starts only when all gradients are there: one that runs out of memory on the way changes no weight.
+        gradients = tf.tuple(gradients)
+        norm = tf.linalg.global_norm(gradients) if norm is None else norm
         if self.clip_norm > 0:
             gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=norm)
-        gauge = losses[TOTAL_LOSS] + tf.cast(norm, losses[TOTAL_LOSS].dtype)  # a NaN gradient spoils the next loss
+        pairs = zip(gradients, model.trainable_variables, strict=True)
+        optimizer.apply_gradients(pairs, experimental_aggregate_gradients=False)
+        self.log(losses | {GRADIENT_NORM: norm / num_replicas()}, metrics)
+
+    def watch(self, features: dict, optimizer, gauge) -> None:
+        """Notes the records of a batch if `gauge`, a scalar, is the first that is not finite."""
         if "place" in features:
             places = tf.concat([features["place"], features["position"][:, None]], axis=1)
             self.first_failure.watch(optimizer.iterations, gauge, places)
-        if "position" in features:
-            self._note_position(features["position"])
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+    def log(self, values: dict, metrics) -> None:
+        """Values by tag, each this replica's part, to the metrics of these names; others keep theirs."""
         for metric in metrics or []:
-            metric.update_state((losses | {GRADIENT_NORM: norm})[metric.name])
-        return losses
+            if metric.name in values:
+                metric.update_state(values[metric.name])
+
+    def compiled(self, function: Callable) -> Callable:
+        """The function, compiled by XLA if the run is."""
+        return tf.function(function, jit_compile=True, autograph=False) if self.xla else function
 
     def step_seed(self, step) -> tf.Tensor:
         """For `step_random.seeded`: of this replica (outside of replicas, the first) in the step after `step`."""
@@ -169,7 +204,7 @@ class DetectionTask(base_task.Task):
         seed = tf.stack([tf.constant(self.seed, tf.int64), tf.cast(step, tf.int64)])
         return tf.random.fold_in(seed, tf.cast(replica, tf.int64))
 
-    def _note_position(self, positions) -> None:
+    def note_position(self, positions) -> None:
         """Keeps the largest of the positions int64 [B] of all replicas; saved with the weights of this step."""
         largest = tf.reduce_max(positions, keepdims=True)
         replica = tf.distribute.get_replica_context()
@@ -179,7 +214,6 @@ class DetectionTask(base_task.Task):
         """Losses of a batch in training mode, including the regularization loss and the total."""
         shapes = features["true_image_shape"]
         predictions = model.predict(model.preprocess(features["image"], shapes), shapes, True, groundtruth)
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        losses = total_losses(model, predictions, groundtruth, shapes, replicas)
+        losses = total_losses(model, predictions, groundtruth, shapes, num_replicas(), over_replicas)
         losses.setdefault(REGULARIZATION_LOSS, tf.constant(0.0))
         return losses

@@ -5,12 +5,18 @@ from collections.abc import Callable
 import tensorflow as tf
 from official.core import base_trainer
 
+from odtk.layers.precision import FLOAT16
 from odtk.training.input_wait import InputWait
+from odtk.training.loss_scale import LossScale
 from odtk.training.optimizer import current_learning_rate
+from odtk.training.split_step import SplitStep
 from odtk.training.times import COMPILING, INPUT, STEP, Times
 
 LAST_POSITION = "last_position"
 """The key in a checkpoint of the number of the last record's position that was trained on."""
+
+LOSS_SCALE = "loss_scale"
+"""The key in a checkpoint of what a run in float16 scales its loss with; see LossScale."""
 
 
 class DetectionTrainer(base_trainer.Trainer):
@@ -29,12 +35,22 @@ class DetectionTrainer(base_trainer.Trainer):
         """`build_dataset` is called now, and each time that the data starts again."""
         dataset, self._build_dataset = build_dataset(), build_dataset
         super().__init__(config, task, model, optimizer, train=True, evaluate=False, train_dataset=dataset)
+        self._split = self._build_split()
         # TFOD names it `step`, official.core `global_step`.
         steps = {"step": self.global_step, "global_step": self.global_step}
         # TFOD does not know it, and restores the rest.
         position = {LAST_POSITION: task.last_position}
+        if self._split is not None and self._split.loss_scale is not None:
+            position[LOSS_SCALE] = self._split.loss_scale
         self._checkpoint = tf.train.Checkpoint(**steps, **position, optimizer=optimizer, **model.checkpoint_objects())
         self._times, self._wait, self._is_compiled = times or Times(), wait or InputWait(), False
+
+    def _build_split(self) -> SplitStep | None:
+        """None if a step is one whole batch."""
+        loss_scale = LossScale() if self.task.precision == FLOAT16 else None
+        if self.task.micro_batches == 1 and loss_scale is None:
+            return None
+        return SplitStep(self.task, self.model, self.optimizer, self.train_metrics, loss_scale)
 
     def train(self, num_steps: tf.Tensor) -> dict:
         """Orbit's method: a loop of steps, whose time is measured; the first one compiles them."""
@@ -47,6 +63,35 @@ class DetectionTrainer(base_trainer.Trainer):
             self._times.move(seconds / steps * int(num_steps), phase, INPUT)
         self._is_compiled = True
         return logs
+
+    def train_step(self, iterator):
+        """official's hook: one step, of the next batch or of the micro-batches that make one."""
+        if self._split is None:
+            self.strategy.run(self._step_on, args=(self.next_train_inputs(iterator),))
+        else:
+            self._step_in_parts(self._split, iterator)
+
+    def _step_on(self, inputs) -> None:
+        self.task.train_step(inputs, self.model, self.optimizer, self.train_metrics)
+        self.global_step.assign_add(1)
+
+    def _step_in_parts(self, split: SplitStep, iterator) -> None:
+        run = self.strategy.run
+        run(split.start)
+        for _ in tf.range(self.task.micro_batches):
+            run(split.add, args=(self.next_train_inputs(iterator),))
+        norm = self.strategy.experimental_local_results(run(split.combine))[0]
+        if split.loss_scale is None:
+            run(split.update)
+        else:
+            is_finite = tf.math.is_finite(norm)
+            # Outside of replicas, because an update talks to all of them.
+            if is_finite:
+                run(split.update)
+            else:
+                run(split.skip)
+            split.loss_scale.after_step(is_finite)
+        self.global_step.assign_add(1)
 
     def next_train_inputs(self, iterator):
         """official's hook: the next batch, with the time that the step waits for it."""

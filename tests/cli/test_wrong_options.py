@@ -22,7 +22,7 @@ def refused(words):
 @pytest.mark.parametrize(
     ("typed", "answer"),
     [
-        ("train --batch-size 8 c m", f"It is set in the config: {IN_THE_CONFIG} --batch-size N"),
+        ("train --learning-rate 1 c m", f"It is set in the config: {IN_THE_CONFIG} --learning-rate RATE"),
         ("train c m --learning-rate=0.1", f"{IN_THE_CONFIG} --learning-rate RATE"),
         ("train --lr 0.1", f"{IN_THE_CONFIG} --learning-rate RATE"),
         ("train --imgsz 640", f"{IN_THE_CONFIG} --image-size HxW"),
@@ -51,7 +51,7 @@ def refused(words):
         ("export --seed 3", "odtk view, odtk make-tfrecords and odtk train have it."),
         ("label-map make --html x", "odtk label-map make has no option --html. odtk inspect has it."),
         ("train --debug", "It goes before the command: odtk --debug train"),
-        ("--batch-size 8 train", "odtk has no option --batch-size. odtk configure has it."),
+        ("--learning-rate 8 train", "odtk has no option --learning-rate. odtk configure has it."),
     ],
 )
 def test_where_an_option_lives(typed, answer):

@@ -11,6 +11,7 @@ import tensorflow as tf
 from click.testing import CliRunner
 
 from odtk.cli.main import cli
+from odtk.detectors.detector import LossSums
 from odtk.errors import DataError, OutputError
 from odtk.evaluation import build
 from odtk.evaluation.coco import METRIC_NAMES
@@ -49,11 +50,11 @@ class Oracle:
         assert groundtruth is None
         return {"which": tf.cast(images[:, 0, 0, 0] + 1, tf.int32)}
 
-    def losses(self, predictions, groundtruth, true_image_shapes):
+    def loss_sums(self, predictions, groundtruth, true_image_shapes):
         # The batch's number of boxes, and its images' numbers.
         boxes = tf.cast(tf.reduce_sum(groundtruth["num_boxes"]), tf.float32)
         numbers = tf.cast(tf.reduce_sum(predictions["which"]), tf.float32)
-        return {"Loss/localization_loss": boxes, "Loss/classification_loss": numbers}
+        return LossSums({"Loss/localization_loss": boxes, "Loss/classification_loss": numbers}, tf.constant(0.0))
 
     def regularization_loss(self):
         return tf.constant(0.5)

@@ -14,6 +14,7 @@ from google.protobuf import text_format
 from synthetic_weights import synthetic_value
 
 from odtk.detectors.build import build_detector
+from odtk.detectors.detector import LossSums
 from odtk.protos import pipeline_pb2
 from odtk.training.task import GRADIENT_NORM, DetectionTask
 
@@ -39,9 +40,10 @@ class Line(tf.Module):
         assert groundtruth == {}
         return images
 
-    def losses(self, predictions, groundtruth, true_image_shapes):
-        x = tf.reduce_mean(predictions)
-        return {LOCALIZATION: 3 * x * self.weight[0], CLASSIFICATION: 4 * x * self.weight[1]}
+    def loss_sums(self, predictions, groundtruth, true_image_shapes):
+        x = tf.reduce_sum(predictions)
+        sums = {LOCALIZATION: 3 * x * self.weight[0], CLASSIFICATION: 4 * x * self.weight[1]}
+        return LossSums(sums, tf.cast(tf.size(predictions), tf.float32))
 
     def regularization_loss(self):
         return 10 * self.weight[1]
@@ -175,9 +177,9 @@ class Brightness(Line):
     def resize(self, image):
         return tf.ensure_shape(tf.cast(image, tf.float32), [2, 2, 3]), tf.constant([2, 2, 3])
 
-    def losses(self, predictions, groundtruth, true_image_shapes):
+    def loss_sums(self, predictions, groundtruth, true_image_shapes):
         # No number for 6 and 7, which only one of the replicas has.
-        return super().losses(tf.where(predictions < 6, predictions, np.nan), groundtruth, true_image_shapes)
+        return super().loss_sums(tf.where(predictions < 6, predictions, np.nan), groundtruth, true_image_shapes)
 
     def checkpoint_variables(self):
         return {"model/weight": self.weight}

@@ -12,7 +12,7 @@ from odtk.boxes.coding import FasterRcnnCoder, MeanStddevCoder, SquareCoder
 from odtk.boxes.sampling import hard_examples, sample_negatives
 from odtk.boxes.suppression import SuppressionParams, class_agnostic_suppression, multiclass_suppression
 from odtk.checkpoints.object_graph import as_trackable
-from odtk.detectors.detector import Detector, FineTunePlan
+from odtk.detectors.detector import Detector, FineTunePlan, LossSums
 from odtk.detectors.parts import image_padding
 from odtk.detectors.parts.input_size import InputSize
 from odtk.detectors.ssd.checkpoint_parts import CheckpointParts
@@ -101,8 +101,8 @@ class SsdDetector(Detector):
         )
         return {
             "feature_maps": maps,
-            "box_encodings": boxes,
-            "class_logits": logits,
+            "box_encodings": tf.cast(boxes, tf.float32),
+            "class_logits": tf.cast(logits, tf.float32),
             "anchors": self.anchors_of(images, maps),
             "image_size": tf.shape(images)[1:3],
         }
@@ -119,7 +119,7 @@ class SsdDetector(Detector):
         sizes = [tf.unstack(tf.shape(m)[1:3]) if None in m.shape[1:3] else m.shape[1:3] for m in maps]
         return self.anchors(image_size, sizes, static=static)
 
-    def losses(self, predictions: dict, groundtruth: dict, true_image_shapes) -> dict[str, tf.Tensor]:
+    def loss_sums(self, predictions: dict, groundtruth: dict, true_image_shapes) -> LossSums:
         """`Loss/localization_loss` and `Loss/classification_loss`, weighted and normalized according to the config."""
         params = self.training_params
         assigned = self.assign_targets(predictions["anchors"], groundtruth)
@@ -132,16 +132,13 @@ class SsdDetector(Detector):
         classification = params.classification_loss(predictions["class_logits"], class_targets, assigned.class_weights)
         if params.mining is not None:
             localization, classification = self._mined(predictions, localization, classification, assigned.match)
-        normalizer = 1.0
-        if params.normalize_by_num_matches:
-            normalizer = tf.maximum(tf.reduce_sum(assigned.box_weights), 1.0)
         code_size = float(self.coder.code_size) if params.normalize_by_code_size else 1.0
-        box_scale = params.localization_weight / (normalizer * code_size)
-        class_scale = params.classification_weight / normalizer
-        return {
-            "Loss/localization_loss": box_scale * tf.reduce_sum(localization),
-            "Loss/classification_loss": class_scale * tf.reduce_sum(classification),
+        sums = {
+            "Loss/localization_loss": params.localization_weight / code_size * tf.reduce_sum(localization),
+            "Loss/classification_loss": params.classification_weight * tf.reduce_sum(classification),
         }
+        matches = tf.reduce_sum(assigned.box_weights)
+        return LossSums(sums, matches if params.normalize_by_num_matches else tf.zeros_like(matches))
 
     def assign_targets(self, anchors, groundtruth: dict) -> targets.Targets:
         """Targets of a batch for anchors [anchors, 4]; groundtruth as in `losses`."""

@@ -16,7 +16,16 @@ from odtk.tools.check_config import fixing_command
 from odtk.tools.train.checks import check
 from odtk.tools.train.durations import as_text, seconds_of
 from odtk.tools.train.longer_schedule import with_longer_schedule
-from odtk.tools.train.options import LOG_TO, ON_NAN, TrainingOptions, require_services
+from odtk.tools.train.options import (
+    AUTO,
+    CACHES,
+    FROZEN,
+    LOG_TO,
+    ON_NAN,
+    PRECISIONS,
+    TrainingOptions,
+    require_services,
+)  # fmt: skip
 from odtk.tools.train.report import TrainingReport
 from odtk.tools.train.run_record import choose_seed, repeated
 from odtk.training.times import Times
@@ -49,6 +58,17 @@ def train(
     log_to: str | Sequence[str] = (),
     reuse_head_weights: bool = False,
     max_bad_records: int = TrainingOptions.max_bad_records,
+    batch_size: int | str | None = None,
+    accumulate: int | str = TrainingOptions.accumulate,
+    precision: str = TrainingOptions.precision,
+    xla: bool = False,
+    devices: str = TrainingOptions.devices,
+    tpu: str | None = None,
+    workers: str | None = None,
+    worker_index: int | None = None,
+    cache: str | None = None,
+    freeze: str | None = None,
+    profile: str | None = None,
     log: Callable[[str], None] = lambda line: None,
     callbacks: Sequence[Callback] | None = None,
     should_stop: Callable[[], str | None] = lambda: None,
@@ -72,7 +92,9 @@ def train(
         log_every=log_every, eval_every=eval_every, eval_images=eval_images, best_metric=best_metric,
         patience=patience, min_delta=min_delta, max_time=max_time and as_text(max_time), on_nan=on_nan, seed=seed,
         deterministic=deterministic, log_to=tuple(as_list(log_to)), reuse_head_weights=reuse_head_weights,
-        max_bad_records=max_bad_records,
+        max_bad_records=max_bad_records, batch_size=batch_size, accumulate=accumulate, precision=precision, xla=xla,
+        devices=devices, tpu=tpu, workers=workers, worker_index=worker_index, cache=cache, freeze=freeze,
+        profile=profile,
     )  # fmt: skip
     _check_arguments(options)
     # First of all: two runs in one folder would delete each other's checkpoints.
@@ -137,6 +159,13 @@ def _check_arguments(options: TrainingOptions) -> None:
     if options.max_time is not None:
         seconds_of(options.max_time, "max_time")
     require_one_of(ON_NAN, on_nan=options.on_nan)
+    require_one_of(PRECISIONS, precision=options.precision)
+    for name, choices in (("cache", CACHES), ("freeze", FROZEN)):
+        if (value := getattr(options, name)) is not None:
+            require_one_of(choices, **{name: value})
+    for name in ("batch_size", "accumulate"):
+        if getattr(options, name) != AUTO:
+            require_whole(1, **{name: getattr(options, name)})
     for name in options.log_to:
         require_one_of(LOG_TO, log_to=name)
     if options.eval_every == 0 and (needs := options.needs_evaluations):

@@ -11,6 +11,10 @@ from odtk.errors import OdtkError
 
 ON_NAN = ("stop", "lower-rate")
 LOG_TO = ("wandb", "mlflow")
+AUTO = "auto"
+PRECISIONS = (AUTO, "float32", "float16", "bfloat16")
+CACHES = ("memory", "disk")
+FROZEN = ("backbone", "bn", "none")
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,19 @@ class TrainingOptions:
     log_to: tuple[str, ...] = ()
     reuse_head_weights: bool = False
     max_bad_records: int = 100
+    batch_size: int | str | None = None
+    """A number, AUTO, or None for the config's."""
+    accumulate: int | str = 1
+    """A number of micro-batches, or AUTO."""
+    precision: str = AUTO
+    xla: bool = False
+    devices: str = AUTO
+    tpu: str | None = None
+    workers: str | None = None
+    worker_index: int | None = None
+    cache: str | None = None
+    freeze: str | None = None
+    profile: str | None = None
 
     @property
     def needs_evaluations(self) -> str | None:

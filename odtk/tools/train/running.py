@@ -11,13 +11,14 @@ from odtk.devices import keep_freed_memory, prepare_gpus, use_deterministic_oper
 from odtk.errors import LabelMapError
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter, summary
+from odtk.layers.precision import FLOAT32
 from odtk.protos import pipeline_pb2
 from odtk.retrying import Writes
 from odtk.tools import trained_classes
 from odtk.tools.train.checks import without_gpu
 from odtk.tools.train.explained_errors import explained_errors
 from odtk.tools.train.explained_write_errors import explained_write_errors, little_space
-from odtk.tools.train.options import TrainingOptions, command_line
+from odtk.tools.train.options import AUTO, TrainingOptions, command_line
 from odtk.tools.train.parts import build_callbacks, build_limits, build_loggers, build_schedule, run_info
 from odtk.tools.train.report import TrainingReport
 from odtk.tools.train.restore_table import describe_restore
@@ -99,6 +100,9 @@ def _build(checked: CheckedRun, record_filter: BadRecordFilter | None, bad_boxes
         record_filter,
         bad_boxes,
         deterministic=options.deterministic or options.seed is not None,
+        precision=FLOAT32 if options.precision == AUTO else options.precision,
+        xla=options.xla,
+        micro_batches=1 if options.accumulate == AUTO else int(options.accumulate),
     )
     return build_experiment(
         task,
