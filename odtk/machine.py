@@ -12,8 +12,8 @@ ROOT = Path("/")
 _FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile")
 _NVIDIA, _GOOGLE = "0x10de", "0x1ae0"
 _DISPLAYS = ("0x03", "0x12")  # PCI classes: displays, and processing accelerators
-# Google's devices by PCI number: generation, and bytes of memory of one of TensorFlow's cores (of v3 16 GiB: its number is
-# that of v2).
+# Google's devices by PCI number: generation, and bytes of memory of one of TensorFlow's cores. v3 has the number of v2,
+# and twice its memory.
 _TPUS = {
     "0x0027": ("TPU v2 or v3", 8 * 2**30),
     "0x005e": ("TPU v4", 32 * 2**30),
