@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from odtk.errors import OdtkError
-from odtk.hardware import CPU, GPU, Device, find_devices
+from odtk.hardware import CPU, GPU, Device, list_gpus
 
 AUTO, ALL = "auto", "all"
 _ONE = re.compile(r"(cpu|gpu)(?::(\d+))?|(\d+)")
@@ -37,7 +37,7 @@ def choose_devices(word: str, found: Sequence[Device], num_cpus: int = 1) -> lis
 
 def find_chosen(word: str) -> list[Device]:
     """`choose_devices` among those of this machine."""
-    return choose_devices(word, find_devices(), _count_cpus())
+    return choose_devices(word, list_gpus() or [Device(CPU)], _count_cpus())
 
 
 def use_only(devices: Sequence[Device]) -> list[str]:

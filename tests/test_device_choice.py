@@ -108,6 +108,7 @@ def mirrored(machine, monkeypatch):
     asked: list = []
     official = SimpleNamespace(get_distribution_strategy=lambda kind, num_gpus: asked.append((kind, num_gpus)))
     monkeypatch.setattr(strategies, "distribute_utils", official)
+    strategies._on_devices.cache_clear()
     return asked
 
 

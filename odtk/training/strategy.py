@@ -3,6 +3,7 @@
 `build_experiment` opens its scope, and everything that has variables is created inside.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -10,7 +11,7 @@ from official.common import distribute_utils
 
 from odtk.device_choice import AUTO, find_chosen, use_only
 from odtk.errors import OdtkError
-from odtk.hardware import CPU, Device, find_devices
+from odtk.hardware import CPU, Device, list_gpus
 
 
 def build_strategy(
@@ -34,7 +35,7 @@ def build_strategy(
             )
         return tf.distribute.get_strategy()
     chosen = _sharing(find_chosen(devices), batch_size, devices, log)
-    return _mirrored(use_only(chosen))
+    return _on_devices(tuple(use_only(chosen)))
 
 
 def num_replicas() -> int:
@@ -44,7 +45,7 @@ def num_replicas() -> int:
 
 def devices_of(strategy: tf.distribute.Strategy) -> list[Device]:
     """The devices that the strategy's replicas in this process compute on."""
-    found, physical = find_devices(), tf.config.list_physical_devices("GPU")
+    found, physical = list_gpus(), tf.config.list_physical_devices("GPU")
     gpus = [found[physical.index(gpu)] for gpu in tf.config.get_visible_devices("GPU")]
     if not isinstance(strategy, (tf.distribute.MirroredStrategy, tf.distribute.OneDeviceStrategy)):
         return gpus[:1] or [Device(CPU)]  # TensorFlow's default
@@ -87,11 +88,15 @@ def _sharing(
     return chosen[:even]
 
 
-def _mirrored(names: Sequence[str]) -> tf.distribute.Strategy:
-    """TensorFlow's default, where the only device is its default one; NCCL sums over several GPUs, where it is."""
+@functools.cache
+def _on_devices(names: tuple[str, ...]) -> tf.distribute.Strategy:
+    """TensorFlow's default, where the only device is its default one; NCCL sums over several GPUs, where it is.
+
+    A process's next run has the same one: TensorFlow would take two strategies' sums over devices for each other.
+    """
     if len(names) == 1:
         default = "GPU:0" if tf.config.get_visible_devices("GPU") else "CPU:0"
         return tf.distribute.get_strategy() if names[0] == default else tf.distribute.OneDeviceStrategy(names[0])
-    if list(names) == [f"GPU:{index}" for index in range(len(names))]:
+    if names == tuple(f"GPU:{index}" for index in range(len(names))):
         return distribute_utils.get_distribution_strategy("mirrored", num_gpus=len(names))
     return tf.distribute.MirroredStrategy(list(names))
