@@ -93,10 +93,13 @@ class NormedTask(DetectionTask):
 
 
 class Told(Callback):
-    """The logs of each step."""
+    """The logs of each step, and the images of each batch of the evaluation."""
 
     def __init__(self):
-        self.logs = []
+        self.logs, self.advanced = [], []
+
+    def during_evaluation(self, step, num_images):
+        self.advanced.append(num_images)
 
     def after_loop(self, step, logs):
         self.logs.append(logs)
@@ -145,6 +148,7 @@ def trained(folder: Path, case: str, count: int) -> dict:
         "metrics": evaluation["metrics"],
         "num_images": evaluation["num_images"],
         "seen": seen,
+        "advanced": told.advanced,
     }
 
 

@@ -50,6 +50,20 @@ def test_losses_and_updates_are_those_of_one_device(runs, several, one):
     assert found["position"] == expected["position"] == (1 << 40) + 11  # 24 of twice 12 records
 
 
+@pytest.mark.parametrize(("several", "one"), [("frozen, 4", "frozen, 1"), ("synced, 2", "synced, 1")])
+def test_evaluations_are_those_of_one_device(runs, several, one):
+    """Three batches, of which the last is short: on four devices one has nothing to do, on two one has two batches."""
+    found, expected = runs[several], runs[one]
+    assert found["seen"] == expected["seen"]
+    assert found["advanced"] == expected["advanced"] == [4, 4, 2]
+    assert (
+        found["num_images"] == expected["num_images"] == len({name for batch in found["seen"] for name in batch}) == 10
+    )
+    assert found["metrics"].keys() == expected["metrics"].keys()
+    for name, value in expected["metrics"].items():
+        assert found["metrics"][name] == pytest.approx(value, rel=1e-6, abs=1e-6), name
+
+
 def test_norms_that_are_not_synchronized_differ_and_nothing_else_does(runs):
     own, synced = runs["own, 2"], runs["synced, 1"]
     assert 1e-5 < farthest(own["variables"], synced["variables"]) < 0.05
