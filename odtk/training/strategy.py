@@ -4,7 +4,7 @@
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import tensorflow as tf
 from official.common import distribute_utils
@@ -65,6 +65,11 @@ def over_replicas(values):
         return values
     summed = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, [x for x in tf.nest.flatten(values) if x is not None]))
     return tf.nest.map_structure(lambda value: None if value is None else next(summed), values)
+
+
+def first_copies(variables: Iterable[tf.Variable]) -> list[tf.Variable]:
+    """The first replica's copy of each variable: what is read outside of replicas, so that a tape knows it."""
+    return [getattr(variable, "values", (variable,))[0] for variable in variables]
 
 
 def _sharing(

@@ -1,6 +1,7 @@
-"""A program: trains and evaluates a small detector on one, two and four logical CPUs, and prints what came out as JSON.
+"""A program: trains and evaluates a small detector on logical CPUs, and prints what came out as JSON.
 
-It needs a process of its own, because TensorFlow splits its CPU into devices before anything else.
+Arguments: a folder to write to, and "case, number of CPUs" of each run. It needs a process of its own: TensorFlow can
+split its CPU into devices only before it computes.
 """
 
 import dataclasses
@@ -19,7 +20,9 @@ from odtk.layers.conv import BatchNormParams, ConvParams
 from odtk.protos import pipeline_pb2
 from odtk.training.build import build_experiment
 from odtk.training.callbacks.callback import Callback
+from odtk.training.callbacks.nan_guard import NanGuard, NotFiniteError
 from odtk.training.evaluation_schedule import EvaluationSchedule
+from odtk.training.first_bad_layer import diagnose
 from odtk.training.loop import run
 from odtk.training.run_info import RunInfo
 from odtk.training.strategy import build_strategy
@@ -33,17 +36,8 @@ CASES = {
     "synced": {"synchronized": True},
     "synced, in parts": {"synchronized": True, "micro_batches": 2},
     "own": {},
+    "diverging": {"synchronized": True},
 }
-RUNS = [
-    ("frozen", 1),
-    ("frozen", 4),
-    ("frozen, in parts", 2),
-    ("synced", 1),
-    ("synced", 2),
-    ("synced, in parts", 1),
-    ("synced, in parts", 2),
-    ("own", 2),
-]
 
 
 class NormedNetwork(fake_detector.FakeNetwork):
@@ -130,14 +124,24 @@ def trained(folder: Path, case: str, count: int) -> dict:
     assert strategy.num_replicas_in_sync == count
     info = RunInfo(str(folder / f"{case}-{count}"), "", batch_size=BATCH, num_records=12, num_steps=STEPS)
     often = {"checkpoint_every": STEPS, "keep": 7, "log_every": 1, "schedule": EvaluationSchedule(STEPS, STEPS)}
-    told, seen = Told(), []
+    told, seen, lines = Told(), [], []
+    if case == "diverging":
+        rate = task.config.train_config.optimizer.momentum_optimizer.learning_rate
+        rate.constant_learning_rate.learning_rate = 1e25
+        often |= {"checkpoint_every": 1}
     experiment = build_experiment(task, strategy, info, **often)
     experiment.evaluator.on_batch = lambda images, features, *_: seen.append(
         [each.decode() for each in features["source_id"]]
     )
-    run(experiment, STEPS, [told])
+    try:
+        run(experiment, STEPS, [NanGuard("lower-rate", lines.append), told])
+    except NotFiniteError as error:
+        return {"lines": lines, "error": str(error), "step": experiment.step}
+    assert not lines, lines
     evaluation = dataclasses.asdict(experiment.evaluator.latest)
     model, optimizer = experiment.model, experiment.trainer.optimizer
+    batch = task.read_batch(model, [(0, record, record) for record in range(4)])
+    diagnosis = diagnose(task, model, *batch) if case == "own" else None
     variables = dict(model.checkpoint_variables())
     averages = [optimizer.get_slot(variable, "average") for variable in model.trainable_variables]
     variables |= {f"average {number}": average for number, average in enumerate(averages)}
@@ -147,6 +151,7 @@ def trained(folder: Path, case: str, count: int) -> dict:
         "position": int(task.last_position.numpy()),
         "metrics": evaluation["metrics"],
         "num_images": evaluation["num_images"],
+        "diagnosis": diagnosis.text if diagnosis else None,
         "seen": seen,
         "advanced": told.advanced,
     }
@@ -157,7 +162,8 @@ def main() -> None:
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 4)
     folder = Path(sys.argv[1])
     write(folder / "records")
-    print(json.dumps({f"{case}, {count}": trained(folder, case, count) for case, count in RUNS}))
+    runs = [word.rsplit(", ", 1) for word in sys.argv[2:]]
+    print(json.dumps({f"{case}, {count}": trained(folder, case, int(count)) for case, count in runs}))
 
 
 if __name__ == "__main__":
