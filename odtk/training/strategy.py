@@ -47,9 +47,10 @@ def devices_of(strategy: tf.distribute.Strategy) -> list[Device]:
     """The devices that the strategy's replicas in this process compute on."""
     found, physical = list_gpus(), tf.config.list_physical_devices("GPU")
     gpus = [found[physical.index(gpu)] for gpu in tf.config.get_visible_devices("GPU")]
-    if not isinstance(strategy, (tf.distribute.MirroredStrategy, tf.distribute.OneDeviceStrategy)):
-        return gpus[:1] or [Device(CPU)]  # TensorFlow's default
-    specs = [tf.DeviceSpec.from_string(name) for name in strategy.extended.worker_devices]
+    try:
+        specs = [tf.DeviceSpec.from_string(name) for name in strategy.extended.worker_devices]
+    except RuntimeError:  # TensorFlow's default has none
+        return gpus[:1] or [Device(CPU)]
     return [
         gpus[s.device_index] if s.device_type == "GPU" else Device(s.device_type.lower(), s.device_index) for s in specs
     ]
