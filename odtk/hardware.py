@@ -1,11 +1,14 @@
 """The devices that TensorFlow can compute on, and what they can do."""
 
 import contextlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
 
 from odtk import machine
+from odtk.system_errors import in_bytes
 
 CPU, GPU, TPU = "cpu", "gpu", "tpu"
 
@@ -56,6 +59,22 @@ def find_tpu_cores() -> list[Device]:
     return [
         Device(TPU, index, chip.model if chip else None, chip.memory if chip else None) for index in range(len(cores))
     ]
+
+
+def describe_devices(devices: Sequence[Device]) -> str:
+    """`2 x Tesla T4 (14.6 GB each)`, or `CPU AMD EPYC, 2 cores (22.1 GB of memory available)`."""
+    kinds = Counter((each.kind, each.model, each.memory) for each in devices)
+    return ", ".join(_describe_alike(*kind, number) for kind, number in kinds.items())
+
+
+def _describe_alike(kind: str, model: str | None, memory: int | None, number: int) -> str:
+    if kind == CPU:
+        cores = machine.counted_cores(machine.find_cpu().cores)
+        available = f" ({in_bytes(memory)} of memory available)" if memory else ""
+        return f"CPU{f' {model}' if model else ''}, {cores}{available}"
+    name = f"{model or kind.upper()}{' core' if kind == TPU else ''}"
+    each = f" ({in_bytes(memory)}{' each' * (number > 1)})" if memory else ""
+    return f"{f'{number} x ' if number > 1 else ''}{name}{each}"
 
 
 def _is_connected_to_tpu() -> bool:

@@ -105,6 +105,11 @@ def find_tpus(root: Path = ROOT) -> list[Accelerator]:
     ]
 
 
+def counted_cores(cores: float) -> str:
+    """`1 core`, `2 cores`, `1.5 cores`."""
+    return f"{cores:g} core{'s' * (cores != 1)}"
+
+
 def _read(path: Path) -> str | None:
     try:
         return path.read_text(errors="replace")
