@@ -69,9 +69,9 @@ def describe_devices(devices: Sequence[Device]) -> str:
 
 def _describe_alike(kind: str, model: str | None, memory: int | None, number: int) -> str:
     if kind == CPU:
-        cores = machine.counted_cores(machine.find_cpu().cores)
+        cpu = machine.find_cpu()
         available = f" ({in_bytes(memory)} of memory available)" if memory else ""
-        return f"CPU{f' {model}' if model else ''}, {cores}{available}"
+        return f"CPU{f' {cpu.model}' if cpu.model else ''}, {machine.counted_cores(cpu.cores)}{available}"
     name = f"{model or kind.upper()}{' core' if kind == TPU else ''}"
     each = f" ({in_bytes(memory)}{' each' * (number > 1)})" if memory else ""
     return f"{f'{number} x ' if number > 1 else ''}{name}{each}"

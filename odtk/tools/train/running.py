@@ -9,13 +9,14 @@ import tf_keras
 from odtk import files, label_map, pipeline, prototext
 from odtk.devices import keep_freed_memory, prepare_gpus, use_deterministic_operations
 from odtk.errors import LabelMapError
+from odtk.hardware import find_devices
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter, summary
 from odtk.layers.precision import FLOAT32
 from odtk.protos import pipeline_pb2
 from odtk.retrying import Writes
 from odtk.tools import trained_classes
-from odtk.tools.train.checks import without_gpu
+from odtk.tools.train.device_line import device_line
 from odtk.tools.train.explained_errors import explained_errors
 from odtk.tools.train.explained_write_errors import explained_write_errors, little_space
 from odtk.tools.train.options import AUTO, TrainingOptions, command_line
@@ -161,8 +162,7 @@ def _prepare_process(config, seed: int, deterministic: bool, log: Callable[[str]
     """Sets up TensorFlow; returns the names of the GPUs."""
     devices = prepare_gpus()
     keep_freed_memory()
-    if not devices:
-        log(without_gpu(config))
+    log(device_line(config, find_devices()))
     tf_keras.utils.set_random_seed(seed)
     if deterministic:
         use_deterministic_operations()
