@@ -12,7 +12,7 @@ from odtk.training.task import DetectionTask
 
 _PIPELINE = "ssd_resnet50_v1_fpn_small"
 _SIDE, _BATCH, _BOXES = 160, 2, 3
-_RATE = 0.001
+_RATE = 0.1
 
 
 def trial_config() -> pipeline_pb2.TrainEvalPipelineConfig:
