@@ -12,7 +12,6 @@ from odtk.errors import LabelMapError
 from odtk.hardware import find_devices
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter, summary
-from odtk.layers.precision import FLOAT32
 from odtk.protos import pipeline_pb2
 from odtk.retrying import Writes
 from odtk.tools import trained_classes
@@ -29,6 +28,7 @@ from odtk.training.build import build_experiment
 from odtk.training.callbacks.callback import Callback
 from odtk.training.experiment import Experiment
 from odtk.training.loop import Outcome, owes_evaluation, run
+from odtk.training.precision import choose_precision
 from odtk.training.strategy import build_strategy
 from odtk.training.task import DetectionTask
 from odtk.training.times import OTHER, STARTING, Times
@@ -93,6 +93,8 @@ def train_checked(checked: CheckedRun) -> TrainingReport:
 
 def _build(checked: CheckedRun, record_filter: BadRecordFilter | None, bad_boxes: BadBoxes) -> Experiment:
     options, log = checked.options, checked.log
+    precision = choose_precision(options.precision, checked.config, find_devices())
+    log(precision.line)
     task = DetectionTask(
         checked.config,
         checked.seed,
@@ -101,7 +103,7 @@ def _build(checked: CheckedRun, record_filter: BadRecordFilter | None, bad_boxes
         record_filter,
         bad_boxes,
         deterministic=options.deterministic or options.seed is not None,
-        precision=FLOAT32 if options.precision == AUTO else options.precision,
+        precision=precision.precision,
         xla=options.xla,
         micro_batches=1 if options.accumulate == AUTO else int(options.accumulate),
     )
