@@ -41,6 +41,12 @@ def test_a_gpu_that_works():
     ("found", "kind", "severity", "said"),
     [
         (GpuFacts(build=CUDA, devices=()), "no-gpu", NOTE, "Runtime > Change runtime type"),
+        (
+            GpuFacts(build=CUDA, devices=(), missing=("libcudnn.so.9",), tensorflow="2.20.0"),
+            "no-gpu",
+            NOTE,
+            'CUDA's libraries: pip install "tensorflow[and-cuda]==2.20.0"',
+        ),
         (dataclasses.replace(UNSEEN, visible=""), "hidden-gpus", WARNING, "unset CUDA_VISIBLE_DEVICES"),
         (dataclasses.replace(UNSEEN, visible="-1"), "hidden-gpus", WARNING, "unset CUDA_VISIBLE_DEVICES"),
         (GpuFacts(on_pci=1, devices=(), build=CUDA), "no-driver", WARNING, "nvidia.com/drivers"),

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-MODULES = ("numpy", "tensorflow", "tf_keras", "pycocotools.mask", "cv2", "odtk.training")
+MODULES = ("numpy", "pycocotools.mask", "cv2", "tensorflow", "tf_keras", "odtk.training")
 """Those with code that was compiled for one version of another package; the last imports official and Orbit."""
 
 
@@ -38,6 +38,8 @@ def _import_all(answer: Callable) -> dict[str, str]:
             importlib.import_module(name)
         except Exception as error:
             failed[name] = f"{type(error).__name__}: {error}"
+            if name == "tensorflow":  # the rest would fail with the same words
+                break
     answer(importing=None, failed=failed)
     return failed
 
@@ -59,13 +61,14 @@ def _describe(answer: Callable) -> list:
 def _train(answer: Callable, devices: list) -> None:
     answer(doing="steps")
     try:
-        from odtk.tools.doctor.trial import choose, trial_config, two_steps
+        from odtk.tools.doctor.trial import trial_config, two_steps
+        from odtk.training.precision import AUTO, choose_precision
 
         config = trial_config()
-        precision, line = choose(config, devices)
-        answer(precision=line)
+        chosen = choose_precision(AUTO, config, devices)
+        answer(precision=chosen.line)
         start = time.monotonic()
-        losses = two_steps(config, precision)
+        losses = two_steps(config, chosen.precision)
         answer(doing=None, losses=losses, seconds=time.monotonic() - start)
     except Exception as error:
         answer(doing=None, steps_failed=f"{type(error).__name__}: {error}")

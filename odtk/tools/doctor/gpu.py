@@ -94,11 +94,14 @@ def _described(device: dict) -> str:
 def _why_none(found: GpuFacts) -> Finding:
     """The first reason on the way from the hardware to TensorFlow."""
     if not (found.on_pci or found.driver or found.has_device or found.has_libcuda):
+        lacking = f" For a GPU, TensorFlow would also lack {', '.join(found.missing)}." if found.missing else ""
+        install = f" CUDA's libraries: {_install(found)}." if found.missing else ""
         return Finding(
             NOTE,
-            "This machine has no NVIDIA GPU: training runs on the CPU, which takes seconds per step at 640x640.",
+            "This machine has no NVIDIA GPU: training runs on the CPU, which takes seconds per step at 640x640."
+            f"{lacking}",
             kind="no-gpu",
-            fix=f"{_ON_COLAB} On a CPU start from the pipeline made for it, ssd_resnet50_v1_fpn_small.",
+            fix=f"{_ON_COLAB} On a CPU start from the pipeline made for it, ssd_resnet50_v1_fpn_small.{install}",
         )
     if found.visible is not None and found.visible.strip() in ("", "-1"):
         return Finding(
@@ -135,7 +138,7 @@ def _why_not_used(found: GpuFacts) -> Finding:
             kind="gpu-unknown",
             fix="First do what is said above of TensorFlow, then run this again.",
         )
-    install = f'pip install "tensorflow[and-cuda]=={found.tensorflow}"'
+    install = _install(found)
     if not found.build.get("is_cuda_build"):
         return Finding(
             ERROR,
@@ -168,6 +171,11 @@ def _why_not_used(found: GpuFacts) -> Finding:
         fix="Run `nvidia-smi`: if it fails, too, restart the machine. Otherwise `odtk --debug doctor` shows all that "
         "TensorFlow says.",
     )
+
+
+def _install(found: GpuFacts) -> str:
+    """The command that installs CUDA's libraries for the TensorFlow that is there; odtk[gpu] asks for the same."""
+    return f'pip install "tensorflow[and-cuda]=={found.tensorflow}"'
 
 
 def _of_seen(found: GpuFacts) -> list[Finding]:

@@ -6,7 +6,6 @@ import tf_keras
 
 from odtk import pipeline
 from odtk.detectors.total_loss import TOTAL_LOSS
-from odtk.layers.precision import FLOAT32
 from odtk.protos import pipeline_pb2
 from odtk.training.task import DetectionTask
 
@@ -26,11 +25,6 @@ def trial_config() -> pipeline_pb2.TrainEvalPipelineConfig:
     config.train_config.batch_size = _BATCH
     config.train_config.ClearField("fine_tune_checkpoint")
     return config
-
-
-def choose(config: pipeline_pb2.TrainEvalPipelineConfig, devices: list) -> tuple[str, str]:
-    """The precision that a training takes on these devices by itself, and the sentence about it."""
-    return FLOAT32, f"Precision: {FLOAT32}."
 
 
 def two_steps(config: pipeline_pb2.TrainEvalPipelineConfig, precision: str) -> list[float]:
