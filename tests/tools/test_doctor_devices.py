@@ -45,7 +45,7 @@ def test_a_gpu_that_works():
             GpuFacts(build=CUDA, devices=(), missing=("libcudnn.so.9",), tensorflow="2.20.0"),
             "no-gpu",
             NOTE,
-            'CUDA's libraries: pip install "tensorflow[and-cuda]==2.20.0"',
+            'libraries: pip install "tensorflow[and-cuda]==2.20.0"',
         ),
         (dataclasses.replace(UNSEEN, visible=""), "hidden-gpus", WARNING, "unset CUDA_VISIBLE_DEVICES"),
         (dataclasses.replace(UNSEEN, visible="-1"), "hidden-gpus", WARNING, "unset CUDA_VISIBLE_DEVICES"),
