@@ -33,11 +33,6 @@ class Cpu:
     features: tuple[str, ...]
     """Of the instruction sets that matter here, those it has: "avx512_bf16"."""
 
-    @property
-    def has_fast_bfloat16(self) -> bool:
-        """Whether it multiplies bfloat16 in hardware."""
-        return "avx512_bf16" in self.features or "amx_bf16" in self.features
-
 
 @dataclass(frozen=True)
 class Memory:

@@ -17,6 +17,7 @@ _BLOCK = 2**20
 _LITTLE_SPACE = 3 * 10**9  # bytes: the checkpoints of one training of a ResNet50 with a pyramid
 _SLOW = 20 * 10**6  # bytes per second: such a checkpoint takes 13 s
 _DRIVE = Path("content/drive")
+_MOUNT = 'from google.colab import drive; drive.mount("/content/drive")'
 
 
 def check_folder(
@@ -55,7 +56,8 @@ def check_folder(
             )
     except OSError as error:
         facts["writing"] = "fails"
-        findings.append(Finding(ERROR, _sentence(error, place), kind="not-writable", fix=_remedy(error, place)))
+        fix = "Then run this again, or choose another folder: `odtk doctor FOLDER`."
+        findings.append(Finding(ERROR, describe(error, place), kind="not-writable", fix=fix))
     return Part("Folder", facts, findings)
 
 
@@ -72,14 +74,6 @@ def measure_speed(folder: Path) -> float:
         return _WRITTEN / max(time.monotonic() - start, 1e-6)
     finally:
         path.unlink(missing_ok=True)
-
-
-def _sentence(error: OSError, place: Path) -> str:
-    return describe(error, place).partition(". ")[0].rstrip(".") + "."
-
-
-def _remedy(error: OSError, place: Path) -> str:
-    return describe(error, place).partition(". ")[2] or "Choose another folder: `odtk doctor FOLDER`."
 
 
 def _existing(path: Path) -> Path:
@@ -110,6 +104,3 @@ def _of_colab(root: Path, environ: Mapping[str, str], is_on_drive: bool) -> list
             fix=f"Train into a folder on Google Drive: {'/content/drive/MyDrive/...' if mounted else _MOUNT}",
         )
     ]
-
-
-_MOUNT = 'from google.colab import drive; drive.mount("/content/drive")'

@@ -75,9 +75,8 @@ def check_gpus(found: GpuFacts) -> Part:
         facts["TensorFlow's CUDA"] = (
             f"{built.get('cuda_version')}, cuDNN {built.get('cudnn_version')}" if built.get("is_cuda_build") else "none"
         )
-        facts["CUDA libraries"] = f"not found: {', '.join(found.missing)}" if found.missing else "all found"
-        if not built.get("is_cuda_build"):
-            del facts["CUDA libraries"]
+        if built.get("is_cuda_build"):
+            facts["CUDA libraries"] = f"not found: {', '.join(found.missing)}" if found.missing else "all found"
     if found.devices is not None:
         facts["GPUs that TensorFlow sees"] = "; ".join(map(_described, found.devices)) or "none"
     findings = _of_seen(found) if found.devices else [_why_none(found)]

@@ -60,7 +60,7 @@ def check_packages(installed: Installed, python: str | None = None) -> Part:
     """Versions and their rules; `python`: the interpreter's version."""
     python = python or platform.python_version()
     facts = {"Python": python} | {name: installed.version(name) or "not installed" for name in _SHOWN}
-    if (others := [name for name in installed.tensorflows if name != TENSORFLOW]) and TENSORFLOW in facts:
+    if others := [name for name in installed.tensorflows if name != TENSORFLOW]:
         facts[TENSORFLOW] += f" ({', '.join(others)})"
     checks = (_check_python, _check_one_tensorflow, _check_requirements, _check_files, _check_generated)
     return Part("Packages", facts, [finding for check in checks for finding in check(installed, python)])
@@ -86,18 +86,16 @@ def _check_one_tensorflow(installed: Installed, _) -> Iterator[Finding]:
     if len(names) < 2:
         return
     is_tpu = TPU in names
-    version = installed[TPU].version if is_tpu else installed.version(TENSORFLOW)
     keep = TENSORFLOW if TENSORFLOW in names else names[0]
-    repair = (
-        commands(REPAIR, installed[TPU].version)
-        if is_tpu
-        else f'pip uninstall --yes {" ".join(names)} && pip install "{keep}=={version}"'
-    )
+    repair = f'pip uninstall --yes {" ".join(names)} && pip install "{keep}=={installed[keep].version}"'
+    if is_tpu:
+        repair = commands(REPAIR, installed[TPU].version)
+    lost = {name: len(_changed_files(installed[name])[0]) for name in names}
+    overwritten = " and ".join(f"{count} of {name}'s" for name, count in lost.items() if count) or "the other's"
     yield Finding(
         ERROR,
         f"{' and '.join(f'{name} {installed[name].version}' for name in names)} are installed at once. They have files "
-        f"of the same names, so the one that was installed later has overwritten the other's"
-        f"{', and no TPU can be used' if is_tpu else ''}.",
+        f"of the same names, so the one that was installed later has overwritten {overwritten}.",
         kind="two-tensorflows",
         fix=f"Remove both and install one: {repair}",
     )
@@ -139,8 +137,8 @@ def _install(installed: Installed, name: str, needed: str, specifier: SpecifierS
 
 
 def _check_files(installed: Installed, _) -> Iterator[Finding]:
-    """Whether TensorFlow's files are those that were installed."""
-    for name, found in installed.tensorflows.items():
+    """Whether TensorFlow's files are those that were installed; of two TensorFlows that is told already."""
+    for name, found in installed.tensorflows.items() if len(installed.tensorflows) == 1 else ():
         changed, total = _changed_files(found)
         if changed:
             first = ", ".join(changed[:_NAMED]) + (", ..." if len(changed) > _NAMED else "")
