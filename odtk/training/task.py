@@ -127,10 +127,7 @@ class DetectionTask(base_task.Task):
             self.record_filter.forget_unfinished()
 
     def read_batch(self, model: Detector, places: Sequence[tuple[int, int, int]]) -> tuple[dict, dict]:
-        """The batch (features, groundtruth) of records, as `first_failure` has them, exactly as it was trained on.
-
-        (With several input pipelines all records are augmented as those of the first.)
-        """
+        """The batch (features, groundtruth) of records, as `first_failure` has them, exactly as it was trained on."""
         entries = (*TRAINING_FEATURES, *model.groundtruth_fields)
         return read_batch(self.config, places, model.resize, model.num_classes, self.seed, entries)
 

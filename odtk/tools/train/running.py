@@ -4,12 +4,13 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import tensorflow as tf
 import tf_keras
 
 from odtk import files, label_map, pipeline, prototext
-from odtk.devices import keep_freed_memory, prepare_gpus, use_deterministic_operations
+from odtk.devices import keep_freed_memory, use_deterministic_operations
 from odtk.errors import LabelMapError
-from odtk.hardware import find_devices
+from odtk.hardware import CPU, with_memory
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter, summary
 from odtk.protos import pipeline_pb2
@@ -29,7 +30,7 @@ from odtk.training.callbacks.callback import Callback
 from odtk.training.experiment import Experiment
 from odtk.training.loop import Outcome, owes_evaluation, run
 from odtk.training.precision import choose_precision
-from odtk.training.strategy import build_strategy
+from odtk.training.strategy import build_strategy, devices_of
 from odtk.training.task import DetectionTask
 from odtk.training.times import OTHER, STARTING, Times
 
@@ -60,10 +61,11 @@ class CheckedRun:
 def train_checked(checked: CheckedRun) -> TrainingReport:
     """Trains to the last step, or to where something ends it."""
     options, log = checked.options, checked.log
-    devices = _prepare_process(checked.config, checked.seed, options.deterministic, log)
+    strategy = _prepare_process(checked)
+    devices = [device.name for device in devices_of(strategy) if device.kind != CPU]
     record_filter = BadRecordFilter(options.max_bad_records, log) if options.max_bad_records else None
     bad_boxes = BadBoxes(log)
-    experiment = _build(checked, record_filter, bad_boxes)
+    experiment = _build(checked, strategy, record_filter, bad_boxes)
     first, resumed = experiment.step, experiment.resumed_from
     # Only now it is certain that config and checkpoint match.
     _save_config(checked.config, checked.model_dir, is_resumed=bool(resumed))
@@ -91,9 +93,14 @@ def train_checked(checked: CheckedRun) -> TrainingReport:
     return report
 
 
-def _build(checked: CheckedRun, record_filter: BadRecordFilter | None, bad_boxes: BadBoxes) -> Experiment:
+def _build(
+    checked: CheckedRun,
+    strategy: tf.distribute.Strategy,
+    record_filter: BadRecordFilter | None,
+    bad_boxes: BadBoxes,
+) -> Experiment:
     options, log = checked.options, checked.log
-    precision = choose_precision(options.precision, checked.config, find_devices())
+    precision = choose_precision(options.precision, checked.config, devices_of(strategy))
     log(precision.line)
     task = DetectionTask(
         checked.config,
@@ -109,7 +116,7 @@ def _build(checked: CheckedRun, record_filter: BadRecordFilter | None, bad_boxes
     )
     return build_experiment(
         task,
-        build_strategy(),
+        strategy,
         run_info(checked.config, checked.model_dir, checked.num_steps, checked.seed),
         checkpoint_every=options.checkpoint_every,
         keep=options.keep,
@@ -160,15 +167,19 @@ def _run(
     return outcome
 
 
-def _prepare_process(config, seed: int, deterministic: bool, log: Callable[[str], None]) -> list[str]:
-    """Sets up TensorFlow; returns the names of the GPUs."""
-    devices = prepare_gpus()
+def _prepare_process(checked: CheckedRun) -> tf.distribute.Strategy:
+    """Sets up TensorFlow; the devices first, because it cannot be kept to some once it computes."""
+    options, log = checked.options, checked.log
+    batch_size = checked.config.train_config.batch_size // (
+        1 if options.accumulate == AUTO else int(options.accumulate)
+    )
+    strategy = build_strategy(options.devices, options.tpu, None if options.batch_size == AUTO else batch_size, log)
     keep_freed_memory()
-    log(device_line(config, find_devices()))
-    tf_keras.utils.set_random_seed(seed)
-    if deterministic:
+    log(device_line(checked.config, with_memory(devices_of(strategy))))
+    tf_keras.utils.set_random_seed(checked.seed)
+    if options.deterministic:
         use_deterministic_operations()
-    return devices
+    return strategy
 
 
 def _save_config(config, model_dir: str | os.PathLike, is_resumed: bool) -> None:
