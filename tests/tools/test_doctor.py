@@ -34,6 +34,15 @@ def test_tensorflow_answers(answer):
     assert part.facts["two steps"].startswith("losses ")
 
 
+def test_a_process_that_cannot_be_started(monkeypatch, tmp_path):
+    def refuse():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp")
+
+    monkeypatch.setattr(asking, "ask", refuse)
+    crash = next(each for each in tool.doctor(tmp_path).findings if each.kind == "crash")
+    assert "/tmp cannot be written: no space is left on its disk" in crash.text
+
+
 def test_the_report_on_this_machine(answer, monkeypatch, tmp_path):
     monkeypatch.setattr(asking, "ask", lambda: answer)
     shown = CliRunner().invoke(cli, ["doctor", str(tmp_path)], catch_exceptions=False)
@@ -70,12 +79,12 @@ def test_an_error_is_exit_code_1_and_a_check_that_breaks_is_a_finding(monkeypatc
         ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", "killed by SIGILL, as the processor lacks"),
         (
             "import sys; print('all is lost', file=sys.stderr); sys.exit(3)",
-            "exit code 3 while starting. It said last: all",
+            "ended with exit code 3. It said last: all",
         ),
         ("import time; time.sleep(60)", "did not answer within 1 s"),
         (
             """import os, sys; open(sys.argv[1], "w").write('{"importing": "tensorflow"}\\n'); os.abort()""",
-            "killed by SIGABRT while importing tensorflow",
+            "While importing tensorflow, the process that uses TensorFlow was killed by SIGABRT.",
         ),
     ],
 )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from odtk.findings import WARNING, Finding, has_errors, worst_first
+from odtk.system_errors import describe
 from odtk.tools.doctor.part import Part
 
 __all__ = ["DoctorReport", "doctor"]
@@ -51,7 +52,10 @@ def doctor(
         _isolated("Folder", lambda: check_folder(folder)),
     ]
     log("Importing TensorFlow and training two steps, in a process of its own.")
-    answer = ask()
+    try:
+        answer = ask()
+    except OSError as error:  # no process, or no room for what it answers
+        answer = {"log": [], "ended": f"cannot be asked: {describe(error)}"}
     tensorflow = next(iter(installed.tensorflows.values()), None)
     parts += [
         _isolated("GPU", lambda: check_gpus(find_gpu_facts(tensorflow, answer))),

@@ -119,11 +119,11 @@ def _of_ending(answer: dict) -> list[Finding]:
         return []
     doing = answer.get("doing")
     what = _DOING[doing] if doing else f"importing {answer['importing']}" if answer.get("importing") else "starting"
-    said = f" It said last: {answer['log'][-1]}" if answer["log"] else ""
+    said = f". It said last: {answer['log'][-1]}" if answer["log"] else "."
     return [
         Finding(
             ERROR,
-            f"The process that uses TensorFlow {answer['ended']} while {what}.{said}",
+            f"While {what}, the process that uses TensorFlow {answer['ended'].rstrip('.')}{said}",
             kind="crash",
             fix="See the other findings first. `odtk --debug doctor` shows all that TensorFlow says.",
         )

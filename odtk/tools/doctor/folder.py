@@ -78,7 +78,7 @@ def measure_speed(folder: Path) -> float:
 
 def _existing(path: Path) -> Path:
     """The folder, or the nearest one above it that exists."""
-    return next(each for each in (path, *path.parents) if each.is_dir())
+    return next(each for each in (path, *path.parents) if os.path.isdir(each))
 
 
 def _of_colab(root: Path, environ: Mapping[str, str], is_on_drive: bool) -> list[Finding]:
