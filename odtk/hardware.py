@@ -1,11 +1,14 @@
 """The devices that TensorFlow can compute on, and what they can do."""
 
 import contextlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import tensorflow as tf
 
 from odtk import machine
+from odtk.system_errors import in_bytes
 
 CPU, GPU, TPU = "cpu", "gpu", "tpu"
 
@@ -42,9 +45,18 @@ def find_cpu() -> Device:
 
 def find_gpus() -> list[Device]:
     """All GPUs that TensorFlow sees; the memory is that of those which are not hidden from it."""
-    gpus = list_gpus()
-    memory = _gpu_memory() if gpus else {}
-    return [replace(gpu, memory=memory.get(gpu.index)) for gpu in gpus]
+    return with_memory(list_gpus())
+
+
+def with_memory(devices: Sequence[Device]) -> list[Device]:
+    """The devices with the bytes that TensorFlow may use of each; the GPUs are opened for that."""
+    opened = _gpu_memory() if any(device.kind == GPU for device in devices) else {}
+    available = machine.find_memory().available
+    memory = [
+        opened.get(each.index) if each.kind == GPU else available if each.kind == CPU else each.memory
+        for each in devices
+    ]
+    return [replace(each, memory=size) for each, size in zip(devices, memory, strict=True)]
 
 
 def list_gpus() -> list[Device]:
@@ -61,6 +73,22 @@ def find_tpu_cores() -> list[Device]:
     return [
         Device(TPU, index, chip.model if chip else None, chip.memory if chip else None) for index in range(len(cores))
     ]
+
+
+def describe_devices(devices: Sequence[Device]) -> str:
+    """`2 x Tesla T4 (14.6 GB each)`, or `CPU AMD EPYC, 2 cores (22.1 GB of memory available)`."""
+    kinds = Counter((each.kind, each.model, each.memory) for each in devices)
+    return ", ".join(_describe_alike(*kind, number) for kind, number in kinds.items())
+
+
+def _describe_alike(kind: str, model: str | None, memory: int | None, number: int) -> str:
+    if kind == CPU:
+        cpu = machine.find_cpu()
+        available = f" ({in_bytes(memory)} of memory available)" if memory else ""
+        return f"CPU{f' {cpu.model}' if cpu.model else ''}, {machine.counted_cores(cpu.cores)}{available}"
+    name = f"{model or kind.upper()}{' core' if kind == TPU else ''}"
+    each = f" ({in_bytes(memory)}{' each' * (number > 1)})" if memory else ""
+    return f"{f'{number} x ' if number > 1 else ''}{name}{each}"
 
 
 def _is_connected_to_tpu() -> bool:

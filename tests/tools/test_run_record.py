@@ -50,7 +50,10 @@ def test_a_run_says_what_it_is_made_of(config):
     )
     assert (session["first_step"], session["last_step"], session["reason"]) == (0, 40, "all steps are done")
     assert session["started"] <= session["ended"]
-    assert session["machine"]["gpus"] == ["a GPU"]
+    machine = session["machine"]
+    assert machine["gpus"] == ["a GPU"]
+    assert 0 < machine["cores"] <= machine["cpus"]
+    assert {"processor", "memory", "nvidia_driver", "tpus"} <= set(machine)
     assert {"odtk", "tensorflow", "tf-models-official", "python", "cuda"} <= set(session["versions"])
     assert run["records"] == {
         str(config.parents[1] / "train.record"): dataclasses.asdict(fingerprint(config.parents[1] / "train.record"))

@@ -29,6 +29,7 @@ from odtk.errors import (
     OutputError,
 )
 from odtk.evaluation.coco import METRIC_NAMES
+from odtk.hardware import CPU, GPU, Device
 from odtk.inputs.epochs import Position
 from odtk.protos import optimizer_pb2
 from odtk.records import example, shards
@@ -39,7 +40,7 @@ from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
 from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.tools.train import train
-from odtk.tools.train.checks import NO_GPU, without_gpu
+from odtk.tools.train.device_line import ADVICE, device_line
 from odtk.tools.train.explained_errors import explained_errors
 from odtk.tools.train.restore_table import describe_restore
 from odtk.training.callbacks.callback import Callback, StopTraining
@@ -199,19 +200,20 @@ def test_a_resumed_run_goes_on_in_its_data(run, watched, records):
     assert (first, second) == ((1, Position()), (1, Position(*divmod(8, number))))
 
 
-def test_a_machine_without_gpu_is_told_so(run):
-    if tf.config.list_physical_devices("GPU"):
-        assert not any("CPU" in line for line in run[3])
-    else:
-        assert any("No GPU" in line for line in run[3])
+def test_the_device_is_told(run):
+    lines = [line for line in run[3] if line.startswith("Device: ")]  # of the run, and where it was resumed
+    assert lines
+    assert all(line.startswith("Device: CPU") == (not tf.config.list_physical_devices("GPU")) for line in lines)
 
 
 def test_only_who_trains_on_large_images_is_advised_to_take_the_small_pipeline():
     small, large = (pipeline.read(f"ssd_resnet50_v1_fpn_{name}") for name in ("small", "640x640_pets"))
-    assert without_gpu(small) == NO_GPU
-    assert "ssd_resnet50_v1_fpn_small is the one made for it" in without_gpu(large)
+    cpu, gpu = [Device(CPU)], [Device(GPU, 0, "Tesla T4", 14_600_000_000)]
+    assert ADVICE not in device_line(small, cpu)
+    assert ADVICE in device_line(large, cpu)
+    assert device_line(large, gpu) == "Device: Tesla T4 (14.6 GB)."
     small.model.ssd.image_resizer.keep_aspect_ratio_resizer.max_dimension = 1024
-    assert "ssd_resnet50_v1_fpn_small is the one made for it" in without_gpu(small)
+    assert ADVICE in device_line(small, cpu)
 
 
 def logged_steps(folder: Path) -> dict[str, list[int]]:

@@ -1,25 +1,16 @@
-"""Checks of a config before TensorFlow is imported, and the message about the device after that."""
+"""Checks of a config before TensorFlow is imported."""
 
 import os
 from collections.abc import Callable
 from dataclasses import replace
 
 from odtk.checkpoints.files import is_resumable
-from odtk.detectors import families
 from odtk.errors import ConfigError
 from odtk.findings import ERROR, WARNING
 from odtk.tools import schedule_edits, trained_classes
 from odtk.tools.check_config import check_config, fixing_command, require_valid
 from odtk.tools.train.config_changes import require_resumable
 from odtk.tools.train.longer_schedule import describe_overrun
-
-NO_GPU = "No GPU was found: training runs on the CPU."
-_SMALL_SIDE = 400  # pixels; with larger images a CPU takes seconds per step
-NO_GPU_FOR_LARGE_IMAGES = (
-    f"{NO_GPU[:-1]}, which takes seconds per step at 640x640; of the pipelines "
-    "ssd_resnet50_v1_fpn_small is the one made for it (`odtk configure --list`). On Colab choose a GPU runtime; "
-    'elsewhere install the driver and `pip install "odtk[gpu]"`. `odtk --debug train ...` shows TensorFlow\'s reason.'
-)
 
 
 def check(
@@ -67,9 +58,3 @@ def check(
             f"{fixing_command(config, filename, '--num-steps', 25000)}"
         )
     return all(finding.severity != ERROR for finding in of_evaluation)
-
-
-def without_gpu(config) -> str:
-    """The message if there is no GPU; without advice if the images are already small."""
-    sides = families.of(config).fixed_sides(config.model).values()
-    return NO_GPU if sides and max(sides) <= _SMALL_SIDE else NO_GPU_FOR_LARGE_IMAGES

@@ -10,14 +10,13 @@ import tf_keras
 from odtk import files, label_map, pipeline, prototext
 from odtk.devices import keep_freed_memory, use_deterministic_operations
 from odtk.errors import LabelMapError
-from odtk.hardware import CPU
+from odtk.hardware import CPU, with_memory
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter, summary
-from odtk.layers.precision import FLOAT32
 from odtk.protos import pipeline_pb2
 from odtk.retrying import Writes
 from odtk.tools import trained_classes
-from odtk.tools.train.checks import without_gpu
+from odtk.tools.train.device_line import device_line
 from odtk.tools.train.explained_errors import explained_errors
 from odtk.tools.train.explained_write_errors import explained_write_errors, little_space
 from odtk.tools.train.options import AUTO, TrainingOptions, command_line
@@ -30,6 +29,7 @@ from odtk.training.build import build_experiment
 from odtk.training.callbacks.callback import Callback
 from odtk.training.experiment import Experiment
 from odtk.training.loop import Outcome, owes_evaluation, run
+from odtk.training.precision import choose_precision
 from odtk.training.strategy import build_strategy, devices_of
 from odtk.training.task import DetectionTask
 from odtk.training.times import OTHER, STARTING, Times
@@ -100,6 +100,8 @@ def _build(
     bad_boxes: BadBoxes,
 ) -> Experiment:
     options, log = checked.options, checked.log
+    precision = choose_precision(options.precision, checked.config, devices_of(strategy))
+    log(precision.line)
     task = DetectionTask(
         checked.config,
         checked.seed,
@@ -108,7 +110,7 @@ def _build(
         record_filter,
         bad_boxes,
         deterministic=options.deterministic or options.seed is not None,
-        precision=FLOAT32 if options.precision == AUTO else options.precision,
+        precision=precision.precision,
         xla=options.xla,
         micro_batches=1 if options.accumulate == AUTO else int(options.accumulate),
     )
@@ -173,8 +175,7 @@ def _prepare_process(checked: CheckedRun) -> tf.distribute.Strategy:
     )
     strategy = build_strategy(options.devices, options.tpu, None if options.batch_size == AUTO else batch_size, log)
     keep_freed_memory()
-    if not any(device.kind != CPU for device in devices_of(strategy)):
-        log(without_gpu(checked.config))
+    log(device_line(checked.config, with_memory(devices_of(strategy))))
     tf_keras.utils.set_random_seed(checked.seed)
     if options.deterministic:
         use_deterministic_operations()
