@@ -11,6 +11,11 @@ def build_strategy() -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
+def has_several_workers(strategy: tf.distribute.Strategy) -> bool:
+    """Whether the replicas are those of several processes."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
 def num_replicas() -> int:
     """How many replicas share a batch, of all workers."""
     return tf.distribute.get_strategy().num_replicas_in_sync
