@@ -63,9 +63,9 @@ class FirstBatch:
         image uint8 [B, H, W, 3], true_image_shape [B, 3] and, as far as the detector reads them, boxes [B, N, 4] yxyx
         normalized to the padded image, classes [B, N] (0-based), weights [B, N] and num_boxes [B].
         """
-        parts, self._parts = self._parts, []
-        if not parts:
+        if not self._parts:
             return None
+        parts, self._parts = self._parts, []
         self._is_wanted = False
         # Micro-batches of one image may be of different sizes: then those like the first.
         parts = [part for part in parts if part["image"].shape[1:] == parts[0]["image"].shape[1:]]

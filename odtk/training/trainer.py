@@ -108,7 +108,7 @@ class DetectionTrainer(base_trainer.Trainer):
         self.train_dataset = self._build_dataset()
 
     def split_further(self) -> str | None:
-        """Goes on, after a step that ran out of memory, with more micro-batches; returns how, None if each has 1 image.
+        """Goes on with more micro-batches, after a step that ran out of memory; returns how. None if each has 1 image.
 
         The weights are those before that step, whose records are read again. (Batch norms' statistics may hold the
         failed step's, too.)
@@ -124,9 +124,7 @@ class DetectionTrainer(base_trainer.Trainer):
         self.finished_step()
         self.restart_data()
         self._train_loop_fn, self._is_compiled = None, False
-        return (
-            f"micro-batches of {per_replica // parts} images instead of {per_replica // before}, {parts} for each step"
-        )
+        return f"{parts} micro-batches of {per_replica // parts} instead of {before} of {per_replica // before} images"
 
     def finished_step(self) -> int:
         """The last step that changed the weights, to which the count of steps is set: one more failed in its data."""

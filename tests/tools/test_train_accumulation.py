@@ -135,10 +135,8 @@ def test_a_step_that_runs_out_of_memory_is_tried_again_in_smaller_parts(started,
     run = started("small")
     assert_same(run.values, parts.values)
     assert [line for line in run.said if "memory" in line] == [
-        "warning: Out of memory in step 1. It is tried again with micro-batches of 3 images instead of 6, 2 for each "
-        "step.",
-        "warning: Out of memory in step 1. It is tried again with micro-batches of 1 images instead of 3, 6 for each "
-        "step.",
+        "warning: Out of memory in step 1. It is tried again with 2 micro-batches of 3 instead of 1 of 6 images.",
+        "warning: Out of memory in step 1. It is tried again with 6 micro-batches of 1 instead of 2 of 3 images.",
     ]
     assert session(run)["batch"]["micro_batches"] == 6
 

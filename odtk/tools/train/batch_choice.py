@@ -104,7 +104,8 @@ def _largest(choice: BatchChoice, sizes: list[int], micro_batches: int) -> int |
     found = trials.largest(sizes)
     gc.collect()  # a model and its optimizer refer to each other
     if found is not None and memory.limit and (peak := trials.peaks.get(found)):
-        choice.log(f"A step on {found} images takes {in_bytes(peak)} of {in_bytes(memory.limit)}.")
+        what = "one image" if found == 1 else f"{found} images"
+        choice.log(f"A step on {what} takes {in_bytes(peak)} of {in_bytes(memory.limit)}.")
     return found
 
 
