@@ -1,6 +1,7 @@
 """Runs in micro-batches beside one in whole batches, on the fake detector, which has no batch norms."""
 
 import csv
+import gc
 import json
 from types import SimpleNamespace
 
@@ -25,14 +26,18 @@ SETS = [
 ]
 
 
+def count_detectors():
+    gc.collect()
+    return sum(isinstance(each, FakeDetector) for each in gc.get_objects())
+
+
 class Seen(Callback):
     """What a run's objects hold when it begins and when it ends."""
 
     def before_training(self, experiment, num_steps):
-        self.experiment = experiment
+        self.experiment, self.detectors = experiment, count_detectors()
 
     def at_end(self, error):
-        self.compiled = self.experiment.trainer._train_loop_fn.experimental_get_tracing_count()
         self.input_batches = self.experiment.trainer._wait.read()[1]
 
 
@@ -156,7 +161,9 @@ def test_one_image_that_does_not_fit_ends_the_run(started, small_device):
 
 
 def test_trials_leave_nothing_behind_in_the_run(started, whole):
+    before = count_detectors()
     run = started("found", batch_size="auto")
+    assert run.seen.detectors == before + 1, "the trials' own model is freed"
     assert any("by trial steps on drawn data" in line for line in run.said)
     for key, value in run.values.items():
         np.testing.assert_array_equal(value, whole.values[key], err_msg=key)

@@ -101,9 +101,10 @@ def _largest(choice: BatchChoice, sizes: list[int], micro_batches: int) -> int |
     memory = build_step_memory()
     parts = min(micro_batches, _PARTS)
     trials = Trials(_trial_steps(choice, max(sizes), parts, memory), memory.limit, memory.may_fail)
-    found = trials.largest(sizes)
-    gc.collect()  # a model and its optimizer refer to each other
-    if found is not None and memory.limit and (peak := trials.peaks.get(found)):
+    found, peaks = trials.largest(sizes), trials.peaks
+    del trials
+    gc.collect()  # its model and its optimizer, which refer to each other: the run's own need their memory
+    if found is not None and memory.limit and (peak := peaks.get(found)):
         what = "one image" if found == 1 else f"{found} images"
         choice.log(f"A step on {what} takes {in_bytes(peak)} of {in_bytes(memory.limit)}.")
     return found
