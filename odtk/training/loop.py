@@ -152,7 +152,9 @@ class _Loop:
         except EvaluationImpossible:
             self._can_evaluate = False
         except tf.errors.OpError as error:
-            raise (EvaluationOutOfMemory() if is_out_of_memory(error) else error) from error
+            if is_out_of_memory(error):
+                raise EvaluationOutOfMemory from error
+            raise
 
     def _save_at_last_step(self) -> None:
         """Before the evaluation, which can be interrupted; CheckpointManager saves the same step only once."""

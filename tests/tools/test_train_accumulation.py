@@ -116,7 +116,7 @@ def test_a_run_in_micro_batches_resumes_bit_for_bit(started, parts):
 @pytest.fixture
 def small_device(monkeypatch):
     """`small_device.limit`: the number of images of which one more does not fit; from the step `since` on."""
-    device = SimpleNamespace(limit=2, since=0, calls=0)
+    device = SimpleNamespace(limit=2, since=0, calls=0, when_training=True)
     predict = FakeDetector.predict
 
     def allocate(images):
@@ -126,7 +126,7 @@ def small_device(monkeypatch):
         return images
 
     def limited(self, images, true_image_shapes, training=False, groundtruth=None):
-        if training:
+        if training == device.when_training:
             number = tf.numpy_function(allocate, [tf.shape(images)[0]], tf.int32)
             with tf.control_dependencies([number]):
                 images = tf.identity(images)
@@ -158,6 +158,12 @@ def test_one_image_that_does_not_fit_ends_the_run(started, small_device):
     small_device.limit = 0
     with pytest.raises(OdtkError, match="although each device computes one image at a time"):
         started("none")
+
+
+def test_an_evaluation_that_does_not_fit_is_told_from_training(started, small_device):
+    small_device.when_training = False
+    with pytest.raises(OdtkError, match=r"Out of memory while evaluating .* --set eval_config\.batch_size=2"):
+        started("unmeasured", eval_every=1)
 
 
 def test_trials_leave_nothing_behind_in_the_run(started, whole):
