@@ -221,8 +221,8 @@ def _batch(examples: tf.data.Dataset, field: str, batch_size: int, **options) ->
     features, _ = examples.element_spec
     if batch_size > 1 and not features["image"].shape.is_fully_defined():
         raise ConfigError(
-            f"{field} is {batch_size}, but the model's image_resizer gives images of several sizes, which cannot share "
-            "a batch. Set the batch size to 1, use fixed_shape_resizer, or set "
-            "keep_aspect_ratio_resizer.pad_to_max_dimension: true."
+            f"{field} makes batches of {batch_size} images, but the model's image_resizer gives images of several "
+            "sizes, which cannot share a batch. Set the batch size to 1, train in micro-batches of 1, use "
+            "fixed_shape_resizer, or set keep_aspect_ratio_resizer.pad_to_max_dimension: true."
         )
     return dataset.batch(examples, batch_size, **options)

@@ -38,6 +38,11 @@ def build_strategy(
     return _on_devices(tuple(use_only(chosen)))
 
 
+def has_several_workers(strategy: tf.distribute.Strategy) -> bool:
+    """Whether the replicas are those of several processes."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
 def num_replicas() -> int:
     """How many replicas share a batch, of all workers."""
     return tf.distribute.get_strategy().num_replicas_in_sync

@@ -2,11 +2,13 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import math
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -45,6 +47,7 @@ from odtk.tools.train.explained_errors import explained_errors
 from odtk.tools.train.restore_table import describe_restore
 from odtk.training.callbacks.callback import Callback, StopTraining
 from odtk.training.optimizer import build_learning_rate
+from odtk.training.out_of_memory import EvaluationOutOfMemory
 from odtk.training.task import DetectionTask
 
 TFOD_TAGS = {
@@ -644,10 +647,26 @@ def test_a_full_disk_is_not_taken_for_memory(config):
 )
 def test_memory_that_is_used_up_is_told_by_its_texts(config, kind, text):
     with (
-        pytest.raises(OdtkError, match=r"Out of memory with batch_size 2\. Reduce it"),
-        explained_errors(None, 5, pipeline.read(config), config),
+        pytest.raises(OdtkError, match="Out of memory with batch_size 2, although each device computes one image"),
+        explained_errors(in_micro_batches(2), 5, pipeline.read(config), config),
     ):
         raise kind(None, None, text)
+
+
+def in_micro_batches(number):
+    task = SimpleNamespace(micro_batches=number)
+    return SimpleNamespace(task=task, trainer=SimpleNamespace(strategy=tf.distribute.get_strategy()))
+
+
+def test_memory_that_workers_or_an_evaluation_used_up_is_told_with_the_remedy(config):
+    read = pipeline.read(config)
+    explained = functools.partial(explained_errors, in_micro_batches(1), 5, read, config)
+    with pytest.raises(OdtkError, match="Start all workers again with 2") as raised, explained():
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+    assert raised.value.argument == "accumulate"
+    half = f"eval_config.batch_size={max(read.eval_config.batch_size // 2, 1)}"
+    with pytest.raises(OdtkError, match=f"Out of memory while evaluating .* {half}"), explained():
+        raise EvaluationOutOfMemory
 
 
 def test_a_full_disk_is_said_with_what_is_still_there(config, tmp_path, monkeypatch):

@@ -19,12 +19,16 @@ def check(
     model_dir: str | os.PathLike,
     num_steps: int | None,
     log: Callable[[str], None],
+    accumulates: bool = False,
 ) -> bool:
     """Checks the whole config: its training part must be valid; errors of the evaluation part are only reported.
 
-    `num_steps`: used instead of the config's. Returns whether the evaluation part is valid, too.
+    `num_steps`: used instead of the config's; `accumulates`: whether the batch may be larger than what is computed at
+    once, so that images of several sizes are no error yet. Returns whether the evaluation part is valid, too.
     """
     overridden = ["train_config.num_steps"] if num_steps is not None else []
+    if accumulates and config.train_config.batch_size:
+        overridden.append("train_config.batch_size")
     is_resumed = is_resumable(model_dir)
     if is_resumed:
         # A resumed run does not read it again.
