@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from odtk.training.fitting import Trials, round_sizes
-from odtk.training.step_memory import build_step_memory
-from odtk.training.trial_steps import TrialSteps
-
 from bench.accelerator import input_rate, models
 from bench.accelerator.sizes import Sizes
+from odtk.training.fitting import Trials, round_sizes
+from odtk.training.step_memory import build_step_memory
 from odtk.training.strategy import build_strategy
 from odtk.training.task import DetectionTask
+from odtk.training.trial_steps import TrialSteps
 
 
 def measure(sizes: Sizes, folder: Path, precision: str) -> dict:
