@@ -96,7 +96,8 @@ class SharedHeads(tf_keras.layers.Layer):
     def call(self, feature_maps, training=None, norm_training=None):
         """List of [batch, h, w, c] to (box encodings [batch, anchors, codes], logits [batch, anchors, num_outputs]).
 
-        Anchors are ordered by level, row, column, anchor; both are of the variables' type. `norm_training` is for batch norms, `training` for dropout.
+        Anchors are ordered by level, row, column, anchor; both are of the variables' type. `norm_training` is for batch
+        norms, `training` for dropout.
         """
         box_features = class_features = self.box_tower(feature_maps, training=norm_training, convolve=self.convolve)
         if self.class_tower is not None:
