@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras
 from official.core import base_task, config_definitions
 
-from odtk import step_random
+from odtk import static_shapes, step_random
 from odtk.checkpoints.restoring import RestoreReport
 from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
@@ -163,7 +163,7 @@ class DetectionTask(base_task.Task):
         return losses
 
     def _losses_and_gradients(self, model: Detector, features: dict, groundtruth: dict, seed):
-        with step_random.seeded(seed), tf.GradientTape() as tape:
+        with static_shapes.needed(self.xla), step_random.seeded(seed), tf.GradientTape() as tape:
             losses = self.losses(model, features, groundtruth)
         return losses, tape.gradient(losses[TOTAL_LOSS], model.trainable_variables)
 
@@ -202,7 +202,7 @@ class DetectionTask(base_task.Task):
         context = tf.distribute.get_replica_context()
         replica = context.replica_id_in_sync_group if context is not None else 0
         seed = tf.stack([tf.constant(self.seed, tf.int64), tf.cast(step, tf.int64)])
-        return tf.random.fold_in(seed, tf.cast(replica, tf.int64))
+        return step_random.fold_in(seed, replica)
 
     def note_position(self, positions) -> None:
         """Keeps the largest of the positions int64 [B] of all replicas; saved with the weights of this step."""
