@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -10,9 +11,12 @@ from golden_cases import family_case, variant_case
 from tensorflow.python.framework import kernels
 from tiny_detector import tiny_batch, tiny_config, tiny_parts
 
+from odtk.errors import OdtkError
 from odtk.protos import pipeline_pb2
 from odtk.training.split_step import SplitStep
+from odtk.training.strategy import build_strategy
 from odtk.training.task import DetectionTask
+from odtk.training.tpu import connect
 
 TPU_OPS = set(
     " ".join(
@@ -79,13 +83,15 @@ def test_whole_networks_are_compiled_with_the_same_results(case, frozen):
 
 def require_runs_on_tpu(function, *args) -> set[str]:
     """Compiles a function of static shapes into HLO, and looks at the graph and the program; returns its operations."""
-    # Without values, which XLA would take for constants.
-    args = tf.nest.map_structure(tf.TensorSpec.from_tensor, args)
-    compiled = tf.function(function, jit_compile=True, autograph=False)
-    graph = compiled.get_concrete_function(*args).graph.as_graph_def()
+    # Without values, which XLA would take for constants, and flat, as the compiler's answer is only had for such.
+    flat = [tf.TensorSpec.from_tensor(tensor) for tensor in tf.nest.flatten(args)]
+    compiled = tf.function(
+        lambda *tensors: function(*tf.nest.pack_sequence_as(args, tensors)), jit_compile=True, autograph=False
+    )
+    graph = compiled.get_concrete_function(*flat).graph.as_graph_def()
     operations = {node.op for node in graph.node} | {node.op for f in graph.library.function for node in f.node_def}
     assert operations <= TPU_OPS, operations - TPU_OPS
-    program = compiled.experimental_get_compiler_ir(*args)(stage="hlo")
+    program = compiled.experimental_get_compiler_ir(*flat)(stage="hlo")
     assert "<=" not in re.sub(r'metadata=\{.*?"\}|".*?"', "", program), "a dimension is only bounded"
     for word in HOST:
         assert f" {word}(" not in program, word
@@ -108,7 +114,7 @@ def test_a_whole_step_is_one_static_program_of_operations_that_tpus_have(precisi
         task.train_step(batch, model, optimizer, metrics)
 
     operations = require_runs_on_tpu(step, tiny_batch(model))
-    assert {"FusedBatchNormGradV3", "ResourceApplyKerasMomentum", "StatelessRandomUniformV2"} <= operations
+    assert {"FusedBatchNormGradV3", "ResourceApplyKerasMomentum", "StatelessRandomUniformFullIntV2"} <= operations
 
 
 def test_the_parts_of_a_step_are_static_programs_too():
@@ -141,3 +147,33 @@ def test_the_written_operations_are_those_that_xla_compiles_on_any_device():
     for kernel in kernels.get_all_registered_kernels().kernel:
         registered.get(kernel.device_type, set()).add(kernel.op)
     assert TPU_OPS - {"Placeholder"} <= registered["XLA_CPU_JIT"] & registered["XLA_GPU_JIT"]
+
+
+def test_what_cannot_be_compiled_is_refused_before_the_first_step():
+    config = tiny_config()
+    config.model.ssd.feature_extractor.pad_to_multiple = 32
+    resizer = config.model.ssd.image_resizer.keep_aspect_ratio_resizer
+    resizer.min_dimension = resizer.max_dimension = 160
+    with pytest.raises(OdtkError, match="images of several sizes") as error:
+        DetectionTask(config, xla=True).build_model()
+    assert error.value.argument == "xla"
+    with patch("odtk.training.task.num_replicas", return_value=2), pytest.raises(OdtkError, match="this run has 2"):
+        tiny_parts(tiny_config(), xla=True)
+
+
+def test_on_a_tpu_shapes_are_static_and_the_step_is_not_compiled_twice():
+    with patch("odtk.training.task.is_on_tpu", return_value=True):
+        task, model, *_ = tiny_parts(tiny_config())
+        assert task.needs_static_shapes
+        assert DetectionTask(tiny_config(), xla=True).compiled(len) is len
+        seed = tf.constant([1, 2], tf.int64)
+        require_runs_on_tpu(lambda batch: task._losses_and_gradients(model, *batch, seed), tiny_batch(model))
+
+
+def test_a_tpu_that_is_not_there_is_explained():
+    with pytest.raises(OdtkError, match=r"No TPU was found on this machine: TPUs not found .*tensorflow-tpu"):
+        connect("local")
+    with pytest.raises(OdtkError, match="'node-1' would be reached over the network"):
+        build_strategy(tpu="node-1")
+    with pytest.raises(OdtkError, match="leave one out"):
+        build_strategy("cpu", tpu="local")
