@@ -68,7 +68,7 @@ def test_what_is_wrong_with_the_variable_is_named(cluster, task, said):
 
 
 def test_a_variable_that_is_not_json_is_named():
-    with pytest.raises(OdtkError, match="TF_CONFIG is not JSON .*: worker,0"):
+    with pytest.raises(OdtkError, match=r"TF_CONFIG is not JSON .*: worker,0"):
         find_cluster(None, None, {"TF_CONFIG": "worker,0"})
 
 

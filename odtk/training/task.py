@@ -24,6 +24,7 @@ from odtk.training.fine_tune import checkpoint_type, fine_tune
 from odtk.training.first_batch import FirstBatch
 from odtk.training.first_failure import FirstFailure
 from odtk.training.strategy import num_replicas, over_replicas
+from odtk.training.workers import ALONE, Workers
 
 GRADIENT_NORM = "gradient_norm"
 """The log of the norm of all gradients together, before clipping."""
@@ -55,6 +56,10 @@ class DetectionTask(base_task.Task):
     """Made by build_metrics."""
     last_position: tf.Variable
     """The number of the last record's position (see odtk.inputs.epochs) that was trained on; made by build_metrics."""
+    positions: tf.Variable | None = None
+    """Those of several workers, whose parts of the records may differ in size; made by build_metrics."""
+    workers: Workers = ALONE
+    """The processes that train; may be set until build_metrics is called."""
     start: Position
     """Where the data of this run starts; may be set until build_inputs is called."""
 
@@ -122,7 +127,8 @@ class DetectionTask(base_task.Task):
 
     def restart_inputs(self) -> None:
         """What `build_inputs` builds from now on starts behind `last_position`."""
-        self.start = Position.after(int(self.last_position.numpy()))
+        last = self.last_position if self.positions is None else self.positions[self.workers.index]
+        self.start = Position.after(int(last.numpy()))
         if self.record_filter is not None:
             self.record_filter.forget_unfinished()
 
@@ -144,6 +150,13 @@ class DetectionTask(base_task.Task):
         self.last_position = tf.Variable(
             NOTHING_READ, False, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
         )
+        if self.workers.count > 1:
+            self.positions = tf.Variable(
+                [NOTHING_READ] * self.workers.count,
+                trainable=False,
+                dtype=tf.int64,
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            )
         return [LastValue(tag) for tag in (*self.loss_names, REGULARIZATION_LOSS, TOTAL_LOSS, GRADIENT_NORM)]
 
     # Detectors do not need AutoGraph, which takes longer to convert their code than TensorFlow takes to trace it.
@@ -207,8 +220,11 @@ class DetectionTask(base_task.Task):
     def note_position(self, positions) -> None:
         """Keeps the largest of the positions int64 [B] of all replicas; saved with the weights of this step."""
         largest = tf.reduce_max(positions, keepdims=True)
-        replica = tf.distribute.get_replica_context()
-        self.last_position.assign(tf.reduce_max(replica.all_gather(largest, axis=0)))
+        of_replicas = tf.distribute.get_replica_context().all_gather(largest, axis=0)
+        self.last_position.assign(tf.reduce_max(of_replicas))
+        if self.positions is not None:
+            # Replicas are numbered worker by worker.
+            self.positions.assign(tf.reduce_max(tf.reshape(of_replicas, [self.workers.count, -1]), axis=1))
 
     def losses(self, model: Detector, features: dict, groundtruth: dict) -> dict[str, tf.Tensor]:
         """Losses of a batch in training mode, including the regularization loss and the total."""

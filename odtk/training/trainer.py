@@ -8,12 +8,15 @@ from official.core import base_trainer
 from odtk.layers.precision import FLOAT16
 from odtk.training.input_wait import InputWait
 from odtk.training.loss_scale import LossScale
-from odtk.training.optimizer import current_learning_rate
+from odtk.training.optimizer import current_learning_rate, unwrap
 from odtk.training.split_step import SplitStep
 from odtk.training.times import COMPILING, INPUT, STEP, Times
 
 LAST_POSITION = "last_position"
 """The key in a checkpoint of the number of the last record's position that was trained on."""
+
+POSITIONS = "positions_of_{count}_workers"
+"""The key of those of all workers, where there are several."""
 
 LOSS_SCALE = "loss_scale"
 """The key in a checkpoint of what a run in float16 scales its loss with; see LossScale."""
@@ -40,6 +43,8 @@ class DetectionTrainer(base_trainer.Trainer):
         steps = {"step": self.global_step, "global_step": self.global_step}
         # TFOD does not know it, and restores the rest.
         position = {LAST_POSITION: task.last_position}
+        if task.positions is not None:
+            position[POSITIONS.format(count=task.workers.count)] = task.positions
         if self._split is not None and self._split.loss_scale is not None:
             position[LOSS_SCALE] = self._split.loss_scale
         self._checkpoint = tf.train.Checkpoint(**steps, **position, optimizer=optimizer, **model.checkpoint_objects())
@@ -108,6 +113,14 @@ class DetectionTrainer(base_trainer.Trainer):
         step = int(self.optimizer.iterations.numpy())
         self.global_step.assign(step)
         return step
+
+    def saved_variables(self) -> list[tf.Variable]:
+        """All that a checkpoint holds."""
+        descendants = tf.train.TrackableView(self.checkpoint).descendants()
+        found = [each for each in descendants if isinstance(each, tf.Variable)]
+        # An optimizer's slots are no descendants: TensorFlow saves them along with the variables that they belong to.
+        found += [weight for optimizer in unwrap(self.optimizer) for weight in optimizer.weights]
+        return list({id(variable): variable for variable in found}.values())
 
     def checkpoint_bytes(self) -> int:
         """About the size of a checkpoint: that of all variables."""

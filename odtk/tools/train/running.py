@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import tf_keras
 
 from odtk import files, label_map, pipeline, prototext
+from odtk.cluster import Cluster
 from odtk.devices import keep_freed_memory, prepare_gpus, use_deterministic_operations
 from odtk.errors import LabelMapError
 from odtk.inputs.bad_boxes import BadBoxes
@@ -17,13 +18,14 @@ from odtk.retrying import Writes
 from odtk.tools import trained_classes
 from odtk.tools.train.checks import without_gpu
 from odtk.tools.train.explained_errors import explained_errors
-from odtk.tools.train.explained_write_errors import explained_write_errors, little_space
+from odtk.tools.train.explained_write_errors import explained_write_errors, last_saved_step, little_space
 from odtk.tools.train.options import AUTO, TrainingOptions, command_line
 from odtk.tools.train.parts import build_callbacks, build_limits, build_loggers, build_schedule, run_info
 from odtk.tools.train.report import TrainingReport
 from odtk.tools.train.restore_table import describe_restore
 from odtk.tools.train.run_record import recording
 from odtk.tools.train.run_summary import log_unfinished, summarize
+from odtk.tools.train.worker_runs import explained_worker_errors, facts
 from odtk.training.build import build_experiment
 from odtk.training.callbacks.callback import Callback
 from odtk.training.experiment import Experiment
@@ -31,6 +33,7 @@ from odtk.training.loop import Outcome, owes_evaluation, run
 from odtk.training.strategy import build_strategy
 from odtk.training.task import DetectionTask
 from odtk.training.times import OTHER, STARTING, Times
+from odtk.training.workers import ALONE, Connected, Workers, connect
 
 _DONE = "all steps were done before"
 
@@ -54,15 +57,23 @@ class CheckedRun:
     log: Callable[[str], None]
     callbacks: Sequence[Callback] | None
     should_stop: Callable[[], str | None]
+    cluster: Cluster | None = None
+    """The workers that train together; None for a process that trains alone."""
+    announce: Callable[[str], None] = lambda line: None
+    """`log`, for what each of several workers says."""
 
 
 def train_checked(checked: CheckedRun) -> TrainingReport:
     """Trains to the last step, or to where something ends it."""
     options, log = checked.options, checked.log
     devices = _prepare_process(checked.config, checked.seed, options.deterministic, log)
+    workers = ALONE if checked.cluster is None else connect(checked.cluster, checked.announce, bool(devices))
+    with explained_worker_errors(checked.cluster, lambda: 0, lambda: None):
+        checked = _as_the_chief(checked, workers)
     record_filter = BadRecordFilter(options.max_bad_records, log) if options.max_bad_records else None
     bad_boxes = BadBoxes(log)
-    experiment = _build(checked, record_filter, bad_boxes)
+    with explained_worker_errors(checked.cluster, lambda: 0, lambda: None):
+        experiment = _build(checked, workers, record_filter, bad_boxes)
     first, resumed = experiment.step, experiment.resumed_from
     # Only now it is certain that config and checkpoint match.
     _save_config(checked.config, checked.model_dir, is_resumed=bool(resumed))
@@ -76,6 +87,7 @@ def train_checked(checked: CheckedRun) -> TrainingReport:
         losses={},
         devices=devices,
         pipeline_config=str(checked.pipeline_config),
+        worker=workers.index,
     )
     if first >= checked.num_steps and not owes_evaluation(experiment):
         return report
@@ -90,7 +102,20 @@ def train_checked(checked: CheckedRun) -> TrainingReport:
     return report
 
 
-def _build(checked: CheckedRun, record_filter: BadRecordFilter | None, bad_boxes: BadBoxes) -> Experiment:
+def _as_the_chief(checked: CheckedRun, workers: Workers) -> CheckedRun:
+    """The run with the chief's seed. Raises OdtkError on all workers if one has another config, records or versions."""
+    if workers.count == 1:
+        return checked
+    info = run_info(checked.config, checked.model_dir, checked.num_steps, checked.seed)
+    workers.require_equal(facts(checked.config, checked.options, info))
+    seed = workers.chiefs(checked.seed)
+    tf_keras.utils.set_random_seed(seed)
+    return replace(checked, seed=seed)
+
+
+def _build(
+    checked: CheckedRun, workers: Workers, record_filter: BadRecordFilter | None, bad_boxes: BadBoxes
+) -> Experiment:
     options, log = checked.options, checked.log
     task = DetectionTask(
         checked.config,
@@ -106,7 +131,7 @@ def _build(checked: CheckedRun, record_filter: BadRecordFilter | None, bad_boxes
     )
     return build_experiment(
         task,
-        build_strategy(),
+        workers.strategy if isinstance(workers, Connected) else build_strategy(),
         run_info(checked.config, checked.model_dir, checked.num_steps, checked.seed),
         checkpoint_every=options.checkpoint_every,
         keep=options.keep,
@@ -115,11 +140,13 @@ def _build(checked: CheckedRun, record_filter: BadRecordFilter | None, bad_boxes
         eval_images=options.eval_images,
         best_metric=options.best_metric,
         max_bad_records=options.max_bad_records,
-        must_evaluate=bool(options.needs_evaluations),
-        loggers=build_loggers(options, log),
+        # Of several workers none can leave out what the others take part in.
+        must_evaluate=bool(options.needs_evaluations) or workers.count > 1,
+        loggers=build_loggers(options, log) if workers.is_chief else [],
         times=checked.times,
         write=checked.write,
         log=log,
+        workers=workers,
     )
 
 
@@ -143,12 +170,15 @@ def _run(
         recording(filename, checked.model_dir, options, config, checked.seed, devices, step, checked.write) as session,
         explained_errors(experiment, checked.num_steps, config, filename),
         explained_write_errors(experiment, command_line(filename, checked.model_dir, options)),
+        explained_worker_errors(checked.cluster, step, lambda: last_saved_step(experiment)),
     ):
         limits = build_limits(options, checked.should_stop, checked.started, record_filter)
         checked.times.move(checked.times.total, OTHER, STARTING)
         try:
             outcome = run(
-                experiment, checked.num_steps, build_callbacks(options, checked.callbacks, limits, checked.log)
+                experiment,
+                checked.num_steps,
+                build_callbacks(options, checked.callbacks, limits, checked.log, experiment.workers.is_chief),
             )
         except BaseException:
             log_unfinished(experiment, checked.log)
