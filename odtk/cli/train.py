@@ -113,7 +113,11 @@ def train(ctx, pipeline_config, model_dir, as_json, **options) -> None:
     if as_json:
         print_json(dataclasses.asdict(report))
         ctx.exit(signals.exit_code(report.reason))
-    if report.summary:
+    if report.worker:
+        click.echo(
+            f"Worker {report.worker} ended at step {report.last_step:,}: {report.reason}. The chief has the rest."
+        )
+    elif report.summary:
         print_end(report)
     else:
         click.echo(

@@ -42,11 +42,14 @@ def build_callbacks(
     shown: Sequence[Callback] | None,
     limits: Sequence[Callback],
     log: Callable[[str], None],
+    is_chief: bool = True,
 ) -> list[Callback]:
     """All callbacks, in the order in which they are called after each loop; at the end the order is reversed.
 
-    `shown` are the user's own; None for the panel.
+    `shown` are the user's own; None for the panel. A worker that is not the chief has those that take all workers.
     """
+    if not is_chief:
+        return [NanGuard(options.on_nan, log), *limits, BestWeights(), SaveAtInterruption(log)]
     patience = [EarlyStopping(options.patience, options.min_delta)] if options.patience else []
     return [
         FirstBatchPicture(log),  # before the guard: what was wrong with a first step may be seen there
