@@ -77,7 +77,8 @@ WHOLE_OR_AUTO = _WholeOrAuto()
               "on TPUs and on GPUs from Ampere on, float16 on Volta and Turing, else float32.")  # fmt: skip
 @click.option("--xla", is_flag=True, help="Compile the training step with XLA.")
 @click.option("--devices", default="auto", show_default=True, metavar="auto|cpu|gpu:0,1|all",
-              help="What to train on; several GPUs share each batch. auto: all GPUs, else the CPU.")  # fmt: skip
+              help="What to train on; several GPUs share each batch. auto: all GPUs, or as many as can share it "
+              "evenly, else the CPU; all: all GPUs, or an error.")  # fmt: skip
 @click.option("--tpu", metavar="NAME|local", help="Train on this TPU; local: the one that is attached to this machine.")
 @click.option("--workers", metavar="HOST:PORT,...",
               help="Train on several machines, with these addresses.  [default: as TF_CONFIG says]")  # fmt: skip

@@ -163,6 +163,6 @@ def _build_trainer(
         task=task.task_config, trainer=config_definitions.TrainerConfig(train_tf_while_loop=True)
     )
     # Called for each input pipeline; the model defines what its batches contain.
-    build_inputs = task.first_batch.watching(task.build_inputs)
+    build_inputs = task.first_batch.watching(task.build_inputs, lambda: task.micro_batches)
     build_dataset = functools.partial(orbit.utils.make_distributed_dataset, strategy, build_inputs, model)
     return DetectionTrainer(config, task, model, optimizer, build_dataset, times, wait)

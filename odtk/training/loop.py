@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import tensorflow as tf
+
 from odtk.inputs.build import build_fault_finder
 from odtk.inputs.record_errors import naming_the_record
 from odtk.retrying import is_of_writing
@@ -15,6 +17,8 @@ from odtk.training.experiment import Experiment
 from odtk.training.loggers.csv_files import read_evaluations
 from odtk.training.loggers.csv_table import STEP
 from odtk.training.orbit_output import without_printing
+from odtk.training.out_of_memory import EvaluationOutOfMemory, is_out_of_memory
+from odtk.training.strategy import has_several_workers
 from odtk.training.times import EVALUATION
 from odtk.training.workers import Workers, require_same_weights
 
@@ -29,10 +33,16 @@ class Outcome:
     reason: str = ALL_STEPS_DONE
 
 
-def run(experiment: Experiment, num_steps: int, callbacks: Sequence[Callback] = ()) -> Outcome:
+def run(
+    experiment: Experiment,
+    num_steps: int,
+    callbacks: Sequence[Callback] = (),
+    log: Callable[[str], None] = lambda line: None,
+) -> Outcome:
     """Trains to step `num_steps`, evaluates by `experiment.schedule`, and saves a checkpoint at the end.
 
-    An evaluation that a killed run owes is made first.
+    An evaluation that a killed run owes is made first. A step that runs out of memory is tried again in more
+    micro-batches, which `log` is told, and with them training goes on.
 
     See Callback for when `callbacks` are called. An error of the data is raised as a DataError that names the record;
     KeyboardInterrupt, TensorFlow's errors (OutOfRangeError at the end of the data) and callbacks' errors are raised as
@@ -46,7 +56,7 @@ def run(experiment: Experiment, num_steps: int, callbacks: Sequence[Callback] = 
             callback.before_training(experiment, num_steps)
             ends.push(_at_end(callback.at_end))
         with naming_the_record(find_fault):
-            return _Loop(experiment, num_steps, callbacks).run()
+            return _Loop(experiment, num_steps, callbacks, log).run()
 
 
 def owes_evaluation(experiment: Experiment) -> bool:
@@ -60,8 +70,10 @@ def owes_evaluation(experiment: Experiment) -> bool:
 class _Loop:
     """The calls of Orbit's controller, and what its actions note down."""
 
-    def __init__(self, experiment: Experiment, num_steps: int, callbacks: Sequence[Callback]):
-        self._experiment, self._num_steps, self._callbacks = experiment, num_steps, callbacks
+    def __init__(
+        self, experiment: Experiment, num_steps: int, callbacks: Sequence[Callback], log: Callable[[str], None]
+    ):
+        self._experiment, self._num_steps, self._callbacks, self._log = experiment, num_steps, callbacks, log
         self._outcome = Outcome()
         self._stop: StopTraining | None = None
         self._evaluated: int | None = None
@@ -79,6 +91,9 @@ class _Loop:
                 break
             except GoBack:
                 self._start_again()
+            except tf.errors.OpError as error:
+                if not self._goes_on_with_less(error):
+                    raise
         if self._stop is not None and self._stop.evaluate and self._evaluated != self._experiment.step:
             self._evaluate()
         require_same_weights(self._experiment.workers, self._experiment.model.trainable_variables)
@@ -115,6 +130,18 @@ class _Loop:
         for callback in self._callbacks:
             experiment.write(functools.partial(callback.after_going_back, experiment.step))
 
+    def _goes_on_with_less(self, error: tf.errors.OpError) -> bool:
+        """Whether a step that ran out of memory is tried again in more micro-batches; other workers would not know."""
+        experiment = self._experiment
+        if not is_out_of_memory(error) or has_several_workers(experiment.controller.strategy):
+            return False
+        how = experiment.trainer.split_further()
+        if how is None:
+            return False
+        experiment.controller.step_timer = None  # it started with the loop that failed
+        self._log(f"warning: Out of memory in step {experiment.step + 1}. It is tried again with {how}.")
+        return True
+
     def _evaluate(self) -> None:
         """The callbacks are called while the measured weights, which may be averages, are still in place."""
         experiment = self._experiment
@@ -128,6 +155,10 @@ class _Loop:
                 experiment.controller.evaluate()
         except EvaluationImpossible:
             self._can_evaluate = False
+        except tf.errors.OpError as error:
+            if is_out_of_memory(error):
+                raise EvaluationOutOfMemory from error
+            raise
 
     def _save_at_last_step(self) -> None:
         """Before the evaluation, which can be interrupted; CheckpointManager saves the same step only once."""

@@ -24,6 +24,11 @@ class SplitStep:
         self.loss_scale = loss_scale
         self._sums = GradientSums(model.trainable_variables, (*task.loss_names, REGULARIZATION_LOSS))
 
+    @property
+    def counter(self) -> tf.Variable:
+        """Changes at the end of each `add`; each replica has its own."""
+        return self._sums.counter
+
     def start(self) -> None:
         """Forgets the step before."""
         self._sums.reset()
@@ -38,7 +43,10 @@ class SplitStep:
         found, gradients, divisor = self._task.compiled(self._compute)(features, groundtruth, seed, scale)
         weight = divisor if scale is None else divisor / scale
         self._sums.add(found, gradients, weight, features.get("position"))
-        self._task.watch(features, self._optimizer, tf.add_n(list(found.sums.values())))
+        gauge = tf.add_n(list(found.sums.values()))
+        if scale is None:  # under a loss scale an overflow is no failure, and the step is skipped
+            gauge += tf.cast(tf.linalg.global_norm(gradients), gauge.dtype)
+        self._task.watch(features, self._optimizer, gauge)
 
     def _compute(self, features: dict, groundtruth: dict, seed, scale):
         """(LossSums, gradients of the losses times `scale`, what the losses were divided by), no regularization."""

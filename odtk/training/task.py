@@ -129,14 +129,12 @@ class DetectionTask(base_task.Task):
         """What `build_inputs` builds from now on starts behind `last_position`."""
         last = self.last_position if self.positions is None else self.positions[self.workers.index]
         self.start = Position.after(int(last.numpy()))
+        self.first_batch.restart()
         if self.record_filter is not None:
             self.record_filter.forget_unfinished()
 
     def read_batch(self, model: Detector, places: Sequence[tuple[int, int, int]]) -> tuple[dict, dict]:
-        """The batch (features, groundtruth) of records, as `first_failure` has them, exactly as it was trained on.
-
-        (With several input pipelines all records are augmented as those of the first.)
-        """
+        """The batch (features, groundtruth) of records, as `first_failure` has them, exactly as it was trained on."""
         entries = (*TRAINING_FEATURES, *model.groundtruth_fields)
         return read_batch(self.config, places, model.resize, model.num_classes, self.seed, entries)
 
@@ -170,7 +168,9 @@ class DetectionTask(base_task.Task):
         total, own_norm = losses[TOTAL_LOSS], tf.linalg.global_norm(gradients)
         self.watch(features, optimizer, total + tf.cast(own_norm, total.dtype))  # a NaN gradient spoils the next loss
         if "position" in features:
-            self.note_position(features["position"])
+            # Not before the gradients are there: a step that runs out of memory is tried again, with the same records.
+            with tf.control_dependencies([own_norm]):
+                self.note_position(tf.identity(features["position"]))
         norm = own_norm if num_replicas() == 1 else None
         self.update(model, optimizer, over_replicas(gradients), losses, metrics, norm)
         return losses
@@ -185,11 +185,11 @@ class DetectionTask(base_task.Task):
 
         `norm`: of the gradients, if it is known.
         """
-        # An update starts only when all gradients are there: one that runs out of memory on the way changes no weight.
-        gradients = tf.tuple(gradients)
         norm = tf.linalg.global_norm(gradients) if norm is None else norm
         if self.clip_norm > 0:
             gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=norm)
+        # An update starts only when all gradients are there: one that runs out of memory on the way changes no weight.
+        gradients = tf.tuple(gradients)
         pairs = zip(gradients, model.trainable_variables, strict=True)
         optimizer.apply_gradients(pairs, experimental_aggregate_gradients=False)
         self.log(losses | {GRADIENT_NORM: norm / num_replicas()}, metrics)

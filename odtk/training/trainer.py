@@ -8,6 +8,7 @@ from official.core import base_trainer
 from odtk.layers.precision import FLOAT16
 from odtk.training.input_wait import InputWait
 from odtk.training.loss_scale import LossScale
+from odtk.training.micro_batches import finer
 from odtk.training.optimizer import current_learning_rate, unwrap
 from odtk.training.split_step import SplitStep
 from odtk.training.times import COMPILING, INPUT, STEP, Times
@@ -63,9 +64,9 @@ class DetectionTrainer(base_trainer.Trainer):
         before = self._wait.read()
         with self._times.phase(phase):
             logs = {name: value.numpy() for name, value in super().train(num_steps).items()}  # waits for the device
-        seconds, steps = (now - then for now, then in zip(self._wait.read(), before, strict=True))
-        if self._is_compiled and steps:
-            self._times.move(seconds / steps * int(num_steps), phase, INPUT)
+        seconds, batches = (now - then for now, then in zip(self._wait.read(), before, strict=True))
+        if self._is_compiled and batches:
+            self._times.move(seconds / batches * int(num_steps) * self.task.micro_batches, phase, INPUT)
         self._is_compiled = True
         return logs
 
@@ -101,12 +102,34 @@ class DetectionTrainer(base_trainer.Trainer):
     def next_train_inputs(self, iterator):
         """official's hook: the next batch, with the time that the step waits for it."""
         # Counted after a step's updates; global_step is counted at any time during it.
-        return self._wait.fetch(lambda: next(iterator), self.optimizer.iterations)
+        ended = self.optimizer.iterations
+        if self._split is not None:
+            ended = self.strategy.experimental_local_results(self._split.counter)[0]
+        return self._wait.fetch(lambda: next(iterator), ended)
 
     def restart_data(self) -> None:
         """Reads on behind `last_position`, as a resumed run does; for weights that were set back."""
         self.task.restart_inputs()
         self.train_dataset = self._build_dataset()
+
+    def split_further(self) -> str | None:
+        """Goes on with more micro-batches, after a step that ran out of memory; returns how. None if each has 1 image.
+
+        The weights are those before that step, whose records are read again. (Batch norms' statistics may hold the
+        failed step's, too.)
+        """
+        task, per_replica = self.task, self.task.config.train_config.batch_size // self.strategy.num_replicas_in_sync
+        parts = finer(per_replica, task.micro_batches)
+        if parts is None:
+            return None
+        before, task.micro_batches = task.micro_batches, parts
+        with self.strategy.scope():
+            # A loss scale that is there already goes on.
+            self._split = self._split or self._build_split()
+        self.finished_step()
+        self.restart_data()
+        self._train_loop_fn, self._is_compiled = None, False
+        return f"{parts} micro-batches of {per_replica // parts} instead of {before} of {per_replica // before} images"
 
     def finished_step(self) -> int:
         """The last step that changed the weights, to which the count of steps is set: one more failed in its data."""

@@ -13,6 +13,7 @@ from odtk.cluster import find_cluster
 from odtk.errors import ConfigError, OdtkError
 from odtk.tools.arguments import as_list, require_one_of, require_whole
 from odtk.tools.check_config import fixing_command
+from odtk.tools.train.batch import is_to_be_found, with_planned_batch
 from odtk.tools.train.checks import check
 from odtk.tools.train.durations import as_text, seconds_of
 from odtk.tools.train.longer_schedule import with_longer_schedule
@@ -122,9 +123,10 @@ def _train(
     log("Reading the config and the records that it names.")
     config = pipeline.read(pipeline_config)
     steps = options.num_steps if options.num_steps is not None else config.train_config.num_steps
+    in_file, config = config, with_planned_batch(config, options, model_dir)
     if options.extend_schedule:
         config = with_longer_schedule(config, steps, log)
-    can_evaluate = check(config, pipeline_config, model_dir, options.num_steps, log)
+    can_evaluate = check(config, pipeline_config, model_dir, options.num_steps, log, options.accumulate != 1)
     _require_checkpoint_to_reuse(config, pipeline_config, options)
     if given["cluster"] is not None:
         require_fit(options, config, given["cluster"])
@@ -138,6 +140,8 @@ def _train(
             model_dir=model_dir,
             options=options,
             config=config,
+            config_in_file=in_file,
+            finds_batch=is_to_be_found(options, model_dir),
             num_steps=steps,
             seed=seed,
             can_evaluate=can_evaluate,
