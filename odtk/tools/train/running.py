@@ -76,7 +76,7 @@ class CheckedRun:
 def train_checked(checked: CheckedRun) -> TrainingReport:
     """Trains to the last step, or to where something ends it."""
     options, log = checked.options, checked.log
-    strategy, workers = _prepare_process(checked)
+    workers, strategy = _prepare_process(checked)
     with explained_worker_errors(checked.cluster, lambda: 0, lambda: None):
         checked = _as_the_chief(checked, workers)
     devices = [device.name for device in devices_of(strategy) if device.kind != CPU]
@@ -88,6 +88,7 @@ def train_checked(checked: CheckedRun) -> TrainingReport:
     checked, batch = _with_batch(checked, strategy, build_task)
     watching = {"record_filter": record_filter, "bad_boxes": bad_boxes}
     with explained_worker_errors(checked.cluster, lambda: 0, lambda: None):
+        workers.require_equal({"precision": precision.precision})
         experiment = _build(checked, strategy, workers, build_task(checked.config, batch.micro_batches, **watching))
     first, resumed = experiment.step, experiment.resumed_from
     # Only now it is certain that config and checkpoint match.
@@ -229,25 +230,31 @@ def _run(
     return outcome
 
 
-def _prepare_process(checked: CheckedRun) -> tuple[tf.distribute.Strategy, Workers]:
+def _prepare_process(checked: CheckedRun) -> tuple[Workers, tf.distribute.Strategy]:
     """Sets up TensorFlow; the devices first, because it cannot be kept to some once it computes."""
     options, log = checked.options, checked.log
-    batch_size = checked.config.train_config.batch_size // (
-        1 if options.accumulate == AUTO else int(options.accumulate)
-    )
-    workers: Workers = ALONE
-    if checked.cluster is None:
-        strategy = build_strategy(options.devices, options.tpu, None if options.batch_size == AUTO else batch_size, log)
-    else:
-        use_only(find_chosen(options.devices))
-        workers = connect(checked.cluster, checked.announce, bool(tf.config.get_visible_devices("GPU")))
-        strategy = workers.strategy
+    workers, strategy = _connected(checked) if checked.cluster is not None else (ALONE, _own_strategy(checked))
     keep_freed_memory()
     log(device_line(checked.config, with_memory(devices_of(strategy))))
     tf_keras.utils.set_random_seed(checked.seed)
     if options.deterministic:
         use_deterministic_operations()
-    return strategy, workers
+    return workers, strategy
+
+
+def _own_strategy(checked: CheckedRun) -> tf.distribute.Strategy:
+    options, size = checked.options, None
+    if options.batch_size != AUTO:
+        parts = 1 if options.accumulate == AUTO else int(options.accumulate)
+        size = checked.config.train_config.batch_size // parts
+    return build_strategy(options.devices, options.tpu, size, checked.log)
+
+
+def _connected(checked: CheckedRun) -> tuple[Workers, tf.distribute.Strategy]:
+    assert checked.cluster is not None
+    names = use_only(find_chosen(checked.options.devices))
+    workers = connect(checked.cluster, checked.announce, any(name.startswith("GPU") for name in names))
+    return workers, workers.strategy
 
 
 def _save_config(config, model_dir: str | os.PathLike, is_resumed: bool) -> None:
