@@ -103,7 +103,8 @@ class SharedHeads(tf_keras.layers.Layer):
         if self.class_tower is not None:
             class_features = self.class_tower(feature_maps, training=norm_training, convolve=self.convolve)
         if self.dropout is not None and training:
-            class_features = [_dropped(features, self.dropout.rate) for features in class_features]
+            # The layer is what checkpoints hold; it would draw otherwise than by the step's seed.
+            class_features = [step_random.dropout(features, self.dropout.rate) for features in class_features]
         # What reads them is not computed in low precision, nor are sigmoids.
         boxes = tf.cast(_flat(self.convolve(self.box_conv, box_features), self.box_code_size), self.variable_dtype)
         if self.box_clip_range is not None:
@@ -122,8 +123,3 @@ def _flat_map(x, code_size: int):
     height, width, channels = x.shape[1:]
     anchors = None if None in (height, width) else height * width * channels // code_size
     return tf.reshape(x, [tf.shape(x)[0], -1 if anchors is None else anchors, code_size])
-
-
-def _dropped(features, rate: float) -> tf.Tensor:
-    """Dropout by the seed of the training step: the Keras layer, which checkpoints hold, would draw otherwise."""
-    return tf.nn.experimental.stateless_dropout(features, rate, step_random.next_seed())

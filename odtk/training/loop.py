@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ from odtk.training.orbit_output import without_printing
 from odtk.training.out_of_memory import EvaluationOutOfMemory, is_out_of_memory
 from odtk.training.strategy import has_several_workers
 from odtk.training.times import EVALUATION
+from odtk.training.workers import Workers, require_same_weights
 
 ALL_STEPS_DONE = "all steps are done"
 
@@ -59,9 +61,10 @@ def run(
 
 def owes_evaluation(experiment: Experiment) -> bool:
     """Whether the evaluation of the present step is due and was not made to its end: the run was killed meanwhile."""
-    if experiment.evaluator is None or not experiment.schedule.is_due(experiment.step):
+    if experiment.evaluator is None or not experiment.workers.chiefs(experiment.schedule.is_due(experiment.step)):
         return False
-    return all(row[STEP] != experiment.step for row in read_evaluations(experiment.info.model_dir))
+    made = any(row[STEP] == experiment.step for row in read_evaluations(experiment.info.model_dir))
+    return not experiment.workers.chiefs(made)
 
 
 class _Loop:
@@ -93,6 +96,7 @@ class _Loop:
                     raise
         if self._stop is not None and self._stop.evaluate and self._evaluated != self._experiment.step:
             self._evaluate()
+        require_same_weights(self._experiment.workers, self._experiment.model.trainable_variables)
         if self._stop is not None:
             self._outcome.reason = str(self._stop)
         return self._outcome
@@ -105,11 +109,11 @@ class _Loop:
         while experiment.step < self._num_steps and self._stop is None:
             step = experiment.step
             # One loop: the summaries and the checkpoint of the loop in which a callback stops are still written.
-            end = min(step + experiment.pace(step), self._num_steps)
+            end = min(step + experiment.workers.chiefs(experiment.pace(step)), self._num_steps)
             if controller.step_timer:
                 controller.step_timer.start()  # steps_per_sec is without evaluations and checkpoints
             controller.train(end, checkpoint_at_completion=False)
-            if self._stop is None and experiment.schedule.is_due(experiment.step):
+            if self._stop is None and experiment.workers.chiefs(experiment.schedule.is_due(experiment.step)):
                 self._save_at_last_step()
                 self._evaluate()
         if experiment.step > first:
@@ -163,23 +167,38 @@ class _Loop:
 
     def _after_loop(self, output: dict) -> None:
         self._outcome.logs = {tag: float(value) for tag, value in output.items()}
-        for callback in self._callbacks:
-            with self._noting_stop():
-                after = functools.partial(callback.after_loop, self._experiment.step, dict(self._outcome.logs))
-                self._experiment.write(after)
+        with self._experiment.workers.together():
+            for callback in self._callbacks:
+                with self._noting_stop():
+                    after = functools.partial(callback.after_loop, self._experiment.step, dict(self._outcome.logs))
+                    self._experiment.write(after)
+            self._agree_on_stop()
 
     def _during_evaluation(self, num_images: int) -> None:
-        for callback in self._callbacks:
-            callback.during_evaluation(self._experiment.step, num_images)
+        workers, stop = self._experiment.workers, None
+        with workers.together():
+            try:
+                for callback in self._callbacks:
+                    callback.during_evaluation(self._experiment.step, num_images)
+            except StopTraining as asked:
+                stop = asked
+            stop = agreed_stop(stop, workers)
+        if stop is not None:
+            raise stop
 
     def _after_evaluation(self, output: dict) -> None:
         assert self._experiment.evaluator is not None
         evaluation = self._experiment.evaluator.latest
         assert evaluation is not None
-        for callback in self._callbacks:
-            with self._noting_stop():
-                after = functools.partial(callback.after_evaluation, self._experiment.step, evaluation)
-                self._experiment.write(after)
+        with self._experiment.workers.together():
+            for callback in self._callbacks:
+                with self._noting_stop():
+                    after = functools.partial(callback.after_evaluation, self._experiment.step, evaluation)
+                    self._experiment.write(after)
+            self._agree_on_stop()
+
+    def _agree_on_stop(self) -> None:
+        self._stop = agreed_stop(self._stop, self._experiment.workers)
 
     @contextlib.contextmanager
     def _noting_stop(self):
@@ -187,6 +206,17 @@ class _Loop:
             yield
         except StopTraining as stop:
             self._stop = self._stop or stop
+
+
+def agreed_stop(stop: StopTraining | None, workers: Workers) -> StopTraining | None:
+    """The stop of the first worker that has one, on all workers."""
+    if workers.count == 1:
+        return stop
+    text = workers.first(None if stop is None else json.dumps([str(stop), stop.evaluate]))
+    if text is None:
+        return None
+    reason, evaluate = json.loads(text)
+    return StopTraining(reason, evaluate=evaluate)
 
 
 def _at_end(end: Callable) -> Callable:

@@ -9,7 +9,7 @@ from odtk.layers.precision import FLOAT16
 from odtk.training.input_wait import InputWait
 from odtk.training.loss_scale import LossScale
 from odtk.training.micro_batches import finer
-from odtk.training.optimizer import current_learning_rate
+from odtk.training.optimizer import current_learning_rate, unwrap
 from odtk.training.split_step import SplitStep
 from odtk.training.times import COMPILING, INPUT, STEP, Times
 
@@ -145,6 +145,14 @@ class DetectionTrainer(base_trainer.Trainer):
         step = int(self.optimizer.iterations.numpy())
         self.global_step.assign(step)
         return step
+
+    def saved_variables(self) -> list[tf.Variable]:
+        """All that a checkpoint holds."""
+        descendants = tf.train.TrackableView(self.checkpoint).descendants()
+        found = [each for each in descendants if isinstance(each, tf.Variable)]
+        # An optimizer's slots are no descendants: TensorFlow saves them along with the variables that they belong to.
+        found += [weight for optimizer in unwrap(self.optimizer) for weight in optimizer.weights]
+        return list({id(variable): variable for variable in found}.values())
 
     def checkpoint_bytes(self) -> int:
         """About the size of a checkpoint: that of all variables."""

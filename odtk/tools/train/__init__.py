@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from odtk import pipeline
+from odtk.cluster import find_cluster
 from odtk.errors import ConfigError, OdtkError
-from odtk.growing_folder import growing_folder
-from odtk.retrying import Retrying
 from odtk.tools.arguments import as_list, require_one_of, require_whole
 from odtk.tools.check_config import fixing_command
 from odtk.tools.train.batch import is_to_be_found, with_planned_batch
@@ -29,6 +29,7 @@ from odtk.tools.train.options import (
 )  # fmt: skip
 from odtk.tools.train.report import TrainingReport
 from odtk.tools.train.run_record import choose_seed, repeated
+from odtk.tools.train.worker_runs import own_folder, require_fit, warnings_alone
 from odtk.training.times import Times
 
 if TYPE_CHECKING:
@@ -83,9 +84,10 @@ def train(
     dir's config. `log` is called with lines for the user; `callbacks` show the run and may stop it (see
     odtk.training.callbacks.callback); None is a panel or lines on stderr. `should_stop` is called about once per second
     and ends training, with a checkpoint, by returning the reason; `max_time` counts from this call on. `model_dir` may
-    be in a store, or on a drive that is away for minutes. Raises ConfigError, DataError or CheckpointError before the
-    first step; with too many bad records, DataError after a checkpoint is saved; OutputError if `model_dir` cannot be
-    written to, after the weights are saved elsewhere, if that is possible.
+    be in a store, or on a drive that is away for minutes; of several workers the chief alone writes to it. Raises
+    ConfigError, DataError or CheckpointError before the first step; with too many bad records, DataError after a
+    checkpoint is saved; OutputError if `model_dir` cannot be written to, after the weights are saved elsewhere, if that
+    is possible.
     """
     started = time.monotonic()
     options = TrainingOptions(
@@ -98,13 +100,15 @@ def train(
         profile=profile,
     )  # fmt: skip
     _check_arguments(options)
-    # First of all: two runs in one folder would delete each other's checkpoints.
-    with growing_folder(model_dir, _KEPT, log) as lock:
+    cluster = find_cluster(options.workers, options.worker_index)
+    is_chief = cluster is None or cluster.is_chief
+    given = {"callbacks": callbacks, "should_stop": should_stop, "started": started}
+    with own_folder(model_dir, cluster, _KEPT, log) as (folder, write):
         if repeat:
-            pipeline_config, options = repeated(pipeline_config, model_dir, options, log)
-        write = Retrying(model_dir, lock, log)
-        given = {"write": write, "callbacks": callbacks, "should_stop": should_stop, "started": started}
-        return _train(pipeline_config, model_dir, options, log, **given)
+            pipeline_config, options = repeated(pipeline_config, folder, options, log)
+        said = log if is_chief else warnings_alone(log)
+        report = _train(pipeline_config, folder, options, said, write=write, cluster=cluster, announce=log, **given)
+    return report if is_chief else replace(report, model_dir=str(model_dir), checkpoint="", summary=None)
 
 
 def _train(
@@ -124,6 +128,8 @@ def _train(
         config = with_longer_schedule(config, steps, log)
     can_evaluate = check(config, pipeline_config, model_dir, options.num_steps, log, options.accumulate != 1)
     _require_checkpoint_to_reuse(config, pipeline_config, options)
+    if given["cluster"] is not None:
+        require_fit(options, config, given["cluster"])
     seed = choose_seed(model_dir, options.seed, log)
     log("Loading TensorFlow and building the model.")
     from odtk.tools.train.running import CheckedRun, train_checked

@@ -9,6 +9,8 @@ import tensorflow as tf
 import tf_keras
 
 from odtk import files, label_map, pipeline, prototext
+from odtk.cluster import Cluster
+from odtk.device_choice import find_chosen, use_only
 from odtk.devices import keep_freed_memory, use_deterministic_operations
 from odtk.errors import LabelMapError
 from odtk.hardware import CPU, with_memory
@@ -21,13 +23,14 @@ from odtk.tools.train.batch import Batch, batch_line
 from odtk.tools.train.batch_choice import BatchChoice, choose_batch
 from odtk.tools.train.device_line import device_line
 from odtk.tools.train.explained_errors import explained_errors
-from odtk.tools.train.explained_write_errors import explained_write_errors, little_space
+from odtk.tools.train.explained_write_errors import explained_write_errors, last_saved_step, little_space
 from odtk.tools.train.options import AUTO, TrainingOptions, command_line
 from odtk.tools.train.parts import build_callbacks, build_limits, build_loggers, build_schedule, run_info
 from odtk.tools.train.report import TrainingReport
 from odtk.tools.train.restore_table import describe_restore
 from odtk.tools.train.run_record import recording
 from odtk.tools.train.run_summary import log_unfinished, summarize
+from odtk.tools.train.worker_runs import explained_worker_errors, facts
 from odtk.training.build import build_experiment
 from odtk.training.callbacks.callback import Callback
 from odtk.training.experiment import Experiment
@@ -36,6 +39,7 @@ from odtk.training.precision import choose_precision
 from odtk.training.strategy import build_strategy, devices_of
 from odtk.training.task import DetectionTask
 from odtk.training.times import OTHER, STARTING, Times
+from odtk.training.workers import ALONE, Workers, connect
 
 _DONE = "all steps were done before"
 
@@ -63,12 +67,18 @@ class CheckedRun:
     log: Callable[[str], None]
     callbacks: Sequence[Callback] | None
     should_stop: Callable[[], str | None]
+    cluster: Cluster | None = None
+    """The workers that train together; None for a process that trains alone."""
+    announce: Callable[[str], None] = lambda line: None
+    """`log`, for what each of several workers says."""
 
 
 def train_checked(checked: CheckedRun) -> TrainingReport:
     """Trains to the last step, or to where something ends it."""
     options, log = checked.options, checked.log
-    strategy = _prepare_process(checked)
+    workers, strategy = _prepare_process(checked)
+    with explained_worker_errors(checked.cluster, lambda: 0, lambda: None):
+        checked = _as_the_chief(checked, workers)
     devices = [device.name for device in devices_of(strategy) if device.kind != CPU]
     record_filter = BadRecordFilter(options.max_bad_records, log) if options.max_bad_records else None
     bad_boxes = BadBoxes(log)
@@ -77,7 +87,9 @@ def train_checked(checked: CheckedRun) -> TrainingReport:
     build_task = functools.partial(_build_task, checked, precision.precision)
     checked, batch = _with_batch(checked, strategy, build_task)
     watching = {"record_filter": record_filter, "bad_boxes": bad_boxes}
-    experiment = _build(checked, strategy, build_task(checked.config, batch.micro_batches, **watching))
+    with explained_worker_errors(checked.cluster, lambda: 0, lambda: None):
+        workers.require_equal({"precision": precision.precision})
+        experiment = _build(checked, strategy, workers, build_task(checked.config, batch.micro_batches, **watching))
     first, resumed = experiment.step, experiment.resumed_from
     # Only now it is certain that config and checkpoint match.
     _save_config(checked.config, checked.model_dir, is_resumed=bool(resumed))
@@ -91,6 +103,7 @@ def train_checked(checked: CheckedRun) -> TrainingReport:
         losses={},
         devices=devices,
         pipeline_config=str(checked.pipeline_config),
+        worker=workers.index,
     )
     if first >= checked.num_steps and not owes_evaluation(experiment):
         return report
@@ -103,6 +116,17 @@ def train_checked(checked: CheckedRun) -> TrainingReport:
         if said:
             log(said)
     return report
+
+
+def _as_the_chief(checked: CheckedRun, workers: Workers) -> CheckedRun:
+    """The run with the chief's seed. Raises OdtkError on all workers if one has another config, records or versions."""
+    if workers.count == 1:
+        return checked
+    info = run_info(checked.config, checked.model_dir, checked.num_steps, checked.seed)
+    workers.require_equal(facts(checked.config, checked.options, info))
+    seed = workers.chiefs(checked.seed)
+    tf_keras.utils.set_random_seed(seed)
+    return replace(checked, seed=seed)
 
 
 def _with_batch(
@@ -142,7 +166,7 @@ def _build_task(checked: CheckedRun, precision: str, config, micro_batches: int,
     )
 
 
-def _build(checked: CheckedRun, strategy: tf.distribute.Strategy, task: DetectionTask) -> Experiment:
+def _build(checked: CheckedRun, strategy: tf.distribute.Strategy, workers: Workers, task: DetectionTask) -> Experiment:
     options, log = checked.options, checked.log
     return build_experiment(
         task,
@@ -155,11 +179,13 @@ def _build(checked: CheckedRun, strategy: tf.distribute.Strategy, task: Detectio
         eval_images=options.eval_images,
         best_metric=options.best_metric,
         max_bad_records=options.max_bad_records,
-        must_evaluate=bool(options.needs_evaluations),
-        loggers=build_loggers(options, log),
+        # Of several workers none can leave out what the others take part in.
+        must_evaluate=bool(options.needs_evaluations) or workers.count > 1,
+        loggers=build_loggers(options, log) if workers.is_chief else [],
         times=checked.times,
         write=checked.write,
         log=log,
+        workers=workers,
     )
 
 
@@ -199,11 +225,12 @@ def _run(
         ) as session,
         explained_errors(experiment, checked.num_steps, config, filename),
         explained_write_errors(experiment, command_line(filename, checked.model_dir, options)),
+        explained_worker_errors(checked.cluster, step, lambda: last_saved_step(experiment)),
     ):
         limits = build_limits(options, checked.should_stop, checked.started, record_filter)
         checked.times.move(checked.times.total, OTHER, STARTING)
         try:
-            callbacks = build_callbacks(options, checked.callbacks, limits, checked.log)
+            callbacks = build_callbacks(options, checked.callbacks, limits, checked.log, experiment.workers.is_chief)
             outcome = run(experiment, checked.num_steps, callbacks, checked.log)
         except BaseException:
             log_unfinished(experiment, checked.log)
@@ -214,19 +241,31 @@ def _run(
     return outcome
 
 
-def _prepare_process(checked: CheckedRun) -> tf.distribute.Strategy:
+def _prepare_process(checked: CheckedRun) -> tuple[Workers, tf.distribute.Strategy]:
     """Sets up TensorFlow; the devices first, because it cannot be kept to some once it computes."""
     options, log = checked.options, checked.log
-    batch_size = checked.config.train_config.batch_size // (
-        1 if options.accumulate == AUTO else int(options.accumulate)
-    )
-    strategy = build_strategy(options.devices, options.tpu, None if options.batch_size == AUTO else batch_size, log)
+    workers, strategy = _connected(checked) if checked.cluster is not None else (ALONE, _own_strategy(checked))
     keep_freed_memory()
     log(device_line(checked.config, with_memory(devices_of(strategy))))
     tf_keras.utils.set_random_seed(checked.seed)
     if options.deterministic:
         use_deterministic_operations()
-    return strategy
+    return workers, strategy
+
+
+def _own_strategy(checked: CheckedRun) -> tf.distribute.Strategy:
+    options, size = checked.options, None
+    if options.batch_size != AUTO:
+        parts = 1 if options.accumulate == AUTO else int(options.accumulate)
+        size = checked.config.train_config.batch_size // parts
+    return build_strategy(options.devices, options.tpu, size, checked.log)
+
+
+def _connected(checked: CheckedRun) -> tuple[Workers, tf.distribute.Strategy]:
+    assert checked.cluster is not None
+    names = use_only(find_chosen(checked.options.devices))
+    workers = connect(checked.cluster, checked.announce, any(name.startswith("GPU") for name in names))
+    return workers, workers.strategy
 
 
 def _save_config(config, model_dir: str | os.PathLike, is_resumed: bool) -> None:
