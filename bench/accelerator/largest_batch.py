@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import tensorflow as tf
+
 from bench.accelerator import input_rate, models
 from bench.accelerator.sizes import Sizes
 from odtk.training.fitting import Trials, round_sizes
 from odtk.training.step_memory import build_step_memory
-from odtk.training.strategy import build_strategy
 from odtk.training.task import DetectionTask
 from odtk.training.trial_steps import TrialSteps
 
@@ -17,7 +18,7 @@ def measure(sizes: Sizes, folder: Path, precision: str) -> dict:
     config = models.config_of(sizes, sizes.sides[0], most)
     input_rate.read_pets(config, input_rate.pets(sizes, folder))
     memory = build_step_memory()
-    steps = TrialSteps(lambda: DetectionTask(config, precision=precision), build_strategy(), memory)
+    steps = TrialSteps(lambda: DetectionTask(config, precision=precision), tf.distribute.get_strategy(), memory)
     trials = Trials(steps, memory.limit, memory.may_fail)
     batch = trials.largest(round_sizes(most))
     gigabytes = {images: None if peak is None else round(peak / 2**30, 2) for images, peak in trials.peaks.items()}

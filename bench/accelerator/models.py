@@ -11,14 +11,14 @@ from bench import workload
 from bench.accelerator.parts import AUTO
 from bench.accelerator.sizes import Sizes
 from odtk import pipeline
-from odtk.hardware import GPU, Device, find_cpu, find_devices
-from odtk.layers.precision import BFLOAT16, FLOAT16, FLOAT32
+from odtk.hardware import CPU, Device, find_cpu, find_devices
+from odtk.layers.precision import BFLOAT16, FLOAT32
+from odtk.protos import pipeline_pb2
 from odtk.training.optimizer import build_optimizer, create_variables, make_scalable
-from odtk.training.strategy import build_strategy
+from odtk.training.precision import choose_precision
 from odtk.training.task import DetectionTask
 from odtk.training.trainer import DetectionTrainer
 
-AMPERE, VOLTA = (8, 0), (7, 0)
 NUM_CLASSES = 37
 
 
@@ -28,13 +28,12 @@ def device() -> Device:
 
 
 def precision_of(name: str) -> str:
-    """For AUTO the device's own mixed precision. On CPUs that is bfloat16 here, so that the script can be tried."""
+    """For AUTO what `odtk train` chooses; but bfloat16 on CPUs, so that the script can be tried there."""
     if name != AUTO:
         return name
-    capability = device().compute_capability
-    if device().kind != GPU or capability is None:
+    if device().kind == CPU:
         return BFLOAT16
-    return BFLOAT16 if capability >= AMPERE else FLOAT16 if capability >= VOLTA else FLOAT32
+    return choose_precision(AUTO, pipeline_pb2.TrainEvalPipelineConfig(), [device()]).precision
 
 
 def config_of(sizes: Sizes, side: int, batch_size: int):
@@ -88,7 +87,7 @@ def memory_trainer(config, precision: str = FLOAT32, xla: bool = False) -> Memor
 def fed_trainer(config, precision: str) -> DetectionTrainer:
     """A trainer on the input pipeline of the config's records."""
     task = DetectionTask(config, precision=precision, deterministic=False)
-    strategy = build_strategy()
+    strategy = tf.distribute.get_strategy()
     return _build(
         DetectionTrainer, task, lambda model: orbit.utils.make_distributed_dataset(strategy, task.build_inputs, model)
     )

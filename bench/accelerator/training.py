@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from bench.accelerator import clock, input_rate, models
 from bench.accelerator.sizes import Sizes
+from odtk.training.out_of_memory import is_out_of_memory
 
 
 def measure(sizes: Sizes, folder: Path, side: int, precision: str, xla: bool, large: bool) -> dict:
@@ -21,8 +22,8 @@ def measure(sizes: Sizes, folder: Path, side: int, precision: str, xla: bool, la
         try:
             found = _measure(sizes, models.config_of(sizes, sizes.sides[side], batch_size), precision, xla)
             return found | {"too_large": too_large}
-        except tf.errors.ResourceExhaustedError:
-            if batch_size == 1:
+        except tf.errors.OpError as error:
+            if batch_size == 1 or not is_out_of_memory(error):
                 raise
         too_large.append(batch_size)
         batch_size //= 2

@@ -34,6 +34,7 @@ def build_train_dataset(
     input_context: tf.distribute.InputContext | None = None,
     start: Position = _FIRST,
     deterministic: bool = True,
+    whole_batches: bool = False,
 ) -> tf.data.Dataset:
     """Augmented batches, endless unless train_input_reader.num_epochs is set; see odtk.inputs.dataset for their form.
 
@@ -41,6 +42,7 @@ def build_train_dataset(
     examples depend on `seed` alone, and from the position `start` on they are those of the dataset without it; if not
     `deterministic`, a fast one may overtake a slow one. Records that cannot be used end the sequence, or are collected
     by a `record_filter`; boxes that cannot be used are dropped, and collected by `bad_boxes`.
+    `whole_batches`: a last one that is short is left out, so that the batch's shape is static.
     `entries`: the entries of batches, such as TRAINING_FEATURES and a detector's groundtruth_fields; None for all. With
     an `input_context`, batches have a replica's part of the batch size, and this pipeline's part of the records, which
     together are the same in each step with any number of pipelines. Raises ConfigError for options that are not
@@ -60,7 +62,7 @@ def build_train_dataset(
         record_filter=record_filter,
         entries=entries,
     )
-    options = {"drop_remainder": reader.drop_remainder, "deterministic": deterministic}
+    options = {"drop_remainder": reader.drop_remainder or whole_batches, "deterministic": deterministic}
     field, batch_size = "train_config.batch_size", batch_size or config.batch_size
     return _batch(examples, field, _replica_batch_size(field, batch_size, context.num_replicas_in_sync), **options)
 

@@ -10,6 +10,7 @@ from official.core import config_definitions
 from odtk.errors import OdtkError
 from odtk.evaluation.build import DEFAULT_MAX_BAD_RECORDS, ConfiguredEvaluation
 from odtk.inputs.build import count_images
+from odtk.inputs.epochs import Position
 from odtk.retrying import Writes, at_once
 from odtk.training import resume
 from odtk.training.best_metric import DEFAULT, find_metric
@@ -67,11 +68,11 @@ def build_experiment(
         optimizer = build_optimizer(task.config.train_config.optimizer)
         make_scalable(optimizer)
         create_variables(optimizer, model)
-        task.workers = workers
         with workers.together():
             reader = resume.open_newest(info.model_dir, log) if workers.is_chief else None
-            positions = resume.next_positions(reader, task, workers.count, log) if reader else []
-            task.start = resume.own_position(positions, workers)
+            if reader:
+                task.start = resume.next_position(reader, task.config, log)
+            task.start = Position.after(workers.chiefs(task.start.number - 1))
         trainer = _build_trainer(task, strategy, model, optimizer, times, wait)
         if workers.count > 1:
             trainer.checkpoint.save_counter  # noqa: B018  made when it is read; later the chief alone would

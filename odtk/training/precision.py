@@ -1,10 +1,9 @@
 """Chooses the precision in which a run's network computes: as asked for, or what its devices are quick at."""
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
+from odtk import machine
 from odtk.errors import OdtkError
 from odtk.hardware import CPU, GPU, TPU, Device
 from odtk.layers.precision import BFLOAT16, FLOAT16, FLOAT32
@@ -18,7 +17,7 @@ _ARCHITECTURES = {
     (12, 0): "Blackwell", (10, 0): "Blackwell", (9, 0): "Hopper", (8, 9): "Ada", _AMPERE: "Ampere", (7, 5): "Turing",
     _VOLTA: "Volta", (6, 0): "Pascal", (5, 0): "Maxwell",
 }  # fmt: skip
-# Flags of /proc/cpuinfo, for instructions that multiply bfloat16.
+# Instructions that multiply bfloat16, see odtk.machine.
 _CPU_BFLOAT16 = {"avx512_bf16": "AVX512-BF16", "amx_bf16": "AMX"}
 
 
@@ -108,11 +107,7 @@ def _described(gpu: Device) -> str:
     return f"{name}, {'an' if architecture[0] in 'Ao' else 'a'} {architecture} GPU"
 
 
-def cpu_bfloat16(cpuinfo: str = "/proc/cpuinfo") -> str:
-    """The instructions of this machine's CPU that multiply bfloat16: "AVX512-BF16 and AMX"; "" if none are known."""
-    try:
-        flags = re.search(r"^flags\s*:(.*)$", Path(cpuinfo).read_text(), re.MULTILINE)
-    except OSError:  # not Linux
-        return ""
-    found = flags[1].split() if flags else []
-    return " and ".join(name for flag, name in _CPU_BFLOAT16.items() if flag in found)
+def cpu_bfloat16() -> str:
+    """The instructions of this machine's CPU that multiply bfloat16: "AVX512-BF16 and AMX"; "" if it has none."""
+    features = machine.find_cpu().features
+    return " and ".join(name for feature, name in _CPU_BFLOAT16.items() if feature in features)

@@ -1,8 +1,7 @@
 """Resumes from a model dir's newest checkpoint: finds it, and checks that its variables match."""
 
-import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -15,9 +14,7 @@ from odtk.inputs.epochs import Position
 from odtk.protos import pipeline_pb2
 from odtk.records.shards import count_records
 from odtk.training.optimizer import slot_paths
-from odtk.training.task import DetectionTask
-from odtk.training.trainer import LAST_POSITION, POSITIONS
-from odtk.training.workers import Workers
+from odtk.training.trainer import LAST_POSITION
 
 
 def open_newest(model_dir: str | os.PathLike, log: Callable[[str], None]) -> CheckpointReader | None:
@@ -29,22 +26,6 @@ def open_newest(model_dir: str | os.PathLike, log: Callable[[str], None]) -> Che
 def require_match(model: Detector, reader: CheckpointReader) -> None:
     """Raises CheckpointError unless model and checkpoint have the same variables: Orbit restores what matches."""
     restoring.require_match(model.checkpoint_variables(), reader)
-
-
-def next_positions(
-    reader: CheckpointReader, task: DetectionTask, num_workers: int, log: Callable[[str], None]
-) -> list[Position]:
-    """Where the data of each worker starts: where its own ended, or that of all if another number of them trained."""
-    name = reader.tensor_name(POSITIONS.format(count=num_workers)) if num_workers > 1 else None
-    if name is not None:
-        return [Position.after(int(number)) for number in reader.value(name)]
-    return [next_position(reader, task.config, log)] * num_workers
-
-
-def own_position(positions: Sequence[Position], workers: Workers) -> Position:
-    """This worker's of the chief's positions; the first if there are none."""
-    numbers = json.loads(workers.chiefs_text(json.dumps([position.number for position in positions])))
-    return Position.after(numbers[workers.index] - 1) if numbers else Position()
 
 
 def next_position(

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from odtk import step_random
+from odtk import static_shapes, step_random
 from odtk.detectors.detector import Detector
 from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS
 from odtk.training.gradient_sums import GradientSums
@@ -38,7 +38,7 @@ class SplitStep:
     def add(self, inputs) -> None:
         """Adds the gradients of a part's (features, groundtruth)."""
         features, groundtruth = inputs
-        seed = tf.random.fold_in(self._task.step_seed(self._optimizer.iterations), self._sums.parts)
+        seed = step_random.fold_in(self._task.step_seed(self._optimizer.iterations), self._sums.parts)
         scale = None if self.loss_scale is None else self.loss_scale.scale.read_value()
         found, gradients, divisor = self._task.compiled(self._compute)(features, groundtruth, seed, scale)
         weight = divisor if scale is None else divisor / scale
@@ -51,7 +51,7 @@ class SplitStep:
     def _compute(self, features: dict, groundtruth: dict, seed, scale):
         """(LossSums, gradients of the losses times `scale`, what the losses were divided by), no regularization."""
         model, shapes = self._model, features["true_image_shape"]
-        with step_random.seeded(seed), tf.GradientTape() as tape:
+        with static_shapes.needed(self._task.needs_static_shapes), step_random.seeded(seed), tf.GradientTape() as tape:
             predictions = model.predict(model.preprocess(features["image"], shapes), shapes, True, groundtruth)
             found = model.loss_sums(predictions, groundtruth, shapes)
             # Gradients of the sums would overflow in float16. All replicas divide by the same, because the gradients

@@ -12,6 +12,7 @@ from official.common import distribute_utils
 from odtk.device_choice import AUTO, find_chosen, use_only
 from odtk.errors import OdtkError
 from odtk.hardware import CPU, Device, list_gpus
+from odtk.training.tpu import connect
 
 
 def build_strategy(
@@ -22,7 +23,8 @@ def build_strategy(
 ) -> tf.distribute.Strategy:
     """One replica on each of `devices` (see choose_devices); must be called before TensorFlow computes anything.
 
-    On one device it is TensorFlow's default strategy. `batch_size` is what the replicas share; where they cannot share
+    With `tpu` (see odtk.training.tpu.connect) one on each of its cores. On one device it is TensorFlow's default
+    strategy. `batch_size` is what the replicas share; where they cannot share
     it evenly, AUTO takes fewer GPUs, and says so by `log`; None: not known yet. A strategy that the caller has in scope
     is taken as it is. Raises OdtkError for devices that are not there or cannot share the batch.
     """
@@ -34,6 +36,10 @@ def build_strategy(
                 argument="devices",
             )
         return tf.distribute.get_strategy()
+    if tpu is not None:
+        if devices != AUTO:
+            raise OdtkError(f"A TPU is to be used and the devices '{devices}'; leave one out.", argument="devices")
+        return connect(tpu)
     chosen = _sharing(find_chosen(devices), batch_size, devices, log)
     return _on_devices(tuple(use_only(chosen)))
 

@@ -6,11 +6,12 @@ import tensorflow as tf
 import tf_keras
 from official.core import base_task, config_definitions
 
-from odtk import step_random
+from odtk import static_shapes, step_random
 from odtk.checkpoints.restoring import RestoreReport
 from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
 from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS, total_losses
+from odtk.errors import OdtkError
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.batch_again import read_batch
@@ -24,7 +25,7 @@ from odtk.training.fine_tune import checkpoint_type, fine_tune
 from odtk.training.first_batch import FirstBatch
 from odtk.training.first_failure import FirstFailure
 from odtk.training.strategy import num_replicas, over_replicas
-from odtk.training.workers import ALONE, Workers
+from odtk.training.tpu import is_on_tpu
 
 GRADIENT_NORM = "gradient_norm"
 """The log of the norm of all gradients together, before clipping."""
@@ -56,10 +57,6 @@ class DetectionTask(base_task.Task):
     """Made by build_metrics."""
     last_position: tf.Variable
     """The number of the last record's position (see odtk.inputs.epochs) that was trained on; made by build_metrics."""
-    positions: tf.Variable | None = None
-    """Those of several workers, whose parts of the records may differ in size; made by build_metrics."""
-    workers: Workers = ALONE
-    """The processes that train; may be set until build_metrics is called."""
     start: Position
     """Where the data of this run starts; may be set until build_inputs is called."""
 
@@ -98,8 +95,24 @@ class DetectionTask(base_task.Task):
     def build_model(self) -> Detector:
         """The detector, untrained."""
         model = build_detector(self.config, self.precision)
+        self._require_compilable(model)
         self.loss_names = model.loss_names
         return model
+
+    def _require_compilable(self, model: Detector) -> None:
+        argument = "tpu" if is_on_tpu() else "xla"
+        if self.needs_static_shapes and model.image_size is None:
+            raise OdtkError(
+                "The model's image_resizer gives images of several sizes, and XLA would compile the step again for "
+                "each. Use fixed_shape_resizer, or set keep_aspect_ratio_resizer.pad_to_max_dimension: true.",
+                argument=argument,
+            )
+        if self.xla and not is_on_tpu() and num_replicas() > 1:
+            raise OdtkError(
+                f"XLA compiles the step of one device, and this run has {num_replicas()}, which add up their "
+                "normalizers in the middle of it. Train without XLA, or on one device.",
+                argument=argument,
+            )
 
     def initialize(self, model: Detector) -> None:
         """Restores the weights of `fine_tune_checkpoint`, if the config has one."""
@@ -123,12 +136,17 @@ class DetectionTask(base_task.Task):
             input_context=input_context,
             start=self.start,
             deterministic=self.deterministic,
+            whole_batches=self.needs_static_shapes,
         )
+
+    @property
+    def needs_static_shapes(self) -> bool:
+        """Whether the step is compiled, for batches of one shape."""
+        return self.xla or is_on_tpu()
 
     def restart_inputs(self) -> None:
         """What `build_inputs` builds from now on starts behind `last_position`."""
-        last = self.last_position if self.positions is None else self.positions[self.workers.index]
-        self.start = Position.after(int(last.numpy()))
+        self.start = Position.after(int(self.last_position.numpy()))
         self.first_batch.restart()
         if self.record_filter is not None:
             self.record_filter.forget_unfinished()
@@ -148,13 +166,6 @@ class DetectionTask(base_task.Task):
         self.last_position = tf.Variable(
             NOTHING_READ, False, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
         )
-        if self.workers.count > 1:
-            self.positions = tf.Variable(
-                [NOTHING_READ] * self.workers.count,
-                trainable=False,
-                dtype=tf.int64,
-                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-            )
         return [LastValue(tag) for tag in (*self.loss_names, REGULARIZATION_LOSS, TOTAL_LOSS, GRADIENT_NORM)]
 
     # Detectors do not need AutoGraph, which takes longer to convert their code than TensorFlow takes to trace it.
@@ -176,7 +187,7 @@ class DetectionTask(base_task.Task):
         return losses
 
     def _losses_and_gradients(self, model: Detector, features: dict, groundtruth: dict, seed):
-        with step_random.seeded(seed), tf.GradientTape() as tape:
+        with static_shapes.needed(self.needs_static_shapes), step_random.seeded(seed), tf.GradientTape() as tape:
             losses = self.losses(model, features, groundtruth)
         return losses, tape.gradient(losses[TOTAL_LOSS], model.trainable_variables)
 
@@ -207,24 +218,22 @@ class DetectionTask(base_task.Task):
                 metric.update_state(values[metric.name])
 
     def compiled(self, function: Callable) -> Callable:
-        """The function, compiled by XLA if the run is."""
-        return tf.function(function, jit_compile=True, autograph=False) if self.xla else function
+        """The function, compiled by XLA if the run is; a TPU compiles the whole step."""
+        is_by_itself = self.xla and not is_on_tpu()
+        return tf.function(function, jit_compile=True, autograph=False) if is_by_itself else function
 
     def step_seed(self, step) -> tf.Tensor:
         """For `step_random.seeded`: of this replica (outside of replicas, the first) in the step after `step`."""
         context = tf.distribute.get_replica_context()
         replica = context.replica_id_in_sync_group if context is not None else 0
         seed = tf.stack([tf.constant(self.seed, tf.int64), tf.cast(step, tf.int64)])
-        return tf.random.fold_in(seed, tf.cast(replica, tf.int64))
+        return step_random.fold_in(seed, replica)
 
     def note_position(self, positions) -> None:
         """Keeps the largest of the positions int64 [B] of all replicas; saved with the weights of this step."""
         largest = tf.reduce_max(positions, keepdims=True)
-        of_replicas = tf.distribute.get_replica_context().all_gather(largest, axis=0)
-        self.last_position.assign(tf.reduce_max(of_replicas))
-        if self.positions is not None:
-            # Replicas are numbered worker by worker.
-            self.positions.assign(tf.reduce_max(tf.reshape(of_replicas, [self.workers.count, -1]), axis=1))
+        replica = tf.distribute.get_replica_context()
+        self.last_position.assign(tf.reduce_max(replica.all_gather(largest, axis=0)))
 
     def losses(self, model: Detector, features: dict, groundtruth: dict) -> dict[str, tf.Tensor]:
         """Losses of a batch in training mode, including the regularization loss and the total."""

@@ -16,9 +16,6 @@ from odtk.training.times import COMPILING, INPUT, STEP, Times
 LAST_POSITION = "last_position"
 """The key in a checkpoint of the number of the last record's position that was trained on."""
 
-POSITIONS = "positions_of_{count}_workers"
-"""The key of those of all workers, where there are several."""
-
 LOSS_SCALE = "loss_scale"
 """The key in a checkpoint of what a run in float16 scales its loss with; see LossScale."""
 
@@ -44,8 +41,6 @@ class DetectionTrainer(base_trainer.Trainer):
         steps = {"step": self.global_step, "global_step": self.global_step}
         # TFOD does not know it, and restores the rest.
         position = {LAST_POSITION: task.last_position}
-        if task.positions is not None:
-            position[POSITIONS.format(count=task.workers.count)] = task.positions
         if self._split is not None and self._split.loss_scale is not None:
             position[LOSS_SCALE] = self._split.loss_scale
         self._checkpoint = tf.train.Checkpoint(**steps, **position, optimizer=optimizer, **model.checkpoint_objects())

@@ -42,7 +42,7 @@ class TrialSteps:
         def build(context=None) -> tf.data.Dataset:
             example = tf.data.Dataset.from_tensors(self._example).repeat()
             # A batch of any size, so that all trials take one trace; a compiled program is one of a size anyway.
-            return example.batch(images, drop_remainder=self._task.xla)
+            return example.batch(images, drop_remainder=self._task.needs_static_shapes)
 
         return orbit.utils.make_distributed_dataset(self._strategy, build)
 

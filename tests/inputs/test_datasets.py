@@ -294,7 +294,7 @@ def test_images_of_several_sizes_need_batches_of_one(tmp_path):
     resizer = "keep_aspect_ratio_resizer { min_dimension: 20 max_dimension: 40 }"
     shapes = [features["image"].shape for features, _ in evaluation_batches(a_config(tmp_path), resizer)]
     assert shapes == [(1, 20, 40, 3), (1, 40, 20, 3)]
-    with pytest.raises(ConfigError, match=r"train_config.batch_size is 2.*pad_to_max_dimension"):
+    with pytest.raises(ConfigError, match=r"train_config.batch_size makes batches of 2.*pad_to_max_dimension"):
         build_train_dataset(a_config(tmp_path), a_resize(resizer), 3)
 
 

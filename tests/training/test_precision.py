@@ -4,9 +4,10 @@ import pytest
 
 from odtk.errors import OdtkError
 from odtk.hardware import CPU, GPU, TPU, Device
+from odtk.machine import Cpu
 from odtk.protos import pipeline_pb2
 from odtk.training import precision
-from odtk.training.precision import choose_precision, cpu_bfloat16
+from odtk.training.precision import choose_precision
 
 
 def gpu(model, *capability):
@@ -19,7 +20,8 @@ A100, L4, H100, STRANGE = gpu("A100", 8, 0), gpu("L4", 8, 9), gpu("H100", 9, 0),
 
 @pytest.fixture(params=["", "AVX512-BF16"])
 def instructions(request, monkeypatch):
-    monkeypatch.setattr(precision, "cpu_bfloat16", lambda: request.param)
+    features = ("avx2", "avx512_bf16") if request.param else ("avx2",)
+    monkeypatch.setattr(precision.machine, "find_cpu", lambda: Cpu("a CPU", 2, features))
     return request.param
 
 
@@ -69,12 +71,3 @@ def test_what_is_asked_for_wins_over_the_config(use_bfloat16):
     with pytest.raises(OdtkError, match="TPUs do not compute in float16") as raised:
         chosen("float16", [Device(TPU)], use_bfloat16)
     assert raised.value.argument == "precision"
-
-
-def test_the_cpus_instructions_are_read_from_its_flags(tmp_path):
-    path = tmp_path / "cpuinfo"
-    path.write_text("processor\t: 0\nflags\t\t: fpu amx_bf16 avx512_bf16 amx_tile\n\nprocessor\t: 1\nflags\t\t: fpu\n")
-    assert cpu_bfloat16(str(path)) == "AVX512-BF16 and AMX"
-    path.write_text("flags : fpu avx512f\n")
-    assert cpu_bfloat16(str(path)) == ""
-    assert cpu_bfloat16(str(tmp_path / "absent")) == ""

@@ -243,11 +243,10 @@ def _prepare_process(checked: CheckedRun) -> tuple[Workers, tf.distribute.Strate
 
 
 def _own_strategy(checked: CheckedRun) -> tf.distribute.Strategy:
-    options = checked.options
-    batch_size = checked.config.train_config.batch_size // (
-        1 if options.accumulate == AUTO else int(options.accumulate)
-    )
-    size = None if options.batch_size == AUTO else batch_size
+    options, size = checked.options, None
+    if options.batch_size != AUTO:
+        parts = 1 if options.accumulate == AUTO else int(options.accumulate)
+        size = checked.config.train_config.batch_size // parts
     return build_strategy(options.devices, options.tpu, size, checked.log)
 
 
