@@ -93,7 +93,7 @@ class FakeDetector(Detector):
         # In training it is what the batch holds, and all that was asked for.
         assert (groundtruth is not None) == training
         assert not training or sorted(groundtruth) == sorted(self.groundtruth_fields)
-        heat, size = self.network(images)
+        heat, size = (tf.cast(each, tf.float32) for each in self.network(images))
         return {"cells": {"heat": heat, "size": size}}
 
     def loss_sums(self, predictions, groundtruth, true_image_shapes):

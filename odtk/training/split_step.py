@@ -43,10 +43,10 @@ class SplitStep:
         found, gradients, divisor = self._task.compiled(self._compute)(features, groundtruth, seed, scale)
         weight = divisor if scale is None else divisor / scale
         self._sums.add(found, gradients, weight, features.get("position"))
-        gauge = tf.add_n(list(found.sums.values()))
-        if scale is None:  # under a loss scale an overflow is no failure, and the step is skipped
-            gauge += tf.cast(tf.linalg.global_norm(gradients), gauge.dtype)
-        self._task.watch(features, self._optimizer, gauge)
+        loss, norm = tf.add_n(list(found.sums.values())), tf.linalg.global_norm(gradients)
+        if self.loss_scale is not None:  # what a lower scale may help is no failure
+            norm = tf.where(self.loss_scale.has_overflowed(loss, norm), 0.0, norm)
+        self._task.watch(features, self._optimizer, loss + tf.cast(norm, loss.dtype))
 
     def _compute(self, features: dict, groundtruth: dict, seed, scale):
         """(LossSums, gradients of the losses times `scale`, what the losses were divided by), no regularization."""
@@ -62,8 +62,11 @@ class SplitStep:
         return found, tape.gradient(loss, model.trainable_variables), divisor
 
     @tf.autograph.experimental.do_not_convert
-    def combine(self) -> tf.Tensor:
-        """The sums become the whole batch's, of all replicas, with the regularization; returns the gradients' norm."""
+    def combine(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """The sums become the whole batch's, of all replicas, with the regularization.
+
+        Returns the whole batch's total loss and the gradients' norm.
+        """
         losses, gradients = self._sums.divided(over_replicas)
         if self._model.add_regularization_loss:
             variables = self._model.trainable_variables
@@ -71,9 +74,9 @@ class SplitStep:
                 losses[REGULARIZATION_LOSS] = self._model.regularization_loss() / num_replicas()
             penalties = tape.gradient(losses[REGULARIZATION_LOSS], variables, unconnected_gradients="zero")
             gradients = [tf.add(*pair) for pair in zip(gradients, penalties, strict=True)]
-        gradients = over_replicas(gradients)
+        *gradients, total = over_replicas([*gradients, tf.add_n(list(losses.values()))])
         self._sums.replace(losses, gradients)
-        return tf.linalg.global_norm(gradients)
+        return total, tf.linalg.global_norm(gradients)
 
     @tf.autograph.experimental.do_not_convert
     def update(self) -> None:
@@ -83,7 +86,10 @@ class SplitStep:
 
     @tf.autograph.experimental.do_not_convert
     def skip(self) -> None:
-        """Counts a step whose gradients overflowed: weights and momenta stay as they are."""
+        """Counts a step whose gradients overflowed: weights, momenta and averages stay as they are.
+
+        Batch norms' statistics are those of its forward pass, which did not overflow; the norm is not logged.
+        """
         self._note_position()
         self._optimizer.iterations.assign_add(1)
         self._task.log(self._losses(), self._metrics)

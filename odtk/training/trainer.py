@@ -19,6 +19,9 @@ LAST_POSITION = "last_position"
 LOSS_SCALE = "loss_scale"
 """The key in a checkpoint of what a run in float16 scales its loss with; see LossScale."""
 
+SKIPPED_STEPS = "skipped_steps"
+"""The log of how many steps were skipped since the run began, as their gradients overflowed."""
+
 
 class DetectionTrainer(base_trainer.Trainer):
     """Saves variables under TFOD's keys and reports the last step's losses instead of their means."""
@@ -41,8 +44,8 @@ class DetectionTrainer(base_trainer.Trainer):
         steps = {"step": self.global_step, "global_step": self.global_step}
         # TFOD does not know it, and restores the rest.
         position = {LAST_POSITION: task.last_position}
-        if self._split is not None and self._split.loss_scale is not None:
-            position[LOSS_SCALE] = self._split.loss_scale
+        if self.loss_scale is not None:
+            position[LOSS_SCALE] = self.loss_scale
         self._checkpoint = tf.train.Checkpoint(**steps, **position, optimizer=optimizer, **model.checkpoint_objects())
         self._times, self._wait, self._is_compiled = times or Times(), wait or InputWait(), False
 
@@ -52,6 +55,16 @@ class DetectionTrainer(base_trainer.Trainer):
         if self.task.micro_batches == 1 and loss_scale is None:
             return None
         return SplitStep(self.task, self.model, self.optimizer, self.train_metrics, loss_scale)
+
+    @property
+    def loss_scale(self) -> LossScale | None:
+        """None unless the network computes in float16."""
+        return self._split.loss_scale if self._split is not None else None
+
+    @property
+    def skipped_steps(self) -> int | None:
+        """How many steps were skipped since the run began, as their gradients overflowed; None unless in float16."""
+        return None if self.loss_scale is None else int(self.loss_scale.overflows.numpy())
 
     def train(self, num_steps: tf.Tensor) -> dict:
         """Orbit's method: a loop of steps, whose time is measured; the first one compiles them."""
@@ -81,17 +94,18 @@ class DetectionTrainer(base_trainer.Trainer):
         run(split.start)
         for _ in tf.range(self.task.micro_batches):
             run(split.add, args=(self.next_train_inputs(iterator),))
-        norm = self.strategy.experimental_local_results(run(split.combine))[0]
+        loss, norm = (self.strategy.experimental_local_results(each)[0] for each in run(split.combine))
         if split.loss_scale is None:
             run(split.update)
         else:
-            is_finite = tf.math.is_finite(norm)
-            # Outside of replicas, because an update talks to all of them.
-            if is_finite:
-                run(split.update)
-            else:
+            has_overflowed = split.loss_scale.has_overflowed(loss, norm)
+            # Outside of replicas, because an update talks to all of them. A NaN of other causes is trained on, as in
+            # float32: it reaches the NaN guard.
+            if has_overflowed:
                 run(split.skip)
-            split.loss_scale.after_step(is_finite)
+            else:
+                run(split.update)
+            split.loss_scale.after_step(self.global_step + 1, has_overflowed)
         self.global_step.assign_add(1)
 
     def next_train_inputs(self, iterator):
@@ -146,7 +160,15 @@ class DetectionTrainer(base_trainer.Trainer):
         return sum(each.shape.num_elements() * each.dtype.size for each in variables)
 
     def train_loop_end(self) -> dict[str, tf.Tensor]:
-        """The losses of the last step, and the learning rate of the next one (as TFOD logs it)."""
+        """The losses of the last step, and the learning rate of the next one (as TFOD logs it).
+
+        In float16 also the loss scale and how many steps were skipped so far.
+        """
         logs = {metric.name: metric.result() for metric in self.train_metrics}
         logs["learning_rate"] = current_learning_rate(self.optimizer)
+        if self.loss_scale is not None:
+            logs |= {
+                "loss_scale": self.loss_scale.scale.read_value(),
+                SKIPPED_STEPS: self.loss_scale.overflows.read_value(),
+            }
         return logs

@@ -179,7 +179,7 @@ def test_its_run_can_be_repeated(journey, tmp_path):
     again = train(journey.model_dir, tmp_path / "again", repeat=True, log=said.append)
     assert again.losses == pytest.approx(journey.trained.losses, rel=1e-4)
     (session,) = read_run(tmp_path / "again")["sessions"]
-    assert session["arguments"] == {"log_every": 1, "checkpoint_every": 3, "seed": 1}
+    assert session["arguments"] == {"log_every": 1, "checkpoint_every": 3, "seed": 1, "precision": "float32"}
     assert again.pipeline_config == str(journey.model_dir / "pipeline.config")
     assert "Repeating the run" in said[0]
     assert not any(line.startswith("warning: other") for line in said)

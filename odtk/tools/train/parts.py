@@ -20,6 +20,7 @@ from odtk.training.callbacks.interruption import StopWhenAsked
 from odtk.training.callbacks.nan_guard import NanGuard
 from odtk.training.callbacks.not_learning import NotLearning
 from odtk.training.callbacks.panel import Panel
+from odtk.training.callbacks.skipped_steps import SkippedSteps
 from odtk.training.callbacks.time_limit import TimeLimit
 from odtk.training.evaluation_schedule import EvaluationSchedule, automatic_schedule
 from odtk.training.loggers.csv_files import EvaluationsCsv, MetricsCsv
@@ -56,6 +57,7 @@ def build_callbacks(
         NanGuard(options.on_nan, log),  # what others would save or show of such a loop is useless
         *([Panel()] if shown is None else shown),
         NotLearning(log),
+        SkippedSteps(log),
         *limits,
         BestWeights(),
         *patience,

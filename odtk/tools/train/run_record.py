@@ -77,6 +77,8 @@ def repeated(
     arguments = last["arguments"] | {"seed": run["seed"]} | options.changed()
     # The config in the model dir has the longer schedule already.
     arguments |= _batch_arguments(last, options)
+    # What "auto" chose there might be another one here.
+    arguments = {"precision": last.get("precision", options.precision)} | arguments
     arguments |= {"extend_schedule": options.extend_schedule, "log_to": tuple(arguments.get("log_to", ()))}
     _require_free(other_dir, model_dir, arguments["seed"])
     return config, TrainingOptions(**arguments)
@@ -123,6 +125,8 @@ class Session:
     first_step: int
     last_step: int | None = None
     reason: str | None = None
+    skipped_steps: int | None = None
+    """Since the run began, as gradients overflowed; None unless it computes in float16."""
 
 
 @contextlib.contextmanager
@@ -136,8 +140,9 @@ def recording(
     batch: Callable[[], Batch],
     step: Callable[[], int],
     write: Writes,
+    precision: str,
 ) -> Iterator[Session]:
-    """Writes run.json at the start of the block and at its end; the caller fills in why the session ended.
+    """Writes run.json at the start of the block and at its end; the caller fills in how the session ended.
 
     `config`: the resolved one; `batch` gives how steps are computed now, `step` the step so far; `write` writes the
     file. An exception is its own reason, and is raised again.
@@ -153,6 +158,7 @@ def recording(
             "started": _now(),
             "ended": None,
             "batch": dataclasses.asdict(batch()),
+            "precision": precision,
             **surroundings.describe(devices),
             "config_sha256": fingerprints.of_text(run["config"]),
         }

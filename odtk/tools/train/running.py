@@ -212,7 +212,16 @@ def _run(
     batch_now = lambda: replace(batch, micro_batches=experiment.task.micro_batches)  # noqa: E731
     with (
         recording(
-            filename, checked.model_dir, options, config, checked.seed, devices, batch_now, step, checked.write
+            filename,
+            checked.model_dir,
+            options,
+            config,
+            checked.seed,
+            devices,
+            batch_now,
+            step,
+            checked.write,
+            experiment.task.precision,
         ) as session,
         explained_errors(experiment, checked.num_steps, config, filename),
         explained_write_errors(experiment, command_line(filename, checked.model_dir, options)),
@@ -226,6 +235,8 @@ def _run(
         except BaseException:
             log_unfinished(experiment, checked.log)
             raise
+        finally:
+            session.skipped_steps = experiment.trainer.skipped_steps
         session.reason = outcome.reason
     return outcome
 
