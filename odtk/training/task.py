@@ -23,6 +23,7 @@ from odtk.protos import pipeline_pb2
 from odtk.training.fine_tune import checkpoint_type, fine_tune
 from odtk.training.first_batch import FirstBatch
 from odtk.training.first_failure import FirstFailure
+from odtk.training.freezing import freeze
 from odtk.training.strategy import num_replicas, over_replicas
 
 GRADIENT_NORM = "gradient_norm"
@@ -93,6 +94,7 @@ class DetectionTask(base_task.Task):
     def build_model(self) -> Detector:
         """The detector, untrained."""
         model = build_detector(self.config, self.precision)
+        freeze(model, self.config.train_config.freeze_variables)
         self.loss_names = model.loss_names
         return model
 

@@ -15,6 +15,7 @@ from odtk.tools.arguments import as_list, require_one_of, require_whole
 from odtk.tools.check_config import fixing_command
 from odtk.tools.train.checks import check
 from odtk.tools.train.durations import as_text, seconds_of
+from odtk.tools.train.frozen_parts import with_frozen
 from odtk.tools.train.longer_schedule import with_longer_schedule
 from odtk.tools.train.options import (
     AUTO,
@@ -26,6 +27,7 @@ from odtk.tools.train.options import (
     TrainingOptions,
     require_services,
 )  # fmt: skip
+from odtk.tools.train.profiled_steps import profiled_steps, require_within
 from odtk.tools.train.report import TrainingReport
 from odtk.tools.train.run_record import choose_seed, repeated
 from odtk.training.times import Times
@@ -118,8 +120,12 @@ def _train(
     log("Reading the config and the records that it names.")
     config = pipeline.read(pipeline_config)
     steps = options.num_steps if options.num_steps is not None else config.train_config.num_steps
+    if options.profile is not None:
+        require_within(profiled_steps(options.profile), steps)
     if options.extend_schedule:
         config = with_longer_schedule(config, steps, log)
+    if options.freeze is not None:
+        config = with_frozen(config, options.freeze, log)
     can_evaluate = check(config, pipeline_config, model_dir, options.num_steps, log)
     _require_checkpoint_to_reuse(config, pipeline_config, options)
     seed = choose_seed(model_dir, options.seed, log)
@@ -163,6 +169,8 @@ def _check_arguments(options: TrainingOptions) -> None:
     for name, choices in (("cache", CACHES), ("freeze", FROZEN)):
         if (value := getattr(options, name)) is not None:
             require_one_of(choices, **{name: value})
+    if options.profile is not None:
+        profiled_steps(options.profile)
     for name in ("batch_size", "accumulate"):
         if getattr(options, name) != AUTO:
             require_whole(1, **{name: getattr(options, name)})
