@@ -74,7 +74,7 @@ def evaluation(value):
 def experiment(tmp_path):
     """At step 0, with an evaluations.csv that `run` fills."""
     made = types.SimpleNamespace(
-        step=0, info=types.SimpleNamespace(model_dir=str(tmp_path)), best_metric=BestMetric(MAP)
+        step=0, info=types.SimpleNamespace(model_dir=str(tmp_path)), best_metric=BestMetric(MAP), workers=ALONE
     )
     made.workers = ALONE
     made.trainer = types.SimpleNamespace(checkpoint=types.SimpleNamespace(write=write_index))
