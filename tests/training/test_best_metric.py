@@ -76,6 +76,7 @@ def experiment(tmp_path):
     made = types.SimpleNamespace(
         step=0, info=types.SimpleNamespace(model_dir=str(tmp_path)), best_metric=BestMetric(MAP), workers=ALONE
     )
+    made.workers = ALONE
     made.trainer = types.SimpleNamespace(checkpoint=types.SimpleNamespace(write=write_index))
     made.evaluator = types.SimpleNamespace(weights=types.SimpleNamespace(put_aside=contextlib.nullcontext))
     return made
