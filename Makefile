@@ -9,7 +9,7 @@ READY := .venv/.ready
 WORKERS ?= 2
 PYTEST := $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist worksteal
 
-.PHONY: help demo test test-all test-matrix lint format bench tfod protos clean
+.PHONY: help demo test test-all test-matrix lint format bench bench-accelerator tfod protos clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -51,6 +51,9 @@ format: $(READY)  ## format the code and fix what ruff can
 
 bench: $(READY)  ## measure speed against the bare network, to bench/results.json; 10 to 30 minutes on 2 idle cores
 	$(VENV_PYTHON) -m bench.run
+
+bench-accelerator: $(READY)  ## measure training and exported models on this machine's GPU; MINUTES=8 ends it earlier
+	$(VENV_PYTHON) -m bench.accelerator --minutes $(or $(MINUTES),30)
 
 tfod:  ## install TFOD in .tfod, to compare with in `make bench` and to make goldens; Python 3.10 or 3.11
 	sh tests/golden/from_tfod/environment.sh

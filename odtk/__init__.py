@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from odtk.detections import Detections
     from odtk.exporting.runtime import ExportedDetector, load
     from odtk.tools.configure import ConfigureReport, configure
+    from odtk.tools.doctor import DoctorReport, doctor
     from odtk.tools.evaluate import EvaluationReport, evaluate
     from odtk.tools.export import ExportReport, export
     from odtk.tools.inspect import inspect
@@ -29,6 +30,7 @@ __all__ = [
     "ConfigureReport",
     "ConversionReport",
     "Detections",
+    "DoctorReport",
     "EvaluationReport",
     "ExportReport",
     "ExportedDetector",
@@ -39,6 +41,7 @@ __all__ = [
     "ViewReport",
     "__version__",
     "configure",
+    "doctor",
     "evaluate",
     "export",
     "inspect",
@@ -54,6 +57,7 @@ _MODULES = {
     "ConfigureReport": "odtk.tools.configure",
     "ConversionReport": "odtk.tools.make_tfrecords",
     "Detections": "odtk.detections",
+    "DoctorReport": "odtk.tools.doctor",
     "EvaluationReport": "odtk.tools.evaluate",
     "ExportReport": "odtk.tools.export",
     "ExportedDetector": "odtk.exporting.runtime",
@@ -62,6 +66,7 @@ _MODULES = {
     "TrainingReport": "odtk.tools.train",
     "ViewReport": "odtk.tools.view",
     "configure": "odtk.tools.configure",
+    "doctor": "odtk.tools.doctor",
     "evaluate": "odtk.tools.evaluate",
     "export": "odtk.tools.export",
     "inspect": "odtk.tools.inspect",

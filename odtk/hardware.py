@@ -1,11 +1,14 @@
 """The devices that TensorFlow can compute on, and what they can do."""
 
 import contextlib
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import tensorflow as tf
 
 from odtk import machine
+from odtk.system_errors import in_bytes
 
 CPU, GPU, TPU = "cpu", "gpu", "tpu"
 
@@ -41,10 +44,24 @@ def find_cpu() -> Device:
 
 
 def find_gpus() -> list[Device]:
-    """All GPUs that TensorFlow sees."""
-    gpus = tf.config.list_physical_devices("GPU")
-    memory = _gpu_memory() if gpus else {}
-    return [_describe_gpu(index, gpu, memory.get(index)) for index, gpu in enumerate(gpus)]
+    """All GPUs that TensorFlow sees; the memory is that of those which are not hidden from it."""
+    return with_memory(list_gpus())
+
+
+def with_memory(devices: Sequence[Device]) -> list[Device]:
+    """The devices with the bytes that TensorFlow may use of each; the GPUs are opened for that."""
+    opened = _gpu_memory() if any(device.kind == GPU for device in devices) else {}
+    available = machine.find_memory().available
+    memory = [
+        opened.get(each.index) if each.kind == GPU else available if each.kind == CPU else each.memory
+        for each in devices
+    ]
+    return [replace(each, memory=size) for each, size in zip(devices, memory, strict=True)]
+
+
+def list_gpus() -> list[Device]:
+    """All GPUs that TensorFlow sees, without their memory: it cannot be kept off a GPU that it has opened to look."""
+    return [_describe_gpu(index, gpu) for index, gpu in enumerate(tf.config.list_physical_devices("GPU"))]
 
 
 def find_tpu_cores() -> list[Device]:
@@ -58,6 +75,22 @@ def find_tpu_cores() -> list[Device]:
     ]
 
 
+def describe_devices(devices: Sequence[Device]) -> str:
+    """`2 x Tesla T4 (14.6 GB each)`, or `CPU AMD EPYC, 2 cores (22.1 GB of memory available)`."""
+    kinds = Counter((each.kind, each.model, each.memory) for each in devices)
+    return ", ".join(_describe_alike(*kind, number) for kind, number in kinds.items())
+
+
+def _describe_alike(kind: str, model: str | None, memory: int | None, number: int) -> str:
+    if kind == CPU:
+        cpu = machine.find_cpu()
+        available = f" ({in_bytes(memory)} of memory available)" if memory else ""
+        return f"CPU{f' {cpu.model}' if cpu.model else ''}, {machine.counted_cores(cpu.cores)}{available}"
+    name = f"{model or kind.upper()}{' core' if kind == TPU else ''}"
+    each = f" ({in_bytes(memory)}{' each' * (number > 1)})" if memory else ""
+    return f"{f'{number} x ' if number > 1 else ''}{name}{each}"
+
+
 def _is_connected_to_tpu() -> bool:
     """Whether a TPU system was initialized. Listing logical devices before would fix TensorFlow's settings."""
     from tensorflow.python.eager import context
@@ -65,9 +98,9 @@ def _is_connected_to_tpu() -> bool:
     return context.context()._initialized
 
 
-def _describe_gpu(index: int, gpu, memory: int | None) -> Device:
+def _describe_gpu(index: int, gpu) -> Device:
     details = tf.config.experimental.get_device_details(gpu)
-    return Device(GPU, index, details.get("device_name"), memory, details.get("compute_capability"))
+    return Device(GPU, index, details.get("device_name"), None, details.get("compute_capability"))
 
 
 def _gpu_memory() -> dict[int, int]:
@@ -78,9 +111,17 @@ def _gpu_memory() -> dict[int, int]:
     """
     from tensorflow.python.client import device_lib
 
+    physical = tf.config.list_physical_devices("GPU")
+    visible = [physical.index(gpu) for gpu in tf.config.get_visible_devices("GPU")]
+    if not visible:
+        return {}
     config = tf.compat.v1.ConfigProto()
     config.gpu_options.allow_growth = True
+    # As in the rest of the process: TensorFlow fails if its GPU 0 is one GPU here and another there.
+    config.gpu_options.visible_device_list = ",".join(map(str, visible))
     with contextlib.suppress(tf.errors.OpError, RuntimeError):
         found = device_lib.list_local_devices(config)
-        return {int(each.name.rsplit(":", 1)[1]): each.memory_limit for each in found if each.device_type == "GPU"}
+        return {
+            visible[int(each.name.rsplit(":", 1)[1])]: each.memory_limit for each in found if each.device_type == "GPU"
+        }
     return {}

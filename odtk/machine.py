@@ -33,11 +33,6 @@ class Cpu:
     features: tuple[str, ...]
     """Of the instruction sets that matter here, those it has: "avx512_bf16"."""
 
-    @property
-    def has_fast_bfloat16(self) -> bool:
-        """Whether it multiplies bfloat16 in hardware."""
-        return "avx512_bf16" in self.features or "amx_bf16" in self.features
-
 
 @dataclass(frozen=True)
 class Memory:
@@ -103,6 +98,11 @@ def find_tpus(root: Path = ROOT) -> list[Accelerator]:
     return [
         Accelerator(*_TPUS[number]) for vendor, number, _ in _pci_devices(root) if vendor == _GOOGLE and number in _TPUS
     ]
+
+
+def counted_cores(cores: float) -> str:
+    """`1 core`, `2 cores`, `1.5 cores`."""
+    return f"{cores:g} core{'s' * (cores != 1)}"
 
 
 def _read(path: Path) -> str | None:

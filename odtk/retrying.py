@@ -41,6 +41,16 @@ def at_once(write: Callable[[], _T], before_retry: Callable[[], object] = lambda
     return write()
 
 
+def while_locked(lock: FolderLock) -> Writes:
+    """Like `at_once`, as long as no other process took the folder over."""
+
+    def write(write: Callable[[], _T], before_retry: Callable[[], object] = lambda: None) -> _T:
+        lock.require()
+        return write()
+
+    return write
+
+
 class Retrying:
     """Writes to a locked folder again while it is not reachable, with growing waits.
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+_ALGORITHM = "philox"  # what CPUs and GPUs take anyway; a TPU would take another, with other numbers
+
 _step = threading.local()  # each replica is traced by a thread of its own
 
 
@@ -24,4 +26,23 @@ def next_seed() -> tf.Tensor:
     """Another seed (int64 [2]) for each call; outside a training step from TensorFlow's own generator."""
     if getattr(_step, "seed", None) is None:
         return tf.random.uniform([2], maxval=tf.int64.max, dtype=tf.int64)
-    return tf.random.fold_in(_step.seed, tf.constant(next(_step.calls), tf.int64))
+    return fold_in(_step.seed, next(_step.calls))
+
+
+def fold_in(seed, number) -> tf.Tensor:
+    """The seed, int64 [2], together with a number: another seed."""
+    return tf.random.fold_in(seed, tf.cast(number, tf.int64), alg=_ALGORITHM)
+
+
+def uniform(shape) -> tf.Tensor:
+    """Numbers in [0, 1), float32, by the next seed: tf.random.stateless_uniform's on a CPU, and the same everywhere.
+
+    XLA would make other fractions of the same random bits.
+    """
+    bits = tf.random.stateless_uniform(shape, next_seed(), None, None, tf.int32, alg=_ALGORITHM)
+    return tf.cast(tf.bitwise.bitwise_and(bits, 2**23 - 1), tf.float32) * 2.0**-23
+
+
+def dropout(x, rate: float) -> tf.Tensor:
+    """`x` with a fraction `rate` of its values, by the next seed, set to 0 and the others made larger to compensate."""
+    return tf.where(uniform(tf.shape(x)) >= rate, x / (1 - rate), 0)

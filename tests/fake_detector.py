@@ -93,15 +93,16 @@ class FakeDetector(Detector):
         # In training it is what the batch holds, and all that was asked for.
         assert (groundtruth is not None) == training
         assert not training or sorted(groundtruth) == sorted(self.groundtruth_fields)
-        heat, size = self.network(images)
+        heat, size = (tf.cast(each, tf.float32) for each in self.network(images))
         return {"cells": {"heat": heat, "size": size}}
 
     def loss_sums(self, predictions, groundtruth, true_image_shapes):
         heat, size = predictions["cells"]["heat"], predictions["cells"]["size"]
         boxes = groundtruth["boxes"]
         real = tf.sequence_mask(groundtruth["num_boxes"], tf.shape(boxes)[1]) & ~groundtruth["group_of"]
-        cells = _cells((boxes[..., :2] + boxes[..., 2:]) / 2, heat.shape[1:3])  # [batch, n]
-        marks = tf.one_hot(cells, heat.shape[1] * heat.shape[2])[..., None]  # [batch, n, cells, 1]
+        rows, columns = tf.unstack(tf.shape(heat)[1:3])  # of images of several sizes they are not known before
+        cells = _cells((boxes[..., :2] + boxes[..., 2:]) / 2, rows, columns)  # [batch, n]
+        marks = tf.one_hot(cells, rows * columns)[..., None]  # [batch, n, cells, 1]
         marks *= tf.one_hot(groundtruth["classes"], self.num_classes)[..., None, :]
         target = tf.reduce_max(marks * tf.cast(real, tf.float32)[..., None, None], axis=1)
         found = tf.gather(_flat(size), cells, batch_dims=1)
@@ -190,13 +191,13 @@ def registered():
     families._families.cache_clear()
 
 
-def _cells(points, size):
+def _cells(points, rows, columns):
     """The cells, counted row by row, in which normalized points [..., 2] lie: int32 [...]."""
-    rows, columns = size
-    inside = tf.clip_by_value(tf.cast(points * [rows, columns], tf.int32), 0, [rows - 1, columns - 1])
+    size = tf.stack([rows, columns])
+    inside = tf.clip_by_value(tf.cast(points * tf.cast(size, tf.float32), tf.int32), 0, size - 1)
     return inside[..., 0] * columns + inside[..., 1]
 
 
 def _flat(cells):
     """[batch, rows, columns, c] to [batch, rows * columns, c]."""
-    return tf.reshape(cells, [-1, cells.shape[1] * cells.shape[2], cells.shape[3]])
+    return tf.reshape(cells, [tf.shape(cells)[0], -1, cells.shape[3]])

@@ -14,6 +14,7 @@ def lists(monkeypatch):
     """Physical devices by kind."""
     lists = {}
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: lists.get(kind, []))
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: lists.get("visible", lists.get(kind, [])))
     return lists
 
 
@@ -42,6 +43,22 @@ def test_gpus(lists, monkeypatch):
     assert second.name == "gpu:1"
 
 
+def test_the_memory_is_asked_of_gpus_that_are_not_hidden(lists, monkeypatch):
+    """TensorFlow counts the visible ones alone, here and in the rest of the process."""
+    lists["GPU"] = [SimpleNamespace(number=0), SimpleNamespace(number=1)]
+    lists["visible"] = lists["GPU"][1:]
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {})
+
+    def only_the_visible(config):
+        assert config.gpu_options.visible_device_list == "1"
+        return [SimpleNamespace(name="/device:GPU:0", device_type="GPU", memory_limit=5)]
+
+    monkeypatch.setattr(device_lib, "list_local_devices", only_the_visible)
+    assert [gpu.memory for gpu in hardware.find_gpus()] == [None, 5]
+    lists["visible"] = []  # as with --devices cpu: none may be opened
+    assert [gpu.memory for gpu in hardware.find_gpus()] == [None, None]
+
+
 def test_memory_that_tensorflow_does_not_tell(lists, monkeypatch):
     def fail(config):
         raise tf.errors.InternalError(None, None, "the GPU is used by another process")
@@ -59,3 +76,25 @@ def test_tpu_cores(lists, monkeypatch):
         ("tpu:0", "TPU v5e", 16 * 2**30),
         ("tpu:1", "TPU v5e", 16 * 2**30),
     ]
+
+
+@pytest.mark.parametrize(
+    ("devices", "said"),
+    [
+        ([hardware.Device("cpu")], "CPU AMD EPYC, 1.5 cores"),
+        ([hardware.Device("cpu", memory=22_500_000_000)], "CPU AMD EPYC, 1.5 cores (22.5 GB of memory available)"),
+        ([hardware.Device("gpu", n, "Tesla T4", 14_600_000_000) for n in (0, 1)], "2 x Tesla T4 (14.6 GB each)"),
+        ([hardware.Device("gpu", 0, "A100"), hardware.Device("gpu", 1, "T4")], "A100, T4"),
+        ([hardware.Device("tpu", 0, "TPU v5e", 17_179_869_184)], "TPU v5e core (17.2 GB)"),
+        ([hardware.Device("tpu")], "TPU core"),
+    ],
+)
+def test_a_sentence_on_devices(devices, said, monkeypatch):
+    monkeypatch.setattr(machine, "find_cpu", lambda: machine.Cpu("AMD EPYC", 1.5, ()))
+    assert hardware.describe_devices(devices) == said
+
+
+def test_memory_of_devices_that_are_not_gpus(monkeypatch):
+    monkeypatch.setattr(machine, "find_memory", lambda: machine.Memory(8, 7, 0, False))
+    cpu, tpu = hardware.Device("cpu"), hardware.Device("tpu", 0, "TPU v5e", 16)
+    assert [each.memory for each in hardware.with_memory([cpu, tpu])] == [7, 16]

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from odtk.tensorflow_tpu import INSTALL, VERSION
 from odtk.tools.synthetic_pets import draw_dataset
 
 CHECKOUT = Path(__file__).parents[1]
@@ -84,12 +85,24 @@ def test_it_runs_from_top_to_bottom_on_drawn_data(notebook, tmp_path, monkeypatc
     assert f"{detections[0]['file_name']} {detections[0]['category_name']} " in printed(results)
 
 
+def test_it_trains_what_fits_in_the_precision_of_the_device(notebook):
+    source = "\n".join(cell.source for cell in code_cells(notebook))
+    assert '!odtk train "{CONFIG}" "{MODEL}" --batch-size {BATCH_SIZE} --precision auto' in source
+    assert 'BATCH_SIZE = os.environ.get("ODTK_NOTEBOOK_BATCH_SIZE", "auto")' in source
+
+
+def test_where_there_is_no_tensorflow_it_installs_that_for_tpus(notebook):
+    (install,) = (cell.source for cell in notebook.cells if cell.id == "install")
+    commands = [line.strip()[1:].replace("--quiet ", "") for line in install.partition("else:")[2].splitlines()]
+    assert commands[1 : 1 + len(INSTALL)] == [line.format(version=VERSION) for line in INSTALL]
+
+
 def test_its_outputs_are_empty_in_git(notebook):
     assert [cell.id for cell in code_cells(notebook) if cell.outputs or cell.execution_count] == []
 
 
 def test_every_command_of_the_journey_is_in_it(notebook):
-    journey = ["make-tfrecords", "view", "configure", "inspect", "train", "evaluate", "export", "predict"]
+    journey = ["doctor", "make-tfrecords", "view", "configure", "inspect", "train", "evaluate", "export", "predict"]
     source = "\n".join(cell.source for cell in code_cells(notebook))
-    used = re.findall(r"(?:^!odtk |\bodtk\.)([a-z][a-z_-]+)", source, re.MULTILINE)
+    used = re.findall(r"(?:^!odtk |(?<!-m )\bodtk\.)([a-z][a-z_-]+)", source, re.MULTILINE)
     assert [name.replace("_", "-") for name in used] == journey

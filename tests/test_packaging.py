@@ -5,6 +5,7 @@ No network: the wheels are built by the backend installed with the dev extra, an
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from odtk import __version__
+from odtk.tensorflow_tpu import INSTALL
 
 CHECKOUT = Path(__file__).parents[1]
 SHIPPED = ("pipelines", "label_maps")
@@ -141,6 +143,7 @@ def test_the_odtk_script_and_the_version_are_in_the_metadata(wheel):
 # The story of Colab's TensorFlow, with stub wheels that have the names, versions and requirements of the real ones.
 
 FAMILY = {
+    "tensorflow-tpu": {"2.20.0": []},
     "tensorflow": {"2.19.0": [], "2.19.1": [], "2.20.0": []},
     "tensorflow-text": {"2.19.0": ["tensorflow>=2.19.0,<2.20"], "2.20.1": ["tensorflow>=2.20.0,<2.21"]},
     "tf-keras": {"2.19.0": ["tensorflow>=2.19,<2.20"], "2.20.1": ["tensorflow>=2.20,<2.21"]},
@@ -222,5 +225,28 @@ def test_without_naming_it_pip_may_replace_it(index, tmp_path):
 
 def test_the_family_moves_together_where_nothing_is_installed(index, tmp_path):
     changed = changes(Environment(tmp_path / "empty"), index, "odtk")
-    minors = {name: changed[name].rsplit(".", 1)[0] for name in FAMILY}
+    minors = {name: changed[name].rsplit(".", 1)[0] for name in FAMILY if name != "tensorflow-tpu"}
     assert set(minors.values()) == {"2.20"}, minors
+
+
+def test_tensorflow_tpu_stays_where_odtk_is_installed_in_the_documented_order(index, tmp_path):
+    environment = environment_with({"tensorflow-tpu": "2.20.0"}, index, tmp_path / "venv")
+    # Why there is an order: pip takes tensorflow-tpu for another package, and would install tensorflow over its files.
+    assert changes(environment, index, "odtk")["tensorflow"] == "2.20.0"
+
+    tpu, odtk, make, last = (shlex.split(line.format(version="2.20.0")) for line in INSTALL)
+    assert tpu == ["pip", "install", "tensorflow-tpu==2.20.0"]
+    assert odtk == ["pip", "install", "--no-deps", "odtk"]
+    environment.pip("--find-links", index, *odtk[2:])
+    assert make[:2] == ["python", "-m"]
+    said = environment.run(f"import runpy; runpy.run_module({make[2]!r}, run_name='__main__')")
+    assert said.endswith(f"Next: {shlex.join(last)}\n")
+    stand_in = environment.folder / last[-1]
+    assert changes(environment, index, "odtk", stand_in).keys() >= {"tensorflow", "tf-keras"}
+    environment.pip("--find-links", index, "odtk", stand_in)
+    # All is there, and what is installed as tensorflow holds no file that could be tensorflow-tpu's.
+    assert changes(environment, index, "odtk", "tf-models-official", "tf-keras") == {}
+    listed = (
+        "import importlib.metadata as m; print([str(f) for f in m.files('tensorflow') if 'dist-info' not in str(f)])"
+    )
+    assert environment.run(listed) == "[]\n"

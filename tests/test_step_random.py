@@ -1,5 +1,6 @@
 """What is random in a training step repeats with the step's seed, in graphs too."""
 
+import pytest
 import tensorflow as tf
 
 from odtk import step_random
@@ -25,3 +26,15 @@ def test_samples_depend_on_the_steps_seed_and_differ_within_a_step():
 def test_outside_of_a_step_every_seed_is_another():
     seeds = [tuple(step_random.next_seed().numpy().tolist()) for _ in range(3)]
     assert len(set(seeds)) == 3
+
+
+def test_xla_draws_the_same_numbers():
+    def draws():
+        with step_random.seeded(tf.constant([3, 7], tf.int64)):
+            return step_random.uniform([50]), step_random.dropout(tf.ones([50]), 0.4)
+
+    plain, compiled = (tf.function(draws, jit_compile=jit_compile)() for jit_compile in (False, True))
+    assert [each.numpy().tolist() for each in compiled] == [each.numpy().tolist() for each in plain]
+    kept = plain[1].numpy() > 0
+    assert 0 < kept.mean() < 1
+    assert plain[1].numpy()[kept] == pytest.approx(1 / 0.6)

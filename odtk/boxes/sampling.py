@@ -74,6 +74,6 @@ def sample_negatives(positive, counted, positive_fraction: float):
     positive, negative = positive & counted, ~positive & counted
     ratio = (1 - positive_fraction) / positive_fraction
     wanted = tf.cast(ratio * tf.reduce_sum(tf.cast(positive, tf.float32), axis=1, keepdims=True), tf.int32)
-    priority = tf.where(negative, tf.random.stateless_uniform(tf.shape(negative), step_random.next_seed()), 2.0)
+    priority = tf.where(negative, step_random.uniform(tf.shape(negative)), 2.0)
     rank = tf.argsort(tf.argsort(priority, axis=1), axis=1)
     return tf.cast(positive | (negative & (rank < wanted)), tf.float32)

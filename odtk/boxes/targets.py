@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from odtk import static_shapes
 from odtk.boxes.matching import UNMATCHED
 
 BACKGROUND = -1
@@ -25,7 +26,12 @@ class Targets(NamedTuple):
 
 
 def trim(boxes, classes, weights, num_boxes):
-    """Removes padding that no image of the batch needs: [batch, n, ...] to [batch, max(num_boxes), ...]."""
+    """Removes padding that no image of the batch needs: [batch, n, ...] to [batch, max(num_boxes), ...].
+
+    It stays where shapes must be static; as it matches nothing, targets are the same.
+    """
+    if static_shapes.are_needed():
+        return boxes, classes, weights
     most = tf.reduce_max(num_boxes)
     return boxes[:, :most], classes[:, :most], weights[:, :most]
 

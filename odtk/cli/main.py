@@ -36,6 +36,7 @@ COMMANDS = (
     "export",
     "predict",
     "demo",
+    "doctor",
     "completion",
 )
 

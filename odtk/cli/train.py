@@ -75,10 +75,12 @@ WHOLE_OR_AUTO = _WholeOrAuto()
 @click.option("--precision", type=click.Choice(["auto", "float32", "float16", "bfloat16"]), default="auto",
               show_default=True, help="What the network computes in; weights and losses stay float32. auto: bfloat16 "
               "on TPUs and on GPUs from Ampere on, float16 on Volta and Turing, else float32.")  # fmt: skip
-@click.option("--xla", is_flag=True, help="Compile the training step with XLA.")
+@click.option("--xla", is_flag=True, help="Compile the training step with XLA, on one device, for images of one "
+              "size.")  # fmt: skip
 @click.option("--devices", default="auto", show_default=True, metavar="auto|cpu|gpu:0,1|all",
-              help="What to train on; several GPUs share each batch. auto: all GPUs, else the CPU.")  # fmt: skip
-@click.option("--tpu", metavar="NAME|local", help="Train on this TPU; local: the one that is attached to this machine.")
+              help="What to train on; several GPUs share each batch. auto: all GPUs, or as many as can share it "
+              "evenly, else the CPU; all: all GPUs, or an error.")  # fmt: skip
+@click.option("--tpu", metavar="local", help="Train on the TPU that is attached to this machine; nothing is evaluated.")
 @click.option("--workers", metavar="HOST:PORT,...",
               help="Train on several machines, with these addresses.  [default: as TF_CONFIG says]")  # fmt: skip
 @click.option("--worker-index", type=click.IntRange(0), metavar="N", help="Which of --workers this machine is, from 0.")
@@ -111,7 +113,11 @@ def train(ctx, pipeline_config, model_dir, as_json, **options) -> None:
     if as_json:
         print_json(dataclasses.asdict(report))
         ctx.exit(signals.exit_code(report.reason))
-    if report.summary:
+    if report.worker:
+        click.echo(
+            f"Worker {report.worker} ended at step {report.last_step:,}: {report.reason}. The chief has the rest."
+        )
+    elif report.summary:
         print_end(report)
     else:
         click.echo(

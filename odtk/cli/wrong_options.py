@@ -20,7 +20,8 @@ _OTHER_NAMES = {
     "label-map": "labels label-map-path names",
     "val-fraction": "val-split",
     "epochs": "epoch num-epochs max-epochs",
-    "device": "gpu gpus cpu num-gpus",
+    "devices": "device gpu gpus cpu num-gpus",
+    "device": "devices gpu gpus cpu num-gpus",
     "data": "dataset train-data",
     "workers": "num-workers",
     "images": "source",
@@ -39,8 +40,9 @@ _ANSWERS = {
     "--train-records FOLDER",
     "split": "odtk make-tfrecords splits the data; the records to train and to evaluate on are set in the config: "
     f"{_CONFIGURE} --train-records GLOB --eval-records GLOB",
-    "device": "odtk uses the GPUs that TensorFlow finds, otherwise the CPU. To choose one, set the environment "
-    "variable: CUDA_VISIBLE_DEVICES=0 odtk ... (-1 for the CPU).",
+    "device": "Only odtk train can be told with --devices what to use; the others take the first GPU that TensorFlow "
+    "finds, otherwise the CPU. To choose one, set the environment variable: CUDA_VISIBLE_DEVICES=0 odtk ... (-1 for "
+    "the CPU).",
     "workers": "Records are always read on all cores; only odtk make-tfrecords has --workers.",
     "resume": "odtk train always resumes from the newest checkpoint in MODEL_DIR.",
     "overwrite": "It is not needed: odtk train resumes from the checkpoint in MODEL_DIR, odtk evaluate replaces the "

@@ -90,6 +90,8 @@ class Detector(tf.Module, abc.ABC):
     ) -> dict[str, tf.Tensor]:
         """Preprocessed images to predictions, under names that the family chooses.
 
+        In any precision of the network, what losses and postprocess compute with is float32.
+
         `groundtruth`, as in `losses`, is given in training, so that a two-stage detector can sample proposals with it.
         """
 

@@ -19,7 +19,8 @@ DEFAULT_MAX_BAD_RECORDS = 100
 class ConfiguredEvaluation:
     """Evaluates a detector, any number of times, by a config's eval_config and on its first eval_input_reader.
 
-    The dataset and the step, whose tracing takes seconds, are made once. Records that cannot be used are skipped, up to
+    The dataset and the step, whose tracing takes seconds, are made once; in a strategy's scope they use its replicas.
+    Records that cannot be used are skipped, up to
     a limit, and logged when they are first met.
     """
 
@@ -46,7 +47,7 @@ class ConfiguredEvaluation:
             bad_boxes=self._bad_boxes,
             max_images=max_images,
         )
-        self._step = evaluation_step(detector, self._dataset.element_spec, self._with_loss)
+        self._step = evaluation_step(detector, self._dataset, self._with_loss)
         self.num_images = count_images(self._reader, max_images)
         """Including records that cannot be used; None if they are in an object store."""
 

@@ -1,8 +1,9 @@
 """Evaluates a detector on a dataset: metrics and losses. The detector may still be in training."""
 
+import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,28 +29,40 @@ class Evaluation:
     repeated_images: int  # ignored, because their source_id was repeated
 
 
+@dataclass(frozen=True)
+class EvaluationStep:
+    """Evaluates as many batches at once as there are replicas in this process."""
+
+    num_replicas: int
+    run: Callable[[Sequence], list]
+    """`num_replicas` batches (features, groundtruth) to (detections, losses) of each.
+
+    detections: boxes, classes (0-based), scores and count, as from `Detector.postprocess`; losses by TFOD's tag.
+    """
+
+
 def run_evaluation(
     detector: Detector,
     dataset: tf.data.Dataset,
     evaluators: Sequence[Evaluator],
     advance: Callable[[int], None] = lambda num_images: None,
     with_loss: bool = True,
-    step: Callable | None = None,
+    step: EvaluationStep | None = None,
     on_batch: Callable | None = None,
 ) -> Evaluation:
     """Evaluates `detector`, in inference mode, on the batches of `dataset` (see odtk.inputs.dataset for their form).
 
+    Each replica of the strategy in scope evaluates a batch at a time, so that the results are those of one replica.
     `evaluators` must be new, because images added earlier would be counted, too. `advance` is called with the number of
     images of each batch. `step` is the result of `evaluation_step`, which a caller keeps to evaluate the same detector
     repeatedly, and which decides whether losses are computed; None makes it here. `on_batch` is called with each batch
     and what was found on it: the images (a tensor), and dictionaries of arrays with the other features, the groundtruth
     and the detections.
     """
-    step = step or evaluation_step(detector, dataset.element_spec, with_loss)
+    step = step or evaluation_step(detector, dataset, with_loss)
     sums: Counter[str] = Counter()
     num_batches = 0
-    for features, groundtruth in dataset:
-        detections, losses = step(features["image"], features["true_image_shape"], groundtruth)
+    for (features, groundtruth), (detections, losses) in _evaluated(dataset, step):
         padded_size = np.array(features["image"].shape[1:3])
         parts = {name: value for name, value in features.items() if name != "image"}, groundtruth, detections
         batch = tf.nest.map_structure(lambda tensor: tensor.numpy(), parts)
@@ -65,18 +78,13 @@ def run_evaluation(
     return _measured(detector, evaluators, {tag: total / num_batches for tag, total in sums.items()})
 
 
-def evaluation_step(detector: Detector, element_spec, with_loss: bool = True) -> Callable:
-    """The function of a batch's (images, true_image_shapes, groundtruth) that gives (detections, losses).
+def evaluation_step(detector: Detector, dataset: tf.data.Dataset, with_loss: bool = True) -> EvaluationStep:
+    """The step on batches of `dataset`, on the replicas of the strategy in scope; no losses without `with_loss`.
 
-    detections: boxes, classes (0-based), scores and count, as from `Detector.postprocess`; losses by TFOD's tag,
-    empty without `with_loss`. `element_spec` is that of the dataset. Tracing it takes seconds.
+    Tracing it takes seconds.
     """
-    features, groundtruth = element_spec
-    inputs = [features["image"], features["true_image_shape"], groundtruth]
 
-    # One trace for all batches, including the short last one: the specification leaves the batch size open.
-    @tf.function(input_signature=inputs, autograph=False)
-    def step(images, true_image_shapes, groundtruth):
+    def evaluate(images, true_image_shapes, groundtruth):
         predictions = detector.predict(detector.preprocess(images, true_image_shapes), true_image_shapes)
         answer = detector.postprocess(predictions, true_image_shapes)
         detections = {name: answer[f"detection_{name}"] for name in _DETECTED} | {"count": answer["num_detections"]}
@@ -84,7 +92,37 @@ def evaluation_step(detector: Detector, element_spec, with_loss: bool = True) ->
             losses = total_losses(detector, predictions, groundtruth, true_image_shapes) if with_loss else {}
         return detections, losses
 
-    return step
+    strategy = tf.distribute.get_strategy()
+    options = tf.distribute.InputOptions(experimental_fetch_to_device=False)  # source_id is text, which no GPU holds
+    spec = strategy.distribute_datasets_from_function(lambda context: dataset, options).element_spec
+
+    # One trace for all batches, including the short last one: the specification leaves the batch size open.
+    @tf.function(input_signature=_inputs(*spec), autograph=False)
+    def evaluate_each(images, true_image_shapes, groundtruth):
+        return strategy.run(evaluate, args=(images, true_image_shapes, groundtruth))
+
+    def run(batches: Sequence) -> list:
+        waiting = iter(batches)
+        inputs = strategy.experimental_distribute_values_from_function(lambda context: _inputs(*next(waiting)))
+        results = evaluate_each(*inputs)
+        parts = [strategy.experimental_local_results(part) for part in tf.nest.flatten(results)]
+        return [tf.nest.pack_sequence_as(results, values) for values in zip(*parts, strict=True)]
+
+    numbers = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(0))
+    return EvaluationStep(len(strategy.experimental_local_results(numbers)), run)
+
+
+def _inputs(features: dict, groundtruth: dict) -> list:
+    """What of a batch, or its specification, the step reads."""
+    return [features["image"], features["true_image_shape"], groundtruth]
+
+
+def _evaluated(dataset: tf.data.Dataset, step: EvaluationStep) -> Iterator[tuple]:
+    """Each batch with what `step` found on it."""
+    waiting = iter(dataset)
+    while batches := list(itertools.islice(waiting, step.num_replicas)):
+        spare = [batches[0]] * (step.num_replicas - len(batches))
+        yield from zip(batches, step.run([*batches, *spare]), strict=False)
 
 
 def _add_image(

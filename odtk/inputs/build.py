@@ -34,6 +34,7 @@ def build_train_dataset(
     input_context: tf.distribute.InputContext | None = None,
     start: Position = _FIRST,
     deterministic: bool = True,
+    whole_batches: bool = False,
 ) -> tf.data.Dataset:
     """Augmented batches, endless unless train_input_reader.num_epochs is set; see odtk.inputs.dataset for their form.
 
@@ -41,20 +42,18 @@ def build_train_dataset(
     examples depend on `seed` alone, and from the position `start` on they are those of the dataset without it; if not
     `deterministic`, a fast one may overtake a slow one. Records that cannot be used end the sequence, or are collected
     by a `record_filter`; boxes that cannot be used are dropped, and collected by `bad_boxes`.
+    `whole_batches`: a last one that is short is left out, so that the batch's shape is static.
     `entries`: the entries of batches, such as TRAINING_FEATURES and a detector's groundtruth_fields; None for all. With
-    an `input_context`, batches have a replica's part of the batch size, and records are this pipeline's part: all
-    pipelines together read each record once per epoch. Raises ConfigError for options that are not implemented and for
-    a batch size that the replicas cannot divide, DataError for missing record files.
+    an `input_context`, batches have a replica's part of the batch size, and this pipeline's part of the records, which
+    together are the same in each step with any number of pipelines. Raises ConfigError for options that are not
+    implemented and for a batch size that the replicas cannot divide, DataError for missing record files.
     """
     config, reader = pipeline_config.train_config, pipeline_config.train_input_reader
     augment = build_augmentation(config.data_augmentation_options)
     context = input_context or tf.distribute.InputContext()
-    share = dataset.Share(context.input_pipeline_id, context.num_input_pipelines)
-    # With the same seed, all pipelines would augment their first, second, ... examples equally.
-    seed += share.index
     files = dataset.find_files(_input_paths(reader, "train_input_reader"))
     examples = dataset.prepare(
-        _build_training_records(reader, files, seed, record_filter, share, start),
+        _build_training_records(reader, files, seed, record_filter, context, start),
         parse=_build_parser(reader, num_classes, _flat(files), bad_boxes),
         augment=augment,
         resize=resize,
@@ -63,7 +62,7 @@ def build_train_dataset(
         record_filter=record_filter,
         entries=entries,
     )
-    options = {"drop_remainder": reader.drop_remainder, "deterministic": deterministic}
+    options = {"drop_remainder": reader.drop_remainder or whole_batches, "deterministic": deterministic}
     field, batch_size = "train_config.batch_size", batch_size or config.batch_size
     return _batch(examples, field, _replica_batch_size(field, batch_size, context.num_replicas_in_sync), **options)
 
@@ -137,7 +136,7 @@ def _build_training_records(
     files: list[list[str]],
     seed: int,
     record_filter: BadRecordFilter | None,
-    share: dataset.Share,
+    context: tf.distribute.InputContext,
     start: Position,
 ) -> tf.data.Dataset:
     weights = list(reader.sample_from_datasets_weights)
@@ -149,13 +148,17 @@ def _build_training_records(
     for group in files if weights else [_flat(files)]:
         numbers = range(first, first + len(group))
         first += len(group)
-        reads.append(_epoch_reader(share.files(numbers), share.open_files(numbers, open_file), order, record_filter))
+        reads.append(_epoch_reader(numbers, open_file, order, record_filter))
     epochs = epochs_from(0 if weights else start.epoch, reader.num_epochs or None)
     if record_filter is not None:
         epochs = record_filter.while_usable(epochs)
     records = read_mix(epochs, reads, weights, seed, start) if weights else read_epochs(epochs, reads[0], start)
+    records = sample_1_of_n(records, reader.sample_1_of_n_examples)
+    # By record, in the order in which one pipeline reads them: by file, those with few records would repeat theirs more
+    # often, and no number could say where a resumed run goes on. It costs that each pipeline reads all files' bytes.
+    records = records.shard(context.num_input_pipelines, context.input_pipeline_id)
     # In a thread of its own, so that no image waits to be prepared while an epoch's shuffle buffer is filled.
-    return sample_1_of_n(records, reader.sample_1_of_n_examples).prefetch(tf.data.AUTOTUNE)
+    return records.prefetch(tf.data.AUTOTUNE)
 
 
 def _reading_order(reader, seed: int) -> ReadingOrder:
@@ -220,8 +223,8 @@ def _batch(examples: tf.data.Dataset, field: str, batch_size: int, **options) ->
     features, _ = examples.element_spec
     if batch_size > 1 and not features["image"].shape.is_fully_defined():
         raise ConfigError(
-            f"{field} is {batch_size}, but the model's image_resizer gives images of several sizes, which cannot share "
-            "a batch. Set the batch size to 1, use fixed_shape_resizer, or set "
-            "keep_aspect_ratio_resizer.pad_to_max_dimension: true."
+            f"{field} makes batches of {batch_size} images, but the model's image_resizer gives images of several "
+            "sizes, which cannot share a batch. Set the batch size to 1, train in micro-batches of 1, use "
+            "fixed_shape_resizer, or set keep_aspect_ratio_resizer.pad_to_max_dimension: true."
         )
     return dataset.batch(examples, batch_size, **options)

@@ -12,7 +12,6 @@ are requested; the others are not computed.
 
 import os
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
@@ -63,31 +62,6 @@ def open_files(files: Sequence[str]) -> Callable:
         return tf.data.Dataset.zip((records, tf.data.Dataset.from_tensors(number).repeat()))
 
     return open_file
-
-
-@dataclass(frozen=True)
-class Share:
-    """The part of a set of files that one of several input pipelines reads; each record is in exactly one part.
-
-    It is every `count`-th file or, with fewer files than pipelines, every `count`-th record of each file.
-    """
-
-    index: int = 0
-    count: int = 1
-
-    def files(self, numbers: range) -> range:
-        """Numbers of the files that this pipeline opens."""
-        return numbers[self.index :: self.count] if self._has_files(numbers) else numbers
-
-    def open_files(self, numbers: range, open_file: Callable) -> Callable:
-        """`open_file`, limited to this pipeline's records of each file."""
-        if self._has_files(numbers):
-            return open_file
-        # By the record's number in the file, which does not depend on skipped records before it.
-        return lambda number: open_file(number).filter(lambda placed, _: placed[1] % self.count == self.index)
-
-    def _has_files(self, numbers: range) -> bool:
-        return len(numbers) >= self.count
 
 
 def spread(records: tf.data.Dataset, num_wanted: int, count: int) -> tf.data.Dataset:

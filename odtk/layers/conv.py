@@ -8,12 +8,17 @@ import tf_keras
 
 @dataclass(frozen=True)
 class BatchNormParams:
-    """`momentum` is the moving average's (TFOD's `decay`); gamma exists if `scale`, beta if `center`."""
+    """`momentum` is the moving average's (TFOD's `decay`); gamma exists if `scale`, beta if `center`.
+
+    If `synchronized`, the statistics in training are those of all replicas' images together. As in TFOD, the moving
+    variance is then that of the batch itself, and not the estimate from it, which is a little larger.
+    """
 
     momentum: float = 0.999
     epsilon: float = 0.001
     center: bool = True
     scale: bool = False
+    synchronized: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,12 @@ class ConvParams:
         if params is None:
             return tf_keras.layers.Activation("linear", name=name)
         return tf_keras.layers.BatchNormalization(
-            momentum=params.momentum, epsilon=params.epsilon, center=params.center, scale=params.scale, name=name
+            momentum=params.momentum,
+            epsilon=params.epsilon,
+            center=params.center,
+            scale=params.scale,
+            synchronized=params.synchronized,
+            name=name,
         )
 
     def activate(self, name: str | None = None):

@@ -37,7 +37,7 @@ class FeaturePyramid(tf_keras.layers.Layer):
         self.lateral = [params.conv(depth, 1, name=f"lateral_{i}", use_bias=True) for i in lower]
         self.smoothing = [ConvBlock(params, depth, 3, name=f"smoothing_{i}", **options) for i in lower]
         self.coarse = [ConvBlock(params, depth, 3, strides=2, name=f"coarse_{i}", **options) for i in range(num_coarse)]
-        self.upsample = tf_keras.layers.UpSampling2D(2, interpolation="nearest")
+        self.upsample = UpsamplingBy2(2, interpolation="nearest")
 
     def call(self, backbone_maps, training=None):
         """Maps [batch, h, w, c], finest first, each half the size of the one before, to the list of levels."""
@@ -50,6 +50,25 @@ class FeaturePyramid(tf_keras.layers.Layer):
         for coarse in self.coarse:
             levels.append(coarse(levels[-1], training=training))
         return levels
+
+
+class UpsamplingBy2(tf_keras.layers.UpSampling2D):
+    """UpSampling2D whose gradient XLA can compile, with the same values: it has none for nearest neighbors."""
+
+    def call(self, x):
+        """[batch, height, width, channels] to [batch, 2 * height, 2 * width, channels]."""
+
+        @tf.custom_gradient
+        def upsample(x):
+            return super(UpsamplingBy2, self).call(x), _sums_of_four
+
+        return upsample(x)
+
+
+def _sums_of_four(gradient):
+    # The mean times 4 is exact, and on CPUs quicker than a sum of slices. In low precision a mean could underflow.
+    exact = tf.cast(gradient, tf.float32) if gradient.dtype.size < 4 else gradient
+    return tf.cast(4.0 * tf.nn.avg_pool2d(exact, 2, 2, "VALID"), gradient.dtype)
 
 
 def _cut(x, to):

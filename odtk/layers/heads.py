@@ -96,17 +96,20 @@ class SharedHeads(tf_keras.layers.Layer):
     def call(self, feature_maps, training=None, norm_training=None):
         """List of [batch, h, w, c] to (box encodings [batch, anchors, codes], logits [batch, anchors, num_outputs]).
 
-        Anchors are ordered by level, row, column, anchor. `norm_training` is for batch norms, `training` for dropout.
+        Anchors are ordered by level, row, column, anchor; both are of the variables' type. `norm_training` is for batch
+        norms, `training` for dropout.
         """
         box_features = class_features = self.box_tower(feature_maps, training=norm_training, convolve=self.convolve)
         if self.class_tower is not None:
             class_features = self.class_tower(feature_maps, training=norm_training, convolve=self.convolve)
         if self.dropout is not None and training:
-            class_features = [_dropped(features, self.dropout.rate) for features in class_features]
-        boxes = _flat(self.convolve(self.box_conv, box_features), self.box_code_size)
+            # The layer is what checkpoints hold; it would draw otherwise than by the step's seed.
+            class_features = [step_random.dropout(features, self.dropout.rate) for features in class_features]
+        # What reads them is not computed in low precision, nor are sigmoids.
+        boxes = tf.cast(_flat(self.convolve(self.box_conv, box_features), self.box_code_size), self.variable_dtype)
         if self.box_clip_range is not None:
             boxes = tf.clip_by_value(boxes, *self.box_clip_range)
-        logits = _flat(self.convolve(self.class_conv, class_features), self.num_outputs)
+        logits = tf.cast(_flat(self.convolve(self.class_conv, class_features), self.num_outputs), self.variable_dtype)
         return boxes, tf.sigmoid(logits) if self.sigmoid_scores and not training else logits
 
 
@@ -120,8 +123,3 @@ def _flat_map(x, code_size: int):
     height, width, channels = x.shape[1:]
     anchors = None if None in (height, width) else height * width * channels // code_size
     return tf.reshape(x, [tf.shape(x)[0], -1 if anchors is None else anchors, code_size])
-
-
-def _dropped(features, rate: float) -> tf.Tensor:
-    """Dropout by the seed of the training step: the Keras layer, which checkpoints hold, would draw otherwise."""
-    return tf.nn.experimental.stateless_dropout(features, rate, step_random.next_seed())

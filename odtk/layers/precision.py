@@ -13,7 +13,10 @@ PRECISIONS = (FLOAT32, FLOAT16, BFLOAT16)
 def layers_in(precision: str) -> Iterator[None]:
     """Layers that are made in the block compute in `precision`, one of PRECISIONS, whenever they are called."""
     policy = tf_keras.mixed_precision.global_policy()
-    tf_keras.mixed_precision.set_global_policy(FLOAT32 if precision == FLOAT32 else f"mixed_{precision}")
+    # Tests compute in float64 by Keras's floatx.
+    tf_keras.mixed_precision.set_global_policy(
+        tf_keras.backend.floatx() if precision == FLOAT32 else f"mixed_{precision}"
+    )
     try:
         yield
     finally:

@@ -49,7 +49,7 @@ PIPELINE: Options = {
     "TrainConfig": Fields(
         """batch_size data_augmentation_options optimizer gradient_clipping_by_norm fine_tune_checkpoint
         fine_tune_checkpoint_type fine_tune_checkpoint_version from_detection_checkpoint num_steps
-        add_regularization_loss max_number_of_boxes freeze_variables""",
+        add_regularization_loss max_number_of_boxes use_bfloat16 freeze_variables""",
         without_effect={
             "sync_replicas": _TF1,
             "replicas_to_aggregate": _TF1,
@@ -62,7 +62,6 @@ PIPELINE: Options = {
             "prefetch_queue_capacity": _TF1,
             "run_fine_tune_checkpoint_dummy_computation": "odtk builds the model before it restores, in every case",
             "unpad_groundtruth_tensors": "odtk's targets are the same with and without padding",
-            "use_bfloat16": "TFOD heeds it on TPUs only",
             "retain_original_images": "odtk keeps no second copy of the training images",
         },
     ),

@@ -210,18 +210,18 @@ class _Edit:
     def batch_size(self, batch_size: int, scale: bool) -> None:
         """The batch size, and the learning rates in proportion."""
         old = self.config.train_config.batch_size
-        rates = schedule_edits.scale_rates(self.config, batch_size / old) if scale and old and old != batch_size else []
-        if rates:
+        assignments = schedule_edits.set_batch_size(self.config, batch_size, scale)
+        if rates := assignments[1:]:
             self.notes.append(
                 f"The batch size changes from {old} to {batch_size}, so the learning rate is scaled with it: "
-                f"{self._told(rates)}. To keep it: --no-scale-learning-rate."
+                f"{schedule_edits.describe(self.config, rates)}. To keep it: --no-scale-learning-rate."
             )
-        self.set(("train_config.batch_size", str(batch_size)), *rates)
+        self.set(*assignments)
 
     def num_steps(self, num_steps: int) -> None:
         """The number of steps, and the schedule's length in proportion."""
         assignments = schedule_edits.set_num_steps(self.config, num_steps)
-        moved = self._told(assignments[1:])
+        moved = schedule_edits.describe(self.config, assignments[1:])
         if moved:
             self.notes.append(f"The learning rate schedule changes with num_steps: {moved}.")
         self.set(*assignments)
@@ -236,20 +236,10 @@ class _Edit:
                 f"{rate:g}",
                 argument="set",
             )
-        others = self._told(rates[1:])
+        others = schedule_edits.describe(self.config, rates[1:])
         if others:
             self.notes.append(f"The other learning rates change in proportion: {others}.")
         self.set(*rates)
-
-    def _told(self, assignments: schedule_edits.Assignments) -> str:
-        """Assignments of numbers as text with the old and new values, except those that change nothing."""
-        parts = []
-        for path, value in assignments:
-            name = path.rpartition("_learning_rate.")[2]
-            old = _plain(pipeline.get_field(self.config, path))
-            if old != value:
-                parts.append(f"{name} {old} -> {value}")
-        return ", ".join(parts)
 
     def _model(self, wanted: str) -> str:
         """The dotted path of the model that is set, which must have a field `wanted`."""
@@ -294,7 +284,3 @@ def _as_text(value: object) -> str:
 def _quoted(text: str | os.PathLike) -> str:
     """A string in text format notation."""
     return json.dumps(os.fspath(text), ensure_ascii=False)
-
-
-def _plain(number: float) -> str:
-    return str(number) if isinstance(number, int) else f"{number:.7g}"

@@ -6,6 +6,8 @@ Each function takes a config and returns pairs of a dotted path and a value's te
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from odtk import pipeline
+
 Assignments = list[tuple[str, str]]
 
 
@@ -55,6 +57,13 @@ def scale_rates(config, factor: float) -> Assignments:
     return [(field, f"{rate * factor:.7g}") for field, rate in rates.items() if rate]
 
 
+def set_batch_size(config, batch_size: int, scale: bool = True) -> Assignments:
+    """Sets `train_config.batch_size` and, if `scale`, every rate in proportion (Goyal et al., 2017)."""
+    old = config.train_config.batch_size
+    rates = scale_rates(config, batch_size / old) if scale and old and old != batch_size else []
+    return [("train_config.batch_size", str(batch_size)), *rates]
+
+
 def set_base_rate(config, rate: float) -> Assignments:
     """Sets the base rate to `rate` and changes the others in proportion."""
     found = base_rate(config)
@@ -86,6 +95,17 @@ def set_num_steps(config, num_steps: int) -> Assignments:
             least = 1 if name == "decay_steps" else 0
             assignments.append((f"{path}.{name}", str(max(stretch(getattr(schedule, name)), least))))
     return assignments + _stretch_boundaries(path, getattr(schedule, "schedule", []), stretch)
+
+
+def describe(config, assignments: Assignments) -> str:
+    """Numbers with their old and new values, except those that change nothing: "learning_rate_base 0.04 -> 0.02"."""
+    parts = []
+    for path, value in assignments:
+        name = path.rpartition("_learning_rate.")[2]
+        old = _plain(pipeline.get_field(config, path))
+        if old != value:
+            parts.append(f"{name} {old} -> {value}")
+    return ", ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -129,6 +149,10 @@ def _stretch_boundaries(path: str, parts, stretch: Callable[[int], int]) -> Assi
         last = max(stretch(part.step), last + 1)  # steps must increase
         assignments.append((f"{path}.schedule[{index}].step", str(last)))
     return assignments
+
+
+def _plain(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:.7g}"
 
 
 def _schedule(config):

@@ -10,6 +10,7 @@ from official.core import config_definitions
 from odtk.errors import OdtkError
 from odtk.evaluation.build import DEFAULT_MAX_BAD_RECORDS, ConfiguredEvaluation
 from odtk.inputs.build import count_images
+from odtk.inputs.epochs import Position
 from odtk.retrying import Writes, at_once
 from odtk.training import resume
 from odtk.training.best_metric import DEFAULT, find_metric
@@ -27,6 +28,7 @@ from odtk.training.run_info import RunInfo
 from odtk.training.task import DetectionTask
 from odtk.training.times import Times
 from odtk.training.trainer import DetectionTrainer
+from odtk.training.workers import ALONE, Workers
 
 _WHOLE_CALL = 2**31 - 1  # steps; odtk.training.loop calls Orbit once for each loop
 
@@ -48,6 +50,7 @@ def build_experiment(
     times: Times | None = None,
     write: Writes = at_once,
     log: Callable[[str], None] = lambda line: None,
+    workers: Workers = ALONE,
 ) -> Experiment:
     """Model, data, optimizer and loop; resumes a checkpoint in the model dir, otherwise loads a fine-tuning one.
 
@@ -55,7 +58,8 @@ def build_experiment(
     are kept. Evaluations are made by `schedule`, on a fixed sample of `eval_images` (None: all), without up to
     `max_bad_records` records; if the config or the records do not allow one, `log` is told, or with `must_evaluate`
     their error raised. `times` measures the run, `write` calls
-    what writes files. `log` is called, too, if another than the newest checkpoint is resumed. Raises ConfigError for a
+    what writes files. `log` is called, too, if another than the newest checkpoint is resumed. Of several
+    `workers`, the chief alone reads checkpoints, and the others get its weights. Raises ConfigError for a
     `best_metric` that is not measured, CheckpointError if a checkpoint does not match, and the builders' errors.
     """
     logger, times, wait = Loggers(loggers, write), times or Times(), InputWait()
@@ -64,10 +68,14 @@ def build_experiment(
         optimizer = build_optimizer(task.config.train_config.optimizer)
         make_scalable(optimizer)
         create_variables(optimizer, model)
-        reader = resume.open_newest(info.model_dir, log)
-        if reader:
-            task.start = resume.next_position(reader, task.config, log)
+        with workers.together():
+            reader = resume.open_newest(info.model_dir, log) if workers.is_chief else None
+            if reader:
+                task.start = resume.next_position(reader, task.config, log)
+            task.start = Position.after(workers.chiefs(task.start.number - 1))
         trainer = _build_trainer(task, strategy, model, optimizer, times, wait)
+        if workers.count > 1:
+            trainer.checkpoint.save_counter  # noqa: B018  made when it is read; later the chief alone would
         evaluator = None
         if schedule.is_on:
             evaluator = _build_evaluator(
@@ -79,7 +87,7 @@ def build_experiment(
             max_to_keep=keep,
             step_counter=trainer.global_step,
             checkpoint_interval=checkpoint_every,
-            init_fn=trainer.initialize,
+            init_fn=trainer.initialize if workers.is_chief else None,
             times=times,
             write=write,
         )
@@ -106,6 +114,7 @@ def build_experiment(
             optimizer.iterations.assign(trainer.global_step)  # the schedule continues
         if reader:
             resume.start_averages(optimizer, model, reader)
+        workers.spread(trainer.saved_variables())
     return Experiment(
         info=info,
         task=task,
@@ -122,6 +131,7 @@ def build_experiment(
         write=write,
         resumed_from=reader.prefix if reader else None,
         new_slots=new_slots,
+        workers=workers,
     )
 
 
@@ -156,6 +166,6 @@ def _build_trainer(
         task=task.task_config, trainer=config_definitions.TrainerConfig(train_tf_while_loop=True)
     )
     # Called for each input pipeline; the model defines what its batches contain.
-    build_inputs = task.first_batch.watching(task.build_inputs)
+    build_inputs = task.first_batch.watching(task.build_inputs, lambda: task.micro_batches)
     build_dataset = functools.partial(orbit.utils.make_distributed_dataset, strategy, build_inputs, model)
     return DetectionTrainer(config, task, model, optimizer, build_dataset, times, wait)

@@ -16,6 +16,7 @@ from odtk.training.run_info import RunInfo
 from odtk.training.task import DetectionTask
 from odtk.training.times import Times
 from odtk.training.trainer import DetectionTrainer
+from odtk.training.workers import ALONE, Workers
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Experiment:
     """Prefix of the checkpoint that the run resumes from."""
     new_slots: list[str]
     """Names of the optimizer's slots that this checkpoint does not have."""
+    workers: Workers = ALONE
+    """The other processes that train the same model."""
 
     @property
     def step(self) -> int:

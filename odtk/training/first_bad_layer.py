@@ -11,6 +11,7 @@ import tf_keras
 from odtk import step_random
 from odtk.detectors.detector import Detector
 from odtk.detectors.total_loss import TOTAL_LOSS
+from odtk.training.strategy import first_copies
 from odtk.training.task import DetectionTask
 
 
@@ -47,7 +48,9 @@ def diagnose(task: DetectionTask, model: Detector, features: dict, groundtruth: 
         or _in_inputs({"image": features["image"]} | groundtruth)
         or _in_layers(calls)
         or _in_losses(numbers)
-        or _in_gradients(tape.gradient(losses[TOTAL_LOSS], model.trainable_variables), model, names, calls)
+        or _in_gradients(
+            tape.gradient(losses[TOTAL_LOSS], first_copies(model.trainable_variables)), model, names, calls
+        )
     )
     return Diagnosis(text or "All weights, outputs of layers, losses and gradients are finite.", numbers, not text)
 

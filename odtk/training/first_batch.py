@@ -24,13 +24,22 @@ class FirstBatch:
         self._parts: list[dict[str, np.ndarray]] = []
         self._is_wanted = True
 
-    def watching(self, build_inputs: Callable[..., tf.data.Dataset]) -> Callable[..., tf.data.Dataset]:
-        """The function `build_inputs` of a task, which is called for each input pipeline, with its datasets watched."""
+    def restart(self) -> None:
+        """The data start again: what was kept, unless it is taken already, is read once more."""
+        self._parts = []
+
+    def watching(
+        self, build_inputs: Callable[..., tf.data.Dataset], micro_batches: Callable[[], int] = lambda: 1
+    ) -> Callable[..., tf.data.Dataset]:
+        """The function `build_inputs` of a task, which is called for each input pipeline, with its datasets watched.
+
+        `micro_batches`: how many of the datasets' batches a replica takes in a step.
+        """
 
         def build(params, input_context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
             context = input_context or tf.distribute.InputContext()
             replicas = context.num_replicas_in_sync // context.num_input_pipelines
-            return self.watch(build_inputs(params, input_context=input_context), max(1, replicas))
+            return self.watch(build_inputs(params, input_context=input_context), max(1, replicas) * micro_batches())
 
         return build
 
@@ -54,19 +63,23 @@ class FirstBatch:
         image uint8 [B, H, W, 3], true_image_shape [B, 3] and, as far as the detector reads them, boxes [B, N, 4] yxyx
         normalized to the padded image, classes [B, N] (0-based), weights [B, N] and num_boxes [B].
         """
-        parts, self._parts = self._parts, []
-        if not parts:
+        if not self._parts:
             return None
+        parts, self._parts = self._parts, []
         self._is_wanted = False
+        # Micro-batches of one image may be of different sizes: then those like the first.
+        parts = [part for part in parts if part["image"].shape[1:] == parts[0]["image"].shape[1:]]
         return {name: np.concatenate([part[name] for part in parts])[:MOST_IMAGES] for name in parts[0]}
 
     def _keeper(self, names: list[str]) -> Callable:
+        parts = self._parts  # a pipeline that is given up may still read on, when another has started
+
         def keep(*values: np.ndarray) -> np.bool_:
             # A pipeline that is built again, as after a NaN, does not begin the training.
             if self._is_wanted:
                 part = {name: value[:MOST_IMAGES].copy() for name, value in zip(names, values, strict=True)}
                 part["image"] = np.clip(np.rint(part["image"]), 0, 255).astype(np.uint8)
-                self._parts.append(part)
+                parts.append(part)
             return np.bool_(True)
 
         return keep

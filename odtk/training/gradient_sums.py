@@ -30,6 +30,11 @@ class GradientSums:
         return self._parts.read_value()
 
     @property
+    def counter(self) -> tf.Variable:
+        """The variable of `parts`, which changes when all gradients of a part are there."""
+        return self._parts
+
+    @property
     def position(self) -> tf.Tensor:
         """The largest position of the parts' records (see odtk.inputs.epochs), int64."""
         return self._position.read_value()
@@ -46,13 +51,15 @@ class GradientSums:
 
     def add(self, found: LossSums, gradients: Sequence, weight, positions=None) -> None:
         """Adds a part: its sums, and `gradients` times the scalar `weight`; None is the gradient of an unused one."""
-        for variable, gradient in zip(self._gradients, gradients, strict=True):
+        weighted = [None if gradient is None else gradient * weight for gradient in gradients]
+        for variable, gradient in zip(self._gradients, weighted, strict=True):
             if gradient is not None:
-                variable.assign_add(gradient * weight)
+                variable.assign_add(gradient)
         for name, value in found.sums.items():
             self._losses[name].assign_add(value)
         self._normalizer.assign_add(found.normalizer)
-        self._parts.assign_add(1)
+        with tf.control_dependencies([each for each in weighted if each is not None]):
+            self._parts.assign_add(1)
         if positions is not None:
             self._position.assign(tf.maximum(self.position, tf.reduce_max(positions)))
 

@@ -31,8 +31,7 @@ def read_halvings(model_dir: str | os.PathLike, step: int) -> list[Halving]:
     if not files.exists(path):
         return []
     try:
-        halvings = [Halving(**entry) for entry in json.loads(files.read_text(path))["halvings"]]
-        return [halving for halving in halvings if halving.went_on_from <= step]
+        return [halving for halving in from_json(files.read_text(path)) if halving.went_on_from <= step]
     except (ValueError, LookupError, TypeError) as error:
         raise OdtkError(
             f"{path} is not what odtk wrote there: how often this run halved its learning rate. Remove it to train at "
@@ -42,8 +41,18 @@ def read_halvings(model_dir: str | os.PathLike, step: int) -> list[Halving]:
 
 def write_halvings(model_dir: str | os.PathLike, halvings: Sequence[Halving]) -> None:
     """Replaces the file as a whole."""
+    files.write_text(path_of(model_dir), as_json(halvings))
+
+
+def as_json(halvings: Sequence[Halving]) -> str:
+    """The file's text."""
     document = {"rate_scale": rate_scale(halvings), "halvings": [asdict(halving) for halving in halvings]}
-    files.write_text(path_of(model_dir), json.dumps(document, indent=2) + "\n")
+    return json.dumps(document, indent=2) + "\n"
+
+
+def from_json(text: str) -> list[Halving]:
+    """The halvings of such a text. Raises ValueError, LookupError or TypeError for another one."""
+    return [Halving(**entry) for entry in json.loads(text)["halvings"]]
 
 
 def rate_scale(halvings: Sequence[Halving]) -> float:

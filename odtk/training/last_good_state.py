@@ -6,7 +6,6 @@ import numpy as np
 import tensorflow as tf
 
 from odtk.training.experiment import Experiment
-from odtk.training.optimizer import unwrap
 
 
 class LastGoodState:
@@ -18,8 +17,10 @@ class LastGoodState:
     def __init__(self, experiment: Experiment):
         self._experiment = experiment
         self._start: list[tuple[tf.Variable, np.ndarray]] = []
+        if not experiment.workers.is_chief:
+            return  # gets the chief's
         if experiment.resumed_from is None or experiment.new_slots:
-            self._start = [(variable, _compact(variable.numpy())) for variable in _variables(experiment)]
+            self._start = [(variable, _compact(variable.numpy())) for variable in self._saved()]
 
     def forget_start(self) -> None:
         """To be called after each loop: frees the memory once a checkpoint is saved."""
@@ -27,7 +28,12 @@ class LastGoodState:
             self._start = []
 
     def restore(self) -> str:
-        """Sets weights, optimizer and step back; returns what they are now, for the user."""
+        """Sets weights, optimizer and step back, on all workers; returns what they are now, for the user."""
+        state = self._restore() if self._experiment.workers.is_chief else "the chief's weights"
+        self._experiment.workers.spread(self._saved())
+        return state
+
+    def _restore(self) -> str:
         experiment = self._experiment
         checkpoint = self._checkpoint()
         if checkpoint is not None:
@@ -38,19 +44,13 @@ class LastGoodState:
                 variable.assign(value)
         return "the weights that training started with"
 
+    def _saved(self) -> list[tf.Variable]:
+        return self._experiment.trainer.saved_variables()
+
     def _checkpoint(self) -> str | None:
         """The last one; None if it is the resumed one and the start is not the same."""
         latest = self._experiment.checkpoints.latest_checkpoint
         return None if self._start and latest == self._experiment.resumed_from else latest
-
-
-def _variables(experiment: Experiment) -> list[tf.Variable]:
-    """All that a checkpoint holds."""
-    descendants = tf.train.TrackableView(experiment.trainer.checkpoint).descendants()
-    found = [each for each in descendants if isinstance(each, tf.Variable)]
-    # An optimizer's slots are no descendants: TensorFlow saves them along with the variables that they belong to.
-    found += [weight for optimizer in unwrap(experiment.trainer.optimizer) for weight in optimizer.weights]
-    return list({id(variable): variable for variable in found}.values())
 
 
 def _compact(value: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from odtk import step_random
+from odtk import static_shapes, step_random
 from odtk.detectors.detector import Detector
 from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS
 from odtk.training.gradient_sums import GradientSums
@@ -24,6 +24,11 @@ class SplitStep:
         self.loss_scale = loss_scale
         self._sums = GradientSums(model.trainable_variables, (*task.loss_names, REGULARIZATION_LOSS))
 
+    @property
+    def counter(self) -> tf.Variable:
+        """Changes at the end of each `add`; each replica has its own."""
+        return self._sums.counter
+
     def start(self) -> None:
         """Forgets the step before."""
         self._sums.reset()
@@ -33,17 +38,20 @@ class SplitStep:
     def add(self, inputs) -> None:
         """Adds the gradients of a part's (features, groundtruth)."""
         features, groundtruth = inputs
-        seed = tf.random.fold_in(self._task.step_seed(self._optimizer.iterations), self._sums.parts)
+        seed = step_random.fold_in(self._task.step_seed(self._optimizer.iterations), self._sums.parts)
         scale = None if self.loss_scale is None else self.loss_scale.scale.read_value()
         found, gradients, divisor = self._task.compiled(self._compute)(features, groundtruth, seed, scale)
         weight = divisor if scale is None else divisor / scale
         self._sums.add(found, gradients, weight, features.get("position"))
-        self._task.watch(features, self._optimizer, tf.add_n(list(found.sums.values())))
+        loss, norm = tf.add_n(list(found.sums.values())), tf.linalg.global_norm(gradients)
+        if self.loss_scale is not None:  # what a lower scale may help is no failure
+            norm = tf.where(self.loss_scale.has_overflowed(loss, norm), 0.0, norm)
+        self._task.watch(features, self._optimizer, loss + tf.cast(norm, loss.dtype))
 
     def _compute(self, features: dict, groundtruth: dict, seed, scale):
         """(LossSums, gradients of the losses times `scale`, what the losses were divided by), no regularization."""
         model, shapes = self._model, features["true_image_shape"]
-        with step_random.seeded(seed), tf.GradientTape() as tape:
+        with static_shapes.needed(self._task.needs_static_shapes), step_random.seeded(seed), tf.GradientTape() as tape:
             predictions = model.predict(model.preprocess(features["image"], shapes), shapes, True, groundtruth)
             found = model.loss_sums(predictions, groundtruth, shapes)
             # Gradients of the sums would overflow in float16. All replicas divide by the same, because the gradients
@@ -54,8 +62,11 @@ class SplitStep:
         return found, tape.gradient(loss, model.trainable_variables), divisor
 
     @tf.autograph.experimental.do_not_convert
-    def combine(self) -> tf.Tensor:
-        """The sums become the whole batch's, of all replicas, with the regularization; returns the gradients' norm."""
+    def combine(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """The sums become the whole batch's, of all replicas, with the regularization.
+
+        Returns the whole batch's total loss and the gradients' norm.
+        """
         losses, gradients = self._sums.divided(over_replicas)
         if self._model.add_regularization_loss:
             variables = self._model.trainable_variables
@@ -63,9 +74,9 @@ class SplitStep:
                 losses[REGULARIZATION_LOSS] = self._model.regularization_loss() / num_replicas()
             penalties = tape.gradient(losses[REGULARIZATION_LOSS], variables, unconnected_gradients="zero")
             gradients = [tf.add(*pair) for pair in zip(gradients, penalties, strict=True)]
-        gradients = over_replicas(gradients)
+        *gradients, total = over_replicas([*gradients, tf.add_n(list(losses.values()))])
         self._sums.replace(losses, gradients)
-        return tf.linalg.global_norm(gradients)
+        return total, tf.linalg.global_norm(gradients)
 
     @tf.autograph.experimental.do_not_convert
     def update(self) -> None:
@@ -75,7 +86,10 @@ class SplitStep:
 
     @tf.autograph.experimental.do_not_convert
     def skip(self) -> None:
-        """Counts a step whose gradients overflowed: weights and momenta stay as they are."""
+        """Counts a step whose gradients overflowed: weights, momenta and averages stay as they are.
+
+        Batch norms' statistics are those of its forward pass, which did not overflow; the norm is not logged.
+        """
         self._note_position()
         self._optimizer.iterations.assign_add(1)
         self._task.log(self._losses(), self._metrics)

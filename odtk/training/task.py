@@ -6,11 +6,12 @@ import tensorflow as tf
 import tf_keras
 from official.core import base_task, config_definitions
 
-from odtk import step_random
+from odtk import static_shapes, step_random
 from odtk.checkpoints.restoring import RestoreReport
 from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
 from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS, total_losses
+from odtk.errors import OdtkError
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.batch_again import read_batch
@@ -25,6 +26,7 @@ from odtk.training.first_batch import FirstBatch
 from odtk.training.first_failure import FirstFailure
 from odtk.training.freezing import freeze
 from odtk.training.strategy import num_replicas, over_replicas
+from odtk.training.tpu import is_on_tpu
 
 GRADIENT_NORM = "gradient_norm"
 """The log of the norm of all gradients together, before clipping."""
@@ -95,8 +97,24 @@ class DetectionTask(base_task.Task):
         """The detector, untrained."""
         model = build_detector(self.config, self.precision)
         freeze(model, self.config.train_config.freeze_variables)
+        self._require_compilable(model)
         self.loss_names = model.loss_names
         return model
+
+    def _require_compilable(self, model: Detector) -> None:
+        argument = "tpu" if is_on_tpu() else "xla"
+        if self.needs_static_shapes and model.image_size is None:
+            raise OdtkError(
+                "The model's image_resizer gives images of several sizes, and XLA would compile the step again for "
+                "each. Use fixed_shape_resizer, or set keep_aspect_ratio_resizer.pad_to_max_dimension: true.",
+                argument=argument,
+            )
+        if self.xla and not is_on_tpu() and num_replicas() > 1:
+            raise OdtkError(
+                f"XLA compiles the step of one device, and this run has {num_replicas()}, which add up their "
+                "normalizers in the middle of it. Train without XLA, or on one device.",
+                argument=argument,
+            )
 
     def initialize(self, model: Detector) -> None:
         """Restores the weights of `fine_tune_checkpoint`, if the config has one."""
@@ -120,19 +138,23 @@ class DetectionTask(base_task.Task):
             input_context=input_context,
             start=self.start,
             deterministic=self.deterministic,
+            whole_batches=self.needs_static_shapes,
         )
+
+    @property
+    def needs_static_shapes(self) -> bool:
+        """Whether the step is compiled, for batches of one shape."""
+        return self.xla or is_on_tpu()
 
     def restart_inputs(self) -> None:
         """What `build_inputs` builds from now on starts behind `last_position`."""
         self.start = Position.after(int(self.last_position.numpy()))
+        self.first_batch.restart()
         if self.record_filter is not None:
             self.record_filter.forget_unfinished()
 
     def read_batch(self, model: Detector, places: Sequence[tuple[int, int, int]]) -> tuple[dict, dict]:
-        """The batch (features, groundtruth) of records, as `first_failure` has them, exactly as it was trained on.
-
-        (With several input pipelines all records are augmented as those of the first.)
-        """
+        """The batch (features, groundtruth) of records, as `first_failure` has them, exactly as it was trained on."""
         entries = (*TRAINING_FEATURES, *model.groundtruth_fields)
         return read_batch(self.config, places, model.resize, model.num_classes, self.seed, entries)
 
@@ -159,13 +181,15 @@ class DetectionTask(base_task.Task):
         total, own_norm = losses[TOTAL_LOSS], tf.linalg.global_norm(gradients)
         self.watch(features, optimizer, total + tf.cast(own_norm, total.dtype))  # a NaN gradient spoils the next loss
         if "position" in features:
-            self.note_position(features["position"])
+            # Not before the gradients are there: a step that runs out of memory is tried again, with the same records.
+            with tf.control_dependencies([own_norm]):
+                self.note_position(tf.identity(features["position"]))
         norm = own_norm if num_replicas() == 1 else None
         self.update(model, optimizer, over_replicas(gradients), losses, metrics, norm)
         return losses
 
     def _losses_and_gradients(self, model: Detector, features: dict, groundtruth: dict, seed):
-        with step_random.seeded(seed), tf.GradientTape() as tape:
+        with static_shapes.needed(self.needs_static_shapes), step_random.seeded(seed), tf.GradientTape() as tape:
             losses = self.losses(model, features, groundtruth)
         return losses, tape.gradient(losses[TOTAL_LOSS], model.trainable_variables)
 
@@ -174,11 +198,11 @@ class DetectionTask(base_task.Task):
 
         `norm`: of the gradients, if it is known.
         """
-        # An update starts only when all gradients are there: one that runs out of memory on the way changes no weight.
-        gradients = tf.tuple(gradients)
         norm = tf.linalg.global_norm(gradients) if norm is None else norm
         if self.clip_norm > 0:
             gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=norm)
+        # An update starts only when all gradients are there: one that runs out of memory on the way changes no weight.
+        gradients = tf.tuple(gradients)
         pairs = zip(gradients, model.trainable_variables, strict=True)
         optimizer.apply_gradients(pairs, experimental_aggregate_gradients=False)
         self.log(losses | {GRADIENT_NORM: norm / num_replicas()}, metrics)
@@ -196,15 +220,16 @@ class DetectionTask(base_task.Task):
                 metric.update_state(values[metric.name])
 
     def compiled(self, function: Callable) -> Callable:
-        """The function, compiled by XLA if the run is."""
-        return tf.function(function, jit_compile=True, autograph=False) if self.xla else function
+        """The function, compiled by XLA if the run is; a TPU compiles the whole step."""
+        is_by_itself = self.xla and not is_on_tpu()
+        return tf.function(function, jit_compile=True, autograph=False) if is_by_itself else function
 
     def step_seed(self, step) -> tf.Tensor:
         """For `step_random.seeded`: of this replica (outside of replicas, the first) in the step after `step`."""
         context = tf.distribute.get_replica_context()
         replica = context.replica_id_in_sync_group if context is not None else 0
         seed = tf.stack([tf.constant(self.seed, tf.int64), tf.cast(step, tf.int64)])
-        return tf.random.fold_in(seed, tf.cast(replica, tf.int64))
+        return step_random.fold_in(seed, replica)
 
     def note_position(self, positions) -> None:
         """Keeps the largest of the positions int64 [B] of all replicas; saved with the weights of this step."""

@@ -8,7 +8,8 @@ from official.core import base_trainer
 from odtk.layers.precision import FLOAT16
 from odtk.training.input_wait import InputWait
 from odtk.training.loss_scale import LossScale
-from odtk.training.optimizer import current_learning_rate
+from odtk.training.micro_batches import finer
+from odtk.training.optimizer import current_learning_rate, unwrap
 from odtk.training.split_step import SplitStep
 from odtk.training.times import COMPILING, INPUT, STEP, Times
 
@@ -17,6 +18,9 @@ LAST_POSITION = "last_position"
 
 LOSS_SCALE = "loss_scale"
 """The key in a checkpoint of what a run in float16 scales its loss with; see LossScale."""
+
+SKIPPED_STEPS = "skipped_steps"
+"""The log of how many steps were skipped since the run began, as their gradients overflowed."""
 
 
 class DetectionTrainer(base_trainer.Trainer):
@@ -40,8 +44,8 @@ class DetectionTrainer(base_trainer.Trainer):
         steps = {"step": self.global_step, "global_step": self.global_step}
         # TFOD does not know it, and restores the rest.
         position = {LAST_POSITION: task.last_position}
-        if self._split is not None and self._split.loss_scale is not None:
-            position[LOSS_SCALE] = self._split.loss_scale
+        if self.loss_scale is not None:
+            position[LOSS_SCALE] = self.loss_scale
         self._checkpoint = tf.train.Checkpoint(**steps, **position, optimizer=optimizer, **model.checkpoint_objects())
         self._times, self._wait, self._is_compiled = times or Times(), wait or InputWait(), False
 
@@ -52,15 +56,25 @@ class DetectionTrainer(base_trainer.Trainer):
             return None
         return SplitStep(self.task, self.model, self.optimizer, self.train_metrics, loss_scale)
 
+    @property
+    def loss_scale(self) -> LossScale | None:
+        """None unless the network computes in float16."""
+        return self._split.loss_scale if self._split is not None else None
+
+    @property
+    def skipped_steps(self) -> int | None:
+        """How many steps were skipped since the run began, as their gradients overflowed; None unless in float16."""
+        return None if self.loss_scale is None else int(self.loss_scale.overflows.numpy())
+
     def train(self, num_steps: tf.Tensor) -> dict:
         """Orbit's method: a loop of steps, whose time is measured; the first one compiles them."""
         phase = STEP if self._is_compiled else COMPILING
         before = self._wait.read()
         with self._times.phase(phase):
             logs = {name: value.numpy() for name, value in super().train(num_steps).items()}  # waits for the device
-        seconds, steps = (now - then for now, then in zip(self._wait.read(), before, strict=True))
-        if self._is_compiled and steps:
-            self._times.move(seconds / steps * int(num_steps), phase, INPUT)
+        seconds, batches = (now - then for now, then in zip(self._wait.read(), before, strict=True))
+        if self._is_compiled and batches:
+            self._times.move(seconds / batches * int(num_steps) * self.task.micro_batches, phase, INPUT)
         self._is_compiled = True
         return logs
 
@@ -80,28 +94,51 @@ class DetectionTrainer(base_trainer.Trainer):
         run(split.start)
         for _ in tf.range(self.task.micro_batches):
             run(split.add, args=(self.next_train_inputs(iterator),))
-        norm = self.strategy.experimental_local_results(run(split.combine))[0]
+        loss, norm = (self.strategy.experimental_local_results(each)[0] for each in run(split.combine))
         if split.loss_scale is None:
             run(split.update)
         else:
-            is_finite = tf.math.is_finite(norm)
-            # Outside of replicas, because an update talks to all of them.
-            if is_finite:
-                run(split.update)
-            else:
+            has_overflowed = split.loss_scale.has_overflowed(loss, norm)
+            # Outside of replicas, because an update talks to all of them. A NaN of other causes is trained on, as in
+            # float32: it reaches the NaN guard.
+            if has_overflowed:
                 run(split.skip)
-            split.loss_scale.after_step(is_finite)
+            else:
+                run(split.update)
+            split.loss_scale.after_step(self.global_step + 1, has_overflowed)
         self.global_step.assign_add(1)
 
     def next_train_inputs(self, iterator):
         """official's hook: the next batch, with the time that the step waits for it."""
         # Counted after a step's updates; global_step is counted at any time during it.
-        return self._wait.fetch(lambda: next(iterator), self.optimizer.iterations)
+        ended = self.optimizer.iterations
+        if self._split is not None:
+            ended = self.strategy.experimental_local_results(self._split.counter)[0]
+        return self._wait.fetch(lambda: next(iterator), ended)
 
     def restart_data(self) -> None:
         """Reads on behind `last_position`, as a resumed run does; for weights that were set back."""
         self.task.restart_inputs()
         self.train_dataset = self._build_dataset()
+
+    def split_further(self) -> str | None:
+        """Goes on with more micro-batches, after a step that ran out of memory; returns how. None if each has 1 image.
+
+        The weights are those before that step, whose records are read again. (Batch norms' statistics may hold the
+        failed step's, too.)
+        """
+        task, per_replica = self.task, self.task.config.train_config.batch_size // self.strategy.num_replicas_in_sync
+        parts = finer(per_replica, task.micro_batches)
+        if parts is None:
+            return None
+        before, task.micro_batches = task.micro_batches, parts
+        with self.strategy.scope():
+            # A loss scale that is there already goes on.
+            self._split = self._split or self._build_split()
+        self.finished_step()
+        self.restart_data()
+        self._train_loop_fn, self._is_compiled = None, False
+        return f"{parts} micro-batches of {per_replica // parts} instead of {before} of {per_replica // before} images"
 
     def finished_step(self) -> int:
         """The last step that changed the weights, to which the count of steps is set: one more failed in its data."""
@@ -109,13 +146,29 @@ class DetectionTrainer(base_trainer.Trainer):
         self.global_step.assign(step)
         return step
 
+    def saved_variables(self) -> list[tf.Variable]:
+        """All that a checkpoint holds."""
+        descendants = tf.train.TrackableView(self.checkpoint).descendants()
+        found = [each for each in descendants if isinstance(each, tf.Variable)]
+        # An optimizer's slots are no descendants: TensorFlow saves them along with the variables that they belong to.
+        found += [weight for optimizer in unwrap(self.optimizer) for weight in optimizer.weights]
+        return list({id(variable): variable for variable in found}.values())
+
     def checkpoint_bytes(self) -> int:
         """About the size of a checkpoint: that of all variables."""
         variables = {id(each): each for each in [*self.model.variables, *self.optimizer.variables()]}.values()
         return sum(each.shape.num_elements() * each.dtype.size for each in variables)
 
     def train_loop_end(self) -> dict[str, tf.Tensor]:
-        """The losses of the last step, and the learning rate of the next one (as TFOD logs it)."""
+        """The losses of the last step, and the learning rate of the next one (as TFOD logs it).
+
+        In float16 also the loss scale and how many steps were skipped so far.
+        """
         logs = {metric.name: metric.result() for metric in self.train_metrics}
         logs["learning_rate"] = current_learning_rate(self.optimizer)
+        if self.loss_scale is not None:
+            logs |= {
+                "loss_scale": self.loss_scale.scale.read_value(),
+                SKIPPED_STEPS: self.loss_scale.overflows.read_value(),
+            }
         return logs

@@ -1,6 +1,7 @@
 """Records to batches: TFOD's own eval input, classes, boxes, padding, readers, and what is refused."""
 
 import io
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from odtk.inputs import dataset
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import build_eval_dataset, build_fault_finder, build_train_dataset
 from odtk.inputs.dataset import TRAINING_FEATURES
+from odtk.inputs.epochs import Position
 from odtk.inputs.record_errors import naming_the_record
 from odtk.protos import image_resizer_pb2, pipeline_pb2
 
@@ -292,7 +294,7 @@ def test_images_of_several_sizes_need_batches_of_one(tmp_path):
     resizer = "keep_aspect_ratio_resizer { min_dimension: 20 max_dimension: 40 }"
     shapes = [features["image"].shape for features, _ in evaluation_batches(a_config(tmp_path), resizer)]
     assert shapes == [(1, 20, 40, 3), (1, 40, 20, 3)]
-    with pytest.raises(ConfigError, match=r"train_config.batch_size is 2.*pad_to_max_dimension"):
+    with pytest.raises(ConfigError, match=r"train_config.batch_size makes batches of 2.*pad_to_max_dimension"):
         build_train_dataset(a_config(tmp_path), a_resize(resizer), 3)
 
 
@@ -383,26 +385,53 @@ def test_shuffling_goes_by_file_and_by_record(tmp_path):
     assert all(number <= place + 3 for place, number in enumerate(nearby))
 
 
-@pytest.mark.parametrize(
-    ("sizes", "read"),
-    [([4, 4, 4], [[0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7]]), ([7], [[0, 4, 6], [1, 3, 5]])],
-    ids=["files", "records of too few files"],
-)
-def test_input_pipelines_share_the_records_out(tmp_path, sizes, read):
-    """Each record goes to one of them, whatever is left out before it: here record 2 of the single file."""
-    for number, size in enumerate(sizes):
-        write(tmp_path / f"{number}.record", numbered(size, sum(sizes[:number])))
-    if len(sizes) == 1:
-        broken = numbered(7)
-        broken[2] = an_example(image__encoded=b"no image")
-        write(tmp_path / "0.record", broken)
-    config = a_config(tmp_path, reader="num_epochs: 1 drop_remainder: false")
-    for index in range(2):
+def test_input_pipelines_share_each_batch_out(tmp_path):
+    """The batches are those of one pipeline: so no record comes twice in an epoch, and none is left out."""
+    for number, size in enumerate([1, 11, 3]):
+        write(tmp_path / f"{number}.record", numbered(size, [0, 1, 12][number]))
+    config = a_config(tmp_path, reader="num_epochs: 2 drop_remainder: false")
+
+    def batches_of(count: int, start: Position) -> list[list[tuple[int, str, bytes]]]:
+        parts = []
+        for index in range(count):
+            context = tf.distribute.InputContext(count, index, num_replicas_in_sync=count)
+            options = {"batch_size": 2 * count, "seed": 1, "input_context": context, "start": start}
+            parts.append(list(build_train_dataset(config, a_resize(), 3, **options).as_numpy_iterator()))
+        return [sorted(_examples(batches)) for batches in itertools.zip_longest(*parts)]
+
+    whole = batches_of(1, Position())
+    expected = sorted(itertools.chain.from_iterable(whole))
+    epochs = [[name for position, name, _ in expected if position >> 40 == epoch] for epoch in range(2)]
+    assert [sorted(map(int, names)) for names in epochs] == [list(range(15))] * 2
+    assert epochs[0] != epochs[1]
+    for count in (2, 5):
+        batches = batches_of(count, Position())
+        # Also the pixels: an example is augmented as by one pipeline.
+        assert sorted(itertools.chain.from_iterable(batches)) == expected
+        assert batches[0] == expected[: 2 * count]
+        if count == 2:
+            assert batches_of(2, Position.after(batches[1][-1][0])) == batches[2:]
+
+
+def _examples(batches) -> list[tuple[int, str, bytes]]:
+    """(position, source_id, pixels) of the examples of a step's batches."""
+    found = []
+    for features, _ in filter(None, batches):
+        columns = features["position"].tolist(), features["source_id"], features["image"]
+        found += [(position, name.decode(), image.tobytes()) for position, name, image in zip(*columns, strict=True)]
+    return found
+
+
+def test_a_pipeline_leaves_its_own_bad_records_out(tmp_path):
+    broken = numbered(7)
+    broken[2] = an_example(image__encoded=b"no image")
+    write(tmp_path / "0.record", broken)
+    config = a_config(tmp_path, reader="num_epochs: 1 drop_remainder: false shuffle: false")
+    for index, read in enumerate([[0, 4, 6], [1, 3, 5]]):
         context = tf.distribute.InputContext(num_input_pipelines=2, input_pipeline_id=index, num_replicas_in_sync=4)
         options = {"batch_size": 12, "seed": 1, "record_filter": BadRecordFilter(1), "input_context": context}
         batches = list(build_train_dataset(config, a_resize(), 3, **options).as_numpy_iterator())
-        assert [len(features["image"]) for features, _ in batches[:-1]] == [3] * (len(batches) - 1)
-        assert sorted(ids(batches)) == read[index]
+        assert sorted(ids(batches)) == read
 
 
 def test_a_batch_that_replicas_cannot_share_is_refused(tmp_path):

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras
 
 from odtk.layers.conv import BatchNormParams, ConvParams
-from odtk.layers.fpn import FeaturePyramid
+from odtk.layers.fpn import FeaturePyramid, UpsamplingBy2
 
 PARAMS = ConvParams(
     lambda: tf_keras.initializers.RandomNormal(0.0, 0.3), batch_norm=BatchNormParams(scale=True), activation="relu6"
@@ -67,3 +67,18 @@ def test_with_explicit_padding_what_travels_down_is_cut_to_the_map_that_it_meets
     above = np.repeat(np.repeat(levels[2], 2, axis=1), 2, axis=2)[:, :4, :3]
     merged = above + pyramid.lateral[0](maps[1])
     np.testing.assert_allclose(levels[1], pyramid.smoothing[0](merged), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_upsampling_has_tensorflows_values_and_gradient(dtype):
+    x, weights = tf.cast(tf.random.normal([2, 3, 5, 4]), dtype), tf.cast(tf.random.normal([2, 6, 10, 4]), dtype)
+    layer = UpsamplingBy2(2, interpolation="nearest", dtype=dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x)
+    gradient = tape.gradient(y, x, weights)
+    assert (y.dtype, gradient.dtype) == (dtype, dtype)
+    np.testing.assert_array_equal(y, np.repeat(np.repeat(x, 2, axis=1), 2, axis=2))
+    exact = tf.raw_ops.ResizeNearestNeighborGrad(grads=tf.cast(weights, tf.float64), size=[3, 5])
+    accuracy = {"float64": 1e-15, "float32": 1e-6, "bfloat16": 2**-8}[dtype]
+    np.testing.assert_allclose(tf.cast(gradient, tf.float64), exact, rtol=0, atol=accuracy * 8)

@@ -114,7 +114,6 @@ def test_every_reason_says_something():
         ("model.ssd.anchor_generator.ssd_anchor_generator", "{ }"),
         ("model.ssd.anchor_generator.multiscale_anchor_generator.normalize_coordinates", ": false"),
         ("model.ssd.box_predictor.convolutional_box_predictor", "{ }"),
-        ("model.ssd.feature_extractor.conv_hyperparams.sync_batch_norm", "{ }"),
         ("model.ssd.feature_extractor.spaghettinet_arch_name", ": 'spaghettinet_edgetpu_s'"),
         ("model.ssd.loss.localization_loss.l1_localization_loss", "{ }"),
         ("model.ssd.loss.classification_loss.weighted_logits_softmax", "{ }"),

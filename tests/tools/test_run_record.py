@@ -11,6 +11,7 @@ from odtk.records import shards
 from odtk.records.fingerprint import fingerprint
 from odtk.retrying import at_once
 from odtk.tools.train import fingerprints
+from odtk.tools.train.batch import Batch
 from odtk.tools.train.options import TrainingOptions, command_line
 from odtk.tools.train.run_record import FILE, choose_seed, read_run, recording, repeated
 
@@ -29,12 +30,12 @@ def config(tmp_path):
     return path
 
 
-def train(config, options=ASKED, seed=5, first_step=0, error=None):
-    """One session to step 40, as `odtk train` records it."""
-    steps = iter([first_step, 40])
-    with recording(
-        "pets.config", config.parent, options, pipeline.read(config), seed, ["a GPU"], lambda: next(steps), at_once
-    ) as session:
+def train(config, options=ASKED, seed=5, first_step=0, error=None, micro_batches=(1, 1)):
+    """One session to step 40, as `odtk train` records it; `micro_batches` at its start and at its end."""
+    steps, parts = iter([first_step, 40]), iter(micro_batches)
+    batch = lambda: Batch(8, next(parts))  # noqa: E731
+    given = options, pipeline.read(config), seed, ["a GPU"], batch, lambda: next(steps), at_once, "bfloat16"
+    with recording("pets.config", config.parent, *given) as session:
         if error:
             raise error
         session.reason = "all steps are done"
@@ -50,7 +51,10 @@ def test_a_run_says_what_it_is_made_of(config):
     )
     assert (session["first_step"], session["last_step"], session["reason"]) == (0, 40, "all steps are done")
     assert session["started"] <= session["ended"]
-    assert session["machine"]["gpus"] == ["a GPU"]
+    machine = session["machine"]
+    assert machine["gpus"] == ["a GPU"]
+    assert 0 < machine["cores"] <= machine["cpus"]
+    assert {"processor", "memory", "nvidia_driver", "tpus"} <= set(machine)
     assert {"odtk", "tensorflow", "tf-models-official", "python", "cuda"} <= set(session["versions"])
     assert run["records"] == {
         str(config.parents[1] / "train.record"): dataclasses.asdict(fingerprint(config.parents[1] / "train.record"))
@@ -92,8 +96,25 @@ def test_a_repeated_run_takes_everything_from_the_first(config):
     said = []
     path, options = repeated(config.parent, config.parents[1] / "again", TrainingOptions(patience=4), said.append)
     assert path == str(config)
-    assert options == dataclasses.replace(ASKED, seed=5, patience=4)
+    assert options == dataclasses.replace(ASKED, seed=5, patience=4, precision="bfloat16")
     assert len(said) == 1, "nothing has changed"
+
+
+def test_a_repeated_run_takes_the_batch_that_was_chosen(config):
+    asked = TrainingOptions(batch_size="auto", accumulate="auto")
+    train(config, asked, micro_batches=(1, 2))
+    session = read_run(config.parent)["sessions"][0]
+    assert session["precision"] == "bfloat16"
+    assert session["batch"] == {"images": 8, "micro_batches": 2, "replicas": 1}, "as it was at the end"
+    again = config.parents[1] / "again"
+    _, options = repeated(config.parent, again, TrainingOptions(), print)
+    assert (options.batch_size, options.accumulate) == (None, 2), "the config in the model dir has the batch size"
+    assert options.precision == "bfloat16", "what was chosen is not chosen again"
+    assert repeated(config.parent, again, TrainingOptions(precision="float16"), print)[1].precision == "float16"
+    _, options = repeated(config.parent, again, TrainingOptions(batch_size=16), print)
+    assert (options.batch_size, options.accumulate) == (16, "auto")
+    _, options = repeated(config.parent, again, TrainingOptions(accumulate=4), print)
+    assert (options.batch_size, options.accumulate) == (None, 4)
 
 
 def change_what_was_trained(config):

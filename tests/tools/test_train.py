@@ -2,11 +2,13 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import math
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -29,6 +31,7 @@ from odtk.errors import (
     OutputError,
 )
 from odtk.evaluation.coco import METRIC_NAMES
+from odtk.hardware import CPU, GPU, Device
 from odtk.inputs.epochs import Position
 from odtk.protos import optimizer_pb2
 from odtk.records import example, shards
@@ -39,11 +42,12 @@ from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
 from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.tools.train import train
-from odtk.tools.train.checks import NO_GPU, without_gpu
+from odtk.tools.train.device_line import ADVICE, device_line
 from odtk.tools.train.explained_errors import explained_errors
 from odtk.tools.train.restore_table import describe_restore
 from odtk.training.callbacks.callback import Callback, StopTraining
 from odtk.training.optimizer import build_learning_rate
+from odtk.training.out_of_memory import EvaluationOutOfMemory
 from odtk.training.task import DetectionTask
 
 TFOD_TAGS = {
@@ -199,19 +203,20 @@ def test_a_resumed_run_goes_on_in_its_data(run, watched, records):
     assert (first, second) == ((1, Position()), (1, Position(*divmod(8, number))))
 
 
-def test_a_machine_without_gpu_is_told_so(run):
-    if tf.config.list_physical_devices("GPU"):
-        assert not any("CPU" in line for line in run[3])
-    else:
-        assert any("No GPU" in line for line in run[3])
+def test_the_device_is_told(run):
+    lines = [line for line in run[3] if line.startswith("Device: ")]  # of the run, and where it was resumed
+    assert lines
+    assert all(line.startswith("Device: CPU") == (not tf.config.list_physical_devices("GPU")) for line in lines)
 
 
 def test_only_who_trains_on_large_images_is_advised_to_take_the_small_pipeline():
     small, large = (pipeline.read(f"ssd_resnet50_v1_fpn_{name}") for name in ("small", "640x640_pets"))
-    assert without_gpu(small) == NO_GPU
-    assert "ssd_resnet50_v1_fpn_small is the one made for it" in without_gpu(large)
+    cpu, gpu = [Device(CPU)], [Device(GPU, 0, "Tesla T4", 14_600_000_000)]
+    assert ADVICE not in device_line(small, cpu)
+    assert ADVICE in device_line(large, cpu)
+    assert device_line(large, gpu) == "Device: Tesla T4 (14.6 GB)."
     small.model.ssd.image_resizer.keep_aspect_ratio_resizer.max_dimension = 1024
-    assert "ssd_resnet50_v1_fpn_small is the one made for it" in without_gpu(small)
+    assert ADVICE in device_line(small, cpu)
 
 
 def logged_steps(folder: Path) -> dict[str, list[int]]:
@@ -642,10 +647,26 @@ def test_a_full_disk_is_not_taken_for_memory(config):
 )
 def test_memory_that_is_used_up_is_told_by_its_texts(config, kind, text):
     with (
-        pytest.raises(OdtkError, match=r"Out of memory with batch_size 2\. Reduce it"),
-        explained_errors(None, 5, pipeline.read(config), config),
+        pytest.raises(OdtkError, match="Out of memory with batch_size 2, although each device computes one image"),
+        explained_errors(in_micro_batches(2), 5, pipeline.read(config), config),
     ):
         raise kind(None, None, text)
+
+
+def in_micro_batches(number):
+    task = SimpleNamespace(micro_batches=number)
+    return SimpleNamespace(task=task, trainer=SimpleNamespace(strategy=tf.distribute.get_strategy()))
+
+
+def test_memory_that_workers_or_an_evaluation_used_up_is_told_with_the_remedy(config):
+    read = pipeline.read(config)
+    explained = functools.partial(explained_errors, in_micro_batches(1), 5, read, config)
+    with pytest.raises(OdtkError, match="Start all workers again with 2") as raised, explained():
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+    assert raised.value.argument == "accumulate"
+    half = f"eval_config.batch_size={max(read.eval_config.batch_size // 2, 1)}"
+    with pytest.raises(OdtkError, match=f"Out of memory while evaluating .* {half}"), explained():
+        raise EvaluationOutOfMemory
 
 
 def test_a_full_disk_is_said_with_what_is_still_there(config, tmp_path, monkeypatch):

@@ -37,6 +37,17 @@ def found(config, detector, image=100.0):
     return diagnose(DetectionTask(config), detector, features, groundtruth)
 
 
+def replace_size_loss(detector, loss):
+    """`loss`: of the predictions."""
+    loss_sums = detector.loss_sums
+
+    def replaced(predictions, *others):
+        found = loss_sums(predictions, *others)
+        return found._replace(sums=found.sums | {SIZE: loss(predictions)})
+
+    detector.loss_sums = replaced
+
+
 def test_a_valid_step_has_nothing_to_find_and_leaves_no_trace(config, detector):
     before = [variable.numpy() for variable in detector.variables]
     diagnosis = found(config, detector)
@@ -69,20 +80,13 @@ def test_the_first_of_the_layers_is_named_not_those_after_it(config, detector):
 
 
 def test_a_loss_that_is_not_finite_though_all_layers_are(config, detector):
-    losses = detector.losses
-    detector.losses = lambda *inputs: losses(*inputs) | {SIZE: tf.constant(np.inf)}
+    replace_size_loss(detector, lambda predictions: tf.constant(np.inf))
     assert found(config, detector).text == f"The outputs of all layers are finite, but not {SIZE}."
 
 
 def test_of_gradients_the_layer_nearest_to_the_loss_is_named(config, detector):
-    losses = detector.losses
-
-    def with_root(predictions, *others):
-        # Of the root's infinite slope at 0 and the slope 0 before it the product is NaN.
-        root = tf.sqrt(tf.reduce_sum(0 * predictions["cells"]["size"]))
-        return losses(predictions, *others) | {SIZE: root}
-
-    detector.losses = with_root
+    # Of the root's infinite slope at 0 and the slope 0 before it the product is NaN.
+    replace_size_loss(detector, lambda predictions: tf.sqrt(tf.reduce_sum(0 * predictions["cells"]["size"])))
     text = found(config, detector).text
     # Of three layers with two weights each, the heat's are fine.
     assert "All losses are finite, but not the gradients of 4 of 6 weights" in text

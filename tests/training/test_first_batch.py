@@ -65,6 +65,20 @@ def test_the_replicas_of_a_pipeline_share_the_first_step():
     assert first.take()["image"][:, 0, 0, 0].tolist() == [1, 1, 2, 2]
 
 
+def test_the_micro_batches_of_a_step_are_one_batch_from_which_images_of_other_sizes_are_left_out():
+    first = FirstBatch()
+    build = first.watching(lambda params, input_context: batches(size=1).concatenate(batches()), lambda: 3)
+    iterator = iter(build(None))
+    next(iterator)
+    first.restart()  # after the first step ran out of memory, its images are read again
+    places(build(None))
+    assert first.take()["image"][:, 0, 0, 0].tolist() == [1, 2, 3]
+    first = FirstBatch()
+    for side in (2, 4):
+        places(first.watch(batches(count=2, size=1, side=side), 2))
+    assert first.take()["image"].shape == (2, 2, 2, 3)
+
+
 def test_of_a_large_batch_a_part_is_kept():
     first = FirstBatch()
     places(first.watch(batches(size=MOST_IMAGES + 3, side=2)))

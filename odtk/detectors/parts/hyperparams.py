@@ -12,17 +12,21 @@ _ACTIVATIONS = {"NONE": None, "RELU": "relu", "RELU_6": "relu6", "SWISH": "swish
 
 def build_conv_params(message: hyperparams_pb2.Hyperparams) -> ConvParams:
     """An empty regularizer means none; an empty initializer means Keras's default, as in TFOD."""
-    batch_norm = None
-    if message.WhichOneof("normalizer_oneof") == "batch_norm":
-        norm = message.batch_norm
-        batch_norm = BatchNormParams(norm.decay, norm.epsilon, norm.center, norm.scale)
     return ConvParams(
         initializer=_build_initializer(message.initializer),
         regularizer=_build_regularizer(message.regularizer),
-        batch_norm=batch_norm,
+        batch_norm=_build_batch_norm(message),
         activation=_ACTIVATIONS[hyperparams_pb2.Hyperparams.Activation.Name(message.activation)],
         force_use_bias=message.force_use_bias,
     )
+
+
+def _build_batch_norm(message: hyperparams_pb2.Hyperparams) -> BatchNormParams | None:
+    kind = message.WhichOneof("normalizer_oneof")
+    if kind not in ("batch_norm", "sync_batch_norm"):
+        return None
+    norm = getattr(message, kind)
+    return BatchNormParams(norm.decay, norm.epsilon, norm.center, norm.scale, kind == "sync_batch_norm")
 
 
 def _build_regularizer(message: hyperparams_pb2.Regularizer):

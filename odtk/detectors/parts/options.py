@@ -11,13 +11,12 @@ _ANCHORWISE = {"anchorwise_output": "TFOD 2 ignores it"}
 
 HYPERPARAMS: Options = {
     "Hyperparams": Fields(
-        "regularizer initializer activation batch_norm force_use_bias",
+        "regularizer initializer activation batch_norm sync_batch_norm force_use_bias",
         without_effect={
             "op": "TFOD 2 ignores it: each layer knows what it is",
             "regularize_depthwise": "TFOD 2 ignores it; depthwise kernels of the predictor's towers are regularized",
         },
         refused={
-            "sync_batch_norm": "batch norm statistics are each replica's own here",
             "group_norm": "it has only batch norm, whose variables TFOD's checkpoints of this family hold",
         },
     ),

@@ -101,8 +101,8 @@ class SsdDetector(Detector):
         )
         return {
             "feature_maps": maps,
-            "box_encodings": tf.cast(boxes, tf.float32),
-            "class_logits": tf.cast(logits, tf.float32),
+            "box_encodings": boxes,
+            "class_logits": logits,
             "anchors": self.anchors_of(images, maps),
             "image_size": tf.shape(images)[1:3],
         }

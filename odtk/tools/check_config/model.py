@@ -47,7 +47,9 @@ def _check_batches(checks: ConfigChecks, family: Family) -> None:
     for section in ("train_config", "eval_config"):
         batch_size = getattr(checks.config, section).batch_size
         if batch_size > 1:
-            text = f"is {batch_size}, but {path} gives images of several sizes, which cannot share a batch."
+            text = f"is {batch_size}, but {path} gives images of several sizes, which cannot share a batch"
+            micro = f", except in micro-batches of 1: `odtk train --accumulate {batch_size}`"
+            text += f"{micro if section == 'train_config' else ''}."
             checks.error(f"{section}.batch_size", text, _one_size(checks, family, path))
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from odtk import pipeline
+from odtk.cluster import find_cluster
 from odtk.errors import ConfigError, OdtkError
-from odtk.growing_folder import growing_folder
-from odtk.retrying import Retrying
 from odtk.tools.arguments import as_list, require_one_of, require_whole
 from odtk.tools.check_config import fixing_command
+from odtk.tools.train.batch import is_to_be_found, with_planned_batch
 from odtk.tools.train.checks import check
 from odtk.tools.train.durations import as_text, seconds_of
 from odtk.tools.train.frozen_parts import with_frozen
@@ -30,6 +31,7 @@ from odtk.tools.train.options import (
 from odtk.tools.train.profiled_steps import profiled_steps, require_within
 from odtk.tools.train.report import TrainingReport
 from odtk.tools.train.run_record import choose_seed, repeated
+from odtk.tools.train.worker_runs import own_folder, require_fit, warnings_alone
 from odtk.training.times import Times
 
 if TYPE_CHECKING:
@@ -84,9 +86,10 @@ def train(
     dir's config. `log` is called with lines for the user; `callbacks` show the run and may stop it (see
     odtk.training.callbacks.callback); None is a panel or lines on stderr. `should_stop` is called about once per second
     and ends training, with a checkpoint, by returning the reason; `max_time` counts from this call on. `model_dir` may
-    be in a store, or on a drive that is away for minutes. Raises ConfigError, DataError or CheckpointError before the
-    first step; with too many bad records, DataError after a checkpoint is saved; OutputError if `model_dir` cannot be
-    written to, after the weights are saved elsewhere, if that is possible.
+    be in a store, or on a drive that is away for minutes; of several workers the chief alone writes to it. Raises
+    ConfigError, DataError or CheckpointError before the first step; with too many bad records, DataError after a
+    checkpoint is saved; OutputError if `model_dir` cannot be written to, after the weights are saved elsewhere, if that
+    is possible.
     """
     started = time.monotonic()
     options = TrainingOptions(
@@ -99,13 +102,15 @@ def train(
         profile=profile,
     )  # fmt: skip
     _check_arguments(options)
-    # First of all: two runs in one folder would delete each other's checkpoints.
-    with growing_folder(model_dir, _KEPT, log) as lock:
+    cluster = find_cluster(options.workers, options.worker_index)
+    is_chief = cluster is None or cluster.is_chief
+    given = {"callbacks": callbacks, "should_stop": should_stop, "started": started}
+    with own_folder(model_dir, cluster, _KEPT, log) as (folder, write):
         if repeat:
-            pipeline_config, options = repeated(pipeline_config, model_dir, options, log)
-        write = Retrying(model_dir, lock, log)
-        given = {"write": write, "callbacks": callbacks, "should_stop": should_stop, "started": started}
-        return _train(pipeline_config, model_dir, options, log, **given)
+            pipeline_config, options = repeated(pipeline_config, folder, options, log)
+        said = log if is_chief else warnings_alone(log)
+        report = _train(pipeline_config, folder, options, said, write=write, cluster=cluster, announce=log, **given)
+    return report if is_chief else replace(report, model_dir=str(model_dir), checkpoint="", summary=None)
 
 
 def _train(
@@ -122,12 +127,15 @@ def _train(
     steps = options.num_steps if options.num_steps is not None else config.train_config.num_steps
     if options.profile is not None:
         require_within(profiled_steps(options.profile), steps)
+    in_file, config = config, with_planned_batch(config, options, model_dir)
     if options.extend_schedule:
         config = with_longer_schedule(config, steps, log)
     if options.freeze is not None:
         config = with_frozen(config, options.freeze, log)
-    can_evaluate = check(config, pipeline_config, model_dir, options.num_steps, log)
+    can_evaluate = check(config, pipeline_config, model_dir, options.num_steps, log, options.accumulate != 1)
     _require_checkpoint_to_reuse(config, pipeline_config, options)
+    if given["cluster"] is not None:
+        require_fit(options, config, given["cluster"])
     seed = choose_seed(model_dir, options.seed, log)
     log("Loading TensorFlow and building the model.")
     from odtk.tools.train.running import CheckedRun, train_checked
@@ -138,6 +146,8 @@ def _train(
             model_dir=model_dir,
             options=options,
             config=config,
+            config_in_file=in_file,
+            finds_batch=is_to_be_found(options, model_dir),
             num_steps=steps,
             seed=seed,
             can_evaluate=can_evaluate,
@@ -169,6 +179,8 @@ def _check_arguments(options: TrainingOptions) -> None:
     for name, choices in (("cache", CACHES), ("freeze", FROZEN)):
         if (value := getattr(options, name)) is not None:
             require_one_of(choices, **{name: value})
+    if options.cache is not None:
+        raise OdtkError("odtk does not keep decoded images yet. Leave the cache out.", argument="cache")
     if options.profile is not None:
         profiled_steps(options.profile)
     for name in ("batch_size", "accumulate"):

@@ -1,25 +1,16 @@
-"""Checks of a config before TensorFlow is imported, and the message about the device after that."""
+"""Checks of a config before TensorFlow is imported."""
 
 import os
 from collections.abc import Callable
 from dataclasses import replace
 
 from odtk.checkpoints.files import is_resumable
-from odtk.detectors import families
 from odtk.errors import ConfigError
 from odtk.findings import ERROR, WARNING
 from odtk.tools import schedule_edits, trained_classes
 from odtk.tools.check_config import check_config, fixing_command, require_valid
 from odtk.tools.train.config_changes import require_resumable
 from odtk.tools.train.longer_schedule import describe_overrun
-
-NO_GPU = "No GPU was found: training runs on the CPU."
-_SMALL_SIDE = 400  # pixels; with larger images a CPU takes seconds per step
-NO_GPU_FOR_LARGE_IMAGES = (
-    f"{NO_GPU[:-1]}, which takes seconds per step at 640x640; of the pipelines "
-    "ssd_resnet50_v1_fpn_small is the one made for it (`odtk configure --list`). On Colab choose a GPU runtime; "
-    'elsewhere install the driver and `pip install "odtk[gpu]"`. `odtk --debug train ...` shows TensorFlow\'s reason.'
-)
 
 
 def check(
@@ -28,12 +19,16 @@ def check(
     model_dir: str | os.PathLike,
     num_steps: int | None,
     log: Callable[[str], None],
+    accumulates: bool = False,
 ) -> bool:
     """Checks the whole config: its training part must be valid; errors of the evaluation part are only reported.
 
-    `num_steps`: used instead of the config's. Returns whether the evaluation part is valid, too.
+    `num_steps`: used instead of the config's; `accumulates`: whether the batch may be larger than what is computed at
+    once, so that images of several sizes are no error yet. Returns whether the evaluation part is valid, too.
     """
     overridden = ["train_config.num_steps"] if num_steps is not None else []
+    if accumulates and config.train_config.batch_size:
+        overridden.append("train_config.batch_size")
     is_resumed = is_resumable(model_dir)
     if is_resumed:
         # A resumed run does not read it again.
@@ -67,9 +62,3 @@ def check(
             f"{fixing_command(config, filename, '--num-steps', 25000)}"
         )
     return all(finding.severity != ERROR for finding in of_evaluation)
-
-
-def without_gpu(config) -> str:
-    """The message if there is no GPU; without advice if the images are already small."""
-    sides = families.of(config).fixed_sides(config.model).values()
-    return NO_GPU if sides and max(sides) <= _SMALL_SIDE else NO_GPU_FOR_LARGE_IMAGES

@@ -2,20 +2,18 @@
 
 import contextlib
 import os
-import re
 import shlex
 from collections.abc import Iterator
 
 import tensorflow as tf
 
 from odtk.errors import DataError, OdtkError
-from odtk.system_errors import as_os_error
 from odtk.tools.check_config import fixing_command
+from odtk.tools.check_config.config_checks import setting
 from odtk.training.callbacks.nan_guard import NotFiniteError
 from odtk.training.experiment import Experiment
-
-# As other classes of errors say it: of cuDNN, of XLA, of the driver.
-_OUT_OF_MEMORY = re.compile("OOM when allocating|failed to allocate|out of memory|CUDA_ERROR_OUT_OF_MEMORY", re.I)
+from odtk.training.micro_batches import finer
+from odtk.training.out_of_memory import EvaluationOutOfMemory, is_out_of_memory
 
 
 @contextlib.contextmanager
@@ -31,11 +29,14 @@ def explained_errors(experiment: Experiment, num_steps: int, config, filename: s
             argument="num_steps",
         ) from error
     except tf.errors.OpError as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
+        raise _out_of_memory(experiment, config, filename) from error
+    except EvaluationOutOfMemory as error:
+        fewer = setting("eval_config.batch_size", max(config.eval_config.batch_size // 2, 1))
         raise OdtkError(
-            f"Out of memory with batch_size {config.train_config.batch_size}. Reduce it, and the learning rate with "
-            f"it: {fixing_command(config, filename, '--batch-size', 'N')}"
+            f"Out of memory while evaluating with eval_config.batch_size {config.eval_config.batch_size}. "
+            f"Reduce it: {fixing_command(config, filename, *fewer)}. The next run resumes from the last checkpoint."
         ) from error
     except NotFiniteError as error:
         lower = fixing_command(config, filename, "--learning-rate", "RATE")
@@ -46,8 +47,15 @@ def explained_errors(experiment: Experiment, num_steps: int, config, filename: s
         ) from error
 
 
-def _is_out_of_memory(error: tf.errors.OpError) -> bool:
-    """Of the device or the machine: TensorFlow has the same class of errors for a full disk, told apart by the text."""
-    if as_os_error(error) is not None:
-        return False
-    return isinstance(error, tf.errors.ResourceExhaustedError) or bool(_OUT_OF_MEMORY.search(error.message or ""))
+def _out_of_memory(experiment: Experiment, config, filename: str | os.PathLike) -> OdtkError:
+    """Where training could not go on in more micro-batches: each has one image, or there are several workers."""
+    size, parts = config.train_config.batch_size, experiment.task.micro_batches
+    more = finer(size // experiment.trainer.strategy.num_replicas_in_sync, parts)
+    if more is not None:
+        text = f"Out of memory with batch_size {size} in {parts} micro-batches. Start all workers again with {more}."
+        return OdtkError(text, argument="accumulate")
+    smaller = fixing_command(config, filename, "--image-size", "HEIGHTxWIDTH")
+    return OdtkError(
+        f"Out of memory with batch_size {size}, although each device computes one image at a time. Train on smaller "
+        f"images ({smaller}), in a lower precision, or on a device with more memory."
+    )

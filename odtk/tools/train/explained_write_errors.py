@@ -64,12 +64,15 @@ def _cause(experiment: Experiment, error: Exception) -> Iterator[str]:
 
 
 def _what_is_kept(experiment: Experiment, error: Exception, command: str) -> Iterator[str]:
-    step, last = experiment.trainer.finished_step(), _last_step(experiment)
+    step, last = experiment.trainer.finished_step(), last_saved_step(experiment)
     if step == (last or 0):
         yield f"The last checkpoint is of step {last}, and nothing is lost." if last else "No step was trained yet."
         yield f"To go on: {command}"
         return
     yield f"The last checkpoint saved there is of step {last}." if last else "There is no checkpoint yet."
+    if experiment.workers.count > 1:
+        yield f"Saving takes all workers, so start all of them again. To go on: {command}"
+        return
     folder = experiment.info.model_dir
     # Another file may have been the problem.
     if not isinstance(error, UnreachableError) and _save(experiment, step):
@@ -83,7 +86,7 @@ def _what_is_kept(experiment: Experiment, error: Exception, command: str) -> Ite
         yield f"The weights of step {step} could not be saved elsewhere, either. To go on: {command}"
 
 
-def _last_step(experiment: Experiment) -> int | None:
+def last_saved_step(experiment: Experiment) -> int | None:
     """Of the newest checkpoint that this run saved or started from."""
     numbers = re.findall(r"-(\d+)$", experiment.checkpoints.latest_checkpoint or "")
     return int(numbers[0]) if numbers else None

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from odtk import pipeline
-from odtk.errors import ConfigError
+from odtk.errors import ConfigError, OdtkError
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import count_images
 from odtk.tools.train.durations import seconds_of
@@ -22,6 +22,7 @@ from odtk.training.callbacks.nan_guard import NanGuard
 from odtk.training.callbacks.not_learning import NotLearning
 from odtk.training.callbacks.panel import Panel
 from odtk.training.callbacks.profile import Profile
+from odtk.training.callbacks.skipped_steps import SkippedSteps
 from odtk.training.callbacks.time_limit import TimeLimit
 from odtk.training.evaluation_schedule import EvaluationSchedule, automatic_schedule
 from odtk.training.loggers.csv_files import EvaluationsCsv, MetricsCsv
@@ -44,11 +45,14 @@ def build_callbacks(
     shown: Sequence[Callback] | None,
     limits: Sequence[Callback],
     log: Callable[[str], None],
+    is_chief: bool = True,
 ) -> list[Callback]:
     """All callbacks, in the order in which they are called after each loop; at the end the order is reversed.
 
-    `shown` are the user's own; None for the panel.
+    `shown` are the user's own; None for the panel. A worker that is not the chief has those that take all workers.
     """
+    if not is_chief:
+        return [NanGuard(options.on_nan, log), *limits, BestWeights(), SaveAtInterruption(log)]
     profile = [Profile(*profiled_steps(options.profile), log)] if options.profile else []
     patience = [EarlyStopping(options.patience, options.min_delta)] if options.patience else []
     return [
@@ -57,6 +61,7 @@ def build_callbacks(
         NanGuard(options.on_nan, log),  # what others would save or show of such a loop is useless
         *([Panel()] if shown is None else shown),
         NotLearning(log),
+        SkippedSteps(log),
         *limits,
         BestWeights(),
         *patience,
@@ -91,6 +96,8 @@ def build_schedule(
 
     Raises ConfigError if other options need evaluations.
     """
+    if options.tpu is not None:
+        return _without_evaluations(options, num_steps, log)
     if not can_evaluate and (needs := options.needs_evaluations):
         raise ConfigError(
             f"{needs} needs evaluations, but the evaluation part of the config has the errors above. Correct them.",
@@ -104,6 +111,16 @@ def build_schedule(
     if options.eval_every is None:
         return automatic_schedule(options.checkpoint_every, num_steps)
     return EvaluationSchedule(options.eval_every, num_steps)
+
+
+def _without_evaluations(options: TrainingOptions, num_steps: int, log: Callable[[str], None]) -> EvaluationSchedule:
+    """That of a TPU, on which detections cannot be computed: their number is not known in advance."""
+    why = "A TPU does not evaluate while it trains; run `odtk evaluate` on its checkpoints, with a CPU or GPU"
+    if argument := options.needs_evaluations or ("eval_every" if options.eval_every else None):
+        raise OdtkError(f"{why}. Leave {argument} out.", argument=argument)
+    if options.eval_every is None:
+        log(f"{why}. No weights are kept as the best.")
+    return EvaluationSchedule(0, num_steps)
 
 
 def run_info(config, model_dir: str | os.PathLike, num_steps: int, seed: int) -> RunInfo:

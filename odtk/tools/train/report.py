@@ -25,6 +25,8 @@ class TrainingReport:
     devices: list[str]
     pipeline_config: str = ""
     """The config that was trained; of a repeated run the one in the folder of the first."""
+    worker: int = 0
+    """Which of several workers this one was; the chief, 0, wrote the model dir."""
     is_early: bool = False
     """Whether that was before its last step."""
     summary: RunSummary | None = None

@@ -20,6 +20,7 @@ from odtk.errors import OdtkError, OutputError
 from odtk.prototext.schema import some
 from odtk.retrying import UnreachableError, Writes, is_of_writing
 from odtk.tools.train import fingerprints, surroundings
+from odtk.tools.train.batch import Batch
 from odtk.tools.train.options import TrainingOptions, command_line
 
 FILE = "run.json"
@@ -75,9 +76,25 @@ def repeated(
         log(f"warning: {line}")
     arguments = last["arguments"] | {"seed": run["seed"]} | options.changed()
     # The config in the model dir has the longer schedule already.
+    arguments |= _batch_arguments(last, options)
+    # What "auto" chose there might be another one here.
+    arguments = {"precision": last.get("precision", options.precision)} | arguments
     arguments |= {"extend_schedule": options.extend_schedule, "log_to": tuple(arguments.get("log_to", ()))}
     _require_free(other_dir, model_dir, arguments["seed"])
     return config, TrainingOptions(**arguments)
+
+
+def _batch_arguments(session: dict, options: TrainingOptions) -> dict:
+    """The numbers that were chosen, instead of choosing again; the config in the model dir has the batch size already.
+
+    A batch size that is asked for now scales that config's learning rate.
+    """
+    arguments: dict = {"batch_size": options.batch_size}
+    if options.accumulate == TrainingOptions.accumulate and options.batch_size is None:
+        arguments["accumulate"] = session.get("batch", {}).get(
+            "micro_batches", session["arguments"].get("accumulate", 1)
+        )
+    return arguments
 
 
 def _require_free(other_dir: str | os.PathLike, model_dir: str | os.PathLike, seed: int) -> None:
@@ -108,6 +125,8 @@ class Session:
     first_step: int
     last_step: int | None = None
     reason: str | None = None
+    skipped_steps: int | None = None
+    """Since the run began, as gradients overflowed; None unless it computes in float16."""
 
 
 @contextlib.contextmanager
@@ -118,13 +137,15 @@ def recording(
     config,
     seed: int,
     devices: list[str],
+    batch: Callable[[], Batch],
     step: Callable[[], int],
     write: Writes,
+    precision: str,
 ) -> Iterator[Session]:
-    """Writes run.json at the start of the block and at its end; the caller fills in why the session ended.
+    """Writes run.json at the start of the block and at its end; the caller fills in how the session ended.
 
-    `config`: the resolved one; `step` gives the step so far; `write` writes the file. An exception is its own reason,
-    and is raised again.
+    `config`: the resolved one; `batch` gives how steps are computed now, `step` the step so far; `write` writes the
+    file. An exception is its own reason, and is raised again.
     """
     session = Session(step())
     run = _described(read_run(model_dir), config, seed)
@@ -136,6 +157,8 @@ def recording(
             "folder": os.getcwd(),
             "started": _now(),
             "ended": None,
+            "batch": dataclasses.asdict(batch()),
+            "precision": precision,
             **surroundings.describe(devices),
             "config_sha256": fingerprints.of_text(run["config"]),
         }
@@ -150,7 +173,7 @@ def recording(
         raise
     finally:
         session.last_step = step()
-        run["sessions"][-1]["ended"] = _now()
+        run["sessions"][-1] |= {"ended": _now(), "batch": dataclasses.asdict(batch())}
         if not is_of_writing(failure):
             write(lambda: _write(model_dir, run, session))
         elif not isinstance(failure, UnreachableError):

@@ -7,6 +7,8 @@ import socket
 import subprocess
 from importlib import metadata
 
+from odtk import machine
+
 _PACKAGES = ("odtk", "tensorflow", "tf-models-official", "tf-keras", "numpy", "protobuf")
 _GIT_SECONDS = 10
 
@@ -19,9 +21,22 @@ def describe(devices: list[str]) -> dict:
             "host": socket.gethostname(),
             "system": platform.platform(),
             "cpus": os.cpu_count(),
+            **_hardware(),
             "gpus": devices,
         },
         "git": _git(),
+    }
+
+
+def _hardware() -> dict:
+    """What `odtk doctor` says of the machine: what this process may use of it, and the GPUs' driver."""
+    cpu, memory = machine.find_cpu(), machine.find_memory()
+    return {
+        "processor": cpu.model,
+        "cores": cpu.cores,
+        "memory": memory.total,
+        "nvidia_driver": machine.nvidia_driver(),
+        "tpus": [chip.model for chip in machine.find_tpus()],
     }
 
 

@@ -2,6 +2,7 @@
 
 from odtk.checkpoints import best
 from odtk.evaluation.run import Evaluation
+from odtk.training.best_metric import BestMetric
 from odtk.training.callbacks.callback import Callback
 from odtk.training.experiment import Experiment
 from odtk.training.loggers.csv_files import evaluation_row
@@ -25,15 +26,16 @@ class BestWeights(Callback):
     def after_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """See Callback."""
         metric = self._experiment.best_metric
-        value = metric.of(evaluation) if metric else None
-        if metric is None or value is None:
+        if metric is None or not self._experiment.workers.chiefs(self._is_best(metric, step, evaluation)):
             return
-        kept = metric.value(self.kept.metrics) if self.kept else None
-        if kept is not None and metric.is_better(kept, value):
-            return
-        if self.kept and (self.kept.step, kept) == (step, value):
-            return  # a resumed run is here again
         self.kept = best.write_best(self._model_dir, step, metric.name, evaluation_row(evaluation), self._save)
+
+    def _is_best(self, metric: BestMetric, step: int, evaluation: Evaluation) -> bool:
+        value, kept = metric.of(evaluation), metric.value(self.kept.metrics) if self.kept else None
+        if value is None or (kept is not None and metric.is_better(kept, value)):
+            return False
+        # Otherwise a resumed run is here again.
+        return self.kept is None or (self.kept.step, kept) != (step, value)
 
     def _save(self, prefix: str) -> None:
         experiment = self._experiment

@@ -60,6 +60,9 @@ class SaveAtInterruption(Callback):
         """See Callback."""
         if not isinstance(error, _ENDS_HALF_WAY):
             return
+        if not self._experiment.workers.are_agreed_on(error):
+            self._log("No checkpoint was saved: that takes all workers, which are in the midst of a step.")
+            return
         trainer = self._experiment.trainer
         step = trainer.finished_step()
         if not step:

@@ -11,7 +11,17 @@ from odtk.errors import OdtkError
 from odtk.training.callbacks.callback import Callback, GoBack
 from odtk.training.experiment import Experiment
 from odtk.training.failed_batch import FailedBatch, investigate
-from odtk.training.halvings import FOLDER, Halving, in_words, path_of, rate_scale, read_halvings, write_halvings
+from odtk.training.halvings import (
+    FOLDER,
+    Halving,
+    as_json,
+    from_json,
+    in_words,
+    path_of,
+    rate_scale,
+    read_halvings,
+    write_halvings,
+)
 from odtk.training.last_good_state import LastGoodState
 from odtk.training.optimizer import scale_learning_rate
 from odtk.training.task import GRADIENT_NORM
@@ -43,7 +53,9 @@ class NanGuard(Callback):
         self._experiment, self._model_dir = experiment, experiment.info.model_dir
         self._good = LastGoodState(experiment)
         self._logs: dict[str, float] = {}
-        self._halvings = read_halvings(self._model_dir, experiment.step)
+        with experiment.workers.together():
+            found = read_halvings(self._model_dir, experiment.step)
+            self._halvings = from_json(experiment.workers.chiefs_text(as_json(found)))
         if self._halvings:
             scale_learning_rate(experiment.trainer.optimizer, rate_scale(self._halvings))
             self._log(
@@ -56,17 +68,28 @@ class NanGuard(Callback):
         """See Callback."""
         self._logs = logs
         found = self._experiment.task.first_failure.read()
-        if found is None and math.isfinite(logs[TOTAL_LOSS]) and math.isfinite(logs.get(GRADIENT_NORM, 0.0)):
+        if (
+            self._no_worker_found(found)
+            and math.isfinite(logs[TOTAL_LOSS])
+            and math.isfinite(logs.get(GRADIENT_NORM, 0.0))
+        ):
             self._good.forget_start()
             return
         failed_at, places = found or (step - 1, [])
-        self._fail(FailedBatch(failed_at + 1, places, logs), "The loss became NaN or infinite")
+        # A step that failed on one worker has changed the weights of all.
+        first = self._experiment.workers.least(failed_at)
+        self._fail(
+            FailedBatch(first + 1, places if first == failed_at else [], logs), "The loss became NaN or infinite"
+        )
 
     def at_end(self, error: BaseException | None) -> None:
         """See Callback."""
         self._experiment.checkpoints.check = lambda: None
         if self._halvings and error is None:
             self._log(f"note: {in_words(self._halvings)}. See {files.join(self._model_dir, FOLDER)}.")
+
+    def _no_worker_found(self, found: object) -> bool:
+        return bool(self._experiment.workers.least(found is None))
 
     def _check_weights(self) -> None:
         """Before weights are saved or measured: a step may have a finite loss and leave weights that are not."""
@@ -85,7 +108,8 @@ class NanGuard(Callback):
             raise
 
     def _recover(self, batch: FailedBatch, what: str) -> None:
-        found = investigate(batch, self._experiment, self._good.restore)
+        is_alone = self._experiment.workers.count == 1  # a step of one worker's batch takes all workers
+        found = investigate(batch, self._experiment, self._good.restore) if is_alone else ""
         state = self._good.restore()
         story = f"{what} at step {batch.step} ({_in_words(batch.logs)}). {self._named(batch)}{found}".rstrip()
         if self._lowers and len(self._halvings) < MOST_HALVINGS:
@@ -112,6 +136,8 @@ class NanGuard(Callback):
             return ""
         names = batch.records(self._experiment)
         more = f" and {len(names) - _RECORDS_NAMED} more" if len(names) > _RECORDS_NAMED else ""
+        if self._experiment.workers.count > 1:
+            return f"This worker's part of the batch of that step: {', '.join(names[:_RECORDS_NAMED])}{more}. "
         kept = files.join(self._model_dir, FOLDER)
         return f"The batch of that step: {', '.join(names[:_RECORDS_NAMED])}{more}; it is kept in {kept}. "
 

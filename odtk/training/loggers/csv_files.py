@@ -16,6 +16,7 @@ EVALUATIONS = "evaluations.csv"
 
 _LOSS = "Loss/"
 _LAST = ("learning_rate", "gradient_norm")
+_OF_FLOAT16 = ("loss_scale", "skipped_steps")
 
 
 def read_metrics(model_dir: str | os.PathLike) -> list[dict[str, float]]:
@@ -29,7 +30,10 @@ def read_evaluations(model_dir: str | os.PathLike) -> list[dict[str, float]]:
 
 
 class MetricsCsv(Logger):
-    """step, epoch, seconds, images_per_sec, each loss, learning_rate, gradient_norm; a row for each log."""
+    """step, epoch, seconds, images_per_sec, each loss, learning_rate, gradient_norm; a row for each log.
+
+    Of a run in float16 also loss_scale and skipped_steps.
+    """
 
     def __init__(self, log: Callable[[str], None] = lambda line: None):
         self._log = log
@@ -54,6 +58,7 @@ class MetricsCsv(Logger):
         for name in (*(name for name in scalars if name.startswith(_LOSS)), *_LAST):
             # Nine digits tell all values of float32 apart.
             row[name] = float(f"{scalars[name]:.9g}") if name in scalars else None
+        row |= {name: scalars[name] for name in _OF_FLOAT16 if name in scalars}
         self._table.append(row)
 
     def reopen(self) -> None:

@@ -97,6 +97,32 @@ def test_batch_norm():
     assert isinstance(layer, tf_keras.layers.BatchNormalization)
 
 
+def test_synchronized_batch_norm_is_batch_norm_over_all_replicas():
+    params = params_of("sync_batch_norm { decay: 0.75 epsilon: 0.5 center: false scale: true }")
+    assert params.batch_norm == BatchNormParams(0.75, 0.5, center=False, scale=True, synchronized=True)
+    assert params.needs_bias
+    norm, inputs = params.norm("norm"), np.float32([1, 3]).reshape([2, 1, 1, 1])
+    outputs = norm(inputs, training=True)
+    np.testing.assert_allclose(np.squeeze(outputs), np.array([-1, 1]) / np.sqrt(1 + 0.5), rtol=1e-6)
+    # TFOD's layer takes the variance as it is, 1; that of batch_norm on images estimates it as 2.
+    assert float(norm.moving_variance[0]) == 0.75 * 1 + 0.25 * 1
+    assert float(norm.moving_mean[0]) == 0.25 * 2
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_statistics_are_float32_in_every_precision(precision):
+    """A thousand values cannot be counted in bfloat16, nor can their squares be added up in float16."""
+    params = params_of("sync_batch_norm { decay: 0 scale: true }").batch_norm
+    norm = tf_keras.layers.BatchNormalization(
+        momentum=0.0, scale=True, synchronized=params.synchronized, dtype=precision
+    )
+    values = np.repeat([190.0, 210.0], 512).astype(np.float32).reshape([4, 16, 16, 1])
+    outputs = norm(values, training=True)
+    assert outputs.dtype == precision.removeprefix("mixed_")
+    assert float(norm.moving_mean[0]) == 200
+    assert float(norm.moving_variance[0]) == pytest.approx(100, rel=1e-3)
+
+
 def test_no_batch_norm_unless_it_is_named():
     assert params_of("").batch_norm is None
     norm = params_of("batch_norm { }").batch_norm

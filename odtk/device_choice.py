@@ -1,0 +1,92 @@
+"""Chooses the devices of a command, as --devices says, and keeps TensorFlow to them."""
+
+import contextlib
+import re
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from odtk.errors import OdtkError
+from odtk.hardware import CPU, GPU, Device, list_gpus
+
+AUTO, ALL = "auto", "all"
+_ONE = re.compile(r"(cpu|gpu)(?::(\d+))?|(\d+)")
+
+
+def choose_devices(word: str, found: Sequence[Device], num_cpus: int = 1) -> list[Device]:
+    """The devices that `word` means: auto, all, cpu, or numbers of GPUs as in "gpu:0,1", "gpu" (the first), "0,1".
+
+    `found`: those of the machine; `num_cpus`: as how many devices TensorFlow uses the CPU ("cpu:0,1"). Raises OdtkError
+    for a word that means none, and for devices that are not there.
+    """
+    gpus = [device for device in found if device.kind == GPU]
+    if word == AUTO:
+        return gpus or [Device(CPU)]
+    if word == ALL:
+        if not gpus:
+            raise _refusal(word, "no GPU was found", found, "Use auto, which takes the CPU then")
+        return gpus
+    kind, numbers = _parse(word)
+    there = gpus if kind == GPU else [Device(CPU, index) for index in range(num_cpus)]
+    by_number = {device.index: device for device in there}
+    missing = [f"{kind}:{number}" for number in numbers if number not in by_number]
+    if missing:
+        raise _refusal(word, f"{' and '.join(missing)} {'was' if len(missing) == 1 else 'were'} not found", found)
+    return [by_number[number] for number in numbers]
+
+
+def find_chosen(word: str) -> list[Device]:
+    """`choose_devices` among those of this machine."""
+    return choose_devices(word, list_gpus() or [Device(CPU)], _count_cpus())
+
+
+def use_only(devices: Sequence[Device]) -> list[str]:
+    """Hides other GPUs from TensorFlow, whose memory then grows on demand; returns its names of `devices`: "GPU:0".
+
+    A process in which TensorFlow has started keeps its setting. Raises OdtkError if that hides one of `devices`.
+    """
+    physical = tf.config.list_physical_devices("GPU")
+    wanted = [physical[device.index] for device in devices if device.kind == GPU]
+    with contextlib.suppress(RuntimeError):
+        tf.config.set_visible_devices(wanted, "GPU")
+    for gpu in wanted:
+        with contextlib.suppress(RuntimeError):
+            tf.config.experimental.set_memory_growth(gpu, True)
+    visible = tf.config.get_visible_devices("GPU")
+    for device, gpu in zip(devices, wanted, strict=False):
+        if gpu not in visible:
+            raise OdtkError(
+                f"TensorFlow has started in this process without {device.name}, and cannot be given it any more. "
+                "Choose the devices in a new process; in a notebook restart the runtime first.",
+                argument="devices",
+            )
+    return [f"GPU:{visible.index(gpu)}" for gpu in wanted] or [f"CPU:{device.index}" for device in devices]
+
+
+def _parse(word: str) -> tuple[str, list[int]]:
+    matches = [_ONE.fullmatch(one.strip()) for one in word.lower().split(",")]
+    kinds = [match and match[1] for match in matches]
+    if None in matches or set(kinds[1:]) - {None, kinds[0]}:
+        raise OdtkError(
+            f"'{word}' names no devices. Write auto, cpu, all, or the numbers of GPUs from 0: gpu:0 or gpu:0,1.",
+            argument="devices",
+        )
+    numbers = [int((match and (match[2] or match[3])) or 0) for match in matches]
+    if len(set(numbers)) < len(numbers):
+        raise OdtkError(f"'{word}' names a device twice. Name each once.", argument="devices")
+    return kinds[0] or GPU, numbers
+
+
+def _refusal(word: str, what: str, found: Sequence[Device], fix: str = "Choose among them") -> OdtkError:
+    names = ", ".join(f"{each.name} ({each.model})" if each.model else each.name for each in found)
+    # A CPU is no answer to who looks for a GPU: where TensorFlow sees none, its drivers are the usual reason.
+    return OdtkError(
+        f"'{word}' was asked for, but {what}. This machine has, as far as TensorFlow sees: {names}. {fix}, or see "
+        "what TensorFlow lacks with `odtk doctor`.",
+        argument="devices",
+    )
+
+
+def _count_cpus() -> int:
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    return len(tf.config.get_logical_device_configuration(cpu) or [None])
