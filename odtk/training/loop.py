@@ -96,7 +96,7 @@ class _Loop:
                     raise
         if self._stop is not None and self._stop.evaluate and self._evaluated != self._experiment.step:
             self._evaluate()
-        require_same_weights(self._experiment.workers, self._experiment.model.trainable_variables)
+        require_same_weights(self._experiment.workers, self._experiment.model)
         if self._stop is not None:
             self._outcome.reason = str(self._stop)
         return self._outcome

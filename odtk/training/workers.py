@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 
 from odtk.cluster import VARIABLE, Cluster, meet
 from odtk.errors import DataError, OdtkError
@@ -232,10 +233,11 @@ def _environment(cluster: Cluster) -> Iterator[None]:
             os.environ[VARIABLE] = before
 
 
-def require_same_weights(workers: Workers, variables: Sequence[tf.Variable]) -> None:
+def require_same_weights(workers: Workers, model: tf_keras.Model) -> None:
     """Raises OdtkError on all workers if weights have drifted apart, beyond what processors round differently."""
     if workers.count == 1:
         return
+    variables = model.trainable_variables
     norms = [float(tf.norm(tf.cast(variable, tf.float64))) for variable in variables]
     with workers.together():
         wanted = json.loads(workers.chiefs_text(json.dumps(norms)))

@@ -58,7 +58,7 @@ def records_of_epoch(model_dir: Path, epoch: int) -> list[tuple[int, int]]:
 
 
 def test_a_killed_worker_ends_all_and_the_same_commands_go_on(tmp_path):
-    """7 records of batches of 2: the workers' parts, of 4 and 3 records, end at different steps."""
+    """7 records in batches of 2: epochs end in the midst of a batch."""
     folder = write(tmp_path / "records", encoded(sound_images(7, 0)))
     config = fake_detector.write_config(tmp_path, folder)
     whole, killed = tmp_path / "whole", tmp_path / "killed"

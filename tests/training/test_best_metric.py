@@ -16,6 +16,7 @@ from odtk.training.callbacks.best_weights import BestWeights
 from odtk.training.callbacks.callback import StopTraining
 from odtk.training.callbacks.early_stopping import EarlyStopping, patience_in_words
 from odtk.training.loggers.csv_files import EvaluationsCsv
+from odtk.training.workers import ALONE
 
 CATEGORIES = [{"id": 1, "name": "Bengal"}, {"id": 2, "name": "pug"}]
 DETECTOR = types.SimpleNamespace(loss_names=("Loss/box",), loss_meanings={})
@@ -73,8 +74,9 @@ def evaluation(value):
 def experiment(tmp_path):
     """At step 0, with an evaluations.csv that `run` fills."""
     made = types.SimpleNamespace(
-        step=0, info=types.SimpleNamespace(model_dir=str(tmp_path)), best_metric=BestMetric(MAP)
+        step=0, info=types.SimpleNamespace(model_dir=str(tmp_path)), best_metric=BestMetric(MAP), workers=ALONE
     )
+    made.workers = ALONE
     made.trainer = types.SimpleNamespace(checkpoint=types.SimpleNamespace(write=write_index))
     made.evaluator = types.SimpleNamespace(weights=types.SimpleNamespace(put_aside=contextlib.nullcontext))
     return made

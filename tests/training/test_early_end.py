@@ -14,6 +14,7 @@ from odtk.training.evaluation_schedule import EvaluationSchedule
 from odtk.training.loggers.logger import Logger
 from odtk.training.loop import ALL_STEPS_DONE, run
 from odtk.training.times import Times
+from odtk.training.workers import ALONE
 
 
 class Simulated:
@@ -30,7 +31,7 @@ class Simulated:
         self.checkpoints = types.SimpleNamespace(check=lambda: None)
         self.evaluator = types.SimpleNamespace(latest="measured", seconds=None, weights=weights)
         self.controller = types.SimpleNamespace(train=self.train, save_checkpoint=self.save, evaluate=self.evaluate)
-        self.controller.step_timer, self.times, self.write = None, Times(), at_once
+        self.controller.step_timer, self.times, self.write, self.workers = None, Times(), at_once, ALONE
 
     def clock(self):
         return self.now

@@ -14,6 +14,7 @@ from odtk.training.loggers.logger import Logger
 from odtk.training.loop import ALL_STEPS_DONE, run
 from odtk.training.orbit_output import without_printing
 from odtk.training.times import Times
+from odtk.training.workers import ALONE
 
 
 class Noted(Callback):
@@ -50,7 +51,7 @@ class Logged(Logger):
 def experiment():
     """Whose loops are one step long, with a loss that is the step's number; evaluated at every third step."""
     made = types.SimpleNamespace(step=0, saved=[], pace=lambda step: 1, info=None, logger=Logged())
-    made.write = at_once
+    made.write, made.workers = at_once, ALONE
     made.task = types.SimpleNamespace(config=pipeline_pb2.TrainEvalPipelineConfig())
     made.model = types.SimpleNamespace(num_classes=1)
     weights = types.SimpleNamespace(in_place=contextlib.nullcontext)
