@@ -14,7 +14,7 @@ _SHOWN = 3
 
 
 def freeze(model: Detector, patterns: Sequence[str]) -> None:
-    """Excludes the variables from training whose checkpoint key (`odtk inspect` shows them) a pattern matches.
+    """Excludes the variables from training whose checkpoint key a pattern matches.
 
     The patterns are regular expressions that are searched for, as in TFOD's TensorFlow 1 trainer, which compared them
     with variable names; its TensorFlow 2 trainer ignores them. A batch norm whose variables all match also keeps its
