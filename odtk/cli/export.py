@@ -17,10 +17,16 @@ from odtk.exporting.signatures import INPUT_TYPES, input_types_in_words
               help="Make the model faster on CPUs by computing the 3x3 convolutions of pyramid and heads with "
               "Winograd's method. Detections are the same except for rounding; the SavedModel is larger. Not for "
               "GPUs.")  # fmt: skip
+@click.option("--precision", type=click.Choice(["float32", "float16", "bfloat16"]), default="float32",
+              show_default=True,
+              help="What the network computes in; float16 and bfloat16 are for GPUs. Inputs, outputs and weights stay "
+              "float32; how far detections are from float32's is printed.")  # fmt: skip
 @overwrite_option("OUTPUT_DIR", is_folder=True)
 @json_option
 @example("odtk export pets.config models/pets exported", "odtk predict exported photo.jpg --output drawn")
-def export(pipeline_config, model_dir, output_dir, checkpoint, input_type, winograd, overwrite, as_json) -> None:
+def export(
+    pipeline_config, model_dir, output_dir, checkpoint, input_type, winograd, precision, overwrite, as_json
+) -> None:
     """Export a trained detector as a SavedModel, in the layout of TFOD's model zoo.
 
     MODEL_DIR is the one that `odtk train` wrote, or a checkpoint prefix of odtk or TFOD, or an exported folder; the
@@ -35,7 +41,7 @@ def export(pipeline_config, model_dir, output_dir, checkpoint, input_type, winog
 
     report = run(
         pipeline_config, model_dir, output_dir, checkpoint=checkpoint, input_type=input_type, winograd=winograd,
-        overwrite=overwrite, log=log,
+        precision=precision, overwrite=overwrite, log=log,
     )  # fmt: skip
     if as_json:
         print_json(dataclasses.asdict(report))
@@ -46,6 +52,8 @@ def export(pipeline_config, model_dir, output_dir, checkpoint, input_type, winog
     if winograd:
         count = report.winograd_convolutions
         click.echo(f"note: {count or 'none'} of its convolutions are computed with Winograd's method.", err=True)
+    if report.agreement:
+        click.echo(f"Agreement: {report.agreement.in_words(report.precision)}")
     if report.label_map_note:
         warn(report.label_map_note)
     if report.label_map is None:

@@ -19,9 +19,6 @@ LAST_POSITION = "last_position"
 LOSS_SCALE = "loss_scale"
 """The key in a checkpoint of what a run in float16 scales its loss with; see LossScale."""
 
-SKIPPED_STEPS = "skipped_steps"
-"""The log of how many steps were skipped since the run began, as their gradients overflowed."""
-
 
 class DetectionTrainer(base_trainer.Trainer):
     """Saves variables under TFOD's keys and reports the last step's losses instead of their means."""
@@ -169,6 +166,6 @@ class DetectionTrainer(base_trainer.Trainer):
         if self.loss_scale is not None:
             logs |= {
                 "loss_scale": self.loss_scale.scale.read_value(),
-                SKIPPED_STEPS: self.loss_scale.overflows.read_value(),
+                "skipped_steps": self.loss_scale.overflows.read_value(),
             }
         return logs

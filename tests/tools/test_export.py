@@ -88,6 +88,38 @@ def test_winograd_exports_the_checkpoints_weights(exported, config, model_dir, t
     assert np.abs(quick(picture)["raw_detection_scores"] - expected).max() > 1e-3
 
 
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_a_network_in_low_precision_is_exported_with_its_agreement(precision, exported, config, model_dir, tmp_path):
+    out = tmp_path / "out"
+    command = ["export", str(config), str(model_dir), str(out), "--precision", precision, "--json"]
+    result = CliRunner().invoke(cli, command)
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    agreement = report["agreement"]
+    assert (report["precision"], agreement["images"], agreement["source"]) == (precision, 4, "drawn images")
+    assert agreement["detections"] >= 4
+    assert 0 < agreement["score"] < 0.05
+    assert 0 < agreement["pixels"] < {"float16": 2, "bfloat16": 10}[precision]
+    assert_golden_weights(out / "checkpoint" / "ckpt-0")
+    plain, low = (tf.saved_model.load(str(folder / "saved_model")) for folder in (exported[0], out))
+    picture = tf.cast(tf.random.stateless_uniform([1, 150, 200, 3], [1, 2], 0, 256), tf.uint8)
+    expected, found = plain(picture), low(picture)
+    assert {name: (value.dtype, value.shape) for name, value in found.items()} == {
+        name: (value.dtype, value.shape) for name, value in expected.items()
+    }
+    distance = np.abs(found["raw_detection_scores"] - expected["raw_detection_scores"]).max()
+    assert 0 < distance < 0.05
+    graph = low.signatures["serving_default"].graph.as_graph_def()
+    nodes = [node for function in graph.library.function for node in function.node_def if node.op == "Conv2D"]
+    assert {node.attr["T"].type for node in nodes} == {tf.dtypes.as_dtype(precision).as_datatype_enum}
+
+
+def test_winograd_is_not_combined_with_low_precision(config, model_dir, tmp_path):
+    with pytest.raises(ConfigError, match="amplifies rounding too much for bfloat16") as raised:
+        export(config, model_dir, tmp_path / "out", winograd=True, precision="bfloat16")
+    assert raised.value.argument == "precision"
+
+
 def test_the_label_map_comes_along(config, model_dir, tmp_path, no_saved_model):
     label_map = tmp_path / "map.pbtxt"
     label_map.write_text("item { id: 1 name: 'cat' }")

@@ -22,6 +22,7 @@ from odtk.detectors.build import build_detector
 from odtk.errors import CheckpointError, ConfigError
 from odtk.evaluation import build as evaluation_build
 from odtk.evaluation.build import ConfiguredEvaluation
+from odtk.exporting.agreement import measure
 from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
 from odtk.tools.inspect import inspect
@@ -158,6 +159,16 @@ def test_what_is_exported_detects_as_the_detector(journey, tmp_path):
     np.testing.assert_array_equal(
         [result["category_id"] for result in results], expected["detection_classes"][0].numpy() + 1
     )
+
+
+def test_low_precision_is_compared_on_the_evaluation_records(journey):
+    config = pipeline.read(journey.config)
+    exact, low = build_detector(config), build_detector(config, "bfloat16")
+    for key, variable in low.checkpoint_variables().items():
+        variable.assign(exact.checkpoint_variables()[key])
+    found = measure(exact, low, config)
+    assert (found.images, found.source) == (4, "evaluation records")
+    assert 0 < found.score < 0.01
 
 
 def test_its_fine_tune_types_are_its_own(journey):
