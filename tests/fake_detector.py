@@ -158,6 +158,7 @@ class FakeFamily(Family):
         "CenterNetFeatureExtractor": Fields("type"),
     }
     fine_tune_types = ("full", "stem")
+    backbone_variables = "^model/_center/stem/"
 
     def input_size(self, model):
         return InputSize()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from bench.turns import Times, ratio
+from bench.turns import Times
 
 _MOST = 1000
 
@@ -45,11 +45,6 @@ def rate(found: Times, images: int, repetitions: int) -> dict:
         "turns": len(found.wall),
         "repetitions_in_a_turn": repetitions,
     }
-
-
-def beside(whole: Times, base: Times) -> float:
-    """The median ratio, turn by turn."""
-    return ratio(whole, base)
 
 
 def forget_peak_memory() -> None:

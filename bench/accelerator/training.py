@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from bench.accelerator import clock, input_rate, models
 from bench.accelerator.sizes import Sizes
+from bench.turns import ratio
 from odtk.training.out_of_memory import is_out_of_memory
 
 
@@ -50,7 +51,7 @@ def _measure(sizes: Sizes, config, precision: str, xla: bool) -> dict:
         "tf32": _tf32(precision),
         **clock.rate(times["whole"], batch_size, counts["whole"]),
         "network_images_per_second": clock.rate(times["network"], batch_size, 0)["images_per_second"],
-        "ratio": clock.beside(times["whole"], times["network"]),
+        "ratio": ratio(times["whole"], times["network"]),
         "peak_bytes": peak,
         "peak_bytes_of_the_first_step": peak_at_first,
         **_loss_scale(trainer),

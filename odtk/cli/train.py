@@ -84,7 +84,6 @@ WHOLE_OR_AUTO = _WholeOrAuto()
 @click.option("--workers", metavar="HOST:PORT,...",
               help="Train on several machines, with these addresses.  [default: as TF_CONFIG says]")  # fmt: skip
 @click.option("--worker-index", type=click.IntRange(0), metavar="N", help="Which of --workers this machine is, from 0.")
-@click.option("--cache", type=click.Choice(["memory", "disk"]), help="Keep the decoded images, if they fit.")
 @click.option("--freeze", type=click.Choice(["backbone", "bn", "none"]),
               help="Weights that are not trained: the backbone's, or the batch norms'.  [default: as the config "
               "says]")  # fmt: skip

@@ -73,6 +73,8 @@ class Detector(tf.Module, abc.ABC):
     fine_tune_types: tuple[str, ...] = FINE_TUNE_TYPES
     """The types that `fine_tune_plan` supports; those of its family, once `build_detector` has built it."""
     add_regularization_loss: bool = True
+    frozen_keys: frozenset[str] = frozenset()
+    """The keys of `checkpoint_variables` that training leaves as they are; see odtk.training.freezing."""
 
     @abc.abstractmethod
     def resize(self, image):
@@ -146,5 +148,8 @@ class Detector(tf.Module, abc.ABC):
 
     @property
     def trainable_variables(self) -> tuple[tf.Variable, ...]:
-        """The network's trainable variables."""
-        return tuple(self.network.trainable_variables)
+        """The network's trainable variables, without those of `frozen_keys`."""
+        if not self.frozen_keys:
+            return tuple(self.network.trainable_variables)
+        frozen = {id(variable) for key, variable in self.checkpoint_variables().items() if key in self.frozen_keys}
+        return tuple(each for each in self.network.trainable_variables if id(each) not in frozen)

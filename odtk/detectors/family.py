@@ -36,6 +36,10 @@ class Family(abc.ABC):
     variable_fields: tuple[str, ...] = ("num_classes", "feature_extractor.type")
     """Fields below `path` that decide which variables a detector has and their shapes: a checkpoint cannot be resumed
     after a change of one. (Whatever is not here is found out when the detector is built.)"""
+    backbone_variables: str = "^model/_feature_extractor/classification_backbone/"
+    """A regular expression of the checkpoint keys of its backbone's variables, for train_config.freeze_variables."""
+    batch_norm_switch: str | None = None
+    """The field below `path` that keeps the statistics of all batch norms; None for a family without batch norms."""
     checkpoint_marks: Mapping[str, tuple[str, ...]] = {
         "detection": ("model/_feature_extractor", "model/_box_predictor"),
         "classification": ("feature_extractor/",),

@@ -49,7 +49,7 @@ PIPELINE: Options = {
     "TrainConfig": Fields(
         """batch_size data_augmentation_options optimizer gradient_clipping_by_norm fine_tune_checkpoint
         fine_tune_checkpoint_type fine_tune_checkpoint_version from_detection_checkpoint num_steps
-        add_regularization_loss max_number_of_boxes use_bfloat16""",
+        add_regularization_loss max_number_of_boxes use_bfloat16 freeze_variables""",
         without_effect={
             "sync_replicas": _TF1,
             "replicas_to_aggregate": _TF1,

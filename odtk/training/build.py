@@ -111,7 +111,9 @@ def build_experiment(
             controller.eval_summary_manager = EvaluationSummaries(logger, trainer.global_step, evaluator, times)
         new_slots = resume.new_slots(optimizer, reader) if reader else []
         if new_slots:
-            resume.start_new_slots(optimizer, model, trainer.global_step)
+            optimizer.iterations.assign(trainer.global_step)  # the schedule continues
+        if reader:
+            resume.start_averages(optimizer, model, reader)
         workers.spread(trainer.saved_variables())
     return Experiment(
         info=info,

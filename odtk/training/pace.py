@@ -15,8 +15,13 @@ class Pace:
     def __init__(self, marks: list[int], clock: Callable[[], float]):
         """`clock`: seconds spent in steps so far, without compiling the first one, evaluating and saving."""
         self.marks, self._clock = marks, clock
+        self._stops: tuple[int, ...] = ()
         self._first = 0
         self._last: tuple[int, float] | None = None
+
+    def stop_at(self, *steps: int) -> None:
+        """Loops end at these steps, too."""
+        self._stops += steps
 
     def __call__(self, step) -> int:
         """Number of steps for the loop that starts at `step`."""
@@ -29,4 +34,5 @@ class Pace:
         elif self._last is None:
             self._first = step
         self._last = (step, now)
-        return min([loop] + [mark - step % mark for mark in self.marks])
+        stops = [stop - step for stop in self._stops if stop > step]
+        return min([loop, *stops] + [mark - step % mark for mark in self.marks])

@@ -3,8 +3,6 @@
 import os
 from collections.abc import Callable
 
-import tensorflow as tf
-
 from odtk.checkpoints import restoring
 from odtk.checkpoints.model_dir import prepare_to_resume
 from odtk.checkpoints.reader import CheckpointReader
@@ -67,9 +65,15 @@ def new_slots(optimizer, reader: CheckpointReader) -> list[str]:
     return sorted(path.rpartition("/")[2] for path in slot_paths(optimizer) - reader.slots())
 
 
-def start_new_slots(optimizer, model: Detector, step: tf.Variable) -> None:
-    """For an optimizer that is not in the checkpoint: the schedule continues, and averages start from the weights."""
-    optimizer.iterations.assign(step)
-    if "average" in optimizer.get_slot_names():
-        for variable in model.trainable_variables:
+def start_averages(optimizer, model: Detector, reader: CheckpointReader) -> None:
+    """Starts averages that are not in the checkpoint (of another optimizer, of weights that were frozen) from weights.
+
+    To be called when the checkpoint is restored.
+    """
+    if "average" not in optimizer.get_slot_names():
+        return
+    trained = {id(variable) for variable in model.trainable_variables}
+    for key, variable in model.checkpoint_variables().items():
+        name = reader.tensor_name(key)
+        if id(variable) in trained and (name is None or reader.slot(name, "average") is None):
             optimizer.get_slot(variable, "average").assign(variable)

@@ -24,6 +24,7 @@ from odtk.protos import pipeline_pb2
 from odtk.training.fine_tune import checkpoint_type, fine_tune
 from odtk.training.first_batch import FirstBatch
 from odtk.training.first_failure import FirstFailure
+from odtk.training.freezing import freeze
 from odtk.training.strategy import num_replicas, over_replicas
 from odtk.training.tpu import is_on_tpu
 
@@ -96,6 +97,7 @@ class DetectionTask(base_task.Task):
         """The detector, untrained."""
         model = build_detector(self.config, self.precision)
         self._require_compilable(model)
+        freeze(model, self.config.train_config.freeze_variables)
         self.loss_names = model.loss_names
         return model
 

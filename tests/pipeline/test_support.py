@@ -127,7 +127,6 @@ def test_every_reason_says_something():
         ("model.ssd.post_processing.calibration_config.class_id_sigmoid_calibrations", "{ }"),
         ("model.ssd.mask_head_config", "{ }"),
         ("train_config.merge_multiple_label_boxes", ": true"),
-        ("train_config.freeze_variables", ": '.*'"),
         ("train_config.update_trainable_variables", ": '.*'"),
         ("train_input_reader.num_additional_channels", ": 1"),
         ("train_input_reader.num_keypoints", ": 17"),

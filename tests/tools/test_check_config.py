@@ -99,6 +99,14 @@ def test_options_without_effect_are_notes_with_the_reason(project):
     assert "has no effect" in finding.text
 
 
+def test_patterns_of_frozen_variables_are_a_note_and_broken_ones_an_error(project):
+    sets = [(f"{TRAIN}.freeze_variables", '["box_predictor", "("]')]
+    config = project / "pets.config"
+    findings = check_config(pipeline.parse(pipeline.set_fields(config.read_text(), sets, "c"), "c"), config)
+    assert "TFOD 2 ignores it" in found(findings, "note", f"{TRAIN}.freeze_variables").text
+    assert "'(', which is no regular expression" in found(findings, "error", f"{TRAIN}.freeze_variables[1]").text
+
+
 # Assignments to the valid config, what has to be found, and a part of what it has to say.
 CASES = {
     "no class": ([(f"{SSD}.num_classes", "0")], "error", f"{SSD}.num_classes", "at least one class"),

@@ -219,3 +219,40 @@ def test_evaluations_in_one_process_share_one_trace_and_one_dataset(journey):
     assert first.metrics == second.metrics, "each begins with new evaluators, on the same images"
     assert (first.num_images, measured.num_images, seen) == (6, 6, [4, 2, 4, 2])
     assert (len(made), len(traced)) == (1, 1)
+
+
+def test_frozen_weights_stay_and_train_on_when_they_are_no_longer_and_steps_are_profiled(journey, tmp_path):
+    sets = [("train_config.optimizer.use_moving_average", "true")]
+    config, model_dir, said = tmp_path / "averaging.config", tmp_path / "model", []
+    config.write_text(pipeline.set_fields(journey.config.read_text(), sets, "c"))
+    options = {"eval_every": 0, "seed": 1, "log": said.append}
+    frozen = train(config, model_dir, num_steps=5, freeze="backbone", profile="2:4", checkpoint_every=1, **options)
+    stem = "model/_center/stem/kernel"
+    (start, _, _, _, end) = (kernel_of(model_dir, step) for step in range(1, 6))
+    np.testing.assert_array_equal(start, end)
+    assert "Frozen: 85% of the weights; 4 of 6 variables are trained." in said
+    assert pipeline.read(model_dir / "pipeline.config").train_config.freeze_variables == ["^model/_center/stem/"]
+    reader = CheckpointReader(frozen.checkpoint)
+    assert reader.slots() == {"optimizer/average", "optimizer/ema_base_optimizer/momentum"}
+    assert reader.slot(reader.tensor_name(stem), "average") is None
+    assert list((model_dir / "train" / "plugins" / "profile").glob("*/*.xplane.pb"))
+    assert any(line.startswith("Wrote the profile of the steps 2 to 4: ") for line in said)
+    said.clear()
+    on = train(config, model_dir, num_steps=6, profile="2:4", **options)
+    assert any("What is trained changes with this run: train_config.freeze_variables" in line for line in said)
+    assert "note: The steps 2 to 4 are not profiled: some were trained before." in said
+    assert not np.array_equal(kernel_of(model_dir, 6), end)
+    reader = CheckpointReader(on.checkpoint)
+    average = reader.value(reader.slot(reader.tensor_name(stem), "average"))
+    np.testing.assert_allclose(average, end, atol=0.02)  # an average that did not start from the weight is near 0
+
+
+def kernel_of(model_dir, step):
+    reader = CheckpointReader(model_dir / f"ckpt-{step}")
+    return reader.value(reader.tensor_name("model/_center/stem/kernel"))
+
+
+def test_a_family_without_batch_norms_cannot_freeze_them(journey, tmp_path):
+    with pytest.raises(ConfigError, match=r"Models of model.center_net have no batch norms to freeze") as error:
+        train(journey.config, tmp_path, freeze="bn")
+    assert error.value.argument == "freeze"

@@ -17,8 +17,7 @@ from odtk import retrying
 from odtk.checkpoints.reader import CheckpointReader
 from odtk.errors import OdtkError
 from odtk.records import example, shards
-from odtk.tools import train as train_module
-from odtk.tools.train import train
+from odtk.tools.train import train, worker_runs
 from odtk.training.callbacks import nan_guard
 from odtk.training.callbacks.callback import Callback
 from odtk.training.halvings import Halving, read_halvings, write_halvings
@@ -152,7 +151,7 @@ def test_a_drive_that_is_away_when_the_rate_is_halved_changes_nothing(config, tm
         write_halvings(*arguments)
 
     monkeypatch.setattr(nan_guard, "write_halvings", write)
-    monkeypatch.setattr(train_module, "Retrying", functools.partial(retrying.Retrying, sleep=lambda seconds: None))
+    monkeypatch.setattr(worker_runs, "Retrying", functools.partial(retrying.Retrying, sleep=lambda seconds: None))
     options = {"num_steps": 5, "on_nan": "lower-rate", **OFTEN}
     report = train(config, tmp_path / "model", callbacks=[Poison(4)], **options)
     assert errors == []

@@ -20,8 +20,7 @@ from odtk import retrying
 from odtk.checkpoints.reader import CheckpointReader
 from odtk.detectors import families
 from odtk.errors import OutputError
-from odtk.tools import train as train_module
-from odtk.tools.train import train
+from odtk.tools.train import train, worker_runs
 from odtk.tools.train.explained_write_errors import little_space
 from odtk.training.callbacks.callback import Callback
 
@@ -103,7 +102,7 @@ def test_a_drive_that_is_away_for_a_while_does_not_end_the_run(config, tmp_path,
         if len(waits) == 3:
             away.rename(model_dir)
 
-    monkeypatch.setattr(train_module, "Retrying", functools.partial(retrying.Retrying, sleep=sleep))
+    monkeypatch.setattr(worker_runs, "Retrying", functools.partial(retrying.Retrying, sleep=sleep))
     run(config, model_dir, At(2, lambda: model_dir.rename(away)), log=said.append)
     assert waits == [1, 2, 4]
     assert [line for line in said if "model is not reachable" in line or "is back" in line] == [
@@ -125,7 +124,7 @@ def test_a_checkpoint_is_saved_again_after_an_error_of_the_drive(config, tmp_pat
         return real(checkpoint, prefix, **options)
 
     monkeypatch.setattr(tf.train.Checkpoint, "_write", fail_once)
-    monkeypatch.setattr(train_module, "Retrying", functools.partial(retrying.Retrying, sleep=lambda seconds: None))
+    monkeypatch.setattr(worker_runs, "Retrying", functools.partial(retrying.Retrying, sleep=lambda seconds: None))
     run(config, tmp_path / "model")
     assert saved == ["ckpt-2", "ckpt-2", "ckpt-4"]
     reader = CheckpointReader(tmp_path / "model/ckpt-4")
@@ -136,7 +135,7 @@ def test_a_checkpoint_is_saved_again_after_an_error_of_the_drive(config, tmp_pat
 def test_a_removed_model_dir_ends_the_run_and_the_weights_are_kept(config, tmp_path, temporary, monkeypatch):
     model_dir = tmp_path / "model"
     monkeypatch.setattr(
-        train_module, "Retrying", functools.partial(retrying.Retrying, patience=10, sleep=lambda seconds: None,
+        worker_runs, "Retrying", functools.partial(retrying.Retrying, patience=10, sleep=lambda seconds: None,
                                                     clock=iter(range(0, 1000, 3)).__next__))  # fmt: skip
     said = failure(config, model_dir, At(3, lambda: shutil.rmtree(model_dir)), eval_every=2)
     assert said.startswith(

@@ -37,6 +37,7 @@ class PyramidSsd(Family):
     """Subclasses define the feature extractor, the levels of its maps and the images that it accepts."""
 
     kind = "ssd"
+    batch_norm_switch = "freeze_batchnorm"
     variable_fields = (
         *Family.variable_fields,
         "feature_extractor.depth_multiplier",

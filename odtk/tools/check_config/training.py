@@ -1,5 +1,8 @@
 """Checks of `train_config` and `eval_config`: batch, steps, learning rate, metrics."""
 
+import re
+from collections.abc import Sequence
+
 from odtk.evaluation.metrics_sets import EVALUATORS, refusal
 from odtk.tools.check_config.config_checks import ConfigChecks, setting
 
@@ -17,6 +20,7 @@ def check_training(checks: ConfigChecks) -> None:
         checks.error("train_config.batch_size", "is 0; a batch has at least one image.", ("--batch-size", 8))
     if train.num_steps < 1:
         checks.error("train_config.num_steps", "is 0, so training would never end.", ("--num-steps", 25000))
+    _check_frozen(checks, train.freeze_variables)
     kind = train.optimizer.WhichOneof("optimizer")
     if kind is None:
         fix = setting("train_config.optimizer.momentum_optimizer.learning_rate.constant_learning_rate", "{}")
@@ -31,6 +35,19 @@ def check_training(checks: ConfigChecks) -> None:
     field = f"{path}.{schedule}"
     _SCHEDULE_CHECKS[schedule](checks, field, getattr(rates, schedule), train.num_steps)
     _check_rate(checks, kind, field, getattr(rates, schedule))
+
+
+def _check_frozen(checks: ConfigChecks, patterns: Sequence[str]) -> None:
+    field = "train_config.freeze_variables"
+    for index, pattern in enumerate(patterns):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            text = f"is '{pattern}', which is no regular expression: {error}."
+            checks.error(f"{field}[{index}]", text, setting(f"{field}[{index}]", ""))
+    if patterns:
+        text = "is heeded: variables whose checkpoint key it matches are not trained. TFOD 2 ignores it and trains all."
+        checks.note(field, text)
 
 
 def check_eval(checks: ConfigChecks) -> None:

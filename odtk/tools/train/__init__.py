@@ -16,10 +16,10 @@ from odtk.tools.check_config import fixing_command
 from odtk.tools.train.batch import is_to_be_found, with_planned_batch
 from odtk.tools.train.checks import check
 from odtk.tools.train.durations import as_text, seconds_of
+from odtk.tools.train.frozen_parts import with_frozen
 from odtk.tools.train.longer_schedule import with_longer_schedule
 from odtk.tools.train.options import (
     AUTO,
-    CACHES,
     FROZEN,
     LOG_TO,
     ON_NAN,
@@ -27,6 +27,7 @@ from odtk.tools.train.options import (
     TrainingOptions,
     require_services,
 )  # fmt: skip
+from odtk.tools.train.profiled_steps import profiled_steps, require_within
 from odtk.tools.train.report import TrainingReport
 from odtk.tools.train.run_record import choose_seed, repeated
 from odtk.tools.train.worker_runs import own_folder, require_fit, warnings_alone
@@ -68,7 +69,6 @@ def train(
     tpu: str | None = None,
     workers: str | None = None,
     worker_index: int | None = None,
-    cache: str | None = None,
     freeze: str | None = None,
     profile: str | None = None,
     log: Callable[[str], None] = lambda line: None,
@@ -96,7 +96,7 @@ def train(
         patience=patience, min_delta=min_delta, max_time=max_time and as_text(max_time), on_nan=on_nan, seed=seed,
         deterministic=deterministic, log_to=tuple(as_list(log_to)), reuse_head_weights=reuse_head_weights,
         max_bad_records=max_bad_records, batch_size=batch_size, accumulate=accumulate, precision=precision, xla=xla,
-        devices=devices, tpu=tpu, workers=workers, worker_index=worker_index, cache=cache, freeze=freeze,
+        devices=devices, tpu=tpu, workers=workers, worker_index=worker_index, freeze=freeze,
         profile=profile,
     )  # fmt: skip
     _check_arguments(options)
@@ -123,9 +123,13 @@ def _train(
     log("Reading the config and the records that it names.")
     config = pipeline.read(pipeline_config)
     steps = options.num_steps if options.num_steps is not None else config.train_config.num_steps
+    if options.profile is not None:
+        require_within(profiled_steps(options.profile), steps)
     in_file, config = config, with_planned_batch(config, options, model_dir)
     if options.extend_schedule:
         config = with_longer_schedule(config, steps, log)
+    if options.freeze is not None:
+        config = with_frozen(config, options.freeze, log)
     can_evaluate = check(config, pipeline_config, model_dir, options.num_steps, log, options.accumulate != 1)
     _require_checkpoint_to_reuse(config, pipeline_config, options)
     if given["cluster"] is not None:
@@ -170,9 +174,10 @@ def _check_arguments(options: TrainingOptions) -> None:
         seconds_of(options.max_time, "max_time")
     require_one_of(ON_NAN, on_nan=options.on_nan)
     require_one_of(PRECISIONS, precision=options.precision)
-    for name, choices in (("cache", CACHES), ("freeze", FROZEN)):
-        if (value := getattr(options, name)) is not None:
-            require_one_of(choices, **{name: value})
+    if options.freeze is not None:
+        require_one_of(FROZEN, freeze=options.freeze)
+    if options.profile is not None:
+        profiled_steps(options.profile)
     for name in ("batch_size", "accumulate"):
         if getattr(options, name) != AUTO:
             require_whole(1, **{name: getattr(options, name)})

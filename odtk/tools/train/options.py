@@ -13,7 +13,6 @@ ON_NAN = ("stop", "lower-rate")
 LOG_TO = ("wandb", "mlflow")
 AUTO = "auto"
 PRECISIONS = (AUTO, "float32", "float16", "bfloat16")
-CACHES = ("memory", "disk")
 FROZEN = ("backbone", "bn", "none")
 
 
@@ -49,7 +48,6 @@ class TrainingOptions:
     tpu: str | None = None
     workers: str | None = None
     worker_index: int | None = None
-    cache: str | None = None
     freeze: str | None = None
     profile: str | None = None
 

@@ -9,6 +9,7 @@ from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import count_images
 from odtk.tools.train.durations import seconds_of
 from odtk.tools.train.options import TrainingOptions
+from odtk.tools.train.profiled_steps import profiled_steps
 from odtk.training.callbacks.bad_records import BadRecordLimit
 from odtk.training.callbacks.best_weights import BestWeights
 from odtk.training.callbacks.callback import Callback
@@ -20,6 +21,7 @@ from odtk.training.callbacks.interruption import StopWhenAsked
 from odtk.training.callbacks.nan_guard import NanGuard
 from odtk.training.callbacks.not_learning import NotLearning
 from odtk.training.callbacks.panel import Panel
+from odtk.training.callbacks.profile import Profile
 from odtk.training.callbacks.skipped_steps import SkippedSteps
 from odtk.training.callbacks.time_limit import TimeLimit
 from odtk.training.evaluation_schedule import EvaluationSchedule, automatic_schedule
@@ -51,8 +53,10 @@ def build_callbacks(
     """
     if not is_chief:
         return [NanGuard(options.on_nan, log), *limits, BestWeights(), SaveAtInterruption(log)]
+    profile = [Profile(*profiled_steps(options.profile), log)] if options.profile else []
     patience = [EarlyStopping(options.patience, options.min_delta)] if options.patience else []
     return [
+        *profile,  # before the others, whose work is not a step's
         FirstBatchPicture(log),  # before the guard: what was wrong with a first step may be seen there
         NanGuard(options.on_nan, log),  # what others would save or show of such a loop is useless
         *([Panel()] if shown is None else shown),

@@ -34,6 +34,7 @@ from odtk.tools.train.worker_runs import explained_worker_errors, facts
 from odtk.training.build import build_experiment
 from odtk.training.callbacks.callback import Callback
 from odtk.training.experiment import Experiment
+from odtk.training.freezing import count_weights
 from odtk.training.loop import Outcome, owes_evaluation, run
 from odtk.training.precision import choose_precision
 from odtk.training.strategy import build_strategy, devices_of
@@ -195,8 +196,16 @@ def _log_start(checked: CheckedRun, experiment: Experiment) -> None:
         log(f"Resuming from {experiment.resumed_from}, step {experiment.step}.")
     if experiment.new_slots:
         log(f"It was trained with another optimizer; this one's {', '.join(experiment.new_slots)} start from scratch.")
+    if experiment.model.frozen_keys:
+        log(_described_frozen(experiment))
     if warning := little_space(experiment, checked.options.keep):
         log(f"warning: {warning}")
+
+
+def _described_frozen(experiment: Experiment) -> str:
+    variables, trained = experiment.model.variables, experiment.model.trainable_variables
+    frozen = 1 - count_weights(trained) / count_weights(variables)
+    return f"Frozen: {frozen:.0%} of the weights; {len(trained)} of {len(variables)} variables are trained."
 
 
 def _run(
