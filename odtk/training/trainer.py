@@ -11,6 +11,7 @@ from odtk.training.loss_scale import LossScale
 from odtk.training.micro_batches import finer
 from odtk.training.optimizer import current_learning_rate, unwrap
 from odtk.training.split_step import SplitStep
+from odtk.training.task import GRADIENT_NORM
 from odtk.training.times import COMPILING, INPUT, STEP, Times
 
 LAST_POSITION = "last_position"
@@ -159,7 +160,7 @@ class DetectionTrainer(base_trainer.Trainer):
     def train_loop_end(self) -> dict[str, tf.Tensor]:
         """The losses of the last step, and the learning rate of the next one (as TFOD logs it).
 
-        In float16 also the loss scale and how many steps were skipped so far.
+        In float16 also the loss scale and how many steps were skipped so far; a skipped step has no gradient's norm.
         """
         logs = {metric.name: metric.result() for metric in self.train_metrics}
         logs["learning_rate"] = current_learning_rate(self.optimizer)
@@ -168,4 +169,6 @@ class DetectionTrainer(base_trainer.Trainer):
                 "loss_scale": self.loss_scale.scale.read_value(),
                 "skipped_steps": self.loss_scale.overflows.read_value(),
             }
+            if int(self.loss_scale.last_overflow.numpy()) == int(self.global_step.numpy()):
+                del logs[GRADIENT_NORM]
         return logs

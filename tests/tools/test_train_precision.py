@@ -10,9 +10,11 @@ import tensorflow as tf
 from inspected_records import write
 
 from odtk import pipeline
+from odtk.errors import OdtkError
 from odtk.tools.train import train
 from odtk.tools.train.run_record import read_run
 from odtk.training import trainer
+from odtk.training.callbacks.callback import Callback
 from odtk.training.loggers.csv_files import read_metrics
 from odtk.training.loss_scale import LossScale
 
@@ -78,6 +80,8 @@ def test_each_overflow_is_skipped_counted_and_said_and_the_scale_recovers(float1
     (session,) = read_run(model_dir)["sessions"]
     assert (session["precision"], session["skipped_steps"]) == ("float16", count)
     assert np.isfinite([row["Loss/total_loss"] for row in rows]).all()
+    with_norm = {row["step"] for row in rows if "gradient_norm" in row}
+    assert with_norm == set(range(1, 41)) - {1, *skipped}, "a skipped step has none"
     assert report.losses["skipped_steps"] == count
 
 
@@ -90,6 +94,25 @@ def test_a_skipped_step_changes_neither_weights_nor_momenta_nor_averages(config,
         "last_overflow",
     }, changed  # fmt: skip
     assert any(name.startswith("loss_scale") for name in changed)
+
+
+class Poison(Callback):
+    """Makes a weight infinite after the third step."""
+
+    def before_training(self, experiment, num_steps):
+        self.kernel = experiment.model.network.heat.kernel
+
+    def after_loop(self, step, logs):
+        if step == 3:
+            self.kernel.assign(self.kernel * np.inf)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_its_records_as_in_float32(config, tmp_path):
+    options = OFTEN | {"callbacks": [Poison()]}
+    with pytest.raises(OdtkError, match="The loss became NaN or infinite at step 4") as raised:
+        train(config, tmp_path / "model", num_steps=6, precision="float16", **options)
+    assert "The batch of that step: " in str(raised.value)
+    assert "float16 has no number above 65504" in str(raised.value)
 
 
 def test_a_resumed_run_goes_on_bit_by_bit(float16, config, tmp_path):

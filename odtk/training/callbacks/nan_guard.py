@@ -8,6 +8,7 @@ import tensorflow as tf
 from odtk import files
 from odtk.detectors.total_loss import TOTAL_LOSS
 from odtk.errors import OdtkError
+from odtk.layers.precision import FLOAT16
 from odtk.training.callbacks.callback import Callback, GoBack
 from odtk.training.experiment import Experiment
 from odtk.training.failed_batch import FailedBatch, investigate
@@ -143,11 +144,14 @@ class NanGuard(Callback):
 
     def _advice(self, state: str) -> str:
         again = f"The rate was halved {len(self._halvings)} times: {in_words(self._halvings)}. " if self._lowers else ""
+        float16 = ""
+        if self._experiment.task.precision == FLOAT16:
+            float16 = "float16 has no number above 65504: bfloat16 or float32 may be the remedy. "
         other = "" if self._lowers else " (or let training halve it by itself)"
         return (
             f"{again}Usually the learning rate is too high for the batch size: lower it{other}, lengthen the warm-up, "
             "or set train_config.gradient_clipping_by_norm: 10. If it happens at the same records again, check their "
-            f"images and boxes. The next run goes on from {state}."
+            f"images and boxes. {float16}The next run goes on from {state}."
         )
 
 
