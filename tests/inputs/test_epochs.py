@@ -96,14 +96,15 @@ def test_the_order_does_not_depend_on_tensorflows_global_seed(folder):
 
 @pytest.mark.parametrize(("pattern", "count"), [("*", 2), ("0.record", 3)], ids=["files", "records of too few files"])
 def test_each_of_several_pipelines_resumes_its_share(folder, pattern, count):
-    seen = []
-    for index in range(count):
-        context = tf.distribute.InputContext(count, index, 1)
-        options = {"reader": "num_epochs: 2", "patterns": (pattern,), "input_context": context}
-        whole = read(folder, **options)
-        start = Position.after(whole[len(whole) // 2][0])
-        assert read(folder, **options, start=start) == whole[len(whole) // 2 + 1 :]
-        seen += [name for _, name, _ in whole]
+    """Behind the last record of all of them, when each has given the same number."""
+    options = {"reader": "num_epochs: 2", "patterns": (pattern,)}
+    contexts = [tf.distribute.InputContext(count, index, 1) for index in range(count)]
+    whole = [read(folder, **options, input_context=context) for context in contexts]
+    taken = min(map(len, whole)) // 2
+    start = Position.after(max(given[taken - 1][0] for given in whole))
+    for context, given in zip(contexts, whole, strict=True):
+        assert read(folder, **options, input_context=context, start=start) == given[taken:]
+    seen = [name for given in whole for _, name, _ in given]
     assert sorted(seen) == sorted([*range(NUM_RECORDS if pattern == "*" else SIZES[0])] * 2)
 
 

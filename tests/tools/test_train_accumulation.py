@@ -139,7 +139,7 @@ def small_device(monkeypatch):
 def test_a_step_that_runs_out_of_memory_is_tried_again_in_smaller_parts(started, parts, small_device):
     run = started("small")
     assert_same(run.values, parts.values)
-    assert [line for line in run.said if "memory" in line] == [
+    assert [line for line in run.said if "Out of memory" in line] == [
         "warning: Out of memory in step 1. It is tried again with 2 micro-batches of 3 instead of 1 of 6 images.",
         "warning: Out of memory in step 1. It is tried again with 6 micro-batches of 1 instead of 2 of 3 images.",
     ]
@@ -151,7 +151,7 @@ def test_what_was_trained_before_is_kept(started, whole, small_device):
     run = started("later")
     assert_same(run.values, whole.values)
     assert [row["step"] for row in metrics(run)] == [1, 2, 3, 4]
-    assert [line[:37] for line in run.said if "memory" in line] == ["warning: Out of memory in step 3. It "]
+    assert [line[:37] for line in run.said if "Out of memory" in line] == ["warning: Out of memory in step 3. It "]
 
 
 def test_one_image_that_does_not_fit_ends_the_run(started, small_device):
