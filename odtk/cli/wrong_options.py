@@ -43,7 +43,8 @@ _ANSWERS = {
     "device": "Only odtk train can be told with --devices what to use; the others take the first GPU that TensorFlow "
     "finds, otherwise the CPU. To choose one, set the environment variable: CUDA_VISIBLE_DEVICES=0 odtk ... (-1 for "
     "the CPU).",
-    "workers": "Records are always read on all cores; only odtk make-tfrecords has --workers.",
+    "workers": "Records are always read on all cores. --workers of odtk make-tfrecords are processes, those of odtk "
+    "train machines.",
     "resume": "odtk train always resumes from the newest checkpoint in MODEL_DIR.",
     "overwrite": "It is not needed: odtk train resumes from the checkpoint in MODEL_DIR, odtk evaluate replaces the "
     "metrics there, and odtk demo replaces an earlier demo.",

@@ -52,7 +52,7 @@ class SplitStep:
         """(LossSums, gradients of the losses times `scale`, what the losses were divided by), no regularization."""
         model, shapes = self._model, features["true_image_shape"]
         with static_shapes.needed(self._task.needs_static_shapes), step_random.seeded(seed), tf.GradientTape() as tape:
-            predictions = model.predict(model.preprocess(features["image"], shapes), shapes, True, groundtruth)
+            predictions = self._task.predictions(model, features, groundtruth)
             found = model.loss_sums(predictions, groundtruth, shapes)
             # Gradients of the sums would overflow in float16. All replicas divide by the same, because the gradients
             # of synchronized batch norms mix them.

@@ -24,9 +24,9 @@ def build_strategy(
     """One replica on each of `devices` (see choose_devices); must be called before TensorFlow computes anything.
 
     With `tpu` (see odtk.training.tpu.connect) one on each of its cores. On one device it is TensorFlow's default
-    strategy. `batch_size` is what the replicas share; where they cannot share
-    it evenly, AUTO takes fewer GPUs, and says so by `log`; None: not known yet. A strategy that the caller has in scope
-    is taken as it is. Raises OdtkError for devices that are not there or cannot share the batch.
+    strategy. `batch_size` is what the replicas share; where they cannot share it evenly, AUTO takes fewer GPUs and
+    tells `log`; None: not known yet. A strategy that the caller has in scope is taken as it is. Raises OdtkError for
+    devices that are not there or cannot share the batch.
     """
     if tf.distribute.has_strategy():
         if devices != AUTO:

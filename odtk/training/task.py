@@ -237,10 +237,14 @@ class DetectionTask(base_task.Task):
         replica = tf.distribute.get_replica_context()
         self.last_position.assign(tf.reduce_max(replica.all_gather(largest, axis=0)))
 
+    def predictions(self, model: Detector, features: dict, groundtruth: dict) -> dict:
+        """What the detector predicts for a batch in training mode."""
+        shapes = features["true_image_shape"]
+        return model.predict(model.preprocess(features["image"], shapes), shapes, True, groundtruth)
+
     def losses(self, model: Detector, features: dict, groundtruth: dict) -> dict[str, tf.Tensor]:
         """Losses of a batch in training mode, including the regularization loss and the total."""
-        shapes = features["true_image_shape"]
-        predictions = model.predict(model.preprocess(features["image"], shapes), shapes, True, groundtruth)
+        shapes, predictions = features["true_image_shape"], self.predictions(model, features, groundtruth)
         losses = total_losses(model, predictions, groundtruth, shapes, num_replicas(), over_replicas)
         losses.setdefault(REGULARIZATION_LOSS, tf.constant(0.0))
         return losses

@@ -165,4 +165,5 @@ def test_a_tpu(tmp_path, cores, monkeypatch):
 
 def test_a_tpu_that_is_reached_by_its_name(tmp_path):
     (finding,) = check_tpu(Installed([str(tmp_path)]), {}, tmp_path, {"TPU_NAME": "pets"}).findings
-    assert finding.fix == "odtk train ... --tpu pets"
+    assert finding.kind == "remote-tpu"
+    assert finding.text.startswith("TPU_NAME names the TPU pets")

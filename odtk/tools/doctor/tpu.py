@@ -36,14 +36,22 @@ def check_tpu(
                 fix="If another process uses it, end it (on Colab: Runtime > Restart session), then run this again.",
             )
         )
-    elif cores or ("TPU_NAME" in given and not has_tpu):
-        name = "local" if cores else given["TPU_NAME"]
+    elif "TPU_NAME" in given and not has_tpu and not cores:
+        findings.append(
+            Finding(
+                NOTE,
+                f"TPU_NAME names the TPU {given['TPU_NAME']}, but odtk does not reach one over the network.",
+                kind="remote-tpu",
+                fix="Run odtk on the TPU's own machine, with `odtk train ... --tpu local`.",
+            )
+        )
+    elif cores:
         findings.append(
             Finding(
                 NOTE,
                 "A TPU is there; `odtk train` uses it when it is told to.",
                 kind="tpu",
-                fix=f"odtk train ... --tpu {name}",
+                fix="odtk train ... --tpu local",
             )
         )
     return Part("TPU", facts, findings)
