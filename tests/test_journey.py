@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from odtk.records import example, shards
+from odtk.tools.demo import SEED
 
 RECORDS = Path(__file__).parents[1] / "../shared/reference/pets_examples.record"
+
+MAP = "DetectionBoxes_Precision/mAP"
 
 pytestmark = [
     pytest.mark.slow,
@@ -49,8 +52,27 @@ def test_real_pets_from_a_tfod_checkpoint_to_predictions(tmp_path, tfod_checkpoi
     assert len(list((tmp_path / "found").glob("*.jpg"))) == 10
 
 
-def test_the_demo_learns(tmp_path):
-    lines = odtk("demo", tmp_path / "demo").splitlines()
-    name, value = lines[-1].split(": ")
+@pytest.fixture(scope="module")
+def demonstrated(tmp_path_factory):
+    """(folder, output) of a whole demo."""
+    folder = tmp_path_factory.mktemp("demonstrated") / "demo"
+    return folder, odtk("demo", folder)
+
+
+def test_the_demo_learns(demonstrated):
+    name, value = demonstrated[1].splitlines()[-1].split(": ")
     assert name == "mAP@.50IOU"
     assert float(value) >= 0.9
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="Not reached on this CPU's kernels: 0.651 and 0.665 in float32, 0.559 and 0.578 in bfloat16 with the seeds "
+    "7 and 8, with equal losses in training. The cause is not known: gradients differ by 11 % there, evenly.",
+)
+def test_the_demo_learns_in_bfloat16_as_well(demonstrated, tmp_path):
+    config = demonstrated[0] / "pipeline.config"
+    odtk("train", config, tmp_path / "model", "--precision", "bfloat16", "--seed", SEED)
+    models = demonstrated[0] / "model", tmp_path / "model"
+    whole, half = (json.loads(odtk("evaluate", config, model, "--json"))["metrics"][MAP] for model in models)
+    assert half >= whole - 0.02
