@@ -77,8 +77,13 @@ def test_whole_networks_are_compiled_with_the_same_results(case, frozen):
         images, shapes = case.images(model.resize)
         batch = {"image": images, "true_image_shape": shapes}, case.groundtruth()
         results.append(losses_and_gradients(task, model, batch, is_compiled))
-    # With batch norms of two images, rounding decides which activations are above 0, and so most of a gradient.
-    require_equal(*results, gradients=1e-4 if frozen else np.inf)
+    if frozen:
+        require_equal(*results, gradients=1e-4)
+        return
+    # With batch norms of two images, rounding decides which activations are above 0, and so most of a gradient. Of the
+    # losses, noise of 3e-7 in the images alone changes 5e-6 without XLA; and each of some 60 layers rounds.
+    (plain, _), (compiled, _) = results
+    assert compiled == pytest.approx(plain, rel=5e-5)
 
 
 def require_runs_on_tpu(function, *args) -> set[str]:
