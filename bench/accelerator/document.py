@@ -62,7 +62,15 @@ def _training(name: str, figures: dict, document: dict) -> list[Figure]:
     words += ", XLA" if figures.get("xla") else ""
     if "ratio" not in figures:
         beside = _of_the_same(figures, document)
-        return [Figure(f"{words}, with its input", figures["images_per_second"], "images/s", beside, None)]
+        return [
+            Figure(
+                f"{words}, with its input{'' if figures['ahead'] else ', copied in the step'}",
+                figures["images_per_second"],
+                "images/s",
+                beside,
+                None,
+            )
+        ]
     beside = f"network's two passes {figures['network_images_per_second']:.4g}"
     rows = [Figure(words, figures["images_per_second"], "images/s", beside, figures["ratio"])]
     if figures["peak_bytes"]:

@@ -14,6 +14,7 @@ from odtk import pipeline
 from odtk.hardware import CPU, Device, find_cpu, find_devices
 from odtk.layers.precision import BFLOAT16, FLOAT32
 from odtk.protos import pipeline_pb2
+from odtk.training.device_inputs import distribute
 from odtk.training.optimizer import build_optimizer, create_variables, make_scalable
 from odtk.training.precision import choose_precision
 from odtk.training.task import DetectionTask
@@ -84,13 +85,15 @@ def memory_trainer(config, precision: str = FLOAT32, xla: bool = False) -> Memor
     return trainer
 
 
-def fed_trainer(config, precision: str) -> DetectionTrainer:
-    """A trainer on the input pipeline of the config's records."""
+def fed_trainer(config, precision: str, ahead: bool) -> DetectionTrainer:
+    """A trainer on the input pipeline of the config's records.
+
+    `ahead`: as `odtk train` does it, with batches copied to the device ahead of time.
+    """
     task = DetectionTask(config, precision=precision, deterministic=False)
     strategy = tf.distribute.get_strategy()
-    return _build(
-        DetectionTrainer, task, lambda model: orbit.utils.make_distributed_dataset(strategy, task.build_inputs, model)
-    )
+    make = distribute if ahead else orbit.utils.make_distributed_dataset
+    return _build(DetectionTrainer, task, lambda model: make(strategy, task.build_inputs, model))
 
 
 def _build(kind: type[DetectionTrainer], task: DetectionTask, build_dataset: Callable):

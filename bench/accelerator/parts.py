@@ -53,6 +53,13 @@ PARTS = (
     _training(LARGE, AUTO),
     _training(LARGE, "float32"),
     Part("training on the input pipeline", "training.measure_fed", DEVICE, {"precision": AUTO}, 60),
+    Part(
+        "training on the input pipeline: copied in the step",
+        "training.measure_fed",
+        DEVICE,
+        {"precision": AUTO, "ahead": False},
+        60,
+    ),
     _losses(DEVICE, AUTO),
     _training(SMALL, AUTO),
     _serving("float32"),

@@ -58,15 +58,22 @@ def _measure(sizes: Sizes, config, precision: str, xla: bool) -> dict:
     }
 
 
-def measure_fed(sizes: Sizes, folder: Path, precision: str) -> dict:
-    """The whole loop on the input pipeline of drawn pets, at the first side."""
+def measure_fed(sizes: Sizes, folder: Path, precision: str, ahead: bool = True) -> dict:
+    """The whole loop on the input pipeline of drawn pets, at the first side; `ahead`: see models.fed_trainer."""
     precision, batch_size = models.precision_of(precision), sizes.batches[0]
     config = models.config_of(sizes, sizes.sides[0], batch_size)
     input_rate.read_pets(config, input_rate.pets(sizes, folder))
-    trainer = models.fed_trainer(config, precision)
+    trainer = models.fed_trainer(config, precision, ahead)
     times, counts = clock.times({"fed": _training_work(trainer)}, sizes.turns, sizes.turn_seconds)
     figures = clock.rate(times["fed"], batch_size, counts["fed"])
-    return {"side": sizes.sides[0], "batch": batch_size, "precision": precision, "tf32": _tf32(precision), **figures}
+    return {
+        "side": sizes.sides[0],
+        "batch": batch_size,
+        "precision": precision,
+        "tf32": _tf32(precision),
+        "ahead": ahead,
+        **figures,
+    }
 
 
 def _tf32(precision: str) -> bool | None:

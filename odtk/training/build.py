@@ -15,6 +15,7 @@ from odtk.retrying import Writes, at_once
 from odtk.training import resume
 from odtk.training.best_metric import DEFAULT, find_metric
 from odtk.training.callbacks.checkpoints import StepCheckpoints
+from odtk.training.device_inputs import distribute
 from odtk.training.evaluation_schedule import EvaluationSchedule
 from odtk.training.evaluator import TrainingEvaluator
 from odtk.training.experiment import Experiment
@@ -167,5 +168,5 @@ def _build_trainer(
     )
     # Called for each input pipeline; the model defines what its batches contain.
     build_inputs = task.first_batch.watching(task.build_inputs, lambda: task.micro_batches)
-    build_dataset = functools.partial(orbit.utils.make_distributed_dataset, strategy, build_inputs, model)
+    build_dataset = functools.partial(distribute, strategy, build_inputs, model)
     return DetectionTrainer(config, task, model, optimizer, build_dataset, times, wait)

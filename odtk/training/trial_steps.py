@@ -3,10 +3,10 @@
 import functools
 from collections.abc import Callable
 
-import orbit
 import tensorflow as tf
 from official.core import config_definitions
 
+from odtk.training.device_inputs import distribute
 from odtk.training.optimizer import build_optimizer, create_variables
 from odtk.training.step_memory import StepMemory
 from odtk.training.task import DetectionTask
@@ -44,7 +44,7 @@ class TrialSteps:
             # A batch of any size, so that all trials take one trace; a compiled program is one of a size anyway.
             return example.batch(images, drop_remainder=self._task.needs_static_shapes)
 
-        return orbit.utils.make_distributed_dataset(self._strategy, build)
+        return distribute(self._strategy, build)
 
 
 def _draw_example(task: DetectionTask, model) -> tuple[dict, dict]:
