@@ -45,11 +45,11 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
     *then* clipped to the window, empty boxes are removed, and the best `max_total` are kept, relative to the window if
     `change_coordinate_frame`.
 
-    Only the best candidates are considered first, those with a score above a floor. Whether a box is suppressed depends
+    Only the best anchors are considered first, those with a score above a floor. Whether a box is suppressed depends
     only on higher scores of its class, so the detections above the floor are the same as without one; the floor is
     lowered if there are fewer than `max_total`.
     """
-    floors = _floors(scores, params)  # [tries, batch]
+    best = _best_anchors(scores, params)
     batch = boxes.shape[0] if boxes.shape[0] is not None else tf.shape(boxes)[0]
     nothing = Kept(
         boxes=tf.zeros([batch, params.max_total, 4]),
@@ -60,12 +60,20 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
     )
 
     def unsettled(tries, kept):
-        floor = floors[tf.maximum(tries - 1, 0)]
+        floor = best.floors[tf.maximum(tries - 1, 0)]
         settled = (kept.count == params.max_total) | (floor <= params.score_threshold)
         return (tries == 0) | ~tf.reduce_all(settled)
 
     def suppress_at(tries, _):
-        return tries + 1, _suppress_above(floors[tries], boxes, scores, window, params)
+        rows = best.rows_above(tries)
+        candidates = (tf.gather(part, rows, batch_dims=1) for part in (boxes, scores))
+        # TensorFlow has this suppression for CPUs alone. All of it is placed there, so that a GPU hands the candidates
+        # over once, and not for each image and class.
+        with tf.device("CPU:0"):
+            kept = _suppress_above(best.floors[tries], *candidates, window, params)
+        anchors = tf.gather(rows, kept.anchors, batch_dims=1)
+        is_kept = tf.sequence_mask(kept.count, params.max_total)
+        return tries + 1, kept._replace(anchors=tf.where(is_kept, anchors, 0))
 
     return tf.while_loop(unsettled, suppress_at, (0, nothing))[1]
 
@@ -82,17 +90,37 @@ def class_agnostic_suppression(boxes, scores, window, params: SuppressionParams)
     return kept._replace(classes=tf.where(filled, tf.cast(classes, tf.float32), 0.0))
 
 
-def _floors(scores, params: SuppressionParams):
-    """Floors [tries, batch], decreasing to the threshold: the scores of the anchors at the ranks of FLOOR_RANKS.
+class _BestAnchors(NamedTuple):
+    """The anchors by the score of their best class, for each try."""
 
-    Ranks are in units of `max_total`; the score of an anchor is that of its best class.
-    """
+    order: tf.Tensor
+    """int32 [batch, k], the rows of the best, in descending order of their scores"""
+    counts: tf.Tensor
+    """int32 [tries], how many of them can have a score above the floor"""
+    floors: tf.Tensor
+    """float32 [tries, batch], decreasing to the threshold"""
+    num_anchors: tf.Tensor
+
+    def rows_above(self, tries):
+        """The rows of all anchors that can have a score above the floor, int32 [batch, n], ascending.
+
+        Suppression takes the first of equal scores, so the order must be that of the anchors.
+        """
+        all_rows = tf.broadcast_to(tf.range(self.num_anchors), [tf.shape(self.order)[0], self.num_anchors])
+        is_last = tries == len(FLOOR_RANKS)
+        return tf.cond(is_last, lambda: all_rows, lambda: tf.sort(self.order[:, : self.counts[tries]], axis=1))
+
+
+def _best_anchors(scores, params: SuppressionParams) -> _BestAnchors:
+    """Floors are the scores of the anchors at the ranks of FLOOR_RANKS, which are in units of `max_total`."""
     best = tf.reduce_max(scores, axis=-1)  # [batch, anchors]
-    last = tf.minimum(tf.shape(best)[1], max(FLOOR_RANKS) * params.max_total) - 1
-    ranks = tf.minimum([rank * params.max_total - 1 for rank in FLOOR_RANKS], last)
-    floors = tf.gather(tf.math.top_k(best, k=last + 1).values, ranks, axis=1)
+    num_anchors = tf.shape(best)[1]
+    counts = tf.minimum([rank * params.max_total for rank in FLOOR_RANKS], num_anchors)
+    top = tf.math.top_k(best, k=counts[-1])
+    floors = tf.gather(top.values, counts - 1, axis=1)
     floors = tf.pad(floors, [[0, 0], [0, 1]], constant_values=params.score_threshold)
-    return tf.transpose(tf.maximum(floors, params.score_threshold))
+    floors = tf.transpose(tf.maximum(floors, params.score_threshold))
+    return _BestAnchors(top.indices, counts, floors, num_anchors)
 
 
 def _suppress_above(floor, boxes, scores, window, params: SuppressionParams) -> Kept:

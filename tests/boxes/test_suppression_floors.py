@@ -69,5 +69,6 @@ def test_same_as_one_look_at_every_candidate(monkeypatch, ranks, changes):
 def test_a_floor_is_the_best_class_of_the_ranks_anchor(monkeypatch):
     monkeypatch.setattr(suppression, "FLOOR_RANKS", (1, 3))
     scores = np.float32([[[0.1, 0.9], [0.8, 0.0], [0.2, 0.3], [0.05, 0.02]]])
-    floors = suppression._floors(tf.constant(scores), dataclasses.replace(PARAMS, max_total=1, score_threshold=0.25))
+    params = dataclasses.replace(PARAMS, max_total=1, score_threshold=0.25)
+    floors = suppression._best_anchors(tf.constant(scores), params).floors
     np.testing.assert_array_equal(floors[:, 0], np.float32([0.9, 0.3, 0.25]))
