@@ -11,11 +11,12 @@ import tf_keras
 from odtk import files, label_map, pipeline, prototext
 from odtk.cluster import Cluster
 from odtk.device_choice import find_chosen, use_only
-from odtk.devices import keep_freed_memory, use_deterministic_operations
+from odtk.devices import keep_freed_memory, use_deterministic_operations, use_quick_batch_norms
 from odtk.errors import LabelMapError
 from odtk.hardware import CPU, with_memory
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter, summary
+from odtk.layers.precision import FLOAT32
 from odtk.protos import pipeline_pb2
 from odtk.retrying import Writes
 from odtk.tools import trained_classes
@@ -85,6 +86,8 @@ def train_checked(checked: CheckedRun) -> TrainingReport:
     bad_boxes = BadBoxes(log)
     precision = choose_precision(options.precision, checked.config, devices_of(strategy))
     log(precision.line)
+    if precision.precision != FLOAT32:
+        use_quick_batch_norms()
     build_task = functools.partial(_build_task, checked, precision.precision)
     checked, batch = _with_batch(checked, strategy, build_task)
     watching = {"record_filter": record_filter, "bad_boxes": bad_boxes}
