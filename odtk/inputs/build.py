@@ -76,12 +76,14 @@ def build_eval_dataset(
     record_filter: BadRecordFilter | None = None,
     bad_boxes: BadBoxes | None = None,
     max_images: int | None = None,
+    part: dataset.Part = dataset.WHOLE,
 ) -> tf.data.Dataset:
     """Every example of an eval_input_reader once, in file order, without augmentation; the last batch may be short.
 
     `batch_size`: None for eval_config's. `max_images`: only a sample of so many, spread evenly over the records and the
-    same each time. The reader's options for shuffling and num_epochs are ignored, as they do not change metrics. Raises
-    like `build_train_dataset`.
+    same each time. `part`: of the batches, as long as no record is bad; the others' records are not decoded. The
+    reader's options for shuffling and num_epochs are ignored, as they do not change metrics. Raises like
+    `build_train_dataset`.
     """
     if len(pipeline_config.eval_input_reader) <= reader_index:
         raise ConfigError(
@@ -89,6 +91,7 @@ def build_eval_dataset(
             "tf_record_input_reader { input_path: ... }."
         )
     config, reader = pipeline_config.eval_config, pipeline_config.eval_input_reader[reader_index]
+    batch_size = batch_size or config.batch_size
     files = _flat(dataset.find_files(_input_paths(reader, f"eval_input_reader[{reader_index}]")))
     numbers = tf.data.Dataset.range(len(files))
     if record_filter is not None:
@@ -97,6 +100,7 @@ def build_eval_dataset(
     records = sample_1_of_n(records, reader.sample_1_of_n_examples)
     if max_images is not None:
         records = dataset.spread(records, max_images, _count_sampled(files, reader))
+    records = part.of(records, batch_size)
     examples = dataset.prepare(
         records,
         parse=_build_parser(reader, num_classes, files, bad_boxes),
@@ -106,7 +110,7 @@ def build_eval_dataset(
         seed=0,
         record_filter=record_filter,
     )
-    return _batch(examples, "eval_config.batch_size", batch_size or config.batch_size, drop_remainder=False)
+    return _batch(examples, "eval_config.batch_size", batch_size, drop_remainder=False)
 
 
 def count_images(reader, max_images: int | None = None) -> int | None:

@@ -12,6 +12,7 @@ are requested; the others are not computed.
 
 import os
 from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
@@ -70,6 +71,26 @@ def spread(records: tf.data.Dataset, num_wanted: int, count: int) -> tf.data.Dat
         return records
     is_wanted = lambda index, _: (index + 1) * num_wanted // count > index * num_wanted // count  # noqa: E731
     return records.enumerate().filter(is_wanted).map(lambda index, record: record)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one of `count` processes has of a sequence of batches: `batches` of them, in turn with the others."""
+
+    index: int = 0
+    count: int = 1
+    batches: int = 1
+
+    def of(self, records: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+        """The records of these batches."""
+        if self.count == 1:
+            return records
+        size = self.batches * batch_size
+        is_own = lambda number, _: number // size % self.count == self.index  # noqa: E731
+        return records.enumerate().filter(is_own).map(lambda number, record: record)
+
+
+WHOLE = Part()
 
 
 def count_records(files: Sequence[str]) -> int:
