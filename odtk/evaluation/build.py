@@ -8,9 +8,10 @@ from odtk.evaluation.metrics_sets import build_categories, build_evaluators
 from odtk.evaluation.run import Evaluation, evaluation_step, nothing_measured, run_evaluation
 from odtk.evaluation.sharing import ALONE, Sharing, part_of
 from odtk.inputs.bad_boxes import BadBoxes
-from odtk.inputs.bad_records import BadRecord, BadRecordFilter
+from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import build_eval_dataset, build_fault_finder, count_images
 from odtk.inputs.record_errors import naming_the_record
+from odtk.inputs.skipped_records import BadRecord
 from odtk.protos import pipeline_pb2
 from odtk.records.box_errors import ImageWithBadBoxes
 

@@ -14,7 +14,7 @@ from odtk.errors import DataError
 from odtk.evaluation.build import DEFAULT_MAX_BAD_RECORDS, ConfiguredEvaluation
 from odtk.evaluation.run import Evaluation
 from odtk.findings import WARNING
-from odtk.inputs.bad_records import BadRecord
+from odtk.inputs.skipped_records import BadRecord
 from odtk.layers.precision import FLOAT32, PRECISIONS
 from odtk.progress import track
 from odtk.records.box_errors import ImageWithBadBoxes

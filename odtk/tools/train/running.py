@@ -15,7 +15,8 @@ from odtk.devices import keep_freed_memory, use_deterministic_operations, use_qu
 from odtk.errors import LabelMapError
 from odtk.hardware import CPU, with_memory
 from odtk.inputs.bad_boxes import BadBoxes
-from odtk.inputs.bad_records import BadRecordFilter, summary
+from odtk.inputs.bad_records import BadRecordFilter
+from odtk.inputs.skipped_records import summary
 from odtk.layers.precision import FLOAT32
 from odtk.protos import pipeline_pb2
 from odtk.retrying import Writes
