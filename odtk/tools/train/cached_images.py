@@ -105,7 +105,7 @@ def _in_memory(files: Sequence[str], log: Callable[[str], None]) -> DecodedImage
         left = f"{in_bytes(available)} of memory are available, of which a fifth is left for the training"
         _require_room(plan, room, left, "Keep them on a disk")
         log(f"Image cache: {_images(plan)}, in memory: {in_bytes(decoded_images.file_size(plan))}.")
-        return DecodedImages(file, decoded_images.write(file, plan, _decoded(files)))
+        return DecodedImages(file, decoded_images.write(file, plan, _decoded(files)), is_verified=False)
     except BaseException:
         file.close()
         raise
