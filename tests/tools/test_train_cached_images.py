@@ -1,5 +1,6 @@
 """`--cache`: what is kept where and used again, and what is refused with the numbers and the fix."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -13,11 +14,13 @@ import tensorflow as tf
 
 from odtk import machine, pipeline
 from odtk.errors import OdtkError, OutputError
+from odtk.inputs.image_cache import ImageCache
 from odtk.records import decoded_images, shards
 from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.tools.synthetic_pets import draw_dataset
 from odtk.tools.train import cached_images, train
 from odtk.tools.train.cached_images import CACHING, cache_file, keep
+from odtk.training.times import Times
 
 PIXELS = 12 * 120 * 90 * 3
 
@@ -176,3 +179,20 @@ def test_a_run_reads_its_images_from_the_cache_and_lets_go_of_it(records, reader
     with pytest.raises(ValueError, match="closed"):
         asked[0][0]._file.fileno()
     assert CACHING in report.summary.times
+
+
+@pytest.mark.parametrize("cache", [None, ImageCache()])
+def test_each_worker_agrees_whether_it_keeps_images_or_not(cache, reader, tmp_path, monkeypatch):
+    """`cache` may differ between workers: one that agreed less often than the others would wait for them forever."""
+    agreed = []
+    workers = SimpleNamespace(count=2, together=contextlib.nullcontext, first=agreed.append)
+    monkeypatch.setattr(cached_images, "_note_device", lambda experiment, log: None)
+    experiment = SimpleNamespace(
+        task=SimpleNamespace(image_cache=cache, config=SimpleNamespace(train_input_reader=reader)),
+        workers=workers, times=Times(), step=0, info=SimpleNamespace(num_records=12, batch_size=12),
+    )  # fmt: skip
+    with cached_images.cached_images(experiment, cache and "memory", 9, lambda line: None):
+        assert agreed == [None]
+        assert cache is None or len(cache.images) == 12
+    assert cache is None or cache.images is None
+    assert (CACHING in experiment.times.seconds) == (cache is not None)

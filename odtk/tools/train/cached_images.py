@@ -46,22 +46,25 @@ def cached_images(
     Raises OdtkError if they do not fit there, OutputError if the file cannot be written.
     """
     cache, workers = experiment.task.image_cache, experiment.workers
-    if cache is None or choice is None:
-        yield
-        return
-    with workers.together(), experiment.times.phase(CACHING):
-        if why := _is_useless(experiment, choice, num_steps):
-            log(f"No images are cached: {why}.")
-        else:
-            _note_device(experiment, log)
-            cache.images = keep(choice, experiment.task.config.train_input_reader, log)
-        workers.first(None)  # none starts to train before all have their images
+    with workers.together():
+        if cache is not None and choice is not None:
+            with experiment.times.phase(CACHING):
+                cache.images = _fill(experiment, choice, num_steps, log)
+        workers.first(None)  # each worker agrees, with a cache or without: none trains before all have their images
     try:
         yield
     finally:
-        images, cache.images = cache.images, None
-        if images is not None:
+        if cache is not None and cache.images is not None:
+            images, cache.images = cache.images, None
             images.close()
+
+
+def _fill(experiment: Experiment, choice: str, num_steps: int, log: Callable[[str], None]) -> DecodedImages | None:
+    if why := _is_useless(experiment, choice, num_steps):
+        log(f"No images are cached: {why}.")
+        return None
+    _note_device(experiment, log)
+    return keep(choice, experiment.task.config.train_input_reader, log)
 
 
 def keep(choice: str, reader, log: Callable[[str], None]) -> DecodedImages:
