@@ -95,6 +95,9 @@ WHOLE_OR_AUTO = _WholeOrAuto()
               help="Weights that are not trained: the backbone's, or the batch norms'.  [default: as the config "
               "says]")  # fmt: skip
 @click.option("--profile", metavar="FIRST:LAST", help="Write TensorBoard's profile of these steps, such as 10:20.")
+@click.option("--cache", metavar="memory|disk[:FOLDER]",
+              help="Decode each training image once, before the first step, and keep it: in memory, or in a file "
+              "beside the records (or in FOLDER) that later runs use again. For GPUs that wait for data.")  # fmt: skip
 @json_option
 @click.pass_context
 @example("odtk train pets.config models/pets", "tensorboard --logdir models/pets")

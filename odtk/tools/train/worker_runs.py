@@ -20,7 +20,7 @@ from odtk.tools.train import surroundings
 from odtk.tools.train.options import AUTO, TrainingOptions
 from odtk.training.run_info import RunInfo
 
-_OWN_OPTIONS = ("workers", "worker_index", "log_to", "max_time", "devices")
+_OWN_OPTIONS = ("workers", "worker_index", "log_to", "max_time", "devices", "cache")
 _PATHS = ("input_path", "label_map_path", "fine_tune_checkpoint")
 _SECONDS_TO_END = 5.0
 """In which the port of a process that ends is closed."""
