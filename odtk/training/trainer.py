@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import orbit
 import tensorflow as tf
 from official.core import base_trainer
 
@@ -95,19 +94,23 @@ class DetectionTrainer(base_trainer.Trainer):
         self._rows = before
 
     def create_train_loop_fn(self) -> Callable:
-        """Orbit's hook: the loop, in parts that end at the steps that are logged."""
-        steps = orbit.utils.create_tf_while_loop_fn(self.train_step)
+        """Orbit's hook: its loop, which also keeps the logs of some steps."""
         table = self._table = LogRows(self._log_every, list(self._logs()))
 
         @tf.function
-        def loop(iterator, parts):
-            for part in tf.range(tf.size(parts)):
-                steps(iterator, parts[part])
-                table.note(part, self._logs())
+        def loop(iterator, first, num_steps):
+            for number in tf.range(num_steps):
+                with tf.name_scope(""):  # as in Orbit's loop: nothing is named after it
+                    self.train_step(iterator)
+                row = table.row_of(number, first, num_steps)
+                if row >= 0:
+                    table.note(row, self._logs())
 
         def run(iterator, num_steps):
             self._rows = None
-            loop(iterator, table.begin(int(self.global_step.numpy()), int(num_steps)))
+            first = int(self.global_step.numpy())
+            table.begin(first, int(num_steps))
+            loop(iterator, tf.constant(first), num_steps)
 
         return run
 

@@ -13,17 +13,21 @@ from odtk.training.loggers.logger import Logger, TrainingRow, TrainSummaries
 
 def trained(rows: LogRows, step: int, num_steps: int, fails_in: int | None = None) -> list[LogRow]:
     """A loop in one graph, whose loss is the number of the step; it fails in a step."""
-    count = tf.Variable(step, dtype=tf.int64)
+    count, failing = tf.Variable(step, dtype=tf.int64), -1 if fails_in is None else fails_in - 1
 
     @tf.function
-    def loop(parts):
-        for part in tf.range(tf.size(parts)):
-            for _ in tf.range(parts[part]):
+    def loop(step, num_steps):
+        for number in tf.range(num_steps):
+            # As the batch of a step that fails is missing.
+            is_fine = tf.debugging.assert_none_equal(count, tf.constant(failing, tf.int64), message="it fails")
+            with tf.control_dependencies([is_fine]):
                 count.assign_add(1)
-                tf.debugging.assert_none_equal(count, tf.constant(fails_in or -1, tf.int64), message="it fails")
-            rows.note(part, {"loss": tf.cast(count, tf.float32) * 0.1, "skipped": count})
+            row = rows.row_of(number, step, num_steps)
+            if row >= 0:
+                rows.note(row, {"loss": tf.cast(count, tf.float32) * 0.1, "skipped": count})
 
-    loop(rows.begin(step, num_steps))
+    rows.begin(step, num_steps)
+    loop(tf.constant(step), tf.constant(num_steps))
     return rows.read()
 
 
