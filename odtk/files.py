@@ -11,7 +11,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
@@ -140,12 +140,12 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def append_line(path: str | os.PathLike, line: str) -> None:
-    """Adds `line`, which has no line feed, to the end of a text that may not exist yet: as a whole, or not at all.
+def append_lines(path: str | os.PathLike, lines: Iterable[str]) -> None:
+    """Adds lines to the end of a text that may not exist yet: all of them, or none.
 
     Stores cannot append: the file is read and written again there.
     """
-    data = f"{line}\n".encode()
+    data = "".join(f"{line}\n" for line in lines).encode()
     if is_remote(path):
         write_bytes(path, (read_bytes(path) if exists(path) else b"") + data)
         return

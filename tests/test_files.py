@@ -92,21 +92,21 @@ def test_a_text_is_written_replaced_renamed_and_removed(place):
 def test_lines_are_appended_whole(place):
     path = files.join(place, "metrics.csv")
     for line in ("step,loss", "10,1.5", "20,ü"):
-        files.append_line(path, line)
+        files.append_lines(path, [line])
     assert files.read_text(path) == "step,loss\n10,1.5\n20,ü\n"
 
 
 def test_of_a_line_that_does_not_fit_nothing_stays(tmp_path):
     path = tmp_path / "metrics.csv"
-    files.append_line(path, "step,loss")
+    files.append_lines(path, ["step,loss"])
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (15, before[1]))
     try:
         with pytest.raises(OSError, match="No space left"):
-            files.append_line(path, "10,1.5")
+            files.append_lines(path, ["10,1.5"])
         with pytest.raises(OSError, match="No space left"):
-            files.append_line(path, "10,1.5")
+            files.append_lines(path, ["10,1.5"])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)

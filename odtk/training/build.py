@@ -75,7 +75,7 @@ def build_experiment(
             if reader:
                 task.start = resume.next_position(reader, task.config, log)
             task.start = Position.after(workers.chiefs(task.start.number - 1))
-        trainer = _build_trainer(task, strategy, model, optimizer, times, wait)
+        trainer = _build_trainer(task, strategy, model, optimizer, times, wait, log_every)
         if workers.count > 1:
             trainer.checkpoint.save_counter  # noqa: B018  made when it is read; later the chief alone would
         evaluator, statistics = None, ReplicaStatistics(model)
@@ -108,7 +108,7 @@ def build_experiment(
             evaluator=evaluator,
             steps_per_loop=_WHOLE_CALL,
             checkpoint_manager=checkpoints,
-            summary_manager=TrainSummaries(logger, trainer.global_step, log_every, info.batch_size),
+            summary_manager=TrainSummaries(logger, trainer, info.batch_size),
         )
         if evaluator:
             # As an argument Orbit takes it only with folders of its own, and otherwise the training's instead.
@@ -129,7 +129,7 @@ def build_experiment(
         schedule=schedule,
         checkpoints=checkpoints,
         controller=controller,
-        pace=Pace([log_every, checkpoint_every, *schedule.marks], lambda: times.training),
+        pace=Pace([checkpoint_every, *schedule.marks], log_every, lambda: times.training),
         logger=logger,
         times=times,
         write=write,
@@ -166,7 +166,13 @@ def _build_evaluator(
 
 
 def _build_trainer(
-    task: DetectionTask, strategy: tf.distribute.Strategy, model, optimizer, times: Times, wait: InputWait
+    task: DetectionTask,
+    strategy: tf.distribute.Strategy,
+    model,
+    optimizer,
+    times: Times,
+    wait: InputWait,
+    log_every: int,
 ) -> DetectionTrainer:
     config = config_definitions.ExperimentConfig(
         task=task.task_config, trainer=config_definitions.TrainerConfig(train_tf_while_loop=True)
@@ -174,4 +180,4 @@ def _build_trainer(
     # Called for each input pipeline; the model defines what its batches contain.
     build_inputs = task.first_batch.watching(task.build_inputs, lambda: task.micro_batches)
     build_dataset = functools.partial(distribute, strategy, build_inputs, model)
-    return DetectionTrainer(config, task, model, optimizer, build_dataset, times, wait)
+    return DetectionTrainer(config, task, model, optimizer, build_dataset, times, wait, log_every)

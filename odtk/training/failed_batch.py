@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 
 from odtk import files
 from odtk.inputs.build import record_files
@@ -82,7 +81,7 @@ def _train_again(experiment: Experiment, step: int) -> bool:
     experiment.trainer.restart_data()
     end = time.monotonic() + _MOST_SECONDS
     while experiment.step < step and time.monotonic() < end:
-        experiment.trainer.train(tf.constant(min(step - experiment.step, _STEPS_AT_ONCE)))
+        experiment.trainer.train_again(min(step - experiment.step, _STEPS_AT_ONCE))
     return experiment.step == step
 
 

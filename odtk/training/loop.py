@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import tensorflow as tf
 
+from odtk.errors import OdtkError
 from odtk.inputs.build import build_fault_finder
 from odtk.inputs.record_errors import naming_the_record
 from odtk.retrying import is_of_writing
@@ -112,12 +113,23 @@ class _Loop:
             end = min(step + experiment.workers.chiefs(experiment.pace(step)), self._num_steps)
             if controller.step_timer:
                 controller.step_timer.start()  # steps_per_sec is without evaluations and checkpoints
-            controller.train(end, checkpoint_at_completion=False)
+            with self._logging_a_part():
+                controller.train(end, checkpoint_at_completion=False)
             if self._stop is None and experiment.workers.chiefs(experiment.schedule.is_due(experiment.step)):
                 self._save_at_last_step()
                 self._evaluate()
         if experiment.step > first:
             controller.save_checkpoint()
+
+    @contextlib.contextmanager
+    def _logging_a_part(self):
+        """Of a loop that does not come to its end, because of a step or a callback, the log gets what was trained."""
+        try:
+            yield
+        except (KeyboardInterrupt, OdtkError, tf.errors.OpError) as error:
+            if not is_of_writing(error):
+                self._experiment.controller.summary_manager.write_rest()
+            raise
 
     def _start_again(self) -> None:
         """What a resumed run would do after a kill."""

@@ -1,8 +1,13 @@
 """The number of steps between returns to Python."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from odtk.training.logged_steps import MOST_ROWS
 
 SECONDS_PER_LOOP = 1.0
+
+_GROWTH = 10
+"""A speed that was measured in few steps may be wrong."""
 
 
 class Pace:
@@ -12,9 +17,12 @@ class Pace:
     seconds.
     """
 
-    def __init__(self, marks: list[int], clock: Callable[[], float]):
+    ends_at_logs = True
+    """Whether each step that is logged is a loop's last; otherwise a loop passes up to MOST_ROWS of them."""
+
+    def __init__(self, marks: Sequence[int], log_every: int, clock: Callable[[], float]):
         """`clock`: seconds spent in steps so far, without compiling the first one, evaluating and saving."""
-        self.marks, self._clock = marks, clock
+        self._marks, self._log_every, self._clock = marks, log_every, clock
         self._stops: tuple[int, ...] = ()
         self._first = 0
         self._last: tuple[int, float] | None = None
@@ -29,10 +37,15 @@ class Pace:
         loop = 1
         # The first loop includes tracing, so speed is measured from the second one on.
         if self._last is not None and step > self._last[0] > self._first:
-            seconds = max((now - self._last[1]) / (step - self._last[0]), 1e-6)
-            loop = max(1, int(SECONDS_PER_LOOP / seconds))
+            steps = step - self._last[0]
+            seconds = max((now - self._last[1]) / steps, 1e-6)
+            loop = min(max(1, int(SECONDS_PER_LOOP / seconds)), _GROWTH * steps)
         elif self._last is None:
             self._first = step
         self._last = (step, now)
         stops = [stop - step for stop in self._stops if stop > step]
-        return min([loop, *stops] + [mark - step % mark for mark in self.marks])
+        return min([loop, self._steps_to_log(step), *stops] + [mark - step % mark for mark in self._marks])
+
+    def _steps_to_log(self, step: int) -> int:
+        to_next = self._log_every - step % self._log_every
+        return to_next if self.ends_at_logs else to_next + (MOST_ROWS - 1) * self._log_every

@@ -7,6 +7,8 @@ from official.core import base_trainer
 
 from odtk.layers.precision import FLOAT16
 from odtk.training.input_wait import InputWait
+from odtk.training.log_rows import LogRow, LogRows
+from odtk.training.logged_steps import NEVER, is_logged
 from odtk.training.loss_scale import LossScale
 from odtk.training.micro_batches import finer
 from odtk.training.optimizer import current_learning_rate, unwrap
@@ -19,6 +21,8 @@ LAST_POSITION = "last_position"
 
 LOSS_SCALE = "loss_scale"
 """The key in a checkpoint of what a run in float16 scales its loss with; see LossScale."""
+
+_IS_SKIPPED = "is_skipped"
 
 
 class DetectionTrainer(base_trainer.Trainer):
@@ -33,8 +37,12 @@ class DetectionTrainer(base_trainer.Trainer):
         build_dataset: Callable,
         times: Times | None = None,
         wait: InputWait | None = None,
+        log_every: int = NEVER,
     ):
-        """`build_dataset` is called now, and each time that the data starts again."""
+        """`build_dataset` is called now, and each time that the data starts again.
+
+        Of each step `log_every` the logs are kept until `take_rows`.
+        """
         dataset, self._build_dataset = build_dataset(), build_dataset
         super().__init__(config, task, model, optimizer, train=True, evaluate=False, train_dataset=dataset)
         self._split = self._build_split()
@@ -46,6 +54,9 @@ class DetectionTrainer(base_trainer.Trainer):
             position[LOSS_SCALE] = self.loss_scale
         self._checkpoint = tf.train.Checkpoint(**steps, **position, optimizer=optimizer, **model.checkpoint_objects())
         self._times, self._wait, self._is_compiled = times or Times(), wait or InputWait(), False
+        self._log_every = log_every
+        self._table: LogRows | None = None  # made with the loop
+        self._rows: list[LogRow] | None = []  # None during a loop
 
     def _build_split(self) -> SplitStep | None:
         """None if a step is one whole batch."""
@@ -69,11 +80,75 @@ class DetectionTrainer(base_trainer.Trainer):
         phase = STEP if self._is_compiled else COMPILING
         before = self._wait.read()
         with self._times.phase(phase):
-            logs = {name: value.numpy() for name, value in super().train(num_steps).items()}  # waits for the device
+            logs = super().train(num_steps)  # waits for the device
         seconds, batches = (now - then for now, then in zip(self._wait.read(), before, strict=True))
         if self._is_compiled and batches:
             self._times.move(seconds / batches * int(num_steps) * self.task.micro_batches, phase, INPUT)
         self._is_compiled = True
+        return logs
+
+    def train_again(self, num_steps: int) -> None:
+        """Trains steps of which nothing is logged; `rows` stay those of the loop before."""
+        before = self.rows
+        self.train(tf.constant(num_steps))
+        self._rows = before
+
+    def create_train_loop_fn(self) -> Callable:
+        """Orbit's hook: its loop, which also keeps the logs of some steps."""
+        table = self._table = LogRows(self._log_every, list(self._logs()))
+
+        @tf.function
+        def loop(iterator, first, num_steps):
+            for number in tf.range(num_steps):
+                with tf.name_scope(""):  # as in Orbit's loop: nothing is named after it
+                    self.train_step(iterator)
+                row = table.row_of(number, first, num_steps)
+                if row >= 0:
+                    table.note(row, self._logs())
+
+        def run(iterator, num_steps):
+            self._rows = None
+            first = int(self.global_step.numpy())
+            table.begin(first, int(num_steps))
+            loop(iterator, tf.constant(first), num_steps)
+
+        return run
+
+    def train_loop_end(self) -> dict[str, float]:
+        """Orbit's hook: the logs of the last step."""
+        self._rows = self._read_rows()
+        return dict(self._rows[-1].logs)
+
+    @property
+    def rows(self) -> list[LogRow]:
+        """What is to be logged of the last loop, until it is taken; of a loop that failed, the steps before that."""
+        self._rows = self._read_rows() if self._rows is None else self._rows
+        return [row for row in self._rows if is_logged(row.step, self._log_every)]
+
+    def take_rows(self) -> list[LogRow]:
+        """`rows`, once."""
+        rows, self._rows = self.rows, []
+        return rows
+
+    def _read_rows(self) -> list[LogRow]:
+        rows = self._table.read() if self._table else []
+        for row in rows:
+            if row.logs.pop(_IS_SKIPPED, False):
+                del row.logs[GRADIENT_NORM]
+        return rows
+
+    @tf.autograph.experimental.do_not_convert
+    def _logs(self) -> dict[str, tf.Tensor]:
+        """The losses of the last step, and the learning rate of the next one (as TFOD logs it).
+
+        In float16 also the loss scale and how many steps were skipped so far; a skipped step has no gradient's norm.
+        """
+        logs = {metric.name: metric.result() for metric in self.train_metrics}
+        logs["learning_rate"] = current_learning_rate(self.optimizer)
+        if self.loss_scale is not None:
+            logs["loss_scale"] = self.loss_scale.scale.read_value()
+            logs["skipped_steps"] = self.loss_scale.overflows.read_value()
+            logs[_IS_SKIPPED] = self.loss_scale.last_overflow.read_value() == self.global_step
         return logs
 
     def train_step(self, iterator):
@@ -156,19 +231,3 @@ class DetectionTrainer(base_trainer.Trainer):
         """About the size of a checkpoint: that of all variables."""
         variables = {id(each): each for each in [*self.model.variables, *self.optimizer.variables()]}.values()
         return sum(each.shape.num_elements() * each.dtype.size for each in variables)
-
-    def train_loop_end(self) -> dict[str, tf.Tensor]:
-        """The losses of the last step, and the learning rate of the next one (as TFOD logs it).
-
-        In float16 also the loss scale and how many steps were skipped so far; a skipped step has no gradient's norm.
-        """
-        logs = {metric.name: metric.result() for metric in self.train_metrics}
-        logs["learning_rate"] = current_learning_rate(self.optimizer)
-        if self.loss_scale is not None:
-            logs |= {
-                "loss_scale": self.loss_scale.scale.read_value(),
-                "skipped_steps": self.loss_scale.overflows.read_value(),
-            }
-            if int(self.loss_scale.last_overflow.numpy()) == int(self.global_step.numpy()):
-                del logs[GRADIENT_NORM]
-        return logs

@@ -31,7 +31,8 @@ def made(tmp_path):
     rate.warmup_steps = 100
     config.eval_input_reader.add()
     return types.SimpleNamespace(
-        step=0, clock=clock, times=Times(clock), evaluator=None, said=[], task=types.SimpleNamespace(config=config),
+        step=0, clock=clock, trainer=types.SimpleNamespace(rows=[]),
+        times=Times(clock), evaluator=None, said=[], task=types.SimpleNamespace(config=config),
         model=types.SimpleNamespace(trainable_variables=[1, 2, 3]), info=types.SimpleNamespace(model_dir=str(tmp_path)),
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from odtk.training.callbacks import evaluation_pictures, first_batch
 from odtk.training.callbacks.evaluation_pictures import EvaluationPictures, surplus
 from odtk.training.callbacks.first_batch import FirstBatchPicture
 from odtk.training.loggers import results_plot
-from odtk.training.loggers.logger import Logger
+from odtk.training.loggers.logger import Logger, TrainingRow
 from odtk.training.loggers.results_plot import ResultsPlot, curves
 from odtk.training.pictures import DrawingErrors
 from odtk.training.run_info import RunInfo
@@ -206,7 +206,7 @@ def picture(experiment):
 
 
 def test_the_curves_are_drawn_at_evaluations_and_at_the_end(experiment, plot):
-    plot.log_training(10, {})
+    plot.log_training([TrainingRow(10, {})])
     assert names(experiment, "") == ["metrics.csv"]
     write(experiment, "evaluations.csv", f"step,{MAP},AP/cat", "10,0.25,0.25")
     plot.log_evaluation(10, None)

@@ -247,6 +247,9 @@ def _run(
         limits = build_limits(options, checked.should_stop, checked.started, record_filter)
         checked.times.move(checked.times.total, OTHER, STARTING)
         try:
+            experiment.pace.ends_at_logs = bool(
+                checked.callbacks
+            )  # the user's own are called at each row, as they were told
             callbacks = build_callbacks(options, checked.callbacks, limits, checked.log, experiment.workers.is_chief)
             outcome = run(experiment, checked.num_steps, callbacks, checked.log)
         except BaseException:

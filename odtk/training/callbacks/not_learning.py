@@ -49,9 +49,12 @@ class NotLearning(Callback):
 
     def after_loop(self, step: int, logs: dict[str, float]) -> None:
         """See Callback."""
-        # The penalty on weights hardly changes, and may be the larger part.
-        self._losses.append(logs[TOTAL_LOSS] - logs.get(REGULARIZATION_LOSS, 0.0))
-        self._norms.append(logs.get(GRADIENT_NORM, 1.0))
+        # A loop of quick steps passes some that are logged.
+        passed = [row.logs for row in self._experiment.trainer.rows if row.step < step]
+        for each in (*passed, logs):
+            # The penalty on weights hardly changes, and may be the larger part.
+            self._losses.append(each[TOTAL_LOSS] - each.get(REGULARIZATION_LOSS, 0.0))
+            self._norms.append(each.get(GRADIENT_NORM, 1.0))
         # A resumed run may have learned before.
         if self._first == 0 and step >= self._judged_at:
             self._judge_loss(step)

@@ -3,12 +3,12 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from odtk import files
 from odtk.evaluation.run import Evaluation
 from odtk.training.loggers.csv_table import STEP, CsvTable, read
-from odtk.training.loggers.logger import Logger
+from odtk.training.loggers.logger import Logger, TrainingRow
 from odtk.training.run_info import RunInfo
 
 METRICS = "metrics.csv"
@@ -46,20 +46,23 @@ class MetricsCsv(Logger):
         earlier = rows[-1].get("seconds", 0.0) if rows else 0.0
         self._began = time.monotonic() - earlier
 
-    def log_training(self, step: int, scalars: dict[str, float]) -> None:
+    def log_training(self, rows: Sequence[TrainingRow]) -> None:
         """See Logger."""
-        epoch, speed = self._info.epoch(step), scalars.get("images_per_sec")
-        row: dict[str, float | None] = {
-            STEP: step,
+        self._table.append([self._cells(row) for row in rows])
+
+    def _cells(self, row: TrainingRow) -> dict[str, float | None]:
+        epoch, scalars = self._info.epoch(row.step), row.scalars
+        speed = scalars.get("images_per_sec")
+        cells: dict[str, float | None] = {
+            STEP: row.step,
             "epoch": None if epoch is None else round(epoch, 6),
-            "seconds": round(time.monotonic() - self._began, 3),
+            "seconds": round(time.monotonic() - row.seconds_ago - self._began, 3),
             "images_per_sec": None if speed is None else round(speed, 3),
         }
         for name in (*(name for name in scalars if name.startswith(_LOSS)), *_LAST):
             # Nine digits tell all values of float32 apart.
-            row[name] = float(f"{scalars[name]:.9g}") if name in scalars else None
-        row |= {name: scalars[name] for name in _OF_FLOAT16 if name in scalars}
-        self._table.append(row)
+            cells[name] = float(f"{scalars[name]:.9g}") if name in scalars else None
+        return cells | {name: scalars[name] for name in _OF_FLOAT16 if name in scalars}
 
     def reopen(self) -> None:
         """See Logger."""
@@ -79,7 +82,7 @@ class EvaluationsCsv(Logger):
 
     def log_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """See Logger."""
-        self._table.append({STEP: step, **evaluation_row(evaluation)})
+        self._table.append([{STEP: step, **evaluation_row(evaluation)}])
 
     def reopen(self) -> None:
         """See Logger."""

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from odtk import files
@@ -47,21 +48,23 @@ class CsvTable:
         self._last_step = int(rows[-1][STEP]) if rows else -1
         return rows
 
-    def append(self, row: Row) -> None:
-        """Adds a row."""
-        step = row[STEP]
-        assert step is not None
-        if self._is_known and step > self._last_step and set(self._columns).issuperset(row):
-            self._append_line(_format_row(self._columns, row))
+    def append(self, rows: Sequence[Row]) -> None:
+        """Adds rows, at least one, whose steps rise."""
+        steps = [row[STEP] or 0 for row in rows]
+        new = [name for name in dict.fromkeys(itertools.chain(*rows)) if name not in self._columns]
+        if self._is_known and steps[0] > self._last_step and not new:
+            self._append_lines([_format_row(self._columns, row) for row in rows])
         else:
-            before = [old for old in _parse(_read_bytes(self._path)).rows if old[STEP] < step] if self._columns else []
-            self._columns += [name for name in row if name not in self._columns]
-            self._write(self._columns, [*before, row])
-        self._last_step, self._is_known = int(step), True
+            before = (
+                [old for old in _parse(_read_bytes(self._path)).rows if old[STEP] < steps[0]] if self._columns else []
+            )
+            self._columns += new
+            self._write(self._columns, [*before, *rows])
+        self._last_step, self._is_known = int(steps[-1]), True
 
-    def _append_line(self, line: str) -> None:
+    def _append_lines(self, lines: list[str]) -> None:
         is_new = not files.exists(self._path)  # it was removed meanwhile
-        files.append_line(self._path, _format_header(self._columns) + line if is_new else line)
+        files.append_lines(self._path, [*([_header(self._columns)] if is_new else []), *lines])
 
     def _write(self, columns: list[str], rows: Iterable[Row]) -> None:
         files.write_bytes(self._path, _format(columns, rows))
@@ -119,13 +122,14 @@ def _parse_number(cell: str) -> float:
 
 
 def _format(columns: list[str], rows: Iterable[Row]) -> bytes:
-    return (_format_header(columns) + "".join(_format_row(columns, row) + "\n" for row in rows)).encode()
+    lines = [_header(columns), *(_format_row(columns, row) for row in rows)]
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _format_header(columns: list[str]) -> str:
+def _header(columns: list[str]) -> str:
     line = io.StringIO(newline="")
     csv.writer(line).writerow(columns)  # its own end of line: with another one it leaves \r in a name unquoted
-    return line.getvalue().removesuffix("\r\n") + "\n"
+    return line.getvalue().removesuffix("\r\n")
 
 
 def _format_row(columns: list[str], row: Row) -> str:

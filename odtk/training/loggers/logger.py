@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +27,20 @@ from odtk.training.times import DRAWING, Times
 
 if TYPE_CHECKING:
     from odtk.training.evaluator import TrainingEvaluator
+    from odtk.training.trainer import DetectionTrainer
+
+
+@dataclass(frozen=True)
+class TrainingRow:
+    """What is logged of a step of training.
+
+    `scalars` are under TFOD's tags (losses, learning_rate, steps_per_sec), and gradient_norm and images_per_sec.
+    """
+
+    step: int
+    scalars: Mapping[str, float]
+    seconds_ago: float = 0.0
+    """Since the step ended."""
 
 
 class Logger:
@@ -38,11 +54,8 @@ class Logger:
     def start(self, info: RunInfo, step: int) -> None:
         """Called once, before the first step; what an earlier, killed run logged after `step` no longer holds."""
 
-    def log_training(self, step: int, scalars: dict[str, float]) -> None:
-        """Called at step 1 and at each multiple of log_every, after the callbacks of that step.
-
-        `scalars` are under TFOD's tags (losses, learning_rate, steps_per_sec), and gradient_norm and images_per_sec.
-        """
+    def log_training(self, rows: Sequence[TrainingRow]) -> None:
+        """Called with rows of rising steps (step 1 and multiples of log_every), after the callbacks of their loop."""
 
     def log_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """Called after each evaluation."""
@@ -67,9 +80,9 @@ class Loggers(Logger):
         """See Logger."""
         self._call("start", info, step)
 
-    def log_training(self, step: int, scalars: dict[str, float]) -> None:
+    def log_training(self, rows: Sequence[TrainingRow]) -> None:
         """See Logger."""
-        self._call("log_training", step, scalars)
+        self._call("log_training", rows)
 
     def log_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """See Logger."""
@@ -103,23 +116,26 @@ class _NoSummaries(orbit.utils.SummaryManagerInterface):
 
 
 class TrainSummaries(_NoSummaries):
-    """Passes Orbit's summaries of training to a logger, at multiples of `every` steps and at step 1.
+    """Passes the trainer's rows to a logger, each time that Orbit has a loop's summaries."""
 
-    Not at the first step of a resumed run, whose logs would then differ from those of one that was not interrupted.
-    """
-
-    def __init__(self, logger: Logger, global_step: tf.Variable, every: int, batch_size: int):
-        self._logger, self._step, self._every, self._batch_size = logger, global_step, every, batch_size
+    def __init__(self, logger: Logger, trainer: DetectionTrainer, batch_size: int):
+        self._logger, self._trainer, self._batch_size = logger, trainer, batch_size
 
     def write_summaries(self, summary_dict: dict) -> None:
-        """Orbit's dictionary, under TFOD's tags."""
-        step = int(self._step.numpy())
-        if step != 1 and step % self._every:
-            return
-        renamed = {"steps_per_second": "steps_per_sec"}
-        scalars = {renamed.get(name, name): float(value) for name, value in summary_dict.items()}
-        scalars["images_per_sec"] = scalars["steps_per_sec"] * self._batch_size
-        self._logger.log_training(step, scalars)
+        """Orbit's dictionary, for the loop's speed; steps that ended within it are taken for equally long."""
+        speed, end = float(summary_dict["steps_per_second"]), int(self._trainer.global_step.numpy())
+        measured = {"steps_per_sec": speed, "images_per_sec": speed * self._batch_size}
+        rows = self._trainer.take_rows()
+        self._write([TrainingRow(row.step, row.logs | measured, (end - row.step) / speed) for row in rows])
+
+    def write_rest(self) -> None:
+        """The rows of a loop that did not come to its end, without its speed and what is not finite."""
+        rows = self._trainer.take_rows()
+        self._write([TrainingRow(row.step, row.logs) for row in rows if all(map(math.isfinite, row.logs.values()))])
+
+    def _write(self, rows: list[TrainingRow]) -> None:
+        if rows:
+            self._logger.log_training(rows)
 
 
 class EvaluationSummaries(_NoSummaries):

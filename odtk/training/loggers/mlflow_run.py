@@ -5,13 +5,13 @@ import os
 import posixpath
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from odtk.evaluation.run import Evaluation
 from odtk.training.loggers.csv_files import evaluation_row
-from odtk.training.loggers.logger import Logger
+from odtk.training.loggers.logger import Logger, TrainingRow
 from odtk.training.loggers.service import RunId
 from odtk.training.run_info import RunInfo
 
@@ -37,13 +37,13 @@ class MlflowRun(Logger):
         run_id.save(self._run)
         self._log(f"MLflow: run {info.name} ({self._run}) in {mlflow.get_tracking_uri()}")
 
-    def log_training(self, step: int, scalars: dict[str, float]) -> None:
+    def log_training(self, rows: Sequence[TrainingRow]) -> None:
         """See Logger."""
-        self._log_values("train", step, scalars)
+        self._log_rows("train", rows)
 
     def log_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """See Logger."""
-        self._log_values("eval", step, evaluation_row(evaluation))
+        self._log_rows("eval", [TrainingRow(step, evaluation_row(evaluation))])
 
     def log_picture(self, step: int, run: str, tag: str, pixels: np.ndarray) -> None:
         """See Logger."""
@@ -78,11 +78,15 @@ class MlflowRun(Logger):
         self._client.log_text(run, info.config_text, "pipeline.config")
         return run
 
-    def _log_values(self, run: str, step: int, values: dict[str, float]) -> None:
+    def _log_rows(self, run: str, rows: Sequence[TrainingRow]) -> None:
         from mlflow.entities import Metric
 
-        now = int(time.time() * 1000)
-        metrics = [Metric(_name(run, name), value, now, step) for name, value in values.items()]
+        now = time.time()
+        metrics = [
+            Metric(_name(run, name), value, int((now - row.seconds_ago) * 1000), row.step)
+            for row in rows
+            for name, value in row.scalars.items()
+        ]
         for start in range(0, len(metrics), _MOST_AT_ONCE):
             self._client.log_batch(self._run, metrics[start : start + _MOST_AT_ONCE])
 

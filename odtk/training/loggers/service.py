@@ -4,14 +4,14 @@ import functools
 import queue
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from odtk import files
 from odtk.errors import OdtkError
 from odtk.evaluation.run import Evaluation
-from odtk.training.loggers.logger import Logger
+from odtk.training.loggers.logger import Logger, TrainingRow
 from odtk.training.run_info import RunInfo
 
 _MOST_WAITING = 1000  # calls
@@ -50,9 +50,9 @@ class Service(Logger):
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
-    def log_training(self, step: int, scalars: dict[str, float]) -> None:
+    def log_training(self, rows: Sequence[TrainingRow]) -> None:
         """See Logger."""
-        self._call(self._logger.log_training, step, scalars)
+        self._call(self._logger.log_training, rows)
 
     def log_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """See Logger."""

@@ -1,11 +1,13 @@
 """TensorBoard's event files: the runs `train` and `eval` of the model dir, as TFOD's."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from odtk import files
 from odtk.evaluation.run import Evaluation
 from odtk.training.loggers.event_files import EventFiles
-from odtk.training.loggers.logger import Logger
+from odtk.training.loggers.logger import Logger, TrainingRow
 from odtk.training.run_info import RunInfo
 
 RUNS = ("train", "eval")
@@ -18,9 +20,9 @@ class TensorBoard(Logger):
         """See Logger."""
         self._runs = {run: EventFiles(files.join(info.model_dir, run), step + 1) for run in RUNS}
 
-    def log_training(self, step: int, scalars: dict[str, float]) -> None:
+    def log_training(self, rows: Sequence[TrainingRow]) -> None:
         """See Logger."""
-        self._runs["train"].add_scalars(step, scalars)
+        self._runs["train"].add_rows(rows)
 
     def log_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """See Logger."""

@@ -1,7 +1,7 @@
 """A run of Weights & Biases: what TensorBoard shows, and the config."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from google.protobuf import json_format
@@ -9,7 +9,7 @@ from google.protobuf import json_format
 from odtk import files, pipeline
 from odtk.evaluation.run import Evaluation
 from odtk.training.loggers.csv_files import evaluation_row
-from odtk.training.loggers.logger import Logger
+from odtk.training.loggers.logger import Logger, TrainingRow
 from odtk.training.loggers.service import RunId, new_id
 from odtk.training.run_info import RunInfo
 
@@ -46,9 +46,10 @@ class WandbRun(Logger):
         self._run.define_metric("*", step_metric=_STEP)
         self._log(self._place())
 
-    def log_training(self, step: int, scalars: dict[str, float]) -> None:
+    def log_training(self, rows: Sequence[TrainingRow]) -> None:
         """See Logger."""
-        self._log_values("train", step, scalars)
+        for row in rows:
+            self._log_values("train", row.step, row.scalars)
 
     def log_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """See Logger."""
@@ -64,7 +65,7 @@ class WandbRun(Logger):
         """See Logger."""
         self._run.finish(exit_code=1 if error else 0)
 
-    def _log_values(self, run: str, step: int, values: dict) -> None:
+    def _log_values(self, run: str, step: int, values: Mapping) -> None:
         self._run.log({_STEP: step, **{f"{run}/{name}": value for name, value in values.items()}})
 
     def _place(self) -> str:

@@ -9,7 +9,7 @@ import pytest
 from odtk.evaluation.run import Evaluation
 from odtk.training.loggers import csv_files
 from odtk.training.loggers.csv_files import EvaluationsCsv, MetricsCsv, read_evaluations, read_metrics
-from odtk.training.loggers.logger import Logger, Loggers
+from odtk.training.loggers.logger import Logger, Loggers, TrainingRow
 from odtk.training.run_info import RunInfo
 
 SCALARS = {"Loss/total_loss": 3.0, "Loss/localization_loss": 1.0, "learning_rate": 0.1, "steps_per_sec": 2.0,
@@ -45,7 +45,7 @@ def test_a_row_of_training_has_what_a_curve_needs(info, tmp_path, monkeypatch):
     monkeypatch.setattr(csv_files.time, "monotonic", lambda: next(clock))
     logger = MetricsCsv()
     logger.start(info, 0)
-    logger.log_training(10, SCALARS)
+    logger.log_training([TrainingRow(10, SCALARS)])
     assert header(tmp_path / "metrics.csv") == [
         *("step", "epoch", "seconds", "images_per_sec"),
         *("Loss/total_loss", "Loss/localization_loss", "learning_rate", "gradient_norm"),
@@ -61,17 +61,17 @@ def test_a_resumed_run_goes_on_counting_seconds_from_the_last_row_that_holds(inf
     monkeypatch.setattr(csv_files.time, "monotonic", lambda: next(clock))
     first, second = MetricsCsv(), MetricsCsv()
     first.start(info, 0)
-    first.log_training(10, SCALARS)
-    first.log_training(20, SCALARS)
+    first.log_training([TrainingRow(10, SCALARS)])
+    first.log_training([TrainingRow(20, SCALARS)])
     second.start(info, 15)
-    second.log_training(16, SCALARS)
+    second.log_training([TrainingRow(16, SCALARS)])
     assert [(row["step"], row["seconds"]) for row in read_metrics(info.model_dir)] == [(10, 10.0), (16, 13.0)]
 
 
 def test_an_unknown_number_of_records_leaves_the_epoch_empty(tmp_path):
     logger = MetricsCsv()
     logger.start(RunInfo(str(tmp_path), "", batch_size=4, num_records=None, num_steps=100), 0)
-    logger.log_training(1, SCALARS)
+    logger.log_training([TrainingRow(1, SCALARS)])
     assert "epoch" in header(tmp_path / "metrics.csv")
     assert "epoch" not in read_metrics(tmp_path)[0]
 
@@ -123,9 +123,9 @@ def twice(write, before_retry):
 
 @pytest.mark.parametrize("written", [lambda line: line[:5], lambda line: f"{line}\n"], ids=["a part", "all of it"])
 def test_a_row_whose_writing_failed_stands_there_once_when_it_is_written_again(info, tmp_path, monkeypatch, written):
-    def fails(path, line):
+    def fails(path, lines):
         with open(path, "a") as file:
-            file.write(written(line))
+            file.write(written(*lines))
         raise OSError(errno.EIO, "closing the file")
 
     loggers = Loggers([MetricsCsv(), EvaluationsCsv()], twice)
@@ -133,8 +133,8 @@ def test_a_row_whose_writing_failed_stands_there_once_when_it_is_written_again(i
     for step in (10, 20, 30):
         with monkeypatch.context() as patch:
             if step == 20:
-                patch.setattr("odtk.files.append_line", fails)
-            loggers.log_training(step, SCALARS)
+                patch.setattr("odtk.files.append_lines", fails)
+            loggers.log_training([TrainingRow(step, SCALARS)])
             loggers.log_evaluation(step, measured())
     for name, rows in (("metrics.csv", read_metrics(tmp_path)), ("evaluations.csv", read_evaluations(tmp_path))):
         assert [row["step"] for row in rows] == [10, 20, 30]

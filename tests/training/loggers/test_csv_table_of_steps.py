@@ -20,7 +20,7 @@ def written(path, rows, step=10**6):
     table, told = CsvTable(path), []
     kept = table.start(step, told.append)
     for row in rows:
-        table.append(row)
+        table.append([row])
     return kept, told
 
 
@@ -52,7 +52,7 @@ def test_each_row_is_one_write_at_the_end(path):
     table.start(0, print)
     seen = []
     for step in (1, 2, 3):
-        table.append({"step": step, "x": 0.5})
+        table.append([{"step": step, "x": 0.5}])
         seen.append(content(path))
     assert seen == [b"step,x\n1,0.5\n", b"step,x\n1,0.5\n2,0.5\n", b"step,x\n1,0.5\n2,0.5\n3,0.5\n"]
 
@@ -120,14 +120,14 @@ def test_another_programs_file_is_kept_aside(path):
 def test_a_file_that_was_removed_meanwhile_gets_its_header_again_but_not_a_folder(path, tmp_path):
     table = CsvTable(path)
     table.start(0, print)
-    table.append({"step": 1, "x": 0.0})
+    table.append([{"step": 1, "x": 0.0}])
     (tmp_path / "table.csv").unlink()
-    table.append({"step": 2, "x": 0.0})
+    table.append([{"step": 2, "x": 0.0}])
     assert content(path) == b"step,x\n2,0.0\n"
     (tmp_path / "table.csv").unlink()
     tmp_path.rmdir()
     with pytest.raises(FileNotFoundError, match=r"table\.csv"):
-        table.append({"step": 3, "x": 0.0})
+        table.append([{"step": 3, "x": 0.0}])
     assert not tmp_path.exists()
 
 

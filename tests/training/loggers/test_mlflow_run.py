@@ -6,6 +6,7 @@ import pytest
 from odtk import pipeline
 from odtk.evaluation.run import Evaluation
 from odtk.protos import pipeline_pb2
+from odtk.training.loggers.logger import TrainingRow
 from odtk.training.loggers.mlflow_run import MlflowRun, _name
 from odtk.training.loggers.service import RunId, Service
 from odtk.training.run_info import RunInfo
@@ -52,7 +53,7 @@ def test_the_library_itself_takes_all_of_it_and_a_resumed_training_continues_its
     for step in (0, 10):
         logger = Service("MLflow", MlflowRun(told.append), told.append)
         logger.start(info, step)
-        logger.log_training(step + 10, {"Loss/total_loss": 2.0, "gradient_norm": float("nan")})
+        logger.log_training([TrainingRow(step + 10, {"Loss/total_loss": 2.0, "gradient_norm": float("nan")})])
         logger.log_picture(step + 10, "train", "train_input_images", PICTURE)
         logger.log_evaluation(step + 10, MEASURED)
         logger.close(None if step else KeyboardInterrupt())

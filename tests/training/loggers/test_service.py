@@ -7,7 +7,7 @@ import pytest
 
 from odtk.errors import OdtkError
 from odtk.training.loggers import service
-from odtk.training.loggers.logger import Logger
+from odtk.training.loggers.logger import Logger, TrainingRow
 from odtk.training.loggers.service import RunId, Service
 from odtk.training.run_info import RunInfo
 
@@ -28,8 +28,8 @@ class Recorded(Logger):
     def start(self, info, step):
         self._note("start", step)
 
-    def log_training(self, step, scalars):
-        self._note("training", step, scalars)
+    def log_training(self, rows):
+        self._note("training", rows)
 
     def log_evaluation(self, step, evaluation):
         self._note("evaluation", step, evaluation)
@@ -50,7 +50,7 @@ def used(logger, info, step=0):
     told = []
     shown = Service("Cloud", logger, told.append)
     shown.start(info, step)
-    shown.log_training(1, {"a": 1.0})
+    shown.log_training([TrainingRow(1, {"a": 1.0})])
     shown.log_evaluation(2, "measured")
     shown.log_picture(2, "eval", "picture", np.zeros([1, 1, 3], np.uint8))
     shown.close(None)
@@ -61,7 +61,7 @@ def test_everything_arrives_in_order_before_the_end(info):
     logger = Recorded()
     assert used(logger, info) == []
     assert logger.calls == [
-        *[("start", 0), ("training", 1, {"a": 1.0}), ("evaluation", 2, "measured")],
+        *[("start", 0), ("training", [TrainingRow(1, {"a": 1.0})]), ("evaluation", 2, "measured")],
         *[("picture", 2, "eval", "picture"), ("close", None)],
     ]
 
@@ -71,7 +71,7 @@ def test_training_that_goes_back_starts_it_again(info):
     shown = Service("Cloud", logger, told.append)
     for step in (0, 4):
         shown.start(info, step)
-        shown.log_training(step + 1, {})
+        shown.log_training([TrainingRow(step + 1, {})])
         shown.close(None)
     assert [call[0] for call in logger.calls] == 2 * ["start", "training", "close"]
     assert told == []
@@ -106,7 +106,7 @@ def test_a_service_that_hangs_holds_nothing_up(info, monkeypatch):
     shown.start(info, 0)
     logger.gate.clear()
     for step in range(10):
-        shown.log_training(step, {})
+        shown.log_training([TrainingRow(step, {})])
     assert told == [
         "warning: Cloud failed: it takes less than training gives it. Training goes on; the model dir's own files have "
         "everything."

@@ -9,6 +9,7 @@ import pytest
 from odtk import pipeline
 from odtk.evaluation.run import Evaluation
 from odtk.protos import pipeline_pb2
+from odtk.training.loggers.logger import TrainingRow
 from odtk.training.loggers.wandb_run import WandbRun
 from odtk.training.run_info import RunInfo
 
@@ -57,7 +58,7 @@ def test_the_run_has_the_config_and_its_metrics_and_pictures_by_step(library, in
     told = []
     logger = WandbRun(told.append)
     logger.start(info, 0)
-    logger.log_training(10, {"Loss/total_loss": 2.0})
+    logger.log_training([TrainingRow(10, {"Loss/total_loss": 2.0})])
     logger.log_picture(10, "train", "train_input_images", PICTURE)
     logger.log_evaluation(20, MEASURED)
     logger.close(ValueError())
@@ -95,7 +96,7 @@ def test_the_library_itself_takes_all_of_it_offline_and_prints_nothing(info, mon
         told = []
         logger = WandbRun(told.append)
         logger.start(info, step)
-        logger.log_training(10, {"Loss/total_loss": 2.0, "gradient_norm": float("nan")})
+        logger.log_training([TrainingRow(10, {"Loss/total_loss": 2.0, "gradient_norm": float("nan")})])
         logger.log_picture(10, "train", "train_input_images", PICTURE)
         logger.log_evaluation(10, MEASURED)
         logger.close(None)
