@@ -1,7 +1,10 @@
+import os
 import subprocess
 import sys
 
 import pytest
+
+from odtk import devices
 
 # In a process of its own: what malloc was told cannot be taken back.
 _FAULTS = """
@@ -36,3 +39,13 @@ def test_a_large_block_is_used_again_without_asking_the_kernel():
     if fresh < 0.5:
         pytest.skip("this machine's malloc keeps large blocks anyway, or its pages are huge")
     assert kept < 0.01
+
+
+def test_a_users_setting_of_batch_norms_stays(monkeypatch):
+    name = "TF_USE_CUDNN_BATCHNORM_SPATIAL_PERSISTENT"
+    monkeypatch.setenv(name, "0")
+    devices.use_quick_batch_norms()
+    assert os.environ[name] == "0"
+    monkeypatch.delenv(name)
+    devices.use_quick_batch_norms()
+    assert os.environ[name] == "1"
