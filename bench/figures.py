@@ -3,7 +3,7 @@
 from bench import against_tfod
 from bench.table import Figure
 from bench.turns import Times, ratio
-from bench.workload import INPUT_SIDES, STEPS_PER_TURN
+from bench.workload import IMAGES_PER_TURN, INPUT_SIDES, STEPS_PER_TURN
 
 # odtk's limit for large datasets.
 INSPECTED_IMAGES, INSPECTION_SECONDS, MEGABYTES = 5000, 60, 600
@@ -21,6 +21,7 @@ def figures(raw: dict[str, dict], tfod: dict[str, dict]) -> list[Figure]:
         _training(raw["training"]),
         against_tfod.training(raw["training"], tfod.get("training")),
         *(against_tfod.input_rate(str(side), raw["input"], tfod.get("input")) for side in INPUT_SIDES),
+        *(_cached_input(side, raw["input"]) for side in INPUT_SIDES),
         _against_pycocotools(raw["coco"]),
         *_start(raw["start"]),
         Figure("evaluation, peak memory", raw["evaluation"]["peak_megabytes"], "MB", "222 images, 320x320", None),
@@ -43,6 +44,13 @@ def _training(times: dict[str, Times]) -> Figure:
     own, seconds = ratio(times["whole"], times["network"]), times["whole"].seconds
     beside = f"forward and backward pass {times['network'].seconds:.2f} s"
     return Figure("training step, 320x320, batch 4", seconds, "s", beside, own, "ratio <= 1.05", own <= 1.05)
+
+
+def _cached_input(side: int, times: dict[str, Times]) -> Figure:
+    cached, decoding = times[f"{side} cached"], times[str(side)]
+    rate, beside = IMAGES_PER_TURN / cached.seconds, f"decoding them each time {IMAGES_PER_TURN / decoding.seconds:.0f}"
+    own = ratio(decoding, cached)
+    return Figure(f"input, to {side}x{side}, --cache memory", rate, "images/s", beside, own, "ratio > 1", own > 1)
 
 
 def _watched(times: dict[str, Times]) -> Figure:

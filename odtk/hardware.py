@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import tensorflow as tf
 
 from odtk import machine
+from odtk.native_log import heed_log_level
 from odtk.system_errors import in_bytes
 
 CPU, GPU, TPU = "cpu", "gpu", "tpu"
@@ -61,6 +62,7 @@ def with_memory(devices: Sequence[Device]) -> list[Device]:
 
 def list_gpus() -> list[Device]:
     """All GPUs that TensorFlow sees, without their memory: it cannot be kept off a GPU that it has opened to look."""
+    heed_log_level()
     return [_describe_gpu(index, gpu) for index, gpu in enumerate(tf.config.list_physical_devices("GPU"))]
 
 

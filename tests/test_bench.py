@@ -54,12 +54,13 @@ def test_ratios_are_taken_turn_by_turn():
 def _raw(whole: float, side: float, winograd: float = 1.0) -> tuple[dict, dict]:
     network = Times([1.0])
     turns_of = {"whole": Times([whole]), "network": network, "resnet": network, "winograd": Times([winograd])}
+    cached = {"640 cached": Times([0.8]), "320 cached": Times([1.2])}
     memory = {"seconds": 2.0, "peak_megabytes": 100.0}
     stages = {f"{stage}_seconds": 1.0 for stage in ("imports", "build", "first_step")}
     ours = {
         "latency": turns_of,
         "training": turns_of,
-        "input": {"640": Times([side]), "320": Times([side]), "decoding": network},
+        "input": {"640": Times([side]), "320": Times([side]), "decoding": network, **cached},
         "coco": {"seconds": 3.0, "pycocotools_seconds": 2.0},
         "start": memory | stages,
         "watched": {"watched": Times([10.3]), "bare": Times([10.0])},
@@ -81,6 +82,11 @@ def test_targets_are_judged_by_the_ratios():
     assert (rows["SavedModel, 320x320"].ratio, rows["SavedModel, 320x320"].met) == (1.1, True)
     assert (rows["training step, 320x320, batch 4"].ratio, rows["training step, 320x320, batch 4"].met) == (1.1, False)
     assert (rows["input, to 640x640"].ratio, rows["input, to 640x640"].met) == (2.0, True)
+    assert (rows["input, to 640x640, --cache memory"].ratio, rows["input, to 640x640, --cache memory"].met) == (
+        1.25,
+        True,
+    )
+    assert rows["input, to 320x320, --cache memory"].met is False
     assert rows["COCO metrics, 5,000 images"].ratio == 1.5
     watched, evaluations = rows["step of odtk train, 320x320, batch 4"], rows["memory after 200 evaluations"]
     assert (watched.value, watched.ratio, watched.met) == (1.03, 1.03, False)

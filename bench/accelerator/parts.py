@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-CPU, EXACT, DEVICE = "cpu", "exact", "device"
+CPU, EXACT, DEVICE, MIXED = "cpu", "exact", "device", "mixed"
 """What a worker process computes on: the CPU alone; the device with float32 products as they are, without TF32; the
-device as TensorFlow uses it."""
+device as TensorFlow uses it; the device as `odtk train` uses it in 16 bits."""
 
 AUTO = "auto"
 
@@ -22,7 +22,12 @@ class Part:
     """It is not started with less time than half of this left, and ended after three times as long."""
 
 
-def _training(side: int, precision: str, xla: bool = False, worker: str = DEVICE, large: bool = False) -> Part:
+def _worker(precision: str) -> str:
+    return DEVICE if precision == "float32" else MIXED
+
+
+def _training(side: int, precision: str, xla: bool = False, worker: str = "", large: bool = False) -> Part:
+    worker = worker or _worker(precision)
     words = [
         ("large", "small")[side],
         precision,
@@ -35,12 +40,17 @@ def _training(side: int, precision: str, xla: bool = False, worker: str = DEVICE
 
 
 def _losses(worker: str, precision: str = "float32") -> Part:
-    where = {CPU: "on the CPU", EXACT: "without TF32", DEVICE: "TF32 allowed"}[worker]
+    where = {CPU: "on the CPU", EXACT: "without TF32"}.get(worker, "TF32 allowed")
     return Part(f"losses: {precision}, {where}", "losses.measure", worker, {"precision": precision}, 40)
 
 
 def _serving(precision: str) -> Part:
-    return Part(f"SavedModel: {precision}", "serving.measure", DEVICE, {"precision": precision}, 60)
+    return Part(f"SavedModel: {precision}", "serving.measure", _worker(precision), {"precision": precision}, 60)
+
+
+def _fed(ahead: bool) -> Part:
+    name = "training on the input pipeline" + ("" if ahead else ": copied in the step")
+    return Part(name, "training.measure_fed", MIXED, {"precision": AUTO, "ahead": ahead}, 60)
 
 
 LARGE, SMALL = 0, 1  # the places of the two sides in Sizes.sides
@@ -50,25 +60,19 @@ PARTS = (
     _losses(CPU),
     Part("input", "input_rate.measure", CPU, {}, 60),
     _losses(DEVICE),
-    _training(LARGE, AUTO),
     _training(LARGE, "float32"),
-    Part("training on the input pipeline", "training.measure_fed", DEVICE, {"precision": AUTO}, 60),
-    Part(
-        "training on the input pipeline: copied in the step",
-        "training.measure_fed",
-        DEVICE,
-        {"precision": AUTO, "ahead": False},
-        60,
-    ),
-    _losses(DEVICE, AUTO),
-    _training(SMALL, AUTO),
     _serving("float32"),
+    _training(LARGE, AUTO),
+    _fed(ahead=True),
+    _fed(ahead=False),
+    _losses(MIXED, AUTO),
+    _training(SMALL, AUTO),
     _serving("float16"),
     _training(LARGE, AUTO, xla=True),
-    Part("largest batch", "largest_batch.measure", DEVICE, {"precision": AUTO}, 90),
-    _training(SMALL, "float32"),
+    Part("largest batch", "largest_batch.measure", MIXED, {"precision": AUTO}, 90),
     _training(SMALL, AUTO, xla=True),
     _training(LARGE, AUTO, large=True),
+    _training(SMALL, "float32"),
     _training(LARGE, "float32", worker=EXACT),
 )
 

@@ -66,11 +66,11 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
 
     def suppress_at(tries, _):
         rows = best.rows_above(tries)
-        candidates = (tf.gather(part, rows, batch_dims=1) for part in (boxes, scores))
+        best_boxes, best_scores = (tf.gather(part, rows, batch_dims=1) for part in (boxes, scores))
         # TensorFlow has this suppression for CPUs alone. All of it is placed there, so that a GPU hands the candidates
         # over once, and not for each image and class.
         with tf.device("CPU:0"):
-            kept = _suppress_above(best.floors[tries], *candidates, window, params)
+            kept = _suppress_above(best.floors[tries], best_boxes, best_scores, window, params)
         anchors = tf.gather(rows, kept.anchors, batch_dims=1)
         is_kept = tf.sequence_mask(kept.count, params.max_total)
         return tries + 1, kept._replace(anchors=tf.where(is_kept, anchors, 0))

@@ -17,12 +17,16 @@ _CLASSES_SHOWN, _CLASSES_NAMED = 20, 8
 @click.argument("model_dir", type=options.any_path)
 @options.checkpoint_option
 @options.max_bad_records_option
+@options.precision_option("float32")
+@click.option("--devices", default="auto", show_default=True, metavar=options.DEVICES,
+              help="What to evaluate on, a batch on each at a time. auto: all GPUs, else the CPU; all: all GPUs, or an "
+              "error.")  # fmt: skip
 @options.json_option
 @options.example(
     "odtk evaluate pets.config model",
     "odtk evaluate pets.config model --checkpoint last --json",
 )
-def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, as_json) -> None:
+def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, precision, devices, as_json) -> None:
     """Evaluate a trained detector on the config's evaluation records.
 
     Prints the 12 COCO metrics and the losses under TFOD's names, each with its meaning, and writes them to
@@ -40,7 +44,13 @@ def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, as_json) -
     from odtk.tools.evaluate import evaluate as evaluate_checkpoint
 
     report = evaluate_checkpoint(
-        pipeline_config, model_dir, checkpoint=checkpoint, max_bad_records=max_bad_records, log=options.log
+        pipeline_config,
+        model_dir,
+        checkpoint=checkpoint,
+        max_bad_records=max_bad_records,
+        precision=precision,
+        devices=devices,
+        log=options.log,
     )
     if as_json:
         options.print_json(_document(report))

@@ -99,6 +99,19 @@ def cell(value: object):
     return Text(on_one_line(str(value)))
 
 
+DEVICES = "auto|cpu|gpu:0,1|all"
+"""What --devices may be."""
+
+
+def precision_option(default: str) -> Callable:
+    """The option --precision."""
+    return click.option(
+        "--precision", type=click.Choice(["auto", "float32", "float16", "bfloat16"]), default=default,
+        show_default=True, help="What the network computes in; weights and losses stay float32. auto: bfloat16 "
+        "on TPUs and on GPUs from Ampere on, float16 on Volta and Turing, else float32.",
+    )  # fmt: skip
+
+
 checkpoint_option = click.option(
     "--checkpoint",
     type=any_path,

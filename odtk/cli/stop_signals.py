@@ -20,6 +20,10 @@ _FIRST = {
 }
 
 
+def _reason(number: signal.Signals) -> str:
+    return f"stopped by {_ENDED[number]}"
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM, where it ends a command as Ctrl-C does."""
 
@@ -49,11 +53,11 @@ class StopSignals:
     def should_stop(self) -> str | None:
         """The reason to stop, or None; from the first call on, a first signal waits to be answered here."""
         self._is_asked = True
-        return f"stopped by {_ENDED[self._first]}" if self._first else None
+        return _reason(self._first) if self._first else None
 
     def exit_code(self, reason: str) -> int:
-        """A shell's exit code of a run that ended for `reason`: 0 unless that was a signal."""
-        return 128 + self._first if self._first and reason == self.should_stop() else 0
+        """A shell's exit code of a run that ended for `reason`: 0 unless that was a signal, if to another worker."""
+        return next((128 + number for number in _SIGNALS if reason == _reason(number)), 0)
 
     def handle(self, number: int, frame: object) -> None:
         """Python's handler; it waits for TensorFlow's operation to end, so several signals may have become one."""

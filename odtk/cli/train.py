@@ -3,7 +3,16 @@
 import click
 
 from odtk.cli.command_context import typed_command
-from odtk.cli.options import any_path, example, json_option, log, max_bad_records_option, print_json
+from odtk.cli.options import (
+    DEVICES,
+    any_path,
+    example,
+    json_option,
+    log,
+    max_bad_records_option,
+    precision_option,
+    print_json,
+)
 from odtk.cli.training_end import print_end
 
 
@@ -72,12 +81,10 @@ WHOLE_OR_AUTO = _WholeOrAuto()
 @click.option("--accumulate", type=WHOLE_OR_AUTO, default=1, show_default=True, metavar="N|auto",
               help="Compute each step in N micro-batches, whose gradients add up; auto: as few as fit into the "
               "memory.")  # fmt: skip
-@click.option("--precision", type=click.Choice(["auto", "float32", "float16", "bfloat16"]), default="auto",
-              show_default=True, help="What the network computes in; weights and losses stay float32. auto: bfloat16 "
-              "on TPUs and on GPUs from Ampere on, float16 on Volta and Turing, else float32.")  # fmt: skip
+@precision_option("auto")
 @click.option("--xla", is_flag=True, help="Compile the training step with XLA, on one device, for images of one "
               "size.")  # fmt: skip
-@click.option("--devices", default="auto", show_default=True, metavar="auto|cpu|gpu:0,1|all",
+@click.option("--devices", default="auto", show_default=True, metavar=DEVICES,
               help="What to train on; several GPUs share each batch. auto: all GPUs, or as many as can share it "
               "evenly, else the CPU; all: all GPUs, or an error.")  # fmt: skip
 @click.option("--tpu", metavar="local", help="Train on the TPU that is attached to this machine; nothing is evaluated.")
@@ -88,6 +95,9 @@ WHOLE_OR_AUTO = _WholeOrAuto()
               help="Weights that are not trained: the backbone's, or the batch norms'.  [default: as the config "
               "says]")  # fmt: skip
 @click.option("--profile", metavar="FIRST:LAST", help="Write TensorBoard's profile of these steps, such as 10:20.")
+@click.option("--cache", metavar="memory|disk[:FOLDER]",
+              help="Decode each training image once, before the first step, and keep it: in memory, or in a file "
+              "beside the records (or in FOLDER) that later runs use again. For GPUs that wait for data.")  # fmt: skip
 @json_option
 @click.pass_context
 @example("odtk train pets.config models/pets", "tensorboard --logdir models/pets")

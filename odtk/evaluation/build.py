@@ -6,10 +6,12 @@ from odtk.detectors.detector import Detector
 from odtk.evaluation.evaluator import Evaluator
 from odtk.evaluation.metrics_sets import build_categories, build_evaluators
 from odtk.evaluation.run import Evaluation, evaluation_step, nothing_measured, run_evaluation
+from odtk.evaluation.sharing import ALONE, Sharing, part_of
 from odtk.inputs.bad_boxes import BadBoxes
-from odtk.inputs.bad_records import BadRecord, BadRecordFilter
+from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import build_eval_dataset, build_fault_finder, count_images
 from odtk.inputs.record_errors import naming_the_record
+from odtk.inputs.skipped_records import BadRecord
 from odtk.protos import pipeline_pb2
 from odtk.records.box_errors import ImageWithBadBoxes
 
@@ -32,8 +34,12 @@ class ConfiguredEvaluation:
         max_images: int | None = None,
         max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
         log: Callable[[str], None] = lambda line: None,
+        sharing: Sharing = ALONE,
     ):
-        """`max_images`: see build_eval_dataset. With `max_bad_records` 0 the first bad record raises."""
+        """`max_images`: see build_eval_dataset. With `max_bad_records` 0 the first bad record raises.
+
+        Of several processes (see Sharing) each has its own limit, for the records that it prepares.
+        """
         self._config, self._detector, self._reader = config, detector, config.eval_input_reader[0]
         self._filter = BadRecordFilter(max_bad_records, log) if max_bad_records else None
         self._bad_boxes = BadBoxes(log)
@@ -46,8 +52,10 @@ class ConfiguredEvaluation:
             record_filter=self._filter,
             bad_boxes=self._bad_boxes,
             max_images=max_images,
+            part=part_of(sharing),
         )
         self._step = evaluation_step(detector, self._dataset, self._with_loss)
+        self._sharing = sharing
         self.num_images = count_images(self._reader, max_images)
         """Including records that cannot be used; None if they are in an object store."""
 
@@ -76,7 +84,13 @@ class ConfiguredEvaluation:
 
         with naming_the_record(build_fault_finder(self._reader, self._detector.num_classes)):
             answer = run_evaluation(
-                self._detector, self._dataset, self._evaluators(), checked_advance, step=self._step, on_batch=on_batch
+                self._detector,
+                self._dataset,
+                self._evaluators(),
+                checked_advance,
+                step=self._step,
+                on_batch=on_batch,
+                sharing=self._sharing,
             )
         if self._filter:
             self._filter.finish()

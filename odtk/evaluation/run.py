@@ -13,6 +13,7 @@ from odtk import step_random
 from odtk.detectors.detector import Detector
 from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS, total_losses
 from odtk.evaluation.evaluator import Evaluator
+from odtk.evaluation.sharing import ALONE, Sharing, gathered
 
 _DETECTED = ("boxes", "classes", "scores")
 
@@ -49,32 +50,29 @@ def run_evaluation(
     with_loss: bool = True,
     step: EvaluationStep | None = None,
     on_batch: Callable | None = None,
+    sharing: Sharing = ALONE,
 ) -> Evaluation:
     """Evaluates `detector`, in inference mode, on the batches of `dataset` (see odtk.inputs.dataset for their form).
 
     Each replica of the strategy in scope evaluates a batch at a time, so that the results are those of one replica.
     `evaluators` must be new, because images added earlier would be counted, too. `advance` is called with the number of
-    images of each batch. `step` is the result of `evaluation_step`, which a caller keeps to evaluate the same detector
-    repeatedly, and which decides whether losses are computed; None makes it here. `on_batch` is called with each batch
-    and what was found on it: the images (a tensor), and dictionaries of arrays with the other features, the groundtruth
-    and the detections.
+    images that were evaluated at once, a batch on each replica. `step` is the result of `evaluation_step`, which a
+    caller keeps to evaluate the same detector repeatedly, and which decides whether losses are computed; None makes it
+    here. `on_batch` is called with each batch and what was found on it: the images (a tensor), and dictionaries of
+    arrays with the other features, the groundtruth and the detections. With `sharing` the dataset has this process's
+    part of the batches (see part_of), which alone `on_batch` is given; the result is that of all parts.
     """
     step = step or evaluation_step(detector, dataset, with_loss)
     sums: Counter[str] = Counter()
     num_batches = 0
-    for (features, groundtruth), (detections, losses) in _evaluated(dataset, step):
-        padded_size = np.array(features["image"].shape[1:3])
-        parts = {name: value for name, value in features.items() if name != "image"}, groundtruth, detections
-        batch = tf.nest.map_structure(lambda tensor: tensor.numpy(), parts)
-        if on_batch is not None:
-            on_batch(features["image"], *batch)
-        num_images = len(batch[0]["source_id"])
-        for index in range(num_images):
-            image = [{key: values[index] for key, values in part.items()} for part in batch]
-            _add_image(evaluators, padded_size, *image)
-        sums.update({tag: float(loss) for tag, loss in losses.items()})
-        num_batches += 1
-        advance(num_images)
+    for results in gathered(_evaluated(dataset, step, on_batch), sharing):
+        for padded_size, parts, losses in results:
+            for index in range(len(parts[0]["source_id"])):
+                image = [{key: values[index] for key, values in part.items()} for part in parts]
+                _add_image(evaluators, padded_size, *image)
+            sums.update({tag: float(loss) for tag, loss in losses.items()})
+        num_batches += len(results)
+        advance(sum(len(parts[0]["source_id"]) for _, parts, _ in results))
     return _measured(detector, evaluators, {tag: total / num_batches for tag, total in sums.items()})
 
 
@@ -117,12 +115,21 @@ def _inputs(features: dict, groundtruth: dict) -> list:
     return [features["image"], features["true_image_shape"], groundtruth]
 
 
-def _evaluated(dataset: tf.data.Dataset, step: EvaluationStep) -> Iterator[tuple]:
-    """Each batch with what `step` found on it."""
+def _evaluated(dataset: tf.data.Dataset, step: EvaluationStep, on_batch: Callable | None) -> Iterator[list[tuple]]:
+    """What was found on a batch of each replica: padded size, (other features, groundtruth, detections), losses."""
     waiting = iter(dataset)
     while batches := list(itertools.islice(waiting, step.num_replicas)):
         spare = [batches[0]] * (step.num_replicas - len(batches))
-        yield from zip(batches, step.run([*batches, *spare]), strict=False)
+        results = []
+        for (features, groundtruth), (detections, losses) in zip(batches, step.run([*batches, *spare]), strict=False):
+            others = {name: value for name, value in features.items() if name != "image"}
+            parts, sums = tf.nest.map_structure(
+                lambda tensor: tensor.numpy(), ((others, groundtruth, detections), losses)
+            )
+            if on_batch is not None:
+                on_batch(features["image"], *parts)
+            results.append((np.array(features["image"].shape[1:3]), parts, sums))
+        yield results
 
 
 def _add_image(

@@ -15,6 +15,7 @@ from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.decode import make_decoder, make_parser
 from odtk.inputs.epochs import Position, ReadingOrder, epochs_from, read_epoch, read_epochs, read_mix, sample_1_of_n
+from odtk.inputs.image_cache import ImageCache
 from odtk.inputs.record_errors import first_fault
 from odtk.pipeline.readers import max_number_of_boxes
 from odtk.records import shards
@@ -35,6 +36,7 @@ def build_train_dataset(
     start: Position = _FIRST,
     deterministic: bool = True,
     whole_batches: bool = False,
+    image_cache: ImageCache | None = None,
 ) -> tf.data.Dataset:
     """Augmented batches, endless unless train_input_reader.num_epochs is set; see odtk.inputs.dataset for their form.
 
@@ -42,7 +44,8 @@ def build_train_dataset(
     examples depend on `seed` alone, and from the position `start` on they are those of the dataset without it; if not
     `deterministic`, a fast one may overtake a slow one. Records that cannot be used end the sequence, or are collected
     by a `record_filter`; boxes that cannot be used are dropped, and collected by `bad_boxes`.
-    `whole_batches`: a last one that is short is left out, so that the batch's shape is static.
+    `whole_batches`: a last one that is short is left out, so that the batch's shape is static. `image_cache` saves
+    decoding; the batches are the same.
     `entries`: the entries of batches, such as TRAINING_FEATURES and a detector's groundtruth_fields; None for all. With
     an `input_context`, batches have a replica's part of the batch size, and this pipeline's part of the records, which
     together are the same in each step with any number of pipelines. Raises ConfigError for options that are not
@@ -61,6 +64,7 @@ def build_train_dataset(
         seed=seed,
         record_filter=record_filter,
         entries=entries,
+        image_cache=image_cache,
     )
     options = {"drop_remainder": reader.drop_remainder or whole_batches, "deterministic": deterministic}
     field, batch_size = "train_config.batch_size", batch_size or config.batch_size
@@ -76,12 +80,14 @@ def build_eval_dataset(
     record_filter: BadRecordFilter | None = None,
     bad_boxes: BadBoxes | None = None,
     max_images: int | None = None,
+    part: dataset.Part = dataset.WHOLE,
 ) -> tf.data.Dataset:
     """Every example of an eval_input_reader once, in file order, without augmentation; the last batch may be short.
 
     `batch_size`: None for eval_config's. `max_images`: only a sample of so many, spread evenly over the records and the
-    same each time. The reader's options for shuffling and num_epochs are ignored, as they do not change metrics. Raises
-    like `build_train_dataset`.
+    same each time. `part`: of the batches, as long as no record is bad; the others' records are not decoded. The
+    reader's options for shuffling and num_epochs are ignored, as they do not change metrics. Raises like
+    `build_train_dataset`.
     """
     if len(pipeline_config.eval_input_reader) <= reader_index:
         raise ConfigError(
@@ -89,6 +95,7 @@ def build_eval_dataset(
             "tf_record_input_reader { input_path: ... }."
         )
     config, reader = pipeline_config.eval_config, pipeline_config.eval_input_reader[reader_index]
+    batch_size = batch_size or config.batch_size
     files = _flat(dataset.find_files(_input_paths(reader, f"eval_input_reader[{reader_index}]")))
     numbers = tf.data.Dataset.range(len(files))
     if record_filter is not None:
@@ -97,6 +104,7 @@ def build_eval_dataset(
     records = sample_1_of_n(records, reader.sample_1_of_n_examples)
     if max_images is not None:
         records = dataset.spread(records, max_images, _count_sampled(files, reader))
+    records = part.of(records, batch_size)
     examples = dataset.prepare(
         records,
         parse=_build_parser(reader, num_classes, files, bad_boxes),
@@ -106,7 +114,7 @@ def build_eval_dataset(
         seed=0,
         record_filter=record_filter,
     )
-    return _batch(examples, "eval_config.batch_size", batch_size or config.batch_size, drop_remainder=False)
+    return _batch(examples, "eval_config.batch_size", batch_size, drop_remainder=False)
 
 
 def count_images(reader, max_images: int | None = None) -> int | None:

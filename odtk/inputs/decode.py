@@ -8,6 +8,7 @@ from odtk import images
 from odtk.annotations.image_files import MAX_PIXELS
 from odtk.inputs import groundtruth
 from odtk.inputs.bad_boxes import BadBoxes, usable
+from odtk.inputs.image_cache import decoded
 from odtk.label_map import LabelMap
 
 UNKNOWN_CLASS = -1
@@ -53,9 +54,10 @@ def make_decoder(label_map: LabelMap | None, num_classes: int, bad_boxes: BadBox
 
 
 def decode_image(example: dict) -> dict:
-    """The example of a parser with its decoded image."""
-    image = images.decode(example["encoded"], MAX_PIXELS)
-    others = {name: value for name, value in example.items() if name != "encoded"}
+    """The example of a parser with its decoded image, which `cached` may have (see odtk.inputs.image_cache)."""
+    encoded, cached = example["encoded"], example.get("cached")
+    image = images.decode(encoded, MAX_PIXELS) if cached is None else decoded(encoded, cached)
+    others = {name: value for name, value in example.items() if name not in ("encoded", "cached")}
     return {"image": image, "original_image_size": tf.shape(image)[:2], **others}
 
 

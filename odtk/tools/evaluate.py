@@ -9,18 +9,21 @@ from pathlib import Path
 
 from odtk import atomic, files, pipeline
 from odtk.detectors.trained import build_trained_detector
-from odtk.devices import keep_freed_memory, prepare_gpus
+from odtk.devices import keep_freed_memory
 from odtk.errors import DataError
 from odtk.evaluation.build import DEFAULT_MAX_BAD_RECORDS, ConfiguredEvaluation
 from odtk.evaluation.run import Evaluation
 from odtk.findings import WARNING
-from odtk.inputs.bad_records import BadRecord
+from odtk.inputs.skipped_records import BadRecord
+from odtk.layers.precision import FLOAT32, PRECISIONS
 from odtk.progress import track
 from odtk.records.box_errors import ImageWithBadBoxes
-from odtk.tools.arguments import require_whole
+from odtk.tools.arguments import require_one_of, require_whole
 from odtk.tools.check_config import require_valid
 from odtk.tools.trained_classes import require_trained_classes
 from odtk.training.loggers.event_files import add_measurement
+from odtk.training.precision import AUTO, choose_precision
+from odtk.training.strategy import build_strategy, devices_of
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,15 @@ def evaluate(
     checkpoint: str | os.PathLike | None = None,
     *,
     max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
+    precision: str = "float32",
+    devices: str = "auto",
     log: Callable[[str], None] = lambda line: None,
 ) -> EvaluationReport:
     """Evaluates a checkpoint of `model_dir` on the config's first eval_input_reader.
 
     `checkpoint` is "best" (by the evaluations while it was trained), "last" or a prefix; None for the best where there
-    is one, else the last. `log` is told which it is.
+    is one, else the last. `log` is told which it is. `precision` is what the network computes in ("auto" chooses as for
+    training), `devices` what on, a batch on each.
 
     Writes `model_dir`/eval/metrics.json (name to value, null for NaN), the same as TensorBoard scalars, and the results
     of each class as classes.json. Up to `max_bad_records` records that cannot be used are skipped, and `log` is called
@@ -65,6 +71,7 @@ def evaluate(
     or DataError if one of the three cannot be used.
     """
     require_whole(0, max_bad_records=max_bad_records)
+    require_one_of((AUTO, *PRECISIONS), precision=precision)
     config = pipeline.read(pipeline_config)
     for finding in require_valid(config, pipeline_config, needs=("eval",)):
         if finding.severity == WARNING:
@@ -73,13 +80,17 @@ def evaluate(
     metrics_path, classes_path = files.join(folder, "metrics.json"), files.join(folder, "classes.json")
     if not files.is_remote(folder):
         atomic.check_file(metrics_path)
-    prepare_gpus()
+    strategy = build_strategy(devices)
     keep_freed_memory()
-    detector, reader = build_trained_detector(config, model_dir, checkpoint, log, "Evaluating")
-    map_path = config.eval_input_reader[0].label_map_path
-    for note in require_trained_classes(reader.prefix, map_path, "eval_input_reader[0]", pipeline_config):
-        log(f"warning: {note}")
-    measured = ConfiguredEvaluation(config, detector, max_bad_records=max_bad_records, log=log)
+    chosen = choose_precision(precision, config, devices_of(strategy))
+    if precision != FLOAT32:
+        log(chosen.line)
+    with strategy.scope():
+        detector, reader = build_trained_detector(config, model_dir, checkpoint, log, "Evaluating", chosen.precision)
+        map_path = config.eval_input_reader[0].label_map_path
+        for note in require_trained_classes(reader.prefix, map_path, "eval_input_reader[0]", pipeline_config):
+            log(f"warning: {note}")
+        measured = ConfiguredEvaluation(config, detector, max_bad_records=max_bad_records, log=log)
     with track("Evaluating", measured.num_images, "images", compiles=True, note="compiling the model") as progress:
         evaluation = measured.run(progress.advance)
     if not evaluation.num_images:

@@ -25,6 +25,7 @@ from odtk.training.measured_weights import MeasuredWeights
 from odtk.training.optimizer import build_optimizer, create_variables, make_scalable
 from odtk.training.orbit_output import without_printing
 from odtk.training.pace import Pace
+from odtk.training.replica_statistics import ReplicaStatistics
 from odtk.training.run_info import RunInfo
 from odtk.training.task import DetectionTask
 from odtk.training.times import Times
@@ -77,10 +78,11 @@ def build_experiment(
         trainer = _build_trainer(task, strategy, model, optimizer, times, wait, log_every)
         if workers.count > 1:
             trainer.checkpoint.save_counter  # noqa: B018  made when it is read; later the chief alone would
-        evaluator = None
+        evaluator, statistics = None, ReplicaStatistics(model)
         if schedule.is_on:
+            weights = MeasuredWeights(model, optimizer, task.config.eval_config.use_moving_averages, statistics)
             evaluator = _build_evaluator(
-                task.config, model, optimizer, eval_images, max_bad_records, must_evaluate, log
+                task.config, model, weights, eval_images, max_bad_records, must_evaluate, log, workers
             )
         checkpoints = StepCheckpoints(
             trainer.checkpoint,
@@ -92,6 +94,7 @@ def build_experiment(
             times=times,
             write=write,
         )
+        checkpoints.settle = statistics.join
         if evaluator:
             checkpoints.trained_weights = evaluator.weights.put_aside
         best = find_metric(best_metric, evaluator.measured.nothing_measured()) if evaluator else None
@@ -139,14 +142,17 @@ def build_experiment(
 def _build_evaluator(
     config,
     model,
-    optimizer,
+    weights: MeasuredWeights,
     max_images: int | None,
     max_bad_records: int,
     is_required: bool,
     log: Callable[[str], None],
+    workers: Workers,
 ) -> TrainingEvaluator | None:
     try:
-        measured = ConfiguredEvaluation(config, model, max_images=max_images, max_bad_records=max_bad_records, log=log)
+        measured = ConfiguredEvaluation(
+            config, model, max_images=max_images, max_bad_records=max_bad_records, log=log, sharing=workers
+        )
     except OdtkError as error:
         if is_required:
             raise
@@ -156,7 +162,6 @@ def _build_evaluator(
         total = count_images(config.eval_input_reader[0])
         of_how_many = f" of {total:,}" if total is not None else ""
         log(f"Evaluations are on a fixed sample of {measured.num_images:,}{of_how_many} images.")
-    weights = MeasuredWeights(model, optimizer, config.eval_config.use_moving_averages)
     return TrainingEvaluator(measured, weights, is_required, log)
 
 

@@ -34,7 +34,7 @@ class TrainingEvaluator(orbit.AbstractEvaluator):
         self.seconds: float | None = None
         """How long that took."""
         self.advance: Callable[[int], None] = lambda num_images: None
-        """Called after each batch with its number of images (`num_images` is that of all); an exception ends it."""
+        """Called with each number of images that were evaluated at once; an exception ends the evaluation."""
         self.on_batch: Callable | None = None
         """Called with each batch and what was found on it; see run_evaluation."""
 

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from odtk.training.experiment import Experiment
+from odtk.training.strategy import first_copies
 
 
 class LastGoodState:
@@ -20,7 +21,9 @@ class LastGoodState:
         if not experiment.workers.is_chief:
             return  # gets the chief's
         if experiment.resumed_from is None or experiment.new_slots:
-            self._start = [(variable, _compact(variable.numpy())) for variable in self._saved()]
+            # The replicas' copies are the same now; to take the mean of what is each one's own takes all workers.
+            first = first_copies(self._saved())
+            self._start = [(each, _compact(copy.numpy())) for each, copy in zip(self._saved(), first, strict=True)]
 
     def forget_start(self) -> None:
         """To be called after each loop: frees the memory once a checkpoint is saved."""

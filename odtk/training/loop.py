@@ -162,8 +162,9 @@ class _Loop:
         experiment.checkpoints.check()  # what is not saved is not measured, or kept as the best, either
         self._evaluated = experiment.step
         measuring = experiment.times.phase(EVALUATION), experiment.schedule.measuring()
+        agreeing = experiment.workers.together(), self._noting_stop()
         try:
-            with self._noting_stop(), measuring[0], measuring[1], experiment.evaluator.weights.in_place():
+            with agreeing[0], agreeing[1], measuring[0], measuring[1], experiment.evaluator.weights.in_place():
                 experiment.controller.evaluate()
         except EvaluationImpossible:
             self._can_evaluate = False

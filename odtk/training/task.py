@@ -18,6 +18,7 @@ from odtk.inputs.batch_again import read_batch
 from odtk.inputs.build import build_train_dataset
 from odtk.inputs.dataset import TRAINING_FEATURES
 from odtk.inputs.epochs import NOTHING_READ, Position
+from odtk.inputs.image_cache import ImageCache
 from odtk.layers.precision import FLOAT32
 from odtk.pipeline.support import refuse_unsupported
 from odtk.protos import pipeline_pb2
@@ -73,6 +74,7 @@ class DetectionTask(base_task.Task):
         precision: str = FLOAT32,
         xla: bool = False,
         micro_batches: int = 1,
+        image_cache: ImageCache | None = None,
     ):
         """`seed`: of the data's order and augmentation; if not `deterministic`, fast examples may overtake slow ones.
 
@@ -80,7 +82,8 @@ class DetectionTask(base_task.Task):
 
         `record_filter` collects the records that cannot be used; without one they end the training. `bad_boxes`
         collects the boxes that are skipped. `precision`: of the network, see odtk.layers.precision; `xla` compiles
-        the gradients' computation; `micro_batches`: how many parts a batch is trained in, one after the other.
+        the gradients' computation; `micro_batches`: how many parts a batch is trained in, one after the other;
+        `image_cache` has the decoded images, if any are kept.
         """
         super().__init__(config_definitions.TaskConfig())
         self.loss_names: tuple[str, ...] = ()
@@ -90,6 +93,7 @@ class DetectionTask(base_task.Task):
         self.config, self.seed, self.on_restore = config, seed, on_restore
         self.deterministic, self.start = deterministic, Position()
         self.precision, self.xla, self.micro_batches = precision, xla, micro_batches
+        self.image_cache = image_cache
         self.clip_norm = config.train_config.gradient_clipping_by_norm
         self.first_batch = FirstBatch()
 
@@ -139,6 +143,7 @@ class DetectionTask(base_task.Task):
             start=self.start,
             deterministic=self.deterministic,
             whole_batches=self.needs_static_shapes,
+            image_cache=self.image_cache,
         )
 
     @property

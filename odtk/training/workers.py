@@ -21,6 +21,7 @@ from odtk.errors import DataError, OdtkError
 
 _AGREED, _FAILED = 0, 1
 _DRIFT = 1e-3
+_BYTES = 8  # in a number of those that are summed
 
 
 class WorkerFailed(OdtkError):
@@ -56,6 +57,10 @@ class Workers:
     def least(self, value: int) -> int:
         """The least value of all workers."""
         return value
+
+    def gather(self, own: bytes) -> list[bytes]:
+        """What each worker gives, in their order, on all workers."""
+        return [own]
 
     def spread(self, variables: Sequence[tf.Variable]) -> None:
         """Gives the variables the chief's values, on all workers."""
@@ -105,6 +110,10 @@ class Connected(Workers):
     def least(self, value: int) -> int:
         """See Workers."""
         return int(self._agree(value).min())
+
+    def gather(self, own: bytes) -> list[bytes]:
+        """See Workers."""
+        return self._exchange(own, self._agree)
 
     def spread(self, variables: Sequence[tf.Variable]) -> None:
         """See Workers; also of those that have a value of their own on each replica."""
@@ -172,14 +181,18 @@ class Connected(Workers):
         return self._rows([_AGREED, length])[:, 1]
 
     def _texts(self, text: str, exchange: Callable[[int], np.ndarray]) -> list[str]:
-        codes = list(text.encode())
-        longest = int(exchange(len(codes)).max())
-        if not longest:
-            return [""] * self.count
-        rows = self._rows([*codes, *([-1] * (longest - len(codes)))])
-        return [bytes(code for code in row if code >= 0).decode() for row in rows.tolist()]
+        return [each.decode() for each in self._exchange(text.encode(), exchange)]
 
-    def _rows(self, values: Sequence[int]) -> np.ndarray:
+    def _exchange(self, own: bytes, exchange: Callable[[int], np.ndarray]) -> list[bytes]:
+        """The bytes of all workers; `exchange` gives the lengths of all."""
+        lengths = exchange(len(own)).tolist()
+        width = -(-max(lengths) // _BYTES)
+        if not width:
+            return [b""] * self.count
+        rows = self._rows(np.frombuffer(own.ljust(width * _BYTES, b"\0"), np.int64))
+        return [row.tobytes()[:length] for row, length in zip(rows, lengths, strict=True)]
+
+    def _rows(self, values: Sequence[int] | np.ndarray) -> np.ndarray:
         """The values of all workers [count, n]."""
         table = np.zeros([self.count, len(values)], np.int64)
         table[self.index] = values

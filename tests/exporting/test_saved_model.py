@@ -16,10 +16,12 @@ from odtk.detectors.build import build_detector
 from odtk.exporting import saved_model
 from odtk.exporting.signatures import INPUT_TYPES
 
+pytestmark = pytest.mark.usefixtures("shallow_resnet")
+
 
 @pytest.fixture(scope="module")
 def detector(golden_dir):
-    # The golden signatures were read off this model; its width does not matter to them.
+    # The golden signatures were read off this model; its width and depth do not matter to them.
     config = pipeline.read(golden_dir / "ssd_resnet50_320.config")
     config.model.ssd.feature_extractor.depth_multiplier = 0.1
     config.model.ssd.box_predictor.weight_shared_convolutional_box_predictor.depth = 16

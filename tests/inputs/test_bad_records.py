@@ -13,8 +13,9 @@ from odtk import images
 from odtk.annotations.image_files import MAX_PIXELS
 from odtk.detectors.parts.resizer import build_resizer
 from odtk.errors import DataError
-from odtk.inputs.bad_records import BadRecordFilter, summary
+from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import build_eval_dataset, build_train_dataset
+from odtk.inputs.skipped_records import summary
 from odtk.protos import image_resizer_pb2, pipeline_pb2
 from odtk.records import shards
 

@@ -1,6 +1,8 @@
 """Evaluation of a detector that answers with what it is told: the frames, the files and the table around it."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
@@ -12,12 +14,15 @@ from click.testing import CliRunner
 
 from odtk.cli.main import cli
 from odtk.detectors.detector import LossSums
-from odtk.errors import DataError, OutputError
+from odtk.errors import DataError, OdtkError, OutputError
 from odtk.evaluation import build
 from odtk.evaluation.coco import METRIC_NAMES
 from odtk.evaluation.evaluator import Evaluator
-from odtk.evaluation.metrics_sets import EVALUATORS
+from odtk.evaluation.metrics_sets import EVALUATORS, build_evaluators
 from odtk.evaluation.pascal import PROTOCOLS
+from odtk.evaluation.run import run_evaluation
+from odtk.inputs.dataset import Part
+from odtk.protos import pipeline_pb2
 from odtk.tools import evaluate as tool
 
 MAP = "DetectionBoxes_Precision/mAP"
@@ -283,6 +288,67 @@ def test_of_many_classes_the_best_and_the_worst_are_printed(capsys):
     assert [int(row[1]) for row in rows[:10]] == numbers[:-11:-1]
     assert " ".join(rows[10]) == "(30 more; see model/eval/classes.json)"
     assert [int(row[1]) for row in rows[11:]] == numbers[9::-1]
+
+
+def test_it_computes_in_the_precision_and_on_the_devices_that_are_asked_for(evaluated, monkeypatch, tmp_path):
+    built, lines = [], []
+    evaluated(dataset().batch(2))
+    reader = SimpleNamespace(prefix="m/ckpt-6", step=600)
+    monkeypatch.setattr(tool, "build_trained_detector", lambda *given: built.append(given[-1]) or (Oracle(), reader))
+    paths = tmp_path / "pipeline.config", tmp_path / "model"
+    tool.evaluate(*paths, log=lines.append)
+    assert (built, lines) == (["float32"], [])
+    tool.evaluate(*paths, precision="bfloat16", devices="cpu", log=lines.append)
+    assert built == ["float32", "bfloat16"]
+    assert lines[0].startswith("Precision: bfloat16 (as asked for")
+    for wrong in ({"devices": "gpu:99"}, {"precision": "float8"}):
+        with pytest.raises(OdtkError) as error:
+            tool.evaluate(*paths, **wrong)
+        assert error.value.argument == next(iter(wrong))
+
+
+class Threads:
+    """Processes that share an evaluation, here in threads: what each gives, and whose turn it is."""
+
+    def __init__(self, count):
+        self.given, self.barrier = [b""] * count, threading.Barrier(count, timeout=60)
+
+    def gather(self, index, own):
+        self.given[index] = own
+        self.barrier.wait()
+        given = list(self.given)
+        self.barrier.wait()
+        return given
+
+
+@pytest.mark.parametrize("num_images", [1, 2, 9])
+def test_processes_that_share_an_evaluation_have_the_numbers_of_one(num_images):
+    """Of three in turns of one batch of two: one image leaves nothing to two of them."""
+    images = dataset().repeat().take(num_images).enumerate()
+    named = images.map(lambda n, one: ({**one[0], "source_id": tf.strings.as_string(n)}, one[1]))
+    categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+
+    def evaluate(batches, **options):
+        evaluators = build_evaluators(pipeline_pb2.TrainEvalPipelineConfig().eval_config, categories)
+        return run_evaluation(Oracle(), batches, evaluators, **options)
+
+    threads, advanced, own = Threads(3), [[], [], []], [[], [], []]
+
+    def evaluate_part(index):
+        sharing = SimpleNamespace(index=index, count=3, gather=lambda given: threads.gather(index, given))
+        note = lambda images, features, *_: own[index].extend(features["source_id"].tolist())  # noqa: E731
+        part = Part(index, 3, 1).of(named, 2).batch(2)
+        return evaluate(part, sharing=sharing, advance=advanced[index].append, on_batch=note)
+
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(evaluate_part, range(3)))
+    expected = evaluate(named.batch(2))
+    assert expected.num_images == num_images
+    assert found == [expected] * 3
+    assert advanced == [{1: [1], 2: [2], 9: [6, 3]}[num_images]] * 3
+    assert [each for part in own for each in sorted(part)] == [
+        str(number).encode() for part in ([0, 1, 6, 7], [2, 3, 8], [4, 5]) for number in part if number < num_images
+    ]
 
 
 def test_repeated_images_are_counted_and_left_out(evaluated):

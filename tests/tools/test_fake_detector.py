@@ -32,6 +32,8 @@ from odtk.tools.train.run_record import read_run
 from odtk.training.fine_tune import fine_tune
 from odtk.training.loggers.csv_files import read_evaluations
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 LOSSES = [HEAT, SIZE, "Loss/regularization_loss", "Loss/total_loss"]
 
 

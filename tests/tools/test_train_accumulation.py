@@ -18,6 +18,8 @@ from odtk.errors import OdtkError
 from odtk.tools.train import train
 from odtk.training.callbacks.callback import Callback
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 STEPS = 4
 SETS = [
     ("train_config.batch_size", "6"),

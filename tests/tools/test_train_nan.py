@@ -23,6 +23,8 @@ from odtk.training.callbacks.callback import Callback
 from odtk.training.halvings import Halving, read_halvings, write_halvings
 from odtk.training.loggers.csv_files import read_evaluations, read_metrics
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 FINE = "All weights, outputs of layers, losses and gradients are finite."
 RATE = 0.01  # in fake_detector.CONFIG
 OFTEN = {"checkpoint_every": 2, "log_every": 1, "eval_every": 0, "seed": 1}

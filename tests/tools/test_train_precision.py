@@ -18,6 +18,8 @@ from odtk.training.callbacks.callback import Callback
 from odtk.training.loggers.csv_files import read_metrics
 from odtk.training.loss_scale import LossScale
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 OFTEN = {"checkpoint_every": 2, "log_every": 1, "eval_every": 0, "seed": 1, "callbacks": []}
 
 

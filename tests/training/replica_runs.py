@@ -99,6 +99,24 @@ class Told(Callback):
         self.logs.append(logs)
 
 
+def copies(experiment) -> dict:
+    """The norm's moving averages by their keys in a checkpoint, of each replica."""
+    found = {name: v for name, v in experiment.model.checkpoint_variables().items() if "/moving_" in name}
+    local = experiment.controller.strategy.experimental_local_results
+    return {name: [copy.numpy().tolist() for copy in local(variable)] for name, variable in found.items()}
+
+
+def statistics_at_an_evaluation(experiment) -> dict:
+    """The copies before, during and after an evaluation, and after a checkpoint was saved."""
+    experiment.trainer.train(tf.constant(1))  # since the last checkpoint
+    found = {"before": copies(experiment)}
+    with experiment.evaluator.weights.in_place():
+        found["measured"] = copies(experiment)
+    found["after"] = copies(experiment)
+    experiment.checkpoints.save(check_interval=False)
+    return found | {"saved": copies(experiment)}
+
+
 def the_config(folder: Path) -> pipeline_pb2.TrainEvalPipelineConfig:
     config = text_format.Parse(
         fake_detector.CONFIG.replace("{records}", str(folder)), pipeline_pb2.TrainEvalPipelineConfig()
@@ -145,7 +163,7 @@ def trained(folder: Path, case: str, count: int) -> dict:
     variables = dict(model.checkpoint_variables())
     averages = [optimizer.get_slot(variable, "average") for variable in model.trainable_variables]
     variables |= {f"average {number}": average for number, average in enumerate(averages)}
-    return {
+    found = {
         "logs": told.logs,
         "variables": {name: np.asarray(value.numpy()).tolist() for name, value in variables.items()},
         "position": int(task.last_position.numpy()),
@@ -155,6 +173,7 @@ def trained(folder: Path, case: str, count: int) -> dict:
         "seen": seen,
         "advanced": told.advanced,
     }
+    return found | {"statistics": statistics_at_an_evaluation(experiment) if case == "own" else None}
 
 
 def main() -> None:

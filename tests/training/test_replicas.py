@@ -66,7 +66,8 @@ def test_evaluations_are_those_of_one_device(runs, several, one):
     """Three batches, of which the last is short: on four devices one has nothing to do, on two one has two batches."""
     found, expected = runs[several], runs[one]
     assert found["seen"] == expected["seen"]
-    assert found["advanced"] == expected["advanced"] == [4, 4, 2]
+    assert expected["advanced"] == [4, 4, 2]
+    assert found["advanced"] == {"frozen, 4": [10], "synced, 2": [8, 2]}[several]
     assert (
         found["num_images"] == expected["num_images"] == len({name for batch in found["seen"] for name in batch}) == 10
     )
@@ -81,6 +82,18 @@ def test_norms_that_are_not_synchronized_differ_and_nothing_else_does(runs):
     penalties = [run["logs"][0]["Loss/regularization_loss"] for run in (own, synced)]
     assert penalties[0] == pytest.approx(penalties[1], rel=1e-6)
     assert own["position"] == synced["position"]
+
+
+def test_evaluations_measure_the_norms_of_the_checkpoint_and_training_goes_on_with_the_replicas_own(runs):
+    """Only a checkpoint that is written gives them to the training, which goes on as after a resume."""
+    told = runs["own, 2"]["statistics"]
+    own = {name: np.array(told["before"][name]) for name in told["before"]}
+    assert farthest({n: values[0] for n, values in own.items()}, {n: values[1] for n, values in own.items()}) > 1e-4
+    means = {name: values.mean(axis=0) for name, values in own.items()}
+    for replica in (0, 1):
+        assert farthest({n: values[replica] for n, values in told["measured"].items()}, means) < 1e-6
+        assert farthest({n: values[replica] for n, values in told["saved"].items()}, means) < 1e-6
+    assert told["after"] == told["before"]
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from odtk import files, progress
 from odtk.annotations import duplicates, formats
 from odtk.atomic import check_file, may_replace
 from odtk.errors import OdtkError
-from odtk.records import shards
+from odtk.records import decoded_images, shards
 from odtk.tools.arguments import require_fraction, require_one_of, require_whole
 from odtk.tools.make_tfrecords import dataset_plan, pets_plan, source, warnings
 from odtk.tools.make_tfrecords.local import LocalRunner
@@ -24,7 +24,7 @@ from odtk.tools.make_tfrecords.validation import check_bad_fraction
 LABEL_MAP_FILE = "label_map.pbtxt"
 
 # The files in an output folder.
-_OURS = (shards.DATASET_FILE, LABEL_MAP_FILE, "*.record-*-of-*")
+_OURS = (shards.DATASET_FILE, LABEL_MAP_FILE, "*.record-*-of-*", decoded_images.NAME.format("*", "*"))
 
 
 def make_tfrecords(

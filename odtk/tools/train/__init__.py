@@ -25,6 +25,7 @@ from odtk.tools.train.options import (
     ON_NAN,
     PRECISIONS,
     TrainingOptions,
+    cache_folder,
     require_services,
 )  # fmt: skip
 from odtk.tools.train.profiled_steps import profiled_steps, require_within
@@ -71,6 +72,7 @@ def train(
     worker_index: int | None = None,
     freeze: str | None = None,
     profile: str | None = None,
+    cache: str | None = None,
     log: Callable[[str], None] = lambda line: None,
     callbacks: Sequence[Callback] | None = None,
     should_stop: Callable[[], str | None] = lambda: None,
@@ -97,7 +99,7 @@ def train(
         deterministic=deterministic, log_to=tuple(as_list(log_to)), reuse_head_weights=reuse_head_weights,
         max_bad_records=max_bad_records, batch_size=batch_size, accumulate=accumulate, precision=precision, xla=xla,
         devices=devices, tpu=tpu, workers=workers, worker_index=worker_index, freeze=freeze,
-        profile=profile,
+        profile=profile, cache=cache,
     )  # fmt: skip
     _check_arguments(options)
     cluster = find_cluster(options.workers, options.worker_index)
@@ -165,6 +167,16 @@ def _require_checkpoint_to_reuse(config, filename: str | os.PathLike, options: T
         )
 
 
+def _check_cache(cache: str, tpu: str | None) -> None:
+    cache_folder(cache)
+    if tpu not in (None, "local"):
+        raise OdtkError(
+            "A TPU that is reached over the network cannot ask this process for decoded images. Train without keeping "
+            "them.",
+            argument="cache",
+        )
+
+
 def _check_arguments(options: TrainingOptions) -> None:
     require_whole(1, num_steps=options.num_steps, checkpoint_every=options.checkpoint_every, keep=options.keep)
     require_whole(1, log_every=options.log_every, eval_images=options.eval_images, patience=options.patience)
@@ -178,6 +190,8 @@ def _check_arguments(options: TrainingOptions) -> None:
         require_one_of(FROZEN, freeze=options.freeze)
     if options.profile is not None:
         profiled_steps(options.profile)
+    if options.cache is not None:
+        _check_cache(options.cache, options.tpu)
     for name in ("batch_size", "accumulate"):
         if getattr(options, name) != AUTO:
             require_whole(1, **{name: getattr(options, name)})

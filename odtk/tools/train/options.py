@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from odtk.errors import OdtkError
+from odtk.files import is_remote
 
 ON_NAN = ("stop", "lower-rate")
 LOG_TO = ("wandb", "mlflow")
 AUTO = "auto"
 PRECISIONS = (AUTO, "float32", "float16", "bfloat16")
 FROZEN = ("backbone", "bn", "none")
+MEMORY, DISK = "memory", "disk"
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class TrainingOptions:
     worker_index: int | None = None
     freeze: str | None = None
     profile: str | None = None
+    cache: str | None = None
+    """MEMORY, DISK (beside the records), DISK:FOLDER, or None."""
 
     @property
     def needs_evaluations(self) -> str | None:
@@ -73,6 +77,22 @@ def command_line(pipeline_config: str | os.PathLike, model_dir: str | os.PathLik
             for each in value if isinstance(value, tuple) else (value,):
                 words += [option, str(each)]
     return shlex.join(words)
+
+
+def cache_folder(cache: str) -> str | None:
+    """The folder for decoded images on a disk that `cache` names; None if it names none.
+
+    Raises OdtkError for what no `cache` can be.
+    """
+    kind, _, folder = cache.partition(":")
+    if kind == DISK and folder and not is_remote(folder):
+        return folder
+    if cache not in (MEMORY, DISK):
+        raise OdtkError(
+            f"cache is {cache!r}; it is {MEMORY}, {DISK} (beside the records) or {DISK}:FOLDER (on this machine).",
+            argument="cache",
+        )
+    return None
 
 
 def require_services(log_to: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from odtk.inputs.bad_records import BadRecord
+    from odtk.inputs.skipped_records import BadRecord
     from odtk.records.box_errors import ImageWithBadBoxes
     from odtk.tools.train.run_summary import RunSummary
 

@@ -11,16 +11,20 @@ import tf_keras
 from odtk import files, label_map, pipeline, prototext
 from odtk.cluster import Cluster
 from odtk.device_choice import find_chosen, use_only
-from odtk.devices import keep_freed_memory, use_deterministic_operations
+from odtk.devices import keep_freed_memory, use_deterministic_operations, use_quick_batch_norms
 from odtk.errors import LabelMapError
 from odtk.hardware import CPU, with_memory
 from odtk.inputs.bad_boxes import BadBoxes
-from odtk.inputs.bad_records import BadRecordFilter, summary
+from odtk.inputs.bad_records import BadRecordFilter
+from odtk.inputs.image_cache import ImageCache
+from odtk.inputs.skipped_records import summary
+from odtk.layers.precision import FLOAT32
 from odtk.protos import pipeline_pb2
 from odtk.retrying import Writes
 from odtk.tools import trained_classes
 from odtk.tools.train.batch import Batch, batch_line
 from odtk.tools.train.batch_choice import BatchChoice, choose_batch
+from odtk.tools.train.cached_images import cached_images
 from odtk.tools.train.device_line import device_line
 from odtk.tools.train.explained_errors import explained_errors
 from odtk.tools.train.explained_write_errors import explained_write_errors, last_saved_step, little_space
@@ -85,9 +89,12 @@ def train_checked(checked: CheckedRun) -> TrainingReport:
     bad_boxes = BadBoxes(log)
     precision = choose_precision(options.precision, checked.config, devices_of(strategy))
     log(precision.line)
+    if precision.precision != FLOAT32:
+        use_quick_batch_norms()
     build_task = functools.partial(_build_task, checked, precision.precision)
     checked, batch = _with_batch(checked, strategy, build_task)
-    watching = {"record_filter": record_filter, "bad_boxes": bad_boxes}
+    image_cache = ImageCache(log) if options.cache else None
+    watching = {"record_filter": record_filter, "bad_boxes": bad_boxes, "image_cache": image_cache}
     with explained_worker_errors(checked.cluster, lambda: 0, lambda: None):
         workers.require_equal({"precision": precision.precision})
         experiment = _build(checked, strategy, workers, build_task(checked.config, batch.micro_batches, **watching))
@@ -108,7 +115,8 @@ def train_checked(checked: CheckedRun) -> TrainingReport:
     )
     if first >= checked.num_steps and not owes_evaluation(experiment):
         return report
-    outcome = _run(checked, experiment, batch, devices, record_filter)
+    with cached_images(experiment, options.cache, checked.num_steps, log):
+        outcome = _run(checked, experiment, batch, devices, record_filter)
     report.checkpoint, report.last_step = experiment.checkpoints.latest_checkpoint, experiment.step
     report.reason, report.losses, report.is_early = outcome.reason, outcome.logs, experiment.step < checked.num_steps
     report.bad_records, report.bad_boxes = record_filter.bad_records if record_filter else [], bad_boxes.images
@@ -152,7 +160,7 @@ def _with_batch(
 
 
 def _build_task(checked: CheckedRun, precision: str, config, micro_batches: int, **watching) -> DetectionTask:
-    """`watching`: what collects bad records and boxes."""
+    """`watching`: what stands beside the run's data: collectors of bad records and boxes, the image cache."""
     options, log = checked.options, checked.log
     return DetectionTask(
         config,

@@ -20,7 +20,7 @@ from odtk.tools.train import surroundings
 from odtk.tools.train.options import AUTO, TrainingOptions
 from odtk.training.run_info import RunInfo
 
-_OWN_OPTIONS = ("workers", "worker_index", "log_to", "max_time", "devices")
+_OWN_OPTIONS = ("workers", "worker_index", "log_to", "max_time", "devices", "cache")
 _PATHS = ("input_path", "label_map_path", "fine_tune_checkpoint")
 _SECONDS_TO_END = 5.0
 """In which the port of a process that ends is closed."""
@@ -118,10 +118,15 @@ def explained_worker_errors(
         saved = last_step()
         resume = f"the newest checkpoint, of step {saved}" if saved else "the start, as no checkpoint was saved yet"
         raise OdtkError(
-            f"At step {step()} {who} ended or is no longer reachable ({(e.message or '').splitlines()[0][:200]}), so "
-            f"all workers end. Its own output says why. Start all workers again with the same commands: they go on "
-            f"from {resume}."
+            f"At step {step()} {who} ended or is no longer reachable{_detail(e.message or '')}, so all workers end. "
+            f"Its own output says why. Start all workers again with the same commands: they go on from {resume}."
         ) from e
+
+
+def _detail(message: str) -> str:
+    """What TensorFlow says of it in its first line, where that says something."""
+    first = message.partition("\n")[0].strip()
+    return "" if first in ("", "Graph execution error:") else f" ({first[:200]})"
 
 
 def _gone(cluster: Cluster) -> list[int]:

@@ -47,7 +47,7 @@ class Callback:
         """
 
     def during_evaluation(self, step: int, num_images: int) -> None:
-        """Called after each batch of an evaluation, of `num_images`; StopTraining ends it without a result."""
+        """Called when `num_images` were evaluated, a batch on each replica; StopTraining ends it without a result."""
 
     def after_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """Called after each evaluation; this step's checkpoint is saved, if one is due. Loggers are called later.

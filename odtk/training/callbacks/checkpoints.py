@@ -29,6 +29,9 @@ class StepCheckpoints(CheckpointManager):
     check: Callable[[], None] = staticmethod(lambda: None)
     """Called before a checkpoint is written; its exception leaves it unwritten."""
 
+    settle: Callable[[], None] = staticmethod(lambda: None)
+    """Called then: lets training go on with exactly what the checkpoint holds, so that a resumed run is no other."""
+
     def __init__(self, *args, write: Writes = at_once, times: Times | None = None, **options):
         super().__init__(*args, **options)
         self._write, self._times = write, times or Times()
@@ -43,6 +46,7 @@ class StepCheckpoints(CheckpointManager):
     def _save(self, number, options) -> str | None:
         with self.trained_weights():
             self.check()
+            self.settle()
             return super().save(number, check_interval=False, options=options)
 
 

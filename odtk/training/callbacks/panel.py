@@ -183,9 +183,9 @@ def evaluation_line(status: RunStatus, step: int, evaluation: Evaluation, second
 
 
 def _device_bytes() -> int | None:
-    """Of the first GPU; None without one."""
+    """Of the first GPU, in use at the most; None without one."""
     try:
-        return tf.config.experimental.get_memory_info("GPU:0")["current"]
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
     except (ValueError, RuntimeError, KeyError):
         return None
 

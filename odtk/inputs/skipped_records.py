@@ -1,0 +1,107 @@
+"""The records that a dataset has skipped: listed, logged once each, and counted up to a limit.
+
+`odtk.inputs.bad_records` finds them.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from odtk.errors import DataError
+from odtk.inputs import record_errors
+from odtk.records.shards import Damage, Record
+from odtk.terminal_text import on_one_line
+
+_LISTED = 10
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """A skipped record: where it is, its image's name (None if it cannot be read), what is wrong."""
+
+    file: str
+    record: int  # from 0
+    offset: int  # in bytes
+    image: str | None
+    problem: str
+
+    def __str__(self) -> str:
+        name = f" (image {self.image})" if self.image else ""
+        return on_one_line(f"{self.file}, record {self.record} at byte {self.offset}{name} {self.problem}")
+
+
+class SkippedRecords:
+    """The records that one dataset has skipped so far."""
+
+    def __init__(self, limit: int, log: Callable[[str], None] = lambda line: None):
+        """`limit`: of different records; `log` is called once for each."""
+        self.limit, self._log = limit, log
+        self._bad: dict[tuple[int, int], BadRecord] = {}
+        self._files: list[str] = []
+        self._adding = threading.Lock()
+        self._prepare: Callable | None = None
+
+    @property
+    def bad_records(self) -> list[BadRecord]:
+        """The skipped records, by file and record."""
+        with self._adding:
+            return [self._bad[place] for place in sorted(self._bad)]
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether too many records were skipped."""
+        return len(self._bad) > self.limit
+
+    def _try(self, number: int, record: int, found: Record, position: int) -> None:
+        assert self._prepare is not None, "no dataset was made of these files"
+        try:
+            placed = (tf.constant(found.data), np.int64(record)), np.int64(number)
+            self._prepare(tf.constant(position, tf.int64), placed)
+        except record_errors.OPERATION_ERRORS as error:
+            problem = f"cannot be used: {record_errors.cause(error)}"
+            bad = BadRecord(self._files[number], record, found.offset, record_errors.image_name(found.data), problem)
+            self._add((number, record), bad)
+
+    def _add_damage(self, number: int, record: int, damage: Damage) -> None:
+        name = record_errors.image_name(damage.data) if damage.data else None
+        self._add((number, record), BadRecord(self._files[number], record, damage.offset, name, damage.what))
+
+    def _add_unreadable(self, number: int, record: int, offset: int, error: Exception) -> None:
+        problem = f"cannot be read: {_first_line(error)}"
+        self._add((number, record), BadRecord(self._files[number], record, offset, None, problem))
+
+    def _add(self, place: tuple[int, int], bad: BadRecord) -> None:
+        with self._adding:
+            is_new = place not in self._bad
+            self._bad.setdefault(place, bad)
+        if is_new and not self.is_exceeded:
+            self._log(f"Skipped: {bad}.")
+
+    def _raise_if_exceeded(self) -> None:
+        if not self.is_exceeded:
+            return
+        bad = self.bad_records
+        limit = f"more than the limit of {self.limit}" if len(bad) > self.limit else "and no others are left"
+        listed = "".join(f"\n  {entry}" for entry in bad[:_LISTED])
+        more = f"\n  and {len(bad) - _LISTED} more" if len(bad) > _LISTED else ""
+        raise DataError(
+            f"{len(bad)} records cannot be used, {limit}:{listed}{more}\n"
+            "Copy damaged files again, or write them again from their images; or allow more bad records.",
+            argument="max_bad_records",
+        )
+
+
+def summary(bad: Sequence[BadRecord]) -> str:
+    """The summary of the skipped records at the end of a run."""
+    one = len(bad) == 1
+    return (
+        f"{len(bad)} bad record{'' if one else 's'} {'was' if one else 'were'} skipped, listed above. "
+        "Write the files again, or copy them again; `odtk inspect --verify` checks every byte."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).splitlines()[0]
