@@ -6,9 +6,10 @@ import types
 import pytest
 from orbit import controller
 
+from odtk.errors import DataError, OutputError
 from odtk.protos import pipeline_pb2
 from odtk.retrying import at_once
-from odtk.training.callbacks.callback import Callback, StopTraining
+from odtk.training.callbacks.callback import Callback, GoBack, StopTraining
 from odtk.training.evaluation_schedule import EvaluationSchedule
 from odtk.training.loggers.logger import Logger
 from odtk.training.loop import ALL_STEPS_DONE, run
@@ -114,6 +115,20 @@ def test_a_stopped_run_is_evaluated_if_it_was_not_already_and_there_is_time(expe
     calls = []
     run(experiment, 5, [Noted("a", calls, StopTraining("enough", evaluate=evaluate), at_step=3)])
     assert [call[1] for call in calls if call[2] == "measured"] == [3] * evaluate
+
+
+@pytest.mark.parametrize(
+    ("error", "is_logged"), [(DataError("bad"), True), (GoBack("NaN"), False), (OutputError("full"), False)]
+)
+def test_the_log_gets_what_a_loop_trained_before_it_was_ended(experiment, error, is_logged):
+    """Not if training goes back to before it, or if nothing can be written."""
+    asked = []
+    experiment.controller.summary_manager = types.SimpleNamespace(write_rest=lambda: asked.append(experiment.step))
+    experiment.trainer = types.SimpleNamespace(restart_data=lambda: None)
+    noted = Noted("a", [], error, at_step=2)
+    with contextlib.suppress(DataError, OutputError):
+        run(experiment, 3, [noted])
+    assert asked == [2] * is_logged
 
 
 def test_an_end_that_fails_takes_no_other_callbacks_end_away(experiment):

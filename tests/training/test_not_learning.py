@@ -110,3 +110,14 @@ def test_waiting_for_data_is_told_once_if_it_lasts(made, waiting, seconds, warne
     said = train(made, curve(200, 0.1, 0.1), waiting=waiting, seconds=seconds)
     assert len(said) == warned
     assert all("Steps wait for data 50% of their time" in line for line in said)
+
+
+def test_rows_that_a_long_loop_passed_are_judged_too(made):
+    """Four loops of ten rows are 40 losses: enough."""
+    callback = NotLearning(made.said.append)
+    callback.before_training(made, 3000)
+    for end in range(100, 700, 100):
+        logs = {"Loss/total_loss": 1.0, "gradient_norm": 1.0}
+        made.trainer.rows = [types.SimpleNamespace(step=step, logs=logs) for step in range(end - 90, end + 1, 10)]
+        callback.after_loop(end, logs)
+    assert ["The loss has not fallen in 400 steps" in line for line in made.said] == [True]

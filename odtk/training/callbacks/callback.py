@@ -38,7 +38,9 @@ class Callback:
         """Called once, before the first step: weights are restored, and training runs from `experiment.step` on."""
 
     def after_loop(self, step: int, logs: dict[str, float]) -> None:
-        """Called after each loop of steps (about a second; loops end where something is logged, saved or evaluated).
+        """Called after each loop of steps (about a second; loops end where something is saved or evaluated).
+
+        With callbacks of a user's own they also end where something is logged (see Pace.ends_at_logs).
 
         `logs` has the last step's losses under TFOD's tags, including Loss/total_loss, learning_rate (of the next step)
         and gradient_norm. Loggers are called and this step's checkpoint is saved later. An exception ends the training.
