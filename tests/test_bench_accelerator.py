@@ -113,7 +113,8 @@ def test_losses_of_three_steps_of_odtks_own_trainer(tmp_path):
     assert total == pytest.approx([sum(step) for step in zip(*frozen.values(), strict=True)])
     assert len(set(total)) == len(losses["gradient_norm"]) == 3
     live = losses["Loss/classification_loss, norms by the batch"]
-    assert len(live) == 1 and live[0] != frozen["Loss/classification_loss"][0]
+    assert len(live) == 1
+    assert live[0] != frozen["Loss/classification_loss"][0]
     assert worker.run("losses.measure", {"sizes": SMALL})["error"].startswith("TypeError: measure() missing")
 
 
