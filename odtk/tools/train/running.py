@@ -1,5 +1,6 @@
 """The part of `odtk train` that needs TensorFlow: builds a run whose config is checked, trains, and reports."""
 
+import contextlib
 import functools
 import os
 from collections.abc import Callable, Sequence
@@ -115,7 +116,9 @@ def train_checked(checked: CheckedRun) -> TrainingReport:
     )
     if first >= checked.num_steps and not owes_evaluation(experiment):
         return report
-    with cached_images(experiment, options.cache, checked.num_steps, log):
+    with contextlib.ExitStack() as kept:
+        with explained_worker_errors(checked.cluster, lambda: 0, lambda: None):
+            kept.enter_context(cached_images(experiment, options.cache, checked.num_steps, log))
         outcome = _run(checked, experiment, batch, devices, record_filter)
     report.checkpoint, report.last_step = experiment.checkpoints.latest_checkpoint, experiment.step
     report.reason, report.losses, report.is_early = outcome.reason, outcome.logs, experiment.step < checked.num_steps
