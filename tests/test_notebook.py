@@ -57,6 +57,7 @@ def printed(cell):
     return "".join(output.get("text", "") for output in cell.outputs)
 
 
+@pytest.mark.slow
 def test_it_runs_from_top_to_bottom_on_drawn_data(notebook, tmp_path, monkeypatch):
     draw_dataset(tmp_path / "drawn", 12, seed=1)
     for name, value in settings(tmp_path, tmp_path / "drawn", steps=2).items():
