@@ -52,7 +52,7 @@ class ProgressFile:
         if self._path is None or (not is_last and now - self._last < SECONDS_BETWEEN_WRITES):
             return
         self._last = now
-        part = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        part = self._path.with_name(f"{self._path.name}.{os.getpid()}.part")  # found by whoever clears the job
         try:
             part.write_text(json.dumps(dataclasses.asdict(make())), encoding="utf-8")
             os.replace(part, self._path)
