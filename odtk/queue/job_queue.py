@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from odtk.errors import OdtkError
-from odtk.queue import records, workers
-from odtk.queue.device_sets import named_in
+from odtk.queue import daemon, records, workers
+from odtk.queue.device_sets import ALL, canonical, named_in
 from odtk.queue.job import (
     CANCELLED,
     DEFAULT_PRIORITY,
@@ -27,6 +27,7 @@ from odtk.queue.job import (
 from odtk.queue.queue_files import QueueFiles
 from odtk.queue.schedule import skip_successors, unskip_successors
 from odtk.queue.store import Store
+from odtk.queue.worker import WorkerSettings
 
 GRACE = 90.0
 """Seconds that a job has to end by itself when it is cancelled: a training saves its checkpoint."""
@@ -74,7 +75,7 @@ class Queue:
         return number
 
     def jobs(self) -> list[JobRecord]:
-        """All jobs: first those that run, then those that wait, the next one first, then those that ended."""
+        """All jobs: those that run, those that wait, the next one first, and those that ended."""
         with self._store.reading() as database:
             return records.read_all(database, self._store.files)
 
@@ -162,15 +163,22 @@ class Queue:
     ) -> WorkerRecord | None:
         """Starts a worker, which runs the jobs; OdtkError if one of the same device works for this queue.
 
-        detach: in the background, without a terminal, until `stop`; returns the worker once it is ready. Otherwise
-          works in this process until `stop` or a signal, tells `log` what it does, and returns None.
+        detach: in the background, without a terminal, until `stop`; returns the worker, or None if it has ended
+          already. Otherwise tells `log` what the worker does, and returns None when it has ended by `stop` or by a
+          signal to this process, which is a KeyboardInterrupt.
         until_empty: ends when no job can run any more.
         device: runs jobs of this device ("gpu:0") and gives it to those that name none. None: runs the jobs of every
           device, as many at once as have devices of their own; one that names none gets the whole machine.
         stop_on_failure: ends after the first job that fails; the others wait.
         grace: seconds that a job has to end by itself when it is cancelled.
         """
-        raise NotImplementedError
+        device = None if canonical(device) == ALL else canonical(device)
+        settings = WorkerSettings(device, until_empty, stop_on_failure, grace)
+        if not detach:
+            daemon.attend(self.path, settings, log or (lambda line: None))
+            return None
+        daemon.start(self.path, settings)
+        return next((worker for worker in self.workers() if worker.device == device), None)
 
     def stop(self, now: bool = False) -> list[WorkerRecord]:
         """Tells the workers to end after their running jobs, and returns them.

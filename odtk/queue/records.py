@@ -17,11 +17,14 @@ _COLUMNS = """
   number, name, command, folder, python, device, uses, attempts, priority, state, note, cancelling, attempt, exit_code,
   added, started, ended, seconds, started_clock, process, runs_on, worker
 """
-_ORDER = f"CASE state WHEN '{RUNNING}' THEN 0 WHEN '{WAITING}' THEN 1 ELSE 2 END, priority, number"
+_ORDER = f"""
+  CASE state WHEN '{RUNNING}' THEN 0 WHEN '{WAITING}' THEN 1 ELSE 2 END,
+  CASE state WHEN '{WAITING}' THEN priority ELSE 0 END, number
+"""
 
 
 def read_all(database: sqlite3.Connection, files: QueueFiles) -> list[JobRecord]:
-    """All jobs: first those that run, then those that wait, the next one first, then those that ended."""
+    """All jobs: those that run, those that wait, the next one first, and those that ended."""
     rows = database.execute(f"SELECT {_COLUMNS} FROM jobs ORDER BY {_ORDER}").fetchall()
     after: dict[int, list[int]] = {}
     for pair in database.execute("SELECT job, predecessor FROM predecessors ORDER BY job, predecessor"):

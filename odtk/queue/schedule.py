@@ -11,8 +11,8 @@ _UNSUCCESSFUL = tuple(state for state in ENDED if state != DONE)
 
 # Of the jobs that use the same devices only the first can be the next one.
 _FIRST_OF_EACH_DEVICE = f"""
-SELECT number, uses FROM (
-  SELECT number, priority, uses, ROW_NUMBER() OVER (PARTITION BY uses ORDER BY priority, number) AS place
+SELECT number, uses, starts FROM (
+  SELECT number, priority, uses, starts, ROW_NUMBER() OVER (PARTITION BY uses ORDER BY priority, number) AS place
   FROM jobs
   WHERE state = '{WAITING}' AND NOT EXISTS (
     SELECT 1 FROM predecessors JOIN jobs AS earlier ON earlier.number = predecessor
@@ -29,6 +29,8 @@ class Choice:
     number: int
     runs_on: str
     """The devices that it gets."""
+    start: int
+    """How many times it will have been started then."""
 
 
 def next_job(database: sqlite3.Connection, device: str | None) -> Choice | None:
@@ -39,7 +41,7 @@ def next_job(database: sqlite3.Connection, device: str | None) -> Choice | None:
             continue
         wanted = row["uses"] or device or ALL
         if not any(share_a_device(wanted, each) for each in taken):
-            return Choice(row["number"], wanted)
+            return Choice(row["number"], wanted, row["starts"] + 1)
         # Less urgent jobs do not take what a more urgent one waits for.
         taken.append(wanted)
     return None

@@ -59,7 +59,7 @@ def registered(store: Store, device: str | None) -> Iterator[None]:
 def ask_to_stop(store: Store, how: str) -> list[WorkerRecord]:
     """Tells all workers to stop AFTER their jobs or NOW, and returns them."""
     with store.writing() as database:
-        database.execute("UPDATE workers SET stop = ?", (how,))
+        database.execute("UPDATE workers SET stop = ? WHERE stop IS NOT ?", (how, NOW))
         return read_all(database, store.files)
 
 
