@@ -110,7 +110,7 @@ def list_jobs(path, as_json) -> None:
 
 def _hint(opened, path: str | None) -> None:
     if text := arguments.hint_at_a_start(opened, path):
-        click.echo(text)
+        click.echo(f"\n{text}")
 
 
 @queue.command(short_help="Show all about one job.")
@@ -236,7 +236,7 @@ def clear(path, as_json) -> None:
 @click.option("--device", metavar="gpu:0", help="Run only jobs of this device, and those that name none.  [default: "
               "jobs of all devices, each on its own]")  # fmt: skip
 @click.option("--stop-on-failure", is_flag=True, help="End after the first job that fails; the others wait.")
-@click.option("--grace", type=click.FloatRange(0), default=90.0, show_default=True, metavar="SECONDS",
+@click.option("--grace", type=click.FloatRange(0), default=90, show_default=True, metavar="SECONDS",
               help="How long a job that is cancelled may take to end by itself before it is killed.")  # fmt: skip
 @queue_option
 @options.json_option
@@ -256,7 +256,7 @@ def start(ctx, detach, until_empty, device, stop_on_failure, grace, path, as_jso
         _print_worker(opened.start(detach=True, **how), path, as_json)
         return
     with queue_watch.watching(opened, options.log):
-        opened.start(detach=False, **how)
+        opened.start(detach=False, log=queue_watch.without_changes(options.log), **how)
     jobs = opened.jobs()
     if as_json:
         options.print_json({"queue": str(opened.path), "jobs": [queue_tables.document(job) for job in jobs]})
@@ -268,7 +268,10 @@ def _print_worker(worker, path: str | None, as_json: bool) -> None:
     from odtk.cli import queue_tables
 
     if as_json:
-        options.print_json(queue_tables.worker_document(worker))
+        options.print_json(worker and queue_tables.worker_document(worker))
+        return
+    if worker is None:
+        click.echo(f"The worker has ended already. To look: {arguments.command(path, 'list')}")
         return
     click.echo(f"A worker of {worker.device or 'all devices'} runs in the background (process {worker.pid}).")
     click.echo(f"Its log: {worker.log_path}")

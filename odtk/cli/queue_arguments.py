@@ -19,7 +19,7 @@ queue_option = click.option(
 
 def priority_option(text: str, **settings):
     """--priority, with the help `text`."""
-    return click.option("--priority", type=click.IntRange(1, 10), metavar="1..10", help=text, **settings)
+    return click.option("--priority", type=click.IntRange(1, 10), metavar="N", help=text, **settings)
 
 
 def open_queue(path: str | None, is_made: bool = False):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,12 +24,14 @@ OLD_REPORT = 15.0
 
 _COLORS = {RUNNING: "cyan", DONE: "green", FAILED: "red", INTERRUPTED: "red", CANCELLED: "yellow", SKIPPED: "yellow"}
 _COLUMNS = ["Job", "Priority", "State", "Command", ""]
+_RIGHT = _COLUMNS[:2]
+_GAP = "  "
 _LAST_BYTES = 64 * 1024
 
 
 def title(job: JobRecord) -> str:
     """`job 3`, or `job 3 (NAME)`."""
-    return f"job {job.number}" + f" ({on_one_line(job.name)})" * bool(job.name)
+    return f"job {job.number} ({on_one_line(job.name)})" if job.name else f"job {job.number}"
 
 
 def title_line(job: JobRecord) -> str:
@@ -48,16 +51,15 @@ def command(job: JobRecord) -> str:
 
 
 def print_jobs(jobs: Sequence[JobRecord]) -> None:
-    """A table on stdout, in the order in which the queue gives the jobs; only the last of those that ended."""
-    ended = [job.number for job in sorted(jobs, key=lambda job: job.ended or 0) if job.state in ENDED]
-    left_out = set(ended[:-ENDED_SHOWN])
-    shown = [job for job in jobs if job.number not in left_out]
-    if _is_terminal():
+    """A table on stdout: first the jobs that have not ended, then the last of those that did, the latest last."""
+    ended = sorted((job for job in jobs if job.state in ENDED), key=lambda job: job.ended or 0.0)
+    shown = [job for job in jobs if job.state not in ENDED] + ended[-ENDED_SHOWN:]
+    if sys.stdout.isatty():
         _draw(shown)
     else:
         _print_aligned([_COLUMNS, *(_cells(job) for job in shown)])
-    if left_out:
-        click.echo(f"and {len(left_out):,} more that ended earlier (--json has them all)")
+    if len(shown) < len(jobs):
+        click.echo(f"and {len(jobs) - len(shown):,} more that ended earlier (--json has them all)")
 
 
 def _cells(job: JobRecord) -> list[str]:
@@ -71,49 +73,53 @@ def _cells(job: JobRecord) -> list[str]:
     ]
 
 
-def _is_terminal() -> bool:
-    import sys
-
-    return sys.stdout is not None and sys.stdout.isatty()
-
-
 def _draw(jobs: Sequence[JobRecord]) -> None:
     from rich.console import Console
 
-    Console().print(table(jobs))
+    console = Console()
+    console.print(table(jobs, console.width))
 
 
-def table(jobs: Sequence[JobRecord]):
-    """The same as a rich table: commands are cut to fit, and what is known of the jobs may take several lines."""
+def table(jobs: Sequence[JobRecord], columns: int):
+    """The same as a rich table for a terminal with so many `columns`.
+
+    Commands are cut to fit; what is known of the jobs may take several lines.
+    """
     from rich.table import Table
 
+    rows = [_cells(job) for job in jobs]
     drawn = Table(box=None, pad_edge=False)
-    for heading, how in zip(_COLUMNS, _HOW, strict=True):
-        drawn.add_column(heading, **how)
-    for job in jobs:
-        *cells, last = map(cell, _cells(job))
+    for heading, width in zip(_COLUMNS, _fitting(_widths([_COLUMNS, *rows]), columns), strict=True):
+        is_last = heading == _COLUMNS[-1]
+        drawn.add_column(heading, width=width, justify="right" if heading in _RIGHT else "left", no_wrap=not is_last,
+                         overflow="fold" if is_last else "ellipsis")  # fmt: skip
+    for job, row in zip(jobs, rows, strict=True):
+        cells = list(map(cell, row))
         cells[2].stylize(_COLORS.get(job.state, ""))
-        drawn.add_row(*cells, last)
+        drawn.add_row(*cells)
     return drawn
 
 
-_HOW: list[dict] = [
-    {"justify": "right", "no_wrap": True},
-    {"justify": "right", "no_wrap": True},
-    {"no_wrap": True},
-    {"no_wrap": True, "overflow": "ellipsis", "ratio": 2, "min_width": 16},
-    {"overflow": "fold", "ratio": 3, "min_width": 24},
-]
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def _fitting(widths: Sequence[int], columns: int) -> list[int]:
+    """The columns' widths in a terminal: what is known of a job leaves its command two fifths at least."""
+    *fixed, command, known = widths
+    room = max(columns - sum(fixed) - len(_GAP) * len(fixed) - len(_GAP), 2)
+    command = min(command, max(room - known, room * 2 // 5))
+    return [*fixed, command, min(known, room - command)]
 
 
 def _print_aligned(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = _widths(rows)
     for row in rows:
         cells = [
-            each.rjust(width) if how.get("justify") else each.ljust(width)
-            for each, width, how in zip(row, widths, _HOW, strict=True)
+            each.rjust(width) if heading in _RIGHT else each.ljust(width)
+            for each, width, heading in zip(row, widths, _COLUMNS, strict=True)
         ]
-        click.echo("  ".join(cells).rstrip())
+        click.echo(_GAP.join(cells).rstrip())
 
 
 def status(job: JobRecord) -> str:
@@ -135,10 +141,9 @@ def _of_others(job: JobRecord) -> list[str]:
     if job.state == WAITING:
         return [job.reason or "", f"for {job.device}" if job.device else ""]
     return [
-        f"exit code {job.exit_code}" if job.exit_code else "",
         job.reason or "",
-        "" if job.seconds is None or job.started is None else f"took {as_clock(job.seconds)}",
-        "" if job.ended is None else moment(job.ended),
+        "" if job.seconds is None else f"took {as_clock(job.seconds)}",
+        "" if job.ended is None else f"at {moment(job.ended)}",
     ]
 
 
@@ -183,9 +188,9 @@ def print_job(job: JobRecord, num_lines: int) -> None:
 
 def _facts(job: JobRecord) -> dict[str, str]:
     took = "" if job.seconds is None else f" ({as_clock(job.seconds)}{' so far' * (job.state == RUNNING)})"
-    how = [job.state, f"exit code {job.exit_code}" if job.exit_code else "", job.reason or ""]
+    how = [job.state, "is being cancelled" if job.is_cancelling else "", job.reason or ""]
     return {
-        "state": ", ".join(filter(None, [*how, "is being cancelled" if job.is_cancelling else ""])),
+        "state": ", ".join(filter(None, how)),
         "progress": progress_line(job),
         "command": command(job),
         "folder": job.folder,

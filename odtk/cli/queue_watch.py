@@ -1,6 +1,7 @@
 """Shows what a queue does while a command waits for it: a live table on a terminal, plain lines elsewhere."""
 
 import contextlib
+import re
 import threading
 import time
 from collections import Counter
@@ -12,7 +13,7 @@ import click
 from odtk.cli import queue_tables
 from odtk.errors import OdtkError
 from odtk.progress import can_redraw, plain_line_seconds, printing_above, terminal
-from odtk.queue import ENDED, RUNNING, JobRecord, Queue
+from odtk.queue import ENDED, RUNNING, WAITING, JobRecord, Queue
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 _REDRAWS_PER_SECOND = 2
@@ -35,6 +36,12 @@ def watching(queue: Queue, log: Callable[[str], None], numbers: Sequence[int] | 
             thread.join()
 
 
+def without_changes(log: Callable[[str], None]) -> Callable[[str], None]:
+    """A `log` for a worker, whose lines on starts and ends of jobs are left out: `watching` says more of them."""
+    change = re.compile(rf"job \d+ (runs on .*|is ({'|'.join([WAITING, *ENDED])}))|worker ended")
+    return lambda line: None if change.fullmatch(line) else log(line)
+
+
 class _Watch:
     """What is known of the jobs; `look` asks the queue again."""
 
@@ -43,7 +50,7 @@ class _Watch:
         self._states: dict[int, str] = {}
         self._jobs: list[JobRecord] = []
         self._reported: dict[int, tuple[float, str]] = {}
-        self._is_live = can_redraw()
+        self._is_live, self._is_new = can_redraw(), True
         self.look()
 
     def look_until(self, ended: threading.Event) -> None:
@@ -57,14 +64,14 @@ class _Watch:
         except OdtkError:  # whoever waits for the jobs meets it too, and says it
             return
         self._jobs = [job for job in jobs if self._numbers is None or job.number in self._numbers]
-        is_first = not self._states
         for job in self._jobs:
-            before = self._states.get(job.number)
+            before = self._states.get(job.number, job.state if self._is_new else None)
             self._states[job.number] = job.state
-            if job.state != before and (job.state == RUNNING or not (is_first and job.state in ENDED)):
+            if job.state != before:
                 self._log_change(job)
             elif job.state == RUNNING and not self._is_live:
                 self._log_progress(job)
+        self._is_new = False
 
     def _log_change(self, job: JobRecord) -> None:
         if job.state == RUNNING:
@@ -84,15 +91,16 @@ class _Watch:
         """What rich draws again and again: the jobs that run, and how many wait and have ended."""
         from rich.live import Live
 
-        return Live(get_renderable=self._draw, console=terminal(), refresh_per_second=_REDRAWS_PER_SECOND,
-                    transient=True, redirect_stdout=False)  # fmt: skip
+        console = terminal()
+        return Live(get_renderable=lambda: self._drawn(console.width), console=console, transient=True,
+                    refresh_per_second=_REDRAWS_PER_SECOND, redirect_stdout=False)  # fmt: skip
 
-    def _draw(self):
+    def _drawn(self, columns: int):
         from rich.console import Group
 
         jobs = self._jobs
         running = [job for job in jobs if job.state == RUNNING]
-        return Group(*([queue_tables.table(running)] if running else []), counts(jobs))
+        return Group(*([queue_tables.table(running, columns)] if running else []), counts(jobs))
 
 
 def counts(jobs: Sequence[JobRecord]) -> str:

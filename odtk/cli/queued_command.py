@@ -24,9 +24,7 @@ def check_command(root: click.Group, words: Sequence[str]) -> None:
         _, rest, _ = command.make_parser(context).parse_args(rest)
         if not rest:
             raise click.UsageError(f"Which command of {context.command_path} is the job to run?", ctx=context)
-        name, found, rest = command.resolve_command(context, rest)
-        assert found is not None
-        assert name is not None
+        name, found, rest = _resolved(command, context, rest)
         command, names = _without_existence(found), (*names, name)
         parent, context = context, _context(command, name, context)
     if names in _NOT_IN_A_QUEUE:
@@ -36,6 +34,16 @@ def check_command(root: click.Group, words: Sequence[str]) -> None:
         )
     if not _prints_only(command, context, rest):
         command.make_context(names[-1], rest, parent=parent)
+
+
+def _resolved(group: click.Group, context: click.Context, words: list[str]) -> tuple[str, click.Command, list[str]]:
+    try:
+        name, found, rest = group.resolve_command(context, words)
+    except click.UsageError as error:
+        text = f"{error.message} A job is one of the commands of {context.command_path}."
+        raise click.UsageError(text, ctx=error.ctx) from None
+    assert found is not None
+    return str(name), found, rest
 
 
 def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
@@ -60,7 +68,8 @@ def _without_existence(command: click.Command) -> click.Command:
 def _lenient(parameter: click.Parameter) -> click.Parameter:
     if not isinstance(parameter.type, click.Path):
         return parameter
+    kind = copy.copy(parameter.type)
+    kind.exists = False
     parameter = copy.copy(parameter)
-    parameter.type = copy.copy(parameter.type)
-    parameter.type.exists = False
+    parameter.type = kind
     return parameter
