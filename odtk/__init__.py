@@ -13,6 +13,7 @@ from odtk.errors import OdtkError
 if TYPE_CHECKING:
     from odtk.detections import Detections
     from odtk.exporting.runtime import ExportedDetector, load
+    from odtk.queue import Job, Queue
     from odtk.tools.configure import ConfigureReport, configure
     from odtk.tools.doctor import DoctorReport, doctor
     from odtk.tools.evaluate import EvaluationReport, evaluate
@@ -35,8 +36,10 @@ __all__ = [
     "ExportReport",
     "ExportedDetector",
     "Inspection",
+    "Job",
     "OdtkError",
     "PredictReport",
+    "Queue",
     "TrainingReport",
     "ViewReport",
     "__version__",
@@ -62,7 +65,9 @@ _MODULES = {
     "ExportReport": "odtk.tools.export",
     "ExportedDetector": "odtk.exporting.runtime",
     "Inspection": "odtk.tools.inspect.inspection",
+    "Job": "odtk.queue",
     "PredictReport": "odtk.tools.predict",
+    "Queue": "odtk.queue",
     "TrainingReport": "odtk.tools.train",
     "ViewReport": "odtk.tools.view",
     "configure": "odtk.tools.configure",
