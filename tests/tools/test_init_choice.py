@@ -127,7 +127,7 @@ def test_long_objects_get_long_anchors_not_larger_images():
 def test_panoramas_keep_their_shape():
     height, width = make_plan(data(image_size=(400, 1600)), TWO_CORES).image_size.size
     assert width >= 2 * height
-    height, width = make_plan(data(image_size=(1600, 500)), TWO_CORES).image_size.size
+    height, width = make_plan(data(image_size=(1600, 400)), TWO_CORES).image_size.size
     assert height >= 2 * width
     assert len(set(make_plan(data(image_size=(1080, 1920)), TWO_CORES).image_size.size)) == 1
     mixed = data(image_size=(400, 1600), aspect_ratios=(0.8, 4.0, 4.1))
@@ -149,7 +149,7 @@ def test_little_memory_means_a_smaller_batch():
 def test_own_splits_are_kept():
     plan = make_plan(data(own_splits={"train": 130, "val": 20, "test": 10}), TWO_CORES)
     assert (plan.val_fraction, plan.training_images, plan.held_out) == (None, 130, 20)
-    assert "130 for train, 20 for val, 10 for test" in plan.why["val-fraction"]
+    assert "130 images for train, 20 images for val, 10 images for test" in plan.why["val-fraction"]
 
 
 def test_what_should_be_known_is_said():
@@ -169,6 +169,11 @@ def test_what_should_be_known_is_said():
 def test_images_with_more_boxes_than_are_read():
     assert make_plan(data(most_boxes=100), TWO_CORES).most_boxes is None
     assert make_plan(data(most_boxes=340), TWO_CORES).most_boxes == 340
+
+
+def test_images_that_are_far_larger_than_their_input_are_shrunk():
+    assert make_plan(data(image_size=(3000, 4000)), TWO_CORES).max_side == 320
+    assert make_plan(data(image_size=(300, 400)), TWO_CORES).max_side is None
 
 
 def test_nothing_is_evaluated_on_a_tpu_so_nothing_waits_for_evaluations():

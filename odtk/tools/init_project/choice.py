@@ -66,6 +66,8 @@ class Plan:
     """Whether a step may take several micro-batches."""
     most_boxes: int | None
     """Boxes of an image that are to be read, if some have more than pipelines read."""
+    max_side: int | None
+    """To shrink images to, which are far larger than what they are resized to."""
     seconds: float | None
     """That training may take; None if nothing is known."""
     why: Mapping[str, str] = field(default_factory=dict)
@@ -106,6 +108,7 @@ def make_plan(facts: DataFacts, machine: MachineFacts, checkpoints: Mapping[str,
         patience=None if machine.kind == TPU else max(5, steps // interval // 2),
         accumulate=machine.kind == GPU and base != SMALL,
         most_boxes=facts.most_boxes if facts.most_boxes > _READ_BOXES else None,
+        max_side=2 * max(size.size) if max(facts.image_size) > 3 * max(size.size) else None,
         seconds=seconds,
         why={
             "val-fraction": why_fraction, "base": why_base, "image-size": _why_size(facts, size),
@@ -117,11 +120,11 @@ def make_plan(facts: DataFacts, machine: MachineFacts, checkpoints: Mapping[str,
 def _held_out(facts: DataFacts) -> tuple[float | None, int, str]:
     """The fraction of the images for evaluation, their number, and why."""
     if facts.own_splits is not None:
-        counts = ", ".join(f"{count:,} for {split}" for split, count in facts.own_splits.items())
-        return None, facts.held_out, f"The dataset has splits of its own, which are kept: {counts}."
+        counts = ", ".join(f"{count:,} images for {split}" for split, count in facts.own_splits.items())
+        return None, facts.held_out, f"The dataset's own splits are kept: {counts}."
     fraction = 0.3 if facts.images < 1000 else 0.2 if facts.images < 10_000 else 0.1 if facts.images < 50_000 else 0.05
     count = max(1, round(facts.images * fraction))
-    why = "fewer would say little" if facts.images < 1000 else "enough for steady metrics"
+    why = "a rough measure" if count < 30 else "fewer would say little" if count < 300 else "enough for steady metrics"
     return fraction, count, f"About {count:,} images are held out for evaluation and never trained on: {why}."
 
 
@@ -129,7 +132,7 @@ def _base(training_images: int, machine: MachineFacts, checkpoints: Mapping[str,
     """Pipeline, checkpoint and why."""
     for base in _TO_FINE_TUNE[CPU if machine.kind == CPU else GPU]:
         if base in checkpoints:
-            return base, checkpoints[base], "The checkpoint that it is made for is here."
+            return base, checkpoints[base], "Fine-tuning: the checkpoint that this pipeline is made for is here."
     if machine.kind == CPU:
         return SMALL, None, "Made for CPUs; with the other pipelines each image would take seconds on this machine."
     if training_images < _ENOUGH_FROM_SCRATCH:
@@ -203,7 +206,7 @@ def _seconds(steps: float) -> float:
 
 
 def _why_steps(steps: int, batch: int, training_images: int) -> str:
-    passes = f"{steps * batch / training_images:.0f} passes over the {training_images:,} training images"
+    passes = f"{steps * batch / training_images:.0f} passes over about {training_images:,} training images"
     if steps == _LEAST_STEPS:
         return f"{passes}: with fewer steps hardly anything is learned."
     return (

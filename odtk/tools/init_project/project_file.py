@@ -58,15 +58,16 @@ def project_text(project: Project) -> str:
 
 
 def found_in_words(facts: DataFacts) -> str:
-    """What the folder holds, as a sentence."""
+    """What the folder holds, in two sentences."""
     height, width = facts.image_size
     names = [f"{on_one_line(name)} ({count:,})" for name, count in facts.classes.items()]
     count = f"{len(names)} classes" if len(names) != 1 else "one class"
-    low, high = (f"{share:.0%}" for share in np.quantile(np.sqrt(facts.box_sizes.prod(axis=1)), (0.25, 0.75)))
     negatives = f", {facts.negatives:,} of them without boxes" if facts.negatives else ""
+    low, high = (f"{100 * share:.2g}%" for share in np.quantile(np.sqrt(facts.box_sizes.prod(axis=1)), (0.25, 0.75)))
+    sizes = low if low == high else f"{low} to {high}"
     return (
         f"{FORMATS[facts.format]}, {facts.images:,} images{negatives}, mostly about {width}x{height}, with "
-        f"{facts.boxes:,} boxes of {count}: {some(names, _CLASSES_NAMED)}. Half of the boxes measure {low} to {high} of "
+        f"{facts.boxes:,} boxes of {count}: {some(names, _CLASSES_NAMED)}. Half of the boxes measure {sizes} of "
         "their image's side."
     )
 
@@ -116,16 +117,22 @@ def _make_tfrecords(project: Project) -> Iterator[Entry]:
     if facts.format != "pets":
         if plan.val_fraction is not None:
             yield Entry("test-fraction", 0.1, "images that neither training nor evaluation uses", is_off=True)
-        yield Entry("max-side", 1024, "shrinks larger images, and so the records", is_off=True)
+        yield _max_side(plan)
         yield Entry("skip-difficult", "true", "leaves out objects marked as difficult", is_off=True)
     if facts.format == "coco":
         yield Entry("skip-crowd", "true", "leaves out groups marked as a crowd", is_off=True)
     if facts.format == "pets":
         yield Entry("full-body", "true", "boxes around bodies, from the trimaps, not around faces", is_off=True)
     if not project.label_map:
-        what = "the 37 breeds" if facts.format == "pets" else "one that is made from the data"
+        what = "the 37 breeds" if facts.format == "pets" else "made from the data"
         yield Entry("label-map", "label_map.pbtxt", f"classes and their numbers; by default {what}", is_off=True)
     yield Entry("max-bad-fraction", 0.05, "more unusable images than this are an error", is_off=True)
+
+
+def _max_side(plan: Plan) -> Entry:
+    if plan.max_side:
+        return Entry("max-side", plan.max_side, "far larger images would only be slower to read")
+    return Entry("max-side", 1024, "shrinks larger images, and so the records", is_off=True)
 
 
 def _configure(project: Project) -> Iterator[Entry]:
@@ -143,27 +150,27 @@ def _configure(project: Project) -> Iterator[Entry]:
     yield Entry("batch-size", plan.batch_size, f"Images per step. {plan.why['batch-size']}")
     yield Entry("num-steps", plan.num_steps, plan.why["num-steps"])
     yield Entry("learning-rate", f"{plan.learning_rate:g}", "the pipeline's, scaled with the batch size", is_off=True)
-    fields = dict(size.edits)
+    yield _fields(plan)
+
+
+def _fields(plan: Plan) -> Entry:
+    """Fields of the config that have no option."""
+    fields, why = (
+        dict(plan.image_size.edits),
+        "Anchors of the sizes and shapes of these boxes. " * bool(plan.image_size.edits),
+    )
     if plan.most_boxes:
         for reader in ("train_input_reader", "eval_input_reader[0]"):
             fields[f"{reader}.max_number_of_boxes"] = str(plan.most_boxes)
-        why = f"An image has {plan.most_boxes} boxes, and 100 are read otherwise. "
-    else:
-        why = ""
-    if size.edits:
-        why += "Anchors of the sizes and shapes of these boxes. "
+        why += f"An image has {plan.most_boxes} boxes, of which 100 are read by default. "
     example = {"train_config.optimizer.momentum_optimizer.momentum_optimizer_value": "0.95"}
-    yield Entry(
-        "set", fields or example, f"{why}Any field of the pipeline's text, as its comments explain it:", not fields
-    )
+    return Entry("set", fields or example, f"{why}Any field of the pipeline, whose text explains them:", not fields)
 
 
 def _fine_tuning(project: Project) -> Iterator[Entry]:
     plan = project.plan
     if plan.checkpoint:
-        why = (
-            "Training starts from these weights, which were trained on COCO; only the classes are learned from scratch."
-        )
+        why = "Training starts from these weights, which were trained on COCO."
         yield Entry("fine-tune-checkpoint", plan.checkpoint, why)
     elif project.to_fine_tune.pipeline == plan.base:
         yield Entry(

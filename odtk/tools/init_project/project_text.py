@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from odtk.terminal_text import on_one_line
 
 _WIDTH = 100
-_PLAIN = re.compile(r"[\w./][\w./-]*( [\w./-]+)*")
+_PLAIN = re.compile(r"[\w./]([\w./:-]*[\w./-])?( [\w./-]+)*")
 
 
 @dataclass(frozen=True)
