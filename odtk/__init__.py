@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from odtk.tools.doctor import DoctorReport, doctor
     from odtk.tools.evaluate import EvaluationReport, evaluate
     from odtk.tools.export import ExportReport, export
+    from odtk.tools.init_project import InitReport, init_project
     from odtk.tools.inspect import inspect
     from odtk.tools.inspect.inspection import Inspection
     from odtk.tools.make_tfrecords import ConversionReport, make_tfrecords
@@ -34,6 +35,7 @@ __all__ = [
     "EvaluationReport",
     "ExportReport",
     "ExportedDetector",
+    "InitReport",
     "Inspection",
     "OdtkError",
     "PredictReport",
@@ -44,6 +46,7 @@ __all__ = [
     "doctor",
     "evaluate",
     "export",
+    "init_project",
     "inspect",
     "load",
     "make_tfrecords",
@@ -61,6 +64,7 @@ _MODULES = {
     "EvaluationReport": "odtk.tools.evaluate",
     "ExportReport": "odtk.tools.export",
     "ExportedDetector": "odtk.exporting.runtime",
+    "InitReport": "odtk.tools.init_project",
     "Inspection": "odtk.tools.inspect.inspection",
     "PredictReport": "odtk.tools.predict",
     "TrainingReport": "odtk.tools.train",
@@ -69,6 +73,7 @@ _MODULES = {
     "doctor": "odtk.tools.doctor",
     "evaluate": "odtk.tools.evaluate",
     "export": "odtk.tools.export",
+    "init_project": "odtk.tools.init_project",
     "inspect": "odtk.tools.inspect",
     "load": "odtk.exporting.runtime",
     "make_tfrecords": "odtk.tools.make_tfrecords",

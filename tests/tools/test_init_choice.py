@@ -7,6 +7,7 @@ import pytest
 
 from odtk import pipeline
 from odtk.detectors import families
+from odtk.pipeline.readers import max_number_of_boxes
 from odtk.tools.init_project.choice import LARGE, PHONE, make_plan
 from odtk.tools.init_project.data_facts import DataFacts
 from odtk.tools.init_project.image_size import matched_share
@@ -59,8 +60,8 @@ def test_every_plan_is_one_that_its_pipeline_can_be_trained_by(images, classes, 
     assert plan.num_steps >= 600
     assert plan.passes == plan.num_steps * plan.batch_size / plan.training_images
     assert plan.seconds is None or plan.seconds < 25 * 3600
-    assert set(plan.why) == {"base", "image-size", "batch-size", "num-steps", "val-fraction"}
-    assert all(why.endswith(".") and len(why) > 30 for why in plan.why.values())
+    assert set(plan.why) == {"base", "image-size", "batch-size", "num-steps", "val-fraction", "set"}
+    assert all(why.endswith(".") and len(why) > 30 for key, why in plan.why.items() if key != "set")
     assert plan == make_plan(facts, machine)
 
 
@@ -149,26 +150,39 @@ def test_little_memory_means_a_smaller_batch():
 def test_own_splits_are_kept():
     plan = make_plan(data(own_splits={"train": 130, "val": 20, "test": 10}), TWO_CORES)
     assert (plan.val_fraction, plan.training_images, plan.held_out) == (None, 130, 20)
+    plan = make_plan(data(own_splits={"train": 130, "test": 30}), TWO_CORES)
+    assert (plan.val_fraction, plan.resplit, plan.training_images) == (0.3, True, 112)
+
+
+def test_own_splits_are_named():
+    plan = make_plan(data(own_splits={"train": 130, "val": 20, "test": 10}), TWO_CORES)
     assert "130 images for train, 20 images for val, 10 images for test" in plan.why["val-fraction"]
 
 
 def test_what_should_be_known_is_said():
     facts = data(20, classes=1)
     assert "very few" in notes(make_plan(facts, TWO_CORES), facts, TWO_CORES)[0]
-    facts = data(unusable=7, near_duplicates=50, notes=("a note",))
+    facts = data(unusable=7, problems={"empty box": 2}, near_duplicates=50, notes=("a note",))
     facts = dataclasses.replace(facts, classes={"cat": 150, "dog": 3})
     found = notes(make_plan(facts, TWO_CORES), facts, TWO_CORES)
     assert "'dog' (3)" in found[0]
     assert "7 of 167 images" in found[1]
-    assert "50 of 160" in found[2]
-    assert found[3] == "a note"
+    assert "empty box (2)" in found[2]
+    assert "50 of 160" in found[3]
+    assert found[4] == "a note"
     hidden = dataclasses.replace(TWO_CORES, has_unused_gpu=True)
     assert "odtk doctor" in notes(make_plan(PETS, hidden), PETS, hidden)[0]
 
 
 def test_images_with_more_boxes_than_are_read():
-    assert make_plan(data(most_boxes=100), TWO_CORES).most_boxes is None
-    assert make_plan(data(most_boxes=340), TWO_CORES).most_boxes == 340
+    assert make_plan(data(most_boxes=100), TWO_CORES).fields == {}
+    plan = make_plan(data(most_boxes=340), TWO_CORES)
+    assert set(plan.fields.values()) == {"340"}
+    text = pipeline.set_fields(pipeline.read_text(plan.base), list(plan.fields.items()), "pipeline")
+    config = pipeline.parse(text, "pipeline")
+    assert max_number_of_boxes(config.train_input_reader, config.train_config) == 340
+    assert max_number_of_boxes(config.eval_input_reader[0]) == 340
+    assert config.model.ssd.post_processing.batch_non_max_suppression.max_total_detections == 340
 
 
 def test_images_that_are_far_larger_than_their_input_are_shrunk():

@@ -26,6 +26,7 @@ from odtk.tools.synthetic_pets import BREEDS, draw_dataset, draw_picture
 
 MACHINE = MachineFacts(cores=2, processor="AMD EPYC", memory=8 * 10**9)
 T4 = MachineFacts(cores=2, memory=13 * 10**9, kind=GPU, model="Tesla T4", device_memory=15 * 10**9)
+MANY = {"eval_input_reader[0].max_number_of_boxes": "340", "model.ssd.num_classes": "3"}
 NAMES = ("zebra", "Bengal cat", "Tür_ä")
 
 
@@ -196,12 +197,9 @@ def test_a_checkpoint_beside_the_file_is_fine_tuned(folders, tmp_path):
 
 def test_changed_fields_are_written_as_the_file_has_them(folders, tmp_path, monkeypatch):
     plan = tool.make_plan
-    monkeypatch.setattr(tool, "make_plan", lambda *arguments: dataclasses.replace(plan(*arguments), most_boxes=340))
+    monkeypatch.setattr(tool, "make_plan", lambda *arguments: dataclasses.replace(plan(*arguments), fields=MANY))
     report = init_project(folders / "voc", tmp_path / "many.yaml")
-    assert project_files.read(report.output).stages["configure"].values["set"] == {
-        "train_input_reader.max_number_of_boxes": "340",
-        "eval_input_reader[0].max_number_of_boxes": "340",
-    }
+    assert project_files.read(report.output).stages["configure"].values["set"] == MANY
 
 
 def nothing(folder: Path) -> None:
@@ -220,6 +218,10 @@ def unknown_format(folder: Path) -> None:
 
 def without_boxes(folder: Path) -> None:
     WRITERS["voc"](folder, (Drawing("a.jpg", 40, 30), Drawing("b.jpg", 40, 30)))
+
+
+def one_image(folder: Path) -> None:
+    WRITERS["voc"](folder, drawn_formats.DRAWINGS[:1])
 
 
 def broken_images(folder: Path) -> None:
@@ -242,6 +244,7 @@ def a_file(folder: Path) -> None:
         (images_alone, "images but no annotations"),
         (unknown_format, "labelme"),
         (without_boxes, r"2 images without a box: there is nothing to learn"),
+        (one_image, "one image; at least two are expected"),
         (broken_images, r"0 images without a box, and 2 that cannot be used .*0001"),
         (records, "odtk configure ssd_resnet50_v1_fpn_small .*--train-records"),
         (a_file, "is a file; a folder with annotated images is expected"),

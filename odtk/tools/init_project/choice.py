@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from odtk import pipeline
+from odtk.detectors import families
 from odtk.tools import schedule_edits
 from odtk.tools.init_project.data_facts import DataFacts
 from odtk.tools.init_project.image_size import ENOUGH, ImageSize, choose_image_size
@@ -55,6 +56,8 @@ class Plan:
     learning_rate: float
     val_fraction: float | None
     """None: the dataset's own splits are kept."""
+    resplit: bool
+    """Whether the dataset has splits of its own, but none to evaluate on."""
     training_images: int
     held_out: int
     num_shards: int
@@ -64,8 +67,8 @@ class Plan:
     """None: nothing is evaluated in training."""
     accumulate: bool
     """Whether a step may take several micro-batches."""
-    most_boxes: int | None
-    """Boxes of an image that are to be read, if some have more than pipelines read."""
+    fields: Mapping[str, str]
+    """Of the pipeline: field to value."""
     max_side: int | None
     """To shrink images to, which are far larger than what they are resized to."""
     seconds: float | None
@@ -85,7 +88,7 @@ def make_plan(facts: DataFacts, machine: MachineFacts, checkpoints: Mapping[str,
     The same arguments give the same plan.
     """
     fraction, held_out, why_fraction = _held_out(facts)
-    training_images = (facts.own_splits or {}).get("train", facts.images - held_out)
+    training_images = facts.images - held_out if facts.own_splits is None or fraction else facts.own_splits["train"]
     base, checkpoint, why_base = _base(training_images, machine, checkpoints or {})
     images = _images_to_see(training_images)
     size = _image_size(facts, base, images, machine)
@@ -101,25 +104,26 @@ def make_plan(facts: DataFacts, machine: MachineFacts, checkpoints: Mapping[str,
         passes=steps * batch / training_images,
         learning_rate=_learning_rate(base, batch),
         val_fraction=fraction,
+        resplit=fraction is not None and facts.own_splits is not None,
         training_images=training_images,
         held_out=held_out,
         num_shards=_num_shards(training_images, held_out),
         evaluation_interval=interval,
         patience=None if machine.kind == TPU else max(5, steps // interval // 2),
         accumulate=machine.kind == GPU and base != SMALL,
-        most_boxes=facts.most_boxes if facts.most_boxes > _READ_BOXES else None,
+        fields={**size.edits, **_for_many_boxes(base, facts)},
         max_side=2 * max(size.size) if max(facts.image_size) > 3 * max(size.size) else None,
         seconds=seconds,
         why={
             "val-fraction": why_fraction, "base": why_base, "image-size": _why_size(facts, size),
-            "batch-size": why_batch, "num-steps": why_steps,
+            "batch-size": why_batch, "num-steps": why_steps, "set": _why_fields(facts, size),
         },
     )  # fmt: skip
 
 
 def _held_out(facts: DataFacts) -> tuple[float | None, int, str]:
     """The fraction of the images for evaluation, their number, and why."""
-    if facts.own_splits is not None:
+    if facts.own_splits is not None and facts.held_out:
         counts = ", ".join(f"{count:,} images for {split}" for split, count in facts.own_splits.items())
         return None, facts.held_out, f"The dataset's own splits are kept: {counts}."
     fraction = 0.3 if facts.images < 1000 else 0.2 if facts.images < 10_000 else 0.1 if facts.images < 50_000 else 0.05
@@ -134,7 +138,7 @@ def _base(training_images: int, machine: MachineFacts, checkpoints: Mapping[str,
         if base in checkpoints:
             return base, checkpoints[base], "Fine-tuning: the checkpoint that this pipeline is made for is here."
     if machine.kind == CPU:
-        return SMALL, None, "Made for CPUs; with the other pipelines each image would take seconds on this machine."
+        return SMALL, None, "Made for CPUs: the other pipelines take five times as long, and more."
     if training_images < _ENOUGH_FROM_SCRATCH:
         why = f"{training_images:,} images are too few to train a large network from scratch, so this is a small one."
         return SMALL, None, why
@@ -168,6 +172,27 @@ def _why_size(facts: DataFacts, size: ImageSize) -> str:
         return f"The smallest at which they fit: {share}{shape}."
     more = "larger images would take too long here" if size.is_limited else "larger images do not help"
     return f"{share}{shape}; {more}."
+
+
+def _for_many_boxes(base: str, facts: DataFacts) -> dict[str, str]:
+    """Fields that let all boxes of an image be read and found."""
+    if facts.most_boxes <= _READ_BOXES:
+        return {}
+    suppression = f"{families.of(pipeline.read(base)).path}.post_processing.batch_non_max_suppression"
+    fields = (
+        "train_input_reader.max_number_of_boxes", "eval_input_reader[0].max_number_of_boxes",
+        f"{suppression}.max_detections_per_class", f"{suppression}.max_total_detections",
+    )  # fmt: skip
+    return dict.fromkeys(fields, str(facts.most_boxes))
+
+
+def _why_fields(facts: DataFacts, size: ImageSize) -> str:
+    why = []
+    if size.edits:
+        why.append("Anchors of the sizes and shapes of these boxes.")
+    if facts.most_boxes > _READ_BOXES:
+        why.append(f"An image has {facts.most_boxes} boxes, and pipelines read and find {_READ_BOXES}.")
+    return " ".join(why)
 
 
 def _batch_size(base: str, size: tuple[int, int], images: float, machine: MachineFacts) -> tuple[int, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +51,7 @@ class DataFacts:
     """Images by split, if make-tfrecords keeps the dataset's own splits."""
     unusable: int = 0
     """Images that make-tfrecords would leave out."""
-    problems: dict[str, int] | None = None
+    problems: dict[str, int] = field(default_factory=dict)
     """Other kinds of problems, and how often."""
     near_duplicates: int = 0
     decoded: int = 0
@@ -73,6 +73,8 @@ def find_data_facts(folder: str | os.PathLike) -> DataFacts:
         raise DataError(rows.target.refusal)
     if not len(rows.boxes):
         raise DataError(_nothing_to_learn(rows))
+    if len(rows.split) < 2:
+        raise DataError(f"{target.name} has one image; at least two are expected, to train on and to evaluate on.")
     sizes = (rows.boxes[:, 2:] - rows.boxes[:, :2])[:: -(-len(rows.boxes) // _MAX_BOXES)]
     classes = _images_of_classes(rows)
     own_map, notes = _label_map(target.name, classes)

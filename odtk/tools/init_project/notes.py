@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from odtk.prototext.schema import some
+from odtk.system_errors import in_bytes
 from odtk.tools.init_project.choice import Plan
 from odtk.tools.init_project.data_facts import DataFacts
 from odtk.tools.init_project.image_size import FEW
-from odtk.tools.init_project.machine_facts import MachineFacts
+from odtk.tools.init_project.machine_facts import CPU, MachineFacts
 
 _FEW_IMAGES, _FEW_OF_A_CLASS = 50, 10
 _NAMED = 5
+_LITTLE_MEMORY = 2.5 * 10**9  # bytes
 
 
 def notes(plan: Plan, facts: DataFacts, machine: MachineFacts) -> list[str]:
@@ -25,6 +27,8 @@ def _of_machine(machine: MachineFacts) -> Iterator[str]:
             "This machine has a GPU that TensorFlow does not use, so the choices are for the CPU. `odtk doctor` says "
             "why, and how to change that."
         )
+    if machine.kind == CPU and machine.memory and machine.memory < _LITTLE_MEMORY:
+        yield f"{in_bytes(machine.memory)} of memory are little: training takes more than 1 GB with any batch."
 
 
 def _of_numbers(plan: Plan, facts: DataFacts) -> Iterator[str]:
@@ -36,8 +40,6 @@ def _of_numbers(plan: Plan, facts: DataFacts) -> Iterator[str]:
     rare = [f"{name!r} ({count})" for name, count in facts.classes.items() if count < _FEW_OF_A_CLASS]
     if rare and facts.images >= _FEW_IMAGES:
         yield f"Fewer than {_FEW_OF_A_CLASS} images show {some(rare, _NAMED)}, which is hardly enough to learn a class."
-    if not plan.held_out:
-        yield "The dataset's own splits hold no image out, so that nothing can be evaluated. Set resplit: true."
 
 
 def _of_boxes(plan: Plan) -> Iterator[str]:
@@ -53,6 +55,9 @@ def _of_images(facts: DataFacts) -> Iterator[str]:
     if facts.unusable:
         listed = facts.images + facts.unusable
         yield f"{facts.unusable:,} of {listed:,} images cannot be used. `odtk inspect {facts.folder}` says why."
+    if facts.problems:
+        kinds = [f"{kind} ({count:,})" for kind, count in sorted(facts.problems.items(), key=lambda pair: -pair[1])]
+        yield f"In the annotations: {some(kinds, _NAMED)}. `odtk inspect {facts.folder}` shows them."
     if 10 * facts.near_duplicates > facts.decoded:
         yield (
             f"{facts.near_duplicates:,} of {facts.decoded:,} images look like another one, which teaches little more. "

@@ -107,10 +107,10 @@ def _make_tfrecords(project: Project) -> Iterator[Entry]:
     yield Entry("data-dir", project.data_dir)
     if project.label_map:
         yield Entry("label-map", project.label_map, "the classes and their numbers, found in the folder")
+    if plan.resplit:
+        yield Entry("resplit", "true", "the dataset's own splits have no images to evaluate on")
     if plan.val_fraction is None:
-        yield Entry(
-            "resplit", "true", plan.why["val-fraction"] + " This would split all images by chance.", is_off=True
-        )
+        yield Entry("resplit", "true", f"{plan.why['val-fraction']} To split all images again instead:", is_off=True)
     else:
         yield Entry("val-fraction", f"{plan.val_fraction:g}", plan.why["val-fraction"])
     yield Entry("num-shards", plan.num_shards, "files for each split")
@@ -142,11 +142,8 @@ def _configure(project: Project) -> Iterator[Entry]:
     why = f"{plan.why['base']} {_ADVICE}" if is_small else plan.why["base"]
     yield Entry("base", plan.base, why, example=_commands(project) if is_small else ())
     yield from _fine_tuning(project)
-    yield Entry(
-        "image-size",
-        "x".join(map(str, size.size)),
-        f"Height and width that images are resized to. {plan.why['image-size']}",
-    )
+    why = f"Height and width that images are resized to. {plan.why['image-size']}"
+    yield Entry("image-size", "x".join(map(str, size.size)), why)
     yield Entry("batch-size", plan.batch_size, f"Images per step. {plan.why['batch-size']}")
     yield Entry("num-steps", plan.num_steps, plan.why["num-steps"])
     yield Entry("learning-rate", f"{plan.learning_rate:g}", "the pipeline's, scaled with the batch size", is_off=True)
@@ -154,17 +151,9 @@ def _configure(project: Project) -> Iterator[Entry]:
 
 
 def _fields(plan: Plan) -> Entry:
-    """Fields of the config that have no option."""
-    fields, why = (
-        dict(plan.image_size.edits),
-        "Anchors of the sizes and shapes of these boxes. " * bool(plan.image_size.edits),
-    )
-    if plan.most_boxes:
-        for reader in ("train_input_reader", "eval_input_reader[0]"):
-            fields[f"{reader}.max_number_of_boxes"] = str(plan.most_boxes)
-        why += f"An image has {plan.most_boxes} boxes, of which 100 are read by default. "
     example = {"train_config.optimizer.momentum_optimizer.momentum_optimizer_value": "0.95"}
-    return Entry("set", fields or example, f"{why}Any field of the pipeline, whose text explains them:", not fields)
+    why = f"{plan.why['set']} Any field of the pipeline, whose text explains them:".lstrip()
+    return Entry("set", plan.fields or example, why, is_off=not plan.fields)
 
 
 def _fine_tuning(project: Project) -> Iterator[Entry]:
@@ -173,12 +162,8 @@ def _fine_tuning(project: Project) -> Iterator[Entry]:
         why = "Training starts from these weights, which were trained on COCO."
         yield Entry("fine-tune-checkpoint", plan.checkpoint, why)
     elif project.to_fine_tune.pipeline == plan.base:
-        yield Entry(
-            "fine-tune-checkpoint",
-            "",
-            f"Empty: training starts from random weights. {_ADVICE}",
-            example=_commands(project),
-        )
+        why = f"Empty: training starts from random weights. {_ADVICE}"
+        yield Entry("fine-tune-checkpoint", "", why, example=_commands(project))
 
 
 def _commands(project: Project) -> tuple[str, ...]:
@@ -193,26 +178,17 @@ def _train(project: Project) -> Iterator[Entry]:
     plan, machine = project.plan, project.machine
     yield Entry("seed", _SEED, "repeats a run on the same machine; any number")
     if plan.patience:
-        yield Entry(
-            "patience",
-            plan.patience,
+        why = (
             f"Stops after so many evaluations without a better mAP: with one every {plan.evaluation_interval} steps, "
-            "about half of the run. The best weights are kept in any case.",
+            "about half of the run. The best weights are kept in any case."
         )
-        yield Entry(
-            "eval-every",
-            plan.evaluation_interval,
-            "in steps; by default about this, for a fifth of the time at most",
-            is_off=True,
-        )
+        yield Entry("patience", plan.patience, why)
+        what = "in steps; by default about this, for a fifth of the time at most"
+        yield Entry("eval-every", plan.evaluation_interval, what, is_off=True)
     if plan.accumulate:
         yield Entry("accumulate", "auto", "a batch that does not fit into the device's memory is computed in parts")
-        yield Entry(
-            "batch-size",
-            "auto",
-            "instead: the largest batch that fits, its rate in proportion; adapt num-steps",
-            is_off=True,
-        )
+        what = "instead: the largest batch that fits, its rate in proportion; adapt num-steps"
+        yield Entry("batch-size", "auto", what, is_off=True)
     if machine.kind == TPU:
         yield Entry("tpu", "local", "the TPU of this machine")
     if plan.checkpoint and plan.training_images < 1000:
@@ -220,7 +196,9 @@ def _train(project: Project) -> Iterator[Entry]:
     yield Entry("max-time", "8h", "stops and saves in time; the next `odtk run` goes on", is_off=True)
     yield Entry("checkpoint-every", 1000, "in steps; an interrupted run goes on from its last one", is_off=True)
     yield Entry("precision", "float32", _precision(machine), is_off=True)
-    yield Entry("devices", "cpu" if machine.kind == CPU else "gpu:0", "by default all GPUs, else the CPU", is_off=True)
+    if machine.kind != TPU:
+        device = "cpu" if machine.kind == CPU else "gpu:0"
+        yield Entry("devices", device, "by default all GPUs, else the CPU", is_off=True)
     if machine.kind == GPU:
         yield Entry("cache", "memory", "keeps decoded images, if the GPU waits for data", is_off=True)
     yield Entry("log-to", "wandb", "or mlflow: also sends metrics there", is_off=True)
