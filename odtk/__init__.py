@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from odtk.tools.inspect.inspection import Inspection
     from odtk.tools.make_tfrecords import ConversionReport, make_tfrecords
     from odtk.tools.predict import PredictReport, predict
+    from odtk.tools.run import RunReport, run
     from odtk.tools.train import TrainingReport, train
     from odtk.tools.view import ViewReport, view
 
@@ -37,6 +38,7 @@ __all__ = [
     "Inspection",
     "OdtkError",
     "PredictReport",
+    "RunReport",
     "TrainingReport",
     "ViewReport",
     "__version__",
@@ -48,6 +50,7 @@ __all__ = [
     "load",
     "make_tfrecords",
     "predict",
+    "run",
     "train",
     "view",
 ]
@@ -63,6 +66,7 @@ _MODULES = {
     "ExportedDetector": "odtk.exporting.runtime",
     "Inspection": "odtk.tools.inspect.inspection",
     "PredictReport": "odtk.tools.predict",
+    "RunReport": "odtk.tools.run",
     "TrainingReport": "odtk.tools.train",
     "ViewReport": "odtk.tools.view",
     "configure": "odtk.tools.configure",
@@ -73,6 +77,7 @@ _MODULES = {
     "load": "odtk.exporting.runtime",
     "make_tfrecords": "odtk.tools.make_tfrecords",
     "predict": "odtk.tools.predict",
+    "run": "odtk.tools.run",
     "train": "odtk.tools.train",
     "view": "odtk.tools.view",
 }
