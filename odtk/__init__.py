@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from odtk.tools.inspect.inspection import Inspection
     from odtk.tools.make_tfrecords import ConversionReport, make_tfrecords
     from odtk.tools.predict import PredictReport, predict
+    from odtk.tools.run import RunReport, run
     from odtk.tools.train import TrainingReport, train
     from odtk.tools.view import ViewReport, view
 
@@ -39,6 +40,7 @@ __all__ = [
     "Inspection",
     "OdtkError",
     "PredictReport",
+    "RunReport",
     "TrainingReport",
     "ViewReport",
     "__version__",
@@ -51,6 +53,7 @@ __all__ = [
     "load",
     "make_tfrecords",
     "predict",
+    "run",
     "train",
     "view",
 ]
@@ -67,6 +70,7 @@ _MODULES = {
     "InitReport": "odtk.tools.init_project",
     "Inspection": "odtk.tools.inspect.inspection",
     "PredictReport": "odtk.tools.predict",
+    "RunReport": "odtk.tools.run",
     "TrainingReport": "odtk.tools.train",
     "ViewReport": "odtk.tools.view",
     "configure": "odtk.tools.configure",
@@ -78,6 +82,7 @@ _MODULES = {
     "load": "odtk.exporting.runtime",
     "make_tfrecords": "odtk.tools.make_tfrecords",
     "predict": "odtk.tools.predict",
+    "run": "odtk.tools.run",
     "train": "odtk.tools.train",
     "view": "odtk.tools.view",
 }

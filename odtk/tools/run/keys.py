@@ -48,6 +48,7 @@ class Section:
     """Options that are no keys, and why."""
 
 
+_PLACE = Key(Path(), change=NOTHING)  # what lies there counts
 _FLAG = Key(Flag(), False)
 _ITSELF = "a run replaces what it wrote itself, and nothing else"
 _CHECKPOINT = Key(Path(names=("best", "last")))
@@ -56,11 +57,11 @@ _BAD_RECORDS = 100
 SECTIONS: dict[str, Section] = {
     "make-tfrecords": Section(
         {
-            "data-dir": Key(Path()),
-            "output-dir": Key(Path()),
+            "data-dir": _PLACE,
+            "output-dir": _PLACE,
             "format": Key(Choice(("pets", "voc", "coco", "yolo", "csv"))),
             "label-map": Key(Path("label_maps")),
-            "write-label-map": Key(Path()),
+            "write-label-map": _PLACE,
             "val-fraction": Key(Number(0, below=1), 0.3),
             "test-fraction": Key(Number(0, below=1), 0.0),
             "split": Key(Splits()),
@@ -87,8 +88,8 @@ SECTIONS: dict[str, Section] = {
     ),
     "configure": Section(
         {
-            "base": Key(Path("pipelines")),
-            "output": Key(Path()),
+            "base": Key(Path("pipelines"), change=NOTHING),
+            "output": _PLACE,
             "num-classes": Key(Whole(1)),
             "label-map": Key(Path("label_maps")),
             "train-records": Key(Several(Path())),
@@ -107,8 +108,8 @@ SECTIONS: dict[str, Section] = {
     ),
     "train": Section(
         {
-            "pipeline-config": Key(Path("pipelines")),
-            "model-dir": Key(Path()),
+            "pipeline-config": Key(Path("pipelines"), change=NOTHING),
+            "model-dir": _PLACE,
             "num-steps": Key(Whole(1), change=GO_ON),
             "extend-schedule": Key(Flag(), False, GO_ON),
             "checkpoint-every": Key(Whole(1), 1000, NOTHING),
@@ -145,8 +146,8 @@ SECTIONS: dict[str, Section] = {
     ),
     "evaluate": Section(
         {
-            "pipeline-config": Key(Path("pipelines")),
-            "model-dir": Key(Path()),
+            "pipeline-config": Key(Path("pipelines"), change=NOTHING),
+            "model-dir": _PLACE,
             "checkpoint": _CHECKPOINT,
             "max-bad-records": Key(Whole(0), _BAD_RECORDS),
             "precision": Key(Choice(("auto", "float32", "float16", "bfloat16")), "float32"),
@@ -156,9 +157,9 @@ SECTIONS: dict[str, Section] = {
     ),
     "export": Section(
         {
-            "pipeline-config": Key(Path("pipelines")),
-            "model-dir": Key(Path()),
-            "output-dir": Key(Path()),
+            "pipeline-config": Key(Path("pipelines"), change=NOTHING),
+            "model-dir": _PLACE,
+            "output-dir": _PLACE,
             "checkpoint": _CHECKPOINT,
             "input-type": Key(Text(), "image_tensor"),
             "winograd": _FLAG,
@@ -169,9 +170,9 @@ SECTIONS: dict[str, Section] = {
     ),
     "predict": Section(
         {
-            "exported-dir": Key(Path()),
+            "exported-dir": _PLACE,
             "images": Key(Several(Path())),
-            "output": Key(Path()),
+            "output": _PLACE,
             "min-score": Key(Number(0, 1), 0.5),
             "max-boxes": Key(Whole(1)),
             "label-map": Key(Path("label_maps")),
