@@ -13,6 +13,7 @@ from odtk.errors import OdtkError
 if TYPE_CHECKING:
     from odtk.detections import Detections
     from odtk.exporting.runtime import ExportedDetector, load
+    from odtk.queue import Job, Queue
     from odtk.tools.configure import ConfigureReport, configure
     from odtk.tools.doctor import DoctorReport, doctor
     from odtk.tools.evaluate import EvaluationReport, evaluate
@@ -38,8 +39,10 @@ __all__ = [
     "ExportedDetector",
     "InitReport",
     "Inspection",
+    "Job",
     "OdtkError",
     "PredictReport",
+    "Queue",
     "RunReport",
     "TrainingReport",
     "ViewReport",
@@ -69,7 +72,9 @@ _MODULES = {
     "ExportedDetector": "odtk.exporting.runtime",
     "InitReport": "odtk.tools.init_project",
     "Inspection": "odtk.tools.inspect.inspection",
+    "Job": "odtk.queue",
     "PredictReport": "odtk.tools.predict",
+    "Queue": "odtk.queue",
     "RunReport": "odtk.tools.run",
     "TrainingReport": "odtk.tools.train",
     "ViewReport": "odtk.tools.view",
