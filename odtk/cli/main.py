@@ -35,13 +35,14 @@ COMMANDS = (
     "evaluate",
     "export",
     "predict",
+    "run",
     "demo",
     "queue",
     "doctor",
     "completion",
 )
 
-READS_IMAGES = {"inspect", "view", "make-tfrecords", "train", "evaluate", "predict", "demo"}
+READS_IMAGES = {"inspect", "view", "make-tfrecords", "train", "evaluate", "predict", "run", "demo"}
 
 # A line feed in a file or class name could make the rest of the name look like a message of odtk.
 _FAKE_MESSAGE = re.compile(r"\n(?=[Ee]rror|[Ww]arning|[Nn]ote|Next|Usage|\$)")
