@@ -112,7 +112,9 @@ class Queue:
             row = _find(database, number)
             _require_state(row, [WAITING, SKIPPED, RUNNING], "cancelled", "It can be cleared, or tried again.")
             if row["state"] == RUNNING:
-                database.execute("UPDATE jobs SET cancelling = 1 WHERE number = ?", (number,))
+                database.execute(
+                    "UPDATE jobs SET cancelling = MAX(cancelling, ?) WHERE number = ?", (workers.ASKED, number)
+                )
             else:
                 database.execute(
                     "UPDATE jobs SET state = ?, note = NULL, ended = ? WHERE number = ?",

@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from odtk.queue.locks import is_locked
 from odtk.system_errors import FULL
 
 NOT_FOUND, NOT_USABLE = 127, 126
@@ -111,11 +110,6 @@ def read_end(path: Path) -> End | None:
         return End(**json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def is_alive(path: Path) -> bool:
-    """Whether the job of an end's file, or its keeper, is running."""
-    return is_locked(path)
 
 
 def _exiting(body) -> NoReturn:

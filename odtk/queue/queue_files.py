@@ -43,6 +43,11 @@ class QueueFiles:
         """All files of a job that are there."""
         return list(self.folder.glob(f"{number}.*"))
 
+    def remove_leftovers(self) -> None:
+        """Removes the files of an earlier queue of this name, whose jobs had the same numbers."""
+        for path in self.folder.glob("[0-9]*.*"):
+            path.unlink(missing_ok=True)
+
     def worker_lock(self, device: str) -> Path:
         """Locked as long as the worker of a device lives."""
         return self.folder / f"worker-{device}.lock".replace(":", "-")

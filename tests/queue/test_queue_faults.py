@@ -12,7 +12,7 @@ from small_disk import small_disk
 
 import odtk
 from odtk.queue import job_queue, keeper
-from odtk.queue.locks import open_locked
+from odtk.queue.locks import is_locked, open_locked
 
 PROCESSES = Path(__file__).with_name("forked_workers.py")
 
@@ -226,11 +226,11 @@ def test_a_job_whose_worker_dies_before_it_is_noted_does_not_run(tmp_path):
         command = ["/bin/sh", "-c", "echo ran"]
         started = keeper.start(keeper.Program(command, {}, str(tmp_path), log.fileno(), end))
         os.close(end)
-        assert keeper.is_alive(tmp_path / "end")
+        assert is_locked(tmp_path / "end")
         started.abandon()
     assert (tmp_path / "log").read_text() == ""
     assert keeper.read_end(tmp_path / "end") is None
-    assert not keeper.is_alive(tmp_path / "end")
+    assert not is_locked(tmp_path / "end")
 
 
 def fill(path: Path) -> None:
