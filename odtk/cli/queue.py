@@ -152,6 +152,8 @@ def logs(ctx, job, follow, path, as_json) -> None:
         options.print_json({"job": number, "log_path": str(log_path), "text": text})
     elif not follow:
         queue_watch.print_log(log_path)
+        if not log_path.exists():
+            options.log(f"Job {number} has printed nothing so far.")
     else:
         with arguments.leaving(
             ctx, f"Job {number} goes on. To end it: {arguments.command(path, 'cancel', str(number))}"
