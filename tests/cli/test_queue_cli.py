@@ -6,11 +6,13 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import click
 import pytest
@@ -20,6 +22,7 @@ import odtk
 from odtk.cli import queue_tables, queue_watch
 from odtk.cli.main import cli
 from odtk.cli.queue import queue as group
+from odtk.cli.queued_command import check_command
 from odtk.progress_file import ProgressFile, ProgressReport
 
 
@@ -356,3 +359,20 @@ def test_options_are_the_keywords_of_python_with_their_defaults(verb, function, 
     defaults = {name: keywords[name].default for name in ours}
     theirs = {name: each for name, each in defaults.items() if each not in (None, (), False, inspect.Parameter.empty)}
     assert theirs == {name: ours[name].get_default(context) for name in theirs}
+
+
+PAGE = Path(__file__).parents[2] / "docs/queue.md"
+
+
+def test_the_page_has_commands_that_exist():
+    lines = re.findall(r"^    (odtk [^\n]+)|`(odtk queue [a-z][^`\[]*)`", PAGE.read_text("utf-8"), re.MULTILINE)
+    commands = [command for line in lines for command in "".join(line).split(" && ")]
+    assert len(commands) > 10
+    for command in commands:
+        words = shlex.split(command)
+        # Commands that may not be jobs are parsed alike.
+        verb = group.commands.get(words[2]) if words[:2] == ["odtk", "queue"] else None
+        if verb is None:
+            check_command(cli, words[1:])
+        elif len(words) > 3 or verb.name in ("start", "stop", "list", "clear"):
+            verb.make_context(verb.name, words[3:])
