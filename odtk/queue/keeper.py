@@ -23,6 +23,7 @@ from odtk.system_errors import FULL
 NOT_FOUND, NOT_USABLE = 127, 126
 """A shell's exit codes for a program that does not exist, or that cannot be run."""
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ)
 _LINGERING = 5.0  # seconds that what a job has started may take to end after it
 _PAUSE = 1.0  # seconds between two attempts to write on a full disk
 
@@ -127,8 +128,9 @@ def _exiting(body) -> NoReturn:
 
 def _keep(program: Program, wait: int, report: int) -> None:
     os.setsid()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    # From here on the job's: a signal that reaches it before its program starts ends it, too.
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(null, standard)
@@ -140,10 +142,13 @@ def _keep(program: Program, wait: int, report: int) -> None:
         os.close(report)
         os.close(wait)
         _exiting(lambda: _become(program, go))
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     os.close(go)
     os.write(report, str(pid).encode())
     if not os.read(wait, 1):  # the worker is gone, or has thought better of it
         os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
         os._exit(0)
     begin = time.monotonic()
     os.write(gate, b"\n")
@@ -160,8 +165,6 @@ def _become(program: Program, go: int) -> None:
     if not os.read(go, 1):
         return
     os.close(go)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
     os.dup2(program.log, 1)
     os.dup2(program.log, 2)
     os.close(program.log)

@@ -85,7 +85,7 @@ class _Reasons:
 
     def _of_running(self, row: sqlite3.Row) -> str | None:
         is_watched = any((worker.device or ALL) == row["worker"] for worker in self._workers)
-        return None if is_watched else "its worker is gone; the next one that starts looks after it"
+        return row["note"] if is_watched else "its worker is gone; the next one that starts looks after it"
 
     def _of_waiting(self, row: sqlite3.Row) -> str | None:
         ahead = [

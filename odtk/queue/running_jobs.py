@@ -15,6 +15,7 @@ from odtk.queue.job import CANCELLED, DONE, FAILED, INTERRUPTED, RUNNING, WAITIN
 from odtk.queue.locks import open_locked
 from odtk.queue.schedule import Choice, next_job, skip_successors
 from odtk.queue.store import Store
+from odtk.unfinished import is_running
 
 ASKED, TOLD = 1, 2
 """Of a job that is being cancelled: its worker is to send SIGTERM, or has sent it."""
@@ -54,6 +55,13 @@ class RunningJob:
             self.is_killed = True
             self._send(os.killpg, signal.SIGKILL)
 
+    def kill_leftovers(self) -> None:
+        """Ends what a job has left behind that is gone, if no keeper is known to do so."""
+        # A process group keeps its number as long as a process is in it, also when the first one is gone.
+        if self.started is None and self.process.can_be_seen() and not is_running(self.process.pid):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
     def reap_keeper(self) -> None:
         """If the keeper has ended; the job has, too, unless the keeper was killed."""
         if self.started and self.started.has_ended():
@@ -76,7 +84,7 @@ def start(store: Store, choice: Choice, device: str | None) -> RunningJob | None
     environment = _environment(store, choice, job)
     end = _locked_end(store, choice)
     try:
-        log = os.open(store.files.log(choice.number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        log = _open_log(store, choice)
         try:
             command = [job.python, "-m", "odtk", *job.command]
             started = keeper.start(keeper.Program(command, environment, job.folder, log, end))
@@ -163,6 +171,16 @@ def _environment(store: Store, choice: Choice, job: Job) -> dict[str, str]:
     if choice.runs_on != ALL and named_in(job.command) is None:
         environment = environment_for(choice.runs_on, environment)
     return {**environment, PROGRESS_VARIABLE: str(store.files.progress(choice.number))}
+
+
+def _open_log(store: Store, choice: Choice) -> int:
+    """What an earlier queue of this name has left is replaced; later starts of a job append."""
+    how = os.O_TRUNC if choice.start == 1 else 0
+    log = os.open(store.files.log(choice.number), os.O_WRONLY | os.O_CREAT | os.O_APPEND | how, 0o600)
+    if choice.start > 1:
+        with contextlib.suppress(OSError):
+            os.write(log, f"\n--- started again, {time.strftime('%Y-%m-%d %H:%M:%S')} ---\n".encode())
+    return log
 
 
 def _locked_end(store: Store, choice: Choice) -> int:

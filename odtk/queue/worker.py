@@ -111,6 +111,7 @@ class Worker:
     def _note_ends(self) -> None:
         for job in self._jobs:
             job.reap_keeper()
+            job.kill_leftovers()
         for job in [job for job in self._jobs if running_jobs.has_ended(self._store, job)]:
             if self._stop is None and running_jobs.may_be_a_shutdown(self._store, job):
                 self._signals.wait(_SETTLE)
