@@ -113,6 +113,18 @@ def test_the_environment_of_a_job_is_the_users(path, monkeypatch):
     assert "TF_CPP_MIN_LOG_LEVEL" not in kept
 
 
+def test_who_waits_without_a_worker_is_told_the_command(run, path, monkeypatch):
+    run("add", path, "doctor")
+
+    def start_later(seconds):
+        odtk.Queue(path).cancel(1)
+
+    monkeypatch.setattr("odtk.queue.job_queue.time.sleep", start_later)
+    result = run("wait", path)
+    assert result.exit_code == 1
+    assert f"warning: 1 job waits, but no worker runs: odtk queue start --queue {path} --detach\n" in result.stderr
+
+
 def test_a_job_is_given_by_its_number_or_its_name_if_only_one_has_it(run, path):
     for name in ("a", "b", "b"):
         assert run("add", path, "--name", name, "doctor").exit_code == 0
@@ -244,7 +256,8 @@ def test_in_the_background_from_start_to_clear(run, path):
     assert run("retry", path, "1").stdout.startswith("Job 1: waiting, priority 5")
     result = run("start", path, "--until-empty")
     assert "1 done" in result.stdout
-    assert run("logs", path, "1").stdout == f"odtk, version {odtk.__version__}\n" * 2
+    first, again = run("logs", path, "1").stdout.split("\n\n--- started again, ")
+    assert first.strip() == again.splitlines()[1] == f"odtk, version {odtk.__version__}"
     assert run("clear", path).stdout == "Cleared 1 job.\n"
     assert "It is empty." in run("list", path).stdout
     assert not path.with_name("queue.db.files").joinpath("1.log").exists()
