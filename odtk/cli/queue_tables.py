@@ -141,7 +141,7 @@ def _of_others(job: JobRecord) -> list[str]:
     if job.state == WAITING:
         return [job.reason or "", f"for {job.device}" if job.device else ""]
     return [
-        job.reason or "",
+        job.reason or _attempt(job),
         "" if job.seconds is None else f"took {as_clock(job.seconds)}",
         "" if job.ended is None else f"at {moment(job.ended)}",
     ]

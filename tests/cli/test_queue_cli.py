@@ -6,11 +6,13 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import click
 import pytest
@@ -20,6 +22,7 @@ import odtk
 from odtk.cli import queue_tables, queue_watch
 from odtk.cli.main import cli
 from odtk.cli.queue import queue as group
+from odtk.cli.queued_command import check_command
 from odtk.progress_file import ProgressFile, ProgressReport
 
 
@@ -108,6 +111,18 @@ def test_the_environment_of_a_job_is_the_users(path, monkeypatch):
     (kept,) = sqlite3.connect(path).execute("SELECT environment FROM jobs").fetchone()
     assert json.loads(kept) == {**os.environ}
     assert "TF_CPP_MIN_LOG_LEVEL" not in kept
+
+
+def test_who_waits_without_a_worker_is_told_the_command(run, path, monkeypatch):
+    run("add", path, "doctor")
+
+    def start_later(seconds):
+        odtk.Queue(path).cancel(1)
+
+    monkeypatch.setattr("odtk.queue.job_queue.time.sleep", start_later)
+    result = run("wait", path)
+    assert result.exit_code == 1
+    assert f"warning: 1 job waits, but no worker runs: odtk queue start --queue {path} --detach\n" in result.stderr
 
 
 def test_a_job_is_given_by_its_number_or_its_name_if_only_one_has_it(run, path):
@@ -241,7 +256,8 @@ def test_in_the_background_from_start_to_clear(run, path):
     assert run("retry", path, "1").stdout.startswith("Job 1: waiting, priority 5")
     result = run("start", path, "--until-empty")
     assert "1 done" in result.stdout
-    assert run("logs", path, "1").stdout == f"odtk, version {odtk.__version__}\n" * 2
+    first, again = run("logs", path, "1").stdout.split("\n\n--- started again, ")
+    assert first.strip() == again.splitlines()[1] == f"odtk, version {odtk.__version__}"
     assert run("clear", path).stdout == "Cleared 1 job.\n"
     assert "It is empty." in run("list", path).stdout
     assert not path.with_name("queue.db.files").joinpath("1.log").exists()
@@ -356,3 +372,20 @@ def test_options_are_the_keywords_of_python_with_their_defaults(verb, function, 
     defaults = {name: keywords[name].default for name in ours}
     theirs = {name: each for name, each in defaults.items() if each not in (None, (), False, inspect.Parameter.empty)}
     assert theirs == {name: ours[name].get_default(context) for name in theirs}
+
+
+PAGE = Path(__file__).parents[2] / "docs/queue.md"
+
+
+def test_the_page_has_commands_that_exist():
+    lines = re.findall(r"^    (odtk [^\n]+)|`(odtk queue [a-z][^`\[]*)`", PAGE.read_text("utf-8"), re.MULTILINE)
+    commands = [command for line in lines for command in "".join(line).split(" && ")]
+    assert len(commands) > 10
+    for command in commands:
+        words = shlex.split(command)
+        # Commands that may not be jobs are parsed alike.
+        verb = group.commands.get(words[2]) if words[:2] == ["odtk", "queue"] else None
+        if verb is None:
+            check_command(cli, words[1:])
+        elif len(words) > 3 or verb.name in ("start", "stop", "list", "clear"):
+            verb.make_context(verb.name, words[3:])
