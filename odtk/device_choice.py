@@ -63,6 +63,21 @@ def use_only(devices: Sequence[Device]) -> list[str]:
     return [f"GPU:{visible.index(gpu)}" for gpu in wanted] or [f"CPU:{device.index}" for device in devices]
 
 
+def use_one(word: str) -> str:
+    """Hides other GPUs than the one that `word` means, see `use_only`; returns TensorFlow's name of the device.
+
+    Raises OdtkError if it means several.
+    """
+    chosen = find_chosen(word)
+    if len(chosen) > 1:
+        raise OdtkError(
+            f"'{word}' means {len(chosen)} devices, but an exported model runs on one. Choose one, such as "
+            f"{chosen[0].name}; to use several, give each a part of the images, in a process of its own.",
+            argument="devices",
+        )
+    return use_only(chosen)[0]
+
+
 def _parse(word: str) -> tuple[str, list[int]]:
     matches = [_ONE.fullmatch(one.strip()) for one in word.lower().split(",")]
     kinds = [match and match[1] for match in matches]
