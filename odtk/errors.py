@@ -35,3 +35,7 @@ class DamagedCheckpointError(CheckpointError):
 
 class OutputError(OdtkError):
     """A result that cannot be written where it was asked for."""
+
+
+class ProjectError(OdtkError):
+    """A project file that cannot be read, or does not say what a stage needs."""

@@ -215,6 +215,17 @@ def names_in(folder: str | os.PathLike) -> list[str]:
         return sorted(name for name in names if not unfinished.is_part(name) and name != unfinished.LOCK_NAME)
 
 
+def remote_facts(path: str | os.PathLike) -> list[tuple[str, int, int]]:
+    """Path, size in bytes and time of change (ns) of a file in a store, or of all files below a folder; sorted."""
+    gfile, path = _gfile(), os.fspath(path).rstrip("/")
+    with _os_errors():
+        if not gfile.exists(path):
+            return []
+        found = [join(place, name) for place, _, names in gfile.walk(path) for name in names if name]
+        stats = {name: gfile.stat(name) for name in sorted(found or [path])}
+    return [(name, stat.length, stat.mtime_nsec) for name, stat in stats.items()]
+
+
 def make_folder(folder: str | os.PathLike) -> None:
     """Makes a folder and its parents."""
     if is_remote(folder):

@@ -35,12 +35,14 @@ COMMANDS = (
     "evaluate",
     "export",
     "predict",
+    "run",
     "demo",
+    "queue",
     "doctor",
     "completion",
 )
 
-READS_IMAGES = {"inspect", "view", "make-tfrecords", "train", "evaluate", "predict", "demo"}
+READS_IMAGES = {"inspect", "view", "make-tfrecords", "train", "evaluate", "predict", "run", "demo"}
 
 # A line feed in a file or class name could make the rest of the name look like a message of odtk.
 _FAKE_MESSAGE = re.compile(r"\n(?=[Ee]rror|[Ww]arning|[Nn]ote|Next|Usage|\$)")
@@ -180,7 +182,8 @@ def cli(debug: bool) -> None:
     unless --overwrite is given, except that evaluate and demo replace their own earlier results. For Tab completion
     see `odtk completion --help`.
     """
-    if not debug:
+    # A job has the environment in which it is added; what TensorFlow prints is decided when it runs.
+    if not debug and click.get_current_context().invoked_subcommand != "queue":
         # TensorFlow's C++ code reads this when TensorFlow is first imported, which no command has done yet.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         logging.getLogger("tensorflow").setLevel(logging.ERROR)

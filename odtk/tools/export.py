@@ -70,19 +70,8 @@ def export(
     float32. `log` is told which checkpoint it is. Raises ConfigError, CheckpointError, or OutputError if `output_dir`
     is not empty; `overwrite` replaces an earlier export, and nothing else.
     """
-    _check_choice(input_type, INPUT_TYPES, "input type", "input_type")
     formats = as_list(formats)
-    if not formats:
-        raise ConfigError(f"No export format is given; name at least one of {', '.join(FORMATS)}.", argument="formats")
-    for name in formats:
-        _check_choice(name, FORMATS, "export format", "formats")
-    require_one_of(PRECISIONS, precision=precision)
-    if winograd and precision != PRECISIONS[0]:
-        raise ConfigError(
-            f"A model with winograd is for CPUs, and its method amplifies rounding too much for {precision}. Choose "
-            "one of the two.",
-            argument="precision",
-        )
+    check_options(input_type, winograd, precision, formats)
     held, paths = names_in(output_dir), [each.path for each in FORMATS.values()]
     mark = next((path for path in paths if path in held), FORMATS[DEFAULT].path)
     replace = may_replace(output_dir, held, (*paths, *_FILES), mark, overwrite)
@@ -114,6 +103,27 @@ def export(
     return ExportReport(
         str(output_dir), reader.prefix, reader.step, input_type, count, files, map_path, note, precision, agreement
     )
+
+
+def check_options(
+    input_type: str = "image_tensor",
+    winograd: bool = False,
+    precision: str = PRECISIONS[0],
+    formats: Sequence[str] = (DEFAULT,),
+) -> None:
+    """Raises ConfigError or OdtkError for values that no export can have, or that contradict each other."""
+    _check_choice(input_type, INPUT_TYPES, "input type", "input_type")
+    if not formats:
+        raise ConfigError(f"No export format is given; name at least one of {', '.join(FORMATS)}.", argument="formats")
+    for name in formats:
+        _check_choice(name, FORMATS, "export format", "formats")
+    require_one_of(PRECISIONS, precision=precision)
+    if winograd and precision != PRECISIONS[0]:
+        raise ConfigError(
+            f"A model with winograd is for CPUs, and its method amplifies rounding too much for {precision}. Choose "
+            "one of the two.",
+            argument="precision",
+        )
 
 
 def _check_choice(value: str, choices: Collection[str], kind: str, argument: str) -> None:

@@ -8,8 +8,10 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from odtk import files, progress
+from odtk import label_map as label_maps
 from odtk.annotations import duplicates, formats
 from odtk.atomic import check_file, may_replace
 from odtk.errors import OdtkError
@@ -64,12 +66,7 @@ def make_tfrecords(
     than `max_bad_fraction` of the listed images cannot be used; OutputError if `output_dir` is not empty (`overwrite`
     replaces an earlier output, and nothing else).
     """
-    require_whole(1, max_side=max_side, workers=workers)
-    require_whole(1, 99999, num_shards=num_shards)
-    require_fraction(val_fraction=val_fraction, test_fraction=test_fraction, max_bad_fraction=max_bad_fraction)
-    require_one_of(("auto", "apply", "ignore"), exif=exif)
-    require_one_of(("png", "numerical"), mask_type=mask_type)
-    options = Settings(
+    options = _settings(
         label_map=_path(label_map), write_label_map=_path(write_label_map), val_fraction=val_fraction,
         test_fraction=test_fraction, split=tuple((name, os.fspath(place)) for name, place in (split or {}).items()),
         resplit=resplit, seed=seed, allow_duplicates=allow_duplicates, exif=exif, boxes=boxes, max_side=max_side,
@@ -80,13 +77,53 @@ def make_tfrecords(
     return _convert(os.fspath(data_dir).rstrip("/") or "/", os.fspath(output_dir), format, options)
 
 
+def check_conversion(
+    data_dir: str | os.PathLike,
+    output_dir: str | os.PathLike,
+    format: str | None = None,
+    *,
+    split: Mapping[str, str | os.PathLike] | None = None,
+    **settings: Any,
+) -> None:
+    """Raises what `make_tfrecords` would raise with these arguments before it reads the images.
+
+    Of data in a store only the values are checked, as its annotations would have to be copied here.
+    """
+    options = _settings(split=tuple((name, os.fspath(place)) for name, place in (split or {}).items()), **settings)
+    data_dir = os.fspath(data_dir)
+    if files.is_remote(data_dir):
+        if format:
+            options.check(format)
+        return
+    with source.near(data_dir) as near:
+        options.check(format or _detected(near, options))
+    if options.label_map:
+        label_maps.read(label_maps.find(options.label_map))
+
+
+def _settings(**settings: Any) -> Settings:
+    """The settings, whose values are in their ranges; raises OdtkError."""
+    options = Settings(**settings)
+    require_whole(1, max_side=options.max_side, workers=options.workers)
+    require_whole(1, 99999, num_shards=options.num_shards)
+    require_fraction(val_fraction=options.val_fraction, test_fraction=options.test_fraction)
+    require_fraction(max_bad_fraction=options.max_bad_fraction)
+    require_one_of(("auto", "apply", "ignore"), exif=options.exif)
+    require_one_of(("png", "numerical"), mask_type=options.mask_type)
+    return options
+
+
+def _detected(near: str, options: Settings) -> str:
+    return PETS if options.is_for_pets else formats.guess(near, options.label_map)
+
+
 def _path(path: str | os.PathLike | None) -> str | None:
     return None if path is None else os.fspath(path)
 
 
 def _convert(data_dir: str, output_dir: str, format: str | None, options: Settings) -> ConversionReport:
     with source.near(data_dir) as near:
-        chosen = format or (PETS if options.is_for_pets else formats.guess(near, options.label_map))
+        chosen = format or _detected(near, options)
         options.check(chosen)
         if options.write_label_map and not files.is_remote(options.write_label_map):
             check_file(options.write_label_map, options.overwrite)

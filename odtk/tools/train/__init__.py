@@ -102,7 +102,7 @@ def train(
         devices=devices, tpu=tpu, workers=workers, worker_index=worker_index, freeze=freeze,
         profile=profile, cache=cache,
     )  # fmt: skip
-    _check_arguments(options)
+    check_options(options)
     cluster = find_cluster(options.workers, options.worker_index)
     is_chief = cluster is None or cluster.is_chief
     given = {"callbacks": callbacks, "should_stop": should_stop, "started": started}
@@ -135,7 +135,7 @@ def _train(
         config = with_frozen(config, options.freeze, log)
     remote_tpu.require_fit(options, config, pipeline_config, model_dir)
     can_evaluate = check(config, pipeline_config, model_dir, options.num_steps, log, options.accumulate != 1)
-    _require_checkpoint_to_reuse(config, pipeline_config, options)
+    require_checkpoint_to_reuse(config, pipeline_config, options)
     if given["cluster"] is not None:
         require_fit(options, config, given["cluster"])
     seed = choose_seed(model_dir, options.seed, log)
@@ -160,7 +160,8 @@ def _train(
     )
 
 
-def _require_checkpoint_to_reuse(config, filename: str | os.PathLike, options: TrainingOptions) -> None:
+def require_checkpoint_to_reuse(config, filename: str | os.PathLike, options: TrainingOptions) -> None:
+    """Raises ConfigError if head weights are to be reused and the config names no checkpoint."""
     if options.reuse_head_weights and not config.train_config.fine_tune_checkpoint:
         raise ConfigError(
             f"Head weights are reused from a checkpoint, but {filename} has none. Set it with "
@@ -179,7 +180,8 @@ def _check_cache(cache: str, tpu: str | None) -> None:
         )
 
 
-def _check_arguments(options: TrainingOptions) -> None:
+def check_options(options: TrainingOptions) -> None:
+    """Raises OdtkError for values that no run can have, or that contradict each other."""
     require_whole(1, num_steps=options.num_steps, checkpoint_every=options.checkpoint_every, keep=options.keep)
     require_whole(1, log_every=options.log_every, eval_images=options.eval_images, patience=options.patience)
     require_whole(0, max_bad_records=options.max_bad_records, eval_every=options.eval_every)

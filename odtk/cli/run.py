@@ -1,0 +1,102 @@
+"""`odtk run`: the stages of a project file."""
+
+import contextlib
+import dataclasses
+
+import click
+
+from odtk.cli import options
+
+_STAGES = ("make-tfrecords", "configure", "train", "evaluate", "export", "predict")
+
+
+@click.command(short_help="Run what is left to do of a project file.")
+@click.argument("project", type=options.any_path, metavar="PROJECT.yaml")
+@click.option("--from", "from_stage", type=click.Choice(_STAGES), metavar="STAGE",
+              help="Leave the stages before this one as they are.")  # fmt: skip
+@click.option("--only", type=click.Choice(_STAGES), metavar="STAGE", help="Leave all stages but this one as they are.")
+@click.option("--force", is_flag=True, help="Run these stages although nothing changed, and replace what exists.")
+@click.option("--dry-run", is_flag=True,
+              help="Print the commands that would be run, and why; write nothing.")  # fmt: skip
+@options.json_option
+@click.pass_context
+@options.example(
+    "odtk run pets.yaml",
+    "odtk run pets.yaml --dry-run",
+    "odtk run pets.yaml --from evaluate --force",
+)
+def run(ctx, project, from_stage, only, force, dry_run, as_json) -> None:
+    """Run the stages of a project file: from annotated images to an exported model, with one command.
+
+    PROJECT.yaml has a section for each stage, named as its command (make-tfrecords, configure, train, evaluate, export,
+    predict), whose keys are that command's options; `output` is the folder for all that they write. Paths are relative
+    to the file. A stage whose section is missing is not run; records, config, model dir and exported model are handed
+    from stage to stage.
+
+    \b
+      output: runs/pets
+      make-tfrecords: {data-dir: pets}
+      configure: {base: ssd_resnet50_v1_fpn_small, num-steps: 2000}
+      train: {seed: 7}
+      evaluate:
+      export:
+
+    All values are checked before the first stage starts. A stage is skipped if its options and the contents of what it
+    reads are those of its last run, and its outputs are what it wrote then; dates do not count. PROJECT.lock, beside
+    the file, records that. Training that was interrupted, or is to have more steps, goes on; if what it learns from
+    changed, it starts over, and the earlier model dir is kept under another name. Signals are as for `odtk train`.
+    """
+    from odtk.tools.run import run as run_project
+
+    ended = []
+
+    @contextlib.contextmanager
+    def watch_for_stop():
+        from odtk.cli.stop_signals import stop_signals
+
+        with stop_signals(options.log) as signals:
+            ended.append(signals)
+            yield signals.should_stop
+
+    report = run_project(
+        project, from_stage=from_stage, only=only, force=force, dry_run=dry_run, log=options.log,
+        watch_for_stop=watch_for_stop,
+    )  # fmt: skip
+    if as_json:
+        _print_json(report)
+    elif dry_run:
+        _print_plan(report)
+    else:
+        _print(report, ctx)
+    ctx.exit(ended[-1].exit_code(report.stopped) if report.stopped and ended else 0)
+
+
+def _print_json(report) -> None:
+    told = [field.name for field in dataclasses.fields(type(report.stages[0])) if field.name != "report"]
+    stages = [{name: getattr(stage, name) for name in told} for stage in report.stages]
+    options.print_json(
+        {"project": report.project, "output": report.output, "lock": report.lock, "stopped": report.stopped}
+        | {"stages": stages}
+    )
+
+
+def _print_plan(report) -> None:
+    for stage in report.stages:
+        click.echo(f"# {stage.name}: {'' if stage.ran else 'skipped, '}{stage.reason}")
+        for command in stage.commands:
+            click.echo(command)
+
+
+def _print(report, ctx) -> None:
+    from odtk.cli.command_context import typed_command
+    from odtk.tools.run.carrying_out import in_words
+
+    if report.stopped:
+        click.echo(f"Ended early: {report.stopped}. To go on: {typed_command(ctx)}")
+        return
+    if not report.ran:
+        click.echo(f"Nothing to do: nothing changed since {report.project} was run.")
+    for stage in report.stages:
+        places = ", ".join(stage.outputs.values())
+        words = f" {in_words(stage.results)}." if stage.results else ""
+        click.echo(f"{stage.name}:{words} {places}")
