@@ -28,8 +28,10 @@ class InitReport:
     """What the folder holds, as a sentence."""
     machine: str
     """What training will run on."""
-    chosen: dict[str, str]
-    """Option to its value and the reason."""
+    chosen: dict[str, object]
+    """Option to its value."""
+    why: dict[str, str]
+    """Option to the reason."""
     time: str
     """That training may take, as far as known."""
     notes: tuple[str, ...]
@@ -97,7 +99,7 @@ def _output(base: Path, folder: Path, name: str) -> str:
 def _report(path: Path, project: Project) -> InitReport:
     plan = project.plan
     size = plan.image_size.size
-    values = {
+    values: dict[str, object] = {
         "base": plan.base, "image-size": f"{size[0]}x{size[1]}", "batch-size": plan.batch_size,
         "num-steps": plan.num_steps,
     }  # fmt: skip
@@ -107,7 +109,8 @@ def _report(path: Path, project: Project) -> InitReport:
         output=str(path),
         found=found_in_words(project.facts),
         machine=project.machine.in_words,
-        chosen={key: f"{value}: {plan.why[key]}" for key, value in values.items()},
+        chosen=values,
+        why={key: plan.why[key] for key in values},
         time=plan.time,
         notes=project.notes,
     )
