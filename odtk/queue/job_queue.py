@@ -27,7 +27,7 @@ from odtk.queue.job import (
 from odtk.queue.queue_files import QueueFiles
 from odtk.queue.schedule import skip_successors, unskip_successors
 from odtk.queue.store import Store
-from odtk.queue.worker import Worker, WorkerSettings
+from odtk.queue.worker import WorkerSettings
 
 GRACE = 90.0
 """Seconds that a job has to end by itself when it is cancelled: a training saves its checkpoint."""
@@ -164,8 +164,8 @@ class Queue:
         """Starts a worker, which runs the jobs; OdtkError if one of the same device works for this queue.
 
         detach: in the background, without a terminal, until `stop`; returns the worker, or None if it has ended
-          already. Otherwise works in this process until `stop` or a signal, tells `log` what it does, and returns
-          None.
+          already. Otherwise tells `log` what the worker does, and returns None when it has ended by `stop` or by a
+          signal to this process, which is a KeyboardInterrupt.
         until_empty: ends when no job can run any more.
         device: runs jobs of this device ("gpu:0") and gives it to those that name none. None: runs the jobs of every
           device, as many at once as have devices of their own; one that names none gets the whole machine.
@@ -175,7 +175,7 @@ class Queue:
         device = None if canonical(device) == ALL else canonical(device)
         settings = WorkerSettings(device, until_empty, stop_on_failure, grace)
         if not detach:
-            Worker(self._store, settings, log or (lambda line: None)).run()
+            daemon.attend(self.path, settings, log or (lambda line: None))
             return None
         daemon.start(self.path, settings)
         return next((worker for worker in self.workers() if worker.device == device), None)

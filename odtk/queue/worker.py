@@ -34,12 +34,12 @@ class WorkerSettings:
 class Worker:
     """Runs the jobs of a queue, in the process that calls `run`; see Queue.start."""
 
-    def __init__(self, store: Store, settings: WorkerSettings, log: Callable[[str], None]):
+    def __init__(self, store: Store, settings: WorkerSettings, log: Callable[[str], None], signals: SignalCount):
         self._store, self._settings, self._log = store, settings, log
         self._device = settings.device
         self._jobs: list[RunningJob] = []
         self._stop: str | None = None
-        self._signals = SignalCount()
+        self._signals = signals
         self._trouble = ""
 
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -73,7 +73,7 @@ class Worker:
             if text != self._trouble:
                 self._log(f"{text} Waiting for it.")
             self._trouble = text
-            return False
+            return self._signals.count > 1  # the next worker notes the ends
 
     def _require_queue(self) -> None:
         if not self._store.files.database.exists():

@@ -6,6 +6,8 @@ from odtk.errors import OutputError
 from odtk.evaluation.coco import METRIC_NAMES
 from odtk.tools.demo import demo
 
+pytestmark = pytest.mark.usefixtures("shallow_resnet")
+
 
 def test_every_stage_leaves_its_files(tmp_path):
     folder, said = tmp_path / "demo", []

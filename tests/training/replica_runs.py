@@ -12,10 +12,12 @@ from unittest.mock import patch
 
 import fake_detector
 import numpy as np
+import pytest
 import tensorflow as tf
 import tf_keras
 from google.protobuf import text_format
 from inspected_records import write
+from quick_runs import draw_nothing, leave_imports_alone
 
 from odtk.evaluation.build import ConfiguredEvaluation
 from odtk.layers.conv import BatchNormParams, ConvParams
@@ -200,4 +202,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    leave_imports_alone()
+    with pytest.MonkeyPatch.context() as patch:
+        draw_nothing(patch)
+        main()
