@@ -18,7 +18,8 @@ def init(folder: str, output: str | None, overwrite: bool, as_json: bool) -> Non
     click.echo(f"Data: {report.found}\nMachine: {report.machine}.\n")
     for key, value in report.chosen.items():
         click.echo(f"{key}: {value}\n    {report.why[key]}")
-    click.echo(f"\nTraining will take {report.time}, as a rough estimate that was not measured here.")
+    time = report.time and f"{report.time}, as a rough estimate that was not measured here"
+    click.echo(f"\nTraining will take {time or 'a time that is not known for this device'}.")
     for note in report.notes:
         options.warn(note)
     click.echo(f"Wrote {report.output}, whose comments explain all that can be changed.\nNext: {report.next_command}")

@@ -205,7 +205,7 @@ def test_nothing_is_evaluated_on_a_tpu_so_nothing_waits_for_evaluations():
 def test_the_speed_of_a_device_is_known_only_where_something_was_measured():
     unknown = dataclasses.replace(T4, model="NVIDIA Something 1")
     assert images_per_second(LARGE, (640, 640), 64, unknown) is None
-    assert make_plan(data(118_000), unknown).seconds is None
+    assert make_plan(data(118_000), unknown).time is None
     speeds = [images_per_second(LARGE, (640, 640), 64, machine) for machine in (TWO_CORES, T4, H100)]
     assert speeds == sorted(speeds)
     assert speeds[0] == pytest.approx(0.3)

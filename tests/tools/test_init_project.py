@@ -264,6 +264,13 @@ def test_what_is_no_folder_of_annotated_images_is_named(make, said, tmp_path):
     assert not (tmp_path / "project.yaml").exists()
 
 
+def test_folders_and_files_that_are_not_on_this_machine(folders, tmp_path):
+    with pytest.raises(DataError, match="gs://bucket/data is not on this machine"):
+        init_project("gs://bucket/data", tmp_path / "a.yaml")
+    with pytest.raises(OutputError, match=r"gs://bucket/a\.yaml is not on this machine"):
+        init_project(folders / "voc", "gs://bucket/a.yaml")
+
+
 def test_a_dataset_further_down_is_found_and_a_pet_layout_there_is_noted(folders, pets, tmp_path):
     (tmp_path / "outer").mkdir()
     (tmp_path / "outer" / "inner").symlink_to(folders / "coco")

@@ -8,7 +8,9 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from odtk import files
 from odtk.atomic import check_file, write_text
+from odtk.errors import OutputError
 from odtk.tools.init_project.checkpoints import checkpoints_here, zoo_checkpoints
 from odtk.tools.init_project.choice import LARGE, PHONE, make_plan
 from odtk.tools.init_project.data_facts import DataFacts, find_data_facts
@@ -32,8 +34,8 @@ class InitReport:
     """Option to its value."""
     why: dict[str, str]
     """Option to the reason."""
-    time: str
-    """That training may take, as far as known."""
+    time: str | None
+    """That training may take; None if nothing is known of the device."""
     notes: tuple[str, ...]
     """What is better known before training."""
 
@@ -53,7 +55,11 @@ def init_project(
     DataError if the folder has no annotated images, OutputError if `output` exists, unless `overwrite`.
     """
     name = _name_of(folder)
-    path = Path(f"{name}.yaml") if output is None else Path(output)
+    path = Path(f"{name}.yaml" if output is None else output)
+    if files.is_remote(output or ""):
+        raise OutputError(
+            f"{os.fspath(output or '')} is not on this machine. A project file is written to a folder here."
+        )
     check_file(path, overwrite)
     facts = find_data_facts(folder)
     machine = find_machine_facts()

@@ -78,9 +78,9 @@ class Plan:
     """Reasons, by option."""
 
     @property
-    def time(self) -> str:
-        """`about 3 minutes`."""
-        return "unknown" if self.seconds is None else in_words(self.seconds)
+    def time(self) -> str | None:
+        """`about 3 minutes`; None if nothing is known."""
+        return None if self.seconds is None else in_words(self.seconds)
 
 
 def make_plan(facts: DataFacts, machine: MachineFacts, checkpoints: Mapping[str, str] | None = None) -> Plan:

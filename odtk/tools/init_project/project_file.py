@@ -86,7 +86,7 @@ def _head(project: Project) -> list[str]:
         *comment(f"Data: {found_in_words(project.facts)}"),
         *comment(f"Machine: {project.machine.in_words}."),
     ]
-    if plan.seconds is not None:
+    if plan.time:
         lines += comment(f"Training will take {plan.time}, as a rough estimate from other machines, not measured here.")
     for note in project.notes:
         lines += comment(f"Note: {note}")
