@@ -56,10 +56,8 @@ def init_project(
     """
     name = _name_of(folder)
     path = Path(f"{name}.yaml" if output is None else output)
-    if files.is_remote(output or ""):
-        raise OutputError(
-            f"{os.fspath(output or '')} is not on this machine. A project file is written to a folder here."
-        )
+    if output is not None and files.is_remote(output):
+        raise OutputError(f"{os.fspath(output)} is not on this machine. A project file is written to a folder here.")
     check_file(path, overwrite)
     facts = find_data_facts(folder)
     machine = find_machine_facts()
