@@ -13,10 +13,12 @@ from odtk.errors import OdtkError
 if TYPE_CHECKING:
     from odtk.detections import Detections
     from odtk.exporting.runtime import ExportedDetector, load
+    from odtk.queue import Job, Queue
     from odtk.tools.configure import ConfigureReport, configure
     from odtk.tools.doctor import DoctorReport, doctor
     from odtk.tools.evaluate import EvaluationReport, evaluate
     from odtk.tools.export import ExportReport, export
+    from odtk.tools.init_project import InitReport, init_project
     from odtk.tools.inspect import inspect
     from odtk.tools.inspect.inspection import Inspection
     from odtk.tools.make_tfrecords import ConversionReport, make_tfrecords
@@ -35,9 +37,12 @@ __all__ = [
     "EvaluationReport",
     "ExportReport",
     "ExportedDetector",
+    "InitReport",
     "Inspection",
+    "Job",
     "OdtkError",
     "PredictReport",
+    "Queue",
     "RunReport",
     "TrainingReport",
     "ViewReport",
@@ -46,6 +51,7 @@ __all__ = [
     "doctor",
     "evaluate",
     "export",
+    "init_project",
     "inspect",
     "load",
     "make_tfrecords",
@@ -64,8 +70,11 @@ _MODULES = {
     "EvaluationReport": "odtk.tools.evaluate",
     "ExportReport": "odtk.tools.export",
     "ExportedDetector": "odtk.exporting.runtime",
+    "InitReport": "odtk.tools.init_project",
     "Inspection": "odtk.tools.inspect.inspection",
+    "Job": "odtk.queue",
     "PredictReport": "odtk.tools.predict",
+    "Queue": "odtk.queue",
     "RunReport": "odtk.tools.run",
     "TrainingReport": "odtk.tools.train",
     "ViewReport": "odtk.tools.view",
@@ -73,6 +82,7 @@ _MODULES = {
     "doctor": "odtk.tools.doctor",
     "evaluate": "odtk.tools.evaluate",
     "export": "odtk.tools.export",
+    "init_project": "odtk.tools.init_project",
     "inspect": "odtk.tools.inspect",
     "load": "odtk.exporting.runtime",
     "make_tfrecords": "odtk.tools.make_tfrecords",

@@ -1,16 +1,15 @@
 """Chooses the devices of a command, as --devices says, and keeps TensorFlow to them."""
 
 import contextlib
-import re
 from collections.abc import Sequence
 
 import tensorflow as tf
 
+from odtk.device_words import parse_devices
 from odtk.errors import OdtkError
 from odtk.hardware import CPU, GPU, Device, list_gpus
 
 AUTO, ALL = "auto", "all"
-_ONE = re.compile(r"(cpu|gpu)(?::(\d+))?|(\d+)")
 
 
 def choose_devices(word: str, found: Sequence[Device], num_cpus: int = 1) -> list[Device]:
@@ -26,7 +25,7 @@ def choose_devices(word: str, found: Sequence[Device], num_cpus: int = 1) -> lis
         if not gpus:
             raise _refusal(word, "no GPU was found", found, "Use auto, which takes the CPU then")
         return gpus
-    kind, numbers = _parse(word)
+    kind, numbers = parse_devices(word)
     there = gpus if kind == GPU else [Device(CPU, index) for index in range(num_cpus)]
     by_number = {device.index: device for device in there}
     missing = [f"{kind}:{number}" for number in numbers if number not in by_number]
@@ -61,20 +60,6 @@ def use_only(devices: Sequence[Device]) -> list[str]:
                 argument="devices",
             )
     return [f"GPU:{visible.index(gpu)}" for gpu in wanted] or [f"CPU:{device.index}" for device in devices]
-
-
-def _parse(word: str) -> tuple[str, list[int]]:
-    matches = [_ONE.fullmatch(one.strip()) for one in word.lower().split(",")]
-    kinds = [match and match[1] for match in matches]
-    if None in matches or set(kinds[1:]) - {None, kinds[0]}:
-        raise OdtkError(
-            f"'{word}' names no devices. Write auto, cpu, all, or the numbers of GPUs from 0: gpu:0 or gpu:0,1.",
-            argument="devices",
-        )
-    numbers = [int((match and (match[2] or match[3])) or 0) for match in matches]
-    if len(set(numbers)) < len(numbers):
-        raise OdtkError(f"'{word}' names a device twice. Name each once.", argument="devices")
-    return kinds[0] or GPU, numbers
 
 
 def _refusal(word: str, what: str, found: Sequence[Device], fix: str = "Choose among them") -> OdtkError:

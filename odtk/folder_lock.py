@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import threading
 import time
 import uuid
@@ -20,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 
 from odtk import files, unfinished
 from odtk.errors import OutputError
+from odtk.process_identity import identify, start_of
 from odtk.unfinished import FREE, LOCK_NAME, LOCKED
 
 HEARTBEAT = 10.0
@@ -167,7 +167,7 @@ def _has_ended(held: Holder, path: str, state: str, log: Callable[[str], None]) 
     if state == FREE and held.boot == here.boot and (held.boot or held.host == here.host):
         return True  # the system would have refused the lock
     if (held.host, held.boot, held.processes) == (here.host, here.boot, here.processes) and unfinished.fcntl:
-        return _start_of(held.pid) != held.started or not unfinished.is_running(held.pid)
+        return start_of(held.pid) != held.started or not unfinished.is_running(held.pid)
     log(f"{os.path.dirname(path)} may be in use ({held}). Waiting {STALE:.0f} seconds to see whether it still is.")
     return not _changes(path)
 
@@ -220,32 +220,6 @@ def _read(path: str) -> Holder | None:
 def _this_process() -> Holder:
     return Holder(
         id=uuid.uuid4().hex,
-        host=socket.gethostname(),
-        boot=_text_of("/proc/sys/kernel/random/boot_id"),
-        processes=_link_of("/proc/self/ns/pid"),
-        pid=os.getpid(),
-        started=_start_of(os.getpid()),
+        **asdict(identify()),
         since=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
     )
-
-
-def _start_of(pid: int) -> str:
-    """When a process began, in the system's units; "" if it is unknown: numbers are given again after a while."""
-    # Its name, in parentheses, may contain anything.
-    fields = _text_of(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    return fields[19] if len(fields) > 19 else ""
-
-
-def _text_of(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
-def _link_of(path: str) -> str:
-    try:
-        return os.readlink(path)
-    except OSError:
-        return ""

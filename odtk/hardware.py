@@ -77,6 +77,11 @@ def find_tpu_cores() -> list[Device]:
     ]
 
 
+def is_on_tpu() -> bool:
+    """Whether the strategy in scope is that of a TPU, which compiles all that its replicas run."""
+    return isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy)
+
+
 def describe_devices(devices: Sequence[Device]) -> str:
     """`2 x Tesla T4 (14.6 GB each)`, or `CPU AMD EPYC, 2 cores (22.1 GB of memory available)`."""
     kinds = Counter((each.kind, each.model, each.memory) for each in devices)

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 
+from odtk.progress_file import ProgressFile, ProgressReport
 from odtk.terminal_text import Escaping, on_one_line
 
 PLAIN_LINE_SECONDS = 10.0
@@ -26,6 +27,7 @@ class Progress:
         self.completed, self._compiling = completed, compiles
         self.note = ""
         self._recent = deque([(time.monotonic(), completed)])
+        self._file = ProgressFile.of_environment()
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
         """Adds `count`; `note` replaces the text at the end of the line (for example the loss)."""
@@ -43,7 +45,7 @@ class Progress:
         self._recent.append((now, completed))
         while len(self._recent) > 2 and now - self._recent[0][0] > RATE_SECONDS:
             self._recent.popleft()
-        self._show()
+        self.show()
 
     @property
     def rate(self) -> float | None:
@@ -53,19 +55,31 @@ class Progress:
         (then, before), (now, completed) = self._recent[0], self._recent[-1]
         return (completed - before) / max(now - then, 1e-9) or None
 
+    def report(self) -> ProgressReport:
+        """The figures at this moment."""
+        eta = None
+        if self.rate and self.total and self.completed < self.total:
+            eta = (self.total - self.completed) / self.rate
+        return ProgressReport(self.title, self.completed, self.total, self.unit, self.rate, eta, self.note)
+
     def line(self) -> str:
         """The plain line: `Training 40/600 steps, 3.1 steps/s, ETA 3:01, loss 0.52`."""
-        parts = [f"{self.title} {self.completed}" + (f"/{self.total}" if self.total else "") + f" {self.unit}"]
-        if self.rate:
-            parts.append(f"{as_number(self.rate)} {self.unit}/s")
-            if self.total and self.completed < self.total:
-                parts.append(f"ETA {as_clock((self.total - self.completed) / self.rate)}")
-        return ", ".join(parts + [self.note] * bool(self.note))
+        return report_line(self.report())
+
+    def show(self) -> None:
+        """Shows the figures to the user, and to the queue whose job this is."""
+        self._show()
+        self._file.offer(self.report)
+
+    def end(self) -> None:
+        """Ends the display; the last figures stay in the queue."""
+        self._close()
+        self._file.offer(self.report, is_last=True)
 
     def _show(self) -> None:
         raise NotImplementedError
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Ends the display, with a last line if needed."""
 
 
@@ -83,7 +97,7 @@ class _PlainProgress(Progress):
         self._printed = self.completed
         print(self.line(), file=sys.stderr, flush=True)
 
-    def close(self) -> None:
+    def _close(self) -> None:
         if self.completed != getattr(self, "_printed", None):
             self._print()
 
@@ -120,7 +134,7 @@ class _LiveProgress(Progress):
         self._note.parts = self.note.split(", ")
         self._bar.update(self._task, completed=self.completed, speed=speed)
 
-    def close(self) -> None:
+    def _close(self) -> None:
         self._shown.close()
 
 
@@ -194,12 +208,23 @@ def track(
     progress = kind(title, total, unit, completed, compiles)
     if note:
         progress.note = note
-        progress._show()
+        progress.show()
         progress.note = ""
     try:
         yield progress
     finally:
-        progress.close()
+        progress.end()
+
+
+def report_line(report: ProgressReport) -> str:
+    """A report on one line, as `Progress.line` has it."""
+    of = f"/{report.total}" if report.total else ""
+    parts = [f"{report.title} {report.completed}{of} {report.unit}"]
+    if report.rate:
+        parts.append(f"{as_number(report.rate)} {report.unit}/s")
+    if report.eta is not None:
+        parts.append(f"ETA {as_clock(report.eta)}")
+    return ", ".join(parts + [report.note] * bool(report.note))
 
 
 def as_number(rate: float) -> str:

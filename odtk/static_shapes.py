@@ -7,6 +7,8 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
+from odtk.errors import OdtkError
+
 _tracing = threading.local()  # each replica is traced by a thread of its own
 
 
@@ -24,3 +26,13 @@ def needed(is_needed: bool = True) -> Iterator[None]:
 def are_needed() -> bool:
     """Whether what is traced now must have static shapes."""
     return getattr(_tracing, "is_needed", False)
+
+
+def require_one_size(image_size: tuple[int, int] | None, what: str, argument: str) -> None:
+    """Raises OdtkError, about this argument, for a detector whose images have several sizes (None)."""
+    if image_size is None:
+        raise OdtkError(
+            f"The model's image_resizer gives images of several sizes, and XLA would compile the {what} again for "
+            "each. Use fixed_shape_resizer, or set keep_aspect_ratio_resizer.pad_to_max_dimension: true.",
+            argument=argument,
+        )

@@ -1,11 +1,11 @@
 """What several tests share: where the goldens lie, and the TFOD checkpoint that they were made with."""
 
-import gc
 import json
 import os
 from pathlib import Path
 
 import pytest
+from quick_runs import draw_nothing, leave_imports_alone
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -13,19 +13,14 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def pytest_collection_finish():
-    """What the imports left is never garbage: to look through it again and again took a tenth of the tests' time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 10, 10)
+    leave_imports_alone()
 
 
 @pytest.fixture(scope="module")
 def no_pictures():
-    """Runs draw neither curves nor predictions, half a second each time: what fails there would only be a warning."""
+    """Runs draw nothing."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("odtk.training.loggers.results_plot.ResultsPlot._draw", lambda plot: None)
-        pictures = "odtk.training.callbacks.evaluation_pictures.EvaluationPictures"
-        patch.setattr(f"{pictures}.after_evaluation", lambda *arguments: None)
+        draw_nothing(patch)
         yield
 
 

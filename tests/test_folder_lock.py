@@ -19,14 +19,14 @@ from odtk.unfinished import LOCK_NAME
 
 SETTINGS = """
 import errno, fcntl, sys
-from odtk import folder_lock
+from odtk import folder_lock, process_identity
 def without_locks(file, how):
     raise OSError(errno.ENOLCK, "No locks available")
 if "without locks" in sys.argv:
     fcntl.flock = without_locks
 if "elsewhere" in sys.argv:
-    folder_lock.socket.gethostname = lambda: "elsewhere"
-    folder_lock._text_of = lambda path: "another boot"
+    process_identity.socket.gethostname = lambda: "elsewhere"
+    process_identity.boot_id = lambda: "another boot"
 folder_lock.HEARTBEAT = folder_lock._SETTLE = 0.05
 """
 WRITER = (
@@ -121,7 +121,7 @@ def test_a_lock_of_this_kernel_alone_does_not_stand_for_that_of_another_machine(
 
 def test_the_process_number_of_a_killed_one_may_be_anothers(tmp_path, begin, without_locks, monkeypatch):
     process = begin("without locks")
-    monkeypatch.setattr(folder_lock, "_start_of", lambda pid: "later")
+    monkeypatch.setattr(folder_lock, "start_of", lambda pid: "later")
     with growing_folder(tmp_path / "model", ""):
         assert process.poll() is None
 

@@ -37,6 +37,7 @@ COMMANDS = (
     "predict",
     "run",
     "demo",
+    "queue",
     "doctor",
     "completion",
 )
@@ -181,7 +182,8 @@ def cli(debug: bool) -> None:
     unless --overwrite is given, except that evaluate and demo replace their own earlier results. For Tab completion
     see `odtk completion --help`.
     """
-    if not debug:
+    # A job has the environment in which it is added; what TensorFlow prints is decided when it runs.
+    if not debug and click.get_current_context().invoked_subcommand != "queue":
         # TensorFlow's C++ code reads this when TensorFlow is first imported, which no command has done yet.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         logging.getLogger("tensorflow").setLevel(logging.ERROR)

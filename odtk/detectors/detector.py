@@ -70,6 +70,8 @@ class Detector(tf.Module, abc.ABC):
     """A description of each of `loss_names`, for tables: "loss of the boxes"."""
     groundtruth_fields: tuple[str, ...] = BOX_FIELDS
     """The groundtruth fields of a batch that `losses` (and `predict`, in training) read."""
+    postprocess_reads: tuple[str, ...] | None = None
+    """The predictions that `postprocess` reads, which is what of them has to leave a TPU; None for all."""
     fine_tune_types: tuple[str, ...] = FINE_TUNE_TYPES
     """The types that `fine_tune_plan` supports; those of its family, once `build_detector` has built it."""
     add_regularization_loss: bool = True

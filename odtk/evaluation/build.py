@@ -5,8 +5,9 @@ from collections.abc import Callable
 from odtk.detectors.detector import Detector
 from odtk.evaluation.evaluator import Evaluator
 from odtk.evaluation.metrics_sets import build_categories, build_evaluators
-from odtk.evaluation.run import Evaluation, evaluation_step, nothing_measured, run_evaluation
+from odtk.evaluation.run import Evaluation, nothing_measured, run_evaluation
 from odtk.evaluation.sharing import ALONE, Sharing, part_of
+from odtk.evaluation.step import evaluation_step
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import build_eval_dataset, build_fault_finder, count_images

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from odtk import step_random
 from odtk.detectors.detector import Detector
-from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS, total_losses
+from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS
 from odtk.evaluation.evaluator import Evaluator
 from odtk.evaluation.sharing import ALONE, Sharing, gathered
-
-_DETECTED = ("boxes", "classes", "scores")
+from odtk.evaluation.step import EvaluationStep, evaluation_step
 
 
 @dataclass(frozen=True)
@@ -28,18 +26,6 @@ class Evaluation:
     classes: list[dict]  # of the first evaluator, see Evaluator.classes
     num_images: int
     repeated_images: int  # ignored, because their source_id was repeated
-
-
-@dataclass(frozen=True)
-class EvaluationStep:
-    """Evaluates as many batches at once as there are replicas in this process."""
-
-    num_replicas: int
-    run: Callable[[Sequence], list]
-    """`num_replicas` batches (features, groundtruth) to (detections, losses) of each.
-
-    detections: boxes, classes (0-based), scores and count, as from `Detector.postprocess`; losses by TFOD's tag.
-    """
 
 
 def run_evaluation(
@@ -74,45 +60,6 @@ def run_evaluation(
         num_batches += len(results)
         advance(sum(len(parts[0]["source_id"]) for _, parts, _ in results))
     return _measured(detector, evaluators, {tag: total / num_batches for tag, total in sums.items()})
-
-
-def evaluation_step(detector: Detector, dataset: tf.data.Dataset, with_loss: bool = True) -> EvaluationStep:
-    """The step on batches of `dataset`, on the replicas of the strategy in scope; no losses without `with_loss`.
-
-    Tracing it takes seconds.
-    """
-
-    def evaluate(images, true_image_shapes, groundtruth):
-        predictions = detector.predict(detector.preprocess(images, true_image_shapes), true_image_shapes)
-        answer = detector.postprocess(predictions, true_image_shapes)
-        detections = {name: answer[f"detection_{name}"] for name in _DETECTED} | {"count": answer["num_detections"]}
-        with step_random.seeded(tf.zeros([2], tf.int64)):  # losses of the same weights are the same each time
-            losses = total_losses(detector, predictions, groundtruth, true_image_shapes) if with_loss else {}
-        return detections, losses
-
-    strategy = tf.distribute.get_strategy()
-    options = tf.distribute.InputOptions(experimental_fetch_to_device=False)  # source_id is text, which no GPU holds
-    spec = strategy.distribute_datasets_from_function(lambda context: dataset, options).element_spec
-
-    # One trace for all batches, including the short last one: the specification leaves the batch size open.
-    @tf.function(input_signature=_inputs(*spec), autograph=False)
-    def evaluate_each(images, true_image_shapes, groundtruth):
-        return strategy.run(evaluate, args=(images, true_image_shapes, groundtruth))
-
-    def run(batches: Sequence) -> list:
-        waiting = iter(batches)
-        inputs = strategy.experimental_distribute_values_from_function(lambda context: _inputs(*next(waiting)))
-        results = evaluate_each(*inputs)
-        parts = [strategy.experimental_local_results(part) for part in tf.nest.flatten(results)]
-        return [tf.nest.pack_sequence_as(results, values) for values in zip(*parts, strict=True)]
-
-    numbers = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(0))
-    return EvaluationStep(len(strategy.experimental_local_results(numbers)), run)
-
-
-def _inputs(features: dict, groundtruth: dict) -> list:
-    """What of a batch, or its specification, the step reads."""
-    return [features["image"], features["true_image_shape"], groundtruth]
 
 
 def _evaluated(dataset: tf.data.Dataset, step: EvaluationStep, on_batch: Callable | None) -> Iterator[list[tuple]]:

@@ -22,7 +22,7 @@ class ImageSample:
         self._with_objects, self._without = _Spread(self._num_wanted), _Spread(self._num_wanted)
 
     def add(self, images, features: dict, groundtruth: dict, detections: dict) -> None:
-        """A batch: `images` a tensor, the others of arrays, in the form of odtk.inputs.dataset and evaluation_step."""
+        """A batch: `images` a tensor, the others of arrays, as of odtk.inputs.dataset and odtk.evaluation.step."""
         for index, count in enumerate(groundtruth["num_boxes"]):
             parts = [
                 {name: values[index] for name, values in part.items()} for part in (features, groundtruth, detections)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from odtk.progress import as_clock, as_number
+from odtk.progress_file import ProgressReport
 
 
 @dataclass
@@ -47,7 +48,7 @@ class RunStatus:
     def rows(self) -> Iterator[tuple[str, list[str]]]:
         """The panel's lines below the heading: a label and parts, the most important first."""
         yield "speed", self._speed() or ["not yet measured"]
-        loss, *parts = [f"{name} {value:.3g}" for name, value in self.losses.items()] or ["-"]
+        loss, *parts = self._losses() or ["-"]
         yield "loss", [loss.removeprefix("loss "), *parts]
         yield "rate", list(self._rate_and_norm("", "gradient norm ")) or ["-"]
         yield "memory", [f"{what} {size}" for what, size in self._memory().items()]
@@ -61,14 +62,31 @@ class RunStatus:
     def line(self) -> str:
         """The same figures on one plain line."""
         epoch = [f"epoch {_short(self.epoch)}/{_short(self.num_epochs or 0)}"] if self.epoch is not None else []
-        eta = [] if self.eta is None or self.step >= self.num_steps else [f"ETA {as_clock(self.eta)}"]
-        losses = [f"{name} {value:.3g}" for name, value in self.losses.items()]
+        left = self._time_left()
+        eta = [] if left is None else [f"ETA {as_clock(left)}"]
         memory = [f"{what} {size}" for what, size in self._memory().items()]
-        best = [f"best {self.metric} {self.best[1]:.3f} at step {self.best[0]:,}"] if self.best and self.metric else []
-        now = [self.activity] if self.activity and self.activity != TRAINING else []
-        parts = [f"Training {self.step}/{self.num_steps} steps", *now, *epoch, *self._speed(), *eta, *losses,
-                 *self._rate_and_norm("lr ", "norm "), *memory, *best]  # fmt: skip
+        parts = [f"Training {self.step}/{self.num_steps} steps", *self._now(), *epoch, *self._speed(), *eta,
+                 *self._losses(), *self._rate_and_norm("lr ", "norm "), *memory, *self._best()]  # fmt: skip
         return ", ".join(parts)
+
+    def report(self) -> ProgressReport:
+        """The same for the queue whose job the run is, with less in it."""
+        note = ", ".join([*self._now(), *self._losses()[:1], *self._best()])
+        return ProgressReport(
+            "Training", self.step, self.num_steps, "steps", self.steps_per_second, self._time_left(), note
+        )
+
+    def _time_left(self) -> float | None:
+        return self.eta if self.step < self.num_steps else None
+
+    def _now(self) -> list[str]:
+        return [self.activity] if self.activity and self.activity != TRAINING else []
+
+    def _losses(self) -> list[str]:
+        return [f"{name} {value:.3g}" for name, value in self.losses.items()]
+
+    def _best(self) -> list[str]:
+        return [f"best {self.metric} {self.best[1]:.3f} at step {self.best[0]:,}"] if self.best and self.metric else []
 
     def _speed(self) -> list[str]:
         if self.steps_per_second is None or self.images_per_second is None:

@@ -12,6 +12,7 @@ from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
 from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS, total_losses
 from odtk.errors import OdtkError
+from odtk.hardware import is_on_tpu
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.batch_again import read_batch
@@ -27,7 +28,6 @@ from odtk.training.first_batch import FirstBatch
 from odtk.training.first_failure import FirstFailure
 from odtk.training.freezing import freeze
 from odtk.training.strategy import num_replicas, over_replicas
-from odtk.training.tpu import is_on_tpu
 
 GRADIENT_NORM = "gradient_norm"
 """The log of the norm of all gradients together, before clipping."""
@@ -107,12 +107,8 @@ class DetectionTask(base_task.Task):
 
     def _require_compilable(self, model: Detector) -> None:
         argument = "tpu" if is_on_tpu() else "xla"
-        if self.needs_static_shapes and model.image_size is None:
-            raise OdtkError(
-                "The model's image_resizer gives images of several sizes, and XLA would compile the step again for "
-                "each. Use fixed_shape_resizer, or set keep_aspect_ratio_resizer.pad_to_max_dimension: true.",
-                argument=argument,
-            )
+        if self.needs_static_shapes:
+            static_shapes.require_one_size(model.image_size, "step", argument)
         if self.xla and not is_on_tpu() and num_replicas() > 1:
             raise OdtkError(
                 f"XLA compiles the step of one device, and this run has {num_replicas()}, which add up their "

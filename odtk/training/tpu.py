@@ -31,11 +31,6 @@ def connect(name: str) -> tf.distribute.Strategy:
         ) from error
 
 
-def is_on_tpu() -> bool:
-    """Whether the strategy in scope is that of a TPU, which compiles all that its replicas run."""
-    return isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy)
-
-
 def _first_sentence(error: Exception) -> str:
     lines = (getattr(error, "message", None) or str(error)).splitlines()
     return lines[0].split(". ")[0].rstrip(".") if lines else type(error).__name__

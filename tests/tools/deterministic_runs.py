@@ -8,16 +8,17 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
 
+from quick_runs import draw_nothing, leave_imports_alone  # noqa: E402
+
 from odtk.detectors import families  # noqa: E402
 from odtk.tools.train import train  # noqa: E402
 from odtk.training.callbacks.callback import Callback  # noqa: E402
-from odtk.training.callbacks.evaluation_pictures import EvaluationPictures  # noqa: E402
-from odtk.training.loggers.results_plot import ResultsPlot  # noqa: E402
 from odtk.training.pace import Pace  # noqa: E402
 
 EVERY = {"checkpoint_every": 3, "log_every": 2, "eval_every": 4}
@@ -78,8 +79,8 @@ def main(config: str, folder: str, num_steps: str, *stops: str) -> None:
 
 if __name__ == "__main__":
     Pace.__call__ = lambda self, step: 1  # so that a run can end at any step
-    # Half of the time, and what fails there would only be a warning.
-    ResultsPlot._draw = lambda plot: None
-    EvaluationPictures.after_evaluation = lambda *arguments: None
     families.MODULES = (*families.MODULES, "fake_detector")
-    main(*sys.argv[1:])
+    leave_imports_alone()
+    with pytest.MonkeyPatch.context() as patch:
+        draw_nothing(patch)
+        main(*sys.argv[1:])

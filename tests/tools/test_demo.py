@@ -7,6 +7,8 @@ from odtk.evaluation.coco import METRIC_NAMES
 from odtk.tools.demo import demo
 from odtk.tools.run import run
 
+pytestmark = pytest.mark.usefixtures("shallow_resnet")
+
 
 def test_every_stage_leaves_its_files(tmp_path):
     folder, said = tmp_path / "demo", []

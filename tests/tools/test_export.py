@@ -22,6 +22,16 @@ from odtk.tools.export import export
 
 CASE = variant_case("base")
 
+# How deep the backbone is does not matter here, and most of an export is its tracing.
+pytestmark = pytest.mark.usefixtures("shallow_resnet")
+
+
+@pytest.fixture(scope="module")
+def shapes():
+    """Of every weight, by its key in a checkpoint. That the full network's are TFOD's is for the goldens' tests."""
+    variables = build_detector(CASE.config).checkpoint_variables()
+    return {key: tuple(variable.shape) for key, variable in variables.items()}
+
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
@@ -33,7 +43,7 @@ def config(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def model_dir(tmp_path_factory):
+def model_dir(shapes, tmp_path_factory):
     """As TFOD's trainer leaves it: `step`, and two checkpoints of which the second one holds the golden's weights."""
     detector = build_detector(CASE.config)
     step = tf.Variable(1000, dtype=tf.int64)
@@ -42,7 +52,8 @@ def model_dir(tmp_path_factory):
         tf.train.Checkpoint(step=step, **detector.checkpoint_objects()), str(folder), max_to_keep=7
     )
     manager.save()
-    CASE.assign_weights(detector.checkpoint_variables())
+    for key, variable in detector.checkpoint_variables().items():
+        variable.assign(synthetic_value(key, shapes[key]))
     step.assign(2000)
     manager.save()
     return folder
@@ -60,9 +71,9 @@ def no_saved_model(monkeypatch):
     monkeypatch.setattr("odtk.exporting.saved_model.save", lambda *arguments: None)
 
 
-def assert_golden_weights(prefix) -> None:
+def assert_golden_weights(prefix, shapes) -> None:
     reader = CheckpointReader(prefix)
-    for key, shape in CASE.shapes.items():
+    for key, shape in shapes.items():
         assert reader.value(reader.tensor_name(key)).tobytes() == synthetic_value(key, shape).tobytes(), key
 
 
@@ -89,7 +100,9 @@ def test_winograd_exports_the_checkpoints_weights(exported, config, model_dir, t
 
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
-def test_a_network_in_low_precision_is_exported_with_its_agreement(precision, exported, config, model_dir, tmp_path):
+def test_a_network_in_low_precision_is_exported_with_its_agreement(
+    precision, exported, config, model_dir, tmp_path, shapes
+):
     out = tmp_path / "out"
     command = ["export", str(config), str(model_dir), str(out), "--precision", precision, "--json"]
     result = CliRunner().invoke(cli, command)
@@ -100,7 +113,7 @@ def test_a_network_in_low_precision_is_exported_with_its_agreement(precision, ex
     assert agreement["detections"] >= 4
     assert 0 < agreement["score"] < 0.05
     assert 0 < agreement["pixels"] < {"float16": 2, "bfloat16": 10}[precision]
-    assert_golden_weights(out / "checkpoint" / "ckpt-0")
+    assert_golden_weights(out / "checkpoint" / "ckpt-0", shapes)
     plain, low = (tf.saved_model.load(str(folder / "saved_model")) for folder in (exported[0], out))
     picture = tf.cast(tf.random.stateless_uniform([1, 150, 200, 3], [1, 2], 0, 256), tf.uint8)
     expected, found = plain(picture), low(picture)
@@ -157,16 +170,16 @@ def test_the_label_map_that_was_trained_with_is_exported_and_a_difference_is_sai
     assert export(named, trained.parent, tmp_path / "third").label_map_note is None
 
 
-def test_a_model_dir_means_its_latest_checkpoint(exported, model_dir):
+def test_a_model_dir_means_its_latest_checkpoint(exported, model_dir, shapes):
     folder, report = exported
     assert (report.checkpoint, report.step) == (str(model_dir / "ckpt-2"), 2000)
-    assert_golden_weights(folder / "checkpoint" / "ckpt-0")
+    assert_golden_weights(folder / "checkpoint" / "ckpt-0", shapes)
 
 
-def test_the_exported_checkpoint_has_no_step(exported):
+def test_the_exported_checkpoint_has_no_step(exported, shapes):
     reader = CheckpointReader(exported[0] / "checkpoint" / "ckpt-0")
     assert reader.step is None
-    assert set(reader.variable_names("model")) == {key + SUFFIX for key in CASE.shapes}
+    assert set(reader.variable_names("model")) == {key + SUFFIX for key in shapes}
 
 
 def test_a_prefix_is_taken_as_it_is(config, model_dir, tmp_path, no_saved_model):
@@ -174,11 +187,11 @@ def test_a_prefix_is_taken_as_it_is(config, model_dir, tmp_path, no_saved_model)
     assert (report.checkpoint, report.step) == (str(model_dir / "ckpt-1"), 1000)
 
 
-def test_an_exported_folder_is_exported_again(exported, tmp_path, no_saved_model):
+def test_an_exported_folder_is_exported_again(exported, tmp_path, no_saved_model, shapes):
     folder, _ = exported
     report = export(folder / "pipeline.config", folder, tmp_path / "again", input_type="float_image_tensor")
     assert report.checkpoint == str(folder / "checkpoint" / "ckpt-0")
-    assert_golden_weights(tmp_path / "again" / "checkpoint" / "ckpt-0")
+    assert_golden_weights(tmp_path / "again" / "checkpoint" / "ckpt-0", shapes)
 
 
 def test_a_folder_that_holds_something_is_refused_and_left_alone(config, model_dir, exported):
@@ -189,7 +202,9 @@ def test_a_folder_that_holds_something_is_refused_and_left_alone(config, model_d
     assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
-def test_an_earlier_export_is_replaced_with_overwrite_and_nothing_else_is(config, model_dir, tmp_path, no_saved_model):
+def test_an_earlier_export_is_replaced_with_overwrite_and_nothing_else_is(
+    config, model_dir, tmp_path, no_saved_model, shapes
+):
     folder = tmp_path / "out"
     export(config, model_dir, folder)
     (folder / "saved_model").mkdir()
@@ -198,7 +213,7 @@ def test_an_earlier_export_is_replaced_with_overwrite_and_nothing_else_is(config
         export(config, model_dir, folder)
     export(config, model_dir, folder, overwrite=True)
     assert not (folder / "checkpoint/old").exists()
-    assert_golden_weights(folder / "checkpoint" / "ckpt-0")
+    assert_golden_weights(folder / "checkpoint" / "ckpt-0", shapes)
     (folder / "saved_model").mkdir()
     (folder / "thesis.tex").touch()
     with pytest.raises(OutputError, match=r"thesis\.tex, which this command did not write"):

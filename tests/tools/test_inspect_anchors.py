@@ -175,3 +175,12 @@ def test_images_much_larger_than_the_models_input_are_told_to_be_shrunk(tmp_path
     (finding,) = (each for each in survey(target)[0].findings if each.kind == "large-images")
     assert (finding.severity, finding.count, finding.examples[0].text) == (NOTE, 3, "900 x 500 pixels")
     assert "--max-side 640" in finding.fix
+
+
+def test_the_sizes_of_anchors_are_those_of_the_grid(config):
+    model, family = config.model, families.of(config)
+    for scale in (4.0, 2.0):
+        model.ssd.anchor_generator.multiscale_anchor_generator.anchor_scale = scale
+        grid = family.anchor_grid(model, (320, 320)).anchors * 320
+        found = {tuple(sides) for sides in np.rint(grid[:, 2:] - grid[:, :2]).tolist()}
+        assert found == {tuple(sides) for sides in np.rint(family.anchor_sizes(model)).tolist()}

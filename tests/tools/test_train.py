@@ -10,12 +10,14 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import fake_detector
 import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 from google.protobuf import text_format
 from PIL import Image
+from quick_runs import draw_nothing
 
 from odtk import label_map, pipeline
 from odtk.checkpoints.reader import CheckpointReader
@@ -147,6 +149,26 @@ def tuned(run, config, tmp_path_factory):
     with watching() as watched:
         train(path, folder / "model", num_steps=2, seed=2, log=said.append)
     return said, watched
+
+
+@pytest.fixture
+def fake_config(records, tmp_path):
+    """Of a detector that is built and traced at once, for what is about the data alone."""
+    path = fake_detector.write_config(tmp_path, records)
+    classes = len(label_map.read(records / "label_map.pbtxt").items)
+    sets = [("model.center_net.num_classes", str(classes))]
+    for reader, name in (("train_input_reader", "train"), ("eval_input_reader[0]", "val")):
+        (found,) = (str(each) for each in records.glob(f"*{name}*record*"))
+        sets.append((f"{reader}.tf_record_input_reader.input_path", json.dumps([found])))
+    path.write_text(pipeline.set_fields(path.read_text(), sets, "c"))
+    with fake_detector.registered():
+        yield path
+
+
+@pytest.fixture(autouse=True)
+def only_fixtures_draw(monkeypatch):
+    """Where a test itself trains, it is not about the pictures; `run` has them all."""
+    draw_nothing(monkeypatch)
 
 
 @pytest.fixture
@@ -284,7 +306,7 @@ def test_resuming_with_another_optimizer_is_told(run, config, tmp_path, optimize
     shutil.copytree(run[0], tmp_path / "model")
     said = []
     # It has arrived where it is to go, so that nothing is trained.
-    train(tmp_path / "other.config", tmp_path / "model", num_steps=6, log=said.append)
+    train(tmp_path / "other.config", tmp_path / "model", num_steps=6, eval_every=0, log=said.append)
     changed = [line for line in said if line.startswith("warning: What is trained changes with this run: ")]
     assert ["train_config.optimizer" in line for line in changed] == ([True] if new else [])
     told = [line for line in said if line.startswith("It was trained with another optimizer")]
@@ -302,7 +324,7 @@ def test_averages_begin_at_the_weights_and_the_schedule_goes_on(run, config, tmp
     other, model_dir = tmp_path / "other.config", tmp_path / "model"
     shutil.copytree(run[0], model_dir)
     configure(config, other, set=[("train_config.optimizer.use_moving_average", "true")])
-    report = train(other, model_dir, num_steps=70, callbacks=[OneStep()])
+    report = train(other, model_dir, num_steps=70, eval_every=0, callbacks=[OneStep()])
     assert (report.last_step, report.checkpoint) == (7, str(model_dir / "ckpt-7"))
     assert "Training" not in capsys.readouterr().err  # the callbacks take the progress line's place
     schedule = build_learning_rate(pipeline.read(config).train_config.optimizer.momentum_optimizer.learning_rate)
@@ -353,7 +375,7 @@ def moved(run, tmp_path) -> Path:
 
 def test_a_moved_model_dir_with_a_damaged_checkpoint_resumes_from_the_one_before(config, moved):
     said = []
-    report = train(config, moved, num_steps=4, log=said.append)
+    report = train(config, moved, num_steps=4, eval_every=0, log=said.append)
     assert (report.first_step, report.checkpoint) == (4, str(moved / "ckpt-4"))
     assert any("/content/model/ckpt-6, which is not there" in line for line in said)
     assert any("ckpt-6.data-00000-of-00001 is damaged" in line and "ckpt-4 is used instead" in line for line in said)
@@ -387,7 +409,7 @@ def test_a_schedule_that_has_ended_is_told_before_anything_is_trained(run, confi
     other, model_dir = tmp_path / "ended.config", tmp_path / "model"
     shutil.copytree(run[0], model_dir)  # which gets the config
     configure(config, other, set=[(f"{COSINE}.total_steps", "3"), (f"{COSINE}.warmup_steps", "1")])
-    train(other, model_dir, num_steps=6, log=said.append)
+    train(other, model_dir, num_steps=6, eval_every=0, log=said.append)
     (line,) = [line for line in said if "learning rate" in line and "is 0" in line]
     assert "from step 3 on" in line
     assert f"odtk configure {other} --output {other} --num-steps 6" in line
@@ -397,7 +419,7 @@ def test_a_schedule_that_has_ended_is_told_before_anything_is_trained(run, confi
 def test_an_extended_schedule_goes_on_learning(run, config, tmp_path):
     model_dir, said = tmp_path / "model", []
     shutil.copytree(run[0], model_dir)
-    report = train(config, model_dir, num_steps=8, extend_schedule=True, log=said.append)
+    report = train(config, model_dir, num_steps=8, extend_schedule=True, eval_every=0, log=said.append)
     assert report.last_step == 8
     assert not any("is 0 from step" in line for line in said)
     kept = pipeline.read(model_dir / "pipeline.config").train_config
@@ -408,16 +430,16 @@ def test_an_extended_schedule_goes_on_learning(run, config, tmp_path):
     assert np.abs(before.value(name) - after.value(name)).max() > 1e-6
 
 
-def test_data_that_end_are_told_and_what_was_trained_is_saved(config, tmp_path, trains_nothing):
+def test_data_that_end_are_told_and_what_was_trained_is_saved(fake_config, tmp_path, trains_nothing):
     short = tmp_path / "short.config"
-    short.write_text(pipeline.set_fields(config.read_text(), [("train_input_reader.num_epochs", "1")], "c"))
+    short.write_text(pipeline.set_fields(fake_config.read_text(), [("train_input_reader.num_epochs", "1")], "c"))
     with pytest.raises(DataError, match=r"ended at step 5 of 100: train_input_reader.num_epochs is 1"):
         train(short, tmp_path / "model", num_steps=100)
     assert (tmp_path / "model" / "ckpt-5.index").exists()
 
 
 @pytest.fixture
-def damaged(config, records, tmp_path) -> tuple[Path, list[str]]:
+def damaged(fake_config, records, tmp_path) -> tuple[Path, list[str]]:
     """A config of a copy of the records, in two of which a bit has flipped; and what these two are called."""
     shutil.copytree(records, tmp_path / "damaged")
     names = []
@@ -428,7 +450,7 @@ def damaged(config, records, tmp_path) -> tuple[Path, list[str]]:
         content[found.offset + 2000] ^= 1
         path.write_bytes(content)
         names.append(f"{path}, record 1 at byte {found.offset} (image ")
-    text = config.read_text().replace(str(records), str(tmp_path / "damaged"))
+    text = fake_config.read_text().replace(str(records), str(tmp_path / "damaged"))
     (tmp_path / "damaged.config").write_text(text)
     return tmp_path / "damaged.config", names
 
@@ -468,7 +490,7 @@ def test_a_box_that_cannot_be_used_does_not_spoil_the_training(config, records, 
     inverted, said = tmp_path / "inverted.config", []
     text = config.read_text().replace(str(records), str(tmp_path / "inverted"))
     inverted.write_text(pipeline.set_fields(text, [("train_input_reader.shuffle", "false")], "c"))
-    report = train(inverted, tmp_path / "model", num_steps=3, log=said.append)
+    report = train(inverted, tmp_path / "model", num_steps=3, eval_every=0, log=said.append)
     assert all(map(math.isfinite, report.losses.values()))
     (image,) = report.bad_boxes
     assert (image.file, image.record, image.image) == (str(path), 1, images[1].source_id)
@@ -537,7 +559,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_names_the_step(config, tmp_pa
         )
     )
     with pytest.raises(OdtkError, match=r"NaN or infinite at step \d") as error:
-        train(wild, tmp_path / "model", seed=1)
+        train(wild, tmp_path / "model", seed=1, eval_every=0)
     named = re.search(r"batch of that step: (\S+) \((\S+), record (\d+)\).*odtk inspect \S+wild", str(error.value))
     assert named, error.value
     records = list(shards.read_records(named[2]))

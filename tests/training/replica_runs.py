@@ -8,14 +8,18 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import fake_detector
 import numpy as np
+import pytest
 import tensorflow as tf
 import tf_keras
 from google.protobuf import text_format
 from inspected_records import write
+from quick_runs import draw_nothing, leave_imports_alone
 
+from odtk.evaluation.build import ConfiguredEvaluation
 from odtk.layers.conv import BatchNormParams, ConvParams
 from odtk.protos import pipeline_pb2
 from odtk.training.build import build_experiment
@@ -117,6 +121,16 @@ def statistics_at_an_evaluation(experiment) -> dict:
     return found | {"saved": copies(experiment)}
 
 
+def evaluated_in_two_parts(task: DetectionTask, experiment) -> dict:
+    """The metrics of the present weights, by the step of a TPU, not compiled."""
+    with (
+        patch("odtk.evaluation.step.is_on_tpu", return_value=True),
+        experiment.controller.strategy.scope(),
+        experiment.evaluator.weights.in_place(),
+    ):
+        return ConfiguredEvaluation(task.config, experiment.model).run().metrics
+
+
 def the_config(folder: Path) -> pipeline_pb2.TrainEvalPipelineConfig:
     config = text_format.Parse(
         fake_detector.CONFIG.replace("{records}", str(folder)), pipeline_pb2.TrainEvalPipelineConfig()
@@ -157,6 +171,7 @@ def trained(folder: Path, case: str, count: int) -> dict:
         return {"lines": lines, "error": str(error), "step": experiment.step}
     assert not lines, lines
     evaluation = dataclasses.asdict(experiment.evaluator.latest)
+    in_two_parts = evaluated_in_two_parts(task, experiment) if case == "frozen" else {}
     model, optimizer = experiment.model, experiment.trainer.optimizer
     batch = task.read_batch(model, [(0, record, record) for record in range(4)])
     diagnosis = diagnose(task, model, *batch) if case == "own" else None
@@ -168,6 +183,7 @@ def trained(folder: Path, case: str, count: int) -> dict:
         "variables": {name: np.asarray(value.numpy()).tolist() for name, value in variables.items()},
         "position": int(task.last_position.numpy()),
         "metrics": evaluation["metrics"],
+        "metrics in two parts": in_two_parts,
         "num_images": evaluation["num_images"],
         "diagnosis": diagnosis.text if diagnosis else None,
         "seen": seen,
@@ -186,4 +202,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    leave_imports_alone()
+    with pytest.MonkeyPatch.context() as patch:
+        draw_nothing(patch)
+        main()

@@ -5,7 +5,9 @@ import types
 
 import pytest
 
+from odtk import progress_file
 from odtk.evaluation.run import Evaluation
+from odtk.progress import report_line
 from odtk.training import panel_view
 from odtk.training.best_metric import BestMetric
 from odtk.training.callbacks.panel import Panel, evaluation_line, short_names
@@ -69,6 +71,14 @@ def test_a_plain_line_has_the_same_figures():
     )
 
 
+def test_the_queue_is_told_step_loss_best_and_what_is_going_on():
+    assert report_line(status(**FULL).report()) == (
+        "Training 1240/25000 steps, 3.1 steps/s, ETA 3:44:10, evaluating 120/400 images, loss 0.812, best mAP 0.431 at "
+        "step 800"
+    )
+    assert RunStatus("pets", 10, 10, eta=0.0).report().eta is None
+
+
 class Clock:
     now = 100.0
 
@@ -82,8 +92,9 @@ def measured(value):
 
 
 @pytest.fixture
-def run(tmp_path, capsys):
+def run(tmp_path, capsys, monkeypatch):
     """A panel in plain lines, with the clock and the experiment that it shows, resumed at step 200 of 1000."""
+    monkeypatch.setenv(progress_file.VARIABLE, str(tmp_path / "progress.json"))
     (tmp_path / "evaluations.csv").write_text(f"step,{MAP}\n100,0.3\n200,0.2\n")
     clock = Clock()
     times = Times(clock)
@@ -169,3 +180,13 @@ def test_tags_are_shortened_to_words_that_tell_them_apart():
     classifier = [f"Loss/BoxClassifierLoss/{name}_loss" for name in ("localization", "classification")]
     assert list(short_names([*rpn, *classifier]).values()) == ["RPN loc", "obj", "BoxClassifier loc", "cls"]
     assert list(short_names(["Loss/object_center", "Loss/box/scale"]).values()) == ["object_center", "scale"]
+
+
+def test_a_job_reports_from_its_start_to_its_end(run, tmp_path):
+    first = progress_file.read(tmp_path / "progress.json")
+    assert (first.title, first.completed, first.total) == ("Training", 200, 1000)
+    assert first.note == "compiling the first step, best mAP 0.300 at step 100"
+    step(run, 800, 10)
+    run.panel.at_end(None)
+    last = progress_file.read(tmp_path / "progress.json")
+    assert (last.completed, last.eta, last.note) == (1000, None, "loss 3, best mAP 0.300 at step 100")

@@ -76,6 +76,12 @@ def test_evaluations_are_those_of_one_device(runs, several, one):
         assert found["metrics"][name] == pytest.approx(value, rel=1e-6, abs=1e-6), name
 
 
+def test_evaluations_in_two_parts_are_those_in_one(runs):
+    """On one device the short batch is the last of three; on four it shares its round with two others and a spare."""
+    for run in ("frozen, 1", "frozen, 4"):
+        assert runs[run]["metrics in two parts"] == pytest.approx(runs[run]["metrics"], rel=1e-6, abs=1e-6)
+
+
 def test_norms_that_are_not_synchronized_differ_and_nothing_else_does(runs):
     own, synced = runs["own, 2"], runs["synced, 1"]
     assert farthest(own["variables"], synced["variables"]) > 1e-4

@@ -142,7 +142,7 @@ def read_scalars(folder: Path) -> dict[str, dict[int, float]]:
 
 
 @pytest.fixture(scope="module")
-def run(tfod_checkpoint, tmp_path_factory) -> SimpleNamespace:
+def run(tfod_checkpoint, no_pictures, tmp_path_factory) -> SimpleNamespace:
     """`odtk train` for the golden's five steps."""
     case, folder = resnet50_case(), tmp_path_factory.mktemp("parity")
     config = config_of_batch(case, folder, tfod_checkpoint)

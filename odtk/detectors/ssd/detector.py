@@ -49,6 +49,7 @@ class SsdDetector(Detector):
         {"Loss/localization_loss": "loss of the boxes", "Loss/classification_loss": "loss of the classes"}
     )
     loss_names = tuple(loss_meanings)
+    postprocess_reads = ("box_encodings", "class_logits", "anchors", "image_size")
 
     def __init__(
         self,

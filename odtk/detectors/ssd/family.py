@@ -139,6 +139,17 @@ class PyramidSsd(Family):
         padded = padded_side(image_size[0]), padded_side(image_size[1])
         return anchor_grid(model.ssd, image_size, padded, self.levels(model.ssd))
 
+    def anchor_sizes(self, model: model_pb2.DetectionModel) -> list[tuple[float, float]]:
+        """See `Family`; those of `odtk.boxes.anchors.MultiscaleAnchors`."""
+        grid = model.ssd.anchor_generator.multiscale_anchor_generator
+        first, last = self.levels(model.ssd)
+        sides = [
+            2 ** (level + octave / grid.scales_per_octave) * grid.anchor_scale
+            for level in range(first, last + 1)
+            for octave in range(grid.scales_per_octave)
+        ]
+        return [(side / ratio**0.5, side * ratio**0.5) for side in sides for ratio in grid.aspect_ratios]
+
     def _padded_to(
         self, model: model_pb2.DetectionModel, least_side: int, side_multiple: int = 1, finest_stride: int = 1
     ) -> InputSize:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS
 from odtk.evaluation.run import Evaluation
 from odtk.progress import RATE_SECONDS, as_clock, can_redraw, plain_line_seconds, printing_above, terminal
+from odtk.progress_file import ProgressFile
 from odtk.training.callbacks.callback import Callback
 from odtk.training.experiment import Experiment
 from odtk.training.loggers.csv_files import evaluation_row, read_evaluations
@@ -32,6 +33,7 @@ class Panel(Callback):
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self._clock = clock
+        self._file = ProgressFile.of_environment()
 
     def before_training(self, experiment: Experiment, num_steps: int) -> None:
         """See Callback."""
@@ -52,7 +54,7 @@ class Panel(Callback):
         else:
             self._print = _EverySeconds(self._clock, self._print_line)
             self.status.activity = _ACTIVITIES[COMPILING]
-            self._print()
+        self._show()
 
     def after_loop(self, step: int, logs: dict[str, float]) -> None:
         """See Callback."""
@@ -66,13 +68,13 @@ class Panel(Callback):
         self._measure_speed()
         self._update()
         status.activity = TRAINING
-        self._print()
+        self._show()
 
     def during_evaluation(self, step: int, num_images: int) -> None:
         """See Callback."""
         self._evaluated += num_images
         self._update()
-        self._print()
+        self._show()
 
     def after_evaluation(self, step: int, evaluation: Evaluation) -> None:
         """See Callback."""
@@ -98,6 +100,7 @@ class Panel(Callback):
         self.status.activity = ""
         self._shown.close()
         self._print_line()
+        self._file.offer(self.status.report, is_last=True)
 
     def _read_evaluations(self, step: int) -> None:
         metric = self._experiment.best_metric
@@ -132,6 +135,10 @@ class Panel(Callback):
             total = f"/{evaluator.num_images:,}" if evaluator and evaluator.num_images else ""
             return f"evaluating {self._evaluated:,}{total} images"
         return TRAINING if phase in (STEP, INPUT) else _ACTIVITIES.get(phase, self.status.activity)
+
+    def _show(self) -> None:
+        self._print()
+        self._file.offer(self.status.report)
 
     def _print_line(self) -> None:
         print(self.status.line(), file=sys.stderr, flush=True)

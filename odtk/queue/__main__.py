@@ -1,0 +1,5 @@
+"""A worker in the background; see odtk.queue.daemon."""
+
+from odtk.queue.daemon import main
+
+main()

@@ -1,0 +1,105 @@
+"""Reads jobs from a queue's database, with the reasons why they wait."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Sequence
+
+from odtk.process_identity import ProcessIdentity, boot_id
+from odtk.queue import workers
+from odtk.queue.device_sets import ALL, share_a_device
+from odtk.queue.job import RUNNING, WAITING, Job, JobRecord, WorkerRecord
+from odtk.queue.queue_files import QueueFiles
+from odtk.queue.schedule import can_run
+
+# All but the environment, which is large and may hold secrets.
+_COLUMNS = """
+  number, name, command, folder, python, device, uses, attempts, priority, state, note, cancelling, attempt, exit_code,
+  added, started, ended, seconds, started_clock, process, runs_on, worker
+"""
+_ORDER = f"""
+  CASE state WHEN '{RUNNING}' THEN 0 WHEN '{WAITING}' THEN 1 ELSE 2 END,
+  CASE state WHEN '{WAITING}' THEN priority ELSE 0 END, number
+"""
+
+
+def read_all(database: sqlite3.Connection, files: QueueFiles) -> list[JobRecord]:
+    """All jobs: those that run, those that wait, the next one first, and those that ended."""
+    rows = database.execute(f"SELECT {_COLUMNS} FROM jobs ORDER BY {_ORDER}").fetchall()
+    after: dict[int, list[int]] = {}
+    for pair in database.execute("SELECT job, predecessor FROM predecessors ORDER BY job, predecessor"):
+        after.setdefault(pair["job"], []).append(pair["predecessor"])
+    reasons = _Reasons(rows, after, workers.read_all(database, files))
+    boot = boot_id()
+    return [_record(row, after.get(row["number"], []), reasons.of(row), boot, files) for row in rows]
+
+
+def read_job(database: sqlite3.Connection, number: int) -> Job:
+    """A job as it was put."""
+    row = database.execute("SELECT * FROM jobs WHERE number = ?", (number,)).fetchone()
+    return Job(
+        command=json.loads(row["command"]),
+        folder=json.loads(row["folder"]),
+        environment=json.loads(row["environment"]),
+        python=json.loads(row["python"]),
+        device=row["device"],
+        attempts=row["attempts"],
+    )
+
+
+def _record(row: sqlite3.Row, after: Sequence[int], reason: str | None, boot: str, files: QueueFiles) -> JobRecord:
+    process = ProcessIdentity.from_text(row["process"]) if row["process"] else None
+    seconds = row["seconds"]
+    if row["state"] == RUNNING and process is not None and process.boot == boot:
+        seconds = max(0.0, time.monotonic() - row["started_clock"])
+    return JobRecord(
+        **{key: row[key] for key in ("number", "name", "device", "attempts", "priority", "state", "attempt")},
+        **{key: row[key] for key in ("exit_code", "added", "started", "ended", "runs_on")},
+        command=tuple(json.loads(row["command"])),
+        folder=json.loads(row["folder"]),
+        python=json.loads(row["python"]),
+        after=tuple(after),
+        reason=reason,
+        is_cancelling=row["state"] == RUNNING and bool(row["cancelling"]),
+        seconds=seconds,
+        pid=process.pid if process and row["state"] == RUNNING else None,
+        log_path=files.log(row["number"]),
+        progress_path=files.progress(row["number"]),
+    )
+
+
+class _Reasons:
+    """Why each job is where it is; `rows` are in the order of `read_all`."""
+
+    def __init__(self, rows: Sequence[sqlite3.Row], after: dict[int, list[int]], alive: Sequence[WorkerRecord]):
+        self._states = {row["number"]: row["state"] for row in rows}
+        self._running = [row for row in rows if row["state"] == RUNNING]
+        self._after, self._workers = after, alive
+
+    def of(self, row: sqlite3.Row) -> str | None:
+        if row["state"] == RUNNING:
+            return self._of_running(row)
+        if row["state"] != WAITING:
+            return row["note"]
+        return "; ".join(filter(None, [row["note"], self._of_waiting(row)])) or None
+
+    def _of_running(self, row: sqlite3.Row) -> str | None:
+        is_watched = any((worker.device or ALL) == row["worker"] for worker in self._workers)
+        return None if is_watched else "its worker is gone; the next one that starts looks after it"
+
+    def _of_waiting(self, row: sqlite3.Row) -> str | None:
+        ahead = [
+            number for number in self._after.get(row["number"], []) if self._states.get(number) in (WAITING, RUNNING)
+        ]
+        if ahead:
+            return f"waits for job {' and job '.join(map(str, ahead))}"
+        able = [worker for worker in self._workers if worker.stop is None and can_run(worker.device, row["uses"])]
+        if not able:
+            return f"no worker runs jobs of {row['uses']}" if self._workers and row["uses"] else "no worker runs"
+        wanted = [row["uses"] or worker.device or ALL for worker in able]
+        blocking = [
+            running["number"]
+            for running in self._running
+            if all(share_a_device(running["runs_on"], device) for device in wanted)
+        ]
+        return f"job {' and job '.join(map(str, blocking))} runs" if blocking else None

@@ -1,0 +1,90 @@
+"""Which job is the next: the most urgent one whose predecessors are done and whose devices no other job has."""
+
+import sqlite3
+import time
+from dataclasses import dataclass
+
+from odtk.queue.device_sets import ALL, is_within, share_a_device
+from odtk.queue.job import DONE, ENDED, RUNNING, SKIPPED, WAITING
+
+_UNSUCCESSFUL = tuple(state for state in ENDED if state != DONE)
+
+# Of the jobs that use the same devices only the first can be the next one.
+_FIRST_OF_EACH_DEVICE = f"""
+SELECT number, uses, starts FROM (
+  SELECT number, priority, uses, starts, ROW_NUMBER() OVER (PARTITION BY uses ORDER BY priority, number) AS place
+  FROM jobs
+  WHERE state = '{WAITING}' AND NOT EXISTS (
+    SELECT 1 FROM predecessors JOIN jobs AS earlier ON earlier.number = predecessor
+    WHERE job = jobs.number AND earlier.state != '{DONE}'
+  )
+) WHERE place = 1 ORDER BY priority, number
+"""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A job that can run now."""
+
+    number: int
+    runs_on: str
+    """The devices that it gets."""
+    start: int
+    """How many times it will have been started then."""
+
+
+def next_job(database: sqlite3.Connection, device: str | None) -> Choice | None:
+    """The job that a worker of `device` is to run next; None if there is none, or none of whose devices are free."""
+    taken = [row["runs_on"] for row in database.execute(f"SELECT runs_on FROM jobs WHERE state = '{RUNNING}'")]
+    for row in database.execute(_FIRST_OF_EACH_DEVICE).fetchall():
+        if not can_run(device, row["uses"]):
+            continue
+        wanted = row["uses"] or device or ALL
+        if not any(share_a_device(wanted, each) for each in taken):
+            return Choice(row["number"], wanted, row["starts"] + 1)
+        # Less urgent jobs do not take what a more urgent one waits for.
+        taken.append(wanted)
+    return None
+
+
+def can_run(worker: str | None, uses: str | None) -> bool:
+    """Whether a worker of some device runs jobs that use another, or name none."""
+    return uses is None or is_within(uses, worker)
+
+
+def skip_successors(database: sqlite3.Connection, number: int) -> None:
+    """Skips the jobs that wait for one that has ended without being done, and those that wait for these."""
+    (state,) = database.execute("SELECT state FROM jobs WHERE number = ?", (number,)).fetchone()
+    for successor in _successors(database, number, WAITING):
+        database.execute(
+            "UPDATE jobs SET state = ?, note = ?, ended = ? WHERE number = ?",
+            (SKIPPED, f"job {number}, which it waits for, {_was(state)}", time.time(), successor),
+        )
+        skip_successors(database, successor)
+
+
+def unskip_successors(database: sqlite3.Connection, number: int) -> None:
+    """Lets those jobs wait again that were skipped because of one that waits again, if no other is the reason too."""
+    marks = ", ".join("?" * len(_UNSUCCESSFUL))
+    for successor in _successors(database, number, SKIPPED):
+        others = database.execute(
+            f"SELECT 1 FROM predecessors JOIN jobs ON jobs.number = predecessor WHERE job = ? AND state IN ({marks})",
+            (successor, *_UNSUCCESSFUL),
+        ).fetchone()
+        if others is None:
+            database.execute(
+                "UPDATE jobs SET state = ?, note = NULL, ended = NULL WHERE number = ?", (WAITING, successor)
+            )
+            unskip_successors(database, successor)
+
+
+def _successors(database: sqlite3.Connection, number: int, state: str) -> list[int]:
+    rows = database.execute(
+        "SELECT job FROM predecessors JOIN jobs ON jobs.number = job WHERE predecessor = ? AND state = ?",
+        (number, state),
+    )
+    return [row["job"] for row in rows.fetchall()]
+
+
+def _was(state: str) -> str:
+    return state if state == "failed" else f"was {state}"

@@ -1,0 +1,118 @@
+"""Jobs are added, looked at, moved, cancelled and cleared."""
+
+import os
+import sys
+
+import pytest
+
+import odtk
+from odtk.queue import Queue, job_queue
+
+
+@pytest.fixture
+def queue(tmp_path):
+    return odtk.Queue(tmp_path / "queue.db")
+
+
+def job(*words, **how) -> odtk.Job:
+    return odtk.Job(words or ("doctor",), **how)
+
+
+def order(queue) -> list[int]:
+    return [each.number for each in queue.jobs()]
+
+
+def test_a_job_keeps_where_it_was_made(queue, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SECRET", "tell no one")
+    number = queue.put(odtk.Job(["odtk", "train", "--num_steps", "5"]), priority=3, name="pets")
+    kept = queue.job(number)
+    assert (kept.command, kept.folder, kept.python) == (
+        ("train", "--num_steps", "5"),
+        str(tmp_path),
+        sys.executable,
+    )
+    assert (kept.state, kept.priority, kept.name, kept.attempt) == ("waiting", 3, "pets", 0)
+    assert "tell no one" not in repr(kept) + repr(job())
+    assert os.stat(queue.path).st_mode & 0o077 == 0
+    assert os.stat(kept.log_path.parent).st_mode & 0o077 == 0
+    assert kept.reason == "no worker runs"
+
+
+def test_the_most_urgent_comes_first_and_then_the_oldest(queue):
+    first, second, urgent = queue.put(job()), queue.put(job()), queue.put(job(), priority=1)
+    assert order(queue) == [urgent, first, second]
+    queue.move(second, 1)
+    assert order(queue) == [second, urgent, first] or order(queue) == [urgent, second, first]
+    queue.move(urgent, 10)
+    assert order(queue) == [second, first, urgent]
+
+
+def test_a_clock_that_moves_changes_no_order(queue, monkeypatch):
+    times = iter([5e9, 1.0, 3e9])
+    monkeypatch.setattr(job_queue.time, "time", lambda: next(times))
+    numbers = [queue.put(job()) for _ in range(3)]
+    assert order(queue) == numbers
+
+
+def test_who_waits_for_a_cancelled_job_is_skipped_until_that_is_tried_again(queue):
+    first = queue.put(job())
+    second = queue.put(job(after=[first]))
+    third = queue.put(job(after=[second]))
+    assert queue.job(second).reason == f"waits for job {first}"
+    queue.cancel(first)
+    assert [each.state for each in map(queue.job, (first, second, third))] == ["cancelled", "skipped", "skipped"]
+    assert queue.job(second).reason == f"job {first}, which it waits for, was cancelled"
+    late = queue.put(job(after=[first]))
+    assert queue.job(late).state == "skipped"
+    assert queue.wait() == 1
+    queue.retry(first)
+    assert {each.state for each in queue.jobs()} == {"waiting"}
+
+
+def test_clear_forgets_what_has_ended_but_not_what_is_waited_for(queue):
+    gone, needed = queue.put(job()), queue.put(job())
+    later = queue.put(job(after=[needed]))
+    queue.log_path(gone).write_text("output")
+    queue.cancel(gone)
+    with queue._store.writing() as database:
+        database.execute("UPDATE jobs SET state = 'done' WHERE number = ?", (needed,))
+    assert queue.clear() == [gone]
+    assert not list(queue.log_path(needed).parent.glob(f"{gone}.*"))
+    assert set(order(queue)) == {needed, later}
+    assert queue.put(job()) > later  # numbers are not given again
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said", "argument"),
+    [
+        (lambda queue: queue.put(job(), priority=0), "priority is 0; it is a whole number from 1", "priority"),
+        (lambda queue: queue.put(job(after=[7])), "no job 7", "after"),
+        (lambda queue: queue.put(job("train", "--devices", "gpu:x")), "'gpu:x' names no devices", "device"),
+        (lambda queue: job("train", "--devices", "gpu:0", device="gpu:1"), "Name devices once", "device"),
+        (lambda queue: job(device="tpu"), "'tpu' names no devices", "device"),
+        (lambda queue: job("odtk"), "the words of an odtk command", "command"),
+        (lambda queue: job(attempts=0), "attempts is 0", "attempts"),
+        (lambda queue: queue.job(5), "no job 5", None),
+        (lambda queue: queue.retry(queue.put(job())), "is waiting and cannot be tried again", None),
+    ],
+)
+def test_wrong_calls(queue, wrong, said, argument):
+    with pytest.raises(odtk.OdtkError, match=said) as raised:
+        wrong(queue)
+    assert raised.value.argument == argument
+
+
+def test_where_the_queue_is_by_default(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert Queue().path == tmp_path / "odtk/queue.db"
+    monkeypatch.setenv("XDG_STATE_HOME", "relative/is/to/be/ignored")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert Queue().path == tmp_path / "home/.local/state/odtk/queue.db"
+
+
+def test_a_file_that_is_no_queue(tmp_path):
+    (tmp_path / "pets.record").write_bytes(b"not a database" * 100)
+    with pytest.raises(odtk.OdtkError, match=r"pets\.record cannot be used: it is not a queue of odtk"):
+        Queue(tmp_path / "pets.record")
+    assert (tmp_path / "pets.record").read_bytes() == b"not a database" * 100

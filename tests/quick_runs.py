@@ -1,0 +1,24 @@
+"""What keeps a short run of training short where a test is not about it: for fixtures and for programs of tests."""
+
+import gc
+
+import pytest
+
+PICTURES = (
+    "odtk.training.loggers.results_plot.ResultsPlot._draw",
+    "odtk.training.callbacks.evaluation_pictures.EvaluationPictures.after_evaluation",
+    "odtk.training.callbacks.first_batch.FirstBatchPicture._draw",
+)
+
+
+def draw_nothing(patch: pytest.MonkeyPatch) -> None:
+    """Neither curves nor predictions nor batches, half a second each time: what fails there would only be a warning."""
+    for function in PICTURES:
+        patch.setattr(function, lambda *arguments: None)
+
+
+def leave_imports_alone() -> None:
+    """What the imports left is never garbage: to look through it again and again took a tenth of the tests' time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
