@@ -14,6 +14,7 @@ from typing import Any
 import odtk
 from odtk import files
 from odtk.errors import OutputError
+from odtk.folder_lock import locked_folder
 from odtk.tools.run import lock_file
 from odtk.tools.run.checks import check_stages, naming_the_line
 from odtk.tools.run.content import CACHE_FILE, Contents
@@ -210,7 +211,8 @@ class Carrying:
                 f"{model_dir} has an earlier training, which cannot go on, as what it learns from changed. Set another "
                 "model-dir for train, or remove that one."
             )
-        kept = free_name(model_dir)
+        with locked_folder(model_dir, self._log):  # not while another process trains there
+            kept = free_name(model_dir)
         os.rename(model_dir, kept)
         self._log(f"The earlier training is kept in {kept}.")
 
