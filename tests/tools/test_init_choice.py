@@ -196,8 +196,7 @@ def test_images_that_are_far_larger_than_their_input_are_shrunk():
     assert make_plan(data(image_size=(300, 400)), TWO_CORES).max_side is None
 
 
-def test_nothing_is_evaluated_on_a_tpu_so_nothing_waits_for_evaluations():
-    assert make_plan(PETS, MachineFacts(kind=TPU, devices=8)).patience is None
+def test_training_waits_for_half_of_its_evaluations():
     plan = make_plan(PETS, TWO_CORES)
     assert plan.patience == plan.num_steps // plan.evaluation_interval // 2
 
