@@ -117,6 +117,12 @@ def test_objects_that_no_size_fits_are_named():
     assert any("tiles" in note for note in notes(plan, data(), TWO_CORES))
 
 
+def test_small_images_are_not_blown_up():
+    small = make_plan(data(sides=(0.05, 0.06), image_size=(90, 100)), TWO_CORES)
+    assert small.image_size.size == (160, 160)
+    assert make_plan(data(sides=(0.05, 0.06), image_size=(900, 1000)), TWO_CORES).image_size.size > (320, 320)
+
+
 def test_long_objects_get_long_anchors_not_larger_images():
     lines = data(box_sizes=np.tile([[0.1, 0.5]], (20, 1)))
     size = make_plan(lines, TWO_CORES).image_size
@@ -199,7 +205,7 @@ def test_nothing_is_evaluated_on_a_tpu_so_nothing_waits_for_evaluations():
 def test_the_speed_of_a_device_is_known_only_where_something_was_measured():
     unknown = dataclasses.replace(T4, model="NVIDIA Something 1")
     assert images_per_second(LARGE, (640, 640), 64, unknown) is None
-    assert make_plan(data(118_000), unknown).seconds is None
+    assert make_plan(data(118_000), unknown).time is None
     speeds = [images_per_second(LARGE, (640, 640), 64, machine) for machine in (TWO_CORES, T4, H100)]
     assert speeds == sorted(speeds)
     assert speeds[0] == pytest.approx(0.3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,7 +100,13 @@ def parse(text: str, path: str) -> Project:
     filled: dict[str, Stage] = {}
     for name, stage in stages.items():
         filled[name] = _filled_in(stage, filled, output, path)
-    return Project(path, os.path.join(folder, os.path.expanduser(output)), filled)
+    return Project(path, os.path.join(folder, os.path.expanduser(output)).rstrip("/") or ".", filled)
+
+
+def sources_of(stage: str, stages: Collection[str]) -> set[str]:
+    """Those of the `stages` whose outputs a stage reads."""
+    made = [sources for (owner, _), sources in FILLED_IN.items() if owner == stage]
+    return {next((name for name, _ in sources if name in stages), stage) for sources in made} - {stage}
 
 
 def _read_text(path: str) -> str:
@@ -159,7 +165,7 @@ def _output(node: yaml.Node, where: str) -> str:
             "runs/pets. Records and checkpoints may be in a store: set output-dir of make-tfrecords and model-dir of "
             "train."
         )
-    return value
+    return "" if value in (".", "./") else value
 
 
 def _read_stage(name: str, key: yaml.Node, node: yaml.Node, path: str) -> Stage:
