@@ -1,4 +1,4 @@
-"""Finds the pipelines and label maps that odtk ships, in an installed wheel or in a checkout."""
+"""Finds the pipelines, label maps and project files that odtk ships, in an installed wheel or in a checkout."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def shipped_folder(kind: str) -> Path:
-    """The folder of shipped files of a `kind` ("pipelines" or "label_maps")."""
+    """The folder of shipped files of a `kind` ("pipelines", "label_maps" or "projects")."""
     inside_wheel = _PACKAGE / kind
     return inside_wheel if inside_wheel.is_dir() else _PACKAGE.parent / kind
 

@@ -6,11 +6,13 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import click
 import pytest
@@ -20,6 +22,7 @@ import odtk
 from odtk.cli import queue_tables, queue_watch
 from odtk.cli.main import cli
 from odtk.cli.queue import queue as group
+from odtk.cli.queued_command import check_command
 from odtk.progress_file import ProgressFile, ProgressReport
 
 
@@ -110,6 +113,18 @@ def test_the_environment_of_a_job_is_the_users(path, monkeypatch):
     assert "TF_CPP_MIN_LOG_LEVEL" not in kept
 
 
+def test_who_waits_without_a_worker_is_told_the_command(run, path, monkeypatch):
+    run("add", path, "doctor")
+
+    def start_later(seconds):
+        odtk.Queue(path).cancel(1)
+
+    monkeypatch.setattr("odtk.queue.job_queue.time.sleep", start_later)
+    result = run("wait", path)
+    assert result.exit_code == 1
+    assert f"warning: 1 job waits, but no worker runs: odtk queue start --queue {path} --detach\n" in result.stderr
+
+
 def test_a_job_is_given_by_its_number_or_its_name_if_only_one_has_it(run, path):
     for name in ("a", "b", "b"):
         assert run("add", path, "--name", name, "doctor").exit_code == 0
@@ -195,7 +210,9 @@ def test_wait_returns_the_worst_exit_code(run, worked):
     assert (run("wait", path).exit_code, run("wait", path, "version").exit_code) == (1, 0)
     result = run("wait", path, "2", "version")
     assert (result.exit_code, result.stdout) == (1, "1 done, 1 failed: exit code 1\n")
-    assert run("wait", path, "77").exit_code == 1
+    for number in ("77", "7" * 30):
+        result = run("wait", path, number)
+        assert (result.exit_code, result.stderr.startswith("error: The queue has no job ")) == (1, True)
 
 
 def test_json_is_one_document(run, worked):
@@ -241,7 +258,8 @@ def test_in_the_background_from_start_to_clear(run, path):
     assert run("retry", path, "1").stdout.startswith("Job 1: waiting, priority 5")
     result = run("start", path, "--until-empty")
     assert "1 done" in result.stdout
-    assert run("logs", path, "1").stdout == f"odtk, version {odtk.__version__}\n" * 2
+    first, again = run("logs", path, "1").stdout.split("\n\n--- started again, ")
+    assert first.strip() == again.splitlines()[1] == f"odtk, version {odtk.__version__}"
     assert run("clear", path).stdout == "Cleared 1 job.\n"
     assert "It is empty." in run("list", path).stdout
     assert not path.with_name("queue.db.files").joinpath("1.log").exists()
@@ -288,11 +306,9 @@ def test_progress_is_drawn_with_its_age_if_it_is_old(run, sleeping):
     line = "Training 40/600 steps, 3.1 steps/s, ETA 3:01, loss 0.52"
     assert f"running  doctor   {line}\n" in run("list", sleeping).stdout
     old = dataclasses.replace(report, time=time.time() - 3600)
-    record = dataclasses.replace(job, started=old.time - 1)
     ProgressFile(job.progress_path).offer(lambda: old)
-    assert queue_tables.progress_line(record) == f"{line} (1:00:00 ago)"
-    # That of an earlier attempt says nothing about this one.
-    assert queue_tables.progress_line(job) == ""
+    assert queue_tables.progress_line(job) == f"{line} (1:00:00 ago)"
+    assert queue_tables.progress_line(dataclasses.replace(job, state="done")) == line
     ProgressFile(job.progress_path).offer(lambda: report)
     document = json.loads(run("show", sleeping, "1", "--json").stdout)
     assert document["progress"] == dataclasses.asdict(report)
@@ -356,3 +372,20 @@ def test_options_are_the_keywords_of_python_with_their_defaults(verb, function, 
     defaults = {name: keywords[name].default for name in ours}
     theirs = {name: each for name, each in defaults.items() if each not in (None, (), False, inspect.Parameter.empty)}
     assert theirs == {name: ours[name].get_default(context) for name in theirs}
+
+
+PAGE = Path(__file__).parents[2] / "docs/queue.md"
+
+
+def test_the_page_has_commands_that_exist():
+    lines = re.findall(r"^    (odtk [^\n]+)|`(odtk queue [a-z][^`\[]*)`", PAGE.read_text("utf-8"), re.MULTILINE)
+    commands = [command for line in lines for command in "".join(line).split(" && ")]
+    assert len(commands) > 10
+    for command in commands:
+        words = shlex.split(command)
+        # Commands that may not be jobs are parsed alike.
+        verb = group.commands.get(words[2]) if words[:2] == ["odtk", "queue"] else None
+        if verb is None:
+            check_command(cli, words[1:])
+        elif len(words) > 3 or verb.name in ("start", "stop", "list", "clear"):
+            verb.make_context(verb.name, words[3:])

@@ -17,9 +17,8 @@ from odtk.tools.run import lock_file
 from odtk.tools.run.checks import check_stages, naming_the_line
 from odtk.tools.run.content import CACHE_FILE, Contents
 from odtk.tools.run.decisions import Decision, decide, options_of
-from odtk.tools.run.keys import FILLED_IN
 from odtk.tools.run.lock_file import DONE, RUNNING, STOPPED, Entry
-from odtk.tools.run.project import Project
+from odtk.tools.run.project import Project, sources_of
 from odtk.tools.run.report import RunReport, StageReport, free_name
 from odtk.tools.run.stage_files import Reading, inputs_of, outputs_of, places_of
 from odtk.tools.run.stages import RUN_STAGES, Call, WatchForStop, has_more_to_do
@@ -46,7 +45,7 @@ class Carrying:
         self._arguments = {name: stage.arguments(project.folder) for name, stage in project.stages.items()}
         own = [place for name, arguments in self._arguments.items() for place in places_of(name, arguments).values()]
         here = [place for place in own if not files.is_remote(place)]
-        self._reading = Reading(self._contents, (project.output, *here))
+        self._reading = Reading(self._contents, (project.path, self._lock, project.output, *here))
         self._asked: str | None = None
 
     def plan(self) -> RunReport:
@@ -95,8 +94,7 @@ class Carrying:
         """The stages that run, or may have to once those before them ran; and why."""
         running: dict[str, str] = {}
         for name in self._chosen:
-            sources = {source for (owner, _), made in FILLED_IN.items() if owner == name for source, _ in made}
-            before = [source for source in running if source in sources]
+            before = [source for source in running if source in sources_of(name, self._project.stages)]
             if decisions[name].runs:
                 running[name] = decisions[name].reason
             elif before:
