@@ -15,11 +15,12 @@ from odtk.queue.device_sets import ALL, environment_for, named_in
 from odtk.queue.job import CANCELLED, DONE, FAILED, INTERRUPTED, RUNNING, WAITING, Job
 from odtk.queue.locks import is_locked, open_locked
 from odtk.queue.schedule import Choice, next_job, skip_successors
+from odtk.queue.signal_count import ASKING
 from odtk.queue.store import Store
 from odtk.queue.workers import ASKED, TOLD
 from odtk.unfinished import is_running
 
-_STOPPED_BY = {128 + number for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+_STOPPED_BY = {128 + number for number in ASKING}
 """Exit codes of a command that was told to end, as by a machine that shuts down."""
 
 
@@ -228,9 +229,11 @@ def _locked_end(store: Store, choice: Choice) -> int | None:
 
 
 def _claim(database: sqlite3.Connection, choice: Choice, process: ProcessIdentity, device: str | None) -> None:
+    # What cut off earlier attempts is still said of a running job.
     database.execute(
-        "UPDATE jobs SET state = ?, attempt = attempt + 1, starts = ?, exit_code = NULL, started = ?, ended = NULL, "
-        "seconds = NULL, started_clock = ?, process = ?, runs_on = ?, worker = ? WHERE number = ?",
+        "UPDATE jobs SET state = ?, note = CASE WHEN attempt > 0 THEN note END, attempt = attempt + 1, starts = ?, "
+        "exit_code = NULL, started = ?, ended = NULL, seconds = NULL, started_clock = ?, process = ?, runs_on = ?, "
+        "worker = ? WHERE number = ?",
         (
             *(RUNNING, choice.start, time.time(), time.monotonic()),
             *(process.as_text(), choice.runs_on, device or ALL, choice.number),
