@@ -15,11 +15,12 @@ from odtk.queue.device_sets import ALL, environment_for, named_in
 from odtk.queue.job import CANCELLED, DONE, FAILED, INTERRUPTED, RUNNING, WAITING, Job
 from odtk.queue.locks import is_locked, open_locked
 from odtk.queue.schedule import Choice, next_job, skip_successors
+from odtk.queue.signal_count import ASKING
 from odtk.queue.store import Store
 from odtk.queue.workers import ASKED, TOLD
 from odtk.unfinished import is_running
 
-_STOPPED_BY = {128 + number for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+_STOPPED_BY = {128 + number for number in ASKING}
 """Exit codes of a command that was told to end, as by a machine that shuts down."""
 
 
