@@ -14,7 +14,7 @@ from typing import Any
 from odtk import files, pipeline
 from odtk.errors import ConfigError, OdtkError, ProjectError
 from odtk.findings import ERROR, Finding
-from odtk.tools.run.keys import MADE, SECTIONS
+from odtk.tools.run.keys import DEVICES, MADE, SECTIONS
 from odtk.tools.run.project import Project
 
 _READERS = ("train_input_reader", "eval_input_reader")
@@ -83,13 +83,19 @@ def _check_places(project: Project) -> None:
 
 def _check_devices(project: Project, running: Sequence[str]) -> None:
     """One process keeps the devices that it has started with."""
-    both = [name for name in ("train", "evaluate") if name in running]
-    chosen = [project.stages[name].values.get("devices", "auto") for name in both]
-    if len(set(chosen)) > 1:
-        raise ProjectError(
-            f"{project.where('evaluate', 'devices')}: train is to use the devices {chosen[0]} and evaluate {chosen[1]}"
-            ", but one process keeps those it has started with. Give both the same, or run evaluate by itself (only)."
-        )
+    first: tuple[str, str] | None = None
+    for name in running:
+        values = project.stages[name].values
+        key = next((key for key in reversed(DEVICES) if key in values), None)
+        if key is None and name not in ("train", "evaluate"):  # takes what there is
+            continue
+        chosen = values[key] if key else "auto"
+        if first and chosen != first[1]:
+            raise ProjectError(
+                f"{project.where(name, key)}: {first[0]} is to use {first[1]} and {name} {chosen}, but one process "
+                f"keeps the devices that it has started with. Give both the same, or run {name} by itself (only)."
+            )
+        first = first or (name, chosen)
 
 
 def _check_conversion(arguments: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import yaml
 from odtk import files
 from odtk.errors import ProjectError
 from odtk.prototext.schema import nearest
-from odtk.tools.run.keys import FILLED_IN, MADE, NEEDED, OPTIONAL, SECTIONS
+from odtk.tools.run.keys import DEVICES, FILLED_IN, MADE, NEEDED, OPTIONAL, SECTIONS
 from odtk.tools.run.kinds import NotOfKind
 
 OUTPUT = "output"
@@ -255,6 +255,8 @@ def _filled_in(stage: Stage, before: Mapping[str, Stage], output: str, path: str
                 f"{path}:{stage.line}: {owner} needs a {key}, and no stage before it makes one. Add a section "
                 f"{maker}, or the key {key} with a path."
             )
+    if stage.name == "evaluate" and "train" in before and not values.keys() & set(DEVICES):
+        values |= {key: value for key, value in before["train"].values.items() if key in DEVICES}
     for key in NEEDED.get(stage.name, ()):
         if key not in values:
             kind = SECTIONS[stage.name].keys[key].kind.expected
