@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_formats import WRITERS, Drawing
+from drawn_formats import CATEGORY_IDS, WRITERS, Drawing
 
 from odtk.tools.synthetic_pets import BREEDS, draw_dataset, draw_picture
 
@@ -31,9 +31,9 @@ def write_pets(folder: Path, format: str) -> None:
         return
     pictures = {}
     for number in range(NUM_IMAGES):
-        breed = BREEDS[number % len(BREEDS)]
-        picture = draw_picture(breed, np.random.default_rng((7, number)))
-        objects = tuple((breed.name, box) for box in picture.boxes)
+        kind = number % len(CATEGORY_IDS)
+        picture = draw_picture(BREEDS[kind], np.random.default_rng((7, number)))
+        objects = tuple((list(CATEGORY_IDS)[kind], box) for box in picture.boxes)
         pictures[Drawing(f"{number:03}.jpg", *picture.image.size, objects)] = picture.image
 
     def save(path: Path, drawing: Drawing) -> None:

@@ -99,16 +99,19 @@ class Contents:
                 atomic.write_text(self._path, json.dumps(self._used, indent=0, ensure_ascii=False) + "\n")
 
     def _of_named(self, named: Sequence[tuple[str, str]]) -> str:
-        missing = [path for _, path in named if not files.is_remote(path) and self._remembered(path) is None]
+        here = [path for _, path in named if not files.is_remote(path)]
+        digests = {path: self._remembered(path) for path in here}
+        missing = [path for path in here if digests[path] is None]
         size = sum(map(os.path.getsize, missing))
         with contextlib.ExitStack() as stack:
             bar = stack.enter_context(track("Comparing", len(missing), "files")) if size > _LARGE else None
             pool = stack.enter_context(ThreadPoolExecutor(_THREADS))
-            for _ in pool.map(self._one, missing):
+            for path, digest in zip(missing, pool.map(self._read, missing), strict=True):
+                digests[path] = digest
                 if bar:
                     bar.advance()
-        digest = _joined([part for name, path in sorted(named) for part in (name, self._one(path))])
-        return f"{len(named)} {'file' if len(named) == 1 else 'files'}, {digest}"
+        parts = (part for name, path in sorted(named) for part in (name, digests.get(path) or self._one(path)))
+        return f"{len(named)} {'file' if len(named) == 1 else 'files'}, {_joined(parts)}"
 
     def _one(self, path: str) -> str:
         if files.is_remote(path):
