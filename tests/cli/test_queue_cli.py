@@ -255,6 +255,7 @@ def test_in_the_background_from_start_to_clear(run, path):
     assert (waited.exit_code, waited.stdout) == (0, "1 done: exit code 0\n")
     assert "no worker runs" not in run("list", path).stdout
     assert " runs no job, and ends." in run("stop", path).stdout
+    assert run("stop", path, "--now").exit_code == 0  # returns when it has ended
     assert run("retry", path, "1").stdout.startswith("Job 1: waiting, priority 5")
     result = run("start", path, "--until-empty")
     assert "1 done" in result.stdout
