@@ -94,12 +94,14 @@ class _Reasons:
         if ahead:
             return f"waits for job {' and job '.join(map(str, ahead))}"
         able = [worker for worker in self._workers if worker.stop is None and can_run(worker.device, row["uses"])]
+        if not able and all(worker.stop for worker in self._workers):
+            return "no worker takes new jobs" if self._workers else "no worker runs"
         if not able:
-            return f"no worker runs jobs of {row['uses']}" if self._workers and row["uses"] else "no worker runs"
+            return f"no worker runs jobs of {row['uses']}"
         wanted = [row["uses"] or worker.device or ALL for worker in able]
         blocking = [
             running["number"]
             for running in self._running
-            if all(share_a_device(running["runs_on"], device) for device in wanted)
+            if any(share_a_device(running["runs_on"], device) for device in wanted)
         ]
-        return f"job {' and job '.join(map(str, blocking))} runs" if blocking else None
+        return f"job {' and job '.join(map(str, blocking))} run{'s' * (len(blocking) == 1)}" if blocking else None

@@ -109,6 +109,7 @@ def test_the_background_has_no_terminal_and_one_worker_and_stop_lets_jobs_wait(q
     until(lambda: queue.job(job).state == "running")
     assert [each.pid for each in queue.stop()] == [worker.pid]
     assert queue.workers()[0].stop == "after"
+    assert queue.job(queue.put(shell("true"))).reason == "no worker takes new jobs"
     queue.stop(now=True)
     assert queue.workers() == []
     stopped = queue.job(job)
@@ -140,6 +141,7 @@ def test_two_devices_two_jobs_and_never_two_on_one(queue, shell, background, unt
     until(lambda: len(queue.workers()[0].jobs) == 2)
     assert queue.workers()[0].jobs == (first, other)
     assert queue.job(second).reason == f"job {first} runs"
+    assert queue.job(every).reason == f"job {first} and job {other} run"
     # A worker of one device does not run what others have, but what names none on its own.
     background(device="gpu:3")
     until(lambda: queue.job(every).state == "running")
