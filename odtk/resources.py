@@ -6,7 +6,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def shipped_folder(kind: str) -> Path:
-    """The folder of shipped files of a `kind` ("pipelines", "label_maps" or "projects")."""
+    """The folder of shipped files of a `kind` ("pipelines" or "label_maps")."""
     inside_wheel = _PACKAGE / kind
     return inside_wheel if inside_wheel.is_dir() else _PACKAGE.parent / kind
 

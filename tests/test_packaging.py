@@ -22,14 +22,14 @@ from odtk import __version__
 from odtk.tensorflow_tpu import INSTALL
 
 CHECKOUT = Path(__file__).parents[1]
-SHIPPED = ("pipelines", "label_maps", "projects")
+SHIPPED = ("pipelines", "label_maps")
 PACKAGED = ("odtk", *SHIPPED, "pyproject.toml", "README.md", "LICENSE", ".gitignore")
 
 # Run from outside the checkout: prints where odtk is, and what it finds.
 LOOK_FOR_SHIPPED_FILES = """
 import json, odtk, odtk.resources as shipped
-found = {kind: list(map(str, shipped.shipped_files(kind, suffix).values()))
-         for kind, suffix in (("pipelines", ".config"), ("label_maps", ".pbtxt"), ("projects", ".yaml"))}
+found = {suffix: list(map(str, shipped.shipped_files(kind, suffix).values()))
+         for kind, suffix in (("pipelines", ".config"), ("label_maps", ".pbtxt"), ("pipelines", ".yaml"))}
 print(json.dumps({"package": odtk.__file__, "found": found}))
 """
 

@@ -229,9 +229,11 @@ def _locked_end(store: Store, choice: Choice) -> int | None:
 
 
 def _claim(database: sqlite3.Connection, choice: Choice, process: ProcessIdentity, device: str | None) -> None:
+    # What cut off earlier attempts is still said of a running job.
     database.execute(
-        "UPDATE jobs SET state = ?, attempt = attempt + 1, starts = ?, exit_code = NULL, started = ?, ended = NULL, "
-        "seconds = NULL, started_clock = ?, process = ?, runs_on = ?, worker = ? WHERE number = ?",
+        "UPDATE jobs SET state = ?, note = CASE WHEN attempt > 0 THEN note END, attempt = attempt + 1, starts = ?, "
+        "exit_code = NULL, started = ?, ended = NULL, seconds = NULL, started_clock = ?, process = ?, runs_on = ?, "
+        "worker = ? WHERE number = ?",
         (
             *(RUNNING, choice.start, time.time(), time.monotonic()),
             *(process.as_text(), choice.runs_on, device or ALL, choice.number),

@@ -69,7 +69,7 @@ def demo(
 
 def _write_project(folder: Path, pictures: list[str], num_steps: int | None) -> Project:
     """The shipped project, with the images to predict on and the steps."""
-    text = shipped_files("projects", ".yaml")["demo"].read_text("utf-8")
+    text = shipped_files("pipelines", ".yaml")["demo"].read_text("utf-8")
     listed = "".join(f"\n    - {DATA}/images/{name}" for name in pictures)
     edits = {f"images: {DATA}/images": f"images:{listed}"}
     if num_steps is not None:

@@ -18,7 +18,7 @@ from odtk.cli.main import cli
 from odtk.cli.run import _STAGES
 from odtk.errors import DataError, OdtkError, OutputError, ProjectError
 from odtk.folder_lock import locked_folder
-from odtk.tools.run import carrying_out, run
+from odtk.tools.run import carrying_out, content, run
 from odtk.tools.run.content import Contents
 from odtk.tools.run.keys import SECTIONS
 from odtk.tools.run.stages import RUN_STAGES
@@ -332,6 +332,13 @@ def test_a_dry_run_writes_nothing_and_prints_commands(files):
     assert files.models == ["model"]
 
 
+def test_a_model_dir_in_which_another_process_trains_stays_where_it_is(done):
+    done.edit("seed: 7", "seed: 8")
+    with locked_folder(done.folder / "out/model"), pytest.raises(OutputError, match=r"Another odtk.*out/model"):
+        run(done.path)
+    assert done.run() == ["train", *AFTER_TRAINING]
+
+
 def test_only_one_run_at_a_time(done):
     with locked_folder(done.folder / "out"), pytest.raises(OutputError, match="Another odtk"):
         run(done.path)
@@ -374,16 +381,18 @@ def test_the_command_prints_json_and_plans(done):
     assert found.stderr.endswith("Option: --force.\n")
 
 
-def test_contents_are_read_once_while_nothing_changes(tmp_path, monkeypatch):
+def test_contents_are_read_once_while_nothing_changes(tmp_path, monkeypatch, capsys):
     folder, cache = tmp_path / "data", tmp_path / "digests.json"
     (folder / "inner/out").mkdir(parents=True)
     for name in ("a.jpg", "inner/b.record", ".hidden", "inner/out/c"):
         (folder / name).write_text(name)
     past = time.time_ns() + 10_000_000_000
     monkeypatch.setattr(time, "time_ns", lambda: past)  # so that the files count as settled
+    monkeypatch.setattr(content, "_LARGE", 0)  # so that their reading is shown
     contents = Contents(cache)
     digest = contents.of(str(folder), without=[str(folder / "inner/out"), str(tmp_path)])
     assert digest.startswith("2 files, sha256 ")
+    assert "Comparing 2/2 files" in capsys.readouterr().err
     contents.save()
     monkeypatch.setattr(Contents, "_read", None)
     assert Contents(cache).of(str(folder), without=[str(folder / "inner/out")]) == digest

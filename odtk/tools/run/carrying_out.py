@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import odtk
 from odtk import files
 from odtk.errors import OutputError
+from odtk.folder_lock import locked_folder
 from odtk.tools.run import lock_file
 from odtk.tools.run.checks import check_stages, naming_the_line
 from odtk.tools.run.content import CACHE_FILE, Contents
@@ -72,12 +74,14 @@ class Carrying:
         for name in running:
             self._require_ours(name, decisions[name])
         check_stages(self._project, list(running))
-        for name in self._project.stages:
-            report.stages.append(self._stage(name, decisions[name] if not report.ran else self._decide(name)))
-            if self._asked:
-                report.stopped = self._asked
-                break
-        self._contents.save()
+        try:
+            for name in self._project.stages:
+                report.stages.append(self._stage(name, self._decide(name) if report.ran else decisions[name]))
+                if self._asked:
+                    report.stopped = self._asked
+                    break
+        finally:
+            self._contents.save()
         return report
 
     def _new_report(self) -> RunReport:
@@ -155,7 +159,7 @@ class Carrying:
             outputs=outputs_of(name, self._arguments[name], self._reading),
             ended=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             seconds=round(seconds, 1),
-            results=RUN_STAGES[name].results(result),
+            results=_finite(RUN_STAGES[name].results(result)),
         )
         self._record(name, entry)
         return entry
@@ -207,7 +211,8 @@ class Carrying:
                 f"{model_dir} has an earlier training, which cannot go on, as what it learns from changed. Set another "
                 "model-dir for train, or remove that one."
             )
-        kept = free_name(model_dir)
+        with locked_folder(model_dir, self._log):  # not while another process trains there
+            kept = free_name(model_dir)
         os.rename(model_dir, kept)
         self._log(f"The earlier training is kept in {kept}.")
 
@@ -240,6 +245,12 @@ class _Watched:
 
     def __exit__(self, *error) -> bool | None:
         return self._context.__exit__(*error)
+
+
+def _finite(results: dict[str, Any]) -> dict[str, Any]:
+    """With None for NaN and infinity, which JSON does not have."""
+    return {name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in results.items()}  # fmt: skip
 
 
 def in_words(results: dict[str, Any]) -> str:
