@@ -81,6 +81,7 @@ def test_a_command_that_cannot_run_is_not_added(run, path, command, answer):
         "train --help",
         "predict not_yet_exported x --output o",
         "label-map show x",
+        "run pets.yaml",
         "queue list",
     ],
 )
