@@ -242,9 +242,8 @@ def clear(path, as_json) -> None:
               help="How long a job that is cancelled may take to end by itself before it is killed.")  # fmt: skip
 @queue_option
 @options.json_option
-@click.pass_context
 @options.example("odtk queue start --detach", "odtk queue start --until-empty")
-def start(ctx, detach, until_empty, device, stop_on_failure, grace, path, as_json) -> None:
+def start(detach, until_empty, device, stop_on_failure, grace, path, as_json) -> None:
     """Start a worker, which runs the jobs, each in a process of its own, no two on one device.
 
     Without --detach it shows what runs until Ctrl-C or `odtk queue stop`. The exit code says nothing of the jobs; see

@@ -18,7 +18,6 @@ import numpy as np
 import tensorflow as tf
 
 from odtk.devices import are_operations_deterministic
-from odtk.inputs import record_errors
 from odtk.inputs.skipped_records import BadRecord, SkippedRecords
 from odtk.inputs.stages import in_parallel
 from odtk.records.shards import Damage, Record
@@ -132,7 +131,7 @@ class BadRecordFilter(SkippedRecords):
         Files that only have bad records, within the limit, would be read again and again forever.
         """
         try:
-            tf.io.gfile.GFile(self._files[number], "rb").read(1)
+            self._require_open(number)
             is_read_again = number in self._opened
             self._opened.add(number)
             if is_read_again and number not in self._usable and self._bad:
@@ -147,10 +146,8 @@ class BadRecordFilter(SkippedRecords):
 
     def _has_usable_record(self, number: int) -> bool:
         for record, found in self._walk(number):
-            if isinstance(found, Record) and (number, record) not in self._bad:
-                self._try(number, record, found, position=0)
-                if (number, record) not in self._bad:
-                    return True
+            if isinstance(found, Record) and (number, record) not in self._bad and self._try(number, record, found, 0):
+                return True
             if self.is_exceeded:
                 break
         return False
@@ -176,14 +173,6 @@ class BadRecordFilter(SkippedRecords):
             self._add_unreadable(number, 0, 0, error)
             return np.array(_NO_DAMAGE, np.int64)
 
-    def _damages(self, number: int) -> list[tuple[int, int]]:
-        places = []
-        for index, found in self._walk(number):
-            if isinstance(found, Damage):
-                self._add_damage(number, index, found)
-                places.append((index, found.offset))
-        return places
-
     def _behind(self, number, damage) -> tf.data.Dataset:
         """(serialized, record) of the valid records after a damage [2]."""
         spec = (tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int64))
@@ -205,9 +194,6 @@ class BadRecordFilter(SkippedRecords):
                     yield found.data, index
         except (OSError, tf.errors.OpError) as error:
             self._add_unreadable(number, first, offset, error)
-
-    def _walk(self, number: int, first: int = 0, offset: int = 0) -> Iterator[tuple[int, Record | Damage]]:
-        yield from record_errors.walk_file(self._files[number], first, offset)
 
     def _collect_failures(self, age: float | None = None) -> None:
         """Prepares the records again whose entries are at least `age` seconds old, and records those that fail."""

@@ -12,11 +12,12 @@ from odtk.files import is_remote
 from odtk.inputs import dataset
 from odtk.inputs.augmentations.build import build_augmentation
 from odtk.inputs.bad_boxes import BadBoxes
-from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.decode import make_decoder, make_parser
 from odtk.inputs.epochs import Position, ReadingOrder, epochs_from, read_epoch, read_epochs, read_mix, sample_1_of_n
+from odtk.inputs.graph_filter import GraphRecordFilter
 from odtk.inputs.image_cache import ImageCache
 from odtk.inputs.record_errors import first_fault
+from odtk.inputs.record_filter import RecordFilter
 from odtk.pipeline.readers import max_number_of_boxes
 from odtk.records import shards
 
@@ -29,7 +30,7 @@ def build_train_dataset(
     num_classes: int,
     batch_size: int | None = None,
     seed: int = 0,
-    record_filter: BadRecordFilter | None = None,
+    record_filter: RecordFilter | None = None,
     entries: Container[str] | None = None,
     bad_boxes: BadBoxes | None = None,
     input_context: tf.distribute.InputContext | None = None,
@@ -57,7 +58,7 @@ def build_train_dataset(
     files = dataset.find_files(_input_paths(reader, "train_input_reader"))
     examples = dataset.prepare(
         _build_training_records(reader, files, seed, record_filter, context, start),
-        parse=_build_parser(reader, num_classes, _flat(files), bad_boxes),
+        parse=_build_parser(reader, num_classes, _flat(files), bad_boxes, record_filter),
         augment=augment,
         resize=resize,
         max_number_of_boxes=max_number_of_boxes(reader, config),
@@ -77,7 +78,7 @@ def build_eval_dataset(
     num_classes: int,
     batch_size: int | None = None,
     reader_index: int = 0,
-    record_filter: BadRecordFilter | None = None,
+    record_filter: RecordFilter | None = None,
     bad_boxes: BadBoxes | None = None,
     max_images: int | None = None,
     part: dataset.Part = dataset.WHOLE,
@@ -97,17 +98,17 @@ def build_eval_dataset(
     config, reader = pipeline_config.eval_config, pipeline_config.eval_input_reader[reader_index]
     batch_size = batch_size or config.batch_size
     files = _flat(dataset.find_files(_input_paths(reader, f"eval_input_reader[{reader_index}]")))
-    numbers = tf.data.Dataset.range(len(files))
+    open_file, numbers = _open_files(files, record_filter), tf.data.Dataset.range(len(files))
     if record_filter is not None:
         numbers = record_filter.until_exceeded(numbers)
-    records = numbers.flat_map(_open_files(files, record_filter)).enumerate()
+    records = numbers.flat_map(open_file).enumerate()
     records = sample_1_of_n(records, reader.sample_1_of_n_examples)
     if max_images is not None:
         records = dataset.spread(records, max_images, _count_sampled(files, reader))
     records = part.of(records, batch_size)
     examples = dataset.prepare(
         records,
-        parse=_build_parser(reader, num_classes, files, bad_boxes),
+        parse=_build_parser(reader, num_classes, files, bad_boxes, record_filter),
         augment=lambda example, seed: example,
         resize=resize,
         max_number_of_boxes=max_number_of_boxes(reader),
@@ -125,8 +126,13 @@ def count_images(reader, max_images: int | None = None) -> int | None:
     return min(_count_sampled(files, reader), max_images or sys.maxsize)
 
 
-def build_fault_finder(reader, num_classes: int) -> Callable:
-    """For `odtk.inputs.record_errors.naming_the_record`: finds the first bad record of an InputReader's files."""
+def build_fault_finder(reader, num_classes: int, record_filter: RecordFilter | None = None) -> Callable:
+    """For `odtk.inputs.record_errors.naming_the_record`: finds the first bad record of an InputReader's files.
+
+    The dataset of a GraphRecordFilter only fails where there are too many: that error is found.
+    """
+    if isinstance(record_filter, GraphRecordFilter):
+        return record_filter.find_fault
 
     def find_fault():
         return first_fault(record_files(reader), make_decoder(_labels(reader), num_classes))
@@ -143,7 +149,7 @@ def _build_training_records(
     reader,
     files: list[list[str]],
     seed: int,
-    record_filter: BadRecordFilter | None,
+    record_filter: RecordFilter | None,
     context: tf.distribute.InputContext,
     start: Position,
 ) -> tf.data.Dataset:
@@ -155,6 +161,8 @@ def _build_training_records(
     open_file, order, first, reads = _open_files(_flat(files), record_filter), _reading_order(reader, seed), 0, []
     for group in files if weights else [_flat(files)]:
         numbers = range(first, first + len(group))
+        if record_filter is not None:
+            record_filter.require_records(numbers)
         first += len(group)
         reads.append(_epoch_reader(numbers, open_file, order, record_filter))
     epochs = epochs_from(0 if weights else start.epoch, reader.num_epochs or None)
@@ -181,13 +189,13 @@ def _reading_order(reader, seed: int) -> ReadingOrder:
 
 
 def _epoch_reader(
-    numbers: range, open_file: Callable, order: ReadingOrder, record_filter: BadRecordFilter | None
+    numbers: range, open_file: Callable, order: ReadingOrder, record_filter: RecordFilter | None
 ) -> Callable:
     limits = () if record_filter is None else (record_filter.until_exceeded,)
     return lambda epoch: read_epoch(numbers, open_file, order, epoch, *limits)
 
 
-def _open_files(files: list[str], record_filter: BadRecordFilter | None) -> Callable:
+def _open_files(files: list[str], record_filter: RecordFilter | None) -> Callable:
     return dataset.open_files(files) if record_filter is None else record_filter.open_files(files)
 
 
@@ -198,10 +206,16 @@ def _count_sampled(files: Sequence[str], reader) -> int:
     return -(-count // max(reader.sample_1_of_n_examples, 1))
 
 
-def _build_parser(reader, num_classes: int, files: Sequence[str], bad_boxes: BadBoxes | None) -> Callable:
+def _build_parser(
+    reader, num_classes: int, files: Sequence[str], bad_boxes: BadBoxes | None, record_filter: RecordFilter | None
+) -> Callable:
     if bad_boxes is not None:
         bad_boxes.files = files
-    return make_parser(_labels(reader), num_classes, bad_boxes)
+    parse = make_parser(_labels(reader), num_classes, bad_boxes)
+    if not isinstance(record_filter, GraphRecordFilter):
+        return parse
+    record_filter.name_bad_boxes = tf.function(parse, autograph=False)
+    return make_parser(_labels(reader), num_classes)
 
 
 def _labels(reader) -> label_map.LabelMap | None:

@@ -7,7 +7,7 @@ reading (see odtk.inputs.epochs).
 Groundtruth: `boxes` float32 [B, N, 4] normalized yxyx in the padded frame, `classes` int32 [B, N] 0-based, `weights`
 float32 [B, N] (0 for padding), `num_boxes` int32 [B], `is_crowd`, `difficult` and `group_of` bool [B, N], `area`
 float32 [B, N] in pixels of the original image (0 if the record has none). Of these a batch has the `entries` that
-are requested; the others are not computed.
+are requested; the others are not computed. Those of a GraphRecordFilter also have the feature SKIPPED.
 """
 
 import os
@@ -19,9 +19,9 @@ import tensorflow as tf
 
 from odtk.errors import DataError
 from odtk.inputs import groundtruth
-from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.decode import decode_image
 from odtk.inputs.image_cache import ImageCache
+from odtk.inputs.record_filter import RecordFilter
 from odtk.inputs.stages import in_parallel
 from odtk.records.shards import missing_shards
 
@@ -110,7 +110,7 @@ def prepare(
     resize: Callable,
     max_number_of_boxes: int,
     seed: int,
-    record_filter: BadRecordFilter | None = None,
+    record_filter: RecordFilter | None = None,
     entries: Container[str] | None = None,
     image_cache: ImageCache | None = None,
 ) -> tf.data.Dataset:

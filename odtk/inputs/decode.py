@@ -13,6 +13,9 @@ from odtk.label_map import LabelMap
 
 UNKNOWN_CLASS = -1
 
+_OF_PARSER = ("encoded", "cached", "has_bad_boxes")
+_HASHES = 2**62
+
 _STRING = tf.io.FixedLenFeature([], tf.string, "")
 
 
@@ -57,12 +60,15 @@ def decode_image(example: dict) -> dict:
     """The example of a parser with its decoded image, which `cached` may have (see odtk.inputs.image_cache)."""
     encoded, cached = example["encoded"], example.get("cached")
     image = images.decode(encoded, MAX_PIXELS) if cached is None else decoded(encoded, cached)
-    others = {name: value for name, value in example.items() if name not in ("encoded", "cached")}
+    others = {name: value for name, value in example.items() if name not in _OF_PARSER}
     return {"image": image, "original_image_size": tf.shape(image)[:2], **others}
 
 
 def make_parser(label_map: LabelMap | None, num_classes: int, bad_boxes: BadBoxes | None = None) -> Callable:
-    """Like `make_decoder`, but the examples have `encoded`, the bytes of the image, for `decode_image`."""
+    """Like `make_decoder`, but the examples have `encoded`, the bytes of the image, for `decode_image`.
+
+    They also have `has_bad_boxes`: whether boxes were dropped that `bad_boxes` would record.
+    """
     class_ids = _make_class_lookup(label_map)
 
     def parse(serialized, place=None) -> dict:
@@ -77,7 +83,7 @@ def make_parser(label_map: LabelMap | None, num_classes: int, bad_boxes: BadBoxe
             with tf.control_dependencies([bad_boxes.note(place, example["source_id"], example["boxes"], good)]):
                 good = tf.identity(good)
         known = (example["classes"] >= 0) & (example["classes"] < num_classes)
-        return groundtruth.keep(example, good & known)
+        return {**groundtruth.keep(example, good & known), "has_bad_boxes": ~tf.reduce_all(good)}
 
     return parse
 
@@ -119,16 +125,27 @@ def _source_id(features: dict, serialized) -> tf.Tensor:
 def _make_class_lookup(label_map: LabelMap | None) -> Callable:
     if label_map is None:
         return lambda features: features["image/object/class/label"]
-    table = _string_table(label_map.texts)
+    look_up_texts = _make_text_lookup(label_map.texts)
 
     def look_up(features):
         text, label = features["image/object/class/text"], features["image/object/class/label"]
-        return tf.cond(tf.size(text) > 0, lambda: table.lookup(text), lambda: label)
+        return tf.cond(tf.size(text) > 0, lambda: look_up_texts(text), lambda: label)
 
     return look_up
 
 
-def _string_table(ids: dict[str, int]) -> tf.lookup.StaticHashTable:
-    keys = tf.constant(list(ids), tf.string, shape=[len(ids)])
-    values = tf.constant(list(ids.values()), tf.int64, shape=[len(ids)])
-    return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), UNKNOWN_CLASS)
+def _make_text_lookup(ids: dict[str, int]) -> Callable:
+    """The ids of texts [n]. It is no table, which would be a resource of this process: a dataset may run in another."""
+    ids = {"": UNKNOWN_CLASS, **ids}
+    hashed = sorted(zip(tf.strings.to_hash_bucket_fast(list(ids), _HASHES).numpy().tolist(), ids.items(), strict=True))
+    hashes = [number for number, _ in hashed]
+    assert len(set(hashes)) == len(hashes), "two names have the same hash"
+
+    def look_up(texts):
+        names = tf.constant([name for _, (name, _) in hashed])
+        found = tf.searchsorted(tf.constant(hashes, tf.int64), tf.strings.to_hash_bucket_fast(texts, _HASHES))
+        found = tf.minimum(found, len(hashes) - 1)
+        values = tf.constant([number for _, (_, number) in hashed], tf.int64)
+        return tf.where(tf.gather(names, found) == texts, tf.gather(values, found), UNKNOWN_CLASS)
+
+    return look_up

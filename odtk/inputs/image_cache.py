@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from odtk import images
 from odtk.annotations.image_files import MAX_PIXELS
+from odtk.inputs.stages import without_autograph
 from odtk.records.decoded_images import CHANNELS, DecodedImages, planned
 
 _KEYS = 2**62  # of so many, two of ten million images share one with a probability of 1e-5
@@ -81,7 +82,7 @@ def _encoded(files: Sequence[str]) -> tf.data.Dataset:
         return tf.io.parse_single_example(serialized, feature)["image/encoded"]
 
     records = tf.data.TFRecordDataset(tf.constant(names, tf.string, [len(names)])).ignore_errors()
-    return records.map(_without_autograph(parse), tf.data.AUTOTUNE)
+    return records.map(without_autograph(parse), tf.data.AUTOTUNE)
 
 
 def _measured(encoded):
@@ -102,7 +103,3 @@ def _can_be_opened(file: str) -> bool:
         return True
     except (OSError, tf.errors.OpError):
         return False
-
-
-def _without_autograph(function: Callable) -> Callable:
-    return tf.autograph.experimental.do_not_convert(function)

@@ -1,10 +1,10 @@
 """The records that a dataset has skipped: listed, logged once each, and counted up to a limit.
 
-`odtk.inputs.bad_records` finds them.
+`odtk.inputs.bad_records` and `odtk.inputs.graph_filter` find them.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,15 +55,36 @@ class SkippedRecords:
         """Whether too many records were skipped."""
         return len(self._bad) > self.limit
 
-    def _try(self, number: int, record: int, found: Record, position: int) -> None:
+    def require_records(self, numbers: Iterable[int]) -> None:
+        """Raises DataError where files of these numbers must have records before any is read."""
+
+    def _require_open(self, number: int) -> None:
+        tf.io.gfile.GFile(self._files[number], "rb").read(1)
+
+    def _walk(self, number: int, first: int = 0, offset: int = 0) -> Iterator[tuple[int, Record | Damage]]:
+        yield from record_errors.walk_file(self._files[number], first, offset)
+
+    def _damages(self, number: int) -> list[tuple[int, int]]:
+        """Adds the damages of a file; record and offset of each."""
+        places = []
+        for index, found in self._walk(number):
+            if isinstance(found, Damage):
+                self._add_damage(number, index, found)
+                places.append((index, found.offset))
+        return places
+
+    def _try(self, number: int, record: int, found: Record, position: int) -> bool:
+        """Whether a record can be used; one that cannot is added."""
         assert self._prepare is not None, "no dataset was made of these files"
         try:
             placed = (tf.constant(found.data), np.int64(record)), np.int64(number)
             self._prepare(tf.constant(position, tf.int64), placed)
+            return True
         except record_errors.OPERATION_ERRORS as error:
             problem = f"cannot be used: {record_errors.cause(error)}"
             bad = BadRecord(self._files[number], record, found.offset, record_errors.image_name(found.data), problem)
             self._add((number, record), bad)
+            return False
 
     def _add_damage(self, number: int, record: int, damage: Damage) -> None:
         name = record_errors.image_name(damage.data) if damage.data else None
@@ -88,7 +109,7 @@ class SkippedRecords:
         listed = "".join(f"\n  {entry}" for entry in bad[:_LISTED])
         more = f"\n  and {len(bad) - _LISTED} more" if len(bad) > _LISTED else ""
         raise DataError(
-            f"{len(bad)} records cannot be used, {limit}:{listed}{more}\n"
+            f"{_count(bad)} cannot be used, {limit}:{listed}{more}\n"
             "Copy damaged files again, or write them again from their images; or allow more bad records.",
             argument="max_bad_records",
         )
@@ -96,11 +117,14 @@ class SkippedRecords:
 
 def summary(bad: Sequence[BadRecord]) -> str:
     """The summary of the skipped records at the end of a run."""
-    one = len(bad) == 1
     return (
-        f"{len(bad)} bad record{'' if one else 's'} {'was' if one else 'were'} skipped, listed above. "
+        f"{_count(bad, 'bad ')} {'was' if len(bad) == 1 else 'were'} skipped, listed above. "
         "Write the files again, or copy them again; `odtk inspect --verify` checks every byte."
     )
+
+
+def _count(bad: Sequence[BadRecord], kind: str = "") -> str:
+    return f"{len(bad)} {kind}record{'' if len(bad) == 1 else 's'}"
 
 
 def _first_line(error: Exception) -> str:

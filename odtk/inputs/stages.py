@@ -20,10 +20,10 @@ def in_parallel(
     """
     if not are_operations_deterministic():
         whole = lambda position, record: _whole(read, finish, after, position, record)  # noqa: E731
-        return records.map(_without_autograph(whole), num_parallel_calls=tf.data.AUTOTUNE)
+        return records.map(without_autograph(whole), num_parallel_calls=tf.data.AUTOTUNE)
     with_position = lambda position, *rest: (position, finish(position, *rest))  # noqa: E731
-    read_ones = records.map(_without_autograph(read))
-    return read_ones.map(_without_autograph(with_position), tf.data.AUTOTUNE).map(_without_autograph(after))
+    read_ones = records.map(without_autograph(read))
+    return read_ones.map(without_autograph(with_position), tf.data.AUTOTUNE).map(without_autograph(after))
 
 
 def _whole(read: Callable, finish: Callable, after: Callable, position, record):
@@ -31,6 +31,6 @@ def _whole(read: Callable, finish: Callable, after: Callable, position, record):
     return after(position, finish(position, *rest))
 
 
-def _without_autograph(function: Callable) -> Callable:
+def without_autograph(function: Callable) -> Callable:
     """AutoGraph is not needed, and would wrap a ConfigError's text in its own."""
     return tf.autograph.experimental.do_not_convert(function)

@@ -17,12 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from odtk.queue.signal_count import ASKING
 from odtk.system_errors import FULL
 
 NOT_FOUND, NOT_USABLE = 127, 126
 """A shell's exit codes for a program that does not exist, or that cannot be run."""
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ)
 _LINGERING = 5.0  # seconds that what a job has started may take to end after it
 _PAUSE = 1.0  # seconds between two attempts to write on a full disk
 
@@ -122,8 +122,9 @@ def _exiting(body) -> NoReturn:
 
 def _keep(program: Program, wait: int, report: int) -> None:
     os.setsid()
+    signals = (*ASKING, signal.SIGPIPE, signal.SIGXFSZ)
     # From here on the job's: a signal that reaches it before its program starts ends it, too.
-    for number in _SIGNALS:
+    for number in signals:
         signal.signal(number, signal.SIG_DFL)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
@@ -136,7 +137,7 @@ def _keep(program: Program, wait: int, report: int) -> None:
         os.close(report)
         os.close(wait)
         _exiting(lambda: _become(program, go))
-    for number in _SIGNALS:
+    for number in signals:
         signal.signal(number, signal.SIG_IGN)
     os.close(go)
     os.write(report, str(pid).encode())

@@ -5,7 +5,7 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from odtk import progress_file
@@ -15,11 +15,12 @@ from odtk.queue.device_sets import ALL, environment_for, named_in
 from odtk.queue.job import CANCELLED, DONE, FAILED, INTERRUPTED, RUNNING, WAITING, Job
 from odtk.queue.locks import is_locked, open_locked
 from odtk.queue.schedule import Choice, next_job, skip_successors
+from odtk.queue.signal_count import ASKING
 from odtk.queue.store import Store
-from odtk.queue.workers import TOLD
+from odtk.queue.workers import ASKED, TOLD
 from odtk.unfinished import is_running
 
-_STOPPED_BY = {128 + number for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+_STOPPED_BY = {128 + number for number in ASKING}
 """Exit codes of a command that was told to end, as by a machine that shuts down."""
 
 
@@ -142,12 +143,17 @@ def has_ended(store: Store, job: RunningJob) -> bool:
     return not is_locked(path)
 
 
-def note_end(store: Store, job: RunningJob) -> str:
-    """Writes down that a job has ended; returns its state now, which is WAITING if it is to be tried again."""
+def note_end(store: Store, job: RunningJob, device: str | None) -> str | None:
+    """Writes down that a job has ended; returns its state now, which is WAITING if it is to be tried again.
+
+    None if it is another worker's job by now, which notes its end.
+    """
     path = store.files.end(job.number, job.start)
-    end = keeper.read_end(path)
     with store.writing() as database:
-        row = database.execute("SELECT * FROM jobs WHERE number = ?", (job.number,)).fetchone()
+        row = _row_of(database, job, device)
+        if row is None:
+            return None
+        end = keeper.read_end(path)
         state, note = _outcome(row, job, end)
         ended = None if state == WAITING else end.ended if end else time.time()
         exit_code = end.exit_code if end and state != WAITING else None
@@ -163,6 +169,23 @@ def note_end(store: Store, job: RunningJob) -> str:
             skip_successors(database, job.number)
     path.unlink(missing_ok=True)
     return state
+
+
+def _row_of(database: sqlite3.Connection, job: RunningJob, device: str | None) -> sqlite3.Row | None:
+    """A running job, if a worker of `device` is the one that watches it."""
+    return database.execute(
+        f"SELECT * FROM jobs WHERE state = '{RUNNING}' AND number = ? AND starts = ? AND worker = ?",
+        (job.number, job.start, device or ALL),
+    ).fetchone()
+
+
+def ask(database: sqlite3.Connection, jobs: Sequence[RunningJob], device: str | None) -> tuple[list, list]:
+    """Of the jobs of a worker those that still are, as another one may have taken some over, and those to be cancelled.
+
+    Two workers that start at the same moment may both find that a third is gone.
+    """
+    rows = [(job, _row_of(database, job, device)) for job in jobs]
+    return [job for job, row in rows if row], [job for job, row in rows if row and row["cancelling"] == ASKED]
 
 
 def note_failure(store: Store, number: int, note: str) -> None:
@@ -206,9 +229,11 @@ def _locked_end(store: Store, choice: Choice) -> int | None:
 
 
 def _claim(database: sqlite3.Connection, choice: Choice, process: ProcessIdentity, device: str | None) -> None:
+    # What cut off earlier attempts is still said of a running job.
     database.execute(
-        "UPDATE jobs SET state = ?, attempt = attempt + 1, starts = ?, exit_code = NULL, started = ?, ended = NULL, "
-        "seconds = NULL, started_clock = ?, process = ?, runs_on = ?, worker = ? WHERE number = ?",
+        "UPDATE jobs SET state = ?, note = CASE WHEN attempt > 0 THEN note END, attempt = attempt + 1, starts = ?, "
+        "exit_code = NULL, started = ?, ended = NULL, seconds = NULL, started_clock = ?, process = ?, runs_on = ?, "
+        "worker = ? WHERE number = ?",
         (
             *(RUNNING, choice.start, time.time(), time.monotonic()),
             *(process.as_text(), choice.runs_on, device or ALL, choice.number),

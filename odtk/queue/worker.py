@@ -13,7 +13,7 @@ from odtk.queue.running_jobs import RunningJob
 from odtk.queue.schedule import Choice, can_run, next_job
 from odtk.queue.signal_count import SignalCount
 from odtk.queue.store import QueueUnavailableError, Store
-from odtk.queue.workers import ASKED, TOLD
+from odtk.queue.workers import TOLD
 from odtk.system_errors import describe
 
 POLL = 0.5
@@ -83,14 +83,12 @@ class Worker:
     def _note_requests(self) -> None:
         with self._store.reading() as database:
             asked = workers.asked_to_stop(database, self._device)
-            rows = database.execute("SELECT number FROM jobs WHERE cancelling = ?", (ASKED,)).fetchall()
+            self._jobs, cancelled = running_jobs.ask(database, self._jobs, self._device)
         if self._signals.count or asked == workers.NOW:
             self._stop = workers.NOW
         self._stop = self._stop or asked
-        numbers = {row["number"] for row in rows}
-        for job in self._jobs:
-            if job.number in numbers:
-                self._cancel(job)
+        for job in cancelled:
+            self._cancel(job)
 
     def _cancel(self, job: RunningJob) -> None:
         with self._store.writing() as database:
@@ -117,10 +115,11 @@ class Worker:
             if self._stop is None and running_jobs.may_be_a_shutdown(self._store, job):
                 self._signals.wait(_SETTLE)
                 job.is_stopping = self._signals.count > 0
-            state = running_jobs.note_end(self._store, job)
+            state = running_jobs.note_end(self._store, job, self._device)
             self._jobs.remove(job)
-            self._log(f"job {job.number} is {state}")
-            self._heed_failure(state)
+            if state is not None:
+                self._log(f"job {job.number} is {state}")
+                self._heed_failure(state)
 
     def _heed_failure(self, state: str) -> None:
         if state in (FAILED, INTERRUPTED) and self._settings.stop_on_failure:

@@ -27,7 +27,7 @@ DATASET_FILE = "dataset.json"
 
 _SHARD = re.compile(r"(?P<base>.*)-(?P<index>\d{5})-of-(?P<count>\d{5})")
 
-_CRC_MASK_DELTA = 0xA282EAD8
+CRC_MASK_DELTA = 0xA282EAD8
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
 HEADER_SIZE, FOOTER_SIZE = _HEADER.size, _FOOTER.size
@@ -203,7 +203,7 @@ def read_dataset(folder: str | os.PathLike) -> DatasetFolder:
 
 def _masked_crc(data: bytes) -> int:
     crc = google_crc32c.value(data)
-    return (((crc >> 15) | (crc << 17)) + _CRC_MASK_DELTA) & 0xFFFFFFFF
+    return (((crc >> 15) | (crc << 17)) + CRC_MASK_DELTA) & 0xFFFFFFFF
 
 
 def _read_record(file: BinaryIO, offset: int, size: int) -> Record | Damage:
@@ -260,9 +260,9 @@ def _headers(block: bytes) -> list[int]:
     if count < 1:
         return []
     crcs = np.full(count, google_crc32c.value(bytes(8)), np.uint32)
-    for place, contributions in enumerate(_crc_contributions()):
+    for place, contributions in enumerate(crc_contributions()):
         crcs ^= contributions[values[place : place + count]]
-    masked = ((crcs >> 15) | (crcs << 17)) + np.uint32(_CRC_MASK_DELTA)
+    masked = ((crcs >> 15) | (crcs << 17)) + np.uint32(CRC_MASK_DELTA)
     stated = np.zeros(count, np.uint32)
     for place in range(4):
         stated |= values[8 + place : 8 + place + count].astype(np.uint32) << np.uint32(8 * place)
@@ -270,7 +270,7 @@ def _headers(block: bytes) -> list[int]:
 
 
 @functools.cache
-def _crc_contributions() -> np.ndarray:
+def crc_contributions() -> np.ndarray:
     """By position (of eight) and value, how a byte changes the CRC-32C of eight zeros: uint32 [8, 256]."""
     zero = google_crc32c.value(bytes(8))
     table = [

@@ -49,7 +49,8 @@ def run(
     KeyboardInterrupt, TensorFlow's errors (OutOfRangeError at the end of the data) and callbacks' errors are raised as
     they are.
     """
-    find_fault = build_fault_finder(experiment.task.config.train_input_reader, experiment.model.num_classes)
+    task = experiment.task
+    find_fault = build_fault_finder(task.config.train_input_reader, experiment.model.num_classes, task.record_filter)
     with without_printing(), contextlib.ExitStack() as ends:
         experiment.logger.start(experiment.info, experiment.step)
         ends.push(_at_end(experiment.logger.close))

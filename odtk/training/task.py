@@ -14,12 +14,12 @@ from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS, total_los
 from odtk.errors import OdtkError
 from odtk.hardware import is_on_tpu
 from odtk.inputs.bad_boxes import BadBoxes
-from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.batch_again import read_batch
 from odtk.inputs.build import build_train_dataset
 from odtk.inputs.dataset import TRAINING_FEATURES
 from odtk.inputs.epochs import NOTHING_READ, Position
 from odtk.inputs.image_cache import ImageCache
+from odtk.inputs.record_filter import RecordFilter
 from odtk.layers.precision import FLOAT32
 from odtk.pipeline.support import refuse_unsupported
 from odtk.protos import pipeline_pb2
@@ -68,7 +68,7 @@ class DetectionTask(base_task.Task):
         seed: int = 0,
         on_restore: Callable[[RestoreReport], None] = lambda report: None,
         reuse_heads: bool = False,
-        record_filter: BadRecordFilter | None = None,
+        record_filter: RecordFilter | None = None,
         bad_boxes: BadBoxes | None = None,
         deterministic: bool = True,
         precision: str = FLOAT32,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 from official.core import base_trainer
 
+from odtk.inputs.graph_filter import GraphRecordFilter
 from odtk.layers.precision import FLOAT16
 from odtk.training.input_wait import InputWait
 from odtk.training.log_rows import LogRow, LogRows
@@ -187,7 +188,11 @@ class DetectionTrainer(base_trainer.Trainer):
         ended = self.optimizer.iterations
         if self._split is not None:
             ended = self.strategy.experimental_local_results(self._split.counter)[0]
-        return self._wait.fetch(lambda: next(iterator), ended)
+        batch = self._wait.fetch(lambda: next(iterator), ended)
+        record_filter = self.task.record_filter
+        if isinstance(record_filter, GraphRecordFilter):  # it stays on the host
+            batch = record_filter.without_skipped(batch, self.strategy.experimental_local_results)
+        return batch
 
     def restart_data(self) -> None:
         """Reads on behind `last_position`, as a resumed run does; for weights that were set back."""

@@ -210,7 +210,9 @@ def test_wait_returns_the_worst_exit_code(run, worked):
     assert (run("wait", path).exit_code, run("wait", path, "version").exit_code) == (1, 0)
     result = run("wait", path, "2", "version")
     assert (result.exit_code, result.stdout) == (1, "1 done, 1 failed: exit code 1\n")
-    assert run("wait", path, "77").exit_code == 1
+    for number in ("77", "7" * 30):
+        result = run("wait", path, number)
+        assert (result.exit_code, result.stderr.startswith("error: The queue has no job ")) == (1, True)
 
 
 def test_json_is_one_document(run, worked):
@@ -253,6 +255,7 @@ def test_in_the_background_from_start_to_clear(run, path):
     assert (waited.exit_code, waited.stdout) == (0, "1 done: exit code 0\n")
     assert "no worker runs" not in run("list", path).stdout
     assert " runs no job, and ends." in run("stop", path).stdout
+    assert run("stop", path, "--now").exit_code == 0  # returns when it has ended
     assert run("retry", path, "1").stdout.startswith("Job 1: waiting, priority 5")
     result = run("start", path, "--until-empty")
     assert "1 done" in result.stdout
@@ -304,11 +307,9 @@ def test_progress_is_drawn_with_its_age_if_it_is_old(run, sleeping):
     line = "Training 40/600 steps, 3.1 steps/s, ETA 3:01, loss 0.52"
     assert f"running  doctor   {line}\n" in run("list", sleeping).stdout
     old = dataclasses.replace(report, time=time.time() - 3600)
-    record = dataclasses.replace(job, started=old.time - 1)
     ProgressFile(job.progress_path).offer(lambda: old)
-    assert queue_tables.progress_line(record) == f"{line} (1:00:00 ago)"
-    # That of an earlier attempt says nothing about this one.
-    assert queue_tables.progress_line(job) == ""
+    assert queue_tables.progress_line(job) == f"{line} (1:00:00 ago)"
+    assert queue_tables.progress_line(dataclasses.replace(job, state="done")) == line
     ProgressFile(job.progress_path).offer(lambda: report)
     document = json.loads(run("show", sleeping, "1", "--json").stdout)
     assert document["progress"] == dataclasses.asdict(report)

@@ -29,9 +29,9 @@ def join(*pids: int) -> None:
     assert [os.waitpid(pid, 0)[1] for pid in pids] == [0] * len(pids)
 
 
-def work(path: str) -> None:
+def work(path: str, device: str | None = None) -> None:
     """Runs the queue's jobs until none is left."""
-    settings = WorkerSettings(None, until_empty=True, stop_on_failure=False, grace=30.0)
+    settings = WorkerSettings(device, until_empty=True, stop_on_failure=False, grace=30.0)
     Worker(Store(QueueFiles(path)), settings, lambda line: None, SignalCount()).run()
 
 
@@ -70,6 +70,18 @@ def work_with_kills(path: str, kills: int, seed: int) -> None:
         os.waitpid(worker, 0)
         assert any(job.state not in ENDED for job in queue.jobs()), "too few jobs for so many kills"
     work(path)
+
+
+def work_on_devices(path: str, seed: int) -> None:
+    """Three workers at once, which want the same jobs and are killed now and then."""
+    rng = random.Random(seed)
+    for _ in range(8):
+        workers = [fork(work, path, device) for device in (None, "gpu:0", "gpu:1")]
+        for worker in rng.sample(workers, 3):
+            time.sleep(rng.uniform(0, 0.1))
+            os.kill(worker, signal.SIGKILL)
+            os.waitpid(worker, 0)
+    join(*[fork(work, path, device) for device in (None, "gpu:0", "gpu:1")])
 
 
 if __name__ == "__main__":

@@ -92,6 +92,28 @@ def test_a_worker_that_is_killed_at_20_moments_loses_nothing_and_runs_nothing_tw
     assert {(each.state, each.exit_code) for each in queue.jobs()} == {("failed", 7)}
 
 
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
+def test_workers_that_want_the_same_jobs_never_run_two_on_one_device(queue, shell, tmp_path, seed):
+    line = (
+        'me="$ODTK_PROGRESS_FILE ${CUDA_VISIBLE_DEVICES-all}"; echo begin $me >> out; sleep 0.02; echo end $me >> out'
+    )
+    environment = {"PATH": os.environ["PATH"]}
+    for number in range(45):
+        device = (None, "gpu:0", "gpu:1")[number % 3]
+        queue.put(shell(line, device=device, environment=environment, attempts=10))
+    in_processes("work_on_devices", queue.path, seed)
+    busy, begun = {}, []
+    for what, job, device in (line.split() for line in (tmp_path / "out").read_text().splitlines()):
+        if what == "end":
+            assert busy.pop(device) == job
+            continue
+        assert not (busy if device == "all" else {device, "all"} & set(busy))
+        busy[device] = job
+        begun.append(job)
+    assert len(begun) == len(set(begun)) == 45
+    assert {each.state for each in queue.jobs()} == {"done"}
+
+
 def test_a_clock_that_runs_backwards_changes_neither_order_nor_durations(queue, shell, tmp_path):
     numbers = [queue.put(shell("echo $ODTK_PROGRESS_FILE >> out; sleep 0.05")) for _ in range(3)]
     in_processes("work_with_a_clock_that_runs_backwards", queue.path)

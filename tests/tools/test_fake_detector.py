@@ -23,11 +23,12 @@ from odtk.errors import CheckpointError, ConfigError
 from odtk.evaluation import build as evaluation_build
 from odtk.evaluation.build import ConfiguredEvaluation
 from odtk.exporting.agreement import measure
+from odtk.records import shards
 from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
 from odtk.tools.inspect import inspect
 from odtk.tools.predict import predict
-from odtk.tools.train import train
+from odtk.tools.train import running, train
 from odtk.tools.train.run_record import read_run
 from odtk.training.fine_tune import fine_tune
 from odtk.training.loggers.csv_files import read_evaluations
@@ -221,6 +222,24 @@ def test_evaluations_in_one_process_share_one_trace_and_one_dataset(journey):
     assert first.metrics == second.metrics, "each begins with new evaluators, on the same images"
     assert (first.num_images, measured.num_images, seen) == (6, 6, [4, 2, 4, 2])
     assert (len(made), len(traced)) == (1, 1)
+
+
+def test_what_is_skipped_without_python_in_the_dataset_is_told_as_in_other_runs(journey, tmp_path, monkeypatch):
+    """As for a TPU, and with micro-batches."""
+    shutil.copytree(journey.config.parent / "records", tmp_path / "records")
+    for path in (tmp_path / "records").glob("*record*"):
+        content = bytearray(path.read_bytes())
+        content[list(shards.walk_records(path))[1].offset + 300] ^= 1
+        path.write_bytes(content)
+    config, runs = tmp_path / "damaged.config", []
+    config.write_text(journey.config.read_text().replace(str(journey.config.parent), str(tmp_path)))
+    for is_on_tpu in (False, True):
+        monkeypatch.setattr(running, "is_on_tpu", lambda answer=is_on_tpu: answer)
+        said, options = [], {"num_steps": 5, "eval_every": 0, "accumulate": 2, "seed": 1}
+        report = train(config, tmp_path / f"model-{is_on_tpu}", log=said.append, **options)
+        runs.append((report.losses, report.bad_records, [line for line in said if line.startswith("Skipped")]))
+    assert runs[0] == runs[1]
+    assert len(runs[0][1]) == len(runs[0][2]) == 1
 
 
 def test_frozen_weights_stay_and_train_on_when_they_are_no_longer_and_steps_are_profiled(journey, tmp_path):

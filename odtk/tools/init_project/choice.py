@@ -64,8 +64,8 @@ class Plan:
     num_shards: int
     evaluation_interval: int
     """In steps, as training chooses it."""
-    patience: int | None
-    """None: nothing is evaluated in training."""
+    patience: int
+    """Evaluations without a better one."""
     accumulate: bool
     """Whether a step may take several micro-batches."""
     fields: Mapping[str, str]
@@ -110,7 +110,7 @@ def make_plan(facts: DataFacts, machine: MachineFacts, checkpoints: Mapping[str,
         held_out=held_out,
         num_shards=_num_shards(training_images, held_out),
         evaluation_interval=interval,
-        patience=None if machine.kind == TPU else max(5, steps // interval // 2),
+        patience=max(5, steps // interval // 2),
         accumulate=machine.kind == GPU and base != SMALL,
         fields={**size.edits, **_for_many_boxes(base, facts)},
         max_side=2 * max(size.size) if max(facts.image_size) > 3 * max(size.size) else None,

@@ -177,14 +177,13 @@ def _train(project: Project) -> Iterator[Entry]:
     """Training."""
     plan, machine = project.plan, project.machine
     yield Entry("seed", _SEED, "repeats a run on the same machine; any number")
-    if plan.patience:
-        why = (
-            f"Stops after so many evaluations without a better mAP: with one every {plan.evaluation_interval} steps, "
-            "about half of the run. The best weights are kept in any case."
-        )
-        yield Entry("patience", plan.patience, why)
-        what = "in steps; by default about this, for a fifth of the time at most"
-        yield Entry("eval-every", plan.evaluation_interval, what, is_off=True)
+    why = (
+        f"Stops after so many evaluations without a better mAP: with one every {plan.evaluation_interval} steps, "
+        "about half of the run. The best weights are kept in any case."
+    )
+    yield Entry("patience", plan.patience, why)
+    what = "in steps; by default about this, for a fifth of the time at most"
+    yield Entry("eval-every", plan.evaluation_interval, what, is_off=True)
     if plan.accumulate:
         yield Entry("accumulate", "auto", "a batch that does not fit into the device's memory is computed in parts")
         what = "instead: the largest batch that fits, its rate in proportion; adapt num-steps"

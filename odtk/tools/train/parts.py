@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 from odtk import pipeline
 from odtk.errors import ConfigError
-from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import count_images
+from odtk.inputs.record_filter import RecordFilter
 from odtk.tools.train.durations import seconds_of
 from odtk.tools.train.options import TrainingOptions
 from odtk.tools.train.profiled_steps import profiled_steps
@@ -74,7 +74,7 @@ def build_limits(
     options: TrainingOptions,
     should_stop: Callable[[], str | None],
     started: float,
-    record_filter: BadRecordFilter | None,
+    record_filter: RecordFilter | None,
 ) -> list[Callback]:
     """The callbacks that end a run before its last step; its time counts from `started`, a time.monotonic()."""
     limits: list[Callback] = [BadRecordLimit(record_filter)] if record_filter else []

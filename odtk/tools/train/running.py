@@ -14,10 +14,10 @@ from odtk.cluster import Cluster
 from odtk.device_choice import find_chosen, use_only
 from odtk.devices import keep_freed_memory, use_deterministic_operations, use_quick_batch_norms
 from odtk.errors import LabelMapError
-from odtk.hardware import CPU, with_memory
+from odtk.hardware import CPU, is_on_tpu, with_memory
 from odtk.inputs.bad_boxes import BadBoxes
-from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.image_cache import ImageCache
+from odtk.inputs.record_filter import RecordFilter, new_filter
 from odtk.inputs.skipped_records import summary
 from odtk.layers.precision import FLOAT32
 from odtk.protos import pipeline_pb2
@@ -86,7 +86,8 @@ def train_checked(checked: CheckedRun) -> TrainingReport:
     with explained_worker_errors(checked.cluster, lambda: 0, lambda: None):
         checked = _as_the_chief(checked, workers)
     devices = [device.name for device in devices_of(strategy) if device.kind != CPU]
-    record_filter = BadRecordFilter(options.max_bad_records, log) if options.max_bad_records else None
+    with strategy.scope():
+        record_filter = new_filter(options.max_bad_records, log, is_on_tpu())
     bad_boxes = BadBoxes(log)
     precision = choose_precision(options.precision, checked.config, devices_of(strategy))
     log(precision.line)
@@ -224,7 +225,7 @@ def _run(
     experiment: Experiment,
     batch: Batch,
     devices: list[str],
-    record_filter: BadRecordFilter | None,
+    record_filter: RecordFilter | None,
 ) -> Outcome:
     """Trains; however it ends, run.json says so, and the errors are explained."""
     options, config, filename = checked.options, checked.config, checked.pipeline_config

@@ -2,14 +2,14 @@
 
 import tensorflow as tf
 
-from odtk.inputs.bad_records import BadRecordFilter
+from odtk.inputs.record_filter import RecordFilter
 from odtk.training.callbacks.callback import Callback
 
 
 class BadRecordLimit(Callback):
     """Lets the filter look for records that failed; it raises a DataError that lists them if there are too many."""
 
-    def __init__(self, record_filter: BadRecordFilter):
+    def __init__(self, record_filter: RecordFilter):
         self._filter = record_filter
 
     def after_loop(self, step: int, logs: dict[str, float]) -> None:
