@@ -62,6 +62,21 @@ def use_only(devices: Sequence[Device]) -> list[str]:
     return [f"GPU:{visible.index(gpu)}" for gpu in wanted] or [f"CPU:{device.index}" for device in devices]
 
 
+def use_one(word: str) -> str:
+    """Hides other GPUs than the one that `word` means, see `use_only`; returns TensorFlow's name of the device.
+
+    Raises OdtkError if it means several.
+    """
+    chosen = find_chosen(word)
+    if len(chosen) > 1:
+        raise OdtkError(
+            f"'{word}' means {len(chosen)} devices, but an exported model runs on one. Choose one, such as "
+            f"{chosen[0].name}; to use several, give each a part of the images, in a process of its own.",
+            argument="devices",
+        )
+    return use_only(chosen)[0]
+
+
 def _refusal(word: str, what: str, found: Sequence[Device], fix: str = "Choose among them") -> OdtkError:
     names = ", ".join(f"{each.name} ({each.model})" if each.model else each.name for each in found)
     # A CPU is no answer to who looks for a GPU: where TensorFlow sees none, its drivers are the usual reason.

@@ -82,6 +82,19 @@ def is_on_tpu() -> bool:
     return isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy)
 
 
+def is_on_remote_tpu() -> bool:
+    """Whether it is that of a TPU over the network, whose hosts cannot call this process nor read this disk."""
+    if not is_on_tpu():
+        return False
+    first = tf.DeviceSpec.from_string(tf.distribute.get_strategy().extended.worker_devices[0])
+    return first.job != "localhost"
+
+
+def on_this_machine() -> contextlib.AbstractContextManager:
+    """Places what the block computes on this machine's CPU, where a TPU's hosts would otherwise compute it."""
+    return tf.device("/job:localhost/replica:0/task:0/device:CPU:0") if is_on_tpu() else contextlib.nullcontext()
+
+
 def describe_devices(devices: Sequence[Device]) -> str:
     """`2 x Tesla T4 (14.6 GB each)`, or `CPU AMD EPYC, 2 cores (22.1 GB of memory available)`."""
     kinds = Counter((each.kind, each.model, each.memory) for each in devices)

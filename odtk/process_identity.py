@@ -29,7 +29,9 @@ class ProcessIdentity:
 
     def can_be_seen(self) -> bool:
         """Whether its number means something here: it is of this machine, since it started, and of this container."""
-        return (self.host, self.boot, self.processes) == (socket.gethostname(), boot_id(), pid_namespace())
+        # A machine may be renamed while it runs.
+        is_here = self.boot == boot_id() and (self.boot != "" or self.host == socket.gethostname())
+        return is_here and self.processes == pid_namespace()
 
     def is_alive(self) -> bool:
         """Whether it is running; only for one that can be seen."""

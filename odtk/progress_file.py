@@ -4,6 +4,7 @@ The worker of a queue sets the variable for each job; without it nothing is writ
 a second, so that a reader finds the old or the new document.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -54,10 +55,12 @@ class ProgressFile:
         self._last = now
         part = self._path.with_name(f"{self._path.name}.{os.getpid()}.part")  # found by whoever clears the job
         try:
-            part.write_text(json.dumps(dataclasses.asdict(make())), encoding="utf-8")
+            # NumPy's numbers, which a count or a rate may be, are written as Python's.
+            part.write_text(json.dumps(dataclasses.asdict(make()), default=float), encoding="utf-8")
             os.replace(part, self._path)
         except OSError:  # a full disk, or a queue that was removed
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink()
 
 
 def read(path: str | os.PathLike) -> ProgressReport | None:

@@ -1,4 +1,4 @@
-"""Finds the pipelines and label maps that odtk ships, in an installed wheel or in a checkout."""
+"""Finds the pipelines, label maps and project files that odtk ships, in an installed wheel or in a checkout."""
 
 from pathlib import Path
 

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from odtk import device_choice, hardware
-from odtk.device_choice import choose_devices, find_chosen, use_only
+from odtk.device_choice import choose_devices, find_chosen, use_one, use_only
 from odtk.errors import OdtkError
 from odtk.hardware import CPU, GPU, Device
 from odtk.training import strategy as strategies
@@ -100,6 +100,16 @@ def test_a_started_tensorflow_gives_what_it_sees_and_no_more(machine):
     assert use_only([Device(GPU, 1)]) == ["GPU:1"]
     with pytest.raises(OdtkError, match="started in this process without gpu:2"):
         use_only([Device(GPU, 2)])
+
+
+def test_an_exported_model_runs_on_one_device(machine):
+    assert use_one("gpu:2") == "GPU:0"
+    assert machine.visible == [machine.gpus[2]]
+    assert use_one("cpu") == "CPU:0"
+    for word in ("all", "gpu:1,2"):
+        with pytest.raises(OdtkError, match=f"'{word}' means . devices, but an exported model runs on one") as error:
+            use_one(word)
+        assert error.value.argument == "devices"
 
 
 @pytest.fixture

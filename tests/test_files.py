@@ -113,6 +113,16 @@ def test_of_a_line_that_does_not_fit_nothing_stays(tmp_path):
     assert path.read_text() == "step,loss\n"
 
 
+def test_facts_of_what_is_in_a_store(store):
+    for name in ("b.bin", "inner/a.bin"):
+        files.make_folder(files.join(store, "inner"))
+        _write(files.join(store, name), b"12")
+    found = files.remote_facts(store + "/")
+    assert [(name, size) for name, size, _ in found] == [(f"{store}/b.bin", 2), (f"{store}/inner/a.bin", 2)]
+    assert files.remote_facts(f"{store}/b.bin") == found[:1]
+    assert files.remote_facts(f"{store}/nothing") == []
+
+
 @pytest.mark.parametrize("images", [False, True])
 def test_a_mirror_has_the_annotations_and_images_if_asked(store, tmp_path, images):
     for name, data in {"a/b/1.xml": b"<a/>", "a/2.JPG": b"jpeg", "list.txt": b""}.items():

@@ -1,6 +1,7 @@
 """What TensorFlow says of its devices, drawn: there is neither GPU nor TPU where the tests run."""
 
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 import tensorflow as tf
@@ -98,3 +99,17 @@ def test_memory_of_devices_that_are_not_gpus(monkeypatch):
     monkeypatch.setattr(machine, "find_memory", lambda: machine.Memory(8, 7, 0, False))
     cpu, tpu = hardware.Device("cpu"), hardware.Device("tpu", 0, "TPU v5e", 16)
     assert [each.memory for each in hardware.with_memory([cpu, tpu])] == [7, 16]
+
+
+def test_where_the_hosts_of_a_tpu_are(monkeypatch):
+    """On this machine, or reached over the network: then what Python is called from has to be placed here."""
+    assert not hardware.is_on_remote_tpu()
+    assert not hardware.is_on_tpu()
+    monkeypatch.setattr(hardware, "is_on_tpu", lambda: True)
+    for job, is_remote in (("localhost", False), ("worker", True)):
+        core = f"/job:{job}/replica:0/task:0/device:TPU:0"
+        cores = SimpleNamespace(extended=SimpleNamespace(worker_devices=(core,)))
+        with patch.object(tf.distribute, "get_strategy", return_value=cores):
+            assert hardware.is_on_remote_tpu() == is_remote
+    with hardware.on_this_machine():
+        assert tf.constant(1).device == "/job:localhost/replica:0/task:0/device:CPU:0"

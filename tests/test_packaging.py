@@ -28,8 +28,8 @@ PACKAGED = ("odtk", *SHIPPED, "pyproject.toml", "README.md", "LICENSE", ".gitign
 # Run from outside the checkout: prints where odtk is, and what it finds.
 LOOK_FOR_SHIPPED_FILES = """
 import json, odtk, odtk.resources as shipped
-found = {kind: list(map(str, shipped.shipped_files(kind, suffix).values()))
-         for kind, suffix in (("pipelines", ".config"), ("label_maps", ".pbtxt"))}
+found = {suffix: list(map(str, shipped.shipped_files(kind, suffix).values()))
+         for kind, suffix in (("pipelines", ".config"), ("label_maps", ".pbtxt"), ("pipelines", ".yaml"))}
 print(json.dumps({"package": odtk.__file__, "found": found}))
 """
 

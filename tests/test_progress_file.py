@@ -3,6 +3,7 @@
 import json
 import os
 
+import numpy as np
 import pytest
 
 from odtk import progress, progress_file
@@ -51,6 +52,12 @@ def test_it_is_written_at_once_once_a_second_and_at_the_end(tmp_path, clock):
 def test_a_file_that_cannot_be_written_ends_no_job(tmp_path):
     ProgressFile(tmp_path / "gone" / "progress.json").offer(lambda: ProgressReport("Writing", 1, 2, "images"))
     ProgressFile(None).offer(lambda: pytest.fail("nobody reads it"))
+
+
+def test_numbers_of_numpy_are_written(tmp_path):
+    path = tmp_path / "progress.json"
+    ProgressFile(path).offer(lambda: ProgressReport("Writing", np.int64(1), 2, "images", rate=np.float32(0.5)))
+    assert (progress_file.read(path).completed, progress_file.read(path).rate) == (1, 0.5)
 
 
 @pytest.mark.parametrize("text", ["", '{"title": "Wri', "[]", "{}", '{"other": 1}'])

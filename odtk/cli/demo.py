@@ -17,7 +17,8 @@ def demo(folder, num_images, num_steps, as_json) -> None:
 
     Makes a small synthetic dataset, runs make-tfrecords, configure, train, evaluate, export and predict on it, and ends
     with the COCO metrics on held-out images and a picture of the detections. Everything is written to DIR (default:
-    odtk-demo); an earlier demo there is replaced.
+    odtk-demo); an earlier demo there is replaced. The demo is a run of DIR/project.yaml: after a change of that file,
+    `odtk run DIR/project.yaml` does what is left to do.
     """
     import dataclasses
 

@@ -21,12 +21,13 @@ _CLASSES_SHOWN, _CLASSES_NAMED = 20, 8
 @click.option("--devices", default="auto", show_default=True, metavar=options.DEVICES,
               help="What to evaluate on, a batch on each at a time. auto: all GPUs, else the CPU; all: all GPUs, or an "
               "error.")  # fmt: skip
+@options.tpu_option("Evaluate")
 @options.json_option
 @options.example(
     "odtk evaluate pets.config model",
     "odtk evaluate pets.config model --checkpoint last --json",
 )
-def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, precision, devices, as_json) -> None:
+def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, precision, devices, tpu, as_json) -> None:
     """Evaluate a trained detector on the config's evaluation records.
 
     Prints the 12 COCO metrics and the losses under TFOD's names, each with its meaning, and writes them to
@@ -50,6 +51,7 @@ def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, precision,
         max_bad_records=max_bad_records,
         precision=precision,
         devices=devices,
+        tpu=tpu,
         log=options.log,
     )
     if as_json:

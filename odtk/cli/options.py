@@ -103,6 +103,15 @@ DEVICES = "auto|cpu|gpu:0,1|all"
 """What --devices may be."""
 
 
+def tpu_option(verb: str) -> Callable:
+    """The option --tpu of a command that does `verb` on a TPU."""
+    return click.option(
+        "--tpu", metavar="local|NAME|grpc://HOST:PORT",
+        help=f"{verb} on the cores of a TPU: the one that is attached to this machine (local), or one that is reached "
+        "over the network.",
+    )  # fmt: skip
+
+
 def precision_option(default: str) -> Callable:
     """The option --precision."""
     return click.option(

@@ -25,13 +25,15 @@ from odtk.terminal_text import on_one_line
     help="Label map: a file or a shipped name.  [default: EXPORTED_DIR/label_map.pbtxt; without one, classes are shown "
     "by number]",
 )
+@click.option("--devices", default="auto", show_default=True, metavar="auto|cpu|gpu:0",
+              help="What the model runs on. auto: the first GPU, else the CPU.")  # fmt: skip
 @options.overwrite_option("the --output folder", is_folder=True)
 @options.json_option
 @options.example(
     "odtk predict exported cat.jpg holiday_photos --output found",
     "odtk predict exported images --output found --min-score 0.3 --max-boxes 10",
 )
-def predict(exported_dir, images, output, min_score, max_boxes, label_map, overwrite, as_json) -> None:
+def predict(exported_dir, images, output, min_score, max_boxes, label_map, devices, overwrite, as_json) -> None:
     """Detect objects in images with an exported detector.
 
     EXPORTED_DIR is the output folder of `odtk export` or of TFOD's exporter. Folders are searched recursively for jpg,
@@ -47,7 +49,14 @@ def predict(exported_dir, images, output, min_score, max_boxes, label_map, overw
     from odtk.tools.predict import predict as predict_pictures
 
     report = predict_pictures(
-        exported_dir, images, output, min_score=min_score, max_boxes=max_boxes, label_map=label_map, overwrite=overwrite
+        exported_dir,
+        images,
+        output,
+        min_score=min_score,
+        max_boxes=max_boxes,
+        label_map=label_map,
+        devices=devices,
+        overwrite=overwrite,
     )
     if as_json:
         options.print_json(_document(report))

@@ -64,11 +64,11 @@ def add(ctx, command, priority, name, device, after, attempts, path, as_json) ->
     from odtk.cli.queued_command import check_command
     from odtk.queue import Job
 
+    arguments.check_name(name)
     words = command[1:] if command[0] == "odtk" else command
     check_command(ctx.find_root().command, words)
     opened = arguments.open_queue(path, is_made=True)
     numbers = [arguments.job_number(opened, job, "after") for job in after]
-    arguments.check_name(name)
     job = Job(words, device=device, after=numbers, attempts=attempts)
     number = opened.put(job, priority, name)
     record = opened.job(number)
@@ -152,6 +152,8 @@ def logs(ctx, job, follow, path, as_json) -> None:
         options.print_json({"job": number, "log_path": str(log_path), "text": text})
     elif not follow:
         queue_watch.print_log(log_path)
+        if not log_path.exists():
+            options.log(f"Job {number} has printed nothing so far.")
     else:
         with arguments.leaving(
             ctx, f"Job {number} goes on. To end it: {arguments.command(path, 'cancel', str(number))}"
@@ -240,9 +242,8 @@ def clear(path, as_json) -> None:
               help="How long a job that is cancelled may take to end by itself before it is killed.")  # fmt: skip
 @queue_option
 @options.json_option
-@click.pass_context
 @options.example("odtk queue start --detach", "odtk queue start --until-empty")
-def start(ctx, detach, until_empty, device, stop_on_failure, grace, path, as_json) -> None:
+def start(detach, until_empty, device, stop_on_failure, grace, path, as_json) -> None:
     """Start a worker, which runs the jobs, each in a process of its own, no two on one device.
 
     Without --detach it shows what runs until Ctrl-C or `odtk queue stop`. The exit code says nothing of the jobs; see
@@ -318,7 +319,7 @@ def wait(ctx, jobs, path, as_json) -> None:
     opened = arguments.open_queue(path)
     numbers = [arguments.job_number(opened, job) for job in jobs] or None
     with arguments.leaving(ctx, "The jobs go on."), queue_watch.watching(opened, options.log, numbers):
-        worst = opened.wait(numbers, log=options.warn)
+        worst = opened.wait(numbers, log=lambda text: options.warn(arguments.hint_at_a_start(opened, path) or text))
     records = [job for job in opened.jobs() if numbers is None or job.number in numbers]
     if as_json:
         options.print_json({"exit_code": worst, "jobs": [queue_tables.document(job) for job in records]})

@@ -11,6 +11,8 @@ from odtk.cli.options import any_path, log
 from odtk.cli.stop_signals import exit_code
 from odtk.errors import OdtkError
 
+_DIGITS = 18  # of the numbers that SQLite can count to
+
 queue_option = click.option(
     "--queue", "path", type=any_path, metavar="FILE",
     help="The file of the queue.  [default: odtk/queue.db in $XDG_STATE_HOME or ~/.local/state]",
@@ -35,7 +37,7 @@ def open_queue(path: str | None, is_made: bool = False):
 
 def job_number(queue, job: str, argument: str | None = None) -> int:
     """The number of a job that is given by its number or its name; OdtkError if there is none, or are several."""
-    if job.isdecimal():
+    if job.isdecimal() and len(job) <= _DIGITS:
         return int(job)
     numbers = [each.number for each in queue.jobs() if each.name == job]
     if not numbers:

@@ -12,7 +12,7 @@ import click
 
 from odtk.cli.options import cell
 from odtk.progress import as_clock, report_line
-from odtk.progress_file import ProgressReport, read
+from odtk.progress_file import read
 from odtk.queue import CANCELLED, DONE, ENDED, FAILED, INTERRUPTED, RUNNING, SKIPPED, WAITING, JobRecord, WorkerRecord
 from odtk.terminal_text import on_one_line
 
@@ -130,10 +130,10 @@ def status(job: JobRecord) -> str:
 def _of_running(job: JobRecord) -> list[str]:
     return [
         "is being cancelled" if job.is_cancelling else "",
+        progress_line(job) or ("" if job.seconds is None else f"for {as_clock(job.seconds)}"),
+        f"on {job.runs_on}" if job.runs_on not in (None, "all") else "",
         _attempt(job),
         job.reason or "",
-        f"on {job.runs_on}" if job.runs_on not in (None, "all") else "",
-        progress_line(job) or ("" if job.seconds is None else f"for {as_clock(job.seconds)}"),
     ]
 
 
@@ -141,7 +141,7 @@ def _of_others(job: JobRecord) -> list[str]:
     if job.state == WAITING:
         return [job.reason or "", f"for {job.device}" if job.device else ""]
     return [
-        job.reason or "",
+        job.reason or _attempt(job),
         "" if job.seconds is None else f"took {as_clock(job.seconds)}",
         "" if job.ended is None else f"at {moment(job.ended)}",
     ]
@@ -157,15 +157,9 @@ def moment(seconds: float) -> str:
     return f"{then:%H:%M:%S}" if then.date() == datetime.now().date() else f"{then:%Y-%m-%d %H:%M:%S}"
 
 
-def progress(job: JobRecord) -> ProgressReport | None:
-    """What the job reported in its last attempt."""
-    report = read(job.progress_path)
-    return report if report and job.started is not None and report.time >= job.started else None
-
-
 def progress_line(job: JobRecord) -> str:
-    """The same on one line, with its age if it is old and the job runs; "" if there is none."""
-    report = progress(job)
+    """What the job reported, on one line, with its age if it is old and the job runs; "" if there is nothing."""
+    report = read(job.progress_path)
     if report is None:
         return ""
     age = time.time() - report.time
@@ -233,7 +227,7 @@ def _jobs(numbers: Sequence[int]) -> str:
 
 def document(job: JobRecord) -> dict:
     """A job as --json has it: its record, and what it reported of its progress."""
-    report = progress(job)
+    report = read(job.progress_path)
     found = {**dataclasses.asdict(job), "progress": report and dataclasses.asdict(report)}
     return {name: str(value) if isinstance(value, Path) else value for name, value in found.items()}
 

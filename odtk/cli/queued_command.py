@@ -53,7 +53,8 @@ def _context(command: click.Command, name: str, parent: click.Context | None) ->
 def _prints_only(command: click.Command, context: click.Context, words: list[str]) -> bool:
     """Whether --help or --version is among the options, which print as soon as Click processes them."""
     given, _, _ = command.make_parser(context).parse_args(list(words))
-    return any(given.get(name) for name in ("help", "version"))
+    asking = command.get_help_option(context)
+    return any(given.get(name) for name in ("version", str(asking and asking.name)))
 
 
 def _without_existence(command: click.Command) -> click.Command:

@@ -6,12 +6,17 @@ import dataclasses
 import click
 
 from odtk.cli import options
+from odtk.cli.init_project import init
 
 _STAGES = ("make-tfrecords", "configure", "train", "evaluate", "export", "predict")
 
 
 @click.command(short_help="Run what is left to do of a project file.")
-@click.argument("project", type=options.any_path, metavar="PROJECT.yaml")
+@click.argument("project", type=options.any_path, metavar="PROJECT.yaml", required=False)
+@click.option("--init", "init_folder", type=options.any_path, metavar="FOLDER",
+              help="Run nothing, but write PROJECT.yaml for the annotated images in FOLDER, with comments that explain "
+              "each value.  [default: FOLDER's name, in the current folder]")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="With --init: replace PROJECT.yaml if it exists.")
 @click.option("--from", "from_stage", type=click.Choice(_STAGES), metavar="STAGE",
               help="Leave the stages before this one as they are.")  # fmt: skip
 @click.option("--only", type=click.Choice(_STAGES), metavar="STAGE", help="Leave all stages but this one as they are.")
@@ -21,12 +26,16 @@ _STAGES = ("make-tfrecords", "configure", "train", "evaluate", "export", "predic
 @options.json_option
 @click.pass_context
 @options.example(
+    "odtk run --init pets",
     "odtk run pets.yaml",
     "odtk run pets.yaml --dry-run",
     "odtk run pets.yaml --from evaluate --force",
 )
-def run(ctx, project, from_stage, only, force, dry_run, as_json) -> None:
+def run(ctx, project, init_folder, overwrite, from_stage, only, force, dry_run, as_json) -> None:
     """Run the stages of a project file: from annotated images to an exported model, with one command.
+
+    --init FOLDER writes such a file: it looks at the annotated images in FOLDER and at this machine, and chooses
+    pipeline, image size, batch, steps and what else matters.
 
     PROJECT.yaml has a section for each stage, named as its command (make-tfrecords, configure, train, evaluate, export,
     predict), whose keys are that command's options; `output` is the folder for all that they write. Paths are relative
@@ -46,6 +55,9 @@ def run(ctx, project, from_stage, only, force, dry_run, as_json) -> None:
     the file, records that. Training that was interrupted, or is to have more steps, goes on; if what it learns from
     changed, it starts over, and the earlier model dir is kept under another name. Signals are as for `odtk train`.
     """
+    if _is_init(ctx):
+        init(init_folder, project, overwrite, as_json)
+        return
     from odtk.tools.run import run as run_project
 
     ended = []
@@ -69,6 +81,21 @@ def run(ctx, project, from_stage, only, force, dry_run, as_json) -> None:
     else:
         _print(report, ctx)
     ctx.exit(ended[-1].exit_code(report.stopped) if report.stopped and ended else 0)
+
+
+def _is_init(ctx) -> bool:
+    """Whether a project is to be written; a usage error where the options do not go together."""
+    given, is_init = ctx.params, ctx.params["init_folder"] is not None
+    others = [f"--{name.replace('_', '-')}" for name in ("from_stage", "only", "force", "dry_run") if given[name]]
+    if is_init and others:
+        raise click.UsageError(
+            f"--init writes a project and runs nothing; leave {others[0].removesuffix('-stage')} out."
+        )
+    if given["overwrite"] and not is_init:
+        raise click.UsageError("--overwrite is for --init; to run again what is done, use --force.")
+    if not (is_init or given["project"]):
+        raise click.UsageError("Give a PROJECT.yaml, or --init FOLDER to write one for the images in a folder.")
+    return is_init
 
 
 def _print_json(report) -> None:

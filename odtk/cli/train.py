@@ -12,6 +12,7 @@ from odtk.cli.options import (
     max_bad_records_option,
     precision_option,
     print_json,
+    tpu_option,
 )
 from odtk.cli.training_end import print_end
 
@@ -87,7 +88,7 @@ WHOLE_OR_AUTO = _WholeOrAuto()
 @click.option("--devices", default="auto", show_default=True, metavar=DEVICES,
               help="What to train on; several GPUs share each batch. auto: all GPUs, or as many as can share it "
               "evenly, else the CPU; all: all GPUs, or an error.")  # fmt: skip
-@click.option("--tpu", metavar="local", help="Train on the TPU that is attached to this machine; nothing is evaluated.")
+@tpu_option("Train")
 @click.option("--workers", metavar="HOST:PORT,...",
               help="Train on several machines, with these addresses.  [default: as TF_CONFIG says]")  # fmt: skip
 @click.option("--worker-index", type=click.IntRange(0), metavar="N", help="Which of --workers this machine is, from 0.")

@@ -40,9 +40,9 @@ _ANSWERS = {
     "--train-records FOLDER",
     "split": "odtk make-tfrecords splits the data; the records to train and to evaluate on are set in the config: "
     f"{_CONFIGURE} --train-records GLOB --eval-records GLOB",
-    "device": "Only odtk train and odtk evaluate can be told with --devices what to use; the others take the first GPU "
-    "that TensorFlow finds, otherwise the CPU. To choose one, set the environment variable: CUDA_VISIBLE_DEVICES=0 "
-    "odtk ... (-1 for the CPU).",
+    "device": "Only odtk train, odtk evaluate and odtk predict can be told with --devices what to use; the others take "
+    "the first GPU that TensorFlow finds, otherwise the CPU. To choose one, set the environment variable: "
+    "CUDA_VISIBLE_DEVICES=0 odtk ... (-1 for the CPU).",
     "workers": "Records are always read on all cores. --workers of odtk make-tfrecords are processes, those of odtk "
     "train machines.",
     "resume": "odtk train always resumes from the newest checkpoint in MODEL_DIR.",

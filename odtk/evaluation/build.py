@@ -8,6 +8,7 @@ from odtk.evaluation.metrics_sets import build_categories, build_evaluators
 from odtk.evaluation.run import Evaluation, nothing_measured, run_evaluation
 from odtk.evaluation.sharing import ALONE, Sharing, part_of
 from odtk.evaluation.step import evaluation_step
+from odtk.hardware import on_this_machine
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import build_eval_dataset, build_fault_finder, count_images
@@ -23,8 +24,8 @@ class ConfiguredEvaluation:
     """Evaluates a detector, any number of times, by a config's eval_config and on its first eval_input_reader.
 
     The dataset and the step, whose tracing takes seconds, are made once; in a strategy's scope they use its replicas.
-    Records that cannot be used are skipped, up to
-    a limit, and logged when they are first met.
+    Records are read by this process, also for a TPU over the network; those that cannot be used are skipped, up to a
+    limit, and logged when they are first met.
     """
 
     def __init__(
@@ -46,15 +47,16 @@ class ConfiguredEvaluation:
         self._bad_boxes = BadBoxes(log)
         self._categories = build_categories(config, detector.num_classes)
         self._with_loss = not config.eval_config.use_dummy_loss_in_eval
-        self._dataset = build_eval_dataset(
-            config,
-            detector.resize,
-            detector.num_classes,
-            record_filter=self._filter,
-            bad_boxes=self._bad_boxes,
-            max_images=max_images,
-            part=part_of(sharing),
-        )
+        with on_this_machine():  # it calls Python to skip and count bad records
+            self._dataset = build_eval_dataset(
+                config,
+                detector.resize,
+                detector.num_classes,
+                record_filter=self._filter,
+                bad_boxes=self._bad_boxes,
+                max_images=max_images,
+                part=part_of(sharing),
+            )
         self._step = evaluation_step(detector, self._dataset, self._with_loss)
         self._sharing = sharing
         self.num_images = count_images(self._reader, max_images)

@@ -1,6 +1,8 @@
 """Loads an exported SavedModel, to detect objects in images."""
 
+import contextlib
 import dataclasses
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -20,36 +22,49 @@ LABEL_MAP = "label_map.pbtxt"
 _OUTPUTS = ("detection_boxes", "detection_classes", "detection_scores", "num_detections")
 
 
-def load(exported_dir: str | os.PathLike, *, label_map: str | os.PathLike | None = None) -> "ExportedDetector":
+def load(
+    exported_dir: str | os.PathLike, *, label_map: str | os.PathLike | None = None, devices: str = "auto"
+) -> "ExportedDetector":
     """The detector in a folder that `odtk export` or TFOD's exporter wrote: `odtk.load(folder).detect("cat.jpg")`.
 
     Class names come from `label_map` (a file, or a shipped map's name), otherwise from the label_map.pbtxt of the
-    export; without one, classes are named by number. Loading a SavedModel runs its author's code: only load models
-    that you trust. Raises CheckpointError if there is no detector in it, or if it does not take images;
-    LabelMapError if the label map cannot be read.
+    export; without one, classes are named by number. `devices` is what it runs on: "cpu" or one GPU ("gpu:1"), while
+    the other GPUs are hidden from TensorFlow, or "auto", the first GPU, else the CPU. Loading a SavedModel runs its
+    author's code: only load models that you trust. Raises CheckpointError if there is no detector in it, or if it does
+    not take images; LabelMapError if the label map cannot be read; OdtkError for devices that are not there, or
+    several.
     """
     find_saved_model(exported_dir)  # report problems before the seconds that TensorFlow takes to import
     name_of = naming(find_label_map(exported_dir, label_map))
+    from odtk.device_choice import AUTO, use_one
     from odtk.devices import prepare_gpus
 
     prepare_gpus()
-    return ExportedDetector(exported_dir, name_of)
+    return ExportedDetector(exported_dir, name_of, None if devices == AUTO else use_one(devices))
 
 
 class ExportedDetector:
     """A detector in the SavedModel layout of TFOD and `odtk export`, with any input type except tf_example."""
 
-    def __init__(self, exported_dir: str | os.PathLike, name_of: Callable[[int], str] | None = None):
+    def __init__(
+        self,
+        exported_dir: str | os.PathLike,
+        name_of: Callable[[int], str] | None = None,
+        device: str | None = None,
+    ):
         """Loads `exported_dir`/saved_model, or `exported_dir` itself if that is the SavedModel.
 
-        `name_of` gives 1-based classes their names; without it they are named by number.
+        `name_of` gives 1-based classes their names; without it they are named by number. `device`: "CPU:0" or "GPU:0",
+        None for TensorFlow's choice.
         """
         import tensorflow as tf
 
         self.folder = find_saved_model(exported_dir)
         self.name_of = name_of or naming(None)
+        self._on_device = functools.partial(tf.device, device) if device else contextlib.nullcontext
         try:
-            self._loaded = tf.saved_model.load(str(self.folder))
+            with self._on_device():
+                self._loaded = tf.saved_model.load(str(self.folder))
         except Exception as error:  # A damaged SavedModel can raise almost anything in TensorFlow.
             raise CheckpointError(
                 f"{self.folder} cannot be loaded as a SavedModel ({type(error).__name__}: {error}). "
@@ -77,7 +92,8 @@ class ExportedDetector:
         to_input = self._kind.from_image
         assert to_input is not None  # other types were refused
         try:
-            outputs = self._function(**{self._input_name: to_input(tf.constant(pixels))})
+            with self._on_device():
+                outputs = self._function(**{self._input_name: to_input(tf.constant(pixels))})
         except tf.errors.OpError as error:
             shape = "x".join(str(side) for side in pixels.shape)
             raise DataError(f"{self.folder} fails on an image of shape {shape}: {error.message}") from error

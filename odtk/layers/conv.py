@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import tf_keras
 
+from odtk.layers.bias import with_exact_bias
+
 
 @dataclass(frozen=True)
 class BatchNormParams:
@@ -48,7 +50,9 @@ class ConvParams:
             "kernel_initializer": self.initializer(),
             "kernel_regularizer": self.regularizer,
         }
-        return tf_keras.layers.Conv2D(filters, kernel_size, strides, name=name, **(options | overrides))
+        return with_exact_bias(tf_keras.layers.Conv2D)(
+            filters, kernel_size, strides, name=name, **(options | overrides)
+        )
 
     def separable_conv(
         self, filters: int, kernel_size: int, depthwise: bool = True, pointwise: bool = False, name: str | None = None,
@@ -63,7 +67,9 @@ class ConvParams:
         for part, ruled in (("depthwise", depthwise), ("pointwise", pointwise)):
             if ruled:
                 options |= {f"{part}_initializer": self.initializer(), f"{part}_regularizer": self.regularizer}
-        return tf_keras.layers.SeparableConv2D(filters, kernel_size, name=name, **(options | overrides))
+        return with_exact_bias(tf_keras.layers.SeparableConv2D)(
+            filters, kernel_size, name=name, **(options | overrides)
+        )
 
     def depthwise_conv(self, kernel_size: int, strides: int = 1, name: str | None = None, **overrides):
         """A SAME-padded depthwise convolution whose kernel uses these parameters."""
@@ -73,7 +79,9 @@ class ConvParams:
             "depthwise_initializer": self.initializer(),
             "depthwise_regularizer": self.regularizer,
         }
-        return tf_keras.layers.DepthwiseConv2D(kernel_size, strides, name=name, **(options | overrides))
+        return with_exact_bias(tf_keras.layers.DepthwiseConv2D)(
+            kernel_size, strides, name=name, **(options | overrides)
+        )
 
     def norm(self, name: str | None = None):
         """A batch norm with these parameters; the identity if they have none."""

@@ -2,4 +2,5 @@
 
 from odtk.queue.daemon import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,7 @@
 """A job of the queue, and what the queue knows about it."""
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ class Job:
     """
 
     command: Sequence[str]
-    """Words of an odtk command: ("train", "--pipeline_config", ...); a leading "odtk" is left out."""
+    """An odtk command, as words or as one line of a shell: "train pets.config model"; a leading "odtk" is left out."""
     folder: str = field(default_factory=os.getcwd)
     """The folder it runs in."""
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
@@ -45,12 +46,12 @@ class Job:
     """How many times it is started at most, if restarts of the machine or kills cut it off."""
 
     def __post_init__(self) -> None:
-        words = (self.command,) if isinstance(self.command, str) else tuple(self.command)
+        words = tuple(shlex.split(self.command)) if isinstance(self.command, str) else tuple(self.command)
         words = words[1:] if words[:1] == ("odtk",) else words
         if not words or not all(isinstance(word, str) for word in words):
             raise OdtkError(
                 f"The command of a job is {self.command!r}; it is the words of an odtk command: "
-                '["train", "--pipeline_config", "pets.config"].',
+                '["train", "pets.config", "model"].',
                 argument="command",
             )
         if isinstance(self.attempts, bool) or not isinstance(self.attempts, int) or self.attempts < 1:

@@ -95,7 +95,12 @@ class Queue:
         """Gives a waiting job another priority; OdtkError if it does not wait."""
         _require_priority(priority)
         with self._store.writing() as database:
-            _require_state(_find(database, number), [WAITING, SKIPPED], "moved")
+            _require_state(
+                _find(database, number),
+                [WAITING, SKIPPED],
+                "moved",
+                "Only a job that waits can; one that runs can be cancelled and tried again.",
+            )
             database.execute("UPDATE jobs SET priority = ? WHERE number = ?", (priority, number))
 
     def cancel(self, number: int) -> None:
@@ -105,9 +110,11 @@ class Queue:
         """
         with self._store.writing() as database:
             row = _find(database, number)
-            _require_state(row, [WAITING, SKIPPED, RUNNING], "cancelled")
+            _require_state(row, [WAITING, SKIPPED, RUNNING], "cancelled", "It can be cleared, or tried again.")
             if row["state"] == RUNNING:
-                database.execute("UPDATE jobs SET cancelling = 1 WHERE number = ?", (number,))
+                database.execute(
+                    "UPDATE jobs SET cancelling = MAX(cancelling, ?) WHERE number = ?", (workers.ASKED, number)
+                )
             else:
                 database.execute(
                     "UPDATE jobs SET state = ?, note = NULL, ended = ? WHERE number = ?",
@@ -124,7 +131,7 @@ class Queue:
         """
         with self._store.writing() as database:
             row = _find(database, number)
-            _require_state(row, ENDED, "tried again")
+            _require_state(row, ENDED, "tried again", "Wait for its end, or cancel it first.")
             database.execute(
                 "UPDATE jobs SET state = ?, note = NULL, cancelling = 0, attempt = 0, exit_code = NULL, "
                 "started = NULL, ended = NULL, seconds = NULL WHERE number = ?",
@@ -242,8 +249,6 @@ def _find(database: sqlite3.Connection, number: int, argument: str | None = None
     return row
 
 
-def _require_state(row: sqlite3.Row, states: Sequence[str], what: str) -> None:
+def _require_state(row: sqlite3.Row, states: Sequence[str], what: str, fix: str) -> None:
     if row["state"] not in states:
-        raise OdtkError(
-            f"Job {row['number']} is {row['state']} and cannot be {what}: only jobs that are {' or '.join(states)} can."
-        )
+        raise OdtkError(f"Job {row['number']} is {row['state']} and cannot be {what}. {fix}")

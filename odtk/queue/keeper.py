@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from odtk.queue.locks import is_locked
+from odtk.queue.signal_count import ASKING
 from odtk.system_errors import FULL
 
 NOT_FOUND, NOT_USABLE = 127, 126
@@ -112,11 +112,6 @@ def read_end(path: Path) -> End | None:
         return None
 
 
-def is_alive(path: Path) -> bool:
-    """Whether the job of an end's file, or its keeper, is running."""
-    return is_locked(path)
-
-
 def _exiting(body) -> NoReturn:
     """Runs the body of a forked process, from which nothing returns into the code that forked."""
     try:
@@ -127,8 +122,10 @@ def _exiting(body) -> NoReturn:
 
 def _keep(program: Program, wait: int, report: int) -> None:
     os.setsid()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    signals = (*ASKING, signal.SIGPIPE, signal.SIGXFSZ)
+    # From here on the job's: a signal that reaches it before its program starts ends it, too.
+    for number in signals:
+        signal.signal(number, signal.SIG_DFL)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(null, standard)
@@ -140,10 +137,13 @@ def _keep(program: Program, wait: int, report: int) -> None:
         os.close(report)
         os.close(wait)
         _exiting(lambda: _become(program, go))
+    for number in signals:
+        signal.signal(number, signal.SIG_IGN)
     os.close(go)
     os.write(report, str(pid).encode())
     if not os.read(wait, 1):  # the worker is gone, or has thought better of it
         os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
         os._exit(0)
     begin = time.monotonic()
     os.write(gate, b"\n")
@@ -160,8 +160,6 @@ def _become(program: Program, go: int) -> None:
     if not os.read(go, 1):
         return
     os.close(go)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
     os.dup2(program.log, 1)
     os.dup2(program.log, 2)
     os.close(program.log)

@@ -1,5 +1,6 @@
 """Where a queue keeps its files: FILE is the database, and FILE.files holds logs, locks and what jobs report."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -19,7 +20,10 @@ class QueueFiles:
         try:
             self.database.parent.mkdir(parents=True, exist_ok=True)
             self.folder.mkdir(mode=0o700, exist_ok=True)
-            os.close(os.open(self.database, os.O_RDWR | os.O_CREAT, 0o600))
+            # Never opened once it is there: closing a file drops all locks that SQLite holds on it in this process, and
+            # another process would then remove the log of changes that this one still writes.
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(self.database, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         except OSError as error:
             raise OutputError(describe(error, self.database), argument="queue") from error
 
@@ -38,6 +42,11 @@ class QueueFiles:
     def of_job(self, number: int) -> list[Path]:
         """All files of a job that are there."""
         return list(self.folder.glob(f"{number}.*"))
+
+    def remove_leftovers(self) -> None:
+        """Removes the files of an earlier queue of this name, whose jobs had the same numbers."""
+        for path in self.folder.glob("[0-9]*.*"):
+            path.unlink(missing_ok=True)
 
     def worker_lock(self, device: str) -> Path:
         """Locked as long as the worker of a device lives."""

@@ -85,7 +85,7 @@ class _Reasons:
 
     def _of_running(self, row: sqlite3.Row) -> str | None:
         is_watched = any((worker.device or ALL) == row["worker"] for worker in self._workers)
-        return None if is_watched else "its worker is gone; the next one that starts looks after it"
+        return row["note"] if is_watched else "its worker is gone; the next one that starts looks after it"
 
     def _of_waiting(self, row: sqlite3.Row) -> str | None:
         ahead = [
@@ -94,12 +94,14 @@ class _Reasons:
         if ahead:
             return f"waits for job {' and job '.join(map(str, ahead))}"
         able = [worker for worker in self._workers if worker.stop is None and can_run(worker.device, row["uses"])]
+        if not able and all(worker.stop for worker in self._workers):
+            return "no worker takes new jobs" if self._workers else "no worker runs"
         if not able:
-            return f"no worker runs jobs of {row['uses']}" if self._workers and row["uses"] else "no worker runs"
+            return f"no worker runs jobs of {row['uses']}"
         wanted = [row["uses"] or worker.device or ALL for worker in able]
         blocking = [
             running["number"]
             for running in self._running
-            if all(share_a_device(running["runs_on"], device) for device in wanted)
+            if any(share_a_device(running["runs_on"], device) for device in wanted)
         ]
-        return f"job {' and job '.join(map(str, blocking))} runs" if blocking else None
+        return f"job {' and job '.join(map(str, blocking))} run{'s' * (len(blocking) == 1)}" if blocking else None

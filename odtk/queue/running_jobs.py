@@ -5,23 +5,22 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from odtk import progress_file
 from odtk.process_identity import ProcessIdentity, boot_id, identify
 from odtk.queue import keeper, records
 from odtk.queue.device_sets import ALL, environment_for, named_in
 from odtk.queue.job import CANCELLED, DONE, FAILED, INTERRUPTED, RUNNING, WAITING, Job
-from odtk.queue.locks import open_locked
+from odtk.queue.locks import is_locked, open_locked
 from odtk.queue.schedule import Choice, next_job, skip_successors
+from odtk.queue.signal_count import ASKING
 from odtk.queue.store import Store
+from odtk.queue.workers import ASKED, TOLD
+from odtk.unfinished import is_running
 
-ASKED, TOLD = 1, 2
-"""Of a job that is being cancelled: its worker is to send SIGTERM, or has sent it."""
-
-PROGRESS_VARIABLE = "ODTK_PROGRESS_FILE"
-
-_STOPPED_BY = {128 + number for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+_STOPPED_BY = {128 + number for number in ASKING}
 """Exit codes of a command that was told to end, as by a machine that shuts down."""
 
 
@@ -54,6 +53,13 @@ class RunningJob:
             self.is_killed = True
             self._send(os.killpg, signal.SIGKILL)
 
+    def kill_leftovers(self) -> None:
+        """Ends what a job has left behind that is gone, if no keeper is known to do so."""
+        # A process group keeps its number as long as a process is in it, also when the first one is gone.
+        if self.started is None and self.process.can_be_seen() and not is_running(self.process.pid):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
     def reap_keeper(self) -> None:
         """If the keeper has ended; the job has, too, unless the keeper was killed."""
         if self.started and self.started.has_ended():
@@ -75,8 +81,10 @@ def start(store: Store, choice: Choice, device: str | None) -> RunningJob | None
         job = records.read_job(database, choice.number)
     environment = _environment(store, choice, job)
     end = _locked_end(store, choice)
+    if end is None:
+        return None
     try:
-        log = os.open(store.files.log(choice.number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        log = _open_log(store, choice)
         try:
             command = [job.python, "-m", "odtk", *job.command]
             started = keeper.start(keeper.Program(command, environment, job.folder, log, end))
@@ -103,29 +111,49 @@ def start(store: Store, choice: Choice, device: str | None) -> RunningJob | None
 
 def adopt(store: Store, device: str | None, known: Collection[int], is_gone: Callable[[str], bool]) -> list[RunningJob]:
     """Takes over running jobs that no one watches: `known` are this worker's, `is_gone` says whether another's is."""
+    with store.reading() as database:
+        rows = database.execute(f"SELECT * FROM jobs WHERE state = '{RUNNING}' ORDER BY number").fetchall()
     found = []
-    with store.writing() as database:
-        for row in database.execute(f"SELECT * FROM jobs WHERE state = '{RUNNING}' ORDER BY number").fetchall():
-            if row["number"] not in known and (row["worker"] == (device or ALL) or is_gone(row["worker"])):
-                database.execute("UPDATE jobs SET worker = ? WHERE number = ?", (device or ALL, row["number"]))
-                told_at = time.monotonic() if row["cancelling"] == TOLD else None
-                process = ProcessIdentity.from_text(row["process"])
-                found.append(RunningJob(row["number"], row["starts"], process, None, True, told_at))
+    for row in rows:
+        is_free = row["number"] not in known and (row["worker"] == (device or ALL) or is_gone(row["worker"]))
+        if is_free and _take_over(store, row, device or ALL):
+            told_at = time.monotonic() if row["cancelling"] == TOLD else None
+            process = ProcessIdentity.from_text(row["process"])
+            found.append(RunningJob(row["number"], row["starts"], process, None, True, told_at))
     return found
+
+
+def _take_over(store: Store, row: sqlite3.Row, worker: str) -> bool:
+    """Whether the job is this worker's now; another one may have been quicker."""
+    with store.writing() as database:
+        done = database.execute(
+            "UPDATE jobs SET worker = ? WHERE number = ? AND starts = ? AND worker = ?",
+            (worker, row["number"], row["starts"], row["worker"]),
+        )
+        return done.rowcount == 1
 
 
 def has_ended(store: Store, job: RunningJob) -> bool:
     """Whether a job is over, with what it has started."""
     path = store.files.end(job.number, job.start)
-    return keeper.read_end(path) is not None or not keeper.is_alive(path)
+    if keeper.read_end(path) is not None:
+        return True
+    if not path.exists():  # it was removed by hand
+        return not job.process.is_alive()
+    return not is_locked(path)
 
 
-def note_end(store: Store, job: RunningJob) -> str:
-    """Writes down that a job has ended; returns its state now, which is WAITING if it is to be tried again."""
+def note_end(store: Store, job: RunningJob, device: str | None) -> str | None:
+    """Writes down that a job has ended; returns its state now, which is WAITING if it is to be tried again.
+
+    None if it is another worker's job by now, which notes its end.
+    """
     path = store.files.end(job.number, job.start)
-    end = keeper.read_end(path)
     with store.writing() as database:
-        row = database.execute("SELECT * FROM jobs WHERE number = ?", (job.number,)).fetchone()
+        row = _row_of(database, job, device)
+        if row is None:
+            return None
+        end = keeper.read_end(path)
         state, note = _outcome(row, job, end)
         ended = None if state == WAITING else end.ended if end else time.time()
         exit_code = end.exit_code if end and state != WAITING else None
@@ -141,6 +169,23 @@ def note_end(store: Store, job: RunningJob) -> str:
             skip_successors(database, job.number)
     path.unlink(missing_ok=True)
     return state
+
+
+def _row_of(database: sqlite3.Connection, job: RunningJob, device: str | None) -> sqlite3.Row | None:
+    """A running job, if a worker of `device` is the one that watches it."""
+    return database.execute(
+        f"SELECT * FROM jobs WHERE state = '{RUNNING}' AND number = ? AND starts = ? AND worker = ?",
+        (job.number, job.start, device or ALL),
+    ).fetchone()
+
+
+def ask(database: sqlite3.Connection, jobs: Sequence[RunningJob], device: str | None) -> tuple[list, list]:
+    """Of the jobs of a worker those that still are, as another one may have taken some over, and those to be cancelled.
+
+    Two workers that start at the same moment may both find that a third is gone.
+    """
+    rows = [(job, _row_of(database, job, device)) for job in jobs]
+    return [job for job, row in rows if row], [job for job, row in rows if row and row["cancelling"] == ASKED]
 
 
 def note_failure(store: Store, number: int, note: str) -> None:
@@ -162,20 +207,33 @@ def _environment(store: Store, choice: Choice, job: Job) -> dict[str, str]:
     environment = dict(job.environment)
     if choice.runs_on != ALL and named_in(job.command) is None:
         environment = environment_for(choice.runs_on, environment)
-    return {**environment, PROGRESS_VARIABLE: str(store.files.progress(choice.number))}
+    return {**environment, progress_file.VARIABLE: str(store.files.progress(choice.number))}
 
 
-def _locked_end(store: Store, choice: Choice) -> int:
+def _open_log(store: Store, choice: Choice) -> int:
+    """All starts of a job append to one log."""
+    log = os.open(store.files.log(choice.number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    if choice.start > 1:
+        with contextlib.suppress(OSError):
+            os.write(log, f"\n--- started again, {time.strftime('%Y-%m-%d %H:%M:%S')} ---\n".encode())
+    return log
+
+
+def _locked_end(store: Store, choice: Choice) -> int | None:
+    """The file for the end of a start; None if another worker is about to start the job, or has done so."""
     file = open_locked(store.files.end(choice.number, choice.start))
-    assert file is not None, "a job is started by one worker at a time"
-    os.ftruncate(file, 0)
+    if file is not None and os.fstat(file).st_size:
+        os.close(file)
+        return None
     return file
 
 
 def _claim(database: sqlite3.Connection, choice: Choice, process: ProcessIdentity, device: str | None) -> None:
+    # What cut off earlier attempts is still said of a running job.
     database.execute(
-        "UPDATE jobs SET state = ?, attempt = attempt + 1, starts = ?, exit_code = NULL, started = ?, ended = NULL, "
-        "seconds = NULL, started_clock = ?, process = ?, runs_on = ?, worker = ? WHERE number = ?",
+        "UPDATE jobs SET state = ?, note = CASE WHEN attempt > 0 THEN note END, attempt = attempt + 1, starts = ?, "
+        "exit_code = NULL, started = ?, ended = NULL, seconds = NULL, started_clock = ?, process = ?, runs_on = ?, "
+        "worker = ? WHERE number = ?",
         (
             *(RUNNING, choice.start, time.time(), time.monotonic()),
             *(process.as_text(), choice.runs_on, device or ALL, choice.number),

@@ -6,7 +6,8 @@ import select
 import signal
 from collections.abc import Iterator, Sequence
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+ASKING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
+"""The signals that ask a process to end; Windows has no SIGHUP."""
 
 
 class SignalCount:
@@ -30,7 +31,7 @@ class SignalCount:
     @contextlib.contextmanager
     def counting(self) -> Iterator[None]:
         """Counts in the block. A signal that is ignored stays so."""
-        handled = [each for each in _SIGNALS if signal.getsignal(each) != signal.SIG_IGN]
+        handled = [each for each in ASKING if signal.getsignal(each) != signal.SIG_IGN]
         before = {each: signal.signal(each, self._handle) for each in handled}
         try:
             yield

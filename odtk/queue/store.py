@@ -62,6 +62,9 @@ _REASONS = {
     "malformed": ("it is damaged", "Remove it with the files beside it, or choose another queue.", False),
 }
 
+# Connections of the process that this one was forked from: they are not even closed here.
+_inherited: list[sqlite3.Connection | None] = []
+
 
 class QueueUnavailableError(OutputError):
     """A queue that cannot be read or written now, but perhaps later: its disk is full."""
@@ -109,6 +112,7 @@ class Store:
             connection.row_factory = sqlite3.Row
             # FULL: what was acknowledged outlives a power failure.
             connection.execute("PRAGMA synchronous = FULL")
+            _inherited.append(getattr(self._of_thread, "connection", None))
             self._of_thread.connection, self._of_thread.pid = connection, os.getpid()
         return self._of_thread.connection
 
@@ -122,6 +126,7 @@ class Store:
                     argument="queue",
                 )
             if version < _VERSION:
+                self.files.remove_leftovers()
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
 

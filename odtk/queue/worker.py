@@ -9,10 +9,11 @@ from odtk.errors import OdtkError
 from odtk.queue import running_jobs, workers
 from odtk.queue.job import FAILED, INTERRUPTED, WAITING
 from odtk.queue.locks import is_locked
-from odtk.queue.running_jobs import ASKED, TOLD, RunningJob
+from odtk.queue.running_jobs import RunningJob
 from odtk.queue.schedule import Choice, can_run, next_job
 from odtk.queue.signal_count import SignalCount
 from odtk.queue.store import QueueUnavailableError, Store
+from odtk.queue.workers import TOLD
 from odtk.system_errors import describe
 
 POLL = 0.5
@@ -82,14 +83,12 @@ class Worker:
     def _note_requests(self) -> None:
         with self._store.reading() as database:
             asked = workers.asked_to_stop(database, self._device)
-            rows = database.execute("SELECT number FROM jobs WHERE cancelling = ?", (ASKED,)).fetchall()
+            self._jobs, cancelled = running_jobs.ask(database, self._jobs, self._device)
         if self._signals.count or asked == workers.NOW:
             self._stop = workers.NOW
         self._stop = self._stop or asked
-        numbers = {row["number"] for row in rows}
-        for job in self._jobs:
-            if job.number in numbers:
-                self._cancel(job)
+        for job in cancelled:
+            self._cancel(job)
 
     def _cancel(self, job: RunningJob) -> None:
         with self._store.writing() as database:
@@ -111,15 +110,20 @@ class Worker:
     def _note_ends(self) -> None:
         for job in self._jobs:
             job.reap_keeper()
+            job.kill_leftovers()
         for job in [job for job in self._jobs if running_jobs.has_ended(self._store, job)]:
             if self._stop is None and running_jobs.may_be_a_shutdown(self._store, job):
                 self._signals.wait(_SETTLE)
                 job.is_stopping = self._signals.count > 0
-            state = running_jobs.note_end(self._store, job)
+            state = running_jobs.note_end(self._store, job, self._device)
             self._jobs.remove(job)
-            self._log(f"job {job.number} is {state}")
-            if state in (FAILED, INTERRUPTED) and self._settings.stop_on_failure:
-                self._stop = self._stop or workers.AFTER
+            if state is not None:
+                self._log(f"job {job.number} is {state}")
+                self._heed_failure(state)
+
+    def _heed_failure(self, state: str) -> None:
+        if state in (FAILED, INTERRUPTED) and self._settings.stop_on_failure:
+            self._stop = self._stop or workers.AFTER
 
     def _adopt(self) -> None:
         known = {job.number for job in self._jobs}
@@ -132,7 +136,7 @@ class Worker:
         return not is_locked(self._store.files.worker_lock(worker))
 
     def _start_jobs(self) -> None:
-        while (choice := self._next()) is not None:
+        while self._stop is None and (choice := self._next()) is not None:
             try:
                 job = running_jobs.start(self._store, choice, self._device)
             except QueueUnavailableError:
@@ -140,10 +144,12 @@ class Worker:
             except OdtkError as error:
                 self._log(f"job {choice.number} cannot start: {error}")
                 running_jobs.note_failure(self._store, choice.number, str(error))
+                self._heed_failure(FAILED)
                 continue
-            if job is not None:
-                self._log(f"job {job.number} runs on {choice.runs_on}, process {job.process.pid}")
-                self._jobs.append(job)
+            if job is None:  # another worker was quicker, or a more urgent job has come: the next round looks again
+                return
+            self._log(f"job {job.number} runs on {choice.runs_on}, process {job.process.pid}")
+            self._jobs.append(job)
 
     def _next(self) -> Choice | None:
         with self._store.reading() as database:

@@ -17,6 +17,9 @@ from odtk.queue.store import Store
 
 AFTER, NOW = "after", "now"
 
+ASKED, TOLD = 1, 2
+"""Of a job that is being cancelled: its worker is to send SIGTERM, or it was sent."""
+
 
 def read_all(database: sqlite3.Connection, files: QueueFiles) -> list[WorkerRecord]:
     """The workers that live."""
@@ -71,10 +74,12 @@ def asked_to_stop(database: sqlite3.Connection, device: str | None) -> str | Non
 def terminate_orphan(store: Store, number: int) -> None:
     """Sends SIGTERM to a running job whose worker is gone; the next worker notes its end."""
     with store.reading() as database:
-        row = database.execute("SELECT process, worker FROM jobs WHERE number = ?", (number,)).fetchone()
-    if row["process"] and not is_locked(store.files.worker_lock(row["worker"])):
+        row = database.execute("SELECT process, worker, cancelling FROM jobs WHERE number = ?", (number,)).fetchone()
+    if row["cancelling"] == ASKED and row["process"] and not is_locked(store.files.worker_lock(row["worker"])):
         process = ProcessIdentity.from_text(row["process"])
         if process.is_alive():
+            with store.writing() as database:
+                database.execute("UPDATE jobs SET cancelling = ? WHERE number = ?", (TOLD, number))
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGTERM)
 
@@ -85,4 +90,5 @@ def _taken(store: Store, key: str) -> str:
         other = next((each for each in read_all(database, store.files) if each.device == device), None)
     who = f"process {other.pid} on {other.host}" if other else "another process"
     what = f"A worker of {key}" if device else "A worker"
-    return f"{what} works for the queue {store.files.database} already: {who}. It takes new jobs by itself."
+    fix = "It ends soon: wait for it." if other and other.stop else "It takes new jobs by itself."
+    return f"{what} works for the queue {store.files.database} already: {who}. {fix}"

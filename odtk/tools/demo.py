@@ -1,26 +1,26 @@
-"""`odtk demo`: all steps on synthetic data, with the same tools as the five commands."""
+"""`odtk demo`: a run of the shipped project file on synthetic data."""
 
 import os
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from odtk import unfinished
+from odtk.annotations import pets
+from odtk.atomic import write_text
 from odtk.errors import OutputError
 from odtk.growing_folder import growing_folder
 from odtk.report.drawing import contact_sheet
 from odtk.report.picture_files import write_picture
-from odtk.tools.configure import configure
-from odtk.tools.evaluate import evaluate
-from odtk.tools.export import export
-from odtk.tools.make_tfrecords import make_tfrecords
-from odtk.tools.predict import predict
+from odtk.resources import shipped_files
+from odtk.tools.make_tfrecords import split_names
+from odtk.tools.run import carry_out
+from odtk.tools.run.project import Project, parse
 from odtk.tools.synthetic_pets import draw_dataset
-from odtk.tools.train import TrainingReport, train
+from odtk.tools.train import TrainingReport
 
-PIPELINE = "ssd_resnet50_v1_fpn_small"
+PROJECT, DATA = "project.yaml", "pets"
 NUM_IMAGES = 160
 NUM_PICTURES = 9
 SEED = 7
@@ -46,58 +46,39 @@ def demo(
     num_steps: int | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> DemoReport:
-    """Makes synthetic images, converts, configures, trains from scratch, evaluates, exports and predicts in `folder`.
+    """Makes synthetic images in `folder`, and runs the shipped project on them, from records to predictions.
 
-    `folder` must be new, empty, or an earlier demo's, which is replaced. `log` gets the command line of each stage.
+    `folder` must be new, empty, or an earlier demo's, which is replaced. It gets the project file, so that `odtk.run`
+    can go on from there. `log` gets the command line of each stage.
     """
     folder = Path(folder)
     _check_room(folder)
     with growing_folder(folder, "The files that the demo wrote are still there; the same command starts over."):
         _clear(folder)
-        return _walk(folder, num_images, num_steps, log)
+        data = folder / DATA
+        log(f"Making {num_images} synthetic images of pets, in the layout of the Oxford-IIIT Pet dataset, in {data}")
+        draw_dataset(data, num_images, seed=SEED)
+        pictures = _held_out(data)
+        project = _write_project(folder, pictures, num_steps)
+        report = carry_out(project, list(project.stages), False, log)
+    picture = _sheet(folder / "predictions", pictures, folder / "predictions.png")
+    seconds = {stage.name: stage.seconds for stage in report.stages}
+    metrics, training = report["evaluate"].report.metrics, report["train"].report
+    return DemoReport(str(folder), metrics, str(picture), training, seconds)
 
 
-def _walk(folder: Path, num_images: int, num_steps: int | None, log: Callable[[str], None]) -> DemoReport:
-    data, records, config, model, exported, drawn = (
-        folder / name for name in ("pets", "records", "pipeline.config", "model", "exported", "predictions")
-    )
-    seconds: dict[str, float] = {}
-
-    def stage(name: str, command: str, run: Callable):
-        log(f"\n$ {command}")
-        start = time.monotonic()
-        result = run()
-        seconds[name] = round(time.monotonic() - start, 1)
-        return result
-
-    log(f"Making {num_images} synthetic images of pets, in the layout of the Oxford-IIIT Pet dataset, in {data}")
-    draw_dataset(data, num_images, seed=SEED)
-    label_map = data / "label_map.pbtxt"
-    stage(
-        "make-tfrecords",
-        f"odtk make-tfrecords {data} {records} --num-shards 2 --label-map {label_map}",
-        lambda: make_tfrecords(data, records, num_shards=2, label_map=label_map),
-    )
-    stage(
-        "configure",
-        f"odtk configure {PIPELINE} --output {config} --train-records {records}",
-        lambda: configure(PIPELINE, config, train_records=[str(records)]),
-    )
-    training = stage(
-        "train",
-        f"odtk train {config} {model}",
-        lambda: train(config, model, num_steps=num_steps, seed=SEED, log=log),
-    )
-    evaluation = stage("evaluate", f"odtk evaluate {config} {model}", lambda: evaluate(config, model))
-    stage("export", f"odtk export {config} {model} {exported}", lambda: export(config, model, exported))
-    pictures = _held_out(data, records)
-    stage(
-        "predict",
-        f"odtk predict {exported} {data / 'images'}/... --output {drawn}",
-        lambda: predict(exported, pictures, drawn),
-    )
-    picture = _sheet(drawn, [path.name for path in pictures], folder / "predictions.png")
-    return DemoReport(str(folder), evaluation.metrics, str(picture), training, seconds)
+def _write_project(folder: Path, pictures: list[str], num_steps: int | None) -> Project:
+    """The shipped project, with the images to predict on and the steps."""
+    text = shipped_files("pipelines", ".yaml")["demo"].read_text("utf-8")
+    listed = "".join(f"\n    - {DATA}/images/{name}" for name in pictures)
+    edits = {f"images: {DATA}/images": f"images:{listed}"}
+    if num_steps is not None:
+        edits[f"seed: {SEED}"] = f"seed: {SEED}\n  num-steps: {num_steps}"
+    for before, after in edits.items():
+        text = text.replace(before, after)
+    path = folder / PROJECT
+    write_text(path, text)
+    return parse(text, str(path))
 
 
 def _check_room(folder: Path) -> None:
@@ -116,14 +97,10 @@ def _clear(folder: Path) -> None:
     (folder / MARKER).touch()
 
 
-def _held_out(data: Path, records: Path) -> list[Path]:
-    """Some images of the validation split, by their names in the records."""
-    from odtk.records import example, shards
-
-    names = []
-    for shard in sorted(records.glob("*_val.record-*")):
-        names += [example.decode(record).filename for record in shards.read_records(shard)]
-    return [data / "images" / name for name in sorted(names)[:: max(1, len(names) // NUM_PICTURES)][:NUM_PICTURES]]
+def _held_out(data: Path) -> list[str]:
+    """The names of some images of the validation split."""
+    names = sorted(f"{name}.jpg" for name in split_names(pets.read_names(data))[1] if name)
+    return names[:: max(1, len(names) // NUM_PICTURES)][:NUM_PICTURES]
 
 
 def _sheet(folder: Path, names: list[str], output: Path) -> Path:

@@ -57,13 +57,14 @@ def evaluate(
     max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
     precision: str = "float32",
     devices: str = "auto",
+    tpu: str | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> EvaluationReport:
     """Evaluates a checkpoint of `model_dir` on the config's first eval_input_reader.
 
     `checkpoint` is "best" (by the evaluations while it was trained), "last" or a prefix; None for the best where there
     is one, else the last. `log` is told which it is. `precision` is what the network computes in ("auto" chooses as for
-    training), `devices` what on, a batch on each.
+    training), `devices` what on, a batch on each; or the cores of `tpu` ("local", a Cloud TPU's name, grpc://HOST:PORT).
 
     Writes `model_dir`/eval/metrics.json (name to value, null for NaN), the same as TensorBoard scalars, and the results
     of each class as classes.json. Up to `max_bad_records` records that cannot be used are skipped, and `log` is called
@@ -80,7 +81,7 @@ def evaluate(
     metrics_path, classes_path = files.join(folder, "metrics.json"), files.join(folder, "classes.json")
     if not files.is_remote(folder):
         atomic.check_file(metrics_path)
-    strategy = build_strategy(devices)
+    strategy = build_strategy(devices, tpu)
     keep_freed_memory()
     chosen = choose_precision(precision, config, devices_of(strategy))
     if precision != FLOAT32:

@@ -56,14 +56,16 @@ def predict(
     min_score: float = 0.5,
     max_boxes: int | None = None,
     label_map: str | os.PathLike | None = None,
+    devices: str = "auto",
     overwrite: bool = False,
 ) -> PredictReport:
     """Detects objects in all `images` (files and folders, or one) and writes annotated images and detections.json.
 
     The folder `output` is written atomically; `overwrite` replaces that of an earlier run, and nothing else. Keeps
     boxes with at least `min_score`, at most the best `max_boxes` per picture. Names come from `label_map` (a file, or a
-    shipped map's name), else from the exported folder's label_map.pbtxt, else classes are named by number. A picture
-    that cannot be read is skipped and reported; raises DataError if none can be read.
+    shipped map's name), else from the exported folder's label_map.pbtxt, else classes are named by number. `devices` is
+    what the model runs on, see `odtk.load`. A picture that cannot be read is skipped and reported; raises DataError if
+    none can be read.
     """
     require_fraction(min_score=min_score)
     require_whole(1, max_boxes=max_boxes)
@@ -75,7 +77,7 @@ def predict(
     names = find_pictures(images, not_in=output_dir)
     image_ids = _image_ids(list(names))
     with picture_folder(output_dir, names, overwrite) as folder:
-        detector = runtime.load(exported_dir, label_map=map_path)
+        detector = runtime.load(exported_dir, label_map=map_path, devices=devices)
         start = time.monotonic()
         predictions, skipped, animated, best_scores = [], [], [], []
         with track("Predicting", total=len(names), unit="images", compiles=True) as progress:

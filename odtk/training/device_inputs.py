@@ -15,7 +15,8 @@ def distribute(strategy: tf.distribute.Strategy, build_inputs: Callable[..., tf.
     A strategy copies the next batches to its replicas' devices ahead of time. TensorFlow's default one does not: on a
     GPU each step would begin by waiting for its copy.
     """
-    dataset = orbit.utils.make_distributed_dataset(strategy, build_inputs, *arguments)
+    with strategy.scope():  # also where data start again later: what is built depends on the strategy
+        dataset = orbit.utils.make_distributed_dataset(strategy, build_inputs, *arguments)
     is_plain = isinstance(dataset, tf.data.Dataset)
     if is_plain and tf.config.list_logical_devices("GPU"):
         return to_device(dataset, "GPU:0")

@@ -6,6 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from odtk.hardware import is_on_remote_tpu
+
 MOST_IMAGES = 64
 """Of the batch; more are not kept."""
 
@@ -44,7 +46,12 @@ class FirstBatch:
         return build
 
     def watch(self, dataset: tf.data.Dataset, num_parts: int = 1) -> tf.data.Dataset:
-        """The same dataset of (features, groundtruth); the first `num_parts` batches are kept when they are read."""
+        """The same dataset of (features, groundtruth); the first `num_parts` batches are kept when they are read.
+
+        None is kept where the hosts of a TPU read them, which cannot call this process.
+        """
+        if is_on_remote_tpu():
+            return dataset
 
         @tf.autograph.experimental.do_not_convert
         def look(index, batch):

@@ -11,6 +11,8 @@ EVALUATION, SAVING, DRAWING, OTHER = "evaluation", "saving", "drawing", "other"
 PHASES = (STARTING, COMPILING, INPUT, STEP, EVALUATION, SAVING, DRAWING, OTHER)
 """In the order in which they are shown; callbacks may have others."""
 
+_TIME_LIMIT = "the time limit of "
+
 
 class Times:
     """Seconds of a run by phase, from the object's creation on.
@@ -75,3 +77,13 @@ class Times:
         now = self._clock()
         self._seconds[self.current] += now - self._switched
         self._switched = now
+
+
+def time_limit_reason(text: str) -> str:
+    """Why a run ended that had no more time; `text` is the limit in the user's words."""
+    return f"{_TIME_LIMIT}{text} is reached"
+
+
+def is_time_limit(reason: str) -> bool:
+    """Whether a run ended for want of time, and so has more to do."""
+    return reason.startswith(_TIME_LIMIT)

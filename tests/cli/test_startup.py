@@ -38,7 +38,12 @@ except SystemExit as exit:
 """
 
 
-COMMAND_LINES = [(), *((name,) for name in COMMANDS), *(("label-map", name) for name in label_map.commands)]
+COMMAND_LINES = [
+    (),
+    *((name,) for name in COMMANDS),
+    *(("label-map", name) for name in label_map.commands),
+    ("queue", "add"),
+]
 
 
 @pytest.mark.parametrize("command", COMMAND_LINES, ids=lambda words: " ".join(["odtk", *words]))

@@ -81,6 +81,6 @@ if __name__ == "__main__":
     Pace.__call__ = lambda self, step: 1  # so that a run can end at any step
     families.MODULES = (*families.MODULES, "fake_detector")
     leave_imports_alone()
-    with pytest.MonkeyPatch.context() as patch:
-        draw_nothing(patch)
+    with pytest.MonkeyPatch.context() as undrawn:
+        draw_nothing(undrawn)
         main(*sys.argv[1:])

@@ -5,6 +5,7 @@ import pytest
 from odtk.errors import OutputError
 from odtk.evaluation.coco import METRIC_NAMES
 from odtk.tools.demo import demo
+from odtk.tools.run import run
 
 pytestmark = pytest.mark.usefixtures("shallow_resnet")
 
@@ -13,7 +14,7 @@ def test_every_stage_leaves_its_files(tmp_path):
     folder, said = tmp_path / "demo", []
     report = demo(folder, num_images=20, num_steps=2, log=said.append)
     assert set(METRIC_NAMES) <= set(report.metrics)
-    assert [line.split()[2] for line in said if line.startswith("\n$ odtk")] == list(report.seconds)
+    assert [line.split()[2] for line in said if line.startswith("$ odtk")] == list(report.seconds)
     for path in (
         "records/dataset.json",
         "model/ckpt-2.index",
@@ -21,6 +22,8 @@ def test_every_stage_leaves_its_files(tmp_path):
         "predictions.png",
     ):
         assert (folder / path).is_file(), path
+    # Its project file can be run again, which finds nothing left to do.
+    assert run(folder / "project.yaml").ran == []
     # An earlier demo makes room for the next; nothing else does.
     (folder / ".odtk-demo").unlink()
     with pytest.raises(OutputError, match="not an earlier demo"):

@@ -301,7 +301,7 @@ def test_it_computes_in_the_precision_and_on_the_devices_that_are_asked_for(eval
     tool.evaluate(*paths, precision="bfloat16", devices="cpu", log=lines.append)
     assert built == ["float32", "bfloat16"]
     assert lines[0].startswith("Precision: bfloat16 (as asked for")
-    for wrong in ({"devices": "gpu:99"}, {"precision": "float8"}):
+    for wrong in ({"devices": "gpu:99"}, {"precision": "float8"}, {"tpu": "local"}):
         with pytest.raises(OdtkError) as error:
             tool.evaluate(*paths, **wrong)
         assert error.value.argument == next(iter(wrong))

@@ -1,6 +1,7 @@
 """`odtk run --init` on folders: what is found in them, and the file that is written."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import drawn_formats
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
 from drawn_formats import WRITERS, Drawing
 from PIL import Image
 
 import odtk.tools.init_project as tool
+from odtk.cli.main import cli
 from odtk.errors import DataError, OutputError
 from odtk.findings import NOTE
 from odtk.hardware import Device
@@ -68,7 +71,8 @@ def pets(tmp_path_factory):
 def test_the_same_images_in_three_formats_give_the_same_choices(folders, tmp_path):
     reports = {name: init_project(folders / name, tmp_path / f"{name}.yaml") for name in ("voc", "coco", "yolo")}
     assert reports["voc"].chosen == reports["coco"].chosen == reports["yolo"].chosen
-    assert reports["voc"].chosen["base"].startswith("ssd_resnet50_v1_fpn_small")
+    assert reports["voc"].why == reports["coco"].why == reports["yolo"].why
+    assert reports["voc"].chosen["base"] == "ssd_resnet50_v1_fpn_small"
     assert reports["coco"].found.startswith("COCO, 24 images")
     assert "Bengal cat (8), Tür_ä (8), zebra (8)" in reports["yolo"].found
     sizes = {name: find_data_facts(folders / name) for name in ("voc", "yolo")}
@@ -175,7 +179,7 @@ def test_what_it_says_is_what_the_commands_do(name, folders, pets, tmp_path):
     converted = make_tfrecords(**stages["make-tfrecords"].arguments(str(tmp_path)))
     assert converted.format == name
     assert converted.listed == 24
-    said = int(re.search(r"About (\d+) images are held out", report.chosen["val-fraction"])[1])
+    said = int(re.search(r"About (\d+) images are held out", report.why["val-fraction"])[1])
     assert abs(said - converted.splits["val"].images) <= 2
     configured = configure(**stages["configure"].arguments(str(tmp_path)))
     of_training = [each for each in configured.findings if not each.path.startswith("eval_")]
@@ -260,6 +264,13 @@ def test_what_is_no_folder_of_annotated_images_is_named(make, said, tmp_path):
     assert not (tmp_path / "project.yaml").exists()
 
 
+def test_folders_and_files_that_are_not_on_this_machine(folders, tmp_path):
+    with pytest.raises(DataError, match="gs://bucket/data is not on this machine"):
+        init_project("gs://bucket/data", tmp_path / "a.yaml")
+    with pytest.raises(OutputError, match=r"gs://bucket/a\.yaml is not on this machine"):
+        init_project(folders / "voc", "gs://bucket/a.yaml")
+
+
 def test_a_dataset_further_down_is_found_and_a_pet_layout_there_is_noted(folders, pets, tmp_path):
     (tmp_path / "outer").mkdir()
     (tmp_path / "outer" / "inner").symlink_to(folders / "coco")
@@ -310,3 +321,33 @@ def test_names_that_yaml_would_read_otherwise_stand_in_quotes():
 
 def test_names_of_classes_cannot_end_a_comment():
     assert all(line.startswith("# ") for line in comment("a class\noutput: elsewhere " * 20))
+
+
+def test_the_command_says_what_it_chose_and_what_comes_next(folders, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ran = CliRunner().invoke(cli, ["run", "--init", str(folders / "voc"), "mine.yaml"])
+    assert ran.exit_code == 0
+    assert "base: ssd_resnet50_v1_fpn_small\n    Made for CPUs" in ran.stdout
+    assert ran.stdout.endswith("Next: odtk run mine.yaml\n")
+    assert "warning: 17 training images are very few" in ran.stderr
+    again = CliRunner().invoke(cli, ["run", "--init", str(folders / "voc"), "mine.yaml"])
+    assert again.exit_code == 1
+    assert "mine.yaml already exists" in again.stderr
+    assert "Option: --overwrite." in again.stderr
+    as_json = CliRunner().invoke(cli, ["run", "--init", str(folders / "voc"), "mine.yaml", "--overwrite", "--json"])
+    assert json.loads(as_json.stdout)["chosen"]["num-steps"] == 600
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--init", "data", "--dry-run"], "leave --dry-run out"),
+        (["--init", "data", "--from", "train"], "leave --from out"),
+        (["a.yaml", "--overwrite"], "use --force"),
+        ([], "--init FOLDER"),
+    ],
+)
+def test_options_that_do_not_go_together(arguments, said):
+    ran = CliRunner().invoke(cli, ["run", *arguments])
+    assert ran.exit_code == 2
+    assert said in ran.stderr

@@ -1,8 +1,10 @@
 """Prediction with a stub SavedModel that has the exported signature and finds the same boxes everywhere."""
 
+import contextlib
 import json
 import re
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -159,6 +161,26 @@ def test_a_loaded_detector_takes_paths_pictures_and_pixels(exported, pictures):
     with pytest.raises(DataError, match="neither path, image nor array"):
         detector.detect(None)
     assert odtk.load(exported, label_map="mscoco_label_map").name_of(2) == "bicycle"
+
+
+def test_it_runs_on_the_device_that_is_asked_for(exported, pictures, tmp_path):
+    entered = []
+
+    class Device(contextlib.nullcontext):
+        def __init__(self, name):
+            super().__init__()
+            entered.append(name)
+
+    with patch("tensorflow.device", Device):
+        odtk.load(exported, devices="cpu").detect(pictures / "b.jpg")
+        assert entered == ["CPU:0", "CPU:0"]  # to load, and to detect
+        odtk.load(exported).detect(pictures / "b.jpg")
+        assert len(entered) == 2
+    result = run(exported, pictures, "--output", tmp_path / "out", "--devices", "gpu:7")
+    assert result.exit_code == 1
+    assert "gpu:7 was not found" in result.stderr
+    assert "Option: --devices" in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("input_type", ["float_image_tensor", "encoded_image_string_tensor"])

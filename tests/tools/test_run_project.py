@@ -1,7 +1,9 @@
 """Project files: read with their lines; their keys are the commands' options, and mean what these mean."""
 
 import inspect
+import re
 import shlex
+from pathlib import Path
 
 import click
 import pytest
@@ -134,6 +136,15 @@ def test_what_other_stages_make_is_filled_in():
     assert project.stages["export"].values["model-dir"] == "runs/p/model"
     assert project.stages["predict"].arguments("sub")["exported_dir"] == "gs://bucket/x"
     assert {key for _, key in [*FILLED_IN, *MADE]} <= {key for each in SECTIONS.values() for key in each.keys}
+
+
+def test_the_files_that_are_shown_and_shipped_are_project_files():
+    root = Path(__file__).parents[2]
+    (shown,) = re.findall(r"```yaml\n(.*?)```", (root / "docs/run.md").read_text("utf-8"), re.DOTALL)
+    assert list(parse(shown, "p.yaml").stages) == list(SECTIONS)
+    for text in (root / "projects").glob("*.yaml"):
+        project = parse(text.read_text("utf-8"), "here/p.yaml")
+        assert project.stages["train"].arguments(project.folder)["model_dir"] == "here/model"
 
 
 @pytest.mark.parametrize(

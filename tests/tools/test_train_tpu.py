@@ -1,24 +1,49 @@
-"""A training on a TPU evaluates nothing, and says so."""
+"""What a run on a TPU may be asked for."""
 
 import pytest
 
 from odtk.errors import OdtkError
+from odtk.protos import pipeline_pb2
+from odtk.tools.train import remote_tpu
 from odtk.tools.train.options import TrainingOptions
 from odtk.tools.train.parts import build_schedule
 
-
-def test_nothing_is_evaluated_on_a_tpu():
-    lines = []
-    schedule = build_schedule(TrainingOptions(tpu="local"), 100, True, lines.append)
-    assert not schedule.is_on
-    assert "`odtk evaluate`" in lines[0]
-    assert not build_schedule(TrainingOptions(tpu="local", eval_every=0), 100, True, lines.append).is_on
-    assert len(lines) == 1
+STORE, DISK = "gs://bucket/run", "/data/run"
 
 
-@pytest.mark.parametrize("argument", ["patience", "best_metric", "eval_every"])
-def test_what_needs_evaluations_is_refused(argument):
-    options = TrainingOptions(tpu="local", **{argument: {"best_metric": "mAP@0.5"}.get(argument, 5)})
-    with pytest.raises(OdtkError, match=f"Leave {argument} out") as error:
-        build_schedule(options, 100, True, print)
-    assert error.value.argument == argument
+def fitting(options: dict, records=STORE, model_dir=STORE) -> None:
+    config = pipeline_pb2.TrainEvalPipelineConfig()
+    config.train_input_reader.tf_record_input_reader.input_path[:] = [f"{STORE}/a.record", f"{records}/b.record"]
+    config.eval_input_reader.add().tf_record_input_reader.input_path[:] = [
+        f"{DISK}/val.record"
+    ]  # this process reads it
+    remote_tpu.require_fit(TrainingOptions(**options), config, "pets.config", model_dir)
+
+
+def test_it_evaluates_while_it_trains():
+    options = TrainingOptions(tpu="local", eval_every=50)
+    assert build_schedule(options, 100, True, print).is_on
+
+
+def test_the_tpu_of_this_machine_reads_its_disk():
+    fitting({"tpu": "local", "profile": "1:2"}, DISK, DISK)
+    fitting({}, DISK, DISK)
+
+
+def test_a_tpu_over_the_network_reads_and_writes_a_store():
+    fitting({"tpu": "node-1"})
+
+
+@pytest.mark.parametrize(
+    ("options", "paths", "told"),
+    [
+        ({}, {"model_dir": DISK}, r"in /data/run, but the hosts of the TPU 'node-1' write them.*MODEL_DIR of Google"),
+        ({}, {"model_dir": "ram://run"}, "in ram://run, but"),
+        ({}, {"records": DISK}, r"input_path is /data/run/b\.record, but .*--train-records gs://BUCKET/FOLDER"),
+        ({"profile": "1:2"}, {}, "The profile is that of this process"),
+    ],
+)
+def test_what_its_hosts_cannot_reach_is_refused(options, paths, told):
+    with pytest.raises(OdtkError, match=told) as error:
+        fitting({"tpu": "node-1", **options}, **paths)
+    assert error.value.argument == next(iter(options), "tpu")

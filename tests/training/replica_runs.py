@@ -203,6 +203,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     leave_imports_alone()
-    with pytest.MonkeyPatch.context() as patch:
-        draw_nothing(patch)
+    with pytest.MonkeyPatch.context() as undrawn:
+        draw_nothing(undrawn)
         main()

@@ -178,7 +178,5 @@ def test_on_a_tpu_shapes_are_static_and_the_step_is_not_compiled_twice():
 def test_a_tpu_that_is_not_there_is_explained():
     with pytest.raises(OdtkError, match=r"No TPU was found on this machine: TPUs not found .*tensorflow-tpu"):
         connect("local")
-    with pytest.raises(OdtkError, match="'node-1' would be reached over the network"):
-        build_strategy(tpu="node-1")
     with pytest.raises(OdtkError, match="leave one out"):
         build_strategy("cpu", tpu="local")

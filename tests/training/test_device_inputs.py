@@ -51,3 +51,14 @@ def test_only_a_single_gpu_needs_it(monkeypatch, gpus):
     # A strategy of its own has its replicas' devices filled by TensorFlow.
     device_inputs.distribute(tf.distribute.OneDeviceStrategy("CPU:0"), build_inputs, None)
     assert copied == ["GPU:0"] * gpus
+
+
+def test_data_that_start_again_are_built_for_the_strategy_too():
+    strategy, seen = tf.distribute.OneDeviceStrategy("CPU:0"), []
+
+    def build_inputs(input_context=None):
+        seen.append(tf.distribute.get_strategy())
+        return tf.data.Dataset.range(1)
+
+    device_inputs.distribute(strategy, build_inputs)
+    assert seen == [strategy]

@@ -1,5 +1,7 @@
 """The first batch is kept as the first step gets it, and nothing of the data is lost or read twice."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -103,3 +105,9 @@ def test_a_detector_may_read_other_groundtruth(missing):
     assert image.boxes.tolist() == [pytest.approx([0.1] * 4)]
     del batch[missing]
     assert batch_images(batch)[1].class_ids == []
+
+
+def test_a_tpu_over_the_network_is_not_asked_to_call_this_process():
+    dataset = batches()
+    with patch("odtk.training.first_batch.is_on_remote_tpu", return_value=True):
+        assert FirstBatch().watch(dataset) is dataset

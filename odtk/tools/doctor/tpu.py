@@ -40,9 +40,10 @@ def check_tpu(
         findings.append(
             Finding(
                 NOTE,
-                f"TPU_NAME names the TPU {given['TPU_NAME']}, but odtk does not reach one over the network.",
+                f"TPU_NAME names the TPU {given['TPU_NAME']}, which this machine does not have; odtk can reach it over "
+                "the network, which was not tried.",
                 kind="remote-tpu",
-                fix="Run odtk on the TPU's own machine, with `odtk train ... --tpu local`.",
+                fix=f"odtk train CONFIG gs://BUCKET/FOLDER --tpu {given['TPU_NAME']}",
             )
         )
     elif cores:

@@ -8,7 +8,9 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from odtk import files
 from odtk.atomic import check_file, write_text
+from odtk.errors import OutputError
 from odtk.tools.init_project.checkpoints import checkpoints_here, zoo_checkpoints
 from odtk.tools.init_project.choice import LARGE, PHONE, make_plan
 from odtk.tools.init_project.data_facts import DataFacts, find_data_facts
@@ -28,10 +30,12 @@ class InitReport:
     """What the folder holds, as a sentence."""
     machine: str
     """What training will run on."""
-    chosen: dict[str, str]
-    """Option to its value and the reason."""
-    time: str
-    """That training may take, as far as known."""
+    chosen: dict[str, object]
+    """Option to its value."""
+    why: dict[str, str]
+    """Option to the reason."""
+    time: str | None
+    """That training may take; None if nothing is known of the device."""
     notes: tuple[str, ...]
     """What is better known before training."""
 
@@ -51,7 +55,9 @@ def init_project(
     DataError if the folder has no annotated images, OutputError if `output` exists, unless `overwrite`.
     """
     name = _name_of(folder)
-    path = Path(f"{name}.yaml") if output is None else Path(output)
+    path = Path(f"{name}.yaml" if output is None else output)
+    if output is not None and files.is_remote(output):
+        raise OutputError(f"{os.fspath(output)} is not on this machine. A project file is written to a folder here.")
     check_file(path, overwrite)
     facts = find_data_facts(folder)
     machine = find_machine_facts()
@@ -97,7 +103,7 @@ def _output(base: Path, folder: Path, name: str) -> str:
 def _report(path: Path, project: Project) -> InitReport:
     plan = project.plan
     size = plan.image_size.size
-    values = {
+    values: dict[str, object] = {
         "base": plan.base, "image-size": f"{size[0]}x{size[1]}", "batch-size": plan.batch_size,
         "num-steps": plan.num_steps,
     }  # fmt: skip
@@ -107,7 +113,8 @@ def _report(path: Path, project: Project) -> InitReport:
         output=str(path),
         found=found_in_words(project.facts),
         machine=project.machine.in_words,
-        chosen={key: f"{value}: {plan.why[key]}" for key, value in values.items()},
+        chosen=values,
+        why={key: plan.why[key] for key in values},
         time=plan.time,
         notes=project.notes,
     )

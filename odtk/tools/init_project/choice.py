@@ -38,6 +38,7 @@ _LARGEST_OF_SMALL = 32
 _HOURS = {CPU: 12, GPU: 24, TPU: 24}  # that a training takes at most: a night, a day
 _LEAST_SHARE = 0.25  # of the passes that are wanted, what larger images must leave in that time
 _SIDES = {SMALL: (160, 224, 320, 480, 640), PHONE: (320, 448, 640), LARGE: (640, 896, 1024)}
+_MOST_ENLARGED = 2  # times: beyond that only pixels without content are added
 _READ_BOXES = 100
 
 
@@ -63,8 +64,8 @@ class Plan:
     num_shards: int
     evaluation_interval: int
     """In steps, as training chooses it."""
-    patience: int | None
-    """None: nothing is evaluated in training."""
+    patience: int
+    """Evaluations without a better one."""
     accumulate: bool
     """Whether a step may take several micro-batches."""
     fields: Mapping[str, str]
@@ -77,9 +78,9 @@ class Plan:
     """Reasons, by option."""
 
     @property
-    def time(self) -> str:
-        """`about 3 minutes`."""
-        return "unknown" if self.seconds is None else in_words(self.seconds)
+    def time(self) -> str | None:
+        """`about 3 minutes`; None if nothing is known."""
+        return None if self.seconds is None else in_words(self.seconds)
 
 
 def make_plan(facts: DataFacts, machine: MachineFacts, checkpoints: Mapping[str, str] | None = None) -> Plan:
@@ -109,7 +110,7 @@ def make_plan(facts: DataFacts, machine: MachineFacts, checkpoints: Mapping[str,
         held_out=held_out,
         num_shards=_num_shards(training_images, held_out),
         evaluation_interval=interval,
-        patience=None if machine.kind == TPU else max(5, steps // interval // 2),
+        patience=max(5, steps // interval // 2),
         accumulate=machine.kind == GPU and base != SMALL,
         fields={**size.edits, **_for_many_boxes(base, facts)},
         max_side=2 * max(size.size) if max(facts.image_size) > 3 * max(size.size) else None,
@@ -154,6 +155,7 @@ def _image_size(facts: DataFacts, base: str, images: float, machine: MachineFact
     sides = _SIDES[base if base in _SIDES else LARGE]
     if base == SMALL and machine.kind != CPU and min(facts.image_size) >= 320:
         sides = sides[2:]  # fast enough, and finer
+    sides = sides[:1] + tuple(side for side in sides[1:] if side <= _MOST_ENLARGED * max(facts.image_size))
 
     def can_afford(size: tuple[int, int]) -> bool:
         speed = images_per_second(base, size, _BATCHES[0], machine)
@@ -170,7 +172,7 @@ def _why_size(facts: DataFacts, size: ImageSize) -> str:
         return f"{share}{shape}, with the anchors set below; without that {size.matched_before:.0%}."
     if size.matched >= ENOUGH:
         return f"The smallest at which they fit: {share}{shape}."
-    more = "larger images would take too long here" if size.is_limited else "larger images do not help"
+    more = "larger images would take too long here" if size.is_limited else "a larger size would not help"
     return f"{share}{shape}; {more}."
 
 

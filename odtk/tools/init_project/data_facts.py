@@ -78,7 +78,7 @@ def find_data_facts(folder: str | os.PathLike) -> DataFacts:
     sizes = (rows.boxes[:, 2:] - rows.boxes[:, :2])[:: -(-len(rows.boxes) // _MAX_BOXES)]
     classes = _images_of_classes(rows)
     own_map, notes = _label_map(target.name, classes)
-    ratios = rows.width / np.maximum(rows.height, 1)
+    low, middle, high = np.quantile(rows.width / np.maximum(rows.height, 1), (0.1, 0.5, 0.9)).tolist()
     return DataFacts(
         folder=target.name,
         format=_format(target),
@@ -87,7 +87,7 @@ def find_data_facts(folder: str | os.PathLike) -> DataFacts:
         classes=classes,
         box_sizes=sizes,
         image_size=(int(np.median(rows.height)), int(np.median(rows.width))),
-        aspect_ratios=(*(float(each) for each in np.quantile(ratios, (0.1, 0.5, 0.9))),),  # type: ignore[arg-type]
+        aspect_ratios=(low, middle, high),
         most_boxes=int(rows.num_boxes.max()),
         negatives=int((rows.num_boxes == 0).sum()),
         own_splits=_own_splits(target),
@@ -120,9 +120,8 @@ def _open(folder: str) -> Target:
 
 
 def _nothing_to_learn(rows: Rows) -> str:
-    unusable = sorted((kind, tally) for kind, tally in rows.unusable.items())
     found = f"{len(rows.split)} images without a box"
-    for kind, tally in unusable:
+    for kind, tally in sorted(rows.unusable.items()):
         first = tally.examples[0]
         found += f", and {tally.count} that cannot be used ({kind}: {on_one_line(f'{first.file}: {first.text}')})"
     return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -55,13 +55,13 @@ def choose_image_size(
     ]
     affordable = [size for number, size in enumerate(sizes) if number == 0 or can_afford(size)]
     boxes = facts.box_sizes[:: -(-len(facts.box_sizes) // _COMPARED)]
-    as_they_are, *changed = _anchors(config)
-    plain = {size: ImageSize(size, matched_share(boxes, size, as_they_are.sizes)) for size in sizes}
+    as_they_are = families.of(config).anchor_sizes(config.model)
+    plain = {size: ImageSize(size, matched_share(boxes, size, as_they_are)) for size in sizes}
     if good := [plain[size] for size in affordable if plain[size].matched >= ENOUGH]:
         return good[0]
     tried = [plain[size] for size in affordable] + [
         ImageSize(size, matched_share(boxes, size, anchors.sizes), anchors.edits, plain[size].matched)
-        for anchors in changed
+        for anchors in _other_anchors(config)
         for size in affordable
     ]
     best = _best(tried)
@@ -76,18 +76,14 @@ class _Anchors:
     """Height and width, pixels."""
 
 
-def _anchors(config) -> list[_Anchors]:
-    """The config's, and, where it has any, smaller ones, longer ones and both."""
+def _other_anchors(config) -> Iterator[_Anchors]:
+    """Smaller ones than the config's, longer ones, and both."""
     family = families.of(config)
-    found = [_Anchors({}, family.anchor_sizes(config.model))]
-    if not found[0].sizes:
-        return found
     smaller = {f"{_ANCHORS}.anchor_scale": f"{pipeline.get_field(config, f'{_ANCHORS}.anchor_scale') / 2:g}"}
     longer = {f"{_ANCHORS}.aspect_ratios": "[1.0, 2.0, 0.5, 4.0, 0.25]"}
     for edits in (smaller, longer, smaller | longer):
         text = pipeline.set_fields(pipeline.format(config), list(edits.items()), "the pipeline")
-        found.append(_Anchors(edits, family.anchor_sizes(pipeline.parse(text, "the pipeline").model)))
-    return found
+        yield _Anchors(edits, family.anchor_sizes(pipeline.parse(text, "the pipeline").model))
 
 
 def _best(tried: Sequence[ImageSize]) -> ImageSize:

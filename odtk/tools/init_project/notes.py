@@ -54,7 +54,7 @@ def _of_boxes(plan: Plan) -> Iterator[str]:
 def _of_images(facts: DataFacts) -> Iterator[str]:
     if facts.unusable:
         listed = facts.images + facts.unusable
-        yield f"{facts.unusable:,} of {listed:,} images cannot be used. `odtk inspect {facts.folder}` says why."
+        yield f"{facts.unusable:,} of {listed:,} images cannot be used; `odtk inspect {facts.folder}` says why."
     if facts.problems:
         kinds = [f"{kind} ({count:,})" for kind, count in sorted(facts.problems.items(), key=lambda pair: -pair[1])]
         yield f"In the annotations: {some(kinds, _NAMED)}. `odtk inspect {facts.folder}` shows them."

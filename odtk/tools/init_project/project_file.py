@@ -14,7 +14,7 @@ from odtk.tools.init_project.checkpoints import Checkpoint
 from odtk.tools.init_project.choice import Plan
 from odtk.tools.init_project.data_facts import DataFacts
 from odtk.tools.init_project.machine_facts import CPU, GPU, TPU, MachineFacts
-from odtk.tools.init_project.project_text import Entry, comment, section
+from odtk.tools.init_project.project_text import Entry, comment, scalar, section
 
 FORMATS = {
     "voc": "Pascal VOC", "coco": "COCO", "yolo": "YOLO", "csv": "a CSV table", "pets": "the Oxford-IIIT Pet layout",
@@ -50,8 +50,8 @@ def project_text(project: Project) -> str:
         "make-tfrecords": _make_tfrecords, "configure": _configure, "train": _train, "evaluate": _evaluate,
         "export": _export,
     }  # fmt: skip
-    lines = [*_head(project), "", f"output: {Entry('', project.output).lines[0].partition(': ')[2]}"]
-    lines[-1] += "  # records, config, checkpoints, metrics and the exported model go there"
+    what = "records, config, checkpoints, metrics and the exported model go there"
+    lines = [*_head(project), "", f"output: {scalar(project.output)}  # {what}"]
     for name, entries in sections.items():
         lines += ["", *section(name, list(entries(project)))]
     return "\n".join(lines) + "\n"
@@ -86,7 +86,7 @@ def _head(project: Project) -> list[str]:
         *comment(f"Data: {found_in_words(project.facts)}"),
         *comment(f"Machine: {project.machine.in_words}."),
     ]
-    if plan.seconds is not None:
+    if plan.time:
         lines += comment(f"Training will take {plan.time}, as a rough estimate from other machines, not measured here.")
     for note in project.notes:
         lines += comment(f"Note: {note}")
@@ -177,14 +177,13 @@ def _train(project: Project) -> Iterator[Entry]:
     """Training."""
     plan, machine = project.plan, project.machine
     yield Entry("seed", _SEED, "repeats a run on the same machine; any number")
-    if plan.patience:
-        why = (
-            f"Stops after so many evaluations without a better mAP: with one every {plan.evaluation_interval} steps, "
-            "about half of the run. The best weights are kept in any case."
-        )
-        yield Entry("patience", plan.patience, why)
-        what = "in steps; by default about this, for a fifth of the time at most"
-        yield Entry("eval-every", plan.evaluation_interval, what, is_off=True)
+    why = (
+        f"Stops after so many evaluations without a better mAP: with one every {plan.evaluation_interval} steps, "
+        "about half of the run. The best weights are kept in any case."
+    )
+    yield Entry("patience", plan.patience, why)
+    what = "in steps; by default about this, for a fifth of the time at most"
+    yield Entry("eval-every", plan.evaluation_interval, what, is_off=True)
     if plan.accumulate:
         yield Entry("accumulate", "auto", "a batch that does not fit into the device's memory is computed in parts")
         what = "instead: the largest batch that fits, its rate in proportion; adapt num-steps"

@@ -31,7 +31,7 @@ class Entry:
         """The key and its value; those of a mapping are on lines of their own."""
         mark = "#" if self.is_off else ""
         if not isinstance(self.value, dict):
-            return [f"  {mark}{self.key}: {_scalar(self.value)}"]
+            return [f"  {mark}{self.key}: {scalar(self.value)}"]
         return [f"  {mark}{self.key}:", *(f"  {mark}  {name}: {value}" for name, value in self.value.items())]
 
 
@@ -76,7 +76,7 @@ def _beside(run: Sequence[Entry]) -> list[str]:
     ]
 
 
-def _scalar(value: object) -> str:
+def scalar(value: object) -> str:
     """A value as YAML, in quotes where it could be read as something else."""
     text = str(value)
     is_plain = _PLAIN.fullmatch(text) and text.lower() not in ("null", "~")

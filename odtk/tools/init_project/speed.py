@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from odtk.tools.init_project.machine_facts import CPU, GPU, MachineFacts
 
 SMALL = "ssd_resnet50_v1_fpn_small"
@@ -39,11 +41,11 @@ def images_per_second(base: str, size: tuple[int, int], batch_size: int, machine
     if machine.kind == CPU:
         found = _ON_A_CORE.get(base)
         return found and found[0] * min(machine.cores, _CORES_THAT_HELP) * (found[1] / side) ** _BY_SIDE
-    # Of "Tesla T4" the longest name that is in it, as "A100" also has the letters of "A10".
-    names = [name for name in _BANDWIDTHS if name in (machine.model or "")]
-    if machine.kind != GPU or not names:
+    # "Tesla T4", "NVIDIA A10G"; the letters of A10 are in A100, those of L4 in L40S.
+    found_names = [name for name in _BANDWIDTHS if re.search(rf"\b{name}(?!\d)", machine.model or "")]
+    if machine.kind != GPU or not found_names:
         return None
-    bandwidth = _BANDWIDTHS[max(names, key=len)]
+    bandwidth = _BANDWIDTHS[found_names[0]]
     lightness = _LIGHTNESS.get(base, 1.0) / _DEEPER.get(base, 1.0)
     computed = _ON_H200 * bandwidth / _H200S_BANDWIDTH * lightness * (640 / side) ** 2 * machine.devices
     prepared = _PREPARED_BY_A_CORE * machine.cores * (320 / side)
@@ -62,11 +64,10 @@ def batch_that_fits(base: str, size: tuple[int, int], batch_size: int, machine: 
 
 def in_words(seconds: float) -> str:
     """`about 3 minutes`, `about 5 hours`, `about 2 days`."""
-    for unit, length, least in (("day", 86_400, 2), ("hour", 3_600, 2), ("minute", 60, 1)):
-        if seconds >= least * length or unit == "minute":
-            count = max(1, round(seconds / length))
-            return f"about {count} {unit}{'s' * (count != 1)}"
-    raise AssertionError
+    units = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+    unit, length = next((pair for pair in units if seconds >= 2 * pair[1]), units[-1])
+    count = max(1, round(seconds / length))
+    return f"about {count} {unit}{'s' * (count != 1)}"
 
 
 def _bytes_of_image(base: str, size: tuple[int, int]) -> float:

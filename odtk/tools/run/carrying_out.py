@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import time
@@ -13,13 +14,13 @@ from typing import Any
 import odtk
 from odtk import files
 from odtk.errors import OutputError
+from odtk.folder_lock import locked_folder
 from odtk.tools.run import lock_file
 from odtk.tools.run.checks import check_stages, naming_the_line
 from odtk.tools.run.content import CACHE_FILE, Contents
 from odtk.tools.run.decisions import Decision, decide, options_of
-from odtk.tools.run.keys import FILLED_IN
 from odtk.tools.run.lock_file import DONE, RUNNING, STOPPED, Entry
-from odtk.tools.run.project import Project
+from odtk.tools.run.project import Project, sources_of
 from odtk.tools.run.report import RunReport, StageReport, free_name
 from odtk.tools.run.stage_files import Reading, inputs_of, outputs_of, places_of
 from odtk.tools.run.stages import RUN_STAGES, Call, WatchForStop, has_more_to_do
@@ -46,7 +47,7 @@ class Carrying:
         self._arguments = {name: stage.arguments(project.folder) for name, stage in project.stages.items()}
         own = [place for name, arguments in self._arguments.items() for place in places_of(name, arguments).values()]
         here = [place for place in own if not files.is_remote(place)]
-        self._reading = Reading(self._contents, (project.output, *here))
+        self._reading = Reading(self._contents, (project.path, self._lock, project.output, *here))
         self._asked: str | None = None
 
     def plan(self) -> RunReport:
@@ -73,12 +74,14 @@ class Carrying:
         for name in running:
             self._require_ours(name, decisions[name])
         check_stages(self._project, list(running))
-        for name in self._project.stages:
-            report.stages.append(self._stage(name, decisions[name] if not report.ran else self._decide(name)))
-            if self._asked:
-                report.stopped = self._asked
-                break
-        self._contents.save()
+        try:
+            for name in self._project.stages:
+                report.stages.append(self._stage(name, self._decide(name) if report.ran else decisions[name]))
+                if self._asked:
+                    report.stopped = self._asked
+                    break
+        finally:
+            self._contents.save()
         return report
 
     def _new_report(self) -> RunReport:
@@ -95,8 +98,7 @@ class Carrying:
         """The stages that run, or may have to once those before them ran; and why."""
         running: dict[str, str] = {}
         for name in self._chosen:
-            sources = {source for (owner, _), made in FILLED_IN.items() if owner == name for source, _ in made}
-            before = [source for source in running if source in sources]
+            before = [source for source in running if source in sources_of(name, self._project.stages)]
             if decisions[name].runs:
                 running[name] = decisions[name].reason
             elif before:
@@ -157,7 +159,7 @@ class Carrying:
             outputs=outputs_of(name, self._arguments[name], self._reading),
             ended=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             seconds=round(seconds, 1),
-            results=RUN_STAGES[name].results(result),
+            results=_finite(RUN_STAGES[name].results(result)),
         )
         self._record(name, entry)
         return entry
@@ -209,7 +211,8 @@ class Carrying:
                 f"{model_dir} has an earlier training, which cannot go on, as what it learns from changed. Set another "
                 "model-dir for train, or remove that one."
             )
-        kept = free_name(model_dir)
+        with locked_folder(model_dir, self._log):  # not while another process trains there
+            kept = free_name(model_dir)
         os.rename(model_dir, kept)
         self._log(f"The earlier training is kept in {kept}.")
 
@@ -242,6 +245,12 @@ class _Watched:
 
     def __exit__(self, *error) -> bool | None:
         return self._context.__exit__(*error)
+
+
+def _finite(results: dict[str, Any]) -> dict[str, Any]:
+    """With None for NaN and infinity, which JSON does not have."""
+    return {name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in results.items()}  # fmt: skip
 
 
 def in_words(results: dict[str, Any]) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 
 from odtk import files, pipeline
 from odtk.errors import ConfigError, OdtkError, ProjectError
-from odtk.findings import ERROR
-from odtk.tools.run.keys import MADE, SECTIONS
+from odtk.findings import ERROR, Finding
+from odtk.tools.run.keys import DEVICES, MADE, SECTIONS
 from odtk.tools.run.project import Project
 
 _READERS = ("train_input_reader", "eval_input_reader")
@@ -33,7 +33,7 @@ def check_stages(project: Project, running: Sequence[str]) -> None:
             elif name == "configure":
                 config = _check_configure(project, arguments, running)
             elif name == "train":
-                _check_train(arguments, config)
+                _check_train(project, arguments, config, is_first=name == running[0])
             elif name == "export":
                 _check_export(arguments)
             elif name == "predict":
@@ -64,6 +64,11 @@ def _check_places(project: Project) -> None:
         arguments = project.stages[name].arguments(project.folder)
         place = arguments[key.replace("-", "_")]
         real = place if files.is_remote(place) else os.path.realpath(place)
+        if name == "make-tfrecords" and os.path.realpath(project.output) == os.path.realpath(arguments["data_dir"]):
+            raise ProjectError(
+                f"{project.where(name, 'data-dir')}: {project.output} is the folder of the data and of all outputs. "
+                "Give output another folder, such as runs."
+            )
         if real in seen:
             raise ProjectError(
                 f"{project.where(name, key)}: {name} would write to {place}, as {seen[real]} does. Give {key} another "
@@ -78,13 +83,19 @@ def _check_places(project: Project) -> None:
 
 def _check_devices(project: Project, running: Sequence[str]) -> None:
     """One process keeps the devices that it has started with."""
-    both = [name for name in ("train", "evaluate") if name in running]
-    chosen = [project.stages[name].values.get("devices", "auto") for name in both]
-    if len(set(chosen)) > 1:
-        raise ProjectError(
-            f"{project.where('evaluate', 'devices')}: train is to use the devices {chosen[0]} and evaluate {chosen[1]}"
-            ", but one process keeps those it has started with. Give both the same, or run evaluate by itself (only)."
-        )
+    first: tuple[str, str] | None = None
+    for name in running:
+        values = project.stages[name].values
+        key = next((key for key in reversed(DEVICES) if key in values), None)
+        if key is None and name not in ("train", "evaluate"):  # takes what there is
+            continue
+        chosen = values[key] if key else "auto"
+        if first and chosen != first[1]:
+            raise ProjectError(
+                f"{project.where(name, key)}: {first[0]} is to use {first[1]} and {name} {chosen}, but one process "
+                f"keeps the devices that it has started with. Give both the same, or run {name} by itself (only)."
+            )
+        first = first or (name, chosen)
 
 
 def _check_conversion(arguments: dict[str, Any]) -> None:
@@ -106,17 +117,24 @@ def _check_configure(project: Project, arguments: dict[str, Any], running: Seque
             report = configure(**(arguments | {"output": planned}))
         except OdtkError as error:
             raise type(error)(str(error).replace(planned, output), argument=error.argument) from error
-        unread = () if "evaluate" in project.stages else ("eval_",)
-        unknown = _READERS if are_made else ()
-        errors = [
-            finding
-            for finding in report.findings
-            if finding.severity == ERROR and not finding.path.startswith((*unread, *unknown))
-        ]
-        if errors and project.stages.keys() & {"train", "evaluate", "export"}:
-            listed = "".join(f"\n  {error.path}: {error.text}".replace(planned, output) for error in errors)
-            raise ConfigError(f"the config that it would write has errors; set these fields by its keys:{listed}")
+        if project.stages.keys() & {"train", "evaluate", "export"}:
+            known = [finding for finding in report.findings if _is_known(finding, project, are_made)]
+            _require_none(known, "the config that it would write has errors; set these fields by its keys", planned)
         return pipeline.read(planned)
+
+
+def _is_known(finding: Finding, project: Project, are_made: bool) -> bool:
+    """Whether a finding is about what the project uses, and not about records that are still to be made."""
+    unread = () if "evaluate" in project.stages else ("eval_",)
+    return not finding.path.startswith((*unread, *(_READERS if are_made else ())))
+
+
+def _require_none(findings: Sequence[Finding], text: str, temporary: str = "") -> None:
+    """Raises ConfigError that lists the errors among the findings, if there are any."""
+    errors = [finding for finding in findings if finding.severity == ERROR]
+    if errors:
+        listed = "".join(f"\n  {error.path}: {error.text}".replace(temporary or "\0", "it") for error in errors)
+        raise ConfigError(f"{text}:{listed}")
 
 
 def _reads_made_records(project: Project) -> bool:
@@ -124,8 +142,12 @@ def _reads_made_records(project: Project) -> bool:
     return made in project.stages["configure"].values.get("train-records", [])
 
 
-def _check_train(arguments: dict[str, Any], config) -> None:
-    """`config`: the one that configure would write; None if that does not run, so that the file counts."""
+def _check_train(project: Project, arguments: dict[str, Any], config, is_first: bool) -> None:
+    """`config`: the one that configure would write; None if that does not run, so that the file counts.
+
+    Of the stage that is first to run the config is not checked here: it does that itself, at once.
+    """
+    from odtk.tools.check_config import check_config
     from odtk.tools.train import check_options, require_checkpoint_to_reuse
     from odtk.tools.train.options import TrainingOptions
     from odtk.tools.train.profiled_steps import profiled_steps, require_within
@@ -135,7 +157,11 @@ def _check_train(arguments: dict[str, Any], config) -> None:
     del arguments["model_dir"]
     options = TrainingOptions(**(arguments | {"log_to": tuple(arguments.get("log_to", ()))}))
     check_options(options)
-    config = config or pipeline.read(filename)
+    if config is None:
+        config = pipeline.read(filename)
+        if not is_first:
+            findings = check_config(config, filename, needs=("train",))
+            _require_none([each for each in findings if _is_known(each, project, True)], f"{filename} has errors")
     require_checkpoint_to_reuse(config, filename, options)
     if options.profile is not None:
         require_within(profiled_steps(options.profile), options.num_steps or config.train_config.num_steps)

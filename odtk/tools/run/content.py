@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 
 from odtk import atomic, files
 from odtk.annotations import linked_folders
@@ -43,7 +44,7 @@ class Contents:
     def of(self, path: str, without: Sequence[str] = ()) -> str | None:
         """The digest of a file or of all files below a folder; None if there is none.
 
-        Hidden files do not count, nor do those in the folders `without`.
+        Hidden files do not count, nor do the files and folders `without`, where they are below the folder.
         """
         if files.is_remote(path):
             return _of_remote(path)
@@ -51,13 +52,12 @@ class Contents:
             return self.of_files([path])
         if not os.path.isdir(path):
             return None
-        skipped = tuple(os.path.join(os.path.realpath(each), "") for each in without)
-        root = os.path.realpath(path)
         try:
             names = linked_folders.walk(path).files
         except DataError:  # the tool that reads the folder says what is wrong with it
             return None
-        inner = [name for name in names if not os.path.join(root, name).startswith(skipped)]
+        left_out = _below(os.path.realpath(path), without)
+        inner = [name for name in names if not f"{name}/".startswith(left_out)]
         return self._of_named([(name, os.path.join(path, name)) for name in inner])
 
     def of_files(self, paths: Iterable[str]) -> str | None:
@@ -99,16 +99,19 @@ class Contents:
                 atomic.write_text(self._path, json.dumps(self._used, indent=0, ensure_ascii=False) + "\n")
 
     def _of_named(self, named: Sequence[tuple[str, str]]) -> str:
-        missing = [path for _, path in named if not files.is_remote(path) and self._remembered(path) is None]
+        here = [path for _, path in named if not files.is_remote(path)]
+        digests = {path: self._remembered(path) for path in here}
+        missing = [path for path in here if digests[path] is None]
         size = sum(map(os.path.getsize, missing))
         with contextlib.ExitStack() as stack:
             bar = stack.enter_context(track("Comparing", len(missing), "files")) if size > _LARGE else None
             pool = stack.enter_context(ThreadPoolExecutor(_THREADS))
-            for _ in pool.map(self._one, missing):
+            for path, digest in zip(missing, pool.map(self._read, missing), strict=True):
+                digests[path] = digest
                 if bar:
                     bar.advance()
-        digest = _joined([part for name, path in sorted(named) for part in (name, self._one(path))])
-        return f"{len(named)} {'file' if len(named) == 1 else 'files'}, {digest}"
+        parts = (part for name, path in sorted(named) for part in (name, digests.get(path) or self._one(path)))
+        return f"{len(named)} {'file' if len(named) == 1 else 'files'}, {_joined(parts)}"
 
     def _one(self, path: str) -> str:
         if files.is_remote(path):
@@ -126,10 +129,19 @@ class Contents:
     def _read(self, path: str) -> str:
         before, now = _state(path), time.time_ns()
         name = os.path.basename(path)
-        digest = fingerprint(path).sha256 if any(word in name for word in _RECORDS) else _sha256(path)
+        # Of records only their checksums are read.
+        is_of_records = any(word in name for word in _RECORDS)
+        digest = _joined(map(str, asdict(fingerprint(path)).values())) if is_of_records else _sha256(path)
         if before == _state(path) and max(before[1:3]) + _SETTLED_NS < now:
             self._used[os.path.abspath(path)] = [*before, digest]
         return digest
+
+
+def _below(root: str, paths: Sequence[str]) -> tuple[str, ...]:
+    """Those of the paths that are below the folder, relative to it, each with a slash at its end."""
+    start = os.path.join(root, "")
+    real = [os.path.realpath(each) for each in paths]
+    return tuple(each.removeprefix(start) + "/" for each in real if each.startswith(start) and each != root)
 
 
 def of_text(*texts: str) -> str:

@@ -39,7 +39,7 @@ def decide(
         return Decision(True, "its output is to be elsewhere", is_unknown=bool(outputs))
     changes = list(_changes(stage, entry, inputs, revision))
     starts_over = any(change == START_OVER for change, _ in changes)
-    words = some(list(dict.fromkeys(text for _, text in changes)), _NAMED)
+    words = some([text for _, text in changes if text], _NAMED)
     is_edited = entry.state == DONE and bool(outputs) and outputs != entry.outputs
     if force:
         return Decision(True, "it is forced", is_edited=is_edited)
@@ -76,7 +76,9 @@ def _changes(stage: Stage, entry: Entry, inputs: Digests, revision: int) -> Iter
         change = known.change if known else START_OVER
         if before != after and change != NOTHING:
             yield change, f"{key} {_shown(before)} -> {_shown(after)}"
-    yield from _input_changes(entry.inputs, inputs)
+    for change, text in _input_changes(entry.inputs, inputs):
+        is_told = text.startswith(STEPS) and entry.options.get("num-steps") != now.get("num-steps")
+        yield change, "" if is_told else text
     if revision != entry.revision:
         yield START_OVER, f"odtk does this otherwise since version {entry.odtk}"
 

@@ -152,6 +152,7 @@ SECTIONS: dict[str, Section] = {
             "max-bad-records": Key(Whole(0), _BAD_RECORDS),
             "precision": Key(Choice(("auto", "float32", "float16", "bfloat16")), "float32"),
             "devices": Key(Text("auto, cpu, gpu:0,1 or all"), "auto", NOTHING),
+            "tpu": Key(Text(), change=NOTHING),
         },
         ("pipeline-config", "model-dir"),
     ),
@@ -176,6 +177,7 @@ SECTIONS: dict[str, Section] = {
             "min-score": Key(Number(0, 1), 0.5),
             "max-boxes": Key(Whole(1)),
             "label-map": Key(Path("label_maps")),
+            "devices": Key(Text("auto, cpu or gpu:0"), "auto", NOTHING),
         },
         ("exported-dir", "images"),
         {"overwrite": _ITSELF},
@@ -209,6 +211,9 @@ MADE: dict[tuple[str, str], str] = {
 
 OPTIONAL = {("configure", "train-records")}
 """Of FILLED_IN: keys that may be missing altogether."""
+
+DEVICES = ("devices", "tpu")
+"""What evaluation takes from training where it names neither: one process keeps the devices that it started with."""
 
 NEEDED = {"make-tfrecords": ("data-dir",), "configure": ("base",), "predict": ("images",)}
 """Keys that no other stage can fill in."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ import yaml
 from odtk import files
 from odtk.errors import ProjectError
 from odtk.prototext.schema import nearest
-from odtk.tools.run.keys import FILLED_IN, MADE, NEEDED, OPTIONAL, SECTIONS
+from odtk.tools.run.keys import DEVICES, FILLED_IN, MADE, NEEDED, OPTIONAL, SECTIONS
 from odtk.tools.run.kinds import NotOfKind
 
 OUTPUT = "output"
@@ -100,7 +100,13 @@ def parse(text: str, path: str) -> Project:
     filled: dict[str, Stage] = {}
     for name, stage in stages.items():
         filled[name] = _filled_in(stage, filled, output, path)
-    return Project(path, os.path.join(folder, os.path.expanduser(output)), filled)
+    return Project(path, os.path.join(folder, os.path.expanduser(output)).rstrip("/") or ".", filled)
+
+
+def sources_of(stage: str, stages: Collection[str]) -> set[str]:
+    """Those of the `stages` whose outputs a stage reads."""
+    made = [sources for (owner, _), sources in FILLED_IN.items() if owner == stage]
+    return {next((name for name, _ in sources if name in stages), stage) for sources in made} - {stage}
 
 
 def _read_text(path: str) -> str:
@@ -159,7 +165,7 @@ def _output(node: yaml.Node, where: str) -> str:
             "runs/pets. Records and checkpoints may be in a store: set output-dir of make-tfrecords and model-dir of "
             "train."
         )
-    return value
+    return "" if value in (".", "./") else value
 
 
 def _read_stage(name: str, key: yaml.Node, node: yaml.Node, path: str) -> Stage:
@@ -249,6 +255,8 @@ def _filled_in(stage: Stage, before: Mapping[str, Stage], output: str, path: str
                 f"{path}:{stage.line}: {owner} needs a {key}, and no stage before it makes one. Add a section "
                 f"{maker}, or the key {key} with a path."
             )
+    if stage.name == "evaluate" and "train" in before and not values.keys() & set(DEVICES):
+        values |= {key: value for key, value in before["train"].values.items() if key in DEVICES}
     for key in NEEDED.get(stage.name, ()):
         if key not in values:
             kind = SECTIONS[stage.name].keys[key].kind.expected

@@ -85,10 +85,8 @@ def _of_configure(arguments: Arguments, reading: Reading) -> dict[str, str | Non
         "records": _of_record_names(arguments.get("train_records", []), contents),
         "evaluation records": _of_record_names(arguments.get("eval_records", []), contents),
         # Its path stands in the config.
-        "checkpoint": _joined_with(os.path.abspath(checkpoint), contents.of_checkpoints(checkpoint))
-        if checkpoint
-        else None,
-        "folder": of_text(os.path.abspath(arguments["output"])),
+        "checkpoint": of_text(_absolute(checkpoint), contents.of_checkpoints(checkpoint) or "") if checkpoint else None,
+        "folder": of_text(_absolute(arguments["output"])),
     }
 
 
@@ -168,7 +166,7 @@ def _of_record_names(places: list[str], contents: Contents) -> str | None:
     """What a config takes of records: where they are, their names, and the label map beside them."""
     parts: list[str] = []
     for place in places:
-        parts.append(place if files.is_remote(place) else os.path.abspath(place))
+        parts.append(_absolute(place))
         if os.path.isdir(place):
             names = files.names_in(place)
             parts += names
@@ -222,5 +220,5 @@ def _optimizer(config):
     return getattr(optimizer, optimizer.WhichOneof("optimizer") or "momentum_optimizer")
 
 
-def _joined_with(path: str, digest: str | None) -> str:
-    return of_text(path, digest or "")
+def _absolute(path: str) -> str:
+    return path if files.is_remote(path) else os.path.abspath(path)

@@ -118,7 +118,7 @@ def _prediction_notes(report) -> Iterator[str]:
 
 def _training_results(report) -> dict[str, Any]:
     summary = report.summary
-    results = {"step": report.last_step, "reason": report.reason}
+    results = {"step": report.last_step} | ({"ended as": report.reason} if report.is_early else {})
     if summary is not None and summary.best_step is not None:
         name = summary.best_metric.rpartition("/")[2]
         results |= {"best step": summary.best_step, f"best {name}": summary.best_metrics.get(summary.best_metric)}
@@ -127,7 +127,7 @@ def _training_results(report) -> dict[str, Any]:
 
 def has_more_to_do(report) -> bool:
     """Whether a training ended early as it had no more time, so that it goes on when it is called again."""
-    from odtk.training.callbacks.time_limit import is_time_limit
+    from odtk.training.times import is_time_limit
 
     return report.is_early and is_time_limit(report.reason)
 

@@ -13,6 +13,7 @@ from odtk.cluster import find_cluster
 from odtk.errors import ConfigError, OdtkError
 from odtk.tools.arguments import as_list, require_one_of, require_whole
 from odtk.tools.check_config import fixing_command
+from odtk.tools.train import remote_tpu
 from odtk.tools.train.batch import is_to_be_found, with_planned_batch
 from odtk.tools.train.checks import check
 from odtk.tools.train.durations import as_text, seconds_of
@@ -132,6 +133,7 @@ def _train(
         config = with_longer_schedule(config, steps, log)
     if options.freeze is not None:
         config = with_frozen(config, options.freeze, log)
+    remote_tpu.require_fit(options, config, pipeline_config, model_dir)
     can_evaluate = check(config, pipeline_config, model_dir, options.num_steps, log, options.accumulate != 1)
     require_checkpoint_to_reuse(config, pipeline_config, options)
     if given["cluster"] is not None:
@@ -170,7 +172,7 @@ def require_checkpoint_to_reuse(config, filename: str | os.PathLike, options: Tr
 
 def _check_cache(cache: str, tpu: str | None) -> None:
     cache_folder(cache)
-    if tpu not in (None, "local"):
+    if remote_tpu.is_remote(tpu):
         raise OdtkError(
             "A TPU that is reached over the network cannot ask this process for decoded images. Train without keeping "
             "them.",

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from odtk import pipeline
-from odtk.errors import ConfigError, OdtkError
+from odtk.errors import ConfigError
 from odtk.inputs.build import count_images
 from odtk.inputs.record_filter import RecordFilter
 from odtk.tools.train.durations import seconds_of
@@ -96,8 +96,6 @@ def build_schedule(
 
     Raises ConfigError if other options need evaluations.
     """
-    if options.tpu is not None:
-        return _without_evaluations(options, num_steps, log)
     if not can_evaluate and (needs := options.needs_evaluations):
         raise ConfigError(
             f"{needs} needs evaluations, but the evaluation part of the config has the errors above. Correct them.",
@@ -111,16 +109,6 @@ def build_schedule(
     if options.eval_every is None:
         return automatic_schedule(options.checkpoint_every, num_steps)
     return EvaluationSchedule(options.eval_every, num_steps)
-
-
-def _without_evaluations(options: TrainingOptions, num_steps: int, log: Callable[[str], None]) -> EvaluationSchedule:
-    """That of a TPU, on which detections cannot be computed: their number is not known in advance."""
-    why = "A TPU does not evaluate while it trains; run `odtk evaluate` on its checkpoints, with a CPU or GPU"
-    if argument := options.needs_evaluations or ("eval_every" if options.eval_every else None):
-        raise OdtkError(f"{why}. Leave {argument} out.", argument=argument)
-    if options.eval_every is None:
-        log(f"{why}. No weights are kept as the best.")
-    return EvaluationSchedule(0, num_steps)
 
 
 def run_info(config, model_dir: str | os.PathLike, num_steps: int, seed: int) -> RunInfo:

@@ -6,17 +6,10 @@ from collections.abc import Callable
 from odtk.evaluation.run import Evaluation
 from odtk.training.callbacks.callback import Callback, StopTraining
 from odtk.training.experiment import Experiment
+from odtk.training.times import time_limit_reason
 
 _FIRST_SAVE_SECONDS = 5.0
 """Until a checkpoint was saved, it is not known how long that takes."""
-
-
-_REASON = "the time limit of "
-
-
-def is_time_limit(reason: str) -> bool:
-    """Whether a run ended for this reason, and so has more to do."""
-    return reason.startswith(_REASON)
 
 
 class TimeLimit(Callback):
@@ -27,7 +20,7 @@ class TimeLimit(Callback):
 
     def __init__(self, seconds: float, text: str, started: float, clock: Callable[[], float] = time.monotonic):
         """`text`: the limit in the user's words; it counts from `started`, a time of `clock`."""
-        self._end, self._reason, self._clock = started + seconds, f"{_REASON}{text} is reached", clock
+        self._end, self._reason, self._clock = started + seconds, time_limit_reason(text), clock
 
     def before_training(self, experiment: Experiment, num_steps: int) -> None:
         """See Callback."""

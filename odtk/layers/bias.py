@@ -1,0 +1,43 @@
+"""Biases of convolutions in bfloat16, with gradients that are added up in float32."""
+
+import tensorflow as tf
+import tf_keras
+
+from odtk.layers.precision import BFLOAT16
+
+
+def with_exact_bias(kind: type[tf_keras.layers.Layer]) -> type[tf_keras.layers.Layer]:
+    """A class of convolutions, or in bfloat16 one whose bias has an exact gradient; for layers without an activation.
+
+    TensorFlow's own kernel for CPUs adds that gradient up in bfloat16: from some 256 values of one size and sign on, it
+    grows no more.
+    """
+    is_low = tf_keras.mixed_precision.global_policy().compute_dtype == BFLOAT16
+    return _EXACT[kind] if is_low else kind
+
+
+class _ExactBias(tf_keras.layers.Layer):
+    use_bias: bool
+
+    def call(self, x):
+        if not self.use_bias:
+            return super().call(x)
+        self.use_bias = False
+        try:
+            y = super().call(x)
+        finally:
+            self.use_bias = True
+        return _plus(y, tf.convert_to_tensor(self.bias))
+
+
+_CONVOLUTIONS = (tf_keras.layers.Conv2D, tf_keras.layers.SeparableConv2D, tf_keras.layers.DepthwiseConv2D)
+_EXACT = {kind: type(f"ExactBias{kind.__name__}", (_ExactBias, kind), {}) for kind in _CONVOLUTIONS}
+
+
+@tf.custom_gradient
+def _plus(x, bias):
+    def gradients(upstream):
+        exact = tf.reduce_sum(tf.cast(upstream, tf.float32), range(upstream.shape.rank - 1))
+        return upstream, tf.cast(exact, bias.dtype)
+
+    return tf.nn.bias_add(x, bias), gradients
