@@ -53,8 +53,10 @@ def _attempt(read: Callable, finish: Callable, position, found) -> tf.data.Datas
         return True, tf.stack([*place, told]), finish(position, numbers, parsed)
 
     prepared = tf.data.Dataset.from_tensors((position, placed)).map(without_autograph(prepare)).ignore_errors()
-    nothing = False, tf.stack([*place, flags + FAILED]), _empty(prepared.element_spec[2])
-    return prepared.concatenate(tf.data.Dataset.from_tensors(nothing)).take(1)
+    told = tf.data.Dataset.from_tensors(tf.stack([*place, flags + FAILED]))
+    # Mapped, as this is only done when it is needed: to clear an image's memory takes longer than all the rest.
+    failed = told.map(lambda row: (False, row, _empty(prepared.element_spec[2])))
+    return prepared.concatenate(failed).take(1)
 
 
 def _with_those_before_the_next(attempts: tf.data.Dataset, most_in_a_row: int) -> tf.data.Dataset:
