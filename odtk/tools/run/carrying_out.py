@@ -144,9 +144,7 @@ class Carrying:
             self._log(note)
         report = self._report_of(name, True, decision.reason)
         report.commands, report.report = [command], result
-        self._log(
-            f"{name}: {entry.reason + '; ' if entry.reason else ''}{in_words(entry.results)} ({entry.seconds:g} s)"
-        )
+        self._log(f"{name}: {in_words(entry.results)} ({entry.seconds:g} s)")
         return report
 
     def _ended(self, name: str, entry: Entry, result: Any, seconds: float) -> Entry:

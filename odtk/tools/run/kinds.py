@@ -178,7 +178,7 @@ class Size(Kind):
 class Path(Kind):
     """A file, folder, glob or checkpoint prefix.
 
-    It may also be the name of a `shipped` file ("pipelines" or "label_maps"), or one of some `words` that are no paths.
+    It may also be the name of a `shipped` file ("pipelines" or "label_maps"), or one of `names`, which are no paths.
     """
 
     shipped: str = ""
