@@ -119,14 +119,18 @@ def test_the_background_has_no_terminal_and_one_worker_and_stop_lets_jobs_wait(q
 
 def test_a_worker_in_the_foreground_stops_with_who_attends_it(queue, shell, until):
     job = queue.put(shell("trap 'exit 143' TERM; while :; do sleep 0.02; done"))
-    code = "import odtk, sys; odtk.Queue(sys.argv[1]).start(detach=False, log=print)"
+    # Where the tests run in the background of a script, SIGINT is ignored, which processes inherit.
+    code = (
+        "import odtk, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "odtk.Queue(sys.argv[1]).start(detach=False, log=print)"
+    )
     for number in (signal.SIGINT, signal.SIGKILL):
         process = subprocess.Popen(
             [sys.executable, "-c", code, str(queue.path)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
         )
         until(lambda: queue.job(job).state == "running")
         process.send_signal(number)
-        _, said = process.communicate()
+        _, said = process.communicate(timeout=60)
         assert number == signal.SIGKILL or "KeyboardInterrupt" in said
         until(lambda: not queue.workers())
         assert (queue.job(job).state, queue.job(job).attempt) == ("waiting", 0)
