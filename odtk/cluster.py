@@ -48,6 +48,12 @@ class Cluster:
         """The number of processes."""
         return len(self.addresses)
 
+    @property
+    def count_here(self) -> int:
+        """The number of processes on this machine, as far as their addresses show it."""
+        hosts = [address.rpartition(":")[0] for address in self.addresses]
+        return hosts.count(hosts[self.index])
+
     def name(self, index: int) -> str:
         """`worker 1 (10.0.0.2:2222)`, with TF_CONFIG's own name."""
         kind = CHIEF if self.has_chief and index == 0 else f"{WORKER} {index - self.has_chief}"

@@ -26,6 +26,11 @@ def test_the_chief_comes_first_and_each_keeps_its_name():
     assert find_cluster(None, None, {"TF_CONFIG": cluster.as_variable()}) == cluster
 
 
+def test_workers_on_one_machine_are_counted():
+    addresses = ("10.0.0.1:2222", "10.0.0.1:2223", "10.0.0.2:2222", "[::1]:2222")
+    assert [Cluster(addresses, index).count_here for index in range(4)] == [2, 2, 1, 1]
+
+
 def test_a_list_of_addresses_is_the_same_as_the_variable():
     cluster = find_cluster("10.0.0.1:2222, 10.0.0.2:2222", 1, {})
     assert cluster == of({"worker": TWO}, {"type": "worker", "index": 1})

@@ -36,6 +36,8 @@ class Workers:
     """A process that trains alone: it decides by itself. `Connected` is one of several."""
 
     count, index = 1, 0
+    count_here = 1
+    """Those on this machine, which share its memory."""
 
     @property
     def is_chief(self) -> bool:
@@ -89,7 +91,7 @@ class Connected(Workers):
 
     def __init__(self, cluster: Cluster, strategy: tf.distribute.Strategy):
         self.cluster, self.strategy = cluster, strategy
-        self.count, self.index = cluster.count, cluster.index
+        self.count, self.index, self.count_here = cluster.count, cluster.index, cluster.count_here
         self._own_replicas = strategy.num_replicas_in_sync // cluster.count
         self._raised: BaseException | None = None
         self._summed = tf.function(self._sum, input_signature=[tf.TensorSpec([None, None], tf.int64)], autograph=False)

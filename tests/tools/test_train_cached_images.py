@@ -101,6 +101,8 @@ def test_what_does_not_fit_is_refused_with_what_it_takes_and_what_there_is(recor
     images = keep("memory", reader, said.append)
     assert said == ["Image cache: 12 images, in memory: 389.2 kB."]
     images.close()
+    with pytest.raises(OdtkError, match="a fifth is left for the training and the rest is shared by 2 workers on this"):
+        keep("memory", reader, print, count_here=2)
 
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**9 + 389_000))
     with pytest.raises(OdtkError, match=r"take 389\.2 kB .* the disk of .*records has 1\.0 GB free, of which 1\.0 GB"):
@@ -185,7 +187,7 @@ def test_a_run_reads_its_images_from_the_cache_and_lets_go_of_it(records, reader
 def test_each_worker_agrees_whether_it_keeps_images_or_not(cache, reader, tmp_path, monkeypatch):
     """`cache` may differ between workers: one that agreed less often than the others would wait for them forever."""
     agreed = []
-    workers = SimpleNamespace(count=2, together=contextlib.nullcontext, first=agreed.append)
+    workers = SimpleNamespace(count=2, count_here=1, together=contextlib.nullcontext, first=agreed.append)
     monkeypatch.setattr(cached_images, "_note_device", lambda experiment, log: None)
     experiment = SimpleNamespace(
         task=SimpleNamespace(image_cache=cache, config=SimpleNamespace(train_input_reader=reader)),

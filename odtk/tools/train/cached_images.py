@@ -64,14 +64,17 @@ def _fill(experiment: Experiment, choice: str, num_steps: int, log: Callable[[st
         log(f"No images are cached: {why}.")
         return None
     _note_device(experiment, log)
-    return keep(choice, experiment.task.config.train_input_reader, log)
+    return keep(choice, experiment.task.config.train_input_reader, log, experiment.workers.count_here)
 
 
-def keep(choice: str, reader, log: Callable[[str], None]) -> DecodedImages:
-    """The decoded images of an InputReader's records, kept where `choice` says. Raises like `cached_images`."""
+def keep(choice: str, reader, log: Callable[[str], None], count_here: int = 1) -> DecodedImages:
+    """The decoded images of an InputReader's records, kept where `choice` says. Raises like `cached_images`.
+
+    `count_here` processes on this machine do so at once, and each has a share of its memory.
+    """
     files = record_files(reader)
     if choice == MEMORY:
-        return _in_memory(files, log)
+        return _in_memory(files, log, count_here)
     path = cache_file(cache_folder(choice), files)
     _require_apart(path, list(reader.tf_record_input_reader.input_path))
     return _on_disk(path, files, log)
@@ -94,7 +97,7 @@ def cache_file(folder: str | None, files: Sequence[str]) -> Path:
     return place / decoded_images.NAME.format(_digest(names), _digest(contents))
 
 
-def _in_memory(files: Sequence[str], log: Callable[[str], None]) -> DecodedImages:
+def _in_memory(files: Sequence[str], log: Callable[[str], None], count_here: int) -> DecodedImages:
     try:
         file = decoded_images.memory_file()
     except OSError as error:
@@ -104,8 +107,9 @@ def _in_memory(files: Sequence[str], log: Callable[[str], None]) -> DecodedImage
     try:
         plan = _measured(files)
         available = machine.find_memory().available or 0
-        room = int(available * (1 - _MEMORY_LEFT))
+        room = int(available * (1 - _MEMORY_LEFT) / count_here)
         left = f"{in_bytes(available)} of memory are available, of which a fifth is left for the training"
+        left += f" and the rest is shared by {count_here} workers on this machine" * (count_here > 1)
         _require_room(plan, room, left, "Keep them on a disk")
         log(f"Image cache: {_images(plan)}, in memory: {in_bytes(decoded_images.file_size(plan))}.")
         return DecodedImages(file, decoded_images.write(file, plan, _decoded(files)), is_verified=False)
