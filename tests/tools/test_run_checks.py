@@ -52,6 +52,12 @@ def test_a_project_without_errors_passes_before_anything_is_made(tmp_path):
         ("export: {}", "export: {output-dir: runs/p/model}", 6, "export would write to .*model, as train does"),
         ("predict: {images:", "predict: {label-map: nowhere, images:", 7, "nowhere"),
         (f"images: {PETS / 'images'}", "images: nowhere", 7, "nowhere"),
+        ("seed: 7", f"seed: 7, model-dir: {PETS}", 4, f"train would replace {PETS}, which is the data"),
+        ("seed: 7", "seed: 7, model-dir: ./", 4, "which holds .*/p.yaml, the project file"),
+        ("seed: 7", "seed: 7, model-dir: runs", 4, "which holds .*records, what make-tfrecords writes"),
+        ("predict: {", f"predict: {{output: {PETS / 'images'}, ", 7, "which is images of predict"),
+        ("predict: {", f"predict: {{output: {PETS.parent}, ", 7, "which holds .*pets_mini, the data"),
+        ("export: {}", "export: {output-dir: p.lock}", 6, "which is the lock of this project"),
         ("make-tfrecords:", f"output: {PETS}\nmake-tfrecords:", 3, "is the folder of the data and of all outputs"),
     ],
 )

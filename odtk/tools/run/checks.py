@@ -14,7 +14,8 @@ from typing import Any
 from odtk import files, pipeline
 from odtk.errors import ConfigError, OdtkError, ProjectError
 from odtk.findings import ERROR, Finding
-from odtk.tools.run.keys import DEVICES, MADE, SECTIONS
+from odtk.tools.run.keys import DEVICES, SECTIONS
+from odtk.tools.run.places import check_places
 from odtk.tools.run.project import Project
 
 _READERS = ("train_input_reader", "eval_input_reader")
@@ -22,7 +23,7 @@ _READERS = ("train_input_reader", "eval_input_reader")
 
 def check_stages(project: Project, running: Sequence[str]) -> None:
     """Raises an OdtkError, which names file and line, for the first of the stages `running` that cannot work."""
-    _check_places(project)
+    check_places(project)
     _check_devices(project, running)
     config = None
     for name in running:
@@ -53,32 +54,6 @@ def naming_the_line(project: Project, stage: str) -> Iterator[None]:
         key = (error.argument or "").replace("_", "-")
         named = f" Key: {key}." if key in SECTIONS[stage].keys else ""
         raise type(error)(f"{project.where(stage, key)}: {stage}: {error}{named}") from error
-
-
-def _check_places(project: Project) -> None:
-    """Two stages may not write to one place, nor a stage over what it reads."""
-    seen: dict[str, str] = {}
-    for (name, key), _ in MADE.items():
-        if name not in project.stages:
-            continue
-        arguments = project.stages[name].arguments(project.folder)
-        place = arguments[key.replace("-", "_")]
-        real = place if files.is_remote(place) else os.path.realpath(place)
-        if name == "make-tfrecords" and os.path.realpath(project.output) == os.path.realpath(arguments["data_dir"]):
-            raise ProjectError(
-                f"{project.where(name, 'data-dir')}: {project.output} is the folder of the data and of all outputs. "
-                "Give output another folder, such as runs."
-            )
-        if real in seen:
-            raise ProjectError(
-                f"{project.where(name, key)}: {name} would write to {place}, as {seen[real]} does. Give {key} another "
-                "path."
-            )
-        seen[real] = name
-        if os.path.realpath(arguments.get("base") or "") == real:
-            raise ProjectError(
-                f"{project.where(name, key)}: configure would write over its base {place}. Give output another path."
-            )
 
 
 def _check_devices(project: Project, running: Sequence[str]) -> None:
