@@ -123,6 +123,29 @@ def test_a_config_that_is_given_is_checked_before_the_records_are_made(tmp_path)
         checked(text, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("running", "message"),
+    [
+        (
+            ["train"],
+            r":4: train reads .*/runs/p/pipeline.config, which configure has not made yet. Run configure as well",
+        ),
+        (["configure"], r":3: configure reads .*/runs/p/records, which make-tfrecords has not made yet"),
+        (["export"], r":6: export reads .*/runs/p/pipeline.config, which configure has not made yet"),
+    ],
+)
+def test_a_stage_alone_needs_what_others_make(tmp_path, running, message):
+    with pytest.raises(OdtkError, match=message):
+        checked(RIGHT, tmp_path, running)
+
+
+def test_a_shipped_config_is_no_missing_file(tmp_path):
+    text = "train: {pipeline-config: ssd_resnet50_v1_fpn_small, model-dir: m}\nevaluate:"
+    (tmp_path / "m").mkdir()
+    with pytest.raises(OdtkError, match=r":2: evaluate: .*/m holds no checkpoint"):
+        checked(text, tmp_path, ["evaluate"])
+
+
 def test_what_is_evaluated_without_training_must_be_there(tmp_path):
     text = "evaluate: {pipeline-config: ssd_resnet50_v1_fpn_small, model-dir: model}"
     with pytest.raises(OdtkError, match=r"p.yaml:1: evaluate: .*/model holds no checkpoint.*Key: model-dir."):

@@ -14,7 +14,7 @@ from odtk import files, machine
 from odtk.device_words import GPU, parse_devices
 from odtk.errors import OdtkError, ProjectError
 from odtk.tools.run.config_checks import check_configure, check_train
-from odtk.tools.run.keys import DEVICES, SECTIONS
+from odtk.tools.run.keys import DEVICES, FILLED_IN, MADE, SECTIONS
 from odtk.tools.run.places import check_places
 from odtk.tools.run.project import Project
 
@@ -22,6 +22,7 @@ from odtk.tools.run.project import Project
 def check_stages(project: Project, running: Sequence[str]) -> None:
     """Raises an OdtkError, which names file and line, for the first of the stages `running` that cannot work."""
     check_places(project)
+    _check_sources(project, running)
     _check_devices(project, running)
     train, config = project.stages["train"] if "train" in running else None, None
     trained = train.arguments(project.folder)["model_dir"] if train else None
@@ -53,6 +54,22 @@ def naming_the_line(project: Project, stage: str) -> Iterator[None]:
         key = (error.argument or "").replace("_", "-")
         named = f" Key: {key}." if key in SECTIONS[stage].keys else ""
         raise type(error)(f"{project.where(stage, key)}: {stage}: {error}{named}") from error
+
+
+def _check_sources(project: Project, running: Sequence[str]) -> None:
+    """What a stage reads is there, or made before it."""
+    for (name, key), sources in FILLED_IN.items():
+        maker, made = next(((maker, made) for maker, made in sources if maker in project.stages), ("", ""))
+        is_made = (maker, made) in MADE and maker not in running
+        if name not in running or not is_made or key in project.stages[name].lines:
+            continue
+        found = project.stages[name].arguments(project.folder)[key.replace("-", "_")]
+        for place in found if isinstance(found, list) else [found]:
+            if not (files.is_remote(place) or os.path.exists(place)):
+                raise ProjectError(
+                    f"{project.where(name)}: {name} reads {place}, which {maker} has not made yet. Run {maker} as "
+                    f"well: leave out what keeps it from running (only, from), or start from {maker}."
+                )
 
 
 def _check_devices(project: Project, running: Sequence[str]) -> None:
