@@ -465,6 +465,31 @@ def test_the_command_prints_json_and_plans(done):
     assert found.stderr.endswith("Option: --force.\n")
 
 
+def test_the_command_says_what_a_choice_of_stages_leaves_undone(done):
+    (done.folder / "data/c.jpg").write_text("c")
+    said = CliRunner().invoke(cli, ["run", str(done.path), "--only", "configure"]).stdout
+    assert said.startswith("Nothing was run, as only other stages have something to do: make-tfrecords, predict.\n")
+    document = json.loads(CliRunner().invoke(cli, ["run", str(done.path), "--only", "configure", "--json"]).stdout)
+    assert [stage["name"] for stage in document["stages"] if stage["is_left_out"]] == ["make-tfrecords", "predict"]
+
+
+def test_the_command_that_goes_on_with_force_is_named_and_goes_on(done, monkeypatch):
+    reasons = iter(["stopped by SIGTERM", None])
+
+    @contextlib.contextmanager
+    def stopped(log):
+        yield SimpleNamespace(should_stop=lambda: next(reasons), exit_code=lambda reason: 143)
+
+    monkeypatch.setattr("odtk.cli.stop_signals.stop_signals", stopped)
+    found = CliRunner().invoke(cli, ["run", str(done.path), "--force"])
+    assert found.exit_code == 143
+    _, _, command = found.stdout.rstrip().partition("To go on: odtk ")
+    done.tools.calls.clear()
+    assert CliRunner().invoke(cli, shlex.split(command)).exit_code == 0
+    assert [stage for stage, _ in done.tools.calls] == ["train", *AFTER_TRAINING]
+    assert done.models == ["model", "model-1"]
+
+
 def test_contents_are_read_once_while_nothing_changes(tmp_path, monkeypatch, capsys):
     folder, cache = tmp_path / "data", tmp_path / "digests.json"
     (folder / "inner/out").mkdir(parents=True)

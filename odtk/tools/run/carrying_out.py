@@ -65,7 +65,7 @@ class Carrying:
                 self._require_ours(name, decisions[name])
                 planned.commands = self._commands(name, decisions[name], list(running))
             elif name not in self._chosen:
-                planned.reason = self._left_out(decisions[name])
+                planned.reason, planned.is_left_out = self._left_out(decisions[name]), decisions[name].runs
             report.stages.append(planned)
         return report
 
@@ -121,6 +121,7 @@ class Carrying:
     def _stage(self, name: str, decision: Decision) -> StageReport:
         if name not in self._chosen:
             report = self._report_of(name, False, self._left_out(decision))
+            report.is_left_out = decision.runs
         elif not decision.runs:
             report = self._report_of(name, False, decision.reason)
         else:
@@ -187,7 +188,7 @@ class Carrying:
 
     def _report_of(self, name: str, ran: bool, reason: str) -> StageReport:
         entry = self._entries.get(name)
-        report = StageReport(name, ran, reason, [], places_of(name, self._arguments[name]))
+        report = StageReport(name, ran, reason, [], outputs=places_of(name, self._arguments[name]))
         if entry:
             report.seconds, report.results = entry.seconds, entry.results
         return report
