@@ -25,7 +25,7 @@ from odtk.queue.job import (
     WorkerRecord,
 )
 from odtk.queue.queue_files import QueueFiles
-from odtk.queue.schedule import skip_successors, unskip_successors
+from odtk.queue.schedule import hopeless, skip_successors, unskip_successors
 from odtk.queue.store import Store
 from odtk.queue.worker import WorkerSettings
 
@@ -127,11 +127,13 @@ class Queue:
     def retry(self, number: int) -> None:
         """Lets a job that has ended wait again, with all its attempts, and the jobs that were skipped because of it.
 
-        OdtkError if it has not ended.
+        OdtkError if it has not ended, and if a job that it waits for was not done: that is the one to be tried again.
         """
         with self._store.writing() as database:
             row = _find(database, number)
             _require_state(row, ENDED, "tried again", "Wait for its end, or cancel it first.")
+            if reason := hopeless(database, number):
+                raise OdtkError(f"Job {number} cannot be tried again, as {reason}: retry that one.")
             database.execute(
                 "UPDATE jobs SET state = ?, note = NULL, cancelling = 0, attempt = 0, exit_code = NULL, "
                 "started = NULL, ended = NULL, seconds = NULL WHERE number = ?",

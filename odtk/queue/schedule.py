@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 from odtk.queue.device_sets import ALL, is_within, share_a_device
-from odtk.queue.job import DONE, ENDED, RUNNING, SKIPPED, WAITING
+from odtk.queue.job import DONE, ENDED, FAILED, RUNNING, SKIPPED, WAITING
 
 _UNSUCCESSFUL = tuple(state for state in ENDED if state != DONE)
 
@@ -58,20 +58,26 @@ def skip_successors(database: sqlite3.Connection, number: int) -> None:
     for successor in _successors(database, number, WAITING):
         database.execute(
             "UPDATE jobs SET state = ?, note = ?, ended = ? WHERE number = ?",
-            (SKIPPED, f"job {number}, which it waits for, {_was(state)}", time.time(), successor),
+            (SKIPPED, _ended_before(number, state), time.time(), successor),
         )
         skip_successors(database, successor)
 
 
+def hopeless(database: sqlite3.Connection, number: int) -> str | None:
+    """Why a job would wait forever: `job 1, which it waits for, was cancelled`; None if it would not."""
+    marks = ", ".join("?" * len(_UNSUCCESSFUL))
+    row = database.execute(
+        "SELECT number, state FROM predecessors JOIN jobs ON number = predecessor "
+        f"WHERE job = ? AND state IN ({marks}) ORDER BY number",
+        (number, *_UNSUCCESSFUL),
+    ).fetchone()
+    return row and _ended_before(row["number"], row["state"])
+
+
 def unskip_successors(database: sqlite3.Connection, number: int) -> None:
     """Lets those jobs wait again that were skipped because of one that waits again, if no other is the reason too."""
-    marks = ", ".join("?" * len(_UNSUCCESSFUL))
     for successor in _successors(database, number, SKIPPED):
-        others = database.execute(
-            f"SELECT 1 FROM predecessors JOIN jobs ON jobs.number = predecessor WHERE job = ? AND state IN ({marks})",
-            (successor, *_UNSUCCESSFUL),
-        ).fetchone()
-        if others is None:
+        if hopeless(database, successor) is None:
             database.execute(
                 "UPDATE jobs SET state = ?, note = NULL, ended = NULL WHERE number = ?", (WAITING, successor)
             )
@@ -86,5 +92,5 @@ def _successors(database: sqlite3.Connection, number: int, state: str) -> list[i
     return [row["job"] for row in rows.fetchall()]
 
 
-def _was(state: str) -> str:
-    return state if state == "failed" else f"was {state}"
+def _ended_before(number: int, state: str) -> str:
+    return f"job {number}, which it waits for, {state if state == FAILED else f'was {state}'}"

@@ -66,6 +66,9 @@ def test_who_waits_for_a_cancelled_job_is_skipped_until_that_is_tried_again(queu
     late = queue.put(job(after=[first]))
     assert queue.job(late).state == "skipped"
     assert queue.wait() == 1
+    for number, ahead, how in ((second, first, "cancelled"), (third, second, "skipped")):
+        with pytest.raises(odtk.OdtkError, match=f"job {ahead}, which it waits for, was {how}: retry that one"):
+            queue.retry(number)
     queue.retry(first)
     assert {each.state for each in queue.jobs()} == {"waiting"}
 
