@@ -175,7 +175,7 @@ class Queue:
         detach: in the background, without a terminal, until `stop`; returns the worker, or None if it has ended
           already. Otherwise tells `log` what the worker does, and returns None when it has ended by `stop` or by a
           signal to this process, which is a KeyboardInterrupt.
-        until_empty: ends when no job can run any more.
+        until_empty: ends when no job can run any more, with the workers that there are.
         device: runs jobs of this device ("gpu:0") and gives it to those that name none. None: runs the jobs of every
           device, as many at once as have devices of their own; one that names none gets the whole machine.
         stop_on_failure: ends after the first job that fails; the others wait.

@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from odtk.queue.device_sets import ALL, is_within, share_a_device
@@ -19,6 +20,12 @@ SELECT number, uses, starts FROM (
     WHERE job = jobs.number AND earlier.state != '{DONE}'
   )
 ) WHERE place = 1 ORDER BY priority, number
+"""
+
+_NOT_YET_DONE = f"""
+SELECT job, predecessor FROM predecessors
+JOIN jobs ON jobs.number = job JOIN jobs AS earlier ON earlier.number = predecessor
+WHERE jobs.state = ? AND earlier.state != '{DONE}'
 """
 
 
@@ -50,6 +57,26 @@ def next_job(database: sqlite3.Connection, device: str | None) -> Choice | None:
 def can_run(worker: str | None, uses: str | None) -> bool:
     """Whether a worker of some device runs jobs that use another, or name none."""
     return uses is None or is_within(uses, worker)
+
+
+def is_work_left(database: sqlite3.Connection, device: str | None, workers: Collection[str | None]) -> bool:
+    """Whether a job waits that a worker of `device` will be able to run, if the workers of these devices work on.
+
+    `workers` includes `device`.
+    """
+    ahead: dict[int, list[int]] = {}
+    for row in database.execute(_NOT_YET_DONE, (WAITING,)):
+        ahead.setdefault(row["job"], []).append(row["predecessor"])
+    will_run = set()  # predecessors have smaller numbers
+    for row in database.execute(
+        "SELECT number, uses, state FROM jobs WHERE state IN (?, ?) ORDER BY number", (WAITING, RUNNING)
+    ):
+        is_reached = will_run.issuperset(ahead.get(row["number"], []))
+        if row["state"] == RUNNING or (is_reached and any(can_run(worker, row["uses"]) for worker in workers)):
+            will_run.add(row["number"])
+            if row["state"] == WAITING and can_run(device, row["uses"]):
+                return True
+    return False
 
 
 def skip_successors(database: sqlite3.Connection, number: int) -> None:
