@@ -28,7 +28,7 @@ def open_queue(path: str | None, is_made: bool = False):
     """The queue of --queue; OdtkError if the file is not there and is not to be made, as its name may be misspelled."""
     from odtk.queue import Queue
 
-    if path is not None and not is_made and not os.path.exists(path):
+    if path is not None and not is_made and not (os.path.exists(path) and os.path.getsize(path)):
         raise OdtkError(
             f"There is no queue {path}. Choose another file; odtk queue add makes a new queue.", argument="queue"
         )

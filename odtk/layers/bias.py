@@ -1,19 +1,21 @@
-"""Biases of convolutions in bfloat16, with gradients that are added up in float32."""
+"""Biases of convolutions in bfloat16 on CPUs, with gradients that are added up in float32."""
 
 import tensorflow as tf
 import tf_keras
 
+from odtk.hardware import is_on_tpu
 from odtk.layers.precision import BFLOAT16
 
 
 def with_exact_bias(kind: type[tf_keras.layers.Layer]) -> type[tf_keras.layers.Layer]:
-    """A class of convolutions, or in bfloat16 one whose bias has an exact gradient; for layers without an activation.
+    """A class of convolutions, or in bfloat16 on a CPU one whose bias has an exact gradient; not with an activation.
 
     TensorFlow's own kernel for CPUs adds that gradient up in bfloat16: from some 256 values of one size and sign on, it
-    grows no more.
+    grows no more. That for GPUs adds it up in float32.
     """
     is_low = tf_keras.mixed_precision.global_policy().compute_dtype == BFLOAT16
-    return _EXACT[kind] if is_low else kind
+    is_on_cpu = not tf.config.get_visible_devices("GPU") and not is_on_tpu()
+    return _EXACT[kind] if is_low and is_on_cpu else kind
 
 
 class _ExactBias(tf_keras.layers.Layer):

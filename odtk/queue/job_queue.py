@@ -25,7 +25,7 @@ from odtk.queue.job import (
     WorkerRecord,
 )
 from odtk.queue.queue_files import QueueFiles
-from odtk.queue.schedule import skip_successors, unskip_successors
+from odtk.queue.schedule import hopeless, skip_successors, unskip_successors
 from odtk.queue.store import Store
 from odtk.queue.worker import WorkerSettings
 
@@ -127,11 +127,13 @@ class Queue:
     def retry(self, number: int) -> None:
         """Lets a job that has ended wait again, with all its attempts, and the jobs that were skipped because of it.
 
-        OdtkError if it has not ended.
+        OdtkError if it has not ended, and if a job that it waits for was not done: that is the one to be tried again.
         """
         with self._store.writing() as database:
             row = _find(database, number)
             _require_state(row, ENDED, "tried again", "Wait for its end, or cancel it first.")
+            if reason := hopeless(database, number):
+                raise OdtkError(f"Job {number} cannot be tried again, as {reason}: retry that one.")
             database.execute(
                 "UPDATE jobs SET state = ?, note = NULL, cancelling = 0, attempt = 0, exit_code = NULL, "
                 "started = NULL, ended = NULL, seconds = NULL WHERE number = ?",
@@ -173,7 +175,7 @@ class Queue:
         detach: in the background, without a terminal, until `stop`; returns the worker, or None if it has ended
           already. Otherwise tells `log` what the worker does, and returns None when it has ended by `stop` or by a
           signal to this process, which is a KeyboardInterrupt.
-        until_empty: ends when no job can run any more.
+        until_empty: ends when no job can run any more, with the workers that there are.
         device: runs jobs of this device ("gpu:0") and gives it to those that name none. None: runs the jobs of every
           device, as many at once as have devices of their own; one that names none gets the whole machine.
         stop_on_failure: ends after the first job that fails; the others wait.

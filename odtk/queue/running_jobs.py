@@ -135,6 +135,8 @@ def _take_over(store: Store, row: sqlite3.Row, worker: str) -> bool:
 
 def has_ended(store: Store, job: RunningJob) -> bool:
     """Whether a job is over, with what it has started."""
+    if job.started is not None:  # its keeper, which has to be reaped, may still have things to do
+        return False
     path = store.files.end(job.number, job.start)
     if keeper.read_end(path) is not None:
         return True

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from odtk.errors import OdtkError
 from odtk.queue import running_jobs, workers
-from odtk.queue.job import FAILED, INTERRUPTED, WAITING
+from odtk.queue.job import FAILED, INTERRUPTED
 from odtk.queue.locks import is_locked
 from odtk.queue.running_jobs import RunningJob
-from odtk.queue.schedule import Choice, can_run, next_job
+from odtk.queue.schedule import Choice, is_work_left, next_job
 from odtk.queue.signal_count import SignalCount
 from odtk.queue.store import QueueUnavailableError, Store
 from odtk.queue.workers import TOLD
@@ -157,8 +157,8 @@ class Worker:
 
     def _is_empty(self) -> bool:
         with self._store.reading() as database:
-            rows = database.execute("SELECT DISTINCT uses FROM jobs WHERE state = ?", (WAITING,)).fetchall()
-        return not any(can_run(self._device, row["uses"]) for row in rows)
+            others = [each.device for each in workers.read_all(database, self._store.files) if each.stop is None]
+            return not is_work_left(database, self._device, [self._device, *others])
 
     def _sleep(self, seconds: float) -> None:
         """Until something may have happened: a job of this worker ends, a signal comes, or time is over."""

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+from odtk.layers.bias import with_exact_bias
 from odtk.layers.conv import BatchNormParams, ConvParams
 from odtk.layers.fpn import UpsamplingBy2
 from odtk.layers.precision import BFLOAT16, layers_in
@@ -54,3 +55,13 @@ def test_sums_are_as_exact_as_in_float32(name):
     expected, found = computed(exact, x), computed(low, tf.cast(x, tf.bfloat16))
     for one, other in zip(found, expected, strict=True):
         assert np.linalg.norm(one - other) < 2**-7 * np.linalg.norm(other), one.shape
+
+
+def test_on_gpus_and_in_other_precisions_the_layers_are_those_of_keras(monkeypatch):
+    """Their kernels add up in float32 anyway."""
+    layer = tf_keras.layers.Conv2D
+    assert with_exact_bias(layer) is layer
+    with layers_in(BFLOAT16):
+        assert with_exact_bias(layer) is not layer
+        monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["a GPU"])
+        assert with_exact_bias(layer) is layer

@@ -1,6 +1,8 @@
 """Jobs are added, looked at, moved, cancelled and cleared."""
 
+import contextlib
 import os
+import sqlite3
 import sys
 
 import pytest
@@ -66,6 +68,9 @@ def test_who_waits_for_a_cancelled_job_is_skipped_until_that_is_tried_again(queu
     late = queue.put(job(after=[first]))
     assert queue.job(late).state == "skipped"
     assert queue.wait() == 1
+    for number, ahead, how in ((second, first, "cancelled"), (third, second, "skipped")):
+        with pytest.raises(odtk.OdtkError, match=f"job {ahead}, which it waits for, was {how}: retry that one"):
+            queue.retry(number)
     queue.retry(first)
     assert {each.state for each in queue.jobs()} == {"waiting"}
 
@@ -116,3 +121,26 @@ def test_a_file_that_is_no_queue(tmp_path):
     with pytest.raises(odtk.OdtkError, match=r"pets\.record cannot be used: it is not a queue of odtk"):
         Queue(tmp_path / "pets.record")
     assert (tmp_path / "pets.record").read_bytes() == b"not a database" * 100
+    assert [each.name for each in tmp_path.iterdir()] == ["pets.record"]
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE own (a)", "PRAGMA application_id = 7"])
+@pytest.mark.parametrize("mode", ["DELETE", "WAL"])
+def test_a_database_of_something_else_is_left_alone(tmp_path, statement, mode):
+    path = tmp_path / "own.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+        connection.execute(statement)
+        connection.commit()
+    before = path.read_bytes()
+    with pytest.raises(odtk.OdtkError, match=r"own\.db cannot be used: it is not a queue of odtk\. Nothing was"):
+        Queue(path)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["own.db"]
+
+
+def test_whose_a_queue_is_stands_in_its_file_and_an_empty_file_becomes_one(tmp_path):
+    (tmp_path / "queue.db").touch()
+    queue = Queue(tmp_path / "queue.db")  # whose log of changes is kept open
+    assert queue.path.read_bytes()[68:72] == b"odtk"
+    assert Queue(queue.path).jobs() == []

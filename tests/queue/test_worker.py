@@ -60,6 +60,15 @@ def test_jobs_run_as_the_user_would_run_them_and_a_failure_stops_nothing(queue, 
     assert not list(tmp_path.glob("queue.db.files/*.end"))
 
 
+def test_a_worker_ends_though_a_job_waits_for_one_of_another_device(queue, shell):
+    other = queue.put(shell("true", device="gpu:1"))
+    last = queue.put(shell("true", device="gpu:0", after=[other]))
+    work(queue, device="gpu:0")
+    assert states(queue) == {other: "waiting", last: "waiting"}
+    work(queue)
+    assert states(queue) == {other: "done", last: "done"}
+
+
 def test_stop_on_failure_leaves_the_others_waiting(queue, shell):
     bad, other = queue.put(shell("exit 1"), priority=1), queue.put(shell("true"))
     work(queue, stop_on_failure=True)
