@@ -92,6 +92,8 @@ class JobRecord:
     "skipped" (a job that it waits for was not done)."""
     reason: str | None
     """Why it waits, was cut off, failed or is skipped: a part of a sentence for people."""
+    needs_worker: bool
+    """Whether it could run or runs, and no worker takes it or looks after it, as `reason` says."""
     is_cancelling: bool
     """Whether it runs, and was told to end."""
     attempt: int

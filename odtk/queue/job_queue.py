@@ -210,25 +210,45 @@ class Queue:
 
         numbers: of the jobs; None: all of the queue, those that are added meanwhile and those that ended before too.
         A job that failed counts with its exit code; one that was cancelled, interrupted or skipped with 1 at least.
-        `log` is told if no worker runs that could run them. OdtkError if there is no job of a number.
+        `log` is told of those, and of those that they wait for, that no worker runs. OdtkError if there is no job of a
+        number.
         """
-        is_told = False
+        told: set[str | None] = set()
         while True:
-            jobs = self.jobs()
+            jobs = known = self.jobs()
             if numbers is not None:
-                by_number = {job.number: job for job in jobs}
+                by_number = {job.number: job for job in known}
                 jobs = [by_number.get(number) or self.job(number) for number in numbers]
             pending = [job for job in jobs if job.state not in ENDED]
             if not pending:
                 return max((_exit_code(job) for job in jobs), default=0)
-            if log and not is_told and not self.workers():
-                log(f"No worker runs the {len(pending)} jobs that are waited for. Start one.")
-                is_told = True
+            # Looks twice: a worker that has ended in between has noted before how its jobs ended.
+            if log and _needing_worker(known, pending, told):
+                for job in _needing_worker(self.jobs(), pending, told):
+                    log(f"Job {job.number} needs a worker: {job.reason}. Start one.")
+                    told.add(job.reason)
             time.sleep(_POLL)
 
     def join(self) -> int:
         """`wait` for all jobs."""
         return self.wait()
+
+
+def _needing_worker(jobs: Sequence[JobRecord], pending: Sequence[JobRecord], told: set[str | None]) -> list[JobRecord]:
+    """Of the pending jobs, and those that they wait for, the first for each reason why they need a worker.
+
+    But for the reasons that were `told`.
+    """
+    by_number = {job.number: job for job in jobs}
+    awaited: set[int] = set()
+    to_visit = [job.number for job in pending]
+    while to_visit:
+        number = to_visit.pop()
+        if number in by_number and number not in awaited:
+            awaited.add(number)
+            to_visit += by_number[number].after
+    found = {job.reason: job for job in reversed(jobs) if job.number in awaited and job.needs_worker}
+    return [job for reason, job in found.items() if reason not in told]
 
 
 def _exit_code(job: JobRecord) -> int:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import odtk
-from odtk.queue import Queue, job_queue
+from odtk.queue import Queue, job_queue, workers
 
 
 @pytest.fixture
@@ -73,6 +73,18 @@ def test_who_waits_for_a_cancelled_job_is_skipped_until_that_is_tried_again(queu
             queue.retry(number)
     queue.retry(first)
     assert {each.state for each in queue.jobs()} == {"waiting"}
+
+
+def test_waiting_says_which_worker_is_missing(queue, monkeypatch):
+    first = queue.put(job(device="gpu:1"))
+    last = queue.put(job(device="gpu:0", after=[first]))
+    said = []
+    actions = iter([lambda: None, lambda: queue.cancel(first)])
+    monkeypatch.setattr(job_queue.time, "sleep", lambda seconds: next(actions)())
+    with workers.registered(queue._store, "gpu:0"):
+        assert [each.needs_worker for each in map(queue.job, (first, last))] == [True, False]
+        assert queue.wait([last], log=said.append) == 1
+    assert said == [f"Job {first} needs a worker: no worker runs jobs of gpu:1. Start one."]
 
 
 def test_clear_forgets_what_has_ended_but_not_what_is_waited_for(queue):

@@ -124,6 +124,11 @@ def test_the_background_has_no_terminal_and_one_worker_and_stop_lets_jobs_wait(q
     stopped = queue.job(job)
     assert (stopped.state, stopped.attempt) == ("waiting", 0)
     assert stopped.reason == "it was stopped with its worker; no worker runs"
+    with queue._store.writing() as database:
+        database.execute("UPDATE jobs SET attempt = 1 WHERE number = ?", (job,))  # as if it was cut off before
+    background()
+    until(lambda: queue.job(job).state == "running")
+    assert queue.job(job).reason is None
 
 
 def test_a_worker_in_the_foreground_stops_with_who_attends_it(queue, shell, until):
