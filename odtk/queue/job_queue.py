@@ -27,7 +27,7 @@ from odtk.queue.job import (
 from odtk.queue.queue_files import QueueFiles
 from odtk.queue.schedule import hopeless, skip_successors, unskip_successors
 from odtk.queue.store import Store
-from odtk.queue.worker import WorkerSettings
+from odtk.queue.worker import Log, WorkerSettings
 
 GRACE = 90.0
 """Seconds that a job has to end by itself when it is cancelled: a training saves its checkpoint."""
@@ -52,10 +52,12 @@ class Queue:
     def put(self, job: Job, priority: int = DEFAULT_PRIORITY, name: str | None = None) -> int:
         """Adds a job and returns its number; priority 1 is the most urgent, 10 the least.
 
-        Of equal priority the job that was added first runs first. Raises OdtkError for a priority that is none, and if
-        there is no job that it is to wait for. A job whose predecessor has failed is skipped.
+        Of equal priority the job that was added first runs first. Raises OdtkError for a priority that is none, for a
+        name that could be a number, and if there is no job that it is to wait for. A job whose predecessor has failed
+        is skipped.
         """
         _require_priority(priority)
+        _require_name(name)
         uses = job.device or named_in(job.command)
         values = {
             "name": name and name.encode(errors="replace").decode(),
@@ -169,6 +171,7 @@ class Queue:
         stop_on_failure: bool = False,
         grace: float = GRACE,
         log: Callable[[str], None] | None = None,
+        log_change: Callable[[str], None] | None = None,
     ) -> WorkerRecord | None:
         """Starts a worker, which runs the jobs; OdtkError if one of the same device works for this queue.
 
@@ -179,12 +182,14 @@ class Queue:
         device: runs jobs of this device ("gpu:0") and gives it to those that name none. None: runs the jobs of every
           device, as many at once as have devices of their own; one that names none gets the whole machine.
         stop_on_failure: ends after the first job that fails; the others wait.
-        grace: seconds that a job has to end by itself when it is cancelled.
+        grace: seconds that a job has to end by itself when it is cancelled; at least 0.
+        log_change: is told instead of `log` that jobs or the worker end and that jobs start, as `jobs` shows, too.
         """
+        _require_grace(grace)
         device = None if canonical(device) == ALL else canonical(device)
         settings = WorkerSettings(device, until_empty, stop_on_failure, grace)
         if not detach:
-            daemon.attend(self.path, settings, log or (lambda line: None))
+            daemon.attend(self.path, settings, _divided(log or (lambda text: None), log_change))
             return None
         daemon.start(self.path, settings)
         return next((worker for worker in self.workers() if worker.device == device), None)
@@ -262,6 +267,24 @@ def _require_priority(priority: int) -> None:
             f"priority is {priority!r}; it is a whole number from {MOST_URGENT}, the most urgent, to {LEAST_URGENT}.",
             argument="priority",
         )
+
+
+def _require_name(name: str | None) -> None:
+    if name is not None and (not isinstance(name, str) or not name.strip() or name.isdecimal()):
+        raise OdtkError(
+            f"A job cannot be called {name!r}, as jobs are given by number or name. Choose a name with a letter.",
+            argument="name",
+        )
+
+
+def _require_grace(grace: float) -> None:
+    is_number = isinstance(grace, int | float) and not isinstance(grace, bool)
+    if not is_number or not grace >= 0:
+        raise OdtkError(f"grace is {grace!r}; it is a number of seconds, at least 0.", argument="grace")
+
+
+def _divided(log: Callable[[str], None], log_change: Callable[[str], None] | None) -> Log:
+    return lambda text, is_change=False: (log_change or log)(text) if is_change else log(text)
 
 
 def _find(database: sqlite3.Connection, number: int, argument: str | None = None) -> sqlite3.Row:

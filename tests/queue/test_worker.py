@@ -65,7 +65,10 @@ def test_a_worker_ends_though_a_job_waits_for_one_of_another_device(queue, shell
     last = queue.put(shell("true", device="gpu:0", after=[other]))
     work(queue, device="gpu:0")
     assert states(queue) == {other: "waiting", last: "waiting"}
-    work(queue)
+    changes = []
+    (begin,) = work(queue, log_change=changes.append)  # all else is a change
+    assert str(queue.path) in begin
+    assert len(changes) == 2 * len(states(queue)) + 1
     assert states(queue) == {other: "done", last: "done"}
 
 
