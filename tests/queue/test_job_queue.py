@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import odtk
+from odtk import unfinished
 from odtk.queue import Queue, job_queue, workers
 
 
@@ -160,6 +161,15 @@ def test_a_database_of_something_else_is_left_alone(tmp_path, statement, mode):
         Queue(path)
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["own.db"]
+
+
+def test_a_disk_without_locks(tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(unfinished.fcntl, "flock", refuse)
+    with pytest.raises(odtk.OdtkError, match=r"queue\.db\.files/create\.lock cannot be locked.* choose a local one"):
+        Queue(tmp_path / "queue.db")
 
 
 def test_whose_a_queue_is_stands_in_its_file_and_an_empty_file_becomes_one(tmp_path):
