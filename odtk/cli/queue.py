@@ -58,8 +58,9 @@ def queue() -> None:
 def add(ctx, command, priority, name, device, after, attempts, path, as_json) -> None:
     """Add an odtk command to the queue: COMMAND is what you would type, with or without the leading odtk.
 
-    It runs later in the present folder, with the present environment. A command or an option that does not exist is an
-    error at once. All options of `add` stand before COMMAND; what follows belongs to the command.
+    It runs later in the present folder, with the present environment. A command or an option that does not exist, and a
+    value that the option never allows, is an error at once; what depends on files or on other options may be found only
+    when the job runs. All options of `add` stand before COMMAND; what follows belongs to the command.
     """
     from odtk.cli.queue_tables import document, title
     from odtk.cli.queued_command import check_command

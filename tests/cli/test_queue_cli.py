@@ -62,6 +62,9 @@ def words(result):
         ("label-map shwo x", "No such command 'shwo'"),
         ("--debug", "Which command of odtk is the job to run?"),
         ("queue wait", "cannot be a job"),
+        ("train a b --max-time 8hours", "max_time is '8hours'; it is a time above 0, such as 11h30m"),
+        ("run", "Give a PROJECT.yaml"),
+        ("run --only train --from export x", "--only runs one stage, --from all from one on"),
         ("odtk", "Which command of odtk is the job to run?"),
     ],
 )
