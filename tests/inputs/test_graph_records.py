@@ -9,8 +9,10 @@ import tensorflow as tf
 from google.protobuf import text_format
 from PIL import Image
 
+from odtk import label_map
 from odtk.detectors.parts.resizer import build_resizer
-from odtk.errors import DataError
+from odtk.errors import DataError, LabelMapError
+from odtk.inputs import decode
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import build_eval_dataset, build_train_dataset
@@ -127,6 +129,23 @@ def test_a_resumed_run_reads_on_where_it_stopped_and_finds_what_is_damaged_there
     assert_equal(run(GraphRecordFilter, build_train_dataset, config, start=start), (batches[stop:], *told))
 
 
+def test_what_was_used_and_cannot_be_read_again_is_looked_at_when_it_comes_again(folder, monkeypatch):
+    """Where a box is bad, or a neighbor is damaged: none of these records is a bad one."""
+    record_filter, boxes = GraphRecordFilter(NUM_BAD), BadBoxes()
+    config = a_config(folder, [str(folder / "x-[12]")])
+    dataset = build_eval_dataset(config, a_resize(), 2, record_filter=record_filter, bad_boxes=boxes)
+
+    def fail(*_):
+        raise OSError("the store is away")
+
+    with monkeypatch.context() as away:
+        away.setattr(GraphRecordFilter, "_walk", fail)
+        list(map(record_filter.without_skipped, dataset))
+        assert (record_filter.finish(), boxes.images) == ([], [])
+    list(map(record_filter.without_skipped, dataset))
+    assert (len(record_filter.finish()), len(boxes.images)) == (2, 2)
+
+
 def read_all(record_filter, folder, records, build, options) -> int:
     with naming_the_record(record_filter.find_fault):
         dataset = build(a_config(folder, records, options), a_resize(), 2, record_filter=record_filter)
@@ -178,3 +197,10 @@ def test_nothing_in_the_dataset_needs_this_process(folder, build):
     assert "ScanDataset" in ops
     bound = {op for op in ops if re.search("Py|Generator|Table|Variable|Resource|Queue|VarHandle", op)}
     assert bound == set()
+
+
+def test_names_with_one_hash_are_refused(monkeypatch):
+    monkeypatch.setattr(decode, "_HASHES", 1)
+    names = label_map.parse("item { id: 1 name: 'cat' } item { id: 2 name: 'dog' }", "labels.pbtxt")
+    with pytest.raises(LabelMapError, match="have the same hash"):
+        decode.make_parser(names, 2)

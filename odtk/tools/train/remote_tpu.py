@@ -2,17 +2,17 @@
 
 import os
 
+from odtk.device_words import LOCAL_TPU
 from odtk.errors import ConfigError, OdtkError
 from odtk.tools.check_config import fixing_command
 from odtk.tools.train.options import TrainingOptions
 
-LOCAL = "local"  # as odtk.training.tpu has it, without TensorFlow
 _STORE = "gs://"
 
 
 def is_remote(tpu: str | None) -> bool:
     """Whether `tpu` is one that is reached over the network."""
-    return tpu not in (None, LOCAL)
+    return tpu not in (None, LOCAL_TPU)
 
 
 def require_fit(
