@@ -1,10 +1,12 @@
-"""What --devices names: "cpu", "gpu", "gpu:0,1", "0,1"."""
+"""What --devices and --tpu name: "cpu", "gpu", "gpu:0,1", "0,1"; "local"."""
 
 import re
 
 from odtk.errors import OdtkError
 
 CPU, GPU = "cpu", "gpu"
+LOCAL_TPU = "local"
+"""The name of the TPU that is attached to this machine."""
 _ONE = re.compile(r"(cpu|gpu)(?::(\d+))?|(\d+)")
 
 

@@ -12,6 +12,9 @@ from odtk.native_log import heed_log_level
 from odtk.system_errors import in_bytes
 
 CPU, GPU, TPU = "cpu", "gpu", "tpu"
+THIS_MACHINE = "/job:localhost/replica:0/task:0/device:CPU:0"
+"""The device that is this machine's CPU, also where another machine's is TensorFlow's default. Not of several workers:
+there, each has a name of its own."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,11 @@ def is_on_remote_tpu() -> bool:
 
 
 def on_this_machine() -> contextlib.AbstractContextManager:
-    """Places what the block computes on this machine's CPU, where a TPU's hosts would otherwise compute it."""
-    return tf.device("/job:localhost/replica:0/task:0/device:CPU:0") if is_on_tpu() else contextlib.nullcontext()
+    """Places what the block computes on this machine's CPU, where a TPU's hosts would otherwise compute it.
+
+    These are TensorFlow's default from when they are connected to on, also outside of the strategy's scope.
+    """
+    return tf.device(THIS_MACHINE) if is_on_tpu() or _is_connected_to_hosts() else contextlib.nullcontext()
 
 
 def describe_devices(devices: Sequence[Device]) -> str:
@@ -109,6 +115,12 @@ def _describe_alike(kind: str, model: str | None, memory: int | None, number: in
     name = f"{model or kind.upper()}{' core' if kind == TPU else ''}"
     each = f" ({in_bytes(memory)}{' each' * (number > 1)})" if memory else ""
     return f"{f'{number} x ' if number > 1 else ''}{name}{each}"
+
+
+def _is_connected_to_hosts() -> bool:
+    """Whether other machines compute for this process; the several workers of a run are not called localhost."""
+    names = [device.name for device in tf.config.list_logical_devices("CPU")] if _is_connected_to_tpu() else []
+    return THIS_MACHINE in names and len({tf.DeviceSpec.from_string(name).job for name in names}) > 1
 
 
 def _is_connected_to_tpu() -> bool:

@@ -112,4 +112,16 @@ def test_where_the_hosts_of_a_tpu_are(monkeypatch):
         with patch.object(tf.distribute, "get_strategy", return_value=cores):
             assert hardware.is_on_remote_tpu() == is_remote
     with hardware.on_this_machine():
-        assert tf.constant(1).device == "/job:localhost/replica:0/task:0/device:CPU:0"
+        assert tf.constant(1).device == hardware.THIS_MACHINE
+
+
+@pytest.mark.parametrize(
+    ("jobs", "is_placed"), [(["localhost"], False), (["localhost", "worker"], True), (["worker", "worker"], False)]
+)
+def test_hosts_are_the_default_outside_of_a_scope_too(jobs, is_placed, monkeypatch):
+    tf.constant(1)
+    names = [f"/job:{job}/replica:0/task:{task}/device:CPU:0" for task, job in enumerate(jobs)]
+    cpus = [SimpleNamespace(name=name) for name in names]
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: cpus)
+    with tf.Graph().as_default(), hardware.on_this_machine():
+        assert (tf.constant(1).device == hardware.THIS_MACHINE) == is_placed

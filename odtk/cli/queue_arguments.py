@@ -28,7 +28,7 @@ def open_queue(path: str | None, is_made: bool = False):
     """The queue of --queue; OdtkError if the file is not there and is not to be made, as its name may be misspelled."""
     from odtk.queue import Queue
 
-    if path is not None and not is_made and not os.path.exists(path):
+    if path is not None and not is_made and not (os.path.exists(path) and os.path.getsize(path)):
         raise OdtkError(
             f"There is no queue {path}. Choose another file; odtk queue add makes a new queue.", argument="queue"
         )
@@ -47,15 +47,6 @@ def job_number(queue, job: str, argument: str | None = None) -> int:
         listed = ", ".join(map(str, sorted(numbers)))
         raise OdtkError(f"The jobs {listed} are all called '{job}'. Give the number of one.", argument=argument)
     return numbers[0]
-
-
-def check_name(name: str | None) -> None:
-    """OdtkError if a name cannot stand for its job."""
-    if name is not None and (not name.strip() or name.isdecimal()):
-        raise OdtkError(
-            f"A job cannot be called '{name}', as jobs are given by number or name. Choose a name with a letter.",
-            argument="name",
-        )
 
 
 def command(path: str | None, *words: str) -> str:

@@ -43,11 +43,11 @@ class ConfiguredEvaluation:
         Of several processes (see Sharing) each has its own limit, for the records that it prepares.
         """
         self._config, self._detector, self._reader = config, detector, config.eval_input_reader[0]
-        self._filter = BadRecordFilter(max_bad_records, log) if max_bad_records else None
         self._bad_boxes = BadBoxes(log)
         self._categories = build_categories(config, detector.num_classes)
         self._with_loss = not config.eval_config.use_dummy_loss_in_eval
-        with on_this_machine():  # it calls Python to skip and count bad records
+        with on_this_machine():  # they call Python to skip and count bad records
+            self._filter = BadRecordFilter(max_bad_records, log) if max_bad_records else None
             self._dataset = build_eval_dataset(
                 config,
                 detector.resize,

@@ -1,11 +1,13 @@
 """Decodes serialized Examples, as written by TFOD's converters, to image and groundtruth tensors."""
 
+import itertools
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from odtk import images
 from odtk.annotations.image_files import MAX_PIXELS
+from odtk.errors import LabelMapError
 from odtk.inputs import groundtruth
 from odtk.inputs.bad_boxes import BadBoxes, usable
 from odtk.inputs.image_cache import decoded
@@ -139,7 +141,12 @@ def _make_text_lookup(ids: dict[str, int]) -> Callable:
     ids = {"": UNKNOWN_CLASS, **ids}
     hashed = sorted(zip(tf.strings.to_hash_bucket_fast(list(ids), _HASHES).numpy().tolist(), ids.items(), strict=True))
     hashes = [number for number, _ in hashed]
-    assert len(set(hashes)) == len(hashes), "two names have the same hash"
+    for (number, (name, _)), (following, (other, _)) in itertools.pairwise(hashed):
+        if number == following:
+            raise LabelMapError(
+                f"The names '{name}' and '{other}' of the label map have the same hash, by which records' names are "
+                "looked up. Rename one of the two classes, there and in the records."
+            )
 
     def look_up(texts):
         names = tf.constant([name for _, (name, _) in hashed])

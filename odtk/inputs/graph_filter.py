@@ -6,21 +6,31 @@ these records again, in Python, to find and name what is wrong. What lies behind
 counted.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import tensorflow as tf
 
 from odtk.errors import DataError
+from odtk.hardware import THIS_MACHINE
 from odtk.inputs import record_errors
 from odtk.inputs.graph_framing import GraphFiles
-from odtk.inputs.graph_records import COLUMNS, FAILED, HAS_BAD_BOXES, IN_DAMAGED_FILE, NOTHING, SKIPPED, usable
-from odtk.inputs.skipped_records import BadRecord, SkippedRecords
+from odtk.inputs.graph_records import (
+    COLUMNS,
+    FAILED,
+    HAS_BAD_BOXES,
+    IN_A_ROW,
+    IN_DAMAGED_FILE,
+    NOTHING,
+    SKIPPED,
+    usable,
+)
+from odtk.inputs.skipped_records import BadRecord, SkippedRecords, listed
 from odtk.records.shards import Damage, Record
 
 _MOST_IN_A_ROW = 1000
-_THIS_MACHINE = "/job:localhost/replica:0/task:0/device:CPU:0"  # where another one may be TensorFlow's default
-_READING_ERRORS = (OSError, tf.errors.OpError)
+_FILE_ERRORS = (OSError, tf.errors.OpError)
 
 
 class GraphRecordFilter(SkippedRecords):
@@ -64,8 +74,11 @@ class GraphRecordFilter(SkippedRecords):
 
         return open_file
 
-    def require_records(self, numbers: Iterable[int]) -> None:
+    def require_records(self, numbers: Sequence[int]) -> None:
         """Raises DataError if these files have no valid record: epochs of them would never come to one."""
+        if self.limit and len(numbers) < len(self._files):
+            # Of a mix: a small input repeats its own bad records often before another one's turn comes.
+            self._most_in_a_row = _MOST_IN_A_ROW
         self._is_any_usable = any(self._has_records[number] for number in numbers)
         self._raise_if_exceeded()
 
@@ -99,7 +112,7 @@ class GraphRecordFilter(SkippedRecords):
     def check(self) -> None:
         """Reads again what was skipped; raises a DataError that lists the bad records if there are too many."""
         rows = {tuple(row) for _ in range(int(self._rows.size())) for row in self._rows.dequeue().numpy().tolist()}
-        with tf.device(_THIS_MACHINE):
+        with tf.device(THIS_MACHINE):
             for row in sorted(rows):
                 if not super().is_exceeded:
                     self._look_again(*row)
@@ -110,15 +123,28 @@ class GraphRecordFilter(SkippedRecords):
         self.check()
         return self.bad_records
 
-    def find_fault(self) -> DataError | None:
-        """The error of too many records that cannot be used, None if they are within the limit: reads all records."""
-        with tf.device(_THIS_MACHINE):
-            self._is_any_usable = sum(map(self._count_usable, range(len(self._files)))) > 0
+    def find_fault(self, error: Exception) -> DataError | None:
+        """What is wrong with the records, after an `error` of the dataset or of what it is used for: reads all records.
+
+        None if those that cannot be used are within the limit, and the error is not that of too many in a row.
+        """
+        with tf.device(THIS_MACHINE):
+            usable = sum(map(self._count_usable, range(len(self._files))))
+        self._is_any_usable = usable > 0
         try:
             self._raise_if_exceeded()
-        except DataError as error:
-            return error
-        return None
+        except DataError as fault:
+            return fault
+        return self._too_many_in_a_row(usable) if IN_A_ROW in str(error) else None
+
+    def _too_many_in_a_row(self, usable: int) -> DataError:
+        bad = self.bad_records
+        return DataError(
+            f"More than {self._most_in_a_row} records in a row could not be used where they are read. Of all "
+            f"{usable + len(bad)} records, {len(bad)} cannot be used here{listed(bad)}\n"
+            "Copy damaged files again, or write them again from their images; of a mix, give an input with many bad "
+            "records a smaller weight."
+        )
 
     def _begin(self, number: int) -> tuple[int, bool, bool]:
         """A file's size (-1 if it cannot be read), whether its first record is damaged, whether it has a valid one."""
@@ -131,7 +157,7 @@ class GraphRecordFilter(SkippedRecords):
                 begins_damaged = True
                 self._add_damage(number, record, found)
             return self._size(number), begins_damaged, False
-        except _READING_ERRORS as error:
+        except _FILE_ERRORS as error:
             self._add_unreadable(number, 0, 0, error)
             return -1, False, False
 
@@ -149,17 +175,23 @@ class GraphRecordFilter(SkippedRecords):
         return tf.constant(True)
 
     def _look_again(self, number: int, record: int, offset: int, position: int, flags: int) -> None:
-        try:
-            if flags & IN_DAMAGED_FILE and self._is_new(number, NOTHING):
+        """What cannot be read now, and was where it was used, is looked at again when it comes again."""
+        if flags & IN_DAMAGED_FILE and (number, NOTHING) not in self._known:
+            with contextlib.suppress(*_FILE_ERRORS):
                 self._damages(number)
-            if flags & (FAILED | HAS_BAD_BOXES) and self._is_new(number, record):
-                gone = record, Damage(offset, "is cut short", offset)
-                _, found = next(self._walk(number, record, offset), gone)
-                self._name(number, record, position, found, flags)
-        except _READING_ERRORS as error:
-            self._add_unreadable(number, record, offset, error)
+                self._known.add((number, NOTHING))
+        if flags & (FAILED | HAS_BAD_BOXES) and (number, record) not in self._known:
+            try:
+                self._name(number, record, offset, position, flags)
+            except _FILE_ERRORS as error:
+                if not flags & FAILED:
+                    return
+                self._add_unreadable(number, record, offset, error)
+            self._known.add((number, record))
 
-    def _name(self, number: int, record: int, position: int, found: Record | Damage, flags: int) -> None:
+    def _name(self, number: int, record: int, offset: int, position: int, flags: int) -> None:
+        gone = record, Damage(offset, "is cut short", offset)
+        _, found = next(self._walk(number, record, offset), gone)
         if isinstance(found, Damage):  # the file has changed
             self._add_damage(number, record, found)
         elif flags & HAS_BAD_BOXES:
@@ -179,11 +211,6 @@ class GraphRecordFilter(SkippedRecords):
                     self._add_damage(number, record, found)
                 elif (number, record) not in self._bad:
                     count += self._try(number, record, found, position=0)
-        except _READING_ERRORS as error:
+        except _FILE_ERRORS as error:
             self._add_unreadable(number, 0, 0, error)
         return count
-
-    def _is_new(self, number: int, record: int) -> bool:
-        is_new = (number, record) not in self._known
-        self._known.add((number, record))
-        return is_new

@@ -12,6 +12,7 @@ from odtk.queue.queue_files import QueueFiles
 
 _PATIENCE = 60.0  # seconds for which a change waits for those of other processes
 _VERSION = 1
+_APPLICATION = int.from_bytes(b"odtk", "big")  # in the header of SQLite's file: whose database it is
 
 _SCHEMA = """
 CREATE TABLE jobs (
@@ -76,6 +77,7 @@ class Store:
     def __init__(self, files: QueueFiles):
         self.files = files
         self._of_thread = threading.local()
+        self._require_own()
         files.make()
         self._create()
 
@@ -107,8 +109,7 @@ class Store:
         # SQLite's connections must not be used in a process that was forked.
         if getattr(self._of_thread, "pid", None) != os.getpid():
             # rw: a queue that was removed under a worker is not made again.
-            uri = self.files.database.as_uri() + "?mode=rw"
-            connection = sqlite3.connect(uri, timeout=_PATIENCE, isolation_level=None, uri=True)
+            connection = self._connect("mode=rw")
             connection.row_factory = sqlite3.Row
             # FULL: what was acknowledged outlives a power failure.
             connection.execute("PRAGMA synchronous = FULL")
@@ -116,9 +117,20 @@ class Store:
             self._of_thread.connection, self._of_thread.pid = connection, os.getpid()
         return self._of_thread.connection
 
+    def _require_own(self) -> None:
+        """Raises OutputError for a file of something else, to which, and beside which, nothing is written."""
+        if os.path.exists(self.files.database):
+            with self._explaining(), contextlib.closing(self._connect("mode=ro&immutable=1")) as connection:
+                _require_application(connection)
+
+    def _connect(self, how: str) -> sqlite3.Connection:
+        uri = f"{self.files.database.as_uri()}?{how}"
+        return sqlite3.connect(uri, timeout=_PATIENCE, isolation_level=None, uri=True)
+
     def _create(self) -> None:
         with self._explaining(), locked(self.files.folder / "create.lock"):
             connection = self._connection()
+            _require_application(connection)
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version > _VERSION:
                 raise OdtkError(
@@ -127,8 +139,10 @@ class Store:
                 )
             if version < _VERSION:
                 self.files.remove_leftovers()
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+                ids = f"PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {_VERSION};"
+                connection.executescript(f"BEGIN; {_SCHEMA} {ids} COMMIT;")
+            # Not before: whose it is then stands in the file itself, never in the log of changes alone.
+            connection.execute("PRAGMA journal_mode = WAL")
 
     @contextlib.contextmanager
     def _explaining(self) -> Iterator[None]:
@@ -140,3 +154,12 @@ class Store:
             kind = QueueUnavailableError if may_pass else OutputError
             text = f"The queue {self.files.database} cannot be used: {reason}. Nothing was changed. {fix}"
             raise kind(text, argument="queue") from error
+
+
+def _require_application(connection: sqlite3.Connection) -> None:
+    """Raises sqlite3.DatabaseError, as for a file of another kind, for a database of another program."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application == _APPLICATION:
+        return
+    if application or connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise sqlite3.DatabaseError("not a database of odtk")

@@ -8,10 +8,8 @@ from collections.abc import Callable
 import tensorflow as tf
 from official.common import distribute_utils
 
+from odtk.device_words import LOCAL_TPU
 from odtk.errors import OdtkError
-
-LOCAL = "local"
-"""The name of the TPU that is attached to this machine."""
 
 _GRPC = "grpc://"
 _CONNECT = 5.0  # seconds
@@ -22,16 +20,16 @@ _CLOUD = "Cloud TPUs are named as by `gcloud compute tpus list`, in this machine
 def connect(name: str) -> tf.distribute.Strategy:
     """The strategy of a TPU's cores; must be called before TensorFlow computes anything.
 
-    `name`: LOCAL, a Cloud TPU's name, or the address of its hosts, grpc://HOST:PORT,... A second call for the same TPU
-    gives the same strategy, because connecting again would lose the first one's variables. Raises OdtkError if it is
-    not there, is not ready, or runs another TensorFlow.
+    `name`: LOCAL_TPU, a Cloud TPU's name, or the address of its hosts, grpc://HOST:PORT,... A second call for the same
+    TPU gives the same strategy, because connecting again would lose the first one's variables. Raises OdtkError if it
+    is not there, is not ready, or runs another TensorFlow.
     """
-    if name != LOCAL:
+    if name != LOCAL_TPU:
         _require_reachable(name)
     try:
         return distribute_utils.get_distribution_strategy("tpu", tpu_address=name)
     except (tf.errors.OpError, OSError, RuntimeError, ValueError) as error:
-        if name != LOCAL:
+        if name != LOCAL_TPU:
             raise _refusal(
                 f"The TPU '{name}' cannot be used: {_first_sentence(error)}. End other processes that use it, and see "
                 "that these are the addresses of a TPU's hosts."

@@ -190,7 +190,7 @@ class DetectionTrainer(base_trainer.Trainer):
             ended = self.strategy.experimental_local_results(self._split.counter)[0]
         batch = self._wait.fetch(lambda: next(iterator), ended)
         record_filter = self.task.record_filter
-        if isinstance(record_filter, GraphRecordFilter):  # it stays on the host
+        if isinstance(record_filter, GraphRecordFilter):  # the step has no use for what was skipped
             batch = record_filter.without_skipped(batch, self.strategy.experimental_local_results)
         return batch
 

@@ -1,16 +1,18 @@
 """Workers and adders as forked processes, which cost less than started ones: for tests with many of them."""
 
+import contextlib
 import os
 import random
 import signal
+import stat
 import sys
 import time
 
-from odtk.queue import ENDED, Job, Queue
+from odtk.queue import ENDED, Job, Queue, keeper
 from odtk.queue.queue_files import QueueFiles
 from odtk.queue.signal_count import SignalCount
 from odtk.queue.store import Store
-from odtk.queue.worker import Worker, WorkerSettings
+from odtk.queue.worker import POLL, Worker, WorkerSettings
 
 
 def fork(function, *arguments) -> int:
@@ -32,7 +34,7 @@ def join(*pids: int) -> None:
 def work(path: str, device: str | None = None) -> None:
     """Runs the queue's jobs until none is left."""
     settings = WorkerSettings(device, until_empty=True, stop_on_failure=False, grace=30.0)
-    Worker(Store(QueueFiles(path)), settings, lambda line: None, SignalCount()).run()
+    Worker(Store(QueueFiles(path)), settings, lambda text, is_change=False: None, SignalCount()).run()
 
 
 def add(path: str, python: str, count: int, seed: int) -> None:
@@ -82,6 +84,25 @@ def work_on_devices(path: str, seed: int) -> None:
             os.kill(worker, signal.SIGKILL)
             os.waitpid(worker, 0)
     join(*[fork(work, path, device) for device in (None, "gpu:0", "gpu:1")])
+
+
+def open_pipes() -> int:
+    return sum(stat.S_ISFIFO(os.stat(file).st_mode) for file in range(100) if os.path.exists(f"/dev/fd/{file}"))
+
+
+def work_with_slow_keepers(path: str) -> None:
+    """Keepers go on for a while after they have noted an end, but are waited for, and their pipes are closed."""
+    note = keeper._note
+
+    def note_slowly(*arguments) -> None:
+        note(*arguments)
+        time.sleep(1.5 * POLL)
+
+    keeper._note, before = note_slowly, open_pipes()
+    work(path)
+    assert open_pipes() == before
+    with contextlib.suppress(ChildProcessError):
+        raise AssertionError(f"not waited for: {os.waitpid(-1, os.WNOHANG)}")
 
 
 if __name__ == "__main__":

@@ -242,6 +242,12 @@ def test_a_shutdown_lets_a_job_wait_and_a_signal_to_the_job_alone_does_not(queue
     assert queue.job(job).reason == "ended by SIGTERM"
 
 
+def test_a_keeper_that_ends_late_is_waited_for(queue, shell):
+    queue.put(shell("true"))
+    in_processes("work_with_slow_keepers", queue.path)
+    assert queue.job(1).state == "done"
+
+
 def test_a_job_whose_worker_dies_before_it_is_noted_does_not_run(tmp_path):
     end = open_locked(tmp_path / "end")
     with open(tmp_path / "log", "wb") as log:

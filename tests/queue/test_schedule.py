@@ -3,7 +3,7 @@
 import pytest
 
 from odtk.queue.device_sets import canonical, named_in, share_a_device
-from odtk.queue.schedule import Choice, next_job
+from odtk.queue.schedule import Choice, is_work_left, next_job
 
 
 @pytest.fixture
@@ -62,6 +62,25 @@ def test_a_job_that_was_started_again_has_a_new_number_of_its_start(queue, shell
         assert next_job(database, None) == Choice(1, "all", 1)
         database.execute("UPDATE jobs SET starts = 4")
         assert next_job(database, None) == Choice(1, "all", 5)
+
+
+def test_work_is_left_only_where_a_worker_can_reach_it(queue, shell):
+    def is_left(device, *others):
+        with queue._store.reading() as database:
+            return is_work_left(database, device, [device, *others])
+
+    assert not is_left(None)
+    other = queue.put(shell("a", device="gpu:1"))
+    middle = queue.put(shell("b", device="gpu:0", after=[other]))
+    queue.put(shell("c", device="gpu:2", after=[middle]))
+    assert not is_left("gpu:0")
+    assert is_left("gpu:0", "gpu:1")
+    assert not is_left("gpu:2", "gpu:1")
+    assert is_left("gpu:2", "gpu:1", "gpu:0")
+    assert is_left(None)
+    set_running(queue, other, "gpu:1")
+    assert is_left("gpu:0")
+    assert not is_left("gpu:1")
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,18 @@ def test_jobs_run_as_the_user_would_run_them_and_a_failure_stops_nothing(queue, 
     assert not list(tmp_path.glob("queue.db.files/*.end"))
 
 
+def test_a_worker_ends_though_a_job_waits_for_one_of_another_device(queue, shell):
+    other = queue.put(shell("true", device="gpu:1"))
+    last = queue.put(shell("true", device="gpu:0", after=[other]))
+    work(queue, device="gpu:0")
+    assert states(queue) == {other: "waiting", last: "waiting"}
+    changes = []
+    (begin,) = work(queue, log_change=changes.append)  # all else is a change
+    assert str(queue.path) in begin
+    assert len(changes) == 2 * len(states(queue)) + 1
+    assert states(queue) == {other: "done", last: "done"}
+
+
 def test_stop_on_failure_leaves_the_others_waiting(queue, shell):
     bad, other = queue.put(shell("exit 1"), priority=1), queue.put(shell("true"))
     work(queue, stop_on_failure=True)
@@ -115,6 +127,11 @@ def test_the_background_has_no_terminal_and_one_worker_and_stop_lets_jobs_wait(q
     stopped = queue.job(job)
     assert (stopped.state, stopped.attempt) == ("waiting", 0)
     assert stopped.reason == "it was stopped with its worker; no worker runs"
+    with queue._store.writing() as database:
+        database.execute("UPDATE jobs SET attempt = 1 WHERE number = ?", (job,))  # as if it was cut off before
+    background()
+    until(lambda: queue.job(job).state == "running")
+    assert queue.job(job).reason is None
 
 
 def test_a_worker_in_the_foreground_stops_with_who_attends_it(queue, shell, until):

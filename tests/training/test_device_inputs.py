@@ -1,8 +1,12 @@
+import functools
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from odtk.training import device_inputs
+from odtk.training.trainer import DetectionTrainer
 
 BATCHES = 5
 
@@ -60,5 +64,8 @@ def test_data_that_start_again_are_built_for_the_strategy_too():
         seen.append(tf.distribute.get_strategy())
         return tf.data.Dataset.range(1)
 
-    device_inputs.distribute(strategy, build_inputs)
+    build_dataset = functools.partial(device_inputs.distribute, strategy, build_inputs)
+    trainer = SimpleNamespace(task=SimpleNamespace(restart_inputs=lambda: None), _build_dataset=build_dataset)
+    DetectionTrainer.restart_data(trainer)
     assert seen == [strategy]
+    assert len(list(trainer.train_dataset)) == 1

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from odtk import pipeline
 from odtk.cluster import find_cluster
+from odtk.durations import as_text, seconds_of
 from odtk.errors import ConfigError, OdtkError
 from odtk.tools.arguments import as_list, require_one_of, require_whole
 from odtk.tools.check_config import fixing_command
 from odtk.tools.train import remote_tpu
 from odtk.tools.train.batch import is_to_be_found, with_planned_batch
 from odtk.tools.train.checks import check
-from odtk.tools.train.durations import as_text, seconds_of
 from odtk.tools.train.frozen_parts import with_frozen
 from odtk.tools.train.longer_schedule import with_longer_schedule
 from odtk.tools.train.options import (
@@ -170,16 +170,6 @@ def require_checkpoint_to_reuse(config, filename: str | os.PathLike, options: Tr
         )
 
 
-def _check_cache(cache: str, tpu: str | None) -> None:
-    cache_folder(cache)
-    if remote_tpu.is_remote(tpu):
-        raise OdtkError(
-            "A TPU that is reached over the network cannot ask this process for decoded images. Train without keeping "
-            "them.",
-            argument="cache",
-        )
-
-
 def check_options(options: TrainingOptions) -> None:
     """Raises OdtkError for values that no run can have, or that contradict each other."""
     require_whole(1, num_steps=options.num_steps, checkpoint_every=options.checkpoint_every, keep=options.keep)
@@ -195,7 +185,8 @@ def check_options(options: TrainingOptions) -> None:
     if options.profile is not None:
         profiled_steps(options.profile)
     if options.cache is not None:
-        _check_cache(options.cache, options.tpu)
+        cache_folder(options.cache)
+    remote_tpu.require_options(options)
     for name in ("batch_size", "accumulate"):
         if getattr(options, name) != AUTO:
             require_whole(1, **{name: getattr(options, name)})

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb  # type: ignore[import-untyped]
 
 from odtk import files
+from odtk.hardware import on_this_machine
 from odtk.records import shards
 from odtk.training.loggers.logger import TrainingRow
 
@@ -63,10 +64,11 @@ class EventFiles:
         if any(step <= self._last_steps.get(tag, -1) for tag in tags):
             self.close()
             self._first_step, self._last_steps = step, remove_events(self._folder, step)
-        writer = self._writer = self._writer or _start_file(self._folder, self._first_step)
-        with writer.as_default(step):
-            yield writer
-        writer.flush()
+        with on_this_machine():
+            writer = self._writer = self._writer or _start_file(self._folder, self._first_step)
+            with writer.as_default(step):
+                yield writer
+            writer.flush()
         self._last_steps.update(dict.fromkeys(tags, step))
 
 
@@ -78,11 +80,12 @@ def add_measurement(folder: str, step: int, scalars: dict[str, float]) -> None:
     found = {tag: value for at, tag, value in _scalars(folder) if at == step}
     wanted = {tag: np.float32(value) for tag, value in scalars.items()}
     if not all(tag in found and np.array_equal(found[tag], value, equal_nan=True) for tag, value in wanted.items()):
-        writer = tf.summary.create_file_writer(folder)
-        with writer.as_default(step):
-            for tag, value in scalars.items():
-                tf.summary.scalar(tag, value)
-        writer.close()
+        with on_this_machine():
+            writer = tf.summary.create_file_writer(folder)
+            with writer.as_default(step):
+                for tag, value in scalars.items():
+                    tf.summary.scalar(tag, value)
+            writer.close()
 
 
 def remove_events(folder: str, first_step: int) -> dict[str, int]:
