@@ -326,8 +326,16 @@ def wait(ctx, jobs, path, as_json) -> None:
 
     opened = arguments.open_queue(path)
     numbers = [arguments.job_number(opened, job) for job in jobs] or None
+    warned = set()
+
+    def warn(text: str) -> None:
+        text = arguments.hint_at_a_start(opened, path) or text
+        if text not in warned:
+            warned.add(text)
+            options.warn(text)
+
     with arguments.leaving(ctx, "The jobs go on."), queue_watch.watching(opened, options.log, numbers):
-        worst = opened.wait(numbers, log=lambda text: options.warn(arguments.hint_at_a_start(opened, path) or text))
+        worst = opened.wait(numbers, log=warn)
     records = [job for job in opened.jobs() if numbers is None or job.number in numbers]
     if as_json:
         options.print_json({"exit_code": worst, "jobs": [queue_tables.document(job) for job in records]})
