@@ -195,7 +195,8 @@ def move(jobs, priority, path, as_json) -> None:
 def retry(jobs, path, as_json) -> None:
     """Let jobs that ended wait again, with all their attempts, and the jobs that were skipped because of them.
 
-    A training goes on from its checkpoint. What a job prints is added to its log.
+    A training goes on from its checkpoint. What a job prints is added to its log. A job whose --after was not done
+    would wait forever: retry that one.
     """
     _change(path, jobs, as_json, lambda opened, number: opened.retry(number))
 
