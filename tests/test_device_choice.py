@@ -142,8 +142,10 @@ def test_devices_that_were_named_must_share_the_batch(mirrored):
 def test_in_a_callers_scope_naming_devices_is_refused():
     with tf.distribute.OneDeviceStrategy("CPU:0").scope():
         assert strategies.build_strategy() is tf.distribute.get_strategy()
-        with pytest.raises(OdtkError, match="'cpu' would do nothing"):
-            strategies.build_strategy("cpu")
+        for argument in ("devices", "tpu"):
+            with pytest.raises(OdtkError, match="'cpu' would do nothing") as error:
+                strategies.build_strategy(**{argument: "cpu"})
+            assert error.value.argument == argument
 
 
 def test_the_devices_of_a_strategy(machine):

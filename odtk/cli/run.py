@@ -131,7 +131,10 @@ def _print(report, ctx) -> None:
     if report.stopped:
         click.echo(f"Ended early: {report.stopped}. To go on: {typed_command(ctx)}")
         return
-    if not report.ran:
+    left_out = [stage.name for stage in report.stages if stage.is_left_out]
+    if not report.ran and left_out:
+        click.echo(f"Nothing was run, as only other stages have something to do: {', '.join(left_out)}.")
+    elif not report.ran:
         click.echo(f"Nothing to do: nothing changed since {report.project} was run.")
     for stage in report.stages:
         places = ", ".join(stage.outputs.values())

@@ -134,7 +134,7 @@ def build_fault_finder(reader, num_classes: int, record_filter: RecordFilter | N
     if isinstance(record_filter, GraphRecordFilter):
         return record_filter.find_fault
 
-    def find_fault():
+    def find_fault(error):
         return first_fault(record_files(reader), make_decoder(_labels(reader), num_classes))
 
     return find_fault

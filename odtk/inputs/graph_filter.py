@@ -7,7 +7,7 @@ counted.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import tensorflow as tf
@@ -16,8 +16,17 @@ from odtk.errors import DataError
 from odtk.hardware import THIS_MACHINE
 from odtk.inputs import record_errors
 from odtk.inputs.graph_framing import GraphFiles
-from odtk.inputs.graph_records import COLUMNS, FAILED, HAS_BAD_BOXES, IN_DAMAGED_FILE, NOTHING, SKIPPED, usable
-from odtk.inputs.skipped_records import BadRecord, SkippedRecords
+from odtk.inputs.graph_records import (
+    COLUMNS,
+    FAILED,
+    HAS_BAD_BOXES,
+    IN_A_ROW,
+    IN_DAMAGED_FILE,
+    NOTHING,
+    SKIPPED,
+    usable,
+)
+from odtk.inputs.skipped_records import BadRecord, SkippedRecords, listed
 from odtk.records.shards import Damage, Record
 
 _MOST_IN_A_ROW = 1000
@@ -65,8 +74,11 @@ class GraphRecordFilter(SkippedRecords):
 
         return open_file
 
-    def require_records(self, numbers: Iterable[int]) -> None:
+    def require_records(self, numbers: Sequence[int]) -> None:
         """Raises DataError if these files have no valid record: epochs of them would never come to one."""
+        if self.limit and len(numbers) < len(self._files):
+            # Of a mix: a small input repeats its own bad records often before another one's turn comes.
+            self._most_in_a_row = _MOST_IN_A_ROW
         self._is_any_usable = any(self._has_records[number] for number in numbers)
         self._raise_if_exceeded()
 
@@ -111,15 +123,28 @@ class GraphRecordFilter(SkippedRecords):
         self.check()
         return self.bad_records
 
-    def find_fault(self) -> DataError | None:
-        """The error of too many records that cannot be used, None if they are within the limit: reads all records."""
+    def find_fault(self, error: Exception) -> DataError | None:
+        """What is wrong with the records, after an `error` of the dataset or of what it is used for: reads all records.
+
+        None if those that cannot be used are within the limit, and the error is not that of too many in a row.
+        """
         with tf.device(THIS_MACHINE):
-            self._is_any_usable = sum(map(self._count_usable, range(len(self._files)))) > 0
+            usable = sum(map(self._count_usable, range(len(self._files))))
+        self._is_any_usable = usable > 0
         try:
             self._raise_if_exceeded()
-        except DataError as error:
-            return error
-        return None
+        except DataError as fault:
+            return fault
+        return self._too_many_in_a_row(usable) if IN_A_ROW in str(error) else None
+
+    def _too_many_in_a_row(self, usable: int) -> DataError:
+        bad = self.bad_records
+        return DataError(
+            f"More than {self._most_in_a_row} records in a row could not be used where they are read. Of all "
+            f"{usable + len(bad)} records, {len(bad)} cannot be used here{listed(bad)}\n"
+            "Copy damaged files again, or write them again from their images; of a mix, give an input with many bad "
+            "records a smaller weight."
+        )
 
     def _begin(self, number: int) -> tuple[int, bool, bool]:
         """A file's size (-1 if it cannot be read), whether its first record is damaged, whether it has a valid one."""

@@ -19,6 +19,9 @@ COLUMNS = 5
 NOTHING = -1
 FAILED, IN_DAMAGED_FILE, HAS_BAD_BOXES = 1, 2, 4
 
+IN_A_ROW = "in a row, cannot be used"
+"""Part of the message of the dataset's error."""
+
 _NO_EXAMPLE = b"\xff"  # which cannot be parsed
 
 
@@ -68,7 +71,7 @@ def _with_those_before_the_next(attempts: tf.data.Dataset, most_in_a_row: int) -
         is_end = row[0] == NOTHING
         is_lost = is_end & ~is_holding & (tf.shape(rows)[0] > 0)
         is_allowed = ~is_lost & (tf.shape(rows)[0] <= most)
-        refused = tf.debugging.Assert(is_allowed, [f"all records, or {most} in a row, cannot be used"])
+        refused = tf.debugging.Assert(is_allowed, [f"all records, or {most} {IN_A_ROW}"])
         with tf.control_dependencies([refused]):
             is_told = is_holding & (is_usable | is_end)
         own = tf.cond(row[-1] > 0, lambda: row[None], lambda: none)

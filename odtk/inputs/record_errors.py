@@ -23,16 +23,16 @@ OPERATION_ERRORS = (tf.errors.OpError, UnicodeDecodeError)
 
 
 @contextlib.contextmanager
-def naming_the_record(find_fault: Callable[[], DataError | None]) -> Iterator[None]:
+def naming_the_record(find_fault: Callable[[Exception], DataError | None]) -> Iterator[None]:
     """Wraps a loop over a dataset: an error of its records is raised as a DataError with file, record and cause.
 
-    `find_fault` (`odtk.inputs.build.build_fault_finder`) reads all records again, only after such an error. If it finds
-    nothing, the error is not caused by the data and is raised unchanged.
+    `find_fault` (`odtk.inputs.build.build_fault_finder`) reads all records again, only after such an error, which it is
+    given. If it finds nothing, the error is not caused by the data and is raised unchanged.
     """
     try:
         yield
     except _READING_ERRORS as error:
-        fault = find_fault()
+        fault = find_fault(error)
         if fault is None:
             raise
         raise fault from error

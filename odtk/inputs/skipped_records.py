@@ -4,7 +4,7 @@
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +55,7 @@ class SkippedRecords:
         """Whether too many records were skipped."""
         return len(self._bad) > self.limit
 
-    def require_records(self, numbers: Iterable[int]) -> None:
+    def require_records(self, numbers: Sequence[int]) -> None:
         """Raises DataError where files of these numbers must have records before any is read."""
 
     def _require_open(self, number: int) -> None:
@@ -106,10 +106,8 @@ class SkippedRecords:
             return
         bad = self.bad_records
         limit = f"more than the limit of {self.limit}" if len(bad) > self.limit else "and no others are left"
-        listed = "".join(f"\n  {entry}" for entry in bad[:_LISTED])
-        more = f"\n  and {len(bad) - _LISTED} more" if len(bad) > _LISTED else ""
         raise DataError(
-            f"{_count(bad)} cannot be used, {limit}:{listed}{more}\n"
+            f"{_count(bad)} cannot be used, {limit}{listed(bad)}\n"
             "Copy damaged files again, or write them again from their images; or allow more bad records.",
             argument="max_bad_records",
         )
@@ -121,6 +119,13 @@ def summary(bad: Sequence[BadRecord]) -> str:
         f"{_count(bad, 'bad ')} {'was' if len(bad) == 1 else 'were'} skipped, listed above. "
         "Write the files again, or copy them again; `odtk inspect --verify` checks every byte."
     )
+
+
+def listed(bad: Sequence[BadRecord]) -> str:
+    """Lines behind a sentence, for an error: the first of the records; a full stop if there are none."""
+    lines = "".join(f"\n  {entry}" for entry in bad[:_LISTED])
+    more = f"\n  and {len(bad) - _LISTED} more" if len(bad) > _LISTED else ""
+    return f":{lines}{more}" if bad else "."
 
 
 def _count(bad: Sequence[BadRecord], kind: str = "") -> str:

@@ -26,15 +26,16 @@ def build_strategy(
     With `tpu` (see odtk.training.tpu.connect) one on each of its cores. On one device it is TensorFlow's default
     strategy. `batch_size` is what the replicas share; where they cannot share it evenly, AUTO takes fewer GPUs and
     tells `log`; None: not known yet. A strategy that the caller has in scope is taken as it is. Raises OdtkError for
-    devices that are not there or cannot share the batch.
+    devices that are not there or cannot share the batch, and for `devices` or `tpu` in such a scope.
     """
     if tf.distribute.has_strategy():
-        if devices != AUTO:
-            raise OdtkError(
-                f"The strategy in whose scope this was called chooses the devices, so '{devices}' would do nothing. "
-                "Leave devices out, or the scope.",
-                argument="devices",
-            )
+        for argument, given, default in (("devices", devices, AUTO), ("tpu", tpu, None)):
+            if given != default:
+                raise OdtkError(
+                    f"The strategy in whose scope this was called chooses the devices, so '{given}' would do nothing. "
+                    f"Leave {argument} out, or the scope.",
+                    argument=argument,
+                )
         return tf.distribute.get_strategy()
     if tpu is not None:
         if devices != AUTO:

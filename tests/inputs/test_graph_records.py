@@ -12,7 +12,7 @@ from PIL import Image
 from odtk import label_map
 from odtk.detectors.parts.resizer import build_resizer
 from odtk.errors import DataError, LabelMapError
-from odtk.inputs import decode
+from odtk.inputs import decode, graph_filter
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import build_eval_dataset, build_train_dataset
@@ -180,6 +180,39 @@ def test_training_that_finds_nothing_to_use_ends(tmp_path):
     assert fault(tmp_path, [pictures], 2).startswith("3 records cannot be used, more than the limit of 2")
     mix = "sample_from_datasets_weights: 0.5 sample_from_datasets_weights: 0.5"
     assert fault(tmp_path, [pictures, text], 10, options=mix).startswith("1 record cannot be used, and no others are")
+
+
+@pytest.fixture
+def mix(tmp_path):
+    """Of an input that has only unusable records, 2, and one of 4 good ones, nearly all are of the first."""
+    (tmp_path / "labels.pbtxt").write_text("item { id: 1 name: 'cat' }")
+    shards.write_records(tmp_path / "x", [an_example(number, b"no picture") for number in range(2)])
+    shards.write_records(tmp_path / "y", [an_example(number) for number in range(4)])
+    weights = "sample_from_datasets_weights: 0.95 sample_from_datasets_weights: 0.05"
+    return a_config(tmp_path, [str(tmp_path / "x"), str(tmp_path / "y")], weights)
+
+
+def test_an_input_of_a_mix_may_repeat_its_bad_records_many_times(mix):
+    record_filter = GraphRecordFilter(5)
+    dataset = build_train_dataset(mix, a_resize(), 2, record_filter=record_filter).take(20)
+    places = [features["position"].numpy() for features, _ in map(record_filter.without_skipped, dataset)]
+    assert len(places) == 20
+    assert max(np.diff(np.concatenate(places))) > 2 * record_filter.limit + 1
+    assert len(record_filter.finish()) == 2
+
+
+def test_too_many_bad_ones_in_a_row_are_told_of_even_if_they_are_few(mix, monkeypatch):
+    monkeypatch.setattr(graph_filter, "_MOST_IN_A_ROW", 3)
+    record_filter = GraphRecordFilter(5)
+    dataset = build_train_dataset(mix, a_resize(), 2, record_filter=record_filter)
+    with pytest.raises(DataError) as error, naming_the_record(record_filter.find_fault):
+        list(dataset)
+    told = (
+        r"More than 3 records in a row .* Of all 6 records, 2 cannot .*here:\n  \S*/x, record 0 .*\n  \S*/x, record 1"
+    )
+    assert re.match(told, str(error.value))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="of a model"), naming_the_record(record_filter.find_fault):
+        raise tf.errors.InvalidArgumentError(None, None, "of a model")
 
 
 def operations(kind, config, build) -> set[str]:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import drawn_formats
@@ -321,6 +322,22 @@ def test_names_that_yaml_would_read_otherwise_stand_in_quotes():
 
 def test_names_of_classes_cannot_end_a_comment():
     assert all(line.startswith("# ") for line in comment("a class\noutput: elsewhere " * 20))
+
+
+def test_strange_names_give_a_file_that_can_be_read_and_commands_that_can_be_pasted(folders, tmp_path):
+    data = tmp_path / "it's\nnew\x7f"
+    data.symlink_to(folders / "voc")
+    (tmp_path / "sub").mkdir()
+    report = init_project(data, tmp_path / "sub/my pets.yaml")
+    stages = project_files.read(report.output).stages
+    assert stages["make-tfrecords"].values["data-dir"] == f"../{data.name}"
+    text = Path(report.output).read_text("utf-8")
+    commands = [line.lstrip(" #") for line in text.splitlines() if re.match(r" *# {5}odtk", line)]
+    assert "file's folder:" in text
+    program = "odtk() { printf '%s\\0' \"$@\"; }\n" + "\n".join(commands)
+    words = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True).stdout.split("\0")
+    assert words == ["run", "my pets.yaml", "--dry-run", "run", "my pets.yaml", "run", "--init", f"../{data.name}",
+                     "my pets.yaml", "--overwrite", ""]  # fmt: skip
 
 
 def test_the_command_says_what_it_chose_and_what_comes_next(folders, tmp_path, monkeypatch):

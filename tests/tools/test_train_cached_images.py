@@ -146,7 +146,7 @@ def test_records_in_a_store_are_kept_in_memory_or_in_a_folder_of_this_machine(re
                                      {"cache": "memory", "tpu": "my-tpu"}])  # fmt: skip
 def test_other_places_and_a_tpu_elsewhere_are_refused_before_anything_is_read(options, tmp_path):
     with pytest.raises(
-        OdtkError, match=r"it is memory, disk \(beside the records\) or disk:FOLDER|A TPU that"
+        OdtkError, match=r"it is memory, disk \(beside the records\) or disk:FOLDER|The decoded images are in"
     ) as raised:
         train("no.config", tmp_path / "model", **options)
     assert raised.value.argument == "cache"

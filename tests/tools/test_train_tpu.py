@@ -1,10 +1,12 @@
 """What a run on a TPU may be asked for."""
 
+import fake_detector
 import pytest
+from inspected_records import write
 
 from odtk.errors import OdtkError
 from odtk.protos import pipeline_pb2
-from odtk.tools.train import remote_tpu
+from odtk.tools.train import remote_tpu, running, train
 from odtk.tools.train.options import TrainingOptions
 from odtk.tools.train.parts import build_schedule
 
@@ -41,9 +43,21 @@ def test_a_tpu_over_the_network_reads_and_writes_a_store():
         ({}, {"model_dir": "ram://run"}, "in ram://run, but"),
         ({}, {"records": DISK}, r"input_path is /data/run/b\.record, but .*--train-records gs://BUCKET/FOLDER"),
         ({"profile": "1:2"}, {}, "The profile is that of this process"),
+        ({"cache": "memory"}, {}, "The decoded images are in this process"),
     ],
 )
 def test_what_its_hosts_cannot_reach_is_refused(options, paths, told):
     with pytest.raises(OdtkError, match=told) as error:
         fitting({"tpu": "node-1", **options}, **paths)
     assert error.value.argument == next(iter(options), "tpu")
+
+
+def test_so_it_is_with_the_tpu_of_the_callers_own_strategy(tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "is_on_remote_tpu", lambda: True)
+    with fake_detector.registered():
+        config = fake_detector.write_config(tmp_path, write(tmp_path / "records"))
+        for options, told in (({}, "the hosts of the TPU whose strategy is in scope write them"),
+                              ({"cache": "memory"}, "The decoded images are in this process")):  # fmt: skip
+            with pytest.raises(OdtkError, match=told):
+                train(config, tmp_path / "model", **options)
+    assert not (tmp_path / "model" / "pipeline.config").exists()

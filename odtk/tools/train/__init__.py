@@ -170,16 +170,6 @@ def require_checkpoint_to_reuse(config, filename: str | os.PathLike, options: Tr
         )
 
 
-def _check_cache(cache: str, tpu: str | None) -> None:
-    cache_folder(cache)
-    if remote_tpu.is_remote(tpu):
-        raise OdtkError(
-            "A TPU that is reached over the network cannot ask this process for decoded images. Train without keeping "
-            "them.",
-            argument="cache",
-        )
-
-
 def check_options(options: TrainingOptions) -> None:
     """Raises OdtkError for values that no run can have, or that contradict each other."""
     require_whole(1, num_steps=options.num_steps, checkpoint_every=options.checkpoint_every, keep=options.keep)
@@ -195,7 +185,8 @@ def check_options(options: TrainingOptions) -> None:
     if options.profile is not None:
         profiled_steps(options.profile)
     if options.cache is not None:
-        _check_cache(options.cache, options.tpu)
+        cache_folder(options.cache)
+    remote_tpu.require_options(options)
     for name in ("batch_size", "accumulate"):
         if getattr(options, name) != AUTO:
             require_whole(1, **{name: getattr(options, name)})

@@ -14,7 +14,7 @@ from odtk.cluster import Cluster
 from odtk.device_choice import find_chosen, use_only
 from odtk.devices import keep_freed_memory, use_deterministic_operations, use_quick_batch_norms
 from odtk.errors import LabelMapError
-from odtk.hardware import CPU, is_on_tpu, with_memory
+from odtk.hardware import CPU, is_on_remote_tpu, is_on_tpu, with_memory
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.image_cache import ImageCache
 from odtk.inputs.record_filter import RecordFilter, new_filter
@@ -23,6 +23,7 @@ from odtk.layers.precision import FLOAT32
 from odtk.protos import pipeline_pb2
 from odtk.retrying import Writes
 from odtk.tools import trained_classes
+from odtk.tools.train import remote_tpu
 from odtk.tools.train.batch import Batch, batch_line
 from odtk.tools.train.batch_choice import BatchChoice, choose_batch
 from odtk.tools.train.cached_images import cached_images
@@ -87,6 +88,8 @@ def train_checked(checked: CheckedRun) -> TrainingReport:
         checked = _as_the_chief(checked, workers)
     devices = [device.name for device in devices_of(strategy) if device.kind != CPU]
     with strategy.scope():
+        if is_on_remote_tpu():  # perhaps the caller's own, of which the options do not tell
+            remote_tpu.require_fit(options, checked.config, checked.pipeline_config, checked.model_dir, True)
         record_filter = new_filter(options.max_bad_records, log, is_on_tpu())
     bad_boxes = BadBoxes(log)
     precision = choose_precision(options.precision, checked.config, devices_of(strategy))
