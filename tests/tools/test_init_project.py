@@ -26,6 +26,7 @@ from odtk.tools.init_project.machine_facts import CPU, GPU, MachineFacts, find_m
 from odtk.tools.init_project.project_text import Entry, comment, section
 from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.tools.run import project as project_files
+from odtk.tools.run import run
 from odtk.tools.synthetic_pets import BREEDS, draw_dataset, draw_picture
 
 MACHINE = MachineFacts(cores=2, processor="AMD EPYC", memory=8 * 10**9)
@@ -187,6 +188,19 @@ def test_what_it_says_is_what_the_commands_do(name, folders, pets, tmp_path):
     assert [str(each) for each in of_training if each.severity != NOTE] == []
     fields = {change.path.rpartition(".")[2] for change in configured.changes}
     assert not fields & {"batch_size", "num_steps", "learning_rate_base", "height"}, "the demo's training"
+
+
+@pytest.mark.parametrize("name", ["voc", "coco", "pets"])
+def test_what_is_written_can_be_run_in_a_moment(name, folders, pets, tmp_path):
+    # The runs themselves take minutes: tests/tools/test_run_journey.py.
+    report = init_project(pets if name == "pets" else folders / name, tmp_path / "project.yaml")
+    planned = run(report.output, dry_run=True)
+    assert planned.ran == ["make-tfrecords", "configure", "train", "evaluate", "export"]
+    configured = planned["configure"].commands[0]
+    assert f" --num-steps {report.chosen['num-steps']} " in f"{configured} "
+    assert f" --image-size {report.chosen['image-size']} " in f"{configured} "
+    assert configured.endswith(f"--train-records {planned['make-tfrecords'].outputs['records']}")
+    assert [path.name for path in tmp_path.iterdir()] == ["project.yaml"]
 
 
 def test_a_checkpoint_beside_the_file_is_fine_tuned(folders, tmp_path):

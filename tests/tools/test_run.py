@@ -290,6 +290,8 @@ def test_a_run_with_force_goes_on_where_it_was_interrupted(done):
     assert done.models == ["model", "model-1"]
     done.tools.error = None
     assert done.run(force=True, dry_run=True) == ["train", *AFTER_TRAINING]
+    lock = done.folder / "p.lock"  # killed, as by a power cut
+    lock.write_text(lock.read_text().replace('"state": "stopped"', '"state": "running"'))
     assert done.run(force=True) == ["train", *AFTER_TRAINING]
     assert done.models == ["model", "model-1"]
     # It came to its end, so the next one is another.

@@ -74,9 +74,9 @@ class Carrying:
         report = self._new_report()
         decisions = {name: self._decide(name) for name in self._project.stages}
         running = self._running(decisions)
+        check_stages(self._project, list(running))
         for name in running:
             self._require_ours(name, decisions[name])
-        check_stages(self._project, list(running))
         if self._was_forced and not self._forced:
             self._write_lock()
         try:

@@ -68,8 +68,8 @@ def _has_training(model_dir: str) -> bool:
 def _require_empty(model_dir: str) -> None:
     if files.names_in(model_dir):
         raise OutputError(
-            f"{model_dir} has an earlier training, which cannot go on, as what it learns from changed. Set another "
-            "model-dir for train, or remove that one."
+            f"{model_dir} has an earlier training, which does not go on, and a folder in a store cannot be renamed. "
+            "Set another model-dir for train, or remove that one."
         )
 
 
