@@ -118,9 +118,10 @@ def _describe_alike(kind: str, model: str | None, memory: int | None, number: in
 
 
 def _is_connected_to_hosts() -> bool:
-    """Whether other machines compute for this process; the several workers of a run are not called localhost."""
-    names = [device.name for device in tf.config.list_logical_devices("CPU")] if _is_connected_to_tpu() else []
-    return THIS_MACHINE in names and len({tf.DeviceSpec.from_string(name).job for name in names}) > 1
+    """Whether other machines compute for this process. Only where it is no worker itself, its CPU has no job's name."""
+    devices = tf.config.list_logical_devices("CPU") if _is_connected_to_tpu() else []
+    jobs = {tf.DeviceSpec.from_string(device.name).job for device in devices}
+    return None in jobs and len(jobs) > 1
 
 
 def _is_connected_to_tpu() -> bool:

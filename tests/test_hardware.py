@@ -116,12 +116,12 @@ def test_where_the_hosts_of_a_tpu_are(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("jobs", "is_placed"), [(["localhost"], False), (["localhost", "worker"], True), (["worker", "worker"], False)]
+    ("places", "is_placed"),
+    [([""], False), (["", "/job:worker/replica:0/task:0"], True), ([f"/job:worker/task:{i}" for i in (0, 1)], False)],
 )
-def test_hosts_are_the_default_outside_of_a_scope_too(jobs, is_placed, monkeypatch):
+def test_hosts_are_the_default_outside_of_a_scope_too(places, is_placed, monkeypatch):
     tf.constant(1)
-    names = [f"/job:{job}/replica:0/task:{task}/device:CPU:0" for task, job in enumerate(jobs)]
-    cpus = [SimpleNamespace(name=name) for name in names]
+    cpus = [SimpleNamespace(name=f"{place}/device:CPU:0") for place in places]
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: cpus)
     with tf.Graph().as_default(), hardware.on_this_machine():
         assert (tf.constant(1).device == hardware.THIS_MACHINE) == is_placed

@@ -195,7 +195,8 @@ def move(jobs, priority, path, as_json) -> None:
 def retry(jobs, path, as_json) -> None:
     """Let jobs that ended wait again, with all their attempts, and the jobs that were skipped because of them.
 
-    A training goes on from its checkpoint. What a job prints is added to its log.
+    A training goes on from its checkpoint. What a job prints is added to its log. A job whose --after was not done
+    would wait forever: retry that one.
     """
     _change(path, jobs, as_json, lambda opened, number: opened.retry(number))
 
@@ -326,8 +327,16 @@ def wait(ctx, jobs, path, as_json) -> None:
 
     opened = arguments.open_queue(path)
     numbers = [arguments.job_number(opened, job) for job in jobs] or None
+    warned = set()
+
+    def warn(text: str) -> None:
+        text = arguments.hint_at_a_start(opened, path) or text
+        if text not in warned:
+            warned.add(text)
+            options.warn(text)
+
     with arguments.leaving(ctx, "The jobs go on."), queue_watch.watching(opened, options.log, numbers):
-        worst = opened.wait(numbers, log=lambda text: options.warn(arguments.hint_at_a_start(opened, path) or text))
+        worst = opened.wait(numbers, log=warn)
     records = [job for job in opened.jobs() if numbers is None or job.number in numbers]
     if as_json:
         options.print_json({"exit_code": worst, "jobs": [queue_tables.document(job) for job in records]})

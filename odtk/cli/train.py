@@ -71,7 +71,7 @@ WHOLE_OR_AUTO = _WholeOrAuto()
               help="For --patience: what a metric must be better by to count as better.")  # fmt: skip
 @click.option("--max-time", type=_Time(), metavar="TIME",
               help="Stop in time to have saved and, if possible, evaluated after TIME, such as 11h30m or "
-                   "45m.")  # fmt: skip
+              "45m.")  # fmt: skip
 @click.option("--on-nan", type=click.Choice(["stop", "lower-rate"]), default="stop", show_default=True,
               help="If the loss becomes NaN or infinite: stop, or go on from the last good checkpoint with half the "
               "learning rate, at most three times.")  # fmt: skip

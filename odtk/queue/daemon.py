@@ -47,7 +47,7 @@ def attend(path: Path, settings: WorkerSettings, log: Log) -> None:
     while True:
         try:
             for line in process.stdout or ():
-                log(**json.loads(line))
+                log(**_message(line))
             process.wait()
             break
         except KeyboardInterrupt as error:
@@ -60,6 +60,14 @@ def attend(path: Path, settings: WorkerSettings, log: Log) -> None:
     _raise(answer)
     if process.returncode:
         raise OdtkError(f"The worker ended with exit code {process.returncode}; what it said last is why.")
+
+
+def _message(line: str) -> dict:
+    """The arguments of a `log`, as `_ForAttendant` wrote them."""
+    try:
+        return json.loads(line)
+    except ValueError:  # the rest of a line, of which Ctrl-C has taken the beginning
+        return {"text": line.rstrip("\n")}
 
 
 def _launch(path: Path, settings: WorkerSettings, **streams) -> tuple[subprocess.Popen, bytes]:

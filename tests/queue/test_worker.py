@@ -186,6 +186,10 @@ def test_devices_that_are_not_there_fail_the_job_alone(queue, shell):
     assert queue.log_path(cpu).read_text() == "-1\n"
 
 
+def test_a_line_without_its_beginning_is_told_as_it_is():
+    assert daemon._message('is done", "is_change": true}\n') == {"text": 'is done", "is_change": true}'}
+
+
 def test_a_worker_that_cannot_begin_says_why(queue, monkeypatch):
     monkeypatch.setattr(daemon.sys, "executable", "/bin/false")
     with pytest.raises(odtk.OdtkError, match="The worker has ended"):
