@@ -50,7 +50,7 @@ def test_a_project_without_errors_passes_before_anything_is_made(tmp_path):
         ("evaluate: {}", "evaluate: {devices: gpu:1}", 5, "train is to use cpu and evaluate gpu:1"),
         ("export: {}", "export: {winograd: true, precision: float16}", 6, "winograd is for CPUs.*Key: precision."),
         ("export: {}", "export: {input-type: tensor}", 6, "'tensor' is not an input type"),
-        ("export: {}", "export: {output-dir: runs/p/model}", 6, "export would write to .*model, as train does"),
+        ("export: {}", "export: {output-dir: runs/p/model}", 6, "export would replace .*model, which is what train"),
         ("predict: {images:", "predict: {label-map: nowhere, images:", 7, "nowhere"),
         (f"images: {PETS / 'images'}", "images: nowhere", 7, "nowhere"),
         ("devices: cpu", "devices: gpo", 4, "devices of train is 'gpo'; it is auto, cpu, gpu:0,1 or all"),
@@ -112,7 +112,7 @@ def test_what_can_work_is_not_refused(tmp_path, monkeypatch, text):
 
 def test_a_config_may_not_be_written_over_its_base(tmp_path):
     (tmp_path / "my.config").touch()
-    with pytest.raises(OdtkError, match=r"p.yaml:1: configure would write over its base .*/my.config"):
+    with pytest.raises(OdtkError, match=r"p.yaml:1: configure would replace .*/my.config, which is the base"):
         checked("configure: {base: my.config, output: my.config}", tmp_path)
 
 

@@ -21,32 +21,26 @@ _READ = {
 
 def check_places(project: Project) -> None:
     """Raises ProjectError if a stage would write where another one does, or where what it replaces holds an input."""
-    written: dict[str, str] = {}
-    read = dict(_read(project))
+    kept = dict(_read(project))
     for name, key in MADE:
         if name not in project.stages:
             continue
         arguments = project.stages[name].arguments(project.folder)
-        place = arguments[key.replace("-", "_")]
-        where, real = project.where(name, key), _real(place)
         if name == "make-tfrecords" and _real(project.output) == _real(arguments["data_dir"]):
             raise ProjectError(
                 f"{project.where(name, 'data-dir')}: {project.output} is the folder of the data and of all outputs. "
                 "Give output another folder, such as runs."
             )
-        if real in written:
+        place = arguments[key.replace("-", "_")]
+        real = _real(place)
+        found = next((each for each in kept if each == real or each.startswith(os.path.join(real, ""))), None)
+        if found:
+            verb = "is" if found == real else f"holds {found},"
             raise ProjectError(
-                f"{where}: {name} would write to {place}, as {written[real]} does. Give {key} another path."
+                f"{project.where(name, key)}: {name} would replace {place}, which {verb} {kept[found]}. Give {key} "
+                "another path."
             )
-        if name == "configure" and _real(arguments["base"]) == real:
-            raise ProjectError(f"{where}: configure would write over its base {place}. Give output another path.")
-        for other, what in (read | {other: f"what {maker} writes" for other, maker in written.items()}).items():
-            if other == real or other.startswith(os.path.join(real, "")):
-                verb = "is" if other == real else f"holds {other},"
-                raise ProjectError(
-                    f"{where}: {name} would replace {place}, which {verb} {what}. Give {key} another path."
-                )
-        written[real] = name
+        kept[real] = f"what {name} writes"
 
 
 def _read(project: Project) -> Iterator[tuple[str, str]]:
