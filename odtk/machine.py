@@ -93,6 +93,15 @@ def count_nvidia_on_pci(root: Path = ROOT) -> int:
     return sum(kind.startswith(_DISPLAYS) for vendor, _, kind in _pci_devices(root) if vendor == _NVIDIA)
 
 
+def most_gpus(root: Path = ROOT) -> int | None:
+    """How many GPUs TensorFlow can find at most; None if there is no telling: WSL, other makers, no view of the bus."""
+    if (root / "dev/dxg").exists() or (root / "dev/kfd").exists() or not (root / "sys/bus/pci").is_dir():
+        return None
+    nodes = [path for path in (root / "dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)]
+    count = max(len(nodes), count_nvidia_on_pci(root))
+    return None if count == 0 and nvidia_driver(root) else count
+
+
 def find_tpus(root: Path = ROOT) -> list[Accelerator]:
     """The TPU chips of this machine; a TPU that is reached through a network is none of them."""
     return [

@@ -64,7 +64,7 @@ def new_part(output: Path, folder: Path, is_folder: bool) -> Iterator[Path]:
     lock = _open(part)
     try:
         if lock is not None:
-            _lock(lock)
+            try_lock(lock)
         yield part
     finally:
         remove(part)
@@ -107,7 +107,7 @@ def system_lock(folder: str | os.PathLike) -> Iterator[str]:
     """Locks a folder for the block: FREE if it succeeded, LOCKED if another process has it, UNKNOWN without locks."""
     lock = _open(Path(folder))
     try:
-        yield UNKNOWN if lock is None else _lock(lock)
+        yield UNKNOWN if lock is None else try_lock(lock)
     finally:
         if lock is not None:
             os.close(lock)
@@ -136,7 +136,7 @@ def _state(part: Path) -> str:
     if lock is None:
         return UNKNOWN
     try:
-        return _lock(lock)
+        return try_lock(lock)
     finally:
         os.close(lock)
 
@@ -149,7 +149,7 @@ def _open(path: Path) -> int | None:
     return None
 
 
-def _lock(file: int) -> str:
+def try_lock(file: int) -> str:
     """Locks an open file or folder: FREE if it succeeded, LOCKED if another process has it, otherwise UNKNOWN."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

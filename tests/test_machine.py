@@ -45,6 +45,22 @@ def test_quota_of_a_container(draw, monkeypatch, files):
     assert machine.find_cpu(draw(files)).cores == 1.5
 
 
+def test_how_many_gpus_there_can_be(draw):
+    assert machine.most_gpus(draw({})) is None, "no bus, no telling"
+    assert machine.most_gpus(draw({"sys/bus/pci/rescan": ""})) == 0
+    draw({"dev/nvidia0": "", "dev/nvidia1": "", "dev/nvidiactl": ""})
+    assert (
+        machine.most_gpus(draw({"sys/bus/pci/devices/a/vendor": "0x10de", "sys/bus/pci/devices/a/class": "0x0300"}))
+        == 2
+    )
+    assert machine.most_gpus(draw({"dev/dxg": ""})) is None
+
+
+def test_a_driver_without_a_gpu_in_sight_says_nothing_of_their_number(draw):
+    root = draw({"sys/bus/pci/rescan": "", "proc/driver/nvidia/version": "NVRM version: x  580.65.06 \n"})
+    assert machine.most_gpus(root) is None
+
+
 def test_memory_without_a_limit(draw):
     root = draw({"proc/meminfo": MEMINFO, "proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/memory.max": "max\n"})
     assert machine.find_memory(root) == machine.Memory(2**24, 2**23, 2**20, False)

@@ -116,7 +116,7 @@ def test_a_part_of_another_output_is_left_alone(tmp_path, begin):
 def test_without_locks_the_process_number_decides(tmp_path, begin, monkeypatch):
     """As on network drives that have none."""
     begin("atomic_directory", tmp_path / "out")
-    monkeypatch.setattr(unfinished, "_lock", lambda file: unfinished.UNKNOWN)
+    monkeypatch.setattr(unfinished, "try_lock", lambda file: unfinished.UNKNOWN)
     (tmp_path / f".out.{unfinished._host()}.{2**22 + 1}.0123456789abcdef.part").mkdir()
     assert unfinished.clear_parts(tmp_path / "out", tmp_path) is None
     assert len(everything(tmp_path)) == 2  # the part that is in work, with its file

@@ -7,6 +7,7 @@ import click
 from odtk.cli import options
 from odtk.cli import queue_arguments as arguments
 from odtk.cli.queue_arguments import priority_option, queue_option
+from odtk.errors import OdtkError
 
 _LINES_SHOWN = 10
 
@@ -57,19 +58,19 @@ def queue() -> None:
 def add(ctx, command, priority, name, device, after, attempts, path, as_json) -> None:
     """Add an odtk command to the queue: COMMAND is what you would type, with or without the leading odtk.
 
-    It runs later in the present folder, with the present environment. A command or an option that does not exist is an
-    error at once. All options of `add` stand before COMMAND; what follows belongs to the command.
+    It runs later in the present folder, with the present environment. A command or an option that does not exist, and a
+    value that the option never allows, is an error at once; what depends on files or on other options may be found only
+    when the job runs. All options of `add` stand before COMMAND; what follows belongs to the command.
     """
     from odtk.cli.queue_tables import document, title
     from odtk.cli.queued_command import check_command
     from odtk.queue import Job
+    from odtk.queue.job import command_words
 
-    arguments.check_name(name)
-    words = command[1:] if command[0] == "odtk" else command
-    check_command(ctx.find_root().command, words)
+    check_command(ctx.find_root().command, command_words(command))
     opened = arguments.open_queue(path, is_made=True)
     numbers = [arguments.job_number(opened, job, "after") for job in after]
-    job = Job(words, device=device, after=numbers, attempts=attempts)
+    job = Job(command, device=device, after=numbers, attempts=attempts)
     number = opened.put(job, priority, name)
     record = opened.job(number)
     if as_json:
@@ -151,7 +152,7 @@ def logs(ctx, job, follow, path, as_json) -> None:
         text = log_path.read_text("utf-8", errors="replace") if log_path.exists() else ""
         options.print_json({"job": number, "log_path": str(log_path), "text": text})
     elif not follow:
-        queue_watch.print_log(log_path)
+        queue_watch.print_log(log_path, 0)
         if not log_path.exists():
             options.log(f"Job {number} has printed nothing so far.")
     else:
@@ -194,7 +195,8 @@ def move(jobs, priority, path, as_json) -> None:
 def retry(jobs, path, as_json) -> None:
     """Let jobs that ended wait again, with all their attempts, and the jobs that were skipped because of them.
 
-    A training goes on from its checkpoint. What a job prints is added to its log.
+    A training goes on from its checkpoint. What a job prints is added to its log. A job whose --after was not done
+    would wait forever: retry that one.
     """
     _change(path, jobs, as_json, lambda opened, number: opened.retry(number))
 
@@ -204,9 +206,16 @@ def _change(path: str | None, jobs: Sequence[str], as_json: bool, change: Callab
     from odtk.cli import queue_tables
 
     opened = arguments.open_queue(path)
-    numbers = [arguments.job_number(opened, job) for job in jobs]
-    for number in numbers:
-        change(opened, number)
+    numbers = list(dict.fromkeys(arguments.job_number(opened, job) for job in jobs))
+    for number in numbers:  # all of them are there before one is changed
+        opened.job(number)
+    for place, number in enumerate(numbers):
+        try:
+            change(opened, number)
+        except OdtkError:
+            for changed in numbers[:place]:
+                options.log(queue_tables.job_line(opened.job(changed)))
+            raise
     records = [opened.job(number) for number in numbers]
     if as_json:
         options.print_json([queue_tables.document(record) for record in records])
@@ -257,7 +266,7 @@ def start(detach, until_empty, device, stop_on_failure, grace, path, as_json) ->
         _print_worker(opened.start(detach=True, **how), path, as_json)
         return
     with queue_watch.watching(opened, options.log):
-        opened.start(detach=False, log=queue_watch.without_changes(options.log), **how)
+        opened.start(detach=False, log=options.log, log_change=lambda line: None, **how)
     jobs = opened.jobs()
     if as_json:
         options.print_json({"queue": str(opened.path), "jobs": [queue_tables.document(job) for job in jobs]})
@@ -318,8 +327,16 @@ def wait(ctx, jobs, path, as_json) -> None:
 
     opened = arguments.open_queue(path)
     numbers = [arguments.job_number(opened, job) for job in jobs] or None
+    warned = set()
+
+    def warn(text: str) -> None:
+        text = arguments.hint_at_a_start(opened, path) or text
+        if text not in warned:
+            warned.add(text)
+            options.warn(text)
+
     with arguments.leaving(ctx, "The jobs go on."), queue_watch.watching(opened, options.log, numbers):
-        worst = opened.wait(numbers, log=lambda text: options.warn(arguments.hint_at_a_start(opened, path) or text))
+        worst = opened.wait(numbers, log=warn)
     records = [job for job in opened.jobs() if numbers is None or job.number in numbers]
     if as_json:
         options.print_json({"exit_code": worst, "jobs": [queue_tables.document(job) for job in records]})

@@ -49,15 +49,6 @@ def job_number(queue, job: str, argument: str | None = None) -> int:
     return numbers[0]
 
 
-def check_name(name: str | None) -> None:
-    """OdtkError if a name cannot stand for its job."""
-    if name is not None and (not name.strip() or name.isdecimal()):
-        raise OdtkError(
-            f"A job cannot be called '{name}', as jobs are given by number or name. Choose a name with a letter.",
-            argument="name",
-        )
-
-
 def command(path: str | None, *words: str) -> str:
     """A command for the same queue, to be pasted into a shell."""
     return shlex.join(["odtk", "queue", words[0], *([] if path is None else ["--queue", path]), *words[1:]])

@@ -1,7 +1,6 @@
 """Shows what a queue does while a command waits for it: a live table on a terminal, plain lines elsewhere."""
 
 import contextlib
-import re
 import threading
 import time
 from collections import Counter
@@ -13,7 +12,7 @@ import click
 from odtk.cli import queue_tables
 from odtk.errors import OdtkError
 from odtk.progress import can_redraw, plain_line_seconds, printing_above, terminal
-from odtk.queue import ENDED, RUNNING, WAITING, JobRecord, Queue
+from odtk.queue import ENDED, RUNNING, JobRecord, Queue
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 _REDRAWS_PER_SECOND = 2
@@ -34,12 +33,6 @@ def watching(queue: Queue, log: Callable[[str], None], numbers: Sequence[int] | 
         finally:
             ended.set()
             thread.join()
-
-
-def without_changes(log: Callable[[str], None]) -> Callable[[str], None]:
-    """A `log` for a worker, whose lines on starts and ends of jobs are left out: `watching` says more of them."""
-    change = re.compile(rf"job \d+ (runs on .*|is ({'|'.join([WAITING, *ENDED])}))|worker ended")
-    return lambda line: None if change.fullmatch(line) else log(line)
 
 
 class _Watch:
@@ -115,14 +108,14 @@ def follow_log(queue: Queue, number: int) -> None:
     while True:
         # Asked before the log is read: what is printed until the job ends is then read, too.
         has_ended = queue.job(number).state in ENDED
-        offset = _print_from(queue.log_path(number), offset)
+        offset = print_log(queue.log_path(number), offset)
         if has_ended:
             return
         time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
-def _print_from(path: Path, offset: int) -> int:
-    """Prints a file from an offset on, and returns where it ended."""
+def print_log(path: Path, offset: int) -> int:
+    """Prints a log from an offset on as it is, and returns where it ended."""
     import codecs
 
     # A character may be cut by the end of what is there so far; its bytes are read again.
@@ -136,8 +129,3 @@ def _print_from(path: Path, offset: int) -> int:
             offset += used
             file.seek(offset)
     return offset
-
-
-def print_log(path: Path) -> None:
-    """Prints a log as it is."""
-    _print_from(path, 0)

@@ -11,7 +11,16 @@ from odtk.cli.init_project import init
 _STAGES = ("make-tfrecords", "configure", "train", "evaluate", "export", "predict")
 
 
-@click.command(short_help="Run what is left to do of a project file.")
+class _Run(click.Command):
+    def parse_args(self, ctx, args):
+        """Also checks which options go together, so that a job of `odtk queue` is checked when it is added."""
+        rest = super().parse_args(ctx, args)
+        if not ctx.resilient_parsing:
+            _check_together(ctx)
+        return rest
+
+
+@click.command(cls=_Run, short_help="Run what is left to do of a project file.")
 @click.argument("project", type=options.any_path, metavar="PROJECT.yaml", required=False)
 @click.option("--init", "init_folder", type=options.any_path, metavar="FOLDER",
               help="Run nothing, but write PROJECT.yaml for the annotated images in FOLDER, with comments that explain "
@@ -55,7 +64,7 @@ def run(ctx, project, init_folder, overwrite, from_stage, only, force, dry_run, 
     the file, records that. Training that was interrupted, or is to have more steps, goes on; if what it learns from
     changed, it starts over, and the earlier model dir is kept under another name. Signals are as for `odtk train`.
     """
-    if _is_init(ctx):
+    if init_folder is not None:
         init(init_folder, project, overwrite, as_json)
         return
     from odtk.tools.run import run as run_project
@@ -83,8 +92,8 @@ def run(ctx, project, init_folder, overwrite, from_stage, only, force, dry_run, 
     ctx.exit(ended[-1].exit_code(report.stopped) if report.stopped and ended else 0)
 
 
-def _is_init(ctx) -> bool:
-    """Whether a project is to be written; a usage error where the options do not go together."""
+def _check_together(ctx) -> None:
+    """A usage error where the arguments do not go together."""
     given, is_init = ctx.params, ctx.params["init_folder"] is not None
     others = [f"--{name.replace('_', '-')}" for name in ("from_stage", "only", "force", "dry_run") if given[name]]
     if is_init and others:
@@ -95,7 +104,8 @@ def _is_init(ctx) -> bool:
         raise click.UsageError("--overwrite is for --init; to run again what is done, use --force.")
     if not (is_init or given["project"]):
         raise click.UsageError("Give a PROJECT.yaml, or --init FOLDER to write one for the images in a folder.")
-    return is_init
+    if given["only"] and given["from_stage"]:
+        raise click.UsageError("--only runs one stage, --from all from one on; leave one of them out.")
 
 
 def _print_json(report) -> None:
@@ -121,7 +131,10 @@ def _print(report, ctx) -> None:
     if report.stopped:
         click.echo(f"Ended early: {report.stopped}. To go on: {typed_command(ctx)}")
         return
-    if not report.ran:
+    left_out = [stage.name for stage in report.stages if stage.is_left_out]
+    if not report.ran and left_out:
+        click.echo(f"Nothing was run, as only other stages have something to do: {', '.join(left_out)}.")
+    elif not report.ran:
         click.echo(f"Nothing to do: nothing changed since {report.project} was run.")
     for stage in report.stages:
         places = ", ".join(stage.outputs.values())

@@ -15,6 +15,8 @@ from odtk.cli.options import (
     tpu_option,
 )
 from odtk.cli.training_end import print_end
+from odtk.durations import seconds_of
+from odtk.errors import OdtkError
 
 
 class _WholeOrAuto(click.ParamType):
@@ -22,6 +24,17 @@ class _WholeOrAuto(click.ParamType):
 
     def convert(self, value, param, ctx):
         return value if value == "auto" else click.IntRange(1).convert(value, param, ctx)
+
+
+class _Time(click.ParamType):
+    name = "TIME"
+
+    def convert(self, value, param, ctx):
+        try:
+            seconds_of(value, "max_time")
+        except OdtkError as error:
+            self.fail(str(error), param, ctx)
+        return value
 
 
 WHOLE_OR_AUTO = _WholeOrAuto()
@@ -56,8 +69,9 @@ WHOLE_OR_AUTO = _WholeOrAuto()
               help="Stop after N evaluations in a row without a better one.  [default: train to the end]")  # fmt: skip
 @click.option("--min-delta", type=click.FloatRange(0), default=0.0, show_default=True, metavar="X",
               help="For --patience: what a metric must be better by to count as better.")  # fmt: skip
-@click.option("--max-time", metavar="TIME", help="Stop in time to have saved and, if possible, evaluated after TIME, "
-              "such as 11h30m or 45m.")  # fmt: skip
+@click.option("--max-time", type=_Time(), metavar="TIME",
+              help="Stop in time to have saved and, if possible, evaluated after TIME, such as 11h30m or "
+              "45m.")  # fmt: skip
 @click.option("--on-nan", type=click.Choice(["stop", "lower-rate"]), default="stop", show_default=True,
               help="If the loss becomes NaN or infinite: stop, or go on from the last good checkpoint with half the "
               "learning rate, at most three times.")  # fmt: skip

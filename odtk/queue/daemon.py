@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -20,7 +19,7 @@ from odtk.queue.device_sets import ALL
 from odtk.queue.queue_files import QueueFiles
 from odtk.queue.signal_count import SignalCount
 from odtk.queue.store import Store
-from odtk.queue.worker import Worker, WorkerSettings
+from odtk.queue.worker import Log, Worker, WorkerSettings
 
 _LOG_BYTES, _OLD_LOGS = 10**6, 3
 _LAST = 2000  # characters of a log that are shown
@@ -37,7 +36,7 @@ def start(path: Path, settings: WorkerSettings) -> None:
     _raise(answer)
 
 
-def attend(path: Path, settings: WorkerSettings, log: Callable[[str], None]) -> None:
+def attend(path: Path, settings: WorkerSettings, log: Log) -> None:
     """Starts a worker, tells `log` what it does, and returns when it has ended; OdtkError if it cannot work.
 
     KeyboardInterrupt tells it to stop, is waited for, and raised. A second one does not let its jobs save anything. The
@@ -48,7 +47,7 @@ def attend(path: Path, settings: WorkerSettings, log: Callable[[str], None]) -> 
     while True:
         try:
             for line in process.stdout or ():
-                log(line.rstrip("\n"))
+                log(**_message(line))
             process.wait()
             break
         except KeyboardInterrupt as error:
@@ -61,6 +60,14 @@ def attend(path: Path, settings: WorkerSettings, log: Callable[[str], None]) -> 
     _raise(answer)
     if process.returncode:
         raise OdtkError(f"The worker ended with exit code {process.returncode}; what it said last is why.")
+
+
+def _message(line: str) -> dict:
+    """The arguments of a `log`, as `_ForAttendant` wrote them."""
+    try:
+        return json.loads(line)
+    except ValueError:  # the rest of a line, of which Ctrl-C has taken the beginning
+        return {"text": line.rstrip("\n")}
 
 
 def _launch(path: Path, settings: WorkerSettings, **streams) -> tuple[subprocess.Popen, bytes]:
@@ -97,7 +104,7 @@ def main() -> None:
     signals = SignalCount(sys.stdin.fileno() if is_attended else None)
     with open(report, "wb") as answer:
         try:
-            Worker(Store(files), settings, logging.info, signals).run(lambda: _answer(answer, None))
+            Worker(Store(files), settings, _log, signals).run(lambda: _answer(answer, None))
         except OdtkError as error:
             logging.error("%s", error)
             _answer(answer, {"text": str(error), "argument": error.argument})
@@ -115,10 +122,19 @@ def _answer(answer, value: object) -> None:
 
 
 def _log_to(path: Path | None) -> None:
-    """A file that is kept small, or stdout."""
+    """A file that is kept small, or stdout, of which `attend` reads each line as the arguments of its `log`."""
     logging.raiseExceptions = False  # a full disk, or a reader that is gone
     handler: logging.Handler = logging.StreamHandler(sys.stdout)
     if path:
         handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=_OLD_LOGS, encoding="utf-8")
-    form = "%(asctime)s %(levelname)s %(message)s" if path else "%(message)s"
-    logging.basicConfig(level=logging.INFO, format=form, handlers=[handler], force=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s") if path else _ForAttendant())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def _log(text: str, is_change: bool = False) -> None:
+    logging.info("%s", text, extra={"is_change": is_change})
+
+
+class _ForAttendant(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps({"text": super().format(record), "is_change": getattr(record, "is_change", False)})

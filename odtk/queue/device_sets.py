@@ -27,6 +27,8 @@ def canonical(word: str | None) -> str:
     """One word for each choice of devices: "all", "cpu:0", "gpu:0,1"; OdtkError for a word that means none."""
     if word is None or word in _EVERYTHING:
         return ALL
+    if not isinstance(word, str):
+        raise OdtkError(f"{word!r} is no name of devices. Write it as text: 'gpu:0'.", argument="device")
     kind, numbers = parse_devices(word, argument="device")
     return f"{kind}:{','.join(map(str, sorted(numbers)))}"
 

@@ -46,8 +46,7 @@ class Job:
     """How many times it is started at most, if restarts of the machine or kills cut it off."""
 
     def __post_init__(self) -> None:
-        words = tuple(shlex.split(self.command)) if isinstance(self.command, str) else tuple(self.command)
-        words = words[1:] if words[:1] == ("odtk",) else words
+        words = command_words(self.command)
         if not words or not all(isinstance(word, str) for word in words):
             raise OdtkError(
                 f"The command of a job is {self.command!r}; it is the words of an odtk command: "
@@ -56,9 +55,12 @@ class Job:
             )
         if isinstance(self.attempts, bool) or not isinstance(self.attempts, int) or self.attempts < 1:
             raise OdtkError(f"attempts is {self.attempts!r}; it is a whole number of at least 1.", argument="attempts")
+        if not isinstance(self.after, Sequence) or not all(type(number) is int for number in self.after):
+            raise OdtkError(f"after is {self.after!r}; it is a list of the numbers of jobs: [3].", argument="after")
         for name, value in {
             "command": words,
             "folder": os.path.abspath(self.folder),
+            "python": os.fspath(self.python),
             "environment": dict(self.environment),
             "after": tuple(dict.fromkeys(self.after)),
             "device": None if self.device in (None, "auto") else canonical(self.device),
@@ -70,6 +72,15 @@ class Job:
                 f"The job is given {self.device}, and its command names {own}. Name devices once.",
                 argument="device",
             )
+
+
+def command_words(command: Sequence[str]) -> tuple[str, ...]:
+    """The words of an odtk command that is given as words or as one line of a shell, without a leading "odtk"."""
+    try:
+        words = tuple(shlex.split(command) if isinstance(command, str) else command)
+    except (TypeError, ValueError):  # not a sequence; a quotation that is not closed
+        return ()
+    return words[1:] if words[:1] == ("odtk",) else words
 
 
 @dataclass(frozen=True)
@@ -92,6 +103,8 @@ class JobRecord:
     "skipped" (a job that it waits for was not done)."""
     reason: str | None
     """Why it waits, was cut off, failed or is skipped: a part of a sentence for people."""
+    needs_worker: bool
+    """Whether it could run or runs, and no worker takes it or looks after it, as `reason` says."""
     is_cancelling: bool
     """Whether it runs, and was told to end."""
     attempt: int

@@ -27,7 +27,7 @@ from odtk.queue.job import (
 from odtk.queue.queue_files import QueueFiles
 from odtk.queue.schedule import hopeless, skip_successors, unskip_successors
 from odtk.queue.store import Store
-from odtk.queue.worker import WorkerSettings
+from odtk.queue.worker import Log, WorkerSettings
 
 GRACE = 90.0
 """Seconds that a job has to end by itself when it is cancelled: a training saves its checkpoint."""
@@ -52,10 +52,12 @@ class Queue:
     def put(self, job: Job, priority: int = DEFAULT_PRIORITY, name: str | None = None) -> int:
         """Adds a job and returns its number; priority 1 is the most urgent, 10 the least.
 
-        Of equal priority the job that was added first runs first. Raises OdtkError for a priority that is none, and if
-        there is no job that it is to wait for. A job whose predecessor has failed is skipped.
+        Of equal priority the job that was added first runs first. Raises OdtkError for a priority that is none, for a
+        name that could be a number, and if there is no job that it is to wait for. A job whose predecessor has failed
+        is skipped.
         """
         _require_priority(priority)
+        _require_name(name)
         uses = job.device or named_in(job.command)
         values = {
             "name": name and name.encode(errors="replace").decode(),
@@ -169,6 +171,7 @@ class Queue:
         stop_on_failure: bool = False,
         grace: float = GRACE,
         log: Callable[[str], None] | None = None,
+        log_change: Callable[[str], None] | None = None,
     ) -> WorkerRecord | None:
         """Starts a worker, which runs the jobs; OdtkError if one of the same device works for this queue.
 
@@ -179,12 +182,14 @@ class Queue:
         device: runs jobs of this device ("gpu:0") and gives it to those that name none. None: runs the jobs of every
           device, as many at once as have devices of their own; one that names none gets the whole machine.
         stop_on_failure: ends after the first job that fails; the others wait.
-        grace: seconds that a job has to end by itself when it is cancelled.
+        grace: seconds that a job has to end by itself when it is cancelled; at least 0.
+        log_change: is told instead of `log` that jobs or the worker end and that jobs start, as `jobs` shows, too.
         """
+        _require_grace(grace)
         device = None if canonical(device) == ALL else canonical(device)
         settings = WorkerSettings(device, until_empty, stop_on_failure, grace)
         if not detach:
-            daemon.attend(self.path, settings, log or (lambda line: None))
+            daemon.attend(self.path, settings, _divided(log or (lambda text: None), log_change))
             return None
         daemon.start(self.path, settings)
         return next((worker for worker in self.workers() if worker.device == device), None)
@@ -210,25 +215,45 @@ class Queue:
 
         numbers: of the jobs; None: all of the queue, those that are added meanwhile and those that ended before too.
         A job that failed counts with its exit code; one that was cancelled, interrupted or skipped with 1 at least.
-        `log` is told if no worker runs that could run them. OdtkError if there is no job of a number.
+        `log` is told of those, and of those that they wait for, that no worker runs. OdtkError if there is no job of a
+        number.
         """
-        is_told = False
+        told: set[str | None] = set()
         while True:
-            jobs = self.jobs()
+            jobs = known = self.jobs()
             if numbers is not None:
-                by_number = {job.number: job for job in jobs}
+                by_number = {job.number: job for job in known}
                 jobs = [by_number.get(number) or self.job(number) for number in numbers]
             pending = [job for job in jobs if job.state not in ENDED]
             if not pending:
                 return max((_exit_code(job) for job in jobs), default=0)
-            if log and not is_told and not self.workers():
-                log(f"No worker runs the {len(pending)} jobs that are waited for. Start one.")
-                is_told = True
+            # Looks twice: a worker that has ended in between has noted before how its jobs ended.
+            if log and _needing_worker(known, pending, told):
+                for job in _needing_worker(self.jobs(), pending, told):
+                    log(f"Job {job.number} needs a worker: {job.reason}. Start one.")
+                    told.add(job.reason)
             time.sleep(_POLL)
 
     def join(self) -> int:
         """`wait` for all jobs."""
         return self.wait()
+
+
+def _needing_worker(jobs: Sequence[JobRecord], pending: Sequence[JobRecord], told: set[str | None]) -> list[JobRecord]:
+    """Of the pending jobs, and those that they wait for, the first for each reason why they need a worker.
+
+    But for the reasons that were `told`.
+    """
+    by_number = {job.number: job for job in jobs}
+    awaited: set[int] = set()
+    to_visit = [job.number for job in pending]
+    while to_visit:
+        number = to_visit.pop()
+        if number in by_number and number not in awaited:
+            awaited.add(number)
+            to_visit += by_number[number].after
+    found = {job.reason: job for job in reversed(jobs) if job.number in awaited and job.needs_worker}
+    return [job for reason, job in found.items() if reason not in told]
 
 
 def _exit_code(job: JobRecord) -> int:
@@ -242,6 +267,24 @@ def _require_priority(priority: int) -> None:
             f"priority is {priority!r}; it is a whole number from {MOST_URGENT}, the most urgent, to {LEAST_URGENT}.",
             argument="priority",
         )
+
+
+def _require_name(name: str | None) -> None:
+    if name is not None and (not isinstance(name, str) or not name.strip() or name.isdecimal()):
+        raise OdtkError(
+            f"A job cannot be called {name!r}, as jobs are given by number or name. Choose a name with a letter.",
+            argument="name",
+        )
+
+
+def _require_grace(grace: float) -> None:
+    is_number = isinstance(grace, int | float) and not isinstance(grace, bool)
+    if not is_number or not grace >= 0:
+        raise OdtkError(f"grace is {grace!r}; it is a number of seconds, at least 0.", argument="grace")
+
+
+def _divided(log: Callable[[str], None], log_change: Callable[[str], None] | None) -> Log:
+    return lambda text, is_change=False: (log_change or log)(text) if is_change else log(text)
 
 
 def _find(database: sqlite3.Connection, number: int, argument: str | None = None) -> sqlite3.Row:

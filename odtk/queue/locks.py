@@ -8,13 +8,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from odtk import unfinished
 from odtk.errors import OdtkError, OutputError
-from odtk.system_errors import describe
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 _PATIENCE, _PAUSE = 1.0, 0.02  # seconds: who only asks holds a lock for a moment
 
@@ -54,18 +49,15 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _try(path: Path, flags: int) -> int | None:
-    if fcntl is None:
+    if unfinished.fcntl is None:
         raise OdtkError("The queue needs Linux or macOS: Windows has it inside WSL.")
     file = os.open(path, flags, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
+    state = unfinished.try_lock(file)
+    if state == unfinished.FREE:
+        return file
+    os.close(file)
+    if state == unfinished.LOCKED:
         return None
-    except OSError as error:  # a network drive
-        os.close(file)
-        raise OutputError(
-            f"{describe(error, path)} A queue needs a disk on which files can be locked: choose a local one.",
-            argument="queue",
-        ) from error
-    return file
+    raise OutputError(
+        f"{path} cannot be locked. A queue needs a disk on which files can be: choose a local one.", argument="queue"
+    )

@@ -1,5 +1,7 @@
 """Reads jobs from a queue's database, with the reasons why they wait."""
 
+from __future__ import annotations
+
 import json
 import sqlite3
 import time
@@ -31,7 +33,7 @@ def read_all(database: sqlite3.Connection, files: QueueFiles) -> list[JobRecord]
         after.setdefault(pair["job"], []).append(pair["predecessor"])
     reasons = _Reasons(rows, after, workers.read_all(database, files))
     boot = boot_id()
-    return [_record(row, after.get(row["number"], []), reasons.of(row), boot, files) for row in rows]
+    return [_record(row, after.get(row["number"], []), reasons, boot, files) for row in rows]
 
 
 def read_job(database: sqlite3.Connection, number: int) -> Job:
@@ -47,7 +49,7 @@ def read_job(database: sqlite3.Connection, number: int) -> Job:
     )
 
 
-def _record(row: sqlite3.Row, after: Sequence[int], reason: str | None, boot: str, files: QueueFiles) -> JobRecord:
+def _record(row: sqlite3.Row, after: Sequence[int], reasons: _Reasons, boot: str, files: QueueFiles) -> JobRecord:
     process = ProcessIdentity.from_text(row["process"]) if row["process"] else None
     seconds = row["seconds"]
     if row["state"] == RUNNING and process is not None and process.boot == boot:
@@ -59,7 +61,8 @@ def _record(row: sqlite3.Row, after: Sequence[int], reason: str | None, boot: st
         folder=json.loads(row["folder"]),
         python=json.loads(row["python"]),
         after=tuple(after),
-        reason=reason,
+        reason=reasons.of(row),
+        needs_worker=reasons.needs_worker(row),
         is_cancelling=row["state"] == RUNNING and bool(row["cancelling"]),
         seconds=seconds,
         pid=process.pid if process and row["state"] == RUNNING else None,
@@ -83,17 +86,21 @@ class _Reasons:
             return row["note"]
         return "; ".join(filter(None, [row["note"], self._of_waiting(row)])) or None
 
+    def needs_worker(self, row: sqlite3.Row) -> bool:
+        if row["state"] == RUNNING:
+            return not self._is_watched(row) and all(worker.stop for worker in self._workers)
+        return row["state"] == WAITING and not self._ahead(row) and not self._able(row)
+
     def _of_running(self, row: sqlite3.Row) -> str | None:
-        is_watched = any((worker.device or ALL) == row["worker"] for worker in self._workers)
-        return row["note"] if is_watched else "its worker is gone; the next one that starts looks after it"
+        return row["note"] if self._is_watched(row) else "its worker is gone; the next one that starts looks after it"
+
+    def _is_watched(self, row: sqlite3.Row) -> bool:
+        return any((worker.device or ALL) == row["worker"] for worker in self._workers)
 
     def _of_waiting(self, row: sqlite3.Row) -> str | None:
-        ahead = [
-            number for number in self._after.get(row["number"], []) if self._states.get(number) in (WAITING, RUNNING)
-        ]
-        if ahead:
-            return f"waits for job {' and job '.join(map(str, ahead))}"
-        able = [worker for worker in self._workers if worker.stop is None and can_run(worker.device, row["uses"])]
+        if ahead := self._ahead(row):
+            return f"waits for {_named(ahead)}"
+        able = self._able(row)
         if not able and all(worker.stop for worker in self._workers):
             return "no worker takes new jobs" if self._workers else "no worker runs"
         if not able:
@@ -104,4 +111,18 @@ class _Reasons:
             for running in self._running
             if any(share_a_device(running["runs_on"], device) for device in wanted)
         ]
-        return f"job {' and job '.join(map(str, blocking))} run{'s' * (len(blocking) == 1)}" if blocking else None
+        return f"{_named(blocking)} run{'s' * (len(blocking) == 1)}" if blocking else None
+
+    def _ahead(self, row: sqlite3.Row) -> list[int]:
+        """The jobs that a job still waits for."""
+        return [
+            number for number in self._after.get(row["number"], []) if self._states.get(number) in (WAITING, RUNNING)
+        ]
+
+    def _able(self, row: sqlite3.Row) -> list[WorkerRecord]:
+        """The workers that would start a job."""
+        return [worker for worker in self._workers if worker.stop is None and can_run(worker.device, row["uses"])]
+
+
+def _named(numbers: Sequence[int]) -> str:
+    return " and ".join(f"job {number}" for number in numbers)

@@ -20,6 +20,8 @@ from odtk.queue.store import Store
 from odtk.queue.workers import ASKED, TOLD
 from odtk.unfinished import is_running
 
+_STOPPED = "it was stopped with its worker"
+
 _STOPPED_BY = {128 + number for number in ASKING}
 """Exit codes of a command that was told to end, as by a machine that shuts down."""
 
@@ -231,13 +233,13 @@ def _locked_end(store: Store, choice: Choice) -> int | None:
 
 
 def _claim(database: sqlite3.Connection, choice: Choice, process: ProcessIdentity, device: str | None) -> None:
-    # What cut off earlier attempts is still said of a running job.
+    # What cut off earlier attempts is still said of a running job, that it was stopped is not.
     database.execute(
-        "UPDATE jobs SET state = ?, note = CASE WHEN attempt > 0 THEN note END, attempt = attempt + 1, starts = ?, "
-        "exit_code = NULL, started = ?, ended = NULL, seconds = NULL, started_clock = ?, process = ?, runs_on = ?, "
-        "worker = ? WHERE number = ?",
+        "UPDATE jobs SET state = ?, note = CASE WHEN attempt > 0 THEN NULLIF(note, ?) END, attempt = attempt + 1, "
+        "starts = ?, exit_code = NULL, started = ?, ended = NULL, seconds = NULL, started_clock = ?, process = ?, "
+        "runs_on = ?, worker = ? WHERE number = ?",
         (
-            *(RUNNING, choice.start, time.time(), time.monotonic()),
+            *(RUNNING, _STOPPED, choice.start, time.time(), time.monotonic()),
             *(process.as_text(), choice.runs_on, device or ALL, choice.number),
         ),
     )
@@ -250,7 +252,7 @@ def _outcome(row: sqlite3.Row, job: RunningJob, end: keeper.End | None) -> tuple
     if row["cancelling"]:
         return CANCELLED, None
     if job.is_stopping:
-        return WAITING, "it was stopped with its worker"
+        return WAITING, _STOPPED
     was_cut_off = end is None or (job.is_adopted and end.exit_code in _STOPPED_BY)
     if end and not was_cut_off:
         return FAILED, _failure(end.exit_code)

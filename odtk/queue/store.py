@@ -121,7 +121,12 @@ class Store:
         """Raises OutputError for a file of something else, to which, and beside which, nothing is written."""
         if os.path.exists(self.files.database):
             with self._explaining(), contextlib.closing(self._connect("mode=ro&immutable=1")) as connection:
-                _require_application(connection)
+                try:
+                    _require_application(connection)
+                except sqlite3.DatabaseError as error:
+                    # A file looks damaged while another process writes, for which this connection does not wait.
+                    if "not a database" in str(error):
+                        raise
 
     def _connect(self, how: str) -> sqlite3.Connection:
         uri = f"{self.files.database.as_uri()}?{how}"

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from odtk.errors import OdtkError
 from odtk.queue import running_jobs, workers
@@ -32,10 +33,17 @@ class WorkerSettings:
     grace: float
 
 
+class Log(Protocol):
+    """What a worker tells its messages."""
+
+    def __call__(self, text: str, is_change: bool = False) -> None:
+        """`is_change`: that a job starts or ends, or the worker itself, which the queue shows, too."""
+
+
 class Worker:
     """Runs the jobs of a queue, in the process that calls `run`; see Queue.start."""
 
-    def __init__(self, store: Store, settings: WorkerSettings, log: Callable[[str], None], signals: SignalCount):
+    def __init__(self, store: Store, settings: WorkerSettings, log: Log, signals: SignalCount):
         self._store, self._settings, self._log = store, settings, log
         self._device = settings.device
         self._jobs: list[RunningJob] = []
@@ -54,7 +62,7 @@ class Worker:
             self._log(f"worker of {self._store.files.database} on {self._device or 'any device'}")
             while not self._round():
                 self._sleep(POLL)
-            self._log("worker ended")
+            self._log("worker ended", is_change=True)
 
     def _round(self) -> bool:
         """One look at the queue; whether the work is over. A full disk is waited for: nothing is lost meanwhile."""
@@ -118,7 +126,7 @@ class Worker:
             state = running_jobs.note_end(self._store, job, self._device)
             self._jobs.remove(job)
             if state is not None:
-                self._log(f"job {job.number} is {state}")
+                self._log(f"job {job.number} is {state}", is_change=True)
                 self._heed_failure(state)
 
     def _heed_failure(self, state: str) -> None:
@@ -148,7 +156,7 @@ class Worker:
                 continue
             if job is None:  # another worker was quicker, or a more urgent job has come: the next round looks again
                 return
-            self._log(f"job {job.number} runs on {choice.runs_on}, process {job.process.pid}")
+            self._log(f"job {job.number} runs on {choice.runs_on}, process {job.process.pid}", is_change=True)
             self._jobs.append(job)
 
     def _next(self) -> Choice | None:

@@ -75,6 +75,7 @@ def _write_project(folder: Path, pictures: list[str], num_steps: int | None) -> 
     if num_steps is not None:
         edits[f"seed: {SEED}"] = f"seed: {SEED}\n  num-steps: {num_steps}"
     for before, after in edits.items():
+        assert text.count(before) == 1, f"demo.yaml has {before!r} {text.count(before)} times, not once"
         text = text.replace(before, after)
     path = folder / PROJECT
     write_text(path, text)

@@ -62,6 +62,9 @@ def words(result):
         ("label-map shwo x", "No such command 'shwo'"),
         ("--debug", "Which command of odtk is the job to run?"),
         ("queue wait", "cannot be a job"),
+        ("train a b --max-time 8hours", "max_time is '8hours'; it is a time above 0, such as 11h30m"),
+        ("run", "Give a PROJECT.yaml"),
+        ("run --only train --from export x", "--only runs one stage, --from all from one on"),
         ("odtk", "Which command of odtk is the job to run?"),
     ],
 )
@@ -138,6 +141,15 @@ def test_a_job_is_given_by_its_number_or_its_name_if_only_one_has_it(run, path):
         "error: The queue has no job that is called 'c'. Give the number or the name of one that it lists. Option: "
         "--after.\n",
     )
+    result = run("cancel", path, "1", "99")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "error: The queue has no job 99. List its jobs to see their numbers.\n",
+    )
+    assert odtk.Queue(path).job(1).state == "waiting"
+    assert run("cancel", path, "2", "2").exit_code == 0
+    said = run("cancel", path, "1", "2").stderr
+    assert re.match(r"Job 1 \(a\): cancelled, at [\d:]+\nerror: Job 2 is cancelled and cannot be cancelled\.", said)
     assert "Option: --name." in run("add", path, "--name", "12", "doctor").stderr
     assert len(json.loads(run("list", path, "--json").stdout)["jobs"]) == 4
 
@@ -181,6 +193,8 @@ def test_start_shows_what_runs_and_how_it_ended(worked):
     _, result = worked
     assert result.exit_code == 0
     assert result.stdout == "The worker has ended: 2 done, 1 failed, 1 skipped.\n"
+    # Of the worker, and of each job that it runs and that it ends; not the worker's own lines on these.
+    assert len(result.stderr.splitlines()) <= 1 + 2 * 3 + 1
     assert re.search(r"^Job 1 \(version\): done, took 0:0\d, at \d\d:\d\d:\d\d$", result.stderr, re.MULTILINE)
     assert re.search(r"^Job 2: failed, ended with exit code 1, took ", result.stderr, re.MULTILINE)
     assert re.search(r"^Job 3: skipped, job 2, which it waits for, failed, at ", result.stderr, re.MULTILINE)

@@ -34,7 +34,7 @@ def join(*pids: int) -> None:
 def work(path: str, device: str | None = None) -> None:
     """Runs the queue's jobs until none is left."""
     settings = WorkerSettings(device, until_empty=True, stop_on_failure=False, grace=30.0)
-    Worker(Store(QueueFiles(path)), settings, lambda line: None, SignalCount()).run()
+    Worker(Store(QueueFiles(path)), settings, lambda text, is_change=False: None, SignalCount()).run()
 
 
 def add(path: str, python: str, count: int, seed: int) -> None:

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 import odtk
-from odtk.queue import Queue, job_queue
+from odtk import unfinished
+from odtk.queue import Queue, job_queue, workers
 
 
 @pytest.fixture
@@ -75,6 +76,18 @@ def test_who_waits_for_a_cancelled_job_is_skipped_until_that_is_tried_again(queu
     assert {each.state for each in queue.jobs()} == {"waiting"}
 
 
+def test_waiting_says_which_worker_is_missing(queue, monkeypatch):
+    first = queue.put(job(device="gpu:1"))
+    last = queue.put(job(device="gpu:0", after=[first]))
+    said = []
+    actions = iter([lambda: None, lambda: queue.cancel(first)])
+    monkeypatch.setattr(job_queue.time, "sleep", lambda seconds: next(actions)())
+    with workers.registered(queue._store, "gpu:0"):
+        assert [each.needs_worker for each in map(queue.job, (first, last))] == [True, False]
+        assert queue.wait([last], log=said.append) == 1
+    assert said == [f"Job {first} needs a worker: no worker runs jobs of gpu:1. Start one."]
+
+
 def test_clear_forgets_what_has_ended_but_not_what_is_waited_for(queue):
     gone, needed = queue.put(job()), queue.put(job())
     later = queue.put(job(after=[needed]))
@@ -97,7 +110,18 @@ def test_clear_forgets_what_has_ended_but_not_what_is_waited_for(queue):
         (lambda queue: job("train", "--devices", "gpu:0", device="gpu:1"), "Name devices once", "device"),
         (lambda queue: job(device="tpu"), "'tpu' names no devices", "device"),
         (lambda queue: job("odtk"), "the words of an odtk command", "command"),
+        (lambda queue: odtk.Job("train 'a"), "the words of an odtk command", "command"),
+        (lambda queue: odtk.Job(5), "the words of an odtk command", "command"),
+        (lambda queue: job(device=0), "Write it as text: 'gpu:0'", "device"),
         (lambda queue: job(attempts=0), "attempts is 0", "attempts"),
+        (lambda queue: job(after=3), "after is 3; it is a list", "after"),
+        (lambda queue: job(after=["3"]), r"after is \['3'\]; it is a list", "after"),
+        (lambda queue: queue.put(job(), name="7"), "cannot be called '7'", "name"),
+        (lambda queue: queue.put(job(), name=" "), "cannot be called ' '", "name"),
+        (lambda queue: queue.put(job(), name=7), "cannot be called 7", "name"),
+        (lambda queue: queue.start(grace="x"), "grace is 'x'; it is a number of seconds", "grace"),
+        (lambda queue: queue.start(grace=float("nan")), "grace is nan", "grace"),
+        (lambda queue: queue.start(device=0), "Write it as text: 'gpu:0'", "device"),
         (lambda queue: queue.job(5), "no job 5", None),
         (lambda queue: queue.retry(queue.put(job())), "is waiting and cannot be tried again", None),
     ],
@@ -137,6 +161,15 @@ def test_a_database_of_something_else_is_left_alone(tmp_path, statement, mode):
         Queue(path)
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["own.db"]
+
+
+def test_a_disk_without_locks(tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(unfinished.fcntl, "flock", refuse)
+    with pytest.raises(odtk.OdtkError, match=r"queue\.db\.files/create\.lock cannot be locked.* choose a local one"):
+        Queue(tmp_path / "queue.db")
 
 
 def test_whose_a_queue_is_stands_in_its_file_and_an_empty_file_becomes_one(tmp_path):

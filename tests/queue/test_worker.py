@@ -65,7 +65,10 @@ def test_a_worker_ends_though_a_job_waits_for_one_of_another_device(queue, shell
     last = queue.put(shell("true", device="gpu:0", after=[other]))
     work(queue, device="gpu:0")
     assert states(queue) == {other: "waiting", last: "waiting"}
-    work(queue)
+    changes = []
+    (begin,) = work(queue, log_change=changes.append)  # all else is a change
+    assert str(queue.path) in begin
+    assert len(changes) == 2 * len(states(queue)) + 1
     assert states(queue) == {other: "done", last: "done"}
 
 
@@ -124,6 +127,11 @@ def test_the_background_has_no_terminal_and_one_worker_and_stop_lets_jobs_wait(q
     stopped = queue.job(job)
     assert (stopped.state, stopped.attempt) == ("waiting", 0)
     assert stopped.reason == "it was stopped with its worker; no worker runs"
+    with queue._store.writing() as database:
+        database.execute("UPDATE jobs SET attempt = 1 WHERE number = ?", (job,))  # as if it was cut off before
+    background()
+    until(lambda: queue.job(job).state == "running")
+    assert queue.job(job).reason is None
 
 
 def test_a_worker_in_the_foreground_stops_with_who_attends_it(queue, shell, until):
@@ -176,6 +184,10 @@ def test_devices_that_are_not_there_fail_the_job_alone(queue, shell):
     assert "which shows 2 GPUs" in queue.job(few).reason
     assert queue.log_path(mapped).read_text() == "5\n"
     assert queue.log_path(cpu).read_text() == "-1\n"
+
+
+def test_a_line_without_its_beginning_is_told_as_it_is():
+    assert daemon._message('is done", "is_change": true}\n') == {"text": 'is done", "is_change": true}'}
 
 
 def test_a_worker_that_cannot_begin_says_why(queue, monkeypatch):

@@ -4,6 +4,7 @@ import pytest
 
 from odtk.errors import OutputError
 from odtk.evaluation.coco import METRIC_NAMES
+from odtk.tools import demo as tool
 from odtk.tools.demo import demo
 from odtk.tools.run import run
 
@@ -30,3 +31,11 @@ def test_every_stage_leaves_its_files(tmp_path):
         demo(folder)
     with pytest.raises(OutputError, match="is a file"):
         demo(folder / "pipeline.config")
+
+
+def test_a_shipped_project_that_is_worded_otherwise_is_not_run_as_it_is(tmp_path, monkeypatch):
+    shipped = tool.shipped_files("pipelines", ".yaml")["demo"].read_text("utf-8")
+    (tmp_path / "demo.yaml").write_text(shipped.replace("seed: 7", "seed: 8"))
+    monkeypatch.setattr(tool, "shipped_files", lambda folder, suffix: {"demo": tmp_path / "demo.yaml"})
+    with pytest.raises(AssertionError, match=r"demo.yaml has 'seed: 7' 0 times, not once"):
+        tool._write_project(tmp_path, ["a.jpg"], 2)

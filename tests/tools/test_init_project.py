@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import drawn_formats
@@ -25,6 +26,7 @@ from odtk.tools.init_project.machine_facts import CPU, GPU, MachineFacts, find_m
 from odtk.tools.init_project.project_text import Entry, comment, section
 from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.tools.run import project as project_files
+from odtk.tools.run import run
 from odtk.tools.synthetic_pets import BREEDS, draw_dataset, draw_picture
 
 MACHINE = MachineFacts(cores=2, processor="AMD EPYC", memory=8 * 10**9)
@@ -188,6 +190,19 @@ def test_what_it_says_is_what_the_commands_do(name, folders, pets, tmp_path):
     assert not fields & {"batch_size", "num_steps", "learning_rate_base", "height"}, "the demo's training"
 
 
+@pytest.mark.parametrize("name", ["voc", "coco", "pets"])
+def test_what_is_written_can_be_run_in_a_moment(name, folders, pets, tmp_path):
+    # The runs themselves take minutes: tests/tools/test_run_journey.py.
+    report = init_project(pets if name == "pets" else folders / name, tmp_path / "project.yaml")
+    planned = run(report.output, dry_run=True)
+    assert planned.ran == ["make-tfrecords", "configure", "train", "evaluate", "export"]
+    configured = planned["configure"].commands[0]
+    assert f" --num-steps {report.chosen['num-steps']} " in f"{configured} "
+    assert f" --image-size {report.chosen['image-size']} " in f"{configured} "
+    assert configured.endswith(f"--train-records {planned['make-tfrecords'].outputs['records']}")
+    assert [path.name for path in tmp_path.iterdir()] == ["project.yaml"]
+
+
 def test_a_checkpoint_beside_the_file_is_fine_tuned(folders, tmp_path):
     name = "ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8"
     (tmp_path / name / "checkpoint").mkdir(parents=True)
@@ -321,6 +336,22 @@ def test_names_that_yaml_would_read_otherwise_stand_in_quotes():
 
 def test_names_of_classes_cannot_end_a_comment():
     assert all(line.startswith("# ") for line in comment("a class\noutput: elsewhere " * 20))
+
+
+def test_strange_names_give_a_file_that_can_be_read_and_commands_that_can_be_pasted(folders, tmp_path):
+    data = tmp_path / "it's\nnew\x7f"
+    data.symlink_to(folders / "voc")
+    (tmp_path / "sub").mkdir()
+    report = init_project(data, tmp_path / "sub/my pets.yaml")
+    stages = project_files.read(report.output).stages
+    assert stages["make-tfrecords"].values["data-dir"] == f"../{data.name}"
+    text = Path(report.output).read_text("utf-8")
+    commands = [line.lstrip(" #") for line in text.splitlines() if re.match(r" *# {5}odtk", line)]
+    assert "file's folder:" in text
+    program = "odtk() { printf '%s\\0' \"$@\"; }\n" + "\n".join(commands)
+    words = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True).stdout.split("\0")
+    assert words == ["run", "my pets.yaml", "--dry-run", "run", "my pets.yaml", "run", "--init", f"../{data.name}",
+                     "my pets.yaml", "--overwrite", ""]  # fmt: skip
 
 
 def test_the_command_says_what_it_chose_and_what_comes_next(folders, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -261,6 +262,77 @@ def test_outputs_of_others_are_refused(done):
         run(done.path)
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_that_no_training_wrote_is_never_set_aside(files, force):
+    notes = files.folder / "out/model/notes.txt"
+    notes.parent.mkdir(parents=True)
+    notes.write_text("mine")
+    for options in ({"dry_run": True}, {}):
+        with pytest.raises(OutputError, match=r"out/model exists, and .*p.lock does not say .*no checkpoint") as error:
+            run(files.path, force=force, **options)
+        assert error.value.argument is None, "it would not help"
+    assert files.tools.calls == []
+    assert notes.read_text() == "mine"
+    # A training of others that ended before its first checkpoint is one, which force sets aside.
+    notes.with_name("run.json").touch()
+    if force:
+        assert files.run(force=True) == ALL
+        assert files.models == ["model", "model-1"]
+    else:
+        with pytest.raises(OutputError, match="make it again"):
+            run(files.path)
+
+
+def test_a_run_with_force_goes_on_where_it_was_interrupted(done):
+    done.tools.error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        run(done.path, force=True)
+    assert done.models == ["model", "model-1"]
+    done.tools.error = None
+    assert done.run(force=True, dry_run=True) == ["train", *AFTER_TRAINING]
+    lock = done.folder / "p.lock"  # killed, as by a power cut
+    lock.write_text(lock.read_text().replace('"state": "stopped"', '"state": "running"'))
+    assert done.run(force=True) == ["train", *AFTER_TRAINING]
+    assert done.models == ["model", "model-1"]
+    # It came to its end, so the next one is another.
+    assert done.run(force=True) == ALL
+    assert done.models == ["model", "model-1", "model-2"]
+
+
+def test_force_starts_over_what_it_did_not_begin_or_what_changed(done):
+    done.tools.error = KeyboardInterrupt()
+    done.edit("seed: 7", "seed: 8")
+    with pytest.raises(KeyboardInterrupt):
+        run(done.path)
+    with pytest.raises(KeyboardInterrupt):  # not what was begun without it
+        run(done.path, force=True)
+    assert done.models == ["model", "model-1", "model-2"]
+    with pytest.raises(KeyboardInterrupt):  # nor what another run with force began
+        run(done.path, from_stage="train", force=True)
+    assert done.models == ["model", "model-1", "model-2", "model-3"]
+    done.edit("seed: 8", "seed: 9")
+    done.tools.error = None
+    assert done.run(from_stage="train", force=True) == ["train", *AFTER_TRAINING]
+    assert len(done.models) == 5
+    # A run without it ends what it would have gone on with.
+    done.tools.error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        run(done.path, force=True)
+    done.tools.error = None
+    assert done.run() == ["train", *AFTER_TRAINING]
+    assert done.run(force=True) == ALL
+
+
+def test_training_with_force_and_too_little_time_goes_on_next_time(done):
+    done.tools.early = "the time limit of 1h is reached"
+    assert done.run(force=True) == ALL
+    assert done.run(force=True) == ["train"]
+    done.tools.early = ""
+    assert done.run(force=True) == ["train", *AFTER_TRAINING]
+    assert done.models == ["model", "model-1"]
+    assert done.run() == []
+
+
 def test_training_that_was_interrupted_goes_on(files):
     files.tools.error = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
@@ -332,6 +404,20 @@ def test_a_dry_run_writes_nothing_and_prints_commands(files):
     assert files.models == ["model"]
 
 
+def test_a_plan_says_when_an_earlier_training_is_set_aside(done):
+    (done.folder / "data/c.jpg").write_text("c")
+    report = run(done.path, dry_run=True)
+    assert report["train"].reason == "if configure changes what it reads"
+    move, train = report["train"].commands
+    assert move.startswith(f"mv {done.folder}/out/model {done.folder}/out/model-1  # only if configure changes")
+    assert shlex.split(move, comments=True)[2:] == [f"{done.folder}/out/model-1"]
+    assert train.startswith("odtk train ")
+    assert done.run() == ["make-tfrecords", "train", *AFTER_TRAINING]
+    assert done.models == ["model", "model-1"]
+    done.edit("images: data", "images: data, max-boxes: 3")
+    assert run(done.path, dry_run=True)["train"].commands == []
+
+
 def test_a_model_dir_in_which_another_process_trains_stays_where_it_is(done):
     done.edit("seed: 7", "seed: 8")
     with locked_folder(done.folder / "out/model"), pytest.raises(OutputError, match=r"Another odtk.*out/model"):
@@ -379,6 +465,31 @@ def test_the_command_prints_json_and_plans(done):
     found = CliRunner().invoke(cli, ["run", str(done.path)])
     assert found.exit_code == 1
     assert found.stderr.endswith("Option: --force.\n")
+
+
+def test_the_command_says_what_a_choice_of_stages_leaves_undone(done):
+    (done.folder / "data/c.jpg").write_text("c")
+    said = CliRunner().invoke(cli, ["run", str(done.path), "--only", "configure"]).stdout
+    assert said.startswith("Nothing was run, as only other stages have something to do: make-tfrecords, predict.\n")
+    document = json.loads(CliRunner().invoke(cli, ["run", str(done.path), "--only", "configure", "--json"]).stdout)
+    assert [stage["name"] for stage in document["stages"] if stage["is_left_out"]] == ["make-tfrecords", "predict"]
+
+
+def test_the_command_that_goes_on_with_force_is_named_and_goes_on(done, monkeypatch):
+    reasons = iter(["stopped by SIGTERM", None])
+
+    @contextlib.contextmanager
+    def stopped(log):
+        yield SimpleNamespace(should_stop=lambda: next(reasons), exit_code=lambda reason: 143)
+
+    monkeypatch.setattr("odtk.cli.stop_signals.stop_signals", stopped)
+    found = CliRunner().invoke(cli, ["run", str(done.path), "--force"])
+    assert found.exit_code == 143
+    _, _, command = found.stdout.rstrip().partition("To go on: odtk ")
+    done.tools.calls.clear()
+    assert CliRunner().invoke(cli, shlex.split(command)).exit_code == 0
+    assert [stage for stage, _ in done.tools.calls] == ["train", *AFTER_TRAINING]
+    assert done.models == ["model", "model-1"]
 
 
 def test_contents_are_read_once_while_nothing_changes(tmp_path, monkeypatch, capsys):

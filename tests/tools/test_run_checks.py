@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from odtk import machine
 from odtk.errors import OdtkError
 from odtk.tools.run import run
 from odtk.tools.run.checks import check_stages
@@ -52,14 +53,61 @@ def test_a_project_without_errors_passes_before_anything_is_made(tmp_path):
         ("export: {}", "export: {output-dir: runs/p/model}", 6, "export would write to .*model, as train does"),
         ("predict: {images:", "predict: {label-map: nowhere, images:", 7, "nowhere"),
         (f"images: {PETS / 'images'}", "images: nowhere", 7, "nowhere"),
+        ("devices: cpu", "devices: gpo", 4, "devices of train is 'gpo'; it is auto, cpu, gpu:0,1 or all"),
+        ("evaluate: {}", "evaluate: {devices: gpu-1}", 5, "devices of evaluate is 'gpu-1'"),
+        (
+            "predict: {",
+            "predict: {devices: 'gpu:0,1', ",
+            7,
+            "devices of predict is 'gpu:0,1'; it is auto, cpu or gpu:0",
+        ),
+        ("devices: cpu", "devices: gpu:9", 4, "train is to use gpu:9, but this machine has 1 GPU"),
+        ("seed: 7", "seed: 7, best-metric: mAPP", 4, "No metric is called 'mAPP'. The nearest: mAP.*Key: best-metric."),
+        (
+            "fpn_small",
+            "fpn_small, fine-tune-checkpoint: nope/ckpt-0",
+            3,
+            "there is no checkpoint .*nope/ckpt-0 here.*Key: fine-tune-checkpoint.",
+        ),
+        (
+            "evaluate: {}",
+            "evaluate: {checkpoint: ../other/ckpt-1}",
+            5,
+            "other/ckpt-1 holds no checkpoint.*Key: checkpoint",
+        ),
+        ("export: {}", "export: {checkpoint: beste}", 6, "/beste holds no checkpoint.* best, last, or the path of one"),
+        ("export: {}", "export: {model-dir: another}", 6, "/another holds no checkpoint.*Key: model-dir."),
+        ("seed: 7", f"seed: 7, model-dir: {PETS}", 4, f"train would replace {PETS}, which is the data"),
+        ("seed: 7", "seed: 7, model-dir: ./", 4, "which holds .*/p.yaml, the project file"),
+        ("seed: 7", "seed: 7, model-dir: runs", 4, "which holds .*records, what make-tfrecords writes"),
+        ("predict: {", f"predict: {{output: {PETS / 'images'}, ", 7, "which is images of predict"),
+        ("predict: {", f"predict: {{output: {PETS.parent}, ", 7, "which holds .*pets_mini, the data"),
+        ("export: {}", "export: {output-dir: p.lock}", 6, "which is the lock of this project"),
         ("make-tfrecords:", f"output: {PETS}\nmake-tfrecords:", 3, "is the folder of the data and of all outputs"),
     ],
 )
-def test_what_is_wrong_in_any_stage_is_said_first(tmp_path, before, after, line, message):
+def test_what_is_wrong_in_any_stage_is_said_first(tmp_path, monkeypatch, before, after, line, message):
+    monkeypatch.setattr(machine, "most_gpus", lambda: 1)
     assert before in RIGHT
     with pytest.raises(OdtkError, match=f"(?s)p.yaml:{line}: .*{message}"):
         checked(RIGHT.replace(before, after), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        RIGHT.replace("seed: 7", "seed: 7, best-metric: mAP@.50IOU"),
+        RIGHT.replace("seed: 7", "seed: 7, best-metric: AP/pug"),
+        RIGHT.replace("seed: 7", "seed: 7, best-metric: total_loss"),
+        RIGHT.replace("evaluate: {}", "evaluate: {checkpoint: runs/p/model/ckpt-9}"),  # that training will write
+        RIGHT.replace("devices: cpu", "devices: 'GPU:0'"),
+    ],
+)
+def test_what_can_work_is_not_refused(tmp_path, monkeypatch, text):
+    monkeypatch.setattr(machine, "most_gpus", lambda: 1)
+    assert text != RIGHT
+    checked(text, tmp_path)
 
 
 def test_a_config_may_not_be_written_over_its_base(tmp_path):
@@ -73,6 +121,29 @@ def test_a_config_that_is_given_is_checked_before_the_records_are_made(tmp_path)
     (tmp_path / "my.config").write_text("train_config { batch_size: 0 }")
     with pytest.raises(OdtkError, match=r"(?s)p.yaml:2: train: .*my.config has errors:.*model"):
         checked(text, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("running", "message"),
+    [
+        (
+            ["train"],
+            r":4: train reads .*/runs/p/pipeline.config, which configure has not made yet. Run configure as well",
+        ),
+        (["configure"], r":3: configure reads .*/runs/p/records, which make-tfrecords has not made yet"),
+        (["export"], r":6: export reads .*/runs/p/pipeline.config, which configure has not made yet"),
+    ],
+)
+def test_a_stage_alone_needs_what_others_make(tmp_path, running, message):
+    with pytest.raises(OdtkError, match=message):
+        checked(RIGHT, tmp_path, running)
+
+
+def test_a_shipped_config_is_no_missing_file(tmp_path):
+    text = "train: {pipeline-config: ssd_resnet50_v1_fpn_small, model-dir: m}\nevaluate:"
+    (tmp_path / "m").mkdir()
+    with pytest.raises(OdtkError, match=r":2: evaluate: .*/m holds no checkpoint"):
+        checked(text, tmp_path, ["evaluate"])
 
 
 def test_what_is_evaluated_without_training_must_be_there(tmp_path):

@@ -3,7 +3,10 @@
 import pytest
 
 from odtk import files
+from odtk.errors import OutputError
 from odtk.tools.run.content import Contents
+from odtk.tools.run.decisions import Decision
+from odtk.tools.run.earlier_outputs import require_ours, setting_aside
 from odtk.tools.run.stage_files import Reading, inputs_of, outputs_of
 
 MODEL = "ram://run/model"
@@ -36,4 +39,15 @@ def test_a_model_dir_and_records_in_a_store(reading, tmp_path):
     before = found["records in a store"]
     config.write_text(config.read_text().replace("x.record", "y.record"))
     assert inputs_of("evaluate", evaluation, reading)["records in a store"] != before
+    files.remove_folder(MODEL)
+
+
+def test_a_training_in_a_store_is_not_set_aside():
+    require_ours("train", MODEL, Decision(True, "seed 7 -> 8"), "p.yaml", "p.lock", force=True)
+    files.make_folder(MODEL)
+    files.write_bytes(f"{MODEL}/ckpt-1.index", b"index")
+    require_ours("train", MODEL, Decision(True, "more steps", goes_on=True), "p.yaml", "p.lock", force=False)
+    with pytest.raises(OutputError, match="ram://run/model has an earlier training, which does not go on"):
+        require_ours("train", MODEL, Decision(True, "seed 7 -> 8"), "p.yaml", "p.lock", force=True)
+    assert setting_aside(MODEL) is None
     files.remove_folder(MODEL)

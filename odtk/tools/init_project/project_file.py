@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from odtk.tools.init_project.checkpoints import Checkpoint
 from odtk.tools.init_project.choice import Plan
 from odtk.tools.init_project.data_facts import DataFacts
 from odtk.tools.init_project.machine_facts import CPU, GPU, TPU, MachineFacts
-from odtk.tools.init_project.project_text import Entry, comment, scalar, section
+from odtk.tools.init_project.project_text import Entry, command, comment, scalar, section
 
 FORMATS = {
     "voc": "Pascal VOC", "coco": "COCO", "yolo": "YOLO", "csv": "a CSV table", "pets": "the Oxford-IIIT Pet layout",
@@ -22,7 +21,7 @@ FORMATS = {
 _CLASSES_NAMED = 6
 _ADVICE = (
     "Fine-tuning a network that was trained on COCO finds more, with fewer images. To do that, download it beside this "
-    "file, and let odtk choose again:"
+    "file, and let odtk choose again, in this file's folder:"
 )
 _SEED = 1
 
@@ -73,15 +72,16 @@ def found_in_words(facts: DataFacts) -> str:
 
 
 def _head(project: Project) -> list[str]:
-    plan = project.plan
+    plan, run = project.plan, command("odtk", "run", project.name)
     lines = [
         *comment(
             "A project for odtk: everything from annotated images to an exported detector. `odtk run --init` chose the "
-            "values below for these images and this machine, and says why; change what you like."
+            "values below for these images and this machine, and says why; change what you like. In this "
+            "file's folder:"
         ),
         "#",
-        f"#     odtk run {project.name} --dry-run    shows the commands",
-        f"#     odtk run {project.name}              runs them, except what is already done",
+        f"#     {run} --dry-run    # shows the commands",
+        f"#     {run}              # runs them, except what is already done",
         "#",
         *comment(f"Data: {found_in_words(project.facts)}"),
         *comment(f"Machine: {project.machine.in_words}."),
@@ -169,7 +169,7 @@ def _fine_tuning(project: Project) -> Iterator[Entry]:
 def _commands(project: Project) -> tuple[str, ...]:
     """How to get a checkpoint, and a project that uses it."""
     url = project.to_fine_tune.url
-    init = shlex.join(["odtk", "run", "--init", project.data_dir, project.name, "--overwrite"])
+    init = command("odtk", "run", "--init", project.data_dir, project.name, "--overwrite")
     return f"wget {url}", f"tar xf {url.rpartition('/')[2]}", init
 
 

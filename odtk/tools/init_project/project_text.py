@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -80,4 +81,17 @@ def scalar(value: object) -> str:
     """A value as YAML, in quotes where it could be read as something else."""
     text = str(value)
     is_plain = _PLAIN.fullmatch(text) and text.lower() not in ("null", "~")
-    return text if is_plain else json.dumps(text, ensure_ascii=False)
+    return text if is_plain else on_one_line(json.dumps(text, ensure_ascii=False))
+
+
+def command(*words: str) -> str:
+    """A command on one line, to be pasted into a shell."""
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    """As shlex does it; a line feed would end a comment, so words with control characters stand in $'...'."""
+    if on_one_line(word) == word:
+        return shlex.quote(word)
+    plain = word.replace("\\", r"\\").replace("'", r"\'")
+    return f"$'{on_one_line(plain)}'"

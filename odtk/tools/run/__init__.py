@@ -33,11 +33,12 @@ def run(
     """Runs the stages of a project file (see docs/run.md) whose inputs, options or outputs changed since they ran.
 
     `only` names one stage to run, `from_stage` the first of those to run; with `force` these run although nothing
-    changed. All values are checked before the first stage starts. `dry_run` writes nothing: its report has the commands
-    that would be run. `log` is called with lines for the user; `watch_for_stop` makes, for the time of training, what
-    it asks about once per second whether to stop (see `odtk.train`). A stage that was interrupted resumes (training) or
-    starts over; its place is taken from the lock, beside the project file. Raises ProjectError with file and line, and
-    whatever the tools raise; OutputError if outputs exist that no run of this project wrote.
+    changed; such a run that was interrupted goes on. All values are checked before the first stage starts. `dry_run`
+    writes nothing: its report has the commands that would be run. `log` is called with lines for the user;
+    `watch_for_stop` makes, for the time of training, what it asks about once per second whether to stop (see
+    `odtk.train`). A stage that was interrupted resumes (training) or starts over; its place is taken from the lock,
+    beside the project file. Raises ProjectError with file and line, and whatever the tools raise; OutputError if
+    outputs exist that no run of this project wrote.
     """
     found = read(project)
     chosen = _chosen(found, only, from_stage)

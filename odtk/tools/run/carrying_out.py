@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
 import odtk
 from odtk import files
-from odtk.errors import OutputError
-from odtk.folder_lock import locked_folder
 from odtk.tools.run import lock_file
 from odtk.tools.run.checks import check_stages, naming_the_line
 from odtk.tools.run.content import CACHE_FILE, Contents
 from odtk.tools.run.decisions import Decision, decide, options_of
-from odtk.tools.run.lock_file import DONE, RUNNING, STOPPED, Entry
+from odtk.tools.run.earlier_outputs import is_occupied, require_ours, set_aside, setting_aside
+from odtk.tools.run.lock_file import DONE, RUNNING, STOPPED, Entry, Force
 from odtk.tools.run.project import Project, sources_of
-from odtk.tools.run.report import RunReport, StageReport, free_name
+from odtk.tools.run.report import RunReport, StageReport
 from odtk.tools.run.stage_files import Reading, inputs_of, outputs_of, places_of
 from odtk.tools.run.stages import RUN_STAGES, Call, WatchForStop, has_more_to_do
 
@@ -42,7 +41,11 @@ class Carrying:
         self._project, self._chosen, self._force = project, chosen, force
         self._log, self._watch_for_stop = log, watch_for_stop
         self._lock = lock_file.path_of(project.path)
-        self._entries = lock_file.read(self._lock)
+        found = lock_file.read(self._lock)
+        self._entries, self._was_forced = found.entries, found.force is not None
+        # A run with force that was interrupted goes on if it is asked for once more.
+        goes_on = found.force is not None and found.force.stages == chosen
+        self._forced = (found.force if goes_on else Force(chosen)) if force else None
         self._contents = Contents(os.path.join(project.output, CACHE_FILE))
         self._arguments = {name: stage.arguments(project.folder) for name, stage in project.stages.items()}
         own = [place for name, arguments in self._arguments.items() for place in places_of(name, arguments).values()]
@@ -60,9 +63,9 @@ class Carrying:
             planned = self._report_of(name, name in running, running.get(name, decisions[name].reason))
             if planned.ran:
                 self._require_ours(name, decisions[name])
-                planned.commands = self._commands(name, decisions[name])
+                planned.commands = self._commands(name, decisions[name], list(running))
             elif name not in self._chosen:
-                planned.reason = self._left_out(decisions[name])
+                planned.reason, planned.is_left_out = self._left_out(decisions[name]), decisions[name].runs
             report.stages.append(planned)
         return report
 
@@ -71,9 +74,11 @@ class Carrying:
         report = self._new_report()
         decisions = {name: self._decide(name) for name in self._project.stages}
         running = self._running(decisions)
+        check_stages(self._project, list(running))
         for name in running:
             self._require_ours(name, decisions[name])
-        check_stages(self._project, list(running))
+        if self._was_forced and not self._forced:
+            self._write_lock()
         try:
             for name in self._project.stages:
                 report.stages.append(self._stage(name, self._decide(name) if report.ran else decisions[name]))
@@ -82,6 +87,9 @@ class Carrying:
                     break
         finally:
             self._contents.save()
+        if self._forced and self._forced.is_over:
+            self._forced = None
+            self._write_lock()
         return report
 
     def _new_report(self) -> RunReport:
@@ -90,9 +98,14 @@ class Carrying:
     def _decide(self, name: str) -> Decision:
         inputs = inputs_of(name, self._arguments[name], self._reading)
         outputs = outputs_of(name, self._arguments[name], self._reading)
-        force = self._force and name in self._chosen
+        is_there = is_occupied(name, self._place(name), outputs)
         stage, revision = self._project.stages[name], RUN_STAGES[name].revision
-        return decide(stage, self._entries.get(name), inputs, outputs, revision, force)
+        force = self._forced.of(name) if self._forced else None
+        return decide(stage, self._entries.get(name), inputs, outputs, is_there, revision, force)
+
+    def _place(self, name: str) -> str:
+        """Where a stage writes to."""
+        return next(iter(places_of(name, self._arguments[name]).values()))
 
     def _running(self, decisions: dict[str, Decision]) -> dict[str, str]:
         """The stages that run, or may have to once those before them ran; and why."""
@@ -108,6 +121,7 @@ class Carrying:
     def _stage(self, name: str, decision: Decision) -> StageReport:
         if name not in self._chosen:
             report = self._report_of(name, False, self._left_out(decision))
+            report.is_left_out = decision.runs
         elif not decision.runs:
             report = self._report_of(name, False, decision.reason)
         else:
@@ -123,7 +137,7 @@ class Carrying:
         outputs = outputs_of(name, self._arguments[name], self._reading)
         self._log(f"\n{name}: {decision.reason}.")
         if name == "train" and not decision.goes_on:
-            self._set_aside(self._arguments[name]["model_dir"])
+            set_aside(self._place(name), self._log)
         inputs = inputs_of(name, self._arguments[name], self._reading)
         stage, kind = self._project.stages[name], RUN_STAGES[name]
         entry = Entry(RUNNING, options_of(stage), inputs, kind.revision, odtk.__version__)
@@ -165,84 +179,48 @@ class Carrying:
     def _record(self, name: str, entry: Entry) -> None:
         known = self._entries | {name: entry}
         self._entries = {each: known[each] for each in RUN_STAGES if each in known}
-        lock_file.write(self._lock, self._entries, odtk.__version__)
+        if self._forced:
+            self._forced.note(name, entry.state)
+        self._write_lock()
+
+    def _write_lock(self) -> None:
+        lock_file.write(self._lock, self._entries, self._forced, odtk.__version__)
 
     def _report_of(self, name: str, ran: bool, reason: str) -> StageReport:
         entry = self._entries.get(name)
-        report = StageReport(name, ran, reason, [], places_of(name, self._arguments[name]))
+        report = StageReport(name, ran, reason, [], outputs=places_of(name, self._arguments[name]))
         if entry:
             report.seconds, report.results = entry.seconds, entry.results
         return report
 
-    def _watched(self):
-        return _Watched(self, self._watch_for_stop)
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[Callable[[], str | None]]:
+        """What training asks whether to stop; if it is to, the run ends after it, too."""
+        with self._watch_for_stop() as should_stop:
 
-    def remember_stop(self, reason: str) -> None:
-        """The run ends after the training, which was asked to stop for `reason`."""
-        self._asked = reason
+            def ask() -> str | None:
+                reason = should_stop()
+                self._asked = reason or self._asked
+                return reason
+
+            yield ask
 
     def _require_ours(self, name: str, decision: Decision) -> None:
-        """Raises OutputError for outputs that the stage would replace but did not write."""
-        if self._force or name == "evaluate":
-            return
-        place = next(iter(places_of(name, self._arguments[name]).values()))
-        if decision.is_unknown:
-            raise OutputError(
-                f"{place} exists, and {self._lock} does not say that a run of {self._project.path} wrote it. Set "
-                f"another place for what {name} writes, move it away, or make it again (force).",
-                argument="force",
-            )
-        if decision.is_edited and name == "configure":
-            raise OutputError(
-                f"{place} was edited since configure wrote it, and the edits would be lost if it were written again. "
-                f"Move them into {self._project.path}, as keys of configure (set takes any field); or keep the file: "
-                "give another copy of it as base. Or write over it (force).",
-                argument="force",
-            )
+        require_ours(name, self._place(name), decision, self._project.path, self._lock, self._force)
 
-    def _set_aside(self, model_dir: str) -> None:
-        """An earlier training is kept, not resumed and not removed."""
-        if not files.names_in(model_dir):
-            return
-        if files.is_remote(model_dir):
-            raise OutputError(
-                f"{model_dir} has an earlier training, which cannot go on, as what it learns from changed. Set another "
-                "model-dir for train, or remove that one."
-            )
-        with locked_folder(model_dir, self._log):  # not while another process trains there
-            kept = free_name(model_dir)
-        os.rename(model_dir, kept)
-        self._log(f"The earlier training is kept in {kept}.")
-
-    def _commands(self, name: str, decision: Decision) -> list[str]:
+    def _commands(self, name: str, decision: Decision, running: list[str]) -> list[str]:
+        """What does the same by hand; `running` are all stages that may run."""
         stage, arguments = self._project.stages[name], self._arguments[name]
         has_outputs = bool(outputs_of(name, arguments, self._reading))
         commands = [stage.command(self._project.folder, RUN_STAGES[name].replaces and has_outputs)]
-        if name == "train" and decision.runs and not decision.goes_on and files.names_in(arguments["model_dir"]):
-            move = ["mv", arguments["model_dir"], free_name(arguments["model_dir"])]
-            commands.insert(0, shlex.join(move))
+        if name == "train" and (move := setting_aside(self._place(name))):
+            before = [each for each in running if each in sources_of(name, self._project.stages)]
+            if decision.runs and not decision.goes_on:
+                commands.insert(0, move)
+            elif before:
+                when = f"only if {' or '.join(before)} changes what it learns from, and not just its number of steps"
+                commands.insert(0, f"{move}  # {when}")
         return commands
-
-
-class _Watched:
-    """What training asks whether to stop; the run is told of the answer."""
-
-    def __init__(self, run: Carrying, watch_for_stop: WatchForStop):
-        self._run, self._context = run, watch_for_stop()
-
-    def __enter__(self) -> Callable[[], str | None]:
-        should_stop = self._context.__enter__()
-
-        def ask() -> str | None:
-            reason = should_stop()
-            if reason:
-                self._run.remember_stop(reason)
-            return reason
-
-        return ask
-
-    def __exit__(self, *error) -> bool | None:
-        return self._context.__exit__(*error)
 
 
 def _finite(results: dict[str, Any]) -> dict[str, Any]:

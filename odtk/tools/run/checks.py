@@ -7,39 +7,40 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from odtk import files, pipeline
-from odtk.errors import ConfigError, OdtkError, ProjectError
-from odtk.findings import ERROR, Finding
-from odtk.tools.run.keys import DEVICES, MADE, SECTIONS
+from odtk import files, machine
+from odtk.device_words import GPU, parse_devices
+from odtk.errors import OdtkError, ProjectError
+from odtk.tools.run.config_checks import check_configure, check_train
+from odtk.tools.run.keys import DEVICES, FILLED_IN, MADE, SECTIONS
+from odtk.tools.run.places import check_places
 from odtk.tools.run.project import Project
-
-_READERS = ("train_input_reader", "eval_input_reader")
 
 
 def check_stages(project: Project, running: Sequence[str]) -> None:
     """Raises an OdtkError, which names file and line, for the first of the stages `running` that cannot work."""
-    _check_places(project)
+    check_places(project)
+    _check_sources(project, running)
     _check_devices(project, running)
-    config = None
+    train, config = project.stages["train"] if "train" in running else None, None
+    trained = train.arguments(project.folder)["model_dir"] if train else None
     for name in running:
         with naming_the_line(project, name):
             arguments = project.stages[name].arguments(project.folder)
             if name == "make-tfrecords":
                 _check_conversion(arguments)
             elif name == "configure":
-                config = _check_configure(project, arguments, running)
+                config = check_configure(project, arguments, running)
             elif name == "train":
-                _check_train(project, arguments, config, is_first=name == running[0])
+                check_train(project, arguments, config, is_first=name == running[0])
             elif name == "export":
                 _check_export(arguments)
             elif name == "predict":
                 _check_predict(arguments)
-            if name in ("evaluate", "export") and "train" not in running:
-                _check_checkpoint(arguments)
+            if name in ("evaluate", "export"):
+                _check_checkpoint(arguments, trained)
 
 
 @contextlib.contextmanager
@@ -55,30 +56,20 @@ def naming_the_line(project: Project, stage: str) -> Iterator[None]:
         raise type(error)(f"{project.where(stage, key)}: {stage}: {error}{named}") from error
 
 
-def _check_places(project: Project) -> None:
-    """Two stages may not write to one place, nor a stage over what it reads."""
-    seen: dict[str, str] = {}
-    for (name, key), _ in MADE.items():
-        if name not in project.stages:
+def _check_sources(project: Project, running: Sequence[str]) -> None:
+    """What a stage reads is there, or made before it."""
+    for (name, key), sources in FILLED_IN.items():
+        maker, made = next(((maker, made) for maker, made in sources if maker in project.stages), ("", ""))
+        is_made = (maker, made) in MADE and maker not in running
+        if name not in running or not is_made or key in project.stages[name].lines:
             continue
-        arguments = project.stages[name].arguments(project.folder)
-        place = arguments[key.replace("-", "_")]
-        real = place if files.is_remote(place) else os.path.realpath(place)
-        if name == "make-tfrecords" and os.path.realpath(project.output) == os.path.realpath(arguments["data_dir"]):
-            raise ProjectError(
-                f"{project.where(name, 'data-dir')}: {project.output} is the folder of the data and of all outputs. "
-                "Give output another folder, such as runs."
-            )
-        if real in seen:
-            raise ProjectError(
-                f"{project.where(name, key)}: {name} would write to {place}, as {seen[real]} does. Give {key} another "
-                "path."
-            )
-        seen[real] = name
-        if os.path.realpath(arguments.get("base") or "") == real:
-            raise ProjectError(
-                f"{project.where(name, key)}: configure would write over its base {place}. Give output another path."
-            )
+        found = project.stages[name].arguments(project.folder)[key.replace("-", "_")]
+        for place in found if isinstance(found, list) else [found]:
+            if not (files.is_remote(place) or os.path.exists(place)):
+                raise ProjectError(
+                    f"{project.where(name)}: {name} reads {place}, which {maker} has not made yet. Run {maker} as "
+                    f"well: leave out what keeps it from running (only, from), or start from {maker}."
+                )
 
 
 def _check_devices(project: Project, running: Sequence[str]) -> None:
@@ -96,75 +87,26 @@ def _check_devices(project: Project, running: Sequence[str]) -> None:
                 f"keeps the devices that it has started with. Give both the same, or run {name} by itself (only)."
             )
         first = first or (name, chosen)
+        if key == "devices":
+            _require_there(chosen, f"{project.where(name, key)}: {name}")
+
+
+def _require_there(word: str, where: str) -> None:
+    """Raises ProjectError for GPUs that this machine cannot have, as far as that is known without TensorFlow."""
+    count = machine.most_gpus()
+    kind, numbers = (GPU, [0]) if word == "all" else parse_devices("cpu" if word == "auto" else word)
+    if count is not None and kind == GPU and max(numbers) >= count:
+        found = f"{count} GPU{'s' * (count != 1)}" if count else "no GPU"
+        raise ProjectError(
+            f"{where} is to use {word}, but this machine has {found}. Choose among what it has, or auto; `odtk doctor` "
+            "lists it."
+        )
 
 
 def _check_conversion(arguments: dict[str, Any]) -> None:
     from odtk.tools.make_tfrecords import check_conversion
 
     check_conversion(**arguments)
-
-
-def _check_configure(project: Project, arguments: dict[str, Any], running: Sequence[str]):
-    """The config that configure would write, as far as it can be known; raises ConfigError if it has errors."""
-    from odtk.tools.configure import configure
-
-    output, are_made = arguments["output"], "make-tfrecords" in running and _reads_made_records(project)
-    if are_made:
-        arguments = {name: value for name, value in arguments.items() if name not in ("train_records", "eval_records")}
-    with tempfile.TemporaryDirectory(prefix="odtk-config-") as folder:
-        planned = os.path.join(folder, os.path.basename(output))
-        try:
-            report = configure(**(arguments | {"output": planned}))
-        except OdtkError as error:
-            raise type(error)(str(error).replace(planned, output), argument=error.argument) from error
-        if project.stages.keys() & {"train", "evaluate", "export"}:
-            known = [finding for finding in report.findings if _is_known(finding, project, are_made)]
-            _require_none(known, "the config that it would write has errors; set these fields by its keys", planned)
-        return pipeline.read(planned)
-
-
-def _is_known(finding: Finding, project: Project, are_made: bool) -> bool:
-    """Whether a finding is about what the project uses, and not about records that are still to be made."""
-    unread = () if "evaluate" in project.stages else ("eval_",)
-    return not finding.path.startswith((*unread, *(_READERS if are_made else ())))
-
-
-def _require_none(findings: Sequence[Finding], text: str, temporary: str = "") -> None:
-    """Raises ConfigError that lists the errors among the findings, if there are any."""
-    errors = [finding for finding in findings if finding.severity == ERROR]
-    if errors:
-        listed = "".join(f"\n  {error.path}: {error.text}".replace(temporary or "\0", "it") for error in errors)
-        raise ConfigError(f"{text}:{listed}")
-
-
-def _reads_made_records(project: Project) -> bool:
-    made = project.stages["make-tfrecords"].values["output-dir"]
-    return made in project.stages["configure"].values.get("train-records", [])
-
-
-def _check_train(project: Project, arguments: dict[str, Any], config, is_first: bool) -> None:
-    """`config`: the one that configure would write; None if that does not run, so that the file counts.
-
-    Of the stage that is first to run the config is not checked here: it does that itself, at once.
-    """
-    from odtk.tools.check_config import check_config
-    from odtk.tools.train import check_options, require_checkpoint_to_reuse
-    from odtk.tools.train.options import TrainingOptions
-    from odtk.tools.train.profiled_steps import profiled_steps, require_within
-
-    arguments = dict(arguments)
-    filename = arguments.pop("pipeline_config")
-    del arguments["model_dir"]
-    options = TrainingOptions(**(arguments | {"log_to": tuple(arguments.get("log_to", ()))}))
-    check_options(options)
-    if config is None:
-        config = pipeline.read(filename)
-        if not is_first:
-            findings = check_config(config, filename, needs=("train",))
-            _require_none([each for each in findings if _is_known(each, project, True)], f"{filename} has errors")
-    require_checkpoint_to_reuse(config, filename, options)
-    if options.profile is not None:
-        require_within(profiled_steps(options.profile), options.num_steps or config.train_config.num_steps)
 
 
 def _check_export(arguments: dict[str, Any]) -> None:
@@ -183,12 +125,20 @@ def _check_predict(arguments: dict[str, Any]) -> None:
         label_map.read(label_map.find(arguments["label_map"]))
 
 
-def _check_checkpoint(arguments: dict[str, Any]) -> None:
-    """What is evaluated or exported, where no training makes it now."""
+def _check_checkpoint(arguments: dict[str, Any], trained: str | None) -> None:
+    """What is evaluated or exported, if training, into the model dir `trained`, does not make it now."""
     from odtk.tools.run.content import Contents
 
     chosen = arguments.get("checkpoint")
     place = chosen if chosen not in (None, "best", "last") else arguments["model_dir"]
-    if not files.is_remote(place) and Contents(os.devnull).of_checkpoints(place) is None:
+    if files.is_remote(place) or (trained and _is_within(place, trained)):
+        return
+    if Contents(os.devnull).of_checkpoints(place) is None:
         argument = "model_dir" if place == arguments["model_dir"] else "checkpoint"
-        raise OdtkError(f"{place} holds no checkpoint. Train first, or give another.", argument=argument)
+        others = ": best, last, or the path of one" if argument == "checkpoint" else ""
+        raise OdtkError(f"{place} holds no checkpoint. Train first, or give another{others}.", argument=argument)
+
+
+def _is_within(place: str, folder: str) -> bool:
+    real = os.path.realpath(folder)
+    return f"{os.path.realpath(place)}/".startswith(os.path.join(real, ""))

@@ -8,7 +8,7 @@ from typing import Any
 
 from odtk.prototext.schema import some
 from odtk.tools.run.keys import GO_ON, MADE, NOTHING, SECTIONS, START_OVER
-from odtk.tools.run.lock_file import DONE, Entry
+from odtk.tools.run.lock_file import BEGUN, DONE, Entry
 from odtk.tools.run.project import Stage
 from odtk.tools.run.stage_files import SCHEDULE, STEPS, Digests
 
@@ -26,22 +26,32 @@ class Decision:
     is_edited: bool = False
     """Whether the outputs are neither missing nor what the stage wrote."""
     is_unknown: bool = False
-    """Whether there are outputs that no run of this project wrote."""
+    """Whether something is there that no run of this project wrote."""
 
 
 def decide(
-    stage: Stage, entry: Entry | None, inputs: Digests, outputs: Digests, revision: int, force: bool = False
+    stage: Stage,
+    entry: Entry | None,
+    inputs: Digests,
+    outputs: Digests,
+    is_there: bool,
+    revision: int,
+    force: str | None = None,
 ) -> Decision:
-    """What to do about a stage, as `entry` says what it took and gave; `inputs` and `outputs` are those of now."""
+    """What to do about a stage, as `entry` says what it took and gave; `inputs` and `outputs` are those of now.
+
+    `is_there`: whether anything lies where it writes; `force`: FRESH or BEGUN if it runs even if nothing changed.
+    """
     if entry is None:
-        return Decision(True, "it has not run yet", is_unknown=bool(outputs))
+        return Decision(True, "it has not run yet", is_unknown=is_there)
     if _places(stage.values) != _places(entry.options):
-        return Decision(True, "its output is to be elsewhere", is_unknown=bool(outputs))
+        return Decision(True, "its output is to be elsewhere", is_unknown=is_there)
     changes = list(_changes(stage, entry, inputs, revision))
     starts_over = any(change == START_OVER for change, _ in changes)
     words = some([text for _, text in changes if text], _NAMED)
     is_edited = entry.state == DONE and bool(outputs) and outputs != entry.outputs
-    if force:
+    is_under_way = force == BEGUN and entry.state != DONE and not changes
+    if force and not is_under_way:
         return Decision(True, "it is forced", is_edited=is_edited)
     if changes:
         return Decision(True, words, goes_on=not starts_over, is_edited=is_edited)

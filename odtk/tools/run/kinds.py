@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from odtk import files, resources
+from odtk.device_words import parse_devices
+from odtk.errors import OdtkError
 
 TRUE, FALSE = ("true", "yes", "on"), ("false", "no", "off")
 
@@ -149,6 +151,31 @@ class WholeOrAuto(Kind):
     def read(self, written: Any) -> int | str:
         """The number, or the word."""
         return "auto" if written == "auto" else Whole(1).read(written)
+
+
+@dataclass(frozen=True)
+class Devices(Kind):
+    """What a command computes on, or the `one` device."""
+
+    one: bool = False
+
+    @property
+    def expected(self) -> str:  # type: ignore[override]
+        """`auto, cpu, gpu:0,1 or all`."""
+        return "auto, cpu or gpu:0" if self.one else "auto, cpu, gpu:0,1 or all"
+
+    def read(self, written: Any) -> str:
+        """As it is written; whether they are there is another question."""
+        text = _text(written)
+        if text in ("auto", "all"):
+            return text
+        try:
+            _, numbers = parse_devices(text)
+        except OdtkError:
+            raise NotOfKind from None
+        if self.one and len(numbers) > 1:
+            raise NotOfKind
+        return text
 
 
 @dataclass(frozen=True)

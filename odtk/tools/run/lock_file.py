@@ -18,6 +18,9 @@ from odtk.errors import ProjectError
 RUNNING, DONE, STOPPED = "running", "done", "stopped"
 """A stage's state. It is RUNNING in the file of a process that was killed; STOPPED has more to do."""
 
+FRESH, BEGUN = "fresh", "begun"
+"""What a run with force does about a stage: it starts it, or has started it before it was interrupted."""
+
 _FORMAT = 1
 
 
@@ -43,13 +46,50 @@ class Entry:
     """Why it was stopped."""
 
 
+@dataclass
+class Force:
+    """A run with force, which has not come to its end where it stands in a lock."""
+
+    stages: list[str]
+    """Those that it was asked for."""
+    begun: list[str] = field(default_factory=list)
+    finished: list[str] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all its stages are finished."""
+        return set(self.stages) <= set(self.finished)
+
+    def of(self, stage: str) -> str | None:
+        """FRESH or BEGUN for a stage that it still has to run; None for others."""
+        if stage not in self.stages or stage in self.finished:
+            return None
+        return BEGUN if stage in self.begun else FRESH
+
+    def note(self, stage: str, state: str) -> None:
+        """Notes the new state of a stage."""
+        noted = self.finished if state == DONE else self.begun
+        if stage not in noted:
+            noted.append(stage)
+
+
+@dataclass
+class Lock:
+    """What a lock says."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    """By stage."""
+    force: Force | None = None
+    """The run with force that was interrupted."""
+
+
 def path_of(project: str | os.PathLike) -> str:
     """The lock of a project file: project.lock beside project.yaml, pets.lock beside pets.yaml."""
     return os.path.splitext(os.fspath(project))[0] + ".lock"
 
 
-def read(path: str) -> dict[str, Entry]:
-    """The entries of a lock by stage; none without a file. Raises ProjectError for a file of another kind."""
+def read(path: str) -> Lock:
+    """What a lock says; without a file nothing. Raises ProjectError for a file of another kind."""
     try:
         found = json.loads(files.read_text(path))
         if found["format"] > _FORMAT:
@@ -57,9 +97,10 @@ def read(path: str) -> dict[str, Entry]:
                 f"{path} was written by a newer odtk ({found.get('odtk')}). Install that, or make everything again in "
                 "another output folder without this file."
             )
-        return {name: Entry(**entry) for name, entry in found["stages"].items()}
+        force = found.get("force")
+        return Lock({name: Entry(**entry) for name, entry in found["stages"].items()}, force and Force(**force))
     except FileNotFoundError:
-        return {}
+        return Lock()
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ProjectError(
             f"{path} is not what `odtk run` writes there ({type(error).__name__}: {error}). Restore it; or remove it "
@@ -67,8 +108,10 @@ def read(path: str) -> dict[str, Entry]:
         ) from error
 
 
-def write(path: str, entries: Mapping[str, Entry], version: str) -> None:
+def write(path: str, entries: Mapping[str, Entry], force: Force | None, version: str) -> None:
     """Writes all entries, whole or not at all."""
     stages = {name: dataclasses.asdict(entry) for name, entry in entries.items()}
-    document = {"format": _FORMAT, "odtk": version, "stages": stages}
+    document: dict[str, Any] = {"format": _FORMAT, "odtk": version, "stages": stages}
+    if force:
+        document["force"] = dataclasses.asdict(force)
     atomic.write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")

@@ -18,6 +18,8 @@ class StageReport:
     """Why, or why not."""
     commands: list[str]
     """What does the same by hand, to be pasted into a shell in this order."""
+    is_left_out: bool = False
+    """Whether it would have run, had it been asked for."""
     outputs: dict[str, str] = field(default_factory=dict)
     """Paths of what it writes, by what they are."""
     seconds: float = 0.0

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from odtk import pipeline
 from odtk.cluster import find_cluster
+from odtk.durations import as_text, seconds_of
 from odtk.errors import ConfigError, OdtkError
 from odtk.tools.arguments import as_list, require_one_of, require_whole
 from odtk.tools.check_config import fixing_command
 from odtk.tools.train import remote_tpu
 from odtk.tools.train.batch import is_to_be_found, with_planned_batch
 from odtk.tools.train.checks import check
-from odtk.tools.train.durations import as_text, seconds_of
 from odtk.tools.train.frozen_parts import with_frozen
 from odtk.tools.train.longer_schedule import with_longer_schedule
 from odtk.tools.train.options import (

@@ -4,10 +4,10 @@ import os
 from collections.abc import Callable, Sequence
 
 from odtk import pipeline
+from odtk.durations import seconds_of
 from odtk.errors import ConfigError
 from odtk.inputs.build import count_images
 from odtk.inputs.record_filter import RecordFilter
-from odtk.tools.train.durations import seconds_of
 from odtk.tools.train.options import TrainingOptions
 from odtk.tools.train.profiled_steps import profiled_steps
 from odtk.training.callbacks.bad_records import BadRecordLimit

@@ -2,8 +2,8 @@
 
 import pytest
 
+from odtk.durations import as_text, seconds_of
 from odtk.errors import OdtkError
-from odtk.tools.train.durations import as_text, seconds_of
 
 
 @pytest.mark.parametrize(
