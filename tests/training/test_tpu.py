@@ -1,7 +1,10 @@
 """A TPU over the network is found as Google's APIs tell, here those of a local server; or it is said why not."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -120,3 +123,17 @@ def test_addresses_that_are_no_tpus(cloud, monkeypatch):
 
     monkeypatch.setattr(tpu.distribute_utils, "get_distribution_strategy", fail)
     assert refusal("node-1").startswith("The TPU 'node-1' cannot be used: No TPU devices found in eager mode. End")
+
+
+def test_records_are_read_and_counted_beside_a_host_that_is_another_process(tmp_path):
+    """What calls Python or writes to this disk stays here: placed there, it would fail or wait forever."""
+    tests = Path(__file__).parents[1]
+    program, path = Path(__file__).with_name("tpu_host_run.py"), (tests, tests / "tools", tests.parent)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, path))}
+    command = [sys.executable, str(program), str(tmp_path)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=100)
+    assert answer.returncode == 0, answer.stderr
+    found = json.loads(answer.stdout.splitlines()[-1])
+    assert found["evaluated"] == {"images": 9, "bad": [0], "events": [1, 1]}
+    assert found["trained"] == {"images": 10, "bad": [0], "device": "/job:worker/replica:0/task:0/device:CPU:0"}
+    assert not list((tmp_path / "host").iterdir())
