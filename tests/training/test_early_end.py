@@ -24,7 +24,7 @@ class Simulated:
         self.now, self.step, self.saved, self.evaluated = 0.0, 0, [], []
         self.seconds = types.SimpleNamespace(loop=loop, save=save, evaluation=evaluation, compiling=compiling)
         self.pace, self.info, self.logger = lambda step: 1, None, Logger()
-        self.task = types.SimpleNamespace(config=pipeline_pb2.TrainEvalPipelineConfig())
+        self.task = types.SimpleNamespace(config=pipeline_pb2.TrainEvalPipelineConfig(), record_filter=None)
         self.model = types.SimpleNamespace(num_classes=1)
         weights = types.SimpleNamespace(in_place=contextlib.nullcontext)
         self.schedule = EvaluationSchedule(eval_every, num_steps=1000)

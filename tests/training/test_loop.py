@@ -53,7 +53,7 @@ def experiment():
     """Whose loops are one step long, with a loss that is the step's number; evaluated at every third step."""
     made = types.SimpleNamespace(step=0, saved=[], pace=lambda step: 1, info=None, logger=Logged())
     made.write, made.workers = at_once, ALONE
-    made.task = types.SimpleNamespace(config=pipeline_pb2.TrainEvalPipelineConfig())
+    made.task = types.SimpleNamespace(config=pipeline_pb2.TrainEvalPipelineConfig(), record_filter=None)
     made.model = types.SimpleNamespace(num_classes=1)
     weights = types.SimpleNamespace(in_place=contextlib.nullcontext)
     made.checkpoints = types.SimpleNamespace(check=lambda: None)
