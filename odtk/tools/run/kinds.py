@@ -28,7 +28,10 @@ class Kind:
     """One kind of values. A written value is a text, a list of texts, or a dict of texts to texts or lists."""
 
     expected = "a text"
-    """What a value is, for messages."""
+
+    def in_words(self) -> str:
+        """What a value is, for messages."""
+        return self.expected
 
     def read(self, written: Any) -> Any:
         """The value, of which JSON knows the type; NotOfKind if it is none of this kind."""
@@ -57,8 +60,7 @@ class Whole(Kind):
     least: int | None = None
     most: int | None = None
 
-    @property
-    def expected(self) -> str:  # type: ignore[override]
+    def in_words(self) -> str:
         """`a whole number from 0 on`."""
         if self.least is None:
             return "a whole number"
@@ -81,8 +83,7 @@ class Number(Kind):
     above: float | None = None
     below: float | None = None
 
-    @property
-    def expected(self) -> str:  # type: ignore[override]
+    def in_words(self) -> str:
         """`a number, 0 or more and less than 1`."""
         texts = {"{:g} or more": self.least, "more than {:g}": self.above, "{:g} or less": self.most}
         texts["less than {:g}"] = self.below
@@ -111,8 +112,7 @@ class Choice(Kind):
 
     names: tuple[str, ...]
 
-    @property
-    def expected(self) -> str:  # type: ignore[override]
+    def in_words(self) -> str:
         """`png or numerical`."""
         return "one of " + ", ".join(self.names)
 
@@ -159,8 +159,7 @@ class Devices(Kind):
 
     one: bool = False
 
-    @property
-    def expected(self) -> str:  # type: ignore[override]
+    def in_words(self) -> str:
         """`auto, cpu, gpu:0,1 or all`."""
         return "auto, cpu or gpu:0" if self.one else "auto, cpu, gpu:0,1 or all"
 
@@ -211,8 +210,7 @@ class Path(Kind):
     shipped: str = ""
     names: tuple[str, ...] = ()
 
-    @property
-    def expected(self) -> str:  # type: ignore[override]
+    def in_words(self) -> str:
         """`a path or the name of a shipped file`."""
         parts = ["a path", *self.names, "the name of one of odtk's own"] if self.shipped else ["a path", *self.names]
         return ", ".join(parts[:-1]) + " or " + parts[-1] if len(parts) > 1 else parts[0]
@@ -253,10 +251,9 @@ class Several(Kind):
 
     kind: Kind
 
-    @property
-    def expected(self) -> str:  # type: ignore[override]
+    def in_words(self) -> str:
         """`a path, or a list of these`."""
-        return f"{self.kind.expected}, or a list of these"
+        return f"{self.kind.in_words()}, or a list of these"
 
     def read(self, written: Any) -> list:
         """At least one."""

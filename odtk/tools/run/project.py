@@ -181,7 +181,7 @@ def _read_stage(name: str, key: yaml.Node, node: yaml.Node, path: str) -> Stage:
             values[option] = kind.read(_plain(written))
         except NotOfKind:
             raise ProjectError(
-                f"{path}:{_line(written)}: {option} of {name} is {_found(written)}; it is {kind.expected}."
+                f"{path}:{_line(written)}: {option} of {name} is {_found(written)}; it is {kind.in_words()}."
             ) from None
         lines[option] = _line(mark)
     return Stage(name, values, lines, _line(key))
@@ -259,7 +259,7 @@ def _filled_in(stage: Stage, before: Mapping[str, Stage], output: str, path: str
         values |= {key: value for key, value in before["train"].values.items() if key in DEVICES}
     for key in NEEDED.get(stage.name, ()):
         if key not in values:
-            kind = SECTIONS[stage.name].keys[key].kind.expected
+            kind = SECTIONS[stage.name].keys[key].kind.in_words()
             raise ProjectError(f"{path}:{stage.line}: {stage.name} has no {key}. Add it: {kind}.")
     return Stage(stage.name, values, stage.lines, stage.line)
 
