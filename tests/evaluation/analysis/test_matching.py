@@ -1,0 +1,121 @@
+"""The tables of matches against pycocotools' own matching, on random boxes with equal overlaps and crowds."""
+
+import contextlib
+import io
+
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from odtk.evaluation.analysis.matching import UNMATCHED, match_images
+from odtk.evaluation.results import ImageResult
+
+
+def random_image(seed: int, num_classes: int = 3) -> ImageResult:
+    """Boxes on a coarse grid, so that many overlap equally, some of them crowds."""
+    random = np.random.default_rng(seed)
+    truths, found = random.integers(0, 7), random.integers(0, 30)
+    crowds = random.random(truths) < 0.3
+    boxes = _boxes(random, truths)
+    return ImageResult(
+        source_id=f"{seed}.jpg",
+        size=(100, 100),
+        boxes=boxes,
+        classes=random.integers(1, num_classes + 1, truths),
+        areas=np.prod(boxes[:, 2:] - boxes[:, :2], axis=1),
+        ignored=crowds,
+        crowds=crowds,
+        detected_boxes=_boxes(random, found),
+        detected_classes=random.integers(1, num_classes + 1, found),
+        scores=np.sort(random.integers(1, 20, found) / 20)[::-1].astype(np.float32),
+    )
+
+
+def _boxes(random, count: int) -> np.ndarray:
+    corner, size = random.integers(0, 6, [count, 2]) * 10, random.integers(1, 5, [count, 2]) * 10
+    return np.concatenate([corner, corner + size], axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize("iou", [0.1, 0.5, 0.75])
+def test_matches_are_those_of_pycocotools(iou):
+    images = [random_image(seed) for seed in range(60)]
+    matching = match_images(images, iou)
+    expected = _pycocotools(images, iou)
+    detected = matching.detected
+    found = {
+        (int(image), int(index)): (
+            None if match == UNMATCHED else int(matching.truth.index[match]), bool(ignored)
+        )
+        for image, index, match, ignored in zip(
+            detected.image, detected.index, detected.match, detected.ignored, strict=True
+        )
+    }  # fmt: skip
+    assert found == expected
+    assert sum(truth is not None for truth, _ in expected.values()) > 20
+
+
+def test_each_object_knows_the_detection_that_found_it():
+    matching = match_images([random_image(seed) for seed in range(60)])
+    detected, truth = matching.detected, matching.truth
+    rows = np.flatnonzero(truth.match != UNMATCHED)
+    assert (detected.match[truth.match[rows]] == rows).all()
+    counted = np.flatnonzero(detected.right)
+    assert (truth.match[detected.match[counted]] == counted).all()
+    assert detected.right.sum() + detected.wrong.sum() + detected.ignored.sum() == len(detected.scores)
+
+
+def test_no_image_and_no_box():
+    empty = match_images([])
+    assert len(empty.detected.scores) == len(empty.truth.classes) == 0
+    nothing = np.zeros([0, 4], np.float32)
+    image = ImageResult("a", (5, 5), nothing, np.zeros(0, int), np.zeros(0), np.zeros(0, bool),
+                        np.float32([[0, 0, 2, 2]]), np.array([1]), np.float32([0.5]))  # fmt: skip
+    matching = match_images([image])
+    assert matching.detected.wrong.tolist() == [True]
+    assert match_images([image], min_score=0.6).detected.scores.tolist() == []
+
+
+def _pycocotools(images: list[ImageResult], iou: float) -> dict:
+    """(image, detection) to (index of the groundtruth or None, whether that is ignored)."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth, found = COCO(), COCO()
+        numbers = [{"id": number} for number in range(len(images))]
+        classes = [{"id": number} for number in (1, 2, 3)]
+        truth.dataset = {"images": numbers, "categories": classes, "annotations": []}
+        found.dataset = {"images": numbers, "categories": classes, "annotations": []}
+        places = {}
+        for number, image in enumerate(images):
+            for index, box in enumerate(image.boxes):
+                places["truth", len(places) + 1] = (number, index)
+                truth.dataset["annotations"].append(
+                    _annotation(len(places), number, box, image.classes[index])
+                    | {"iscrowd": int(image.crowds[index]), "ignore": int(image.ignored[index])}
+                )
+            for index, box in enumerate(image.detected_boxes):
+                places["found", len(places) + 1] = (number, index)
+                found.dataset["annotations"].append(
+                    _annotation(len(places), number, box, image.detected_classes[index])
+                    | {"score": float(image.scores[index])}
+                )
+        truth.createIndex()
+        found.createIndex()
+        evaluation = COCOeval(truth, found, "bbox")
+        evaluation.params.iouThrs = np.array([iou])
+        evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
+        evaluation.evaluate()
+    matches = {}
+    for entry in evaluation.evalImgs:
+        for number, match, ignored in zip(
+            (entry or {}).get("dtIds", ()), *([] if entry is None else (entry["dtMatches"][0], entry["dtIgnore"][0])),
+            strict=False,
+        ):  # fmt: skip
+            place = places["truth", int(match)] if match else None
+            matches[places["found", number]] = (place and place[1], bool(ignored))
+    return matches
+
+
+def _annotation(number: int, image: int, box: np.ndarray, category: int) -> dict:
+    ymin, xmin, ymax, xmax = map(float, box)
+    return {"id": number, "image_id": image, "category_id": int(category),
+            "bbox": [xmin, ymin, xmax - xmin, ymax - ymin], "area": (xmax - xmin) * (ymax - ymin)}  # fmt: skip
