@@ -58,9 +58,12 @@ class Detections:
         """The detections with at least `min_score`, and of these the best `max_boxes` (None: all, 0 or less: none)."""
         most = None if max_boxes is None else max(max_boxes, 0)
         order = np.argsort(-self.scores, kind="stable")
-        order = order[self.scores[order] >= np.float32(min_score)][:most]
-        names = tuple(self.names[index] for index in order) if self.names else ()
-        return Detections(self.boxes[order], self.classes[order], self.scores[order], names)
+        return self.at(order[self.scores[order] >= np.float32(min_score)][:most])
+
+    def at(self, indices: np.ndarray) -> "Detections":
+        """The detections at these indices, in their order."""
+        names = tuple(self.names[index] for index in indices) if self.names else ()
+        return Detections(self.boxes[indices], self.classes[indices], self.scores[indices], names)
 
 
 @dataclass(frozen=True)
