@@ -25,7 +25,9 @@ def test_the_report_is_a_page_and_json(tmp_path):
     written = write_report(tmp_path / "eval", explain(results, _measured()), results)
     assert written.page == tmp_path / "eval" / "report.html"
     page = written.page.read_text("utf-8")
-    assert "model/ckpt-6" in page and "2 images" in page and "<script" not in page
+    assert "model/ckpt-6" in page
+    assert "2 images" in page
+    assert "<script" not in page
     document = json.loads((tmp_path / "eval" / "report" / "explanation.json").read_text("utf-8"))
     assert document["num_boxes"] == document["num_detections"] == 2
     assert document["measured"]["metrics"]["DetectionBoxes_Recall/AR@100 (small)"] is None
