@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 WIDTH = 400  # pixels of a page
 _PER_INCH = 100  # pixels of a page
 _SHARPNESS = 2  # pixels of the file for one of the page
-_LONGEST_NAME = 22  # letters
-_NUM_COLORS = 64  # of a file: enough for soft edges, and a third of the bytes
+_LONGEST_NAME, _END = 22, 5  # letters
+_NUM_COLORS = 128  # of a file: enough for soft edges, and a third of the bytes
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ def chart_figure(chart: Chart, *caption: etree._Element | str) -> etree._Element
 
 
 def shortened(name: str, longest: int = _LONGEST_NAME) -> str:
-    """A name on one line, cut where it is longer than a chart has room for."""
+    """A name on one line; one that is longer than a chart has room for lacks its middle, as its end may be a number."""
     name = " ".join(name.split())
-    return name if len(name) <= longest else name[: longest - 1] + "…"
+    return name if len(name) <= longest else f"{name[: longest - _END - 1]}…{name[-_END:]}"
 
 
 def _png(draw: Draw, palette: Palette, height: int) -> bytes:
@@ -96,7 +96,8 @@ def _png(draw: Draw, palette: Palette, height: int) -> bytes:
         canvas.draw()
         image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     buffer = io.BytesIO()
-    image.quantize(_NUM_COLORS, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    few = image.quantize(_NUM_COLORS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)  # keeps rare colors
+    few.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 

@@ -18,14 +18,14 @@ BACKGROUND = "background"
 _MOST_ROWS = 20
 _MOST_CELLS = 15  # rows and columns of a confusion matrix
 _ROW_HEIGHT, _AROUND = 17, 70  # pixels
-_NUMBERED = 12  # cells in a row that have room for numbers
+_CHARACTERS = 44  # of all labels below a matrix that have room side by side
 
 
 def confusion_matrix(names: Sequence[str], counts: np.ndarray, normalized: bool = False) -> Chart:
     """Counts [C + 1, C + 1] by class of the object (rows) and of the detection (columns), the last is background.
 
-    Cells are colored by their share of the row, and show it instead of the count if `normalized`. Of many classes
-    those that are confused most are shown, the others are added up.
+    Cells are colored by their share of the row, errors in another color, and show the share instead of the count if
+    `normalized`. Of many classes those that are confused most are shown, the others are added up.
     """
     names, counts = _most_confused(names, counts)
     draw = partial(_draw_confusion, names=names, counts=counts, normalized=normalized)
@@ -49,22 +49,39 @@ def _most_confused(names: Sequence[str], counts: np.ndarray) -> tuple[list[str],
 def _draw_confusion(
     figure: Figure, palette: Palette, names: Sequence[str], counts: np.ndarray, normalized: bool
 ) -> None:
-    from matplotlib.colors import LinearSegmentedColormap
-
     axes = figure.add_subplot()
     total = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
-    colors = LinearSegmentedColormap.from_list("shares", [palette.paper, palette.series[0]])
-    axes.imshow(shares, cmap=colors, vmin=0, vmax=1, aspect="auto")
-    labels = [shortened(name, 14) for name in names]
-    axes.set_xticks(range(len(names)), labels, rotation=90 if len(names) > 4 else 0)
+    axes.imshow(_cell_colors(palette, shares), aspect="auto")
+    labels = [shortened(name, 16) for name in names]
+    is_long = max(map(len, labels)) * len(labels) > _CHARACTERS
+    axes.set_xticks(range(len(names)), labels, rotation=90 if is_long else 0)
     axes.set_yticks(range(len(names)), labels)
     axes.tick_params(length=0)
-    axes.set(xlabel="detected as", ylabel="object")
-    if len(names) <= _NUMBERED:
-        for row, column in zip(*np.nonzero(counts), strict=True):
-            text = f"{shares[row, column]:.0%}" if normalized else f"{counts[row, column]:,}"
-            axes.text(column, row, text, ha="center", va="center", fontsize=7)
+    axes.set(xlabel="detected as", ylabel="% of each row's objects" if normalized else "objects of each class")
+    is_small = len(names) > 8
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        share = shares[row, column]
+        text = f"{100 * share:.0f}" if normalized else _short_count(int(counts[row, column]))
+        color = palette.paper if share > 0.6 else palette.ink
+        axes.text(column, row, text, ha="center", va="center", fontsize=6 if is_small else 8, color=color)
+
+
+def _cell_colors(palette: Palette, shares: np.ndarray) -> np.ndarray:
+    """Colors [C, C, 3]: from the paper's to one color where the class is right, and to another elsewhere."""
+    from matplotlib.colors import to_rgb
+
+    paper, right, wrong = (np.array(to_rgb(color)) for color in (palette.paper, palette.series[0], palette.bad))
+    full = np.where(np.eye(len(shares), dtype=bool)[..., None], right, wrong)
+    return paper + shares[..., None] * (full - paper)
+
+
+def _short_count(count: int) -> str:
+    """With at most four characters."""
+    for unit, name in ((10**6, "M"), (10**3, "k")):
+        if count >= 10 * unit:
+            return f"{count // unit}{name}"
+    return str(count)
 
 
 def outcome_bars(names: Sequence[str], right: np.ndarray, wrong: np.ndarray, missed: np.ndarray) -> Chart:
@@ -137,14 +154,14 @@ def _draw_changes(figure: Figure, palette: Palette, names: Sequence[str], change
     bars = axes.barh(range(len(names)), change, color=colors)
     axes.bar_label(bars, fmt=" %+.1f ")
     axes.axvline(0, color=palette.faint, linewidth=0.8)
-    axes.margins(x=0.15)
+    axes.margins(x=0.25)
     _name_rows(axes, names)
     axes.set_xlabel("change of AP, in points of 100")
 
 
 def _name_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), [shortened(name) for name in names])
-    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", alpha=0.6)
 

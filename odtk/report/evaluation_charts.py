@@ -40,7 +40,7 @@ def _draw_precision_recall(
     axes = figure.add_subplot()
     _draw_class_lines(axes, palette, recalls, names, curves, curves.mean(axis=1))
     for (label, mean), style in zip(means.items(), ("-", "--", ":"), strict=False):
-        axes.plot(recalls, mean, color=palette.ink, linewidth=2, linestyle=style, label=f"{label} {mean.mean():.2f}")
+        axes.plot(recalls, mean, color=palette.ink, linewidth=2, linestyle=style, label=_labeled(label, mean.mean()))
     _finish(axes, "recall", "precision")
     axes.legend(loc="lower left")
 
@@ -142,7 +142,11 @@ def _draw_class_lines(
     for row in np.setdiff1d(order, named):
         axes.plot(xs, curves[row], color=palette.faint, linewidth=0.6, alpha=0.5)
     for row in named[::-1]:
-        axes.plot(xs, curves[row], label=f"{shortened(names[row])} {values[row]:.2f}")
+        axes.plot(xs, curves[row], label=_labeled(shortened(names[row]), values[row]))
+
+
+def _labeled(name: str, value: float) -> str:
+    return name if np.isnan(value) else f"{name} {value:.2f}"
 
 
 def _finish(axes: Axes, xlabel: str, ylabel: str) -> None:
