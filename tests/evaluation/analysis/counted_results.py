@@ -4,8 +4,8 @@ from made_results import CAT, DOG, HORSE, made_image, made_results
 
 A, B, C, D, E, EMPTY = ((10, 10 * i, 20, 10 * i + 9) for i in range(6))
 
-# From the surest on: cat right, dog wrong (on a cat), cat wrong (on one that is found), dog right, cat wrong (on nothing),
-# horse ignored, dog right. There are two cats and two dogs to find.
+# From the surest on: cat right, dog wrong (on a cat), cat wrong (on one that is found), dog right, cat wrong (on
+# nothing), horse ignored, dog right. There are two cats and two dogs to find.
 RESULTS = made_results(
     made_image(
         [(A, CAT), (B, CAT), (C, DOG)],
