@@ -64,7 +64,7 @@ class Oracle:
 
     @property
     def _nothing_missed(self) -> np.ndarray:
-        return np.zeros(len(self.errors.missed), bool)
+        return np.zeros(len(self.errors.truth_kinds), bool)
 
     def _precisions(self, selected: np.ndarray, missed: np.ndarray) -> dict[int, float]:
         detected, truth, errors = self.matching.detected, self.matching.truth, self.errors
