@@ -1,6 +1,6 @@
 """Pictures of what a detector got wrong: boxes in the color of their error, groundtruth beside detections, crops."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lxml import etree
@@ -23,18 +23,6 @@ COLORS: Mapping[str, tuple[int, int, int]] = {
     IGNORED: (150, 155, 162),
 }
 """The color of each kind of box; the errors are TIDE's."""
-
-MEANINGS: Mapping[str, str] = {
-    CORRECT: "right class, right place",
-    "classification": "right place, wrong class",
-    "localization": "right class, box too far off",
-    "both": "wrong class, and box too far off",
-    "duplicate": "an object that a surer detection has",
-    "background": "no object there",
-    MISSED: "an object without any detection",
-    IGNORED: "neither right nor wrong",
-}
-"""Of each kind, for the legend."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +63,10 @@ def _draw(picture: Image.Image, places: Sequence[Yxyx], boxes: Sequence[MarkedBo
     )
 
 
-def legend(kinds: Iterable[str]) -> etree._Element:
-    """A list of the colors with what each means."""
+def legend(meanings: Mapping[str, str]) -> etree._Element:
+    """A list of the colors of kinds with what each kind means."""
     entries = []
-    for kind in kinds:
+    for kind, meaning in meanings.items():
         square = element("span", class_="swatch", style="background: rgb({}, {}, {})".format(*COLORS[kind]))
-        entries.append(element("li", square, element("strong", kind), f" {MEANINGS[kind]}"))
+        entries.append(element("li", square, element("strong", kind), f": {meaning}"))
     return element("ul", *entries, class_="legend")
