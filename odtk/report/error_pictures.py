@@ -11,6 +11,8 @@ from odtk.report.html import element
 from odtk.report.pictures import SIDE, Yxyx, fit, surroundings
 
 CORRECT, IGNORED, MISSED = "correct", "ignored", "missed"
+GROUNDTRUTH, DETECTED = "groundtruth", "detected"
+_SOLID = (CORRECT, DETECTED)
 
 COLORS: Mapping[str, tuple[int, int, int]] = {
     CORRECT: (44, 178, 78),
@@ -21,8 +23,10 @@ COLORS: Mapping[str, tuple[int, int, int]] = {
     "background": (226, 45, 45),
     MISSED: (255, 212, 0),
     IGNORED: (150, 155, 162),
+    GROUNDTRUTH: (255, 255, 255),
+    DETECTED: (0, 200, 255),
 }
-"""The color of each kind of box; the errors are TIDE's."""
+"""The color of each kind of box: the errors are TIDE's, the last two are boxes side by side, without a verdict."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def _draw(picture: Image.Image, places: Sequence[Yxyx], boxes: Sequence[MarkedBo
         places,
         [COLORS[each.kind] for each in boxes],
         [each.label for each in boxes],
-        ["" if each.kind == CORRECT else each.kind for each in boxes],
+        ["" if each.kind in _SOLID else each.kind for each in boxes],
     )
 
 

@@ -20,7 +20,16 @@ def data_uri(image: Image.Image) -> str:
     """The picture as a JPEG in a `data:` URI."""
     buffer = io.BytesIO()
     image.convert("RGB").save(buffer, "JPEG", quality=_QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return _uri("jpeg", buffer.getvalue())
+
+
+def png_uri(data: bytes) -> str:
+    """A PNG in a `data:` URI."""
+    return _uri("png", data)
+
+
+def _uri(kind: str, data: bytes) -> str:
+    return f"data:image/{kind};base64," + base64.b64encode(data).decode("ascii")
 
 
 def fit(image: Image.Image, side: int = SIDE) -> Image.Image:
