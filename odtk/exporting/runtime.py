@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from odtk import label_map as label_maps
-from odtk.detections import Detections
+from odtk.detections import MULTICLASS_SCORES, Detections
 from odtk.errors import CheckpointError, DataError
 from odtk.exporting.signatures import INPUT_TYPES, InputType, input_type_of
 from odtk.report.picture_files import read_picture, upright_rgb
@@ -97,7 +97,8 @@ class ExportedDetector:
         except tf.errors.OpError as error:
             shape = "x".join(str(side) for side in pixels.shape)
             raise DataError(f"{self.folder} fails on an image of shape {shape}: {error.message}") from error
-        found = Detections.from_outputs({name: outputs[name].numpy() for name in _OUTPUTS})
+        read = [name for name in (*_OUTPUTS, MULTICLASS_SCORES) if name in outputs]
+        found = Detections.from_outputs({name: outputs[name].numpy() for name in read})
         return dataclasses.replace(found, names=tuple(map(self.name_of, found.classes.tolist())))
 
     def _signature(self):
