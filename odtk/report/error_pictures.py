@@ -12,7 +12,8 @@ from odtk.report.pictures import SIDE, Yxyx, fit, surroundings
 
 CORRECT, IGNORED, MISSED = "correct", "ignored", "missed"
 GROUNDTRUTH, DETECTED = "groundtruth", "detected"
-_SOLID = (CORRECT, DETECTED)
+_DASHED = (GROUNDTRUTH, IGNORED)
+_LINE_WIDTH = 2  # pixels: a color must be seen in a small picture
 
 COLORS: Mapping[str, tuple[int, int, int]] = {
     CORRECT: (44, 178, 78),
@@ -39,32 +40,23 @@ class MarkedBox:
 
 
 def draw_marked(image: Image.Image, boxes: Sequence[MarkedBox], side: int = SIDE) -> Image.Image:
-    """The whole picture, scaled down, with each box in the color of its kind; errors are dashed and named."""
-    return _draw(fit(image, side), [each.box for each in boxes], boxes)
+    """The whole picture, scaled down, with each box in the color of its kind, labeled with name and error."""
+    labels = [each.label if each.kind in (CORRECT, *_DASHED) else f"{each.label} ({each.kind})" for each in boxes]
+    return _draw(fit(image, side), [each.box for each in boxes], boxes, labels)
 
 
-def draw_marked_crop(
-    image: Image.Image, focus: Sequence[MarkedBox], others: Sequence[MarkedBox] = (), side: int = SIDE // 2
+def draw_marked_crop(image: Image.Image, boxes: Sequence[MarkedBox], side: int = SIDE // 2) -> Image.Image:
+    """The part of the picture around the boxes, each in the color of its kind; labels do not say the error."""
+    part, moved = surroundings(image, [each.box for each in boxes], side)
+    return _draw(part, moved, boxes, [each.label for each in boxes])
+
+
+def _draw(
+    picture: Image.Image, places: Sequence[Yxyx], boxes: Sequence[MarkedBox], labels: Sequence[str]
 ) -> Image.Image:
-    """The part of the picture around the boxes in `focus`, with these and `others` drawn."""
-    shown = [*others, *focus]
-    part, moved = surroundings(image, [each.box for each in focus], [each.box for each in shown], side)
-    visible = [index for index, box in enumerate(moved) if _is_visible(box)]
-    return _draw(part, [moved[index] for index in visible], [shown[index] for index in visible])
-
-
-def _is_visible(box: Yxyx) -> bool:
-    return box[0] < 1 and box[1] < 1 and box[2] > 0 and box[3] > 0
-
-
-def _draw(picture: Image.Image, places: Sequence[Yxyx], boxes: Sequence[MarkedBox]) -> Image.Image:
-    return draw_boxes(
-        picture,
-        places,
-        [COLORS[each.kind] for each in boxes],
-        [each.label for each in boxes],
-        ["" if each.kind in _SOLID else each.kind for each in boxes],
-    )
+    colors = [COLORS[each.kind] for each in boxes]
+    marks = [each.kind if each.kind in _DASHED else "" for each in boxes]
+    return draw_boxes(picture, places, colors, labels, marks, _LINE_WIDTH)
 
 
 def legend(meanings: Mapping[str, str]) -> etree._Element:

@@ -5,14 +5,14 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from lxml import etree
 
 from odtk.report.charts import bars
 from odtk.report.html import element, table
 
-Value: TypeAlias = str | int | float | None
+Value: TypeAlias = Any  # str, int, float or None
 
 FOLDED_FROM = 16
 """Rows from which on a page shows only the first and folds the others."""
