@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from odtk.evaluation.results import ImageResult
+from odtk.thresholds import reaches
 
 UNMATCHED = -1
 MAX_DETECTIONS = 100
@@ -111,7 +112,7 @@ def _match_image(image: ImageResult, iou: float, min_score: float) -> tuple[np.n
     """Indices of the detections that count, index of each one's groundtruth or UNMATCHED, and their overlap."""
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for class_id in np.unique(image.detected_classes):
-        own = np.flatnonzero((image.detected_classes == class_id) & (image.scores >= min_score))
+        own = np.flatnonzero((image.detected_classes == class_id) & reaches(image.scores, min_score))
         kept = own[np.argsort(-image.scores[own], kind="mergesort")][:MAX_DETECTIONS]
         truths = np.flatnonzero(image.classes == class_id)
         parts.append((kept, *_match_class(image, kept, truths, iou)))
