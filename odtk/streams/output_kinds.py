@@ -1,4 +1,4 @@
-"""The kinds of output that a stream of pictures may have: their names and meanings, without loading what writes them."""
+"""The kinds of output that a stream of pictures may have: names and meanings, without loading what writes them."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from odtk.errors import OdtkError
 
 MEANINGS = {
     "pictures": "each picture with its boxes drawn on it; a frame of a video only without `video`",
-    "video": "each video with boxes drawn on it, and its sound",
+    "video": "each video with boxes drawn on it, with its audio",
     "coco": "detections.json, COCO results",
     "csv": "detections.csv, a row per box",
     "yolo": "a YOLO dataset to correct and train on: yolo/images, yolo/labels, yolo/data.yaml",

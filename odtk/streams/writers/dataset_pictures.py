@@ -1,4 +1,4 @@
-"""The pictures of a data set that is written to be corrected and trained on: the very pixels that were looked at."""
+"""The pictures of a dataset that is written to be corrected and trained on: the very pixels that were looked at."""
 
 import os
 import posixpath

@@ -1,4 +1,4 @@
-"""A Pascal VOC data set: JPEGImages/ and Annotations/ with an xml per image."""
+"""A Pascal VOC dataset: JPEGImages/ and Annotations/ with an xml per image."""
 
 import posixpath
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A YOLO data set: images/, labels/ with a text per image, data.yaml with the names of the classes."""
+"""A YOLO dataset: images/, labels/ with a text per image, data.yaml with the names of the classes."""
 
 import posixpath
 from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ class YoloWriter(Writer):
     def finish(self) -> None:
         """See `Writer.finish`."""
         names = {number - 1: self._names[number] for number in sorted(self._names)}
-        # YOLO's trainers want both keys; a data set whose splits are the same has none for make-tfrecords.
+        # YOLO's trainers want both keys; a dataset whose splits are the same has none for make-tfrecords.
         content = {"path": ".", "train": "images", "val": "images", "names": names}
         self.folder.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

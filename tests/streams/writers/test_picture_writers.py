@@ -19,11 +19,8 @@ from odtk.streams.writers.pictures import PictureWriter
 def test_crops_show_their_object_and_nothing_else(tmp_path):
     one, two = drawn_field.pictures(2)
     writer = CropWriter(tmp_path, {1: "cat/../..", 3: "dog"}.get)
-    write_all(
-        writer,
-        [(still(one, "a.jpg", "zoo/a.jpg"), detections(one)), (still(two, "a.jpg", "zoo_a.jpg"), detections(two))]
-        + [(of_video(two, 4), detections(two)), (still(blank(), "b.png"), detections(blank()))],
-    )
+    frames = [still(one, "a.jpg", "zoo/a.jpg"), still(two, "a.jpg", "zoo_a.jpg"), of_video(two, 4), still(blank(), "b")]
+    write_all(writer, [*zip(frames, map(detections, (one, two, two, blank())), strict=True)])
     files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.jpg"))
     objects = len(one.objects) + 2 * len(two.objects)
     assert len(files) == objects
@@ -78,7 +75,7 @@ def test_frames_of_a_video_are_pictures_only_where_no_video_is_written(tmp_path)
 
 def test_every_kind_has_a_writer_and_unknown_ones_are_named(tmp_path):
     assert output_kinds.check(" csv, YOLO,csv") == ("csv", "yolo")
-    with pytest.raises(OdtkError, match="'xls' is not known.*pictures, video, coco") as caught:
+    with pytest.raises(OdtkError, match=r"'xls' is not known.*pictures, video, coco") as caught:
         output_kinds.check("csv,xls")
     assert caught.value.argument == "save"
     with pytest.raises(OdtkError, match="No output"):
