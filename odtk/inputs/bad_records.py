@@ -12,6 +12,7 @@ element (`get_single_element`) would cost ten.
 import itertools
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -43,16 +44,27 @@ class BadRecordFilter(SkippedRecords):
         self._seen: dict[int, float] = {}
         self._opened: set[int] = set()
         self._usable: set[int] = set()  # files with at least one usable record
-        self._useless_in_a_row = 0
+        self._inputs: list[Sequence[int]] = []  # the numbers of the files of each input of a mix
+        self._useless_in_a_row: Counter[int] = Counter()  # files of an input that gave nothing
         self._collecting = threading.Lock()
         with tf.device("CPU:0"):
             self._notes = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, _NO_DAMAGE)
 
     @property
     def is_exceeded(self) -> bool:
-        """Whether too many records were skipped, or none is left."""
+        """Whether too many records were skipped, or none is left of an input."""
+        return super().is_exceeded or self._exhausted is not None
+
+    @property
+    def _exhausted(self) -> Sequence[int] | None:
+        """The files of an input that has no record that can be used: its epochs would go on forever."""
         # In shuffled epochs, a file of n can be the first and then the last: 2n - 2 others are in between.
-        return super().is_exceeded or self._useless_in_a_row > 2 * len(self._files)
+        counts = list(self._useless_in_a_row.items())  # other threads add to it
+        return next((files for i, count in counts if count > 2 * len(files := self._files_of(i))), None)
+
+    def require_records(self, numbers: Sequence[int]) -> None:
+        """Notes the files of an input; whether they have records is found out when they are read."""
+        self._inputs.append(numbers)
 
     def check(self) -> None:
         """Looks for records that have failed; raises a DataError that lists them if there are too many."""
@@ -67,7 +79,7 @@ class BadRecordFilter(SkippedRecords):
 
     def open_files(self, files: Sequence[str]) -> Callable:
         """A function of a file's number, like `dataset.open_files`, that reads the valid records of damaged files."""
-        self._files = list(files)
+        self._files, self._inputs, self._useless_in_a_row = list(files), [], Counter()
         is_local = not any("://" in name for name in files)
         names = tf.constant(self._files)
 
@@ -118,12 +130,23 @@ class BadRecordFilter(SkippedRecords):
 
     def _try_to_open(self, number: int) -> np.int64:
         self._collect_failures()
+        of_input = next((index for index, files in enumerate(self._inputs) if number in files), 0)
         is_useless = not self._yields(int(number))
-        self._useless_in_a_row = self._useless_in_a_row + 1 if is_useless else 0
+        self._useless_in_a_row[of_input] = self._useless_in_a_row[of_input] + 1 if is_useless else 0
         if self.is_exceeded:
             return np.int64(_STOP)
         # A file of bad records is read each time: whether it is must not change the order of the others.
         return np.int64(_OPEN if number in self._opened else _SKIP)
+
+    def _files_of(self, index: int) -> Sequence[int]:
+        return self._inputs[index] if self._inputs else range(len(self._files))
+
+    def _nothing_left(self) -> str:
+        files = [self._files[number] for number in self._exhausted or ()]
+        if len(files) in (0, len(self._files)):
+            return super()._nothing_left()
+        more = f" and {len(files) - 1} more files" if len(files) > 1 else ""
+        return f"and no others are left in {files[0]}{more}, an input of the mix"
 
     def _yields(self, number: int) -> bool:
         """Whether a file can be opened and, when it was read before, has a record that can be used.

@@ -101,11 +101,14 @@ class SkippedRecords:
         if is_new and not self.is_exceeded:
             self._log(f"Skipped: {bad}.")
 
+    def _nothing_left(self) -> str:
+        return "and no others are left"
+
     def _raise_if_exceeded(self) -> None:
         if not self.is_exceeded:
             return
         bad = self.bad_records
-        limit = f"more than the limit of {self.limit}" if len(bad) > self.limit else "and no others are left"
+        limit = f"more than the limit of {self.limit}" if len(bad) > self.limit else self._nothing_left()
         raise DataError(
             f"{_count(bad)} cannot be used, {limit}{listed(bad)}\n"
             "Copy damaged files again, or write them again from their images; or allow more bad records.",

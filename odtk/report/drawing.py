@@ -58,18 +58,29 @@ def draw_groundtruth(
     makes its outline dashed, or "". Small boxes are on top of large ones. Labels are as in `draw_detections`; of more
     than sixty boxes only the largest have one.
     """
+    return draw_boxes(image, boxes, [class_color(int(class_id)) for class_id in class_ids], names, marks)
+
+
+def draw_boxes(
+    image: Image.Image,
+    boxes: Sequence[Sequence[float]],
+    colors: Sequence[tuple[int, int, int]],
+    names: Sequence[str],
+    marks: Sequence[str] | None = None,
+) -> Image.Image:
+    """As `draw_groundtruth`, in colors of the caller's; a box without a name has no label."""
     picture = image.convert("RGB")
     draw, text_size = ImageDraw.Draw(picture), _text_size(picture)
     corners = [_yxyx_to_corners(np.asarray(box), picture.size) for box in boxes]
-    entries = list(zip(corners, class_ids, names, marks or [""] * len(corners), strict=True))
+    entries = list(zip(corners, colors, names, marks or [""] * len(corners), strict=True))
     entries.sort(key=lambda entry: _area(entry[0]), reverse=True)
-    for box, class_id, _, mark in entries:
+    for box, color, _, mark in entries:
         outline = _dashed_rectangle if mark else ImageDraw.ImageDraw.rectangle
-        outline(draw, box, outline=class_color(int(class_id)), width=_line_width(text_size))
+        outline(draw, box, outline=color, width=_line_width(text_size))
     # The label of the smallest box is placed first, because it has the fewest places.
-    labeled = entries[_MOST_LABELS - 1 :: -1]
+    labeled = [entry for entry in entries if entry[2]][_MOST_LABELS - 1 :: -1]
     texts = [(f"{name} ({mark})" if mark else name, name) for _, _, name, mark in labeled]
-    _draw_labels(picture, [entry[0] for entry in labeled], texts, [class_color(int(entry[1])) for entry in labeled])
+    _draw_labels(picture, [entry[0] for entry in labeled], texts, [entry[1] for entry in labeled])
     return picture
 
 

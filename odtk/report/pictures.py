@@ -51,7 +51,18 @@ def cut_out(
     side: int = SIDE // 2,
 ) -> Image.Image:
     """The part of the picture around `boxes` (yxyx, normalized), enlarged if it is small, with the boxes drawn."""
-    left, top, right, bottom = window = _window(image.size, boxes)
+    part, moved = surroundings(image, boxes, boxes, side)
+    return draw_groundtruth(part, moved, class_ids, names, marks)
+
+
+def surroundings(
+    image: Image.Image, focus: Sequence[Yxyx], boxes: Sequence[Yxyx], side: int = SIDE // 2
+) -> tuple[Image.Image, list[Yxyx]]:
+    """The part of the picture around `focus` with a longer side of `side` pixels, and where `boxes` are in it.
+
+    All boxes are yxyx and normalized, those of the part by its size: below 0 or above 1 outside it.
+    """
+    left, top, right, bottom = window = _window(image.size, focus)
     part = image.convert("RGB").crop(window)
     scale = side / max(part.size)
     resample = Image.Resampling.NEAREST if scale > 2 else Image.Resampling.LANCZOS  # to show individual pixels
@@ -66,7 +77,7 @@ def cut_out(
         )
         for ymin, xmin, ymax, xmax in boxes
     ]
-    return draw_groundtruth(part, moved, class_ids, names, marks)
+    return part, moved
 
 
 def _window(size: tuple[int, int], boxes: Sequence[Yxyx]) -> tuple[int, int, int, int]:

@@ -187,6 +187,18 @@ def test_training_ends_where_fewer_bad_records_than_the_limit_are_all_there_is(t
         record_filter.finish()
 
 
+def test_an_input_of_a_mix_that_has_no_usable_record_is_named(tmp_path):
+    shards.write_records(tmp_path / "bad", [an_example(0, b"no picture")] * 2)
+    shards.write_records(tmp_path / "good", [an_example(number) for number in range(40)])
+    weights = "sample_from_datasets_weights: 0.5 sample_from_datasets_weights: 0.5"
+    config = a_config(tmp_path, tmp_path / "bad", weights)
+    config.train_input_reader.tf_record_input_reader.input_path.append(str(tmp_path / "good"))
+    record_filter = BadRecordFilter(100)
+    ids(build_train_dataset(config, a_resize(), 1, record_filter=record_filter).take(200))
+    with pytest.raises(DataError, match=r"2 records cannot be used, and no others are left in .*bad, an input of the"):
+        record_filter.finish()
+
+
 def test_a_file_that_goes_away_counts_as_one_bad_record(tmp_path):
     for shard in range(2):
         shards.write_records(tmp_path / f"x-{shard}", [an_example(2 * shard), an_example(2 * shard + 1)])
