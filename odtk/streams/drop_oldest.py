@@ -18,7 +18,7 @@ class DropOldest:
     def __init__(
         self, sources: Sequence[Iterable[Any]], capacity: int = 1, should_stop: Callable[[], Any] = lambda: None
     ):
-        """`should_stop` is asked several times a second; once it answers, what waits is given, and the iteration ends."""
+        """`should_stop` is asked several times a second; once it answers, what waits is given, and that is all."""
         self._sources, self._should_stop = sources, should_stop
         self._waiting: list[deque[Any]] = [deque(maxlen=capacity) for _ in sources]
         self.dropped = [0] * len(sources)

@@ -1,6 +1,7 @@
 """Stages that work at the same time, each in a thread of its own, on things that pass through them in order."""
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -57,8 +58,8 @@ class _Run:
         self._failing = threading.Lock()
 
     def start(self, source: Iterable[Any]) -> None:
-        bodies = {"source": lambda: self._read(source)}
-        bodies |= {stage.name: lambda index=index: self._work(index) for index, stage in enumerate(self._stages)}
+        bodies: dict[str, Callable[[], None]] = {"source": functools.partial(self._read, source)}
+        bodies |= {stage.name: functools.partial(self._work, index) for index, stage in enumerate(self._stages)}
         # Daemons, as a camera without pictures would keep the process alive.
         self._threads = [
             threading.Thread(target=self._guarded, args=(body,), name=f"odtk {name}", daemon=True)

@@ -126,9 +126,11 @@ def test_a_reader_that_fails_or_leaves_ends_the_threads_and_closes_the_source():
         finally:
             closed.append(threading.current_thread().name)
 
-    with pytest.raises(KeyboardInterrupt), flowing(source(), [Stage("infer", list)]) as results:
-        next(results)
+    def interrupted(thing):
         raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), flowing(source(), [Stage("infer", list)]) as results:
+        interrupted(next(results))
     with flowing(source(), [Stage("infer", list)]) as results:
         assert next(results) == 0
     assert closed == ["odtk source"] * 2
