@@ -127,7 +127,7 @@ class Detector(tf.Module, abc.ABC):
         return {}
 
     def candidates(self, predictions: dict) -> Candidates | None:
-        """The boxes and scores before suppression, of eager predictions; None for a detector that does not have them one by one."""
+        """The boxes and scores before suppression, of eager predictions; None where they are not there one by one."""
         return None
 
     def matched_groundtruth(self, predictions: dict, groundtruth: dict) -> tf.Tensor | None:
