@@ -24,6 +24,9 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
     "score": (int, float),
 }
 
+MULTICLASS_SCORES = "detection_multiclass_scores"
+_SAME_SCORE = 1e-3  # a score may have been rounded on its way, as in a model in low precision
+
 # Decimals kept in detections.json: a thousandth of a pixel, and all the digits of a float32 score.
 _PIXEL_DECIMALS, _SCORE_DECIMALS = 3, 7
 
@@ -36,34 +39,56 @@ class Detections:
     classes: np.ndarray  # [N] int32, 1-based
     scores: np.ndarray  # [N] float32
     names: tuple[str, ...] = ()  # of the classes of all N; empty if they were not looked up
+    class_scores: np.ndarray | None = None  # [N, C] float32 of classes 1 to C; None if the model does not give them
+    track_ids: np.ndarray | None = None  # [N] int from 1, 0 for a box without a track; None if nothing was tracked
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    def take(self, indices: np.ndarray) -> "Detections":
+        """The detections at `indices` (int, or bool [N]), in that order, with all that is known of each."""
+        indices = np.flatnonzero(indices) if np.asarray(indices).dtype == bool else np.asarray(indices, int)
+        return Detections(
+            self.boxes[indices],
+            self.classes[indices],
+            self.scores[indices],
+            tuple(self.names[index] for index in indices) if self.names else (),
+            None if self.class_scores is None else self.class_scores[indices],
+            None if self.track_ids is None else self.track_ids[indices],
+        )
+
+    def top_classes(self, index: int, count: int) -> list[tuple[int, float]]:
+        """The `count` best classes of detection `index` (from 1) with their scores, best first.
+
+        Raises ValueError without class_scores.
+        """
+        if self.class_scores is None:
+            raise ValueError("these detections have no class_scores")
+        scores = self.class_scores[index]
+        return [(int(best) + 1, float(scores[best])) for best in np.argsort(-scores, kind="stable")[:count]]
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, np.ndarray], index: int = 0) -> "Detections":
         """The detections of image `index` in a batch of an exported SavedModel's outputs, padding left out.
 
-        Reads TFOD's `detection_boxes` [B, M, 4], `detection_classes` [B, M] (1-based), `detection_scores` [B, M] and
-        `num_detections` [B].
+        Reads TFOD's `detection_boxes` [B, M, 4], `detection_classes` [B, M] (1-based), `detection_scores` [B, M],
+        `num_detections` [B] and, where there are any, `detection_multiclass_scores` [B, M, C or C + background].
         """
         count = int(np.asarray(outputs["num_detections"])[index])
         boxes, classes, scores = (
             np.asarray(outputs[f"detection_{name}"])[index][:count] for name in ("boxes", "classes", "scores")
         )
-        order = np.argsort(-scores, kind="stable")
-        return cls(boxes[order].astype(np.float32), classes[order].astype(np.int32), scores[order].astype(np.float32))
+        classes = classes.astype(np.int32)
+        everything = cls(
+            boxes.astype(np.float32), classes, scores.astype(np.float32), class_scores=_class_scores(outputs, index)
+        )
+        return everything.take(np.argsort(-scores, kind="stable"))
 
     def best(self, min_score: float = 0.0, max_boxes: int | None = None) -> "Detections":
         """The detections with at least `min_score`, and of these the best `max_boxes` (None: all, 0 or less: none)."""
         most = None if max_boxes is None else max(max_boxes, 0)
         order = np.argsort(-self.scores, kind="stable")
-        return self.at(order[self.scores[order] >= np.float32(min_score)][:most])
-
-    def at(self, indices: np.ndarray) -> "Detections":
-        """The detections at these indices, in their order."""
-        names = tuple(self.names[index] for index in indices) if self.names else ()
-        return Detections(self.boxes[indices], self.classes[indices], self.scores[indices], names)
+        return self.take(order[self.scores[order] >= np.float32(min_score)][:most])
 
 
 @dataclass(frozen=True)
@@ -133,6 +158,27 @@ def _image_results(image: DetectedImage, name_of: Callable[[int], str] | None) -
         }
         for (ymin, xmin, ymax, xmax), category, score in zip(yxyx, found.classes, found.scores, strict=True)
     ]
+
+
+def _class_scores(outputs: Mapping[str, np.ndarray], index: int) -> np.ndarray | None:
+    """The scores of all classes without the background, if the outputs have them.
+
+    Whether column 0 is the background is seen in the columns themselves: a detection's score is that of its class.
+    """
+    if MULTICLASS_SCORES not in outputs:
+        return None
+    count = int(np.asarray(outputs["num_detections"])[index])
+    columns = np.asarray(outputs[MULTICLASS_SCORES])[index][:count].astype(np.float32)
+    classes = np.asarray(outputs["detection_classes"])[index][:count].astype(int)
+    scores = np.asarray(outputs["detection_scores"])[index][:count].astype(np.float32)
+    errors = {}
+    for background in (1, 0):
+        places = classes - 1 + background
+        if np.all(places < columns.shape[1]):
+            errors[background] = np.abs(columns[np.arange(count), places] - scores).max(initial=0)
+    background = min(errors, key=errors.__getitem__, default=0)
+    # Otherwise they are of another kind, such as logits.
+    return columns[:, background:] if errors and errors[background] <= _SAME_SCORE else None
 
 
 def _check_result(path: str | os.PathLike, index: int, result: Any) -> None:

@@ -37,7 +37,7 @@ class Thresholds:
     def apply(self, found: Detections, name_of: Callable[[int], str]) -> Detections:
         """The detections that reach the threshold of their class; `name_of`: a class by its id from 1."""
         least = np.array([self.of(name_of(int(class_id))) for class_id in found.classes])
-        return found.at(np.flatnonzero(reaches(found.scores, least)))
+        return found.take(np.flatnonzero(reaches(found.scores, least)))
 
     def check(self, names: Iterable[str], place: str | os.PathLike = "the thresholds") -> None:
         """Raises DataError if there is a threshold of a class that is not among `names`, those of the model.
@@ -56,7 +56,7 @@ class Thresholds:
         )
 
 
-def reaches(scores: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:
+def reaches(scores: np.ndarray | float, threshold: float | np.ndarray) -> np.ndarray:
     """bool: whether scores are at least the threshold, both as float32.
 
     So 0.9 in a file keeps a detection of just 0.9, which is a little less in float32, in which networks compute.

@@ -31,6 +31,40 @@ def test_outputs_lose_their_padding_and_come_sorted():
     assert (found.boxes.dtype, found.classes.dtype, found.scores.dtype) == (np.float32, np.int32, np.float32)
 
 
+@pytest.mark.parametrize("background", [True, False])
+def test_outputs_have_the_scores_of_all_classes(background):
+    columns = np.float32([[0.1, 0.3, 0.2], [0.8, 0.0, 0.6], [0, 0, 0]])
+    if background:
+        columns = np.concatenate([np.float32([[0.3], [0.6], [0]]), columns], axis=1)
+    outputs = {
+        "detection_boxes": np.float32([[[0, 0, 1, 1], [0, 0, 0.5, 0.5], [0, 0, 0, 0]]]),
+        "detection_classes": np.float32([[2, 1, 1]]),
+        "detection_scores": np.float32([[0.3, 0.8, 0]]),
+        "num_detections": np.float32([2]),
+        "detection_multiclass_scores": columns[None],
+    }
+    found = Detections.from_outputs(outputs)
+    assert found.class_scores.tolist() == np.float32([[0.8, 0.0, 0.6], [0.1, 0.3, 0.2]]).tolist()
+    assert [number for number, _ in found.top_classes(1, 2)] == [2, 3]
+    assert found.best(max_boxes=1).class_scores.shape == (1, 3)
+    logits = {**outputs, "detection_multiclass_scores": columns[None] - 5}
+    assert Detections.from_outputs(logits).class_scores is None
+    with pytest.raises(ValueError, match="class_scores"):
+        Detections.from_outputs(logits).top_classes(0, 1)
+
+
+def test_take_keeps_what_belongs_together():
+    scores = np.float32([[0.9, 0, 0], [0, 0, 0.7], [0, 0.5, 0]])
+    everything = Detections(*(getattr(FOUND, name) for name in ("boxes", "classes", "scores")), ("a", "b", "c"), scores,
+                            np.array([4, 0, 6]))  # fmt: skip
+    for chosen in (everything.take(np.array([2, 0])), everything.take(np.array([True, False, True])).take([1, 0])):
+        assert (chosen.names, chosen.track_ids.tolist(), chosen.classes.tolist()) == (("c", "a"), [6, 4], [2, 1])
+        assert chosen.class_scores.tolist() == scores[[2, 0]].tolist()
+    nothing = everything.best(1.0)
+    assert len(nothing) == 0
+    assert nothing.class_scores.shape == (0, 3)
+
+
 @pytest.mark.parametrize(
     ("min_score", "max_boxes", "classes"),
     [

@@ -1,6 +1,7 @@
 """One picture on its way through a detector."""
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -20,3 +21,8 @@ class Frame:
     def is_still(self) -> bool:
         """Whether it is a picture of its own."""
         return self.seconds is None
+
+    @property
+    def picture_name(self) -> str:
+        """What a picture of it is called, also in lists of detections: its name, or "walk/000012.jpg" of a video."""
+        return self.name if self.is_still else f"{PurePosixPath(self.name).with_suffix('')}/{self.number:06d}.jpg"
