@@ -98,7 +98,7 @@ class ConfiguredEvaluation:
             answer = run_evaluation(
                 self._detector,
                 self._dataset,
-                self._evaluators(),
+                self.new_evaluators(),
                 checked_advance,
                 step=self._step,
                 on_batch=on_batch,
@@ -111,7 +111,8 @@ class ConfiguredEvaluation:
 
     def nothing_measured(self) -> Evaluation:
         """An evaluation on no images, which has the names of everything that is measured."""
-        return nothing_measured(self._detector, self._evaluators(), self._with_loss)
+        return nothing_measured(self._detector, self.new_evaluators(), self._with_loss)
 
-    def _evaluators(self) -> list[Evaluator]:
+    def new_evaluators(self) -> list[Evaluator]:
+        """One of each of the config's metrics sets, to measure something else as these do."""
         return list(build_evaluators(self._config.eval_config, self._categories))
