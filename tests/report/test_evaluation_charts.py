@@ -2,7 +2,6 @@
 
 import io
 import sys
-import warnings
 
 import numpy as np
 import pytest
@@ -11,6 +10,9 @@ from PIL import Image
 
 from odtk.report import chart_style, class_charts, evaluation_charts
 from odtk.report.chart_style import DARK, LIGHT, WIDTH, chart_figure, shortened
+
+# A name that cannot be drawn, or does not fit, is no reason for a warning.
+pytestmark = pytest.mark.filterwarnings("error")
 
 NAMES = ["cat", "$5 bill$", "猫 with\na very long name of a class 7"]
 XS = np.linspace(0, 1, 101)
@@ -72,10 +74,8 @@ def test_each_is_a_picture_in_light_and_in_dark(name):
 
 
 def test_nothing_to_show_is_drawn_without_a_warning(drawn):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for make in charts([], np.zeros([0, 101]), np.zeros([1, 1], int)).values():
-            assert drawn(make)
+    for make in charts([], np.zeros([0, 101]), np.zeros([1, 1], int)).values():
+        assert drawn(make)
 
 
 def test_a_page_shows_the_readers_choice():
