@@ -62,7 +62,7 @@ def _draw_confusion(
     axes.tick_params(length=0)
     axes.set(xlabel="detected as", ylabel="object")
     if normalized:
-        axes.set_title("% of the objects of a row; background: % of the column")
+        figure.suptitle("% of the row; background: % of the column", fontsize=8)
     is_small = len(names) > 8
     for row, column in zip(*np.nonzero(counts), strict=True):
         share = shares[row, column]
@@ -76,8 +76,9 @@ def _cell_colors(palette: Palette, shares: np.ndarray) -> np.ndarray:
     from matplotlib.colors import to_rgb
 
     paper, right, wrong = (np.array(to_rgb(color)) for color in (palette.paper, palette.series[0], palette.bad))
-    full = np.where(np.eye(len(shares), dtype=bool)[..., None], right, wrong)
-    return paper + shares[..., None] * (full - paper)
+    is_right = np.eye(len(shares), dtype=bool)
+    strength = np.where(is_right, shares, shares**0.6)  # few errors must be seen, too
+    return paper + strength[..., None] * (np.where(is_right[..., None], right, wrong) - paper)
 
 
 def _short_count(count: int) -> str:

@@ -36,6 +36,7 @@ def charts(names=NAMES, curves=CURVES, counts=COUNTS):
             np.array([100, 200]), {"mAP": np.array([0.1, 0.3])}, 200
         ),
         "confusion_matrix": lambda: classes.confusion_matrix(names, counts),
+        "confusion_shares": lambda: classes.confusion_matrix(names, counts, normalized=True),
         "outcome_bars": lambda: classes.outcome_bars(names, column, 2 * column, column),
         "size_dots": lambda: classes.size_dots(names, {"all": column / 5, "small": missing}),
         "error_costs": lambda: classes.error_costs(["classification", "missed"], np.array([0.1, 0.02])),
@@ -117,7 +118,7 @@ def test_a_confusion_matrix_shows_counts_and_colors_by_row(drawn):
         (column, row): str(COUNTS[row, column]) for row, column in zip(*np.nonzero(COUNTS), strict=True)
     }
     assert [text.get_text() for text in axes.get_yticklabels()][-1] == "background"
-    (axes,) = drawn(lambda: class_charts.confusion_matrix(NAMES, COUNTS, normalized=True))
+    (axes,) = drawn(charts()["confusion_shares"])
     # Of 25 cats, 10 and 4 others; and of 25 and 2 detections.
     assert [text.get_text() for text in axes.texts] == ["80", "12", "8", "90", "10", "100", "20", "50"]
     colors = axes.images[0].get_array()
