@@ -34,10 +34,10 @@ class Tracker:
         if frame.name not in self._trackers:
             self._trackers[frame.name] = _new(self._activation)
         height, width = frame.pixels.shape[:2]
-        corners = found.boxes[:, [1, 0, 3, 2]] * np.float32([width, height, width, height])
+        corners = found.boxes.reshape(-1, 4)[:, [1, 0, 3, 2]] * np.array([width, height, width, height], np.float32)
         tracked = self._trackers[frame.name].update_with_detections(
             _byte_track().Detections(
-                xyxy=corners.reshape(-1, 4),
+                xyxy=corners,
                 confidence=found.scores,
                 data={"index": np.arange(len(found))},
             )

@@ -42,5 +42,5 @@ def test_classes_are_named_or_numbered():
         class_ids(["cta"], NAMES)
     assert caught.value.argument == "classes"
     for wrong, names in (("3", NAMES), ("0", {}), ("cat", {})):
-        with pytest.raises(OdtkError, match=r"no class .3.|numbers from 1"):
+        with pytest.raises(OdtkError, match=r"no class '3'|numbers from 1"):
             class_ids([wrong], names)
