@@ -45,9 +45,9 @@ class BoxFeatures:
         """The vectors of a picture, uint8 RGB [height, width, 3], and of normalized yxyx boxes [n, 4] in it."""
         image, shape = self._detector.resize(tf.cast(tf.constant(pixels), tf.float32))
         frame = MapFrame(pixels.shape[:2], _size(shape), _size(image.shape))
-        whole = np.float32([[0, 0, 1, 1]])
+        whole = np.array([[0, 0, 1, 1]], np.float32)
         corners = frame.to_padded(np.concatenate([whole, np.clip(boxes.reshape(-1, 4), 0, 1)]))
-        corners *= np.tile(np.float32(frame.padded), 2)  # pixels of the padded image
+        corners *= np.tile(np.array(frame.padded, np.float32), 2)  # pixels of the padded image
         vectors = _pooled(self._maps(image, shape), corners, frame.padded)
         return Vectors(vectors[0], vectors[1:])
 
@@ -65,7 +65,7 @@ class BoxFeatures:
         several = list(dict.fromkeys(name.split(":")[0] for name in self._names))
         if len(several) > 1:
             raise OdtkError(
-                f"{self._layer} means {len(several)} layers, {several[0]}, {several[1]} ...; features are of one. Name one.",
+                f"{self._layer} means {len(several)} layers, {several[0]}, {several[1]} ...; name one of them.",
                 argument="layer",
             )
         if any(each.shape.rank != 4 for each in maps) or len({each.shape[-1] for each in maps}) > 1:

@@ -55,7 +55,7 @@ class FeatureWriter(Writer):
         classes = _joined([each.classes for each in found], np.int32)
         tracks = [np.zeros(len(each), np.int64) if each.track_ids is None else each.track_ids for each in found]
         return {
-            "image_vectors": np.float32(self._image_vectors).reshape(len(names), channels),
+            "image_vectors": np.array(self._image_vectors, np.float32).reshape(len(names), channels),
             "image_names": np.array(names, str),
             "image_ids": np.array(ids, np.int64),
             "image_seconds": np.array(seconds, np.float64),

@@ -30,7 +30,7 @@ class Source:
 
     @property
     def output(self) -> str:
-        """The folder for what is measured, where nobody chooses another: eval in that of the model."""
+        """The folder for what is measured, unless another is chosen: eval in that of the model."""
         if self.kind == RESULTS:
             return f"{self.path.removesuffix('.json')}-eval"
         return files.join(_folder(self.path) if self.kind == TRAINED else self.path, "eval")
