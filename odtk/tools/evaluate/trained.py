@@ -54,17 +54,13 @@ def measure_trained(source: Source, truth: RecordsTruth, settings: Settings) -> 
         map_path = config.eval_input_reader[0].label_map_path
         for note in require_trained_classes(reader.prefix, map_path, "eval_input_reader[0]", checks):
             settings.log(f"warning: {note}")
-        measured = ConfiguredEvaluation(
-            config, detector, max_bad_records=settings.max_bad_records, log=settings.log
-        )
+        measured = ConfiguredEvaluation(config, detector, max_bad_records=settings.max_bad_records, log=settings.log)
     if not prefixes:
         evaluation = _run(measured, "Evaluating")
         return _measurement(reader, truth, measured, evaluation)
     slot = "average" if config.eval_config.use_moving_averages else None
     variables = detector.checkpoint_variables()
-    return _measure_all(
-        prefixes, lambda each: restore(variables, each, slot=slot), truth, measured, settings.log
-    )
+    return _measure_all(prefixes, lambda each: restore(variables, each, slot=slot), truth, measured, settings.log)
 
 
 def _config(path: str, truth: RecordsTruth) -> pipeline_pb2.TrainEvalPipelineConfig:
