@@ -6,7 +6,7 @@ all levels of a pyramid share).
 
 import contextlib
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -87,20 +87,19 @@ def list_layers(detector: Detector, images, true_image_shapes) -> list[LayerInfo
     return [_info(name, of_layer) for name, of_layer in by_name.items()]
 
 
-def find_outputs(wanted: Sequence[str], layers: Sequence[LayerInfo]) -> list[str]:
-    """The names of the outputs (see LayerInfo.outputs) that `wanted` means: layers, single outputs, or patterns.
+def find_outputs(wanted: Sequence[str], outputs: Iterable[str]) -> list[str]:
+    """The names among `outputs` (see LayerInfo.outputs) that `wanted` means: layers, single outputs, or patterns.
 
     Raises OdtkError for one that means none, with the most similar names.
     """
-    known = {layer.name: layer.outputs for layer in layers}
-    every = [output for outputs in known.values() for output in outputs]
-    chosen: list[str] = []
+    layers = {output: output.split(":")[0] for output in outputs}
+    chosen: dict[str, None] = {}
     for name in wanted:
-        found = known.get(name) or [each for each in every if each == name or fnmatchcase(each.split(":")[0], name)]
+        found = [each for each, layer in layers.items() if name in (each, layer) or fnmatchcase(layer, name)]
         if not found:
-            raise OdtkError(_no_such_layer(name, list(known)), argument="layer")
-        chosen += [each for each in found if each not in chosen]
-    return chosen
+            raise OdtkError(_no_such_layer(name, list(dict.fromkeys(layers.values()))), argument="layer")
+        chosen.update(dict.fromkeys(found))
+    return list(chosen)
 
 
 class Activations(NamedTuple):
