@@ -56,7 +56,7 @@ class Thresholds:
         )
 
 
-def reaches(scores: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:
+def reaches(scores: np.ndarray | float, threshold: float | np.ndarray) -> np.ndarray:
     """bool: whether scores are at least the threshold, both as float32.
 
     So 0.9 in a file keeps a detection of just 0.9, which is a little less in float32, in which networks compute.

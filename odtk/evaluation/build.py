@@ -3,15 +3,17 @@
 from collections.abc import Callable
 
 from odtk.detectors.detector import Detector
+from odtk.evaluation.collecting import ResultsCollector
 from odtk.evaluation.evaluator import Evaluator
 from odtk.evaluation.metrics_sets import build_categories, build_evaluators
-from odtk.evaluation.run import Evaluation, nothing_measured, run_evaluation
+from odtk.evaluation.run import nothing_measured, run_evaluation
+from odtk.evaluation.scoring import Evaluation
 from odtk.evaluation.sharing import ALONE, Sharing, part_of
 from odtk.evaluation.step import evaluation_step
 from odtk.hardware import on_this_machine
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter
-from odtk.inputs.build import build_eval_dataset, build_fault_finder, count_images
+from odtk.inputs.build import build_eval_dataset, build_fault_finder, count_images, record_files
 from odtk.inputs.record_errors import naming_the_record
 from odtk.inputs.skipped_records import BadRecord
 from odtk.protos import pipeline_pb2
@@ -73,10 +75,14 @@ class ConfiguredEvaluation:
         return self._bad_boxes.images
 
     def run(
-        self, advance: Callable[[int], None] = lambda num_images: None, on_batch: Callable | None = None
+        self,
+        advance: Callable[[int], None] = lambda num_images: None,
+        on_batch: Callable | None = None,
+        collect: bool = False,
     ) -> Evaluation:
         """Evaluates the present weights; `advance` and `on_batch` are called for each batch, see run_evaluation.
 
+        With `collect` the evaluation has its `results`: what was found on each image, and where its pixels are.
         Raises DataError for too many records that cannot be used.
         """
 
@@ -85,6 +91,7 @@ class ConfiguredEvaluation:
             if self._filter:
                 self._filter.check()
 
+        collector = ResultsCollector(self._categories, record_files(self._reader)) if collect else None
         with naming_the_record(build_fault_finder(self._reader, self._detector.num_classes)):
             answer = run_evaluation(
                 self._detector,
@@ -94,6 +101,7 @@ class ConfiguredEvaluation:
                 step=self._step,
                 on_batch=on_batch,
                 sharing=self._sharing,
+                collector=collector,
             )
         if self._filter:
             self._filter.finish()

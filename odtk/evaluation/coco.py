@@ -61,6 +61,7 @@ class CocoEvaluator(Evaluator):
     """
 
     groundtruth_columns = ("is_crowd", "area")  # the box's own area is used if this is not above 0
+    ignored_flag = "is_crowd"
     metric_meanings = METRIC_MEANINGS
 
     def __init__(

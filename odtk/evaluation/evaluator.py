@@ -19,6 +19,8 @@ class Evaluator(abc.ABC):
 
     groundtruth_columns: tuple[str, ...] = ()
     """What `add_image` reads of every groundtruth box in addition to coordinates and class; see odtk.inputs.dataset."""
+    ignored_flag: str
+    """Of these the one of objects that need not be found: `is_crowd`, `difficult` or `group_of`."""
     metric_meanings: Mapping[str, str]
     """Metric name to its meaning, for every metric that is not of a single class or super-category."""
 
@@ -28,6 +30,11 @@ class Evaluator(abc.ABC):
         self.classes: list[dict] = []
         """Once evaluated, by id: id and name of each class, images and boxes that count, and its AP under names that
         begin with "AP"."""
+
+    @property
+    def ignores_many(self) -> bool:
+        """Whether `ignored_flag` marks boxes that stand for many objects: any number of detections may lie inside."""
+        return self.ignored_flag in ("is_crowd", "group_of")
 
     @property
     def num_images(self) -> int:

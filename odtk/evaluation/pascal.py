@@ -57,6 +57,7 @@ class PascalEvaluator(Evaluator):
     def __init__(self, categories: Iterable[dict], metrics_set: str = "pascal_voc_detection_metrics"):
         super().__init__()
         self._protocol = PROTOCOLS[metrics_set]
+        self.ignored_flag = self._protocol.ignore_flag
         self.metric_meanings = {_mean_name(self._protocol): self._protocol.meaning}
         named = ((int(item["id"]), str(item["name"])) for item in categories)
         # TFOD decomposes accents in the names of these metrics.
@@ -68,7 +69,7 @@ class PascalEvaluator(Evaluator):
 
     def _add(self, number: int, groundtruth: dict[str, np.ndarray], detections: dict[str, np.ndarray]) -> None:
         boxes, classes = groundtruth["boxes"], groundtruth["classes"]
-        ignored = groundtruth[self._protocol.ignore_flag].astype(bool)
+        ignored = groundtruth[self.ignored_flag].astype(bool)
         counted = classes[~ignored].tolist()
         self._num_groundtruth.update(counted)
         self._num_images.update(set(counted))
@@ -81,7 +82,7 @@ class PascalEvaluator(Evaluator):
         order = np.argsort(scores)[::-1]
         order = order[(found[order, 0] < found[order, 2]) & (found[order, 1] < found[order, 3])]
         found, found_classes, scores = found[order], found_classes[order], scores[order]
-        if self._protocol.ignore_flag == "group_of":
+        if self.ignores_many:
             alone = ~ignored
             right, _ = _match(found, found_classes, boxes[alone], classes[alone], ignored[alone])
             neither = _inside_group(found, found_classes, boxes[ignored], classes[ignored]) & ~right

@@ -4,28 +4,17 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
 from odtk.detectors.detector import Detector
 from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS
+from odtk.evaluation.collecting import ResultsCollector
 from odtk.evaluation.evaluator import Evaluator
+from odtk.evaluation.scoring import Evaluation, measured
 from odtk.evaluation.sharing import ALONE, Sharing, gathered
 from odtk.evaluation.step import EvaluationStep, evaluation_step
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The results, and on how many images."""
-
-    metrics: dict[str, float]  # by TFOD's name: those of each evaluator, then the losses
-    losses: dict[str, float]  # only the losses, means over batches; empty if not requested
-    meanings: dict[str, str]  # of the losses and of all metrics that are not about a single class or super-category
-    classes: list[dict]  # of the first evaluator, see Evaluator.classes
-    num_images: int
-    repeated_images: int  # ignored, because their source_id was repeated
 
 
 def run_evaluation(
@@ -37,6 +26,7 @@ def run_evaluation(
     step: EvaluationStep | None = None,
     on_batch: Callable | None = None,
     sharing: Sharing = ALONE,
+    collector: ResultsCollector | None = None,
 ) -> Evaluation:
     """Evaluates `detector`, in inference mode, on the batches of `dataset` (see odtk.inputs.dataset for their form).
 
@@ -46,7 +36,9 @@ def run_evaluation(
     caller keeps to evaluate the same detector repeatedly, and which decides whether losses are computed; None makes it
     here. `on_batch` is called with each batch and what was found on it: the images (a tensor), and dictionaries of
     arrays with the other features, the groundtruth and the detections. With `sharing` the dataset has this process's
-    part of the batches (see part_of), which alone `on_batch` is given; the result is that of all parts.
+    part of the batches (see part_of), which alone `on_batch` is given; the result is that of all parts. A new
+    `collector` keeps what was found on each image that counts, as the `results`; ignored is what the first evaluator
+    ignores.
     """
     step = step or evaluation_step(detector, dataset, with_loss)
     sums: Counter[str] = Counter()
@@ -55,11 +47,13 @@ def run_evaluation(
         for padded_size, parts, losses in results:
             for index in range(len(parts[0]["source_id"])):
                 image = [{key: values[index] for key, values in part.items()} for part in parts]
-                _add_image(evaluators, padded_size, *image)
+                _add_image(evaluators, collector, padded_size, *image)
             sums.update({tag: float(loss) for tag, loss in losses.items()})
         num_batches += len(results)
         advance(sum(len(parts[0]["source_id"]) for _, parts, _ in results))
-    return _measured(detector, evaluators, {tag: total / num_batches for tag, total in sums.items()})
+    losses = {tag: total / num_batches for tag, total in sums.items()}
+    collected = collector.results() if collector is not None else None
+    return measured(evaluators, losses, loss_meanings(detector) if losses else {}, collected)
 
 
 def _evaluated(dataset: tf.data.Dataset, step: EvaluationStep, on_batch: Callable | None) -> Iterator[list[tuple]]:
@@ -80,7 +74,12 @@ def _evaluated(dataset: tf.data.Dataset, step: EvaluationStep, on_batch: Callabl
 
 
 def _add_image(
-    evaluators: Sequence[Evaluator], padded_size: np.ndarray, features: dict, groundtruth: dict, detections: dict
+    evaluators: Sequence[Evaluator],
+    collector: ResultsCollector | None,
+    padded_size: np.ndarray,
+    features: dict,
+    groundtruth: dict,
+    detections: dict,
 ) -> None:
     # Groundtruth is relative to the padded image, detections to the true one; both become pixels of the original.
     original = features["original_image_size"].astype(np.float32)
@@ -95,29 +94,17 @@ def _add_image(
         "classes": detections["classes"][:detected].astype(int) + 1,
         "scores": detections["scores"][:detected],
     }
+    flags = {name: groundtruth[name][:boxes] for name in ("is_crowd", "difficult", "group_of", "area")}
     source_id = features["source_id"].decode("utf-8", "replace")
-    for evaluator in evaluators:
-        columns = {name: groundtruth[name][:boxes] for name in evaluator.groundtruth_columns}
-        evaluator.add_image(source_id, truth | columns, found)
-
-
-def _measured(detector: Detector, evaluators: Sequence[Evaluator], losses: dict[str, float]) -> Evaluation:
-    metrics = {name: value for evaluator in evaluators for name, value in evaluator.evaluate().items()}
-    meanings = {name: text for evaluator in evaluators for name, text in evaluator.metric_meanings.items()}
-    first = evaluators[0]
-    return Evaluation(
-        metrics=metrics | losses,
-        losses=losses,
-        meanings=meanings | (loss_meanings(detector) if losses else {}),
-        classes=first.classes,
-        num_images=first.num_images,
-        repeated_images=len(first.repeated_images),
-    )
+    is_new = [evaluator.add_image(source_id, truth | flags, found) for evaluator in evaluators]
+    if collector is not None and is_new[0]:
+        collector.add(features, truth, found, flags, evaluators[0])
 
 
 def nothing_measured(detector: Detector, evaluators: Sequence[Evaluator], with_loss: bool = True) -> Evaluation:
     """What is measured, without any image: every metric that `run_evaluation` gives has its name there."""
-    return _measured(detector, evaluators, dict.fromkeys(loss_meanings(detector), math.nan) if with_loss else {})
+    meanings = loss_meanings(detector) if with_loss else {}
+    return measured(evaluators, dict.fromkeys(meanings, math.nan), meanings)
 
 
 def loss_meanings(detector: Detector) -> dict[str, str]:

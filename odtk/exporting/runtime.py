@@ -1,30 +1,32 @@
 """Loads an exported SavedModel, to detect objects in images."""
 
+from __future__ import annotations
+
 import contextlib
-import dataclasses
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from odtk import files
 from odtk import label_map as label_maps
 from odtk.detections import MULTICLASS_SCORES, Detections
 from odtk.errors import CheckpointError, DataError
+from odtk.exporting.label_maps import FILE as LABEL_MAP
+from odtk.exporting.model import Model, groups_of, naming, size_in_words
 from odtk.exporting.signatures import INPUT_TYPES, InputType, input_type_of
-from odtk.report.picture_files import read_picture, upright_rgb
 
 _SIGNATURE = "serving_default"
-LABEL_MAP = "label_map.pbtxt"
 _OUTPUTS = ("detection_boxes", "detection_classes", "detection_scores", "num_detections")
 
 
 def load(
     exported_dir: str | os.PathLike, *, label_map: str | os.PathLike | None = None, devices: str = "auto"
-) -> "ExportedDetector":
+) -> ExportedDetector:
     """The detector in a folder that `odtk export` or TFOD's exporter wrote: `odtk.load(folder).detect("cat.jpg")`.
 
     Class names come from `label_map` (a file, or a shipped map's name), otherwise from the label_map.pbtxt of the
@@ -35,15 +37,23 @@ def load(
     several.
     """
     find_saved_model(exported_dir)  # report problems before the seconds that TensorFlow takes to import
-    name_of = naming(find_label_map(exported_dir, label_map))
+    map_path = find_label_map(exported_dir, label_map)
+    name_of = naming(map_path)
+    model = ExportedDetector(exported_dir, name_of, device_of(devices))
+    model.label_map = map_path
+    return model
+
+
+def device_of(devices: str) -> str | None:
+    """TensorFlow's name of the one device that `devices` means, None for its own choice; hides other GPUs from it."""
     from odtk.device_choice import AUTO, use_one
     from odtk.devices import prepare_gpus
 
     prepare_gpus()
-    return ExportedDetector(exported_dir, name_of, None if devices == AUTO else use_one(devices))
+    return None if devices == AUTO else use_one(devices)
 
 
-class ExportedDetector:
+class ExportedDetector(Model):
     """A detector in the SavedModel layout of TFOD and `odtk export`, with any input type except tf_example."""
 
     def __init__(
@@ -73,33 +83,56 @@ class ExportedDetector:
         self._function = self._signature()
         ((self._input_name, spec),) = self._function.structured_input_signature[1].items()
         self._kind = self._find_input_type(spec.dtype.name)
+        self.takes_batches = spec.shape.rank is None or spec.shape[0] is None
+        several = "" if self.takes_batches else ", one image at a time"
+        self.description = f"{self.folder}, an exported model (input type {self.input_type}{several})"
 
     @property
     def input_type(self) -> str:
         """The name of its input type in odtk.exporting.signatures.INPUT_TYPES."""
         return self._kind.name
 
-    def detect(self, image: Any) -> Detections:
-        """The objects in one image, best score first: normalized yxyx boxes, 1-based classes, scores and names.
-
-        `image` is a file's path or a Pillow image (both are rotated by their EXIF orientation), or uint8 RGB
-        [height, width, 3] (an array or anything NumPy converts to one). `.best(min_score=0.5)` of the result keeps the
-        likely objects. Raises DataError for anything else, and if the model fails on the image.
-        """
+    def place(self, images: Sequence[np.ndarray]) -> list[Batch]:
+        """The images as inputs of the model: batches of images of one size, or single ones."""
         import tensorflow as tf
 
-        pixels = _checked(np.asarray(_picture(image)))
         to_input = self._kind.from_image
         assert to_input is not None  # other types were refused
+        shapes = [image.shape for image in images]
+        together = groups_of(shapes) if self.takes_batches else [[index] for index in range(len(images))]
+        with self._on_device():
+            return [
+                Batch(
+                    each, tf.concat([to_input(tf.constant(images[index])) for index in each], axis=0), shapes[each[0]]
+                )
+                for each in together
+            ]
+
+    def run(self, placed: Sequence[Batch]) -> list[Detections]:
+        """The objects in each of the images that were placed."""
+        found: dict[int, Detections] = {}
+        for batch in placed:
+            outputs = self._outputs(batch)
+            for place, index in enumerate(batch.indices):
+                found[index] = self.named(Detections.from_outputs(outputs, place))
+        return [found[index] for index in range(len(found))]
+
+    def _outputs(self, batch: Batch) -> dict[str, np.ndarray]:
+        import tensorflow as tf
+
         try:
             with self._on_device():
-                outputs = self._function(**{self._input_name: to_input(tf.constant(pixels))})
+                outputs = self._function(**{self._input_name: batch.inputs})
         except tf.errors.OpError as error:
-            shape = "x".join(str(side) for side in pixels.shape)
-            raise DataError(f"{self.folder} fails on an image of shape {shape}: {error.message}") from error
-        read = [name for name in (*_OUTPUTS, MULTICLASS_SCORES) if name in outputs]
-        found = Detections.from_outputs({name: outputs[name].numpy() for name in read})
-        return dataclasses.replace(found, names=tuple(map(self.name_of, found.classes.tolist())))
+            raise DataError(f"{self.folder} fails on {batch.in_words()}: {error.message}") from error
+        answers = len(outputs["num_detections"])
+        if answers != len(batch.indices):
+            raise CheckpointError(
+                f"{self.folder} answers for {answers} when it is given {batch.in_words()}, although its signature "
+                "takes several. Give it one image at a time.",
+                argument="batch_size",
+            )
+        return {name: outputs[name].numpy() for name in (*_OUTPUTS, MULTICLASS_SCORES) if name in outputs}
 
     def _signature(self):
         signature = self._loaded.signatures.get(_SIGNATURE)
@@ -127,53 +160,44 @@ class ExportedDetector:
         return kind
 
 
-def find_saved_model(exported_dir: str | os.PathLike) -> Path:
+@dataclass(frozen=True)
+class Batch:
+    """Images of one size on their way through a model."""
+
+    indices: list[int]  # their places among all images
+    inputs: Any  # as the model takes them, on its device
+    shape: tuple[int, ...]  # of each
+
+    def in_words(self) -> str:
+        """`an image of shape 480x640x3`."""
+        several = f"a batch of {len(self.indices)} images" if len(self.indices) > 1 else "an image"
+        return f"{several} of shape {size_in_words(self.shape)}"
+
+
+def find_saved_model(exported_dir: str | os.PathLike) -> Path | str:
     """The SavedModel's folder of an exported detector; raises CheckpointError, which guesses what the path is."""
-    folder = Path(exported_dir)
-    for candidate in (folder / "saved_model", folder):
-        if (candidate / "saved_model.pb").is_file():
-            return candidate
+    for candidate in (files.join(exported_dir, "saved_model"), os.fspath(exported_dir)):
+        if files.exists(files.join(candidate, "saved_model.pb")):
+            return files.as_path(candidate)
     fix = "Give an output folder of `odtk export`."
-    if any(folder.glob("ckpt-*.index")):
+    if any(name.startswith("ckpt-") and name.endswith(".index") for name in files.names_in(exported_dir)):
         fix = (
-            f"It holds checkpoints: run `odtk export PIPELINE_CONFIG {folder} OUTPUT_DIR` first, then give OUTPUT_DIR."
+            f"It holds checkpoints: run `odtk export PIPELINE_CONFIG {exported_dir} OUTPUT_DIR` first, then give "
+            "OUTPUT_DIR."
         )
-    raise CheckpointError(f"{folder} holds no exported model (no saved_model/saved_model.pb). {fix}")
+    raise CheckpointError(f"{exported_dir} holds no exported model (no saved_model/saved_model.pb). {fix}")
 
 
-def find_label_map(exported_dir: str | os.PathLike, label_map: str | os.PathLike | None = None) -> Path | None:
+def find_label_map(exported_dir: str | os.PathLike, label_map: str | os.PathLike | None = None) -> Path | str | None:
     """The label map of an exported detector: `label_map` (a file, or a shipped map's name), or the export's own.
 
     The export's own is next to the SavedModel, which may itself be the given folder.
     """
     if label_map:
         return label_maps.find(label_map)
-    candidates = (Path(exported_dir) / LABEL_MAP, find_saved_model(exported_dir).parent / LABEL_MAP)
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def naming(label_map: Path | None) -> Callable[[int], str]:
-    """A function from a 1-based class to its name in a label map, or to "class 7" if there is no map or no such id."""
-    names = {item["id"]: item["name"] for item in label_maps.read(label_map).categories()} if label_map else {}
-    return lambda class_id: names.get(class_id, f"class {class_id}")
-
-
-def _picture(image: Any) -> Any:
-    if isinstance(image, (str, os.PathLike)):
-        return read_picture(image)
-    return upright_rgb(image) if isinstance(image, Image.Image) else image
-
-
-def _checked(image: np.ndarray) -> np.ndarray:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        shape = "x".join(str(side) for side in image.shape)
-        what = f"An image of shape {shape} and type {image.dtype}" if shape else "What is neither path, image nor array"
-        raise DataError(
-            f"{what} cannot be used; expected RGB, uint8 [height, width, 3] with values 0 to 255. Convert it first "
-            "(with Pillow: image.convert('RGB')).",
-            argument="image",
-        )
-    return image
+    beside = os.path.dirname(os.fspath(find_saved_model(exported_dir)))
+    candidates = (files.join(exported_dir, LABEL_MAP), files.join(beside, LABEL_MAP))
+    return next((files.as_path(path) for path in candidates if files.exists(path)), None)
 
 
 def _op_types(graph_def) -> set[str]:

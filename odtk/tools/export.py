@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from odtk import pipeline
 from odtk.atomic import atomic_directory, may_replace
-from odtk.errors import ConfigError, LabelMapError
+from odtk.errors import ConfigError
 from odtk.exporting.formats import DEFAULT, FORMATS
-from odtk.exporting.runtime import LABEL_MAP
+from odtk.exporting.label_maps import FILE as LABEL_MAP
+from odtk.exporting.label_maps import config_maps, find_label_map
 from odtk.exporting.signatures import INPUT_TYPES
 from odtk.files import names_in, read_bytes
 from odtk.prototext.schema import some
@@ -149,22 +149,9 @@ def _write_checkpoint(detector, folder: Path) -> None:
     tf.train.CheckpointManager(trackable, str(folder), max_to_keep=1).save(checkpoint_number=0)
 
 
-def find_label_map(config, prefix: str) -> str | None:
-    """The label map that a checkpoint was trained with, or else the config's; None if there is neither.
-
-    One that is next to the checkpoint but cannot be read is ignored.
-    """
-    trained = trained_classes.find_trained_map(prefix)
-    for place in [trained, *_config_maps(config), Path(prefix).parent.parent / trained_classes.FILE]:
-        with contextlib.suppress(LabelMapError):
-            if place:
-                return trained_classes.read_map(place)[0]
-    return None
-
-
 def label_map_note(config, prefix: str) -> str | None:
     """How the config's label map differs from the one of the training run, as a sentence; None if it does not."""
-    for path in _config_maps(config):
+    for path in config_maps(config):
         found = trained_classes.compare(prefix, path)
         if found and (found.conflicts or found.notes):
             conflicts = f"It has other classes for these ids: {some(found.conflicts)}."
@@ -172,8 +159,3 @@ def label_map_note(config, prefix: str) -> str | None:
             return " ".join([f"The config's label map {path} is not the one of the training run.", *said,
                              f"The export has {found.trained}."])  # fmt: skip
     return None
-
-
-def _config_maps(config) -> list[str]:
-    readers = [*config.eval_input_reader, config.train_input_reader]
-    return list(dict.fromkeys(reader.label_map_path for reader in readers if reader.label_map_path))

@@ -7,12 +7,11 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from odtk import files, label_map
 from odtk.errors import LabelMapError
+from odtk.exporting.label_maps import find_trained_map, read_map
 from odtk.label_map import Item, LabelMap, folded
 from odtk.prototext.schema import some
 
-FILE = "label_map.pbtxt"
 _NAMED = 4
 
 
@@ -23,30 +22,6 @@ class Comparison:
     trained: str
     conflicts: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # sentences: other display names, classes in only one of them
-
-
-def find_trained_map(checkpoint: str | os.PathLike) -> str | None:
-    """The label map of a checkpoint (a prefix or its folder): in the model dir, or in the exported folder around it.
-
-    A model dir's best/ has none of its own.
-    """
-    is_folder = files.is_folder(checkpoint) and not files.exists(f"{os.fspath(checkpoint)}.index")
-    folder = os.fspath(checkpoint) if is_folder else os.path.dirname(checkpoint)
-    folder = folder.rstrip("/") if files.is_remote(folder) else os.path.normpath(folder)
-    name = os.path.basename(folder if files.is_remote(folder) else os.path.abspath(folder))
-    places = [folder] + [os.path.dirname(folder)] * (name in ("checkpoint", "best"))
-    return next((each for each in (files.join(place, FILE) for place in places) if files.exists(each)), None)
-
-
-def read_map(name_or_path: str | os.PathLike) -> tuple[str, LabelMap]:
-    """The path of a label map, in a store too, or of a shipped one, and what it holds; LabelMapError if unusable."""
-    if not files.is_remote(name_or_path):
-        path = label_map.find(name_or_path)
-        return str(path), label_map.read(path)
-    try:
-        return os.fspath(name_or_path), label_map.parse(files.read_text(name_or_path), os.fspath(name_or_path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise LabelMapError(f"{name_or_path} cannot be read: {error}.") from error
 
 
 def compare(checkpoint: str | os.PathLike, name_or_path: str) -> Comparison | None:

@@ -1,5 +1,6 @@
 """The whole journey with a detector that only the contracts know: train, evaluate, export, predict, inspect."""
 
+import io
 import json
 import shutil
 from dataclasses import dataclass
@@ -19,11 +20,14 @@ from odtk.checkpoints.best import read_best
 from odtk.checkpoints.reader import CheckpointReader
 from odtk.cli.main import cli
 from odtk.detectors.build import build_detector
-from odtk.errors import CheckpointError, ConfigError
+from odtk.errors import CheckpointError, ConfigError, DataError
 from odtk.evaluation import build as evaluation_build
 from odtk.evaluation.build import ConfiguredEvaluation
+from odtk.evaluation.metrics_sets import build_categories, build_evaluators
+from odtk.evaluation.scoring import score
 from odtk.exporting.agreement import measure
 from odtk.records import shards
+from odtk.records.example import read_features
 from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
 from odtk.tools.inspect import inspect
@@ -218,10 +222,39 @@ def test_evaluations_in_one_process_share_one_trace_and_one_dataset(journey):
         patch.setattr(evaluation_build, "build_eval_dataset", build_noted)
         patch.setattr(detector, "predict", predict_noted)
         measured, seen = ConfiguredEvaluation(config, detector, max_images=6), []
-        first, second = measured.run(seen.append), measured.run(seen.append)
+        first, second = measured.run(seen.append), measured.run(seen.append, collect=True)
     assert first.metrics == second.metrics, "each begins with new evaluators, on the same images"
     assert (first.num_images, measured.num_images, seen) == (6, 6, [4, 2, 4, 2])
     assert (len(made), len(traced)) == (1, 1)
+    assert first.results is None, "it is only kept where it is asked for"
+    rescored = score(second.results, build_evaluators(config.eval_config, build_categories(config, 2)))
+    assert rescored.metrics.items() <= second.metrics.items(), "all of them but the losses, to the last digit"
+    assert rescored.classes == second.classes
+    assert second.results.names == {1: "cat", 2: "dog"}
+
+
+def test_results_know_their_pictures_also_behind_damaged_records(journey, tmp_path):
+    shutil.copytree(journey.config.parent / "records", tmp_path / "records")
+    (path,) = (tmp_path / "records").glob("val.record*")
+    content = bytearray(path.read_bytes())
+    content[list(shards.walk_records(path))[1].offset + 300] ^= 1
+    path.write_bytes(content)
+    config = pipeline.read(fake_detector.write_config(tmp_path, tmp_path / "records"))
+    results = ConfiguredEvaluation(config, build_detector(config)).run(collect=True).results
+    assert [image.place for image in results.images] == [(str(path), number) for number in (0, *range(2, 10))]
+    encoded = [record.data for record in shards.walk_records(path) if isinstance(record, shards.Record)]
+    for index in (0, 1, 8):
+        image, pixels = results.images[index], results.read_pixels(index)
+        features = read_features(encoded[index])
+        assert image.source_id == features["image/source_id"][0].decode()
+        expected = np.asarray(Image.open(io.BytesIO(features["image/encoded"][0])).convert("RGB"), int)
+        assert image.size == pixels.shape[:2] == expected.shape[:2]
+        assert abs(pixels - expected).max() <= 5, "another JPEG decoder rounds otherwise"
+        boxes = np.stack([features[f"image/object/bbox/{side}"] for side in ("ymin", "xmin", "ymax", "xmax")], 1)
+        np.testing.assert_allclose(image.boxes, boxes * np.tile(image.size, 2), rtol=1e-5)
+    shards.write_records(path, encoded[:3])
+    with pytest.raises(DataError, match=r"record 9: its picture cannot be read again: the record is no longer there"):
+        results.read_pixels(8)
 
 
 def test_what_is_skipped_without_python_in_the_dataset_is_told_as_in_other_runs(journey, tmp_path, monkeypatch):

@@ -4,8 +4,9 @@ import pytest
 
 from odtk import files, label_map
 from odtk.errors import LabelMapError
+from odtk.exporting.label_maps import find_trained_map
 from odtk.label_map import Item, LabelMap
-from odtk.tools.trained_classes import compare, find_trained_map, lacks_trained_classes, require_trained_classes
+from odtk.tools.trained_classes import compare, lacks_trained_classes, require_trained_classes
 
 TRAINED = LabelMap([Item(1, "cat", "Cat"), Item(2, "dog"), Item(4, "traffic light")])
 

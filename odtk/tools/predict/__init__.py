@@ -12,6 +12,7 @@ from odtk import detections
 from odtk.detections import DetectedImage
 from odtk.errors import DataError
 from odtk.exporting import runtime
+from odtk.exporting.model import naming
 from odtk.progress import track
 from odtk.report.drawing import draw_detections
 from odtk.report.picture_files import count_frames, find_pictures, picture_folder, read_picture, write_picture
@@ -36,7 +37,7 @@ class PredictReport:
     predictions: list[Prediction]
     skipped: list[tuple[Path, str]]
     detections_path: Path
-    label_map_path: Path | None
+    label_map_path: Path | str | None
     name_of: Callable[[int], str]  # 1-based class to its name
     seconds: float  # without loading the model
     best_score: float | None  # of all boxes, including those below min_score; None if there are none
@@ -73,7 +74,7 @@ def predict(
     images = [images] if isinstance(images, (str, os.PathLike)) else images
     runtime.find_saved_model(exported_dir)  # fails before the seconds that TensorFlow takes to import
     map_path = runtime.find_label_map(exported_dir, label_map)
-    name_of = runtime.naming(map_path)
+    name_of = naming(map_path)
     names = find_pictures(images, not_in=output_dir)
     image_ids = _image_ids(list(names))
     with picture_folder(output_dir, names, overwrite) as folder:

@@ -14,6 +14,7 @@ from odtk.cluster import Cluster
 from odtk.device_choice import find_chosen, use_only
 from odtk.devices import keep_freed_memory, use_deterministic_operations, use_quick_batch_norms
 from odtk.errors import LabelMapError
+from odtk.exporting.label_maps import FILE as LABEL_MAP
 from odtk.hardware import CPU, is_on_remote_tpu, is_on_tpu, with_memory
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.image_cache import ImageCache
@@ -301,4 +302,4 @@ def _save_config(config, model_dir: str | os.PathLike, is_resumed: bool) -> None
     # A map without some trained classes would no longer define the meaning of their outputs.
     if name and not (is_resumed and trained_classes.lacks_trained_classes(model_dir, name)):
         text = prototext.read_text(label_map.find(name), "a label map", LabelMapError)
-        files.write_text(files.join(model_dir, trained_classes.FILE), text)
+        files.write_text(files.join(model_dir, LABEL_MAP), text)

@@ -1,0 +1,86 @@
+"""The confusion matrix of classes and background, at one threshold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from odtk.evaluation.analysis.matching import Matching, overlaps
+from odtk.evaluation.analysis.outcomes import found_objects
+from odtk.evaluation.results import Results
+from odtk.thresholds import reaches
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """What objects were taken for.
+
+    First the detections are matched to objects of their own class, as for the metrics: the diagonal holds the true
+    positives. Then, the surest first, each of the others is given the object that it overlaps most of those that are
+    left, whatever its class. What is left is background: detections without an object (also a second one of an object
+    that is found), and objects without a detection.
+    """
+
+    iou: float
+    threshold: float
+    class_ids: tuple[int, ...]  # [C]
+    counts: np.ndarray  # int [C + 1, C + 1]: row: class of the object; column: of the detection; last: background
+
+    @property
+    def by_object(self) -> np.ndarray:
+        """The shares of each row: what became of the objects of a class; 0 in a row without any."""
+        return _shares(self.counts, axis=1)
+
+    @property
+    def by_detection(self) -> np.ndarray:
+        """The shares of each column: what the detections of a class are; 0 in a column without any."""
+        return _shares(self.counts, axis=0)
+
+
+def confusion_matrix(results: Results, matching: Matching, class_ids: Sequence[int], threshold: float) -> Confusion:
+    """Counts; `class_ids` must have all classes of objects and detections, as `all_class_ids` has."""
+    detected, truth = matching.detected, matching.truth
+    kept = reaches(detected.scores, threshold)
+    left, missed = (
+        np.flatnonzero(kept & detected.wrong),
+        np.flatnonzero(~truth.ignored & ~found_objects(matching, threshold)),
+    )
+    pairs = _pair(results, matching, left, missed)
+    row_of = {class_id: row for row, class_id in enumerate(class_ids)}
+    counts = np.zeros([len(class_ids) + 1, len(class_ids) + 1], int)
+
+    def add(objects: Sequence[int], detections: Sequence[int]) -> None:
+        np.add.at(counts, (np.array(objects, int), np.array(detections, int)), 1)
+
+    right = [row_of[class_id] for class_id in detected.classes[kept & detected.right].tolist()]
+    add(right, right)
+    object_row = [row_of[class_id] for class_id in truth.classes.tolist()]
+    detection_row = [row_of[class_id] for class_id in detected.classes.tolist()]
+    background = len(class_ids)
+    add([object_row[row] for row in pairs.values()], [detection_row[row] for row in pairs])
+    unpaired = [detection_row[row] for row in left.tolist() if row not in pairs]
+    add([background] * len(unpaired), unpaired)
+    overlooked = [object_row[row] for row in set(missed.tolist()) - set(pairs.values())]
+    add(overlooked, [background] * len(overlooked))
+    return Confusion(matching.iou, threshold, tuple(class_ids), counts)
+
+
+def _pair(results: Results, matching: Matching, left: np.ndarray, missed: np.ndarray) -> dict[int, int]:
+    """Rows of these detections to rows of these objects, each at most once."""
+    detected, truth = matching.detected, matching.truth
+    pairs: dict[int, int] = {}
+    for image in np.intersect1d(detected.image[left], truth.image[missed]).tolist():
+        rows, objects = left[detected.image[left] == image], missed[truth.image[missed] == image]
+        rows = rows[np.argsort(-detected.scores[rows], kind="stable")]
+        shared = overlaps(results.images[image], detected.index[rows], truth.index[objects])
+        for row, overlap in zip(rows.tolist(), shared, strict=True):
+            best = int(np.argmax(overlap))
+            if overlap[best] >= matching.iou:
+                pairs[row] = int(objects[best])
+                shared[:, best] = -1.0
+    return pairs
+
+
+def _shares(counts: np.ndarray, axis: int) -> np.ndarray:
+    total = counts.sum(axis=axis, keepdims=True)
+    return np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
