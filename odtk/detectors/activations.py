@@ -78,8 +78,8 @@ def layers_of(network: tf_keras.Model) -> dict[str, tf_keras.layers.Layer]:
 def watched(network: tf_keras.Model) -> Iterator[LayerCalls]:
     """The calls of the network's layers while the block runs, in the order in which they return: inner before outer.
 
-    After an error in a layer the calls are those that returned before it, and `failed` is that layer. For eager calls and for those that a
-    tf.function traces.
+    After an error in a layer the calls are those that returned before it, and `failed` is that layer. For eager calls
+    and for those that a tf.function traces.
     """
     calls = LayerCalls()
     layers = layers_of(network)

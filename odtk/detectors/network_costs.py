@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from odtk.detectors.activations import FailedCall, LayerCalls, LayerInfo, layer_infos, watched
+from odtk.detectors.activations import FailedCall, LayerCalls, LayerInfo, Shape, layer_infos, watched
 from odtk.detectors.detector import Detector
 
 # Operations whose output is their input, or no tensor of this image.
@@ -40,7 +40,7 @@ class BrokenLayer:
 
     name: str
     kind: str
-    inputs: tuple[tuple[int | None, ...], ...]  # shapes
+    inputs: tuple[Shape, ...]
     reason: str
 
 
@@ -201,11 +201,12 @@ def _multiply_adds(operation: tf.Operation) -> int:
     return 0 if None in output or per_value is None else math.prod(output) * per_value
 
 
-def _bytes_of(shapes: Sequence[tuple[int | None, ...]]) -> int:
-    return sum(4 * math.prod(shape) for shape in shapes if None not in shape)  # type: ignore[arg-type]
+def _bytes_of(shapes: Sequence[Shape]) -> int:
+    return sum(4 * math.prod(side or 0 for side in shape) for shape in shapes)
 
 
 def _reason(error: BaseException) -> str:
-    """The sentence of TensorFlow's or Keras's message that says what does not fit."""
+    """What of TensorFlow's or Keras's message says what does not fit."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return next((line for line in lines if not line.startswith(("Exception encountered", "in user code"))), str(error))
+    said = next((line for line in lines if not line.startswith(("Exception encountered", "in user code"))), str(error))
+    return said.partition(" for '{{node")[0].rstrip(".") + "."
