@@ -55,8 +55,12 @@ def load(files: DataFolder, path: str, keep_segmentations: bool) -> Document:
     Raises NoCocoError if it lacks one of COCO's lists (annotations may be absent or null), and DataError if it is not
     valid JSON, or an image or a category has no id or the same id as another.
     """
-    where = files.at(path)
-    content = _parse(where, data_folder.read_text(files.path, path), keep_segmentations)
+    return parse(files.at(path), path, data_folder.read_text(files.path, path), keep_segmentations)
+
+
+def parse(where: str, path: str, text: str, keep_segmentations: bool = False) -> Document:
+    """The text of a file, which is called `where` in messages; see `load`."""
+    content = _parse(where, text, keep_segmentations)
     images = _objects(where, content, "images")
     annotations = None if content.get("annotations") is None else _objects(where, content, "annotations")
     categories = [] if content.get("categories") is None else _objects(where, content, "categories")

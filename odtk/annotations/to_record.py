@@ -49,6 +49,7 @@ class Located:
     height: int
     turned: bool  # rotated by the EXIF orientation
     objects: tuple[tuple[MarkedObject, Yxyx], ...]
+    areas: tuple[float | None, ...] = ()  # of the objects, in its pixels; None if unknown
     exchanged: tuple[Problem, ...] = ()  # boxes whose corners were put in order
     problems: tuple[Problem, ...] = ()
 
@@ -128,8 +129,9 @@ def locate(annotation: ImageAnnotation, seen: ImageInfo, rules: Rules | None = N
     frame = frame_of(annotation, seen, rules)
     placed = place(annotation, frame, rules)
     problems = _problems(annotation, seen, frame, placed, rules)
+    areas = tuple(_area(entry, frame) for entry, _ in placed.objects)
     objects, exchanged = tuple(placed.objects), tuple(placed.exchanged)
-    return Located(frame.width, frame.height, frame.turned, objects, exchanged, problems)
+    return Located(frame.width, frame.height, frame.turned, objects, areas, exchanged, problems)
 
 
 def _encode_again(annotation: ImageAnnotation, encoded: bytes, frame: Frame, rules: Rules) -> bytes:
@@ -188,7 +190,6 @@ def _annotated(
     class_ids: Mapping[str, int],
     masks: bool,
 ) -> AnnotatedObject:
-    x_scale, y_scale = frame.scale
     return AnnotatedObject(
         box=box,
         class_id=class_ids[entry.class_name],
@@ -198,9 +199,14 @@ def _annotated(
         pose=entry.pose,
         mask=_mask(annotation, entry, box, frame) if masks else None,
         is_crowd=entry.is_crowd,
-        # If boxes are normalized, the unit of their areas is unknown.
-        area=None if entry.area is None or frame.normalized else entry.area * x_scale * y_scale,
+        area=_area(entry, frame),
     )
+
+
+def _area(entry: MarkedObject, frame: Frame) -> float | None:
+    # If boxes are normalized, the unit of their areas is unknown.
+    x_scale, y_scale = frame.scale
+    return None if entry.area is None or frame.normalized else entry.area * x_scale * y_scale
 
 
 def _mask(annotation: ImageAnnotation, entry: MarkedObject, box: Yxyx, frame: Frame) -> np.ndarray:

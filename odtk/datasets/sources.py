@@ -50,6 +50,7 @@ class ImageSummary:
     class_ids: tuple[int, ...] = ()  # as written, or NO_ID
     lines: tuple[int | None, ...] = ()
     marks: tuple[str, ...] = ()  # "", "difficult", "crowd", "group" or several
+    areas: tuple[float | None, ...] = ()  # of a dataset's objects, in pixels, where it says so
     problems: tuple[Problem, ...] = ()
     unusable: Problem | None = None  # why nothing else is set
     is_bad: bool = False  # of an unusable one: because its data is bad, not by a rule of the format
@@ -114,6 +115,7 @@ class DatasetSource:
             problems=(*located.problems, *located.exchanged),
             seen=seen,
             facts=facts,
+            areas=located.areas,
             **_columns(located.objects),
         )
 

@@ -9,7 +9,7 @@ from odtk.evaluation.metrics_sets import build_categories, build_evaluators
 from odtk.evaluation.run import nothing_measured, run_evaluation
 from odtk.evaluation.scoring import Evaluation
 from odtk.evaluation.sharing import ALONE, Sharing, part_of
-from odtk.evaluation.step import evaluation_step
+from odtk.evaluation.step import EvaluationStep, evaluation_step
 from odtk.hardware import on_this_machine
 from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.bad_records import BadRecordFilter
@@ -39,9 +39,11 @@ class ConfiguredEvaluation:
         max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
         log: Callable[[str], None] = lambda line: None,
         sharing: Sharing = ALONE,
+        step: EvaluationStep | None = None,
     ):
         """`max_images`: see build_eval_dataset. With `max_bad_records` 0 the first bad record raises.
 
+        `step` is what is asked for detections, None for the detector itself (see outside_models for others).
         Of several processes (see Sharing) each has its own limit, for the records that it prepares.
         """
         self._config, self._detector, self._reader = config, detector, config.eval_input_reader[0]
@@ -59,7 +61,7 @@ class ConfiguredEvaluation:
                 max_images=max_images,
                 part=part_of(sharing),
             )
-        self._step = evaluation_step(detector, self._dataset, self._with_loss)
+        self._step = step or evaluation_step(detector, self._dataset, self._with_loss)
         self._sharing = sharing
         self.num_images = count_images(self._reader, max_images)
         """Including records that cannot be used; None if they are in an object store."""
@@ -96,7 +98,7 @@ class ConfiguredEvaluation:
             answer = run_evaluation(
                 self._detector,
                 self._dataset,
-                self._evaluators(),
+                self.new_evaluators(),
                 checked_advance,
                 step=self._step,
                 on_batch=on_batch,
@@ -109,7 +111,8 @@ class ConfiguredEvaluation:
 
     def nothing_measured(self) -> Evaluation:
         """An evaluation on no images, which has the names of everything that is measured."""
-        return nothing_measured(self._detector, self._evaluators(), self._with_loss)
+        return nothing_measured(self._detector, self.new_evaluators(), self._with_loss)
 
-    def _evaluators(self) -> list[Evaluator]:
+    def new_evaluators(self) -> list[Evaluator]:
+        """One of each of the config's metrics sets, to measure something else as these do."""
         return list(build_evaluators(self._config.eval_config, self._categories))

@@ -1,5 +1,6 @@
 """Evaluates a detector on a dataset: metrics and losses. The detector may still be in training."""
 
+import dataclasses
 import itertools
 import math
 from collections import Counter
@@ -15,6 +16,7 @@ from odtk.evaluation.evaluator import Evaluator
 from odtk.evaluation.scoring import Evaluation, measured
 from odtk.evaluation.sharing import ALONE, Sharing, gathered
 from odtk.evaluation.step import EvaluationStep, evaluation_step
+from odtk.evaluation.stopwatch import READING, SCORING, Stopwatch
 
 
 def run_evaluation(
@@ -42,35 +44,50 @@ def run_evaluation(
     """
     step = step or evaluation_step(detector, dataset, with_loss)
     sums: Counter[str] = Counter()
-    num_batches = 0
-    for results in gathered(_evaluated(dataset, step, on_batch), sharing):
-        for padded_size, parts, losses in results:
-            for index in range(len(parts[0]["source_id"])):
-                image = [{key: values[index] for key, values in part.items()} for part in parts]
-                _add_image(evaluators, collector, padded_size, *image)
-            sums.update({tag: float(loss) for tag, loss in losses.items()})
+    num_batches, watch = 0, Stopwatch()
+    for results in gathered(_evaluated(dataset, step, on_batch, watch), sharing):
+        with watch.timing(SCORING):
+            for padded_size, parts, losses in results:
+                for index in range(len(parts[0]["source_id"])):
+                    image = [{key: values[index] for key, values in part.items()} for part in parts]
+                    _add_image(evaluators, collector, padded_size, *image)
+                sums.update({tag: float(loss) for tag, loss in losses.items()})
         num_batches += len(results)
         advance(sum(len(parts[0]["source_id"]) for _, parts, _ in results))
     losses = {tag: total / num_batches for tag, total in sums.items()}
     collected = collector.results() if collector is not None else None
-    return measured(evaluators, losses, loss_meanings(detector) if losses else {}, collected)
+    with watch.timing(SCORING):
+        evaluation = measured(evaluators, losses, loss_meanings(detector) if losses else {}, collected)
+    return dataclasses.replace(evaluation, seconds=watch.seconds)
 
 
-def _evaluated(dataset: tf.data.Dataset, step: EvaluationStep, on_batch: Callable | None) -> Iterator[list[tuple]]:
+def _evaluated(
+    dataset: tf.data.Dataset, step: EvaluationStep, on_batch: Callable | None, watch: Stopwatch
+) -> Iterator[list[tuple]]:
     """What was found on a batch of each replica: padded size, (other features, groundtruth, detections), losses."""
     waiting = iter(dataset)
-    while batches := list(itertools.islice(waiting, step.num_replicas)):
+    while batches := _next(waiting, step.num_replicas, watch):
         spare = [batches[0]] * (step.num_replicas - len(batches))
+        with watch.inference():
+            found = [_arrays(*answer) for answer in step.run([*batches, *spare])[: len(batches)]]
         results = []
-        for (features, groundtruth), (detections, losses) in zip(batches, step.run([*batches, *spare]), strict=False):
+        for (features, groundtruth), (detections, losses) in zip(batches, found, strict=True):
             others = {name: value for name, value in features.items() if name != "image"}
-            parts, sums = tf.nest.map_structure(
-                lambda tensor: tensor.numpy(), ((others, groundtruth, detections), losses)
-            )
+            parts = (*_arrays(others, groundtruth), detections)
             if on_batch is not None:
                 on_batch(features["image"], *parts)
-            results.append((np.array(features["image"].shape[1:3]), parts, sums))
+            results.append((np.array(features["image"].shape[1:3]), parts, losses))
         yield results
+
+
+def _next(waiting: Iterator[tuple], count: int, watch: Stopwatch) -> list[tuple]:
+    with watch.timing(READING):
+        return list(itertools.islice(waiting, count))
+
+
+def _arrays(*tensors: dict) -> tuple[dict, ...]:
+    """Dictionaries of arrays; a device's results are waited for."""
+    return tf.nest.map_structure(lambda tensor: tensor.numpy(), tensors)
 
 
 def _add_image(

@@ -18,6 +18,7 @@ class Evaluation:
     num_images: int
     repeated_images: int  # ignored, because their source_id was repeated
     results: Results | None = field(default=None, compare=False)  # what was found on each image, if requested
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)  # of each stage, see stopwatch
 
 
 def score(results: Results, evaluators: Sequence[Evaluator]) -> Evaluation:

@@ -1,7 +1,8 @@
 """Detections matched to groundtruth as COCO does it, over all images, in flat tables that all analyses read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -64,37 +65,15 @@ def match_images(images: Sequence[ImageResult], iou: float = 0.5, min_score: flo
     box that counts goes before any that is ignored; crowds may be matched many times. Of equal overlaps the later box
     is taken, as there.
     """
-    found = [_match_image(image, iou, min_score) for image in images]
-    offsets = np.cumsum([0, *(len(image.boxes) for image in images)])
-    firsts = np.cumsum([0, *(len(rows) for rows, _, _ in found)])
-    truth_match = np.full(offsets[-1], UNMATCHED)
-    matches = [match for _, match, _ in found]
-    for number, match in enumerate(matches):
-        hit = np.flatnonzero(match != UNMATCHED)[::-1]  # so that of several in a crowd the surest stays
-        truth_match[offsets[number] + match[hit]] = firsts[number] + hit
-    truth = Truth(
-        image=np.repeat(np.arange(len(images)), np.diff(offsets)),
-        index=np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets)),
-        classes=_joined([image.classes for image in images], int),
-        ignored=_joined([image.ignored for image in images], bool),
-        areas=_joined([image.areas for image in images], float),
-        match=truth_match,
-    )
-    rows = _joined([rows for rows, _, _ in found], int)
-    match = _joined(
-        [np.where(own == UNMATCHED, UNMATCHED, own + offset) for own, offset in zip(matches, offsets, strict=False)],
-        int,
-    )
-    detected = Detected(
-        image=np.repeat(np.arange(len(images)), np.diff(firsts)),
-        index=rows,
-        classes=_joined([image.detected_classes[own[0]] for image, own in zip(images, found, strict=True)], int),
-        scores=_joined([image.scores[own[0]] for image, own in zip(images, found, strict=True)], float),
-        match=match,
-        iou=_joined([overlap for _, _, overlap in found], float),
-        ignored=(match != UNMATCHED) & truth.ignored[match] if len(truth.ignored) else np.zeros(len(match), bool),
-    )
-    return Matching(iou, detected, truth)
+    (matching,) = match_at([iou], images, min_score)
+    return matching
+
+
+def match_at(ious: Sequence[float], images: Sequence[ImageResult], min_score: float = 0.0) -> list[Matching]:
+    """`match_images` at each of some IoUs; all have the same rows, and overlaps are computed once."""
+    detected, truth = _detected_table(images, min_score), _truth_table(images)
+    pairs = _pairs(images, detected, truth)
+    return [_match(iou, detected, truth, pairs) for iou in ious]
 
 
 def overlaps(image: ImageResult, detections: np.ndarray, truths: np.ndarray) -> np.ndarray:
@@ -108,35 +87,111 @@ def overlaps(image: ImageResult, detections: np.ndarray, truths: np.ndarray) -> 
     return np.asarray(mask.iou(_xywh(found), _xywh(boxes), crowds.astype(np.uint8)))
 
 
-def _match_image(image: ImageResult, iou: float, min_score: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices of the detections that count, index of each one's groundtruth or UNMATCHED, and their overlap."""
-    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    for class_id in np.unique(image.detected_classes):
-        own = np.flatnonzero((image.detected_classes == class_id) & reaches(image.scores, min_score))
-        kept = own[np.argsort(-image.scores[own], kind="mergesort")][:MAX_DETECTIONS]
-        truths = np.flatnonzero(image.classes == class_id)
-        parts.append((kept, *_match_class(image, kept, truths, iou)))
-    rows, match, overlap = ([part[column] for part in parts] for column in range(3))
-    return _joined(rows, int), _joined(match, int), _joined(overlap, float)
+class _Pairs(NamedTuple):
+    """Detections and groundtruth of one image and class that overlap, in the order in which COCO matches them.
+
+    By detection, then what counts before what is ignored, then by falling overlap, of equal ones the later box.
+    """
+
+    detection: np.ndarray  # int [P]: row
+    truth: np.ndarray  # int [P]: row
+    iou: np.ndarray  # [P]
+    many: np.ndarray  # bool [P]: the groundtruth is a crowd
 
 
-def _match_class(image: ImageResult, rows: np.ndarray, truths: np.ndarray, iou: float) -> tuple[np.ndarray, np.ndarray]:
-    match, overlap = np.full(len(rows), UNMATCHED), np.zeros(len(rows))
-    if not len(truths):
-        return match, overlap
-    shared = overlaps(image, rows, truths)
-    ignored = image.ignored[truths]
-    many = image.crowds[truths] if len(image.crowds) else np.zeros(len(truths), bool)
-    free = np.ones(len(truths), bool)
-    least = min(iou, 1 - 1e-10)
-    for row in np.flatnonzero(shared.max(axis=1) >= least):
-        for group in (~ignored, ignored):
-            allowed = np.flatnonzero(group & (free | many) & (shared[row] >= least))
-            if len(allowed):
-                best = allowed[len(allowed) - 1 - np.argmax(shared[row, allowed][::-1])]
-                match[row], overlap[row], free[best] = truths[best], shared[row, best], False
-                break
-    return match, overlap
+def _detected_table(images: Sequence[ImageResult], min_score: float) -> Detected:
+    """Every detection that counts, without matches."""
+    image, index = _numbered([len(each.scores) for each in images])
+    classes = _joined([each.detected_classes for each in images], int)
+    scores = _joined([each.scores for each in images], float)
+    order = np.lexsort((-scores, classes, image))
+    order = order[reaches(scores[order], min_score)]
+    starts = np.flatnonzero(_begins(image[order], classes[order]))
+    rank = np.arange(len(order)) - np.repeat(starts, np.diff([*starts, len(order)]))
+    order = order[rank < MAX_DETECTIONS]
+    count = len(order)
+    nothing = np.full(count, UNMATCHED), np.zeros(count), np.zeros(count, bool)
+    return Detected(image[order], index[order], classes[order], scores[order], *nothing)
+
+
+def _truth_table(images: Sequence[ImageResult]) -> Truth:
+    image, index = _numbered([len(each.classes) for each in images])
+    return Truth(
+        image=image,
+        index=index,
+        classes=_joined([each.classes for each in images], int),
+        ignored=_joined([each.ignored for each in images], bool),
+        areas=_joined([each.areas for each in images], float),
+        match=np.full(len(image), UNMATCHED),
+    )
+
+
+def _pairs(images: Sequence[ImageResult], detected: Detected, truth: Truth) -> _Pairs:
+    detection, row = _same_image_and_class(detected, truth)
+    boxes = _joined_boxes([each.detected_boxes for each in images])
+    offsets = np.cumsum([0, *(len(each.scores) for each in images)])
+    found = _xywh(boxes)[offsets[detected.image] + detected.index]
+    crowds = _joined([each.crowds if len(each.crowds) else each.ignored & False for each in images], bool)
+    shared = _paired_iou(found[detection], _xywh(_joined_boxes([each.boxes for each in images]))[row], crowds[row])
+    order = np.lexsort((-row, -shared, truth.ignored[row], detection))
+    order = order[shared[order] > 0]
+    return _Pairs(detection[order], row[order], shared[order], crowds[row[order]])
+
+
+def _same_image_and_class(detected: Detected, truth: Truth) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of detections and of groundtruth, for all pairs that could match."""
+    width = max(detected.classes.max(initial=0), truth.classes.max(initial=0)) + 1
+    of_truth, of_detected = truth.image * width + truth.classes, detected.image * width + detected.classes
+    by_key = np.argsort(of_truth, kind="stable")
+    first, last = (np.searchsorted(of_truth[by_key], of_detected, side=side) for side in ("left", "right"))
+    pairs, position = _numbered(last - first)
+    return pairs, by_key[first[pairs] + position]
+
+
+def _paired_iou(found: np.ndarray, boxes: np.ndarray, crowds: np.ndarray) -> np.ndarray:
+    """IoU of each row's two boxes (x, y, width, height), to the last digit as bbIou of pycocotools' maskApi.c."""
+    corner = np.fmax(found[:, :2], boxes[:, :2])
+    sides = np.fmin(found[:, 2:] + found[:, :2], boxes[:, 2:] + boxes[:, :2]) - corner
+    area, own, other = (each[:, 0] * each[:, 1] for each in (sides, found[:, 2:], boxes[:, 2:]))
+    shared = (sides > 0).all(axis=1)
+    union = np.where(crowds, own, own + other - area)
+    return np.divide(area, union, out=np.zeros(len(area)), where=shared)
+
+
+def _match(iou: float, detected: Detected, truth: Truth, pairs: _Pairs) -> Matching:
+    enough = np.flatnonzero(pairs.iou >= min(iou, 1 - 1e-10))
+    match, found_by = detected.match.tolist(), truth.match.tolist()
+    overlap = np.zeros(len(match))
+    rows = zip(*(column[enough].tolist() for column in pairs), strict=True)
+    for detection, row, shared, many in rows:
+        if match[detection] == UNMATCHED and (many or found_by[row] == UNMATCHED):
+            match[detection], overlap[detection] = row, shared
+            if found_by[row] == UNMATCHED:  # of several in a crowd the surest stays
+                found_by[row] = detection
+    matched = np.array(match, int)
+    ignored = (matched != UNMATCHED) & truth.ignored[matched] if len(truth.ignored) else np.zeros(len(match), bool)
+    return Matching(
+        iou,
+        replace(detected, match=matched, iou=overlap, ignored=ignored),
+        replace(truth, match=np.array(found_by, int)),
+    )
+
+
+def _numbered(counts: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For groups of so many rows, each row's group and its index there."""
+    group = np.repeat(np.arange(len(counts)), counts)
+    offsets = np.cumsum([0, *counts])[:-1]
+    return group, np.arange(len(group)) - offsets[group] if len(group) else np.zeros(0, int)
+
+
+def _begins(*columns: np.ndarray) -> np.ndarray:
+    """bool: the rows that differ from the one before."""
+    differs = [np.diff(column, prepend=column[:1] - 1) != 0 for column in columns]
+    return np.any(differs, axis=0)
+
+
+def _joined_boxes(parts: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.zeros([0, 4], np.float32), *parts])
 
 
 def _xywh(boxes: np.ndarray) -> np.ndarray:

@@ -1,130 +1,202 @@
-"""Evaluates a trained detector on the config's evaluation records: metrics and losses, to a file and TensorBoard."""
+"""Evaluates a detector, trained, exported or known by its detections alone: metrics, and where it is wrong."""
 
-import json
-import math
+from __future__ import annotations
+
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+import shlex
+from collections.abc import Callable, Iterator
 
-from odtk import atomic, files, pipeline
-from odtk.detectors.trained import build_trained_detector
-from odtk.devices import keep_freed_memory
-from odtk.errors import DataError
-from odtk.evaluation.build import DEFAULT_MAX_BAD_RECORDS, ConfiguredEvaluation
-from odtk.evaluation.run import Evaluation
-from odtk.findings import WARNING
-from odtk.inputs.skipped_records import BadRecord
-from odtk.layers.precision import FLOAT32, PRECISIONS
-from odtk.progress import track
-from odtk.records.box_errors import ImageWithBadBoxes
+from odtk import atomic, files
+from odtk.errors import DataError, OdtkError
+from odtk.evaluation.analysis.matching import match_images
+from odtk.evaluation.analysis.suspects import export_suspects as write_suspects
+from odtk.evaluation.analysis.suspects import find_suspects
+from odtk.evaluation.groundtruth import Groundtruth
+from odtk.exporting.open_model import TRAINED
+from odtk.records.box_errors import count_in_words
 from odtk.tools.arguments import require_one_of, require_whole
-from odtk.tools.check_config import require_valid
-from odtk.tools.trained_classes import require_trained_classes
-from odtk.training.loggers.event_files import add_measurement
-from odtk.training.precision import AUTO, choose_precision
-from odtk.training.strategy import build_strategy, devices_of
+from odtk.tools.evaluate.explanation import Explanation, Measured, Other, explain
+from odtk.tools.evaluate.measurement import Measurement, Settings
+from odtk.tools.evaluate.output_files import (
+    CLASSES,
+    DETECTIONS,
+    METRICS,
+    check_output,
+    write_checkpoints,
+    write_evaluation,
+)
+from odtk.tools.evaluate.report import EvaluationReport
+from odtk.tools.evaluate.report_files import write_report
+from odtk.tools.evaluate.sources import ALL, Source, find_source
+from odtk.tools.evaluate.truths import RecordsTruth, find_truth
 
+__all__ = ["EvaluationReport", "evaluate"]
 
-@dataclass(frozen=True)
-class EvaluationReport:
-    """The results, what they were measured on, and where they are written."""
-
-    metrics: dict[str, float]  # TFOD's name to value: each metrics set of the config, then the losses
-    num_images: int
-    repeated_images: int  # ignored, because an earlier image had the same source_id
-    checkpoint: Path | str  # prefix; a str in a store, as other paths
-    step: int | None  # None if the checkpoint does not have it
-    metrics_path: Path | str
-    classes: Sequence[dict] = ()  # of the first metrics set: id, name, images, boxes, AP of each class
-    classes_path: Path | str | None = None  # the same as a file
-    bad_records: Sequence[BadRecord] = ()  # left out
-    bad_boxes: Sequence[ImageWithBadBoxes] = ()  # images that are evaluated without some of their boxes
-    losses: Mapping[str, float] = field(default_factory=dict)  # the metrics that are losses
-    meanings: Mapping[str, str] = field(default_factory=dict)  # of each metric of `summary`
-
-    @property
-    def summary(self) -> dict[str, float]:
-        """The metrics and losses, without those of a single class or super-category."""
-        return {name: value for name, value in self.metrics.items() if name in self.meanings}
+FLOAT32 = "float32"
 
 
 def evaluate(
     pipeline_config: str | os.PathLike,
-    model_dir: str | os.PathLike,
+    model_dir: str | os.PathLike | None = None,
     checkpoint: str | os.PathLike | None = None,
     *,
-    max_bad_records: int = DEFAULT_MAX_BAD_RECORDS,
+    groundtruth: str | os.PathLike | None = None,
+    label_map: str | os.PathLike | None = None,
+    compare: str | os.PathLike | None = None,
+    report: bool = True,
+    export_suspects: str | os.PathLike | None = None,
+    output: str | os.PathLike | None = None,
+    max_bad_records: int = 100,
     precision: str = "float32",
     devices: str = "auto",
     tpu: str | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> EvaluationReport:
-    """Evaluates a checkpoint of `model_dir` on the config's first eval_input_reader.
+    """Evaluates a model against the records of its config's first eval_input_reader, or against `groundtruth`.
 
-    `checkpoint` is "best" (by the evaluations while it was trained), "last" or a prefix; None for the best where there
-    is one, else the last. `log` is told which it is. `precision` is what the network computes in ("auto" chooses as for
-    training), `devices` what on, a batch on each; or the cores of `tpu` ("local", a Cloud TPU's name, grpc://HOST:PORT).
+    `model_dir` is a model dir, a checkpoint's prefix, an exported model (odtk's or TFOD's), or a JSON file with COCO
+    results of any tool; given alone, as the first argument, it has a pipeline.config of its own, or needs none.
+    `checkpoint` is "best" (by the evaluations while it was trained), "last", "all" or a prefix; None for the best where
+    there is one, else the last. "all" measures each, and explains the best. `groundtruth` is records (file, glob,
+    folder), a COCO JSON, the folder of an annotated dataset, or a config with records; its classes and the model's meet
+    by name. `label_map` names the model's classes where it does not itself. `compare` is another model, on the same
+    images. `precision` is what the network computes in ("auto" chooses as for training), `devices` what on, a batch on
+    each; or the cores of `tpu` ("local", a Cloud TPU's name, grpc://HOST:PORT). `log` is told which weights it is.
 
-    Writes `model_dir`/eval/metrics.json (name to value, null for NaN), the same as TensorBoard scalars, and the results
-    of each class as classes.json. Up to `max_bad_records` records that cannot be used are skipped, and `log` is called
-    for each; with 0, the first one raises. Boxes that cannot be used are skipped. Raises ConfigError, CheckpointError
-    or DataError if one of the three cannot be used.
+    Writes into `output` (None: eval in the model's folder) metrics.json (name to value, null for NaN), classes.json,
+    detections.json (COCO results) and, with `report`, report.html with a folder of the same as files; of a checkpoint
+    also TensorBoard's scalars; `export_suspects` is a CSV of suspected label errors. Up to `max_bad_records` records
+    that cannot be used are skipped, and `log` is called for each; with 0, the first one raises. Boxes that cannot be
+    used are skipped. Raises ConfigError, CheckpointError or DataError if something given cannot be used.
     """
     require_whole(0, max_bad_records=max_bad_records)
-    require_one_of((AUTO, *PRECISIONS), precision=precision)
-    config = pipeline.read(pipeline_config)
-    for finding in require_valid(config, pipeline_config, needs=("eval",)):
-        if finding.severity == WARNING:
-            log(str(finding))
-    folder = files.join(model_dir, "eval")
-    metrics_path, classes_path = files.join(folder, "metrics.json"), files.join(folder, "classes.json")
-    if not files.is_remote(folder):
-        atomic.check_file(metrics_path)
-    strategy = build_strategy(devices, tpu)
-    keep_freed_memory()
-    chosen = choose_precision(precision, config, devices_of(strategy))
-    if precision != FLOAT32:
-        log(chosen.line)
-    with strategy.scope():
-        detector, reader = build_trained_detector(config, model_dir, checkpoint, log, "Evaluating", chosen.precision)
-        map_path = config.eval_input_reader[0].label_map_path
-        for note in require_trained_classes(reader.prefix, map_path, "eval_input_reader[0]", pipeline_config):
-            log(f"warning: {note}")
-        measured = ConfiguredEvaluation(config, detector, max_bad_records=max_bad_records, log=log)
-    with track("Evaluating", measured.num_images, "images", compiles=True, note="compiling the model") as progress:
-        evaluation = measured.run(progress.advance)
-    if not evaluation.num_images:
-        raise DataError(f"The eval_input_reader of {pipeline_config} has no image. Set it to records with images.")
-    classes = _write(folder, evaluation, reader.step or 0)
+    require_one_of(("auto", FLOAT32, "float16", "bfloat16"), precision=precision)
+    given = (None, pipeline_config) if model_dir is None else (pipeline_config, model_dir)
+    source = find_source(given[1], given[0], checkpoint)
+    other_source = None if compare is None else find_source(compare, argument="compare")
+    names = None if label_map is None else os.fspath(label_map)
+    settings = Settings(names, max_bad_records, precision, devices, tpu, log)
+    truth = find_truth(groundtruth, source, names)
+    _refuse_what_does_nothing(source, truth, settings)
+    folder = source.output if output is None else os.fspath(output)
+    check_output(folder)
+    if export_suspects is not None and not files.is_remote(export_suspects):
+        atomic.check_file(export_suspects)
+    measured = _measure(source, truth, settings)
+    other = None if other_source is None else _measure(other_source, truth, settings)
+    classes = write_evaluation(folder, measured.evaluation, measured.step, measured.checkpoint is not None)
+    curve_path = write_checkpoints(folder, measured.curve) if measured.curve else None
+    results = measured.evaluation.results
+    assert results is not None
+    if export_suspects is not None:
+        write_suspects(export_suspects, results, find_suspects(results, match_images(results.images)))
+    explanation = _explain(_target(given, checkpoint, groundtruth), measured, other) if report or other else None
+    page = write_report(folder, explanation, results).page if explanation and report else None
+    evaluation = measured.evaluation
     return EvaluationReport(
         metrics=evaluation.metrics,
         num_images=evaluation.num_images,
         repeated_images=evaluation.repeated_images,
-        checkpoint=files.as_path(reader.prefix),
-        step=reader.step,
-        metrics_path=files.as_path(metrics_path),
+        checkpoint=None if measured.checkpoint is None else files.as_path(measured.checkpoint),
+        step=measured.step,
+        metrics_path=files.as_path(files.join(folder, METRICS)),
         classes=classes,
-        classes_path=files.as_path(classes_path),
+        classes_path=files.as_path(files.join(folder, CLASSES)),
         bad_records=measured.bad_records,
         bad_boxes=measured.bad_boxes,
         losses=evaluation.losses,
         meanings=evaluation.meanings,
+        model=measured.model,
+        groundtruth=measured.groundtruth,
+        notes=measured.notes,
+        seconds=evaluation.seconds,
+        detections_path=files.as_path(files.join(folder, DETECTIONS)),
+        explanation=explanation,
+        report_path=page,
+        suspects_path=None if export_suspects is None else files.as_path(export_suspects),
+        checkpoints=measured.curve,
+        checkpoints_path=None if curve_path is None else files.as_path(curve_path),
     )
 
 
-def _write(folder: str, evaluation: Evaluation, step: int) -> list[dict]:
-    """Writes metrics.json, TensorBoard's scalars and classes.json; returns the classes as written there."""
-    metrics, metrics_path = evaluation.metrics, files.join(folder, "metrics.json")
-    files.write_text(metrics_path, json.dumps(without_nan(metrics), indent=2) + "\n")
-    with atomic.answering(Path(folder), f"The metrics are in {metrics_path}, but not in TensorBoard's files."):
-        add_measurement(folder, step, metrics)
-    classes = [without_nan(each) for each in evaluation.classes]
-    files.write_text(files.join(folder, "classes.json"), json.dumps(classes, indent=2, ensure_ascii=False) + "\n")
-    return classes
+def _refuse_what_does_nothing(source: Source, truth: RecordsTruth | Groundtruth, settings: Settings) -> None:
+    """Raises OdtkError for options of checkpoints on records that are given for something else."""
+    if source.kind == TRAINED and isinstance(truth, RecordsTruth):
+        if settings.label_map is not None and truth.config_path is not None:
+            raise OdtkError(
+                f"{truth.config_path} names the classes of the records and of the model; a label map beside it would do "
+                "nothing. Leave it out, or set it there: odtk configure CONFIG --output CONFIG --label-map ...",
+                argument="label_map",
+            )
+        return
+    what = f"{source.path} is evaluated on {truth.name}"
+    if settings.precision != FLOAT32:
+        raise OdtkError(
+            f"{what} as it is; another precision can be chosen for a checkpoint that is evaluated on records.",
+            argument="precision",
+        )
+    if settings.tpu is not None:
+        raise OdtkError(f"{what} on this machine; a TPU evaluates checkpoints on records.", argument="tpu")
+    if source.checkpoint == ALL:
+        raise OdtkError(
+            f"{what}; all checkpoints can be evaluated on records alone. Choose one, or give records.",
+            argument="checkpoint",
+        )
 
 
-def without_nan(metrics: dict) -> dict:
-    """The metrics with None for NaN and infinity, which JSON does not have."""
-    return {name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in metrics.items()}  # fmt: skip
+def _measure(source: Source, truth: RecordsTruth | Groundtruth, settings: Settings) -> Measurement:
+    """Measures one model; TensorFlow is imported here where it is needed."""
+    if isinstance(truth, Groundtruth):
+        from odtk.tools.evaluate.on_images import measure_images
+
+        measured = measure_images(source, truth, settings)
+    elif source.kind == TRAINED:
+        from odtk.tools.evaluate.trained import measure_trained
+
+        measured = measure_trained(source, truth, settings)
+    else:
+        from odtk.tools.evaluate.on_records import measure_on_records
+
+        measured = measure_on_records(source, truth, settings)
+    if not measured.evaluation.num_images:
+        where = f"The eval_input_reader of {source.config_path}" if isinstance(truth, RecordsTruth) else truth.name
+        raise DataError(f"{where} has no image. Set it to records with images.")
+    return measured
+
+
+def _target(given: tuple, checkpoint: object, groundtruth: object) -> str:
+    """The words behind `odtk evaluate` that evaluate the same again."""
+    words = [os.fspath(each) for each in given if each is not None]
+    words += ["--checkpoint", os.fspath(checkpoint)] if checkpoint is not None else []
+    words += ["--groundtruth", os.fspath(groundtruth)] if groundtruth is not None else []
+    return shlex.join(words)
+
+
+def _explain(target: str, measured: Measurement, other: Measurement | None) -> Explanation:
+    evaluation = measured.evaluation
+    assert evaluation.results is not None
+    compared = None
+    if other is not None:
+        assert other.evaluation.results is not None
+        compared = Other(other.title, other.evaluation.results, other.evaluation.metrics)
+    facts = Measured(
+        model=measured.title,
+        groundtruth=measured.groundtruth,
+        metrics=evaluation.metrics,
+        meanings=evaluation.meanings,
+        classes=evaluation.classes,
+        losses=evaluation.losses,
+        seconds=evaluation.seconds,
+        notes=[*measured.notes, *_left_out(measured)],
+        target=target,
+    )
+    return explain(evaluation.results, facts, other=compared, checkpoints=measured.curve)
+
+
+def _left_out(measured: Measurement) -> Iterator[str]:
+    if measured.bad_records:
+        yield f"{len(measured.bad_records)} bad records are left out."
+    if measured.bad_boxes:
+        yield f"{count_in_words(measured.bad_boxes)} are left out."
+    if measured.evaluation.repeated_images:
+        yield f"{measured.evaluation.repeated_images} images are ignored, as they repeat an earlier image's source_id."

@@ -2,13 +2,14 @@
 
 import contextlib
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from odtk.evaluation.analysis.matching import UNMATCHED, match_images
+from odtk.evaluation.analysis.matching import UNMATCHED, match_at, match_images
 from odtk.evaluation.results import ImageResult
 
 
@@ -63,6 +64,23 @@ def test_each_object_knows_the_detection_that_found_it():
     counted = np.flatnonzero(detected.right)
     assert (truth.match[detected.match[counted]] == counted).all()
     assert detected.right.sum() + detected.wrong.sum() + detected.ignored.sum() == len(detected.scores)
+
+
+def test_at_several_ious_the_rows_are_the_same():
+    images = [random_image(seed) for seed in range(60)]
+    for matching, iou in zip(match_at([0.3, 0.75], images), [0.3, 0.75], strict=True):
+        alone = match_images(images, iou)
+        np.testing.assert_array_equal(matching.detected.match, alone.detected.match)
+        np.testing.assert_array_equal(matching.truth.match, alone.truth.match)
+
+
+def test_of_one_class_in_an_image_only_the_surest_hundred_count():
+    image = random_image(1)
+    found = replace(image, detected_boxes=_boxes(np.random.default_rng(2), 150),
+                    detected_classes=np.repeat([2, 1], [130, 20]), scores=np.linspace(1, 0, 150))  # fmt: skip
+    detected = match_images([image, found]).detected
+    own = detected.image == 1
+    assert detected.index[own].tolist() == [*range(130, 150), *range(100)], "by class"
 
 
 def test_no_image_and_no_box():

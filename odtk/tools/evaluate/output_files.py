@@ -1,0 +1,68 @@
+"""The files of an evaluation: metrics, classes, detections, the curve over checkpoints, TensorBoard's scalars."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from odtk import atomic, files
+from odtk.evaluation.coco_results import write_results
+from odtk.evaluation.scoring import Evaluation
+from odtk.tools.evaluate.explanation import CheckpointMetrics
+
+METRICS, CLASSES, DETECTIONS, CHECKPOINTS = "metrics.json", "classes.json", "detections.json", "checkpoints.csv"
+
+
+def check_output(folder: str) -> None:
+    """Raises OutputError if nothing can be written to the folder; to be called before the work."""
+    if not files.is_remote(folder):
+        atomic.check_file(files.join(folder, METRICS))
+
+
+def write_evaluation(folder: str, evaluation: Evaluation, step: int | None, for_tensorboard: bool) -> list[dict]:
+    """Writes metrics, classes and detections; returns the classes as they are written.
+
+    `for_tensorboard` also writes TensorBoard's scalars, which are of a training's `step`.
+    """
+    metrics, metrics_path = evaluation.metrics, files.join(folder, METRICS)
+    files.write_text(metrics_path, json.dumps(without_nan(metrics), indent=2) + "\n")
+    if for_tensorboard:
+        _write_scalars(folder, metrics_path, metrics, step or 0)
+    classes = [without_nan(each) for each in evaluation.classes]
+    files.write_text(files.join(folder, CLASSES), json.dumps(classes, indent=2, ensure_ascii=False) + "\n")
+    assert evaluation.results is not None
+    write_results(files.join(folder, DETECTIONS), evaluation.results)
+    return classes
+
+
+def _write_scalars(folder: str, metrics_path: str, metrics: Mapping[str, float], step: int) -> None:
+    from odtk.training.loggers.event_files import add_measurement
+
+    with atomic.answering(Path(folder), f"The metrics are in {metrics_path}, but not in TensorBoard's files."):
+        add_measurement(folder, step, metrics)
+
+
+def write_checkpoints(folder: str, curve: Sequence[CheckpointMetrics]) -> str:
+    """Writes a row for each checkpoint; returns where. A metric that is no number is empty."""
+    names = list(dict.fromkeys(name for each in curve for name in each.metrics))
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["checkpoint", "step", *names])
+    for each in curve:
+        values = (each.metrics.get(name, math.nan) for name in names)
+        step = "" if each.step is None else each.step
+        table.writerow([each.checkpoint, step, *(value if math.isfinite(value) else "" for value in values)])
+    path = files.join(folder, CHECKPOINTS)
+    files.write_text(path, text.getvalue())
+    return path
+
+
+def without_nan(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The metrics with None for NaN and infinity, which JSON does not have."""
+    return {name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in metrics.items()}  # fmt: skip
