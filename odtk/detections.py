@@ -102,13 +102,16 @@ class DetectedImage:
     detections: Detections
 
 
-def to_coco_results(images: Iterable[DetectedImage], name_of: Callable[[int], str] | None = None) -> list[dict]:
+def to_coco_results(
+    images: Iterable[DetectedImage], name_of: Callable[[int], str] | None = None, top: int | None = None
+) -> list[dict]:
     """COCO results form of the detections of `images`; an image without detections has no entry.
 
     In addition to COCO's own fields, each entry has its image's file_name and, if `name_of` has a name for the 1-based
-    class, its category_name; COCO's tools ignore both.
+    class, its category_name; the track_id of a box that has one; and with `top` that many classes with their scores
+    (ValueError if the detections lack class_scores). COCO's tools ignore all of these.
     """
-    return [result for image in images for result in _image_results(image, name_of)]
+    return [result for image in images for result in _image_results(image, name_of, top)]
 
 
 def from_coco_results(results: Iterable[dict], width: int, height: int) -> Detections:
@@ -142,7 +145,7 @@ def read(path: str | os.PathLike) -> list[dict]:
     return results
 
 
-def _image_results(image: DetectedImage, name_of: Callable[[int], str] | None) -> list[dict]:
+def _image_results(image: DetectedImage, name_of: Callable[[int], str] | None, top: int | None) -> list[dict]:
     found = image.detections
     # In float64, so that only rounding loses precision.
     scale = np.array([image.height, image.width, image.height, image.width], np.float64)
@@ -155,8 +158,28 @@ def _image_results(image: DetectedImage, name_of: Callable[[int], str] | None) -
             **({"category_name": name_of(int(category))} if name_of else {}),
             "bbox": [round(float(value), _PIXEL_DECIMALS) for value in (xmin, ymin, xmax - xmin, ymax - ymin)],
             "score": round(float(score), _SCORE_DECIMALS),
+            **_track(found, index),
+            **({"top": _top(found, index, top, name_of)} if top else {}),
         }
-        for (ymin, xmin, ymax, xmax), category, score in zip(yxyx, found.classes, found.scores, strict=True)
+        for index, ((ymin, xmin, ymax, xmax), category, score) in enumerate(
+            zip(yxyx, found.classes, found.scores, strict=True)
+        )
+    ]
+
+
+def _track(found: Detections, index: int) -> dict:
+    number = 0 if found.track_ids is None else int(found.track_ids[index])
+    return {"track_id": number} if number else {}
+
+
+def _top(found: Detections, index: int, count: int, name_of: Callable[[int], str] | None) -> list[dict]:
+    return [
+        {
+            "category_id": number,
+            **({"category_name": name_of(number)} if name_of else {}),
+            "score": round(score, _SCORE_DECIMALS),
+        }
+        for number, score in found.top_classes(index, count)
     ]
 
 

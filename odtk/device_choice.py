@@ -70,7 +70,7 @@ def use_one(word: str) -> str:
     chosen = find_chosen(word)
     if len(chosen) > 1:
         raise OdtkError(
-            f"'{word}' means {len(chosen)} devices, but an exported model runs on one. Choose one, such as "
+            f"'{word}' means {len(chosen)} devices, but a model detects objects on one. Choose one, such as "
             f"{chosen[0].name}; to use several, give each a part of the images, in a process of its own.",
             argument="devices",
         )

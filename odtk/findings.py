@@ -76,6 +76,11 @@ class Finding:
         return f"{self.severity}: {where}{self.text}{fix}"
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 box`, `1,200 boxes`; `many` is `one` with an s if it is not given."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     """The findings sorted by severity, otherwise in the given order."""
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))

@@ -107,7 +107,7 @@ def test_an_exported_model_runs_on_one_device(machine):
     assert machine.visible == [machine.gpus[2]]
     assert use_one("cpu") == "CPU:0"
     for word in ("all", "gpu:1,2"):
-        with pytest.raises(OdtkError, match=f"'{word}' means . devices, but an exported model runs on one") as error:
+        with pytest.raises(OdtkError, match=f"'{word}' means . devices, but a model detects objects on one") as error:
             use_one(word)
         assert error.value.argument == "devices"
 

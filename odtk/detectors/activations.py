@@ -112,8 +112,10 @@ class Activations(NamedTuple):
     """By name (see LayerInfo.outputs)."""
 
 
-def run_with_outputs(detector: Detector, preprocessed, true_image_shapes, names: Sequence[str]) -> Activations:
-    """`Detector.predict` with the outputs `names` (as `find_outputs` gives them) of layers.
+def run_with_outputs(
+    detector: Detector, preprocessed, true_image_shapes, names: Sequence[str] | None = None
+) -> Activations:
+    """`Detector.predict` with the outputs `names` (as `find_outputs` gives them) of layers, None for all.
 
     Eager, and differentiable: a tape around it has the predictions as functions of the outputs. Raises OdtkError for a
     name that is not an output.
@@ -121,6 +123,7 @@ def run_with_outputs(detector: Detector, preprocessed, true_image_shapes, names:
     with watched(detector.network) as calls:
         predictions = detector.predict(preprocessed, true_image_shapes)
     outputs = _by_output(calls)
+    names = list(outputs) if names is None else names
     missing = [name for name in names if name not in outputs]
     if missing:
         raise OdtkError(_no_such_layer(missing[0], list(dict.fromkeys(call.name for call in calls))), argument="layer")

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 from odtk.checkpoints.object_graph import as_trackable
+from odtk.detectors.candidates import Candidates
 from odtk.pipeline.support import FINE_TUNE_TYPES
 
 BOX_FIELDS = ("boxes", "classes", "weights", "num_boxes")
@@ -117,6 +118,24 @@ class Detector(tf.Module, abc.ABC):
         detection_boxes [batch, n, 4], normalized to the image without its padding, detection_classes, detection_scores
         [batch, n] and num_detections [batch], and the other outputs of TFOD's exported models of the family.
         """
+
+    def pyramid(self, predictions: dict) -> dict[str, tf.Tensor]:
+        """The feature maps [batch, rows, columns, channels] that boxes are predicted from, by level, finest first.
+
+        Empty for a detector that has none; this and the next two are what `odtk explain` shows of a detector.
+        """
+        return {}
+
+    def candidates(self, predictions: dict) -> Candidates | None:
+        """The boxes and scores before suppression, of eager predictions; None where they are not there one by one."""
+        return None
+
+    def matched_groundtruth(self, predictions: dict, groundtruth: dict) -> tf.Tensor | None:
+        """What training would match with each anchor, int32 [batch, anchors]: a row of the groundtruth, or below 0.
+
+        `groundtruth` as in `loss_sums`; the anchors are those of `candidates`. None for a detector without anchors.
+        """
+        return None
 
     @abc.abstractmethod
     def checkpoint_variables(self) -> dict[str, tf.Variable]:

@@ -67,16 +67,21 @@ def draw_boxes(
     colors: Sequence[tuple[int, int, int]],
     names: Sequence[str],
     marks: Sequence[str] | None = None,
+    line_width: int = 0,
 ) -> Image.Image:
-    """As `draw_groundtruth`, in colors of the caller's; a box without a name has no label."""
+    """As `draw_groundtruth`, in colors of the caller's; a box without a name has no label.
+
+    `line_width`: pixels; 0 for what fits the size of the picture.
+    """
     picture = image.convert("RGB")
-    draw, text_size = ImageDraw.Draw(picture), _text_size(picture)
+    draw = ImageDraw.Draw(picture)
+    line_width = line_width or _line_width(_text_size(picture))
     corners = [_yxyx_to_corners(np.asarray(box), picture.size) for box in boxes]
     entries = list(zip(corners, colors, names, marks or [""] * len(corners), strict=True))
     entries.sort(key=lambda entry: _area(entry[0]), reverse=True)
     for box, color, _, mark in entries:
         outline = _dashed_rectangle if mark else ImageDraw.ImageDraw.rectangle
-        outline(draw, box, outline=color, width=_line_width(text_size))
+        outline(draw, box, outline=color, width=line_width)
     # The label of the smallest box is placed first, because it has the fewest places.
     labeled = [entry for entry in entries if entry[2]][_MOST_LABELS - 1 :: -1]
     texts = [(f"{name} ({mark})" if mark else name, name) for _, _, name, mark in labeled]

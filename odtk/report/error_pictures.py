@@ -1,6 +1,6 @@
 """Pictures of what a detector got wrong: boxes in the color of their error, groundtruth beside detections, crops."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lxml import etree
@@ -11,6 +11,9 @@ from odtk.report.html import element
 from odtk.report.pictures import SIDE, Yxyx, fit, surroundings
 
 CORRECT, IGNORED, MISSED = "correct", "ignored", "missed"
+GROUNDTRUTH, DETECTED = "groundtruth", "detected"
+_DASHED = (GROUNDTRUTH, IGNORED)
+_LINE_WIDTH = 2  # pixels: a color must be seen in a small picture
 
 COLORS: Mapping[str, tuple[int, int, int]] = {
     CORRECT: (44, 178, 78),
@@ -21,20 +24,10 @@ COLORS: Mapping[str, tuple[int, int, int]] = {
     "background": (226, 45, 45),
     MISSED: (255, 212, 0),
     IGNORED: (150, 155, 162),
+    GROUNDTRUTH: (255, 255, 255),
+    DETECTED: (0, 200, 255),
 }
-"""The color of each kind of box; the errors are TIDE's."""
-
-MEANINGS: Mapping[str, str] = {
-    CORRECT: "right class, right place",
-    "classification": "right place, wrong class",
-    "localization": "right class, box too far off",
-    "both": "wrong class, and box too far off",
-    "duplicate": "an object that a surer detection has",
-    "background": "no object there",
-    MISSED: "an object without any detection",
-    IGNORED: "neither right nor wrong",
-}
-"""Of each kind, for the legend."""
+"""The color of each kind of box: the errors are TIDE's, the last two are boxes side by side, without a verdict."""
 
 
 @dataclass(frozen=True)
@@ -47,38 +40,29 @@ class MarkedBox:
 
 
 def draw_marked(image: Image.Image, boxes: Sequence[MarkedBox], side: int = SIDE) -> Image.Image:
-    """The whole picture, scaled down, with each box in the color of its kind; errors are dashed and named."""
-    return _draw(fit(image, side), [each.box for each in boxes], boxes)
+    """The whole picture, scaled down, with each box in the color of its kind, labeled with name and error."""
+    labels = [each.label if each.kind in (CORRECT, *_DASHED) else f"{each.label} ({each.kind})" for each in boxes]
+    return _draw(fit(image, side), [each.box for each in boxes], boxes, labels)
 
 
-def draw_marked_crop(
-    image: Image.Image, focus: Sequence[MarkedBox], others: Sequence[MarkedBox] = (), side: int = SIDE // 2
+def draw_marked_crop(image: Image.Image, boxes: Sequence[MarkedBox], side: int = SIDE // 2) -> Image.Image:
+    """The part of the picture around the boxes, each in the color of its kind; labels do not say the error."""
+    part, moved = surroundings(image, [each.box for each in boxes], side)
+    return _draw(part, moved, boxes, [each.label for each in boxes])
+
+
+def _draw(
+    picture: Image.Image, places: Sequence[Yxyx], boxes: Sequence[MarkedBox], labels: Sequence[str]
 ) -> Image.Image:
-    """The part of the picture around the boxes in `focus`, with these and `others` drawn."""
-    shown = [*others, *focus]
-    part, moved = surroundings(image, [each.box for each in focus], [each.box for each in shown], side)
-    visible = [index for index, box in enumerate(moved) if _is_visible(box)]
-    return _draw(part, [moved[index] for index in visible], [shown[index] for index in visible])
+    colors = [COLORS[each.kind] for each in boxes]
+    marks = [each.kind if each.kind in _DASHED else "" for each in boxes]
+    return draw_boxes(picture, places, colors, labels, marks, _LINE_WIDTH)
 
 
-def _is_visible(box: Yxyx) -> bool:
-    return box[0] < 1 and box[1] < 1 and box[2] > 0 and box[3] > 0
-
-
-def _draw(picture: Image.Image, places: Sequence[Yxyx], boxes: Sequence[MarkedBox]) -> Image.Image:
-    return draw_boxes(
-        picture,
-        places,
-        [COLORS[each.kind] for each in boxes],
-        [each.label for each in boxes],
-        ["" if each.kind == CORRECT else each.kind for each in boxes],
-    )
-
-
-def legend(kinds: Iterable[str]) -> etree._Element:
-    """A list of the colors with what each means."""
+def legend(meanings: Mapping[str, str]) -> etree._Element:
+    """A list of the colors of kinds with what each kind means."""
     entries = []
-    for kind in kinds:
+    for kind, meaning in meanings.items():
         square = element("span", class_="swatch", style="background: rgb({}, {}, {})".format(*COLORS[kind]))
-        entries.append(element("li", square, element("strong", kind), f" {MEANINGS[kind]}"))
+        entries.append(element("li", square, element("strong", kind), f": {meaning}"))
     return element("ul", *entries, class_="legend")

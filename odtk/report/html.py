@@ -76,3 +76,13 @@ def picture(uri: str, size: tuple[int, int], alt: str, *caption: "etree._Element
     """A figure; `size` (width, height) lets a browser reserve its space."""
     image = element("img", src=uri, alt=alt, width=str(size[0]), height=str(size[1]), loading="lazy", decoding="async")
     return element("figure", image, element("figcaption", *caption))
+
+
+def themed_picture(
+    light: str, dark: str, size: tuple[int, int], alt: str, *caption: "etree._Element | str"
+) -> etree._Element:
+    """As `picture`, of two URIs: a browser shows the one that is made for the reader's color scheme."""
+    made = picture(light, size, alt, *caption)
+    source = element("source", srcset=dark, media="(prefers-color-scheme: dark)")
+    made.insert(0, element("picture", source, made[0]))
+    return made

@@ -20,7 +20,16 @@ def data_uri(image: Image.Image) -> str:
     """The picture as a JPEG in a `data:` URI."""
     buffer = io.BytesIO()
     image.convert("RGB").save(buffer, "JPEG", quality=_QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return _uri("jpeg", buffer.getvalue())
+
+
+def png_uri(data: bytes) -> str:
+    """A PNG in a `data:` URI."""
+    return _uri("png", data)
+
+
+def _uri(kind: str, data: bytes) -> str:
+    return f"data:image/{kind};base64," + base64.b64encode(data).decode("ascii")
 
 
 def fit(image: Image.Image, side: int = SIDE) -> Image.Image:
@@ -51,18 +60,16 @@ def cut_out(
     side: int = SIDE // 2,
 ) -> Image.Image:
     """The part of the picture around `boxes` (yxyx, normalized), enlarged if it is small, with the boxes drawn."""
-    part, moved = surroundings(image, boxes, boxes, side)
+    part, moved = surroundings(image, boxes, side)
     return draw_groundtruth(part, moved, class_ids, names, marks)
 
 
-def surroundings(
-    image: Image.Image, focus: Sequence[Yxyx], boxes: Sequence[Yxyx], side: int = SIDE // 2
-) -> tuple[Image.Image, list[Yxyx]]:
-    """The part of the picture around `focus` with a longer side of `side` pixels, and where `boxes` are in it.
+def surroundings(image: Image.Image, boxes: Sequence[Yxyx], side: int = SIDE // 2) -> tuple[Image.Image, list[Yxyx]]:
+    """The part of the picture around `boxes`, with a longer side of `side` pixels, and where the boxes are in it.
 
-    All boxes are yxyx and normalized, those of the part by its size: below 0 or above 1 outside it.
+    All boxes are yxyx and normalized, those returned by the size of the part.
     """
-    left, top, right, bottom = window = _window(image.size, focus)
+    left, top, right, bottom = window = _window(image.size, boxes)
     part = image.convert("RGB").crop(window)
     scale = side / max(part.size)
     resample = Image.Resampling.NEAREST if scale > 2 else Image.Resampling.LANCZOS  # to show individual pixels

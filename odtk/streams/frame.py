@@ -1,7 +1,6 @@
 """One picture on its way through a detector."""
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -24,5 +23,6 @@ class Frame:
 
     @property
     def picture_name(self) -> str:
-        """What a picture of it is called, also in lists of detections: its name, or "walk/000012.jpg" of a video."""
-        return self.name if self.is_still else f"{PurePosixPath(self.name).with_suffix('')}/{self.number:06d}.jpg"
+        """What a picture of it is called, in lists of detections too: its name, or "walk_mp4/000012.jpg"."""
+        stem, _, suffix = self.name.rpartition(".")  # with the suffix: there may be a walk.mov, too
+        return self.name if self.is_still else f"{stem}_{suffix}/{self.number:06d}.jpg"

@@ -19,6 +19,7 @@ class Writer(abc.ABC):
     def __init__(self, folder: Path, name_of: Callable[[int], str]):
         """`name_of`: a 1-based class to its name."""
         self.folder, self.name_of = folder, name_of
+        self.notes: list[str] = []  # what the user should know about the output: complete after `finish`
 
     @abc.abstractmethod
     def write(self, frame: Frame, found: Detections, drawn: Callable[[], Image.Image]) -> None:
@@ -26,3 +27,7 @@ class Writer(abc.ABC):
 
     def finish(self) -> None:  # noqa: B027
         """Called once after the last frame; also after a run was stopped early, so that what was written is whole."""
+
+    @abc.abstractmethod
+    def written(self) -> str:
+        """What was written, in a few words with its path below the folder: "detections.csv (12 boxes)"."""

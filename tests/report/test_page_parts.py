@@ -5,7 +5,7 @@ from lxml import html as lxml_html
 from odtk.findings import ERROR, NOTE, Example, Finding
 from odtk.report import page
 from odtk.report.finding_list import finding_list, verdict
-from odtk.report.html import element, prose, section
+from odtk.report.html import element, prose, section, themed_picture
 
 
 def test_the_frame_links_to_its_sections_and_loads_nothing():
@@ -39,3 +39,11 @@ def test_findings_are_counted_and_long_lists_fold():
     assert len(first.findall("ul/li")) == 3
     assert len(first.findall("details/ul/li")) == 6
     assert "and 3 more, not named here" in "".join(first.itertext())
+
+
+def test_a_themed_picture_has_one_for_each_color_scheme():
+    made = themed_picture("data:light", "data:dark", (60, 40), "a curve", "Caption")
+    source, image = made.find("picture")
+    assert (source.get("srcset"), source.get("media")) == ("data:dark", "(prefers-color-scheme: dark)")
+    assert (image.get("src"), image.get("width"), image.get("alt")) == ("data:light", "60", "a curve")
+    assert made.findtext("figcaption") == "Caption"

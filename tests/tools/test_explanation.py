@@ -1,33 +1,130 @@
 """What explains an evaluation, and the page and files that it is written to."""
 
+import csv
 import json
 
 import numpy as np
+import pytest
+from lxml import html as lxml_html
 
-from odtk.evaluation.results import ImageResult, Results
-from odtk.tools.evaluate.explanation import Measured, explain
+from odtk import thresholds
+from odtk.errors import DataError
+from odtk.evaluation.results import Results, image_result
+from odtk.tools.evaluate.explanation import CheckpointMetrics, Measured, explain
 from odtk.tools.evaluate.report_files import write_report
 
-
-def _image(name: str) -> ImageResult:
-    box = np.array([[10, 10, 60, 60]], np.float32)
-    one = np.ones(1, int)
-    return ImageResult(name, (80, 100), box, one, np.array([2500.0]), np.zeros(1, bool), box, one, np.array([0.9]))
-
-
-def _measured() -> Measured:
-    metrics = {"DetectionBoxes_Precision/mAP": 1.0, "DetectionBoxes_Recall/AR@100 (small)": float("nan")}
-    return Measured("model/ckpt-6", "val.record", metrics, dict.fromkeys(metrics, "a metric"))
+CAT, DOG = 1, 2
+SIZE = (120, 160)
+MAP = "DetectionBoxes_Precision/mAP"
+FOUND, SHIFTED, ELSEWHERE = [10, 10, 60, 60], [12, 30, 62, 80], [70, 100, 110, 150]
 
 
-def test_the_report_is_a_page_and_json(tmp_path):
-    results = Results([_image("a.jpg"), _image("b.jpg")], {1: "cat"})
-    written = write_report(tmp_path / "eval", explain(results, _measured()), results)
-    assert written.page == tmp_path / "eval" / "report.html"
+def _results(read_pixels=lambda index: np.full([*SIZE, 3], 40 * index, np.uint8)) -> Results:
+    """A cat that is found, one that is taken for a dog, one with a bad box; a missed dog and a dog from nowhere."""
+    images = [
+        image_result("found.jpg", SIZE, [FOUND], [CAT], [FOUND], [CAT], [0.5]),
+        image_result("confused.jpg", SIZE, [FOUND], [CAT], [FOUND], [DOG], [0.8]),
+        image_result("shifted.jpg", SIZE, [FOUND], [CAT], [SHIFTED], [CAT], [0.7]),
+        image_result("missed.jpg", SIZE, [ELSEWHERE], [DOG], [FOUND], [DOG], [0.6]),
+    ]
+    return Results(images, {CAT: "cat", DOG: "dög"}, read_pixels)
+
+
+def _measured(**others) -> Measured:
+    metrics = {MAP: 0.25, "DetectionBoxes_Precision/mAP (small)": -1.0, "Loss/total_loss": 1.5}
+    meanings = {MAP: "mean over IoUs", "DetectionBoxes_Precision/mAP (small)": "small", "Loss/total_loss": "all losses"}
+    return Measured("model/ckpt-6", "val.record", metrics, meanings, seconds={"inference": 2.0}, **others)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    results = _results()
+    explanation = explain(results, _measured())
+    written = write_report(tmp_path_factory.mktemp("report") / "eval", explanation, results)
+    return explanation, written, lxml_html.document_fromstring(written.page.read_bytes())
+
+
+def _rows(written, name):
+    return list(csv.DictReader((written.folder / name).read_text("utf-8").splitlines()))
+
+
+def test_the_page_says_what_it_is_about_and_loads_nothing(report):
+    _, written, page = report
+    assert page.findtext(".//h1") == "model/ckpt-6"
+    assert "On val.record: 4 images, 4 boxes." in page.text_content()
+    assert not list(page.iter("script", "link"))
+    assert all(image.get("src").startswith("data:") for image in page.iter("img"))
+    assert written.page.stat().st_size < 500_000
+
+
+def test_the_page_has_a_section_of_everything_with_what_is_in_it(report):
+    _, _, page = report
+    texts = {part.get("id"): part.text_content() for part in page.xpath("//main/section")}
+    assert next(iter(texts)) == "errors"
+    assert "confused.jpg" in texts["false-positives"]
+    assert "dög 80%: classification" in texts["false-positives"]
+    assert "missed.jpg" in texts["missed-objects"]
+    assert "found.jpg" not in texts["worst-images"]
+    assert "0.5 images per second" not in texts["metrics"]
+    assert "2.0 images per second" in texts["speed"]
+    # -1 is no number to show.
+    small = page.xpath("//section[@id='metrics']//tr[contains(., '(small)')]/td")
+    assert [cell.text for cell in small] == ["–"]
+
+
+def test_tables_are_beside_the_page_as_csv(report):
+    _, written, _ = report
+    assert set(written.files) == {path.name for path in written.folder.iterdir()}
+    cat = next(row for row in _rows(written, "classes.csv") if row["Class"] == "cat")
+    assert (cat["objects"], cat["right"], cat["missed"]) == ("3", "1", "2")
+    errors = {row["Error"]: int(row["errors"]) for row in _rows(written, "errors.csv")}
+    expected = {"classification": 1, "localization": 1, "background": 1, "missed": 1, "duplicate": 0, "both": 0}
+    assert errors == expected
+    assert [row["Image"] for row in _rows(written, "false_positives.csv")] == [
+        "confused.jpg",
+        "shifted.jpg",
+        "missed.jpg",
+    ]
+
+
+def test_the_document_is_json_without_nan(report):
+    explanation, written, _ = report
+    document = json.loads((written.folder / "explanation.json").read_text("utf-8"))
+    assert document == explanation.document()
+    assert (document["images"], document["boxes"], document["detections"]) == (4, 4, 4)
+    assert document["confusion"] == {"rows": ["cat", "dög", "background"], "counts": [[1, 1, 1], [0, 0, 1], [1, 1, 0]]}
+    assert [each["name"] for each in document["classes"]] == ["cat", "dög"]
+
+
+def test_thresholds_are_written_for_predict(report):
+    explanation, written, _ = report
+    assert thresholds.read(written.thresholds) == explanation.thresholds
+
+
+def test_a_second_report_replaces_the_first(tmp_path):
+    results = _results()
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "checkpoints.csv").write_text("old")
+    explanation = explain(results, _measured(), checkpoints=[CheckpointMetrics("ckpt-3", 3, {MAP: 0.1})])
+    written = write_report(tmp_path, explanation, results)
+    assert _rows(written, "checkpoints.csv") == [{"Checkpoint": "ckpt-3", "step": "3", MAP: "0.1"}]
+    write_report(tmp_path, explain(results, _measured()), results)
+    assert not (tmp_path / "report" / "checkpoints.csv").exists()
+
+
+def test_pictures_that_cannot_be_read_are_named_and_the_rest_is_there(tmp_path):
+    def read(index):
+        raise DataError(f"image {index} is gone.")
+
+    results = _results(read)
+    written = write_report(tmp_path, explain(results, _measured()), results)
     page = written.page.read_text("utf-8")
-    assert "model/ckpt-6" in page
-    assert "2 images" in page
-    assert "<script" not in page
-    document = json.loads((tmp_path / "eval" / "report" / "explanation.json").read_text("utf-8"))
-    assert document["num_boxes"] == document["num_detections"] == 2
-    assert document["measured"]["metrics"]["DetectionBoxes_Recall/AR@100 (small)"] is None
+    assert "pictures are not shown, because they cannot be read. The first: image" in page
+    assert "worst_images.csv" in written.files
+    assert "worst-images.png" not in written.files
+
+
+def test_an_evaluation_without_groundtruth_or_detections_has_a_page(tmp_path):
+    results = Results([image_result("empty.jpg", SIZE, [], [], [], [], [])], {CAT: "cat"})
+    written = write_report(tmp_path, explain(results, _measured()), results)
+    assert "1 image, 0 boxes" in written.page.read_text("utf-8")

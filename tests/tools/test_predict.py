@@ -173,7 +173,7 @@ def test_it_runs_on_the_device_that_is_asked_for(exported, pictures, tmp_path):
 
     with patch("tensorflow.device", Device):
         odtk.load(exported, devices="cpu").detect(pictures / "b.jpg")
-        assert entered == ["CPU:0", "CPU:0"]  # to load, and to detect
+        assert entered == ["CPU:0"] * 3  # to load, for the image, and to detect
         odtk.load(exported).detect(pictures / "b.jpg")
         assert len(entered) == 2
     result = run(exported, pictures, "--output", tmp_path / "out", "--devices", "gpu:7")

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from odtk.datasets.checks.context import CheckContext, counted
-from odtk.findings import ERROR, NOTE, WARNING, Finding
+from odtk.datasets.checks.context import CheckContext
+from odtk.findings import ERROR, NOTE, WARNING, Finding, counted
 
 TINY_SIDE = 8.0
 """Pixels of the model's input; the usual stride of the finest feature map."""

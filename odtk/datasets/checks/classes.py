@@ -6,13 +6,13 @@ from pathlib import PurePath
 
 import numpy as np
 
-from odtk.datasets.checks.context import CheckContext, counted
+from odtk.datasets.checks.context import CheckContext
 from odtk.datasets.class_typos import question
 from odtk.datasets.open_dataset import configuring
 from odtk.datasets.sources import NO_ID
 from odtk.datasets.splits import NO_SPLIT, TEST
 from odtk.detectors import families
-from odtk.findings import ERROR, NOTE, WARNING, Example, Finding
+from odtk.findings import ERROR, NOTE, WARNING, Example, Finding, counted
 from odtk.label_map import LabelMap, folded
 from odtk.prototext.schema import some
 

@@ -130,8 +130,3 @@ def _sides(boxes: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> tuple[
     """Height and width in pixels of normalized boxes [n, 4] in frames of these sizes; NaN becomes 0."""
     sides = np.nan_to_num((boxes[:, 2:] - boxes[:, :2]), nan=0, posinf=0, neginf=0)
     return sides[:, 0] * heights, sides[:, 1] * widths
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """`1 box`, `1,200 boxes`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"

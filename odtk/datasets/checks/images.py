@@ -8,10 +8,10 @@ import numpy as np
 
 from odtk.annotations import duplicates
 from odtk.datasets.checks import problem_texts
-from odtk.datasets.checks.context import CheckContext, counted
+from odtk.datasets.checks.context import CheckContext
 from odtk.datasets.scan import MAX_EXAMPLES, Tally
 from odtk.datasets.splits import NO_SPLIT
-from odtk.findings import ERROR, NOTE, WARNING, Example, Finding
+from odtk.findings import ERROR, NOTE, WARNING, Example, Finding, counted
 from odtk.prototext.schema import some
 
 # The fraction of unusable images that make-tfrecords allows by default.

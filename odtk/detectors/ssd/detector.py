@@ -12,6 +12,7 @@ from odtk.boxes.coding import FasterRcnnCoder, MeanStddevCoder, SquareCoder
 from odtk.boxes.sampling import hard_examples, sample_negatives
 from odtk.boxes.suppression import SuppressionParams, class_agnostic_suppression, multiclass_suppression
 from odtk.checkpoints.object_graph import as_trackable
+from odtk.detectors.candidates import Candidates, Level
 from odtk.detectors.detector import Detector, FineTunePlan, LossSums
 from odtk.detectors.parts import image_padding
 from odtk.detectors.parts.input_size import InputSize
@@ -188,6 +189,28 @@ class SsdDetector(Detector):
             "raw_detection_boxes": boxes,
             "raw_detection_scores": all_scores,
         }
+
+    def pyramid(self, predictions: dict) -> dict[str, tf.Tensor]:
+        """The maps of the feature pyramid: "P3" has a stride of 2 ** 3 pixels."""
+        names = (f"P{level}" for level in self.anchors.levels)
+        return dict(zip(names, predictions["feature_maps"], strict=True))
+
+    def candidates(self, predictions: dict) -> Candidates:
+        """The decoded boxes of all anchors, with the scores of all classes."""
+        maps = self.pyramid(predictions)
+        levels = tuple(
+            Level(name, each.shape[1], each.shape[2], self.anchors.per_location) for name, each in maps.items()
+        )
+        return Candidates(
+            boxes=self.coder.decode(predictions["box_encodings"], predictions["anchors"]),
+            scores=self.background.without(self.score_converter(predictions["class_logits"])),
+            levels=levels,
+            anchors=predictions["anchors"],
+        )
+
+    def matched_groundtruth(self, predictions: dict, groundtruth: dict) -> tf.Tensor:
+        """The matches of `assign_targets`."""
+        return self.assign_targets(predictions["anchors"], groundtruth).match
 
     def checkpoint_variables(self) -> dict[str, tf.Variable]:
         """All variables by TFOD's keys; builds the network if needed."""

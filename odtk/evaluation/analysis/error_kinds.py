@@ -23,7 +23,10 @@ MEANINGS = {
     MISSED: "an object that no detection is about",
 }
 KINDS = tuple(MEANINGS)
-NO_ERROR = ""
+CORRECT, IGNORED = "correct", "ignored"
+"""What is no error: a detection that is right with its object; and what counts neither way."""
+
+_LONGEST = f"<U{max(map(len, KINDS))}"
 
 BACKGROUND_IOU = 0.1
 """The paper's t_b: a detection that overlaps every object by less is about none."""
@@ -33,9 +36,20 @@ BACKGROUND_IOU = 0.1
 class Errors:
     """The kind of error of each row of a Matching."""
 
-    kinds: np.ndarray  # str [D]: one of KINDS, or NO_ERROR of what is right or ignored
-    targets: np.ndarray  # int [D]: row of the groundtruth that the error is about, or UNMATCHED (background, no error)
-    missed: np.ndarray  # bool [G]: objects that no detection is about
+    kinds: np.ndarray  # str [D]: one of KINDS but MISSED, CORRECT or IGNORED
+    targets: np.ndarray  # int [D]: row of the groundtruth that the detection is about; UNMATCHED of background
+    truth_kinds: np.ndarray  # str [G]: CORRECT, IGNORED, MISSED, or CLASSIFICATION or LOCALIZATION: what is wrong with
+    """the surest detection that is about it."""
+
+    @property
+    def missed(self) -> np.ndarray:
+        """bool [G]: the objects that no detection is about."""
+        return self.truth_kinds == MISSED
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """bool [D]: the false positives."""
+        return ~np.isin(self.kinds, (CORRECT, IGNORED))
 
     def counts(self) -> dict[str, int]:
         """How often each of KINDS occurs."""
@@ -50,8 +64,8 @@ def classify_errors(images: Sequence[ImageResult], matching: Matching) -> Errors
     a badly fitting box is about is not missed. Groundtruth that is ignored takes no part.
     """
     detected, truth = matching.detected, matching.truth
-    kinds = np.full(len(detected.scores), NO_ERROR, dtype=f"<U{max(map(len, KINDS))}")
-    targets = np.full(len(kinds), UNMATCHED)
+    kinds = np.where(detected.ignored, IGNORED, CORRECT).astype(_LONGEST)
+    targets = detected.match.copy()
     ends = np.arange(len(images) + 1)
     firsts, truth_firsts = np.searchsorted(detected.image, ends), np.searchsorted(truth.image, ends)
     for number, image in enumerate(images):
@@ -65,10 +79,18 @@ def classify_errors(images: Sequence[ImageResult], matching: Matching) -> Errors
             kinds[rows], best = _kinds(shared, same, matching.iou)
             about = best != UNMATCHED
             targets[rows[about]] = truths[best[about]]
-    correctable = np.isin(kinds, (CLASSIFICATION, LOCALIZATION))
-    missed = (truth.match == UNMATCHED) & ~truth.ignored
-    missed[targets[correctable]] = False
-    return Errors(kinds, targets, missed)
+    return Errors(kinds, targets, _truth_kinds(matching, kinds, targets))
+
+
+def _truth_kinds(matching: Matching, kinds: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    truth = matching.truth
+    found = np.where(truth.match == UNMATCHED, MISSED, CORRECT).astype(_LONGEST)
+    rows = np.flatnonzero(np.isin(kinds, (CLASSIFICATION, LOCALIZATION)))
+    rows = rows[truth.match[targets[rows]] == UNMATCHED]
+    rows = rows[np.argsort(matching.detected.scores[rows], kind="stable")]
+    found[targets[rows]] = kinds[rows]  # of several the last, which is the surest
+    found[truth.ignored] = IGNORED
+    return found
 
 
 def _kinds(shared: np.ndarray, same: np.ndarray, iou: float) -> tuple[np.ndarray, np.ndarray]:

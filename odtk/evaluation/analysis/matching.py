@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from odtk.evaluation.results import ImageResult
+from odtk.thresholds import reaches
 
 UNMATCHED = -1
 MAX_DETECTIONS = 100
@@ -104,7 +105,7 @@ def _detected_table(images: Sequence[ImageResult], min_score: float) -> Detected
     classes = _joined([each.detected_classes for each in images], int)
     scores = _joined([each.scores for each in images], float)
     order = np.lexsort((-scores, classes, image))
-    order = order[scores[order] >= min_score]
+    order = order[reaches(scores[order], min_score)]
     starts = np.flatnonzero(_begins(image[order], classes[order]))
     rank = np.arange(len(order)) - np.repeat(starts, np.diff([*starts, len(order)]))
     order = order[rank < MAX_DETECTIONS]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from odtk.evaluation.analysis.error_kinds import BOTH, CLASSIFICATION, KINDS, MISSED, NO_ERROR, Errors
+from odtk.evaluation.analysis.error_kinds import BOTH, CLASSIFICATION, KINDS, MISSED, Errors
 from odtk.evaluation.analysis.matching import UNMATCHED, Matching
 from odtk.evaluation.analysis.oracle import Oracle
 
@@ -65,8 +65,7 @@ def surest_false_positives(
     matching: Matching, errors: Errors, most: int = 20, class_id: int | None = None
 ) -> list[ErrorCase]:
     """The false positives of the highest scores, of all classes or of the detected `class_id`."""
-    wrong = errors.kinds != NO_ERROR
-    rows = np.flatnonzero(wrong if class_id is None else wrong & (matching.detected.classes == class_id))
+    rows = np.flatnonzero(errors.wrong if class_id is None else errors.wrong & (matching.detected.classes == class_id))
     rows = rows[np.argsort(-matching.detected.scores[rows], kind="stable")][:most]
     return [_detected_case(matching, errors, row) for row in rows.tolist()]
 
@@ -84,7 +83,7 @@ def cases_of_image(matching: Matching, errors: Errors, image: int) -> list[Error
     rows = _rows_of(matching.detected.image, image)
     truths = _rows_of(matching.truth.image, image)
     return [
-        *(_detected_case(matching, errors, row) for row in rows[errors.kinds[rows] != NO_ERROR].tolist()),
+        *(_detected_case(matching, errors, row) for row in rows[errors.wrong[rows]].tolist()),
         *(_missed_case(matching, row) for row in truths[errors.missed[truths]].tolist()),
     ]
 

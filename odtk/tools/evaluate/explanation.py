@@ -1,17 +1,41 @@
 """Why a detector has the metrics that it has: all analyses of an evaluation in one, in words and as JSON data."""
 
-import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
+from odtk.evaluation.analysis.average_precision import SIZES, AveragePrecision, measure_precision
+from odtk.evaluation.analysis.calibration import Calibration, calibration_of
+from odtk.evaluation.analysis.class_ids import all_class_ids
+from odtk.evaluation.analysis.confidence import ConfidenceCurves, confidence_curves
+from odtk.evaluation.analysis.confusion import Confusion, confusion_matrix
+from odtk.evaluation.analysis.error_kinds import Errors, classify_errors
+from odtk.evaluation.analysis.matching import Matching, match_images
+from odtk.evaluation.analysis.metric_explanations import explain_metrics
+from odtk.evaluation.analysis.oracle import Oracle
+from odtk.evaluation.analysis.outcomes import Outcomes, count_outcomes
+from odtk.evaluation.analysis.rankings import (
+    ConfusedPair,
+    ErrorCase,
+    WorstImage,
+    confused_pairs,
+    largest_missed,
+    surest_false_positives,
+    worst_images,
+)
+from odtk.evaluation.analysis.suspects import Suspect, find_suspects
+from odtk.evaluation.analysis.top_findings import Commands, Threshold, top_findings
 from odtk.evaluation.results import Results
 from odtk.findings import Finding
+from odtk.thresholds import Thresholds
+from odtk.tools.evaluate.json_data import as_json
 
-_DIGITS = 6
+IOU = 0.5
+"""At which a detection has found an object, in all analyses but the metrics."""
+DEFAULT_SCORE = 0.5
+"""The threshold that `odtk predict` uses unless told otherwise."""
+
+_MOST_WORST = 50
 
 
 @dataclass(frozen=True)
@@ -26,8 +50,9 @@ class Measured:
     losses: Mapping[str, float] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)  # stage to the seconds that it took for all images
     notes: Sequence[str] = ()  # sentences on what the numbers leave out, such as bad records
-    target: str = "MODEL"
-    """The arguments of `odtk evaluate` that name this model, as they stand in the commands to run next."""
+    commands: Commands = field(default_factory=Commands)  # what the commands to run next have to name
+    input_size: tuple[int, int] | None = None  # the model's height and width, if it is known
+    training_boxes: Mapping[int, int] | None = None  # boxes of each class that it was trained on, if known
 
 
 @dataclass(frozen=True)
@@ -49,21 +74,42 @@ class CheckpointMetrics:
 
 
 @dataclass(frozen=True)
+class AtThreshold:
+    """The detections that a user sees, those from the best threshold on, matched and judged."""
+
+    threshold: float
+    matching: Matching
+    errors: Errors
+    outcomes: Outcomes
+    confusion: Confusion
+    false_positives: Sequence[ErrorCase]  # all, the surest first
+    missed: Sequence[ErrorCase]  # all, the largest first
+    worst: Sequence[WorstImage]
+
+
+@dataclass(frozen=True)
 class Explanation:
     """All that is known about an evaluation."""
 
     measured: Measured
+    names: Mapping[int, str]  # of the classes below, by id
     num_images: int
     num_boxes: int
     num_detections: int
     findings: Sequence[Finding]  # the three things to do next, the costliest first
+    precision: AveragePrecision
+    confidence: ConfidenceCurves
+    thresholds: Thresholds
+    calibration: Calibration
+    costs: Mapping[str, float]  # kind of error to the mAP at IoU 0.5 that it costs
+    pairs: Sequence[ConfusedPair]
+    suspects: Sequence[Suspect]
+    seen: AtThreshold
     checkpoints: Sequence[CheckpointMetrics] = ()
 
     def document(self) -> dict[str, Any]:
-        """All of it as JSON data; NaN and infinity, which JSON does not have, are None."""
-        found = as_json(self)
-        assert isinstance(found, dict)
-        return found
+        """All of it as JSON data, classes by name; NaN and infinity, which JSON does not have, are None."""
+        return _document(self)
 
 
 def explain(
@@ -77,28 +123,107 @@ def explain(
 
     Raises DataError if the images of `other` are not those of `results`.
     """
+    class_ids = all_class_ids(results)
+    matching = match_images(results.images, IOU)
+    errors = classify_errors(results.images, matching)
+    oracle = Oracle(matching, errors)
+    confidence = confidence_curves(matching, class_ids)
+    suspects = find_suspects(results, matching)
+    seen = _at_threshold(results, class_ids, confidence.chosen)
+    findings = top_findings(
+        results,
+        oracle,
+        suspects,
+        explain_metrics(results, measured.metrics, DEFAULT_SCORE),
+        threshold=_threshold(matching, class_ids, confidence),
+        input_size=measured.input_size,
+        training_boxes=measured.training_boxes,
+        commands=measured.commands,
+    )
     return Explanation(
         measured=measured,
+        names={class_id: results.name_of(class_id) for class_id in class_ids},
         num_images=len(results.images),
-        num_boxes=sum(len(image.boxes) for image in results.images),
+        num_boxes=len(matching.truth.image),
         num_detections=sum(len(image.scores) for image in results.images),
-        findings=(),
+        findings=findings,
+        precision=measure_precision(results, class_ids),
+        confidence=confidence,
+        thresholds=confidence.thresholds(results.name_of),
+        calibration=calibration_of(matching),
+        costs=oracle.costs(),
+        pairs=confused_pairs(oracle, confidence.chosen),
+        suspects=suspects,
+        seen=seen,
         checkpoints=checkpoints,
     )
 
 
-def as_json(value: Any) -> Any:
-    """Dataclasses, mappings, sequences, arrays and numbers as JSON data, numbers rounded to six digits."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {each.name: as_json(getattr(value, each.name)) for each in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): as_json(each) for key, each in value.items()}
-    if isinstance(value, np.ndarray):
-        return as_json(value.tolist())
-    if isinstance(value, np.generic):
-        return as_json(value.item())
-    if isinstance(value, float):
-        return round(value, _DIGITS) if math.isfinite(value) else None
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    return [as_json(each) for each in value]
+def _at_threshold(results: Results, class_ids: Sequence[int], threshold: float) -> AtThreshold:
+    matching = match_images(results.images, IOU, threshold)
+    errors = classify_errors(results.images, matching)
+    return AtThreshold(
+        threshold=threshold,
+        matching=matching,
+        errors=errors,
+        outcomes=count_outcomes(matching, class_ids, threshold),
+        confusion=confusion_matrix(results, matching, class_ids, threshold),
+        false_positives=surest_false_positives(matching, errors, len(errors.kinds)),
+        missed=largest_missed(matching, errors, len(errors.missed)),
+        worst=worst_images(matching, errors, len(results.images), _MOST_WORST),
+    )
+
+
+def _threshold(matching: Matching, class_ids: Sequence[int], confidence: ConfidenceCurves) -> Threshold:
+    used = count_outcomes(matching, class_ids, DEFAULT_SCORE).micro.f1
+    return Threshold(DEFAULT_SCORE, confidence.chosen, used, confidence.overall.best_f1)
+
+
+def _document(found: Explanation) -> dict[str, Any]:
+    precision, seen = found.precision, found.seen
+    names = [found.names[class_id] for class_id in precision.class_ids]
+    columns = {
+        "AP": precision.of_classes(),
+        "AP@.50IOU": precision.of_classes(IOU),
+        **{f"AP ({size})": precision.of_classes(size=size) for size in SIZES[1:]},
+        "objects": precision.objects[:, 0],
+        "true_positives": seen.outcomes.right,
+        "false_positives": seen.outcomes.wrong,
+        "missed": seen.outcomes.missed,
+        "precision": seen.outcomes.precision,
+        "recall": seen.outcomes.recall,
+        "f1": seen.outcomes.f1,
+    }
+    curves = dict(zip(names, precision.curves(IOU), strict=True))
+    document = {
+        "model": found.measured.model,
+        "groundtruth": found.measured.groundtruth,
+        "images": found.num_images,
+        "boxes": found.num_boxes,
+        "detections": found.num_detections,
+        "findings": found.findings,
+        "metrics": found.measured.metrics,
+        "losses": found.measured.losses,
+        "seconds": found.measured.seconds,
+        "notes": found.measured.notes,
+        "classes": [
+            {"id": class_id, "name": name} | {key: values[row] for key, values in columns.items()}
+            for row, (class_id, name) in enumerate(zip(precision.class_ids, names, strict=True))
+        ],
+        "threshold": seen.threshold,
+        "micro": seen.outcomes.micro,
+        "macro": seen.outcomes.macro,
+        "thresholds": found.thresholds,
+        "precision_recall": {"iou": IOU, "mean": precision.mean_curve(IOU), "classes": curves},
+        "confidence": found.confidence.overall,
+        "confusion": {"rows": [*names, "background"], "counts": seen.confusion.counts},
+        "calibration": found.calibration,
+        "errors": {kind: {"count": count, "cost": found.costs[kind]} for kind, count in seen.errors.counts().items()},
+        "confused_pairs": found.pairs,
+        "suspects": found.suspects,
+        "false_positives": seen.false_positives,
+        "missed": seen.missed,
+        "worst_images": seen.worst,
+        "checkpoints": found.checkpoints,
+    }
+    return as_json(document)

@@ -1,18 +1,22 @@
 """Writes what explains an evaluation: a page, and beside it the same as pictures, tables and JSON."""
 
+import io
 import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from odtk import files
-from odtk.evaluation.results import Results
-from odtk.report import page
-from odtk.report.html import element
-from odtk.tools.evaluate.explanation import Explanation
+from PIL import Image
 
-PAGE, FOLDER = "report.html", "report"
+from odtk import files, thresholds
+from odtk.evaluation.results import Results
+from odtk.tools.evaluate import page
+from odtk.tools.evaluate.explanation import Explanation
+from odtk.tools.evaluate.explanation_tables import all_tables
+from odtk.tools.evaluate.galleries import error_galleries, sheet
+
+PAGE, FOLDER, THRESHOLDS = "report.html", "report", "thresholds.json"
 
 
 @dataclass(frozen=True)
@@ -21,29 +25,43 @@ class WrittenReport:
 
     page: Path | str  # a str in a store
     folder: Path | str  # of the files beside it
-    files: Sequence[str] = ()  # their names in it
+    thresholds: Path | str  # which `odtk predict --thresholds` takes
+    files: Sequence[str] = ()  # their names in the folder
 
 
 def write_report(folder: str | os.PathLike, explanation: Explanation, results: Results) -> WrittenReport:
-    """Writes report.html and, in the folder report, its charts as PNG, its tables as CSV and all of it as JSON.
+    """Writes report.html, thresholds.json and, in the folder report, charts as PNG, tables as CSV and all as JSON.
 
     `folder`, which may be in a store, is made if needed; an earlier report is replaced.
     """
-    beside = files.join(folder, FOLDER)
-    files.make_folder(beside)
-    written = {"explanation.json": _json(explanation)}
-    for name, data in written.items():
-        files.write_bytes(files.join(beside, name), data)
-    path = files.join(folder, PAGE)
-    files.write_bytes(path, _page(explanation))
-    return WrittenReport(files.as_path(path), files.as_path(beside), list(written))
+    galleries, problems = error_galleries(explanation, results)
+    written = {f"{table.name}.csv": table.as_csv() for table in all_tables(explanation, results)}
+    written |= {f"{gallery.name}.png": _png(sheet(gallery)) for gallery in galleries}
+    written["explanation.json"] = _json(explanation)
+    with files.output_folder(files.join(folder, FOLDER), replace=True) as beside:
+        for name, data in written.items():
+            files.write_bytes(files.join(beside, name), data)
+    path, thresholds_path = files.join(folder, PAGE), files.join(folder, THRESHOLDS)
+    thresholds.write(explanation.thresholds, thresholds_path)
+    files.write_bytes(path, page.render(explanation, galleries, _unread(problems)))
+    return WrittenReport(
+        files.as_path(path), files.as_path(files.join(folder, FOLDER)), files.as_path(thresholds_path), sorted(written)
+    )
 
 
-def _page(explanation: Explanation) -> bytes:
-    measured = explanation.measured
-    summary = [element("p", f"On {measured.groundtruth}: {explanation.num_images:,} images.", class_="faint")]
-    return page.render(f"odtk evaluate {measured.model}", "odtk evaluate", measured.model, summary, [])
+def _unread(problems: Sequence[str]) -> list[str]:
+    if not problems:
+        return []
+    return [f"{len(problems)} pictures are not shown, because they cannot be read. The first: {problems[0]}"]
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _json(explanation: Explanation) -> bytes:
-    return (json.dumps(explanation.document(), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return (json.dumps(explanation.document(), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(
+        "utf-8", "replace"
+    )

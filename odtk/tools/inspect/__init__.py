@@ -7,10 +7,11 @@ from pathlib import Path
 
 from odtk.atomic import check_file
 from odtk.datasets.checks import table
-from odtk.datasets.checks.context import CheckContext, context_of, counted
+from odtk.datasets.checks.context import CheckContext, context_of
 from odtk.datasets.open_dataset import Target, open_target
 from odtk.datasets.scan import Rows, scan
 from odtk.errors import OutputError
+from odtk.findings import counted
 from odtk.tools.arguments import require_whole
 from odtk.tools.inspect import statistics
 from odtk.tools.inspect.inspection import Inspection, document

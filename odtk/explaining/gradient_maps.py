@@ -1,0 +1,66 @@
+"""Where a detection comes from: activations weighted by the gradient of its score."""
+
+import tensorflow as tf
+
+from odtk.errors import OdtkError
+from odtk.explaining.heat_map import HeatMap
+from odtk.explaining.picture_run import PictureRun
+
+
+def gradient_map(run: PictureRun, index: int, output: str | None = None) -> HeatMap:
+    """The heat map of detection `index` at the output of a layer, None for the map that it was predicted from.
+
+    The positive part of the sum over channels of activation times gradient of the detection's score. As in Grad-CAM
+    (Selvaraju et al. 2017), but with the gradient of each place in place of its mean, as in HiResCAM (Draelos and Carin
+    2020) and, for detectors, ODAM (Zhao and Chan 2023): a mean would show all objects of the class, and not the one of
+    this detection. Raises OdtkError if the score does not depend on `output`, or not differentiably.
+    """
+    if output is not None:
+        found = run.gradient(index, [output])
+        if not found:
+            raise OdtkError(_no_gradient(run, output), argument="layer")
+        return _weighted(run, output, found[output])
+    level = run.candidates.level_of(int(run.rows[index])) if run.candidates and run.rows is not None else None
+    if level is not None:
+        return gradient_map(run, index, level.name)
+    return _weighted(run, *_last_map(run, index))
+
+
+def _weighted(run: PictureRun, name: str, gradient: tf.Tensor) -> HeatMap:
+    output = run.outputs[name]
+    if not is_map(output):
+        raise OdtkError(
+            f"The output of {name} is of shape {tuple(output.shape)}; for a heat map it has to be [1, rows, columns, "
+            "channels]. Choose another layer.",
+            argument="layer",
+        )
+    heat = tf.reduce_sum(tf.cast(output * gradient, tf.float32), axis=-1)[0]
+    return HeatMap(tf.nn.relu(heat).numpy(), name, run.frame)
+
+
+def is_map(output: tf.Tensor) -> bool:
+    """Whether a layer's output is a map of one picture, [1, rows, columns, channels] with several places."""
+    return output.shape.rank == 4 and output.shape[0] == 1 and output.shape[1] * output.shape[2] > 1
+
+
+def _last_map(run: PictureRun, index: int) -> tuple[str, tf.Tensor]:
+    """The last map on which the score depends at several places, as its own place would say nothing; or any."""
+    names = [name for name, output in run.outputs.items() if is_map(output)]
+    found = run.gradient(index, names)
+    places = {name: int(tf.math.count_nonzero(tf.reduce_any(each != 0, axis=-1))) for name, each in found.items()}
+    for least in (2, 1):
+        for name in reversed(names):
+            if places.get(name, 0) >= least:
+                return name, found[name]
+    raise OdtkError(
+        "No gradient leads from the scores of this detector to the maps of its network. Occlusion needs none.",
+        argument="method",
+    )
+
+
+def _no_gradient(run: PictureRun, output: str) -> str:
+    hint = f"one of {', '.join(run.levels)}, or a layer before them" if run.levels else "a layer before the last ones"
+    return (
+        f"The score of the detection does not depend on the output {output} of the network, or only through what has "
+        f"no gradient. Choose {hint}."
+    )

@@ -1,0 +1,190 @@
+"""The tables of an explanation: a page shows some of their columns, CSV files have all."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from odtk.evaluation.analysis.average_precision import RECALLS, SIZES
+from odtk.evaluation.analysis.confidence import CONFIDENCES
+from odtk.evaluation.analysis.error_kinds import KINDS, MEANINGS
+from odtk.evaluation.coco import NO_GROUNDTRUTH
+from odtk.evaluation.results import Results
+from odtk.report.tables import Table, Value
+from odtk.tools.evaluate.explanation import IOU, Explanation
+
+MAP, MAP_50 = "DetectionBoxes_Precision/mAP", "DetectionBoxes_Precision/mAP@.50IOU"
+
+
+def all_tables(found: Explanation, results: Results) -> list[Table]:
+    """Every table; those without rows are left out."""
+    tables = [
+        metrics(found),
+        classes(found),
+        errors(found),
+        confused(found),
+        confusion(found),
+        curves(found),
+        confidence(found),
+        calibration(found),
+        worst_images(found, results),
+        false_positives(found, results),
+        missed(found, results),
+        seconds(found),
+        checkpoints(found),
+    ]
+    return [table for table in tables if table.rows]
+
+
+def metrics(found: Explanation) -> Table:
+    """The metrics and losses that are not of a single class."""
+    measured = found.measured
+    rows = [
+        [name, value, measured.meanings[name]] for name, value in measured.metrics.items() if name in measured.meanings
+    ]
+    return Table("metrics", "Metrics and losses", ["Metric", "value", "meaning"], rows)
+
+
+def known(value: float) -> Value:
+    """A metric, or None where there was no groundtruth to measure it on."""
+    return None if value == NO_GROUNDTRUTH else value
+
+
+def classes(found: Explanation) -> Table:
+    """Each class: AP, AP by size, and what is right and wrong at the threshold."""
+    precision, outcomes = found.precision, found.seen.outcomes
+    columns = {
+        "objects": precision.objects[:, 0],
+        "AP": precision.of_classes(),
+        "AP50": precision.of_classes(IOU),
+        **{f"AP {size}": precision.of_classes(size=size) for size in SIZES[1:]},
+        "right": outcomes.right,
+        "wrong": outcomes.wrong,
+        "missed": outcomes.missed,
+        "precision": outcomes.precision,
+        "recall": outcomes.recall,
+        "F1": outcomes.f1,
+    }
+    own = dict(zip(found.confidence.class_ids, found.confidence.classes, strict=True))
+    rows = [
+        [
+            found.names[class_id],
+            *(values[row].item() for values in columns.values()),
+            own[class_id].best if class_id in own else None,
+        ]
+        for row, class_id in enumerate(precision.class_ids)
+    ]
+    order = np.argsort(-np.nan_to_num(columns["AP"], nan=-1.0), kind="stable")
+    caption = f"Each class; right, wrong and missed at scores from {found.seen.threshold:g} on"
+    return Table("classes", caption, ["Class", *columns, "best threshold"], [rows[index] for index in order])
+
+
+def errors(found: Explanation) -> Table:
+    """The kinds of errors, the costliest first."""
+    counts = found.seen.errors.counts()
+    rows = [
+        [kind, MEANINGS[kind], counts[kind], found.costs[kind]]
+        for kind in sorted(KINDS, key=lambda kind: -found.costs[kind])
+    ]
+    caption = (
+        f"What each kind of error costs: how much mAP (IoU {IOU:g}) would rise without it. The number of errors is at "
+        f"scores from {found.seen.threshold:g} on."
+    )
+    return Table("errors", caption, ["Error", "meaning", "errors", "cost"], rows)
+
+
+def confused(found: Explanation) -> Table:
+    """The pairs of classes of which one is taken for the other."""
+    rows = [[found.names[pair.annotated], found.names[pair.detected], pair.count, pair.cost] for pair in found.pairs]
+    return Table(
+        "confused_pairs", "Classes that are taken for another", ["Groundtruth", "detected as", "times", "cost"], rows
+    )
+
+
+def confusion(found: Explanation) -> Table:
+    """The confusion matrix: a row for each class of the groundtruth and one for background."""
+    names = [*(found.names[class_id] for class_id in found.seen.confusion.class_ids), "background"]
+    rows = [[name, *counts] for name, counts in zip(names, found.seen.confusion.counts.tolist(), strict=True)]
+    return Table("confusion", "Confusion matrix: detections in columns", ["groundtruth", *names], rows)
+
+
+def curves(found: Explanation) -> Table:
+    """Precision at 101 recalls: the mean and each class."""
+    columns = [found.precision.mean_curve(IOU), *found.precision.curves(IOU)]
+    names = ["recall", "mean", *(found.names[class_id] for class_id in found.precision.class_ids)]
+    return Table("precision_recall", f"Precision by recall at IoU {IOU:g}", names, _transposed([RECALLS, *columns]))
+
+
+def confidence(found: Explanation) -> Table:
+    """Precision, recall and F1 of all detections from each score on."""
+    overall = found.confidence.overall
+    columns = [CONFIDENCES, overall.precision, overall.recall, overall.f1]
+    return Table("confidence", "By the least score", ["score", "precision", "recall", "F1"], _transposed(columns))
+
+
+def calibration(found: Explanation) -> Table:
+    """The bins of the reliability diagram."""
+    bins = found.calibration
+    columns = [bins.edges[:-1], bins.edges[1:], bins.count, bins.confidence, bins.precision]
+    heads = ["from", "to", "detections", "mean score", "share that is right"]
+    return Table("calibration", "Detections by their score", heads, _transposed(columns))
+
+
+def worst_images(found: Explanation, results: Results) -> Table:
+    """The images with the most errors."""
+    rows: list[list[Value]] = [
+        [
+            results.images[each.image].source_id,
+            sum(each.errors.values()),
+            each.right,
+            *(each.errors[kind] for kind in KINDS),
+        ]
+        for each in found.seen.worst
+    ]
+    return Table("worst_images", "Images with the most errors", ["Image", "errors", "right", *KINDS], rows)
+
+
+def false_positives(found: Explanation, results: Results) -> Table:
+    """Detections that are wrong, the surest first."""
+    rows: list[list[Value]] = []
+    for case in found.seen.false_positives:
+        image = results.images[case.image]
+        assert case.detection is not None
+        box = image.detected_boxes[case.detection].tolist()
+        rows.append([image.source_id, found.names[case.class_id], case.score, case.kind, *_sides(box)])
+    return Table("false_positives", "Wrong detections", ["Image", "class", "score", "error", *_SIDES], rows)
+
+
+def missed(found: Explanation, results: Results) -> Table:
+    """Objects that are not found, the largest first."""
+    rows: list[list[Value]] = []
+    for case in found.seen.missed:
+        image = results.images[case.image]
+        assert case.truth is not None
+        box = image.boxes[case.truth].tolist()
+        rows.append([image.source_id, found.names[case.class_id], float(image.areas[case.truth]), *_sides(box)])
+    return Table("missed", "Missed objects", ["Image", "class", "area", *_SIDES], rows)
+
+
+def seconds(found: Explanation) -> Table:
+    """How long each stage took."""
+    count = max(found.num_images, 1)
+    rows = [[stage, 1000 * time / count, time] for stage, time in found.measured.seconds.items()]
+    return Table("speed", "Time of each stage", ["Stage", "ms per image", "seconds"], rows)
+
+
+def checkpoints(found: Explanation) -> Table:
+    """The metrics of each checkpoint."""
+    names = list(dict.fromkeys(name for each in found.checkpoints for name in each.metrics))
+    rows = [[each.checkpoint, each.step, *(each.metrics.get(name) for name in names)] for each in found.checkpoints]
+    return Table("checkpoints", "Checkpoints", ["Checkpoint", "step", *names], rows)
+
+
+_SIDES = ("ymin", "xmin", "ymax", "xmax")
+
+
+def _sides(box: Sequence[float]) -> list[Value]:
+    return [round(side, 1) for side in box]
+
+
+def _transposed(columns: Sequence[np.ndarray]) -> list[list[Value]]:
+    return [list(row) for row in zip(*(column.tolist() for column in columns), strict=True)]
