@@ -1,4 +1,4 @@
-"""Live sources, which do not wait: what nobody takes in time is dropped, the oldest first, and counted."""
+"""Live sources, which do not wait: what is not taken in time is dropped, the oldest first, and counted."""
 
 import contextlib
 import threading

@@ -44,7 +44,7 @@ class AudioTrack:
         self._waiting: av.Packet | None = None
 
     def copy_until(self, seconds: float) -> None:
-        """Copies what is heard before `seconds` since the start of the source."""
+        """Copies the audio before `seconds` since the start of the source."""
         try:
             while (packet := self._waiting or next(self._packets, None)) is not None:
                 self._waiting = packet
