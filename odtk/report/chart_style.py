@@ -29,7 +29,7 @@ _NUM_COLORS = 128  # of a file: enough for soft edges, and a third of the bytes
 
 @dataclass(frozen=True)
 class Palette:
-    """Colors, those of page.css."""
+    """Colors, those of page.css where it has such."""
 
     paper: str
     ink: str
