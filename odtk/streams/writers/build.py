@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from odtk.streams import output_kinds
 from odtk.streams.writer import Writer
 from odtk.streams.writers.coco import CocoWriter
 from odtk.streams.writers.crops import CropWriter
@@ -22,7 +23,6 @@ class Wanted:
     kinds: Sequence[str]  # of `odtk.streams.output_kinds`
     name_of: Callable[[int], str]  # of a 1-based class
     names: Mapping[int, str] = field(default_factory=dict)  # of all classes that have one
-    is_default: bool = False  # whether the user named no kinds, so that none is missed
     top: int | None = None  # classes per box in coco and csv
     features_of: FeaturesOf | None = None  # needed for features
     layer: str | None = None  # of these features
@@ -40,7 +40,8 @@ def _features(wanted: Wanted, folder: Path) -> Writer:
 
 _MAKERS: Mapping[str, Callable[[Wanted, Path], Writer]] = {
     "pictures": lambda wanted, folder: PictureWriter(folder, wanted.name_of, only_still="video" in wanted.kinds),
-    "video": lambda wanted, folder: VideoWriter(folder, wanted.name_of, expected=not wanted.is_default),
+    # By default no note says that there is none.
+    "video": lambda wanted, folder: VideoWriter(folder, wanted.name_of, tuple(wanted.kinds) != output_kinds.DEFAULT),
     "coco": lambda wanted, folder: CocoWriter(folder, wanted.name_of, wanted.top),
     "csv": lambda wanted, folder: CsvWriter(folder, wanted.name_of, wanted.top),
     "yolo": lambda wanted, folder: YoloWriter(folder, wanted.name_of, wanted.names),
