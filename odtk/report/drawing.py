@@ -90,6 +90,17 @@ def draw_boxes(
     return picture
 
 
+def draw_outlines(
+    image: Image.Image, boxes: Sequence[Sequence[float]] | np.ndarray, class_ids: Sequence[int] | np.ndarray
+) -> Image.Image:
+    """A copy of `image` as RGB with thin boxes ([n, 4] yxyx, normalized) in their classes' colors, the first on top."""
+    picture = image.convert("RGB")
+    draw = ImageDraw.Draw(picture)
+    for box, class_id in reversed(list(zip(boxes, class_ids, strict=True))):
+        draw.rectangle(_yxyx_to_corners(np.asarray(box), picture.size), outline=class_color(int(class_id)), width=2)
+    return picture
+
+
 def add_caption(image: Image.Image, text: str) -> Image.Image:
     """A copy of `image` as RGB with `text` below it, black on white, in as many lines as needed."""
     size = max(_SMALLEST_CAPTION, _text_size(image))

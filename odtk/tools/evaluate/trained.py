@@ -83,8 +83,9 @@ def _config(path: str, truth: RecordsTruth) -> pipeline_pb2.TrainEvalPipelineCon
     return own
 
 
-def _run(measured: ConfiguredEvaluation, title: str) -> Evaluation:
-    with track(title, measured.num_images, "images", compiles=True, note="compiling the model") as progress:
+def _run(measured: ConfiguredEvaluation, title: str, compiles: bool = True) -> Evaluation:
+    note = "compiling the model" if compiles else ""
+    with track(title, measured.num_images, "images", compiles=compiles, note=note) as progress:
         return measured.run(progress.advance, collect=True)
 
 
@@ -146,7 +147,7 @@ def _measure_all(
         except DamagedCheckpointError as error:
             log(f"warning: {error} It is passed over.")
             continue
-        evaluation = _run(measured, f"Checkpoint {number} of {len(prefixes)}")
+        evaluation = _run(measured, f"Checkpoint {number} of {len(prefixes)}", compiles=not curve)
         curve.append(CheckpointMetrics(prefix, reader.step, evaluation.metrics))
         first = next(iter(evaluation.metrics.values()))
         if best is None or (first if math.isfinite(first) else -math.inf) > best[0]:
