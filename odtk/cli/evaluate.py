@@ -8,14 +8,33 @@ import sys
 import click
 
 from odtk.cli import options
+from odtk.terminal_text import on_one_line
 
 _CLASSES_SHOWN, _CLASSES_NAMED = 20, 8
 
 
-@click.command(short_help="Evaluate a trained detector with COCO or Pascal VOC metrics.")
-@click.argument("pipeline_config", type=options.any_path)
-@click.argument("model_dir", type=options.any_path)
-@options.checkpoint_option
+@click.command(short_help="Evaluate a detector with COCO or Pascal VOC metrics, and show where it is wrong.")
+@click.argument("pipeline_config", metavar="[PIPELINE_CONFIG]", type=options.any_path)
+@click.argument("model_dir", metavar="MODEL", required=False, type=options.any_path)
+@click.option("--checkpoint", type=options.any_path, metavar="best|last|all|PREFIX",
+              help="The checkpoint that was best while it was trained, the last one, or one by its prefix, e.g. "
+              "model/ckpt-600; all measures each of them.  [default: the best where there is one, else the last]",
+              )  # fmt: skip
+@click.option("--groundtruth", metavar="RECORDS|JSON|FOLDER|CONFIG", type=options.any_path,
+              help="Evaluate on these instead of the config's records: records (a file, a glob in quotes, a folder), "
+              "COCO's groundtruth JSON, the folder of an annotated dataset, or a config with evaluation records.",
+              )  # fmt: skip
+@click.option("--label-map", help="Label map of the model's classes, a file or a shipped name, where it has none of "
+              "its own; also that of records without one.")  # fmt: skip
+@click.option("--compare", metavar="OTHER", type=options.any_path,
+              help="Another model or file of detections, to compare with on the same images.")  # fmt: skip
+@click.option("--report/--no-report", default=True, show_default=True,
+              help="Write report.html, which shows where the detector is wrong.")  # fmt: skip
+@click.option("--export-suspects", metavar="FILE.csv", type=options.any_path,
+              help="Write the suspected label errors, for whoever corrects them.")  # fmt: skip
+@click.option("--output", metavar="FOLDER", type=options.any_path,
+              help="Folder to write to.  [default: eval in the folder of MODEL; of a JSON file NAME-eval beside it]",
+              )  # fmt: skip
 @options.max_bad_records_option
 @options.precision_option("float32")
 @click.option("--devices", default="auto", show_default=True, metavar=options.DEVICES,
@@ -25,16 +44,27 @@ _CLASSES_SHOWN, _CLASSES_NAMED = 20, 8
 @options.json_option
 @options.example(
     "odtk evaluate pets.config model",
-    "odtk evaluate pets.config model --checkpoint last --json",
+    "odtk evaluate model --checkpoint all",
+    "odtk evaluate exported --groundtruth instances_val.json --compare model/eval/detections.json",
+    "odtk evaluate detections.json --groundtruth instances_val.json --export-suspects suspects.csv",
 )
-def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, precision, devices, tpu, as_json) -> None:
-    """Evaluate a trained detector on the config's evaluation records.
+def evaluate(
+    pipeline_config, model_dir, checkpoint, groundtruth, label_map, compare, report, export_suspects, output,
+    max_bad_records, precision, devices, tpu, as_json,
+) -> None:  # fmt: skip
+    """Evaluate a detector on annotated images, and show where it is wrong.
 
-    Prints the 12 COCO metrics and the losses under TFOD's names, each with its meaning, and writes them to
-    MODEL_DIR/eval/metrics.json (name to value; replaces an earlier evaluation) and for TensorBoard. A table shows
-    images, boxes and average precision of each class, or of the best and the worst if there are many; all classes are
-    in MODEL_DIR/eval/classes.json. MODEL_DIR is the one that `odtk train` wrote; the first line printed says which
-    of its checkpoints is evaluated.
+    MODEL is a model dir that `odtk train` wrote, one of its checkpoints (model/ckpt-600), a folder of `odtk export` or
+    of TFOD's exporter, or a JSON file of detections in COCO's results form, of any tool. The images are the evaluation
+    records of PIPELINE_CONFIG, by default the pipeline.config in MODEL, or those of --groundtruth. Classes of a model
+    and of another groundtruth are compared by their names, images of a JSON file by file_name or image_id; what has no
+    counterpart is counted and named.
+
+    Prints the 12 COCO metrics and, of a checkpoint on records, the losses under TFOD's names, each with its meaning,
+    and writes them to MODEL/eval/metrics.json (name to value; replaces an earlier evaluation) and for TensorBoard. A
+    table shows images, boxes and average precision of each class, or of the best and the worst if there are many; all
+    classes are in classes.json, all detections in detections.json. report.html shows where the detector is wrong, and
+    the three things to do next are printed, too. The first line printed says which checkpoint is evaluated.
 
     eval_config selects the metrics. metrics_set is one or more of coco_detection_metrics,
     pascal_voc_detection_metrics, weighted_pascal_voc_detection_metrics and oid_V2_detection_metrics; all but COCO's
@@ -42,12 +72,18 @@ def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, precision,
     all_metrics_per_category all 12 metrics of each class, and super_categories the means over groups of classes. A
     metric without any groundtruth is -1 for COCO and NaN (null in JSON) for the others.
     """
-    from odtk.tools.evaluate import evaluate as evaluate_checkpoint
+    from odtk.tools.evaluate import evaluate as evaluate_model
 
-    report = evaluate_checkpoint(
+    found = evaluate_model(
         pipeline_config,
         model_dir,
         checkpoint=checkpoint,
+        groundtruth=groundtruth,
+        label_map=label_map,
+        compare=compare,
+        report=report,
+        export_suspects=export_suspects,
+        output=output,
         max_bad_records=max_bad_records,
         precision=precision,
         devices=devices,
@@ -55,11 +91,22 @@ def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, precision,
         log=options.log,
     )
     if as_json:
-        options.print_json(_document(report))
+        options.print_json(_document(found))
     else:
-        _print(report)
-        chosen = ["--checkpoint", checkpoint] if checkpoint else []
+        _print(found)
+        _print_next(found, pipeline_config, model_dir, checkpoint)
+    _warn(found)
+
+
+def _print_next(report, pipeline_config, model_dir, checkpoint) -> None:
+    if report.report_path:
+        click.echo(f"Next: open {report.report_path}")
+    elif report.checkpoint and model_dir:
+        chosen = ["--checkpoint", checkpoint] if checkpoint not in (None, "all") else []
         click.echo("Next: " + shlex.join(["odtk", "export", pipeline_config, model_dir, "exported", *chosen]))
+
+
+def _warn(report) -> None:
     if report.bad_records:
         options.warn(f"the metrics leave out {len(report.bad_records)} bad records, listed above.")
     if report.bad_boxes:
@@ -68,11 +115,15 @@ def evaluate(pipeline_config, model_dir, checkpoint, max_bad_records, precision,
         options.warn(f"the metrics leave out {count_in_words(report.bad_boxes)}, listed above.")
     if report.repeated_images:
         options.warn(f"{report.repeated_images} images were ignored because they repeat an earlier image's source_id.")
+    for note in report.notes:
+        options.warn(on_one_line(note))
 
 
 def _print(report) -> None:
     step = "" if report.step is None else f" (step {report.step})"
-    title = f"{report.checkpoint}{step} on {report.num_images} images"
+    if report.checkpoints:
+        _print_checkpoints(report)
+    title = f"{report.model}{step} on {report.num_images} images"
     _print_metrics(title, [(name, value, report.meanings[name]) for name, value in report.summary.items()])
     _print_classes(report)
     in_table = next(iter(report.metrics)).partition("_")[0] + "_PerformanceByCategory/"
@@ -81,7 +132,43 @@ def _print(report) -> None:
     if others:
         _print_metrics("\nClass by class", others)
     _print_what_is_missing([value for name, value in report.metrics.items() if name not in report.losses])
-    click.echo(f"\nWrote {report.metrics_path}")
+    _print_explanation(report)
+    click.echo(f"\n{_speed(report)}")
+    paths = (report.metrics_path, report.detections_path, report.suspects_path, report.report_path)
+    click.echo(f"Wrote {', '.join(str(path) for path in paths if path)}")
+
+
+def _print_checkpoints(report) -> None:
+    """The first metrics of each checkpoint, with a mark at the one that the rest is about."""
+    names = [name for name in report.summary if name not in report.losses][:2]
+    rows = [
+        [each.checkpoint, each.step, *(f"{each.metrics.get(name, math.nan):.4f}" for name in names),
+         "best" * (each.checkpoint == str(report.checkpoint))]
+        for each in report.checkpoints
+    ]  # fmt: skip
+    options.print_table(
+        f"Checkpoints, also in {report.checkpoints_path}",
+        ["Checkpoint", "step", *(name.rpartition("/")[2] for name in names), ""],
+        rows,
+    )
+    click.echo()
+
+
+def _print_explanation(report) -> None:
+    """The three things to do next."""
+    if report.explanation is None or not report.explanation.findings:
+        return
+    click.echo("\nWhat to do next, the most costly first:")
+    for number, finding in enumerate(report.explanation.findings, 1):
+        click.echo(f"{number}. {on_one_line(finding.text)}")
+        if finding.fix:
+            click.echo(f"   {on_one_line(finding.fix)}")
+
+
+def _speed(report) -> str:
+    """The seconds of each stage, in one line."""
+    stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report.seconds.items())
+    return f"{report.num_images} images: {stages}"
 
 
 def _print_classes(report) -> None:
@@ -142,11 +229,24 @@ def _document(report) -> dict:
     return {
         "metrics": report.metrics,
         "num_images": report.num_images,
-        "checkpoint": str(report.checkpoint),
+        "model": report.model,
+        "groundtruth": report.groundtruth,
+        "checkpoint": None if report.checkpoint is None else str(report.checkpoint),
         "step": report.step,
         "metrics_path": str(report.metrics_path),
         "classes": list(report.classes),
         "classes_path": str(report.classes_path),
         "bad_records": [dataclasses.asdict(bad) for bad in report.bad_records],
         "bad_boxes": [dataclasses.asdict(image) for image in report.bad_boxes],
+        "notes": list(report.notes),
+        "seconds": dict(report.seconds),
+        "detections_path": _shown(report.detections_path),
+        "report_path": _shown(report.report_path),
+        "suspects_path": _shown(report.suspects_path),
+        "checkpoints": [dataclasses.asdict(each) for each in report.checkpoints],
+        "explanation": report.explanation and report.explanation.document(),
     }
+
+
+def _shown(path) -> str | None:
+    return None if path is None else str(path)

@@ -34,6 +34,22 @@ class LayerCall(NamedTuple):
     """Its output tensors."""
 
 
+class FailedCall(NamedTuple):
+    """The call of a layer that raised an error."""
+
+    name: str
+    kind: str  # the class
+    inputs: list
+    """Its input tensors."""
+    error: Exception
+
+
+class LayerCalls(list[LayerCall]):
+    """Calls of layers in the order in which they returned, and the one that failed, if any: the innermost."""
+
+    failed: FailedCall | None = None
+
+
 @dataclass(frozen=True)
 class LayerInfo:
     """A layer that the network calls: what `odtk explain --list-layers` shows."""
@@ -59,13 +75,13 @@ def layers_of(network: tf_keras.Model) -> dict[str, tf_keras.layers.Layer]:
 
 
 @contextlib.contextmanager
-def watched(network: tf_keras.Model) -> Iterator[list[LayerCall]]:
+def watched(network: tf_keras.Model) -> Iterator[LayerCalls]:
     """The calls of the network's layers while the block runs, in the order in which they return: inner before outer.
 
-    After an error in a layer the calls are those that returned before it. For eager calls and for those that a
-    tf.function traces.
+    After an error in a layer the calls are those that returned before it, and `failed` is that layer. For eager calls
+    and for those that a tf.function traces.
     """
-    calls: list[LayerCall] = []
+    calls = LayerCalls()
     layers = layers_of(network)
     for name, layer in layers.items():
         # In the instance, where it hides the class's method: Keras looks it up at each call.
@@ -81,6 +97,11 @@ def list_layers(detector: Detector, images, true_image_shapes) -> list[LayerInfo
     """The layers that `predict` calls for resized images float32 [batch, height, width, 3], in their order."""
     with watched(detector.network) as calls:
         detector.predict(detector.preprocess(images, true_image_shapes), true_image_shapes)
+    return layer_infos(calls)
+
+
+def layer_infos(calls: Sequence[LayerCall]) -> list[LayerInfo]:
+    """The layers of these calls, in the order in which they first returned."""
     by_name: dict[str, list[LayerCall]] = {}
     for call in calls:
         by_name.setdefault(call.name, []).append(call)
@@ -158,11 +179,15 @@ def _free(name: str, taken: dict) -> str:
     return free
 
 
-def _watched(layer: tf_keras.layers.Layer, name: str, calls: list[LayerCall]) -> Callable:
+def _watched(layer: tf_keras.layers.Layer, name: str, calls: LayerCalls) -> Callable:
     call = layer.call
 
     def watched_call(*inputs, **options):
-        outputs = call(*inputs, **options)
+        try:
+            outputs = call(*inputs, **options)
+        except Exception as error:
+            calls.failed = calls.failed or FailedCall(name, _kind(layer), _tensors(inputs), error)
+            raise
         calls.append(LayerCall(layer, name, _tensors(inputs), _tensors(outputs)))
         return outputs
 

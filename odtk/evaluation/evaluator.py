@@ -19,8 +19,8 @@ class Evaluator(abc.ABC):
 
     groundtruth_columns: tuple[str, ...] = ()
     """What `add_image` reads of every groundtruth box in addition to coordinates and class; see odtk.inputs.dataset."""
-    ignored_flag: str
-    """Of these the one of objects that need not be found: `is_crowd`, `difficult` or `group_of`."""
+    ignored_flag: str = "is_crowd"
+    """The flag of objects that need not be found: `is_crowd`, `difficult` or `group_of`."""
     metric_meanings: Mapping[str, str]
     """Metric name to its meaning, for every metric that is not of a single class or super-category."""
 

@@ -24,6 +24,8 @@ from odtk.evaluation.run import run_evaluation
 from odtk.inputs.dataset import Part
 from odtk.protos import pipeline_pb2
 from odtk.tools import evaluate as tool
+from odtk.tools.evaluate import trained
+from odtk.training.loggers import event_files
 
 MAP = "DetectionBoxes_Precision/mAP"
 CONFIG = "eval_config { %s } eval_input_reader { label_map_path: '' }"
@@ -99,19 +101,26 @@ def dataset(source_ids=("a", "b")):
 @pytest.fixture
 def evaluated(tmp_path, monkeypatch):
     """Runs the tool with the oracle on `dataset`; returns a function of (data, text of eval_config)."""
-    monkeypatch.setattr(tool, "require_valid", lambda config, filename, needs: [])
+    monkeypatch.setattr(trained, "require_valid", lambda config, filename, needs: [])
     reader = SimpleNamespace(prefix="m/ckpt-6", step=600)
-    monkeypatch.setattr(tool, "build_trained_detector", lambda *arguments: (Oracle(), reader))
+    monkeypatch.setattr(trained, "build_trained_detector", lambda *arguments: (Oracle(), reader))
 
-    def run(data, eval_config=""):
+    def run(data, eval_config="", **options):
         monkeypatch.setattr(build, "build_eval_dataset", lambda *arguments, **options: data)
         monkeypatch.setattr(build, "count_images", lambda *arguments: None)
+        monkeypatch.setattr(build, "record_files", lambda reader: [])
         config = tmp_path / "pipeline.config"
         config.write_text(CONFIG % eval_config)
         (tmp_path / "model").mkdir(exist_ok=True)
-        return tool.evaluate(config, tmp_path / "model")
+        return tool.evaluate(config, tmp_path / "model", **{"report": False, **options})
 
     return run
+
+
+def run_command(tmp_path, *options):
+    """`odtk evaluate` of what the fixture has set up."""
+    command = ["evaluate", str(tmp_path / "pipeline.config"), str(tmp_path / "model"), "--no-report", *options]
+    return CliRunner().invoke(cli, command)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2])
@@ -217,7 +226,7 @@ def test_a_metrics_set_is_an_evaluator_and_a_row_of_the_table(evaluated, tmp_pat
     report = evaluated(dataset().batch(2), "metrics_set: 'counted'")
     assert report.metrics == {"Counted/easy": 2} | report.losses
     assert list(report.losses) == LOSSES
-    table = CliRunner().invoke(cli, ["evaluate", str(tmp_path / "pipeline.config"), str(tmp_path / "model")]).stdout
+    table = run_command(tmp_path).stdout
     lines = [line.strip().split(maxsplit=2) for line in table.splitlines() if line.startswith(("Counted", "Loss"))]
     assert lines == [
         ["Counted/easy", "2.0000", "objects that are not difficult"],
@@ -230,9 +239,8 @@ def test_a_metrics_set_is_an_evaluator_and_a_row_of_the_table(evaluated, tmp_pat
 
 def test_what_is_no_number_is_null_in_json_and_said_in_the_table(evaluated, tmp_path):
     evaluated(dataset().batch(2), "metrics_set: 'pascal_voc_detection_metrics'")
-    command = ["evaluate", str(tmp_path / "pipeline.config"), str(tmp_path / "model")]
-    table = CliRunner().invoke(cli, command).stdout
-    document = json.loads(CliRunner().invoke(cli, [*command, "--json"]).stdout, parse_constant=pytest.fail)
+    table = run_command(tmp_path).stdout
+    document = json.loads(run_command(tmp_path, "--json").stdout, parse_constant=pytest.fail)
     written = json.loads((tmp_path / "model/eval/metrics.json").read_text(), parse_constant=pytest.fail)
     assert document["metrics"] == written
     assert written["PascalBoxes_PerformanceByCategory/AP@0.5IOU/class 1"] is None
@@ -256,7 +264,7 @@ def test_each_class_has_a_row_with_its_images_and_boxes_and_a_file_has_all(evalu
         ("AP", "AP@.50IOU"), pytest.approx(1.0)
     )
     config, model = str(tmp_path / "pipeline.config"), str(tmp_path / "model")
-    lines = CliRunner().invoke(cli, ["evaluate", config, model]).stdout.splitlines()
+    lines = run_command(tmp_path).stdout.splitlines()
     start = lines.index(next(line for line in lines if line.startswith("Class ")))
     assert [line.split() for line in lines[start : start + 3]] == [
         ["Class", "images", "boxes", "AP", "AP@.50IOU"],
@@ -294,11 +302,11 @@ def test_it_computes_in_the_precision_and_on_the_devices_that_are_asked_for(eval
     built, lines = [], []
     evaluated(dataset().batch(2))
     reader = SimpleNamespace(prefix="m/ckpt-6", step=600)
-    monkeypatch.setattr(tool, "build_trained_detector", lambda *given: built.append(given[-1]) or (Oracle(), reader))
+    monkeypatch.setattr(trained, "build_trained_detector", lambda *given: built.append(given[-1]) or (Oracle(), reader))
     paths = tmp_path / "pipeline.config", tmp_path / "model"
-    tool.evaluate(*paths, log=lines.append)
+    tool.evaluate(*paths, report=False, log=lines.append)
     assert (built, lines) == (["float32"], [])
-    tool.evaluate(*paths, precision="bfloat16", devices="cpu", log=lines.append)
+    tool.evaluate(*paths, report=False, precision="bfloat16", devices="cpu", log=lines.append)
     assert built == ["float32", "bfloat16"]
     assert lines[0].startswith("Precision: bfloat16 (as asked for")
     for wrong in ({"devices": "gpu:99"}, {"precision": "float8"}, {"tpu": "local"}):
@@ -363,18 +371,14 @@ def test_no_images_is_an_error(evaluated):
 
 def test_command_prints_every_metric_with_its_meaning(evaluated, tmp_path):
     evaluated(dataset().batch(2))
-    result = CliRunner().invoke(cli, ["evaluate", str(tmp_path / "pipeline.config"), str(tmp_path / "model")])
+    result = run_command(tmp_path)
     lines = {name: line for line in result.stdout.splitlines() for name in METRIC_NAMES if line.startswith(f"{name}  ")}
     assert list(lines) == list(METRIC_NAMES)
     assert " 1.0000 " in lines[MAP]
     assert "mean over classes" in lines[MAP]
     assert " -1 " in lines[f"{MAP} (small)"]
     assert "no groundtruth of this kind" in result.stdout
-    document = json.loads(
-        CliRunner()
-        .invoke(cli, ["evaluate", str(tmp_path / "pipeline.config"), str(tmp_path / "model"), "--json"])
-        .stdout
-    )
+    document = json.loads(run_command(tmp_path, "--json").stdout)
     assert document["metrics"][MAP] == pytest.approx(1.0)
     assert document["step"] == 600
 
@@ -383,7 +387,7 @@ def test_metrics_are_kept_where_the_disk_is_full_for_tensorboard(evaluated, monk
     def full(folder, metrics, step):
         raise tf.errors.ResourceExhaustedError(None, None, f"{folder}/events.out; No space left on device")
 
-    monkeypatch.setattr(tool, "add_measurement", full)
+    monkeypatch.setattr(event_files, "add_measurement", full)
     with pytest.raises(OutputError, match=r"eval cannot be written: no space .* metrics are in .*metrics\.json"):
         evaluated(dataset().batch(2))
     assert json.loads((tmp_path / "model/eval/metrics.json").read_text())[MAP] == pytest.approx(1.0)

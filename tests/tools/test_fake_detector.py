@@ -20,13 +20,14 @@ from odtk.checkpoints.best import read_best
 from odtk.checkpoints.reader import CheckpointReader
 from odtk.cli.main import cli
 from odtk.detectors.build import build_detector
-from odtk.errors import CheckpointError, ConfigError, DataError
+from odtk.errors import CheckpointError, ConfigError, DataError, OdtkError
 from odtk.evaluation import build as evaluation_build
 from odtk.evaluation.build import ConfiguredEvaluation
+from odtk.evaluation.coco_results import read_results
 from odtk.evaluation.metrics_sets import build_categories, build_evaluators
 from odtk.evaluation.scoring import score
 from odtk.exporting.agreement import measure
-from odtk.records import shards
+from odtk.records import example, shards
 from odtk.records.example import read_features
 from odtk.tools.evaluate import evaluate
 from odtk.tools.explain import explain, list_layers
@@ -98,7 +99,7 @@ def test_training_measured_what_evaluate_measures_and_kept_the_best(journey):
     best = read_best(journey.model_dir)
     assert str(journey.evaluated.checkpoint) == best.prefix
     assert journey.evaluated.metrics == {name: best.metrics[name] for name in journey.evaluated.metrics}
-    command = ["evaluate", str(journey.config), str(journey.model_dir), "--checkpoint", "last", "--json"]
+    command = ["evaluate", str(journey.config), str(journey.model_dir), "--checkpoint", "last", "--no-report", "--json"]
     result = CliRunner().invoke(cli, command)
     last = json.loads(result.stdout)
     assert result.stderr.startswith(f"Evaluating {journey.model_dir}/ckpt-3, the last.\n")
@@ -117,10 +118,10 @@ def test_averages_are_measured_where_the_config_asks_and_training_goes_on_as_if_
     for name, value in weights[0].items():
         np.testing.assert_array_equal(value, weights[1][name], err_msg=name)
     for step in (2, 4):
-        report = evaluate(config, tmp_path / "measured", tmp_path / f"measured/ckpt-{step}")
+        report = evaluate(config, tmp_path / "measured", tmp_path / f"measured/ckpt-{step}", report=False)
         assert report.metrics.items() <= measured(tmp_path / "measured", step).items()
     best = read_best(tmp_path / "measured")
-    assert evaluate(config, tmp_path / "measured", "best").metrics.items() <= best.metrics.items()
+    assert evaluate(config, tmp_path / "measured", "best", report=False).metrics.items() <= best.metrics.items()
     with pytest.raises(CheckpointError, match="has no best checkpoint"):
         evaluate(config, tmp_path / "alone", "best")
 
@@ -146,6 +147,129 @@ def test_the_evaluation_that_a_killed_run_owes_is_made_first(journey, tmp_path):
     assert (report.first_step, report.last_step) == (3, 3)
     assert read_evaluations(tmp_path / "model") == before
     assert read_best(tmp_path / "model").step == read_best(journey.model_dir).step
+
+
+@pytest.fixture(scope="module")
+def exported(journey, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("exported") / "exported"
+    export(journey.config, journey.model_dir, folder)
+    return folder
+
+
+COCO = 12  # of the metrics are not losses
+
+
+def coco_metrics(report):
+    return pytest.approx(dict(list(report.metrics.items())[:COCO]), abs=1e-6)
+
+
+def test_an_exported_model_and_its_detections_have_the_metrics_of_the_checkpoint(journey, exported, tmp_path):
+    """On the same records, by the config in the exported folder, by the model dir's own, and without any."""
+    said = []
+    report = evaluate(exported, log=said.append, compare=journey.model_dir, export_suspects=tmp_path / "suspects.csv")
+    assert report.metrics == coco_metrics(journey.evaluated)
+    assert (report.checkpoint, report.model, report.num_images) == (None, str(exported), 10)
+    assert report.metrics_path == exported / "eval/metrics.json"
+    assert report.report_path == exported / "eval/report.html"
+    assert report.explanation.measured.target == str(exported)
+    assert sorted(report.seconds) == ["first step", "inference", "reading", "scoring"]
+    ours, theirs = (read_results(each.detections_path).images for each in (report, journey.evaluated))
+    for one, other in zip(ours, theirs, strict=True):
+        assert (one.file_name, one.classes.tolist()) == (other.file_name, other.classes.tolist())
+        np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-3)
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-6)
+    assert (tmp_path / "suspects.csv").exists()
+    assert any(line.startswith("Evaluating ") for line in said)
+
+    records = journey.config.parent / "records"
+    options = {"groundtruth": records, "report": False, "output": tmp_path / "again"}
+    for detections in (report.detections_path, journey.evaluated.detections_path):
+        again = evaluate(detections, **options)
+        assert again.metrics == coco_metrics(journey.evaluated)
+        assert (again.notes, again.repeated_images) == ([], 0)
+    assert again.metrics_path == tmp_path / "again/metrics.json"
+    own = evaluate(journey.model_dir, groundtruth=journey.config, report=False, output=tmp_path / "own")
+    assert own.metrics == journey.evaluated.metrics
+    assert own.checkpoint == journey.evaluated.checkpoint
+
+
+def test_any_model_is_evaluated_on_annotations_that_are_no_records(journey, exported, tmp_path):
+    """The same pictures as a COCO JSON whose categories have other ids, and as a folder of VOC's files."""
+    truth = write_coco(journey.config.parent / "records/val.record-00000-of-00001", tmp_path / "coco")
+    options = {"groundtruth": truth, "report": False, "output": tmp_path / "eval"}
+    of_export, of_checkpoint = evaluate(exported, **options), evaluate(journey.model_dir, **options)
+    assert of_export.metrics == coco_metrics(journey.evaluated)
+    assert of_checkpoint.metrics == coco_metrics(journey.evaluated)
+    assert (of_checkpoint.step, of_checkpoint.checkpoint) == (journey.evaluated.step, journey.evaluated.checkpoint)
+    assert [(each["id"], each["name"]) for each in of_export.classes] == [(4, "dog"), (9, "cat")]
+    again = evaluate(of_export.detections_path, **options)
+    assert again.metrics == coco_metrics(journey.evaluated)
+    folder = evaluate(exported, groundtruth=truth.parent, report=False, output=tmp_path / "eval")
+    assert folder.metrics == coco_metrics(journey.evaluated)
+    (truth.parent / "100.jpg").write_bytes(b"no picture")
+    with pytest.raises(
+        DataError, match=r"1 pictures of .*instances\.json cannot be read, more than the limit"
+    ) as error:
+        evaluate(exported, max_bad_records=0, **options)
+    assert error.value.argument == "max_bad_records"
+    report = evaluate(exported, **options)
+    assert report.num_images == 9
+    assert report.notes[0].startswith("1 pictures of ")
+
+
+def write_coco(records: Path, folder: Path) -> Path:
+    """The images of a record file, and instances.json, whose numbers are those of the records."""
+    folder.mkdir()
+    images, annotations, ids = [], [], {"cat": 9, "dog": 4}
+    for number, found in enumerate(shards.walk_records(records), 1):
+        image = example.decode(found.data)
+        (folder / image.filename).write_bytes(image.encoded)
+        size = {"width": image.width, "height": image.height}
+        images.append({"id": number, "file_name": image.filename, **size})
+        sides = [image.height, image.width] * 2
+        for each in image.objects:
+            ymin, xmin, ymax, xmax = (side * scale for side, scale in zip(each.box, sides, strict=True))
+            numbers = {"id": len(annotations) + 1, "image_id": number, "category_id": ids[each.class_name]}
+            box = {"bbox": [xmin, ymin, xmax - xmin, ymax - ymin], "area": (xmax - xmin) * (ymax - ymin)}
+            annotations.append({**numbers, **box, "iscrowd": 0})
+    categories = [{"id": number, "name": name} for name, number in ids.items()]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "instances.json").write_text(json.dumps(content))
+    return folder / "instances.json"
+
+
+def test_all_checkpoints_are_measured_and_the_best_one_explained(journey, tmp_path):
+    shutil.copytree(journey.model_dir, tmp_path / "model")
+    train(journey.config, tmp_path / "model", num_steps=5, checkpoint_every=1, eval_every=0, seed=1)
+    report = evaluate(tmp_path / "model", checkpoint="all", report=False)
+    steps = [each.step for each in report.checkpoints]
+    assert steps == [1, 3, 4, 5], "step 1 is in best/ alone"
+    values = [each.metrics["DetectionBoxes_Precision/mAP"] for each in report.checkpoints]
+    assert report.metrics == report.checkpoints[values.index(max(values))].metrics
+    assert report.step == steps[values.index(max(values))]
+    rows = [line.split(",") for line in report.checkpoints_path.read_text().splitlines()]
+    assert rows[0][:3] == ["checkpoint", "step", "DetectionBoxes_Precision/mAP"]
+    assert [(int(row[1]), float(row[2])) for row in rows[1:]] == list(zip(steps, values, strict=True))
+    alone = evaluate(tmp_path / "model", checkpoint=tmp_path / "model/ckpt-4", report=False)
+    assert alone.metrics == report.checkpoints[2].metrics
+    with pytest.raises(CheckpointError, match=r"is one checkpoint\. To evaluate all of a training, give its model dir"):
+        evaluate(tmp_path / "model/ckpt-4", checkpoint="all")
+
+
+def test_options_that_would_do_nothing_are_refused(journey, exported):
+    found = journey.evaluated.detections_path
+    for wrong, model in (
+        ({"checkpoint": "last"}, exported),
+        ({"precision": "bfloat16"}, exported),
+        ({"tpu": "local"}, exported),
+        ({"label_map": "coco"}, journey.model_dir),
+        ({"devices": "cpu", "groundtruth": journey.config}, found),
+        ({"checkpoint": "best"}, found),
+        ({"groundtruth": None}, found),
+    ):
+        with pytest.raises(OdtkError) as error:
+            evaluate(model, report=False, **wrong)
+        assert error.value.argument == next(iter(wrong))
 
 
 def test_what_is_exported_detects_as_the_detector(journey, tmp_path):

@@ -386,7 +386,9 @@ def test_a_moved_model_dir_with_a_damaged_checkpoint_resumes_from_the_one_before
 
 def test_evaluation_and_export_take_the_one_before_a_damaged_one_and_say_so(config, moved, tmp_path, monkeypatch):
     monkeypatch.setattr("odtk.exporting.saved_model.save", lambda *arguments: None)  # most of an export's time
-    result = CliRunner().invoke(cli, ["evaluate", str(config), str(moved), "--checkpoint", "last", "--json"])
+    result = CliRunner().invoke(
+        cli, ["evaluate", str(config), str(moved), "--checkpoint", "last", "--no-report", "--json"]
+    )
     assert json.loads(result.stdout)["step"] == 4
     assert "ckpt-6.data-00000-of-00001 is damaged" in result.stderr
     said = []
@@ -469,7 +471,7 @@ def test_a_damaged_record_is_left_out_of_training_and_evaluation_and_named_once(
     assert any(line.startswith(f"Skipped: {in_evaluation}") for line in skipped)
     assert any("1 bad record was skipped" in line for line in said)
 
-    command = ["evaluate", str(config), str(tmp_path / "model"), "--json"]
+    command = ["evaluate", str(config), str(tmp_path / "model"), "--no-report", "--json"]
     result = CliRunner().invoke(cli, command)
     document = json.loads(result.stdout)
     (left_out,) = document["bad_records"]
@@ -575,7 +577,7 @@ def test_a_config_without_steps_is_refused_before_training(config, tmp_path):
 
 
 def test_evaluation_writes_the_twelve_numbers(run, config):
-    report = evaluate(config, run[0], "last")
+    report = evaluate(config, run[0], "last", report=False)
     written = json.loads((run[0] / "eval" / "metrics.json").read_text())
     assert written == report.metrics
     # With the losses on the evaluation records.

@@ -96,7 +96,7 @@ def test_it_is_evaluated_and_exported(trained, tmp_path):
     assert last.metrics_path == f"{MODEL_DIR}/eval/metrics.json"
     for name, value in read_evaluations(MODEL_DIR)[-1].items():
         assert name not in last.metrics or last.metrics[name] == pytest.approx(value)
-    best = evaluate(config, MODEL_DIR)
+    best = evaluate(config, MODEL_DIR, report=False)
     assert best.checkpoint.startswith(f"{MODEL_DIR}/best/ckpt-")
     exported = export(config, MODEL_DIR, tmp_path / "exported")
     assert exported.checkpoint == best.checkpoint

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
 
 from odtk import atomic, files
 from odtk.errors import DataError, OdtkError
 from odtk.evaluation.analysis.matching import match_images
-from odtk.evaluation.analysis.suspects import export_suspects as write_suspects
-from odtk.evaluation.analysis.suspects import find_suspects
+from odtk.evaluation.analysis.suspects import find_suspects, write_suspects
 from odtk.evaluation.groundtruth import Groundtruth
 from odtk.exporting.open_model import TRAINED
 from odtk.records.box_errors import count_in_words
@@ -33,6 +33,8 @@ from odtk.tools.evaluate.truths import RecordsTruth, find_truth
 __all__ = ["EvaluationReport", "evaluate"]
 
 FLOAT32 = "float32"
+
+Place: TypeAlias = str | os.PathLike | None
 
 
 def evaluate(
@@ -89,7 +91,7 @@ def evaluate(
     results = measured.evaluation.results
     assert results is not None
     if export_suspects is not None:
-        write_suspects(export_suspects, results, find_suspects(results, match_images(results.images)))
+        write_suspects(export_suspects, find_suspects(results, match_images(results.images)), results)
     explanation = _explain(_target(given, checkpoint, groundtruth), measured, other) if report or other else None
     page = write_report(folder, explanation, results).page if explanation and report else None
     evaluation = measured.evaluation
@@ -124,8 +126,8 @@ def _refuse_what_does_nothing(source: Source, truth: RecordsTruth | Groundtruth,
     if source.kind == TRAINED and isinstance(truth, RecordsTruth):
         if settings.label_map is not None and truth.config_path is not None:
             raise OdtkError(
-                f"{truth.config_path} names the classes of the records and of the model; a label map beside it would do "
-                "nothing. Leave it out, or set it there: odtk configure CONFIG --output CONFIG --label-map ...",
+                f"{truth.config_path} names the classes of the records and of the model; a label map beside it would "
+                "do nothing. Leave it out, or set it there: odtk configure CONFIG --output CONFIG --label-map ...",
                 argument="label_map",
             )
         return
@@ -164,7 +166,7 @@ def _measure(source: Source, truth: RecordsTruth | Groundtruth, settings: Settin
     return measured
 
 
-def _target(given: tuple, checkpoint: object, groundtruth: object) -> str:
+def _target(given: Iterable[Place], checkpoint: Place, groundtruth: Place) -> str:
     """The words behind `odtk evaluate` that evaluate the same again."""
     words = [os.fspath(each) for each in given if each is not None]
     words += ["--checkpoint", os.fspath(checkpoint)] if checkpoint is not None else []

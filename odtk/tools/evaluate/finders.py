@@ -100,7 +100,7 @@ class ModelFinder(Finder):
         """The objects in each picture, which has pixels."""
         found = self._model.detect_batch([picture.pixels for picture in pictures if picture.pixels is not None])
         return [
-            (each.boxes * np.tile(np.float32(picture.size), 2), self._classes.of(each.classes), each.scores)
+            (each.boxes * np.tile(np.array(picture.size, np.float32), 2), self._classes.of(each.classes), each.scores)
             for picture, each in zip(pictures, found, strict=True)
         ]
 

@@ -14,8 +14,8 @@ from odtk.evaluation.scoring import score
 from odtk.evaluation.stopwatch import READING, SCORING, Stopwatch
 from odtk.exporting.open_model import read_config
 from odtk.progress import track
-from odtk.prototext.schema import some
 from odtk.protos import pipeline_pb2
+from odtk.prototext.schema import some
 from odtk.tools.evaluate.finders import Finder, Picture, Truth, open_finder
 from odtk.tools.evaluate.measurement import Measurement, Settings
 from odtk.tools.evaluate.sources import Source

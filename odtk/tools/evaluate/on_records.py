@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -28,9 +29,10 @@ def measure_on_records(source: Source, truth: RecordsTruth, settings: Settings) 
     config.eval_config.use_dummy_loss_in_eval = True
     names = _names(config)
     finder = open_finder(source, Truth(truth.name, names), settings)
+    model: Any = OutsideModel(_num_classes(config, names))  # all that is read of a detector when the step is given
     measured = ConfiguredEvaluation(
         config,
-        OutsideModel(_num_classes(config, names)),
+        model,
         max_bad_records=settings.max_bad_records,
         log=settings.log,
         step=outside_step(_detecting(finder), finder.at_once),
@@ -61,11 +63,11 @@ def _num_classes(config: pipeline_pb2.TrainEvalPipelineConfig, names: dict[int, 
     return max(names) if names else families.of(config).num_classes(config.model)
 
 
-def _detecting(finder: Finder):
+def _detecting(finder: Finder) -> Callable[[Sequence[str], Sequence[np.ndarray]], list[Detections]]:
     def detect(names: Sequence[str], pixels: Sequence[np.ndarray]) -> list[Detections]:
         images = zip(names, pixels, strict=True)
         pictures = [Picture(name, (image.shape[0], image.shape[1]), image) for name, image in images]
-        sizes = [np.tile(np.float64(picture.size), 2) for picture in pictures]
+        sizes = [np.tile(np.array(picture.size, np.float64), 2) for picture in pictures]
         return [
             Detections((boxes / size).astype(boxes.dtype), classes, scores)
             for size, (boxes, classes, scores) in zip(sizes, finder.find(pictures), strict=True)

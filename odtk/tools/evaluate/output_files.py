@@ -44,7 +44,7 @@ def _write_scalars(folder: str, metrics_path: str, metrics: Mapping[str, float],
     from odtk.training.loggers.event_files import add_measurement
 
     with atomic.answering(Path(folder), f"The metrics are in {metrics_path}, but not in TensorBoard's files."):
-        add_measurement(folder, step, metrics)
+        add_measurement(folder, step, dict(metrics))
 
 
 def write_checkpoints(folder: str, curve: Sequence[CheckpointMetrics]) -> str:

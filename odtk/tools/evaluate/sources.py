@@ -30,7 +30,7 @@ class Source:
 
     @property
     def output(self) -> str:
-        """The folder for what is measured, unless another is chosen: eval in that of the model."""
+        """The folder for what is measured by default: eval in that of the model."""
         if self.kind == RESULTS:
             return f"{self.path.removesuffix('.json')}-eval"
         return files.join(_folder(self.path) if self.kind == TRAINED else self.path, "eval")
@@ -49,8 +49,8 @@ def find_source(
     place = os.fspath(path)
     if place.endswith(".config"):
         raise ConfigError(
-            f"{place} is a config. Give a model, too: a model dir, a checkpoint, an exported model, or the JSON file of "
-            "its detections.",
+            f"{place} is a config. Give a model, too: a model dir, a checkpoint, an exported model, or the JSON file "
+            "of its detections.",
             argument=argument,
         )
     kind = _kind(place, pipeline_config)

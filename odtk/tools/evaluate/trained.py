@@ -54,17 +54,13 @@ def measure_trained(source: Source, truth: RecordsTruth, settings: Settings) -> 
         map_path = config.eval_input_reader[0].label_map_path
         for note in require_trained_classes(reader.prefix, map_path, "eval_input_reader[0]", checks):
             settings.log(f"warning: {note}")
-        measured = ConfiguredEvaluation(
-            config, detector, max_bad_records=settings.max_bad_records, log=settings.log
-        )
+        measured = ConfiguredEvaluation(config, detector, max_bad_records=settings.max_bad_records, log=settings.log)
     if not prefixes:
         evaluation = _run(measured, "Evaluating")
         return _measurement(reader, truth, measured, evaluation)
     slot = "average" if config.eval_config.use_moving_averages else None
     variables = detector.checkpoint_variables()
-    return _measure_all(
-        prefixes, lambda each: restore(variables, each, slot=slot), truth, measured, settings.log
-    )
+    return _measure_all(prefixes, lambda each: restore(variables, each, slot=slot), truth, measured, settings.log)
 
 
 def _config(path: str, truth: RecordsTruth) -> pipeline_pb2.TrainEvalPipelineConfig:
@@ -87,8 +83,9 @@ def _config(path: str, truth: RecordsTruth) -> pipeline_pb2.TrainEvalPipelineCon
     return own
 
 
-def _run(measured: ConfiguredEvaluation, title: str) -> Evaluation:
-    with track(title, measured.num_images, "images", compiles=True, note="compiling the model") as progress:
+def _run(measured: ConfiguredEvaluation, title: str, compiles: bool = True) -> Evaluation:
+    note = "compiling the model" if compiles else ""
+    with track(title, measured.num_images, "images", compiles=compiles, note=note) as progress:
         return measured.run(progress.advance, collect=True)
 
 
@@ -150,7 +147,7 @@ def _measure_all(
         except DamagedCheckpointError as error:
             log(f"warning: {error} It is passed over.")
             continue
-        evaluation = _run(measured, f"Checkpoint {number} of {len(prefixes)}")
+        evaluation = _run(measured, f"Checkpoint {number} of {len(prefixes)}", compiles=not curve)
         curve.append(CheckpointMetrics(prefix, reader.step, evaluation.metrics))
         first = next(iter(evaluation.metrics.values()))
         if best is None or (first if math.isfinite(first) else -math.inf) > best[0]:

@@ -12,12 +12,11 @@ from odtk.datasets.record_files import EVAL_WORDS, find_records, record_sets
 from odtk.errors import ConfigError, OdtkError
 from odtk.evaluation.coco_groundtruth import read_groundtruth
 from odtk.evaluation.dataset_groundtruth import open_groundtruth
-from odtk.evaluation.groundtruth import Groundtruth
 from odtk.evaluation.metrics_sets import build_evaluators
 from odtk.exporting.label_maps import find_trained_map, read_map
 from odtk.exporting.open_model import read_config
-from odtk.prototext.schema import some
 from odtk.protos import pipeline_pb2
+from odtk.prototext.schema import some
 from odtk.records import shards
 from odtk.tools.evaluate.sources import RESULTS, Source
 
