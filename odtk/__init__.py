@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from odtk.tools.make_tfrecords import ConversionReport, make_tfrecords
     from odtk.tools.predict import PredictReport, predict
     from odtk.tools.run import RunReport, run
+    from odtk.tools.summary import SummaryReport, summary
     from odtk.tools.train import TrainingReport, train
     from odtk.tools.view import ViewReport, view
 
@@ -44,6 +45,7 @@ __all__ = [
     "PredictReport",
     "Queue",
     "RunReport",
+    "SummaryReport",
     "TrainingReport",
     "ViewReport",
     "__version__",
@@ -57,6 +59,7 @@ __all__ = [
     "make_tfrecords",
     "predict",
     "run",
+    "summary",
     "train",
     "view",
 ]
@@ -76,6 +79,7 @@ _MODULES = {
     "PredictReport": "odtk.tools.predict",
     "Queue": "odtk.queue",
     "RunReport": "odtk.tools.run",
+    "SummaryReport": "odtk.tools.summary",
     "TrainingReport": "odtk.tools.train",
     "ViewReport": "odtk.tools.view",
     "configure": "odtk.tools.configure",
@@ -88,6 +92,7 @@ _MODULES = {
     "make_tfrecords": "odtk.tools.make_tfrecords",
     "predict": "odtk.tools.predict",
     "run": "odtk.tools.run",
+    "summary": "odtk.tools.summary",
     "train": "odtk.tools.train",
     "view": "odtk.tools.view",
 }

@@ -31,6 +31,7 @@ COMMANDS = (
     "label-map",
     "make-tfrecords",
     "configure",
+    "summary",
     "train",
     "evaluate",
     "export",

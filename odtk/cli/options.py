@@ -79,8 +79,11 @@ def _finite(value: object):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def print_table(title: str, columns: list[str], rows: list[list]) -> None:
-    """A table on stdout: the first column aligned left, the others right; text is printed as is, without markup."""
+def print_table(title: str, columns: list[str], rows: list[list], least_width: int = 0) -> None:
+    """A table on stdout: the first column aligned left, the others right; text is printed as is, without markup.
+
+    Where the output goes to a program, it may be `least_width` columns wide, more than a terminal's usual 80.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -89,7 +92,10 @@ def print_table(title: str, columns: list[str], rows: list[list]) -> None:
         table.add_column(cell(column), justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
         table.add_row(*map(cell, row))
-    Console().print(table)
+    console = Console()
+    if not sys.stdout.isatty():
+        console.width = max(console.width, least_width)
+    console.print(table)
 
 
 def cell(value: object):

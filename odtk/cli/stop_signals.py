@@ -1,4 +1,4 @@
-"""SIGINT (Ctrl-C) and SIGTERM while a command trains: the first asks it to stop, the second stops it at once.
+"""SIGINT (Ctrl-C) and SIGTERM while a command works: the first asks it to stop, the second stops it at once.
 
 SIGHUP, which says that the terminal was closed, asks, too. It can come several times, from the system and from the
 shell, so it is never a second signal; and it is left alone where it is ignored, as under nohup.
@@ -14,10 +14,11 @@ _HANG_UP = getattr(signal, "SIGHUP", None)  # not on Windows
 _SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, _HANG_UP)))
 _ENDED = {signal.SIGINT: "SIGINT (Ctrl-C)", signal.SIGTERM: "SIGTERM", _HANG_UP: "SIGHUP (its terminal was closed)"}
 _FIRST = {
-    signal.SIGINT: "Stopping after this step, with a checkpoint. Press Ctrl-C again to stop at once.",
-    signal.SIGTERM: "SIGTERM: stopping after this step, with a checkpoint. A second signal stops at once.",
-    _HANG_UP: "SIGHUP, as the terminal was closed: stopping after this step, with a checkpoint.",
+    signal.SIGINT: "Stopping {}. Press Ctrl-C again to stop at once.",
+    signal.SIGTERM: "SIGTERM: stopping {}. A second signal stops at once.",
+    _HANG_UP: "SIGHUP, as the terminal was closed: stopping {}.",
 }
+_TRAINING = "after this step, with a checkpoint"
 
 
 def _reason(number: signal.Signals) -> str:
@@ -44,8 +45,8 @@ class StopSignals:
     A second signal is raised, too: KeyboardInterrupt or Terminated. To be used through `stop_signals`.
     """
 
-    def __init__(self, log: Callable[[str], None]):
-        self._log = log
+    def __init__(self, log: Callable[[str], None], when: str = _TRAINING):
+        self._log, self._when = log, when
         self._first: signal.Signals | None = None
         self._is_asked = False
         self._received = self._handled = 0
@@ -76,16 +77,17 @@ class StopSignals:
                     continue
                 self._received += 1
                 if self._is_asked:
-                    self._log(_FIRST[signal.Signals(number)] if self._received == 1 else "Stopping at once.")
+                    first = _FIRST[signal.Signals(number)].format(self._when)
+                    self._log(first if self._received == 1 else "Stopping at once.")
 
 
 @contextlib.contextmanager
-def stop_signals(log: Callable[[str], None]) -> Iterator[StopSignals]:
+def stop_signals(log: Callable[[str], None], when: str = _TRAINING) -> Iterator[StopSignals]:
     """Handles the signals while the block runs; outside of the main thread, which alone can, it does nothing.
 
-    `log` is called with the answer to a signal, from another thread.
+    `log` is called with the answer to a signal, from another thread; `when` says in it when the command stops.
     """
-    signals = StopSignals(log)
+    signals = StopSignals(log, when)
     if threading.current_thread() is not threading.main_thread():
         yield signals
         return

@@ -6,7 +6,7 @@ all levels of a pyramid share).
 
 import contextlib
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -34,6 +34,22 @@ class LayerCall(NamedTuple):
     """Its output tensors."""
 
 
+class FailedCall(NamedTuple):
+    """The call of a layer that raised an error."""
+
+    name: str
+    kind: str  # the class
+    inputs: list
+    """Its input tensors."""
+    error: Exception
+
+
+class LayerCalls(list[LayerCall]):
+    """Calls of layers in the order in which they returned, and the one that failed, if any: the innermost."""
+
+    failed: FailedCall | None = None
+
+
 @dataclass(frozen=True)
 class LayerInfo:
     """A layer that the network calls: what `odtk explain --list-layers` shows."""
@@ -59,13 +75,13 @@ def layers_of(network: tf_keras.Model) -> dict[str, tf_keras.layers.Layer]:
 
 
 @contextlib.contextmanager
-def watched(network: tf_keras.Model) -> Iterator[list[LayerCall]]:
+def watched(network: tf_keras.Model) -> Iterator[LayerCalls]:
     """The calls of the network's layers while the block runs, in the order in which they return: inner before outer.
 
-    After an error in a layer the calls are those that returned before it. For eager calls and for those that a
-    tf.function traces.
+    After an error in a layer the calls are those that returned before it, and `failed` is that layer. For eager calls
+    and for those that a tf.function traces.
     """
-    calls: list[LayerCall] = []
+    calls = LayerCalls()
     layers = layers_of(network)
     for name, layer in layers.items():
         # In the instance, where it hides the class's method: Keras looks it up at each call.
@@ -81,26 +97,30 @@ def list_layers(detector: Detector, images, true_image_shapes) -> list[LayerInfo
     """The layers that `predict` calls for resized images float32 [batch, height, width, 3], in their order."""
     with watched(detector.network) as calls:
         detector.predict(detector.preprocess(images, true_image_shapes), true_image_shapes)
+    return layer_infos(calls)
+
+
+def layer_infos(calls: Sequence[LayerCall]) -> list[LayerInfo]:
+    """The layers of these calls, in the order in which they first returned."""
     by_name: dict[str, list[LayerCall]] = {}
     for call in calls:
         by_name.setdefault(call.name, []).append(call)
     return [_info(name, of_layer) for name, of_layer in by_name.items()]
 
 
-def find_outputs(wanted: Sequence[str], layers: Sequence[LayerInfo]) -> list[str]:
-    """The names of the outputs (see LayerInfo.outputs) that `wanted` means: layers, single outputs, or patterns.
+def find_outputs(wanted: Sequence[str], outputs: Iterable[str]) -> list[str]:
+    """The names among `outputs` (see LayerInfo.outputs) that `wanted` means: layers, single outputs, or patterns.
 
     Raises OdtkError for one that means none, with the most similar names.
     """
-    known = {layer.name: layer.outputs for layer in layers}
-    every = [output for outputs in known.values() for output in outputs]
-    chosen: list[str] = []
+    layers = {output: output.split(":")[0] for output in outputs}
+    chosen: dict[str, None] = {}
     for name in wanted:
-        found = known.get(name) or [each for each in every if each == name or fnmatchcase(each.split(":")[0], name)]
+        found = [each for each, layer in layers.items() if name in (each, layer) or fnmatchcase(layer, name)]
         if not found:
-            raise OdtkError(_no_such_layer(name, list(known)), argument="layer")
-        chosen += [each for each in found if each not in chosen]
-    return chosen
+            raise OdtkError(_no_such_layer(name, list(dict.fromkeys(layers.values()))), argument="layer")
+        chosen.update(dict.fromkeys(found))
+    return list(chosen)
 
 
 class Activations(NamedTuple):
@@ -159,11 +179,15 @@ def _free(name: str, taken: dict) -> str:
     return free
 
 
-def _watched(layer: tf_keras.layers.Layer, name: str, calls: list[LayerCall]) -> Callable:
+def _watched(layer: tf_keras.layers.Layer, name: str, calls: LayerCalls) -> Callable:
     call = layer.call
 
     def watched_call(*inputs, **options):
-        outputs = call(*inputs, **options)
+        try:
+            outputs = call(*inputs, **options)
+        except Exception as error:
+            calls.failed = calls.failed or FailedCall(name, _kind(layer), _tensors(inputs), error)
+            raise
         calls.append(LayerCall(layer, name, _tensors(inputs), _tensors(outputs)))
         return outputs
 

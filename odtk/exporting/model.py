@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from odtk import label_map as label_maps
 from odtk.detections import Detections
 from odtk.errors import DataError
 from odtk.exporting.label_maps import read_map
@@ -28,6 +27,11 @@ class Model(abc.ABC):
     """What runs, as a line for the user, without a full stop."""
     takes_batches: bool = True
     """Whether several images at once are faster than one after the other; `detect_batch` takes several in any case."""
+
+    @property
+    def names(self) -> dict[int, str]:
+        """The names of the classes that have one, by their 1-based ids; empty without a label map."""
+        return _names(self.label_map) if self.label_map else {}
 
     @abc.abstractmethod
     def place(self, images: Sequence[np.ndarray]) -> Any:
@@ -57,8 +61,12 @@ class Model(abc.ABC):
 
 def naming(label_map: str | os.PathLike | None) -> Callable[[int], str]:
     """A function from a 1-based class to its name in a label map, or to "class 7" if there is no map or no such id."""
-    labels = read_map(label_map)[1] if label_map else label_maps.LabelMap([])
-    return lambda class_id: labels.name_of(class_id) or f"class {class_id}"
+    names = _names(label_map) if label_map else {}
+    return lambda class_id: names.get(class_id, f"class {class_id}")
+
+
+def _names(label_map: str | os.PathLike) -> dict[int, str]:
+    return {item["id"]: item["name"] for item in read_map(label_map)[1].categories()}
 
 
 def checked(image: np.ndarray) -> np.ndarray:

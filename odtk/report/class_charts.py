@@ -24,8 +24,9 @@ _CHARACTERS = 44  # of all labels below a matrix that have room side by side
 def confusion_matrix(names: Sequence[str], counts: np.ndarray, normalized: bool = False) -> Chart:
     """Counts [C + 1, C + 1] by class of the object (rows) and of the detection (columns), the last is background.
 
-    Cells are colored by their share of the row, errors in another color, and show the share instead of the count if
-    `normalized`. Of many classes those that are confused most are shown, the others are added up.
+    Cells are colored by their share of the row's objects, those of background by their share of the column's
+    detections; errors in another color. With `normalized` they show the share in percent. Of many classes those that
+    are confused most are shown, the others are added up.
     """
     names, counts = _most_confused(names, counts)
     draw = partial(_draw_confusion, names=names, counts=counts, normalized=normalized)
@@ -50,7 +51,8 @@ def _draw_confusion(
     figure: Figure, palette: Palette, names: Sequence[str], counts: np.ndarray, normalized: bool
 ) -> None:
     axes = figure.add_subplot()
-    total = counts.sum(axis=1, keepdims=True)
+    total = np.repeat(counts.sum(axis=1, keepdims=True), len(counts), axis=1)
+    total[-1] = counts.sum(axis=0)  # a single wrong detection would be all of its row
     shares = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
     axes.imshow(_cell_colors(palette, shares), aspect="auto")
     labels = [shortened(name, 16) for name in names]
@@ -58,7 +60,9 @@ def _draw_confusion(
     axes.set_xticks(range(len(names)), labels, rotation=90 if is_long else 0)
     axes.set_yticks(range(len(names)), labels)
     axes.tick_params(length=0)
-    axes.set(xlabel="detected as", ylabel="% of each row's objects" if normalized else "objects of each class")
+    axes.set(xlabel="detected as", ylabel="object")
+    if normalized:
+        figure.suptitle("% of the row; background: % of the column", fontsize=8)
     is_small = len(names) > 8
     for row, column in zip(*np.nonzero(counts), strict=True):
         share = shares[row, column]
@@ -72,8 +76,9 @@ def _cell_colors(palette: Palette, shares: np.ndarray) -> np.ndarray:
     from matplotlib.colors import to_rgb
 
     paper, right, wrong = (np.array(to_rgb(color)) for color in (palette.paper, palette.series[0], palette.bad))
-    full = np.where(np.eye(len(shares), dtype=bool)[..., None], right, wrong)
-    return paper + shares[..., None] * (full - paper)
+    is_right = np.eye(len(shares), dtype=bool)
+    strength = np.where(is_right, shares, shares**0.6)  # few errors must be seen, too
+    return paper + strength[..., None] * (np.where(is_right[..., None], right, wrong) - paper)
 
 
 def _short_count(count: int) -> str:

@@ -25,7 +25,7 @@ _TRANSLUCENT = 150  # of 255
 
 
 def draw_detections(image: Image.Image, detections: Detections, name_of: Callable[[int], str]) -> Image.Image:
-    """A copy of `image` as RGB with every box drawn in its class's color, labeled with name and score.
+    """A copy of `image` as RGB with every box drawn in its class's color, labeled with name, track and score.
 
     `name_of` gives the name of a 1-based class. Lines and text scale with the image; labels stay inside it, are
     shortened if the image is too narrow, and do not overlap each other or other boxes as far as there is room. In a
@@ -38,8 +38,9 @@ def draw_detections(image: Image.Image, detections: Detections, name_of: Callabl
     for box, category in reversed(list(zip(corners, detections.classes, strict=True))):
         draw.rectangle(box, outline=class_color(int(category)), width=_line_width(text_size))
     texts = []
-    for category, score in zip(detections.classes, detections.scores, strict=True):
-        name = name_of(int(category))
+    tracks = [0] * len(detections) if detections.track_ids is None else detections.track_ids.tolist()
+    for category, score, track in zip(detections.classes, detections.scores, tracks, strict=True):
+        name = name_of(int(category)) + (f" #{track}" if track else "")
         texts.append((f"{name} {float(score):.0%}", name))
     _draw_labels(picture, corners, texts, [class_color(int(category)) for category in detections.classes])
     return picture
@@ -86,6 +87,17 @@ def draw_boxes(
     labeled = [entry for entry in entries if entry[2]][_MOST_LABELS - 1 :: -1]
     texts = [(f"{name} ({mark})" if mark else name, name) for _, _, name, mark in labeled]
     _draw_labels(picture, [entry[0] for entry in labeled], texts, [entry[1] for entry in labeled])
+    return picture
+
+
+def draw_outlines(
+    image: Image.Image, boxes: Sequence[Sequence[float]] | np.ndarray, class_ids: Sequence[int] | np.ndarray
+) -> Image.Image:
+    """A copy of `image` as RGB with thin boxes ([n, 4] yxyx, normalized) in their classes' colors, the first on top."""
+    picture = image.convert("RGB")
+    draw = ImageDraw.Draw(picture)
+    for box, class_id in reversed(list(zip(boxes, class_ids, strict=True))):
+        draw.rectangle(_yxyx_to_corners(np.asarray(box), picture.size), outline=class_color(int(class_id)), width=2)
     return picture
 
 

@@ -12,8 +12,8 @@ from odtk.report.html import element
 
 _STYLE = Path(__file__).with_name("page.css")
 
-# No scripts, and nothing is loaded: only the page's own styles and embedded pictures.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+# No scripts, and nothing is loaded: only the page's own styles and pictures, embedded or (of few pages) beside it.
+_POLICY = "default-src 'none'; img-src {images}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def render(
@@ -22,17 +22,21 @@ def render(
     heading: str,
     summary: Iterable["etree._Element | str | None"],
     sections: Iterable["etree._Element | None"],
+    pictures_beside: bool = False,
 ) -> bytes:
     """The page as UTF-8 HTML: self-contained, with style and pictures, without scripts.
+
+    With `pictures_beside` it may also show picture files below its own folder.
 
     Below `kicker` (the command that made the page) and `heading` come the elements of `summary`, links to the sections
     (see `html.section`), and the sections; None is skipped.
     """
     parts = [part for part in sections if part is not None]
+    images = "data: file: 'self'" if pictures_beside else "data:"
     head = element(
         "head",
         element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        element("meta", http_equiv="Content-Security-Policy", content=_POLICY.format(images=images)),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("title", title),
         element("style", _STYLE.read_text(encoding="utf-8")),

@@ -1,11 +1,11 @@
-"""Picture files: found in folders, read as upright RGB, written under their own names."""
+"""Picture files: read as upright RGB, written under their own names to folders that odtk may replace."""
 
 import contextlib
 import io
 import json
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from odtk import atomic, unfinished
 from odtk.annotations import image_files
 from odtk.errors import DataError, OutputError
-from odtk.files import IMAGE_SUFFIXES
 
 # The Pillow format written for a suffix. Formats read, regardless of the suffix, are image_files.FORMATS; MPO,
 # the JPEG of many phones, opens as a JPEG.
@@ -34,33 +33,6 @@ _LONGEST_NAME = 150  # bytes of UTF-8; file systems allow 255, but numbers and t
 _QUALITY = {"JPEG": {"quality": 92, "subsampling": 0}, "WEBP": {"quality": 92}}
 
 
-def find_pictures(places: Sequence[str | os.PathLike], not_in: str | os.PathLike | None = None) -> dict[Path, str]:
-    """Every picture of `places` (files, and folders recursively), each with a unique name.
-
-    A file is named by its file name or, if it was found in a folder, by its path below that folder. A repeated name
-    gets `-2`, `-3` ... before its suffix. Folders are searched in sorted order without hidden files and without the
-    folder `not_in`; a file found twice is listed once. Pictures that cannot be read (`.heic`) are listed, too, so that
-    they are reported. Raises DataError if a place does not exist or is a URL, or if nothing is found.
-    """
-    found: dict[Path, str] = {}
-    seen: set[Path] = set()
-    names: set[str] = set()
-    for written in places:
-        place = Path(written)
-        for path in _pictures_of(written, not_in):
-            if path.resolve() in seen:
-                continue
-            seen.add(path.resolve())
-            wanted = path.relative_to(place).as_posix() if place.is_dir() else path.name
-            found[path] = _free_name(wanted, names)
-    if not found:
-        raise DataError(
-            f"No images in {', '.join(map(str, places))}. Looked for files ending in {', '.join(IMAGE_SUFFIXES)} "
-            "(in upper or lower case, not hidden), also in subfolders."
-        )
-    return found
-
-
 def read_picture(path: str | os.PathLike) -> Image.Image:
     """The picture as 8-bit RGB, rotated by its EXIF orientation, as viewers show it.
 
@@ -73,15 +45,12 @@ def read_picture(path: str | os.PathLike) -> Image.Image:
         raise DataError(f"{path} does not end in {', '.join(FORMATS)}. Convert it to one of these.")
     if not Path(path).is_file():
         raise DataError(f"{path} is not a regular file. Give an image file.")
-    try:
-        with Image.open(path, formats=image_files.FORMATS) as image:
-            return upright_rgb(image)
-    except UnidentifiedImageError as error:
-        kinds = ", ".join(image_files.FORMATS)
-        raise DataError(f"{path} cannot be decoded: it is not one of {kinds}. Replace or remove it.") from error
-    except Exception as error:  # Pillow's decoders raise almost anything for a broken file.
-        reason = str(error).replace(repr(str(path)), "it").replace(repr(os.fspath(path)), "it")
-        raise DataError(f"{path} cannot be decoded: {reason}. Expected a whole image; replace or remove it.") from error
+    return _decoded(path, os.fspath(path))
+
+
+def decode_picture(encoded: bytes, name: str) -> Image.Image:
+    """The picture in the bytes of a file, as `read_picture` returns it; `name` says where they are from."""
+    return _decoded(io.BytesIO(encoded), name)
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
@@ -141,7 +110,19 @@ def flat_name(name: str, taken: set[str], suffix: str = ".jpg") -> str:
     # Letters of all scripts are kept; a file system may store them composed or decomposed.
     letters = (each if each.isalnum() or each in "-_. " else "_" for each in unicodedata.normalize("NFC", stem))
     kept = "".join(letters).lstrip(". _").encode()[:_LONGEST_NAME].decode(errors="ignore").rstrip(". ")
-    return _free_name((kept or "image") + suffix, taken)
+    return free_name((kept or "image") + suffix, taken)
+
+
+def free_name(wanted: str, taken: set[str]) -> str:
+    """The wanted file name, or with `-2`, `-3` ... before its suffix one that is not `taken`, to which it is added."""
+    # Compared in lower case: in some file systems a.jpg and A.JPG are the same file.
+    stem, suffix = os.path.splitext(wanted)
+    name, number = wanted, 1
+    while name.lower() in taken:
+        number += 1
+        name = f"{stem}-{number}{suffix}"
+    taken.add(name.lower())
+    return name
 
 
 def _refuse_sources_in(folder: Path, sources: Iterable[Path]) -> None:
@@ -175,41 +156,16 @@ def _files_below(folder: Path) -> set[str]:
     return {path.as_posix() for path in relative if not any(map(unfinished.is_part, path.parts))}
 
 
-def _pictures_of(written: str | os.PathLike, not_in: str | os.PathLike | None) -> list[Path]:
-    place = Path(written)
-    if "://" in os.fspath(written):
-        raise DataError(
-            f"{os.fspath(written)} is a URL, but only local files and folders are read. Save its images here first "
-            "(for a stream or a video: ffmpeg -i URL frame_%04d.jpg), and give their folder."
-        )
-    if place.is_dir():
-        return _pictures_below(place, Path(not_in).resolve() if not_in else None)
-    if not place.exists():
-        raise DataError(f"{place} does not exist. Give images, or folders with images.")
-    return [place]
-
-
-def _pictures_below(folder: Path, not_in: Path | None) -> list[Path]:
-    pictures: list[Path] = []
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name[0] != "." and (Path(root) / name).resolve() != not_in)
-        pictures += [Path(root) / name for name in sorted(files) if _is_picture(name)]
-    return pictures
-
-
-def _is_picture(name: str) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
-
-
-def _free_name(wanted: str, taken: set[str]) -> str:
-    # Compared in lower case: in some file systems a.jpg and A.JPG are the same file.
-    stem, suffix = os.path.splitext(wanted)
-    name, number = wanted, 1
-    while name.lower() in taken:
-        number += 1
-        name = f"{stem}-{number}{suffix}"
-    taken.add(name.lower())
-    return name
+def _decoded(file: str | os.PathLike | io.BytesIO, name: str) -> Image.Image:
+    try:
+        with Image.open(file, formats=image_files.FORMATS) as image:
+            return upright_rgb(image)
+    except UnidentifiedImageError as error:
+        kinds = ", ".join(image_files.FORMATS)
+        raise DataError(f"{name} cannot be decoded: it is not one of {kinds}. Replace or remove it.") from error
+    except Exception as error:  # Pillow's decoders raise almost anything for a broken file.
+        reason = str(error).replace(repr(name), "it")
+        raise DataError(f"{name} cannot be decoded: {reason}. Expected a whole image; replace or remove it.") from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -38,11 +38,14 @@ class Table:
         return text.getvalue().encode("utf-8", "replace")
 
 
-def shown(whole: Table, columns: Sequence[int] | None = None, bar: int | None = None) -> etree._Element:
+def shown(
+    whole: Table, columns: Sequence[int] | None = None, bar: int | None = None, caption: str = ""
+) -> etree._Element:
     """The table on a page: the columns of these numbers, or all; of many rows only the first, the others are folded.
 
-    `bar` is the number of a column whose values, from 0, get bars.
+    `bar` is the number of a column whose values, from 0, get bars; `caption` is another one than the table's own.
     """
+    caption = caption or whole.caption
     chosen = range(len(whole.columns)) if columns is None else columns
     greatest = max((_finite(row[bar]) for row in whole.rows), default=0) if bar is not None else 0
 
@@ -52,10 +55,10 @@ def shown(whole: Table, columns: Sequence[int] | None = None, bar: int | None = 
         return table(caption, heads, cells, whole.kind)
 
     if len(whole.rows) < FOLDED_FROM:
-        return part(whole.caption, whole.rows)
+        return part(caption, whole.rows)
     rest = whole.rows[_SHOWN:]
-    folded = element("details", element("summary", f"{len(rest):,} more"), part(f"{whole.caption} (continued)", rest))
-    return element("div", part(whole.caption, whole.rows[:_SHOWN]), folded)
+    folded = element("details", element("summary", f"{len(rest):,} more"), part(f"{caption} (continued)", rest))
+    return element("div", part(caption, whole.rows[:_SHOWN]), folded)
 
 
 def in_words(value: Value) -> str:

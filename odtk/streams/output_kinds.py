@@ -6,7 +6,7 @@ from odtk.errors import OdtkError
 
 MEANINGS = {
     "pictures": "each picture with its boxes drawn on it; a frame of a video only without `video`",
-    "video": "each video with boxes drawn on it, with its audio",
+    "video": "each video with boxes drawn on it, and the audio of a file",
     "coco": "detections.json, COCO results",
     "csv": "detections.csv, a row per box",
     "yolo": "a YOLO dataset to correct and train on: yolo/images, yolo/labels, yolo/data.yaml",

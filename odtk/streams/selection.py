@@ -24,6 +24,11 @@ class Selection:
     class_ids: frozenset[int] | None = None  # None: all
     max_boxes: int | None = None
 
+    @property
+    def least_score(self) -> float:
+        """No box with a lower score is shown, of any class."""
+        return min([self.thresholds.score, *self.thresholds.classes.values()])
+
     def apply(self, found: Detections, name_of: Callable[[int], str]) -> Detections:
         """The wanted ones of the detections in one picture, best score first."""
         if self.class_ids is not None:

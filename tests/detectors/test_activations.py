@@ -85,7 +85,7 @@ def test_a_detector_of_another_kind_has_its_layers_by_their_attributes():
 
 
 def test_layers_are_chosen_by_name_output_or_pattern(layers):
-    every = list(layers.values())
+    every = [output for layer in layers.values() for output in layer.outputs]
     assert activations.find_outputs(["pyramid:1", "pyramid:1"], every) == ["pyramid:1"]
     assert activations.find_outputs(["heads/class_tower/conv_0"], every) == layers["heads/class_tower/conv_0"].outputs
     assert len(activations.find_outputs(["backbone/*"], every)) == 4

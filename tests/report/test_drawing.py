@@ -1,5 +1,6 @@
 """Drawing: boxes and labels where they can be seen, whatever the size of the picture."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -182,3 +183,8 @@ def test_contact_sheet_keeps_order_and_shape():
     assert contact_sheet(images[:1], columns=4, side=100, gap=10).size == (120, 120)
     with pytest.raises(ValueError, match="0 images"):
         contact_sheet([], columns=2)
+
+
+def test_labels_name_the_track_of_a_box_that_has_one(monkeypatch):
+    tracked = replace(found([0.1, 0.1, 0.3, 0.3], [0.6, 0.6, 0.9, 0.9], classes=[3, 3]), track_ids=np.array([7, 0]))
+    assert [text for _, text in labels_drawn(monkeypatch, (640, 480), tracked)] == ["pug #7 90%", "pug 50%"]

@@ -9,7 +9,6 @@ from PIL import Image, features
 from odtk.errors import DataError, OutputError
 from odtk.report.picture_files import (
     count_frames,
-    find_pictures,
     flat_name,
     picture_folder,
     read_picture,
@@ -23,21 +22,6 @@ def save(image, path, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, **options)
     return path
-
-
-def test_same_names_of_several_places_are_kept_apart(tmp_path):
-    paths = [tmp_path / name for name in ("one/cat.jpg", "two/cat.jpg", "three/CAT.jpg")]
-    for path in paths:
-        save(Image.new("RGB", (4, 4)), path)
-    found = find_pictures([tmp_path / "one", paths[1], tmp_path / "three", paths[0]])
-    assert found == {paths[0]: "cat.jpg", paths[1]: "cat-2.jpg", paths[2]: "CAT-3.jpg"}
-
-
-def test_folders_are_searched_in_order_without_hidden_ones(tmp_path):
-    for name in ("b/2.png", "b/.hidden.png", ".cache/1.png", "a/1.webp", "c.gif", "B.BMP", "notes.txt"):
-        save(Image.new("RGB", (4, 4)), tmp_path / name, format="PNG")
-    assert list(find_pictures([tmp_path]).values()) == ["B.BMP", "c.gif", "a/1.webp", "b/2.png"]
-    assert list(find_pictures([tmp_path], not_in=tmp_path / "b").values()) == ["B.BMP", "c.gif", "a/1.webp"]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "CMYK", "1"])
@@ -118,22 +102,6 @@ def test_what_is_no_picture_is_not_called_it(tmp_path):
     (tmp_path / "notes.png").write_bytes(b"these are notes")
     with pytest.raises(DataError, match=r"notes\.png cannot be decoded: it is not one of JPEG, PNG, .*TIFF.*Replace"):
         read_picture(tmp_path / "notes.png")
-
-
-def test_an_image_that_cannot_be_read_is_found_in_a_folder_and_named_when_read(tmp_path):
-    for name in ("a.tif", "b.ppm", "c.HEIC", "film.mp4"):
-        save(Image.new("RGB", (4, 4)), tmp_path / name, format="PNG")
-    found = find_pictures([tmp_path])
-    assert list(found.values()) == ["a.tif", "b.ppm", "c.HEIC"]
-    assert read_picture(tmp_path / "a.tif").size == (4, 4)
-    with pytest.raises(DataError, match=r"c\.HEIC does not end in \.jpg.*Convert it"):
-        read_picture(tmp_path / "c.HEIC")
-
-
-@pytest.mark.parametrize("address", ["rtsp://cam/1", "https://host/cat.jpg", "gs://bucket/images"])
-def test_an_address_is_named_as_it_is_written(address):
-    with pytest.raises(DataError, match=f"^{address} is a URL, but only local files and folders are read"):
-        find_pictures([address])
 
 
 @pytest.mark.parametrize(("name", "frames"), [("a.gif", 3), ("a.webp", 3), ("a.tif", 3), ("a.png", 3), ("a.jpg", 1)])

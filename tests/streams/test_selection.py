@@ -28,6 +28,7 @@ def test_a_file_has_a_threshold_per_class(tmp_path):
     path = tmp_path / "thresholds.json"
     thresholds.write(thresholds.Thresholds(0.7, {"Guinea Pig": 0.1, "cat": 0.9}), path)
     assert _scores(build_selection(NAMES, thresholds_file=path)) == pytest.approx([0.9, 0.8, 0.2])
+    assert build_selection(NAMES, thresholds_file=path).least_score == 0.1
     with pytest.raises(OdtkError, match="Give one of them") as caught:
         build_selection(NAMES, 0.5, path)
     assert caught.value.argument == "min_score"

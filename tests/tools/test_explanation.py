@@ -11,6 +11,7 @@ from odtk import thresholds
 from odtk.errors import DataError
 from odtk.evaluation.results import Results, image_result
 from odtk.tools.evaluate.explanation import CheckpointMetrics, Measured, explain
+from odtk.tools.evaluate.explanation_document import document
 from odtk.tools.evaluate.report_files import write_report
 
 CAT, DOG = 1, 2
@@ -80,7 +81,7 @@ def test_tables_are_beside_the_page_as_csv(report):
     errors = {row["Error"]: int(row["errors"]) for row in _rows(written, "errors.csv")}
     expected = {"classification": 1, "localization": 1, "background": 1, "missed": 1, "duplicate": 0, "both": 0}
     assert errors == expected
-    assert [row["Image"] for row in _rows(written, "false_positives.csv")] == [
+    assert [row["Image"] for row in _rows(written, "false-positives.csv")] == [
         "confused.jpg",
         "shifted.jpg",
         "missed.jpg",
@@ -89,11 +90,11 @@ def test_tables_are_beside_the_page_as_csv(report):
 
 def test_the_document_is_json_without_nan(report):
     explanation, written, _ = report
-    document = json.loads((written.folder / "explanation.json").read_text("utf-8"))
-    assert document == explanation.document()
-    assert (document["images"], document["boxes"], document["detections"]) == (4, 4, 4)
-    assert document["confusion"] == {"rows": ["cat", "dög", "background"], "counts": [[1, 1, 1], [0, 0, 1], [1, 1, 0]]}
-    assert [each["name"] for each in document["classes"]] == ["cat", "dög"]
+    read = json.loads((written.folder / "explanation.json").read_text("utf-8"))
+    assert read == document(explanation)
+    assert (read["images"], read["boxes"], read["detections"]) == (4, 4, 4)
+    assert read["confusion"] == {"rows": ["cat", "dög", "background"], "counts": [[1, 1, 1], [0, 0, 1], [1, 1, 0]]}
+    assert [each["name"] for each in read["classes"]] == ["cat", "dög"]
 
 
 def test_thresholds_are_written_for_predict(report):
@@ -120,7 +121,7 @@ def test_pictures_that_cannot_be_read_are_named_and_the_rest_is_there(tmp_path):
     written = write_report(tmp_path, explain(results, _measured()), results)
     page = written.page.read_text("utf-8")
     assert "pictures are not shown, because they cannot be read. The first: image" in page
-    assert "worst_images.csv" in written.files
+    assert "worst-images.csv" in written.files
     assert "worst-images.png" not in written.files
 
 

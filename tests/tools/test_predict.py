@@ -175,7 +175,7 @@ def test_it_runs_on_the_device_that_is_asked_for(exported, pictures, tmp_path):
         odtk.load(exported, devices="cpu").detect(pictures / "b.jpg")
         assert entered == ["CPU:0"] * 3  # to load, for the image, and to detect
         odtk.load(exported).detect(pictures / "b.jpg")
-        assert len(entered) == 2
+        assert len(entered) == 3
     result = run(exported, pictures, "--output", tmp_path / "out", "--devices", "gpu:7")
     assert result.exit_code == 1
     assert "gpu:7 was not found" in result.stderr
@@ -268,10 +268,10 @@ def test_no_pictures_and_absent_ones_are_errors(exported, tmp_path):
         predict(exported, [tmp_path / "gone.jpg"], tmp_path / "out")
 
 
-def test_a_model_folder_is_no_export(pictures, tmp_path):
-    (tmp_path / "ckpt-3.index").touch()
-    with pytest.raises(CheckpointError, match="odtk export PIPELINE_CONFIG"):
-        predict(tmp_path, [pictures], tmp_path / "out")
+def test_a_folder_without_a_model_is_named(pictures, tmp_path):
+    with pytest.raises(CheckpointError, match=f"^{pictures} holds no model. Give an output folder of `odtk export`"):
+        predict(pictures, [pictures], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_originals_are_never_overwritten(exported, pictures):

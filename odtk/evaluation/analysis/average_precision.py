@@ -1,13 +1,11 @@
 """COCO's average precision of each class and size of objects, and the precision-recall curves behind it."""
 
-import contextlib
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from odtk.evaluation.coco_matching import BoxTable, accumulate
+from odtk.evaluation.analysis.matching import match_at
 from odtk.evaluation.results import ImageResult, Results
 
 IOUS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
@@ -45,33 +43,49 @@ class AveragePrecision:
 
 
 def measure_precision(results: Results, class_ids: Sequence[int]) -> AveragePrecision:
-    """Measures with COCO's arithmetic, whatever metrics set the evaluation had."""
-    groundtruth, detections = BoxTable(), BoxTable()
-    for number, image in enumerate(results.images, 1):
-        crowds = image.ignored.astype(bool)
-        groundtruth.append(number, image.boxes, image.classes, area=image.areas, iscrowd=crowds)
-        found = image.detected_boxes
-        areas = (found[:, 2] - found[:, 0]) * (found[:, 3] - found[:, 1])
-        detections.append(number, found, image.detected_classes, area=areas, score=image.scores)
-    # pycocotools reports to stdout, which belongs to the command's result.
-    with contextlib.redirect_stdout(io.StringIO()):
-        measured = accumulate(list(class_ids), groundtruth.by_class(), detections.by_class())
-    precision = measured.eval["precision"][..., -1]  # at most 100 detections
-    objects = _count_objects(results.images, class_ids)
-    return AveragePrecision(tuple(class_ids), objects, np.where(precision < 0, np.nan, precision))
+    """Measures as pycocotools does (COCOeval.accumulate), whatever metrics set the evaluation had."""
+    parts = [_measure_size(results.images, class_ids, *areas) for areas in _AREAS]
+    objects, precision = zip(*parts, strict=True)
+    return AveragePrecision(tuple(class_ids), np.stack(objects, axis=-1), np.stack(precision, axis=-1))
 
 
-def _count_objects(images: Sequence[ImageResult], class_ids: Sequence[int]) -> np.ndarray:
-    """Objects that count [C, 4], by class and size."""
-    counts = np.zeros([len(class_ids), len(SIZES)], int)
-    row_of = {class_id: row for row, class_id in enumerate(class_ids)}
-    for image in images:
-        counted = ~image.ignored
-        rows = np.array([row_of[class_id] for class_id in image.classes[counted].tolist()], int)
-        for column, (least, most) in enumerate(_AREAS):
-            own = (image.areas[counted] >= least) & (image.areas[counted] <= most)
-            np.add.at(counts[:, column], rows[own], 1)
-    return counts
+def _measure_size(
+    images: Sequence[ImageResult], class_ids: Sequence[int], least: float, most: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Objects [C] and precision [10, 101, C] of objects of these areas; others need not be found."""
+
+    def is_outside(areas: np.ndarray) -> np.ndarray:
+        return (areas < least) | (areas > most)
+
+    matchings = match_at(IOUS, [replace(image, ignored=image.ignored | is_outside(image.areas)) for image in images])
+    detected, truth = matchings[0].detected, matchings[0].truth
+    areas = np.concatenate([np.zeros(0), *(_areas(image.detected_boxes) for image in images)])
+    offsets = np.cumsum([0, *(len(image.scores) for image in images)])
+    outside = is_outside(areas[offsets[detected.image] + detected.index])
+    right = np.stack([matching.detected.right for matching in matchings])
+    # A detection of another size that found nothing is not counted.
+    wrong = np.stack([matching.detected.wrong & ~outside for matching in matchings])
+    objects = np.array([((truth.classes == class_id) & ~truth.ignored).sum() for class_id in class_ids], int)
+    precision = np.full([len(IOUS), len(RECALLS), len(class_ids)], np.nan)
+    for row in np.flatnonzero(objects).tolist():
+        own = np.flatnonzero(detected.classes == class_ids[row])
+        order = own[np.argsort(-detected.scores[own], kind="stable")]
+        precision[..., row] = _precision_at_recalls(right[:, order], wrong[:, order], objects[row])
+    return objects, precision
+
+
+def _precision_at_recalls(right: np.ndarray, wrong: np.ndarray, objects: int) -> np.ndarray:
+    """[10, 101] of detections [10, N], the surest first."""
+    hits, errors = np.cumsum(right, axis=1), np.cumsum(wrong, axis=1)
+    precision = hits / (hits + errors + np.spacing(1))  # as pycocotools avoids to divide by 0
+    best_from_here = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    padded = np.pad(best_from_here, ((0, 0), (0, 1)))  # beyond the last detection it is 0
+    places = [np.searchsorted(row, RECALLS, side="left") for row in hits / objects]
+    return np.take_along_axis(padded, np.stack(places), axis=1)
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:  # [N, 4] -> [N]
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
 def _mean_of_known(values: np.ndarray) -> np.ndarray:

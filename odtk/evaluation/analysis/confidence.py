@@ -94,15 +94,17 @@ def _best(scores: np.ndarray, hits: np.ndarray, objects: int) -> tuple[float | N
     f1 = f1_of(found, ends + 1 - found, objects - found)
     best = int(np.argmax(f1))
     end = int(ends[best])
-    below = float(scores[end + 1]) if end + 1 < len(scores) else 0.0
-    return _shortest_between(below, float(scores[end])), float(f1[best])
+    score = float(scores[end])
+    # In the middle between two scores, so that it also fits others; below the last one nothing is known.
+    below = float(scores[end + 1]) if end + 1 < len(scores) else None
+    return _short_threshold(score, below), float(f1[best])
 
 
-def _shortest_between(below: float, score: float) -> float:
-    """The number with the fewest decimals that `score` reaches and `below` does not; the nearer to `score`."""
+def _short_threshold(score: float, below: float | None) -> float:
+    """The number with the fewest decimals, nearest to the middle, that `score` reaches and `below` does not."""
+    middle = score if below is None else (below + score) / 2
     for decimals in range(1, _MOST_DECIMALS + 1):
-        step = 10**decimals
-        for number in (round(score, decimals), math.floor(score * step) / step):
-            if np.float32(below) < np.float32(number) and reaches(score, number):
-                return number
+        number = round(middle, decimals)
+        if number > 0 and reaches(score, number) and (below is None or not reaches(below, number)):
+            return number
     return score

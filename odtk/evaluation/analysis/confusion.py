@@ -69,8 +69,9 @@ def _pair(results: Results, matching: Matching, left: np.ndarray, missed: np.nda
     """Rows of these detections to rows of these objects, each at most once."""
     detected, truth = matching.detected, matching.truth
     pairs: dict[int, int] = {}
-    for image in np.intersect1d(detected.image[left], truth.image[missed]).tolist():
-        rows, objects = left[detected.image[left] == image], missed[truth.image[missed] == image]
+    left_of, missed_of = _by_image(detected.image, left), _by_image(truth.image, missed)
+    for image in sorted(left_of.keys() & missed_of.keys()):
+        rows, objects = left_of[image], missed_of[image]
         rows = rows[np.argsort(-detected.scores[rows], kind="stable")]
         shared = overlaps(results.images[image], detected.index[rows], truth.index[objects])
         for row, overlap in zip(rows.tolist(), shared, strict=True):
@@ -79,6 +80,12 @@ def _pair(results: Results, matching: Matching, left: np.ndarray, missed: np.nda
                 pairs[row] = int(objects[best])
                 shared[:, best] = -1.0
     return pairs
+
+
+def _by_image(images: np.ndarray, rows: np.ndarray) -> dict[int, np.ndarray]:
+    """These rows by their image; `images` of all rows, which never fall."""
+    found, starts = np.unique(images[rows], return_index=True)
+    return dict(zip(found.tolist(), np.split(rows, starts[1:]), strict=True)) if len(rows) else {}
 
 
 def _shares(counts: np.ndarray, axis: int) -> np.ndarray:

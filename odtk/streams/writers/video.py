@@ -58,7 +58,8 @@ class VideoWriter(Writer):
     def written(self) -> str:
         """See `Writer.written`."""
         return ", ".join(
-            f"{video.path.relative_to(self.folder).as_posix()} ({video.count} frames)" for video in self._videos.values()
+            f"{video.path.relative_to(self.folder).as_posix()} ({video.count} frames)"
+            for video in self._videos.values()
         )
 
     def _path(self, frame: Frame) -> Path:

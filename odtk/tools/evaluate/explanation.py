@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from odtk.evaluation.analysis.average_precision import SIZES, AveragePrecision, measure_precision
+from odtk.evaluation.analysis.average_precision import AveragePrecision, measure_precision
 from odtk.evaluation.analysis.calibration import Calibration, calibration_of
 from odtk.evaluation.analysis.class_ids import all_class_ids
 from odtk.evaluation.analysis.confidence import ConfidenceCurves, confidence_curves
@@ -28,12 +28,14 @@ from odtk.evaluation.analysis.top_findings import Commands, Threshold, top_findi
 from odtk.evaluation.results import Results
 from odtk.findings import Finding
 from odtk.thresholds import Thresholds
-from odtk.tools.evaluate.json_data import as_json
 
 IOU = 0.5
 """At which a detection has found an object, in all analyses but the metrics."""
 DEFAULT_SCORE = 0.5
 """The threshold that `odtk predict` uses unless told otherwise."""
+
+MAP, MAP_50 = "DetectionBoxes_Precision/mAP", "DetectionBoxes_Precision/mAP@.50IOU"
+"""The metrics at the top, if the config's metrics set is COCO's."""
 
 _MOST_WORST = 50
 
@@ -107,10 +109,6 @@ class Explanation:
     seen: AtThreshold
     checkpoints: Sequence[CheckpointMetrics] = ()
 
-    def document(self) -> dict[str, Any]:
-        """All of it as JSON data, classes by name; NaN and infinity, which JSON does not have, are None."""
-        return _document(self)
-
 
 def explain(
     results: Results,
@@ -177,53 +175,3 @@ def _at_threshold(results: Results, class_ids: Sequence[int], threshold: float) 
 def _threshold(matching: Matching, class_ids: Sequence[int], confidence: ConfidenceCurves) -> Threshold:
     used = count_outcomes(matching, class_ids, DEFAULT_SCORE).micro.f1
     return Threshold(DEFAULT_SCORE, confidence.chosen, used, confidence.overall.best_f1)
-
-
-def _document(found: Explanation) -> dict[str, Any]:
-    precision, seen = found.precision, found.seen
-    names = [found.names[class_id] for class_id in precision.class_ids]
-    columns = {
-        "AP": precision.of_classes(),
-        "AP@.50IOU": precision.of_classes(IOU),
-        **{f"AP ({size})": precision.of_classes(size=size) for size in SIZES[1:]},
-        "objects": precision.objects[:, 0],
-        "true_positives": seen.outcomes.right,
-        "false_positives": seen.outcomes.wrong,
-        "missed": seen.outcomes.missed,
-        "precision": seen.outcomes.precision,
-        "recall": seen.outcomes.recall,
-        "f1": seen.outcomes.f1,
-    }
-    curves = dict(zip(names, precision.curves(IOU), strict=True))
-    document = {
-        "model": found.measured.model,
-        "groundtruth": found.measured.groundtruth,
-        "images": found.num_images,
-        "boxes": found.num_boxes,
-        "detections": found.num_detections,
-        "findings": found.findings,
-        "metrics": found.measured.metrics,
-        "losses": found.measured.losses,
-        "seconds": found.measured.seconds,
-        "notes": found.measured.notes,
-        "classes": [
-            {"id": class_id, "name": name} | {key: values[row] for key, values in columns.items()}
-            for row, (class_id, name) in enumerate(zip(precision.class_ids, names, strict=True))
-        ],
-        "threshold": seen.threshold,
-        "micro": seen.outcomes.micro,
-        "macro": seen.outcomes.macro,
-        "thresholds": found.thresholds,
-        "precision_recall": {"iou": IOU, "mean": precision.mean_curve(IOU), "classes": curves},
-        "confidence": found.confidence.overall,
-        "confusion": {"rows": [*names, "background"], "counts": seen.confusion.counts},
-        "calibration": found.calibration,
-        "errors": {kind: {"count": count, "cost": found.costs[kind]} for kind, count in seen.errors.counts().items()},
-        "confused_pairs": found.pairs,
-        "suspects": found.suspects,
-        "false_positives": seen.false_positives,
-        "missed": seen.missed,
-        "worst_images": seen.worst,
-        "checkpoints": found.checkpoints,
-    }
-    return as_json(document)

@@ -10,9 +10,10 @@ from odtk.evaluation.analysis.error_kinds import KINDS, MEANINGS
 from odtk.evaluation.coco import NO_GROUNDTRUTH
 from odtk.evaluation.results import Results
 from odtk.report.tables import Table, Value
-from odtk.tools.evaluate.explanation import IOU, Explanation
+from odtk.tools.evaluate.explanation import IOU, MAP, MAP_50, Explanation
 
-MAP, MAP_50 = "DetectionBoxes_Precision/mAP", "DetectionBoxes_Precision/mAP@.50IOU"
+HEADLINES = {MAP: "mAP", MAP_50: f"mAP, IoU {IOU:g}"}
+"""The metrics that are shown where there is room for few, and their short names."""
 
 
 def all_tables(found: Explanation, results: Results) -> list[Table]:
@@ -111,7 +112,7 @@ def curves(found: Explanation) -> Table:
     """Precision at 101 recalls: the mean and each class."""
     columns = [found.precision.mean_curve(IOU), *found.precision.curves(IOU)]
     names = ["recall", "mean", *(found.names[class_id] for class_id in found.precision.class_ids)]
-    return Table("precision_recall", f"Precision by recall at IoU {IOU:g}", names, _transposed([RECALLS, *columns]))
+    return Table("precision-recall", f"Precision by recall at IoU {IOU:g}", names, _transposed([RECALLS, *columns]))
 
 
 def confidence(found: Explanation) -> Table:
@@ -140,7 +141,7 @@ def worst_images(found: Explanation, results: Results) -> Table:
         ]
         for each in found.seen.worst
     ]
-    return Table("worst_images", "Images with the most errors", ["Image", "errors", "right", *KINDS], rows)
+    return Table("worst-images", "Images with the most errors", ["Image", "errors", "right", *KINDS], rows)
 
 
 def false_positives(found: Explanation, results: Results) -> Table:
@@ -151,7 +152,7 @@ def false_positives(found: Explanation, results: Results) -> Table:
         assert case.detection is not None
         box = image.detected_boxes[case.detection].tolist()
         rows.append([image.source_id, found.names[case.class_id], case.score, case.kind, *_sides(box)])
-    return Table("false_positives", "Wrong detections", ["Image", "class", "score", "error", *_SIDES], rows)
+    return Table("false-positives", "Wrong detections", ["Image", "class", "score", "error", *_SIDES], rows)
 
 
 def missed(found: Explanation, results: Results) -> Table:
@@ -162,7 +163,7 @@ def missed(found: Explanation, results: Results) -> Table:
         assert case.truth is not None
         box = image.boxes[case.truth].tolist()
         rows.append([image.source_id, found.names[case.class_id], float(image.areas[case.truth]), *_sides(box)])
-    return Table("missed", "Missed objects", ["Image", "class", "area", *_SIDES], rows)
+    return Table("missed-objects", "Missed objects", ["Image", "class", "area", *_SIDES], rows)
 
 
 def seconds(found: Explanation) -> Table:

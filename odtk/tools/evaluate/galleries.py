@@ -14,7 +14,7 @@ from odtk.report.drawing import add_caption
 from odtk.report.error_pictures import CORRECT, DETECTED, GROUNDTRUTH, legend
 from odtk.report.html import code, element
 from odtk.report.sheets import add_heading, in_rows
-from odtk.tools.evaluate.error_galleries import ErrorDrawing, Tile, few_of_each
+from odtk.tools.evaluate.error_drawing import ErrorDrawing, Tile, few_of_each
 from odtk.tools.evaluate.explanation import Explanation
 
 _WORST, _CASES, _CASES_OF_A_CLASS = 12, 36, 4

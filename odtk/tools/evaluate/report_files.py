@@ -13,6 +13,8 @@ from odtk import files, thresholds
 from odtk.evaluation.results import Results
 from odtk.tools.evaluate import page
 from odtk.tools.evaluate.explanation import Explanation
+from odtk.tools.evaluate.explanation_charts import all_charts
+from odtk.tools.evaluate.explanation_document import document
 from odtk.tools.evaluate.explanation_tables import all_tables
 from odtk.tools.evaluate.galleries import error_galleries, sheet
 
@@ -34,8 +36,11 @@ def write_report(folder: str | os.PathLike, explanation: Explanation, results: R
 
     `folder`, which may be in a store, is made if needed; an earlier report is replaced.
     """
+    charts = all_charts(explanation)
     galleries, problems = error_galleries(explanation, results)
     written = {f"{table.name}.csv": table.as_csv() for table in all_tables(explanation, results)}
+    written |= {f"{name}.png": chart.light for name, chart in charts.items()}
+    written |= {f"{name}-dark.png": chart.dark for name, chart in charts.items()}
     written |= {f"{gallery.name}.png": _png(sheet(gallery)) for gallery in galleries}
     written["explanation.json"] = _json(explanation)
     with files.output_folder(files.join(folder, FOLDER), replace=True) as beside:
@@ -43,7 +48,7 @@ def write_report(folder: str | os.PathLike, explanation: Explanation, results: R
             files.write_bytes(files.join(beside, name), data)
     path, thresholds_path = files.join(folder, PAGE), files.join(folder, THRESHOLDS)
     thresholds.write(explanation.thresholds, thresholds_path)
-    files.write_bytes(path, page.render(explanation, galleries, _unread(problems)))
+    files.write_bytes(path, page.render(explanation, charts, galleries, thresholds_path, _unread(problems)))
     return WrittenReport(
         files.as_path(path), files.as_path(files.join(folder, FOLDER)), files.as_path(thresholds_path), sorted(written)
     )
@@ -62,6 +67,6 @@ def _png(image: Image.Image) -> bytes:
 
 
 def _json(explanation: Explanation) -> bytes:
-    return (json.dumps(explanation.document(), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(
+    return (json.dumps(document(explanation), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(
         "utf-8", "replace"
     )

@@ -1,116 +1,133 @@
-"""Detects objects in images with an exported detector, draws them, and writes detections.json."""
+"""Detects objects in images, videos and what cameras show, draws them, and writes what is asked for."""
 
 import os
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from odtk import detections
-from odtk.detections import DetectedImage
-from odtk.errors import DataError
-from odtk.exporting import runtime
-from odtk.exporting.model import naming
-from odtk.progress import track
-from odtk.report.drawing import draw_detections
-from odtk.report.picture_files import count_frames, find_pictures, picture_folder, read_picture, write_picture
+from odtk.errors import DataError, OdtkError
+from odtk.exporting.model import Model
+from odtk.exporting.open_model import kind_of, open_model
+from odtk.report.picture_files import picture_folder
+from odtk.streams import output_kinds
+from odtk.streams.selection import build_selection
+from odtk.streams.sources.places import find_sources
+from odtk.streams.sources.source import Source
+from odtk.streams.tracking import Tracker
+from odtk.streams.writers.build import Wanted, build_writers
+from odtk.streams.writers.coco import FILE as DETECTIONS_FILE
 from odtk.tools.arguments import require_fraction, require_whole
+from odtk.tools.predict.flow import Flow
+from odtk.tools.predict.report import Collected, Prediction, PredictReport, StreamSummary
 
-DETECTIONS_FILE = "detections.json"
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One image: its source, the file with the drawn boxes, and the detections."""
-
-    source: Path
-    picture: Path
-    image: DetectedImage
-
-
-@dataclass(frozen=True)
-class PredictReport:
-    """All images in the order they were read, and those that could not be read, with the reason."""
-
-    predictions: list[Prediction]
-    skipped: list[tuple[Path, str]]
-    detections_path: Path
-    label_map_path: Path | str | None
-    name_of: Callable[[int], str]  # 1-based class to its name
-    seconds: float  # without loading the model
-    best_score: float | None  # of all boxes, including those below min_score; None if there are none
-    animated: list[tuple[Path, int]] = field(default_factory=list)  # only the first frame is used; number of frames
-
-    @property
-    def num_boxes(self) -> int:
-        """The number of boxes in all pictures."""
-        return sum(len(prediction.image.detections) for prediction in self.predictions)
+__all__ = ["DETECTIONS_FILE", "PredictReport", "Prediction", "StreamSummary", "predict"]
 
 
 def predict(
-    exported_dir: str | os.PathLike,
+    model: str | os.PathLike,
     images: str | os.PathLike | Sequence[str | os.PathLike],
     output: str | os.PathLike,
     *,
-    min_score: float = 0.5,
+    checkpoint: str | os.PathLike | None = None,
+    save: str | Iterable[str] = ",".join(output_kinds.DEFAULT),
+    min_score: float | None = None,
+    thresholds: str | os.PathLike | None = None,
+    classes: str | Iterable[str | int] | None = None,
     max_boxes: int | None = None,
+    top: int | None = None,
+    track: bool = False,
+    every: int = 1,
+    batch_size: int = 1,
+    warm_up: int = 1,
     label_map: str | os.PathLike | None = None,
     devices: str = "auto",
     overwrite: bool = False,
+    log: Callable[[str], None] = lambda line: None,
+    should_stop: Callable[[], str | None] = lambda: None,
 ) -> PredictReport:
-    """Detects objects in all `images` (files and folders, or one) and writes annotated images and detections.json.
+    """Detects objects in `images` (files, folders, globs, addresses, videos, cameras, or one) and saves what is found.
 
-    The folder `output` is written atomically; `overwrite` replaces that of an earlier run, and nothing else. Keeps
-    boxes with at least `min_score`, at most the best `max_boxes` per picture. Names come from `label_map` (a file, or a
-    shipped map's name), else from the exported folder's label_map.pbtxt, else classes are named by number. `devices` is
-    what the model runs on, see `odtk.load`. A picture that cannot be read is skipped and reported; raises DataError if
-    none can be read.
+    `model` is an exported folder, a model dir, of which `checkpoint` chooses the weights ("best", "last" or a prefix),
+    or a checkpoint. `save` names outputs (see odtk.streams.output_kinds), by default annotated images and videos, and
+    detections.json. Kept are boxes of `classes` (names or ids) with at least `min_score` (None: 0.5), or what the file
+    `thresholds` says, at most the best `max_boxes` per picture; `top` saves so many classes of each box. With `track`
+    the boxes of videos get ids, of `every` few frames only one is looked at. The model gets `batch_size` pictures at
+    once, and is run `warm_up` times before times are taken.
+
+    The folder `output` is written atomically; `overwrite` replaces that of an earlier run, and nothing else. Names come
+    from `label_map` (a file, or a shipped map's name), else from the model's own, else classes are named by number.
+    `devices` is what the model runs on, see `odtk.load`. A picture that cannot be read is skipped and reported; raises
+    DataError if none can be read. `log` is told which checkpoint is used; `should_stop` is asked between pictures for a
+    reason to end early, with all outputs whole.
     """
-    require_fraction(min_score=min_score)
-    require_whole(1, max_boxes=max_boxes)
-    output_dir = Path(output)
-    images = [images] if isinstance(images, (str, os.PathLike)) else images
-    runtime.find_saved_model(exported_dir)  # fails before the seconds that TensorFlow takes to import
-    map_path = runtime.find_label_map(exported_dir, label_map)
-    name_of = naming(map_path)
-    names = find_pictures(images, not_in=output_dir)
-    image_ids = _image_ids(list(names))
-    with picture_folder(output_dir, names, overwrite) as folder:
-        detector = runtime.load(exported_dir, label_map=map_path, devices=devices)
-        start = time.monotonic()
-        predictions, skipped, animated, best_scores = [], [], [], []
-        with track("Predicting", total=len(names), unit="images", compiles=True) as progress:
-            for (source, name), image_id in zip(names.items(), image_ids, strict=True):
-                try:
-                    picture = read_picture(source)
-                    everything = detector.detect(np.asarray(picture))
-                except DataError as error:
-                    skipped.append((source, str(error)))
-                    progress.advance(note=f"{len(skipped)} skipped")
-                    continue
-                if (frames := count_frames(source)) > 1:
-                    animated.append((source, frames))
-                found = everything.best(min_score, max_boxes)
-                best_scores += everything.best(max_boxes=1).scores.tolist()
-                write_picture(draw_detections(picture, found, name_of), folder / name)
-                image = DetectedImage(image_id, name, picture.width, picture.height, found)
-                predictions.append(Prediction(source, output_dir / name, image))
-                progress.advance()
-        if not predictions:
-            raise DataError(f"None of the {len(names)} images could be read. The first: {skipped[0][1]}")
-        results = detections.to_coco_results((prediction.image for prediction in predictions), name_of)
-        detections.write(results, folder / DETECTIONS_FILE)
-    seconds, best_score, path = time.monotonic() - start, max(best_scores, default=None), output_dir / DETECTIONS_FILE
-    return PredictReport(predictions, skipped, path, map_path, name_of, seconds, best_score, animated)
+    _check_numbers(min_score, max_boxes, top, every, batch_size, warm_up)
+    kinds, output_dir = output_kinds.check(save), Path(output)
+    kind_of(model)  # fails before the seconds that TensorFlow takes to import
+    sources = find_sources([images] if isinstance(images, (str, os.PathLike)) else images, not_in=output_dir)
+    _require_videos(sources, every=every > 1, track=track)
+    with picture_folder(output_dir, [source.path for source in sources if source.path], overwrite) as folder:
+        for source in sources:
+            source.open()
+        loaded = open_model(model, checkpoint, label_map=label_map, devices=devices, log=log)
+        _require_batches(loaded, batch_size)
+        listed = classes.split(",") if isinstance(classes, str) else classes
+        selection = build_selection(loaded.names, min_score, thresholds, listed, max_boxes)
+        tracker = Tracker(selection.thresholds.score) if track else None
+        writers = build_writers(Wanted(kinds, loaded.name_of, loaded.names, top), folder)
+        flow = Flow(loaded, sources, writers, should_stop, every=every, batch_size=batch_size, warm_up=warm_up)
+        collected = Collected(output_dir, "pictures" in kinds, loaded.name_of)
+        seconds = flow.run(selection, tracker, kinds, collected)
+        _require_some(collected, len(sources), flow.stopped)
+    return PredictReport(
+        predictions=collected.predictions,
+        streams=flow.with_ends(collected.streams),
+        skipped=collected.skipped,
+        output=output_dir,
+        detections_path=output_dir / DETECTIONS_FILE if "coco" in kinds else None,
+        label_map_path=loaded.label_map,
+        name_of=loaded.name_of,
+        model=loaded.description,
+        seconds=seconds,
+        best_score=collected.best_score,
+        boxes=collected.boxes,
+        animated=collected.animated,
+        written=[text for text in (writer.written() for writer in writers) if text],
+        notes=[note for writer in writers for note in writer.notes],
+        times=flow.times.table(),
+        stopped=flow.stopped,
+    )
 
 
-def _image_ids(sources: list[Path]) -> list[int]:
-    # COCO's own files are named by their image id; ids of other files count from 1.
-    stems = [path.stem for path in sources]
-    if all(stem.isascii() and stem.isdigit() for stem in stems):
-        numbers = [int(stem) for stem in stems]
-        if len(set(numbers)) == len(numbers):
-            return numbers
-    return list(range(1, len(sources) + 1))
+def _check_numbers(min_score: float | None, max_boxes: int | None, top: int | None, every: int, batch_size: int,
+                   warm_up: int) -> None:  # fmt: skip
+    if min_score is not None:
+        require_fraction(min_score=min_score)
+    require_whole(1, max_boxes=max_boxes, top=top, every=every, batch_size=batch_size)
+    require_whole(0, warm_up=warm_up)
+
+
+def _require_batches(model: Model, batch_size: int) -> None:
+    if batch_size > 1 and not model.takes_batches:
+        raise OdtkError(
+            f"Batches of {batch_size} images are not possible with {model.description}. Export it with the input type "
+            "float_image_tensor, or give its model dir.",
+            argument="batch_size",
+        )
+
+
+def _require_videos(sources: Sequence[Source], **options: bool) -> None:
+    """Raises OdtkError for an option that has no effect on pictures of their own."""
+    for option, is_given in options.items():
+        if is_given and all(source.is_still for source in sources):
+            raise OdtkError(
+                f"{option} is about the frames of videos and cameras, but all {len(sources)} sources are still images. "
+                "Leave it out.",
+                argument=option,
+            )
+
+
+def _require_some(collected: Collected, num_sources: int, stopped: str | None) -> None:
+    if collected.predictions or collected.streams:
+        return
+    if collected.skipped:
+        raise DataError(f"None of the {num_sources} images could be read. The first: {collected.skipped[0][1]}")
+    raise OdtkError(f"It ended before the first image was done ({stopped}), so nothing was written.")

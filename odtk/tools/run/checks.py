@@ -118,9 +118,19 @@ def _check_export(arguments: dict[str, Any]) -> None:
 
 def _check_predict(arguments: dict[str, Any]) -> None:
     from odtk import label_map
-    from odtk.report.picture_files import find_pictures
+    from odtk.streams import output_kinds
+    from odtk.streams.sources.places import STDIN, find_sources
 
-    find_pictures(arguments["images"], not_in=arguments["output"])
+    if STDIN in arguments["images"]:
+        raise OdtkError("A project has no standard input. Name the images in the file.", argument="images")
+    for source in find_sources(arguments["images"], not_in=arguments["output"]):
+        if source.is_live:
+            raise OdtkError(
+                f"{source.written} does not end by itself, so no stage can be made of it. Run odtk predict by itself.",
+                argument="images",
+            )
+    if "save" in arguments:
+        output_kinds.check(arguments["save"])
     if "label_map" in arguments:
         label_map.read(label_map.find(arguments["label_map"]))
 

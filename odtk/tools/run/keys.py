@@ -178,15 +178,24 @@ SECTIONS: dict[str, Section] = {
     ),
     "predict": Section(
         {
-            "exported-dir": _PLACE,
+            "model": _PLACE,
             "images": Key(Several(Path())),
             "output": _PLACE,
-            "min-score": Key(Number(0, 1), 0.5),
+            "checkpoint": _CHECKPOINT,
+            "save": Key(Text("outputs, such as pictures,csv"), "pictures,video,coco"),
+            "min-score": Key(Number(0, 1)),
+            "thresholds": Key(Path()),
+            "classes": Key(Text("classes, such as cat,dog")),
             "max-boxes": Key(Whole(1)),
+            "top": Key(Whole(1)),
+            "track": _FLAG,
+            "every": Key(Whole(1), 1),
+            "batch-size": Key(Whole(1), 1, NOTHING),
+            "warm-up": Key(Whole(0), 1, NOTHING),
             "label-map": Key(Path("label_maps")),
             "devices": Key(Devices(one=True), "auto", NOTHING),
         },
-        ("exported-dir", "images"),
+        ("model", "images"),
         {"overwrite": _ITSELF},
     ),
 }
@@ -203,7 +212,7 @@ FILLED_IN: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
         ("evaluate", "pipeline-config"),
     ),
     ("export", "model-dir"): (("train", "model-dir"), ("evaluate", "model-dir")),
-    ("predict", "exported-dir"): (("export", "output-dir"),),
+    ("predict", "model"): (("export", "output-dir"), ("train", "model-dir")),
 }
 """Keys that may be left out where another stage makes what they name: the first of these that the file has."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -145,12 +146,29 @@ def _of_export(arguments: Arguments, reading: Reading) -> dict[str, str | None]:
 
 
 def _of_predict(arguments: Arguments, reading: Reading) -> dict[str, str | None]:
-    images = [reading.contents.of(path, reading.written) for path in arguments["images"]]
+    contents, images = reading.contents, [_of_images(path, reading) for path in arguments["images"]]
+    thresholds = arguments.get("thresholds")
     return {
-        "exported model": reading.contents.of(arguments["exported_dir"]),
+        "model": _of_any_model(arguments["model"], arguments.get("checkpoint"), contents),
         "images": of_text(*(each or "" for each in images)) if any(images) else None,
-        "label map": _of_label_map(arguments.get("label_map"), reading.contents),
+        "label map": _of_label_map(arguments.get("label_map"), contents),
+        "thresholds": contents.of(thresholds) if thresholds else None,
     }
+
+
+def _of_images(place: str, reading: Reading) -> str | None:
+    if place.startswith(("http://", "https://")):
+        return of_text(place)
+    if not files.is_remote(place) and not os.path.exists(place) and glob.has_magic(place):
+        return reading.contents.of_files(sorted(glob.glob(place, recursive=True)))
+    return reading.contents.of(place, reading.written)
+
+
+def _of_any_model(model: str, checkpoint: str | None, contents: Contents) -> str | None:
+    """Of an exported folder all, of a model dir its checkpoints."""
+    if any(files.exists(files.join(model, name)) for name in ("saved_model/saved_model.pb", "saved_model.pb")):
+        return contents.of(model)
+    return contents.of_checkpoints(model if checkpoint in (None, "best", "last") else checkpoint)
 
 
 _INPUTS: dict[str, Callable[[Arguments, Reading], dict[str, str | None]]] = {

@@ -76,7 +76,7 @@ def _export(call: Call):
 def _predict(call: Call):
     from odtk.tools.predict import predict
 
-    return predict(**call.arguments, overwrite=call.overwrite)
+    return predict(**call.arguments, overwrite=call.overwrite, log=call.log)
 
 
 def _conversion_notes(report) -> Iterator[str]:
@@ -115,6 +115,7 @@ def _export_notes(report) -> Iterator[str]:
 def _prediction_notes(report) -> Iterator[str]:
     yield from (f"warning: skipped {path}: {reason}" for path, reason in report.skipped)
     yield from (f"note: only the first of the {frames} frames of {path} was used." for path, frames in report.animated)
+    yield from (f"note: {note}" for note in report.notes)
 
 
 def _training_results(report) -> dict[str, Any]:
@@ -159,7 +160,7 @@ RUN_STAGES: dict[str, RunStage] = {
     ),
     "export": RunStage(_export, lambda report: {"step": report.step}, _export_notes),
     "predict": RunStage(
-        _predict, lambda report: {"images": len(report.predictions), "boxes": report.num_boxes}, _prediction_notes
+        _predict, lambda report: {"images": report.num_images, "boxes": report.num_boxes}, _prediction_notes
     ),
 }
 """By name. A change of what a stage makes of the same inputs raises its revision here."""

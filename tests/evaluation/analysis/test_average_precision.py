@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from pycocotools.cocoeval import COCOeval
 from test_matching import random_image
 
 from odtk.evaluation.analysis.average_precision import IOUS, RECALLS, SIZES, measure_precision
-from odtk.evaluation.results import Results
+from odtk.evaluation.results import ImageResult, Results
 
 
 def test_average_precision_by_hand():
@@ -40,7 +41,8 @@ def test_sizes_by_hand():
 
 
 def test_arrays_are_those_of_pycocotools():
-    results = Results([random_image(seed) for seed in range(60)], {1: "a", 2: "b", 3: "c"})
+    images = [random_image(seed) for seed in range(60)]
+    results = Results([*images, *map(_enlarged, images[:20])], {1: "a", 2: "b", 3: "c"})
     found = measure_precision(results, (1, 2, 3))
     expected = _pycocotools(results)
     np.testing.assert_allclose(np.nan_to_num(found.precision, nan=-1), expected.eval["precision"][..., -1], atol=1e-12)
@@ -55,6 +57,19 @@ def test_arrays_are_those_of_pycocotools():
 def test_no_image_and_no_class():
     assert np.isnan(measure_precision(Results([], {}), ()).mean())
     assert np.isnan(measure_precision(Results([], {1: "a"}), (1,)).of_classes()).all()
+
+
+def test_an_ignored_object_need_not_be_found_and_only_one_detection_may_be_on_it():
+    easy, difficult = (0, 0, 20, 20), (50, 50, 90, 90)
+    found = [(difficult, CAT, 0.9), (difficult, CAT, 0.8), (easy, CAT, 0.7)]
+    image = made_image([(easy, CAT), (difficult, CAT)], found, ignored=[False, True])
+    measured = measure_precision(made_results(image), [CAT])
+    assert (measured.objects[0, 0], measured.mean()) == (1, pytest.approx(1 / 2))
+
+
+def _enlarged(image: ImageResult) -> ImageResult:
+    """With boxes of all sizes: three times as large on each side."""
+    return replace(image, boxes=3 * image.boxes, areas=9 * image.areas, detected_boxes=3 * image.detected_boxes)
 
 
 def _pycocotools(results: Results) -> COCOeval:

@@ -28,25 +28,27 @@ def test_curves_by_hand():
 def test_the_best_thresholds_by_hand():
     curves = confidence_curves(match_images(RESULTS.images), CLASS_IDS)
     assert (curves.overall.best, curves.chosen) == (0.3, 0.3)
-    assert [curve.best for curve in curves.classes] == [0.9, 0.3]
+    assert [curve.best for curve in curves.classes] == [0.8, 0.3]
     np.testing.assert_allclose([curve.best_f1 for curve in (*curves.classes, curves.overall)], [2 / 3, 4 / 5, 6 / 10])
     named = curves.thresholds(RESULTS.name_of, fewest=2)
-    assert (named.score, named.classes) == (0.3, {"cat": 0.9, "dog": 0.3})
+    assert (named.score, named.classes) == (0.3, {"cat": 0.8, "dog": 0.3})
     assert curves.thresholds(RESULTS.name_of, fewest=3).classes == {}
 
 
 @pytest.mark.parametrize(
     ("score", "below", "expected"),
     [
-        (0.83, 0.02, 0.8),
+        (0.83, 0.02, 0.4),
         (0.4231, 0.4187, 0.42),
         (0.9, 0.8999, 0.9),
-        (0.05, None, 0.05),
-        (0.999, None, 0.9),
         (1.0, 0.99, 1.0),
+        (0.06, 0.01, 0.03),  # 0.0 would keep both
+        (0.83, None, 0.8),
+        (0.05, None, 0.05),
+        (0.999, None, 0.999),
     ],
 )
-def test_a_threshold_is_a_short_number_between_the_scores(score, below, expected):
+def test_a_threshold_is_a_short_number_in_the_middle_between_the_scores(score, below, expected):
     wrong = [] if below is None else [(OTHER, CAT, below)]
     curves = confidence_curves(match_images([made_image([(BOX, CAT)], [(BOX, CAT, score), *wrong])]), [CAT])
     assert curves.chosen == expected
@@ -63,7 +65,7 @@ def test_neighbors_in_float32_are_told_apart():
 def test_equal_scores_are_kept_together():
     image = made_image([(BOX, CAT)], [(BOX, CAT, 0.5), (OTHER, CAT, 0.5), (OTHER, CAT, 0.2)])
     overall = confidence_curves(match_images([image]), [CAT]).overall
-    assert (overall.best, overall.best_f1) == (0.5, 2 / 3)
+    assert (overall.best, overall.best_f1) == (0.4, 2 / 3)
 
 
 def test_without_objects_or_finds_there_is_no_best_threshold():

@@ -1,5 +1,7 @@
 """Drawn pictures, crops and COCO results."""
 
+from dataclasses import replace
+
 import drawn_field
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from odtk.streams import output_kinds
 from odtk.streams.writers.build import Wanted, build_writers
 from odtk.streams.writers.coco import CocoWriter
 from odtk.streams.writers.crops import CropWriter
+from odtk.streams.writers.features import FeatureWriter
 from odtk.streams.writers.pictures import PictureWriter
 
 
@@ -80,8 +83,33 @@ def test_every_kind_has_a_writer_and_unknown_ones_are_named(tmp_path):
     assert caught.value.argument == "save"
     with pytest.raises(OdtkError, match="No output"):
         output_kinds.check(",")
-    kinds = [kind for kind in output_kinds.MEANINGS if kind not in ("video", "features")]
-    writers = build_writers(Wanted(kinds, name_of), tmp_path)
+    wanted = Wanted(
+        [*output_kinds.MEANINGS], name_of, features_of=lambda pixels, boxes: (np.zeros(2), np.zeros((0, 2)))
+    )
+    writers = build_writers(wanted, tmp_path)
     for writer in writers:
         writer.finish()
-    assert len(writers) == len(kinds)
+    assert len({type(writer) for writer in writers}) == len(output_kinds.MEANINGS)
+    assert set(output_kinds.DEFAULT) <= set(output_kinds.MEANINGS)
+
+
+def test_features_are_arrays_that_numpy_reads_without_pickle(tmp_path):
+    one, two = drawn_field.pictures(2)
+
+    def features_of(pixels, boxes):
+        return np.float32([pixels.mean(), 1, 2]), boxes[:, :3] * 10
+
+    writer = FeatureWriter(tmp_path, name_of, features_of, "stem")
+    found = [detections(one), detections(two).best(1.0), replace(detections(two), track_ids=np.array([5, 0, 0]))]
+    write_all(writer, [*zip([still(one, "a"), still(two, "b", "b.png", 2), of_video(two, 3)], found, strict=True)])
+    with np.load(tmp_path / "features.npz") as arrays:
+        read = dict(arrays)
+    assert read["image_names"].tolist() == [one.name, "b.png", "walk_mp4/000003.jpg"]
+    assert read["image_vectors"][:, 0] == pytest.approx([np.asarray(each.image).mean() for each in (one, two, two)])
+    assert read["box_image"].tolist() == [0] * len(found[0]) + [2] * len(found[2])
+    np.testing.assert_allclose(read["box_vectors"], 10 * read["box_yxyx"][:, :3])
+    assert read["box_tracks"].tolist() == [0] * len(found[0]) + [5, 0, 0]
+    assert read["box_names"].tolist() == [name_of(number) for number in read["box_classes"]]
+    assert str(read["layer"]) == "stem"
+    write_all(FeatureWriter(tmp_path, name_of, features_of), [])
+    assert np.load(tmp_path / "features.npz")["box_vectors"].shape == (0, 0)

@@ -1,4 +1,4 @@
-"""Galleries of what a detector got wrong: the worst images, false positives, missed objects, suspected label errors."""
+"""Draws what a detector got wrong on the pictures of an evaluation."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence

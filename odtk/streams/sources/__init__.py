@@ -1,0 +1,1 @@
+"""Where pictures come from: files, addresses, videos and cameras."""

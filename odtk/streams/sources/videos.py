@@ -1,0 +1,138 @@
+"""Videos and network cameras, by PyAV."""
+
+import contextlib
+import functools
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from odtk.errors import DataError
+from odtk.streams.sources.addresses import scheme_of, without_password
+from odtk.streams.sources.source import Pixels, Source, Taken
+
+_OPEN_SECONDS, _READ_SECONDS = 20.0, 30.0
+
+
+class Video(Source):
+    """A video file, one at an address, or the stream of a network camera."""
+
+    is_still = False
+
+    def __init__(self, address: str, name: str, is_live: bool = False):
+        super().__init__(without_password(address), name)
+        self._address, self.is_live = address, is_live
+        self.path = None if scheme_of(address) else Path(address)
+        self._opened: Any = None
+
+    def open(self) -> None:
+        """See Source.open."""
+        if self.is_live:
+            self._opened = self._container()
+
+    def count(self) -> int | None:
+        """The number that the file states, or that follows from its duration; None for an address."""
+        if self.path is None:
+            return None
+        try:
+            with self._container() as container:
+                stream = self._stream(container)
+                if stream.frames or not (container.duration and stream.average_rate):
+                    return stream.frames or None
+                return round(container.duration / 1e6 * float(stream.average_rate))
+        except DataError:
+            return None
+
+    def pictures(self, every: int = 1) -> Iterator[Taken]:
+        """See Source.pictures. What is damaged is left out; the last of the pictures raises a DataError about it."""
+        number, error = 0, None
+        try:
+            container, self._opened = self._opened or self._container(), None
+            with container:
+                started = time.perf_counter()
+                for frame, shown in self._frames(container):
+                    if number % every == 0:
+                        yield Taken(functools.partial(_pixels, frame), number, shown, time.perf_counter() - started)
+                        started = time.perf_counter()
+                    number += 1
+        except DataError as found:
+            error = found
+        if error is None and not number:
+            error = DataError(f"{self.written} has no picture that can be decoded. Replace or remove it.")
+        if error is not None and self.is_live:
+            self.end_of_live(error, number)
+        elif error is not None:
+            yield Taken(_raising(error), number)
+
+    def _frames(self, container: Any) -> Iterator[tuple[Any, float]]:
+        """The frames, and at which second each is shown."""
+        import av
+
+        stream = self._stream(container)
+        stream.thread_type = "AUTO"
+        rate = stream.average_rate or stream.guessed_rate
+        self.rate = float(rate) if rate else None
+        first = container.start_time / 1e6 if container.start_time and not self.is_live else None
+        number, damaged = 0, 0
+        with self._errors(lambda: f" after {number} pictures"):
+            for packet in container.demux(stream):
+                try:
+                    frames = packet.decode()
+                except av.error.InvalidDataError:
+                    damaged += 1
+                    continue
+                for frame in frames:
+                    shown = frame.time if frame.time is not None else number / (self.rate or 1.0)
+                    first = shown if first is None else first
+                    yield frame, max(shown - first, 0.0)
+                    number += 1
+        if damaged and not self.is_live:
+            raise DataError(
+                f"{self.written} is damaged: pieces that cannot be decoded ({damaged}) were left out, after which it "
+                f"has {number} pictures."
+            )
+
+    def _container(self) -> Any:
+        import av
+
+        options = {"rtsp_transport": "tcp"} if scheme_of(self._address).startswith("rtsp") else {}
+        timeout = (_OPEN_SECONDS, _READ_SECONDS) if scheme_of(self._address) else None
+        if self.path is not None and not self.path.is_file():
+            raise DataError(f"{self.written} {'is not a file' if self.path.exists() else 'does not exist'}.")
+        with self._errors(lambda: ""):
+            return av.open(os.fspath(self._address), options=options, timeout=timeout)
+
+    def _stream(self, container: Any) -> Any:
+        for stream in container.streams.video:
+            if "attached_pic" not in str(getattr(stream, "disposition", "")).lower():
+                return stream
+        raise DataError(f"{self.written} has no video in it. Give a video, or a picture.")
+
+    @contextlib.contextmanager
+    def _errors(self, where):
+        """Raises DataError for what PyAV says; its texts have the address in it, with its password."""
+        import av
+
+        try:
+            yield
+        except av.error.FFmpegError as error:
+            raise DataError(
+                f"{self.written} cannot be decoded{where()}: {error.strerror or type(error).__name__}. "
+                f"{'Check the address and the network' if scheme_of(self._address) else 'Replace or remove it'}."
+            ) from error
+
+
+def _pixels(frame: Any) -> Pixels:
+    pixels = frame.to_ndarray(format="rgb24")
+    turns = round(getattr(frame, "rotation", 0) / 90) % 4  # as phones write them
+    return Pixels(np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels)
+
+
+def _raising(error: DataError):
+    def load() -> Pixels:
+        raise error
+
+    return load

@@ -1,0 +1,73 @@
+"""The explanation of an evaluation as JSON data."""
+
+from typing import Any
+
+import numpy as np
+
+from odtk.evaluation.analysis.average_precision import SIZES
+from odtk.tools.evaluate.explanation import IOU, Explanation
+from odtk.tools.evaluate.json_data import as_json
+
+
+def document(found: Explanation) -> dict[str, Any]:
+    """All of it, classes by name; NaN and infinity, which JSON does not have, are None."""
+    measured, precision, seen = found.measured, found.precision, found.seen
+    return as_json(
+        {
+            "model": measured.model,
+            "groundtruth": measured.groundtruth,
+            "images": found.num_images,
+            "boxes": found.num_boxes,
+            "detections": found.num_detections,
+            "findings": found.findings,
+            "metrics": measured.metrics,
+            "losses": measured.losses,
+            "seconds": measured.seconds,
+            "notes": measured.notes,
+            "classes": _classes(found),
+            "threshold": seen.threshold,
+            "thresholds": found.thresholds,
+            "micro": seen.outcomes.micro,
+            "macro": seen.outcomes.macro,
+            "precision_recall": {
+                "iou": IOU,
+                "mean": precision.mean_curve(IOU),
+                "classes": dict(zip(_names(found), precision.curves(IOU), strict=True)),
+            },
+            "confidence": found.confidence.overall,
+            "confusion": {"rows": [*_names(found), "background"], "counts": seen.confusion.counts},
+            "calibration": found.calibration,
+            "errors": {kind: {"count": count, "cost": found.costs[kind]}
+                       for kind, count in seen.errors.counts().items()},
+            "confused_pairs": found.pairs,
+            "suspects": found.suspects,
+            "false_positives": seen.false_positives,
+            "missed": seen.missed,
+            "worst_images": seen.worst,
+            "checkpoints": found.checkpoints,
+        }
+    )  # fmt: skip
+
+
+def _names(found: Explanation) -> list[str]:
+    return [found.names[class_id] for class_id in found.precision.class_ids]
+
+
+def _classes(found: Explanation) -> list[dict[str, Any]]:
+    precision, outcomes = found.precision, found.seen.outcomes
+    columns: dict[str, np.ndarray] = {
+        "objects": precision.objects[:, 0],
+        "AP": precision.of_classes(),
+        "AP50": precision.of_classes(IOU),
+        **{f"AP_{size}": precision.of_classes(size=size) for size in SIZES[1:]},
+        "right": outcomes.right,
+        "wrong": outcomes.wrong,
+        "missed": outcomes.missed,
+        "precision": outcomes.precision,
+        "recall": outcomes.recall,
+        "f1": outcomes.f1,
+    }
+    return [
+        {"id": class_id, "name": name, **{key: values[row] for key, values in columns.items()}}
+        for row, (class_id, name) in enumerate(zip(precision.class_ids, _names(found), strict=True))
+    ]

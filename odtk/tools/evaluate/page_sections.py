@@ -1,0 +1,164 @@
+"""The sections of the page that explains an evaluation, apart from those of pictures."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from lxml import etree
+
+from odtk.report.chart_style import Chart, chart_figure
+from odtk.report.html import code, element, prose, section, table
+from odtk.report.tables import Table, in_words, shown
+from odtk.tools.evaluate import explanation_tables as tables
+from odtk.tools.evaluate.explanation import Explanation
+
+Charts = Mapping[str, Chart]
+
+_SMALL_AND_LARGE = "small is below 32 x 32 pixels, large from 96 x 96 on"
+
+
+def errors(found: Explanation, charts: Charts) -> etree._Element:
+    """What each kind of error costs, and which classes are confused."""
+    whole = tables.errors(found)
+    rows = [
+        [[element("strong", kind), f": {meaning}"], in_words(count), in_words(cost)]
+        for kind, meaning, count, cost in whole.rows
+    ]
+    listed = table(whole.caption, ["Error", "errors", "mAP"], rows)
+    return section(
+        "errors",
+        "What the errors cost",
+        _beside(charts, {"error-costs": "Kinds of errors as in TIDE (Bolya et al., 2020)."}, listed),
+        _filled(tables.confused(found), bar=3),
+    )
+
+
+def classes(found: Explanation, charts: Charts) -> etree._Element:
+    """Average precision, also by size, and what is right and wrong at the threshold."""
+    whole = tables.classes(found)
+    least = _least(found)
+    return section(
+        "classes",
+        "Classes",
+        shown(whole, [0, 1, 2, 3], bar=2, caption="Average precision of each class, the best first."),
+        _beside(
+            charts,
+            {
+                "average-precision-by-size": f"Average precision by the size of objects: {_SMALL_AND_LARGE}.",
+                "outcomes": f"What is found, missed and wrong at {least}.",
+            },
+        ),
+        _folded(
+            "By size as a table",
+            shown(whole, [0, 4, 5, 6], caption=f"Average precision by size: {_SMALL_AND_LARGE}."),
+        ),
+        _rates(found),
+        _folded(
+            "Right and wrong as tables",
+            shown(whole, [0, 7, 8, 9], caption=f"Boxes that are right, wrong and missed at {least}."),
+            shown(whole, [0, 10, 11, 12], caption=f"Precision, recall and F1 at {least}."),
+        ),
+    )
+
+
+def _rates(found: Explanation) -> etree._Element:
+    outcomes = found.seen.outcomes
+    kinds = {"all boxes together (micro)": outcomes.micro, "mean over classes (macro)": outcomes.macro}
+    rows = [[name, rates.precision, rates.recall, rates.f1] for name, rates in kinds.items()]
+    counts = f"{outcomes.right.sum():,} right, {outcomes.wrong.sum():,} wrong, {outcomes.missed.sum():,} missed"
+    return shown(Table("rates", f"At {_least(found)}: {counts}.", ["", "precision", "recall", "F1"], rows))
+
+
+def curves(found: Explanation, charts: Charts, thresholds_path: str) -> etree._Element | None:
+    """Precision and recall, thresholds and calibration."""
+    captions = {
+        "precision-recall": "Precision against recall at IoU 0.5; numbers are the average precision.",
+        "confidence": "Precision, recall and F1 of all classes, if detections count from a score on.",
+        "class-f1": "F1 of each class; dots are the best thresholds.",
+        "calibration": _calibration(found),
+    }
+    if not any(name in charts for name in captions):
+        return None
+    best = f"F1 is best ({in_words(found.confidence.overall.best_f1)}) if detections count from a score of "
+    how = f"{found.seen.threshold:g} on. `odtk predict ... --thresholds {thresholds_path}` uses the best of each class."
+    own = [[name, threshold] for name, threshold in found.thresholds.classes.items()]
+    return section(
+        "curves",
+        "Curves and thresholds",
+        element("p", *prose(best + how)),
+        _beside(charts, captions),
+        _folded("Thresholds of the classes", _filled(Table("", "The best thresholds.", ["Class", "score"], own))),
+    )
+
+
+def _calibration(found: Explanation) -> str:
+    bins = found.calibration
+    if math.isnan(bins.bias):
+        return ""
+    direction = "higher" if bins.bias > 0 else "lower"
+    return (
+        f"Calibration: scores are on average {abs(bins.bias):.2f} {direction} than the share of detections that is "
+        f"right (from a score of {bins.least_score:g} on)."
+    )
+
+
+def confusion(found: Explanation, charts: Charts) -> etree._Element | None:
+    """The confusion matrix, counts and shares."""
+    if "confusion" not in charts:
+        return None
+    captions = {
+        "confusion": "Number of boxes: a row for each class of the groundtruth, a column for each detected class.",
+        "confusion-normalized": "Percent of the objects of each class.",
+    }
+    said = f"At {_least(found)}. In the last row are detections where no object is, in the last column missed objects."
+    return section("confusion", "Confusion matrix", element("p", said), _beside(charts, captions))
+
+
+def checkpoints(found: Explanation, charts: Charts) -> etree._Element | None:
+    """The curve over checkpoints."""
+    whole = tables.checkpoints(found)
+    if not whole.rows:
+        return None
+    shown_columns = [0, *(whole.columns.index(name) for name in tables.HEADLINES if name in whole.columns)]
+    heads = [tables.HEADLINES.get(name, name) for name in whole.columns]
+    listed = shown(Table(whole.name, "Metrics of each checkpoint.", heads, whole.rows), shown_columns)
+    return section("checkpoints", "Checkpoints", _beside(charts, {"checkpoints": "Metrics by step."}, listed))
+
+
+def metrics(found: Explanation) -> etree._Element:
+    """The config's metrics and the losses, each with its meaning."""
+    rows = [
+        [[meaning, element("br"), code(name)], in_words(tables.known(value))]
+        for name, value, meaning in tables.metrics(found).rows
+    ]
+    return section(
+        "metrics", "Metrics", table("The config's metrics and losses, by TFOD's names.", ["Metric", "value"], rows)
+    )
+
+
+def speed(found: Explanation) -> etree._Element | None:
+    """Time of each stage."""
+    whole = tables.seconds(found)
+    if not whole.rows:
+        return None
+    total = math.fsum(found.measured.seconds.values())
+    said = f"{found.num_images / total:.1f} images per second." if total else ""
+    return section("speed", "Speed", element("p", said), shown(whole, bar=2))
+
+
+def _least(found: Explanation) -> str:
+    return f"scores from {found.seen.threshold:g} on"
+
+
+def _beside(charts: Charts, captions: Mapping[str, str], *others: etree._Element) -> etree._Element:
+    """Charts, as far as there are any, and other elements, side by side where there is room."""
+    made = [chart_figure(charts[name], text) for name, text in captions.items() if name in charts]
+    return element("div", *made, *others, class_="charts")
+
+
+def _filled(whole: Table, columns: Sequence[int] | None = None, bar: int | None = None) -> etree._Element | None:
+    return shown(whole, columns, bar) if whole.rows else None
+
+
+def _folded(summary: str, *children: etree._Element | None) -> etree._Element | None:
+    filled = [child for child in children if child is not None]
+    return element("details", element("summary", summary), *filled) if filled else None

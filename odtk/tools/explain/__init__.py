@@ -1,0 +1,127 @@
+"""Shows what a detector computes on single pictures: heat maps of detections, scores, anchors and features."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from odtk import atomic
+from odtk.detectors import activations
+from odtk.detectors.activations import LayerInfo
+from odtk.errors import OdtkError
+from odtk.progress import track
+from odtk.report.picture_files import check_folder, find_pictures, flat_name, picture_folder, read_picture
+from odtk.tools.arguments import as_list, require_fraction, require_one_of, require_whole
+from odtk.tools.explain.document import document
+from odtk.tools.explain.drawing import PictureWriter
+from odtk.tools.explain.explained import ExplainedPicture
+from odtk.tools.explain.groundtruth import Groundtruth, find_groundtruth
+from odtk.tools.explain.opened import METHODS, open_explained
+from odtk.tools.explain.page import PAGE, write_page
+from odtk.tools.explain.single_picture import Wishes, explain_picture
+
+DOCUMENT = "explain.json"
+_EXAMPLE_SIZE = (480, 640)  # of a picture, where the size of the network's input depends on it
+
+
+@dataclass(frozen=True)
+class ExplainReport:
+    """What was written."""
+
+    page: Path
+    pictures: list[ExplainedPicture]
+    model: str  # a line about what was explained
+
+
+@dataclass(frozen=True)
+class LayerList:
+    """The layers that a model's network calls, in their order."""
+
+    layers: list[LayerInfo]
+    image_size: tuple[int, int]  # (height, width) of the image that the shapes are for
+    model: str
+
+
+def explain(
+    model: str | os.PathLike,
+    images: str | os.PathLike | Sequence[str | os.PathLike],
+    output: str | os.PathLike,
+    *,
+    groundtruth: str | os.PathLike | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    method: str = "gradient",
+    heat_layer: str | None = None,
+    masks: int = 500,
+    min_score: float = 0.5,
+    max_boxes: int = 5,
+    layer: str | Sequence[str] = (),
+    level: Sequence[int] = (),
+    channels: Sequence[int] = (),
+    classes: str | Sequence[str] = (),
+    label_map: str | os.PathLike | None = None,
+    devices: str = "auto",
+    seed: int = 0,
+    overwrite: bool = False,
+    log: Callable[[str], None] = lambda line: None,
+) -> ExplainReport:
+    """Writes a page, PNGs and a JSON document about what a model computes on `images` (files and folders, or one).
+
+    `model`: a model dir (with `checkpoint` "best", "last" or a prefix), a checkpoint prefix, or an exported folder.
+    The best `max_boxes` detections with at least `min_score` get a heat map each, by `method`: "gradient" (at the
+    output `heat_layer`, by default the pyramid's level that predicted it) or "occlusion" (`masks` times, from `seed`).
+    The features are those of the outputs `layer` (names or patterns, see `list_layers`) and of the pyramid's levels
+    `level`, by default all levels, and of these the `channels`, by default those that vary most. `classes`, by name,
+    are those whose scores are shown, by default the detected and annotated ones. `groundtruth` is a data set or records
+    with the pictures' annotations. Raises CheckpointError, ConfigError, DataError, and OutputError for an `output` that
+    is not empty, unless `overwrite` is true and it is an earlier one.
+    """
+    require_fraction(min_score=min_score)
+    require_whole(1, max_boxes=max_boxes, masks=masks)
+    require_one_of(METHODS, method=method)
+    sources = find_pictures([images] if isinstance(images, (str, os.PathLike)) else images, not_in=output)
+    check_folder(output, sources, overwrite)
+    opened = open_explained(model, checkpoint, method, label_map, devices, log)
+    truths: Mapping[Path, Groundtruth] = find_groundtruth(groundtruth, sources, opened.ids) if groundtruth else {}
+    wishes = Wishes(
+        as_list(layer), level, channels, heat_layer, method, masks, seed, min_score, max_boxes,
+        _class_ids(as_list(classes), opened.ids),
+    )  # fmt: skip
+    explained, taken = [], set[str]()
+    with picture_folder(output, sources, overwrite) as folder:
+        with track("Explaining", len(sources), "pictures") as bar:
+            for source, name in sources.items():
+                pixels, place = np.asarray(read_picture(source)), flat_name(name, taken, "")
+                writer = PictureWriter(folder, place, pixels, opened.model.name_of)
+                explained.append(explain_picture(opened, writer, source, place, pixels, truths.get(source), wishes))
+                bar.advance()
+        write_page(folder, explained, opened.model.description, opened.model.name_of, min_score)
+        atomic.write_text(folder / DOCUMENT, json.dumps(document(explained, opened.model), indent=2) + "\n")
+    return ExplainReport(Path(output) / PAGE, explained, opened.model.description)
+
+
+def list_layers(
+    model: str | os.PathLike,
+    *,
+    checkpoint: str | os.PathLike | None = None,
+    devices: str = "auto",
+    log: Callable[[str], None] = lambda line: None,
+) -> LayerList:
+    """The layers of a model (see `explain`), with the shapes of their outputs for one image."""
+    opened = open_explained(model, checkpoint, None, devices=devices, log=log)
+    assert opened.trained is not None  # otherwise it was refused
+    detector = opened.trained.detector
+    image, shape = detector.resize(tf.zeros([*_EXAMPLE_SIZE, 3]))
+    found = activations.list_layers(detector, image[None], shape[None])
+    return LayerList(found, (image.shape[0], image.shape[1]), opened.model.description)
+
+
+def _class_ids(names: Sequence[str], ids: Mapping[str, int]) -> list[int]:
+    unknown = [name for name in names if name not in ids]
+    if unknown:
+        known = ", ".join(ids) or "none, as it has no label map"
+        raise OdtkError(f"The model has no class {unknown[0]}. Its classes are: {known}.", argument="classes")
+    return [ids[name] for name in names]

@@ -1,0 +1,62 @@
+"""The groundtruth of single pictures, found by their file names in a data set or records."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from odtk.datasets.open_dataset import interpreted_by_headers, open_target
+from odtk.datasets.sources import ImageSummary
+from odtk.errors import DataError
+
+
+@dataclass(frozen=True)
+class Groundtruth:
+    """The boxes of one picture."""
+
+    boxes: np.ndarray  # [n, 4] yxyx, normalized
+    class_ids: tuple[int, ...]  # of the model, from 1
+    names: tuple[str, ...]
+
+
+def find_groundtruth(
+    place: str | os.PathLike, pictures: Iterable[Path], ids: Mapping[str, int]
+) -> dict[Path, Groundtruth]:
+    """The groundtruth of those pictures that `place` has, by file name without suffix.
+
+    `place`: what odtk.datasets.open_dataset opens: the folder of a data set, records, or a pipeline.config. `ids` are
+    the model's classes by name, boxes of others are left out; empty if they have no names. Raises DataError if it has
+    none of the pictures.
+    """
+    wanted = {path.stem: path for path in pictures}
+    target, found = interpreted_by_headers(open_target(place)), {}
+    for source in target.sources:
+        for index in range(len(source)):
+            if len(found) == len(wanted):
+                break
+            summary = source.summarize(index, decode=False)
+            path = wanted.get(PurePosixPath(summary.name).stem) if summary.unusable is None else None
+            if path is not None:
+                found[path] = _groundtruth(summary, ids)
+    if not found:
+        first = next(iter(wanted))
+        raise DataError(
+            f"{place} has no annotations of {first} nor of the other pictures; they are looked for by file "
+            "names. "
+            "Give the data set or the records that the pictures are from.",
+            argument="groundtruth",
+        )
+    return found
+
+
+def _groundtruth(summary: ImageSummary, ids: Mapping[str, int]) -> Groundtruth:
+    known = {number: name for name, number in ids.items()}
+    named = [
+        (box, ids.get(name, number), name or known.get(number, ""))
+        for box, name, number in zip(summary.boxes, summary.class_names, summary.class_ids, strict=True)
+    ]
+    kept = [each for each in named if (each[1] in known if ids else each[1] > 0)]
+    boxes = np.array([box for box, _, _ in kept], np.float32).reshape(-1, 4)
+    return Groundtruth(boxes, tuple(number for _, number, _ in kept), tuple(name for _, _, name in kept))

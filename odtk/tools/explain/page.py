@@ -1,0 +1,201 @@
+"""The page of `odtk explain`: a section for each picture, with the PNGs beside the page."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from lxml import etree
+
+from odtk.explaining.anchors import MatchedBox
+from odtk.report import page
+from odtk.report.chooser import chooser
+from odtk.report.galleries import gallery
+from odtk.report.html import element, picture, section, table
+from odtk.tools.explain.explained import ExplainedDetection, ExplainedPicture, Features, PictureFile, ScoreMap
+
+PAGE = "explain.html"
+
+_HEAT = (
+    "What speaks for each detection, from nothing (the picture itself) over purple and red to yellow, the hottest "
+    "place. A map is relative to its own hottest place: heats of two detections cannot be compared."
+)
+_OF_GRADIENTS = (
+    "It is computed from the features of the level that predicted the box, each weighted by the gradient of the "
+    "detection's score, in place."
+)
+_OF_OCCLUSION = (
+    "It is how much the detection depends on seeing each place, from copies of the picture with hidden parts."
+)
+_SCORES = (
+    "The best score of the anchors of each cell, before suppression: yellow is 1. A coarse level finds large objects, "
+    "a fine one small ones."
+)
+_FEATURES = "Each channel is colored from its own least value (blue) to its greatest (yellow)."
+_CHANNEL_SIDE = 480  # pixels of the page
+
+
+def write_page(
+    folder: Path, pictures: Sequence[ExplainedPicture], model: str, name_of: Callable[[int], str], min_score: float
+) -> None:
+    """Writes the page into the output folder, in which the pictures' files are."""
+    count = len(pictures)
+    heading = pictures[0].source.name if count == 1 else f"{count} pictures"
+    summary = [element("p", f"{model}.", class_="faint")]
+    sections = [
+        section(f"picture-{number}", shown.source.name, *_parts(number, shown, name_of, min_score))
+        for number, shown in enumerate(pictures, start=1)
+    ]
+    title = f"odtk explain {heading}"
+    page.write(folder / PAGE, page.render(title, "odtk explain", heading, summary, sections, pictures_beside=True))
+
+
+def _parts(number: int, shown: ExplainedPicture, name_of: Callable[[int], str], min_score: float) -> list:
+    return [
+        *(element("p", note) for note in shown.notes),
+        _overview(shown),
+        *_detections(shown.detections),
+        *_scores(number, shown),
+        *_anchors(shown, name_of, min_score),
+        *_features(number, shown),
+    ]
+
+
+def _figure(file: PictureFile, alt: str, *caption, width: int | None = None) -> etree._Element:
+    scale = 1 if width is None else width / file.width
+    size = round(file.width * scale), round(file.height * scale)
+    return picture(quote(file.path), size, alt, *caption)
+
+
+def _overview(shown: ExplainedPicture) -> etree._Element:
+    count = len(shown.detections)
+    figures = [_figure(shown.detected, "detections", f"{count} {'detection' if count == 1 else 'detections'}")]
+    if shown.groundtruth:
+        figures.append(_figure(shown.groundtruth, "groundtruth", "Groundtruth"))
+    return gallery(figures, "large")
+
+
+def _detections(detections: Sequence[ExplainedDetection]) -> list[etree._Element]:
+    if not detections:
+        return []
+    by_occlusion = detections[0].level is None or detections[0].heat_source == "occlusion"
+    how = _OF_OCCLUSION if detections[0].heat_source == "occlusion" else "" if by_occlusion else _OF_GRADIENTS
+    figures = [_figure(each.heat, f"heat of {each.class_name}", *_about(each)) for each in detections]
+    return [
+        element("h3", "Heat of the detections"),
+        element("p", f"{_HEAT} {how}".strip(), class_="faint"),
+        gallery(figures, "large"),
+    ]
+
+
+def _about(found: ExplainedDetection) -> list[str]:
+    text = f"{found.class_name} {found.score:.0%}"
+    if found.level:
+        text += f", predicted from {found.level}"
+    if found.heat_source not in (found.level, "occlusion"):
+        text += f"; heat of {found.heat_source}"
+    inside = "no heat: nothing on this map speaks for it" if found.heat_inside is None else (
+        f"{found.heat_inside:.0%} of the heat is inside the box"
+    )  # fmt: skip
+    return [f"{text}; {inside}"]
+
+
+def _scores(number: int, shown: ExplainedPicture) -> list[etree._Element]:
+    if not shown.scores:
+        return []
+    panels = [
+        (
+            f"{name} {max(each.best for each in maps):.2f}",
+            gallery([_score_figure(name, each) for each in maps], "crops"),
+        )
+        for name, maps in shown.scores.items()
+    ]
+    return [
+        element("h3", "Scores by level"),
+        element("p", _SCORES, class_="faint"),
+        chooser(f"scores-{number}", "class", panels),
+    ]
+
+
+def _score_figure(name: str, found: ScoreMap) -> etree._Element:
+    return _figure(found.picture, f"scores of {name} on {found.level}", f"{found.level}: at most {found.best:.2f}")
+
+
+def _anchors(shown: ExplainedPicture, name_of: Callable[[int], str], min_score: float) -> list[etree._Element]:
+    if shown.fired is None:
+        return []
+    said = f"{shown.num_fired:,} anchors with a score of at least {min_score:g}, in the colors of their classes"
+    figures = [_figure(shown.fired, "anchors that fired", f"Fired: {said}, as they are before they are moved to a box")]
+    if shown.matched:
+        matched = sum(len(each.anchors) for each in shown.boxes)
+        caption = f"Groundtruth, and thin the {matched:,} anchors that training would match with it"
+        figures.append(_figure(shown.matched, "anchors that match the groundtruth", caption))
+    return [element("h3", "Anchors"), gallery(figures, "large"), *_levels(shown), *_boxes(shown.boxes, name_of)]
+
+
+def _levels(shown: ExplainedPicture) -> list[etree._Element]:
+    if not shown.levels:
+        return []
+    has_truth = shown.levels[0].matched is not None
+    rows = [
+        [
+            each.level.name, f"{each.level.rows} x {each.level.columns}", f"{each.level.size:,}", f"{each.fired:,}",
+            f"{each.best_score:.2f}", *([f"{each.matched:,}"] if has_truth else []),
+        ]
+        for each in shown.levels
+    ]  # fmt: skip
+    columns = ["level", "cells", "anchors", "fired", "best score", *(["would match"] if has_truth else [])]
+    return [table("Anchors by level of the feature pyramid", columns, rows)]
+
+
+def _boxes(boxes: Sequence[MatchedBox], name_of: Callable[[int], str]) -> list[etree._Element]:
+    if not boxes:
+        return []
+    rows = [
+        [
+            name_of(each.class_id), f"{len(each.anchors):,}", ", ".join(each.levels) or "none", f"{each.best_iou:.2f}",
+            "-" if each.best_score is None else f"{each.best_score:.2f}", "yes" if each.is_found else "no",
+        ]
+        for each in boxes
+    ]  # fmt: skip
+    columns = ["groundtruth", "anchors that match", "on", "best IoU", "their best score for it", "fired"]
+    return [table("The groundtruth, and the anchors that training would match with it", columns, rows)]
+
+
+def _features(number: int, shown: ExplainedPicture) -> list[etree._Element]:
+    if not shown.features:
+        return []
+    panels = [
+        (each.layer, _layer(f"features-{number}-{index}", each, shown)) for index, each in enumerate(shown.features)
+    ]
+    return [
+        element("h3", "Feature maps"),
+        element("p", _FEATURES, class_="faint"),
+        chooser(f"features-{number}", "layer", panels),
+    ]
+
+
+def _layer(name: str, features: Features, shown: ExplainedPicture) -> etree._Element:
+    rows, columns, count = features.shape
+    sheet = element("a", "all on one sheet", href=quote(features.sheet.path))
+    said = f"{len(features.channels)} of {count:,} channels of {rows} x {columns} cells; "
+    panels = [
+        (_thumbnail(each.picture, each.number), _channel(features, index, shown))
+        for index, each in enumerate(features.channels)
+    ]
+    return element("div", element("p", said, sheet, "."), chooser(name, "channel", panels, "pictures"))
+
+
+def _thumbnail(file: PictureFile, number: int) -> etree._Element:
+    alt = f"channel {number}"
+    image = element(
+        "img", src=quote(file.path), alt=alt, width=str(file.width), height=str(file.height), loading="lazy"
+    )
+    return element("span", image, str(number))
+
+
+def _channel(features: Features, index: int, shown: ExplainedPicture) -> etree._Element:
+    channel = features.channels[index]
+    caption = f"{features.layer}, channel {channel.number}: from {channel.low:.3g} to {channel.high:.3g}"
+    large = _figure(channel.picture, f"channel {channel.number}", caption, width=_CHANNEL_SIDE)
+    beside = _figure(shown.detected, "detections", "The picture")
+    return gallery([large, beside], "large")

@@ -1,0 +1,50 @@
+"""The anchors of each level of the pyramid, and how large they are in the original images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from odtk.detectors.parts.anchor_grid import AnchorGrid
+    from odtk.tools.summary.image_sizes import Frame
+
+Size = tuple[float, float]  # height and width in pixels
+
+
+@dataclass(frozen=True)
+class AnchorLevel:
+    """The anchors of one feature map."""
+
+    rows: int
+    columns: int
+    per_cell: int
+    input_sizes: tuple[Size, ...]  # of the anchors of a cell, in the model's input
+    original_sizes: tuple[Size, ...]  # the same in the original images
+
+    @property
+    def count(self) -> int:
+        """All anchors of the level."""
+        return self.rows * self.columns * self.per_cell
+
+
+def anchor_levels(grid: AnchorGrid | None, frame: Frame) -> list[AnchorLevel]:
+    """The levels, finest first; none for a model without anchors.
+
+    A level's sizes are those of its middle cell, as anchors may be cut at the image's edge.
+    """
+    return [] if grid is None else [_level(anchors, frame) for anchors in grid.levels]
+
+
+def _level(anchors: np.ndarray, frame: Frame) -> AnchorLevel:
+    rows, columns, per_cell, _ = anchors.shape
+    cell = anchors[rows // 2, columns // 2]
+    sides = (cell[:, 2:] - cell[:, :2]) * frame.padded  # [per cell, 2]
+    original = sides * np.divide(frame.original, frame.scaled)
+    return AnchorLevel(rows, columns, per_cell, _sizes(sides), _sizes(original))
+
+
+def _sizes(sides: np.ndarray) -> tuple[Size, ...]:
+    return tuple((float(height), float(width)) for height, width in sides)

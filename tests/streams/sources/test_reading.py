@@ -1,0 +1,169 @@
+"""Sources give their pictures upright, in order, with their times; and say what is wrong with them."""
+
+import functools
+import http.server
+import threading
+
+import av
+import numpy as np
+import pytest
+import videos
+from PIL import Image
+
+from odtk.errors import DataError
+from odtk.streams.sources.cameras import Camera
+from odtk.streams.sources.places import find_sources
+from odtk.streams.sources.videos import Video
+
+CODECS = {"walk.mp4": "mpeg4", "walk.mkv": "libx264", "walk.avi": "mjpeg"}
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_a_video_gives_all_its_pictures_with_their_times(name, tmp_path):
+    if CODECS[name] not in av.codecs_available:
+        pytest.skip(f"this PyAV has no {CODECS[name]}")
+    path = videos.write(tmp_path / name, 15, CODECS[name])
+    source = Video(str(path), name)
+    assert source.count() == 15
+    taken = list(source.pictures())
+    assert [videos.number_of(each.load().array) for each in taken] == [each.number for each in taken] == list(range(15))
+    assert [each.seconds for each in taken] == pytest.approx([number / videos.RATE for number in range(15)], abs=2e-3)
+    assert source.rate == videos.RATE
+    assert all(each.spent > 0 for each in taken)
+    pixels = taken[3].load().array
+    assert (pixels.shape, pixels.dtype) == ((48, 64, 3), np.uint8)
+    every = list(source.pictures(every=4))
+    assert [(each.number, videos.number_of(each.load().array)) for each in every] == [(0, 0), (4, 4), (8, 8), (12, 12)]
+
+
+def test_a_video_that_was_taken_on_its_side_is_upright(tmp_path):
+    """Its right half is dark: turned clockwise that is below, then left, then above."""
+    path = videos.write(tmp_path / "walk.mp4", 12)
+    for degrees, dark in ((90, np.s_[50:]), (180, np.s_[:, :20]), (270, np.s_[:14])):
+        last = list(Video(str(videos.turned(path, degrees)), "walk.mp4").pictures())[-1].load().array
+        assert last.shape == ((48, 64, 3) if degrees == 180 else (64, 48, 3))
+        assert last[dark].mean() < 0.6 * last.max()
+        assert np.median(last) > 0.45 * last.max()
+
+
+def test_broken_videos_say_so_when_they_are_loaded(tmp_path):
+    whole = videos.write(tmp_path / "walk.avi", 15, "mjpeg").read_bytes()
+    cases = {"empty.mp4": b"", "text.mp4": b"a video" * 99, "cut.avi": whole[: len(whole) // 2]}
+    for name, content in cases.items():
+        (tmp_path / name).write_bytes(content)
+    for name, words in (("empty.mp4", "cannot be decoded"), ("text.mp4", "cannot be decoded"),
+                        ("gone.mp4", "does not exist")):  # fmt: skip
+        (taken,) = Video(str(tmp_path / name), name).pictures()
+        with pytest.raises(DataError, match=f"{name} {words}"):
+            taken.load()
+    assert Video(str(tmp_path / "empty.mp4"), "empty.mp4").count() is None
+    *whole, last = Video(str(tmp_path / "cut.avi"), "cut.avi").pictures()
+    assert [videos.number_of(each.load().array) for each in whole] == list(range(len(whole)))
+    assert len(whole) > 1
+    with pytest.raises(DataError, match=rf"cut\.avi is damaged: .*, after which it has {len(whole)} pictures"):
+        last.load()
+    with av.open(str(tmp_path / "tone.mp4"), "w") as container:
+        videos._add_tone(container, container.add_stream("aac", rate=16000, layout="mono"), 0.2)
+    (taken,) = Video(str(tmp_path / "tone.mp4"), "tone.mp4").pictures()
+    with pytest.raises(DataError, match="has no video in it"):
+        taken.load()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The address of a server, and the folder that it serves."""
+    folder = tmp_path_factory.mktemp("served")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as found:
+        thread = threading.Thread(target=found.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{found.server_port}", folder
+        found.shutdown()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+def test_pictures_and_videos_are_read_from_addresses(server):
+    address, folder = server
+    image = Image.new("RGB", (8, 6), (0, 0, 255))
+    exif = Image.Exif()
+    exif[274] = 6  # to be turned by 90 degrees
+    image.save(folder / "cat.jpg", exif=exif)
+    videos.write(folder / "walk.mp4", 6)
+    picture, video = find_sources([f"{address}/cat.jpg", f"{address}/walk.mp4"])
+    (taken,) = picture.pictures()
+    assert taken.load().array.shape == (8, 6, 3)
+    assert [videos.number_of(each.load().array) for each in video.pictures()] == list(range(6))
+
+
+def test_addresses_that_give_no_picture_say_why(server):
+    address, folder = server
+    (folder / "page.html").write_text("<img>")
+    (folder / "notes.jpg").write_text("notes")
+    (folder / "film").write_bytes(b"")
+    for name, message in (("gone.jpg", "the server answers 404 File not found"),
+                          ("page.html", "is no picture but text/html. Give the address of the picture itself"),
+                          ("notes.jpg", "cannot be decoded: it is not one of JPEG")):  # fmt: skip
+        (source,) = find_sources([f"{address}/{name}"])
+        (taken,) = source.pictures()
+        with pytest.raises(DataError, match=f"^{address}/{name} .*{message}"):
+            taken.load()
+    (source,) = find_sources(["http://me:secret@127.0.0.1:9/cat.jpg"])
+    (taken,) = source.pictures()
+    with pytest.raises(DataError, match=r"^http://me:\.\.\.@127\.0\.0\.1:9/cat\.jpg cannot be fetched") as error:
+        taken.load()
+    assert "secret" not in str(error.value)
+
+
+def test_a_network_camera_that_is_not_there_is_an_error_without_its_password():
+    (source,) = find_sources(["rtsp://me:secret@127.0.0.1:9/front"])
+    with pytest.raises(DataError, match=r"cannot be decoded: Connection refused. Check the address") as error:
+        source.open()
+    assert "secret" not in str(error.value)
+    assert "secret" not in repr(error.value.__cause__ and str(error.value))
+
+
+class FakeCapture:
+    """A camera as OpenCV gives it: BGR, until it is unplugged."""
+
+    def __init__(self, count):
+        self.left, self.is_released = count, False
+
+    def read(self):
+        self.left -= 1
+        return self.left >= 0, np.full([4, 6, 3], (255, 0, 0), np.uint8)
+
+    def get(self, what):
+        return 30.0
+
+    def release(self):
+        self.is_released = True
+
+
+def test_a_camera_gives_rgb_until_it_is_unplugged():
+    capture = FakeCapture(6)
+    source = Camera("camera:3", "camera-3.mp4", lambda device: capture if device == 3 else None)
+    source.open()
+    taken = list(source.pictures(every=2))
+    assert [each.number for each in taken] == [0, 2, 4]
+    assert taken[0].load().array.tolist() == [[[0, 0, 255]] * 6] * 4
+    assert (source.rate, source.count()) == (30, None)
+    assert source.ended == "camera:3 gave 5 pictures and then none. Check that it is still connected."
+    assert capture.is_released
+
+
+def test_a_camera_that_shows_nothing_is_an_error():
+    capture = FakeCapture(0)
+    with pytest.raises(DataError, match=r"camera:0 gives no picture. Check that it is connected"):
+        Camera("camera:0", "camera-0.mp4", lambda device: capture).open()
+    assert capture.is_released
+    with pytest.raises(DataError, match="camera:99 gives no picture"):
+        Camera("camera:99", "camera-99.mp4").open()
