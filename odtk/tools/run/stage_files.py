@@ -149,7 +149,7 @@ def _of_predict(arguments: Arguments, reading: Reading) -> dict[str, str | None]
     contents, images = reading.contents, [_of_images(path, reading) for path in arguments["images"]]
     thresholds = arguments.get("thresholds")
     return {
-        "model": _of_any_model(arguments["model"], arguments.get("checkpoint"), contents),
+        "model": _of_any_model(_chosen_model(arguments["model"], arguments.get("checkpoint")), contents),
         "images": of_text(*(each or "" for each in images)) if any(images) else None,
         "label map": _of_label_map(arguments.get("label_map"), contents),
         "thresholds": contents.of(thresholds) if thresholds else None,
@@ -164,13 +164,6 @@ def _of_images(place: str, reading: Reading) -> str | None:
     return reading.contents.of(place, reading.written)
 
 
-def _of_any_model(model: str, checkpoint: str | None, contents: Contents) -> str | None:
-    """Of an exported folder all, of a model dir its checkpoints."""
-    if any(files.exists(files.join(model, name)) for name in ("saved_model/saved_model.pb", "saved_model.pb")):
-        return contents.of(model)
-    return contents.of_checkpoints(model if checkpoint in (None, "best", "last") else checkpoint)
-
-
 _INPUTS: dict[str, Callable[[Arguments, Reading], dict[str, str | None]]] = {
     "make-tfrecords": _of_make_tfrecords,
     "configure": _of_configure,
@@ -182,17 +175,20 @@ _INPUTS: dict[str, Callable[[Arguments, Reading], dict[str, str | None]]] = {
 
 
 def _of_any_model(path: str, contents: Contents) -> str | None:
-    """The digest of checkpoints, where there are any, else of an exported model or of a file of detections."""
-    if path.endswith(".json"):
-        return contents.of(path)
-    return contents.of_checkpoints(path) or contents.of(files.join(path, "saved_model"))
+    """The digest of a file of detections or an exported folder, else of the checkpoints of a model dir."""
+    is_exported = any(files.exists(files.join(path, name)) for name in ("saved_model/saved_model.pb", "saved_model.pb"))
+    return contents.of(path) if path.endswith(".json") or is_exported else contents.of_checkpoints(path)
+
+
+def _chosen_model(model: str, checkpoint: str | None) -> str:
+    """The model, or one of its checkpoints by its prefix."""
+    return model if checkpoint in (None, "best", "last", "all") else checkpoint
 
 
 def _of_model(arguments: Arguments, contents: Contents) -> dict[str, str | None]:
-    chosen = arguments.get("checkpoint")
-    prefix = chosen if chosen not in (None, "best", "last", "all") else None
+    chosen = _chosen_model(arguments["model_dir"], arguments.get("checkpoint"))
     return {
-        "checkpoints": _of_any_model(prefix or arguments["model_dir"], contents),
+        "checkpoints": _of_any_model(chosen, contents),
         "label map": contents.of(files.join(arguments["model_dir"], "label_map.pbtxt")),
     }
 
