@@ -27,7 +27,7 @@ from odtk.tools.evaluate.output_files import (
 )
 from odtk.tools.evaluate.report import EvaluationReport
 from odtk.tools.evaluate.report_files import write_report
-from odtk.tools.evaluate.sources import ALL, Source, find_source
+from odtk.tools.evaluate.sources import ALL, Source, default_output, find_source
 from odtk.tools.evaluate.truths import RecordsTruth, find_truth
 
 __all__ = ["EvaluationReport", "evaluate"]
@@ -80,7 +80,7 @@ def evaluate(
     settings = Settings(names, max_bad_records, precision, devices, tpu, log)
     truth = find_truth(groundtruth, source, names)
     _refuse_what_does_nothing(source, truth, settings)
-    folder = source.output if output is None else os.fspath(output)
+    folder = default_output(source.path) if output is None else os.fspath(output)
     check_output(folder)
     if export_suspects is not None and not files.is_remote(export_suspects):
         atomic.check_file(export_suspects)

@@ -28,12 +28,12 @@ class Source:
     config_path: str | None  # its pipeline.config; None if it has none, which only a TRAINED one needs
     checkpoint: str | None = None  # of a TRAINED one: "best", "last" or a prefix; None: see choose_checkpoint
 
-    @property
-    def output(self) -> str:
-        """The folder for what is measured by default: eval in that of the model."""
-        if self.kind == RESULTS:
-            return f"{self.path.removesuffix('.json')}-eval"
-        return files.join(_folder(self.path) if self.kind == TRAINED else self.path, "eval")
+
+def default_output(path: str) -> str:
+    """The folder for what is measured of a model, unless another is chosen: eval in that of the model."""
+    if path.endswith(".json"):
+        return f"{path.removesuffix('.json')}-eval"
+    return files.join(_folder(path) if files.exists(f"{path}.index") else path, "eval")
 
 
 def find_source(
@@ -89,10 +89,8 @@ def _own_config(kind: str, place: str) -> str | None:
     return there
 
 
-def _folder(path: str) -> str:
-    """The model dir of a checkpoint, which may be a model dir itself."""
-    if files.is_folder(path) and not files.exists(f"{path}.index"):
-        return path
-    folder = split(path)[0] or os.curdir
+def _folder(prefix: str) -> str:
+    """The model dir of a checkpoint, which may be in a folder inside of it."""
+    folder = split(prefix)[0] or os.curdir
     above, name = split(folder)
     return (above or os.curdir) if name in _INSIDE else folder

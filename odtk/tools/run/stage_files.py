@@ -58,12 +58,21 @@ _OUTPUTS: dict[str, Callable[[Arguments], dict[str, str | None]]] = {
     "configure": lambda a: {"config": a["output"]},
     "train": lambda a: {"checkpoints": a["model_dir"]},
     "evaluate": lambda a: {
-        "metrics": files.join(a["model_dir"], "eval/metrics.json"),
-        "classes": files.join(a["model_dir"], "eval/classes.json"),
+        "metrics": _of_evaluation(a, "metrics.json"),
+        "classes": _of_evaluation(a, "classes.json"),
+        "detections": _of_evaluation(a, "detections.json"),
+        "report": _of_evaluation(a, "report.html") if a.get("report", True) else None,
+        "suspects": a.get("export_suspects"),
     },
     "export": lambda a: {"exported model": a["output_dir"]},
     "predict": lambda a: {"predictions": a["output"]},
 }
+
+
+def _of_evaluation(arguments: Arguments, name: str) -> str:
+    from odtk.tools.evaluate.sources import default_output
+
+    return files.join(arguments.get("output") or default_output(arguments["model_dir"]), name)
 
 
 def _of_make_tfrecords(arguments: Arguments, reading: Reading) -> dict[str, str | None]:
@@ -111,10 +120,24 @@ def _of_evaluate(arguments: Arguments, reading: Reading) -> dict[str, str | None
     config = _read_config(arguments["pipeline_config"])
     if config is None:
         return {}
-    readers = config.eval_input_reader[:1]
-    return {"config": of_text(_without_paths(config)), **_of_readers(readers, reading.contents)} | _of_model(
-        arguments, reading.contents
-    )
+    truth, contents = arguments.get("groundtruth"), reading.contents
+    compared = arguments.get("compare")
+    return {
+        "config": of_text(_without_paths(config)),
+        **(_of_groundtruth(truth, contents) if truth else _of_readers(config.eval_input_reader[:1], contents)),
+        **_of_model(arguments, contents),
+        "other label map": _of_label_map(arguments.get("label_map"), contents),
+        "compared model": _of_any_model(compared, contents) if compared else None,
+    }
+
+
+def _of_groundtruth(path: str, contents: Contents) -> dict[str, str | None]:
+    if path.endswith(".config"):
+        config = _read_config(path)
+        return {} if config is None else _of_readers(config.eval_input_reader[:1], contents)
+    if files.is_remote(path) or os.path.exists(path):
+        return {"groundtruth": contents.of(path)}
+    return {"groundtruth": contents.of_files(map(str, shards.expand_globs([path])))}
 
 
 def _of_export(arguments: Arguments, reading: Reading) -> dict[str, str | None]:
@@ -158,11 +181,18 @@ _INPUTS: dict[str, Callable[[Arguments, Reading], dict[str, str | None]]] = {
 }
 
 
+def _of_any_model(path: str, contents: Contents) -> str | None:
+    """The digest of checkpoints, where there are any, else of an exported model or of a file of detections."""
+    if path.endswith(".json"):
+        return contents.of(path)
+    return contents.of_checkpoints(path) or contents.of(files.join(path, "saved_model"))
+
+
 def _of_model(arguments: Arguments, contents: Contents) -> dict[str, str | None]:
     chosen = arguments.get("checkpoint")
-    prefix = chosen if chosen not in (None, "best", "last") else None
+    prefix = chosen if chosen not in (None, "best", "last", "all") else None
     return {
-        "checkpoints": contents.of_checkpoints(prefix or arguments["model_dir"]),
+        "checkpoints": _of_any_model(prefix or arguments["model_dir"], contents),
         "label map": contents.of(files.join(arguments["model_dir"], "label_map.pbtxt")),
     }
 
