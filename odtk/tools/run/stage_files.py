@@ -10,6 +10,7 @@ from typing import Any
 
 from odtk import files, label_map, pipeline, resources
 from odtk.errors import ConfigError, LabelMapError
+from odtk.evaluation.output_folder import default_output
 from odtk.records import shards
 from odtk.tools.run.content import Contents, of_text
 
@@ -70,8 +71,6 @@ _OUTPUTS: dict[str, Callable[[Arguments], dict[str, str | None]]] = {
 
 
 def _of_evaluation(arguments: Arguments, name: str) -> str:
-    from odtk.tools.evaluate.sources import default_output
-
     return files.join(arguments.get("output") or default_output(arguments["model_dir"]), name)
 
 
@@ -127,7 +126,7 @@ def _of_evaluate(arguments: Arguments, reading: Reading) -> dict[str, str | None
         **(_of_groundtruth(truth, contents) if truth else _of_readers(config.eval_input_reader[:1], contents)),
         **_of_model(arguments, contents),
         "other label map": _of_label_map(arguments.get("label_map"), contents),
-        "compared model": _of_any_model(compared, contents) if compared else None,
+        "compared model": _of_any_model(compared, None, contents) if compared else None,
     }
 
 
@@ -165,10 +164,12 @@ def _of_images(place: str, reading: Reading) -> str | None:
 
 
 def _of_any_model(model: str, checkpoint: str | None, contents: Contents) -> str | None:
-    """Of an exported folder all, of a model dir its checkpoints."""
-    if any(files.exists(files.join(model, name)) for name in ("saved_model/saved_model.pb", "saved_model.pb")):
+    """Of an exported folder or a file of detections all, of a model dir its checkpoints."""
+    if model.endswith(".json") or any(
+        files.exists(files.join(model, name)) for name in ("saved_model/saved_model.pb", "saved_model.pb")
+    ):
         return contents.of(model)
-    return contents.of_checkpoints(model if checkpoint in (None, "best", "last") else checkpoint)
+    return contents.of_checkpoints(model if checkpoint in (None, "best", "last", "all") else checkpoint)
 
 
 _INPUTS: dict[str, Callable[[Arguments, Reading], dict[str, str | None]]] = {
@@ -181,18 +182,9 @@ _INPUTS: dict[str, Callable[[Arguments, Reading], dict[str, str | None]]] = {
 }
 
 
-def _of_any_model(path: str, contents: Contents) -> str | None:
-    """The digest of checkpoints, where there are any, else of an exported model or of a file of detections."""
-    if path.endswith(".json"):
-        return contents.of(path)
-    return contents.of_checkpoints(path) or contents.of(files.join(path, "saved_model"))
-
-
 def _of_model(arguments: Arguments, contents: Contents) -> dict[str, str | None]:
-    chosen = arguments.get("checkpoint")
-    prefix = chosen if chosen not in (None, "best", "last", "all") else None
     return {
-        "checkpoints": _of_any_model(prefix or arguments["model_dir"], contents),
+        "checkpoints": _of_any_model(arguments["model_dir"], arguments.get("checkpoint"), contents),
         "label map": contents.of(files.join(arguments["model_dir"], "label_map.pbtxt")),
     }
 
