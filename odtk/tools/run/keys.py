@@ -188,6 +188,7 @@ SECTIONS: dict[str, Section] = {
             "classes": Key(Text("classes, such as cat,dog")),
             "max-boxes": Key(Whole(1)),
             "top": Key(Whole(1)),
+            "layer": Key(Text()),
             "track": _FLAG,
             "every": Key(Whole(1), 1),
             "batch-size": Key(Whole(1), 1, NOTHING),
