@@ -169,8 +169,8 @@ def test_an_exported_model_and_its_detections_have_the_metrics_of_the_checkpoint
     report = evaluate(exported, log=said.append, compare=journey.model_dir, export_suspects=tmp_path / "suspects.csv")
     assert report.metrics == coco_metrics(journey.evaluated)
     assert (report.checkpoint, report.model, report.num_images) == (None, str(exported), 10)
-    assert report.metrics_path == exported / "eval/metrics.json"
-    assert report.report_path == exported / "eval/report.html"
+    assert report.metrics_path == exported.parent / "exported-eval/metrics.json"
+    assert report.report_path == exported.parent / "exported-eval/report.html"
     assert report.explanation.measured.target == str(exported)
     assert sorted(report.seconds) == ["first step", "inference", "reading", "scoring"]
     ours, theirs = (read_results(each.detections_path).images for each in (report, journey.evaluated))

@@ -10,6 +10,7 @@ from typing import Any
 
 from odtk import files, label_map, pipeline, resources
 from odtk.errors import ConfigError, LabelMapError
+from odtk.evaluation.output_folder import default_output
 from odtk.records import shards
 from odtk.tools.run.content import Contents, of_text
 
@@ -70,8 +71,6 @@ _OUTPUTS: dict[str, Callable[[Arguments], dict[str, str | None]]] = {
 
 
 def _of_evaluation(arguments: Arguments, name: str) -> str:
-    from odtk.tools.evaluate.sources import default_output
-
     return files.join(arguments.get("output") or default_output(arguments["model_dir"]), name)
 
 
@@ -127,7 +126,7 @@ def _of_evaluate(arguments: Arguments, reading: Reading) -> dict[str, str | None
         **(_of_groundtruth(truth, contents) if truth else _of_readers(config.eval_input_reader[:1], contents)),
         **_of_model(arguments, contents),
         "other label map": _of_label_map(arguments.get("label_map"), contents),
-        "compared model": _of_any_model(compared, contents) if compared else None,
+        "compared model": _of_any_model(compared, None, contents) if compared else None,
     }
 
 
@@ -149,7 +148,7 @@ def _of_predict(arguments: Arguments, reading: Reading) -> dict[str, str | None]
     contents, images = reading.contents, [_of_images(path, reading) for path in arguments["images"]]
     thresholds = arguments.get("thresholds")
     return {
-        "model": _of_any_model(_chosen_model(arguments["model"], arguments.get("checkpoint")), contents),
+        "model": _of_any_model(arguments["model"], arguments.get("checkpoint"), contents),
         "images": of_text(*(each or "" for each in images)) if any(images) else None,
         "label map": _of_label_map(arguments.get("label_map"), contents),
         "thresholds": contents.of(thresholds) if thresholds else None,
@@ -164,6 +163,15 @@ def _of_images(place: str, reading: Reading) -> str | None:
     return reading.contents.of(place, reading.written)
 
 
+def _of_any_model(model: str, checkpoint: str | None, contents: Contents) -> str | None:
+    """Of an exported folder or a file of detections all, of a model dir its checkpoints."""
+    if model.endswith(".json") or any(
+        files.exists(files.join(model, name)) for name in ("saved_model/saved_model.pb", "saved_model.pb")
+    ):
+        return contents.of(model)
+    return contents.of_checkpoints(model if checkpoint in (None, "best", "last", "all") else checkpoint)
+
+
 _INPUTS: dict[str, Callable[[Arguments, Reading], dict[str, str | None]]] = {
     "make-tfrecords": _of_make_tfrecords,
     "configure": _of_configure,
@@ -174,21 +182,9 @@ _INPUTS: dict[str, Callable[[Arguments, Reading], dict[str, str | None]]] = {
 }
 
 
-def _of_any_model(path: str, contents: Contents) -> str | None:
-    """The digest of a file of detections or an exported folder, else of the checkpoints of a model dir."""
-    is_exported = any(files.exists(files.join(path, name)) for name in ("saved_model/saved_model.pb", "saved_model.pb"))
-    return contents.of(path) if path.endswith(".json") or is_exported else contents.of_checkpoints(path)
-
-
-def _chosen_model(model: str, checkpoint: str | None) -> str:
-    """The model, or one of its checkpoints by its prefix."""
-    return model if checkpoint in (None, "best", "last", "all") else checkpoint
-
-
 def _of_model(arguments: Arguments, contents: Contents) -> dict[str, str | None]:
-    chosen = _chosen_model(arguments["model_dir"], arguments.get("checkpoint"))
     return {
-        "checkpoints": _of_any_model(chosen, contents),
+        "checkpoints": _of_any_model(arguments["model_dir"], arguments.get("checkpoint"), contents),
         "label map": contents.of(files.join(arguments["model_dir"], "label_map.pbtxt")),
     }
 
