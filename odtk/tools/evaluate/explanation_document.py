@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from odtk.evaluation.analysis.average_precision import SIZES
-from odtk.tools.evaluate.explanation import IOU, Explanation
+from odtk.tools.evaluate.explanation import IOU, Compared, Explanation
 from odtk.tools.evaluate.json_data import as_json
 
 
@@ -44,9 +44,16 @@ def document(found: Explanation) -> dict[str, Any]:
             "false_positives": seen.false_positives,
             "missed": seen.missed,
             "worst_images": seen.worst,
+            "self_check": found.self_check and found.self_check.metrics,
+            "comparison": found.compared and _comparison(found.compared),
             "checkpoints": found.checkpoints,
         }
     )  # fmt: skip
+
+
+def _comparison(compared: Compared) -> dict[str, Any]:
+    facts = {"model": compared.model, "metrics": compared.metrics, "verdict": compared.comparison.verdict}
+    return {**facts, **as_json(compared.comparison)}
 
 
 def _names(found: Explanation) -> list[str]:

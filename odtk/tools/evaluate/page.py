@@ -12,7 +12,7 @@ from odtk.report.tables import in_words
 from odtk.tools.evaluate import explanation_tables as tables
 from odtk.tools.evaluate import page_sections
 from odtk.tools.evaluate.explanation import IOU, MAP, MAP_50, Explanation
-from odtk.tools.evaluate.galleries import Budget, Gallery, on_page
+from odtk.tools.evaluate.galleries import CHANGES, Budget, Gallery, on_page
 from odtk.tools.evaluate.page_sections import Charts
 
 
@@ -65,8 +65,19 @@ def _sections(
     found: Explanation, charts: Charts, galleries: Sequence[Gallery], thresholds_path: str
 ) -> list[etree._Element | None]:
     budget = Budget()
-    drawn = {each.name: section(each.name, each.title, *on_page(each, budget)) for each in galleries}
+    changed = [
+        part
+        for each in galleries
+        if each.name in CHANGES
+        for part in (element("h3", each.title), *on_page(each, budget))
+    ]
+    drawn = {
+        each.name: section(each.name, each.title, *on_page(each, budget))
+        for each in galleries
+        if each.name not in CHANGES
+    }
     return [
+        page_sections.comparison(found, charts, changed),
         page_sections.errors(found, charts),
         drawn.get("suspects"),
         page_sections.classes(found, charts),
