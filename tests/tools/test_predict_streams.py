@@ -1,4 +1,4 @@
-"""Videos, cameras, addresses and lists go through `predict`: no frame of a file is lost, and what is written is whole."""
+"""Videos, cameras, addresses and lists go through `predict`: no frame is lost, what is written is whole."""
 
 import json
 from unittest.mock import patch
@@ -187,7 +187,7 @@ def test_files_that_are_stopped_keep_what_is_done(exported, walk, tmp_path):
 def test_an_interruption_leaves_nothing(exported, walk, tmp_path, error):
     with (
         patch("odtk.streams.writers.coco.CocoWriter.write", side_effect=error),
-        pytest.raises(KeyboardInterrupt if error is KeyboardInterrupt else Exception, match="broken disk|^$"),
+        pytest.raises(KeyboardInterrupt if error is KeyboardInterrupt else Exception, match=r"broken disk|^$"),
     ):
         predict(exported, walk, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,7 @@ from odtk.exporting.model import Model
 from odtk.exporting.open_model import kind_of, open_model, open_trained
 from odtk.report.picture_files import picture_folder
 from odtk.streams import output_kinds
+from odtk.streams.frame import Frame
 from odtk.streams.selection import build_selection
 from odtk.streams.sources.places import find_sources
 from odtk.streams.sources.source import Source
@@ -16,6 +17,7 @@ from odtk.streams.tracking import Tracker
 from odtk.streams.writers.build import Wanted, build_writers
 from odtk.streams.writers.coco import FILE as DETECTIONS_FILE
 from odtk.streams.writers.features import FeaturesOf
+from odtk.streams.writers.window import WindowWriter, check_display
 from odtk.tools.arguments import require_fraction, require_whole
 from odtk.tools.predict.flow import Flow
 from odtk.tools.predict.report import Collected, Prediction, PredictReport, StreamSummary
@@ -39,6 +41,7 @@ def predict(
     top: int | None = None,
     layer: str | None = None,
     track: bool = False,
+    show: bool = False,
     every: int = 1,
     batch_size: int = 1,
     warm_up: int = 1,
@@ -54,8 +57,9 @@ def predict(
     or a checkpoint. `save` names outputs (see odtk.streams.output_kinds), by default annotated images and videos, and
     detections.json. Kept are boxes of `classes` (names or ids) with at least `min_score` (None: 0.5), or what the file
     `thresholds` says, at most the best `max_boxes` per picture; `top` saves so many classes of each box, `layer` is
-    what features are taken from. With `track` the boxes of videos get ids, of `every` few frames only one is looked at.
-    The model gets `batch_size` pictures at once, and is run `warm_up` times before times are taken.
+    what features are taken from. With `track` the boxes of videos get ids, of `every` few frames only one is looked at;
+    with `show` a window shows what is drawn. The model gets `batch_size` pictures at once, and is run `warm_up` times
+    before times are taken.
 
     The folder `output` is written atomically; `overwrite` replaces that of an earlier run, and nothing else. Names come
     from `label_map` (a file, or a shipped map's name), else from the model's own, else classes are named by number.
@@ -73,20 +77,24 @@ def predict(
             "layer says what features are taken from; save features, too, or leave it out.", argument="layer"
         )
     with picture_folder(output_dir, [source.path for source in sources if source.path], overwrite) as folder:
+        if show:
+            check_display()
         for source in sources:
             source.open()
         loaded = open_model(model, checkpoint, label_map=label_map, devices=devices, log=log)
         _require_batches(loaded, batch_size)
         listed = classes.split(",") if isinstance(classes, str) else classes
         selection = build_selection(loaded.names, min_score, thresholds, listed, max_boxes)
-        tracker = Tracker(selection.thresholds.score) if track else None
+        tracker = Tracker(selection.least_score) if track else None
         features_of = _features_of(loaded, model, layer, log) if _FEATURES in kinds else None
-        is_default = kinds == output_kinds.DEFAULT
-        wanted = Wanted(kinds, loaded.name_of, loaded.names, is_default, top, features_of, layer)
+        wanted = Wanted(kinds, loaded.name_of, loaded.names, top=top, features_of=features_of, layer=layer)
         writers = build_writers(wanted, folder)
+        window = WindowWriter(folder, loaded.name_of) if show else None
+        if window:
+            writers, should_stop = [*writers, window], _either(window.why_stopped, should_stop)
         flow = Flow(loaded, sources, writers, should_stop, every=every, batch_size=batch_size, warm_up=warm_up)
         collected = Collected(output_dir, "pictures" in kinds, loaded.name_of)
-        seconds = flow.run(selection, tracker, kinds, collected)
+        seconds = flow.run(selection, tracker, collected, lambda frame: show or _is_drawn(frame, kinds))
         _require_some(collected, len(sources), flow.stopped)
     return PredictReport(
         predictions=collected.predictions,
@@ -114,6 +122,16 @@ def _check_numbers(min_score: float | None, max_boxes: int | None, top: int | No
         require_fraction(min_score=min_score)
     require_whole(1, max_boxes=max_boxes, top=top, every=every, batch_size=batch_size)
     require_whole(0, warm_up=warm_up)
+
+
+def _is_drawn(frame: Frame, kinds: Sequence[str]) -> bool:
+    """Whether a writer will ask for the annotated picture, so that it is drawn while others are written."""
+    return "pictures" in kinds or ("video" in kinds and not frame.is_still)
+
+
+def _either(first: Callable[[], str | None], second: Callable[[], str | None]) -> Callable[[], str | None]:
+    """Asks the second only if the first has no reason."""
+    return lambda: first() or second()
 
 
 def _require_batches(model: Model, batch_size: int) -> None:

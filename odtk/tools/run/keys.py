@@ -197,7 +197,7 @@ SECTIONS: dict[str, Section] = {
             "devices": Key(Devices(one=True), "auto", NOTHING),
         },
         ("model", "images"),
-        {"overwrite": _ITSELF},
+        {"overwrite": _ITSELF, "show": "a run may be alone with the machine: look at what it saves"},
     ),
 }
 """By stage, in the order in which they run."""
