@@ -28,8 +28,12 @@ from odtk.terminal_text import on_one_line
 )
 @click.option("--top", type=click.IntRange(min=1), metavar="N",
               help="Print and save the N most likely classes of each box, with their scores.")  # fmt: skip
+@click.option("--layer", metavar="NAME", help="Take the features that are saved from this layer (odtk explain MODEL "
+              "--list-layers).  [default: from the pyramid]")  # fmt: skip
 @click.option("--track", is_flag=True, help="Give the boxes of a video or camera ids, which an object keeps. Needs "
               "supervision: pip install 'odtk[track]'.")  # fmt: skip
+@click.option("--show", is_flag=True, help="Show what is drawn in a window: videos as they come, each image until a "
+              "key is pressed. q ends.")  # fmt: skip
 @click.option("--every", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
               help="Look only at each Nth frame of videos and cameras.")  # fmt: skip
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",

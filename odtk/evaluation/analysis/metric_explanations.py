@@ -11,6 +11,7 @@ from odtk.evaluation.coco import NO_GROUNDTRUTH
 from odtk.evaluation.results import Results
 from odtk.findings import ERROR, NOTE, WARNING, Finding, counted, has_errors, worst_first
 from odtk.prototext.schema import some
+from odtk.thresholds import reaches
 
 SIZES = {
     "small": ("smaller than 32 x 32 pixels", 0, 32**2),
@@ -90,7 +91,7 @@ def _nothing_met(results: Results) -> Iterator[Finding]:
 
 def _all_below(results: Results, min_score: float | None) -> Iterator[Finding]:
     best = max((float(image.scores.max()) for image in results.images if len(image.scores)), default=None)
-    if min_score is not None and best is not None and best < min_score:
+    if min_score is not None and best is not None and not reaches(best, min_score):
         yield Finding(
             WARNING,
             f"All detections have scores below the threshold of {min_score:g}: the highest is {best:.2g}. The metrics "

@@ -8,6 +8,7 @@ import numpy as np
 from odtk.evaluation.analysis.error_kinds import BOTH, CLASSIFICATION, KINDS, MISSED, Errors
 from odtk.evaluation.analysis.matching import UNMATCHED, Matching
 from odtk.evaluation.analysis.oracle import Oracle
+from odtk.thresholds import reaches
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def confused_pairs(oracle: Oracle, min_score: float = 0.0, most: int = 20) -> li
     errors, detected = oracle.errors, oracle.matching.detected
     rows = np.flatnonzero(np.isin(errors.kinds, (CLASSIFICATION, BOTH)))
     pairs = np.stack([oracle.matching.truth.classes[errors.targets[rows]], detected.classes[rows]], axis=1)
-    counted = detected.scores[rows] >= min_score
+    counted = reaches(detected.scores[rows], min_score)
     frequent, counts = np.unique(pairs[counted], axis=0, return_counts=True)
     found = []
     for number in np.argsort(-counts, kind="stable")[:most]:
@@ -67,7 +68,7 @@ def surest_false_positives(
     """The false positives of the highest scores, of all classes or of the detected `class_id`."""
     rows = np.flatnonzero(errors.wrong if class_id is None else errors.wrong & (matching.detected.classes == class_id))
     rows = rows[np.argsort(-matching.detected.scores[rows], kind="stable")][:most]
-    return [_detected_case(matching, errors, row) for row in rows.tolist()]
+    return detected_cases(matching, errors, rows)
 
 
 def largest_missed(matching: Matching, errors: Errors, most: int = 20, class_id: int | None = None) -> list[ErrorCase]:
@@ -75,7 +76,7 @@ def largest_missed(matching: Matching, errors: Errors, most: int = 20, class_id:
     truth = matching.truth
     rows = np.flatnonzero(errors.missed if class_id is None else errors.missed & (truth.classes == class_id))
     rows = rows[np.argsort(-truth.areas[rows], kind="stable")][:most]
-    return [_missed_case(matching, row) for row in rows.tolist()]
+    return missed_cases(matching, rows)
 
 
 def cases_of_image(matching: Matching, errors: Errors, image: int) -> list[ErrorCase]:
@@ -83,8 +84,8 @@ def cases_of_image(matching: Matching, errors: Errors, image: int) -> list[Error
     rows = _rows_of(matching.detected.image, image)
     truths = _rows_of(matching.truth.image, image)
     return [
-        *(_detected_case(matching, errors, row) for row in rows[errors.wrong[rows]].tolist()),
-        *(_missed_case(matching, row) for row in truths[errors.missed[truths]].tolist()),
+        *detected_cases(matching, errors, rows[errors.wrong[rows]]),
+        *missed_cases(matching, truths[errors.missed[truths]]),
     ]
 
 
@@ -105,23 +106,28 @@ def worst_images(matching: Matching, errors: Errors, num_images: int, most: int 
     ]
 
 
+def detected_cases(matching: Matching, errors: Errors, rows: np.ndarray) -> list[ErrorCase]:
+    """The errors in these rows of the detections."""
+    detected = matching.detected
+    return [
+        ErrorCase(
+            kind=str(errors.kinds[row]),
+            image=int(detected.image[row]),
+            class_id=int(detected.classes[row]),
+            detection=int(detected.index[row]),
+            truth=None if errors.targets[row] == UNMATCHED else int(matching.truth.index[errors.targets[row]]),
+            score=float(detected.scores[row]),
+        )
+        for row in rows.tolist()
+    ]
+
+
+def missed_cases(matching: Matching, rows: np.ndarray) -> list[ErrorCase]:
+    """The missed objects in these rows of the groundtruth."""
+    truth = matching.truth
+    places = zip(*(column[rows].tolist() for column in (truth.image, truth.classes, truth.index)), strict=True)
+    return [ErrorCase(MISSED, image, class_id, None, index, 0.0) for image, class_id, index in places]
+
+
 def _rows_of(images: np.ndarray, image: int) -> np.ndarray:
     return np.arange(*np.searchsorted(images, [image, image + 1]))
-
-
-def _detected_case(matching: Matching, errors: Errors, row: int) -> ErrorCase:
-    detected, target = matching.detected, int(errors.targets[row])
-    return ErrorCase(
-        kind=str(errors.kinds[row]),
-        image=int(detected.image[row]),
-        class_id=int(detected.classes[row]),
-        detection=int(detected.index[row]),
-        truth=None if target == UNMATCHED else int(matching.truth.index[target]),
-        score=float(detected.scores[row]),
-    )
-
-
-def _missed_case(matching: Matching, row: int) -> ErrorCase:
-    truth = matching.truth
-    place = {"image": int(truth.image[row]), "class_id": int(truth.classes[row]), "truth": int(truth.index[row])}
-    return ErrorCase(kind=MISSED, detection=None, score=0.0, **place)

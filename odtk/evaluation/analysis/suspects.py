@@ -70,12 +70,16 @@ def confident_scores(matching: Matching) -> dict[int, float]:
     """For each detected class the score from which on a detection is confident; infinite if no detection is right."""
     detected = matching.detected
     right = detected.right
-    overall = float(detected.scores[right].mean()) if right.any() else np.inf
+    overall = _mean(detected.scores[right]) if right.any() else np.inf
     found = {}
     for class_id in np.unique(detected.classes).tolist():
         own = detected.scores[right & (detected.classes == class_id)]
-        found[class_id] = max(float(own.mean()) if len(own) >= MIN_RIGHT else overall, LOWEST_SCORE)
+        found[class_id] = max(_mean(own) if len(own) >= MIN_RIGHT else overall, LOWEST_SCORE)
     return found
+
+
+def _mean(scores: np.ndarray) -> float:
+    return float(min(scores.mean(), scores.max()))  # the mean of equal numbers may be rounded up
 
 
 def _typical_iou(matching: Matching, confident: dict[int, float]) -> float:

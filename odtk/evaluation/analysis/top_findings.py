@@ -1,31 +1,27 @@
 """The things to do next about a detector, in words, ranked by what they cost."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
+from odtk.evaluation.analysis.causes import (
+    confused_classes,
+    label_errors,
+    rare_classes,
+    small_objects,
+    wrong_threshold,
+)
+from odtk.evaluation.analysis.evidence import Cause, Commands, Evidence, Threshold
 from odtk.evaluation.analysis.oracle import Oracle
+from odtk.evaluation.analysis.remaining_errors import remaining_errors
 from odtk.evaluation.analysis.suspects import Suspect
 from odtk.evaluation.results import Results
-from odtk.findings import Finding
+from odtk.findings import ERROR, WARNING, Finding
 
+__all__ = ["Commands", "Threshold", "top_findings"]
 
-@dataclass(frozen=True)
-class Threshold:
-    """The score from which on users see detections, and a better one, with F1 at both."""
-
-    used: float
-    best: float
-    used_f1: float
-    best_f1: float
-
-
-@dataclass(frozen=True)
-class Commands:
-    """The commands that a fix may name, as the user would type them; None of what there is no command for."""
-
-    config: str | None = None  # path of the pipeline config
-    model: str | None = None  # model dir or exported model
-    suspects: str | None = None  # CSV file with the suspected label errors, if it was written
+CAUSES = (label_errors, confused_classes, small_objects, rare_classes, wrong_threshold)
+"""In this order: an error that one of them explains is not explained again by a later one."""
 
 
 def top_findings(
@@ -37,13 +33,39 @@ def top_findings(
     threshold: Threshold | None = None,
     input_size: tuple[int, int] | None = None,
     training_boxes: Mapping[int, int] | None = None,
-    commands: Commands = Commands(),
+    commands: Commands = Commands(),  # noqa: B008 - it is frozen
     most: int = 3,
 ) -> list[Finding]:
-    """The `most` things to do next: what explains a broken evaluation first, then by what each costs.
+    """The `most` things to do next, the costliest first; fewer if little is wrong.
 
     `oracle` is of all detections at an IoU of 0.5, `suspects` those of find_suspects, `explanations` those of
-    explain_metrics. `input_size` is the model's (height, width), in which small objects are measured; without it, in
-    pixels of the images. `training_boxes` says how many boxes of each class it was trained on.
+    explain_metrics: if one is an error, the evaluation is broken and nothing else is said. `input_size` is the model's
+    (height, width), in which small objects are measured; without it, in pixels of the images. `training_boxes` says how
+    many boxes of each class it was trained on; without it, those of the images count.
     """
-    return list(explanations)[:most]
+    broken = [finding for finding in explanations if finding.severity == ERROR]
+    if broken:
+        return broken[:most]
+    evidence = Evidence(results, oracle, suspects, threshold, input_size, training_boxes, commands)
+    found = [*_explained(evidence, explanations), *_causes(evidence)]
+    return [cause.finding for cause in sorted(found, key=lambda cause: -cause.cost)[:most]]
+
+
+def _causes(evidence: Evidence) -> Iterator[Cause]:
+    errors = evidence.oracle.errors
+    covered, explained = np.zeros(len(errors.kinds), bool), np.zeros(len(errors.truth_kinds), bool)
+    for find in CAUSES:
+        for cause in find(evidence, covered):
+            yield cause
+            covered |= False if cause.detections is None else cause.detections
+            explained |= False if cause.missed is None else cause.missed
+    yield from remaining_errors(evidence, covered, explained)
+
+
+def _explained(evidence: Evidence, explanations: Sequence[Finding]) -> Iterator[Cause]:
+    """The warnings, as causes: classes that are never detected cost their share, the others everything."""
+    precisions = evidence.oracle.precisions
+    for finding in explanations:
+        if finding.severity == WARNING:
+            share = finding.count / len(precisions) if finding.kind == "classes-never-detected" else 1.0
+            yield Cause(share, finding)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from odtk.evaluation.scoring import Evaluation
 from odtk.records.box_errors import ImageWithBadBoxes
-from odtk.tools.evaluate.explanation import CheckpointMetrics
 
 if TYPE_CHECKING:
     from odtk.inputs.skipped_records import BadRecord
+    from odtk.tools.evaluate.explanation import CheckpointMetrics
 
 
 @dataclass(frozen=True)

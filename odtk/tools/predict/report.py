@@ -29,7 +29,7 @@ class StreamSummary:
     frames: int = 0
     boxes: Counter[str] = field(default_factory=Counter)  # by the name of the class
     dropped: int = 0  # pictures of a camera that came while others were being worked on
-    ended: str | None = None  # why a camera gives no more pictures, if nobody asked it to end
+    ended: str | None = None  # why a camera gives no more pictures, unless it was asked to end
 
 
 @dataclass(frozen=True)
