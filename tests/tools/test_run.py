@@ -84,7 +84,8 @@ class StandIns:
         for name in ("metrics.json", "classes.json"):
             (folder / name).write_text("{}")
         metrics = {"DetectionBoxes_Precision/mAP": 0.5, "Loss/total_loss": 1.0}
-        return SimpleNamespace(num_images=2, summary=metrics, bad_records=[], bad_boxes=[], repeated_images=0, notes=[])
+        nothing = {"bad_records": [], "bad_boxes": [], "repeated_images": 0, "notes": []}
+        return SimpleNamespace(num_images=2, summary=metrics, **nothing)
 
     def export(self, call):
         weights = sorted(Path(call.arguments["model_dir"]).glob("*.index"))
