@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from odtk.tools.configure import ConfigureReport, configure
     from odtk.tools.doctor import DoctorReport, doctor
     from odtk.tools.evaluate import EvaluationReport, evaluate
+    from odtk.tools.explain import ExplainReport, explain
     from odtk.tools.export import ExportReport, export
     from odtk.tools.init_project import InitReport, init_project
     from odtk.tools.inspect import inspect
@@ -36,6 +37,7 @@ __all__ = [
     "Detections",
     "DoctorReport",
     "EvaluationReport",
+    "ExplainReport",
     "ExportReport",
     "ExportedDetector",
     "InitReport",
@@ -52,6 +54,7 @@ __all__ = [
     "configure",
     "doctor",
     "evaluate",
+    "explain",
     "export",
     "init_project",
     "inspect",
@@ -71,6 +74,7 @@ _MODULES = {
     "Detections": "odtk.detections",
     "DoctorReport": "odtk.tools.doctor",
     "EvaluationReport": "odtk.tools.evaluate",
+    "ExplainReport": "odtk.tools.explain",
     "ExportReport": "odtk.tools.export",
     "ExportedDetector": "odtk.exporting.runtime",
     "InitReport": "odtk.tools.init_project",
@@ -85,6 +89,7 @@ _MODULES = {
     "configure": "odtk.tools.configure",
     "doctor": "odtk.tools.doctor",
     "evaluate": "odtk.tools.evaluate",
+    "explain": "odtk.tools.explain",
     "export": "odtk.tools.export",
     "init_project": "odtk.tools.init_project",
     "inspect": "odtk.tools.inspect",

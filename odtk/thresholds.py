@@ -37,7 +37,7 @@ class Thresholds:
     def apply(self, found: Detections, name_of: Callable[[int], str]) -> Detections:
         """The detections that reach the threshold of their class; `name_of`: a class by its id from 1."""
         least = np.array([self.of(name_of(int(class_id))) for class_id in found.classes])
-        return found.take(np.flatnonzero(reaches(found.scores, least)))
+        return found.take(reaches(found.scores, least))
 
     def check(self, names: Iterable[str], place: str | os.PathLike = "the thresholds") -> None:
         """Raises DataError if there is a threshold of a class that is not among `names`, those of the model.

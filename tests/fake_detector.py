@@ -7,10 +7,12 @@ groundtruth and knows other fine_tune_checkpoint_types. Everything is as small a
 import contextlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
 
+from odtk import pipeline
 from odtk.detectors import families
 from odtk.detectors.detector import Detector, FineTunePlan, LossSums
 from odtk.detectors.family import Family
@@ -53,6 +55,26 @@ def write_config(folder: Path, records: Path) -> Path:
     path = folder / "pipeline.config"
     path.write_text(CONFIG.replace("{records}", str(records)))
     return path
+
+
+def write_model_dir(folder: Path, seed: int = 1) -> Path:
+    """A model dir, as training leaves it, of a fake detector whose weights are drawn; registered() is needed."""
+    folder.mkdir(parents=True)
+    config = write_config(folder, folder / "records")
+    detector = families.of(pipeline.read(config)).build(pipeline.read(config).model)
+    detector.ensure_built()
+    draw_weights(detector, seed)
+    tf.train.Checkpoint(**detector.checkpoint_objects()).write(str(folder / f"ckpt-{seed}"))
+    (folder / "checkpoint").write_text(f'model_checkpoint_path: "ckpt-{seed}"\n')
+    (folder / "label_map.pbtxt").write_text("item { id: 1 name: 'cat' }\nitem { id: 2 name: 'dog' }\n")
+    return folder
+
+
+def draw_weights(detector, seed: int) -> None:
+    """Other weights for each seed, so large that images which differ have other detections."""
+    random = np.random.default_rng(seed)
+    for variable in detector.variables:
+        variable.assign(random.normal(0, 1, variable.shape))
 
 
 class FakeNetwork(tf_keras.Model):

@@ -33,8 +33,8 @@ _CLASSES_SHOWN, _CLASSES_NAMED = 20, 8
 @click.option("--export-suspects", metavar="FILE.csv", type=options.any_path,
               help="Write the suspected label errors, for whoever corrects them.")  # fmt: skip
 @click.option("--output", metavar="FOLDER", type=options.any_path,
-              help="Folder to write to.  [default: eval in the folder of MODEL; of a JSON file NAME-eval beside it]",
-              )  # fmt: skip
+              help="Folder to write to.  [default: eval in a model dir, NAME-eval beside an exported model or a JSON "
+              "file]")  # fmt: skip
 @options.max_bad_records_option
 @options.precision_option("float32")
 @click.option("--devices", default="auto", show_default=True, metavar=options.DEVICES,
@@ -61,7 +61,8 @@ def evaluate(
     counterpart is counted and named.
 
     Prints the 12 COCO metrics and, of a checkpoint on records, the losses under TFOD's names, each with its meaning,
-    and writes them to MODEL/eval/metrics.json (name to value; replaces an earlier evaluation) and for TensorBoard. A
+    and writes them to metrics.json in the folder eval of a model dir (name to value; replaces an earlier evaluation)
+    and for TensorBoard. A
     table shows images, boxes and average precision of each class, or of the best and the worst if there are many; all
     classes are in classes.json, all detections in detections.json. report.html shows where the detector is wrong, and
     the three things to do next are printed, too. The first line printed says which checkpoint is evaluated.

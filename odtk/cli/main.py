@@ -36,6 +36,7 @@ COMMANDS = (
     "evaluate",
     "export",
     "predict",
+    "explain",
     "run",
     "demo",
     "queue",
@@ -43,7 +44,7 @@ COMMANDS = (
     "completion",
 )
 
-READS_IMAGES = {"inspect", "view", "make-tfrecords", "train", "evaluate", "predict", "run", "demo"}
+READS_IMAGES = {"inspect", "view", "make-tfrecords", "train", "evaluate", "predict", "explain", "run", "demo"}
 
 # A line feed in a file or class name could make the rest of the name look like a message of odtk.
 _FAKE_MESSAGE = re.compile(r"\n(?=[Ee]rror|[Ww]arning|[Nn]ote|Next|Usage|\$)")

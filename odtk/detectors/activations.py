@@ -108,17 +108,17 @@ def layer_infos(calls: Sequence[LayerCall]) -> list[LayerInfo]:
     return [_info(name, of_layer) for name, of_layer in by_name.items()]
 
 
-def find_outputs(wanted: Sequence[str], outputs: Iterable[str]) -> list[str]:
+def find_outputs(wanted: Sequence[str], outputs: Iterable[str], argument: str = "layer") -> list[str]:
     """The names among `outputs` (see LayerInfo.outputs) that `wanted` means: layers, single outputs, or patterns.
 
-    Raises OdtkError for one that means none, with the most similar names.
+    Raises OdtkError, about the keyword `argument`, for one that means none, with the most similar names.
     """
     layers = {output: output.split(":")[0] for output in outputs}
     chosen: dict[str, None] = {}
     for name in wanted:
         found = [each for each, layer in layers.items() if name in (each, layer) or fnmatchcase(layer, name)]
         if not found:
-            raise OdtkError(_no_such_layer(name, list(dict.fromkeys(layers.values()))), argument="layer")
+            raise OdtkError(_no_such_layer(name, list(dict.fromkeys(layers.values()))), argument=argument)
         chosen.update(dict.fromkeys(found))
     return list(chosen)
 

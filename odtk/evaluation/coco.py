@@ -1,14 +1,12 @@
-"""COCO box metrics under TFOD's names, computed by pycocotools."""
+"""COCO box metrics under TFOD's names: pycocotools' numbers, computed by hotcoco."""
 
-import contextlib
-import io
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from odtk.errors import DataError
-from odtk.evaluation.coco_matching import BoxTable, accumulate
+from odtk.evaluation.coco_matching import Accumulated, BoxTable, accumulate
 from odtk.evaluation.evaluator import Evaluator
 
 _PREFIX = "DetectionBoxes_"
@@ -80,7 +78,7 @@ class CocoEvaluator(Evaluator):
         self._super_categories = dict(super_categories or {})
         _check_super_categories(self._super_categories, [item["name"] for item in self._categories])
         self._ids = [item["id"] for item in self._categories]
-        self._groundtruth, self._detections = BoxTable(), BoxTable()
+        self._groundtruth, self._detections = BoxTable("area", "iscrowd"), BoxTable("area", "score")
 
     def _add(self, number: int, groundtruth: dict[str, np.ndarray], detections: dict[str, np.ndarray]) -> None:
         boxes, given = groundtruth["boxes"], groundtruth["area"]
@@ -95,41 +93,39 @@ class CocoEvaluator(Evaluator):
 
         -1 if there is no such groundtruth.
         """
-        groundtruth = self._groundtruth.by_class()
-        # pycocotools reports to stdout, which belongs to the command's result.
-        with contextlib.redirect_stdout(io.StringIO()):
-            evaluation = accumulate(self._ids, groundtruth, self._detections.by_class())
-        self.classes = self._measured_classes(groundtruth, evaluation.eval["precision"])
-        metrics = {name: float(value) for name, value in zip(METRIC_NAMES, evaluation.stats, strict=True)}
+        results = accumulate(self._ids, self._groundtruth, self._detections)
+        self.classes = self._measured_classes(results.precision)
+        metrics = _values(results, slice(None))
         if self._per_category:
-            metrics |= self._metrics_per_category(evaluation.eval)
-        return metrics | self._metrics_per_super_category(evaluation.eval)
+            metrics |= self._metrics_per_category(results)
+        return metrics | self._metrics_per_super_category(results)
 
-    def _measured_classes(self, groundtruth: dict[int, dict[str, np.ndarray]], precision: np.ndarray) -> list[dict]:
-        # Precision is [IoU, recall, class, size, detections].
-        counted = {number: boxes["image"][~boxes["iscrowd"]] for number, boxes in groundtruth.items()}
+    def _measured_classes(self, precision: np.ndarray) -> list[dict]:
+        columns = self._groundtruth.columns()
+        counted = ~columns["iscrowd"].astype(bool)
+        images = {number: columns["image"][counted & (columns["class"] == number)] for number in self._ids}
         return [
             {
                 **item,
-                "images": len(np.unique(counted.get(item["id"], ()))),
-                "boxes": len(counted.get(item["id"], ())),
+                "images": len(np.unique(images[item["id"]])),
+                "boxes": len(images[item["id"]]),
                 "AP": _mean_of_known(precision[:, :, index, 0, 2]),
                 "AP@.50IOU": _mean_of_known(precision[0, :, index, 0, 2]),
             }
             for index, item in enumerate(self._categories)
         ]
 
-    def _metrics_per_category(self, results: dict[str, np.ndarray]) -> dict[str, float]:
+    def _metrics_per_category(self, results: Accumulated) -> dict[str, float]:
         """`DetectionBoxes_PerformanceByCategory/mAP/<name>` and `<metric> ByCategory/<name>`, ordered by class id."""
         metrics = {}
         for index, item in enumerate(self._categories):
-            values = dict(zip(METRIC_NAMES, _category_values(results, index), strict=True))
+            values = _values(results, index)
             metrics[f"{_PREFIX}PerformanceByCategory/mAP/{item['name']}"] = values[METRIC_NAMES[0]]
             if self._all_metrics:
                 metrics |= {f"{name} ByCategory/{item['name']}": value for name, value in values.items()}
         return metrics
 
-    def _metrics_per_super_category(self, results: dict[str, np.ndarray]) -> dict[str, float]:
+    def _metrics_per_super_category(self, results: Accumulated) -> dict[str, float]:
         """`DetectionBoxes_PerformanceBySuperCategory/<name>` and `<metric> BySuperCategory/<name>`.
 
         Classes without groundtruth are left out of the mean (TFOD's code would add their -1).
@@ -137,7 +133,7 @@ class CocoEvaluator(Evaluator):
         position = {item["name"]: index for index, item in enumerate(self._categories)}
         metrics = {}
         for group, names in self._super_categories.items():
-            rows = np.array([_category_values(results, position[name]) for name in names])
+            rows = np.array([list(_values(results, position[name]).values()) for name in names])
             values = [_mean_of_known(column) for column in rows.T]
             metrics[f"{_PREFIX}PerformanceBySuperCategory/{group}"] = values[0]
             if self._all_metrics:
@@ -154,15 +150,14 @@ def _yxyx_area(boxes: np.ndarray) -> np.ndarray:  # [N, 4] -> [N]
     return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
-def _category_values(results: dict[str, np.ndarray], index: int) -> list[float]:
-    """METRIC_NAMES' values of one class, by its index among the sorted ids."""
-    # Precision is [IoU, recall, class, size, detections], recall the same without its second axis.
-    precision, recall = results["precision"], results["recall"]
-    chosen = []
-    for of_recall, iou, size, count in _SELECTIONS:
-        values = recall[:, index, size, count] if of_recall else precision[:, :, index, size, count]
-        chosen.append(_mean_of_known(values if iou is None else values[iou]))
-    return chosen
+def _values(results: Accumulated, chosen: int | slice) -> dict[str, float]:
+    """The 12 metrics of one class, by its index among the sorted ids, or of a slice of them."""
+    values = {}
+    for name, (of_recall, iou, size, count) in zip(METRIC_NAMES, _SELECTIONS, strict=True):
+        ious = slice(None) if iou is None else iou
+        own = results.recall[ious, chosen] if of_recall else results.precision[ious, ..., chosen, :, :]
+        values[name] = _mean_of_known(own[..., size, count])
+    return values
 
 
 def _mean_of_known(precision: np.ndarray) -> float:

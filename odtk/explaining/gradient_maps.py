@@ -18,7 +18,7 @@ def gradient_map(run: PictureRun, index: int, output: str | None = None) -> Heat
     if output is not None:
         found = run.gradient(index, [output])
         if not found:
-            raise OdtkError(_no_gradient(run, output), argument="layer")
+            raise OdtkError(_no_gradient(run, output), argument="heat_layer")
         return _weighted(run, output, found[output])
     level = run.candidates.level_of(int(run.rows[index])) if run.candidates and run.rows is not None else None
     if level is not None:
@@ -32,7 +32,7 @@ def _weighted(run: PictureRun, name: str, gradient: tf.Tensor) -> HeatMap:
         raise OdtkError(
             f"The output of {name} is of shape {tuple(output.shape)}; for a heat map it has to be [1, rows, columns, "
             "channels]. Choose another layer.",
-            argument="layer",
+            argument="heat_layer",
         )
     heat = tf.reduce_sum(tf.cast(output * gradient, tf.float32), axis=-1)[0]
     return HeatMap(tf.nn.relu(heat).numpy(), name, run.frame)

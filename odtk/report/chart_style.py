@@ -5,7 +5,6 @@ Drawn with matplotlib's Figure alone: pyplot's global state would disturb a note
 
 from __future__ import annotations
 
-import base64
 import io
 import warnings
 from collections.abc import Callable
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from lxml import etree
 
-from odtk.report.html import element
+from odtk.report.html import themed_picture
+from odtk.report.pictures import png_uri
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,7 @@ _NUM_COLORS = 128  # of a file: enough for soft edges, and a third of the bytes
 
 @dataclass(frozen=True)
 class Palette:
-    """Colors, those of page.css."""
+    """Colors, those of page.css where it has such."""
 
     paper: str
     ink: str
@@ -70,10 +70,7 @@ def render(draw: Draw, height: int, alt: str) -> Chart:
 
 def chart_figure(chart: Chart, *caption: etree._Element | str) -> etree._Element:
     """The chart on a page, in the reader's choice of light or dark."""
-    width, height = chart.size
-    dark = element("source", media="(prefers-color-scheme: dark)", srcset=_uri(chart.dark))
-    image = element("img", src=_uri(chart.light), alt=chart.alt, width=str(width), height=str(height))
-    return element("figure", element("picture", dark, image), element("figcaption", *caption))
+    return themed_picture(png_uri(chart.light), png_uri(chart.dark), chart.size, chart.alt, *caption)
 
 
 def shortened(name: str, longest: int = _LONGEST_NAME) -> str:
@@ -125,7 +122,3 @@ def _parameters(palette: Palette) -> dict:
         "lines.linewidth": 1.4,
         "text.parse_math": False,  # a class may be named with $
     }
-
-
-def _uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

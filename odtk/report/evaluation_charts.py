@@ -84,7 +84,9 @@ def _draw_class_f1(
     _draw_class_lines(axes, palette, confidences, names, f1, f1.max(axis=1, initial=0))
     for row, threshold in zip(f1, best, strict=True):
         if threshold is not None and len(names) <= _MOST_CURVES:
-            axes.plot([threshold], [np.nanmax(row)], "o", color=palette.ink, markersize=4, zorder=5)
+            axes.plot(
+                [threshold], [np.interp(threshold, confidences, row)], "o", color=palette.ink, markersize=4, zorder=5
+            )
     _finish(axes, "confidence threshold", "F1")
     if len(names):
         axes.legend(loc="best")
@@ -108,7 +110,8 @@ def _draw_calibration(
     top.plot([0, 1], [0, 1], "--", color=palette.faint, linewidth=1, label="as the scores say")
     top.plot(columns["confidence"], columns["precision"], "o", color=palette.ink, markersize=3.5, label="mean score")
     _finish(top, "", "share that is right")
-    top.set_title(f"expected calibration error {expected_error:.3f}")
+    if not np.isnan(expected_error):
+        top.set_title(f"expected calibration error {expected_error:.3f}")
     top.legend(loc="upper left")
     bottom.bar(middles, columns["count"], width, color=palette.faint)
     bottom.set(xlabel="score", ylabel="boxes")

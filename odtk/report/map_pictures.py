@@ -28,7 +28,7 @@ def with_heat(picture: Image.Image, heat: np.ndarray) -> Image.Image:
     """A map [height, width] of values in 0 to 1 over a picture of its size: nothing at 0, yellow at 1."""
     heat = np.clip(heat, 0, 1)[..., None]
     pixels = np.asarray(picture.convert("RGB"), np.float32)
-    alpha = np.sqrt(heat) * _OPAQUE  # what is half as hot has to be seen
+    alpha = heat**0.7 * _OPAQUE  # what is half as hot has to be seen
     mixed = pixels * (1 - alpha) + _in_colors(heat[..., 0], HEAT_COLORS) * alpha
     return Image.fromarray(np.rint(mixed).astype(np.uint8))
 

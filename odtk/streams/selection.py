@@ -23,6 +23,7 @@ class Selection:
     thresholds: Thresholds
     class_ids: frozenset[int] | None = None  # None: all
     max_boxes: int | None = None
+    top: int | None = None  # so many classes of each box will be shown
 
     @property
     def least_score(self) -> float:
@@ -30,7 +31,16 @@ class Selection:
         return min([self.thresholds.score, *self.thresholds.classes.values()])
 
     def apply(self, found: Detections, name_of: Callable[[int], str]) -> Detections:
-        """The wanted ones of the detections in one picture, best score first."""
+        """The wanted ones of the detections in one picture, best score first.
+
+        Raises OdtkError if other classes of a box are to be shown, and the model does not give their scores.
+        """
+        if self.top and found.class_scores is None:
+            raise OdtkError(
+                "The model gives the best class of each box and no scores of the others (detection_multiclass_scores), "
+                f"so its best {self.top} are not known. Leave that out, or use a model that odtk or TFOD exported.",
+                argument="top",
+            )
         if self.class_ids is not None:
             found = found.take(np.isin(found.classes, list(self.class_ids)))
         return self.thresholds.apply(found, name_of).best(max_boxes=self.max_boxes)
@@ -42,11 +52,13 @@ def build_selection(
     thresholds_file: str | os.PathLike | None = None,
     classes: Iterable[str | int] | None = None,
     max_boxes: int | None = None,
+    top: int | None = None,
 ) -> Selection:
     """The selection by a score for all classes (0.5 if None is given) or a file of thresholds (see odtk.thresholds).
 
-    `names` are those of the model's classes by 1-based id, empty without a label map. `classes`: names or ids. Raises
-    OdtkError where the options contradict each other, and for classes that the model does not have.
+    `names` are those of the model's classes by 1-based id, empty without a label map. `classes`: names or ids; `top`:
+    how many classes of each box will be shown. Raises OdtkError where the options contradict each other, and for
+    classes that the model does not have.
     """
     if thresholds_file is None:
         wanted = Thresholds(DEFAULT_SCORE if min_score is None else min_score)
@@ -59,7 +71,7 @@ def build_selection(
     else:
         wanted = thresholds.read(thresholds_file)
         wanted.check(names.values(), thresholds_file)
-    return Selection(wanted, None if classes is None else class_ids(classes, names), max_boxes)
+    return Selection(wanted, None if classes is None else class_ids(classes, names), max_boxes, top)
 
 
 def class_ids(classes: Iterable[str | int], names: Mapping[int, str]) -> frozenset[int]:

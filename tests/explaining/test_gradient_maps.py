@@ -63,7 +63,7 @@ def test_a_layer_that_the_score_does_not_depend_on_is_refused(two_squares):
         OdtkError, match=r"does not depend on the output size .* a layer before the last ones"
     ) as caught:
         gradient_map(two_squares, 0, "size")
-    assert caught.value.argument == "layer"
+    assert caught.value.argument == "heat_layer"
 
 
 def test_a_detector_without_anchors_shows_its_layers_but_no_anchors(white_finder, two_squares):

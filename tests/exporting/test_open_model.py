@@ -31,12 +31,12 @@ def folder(tmp_path_factory, family):
     model = folder / "model"
     detector = build_detector(pipeline.read(config))
     saved = tf.train.Checkpoint(step=tf.Variable(0, dtype=tf.int64), **detector.checkpoint_objects())
-    _draw_weights(detector, 1)
+    fake_detector.draw_weights(detector, 1)
     write_best(str(model), 1, "mAP", {"mAP": 0.5}, saved.write)
     for input_type in ("image_tensor", "float_image_tensor", "encoded_image_string_tensor"):
         saved_model.save(detector, input_type, str(folder / input_type / "saved_model"))
         (folder / input_type / "label_map.pbtxt").write_text(LABELS)
-    _draw_weights(detector, 2)
+    fake_detector.draw_weights(detector, 2)
     saved.write(str(model / "ckpt-2"))
     (model / "pipeline.config").write_text(config.read_text())
     (model / "label_map.pbtxt").write_text(LABELS)
@@ -124,12 +124,6 @@ def test_a_model_that_answers_for_one_of_a_batch_is_an_error(tmp_path):
     assert len(model.detect(_images()[0])) == 1
     with pytest.raises(CheckpointError, match="answers for 1 when it is given a batch of 2 images of shape 40x60x3"):
         model.detect_batch([_images()[0]] * 2)
-
-
-def _draw_weights(detector, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    for variable in detector.variables:
-        variable.assign(random.normal(0, 1, variable.shape))
 
 
 def _images() -> list[np.ndarray]:

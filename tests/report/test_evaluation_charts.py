@@ -2,13 +2,14 @@
 
 import io
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from lxml import etree
 from PIL import Image
 
-from odtk.report import chart_style, class_charts, evaluation_charts
+from odtk.report import chart_style, class_charts, evaluation_charts, page
 from odtk.report.chart_style import DARK, LIGHT, WIDTH, chart_figure, shortened
 
 # A name that cannot be drawn, or does not fit, is no reason for a warning.
@@ -82,9 +83,17 @@ def test_nothing_to_show_is_drawn_without_a_warning(drawn):
 def test_a_page_shows_the_readers_choice():
     chart = chart_style.Chart(b"light", b"dark", (400, 300), "Precision <b>")
     text = etree.tostring(chart_figure(chart, "AP of ", "classes")).decode()
-    assert '<source media="(prefers-color-scheme: dark)" srcset="data:image/png;base64,ZGFyaw=="/>' in text
+    assert '<source srcset="data:image/png;base64,ZGFyaw==" media="(prefers-color-scheme: dark)"/>' in text
     assert 'src="data:image/png;base64,bGlnaHQ=" alt="Precision &lt;b&gt;" width="400" height="300"' in text
     assert "<figcaption>AP of classes</figcaption>" in text
+
+
+def test_colors_are_those_of_the_page():
+    light, dark = Path(page.__file__).with_name("page.css").read_text().split("@media (prefers-color-scheme: dark)")[:2]
+    for css, palette in ((light, LIGHT), (dark, DARK)):
+        names = {"paper": palette.paper, "ink": palette.ink, "faint": palette.faint, "line": palette.line}
+        names |= {"good": palette.good, "error": palette.bad} | {f"bar-{i}": palette.series[i] for i in range(4)}
+        assert {name for name, color in names.items() if f"--{name}: {color};" not in css} == set()
 
 
 def test_precision_recall_has_the_ap_of_each_class_and_the_mean_of_all(drawn):
@@ -109,7 +118,7 @@ def test_the_best_thresholds_are_marked(drawn):
     assert axes.lines[-1].get_label() == "best threshold 0.42"
     (axes,) = drawn(charts()["class_f1"])
     dots = [(line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines if line.get_marker() == "o"]
-    assert dots == [(0.25, 1.0), (0.5, 1.0)]
+    assert dots == [(0.25, pytest.approx(0.95)), (0.5, pytest.approx(0.5))]
 
 
 def test_a_confusion_matrix_shows_counts_and_colors_by_row(drawn):

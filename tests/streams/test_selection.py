@@ -1,5 +1,7 @@
 """Which detections are shown: by class, threshold and number."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,14 @@ def test_a_file_has_a_threshold_per_class(tmp_path):
     assert caught.value.argument == "min_score"
     with pytest.raises(DataError, match="Guinea Pig"):
         build_selection({1: "cat"}, thresholds_file=path)
+
+
+def test_other_classes_of_a_box_need_a_model_that_rates_them():
+    with pytest.raises(OdtkError, match="its best 3 are not known") as caught:
+        build_selection(NAMES, top=3).apply(FOUND, NAMES.get)
+    assert caught.value.argument == "top"
+    rated = replace(FOUND, class_scores=np.zeros([5, 4], np.float32))
+    assert len(build_selection(NAMES, top=3).apply(rated, NAMES.get)) == 4
 
 
 def test_classes_are_named_or_numbered():

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,7 @@ from lxml import html as lxml_html
 from odtk import thresholds
 from odtk.errors import DataError
 from odtk.evaluation.results import Results, image_result
-from odtk.tools.evaluate.explanation import CheckpointMetrics, Measured, explain
-from odtk.tools.evaluate.explanation_document import document
+from odtk.tools.evaluate.explanation import CheckpointMetrics, Measured, Other, explain
 from odtk.tools.evaluate.report_files import write_report
 
 CAT, DOG = 1, 2
@@ -91,7 +91,7 @@ def test_tables_are_beside_the_page_as_csv(report):
 def test_the_document_is_json_without_nan(report):
     explanation, written, _ = report
     read = json.loads((written.folder / "explanation.json").read_text("utf-8"))
-    assert read == document(explanation)
+    assert read == explanation.document()
     assert (read["images"], read["boxes"], read["detections"]) == (4, 4, 4)
     assert read["confusion"] == {"rows": ["cat", "dög", "background"], "counts": [[1, 1, 1], [0, 0, 1], [1, 1, 0]]}
     assert [each["name"] for each in read["classes"]] == ["cat", "dög"]
@@ -129,3 +129,24 @@ def test_an_evaluation_without_groundtruth_or_detections_has_a_page(tmp_path):
     results = Results([image_result("empty.jpg", SIZE, [], [], [], [], [])], {CAT: "cat"})
     written = write_report(tmp_path, explain(results, _measured()), results)
     assert "1 image, 0 boxes" in written.page.read_text("utf-8")
+
+
+def test_another_model_is_compared_in_words_tables_and_pictures(tmp_path):
+    results = _results()
+    before = replace(results, images=[replace(image, detected_classes=image.classes) for image in results.images])
+    written = write_report(tmp_path, explain(results, _measured(), other=Other("old", before)), results)
+    page = lxml_html.document_fromstring(written.page.read_bytes())
+    first = page.xpath("//main/section")[0]
+    assert first.get("id") == "comparison"
+    assert "0 with errors have none now, and 1 without errors have some" in first.text_content()
+    assert "confused.jpg" in first.text_content()
+    assert {"worse-images.png", "compared-classes.png", "compared-classes-dark.png"} < set(written.files)
+    rows = {row["Image"]: (row["errors before"], row["errors after"]) for row in _rows(written, "compared-images.csv")}
+    assert rows == {"confused.jpg": ("0", "2")}
+    changes = {row["Metric"]: float(row["change"]) for row in _rows(written, "compared-metrics.csv")}
+    assert changes["mAP"] < 0
+    document = json.loads((written.folder / "explanation.json").read_text("utf-8"))
+    assert document["comparison"]["model"] == "old"
+    assert document["comparison"]["mean"]["after"] == pytest.approx(
+        float(_rows(written, "compared-metrics.csv")[0]["after"]), abs=1e-5
+    )

@@ -30,6 +30,7 @@ from odtk.exporting.agreement import measure
 from odtk.records import example, shards
 from odtk.records.example import read_features
 from odtk.tools.evaluate import evaluate
+from odtk.tools.explain import explain, list_layers
 from odtk.tools.export import export
 from odtk.tools.inspect import inspect
 from odtk.tools.predict import predict
@@ -168,8 +169,8 @@ def test_an_exported_model_and_its_detections_have_the_metrics_of_the_checkpoint
     report = evaluate(exported, log=said.append, compare=journey.model_dir, export_suspects=tmp_path / "suspects.csv")
     assert report.metrics == coco_metrics(journey.evaluated)
     assert (report.checkpoint, report.model, report.num_images) == (None, str(exported), 10)
-    assert report.metrics_path == exported / "eval/metrics.json"
-    assert report.report_path == exported / "eval/report.html"
+    assert report.metrics_path == exported.parent / "exported-eval/metrics.json"
+    assert report.report_path == exported.parent / "exported-eval/report.html"
     assert report.explanation.measured.target == str(exported)
     assert sorted(report.seconds) == ["first step", "inference", "reading", "scoring"]
     ours, theirs = (read_results(each.detections_path).images for each in (report, journey.evaluated))
@@ -290,6 +291,17 @@ def test_what_is_exported_detects_as_the_detector(journey, tmp_path):
     np.testing.assert_array_equal(
         [result["category_id"] for result in results], expected["detection_classes"][0].numpy() + 1
     )
+
+
+def test_what_it_computes_is_shown_without_anchors_or_levels(journey, tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(picture(1))
+    (shown,) = explain(journey.model_dir, tmp_path / "photo.jpg", tmp_path / "out", min_score=0, max_boxes=2).pictures
+    assert [each.layer for each in shown.features] == ["stem", "heat", "size"]
+    assert [(each.heat_source, each.level) for each in shown.detections] == [("heat", None)] * 2
+    assert (shown.fired, shown.scores, shown.levels) == (None, {}, ())
+    assert shown.notes == ["This detector does not show boxes before suppression, nor anchors."]
+    layers = list_layers(journey.model_dir).layers
+    assert (layers[0].name, layers[0].shapes) == ("stem", ((1, 6, 4, 4),))
 
 
 def test_low_precision_is_compared_on_the_evaluation_records(journey):

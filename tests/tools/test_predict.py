@@ -8,10 +8,10 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from click.testing import CliRunner
 from PIL import Image
 from small_disk import small_disk
+from stub_model import LABEL_MAP, export
 
 import odtk
 from odtk.cli.main import cli
@@ -19,53 +19,6 @@ from odtk.errors import CheckpointError, DataError, OutputError
 from odtk.exporting.runtime import ExportedDetector, load
 from odtk.report.drawing import class_color
 from odtk.tools.predict import predict
-
-# Two boxes and padding; yxyx, normalized.
-BOXES = [[[0.25, 0.5, 0.75, 1.0], [0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 0.0, 0.0]]]
-LABEL_MAP = "item { id: 1 name: 'Abyssinian' }\nitem { id: 2 name: 'pug' }\n"
-
-
-class Stub(tf.Module):
-    """Finds a pug and an Abyssinian anywhere; the pug's score is the mean red of the image over 255."""
-
-    def outputs(self, image):  # [1, height, width, 3]
-        score = tf.reduce_mean(tf.cast(image, tf.float32)[..., 0]) / 255.0
-        return {
-            "detection_boxes": tf.constant(BOXES),
-            "detection_classes": tf.constant([[2.0, 1.0, 1.0]]),
-            "detection_scores": tf.stack([score, 0.25, 0.0])[tf.newaxis],
-            "num_detections": tf.constant([2.0]),
-            "raw_detection_boxes": tf.zeros([1, 5, 4]),
-        }
-
-    @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8, "input_tensor")])
-    def image_tensor(self, input_tensor):
-        return self.outputs(input_tensor)
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, "input_tensor")])
-    def float_image_tensor(self, input_tensor):
-        return self.outputs(input_tensor)
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "input_tensor")])
-    def encoded_image_string_tensor(self, input_tensor):
-        image = tf.io.decode_image(input_tensor[0], channels=3, expand_animations=False)
-        return self.outputs(tf.ensure_shape(image, [None, None, 3])[tf.newaxis])
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "input_tensor")])
-    def tf_example(self, input_tensor):
-        features = tf.io.parse_single_example(input_tensor[0], {"image/encoded": tf.io.FixedLenFeature([], tf.string)})
-        return self.outputs(tf.io.decode_jpeg(features["image/encoded"], channels=3)[tf.newaxis])
-
-    @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, "x")])
-    def classifier(self, x):
-        return {"scores": x}
-
-
-def export(folder, input_type):
-    stub = Stub()
-    tf.saved_model.save(stub, str(folder / "saved_model"), signatures=getattr(stub, input_type))
-    (folder / "label_map.pbtxt").write_text(LABEL_MAP)
-    return folder
 
 
 @pytest.fixture(scope="module")

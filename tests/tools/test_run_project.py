@@ -134,7 +134,7 @@ def test_what_other_stages_make_is_filled_in():
     assert project.stages["train"].values["model-dir"] == "runs/p/model"
     assert project.stages["export"].values["pipeline-config"] == "mine.config"
     assert project.stages["export"].values["model-dir"] == "runs/p/model"
-    assert project.stages["predict"].arguments("sub")["exported_dir"] == "gs://bucket/x"
+    assert project.stages["predict"].arguments("sub")["model"] == "gs://bucket/x"
     assert {key for _, key in [*FILLED_IN, *MADE]} <= {key for each in SECTIONS.values() for key in each.keys}
 
 

@@ -41,34 +41,33 @@ def confusion_matrix(results: Results, matching: Matching, class_ids: Sequence[i
     """Counts; `class_ids` must have all classes of objects and detections, as `all_class_ids` has."""
     detected, truth = matching.detected, matching.truth
     kept = reaches(detected.scores, threshold)
-    left, missed = (
-        np.flatnonzero(kept & detected.wrong),
-        np.flatnonzero(~truth.ignored & ~found_objects(matching, threshold)),
-    )
-    pairs = _pair(results, matching, left, missed)
-    row_of = {class_id: row for row, class_id in enumerate(class_ids)}
-    counts = np.zeros([len(class_ids) + 1, len(class_ids) + 1], int)
-
-    def add(objects: Sequence[int], detections: Sequence[int]) -> None:
-        np.add.at(counts, (np.array(objects, int), np.array(detections, int)), 1)
-
-    right = [row_of[class_id] for class_id in detected.classes[kept & detected.right].tolist()]
-    add(right, right)
-    object_row = [row_of[class_id] for class_id in truth.classes.tolist()]
-    detection_row = [row_of[class_id] for class_id in detected.classes.tolist()]
+    right, left = np.flatnonzero(kept & detected.right), np.flatnonzero(kept & detected.wrong)
+    missed = np.flatnonzero(~truth.ignored & ~found_objects(matching, threshold))
+    paired, taken_for = _pair(results, matching, left, missed)
     background = len(class_ids)
-    add([object_row[row] for row in pairs.values()], [detection_row[row] for row in pairs])
-    unpaired = [detection_row[row] for row in left.tolist() if row not in pairs]
-    add([background] * len(unpaired), unpaired)
-    overlooked = [object_row[row] for row in set(missed.tolist()) - set(pairs.values())]
-    add(overlooked, [background] * len(overlooked))
+    objects, detections = _rows(truth.classes, class_ids), _rows(detected.classes, class_ids)
+    counts = np.zeros([background + 1, background + 1], int)
+    for rows, columns in (
+        (detections[right], detections[right]),
+        (objects[paired], detections[taken_for]),
+        (objects[np.setdiff1d(missed, paired)], background),
+        (background, detections[np.setdiff1d(left, taken_for)]),
+    ):
+        np.add.at(counts, tuple(np.broadcast_arrays(rows, columns)), 1)
     return Confusion(matching.iou, threshold, tuple(class_ids), counts)
 
 
-def _pair(results: Results, matching: Matching, left: np.ndarray, missed: np.ndarray) -> dict[int, int]:
-    """Rows of these detections to rows of these objects, each at most once."""
+def _rows(classes: np.ndarray, class_ids: Sequence[int]) -> np.ndarray:
+    """The row of each class in the matrix."""
+    row_of = {class_id: row for row, class_id in enumerate(class_ids)}
+    found, places = np.unique(classes, return_inverse=True)
+    return np.array([row_of[class_id] for class_id in found.tolist()], int)[places]
+
+
+def _pair(results: Results, matching: Matching, left: np.ndarray, missed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of objects and, for each, of its detection, among these; each at most once."""
     detected, truth = matching.detected, matching.truth
-    pairs: dict[int, int] = {}
+    pairs: list[tuple[int, int]] = []
     left_of, missed_of = _by_image(detected.image, left), _by_image(truth.image, missed)
     for image in sorted(left_of.keys() & missed_of.keys()):
         rows, objects = left_of[image], missed_of[image]
@@ -77,9 +76,10 @@ def _pair(results: Results, matching: Matching, left: np.ndarray, missed: np.nda
         for row, overlap in zip(rows.tolist(), shared, strict=True):
             best = int(np.argmax(overlap))
             if overlap[best] >= matching.iou:
-                pairs[row] = int(objects[best])
+                pairs.append((int(objects[best]), row))
                 shared[:, best] = -1.0
-    return pairs
+    paired, taken_for = np.array(pairs, int).reshape(-1, 2).T
+    return paired, taken_for
 
 
 def _by_image(images: np.ndarray, rows: np.ndarray) -> dict[int, np.ndarray]:

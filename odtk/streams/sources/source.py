@@ -34,13 +34,13 @@ class Source(abc.ABC):
     is_still = True
     """Whether it is a picture of its own."""
     is_live = False
-    """Whether it goes on while nobody takes its pictures."""
+    """Whether it goes on while its pictures are not taken."""
     rate: float | None = None
     """Pictures per second, once the first was taken; None where it is unknown or there is one."""
     path: Path | None = None
     """Of a local file."""
     ended: str | None = None
-    """Why a live source gives no more pictures, if nobody asked it to end."""
+    """Why a live source gives no more pictures, unless it was asked to end."""
 
     def __init__(self, written: str, name: str):
         """`written` as the user gave it, `name` of what is written of it: see Frame."""

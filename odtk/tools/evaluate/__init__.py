@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from odtk import atomic, files
 from odtk.errors import DataError, OdtkError
 from odtk.evaluation.analysis.matching import match_images
-from odtk.evaluation.analysis.suspects import find_suspects, write_suspects
+from odtk.evaluation.analysis.self_check import self_check
 from odtk.evaluation.groundtruth import Groundtruth
+from odtk.evaluation.output_folder import default_output
 from odtk.exporting.open_model import TRAINED
-from odtk.records.box_errors import count_in_words
 from odtk.tools.arguments import require_one_of, require_whole
-from odtk.tools.evaluate.explanation import Explanation, Measured, Other, explain
 from odtk.tools.evaluate.measurement import Measurement, Settings
 from odtk.tools.evaluate.output_files import (
     CLASSES,
@@ -26,7 +25,6 @@ from odtk.tools.evaluate.output_files import (
     write_evaluation,
 )
 from odtk.tools.evaluate.report import EvaluationReport
-from odtk.tools.evaluate.report_files import write_report
 from odtk.tools.evaluate.sources import ALL, Source, find_source
 from odtk.tools.evaluate.truths import RecordsTruth, find_truth
 
@@ -65,11 +63,12 @@ def evaluate(
     images. `precision` is what the network computes in ("auto" chooses as for training), `devices` what on, a batch on
     each; or the cores of `tpu` ("local", a Cloud TPU's name, grpc://HOST:PORT). `log` is told which weights it is.
 
-    Writes into `output` (None: eval in the model's folder) metrics.json (name to value, null for NaN), classes.json,
-    detections.json (COCO results) and, with `report`, report.html with a folder of the same as files; of a checkpoint
-    also TensorBoard's scalars; `export_suspects` is a CSV of suspected label errors. Up to `max_bad_records` records
-    that cannot be used are skipped, and `log` is called for each; with 0, the first one raises. Boxes that cannot be
-    used are skipped. Raises ConfigError, CheckpointError or DataError if something given cannot be used.
+    Writes into `output` (None: eval in the model dir, or NAME-eval beside an exported model or a file) metrics.json
+    (name to value, null for NaN), classes.json, detections.json (COCO results) and, with `report`, report.html with a
+    folder of the same as files; of a checkpoint also TensorBoard's scalars; `export_suspects` is a CSV of suspected
+    label errors. Up to `max_bad_records` records that cannot be used are skipped, and `log` is called for each; with 0,
+    the first one raises. Boxes that cannot be used are skipped. Raises ConfigError, CheckpointError or DataError if
+    something given cannot be used.
     """
     require_whole(0, max_bad_records=max_bad_records)
     require_one_of(("auto", FLOAT32, "float16", "bfloat16"), precision=precision)
@@ -80,7 +79,7 @@ def evaluate(
     settings = Settings(names, max_bad_records, precision, devices, tpu, log)
     truth = find_truth(groundtruth, source, names)
     _refuse_what_does_nothing(source, truth, settings)
-    folder = source.output if output is None else os.fspath(output)
+    folder = default_output(source.path) if output is None else os.fspath(output)
     check_output(folder)
     if export_suspects is not None and not files.is_remote(export_suspects):
         atomic.check_file(export_suspects)
@@ -91,9 +90,23 @@ def evaluate(
     results = measured.evaluation.results
     assert results is not None
     if export_suspects is not None:
+        from odtk.evaluation.analysis.suspects import find_suspects, write_suspects
+
         write_suspects(export_suspects, find_suspects(results, match_images(results.images)), results)
-    explanation = _explain(_target(given, checkpoint, groundtruth), measured, other) if report or other else None
-    page = write_report(folder, explanation, results).page if explanation and report else None
+    check = self_check(results, measured.new_evaluators)
+    for finding in check.findings:
+        log(str(finding))
+    explanation, page = None, None
+    if report or other is not None:  # what explains needs time, to import as well
+        from odtk.evaluation.analysis.evidence import Commands
+        from odtk.tools.evaluate.explaining import explain_measured
+
+        commands = Commands(source.config_path, source.path, None if export_suspects is None else str(export_suspects))
+        explanation = explain_measured(_target(given, checkpoint, groundtruth), commands, measured, other, check)
+    if report and explanation is not None:
+        from odtk.tools.evaluate.report_files import write_report
+
+        page = write_report(folder, explanation, results).page
     evaluation = measured.evaluation
     return EvaluationReport(
         metrics=evaluation.metrics,
@@ -172,33 +185,3 @@ def _target(given: Iterable[Place], checkpoint: Place, groundtruth: Place) -> st
     words += ["--checkpoint", os.fspath(checkpoint)] if checkpoint is not None else []
     words += ["--groundtruth", os.fspath(groundtruth)] if groundtruth is not None else []
     return shlex.join(words)
-
-
-def _explain(target: str, measured: Measurement, other: Measurement | None) -> Explanation:
-    evaluation = measured.evaluation
-    assert evaluation.results is not None
-    compared = None
-    if other is not None:
-        assert other.evaluation.results is not None
-        compared = Other(other.title, other.evaluation.results, other.evaluation.metrics)
-    facts = Measured(
-        model=measured.title,
-        groundtruth=measured.groundtruth,
-        metrics=evaluation.metrics,
-        meanings=evaluation.meanings,
-        classes=evaluation.classes,
-        losses=evaluation.losses,
-        seconds=evaluation.seconds,
-        notes=[*measured.notes, *_left_out(measured)],
-        target=target,
-    )
-    return explain(evaluation.results, facts, other=compared, checkpoints=measured.curve)
-
-
-def _left_out(measured: Measurement) -> Iterator[str]:
-    if measured.bad_records:
-        yield f"{len(measured.bad_records)} bad records are left out."
-    if measured.bad_boxes:
-        yield f"{count_in_words(measured.bad_boxes)} are left out."
-    if measured.evaluation.repeated_images:
-        yield f"{measured.evaluation.repeated_images} images are ignored, as they repeat an earlier image's source_id."

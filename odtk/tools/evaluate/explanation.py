@@ -7,6 +7,7 @@ from typing import Any
 from odtk.evaluation.analysis.average_precision import AveragePrecision, measure_precision
 from odtk.evaluation.analysis.calibration import Calibration, calibration_of
 from odtk.evaluation.analysis.class_ids import all_class_ids
+from odtk.evaluation.analysis.comparison import Comparison, compare
 from odtk.evaluation.analysis.confidence import ConfidenceCurves, confidence_curves
 from odtk.evaluation.analysis.confusion import Confusion, confusion_matrix
 from odtk.evaluation.analysis.error_kinds import Errors, classify_errors
@@ -23,11 +24,13 @@ from odtk.evaluation.analysis.rankings import (
     surest_false_positives,
     worst_images,
 )
+from odtk.evaluation.analysis.self_check import SelfCheck
 from odtk.evaluation.analysis.suspects import Suspect, find_suspects
 from odtk.evaluation.analysis.top_findings import Commands, Threshold, top_findings
 from odtk.evaluation.results import Results
 from odtk.findings import Finding
 from odtk.thresholds import Thresholds
+from odtk.tools.evaluate.explanation_document import document
 
 IOU = 0.5
 """At which a detection has found an object, in all analyses but the metrics."""
@@ -52,6 +55,7 @@ class Measured:
     losses: Mapping[str, float] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)  # stage to the seconds that it took for all images
     notes: Sequence[str] = ()  # sentences on what the numbers leave out, such as bad records
+    target: str = "MODEL"  # the words behind `odtk evaluate` that evaluate the same again
     commands: Commands = field(default_factory=Commands)  # what the commands to run next have to name
     input_size: tuple[int, int] | None = None  # the model's height and width, if it is known
     training_boxes: Mapping[int, int] | None = None  # boxes of each class that it was trained on, if known
@@ -90,6 +94,17 @@ class AtThreshold:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """Another model, and what changes from it to the one that is explained."""
+
+    model: str
+    results: Results
+    metrics: Mapping[str, float]
+    threshold: float  # the best of the other model
+    comparison: Comparison  # before: the other model
+
+
+@dataclass(frozen=True)
 class Explanation:
     """All that is known about an evaluation."""
 
@@ -107,7 +122,13 @@ class Explanation:
     pairs: Sequence[ConfusedPair]
     suspects: Sequence[Suspect]
     seen: AtThreshold
+    self_check: SelfCheck | None = None
+    compared: Compared | None = None
     checkpoints: Sequence[CheckpointMetrics] = ()
+
+    def document(self) -> dict[str, Any]:
+        """All of it as JSON data, classes by name; NaN and infinity, which JSON does not have, are None."""
+        return document(self)
 
 
 def explain(
@@ -116,10 +137,12 @@ def explain(
     *,
     other: Other | None = None,
     checkpoints: Sequence[CheckpointMetrics] = (),
+    self_check: SelfCheck | None = None,
 ) -> Explanation:
     """Analyzes the results of an evaluation; `other` is compared with them, `checkpoints` are the curve over training.
 
-    Raises DataError if the images of `other` are not those of `results`.
+    `self_check` is what the groundtruth gets as detections; its findings are the first. Raises DataError if `other` has
+    none of the images of `results`.
     """
     class_ids = all_class_ids(results)
     matching = match_images(results.images, IOU)
@@ -132,7 +155,7 @@ def explain(
         results,
         oracle,
         suspects,
-        explain_metrics(results, measured.metrics, DEFAULT_SCORE),
+        [*_of(self_check), *explain_metrics(results, measured.metrics, DEFAULT_SCORE)],
         threshold=_threshold(matching, class_ids, confidence),
         input_size=measured.input_size,
         training_boxes=measured.training_boxes,
@@ -153,8 +176,20 @@ def explain(
         pairs=confused_pairs(oracle, confidence.chosen),
         suspects=suspects,
         seen=seen,
+        self_check=self_check,
+        compared=None if other is None else _compare(other, results, confidence.chosen),
         checkpoints=checkpoints,
     )
+
+
+def _of(self_check: SelfCheck | None) -> Sequence[Finding]:
+    return () if self_check is None else self_check.findings
+
+
+def _compare(other: Other, results: Results, threshold: float) -> Compared:
+    own = confidence_curves(match_images(other.results.images, IOU), all_class_ids(other.results)).chosen
+    comparison = compare(other.results, results, (own, threshold))
+    return Compared(other.model, other.results, other.metrics, own, comparison)
 
 
 def _at_threshold(results: Results, class_ids: Sequence[int], threshold: float) -> AtThreshold:

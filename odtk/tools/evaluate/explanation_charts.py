@@ -89,6 +89,14 @@ def _checkpoints(found: Explanation) -> Chart | None:
     return evaluation_charts.checkpoint_curve(steps, columns, best)
 
 
+def _class_changes(found: Explanation) -> Chart | None:
+    if found.compared is None or not found.compared.comparison.classes:
+        return None
+    changes = found.compared.comparison.classes
+    before, after = (np.array([getattr(each.precision, side) for each in changes]) for side in ("before", "after"))
+    return class_charts.class_changes([each.name for each in changes], before, after)
+
+
 def _with_objects(found: Explanation) -> np.ndarray:
     return np.flatnonzero(found.precision.objects[:, 0])
 
@@ -108,4 +116,5 @@ _CHARTS: dict[str, Callable[[Explanation], Chart | None]] = {
     "average-precision-by-size": _sizes,
     "calibration": _calibration,
     "checkpoints": _checkpoints,
+    "compared-classes": _class_changes,
 }

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from odtk.evaluation.analysis.average_precision import RECALLS, SIZES
+from odtk.evaluation.analysis.comparison import Change
 from odtk.evaluation.analysis.confidence import CONFIDENCES
 from odtk.evaluation.analysis.error_kinds import KINDS, MEANINGS
 from odtk.evaluation.coco import NO_GROUNDTRUTH
 from odtk.evaluation.results import Results
 from odtk.report.tables import Table, Value
-from odtk.tools.evaluate.explanation import IOU, MAP, MAP_50, Explanation
+from odtk.tools.evaluate.explanation import IOU, MAP, MAP_50, Compared, Explanation
 
 HEADLINES = {MAP: "mAP", MAP_50: f"mAP, IoU {IOU:g}"}
 """The metrics that are shown where there is room for few, and their short names."""
@@ -32,7 +33,9 @@ def all_tables(found: Explanation, results: Results) -> list[Table]:
         missed(found, results),
         seconds(found),
         checkpoints(found),
-    ]
+        *((changes(found.compared), changed_classes(found.compared), changed_images(found.compared))
+          if found.compared else ()),
+    ]  # fmt: skip
     return [table for table in tables if table.rows]
 
 
@@ -97,7 +100,7 @@ def confused(found: Explanation) -> Table:
     """The pairs of classes of which one is taken for the other."""
     rows = [[found.names[pair.annotated], found.names[pair.detected], pair.count, pair.cost] for pair in found.pairs]
     return Table(
-        "confused_pairs", "Classes that are taken for another", ["Groundtruth", "detected as", "times", "cost"], rows
+        "confused-pairs", "Classes that are taken for another", ["Groundtruth", "detected as", "times", "cost"], rows
     )
 
 
@@ -171,6 +174,34 @@ def seconds(found: Explanation) -> Table:
     count = max(found.num_images, 1)
     rows = [[stage, 1000 * time / count, time] for stage, time in found.measured.seconds.items()]
     return Table("speed", "Time of each stage", ["Stage", "ms per image", "seconds"], rows)
+
+
+_CHANGE = ("before", "after", "change", "low", "high")
+
+
+def changes(compared: Compared) -> Table:
+    """mAP of the other model and of this one, with the interval of the change."""
+    found = compared.comparison
+    named = {"mAP": found.mean, f"mAP, IoU {IOU:g}": found.mean_50, "mAP, IoU 0.75": found.mean_75}
+    rows = [[name, *_change(change)] for name, change in named.items()]
+    return Table("compared-metrics", f"{compared.model} before, this model after", ["Metric", *_CHANGE], rows)
+
+
+def changed_classes(compared: Compared) -> Table:
+    """AP of each class with both models, from the greatest loss to the greatest gain."""
+    rows = [[each.name, each.objects, *_change(each.precision)] for each in compared.comparison.classes]
+    return Table("compared-classes", "Average precision of each class", ["Class", "objects", *_CHANGE], rows)
+
+
+def changed_images(compared: Compared) -> Table:
+    """The images with other errors than before, from the worse to the better."""
+    rows = [[each.source_id, *each.errors, len(each.gained), len(each.lost)] for each in compared.comparison.images]
+    columns = ["Image", "errors before", "errors after", "objects only found after", "objects only found before"]
+    return Table("compared-images", "Images with other errors", columns, rows)
+
+
+def _change(change: Change) -> list[Value]:
+    return [change.before, change.after, change.difference, change.low, change.high]
 
 
 def checkpoints(found: Explanation) -> Table:

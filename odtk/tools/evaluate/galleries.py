@@ -1,26 +1,37 @@
 """The galleries of the page of an evaluation: which errors are shown, how they are laid out, and as single pictures."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lxml import etree
 from PIL import Image
 
 from odtk.evaluation.analysis import error_kinds
-from odtk.evaluation.analysis.error_kinds import MISSED
+from odtk.evaluation.analysis.comparison import ImageChange
+from odtk.evaluation.analysis.error_kinds import MISSED, classify_errors
+from odtk.evaluation.analysis.matching import match_images
+from odtk.evaluation.analysis.rankings import ErrorCase
 from odtk.evaluation.results import Results
 from odtk.report import galleries, html, pictures
 from odtk.report.drawing import add_caption
-from odtk.report.error_pictures import CORRECT, DETECTED, GROUNDTRUTH, legend
+from odtk.report.error_pictures import CORRECT, DETECTED, GROUNDTRUTH, draw_marked, legend
 from odtk.report.html import code, element
 from odtk.report.sheets import add_heading, in_rows
-from odtk.tools.evaluate.error_drawing import ErrorDrawing, Tile, few_of_each
-from odtk.tools.evaluate.explanation import Explanation
+from odtk.tools.evaluate.error_drawing import ErrorDrawing, Tile
+from odtk.tools.evaluate.explanation import IOU, Compared, Explanation
 
-_WORST, _CASES, _CASES_OF_A_CLASS = 12, 36, 4
+_WORST, _CHANGED, _CASES, _CASES_OF_A_CLASS = 12, 8, 36, 4
+_RIGHT = {CORRECT: "right class, right place"}
+_ERRORS = {kind: meaning for kind, meaning in error_kinds.MEANINGS.items() if kind != MISSED}
+_MISSED = {MISSED: error_kinds.MEANINGS[MISSED]}
+_TRUTH = {GROUNDTRUTH: "what is annotated"}
 _UNFOLDED = {"pairs": 4, "crops": 12}
 _IN_A_ROW = {"pairs": 2, "crops": 6}  # of a sheet
 _SIDE_BY_SIDE = 4  # pixels between the two pictures of a tile
+
+CHANGES = ("worse-images", "better-images")
+"""Names of the galleries of a comparison."""
 
 BYTES_OF_PICTURES = 6 * 2**20
 """Of all galleries of a page, which is meant to be sent around."""
@@ -39,47 +50,77 @@ class Gallery:
 
 
 def error_galleries(found: Explanation, results: Results) -> tuple[list[Gallery], list[str]]:
-    """The galleries that have pictures, and what is wrong with images that cannot be read."""
+    """The galleries that have pictures, and of each picture that cannot be read why."""
     seen = found.seen
     drawing = ErrorDrawing(results, seen.matching, seen.errors)
-    errors = {kind: meaning for kind, meaning in error_kinds.MEANINGS.items() if kind != MISSED}
-    missed = {MISSED: error_kinds.MEANINGS[MISSED]}
-    truth = {GROUNDTRUTH: "what is annotated"}
     least = f"scores from {seen.threshold:g} on"
-    wrong = few_of_each(seen.false_positives, _CASES_OF_A_CLASS, _CASES)
     made = [
+        *(_changes(found.compared, drawing) if found.compared else ()),
         Gallery(
             "suspects",
             "Suspected label errors",
-            "Where the groundtruth itself may be wrong, the most suspicious first. Correct these before anything else: "
-            "a detector cannot be better than its labels.",
+            "Where the groundtruth itself may be wrong, the most suspicious first. Correct it before anything else: a "
+            "detector cannot be measured by wrong labels.",
             drawing.suspects(found.suspects[:_CASES]),
-            {DETECTED: "what the detector says"} | truth,
+            {DETECTED: "what the detector says"} | _TRUTH,
         ),
         Gallery(
             "worst-images",
             "Worst images",
             f"Groundtruth on the left, detections with {least} on the right.",
             drawing.worst(seen.worst[:_WORST]),
-            {CORRECT: "right class, right place"} | errors | missed,
+            _RIGHT | _ERRORS | _MISSED,
             "pairs",
         ),
         Gallery(
             "false-positives",
             "Most confident false positives",
             f"At most {_CASES_OF_A_CLASS} of each class, the most confident first.",
-            drawing.cases(wrong),
-            errors | truth,
+            drawing.cases(_few_of_each(seen.false_positives)),
+            _ERRORS | _TRUTH,
         ),
         Gallery(
             "missed-objects",
             "Largest missed objects",
             f"At most {_CASES_OF_A_CLASS} of each class, the largest first; no detection with {least} is about them.",
-            drawing.cases(few_of_each(seen.missed, _CASES_OF_A_CLASS, _CASES)),
-            missed,
+            drawing.cases(_few_of_each(seen.missed)),
+            _MISSED,
         ),
     ]
     return [gallery for gallery in made if gallery.tiles], drawing.problems
+
+
+def _few_of_each(found: Iterable[ErrorCase]) -> list[ErrorCase]:
+    """The first few of each class, in the given order."""
+    counts: Counter[int] = Counter()
+    chosen = []
+    for case in found:
+        counts[case.class_id] += 1
+        if counts[case.class_id] <= _CASES_OF_A_CLASS:
+            chosen.append(case)
+    return chosen[:_CASES]
+
+
+def _changes(compared: Compared, drawing: ErrorDrawing) -> Iterator[Gallery]:
+    """Images that got worse and better, the detections of the other model on the left."""
+    other = compared.results
+    matching = match_images(other.images, IOU, compared.threshold)
+    before = ErrorDrawing(other, matching, classify_errors(other.images, matching))
+
+    def tiles(changes: Iterable[ImageChange]) -> Iterator[Tile]:
+        for change in changes:
+            if picture := drawing.picture(change.index_after):
+                boxes = before.detections(change.index_before), drawing.detections(change.index_after)
+                text = f"{change.errors[0]} errors before, {change.errors[1]} now"
+                yield Tile([draw_marked(picture, each) for each in boxes], change.source_id, text)
+
+    worse = [change for change in compared.comparison.images if change.errors[1] > change.errors[0]]
+    better = [change for change in reversed(compared.comparison.images) if change.errors[1] < change.errors[0]]
+    said = f"Detections of {compared.model} on the left, of this model on the right; missed objects are not drawn."
+    for name, title, changes in zip(
+        CHANGES, ("Images that got worse", "Images that got better"), (worse, better), strict=True
+    ):
+        yield Gallery(name, title, said, list(tiles(changes[:_CHANGED])), _RIGHT | _ERRORS, "pairs")
 
 
 class Budget:

@@ -8,12 +8,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from odtk import atomic, files
 from odtk.evaluation.coco_results import write_results
 from odtk.evaluation.scoring import Evaluation
-from odtk.tools.evaluate.explanation import CheckpointMetrics
+
+if TYPE_CHECKING:
+    from odtk.tools.evaluate.explanation import CheckpointMetrics
 
 METRICS, CLASSES, DETECTIONS, CHECKPOINTS = "metrics.json", "classes.json", "detections.json", "checkpoints.csv"
 

@@ -11,8 +11,8 @@ from odtk.report.html import element, prose, section
 from odtk.report.tables import in_words
 from odtk.tools.evaluate import explanation_tables as tables
 from odtk.tools.evaluate import page_sections
-from odtk.tools.evaluate.explanation import IOU, MAP, MAP_50, Explanation
-from odtk.tools.evaluate.galleries import Budget, Gallery, on_page
+from odtk.tools.evaluate.explanation import IOU, MAP, MAP_50, Compared, Explanation
+from odtk.tools.evaluate.galleries import CHANGES, Budget, Gallery, on_page
 from odtk.tools.evaluate.page_sections import Charts
 
 
@@ -29,6 +29,7 @@ def render(
     summary = [
         element("p", said, class_="faint"),
         *(element("p", *prose(note), class_="faint") for note in (*measured.notes, *notes)),
+        _verdict(found.compared),
         *_next(found.findings),
         page.figures(_numbers(found)),
     ]
@@ -39,6 +40,12 @@ def render(
 def _counted(count: int, noun: str) -> str:
     plural = f"{noun}es" if noun.endswith("x") else f"{noun}s"
     return f"{count:,} {noun if count == 1 else plural}"
+
+
+def _verdict(compared: Compared | None) -> etree._Element | None:
+    if compared is None:
+        return None
+    return element("p", f"Compared with {compared.model}: ", element("strong", compared.comparison.verdict))
 
 
 def _next(findings: Sequence[Finding]) -> list[etree._Element]:
@@ -65,8 +72,19 @@ def _sections(
     found: Explanation, charts: Charts, galleries: Sequence[Gallery], thresholds_path: str
 ) -> list[etree._Element | None]:
     budget = Budget()
-    drawn = {each.name: section(each.name, each.title, *on_page(each, budget)) for each in galleries}
+    changed = [
+        part
+        for each in galleries
+        if each.name in CHANGES
+        for part in (element("h3", each.title), *on_page(each, budget))
+    ]
+    drawn = {
+        each.name: section(each.name, each.title, *on_page(each, budget))
+        for each in galleries
+        if each.name not in CHANGES
+    }
     return [
+        page_sections.comparison(found, charts, changed),
         page_sections.errors(found, charts),
         drawn.get("suspects"),
         page_sections.classes(found, charts),

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 
 from lxml import etree
 
+from odtk.evaluation.analysis.comparison import CONFIDENCE
 from odtk.report.chart_style import Chart, chart_figure
+from odtk.report.finding_list import finding_list
 from odtk.report.html import code, element, prose, section, table
 from odtk.report.tables import Table, in_words, shown
 from odtk.tools.evaluate import explanation_tables as tables
@@ -29,6 +31,35 @@ def errors(found: Explanation, charts: Charts) -> etree._Element:
         "What the errors cost",
         _beside(charts, {"error-costs": "Kinds of errors as in TIDE (Bolya et al., 2020)."}, listed),
         _filled(tables.confused(found), bar=3),
+    )
+
+
+def comparison(found: Explanation, charts: Charts, drawn: Sequence[etree._Element]) -> etree._Element | None:
+    """What got better and worse; `drawn` are the galleries of images."""
+    if found.compared is None:
+        return None
+    compared, changed = found.compared, found.compared.comparison
+    fixed, broken = (sum(getattr(each, name) for each in changed.images) for name in ("is_fixed", "is_broken"))
+    said = (
+        f"Of {changed.num_images:,} images {fixed:,} with errors have none now, and {broken:,} without errors have "
+        f"some. Each model is at its best threshold: {compared.threshold:g} before, {found.seen.threshold:g} now."
+    )
+    interval = (
+        f"Intervals hold {CONFIDENCE:.0%} of {changed.num_samples:,} paired bootstrap samples of the images. A change "
+        "whose interval is on both sides of 0 may be chance."
+    )
+    classes = tables.changed_classes(compared)
+    return section(
+        "comparison",
+        f"Compared with {compared.model}",
+        element("p", changed.verdict),
+        finding_list(changed.findings) if changed.findings else None,
+        shown(tables.changes(compared), [0, 1, 2, 3]),
+        _beside(charts, {"compared-classes": "Change of the average precision of each class."}),
+        _folded("All classes", _filled(classes, [0, 2, 3, 4]), _filled(classes, [0, 4, 5, 6]), element("p", interval)),
+        element("p", said),
+        *drawn,
+        _folded("All images", _filled(tables.changed_images(compared), [0, 1, 2])),
     )
 
 

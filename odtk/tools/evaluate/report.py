@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from odtk.records.box_errors import ImageWithBadBoxes
-from odtk.tools.evaluate.explanation import CheckpointMetrics, Explanation
 
 if TYPE_CHECKING:
     from odtk.inputs.skipped_records import BadRecord
+    from odtk.tools.evaluate.explanation import CheckpointMetrics, Explanation
 
 
 @dataclass(frozen=True)

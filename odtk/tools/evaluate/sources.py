@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 
 from odtk import files
-from odtk.checkpoints.files import split
 from odtk.errors import CheckpointError, ConfigError, OdtkError
 from odtk.exporting.open_model import CONFIG, EXPORTED, TRAINED, config_of, kind_of
 
@@ -15,8 +14,6 @@ RESULTS = "detections"
 
 ALL = "all"
 """The `checkpoint` that means every one of a model dir."""
-
-_INSIDE = ("checkpoint", "best")  # folders of a model that hold checkpoints
 
 
 @dataclass(frozen=True)
@@ -27,13 +24,6 @@ class Source:
     path: str
     config_path: str | None  # its pipeline.config; None if it has none, which only a TRAINED one needs
     checkpoint: str | None = None  # of a TRAINED one: "best", "last" or a prefix; None: see choose_checkpoint
-
-    @property
-    def output(self) -> str:
-        """The folder for what is measured by default: eval in that of the model."""
-        if self.kind == RESULTS:
-            return f"{self.path.removesuffix('.json')}-eval"
-        return files.join(_folder(self.path) if self.kind == TRAINED else self.path, "eval")
 
 
 def find_source(
@@ -87,12 +77,3 @@ def _own_config(kind: str, place: str) -> str | None:
             f"{place} has no {CONFIG}, from which its model is built. Give the one that it was trained with, before it."
         )
     return there
-
-
-def _folder(path: str) -> str:
-    """The model dir of a checkpoint, which may be a model dir itself."""
-    if files.is_folder(path) and not files.exists(f"{path}.index"):
-        return path
-    folder = split(path)[0] or os.curdir
-    above, name = split(folder)
-    return (above or os.curdir) if name in _INSIDE else folder

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,16 +15,19 @@ from odtk.detectors.activations import LayerInfo
 from odtk.errors import OdtkError
 from odtk.progress import track
 from odtk.report.picture_files import check_folder, find_pictures, flat_name, picture_folder, read_picture
+from odtk.streams.selection import class_ids
 from odtk.tools.arguments import as_list, require_fraction, require_one_of, require_whole
 from odtk.tools.explain.document import document
 from odtk.tools.explain.drawing import PictureWriter
 from odtk.tools.explain.explained import ExplainedPicture
 from odtk.tools.explain.groundtruth import Groundtruth, find_groundtruth
-from odtk.tools.explain.opened import METHODS, open_explained
+from odtk.tools.explain.opened import METHODS, OCCLUSION, Opened, open_explained
 from odtk.tools.explain.page import PAGE, write_page
 from odtk.tools.explain.single_picture import Wishes, explain_picture
 
 DOCUMENT = "explain.json"
+MASKS = 500
+"""Copies of a picture with hidden parts, for the method occlusion."""
 _EXAMPLE_SIZE = (480, 640)  # of a picture, where the size of the network's input depends on it
 
 
@@ -34,7 +37,8 @@ class ExplainReport:
 
     page: Path
     pictures: list[ExplainedPicture]
-    model: str  # a line about what was explained
+    document: dict  # what explain.json holds
+    name_of: Callable[[int], str]  # 1-based class to its name
 
 
 @dataclass(frozen=True)
@@ -55,16 +59,15 @@ def explain(
     checkpoint: str | os.PathLike | None = None,
     method: str = "gradient",
     heat_layer: str | None = None,
-    masks: int = 500,
+    masks: int | None = None,
     min_score: float = 0.5,
     max_boxes: int = 5,
     layer: str | Sequence[str] = (),
     level: Sequence[int] = (),
     channels: Sequence[int] = (),
-    classes: str | Sequence[str] = (),
+    classes: str | Iterable[str | int] | None = None,
     label_map: str | os.PathLike | None = None,
     devices: str = "auto",
-    seed: int = 0,
     overwrite: bool = False,
     log: Callable[[str], None] = lambda line: None,
 ) -> ExplainReport:
@@ -72,12 +75,12 @@ def explain(
 
     `model`: a model dir (with `checkpoint` "best", "last" or a prefix), a checkpoint prefix, or an exported folder.
     The best `max_boxes` detections with at least `min_score` get a heat map each, by `method`: "gradient" (at the
-    output `heat_layer`, by default the pyramid's level that predicted it) or "occlusion" (`masks` times, from `seed`).
-    The features are those of the outputs `layer` (names or patterns, see `list_layers`) and of the pyramid's levels
-    `level`, by default all levels, and of these the `channels`, by default those that vary most. `classes`, by name,
-    are those whose scores are shown, by default the detected and annotated ones. `groundtruth` is a data set or records
-    with the pictures' annotations. Raises CheckpointError, ConfigError, DataError, and OutputError for an `output` that
-    is not empty, unless `overwrite` is true and it is an earlier one.
+    output `heat_layer`, by default the pyramid's level that predicted it) or "occlusion" (`masks` times, by default
+    500). The features are those of the outputs `layer` (names or patterns, see `list_layers`) and of the pyramid's
+    levels `level`, by default all levels, and of these the `channels`, by default those that vary most. `classes`,
+    names or ids, are those whose scores are shown, by default the detected and annotated ones. `groundtruth` is a data
+    set or records with the pictures' annotations. Raises CheckpointError, ConfigError, DataError, and OutputError for
+    an `output` that is not empty, unless `overwrite` is true and it is an earlier one.
     """
     require_fraction(min_score=min_score)
     require_whole(1, max_boxes=max_boxes, masks=masks)
@@ -86,10 +89,13 @@ def explain(
     check_folder(output, sources, overwrite)
     opened = open_explained(model, checkpoint, method, label_map, devices, log)
     truths: Mapping[Path, Groundtruth] = find_groundtruth(groundtruth, sources, opened.ids) if groundtruth else {}
+    listed = classes.split(",") if isinstance(classes, str) else classes or ()
+    names = {number: name for name, number in opened.ids.items()}
     wishes = Wishes(
-        as_list(layer), level, channels, heat_layer, method, masks, seed, min_score, max_boxes,
-        _class_ids(as_list(classes), opened.ids),
+        as_list(layer), level, channels, heat_layer, method, masks or MASKS, min_score, max_boxes,
+        sorted(class_ids(listed, names)),
     )  # fmt: skip
+    _require_effect(opened, wishes, masks)
     explained, taken = [], set[str]()
     with picture_folder(output, sources, overwrite) as folder:
         with track("Explaining", len(sources), "pictures") as bar:
@@ -99,8 +105,9 @@ def explain(
                 explained.append(explain_picture(opened, writer, source, place, pixels, truths.get(source), wishes))
                 bar.advance()
         write_page(folder, explained, opened.model.description, opened.model.name_of, min_score)
-        atomic.write_text(folder / DOCUMENT, json.dumps(document(explained, opened.model), indent=2) + "\n")
-    return ExplainReport(Path(output) / PAGE, explained, opened.model.description)
+        found = document(explained, opened.model)
+        atomic.write_text(folder / DOCUMENT, json.dumps(found, indent=2) + "\n")
+    return ExplainReport(Path(output) / PAGE, explained, found, opened.model.name_of)
 
 
 def list_layers(
@@ -112,16 +119,30 @@ def list_layers(
 ) -> LayerList:
     """The layers of a model (see `explain`), with the shapes of their outputs for one image."""
     opened = open_explained(model, checkpoint, None, devices=devices, log=log)
-    assert opened.trained is not None  # otherwise it was refused
+    assert opened.trained is not None  # anything else was refused
     detector = opened.trained.detector
     image, shape = detector.resize(tf.zeros([*_EXAMPLE_SIZE, 3]))
     found = activations.list_layers(detector, image[None], shape[None])
     return LayerList(found, (image.shape[0], image.shape[1]), opened.model.description)
 
 
-def _class_ids(names: Sequence[str], ids: Mapping[str, int]) -> list[int]:
-    unknown = [name for name in names if name not in ids]
-    if unknown:
-        known = ", ".join(ids) or "none, as it has no label map"
-        raise OdtkError(f"The model has no class {unknown[0]}. Its classes are: {known}.", argument="classes")
-    return [ids[name] for name in names]
+def _require_effect(opened: Opened, wishes: Wishes, masks: int | None) -> None:
+    """Raises OdtkError for what has no effect with this method or this model."""
+    if masks is not None and wishes.method != OCCLUSION:
+        raise OdtkError(f"masks are of the method {OCCLUSION}. Choose that, or leave them out.", argument="masks")
+    if wishes.heat_layer is not None and wishes.method == OCCLUSION:
+        text = f"The method {OCCLUSION} hides parts of the picture, and needs no layer. Leave it out."
+        raise OdtkError(text, argument="heat_layer")
+    of_network = {
+        "layer": wishes.layers,
+        "level": wishes.levels,
+        "channels": wishes.channels,
+        "classes": wishes.class_ids,
+    }
+    for name, value in of_network.items():
+        if opened.trained is None and value:
+            raise OdtkError(
+                "A SavedModel without its checkpoint shows its detections alone, and no layers, channels or scores. "
+                "Leave this out, or give the whole exported folder or the model dir.",
+                argument=name,
+            )

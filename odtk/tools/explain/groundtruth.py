@@ -28,27 +28,39 @@ def find_groundtruth(
 
     `place`: what odtk.datasets.open_dataset opens: the folder of a data set, records, or a pipeline.config. `ids` are
     the model's classes by name, boxes of others are left out; empty if they have no names. Raises DataError if it has
-    none of the pictures.
+    none of the pictures, or if two of them have the same name.
     """
-    wanted = {path.stem: path for path in pictures}
+    wanted = _by_name(pictures)
     target, found = interpreted_by_headers(open_target(place)), {}
     for source in target.sources:
         for index in range(len(source)):
             if len(found) == len(wanted):
-                break
+                return found
             summary = source.summarize(index, decode=False)
             path = wanted.get(PurePosixPath(summary.name).stem) if summary.unusable is None else None
             if path is not None:
                 found[path] = _groundtruth(summary, ids)
     if not found:
-        first = next(iter(wanted))
+        first, *others = wanted.values()
         raise DataError(
-            f"{place} has no annotations of {first} nor of the other pictures; they are looked for by file "
-            "names. "
-            "Give the data set or the records that the pictures are from.",
+            f"{place} has no annotations of {first}{' nor of the other pictures' if others else ''}; they are looked "
+            "for by file names. Give the data set or the records that the pictures are from.",
             argument="groundtruth",
         )
     return found
+
+
+def _by_name(pictures: Iterable[Path]) -> dict[str, Path]:
+    wanted: dict[str, Path] = {}
+    for path in pictures:
+        other = wanted.setdefault(path.stem, path)
+        if other != path:
+            raise DataError(
+                f"{other} and {path} have the same name, by which their annotations would be found. Explain them one "
+                "after the other.",
+                argument="groundtruth",
+            )
+    return wanted
 
 
 def _groundtruth(summary: ImageSummary, ids: Mapping[str, int]) -> Groundtruth:

@@ -36,7 +36,6 @@ class Wishes:
     heat_layer: str | None
     method: str
     masks: int
-    seed: int
     min_score: float
     max_boxes: int
     class_ids: Sequence[int]
@@ -82,10 +81,10 @@ def _heats(
     if wishes.method == OCCLUSION or run is None:
         if not len(shown):
             return []
-        return occlusion_maps(opened.model.detect_batch, pixels, shown, wishes.masks, wishes.seed)
+        return occlusion_maps(opened.model.detect_batch, pixels, shown, wishes.masks)
     output = None
     if wishes.heat_layer is not None:
-        output = find_outputs([wishes.heat_layer], run.outputs)[0]
+        output = find_outputs([wishes.heat_layer], run.outputs, "heat_layer")[0]
     # Detections are sorted, and the best were taken: their indices are those of all.
     return [gradient_map(run, index, output) for index in range(len(shown))]
 
@@ -119,7 +118,7 @@ def _layers(run: PictureRun, wishes: Wishes) -> list[str]:
     missing = [level for level, name in zip(wishes.levels, levels, strict=True) if name not in run.levels]
     if missing:
         has = f"its levels are {', '.join(run.levels)}" if run.levels else "it has no feature pyramid"
-        raise OdtkError(f"The model has no level {missing[0]}: {has}. Choose among these.", argument="levels")
+        raise OdtkError(f"The model has no level {missing[0]}: {has}. Choose among these.", argument="level")
     chosen = find_outputs(wishes.layers, run.outputs)
     # What a pattern meets by the way need not be a map; what is named has to be.
     return levels + [name for name in chosen if name in wishes.layers or is_map(run.outputs[name])]

@@ -6,20 +6,25 @@ from pathlib import Path
 
 from odtk.errors import DataError, OdtkError
 from odtk.exporting.model import Model
-from odtk.exporting.open_model import kind_of, open_model
+from odtk.exporting.open_model import kind_of, open_model, open_trained
 from odtk.report.picture_files import picture_folder
 from odtk.streams import output_kinds
+from odtk.streams.frame import Frame
 from odtk.streams.selection import build_selection
 from odtk.streams.sources.places import find_sources
 from odtk.streams.sources.source import Source
 from odtk.streams.tracking import Tracker
 from odtk.streams.writers.build import Wanted, build_writers
 from odtk.streams.writers.coco import FILE as DETECTIONS_FILE
+from odtk.streams.writers.features import FeaturesOf
+from odtk.streams.writers.window import WindowWriter, check_display
 from odtk.tools.arguments import require_fraction, require_whole
 from odtk.tools.predict.flow import Flow
 from odtk.tools.predict.report import Collected, Prediction, PredictReport, StreamSummary
 
 __all__ = ["DETECTIONS_FILE", "PredictReport", "Prediction", "StreamSummary", "predict"]
+
+_FEATURES = "features"
 
 
 def predict(
@@ -34,7 +39,9 @@ def predict(
     classes: str | Iterable[str | int] | None = None,
     max_boxes: int | None = None,
     top: int | None = None,
+    layer: str | None = None,
     track: bool = False,
+    show: bool = False,
     every: int = 1,
     batch_size: int = 1,
     warm_up: int = 1,
@@ -49,9 +56,10 @@ def predict(
     `model` is an exported folder, a model dir, of which `checkpoint` chooses the weights ("best", "last" or a prefix),
     or a checkpoint. `save` names outputs (see odtk.streams.output_kinds), by default annotated images and videos, and
     detections.json. Kept are boxes of `classes` (names or ids) with at least `min_score` (None: 0.5), or what the file
-    `thresholds` says, at most the best `max_boxes` per picture; `top` saves so many classes of each box. With `track`
-    the boxes of videos get ids, of `every` few frames only one is looked at. The model gets `batch_size` pictures at
-    once, and is run `warm_up` times before times are taken.
+    `thresholds` says, at most the best `max_boxes` per picture; `top` saves so many classes of each box, `layer` is
+    what features are taken from. With `track` the boxes of videos get ids, of `every` few frames only one is looked at;
+    with `show` a window shows what is drawn. The model gets `batch_size` pictures at once, and is run `warm_up` times
+    before times are taken.
 
     The folder `output` is written atomically; `overwrite` replaces that of an earlier run, and nothing else. Names come
     from `label_map` (a file, or a shipped map's name), else from the model's own, else classes are named by number.
@@ -64,18 +72,29 @@ def predict(
     kind_of(model)  # fails before the seconds that TensorFlow takes to import
     sources = find_sources([images] if isinstance(images, (str, os.PathLike)) else images, not_in=output_dir)
     _require_videos(sources, every=every > 1, track=track)
+    if layer is not None and _FEATURES not in kinds:
+        raise OdtkError(
+            "layer says what features are taken from; save features, too, or leave it out.", argument="layer"
+        )
     with picture_folder(output_dir, [source.path for source in sources if source.path], overwrite) as folder:
+        if show:
+            check_display()
         for source in sources:
             source.open()
         loaded = open_model(model, checkpoint, label_map=label_map, devices=devices, log=log)
         _require_batches(loaded, batch_size)
         listed = classes.split(",") if isinstance(classes, str) else classes
-        selection = build_selection(loaded.names, min_score, thresholds, listed, max_boxes)
-        tracker = Tracker(selection.thresholds.score) if track else None
-        writers = build_writers(Wanted(kinds, loaded.name_of, loaded.names, top), folder)
+        selection = build_selection(loaded.names, min_score, thresholds, listed, max_boxes, top)
+        tracker = Tracker(selection.least_score) if track else None
+        features_of = _features_of(loaded, model, layer, log) if _FEATURES in kinds else None
+        wanted = Wanted(kinds, loaded.name_of, loaded.names, top=top, features_of=features_of, layer=layer)
+        writers = build_writers(wanted, folder)
+        window = WindowWriter(folder, loaded.name_of) if show else None
+        if window:
+            writers, should_stop = [*writers, window], _either(window.why_stopped, should_stop)
         flow = Flow(loaded, sources, writers, should_stop, every=every, batch_size=batch_size, warm_up=warm_up)
         collected = Collected(output_dir, "pictures" in kinds, loaded.name_of)
-        seconds = flow.run(selection, tracker, kinds, collected)
+        seconds = flow.run(selection, tracker, collected, lambda frame: show or _is_drawn(frame, kinds))
         _require_some(collected, len(sources), flow.stopped)
     return PredictReport(
         predictions=collected.predictions,
@@ -105,6 +124,16 @@ def _check_numbers(min_score: float | None, max_boxes: int | None, top: int | No
     require_whole(0, warm_up=warm_up)
 
 
+def _is_drawn(frame: Frame, kinds: Sequence[str]) -> bool:
+    """Whether a writer will ask for the annotated picture, so that it is drawn while others are written."""
+    return "pictures" in kinds or ("video" in kinds and not frame.is_still)
+
+
+def _either(first: Callable[[], str | None], second: Callable[[], str | None]) -> Callable[[], str | None]:
+    """Asks the second only if the first has no reason."""
+    return lambda: first() or second()
+
+
 def _require_batches(model: Model, batch_size: int) -> None:
     if batch_size > 1 and not model.takes_batches:
         raise OdtkError(
@@ -112,6 +141,16 @@ def _require_batches(model: Model, batch_size: int) -> None:
             "float_image_tensor, or give its model dir.",
             argument="batch_size",
         )
+
+
+def _features_of(model: Model, path: str | os.PathLike, layer: str | None, log: Callable[[str], None]) -> FeaturesOf:
+    """What computes features: the detector itself, whose weights an exported model has in its checkpoint, too."""
+    from odtk.explaining.box_features import BoxFeatures
+    from odtk.exporting.trained_model import TrainedModel
+
+    if not isinstance(model, TrainedModel):
+        model = open_trained(path, log=log, verb="Taking features with")
+    return BoxFeatures(model.detector, layer)
 
 
 def _require_videos(sources: Sequence[Source], **options: bool) -> None:

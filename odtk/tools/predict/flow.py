@@ -46,10 +46,19 @@ class Flow:
         """Why it ended before all was done, if it did."""
         return self._taking.stopped
 
-    def run(self, selection: Selection, tracker: Tracker | None, kinds: Sequence[str], collected: Collected) -> float:
-        """Writes and collects what is found in all pictures; the seconds that it took, without warming up."""
+    def run(
+        self,
+        selection: Selection,
+        tracker: Tracker | None,
+        collected: Collected,
+        is_drawn: Callable[[Frame], bool],
+    ) -> float:
+        """Writes and collects what is found in all pictures; the seconds that it took, without warming up.
+
+        `is_drawn`: whether a picture is drawn ahead, as a writer will ask for it.
+        """
         start = time.monotonic()
-        drawing = Drawing(selection, tracker, self._model.name_of, lambda frame: _is_drawn(frame, kinds), self.times)
+        drawing = Drawing(selection, tracker, self._model.name_of, is_drawn, self.times)
         stages = [
             Stage("decode", Decoding(self.times), workers=min(_DECODERS, num_cores())),
             Stage("detect", self._detecting, batch=self._batch_size),
@@ -85,11 +94,6 @@ class Flow:
         with self.times.measured(WRITING):
             for writer in self._writers:
                 writer.write(frame, seen.found, drawn)
-
-
-def _is_drawn(frame: Frame, kinds: Sequence[str]) -> bool:
-    """Whether a writer will ask for the annotated picture, so that it is drawn while others are written."""
-    return "pictures" in kinds or ("video" in kinds and not frame.is_still)
 
 
 def _total(sources: Sequence[Source], every: int) -> int | None:

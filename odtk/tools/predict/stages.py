@@ -58,7 +58,7 @@ class Detected:
 
 @dataclass(frozen=True)
 class Seen:
-    """A picture, what of its detections the user wants to see, and these drawn on it if somebody is known to ask."""
+    """A picture, what of its detections the user wants to see, and these drawn on it if a writer asks for it."""
 
     decoded: Decoded
     found: Detections
@@ -163,7 +163,7 @@ class Detecting:
 
 
 class Drawing:
-    """Detections to those that are wanted, drawn on the picture if `is_drawn` says that somebody will ask for it."""
+    """Detections to those that are wanted, drawn on the picture where `is_drawn` says so."""
 
     def __init__(
         self,

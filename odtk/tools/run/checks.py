@@ -40,7 +40,7 @@ def check_stages(project: Project, running: Sequence[str]) -> None:
             elif name == "predict":
                 _check_predict(arguments)
             if name in ("evaluate", "export"):
-                _check_checkpoint(arguments, trained)
+                _check_checkpoint(arguments, trained, can_be_exported=name == "evaluate")
 
 
 @contextlib.contextmanager
@@ -135,13 +135,18 @@ def _check_predict(arguments: dict[str, Any]) -> None:
         label_map.read(label_map.find(arguments["label_map"]))
 
 
-def _check_checkpoint(arguments: dict[str, Any], trained: str | None) -> None:
-    """What is evaluated or exported, if training, into the model dir `trained`, does not make it now."""
+def _check_checkpoint(arguments: dict[str, Any], trained: str | None, can_be_exported: bool) -> None:
+    """What is evaluated or exported, if training, into the model dir `trained`, does not make it now.
+
+    If it `can_be_exported`, it may also be an exported model, or a file of its detections.
+    """
     from odtk.tools.run.content import Contents
 
     chosen = arguments.get("checkpoint")
-    place = chosen if chosen not in (None, "best", "last") else arguments["model_dir"]
+    place = chosen if chosen not in (None, "best", "last", "all") else arguments["model_dir"]
     if files.is_remote(place) or (trained and _is_within(place, trained)):
+        return
+    if can_be_exported and (os.path.isfile(place) or os.path.isdir(os.path.join(place, "saved_model"))):
         return
     if Contents(os.devnull).of_checkpoints(place) is None:
         argument = "model_dir" if place == arguments["model_dir"] else "checkpoint"

@@ -149,7 +149,13 @@ SECTIONS: dict[str, Section] = {
         {
             "pipeline-config": Key(Path("pipelines"), change=NOTHING),
             "model-dir": _PLACE,
-            "checkpoint": _CHECKPOINT,
+            "checkpoint": Key(Path(names=("best", "last", "all"))),
+            "groundtruth": _PLACE,
+            "label-map": Key(Path("label_maps")),
+            "compare": _PLACE,
+            "report": Key(Flag("--no-report"), True),
+            "export-suspects": _PLACE,
+            "output": _PLACE,
             "max-bad-records": Key(Whole(0), _BAD_RECORDS),
             "precision": Key(Choice(("auto", "float32", "float16", "bfloat16")), "float32"),
             "devices": Key(Devices(), "auto", NOTHING),
@@ -182,6 +188,7 @@ SECTIONS: dict[str, Section] = {
             "classes": Key(Text("classes, such as cat,dog")),
             "max-boxes": Key(Whole(1)),
             "top": Key(Whole(1)),
+            "layer": Key(Text()),
             "track": _FLAG,
             "every": Key(Whole(1), 1),
             "batch-size": Key(Whole(1), 1, NOTHING),
@@ -190,7 +197,7 @@ SECTIONS: dict[str, Section] = {
             "devices": Key(Devices(one=True), "auto", NOTHING),
         },
         ("model", "images"),
-        {"overwrite": _ITSELF},
+        {"overwrite": _ITSELF, "show": "a run may be alone with the machine: look at what it saves"},
     ),
 }
 """By stage, in the order in which they run."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from odtk import files, label_map, pipeline, resources
 from odtk.errors import ConfigError, LabelMapError
+from odtk.evaluation.output_folder import default_output
 from odtk.records import shards
 from odtk.tools.run.content import Contents, of_text
 
@@ -58,12 +59,19 @@ _OUTPUTS: dict[str, Callable[[Arguments], dict[str, str | None]]] = {
     "configure": lambda a: {"config": a["output"]},
     "train": lambda a: {"checkpoints": a["model_dir"]},
     "evaluate": lambda a: {
-        "metrics": files.join(a["model_dir"], "eval/metrics.json"),
-        "classes": files.join(a["model_dir"], "eval/classes.json"),
+        "metrics": _of_evaluation(a, "metrics.json"),
+        "classes": _of_evaluation(a, "classes.json"),
+        "detections": _of_evaluation(a, "detections.json"),
+        "report": _of_evaluation(a, "report.html") if a.get("report", True) else None,
+        "suspects": a.get("export_suspects"),
     },
     "export": lambda a: {"exported model": a["output_dir"]},
     "predict": lambda a: {"predictions": a["output"]},
 }
+
+
+def _of_evaluation(arguments: Arguments, name: str) -> str:
+    return files.join(arguments.get("output") or default_output(arguments["model_dir"]), name)
 
 
 def _of_make_tfrecords(arguments: Arguments, reading: Reading) -> dict[str, str | None]:
@@ -111,10 +119,24 @@ def _of_evaluate(arguments: Arguments, reading: Reading) -> dict[str, str | None
     config = _read_config(arguments["pipeline_config"])
     if config is None:
         return {}
-    readers = config.eval_input_reader[:1]
-    return {"config": of_text(_without_paths(config)), **_of_readers(readers, reading.contents)} | _of_model(
-        arguments, reading.contents
-    )
+    truth, contents = arguments.get("groundtruth"), reading.contents
+    compared = arguments.get("compare")
+    return {
+        "config": of_text(_without_paths(config)),
+        **(_of_groundtruth(truth, contents) if truth else _of_readers(config.eval_input_reader[:1], contents)),
+        **_of_model(arguments, contents),
+        "other label map": _of_label_map(arguments.get("label_map"), contents),
+        "compared model": _of_any_model(compared, None, contents) if compared else None,
+    }
+
+
+def _of_groundtruth(path: str, contents: Contents) -> dict[str, str | None]:
+    if path.endswith(".config"):
+        config = _read_config(path)
+        return {} if config is None else _of_readers(config.eval_input_reader[:1], contents)
+    if files.is_remote(path) or os.path.exists(path):
+        return {"groundtruth": contents.of(path)}
+    return {"groundtruth": contents.of_files(map(str, shards.expand_globs([path])))}
 
 
 def _of_export(arguments: Arguments, reading: Reading) -> dict[str, str | None]:
@@ -142,10 +164,12 @@ def _of_images(place: str, reading: Reading) -> str | None:
 
 
 def _of_any_model(model: str, checkpoint: str | None, contents: Contents) -> str | None:
-    """Of an exported folder all, of a model dir its checkpoints."""
-    if any(files.exists(files.join(model, name)) for name in ("saved_model/saved_model.pb", "saved_model.pb")):
+    """Of an exported folder or a file of detections all, of a model dir its checkpoints."""
+    if model.endswith(".json") or any(
+        files.exists(files.join(model, name)) for name in ("saved_model/saved_model.pb", "saved_model.pb")
+    ):
         return contents.of(model)
-    return contents.of_checkpoints(model if checkpoint in (None, "best", "last") else checkpoint)
+    return contents.of_checkpoints(model if checkpoint in (None, "best", "last", "all") else checkpoint)
 
 
 _INPUTS: dict[str, Callable[[Arguments, Reading], dict[str, str | None]]] = {
@@ -159,10 +183,8 @@ _INPUTS: dict[str, Callable[[Arguments, Reading], dict[str, str | None]]] = {
 
 
 def _of_model(arguments: Arguments, contents: Contents) -> dict[str, str | None]:
-    chosen = arguments.get("checkpoint")
-    prefix = chosen if chosen not in (None, "best", "last") else None
     return {
-        "checkpoints": contents.of_checkpoints(prefix or arguments["model_dir"]),
+        "checkpoints": _of_any_model(arguments["model_dir"], arguments.get("checkpoint"), contents),
         "label map": contents.of(files.join(arguments["model_dir"], "label_map.pbtxt")),
     }
 

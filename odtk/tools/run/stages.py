@@ -100,6 +100,7 @@ def _evaluation_notes(report) -> Iterator[str]:
     ):
         if count:
             yield f"warning: the metrics leave out {count} {what}."
+    yield from (f"warning: {note}" for note in report.notes)
 
 
 def _export_notes(report) -> Iterator[str]:
@@ -154,6 +155,7 @@ RUN_STAGES: dict[str, RunStage] = {
         _evaluate,
         lambda report: {"images": report.num_images, **_short(report.summary)},
         _evaluation_notes,
+        revision=2,
         replaces=False,
     ),
     "export": RunStage(_export, lambda report: {"step": report.step}, _export_notes),
