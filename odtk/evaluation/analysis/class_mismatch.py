@@ -13,7 +13,8 @@ _MOST = 0.6
 """Share of the pairs that must agree on what the other ids mean."""
 _FEW_RIGHT = 0.2
 """Share of pairs of the same class, below which ids are doubted."""
-_MIN_PAIRS = 5
+_MIN_AGREEING = 10
+"""Pairs that must agree: few would do so by chance."""
 _NAMED = 8
 
 
@@ -24,7 +25,7 @@ def check_classes(results: Results) -> Iterator[Finding]:
     if not annotated or not detected:
         return
     pairs = class_pairs(results.images)
-    doubted = len(pairs) >= _MIN_PAIRS and (pairs[:, 0] == pairs[:, 1]).mean() < _FEW_RIGHT
+    doubted = len(pairs) >= _MIN_AGREEING and (pairs[:, 0] == pairs[:, 1]).mean() < _FEW_RIGHT
     if doubted and (how := _difference(results, pairs)):
         yield _other_ids(results, pairs, how)
     elif not annotated & detected:
@@ -60,7 +61,8 @@ def _difference(results: Results, pairs: np.ndarray) -> str:
     for class_id in np.unique(pairs[:, 0]).tolist():
         ids, counts = np.unique(pairs[pairs[:, 0] == class_id, 1], return_counts=True)
         others[class_id] = int(ids[counts.argmax()])
-    if np.mean([others[one] == other for one, other in pairs.tolist()]) < _MOST:
+    agreeing = sum(others[one] == other for one, other in pairs.tolist())
+    if agreeing < max(_MIN_AGREEING, _MOST * len(pairs)):
         return ""
     offsets = {other - one for one, other in others.items()}
     if offsets in ({-1}, {1}):

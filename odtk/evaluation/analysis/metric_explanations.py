@@ -81,7 +81,7 @@ def _nothing_met(results: Results) -> Iterator[Finding]:
             WARNING,
             f"Detections are hardly anywhere near objects: of {counted(objects, 'object')}, {met:,} overlap one of the "
             "surest detections of their image with an IoU of 0.5, whatever its class. No other unit or order of the "
-            "coordinates explains it.",
+            "coordinates explains most of it.",
             kind="nothing-met",
             fix="Train longer; the losses in MODEL_DIR/metrics.csv say whether it learns. If they fell, look at the "
             "pictures below: boxes that are shifted alike point to annotations of other images.",

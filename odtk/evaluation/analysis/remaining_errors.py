@@ -31,11 +31,11 @@ _TEXTS = {
 
 _FIXES = {
     CLASSIFICATION: "Add images of the classes that are confused, see the confusion matrix; or train longer.",
-    LOCALIZATION: "Check that the anchors fit the boxes{inspect} and that all boxes are drawn alike; or train longer.",
+    LOCALIZATION: "Check that the model can match such boxes{inspect} and that all are drawn alike; or train longer.",
     BOTH: "Train longer, or on more images.",
     DUPLICATE: "Lower the iou_threshold of the config's post_processing, if objects of a class do not overlap as much.",
-    BACKGROUND: "Add images that look like these places and have no object: images without boxes are trained on, too.",
-    MISSED: "Add images with objects like these, or train longer; what no anchor matches is never learned{inspect}.",
+    BACKGROUND: "Add images that look like these places and have no object: such images are learned as background.",
+    MISSED: "Add images with objects like these, or train longer; check that the model can match such boxes{inspect}.",
 }
 
 

@@ -196,7 +196,7 @@ def test_a_broken_evaluation_is_all_that_is_said():
     shifted = [
         made_image([(BOX, class_id)], [(BOX, class_id + 1, 0.9), (FAR, CAT, 0.8)])
         for class_id in (CAT, DOG, HORSE)
-        for _ in range(3)
+        for _ in range(4)
     ]
     assert kinds(*shifted) == ["other-class-ids"]
 
