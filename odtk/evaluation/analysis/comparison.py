@@ -128,9 +128,9 @@ def compare(
     return Comparison(
         num_images=num_images,
         num_samples=num_samples,
-        mean=_change(*whole, num_images=num_images),
-        mean_50=_change(*(mean[IOUS.index(0.5)] for mean in means), num_images=num_images),
-        mean_75=_change(*(mean[IOUS.index(0.75)] for mean in means), num_images=num_images),
+        mean=_change(whole, num_images),
+        mean_50=_change([mean[IOUS.index(0.5)] for mean in means], num_images),
+        mean_75=_change([mean[IOUS.index(0.75)] for mean in means], num_images),
         better=float(np.mean(whole[1][1:] > whole[0][1:])),
         classes=_class_changes(shared, before, class_ids, *pair),
         thresholds=thresholds,
@@ -154,8 +154,9 @@ def _means(precisions: np.ndarray) -> np.ndarray:  # [IoU, class, sample] -> [Io
     return np.where(counts, np.where(known, precisions, 0).sum(axis=1) / np.maximum(counts, 1), np.nan)
 
 
-def _change(before: np.ndarray, after: np.ndarray, num_images: int) -> Change:
-    """Of values [sample], the first of which is of all images; `num_images` have objects."""
+def _change(values: Sequence[np.ndarray], num_images: int) -> Change:
+    """Of values [sample] before and after, the first of which is of all images."""
+    before, after = values
     differences = (after - before)[1:] if num_images >= MIN_IMAGES else np.zeros(0)
     known = differences[~np.isnan(differences)]
     tail = (1 - CONFIDENCE) / 2
@@ -171,14 +172,14 @@ def _class_changes(
     )
     changes = []
     for column, class_id in enumerate(class_ids):
-        own, other, num_images = before[:, column], after[:, column], int((counts[:, column] > 0).sum())
+        own, num_images = (before[:, column], after[:, column]), int((counts[:, column] > 0).sum())
         changes.append(
             ClassChange(
                 class_id=class_id,
                 name=results.name_of(class_id),
                 objects=int(counts[:, column].sum()),
-                precision=_change(own.mean(axis=0), other.mean(axis=0), num_images),
-                precision_50=_change(own[IOUS.index(0.5)], other[IOUS.index(0.5)], num_images),
+                precision=_change([each.mean(axis=0) for each in own], num_images),
+                precision_50=_change([each[IOUS.index(0.5)] for each in own], num_images),
             )
         )
     return sorted(changes, key=lambda change: change.precision.difference)
