@@ -167,17 +167,17 @@ def _change(values: Sequence[np.ndarray], num_images: int) -> Change:
 def _class_changes(
     shared: SharedImages, results: Results, class_ids: Sequence[int], before: np.ndarray, after: np.ndarray
 ) -> list[ClassChange]:
-    counts = np.array(
-        [[(image.classes[~image.ignored] == each).sum() for each in class_ids] for image in shared.before]
-    )
+    counted = [image.classes[~image.ignored] for image in shared.before]
+    image, classes = np.repeat(np.arange(len(counted)), [len(own) for own in counted]), np.concatenate(counted)
     changes = []
     for column, class_id in enumerate(class_ids):
-        own, num_images = (before[:, column], after[:, column]), int((counts[:, column] > 0).sum())
+        objects, own = image[classes == class_id], (before[:, column], after[:, column])
+        num_images = len(np.unique(objects))
         changes.append(
             ClassChange(
                 class_id=class_id,
                 name=results.name_of(class_id),
-                objects=int(counts[:, column].sum()),
+                objects=len(objects),
                 precision=_change([each.mean(axis=0) for each in own], num_images),
                 precision_50=_change([each[IOUS.index(0.5)] for each in own], num_images),
             )
