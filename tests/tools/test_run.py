@@ -84,8 +84,7 @@ class StandIns:
         for name in ("metrics.json", "classes.json"):
             (folder / name).write_text("{}")
         metrics = {"DetectionBoxes_Precision/mAP": 0.5, "Loss/total_loss": 1.0}
-        nothing = {"bad_records": [], "bad_boxes": [], "repeated_images": 0, "notes": []}
-        return SimpleNamespace(num_images=2, summary=metrics, **nothing)
+        return SimpleNamespace(num_images=2, summary=metrics, bad_records=[], bad_boxes=[], repeated_images=0, notes=[])
 
     def export(self, call):
         weights = sorted(Path(call.arguments["model_dir"]).glob("*.index"))
@@ -94,7 +93,9 @@ class StandIns:
 
     def predict(self, call):
         (output(call, "output") / "detections.json").write_text("[]")
-        return SimpleNamespace(predictions=[1], num_boxes=0, skipped=[], animated=[])
+        return SimpleNamespace(
+            predictions=[1], num_images=1, num_boxes=0, skipped=[], animated=[], streams=[], stopped=False, notes=[]
+        )
 
 
 def output(call, argument="output_dir") -> Path:
