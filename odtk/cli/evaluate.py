@@ -8,6 +8,7 @@ import sys
 import click
 
 from odtk.cli import options
+from odtk.cli.next_steps import print_next_steps
 from odtk.terminal_text import on_one_line
 
 _CLASSES_SHOWN, _CLASSES_NAMED = 20, 8
@@ -133,7 +134,8 @@ def _print(report) -> None:
     if others:
         _print_metrics("\nClass by class", others)
     _print_what_is_missing([value for name, value in report.metrics.items() if name not in report.losses])
-    _print_explanation(report)
+    if report.explanation is not None:
+        print_next_steps(report.explanation.findings)
     click.echo(f"\n{_speed(report)}")
     paths = (report.metrics_path, report.detections_path, report.suspects_path, report.report_path)
     click.echo(f"Wrote {', '.join(str(path) for path in paths if path)}")
@@ -153,17 +155,6 @@ def _print_checkpoints(report) -> None:
         rows,
     )
     click.echo()
-
-
-def _print_explanation(report) -> None:
-    """The three things to do next."""
-    if report.explanation is None or not report.explanation.findings:
-        return
-    click.echo("\nWhat to do next, the most costly first:")
-    for number, finding in enumerate(report.explanation.findings, 1):
-        click.echo(f"{number}. {on_one_line(finding.text)}")
-        if finding.fix:
-            click.echo(f"   {on_one_line(finding.fix)}")
 
 
 def _speed(report) -> str:
