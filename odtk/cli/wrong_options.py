@@ -27,7 +27,7 @@ _OTHER_NAMES = {
     "images": "source",
     "output": "project save-dir out out-dir output-path output-dir",
     "model-dir": "output project save-dir out-dir output-dir logdir",
-    "model": "weights exported-dir saved-model",
+    "exported-model": "weights exported-dir",
 }
 
 _CONFIGURE = "odtk configure CONFIG --output CONFIG"
