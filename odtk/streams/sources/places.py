@@ -72,7 +72,7 @@ def find_picture_files(places: Sequence[str | os.PathLike], not_in: str | os.Pat
         raise DataError(f"{elsewhere} is not a file on this machine. Save its pictures here first.")
     found = {source.path: source.name for source in sources if source.path and source.is_still}
     if not found:
-        raise DataError(f"No images in {', '.join(map(os.fspath, places))}, only videos.")
+        raise DataError(f"No images in {', '.join(map(str, places))}, only videos.")
     return found
 
 
