@@ -33,8 +33,8 @@ _CLASSES_SHOWN, _CLASSES_NAMED = 20, 8
 @click.option("--export-suspects", metavar="FILE.csv", type=options.any_path,
               help="Write the suspected label errors, for whoever corrects them.")  # fmt: skip
 @click.option("--output", metavar="FOLDER", type=options.any_path,
-              help="Folder to write to.  [default: eval in a model dir, NAME-eval beside an exported model or a JSON file]",
-              )  # fmt: skip
+              help="Folder to write to.  [default: eval in a model dir, NAME-eval beside an exported model or a JSON "
+              "file]")  # fmt: skip
 @options.max_bad_records_option
 @options.precision_option("float32")
 @click.option("--devices", default="auto", show_default=True, metavar=options.DEVICES,

@@ -30,6 +30,7 @@ from odtk.evaluation.analysis.top_findings import Commands, Threshold, top_findi
 from odtk.evaluation.results import Results
 from odtk.findings import Finding
 from odtk.thresholds import Thresholds
+from odtk.tools.evaluate.explanation_document import document
 
 IOU = 0.5
 """At which a detection has found an object, in all analyses but the metrics."""
@@ -124,6 +125,10 @@ class Explanation:
     self_check: SelfCheck | None = None
     compared: Compared | None = None
     checkpoints: Sequence[CheckpointMetrics] = ()
+
+    def document(self) -> dict[str, Any]:
+        """All of it as JSON data, classes by name; NaN and infinity, which JSON does not have, are None."""
+        return document(self)
 
 
 def explain(

@@ -11,7 +11,7 @@ from odtk.report.html import element, prose, section
 from odtk.report.tables import in_words
 from odtk.tools.evaluate import explanation_tables as tables
 from odtk.tools.evaluate import page_sections
-from odtk.tools.evaluate.explanation import IOU, MAP, MAP_50, Explanation
+from odtk.tools.evaluate.explanation import IOU, MAP, MAP_50, Compared, Explanation
 from odtk.tools.evaluate.galleries import CHANGES, Budget, Gallery, on_page
 from odtk.tools.evaluate.page_sections import Charts
 
@@ -29,6 +29,7 @@ def render(
     summary = [
         element("p", said, class_="faint"),
         *(element("p", *prose(note), class_="faint") for note in (*measured.notes, *notes)),
+        _verdict(found.compared),
         *_next(found.findings),
         page.figures(_numbers(found)),
     ]
@@ -39,6 +40,12 @@ def render(
 def _counted(count: int, noun: str) -> str:
     plural = f"{noun}es" if noun.endswith("x") else f"{noun}s"
     return f"{count:,} {noun if count == 1 else plural}"
+
+
+def _verdict(compared: Compared | None) -> etree._Element | None:
+    if compared is None:
+        return None
+    return element("p", f"Compared with {compared.model}: ", element("strong", compared.comparison.verdict))
 
 
 def _next(findings: Sequence[Finding]) -> list[etree._Element]:

@@ -52,7 +52,7 @@ def comparison(found: Explanation, charts: Charts, drawn: Sequence[etree._Elemen
     return section(
         "comparison",
         f"Compared with {compared.model}",
-        element("p", element("strong", changed.verdict)),
+        element("p", changed.verdict),
         finding_list(changed.findings) if changed.findings else None,
         shown(tables.changes(compared), [0, 1, 2, 3]),
         _beside(charts, {"compared-classes": "Change of the average precision of each class."}),

@@ -14,7 +14,6 @@ from odtk.evaluation.results import Results
 from odtk.tools.evaluate import page
 from odtk.tools.evaluate.explanation import Explanation
 from odtk.tools.evaluate.explanation_charts import all_charts
-from odtk.tools.evaluate.explanation_document import document
 from odtk.tools.evaluate.explanation_tables import all_tables
 from odtk.tools.evaluate.galleries import error_galleries, sheet
 
@@ -67,6 +66,6 @@ def _png(image: Image.Image) -> bytes:
 
 
 def _json(explanation: Explanation) -> bytes:
-    return (json.dumps(document(explanation), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(
+    return (json.dumps(explanation.document(), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(
         "utf-8", "replace"
     )
