@@ -5,7 +5,6 @@ import drawn_field
 import drawn_video
 import numpy as np
 import pytest
-from PIL import Image
 from small_disk import small_disk
 from stream_frames import blank, detections, name_of, of_video, still, write_all
 
@@ -123,10 +122,13 @@ def test_an_error_of_the_library_names_the_video(tmp_path, monkeypatch):
 
 def test_a_full_disk_is_named(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, [20, 240, 320, 3], np.uint8)
-    with small_disk(tmp_path / "small", 256), pytest.raises(OutputError, match=r"no space is left on its disk"):  # noqa: SIM117
+    frames = [
+        Frame("camera:0", "a.mp4", number + 1, pixels, number, number / 10) for number, pixels in enumerate(noise)
+    ]
+
+    def fill():
         with atomic.atomic_directory(tmp_path / "small/out") as folder:
-            writer = VideoWriter(folder, name_of)
-            for number, pixels in enumerate(noise):
-                frame = Frame("camera:0", "a.mp4", number + 1, pixels, number, number / 10)
-                writer.write(frame, None, lambda frame=frame: Image.fromarray(frame.pixels))
-            writer.finish()
+            write_all(VideoWriter(folder, name_of), [(frame, None) for frame in frames])
+
+    with small_disk(tmp_path / "small", 256), pytest.raises(OutputError, match=r"no space is left on its disk"):
+        fill()
