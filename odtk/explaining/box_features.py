@@ -37,7 +37,8 @@ class BoxFeatures:
         height, width = detector.image_size or (_BLANK, _BLANK)
         image, shape = detector.resize(tf.zeros([height, width, 3]))
         known = activations.list_layers(detector, image[None], shape[None])
-        self._names = activations.find_outputs([layer], known) if layer is not None else []
+        outputs = [output for each in known for output in each.outputs]
+        self._names = activations.find_outputs([layer], outputs) if layer is not None else []
         self._run = activations.compiled(detector, self._names)
         self._check(self._maps(image, shape), [each.name for each in known])
 
