@@ -6,7 +6,7 @@ import numpy as np
 
 from odtk.evaluation.analysis.matching import overlaps
 from odtk.evaluation.results import ImageResult, Results
-from odtk.findings import ERROR, WARNING, Finding, counted
+from odtk.findings import ERROR, NOTE, WARNING, Finding, counted
 from odtk.prototext.schema import some
 
 _MOST = 0.6
@@ -15,6 +15,8 @@ _FEW_RIGHT = 0.2
 """Share of pairs of the same class, below which ids are doubted."""
 _MIN_AGREEING = 10
 """Pairs that must agree: few would do so by chance."""
+_MANY_OTHERS = 0.1
+"""Share of the detections of classes without groundtruth, from which on they are mentioned."""
 _NAMED = 8
 
 
@@ -37,8 +39,10 @@ def check_classes(results: Results) -> Iterator[Finding]:
             fix="Evaluate with the label map that the model was trained with, and with groundtruth of its classes.",
             count=len(annotated),
         )
-    elif annotated - detected:
-        yield _never_detected(results, annotated - detected)
+    else:
+        if annotated - detected:
+            yield _never_detected(results, annotated - detected)
+        yield from _never_annotated(results, annotated)
 
 
 def class_pairs(images: Sequence[ImageResult]) -> np.ndarray:
@@ -98,12 +102,30 @@ def _never_detected(results: Results, missing: set[int]) -> Finding:
     return Finding(
         WARNING,
         f"{counted(len(missing), 'class is', 'classes are')} annotated but never detected, at any score: "
-        f"{some(named, _NAMED)}. Their AP is 0.",
+        f"{some(named, _NAMED)}. That is an AP of 0.",
         kind="classes-never-detected",
         fix="Check that the records of training have them (`odtk inspect`), and that the label map numbers them as in "
         "training.",
         count=len(missing),
     )
+
+
+def _never_annotated(results: Results, annotated: set[int]) -> Iterator[Finding]:
+    """A note if many detections are of such classes, or if one has an id without a name."""
+    ids, counts = np.unique(np.concatenate([image.detected_classes for image in results.images]), return_counts=True)
+    others = {each: count for each, count in zip(ids.tolist(), counts.tolist(), strict=True) if each not in annotated}
+    share = sum(others.values()) / counts.sum()
+    if share >= _MANY_OTHERS or others.keys() - results.names.keys():
+        named = [f"{results.name_of(each)} ({others[each]:,})" for each in sorted(others, key=lambda i: -others[i])]
+        yield Finding(
+            NOTE,
+            f"{share:.0%} of the detections ({sum(others.values()):,}) are of classes that are never "
+            f"annotated in these images, so that no metric counts them: {some(named, _NAMED)}.",
+            kind="classes-never-annotated",
+            fix="Nothing, if the images have no object of these classes; else the groundtruth lacks them, or the label "
+            "map is another one than in training.",
+            count=sum(others.values()),
+        )
 
 
 def _ids(classes) -> set[int]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from odtk.evaluation.analysis.box_units import check_units, met_share, some_images
+from odtk.evaluation.analysis.box_units import check_units, count_met, some_images
 from odtk.evaluation.analysis.class_mismatch import check_classes
 from odtk.evaluation.coco import NO_GROUNDTRUTH
 from odtk.evaluation.results import Results
@@ -75,7 +75,7 @@ def _without_boxes(results: Results) -> Iterator[Finding]:
 
 
 def _nothing_met(results: Results) -> Iterator[Finding]:
-    met, objects = met_share(some_images(results))
+    met, objects = count_met(some_images(results))
     if met < _FEW_MET * objects:
         yield Finding(
             WARNING,
@@ -84,7 +84,7 @@ def _nothing_met(results: Results) -> Iterator[Finding]:
             "coordinates explains most of it.",
             kind="nothing-met",
             fix="Train longer; the losses in MODEL_DIR/metrics.csv say whether it learns. If they fell, look at the "
-            "pictures below: boxes that are shifted alike point to annotations of other images.",
+            "pictures of the report: do the boxes belong to other images?",
             count=objects - met,
         )
 

@@ -19,12 +19,12 @@ from odtk.evaluation.analysis.examples import largest_examples, surest_examples
 from odtk.findings import WARNING, Finding, counted
 
 _TEXTS = {
-    CLASSIFICATION: ("object gets the wrong class", "objects get the wrong class"),
+    CLASSIFICATION: ("detection has the wrong class", "detections have the wrong class"),
     LOCALIZATION: ("detection fits its object badly (IoU from 0.1 to 0.5)",
                    "detections fit their objects badly (IoU from 0.1 to 0.5)"),
     BOTH: ("detection has the wrong class and a badly fitting box",
            "detections have the wrong class and badly fitting boxes"),
-    DUPLICATE: ("object is found again", "objects are found again"),
+    DUPLICATE: ("detection repeats a surer one of the same object", "detections repeat a surer one of the same object"),
     BACKGROUND: ("detection is where there is no object", "detections are where there is no object"),
     MISSED: ("object is missed", "objects are missed"),
 }  # fmt: skip
@@ -56,8 +56,8 @@ def _finding(
 ) -> Finding:
     seen, oracle = detections & evidence.seen, evidence.oracle
     count, scores = int(seen.sum()), evidence.scores_in_words
-    if kind == MISSED:
-        count, scores = int(missed.sum()), " at any score"
+    if not count:
+        count, scores = int(missed.sum() if kind == MISSED else detections.sum()), " at any score"
     config = evidence.commands.config
     inspect = f" ({command('odtk', 'inspect', config)} shows it)" if config else ""
     return Finding(

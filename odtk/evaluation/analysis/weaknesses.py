@@ -41,7 +41,7 @@ def rare_classes(evidence: Evidence) -> Iterator[Cause]:
             f"{counted(len(weak), 'class has', 'classes have')} few examples {where} and a low AP: {some(named, 8)}. "
             f"The others have {others:.2f} on average; with as much, mAP at IoU 0.5 would be {cost:.3f} higher.",
             kind="rare-classes",
-            fix=f"Add images of them{look}; augmentation helps less than new images.",
+            fix=f"Add images of them{look}.",
             count=len(weak),
         ),
     )
@@ -61,7 +61,7 @@ def weakest_class(evidence: Evidence) -> Iterator[Cause]:
     name, config = results.name_of(worst), evidence.commands.config
     gains = {kind: gains[worst] for kind, gains in evidence.oracle.gains_by_kind.items()}
     kind = max(gains, key=lambda kind: gains[kind])
-    mostly = f" Most of it is lost by {kind} errors." if gains[kind] >= MIN_COST else ""
+    mostly = f" Errors of the kind {kind} cost it most." if gains[kind] >= MIN_COST else ""
     look = f" ({command('odtk', 'view', config, '--output', 'drawn', '--class', name)})" if config else ""
     yield Cause(
         cost,

@@ -56,6 +56,17 @@ def test_ids_that_mean_the_same(detected):
     assert checked([CAT, CAT, DOG, DOG, HORSE, HORSE], detected) == []
 
 
+def test_detections_of_classes_without_groundtruth():
+    (finding,) = checked([CAT, CAT, CAT, DOG, DOG, DOG], [CAT, CAT, CAT, DOG, HORSE, HORSE])
+    assert (finding.kind, finding.severity, finding.count) == ("classes-never-annotated", "note", 4)
+    assert "33% of the detections (4) are of classes that are never annotated" in finding.text
+    # One of twelve is no matter, but an id without a name is.
+    image = made_image([(place, CAT) for place in PLACES], [(place, CAT, 0.9) for place in PLACES] * 2)
+    for class_id, expected in ((HORSE, []), (91, ["classes-never-annotated"])):
+        other = made_image([], [(PLACES[0], class_id, 0.5)])
+        assert [each.kind for each in check_classes(made_results(image, other))] == expected
+
+
 def test_too_few_to_tell():
     image = made_image([(PLACES[0], CAT), (PLACES[1], DOG)], [(PLACES[0], DOG, 0.9), (PLACES[1], CAT, 0.9)])
     assert list(check_classes(made_results(*[image] * 4))) == []
