@@ -31,7 +31,7 @@ APART = 0.1
 """A detection that overlaps every box by less is where there is no groundtruth."""
 LEAST_SHARE, FAR_OUT = 0.75, 3.0
 """A box fits badly if its IoU is under this share of the median of right, confident detections, and below their first
-quartile by so many interquartile ranges (Tukey's outer fence): a detector whose boxes are loose says little about it."""
+quartile by so many interquartile ranges (Tukey's outer fence): a detector with loose boxes says little about it."""
 
 
 @dataclass(frozen=True)
