@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from odtk.evaluation.analysis.average_precision import AREAS, SIZES
 from odtk.evaluation.analysis.box_units import check_units, count_met, some_images
 from odtk.evaluation.analysis.class_mismatch import check_classes
 from odtk.evaluation.coco import NO_GROUNDTRUTH
@@ -13,12 +14,11 @@ from odtk.findings import ERROR, NOTE, WARNING, Finding, counted, has_errors, wo
 from odtk.prototext.schema import some
 from odtk.thresholds import reaches
 
-SIZES = {
-    "small": ("smaller than 32 x 32 pixels", 0, 32**2),
-    "medium": ("between 32 x 32 and 96 x 96 pixels", 32**2, 96**2),
-    "large": ("larger than 96 x 96 pixels", 96**2, math.inf),
+_SIZES = {
+    "small": "smaller than 32 x 32 pixels",
+    "medium": "between 32 x 32 and 96 x 96 pixels",
+    "large": "larger than 96 x 96 pixels",
 }
-"""COCO's: in words, and least and largest area, both ends included as in pycocotools."""
 _FEW_MET = 0.1
 _NAMED = 8
 
@@ -118,7 +118,8 @@ def _absent_classes(results: Results, metrics: Mapping[str, float] | None) -> It
 
 def _absent_sizes(results: Results, metrics: Mapping[str, float] | None) -> Iterator[Finding]:
     areas = np.concatenate([np.zeros(0), *(image.areas[~image.ignored] for image in results.images)])
-    for size, (words, least, most) in SIZES.items():
+    for size, words in _SIZES.items():
+        least, most = AREAS[SIZES.index(size)]
         if len(areas) and not ((areas >= least) & (areas <= most)).any() and _some_unknown(metrics, f"({size})"):
             yield Finding(
                 NOTE,
