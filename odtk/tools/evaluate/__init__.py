@@ -137,10 +137,10 @@ def evaluate(
 def _refuse_what_does_nothing(source: Source, truth: RecordsTruth | Groundtruth, settings: Settings) -> None:
     """Raises OdtkError for options of checkpoints on records that are given for something else."""
     if source.kind == TRAINED and isinstance(truth, RecordsTruth):
-        if settings.label_map is not None and truth.config_path is not None:
+        if settings.label_map is not None and not truth.is_named_by_label_map:
             raise OdtkError(
-                f"{truth.config_path} names the classes of the records and of the model; a label map beside it would "
-                "do nothing. Leave it out, or set it there: odtk configure CONFIG --output CONFIG --label-map ...",
+                f"{truth.config.eval_input_reader[0].label_map_path} names the classes of {truth.name} and of the "
+                "model; another label map would do nothing. Leave it out.",
                 argument="label_map",
             )
         return
