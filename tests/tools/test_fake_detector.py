@@ -25,6 +25,7 @@ from odtk.evaluation import build as evaluation_build
 from odtk.evaluation.build import ConfiguredEvaluation
 from odtk.evaluation.coco_results import read_results
 from odtk.evaluation.metrics_sets import build_categories, build_evaluators
+from odtk.evaluation.record_pixels import RecordPixels
 from odtk.evaluation.scoring import score
 from odtk.exporting.agreement import measure
 from odtk.records import example, shards
@@ -387,6 +388,8 @@ def test_results_know_their_pictures_also_behind_damaged_records(journey, tmp_pa
         assert abs(pixels - expected).max() <= 5, "another JPEG decoder rounds otherwise"
         boxes = np.stack([features[f"image/object/bbox/{side}"] for side in ("ymin", "xmin", "ymax", "xmax")], 1)
         np.testing.assert_allclose(image.boxes, boxes * np.tile(image.size, 2), rtol=1e-5)
+    tf.io.gfile.copy(str(path), "ram://records/val.record", overwrite=True)
+    np.testing.assert_array_equal(RecordPixels([("ram://records/val.record", 9)]).read(0), results.read_pixels(8))
     shards.write_records(path, encoded[:3])
     with pytest.raises(DataError, match=r"record 9: its picture cannot be read again: the record is no longer there"):
         results.read_pixels(8)

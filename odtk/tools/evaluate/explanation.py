@@ -152,6 +152,7 @@ def explain(
     confidence = confidence_curves(matching, class_ids)
     suspects = find_suspects(results, matching)
     seen = _at_threshold(results, class_ids, confidence.chosen)
+    precision = measure_precision(results, class_ids)
     explanations = [*_of(self_check), *explain_metrics(results, measured.metrics, DEFAULT_SCORE)]
     findings = top_findings(
         results,
@@ -162,6 +163,7 @@ def explain(
         input_size=measured.input_size,
         training_boxes=measured.training_boxes,
         commands=measured.commands,
+        precision=precision,
     )
     return Explanation(
         measured=measured,
@@ -171,7 +173,7 @@ def explain(
         num_detections=sum(len(image.scores) for image in results.images),
         findings=findings,
         notes=[each for each in explanations if each not in findings],
-        precision=measure_precision(results, class_ids),
+        precision=precision,
         confidence=confidence,
         thresholds=confidence.thresholds(results.name_of),
         calibration=calibration_of(matching),
