@@ -25,7 +25,7 @@ from odtk.tools.evaluate.output_files import (
     write_evaluation,
 )
 from odtk.tools.evaluate.report import EvaluationReport
-from odtk.tools.evaluate.sources import ALL, Source, find_source
+from odtk.tools.evaluate.sources import ALL, RESULTS, Source, find_source
 from odtk.tools.evaluate.truths import RecordsTruth, find_truth
 
 __all__ = ["EvaluationReport", "evaluate"]
@@ -101,7 +101,9 @@ def evaluate(
         from odtk.evaluation.analysis.evidence import Commands
         from odtk.tools.evaluate.explaining import explain_measured
 
-        commands = Commands(source.config_path, source.path, None if export_suspects is None else str(export_suspects))
+        model = None if source.kind == RESULTS else source.path
+        suspects = None if export_suspects is None else os.fspath(export_suspects)
+        commands = Commands(source.config_path, model, suspects)
         explanation = explain_measured(_target(given, checkpoint, groundtruth), commands, measured, other, check)
     if report and explanation is not None:
         from odtk.tools.evaluate.report_files import write_report
