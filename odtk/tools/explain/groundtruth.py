@@ -1,4 +1,4 @@
-"""The groundtruth of single pictures, found by their file names in a data set or records."""
+"""The groundtruth of single pictures, found by their file names in a dataset or records."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ def find_groundtruth(
 ) -> dict[str, Groundtruth]:
     """The groundtruth of those pictures (their names, maybe with folders) that `place` has, by name without suffix.
 
-    `place`: what odtk.datasets.open_dataset opens: the folder of a data set, records, or a pipeline.config. `names` are
+    `place`: what odtk.datasets.open_dataset opens: the folder of a dataset, records, or a pipeline.config. `names` are
     those of the model's classes, boxes of others are left out; empty if they have none. Raises DataError if it has
     none of the pictures, or if two of them have the same name.
     """
@@ -44,7 +44,7 @@ def find_groundtruth(
         first, *others = wanted.values()
         raise DataError(
             f"{place} has no annotations of {first}{' nor of the other pictures' if others else ''}; they are looked "
-            "for by file names. Give the data set or the records that the pictures are from.",
+            "for by file names. Give the dataset or the records that the pictures are from.",
             argument="groundtruth",
         )
     return found
