@@ -100,8 +100,10 @@ def evaluate(
     if report or other is not None:  # what explains needs time, to import as well
         from odtk.evaluation.analysis.evidence import Commands
         from odtk.tools.evaluate.explaining import explain_measured
+        from odtk.tools.evaluate.report_files import SUSPECTS
 
-        commands = Commands(source.config_path, source.path, None if export_suspects is None else str(export_suspects))
+        listed = export_suspects or (files.join(folder, SUSPECTS) if report else None)
+        commands = Commands(source.config_path, source.path, None if listed is None else os.fspath(listed))
         explanation = explain_measured(_target(given, checkpoint, groundtruth), commands, measured, other, check)
     if report and explanation is not None:
         from odtk.tools.evaluate.report_files import write_report
