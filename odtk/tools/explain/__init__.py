@@ -14,8 +14,9 @@ from odtk.detectors import activations
 from odtk.detectors.activations import LayerInfo
 from odtk.errors import OdtkError
 from odtk.progress import track
-from odtk.report.picture_files import check_folder, find_pictures, flat_name, picture_folder, read_picture
+from odtk.report.picture_files import check_folder, flat_name, picture_folder, read_picture
 from odtk.streams.selection import class_ids
+from odtk.streams.sources.places import find_picture_files
 from odtk.tools.arguments import as_list, require_fraction, require_one_of, require_whole
 from odtk.tools.explain.document import document
 from odtk.tools.explain.drawing import PictureWriter
@@ -85,7 +86,7 @@ def explain(
     require_fraction(min_score=min_score)
     require_whole(1, max_boxes=max_boxes, masks=masks)
     require_one_of(METHODS, method=method)
-    sources = find_pictures([images] if isinstance(images, (str, os.PathLike)) else images, not_in=output)
+    sources = find_picture_files([images] if isinstance(images, (str, os.PathLike)) else images, not_in=output)
     check_folder(output, sources, overwrite)
     opened = open_explained(model, checkpoint, method, label_map, devices, log)
     truths: Mapping[Path, Groundtruth] = find_groundtruth(groundtruth, sources, opened.ids) if groundtruth else {}
