@@ -61,21 +61,6 @@ def find_sources(
     return finding.found
 
 
-def find_picture_files(places: Sequence[str | os.PathLike], not_in: str | os.PathLike | None = None) -> dict[Path, str]:
-    """The single pictures among the sources of `places` that are files here, each with its name; see find_sources.
-
-    Videos of a folder are left out. Raises DataError for what is no file, and if nothing is found.
-    """
-    sources = find_sources(places, not_in)
-    elsewhere = next((source.written for source in sources if source.path is None), None)
-    if elsewhere is not None:
-        raise DataError(f"{elsewhere} is not a file on this machine. Save its pictures here first.")
-    found = {source.path: source.name for source in sources if source.path and source.is_still}
-    if not found:
-        raise DataError(f"No images in {', '.join(map(str, places))}, only videos.")
-    return found
-
-
 class _Finding:
     """The sources so far, their names, and the files that need not be found again."""
 

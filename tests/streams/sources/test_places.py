@@ -9,7 +9,7 @@ from odtk import files
 from odtk.errors import DataError
 from odtk.streams.sources.addresses import without_password
 from odtk.streams.sources.cameras import Camera
-from odtk.streams.sources.places import find_picture_files, find_sources
+from odtk.streams.sources.places import find_sources
 from odtk.streams.sources.still_pictures import PictureFile, StoredPicture, WebPicture
 from odtk.streams.sources.videos import Video
 
@@ -101,15 +101,6 @@ def test_pictures_in_a_store():
     assert taken.load().array.tolist() == [[[255, 0, 0]] * 4] * 6
     with pytest.raises(DataError, match="ram://places/gone does not exist"):
         find_sources(["ram://places/gone"])
-
-
-def test_files_of_single_pictures_alone(tmp_path):
-    picture, film = touch(tmp_path, "a/cat.jpg", "a/film.mp4")
-    assert find_picture_files([tmp_path / "a"]) == {picture: "cat.jpg"}
-    with pytest.raises(DataError, match="only videos"):
-        find_picture_files([film])
-    with pytest.raises(DataError, match=r"https://host/cat\.jpg is not a file on this machine"):
-        find_picture_files([picture, "https://host/cat.jpg"])
 
 
 @pytest.mark.parametrize(
