@@ -76,6 +76,11 @@ def _frame_rate() -> int:
 
 def _opencv() -> Any:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # its warnings name no camera
-    import cv2
-
+    try:
+        import cv2
+    except ImportError as error:
+        raise DataError(
+            f"Cameras are read by OpenCV, which cannot be imported ({error}). Install it: pip install "
+            "opencv-python-headless"
+        ) from error
     return cv2
