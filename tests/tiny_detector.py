@@ -58,5 +58,5 @@ def _backbone(*_) -> tf_keras.Model:
     layers = tf_keras.layers
     maps = [layers.Input([None, None, 3])]
     for strides in (4, 2, 2, 2):
-        maps.append(layers.Conv2D(4, 3, strides, "same", activation="relu")(maps[-1]))
+        maps.append(layers.Conv2D(4, 3, strides, "same", activation="relu", name=f"stage_{len(maps)}")(maps[-1]))
     return tf_keras.Model(maps[0], maps[1:])

@@ -30,11 +30,11 @@ class _Channels(click.ParamType):
 
 @click.command()
 @click.argument("model", type=options.any_path)
-@click.argument("images", metavar="[IMAGE_OR_FOLDER]...", nargs=-1, type=options.any_path)
+@click.argument("images", metavar="[SOURCE]...", nargs=-1, type=options.any_path)
 @click.option("--output", type=options.any_path, help="Folder to write to.")
 @click.option(
     "--groundtruth", type=options.any_path, metavar="PATH",
-    help="The images' annotations, which are found by file name: records, the folder of a data set or a "
+    help="The images' annotations, which are found by file name: records, the folder of a dataset or a "
     "pipeline.config. They show which anchors training would match.",
 )  # fmt: skip
 @options.checkpoint_option
@@ -78,7 +78,8 @@ def explain(model, images, list_layers, as_json, **settings) -> None:
     """Show what a detector computes on images, on a page with pictures.
 
     MODEL is a model dir of `odtk train`, a checkpoint prefix (model/ckpt-600) or an exported folder. A folder with a
-    SavedModel alone has only its detections explained, with --method occlusion.
+    SavedModel alone has only its detections explained, with --method occlusion. A SOURCE is an image, a folder
+    (searched recursively), a glob in quotes or an http(s) address of an image, as for `odtk predict`.
 
     The --output folder gets explain.html, a page to choose classes, layers and channels on, without scripts; for each
     image a folder with the page's pictures as PNGs: the detections, a heat map of each, the scores of each class on
@@ -89,7 +90,7 @@ def explain(model, images, list_layers, as_json, **settings) -> None:
         _list_layers(model, settings, as_json)
         return
     if not images:
-        raise click.UsageError("Missing argument 'IMAGE_OR_FOLDER...'. --list-layers needs none.")
+        raise click.UsageError("Missing argument 'SOURCE...'. --list-layers needs none.")
     if settings["output"] is None:
         raise click.UsageError("Missing option '--output'.")
     from odtk.tools.explain import DOCUMENT

@@ -1,5 +1,7 @@
 """Where a detection comes from: activations weighted by the gradient of its score."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from odtk.errors import OdtkError
@@ -7,22 +9,25 @@ from odtk.explaining.heat_map import HeatMap
 from odtk.explaining.picture_run import PictureRun
 
 
-def gradient_map(run: PictureRun, index: int, output: str | None = None) -> HeatMap:
-    """The heat map of detection `index` at the output of a layer, None for the map that it was predicted from.
+def gradient_map(run: PictureRun, index: int, outputs: Sequence[str] = ()) -> HeatMap:
+    """The heat map of detection `index` at the first of `outputs` on which its score depends.
+
+    Of a layer that the levels share, it depends on one. Without `outputs`, at the map that it was predicted from.
 
     The positive part of the sum over channels of activation times gradient of the detection's score. As in Grad-CAM
     (Selvaraju et al. 2017), but with the gradient of each place in place of its mean, as in HiResCAM (Draelos and Carin
     2020) and, for detectors, ODAM (Zhao and Chan 2023): a mean would show all objects of the class, and not the one of
-    this detection. Raises OdtkError if the score does not depend on `output`, or not differentiably.
+    this detection. Raises OdtkError if the score depends on none of `outputs`, or not differentiably.
     """
-    if output is not None:
-        found = run.gradient(index, [output])
-        if not found:
-            raise OdtkError(_no_gradient(run, output), argument="heat_layer")
-        return _weighted(run, output, found[output])
+    if outputs:
+        found = run.gradient(index, outputs)
+        used = next((name for name, gradient in found.items() if tf.reduce_any(gradient != 0)), None)
+        if used is None:
+            raise OdtkError(_no_gradient(run, outputs[0]), argument="heat_layer")
+        return _weighted(run, used, found[used])
     level = run.candidates.level_of(int(run.rows[index])) if run.candidates and run.rows is not None else None
     if level is not None:
-        return gradient_map(run, index, level.name)
+        return _weighted(run, level.name, run.gradient(index, [level.name])[level.name])
     return _weighted(run, *_last_map(run, index))
 
 
@@ -59,8 +64,9 @@ def _last_map(run: PictureRun, index: int) -> tuple[str, tf.Tensor]:
 
 
 def _no_gradient(run: PictureRun, output: str) -> str:
+    layer = output.split(":")[0]
     hint = f"one of {', '.join(run.levels)}, or a layer before them" if run.levels else "a layer before the last ones"
     return (
-        f"The score of the detection does not depend on the output {output} of the network, or only through what has "
+        f"The score of the detection does not depend on the output of {layer}, or only through what has "
         f"no gradient. Choose {hint}."
     )

@@ -1,5 +1,6 @@
 """One picture's way through a detector, with all that its layers computed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,7 @@ class PictureRun:
     """[1, n] as the detector gave them, in the order of `detections`."""
     tape: tf.GradientTape
 
-    def gradient(self, index: int, names: list[str]) -> dict[str, tf.Tensor]:
+    def gradient(self, index: int, names: Sequence[str]) -> dict[str, tf.Tensor]:
         """Of the score of detection `index`, with respect to outputs, of their shapes, by name.
 
         Those that it does not depend on are left out.

@@ -31,9 +31,9 @@ def layers(ssd, batch):
 
 def test_layers_of_functional_and_subclassed_parts_have_paths_shapes_and_parameters(ssd, batch, layers):
     height, width = batch[0].shape[1:3]
-    assert layers["backbone/conv2d"].shapes == ((2, height // 4, width // 4, 4),)  # functional
-    assert layers["backbone/conv2d"].kind.startswith("Conv2D")
-    assert layers["backbone/conv2d"].parameters == 3 * 9 * 4 + 4
+    assert layers["backbone/stage_1"].shapes == ((2, height // 4, width // 4, 4),)  # functional
+    assert layers["backbone/stage_1"].kind.startswith("Conv2D")
+    assert layers["backbone/stage_1"].parameters == 3 * 9 * 4 + 4
     assert layers["pyramid/smoothing_0/conv"].parameters > 0  # subclassed, in a list of its parent
     # A head that the levels share is called once for each.
     towers = layers["heads/class_tower/conv_0"]
@@ -48,11 +48,11 @@ def test_outputs_are_what_the_network_itself_uses(ssd, batch):
     images, shapes = batch
     preprocessed = ssd.preprocess(images, shapes)
     expected = ssd.predict(preprocessed, shapes)
-    found = activations.run_with_outputs(ssd, preprocessed, shapes, ["pyramid:0", "backbone/conv2d"])
+    found = activations.run_with_outputs(ssd, preprocessed, shapes, ["pyramid:0", "backbone/stage_1"])
     np.testing.assert_array_equal(found.outputs["pyramid:0"], expected["feature_maps"][0])
     np.testing.assert_array_equal(found.predictions["class_logits"], expected["class_logits"])
     direct = ssd.network.backbone.layers[1](preprocessed)
-    np.testing.assert_allclose(found.outputs["backbone/conv2d"], direct, atol=1e-6)
+    np.testing.assert_allclose(found.outputs["backbone/stage_1"], direct, atol=1e-6)
     assert all("call" not in vars(layer) for layer in activations.layers_of(ssd.network).values())
 
 

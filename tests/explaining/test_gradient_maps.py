@@ -55,14 +55,14 @@ def test_the_heat_is_activation_times_gradient(two_squares):
     activations = two_squares.outputs["stem"][0].numpy()
     expected = np.zeros((6, 4))
     expected[4, 3] = score * (1 - score) * activations[4, 3].sum()  # the weights of class 2 are 1
-    np.testing.assert_allclose(gradient_map(two_squares, 0, "stem").values, expected, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(gradient_map(two_squares, 0, ["stem"]).values, expected, rtol=1e-4, atol=1e-7)
 
 
 def test_a_layer_that_the_score_does_not_depend_on_is_refused(two_squares):
     with pytest.raises(
-        OdtkError, match=r"does not depend on the output size .* a layer before the last ones"
+        OdtkError, match=r"does not depend on the output of size, .* a layer before the last ones"
     ) as caught:
-        gradient_map(two_squares, 0, "size")
+        gradient_map(two_squares, 0, ["size"])
     assert caught.value.argument == "heat_layer"
 
 
@@ -89,6 +89,8 @@ def test_the_heat_of_an_anchor_is_around_it_on_its_level(ssd_run):
         cell = (run.rows[index] - start) // of_level.per_cell
         row, column = divmod(int(cell), of_level.columns)
         rows, columns = np.nonzero(heat.values)
+        shared = [name for name in run.outputs if name.startswith("heads/class_tower/conv_0:")]
+        assert gradient_map(run, index, shared).source == f"heads/class_tower/conv_0:{run.levels.index(level)}"
         # Two 3 x 3 convolutions lie between a map and the predictions: nothing farther away has an influence.
         assert len(rows)
         assert max(abs(rows - row).max(), abs(columns - column).max()) <= cells

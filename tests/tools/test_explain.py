@@ -59,7 +59,7 @@ def explained(model, data, tmp_path_factory):
         output = tmp_path_factory.mktemp("out") / "explained"
         report = explain(
             "model", [data / "0.jpg", data / "1.jpg"], output, groundtruth=data / "records", min_score=0.0,
-            max_boxes=2, layer="backbone/conv2d", level=[3, 4], channels=[0, 3],
+            max_boxes=2, layer="backbone/stage_1", level=[3, 4], channels=[0, 3],
         )  # fmt: skip
         return output, report
 
@@ -72,7 +72,7 @@ def test_all_that_the_page_shows_lies_beside_it(explained):
     written = {path.relative_to(output).as_posix() for path in output.rglob("*.png")}
     assert shown <= written
     assert written - shown == {
-        f"{number}/features/{layer}/sheet.png" for number in (0, 1) for layer in ("P3", "P4", "backbone_conv2d")
+        f"{number}/features/{layer}/sheet.png" for number in (0, 1) for layer in ("P3", "P4", "backbone_stage_1")
     }  # linked
     with Image.open(next((output / "0").glob("heat-1-*.png"))) as heat:
         assert heat.size == (640, 480)  # a picture of 120 x 90
@@ -98,7 +98,7 @@ def test_the_document_has_the_numbers(explained, model):
     assert (cat["class"], dog["class"]) == ("cat", "dog")
     assert cat["matched"] + dog["matched"] == sum(each["matched"] for each in levels) > 0
     assert [(each["layer"], list(each["channels"])) for each in first["features"]] == [
-        ("P3", ["0", "3"]), ("P4", ["0", "3"]), ("backbone/conv2d", ["0", "3"]),
+        ("P3", ["0", "3"]), ("P4", ["0", "3"]), ("backbone/stage_1", ["0", "3"]),
     ]  # fmt: skip
 
 
@@ -140,7 +140,7 @@ def test_the_command_explains_and_lists_layers(model, data, tmp_path):
     found = json.loads(said)
     assert code == 0
     assert found["image"] == list(model.detector.image_size)
-    assert next(each for each in found["layers"] if each["name"] == "backbone/conv2d")["shapes"][0][3] == 4
+    assert next(each for each in found["layers"] if each["name"] == "backbone/stage_1")["shapes"][0][3] == 4
 
 
 @pytest.mark.parametrize(
@@ -148,8 +148,8 @@ def test_the_command_explains_and_lists_layers(model, data, tmp_path):
     [
         (["--channels", "3-1"], "'3-1' is no list of channels. Write numbers from 0 and ranges"),
         (["--masks", "9"], "masks are of the method occlusion. Choose that, or leave them out. Option: --masks."),
-        (["--layer", "backbone/conv9"], "no layer backbone/conv9. Similar ones are backbone/conv2d"),
-        (["--heat-layer", "heads/box_conv"], "does not depend on the output heads/box_conv:0"),
+        (["--layer", "backbone/stage9"], "no layer backbone/stage9. Similar ones are backbone/stage_"),
+        (["--heat-layer", "heads/box_conv"], "does not depend on the output of heads/box_conv"),
         (["--classes", "horse"], "no class 'horse'. Its classes are cat, dog, bird. Option: --classes."),
         (["--method", "occlusion", "--heat-layer", "P3"], "hides parts of the picture, and needs no layer."),
     ],
@@ -162,7 +162,7 @@ def test_what_cannot_be_is_answered(data, tmp_path, words, answer):
 
 
 def test_images_and_output_are_needed_unless_layers_are_listed(data):
-    assert "Missing argument 'IMAGE_OR_FOLDER...'. --list-layers needs none." in run("model")[1]
+    assert "Missing argument 'SOURCE...'. --list-layers needs none." in run("model")[1]
     assert "Missing option '--output'" in run("model", data / "0.jpg")[1]
 
 
@@ -215,6 +215,6 @@ def test_layers_and_channels_are_chosen_without_scripts(explained):
             assert [text.split(":")[0] for text in browser.evaluate(shown)] == ["P3, channel 0"] * 2  # of two pictures
             browser.evaluate("document.querySelector('label[for=features-1-2]').click()")
             browser.evaluate("document.querySelector('label[for=features-1-2-1]').click()")
-            assert browser.evaluate(shown)[0].startswith("backbone/conv2d, channel 3: ")
+            assert browser.evaluate(shown)[0].startswith("backbone/stage_1, channel 3: ")
             assert browser.evaluate("document.images[0].decode().then(() => document.images[0].naturalWidth)") == 640
             assert browser.complaints() == []

@@ -24,6 +24,7 @@ def document(found: Explanation) -> dict[str, Any]:
             "boxes": found.num_boxes,
             "detections": found.num_detections,
             "findings": found.findings,
+            "explanations": found.notes,
             "metrics": measured.metrics,
             "losses": measured.losses,
             "seconds": measured.seconds,

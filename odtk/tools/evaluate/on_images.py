@@ -65,7 +65,7 @@ def measure_images(source: Source, truth: Groundtruth, settings: Settings) -> Me
 def _found(
     finder: Finder, images: Sequence[ImageResult], pictures: Sequence[Picture], watch: Stopwatch
 ) -> Iterator[ImageResult]:
-    with watch.inference():
+    with watch.inference() if finder.needs_pixels else watch.timing(READING):
         found = finder.find(pictures)
     for image, boxes in zip(images, found, strict=True):
         yield with_detections(image, *boxes)

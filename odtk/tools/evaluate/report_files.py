@@ -37,7 +37,8 @@ def write_report(folder: str | os.PathLike, explanation: Explanation, results: R
     """
     charts = all_charts(explanation)
     galleries, problems = error_galleries(explanation, results)
-    written = {f"{table.name}.csv": table.as_csv() for table in all_tables(explanation, results)}
+    tables = {table.name: table for table in all_tables(explanation, results)}
+    written = {f"{name}.csv": table.as_csv() for name, table in tables.items()}
     written |= {f"{name}.png": chart.light for name, chart in charts.items()}
     written |= {f"{name}-dark.png": chart.dark for name, chart in charts.items()}
     written |= {f"{gallery.name}.png": _png(sheet(gallery)) for gallery in galleries}
@@ -47,7 +48,7 @@ def write_report(folder: str | os.PathLike, explanation: Explanation, results: R
             files.write_bytes(files.join(beside, name), data)
     path, thresholds_path = files.join(folder, PAGE), files.join(folder, THRESHOLDS)
     thresholds.write(explanation.thresholds, thresholds_path)
-    files.write_bytes(path, page.render(explanation, charts, galleries, thresholds_path, _unread(problems)))
+    files.write_bytes(path, page.render(explanation, charts, galleries, tables, thresholds_path, _unread(problems)))
     return WrittenReport(
         files.as_path(path), files.as_path(files.join(folder, FOLDER)), files.as_path(thresholds_path), sorted(written)
     )

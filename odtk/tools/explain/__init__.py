@@ -2,20 +2,21 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
 from odtk import atomic
 from odtk.detectors import activations
 from odtk.detectors.activations import LayerInfo
-from odtk.errors import OdtkError
+from odtk.errors import DataError, OdtkError
 from odtk.progress import track
-from odtk.report.picture_files import check_folder, find_pictures, flat_name, picture_folder, read_picture
+from odtk.report.picture_files import check_folder, flat_name, picture_folder
 from odtk.streams.selection import class_ids
+from odtk.streams.sources.places import find_sources
+from odtk.streams.sources.source import Source
 from odtk.tools.arguments import as_list, require_fraction, require_one_of, require_whole
 from odtk.tools.explain.document import document
 from odtk.tools.explain.drawing import PictureWriter
@@ -71,7 +72,9 @@ def explain(
     overwrite: bool = False,
     log: Callable[[str], None] = lambda line: None,
 ) -> ExplainReport:
-    """Writes a page, PNGs and a JSON document about what a model computes on `images` (files and folders, or one).
+    """Writes a page, PNGs and a JSON document about what a model computes on `images` (one or several places).
+
+    A place is a file, a folder, a glob or an address, see odtk.streams.sources.places.
 
     `model`: a model dir (with `checkpoint` "best", "last" or a prefix), a checkpoint prefix, or an exported folder.
     The best `max_boxes` detections with at least `min_score` get a heat map each, by `method`: "gradient" (at the
@@ -85,24 +88,31 @@ def explain(
     require_fraction(min_score=min_score)
     require_whole(1, max_boxes=max_boxes, masks=masks)
     require_one_of(METHODS, method=method)
-    sources = find_pictures([images] if isinstance(images, (str, os.PathLike)) else images, not_in=output)
-    check_folder(output, sources, overwrite)
+    sources = find_sources([images] if isinstance(images, (str, os.PathLike)) else images, not_in=output)
+    _require_still(sources)
+    paths = [source.path for source in sources if source.path]
+    check_folder(output, paths, overwrite)
     opened = open_explained(model, checkpoint, method, label_map, devices, log)
-    truths: Mapping[Path, Groundtruth] = find_groundtruth(groundtruth, sources, opened.ids) if groundtruth else {}
+    names = opened.model.names
+    truths: dict[str, Groundtruth] = {}
+    if groundtruth is not None:
+        truths = find_groundtruth(groundtruth, [source.name for source in sources], names)
     listed = classes.split(",") if isinstance(classes, str) else classes or ()
-    names = {number: name for name, number in opened.ids.items()}
     wishes = Wishes(
         as_list(layer), level, channels, heat_layer, method, masks or MASKS, min_score, max_boxes,
         sorted(class_ids(listed, names)),
     )  # fmt: skip
     _require_effect(opened, wishes, masks)
     explained, taken = [], set[str]()
-    with picture_folder(output, sources, overwrite) as folder:
+    with picture_folder(output, paths, overwrite) as folder:
         with track("Explaining", len(sources), "pictures") as bar:
-            for source, name in sources.items():
-                pixels, place = np.asarray(read_picture(source)), flat_name(name, taken, "")
+            for source in sources:
+                (picture,) = source.pictures()
+                pixels, place = picture.load().array, flat_name(source.name, taken, "")
                 writer = PictureWriter(folder, place, pixels, opened.model.name_of)
-                explained.append(explain_picture(opened, writer, source, place, pixels, truths.get(source), wishes))
+                explained.append(
+                    explain_picture(opened, writer, source.written, place, pixels, truths.get(source.name), wishes)
+                )
                 bar.advance()
         write_page(folder, explained, opened.model.description, opened.model.name_of, min_score)
         found = document(explained, opened.model)
@@ -124,6 +134,15 @@ def list_layers(
     image, shape = detector.resize(tf.zeros([*_EXAMPLE_SIZE, 3]))
     found = activations.list_layers(detector, image[None], shape[None])
     return LayerList(found, (image.shape[0], image.shape[1]), opened.model.description)
+
+
+def _require_still(sources: Sequence[Source]) -> None:
+    for source in sources:
+        if not source.is_still:
+            raise DataError(
+                f"{source.written} is a video or a camera; explained are single pictures. Save the frames that matter "
+                "(`odtk predict` draws those of a video), and give them."
+            )
 
 
 def _require_effect(opened: Opened, wishes: Wishes, masks: int | None) -> None:

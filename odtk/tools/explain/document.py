@@ -13,7 +13,7 @@ def document(pictures: Sequence[ExplainedPicture], model: Model) -> dict:
 
 def _picture(picture: ExplainedPicture, model: Model) -> dict:
     return {
-        "file": str(picture.source),
+        "file": picture.source,
         "size": list(picture.size),
         "notes": list(picture.notes),
         "detections": [_detection(each) for each in picture.detections],

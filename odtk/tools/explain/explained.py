@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from odtk.explaining.anchors import LevelAnchors, MatchedBox
 
@@ -62,7 +61,7 @@ class Features:
 class ExplainedPicture:
     """All about one picture; what the model does not show is empty or None."""
 
-    source: Path
+    source: str  # a path or an address
     name: str  # of its files' folder
     size: tuple[int, int]  # width and height
     detected: PictureFile

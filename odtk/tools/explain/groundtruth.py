@@ -1,9 +1,9 @@
-"""The groundtruth of single pictures, found by their file names in a data set or records."""
+"""The groundtruth of single pictures, found by their file names in a dataset or records."""
 
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -22,12 +22,12 @@ class Groundtruth:
 
 
 def find_groundtruth(
-    place: str | os.PathLike, pictures: Iterable[Path], ids: Mapping[str, int]
-) -> dict[Path, Groundtruth]:
-    """The groundtruth of those pictures that `place` has, by file name without suffix.
+    place: str | os.PathLike, pictures: Iterable[str], names: Mapping[int, str]
+) -> dict[str, Groundtruth]:
+    """The groundtruth of those pictures (their names, maybe with folders) that `place` has, by name without suffix.
 
-    `place`: what odtk.datasets.open_dataset opens: the folder of a data set, records, or a pipeline.config. `ids` are
-    the model's classes by name, boxes of others are left out; empty if they have no names. Raises DataError if it has
+    `place`: what odtk.datasets.open_dataset opens: the folder of a dataset, records, or a pipeline.config. `names` are
+    those of the model's classes, boxes of others are left out; empty if they have none. Raises DataError if it has
     none of the pictures, or if two of them have the same name.
     """
     wanted = _by_name(pictures)
@@ -37,38 +37,38 @@ def find_groundtruth(
             if len(found) == len(wanted):
                 return found
             summary = source.summarize(index, decode=False)
-            path = wanted.get(PurePosixPath(summary.name).stem) if summary.unusable is None else None
-            if path is not None:
-                found[path] = _groundtruth(summary, ids)
+            name = wanted.get(PurePosixPath(summary.name).stem) if summary.unusable is None else None
+            if name is not None:
+                found[name] = _groundtruth(summary, names)
     if not found:
         first, *others = wanted.values()
         raise DataError(
             f"{place} has no annotations of {first}{' nor of the other pictures' if others else ''}; they are looked "
-            "for by file names. Give the data set or the records that the pictures are from.",
+            "for by file names. Give the dataset or the records that the pictures are from.",
             argument="groundtruth",
         )
     return found
 
 
-def _by_name(pictures: Iterable[Path]) -> dict[str, Path]:
-    wanted: dict[str, Path] = {}
-    for path in pictures:
-        other = wanted.setdefault(path.stem, path)
-        if other != path:
+def _by_name(pictures: Iterable[str]) -> dict[str, str]:
+    wanted: dict[str, str] = {}
+    for name in pictures:
+        other = wanted.setdefault(PurePosixPath(name).stem, name)
+        if other != name:
             raise DataError(
-                f"{other} and {path} have the same name, by which their annotations would be found. Explain them one "
+                f"{other} and {name} have the same name, by which their annotations would be found. Explain them one "
                 "after the other.",
                 argument="groundtruth",
             )
     return wanted
 
 
-def _groundtruth(summary: ImageSummary, ids: Mapping[str, int]) -> Groundtruth:
-    known = {number: name for name, number in ids.items()}
+def _groundtruth(summary: ImageSummary, names: Mapping[int, str]) -> Groundtruth:
+    ids = {name: number for number, name in names.items()}
     named = [
-        (box, ids.get(name, number), name or known.get(number, ""))
+        (box, ids.get(name, number), name or names.get(number, ""))
         for box, name, number in zip(summary.boxes, summary.class_names, summary.class_ids, strict=True)
     ]
-    kept = [each for each in named if (each[1] in known if ids else each[1] > 0)]
+    kept = [each for each in named if (each[1] in names if names else each[1] > 0)]
     boxes = np.array([box for box, _, _ in kept], np.float32).reshape(-1, 4)
     return Groundtruth(boxes, tuple(number for _, number, _ in kept), tuple(name for _, _, name in kept))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from odtk import files
 from odtk.errors import CheckpointError, OdtkError
-from odtk.exporting.label_maps import read_map
 from odtk.exporting.model import Model
 from odtk.exporting.open_model import EXPORTED, kind_of, open_model, open_trained
 from odtk.exporting.trained_model import TrainedModel
@@ -25,13 +24,6 @@ class Opened:
     def trained(self) -> TrainedModel | None:
         """The model with its network; None for a SavedModel alone."""
         return self.model if isinstance(self.model, TrainedModel) else None
-
-    @property
-    def ids(self) -> dict[str, int]:
-        """The classes by name, from 1; empty without a label map."""
-        if self.model.label_map is None:
-            return {}
-        return {item["name"]: item["id"] for item in read_map(self.model.label_map)[1].categories()}
 
 
 def open_explained(

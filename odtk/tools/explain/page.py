@@ -39,10 +39,10 @@ def write_page(
 ) -> None:
     """Writes the page into the output folder, in which the pictures' files are."""
     count = len(pictures)
-    heading = pictures[0].source.name if count == 1 else f"{count} pictures"
+    heading = pictures[0].name if count == 1 else f"{count} pictures"
     summary = [element("p", f"{model}.", class_="faint")]
     sections = [
-        section(f"picture-{number}", shown.source.name, *_parts(number, shown, name_of, min_score))
+        section(f"picture-{number}", shown.name, *_parts(number, shown, name_of, min_score))
         for number, shown in enumerate(pictures, start=1)
     ]
     title = f"odtk explain {heading}"

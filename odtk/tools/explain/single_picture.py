@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -42,7 +41,7 @@ class Wishes:
 
 
 def explain_picture(
-    opened: Opened, writer: PictureWriter, source: Path, name: str, pixels: np.ndarray, truth: Groundtruth | None,
+    opened: Opened, writer: PictureWriter, source: str, name: str, pixels: np.ndarray, truth: Groundtruth | None,
     wishes: Wishes,
 ) -> ExplainedPicture:  # fmt: skip
     """All that the model shows of a picture, uint8 RGB [height, width, 3], written by `writer`."""
@@ -82,11 +81,9 @@ def _heats(
         if not len(shown):
             return []
         return occlusion_maps(opened.model.detect_batch, pixels, shown, wishes.masks)
-    output = None
-    if wishes.heat_layer is not None:
-        output = find_outputs([wishes.heat_layer], run.outputs, "heat_layer")[0]
+    outputs = find_outputs([wishes.heat_layer], run.outputs, "heat_layer") if wishes.heat_layer is not None else []
     # Detections are sorted, and the best were taken: their indices are those of all.
-    return [gradient_map(run, index, output) for index in range(len(shown))]
+    return [gradient_map(run, index, outputs) for index in range(len(shown))]
 
 
 def _detection(
