@@ -90,7 +90,7 @@ def predict(
         features_of = _features_of(loaded, model, layer, log) if _FEATURES in kinds else None
         wanted = Wanted(kinds, loaded.name_of, loaded.names, top=top, features_of=features_of, layer=layer)
         writers = build_writers(wanted, folder)
-        window = WindowWriter(folder, loaded.name_of) if show else None
+        window = WindowWriter(folder, loaded.name_of, should_stop) if show else None
         if window:
             writers, should_stop = [*writers, window], _either(window.why_stopped, should_stop)
         flow = Flow(loaded, sources, writers, should_stop, every=every, batch_size=batch_size, warm_up=warm_up)

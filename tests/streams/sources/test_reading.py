@@ -6,6 +6,7 @@ import io
 import threading
 
 import av
+import drawn_video
 import numpy as np
 import pytest
 import videos
@@ -63,7 +64,7 @@ def test_broken_videos_say_so_when_they_are_loaded(tmp_path):
     with pytest.raises(DataError, match=rf"cut\.avi is damaged: .*, after which it has {len(whole)} pictures"):
         last.load()
     with av.open(str(tmp_path / "tone.mp4"), "w") as container:
-        videos._add_tone(container, container.add_stream("aac", rate=16000, layout="mono"), 0.2)
+        drawn_video.add_tone(container, container.add_stream("aac", rate=drawn_video.RATE, layout="mono"), 0.2)
     (taken,) = Video(str(tmp_path / "tone.mp4"), "tone.mp4").pictures()
     with pytest.raises(DataError, match="has no video in it"):
         taken.load()
