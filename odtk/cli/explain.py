@@ -34,7 +34,7 @@ class _Channels(click.ParamType):
 @click.option("--output", type=options.any_path, help="Folder to write to.")
 @click.option(
     "--groundtruth", type=options.any_path, metavar="PATH",
-    help="The images' annotations, which are found by file name: records, the folder of a data set or a "
+    help="The images' annotations, which are found by file name: records, the folder of a dataset or a "
     "pipeline.config. They show which anchors training would match.",
 )  # fmt: skip
 @options.checkpoint_option

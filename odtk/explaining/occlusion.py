@@ -15,6 +15,7 @@ from odtk.explaining.heat_map import HeatMap
 from odtk.progress import track
 
 SOURCE = "occlusion"
+"""What the maps say that they are computed from."""
 CELLS = 8
 """Of a mask along each side; each is kept with a probability of KEEP."""
 KEEP = 0.5

@@ -1,4 +1,4 @@
-"""The groundtruth of single pictures, found by their file names in a data set or records."""
+"""The groundtruth of single pictures, found by their file names in a dataset or records."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -19,6 +19,7 @@ class Groundtruth:
     boxes: np.ndarray  # [n, 4] yxyx, normalized
     class_ids: tuple[int, ...]  # of the model, from 1
     names: tuple[str, ...]
+    others: tuple[str, ...] = ()  # the classes of boxes that are left out, as the model does not have them
 
 
 def find_groundtruth(
@@ -26,7 +27,7 @@ def find_groundtruth(
 ) -> dict[str, Groundtruth]:
     """The groundtruth of those pictures (their names, maybe with folders) that `place` has, by name without suffix.
 
-    `place`: what odtk.datasets.open_dataset opens: the folder of a data set, records, or a pipeline.config. `names` are
+    `place`: what odtk.datasets.open_dataset opens: the folder of a dataset, records, or a pipeline.config. `names` are
     those of the model's classes, boxes of others are left out; empty if they have none. Raises DataError if it has
     none of the pictures, or if two of them have the same name.
     """
@@ -44,7 +45,7 @@ def find_groundtruth(
         first, *others = wanted.values()
         raise DataError(
             f"{place} has no annotations of {first}{' nor of the other pictures' if others else ''}; they are looked "
-            "for by file names. Give the data set or the records that the pictures are from.",
+            "for by file names. Give the dataset or the records that the pictures are from.",
             argument="groundtruth",
         )
     return found
@@ -70,5 +71,6 @@ def _groundtruth(summary: ImageSummary, names: Mapping[int, str]) -> Groundtruth
         for box, name, number in zip(summary.boxes, summary.class_names, summary.class_ids, strict=True)
     ]
     kept = [each for each in named if (each[1] in names if names else each[1] > 0)]
+    others = dict.fromkeys(each[2] or f"class {each[1]}" for each in named if each not in kept)
     boxes = np.array([box for box, _, _ in kept], np.float32).reshape(-1, 4)
-    return Groundtruth(boxes, tuple(number for _, number, _ in kept), tuple(name for _, _, name in kept))
+    return Groundtruth(boxes, tuple(number for _, number, _ in kept), tuple(name for _, _, name in kept), tuple(others))

@@ -49,6 +49,8 @@ def explain_picture(
     run = run_picture(detector, pixels) if detector else None
     everything = run.detections if run else opened.model.detect(pixels)
     shown, notes = _shown(everything, wishes)
+    if truth and truth.others:
+        notes = [*notes, f"Annotated classes that the model does not have are left out: {', '.join(truth.others)}."]
     heats = _heats(opened, run, pixels, shown, wishes)
     detections = [_detection(index, heat, shown, run, writer, opened) for index, heat in enumerate(heats)]
     found = ExplainedPicture(
