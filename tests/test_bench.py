@@ -61,7 +61,7 @@ def _raw(whole: float, side: float, winograd: float = 1.0) -> tuple[dict, dict]:
         "latency": turns_of,
         "training": turns_of,
         "input": {"640": Times([side]), "320": Times([side]), "decoding": network, **cached},
-        "coco": {"seconds": 3.0, "pycocotools_seconds": 2.0},
+        "coco": {"seconds": 3.0, "pycocotools_seconds": 20.0},
         "start": memory | stages,
         "watched": {"watched": Times([10.3]), "bare": Times([10.0])},
         "evaluations": {"before": 1000.0, "after": 1010.0, "traces": 1},
@@ -87,7 +87,7 @@ def test_targets_are_judged_by_the_ratios():
         True,
     )
     assert rows["input, to 320x320, --cache memory"].met is False
-    assert rows["COCO metrics, 5,000 images"].ratio == 1.5
+    assert (rows["COCO metrics, 5,000 images"].ratio, rows["COCO metrics, 5,000 images"].met) == (0.15, True)
     watched, evaluations = rows["step of odtk train, 320x320, batch 4"], rows["memory after 200 evaluations"]
     assert (watched.value, watched.ratio, watched.met) == (1.03, 1.03, False)
     assert (evaluations.ratio, evaluations.met) == (1.01, True)

@@ -2,6 +2,7 @@
 
 import click
 
+from odtk.cli.next_steps import print_next_steps
 from odtk.cli.options import any_path, example, json_option, print_json
 from odtk.cli.training_end import print_end
 
@@ -16,7 +17,8 @@ def demo(folder, num_images, num_steps, as_json) -> None:
     """Run all steps on synthetic images of pets: no download, no GPU, under 5 minutes on 2 cores.
 
     Makes a small synthetic dataset, runs make-tfrecords, configure, train, evaluate, export and predict on it, and ends
-    with the COCO metrics on held-out images and a picture of the detections. Everything is written to DIR (default:
+    with the COCO metrics on held-out images, a picture of the detections, the three things that would improve the
+    detector, and the page that shows where it is wrong. Everything is written to DIR (default:
     odtk-demo); an earlier demo there is replaced. The demo is a run of DIR/project.yaml: after a change of that file,
     `odtk run DIR/project.yaml` does what is left to do.
     """
@@ -35,3 +37,5 @@ def demo(folder, num_images, num_steps, as_json) -> None:
     click.echo(f"Predictions on held-out images: {report.picture}")
     for name in ("mAP", "mAP@.50IOU"):
         click.echo(f"{name}: {report.metrics[f'DetectionBoxes_Precision/{name}']:.3f}")
+    print_next_steps(report.findings)
+    click.echo(f"\nWhere the detector is wrong: {report.page}")

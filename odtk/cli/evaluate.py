@@ -1,16 +1,13 @@
 """`odtk evaluate`: the metrics of a checkpoint."""
 
 import dataclasses
-import math
 import shlex
-import sys
 
 import click
 
-from odtk.cli import options
+from odtk.cli import evaluation_tables, options
+from odtk.cli.next_steps import print_next_steps
 from odtk.terminal_text import on_one_line
-
-_CLASSES_SHOWN, _CLASSES_NAMED = 20, 8
 
 
 @click.command(short_help="Evaluate a detector with COCO or Pascal VOC metrics, and show where it is wrong.")
@@ -33,8 +30,8 @@ _CLASSES_SHOWN, _CLASSES_NAMED = 20, 8
 @click.option("--export-suspects", metavar="FILE.csv", type=options.any_path,
               help="Write the suspected label errors, for whoever corrects them.")  # fmt: skip
 @click.option("--output", metavar="FOLDER", type=options.any_path,
-              help="Folder to write to.  [default: eval in a model dir, NAME-eval beside an exported model or a JSON file]",
-              )  # fmt: skip
+              help="Folder to write to.  [default: eval in a model dir, NAME-eval beside an exported model or a JSON "
+              "file]")  # fmt: skip
 @options.max_bad_records_option
 @options.precision_option("float32")
 @click.option("--devices", default="auto", show_default=True, metavar=options.DEVICES,
@@ -123,107 +120,33 @@ def _warn(report) -> None:
 def _print(report) -> None:
     step = "" if report.step is None else f" (step {report.step})"
     if report.checkpoints:
-        _print_checkpoints(report)
+        evaluation_tables.print_checkpoints(report)
     title = f"{report.model}{step} on {report.num_images} images"
-    _print_metrics(title, [(name, value, report.meanings[name]) for name, value in report.summary.items()])
-    _print_classes(report)
+    evaluation_tables.print_metrics(
+        title, [(name, value, report.meanings[name]) for name, value in report.summary.items()]
+    )
+    evaluation_tables.print_classes(report)
     in_table = next(iter(report.metrics)).partition("_")[0] + "_PerformanceByCategory/"
     others = [(name, value, "") for name, value in report.metrics.items()
               if name not in report.summary and not name.startswith(in_table)]  # fmt: skip
     if others:
-        _print_metrics("\nClass by class", others)
-    _print_what_is_missing([value for name, value in report.metrics.items() if name not in report.losses])
-    _print_explanation(report)
+        evaluation_tables.print_metrics("\nClass by class", others)
+    evaluation_tables.print_what_is_missing(
+        [value for name, value in report.metrics.items() if name not in report.losses]
+    )
+    if report.explanation is not None:
+        if report.explanation.compared is not None:
+            evaluation_tables.print_comparison(report.explanation.compared)
+        print_next_steps(report.explanation.findings)
     click.echo(f"\n{_speed(report)}")
     paths = (report.metrics_path, report.detections_path, report.suspects_path, report.report_path)
     click.echo(f"Wrote {', '.join(str(path) for path in paths if path)}")
-
-
-def _print_checkpoints(report) -> None:
-    """The first metrics of each checkpoint, with a mark at the one that the rest is about."""
-    names = [name for name in report.summary if name not in report.losses][:2]
-    rows = [
-        [each.checkpoint, each.step, *(f"{each.metrics.get(name, math.nan):.4f}" for name in names),
-         "best" * (each.checkpoint == str(report.checkpoint))]
-        for each in report.checkpoints
-    ]  # fmt: skip
-    options.print_table(
-        f"Checkpoints, also in {report.checkpoints_path}",
-        ["Checkpoint", "step", *(name.rpartition("/")[2] for name in names), ""],
-        rows,
-    )
-    click.echo()
-
-
-def _print_explanation(report) -> None:
-    """The three things to do next."""
-    if report.explanation is None or not report.explanation.findings:
-        return
-    click.echo("\nWhat to do next, the most costly first:")
-    for number, finding in enumerate(report.explanation.findings, 1):
-        click.echo(f"{number}. {on_one_line(finding.text)}")
-        if finding.fix:
-            click.echo(f"   {on_one_line(finding.fix)}")
 
 
 def _speed(report) -> str:
     """The seconds of each stage, in one line."""
     stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report.seconds.items())
     return f"{report.num_images} images: {stages}"
-
-
-def _print_classes(report) -> None:
-    """The classes with boxes, the best first; of many only the best and the worst."""
-    measured = [each for each in report.classes if each["boxes"]]
-    columns = [key for key in report.classes[0] if key.startswith("AP")] if report.classes else []
-    if columns:
-        measured.sort(key=lambda each: -(each[columns[0]] or 0))
-    rows = [[each["name"], each["images"], each["boxes"], *(_plain(each[key]) for key in columns)] for each in measured]
-    if len(rows) > _CLASSES_SHOWN:
-        half = _CLASSES_SHOWN // 2
-        hidden = [f"({len(rows) - 2 * half} more; see {report.classes_path})", *[""] * (2 + len(columns))]
-        rows = [*rows[:half], hidden, *rows[-half:]]
-    click.echo()
-    options.print_table("Classes, the best first", ["Class", "images", "boxes", *columns], rows)
-    without = [each["name"] for each in report.classes if not each["boxes"]]
-    if without:
-        from odtk.prototext.schema import some
-
-        count = "1 class has" if len(without) == 1 else f"{len(without)} classes have"
-        click.echo(
-            f"{count} no box in these images and therefore no AP: {some(list(dict.fromkeys(without)), _CLASSES_NAMED)}."
-        )
-
-
-def _plain(value: float | None) -> str:
-    return "nan" if value is None else f"{value:.4f}"
-
-
-def _print_what_is_missing(values: list[float]) -> None:
-    from odtk.evaluation.coco import NO_GROUNDTRUTH
-
-    nothing = "the images have no groundtruth of this kind"
-    if NO_GROUNDTRUTH in values:
-        click.echo(f"\n-1: {nothing}.")
-    if any(map(math.isnan, values)):
-        click.echo(f"\nnan: {nothing}; means are over the other classes.")
-
-
-def _print_metrics(title: str, rows: list[tuple[str, float, str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from odtk.evaluation.coco import NO_GROUNDTRUTH
-
-    form: dict = {"title_justify": "left", "title_style": "bold", "box": None, "pad_edge": False, "show_header": False}
-    table = Table(title=options.cell(title), **form)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, justify="right")
-    table.add_column()
-    for name, value, meaning in rows:
-        table.add_row(options.cell(name), "-1" if value == NO_GROUNDTRUTH else f"{value:.4f}", meaning)
-    # Each metric stays on one line when the output goes to a program.
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def _document(report) -> dict:

@@ -86,7 +86,7 @@ def predict(ctx, as_json, **settings) -> None:
     with stop_signals(options.log, "after this image, with all files complete") as signals:
         report = predict_pictures(**settings, log=options.log, should_stop=signals.should_stop)
     if as_json:
-        options.print_json(_document(report))
+        options.print_json(_document(report, settings["top"]))
     else:
         _print(report, settings)
         _print_next(report, settings)
@@ -106,6 +106,7 @@ def _print(report, settings: dict) -> None:
     for stream in report.streams:
         dropped = f", {stream.dropped:,} dropped" if stream.dropped else ""
         boxes = _counts(stream.boxes) or f"nothing scored {score} or more"
+        boxes += "" if stream.tracks is None else f" in {_count(len(stream.tracks), 'track')}"
         click.echo(on_one_line(f"{stream.source}: {_count(stream.frames, 'frame')}{dropped}; {boxes}"))
     click.echo(f"\n{_count(report.num_images, 'image')} in {report.seconds:.1f} s "
                f"({report.num_images / max(report.seconds, 1e-9):.3g}/s), "
@@ -171,7 +172,7 @@ def _found(detections, name_of) -> str:
 
 def _top_lines(detections, name_of, top: int | None) -> list[str]:
     """The most likely classes of each box."""
-    if not top or detections.class_scores is None:
+    if not top:
         return []
     each = (detections.top_classes(index, top) for index in range(len(detections)))
     return ["  " + ", ".join(f"{name_of(number)} {score:.2f}" for number, score in classes) for classes in each]
@@ -199,19 +200,20 @@ def _warn(report) -> None:
             click.echo(f"  {on_one_line(reason)}", err=True)
 
 
-def _document(report) -> dict:
+def _document(report, top: int | None) -> dict:
     return {
         "model": report.model,
         "output": str(report.output),
         "detections": report.detections_path and str(report.detections_path),
         "best_score": report.best_score,
-        "images": [_image(prediction, report.name_of) for prediction in report.predictions],
+        "images": [_image(prediction, report.name_of, top) for prediction in report.predictions],
         "streams": [
             {
                 "source": stream.source,
                 "frames": stream.frames,
                 "dropped": stream.dropped,
                 "boxes": dict(stream.boxes),
+                "tracks": None if stream.tracks is None else len(stream.tracks),
                 "ended": stream.ended,
             }
             for stream in report.streams
@@ -226,11 +228,11 @@ def _document(report) -> dict:
     }  # fmt: skip
 
 
-def _image(prediction, name_of) -> dict:
+def _image(prediction, name_of, top: int | None) -> dict:
     from odtk.detections import to_coco_results
 
     found = prediction.image
-    boxes = [{**result, "name": result["category_name"]} for result in to_coco_results([found], name_of)]
+    boxes = [{**result, "name": result["category_name"]} for result in to_coco_results([found], name_of, top)]
     return {
         "image_id": found.image_id,
         "file": str(prediction.source),

@@ -27,7 +27,7 @@ _OTHER_NAMES = {
     "images": "source",
     "output": "project save-dir out out-dir output-path output-dir",
     "model-dir": "output project save-dir out-dir output-dir logdir",
-    "model": "weights exported-dir saved-model",
+    "model": "weights exported-dir",
 }
 
 _CONFIGURE = "odtk configure CONFIG --output CONFIG"
@@ -71,8 +71,13 @@ def answering_wrong_options(root: click.Group) -> Iterator[None]:
 def _answer(root: click.Group, ctx: click.Context, typed: str) -> str | None:
     word = _plain(typed)
     words = [word, *(name for name, others in _OTHER_NAMES.items() if word in others.split())]
-    answers = (_own, _argument, lambda ctx, word: _ANSWERS.get(word), lambda ctx, word: _elsewhere(root, ctx, word))
-    return next(filter(None, (answer(ctx, word) for answer in answers for word in words)), None)
+    answers = (
+        _own,
+        lambda ctx, name: _argument(ctx, name, in_part=name == word),
+        lambda ctx, name: _ANSWERS.get(name),
+        lambda ctx, name: _elsewhere(root, ctx, name),
+    )
+    return next(filter(None, (answer(ctx, name) for answer in answers for name in words)), None)
 
 
 def _own(ctx: click.Context, word: str) -> str | None:
@@ -91,11 +96,11 @@ def _options(command: click.Command) -> Iterable[click.Option]:
     return (param for param in command.params if isinstance(param, click.Option))
 
 
-def _argument(ctx: click.Context, word: str) -> str | None:
-    """The answer if the option is really an argument: all words of one name are among the other's."""
+def _argument(ctx: click.Context, word: str, in_part: bool) -> str | None:
+    """The answer if the option is really an argument, all of whose words it has; `in_part`: or some of them alone."""
     names = [set(param.name.split("_")) for param in ctx.command.params if isinstance(param, click.Argument)]
     typed = set(word.split("-"))
-    if any(name <= typed or typed <= name for name in names):
+    if any(name <= typed or (in_part and typed <= name) for name in names):
         usage = " ".join([ctx.command_path, *ctx.command.collect_usage_pieces(ctx)])
         return f"It is an argument, not an option: {usage}"
     return None

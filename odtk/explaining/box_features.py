@@ -27,7 +27,7 @@ class BoxFeatures:
     """Runs a detector's network on pictures, and pools the output of a layer in boxes."""
 
     def __init__(self, detector: Detector, layer: str | None = None):
-        """`layer`: as `odtk explain --list-layers` names it; None for the levels of the pyramid.
+        """`layer`: as `odtk explain --list-layers` names it, or a level of the pyramid ("P3"); None for all levels.
 
         Of a layer with several outputs, as of the pyramid, a box is read in that of which it has about five cells
         along its side, so where boxes of its size are detected. Raises OdtkError for a layer that there is not, or
@@ -37,9 +37,10 @@ class BoxFeatures:
         height, width = detector.image_size or (_BLANK, _BLANK)
         image, shape = detector.resize(tf.zeros([height, width, 3]))
         known = activations.list_layers(detector, image[None], shape[None])
+        levels = detector.pyramid(detector.predict(detector.preprocess(image[None], shape[None]), shape[None]))
         outputs = [output for each in known for output in each.outputs]
-        self._names = activations.find_outputs([layer], outputs) if layer is not None else []
-        self._run = activations.compiled(detector, self._names)
+        self._names = list(levels) if layer is None else activations.find_outputs([layer], [*outputs, *levels])
+        self._run = activations.compiled(detector, [name for name in self._names if name not in levels])
         self._check(self._maps(image, shape), [each.name for each in known])
 
     def __call__(self, pixels: np.ndarray, boxes: np.ndarray) -> Vectors:
@@ -54,7 +55,8 @@ class BoxFeatures:
 
     def _maps(self, image, shape) -> list[tf.Tensor]:
         found = self._run(image[None], shape[None])
-        return list(found.outputs.values()) if self._names else list(self._detector.pyramid(found.predictions).values())
+        outputs = found.outputs | self._detector.pyramid(found.predictions)
+        return [outputs[name] for name in self._names]
 
     def _check(self, maps: Sequence[tf.Tensor], layers: Sequence[str]) -> None:
         if not maps:
@@ -64,7 +66,7 @@ class BoxFeatures:
                 argument="layer",
             )
         several = list(dict.fromkeys(name.split(":")[0] for name in self._names))
-        if len(several) > 1:
+        if len(several) > 1 and self._layer is not None:
             raise OdtkError(
                 f"{self._layer} means {len(several)} layers, {several[0]}, {several[1]} ...; name one of them.",
                 argument="layer",

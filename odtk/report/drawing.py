@@ -25,7 +25,7 @@ _TRANSLUCENT = 150  # of 255
 
 
 def draw_detections(image: Image.Image, detections: Detections, name_of: Callable[[int], str]) -> Image.Image:
-    """A copy of `image` as RGB with every box drawn in its class's color, labeled with name, track and score.
+    """A copy of `image` as RGB with every box drawn in its class's color, labeled with track, name and score.
 
     `name_of` gives the name of a 1-based class. Lines and text scale with the image; labels stay inside it, are
     shortened if the image is too narrow, and do not overlap each other or other boxes as far as there is room. In a
@@ -40,7 +40,7 @@ def draw_detections(image: Image.Image, detections: Detections, name_of: Callabl
     texts = []
     tracks = [0] * len(detections) if detections.track_ids is None else detections.track_ids.tolist()
     for category, score, track in zip(detections.classes, detections.scores, tracks, strict=True):
-        name = name_of(int(category)) + (f" #{track}" if track else "")
+        name = (f"#{track} " if track else "") + name_of(int(category))
         texts.append((f"{name} {float(score):.0%}", name))
     _draw_labels(picture, corners, texts, [class_color(int(category)) for category in detections.classes])
     return picture

@@ -10,6 +10,7 @@ from odtk import unfinished
 from odtk.annotations import pets
 from odtk.atomic import write_text
 from odtk.errors import OutputError
+from odtk.findings import Finding
 from odtk.growing_folder import growing_folder
 from odtk.report.drawing import contact_sheet
 from odtk.report.picture_files import write_picture
@@ -31,13 +32,15 @@ MARKER = ".odtk-demo"
 
 @dataclass
 class DemoReport:
-    """The results: metrics on held-out images, files, how training ended, and the seconds of each stage."""
+    """The results: metrics on held-out images, files, how training ended, and what to do next."""
 
     folder: str
     metrics: dict[str, float]
     picture: str
+    page: str  # of the evaluation
+    findings: list[Finding]  # the things that would improve the detector, the costliest first
     training: TrainingReport
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)  # of each stage
 
 
 def demo(
@@ -63,8 +66,16 @@ def demo(
         report = carry_out(project, list(project.stages), False, log)
     picture = _sheet(folder / "predictions", pictures, folder / "predictions.png")
     seconds = {stage.name: stage.seconds for stage in report.stages}
-    metrics, training = report["evaluate"].report.metrics, report["train"].report
-    return DemoReport(str(folder), metrics, str(picture), training, seconds)
+    evaluated = report["evaluate"].report
+    return DemoReport(
+        folder=str(folder),
+        metrics=evaluated.metrics,
+        picture=str(picture),
+        page=str(evaluated.report_path),
+        findings=list(evaluated.explanation.findings),
+        training=report["train"].report,
+        seconds=seconds,
+    )
 
 
 def _write_project(folder: Path, pictures: list[str], num_steps: int | None) -> Project:

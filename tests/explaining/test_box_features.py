@@ -70,6 +70,9 @@ def test_the_levels_of_a_pyramid_are_the_default():
     assert vectors.boxes.shape == (2, 64)
     np.testing.assert_allclose(vectors.boxes[1], vectors.picture, rtol=1e-5)
     assert np.abs(vectors.boxes).sum() > 0
+    # The whole picture has about five cells in one of the coarser levels.
+    assert any(np.array_equal(BoxFeatures(detector, name)(image, np.zeros([0, 4])).picture, vectors.picture)
+               for name in ("P5", "P6", "P7"))  # fmt: skip
     # A layer that all levels share has as many outputs, from which is chosen in the same way.
     tower = BoxFeatures(detector, "heads/class_tower")(image, np.float32([[0.1, 0.1, 0.3, 0.3]]))
     assert tower.boxes.shape == (1, 8)

@@ -187,4 +187,4 @@ def test_contact_sheet_keeps_order_and_shape():
 
 def test_labels_name_the_track_of_a_box_that_has_one(monkeypatch):
     tracked = replace(found([0.1, 0.1, 0.3, 0.3], [0.6, 0.6, 0.9, 0.9], classes=[3, 3]), track_ids=np.array([7, 0]))
-    assert [text for _, text in labels_drawn(monkeypatch, (640, 480), tracked)] == ["pug #7 90%", "pug 50%"]
+    assert [text for _, text in labels_drawn(monkeypatch, (640, 480), tracked)] == ["#7 pug 90%", "pug 50%"]

@@ -46,6 +46,20 @@ def test_two_objects_that_pass_each_other_keep_their_ids():
     assert tracker.track(Frame("a.jpg", "a.jpg", 1, PIXELS), _found((0.5, 0.9))).track_ids is None
 
 
+@pytest.mark.parametrize("rate", [4, 20])
+@pytest.mark.parametrize(("gone", "same"), [(0.7, True), (1.6, False)])
+def test_an_object_is_remembered_for_a_second(rate, gone, same):
+    pytest.importorskip("supervision")
+    tracker, ids = Tracker(0.5), []
+    seen = [number / rate for number in range(2 * rate)]
+    for number in range(6 * rate):
+        seconds = number / rate
+        boxes = [] if seen[-1] < seconds < seen[-1] + gone else [(0.4, 0.9)]
+        found = tracker.track(Frame("a.mp4", "a.mp4", 1, PIXELS, number, seconds), _found(*boxes))
+        ids += found.track_ids.tolist()
+    assert {*ids} - {0} == ({1} if same else {1, 2})
+
+
 def test_every_shown_box_may_begin_a_track():
     pytest.importorskip("supervision")
     for least in (0.3, 0.7):

@@ -21,8 +21,11 @@ def test_every_stage_leaves_its_files(tmp_path):
         "model/ckpt-2.index",
         "exported/saved_model/saved_model.pb",
         "predictions.png",
+        "model/eval/report.html",
     ):
         assert (folder / path).is_file(), path
+    assert report.page == str(folder / "model" / "eval" / "report.html")
+    assert report.findings
     # Its project file can be run again, which finds nothing left to do.
     assert run(folder / "project.yaml").ran == []
     # An earlier demo makes room for the next; nothing else does.

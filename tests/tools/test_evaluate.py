@@ -287,11 +287,11 @@ def without_class_1(which):
 
 
 def test_of_many_classes_the_best_and_the_worst_are_printed(capsys):
-    from odtk.cli.evaluate import _print_classes
+    from odtk.cli.evaluation_tables import print_classes
 
     numbers = list(range(1, 51))
     classes = [{"name": f"class {n}", "images": 1, "boxes": 1, "AP": n / 100, "AP@.50IOU": None} for n in numbers]
-    _print_classes(SimpleNamespace(classes=classes, classes_path="model/eval/classes.json"))
+    print_classes(SimpleNamespace(classes=classes, classes_path="model/eval/classes.json"))
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(("class", "("))]
     assert [int(row[1]) for row in rows[:10]] == numbers[:-11:-1]
     assert " ".join(rows[10]) == "(30 more; see model/eval/classes.json)"

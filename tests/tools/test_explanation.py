@@ -12,7 +12,6 @@ from odtk import thresholds
 from odtk.errors import DataError
 from odtk.evaluation.results import Results, image_result
 from odtk.tools.evaluate.explanation import CheckpointMetrics, Measured, Other, explain
-from odtk.tools.evaluate.explanation_document import document
 from odtk.tools.evaluate.report_files import write_report
 
 CAT, DOG = 1, 2
@@ -92,7 +91,7 @@ def test_tables_are_beside_the_page_as_csv(report):
 def test_the_document_is_json_without_nan(report):
     explanation, written, _ = report
     read = json.loads((written.folder / "explanation.json").read_text("utf-8"))
-    assert read == document(explanation)
+    assert read == explanation.document()
     assert (read["images"], read["boxes"], read["detections"]) == (4, 4, 4)
     assert read["confusion"] == {"rows": ["cat", "dög", "background"], "counts": [[1, 1, 1], [0, 0, 1], [1, 1, 0]]}
     assert [each["name"] for each in read["classes"]] == ["cat", "dög"]

@@ -25,6 +25,7 @@ from odtk.evaluation import build as evaluation_build
 from odtk.evaluation.build import ConfiguredEvaluation
 from odtk.evaluation.coco_results import read_results
 from odtk.evaluation.metrics_sets import build_categories, build_evaluators
+from odtk.evaluation.record_pixels import RecordPixels
 from odtk.evaluation.scoring import score
 from odtk.exporting.agreement import measure
 from odtk.records import example, shards
@@ -165,6 +166,8 @@ def coco_metrics(report):
 
 def test_an_exported_model_and_its_detections_have_the_metrics_of_the_checkpoint(journey, exported, tmp_path):
     """On the same records, by the config in the exported folder, by the model dir's own, and without any."""
+    own = evaluate(journey.model_dir, groundtruth=journey.config, report=False, output=tmp_path / "own")
+    assert (own.metrics, own.checkpoint) == (journey.evaluated.metrics, journey.evaluated.checkpoint)
     said = []
     report = evaluate(exported, log=said.append, compare=journey.model_dir, export_suspects=tmp_path / "suspects.csv")
     assert report.metrics == coco_metrics(journey.evaluated)
@@ -173,7 +176,7 @@ def test_an_exported_model_and_its_detections_have_the_metrics_of_the_checkpoint
     assert report.report_path == exported.parent / "exported-eval/report.html"
     assert report.explanation.measured.target == str(exported)
     assert sorted(report.seconds) == ["first step", "inference", "reading", "scoring"]
-    ours, theirs = (read_results(each.detections_path).images for each in (report, journey.evaluated))
+    ours, theirs = (read_results(each.detections_path).images for each in (report, own))
     for one, other in zip(ours, theirs, strict=True):
         assert (one.file_name, one.classes.tolist()) == (other.file_name, other.classes.tolist())
         np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-3)
@@ -183,14 +186,11 @@ def test_an_exported_model_and_its_detections_have_the_metrics_of_the_checkpoint
 
     records = journey.config.parent / "records"
     options = {"groundtruth": records, "report": False, "output": tmp_path / "again"}
-    for detections in (report.detections_path, journey.evaluated.detections_path):
+    for detections in (report.detections_path, own.detections_path):
         again = evaluate(detections, **options)
         assert again.metrics == coco_metrics(journey.evaluated)
         assert (again.notes, again.repeated_images) == ([], 0)
     assert again.metrics_path == tmp_path / "again/metrics.json"
-    own = evaluate(journey.model_dir, groundtruth=journey.config, report=False, output=tmp_path / "own")
-    assert own.metrics == journey.evaluated.metrics
-    assert own.checkpoint == journey.evaluated.checkpoint
 
 
 def test_any_model_is_evaluated_on_annotations_that_are_no_records(journey, exported, tmp_path):
@@ -388,6 +388,8 @@ def test_results_know_their_pictures_also_behind_damaged_records(journey, tmp_pa
         assert abs(pixels - expected).max() <= 5, "another JPEG decoder rounds otherwise"
         boxes = np.stack([features[f"image/object/bbox/{side}"] for side in ("ymin", "xmin", "ymax", "xmax")], 1)
         np.testing.assert_allclose(image.boxes, boxes * np.tile(image.size, 2), rtol=1e-5)
+    tf.io.gfile.copy(str(path), "ram://records/val.record", overwrite=True)
+    np.testing.assert_array_equal(RecordPixels([("ram://records/val.record", 9)]).read(0), results.read_pixels(8))
     shards.write_records(path, encoded[:3])
     with pytest.raises(DataError, match=r"record 9: its picture cannot be read again: the record is no longer there"):
         results.read_pixels(8)

@@ -1,5 +1,6 @@
 """Videos, cameras, addresses and lists go through `predict`: no frame is lost, what is written is whole."""
 
+import csv
 import json
 from unittest.mock import patch
 
@@ -102,6 +103,27 @@ def test_the_command_prints_streams_and_times(exported, walk, tmp_path):
     assert document["notes"] == []
 
 
+def test_tracks_and_other_classes_are_printed_and_saved(taking_batches, walk, tmp_path):
+    pytest.importorskip("supervision")
+    Image.new("RGB", (60, 80), (204, 0, 0)).save(tmp_path / "7.png")
+    arguments = (taking_batches, walk, tmp_path / "7.png", "--track", "--top", 2, "--save", "csv,coco,yolo,voc,crops")
+    result = run(*arguments, "--min-score", 0.2, "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert f"{walk}: 14 frames; Abyssinian 14, pug 8 in 2 tracks" in result.stdout
+    lines = result.stdout.splitlines()
+    found = lines.index(f"{tmp_path}/7.png 60x80: 1 pug (0.80); 1 Abyssinian (0.25)")
+    assert lines[found + 1 : found + 3] == ["  pug 0.80, Abyssinian 0.12", "  Abyssinian 0.25, pug 0.12"]
+    for output in ("detections.csv (24 boxes)", "yolo/ (15 images with 24 boxes)", "crops/ (24 boxes of 2 classes)"):
+        assert output in result.stdout
+    rows = [*csv.DictReader((tmp_path / "out/detections.csv").open())]
+    assert {row["class"]: row["track_id"] for row in rows if row["frame"] == "13"} == {"Abyssinian": "1", "pug": "2"}
+    assert {row["track_id"] for row in rows if not row["frame"]} == {""}
+    document = json.loads(run(*arguments, "--min-score", 0.3, "--output", tmp_path / "json", "--json").stdout)
+    assert document["streams"][0]["tracks"] == 1  # that of the pug
+    (pug,) = document["images"][0]["detections"]
+    assert [each["category_name"] for each in pug["top"]] == ["pug", "Abyssinian"]
+
+
 def test_a_model_dir_is_a_model(tmp_path, walk):
     with fake_detector.registered():
         model = fake_detector.write_model_dir(tmp_path / "model")
@@ -129,6 +151,7 @@ def test_a_model_dir_is_a_model(tmp_path, walk):
         ({"layer": "conv"}, "layer", "layer says what features are taken from"),
         ({"checkpoint": "best"}, "checkpoint", "one set of weights"),
         ({"save": "pictures,films"}, "save", "'films' is not known"),
+        ({"top": 3}, "top", "its best 3 are not known"),
         ({"classes": "dog"}, "classes", "no class 'dog'.*Abyssinian, pug"),
     ],
 )

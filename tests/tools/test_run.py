@@ -93,7 +93,9 @@ class StandIns:
 
     def predict(self, call):
         (output(call, "output") / "detections.json").write_text("[]")
-        return SimpleNamespace(predictions=[1], num_boxes=0, skipped=[], animated=[])
+        return SimpleNamespace(
+            predictions=[1], num_images=1, num_boxes=0, skipped=[], animated=[], streams=[], stopped=False, notes=[]
+        )
 
 
 def output(call, argument="output_dir") -> Path:

@@ -3,55 +3,49 @@
 A cause gets `covered`, bool [D]: the false positives that causes before it have already explained.
 """
 
-import shlex
 from collections.abc import Iterator
 
 import numpy as np
 
 from odtk.evaluation.analysis.error_kinds import BOTH, CLASSIFICATION, LOCALIZATION
-from odtk.evaluation.analysis.evidence import Cause, Evidence
+from odtk.evaluation.analysis.evidence import Cause, Evidence, command
 from odtk.evaluation.analysis.examples import largest_examples, surest_examples, suspect_examples
 from odtk.evaluation.analysis.matching import UNMATCHED
 from odtk.evaluation.analysis.suspects import BAD_BOX, NOT_ANNOTATED, OTHER_CLASS, confident_scores
-from odtk.findings import NOTE, WARNING, Finding, counted
-from odtk.prototext.schema import some
+from odtk.findings import WARNING, Finding, counted
 
 MIN_COST = 0.005
 """Of mAP: what costs less is not worth a finding."""
 COSTS = "This costs {:.3f} of mAP at IoU 0.5."
-MIN_F1_GAIN = 0.02
-"""A better threshold is worth it from here on; it is measured on the images that it was chosen on."""
 MOSTLY_RIGHT = 2 / 3
 """Of the confident detections must be right, or they say nothing about the annotations."""
 _MOST_PAIRS = 5
 _SIDES = (8, 16, 32, 64, 96)  # pixels; what is larger is not small
 _FEW_FOUND = 0.5  # as often found as larger ones: too small
-_RARE = 0.25  # of the median number of boxes of a class
-_WEAK = 0.7  # of the mean AP of the others
 _FEWEST = 5  # objects from which a share says something
 
 
 def label_errors(evidence: Evidence, covered: np.ndarray) -> Iterator[Cause]:
-    """Suspected label errors, if the detector is right wherever else it is confident."""
+    """Suspected label errors, if the detector is mostly right where it is confident; whatever they cost."""
     suspects, results = evidence.suspects, evidence.results
     share = _share_right(evidence)
     selected = evidence.rows(suspects)
     cost = evidence.oracle.cost(selected)
-    if not suspects or share < MOSTLY_RIGHT or cost < MIN_COST:
+    if not suspects or share < MOSTLY_RIGHT:
         return
     words = {NOT_ANNOTATED: "not annotated", OTHER_CLASS: "of another class", BAD_BOX: "with a badly fitting box"}
     numbers = {kind: sum(suspect.kind == kind for suspect in suspects) for kind in words}
     parts = ", ".join(f"{numbers[kind]:,} {text}" for kind, text in words.items() if numbers[kind])
     images = len({suspect.image for suspect in suspects})
     file = evidence.commands.suspects
+    costs = f" If all are label errors, they cost {cost:.3f} of mAP at IoU 0.5." if cost >= MIN_COST else ""
     where = f"{file} lists them." if file else "`odtk evaluate` with --export-suspects FILE.csv lists them."
     yield Cause(
         cost,
         Finding(
             WARNING,
             f"{counted(len(suspects), 'suspected label error')} in {counted(images, 'image')}: {parts}. Confident "
-            f"detections, of which {share:.0%} are right, say otherwise. If all are label errors, they cost {cost:.3f} "
-            "of mAP at IoU 0.5.",
+            f"detections, of which {share:.0%} are right, say otherwise.{costs}",
             kind="label-errors",
             fix=f"Look at them and correct the annotations that are wrong, the first ones first. {where}",
             count=len(suspects),
@@ -95,7 +89,7 @@ def _confusion(evidence: Evidence, selected: np.ndarray, one: int, other: int, c
         if (count := int((selected & evidence.seen & (detected.classes == taken)).sum()))
     ]
     config = evidence.commands.config
-    look = _command("odtk", "view", config, "--output", "drawn", "--class", names[one], "--class", names[other])
+    look = command("odtk", "view", config, "--output", "drawn", "--class", names[one], "--class", names[other])
     return Finding(
         WARNING,
         f"{names[one]} and {names[other]} are confused: {' and '.join(ways)}{evidence.scores_in_words}. "
@@ -170,66 +164,5 @@ def _enlarge(evidence: Evidence) -> str:
             "resolution, or a model with a finer feature map (min_level of the config)."
         )
     height, width = (-(-side * 3 // 2 // 128) * 128 for side in size)  # FPNs need multiples of 128
-    command = _command("odtk", "configure", config, "--output", "larger.config", "--image-size", f"{height}x{width}")
-    return f"Train with a larger input{f' ({command})' if config else ''}, {tiles}"
-
-
-def rare_classes(evidence: Evidence, covered: np.ndarray) -> Iterator[Cause]:
-    """Classes with few examples and an AP far below that of the others."""
-    oracle, results = evidence.oracle, evidence.results
-    truth = oracle.matching.truth
-    numbers = evidence.training_boxes
-    if numbers is None:
-        ids, counts = np.unique(truth.classes[~truth.ignored], return_counts=True)
-        numbers = dict(zip(ids.tolist(), counts.tolist(), strict=True))
-    boxes = {class_id: numbers.get(class_id, 0) for class_id in oracle.precisions}
-    rare = {each for each in boxes if boxes[each] <= _RARE * np.median([*boxes.values()])}
-    if not rare or len(rare) == len(boxes):
-        return
-    others = float(np.mean([value for each, value in oracle.precisions.items() if each not in rare]))
-    weak = sorted(each for each in rare if oracle.precisions[each] < _WEAK * others)
-    cost = sum(others - oracle.precisions[each] for each in weak) / len(boxes)
-    if not weak or cost < MIN_COST:
-        return
-    named = [f"{results.name_of(each)} ({counted(boxes[each], 'box', 'boxes')}, AP {oracle.precisions[each]:.2f})"
-             for each in weak]  # fmt: skip
-    where = "for training" if evidence.training_boxes is not None else "in these images"
-    config = evidence.commands.config
-    look = f" ({_command('odtk', 'inspect', config)} counts the boxes)" if config else ""
-    yield Cause(
-        cost,
-        Finding(
-            WARNING,
-            f"{counted(len(weak), 'class has', 'classes have')} few examples {where} and a low AP: {some(named, 8)}. "
-            f"The others have {others:.2f} on average; with as much, mAP at IoU 0.5 would be {cost:.3f} higher.",
-            kind="rare-classes",
-            fix=f"Add images of them{look}; augmentation helps less than new images.",
-            count=len(weak),
-        ),
-    )
-
-
-def wrong_threshold(evidence: Evidence, covered: np.ndarray) -> Iterator[Cause]:
-    """A threshold that is far from the best one."""
-    threshold = evidence.threshold
-    gain = threshold.best_f1 - threshold.used_f1 if threshold else 0.0
-    if threshold and gain >= MIN_F1_GAIN:
-        model = evidence.commands.model
-        command = _command(
-            "odtk", "predict", model, "IMAGES", "--output", "found", "--min-score", f"{threshold.best:g}"
-        )
-        lower = "lower" if threshold.best < threshold.used else "higher"
-        yield Cause(
-            gain,
-            Finding(
-                NOTE,
-                f"A {lower} threshold is better: F1 is {threshold.used_f1:.2f} for detections with scores of "
-                f"{threshold.used:g} or more, and {threshold.best_f1:.2f} from {threshold.best:g} on.",
-                kind="threshold",
-                fix=f"Use it, it needs no training{f': {command}' if model else ' (--min-score of `odtk predict`)'}.",
-            ),
-        )
-
-
-def _command(*words: str | None) -> str:
-    return f"`{shlex.join(word for word in words if word is not None)}`"
+    enlarge = command("odtk", "configure", config, "--output", "larger.config", "--image-size", f"{height}x{width}")
+    return f"Train with a larger input{f' ({enlarge})' if config else ''}, {tiles}"

@@ -6,21 +6,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from odtk.evaluation.analysis.average_precision import IOUS
 from odtk.evaluation.analysis.matching import UNMATCHED, Matching, match_at, match_images
 from odtk.evaluation.analysis.reweighting import reweighted_precisions
 from odtk.evaluation.analysis.same_images import SharedImages, shared_images
 from odtk.evaluation.results import Results
 from odtk.findings import Finding
 
-IOUS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 NUM_SAMPLES = 1000
 CONFIDENCE = 0.95
+MIN_IMAGES = 10
+"""With fewer, samples of the images resemble each other too much to say anything about other images."""
 _SEED = 16
 
 
 @dataclass(frozen=True)
 class Change:
-    """A value of both, and the interval of the difference that holds CONFIDENCE of the samples; NaN if unknown."""
+    """A value of both, and the interval of the difference that holds CONFIDENCE of the samples.
+
+    NaN if it is unknown; the interval, too, with fewer than MIN_IMAGES images (of a class: with its objects).
+    """
 
     before: float
     after: float
@@ -97,6 +102,8 @@ class Comparison:
         interval = f"{CONFIDENCE:.0%} interval {change.low:+.4f} to {change.high:+.4f}"
         if change.is_certain:
             return f"{words} ({interval}): {'better' if change.difference > 0 else 'worse'}, by more than chance."
+        if np.isnan(change.low):
+            return f"{words}: {self.num_images} images are too few to say whether that is chance."
         return f"{words} ({interval}): these {self.num_images} images cannot tell the two apart."
 
 
@@ -117,13 +124,13 @@ def compare(
         reweighted_precisions(match_at(IOUS, images), class_ids, weights) for images in (shared.before, shared.after)
     ]
     means = [_means(precisions) for precisions in pair]  # [IoU, sample]
-    whole = [mean.mean(axis=0) for mean in means]
+    whole, num_images = [mean.mean(axis=0) for mean in means], len(shared.before)
     return Comparison(
-        num_images=len(shared.before),
+        num_images=num_images,
         num_samples=num_samples,
-        mean=_change(*whole),
-        mean_50=_change(*(mean[IOUS.index(0.5)] for mean in means)),
-        mean_75=_change(*(mean[IOUS.index(0.75)] for mean in means)),
+        mean=_change(whole, num_images),
+        mean_50=_change([mean[IOUS.index(0.5)] for mean in means], num_images),
+        mean_75=_change([mean[IOUS.index(0.75)] for mean in means], num_images),
         better=float(np.mean(whole[1][1:] > whole[0][1:])),
         classes=_class_changes(shared, before, class_ids, *pair),
         thresholds=thresholds,
@@ -147,9 +154,10 @@ def _means(precisions: np.ndarray) -> np.ndarray:  # [IoU, class, sample] -> [Io
     return np.where(counts, np.where(known, precisions, 0).sum(axis=1) / np.maximum(counts, 1), np.nan)
 
 
-def _change(before: np.ndarray, after: np.ndarray) -> Change:
-    """Of values [sample], the first of which is of all images."""
-    differences = (after - before)[1:]
+def _change(values: Sequence[np.ndarray], num_images: int) -> Change:
+    """Of values [sample] before and after, the first of which is of all images."""
+    before, after = values
+    differences = (after - before)[1:] if num_images >= MIN_IMAGES else np.zeros(0)
     known = differences[~np.isnan(differences)]
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(known, [tail, 1 - tail]) if len(known) else (np.nan, np.nan)
@@ -159,17 +167,21 @@ def _change(before: np.ndarray, after: np.ndarray) -> Change:
 def _class_changes(
     shared: SharedImages, results: Results, class_ids: Sequence[int], before: np.ndarray, after: np.ndarray
 ) -> list[ClassChange]:
-    classes = np.concatenate([np.zeros(0, int), *(image.classes[~image.ignored] for image in shared.before)])
-    changes = [
-        ClassChange(
-            class_id=class_id,
-            name=results.name_of(class_id),
-            objects=int((classes == class_id).sum()),
-            precision=_change(before[:, column].mean(axis=0), after[:, column].mean(axis=0)),
-            precision_50=_change(before[IOUS.index(0.5), column], after[IOUS.index(0.5), column]),
+    counted = [image.classes[~image.ignored] for image in shared.before]
+    image, classes = np.repeat(np.arange(len(counted)), [len(own) for own in counted]), np.concatenate(counted)
+    changes = []
+    for column, class_id in enumerate(class_ids):
+        objects, own = image[classes == class_id], (before[:, column], after[:, column])
+        num_images = len(np.unique(objects))
+        changes.append(
+            ClassChange(
+                class_id=class_id,
+                name=results.name_of(class_id),
+                objects=len(objects),
+                precision=_change([each.mean(axis=0) for each in own], num_images),
+                precision_50=_change([each[IOUS.index(0.5)] for each in own], num_images),
+            )
         )
-        for column, class_id in enumerate(class_ids)
-    ]
     return sorted(changes, key=lambda change: change.precision.difference)
 
 

@@ -1,11 +1,13 @@
 """What findings about a detector are made from, and what a cause of errors is."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from odtk.evaluation.analysis.average_precision import AveragePrecision
 from odtk.evaluation.analysis.oracle import Oracle
 from odtk.evaluation.analysis.suspects import Suspect
 from odtk.evaluation.results import Results
@@ -43,6 +45,7 @@ class Evidence:
     input_size: tuple[int, int] | None = None
     training_boxes: Mapping[int, int] | None = None
     commands: Commands = Commands()
+    precision: AveragePrecision | None = None
 
     @property
     def min_score(self) -> float:
@@ -65,6 +68,11 @@ class Evidence:
         detected = self.oracle.matching.detected
         places = zip(detected.image.tolist(), detected.index.tolist(), strict=True)
         return np.fromiter((place in wanted for place in places), bool, len(detected.scores))
+
+
+def command(*words: str | None) -> str:
+    """A command to paste, in backquotes."""
+    return f"`{shlex.join(word for word in words if word is not None)}`"
 
 
 @dataclass(frozen=True)

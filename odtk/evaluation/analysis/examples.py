@@ -34,6 +34,18 @@ def largest_examples(results: Results, oracle: Oracle, missed: np.ndarray) -> tu
     return _case_examples(results, missed_cases(oracle.matching, rows))
 
 
+def loosest_examples(results: Results, oracle: Oracle) -> tuple[Example, ...]:
+    """The right detections that overlap their object least."""
+    detected = oracle.matching.detected
+    rows = np.flatnonzero(detected.right)
+    rows = rows[np.argsort(detected.iou[rows], kind="stable")][:EXAMPLES]
+    columns = (detected.image, detected.classes, detected.scores, detected.iou)
+    return tuple(
+        _example(results, image, f"{results.name_of(class_id)} (score {score:.2f}) overlaps its object by {iou:.2f}")
+        for image, class_id, score, iou in zip(*(column[rows].tolist() for column in columns), strict=True)
+    )
+
+
 def suspect_text(results: Results, suspect: Suspect) -> str:
     """`dog (score 0.93) is not annotated`."""
     detected = f"{results.name_of(suspect.detected_class)} (score {suspect.score:.2f})"

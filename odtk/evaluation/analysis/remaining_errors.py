@@ -1,6 +1,5 @@
 """What errors cost that no cause explains, kind by kind."""
 
-import shlex
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -15,7 +14,7 @@ from odtk.evaluation.analysis.error_kinds import (
     LOCALIZATION,
     MISSED,
 )
-from odtk.evaluation.analysis.evidence import Cause, Evidence
+from odtk.evaluation.analysis.evidence import Cause, Evidence, command
 from odtk.evaluation.analysis.examples import largest_examples, surest_examples
 from odtk.findings import WARNING, Finding, counted
 
@@ -60,7 +59,7 @@ def _finding(
     if kind == MISSED:
         count, scores = int(missed.sum()), " at any score"
     config = evidence.commands.config
-    inspect = f" (`{shlex.join(['odtk', 'inspect', config])}` shows it)" if config else ""
+    inspect = f" ({command('odtk', 'inspect', config)} shows it)" if config else ""
     return Finding(
         WARNING,
         f"{counted(count, *_TEXTS[kind])}{scores}{_mostly(evidence, gains)}. "

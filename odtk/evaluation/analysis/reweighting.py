@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from odtk.evaluation.analysis.average_precision import RECALLS
 from odtk.evaluation.analysis.matching import Matching
 
-_RECALLS = np.linspace(0, 1, 101)
 _AT_ONCE = 1_000_000  # detections of a class times samples: what a processor's cache holds
 
 
@@ -79,5 +79,5 @@ def _average_precision(hits: np.ndarray, counted: np.ndarray, objects: np.ndarra
     recall = hits / np.maximum(objects, 1)[:, None]
     # How many of the 101 recalls are reached: those up to the nearest, and that one if it is.
     nearest = np.rint(100 * recall).astype(np.int32)
-    reached = nearest + (_RECALLS[nearest] <= recall)
-    return (best * np.diff(reached, axis=1, prepend=0)).sum(axis=1) / len(_RECALLS)
+    reached = nearest + (RECALLS[nearest] <= recall)
+    return (best * np.diff(reached, axis=1, prepend=0)).sum(axis=1) / len(RECALLS)

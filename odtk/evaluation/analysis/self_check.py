@@ -58,14 +58,13 @@ def _finding(
 ) -> Finding:
     """Which images fall short by themselves, and why; `number` is of the evaluator."""
 
-    def measure(images: Sequence[ImageResult]) -> tuple[str, float]:
+    def measure(images: Sequence[ImageResult]) -> float:
         evaluator = new_evaluators()[number]
-        metrics = score(Results(images, results.names), [evaluator]).metrics
-        return _mean_name(evaluator), metrics[_mean_name(evaluator)]
+        return score(Results(images, results.names), [evaluator]).metrics[_mean_name(evaluator)]
 
-    name, value = measure(perfect)
+    name, value = _mean_name(new_evaluators()[number]), measure(perfect)
     text = f"The groundtruth itself, taken as detections, gets {name} {value:.4f} instead of 1"
-    short = [image for image in perfect if _is_short(measure([image])[1])]
+    short = _short_images(perfect, lambda images: _is_short(measure(images)))
     reasons = [list(_unreachable(results, image)) for image in short]
     if not all(reasons) or not reasons:
         found = [image for image, known in zip(short, reasons, strict=True) if not known]
@@ -77,6 +76,18 @@ def _finding(
     return _of_images(
         WARNING, text, "Correct the annotations and make the records again.", list(itertools.chain(*reasons))
     )
+
+
+def _short_images(
+    images: Sequence[ImageResult], are_short: Callable[[Sequence[ImageResult]], bool]
+) -> list[ImageResult]:
+    """Those that fall short alone, found by halves: mostly they are few."""
+    if not are_short(images):
+        return []
+    if len(images) == 1:
+        return list(images)
+    middle = len(images) // 2
+    return [*_short_images(images[:middle], are_short), *_short_images(images[middle:], are_short)]
 
 
 def _of_images(severity: str, text: str, fix: str, examples: list[Example]) -> Finding:

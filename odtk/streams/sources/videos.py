@@ -55,15 +55,16 @@ class Video(Source):
                 started = time.perf_counter()
                 for frame, shown in self._frames(container):
                     if number % every == 0:
-                        yield Taken(functools.partial(_pixels, frame), number, shown, time.perf_counter() - started)
+                        spent = 0.0 if self.is_live else time.perf_counter() - started  # a camera is waited for
+                        yield Taken(functools.partial(_pixels, frame), number, shown, spent)
                         started = time.perf_counter()
                     number += 1
         except DataError as found:
             error = found
         if error is None and not number:
             error = DataError(f"{self.written} has no picture that can be decoded. Replace or remove it.")
-        if error is not None and self.is_live:
-            self.end_of_live(error, number)
+        if self.is_live:
+            self.end_of_live(error or DataError(f"{self.written} ended after {number} pictures."), number)
         elif error is not None:
             yield Taken(_raising(error), number)
 

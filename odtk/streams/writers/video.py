@@ -22,6 +22,7 @@ _ENCODERS = {
     "mpeg4": {"qscale": "3"},  # for builds without H.264; few browsers play it
 }
 _TICKS = 90_000  # of a second, as in broadcasts: all usual frame rates are whole numbers of them
+_ALONE_SECONDS = 0.04  # for which the only frame of a video is shown
 _BT709 = 1  # the number of the matrix, primaries and curve, by which players that are told nothing read large videos
 _MPEG_RANGE = 1
 
@@ -111,7 +112,7 @@ class _Video:
         self._is_open = False
         with _answering(self.path):
             # The last frame is shown for as long as a frame is on average.
-            mean = self._last_tick / _TICKS / max(1, self.count - 1)
+            mean = self._last_tick / _TICKS / max(1, self.count - 1) or _ALONE_SECONDS
             for packet in self._stream.encode(None):
                 packet.duration = round(mean / packet.time_base)
                 self._file.mux(packet)

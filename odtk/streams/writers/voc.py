@@ -50,7 +50,7 @@ class VocWriter(Writer):
 
 def _add_object(root: etree._Element, name: str, yxyx: list[float]) -> None:
     entry = etree.SubElement(root, "object")
-    for tag, value in (("name", on_one_line(name)), ("pose", "Unspecified"), ("truncated", 0), ("difficult", 0)):
+    for tag, value in (("name", name), ("pose", "Unspecified"), ("truncated", 0), ("difficult", 0)):
         _add(entry, tag, value)
     box = etree.SubElement(entry, "bndbox")
     ymin, xmin, ymax, xmax = yxyx
@@ -59,4 +59,4 @@ def _add_object(root: etree._Element, name: str, yxyx: list[float]) -> None:
 
 
 def _add(parent: etree._Element, tag: str, value: object) -> None:
-    etree.SubElement(parent, tag).text = str(value)
+    etree.SubElement(parent, tag).text = on_one_line(str(value))  # without what XML cannot hold

@@ -45,8 +45,9 @@ class YoloWriter(Writer):
     def finish(self) -> None:
         """See `Writer.finish`."""
         names = {number - 1: self._names[number] for number in sorted(self._names)}
-        # YOLO's trainers want both keys; a dataset whose splits are the same has none for make-tfrecords.
-        content = {"path": ".", "train": "images", "val": "images", "names": names}
+        # YOLO's trainers want both keys; a dataset whose splits are the same has none for make-tfrecords. Without a
+        # path both look beside this file.
+        content = {"train": "images", "val": "images", "names": names}
         self.folder.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         (self.folder / "data.yaml").write_text(text, encoding="utf-8")

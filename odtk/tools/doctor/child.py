@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-MODULES = ("numpy", "pycocotools.mask", "cv2", "tensorflow", "tf_keras", "odtk.training")
+MODULES = ("numpy", "pycocotools.mask", "hotcoco", "cv2", "tensorflow", "tf_keras", "odtk.training")
 """Those with code that was compiled for one version of another package; the last imports official and Orbit."""
 
 

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from odtk import atomic, files
 from odtk.errors import DataError, OdtkError
 from odtk.evaluation.analysis.matching import match_images
+from odtk.evaluation.analysis.self_check import self_check
 from odtk.evaluation.groundtruth import Groundtruth
 from odtk.evaluation.output_folder import default_output
 from odtk.exporting.open_model import TRAINED
@@ -62,11 +63,12 @@ def evaluate(
     images. `precision` is what the network computes in ("auto" chooses as for training), `devices` what on, a batch on
     each; or the cores of `tpu` ("local", a Cloud TPU's name, grpc://HOST:PORT). `log` is told which weights it is.
 
-    Writes into `output` (None: eval in the model dir, or NAME-eval beside an exported model or a file) metrics.json (name to value, null for NaN), classes.json,
-    detections.json (COCO results) and, with `report`, report.html with a folder of the same as files; of a checkpoint
-    also TensorBoard's scalars; `export_suspects` is a CSV of suspected label errors. Up to `max_bad_records` records
-    that cannot be used are skipped, and `log` is called for each; with 0, the first one raises. Boxes that cannot be
-    used are skipped. Raises ConfigError, CheckpointError or DataError if something given cannot be used.
+    Writes into `output` (None: eval in the model dir, or NAME-eval beside an exported model or a file) metrics.json
+    (name to value, null for NaN), classes.json, detections.json (COCO results) and, with `report`, report.html with a
+    folder of the same as files; of a checkpoint also TensorBoard's scalars; `export_suspects` is a CSV of suspected
+    label errors. Up to `max_bad_records` records that cannot be used are skipped, and `log` is called for each; with 0,
+    the first one raises. Boxes that cannot be used are skipped. Raises ConfigError, CheckpointError or DataError if
+    something given cannot be used.
     """
     require_whole(0, max_bad_records=max_bad_records)
     require_one_of(("auto", FLOAT32, "float16", "bfloat16"), precision=precision)
@@ -91,11 +93,16 @@ def evaluate(
         from odtk.evaluation.analysis.suspects import find_suspects, write_suspects
 
         write_suspects(export_suspects, find_suspects(results, match_images(results.images)), results)
+    check = self_check(results, measured.new_evaluators)
+    for finding in check.findings:
+        log(str(finding))
     explanation, page = None, None
     if report or other is not None:  # what explains needs time, to import as well
+        from odtk.evaluation.analysis.evidence import Commands
         from odtk.tools.evaluate.explaining import explain_measured
 
-        explanation = explain_measured(_target(given, checkpoint, groundtruth), measured, other)
+        commands = Commands(source.config_path, source.path, None if export_suspects is None else str(export_suspects))
+        explanation = explain_measured(_target(given, checkpoint, groundtruth), commands, measured, other, check)
     if report and explanation is not None:
         from odtk.tools.evaluate.report_files import write_report
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from odtk.evaluation.analysis.evidence import Commands
+from odtk.evaluation.analysis.self_check import SelfCheck
 from odtk.records.box_errors import count_in_words
 from odtk.tools.evaluate.explanation import Explanation, Measured, Other, explain
 from odtk.tools.evaluate.measurement import Measurement
+from odtk.tools.evaluate.model_facts import read_facts
 
 
-def explain_measured(target: str, measured: Measurement, other: Measurement | None) -> Explanation:
+def explain_measured(
+    target: str, commands: Commands, measured: Measurement, other: Measurement | None, check: SelfCheck
+) -> Explanation:
     """All analyses of a measurement, in comparison with `other` if there is one; `target`: see Measured."""
     evaluation = measured.evaluation
     assert evaluation.results is not None
-    compared = None
-    if other is not None:
-        assert other.evaluation.results is not None
-        compared = Other(other.title, other.evaluation.results, other.evaluation.metrics)
+    input_size, training_boxes = read_facts(commands.config, evaluation.results.names)
     facts = Measured(
         model=measured.title,
         groundtruth=measured.groundtruth,
@@ -27,8 +29,17 @@ def explain_measured(target: str, measured: Measurement, other: Measurement | No
         seconds=evaluation.seconds,
         notes=[*measured.notes, *_left_out(measured)],
         target=target,
+        commands=commands,
+        input_size=input_size,
+        training_boxes=training_boxes,
     )
-    return explain(evaluation.results, facts, other=compared, checkpoints=measured.curve)
+    compared = None if other is None else _other(other)
+    return explain(evaluation.results, facts, other=compared, checkpoints=measured.curve, self_check=check)
+
+
+def _other(other: Measurement) -> Other:
+    assert other.evaluation.results is not None
+    return Other(other.title, other.evaluation.results, other.evaluation.metrics)
 
 
 def _left_out(measured: Measurement) -> Iterator[str]:

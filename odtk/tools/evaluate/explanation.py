@@ -30,6 +30,7 @@ from odtk.evaluation.analysis.top_findings import Commands, Threshold, top_findi
 from odtk.evaluation.results import Results
 from odtk.findings import Finding
 from odtk.thresholds import Thresholds
+from odtk.tools.evaluate.explanation_document import document
 
 IOU = 0.5
 """At which a detection has found an object, in all analyses but the metrics."""
@@ -113,6 +114,7 @@ class Explanation:
     num_boxes: int
     num_detections: int
     findings: Sequence[Finding]  # the three things to do next, the costliest first
+    notes: Sequence[Finding]  # what else explains the metrics
     precision: AveragePrecision
     confidence: ConfidenceCurves
     thresholds: Thresholds
@@ -124,6 +126,10 @@ class Explanation:
     self_check: SelfCheck | None = None
     compared: Compared | None = None
     checkpoints: Sequence[CheckpointMetrics] = ()
+
+    def document(self) -> dict[str, Any]:
+        """All of it as JSON data, classes by name; NaN and infinity, which JSON does not have, are None."""
+        return document(self)
 
 
 def explain(
@@ -146,15 +152,18 @@ def explain(
     confidence = confidence_curves(matching, class_ids)
     suspects = find_suspects(results, matching)
     seen = _at_threshold(results, class_ids, confidence.chosen)
+    precision = measure_precision(results, class_ids)
+    explanations = [*_of(self_check), *explain_metrics(results, measured.metrics, DEFAULT_SCORE)]
     findings = top_findings(
         results,
         oracle,
         suspects,
-        [*_of(self_check), *explain_metrics(results, measured.metrics, DEFAULT_SCORE)],
+        explanations,
         threshold=_threshold(matching, class_ids, confidence),
         input_size=measured.input_size,
         training_boxes=measured.training_boxes,
         commands=measured.commands,
+        precision=precision,
     )
     return Explanation(
         measured=measured,
@@ -163,7 +172,8 @@ def explain(
         num_boxes=len(matching.truth.image),
         num_detections=sum(len(image.scores) for image in results.images),
         findings=findings,
-        precision=measure_precision(results, class_ids),
+        notes=[each for each in explanations if each not in findings],
+        precision=precision,
         confidence=confidence,
         thresholds=confidence.thresholds(results.name_of),
         calibration=calibration_of(matching),

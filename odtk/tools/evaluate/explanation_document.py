@@ -1,12 +1,16 @@
 """The explanation of an evaluation as JSON data."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from odtk.evaluation.analysis.average_precision import SIZES
-from odtk.tools.evaluate.explanation import IOU, Compared, Explanation
 from odtk.tools.evaluate.json_data import as_json
+
+if TYPE_CHECKING:
+    from odtk.tools.evaluate.explanation import Compared, Explanation
 
 
 def document(found: Explanation) -> dict[str, Any]:
@@ -20,6 +24,7 @@ def document(found: Explanation) -> dict[str, Any]:
             "boxes": found.num_boxes,
             "detections": found.num_detections,
             "findings": found.findings,
+            "explanations": found.notes,
             "metrics": measured.metrics,
             "losses": measured.losses,
             "seconds": measured.seconds,
@@ -30,9 +35,9 @@ def document(found: Explanation) -> dict[str, Any]:
             "micro": seen.outcomes.micro,
             "macro": seen.outcomes.macro,
             "precision_recall": {
-                "iou": IOU,
-                "mean": precision.mean_curve(IOU),
-                "classes": dict(zip(_names(found), precision.curves(IOU), strict=True)),
+                "iou": found.confidence.iou,
+                "mean": precision.mean_curve(found.confidence.iou),
+                "classes": dict(zip(_names(found), precision.curves(found.confidence.iou), strict=True)),
             },
             "confidence": found.confidence.overall,
             "confusion": {"rows": [*_names(found), "background"], "counts": seen.confusion.counts},
@@ -65,7 +70,7 @@ def _classes(found: Explanation) -> list[dict[str, Any]]:
     columns: dict[str, np.ndarray] = {
         "objects": precision.objects[:, 0],
         "AP": precision.of_classes(),
-        "AP50": precision.of_classes(IOU),
+        "AP50": precision.of_classes(found.confidence.iou),
         **{f"AP_{size}": precision.of_classes(size=size) for size in SIZES[1:]},
         "right": outcomes.right,
         "wrong": outcomes.wrong,

@@ -8,6 +8,8 @@ from odtk.evaluation.analysis.average_precision import RECALLS, SIZES
 from odtk.evaluation.analysis.comparison import Change
 from odtk.evaluation.analysis.confidence import CONFIDENCES
 from odtk.evaluation.analysis.error_kinds import KINDS, MEANINGS
+from odtk.evaluation.analysis.suspects import COLUMNS as SUSPECT_COLUMNS
+from odtk.evaluation.analysis.suspects import suspect_rows
 from odtk.evaluation.coco import NO_GROUNDTRUTH
 from odtk.evaluation.results import Results
 from odtk.report.tables import Table, Value
@@ -28,6 +30,7 @@ def all_tables(found: Explanation, results: Results) -> list[Table]:
         curves(found),
         confidence(found),
         calibration(found),
+        suspects(found, results),
         worst_images(found, results),
         false_positives(found, results),
         missed(found, results),
@@ -131,6 +134,11 @@ def calibration(found: Explanation) -> Table:
     columns = [bins.edges[:-1], bins.edges[1:], bins.count, bins.confidence, bins.precision]
     heads = ["from", "to", "detections", "mean score", "share that is right"]
     return Table("calibration", "Detections by their score", heads, _transposed(columns))
+
+
+def suspects(found: Explanation, results: Results) -> Table:
+    """The suspected label errors, the most suspicious first."""
+    return Table("suspects", "Suspected label errors", SUSPECT_COLUMNS, suspect_rows(found.suspects, results))
 
 
 def worst_images(found: Explanation, results: Results) -> Table:

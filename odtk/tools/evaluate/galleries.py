@@ -30,6 +30,15 @@ _UNFOLDED = {"pairs": 4, "crops": 12}
 _IN_A_ROW = {"pairs": 2, "crops": 6}  # of a sheet
 _SIDE_BY_SIDE = 4  # pixels between the two pictures of a tile
 
+TITLES = {
+    "suspects": "Suspected label errors",
+    "worst-images": "Worst images",
+    "false-positives": "Most confident false positives",
+    "missed-objects": "Largest missed objects",
+    "worse-images": "Images that got worse",
+    "better-images": "Images that got better",
+}
+"""Of each gallery, by its name."""
 CHANGES = ("worse-images", "better-images")
 """Names of the galleries of a comparison."""
 
@@ -42,11 +51,15 @@ class Gallery:
     """Pictures of one kind of error."""
 
     name: str  # of its file and its section
-    title: str
     text: str  # what is shown, in a sentence
     tiles: Sequence[Tile]
     colors: Mapping[str, str]  # kind of box to its meaning
     kind: str = "crops"  # of layout: "pairs" for two pictures side by side
+
+    @property
+    def title(self) -> str:
+        """Its heading."""
+        return TITLES[self.name]
 
 
 def error_galleries(found: Explanation, results: Results) -> tuple[list[Gallery], list[str]]:
@@ -58,7 +71,6 @@ def error_galleries(found: Explanation, results: Results) -> tuple[list[Gallery]
         *(_changes(found.compared, drawing) if found.compared else ()),
         Gallery(
             "suspects",
-            "Suspected label errors",
             "Where the groundtruth itself may be wrong, the most suspicious first. Correct it before anything else: a "
             "detector cannot be measured by wrong labels.",
             drawing.suspects(found.suspects[:_CASES]),
@@ -66,7 +78,6 @@ def error_galleries(found: Explanation, results: Results) -> tuple[list[Gallery]
         ),
         Gallery(
             "worst-images",
-            "Worst images",
             f"Groundtruth on the left, detections with {least} on the right.",
             drawing.worst(seen.worst[:_WORST]),
             _RIGHT | _ERRORS | _MISSED,
@@ -74,14 +85,12 @@ def error_galleries(found: Explanation, results: Results) -> tuple[list[Gallery]
         ),
         Gallery(
             "false-positives",
-            "Most confident false positives",
             f"At most {_CASES_OF_A_CLASS} of each class, the most confident first.",
             drawing.cases(_few_of_each(seen.false_positives)),
             _ERRORS | _TRUTH,
         ),
         Gallery(
             "missed-objects",
-            "Largest missed objects",
             f"At most {_CASES_OF_A_CLASS} of each class, the largest first; no detection with {least} is about them.",
             drawing.cases(_few_of_each(seen.missed)),
             _MISSED,
@@ -117,10 +126,8 @@ def _changes(compared: Compared, drawing: ErrorDrawing) -> Iterator[Gallery]:
     worse = [change for change in compared.comparison.images if change.errors[1] > change.errors[0]]
     better = [change for change in reversed(compared.comparison.images) if change.errors[1] < change.errors[0]]
     said = f"Detections of {compared.model} on the left, of this model on the right; missed objects are not drawn."
-    for name, title, changes in zip(
-        CHANGES, ("Images that got worse", "Images that got better"), (worse, better), strict=True
-    ):
-        yield Gallery(name, title, said, list(tiles(changes[:_CHANGED])), _RIGHT | _ERRORS, "pairs")
+    for name, changes in zip(CHANGES, (worse, better), strict=True):
+        yield Gallery(name, said, list(tiles(changes[:_CHANGED])), _RIGHT | _ERRORS, "pairs")
 
 
 class Budget:

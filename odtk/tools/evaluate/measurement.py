@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from odtk.evaluation.evaluator import Evaluator
 from odtk.evaluation.scoring import Evaluation
 from odtk.records.box_errors import ImageWithBadBoxes
 
@@ -33,6 +34,7 @@ class Measurement:
     model: str  # as the user knows it: a checkpoint's prefix, an exported folder, a file
     groundtruth: str
     evaluation: Evaluation  # with its results
+    new_evaluators: Callable[[], Sequence[Evaluator]]  # as it was measured by
     checkpoint: str | None = None  # its prefix, if one was restored
     step: int | None = None
     bad_records: Sequence[BadRecord] = ()

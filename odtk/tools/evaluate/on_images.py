@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -47,12 +48,14 @@ def measure_images(source: Source, truth: Groundtruth, settings: Settings) -> Me
     read = truth.results.read_pixels
     results = Results(images, finder.names, read and (lambda index: read(reading.kept[index])))
     categories = [{"id": number, "name": name} for number, name in truth.results.names.items()]
+    new_evaluators = functools.partial(build_evaluators, config.eval_config, categories)
     with watch.timing(SCORING):
-        evaluation = score(results, build_evaluators(config.eval_config, categories))
+        evaluation = score(results, new_evaluators())
     return Measurement(
         model=finder.checkpoint or finder.description,
         groundtruth=truth.name,
         evaluation=dataclasses.replace(evaluation, seconds=watch.seconds),
+        new_evaluators=new_evaluators,
         checkpoint=finder.checkpoint,
         step=finder.step,
         notes=notes,
@@ -62,7 +65,7 @@ def measure_images(source: Source, truth: Groundtruth, settings: Settings) -> Me
 def _found(
     finder: Finder, images: Sequence[ImageResult], pictures: Sequence[Picture], watch: Stopwatch
 ) -> Iterator[ImageResult]:
-    with watch.inference():
+    with watch.inference() if finder.needs_pixels else watch.timing(READING):
         found = finder.find(pictures)
     for image, boxes in zip(images, found, strict=True):
         yield with_detections(image, *boxes)

@@ -47,6 +47,7 @@ def measure_on_records(source: Source, truth: RecordsTruth, settings: Settings) 
         model=finder.description,
         groundtruth=truth.name,
         evaluation=evaluation,
+        new_evaluators=measured.new_evaluators,
         bad_records=measured.bad_records,
         bad_boxes=measured.bad_boxes,
         notes=[*finder.notes, *finder.finish(truth.name)],

@@ -1,18 +1,18 @@
 """The page that explains an evaluation: what to do next, the numbers, then the details."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lxml import etree
 
 from odtk.findings import Finding
 from odtk.report import page
 from odtk.report.finding_list import finding_list
-from odtk.report.html import element, prose, section
-from odtk.report.tables import in_words
+from odtk.report.html import element, prose
+from odtk.report.tables import Table, in_words
 from odtk.tools.evaluate import explanation_tables as tables
 from odtk.tools.evaluate import page_sections
-from odtk.tools.evaluate.explanation import IOU, MAP, MAP_50, Explanation
-from odtk.tools.evaluate.galleries import CHANGES, Budget, Gallery, on_page
+from odtk.tools.evaluate.explanation import IOU, MAP, MAP_50, Compared, Explanation
+from odtk.tools.evaluate.galleries import CHANGES, TITLES, Budget, Gallery, on_page
 from odtk.tools.evaluate.page_sections import Charts
 
 
@@ -20,25 +20,36 @@ def render(
     found: Explanation,
     charts: Charts,
     galleries: Sequence[Gallery],
+    lists: Mapping[str, Table],
     thresholds_path: str,
     notes: Sequence[str] = (),
 ) -> bytes:
-    """The page as UTF-8 HTML; `notes` are sentences on what it could not show."""
+    """The page as UTF-8 HTML.
+
+    `lists` are tables by the name of their gallery, `notes` are sentences on what could not be shown.
+    """
     measured = found.measured
     said = f"On {measured.groundtruth}: {_counted(found.num_images, 'image')}, {_counted(found.num_boxes, 'box')}."
     summary = [
         element("p", said, class_="faint"),
         *(element("p", *prose(note), class_="faint") for note in (*measured.notes, *notes)),
+        _verdict(found.compared),
         *_next(found.findings),
         page.figures(_numbers(found)),
     ]
-    sections = _sections(found, charts, galleries, thresholds_path)
+    sections = _sections(found, charts, galleries, lists, thresholds_path)
     return page.render(f"odtk evaluate {measured.model}", "odtk evaluate", measured.model, summary, sections)
 
 
 def _counted(count: int, noun: str) -> str:
     plural = f"{noun}es" if noun.endswith("x") else f"{noun}s"
     return f"{count:,} {noun if count == 1 else plural}"
+
+
+def _verdict(compared: Compared | None) -> etree._Element | None:
+    if compared is None:
+        return None
+    return element("p", f"Compared with {compared.model}: ", element("strong", compared.comparison.verdict))
 
 
 def _next(findings: Sequence[Finding]) -> list[etree._Element]:
@@ -62,30 +73,25 @@ def _numbers(found: Explanation) -> list[tuple[str, str]]:
 
 
 def _sections(
-    found: Explanation, charts: Charts, galleries: Sequence[Gallery], thresholds_path: str
+    found: Explanation, charts: Charts, galleries: Sequence[Gallery], lists: Mapping[str, Table], thresholds_path: str
 ) -> list[etree._Element | None]:
     budget = Budget()
-    changed = [
-        part
-        for each in galleries
-        if each.name in CHANGES
-        for part in (element("h3", each.title), *on_page(each, budget))
-    ]
-    drawn = {
-        each.name: section(each.name, each.title, *on_page(each, budget))
-        for each in galleries
-        if each.name not in CHANGES
-    }
+    drawn = {each.name: on_page(each, budget) for each in galleries}
+    changed = [part for name in CHANGES if name in drawn for part in (element("h3", TITLES[name]), *drawn[name])]
+
+    def pictured(name: str) -> etree._Element | None:
+        return page_sections.listed(name, drawn.get(name, ()), lists.get(name))
+
     return [
         page_sections.comparison(found, charts, changed),
         page_sections.errors(found, charts),
-        drawn.get("suspects"),
+        pictured("suspects"),
         page_sections.classes(found, charts),
         page_sections.curves(found, charts, thresholds_path),
         page_sections.confusion(found, charts),
-        drawn.get("worst-images"),
-        drawn.get("false-positives"),
-        drawn.get("missed-objects"),
+        pictured("worst-images"),
+        pictured("false-positives"),
+        pictured("missed-objects"),
         page_sections.checkpoints(found, charts),
         page_sections.metrics(found),
         page_sections.speed(found),

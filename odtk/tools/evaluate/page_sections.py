@@ -12,9 +12,11 @@ from odtk.report.html import code, element, prose, section, table
 from odtk.report.tables import Table, in_words, shown
 from odtk.tools.evaluate import explanation_tables as tables
 from odtk.tools.evaluate.explanation import Explanation
+from odtk.tools.evaluate.galleries import TITLES
 
 Charts = Mapping[str, Chart]
 
+_MOST_LISTED = 100
 _SMALL_AND_LARGE = "small is below 32 x 32 pixels, large from 96 x 96 on"
 
 
@@ -52,7 +54,7 @@ def comparison(found: Explanation, charts: Charts, drawn: Sequence[etree._Elemen
     return section(
         "comparison",
         f"Compared with {compared.model}",
-        element("p", element("strong", changed.verdict)),
+        element("p", changed.verdict),
         finding_list(changed.findings) if changed.findings else None,
         shown(tables.changes(compared), [0, 1, 2, 3]),
         _beside(charts, {"compared-classes": "Change of the average precision of each class."}),
@@ -144,6 +146,30 @@ def confusion(found: Explanation, charts: Charts) -> etree._Element | None:
     return section("confusion", "Confusion matrix", element("p", said), _beside(charts, captions))
 
 
+_LISTED = {
+    "suspects": ("image", "kind", "annotated_class", "detected_class"),
+    "worst-images": ("Image", "errors", "right"),
+    "false-positives": ("Image", "class", "score", "error"),
+    "missed-objects": ("Image", "class", "area"),
+}
+"""The columns of each list that a page shows; all are in its CSV."""
+
+
+def listed(name: str, drawn: Sequence[etree._Element], whole: Table | None) -> etree._Element | None:
+    """Errors as pictures, if there are any, and as a list with the names of their images."""
+    if whole is None:
+        return None
+    columns = [list(whole.columns).index(column) for column in _LISTED[name]]
+    rows = Table(
+        name,
+        f"{whole.caption}; all columns are in report/{name}.csv",
+        whole.columns,
+        whole.rows[:_MOST_LISTED],
+        "words",
+    )
+    return section(name, TITLES[name], *drawn, _folded(f"List of {len(whole.rows):,}", shown(rows, columns)))
+
+
 def checkpoints(found: Explanation, charts: Charts) -> etree._Element | None:
     """The curve over checkpoints."""
     whole = tables.checkpoints(found)
@@ -161,8 +187,13 @@ def metrics(found: Explanation) -> etree._Element:
         [[meaning, element("br"), code(name)], in_words(tables.known(value))]
         for name, value, meaning in tables.metrics(found).rows
     ]
+    checked = found.self_check and ", ".join(f"{name} {value:.4g}" for name, value in found.self_check.metrics.items())
     return section(
-        "metrics", "Metrics", table("The config's metrics and losses, by TFOD's names.", ["Metric", "value"], rows)
+        "metrics",
+        "Metrics",
+        table("The config's metrics and losses, by TFOD's names.", ["Metric", "value"], rows),
+        element("p", f"Self-check: the groundtruth taken as detections gets {checked}.") if checked else None,
+        finding_list(found.notes) if found.notes else None,
     )
 
 

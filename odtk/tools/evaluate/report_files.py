@@ -14,7 +14,6 @@ from odtk.evaluation.results import Results
 from odtk.tools.evaluate import page
 from odtk.tools.evaluate.explanation import Explanation
 from odtk.tools.evaluate.explanation_charts import all_charts
-from odtk.tools.evaluate.explanation_document import document
 from odtk.tools.evaluate.explanation_tables import all_tables
 from odtk.tools.evaluate.galleries import error_galleries, sheet
 
@@ -38,7 +37,8 @@ def write_report(folder: str | os.PathLike, explanation: Explanation, results: R
     """
     charts = all_charts(explanation)
     galleries, problems = error_galleries(explanation, results)
-    written = {f"{table.name}.csv": table.as_csv() for table in all_tables(explanation, results)}
+    tables = {table.name: table for table in all_tables(explanation, results)}
+    written = {f"{name}.csv": table.as_csv() for name, table in tables.items()}
     written |= {f"{name}.png": chart.light for name, chart in charts.items()}
     written |= {f"{name}-dark.png": chart.dark for name, chart in charts.items()}
     written |= {f"{gallery.name}.png": _png(sheet(gallery)) for gallery in galleries}
@@ -48,7 +48,7 @@ def write_report(folder: str | os.PathLike, explanation: Explanation, results: R
             files.write_bytes(files.join(beside, name), data)
     path, thresholds_path = files.join(folder, PAGE), files.join(folder, THRESHOLDS)
     thresholds.write(explanation.thresholds, thresholds_path)
-    files.write_bytes(path, page.render(explanation, charts, galleries, thresholds_path, _unread(problems)))
+    files.write_bytes(path, page.render(explanation, charts, galleries, tables, thresholds_path, _unread(problems)))
     return WrittenReport(
         files.as_path(path), files.as_path(files.join(folder, FOLDER)), files.as_path(thresholds_path), sorted(written)
     )
@@ -67,6 +67,6 @@ def _png(image: Image.Image) -> bytes:
 
 
 def _json(explanation: Explanation) -> bytes:
-    return (json.dumps(document(explanation), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(
+    return (json.dumps(explanation.document(), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(
         "utf-8", "replace"
     )

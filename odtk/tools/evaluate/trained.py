@@ -100,6 +100,7 @@ def _measurement(
         model=reader.prefix,
         groundtruth=truth.name,
         evaluation=evaluation,
+        new_evaluators=measured.new_evaluators,
         checkpoint=reader.prefix,
         step=reader.step,
         bad_records=measured.bad_records,

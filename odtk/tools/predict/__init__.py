@@ -84,7 +84,7 @@ def predict(
         loaded = open_model(model, checkpoint, label_map=label_map, devices=devices, log=log)
         _require_batches(loaded, batch_size)
         listed = classes.split(",") if isinstance(classes, str) else classes
-        selection = build_selection(loaded.names, min_score, thresholds, listed, max_boxes)
+        selection = build_selection(loaded.names, min_score, thresholds, listed, max_boxes, top)
         tracker = Tracker(selection.least_score) if track else None
         features_of = _features_of(loaded, model, layer, log) if _FEATURES in kinds else None
         wanted = Wanted(kinds, loaded.name_of, loaded.names, top=top, features_of=features_of, layer=layer)

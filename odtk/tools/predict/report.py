@@ -28,6 +28,7 @@ class StreamSummary:
     is_live: bool
     frames: int = 0
     boxes: Counter[str] = field(default_factory=Counter)  # by the name of the class
+    tracks: set[int] | None = None  # the ids of all boxes; None if nothing was tracked
     dropped: int = 0  # pictures of a camera that came while others were being worked on
     ended: str | None = None  # why a camera gives no more pictures, unless it was asked to end
 
@@ -86,6 +87,8 @@ class Collected:
             stream = self.streams.setdefault(frame.name, StreamSummary(source.written, source.is_live))
             stream.frames += 1
             stream.boxes.update(names)
+            if found.track_ids is not None:
+                stream.tracks = (stream.tracks or set()) | set(found.track_ids.tolist()) - {0}
             return
         height, width = frame.pixels.shape[:2]
         image = DetectedImage(frame.image_id, frame.picture_name, width, height, found)

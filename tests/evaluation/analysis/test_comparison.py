@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from odtk.errors import DataError
-from odtk.evaluation.analysis.comparison import IOUS, compare, draw_samples
+from odtk.evaluation.analysis.average_precision import IOUS
+from odtk.evaluation.analysis.comparison import compare, draw_samples
 from odtk.evaluation.analysis.matching import match_at
 from odtk.evaluation.analysis.reweighting import reweighted_precisions
+from odtk.evaluation.analysis.same_images import shared_images
 from odtk.evaluation.coco import CocoEvaluator
 from odtk.evaluation.results import Results, image_result
 from odtk.evaluation.scoring import score
@@ -148,6 +150,32 @@ def test_what_the_two_do_not_share_is_named_and_the_first_ones_groundtruth_count
     cat = next(change for change in found.classes if change.name == "cat")
     assert (cat.objects, cat.precision_50.before) == (2, pytest.approx(1))
     assert cat.precision_50.after == pytest.approx(51 / 101), "an owl where the cat is"
+
+
+def test_of_few_images_there_is_no_interval():
+    weak, strong = detector(12, 9), detector(3, 9)
+    found = compare(Results(weak, NAMES), Results(strong, NAMES), num_samples=20)
+    assert found.mean.difference > 0.1
+    assert not found.mean.is_certain
+    assert "9 images are too few to say whether that is chance" in found.verdict
+    rare = [replace(image, classes=np.where(image.classes == 2, 1, image.classes)) for image in detector(5, 30)]
+    rare[0] = replace(rare[0], classes=np.full(len(rare[0].classes), 2))
+    few = compare(Results(rare, NAMES), Results(rare, NAMES), num_samples=20)
+    assert [np.isnan(change.precision.low) for change in sorted(few.classes, key=lambda each: each.class_id)] == [
+        False, True
+    ]  # fmt: skip
+
+
+def test_groundtruth_that_is_the_same_but_for_its_order_and_rounding_is_the_same():
+    boxes = np.array([[0, 10, 50, 100], [0, 30, 60, 100]], float)
+    one = image_result("a", (99, 100), boxes, [1, 2], [], [], [])
+    rounded = boxes[::-1] + np.array([0, 0, 0, 1e-4])
+    other = image_result("a", (99, 100), rounded, [2, 1], [], [], [])
+    twins = {1: "cat", 2: "dog", 3: "cat"}  # two classes of one name
+    assert shared_images(Results([one], twins), Results([other], twins)).findings == []
+    swapped = replace(other, classes=np.array([1, 2]))
+    (finding,) = shared_images(Results([one], NAMES), Results([swapped], NAMES)).findings
+    assert finding.kind == "other-groundtruth"
 
 
 def test_results_without_a_common_image_are_refused():

@@ -3,6 +3,7 @@
 import pytest
 from made_results import CAT, DOG, HORSE, made_image, made_results
 
+from odtk.evaluation.analysis.average_precision import measure_precision
 from odtk.evaluation.analysis.error_kinds import classify_errors
 from odtk.evaluation.analysis.matching import match_images
 from odtk.evaluation.analysis.metric_explanations import explain_metrics
@@ -27,12 +28,14 @@ GOOD = [*right(CAT, 10), *right(DOG, 10), *right(HORSE, 10)]
 
 
 def found(*images, **options):
+    """All findings but the one that these images are few."""
     results = made_results(*images)
     matching = match_images(images)
     oracle = Oracle(matching, classify_errors(images, matching))
     suspects = find_suspects(results, matching)
     explanations = explain_metrics(results, {}, 0.5)
-    return top_findings(results, oracle, suspects, explanations, **{"commands": ALL, **options})
+    everything = top_findings(results, oracle, suspects, explanations, **{"commands": ALL, "most": 10, **options})
+    return [finding for finding in everything if finding.kind != "few-objects"]
 
 
 def kinds(*images, **options):
@@ -66,7 +69,7 @@ def test_unsure_detections_and_a_bad_detector_accuse_no_annotation():
 
 def test_a_confused_pair():
     images = [*wrong(6, [(BOX, CAT)], [(BOX, DOG, 0.7)]), *wrong(2, [(BOX, DOG)], [(BOX, CAT, 0.7)])]
-    (finding,) = found(*GOOD, *images, threshold=Threshold(0.5, 0.6, 0.8, 0.8))
+    finding = found(*GOOD, *images, threshold=Threshold(0.5, 0.6, 0.8, 0.8))[0]
     assert finding.kind == "confused-classes"
     assert finding.text.startswith(
         "cat and dog are confused: 6 detections of dog on cat and 2 detections of cat on dog (scores from 0.6 on). "
@@ -82,12 +85,12 @@ def test_few_mistakes_of_a_pair_are_no_confusion():
 
 def test_small_objects():
     images = [*GOOD, *wrong(10, [(SMALL, CAT)], [])]
-    (finding,) = found(*images)
+    finding = found(*images)[0]
     assert finding.kind == "small-objects"
     assert "0% of 10 objects under 32 x 32 pixels, and 100% of larger ones." in finding.text
     assert finding.examples[0].text == "cat of 10 x 10 pixels is missed"
     # The model sees the images at half their size.
-    (finding,) = found(*images, input_size=(50, 50))
+    finding = found(*images, input_size=(50, 50))[0]
     assert "under 16 x 16 pixels of the model's input" in finding.text
     assert "`odtk configure pets.config --output larger.config --image-size 128x128`" in finding.fix
     # A larger input would show no more.
@@ -101,17 +104,53 @@ def test_small_objects_that_are_found_as_well_and_large_ones_that_are_not():
 
 def test_a_rare_class():
     images = [*right(CAT, 20), *right(DOG, 20), *wrong(4, [(BOX, HORSE)], [(FAR, HORSE, 0.3)]), *right(HORSE, 1)]
-    finding = found(*images)[0]
-    assert finding.kind == "rare-classes"
+    (finding,) = [finding for finding in found(*images) if finding.kind == "rare-classes"]
     assert "1 class has few examples in these images and a low AP: horse (5 boxes, AP 0.21)." in finding.text
     assert "`odtk inspect pets.config`" in finding.fix
     # It was trained on as many as the others.
-    assert "rare-classes" not in kinds(*images, training_boxes={CAT: 100, DOG: 100, HORSE: 100})
-    assert "horse (2 boxes," in found(*images, training_boxes={CAT: 100, DOG: 100, HORSE: 2})[0].text
+    as_many = kinds(*images, training_boxes={CAT: 100, DOG: 100, HORSE: 100})
+    assert "rare-classes" not in as_many
+    assert "weakest-class" in as_many
+    few = found(*images, training_boxes={CAT: 100, DOG: 100, HORSE: 2})
+    assert "few examples for training" in few[1].text
+    assert "horse (2 boxes," in few[1].text
 
 
 def test_a_rare_class_that_is_found_well():
     assert kinds(*right(CAT, 20), *right(DOG, 20), *right(HORSE, 3)) == []
+
+
+def test_the_weakest_class():
+    images = [*right(CAT, 10), *right(DOG, 10), *right(HORSE, 4), *wrong(6, [(BOX, HORSE)], [])]
+    (finding,) = [finding for finding in found(*images) if finding.kind == "weakest-class"]
+    assert finding.text == (
+        "horse is the weakest class, with an AP of 0.41; the others have 1.00 on average. Most of it is lost by missed "
+        "errors."
+    )
+    assert "`odtk view pets.config --output drawn --class horse`" in finding.fix
+
+
+def test_boxes_that_fit_loosely():
+    images = [made_image([(BOX, CAT)], [((10, 10, 50, 36), CAT, 0.8)]) for _ in range(10)]  # IoU 0.65
+    precision = measure_precision(made_results(*images), [CAT])
+    (finding,) = found(*images, precision=precision)
+    assert finding.kind == "loose-boxes"
+    assert "mAP is 1.00 at IoU 0.5, and 0.40 over IoU 0.5 to 0.95" in finding.text
+    assert "IoU of 0.65 or less" in finding.text
+    assert finding.examples[0].text == "cat (score 0.80) overlaps its object by 0.65"
+    assert found(*GOOD, precision=measure_precision(made_results(*GOOD), [CAT, DOG, HORSE])) == []
+
+
+def test_few_objects_are_said_last():
+    def last(*images):
+        matching = match_images(images)
+        oracle = Oracle(matching, classify_errors(images, matching))
+        return [finding.text for finding in top_findings(made_results(*images), oracle, [])]
+
+    (text,) = last(*GOOD)
+    assert "30 objects in 30 images, 10 of a class in the median. Its recall is uncertain by up to 0.31" in text
+    assert last(*right(CAT, 30)) == []
+    assert len(last(*GOOD, *wrong(8, [(BOX, CAT)], []))) == 3
 
 
 def test_a_better_threshold():
@@ -134,7 +173,7 @@ def test_a_better_threshold():
     ],
 )  # fmt: skip
 def test_what_no_cause_explains(truths, detections, kind, text):
-    (finding,) = found(*GOOD, *wrong(8, truths, detections))
+    finding = found(*GOOD, *wrong(8, truths, detections))[0]
     assert finding.kind == kind
     assert finding.text.startswith(text)
 
@@ -146,12 +185,11 @@ def test_the_costliest_come_first_and_only_three():
         *wrong(6, [(BOX, CAT)], [(BOX, DOG, 0.7)]),
         *wrong(3, [(BOX, CAT)], [(LOOSE, CAT, 0.7)]),
     ]
-    everything = found(*images, threshold=Threshold(0.5, 0.7, 0.5, 0.9), most=10)
-    costs = [finding.kind for finding in everything]
-    assert costs[0] == "threshold"
-    assert set(costs) == {"threshold", "missed-errors", "confused-classes", "localization-errors"}
-    assert costs.index("missed-errors") < costs.index("localization-errors")
-    assert found(*images, threshold=Threshold(0.5, 0.7, 0.5, 0.9)) == everything[:3]
+    everything = found(*images, threshold=Threshold(0.5, 0.7, 0.5, 0.9))
+    assert [finding.kind for finding in everything] == [
+        "threshold", "missed-errors", "confused-classes", "weakest-class", "localization-errors",
+    ]  # fmt: skip
+    assert found(*images, threshold=Threshold(0.5, 0.7, 0.5, 0.9), most=3) == everything[:3]
 
 
 def test_a_broken_evaluation_is_all_that_is_said():

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import io
 import threading
 
 import av
@@ -70,6 +71,24 @@ def test_broken_videos_say_so_when_they_are_loaded(tmp_path):
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder, and /live.mjpg as a network camera does."""
+
+    def do_GET(self):
+        if self.path == "/live.mjpg":
+            self._show(12)
+        else:
+            super().do_GET()
+
+    def _show(self, count):
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
+        self.end_headers()
+        for number in range(count):
+            encoded = io.BytesIO()
+            Image.fromarray(videos.pixels(number)).save(encoded, "JPEG", quality=95)
+            head = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {len(encoded.getvalue())}\r\n\r\n"
+            self.wfile.write(head.encode() + encoded.getvalue() + b"\r\n")
+
     def log_message(self, *args):
         pass
 
@@ -121,6 +140,20 @@ def test_addresses_that_give_no_picture_say_why(server):
     with pytest.raises(DataError, match=r"^http://me:\.\.\.@127\.0\.0\.1:9/cat\.jpg cannot be fetched") as error:
         taken.load()
     assert "secret" not in str(error.value)
+
+
+def test_a_network_camera_shows_what_it_has_until_it_ends(server):
+    address, _ = server
+    (source,) = find_sources([f"{address}/live.mjpg"])
+    assert (source.is_live, source.count()) == (True, None)
+    source.open()
+    taken = list(source.pictures(every=2))
+    numbers = [each.number for each in taken]
+    assert numbers == list(range(0, numbers[-1] + 1, 2))
+    assert numbers[-1] >= 8
+    assert [videos.number_of(each.load().array) for each in taken] == numbers
+    assert source.ended.startswith(f"{address}/live.mjpg ")
+    assert "after 12 pictures" in source.ended
 
 
 def test_a_network_camera_that_is_not_there_is_an_error_without_its_password():

@@ -7,6 +7,7 @@ import drawn_field
 import pixels
 import pytest
 import yaml
+from lxml import etree
 from stream_frames import IDS, NAMES, blank, detections, name_of, of_video, still, write_all
 
 from odtk import label_map
@@ -64,6 +65,15 @@ def test_yolo_names_classes_that_no_label_map_names(tmp_path, frames):
     writer = YoloWriter(tmp_path, lambda number: f"class {number}")
     write_all(writer, frames)
     assert yaml.safe_load((tmp_path / "yolo/data.yaml").read_text())["names"] == {0: "class 1", 2: "class 3"}
+
+
+def test_names_that_xml_cannot_hold_are_escaped(tmp_path):
+    (picture,) = drawn_field.pictures(1)
+    frame = still(picture, "none", "a\udce9\x07.jpg")
+    write_all(VocWriter(tmp_path, lambda number: "c\x07t & <dog>"), [(frame, detections(picture))])
+    (path,) = (tmp_path / "voc/Annotations").iterdir()
+    root = etree.fromstring(path.read_bytes())
+    assert (root.findtext("filename"), root.findtext("object/name")) == ("a\\udce9\\x07.jpg", "c\\x07t & <dog>")
 
 
 def test_nothing_at_all_is_still_whole(tmp_path):

@@ -5,9 +5,12 @@ import drawn_field
 import drawn_video
 import numpy as np
 import pytest
+from small_disk import small_disk
 from stream_frames import blank, detections, name_of, of_video, still, write_all
 
+from odtk import atomic
 from odtk.errors import OutputError
+from odtk.streams.frame import Frame
 from odtk.streams.writers import video
 from odtk.streams.writers.video import VideoWriter
 
@@ -81,6 +84,13 @@ def test_a_camera_that_changes_its_size_and_repeats_a_time(tmp_path):
     assert writer.notes == ["camera.mp4: the size of its frames changes; all are scaled to that of the first."]
 
 
+def test_a_video_of_one_frame_is_shown(tmp_path):
+    (picture,) = drawn_field.pictures(1, (64, 48))
+    write_all(VideoWriter(tmp_path, name_of), _frames([picture], tmp_path / "none", name="walk.mp4"))
+    with av.open(str(tmp_path / "walk.mp4")) as file:
+        assert file.duration == pytest.approx(40_000, abs=1000)  # microseconds
+
+
 def test_without_an_encoder_for_h264_a_note_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(video, "_is_there", lambda encoder: encoder == "mpeg4")
     pictures = drawn_field.pictures(3, (64, 48))
@@ -108,3 +118,17 @@ def test_an_error_of_the_library_names_the_video(tmp_path, monkeypatch):
     pictures = drawn_field.pictures(1, (64, 48))
     with pytest.raises(OutputError, match=r"walk.mp4 cannot be written: no such luck"):
         write_all(VideoWriter(tmp_path, name_of), _frames(pictures, tmp_path / "none", name="walk.mp4"))
+
+
+def test_a_full_disk_is_named(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, [20, 240, 320, 3], np.uint8)
+    frames = [
+        Frame("camera:0", "a.mp4", number + 1, pixels, number, number / 10) for number, pixels in enumerate(noise)
+    ]
+
+    def fill():
+        with atomic.atomic_directory(tmp_path / "small/out") as folder:
+            write_all(VideoWriter(folder, name_of), [(frame, None) for frame in frames])
+
+    with small_disk(tmp_path / "small", 256), pytest.raises(OutputError, match=r"no space is left on its disk"):
+        fill()

@@ -1,0 +1,113 @@
+"""`odtk evaluate` of detections that any tool wrote, on COCO's groundtruth: without records, and without TensorFlow."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+from coco_files import referee, write_coco
+
+from odtk.cli.main import cli
+from odtk.errors import ConfigError, DataError, OdtkError, OutputError
+from odtk.evaluation.coco import METRIC_NAMES
+from odtk.tools.evaluate import evaluate
+
+WITHOUT_TENSORFLOW = """
+import sys
+sys.modules |= dict.fromkeys(["tensorflow", "tf_keras"])
+from odtk.cli.main import cli
+cli()
+"""
+
+
+@pytest.fixture
+def coco(tmp_path):
+    return write_coco(tmp_path)
+
+
+def test_two_files_are_evaluated_explained_and_compared_without_tensorflow(coco, tmp_path):
+    groundtruth, found = coco
+    entries = json.loads(found.read_text())
+    worse = tmp_path / "worse.json"
+    worse.write_text(json.dumps([each for each in entries if each["category_id"] != 17]))
+    options = ["--groundtruth", groundtruth, "--export-suspects", tmp_path / "suspects.csv", "--compare", found]
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, "evaluate", worse, *options]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    compared = next(line for line in lines if line.startswith(f"Compared with {found}, on 12 images: mAP "))
+    assert "% interval -" in compared
+    assert any(line.startswith("Classes that are worse (1): dog -") for line in lines)
+    assert lines[-1] == f"Next: open {tmp_path}/worse-eval/report.html"
+    written = {path.name for path in (tmp_path / "worse-eval").iterdir()}
+    assert {"metrics.json", "classes.json", "detections.json", "report.html"} <= written
+    assert not any(name.startswith("events.") for name in written), "there is no step"
+    metrics = json.loads((tmp_path / "worse-eval/metrics.json").read_text())
+    assert metrics == pytest.approx(dict(zip(METRIC_NAMES, referee(groundtruth, worse), strict=True)), abs=1e-9)
+    assert (tmp_path / "suspects.csv").read_text().startswith("rank,image,kind,")
+
+
+def test_the_command_prints_one_document(coco, tmp_path):
+    groundtruth, found = coco
+    command = ["evaluate", str(found), "--groundtruth", str(groundtruth), "--no-report", "--json"]
+    document = json.loads(CliRunner().invoke(cli, command).stdout)
+    assert document["model"] == str(found)
+    assert document["groundtruth"] == str(groundtruth)
+    assert (document["checkpoint"], document["report_path"], document["explanation"]) == (None, None, None)
+    assert document["detections_path"] == str(tmp_path / "found-eval/detections.json")
+    assert {each["name"]: each["id"] for each in document["classes"]} == {"cat": 3, "dog": 17, "zebra": 90}
+
+
+def test_images_and_classes_that_do_not_meet_are_told(coco, tmp_path):
+    groundtruth, found = coco
+    entries = json.loads(found.read_text())
+    strange = {"image_id": 5, "category_id": 17, "bbox": [1, 2, 3, 4], "score": 0.5}
+    found.write_text(json.dumps([*entries, strange, {**entries[0], "category_id": 8}]))
+    report = evaluate(found, groundtruth=groundtruth, report=False)
+    unknown, images, *_ = report.notes
+    assert unknown == f"1 category ids of {found} are none of {groundtruth}: 8."
+    assert images.startswith(
+        f"1 of the {len({each['image_id'] for each in entries}) + 1} images of {found} are not in "
+    )
+    found.write_text(json.dumps([strange]))
+    with pytest.raises(DataError, match=r"None of the 1 images of .* \(image_id 5\) is in .*their ids never meet"):
+        evaluate(found, groundtruth=groundtruth, report=False)
+
+
+def test_a_label_map_says_what_the_ids_of_detections_mean(coco, tmp_path):
+    groundtruth, found = coco
+    expected = evaluate(found, groundtruth=groundtruth, report=False).metrics
+    numbers = {3: 1, 17: 2, 90: 3}
+    entries = [{**each, "category_id": numbers[each["category_id"]]} for each in json.loads(found.read_text())]
+    found.write_text(json.dumps(entries))
+    items = [f"item {{ id: {number} name: '{name}' }}" for number, name in ((1, "Cat"), (2, "dog"), (3, "zebra"))]
+    (tmp_path / "label_map.pbtxt").write_text("\n".join(items))
+    options = {"groundtruth": groundtruth, "report": False}
+    assert evaluate(found, label_map=tmp_path / "label_map.pbtxt", **options).metrics == expected
+    with pytest.raises(DataError, match=r"None of the classes of .* is a class of") as error:
+        evaluate(found, label_map="pet_label_map", **options)
+    assert error.value.argument == "label_map"
+
+
+def test_what_cannot_be_evaluated_is_refused_before_the_work(coco, tmp_path):
+    groundtruth, found = coco
+    cases = [
+        ({"pipeline_config": "pets.config"}, ConfigError, "pets.config is a config. Give a model, too", None),
+        ({"pipeline_config": found}, OdtkError, "nothing says on which images", "groundtruth"),
+        ({"pipeline_config": groundtruth, "groundtruth": found}, DataError, 'has no list "images"', None),
+        ({"pipeline_config": found, "groundtruth": tmp_path / "none.json"}, DataError, "cannot be read", "groundtruth"),
+        (
+            {"pipeline_config": found, "groundtruth": groundtruth, "compare": "x.config"},
+            ConfigError,
+            "is a config",
+            "compare",
+        ),
+    ]
+    for given, kind, text, argument in cases:
+        with pytest.raises(kind, match=text) as error:
+            evaluate(**given)
+        assert error.value.argument == argument
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="a part of that path is a file"):
+        evaluate(found, groundtruth=groundtruth, output=tmp_path / "file/eval")
