@@ -83,7 +83,7 @@ def test_few_mistakes_of_a_pair_are_no_confusion():
     assert kinds(*GOOD, *wrong(4, [(BOX, CAT)], [(BOX, DOG, 0.7)])) == ["classification-errors"]
     # Those that hardly overlap an object are none, either.
     beside = wrong(9, [(BOX, CAT)], [(BOX, CAT, 0.9), ((20, 30, 60, 70), DOG, 0.85)])
-    assert kinds(*GOOD, *beside) == ["both-errors"]
+    assert kinds(*GOOD, *beside) == ["both-errors", "weakest-class"]
 
 
 def test_small_objects():
