@@ -14,6 +14,7 @@ from odtk.streams.selection import build_selection
 from odtk.streams.sources.places import find_sources
 from odtk.streams.sources.source import Source
 from odtk.streams.tracking import Tracker
+from odtk.streams.writer import Writer
 from odtk.streams.writers.build import Wanted, build_writers
 from odtk.streams.writers.coco import FILE as DETECTIONS_FILE
 from odtk.streams.writers.features import FeaturesOf
@@ -96,24 +97,7 @@ def predict(
         collected = Collected(output_dir, "pictures" in kinds, loaded.name_of)
         seconds = flow.run(selection, tracker, collected, lambda frame: show or _is_drawn(frame, kinds))
         _require_some(collected, len(sources), flow.stopped)
-    return PredictReport(
-        predictions=collected.predictions,
-        streams=flow.with_ends(collected.streams),
-        skipped=collected.skipped,
-        output=output_dir,
-        detections_path=output_dir / DETECTIONS_FILE if "coco" in kinds else None,
-        label_map_path=loaded.label_map,
-        name_of=loaded.name_of,
-        model=loaded.description,
-        seconds=seconds,
-        best_score=collected.best_score,
-        boxes=collected.boxes,
-        animated=collected.animated,
-        written=[text for text in (writer.written() for writer in writers) if text],
-        notes=[note for writer in writers for note in writer.notes],
-        times=flow.times.table(),
-        stopped=flow.stopped,
-    )
+    return _report(flow, collected, loaded, writers, seconds, output_dir / DETECTIONS_FILE if "coco" in kinds else None)
 
 
 def _check_numbers(min_score: float | None, max_boxes: int | None, top: int | None, every: int, batch_size: int,
@@ -162,6 +146,34 @@ def _require_videos(sources: Sequence[Source], **options: bool) -> None:
                 "Leave it out.",
                 argument=option,
             )
+
+
+def _report(
+    flow: Flow,
+    collected: Collected,
+    model: Model,
+    writers: Sequence[Writer],
+    seconds: float,
+    detections_path: Path | None,
+) -> PredictReport:
+    return PredictReport(
+        predictions=collected.predictions,
+        streams=flow.with_ends(collected.streams),
+        skipped=collected.skipped,
+        output=collected.output,
+        detections_path=detections_path,
+        label_map_path=model.label_map,
+        name_of=model.name_of,
+        model=model.description,
+        seconds=seconds,
+        best_score=collected.best_score,
+        boxes=collected.boxes,
+        animated=collected.animated,
+        written=[text for text in (writer.written() for writer in writers) if text],
+        notes=[note for writer in writers for note in writer.notes],
+        times=flow.times.table(),
+        stopped=flow.stopped,
+    )
 
 
 def _require_some(collected: Collected, num_sources: int, stopped: str | None) -> None:
