@@ -99,7 +99,7 @@ def evaluate(
     other = None if other_source is None else _measure(other_source, truth, replace(settings, label_map=None))
     for note in () if other is None else other.notes:
         log(f"warning: {note}")
-    model = None if source.kind == RESULTS else source.path
+    model = None if source.kind == RESULTS else source.path if checkpoint is None else measured.checkpoint
     suspects = None if export_suspects is None else os.fspath(export_suspects)
     commands = Commands(source.config_path, model, suspects)
     explanation = explain_measured(_target(given, checkpoint, groundtruth), commands, measured, other, check)
