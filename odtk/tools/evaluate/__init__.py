@@ -95,18 +95,17 @@ def evaluate(
     # What explains needs time, to import as well.
     from odtk.evaluation.analysis.evidence import Commands
     from odtk.tools.evaluate.explaining import explain_measured
+    from odtk.tools.evaluate.report_files import SUSPECTS, write_report
 
     other = None if other_source is None else _measure(other_source, truth, replace(settings, label_map=None))
     for note in () if other is None else other.notes:
         log(f"warning: {note}")
     model = None if source.kind == RESULTS else source.path if checkpoint is None else measured.checkpoint
-    suspects = None if export_suspects is None else os.fspath(export_suspects)
-    commands = Commands(source.config_path, model, suspects)
+    suspects = export_suspects or (files.join(folder, SUSPECTS) if report else None)
+    commands = Commands(source.config_path, model, None if suspects is None else os.fspath(suspects))
     explanation = explain_measured(_target(given, checkpoint, groundtruth), commands, measured, other, check)
     if not report:
         return replace(written, explanation=explanation)
-    from odtk.tools.evaluate.report_files import write_report
-
     page = write_report(folder, explanation, results).page
     return replace(written, explanation=explanation, report_path=page)
 

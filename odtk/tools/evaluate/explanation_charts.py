@@ -18,8 +18,10 @@ def all_charts(found: Explanation) -> dict[str, Chart]:
 
 
 def _error_costs(found: Explanation) -> Chart | None:
+    if not any(found.costs.values()):
+        return None
     kinds = sorted(KINDS, key=lambda kind: -found.costs[kind])
-    return class_charts.error_costs(kinds, np.array([found.costs[kind] for kind in kinds])) if found.num_boxes else None
+    return class_charts.error_costs(kinds, np.array([found.costs[kind] for kind in kinds]))
 
 
 def _precision_recall(found: Explanation) -> Chart | None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from lxml import etree
 from PIL import Image
@@ -18,7 +19,7 @@ from odtk.report.drawing import add_caption
 from odtk.report.error_pictures import CORRECT, DETECTED, GROUNDTRUTH, draw_marked, legend
 from odtk.report.html import code, element
 from odtk.report.sheets import add_heading, in_rows
-from odtk.tools.evaluate.error_drawing import ErrorDrawing, Tile
+from odtk.tools.evaluate.error_drawing import ErrorDrawing, Tile, tile_of
 from odtk.tools.evaluate.explanation import IOU, Compared, Explanation
 
 _WORST, _CHANGED, _CASES, _CASES_OF_A_CLASS = 12, 8, 36, 4
@@ -55,6 +56,12 @@ class Gallery:
     tiles: Sequence[Tile]
     colors: Mapping[str, str]  # kind of box to its meaning
     kind: str = "crops"  # of layout: "pairs" for two pictures side by side
+
+    @property
+    def legend(self) -> Mapping[str, str]:
+        """The colors that occur."""
+        drawn = {kind for tile in self.tiles for kind in tile.kinds}
+        return {kind: meaning for kind, meaning in self.colors.items() if kind in drawn}
 
     @property
     def title(self) -> str:
@@ -119,9 +126,10 @@ def _changes(compared: Compared, drawing: ErrorDrawing) -> Iterator[Gallery]:
     def tiles(changes: Iterable[ImageChange]) -> Iterator[Tile]:
         for change in changes:
             if picture := drawing.picture(change.index_after):
-                boxes = before.detections(change.index_before), drawing.detections(change.index_after)
+                sides = before.detections(change.index_before), drawing.detections(change.index_after)
                 text = f"{change.errors[0]} errors before, {change.errors[1]} now"
-                yield Tile([draw_marked(picture, each) for each in boxes], change.source_id, text)
+                pair = [draw_marked(picture, boxes) for boxes in sides]
+                yield tile_of(pair, chain(*sides), change.source_id, text)
 
     worse = [change for change in compared.comparison.images if change.errors[1] > change.errors[0]]
     better = [change for change in reversed(compared.comparison.images) if change.errors[1] < change.errors[0]]
@@ -148,7 +156,7 @@ def on_page(shown: Gallery, budget: Budget) -> list[etree._Element]:
     """Text, legend and pictures, of which more than a few are folded, as elements of a section."""
     figures = list(_figures(shown, budget))
     first = _UNFOLDED[shown.kind]
-    parts = [element("p", shown.text), legend(shown.colors), galleries.gallery(figures[:first], shown.kind)]
+    parts = [element("p", shown.text), legend(shown.legend), galleries.gallery(figures[:first], shown.kind)]
     if folded := figures[first:]:
         more = element("summary", f"{len(folded)} more")
         parts.append(element("details", more, galleries.gallery(folded, shown.kind)))
@@ -174,7 +182,7 @@ def _figures(shown: Gallery, budget: Budget) -> Iterator[etree._Element]:
 def sheet(shown: Gallery) -> Image.Image:
     """All of a gallery as one picture."""
     tiles = [add_caption(_joined(tile.pictures), f"{tile.text} ({tile.name})") for tile in shown.tiles]
-    colors = "; ".join(f"{kind}: {meaning}" for kind, meaning in shown.colors.items())
+    colors = "; ".join(f"{kind}: {meaning}" for kind, meaning in shown.legend.items())
     return add_heading(in_rows(tiles, min(len(tiles), _IN_A_ROW[shown.kind])), shown.title, f"{shown.text} {colors}.")
 
 

@@ -140,7 +140,7 @@ def confusion(found: Explanation, charts: Charts) -> etree._Element | None:
         return None
     captions = {
         "confusion": "Number of boxes: a row for each class of the groundtruth, a column for each detected class.",
-        "confusion-normalized": "Percent of the objects of each class.",
+        "confusion-normalized": "In percent: of the objects of each class, in the last row of the detections of each.",
     }
     said = f"At {_least(found)}. In the last row are detections where no object is, in the last column missed objects."
     return section("confusion", "Confusion matrix", element("p", said), _beside(charts, captions))

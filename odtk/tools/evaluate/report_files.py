@@ -18,6 +18,8 @@ from odtk.tools.evaluate.explanation_tables import all_tables
 from odtk.tools.evaluate.galleries import error_galleries, sheet
 
 PAGE, FOLDER, THRESHOLDS = "report.html", "report", "thresholds.json"
+SUSPECTS = f"{FOLDER}/suspects.csv"
+"""Where the suspected label errors are listed, if there are any."""
 
 
 @dataclass(frozen=True)
