@@ -12,7 +12,9 @@ from odtk.errors import OdtkError
 
 if TYPE_CHECKING:
     from odtk.detections import Detections
-    from odtk.exporting.runtime import ExportedDetector, load
+    from odtk.exporting.model import Model
+    from odtk.exporting.open_model import load
+    from odtk.exporting.runtime import ExportedDetector
     from odtk.queue import Job, Queue
     from odtk.tools.configure import ConfigureReport, configure
     from odtk.tools.doctor import DoctorReport, doctor
@@ -43,6 +45,7 @@ __all__ = [
     "InitReport",
     "Inspection",
     "Job",
+    "Model",
     "OdtkError",
     "PredictReport",
     "Queue",
@@ -80,6 +83,7 @@ _MODULES = {
     "InitReport": "odtk.tools.init_project",
     "Inspection": "odtk.tools.inspect.inspection",
     "Job": "odtk.queue",
+    "Model": "odtk.exporting.model",
     "PredictReport": "odtk.tools.predict",
     "Queue": "odtk.queue",
     "RunReport": "odtk.tools.run",
@@ -93,7 +97,7 @@ _MODULES = {
     "export": "odtk.tools.export",
     "init_project": "odtk.tools.init_project",
     "inspect": "odtk.tools.inspect",
-    "load": "odtk.exporting.runtime",
+    "load": "odtk.exporting.open_model",
     "make_tfrecords": "odtk.tools.make_tfrecords",
     "predict": "odtk.tools.predict",
     "run": "odtk.tools.run",

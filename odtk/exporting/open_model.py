@@ -31,14 +31,7 @@ def open_model(
     devices: str = "auto",
     log: Callable[[str], None] = lambda line: None,
 ) -> Model:
-    """The model in a folder of `odtk export` or TFOD's exporter, in a model dir, or in a checkpoint (its prefix).
-
-    `checkpoint` chooses that of a model dir: "best" (by the evaluations while it was trained), "last" or a prefix; None
-    for the best where there is one, else the last; `log` is told which it is. Names of classes come from `label_map` (a
-    file, or a shipped map's name), else from the one that the model was trained with. `devices`: see runtime.load.
-    Raises CheckpointError if there is no model, ConfigError if it cannot be built, LabelMapError, and OdtkError for
-    devices that are not there.
-    """
+    """The model that a path leads to; see `load`."""
     if kind_of(path) == TRAINED:
         return open_trained(path, checkpoint, label_map=label_map, devices=devices, log=log)
     if checkpoint is not None:
@@ -48,6 +41,28 @@ def open_model(
             argument="checkpoint",
         )
     return runtime.load(path, label_map=label_map, devices=devices)
+
+
+def load(
+    model: str | os.PathLike,
+    checkpoint: str | os.PathLike | None = None,
+    *,
+    label_map: str | os.PathLike | None = None,
+    devices: str = "auto",
+    log: Callable[[str], None] = lambda line: None,
+) -> Model:
+    """A trained model, to detect objects in images: `odtk.load(model).detect("cat.jpg")`.
+
+    `model` is a folder of `odtk export` or TFOD's exporter, a model dir or a checkpoint. Loading a SavedModel runs its
+    author's code: only load models that you trust. `checkpoint` chooses that of a model dir: "best", "last" or a
+    prefix; None for the best where there is one, else the last; `log` is told which it is. Names of classes come from
+    `label_map` (a file, or a shipped map's name), else from the one that the model was trained with; without one,
+    classes are named by number. `devices` is what it runs on: "cpu" or one GPU ("gpu:1"), while the other GPUs are
+    hidden from TensorFlow, or "auto", the first GPU, else the CPU. Raises CheckpointError if there is no detector in
+    it, or if it does not take images; ConfigError if it cannot be built; LabelMapError if the label map cannot be read;
+    OdtkError for devices that are not there, or several.
+    """
+    return open_model(model, checkpoint, label_map=label_map, devices=devices, log=log)
 
 
 def open_trained(
@@ -60,7 +75,7 @@ def open_trained(
     log: Callable[[str], None] = lambda line: None,
     verb: str = "Using",
 ) -> TrainedModel:
-    """The model of a checkpoint, built and restored, whose `detector` can be looked into; see `open_model`.
+    """The model of a checkpoint, built and restored, whose `detector` can be looked into; see `load`.
 
     `path` may be an exported folder, too, whose own checkpoint is restored then. `pipeline_config` is what it is built
     from, None for the one beside the checkpoint. `verb` begins the line on the checkpoint that `log` is given.

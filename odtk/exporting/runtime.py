@@ -27,15 +27,7 @@ _OUTPUTS = ("detection_boxes", "detection_classes", "detection_scores", "num_det
 def load(
     exported_dir: str | os.PathLike, *, label_map: str | os.PathLike | None = None, devices: str = "auto"
 ) -> ExportedDetector:
-    """The detector in a folder that `odtk export` or TFOD's exporter wrote: `odtk.load(folder).detect("cat.jpg")`.
-
-    Class names come from `label_map` (a file, or a shipped map's name), otherwise from the label_map.pbtxt of the
-    export; without one, classes are named by number. `devices` is what it runs on: "cpu" or one GPU ("gpu:1"), while
-    the other GPUs are hidden from TensorFlow, or "auto", the first GPU, else the CPU. Loading a SavedModel runs its
-    author's code: only load models that you trust. Raises CheckpointError if there is no detector in it, or if it does
-    not take images; LabelMapError if the label map cannot be read; OdtkError for devices that are not there, or
-    several.
-    """
+    """The detector in a folder that `odtk export` or TFOD's exporter wrote; see odtk.exporting.open_model.load."""
     find_saved_model(exported_dir)  # report problems before the seconds that TensorFlow takes to import
     map_path = find_label_map(exported_dir, label_map)
     name_of = naming(map_path)

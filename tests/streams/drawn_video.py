@@ -8,15 +8,17 @@ import numpy as np
 RATE = 44100
 
 
-def write(path, pictures, rate=10, audio=None, start=0.0):
+def write(path, pictures, rate=10, audio=None, start=0.0, codec="libx264"):
     """A video of Pillow images at `rate` frames per second; `audio`: the encoder of a tone as long as the video."""
+    options = {"options": {"crf": "10", "preset": "ultrafast"}} if codec == "libx264" else {"bit_rate": 2_000_000}
     with av.open(str(path), "w") as file:
-        video = file.add_stream("libx264", rate=rate, options={"crf": "10", "preset": "ultrafast"})
-        video.width, video.height, video.pix_fmt = *pictures[0].size, "yuv420p"
+        video = file.add_stream(codec, rate=rate, **options)
+        video.width, video.height = pictures[0].size
+        video.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         tone = file.add_stream(audio, rate=RATE) if audio else None
         if tone:
             tone.layout = "mono"
-            _encode_tone(file, tone, len(pictures) / rate, start)
+            add_tone(file, tone, len(pictures) / rate, start)
         for number, picture in enumerate(pictures):
             frame = av.VideoFrame.from_image(picture)
             frame.pts, frame.time_base = number + round(start * rate), 1 / Fraction(rate)
@@ -24,7 +26,8 @@ def write(path, pictures, rate=10, audio=None, start=0.0):
         file.mux(video.encode(None))
 
 
-def _encode_tone(file, stream, seconds, start):
+def add_tone(file, stream, seconds, start=0.0):
+    """Encodes a tone in an audio stream of RATE samples per second."""
     to_frames = av.AudioResampler(stream.format.name, "mono", RATE, frame_size=1024)
     times = np.arange(int(seconds * RATE)) / RATE
     samples = av.AudioFrame.from_ndarray(np.float32(0.3 * np.sin(2 * np.pi * 440 * times))[None], "flt", "mono")

@@ -1,10 +1,10 @@
 """Small videos whose pictures say which they are."""
 
-from fractions import Fraction
 from pathlib import Path
 
-import av
+import drawn_video
 import numpy as np
+from PIL import Image
 
 RATE, SIZE = 10, (64, 48)  # pictures per second; width, height
 _STEP = 12  # between the brightness of two pictures; what an encoder loses is less than half of it
@@ -26,28 +26,9 @@ def number_of(picture: np.ndarray) -> int:
 def write(path: Path, count: int, codec: str = "mpeg4", rate: int = RATE, size=SIZE, sound: bool = False) -> Path:
     """A video of `count` pictures, with a tone of the same length if there is `sound`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        video = container.add_stream(codec, rate=rate, bit_rate=2_000_000)
-        video.width, video.height = size
-        video.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-        audio = container.add_stream("aac", rate=16000, layout="mono") if sound else None
-        for number in range(count):
-            frame = av.VideoFrame.from_ndarray(pixels(number, size), format="rgb24")
-            container.mux(video.encode(frame))
-        container.mux(video.encode())
-        if audio is not None:
-            _add_tone(container, audio, count / rate)
+    pictures = [Image.fromarray(pixels(number, size)) for number in range(count)]
+    drawn_video.write(path, pictures, rate, "aac" if sound else None, codec=codec)
     return path
-
-
-def _add_tone(container, audio, seconds: float) -> None:
-    samples = np.sin(np.arange(int(seconds * 16000)) * 440 * 2 * np.pi / 16000).astype(np.float32)
-    for start in range(0, len(samples), 1024):
-        part = np.ascontiguousarray(samples[None, start : start + 1024])
-        frame = av.AudioFrame.from_ndarray(part, format="fltp", layout="mono")
-        frame.rate, frame.pts, frame.time_base = 16000, start, Fraction(1, 16000)
-        container.mux(audio.encode(frame))
-    container.mux(audio.encode())
 
 
 def turned(path: Path, degrees: int) -> Path:

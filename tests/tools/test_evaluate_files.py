@@ -45,6 +45,7 @@ def test_two_files_are_evaluated_explained_and_compared_without_tensorflow(coco,
     assert not any(name.startswith("events.") for name in written), "there is no step"
     metrics = json.loads((tmp_path / "worse-eval/metrics.json").read_text())
     assert metrics == pytest.approx(dict(zip(METRIC_NAMES, referee(groundtruth, worse), strict=True)), abs=1e-9)
+    assert "odtk predict" not in done.stdout, "there is no model"
     assert (tmp_path / "suspects.csv").read_text().startswith("rank,image,kind,")
 
 

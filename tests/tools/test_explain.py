@@ -104,6 +104,8 @@ def test_the_document_has_the_numbers(explained, model):
 
 def test_an_earlier_output_is_replaced_on_demand_and_nothing_is_left_of_a_failure(explained, data):
     output, report = explained
+    with pytest.raises(OdtkError, match="gs://bucket/out is in a store"):
+        explain("model", data / "0.jpg", "gs://bucket/out")
     with pytest.raises(OdtkError, match="images of an earlier run") as caught:
         explain("model", data / "0.jpg", output)
     assert caught.value.argument == "overwrite"
@@ -150,6 +152,7 @@ def test_the_command_explains_and_lists_layers(model, data, tmp_path):
         (["--masks", "9"], "masks are of the method occlusion. Choose that, or leave them out. Option: --masks."),
         (["--layer", "backbone/stage9"], "no layer backbone/stage9. Similar ones are backbone/stage_"),
         (["--heat-layer", "heads/box_conv"], "does not depend on the output of heads/box_conv"),
+        (["--heat-layer", "backbone/*"], "backbone/* means 4 layers, backbone/stage_1, backbone/stage_2 and so on"),
         (["--classes", "horse"], "no class 'horse'. Its classes are cat, dog, bird. Option: --classes."),
         (["--method", "occlusion", "--heat-layer", "P3"], "hides parts of the picture, and needs no layer."),
     ],

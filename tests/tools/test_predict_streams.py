@@ -171,9 +171,6 @@ class EndlessCamera:
     def read(self):
         return True, np.full([48, 64, 3], 90, np.uint8)
 
-    def get(self, what):
-        return 25.0
-
     def release(self):
         self.is_released = True
 

@@ -29,10 +29,10 @@ def label_errors(evidence: Evidence, covered: np.ndarray) -> Iterator[Cause]:
     """Suspected label errors, if the detector is mostly right where it is confident; whatever they cost."""
     suspects, results = evidence.suspects, evidence.results
     share = _share_right(evidence)
-    selected = evidence.rows(suspects)
-    cost = evidence.oracle.cost(selected)
     if not suspects or share < MOSTLY_RIGHT:
         return
+    selected = evidence.rows(suspects)
+    cost = evidence.oracle.cost(selected)
     words = {NOT_ANNOTATED: "not annotated", OTHER_CLASS: "of another class", BAD_BOX: "with a badly fitting box"}
     numbers = {kind: sum(suspect.kind == kind for suspect in suspects) for kind in words}
     parts = ", ".join(f"{numbers[kind]:,} {text}" for kind, text in words.items() if numbers[kind])
@@ -124,8 +124,8 @@ def small_objects(evidence: Evidence, covered: np.ndarray) -> Iterator[Cause]:
         unit = "pixels of the model's input" if evidence.input_size else "pixels"
         finding = Finding(
             WARNING,
-            f"Small objects are not found: {found[small].mean():.0%} of {counted(int(small.sum()), 'object')} under "
-            f"{limit} x {limit} {unit}, and {found[large].mean():.0%} of larger ones{evidence.scores_in_words}. "
+            f"Few small objects are found: {found[small].mean():.0%} of {counted(int(small.sum()), 'object')} under "
+            f"{limit} x {limit} {unit}, but {found[large].mean():.0%} of larger ones{evidence.scores_in_words}. "
             + COSTS.format(cost),
             kind="small-objects",
             fix=_enlarge(evidence),

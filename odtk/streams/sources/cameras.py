@@ -21,7 +21,7 @@ class Camera(Source):
     is_live = True
 
     def __init__(self, written: str, name: str, connect: Callable[[int | str], Any] | None = None):
-        """`connect` makes what has OpenCV's methods read, get and release."""
+        """`connect` makes what has OpenCV's methods read and release."""
         super().__init__(written, name)
         device = written.removeprefix(PREFIX)
         self._device = int(device) if device.isascii() and device.isdigit() else device
@@ -38,8 +38,6 @@ class Camera(Source):
                 f"{self.written} gives no picture. Check that it is connected, that no other program uses it, and that "
                 "this user may (on Linux: the group video); the first camera is camera:0."
             )
-        rate = float(self._camera.get(_frame_rate()) or 0)
-        self.rate = rate if 0 < rate < 1000 else None  # some drivers say 0 or -1, others 1e7
 
     def count(self) -> int | None:
         """It has no end."""
@@ -70,12 +68,13 @@ def _connect(device: int | str) -> Any:
     return _opencv().VideoCapture(device)
 
 
-def _frame_rate() -> int:
-    return _opencv().CAP_PROP_FPS
-
-
 def _opencv() -> Any:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # its warnings name no camera
-    import cv2
-
+    try:
+        import cv2
+    except ImportError as error:
+        raise DataError(
+            f"Cameras are read by OpenCV, which cannot be imported ({error}). Install it: pip install "
+            "opencv-python-headless"
+        ) from error
     return cv2

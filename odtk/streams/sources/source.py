@@ -35,8 +35,6 @@ class Source(abc.ABC):
     """Whether it is a picture of its own."""
     is_live = False
     """Whether it goes on while its pictures are not taken."""
-    rate: float | None = None
-    """Pictures per second, once the first was taken; None where it is unknown or there is one."""
     path: Path | None = None
     """Of a local file."""
     ended: str | None = None
@@ -45,6 +43,11 @@ class Source(abc.ABC):
     def __init__(self, written: str, name: str):
         """`written` as the user gave it, `name` of what is written of it: see Frame."""
         self.written, self.name = written, name
+
+    @property
+    def place(self) -> Path | str:
+        """What a report calls it: the path of a file, or what the user wrote."""
+        return self.path or self.written
 
     @abc.abstractmethod
     def pictures(self, every: int = 1) -> Iterator[Taken]:

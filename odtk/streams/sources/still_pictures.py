@@ -1,7 +1,9 @@
 """Single pictures: in a file here, in an object store, or at an http(s) address."""
 
+import base64
 import http.client
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,9 +63,8 @@ class WebPicture(StillPicture):
         return Pixels(np.asarray(decode_picture(self._download(), self.written)))
 
     def _download(self) -> bytes:
-        request = urllib.request.Request(self._address, headers={"User-Agent": "odtk", "Accept": "image/*,*/*;q=0.8"})
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
+            with urllib.request.urlopen(_request(self._address), timeout=_TIMEOUT_SECONDS) as answer:
                 kind = answer.headers.get_content_type()
                 if kind.startswith(("video/", "multipart/", "text/")):
                     raise DataError(f"{self.written} is no picture but {kind}.{_hint(kind)}")
@@ -80,6 +81,16 @@ class WebPicture(StillPicture):
         if len(encoded) > _MOST_BYTES:
             raise DataError(f"{self.written} has more than {_MOST_BYTES // 2**20} MiB, too much for a picture.")
         return encoded
+
+
+def _request(address: str) -> urllib.request.Request:
+    """Asks for a picture; user and password of the address go into a header."""
+    parts = urllib.parse.urlsplit(address)
+    user, at, host = parts.netloc.rpartition("@")
+    headers = {"User-Agent": "odtk", "Accept": "image/*,*/*;q=0.8"}
+    if at:
+        headers["Authorization"] = f"Basic {base64.b64encode(urllib.parse.unquote(user).encode()).decode()}"
+    return urllib.request.Request(urllib.parse.urlunsplit(parts._replace(netloc=host)), headers=headers)
 
 
 def _hint(kind: str) -> str:

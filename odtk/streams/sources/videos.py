@@ -74,8 +74,7 @@ class Video(Source):
 
         stream = self._stream(container)
         stream.thread_type = "AUTO"
-        rate = stream.average_rate or stream.guessed_rate
-        self.rate = float(rate) if rate else None
+        rate = float(stream.average_rate or stream.guessed_rate or 1)
         first = container.start_time / 1e6 if container.start_time and not self.is_live else None
         number, damaged = 0, 0
         with self._errors(lambda: f" after {number} pictures"):
@@ -86,7 +85,7 @@ class Video(Source):
                     damaged += 1
                     continue
                 for frame in frames:
-                    shown = frame.time if frame.time is not None else number / (self.rate or 1.0)
+                    shown = frame.time if frame.time is not None else number / rate
                     first = shown if first is None else first
                     yield frame, max(shown - first, 0.0)
                     number += 1

@@ -27,4 +27,4 @@ class PictureWriter(Writer):
 
     def written(self) -> str:
         """See `Writer.written`."""
-        return f"{self._count} drawn picture{'s' * (self._count != 1)}"
+        return f"{self._count} drawn picture{'s' * (self._count != 1)}" if self._count or not self._only_still else ""

@@ -16,6 +16,7 @@ from odtk.streams.writer import Writer
 CLOSED = "the window was closed"
 
 _OF_SCREEN = 0.85  # how much of its sides a picture may cover
+_POLL_MILLISECONDS = 20  # in which a key is noticed
 _STOP_KEYS = ("q", "Q", "Escape")
 
 
@@ -25,14 +26,19 @@ class WindowWriter(Writer):
     All calls must be made by the main thread, as some systems have windows only there.
     """
 
-    def __init__(self, folder: Path, name_of: Callable[[int], str]):
-        """Opens the window; raises OdtkError where there is no display."""
+    def __init__(
+        self, folder: Path, name_of: Callable[[int], str], should_stop: Callable[[], str | None] = lambda: None
+    ):
+        """Opens the window; raises OdtkError where there is no display.
+
+        `should_stop` is asked for a reason not to wait for a key any more, such as Ctrl-C in the terminal.
+        """
         super().__init__(folder, name_of)
         self.is_closed = False
         """Whether the user asked for the end: by the window's button, q or Esc."""
         self._count = 0
         self._window, self._label = _open()
-        self._may_go_on = False
+        self._may_go_on, self._should_stop = False, should_stop
         self._window.protocol("WM_DELETE_WINDOW", self._close)
         self._window.bind("<Key>", self._pressed)
         self._window.bind("<Button-1>", self._pressed)
@@ -50,8 +56,8 @@ class WindowWriter(Writer):
         self._count += 1
         self._may_go_on = not frame.is_still
         self._window.update()
-        while not (self._may_go_on or self.is_closed):
-            self._window.after(20)
+        while not (self._may_go_on or self.is_closed or self._should_stop()):
+            self._window.after(_POLL_MILLISECONDS)
             self._window.update()
 
     def finish(self) -> None:

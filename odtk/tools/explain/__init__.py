@@ -8,10 +8,10 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from odtk import atomic
+from odtk import atomic, files
 from odtk.detectors import activations
 from odtk.detectors.activations import LayerInfo
-from odtk.errors import DataError, OdtkError
+from odtk.errors import DataError, OdtkError, OutputError
 from odtk.progress import track
 from odtk.report.picture_files import check_folder, flat_name, picture_folder
 from odtk.streams.selection import class_ids
@@ -88,6 +88,10 @@ def explain(
     require_fraction(min_score=min_score)
     require_whole(1, max_boxes=max_boxes, masks=masks)
     require_one_of(METHODS, method=method)
+    if files.is_remote(output):
+        raise OutputError(
+            f"{os.fspath(output)} is in a store; the page and its pictures are written to a local folder."
+        )
     sources = find_sources([images] if isinstance(images, (str, os.PathLike)) else images, not_in=output)
     _require_still(sources)
     paths = [source.path for source in sources if source.path]

@@ -14,6 +14,7 @@ from odtk.streams.selection import build_selection
 from odtk.streams.sources.places import find_sources
 from odtk.streams.sources.source import Source
 from odtk.streams.tracking import Tracker
+from odtk.streams.writer import Writer
 from odtk.streams.writers.build import Wanted, build_writers
 from odtk.streams.writers.coco import FILE as DETECTIONS_FILE
 from odtk.streams.writers.features import FeaturesOf
@@ -89,31 +90,14 @@ def predict(
         features_of = _features_of(loaded, model, layer, log) if _FEATURES in kinds else None
         wanted = Wanted(kinds, loaded.name_of, loaded.names, top=top, features_of=features_of, layer=layer)
         writers = build_writers(wanted, folder)
-        window = WindowWriter(folder, loaded.name_of) if show else None
+        window = WindowWriter(folder, loaded.name_of, should_stop) if show else None
         if window:
             writers, should_stop = [*writers, window], _either(window.why_stopped, should_stop)
         flow = Flow(loaded, sources, writers, should_stop, every=every, batch_size=batch_size, warm_up=warm_up)
         collected = Collected(output_dir, "pictures" in kinds, loaded.name_of)
         seconds = flow.run(selection, tracker, collected, lambda frame: show or _is_drawn(frame, kinds))
         _require_some(collected, len(sources), flow.stopped)
-    return PredictReport(
-        predictions=collected.predictions,
-        streams=flow.with_ends(collected.streams),
-        skipped=collected.skipped,
-        output=output_dir,
-        detections_path=output_dir / DETECTIONS_FILE if "coco" in kinds else None,
-        label_map_path=loaded.label_map,
-        name_of=loaded.name_of,
-        model=loaded.description,
-        seconds=seconds,
-        best_score=collected.best_score,
-        boxes=collected.boxes,
-        animated=collected.animated,
-        written=[text for text in (writer.written() for writer in writers) if text],
-        notes=[note for writer in writers for note in writer.notes],
-        times=flow.times.table(),
-        stopped=flow.stopped,
-    )
+    return _report(flow, collected, loaded, writers, seconds, output_dir / DETECTIONS_FILE if "coco" in kinds else None)
 
 
 def _check_numbers(min_score: float | None, max_boxes: int | None, top: int | None, every: int, batch_size: int,
@@ -162,6 +146,34 @@ def _require_videos(sources: Sequence[Source], **options: bool) -> None:
                 "Leave it out.",
                 argument=option,
             )
+
+
+def _report(
+    flow: Flow,
+    collected: Collected,
+    model: Model,
+    writers: Sequence[Writer],
+    seconds: float,
+    detections_path: Path | None,
+) -> PredictReport:
+    return PredictReport(
+        predictions=collected.predictions,
+        streams=flow.with_ends(collected.streams),
+        skipped=collected.skipped,
+        output=collected.output,
+        detections_path=detections_path,
+        label_map_path=model.label_map,
+        name_of=model.name_of,
+        model=model.description,
+        seconds=seconds,
+        best_score=collected.best_score,
+        boxes=collected.boxes,
+        animated=collected.animated,
+        written=[text for text in (writer.written() for writer in writers) if text],
+        notes=[note for writer in writers for note in writer.notes],
+        times=flow.times.table(),
+        stopped=flow.stopped,
+    )
 
 
 def _require_some(collected: Collected, num_sources: int, stopped: str | None) -> None:

@@ -17,7 +17,7 @@ from odtk.streams.times import Times
 from odtk.streams.tracking import Tracker
 from odtk.streams.writer import Writer
 from odtk.tools.predict.report import Collected, StreamSummary
-from odtk.tools.predict.stages import STAGES, WRITING, Decoding, Detecting, Drawing, Seen, Skipped, Taking, described
+from odtk.tools.predict.stages import STAGES, WRITING, Decoding, Detecting, Drawing, Seen, Skipped, Taking
 
 _DECODERS = 4  # threads, at most
 
@@ -57,16 +57,16 @@ class Flow:
 
         `is_drawn`: whether a picture is drawn ahead, as a writer will ask for it.
         """
-        start = time.monotonic()
+        start, is_live = time.monotonic(), self._taking.is_live
         drawing = Drawing(selection, tracker, self._model.name_of, is_drawn, self.times)
         stages = [
-            Stage("decode", Decoding(self.times), workers=min(_DECODERS, num_cores())),
+            Stage("decode", Decoding(self.times), workers=1 if is_live else min(_DECODERS, num_cores())),
             Stage("detect", self._detecting, batch=self._batch_size),
             Stage("draw", drawing),
         ]
         with (
             track("Predicting", _total(self._sources, self._every), "images", compiles=True) as progress,
-            flowing(self._taking, stages, is_live=self._taking.is_live) as results,
+            flowing(self._taking, stages, capacity=1 if is_live else 2, is_live=is_live) as results,
         ):
             for result in results:
                 if isinstance(result, Seen):
@@ -105,11 +105,11 @@ def _total(sources: Sequence[Source], every: int) -> int | None:
 
 def _collect(result: Seen | Skipped, collected: Collected, progress: Progress) -> None:
     if isinstance(result, Skipped):
-        collected.skipped.append((described(result.source), result.reason))
+        collected.skipped.append((result.source.place, result.reason))
         progress.advance(note=f"{len(collected.skipped)} skipped")
         return
     decoded = result.decoded
     if decoded.animation > 1:
-        collected.animated.append((described(decoded.source), decoded.animation))
+        collected.animated.append((decoded.source.place, decoded.animation))
     collected.add(decoded.source, decoded.frame, result.found, result.best_score)
     progress.advance()

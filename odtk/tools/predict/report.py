@@ -69,7 +69,7 @@ class Collected:
     """What has been found so far; of a video or camera only sums, as it may have no end."""
 
     def __init__(self, output: Path, has_pictures: bool, name_of: Callable[[int], str]):
-        self._output, self._has_pictures, self._name_of = output, has_pictures, name_of
+        self.output, self._has_pictures, self._name_of = output, has_pictures, name_of
         self.predictions: list[Prediction] = []
         self.streams: dict[str, StreamSummary] = {}  # by the name of the source
         self.skipped: list[tuple[Path | str, str]] = []
@@ -88,9 +88,10 @@ class Collected:
             stream.frames += 1
             stream.boxes.update(names)
             if found.track_ids is not None:
-                stream.tracks = (stream.tracks or set()) | set(found.track_ids.tolist()) - {0}
+                stream.tracks = set() if stream.tracks is None else stream.tracks
+                stream.tracks.update(each for each in found.track_ids.tolist() if each)
             return
         height, width = frame.pixels.shape[:2]
         image = DetectedImage(frame.image_id, frame.picture_name, width, height, found)
-        picture = self._output / frame.picture_name if self._has_pictures else None
-        self.predictions.append(Prediction(source.path or source.written, picture, image))
+        picture = self.output / frame.picture_name if self._has_pictures else None
+        self.predictions.append(Prediction(source.place, picture, image))

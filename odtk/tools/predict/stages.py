@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -203,8 +202,3 @@ def _numbers_in_names(sources: Sequence[Source]) -> dict[str, int]:
         if len(set(numbers)) == len(numbers):
             return {source.name: number for source, number in zip(sources, numbers, strict=True)}
     return {}
-
-
-def described(source: Source) -> Any:
-    """What a report calls a source: the path of a file, or what the user wrote."""
-    return source.path or source.written

@@ -87,7 +87,7 @@ def test_small_objects():
     images = [*GOOD, *wrong(10, [(SMALL, CAT)], [])]
     finding = found(*images)[0]
     assert finding.kind == "small-objects"
-    assert "0% of 10 objects under 32 x 32 pixels, and 100% of larger ones." in finding.text
+    assert "0% of 10 objects under 32 x 32 pixels, but 100% of larger ones." in finding.text
     assert finding.examples[0].text == "cat of 10 x 10 pixels is missed"
     # The model sees the images at half their size.
     finding = found(*images, input_size=(50, 50))[0]
@@ -123,10 +123,8 @@ def test_a_rare_class_that_is_found_well():
 def test_the_weakest_class():
     images = [*right(CAT, 10), *right(DOG, 10), *right(HORSE, 4), *wrong(6, [(BOX, HORSE)], [])]
     (finding,) = [finding for finding in found(*images) if finding.kind == "weakest-class"]
-    assert finding.text == (
-        "horse is the weakest class, with an AP of 0.41; the others have 1.00 on average. Most of it is lost by missed "
-        "errors."
-    )
+    assert finding.text.startswith("horse is the weakest class, with an AP of 0.41; the others have 1.00 on average.")
+    assert finding.text.endswith("Errors of the kind missed cost it most.")
     assert "`odtk view pets.config --output drawn --class horse`" in finding.fix
 
 
@@ -166,7 +164,7 @@ def test_a_better_threshold():
     [
         ([(BOX, CAT)], [(LOOSE, CAT, 0.7)], "localization-errors", "8 detections fit their objects badly"),
         ([(BOX, CAT), (FAR, CAT)], [(BOX, CAT, 0.8), (BOX, CAT, 0.79), (FAR, CAT, 0.7)],
-         "duplicate-errors", "8 objects are found again"),
+         "duplicate-errors", "8 detections repeat a surer one of the same object"),
         ([(BOX, CAT)], [(FAR, CAT, 0.79), (BOX, CAT, 0.78)], "background-errors",
          "8 detections are where there is no object, mostly cat"),
         ([(BOX, CAT)], [], "missed-errors", "8 objects are missed at any score, mostly cat."),
@@ -196,7 +194,7 @@ def test_a_broken_evaluation_is_all_that_is_said():
     shifted = [
         made_image([(BOX, class_id)], [(BOX, class_id + 1, 0.9), (FAR, CAT, 0.8)])
         for class_id in (CAT, DOG, HORSE)
-        for _ in range(3)
+        for _ in range(4)
     ]
     assert kinds(*shifted) == ["other-class-ids"]
 

@@ -63,10 +63,10 @@ def open_window(monkeypatch, tmp_path):
 
     monkeypatch.setattr(PIL.ImageTk, "PhotoImage", lambda picture, master: picture)
 
-    def opened(**options):
+    def opened(should_stop=lambda: None, **options):
         screen = _Screen(**options)
         monkeypatch.setattr(window, "_open", lambda: (screen, screen))
-        return WindowWriter(tmp_path, name_of), screen
+        return WindowWriter(tmp_path, name_of, should_stop), screen
 
     return opened
 
@@ -106,6 +106,15 @@ def test_the_window_ends_the_run(open_window, key):
     assert _show(writer, still(picture, "b.jpg")) == 0  # for a window that is gone nothing is drawn
     writer.finish()
     assert not screen.is_there
+
+
+def test_a_picture_does_not_wait_when_the_run_is_stopped(open_window):
+    (picture,) = drawn_field.pictures(1)
+    answers = iter([None, None, "Ctrl-C"])
+    writer, screen = open_window(should_stop=lambda: next(answers))
+    _show(writer, still(picture, "a.jpg"))
+    assert screen.waits == 2
+    assert writer.why_stopped() is None
 
 
 def test_a_picture_is_never_larger_than_the_screen(open_window):
