@@ -12,8 +12,8 @@ SIZE, BOX = (120, 160), [10, 10, 60, 60]
 
 
 def _gallery(count: int, kind: str = "crops") -> Gallery:
-    tiles = [Tile([Image.new("RGB", (60, 40))] * (2 if kind == "pairs" else 1), f"{number}.jpg", "seen", frozenset(["both"]))
-             for number in range(count)]  # fmt: skip
+    pictures = [Image.new("RGB", (60, 40))] * (2 if kind == "pairs" else 1)
+    tiles = [Tile(pictures, f"{number}.jpg", "seen", frozenset(["both"])) for number in range(count)]
     return Gallery("worst-images", "What is shown.", tiles, {"both": "two things wrong", "missed": "not found"}, kind)
 
 
