@@ -20,8 +20,8 @@ from odtk.findings import WARNING, Finding, counted
 
 _TEXTS = {
     CLASSIFICATION: ("detection has the wrong class", "detections have the wrong class"),
-    LOCALIZATION: ("detection fits its object badly (IoU from 0.1 to 0.5)",
-                   "detections fit their objects badly (IoU from 0.1 to 0.5)"),
+    LOCALIZATION: ("detection fits its object badly, with an IoU of 0.1 to 0.5",
+                   "detections fit their objects badly, with an IoU of 0.1 to 0.5"),
     BOTH: ("detection has the wrong class and a badly fitting box",
            "detections have the wrong class and badly fitting boxes"),
     DUPLICATE: ("detection repeats a surer one of the same object", "detections repeat a surer one of the same object"),

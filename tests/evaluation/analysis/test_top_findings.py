@@ -81,6 +81,9 @@ def test_a_confused_pair():
 
 def test_few_mistakes_of_a_pair_are_no_confusion():
     assert kinds(*GOOD, *wrong(4, [(BOX, CAT)], [(BOX, DOG, 0.7)])) == ["classification-errors"]
+    # Those that hardly overlap an object are none, either.
+    beside = wrong(9, [(BOX, CAT)], [(BOX, CAT, 0.9), ((20, 30, 60, 70), DOG, 0.85)])
+    assert kinds(*GOOD, *beside) == ["both-errors", "weakest-class"]
 
 
 def test_small_objects():
@@ -100,6 +103,9 @@ def test_small_objects():
 def test_small_objects_that_are_found_as_well_and_large_ones_that_are_not():
     assert kinds(*GOOD, *right(CAT, 6, box=SMALL), *wrong(4, [(SMALL, CAT)], [])) == ["missed-errors"]
     assert kinds(*right(CAT, 10, box=SMALL), *wrong(10, [(BOX, CAT)], [])) == ["missed-errors"]
+    # 1 of 5 and 5 of 10: it may be chance.
+    few = [*right(CAT, 1, box=SMALL), *wrong(4, [(SMALL, CAT)], []), *right(CAT, 5), *wrong(5, [(BOX, CAT)], [])]
+    assert kinds(*few) == ["missed-errors"]
 
 
 def test_a_rare_class():
