@@ -15,9 +15,12 @@ from odtk.explaining.heat_map import HeatMap
 from odtk.progress import track
 
 SOURCE = "occlusion"
+"""What the maps say that they are computed from."""
 CELLS = 8
 """Of a mask along each side; each is kept with a probability of KEEP."""
 KEEP = 0.5
+LARGEST = 1024
+"""Pixels of the longer side; larger pictures are scaled down first, as each mask has the picture's size."""
 
 Detect = Callable[[Sequence[np.ndarray]], list[Detections]]
 """Pictures, uint8 [height, width, 3], to what is found in each."""
@@ -32,6 +35,7 @@ def occlusion_maps(
     of that number with what of each place can be seen: the paper's weighted sum of masks, which differs from it by a
     constant in expectation, has more noise. Hidden parts have the picture's mean color. The same `seed` hides the same.
     """
+    pixels = _at_most(pixels, LARGEST)
     size = pixels.shape[:2]
     mean = pixels.mean(axis=(0, 1), keepdims=True)
     weighted, plain = np.zeros((len(targets), *size)), np.zeros(size)
@@ -73,6 +77,12 @@ def random_masks(count: int, size: tuple[int, int], seed: int) -> Iterator[np.nd
         mask = np.asarray(cells.resize(large, Image.Resampling.BILINEAR))
         top, left = (int(random.integers(side)) for side in cell)
         yield mask[top : top + size[0], left : left + size[1]]
+
+
+def _at_most(pixels: np.ndarray, side: int) -> np.ndarray:
+    image = Image.fromarray(pixels)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return np.asarray(image)
 
 
 def _batches(masks: Iterator[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:

@@ -29,20 +29,28 @@ def verdict(findings: Iterable[Finding]) -> etree._Element:
 
 def finding_list(findings: Sequence[Finding]) -> etree._Element:
     """The findings, in the given order."""
-    return element("ul", *map(_item, findings), class_="findings")
+    return element("ul", *(_item(found, found.severity.capitalize(), _EXAMPLES_SHOWN) for found in findings),
+                   class_="findings")  # fmt: skip
 
 
-def _item(found: Finding) -> etree._Element:
+def numbered_list(findings: Sequence[Finding]) -> etree._Element:
+    """Findings of which the first is the most important: with their numbers, and all examples folded."""
+    return element(
+        "ol", *(_item(found, f"{number}.", 0) for number, found in enumerate(findings, 1)), class_="findings"
+    )
+
+
+def _item(found: Finding, badge: str, examples_shown: int) -> etree._Element:
     """One finding with its fix; more than a few examples are collapsed."""
     examples = [str(example) for example in found.examples]
-    shown = len(examples) if len(examples) <= _EXAMPLES_SHOWN + 1 else _EXAMPLES_SHOWN  # never collapses a single one
+    shown = len(examples) if len(examples) == examples_shown + 1 else examples_shown  # never collapses a single one
     unnamed = found.count - len(examples)
     return element(
         "li",
-        element("p", element("span", found.severity.capitalize(), class_="badge"), " ", *prose(found.text)),
+        element("p", element("span", badge, class_="badge"), " ", *prose(found.text)),
         element("p", element("strong", "Fix: "), *prose(found.fix)) if found.fix else None,
         _listed(examples[:shown]),
-        _folded(examples[shown:]),
+        _folded(examples[shown:], "more" if shown else "examples"),
         element("p", f"and {unnamed:,} more, not named here", class_="faint") if examples and unnamed > 0 else None,
         class_=f"tone-{found.severity}",
     )
@@ -52,8 +60,8 @@ def _listed(lines: Sequence[str]) -> etree._Element | None:
     return element("ul", *(element("li", code(line)) for line in lines)) if lines else None
 
 
-def _folded(lines: Sequence[str]) -> etree._Element | None:
-    return element("details", element("summary", f"{len(lines)} more"), _listed(lines)) if lines else None
+def _folded(lines: Sequence[str], what: str) -> etree._Element | None:
+    return element("details", element("summary", f"{len(lines)} {what}"), _listed(lines)) if lines else None
 
 
 def places(caption: str, examples: Sequence[Example]) -> etree._Element:

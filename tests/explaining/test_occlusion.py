@@ -51,6 +51,19 @@ def test_the_map_is_the_covariance_of_similarity_and_visibility(picture):
     np.testing.assert_allclose(heat.values, np.maximum(expected, 0), atol=1e-4)
 
 
+def test_large_pictures_are_scaled_down():
+    shapes = set()
+
+    def detect(pictures):
+        shapes.update(picture.shape for picture in pictures)
+        return [found()] * len(pictures)
+
+    (heat,) = occlusion.occlusion_maps(detect, np.zeros((100, 2048, 3), np.uint8), found(), 2)
+    assert shapes == {(50, 1024, 3)}
+    assert heat.values.max() == 0  # whatever is hidden, the same is found
+    assert heat.share_inside(BOX[0]) is None
+
+
 def test_similarity_is_iou_times_cosine_times_score():
     half = BOX.copy()
     half[0, 3] = 0.25  # the left half of the box

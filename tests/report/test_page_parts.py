@@ -4,7 +4,7 @@ from lxml import html as lxml_html
 
 from odtk.findings import ERROR, NOTE, Example, Finding
 from odtk.report import page
-from odtk.report.finding_list import finding_list, verdict
+from odtk.report.finding_list import finding_list, numbered_list, verdict
 from odtk.report.html import element, prose, section, themed_picture
 
 
@@ -39,6 +39,16 @@ def test_findings_are_counted_and_long_lists_fold():
     assert len(first.findall("ul/li")) == 3
     assert len(first.findall("details/ul/li")) == 6
     assert "and 3 more, not named here" in "".join(first.itertext())
+
+
+def test_numbered_findings_fold_all_their_examples():
+    example = Example("a case", "a.xml", 1)
+    made = numbered_list([Finding(ERROR, "broken.", examples=(example, example)), Finding(NOTE, "so it is.")])
+    assert [item.find("p/span").text for item in made] == ["1.", "2."]
+    assert made[0].find("ul") is None
+    assert made[0].findtext("details/summary") == "2 examples"
+    assert len(made[0].findall("details/ul/li")) == 2
+    assert made[1].find("details") is None
 
 
 def test_a_themed_picture_has_one_for_each_color_scheme():

@@ -17,9 +17,11 @@ from odtk import label_map
 from odtk.cli.main import cli
 from odtk.detections import Detections
 from odtk.errors import CheckpointError, DataError, OdtkError
+from odtk.explaining.map_frame import MapFrame
 from odtk.exporting.model import Model, naming
 from odtk.exporting.trained_model import TrainedModel
 from odtk.tools.explain import explain, opened
+from odtk.tools.explain.drawing import PictureWriter
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +106,8 @@ def test_the_document_has_the_numbers(explained, model):
 
 def test_an_earlier_output_is_replaced_on_demand_and_nothing_is_left_of_a_failure(explained, data):
     output, report = explained
+    with pytest.raises(OdtkError, match="gs://bucket/out is in a store"):
+        explain("model", data / "0.jpg", "gs://bucket/out")
     with pytest.raises(OdtkError, match="images of an earlier run") as caught:
         explain("model", data / "0.jpg", output)
     assert caught.value.argument == "overwrite"
@@ -122,6 +126,16 @@ def test_groundtruth_of_other_pictures_is_an_error(data, tmp_path):
     (tmp_path / "b" / "other.png").write_bytes(picture(5))
     with pytest.raises(DataError, match=r"other.jpg and .*other.png have the same name"):
         explain("model", [tmp_path / "other.jpg", tmp_path / "b"], tmp_path / "out", groundtruth=data / "records")
+
+
+def test_names_of_classes_become_names_of_files_that_differ(tmp_path):
+    names = {1: "a/b", 2: "a_b", 3: "../c"}
+    writer = PictureWriter(tmp_path, "0", np.zeros((8, 8, 3), np.uint8), names.__getitem__)
+    maps, frame = {"P3": np.zeros((3, 1, 1), np.float32)}, MapFrame((8, 8), (8, 8), (8, 8))
+    paths = [writer.scores(maps, number, frame)[0].picture.path for number in names]
+    assert len(set(paths)) == 3
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")} == set(paths)
+    assert {Path(path).parent.as_posix() for path in paths} == {"0"}
 
 
 def run(*words) -> tuple[int, str]:
@@ -150,6 +164,7 @@ def test_the_command_explains_and_lists_layers(model, data, tmp_path):
         (["--masks", "9"], "masks are of the method occlusion. Choose that, or leave them out. Option: --masks."),
         (["--layer", "backbone/stage9"], "no layer backbone/stage9. Similar ones are backbone/stage_"),
         (["--heat-layer", "heads/box_conv"], "does not depend on the output of heads/box_conv"),
+        (["--heat-layer", "backbone/*"], "backbone/* means 4 layers, backbone/stage_1, backbone/stage_2 and so on"),
         (["--classes", "horse"], "no class 'horse'. Its classes are cat, dog, bird. Option: --classes."),
         (["--method", "occlusion", "--heat-layer", "P3"], "hides parts of the picture, and needs no layer."),
     ],
@@ -163,6 +178,7 @@ def test_what_cannot_be_is_answered(data, tmp_path, words, answer):
 
 def test_images_and_output_are_needed_unless_layers_are_listed(data):
     assert "Missing argument 'SOURCE...'. --list-layers needs none." in run("model")[1]
+    assert "--list-layers explains nothing." in run("model", data / "0.jpg", "--list-layers")[1]
     assert "Missing option '--output'" in run("model", data / "0.jpg")[1]
 
 

@@ -4,13 +4,15 @@ import csv
 import json
 from dataclasses import replace
 
+import headless_chromium
 import numpy as np
 import pytest
 from lxml import html as lxml_html
 
-from odtk import thresholds
+from odtk import files, thresholds
 from odtk.errors import DataError
 from odtk.evaluation.results import Results, image_result
+from odtk.tools.evaluate import report_files
 from odtk.tools.evaluate.explanation import CheckpointMetrics, Measured, Other, explain
 from odtk.tools.evaluate.report_files import write_report
 
@@ -102,17 +104,24 @@ def test_thresholds_are_written_for_predict(report):
     assert thresholds.read(written.thresholds) == explanation.thresholds
 
 
+@pytest.fixture
+def no_charts(monkeypatch):
+    """Drawing them takes most of the time."""
+    monkeypatch.setattr(report_files, "all_charts", lambda explanation: {})
+
+
+@pytest.mark.usefixtures("no_charts")
 def test_a_second_report_replaces_the_first(tmp_path):
     results = _results()
     (tmp_path / "report").mkdir()
-    (tmp_path / "report" / "checkpoints.csv").write_text("old")
+    (tmp_path / "report" / "compared-images.csv").write_text("old")
     explanation = explain(results, _measured(), checkpoints=[CheckpointMetrics("ckpt-3", 3, {MAP: 0.1})])
     written = write_report(tmp_path, explanation, results)
     assert _rows(written, "checkpoints.csv") == [{"Checkpoint": "ckpt-3", "step": "3", MAP: "0.1"}]
-    write_report(tmp_path, explain(results, _measured()), results)
-    assert not (tmp_path / "report" / "checkpoints.csv").exists()
+    assert not (tmp_path / "report" / "compared-images.csv").exists()
 
 
+@pytest.mark.usefixtures("no_charts")
 def test_pictures_that_cannot_be_read_are_named_and_the_rest_is_there(tmp_path):
     def read(index):
         raise DataError(f"image {index} is gone.")
@@ -120,7 +129,7 @@ def test_pictures_that_cannot_be_read_are_named_and_the_rest_is_there(tmp_path):
     results = _results(read)
     written = write_report(tmp_path, explain(results, _measured()), results)
     page = written.page.read_text("utf-8")
-    assert "pictures are not shown, because they cannot be read. The first: image" in page
+    assert "Pictures that cannot be read and are not shown: 3. image" in page
     assert "worst-images.csv" in written.files
     assert "worst-images.png" not in written.files
 
@@ -150,3 +159,29 @@ def test_another_model_is_compared_in_words_tables_and_pictures(tmp_path):
     assert document["comparison"]["mean"]["after"] == pytest.approx(
         float(_rows(written, "compared-metrics.csv")[0]["after"]), abs=1e-5
     )
+
+
+@pytest.mark.skipif(not headless_chromium.PROGRAM, reason="no chromium on PATH")
+def test_the_page_fits_narrow_screens_and_all_its_pictures_can_be_read(report):
+    _, written, _ = report
+    decode = (
+        "Promise.all([...document.images].map(image => { image.loading = 'eager'; return image.decode() }))"
+        ".then(() => document.images.length)"
+    )
+    with headless_chromium.browser() as browser:
+        for width, scheme in ((400, "dark"), (1280, "light")):
+            browser.open(written.page.as_uri(), width, scheme)
+            assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert browser.evaluate(decode) > 10
+            assert browser.complaints() == []
+            assert [url for url in browser.requests() if not url.startswith("data:")] == [written.page.as_uri()]
+
+
+@pytest.mark.usefixtures("no_charts")
+def test_a_report_can_be_in_a_store():
+    results = _results()
+    written = write_report("ram://explanation/eval", explain(results, _measured()), results)
+    assert written.page == "ram://explanation/eval/report.html"
+    names = files.names_in("ram://explanation/eval/report")
+    assert {name for name in names if name != ".html"} == set(written.files)  # this store lists report.html, too
+    assert b"model/ckpt-6" in files.read_bytes(written.page)

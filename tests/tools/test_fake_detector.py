@@ -190,6 +190,7 @@ def test_an_exported_model_and_its_detections_have_the_metrics_of_the_checkpoint
         again = evaluate(detections, **options)
         assert again.metrics == coco_metrics(journey.evaluated)
         assert (again.notes, again.repeated_images) == ([], 0)
+        assert list(again.seconds) == ["reading", "scoring"]
     assert again.metrics_path == tmp_path / "again/metrics.json"
 
 

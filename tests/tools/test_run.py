@@ -191,6 +191,10 @@ def test_a_project_that_was_moved_writes_its_config_again_and_trains_nothing(don
         ("fpn_small", "fpn_small, learning-rate: 0.001", ["configure", "train", *AFTER_TRAINING], 2),
         ("fpn_small", "fpn_small, num-steps: 900, batch-size: 4", ["configure", "train", *AFTER_TRAINING], 2),
         ("evaluate: {}", "evaluate: {max-bad-records: 0}", ["evaluate"], 1),
+        ("evaluate: {}", "evaluate: {groundtruth: data}", ["evaluate"], 1),
+        ("evaluate: {}", "evaluate: {groundtruth: 'data/*.jpg'}", ["evaluate"], 1),
+        ("evaluate: {}", "evaluate: {compare: p.json}", ["evaluate"], 1),
+        ("evaluate: {}", "evaluate: {label-map: pet_label_map}", ["evaluate"], 1),
         ("export: {}", "export: {winograd: true}", ["export"], 1),
         ("images: data", "images: data, min-score: 0.3", ["predict"], 1),
         ("data-dir: data", "data-dir: data, val-fraction: 0.2", ["make-tfrecords"], 1),
@@ -199,6 +203,7 @@ def test_a_project_that_was_moved_writes_its_config_again_and_trains_nothing(don
     ],
 )
 def test_what_a_changed_option_makes_run_again(done, before, after, ran, models):
+    (done.folder / "p.json").write_text("[]")
     done.edit(before, after)
     assert done.run(dry_run=True)[:1] == ran[:1]
     assert done.run() == ran

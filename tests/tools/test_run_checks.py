@@ -155,6 +155,14 @@ def test_what_is_evaluated_without_training_must_be_there(tmp_path):
         checked(text, tmp_path)
 
 
+@pytest.mark.parametrize("model", ["exported", "exported/saved_model", "found.json"])
+def test_what_is_evaluated_may_also_be_an_export_or_a_file(tmp_path, model):
+    (tmp_path / "exported/saved_model").mkdir(parents=True)
+    (tmp_path / "exported/saved_model/saved_model.pb").touch()
+    (tmp_path / "found.json").touch()
+    checked(f"evaluate: {{pipeline-config: ssd_resnet50_v1_fpn_small, model-dir: {model}}}", tmp_path)
+
+
 def test_nothing_is_left_of_a_run_that_cannot_begin(tmp_path):
     (tmp_path / "p.yaml").write_text(RIGHT.replace("seed: 7", "max-time: 90"))
     with pytest.raises(OdtkError, match="max_time"):

@@ -12,8 +12,8 @@ IOUS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 RECALLS = np.linspace(0, 1, 101)
 SIZES = ("all", "small", "medium", "large")
 
-# Areas in pixels, both ends included, as pycocotools has them; in the order of SIZES.
-_AREAS = ((0.0, 1e10), (0.0, 32.0**2), (32.0**2, 96.0**2), (96.0**2, 1e10))
+AREAS = ((0.0, 1e10), (0.0, 32.0**2), (32.0**2, 96.0**2), (96.0**2, 1e10))
+"""Of SIZES, in pixels, both ends included, as pycocotools has them."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class AveragePrecision:
 
 def measure_precision(results: Results, class_ids: Sequence[int]) -> AveragePrecision:
     """Measures as pycocotools does (COCOeval.accumulate), whatever metrics set the evaluation had."""
-    parts = [_measure_size(results.images, class_ids, *areas) for areas in _AREAS]
+    parts = [_measure_size(results.images, class_ids, *areas) for areas in AREAS]
     objects, precision = zip(*parts, strict=True)
     return AveragePrecision(tuple(class_ids), np.stack(objects, axis=-1), np.stack(precision, axis=-1))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from odtk.evaluation.analysis.error_kinds import BOTH, CLASSIFICATION, LOCALIZATION
+from odtk.evaluation.analysis.error_kinds import CLASSIFICATION, LOCALIZATION
 from odtk.evaluation.analysis.evidence import Cause, Evidence, command
 from odtk.evaluation.analysis.examples import largest_examples, surest_examples, suspect_examples
 from odtk.evaluation.analysis.matching import UNMATCHED
@@ -29,10 +29,10 @@ def label_errors(evidence: Evidence, covered: np.ndarray) -> Iterator[Cause]:
     """Suspected label errors, if the detector is mostly right where it is confident; whatever they cost."""
     suspects, results = evidence.suspects, evidence.results
     share = _share_right(evidence)
-    selected = evidence.rows(suspects)
-    cost = evidence.oracle.cost(selected)
     if not suspects or share < MOSTLY_RIGHT:
         return
+    selected = evidence.rows(suspects)
+    cost = evidence.oracle.cost(selected)
     words = {NOT_ANNOTATED: "not annotated", OTHER_CLASS: "of another class", BAD_BOX: "with a badly fitting box"}
     numbers = {kind: sum(suspect.kind == kind for suspect in suspects) for kind in words}
     parts = ", ".join(f"{numbers[kind]:,} {text}" for kind, text in words.items() if numbers[kind])
@@ -67,7 +67,7 @@ def _share_right(evidence: Evidence) -> float:
 def confused_classes(evidence: Evidence, covered: np.ndarray) -> Iterator[Cause]:
     """Pairs of classes that are taken for each other, in either direction."""
     errors, matching = evidence.oracle.errors, evidence.oracle.matching
-    about = np.isin(errors.kinds, (CLASSIFICATION, BOTH)) & ~covered
+    about = (errors.kinds == CLASSIFICATION) & ~covered  # a box that hardly overlaps an object may be about none
     rows = np.flatnonzero(about)
     directed = np.stack([matching.truth.classes[errors.targets[rows]], matching.detected.classes[rows]], axis=1)
     pairs, counts = np.unique(np.sort(directed[evidence.seen[rows]], axis=1), axis=0, return_counts=True)
@@ -113,19 +113,19 @@ def small_objects(evidence: Evidence, covered: np.ndarray) -> Iterator[Cause]:
     sides = np.sqrt(truth.areas) * _scales(evidence)[truth.image]
     limit = _smallness(sides[counts], found[counts])
     small = counts & (sides < limit)
-    if small.sum() < _FEWEST:
+    large = counts & ~small
+    if small.sum() < _FEWEST or not _differ(found[small], found[large]):
         return
     missed = errors.missed & small
     selected = (errors.kinds == LOCALIZATION) & ~covered
     selected[selected] = small[errors.targets[selected]]
     cost = evidence.oracle.cost(selected, missed)
     if cost >= MIN_COST:
-        large = counts & ~small
         unit = "pixels of the model's input" if evidence.input_size else "pixels"
         finding = Finding(
             WARNING,
-            f"Small objects are not found: {found[small].mean():.0%} of {counted(int(small.sum()), 'object')} under "
-            f"{limit} x {limit} {unit}, and {found[large].mean():.0%} of larger ones{evidence.scores_in_words}. "
+            f"Few small objects are found: {found[small].mean():.0%} of {counted(int(small.sum()), 'object')} under "
+            f"{limit} x {limit} {unit}, but {found[large].mean():.0%} of larger ones{evidence.scores_in_words}. "
             + COSTS.format(cost),
             kind="small-objects",
             fix=_enlarge(evidence),
@@ -133,6 +133,13 @@ def small_objects(evidence: Evidence, covered: np.ndarray) -> Iterator[Cause]:
             examples=largest_examples(evidence.results, evidence.oracle, missed),
         )
         yield Cause(cost, finding, detections=selected, missed=missed)
+
+
+def _differ(some: np.ndarray, others: np.ndarray) -> bool:
+    """Whether two shares differ by more than chance: a test of proportions at 95%."""
+    share = np.concatenate([some, others]).mean()
+    deviation = np.sqrt(share * (1 - share) * (1 / len(some) + 1 / len(others)))
+    return abs(some.mean() - others.mean()) > 1.96 * deviation
 
 
 def _scales(evidence: Evidence) -> np.ndarray:

@@ -6,14 +6,17 @@ import numpy as np
 
 from odtk.evaluation.analysis.matching import overlaps
 from odtk.evaluation.results import ImageResult, Results
-from odtk.findings import ERROR, WARNING, Finding, counted
+from odtk.findings import ERROR, NOTE, WARNING, Finding, counted
 from odtk.prototext.schema import some
 
 _MOST = 0.6
 """Share of the pairs that must agree on what the other ids mean."""
 _FEW_RIGHT = 0.2
 """Share of pairs of the same class, below which ids are doubted."""
-_MIN_PAIRS = 5
+_MIN_AGREEING = 10
+"""Pairs that must agree: few would do so by chance."""
+_MANY_OTHERS = 0.1
+"""Share of the detections of classes without groundtruth, from which on they are mentioned."""
 _NAMED = 8
 
 
@@ -24,7 +27,7 @@ def check_classes(results: Results) -> Iterator[Finding]:
     if not annotated or not detected:
         return
     pairs = class_pairs(results.images)
-    doubted = len(pairs) >= _MIN_PAIRS and (pairs[:, 0] == pairs[:, 1]).mean() < _FEW_RIGHT
+    doubted = len(pairs) >= _MIN_AGREEING and (pairs[:, 0] == pairs[:, 1]).mean() < _FEW_RIGHT
     if doubted and (how := _difference(results, pairs)):
         yield _other_ids(results, pairs, how)
     elif not annotated & detected:
@@ -36,8 +39,10 @@ def check_classes(results: Results) -> Iterator[Finding]:
             fix="Evaluate with the label map that the model was trained with, and with groundtruth of its classes.",
             count=len(annotated),
         )
-    elif annotated - detected:
-        yield _never_detected(results, annotated - detected)
+    else:
+        if annotated - detected:
+            yield _never_detected(results, annotated - detected)
+        yield from _never_annotated(results, annotated)
 
 
 def class_pairs(images: Sequence[ImageResult]) -> np.ndarray:
@@ -60,7 +65,8 @@ def _difference(results: Results, pairs: np.ndarray) -> str:
     for class_id in np.unique(pairs[:, 0]).tolist():
         ids, counts = np.unique(pairs[pairs[:, 0] == class_id, 1], return_counts=True)
         others[class_id] = int(ids[counts.argmax()])
-    if np.mean([others[one] == other for one, other in pairs.tolist()]) < _MOST:
+    agreeing = sum(others[one] == other for one, other in pairs.tolist())
+    if agreeing < max(_MIN_AGREEING, _MOST * len(pairs)):
         return ""
     offsets = {other - one for one, other in others.items()}
     if offsets in ({-1}, {1}):
@@ -96,12 +102,30 @@ def _never_detected(results: Results, missing: set[int]) -> Finding:
     return Finding(
         WARNING,
         f"{counted(len(missing), 'class is', 'classes are')} annotated but never detected, at any score: "
-        f"{some(named, _NAMED)}. Their AP is 0.",
+        f"{some(named, _NAMED)}. That is an AP of 0.",
         kind="classes-never-detected",
         fix="Check that the records of training have them (`odtk inspect`), and that the label map numbers them as in "
         "training.",
         count=len(missing),
     )
+
+
+def _never_annotated(results: Results, annotated: set[int]) -> Iterator[Finding]:
+    """A note if many detections are of such classes, or if one has an id without a name."""
+    ids, counts = np.unique(np.concatenate([image.detected_classes for image in results.images]), return_counts=True)
+    others = {each: count for each, count in zip(ids.tolist(), counts.tolist(), strict=True) if each not in annotated}
+    share = sum(others.values()) / counts.sum()
+    if share >= _MANY_OTHERS or others.keys() - results.names.keys():
+        named = [f"{results.name_of(each)} ({others[each]:,})" for each in sorted(others, key=lambda i: -others[i])]
+        yield Finding(
+            NOTE,
+            f"{share:.0%} of the detections ({sum(others.values()):,}) are of classes that are never "
+            f"annotated in these images, so that no metric counts them: {some(named, _NAMED)}.",
+            kind="classes-never-annotated",
+            fix="Nothing, if the images have no object of these classes; else the groundtruth lacks them, or the label "
+            "map is another one than in training.",
+            count=sum(others.values()),
+        )
 
 
 def _ids(classes) -> set[int]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from odtk.evaluation.analysis.box_units import check_units, met_share, some_images
+from odtk.evaluation.analysis.average_precision import AREAS, SIZES
+from odtk.evaluation.analysis.box_units import check_units, count_met, some_images
 from odtk.evaluation.analysis.class_mismatch import check_classes
 from odtk.evaluation.coco import NO_GROUNDTRUTH
 from odtk.evaluation.results import Results
@@ -13,12 +14,11 @@ from odtk.findings import ERROR, NOTE, WARNING, Finding, counted, has_errors, wo
 from odtk.prototext.schema import some
 from odtk.thresholds import reaches
 
-SIZES = {
-    "small": ("smaller than 32 x 32 pixels", 0, 32**2),
-    "medium": ("between 32 x 32 and 96 x 96 pixels", 32**2, 96**2),
-    "large": ("larger than 96 x 96 pixels", 96**2, math.inf),
+_SIZES = {
+    "small": "smaller than 32 x 32 pixels",
+    "medium": "between 32 x 32 and 96 x 96 pixels",
+    "large": "larger than 96 x 96 pixels",
 }
-"""COCO's: in words, and least and largest area, both ends included as in pycocotools."""
 _FEW_MET = 0.1
 _NAMED = 8
 
@@ -75,16 +75,16 @@ def _without_boxes(results: Results) -> Iterator[Finding]:
 
 
 def _nothing_met(results: Results) -> Iterator[Finding]:
-    met, objects = met_share(some_images(results))
+    met, objects = count_met(some_images(results))
     if met < _FEW_MET * objects:
         yield Finding(
             WARNING,
             f"Detections are hardly anywhere near objects: of {counted(objects, 'object')}, {met:,} overlap one of the "
             "surest detections of their image with an IoU of 0.5, whatever its class. No other unit or order of the "
-            "coordinates explains it.",
+            "coordinates explains most of it.",
             kind="nothing-met",
             fix="Train longer; the losses in MODEL_DIR/metrics.csv say whether it learns. If they fell, look at the "
-            "pictures below: boxes that are shifted alike point to annotations of other images.",
+            "pictures of the report: do the boxes belong to other images?",
             count=objects - met,
         )
 
@@ -118,7 +118,8 @@ def _absent_classes(results: Results, metrics: Mapping[str, float] | None) -> It
 
 def _absent_sizes(results: Results, metrics: Mapping[str, float] | None) -> Iterator[Finding]:
     areas = np.concatenate([np.zeros(0), *(image.areas[~image.ignored] for image in results.images)])
-    for size, (words, least, most) in SIZES.items():
+    for size, words in _SIZES.items():
+        least, most = AREAS[SIZES.index(size)]
         if len(areas) and not ((areas >= least) & (areas <= most)).any() and _some_unknown(metrics, f"({size})"):
             yield Finding(
                 NOTE,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from odtk.evaluation.analysis.error_kinds import BOTH, CLASSIFICATION, KINDS, MISSED, Errors
+from odtk.evaluation.analysis.error_kinds import CLASSIFICATION, KINDS, MISSED, Errors
 from odtk.evaluation.analysis.matching import UNMATCHED, Matching
 from odtk.evaluation.analysis.oracle import Oracle
 from odtk.thresholds import reaches
@@ -46,10 +46,10 @@ class WorstImage:
 def confused_pairs(oracle: Oracle, min_score: float = 0.0, most: int = 20) -> list[ConfusedPair]:
     """The `most` frequent pairs of an annotated and a detected class, sorted by the mAP that they cost.
 
-    `oracle` is of all detections; those of at least `min_score` are counted, whether the box fits or not.
+    `oracle` is of all detections; those of at least `min_score` are counted.
     """
     errors, detected = oracle.errors, oracle.matching.detected
-    rows = np.flatnonzero(np.isin(errors.kinds, (CLASSIFICATION, BOTH)))
+    rows = np.flatnonzero(errors.kinds == CLASSIFICATION)
     pairs = np.stack([oracle.matching.truth.classes[errors.targets[rows]], detected.classes[rows]], axis=1)
     counted = reaches(detected.scores[rows], min_score)
     frequent, counts = np.unique(pairs[counted], axis=0, return_counts=True)

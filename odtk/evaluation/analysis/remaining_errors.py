@@ -19,23 +19,23 @@ from odtk.evaluation.analysis.examples import largest_examples, surest_examples
 from odtk.findings import WARNING, Finding, counted
 
 _TEXTS = {
-    CLASSIFICATION: ("object gets the wrong class", "objects get the wrong class"),
-    LOCALIZATION: ("detection fits its object badly (IoU from 0.1 to 0.5)",
-                   "detections fit their objects badly (IoU from 0.1 to 0.5)"),
+    CLASSIFICATION: ("detection has the wrong class", "detections have the wrong class"),
+    LOCALIZATION: ("detection fits its object badly, with an IoU of 0.1 to 0.5",
+                   "detections fit their objects badly, with an IoU of 0.1 to 0.5"),
     BOTH: ("detection has the wrong class and a badly fitting box",
            "detections have the wrong class and badly fitting boxes"),
-    DUPLICATE: ("object is found again", "objects are found again"),
+    DUPLICATE: ("detection repeats a surer one of the same object", "detections repeat a surer one of the same object"),
     BACKGROUND: ("detection is where there is no object", "detections are where there is no object"),
     MISSED: ("object is missed", "objects are missed"),
 }  # fmt: skip
 
 _FIXES = {
     CLASSIFICATION: "Add images of the classes that are confused, see the confusion matrix; or train longer.",
-    LOCALIZATION: "Check that the anchors fit the boxes{inspect} and that all boxes are drawn alike; or train longer.",
+    LOCALIZATION: "Check that the model can match such boxes{inspect} and that all are drawn alike; or train longer.",
     BOTH: "Train longer, or on more images.",
     DUPLICATE: "Lower the iou_threshold of the config's post_processing, if objects of a class do not overlap as much.",
-    BACKGROUND: "Add images that look like these places and have no object: images without boxes are trained on, too.",
-    MISSED: "Add images with objects like these, or train longer; what no anchor matches is never learned{inspect}.",
+    BACKGROUND: "Add images that look like these places and have no object: such images are learned as background.",
+    MISSED: "Add images with objects like these, or train longer; check that the model can match such boxes{inspect}.",
 }
 
 
@@ -56,8 +56,8 @@ def _finding(
 ) -> Finding:
     seen, oracle = detections & evidence.seen, evidence.oracle
     count, scores = int(seen.sum()), evidence.scores_in_words
-    if kind == MISSED:
-        count, scores = int(missed.sum()), " at any score"
+    if not count:
+        count, scores = int(missed.sum() if kind == MISSED else detections.sum()), " at any score"
     config = evidence.commands.config
     inspect = f" ({command('odtk', 'inspect', config)} shows it)" if config else ""
     return Finding(

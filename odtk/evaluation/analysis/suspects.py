@@ -29,8 +29,9 @@ LOWEST_SCORE = 0.3
 """No detection below is confident."""
 APART = 0.1
 """A detection that overlaps every box by less is where there is no groundtruth."""
-LEAST_SHARE = 0.75
-"""Of the typical IoU of right, confident detections: a box that overlaps less fits badly."""
+LEAST_SHARE, FAR_OUT = 0.75, 3.0
+"""A box fits badly if its IoU is under this share of the median of right, confident detections, and below their first
+quartile by so many interquartile ranges (Tukey's outer fence): a detector with loose boxes says little about it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Suspect:
     iou: float  # of the two; 0 without groundtruth
     detected_box: tuple[float, ...]  # yxyx in pixels
     annotated_box: tuple[float, ...] | None
-    suspicion: float  # 0 to 1, what they are ranked by: the score; for BAD_BOX times how badly it fits
+    suspicion: float  # 0 to 1, what they are ranked by: the score; for BAD_BOX times 1 - IoU
 
 
 def find_suspects(results: Results, matching: Matching) -> list[Suspect]:
@@ -57,11 +58,9 @@ def find_suspects(results: Results, matching: Matching) -> list[Suspect]:
     `matching` is of all detections, whatever their score, at an IoU of 0.5.
     """
     confident = confident_scores(matching)
-    typical = _typical_iou(matching, confident)
+    least = _least_iou(matching, confident)
     found = [
-        suspect
-        for number, image in enumerate(results.images)
-        for suspect in _of_image(number, image, confident, typical)
+        suspect for number, image in enumerate(results.images) for suspect in _of_image(number, image, confident, least)
     ]
     return sorted(found, key=lambda suspect: -suspect.suspicion)
 
@@ -82,15 +81,18 @@ def _mean(scores: np.ndarray) -> float:
     return float(min(scores.mean(), scores.max()))  # the mean of equal numbers may be rounded up
 
 
-def _typical_iou(matching: Matching, confident: dict[int, float]) -> float:
-    """The median IoU of right detections that are confident; 0 without any."""
+def _least_iou(matching: Matching, confident: dict[int, float]) -> float:
+    """The IoU below which a box fits badly, by those of right detections that are confident; 0 without any."""
     detected = matching.detected
     limits = np.array([confident[class_id] for class_id in detected.classes.tolist()])
     values = detected.iou[detected.right & (detected.scores >= limits)] if len(limits) else limits
-    return float(np.median(values)) if len(values) else 0.0
+    if not len(values):
+        return 0.0
+    first, median, third = np.quantile(values, (0.25, 0.5, 0.75))
+    return float(min(LEAST_SHARE * median, first - FAR_OUT * (third - first)))
 
 
-def _of_image(number: int, image: ImageResult, confident: dict[int, float], typical: float) -> Iterator[Suspect]:
+def _of_image(number: int, image: ImageResult, confident: dict[int, float], least: float) -> Iterator[Suspect]:
     limits = np.array([confident.get(class_id, np.inf) for class_id in image.detected_classes.tolist()])
     sure = np.flatnonzero(image.scores >= limits) if len(limits) else np.zeros(0, int)
     if not len(sure):
@@ -108,9 +110,10 @@ def _of_image(number: int, image: ImageResult, confident: dict[int, float], typi
         own = about[same[about, column]]
         if len(own):
             best = own[shared[own, column].argmax()]
-            if shared[best, column] < LEAST_SHARE * typical:
-                fit = shared[best, column] / typical
-                yield _suspect(BAD_BOX, number, image, sure[best], truth, shared[best, column], 1 - fit)
+            if shared[best, column] < least:
+                yield _suspect(
+                    BAD_BOX, number, image, sure[best], truth, shared[best, column], 1 - shared[best, column]
+                )
         else:
             close = about[shared[about, column] >= 0.5]
             if len(close):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TypeAlias
 
 from odtk import atomic, files
@@ -16,16 +17,9 @@ from odtk.evaluation.output_folder import default_output
 from odtk.exporting.open_model import TRAINED
 from odtk.tools.arguments import require_one_of, require_whole
 from odtk.tools.evaluate.measurement import Measurement, Settings
-from odtk.tools.evaluate.output_files import (
-    CLASSES,
-    DETECTIONS,
-    METRICS,
-    check_output,
-    write_checkpoints,
-    write_evaluation,
-)
+from odtk.tools.evaluate.output_files import check_output, write_measurement
 from odtk.tools.evaluate.report import EvaluationReport
-from odtk.tools.evaluate.sources import ALL, Source, find_source
+from odtk.tools.evaluate.sources import ALL, RESULTS, Source, find_source
 from odtk.tools.evaluate.truths import RecordsTruth, find_truth
 
 __all__ = ["EvaluationReport", "evaluate"]
@@ -59,9 +53,10 @@ def evaluate(
     `checkpoint` is "best" (by the evaluations while it was trained), "last", "all" or a prefix; None for the best where
     there is one, else the last. "all" measures each, and explains the best. `groundtruth` is records (file, glob,
     folder), a COCO JSON, the folder of an annotated dataset, or a config with records; its classes and the model's meet
-    by name. `label_map` names the model's classes where it does not itself. `compare` is another model, on the same
-    images. `precision` is what the network computes in ("auto" chooses as for training), `devices` what on, a batch on
-    each; or the cores of `tpu` ("local", a Cloud TPU's name, grpc://HOST:PORT). `log` is told which weights it is.
+    by name. `label_map` names the classes of `model_dir`, and of records that have no label map. `compare` is another
+    model, on the same images. `precision` is what the network computes in ("auto" chooses as for training), `devices`
+    what on, a batch on each; or the cores of `tpu` ("local", a Cloud TPU's name, grpc://HOST:PORT). `log` is told which
+    weights it is.
 
     Writes into `output` (None: eval in the model dir, or NAME-eval beside an exported model or a file) metrics.json
     (name to value, null for NaN), classes.json, detections.json (COCO results) and, with `report`, report.html with a
@@ -84,63 +79,44 @@ def evaluate(
     if export_suspects is not None and not files.is_remote(export_suspects):
         atomic.check_file(export_suspects)
     measured = _measure(source, truth, settings)
-    other = None if other_source is None else _measure(other_source, truth, settings)
-    classes = write_evaluation(folder, measured.evaluation, measured.step, measured.checkpoint is not None)
-    curve_path = write_checkpoints(folder, measured.curve) if measured.curve else None
     results = measured.evaluation.results
     assert results is not None
+    check = self_check(results, measured.new_evaluators)
+    for finding in check.findings:
+        log(str(finding))
+    written = write_measurement(folder, measured)  # before more work, which may fail
     if export_suspects is not None:
         from odtk.evaluation.analysis.suspects import find_suspects, write_suspects
 
         write_suspects(export_suspects, find_suspects(results, match_images(results.images)), results)
-    check = self_check(results, measured.new_evaluators)
-    for finding in check.findings:
-        log(str(finding))
-    explanation, page = None, None
-    if report or other is not None:  # what explains needs time, to import as well
-        from odtk.evaluation.analysis.evidence import Commands
-        from odtk.tools.evaluate.explaining import explain_measured
+        written = replace(written, suspects_path=files.as_path(export_suspects))
+    if not report and other_source is None:
+        return written
+    # What explains needs time, to import as well.
+    from odtk.evaluation.analysis.evidence import Commands
+    from odtk.tools.evaluate.explaining import explain_measured
+    from odtk.tools.evaluate.report_files import SUSPECTS, write_report
 
-        commands = Commands(source.config_path, source.path, None if export_suspects is None else str(export_suspects))
-        explanation = explain_measured(_target(given, checkpoint, groundtruth), commands, measured, other, check)
-    if report and explanation is not None:
-        from odtk.tools.evaluate.report_files import write_report
-
-        page = write_report(folder, explanation, results).page
-    evaluation = measured.evaluation
-    return EvaluationReport(
-        metrics=evaluation.metrics,
-        num_images=evaluation.num_images,
-        repeated_images=evaluation.repeated_images,
-        checkpoint=None if measured.checkpoint is None else files.as_path(measured.checkpoint),
-        step=measured.step,
-        metrics_path=files.as_path(files.join(folder, METRICS)),
-        classes=classes,
-        classes_path=files.as_path(files.join(folder, CLASSES)),
-        bad_records=measured.bad_records,
-        bad_boxes=measured.bad_boxes,
-        losses=evaluation.losses,
-        meanings=evaluation.meanings,
-        model=measured.model,
-        groundtruth=measured.groundtruth,
-        notes=measured.notes,
-        seconds=evaluation.seconds,
-        detections_path=files.as_path(files.join(folder, DETECTIONS)),
-        explanation=explanation,
-        report_path=page,
-        suspects_path=None if export_suspects is None else files.as_path(export_suspects),
-        checkpoints=measured.curve,
-        checkpoints_path=None if curve_path is None else files.as_path(curve_path),
-    )
+    other = None if other_source is None else _measure(other_source, truth, replace(settings, label_map=None))
+    for note in () if other is None else other.notes:
+        log(f"warning: {note}")
+    model = None if source.kind == RESULTS else source.path if checkpoint is None else measured.checkpoint
+    suspects = export_suspects or (files.join(folder, SUSPECTS) if report else None)
+    commands = Commands(source.config_path, model, None if suspects is None else os.fspath(suspects))
+    explanation = explain_measured(_target(given, checkpoint, groundtruth, label_map), commands, measured, other, check)
+    if not report:
+        return replace(written, explanation=explanation)
+    page = write_report(folder, explanation, results).page
+    return replace(written, explanation=explanation, report_path=page)
 
 
 def _refuse_what_does_nothing(source: Source, truth: RecordsTruth | Groundtruth, settings: Settings) -> None:
     """Raises OdtkError for options of checkpoints on records that are given for something else."""
     if source.kind == TRAINED and isinstance(truth, RecordsTruth):
-        if settings.label_map is not None and truth.config_path is not None:
+        if settings.label_map is not None and not truth.is_named_by_label_map:
             raise OdtkError(
-                f"{truth.config_path} names the classes of the records and of the model; a label map beside it would "
-                "do nothing. Leave it out, or set it there: odtk configure CONFIG --output CONFIG --label-map ...",
+                f"{truth.config.eval_input_reader[0].label_map_path} names the classes of {truth.name} and of the "
+                "model; another label map would do nothing. Leave it out.",
                 argument="label_map",
             )
         return
@@ -150,6 +126,8 @@ def _refuse_what_does_nothing(source: Source, truth: RecordsTruth | Groundtruth,
             f"{what} as it is; another precision can be chosen for a checkpoint that is evaluated on records.",
             argument="precision",
         )
+    if source.kind == RESULTS and settings.devices != "auto":
+        raise OdtkError(f"{source.path} has been detected already: there is nothing to compute.", argument="devices")
     if settings.tpu is not None:
         raise OdtkError(f"{what} on this machine; a TPU evaluates checkpoints on records.", argument="tpu")
     if source.checkpoint == ALL:
@@ -174,14 +152,16 @@ def _measure(source: Source, truth: RecordsTruth | Groundtruth, settings: Settin
 
         measured = measure_on_records(source, truth, settings)
     if not measured.evaluation.num_images:
-        where = f"The eval_input_reader of {source.config_path}" if isinstance(truth, RecordsTruth) else truth.name
+        path = truth.config_path if isinstance(truth, RecordsTruth) else None
+        where = truth.name if path is None else f"The eval_input_reader of {path}"
         raise DataError(f"{where} has no image. Set it to records with images.")
     return measured
 
 
-def _target(given: Iterable[Place], checkpoint: Place, groundtruth: Place) -> str:
+def _target(given: Iterable[Place], checkpoint: Place, groundtruth: Place, label_map: Place) -> str:
     """The words behind `odtk evaluate` that evaluate the same again."""
+    options = {"--checkpoint": checkpoint, "--groundtruth": groundtruth, "--label-map": label_map}
     words = [os.fspath(each) for each in given if each is not None]
-    words += ["--checkpoint", os.fspath(checkpoint)] if checkpoint is not None else []
-    words += ["--groundtruth", os.fspath(groundtruth)] if groundtruth is not None else []
+    for option, value in options.items():
+        words += [] if value is None else [option, os.fspath(value)]
     return shlex.join(words)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 from PIL import Image
@@ -26,6 +27,12 @@ class Tile:
     pictures: Sequence[Image.Image]
     name: str
     text: str
+    kinds: frozenset[str]  # of the boxes that are drawn
+
+
+def tile_of(pictures: Sequence[Image.Image], boxes: Iterable[MarkedBox], name: str, text: str) -> Tile:
+    """Of pictures on which `boxes` are drawn."""
+    return Tile(pictures, name, text, frozenset(box.kind for box in boxes))
 
 
 class ErrorDrawing:
@@ -52,11 +59,10 @@ class ErrorDrawing:
         tiles = []
         for each in images:
             if picture := self.picture(each.image):
-                pair = [
-                    draw_marked(picture, self.truths(each.image)),
-                    draw_marked(picture, self.detections(each.image)),
-                ]
-                tiles.append(Tile(pair, self._results.images[each.image].source_id, _counted(each)))
+                sides = self.truths(each.image), self.detections(each.image)
+                pair = [draw_marked(picture, boxes) for boxes in sides]
+                name = self._results.images[each.image].source_id
+                tiles.append(tile_of(pair, chain(*sides), name, _counted(each)))
         return tiles
 
     def cases(self, found: Iterable[ErrorCase]) -> list[Tile]:
@@ -67,7 +73,7 @@ class ErrorDrawing:
                 image = self._results.images[case.image]
                 boxes = self._truth(image, case.truth, MISSED if case.kind == MISSED else GROUNDTRUTH)
                 boxes += self._detection(image, case.detection, case.kind)
-                tiles.append(Tile([draw_marked_crop(picture, boxes)], image.source_id, self._case_text(case)))
+                tiles.append(tile_of([draw_marked_crop(picture, boxes)], boxes, image.source_id, self._case_text(case)))
         return tiles
 
     def suspects(self, found: Iterable[Suspect]) -> list[Tile]:
@@ -78,7 +84,7 @@ class ErrorDrawing:
                 image = self._results.images[suspect.image]
                 boxes = self._truth(image, suspect.truth, GROUNDTRUTH)
                 boxes += self._detection(image, suspect.detection, DETECTED)
-                tiles.append(Tile([draw_marked_crop(picture, boxes)], image.source_id, suspect.kind))
+                tiles.append(tile_of([draw_marked_crop(picture, boxes)], boxes, image.source_id, suspect.kind))
         return tiles
 
     def detections(self, index: int) -> list[MarkedBox]:

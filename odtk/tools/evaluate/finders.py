@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from odtk.errors import OdtkError
 from odtk.evaluation.class_lookup import ClassLookup, look_up_classes
 from odtk.evaluation.coco_results import FoundFile, read_results
 from odtk.evaluation.image_lookup import ImageLookup
@@ -80,8 +79,6 @@ def open_finder(source: Source, truth: Truth, settings: Settings) -> Finder:
         model = open_model(source.path, label_map=settings.label_map, devices=settings.devices, log=settings.log)
         settings.log(f"Evaluating {model.description}.")
         return ModelFinder(model, source.path, truth)
-    if settings.devices != "auto":
-        raise OdtkError(f"{source.path} has been detected already: there is nothing to compute.", argument="devices")
     return FileFinder(read_results(source.path), names_of(settings.label_map), truth)
 
 

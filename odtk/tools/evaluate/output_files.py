@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from odtk import atomic, files
 from odtk.evaluation.coco_results import write_results
-from odtk.evaluation.scoring import Evaluation
+from odtk.tools.evaluate.measurement import Measurement
+from odtk.tools.evaluate.report import EvaluationReport
 
 if TYPE_CHECKING:
     from odtk.tools.evaluate.explanation import CheckpointMetrics
@@ -26,20 +27,38 @@ def check_output(folder: str) -> None:
         atomic.check_file(files.join(folder, METRICS))
 
 
-def write_evaluation(folder: str, evaluation: Evaluation, step: int | None, for_tensorboard: bool) -> list[dict]:
-    """Writes metrics, classes and detections; returns the classes as they are written.
-
-    `for_tensorboard` also writes TensorBoard's scalars, which are of a training's `step`.
-    """
-    metrics, metrics_path = evaluation.metrics, files.join(folder, METRICS)
-    files.write_text(metrics_path, json.dumps(without_nan(metrics), indent=2) + "\n")
-    if for_tensorboard:
-        _write_scalars(folder, metrics_path, metrics, step or 0)
-    classes = [without_nan(each) for each in evaluation.classes]
-    files.write_text(files.join(folder, CLASSES), json.dumps(classes, indent=2, ensure_ascii=False) + "\n")
+def write_measurement(folder: str, measured: Measurement) -> EvaluationReport:
+    """Writes metrics, classes, detections, the curve over checkpoints and, of a checkpoint, TensorBoard's scalars."""
+    evaluation = measured.evaluation
     assert evaluation.results is not None
-    write_results(files.join(folder, DETECTIONS), evaluation.results)
-    return classes
+    metrics_path, classes_path, detections_path = (files.join(folder, name) for name in (METRICS, CLASSES, DETECTIONS))
+    files.write_text(metrics_path, json.dumps(without_nan(evaluation.metrics), indent=2) + "\n")
+    if measured.checkpoint is not None:
+        _write_scalars(folder, metrics_path, evaluation.metrics, measured.step or 0)
+    classes = [without_nan(each) for each in evaluation.classes]
+    files.write_text(classes_path, json.dumps(classes, indent=2, ensure_ascii=False) + "\n")
+    write_results(detections_path, evaluation.results)
+    return EvaluationReport(
+        metrics=evaluation.metrics,
+        num_images=evaluation.num_images,
+        repeated_images=evaluation.repeated_images,
+        checkpoint=None if measured.checkpoint is None else files.as_path(measured.checkpoint),
+        step=measured.step,
+        metrics_path=files.as_path(metrics_path),
+        classes=classes,
+        classes_path=files.as_path(classes_path),
+        bad_records=measured.bad_records,
+        bad_boxes=measured.bad_boxes,
+        losses=evaluation.losses,
+        meanings=evaluation.meanings,
+        model=measured.model,
+        groundtruth=measured.groundtruth,
+        notes=measured.notes,
+        seconds=evaluation.seconds,
+        detections_path=files.as_path(detections_path),
+        checkpoints=measured.curve,
+        checkpoints_path=files.as_path(_write_checkpoints(folder, measured.curve)) if measured.curve else None,
+    )
 
 
 def _write_scalars(folder: str, metrics_path: str, metrics: Mapping[str, float], step: int) -> None:
@@ -49,7 +68,7 @@ def _write_scalars(folder: str, metrics_path: str, metrics: Mapping[str, float],
         add_measurement(folder, step, dict(metrics))
 
 
-def write_checkpoints(folder: str, curve: Sequence[CheckpointMetrics]) -> str:
+def _write_checkpoints(folder: str, curve: Sequence[CheckpointMetrics]) -> str:
     """Writes a row for each checkpoint; returns where. A metric that is no number is empty."""
     names = list(dict.fromkeys(name for each in curve for name in each.metrics))
     text = io.StringIO()

@@ -6,7 +6,7 @@ from lxml import etree
 
 from odtk.findings import Finding
 from odtk.report import page
-from odtk.report.finding_list import finding_list
+from odtk.report.finding_list import numbered_list
 from odtk.report.html import element, prose
 from odtk.report.tables import Table, in_words
 from odtk.tools.evaluate import explanation_tables as tables
@@ -38,7 +38,8 @@ def render(
         page.figures(_numbers(found)),
     ]
     sections = _sections(found, charts, galleries, lists, thresholds_path)
-    return page.render(f"odtk evaluate {measured.model}", "odtk evaluate", measured.model, summary, sections)
+    command = f"odtk evaluate {measured.target}".rstrip()
+    return page.render(f"odtk evaluate {measured.model}", command, measured.model, summary, sections)
 
 
 def _counted(count: int, noun: str) -> str:
@@ -56,7 +57,7 @@ def _next(findings: Sequence[Finding]) -> list[etree._Element]:
     if not findings:
         said = "Nothing stands out: no error costs enough to be the next thing to do."
         return [element("p", element("strong", said))]
-    return [element("p", element("strong", "What to do next")), finding_list(findings)]
+    return [element("p", element("strong", "What to do next")), numbered_list(findings)]
 
 
 def _numbers(found: Explanation) -> list[tuple[str, str]]:

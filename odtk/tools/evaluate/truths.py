@@ -12,6 +12,7 @@ from odtk.datasets.record_files import EVAL_WORDS, find_records, record_sets
 from odtk.errors import ConfigError, OdtkError
 from odtk.evaluation.coco_groundtruth import read_groundtruth
 from odtk.evaluation.dataset_groundtruth import open_groundtruth
+from odtk.evaluation.groundtruth import Groundtruth
 from odtk.evaluation.metrics_sets import build_evaluators
 from odtk.exporting.label_maps import find_trained_map, read_map
 from odtk.exporting.open_model import read_config
@@ -30,9 +31,12 @@ class RecordsTruth:
     name: str  # as the user knows them
     config: pipeline_pb2.TrainEvalPipelineConfig
     config_path: str | None  # for messages; None if no config names them
+    is_named_by_label_map: bool = False  # the classes of the records are those of the `label_map` of the call
 
 
-def find_truth(groundtruth: str | os.PathLike | None, source: Source, label_map_path: str | None):
+def find_truth(
+    groundtruth: str | os.PathLike | None, source: Source, label_map_path: str | None
+) -> RecordsTruth | Groundtruth:
     """The RecordsTruth or the Groundtruth that `groundtruth` names; None for the records of the model's config.
 
     A path ends with .config (its evaluation records) or .json (COCO's groundtruth), or is records (a file, a glob, a
@@ -82,7 +86,8 @@ def _of_records(
         reader.CopyFrom(config.eval_input_reader[0])
         reader.sample_1_of_n_examples = 1  # of the config's own records
     reader.tf_record_input_reader.input_path[:] = records.patterns
-    named = records.label_map or reader.label_map_path or label_map_path or _map_of_model(source)
+    own = records.label_map or reader.label_map_path
+    named = own or label_map_path or _map_of_model(source)
     if not named:
         raise OdtkError(
             f"Nothing says which classes {place} has: there is no label map beside it, and {source.path} has none "
@@ -90,7 +95,7 @@ def _of_records(
             argument="label_map",
         )
     reader.label_map_path = os.fspath(label_map.find(named)) if not files.is_remote(named) else named
-    return RecordsTruth(_named(records.patterns), mine, None)
+    return RecordsTruth(_named(records.patterns), mine, None, is_named_by_label_map=not own)
 
 
 def _map_of_model(source: Source) -> str | None:

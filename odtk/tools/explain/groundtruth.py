@@ -19,6 +19,7 @@ class Groundtruth:
     boxes: np.ndarray  # [n, 4] yxyx, normalized
     class_ids: tuple[int, ...]  # of the model, from 1
     names: tuple[str, ...]
+    others: tuple[str, ...] = ()  # the classes of boxes that are left out, as the model does not have them
 
 
 def find_groundtruth(
@@ -70,5 +71,6 @@ def _groundtruth(summary: ImageSummary, names: Mapping[int, str]) -> Groundtruth
         for box, name, number in zip(summary.boxes, summary.class_names, summary.class_ids, strict=True)
     ]
     kept = [each for each in named if (each[1] in names if names else each[1] > 0)]
+    others = dict.fromkeys(each[2] or f"class {each[1]}" for each in named if each not in kept)
     boxes = np.array([box for box, _, _ in kept], np.float32).reshape(-1, 4)
-    return Groundtruth(boxes, tuple(number for _, number, _ in kept), tuple(name for _, _, name in kept))
+    return Groundtruth(boxes, tuple(number for _, number, _ in kept), tuple(name for _, _, name in kept), tuple(others))

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from odtk import files
 from odtk.errors import CheckpointError, OdtkError
+from odtk.explaining.occlusion import SOURCE as OCCLUSION
 from odtk.exporting.model import Model
 from odtk.exporting.open_model import EXPORTED, kind_of, open_model, open_trained
 from odtk.exporting.trained_model import TrainedModel
 
-GRADIENT, OCCLUSION = "gradient", "occlusion"
+GRADIENT = "gradient"
 METHODS = (GRADIENT, OCCLUSION)
 
 

@@ -11,7 +11,9 @@ from odtk.report import page
 from odtk.report.chooser import chooser
 from odtk.report.galleries import gallery
 from odtk.report.html import element, picture, section, table
+from odtk.tools.explain.drawing import MOST_ANCHORS
 from odtk.tools.explain.explained import ExplainedDetection, ExplainedPicture, Features, PictureFile, ScoreMap
+from odtk.tools.explain.opened import OCCLUSION
 
 PAGE = "explain.html"
 
@@ -19,10 +21,7 @@ _HEAT = (
     "What speaks for each detection, from nothing (the picture itself) over purple and red to yellow, the hottest "
     "place. A map is relative to its own hottest place: heats of two detections cannot be compared."
 )
-_OF_GRADIENTS = (
-    "It is computed from the features of the level that predicted the box, each weighted by the gradient of the "
-    "detection's score, in place."
-)
+_OF_GRADIENTS = "It is computed from features of the network, each weighted, in place, by the gradient of the score."
 _OF_OCCLUSION = (
     "It is how much the detection depends on seeing each place, from copies of the picture with hidden parts."
 )
@@ -39,14 +38,18 @@ def write_page(
 ) -> None:
     """Writes the page into the output folder, in which the pictures' files are."""
     count = len(pictures)
-    heading = pictures[0].name if count == 1 else f"{count} pictures"
+    heading = _title(pictures[0]) if count == 1 else f"{count} pictures"
     summary = [element("p", f"{model}.", class_="faint")]
     sections = [
-        section(f"picture-{number}", shown.name, *_parts(number, shown, name_of, min_score))
+        section(f"picture-{number}", _title(shown), *_parts(number, shown, name_of, min_score))
         for number, shown in enumerate(pictures, start=1)
     ]
     title = f"odtk explain {heading}"
     page.write(folder / PAGE, page.render(title, "odtk explain", heading, summary, sections, pictures_beside=True))
+
+
+def _title(shown: ExplainedPicture) -> str:
+    return shown.source.rstrip("/").rpartition("/")[2] or shown.name
 
 
 def _parts(number: int, shown: ExplainedPicture, name_of: Callable[[int], str], min_score: float) -> list:
@@ -77,12 +80,11 @@ def _overview(shown: ExplainedPicture) -> etree._Element:
 def _detections(detections: Sequence[ExplainedDetection]) -> list[etree._Element]:
     if not detections:
         return []
-    by_occlusion = detections[0].level is None or detections[0].heat_source == "occlusion"
-    how = _OF_OCCLUSION if detections[0].heat_source == "occlusion" else "" if by_occlusion else _OF_GRADIENTS
+    how = _OF_OCCLUSION if detections[0].heat_source == OCCLUSION else _OF_GRADIENTS
     figures = [_figure(each.heat, f"heat of {each.class_name}", *_about(each)) for each in detections]
     return [
         element("h3", "Heat of the detections"),
-        element("p", f"{_HEAT} {how}".strip(), class_="faint"),
+        element("p", f"{_HEAT} {how}", class_="faint"),
         gallery(figures, "large"),
     ]
 
@@ -91,7 +93,7 @@ def _about(found: ExplainedDetection) -> list[str]:
     text = f"{found.class_name} {found.score:.0%}"
     if found.level:
         text += f", predicted from {found.level}"
-    if found.heat_source not in (found.level, "occlusion"):
+    if found.heat_source not in (found.level, OCCLUSION):
         text += f"; heat of {found.heat_source}"
     inside = "no heat: nothing on this map speaks for it" if found.heat_inside is None else (
         f"{found.heat_inside:.0%} of the heat is inside the box"
@@ -123,13 +125,20 @@ def _score_figure(name: str, found: ScoreMap) -> etree._Element:
 def _anchors(shown: ExplainedPicture, name_of: Callable[[int], str], min_score: float) -> list[etree._Element]:
     if shown.fired is None:
         return []
-    said = f"{shown.num_fired:,} anchors with a score of at least {min_score:g}, in the colors of their classes"
-    figures = [_figure(shown.fired, "anchors that fired", f"Fired: {said}, as they are before they are moved to a box")]
+    caption = (
+        f"Fired: {shown.num_fired:,} anchors with a score of at least {min_score:g}{_drawn(shown.num_fired)}, in the "
+        "colors of their classes, as they are before they are moved to a box"
+    )
+    figures = [_figure(shown.fired, "anchors that fired", caption)]
     if shown.matched:
         matched = sum(len(each.anchors) for each in shown.boxes)
-        caption = f"Groundtruth, and thin the {matched:,} anchors that training would match with it"
+        caption = f"Groundtruth, and thin the {matched:,} anchors that training would match with it{_drawn(matched)}"
         figures.append(_figure(shown.matched, "anchors that match the groundtruth", caption))
     return [element("h3", "Anchors"), gallery(figures, "large"), *_levels(shown), *_boxes(shown.boxes, name_of)]
+
+
+def _drawn(count: int) -> str:
+    return f" (drawn are {MOST_ANCHORS})" if count > MOST_ANCHORS else ""
 
 
 def _levels(shown: ExplainedPicture) -> list[etree._Element]:

@@ -49,6 +49,8 @@ def explain_picture(
     run = run_picture(detector, pixels) if detector else None
     everything = run.detections if run else opened.model.detect(pixels)
     shown, notes = _shown(everything, wishes)
+    if truth and truth.others:
+        notes = [*notes, f"Annotated classes that the model does not have are left out: {', '.join(truth.others)}."]
     heats = _heats(opened, run, pixels, shown, wishes)
     detections = [_detection(index, heat, shown, run, writer, opened) for index, heat in enumerate(heats)]
     found = ExplainedPicture(
@@ -81,16 +83,28 @@ def _heats(
         if not len(shown):
             return []
         return occlusion_maps(opened.model.detect_batch, pixels, shown, wishes.masks)
-    outputs = find_outputs([wishes.heat_layer], run.outputs, "heat_layer") if wishes.heat_layer is not None else []
+    outputs = [] if wishes.heat_layer is None else _of_one_layer(wishes.heat_layer, run)
     # Detections are sorted, and the best were taken: their indices are those of all.
     return [gradient_map(run, index, outputs) for index in range(len(shown))]
+
+
+def _of_one_layer(name: str, run: PictureRun) -> list[str]:
+    outputs = find_outputs([name], run.outputs, "heat_layer")
+    layers = list(dict.fromkeys(output.split(":")[0] for output in outputs))
+    if len(layers) > 1:
+        raise OdtkError(
+            f"{name} means {len(layers)} layers, {layers[0]}, {layers[1]} and so on, but a heat map is of one. Choose "
+            "one of them.",
+            argument="heat_layer",
+        )
+    return outputs
 
 
 def _detection(
     index: int, heat: HeatMap, shown: Detections, run: PictureRun | None, writer: PictureWriter, opened: Opened
 ) -> ExplainedDetection:
     alone = shown.take(np.array([index]))
-    level = run.candidates.level_of(int(run.rows[index])) if run and run.candidates and run.rows is not None else None
+    level = run.level(index) if run else None
     return ExplainedDetection(
         class_name=opened.model.name_of(int(alone.classes[0])),
         score=float(alone.scores[0]),

@@ -146,12 +146,16 @@ def _check_checkpoint(arguments: dict[str, Any], trained: str | None, can_be_exp
     place = chosen if chosen not in (None, "best", "last", "all") else arguments["model_dir"]
     if files.is_remote(place) or (trained and _is_within(place, trained)):
         return
-    if can_be_exported and (os.path.isfile(place) or os.path.isdir(os.path.join(place, "saved_model"))):
+    if can_be_exported and (os.path.isfile(place) or _is_exported(place)):
         return
     if Contents(os.devnull).of_checkpoints(place) is None:
         argument = "model_dir" if place == arguments["model_dir"] else "checkpoint"
         others = ": best, last, or the path of one" if argument == "checkpoint" else ""
         raise OdtkError(f"{place} holds no checkpoint. Train first, or give another{others}.", argument=argument)
+
+
+def _is_exported(place: str) -> bool:
+    return any(os.path.isfile(os.path.join(place, name)) for name in ("saved_model.pb", "saved_model/saved_model.pb"))
 
 
 def _is_within(place: str, folder: str) -> bool:

@@ -9,12 +9,12 @@ PLACES = [(0, 0, 20, 20), (0, 30, 20, 50), (0, 60, 20, 80), (40, 0, 60, 20), (40
 
 
 def checked(annotated, detected):
-    """Findings about objects of these classes, each in its place detected as the other class."""
+    """Findings about two images with objects of these classes, each in its place detected as the other class."""
     image = made_image(
         [(place, one) for place, one in zip(PLACES, annotated, strict=True)],
         [(place, other, 0.9) for place, other in zip(PLACES, detected, strict=True) if other is not None],
     )
-    return list(check_classes(made_results(image)))
+    return list(check_classes(made_results(image, image)))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_ids_that_mean_something_else(annotated, detected, kind, text):
 def test_a_class_that_is_never_detected():
     (finding,) = checked([CAT, CAT, CAT, CAT, DOG, DOG], [CAT, CAT, CAT, CAT, None, None])
     assert (finding.kind, finding.severity, finding.count) == ("classes-never-detected", "warning", 1)
-    assert "1 class is annotated but never detected, at any score: dog (2 objects)." in finding.text
+    assert "1 class is annotated but never detected, at any score: dog (4 objects)." in finding.text
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,23 @@ def test_a_class_that_is_never_detected():
 )
 def test_ids_that_mean_the_same(detected):
     assert checked([CAT, CAT, DOG, DOG, HORSE, HORSE], detected) == []
+
+
+def test_detections_of_classes_without_groundtruth():
+    (finding,) = checked([CAT, CAT, CAT, DOG, DOG, DOG], [CAT, CAT, CAT, DOG, HORSE, HORSE])
+    assert (finding.kind, finding.severity, finding.count) == ("classes-never-annotated", "note", 4)
+    assert "33% of the detections (4) are of classes that are never annotated" in finding.text
+    # One of twelve is no matter, but an id without a name is.
+    image = made_image([(place, CAT) for place in PLACES], [(place, CAT, 0.9) for place in PLACES] * 2)
+    for class_id, expected in ((HORSE, []), (91, ["classes-never-annotated"])):
+        other = made_image([], [(PLACES[0], class_id, 0.5)])
+        assert [each.kind for each in check_classes(made_results(image, other))] == expected
+
+
+def test_too_few_to_tell():
+    image = made_image([(PLACES[0], CAT), (PLACES[1], DOG)], [(PLACES[0], DOG, 0.9), (PLACES[1], CAT, 0.9)])
+    assert list(check_classes(made_results(*[image] * 4))) == []
+    assert [finding.kind for finding in check_classes(made_results(*[image] * 5))] == ["other-class-ids"]
 
 
 def test_all_taken_for_one_class_are_not_other_ids():

@@ -54,6 +54,12 @@ def test_groundtruth_that_fits_badly():
     assert suspects_of(made_image(boxes, [((10, 10, 50, 26), CAT, 0.95), (BOX, CAT, 0.9)])) == []
 
 
+def test_a_detector_with_loose_boxes_says_little_about_them():
+    loose = [made_image([(BOX, CAT)], [((10, 10, 50, far), CAT, 0.9)]) for far in (50, 46, 42, 38, 34)]
+    images = [*loose, made_image([(BOX, CAT)], [((10, 10, 50, 26), CAT, 0.9)])]
+    assert find_suspects(made_results(*images), match_images(images)) == []
+
+
 def test_a_detector_that_is_never_right_accuses_no_annotation():
     images = [made_image([(BOX, CAT)], [(FAR, CAT, 0.99)])] * 10
     assert find_suspects(made_results(*images), match_images(images)) == []
