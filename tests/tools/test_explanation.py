@@ -129,7 +129,7 @@ def test_pictures_that_cannot_be_read_are_named_and_the_rest_is_there(tmp_path):
     results = _results(read)
     written = write_report(tmp_path, explain(results, _measured()), results)
     page = written.page.read_text("utf-8")
-    assert "pictures are not shown, because they cannot be read. The first: image" in page
+    assert "Pictures that cannot be read and are not shown: 3. image" in page
     assert "worst-images.csv" in written.files
     assert "worst-images.png" not in written.files
 

@@ -24,7 +24,6 @@ def explain_measured(
         groundtruth=measured.groundtruth,
         metrics=evaluation.metrics,
         meanings=evaluation.meanings,
-        classes=evaluation.classes,
         losses=evaluation.losses,
         seconds=evaluation.seconds,
         notes=[*measured.notes, *_left_out(measured)],

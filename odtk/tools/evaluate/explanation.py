@@ -51,11 +51,10 @@ class Measured:
     groundtruth: str  # likewise: "val.record", "instances_val.json"
     metrics: Mapping[str, float]  # by TFOD's name
     meanings: Mapping[str, str]  # of each metric that is not of a single class
-    classes: Sequence[Mapping[str, Any]] = ()  # of the first metrics set, see Evaluator.classes
     losses: Mapping[str, float] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)  # stage to the seconds that it took for all images
     notes: Sequence[str] = ()  # sentences on what the numbers leave out, such as bad records
-    target: str = "MODEL"  # the words behind `odtk evaluate` that evaluate the same again
+    target: str = ""  # the words behind `odtk evaluate` that evaluate the same again
     commands: Commands = field(default_factory=Commands)  # what the commands to run next have to name
     input_size: tuple[int, int] | None = None  # the model's height and width, if it is known
     training_boxes: Mapping[int, int] | None = None  # boxes of each class that it was trained on, if known

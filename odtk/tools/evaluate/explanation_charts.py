@@ -92,9 +92,9 @@ def _checkpoints(found: Explanation) -> Chart | None:
 
 
 def _class_changes(found: Explanation) -> Chart | None:
-    if found.compared is None or not found.compared.comparison.classes:
+    changes = found.compared.comparison.classes if found.compared else ()
+    if not any(each.precision.difference for each in changes):
         return None
-    changes = found.compared.comparison.classes
     before, after = (np.array([getattr(each.precision, side) for each in changes]) for side in ("before", "after"))
     return class_charts.class_changes([each.name for each in changes], before, after)
 

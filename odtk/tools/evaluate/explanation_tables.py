@@ -24,6 +24,7 @@ def all_tables(found: Explanation, results: Results) -> list[Table]:
     tables = [
         metrics(found),
         classes(found),
+        rates(found),
         errors(found),
         confused(found),
         confusion(found),
@@ -83,6 +84,16 @@ def classes(found: Explanation) -> Table:
     order = np.argsort(-np.nan_to_num(columns["AP"], nan=-1.0), kind="stable")
     caption = f"Each class; right, wrong and missed at scores from {found.seen.threshold:g} on"
     return Table("classes", caption, ["Class", *columns, "best threshold"], [rows[index] for index in order])
+
+
+def rates(found: Explanation) -> Table:
+    """Precision, recall and F1 at the threshold: of all boxes together, and the means over classes."""
+    outcomes = found.seen.outcomes
+    kinds = {"all boxes together (micro)": outcomes.micro, "mean over classes (macro)": outcomes.macro}
+    rows = [[name, rates.precision, rates.recall, rates.f1] for name, rates in kinds.items()]
+    counts = f"{outcomes.right.sum():,} right, {outcomes.wrong.sum():,} wrong, {outcomes.missed.sum():,} missed"
+    caption = f"At scores from {found.seen.threshold:g} on: {counts}."
+    return Table("rates", caption, ["Boxes", "precision", "recall", "F1"], rows)
 
 
 def errors(found: Explanation) -> Table:

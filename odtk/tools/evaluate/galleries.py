@@ -16,14 +16,14 @@ from odtk.evaluation.analysis.rankings import ErrorCase
 from odtk.evaluation.results import Results
 from odtk.report import galleries, html, pictures
 from odtk.report.drawing import add_caption
-from odtk.report.error_pictures import CORRECT, DETECTED, GROUNDTRUTH, draw_marked, legend
+from odtk.report.error_pictures import CORRECT, DETECTED, GROUNDTRUTH, IGNORED, draw_marked, legend
 from odtk.report.html import code, element
 from odtk.report.sheets import add_heading, in_rows
 from odtk.tools.evaluate.error_drawing import ErrorDrawing, Tile, tile_of
 from odtk.tools.evaluate.explanation import IOU, Compared, Explanation
 
 _WORST, _CHANGED, _CASES, _CASES_OF_A_CLASS = 12, 8, 36, 4
-_RIGHT = {CORRECT: "right class, right place"}
+_NO_ERRORS = {CORRECT: "right class, right place", IGNORED: "neither right nor wrong"}
 _ERRORS = {kind: meaning for kind, meaning in error_kinds.MEANINGS.items() if kind != MISSED}
 _MISSED = {MISSED: error_kinds.MEANINGS[MISSED]}
 _TRUTH = {GROUNDTRUTH: "what is annotated"}
@@ -71,39 +71,40 @@ class Gallery:
 
 def error_galleries(found: Explanation, results: Results) -> tuple[list[Gallery], list[str]]:
     """The galleries that have pictures, and of each picture that cannot be read why."""
-    seen = found.seen
-    drawing = ErrorDrawing(results, seen.matching, seen.errors)
-    least = f"scores from {seen.threshold:g} on"
-    made = [
-        *(_changes(found.compared, drawing) if found.compared else ()),
-        Gallery(
-            "suspects",
-            "Where the groundtruth itself may be wrong, the most suspicious first. Correct it before anything else: a "
-            "detector cannot be measured by wrong labels.",
-            drawing.suspects(found.suspects[:_CASES]),
-            {DETECTED: "what the detector says"} | _TRUTH,
-        ),
-        Gallery(
-            "worst-images",
-            f"Groundtruth on the left, detections with {least} on the right.",
-            drawing.worst(seen.worst[:_WORST]),
-            _RIGHT | _ERRORS | _MISSED,
-            "pairs",
-        ),
-        Gallery(
-            "false-positives",
-            f"At most {_CASES_OF_A_CLASS} of each class, the most confident first.",
-            drawing.cases(_few_of_each(seen.false_positives)),
-            _ERRORS | _TRUTH,
-        ),
-        Gallery(
-            "missed-objects",
-            f"At most {_CASES_OF_A_CLASS} of each class, the largest first; no detection with {least} is about them.",
-            drawing.cases(_few_of_each(seen.missed)),
-            _MISSED,
-        ),
-    ]
+    drawing = ErrorDrawing(results, found.seen.matching, found.seen.errors)
+    changes = _changes(found.compared, drawing) if found.compared else ()
+    made = [*changes, *_errors(found, drawing)]
     return [gallery for gallery in made if gallery.tiles], drawing.problems
+
+
+def _errors(found: Explanation, drawing: ErrorDrawing) -> Iterator[Gallery]:
+    seen = found.seen
+    least = f"scores from {seen.threshold:g} on"
+    yield Gallery(
+        "suspects",
+        "Where the groundtruth itself may be wrong, the most suspicious first: look, and correct what is wrong.",
+        drawing.suspects(found.suspects[:_CASES]),
+        {DETECTED: "what the detector says"} | _TRUTH,
+    )
+    yield Gallery(
+        "worst-images",
+        f"Groundtruth on the left, detections with {least} on the right.",
+        drawing.worst(seen.worst[:_WORST]),
+        _NO_ERRORS | _ERRORS | _MISSED,
+        "pairs",
+    )
+    yield Gallery(
+        "false-positives",
+        f"At most {_CASES_OF_A_CLASS} of each class, the most confident first.",
+        drawing.cases(_few_of_each(seen.false_positives)),
+        _ERRORS | _TRUTH,
+    )
+    yield Gallery(
+        "missed-objects",
+        f"At most {_CASES_OF_A_CLASS} of each class, the largest first; no detection with {least} is about them.",
+        drawing.cases(_few_of_each(seen.missed)),
+        _MISSED,
+    )
 
 
 def _few_of_each(found: Iterable[ErrorCase]) -> list[ErrorCase]:
@@ -135,7 +136,7 @@ def _changes(compared: Compared, drawing: ErrorDrawing) -> Iterator[Gallery]:
     better = [change for change in reversed(compared.comparison.images) if change.errors[1] < change.errors[0]]
     said = f"Detections of {compared.model} on the left, of this model on the right; missed objects are not drawn."
     for name, changes in zip(CHANGES, (worse, better), strict=True):
-        yield Gallery(name, said, list(tiles(changes[:_CHANGED])), _RIGHT | _ERRORS, "pairs")
+        yield Gallery(name, said, list(tiles(changes[:_CHANGED])), _NO_ERRORS | _ERRORS, "pairs")
 
 
 class Budget:

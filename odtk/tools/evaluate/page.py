@@ -38,7 +38,8 @@ def render(
         page.figures(_numbers(found)),
     ]
     sections = _sections(found, charts, galleries, lists, thresholds_path)
-    return page.render(f"odtk evaluate {measured.model}", "odtk evaluate", measured.model, summary, sections)
+    command = f"odtk evaluate {measured.target}".rstrip()
+    return page.render(f"odtk evaluate {measured.model}", command, measured.model, summary, sections)
 
 
 def _counted(count: int, noun: str) -> str:

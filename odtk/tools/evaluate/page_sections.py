@@ -84,21 +84,13 @@ def classes(found: Explanation, charts: Charts) -> etree._Element:
             "By size as a table",
             shown(whole, [0, 4, 5, 6], caption=f"Average precision by size: {_SMALL_AND_LARGE}."),
         ),
-        _rates(found),
+        shown(tables.rates(found)),
         _folded(
             "Right and wrong as tables",
             shown(whole, [0, 7, 8, 9], caption=f"Boxes that are right, wrong and missed at {least}."),
             shown(whole, [0, 10, 11, 12], caption=f"Precision, recall and F1 at {least}."),
         ),
     )
-
-
-def _rates(found: Explanation) -> etree._Element:
-    outcomes = found.seen.outcomes
-    kinds = {"all boxes together (micro)": outcomes.micro, "mean over classes (macro)": outcomes.macro}
-    rows = [[name, rates.precision, rates.recall, rates.f1] for name, rates in kinds.items()]
-    counts = f"{outcomes.right.sum():,} right, {outcomes.wrong.sum():,} wrong, {outcomes.missed.sum():,} missed"
-    return shown(Table("rates", f"At {_least(found)}: {counts}.", ["", "precision", "recall", "F1"], rows))
 
 
 def curves(found: Explanation, charts: Charts, thresholds_path: str) -> etree._Element | None:

@@ -57,9 +57,8 @@ def write_report(folder: str | os.PathLike, explanation: Explanation, results: R
 
 
 def _unread(problems: Sequence[str]) -> list[str]:
-    if not problems:
-        return []
-    return [f"{len(problems)} pictures are not shown, because they cannot be read. The first: {problems[0]}"]
+    different = list(dict.fromkeys(problems))
+    return [f"Pictures that cannot be read and are not shown: {len(different)}. {different[0]}"] if different else []
 
 
 def _png(image: Image.Image) -> bytes:
