@@ -90,8 +90,8 @@ def _require_trained_classes(prefix: str, truth: RecordsTruth) -> list[str]:
     except LabelMapError as error:
         raise LabelMapError(
             f"{path}, the label map of {truth.name}, numbers other classes than that of the checkpoint {prefix}, and "
-            "the losses of a checkpoint need the same numbers. Export the model and evaluate the export: its classes and "
-            "those of the records meet by name.",
+            "the losses of a checkpoint need the same numbers. Export the model and evaluate the export: its "
+            "classes and those of the records meet by name.",
             argument="groundtruth",
         ) from error
 
