@@ -150,6 +150,7 @@ def _speed(report) -> str:
 
 
 def _document(report) -> dict:
+    explained = {} if report.explanation is None else report.explanation.document()
     return {
         "metrics": report.metrics,
         "num_images": report.num_images,
@@ -168,7 +169,9 @@ def _document(report) -> dict:
         "report_path": _shown(report.report_path),
         "suspects_path": _shown(report.suspects_path),
         "checkpoints": [dataclasses.asdict(each) for each in report.checkpoints],
-        "explanation": report.explanation and report.explanation.document(),
+        # The rest of it is in the report's explanation.json.
+        "findings": explained.get("findings"),
+        "comparison": explained.get("comparison"),
     }
 
 

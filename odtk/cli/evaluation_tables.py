@@ -30,15 +30,8 @@ def print_checkpoints(report) -> None:
 
 def print_comparison(compared) -> None:
     """The change of the mAP with its interval, and the classes and images that changed most."""
-    from odtk.evaluation.analysis.comparison import CONFIDENCE
-
-    found, mean = compared.comparison, compared.comparison.mean
-    click.echo(
-        f"\nCompared with {on_one_line(compared.model)}, on {found.num_images} images: mAP {mean.before:.4f} there, "
-        f"{mean.after:.4f} here, {mean.difference:+.4f} ({CONFIDENCE:.0%} interval {mean.low:+.4f} to "
-        f"{mean.high:+.4f}, from {found.num_samples:,} samples of the images"
-        f"{'' if mean.is_certain else '; it may be chance'})."
-    )
+    found = compared.comparison
+    click.echo("\n" + on_one_line(f"Compared with {compared.model}: {found.verdict}"))
     ranked = sorted(found.classes, key=lambda each: each.precision.difference)
     _print_some("Classes that are worse", [_changed(each) for each in ranked if each.precision.difference < 0])
     _print_some("Classes that are better", [_changed(each) for each in ranked[::-1] if each.precision.difference > 0])

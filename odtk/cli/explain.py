@@ -45,7 +45,7 @@ class _Channels(click.ParamType):
 @click.option(
     "--method", type=click.Choice(["gradient", "occlusion"]), default="gradient", show_default=True,
     help="How the heat maps are computed: gradient weighs features by the gradient of the detection's score; occlusion "
-    "hides parts of the image and looks what is still detected, which takes a minute and needs no gradients.",
+    "hides parts of the image and looks at what is still detected, which takes longer and needs no gradients.",
 )  # fmt: skip
 @click.option("--heat-layer", metavar="LAYER",
               help="For gradient: the layer whose features are weighed.  [default: the level of the feature pyramid "
@@ -87,6 +87,8 @@ def explain(model, images, list_layers, as_json, **settings) -> None:
     explain.json with the numbers.
     """
     if list_layers:
+        if images or settings["output"] is not None:
+            raise click.UsageError("--list-layers explains nothing. Leave out SOURCE... and --output, or that.")
         _list_layers(model, settings, as_json)
         return
     if not images:

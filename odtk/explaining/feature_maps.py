@@ -37,7 +37,7 @@ def feature_maps(run: PictureRun, name: str, channels: Sequence[int] | None, mos
     values = np.moveaxis(tf.cast(output[0], tf.float32).numpy(), -1, 0)
     if channels is None:
         channels = np.argsort(-values.std(axis=(1, 2)), kind="stable")[:most].tolist()
-    beyond = [channel for channel in channels if channel >= len(values)]
+    beyond = [channel for channel in channels if not 0 <= channel < len(values)]
     if beyond:
         raise OdtkError(
             f"{name} has no channel {beyond[0]}; it has {len(values)}, numbered from 0. Choose among these.",

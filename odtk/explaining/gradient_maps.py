@@ -25,7 +25,7 @@ def gradient_map(run: PictureRun, index: int, outputs: Sequence[str] = ()) -> He
         if used is None:
             raise OdtkError(_no_gradient(run, outputs[0]), argument="heat_layer")
         return _weighted(run, used, found[used])
-    level = run.candidates.level_of(int(run.rows[index])) if run.candidates and run.rows is not None else None
+    level = run.level(index)
     if level is not None:
         return _weighted(run, level.name, run.gradient(index, [level.name])[level.name])
     return _weighted(run, *_last_map(run, index))

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from odtk.detections import Detections
 from odtk.detectors import activations
-from odtk.detectors.candidates import Candidates
+from odtk.detectors.candidates import Candidates, Level
 from odtk.detectors.detector import Detector
 from odtk.explaining.map_frame import MapFrame
 
@@ -33,6 +33,12 @@ class PictureRun:
     detection_scores: tf.Tensor
     """[1, n] as the detector gave them, in the order of `detections`."""
     tape: tf.GradientTape
+
+    def level(self, index: int) -> Level | None:
+        """The level from which detection `index` was predicted; None if the detector does not say."""
+        if self.candidates is None or self.rows is None:
+            return None
+        return self.candidates.level_of(int(self.rows[index]))
 
     def gradient(self, index: int, names: Sequence[str]) -> dict[str, tf.Tensor]:
         """Of the score of detection `index`, with respect to outputs, of their shapes, by name.

@@ -34,6 +34,14 @@ def test_the_first_signal_is_a_reason_to_stop_and_is_answered_at_once(number, co
     assert signals.exit_code("all steps are done") == 0
 
 
+def test_the_answer_says_when_this_command_stops():
+    lines = []
+    with stop_signals(lines.append, "after this image") as signals:
+        signals.should_stop()
+        os.kill(HERE, signal.SIGINT)
+        assert wait_for(lines, 1) == ["Stopping after this image. Press Ctrl-C again to stop at once."]
+
+
 def test_the_second_signal_is_raised():
     lines = []
     with stop_signals(lines.append) as signals:

@@ -148,3 +148,5 @@ def test_channels_are_chosen_or_those_that_vary_most(ssd_run):
     assert len(strongest.channels) == 3
     with pytest.raises(OdtkError, match=r"P3 has no channel 999; it has \d+, numbered from 0"):
         feature_maps.feature_maps(run, "P3", [0, 999], 3)
+    with pytest.raises(OdtkError, match="P3 has no channel -1"):
+        feature_maps.feature_maps(run, "P3", [-1], 3)

@@ -36,8 +36,8 @@ def test_two_files_are_evaluated_explained_and_compared_without_tensorflow(coco,
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    compared = next(line for line in lines if line.startswith(f"Compared with {found}, on 12 images: mAP "))
-    assert "% interval -" in compared
+    compared = next(line for line in lines if line.startswith(f"Compared with {found}: mAP goes from "))
+    assert "95% interval -" in compared
     assert any(line.startswith("Classes that are worse (1): dog -") for line in lines)
     assert lines[-1] == f"Next: open {tmp_path}/worse-eval/report.html"
     written = {path.name for path in (tmp_path / "worse-eval").iterdir()}
@@ -55,8 +55,12 @@ def test_the_command_prints_one_document(coco, tmp_path):
     document = json.loads(CliRunner().invoke(cli, command).stdout)
     assert document["model"] == str(found)
     assert document["groundtruth"] == str(groundtruth)
-    assert (document["checkpoint"], document["report_path"], document["explanation"]) == (None, None, None)
+    assert (document["checkpoint"], document["report_path"], document["findings"]) == (None, None, None)
     assert document["detections_path"] == str(tmp_path / "found-eval/detections.json")
+    compared = json.loads(CliRunner().invoke(cli, [*command, "--compare", str(found)]).stdout)
+    assert compared["metrics"] == document["metrics"]
+    assert compared["comparison"]["model"] == str(found)
+    assert compared["comparison"]["mean"]["before"] == compared["comparison"]["mean"]["after"]
     assert {each["name"]: each["id"] for each in document["classes"]} == {"cat": 3, "dog": 17, "zebra": 90}
 
 

@@ -17,9 +17,11 @@ from odtk import label_map
 from odtk.cli.main import cli
 from odtk.detections import Detections
 from odtk.errors import CheckpointError, DataError, OdtkError
+from odtk.explaining.map_frame import MapFrame
 from odtk.exporting.model import Model, naming
 from odtk.exporting.trained_model import TrainedModel
 from odtk.tools.explain import explain, opened
+from odtk.tools.explain.drawing import PictureWriter
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +128,16 @@ def test_groundtruth_of_other_pictures_is_an_error(data, tmp_path):
         explain("model", [tmp_path / "other.jpg", tmp_path / "b"], tmp_path / "out", groundtruth=data / "records")
 
 
+def test_names_of_classes_become_names_of_files_that_differ(tmp_path):
+    names = {1: "a/b", 2: "a_b", 3: "../c"}
+    writer = PictureWriter(tmp_path, "0", np.zeros((8, 8, 3), np.uint8), names.__getitem__)
+    maps, frame = {"P3": np.zeros((3, 1, 1), np.float32)}, MapFrame((8, 8), (8, 8), (8, 8))
+    paths = [writer.scores(maps, number, frame)[0].picture.path for number in names]
+    assert len(set(paths)) == 3
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")} == set(paths)
+    assert {Path(path).parent.as_posix() for path in paths} == {"0"}
+
+
 def run(*words) -> tuple[int, str]:
     found = CliRunner().invoke(cli, ["explain", *map(str, words)])
     return found.exit_code, " ".join(found.output.split())
@@ -166,6 +178,7 @@ def test_what_cannot_be_is_answered(data, tmp_path, words, answer):
 
 def test_images_and_output_are_needed_unless_layers_are_listed(data):
     assert "Missing argument 'SOURCE...'. --list-layers needs none." in run("model")[1]
+    assert "--list-layers explains nothing." in run("model", data / "0.jpg", "--list-layers")[1]
     assert "Missing option '--output'" in run("model", data / "0.jpg")[1]
 
 

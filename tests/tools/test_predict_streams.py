@@ -128,11 +128,16 @@ def test_a_model_dir_is_a_model(tmp_path, walk):
     with fake_detector.registered():
         model = fake_detector.write_model_dir(tmp_path / "model")
         lines = []
-        report = predict(model, walk, tmp_path / "out", min_score=0, batch_size=3, every=2, log=lines.append)
+        options = {"save": "features", "layer": "stem", "batch_size": 3, "every": 2}
+        report = predict(model, walk, tmp_path / "out", min_score=0, log=lines.append, **options)
         assert lines == [f"Using {model}/ckpt-1, the last."]
         assert report.model == f"{model}/ckpt-1, built from its pipeline.config"
         assert (report.num_images, report.num_boxes) == (7, 21)
         assert set(report.boxes) <= {"cat", "dog"}
+        with np.load(tmp_path / "out/features.npz") as arrays:
+            assert arrays["image_vectors"].shape == (7, 4)
+            assert arrays["box_vectors"].shape == (21, 4)
+            assert arrays["box_image"].tolist() == [number for number in range(7) for _ in range(3)]
         result = run(model / "ckpt-1", walk, "--output", tmp_path / "prefix", "--checkpoint", tmp_path / "gone")
     assert result.exit_code == 1
     assert "gone" in result.stderr

@@ -100,10 +100,10 @@ def evaluate(
     other = None if other_source is None else _measure(other_source, truth, replace(settings, label_map=None))
     for note in () if other is None else other.notes:
         log(f"warning: {note}")
-    model = None if source.kind == RESULTS else source.path
+    model = None if source.kind == RESULTS else source.path if checkpoint is None else measured.checkpoint
     suspects = export_suspects or (files.join(folder, SUSPECTS) if report else None)
     commands = Commands(source.config_path, model, None if suspects is None else os.fspath(suspects))
-    explanation = explain_measured(_target(given, checkpoint, groundtruth), commands, measured, other, check)
+    explanation = explain_measured(_target(given, checkpoint, groundtruth, label_map), commands, measured, other, check)
     if not report:
         return replace(written, explanation=explanation)
     page = write_report(folder, explanation, results).page
@@ -158,9 +158,10 @@ def _measure(source: Source, truth: RecordsTruth | Groundtruth, settings: Settin
     return measured
 
 
-def _target(given: Iterable[Place], checkpoint: Place, groundtruth: Place) -> str:
+def _target(given: Iterable[Place], checkpoint: Place, groundtruth: Place, label_map: Place) -> str:
     """The words behind `odtk evaluate` that evaluate the same again."""
+    options = {"--checkpoint": checkpoint, "--groundtruth": groundtruth, "--label-map": label_map}
     words = [os.fspath(each) for each in given if each is not None]
-    words += ["--checkpoint", os.fspath(checkpoint)] if checkpoint is not None else []
-    words += ["--groundtruth", os.fspath(groundtruth)] if groundtruth is not None else []
+    for option, value in options.items():
+        words += [] if value is None else [option, os.fspath(value)]
     return shlex.join(words)

@@ -81,9 +81,9 @@ def explain(
     output `heat_layer`, by default the pyramid's level that predicted it) or "occlusion" (`masks` times, by default
     500). The features are those of the outputs `layer` (names or patterns, see `list_layers`) and of the pyramid's
     levels `level`, by default all levels, and of these the `channels`, by default those that vary most. `classes`,
-    names or ids, are those whose scores are shown, by default the detected and annotated ones. `groundtruth` is a data
-    set or records with the pictures' annotations. Raises CheckpointError, ConfigError, DataError, and OutputError for
-    an `output` that is not empty, unless `overwrite` is true and it is an earlier one.
+    names or ids, are those whose scores are shown, by default the detected and annotated ones. `groundtruth` is a
+    dataset or records with the pictures' annotations. Raises CheckpointError, ConfigError, DataError, and OutputError
+    for an `output` that is not empty, unless `overwrite` is true and it is an earlier one.
     """
     require_fraction(min_score=min_score)
     require_whole(1, max_boxes=max_boxes, masks=masks)
@@ -107,17 +107,8 @@ def explain(
         sorted(class_ids(listed, names)),
     )  # fmt: skip
     _require_effect(opened, wishes, masks)
-    explained, taken = [], set[str]()
     with picture_folder(output, paths, overwrite) as folder:
-        with track("Explaining", len(sources), "pictures") as bar:
-            for source in sources:
-                (picture,) = source.pictures()
-                pixels, place = picture.load().array, flat_name(source.name, taken, "")
-                writer = PictureWriter(folder, place, pixels, opened.model.name_of)
-                explained.append(
-                    explain_picture(opened, writer, source.written, place, pixels, truths.get(source.name), wishes)
-                )
-                bar.advance()
+        explained = _explain_each(sources, opened, truths, wishes, folder)
         write_page(folder, explained, opened.model.description, opened.model.name_of, min_score)
         found = document(explained, opened.model)
         atomic.write_text(folder / DOCUMENT, json.dumps(found, indent=2) + "\n")
@@ -138,6 +129,20 @@ def list_layers(
     image, shape = detector.resize(tf.zeros([*_EXAMPLE_SIZE, 3]))
     found = activations.list_layers(detector, image[None], shape[None])
     return LayerList(found, (image.shape[0], image.shape[1]), opened.model.description)
+
+
+def _explain_each(
+    sources: Sequence[Source], opened: Opened, truths: dict[str, Groundtruth], wishes: Wishes, folder: Path
+) -> list[ExplainedPicture]:
+    explained, taken = [], set[str]()
+    with track("Explaining", len(sources), "pictures") as bar:
+        for source in sources:
+            (picture,) = source.pictures()
+            pixels, name = picture.load().array, flat_name(source.name, taken, "")
+            writer, truth = PictureWriter(folder, name, pixels, opened.model.name_of), truths.get(source.name)
+            explained.append(explain_picture(opened, writer, source.written, name, pixels, truth, wishes))
+            bar.advance()
+    return explained
 
 
 def _require_still(sources: Sequence[Source]) -> None:

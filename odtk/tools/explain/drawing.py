@@ -19,7 +19,8 @@ from odtk.tools.explain.groundtruth import Groundtruth
 
 _SIDE = 640  # pixels of the longer side of whole pictures
 _SCORES_SIDE, _CHANNEL_SIDE = 320, 240
-_MOST_ANCHORS = 300  # drawn; more would hide the picture
+MOST_ANCHORS = 300
+"""That are drawn; more would hide the picture."""
 
 
 class PictureWriter:
@@ -28,7 +29,7 @@ class PictureWriter:
     def __init__(self, folder: Path, name: str, pixels: np.ndarray, name_of: Callable[[int], str]):
         """`folder`: of all output; `name`: of the picture's own folder in it; `pixels`: uint8 [height, width, 3]."""
         self._folder, self._name, self._name_of = folder, name, name_of
-        self._picture, self._taken = Image.fromarray(pixels), set[str]()
+        self._picture, self._taken = Image.fromarray(pixels), dict[str, set[str]]()
 
     def detected(self, found: Detections) -> PictureFile:
         """The picture with its detections."""
@@ -59,24 +60,25 @@ class PictureWriter:
 
     def fired(self, fired: Fired) -> PictureFile:
         """The anchors that fired, in the colors of their classes; without anchors the boxes."""
-        boxes = (fired.boxes if fired.anchors is None else fired.anchors)[:_MOST_ANCHORS]
-        return self._write("anchors-fired", draw_outlines(self._scaled(_SIDE), boxes, fired.classes[:_MOST_ANCHORS]))
+        boxes = (fired.boxes if fired.anchors is None else fired.anchors)[:MOST_ANCHORS]
+        return self._write("anchors-fired", draw_outlines(self._scaled(_SIDE), boxes, fired.classes[:MOST_ANCHORS]))
 
     def matched(self, boxes: Sequence[MatchedBox], truth: Groundtruth) -> PictureFile:
         """The annotated boxes, and thin the anchors that training would match with them."""
-        anchors = [anchor for each in boxes for anchor in each.anchors][:_MOST_ANCHORS]
-        classes = [each.class_id for each in boxes for _ in each.anchors][:_MOST_ANCHORS]
+        anchors = [anchor for each in boxes for anchor in each.anchors][:MOST_ANCHORS]
+        classes = [each.class_id for each in boxes for _ in each.anchors][:MOST_ANCHORS]
         picture = draw_groundtruth(self._scaled(_SIDE), list(truth.boxes), truth.class_ids, truth.names)
         return self._write("anchors-matched", draw_outlines(picture, anchors, classes))
 
     def features(self, maps: FeatureMaps, frame: MapFrame) -> Features:
         """The sheet of a layer's channels, and each channel."""
-        size, folder = map_pictures.tile_size(frame.picture), f"features/{flat_name(maps.name, self._taken, '')}"
+        size = map_pictures.tile_size(frame.picture)
+        folder = f"features/{self._free(maps.name, 'features', '')}"
         tiles = [frame.on_picture(values, size, smooth=False) for values in maps.values]
         rows, columns, count = maps.shape
         note = f"{len(maps.channels)} of {count} channels, {rows} x {columns}; each in the colors of its own range."
         labels = [f"channel {channel}" for channel in maps.channels]
-        sheet = self._write(f"{folder}/sheet", map_pictures.sheet(tiles, labels, maps.name, note))
+        sheet = self._write("sheet", map_pictures.sheet(tiles, labels, maps.name, note), folder)
         large = map_pictures.scaled(frame.picture, _CHANNEL_SIDE)
         channels = [
             Channel(
@@ -84,8 +86,9 @@ class PictureWriter:
                 float(values.min()),
                 float(values.max()),
                 self._write(
-                    f"{folder}/channel-{number:04}",
+                    f"channel-{number:04}",
                     map_pictures.colored(frame.on_picture(values, large, smooth=False)),
+                    folder,
                 ),
             )
             for number, values in zip(maps.channels, maps.values, strict=True)
@@ -96,9 +99,12 @@ class PictureWriter:
         height, width = map_pictures.scaled((self._picture.height, self._picture.width), side)
         return self._picture.resize((width, height), Image.Resampling.LANCZOS)
 
-    def _write(self, name: str, image: Image.Image) -> PictureFile:
-        place, _, last = f"{self._name}/{name}".rpartition("/")
-        path = f"{place}/{flat_name(last, set(), '.png')}"
-        (self._folder / place).mkdir(parents=True, exist_ok=True)
+    def _free(self, name: str, folder: str, suffix: str) -> str:
+        """A file name in a folder of the picture, made from the name of a class or a layer, which may be anything."""
+        return flat_name(name, self._taken.setdefault(folder, set()), suffix)
+
+    def _write(self, name: str, image: Image.Image, folder: str = "") -> PictureFile:
+        path = f"{self._name}/{folder}/{self._free(name, folder, '.png')}".replace("//", "/")
+        (self._folder / path).parent.mkdir(parents=True, exist_ok=True)
         write_picture(image, self._folder / path)
         return PictureFile(path, *image.size)

@@ -11,6 +11,7 @@ from odtk.report import page
 from odtk.report.chooser import chooser
 from odtk.report.galleries import gallery
 from odtk.report.html import element, picture, section, table
+from odtk.tools.explain.drawing import MOST_ANCHORS
 from odtk.tools.explain.explained import ExplainedDetection, ExplainedPicture, Features, PictureFile, ScoreMap
 from odtk.tools.explain.opened import OCCLUSION
 
@@ -124,13 +125,20 @@ def _score_figure(name: str, found: ScoreMap) -> etree._Element:
 def _anchors(shown: ExplainedPicture, name_of: Callable[[int], str], min_score: float) -> list[etree._Element]:
     if shown.fired is None:
         return []
-    said = f"{shown.num_fired:,} anchors with a score of at least {min_score:g}, in the colors of their classes"
-    figures = [_figure(shown.fired, "anchors that fired", f"Fired: {said}, as they are before they are moved to a box")]
+    caption = (
+        f"Fired: {shown.num_fired:,} anchors with a score of at least {min_score:g}{_drawn(shown.num_fired)}, in the "
+        "colors of their classes, as they are before they are moved to a box"
+    )
+    figures = [_figure(shown.fired, "anchors that fired", caption)]
     if shown.matched:
         matched = sum(len(each.anchors) for each in shown.boxes)
-        caption = f"Groundtruth, and thin the {matched:,} anchors that training would match with it"
+        caption = f"Groundtruth, and thin the {matched:,} anchors that training would match with it{_drawn(matched)}"
         figures.append(_figure(shown.matched, "anchors that match the groundtruth", caption))
     return [element("h3", "Anchors"), gallery(figures, "large"), *_levels(shown), *_boxes(shown.boxes, name_of)]
+
+
+def _drawn(count: int) -> str:
+    return f" (drawn are {MOST_ANCHORS})" if count > MOST_ANCHORS else ""
 
 
 def _levels(shown: ExplainedPicture) -> list[etree._Element]:

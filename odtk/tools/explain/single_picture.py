@@ -104,7 +104,7 @@ def _detection(
     index: int, heat: HeatMap, shown: Detections, run: PictureRun | None, writer: PictureWriter, opened: Opened
 ) -> ExplainedDetection:
     alone = shown.take(np.array([index]))
-    level = run.candidates.level_of(int(run.rows[index])) if run and run.candidates and run.rows is not None else None
+    level = run.level(index) if run else None
     return ExplainedDetection(
         class_name=opened.model.name_of(int(alone.classes[0])),
         score=float(alone.scores[0]),
