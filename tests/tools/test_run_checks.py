@@ -53,6 +53,9 @@ def test_a_project_without_errors_passes_before_anything_is_made(tmp_path):
         ("export: {}", "export: {output-dir: runs/p/model}", 6, "export would replace .*model, which is what train"),
         ("predict: {images:", "predict: {label-map: nowhere, images:", 7, "nowhere"),
         (f"images: {PETS / 'images'}", "images: nowhere", 7, "nowhere"),
+        (f"images: {PETS / 'images'}", "images: camera:0", 7, "camera:0 does not end by itself.*Key: images."),
+        (f"images: {PETS / 'images'}", "images: '-'", 7, "no standard input.*Key: images."),
+        ("predict: {", "predict: {save: films, ", 7, "'films' is not known.*Key: save."),
         ("devices: cpu", "devices: gpo", 4, "devices of train is 'gpo'; it is auto, cpu, gpu:0,1 or all"),
         ("evaluate: {}", "evaluate: {devices: gpu-1}", 5, "devices of evaluate is 'gpu-1'"),
         (

@@ -18,6 +18,7 @@ from odtk.tools.run.kinds import (
     Kind,
     Number,
     Path,
+    PictureSource,
     Several,
     Size,
     Splits,
@@ -179,7 +180,7 @@ SECTIONS: dict[str, Section] = {
     "predict": Section(
         {
             "model": _PLACE,
-            "images": Key(Several(Path())),
+            "images": Key(Several(PictureSource())),
             "output": _PLACE,
             "checkpoint": _CHECKPOINT,
             "save": Key(Text("outputs, such as pictures,csv"), "pictures,video,coco"),

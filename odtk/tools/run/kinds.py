@@ -227,6 +227,21 @@ class Path(Kind):
 
 
 @dataclass(frozen=True)
+class PictureSource(Path):
+    """Where pictures are: a path, or what is none but means something to `odtk predict`."""
+
+    expected = "a file, folder, glob or address"
+
+    def in_words(self) -> str:
+        """See `expected`."""
+        return self.expected
+
+    def resolved(self, value: str, folder: str) -> str:
+        """Relative to `folder`, unless it is a camera, a video's address, or standard input."""
+        return value if value == "-" or value.startswith(("camera:", "video:")) else super().resolved(value, folder)
+
+
+@dataclass(frozen=True)
 class Cache(Kind):
     """Where training keeps decoded images."""
 
