@@ -3,8 +3,10 @@
 import numpy as np
 from PIL import Image
 
+from odtk.evaluation.analysis.error_kinds import classify_errors
+from odtk.evaluation.analysis.matching import match_images
 from odtk.evaluation.results import Results, image_result
-from odtk.tools.evaluate.error_drawing import Tile
+from odtk.tools.evaluate.error_drawing import MOST_DETECTIONS, ErrorDrawing, Tile
 from odtk.tools.evaluate.explanation import Measured, explain
 from odtk.tools.evaluate.galleries import Budget, Gallery, error_galleries, on_page, sheet
 
@@ -55,3 +57,18 @@ def test_a_class_with_many_errors_does_not_hide_the_others():
     assert missed == ["cat, 50 pixels: missed"] * 4 + ["dog, 20 pixels: missed"]
     assert galleries["worst-images"].tiles[0].text == "0 right; 1 missed"
     assert galleries["worst-images"].legend.keys() == {"missed", "ignored"}
+
+
+def test_a_picture_is_not_hidden_by_its_detections():
+    scores = np.linspace(0.1, 0.9, 50)
+    boxes = [[n, n, n + 20, n + 20] for n in range(50)]
+    results = Results(
+        [image_result("many.jpg", SIZE, [BOX], [1], boxes, [1 + n % 2 for n in range(50)], scores)],
+        {1: "cat", 2: "dog"},
+    )
+    matching = match_images(results.images)
+    drawn = ErrorDrawing(results, matching, classify_errors(results.images, matching)).detections(0)
+    assert len(drawn) == MOST_DETECTIONS
+    assert [int(box.label.split()[1].rstrip("%")) for box in drawn] == [
+        round(100 * score) for score in scores[::-1][:20]
+    ]

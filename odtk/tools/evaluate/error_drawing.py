@@ -17,6 +17,8 @@ from odtk.evaluation.results import ImageResult, Results
 from odtk.report.error_pictures import DETECTED, GROUNDTRUTH, MarkedBox, draw_marked, draw_marked_crop
 from odtk.report.pictures import Yxyx
 
+MOST_DETECTIONS = 20
+"""On one picture: more, as of a model that has learned little, would hide it."""
 _KEPT = 4  # decoded pictures
 
 
@@ -88,9 +90,10 @@ class ErrorDrawing:
         return tiles
 
     def detections(self, index: int) -> list[MarkedBox]:
-        """The detections of an image by its index, as far as they reach the threshold."""
+        """The detections of an image by its index: the MOST_DETECTIONS surest that reach the threshold."""
         image, table = self._results.images[index], self._matching.detected
         rows = np.flatnonzero(table.image == index)
+        rows = rows[np.argsort(-table.scores[rows], kind="stable")][:MOST_DETECTIONS]
         return [
             box for row in rows for box in self._detection(image, int(table.index[row]), str(self._errors.kinds[row]))
         ]

@@ -82,7 +82,7 @@ def classes(found: Explanation) -> Table:
         for row, class_id in enumerate(precision.class_ids)
     ]
     order = np.argsort(-np.nan_to_num(columns["AP"], nan=-1.0), kind="stable")
-    caption = f"Each class; right, wrong and missed at scores from {found.seen.threshold:g} on"
+    caption = f"Each class; right, wrong and missed at scores from {found.seen.threshold:.3g} on"
     return Table("classes", caption, ["Class", *columns, "best threshold"], [rows[index] for index in order])
 
 
@@ -92,7 +92,7 @@ def rates(found: Explanation) -> Table:
     kinds = {"all boxes together (micro)": outcomes.micro, "mean over classes (macro)": outcomes.macro}
     rows = [[name, rates.precision, rates.recall, rates.f1] for name, rates in kinds.items()]
     counts = f"{outcomes.right.sum():,} right, {outcomes.wrong.sum():,} wrong, {outcomes.missed.sum():,} missed"
-    caption = f"At scores from {found.seen.threshold:g} on: {counts}."
+    caption = f"At scores from {found.seen.threshold:.3g} on: {counts}."
     return Table("rates", caption, ["Boxes", "precision", "recall", "F1"], rows)
 
 
@@ -105,7 +105,7 @@ def errors(found: Explanation) -> Table:
     ]
     caption = (
         f"What each kind of error costs: how much mAP (IoU {IOU:g}) would rise without it. The number of errors is at "
-        f"scores from {found.seen.threshold:g} on."
+        f"scores from {found.seen.threshold:.3g} on."
     )
     return Table("errors", caption, ["Error", "meaning", "errors", "cost"], rows)
 

@@ -19,7 +19,7 @@ from odtk.report.drawing import add_caption
 from odtk.report.error_pictures import CORRECT, DETECTED, GROUNDTRUTH, IGNORED, draw_marked, legend
 from odtk.report.html import code, element
 from odtk.report.sheets import add_heading, in_rows
-from odtk.tools.evaluate.error_drawing import ErrorDrawing, Tile, tile_of
+from odtk.tools.evaluate.error_drawing import MOST_DETECTIONS, ErrorDrawing, Tile, tile_of
 from odtk.tools.evaluate.explanation import IOU, Compared, Explanation
 
 _WORST, _CHANGED, _CASES, _CASES_OF_A_CLASS = 12, 8, 36, 4
@@ -79,7 +79,7 @@ def error_galleries(found: Explanation, results: Results) -> tuple[list[Gallery]
 
 def _errors(found: Explanation, drawing: ErrorDrawing) -> Iterator[Gallery]:
     seen = found.seen
-    least = f"scores from {seen.threshold:g} on"
+    least = f"scores from {seen.threshold:.3g} on"
     yield Gallery(
         "suspects",
         "Where the groundtruth itself may be wrong, the most suspicious first: look, and correct what is wrong.",
@@ -88,7 +88,7 @@ def _errors(found: Explanation, drawing: ErrorDrawing) -> Iterator[Gallery]:
     )
     yield Gallery(
         "worst-images",
-        f"Groundtruth on the left, detections with {least} on the right.",
+        f"Groundtruth on the left, at most {MOST_DETECTIONS} detections with {least} on the right.",
         drawing.worst(seen.worst[:_WORST]),
         _NO_ERRORS | _ERRORS | _MISSED,
         "pairs",
@@ -134,7 +134,10 @@ def _changes(compared: Compared, drawing: ErrorDrawing) -> Iterator[Gallery]:
 
     worse = [change for change in compared.comparison.images if change.errors[1] > change.errors[0]]
     better = [change for change in reversed(compared.comparison.images) if change.errors[1] < change.errors[0]]
-    said = f"Detections of {compared.model} on the left, of this model on the right; missed objects are not drawn."
+    said = (
+        f"At most {MOST_DETECTIONS} detections of {compared.model} on the left, of this model on the right; missed "
+        "objects are not drawn."
+    )
     for name, changes in zip(CHANGES, (worse, better), strict=True):
         yield Gallery(name, said, list(tiles(changes[:_CHANGED])), _NO_ERRORS | _ERRORS, "pairs")
 

@@ -62,7 +62,7 @@ def _next(findings: Sequence[Finding]) -> list[etree._Element]:
 
 def _numbers(found: Explanation) -> list[tuple[str, str]]:
     metrics, rates = found.measured.metrics, found.seen.outcomes.micro
-    least = f"score ≥ {found.seen.threshold:g}"
+    least = f"score ≥ {found.seen.threshold:.3g}"
     numbers = [
         ("mAP", metrics.get(MAP, found.precision.mean())),
         (f"mAP, IoU {IOU:g}", metrics.get(MAP_50, found.precision.mean(IOU))),

@@ -44,7 +44,7 @@ def comparison(found: Explanation, charts: Charts, drawn: Sequence[etree._Elemen
     fixed, broken = (sum(getattr(each, name) for each in changed.images) for name in ("is_fixed", "is_broken"))
     said = (
         f"Of {changed.num_images:,} images {fixed:,} with errors have none now, and {broken:,} without errors have "
-        f"some. Each model is at its best threshold: {compared.threshold:g} before, {found.seen.threshold:g} now."
+        f"some. Each model is at its best threshold: {compared.threshold:.3g} before, {found.seen.threshold:.3g} now."
     )
     interval = (
         f"Intervals hold {CONFIDENCE:.0%} of {changed.num_samples:,} paired bootstrap samples of the images. A change "
@@ -118,7 +118,7 @@ def _best_threshold(found: Explanation, thresholds_path: str) -> str:
     if overall.best is None:
         return "No object is found at any score: there is no best threshold."
     return (
-        f"F1 is best ({in_words(overall.best_f1)}) if detections count from a score of {overall.best:g} on. "
+        f"F1 is best ({in_words(overall.best_f1)}) if detections count from a score of {overall.best:.3g} on. "
         f"`odtk predict ... --thresholds {thresholds_path}` does that, and has a threshold of each class with enough "
         "objects."
     )
@@ -205,7 +205,7 @@ def speed(found: Explanation) -> etree._Element | None:
 
 
 def _least(found: Explanation) -> str:
-    return f"scores from {found.seen.threshold:g} on"
+    return f"scores from {found.seen.threshold:.3g} on"
 
 
 def _beside(charts: Charts, captions: Mapping[str, str], *others: etree._Element) -> etree._Element:
