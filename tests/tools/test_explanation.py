@@ -61,7 +61,7 @@ def test_the_page_says_what_it_is_about_and_loads_nothing(report):
 
 
 def test_the_page_has_a_section_of_everything_with_what_is_in_it(report):
-    _, _, page = report
+    _, written, page = report
     texts = {part.get("id"): part.text_content() for part in page.xpath("//main/section")}
     assert next(iter(texts)) == "errors"
     assert "confused.jpg" in texts["false-positives"]
@@ -70,6 +70,8 @@ def test_the_page_has_a_section_of_everything_with_what_is_in_it(report):
     assert "found.jpg" not in texts["worst-images"]
     assert "0.5 images per second" not in texts["metrics"]
     assert "2.0 images per second" in texts["speed"]
+    assert "F1 is best (0.250) if detections count from a score of 0.5 on." in texts["curves"]
+    assert f"odtk predict ... --thresholds {written.thresholds}" in texts["curves"]
     # -1 is no number to show.
     small = page.xpath("//section[@id='metrics']//tr[contains(., '(small)')]/td")
     assert [cell.text for cell in small] == ["–"]

@@ -15,12 +15,12 @@ from fake_detector import HEAT, SIZE
 from inspected_records import picture, write
 from PIL import Image
 
-from odtk import pipeline
+from odtk import label_map, pipeline
 from odtk.checkpoints.best import read_best
 from odtk.checkpoints.reader import CheckpointReader
 from odtk.cli.main import cli
 from odtk.detectors.build import build_detector
-from odtk.errors import CheckpointError, ConfigError, DataError, OdtkError
+from odtk.errors import CheckpointError, ConfigError, DataError, LabelMapError, OdtkError
 from odtk.evaluation import build as evaluation_build
 from odtk.evaluation.build import ConfiguredEvaluation
 from odtk.evaluation.coco_results import read_results
@@ -192,6 +192,18 @@ def test_an_exported_model_and_its_detections_have_the_metrics_of_the_checkpoint
         assert (again.notes, again.repeated_images) == ([], 0)
         assert list(again.seconds) == ["reading", "scoring"]
     assert again.metrics_path == tmp_path / "again/metrics.json"
+
+
+def test_classes_of_an_export_and_of_records_with_other_numbers_meet_by_name(journey, exported, tmp_path):
+    shutil.copytree(journey.config.parent / "records", tmp_path / "records")
+    label_map.write(label_map.of_names(("dog", "cat")), tmp_path / "records/label_map.pbtxt")
+    options = {"groundtruth": tmp_path / "records", "report": False, "output": tmp_path / "eval"}
+    report = evaluate(exported, **options)
+    assert report.metrics == coco_metrics(journey.evaluated)
+    assert [each["name"] for each in report.classes] == ["dog", "cat"]
+    with pytest.raises(LabelMapError, match="Export the model and evaluate the export") as error:
+        evaluate(journey.model_dir, **options)
+    assert error.value.argument == "groundtruth"
 
 
 def test_any_model_is_evaluated_on_annotations_that_are_no_records(journey, exported, tmp_path):

@@ -103,15 +103,24 @@ def curves(found: Explanation, charts: Charts, thresholds_path: str) -> etree._E
     }
     if not any(name in charts for name in captions):
         return None
-    best = f"F1 is best ({in_words(found.confidence.overall.best_f1)}) if detections count from a score of "
-    how = f"{found.seen.threshold:g} on. `odtk predict ... --thresholds {thresholds_path}` uses the best of each class."
     own = [[name, threshold] for name, threshold in found.thresholds.classes.items()]
     return section(
         "curves",
         "Curves and thresholds",
-        element("p", *prose(best + how)),
+        element("p", *prose(_best_threshold(found, thresholds_path))),
         _beside(charts, captions),
         _folded("Thresholds of the classes", _filled(Table("", "The best thresholds.", ["Class", "score"], own))),
+    )
+
+
+def _best_threshold(found: Explanation, thresholds_path: str) -> str:
+    overall = found.confidence.overall
+    if overall.best is None:
+        return "No object is found at any score: there is no best threshold."
+    return (
+        f"F1 is best ({in_words(overall.best_f1)}) if detections count from a score of {overall.best:g} on. "
+        f"`odtk predict ... --thresholds {thresholds_path}` does that, and has a threshold of each class with enough "
+        "objects."
     )
 
 
@@ -152,14 +161,10 @@ def listed(name: str, drawn: Sequence[etree._Element], whole: Table | None) -> e
     if whole is None:
         return None
     columns = [list(whole.columns).index(column) for column in _LISTED[name]]
-    rows = Table(
-        name,
-        f"{whole.caption}; all columns are in report/{name}.csv",
-        whole.columns,
-        whole.rows[:_MOST_LISTED],
-        "words",
-    )
-    return section(name, TITLES[name], *drawn, _folded(f"List of {len(whole.rows):,}", shown(rows, columns)))
+    first, count = whole.rows[:_MOST_LISTED], len(whole.rows)
+    rows = Table(name, f"{whole.caption}; all columns and rows are in report/{name}.csv", whole.columns, first, "words")
+    which = f"The first {len(first)} of {count:,}" if count > len(first) else f"List of {count}"
+    return section(name, TITLES[name], *drawn, _folded(which, shown(rows, columns)))
 
 
 def checkpoints(found: Explanation, charts: Charts) -> etree._Element | None:
@@ -169,8 +174,8 @@ def checkpoints(found: Explanation, charts: Charts) -> etree._Element | None:
         return None
     shown_columns = [0, *(whole.columns.index(name) for name in tables.HEADLINES if name in whole.columns)]
     heads = [tables.HEADLINES.get(name, name) for name in whole.columns]
-    listed = shown(Table(whole.name, "Metrics of each checkpoint.", heads, whole.rows), shown_columns)
-    return section("checkpoints", "Checkpoints", _beside(charts, {"checkpoints": "Metrics by step."}, listed))
+    rows = shown(Table(whole.name, "Metrics of each checkpoint.", heads, whole.rows), shown_columns)
+    return section("checkpoints", "Checkpoints", _beside(charts, {"checkpoints": "Metrics by step."}, rows))
 
 
 def metrics(found: Explanation) -> etree._Element:

@@ -12,7 +12,7 @@ from odtk.checkpoints.reader import CheckpointReader
 from odtk.checkpoints.restoring import restore
 from odtk.detectors.trained import build_trained_detector
 from odtk.devices import keep_freed_memory
-from odtk.errors import CheckpointError, DamagedCheckpointError
+from odtk.errors import CheckpointError, DamagedCheckpointError, LabelMapError
 from odtk.evaluation.build import ConfiguredEvaluation
 from odtk.evaluation.scoring import Evaluation
 from odtk.exporting.open_model import read_config
@@ -37,7 +37,7 @@ def measure_trained(source: Source, truth: RecordsTruth, settings: Settings) -> 
     checkpoint or records cannot be used.
     """
     assert source.config_path is not None  # find_source has seen to it
-    config, checks = _config(source.config_path, truth), truth.config_path or source.config_path
+    config = _config(source.config_path, truth)
     for finding in require_valid(config, source.config_path, needs=("eval",)):
         if finding.severity == WARNING:
             settings.log(str(finding))
@@ -51,8 +51,7 @@ def measure_trained(source: Source, truth: RecordsTruth, settings: Settings) -> 
         # Of all checkpoints it is any that can be used: each is restored in its turn.
         first, log = (None, lambda line: None) if prefixes else (source.checkpoint, settings.log)
         detector, reader = build_trained_detector(config, source.path, first, log, "Evaluating", chosen.precision)
-        map_path = config.eval_input_reader[0].label_map_path
-        for note in require_trained_classes(reader.prefix, map_path, "eval_input_reader[0]", checks):
+        for note in _require_trained_classes(reader.prefix, truth):
             settings.log(f"warning: {note}")
         measured = ConfiguredEvaluation(config, detector, max_bad_records=settings.max_bad_records, log=settings.log)
     if not prefixes:
@@ -70,8 +69,6 @@ def _config(path: str, truth: RecordsTruth) -> pipeline_pb2.TrainEvalPipelineCon
         return config
     own = pipeline_pb2.TrainEvalPipelineConfig()
     own.CopyFrom(config)
-    for name in ("batch_size", "use_moving_averages", "use_dummy_loss_in_eval"):
-        setattr(own.eval_config, name, getattr(config.eval_config, name))
     del own.eval_input_reader[:]
     own.eval_input_reader.extend(truth.config.eval_input_reader[:1])
     for name in ("metrics_set", "super_categories"):
@@ -81,6 +78,22 @@ def _config(path: str, truth: RecordsTruth) -> pipeline_pb2.TrainEvalPipelineCon
     for name in ("include_metrics_per_category", "all_metrics_per_category"):
         setattr(own.eval_config, name, getattr(truth.config.eval_config, name))
     return own
+
+
+def _require_trained_classes(prefix: str, truth: RecordsTruth) -> list[str]:
+    """See require_trained_classes; of records that no config names, the label map cannot be set."""
+    path = truth.config.eval_input_reader[0].label_map_path
+    if truth.config_path is not None:
+        return require_trained_classes(prefix, path, "eval_input_reader[0]", truth.config_path)
+    try:
+        return require_trained_classes(prefix, path, "the label map", truth.name)
+    except LabelMapError as error:
+        raise LabelMapError(
+            f"{path}, the label map of {truth.name}, numbers other classes than that of the checkpoint {prefix}, and "
+            "the losses of a checkpoint need the same numbers. Export the model and evaluate the export: its "
+            "classes and those of the records meet by name.",
+            argument="groundtruth",
+        ) from error
 
 
 def _run(measured: ConfiguredEvaluation, title: str, compiles: bool = True) -> Evaluation:
