@@ -3,7 +3,7 @@
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 _POLL_SECONDS = 0.1
@@ -27,7 +27,7 @@ class DropOldest:
         self._is_closed = False
         self._changed = threading.Condition()
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Generator[Any, None, None]:
         threads = [
             threading.Thread(target=self._read, args=(index,), name=f"odtk live source {index}", daemon=True)
             for index in range(len(self._sources))

@@ -1,7 +1,8 @@
 """What happens to a picture on its way: it is taken, decoded, looked at by the detector, and drawn."""
 
+import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,17 +83,19 @@ class Taking:
 
     def __iter__(self) -> Iterator[Job]:
         numbers = _numbers_in_names(self._sources)
-        for count, (source, taken) in enumerate(self._live if self.is_live else self._in_order(), start=1):
-            yield Job(source, taken, numbers.get(source.name, count))
+        with contextlib.closing(iter(self._live) if self.is_live else self._in_order()) as pairs:
+            for count, (source, taken) in enumerate(pairs, start=1):
+                yield Job(source, taken, numbers.get(source.name, count))
 
-    def _in_order(self) -> Iterator[tuple[Source, Taken]]:
+    def _in_order(self) -> Generator[tuple[Source, Taken], None, None]:
         for source in self._sources:
-            for pair in self._of(source):
-                if self._is_stopped():
-                    return
-                yield pair
+            with contextlib.closing(self._of(source)) as pairs:
+                for pair in pairs:
+                    if self._is_stopped():
+                        return
+                    yield pair
 
-    def _of(self, source: Source) -> Iterator[tuple[Source, Taken]]:
+    def _of(self, source: Source) -> Generator[tuple[Source, Taken], None, None]:
         for taken in source.pictures(self._every):
             yield source, taken
 
