@@ -163,6 +163,7 @@ def explain(
         training_boxes=measured.training_boxes,
         commands=measured.commands,
         precision=precision,
+        shortfall=self_check.shortfall if self_check else 0.0,
     )
     return Explanation(
         measured=measured,
