@@ -12,6 +12,7 @@ from odtk.evaluation.analysis.suspects import COLUMNS as SUSPECT_COLUMNS
 from odtk.evaluation.analysis.suspects import suspect_rows
 from odtk.evaluation.coco import NO_GROUNDTRUTH
 from odtk.evaluation.results import Results
+from odtk.evaluation.stopwatch import FIRST_STEP, INFERENCE
 from odtk.report.tables import Table, Value
 from odtk.tools.evaluate.explanation import IOU, MAP, MAP_50, Compared, Explanation
 
@@ -189,9 +190,12 @@ def missed(found: Explanation, results: Results) -> Table:
 
 
 def seconds(found: Explanation) -> Table:
-    """How long each stage took."""
-    count = max(found.num_images, 1)
-    rows = [[stage, 1000 * time / count, time] for stage, time in found.measured.seconds.items()]
+    """How long each stage took; the first step, which compiles the model, says nothing about an image."""
+    counts = {FIRST_STEP: 0, INFERENCE: found.num_images - found.measured.first_images}
+    rows: list[list[Value]] = []
+    for stage, time in found.measured.seconds.items():
+        count = counts.get(stage, found.num_images)
+        rows.append([stage, 1000 * time / count if count > 0 else None, time])
     return Table("speed", "Time of each stage", ["Stage", "ms per image", "seconds"], rows)
 
 
