@@ -82,6 +82,9 @@ def test_tables_are_beside_the_page_as_csv(report):
     assert set(written.files) == {path.name for path in written.folder.iterdir()}
     cat = next(row for row in _rows(written, "classes.csv") if row["Class"] == "cat")
     assert (cat["objects"], cat["right"], cat["missed"]) == ("3", "1", "2")
+    shares = [row["background"] for row in _rows(written, "confusion-normalized.csv")]
+    assert [round(float(share), 3) for share in shares] == [0.333, 1, 0]
+    assert [float(_rows(written, "class-f1.csv")[row]["cat"]) for row in (0, -1)] == [0.4, 0]
     errors = {row["Error"]: int(row["errors"]) for row in _rows(written, "errors.csv")}
     expected = {"classification": 1, "localization": 1, "background": 1, "missed": 1, "duplicate": 0, "both": 0}
     assert errors == expected
@@ -105,7 +108,11 @@ def test_the_document_is_json_without_nan(report):
     read = json.loads((written.folder / "explanation.json").read_text("utf-8"))
     assert read == explanation.document()
     assert (read["images"], read["boxes"], read["detections"]) == (4, 4, 4)
-    assert read["confusion"] == {"rows": ["cat", "dög", "background"], "counts": [[1, 1, 1], [0, 0, 1], [1, 1, 0]]}
+    assert read["confusion"]["rows"] == ["cat", "dög", "background"]
+    assert read["confusion"]["counts"] == [[1, 1, 1], [0, 0, 1], [1, 1, 0]]
+    assert read["confusion"]["by_object"][0] == pytest.approx([1 / 3] * 3, abs=1e-6)
+    assert read["calibration"]["expected_error"] == pytest.approx((0.5 + 0.8 + 0.7 + 0.6) / 4)
+    assert read["confidence"]["classes"]["cat"]["f1"][0] == pytest.approx(2 / 5)
     assert [each["name"] for each in read["classes"]] == ["cat", "dög"]
 
 
