@@ -155,8 +155,14 @@ def _image(image_id: int | str, first: dict, rows: list[tuple]) -> FoundImage:
 
 def write_results(path: str | os.PathLike, results: Results) -> None:
     """Writes all detections, a box per line, so that they can be read and compared later; `path` may be in a store."""
-    lines = [line for number, image in _numbered(results.images) for line in _lines(number, image, results)]
-    files.write_text(path, "[\n" + ",\n".join(lines) + "\n]\n" if lines else "[]\n")
+    separator = "[\n"
+    with files.create(path) as file:  # image by image: the whole may be larger than the memory
+        for number, image in _numbered(results.images):
+            if lines := ",\n".join(_lines(number, image, results)):
+                # A name of a file that is no UTF-8 has surrogates, which JSON can only have as escapes.
+                file.write(f"{separator}{lines}".encode("utf-8", "backslashreplace"))
+                separator = ",\n"
+        file.write(b"[]\n" if separator == "[\n" else b"\n]\n")
 
 
 def _numbered(images: Sequence[ImageResult]) -> Iterator[tuple[int, ImageResult]]:

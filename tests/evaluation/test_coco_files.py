@@ -54,6 +54,14 @@ def test_what_is_written_of_an_evaluation_gives_its_metrics_when_it_is_read(coco
     assert read_results(tmp_path / "none.json").images == []
 
 
+def test_a_file_name_that_is_no_utf8_is_the_same_when_it_is_read(tmp_path):
+    result = image_result("caf\udce9.jpg", (9, 9), [], [], [[0, 0, 9, 9]], [1], [0.5])
+    empty = image_result("empty.jpg", (9, 9), [], [], [], [], [])
+    write_results(tmp_path / "new/found.json", Results([empty, result, empty], {1: "cat"}))
+    (image,) = read_results(tmp_path / "new/found.json").images
+    assert (image.image_id, image.file_name) == (2, "caf\udce9.jpg")
+
+
 def test_float32_boxes_and_scores_are_the_same_when_they_are_read(tmp_path):
     boxes, scores = np.float32([[0.1, 1 / 3, 20.7, 1e3 / 7]]), np.float32([1 / 3])
     result = image_result("000000000042.jpg", (100, 200), [], [], boxes, [3], scores)
