@@ -2,6 +2,7 @@
 
 import base64
 import http.client
+import io
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -47,7 +48,7 @@ class StoredPicture(StillPicture):
 
     def _load(self) -> Pixels:
         try:
-            return Pixels(np.asarray(decode_picture(files.read_bytes(self.written), self.written)))
+            return _decoded(files.read_bytes(self.written), self.written)
         except OSError as error:
             raise DataError(f"{self.written} cannot be read: {error}.") from error
 
@@ -60,7 +61,7 @@ class WebPicture(StillPicture):
         self._address = address
 
     def _load(self) -> Pixels:
-        return Pixels(np.asarray(decode_picture(self._download(), self.written)))
+        return _decoded(self._download(), self.written)
 
     def _download(self) -> bytes:
         try:
@@ -81,6 +82,10 @@ class WebPicture(StillPicture):
         if len(encoded) > _MOST_BYTES:
             raise DataError(f"{self.written} has more than {_MOST_BYTES // 2**20} MiB, too much for a picture.")
         return encoded
+
+
+def _decoded(encoded: bytes, name: str) -> Pixels:
+    return Pixels(np.asarray(decode_picture(encoded, name)), count_frames(io.BytesIO(encoded)))
 
 
 def _request(address: str) -> urllib.request.Request:
