@@ -126,7 +126,7 @@ def _print_memory(report) -> None:
         [f"training step of {report.batch_size} images", _bytes(memory.training_batch)],
     ]
     click.echo()
-    options.print_table("Memory in float32, estimated from the graph", ["Of", "size"], rows, least_width=110)
+    options.print_table("Memory (float32, estimated)", ["Of", "size"], rows, least_width=110)
 
 
 def _print_anchors(report) -> None:
@@ -135,12 +135,18 @@ def _print_anchors(report) -> None:
         click.echo("The model has no anchors.")
         return
     rows = [
-        [number, f"{level.columns}x{level.rows}", level.per_cell, f"{level.count:,}", *_sides(level)]
-        for number, level in enumerate(report.anchors, 1)
+        [
+            "-" if level.stride is None else f"{level.stride:.4g}",
+            f"{level.columns}x{level.rows}",
+            level.per_cell,
+            f"{level.count:,}",
+            *_sides(level),
+        ]
+        for level in report.anchors
     ]
     total = sum(level.count for level in report.anchors)
-    columns = ["Level", "map", "per cell", "anchors", "in the input", "in original images", "width/height"]
-    title = f"{total:,} anchors, with the smallest and the largest of each level (width x height in pixels)"
+    columns = ["Stride", "map", "per cell", "anchors", "in the input", "in original images", "width/height"]
+    title = f"{total:,} anchors: smallest and largest of each level, width x height in pixels"
     options.print_table(title, columns, rows, least_width=110)
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from odtk import files
-from odtk.checkpoints.best import read_best
+from odtk.checkpoints.best import choose_checkpoint, read_best
 from odtk.checkpoints.files import prefixes_in
 from odtk.checkpoints.reader import CheckpointReader
 from odtk.checkpoints.restoring import restore
@@ -38,6 +38,9 @@ def measure_trained(source: Source, truth: RecordsTruth, settings: Settings) -> 
     """
     assert source.config_path is not None  # find_source has seen to it
     config = _config(source.config_path, truth)
+    if truth.config_path is None:  # before the config is checked, which is not to blame for other records' classes
+        chosen_prefix = choose_checkpoint(source.path, None if source.checkpoint == ALL else source.checkpoint)
+        _require_trained_classes(chosen_prefix, truth)
     for finding in require_valid(config, source.config_path, needs=("eval",)):
         if finding.severity == WARNING:
             settings.log(str(finding))

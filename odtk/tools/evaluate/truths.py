@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 from odtk import files, label_map
 from odtk.annotations.data_folder import is_data_set
-from odtk.datasets.record_files import EVAL_WORDS, find_records, record_sets
-from odtk.errors import ConfigError, OdtkError
+from odtk.datasets.record_files import EVAL_WORDS, Records, find_records, label_map_beside, record_sets, scan_classes
+from odtk.errors import ConfigError, DataError, OdtkError
 from odtk.evaluation.coco_groundtruth import read_groundtruth
 from odtk.evaluation.dataset_groundtruth import open_groundtruth
 from odtk.evaluation.groundtruth import Groundtruth
 from odtk.evaluation.metrics_sets import build_evaluators
 from odtk.exporting.label_maps import find_trained_map, read_map
 from odtk.exporting.open_model import read_config
+from odtk.findings import counted
 from odtk.protos import pipeline_pb2
 from odtk.prototext.schema import some
 from odtk.records import shards
@@ -86,8 +87,9 @@ def _of_records(
         reader.CopyFrom(config.eval_input_reader[0])
         reader.sample_1_of_n_examples = 1  # of the config's own records
     reader.tf_record_input_reader.input_path[:] = records.patterns
-    own = records.label_map or reader.label_map_path
-    named = own or label_map_path or _map_of_model(source)
+    beside = records.label_map or (None if files.is_remote(place) else label_map_beside(os.path.dirname(place) or "."))
+    # The config's own map comes last, as it is of other records.
+    named = beside or label_map_path or reader.label_map_path or _map_of_model(source)
     if not named:
         raise OdtkError(
             f"Nothing says which classes {place} has: there is no label map beside it, and {source.path} has none "
@@ -95,7 +97,24 @@ def _of_records(
             argument="label_map",
         )
     reader.label_map_path = os.fspath(label_map.find(named)) if not files.is_remote(named) else named
-    return RecordsTruth(_named(records.patterns), mine, None, is_named_by_label_map=not own)
+    _require_classes(records, reader.label_map_path, place)
+    return RecordsTruth(_named(records.patterns), mine, None, is_named_by_label_map=named == label_map_path)
+
+
+def _require_classes(records: Records, label_map_path: str, place: str) -> None:
+    """Raises DataError if boxes of the records would be left out, as the label map does not have their class."""
+    if any(map(files.is_remote, records.patterns)):
+        return
+    known = read_map(label_map_path)[1]
+    counts = scan_classes(shards.expand_globs(records.patterns)).names
+    strange = {name: count for name, count in counts.items() if known.id_of(name) is None}
+    if strange:
+        raise DataError(
+            f"{place} has {counted(sum(strange.values()), 'box', 'boxes')} of classes that {label_map_path} does not "
+            f"have: {some(list(strange), 6)}. Give the label map of these records, or put it beside them as "
+            "label_map.pbtxt.",
+            argument="label_map",
+        )
 
 
 def _map_of_model(source: Source) -> str | None:
