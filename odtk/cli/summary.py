@@ -136,7 +136,7 @@ def _print_anchors(report) -> None:
         return
     rows = [
         [
-            round(report.input_size[0] / level.rows),
+            "-" if level.stride is None else f"{level.stride:.4g}",
             f"{level.columns}x{level.rows}",
             level.per_cell,
             f"{level.count:,}",

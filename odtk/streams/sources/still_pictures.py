@@ -2,6 +2,7 @@
 
 import base64
 import http.client
+import io
 import time
 import urllib.error
 import urllib.parse
@@ -51,7 +52,7 @@ class StoredPicture(StillPicture):
 
     def _load(self) -> Pixels:
         try:
-            return Pixels(np.asarray(decode_picture(files.read_bytes(self.written), self.written)))
+            return _decoded(files.read_bytes(self.written), self.written)
         except OSError as error:
             raise DataError(f"{self.written} cannot be read: {error}.") from error
 
@@ -64,7 +65,7 @@ class WebPicture(StillPicture):
         self._address = address
 
     def _load(self) -> Pixels:
-        return Pixels(np.asarray(decode_picture(self._download(), self.written)))
+        return _decoded(self._download(), self.written)
 
     def _download(self) -> bytes:
         try:
@@ -103,6 +104,10 @@ class WebPicture(StillPicture):
                 "bytes. Try again."
             )
         return bytes(received)
+
+
+def _decoded(encoded: bytes, name: str) -> Pixels:
+    return Pixels(np.asarray(decode_picture(encoded, name)), count_frames(io.BytesIO(encoded)))
 
 
 def _request(address: str) -> urllib.request.Request:

@@ -78,6 +78,13 @@ def test_broken_videos_say_so_when_they_are_loaded(tmp_path):
         taken.load()
 
 
+def test_videos_of_huge_pictures_are_not_decoded(tmp_path, monkeypatch):
+    monkeypatch.setattr("odtk.annotations.image_files.MAX_PIXELS", 64 * 48 - 1)
+    (taken,) = Video(str(videos.write(tmp_path / "walk.mp4", 2)), "walk.mp4").pictures()
+    with pytest.raises(DataError, match="has pictures of 64x48, more than 3071 pixels. Scale it down"):
+        taken.load()
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """Serves a folder, and /live.mjpg as a network camera does."""
 
@@ -149,6 +156,15 @@ def test_pictures_and_videos_are_read_from_addresses(server):
     for written in ("eine Straße.png", "eine%20Stra%C3%9Fe.png?a=b&c", "no%20type"):
         (source,) = find_sources([f"{address}/{written}"])
         assert next(source.pictures()).load().array.shape == (6, 8, 3)
+
+
+def test_the_frames_of_an_animation_are_counted_at_an_address_too(server):
+    address, folder = server
+    frames = [Image.new("L", (8, 6), shade) for shade in (0, 90, 200)]
+    frames[0].save(folder / "run.gif", save_all=True, append_images=frames[1:])
+    (source,) = find_sources([f"{address}/run.gif"])
+    (taken,) = source.pictures()
+    assert taken.load().frames == 3
 
 
 def test_addresses_that_give_no_picture_say_why(server):
