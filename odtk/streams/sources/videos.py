@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from odtk.annotations import image_files
 from odtk.errors import DataError
 from odtk.streams.sources.addresses import scheme_of, without_password
 from odtk.streams.sources.source import Pixels, Source, Taken
@@ -74,8 +75,8 @@ class Video(Source):
 
         stream = self._stream(container)
         stream.thread_type = "AUTO"
-        rate = float(stream.average_rate or stream.guessed_rate or 1)
-        first = container.start_time / 1e6 if container.start_time and not self.is_live else None
+        start = container.start_time / 1e6 if container.start_time and not self.is_live else None
+        clock = _Clock(start, float(stream.average_rate or stream.guessed_rate or 1))
         number, damaged = 0, 0
         with self._errors(lambda: f" after {number} pictures"):
             for packet in container.demux(stream):
@@ -85,9 +86,7 @@ class Video(Source):
                     damaged += 1
                     continue
                 for frame in frames:
-                    shown = frame.time if frame.time is not None else number / rate
-                    first = shown if first is None else first
-                    yield frame, max(shown - first, 0.0)
+                    yield frame, clock.since_start(frame.time)
                     number += 1
         if damaged and not self.is_live:
             raise DataError(
@@ -108,8 +107,16 @@ class Video(Source):
     def _stream(self, container: Any) -> Any:
         for stream in container.streams.video:
             if "attached_pic" not in str(getattr(stream, "disposition", "")).lower():
+                self._check_size(stream)
                 return stream
         raise DataError(f"{self.written} has no video in it. Give a video, or a picture.")
+
+    def _check_size(self, stream: Any) -> None:
+        if stream.width * stream.height > image_files.MAX_PIXELS:
+            raise DataError(
+                f"{self.written} has pictures of {stream.width}x{stream.height}, more than {image_files.MAX_PIXELS} "
+                "pixels. Scale it down."
+            )
 
     @contextlib.contextmanager
     def _errors(self, where):
@@ -123,6 +130,27 @@ class Video(Source):
                 f"{self.written} cannot be decoded{where()}: {error.strerror or type(error).__name__}. "
                 f"{'Check the address and the network' if scheme_of(self._address) else 'Replace or remove it'}."
             ) from error
+
+
+class _Clock:
+    """When the frames of a stream are shown, in seconds since its start."""
+
+    def __init__(self, start: float | None, rate: float):
+        """`start`: of the container, None for the first frame's; `rate`: frames per second, where they have no times."""
+        self._start, self._step = start, 1 / rate
+        self._last: float | None = None
+
+    def since_start(self, time: float | None) -> float:
+        """Of the next frame, whose own `time` may be unknown."""
+        following = 0.0 if self._last is None else self._last + self._step
+        if self._start is None:
+            self._start = time or 0.0
+        shown = following if time is None else time - self._start
+        if self._last is not None and shown < self._last:  # recordings that were joined begin at 0 again
+            self._start -= following - shown
+            shown = following
+        self._last = shown
+        return max(shown, 0.0)
 
 
 def _pixels(frame: Any) -> Pixels:
