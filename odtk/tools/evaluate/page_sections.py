@@ -200,7 +200,7 @@ def speed(found: Explanation) -> etree._Element | None:
     if not whole.rows:
         return None
     total = math.fsum(found.measured.seconds.values())
-    said = f"{found.num_images / total:.1f} images per second." if total else ""
+    said = f"{found.num_images / total:.1f} images per second in all, with the first step." if total else ""
     return section("speed", "Speed", element("p", said), shown(whole, bar=2))
 
 

@@ -13,6 +13,7 @@ import videos
 from PIL import Image
 
 from odtk.errors import DataError
+from odtk.streams.sources import still_pictures
 from odtk.streams.sources.cameras import Camera
 from odtk.streams.sources.places import find_sources
 from odtk.streams.sources.videos import Video
@@ -84,7 +85,16 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         if self.path == "/private.png" and self.headers["Authorization"] != "Basic bWU6c2VjcmV0":
             self.send_error(401)
             return
-        if self.path == "/live.mjpg":
+        if self.path == "/round.jpg":
+            self.send_response(302)
+            self.send_header("Location", "/round.jpg")
+            self.end_headers()
+        elif self.path == "/broken-off.jpg":
+            self.send_response(200)
+            self.send_header("Content-Length", "5000")
+            self.end_headers()
+            self.wfile.write(bytes(1000))
+        elif self.path == "/live.mjpg":
             self._show(12)
         else:
             super().do_GET()
@@ -134,6 +144,11 @@ def test_pictures_and_videos_are_read_from_addresses(server):
     (private,) = find_sources([f"{address.replace('http://', 'http://me:secret@')}/private.png"])
     assert next(private.pictures()).load().array.shape == (6, 8, 3)
     assert [videos.number_of(each.load().array) for each in video.pictures()] == list(range(6))
+    image.save(folder / "eine Straße.png")
+    (folder / "no type").write_bytes((folder / "private.png").read_bytes())  # the server says nothing of it, or text
+    for written in ("eine Straße.png", "eine%20Stra%C3%9Fe.png?a=b&c", "no%20type"):
+        (source,) = find_sources([f"{address}/{written}"])
+        assert next(source.pictures()).load().array.shape == (6, 8, 3)
 
 
 def test_the_frames_of_an_animation_are_counted_at_an_address_too(server):
@@ -152,7 +167,9 @@ def test_addresses_that_give_no_picture_say_why(server):
     (folder / "film").write_bytes(b"")
     for name, message in (("gone.jpg", "the server answers 404 File not found"),
                           ("page.html", "is no picture but text/html. Give the address of the picture itself"),
-                          ("notes.jpg", "cannot be decoded: it is not one of JPEG")):  # fmt: skip
+                          ("notes.jpg", "cannot be decoded: it is not one of JPEG"),
+                          ("round.jpg", r"the server answers 302 [^\n]*infinite loop\.$"),
+                          ("broken-off.jpg", "the connection ended after 1,000 of its 5,000 bytes")):  # fmt: skip
         (source,) = find_sources([f"{address}/{name}"])
         (taken,) = source.pictures()
         with pytest.raises(DataError, match=f"^{address}/{name} .*{message}"):
@@ -162,6 +179,26 @@ def test_addresses_that_give_no_picture_say_why(server):
     with pytest.raises(DataError, match=r"^http://me:\.\.\.@127\.0\.0\.1:9/cat\.jpg cannot be fetched") as error:
         taken.load()
     assert "secret" not in str(error.value)
+
+
+def test_a_server_that_sends_next_to_nothing_is_not_waited_for(server, monkeypatch):
+    address, folder = server
+    (folder / "endless.jpg").write_bytes(bytes(10))
+    (source,) = find_sources([f"{address}/endless.jpg"])
+    monkeypatch.setattr(still_pictures, "time", Clock())
+    with pytest.raises(DataError, match=f"^{address}/endless.jpg cannot be fetched: after 100 s 10 bytes of it"):
+        next(source.pictures()).load()
+
+
+class Clock:
+    """Each look at it is 100 seconds later."""
+
+    def __init__(self):
+        self._seconds = 0
+
+    def monotonic(self):
+        self._seconds += 100
+        return self._seconds
 
 
 def test_a_network_camera_shows_what_it_has_until_it_ends(server):

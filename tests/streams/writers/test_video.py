@@ -1,5 +1,7 @@
 """Annotated videos: as many frames as were given, at their times, with the audio of the source."""
 
+from dataclasses import replace
+
 import av
 import drawn_field
 import drawn_video
@@ -106,6 +108,15 @@ def test_a_video_of_one_frame_is_shown(tmp_path):
     write_all(VideoWriter(tmp_path, name_of), _frames([picture], tmp_path / "none", name="walk.mp4"))
     with av.open(str(tmp_path / "walk.mp4")) as file:
         assert file.duration == pytest.approx(40_000, abs=1000)  # microseconds
+
+
+def test_a_video_lasts_until_its_last_frame_however_far_apart_they_come(tmp_path):
+    pictures = drawn_field.pictures(20, (64, 48))
+    frames = [replace(_frames([each], tmp_path / "none", name="walk.mp4")[0][0], seconds=0.01 * number**2)
+              for number, each in enumerate(pictures)]  # fmt: skip
+    write_all(VideoWriter(tmp_path, name_of), [(frame, detections(pictures[0])) for frame in frames])
+    with av.open(str(tmp_path / "walk.mp4")) as file:
+        assert file.duration / 1e6 > frames[-1].seconds
 
 
 def test_without_an_encoder_for_h264_a_note_says_so(tmp_path, monkeypatch):
