@@ -145,7 +145,7 @@ class _Clock:
     """When the frames of a stream are shown, in seconds since its start."""
 
     def __init__(self, start: float | None, rate: float):
-        """`start`: of the container, None for the first frame's; `rate`: frames per second, where they have no times."""
+        """`start`: of the container, None for the first frame's; `rate`: of frames that have no times, per second."""
         self._start, self._step = start, 1 / rate
         self._last: float | None = None
 
