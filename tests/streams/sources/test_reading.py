@@ -81,7 +81,7 @@ def test_broken_videos_say_so_when_they_are_loaded(tmp_path):
 def test_videos_of_huge_pictures_are_not_decoded(tmp_path, monkeypatch):
     monkeypatch.setattr("odtk.annotations.image_files.MAX_PIXELS", 64 * 48 - 1)
     (taken,) = Video(str(videos.write(tmp_path / "walk.mp4", 2)), "walk.mp4").pictures()
-    with pytest.raises(DataError, match="has pictures of 64x48, more than 3071 pixels. Scale it down"):
+    with pytest.raises(DataError, match=r"has pictures of 64x48, more than 3071 pixels\. Scale it down"):
         taken.load()
 
 
