@@ -1,5 +1,6 @@
 """`odtk summary`: the layers of a model, and what they cost."""
 
+import math
 import re
 
 import click
@@ -102,7 +103,12 @@ def _row(name: str, cost) -> list:
     shapes = [_shape(shape) for shape in cost.info.shapes]
     shown = shapes[0] if len(shapes) == 1 else f"{len(shapes)}: {shapes[0]} to {shapes[-1]}"
     parameters, multiply_adds = cost.info.parameters, cost.multiply_adds
-    return [_indented(name), cost.info.kind, shown, f"{parameters:,}" if parameters else "", _millions(multiply_adds)]
+    return [_indented(name), _kind(cost), shown, f"{parameters:,}" if parameters else "", _millions(multiply_adds)]
+
+
+def _kind(cost) -> str:
+    """Short, so that the table fits into a terminal of 80 columns."""
+    return cost.info.kind.replace("BatchNormalization", "BatchNorm")
 
 
 def _indented(name: str) -> str:
@@ -136,7 +142,7 @@ def _print_anchors(report) -> None:
         return
     rows = [
         [
-            round(report.input_size[0] / level.rows),
+            _stride(report.input_size[0], level.rows),
             f"{level.columns}x{level.rows}",
             level.per_cell,
             f"{level.count:,}",
@@ -148,6 +154,11 @@ def _print_anchors(report) -> None:
     columns = ["Stride", "map", "per cell", "anchors", "in the input", "in original images", "width/height"]
     title = f"{total:,} anchors: smallest and largest of each level, width x height in pixels"
     options.print_table(title, columns, rows, least_width=110)
+
+
+def _stride(size: int, cells: int) -> int:
+    """Pixels of the input between two cells: a power of two, of which the last cell may have less."""
+    return 2 ** math.ceil(math.log2(size / cells))
 
 
 def _sides(level) -> tuple[str, str, str]:

@@ -10,10 +10,16 @@ through the model, and matching and counting."""
 
 
 class Stopwatch:
-    """Adds up the seconds of each stage, in the order in which they first occur."""
+    """Adds up the seconds of each stage."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+        self._seconds: dict[str, float] = {}
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Those of the stages that occurred, in the order in which an image passes them."""
+        order = (READING, FIRST_STEP, INFERENCE, SCORING)
+        return {stage: self._seconds[stage] for stage in order if stage in self._seconds}
 
     @contextlib.contextmanager
     def timing(self, stage: str) -> Iterator[None]:
@@ -22,8 +28,8 @@ class Stopwatch:
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+            self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - start
 
     def inference(self) -> contextlib.AbstractContextManager[None]:
         """The block runs the model, for the first time or again."""
-        return self.timing(INFERENCE if FIRST_STEP in self.seconds else FIRST_STEP)
+        return self.timing(INFERENCE if FIRST_STEP in self._seconds else FIRST_STEP)
