@@ -1,6 +1,7 @@
 """`odtk evaluate`: the metrics of a checkpoint."""
 
 import dataclasses
+import os
 import shlex
 
 import click
@@ -99,9 +100,16 @@ def evaluate(
 def _print_next(report, pipeline_config, model_dir, checkpoint) -> None:
     if report.report_path:
         click.echo(f"Next: open {report.report_path}")
-    elif report.checkpoint and model_dir:
-        chosen = ["--checkpoint", checkpoint] if checkpoint not in (None, "all") else []
-        click.echo("Next: " + shlex.join(["odtk", "export", pipeline_config, model_dir, "exported", *chosen]))
+    if report.checkpoint:
+        if model_dir is None:  # MODEL alone, with its own config
+            model_dir, prefix = pipeline_config, str(report.checkpoint)
+            folder = os.path.dirname(prefix) if model_dir == prefix else model_dir
+            pipeline_config = os.path.join(folder, "pipeline.config")
+        chosen = report.checkpoint if checkpoint == "all" else checkpoint
+        options_of_export = [] if chosen is None else ["--checkpoint", str(chosen)]
+        click.echo(
+            "Next: " + shlex.join(["odtk", "export", pipeline_config, model_dir, "exported", *options_of_export])
+        )
 
 
 def _warn(report) -> None:
