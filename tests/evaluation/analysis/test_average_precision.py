@@ -10,7 +10,7 @@ from counted_results import CLASS_IDS, RESULTS
 from made_results import CAT, made_image, made_results
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from test_matching import random_image
+from random_images import random_image
 
 from odtk.evaluation.analysis.average_precision import IOUS, RECALLS, SIZES, measure_precision
 from odtk.evaluation.results import ImageResult, Results

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from counted_results import CLASS_IDS, RESULTS
 from made_results import CAT, made_image
-from test_matching import random_image
+from random_images import random_image
 
 from odtk.evaluation.analysis.confidence import CONFIDENCES, confidence_curves
 from odtk.evaluation.analysis.matching import match_images

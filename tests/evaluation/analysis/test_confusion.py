@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from counted_results import CLASS_IDS, RESULTS
 from made_results import CAT, DOG, HORSE, made_image, made_results
-from test_matching import random_image
+from random_images import random_image
 
 from odtk.evaluation.analysis.class_ids import all_class_ids
 from odtk.evaluation.analysis.confusion import confusion_matrix

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from made_results import CAT, DOG, HORSE, made_image, made_results
-from test_matching import random_image
+from random_images import random_image
 
 from odtk.evaluation.analysis.average_precision import measure_precision
 from odtk.evaluation.analysis.error_kinds import (

@@ -8,34 +8,10 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from random_images import random_boxes, random_image
 
 from odtk.evaluation.analysis.matching import UNMATCHED, match_at, match_images
 from odtk.evaluation.results import ImageResult
-
-
-def random_image(seed: int, num_classes: int = 3) -> ImageResult:
-    """Boxes on a coarse grid, so that many overlap equally, some of them crowds."""
-    random = np.random.default_rng(seed)
-    truths, found = random.integers(0, 7), random.integers(0, 30)
-    crowds = random.random(truths) < 0.3
-    boxes = _boxes(random, truths)
-    return ImageResult(
-        source_id=f"{seed}.jpg",
-        size=(100, 100),
-        boxes=boxes,
-        classes=random.integers(1, num_classes + 1, truths),
-        areas=np.prod(boxes[:, 2:] - boxes[:, :2], axis=1),
-        ignored=crowds,
-        crowds=crowds,
-        detected_boxes=_boxes(random, found),
-        detected_classes=random.integers(1, num_classes + 1, found),
-        scores=np.sort(random.integers(1, 20, found) / 20)[::-1].astype(np.float32),
-    )
-
-
-def _boxes(random, count: int) -> np.ndarray:
-    corner, size = random.integers(0, 6, [count, 2]) * 10, random.integers(1, 5, [count, 2]) * 10
-    return np.concatenate([corner, corner + size], axis=1).astype(np.float32)
 
 
 @pytest.mark.parametrize("iou", [0.1, 0.5, 0.75])
@@ -76,7 +52,7 @@ def test_at_several_ious_the_rows_are_the_same():
 
 def test_of_one_class_in_an_image_only_the_surest_hundred_count():
     image = random_image(1)
-    found = replace(image, detected_boxes=_boxes(np.random.default_rng(2), 150),
+    found = replace(image, detected_boxes=random_boxes(np.random.default_rng(2), 150),
                     detected_classes=np.repeat([2, 1], [130, 20]), scores=np.linspace(1, 0, 150))  # fmt: skip
     detected = match_images([image, found]).detected
     own = detected.image == 1
