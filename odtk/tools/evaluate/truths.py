@@ -48,11 +48,11 @@ def find_truth(
     place = None if groundtruth is None else os.fspath(groundtruth)
     if place is None or place.endswith(".config"):
         return _of_config(place, config, source)
+    first = build_evaluators(config.eval_config, [{"id": 1, "name": ""}])[0]
     if place.endswith(".json"):
-        return read_groundtruth(place)
+        return read_groundtruth(place, ignore_crowds=first.ignores_many)
     is_records = shards.is_dataset(place) or bool(os.path.isdir(place) and record_sets(place))
     if not files.is_remote(place) and not is_records and is_data_set(place):
-        first = build_evaluators(config.eval_config, [{"id": 1, "name": ""}])[0]
         return open_groundtruth(place, _MARKS[first.ignored_flag])
     return _of_records(place, config, source, label_map_path)
 
