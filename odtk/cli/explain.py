@@ -79,7 +79,8 @@ def explain(model, images, list_layers, as_json, **settings) -> None:
 
     MODEL is a model dir of `odtk train`, a checkpoint prefix (model/ckpt-600) or an exported folder. A folder with a
     SavedModel alone has only its detections explained, with --method occlusion. A SOURCE is an image, a folder
-    (searched recursively), a glob in quotes or an http(s) address of an image, as for `odtk predict`.
+    (searched recursively), a glob in quotes or an http(s) address of an image, as for `odtk predict`. Images
+    that cannot be read are skipped and listed at the end; the exit code is 1 only if none can be read.
 
     The --output folder gets explain.html, a page to choose classes, layers and channels on, without scripts; for each
     image a folder with the page's pictures as PNGs: the detections, a heat map of each, the scores of each class on
@@ -105,6 +106,8 @@ def explain(model, images, list_layers, as_json, **settings) -> None:
         _print(report)
         click.echo(f"\nPage, pictures and {DOCUMENT} are in {report.page.parent}")
         click.echo(f"Next: open {report.page}")
+    for _, reason in report.skipped:
+        options.warn(on_one_line(f"skipped: {reason}"))
 
 
 def _print(report) -> None:

@@ -144,8 +144,15 @@ def run(*words) -> tuple[int, str]:
 
 
 def test_the_command_explains_and_lists_layers(model, data, tmp_path):
-    code, said = run("model", data / "0.jpg", "--output", tmp_path / "out", "--channels", "0-1,3", "--level", "3")
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no picture")
+    code, said = run("model", bad, data / "0.jpg", "--output", tmp_path / "out", "--channels", "0-1,3", "--level", "3")
     assert code == 0, said
+    assert f"warning: skipped: {bad} cannot be decoded" in said
+    assert [each["file"] for each in json.loads((tmp_path / "out/explain.json").read_text())["skipped"]] == [str(bad)]
+    code, nothing = run("model", bad, "--output", tmp_path / "nothing")
+    assert (code, (tmp_path / "nothing").exists()) == (1, False)
+    assert "None of the 1 images could be read" in nothing
     assert "No detection has a score of 0.5 or more; the best one is explained." in said
     assert f"Next: open {tmp_path}/out/explain.html" in said
     sheets = list((tmp_path / "out").rglob("channel-*.png"))
