@@ -79,13 +79,13 @@ def explain(model, images, list_layers, as_json, **settings) -> None:
 
     MODEL is a model dir of `odtk train`, a checkpoint prefix (model/ckpt-600) or an exported folder. A folder with a
     SavedModel alone has only its detections explained, with --method occlusion. A SOURCE is an image, a folder
-    (searched recursively), a glob in quotes or an http(s) address of an image, as for `odtk predict`. Images
-    that cannot be read are skipped and listed at the end; the exit code is 1 only if none can be read.
+    (searched recursively), a glob in quotes or an http(s) address of an image, as for `odtk predict`.
 
     The --output folder gets explain.html, a page to choose classes, layers and channels on, without scripts; for each
     image a folder with the page's pictures as PNGs: the detections, a heat map of each, the scores of each class on
     each level of the feature pyramid, the anchors that fired, those that match the groundtruth, and feature maps; and
-    explain.json with the numbers.
+    explain.json with the numbers. An image that cannot be read is skipped and listed at the end; the exit code is 1
+    only if none can be read.
     """
     if list_layers:
         if images or settings["output"] is not None:
@@ -106,8 +106,10 @@ def explain(model, images, list_layers, as_json, **settings) -> None:
         _print(report)
         click.echo(f"\nPage, pictures and {DOCUMENT} are in {report.page.parent}")
         click.echo(f"Next: open {report.page}")
-    for _, reason in report.skipped:
-        options.warn(on_one_line(f"skipped: {reason}"))
+    if report.skipped:
+        options.warn(f"{len(report.skipped)} of {len(report.skipped) + len(report.pictures)} images skipped:")
+        for _, reason in report.skipped:
+            click.echo(f"  {on_one_line(reason)}", err=True)
 
 
 def _print(report) -> None:
@@ -146,7 +148,10 @@ def _list_layers(model, settings: dict, as_json: bool) -> None:
         options.print_json({"model": found.model, "image": list(found.image_size), "layers": layers})
         return
     height, width = found.image_size
-    rows = [[each.name, each.kind, _shapes(each.shapes), f"{each.parameters:,}"] for each in found.layers]
+    rows = [
+        [each.name, each.kind.replace("BatchNormalization", "BatchNorm"), _shapes(each.shapes), f"{each.parameters:,}"]
+        for each in found.layers
+    ]
     title = f"{found.model}: layers for an image of {width}x{height}"
     options.print_table(title, ["layer", "kind", "output", "parameters"], rows)
 

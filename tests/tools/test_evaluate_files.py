@@ -39,6 +39,7 @@ def test_two_files_are_evaluated_explained_and_compared_without_tensorflow(coco,
     compared = next(line for line in lines if line.startswith(f"Compared with {found}: mAP goes from "))
     assert "95% interval -" in compared
     assert any(line.startswith("Classes that are worse (1): dog -") for line in lines)
+    assert f"{tmp_path}/worse-eval/thresholds.json" in lines[-2]
     assert lines[-1] == f"Next: open {tmp_path}/worse-eval/report.html"
     written = {path.name for path in (tmp_path / "worse-eval").iterdir()}
     assert {"metrics.json", "classes.json", "detections.json", "report.html"} <= written
@@ -49,13 +50,24 @@ def test_two_files_are_evaluated_explained_and_compared_without_tensorflow(coco,
     assert (tmp_path / "suspects.csv").read_text().startswith("rank,image,kind,")
 
 
+def test_the_last_evaluation_is_compared_before_its_file_is_replaced(coco):
+    groundtruth, found = coco
+    last = evaluate(found, groundtruth=groundtruth, report=False)
+    found.write_text(json.dumps([each for each in json.loads(found.read_text()) if each["category_id"] != 17]))
+    report = evaluate(found, groundtruth=groundtruth, report=False, compare=last.detections_path)
+    mean = report.explanation.compared.comparison.mean
+    assert mean.before > mean.after
+    assert mean.before == pytest.approx(next(iter(last.metrics.values())), abs=1e-9)
+
+
 def test_the_command_prints_one_document(coco, tmp_path):
     groundtruth, found = coco
     command = ["evaluate", str(found), "--groundtruth", str(groundtruth), "--no-report", "--json"]
     document = json.loads(CliRunner().invoke(cli, command).stdout)
     assert document["model"] == str(found)
     assert document["groundtruth"] == str(groundtruth)
-    assert (document["checkpoint"], document["report_path"], document["findings"]) == (None, None, None)
+    nothing = ("checkpoint", "report_path", "thresholds_path", "checkpoints_path", "findings")
+    assert [document[name] for name in nothing] == [None] * 5
     assert document["detections_path"] == str(tmp_path / "found-eval/detections.json")
     compared = json.loads(CliRunner().invoke(cli, [*command, "--compare", str(found)]).stdout)
     assert compared["metrics"] == document["metrics"]
@@ -129,6 +141,10 @@ def test_what_cannot_be_evaluated_is_refused_before_the_work(coco, tmp_path):
         with pytest.raises(kind, match=text) as error:
             evaluate(**given)
         assert error.value.argument == argument
+    inside = tmp_path / "found-eval/report/mine.csv"
+    with pytest.raises(OutputError, match="which the report fills anew") as error:
+        evaluate(found, groundtruth=groundtruth, export_suspects=inside)
+    assert error.value.argument == "export_suspects"
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="a part of that path is a file"):
         evaluate(found, groundtruth=groundtruth, output=tmp_path / "file/eval")

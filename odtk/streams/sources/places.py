@@ -83,7 +83,7 @@ class _Finding:
         elif place.startswith(_VIDEO):
             self._add_video(place.removeprefix(_VIDEO))
         elif scheme_of(place) == "file":
-            self._add_local(path_in(place))
+            self._add_local(_path_of_file(place))
         elif scheme_of(place):
             self._add_address(place)
         else:
@@ -163,8 +163,19 @@ def _lines(place: str | os.PathLike, stdin: BinaryIO | None) -> Iterator[str]:
             yield os.fsdecode(line)
 
 
+def _path_of_file(address: str) -> str:
+    """The path in file:///...; what stands behind two slashes is the name of a machine."""
+    if urlsplit(address).netloc not in ("", "localhost"):
+        raise DataError(
+            f"{address} is on another machine. Write three slashes before the path: file:///home/me/cat.jpg."
+        )
+    return path_in(address)
+
+
 def _local(place: str, not_in: Path | None) -> Iterable[tuple[Path, str]]:
     """The files of a path or a glob, and how each is called."""
+    if not place:
+        raise DataError("One of the sources is an empty text. Give a path, or . for the current folder.")
     path = Path(place)
     if path.is_dir():
         return ((each, each.relative_to(path).as_posix()) for each in _below(path, not_in))
@@ -181,7 +192,13 @@ def _matching(pattern: str, not_in: Path | None) -> Iterator[tuple[Path, str]]:
     base = Path(*parts[: next(index for index, part in enumerate(parts) if glob.has_magic(part))])
     for path in map(Path, sorted(glob.glob(pattern, recursive=True))):
         found = _below(path, not_in) if path.is_dir() else [path] if _is_searched(path.name) else []
-        yield from ((each, each.relative_to(base).as_posix()) for each in found)
+        yield from ((each, _name_below(base, each)) for each in found)
+
+
+def _name_below(base: Path, path: Path) -> str:
+    """The path from `base`, or the file name if that goes up again, as what is written stays below its folder."""
+    relative = path.relative_to(base)
+    return path.name if ".." in relative.parts else relative.as_posix()
 
 
 def _below(folder: Path, not_in: Path | None) -> Iterator[Path]:

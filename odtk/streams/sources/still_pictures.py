@@ -2,6 +2,7 @@
 
 import base64
 import http.client
+import io
 import time
 import urllib.error
 import urllib.parse
@@ -14,7 +15,7 @@ import numpy as np
 from odtk import files
 from odtk.errors import DataError
 from odtk.report.picture_files import count_frames, decode_picture, read_picture
-from odtk.streams.sources.addresses import without_password
+from odtk.streams.sources.addresses import scheme_of, without_password
 from odtk.streams.sources.source import Pixels, Source, Taken
 
 _TIMEOUT_SECONDS = 30
@@ -51,7 +52,7 @@ class StoredPicture(StillPicture):
 
     def _load(self) -> Pixels:
         try:
-            return Pixels(np.asarray(decode_picture(files.read_bytes(self.written), self.written)))
+            return _decoded(files.read_bytes(self.written), self.written)
         except OSError as error:
             raise DataError(f"{self.written} cannot be read: {error}.") from error
 
@@ -64,11 +65,12 @@ class WebPicture(StillPicture):
         self._address = address
 
     def _load(self) -> Pixels:
-        return Pixels(np.asarray(decode_picture(self._download(), self.written)))
+        return _decoded(self._download(), self.written)
 
     def _download(self) -> bytes:
         try:
-            with urllib.request.urlopen(_request(self._address), timeout=_TIMEOUT_SECONDS) as answer:
+            opener = urllib.request.build_opener(_Redirects)
+            with opener.open(_request(self._address), timeout=_TIMEOUT_SECONDS) as answer:
                 kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
                 if kind.startswith(("video/", "multipart/", "text/html")):
                     raise DataError(f"{self.written} is no picture but {kind}.{_hint(kind)}")
@@ -103,6 +105,26 @@ class WebPicture(StillPicture):
                 "bytes. Try again."
             )
         return bytes(received)
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Only to http(s) addresses; user and password go along to the same machine alone."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        """See the base class."""
+        scheme = scheme_of(newurl)
+        if scheme not in ("http", "https"):
+            reason = f"with a redirection to {scheme}://, which is not followed"
+            raise urllib.error.HTTPError(req.full_url, code, reason, headers, fp)
+        found = super().redirect_request(req, fp, code, msg, headers, newurl)
+        secret = req.get_header("Authorization")
+        if found and secret and found.host == req.host and found.type in (req.type, "https"):
+            found.add_unredirected_header("Authorization", secret)
+        return found
+
+
+def _decoded(encoded: bytes, name: str) -> Pixels:
+    return Pixels(np.asarray(decode_picture(encoded, name)), count_frames(io.BytesIO(encoded)))
 
 
 def _request(address: str) -> urllib.request.Request:

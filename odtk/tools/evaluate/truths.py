@@ -12,12 +12,13 @@ from odtk.datasets.record_files import EVAL_WORDS, Records, find_records, label_
 from odtk.errors import ConfigError, DataError, OdtkError
 from odtk.evaluation.coco_groundtruth import read_groundtruth
 from odtk.evaluation.dataset_groundtruth import open_groundtruth
+from odtk.evaluation.evaluator import Evaluator
 from odtk.evaluation.groundtruth import Groundtruth
 from odtk.evaluation.metrics_sets import build_evaluators
 from odtk.exporting.label_maps import find_trained_map, read_map
 from odtk.exporting.open_model import read_config
 from odtk.findings import counted
-from odtk.protos import pipeline_pb2
+from odtk.protos import eval_pb2, pipeline_pb2
 from odtk.prototext.schema import some
 from odtk.records import shards
 from odtk.tools.evaluate.sources import RESULTS, Source
@@ -48,13 +49,31 @@ def find_truth(
     place = None if groundtruth is None else os.fspath(groundtruth)
     if place is None or place.endswith(".config"):
         return _of_config(place, config, source)
-    first = build_evaluators(config.eval_config, [{"id": 1, "name": ""}])[0]
     if place.endswith(".json"):
-        return read_groundtruth(place, ignore_crowds=first.ignores_many)
+        ignore_crowds = any(each.ignores_many for each in _evaluators(config.eval_config))
+        return read_groundtruth(place, ignore_crowds)
     is_records = shards.is_dataset(place) or bool(os.path.isdir(place) and record_sets(place))
     if not files.is_remote(place) and not is_records and is_data_set(place):
-        return open_groundtruth(place, _MARKS[first.ignored_flag])
+        return open_groundtruth(place, _mark_of_ignored(place, config.eval_config))
     return _of_records(place, config, source, label_map_path)
+
+
+def _mark_of_ignored(place: str, eval_config: eval_pb2.EvalConfig) -> str:
+    """The mark of objects that need not be found. Raises ConfigError if the metrics sets differ in it."""
+    marks = {_MARKS[each.ignored_flag] for each in _evaluators(eval_config)}
+    if len(marks) > 1:
+        raise ConfigError(
+            f"{place} holds annotations, of which one mark says what need not be found, but the metrics sets of "
+            f"eval_config ({', '.join(eval_config.metrics_set)}) differ in it: {', '.join(sorted(marks))}. Choose one "
+            "metrics_set, or make records of it and evaluate on these.",
+            argument="groundtruth",
+        )
+    return marks.pop()
+
+
+def _evaluators(eval_config: eval_pb2.EvalConfig) -> Sequence[Evaluator]:
+    """Those of the metrics sets, to ask what they ignore: the classes are not known yet."""
+    return build_evaluators(eval_pb2.EvalConfig(metrics_set=eval_config.metrics_set), [{"id": 1, "name": ""}])
 
 
 def _of_config(place: str | None, config: pipeline_pb2.TrainEvalPipelineConfig, source: Source) -> RecordsTruth:

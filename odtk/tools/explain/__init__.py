@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import tensorflow as tf
@@ -40,7 +40,7 @@ class ExplainReport:
     pictures: list[ExplainedPicture]
     document: dict  # what explain.json holds
     name_of: Callable[[int], str]  # 1-based class to its name
-    skipped: list[tuple[str, str]] = field(default_factory=list)  # what cannot be read, and why
+    skipped: list[tuple[str, str]]  # pictures that cannot be read, and why
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ def explain(
     500). The features are those of the outputs `layer` (names or patterns, see `list_layers`) and of the pyramid's
     levels `level`, by default all levels, and of these the `channels`, by default those that vary most. `classes`,
     names or ids, are those whose scores are shown, by default the detected and annotated ones. `groundtruth` is a
-    dataset or records with the pictures' annotations. A picture that cannot be read is skipped and reported; raises
-    DataError if none can be read. Raises CheckpointError, ConfigError, DataError, and OutputError
-    for an `output` that is not empty, unless `overwrite` is true and it is an earlier one.
+    dataset or records with the pictures' annotations. A picture that cannot be read is skipped and reported. Raises
+    CheckpointError, ConfigError, DataError (also if none can be read), and OutputError for an `output` that is not
+    empty, unless `overwrite` is true and it is an earlier one.
     """
     require_fraction(min_score=min_score)
     require_whole(1, max_boxes=max_boxes, masks=masks)
@@ -112,8 +112,7 @@ def explain(
     with picture_folder(output, paths, overwrite) as folder:
         explained, skipped = _explain_each(sources, opened, truths, wishes, folder)
         write_page(folder, explained, opened.model.description, opened.model.name_of, min_score)
-        found = document(explained, opened.model)
-        found["skipped"] = [{"file": place, "reason": reason} for place, reason in skipped]
+        found = document(explained, skipped, opened.model)
         atomic.write_text(folder / DOCUMENT, json.dumps(found, indent=2) + "\n")
     return ExplainReport(Path(output) / PAGE, explained, found, opened.model.name_of, skipped)
 
@@ -137,19 +136,19 @@ def list_layers(
 def _explain_each(
     sources: Sequence[Source], opened: Opened, truths: dict[str, Groundtruth], wishes: Wishes, folder: Path
 ) -> tuple[list[ExplainedPicture], list[tuple[str, str]]]:
-    explained, skipped, taken = [], list[tuple[str, str]](), set[str]()
+    """What was explained, and the pictures that cannot be read, with the reason."""
+    explained, skipped, taken = [], [], set[str]()
     with track("Explaining", len(sources), "pictures") as bar:
         for source in sources:
+            (picture,) = source.pictures()
             try:
-                (picture,) = source.pictures()
                 pixels = picture.load().array
             except DataError as error:
                 skipped.append((source.written, str(error)))
-                bar.advance(note=f"{len(skipped)} skipped")
-                continue
-            name = flat_name(source.name, taken, "")
-            writer, truth = PictureWriter(folder, name, pixels, opened.model.name_of), truths.get(source.name)
-            explained.append(explain_picture(opened, writer, source.written, name, pixels, truth, wishes))
+            else:
+                name, truth = flat_name(source.name, taken, ""), truths.get(source.name)
+                writer = PictureWriter(folder, name, pixels, opened.model.name_of)
+                explained.append(explain_picture(opened, writer, source.written, name, pixels, truth, wishes))
             bar.advance()
     if not explained:
         raise DataError(f"None of the {len(sources)} images could be read. The first: {skipped[0][1]}")

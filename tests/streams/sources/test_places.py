@@ -59,6 +59,7 @@ def test_globs_name_what_they_match_by_the_path_from_their_first_wildcard(tmp_pa
     assert names(f"{tmp_path}/[x].jpg") == ["[x].jpg"], "a file that is there is meant by its name"
     with pytest.raises(DataError, match="No images in"):
         names(f"{tmp_path}/*.bmp")
+    assert names(f"{tmp_path}/a/*/../../[[]x].jpg") == ["[x].jpg"], "outputs are never outside of their folder"
 
 
 @pytest.mark.parametrize(
@@ -88,6 +89,10 @@ def test_addresses_and_cameras(place, kind, name):
 def test_passwords_are_left_out():
     assert without_password("rtsp://me:a:b@c@cam/1") == "rtsp://me:...@cam/1"
     for address in ("rtsp://me@cam/1", "https://host/a:b@c.jpg", "cat@home.jpg", "camera:0"):
+        assert without_password(address) == address
+    assert without_password("http://me:secret@cam:80/a@b?m=c@d") == "http://me:...@cam:80/a@b?m=c@d"
+    assert without_password("rtsp://me:sec#r/et@cam/1") == "rtsp://me:...@cam/1", "which should be quoted"
+    for address in ("http://host:8080/a@b.jpg", "http://[::1]/a@b.jpg"):
         assert without_password(address) == address
 
 
@@ -122,6 +127,8 @@ def test_pictures_in_a_store():
         (["gone.jpg"], r"gone\.jpg does not exist. Give images, videos, folders"),
         (["camera:"], "camera: is not complete"),
         (["http://[::1/cat.jpg"], r"http://\[::1/cat\.jpg is not a valid address: Invalid IPv6 URL"),
+        ([""], "One of the sources is an empty text"),
+        (["file://cat.jpg"], r"file://cat\.jpg is on another machine. Write three slashes"),
         (["foo://host/cat.jpg"], "protocol that is not known, foo://"),
         (["camera:0", "https://host/cat.jpg"], "camera:0 does not end by itself, so the 1 other sources"),
     ],
