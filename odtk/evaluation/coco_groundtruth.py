@@ -20,10 +20,11 @@ from odtk.prototext.schema import some
 _NAMED = 4
 
 
-def read_groundtruth(path: str | os.PathLike) -> Groundtruth:
+def read_groundtruth(path: str | os.PathLike, ignore_crowds: bool = True) -> Groundtruth:
     """The groundtruth in a COCO JSON, which needs no pictures; these are looked for around it when they are read.
 
-    Boxes and areas are not changed, so a box may reach over the edge. Raises DataError if the file is not COCO's.
+    Boxes and areas are not changed, so a box may reach over the edge. Without `ignore_crowds` crowds are objects like
+    all others, as metrics that know none have them. Raises DataError if the file is not COCO's.
     """
     where = os.fspath(path)
     try:
@@ -36,7 +37,9 @@ def read_groundtruth(path: str | os.PathLike) -> Groundtruth:
     _check_names(where, document)
     numbers = _class_numbers(list(document.categories))
     by_name = {category.name: numbers[number] for number, category in document.categories.items()}
-    images = [_image(where, document, position, numbers | by_name) for position in range(len(document.images))]
+    images = [
+        _image(where, document, position, numbers | by_name, ignore_crowds) for position in range(len(document.images))
+    ]
     names = {numbers[number]: category.name for number, category in document.categories.items()}
     return Groundtruth(
         name=where,
@@ -67,7 +70,7 @@ def _class_numbers(ids: Sequence[int | str]) -> dict[int | str, int]:
     return {number: place for place, number in enumerate(ids, 1)}
 
 
-def _image(where: str, document: Document, position: int, numbers: dict) -> ImageResult:
+def _image(where: str, document: Document, position: int, numbers: dict, ignore_crowds: bool) -> ImageResult:
     content = document.images[position]
     name, stated = content["file_name"], size(content.get("width"), content.get("height"))
     if stated is None:
@@ -88,7 +91,7 @@ def _image(where: str, document: Document, position: int, numbers: dict) -> Imag
         [],
         [],
         areas=[one.area or 0.0 for one in objects],
-        crowds=[one.is_crowd for one in objects],
+        crowds=[one.is_crowd and ignore_crowds for one in objects],
     )
 
 

@@ -109,6 +109,20 @@ def test_a_label_map_says_what_the_ids_of_detections_mean(coco, tmp_path):
     assert error.value.argument == "label_map"
 
 
+def test_the_analyses_ignore_crowds_only_if_the_metrics_do(coco, tmp_path):
+    groundtruth, found = coco
+    for metrics_set, counts_crowds in (("pascal_voc", True), ("oid_V2", False)):
+        config = tmp_path / f"{metrics_set}.config"
+        config.write_text(f'eval_config {{ metrics_set: "{metrics_set}_detection_metrics" }}')
+        report = evaluate(config, found, groundtruth=groundtruth, compare=found, report=False)
+        annotations = json.loads(groundtruth.read_text())["annotations"]
+        counted = len(annotations) if counts_crowds else sum(not each["iscrowd"] for each in annotations)
+        analysed = [curve.objects for curve in report.explanation.confidence.classes]
+        assert (
+            sum(each["boxes"] for each in report.classes) == sum(analysed) == counted < len(annotations) + counts_crowds
+        )
+
+
 def test_what_cannot_be_evaluated_is_refused_before_the_work(coco, tmp_path):
     groundtruth, found = coco
     cases = [
@@ -128,7 +142,7 @@ def test_what_cannot_be_evaluated_is_refused_before_the_work(coco, tmp_path):
             evaluate(**given)
         assert error.value.argument == argument
     inside = tmp_path / "found-eval/report/mine.csv"
-    with pytest.raises(OutputError, match="which the report fills anew") as error:
+    with pytest.raises(OutputError, match="whose content the report replaces") as error:
         evaluate(found, groundtruth=groundtruth, export_suspects=inside)
     assert error.value.argument == "export_suspects"
     (tmp_path / "file").touch()

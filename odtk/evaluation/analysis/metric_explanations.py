@@ -83,8 +83,8 @@ def _nothing_met(results: Results) -> Iterator[Finding]:
             "surest detections of their image with an IoU of 0.5, whatever its class. No other unit or order of the "
             "coordinates explains most of it.",
             kind="nothing-met",
-            fix="Train longer; the losses in MODEL_DIR/metrics.csv say whether it learns. If they fell, look at the "
-            "pictures of the report: do the boxes belong to other images?",
+            fix="Look at the pictures of the report: do the boxes belong to other images? If not, train longer; the "
+            "losses in metrics.csv of a model dir say whether it learns.",
             count=objects - met,
         )
 

@@ -12,6 +12,7 @@ from odtk.datasets.record_files import EVAL_WORDS, Records, find_records, label_
 from odtk.errors import ConfigError, DataError, OdtkError
 from odtk.evaluation.coco_groundtruth import read_groundtruth
 from odtk.evaluation.dataset_groundtruth import open_groundtruth
+from odtk.evaluation.evaluator import Evaluator
 from odtk.evaluation.groundtruth import Groundtruth
 from odtk.evaluation.metrics_sets import build_evaluators
 from odtk.exporting.label_maps import find_trained_map, read_map
@@ -49,7 +50,8 @@ def find_truth(
     if place is None or place.endswith(".config"):
         return _of_config(place, config, source)
     if place.endswith(".json"):
-        return read_groundtruth(place)
+        ignore_crowds = any(each.ignores_many for each in _evaluators(config.eval_config))
+        return read_groundtruth(place, ignore_crowds)
     is_records = shards.is_dataset(place) or bool(os.path.isdir(place) and record_sets(place))
     if not files.is_remote(place) and not is_records and is_data_set(place):
         return open_groundtruth(place, _mark_of_ignored(place, config.eval_config))
@@ -58,8 +60,7 @@ def find_truth(
 
 def _mark_of_ignored(place: str, eval_config: eval_pb2.EvalConfig) -> str:
     """The mark of objects that need not be found. Raises ConfigError if the metrics sets differ in it."""
-    names_alone = eval_pb2.EvalConfig(metrics_set=eval_config.metrics_set)  # the classes are not known yet
-    marks = {_MARKS[each.ignored_flag] for each in build_evaluators(names_alone, [{"id": 1, "name": ""}])}
+    marks = {_MARKS[each.ignored_flag] for each in _evaluators(eval_config)}
     if len(marks) > 1:
         raise ConfigError(
             f"{place} holds annotations, of which one mark says what need not be found, but the metrics sets of "
@@ -68,6 +69,11 @@ def _mark_of_ignored(place: str, eval_config: eval_pb2.EvalConfig) -> str:
             argument="groundtruth",
         )
     return marks.pop()
+
+
+def _evaluators(eval_config: eval_pb2.EvalConfig) -> Sequence[Evaluator]:
+    """Those of the metrics sets, to ask what they ignore: the classes are not known yet."""
+    return build_evaluators(eval_pb2.EvalConfig(metrics_set=eval_config.metrics_set), [{"id": 1, "name": ""}])
 
 
 def _of_config(place: str | None, config: pipeline_pb2.TrainEvalPipelineConfig, source: Source) -> RecordsTruth:
