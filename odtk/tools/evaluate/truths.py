@@ -95,8 +95,8 @@ def _of_records(
     records = find_records(place, EVAL_WORDS)
     if not any(map(files.is_remote, records.patterns)) and not shards.expand_globs(records.patterns):
         raise DataError(
-            f"There is no file {place}. Give records (a file, a glob, a folder), a COCO JSON, the folder of an annotated "
-            "dataset, or a config.",
+            f"There is no file {place}. Give records (a file, a glob, a folder), a COCO JSON, the folder of an "
+            "annotated dataset, or a config.",
             argument="groundtruth",
         )
     mine = pipeline_pb2.TrainEvalPipelineConfig()
