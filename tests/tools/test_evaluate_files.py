@@ -129,6 +129,7 @@ def test_what_cannot_be_evaluated_is_refused_before_the_work(coco, tmp_path):
         ({"pipeline_config": "pets.config"}, ConfigError, "pets.config is a config. Give a model, too", None),
         ({"pipeline_config": found}, OdtkError, "nothing says on which images", "groundtruth"),
         ({"pipeline_config": groundtruth, "groundtruth": found}, DataError, 'has no list "images"', None),
+        ({"pipeline_config": found, "groundtruth": "none-*"}, DataError, "There is no file none-", "groundtruth"),
         ({"pipeline_config": found, "groundtruth": tmp_path / "none.json"}, DataError, "cannot be read", "groundtruth"),
         (
             {"pipeline_config": found, "groundtruth": groundtruth, "compare": "x.config"},

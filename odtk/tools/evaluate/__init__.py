@@ -115,7 +115,7 @@ def evaluate(
 
 
 def _check_suspects(path: Place, replaced: str | None) -> None:
-    """Raises OutputError if the suspects cannot be written to `path`, or would be `replaced` with its folder."""
+    """Raises OutputError if the list of suspects cannot be written to `path`, or is in a folder that is `replaced`."""
     if path is None:
         return
     if not files.is_remote(path):

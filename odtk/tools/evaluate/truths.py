@@ -99,6 +99,12 @@ def _of_records(
     place: str, config: pipeline_pb2.TrainEvalPipelineConfig, source: Source, label_map_path: str | None
 ) -> RecordsTruth:
     records = find_records(place, EVAL_WORDS)
+    if not any(map(files.is_remote, records.patterns)) and not shards.expand_globs(records.patterns):
+        raise DataError(
+            f"There is no file {place}. Give records (a file, a glob, a folder), a COCO JSON, the folder of an "
+            "annotated dataset, or a config.",
+            argument="groundtruth",
+        )
     mine = pipeline_pb2.TrainEvalPipelineConfig()
     mine.eval_config.CopyFrom(config.eval_config)
     reader = mine.eval_input_reader.add()
