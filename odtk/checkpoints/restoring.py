@@ -9,6 +9,8 @@ import tensorflow as tf
 from odtk.checkpoints.reader import SUFFIX, CheckpointReader
 from odtk.errors import CheckpointError
 
+_NAMED = 5
+
 
 @dataclass
 class RestoreReport:
@@ -95,6 +97,8 @@ def _mismatch(prefix: str, missing: list[str], different: list[str], unexplained
         ("Unused in the checkpoint", unexplained),
     ):
         if names:
-            parts.append(f"{title} ({len(names)}): " + ", ".join(name.removesuffix(SUFFIX) for name in names) + ".")
+            named = ", ".join(name.removesuffix(SUFFIX) for name in names[:_NAMED])
+            more = f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)
+            parts.append(f"{title} ({len(names)}): {named}{more}.")
     parts.append("Check that the config is the one the checkpoint was trained with (type, depth, num_classes, heads).")
     return "\n".join(parts)

@@ -1,6 +1,7 @@
 """`odtk evaluate`: the metrics of a checkpoint."""
 
 import dataclasses
+import os
 import shlex
 
 import click
@@ -59,10 +60,10 @@ def evaluate(
 
     Prints the 12 COCO metrics and, of a checkpoint on records, the losses under TFOD's names, each with its meaning,
     and writes them to metrics.json in the folder eval of a model dir (name to value; replaces an earlier evaluation)
-    and for TensorBoard. A
-    table shows images, boxes and average precision of each class, or of the best and the worst if there are many; all
-    classes are in classes.json, all detections in detections.json. report.html shows where the detector is wrong, and
-    the three things to do next are printed, too. The first line printed says which checkpoint is evaluated.
+    and for TensorBoard. A table shows images, boxes and average precision of each class, or of the best and the worst
+    if there are many; all classes are in classes.json, all detections in detections.json. report.html shows where the
+    detector is wrong, and the three things to do next are printed, too. The first line printed says which checkpoint is
+    evaluated.
 
     eval_config selects the metrics. metrics_set is one or more of coco_detection_metrics,
     pascal_voc_detection_metrics, weighted_pascal_voc_detection_metrics and oid_V2_detection_metrics; all but COCO's
@@ -99,9 +100,16 @@ def evaluate(
 def _print_next(report, pipeline_config, model_dir, checkpoint) -> None:
     if report.report_path:
         click.echo(f"Next: open {report.report_path}")
-    elif report.checkpoint and model_dir:
-        chosen = ["--checkpoint", checkpoint] if checkpoint not in (None, "all") else []
-        click.echo("Next: " + shlex.join(["odtk", "export", pipeline_config, model_dir, "exported", *chosen]))
+    if report.checkpoint:
+        if model_dir is None:  # MODEL alone, with its own config
+            model_dir, prefix = pipeline_config, str(report.checkpoint)
+            folder = os.path.dirname(prefix) if model_dir == prefix else model_dir
+            pipeline_config = os.path.join(folder, "pipeline.config")
+        chosen = report.checkpoint if checkpoint == "all" else checkpoint
+        options_of_export = [] if chosen is None else ["--checkpoint", str(chosen)]
+        click.echo(
+            "Next: " + shlex.join(["odtk", "export", pipeline_config, model_dir, "exported", *options_of_export])
+        )
 
 
 def _warn(report) -> None:
@@ -139,8 +147,8 @@ def _print(report) -> None:
             evaluation_tables.print_comparison(report.explanation.compared)
         print_next_steps(report.explanation.findings)
     click.echo(f"\n{_speed(report)}")
-    paths = (report.metrics_path, report.detections_path, report.suspects_path, report.report_path)
-    click.echo(f"Wrote {', '.join(str(path) for path in paths if path)}")
+    paths = (report.metrics_path, report.detections_path, report.suspects_path)
+    click.echo(f"Wrote {', '.join(str(path) for path in (*paths, report.thresholds_path, report.report_path) if path)}")
 
 
 def _speed(report) -> str:
@@ -167,7 +175,9 @@ def _document(report) -> dict:
         "seconds": dict(report.seconds),
         "detections_path": _shown(report.detections_path),
         "report_path": _shown(report.report_path),
+        "thresholds_path": _shown(report.thresholds_path),
         "suspects_path": _shown(report.suspects_path),
+        "checkpoints_path": _shown(report.checkpoints_path),
         "checkpoints": [dataclasses.asdict(each) for each in report.checkpoints],
         # The rest of it is in the report's explanation.json.
         "findings": explained.get("findings"),

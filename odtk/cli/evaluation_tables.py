@@ -35,8 +35,10 @@ def print_comparison(compared) -> None:
     ranked = sorted(found.classes, key=lambda each: each.precision.difference)
     _print_some("Classes that are worse", [_changed(each) for each in ranked if each.precision.difference < 0])
     _print_some("Classes that are better", [_changed(each) for each in ranked[::-1] if each.precision.difference > 0])
-    _print_some("Images that are without errors now", [each.source_id for each in found.images if each.is_fixed])
-    _print_some("Images that were without errors", [each.source_id for each in found.images if each.is_broken])
+    _print_some("Images that had errors and have none now", [each.source_id for each in found.images if each.is_fixed])
+    _print_some(
+        "Images that had no errors and have some now", [each.source_id for each in found.images if each.is_broken]
+    )
     for finding in found.findings:
         click.echo(on_one_line(str(finding)))
 

@@ -148,7 +148,10 @@ def _list_layers(model, settings: dict, as_json: bool) -> None:
         options.print_json({"model": found.model, "image": list(found.image_size), "layers": layers})
         return
     height, width = found.image_size
-    rows = [[each.name, each.kind, _shapes(each.shapes), f"{each.parameters:,}"] for each in found.layers]
+    rows = [
+        [each.name, each.kind.replace("BatchNormalization", "BatchNorm"), _shapes(each.shapes), f"{each.parameters:,}"]
+        for each in found.layers
+    ]
     title = f"{found.model}: layers for an image of {width}x{height}"
     options.print_table(title, ["layer", "kind", "output", "parameters"], rows)
 

@@ -79,17 +79,23 @@ def _finite(value: object):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+_WHOLE_NAME = 32
+
+
 def print_table(title: str, columns: list[str], rows: list[list], least_width: int = 0) -> None:
     """A table on stdout: the first column aligned left, the others right; text is printed as is, without markup.
 
+    Where it is too wide, names of usual lengths in the first column stay whole, and the other columns are folded.
     Where the output goes to a program, it may be `least_width` columns wide, more than a terminal's usual 80.
     """
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title=cell(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    whole = all(len(str(row[0])) <= _WHOLE_NAME for row in rows)
     for index, column in enumerate(columns):
-        table.add_column(cell(column), justify="left" if index == 0 else "right", overflow="fold")
+        first = index == 0
+        table.add_column(cell(column), justify="left" if first else "right", overflow="fold", no_wrap=first and whole)
     for row in rows:
         table.add_row(*map(cell, row))
     console = Console()

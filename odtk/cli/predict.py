@@ -119,7 +119,7 @@ def _print(report, settings: dict) -> None:
 
 def _print_times(times) -> None:
     rows = [
-        [each.stage, *(f"{1000 * seconds:.3g} ms" for seconds in (each.mean, each.p50, each.p95))] for each in times
+        [each.stage, *(f"{1000 * seconds:,.1f} ms" for seconds in (each.mean, each.p50, each.p95))] for each in times
     ]
     options.print_table("Per image", ["stage", "mean", "p50", "p95"], rows)
 

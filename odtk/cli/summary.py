@@ -102,7 +102,12 @@ def _row(name: str, cost) -> list:
     shapes = [_shape(shape) for shape in cost.info.shapes]
     shown = shapes[0] if len(shapes) == 1 else f"{len(shapes)}: {shapes[0]} to {shapes[-1]}"
     parameters, multiply_adds = cost.info.parameters, cost.multiply_adds
-    return [_indented(name), cost.info.kind, shown, f"{parameters:,}" if parameters else "", _millions(multiply_adds)]
+    return [_indented(name), _kind(cost), shown, f"{parameters:,}" if parameters else "", _millions(multiply_adds)]
+
+
+def _kind(cost) -> str:
+    """Short, so that the table fits into a terminal of 80 columns."""
+    return cost.info.kind.replace("BatchNormalization", "BatchNorm")
 
 
 def _indented(name: str) -> str:

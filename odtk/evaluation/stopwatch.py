@@ -10,12 +10,18 @@ through the model, and matching and counting."""
 
 
 class Stopwatch:
-    """Adds up the seconds of each stage, in the order in which they first occur."""
+    """Adds up the seconds of each stage."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+        self._seconds: dict[str, float] = {}
         self.first_images = 0
         """How many images the first step had."""
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Those of the stages that occurred, in the order in which an image passes them."""
+        order = (READING, FIRST_STEP, INFERENCE, SCORING)
+        return {stage: self._seconds[stage] for stage in order if stage in self._seconds}
 
     @contextlib.contextmanager
     def timing(self, stage: str) -> Iterator[None]:
@@ -24,11 +30,11 @@ class Stopwatch:
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+            self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - start
 
     def inference(self, num_images: int) -> contextlib.AbstractContextManager[None]:
         """The block runs the model on so many images, for the first time or again."""
-        if FIRST_STEP in self.seconds:
+        if FIRST_STEP in self._seconds:
             return self.timing(INFERENCE)
         self.first_images = num_images
         return self.timing(FIRST_STEP)

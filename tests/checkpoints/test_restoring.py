@@ -51,6 +51,15 @@ class TestRestore:
         assert f"{HEAD}/kernel (here (5, 5), in the checkpoint (4,))" in str(error.value)
         assert values(variables) == before
 
+    def test_of_many_names_the_first_five_are_said(self, saved):
+        wanted = make_variables() | {f"{HEAD}/new{n}": tf.Variable(0.0) for n in range(300)}
+        with pytest.raises(CheckpointError) as error:
+            restore(wanted, CheckpointReader(saved))
+        line = next(line for line in str(error.value).splitlines() if line.startswith("Missing"))
+        assert line.startswith(f"Missing in the checkpoint (300): {HEAD}/new0, {HEAD}/new1, ")
+        assert line.endswith(" and 295 more.")
+        assert line.count(HEAD) == 5
+
     def test_a_wrong_shape_is_no_left_over(self, saved):
         with pytest.raises(CheckpointError) as error:
             restore(make_variables(kernel=(5, 5)), CheckpointReader(saved))

@@ -343,7 +343,7 @@ def test_resuming_with_another_model_is_refused_with_both_shapes(run, config, tm
     other = tmp_path / "other.config"
     other.write_text(pipeline.set_fields(config.read_text(), [("model.ssd.feature_extractor.min_depth", "40")], "c"))
     kept = (run[0] / "pipeline.config").read_bytes()
-    with pytest.raises(CheckpointError, match=r"With another shape .*\(here \(7, 7, 3, 40\), in the checkpoint"):
+    with pytest.raises(CheckpointError, match=r"With another shape .*\(here \(.*40.*\), in the checkpoint \("):
         train(other, run[0])
     assert (run[0] / "pipeline.config").read_bytes() == kept
 

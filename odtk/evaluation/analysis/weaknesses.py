@@ -132,8 +132,8 @@ def few_objects(evidence: Evidence) -> Iterator[Cause]:
             Finding(
                 NOTE,
                 f"There are few objects to evaluate on: {counted(int(counts.sum()), 'object')} in "
-                f"{counted(len(evidence.results.images), 'image')}, {typical} of a class in the median. Its recall is "
-                f"uncertain by up to {min(width, 0.5):.2f} either way (95%).",
+                f"{counted(len(evidence.results.images), 'image')}, {typical} of a class in the median. The recall "
+                f"of such a class is uncertain by up to {min(width, 0.5):.2f} either way (95%).",
                 kind="few-objects",
                 fix="Evaluate on more images before small differences decide. `odtk evaluate` with --compare says "
                 "whether a difference between two models may be chance.",

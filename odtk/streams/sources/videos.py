@@ -16,6 +16,7 @@ from odtk.streams.sources.addresses import scheme_of, without_password
 from odtk.streams.sources.source import Pixels, Source, Taken
 
 _OPEN_SECONDS, _READ_SECONDS = 20.0, 30.0
+_CUT_OFF_SECONDS, _CUT_OFF_PART = 0.5, 0.02  # what may be missing at the end of a file: writers count differently
 
 
 class Video(Source):
@@ -77,7 +78,7 @@ class Video(Source):
         stream.thread_type = "AUTO"
         start = container.start_time / 1e6 if container.start_time and not self.is_live else None
         clock = _Clock(start, float(stream.average_rate or stream.guessed_rate or 1))
-        number, damaged = 0, 0
+        number, damaged, began, end = 0, 0, 0.0, 0.0
         with self._errors(lambda: f" after {number} pictures"):
             for packet in container.demux(stream):
                 try:
@@ -86,12 +87,21 @@ class Video(Source):
                     damaged += 1
                     continue
                 for frame in frames:
-                    yield frame, clock.since_start(frame.time)
+                    seconds = clock.since_start(frame.time)
+                    began = began if number else (frame.time or 0.0) - seconds
+                    end = seconds + float((frame.duration or 0) * frame.time_base if frame.time_base else 0)
+                    yield frame, seconds
                     number += 1
         if damaged and not self.is_live:
             raise DataError(
                 f"{self.written} is damaged: pieces that cannot be decoded ({damaged}) were left out, after which it "
                 f"has {number} pictures."
+            )
+        stated = 0.0 if self.is_live else _stated_seconds(container, stream, number, began)
+        if stated - end > max(_CUT_OFF_SECONDS, _CUT_OFF_PART * stated):
+            raise DataError(
+                f"{self.written} is cut off: it should last {stated:.1f} s, but ends after {end:.1f} s, with {number} "
+                "pictures, which were used. If it was downloaded or copied, get it again."
             )
 
     def _container(self) -> Any:
@@ -151,6 +161,18 @@ class _Clock:
             shown = following
         self._last = shown
         return max(shown, 0.0)
+
+
+def _stated_seconds(container: Any, stream: Any, number: int, began: float) -> float:
+    """When a file says that its pictures end, if that is not where `number` of them end; 0 where it does not say."""
+    if stream.frames:  # of MP4 and AVI; as audio may be longer, the seconds alone prove nothing
+        return (container.duration or 0) / 1e6 if stream.frames > number else 0.0
+    parts = stream.metadata.get("DURATION", "").split(":")  # of Matroska and WebM: 00:00:03.710000000
+    try:
+        hours, minutes, seconds = map(float, parts)
+    except ValueError:
+        return 0.0
+    return 3600 * hours + 60 * minutes + seconds - began
 
 
 def _pixels(frame: Any) -> Pixels:

@@ -153,7 +153,8 @@ def test_few_objects_are_said_last():
         return [finding.text for finding in top_findings(made_results(*images), oracle, [])]
 
     (text,) = last(*GOOD)
-    assert "30 objects in 30 images, 10 of a class in the median. Its recall is uncertain by up to 0.31" in text
+    assert "30 objects in 30 images, 10 of a class in the median." in text
+    assert "The recall of such a class is uncertain by up to 0.31" in text
     assert last(*right(CAT, 30)) == []
     assert len(last(*GOOD, *wrong(8, [(BOX, CAT)], []))) == 3
 

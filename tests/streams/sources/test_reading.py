@@ -64,6 +64,13 @@ def test_broken_videos_say_so_when_they_are_loaded(tmp_path):
     assert len(whole) > 1
     with pytest.raises(DataError, match=rf"cut\.avi is damaged: .*, after which it has {len(whole)} pictures"):
         last.load()
+    path = videos.write(tmp_path / "cut.mkv", 15)
+    assert len(list(Video(str(path), "cut.mkv").pictures())) == 15
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    *whole, last = Video(str(path), "cut.mkv").pictures()
+    assert [videos.number_of(each.load().array) for each in whole] == list(range(len(whole)))
+    with pytest.raises(DataError, match=rf"cut\.mkv is cut off: it should last 1\.5 s, .* {len(whole)} pictures"):
+        last.load()
     with av.open(str(tmp_path / "tone.mp4"), "w") as container:
         drawn_video.add_tone(container, container.add_stream("aac", rate=drawn_video.RATE, layout="mono"), 0.2)
     (taken,) = Video(str(tmp_path / "tone.mp4"), "tone.mp4").pictures()
