@@ -64,6 +64,9 @@ def test_broken_videos_say_so_when_they_are_loaded(tmp_path):
     assert len(whole) > 1
     with pytest.raises(DataError, match=rf"cut\.avi is damaged: .*, after which it has {len(whole)} pictures"):
         last.load()
+    drawn_video.write(tmp_path / "late.mkv", [Image.fromarray(videos.pixels(number)) for number in range(3)], start=9.0)
+    late = Video(str(tmp_path / "late.mkv"), "late.mkv")
+    assert [each.load().array.shape for each in late.pictures()] == [(48, 64, 3)] * 3, "it begins at 9 s and is whole"
     path = videos.write(tmp_path / "cut.mkv", 15)
     assert len(list(Video(str(path), "cut.mkv").pictures())) == 15
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
