@@ -97,7 +97,7 @@ class Video(Source):
                 f"{self.written} is damaged: pieces that cannot be decoded ({damaged}) were left out, after which it "
                 f"has {number} pictures."
             )
-        stated = 0.0 if self.is_live else _stated_seconds(container, stream, number, began)
+        stated = 0.0 if self.is_live else _stated_seconds(stream, number, began)
         if stated - end > max(_CUT_OFF_SECONDS, _CUT_OFF_PART * stated):
             raise DataError(
                 f"{self.written} is cut off: it should last {stated:.1f} s, but ends after {end:.1f} s, with {number} "
@@ -163,10 +163,10 @@ class _Clock:
         return max(shown, 0.0)
 
 
-def _stated_seconds(container: Any, stream: Any, number: int, began: float) -> float:
+def _stated_seconds(stream: Any, number: int, began: float) -> float:
     """When a file says that its pictures end, if that is not where `number` of them end; 0 where it does not say."""
-    if stream.frames:  # of MP4 and AVI; as audio may be longer, the seconds alone prove nothing
-        return (container.duration or 0) / 1e6 if stream.frames > number else 0.0
+    if stream.frames:  # of MP4 and AVI; as frames may last longer than most, the seconds alone prove nothing
+        return float((stream.duration or 0) * stream.time_base) if stream.frames > number else 0.0
     parts = stream.metadata.get("DURATION", "").split(":")  # of Matroska and WebM: 00:00:03.710000000
     try:
         hours, minutes, seconds = map(float, parts)
