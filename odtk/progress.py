@@ -47,6 +47,11 @@ class Progress:
             self._recent.popleft()
         self.show()
 
+    def all_done(self) -> None:
+        """What was done is all there was: the total was an estimate."""
+        self.total = self.completed
+        self.show()
+
     @property
     def rate(self) -> float | None:
         """Recent units per second; None before the first update and while the count does not change."""
@@ -94,11 +99,11 @@ class _PlainProgress(Progress):
 
     def _print(self) -> None:
         self._last = time.monotonic()
-        self._printed = self.completed
+        self._printed = self.completed, self.total
         print(self.line(), file=sys.stderr, flush=True)
 
     def _close(self) -> None:
-        if self.completed != getattr(self, "_printed", None):
+        if (self.completed, self.total) != getattr(self, "_printed", None):
             self._print()
 
 
@@ -132,7 +137,7 @@ class _LiveProgress(Progress):
     def _show(self) -> None:
         speed = f"{as_number(self.rate)} {self.unit}/s" if self.rate else ""
         self._note.parts = self.note.split(", ")
-        self._bar.update(self._task, completed=self.completed, speed=speed)
+        self._bar.update(self._task, completed=self.completed, total=self.total, speed=speed)
 
     def _close(self) -> None:
         self._shown.close()

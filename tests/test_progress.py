@@ -65,6 +65,13 @@ def test_the_last_line_is_not_said_twice(clock, printed):
     assert printed() == ["Writing 1/1 images, 1 images/s"]
 
 
+def test_a_total_that_was_an_estimate_ends_as_what_was_done(clock, printed):
+    with progress.track("Predicting", 92, "images") as bar:
+        bar.update(75)
+        bar.all_done()
+    assert [line.split(",")[0] for line in printed()] == ["Predicting 75/92 images", "Predicting 75/75 images"]
+
+
 @pytest.mark.parametrize(("count", "rate"), [(1954, "1,954"), (170, "170"), (3, "3")])
 def test_a_high_rate_is_no_power_of_ten(clock, printed, count, rate):
     with progress.track("Writing", count, "images") as bar:

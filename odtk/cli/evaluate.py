@@ -60,10 +60,10 @@ def evaluate(
 
     Prints the 12 COCO metrics and, of a checkpoint on records, the losses under TFOD's names, each with its meaning,
     and writes them to metrics.json in the folder eval of a model dir (name to value; replaces an earlier evaluation)
-    and for TensorBoard. A
-    table shows images, boxes and average precision of each class, or of the best and the worst if there are many; all
-    classes are in classes.json, all detections in detections.json. report.html shows where the detector is wrong, and
-    the three things to do next are printed, too. The first line printed says which checkpoint is evaluated.
+    and for TensorBoard. A table shows images, boxes and average precision of each class, or of the best and the worst
+    if there are many; all classes are in classes.json, all detections in detections.json. report.html shows where the
+    detector is wrong, and the three things to do next are printed, too. The first line printed says which checkpoint is
+    evaluated.
 
     eval_config selects the metrics. metrics_set is one or more of coco_detection_metrics,
     pascal_voc_detection_metrics, weighted_pascal_voc_detection_metrics and oid_V2_detection_metrics; all but COCO's
@@ -147,10 +147,8 @@ def _print(report) -> None:
             evaluation_tables.print_comparison(report.explanation.compared)
         print_next_steps(report.explanation.findings)
     click.echo(f"\n{_speed(report)}")
-    paths = (
-        report.metrics_path, report.detections_path, report.suspects_path, report.thresholds_path, report.report_path
-    )  # fmt: skip
-    click.echo(f"Wrote {', '.join(str(path) for path in paths if path)}")
+    paths = (report.metrics_path, report.detections_path, report.suspects_path)
+    click.echo(f"Wrote {', '.join(str(path) for path in (*paths, report.thresholds_path, report.report_path) if path)}")
 
 
 def _speed(report) -> str:
@@ -179,6 +177,7 @@ def _document(report) -> dict:
         "report_path": _shown(report.report_path),
         "thresholds_path": _shown(report.thresholds_path),
         "suspects_path": _shown(report.suspects_path),
+        "checkpoints_path": _shown(report.checkpoints_path),
         "checkpoints": [dataclasses.asdict(each) for each in report.checkpoints],
         # The rest of it is in the report's explanation.json.
         "findings": explained.get("findings"),

@@ -84,7 +84,8 @@ def explain(model, images, list_layers, as_json, **settings) -> None:
     The --output folder gets explain.html, a page to choose classes, layers and channels on, without scripts; for each
     image a folder with the page's pictures as PNGs: the detections, a heat map of each, the scores of each class on
     each level of the feature pyramid, the anchors that fired, those that match the groundtruth, and feature maps; and
-    explain.json with the numbers.
+    explain.json with the numbers. An image that cannot be read is skipped and listed at the end; the exit code is 1
+    only if none can be read.
     """
     if list_layers:
         if images or settings["output"] is not None:
@@ -105,6 +106,10 @@ def explain(model, images, list_layers, as_json, **settings) -> None:
         _print(report)
         click.echo(f"\nPage, pictures and {DOCUMENT} are in {report.page.parent}")
         click.echo(f"Next: open {report.page}")
+    if report.skipped:
+        options.warn(f"{len(report.skipped)} of {len(report.skipped) + len(report.pictures)} images skipped:")
+        for _, reason in report.skipped:
+            click.echo(f"  {on_one_line(reason)}", err=True)
 
 
 def _print(report) -> None:

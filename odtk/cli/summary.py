@@ -1,6 +1,5 @@
 """`odtk summary`: the layers of a model, and what they cost."""
 
-import math
 import re
 
 import click
@@ -142,7 +141,7 @@ def _print_anchors(report) -> None:
         return
     rows = [
         [
-            _stride(report.input_size[0], level.rows),
+            "-" if level.stride is None else f"{level.stride:.4g}",
             f"{level.columns}x{level.rows}",
             level.per_cell,
             f"{level.count:,}",
@@ -154,11 +153,6 @@ def _print_anchors(report) -> None:
     columns = ["Stride", "map", "per cell", "anchors", "in the input", "in original images", "width/height"]
     title = f"{total:,} anchors: smallest and largest of each level, width x height in pixels"
     options.print_table(title, columns, rows, least_width=110)
-
-
-def _stride(size: int, cells: int) -> int:
-    """Pixels of the input between two cells: a power of two, of which the last cell may have less."""
-    return 2 ** math.ceil(math.log2(size / cells))
 
 
 def _sides(level) -> tuple[str, str, str]:

@@ -33,6 +33,7 @@ def read_groundtruth(path: str | os.PathLike) -> Groundtruth:
     if not document.images or not document.categories:
         missing = "image" if not document.images else "category"
         raise DataError(f'{where} lists no {missing}; COCO\'s groundtruth needs "images" and "categories".')
+    _check_names(where, document)
     numbers = _class_numbers(list(document.categories))
     by_name = {category.name: numbers[number] for number, category in document.categories.items()}
     images = [_image(where, document, position, numbers | by_name) for position in range(len(document.images))]
@@ -44,6 +45,19 @@ def read_groundtruth(path: str | os.PathLike) -> Groundtruth:
         class_ids=numbers,
         notes=list(_notes(where, document)),
     )
+
+
+def _check_names(where: str, document: Document) -> None:
+    """Raises DataError if two images have one file name, by which all else knows them."""
+    first: dict[str, dict] = {}
+    for image in document.images:
+        other = first.setdefault(image["file_name"], image)
+        if other is not image:
+            raise DataError(
+                f"{where} lists the image {image['file_name']} twice, with the ids {short(other['id'])} and "
+                f"{short(image['id'])}. List each image once; name images of the same name with their folders.",
+                argument="groundtruth",
+            )
 
 
 def _class_numbers(ids: Sequence[int | str]) -> dict[int | str, int]:

@@ -23,8 +23,10 @@ _EXPECTED = (
     "an image_id, a category_id that is a whole number, a bbox of 4 numbers [x, y, width, height] and a score, all "
     "finite"
 )
+_LARGEST = 2**53  # of a number, which is exact up to there; the area of a box is then finite, too
 # Digits by which a float32 is itself again.
 _DIGITS = 9
+_ABOVE_ONE = 1e-4  # by which a score may miss the range from 0 to 1, as sums of float32 do
 
 
 @dataclass
@@ -53,7 +55,10 @@ class FoundFile:
 
 
 def read_results(path: str | os.PathLike) -> FoundFile:
-    """The detections in a file of COCO results. Raises DataError, which names the entry, if it is not one."""
+    """The detections in a file of COCO results. Raises DataError, which names the entry, if it is not one.
+
+    Scores are from 0 to 1, as all thresholds and curves are; else it raises DataError, too.
+    """
     where = os.fspath(path)
     rows: dict[int | str, tuple[dict, list[tuple]]] = {}
     names: dict[int, str] = {}
@@ -68,7 +73,22 @@ def read_results(path: str | os.PathLike) -> FoundFile:
         found.append((category, *values))
         if isinstance(entry.get("category_name"), str):
             names[category] = entry["category_name"]
-    return FoundFile(where, [_image(number, *found) for number, found in rows.items()], names)
+    images = [_image(number, *found) for number, found in rows.items()]
+    _check_scores(where, images)
+    return FoundFile(where, images, names)
+
+
+def _check_scores(where: str, images: Sequence[FoundImage]) -> None:
+    scores = np.concatenate([np.zeros(0), *(image.scores for image in images)])
+    least, most = (scores.min(), scores.max()) if len(scores) else (0, 0)
+    if least >= -_ABOVE_ONE and most <= 1 + _ABOVE_ONE:
+        return
+    percent = least >= 0 and most <= 100
+    fix = "divide them by 100" if percent else "write 1 / (1 + exp(-score)) for score, if they are logits"
+    raise DataError(
+        f"{where}: the scores are from {least:.4g} to {most:.4g}; expected are scores from 0 to 1, as thresholds and "
+        f"curves are. Scale them: {fix}. The metrics stay what they are, as only the order of the scores counts there."
+    )
 
 
 def _entries(where: str) -> list:
@@ -94,13 +114,32 @@ def _entries(where: str) -> list:
 
 def _checked(where: str, number: int, entry: object) -> tuple[int | str, int, tuple[float, ...]]:
     """Image, category, and the box's numbers as yxyx with the score behind them."""
-    values = entry if isinstance(entry, dict) else {}
-    image_id, category, box = plain(values.get("image_id")), plain(values.get("category_id")), values.get("bbox")
-    numbers = [finite(value) for value in (*(box if isinstance(box, list) else ()), values.get("score"))]
-    if image_id is None or not isinstance(category, int) or len(numbers) != 5 or None in numbers:
+    if not isinstance(entry, dict):
         raise DataError(f"{where}, entry {number}: it is {short(entry)}; expected was {_EXPECTED}.")
+    image_id, category, box = plain(entry.get("image_id")), plain(entry.get("category_id")), entry.get("bbox")
+    numbers = [_number(value) for value in (*(box if isinstance(box, list) else ()), entry.get("score"))]
+    key = _unusable(image_id, category, numbers)
+    if image_id is None or not isinstance(category, int) or key:
+        found = f"{key} is {short(entry[key])}" if key in entry else f"it has no {key}"
+        raise DataError(f"{where}, entry {number}: {found}; expected was {_EXPECTED}.")
     x, y, width, height, score = (value for value in numbers if value is not None)
     return image_id, category, (y, x, y + height, x + width, score)
+
+
+def _unusable(image_id: object, category: object, numbers: Sequence[float | None]) -> str | None:
+    """The first key of an entry that cannot be used; None if all can."""
+    if image_id is None:
+        return "image_id"
+    if not isinstance(category, int) or _number(category) is None:
+        return "category_id"
+    if len(numbers) != 5 or None in numbers[:4]:
+        return "bbox"
+    return "score" if numbers[4] is None else None
+
+
+def _number(value: object) -> float | None:
+    number = finite(value)
+    return None if number is None or abs(number) > _LARGEST else number
 
 
 def _image(image_id: int | str, first: dict, rows: list[tuple]) -> FoundImage:
@@ -116,8 +155,14 @@ def _image(image_id: int | str, first: dict, rows: list[tuple]) -> FoundImage:
 
 def write_results(path: str | os.PathLike, results: Results) -> None:
     """Writes all detections, a box per line, so that they can be read and compared later; `path` may be in a store."""
-    lines = [line for number, image in _numbered(results.images) for line in _lines(number, image, results)]
-    files.write_text(path, "[\n" + ",\n".join(lines) + "\n]\n" if lines else "[]\n")
+    separator = "[\n"
+    with files.create(path) as file:  # image by image: the whole may be larger than the memory
+        for number, image in _numbered(results.images):
+            if lines := ",\n".join(_lines(number, image, results)):
+                # A name of a file that is no UTF-8 has surrogates, which JSON can only have as escapes.
+                file.write(f"{separator}{lines}".encode("utf-8", "backslashreplace"))
+                separator = ",\n"
+        file.write(b"[]\n" if separator == "[\n" else b"\n]\n")
 
 
 def _numbered(images: Sequence[ImageResult]) -> Iterator[tuple[int, ImageResult]]:

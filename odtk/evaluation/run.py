@@ -58,7 +58,7 @@ def run_evaluation(
     collected = collector.results() if collector is not None else None
     with watch.timing(SCORING):
         evaluation = measured(evaluators, losses, loss_meanings(detector) if losses else {}, collected)
-    return dataclasses.replace(evaluation, seconds=watch.seconds)
+    return dataclasses.replace(evaluation, seconds=watch.seconds, first_images=watch.first_images)
 
 
 def _evaluated(
@@ -68,7 +68,7 @@ def _evaluated(
     waiting = iter(dataset)
     while batches := _next(waiting, step.num_replicas, watch):
         spare = [batches[0]] * (step.num_replicas - len(batches))
-        with watch.inference():
+        with watch.inference(sum(len(features["source_id"]) for features, _ in batches)):
             found = [_arrays(*answer) for answer in step.run([*batches, *spare])[: len(batches)]]
         results = []
         for (features, groundtruth), (detections, losses) in zip(batches, found, strict=True):

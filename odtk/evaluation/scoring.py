@@ -19,6 +19,7 @@ class Evaluation:
     repeated_images: int  # ignored, because their source_id was repeated
     results: Results | None = field(default=None, compare=False)  # what was found on each image, if requested
     seconds: Mapping[str, float] = field(default_factory=dict, compare=False)  # of each stage, see stopwatch
+    first_images: int = field(default=0, compare=False)  # how many of the images the first step had
 
 
 def score(results: Results, evaluators: Sequence[Evaluator]) -> Evaluation:

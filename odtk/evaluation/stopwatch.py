@@ -14,6 +14,8 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
+        self.first_images = 0
+        """How many images the first step had."""
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -30,6 +32,9 @@ class Stopwatch:
         finally:
             self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - start
 
-    def inference(self) -> contextlib.AbstractContextManager[None]:
-        """The block runs the model, for the first time or again."""
-        return self.timing(INFERENCE if FIRST_STEP in self._seconds else FIRST_STEP)
+    def inference(self, num_images: int) -> contextlib.AbstractContextManager[None]:
+        """The block runs the model on so many images, for the first time or again."""
+        if FIRST_STEP in self._seconds:
+            return self.timing(INFERENCE)
+        self.first_images = num_images
+        return self.timing(FIRST_STEP)

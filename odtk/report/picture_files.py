@@ -58,10 +58,10 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     return _to_rgb(ImageOps.exif_transpose(image))
 
 
-def count_frames(path: str | os.PathLike) -> int:
+def count_frames(file: str | os.PathLike | io.BytesIO) -> int:
     """The number of frames of an animation, or pages of a TIFF; 1 for anything else and for unreadable files."""
     try:
-        with Image.open(path, formats=image_files.FORMATS) as image:
+        with Image.open(file, formats=image_files.FORMATS) as image:
             return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: previews, depth maps
     except Exception:  # unreadable files are reported by `read_picture`, whatever Pillow raises here
         return 1

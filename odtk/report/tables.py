@@ -50,7 +50,7 @@ def shown(
     greatest = max((_finite(row[bar]) for row in whole.rows), default=0) if bar is not None else 0
 
     def part(caption: str, rows: Sequence[Sequence[Value]]) -> etree._Element:
-        cells = [[*(in_words(row[number]) for number in chosen), *_bar(row, bar, greatest)] for row in rows]
+        cells = [[*_cells([row[number] for number in chosen]), *_bar(row, bar, greatest)] for row in rows]
         heads = [*(whole.columns[number] for number in chosen), *[""] * (bar is not None)]
         return table(caption, heads, cells, whole.kind)
 
@@ -59,6 +59,15 @@ def shown(
     rest = whole.rows[_SHOWN:]
     folded = element("details", element("summary", f"{len(rest):,} more"), part(f"{caption} (continued)", rest))
     return element("div", part(caption, whole.rows[:_SHOWN]), folded)
+
+
+def _cells(row: Sequence[Value]) -> list:
+    """The cells of a row; names behind the first column are wrapped, as numbers are not."""
+    first, *others = row
+    return [
+        in_words(first),
+        *(element("td", each, class_="name") if isinstance(each, str) else in_words(each) for each in others),
+    ]
 
 
 def in_words(value: Value) -> str:

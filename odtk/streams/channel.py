@@ -56,8 +56,12 @@ class Channel(Generic[T]):
             self._is_stopped = True
             self._changed.notify_all()
 
+    def check(self) -> None:
+        """Raises Stopped if it is."""
+        if self._is_stopped:
+            raise Stopped
+
     def _wait_for(self, is_ready) -> None:
         while not self._is_stopped and not is_ready():
             self._changed.wait(_POLL_SECONDS)
-        if self._is_stopped:
-            raise Stopped
+        self.check()

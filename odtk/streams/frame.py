@@ -24,5 +24,10 @@ class Frame:
     @property
     def picture_name(self) -> str:
         """What a picture of it is called, in lists of detections too: its name, or "walk_mp4/000012.jpg"."""
-        stem, _, suffix = self.name.rpartition(".")  # with the suffix: there may be a walk.mov, too
-        return self.name if self.is_still else f"{stem}_{suffix}/{self.number:06d}.jpg"
+        return self.name if self.is_still else f"{frames_folder(self.name)}/{self.number:06d}.jpg"
+
+
+def frames_folder(name: str) -> str:
+    """Where pictures of the frames of a video are: "walk_mp4"; with the suffix, as there may be a walk.mov, too."""
+    stem, _, suffix = name.rpartition(".")
+    return f"{stem}_{suffix}"

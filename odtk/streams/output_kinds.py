@@ -18,6 +18,9 @@ MEANINGS = {
 
 DEFAULT = ("pictures", "video", "coco")
 
+FOLDERS = ("yolo", "voc", "crops")
+"""Those of outputs in a folder of their own."""
+
 
 def in_words() -> str:
     """Every kind with its meaning, for a help text."""

@@ -4,12 +4,13 @@ import contextlib
 import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any
 
 from odtk.streams.channel import Channel, Stopped
 
+_POLL_SECONDS = 0.2
 _LAST_WAIT_SECONDS = 2.0  # for a source that may be waiting for a camera or a network
 
 
@@ -33,7 +34,8 @@ def flowing(
 
     Source and stages are ahead of whoever reads the results by at most `capacity` things (or its batch) before each
     stage. With `is_live` a stage does not wait for its batch to fill. An error in the source or a stage ends all
-    threads, and is raised from the results. All threads have ended when the block does, however it does.
+    threads, and is raised from the results. All threads have ended when the block does, however it does, but for what
+    may wait for a network or a camera: the source and what several workers do, whose results nobody takes any more.
     """
     run = _Run(stages, capacity, is_live)
     run.start(source)
@@ -53,7 +55,7 @@ class _Run:
         for index, stage in enumerate(stages):
             needs[index + 1] = max(needs[index + 1], stage.workers)
         self._channels: list[Channel] = [Channel(need) for need in needs]
-        self._pools = [ThreadPoolExecutor(stage.workers, stage.name) if stage.workers > 1 else None for stage in stages]
+        self._rooms = [threading.Semaphore(stage.workers) for stage in stages]
         self._error: BaseException | None = None
         self._failing = threading.Lock()
 
@@ -83,8 +85,6 @@ class _Run:
         reading.join(_LAST_WAIT_SECONDS)
         for thread in working:
             thread.join()
-        for pool in filter(None, self._pools):
-            pool.shutdown()
 
     def _read(self, source: Iterable[Any]) -> None:
         things = iter(source)
@@ -98,10 +98,9 @@ class _Run:
 
     def _work(self, index: int) -> None:
         stage, before, after = self._stages[index], self._channels[index], self._channels[index + 1]
-        pool = self._pools[index]
         while taken := self._taken(before, stage.batch):
-            if pool is not None:
-                after.put(pool.submit(self._in_pool, stage.work, taken))
+            if stage.workers > 1:
+                after.put(self._started(index, taken))
                 continue
             for result in stage.work(taken):
                 after.put(result)
@@ -109,7 +108,32 @@ class _Run:
 
     def _taken(self, channel: Channel, batch: int = 1) -> list[Any]:
         taken = channel.take(batch, least=1 if self._is_live else batch)
-        return [each.result() if isinstance(each, Future) else each for each in taken]
+        return [self._result(each, channel) if isinstance(each, Future) else each for each in taken]
+
+    def _result(self, future: Future, channel: Channel) -> Any:
+        """What a worker found, unless the end comes first: a server can keep a worker waiting for long."""
+        while not future.done():
+            channel.check()
+            wait([future], _POLL_SECONDS)
+        return future.result()
+
+    def _started(self, index: int, taken: list[Any]) -> Future:
+        """Begins work in a thread of its own: those of a pool would be waited for when the process ends."""
+        future: Future = Future()
+
+        def body() -> None:
+            try:
+                future.set_result(self._stages[index].work(taken)[0])
+            except BaseException as error:
+                self._fail(error)
+                future.set_exception(Stopped())  # to the thread that takes the result
+            finally:
+                self._rooms[index].release()
+
+        while not self._rooms[index].acquire(timeout=_POLL_SECONDS):  # all may be waiting for a network
+            self._channels[index].check()
+        threading.Thread(target=body, name=f"odtk {self._stages[index].name} worker", daemon=True).start()
+        return future
 
     def _guarded(self, body: Callable[[], None]) -> None:
         """Runs the body of a thread; its error is kept if it is the first, and ends all threads."""
@@ -119,13 +143,6 @@ class _Run:
             pass
         except BaseException as error:
             self._fail(error)
-
-    def _in_pool(self, work: Callable[[list[Any]], list[Any]], taken: list[Any]) -> Any:
-        try:
-            return work(taken)[0]
-        except BaseException as error:
-            self._fail(error)
-            raise Stopped from error  # to the thread that takes the result
 
     def _fail(self, error: BaseException) -> None:
         with self._failing:

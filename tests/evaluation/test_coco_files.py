@@ -54,6 +54,14 @@ def test_what_is_written_of_an_evaluation_gives_its_metrics_when_it_is_read(coco
     assert read_results(tmp_path / "none.json").images == []
 
 
+def test_a_file_name_that_is_no_utf8_is_the_same_when_it_is_read(tmp_path):
+    result = image_result("caf\udce9.jpg", (9, 9), [], [], [[0, 0, 9, 9]], [1], [0.5])
+    empty = image_result("empty.jpg", (9, 9), [], [], [], [], [])
+    write_results(tmp_path / "new/found.json", Results([empty, result, empty], {1: "cat"}))
+    (image,) = read_results(tmp_path / "new/found.json").images
+    assert (image.image_id, image.file_name) == (2, "caf\udce9.jpg")
+
+
 def test_float32_boxes_and_scores_are_the_same_when_they_are_read(tmp_path):
     boxes, scores = np.float32([[0.1, 1 / 3, 20.7, 1e3 / 7]]), np.float32([1 / 3])
     result = image_result("000000000042.jpg", (100, 200), [], [], boxes, [3], scores)
@@ -69,10 +77,13 @@ def test_float32_boxes_and_scores_are_the_same_when_they_are_read(tmp_path):
     [
         (
             {"image_id": 1, "category_id": 1, "bbox": [1, 2, 3], "score": 1},
-            "entry 2: it is .*; expected was an image_id",
+            r"entry 2: bbox is \[1, 2, 3\]; expected was an image_id",
         ),
         ({"image_id": 1, "category_id": 1.5, "bbox": [1, 2, 3, 4], "score": 1}, "entry 2"),
-        ({"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": float("nan")}, "entry 2"),
+        ({"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": float("nan")}, "entry 2: score is nan"),
+        ({"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}, "entry 2: it has no score"),
+        ({"image_id": 1, "category_id": 10**30, "bbox": [1, 2, 3, 4], "score": 1}, "entry 2: category_id is 1000"),
+        ({"image_id": 1, "category_id": 1, "bbox": [1, 2, 1e300, 4], "score": 1}, "entry 2: bbox is .*1e.300"),
         ([1], r"entry 2: it is \[1\]"),
         ({"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 1, "file_name": "b"}, "image 1 is 'b' here"),
     ],
@@ -83,6 +94,29 @@ def test_an_entry_that_cannot_be_used_is_named(tmp_path, entry, text):
     path.write_text(json.dumps([good, entry]))
     with pytest.raises(DataError, match=text):
         read_results(path)
+
+
+@pytest.mark.parametrize(
+    ("scores", "text"),
+    [((20, 97.5), "from 20 to 97.5; .* divide them by 100"), ((-4.5, 3), r"from -4.5 to 3; .* 1 / \(1 \+ exp")],
+)
+def test_scores_that_are_no_probabilities_are_an_error_and_not_left_out_of_the_analyses(tmp_path, scores, text):
+    path = tmp_path / "found.json"
+    entry = {"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}
+    path.write_text(json.dumps([entry | {"score": score} for score in scores]))
+    with pytest.raises(DataError, match=text):
+        read_results(path)
+    path.write_text(json.dumps([entry | {"score": 1.0000001}]))  # a sum of float32
+    assert len(read_results(path).images) == 1
+
+
+def test_an_image_that_is_listed_twice_is_an_error_as_the_metrics_would_count_one(coco):
+    content = json.loads(coco[0].read_text())
+    first = content["images"][0]
+    for again in (first, first | {"id": 999}):
+        coco[0].write_text(json.dumps(content | {"images": [*content["images"], again]}))
+        with pytest.raises(DataError, match=f"lists the image {first['file_name']} twice, with the ids {first['id']}"):
+            read_groundtruth(coco[0])
 
 
 def test_groundtruth_in_the_place_of_detections_is_named_as_such(coco):

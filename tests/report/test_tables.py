@@ -29,3 +29,8 @@ def test_many_rows_fold_and_none_is_lost():
     made = shown(Table("many", "Many", ["Class", "boxes"], rows))
     assert len(made.findall("figure//tbody/tr")) < len(made.findall(".//tbody/tr")) == FOLDED_FROM
     assert made.findtext("details/summary") == "4 more"
+
+
+def test_long_names_in_any_column_wrap_and_numbers_do_not():
+    made = shown(Table("pairs", "Pairs", ["Groundtruth", "detected as", "times"], [["cat", "x" * 200, 3]]))
+    assert [(cell.get("class"), cell.text) for cell in made.iter("td")] == [("name", "x" * 200), (None, "3")]

@@ -199,3 +199,24 @@ def test_a_live_source_ends_when_it_is_asked_to():
     while running():
         time.sleep(0.001)
     assert let_go == [True]
+
+
+def test_workers_that_wait_for_a_network_do_not_hold_up_the_end():
+    answers, answered, begun = threading.Event(), [], threading.Semaphore(0)
+
+    def download(thing):
+        begun.release()
+        answers.wait(10)
+        answered.append(thing)
+        return thing
+
+    def interrupted():
+        with flowing(range(9), [Stage("decode", each(download), workers=2), Stage("detect", list)]):
+            for _ in range(2):
+                begun.acquire()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not answered  # nobody has waited for them
+    answers.set()

@@ -72,3 +72,15 @@ def test_a_picture_is_not_hidden_by_its_detections():
     assert [int(box.label.split()[1].rstrip("%")) for box in drawn] == [
         round(100 * score) for score in scores[::-1][:20]
     ]
+
+
+def test_of_many_classes_each_has_a_picture_before_one_has_several():
+    boxes = [[0, 0, 40, 40], [0, 50, 39, 89]]  # of the first classes both are larger than any of the last ones
+    images = [
+        image_result(f"{c}.jpg", SIZE, boxes if c <= 20 else [[0, 0, 9, 9]], [c] * (2 if c <= 20 else 1), [], [], [])
+        for c in range(1, 37)
+    ]
+    results = Results(images, {c: f"class{c}" for c in range(1, 37)}, lambda index: np.zeros([*SIZE, 3], np.uint8))
+    made, _ = error_galleries(explain(results, Measured("m", "g", {}, {})), results)
+    missed = next(gallery for gallery in made if gallery.name == "missed-objects").tiles
+    assert [tile.name for tile in missed] == [f"{c}.jpg" for c in range(1, 37)]

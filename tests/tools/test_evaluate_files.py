@@ -39,6 +39,7 @@ def test_two_files_are_evaluated_explained_and_compared_without_tensorflow(coco,
     compared = next(line for line in lines if line.startswith(f"Compared with {found}: mAP goes from "))
     assert "95% interval -" in compared
     assert any(line.startswith("Classes that are worse (1): dog -") for line in lines)
+    assert f"{tmp_path}/worse-eval/thresholds.json" in lines[-2]
     assert lines[-1] == f"Next: open {tmp_path}/worse-eval/report.html"
     written = {path.name for path in (tmp_path / "worse-eval").iterdir()}
     assert {"metrics.json", "classes.json", "detections.json", "report.html"} <= written
@@ -55,7 +56,8 @@ def test_the_command_prints_one_document(coco, tmp_path):
     document = json.loads(CliRunner().invoke(cli, command).stdout)
     assert document["model"] == str(found)
     assert document["groundtruth"] == str(groundtruth)
-    assert (document["checkpoint"], document["report_path"], document["findings"]) == (None, None, None)
+    nothing = ("checkpoint", "report_path", "thresholds_path", "checkpoints_path", "findings")
+    assert [document[name] for name in nothing] == [None] * 5
     assert document["detections_path"] == str(tmp_path / "found-eval/detections.json")
     compared = json.loads(CliRunner().invoke(cli, [*command, "--compare", str(found)]).stdout)
     assert compared["metrics"] == document["metrics"]

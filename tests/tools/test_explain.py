@@ -128,6 +128,29 @@ def test_groundtruth_of_other_pictures_is_an_error(data, tmp_path):
         explain("model", [tmp_path / "other.jpg", tmp_path / "b"], tmp_path / "out", groundtruth=data / "records")
 
 
+def test_pictures_that_cannot_be_read_are_skipped_and_listed(data, tmp_path):
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    arguments = (tmp_path / "bad.jpg", data / "0.jpg", "--level", "3", "--channels", "0", "--output", tmp_path / "out")
+    code, said = run("model", *arguments)
+    assert code == 0, said
+    assert f"1 of 2 images skipped: {tmp_path}/bad.jpg cannot be decoded" in said
+    document = json.loads((tmp_path / "out/explain.json").read_text())
+    assert [each["file"] for each in document["pictures"]] == [str(data / "0.jpg")]
+    assert [each["file"] for each in document["skipped"]] == [str(tmp_path / "bad.jpg")]
+    with pytest.raises(
+        DataError, match=r"None of the 1 images could be read\. The first: .*bad\.jpg cannot be decoded"
+    ):
+        explain("model", tmp_path / "bad.jpg", tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_classes_beyond_those_of_the_model_are_an_error(model, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(model, "label_map", None)  # then nobody knows beforehand which there are
+    with pytest.raises(OdtkError, match="The model has 3 classes, and none with the number 9") as caught:
+        explain("model", data / "0.jpg", tmp_path / "out", classes="9")
+    assert caught.value.argument == "classes"
+
+
 def test_names_of_classes_become_names_of_files_that_differ(tmp_path):
     names = {1: "a/b", 2: "a_b", 3: "../c"}
     writer = PictureWriter(tmp_path, "0", np.zeros((8, 8, 3), np.uint8), names.__getitem__)

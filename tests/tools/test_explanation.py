@@ -36,7 +36,8 @@ def _results(read_pixels=lambda index: np.full([*SIZE, 3], 40 * index, np.uint8)
 def _measured(**others) -> Measured:
     metrics = {MAP: 0.25, "DetectionBoxes_Precision/mAP (small)": -1.0, "Loss/total_loss": 1.5}
     meanings = {MAP: "mean over IoUs", "DetectionBoxes_Precision/mAP (small)": "small", "Loss/total_loss": "all losses"}
-    return Measured("model/ckpt-6", "val.record", metrics, meanings, seconds={"inference": 2.0}, **others)
+    seconds = {"first step": 1.5, "inference": 0.5}
+    return Measured("model/ckpt-6", "val.record", metrics, meanings, seconds=seconds, first_images=3, **others)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,6 @@ def test_the_page_has_a_section_of_everything_with_what_is_in_it(report):
     assert "dög 80%: classification" in texts["false-positives"]
     assert "missed.jpg" in texts["missed-objects"]
     assert "found.jpg" not in texts["worst-images"]
-    assert "0.5 images per second" not in texts["metrics"]
     assert "2.0 images per second" in texts["speed"]
     assert "F1 is best (0.250) if detections count from a score of 0.5 on." in texts["curves"]
     assert f"odtk predict ... --thresholds {written.thresholds}" in texts["curves"]
@@ -82,6 +82,9 @@ def test_tables_are_beside_the_page_as_csv(report):
     assert set(written.files) == {path.name for path in written.folder.iterdir()}
     cat = next(row for row in _rows(written, "classes.csv") if row["Class"] == "cat")
     assert (cat["objects"], cat["right"], cat["missed"]) == ("3", "1", "2")
+    shares = [row["background"] for row in _rows(written, "confusion-normalized.csv")]
+    assert [round(float(share), 3) for share in shares] == [0.333, 1, 0]
+    assert [float(_rows(written, "class-f1.csv")[row]["cat"]) for row in (0, -1)] == [0.4, 0]
     errors = {row["Error"]: int(row["errors"]) for row in _rows(written, "errors.csv")}
     expected = {"classification": 1, "localization": 1, "background": 1, "missed": 1, "duplicate": 0, "both": 0}
     assert errors == expected
@@ -92,12 +95,24 @@ def test_tables_are_beside_the_page_as_csv(report):
     ]
 
 
+def test_an_image_takes_the_time_of_the_steps_after_the_first(report):
+    _, written, _ = report
+    assert [(row["Stage"], row["ms per image"]) for row in _rows(written, "speed.csv")] == [
+        ("first step", ""),
+        ("inference", "500"),
+    ]
+
+
 def test_the_document_is_json_without_nan(report):
     explanation, written, _ = report
     read = json.loads((written.folder / "explanation.json").read_text("utf-8"))
     assert read == explanation.document()
     assert (read["images"], read["boxes"], read["detections"]) == (4, 4, 4)
-    assert read["confusion"] == {"rows": ["cat", "dög", "background"], "counts": [[1, 1, 1], [0, 0, 1], [1, 1, 0]]}
+    assert read["confusion"]["rows"] == ["cat", "dög", "background"]
+    assert read["confusion"]["counts"] == [[1, 1, 1], [0, 0, 1], [1, 1, 0]]
+    assert read["confusion"]["by_object"][0] == pytest.approx([1 / 3] * 3, abs=1e-6)
+    assert read["calibration"]["expected_error"] == pytest.approx((0.5 + 0.8 + 0.7 + 0.6) / 4)
+    assert read["confidence"]["classes"]["cat"]["f1"][0] == pytest.approx(2 / 5)
     assert [each["name"] for each in read["classes"]] == ["cat", "dög"]
 
 

@@ -66,6 +66,8 @@ def test_images_are_numbered_in_the_order_in_which_they_are_taken():
     assert [job.image_id for job in taken(*cocos)] == [42, 7]
     assert [job.image_id for job in taken(*cocos, Pictures("9.mp4", [1, 2]))] == [1, 2, 3, 4]
     assert [job.image_id for job in taken(cocos[0], Pictures("42.png", [1], True))] == [1, 2], "the numbers repeat"
+    long = Pictures(f"{2**63}.png", [1], True)
+    assert [job.image_id for job in taken(cocos[0], long)] == [1, 2], "features.npz holds ids of 64 bits"
 
 
 def test_what_cannot_be_decoded_is_skipped_and_takes_no_time():

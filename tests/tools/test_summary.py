@@ -26,6 +26,7 @@ def test_an_anchor_is_as_large_in_the_original_as_what_it_covers(report):
     """The config resizes to 160 x 160 without regard to the shape: 320 x 240 pixels shrink by 2 and by 1.5."""
     assert report.input_size == (160, 160)
     first = report.anchors[0]
+    assert [level.stride for level in report.anchors] == pytest.approx([8, 16, 32, 64, 128])
     assert (first.rows, first.columns, first.count) == (20, 20, 20 * 20 * first.per_cell)
     assert report.costs.layers[-1].info.shapes[0][1] == sum(level.count for level in report.anchors)
     ratios = np.divide(first.original_sizes, first.input_sizes)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from odtk.evaluation.analysis.matching import match_at
+from odtk.evaluation.analysis.matching import each_match
 from odtk.evaluation.results import ImageResult, Results
 
 IOUS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
@@ -57,14 +57,16 @@ def _measure_size(
     def is_outside(areas: np.ndarray) -> np.ndarray:
         return (areas < least) | (areas > most)
 
-    matchings = match_at(IOUS, [replace(image, ignored=image.ignored | is_outside(image.areas)) for image in images])
-    detected, truth = matchings[0].detected, matchings[0].truth
+    sized = [replace(image, ignored=image.ignored | is_outside(image.areas)) for image in images]
+    marks = []  # of all that is matched at an IoU only what is needed is kept
+    for matching in each_match(IOUS, sized):
+        detected, truth = matching.detected, matching.truth
+        marks.append((detected.right, detected.wrong))
     areas = np.concatenate([np.zeros(0), *(_areas(image.detected_boxes) for image in images)])
     offsets = np.cumsum([0, *(len(image.scores) for image in images)])
     outside = is_outside(areas[offsets[detected.image] + detected.index])
-    right = np.stack([matching.detected.right for matching in matchings])
     # A detection of another size that found nothing is not counted.
-    wrong = np.stack([matching.detected.wrong & ~outside for matching in matchings])
+    right, wrong = np.stack([own for own, _ in marks]), np.stack([own & ~outside for _, own in marks])
     objects = np.array([((truth.classes == class_id) & ~truth.ignored).sum() for class_id in class_ids], int)
     precision = np.full([len(IOUS), len(RECALLS), len(class_ids)], np.nan)
     for row in np.flatnonzero(objects).tolist():

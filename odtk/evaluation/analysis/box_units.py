@@ -61,12 +61,14 @@ def check_units(results: Results) -> Iterator[Finding]:
     if not objects or met >= _ENOUGH * objects:
         return
     best = {side: _best_reading(images, side) for side in _FIXES}
-    better = max(met for _, met in best.values())
-    if better < max(_LEAST_MET, 2 * met, met + _MORE * objects, _MUST_MEET * objects):
+    enough = max(_LEAST_MET, 2 * met, met + _MORE * objects, _MUST_MEET * objects)
+    sides = [side for side in best if best[side][1] >= enough]
+    if not sides:
         return
-    # What is swapped on one side may as well be swapped on the other.
-    sides = [side for side in best if best[side][1] >= 0.9 * better]
-    side = min(sides, key=lambda side: _share_inside(images, side))
+    # What is swapped on one side may as well be swapped on the other. Larger boxes are met more often, so that the
+    # count alone does not tell.
+    side = min(sides, key=lambda side: (round(_share_inside(images, side), 1), -best[side][1]))
+    better = best[side][1]
     yield Finding(
         ERROR,
         f"The boxes of the {side} {best[side][0].text}: of {counted(objects, 'object')} the surest detections meet "

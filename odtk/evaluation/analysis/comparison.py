@@ -139,12 +139,13 @@ def compare(
     )
 
 
-def draw_samples(num_images: int, num_samples: int) -> np.ndarray:  # int [sample, image]
+def draw_samples(num_images: int, num_samples: int) -> np.ndarray:  # int32 [sample, image]
     """How often each image is in each sample of as many images, drawn with replacement; the same each time."""
-    if not num_images:
-        return np.zeros([num_samples, 0], np.int64)
-    random = np.random.default_rng(_SEED)
-    return random.multinomial(num_images, np.full(num_images, 1 / num_images), num_samples)
+    samples = np.zeros([num_samples, num_images], np.int32)  # of many images a GB at 64 bits
+    random, shares = np.random.default_rng(_SEED), np.full(num_images, 1 / max(num_images, 1))
+    for sample in samples if num_images else ():
+        sample[:] = random.multinomial(num_images, shares)
+    return samples
 
 
 def _means(precisions: np.ndarray) -> np.ndarray:  # [IoU, class, sample] -> [IoU, sample]

@@ -73,10 +73,10 @@ def _pair(results: Results, matching: Matching, left: np.ndarray, missed: np.nda
         rows, objects = left_of[image], missed_of[image]
         rows = rows[np.argsort(-detected.scores[rows], kind="stable")]
         shared = overlaps(results.images[image], detected.index[rows], truth.index[objects])
-        for row, overlap in zip(rows.tolist(), shared, strict=True):
-            best = int(np.argmax(overlap))
-            if overlap[best] >= matching.iou:
-                pairs.append((int(objects[best]), row))
+        for place in np.flatnonzero(shared.max(axis=1) >= matching.iou).tolist():  # mostly few of many
+            best = int(np.argmax(shared[place]))
+            if shared[place, best] >= matching.iou:
+                pairs.append((int(objects[best]), int(rows[place])))
                 shared[:, best] = -1.0
     paired, taken_for = np.array(pairs, int).reshape(-1, 2).T
     return paired, taken_for

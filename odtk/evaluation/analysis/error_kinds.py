@@ -63,14 +63,14 @@ def classify_errors(images: Sequence[ImageResult], matching: Matching) -> Errors
     localization, classification, duplicate, background and both. An object that a detection of the wrong class or with
     a badly fitting box is about is not missed. Groundtruth that is ignored takes no part.
     """
-    detected, truth = matching.detected, matching.truth
+    detected, truth, wrong = matching.detected, matching.truth, matching.detected.wrong
     kinds = np.where(detected.ignored, IGNORED, CORRECT).astype(_LONGEST)
     targets = detected.match.copy()
     ends = np.arange(len(images) + 1)
     firsts, truth_firsts = np.searchsorted(detected.image, ends), np.searchsorted(truth.image, ends)
     for number, image in enumerate(images):
         rows = np.arange(firsts[number], firsts[number + 1])
-        rows = rows[detected.wrong[rows]]
+        rows = rows[wrong[rows]]
         truths = np.arange(truth_firsts[number], truth_firsts[number + 1])
         truths = truths[~truth.ignored[truths]]
         if len(rows):

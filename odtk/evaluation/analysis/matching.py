@@ -1,6 +1,6 @@
 """Detections matched to groundtruth as COCO does it, over all images, in flat tables that all analyses read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -71,9 +71,15 @@ def match_images(images: Sequence[ImageResult], iou: float = 0.5, min_score: flo
 
 def match_at(ious: Sequence[float], images: Sequence[ImageResult], min_score: float = 0.0) -> list[Matching]:
     """`match_images` at each of some IoUs; all have the same rows, and overlaps are computed once."""
+    return list(each_match(ious, images, min_score))
+
+
+def each_match(ious: Sequence[float], images: Sequence[ImageResult], min_score: float = 0.0) -> Iterator[Matching]:
+    """`match_at`, one after the other."""
     detected, truth = _detected_table(images, min_score), _truth_table(images)
     pairs = _pairs(images, detected, truth)
-    return [_match(iou, detected, truth, pairs) for iou in ious]
+    for iou in ious:
+        yield _match(iou, detected, truth, pairs)
 
 
 def overlaps(image: ImageResult, detections: np.ndarray, truths: np.ndarray) -> np.ndarray:

@@ -28,6 +28,11 @@ class SelfCheck:
     """Name to value of each metrics set's mean average precision: 1, or -1 or NaN where no groundtruth counts."""
     findings: Sequence[Finding]  # why it is less
 
+    @property
+    def shortfall(self) -> float:
+        """By how much the lowest of them misses 1; 0 if none does."""
+        return max((1 - value for value in self.metrics.values() if _is_short(value)), default=0.0)
+
 
 def self_check(results: Results, new_evaluators: Callable[[], Sequence[Evaluator]]) -> SelfCheck:
     """Scores the groundtruth as if it were the detections, by the evaluators that the function makes."""
@@ -62,32 +67,38 @@ def _finding(
         evaluator = new_evaluators()[number]
         return score(Results(images, results.names), [evaluator]).metrics[_mean_name(evaluator)]
 
+    def short_images(images: Sequence[ImageResult]) -> list[ImageResult]:
+        return list(itertools.islice(_short_images(images, lambda part: _is_short(measure(part))), _MAX_EXAMPLES))
+
     name, value = _mean_name(new_evaluators()[number]), measure(perfect)
     text = f"The groundtruth itself, taken as detections, gets {name} {value:.4f} instead of 1"
-    short = _short_images(perfect, lambda images: _is_short(measure(images)))
-    reasons = [list(_unreachable(results, image)) for image in short]
-    if not all(reasons) or not reasons:
-        found = [image for image, known in zip(short, reasons, strict=True) if not known]
-        examples = [_example(image, "nothing explains that its groundtruth is not perfect") for image in found]
+    explained = [any(_unreachable(results, image)) for image in perfect]
+    unexplained = short_images([image for image, known in zip(perfect, explained, strict=True) if not known])
+    short = short_images([image for image, known in zip(perfect, explained, strict=True) if known])
+    if unexplained or not short:
+        examples = [_example(image, "nothing explains that its groundtruth is not perfect") for image in unexplained]
         text += ", and nothing in the annotations explains it. The evaluation is wrong: do not rely on its numbers."
         fix = "Report it to odtk's developers, with records that show it."
         return _of_images(ERROR, text, fix, examples)
     text += ": no detector can get more on these annotations."
-    return _of_images(
-        WARNING, text, "Correct the annotations and make the records again.", list(itertools.chain(*reasons))
-    )
+    if len(short) == _MAX_EXAMPLES:
+        text += f" These are the first {_MAX_EXAMPLES} images that lower it; there may be more."
+    examples = [example for image in short for example in _unreachable(results, image)]
+    return _of_images(WARNING, text, "Correct the annotations and make the records again.", examples)
 
 
 def _short_images(
     images: Sequence[ImageResult], are_short: Callable[[Sequence[ImageResult]], bool]
-) -> list[ImageResult]:
-    """Those that fall short alone, found by halves: mostly they are few."""
-    if not are_short(images):
-        return []
+) -> Iterator[ImageResult]:
+    """Those that fall short alone, found by halves: so the first few take few measurements."""
+    if not images or not are_short(images):
+        return
     if len(images) == 1:
-        return list(images)
+        yield images[0]
+        return
     middle = len(images) // 2
-    return [*_short_images(images[:middle], are_short), *_short_images(images[middle:], are_short)]
+    yield from _short_images(images[:middle], are_short)
+    yield from _short_images(images[middle:], are_short)
 
 
 def _of_images(severity: str, text: str, fix: str, examples: list[Example]) -> Finding:

@@ -187,4 +187,4 @@ def write_suspects(path: str | os.PathLike, suspects: Sequence[Suspect], results
     """Writes them as CSV, for whoever corrects the annotations."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([COLUMNS, *suspect_rows(suspects, results)])
-    files.write_text(path, text.getvalue())
+    files.write_bytes(path, text.getvalue().encode("utf-8", "replace"))  # a file name may be no UTF-8

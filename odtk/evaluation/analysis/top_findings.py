@@ -32,6 +32,7 @@ def top_findings(
     training_boxes: Mapping[int, int] | None = None,
     commands: Commands = Commands(),  # noqa: B008 - it is frozen
     precision: AveragePrecision | None = None,
+    shortfall: float = 0.0,
     most: int = 3,
 ) -> list[Finding]:
     """The `most` things to do next, the costliest first; fewer if little is wrong.
@@ -40,13 +41,14 @@ def top_findings(
     explain_metrics: if one is an error, the evaluation is broken and nothing else is said. `input_size` is the model's
     (height, width), in which small objects are measured; without it, in pixels of the images. `training_boxes` says how
     many boxes of each class it was trained on; without it, those of the images count. With `precision`, classes are
-    compared over IoU 0.5 to 0.95, and boxes that fit loosely are found.
+    compared over IoU 0.5 to 0.95, and boxes that fit loosely are found. `shortfall` is what the self-check's warnings
+    among the explanations cost.
     """
     broken = [finding for finding in explanations if finding.severity == ERROR]
     if broken:
         return broken[:most]
     evidence = Evidence(results, oracle, suspects, threshold, input_size, training_boxes, commands, precision)
-    found = [*_explained(evidence, explanations), *_causes(evidence)]
+    found = [*_explained(evidence, explanations, shortfall), *_causes(evidence)]
     return [cause.finding for cause in sorted(found, key=lambda cause: -cause.cost)[:most]]
 
 
@@ -63,10 +65,13 @@ def _causes(evidence: Evidence) -> Iterator[Cause]:
         yield from weakness(evidence)
 
 
-def _explained(evidence: Evidence, explanations: Sequence[Finding]) -> Iterator[Cause]:
-    """The warnings, as causes: classes that are never detected cost their share, the others everything."""
-    precisions = evidence.oracle.precisions
+def _explained(evidence: Evidence, explanations: Sequence[Finding], shortfall: float) -> Iterator[Cause]:
+    """The warnings, as causes: classes that are never detected cost their share, most others everything."""
     for finding in explanations:
         if finding.severity == WARNING:
-            share = finding.count / len(precisions) if finding.kind == "classes-never-detected" else 1.0
-            yield Cause(share, finding)
+            cost = 1.0
+            if finding.kind == "classes-never-detected":
+                cost = finding.count / len(evidence.oracle.precisions)
+            elif finding.kind == "self-check":
+                cost = shortfall
+            yield Cause(cost, finding)

@@ -1,5 +1,6 @@
 """What users write to say where pictures are, taken apart."""
 
+import re
 import urllib.parse
 
 VIDEO_SUFFIXES = (
@@ -13,6 +14,8 @@ PLAYLIST_SUFFIXES = (".m3u8", ".mpd")
 
 _LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp", "mms", "mmsh")
 _LIVE_SUFFIXES = (".mjpg", ".mjpeg")
+# A user and the start of a password that has one of the signs in it that end a host, and should be quoted.
+_NO_PORT = re.compile(r"[^@\[]*:[^@]*[^@\d][^@]*")
 
 
 def scheme_of(written: str) -> str:
@@ -37,8 +40,11 @@ def is_video(address: str) -> bool:
 
 def without_password(address: str) -> str:
     """The address with three dots for a password in it, for messages and files."""
-    before, at, host = address.rpartition("@")
-    scheme, slashes, user = before.partition("://")
-    if not at or not slashes or ":" not in user or "/" in user:
+    scheme, slashes, rest = address.partition("://")
+    host = re.split("[/?#]", rest, maxsplit=1)[0]
+    if "@" in rest and _NO_PORT.fullmatch(host):
+        host = rest[: rest.rindex("@") + 1]
+    user, at, server = host.rpartition("@")
+    if not (slashes and at and ":" in user):
         return address
-    return f"{scheme}://{user.partition(':')[0]}:...@{host}"
+    return f"{scheme}://{user.partition(':')[0]}:...@{server}{rest[len(host) :]}"

@@ -1,18 +1,21 @@
 """The sources that a user names: files, folders, globs, addresses, cameras, and lists of these on standard input."""
 
+import codecs
 import glob
 import os
 import posixpath
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from odtk import files
 from odtk.errors import DataError
 from odtk.files import IMAGE_SUFFIXES
 from odtk.report.picture_files import FORMATS, flat_name, free_name
+from odtk.streams.frame import frames_folder
+from odtk.streams.output_kinds import FOLDERS
 from odtk.streams.sources.addresses import (
     VIDEO_SUFFIXES,
     is_live,
@@ -34,7 +37,7 @@ _SUFFIXES = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
 
 
 def find_sources(
-    places: Sequence[str | os.PathLike], not_in: str | os.PathLike | None = None, stdin: TextIO | None = None
+    places: Sequence[str | os.PathLike], not_in: str | os.PathLike | None = None, stdin: BinaryIO | None = None
 ) -> list[Source]:
     """Every source of `places`, each with a unique name, none opened yet.
 
@@ -69,15 +72,18 @@ class _Finding:
         self._not_in = not_in
         self._seen: set[object] = set()
         self._names: set[str] = set()
+        self._folders = set(FOLDERS)  # those of other outputs than drawn pictures, and of the frames of videos
 
     def add(self, place: str) -> None:
         """What one place has."""
+        if place in (CAMERA, _VIDEO):
+            raise DataError(f"{place} is not complete. Write {CAMERA}0 for the first camera, {_VIDEO}FILE for a video.")
         if place.startswith(CAMERA):
             self._add(place, lambda name: Camera(place, name), f"camera-{place.removeprefix(CAMERA)}.mp4", is_flat=True)
         elif place.startswith(_VIDEO):
             self._add_video(place.removeprefix(_VIDEO))
         elif scheme_of(place) == "file":
-            self._add_local(path_in(place))
+            self._add_local(_path_of_file(place))
         elif scheme_of(place):
             self._add_address(place)
         else:
@@ -92,6 +98,10 @@ class _Finding:
 
     def _add_address(self, address: str) -> None:
         scheme = scheme_of(address)
+        try:
+            urlsplit(address).port  # noqa: B018
+        except ValueError as error:
+            raise DataError(f"{without_password(address)} is not a valid address: {error}. Correct it.") from error
         if scheme in _STORES:
             for path, name in _stored(address):
                 self._add(path, lambda name, path=path: StoredPicture(path, name), name)
@@ -125,22 +135,47 @@ class _Finding:
             stem, suffix = posixpath.splitext(wanted)
             name = flat_name(unquote(stem), self._names, suffix)
         else:
-            name = free_name(wanted, self._names)
-        self.found.append(make(name))
+            name = free_name(self._apart(wanted), self._names)
+        source = make(name)
+        if not source.is_still:
+            self._folders.add(frames_folder(name).lower())
+        self.found.append(source)
+
+    def _apart(self, wanted: str) -> str:
+        """The name in folders that get nothing else: with `-2` behind those that do."""
+        parts = wanted.split("/")
+        for index, folder in enumerate(parts[:-1]):
+            number = 1
+            while "/".join(parts[: index + 1]).lower() in self._folders:
+                number += 1
+                parts[index] = f"{folder}-{number}"
+        return "/".join(parts)
 
 
-def _lines(place: str | os.PathLike, stdin: TextIO | None) -> Iterator[str]:
+def _lines(place: str | os.PathLike, stdin: BinaryIO | None) -> Iterator[str]:
     """The place, or for "-" those on standard input, a line each."""
     if os.fspath(place) != STDIN:
         yield os.fspath(place)
         return
-    for line in stdin or sys.stdin:
+    read = (stdin or sys.stdin.buffer).read()  # bytes, as names of files need not be UTF-8
+    for line in read.removeprefix(codecs.BOM_UTF8).replace(b"\0", b"\n").splitlines():  # \0: of find -print0
         if line.strip():
-            yield line.rstrip("\r\n")
+            yield os.fsdecode(line)
+
+
+def _path_of_file(address: str) -> str:
+    """The path in file:///...; what stands behind two slashes is the name of a machine."""
+    if urlsplit(address).netloc not in ("", "localhost"):
+        raise DataError(
+            f"{address} is on another machine. Write three slashes before the path: file:///home/me/cat.jpg."
+        )
+    return path_in(address)
 
 
 def _local(place: str, not_in: Path | None) -> Iterable[tuple[Path, str]]:
     """The files of a path or a glob, and how each is called."""
+    if not place:
+        raise DataError("One of the sources is an empty text. Give a path, or . for the current folder.")
     path = Path(place)
     if path.is_dir():
         return ((each, each.relative_to(path).as_posix()) for each in _below(path, not_in))
@@ -157,7 +192,13 @@ def _matching(pattern: str, not_in: Path | None) -> Iterator[tuple[Path, str]]:
     base = Path(*parts[: next(index for index, part in enumerate(parts) if glob.has_magic(part))])
     for path in map(Path, sorted(glob.glob(pattern, recursive=True))):
         found = _below(path, not_in) if path.is_dir() else [path] if _is_searched(path.name) else []
-        yield from ((each, each.relative_to(base).as_posix()) for each in found)
+        yield from ((each, _name_below(base, each)) for each in found)
+
+
+def _name_below(base: Path, path: Path) -> str:
+    """The path from `base`, or the file name if that goes up again, as what is written stays below its folder."""
+    relative = path.relative_to(base)
+    return path.name if ".." in relative.parts else relative.as_posix()
 
 
 def _below(folder: Path, not_in: Path | None) -> Iterator[Path]:

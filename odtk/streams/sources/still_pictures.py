@@ -2,6 +2,8 @@
 
 import base64
 import http.client
+import io
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -18,6 +20,9 @@ from odtk.streams.sources.source import Pixels, Source, Taken
 
 _TIMEOUT_SECONDS = 30
 _MOST_BYTES = 200 * 2**20
+_PART_BYTES = 2**16
+_LEAST_BYTES_PER_SECOND = 1000  # on average, after the time-out, which by itself is only that of each part
+_NOT_QUOTED = "%/:;=@!$&'()*+,?~[]"  # what is quoted already stays, and what means something in an address
 
 
 class StillPicture(Source):
@@ -47,7 +52,7 @@ class StoredPicture(StillPicture):
 
     def _load(self) -> Pixels:
         try:
-            return Pixels(np.asarray(decode_picture(files.read_bytes(self.written), self.written)))
+            return _decoded(files.read_bytes(self.written), self.written)
         except OSError as error:
             raise DataError(f"{self.written} cannot be read: {error}.") from error
 
@@ -60,37 +65,63 @@ class WebPicture(StillPicture):
         self._address = address
 
     def _load(self) -> Pixels:
-        return Pixels(np.asarray(decode_picture(self._download(), self.written)))
+        return _decoded(self._download(), self.written)
 
     def _download(self) -> bytes:
         try:
             with urllib.request.urlopen(_request(self._address), timeout=_TIMEOUT_SECONDS) as answer:
-                kind = answer.headers.get_content_type()
-                if kind.startswith(("video/", "multipart/", "text/")):
+                kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+                if kind.startswith(("video/", "multipart/", "text/html")):
                     raise DataError(f"{self.written} is no picture but {kind}.{_hint(kind)}")
-                encoded = answer.read(_MOST_BYTES + 1)
+                return self._received(answer)
         except urllib.error.HTTPError as error:
+            reason = str(error.reason).splitlines()[0] if error.reason else ""
             raise DataError(
-                f"{self.written} cannot be fetched: the server answers {error.code} {error.reason}."
+                f"{self.written} cannot be fetched: the server answers {error.code} {reason}".rstrip(" .") + "."
             ) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = getattr(error, "reason", None) or error
+            reason = str(getattr(error, "reason", None) or error).strip()
             raise DataError(
                 f"{self.written} cannot be fetched: {reason}. Check the address and the network."
             ) from error
-        if len(encoded) > _MOST_BYTES:
-            raise DataError(f"{self.written} has more than {_MOST_BYTES // 2**20} MiB, too much for a picture.")
-        return encoded
+
+    def _received(self, answer: http.client.HTTPResponse) -> bytes:
+        """All bytes of an answer; DataError if it is too long, too slow or breaks off."""
+        expected, start, received = answer.length, time.monotonic(), bytearray()
+        while part := answer.read1(_PART_BYTES):
+            received += part
+            if len(received) > _MOST_BYTES:
+                raise DataError(f"{self.written} has more than {_MOST_BYTES // 2**20} MiB, too much for a picture.")
+            seconds = time.monotonic() - start
+            if seconds > _TIMEOUT_SECONDS and len(received) < _LEAST_BYTES_PER_SECOND * seconds:
+                raise DataError(
+                    f"{self.written} cannot be fetched: after {seconds:.0f} s {len(received):,} bytes of it have come. "
+                    "Try again when the server or the network is faster."
+                )
+        if expected is not None and len(received) < expected:
+            raise DataError(
+                f"{self.written} cannot be fetched: the connection ended after {len(received):,} of its {expected:,} "
+                "bytes. Try again."
+            )
+        return bytes(received)
+
+
+def _decoded(encoded: bytes, name: str) -> Pixels:
+    return Pixels(np.asarray(decode_picture(encoded, name)), count_frames(io.BytesIO(encoded)))
 
 
 def _request(address: str) -> urllib.request.Request:
-    """Asks for a picture; user and password of the address go into a header."""
+    """The request for an address as users write it: with umlauts, spaces, and a user and a password."""
     parts = urllib.parse.urlsplit(address)
     user, at, host = parts.netloc.rpartition("@")
+    host = host if host.isascii() else host.encode("idna").decode()
+    quoted = (urllib.parse.quote(part, safe=_NOT_QUOTED) for part in (parts.path, parts.query))
     headers = {"User-Agent": "odtk", "Accept": "image/*,*/*;q=0.8"}
+    request = urllib.request.Request(urllib.parse.urlunsplit((parts.scheme, host, *quoted, "")), headers=headers)
     if at:
-        headers["Authorization"] = f"Basic {base64.b64encode(urllib.parse.unquote(user).encode()).decode()}"
-    return urllib.request.Request(urllib.parse.urlunsplit(parts._replace(netloc=host)), headers=headers)
+        secret = base64.b64encode(urllib.parse.unquote(user).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {secret}")  # is not for other servers
+    return request
 
 
 def _hint(kind: str) -> str:

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from odtk.annotations import image_files
 from odtk.errors import DataError
 from odtk.streams.sources.addresses import scheme_of, without_password
 from odtk.streams.sources.source import Pixels, Source, Taken
 
 _OPEN_SECONDS, _READ_SECONDS = 20.0, 30.0
+_CUT_OFF_SECONDS, _CUT_OFF_PART = 0.5, 0.02  # what may be missing at the end of a file: writers count differently
 
 
 class Video(Source):
@@ -74,9 +76,9 @@ class Video(Source):
 
         stream = self._stream(container)
         stream.thread_type = "AUTO"
-        rate = float(stream.average_rate or stream.guessed_rate or 1)
-        first = container.start_time / 1e6 if container.start_time and not self.is_live else None
-        number, damaged = 0, 0
+        start = container.start_time / 1e6 if container.start_time and not self.is_live else None
+        clock = _Clock(start, float(stream.average_rate or stream.guessed_rate or 1))
+        number, damaged, end = 0, 0, 0.0
         with self._errors(lambda: f" after {number} pictures"):
             for packet in container.demux(stream):
                 try:
@@ -85,14 +87,20 @@ class Video(Source):
                     damaged += 1
                     continue
                 for frame in frames:
-                    shown = frame.time if frame.time is not None else number / rate
-                    first = shown if first is None else first
-                    yield frame, max(shown - first, 0.0)
+                    seconds = clock.since_start(frame.time)
+                    end = seconds + float((frame.duration or 0) * frame.time_base if frame.time_base else 0)
+                    yield frame, seconds
                     number += 1
         if damaged and not self.is_live:
             raise DataError(
                 f"{self.written} is damaged: pieces that cannot be decoded ({damaged}) were left out, after which it "
                 f"has {number} pictures."
+            )
+        stated = 0.0 if self.is_live else _stated_seconds(container, stream, number)
+        if stated - end > max(_CUT_OFF_SECONDS, _CUT_OFF_PART * stated):
+            raise DataError(
+                f"{self.written} is cut off: it should last {stated:.1f} s, but ends after {end:.1f} s, with {number} "
+                "pictures, which were used. If it was downloaded or copied, get it again."
             )
 
     def _container(self) -> Any:
@@ -108,8 +116,16 @@ class Video(Source):
     def _stream(self, container: Any) -> Any:
         for stream in container.streams.video:
             if "attached_pic" not in str(getattr(stream, "disposition", "")).lower():
+                self._check_size(stream)
                 return stream
         raise DataError(f"{self.written} has no video in it. Give a video, or a picture.")
+
+    def _check_size(self, stream: Any) -> None:
+        if stream.width * stream.height > image_files.MAX_PIXELS:
+            raise DataError(
+                f"{self.written} has pictures of {stream.width}x{stream.height}, more than {image_files.MAX_PIXELS} "
+                "pixels. Scale it down."
+            )
 
     @contextlib.contextmanager
     def _errors(self, where):
@@ -123,6 +139,39 @@ class Video(Source):
                 f"{self.written} cannot be decoded{where()}: {error.strerror or type(error).__name__}. "
                 f"{'Check the address and the network' if scheme_of(self._address) else 'Replace or remove it'}."
             ) from error
+
+
+class _Clock:
+    """When the frames of a stream are shown, in seconds since its start."""
+
+    def __init__(self, start: float | None, rate: float):
+        """`start`: of the container, None for the first frame's; `rate`: of frames that have no times, per second."""
+        self._start, self._step = start, 1 / rate
+        self._last: float | None = None
+
+    def since_start(self, time: float | None) -> float:
+        """Of the next frame, whose own `time` may be unknown."""
+        following = 0.0 if self._last is None else self._last + self._step
+        if self._start is None:
+            self._start = time or 0.0
+        shown = following if time is None else time - self._start
+        if self._last is not None and shown < self._last:  # recordings that were joined begin at 0 again
+            self._start -= following - shown
+            shown = following
+        self._last = shown
+        return max(shown, 0.0)
+
+
+def _stated_seconds(container: Any, stream: Any, number: int) -> float:
+    """When a file says that its pictures end, if that is not where `number` of them end; 0 where it does not say."""
+    if stream.frames:  # of MP4 and AVI; as audio may be longer, the seconds alone prove nothing
+        return (container.duration or 0) / 1e6 if stream.frames > number else 0.0
+    parts = stream.metadata.get("DURATION", "").split(":")  # of Matroska and WebM: 00:00:03.710000000
+    try:
+        hours, minutes, seconds = map(float, parts)
+    except ValueError:
+        return 0.0
+    return 3600 * hours + 60 * minutes + seconds
 
 
 def _pixels(frame: Any) -> Pixels:

@@ -33,6 +33,7 @@ class AudioTrack:
         self._container, self._from, self._target, self._notes = container, stream, target, notes
         self._is_copied = stream.codec_context.name in _COPIED
         self._start = (container.start_time or 0) / av.time_base
+        self._last = self._end = 0.0  # when the last packet begins and ends
         if self._is_copied:
             self._to = target.add_stream_from_template(stream)
         else:
@@ -48,11 +49,11 @@ class AudioTrack:
         try:
             while (packet := self._waiting or next(self._packets, None)) is not None:
                 self._waiting = packet
-                if packet.pts is not None and float(packet.pts * packet.time_base) - self._start >= seconds:
+                if packet.pts is not None and not self._is_before(packet, seconds):
                     return
                 self._waiting = None
                 self._copy(packet)
-        except av.error.InvalidDataError as error:
+        except (av.error.InvalidDataError, av.error.ArgumentError) as error:
             self._notes.append(f"its audio ends at {seconds:.1f} s, where that of the source is damaged ({error}).")
             self._packets = iter(())
 
@@ -62,6 +63,17 @@ class AudioTrack:
             self._encode(None)
             self._target.mux(self._to.encode(None))
         self._container.close()
+
+    def _is_before(self, packet: av.Packet, seconds: float) -> bool:
+        """Whether the packet is next; recordings that were joined begin at 0 again, behind what there was."""
+        begins = float(packet.pts * packet.time_base) - self._start
+        if begins < self._last:
+            self._start -= self._end - begins
+            begins = self._end
+        if begins >= seconds:
+            return False
+        self._last, self._end = begins, begins + float((packet.duration or 0) * packet.time_base)
+        return True
 
     def _copy(self, packet: av.Packet) -> None:
         if self._is_copied:

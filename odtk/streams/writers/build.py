@@ -43,7 +43,7 @@ _MAKERS: Mapping[str, Callable[[Wanted, Path], Writer]] = {
     # By default no note says that there is none.
     "video": lambda wanted, folder: VideoWriter(folder, wanted.name_of, tuple(wanted.kinds) != output_kinds.DEFAULT),
     "coco": lambda wanted, folder: CocoWriter(folder, wanted.name_of, wanted.top),
-    "csv": lambda wanted, folder: CsvWriter(folder, wanted.name_of, wanted.top),
+    "csv": lambda wanted, folder: CsvWriter(folder, wanted.name_of, wanted.top, "pictures" in wanted.kinds),
     "yolo": lambda wanted, folder: YoloWriter(folder, wanted.name_of, wanted.names),
     "voc": lambda wanted, folder: VocWriter(folder, wanted.name_of),
     "crops": lambda wanted, folder: CropWriter(folder, wanted.name_of),

@@ -19,9 +19,14 @@ _MORE = ("score", "class_id", "image_id", "source", "frame", "seconds", "track_i
 class CsvWriter(Writer):
     """A picture without boxes has a row without one, so that it is known to have been looked at."""
 
-    def __init__(self, folder: Path, name_of: Callable[[int], str], top: int | None = None):
-        """`top`: so many classes of each box have columns, with their scores."""
+    def __init__(self, folder: Path, name_of: Callable[[int], str], top: int | None = None, are_drawn_on: bool = False):
+        """`top`: so many classes of each box have columns, with their scores; `are_drawn_on`: the pictures beside."""
         super().__init__(folder, name_of)
+        if are_drawn_on:
+            self.notes.append(
+                f"the pictures beside {FILE} have boxes drawn on them, so do not train on them; "
+                "save yolo or voc for a dataset."
+            )
         self._top, self._count = top or 0, 0
         folder.mkdir(parents=True, exist_ok=True)
         self._file = open(folder / FILE, "w", encoding="utf-8", errors="surrogateescape", newline="")  # noqa: SIM115

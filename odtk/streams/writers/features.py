@@ -41,7 +41,7 @@ class FeatureWriter(Writer):
     def finish(self) -> None:
         """See `Writer.finish`."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        np.savez(self.folder / FILE, allow_pickle=False, **self._arrays())
+        np.savez(self.folder / FILE, **self._arrays())  # none of objects, so nothing is pickled
 
     def written(self) -> str:
         """See `Writer.written`."""

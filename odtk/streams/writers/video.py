@@ -17,7 +17,8 @@ from odtk.streams.writer import Writer
 from odtk.streams.writers.audio import AudioTrack, open_audio
 
 _ENCODERS = {
-    "libx264": {"crf": "20", "preset": "veryfast"},
+    # Without B-frames, which come before the frame that they follow: the file would end with the last to come.
+    "libx264": {"crf": "20", "preset": "veryfast", "bf": "0"},
     "libopenh264": {},
     "mpeg4": {"qscale": "3"},  # for builds without H.264; few browsers play it
 }

@@ -106,8 +106,8 @@ def evaluate(
     explanation = explain_measured(_target(given, checkpoint, groundtruth, label_map), commands, measured, other, check)
     if not report:
         return replace(written, explanation=explanation)
-    pages = write_report(folder, explanation, results)
-    return replace(written, explanation=explanation, report_path=pages.page, thresholds_path=pages.thresholds)
+    made = write_report(folder, explanation, results)
+    return replace(written, explanation=explanation, report_path=made.page, thresholds_path=made.thresholds)
 
 
 def _refuse_what_does_nothing(source: Source, truth: RecordsTruth | Groundtruth, settings: Settings) -> None:

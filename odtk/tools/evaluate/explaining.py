@@ -26,6 +26,7 @@ def explain_measured(
         meanings=evaluation.meanings,
         losses=evaluation.losses,
         seconds=evaluation.seconds,
+        first_images=evaluation.first_images,
         notes=[*measured.notes, *_left_out(measured)],
         target=target,
         commands=commands,

@@ -53,6 +53,7 @@ class Measured:
     meanings: Mapping[str, str]  # of each metric that is not of a single class
     losses: Mapping[str, float] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)  # stage to the seconds that it took for all images
+    first_images: int = 0  # how many of the images the first step had, which are not those of inference
     notes: Sequence[str] = ()  # sentences on what the numbers leave out, such as bad records
     target: str = ""  # the words behind `odtk evaluate` that evaluate the same again
     commands: Commands = field(default_factory=Commands)  # what the commands to run next have to name
@@ -163,6 +164,7 @@ def explain(
         training_boxes=measured.training_boxes,
         commands=measured.commands,
         precision=precision,
+        shortfall=self_check.shortfall if self_check else 0.0,
     )
     return Explanation(
         measured=measured,

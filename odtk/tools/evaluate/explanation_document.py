@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odtk.evaluation.analysis.average_precision import SIZES
+from odtk.evaluation.analysis.confidence import CONFIDENCES
 from odtk.tools.evaluate.json_data import as_json
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ def document(found: Explanation) -> dict[str, Any]:
                 "mean": precision.mean_curve(found.confidence.iou),
                 "classes": dict(zip(_names(found), precision.curves(found.confidence.iou), strict=True)),
             },
-            "confidence": found.confidence.overall,
-            "confusion": {"rows": [*_names(found), "background"], "counts": seen.confusion.counts},
-            "calibration": found.calibration,
+            "confidence": {"scores": CONFIDENCES, **as_json(found.confidence.overall), "classes": _curves(found)},
+            "confusion": _confusion(found),
+            "calibration": {**as_json(found.calibration), "expected_error": found.calibration.expected_error},
             "errors": {kind: {"count": count, "cost": found.costs[kind]}
                        for kind, count in seen.errors.counts().items()},
             "confused_pairs": found.pairs,
@@ -54,6 +55,17 @@ def document(found: Explanation) -> dict[str, Any]:
             "checkpoints": found.checkpoints,
         }
     )  # fmt: skip
+
+
+def _curves(found: Explanation) -> dict[str, Any]:
+    curves = zip(found.confidence.class_ids, found.confidence.classes, strict=True)
+    return {found.names[class_id]: curve for class_id, curve in curves}
+
+
+def _confusion(found: Explanation) -> dict[str, Any]:
+    confusion = found.seen.confusion
+    shares = {"by_object": confusion.by_object, "by_detection": confusion.by_detection}
+    return {"rows": [*_names(found), "background"], "counts": confusion.counts, **shares}
 
 
 def _comparison(compared: Compared) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from odtk.evaluation.analysis.suspects import COLUMNS as SUSPECT_COLUMNS
 from odtk.evaluation.analysis.suspects import suspect_rows
 from odtk.evaluation.coco import NO_GROUNDTRUTH
 from odtk.evaluation.results import Results
+from odtk.evaluation.stopwatch import FIRST_STEP, INFERENCE
 from odtk.report.tables import Table, Value
 from odtk.tools.evaluate.explanation import IOU, MAP, MAP_50, Compared, Explanation
 
@@ -28,8 +29,10 @@ def all_tables(found: Explanation, results: Results) -> list[Table]:
         errors(found),
         confused(found),
         confusion(found),
+        normalized_confusion(found),
         curves(found),
         confidence(found),
+        class_f1(found),
         calibration(found),
         suspects(found, results),
         worst_images(found, results),
@@ -125,6 +128,14 @@ def confusion(found: Explanation) -> Table:
     return Table("confusion", "Confusion matrix: detections in columns", ["groundtruth", *names], rows)
 
 
+def normalized_confusion(found: Explanation) -> Table:
+    """The same as shares of the row, and in the last row, of background, as shares of the column."""
+    whole, shares = confusion(found), found.seen.confusion.by_object
+    shares[-1] = found.seen.confusion.by_detection[-1]
+    rows = [[name, *row] for (name, *_), row in zip(whole.rows, shares.tolist(), strict=True)]
+    return Table("confusion-normalized", "Shares of the row; of background, of the column", whole.columns, rows)
+
+
 def curves(found: Explanation) -> Table:
     """Precision at 101 recalls: the mean and each class."""
     columns = [found.precision.mean_curve(IOU), *found.precision.curves(IOU)]
@@ -137,6 +148,14 @@ def confidence(found: Explanation) -> Table:
     overall = found.confidence.overall
     columns = [CONFIDENCES, overall.precision, overall.recall, overall.f1]
     return Table("confidence", "By the least score", ["score", "precision", "recall", "F1"], _transposed(columns))
+
+
+def class_f1(found: Explanation) -> Table:
+    """F1 of each class that has objects, of its detections from each score on."""
+    own = found.confidence
+    names = ["score", *(found.names[class_id] for class_id in own.class_ids)]
+    rows = _transposed([CONFIDENCES, *(curve.f1 for curve in own.classes)])
+    return Table("class-f1", "F1 of each class by the least score", names, rows if own.classes else [])
 
 
 def calibration(found: Explanation) -> Table:
@@ -189,9 +208,12 @@ def missed(found: Explanation, results: Results) -> Table:
 
 
 def seconds(found: Explanation) -> Table:
-    """How long each stage took."""
-    count = max(found.num_images, 1)
-    rows = [[stage, 1000 * time / count, time] for stage, time in found.measured.seconds.items()]
+    """How long each stage took; the first step, which compiles the model, says nothing about an image."""
+    counts = {FIRST_STEP: 0, INFERENCE: found.num_images - found.measured.first_images}
+    rows: list[list[Value]] = []
+    for stage, time in found.measured.seconds.items():
+        count = counts.get(stage, found.num_images)
+        rows.append([stage, 1000 * time / count if count > 0 else None, time])
     return Table("speed", "Time of each stage", ["Stage", "ms per image", "seconds"], rows)
 
 

@@ -1,5 +1,6 @@
 """The galleries of the page of an evaluation: which errors are shown, how they are laid out, and as single pictures."""
 
+import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -108,14 +109,14 @@ def _errors(found: Explanation, drawing: ErrorDrawing) -> Iterator[Gallery]:
 
 
 def _few_of_each(found: Iterable[ErrorCase]) -> list[ErrorCase]:
-    """The first few of each class, in the given order."""
+    """The first few of each class, in the given order; of many classes fewer each, so that most have one."""
     counts: Counter[int] = Counter()
     chosen = []
-    for case in found:
+    for place, case in enumerate(found):
         counts[case.class_id] += 1
         if counts[case.class_id] <= _CASES_OF_A_CLASS:
-            chosen.append(case)
-    return chosen[:_CASES]
+            chosen.append((counts[case.class_id], place, case))
+    return [case for _, _, case in sorted(sorted(chosen)[:_CASES], key=operator.itemgetter(1))]
 
 
 def _changes(compared: Compared, drawing: ErrorDrawing) -> Iterator[Gallery]:

@@ -54,7 +54,7 @@ def measure_images(source: Source, truth: Groundtruth, settings: Settings) -> Me
     return Measurement(
         model=finder.checkpoint or finder.description,
         groundtruth=truth.name,
-        evaluation=dataclasses.replace(evaluation, seconds=watch.seconds),
+        evaluation=dataclasses.replace(evaluation, seconds=watch.seconds, first_images=watch.first_images),
         new_evaluators=new_evaluators,
         checkpoint=finder.checkpoint,
         step=finder.step,
@@ -65,7 +65,7 @@ def measure_images(source: Source, truth: Groundtruth, settings: Settings) -> Me
 def _found(
     finder: Finder, images: Sequence[ImageResult], pictures: Sequence[Picture], watch: Stopwatch
 ) -> Iterator[ImageResult]:
-    with watch.inference() if finder.needs_pixels else watch.timing(READING):
+    with watch.inference(len(pictures)) if finder.needs_pixels else watch.timing(READING):
         found = finder.find(pictures)
     for image, boxes in zip(images, found, strict=True):
         yield with_detections(image, *boxes)

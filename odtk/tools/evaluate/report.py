@@ -37,7 +37,7 @@ class EvaluationReport:
     detections_path: Path | str | None = None  # all detections as COCO results
     explanation: Explanation | None = None  # where the detector is wrong, if a report or a comparison was asked for
     report_path: Path | str | None = None  # the page
-    thresholds_path: Path | str | None = None  # the best ones, for `odtk predict`
+    thresholds_path: Path | str | None = None  # the best thresholds, for odtk.predict; written with the page
     suspects_path: Path | str | None = None
     checkpoints: Sequence[CheckpointMetrics] = ()  # of each checkpoint, in the order of steps, if all were evaluated
     checkpoints_path: Path | str | None = None  # the same as a table

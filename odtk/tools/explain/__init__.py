@@ -40,6 +40,7 @@ class ExplainReport:
     pictures: list[ExplainedPicture]
     document: dict  # what explain.json holds
     name_of: Callable[[int], str]  # 1-based class to its name
+    skipped: list[tuple[str, str]]  # pictures that cannot be read, and why
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,9 @@ def explain(
     500). The features are those of the outputs `layer` (names or patterns, see `list_layers`) and of the pyramid's
     levels `level`, by default all levels, and of these the `channels`, by default those that vary most. `classes`,
     names or ids, are those whose scores are shown, by default the detected and annotated ones. `groundtruth` is a
-    dataset or records with the pictures' annotations. Raises CheckpointError, ConfigError, DataError, and OutputError
-    for an `output` that is not empty, unless `overwrite` is true and it is an earlier one.
+    dataset or records with the pictures' annotations. A picture that cannot be read is skipped and reported. Raises
+    CheckpointError, ConfigError, DataError (also if none can be read), and OutputError for an `output` that is not
+    empty, unless `overwrite` is true and it is an earlier one.
     """
     require_fraction(min_score=min_score)
     require_whole(1, max_boxes=max_boxes, masks=masks)
@@ -108,11 +110,11 @@ def explain(
     )  # fmt: skip
     _require_effect(opened, wishes, masks)
     with picture_folder(output, paths, overwrite) as folder:
-        explained = _explain_each(sources, opened, truths, wishes, folder)
+        explained, skipped = _explain_each(sources, opened, truths, wishes, folder)
         write_page(folder, explained, opened.model.description, opened.model.name_of, min_score)
-        found = document(explained, opened.model)
+        found = document(explained, skipped, opened.model)
         atomic.write_text(folder / DOCUMENT, json.dumps(found, indent=2) + "\n")
-    return ExplainReport(Path(output) / PAGE, explained, found, opened.model.name_of)
+    return ExplainReport(Path(output) / PAGE, explained, found, opened.model.name_of, skipped)
 
 
 def list_layers(
@@ -133,16 +135,24 @@ def list_layers(
 
 def _explain_each(
     sources: Sequence[Source], opened: Opened, truths: dict[str, Groundtruth], wishes: Wishes, folder: Path
-) -> list[ExplainedPicture]:
-    explained, taken = [], set[str]()
+) -> tuple[list[ExplainedPicture], list[tuple[str, str]]]:
+    """What was explained, and the pictures that cannot be read, with the reason."""
+    explained, skipped, taken = [], [], set[str]()
     with track("Explaining", len(sources), "pictures") as bar:
         for source in sources:
             (picture,) = source.pictures()
-            pixels, name = picture.load().array, flat_name(source.name, taken, "")
-            writer, truth = PictureWriter(folder, name, pixels, opened.model.name_of), truths.get(source.name)
-            explained.append(explain_picture(opened, writer, source.written, name, pixels, truth, wishes))
+            try:
+                pixels = picture.load().array
+            except DataError as error:
+                skipped.append((source.written, str(error)))
+            else:
+                name, truth = flat_name(source.name, taken, ""), truths.get(source.name)
+                writer = PictureWriter(folder, name, pixels, opened.model.name_of)
+                explained.append(explain_picture(opened, writer, source.written, name, pixels, truth, wishes))
             bar.advance()
-    return explained
+    if not explained:
+        raise DataError(f"None of the {len(sources)} images could be read. The first: {skipped[0][1]}")
+    return explained, skipped
 
 
 def _require_still(sources: Sequence[Source]) -> None:

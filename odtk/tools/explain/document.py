@@ -6,9 +6,13 @@ from odtk.exporting.model import Model
 from odtk.tools.explain.explained import ExplainedDetection, ExplainedPicture, Features
 
 
-def document(pictures: Sequence[ExplainedPicture], model: Model) -> dict:
+def document(pictures: Sequence[ExplainedPicture], skipped: Sequence[tuple[str, str]], model: Model) -> dict:
     """Numbers and files, relative to the output folder; boxes are yxyx, normalized to the picture."""
-    return {"model": model.description, "pictures": [_picture(picture, model) for picture in pictures]}
+    return {
+        "model": model.description,
+        "pictures": [_picture(picture, model) for picture in pictures],
+        "skipped": [{"file": file, "reason": reason} for file, reason in skipped],
+    }
 
 
 def _picture(picture: ExplainedPicture, model: Model) -> dict:

@@ -145,6 +145,7 @@ def _with_candidates(
         return replace(
             found, notes=[*found.notes, "This detector does not show boxes before suppression, nor anchors."]
         )
+    _require_classes(run.candidates.scores.shape[-1], wishes, truth)
     maps, name_of = score_maps(run.candidates), opened.model.name_of
     classes = wishes.class_ids or _classes(maps, shown, truth)
     matched = anchors.match(detector, run, truth.boxes, truth.class_ids) if truth and len(truth.boxes) else None
@@ -159,6 +160,17 @@ def _with_candidates(
         return found
     boxes = anchors.matched_boxes(run, truth.boxes, truth.class_ids, matched, wishes.min_score)
     return replace(found, boxes=boxes, matched=writer.matched(boxes, truth))
+
+
+def _require_classes(count: int, wishes: Wishes, truth: Groundtruth | None) -> None:
+    """Raises OdtkError for a class that a model of `count` classes does not have, where no label map has said so."""
+    for argument, numbers in (("classes", wishes.class_ids), ("groundtruth", truth.class_ids if truth else ())):
+        if max(numbers, default=0) > count:
+            raise OdtkError(
+                f"The model has {count} classes, and none with the number {max(numbers)}. Choose among 1 to {count}, or "
+                "give the label map of the model.",
+                argument=argument,
+            )
 
 
 def _classes(maps: dict[str, np.ndarray], shown: Detections, truth: Groundtruth | None) -> list[int]:

@@ -72,6 +72,8 @@ class Flow:
                 if isinstance(result, Seen):
                     self._write(result, drawing)
                 _collect(result, collected, progress)
+            if not self.stopped and progress.total is not None:
+                progress.all_done()  # of some videos only the length is known
         for writer in self._writers:
             writer.finish()
         return time.monotonic() - start - self._detecting.warm_up_seconds

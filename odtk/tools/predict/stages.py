@@ -202,6 +202,6 @@ def _numbers_in_names(sources: Sequence[Source]) -> dict[str, int]:
     stems = [Path(source.name).stem for source in sources]
     if all(source.is_still for source in sources) and all(stem.isascii() and stem.isdigit() for stem in stems):
         numbers = [int(stem) for stem in stems]
-        if len(set(numbers)) == len(numbers):
+        if len(set(numbers)) == len(numbers) and max(numbers) < 2**63:  # as arrays and other readers hold them
             return {source.name: number for source, number in zip(sources, numbers, strict=True)}
     return {}

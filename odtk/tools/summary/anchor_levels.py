@@ -21,6 +21,7 @@ class AnchorLevel:
     rows: int
     columns: int
     per_cell: int
+    stride: float | None  # pixels of the model's input from a row to the next; None if there is one row
     input_sizes: tuple[Size, ...]  # of the anchors of a cell, in the model's input
     original_sizes: tuple[Size, ...]  # the same in the original images
 
@@ -43,7 +44,8 @@ def _level(anchors: np.ndarray, frame: Frame) -> AnchorLevel:
     cell = anchors[rows // 2, columns // 2]
     sides = (cell[:, 2:] - cell[:, :2]) * frame.padded  # [per cell, 2]
     original = sides * np.divide(frame.original, frame.scaled)
-    return AnchorLevel(rows, columns, per_cell, _sizes(sides), _sizes(original))
+    step = None if rows < 2 else float(anchors[1, 0, 0, 0] - anchors[0, 0, 0, 0]) * frame.padded[0]
+    return AnchorLevel(rows, columns, per_cell, step, _sizes(sides), _sizes(original))
 
 
 def _sizes(sides: np.ndarray) -> tuple[Size, ...]:

@@ -90,3 +90,14 @@ def test_a_detector_that_finds_nothing_has_no_other_units():
 
 def test_nothing_to_compare():
     assert list(check_units(Results([], NAMES))) == []
+
+
+def test_of_a_weak_detector_the_side_whose_boxes_leave_the_images_is_wrong():
+    # Boxes that are all larger overlap more: with the groundtruth read so, too, more objects are met.
+    def too_large(boxes):
+        return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+
+    images = [found_well(seed, noise=12) for seed in range(8)]
+    images = [dataclasses.replace(image, detected_boxes=too_large(image.detected_boxes)) for image in images]
+    (finding,) = check_units(Results(images, NAMES))
+    assert "boxes of the detections have their lower right corner where width and height are read:" in finding.text

@@ -26,7 +26,7 @@ def test_what_the_detector_found_does_not_matter_nor_what_need_not_be_found():
     missed = image("a", [BOX, OTHER, OTHER], [1, 2, 1], ignored=[0, 0, 1], crowds=[0, 0, 1])
     found = check(missed, image("b", [BOX], [2]), image("empty", [], []))
     assert found.metrics == {COCO: pytest.approx(1), PASCAL: pytest.approx(1)}
-    assert found.findings == []
+    assert (found.findings, found.shortfall) == ([], 0)
 
 
 def test_of_nothing_there_is_nothing_to_say():
@@ -39,6 +39,7 @@ def test_annotations_that_no_detector_can_get_right_are_named():
     empty = image("empty.jpg", [[5, 5, 5, 9], BOX], [2, 2], place=("val.record", 3))
     found = check(image("good", [BOX, BOX], [1, 1]), crowded, empty, evaluators=[CocoEvaluator])
     assert 0.5 < found.metrics[COCO] < 1
+    assert found.shortfall == pytest.approx(1 - found.metrics[COCO])
     (finding,) = found.findings
     assert (finding.severity, finding.count) == (WARNING, 2)
     assert [str(example) for example in finding.examples] == [
@@ -52,6 +53,21 @@ def test_a_box_that_is_annotated_twice_cannot_be_found_twice_by_pascals_protocol
     (finding,) = found.findings
     assert PASCAL in finding.text
     assert [str(example) for example in finding.examples] == ["twice: the same box of dog is annotated more than once"]
+
+
+def test_of_many_such_images_the_first_few_are_looked_for():
+    measured = []
+
+    class Counted(CocoEvaluator):
+        def evaluate(self):
+            measured.append(self.num_images)
+            return super().evaluate()
+
+    images = [image(f"{row:02}", [[5, 5, 5, 9], BOX], [2, 2]) for row in range(64)]
+    (finding,) = check(*images, evaluators=[Counted]).findings
+    assert [example.image for example in finding.examples] == ["00", "01", "02", "03", "04"]
+    assert "the first 5 images that lower it; there may be more" in finding.text
+    assert sum(measured) < 6 * len(images)
 
 
 class Broken(CocoEvaluator):

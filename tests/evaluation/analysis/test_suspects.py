@@ -68,7 +68,7 @@ def test_a_detector_that_is_never_right_accuses_no_annotation():
 def test_they_are_ranked_and_written(tmp_path):
     images = [
         *RIGHT,
-        made_image([(BOX, CAT)], [(BOX, CAT, 0.9), (FAR, DOG, 0.85)], name="b.jpg"),
+        made_image([(BOX, CAT)], [(BOX, CAT, 0.9), (FAR, DOG, 0.85)], name="b\udce9.jpg"),
         made_image([(BOX, CAT)], [(BOX, DOG, 0.95)], name="c.jpg"),
     ]
     results = made_results(*images)
@@ -81,5 +81,5 @@ def test_they_are_ranked_and_written(tmp_path):
         "annotated_ymax": "50.0", "annotated_xmax": "50.0", "detected_ymin": "10.0", "detected_xmin": "10.0",
         "detected_ymax": "50.0", "detected_xmax": "50.0", "file": "c.jpg.record", "record": "0",
     }  # fmt: skip
-    assert (second["image"], second["annotated_class"], second["annotated_ymin"]) == ("b.jpg", "", "")
+    assert (second["image"], second["annotated_class"], second["annotated_ymin"]) == ("b?.jpg", "", "")
     assert (second["detected_class"], second["detected_xmax"]) == ("dog", "90.0")

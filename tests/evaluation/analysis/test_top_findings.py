@@ -10,6 +10,7 @@ from odtk.evaluation.analysis.metric_explanations import explain_metrics
 from odtk.evaluation.analysis.oracle import Oracle
 from odtk.evaluation.analysis.suspects import find_suspects
 from odtk.evaluation.analysis.top_findings import Commands, Threshold, top_findings
+from odtk.findings import WARNING, Finding
 
 BOX, FAR, LOOSE = (10, 10, 50, 50), (60, 60, 95, 95), (10, 10, 50, 26)
 SMALL = (80, 5, 90, 15)
@@ -218,3 +219,15 @@ def test_a_broken_evaluation_is_all_that_is_said():
 def test_a_class_that_is_never_detected_comes_first_if_it_costs_most():
     images = [*right(CAT, 10), *right(DOG, 10), *wrong(10, [(BOX, HORSE)], [])]
     assert kinds(*images)[0] == "classes-never-detected"
+
+
+def test_annotations_that_no_detector_gets_right_rank_by_what_they_cost():
+    images = [*right(CAT, 10), *wrong(10, [(BOX, CAT)], [])]
+    results = made_results(*images)
+    oracle = Oracle(matching := match_images(images), classify_errors(images, matching))
+    flawed = Finding(WARNING, "The groundtruth itself gets 0.999 instead of 1.", kind="self-check")
+
+    def first(shortfall):
+        return top_findings(results, oracle, [], [flawed], shortfall=shortfall)[0].kind
+
+    assert (first(0.001), first(0.9)) == ("missed-errors", "self-check")

@@ -1,6 +1,7 @@
 """What users name is found, each thing once and under a name of its own."""
 
 import io
+import os
 
 import pytest
 from PIL import Image
@@ -31,6 +32,16 @@ def test_same_names_of_several_places_are_kept_apart(tmp_path):
     assert {source.path: source.name for source in found} == {one: "cat.jpg", two: "cat-2.jpg", three: "CAT-3.jpg"}
 
 
+def test_names_are_in_no_folder_that_other_outputs_write_to(tmp_path):
+    """Else the drawn picture would replace the picture of the YOLO dataset, or the frame of the video."""
+    touch(tmp_path, "walk.mp4", "walk_mp4/000001.jpg", "yolo/images/cat.jpg", "yolo-2/images/cat.jpg", "a/Voc/1.jpg")
+    assert names(tmp_path) == [
+        *("walk.mp4", "a/Voc/1.jpg", "walk_mp4-2/000001.jpg", "yolo-2/images/cat.jpg", "yolo-2/images/cat-2.jpg")
+    ]
+    (voc,) = touch(tmp_path / "b", "VOC/1.jpg")
+    assert names(tmp_path / "b", voc) == ["VOC-2/1.jpg"]
+
+
 def test_folders_are_searched_in_order_without_hidden_ones(tmp_path):
     touch(tmp_path, "b/2.png", "b/.hidden.png", ".cache/1.png", "a/1.webp", "c.gif", "B.BMP", "notes.txt", "d.HEIC",
           "film.MOV")  # fmt: skip
@@ -48,6 +59,7 @@ def test_globs_name_what_they_match_by_the_path_from_their_first_wildcard(tmp_pa
     assert names(f"{tmp_path}/[x].jpg") == ["[x].jpg"], "a file that is there is meant by its name"
     with pytest.raises(DataError, match="No images in"):
         names(f"{tmp_path}/*.bmp")
+    assert names(f"{tmp_path}/a/*/../../[[]x].jpg") == ["[x].jpg"], "outputs are never outside of their folder"
 
 
 @pytest.mark.parametrize(
@@ -78,14 +90,20 @@ def test_passwords_are_left_out():
     assert without_password("rtsp://me:a:b@c@cam/1") == "rtsp://me:...@cam/1"
     for address in ("rtsp://me@cam/1", "https://host/a:b@c.jpg", "cat@home.jpg", "camera:0"):
         assert without_password(address) == address
+    assert without_password("http://me:secret@cam:80/a@b?m=c@d") == "http://me:...@cam:80/a@b?m=c@d"
+    assert without_password("rtsp://me:sec#r/et@cam/1") == "rtsp://me:...@cam/1", "which should be quoted"
+    for address in ("http://host:8080/a@b.jpg", "http://[::1]/a@b.jpg"):
+        assert without_password(address) == address
 
 
 def test_standard_input_has_a_place_per_line(tmp_path):
     one, two = touch(tmp_path, "one.jpg", "two words.jpg")
-    listed = io.StringIO(f"{one}\n\n{two}\r\nhttps://host/three.jpg")
+    listed = io.BytesIO(f"\ufeff{one}\n\n{two}\r\nhttps://host/three.jpg".encode())
     assert names("-", one, stdin=listed) == ["one.jpg", "two words.jpg", "three.jpg"]
     with pytest.raises(DataError, match="No images in the list on standard input"):
-        names("-", stdin=io.StringIO())
+        names("-", stdin=io.BytesIO())
+    (other,) = touch(tmp_path, os.fsdecode(b"\xff.jpg"))  # a name that is no UTF-8
+    assert names("-", stdin=io.BytesIO(os.fsencode(one) + b"\0" + os.fsencode(other))) == ["one.jpg", other.name]
 
 
 def test_pictures_in_a_store():
@@ -107,6 +125,10 @@ def test_pictures_in_a_store():
     ("places", "message"),
     [
         (["gone.jpg"], r"gone\.jpg does not exist. Give images, videos, folders"),
+        (["camera:"], "camera: is not complete"),
+        (["http://[::1/cat.jpg"], r"http://\[::1/cat\.jpg is not a valid address: Invalid IPv6 URL"),
+        ([""], "One of the sources is an empty text"),
+        (["file://cat.jpg"], r"file://cat\.jpg is on another machine. Write three slashes"),
         (["foo://host/cat.jpg"], "protocol that is not known, foo://"),
         (["camera:0", "https://host/cat.jpg"], "camera:0 does not end by itself, so the 1 other sources"),
     ],

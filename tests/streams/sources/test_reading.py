@@ -13,6 +13,7 @@ import videos
 from PIL import Image
 
 from odtk.errors import DataError
+from odtk.streams.sources import still_pictures
 from odtk.streams.sources.cameras import Camera
 from odtk.streams.sources.places import find_sources
 from odtk.streams.sources.videos import Video
@@ -63,10 +64,24 @@ def test_broken_videos_say_so_when_they_are_loaded(tmp_path):
     assert len(whole) > 1
     with pytest.raises(DataError, match=rf"cut\.avi is damaged: .*, after which it has {len(whole)} pictures"):
         last.load()
+    path = videos.write(tmp_path / "cut.mkv", 15)
+    assert len(list(Video(str(path), "cut.mkv").pictures())) == 15
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    *whole, last = Video(str(path), "cut.mkv").pictures()
+    assert [videos.number_of(each.load().array) for each in whole] == list(range(len(whole)))
+    with pytest.raises(DataError, match=rf"cut\.mkv is cut off: it should last 1\.5 s, .* {len(whole)} pictures"):
+        last.load()
     with av.open(str(tmp_path / "tone.mp4"), "w") as container:
         drawn_video.add_tone(container, container.add_stream("aac", rate=drawn_video.RATE, layout="mono"), 0.2)
     (taken,) = Video(str(tmp_path / "tone.mp4"), "tone.mp4").pictures()
     with pytest.raises(DataError, match="has no video in it"):
+        taken.load()
+
+
+def test_videos_of_huge_pictures_are_not_decoded(tmp_path, monkeypatch):
+    monkeypatch.setattr("odtk.annotations.image_files.MAX_PIXELS", 64 * 48 - 1)
+    (taken,) = Video(str(videos.write(tmp_path / "walk.mp4", 2)), "walk.mp4").pictures()
+    with pytest.raises(DataError, match=r"has pictures of 64x48, more than 3071 pixels\. Scale it down"):
         taken.load()
 
 
@@ -77,7 +92,16 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         if self.path == "/private.png" and self.headers["Authorization"] != "Basic bWU6c2VjcmV0":
             self.send_error(401)
             return
-        if self.path == "/live.mjpg":
+        if self.path == "/round.jpg":
+            self.send_response(302)
+            self.send_header("Location", "/round.jpg")
+            self.end_headers()
+        elif self.path == "/broken-off.jpg":
+            self.send_response(200)
+            self.send_header("Content-Length", "5000")
+            self.end_headers()
+            self.wfile.write(bytes(1000))
+        elif self.path == "/live.mjpg":
             self._show(12)
         else:
             super().do_GET()
@@ -127,6 +151,20 @@ def test_pictures_and_videos_are_read_from_addresses(server):
     (private,) = find_sources([f"{address.replace('http://', 'http://me:secret@')}/private.png"])
     assert next(private.pictures()).load().array.shape == (6, 8, 3)
     assert [videos.number_of(each.load().array) for each in video.pictures()] == list(range(6))
+    image.save(folder / "eine Straße.png")
+    (folder / "no type").write_bytes((folder / "private.png").read_bytes())  # the server says nothing of it, or text
+    for written in ("eine Straße.png", "eine%20Stra%C3%9Fe.png?a=b&c", "no%20type"):
+        (source,) = find_sources([f"{address}/{written}"])
+        assert next(source.pictures()).load().array.shape == (6, 8, 3)
+
+
+def test_the_frames_of_an_animation_are_counted_at_an_address_too(server):
+    address, folder = server
+    frames = [Image.new("L", (8, 6), shade) for shade in (0, 90, 200)]
+    frames[0].save(folder / "run.gif", save_all=True, append_images=frames[1:])
+    (source,) = find_sources([f"{address}/run.gif"])
+    (taken,) = source.pictures()
+    assert taken.load().frames == 3
 
 
 def test_addresses_that_give_no_picture_say_why(server):
@@ -136,7 +174,9 @@ def test_addresses_that_give_no_picture_say_why(server):
     (folder / "film").write_bytes(b"")
     for name, message in (("gone.jpg", "the server answers 404 File not found"),
                           ("page.html", "is no picture but text/html. Give the address of the picture itself"),
-                          ("notes.jpg", "cannot be decoded: it is not one of JPEG")):  # fmt: skip
+                          ("notes.jpg", "cannot be decoded: it is not one of JPEG"),
+                          ("round.jpg", r"the server answers 302 [^\n]*infinite loop\.$"),
+                          ("broken-off.jpg", "the connection ended after 1,000 of its 5,000 bytes")):  # fmt: skip
         (source,) = find_sources([f"{address}/{name}"])
         (taken,) = source.pictures()
         with pytest.raises(DataError, match=f"^{address}/{name} .*{message}"):
@@ -146,6 +186,26 @@ def test_addresses_that_give_no_picture_say_why(server):
     with pytest.raises(DataError, match=r"^http://me:\.\.\.@127\.0\.0\.1:9/cat\.jpg cannot be fetched") as error:
         taken.load()
     assert "secret" not in str(error.value)
+
+
+def test_a_server_that_sends_next_to_nothing_is_not_waited_for(server, monkeypatch):
+    address, folder = server
+    (folder / "endless.jpg").write_bytes(bytes(10))
+    (source,) = find_sources([f"{address}/endless.jpg"])
+    monkeypatch.setattr(still_pictures, "time", Clock())
+    with pytest.raises(DataError, match=f"^{address}/endless.jpg cannot be fetched: after 100 s 10 bytes of it"):
+        next(source.pictures()).load()
+
+
+class Clock:
+    """Each look at it is 100 seconds later."""
+
+    def __init__(self):
+        self._seconds = 0
+
+    def monotonic(self):
+        self._seconds += 100
+        return self._seconds
 
 
 def test_a_network_camera_shows_what_it_has_until_it_ends(server):

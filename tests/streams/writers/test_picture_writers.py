@@ -90,6 +90,9 @@ def test_every_kind_has_a_writer_and_unknown_ones_are_named(tmp_path):
     for writer in writers:
         writer.finish()
     assert len({type(writer) for writer in writers}) == len(output_kinds.MEANINGS)
+    for kinds, is_warned in ((["csv", "pictures"], True), (["csv", "video"], False)):  # which no dataset refers to
+        csv = build_writers(replace(wanted, kinds=kinds), tmp_path)[0]
+        assert ("do not train on them" in " ".join(csv.notes)) == is_warned
     assert set(output_kinds.DEFAULT) <= set(output_kinds.MEANINGS)
 
 

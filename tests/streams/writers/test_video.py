@@ -1,5 +1,7 @@
 """Annotated videos: as many frames as were given, at their times, with the audio of the source."""
 
+from dataclasses import replace
+
 import av
 import drawn_field
 import drawn_video
@@ -11,6 +13,7 @@ from stream_frames import blank, detections, name_of, of_video, still, write_all
 from odtk import atomic
 from odtk.errors import OutputError
 from odtk.streams.frame import Frame
+from odtk.streams.sources.videos import Video
 from odtk.streams.writers import video
 from odtk.streams.writers.video import VideoWriter
 
@@ -35,6 +38,22 @@ def test_frames_keep_their_times_and_the_audio_its_length(tmp_path, suffix, audi
         assert np.abs(pixels.astype(int) - np.asarray(picture.image)).mean() < 8  # H.264 has half as many colors
     assert heard == pytest.approx((0.0, 1.5), abs=0.08)  # AAC has frames of 0.02 s
     assert (writer.written(), writer.notes) == ("holiday/walk.mp4 (12 frames)", [])
+
+
+def test_joined_recordings_whose_times_begin_again_go_on(tmp_path):
+    """As cat makes them of the files of a recorder; else the second half would take no time, and its audio fail."""
+    pictures = drawn_field.pictures(8, (96, 64))
+    drawn_video.write(tmp_path / "one.ts", [each.image for each in pictures], 10, "aac")
+    source = tmp_path / "joined.ts"
+    source.write_bytes((tmp_path / "one.ts").read_bytes() * 2)
+    taken = [*Video(str(source), "joined.ts").pictures()]
+    frames = [Frame(str(source), "joined.ts", 1, each.load().array, each.number, each.seconds) for each in taken]
+    writer = VideoWriter(tmp_path / "out", name_of)
+    write_all(writer, [(frame, detections(picture)) for frame, picture in zip(frames, pictures * 2, strict=True)])
+    written, heard = drawn_video.read(tmp_path / "out/joined.mp4")
+    assert [seconds for seconds, _ in written] == pytest.approx([number / 10 for number in range(16)], abs=1e-3)
+    assert heard == pytest.approx((0.0, 1.6), abs=0.1)
+    assert writer.notes == []
 
 
 def test_every_third_frame_of_an_odd_size_and_a_source_stopped_early(tmp_path):
@@ -89,6 +108,15 @@ def test_a_video_of_one_frame_is_shown(tmp_path):
     write_all(VideoWriter(tmp_path, name_of), _frames([picture], tmp_path / "none", name="walk.mp4"))
     with av.open(str(tmp_path / "walk.mp4")) as file:
         assert file.duration == pytest.approx(40_000, abs=1000)  # microseconds
+
+
+def test_a_video_lasts_until_its_last_frame_however_far_apart_they_come(tmp_path):
+    pictures = drawn_field.pictures(20, (64, 48))
+    frames = [replace(_frames([each], tmp_path / "none", name="walk.mp4")[0][0], seconds=0.01 * number**2)
+              for number, each in enumerate(pictures)]  # fmt: skip
+    write_all(VideoWriter(tmp_path, name_of), [(frame, detections(pictures[0])) for frame in frames])
+    with av.open(str(tmp_path / "walk.mp4")) as file:
+        assert file.duration / 1e6 > frames[-1].seconds
 
 
 def test_without_an_encoder_for_h264_a_note_says_so(tmp_path, monkeypatch):
