@@ -72,7 +72,11 @@ def _image(where: str, document: Document, position: int, numbers: dict) -> Imag
     name, stated = content["file_name"], size(content.get("width"), content.get("height"))
     if stated is None:
         text = f"{short(content.get('width'))} x {short(content.get('height'))}"
-        raise DataError(f"{where}: the image {name} has the size {text}; a width and a height in pixels are expected.")
+        raise DataError(
+            f"{where}: the image {name} has the size {text}; a width and a height in pixels are expected. Write them "
+            "there; or give the folder that has this file and the pictures, whose sizes are then read.",
+            argument="groundtruth",
+        )
     found = [read_annotation(one, document.categories) for one in document.annotations.get(position, ())]
     objects = [one.marked(where, name) for one in found]
     return image_result(

@@ -53,6 +53,13 @@ class FoundFile:
     images: Sequence[FoundImage]
     names: Mapping[int, str]
 
+    def notes(self) -> list[str]:
+        """A sentence on the boxes that no object can have, which count as false positives."""
+        boxes = np.concatenate([np.zeros([0, 4]), *(image.boxes for image in self.images)])
+        flat = int((boxes[:, 2:] <= boxes[:, :2]).any(axis=1).sum())
+        count = f"{flat} of the {len(boxes)} boxes of {self.path} have no width or no height, and find nothing"
+        return [f"{count}; bbox is [x, y, width, height]."] if flat else []
+
 
 def read_results(path: str | os.PathLike) -> FoundFile:
     """The detections in a file of COCO results. Raises DataError, which names the entry, if it is not one.

@@ -35,7 +35,7 @@ def flowing(
     Source and stages are ahead of whoever reads the results by at most `capacity` things (or its batch) before each
     stage. With `is_live` a stage does not wait for its batch to fill. An error in the source or a stage ends all
     threads, and is raised from the results. All threads have ended when the block does, however it does, but for what
-    may wait for a network or a camera: the source and what several workers do, whose results nobody takes any more.
+    may wait for a network or a camera: the source and what several workers do, whose results no stage takes any more.
     """
     run = _Run(stages, capacity, is_live)
     run.start(source)

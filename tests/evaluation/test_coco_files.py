@@ -198,3 +198,11 @@ def test_pictures_are_found_around_the_json_and_must_have_its_sizes(coco, tmp_pa
         read(1)
     with pytest.raises(DataError, match=r"no picture 002\.jpg in"):
         read(2)
+
+
+def test_groundtruth_without_sizes_of_images_says_where_they_can_come_from(coco):
+    content = json.loads(coco[0].read_text())
+    del content["images"][0]["width"]
+    coco[0].write_text(json.dumps(content))
+    with pytest.raises(DataError, match="has the size None x .*; or give the folder that has this file and the pict"):
+        read_groundtruth(coco[0])

@@ -70,10 +70,12 @@ def test_images_and_classes_that_do_not_meet_are_told(coco, tmp_path):
     groundtruth, found = coco
     entries = json.loads(found.read_text())
     strange = {"image_id": 5, "category_id": 17, "bbox": [1, 2, 3, 4], "score": 0.5}
-    found.write_text(json.dumps([*entries, strange, {**entries[0], "category_id": 8}]))
+    other, empty = {**entries[0], "category_id": 8}, {**entries[0], "bbox": [9, 9, 5, -1]}
+    found.write_text(json.dumps([*entries, strange, other, empty]))
     report = evaluate(found, groundtruth=groundtruth, report=False)
-    unknown, images, *_ = report.notes
+    unknown, flat, images, *_ = report.notes
     assert unknown == f"1 category ids of {found} are none of {groundtruth}: 8."
+    assert flat.startswith(f"1 of the {len(entries) + 3} boxes of {found} have no width or no height")
     assert images.startswith(
         f"1 of the {len({each['image_id'] for each in entries}) + 1} images of {found} are not in "
     )

@@ -87,9 +87,15 @@ class Video(Source):
                     damaged += 1
                     continue
                 for frame in frames:
+<<<<<<< HEAD
+                    shown = clock.since_start(frame.time)
+                    end = shown + float((frame.duration or 0) * frame.time_base if frame.time_base else 0)
+                    yield frame, shown
+=======
                     seconds = clock.since_start(frame.time)
                     end = seconds + float((frame.duration or 0) * frame.time_base if frame.time_base else 0)
                     yield frame, seconds
+>>>>>>> main
                     number += 1
         if damaged and not self.is_live:
             raise DataError(
@@ -141,6 +147,21 @@ class Video(Source):
             ) from error
 
 
+<<<<<<< HEAD
+def _stated_seconds(container: Any, stream: Any, number: int) -> float:
+    """How long a file says that its pictures go on, if it has more than `number` of them; 0 where it does not say."""
+    if stream.frames:  # of MP4 and AVI; as audio may be longer, the seconds alone prove nothing
+        return (container.duration or 0) / 1e6 if stream.frames > number else 0.0
+    parts = stream.metadata.get("DURATION", "").split(":")  # of Matroska and WebM: 00:00:03.710000000
+    try:
+        hours, minutes, seconds = map(float, parts)
+    except ValueError:
+        return 0.0
+    return 3600 * hours + 60 * minutes + seconds - (container.start_time or 0) / 1e6
+
+
+=======
+>>>>>>> main
 class _Clock:
     """When the frames of a stream are shown, in seconds since its start."""
 
@@ -160,6 +181,8 @@ class _Clock:
             shown = following
         self._last = shown
         return max(shown, 0.0)
+<<<<<<< HEAD
+=======
 
 
 def _stated_seconds(container: Any, stream: Any, number: int) -> float:
@@ -172,6 +195,7 @@ def _stated_seconds(container: Any, stream: Any, number: int) -> float:
     except ValueError:
         return 0.0
     return 3600 * hours + 60 * minutes + seconds
+>>>>>>> main
 
 
 def _pixels(frame: Any) -> Pixels:

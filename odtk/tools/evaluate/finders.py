@@ -112,7 +112,7 @@ class FileFinder(Finder):
         used = {number for image in found.images for number in image.classes.tolist()}
         written = found.names if used <= found.names.keys() else None
         self._classes = _look_up(own or written, truth, found.path, used)
-        self.names, self.notes = self._classes.names, self._classes.notes
+        self.names, self.notes = self._classes.names, [*self._classes.notes, *found.notes()]
 
     def find(self, pictures: Sequence[Picture]) -> list[Boxes]:
         """What the file has of each picture."""

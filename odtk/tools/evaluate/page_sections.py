@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from lxml import etree
 
 from odtk.evaluation.analysis.comparison import CONFIDENCE
+from odtk.evaluation.stopwatch import FIRST_STEP
 from odtk.report.chart_style import Chart, chart_figure
 from odtk.report.finding_list import finding_list
 from odtk.report.html import code, element, prose, section, table
@@ -200,7 +201,8 @@ def speed(found: Explanation) -> etree._Element | None:
     if not whole.rows:
         return None
     total = math.fsum(found.measured.seconds.values())
-    said = f"{found.num_images / total:.1f} images per second in all, with the first step." if total else ""
+    compiled = ", with the first step, which compiles the model" * (FIRST_STEP in found.measured.seconds)
+    said = f"{found.num_images / total:.1f} images per second{compiled}." if total else ""
     return section("speed", "Speed", element("p", said), shown(whole, bar=2))
 
 

@@ -17,7 +17,7 @@ from odtk.evaluation.metrics_sets import build_evaluators
 from odtk.exporting.label_maps import find_trained_map, read_map
 from odtk.exporting.open_model import read_config
 from odtk.findings import counted
-from odtk.protos import pipeline_pb2
+from odtk.protos import eval_pb2, pipeline_pb2
 from odtk.prototext.schema import some
 from odtk.records import shards
 from odtk.tools.evaluate.sources import RESULTS, Source
@@ -52,9 +52,22 @@ def find_truth(
         return read_groundtruth(place)
     is_records = shards.is_dataset(place) or bool(os.path.isdir(place) and record_sets(place))
     if not files.is_remote(place) and not is_records and is_data_set(place):
-        first = build_evaluators(config.eval_config, [{"id": 1, "name": ""}])[0]
-        return open_groundtruth(place, _MARKS[first.ignored_flag])
+        return open_groundtruth(place, _mark_of_ignored(place, config.eval_config))
     return _of_records(place, config, source, label_map_path)
+
+
+def _mark_of_ignored(place: str, eval_config: eval_pb2.EvalConfig) -> str:
+    """The mark of objects that need not be found. Raises ConfigError if the metrics sets differ in it."""
+    names_alone = eval_pb2.EvalConfig(metrics_set=eval_config.metrics_set)  # the classes are not known yet
+    marks = {_MARKS[each.ignored_flag] for each in build_evaluators(names_alone, [{"id": 1, "name": ""}])}
+    if len(marks) > 1:
+        raise ConfigError(
+            f"{place} holds annotations, of which one mark says what need not be found, but the metrics sets of "
+            f"eval_config ({', '.join(eval_config.metrics_set)}) differ in it: {', '.join(sorted(marks))}. Choose one "
+            "metrics_set, or make records of it and evaluate on these.",
+            argument="groundtruth",
+        )
+    return marks.pop()
 
 
 def _of_config(place: str | None, config: pipeline_pb2.TrainEvalPipelineConfig, source: Source) -> RecordsTruth:
