@@ -63,7 +63,7 @@ def measure_costs(detector: Detector, image_size: tuple[int, int]) -> NetworkCos
     If the network cannot take that size, the layers are those before the one that fails.
     """
     graph, calls, broken = _traced(detector, image_size)
-    counted = {operation: _multiply_adds(operation) for operation in graph.get_operations()}
+    counted = {operation: multiply_adds(operation) for operation in graph.get_operations()}
     of_layers: dict[str, int] = {}
     for call in calls:
         own = sum(counted[operation] for operation in _between(call.inputs, call.outputs))
@@ -187,12 +187,15 @@ def _between(inputs: Iterable[tf.Tensor], outputs: Iterable[tf.Tensor]) -> set[t
     return found
 
 
-def _multiply_adds(operation: tf.Operation) -> int:
+def multiply_adds(operation: tf.Operation) -> int:
     """Of convolutions and products of matrices, which is nearly all there is."""
     match operation.type:
         case "Conv2D" | "DepthwiseConv2dNative":
             kernel, output = operation.inputs[1].shape, operation.outputs[0].shape
             per_value = kernel[0] * kernel[1] * (kernel[2] if operation.type == "Conv2D" else 1)
+        case "Conv2DBackpropInput":  # a transposed convolution, which spreads each value of its input
+            kernel, output = operation.inputs[1].shape, operation.inputs[2].shape
+            per_value = kernel[0] * kernel[1] * kernel[2]
         case "MatMul" | "BatchMatMulV2":
             inner = -2 if operation.get_attr("transpose_a" if operation.type == "MatMul" else "adj_x") else -1
             per_value, output = operation.inputs[0].shape[inner], operation.outputs[0].shape

@@ -7,7 +7,7 @@ import tensorflow as tf
 from golden_cases import variant_case
 
 from odtk.detectors.build import build_detector
-from odtk.detectors.network_costs import measure_costs, peak_bytes
+from odtk.detectors.network_costs import measure_costs, multiply_adds, peak_bytes
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,23 @@ def test_multiply_adds_are_half_of_the_profilers_floating_point_operations(detec
     ))  # fmt: skip
     convolutions = next(node.float_ops for node in _kinds_of_operations(found) if node.name == "Conv2D")
     assert convolutions == 2 * costs.multiply_adds
+
+
+def test_a_transposed_convolution_costs_what_the_convolution_does_that_undoes_it():
+    @tf.function(autograph=False)
+    def larger(images, kernel):
+        return tf.nn.conv2d_transpose(images, kernel, [1, 16, 12, 5], 2)
+
+    @tf.function(autograph=False)
+    def smaller(images, kernel):
+        return tf.nn.conv2d(images, kernel, 2, "SAME")
+
+    kernel = tf.TensorSpec([4, 4, 5, 3])
+    graphs = [
+        larger.get_concrete_function(tf.TensorSpec([1, 8, 6, 3]), kernel).graph,
+        smaller.get_concrete_function(tf.TensorSpec([1, 16, 12, 5]), kernel).graph,
+    ]
+    assert [sum(map(multiply_adds, graph.get_operations())) for graph in graphs] == [8 * 6 * 3 * 4 * 4 * 5] * 2
 
 
 def _kinds_of_operations(node):

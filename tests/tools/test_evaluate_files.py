@@ -50,6 +50,16 @@ def test_two_files_are_evaluated_explained_and_compared_without_tensorflow(coco,
     assert (tmp_path / "suspects.csv").read_text().startswith("rank,image,kind,")
 
 
+def test_the_last_evaluation_is_compared_before_its_file_is_replaced(coco):
+    groundtruth, found = coco
+    last = evaluate(found, groundtruth=groundtruth, report=False)
+    found.write_text(json.dumps([each for each in json.loads(found.read_text()) if each["category_id"] != 17]))
+    report = evaluate(found, groundtruth=groundtruth, report=False, compare=last.detections_path)
+    mean = report.explanation.compared.comparison.mean
+    assert mean.before > mean.after
+    assert mean.before == pytest.approx(next(iter(last.metrics.values())), abs=1e-9)
+
+
 def test_the_command_prints_one_document(coco, tmp_path):
     groundtruth, found = coco
     command = ["evaluate", str(found), "--groundtruth", str(groundtruth), "--no-report", "--json"]
@@ -117,6 +127,10 @@ def test_what_cannot_be_evaluated_is_refused_before_the_work(coco, tmp_path):
         with pytest.raises(kind, match=text) as error:
             evaluate(**given)
         assert error.value.argument == argument
+    inside = tmp_path / "found-eval/report/mine.csv"
+    with pytest.raises(OutputError, match="which the report fills anew") as error:
+        evaluate(found, groundtruth=groundtruth, export_suspects=inside)
+    assert error.value.argument == "export_suspects"
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="a part of that path is a file"):
         evaluate(found, groundtruth=groundtruth, output=tmp_path / "file/eval")

@@ -15,7 +15,7 @@ import numpy as np
 from odtk import files
 from odtk.errors import DataError
 from odtk.report.picture_files import count_frames, decode_picture, read_picture
-from odtk.streams.sources.addresses import without_password
+from odtk.streams.sources.addresses import scheme_of, without_password
 from odtk.streams.sources.source import Pixels, Source, Taken
 
 _TIMEOUT_SECONDS = 30
@@ -69,7 +69,8 @@ class WebPicture(StillPicture):
 
     def _download(self) -> bytes:
         try:
-            with urllib.request.urlopen(_request(self._address), timeout=_TIMEOUT_SECONDS) as answer:
+            opener = urllib.request.build_opener(_Redirects)
+            with opener.open(_request(self._address), timeout=_TIMEOUT_SECONDS) as answer:
                 kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
                 if kind.startswith(("video/", "multipart/", "text/html")):
                     raise DataError(f"{self.written} is no picture but {kind}.{_hint(kind)}")
@@ -104,6 +105,22 @@ class WebPicture(StillPicture):
                 "bytes. Try again."
             )
         return bytes(received)
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Only to http(s) addresses; user and password go along to the same machine alone."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        """See the base class."""
+        scheme = scheme_of(newurl)
+        if scheme not in ("http", "https"):
+            reason = f"with a redirection to {scheme}://, which is not followed"
+            raise urllib.error.HTTPError(req.full_url, code, reason, headers, fp)
+        found = super().redirect_request(req, fp, code, msg, headers, newurl)
+        secret = req.get_header("Authorization")
+        if found and secret and found.host == req.host and found.type in (req.type, "https"):
+            found.add_unredirected_header("Authorization", secret)
+        return found
 
 
 def _decoded(encoded: bytes, name: str) -> Pixels:

@@ -78,7 +78,7 @@ class Video(Source):
         stream.thread_type = "AUTO"
         start = container.start_time / 1e6 if container.start_time and not self.is_live else None
         clock = _Clock(start, float(stream.average_rate or stream.guessed_rate or 1))
-        number, damaged, end = 0, 0, 0.0
+        number, damaged, began, end = 0, 0, 0.0, 0.0
         with self._errors(lambda: f" after {number} pictures"):
             for packet in container.demux(stream):
                 try:
@@ -87,22 +87,17 @@ class Video(Source):
                     damaged += 1
                     continue
                 for frame in frames:
-<<<<<<< HEAD
-                    shown = clock.since_start(frame.time)
-                    end = shown + float((frame.duration or 0) * frame.time_base if frame.time_base else 0)
-                    yield frame, shown
-=======
                     seconds = clock.since_start(frame.time)
+                    began = began if number else (frame.time or 0.0) - seconds
                     end = seconds + float((frame.duration or 0) * frame.time_base if frame.time_base else 0)
                     yield frame, seconds
->>>>>>> main
                     number += 1
         if damaged and not self.is_live:
             raise DataError(
                 f"{self.written} is damaged: pieces that cannot be decoded ({damaged}) were left out, after which it "
                 f"has {number} pictures."
             )
-        stated = 0.0 if self.is_live else _stated_seconds(container, stream, number)
+        stated = 0.0 if self.is_live else _stated_seconds(container, stream, number, began)
         if stated - end > max(_CUT_OFF_SECONDS, _CUT_OFF_PART * stated):
             raise DataError(
                 f"{self.written} is cut off: it should last {stated:.1f} s, but ends after {end:.1f} s, with {number} "
@@ -147,21 +142,6 @@ class Video(Source):
             ) from error
 
 
-<<<<<<< HEAD
-def _stated_seconds(container: Any, stream: Any, number: int) -> float:
-    """How long a file says that its pictures go on, if it has more than `number` of them; 0 where it does not say."""
-    if stream.frames:  # of MP4 and AVI; as audio may be longer, the seconds alone prove nothing
-        return (container.duration or 0) / 1e6 if stream.frames > number else 0.0
-    parts = stream.metadata.get("DURATION", "").split(":")  # of Matroska and WebM: 00:00:03.710000000
-    try:
-        hours, minutes, seconds = map(float, parts)
-    except ValueError:
-        return 0.0
-    return 3600 * hours + 60 * minutes + seconds - (container.start_time or 0) / 1e6
-
-
-=======
->>>>>>> main
 class _Clock:
     """When the frames of a stream are shown, in seconds since its start."""
 
@@ -181,11 +161,9 @@ class _Clock:
             shown = following
         self._last = shown
         return max(shown, 0.0)
-<<<<<<< HEAD
-=======
 
 
-def _stated_seconds(container: Any, stream: Any, number: int) -> float:
+def _stated_seconds(container: Any, stream: Any, number: int, began: float) -> float:
     """When a file says that its pictures end, if that is not where `number` of them end; 0 where it does not say."""
     if stream.frames:  # of MP4 and AVI; as audio may be longer, the seconds alone prove nothing
         return (container.duration or 0) / 1e6 if stream.frames > number else 0.0
@@ -194,8 +172,7 @@ def _stated_seconds(container: Any, stream: Any, number: int) -> float:
         hours, minutes, seconds = map(float, parts)
     except ValueError:
         return 0.0
-    return 3600 * hours + 60 * minutes + seconds
->>>>>>> main
+    return 3600 * hours + 60 * minutes + seconds - began
 
 
 def _pixels(frame: Any) -> Pixels:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from odtk import atomic, files
-from odtk.errors import DataError, OdtkError
+from odtk.errors import DataError, OdtkError, OutputError
 from odtk.evaluation.analysis.matching import match_images
 from odtk.evaluation.analysis.self_check import self_check
 from odtk.evaluation.groundtruth import Groundtruth
@@ -17,7 +17,7 @@ from odtk.evaluation.output_folder import default_output
 from odtk.exporting.open_model import TRAINED
 from odtk.tools.arguments import require_one_of, require_whole
 from odtk.tools.evaluate.measurement import Measurement, Settings
-from odtk.tools.evaluate.output_files import check_output, write_measurement
+from odtk.tools.evaluate.output_files import REPORT, check_output, write_measurement
 from odtk.tools.evaluate.report import EvaluationReport
 from odtk.tools.evaluate.sources import ALL, RESULTS, Source, find_source
 from odtk.tools.evaluate.truths import RecordsTruth, find_truth
@@ -76,8 +76,11 @@ def evaluate(
     _refuse_what_does_nothing(source, truth, settings)
     folder = default_output(source.path) if output is None else os.fspath(output)
     check_output(folder)
-    if export_suspects is not None and not files.is_remote(export_suspects):
-        atomic.check_file(export_suspects)
+    _check_suspects(export_suspects, files.join(folder, REPORT) if report else None)
+    other, other_settings = None, replace(settings, label_map=None)
+    if other_source is not None and other_source.kind == RESULTS:
+        # Before anything is written: it may be the file of the last evaluation, which this one replaces.
+        other = _measure(other_source, truth, other_settings)
     measured = _measure(source, truth, settings)
     results = measured.evaluation.results
     assert results is not None
@@ -97,7 +100,8 @@ def evaluate(
     from odtk.tools.evaluate.explaining import explain_measured
     from odtk.tools.evaluate.report_files import SUSPECTS, write_report
 
-    other = None if other_source is None else _measure(other_source, truth, replace(settings, label_map=None))
+    if other_source is not None and other is None:
+        other = _measure(other_source, truth, other_settings)
     for note in () if other is None else other.notes:
         log(f"warning: {note}")
     model = None if source.kind == RESULTS else source.path if checkpoint is None else measured.checkpoint
@@ -108,6 +112,20 @@ def evaluate(
         return replace(written, explanation=explanation)
     made = write_report(folder, explanation, results)
     return replace(written, explanation=explanation, report_path=made.page, thresholds_path=made.thresholds)
+
+
+def _check_suspects(path: Place, replaced: str | None) -> None:
+    """Raises OutputError if the list of suspects cannot be written to `path`, or would be `replaced` with its folder."""
+    if path is None:
+        return
+    if not files.is_remote(path):
+        atomic.check_file(path)
+    if replaced is not None and f"{os.path.realpath(path)}/".startswith(f"{os.path.realpath(replaced)}/"):
+        raise OutputError(
+            f"{os.fspath(path)} is in {replaced}, which the report fills anew. Choose another place; the report has a "
+            "list of its own there, suspects.csv.",
+            argument="export_suspects",
+        )
 
 
 def _refuse_what_does_nothing(source: Source, truth: RecordsTruth | Groundtruth, settings: Settings) -> None:

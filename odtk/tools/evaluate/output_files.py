@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from odtk.tools.evaluate.explanation import CheckpointMetrics
 
 METRICS, CLASSES, DETECTIONS, CHECKPOINTS = "metrics.json", "classes.json", "detections.json", "checkpoints.csv"
+REPORT = "report"
+"""The folder of the report's files, which each report fills anew."""
 
 
 def check_output(folder: str) -> None:

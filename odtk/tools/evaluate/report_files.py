@@ -16,9 +16,10 @@ from odtk.tools.evaluate.explanation import Explanation
 from odtk.tools.evaluate.explanation_charts import all_charts
 from odtk.tools.evaluate.explanation_tables import all_tables
 from odtk.tools.evaluate.galleries import error_galleries, sheet
+from odtk.tools.evaluate.output_files import REPORT
 
-PAGE, FOLDER, THRESHOLDS = "report.html", "report", "thresholds.json"
-SUSPECTS = f"{FOLDER}/suspects.csv"
+PAGE, THRESHOLDS = "report.html", "thresholds.json"
+SUSPECTS = f"{REPORT}/suspects.csv"
 """Where the suspected label errors are listed, if there are any."""
 
 
@@ -45,14 +46,14 @@ def write_report(folder: str | os.PathLike, explanation: Explanation, results: R
     written |= {f"{name}-dark.png": chart.dark for name, chart in charts.items()}
     written |= {f"{gallery.name}.png": _png(sheet(gallery)) for gallery in galleries}
     written["explanation.json"] = _json(explanation)
-    with files.output_folder(files.join(folder, FOLDER), replace=True) as beside:
+    with files.output_folder(files.join(folder, REPORT), replace=True) as beside:
         for name, data in written.items():
             files.write_bytes(files.join(beside, name), data)
     path, thresholds_path = files.join(folder, PAGE), files.join(folder, THRESHOLDS)
     thresholds.write(explanation.thresholds, thresholds_path)
     files.write_bytes(path, page.render(explanation, charts, galleries, tables, thresholds_path, _unread(problems)))
     return WrittenReport(
-        files.as_path(path), files.as_path(files.join(folder, FOLDER)), files.as_path(thresholds_path), sorted(written)
+        files.as_path(path), files.as_path(files.join(folder, REPORT)), files.as_path(thresholds_path), sorted(written)
     )
 
 

@@ -167,8 +167,8 @@ def _require_classes(count: int, wishes: Wishes, truth: Groundtruth | None) -> N
     for argument, numbers in (("classes", wishes.class_ids), ("groundtruth", truth.class_ids if truth else ())):
         if max(numbers, default=0) > count:
             raise OdtkError(
-                f"The model has {count} classes, and none with the number {max(numbers)}. Choose from 1 to {count}, or "
-                "give the label map of the model.",
+                f"The model has {count} classes, and none with the number {max(numbers)}. Choose among 1 to {count}, "
+                "or give the label map of the model.",
                 argument=argument,
             )
 

@@ -64,6 +64,9 @@ def test_broken_videos_say_so_when_they_are_loaded(tmp_path):
     assert len(whole) > 1
     with pytest.raises(DataError, match=rf"cut\.avi is damaged: .*, after which it has {len(whole)} pictures"):
         last.load()
+    drawn_video.write(tmp_path / "late.mkv", [Image.fromarray(videos.pixels(number)) for number in range(3)], start=9.0)
+    late = Video(str(tmp_path / "late.mkv"), "late.mkv")
+    assert [each.load().array.shape for each in late.pictures()] == [(48, 64, 3)] * 3, "it begins at 9 s and is whole"
     path = videos.write(tmp_path / "cut.mkv", 15)
     assert len(list(Video(str(path), "cut.mkv").pictures())) == 15
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -92,9 +95,9 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         if self.path == "/private.png" and self.headers["Authorization"] != "Basic bWU6c2VjcmV0":
             self.send_error(401)
             return
-        if self.path == "/round.jpg":
+        if self.path == "/round.jpg" or self.path.startswith("/to/"):
             self.send_response(302)
-            self.send_header("Location", "/round.jpg")
+            self.send_header("Location", self.path.removeprefix("/to/"))
             self.end_headers()
         elif self.path == "/broken-off.jpg":
             self.send_response(200)
@@ -134,7 +137,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
 
 
 def test_pictures_and_videos_are_read_from_addresses(server):
@@ -156,6 +159,26 @@ def test_pictures_and_videos_are_read_from_addresses(server):
     for written in ("eine Straße.png", "eine%20Stra%C3%9Fe.png?a=b&c", "no%20type"):
         (source,) = find_sources([f"{address}/{written}"])
         assert next(source.pictures()).load().array.shape == (6, 8, 3)
+
+
+def test_redirections_lead_to_addresses_only_and_a_password_to_no_other_machine(server):
+    address, folder = server
+    Image.new("RGB", (8, 6)).save(folder / "private.png")
+    mine = address.replace("http://", "http://me:secret@")
+    cases = {
+        f"/to/{address}/private.png": None,
+        f"/to/{address.replace('127.0.0.1', 'localhost')}/private.png": "the server answers 401",
+        "/to/ftp://127.0.0.1/cat.jpg": "the server answers 302 with a redirection to ftp://, which is not followed",
+    }
+    for path, message in cases.items():
+        (source,) = find_sources([mine + path])
+        (taken,) = source.pictures()
+        if message is None:
+            assert taken.load().array.shape == (6, 8, 3)
+            continue
+        with pytest.raises(DataError, match=message) as error:
+            taken.load()
+        assert "secret" not in str(error.value)
 
 
 def test_the_frames_of_an_animation_are_counted_at_an_address_too(server):
