@@ -45,8 +45,8 @@ def label_errors(evidence: Evidence, covered: np.ndarray) -> Iterator[Cause]:
         cost,
         Finding(
             WARNING,
-            f"{counted(len(suspects), 'suspected label error')} in {counted(images, 'image')}: {parts}. Confident "
-            f"detections, of which {share:.0%} are right, say otherwise.{costs}",
+            f"{counted(len(suspects), 'suspected label error')} in {counted(images, 'image')}: {parts}. The "
+            f"detector contradicts them, and {share:.0%} of its confident detections are right.{costs}",
             kind="label-errors",
             fix=f"Look at them and correct the annotations that are wrong, the first ones first. {where}",
             count=len(suspects),

@@ -115,14 +115,14 @@ def evaluate(
 
 
 def _check_suspects(path: Place, replaced: str | None) -> None:
-    """Raises OutputError if the list of suspects cannot be written to `path`, or would be `replaced` with its folder."""
+    """Raises OutputError if the list of suspects cannot be written to `path`, or is in the folder that is `replaced`."""
     if path is None:
         return
     if not files.is_remote(path):
         atomic.check_file(path)
     if replaced is not None and f"{os.path.realpath(path)}/".startswith(f"{os.path.realpath(replaced)}/"):
         raise OutputError(
-            f"{os.fspath(path)} is in {replaced}, which the report fills anew. Choose another place; the report has a "
+            f"{os.fspath(path)} is in {replaced}, which each report replaces. Choose another place; the report has a "
             "list of its own there, suspects.csv.",
             argument="export_suspects",
         )
