@@ -115,7 +115,7 @@ def evaluate(
 
 
 def _check_suspects(path: Place, replaced: str | None) -> None:
-    """Raises OutputError if the list of suspects cannot be written to `path`, or is in the folder that is `replaced`."""
+    """Raises OutputError if suspects cannot be written to `path`, or it is in the folder that is `replaced`."""
     if path is None:
         return
     if not files.is_remote(path):
