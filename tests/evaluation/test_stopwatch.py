@@ -2,7 +2,7 @@
 
 import pytest
 
-from odtk.evaluation.stopwatch import FIRST_STEP, INFERENCE, READING, Stopwatch
+from odtk.evaluation.stopwatch import FIRST_STEP, INFERENCE, READING, SCORING, Stopwatch
 
 
 def test_stages_add_up_and_the_first_step_is_not_inference(monkeypatch):
@@ -18,3 +18,12 @@ def test_stages_add_up_and_the_first_step_is_not_inference(monkeypatch):
         raise ValueError("damaged")
     assert watch.seconds == {READING: 6, FIRST_STEP: 20, INFERENCE: 7}
     assert watch.first_images == 8
+
+
+def test_stages_are_in_the_order_in_which_an_image_passes_them():
+    watch = Stopwatch()
+    with watch.inference(8):
+        pass
+    with watch.timing(SCORING), watch.timing(READING), watch.inference(4):
+        pass
+    assert list(watch.seconds) == [READING, FIRST_STEP, INFERENCE, SCORING]

@@ -20,6 +20,7 @@ COSTS = "This costs {:.3f} of mAP at IoU 0.5."
 MOSTLY_RIGHT = 2 / 3
 """Of the confident detections must be right, or they say nothing about the annotations."""
 _MOST_PAIRS = 5
+_MUCH = 0.2  # of what all confusions cost: less is no matter of this pair
 _SIDES = (8, 16, 32, 64, 96)  # pixels; what is larger is not small
 _FEW_FOUND = 0.5  # as often found as larger ones: too small
 _FEWEST = 5  # objects from which a share says something
@@ -44,8 +45,8 @@ def label_errors(evidence: Evidence, covered: np.ndarray) -> Iterator[Cause]:
         cost,
         Finding(
             WARNING,
-            f"{counted(len(suspects), 'suspected label error')} in {counted(images, 'image')}: {parts}. Confident "
-            f"detections, of which {share:.0%} are right, say otherwise.{costs}",
+            f"{counted(len(suspects), 'suspected label error')} in {counted(images, 'image')}: {parts}. The "
+            f"detector contradicts them, and {share:.0%} of its confident detections are right.{costs}",
             kind="label-errors",
             fix=f"Look at them and correct the annotations that are wrong, the first ones first. {where}",
             count=len(suspects),
@@ -65,10 +66,14 @@ def _share_right(evidence: Evidence) -> float:
 
 
 def confused_classes(evidence: Evidence, covered: np.ndarray) -> Iterator[Cause]:
-    """Pairs of classes that are taken for each other, in either direction."""
+    """Pairs of classes that are taken for each other, in either direction, and make up much of all such errors.
+
+    Where many pairs are confused a little, none of them is to blame: their cost is left to the kind of error.
+    """
     errors, matching = evidence.oracle.errors, evidence.oracle.matching
     about = (errors.kinds == CLASSIFICATION) & ~covered  # a box that hardly overlaps an object may be about none
     rows = np.flatnonzero(about)
+    least = max(MIN_COST, _MUCH * evidence.oracle.cost(about))
     directed = np.stack([matching.truth.classes[errors.targets[rows]], matching.detected.classes[rows]], axis=1)
     pairs, counts = np.unique(np.sort(directed[evidence.seen[rows]], axis=1), axis=0, return_counts=True)
     for number in np.argsort(-counts, kind="stable")[:_MOST_PAIRS]:
@@ -76,7 +81,7 @@ def confused_classes(evidence: Evidence, covered: np.ndarray) -> Iterator[Cause]
         selected = np.zeros(len(about), bool)
         selected[rows[(np.sort(directed, axis=1) == pairs[number]).all(axis=1)]] = True
         cost = evidence.oracle.cost(selected)
-        if counts[number] >= _FEWEST and cost >= MIN_COST:
+        if counts[number] >= _FEWEST and cost >= least:
             yield Cause(cost, _confusion(evidence, selected, one, other, cost), detections=selected)
 
 

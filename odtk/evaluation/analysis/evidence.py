@@ -55,7 +55,7 @@ class Evidence:
     @property
     def scores_in_words(self) -> str:
         """Appended to a count of them; empty if all scores count."""
-        return f" (scores from {self.min_score:g} on)" if self.min_score else ""
+        return f" (scores from {self.min_score:.3g} on)" if self.min_score else ""
 
     @cached_property
     def seen(self) -> np.ndarray:

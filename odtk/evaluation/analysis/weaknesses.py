@@ -112,7 +112,7 @@ def wrong_threshold(evidence: Evidence) -> Iterator[Cause]:
             Finding(
                 NOTE,
                 f"A {lower} threshold is better: F1 is {threshold.used_f1:.2f} for detections with scores of "
-                f"{threshold.used:g} or more, and {threshold.best_f1:.2f} from {threshold.best:g} on.",
+                f"{threshold.used:g} or more, and {threshold.best_f1:.2f} from {threshold.best:.3g} on.",
                 kind="threshold",
                 fix=f"Use it, it needs no training{f': {predict}' if model else ' (--min-score of `odtk predict`)'}.",
             ),

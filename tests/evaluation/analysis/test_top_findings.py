@@ -87,6 +87,15 @@ def test_few_mistakes_of_a_pair_are_no_confusion():
     assert kinds(*GOOD, *beside) == ["both-errors", "weakest-class"]
 
 
+def test_where_all_classes_are_confused_no_pair_is_to_blame():
+    classes = range(1, 5)
+    images = [image for class_id in classes for image in right(class_id, 10)]
+    for one in classes:
+        for other in range(one + 1, 5):
+            images += wrong(6, [(BOX, one)], [(BOX, other, 0.7)])
+    assert kinds(*images)[0] == "classification-errors"
+
+
 def test_small_objects():
     images = [*GOOD, *wrong(10, [(SMALL, CAT)], [])]
     finding = found(*images)[0]
