@@ -204,5 +204,5 @@ def test_groundtruth_without_sizes_of_images_says_where_they_can_come_from(coco)
     content = json.loads(coco[0].read_text())
     del content["images"][0]["width"]
     coco[0].write_text(json.dumps(content))
-    with pytest.raises(DataError, match="has the size None x .*; or give the folder that has this file and the pict"):
+    with pytest.raises(DataError, match=r"has the size None x .*; or give the folder that has this file and the pict"):
         read_groundtruth(coco[0])

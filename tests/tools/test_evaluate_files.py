@@ -129,7 +129,7 @@ def test_what_cannot_be_evaluated_is_refused_before_the_work(coco, tmp_path):
             evaluate(**given)
         assert error.value.argument == argument
     inside = tmp_path / "found-eval/report/mine.csv"
-    with pytest.raises(OutputError, match="which the report fills anew") as error:
+    with pytest.raises(OutputError, match="which the report replaces") as error:
         evaluate(found, groundtruth=groundtruth, export_suspects=inside)
     assert error.value.argument == "export_suspects"
     (tmp_path / "file").touch()

@@ -122,7 +122,7 @@ def _check_suspects(path: Place, replaced: str | None) -> None:
         atomic.check_file(path)
     if replaced is not None and f"{os.path.realpath(path)}/".startswith(f"{os.path.realpath(replaced)}/"):
         raise OutputError(
-            f"{os.fspath(path)} is in {replaced}, which the report fills anew. Choose another place; the report has a "
+            f"{os.fspath(path)} is in {replaced}, which the report replaces. Choose another place; the report has a "
             "list of its own there, suspects.csv.",
             argument="export_suspects",
         )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 METRICS, CLASSES, DETECTIONS, CHECKPOINTS = "metrics.json", "classes.json", "detections.json", "checkpoints.csv"
 REPORT = "report"
-"""The folder of the report's files, which each report fills anew."""
+"""The folder of the report's files, which each report replaces."""
 
 
 def check_output(folder: str) -> None:
