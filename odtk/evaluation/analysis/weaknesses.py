@@ -13,10 +13,9 @@ from odtk.prototext.schema import some
 MIN_F1_GAIN = 0.02
 """A better threshold is worth it from here on; it is measured on the images that it was chosen on."""
 _RARE = 0.25  # of the median number of boxes of a class
-_WEAK = 0.7  # of the mean AP of the others
-_LOOSE = (
-    2 / 3
-)  # of the mAP at IoU 0.5, over IoU 0.5 to 0.95: what good detectors have on COCO; large objects allow more
+_WEAK = 0.75  # of the mean AP of the others
+_LOOSE = 2 / 3
+"""Of the mAP at IoU 0.5, over IoU 0.5 to 0.95: what good detectors have on COCO; large objects allow more."""
 _FEW_OBJECTS = 30  # of a class
 
 
