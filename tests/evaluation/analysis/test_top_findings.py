@@ -62,7 +62,10 @@ def test_label_errors():
 
 
 def test_unsure_detections_and_a_bad_detector_accuse_no_annotation():
-    assert kinds(*GOOD, *wrong(20, [(BOX, CAT)], [(FAR, CAT, 0.785), (BOX, CAT, 0.78)])) == ["background-errors"]
+    assert kinds(*GOOD, *wrong(20, [(BOX, CAT)], [(FAR, CAT, 0.785), (BOX, CAT, 0.78)])) == [
+        "background-errors",
+        "weakest-class",
+    ]
     # Of its confident detections most are wrong.
     bad = wrong(40, [(BOX, CAT)], [(FAR, CAT, 0.95)])
     assert "label-errors" not in kinds(*right(CAT, 10), *bad)
@@ -81,7 +84,7 @@ def test_a_confused_pair():
 
 
 def test_few_mistakes_of_a_pair_are_no_confusion():
-    assert kinds(*GOOD, *wrong(4, [(BOX, CAT)], [(BOX, DOG, 0.7)])) == ["classification-errors"]
+    assert kinds(*GOOD, *wrong(4, [(BOX, CAT)], [(BOX, DOG, 0.7)])) == ["classification-errors", "weakest-class"]
     # Those that hardly overlap an object are none, either.
     beside = wrong(9, [(BOX, CAT)], [(BOX, CAT, 0.9), ((20, 30, 60, 70), DOG, 0.85)])
     assert kinds(*GOOD, *beside) == ["both-errors", "weakest-class"]
