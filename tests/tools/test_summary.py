@@ -12,7 +12,7 @@ from odtk.annotations.annotated_image import AnnotatedImage
 from odtk.cli.main import cli
 from odtk.errors import ConfigError
 from odtk.records import example, shards
-from odtk.tools.summary import document, summary
+from odtk.tools.summary import document, read_model_config, summary
 from odtk.tools.summary.anchor_levels import anchor_levels
 from odtk.tools.summary.image_sizes import Frame, typical_size
 
@@ -71,6 +71,8 @@ def test_the_json_of_a_folder_with_a_config(tmp_path, report):
     assert found["layers"] == json.loads(json.dumps(document(report)["layers"]))
     assert found["parameters"] == sum(each["parameters"] for each in found["layers"] if not each["is_group"])
     assert found["broken"] is None
+    (tmp_path / "saved_model").mkdir()
+    assert read_model_config(tmp_path / "saved_model")[0] == str(tmp_path / "pipeline.config")
 
 
 def test_a_table_of_layers_with_a_group_before_what_is_inside():

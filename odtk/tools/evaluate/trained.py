@@ -171,5 +171,6 @@ def _measure_all(
             best = (first if math.isfinite(first) else -math.inf), reader, evaluation
     if best is None:
         raise DamagedCheckpointError(f"None of the {len(prefixes)} checkpoints can be used.")
-    log(f"The best of {len(curve)} checkpoints on these images is {best[1].prefix}; what follows is about it.")
+    if len(curve) > 1:
+        log(f"The best of {len(curve)} checkpoints on these images is {best[1].prefix}; what follows is about it.")
     return _measurement(best[1], truth, measured, best[2], curve)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SummaryReport", "document", "summary"]
 
+_PARTS = ("saved_model", "checkpoint", "best")
+"""Folders of an exported folder or a model dir."""
+
 
 def summary(
     model: str | os.PathLike,
@@ -38,7 +41,7 @@ def summary(
     be built at all; one that does not take its images is reported up to the layer where it breaks.
     """
     require_whole(1, batch_size=batch_size)
-    place, config = _read(model)
+    place, config = read_model_config(model)
     family = families.of(config)
     size = image_size or typical_size(config)
     if size is None:
@@ -65,11 +68,16 @@ def summary(
     )
 
 
-def _read(model: str | os.PathLike) -> tuple[str, pipeline_pb2.TrainEvalPipelineConfig]:
+def read_model_config(model: str | os.PathLike) -> tuple[str, pipeline_pb2.TrainEvalPipelineConfig]:
+    """Where the config of a model is, and its message; raises ConfigError if it has none."""
     place = os.fspath(model)
     if files.is_folder(place):
-        inside = files.join(place, CONFIG)
-        if not files.exists(inside):
+        # Of an exported folder's parts the config is beside them.
+        folders = (
+            [place, os.path.dirname(place.rstrip("/"))] if os.path.basename(place.rstrip("/")) in _PARTS else [place]
+        )
+        inside = next((path for folder in folders if files.exists(path := files.join(folder, CONFIG))), None)
+        if inside is None:
             raise ConfigError(f"{place} has no {CONFIG}, which says what its model is. Give the config itself instead.")
         return inside, read_config(inside)
     if files.exists(f"{place}.index"):
