@@ -60,9 +60,12 @@ def demonstrated(tmp_path_factory):
 
 
 def test_the_demo_learns(demonstrated):
-    name, value = demonstrated[1].splitlines()[-1].split(": ")
-    assert name == "mAP@.50IOU"
+    folder, output = demonstrated
+    (value,) = (line.removeprefix("mAP@.50IOU: ") for line in output.splitlines() if line.startswith("mAP@.50IOU: "))
     assert float(value) >= 0.9
+    findings, page = output.partition("What to do next")[2].split("Where the detector is wrong: ")
+    assert [line[0] for line in findings.splitlines() if line[:1].isdigit()] == ["1", "2", "3"]
+    assert page.strip() == str(folder / "model/eval/report.html")
 
 
 def test_the_demo_learns_in_bfloat16_as_well(demonstrated, tmp_path):
