@@ -15,6 +15,7 @@ from odtk.records import example, shards
 from odtk.tools.summary import document, read_model_config, summary
 from odtk.tools.summary.anchor_levels import anchor_levels
 from odtk.tools.summary.image_sizes import Frame, typical_size
+from odtk.tools.summary.report import memory_of
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +50,11 @@ def test_the_memory_of_a_step_is_weights_gradients_slots_and_each_images(report)
     assert memory.training_batch == (
         memory.weights + 2 * memory.gradients + report.batch_size * memory.training_image
     )  # fmt: skip
-    larger = summary(GOLDEN / "variants/base.config", image_size=(320, 240), batch_size=report.batch_size + 3)
-    assert larger.memory.training_batch - memory.training_batch == 3 * memory.training_image
+    config = variant_case("base").config.train_config
+    config.optimizer.use_moving_average = True
+    larger = memory_of(costs, report.batch_size + 3, config)
+    assert larger.optimizer == 2 * memory.optimizer
+    assert larger.training_batch - memory.training_batch == 3 * memory.training_image + memory.optimizer
 
 
 def test_the_size_of_most_training_images_is_taken(tmp_path):
@@ -75,7 +79,12 @@ def test_the_json_of_a_folder_with_a_config(tmp_path, report):
     assert read_model_config(tmp_path / "saved_model")[0] == str(tmp_path / "pipeline.config")
 
 
-def test_a_table_of_layers_with_a_group_before_what_is_inside():
+def test_a_table_of_layers_with_a_group_before_what_is_inside(report, monkeypatch):
+    def summed_up(model, log, **options):
+        log("The config's training images are not here ...")
+        return report
+
+    monkeypatch.setattr("odtk.tools.summary.summary", summed_up)
     ran = CliRunner().invoke(cli, ["summary", str(GOLDEN / "variants/base.config"), "--depth", "2"])
     lines = ran.stdout.splitlines()
     names = [line.split()[0] for line in lines if line.strip()]
