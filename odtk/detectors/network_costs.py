@@ -137,14 +137,14 @@ def _traced(detector: Detector, image_size: tuple[int, int]) -> tuple[tf.Graph, 
     with watched(detector.network) as calls:
         try:
             _trace(predict, image_size)
-        except Exception as error:
+        except Exception:
             if calls.failed is None:
                 raise
-            return graphs[0], calls, _broken(calls.failed, error)
+            return graphs[0], calls, _broken(calls.failed)
     return graphs[0], calls, None
 
 
-def _broken(failed: FailedCall, error: Exception) -> BrokenLayer:
+def _broken(failed: FailedCall) -> BrokenLayer:
     inputs = tuple(tuple(tensor.shape) for tensor in failed.inputs)
     return BrokenLayer(failed.name, failed.kind, inputs, _reason(failed.error))
 

@@ -29,7 +29,7 @@ def check_classes(results: Results) -> Iterator[Finding]:
     pairs = class_pairs(results.images)
     doubted = len(pairs) >= _MIN_AGREEING and (pairs[:, 0] == pairs[:, 1]).mean() < _FEW_RIGHT
     if doubted and (how := _difference(results, pairs)):
-        yield _other_ids(results, pairs, how)
+        yield _other_ids(pairs, how)
     elif not annotated & detected:
         yield Finding(
             ERROR,
@@ -78,7 +78,7 @@ def _difference(results: Results, pairs: np.ndarray) -> str:
     return f"mean other classes: boxes fit, but {some(examples, _NAMED)} are detected"
 
 
-def _other_ids(results: Results, pairs: np.ndarray, how: str) -> Finding:
+def _other_ids(pairs: np.ndarray, how: str) -> Finding:
     same = int((pairs[:, 0] == pairs[:, 1]).sum())
     return Finding(
         ERROR,

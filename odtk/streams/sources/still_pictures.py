@@ -1,5 +1,6 @@
 """Single pictures: in a file here, in an object store, or at an http(s) address."""
 
+import abc
 import base64
 import http.client
 import io
@@ -32,8 +33,9 @@ class StillPicture(Source):
         """The picture, whatever `every` is."""
         yield Taken(self._load)
 
+    @abc.abstractmethod
     def _load(self) -> Pixels:
-        raise NotImplementedError
+        """Reads and decodes it; raises DataError if that is not possible."""
 
 
 class PictureFile(StillPicture):
