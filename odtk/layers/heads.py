@@ -113,13 +113,13 @@ class SharedHeads(tf_keras.layers.Layer):
         return boxes, tf.sigmoid(logits) if self.sigmoid_scores and not training else logits
 
 
-def _flat(maps, code_size: int):
-    """Concatenates maps [batch, h, w, anchors * code_size] to [batch, all anchors, code_size]."""
-    return tf.concat([_flat_map(x, code_size) for x in maps], axis=1)
-
-
-def _flat_map(x, code_size: int):
+def flat_map(x, code_size: int):
     """[batch, h, w, anchors * code_size] to [batch, h * w * anchors, code_size]."""
     height, width, channels = x.shape[1:]
     anchors = None if None in (height, width) else height * width * channels // code_size
     return tf.reshape(x, [tf.shape(x)[0], -1 if anchors is None else anchors, code_size])
+
+
+def _flat(maps, code_size: int):
+    """Concatenates maps [batch, h, w, anchors * code_size] to [batch, all anchors, code_size]."""
+    return tf.concat([flat_map(x, code_size) for x in maps], axis=1)
