@@ -11,12 +11,14 @@ from odtk.errors import ConfigError
 from odtk.protos import model_pb2, pipeline_pb2
 
 # Modules with a FAMILY. They do not import TensorFlow; `build` imports the code that does.
-MODULES = ("odtk.detectors.ssd.resnet_fpn", "odtk.detectors.ssd.mobilenet_fpn")
+MODULES = (
+    "odtk.detectors.ssd.resnet_fpn",
+    "odtk.detectors.ssd.mobilenet_fpn",
+    "odtk.detectors.ssd.mobilenet",
+)
 
 # TFOD's models whose names are similar to a supported one: they are other networks, not misspellings.
 _OTHER_MODELS = (
-    "ssd_mobilenet_v1_keras",
-    "ssd_mobilenet_v2_keras",
     "ssd_mobilenet_v1_ppn_keras",
     "ssd_mobilenet_v2_mnasfpn_keras",
     "ssd_resnet50_v1_ppn_keras",

@@ -117,10 +117,12 @@ def convolve_each(conv: tf_keras.layers.Layer, maps: list) -> list:
     return [conv(x) for x in maps]
 
 
-class _Block(tf_keras.layers.Layer):
+class Block(tf_keras.layers.Layer):
     """A convolution, batch norm (where the parameters have one), activation."""
 
-    def __init__(self, params: ConvParams, conv: tf_keras.layers.Layer, padding: tf_keras.layers.Layer | None, **kwargs):
+    def __init__(
+        self, params: ConvParams, conv: tf_keras.layers.Layer, padding: tf_keras.layers.Layer | None, **kwargs
+    ):
         super().__init__(**kwargs)
         self.padding, self.conv = padding, conv
         self.norm = params.norm(name="norm") if params.batch_norm else None
@@ -136,7 +138,7 @@ class _Block(tf_keras.layers.Layer):
         return self.activation(x)
 
 
-class ConvBlock(_Block):
+class ConvBlock(Block):
     """Convolution, batch norm (where the parameters have one), activation.
 
     `depthwise`: a separable convolution; the parameters apply to its depthwise kernel only. `explicit_padding`: padded
@@ -159,7 +161,7 @@ class ConvBlock(_Block):
         super().__init__(params, conv, padding, **kwargs)
 
 
-class DepthwiseBlock(_Block):
+class DepthwiseBlock(Block):
     """Depthwise convolution, batch norm (where the parameters have one), activation.
 
     As in TFOD, the kernel has Keras's defaults: Glorot initialization, no regularizer. `explicit_padding` as in

@@ -23,7 +23,7 @@ class ExtraMap(tf_keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        options = {"strides": 2, "explicit_padding": explicit_padding}
+        options: dict = {"strides": 2, "explicit_padding": explicit_padding}
         self.blocks: list[tf_keras.layers.Layer] = [ConvBlock(params, squeezed, 1, name="squeeze")]
         if depthwise:
             self.blocks += [
