@@ -95,7 +95,7 @@ class BiFpnNode(tf_keras.layers.Layer):
             Resampling(params, depth if is_projected else None, coarser, name=f"input_{index}")
             for index, (is_projected, coarser) in enumerate(inputs)
         ]
-        self.combination = self.activation = self.conv = self.norm = None
+        self.combination = None
         if len(inputs) > 1:
             self.combination = Combination(combine, name="combination")
             self.activation = params.activate(name="activation")
@@ -125,7 +125,7 @@ class Resampling(tf_keras.layers.Layer):
 
     def call(self, x, training=None):
         """[batch, h, w, c]; of half or twice the size where the level changes."""
-        if self.conv is not None:
+        if self.conv is not None and self.norm is not None:
             x = self.norm(self.conv(x), training=training)
         return x if self.resize is None else self.resize(x)
 

@@ -15,8 +15,8 @@ from odtk.layers.efficientnet import StochasticDepth, preprocess
 from odtk.training.optimizer import build_optimizer
 
 FAMILIES = sorted(path.stem for path in (GOLDEN / "families").glob("efficientdet-*.config"))
-# Several seconds each; what these have, the others have too, but for the larger backbone.
-SLOW = {"efficientdet-d1", "efficientdet-d0_sum", "efficientdet-d0_attention"}
+# Ten to twenty seconds each; of what the remaining one lacks, the small ones below have the most.
+SLOW = {"efficientdet-d0", "efficientdet-d1", "efficientdet-d0_sum", "efficientdet-d0_attention"}
 LOSSES = ["Loss/localization_loss", "Loss/classification_loss"]
 REGULARIZATION = "Loss/regularization_loss"
 

@@ -47,7 +47,7 @@ class EfficientDet(PyramidSsd):
     types = tuple(f"ssd_efficientnet-b{version}_bifpn_keras" for version in range(len(_PYRAMIDS)))
     backbone_variables = "^model/_feature_extractor/(_efficientnet|classification_backbone)/"
     variable_fields = (
-        *(name for name in PyramidSsd.variable_fields if not name.startswith("feature_extractor.fpn.")),
+        *(name for name in PyramidSsd.variable_fields if not re.search(r"\.(fpn|depth_multiplier)\b", name)),
         *(f"feature_extractor.bifpn.{name}" for name in _Pyramid._fields),
     )
     options = PYRAMID_SSD | {
