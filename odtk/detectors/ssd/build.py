@@ -38,7 +38,14 @@ def build_ssd(
         return checkpoint_paths.MODEL | of_extractor | shared_heads_paths(network.heads)
 
     return SsdDetector(
-        network=SsdNetwork(extractor.backbone, extractor.pyramid, heads, extractor.first_map, name="network"),
+        network=SsdNetwork(
+            extractor.backbone,
+            extractor.pyramid,
+            heads,
+            extractor.first_map,
+            extractor.backbone_always_trains,
+            name="network",
+        ),
         preprocess=extractor.preprocess,
         anchors=anchors,
         coder=build_box_coder(ssd.box_coder),
