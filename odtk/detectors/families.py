@@ -15,6 +15,7 @@ MODULES = (
     "odtk.detectors.ssd.resnet_fpn",
     "odtk.detectors.ssd.mobilenet_fpn",
     "odtk.detectors.ssd.mobilenet",
+    "odtk.detectors.ssd.efficientdet",
 )
 
 # TFOD's models whose names are similar to a supported one: they are other networks, not misspellings.

@@ -32,7 +32,14 @@ def build_ssd(ssd: ssd_pb2.Ssd, extractor: FeatureExtractor, input_size: InputSi
         return checkpoint_paths.MODEL | of_extractor | paths_of_heads(network.heads)
 
     return SsdDetector(
-        network=SsdNetwork(extractor.backbone, extractor.pyramid, heads, extractor.first_map, name="network"),
+        network=SsdNetwork(
+            extractor.backbone,
+            extractor.pyramid,
+            heads,
+            extractor.first_map,
+            extractor.backbone_always_trains,
+            name="network",
+        ),
         preprocess=extractor.preprocess,
         anchors=anchors,
         finest_level=finest_level,

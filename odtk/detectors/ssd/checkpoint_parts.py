@@ -26,7 +26,7 @@ REUSABLE = {
 class CheckpointParts:
     """A family's key prefixes: of its backbone, and of the parts of its heads that may be reused."""
 
-    backbone: str = f"{EXTRACTOR}classification_backbone/"
+    backbone: tuple[str, ...] = (f"{EXTRACTOR}classification_backbone/",)
     reusable_heads: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: REUSABLE)
 
     def fine_tune_plan(self, checkpoint_type: str, keys: list[str]) -> FineTunePlan:
@@ -44,5 +44,7 @@ class CheckpointParts:
                 present = {name: start for name, start in parts if any(key.startswith(start) for key in keys)}
                 return FineTunePlan(taken, may_be_unused=(HEADS,), reusable=present)
         taken = [key for key in keys if key.startswith(self.backbone)]
-        renamed = {key: CLASSIFIER + key.removeprefix(self.backbone) for key in taken}
+        renamed = {
+            key: CLASSIFIER + key[len(prefix) :] for prefix in self.backbone for key in taken if key.startswith(prefix)
+        }
         return FineTunePlan(taken, (HEADS, EXTRACTOR), renamed)

@@ -56,11 +56,14 @@ def of_block(block: Block, at: str, first: int = 0) -> CheckpointPaths:
     return CheckpointPaths(layers, bare=tuple(path for path in named if path not in layers))
 
 
-def of_functional(model: tf_keras.Model, at: str) -> CheckpointPaths:
-    """The layers of a functional model whose place in a checkpoint is `at`, in the order of the model's layers."""
+def of_functional(model: tf_keras.Model, at: str, shape_is_list: bool = True) -> CheckpointPaths:
+    """The layers of a functional model whose place in a checkpoint is `at`, in the order of the model's layers.
+
+    `shape_is_list`: whether TFOD gives its input's shape as a list, which is an object, too.
+    """
     with_weights = [layer for layer in model.layers if layer.weights]
     layers = {f"{at}/layer_with_weights-{index}": layer for index, layer in enumerate(with_weights)}
-    aliases, bare = {}, [f"{at}/layer-0/_init_input_shape"]
+    aliases, bare = {}, [f"{at}/layer-0/_init_input_shape"] if shape_is_list else []
     for index, layer in enumerate(model.layers):
         if layer.weights:
             aliases[f"{at}/layer-{index}"] = f"{at}/layer_with_weights-{len(aliases)}"

@@ -31,15 +31,21 @@ class SsdNetwork(tf_keras.Model):
         pyramid: tf_keras.layers.Layer,
         heads: tf_keras.layers.Layer,
         first_map: int = 0,
+        backbone_always_trains: bool = False,
         **kwargs,
     ):
-        """The pyramid uses the backbone's maps from index `first_map` on; finer ones are not used."""
+        """The pyramid uses the backbone's maps from index `first_map` on; finer ones are not used.
+
+        `backbone_always_trains`: in training, even where the other batch norms do not.
+        """
         super().__init__(**kwargs)
         self.backbone, self.pyramid, self.heads, self.first_map = backbone, pyramid, heads, first_map
+        self.backbone_always_trains = backbone_always_trains
 
     def call(self, images, training=None, norm_training=None):
         """Preprocessed images [batch, h, w, 3]; `norm_training` is for the batch norms, `training` for dropout."""
-        maps = self.backbone(images, training=norm_training)[self.first_map :]
+        backbone_training = training if self.backbone_always_trains else norm_training
+        maps = self.backbone(images, training=backbone_training)[self.first_map :]
         maps = self.pyramid(maps, training=norm_training)
         boxes, logits = self.heads(maps, training=training, norm_training=norm_training)
         return maps, boxes, logits

@@ -10,6 +10,9 @@ from odtk.layers.extra_maps import ExtraMaps
 
 EXTRACTOR = "model/_feature_extractor/{}"
 BACKBONE = EXTRACTOR.format("classification_backbone")
+# A dict with two lists, which TFOD's extractor and its extra maps both hold.
+LAYOUT = EXTRACTOR.format("_feature_map_layout")
+LAYOUTS = (LAYOUT, f"{LAYOUT}/from_layer", f"{LAYOUT}/layer_depth")
 
 
 def named(attribute: str) -> Callable[[tf_keras.Model, ExtraMaps], CheckpointPaths]:
@@ -19,7 +22,8 @@ def named(attribute: str) -> Callable[[tf_keras.Model, ExtraMaps], CheckpointPat
 
 def _paths(backbone: tf_keras.Model, maps: ExtraMaps, at: str) -> CheckpointPaths:
     # TFOD has a list of layers for each map; those of the backbone's maps are empty.
-    paths = CheckpointPaths(bare=tuple(f"{at}/convolutions/{index}" for index in range(maps.num_own)))
+    lists = (f"{at}/convolutions/{index}" for index in range(maps.num_own))
+    paths = CheckpointPaths(aliases={f"{at}/feature_map_layout": LAYOUT}, bare=(*LAYOUTS, *lists))
     for index, extra in enumerate(maps.extra, start=maps.num_own):
         place = 0
         for block in extra.blocks:

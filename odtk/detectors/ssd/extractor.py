@@ -28,5 +28,7 @@ class FeatureExtractor:
     paths: Callable[[tf_keras.Model, tf_keras.layers.Layer], CheckpointPaths]
     """(backbone, pyramid), both built, to where TFOD's checkpoints hold their objects."""
     first_map: int = 0
+    backbone_always_trains: bool = False
+    """Whether freeze_batchnorm leaves the backbone's batch norms as they are."""
     parts: CheckpointParts = field(default_factory=CheckpointParts)
     name: str = "ssd"

@@ -48,7 +48,8 @@ CASES = {
     "explicit padding, odd sides, v1": (V1, f"feature_extractor {{ use_explicit_padding: true }} {SIDES}", ()),
     "depthwise without batch norm": (
         DEPTHWISE, f"feature_extractor {{ use_explicit_padding: false }} {SIDES}",
-        ("feature_extractor.conv_hyperparams.batch_norm", "box_predictor.convolutional_box_predictor.conv_hyperparams.batch_norm"),
+        ("feature_extractor.conv_hyperparams.batch_norm",
+         "box_predictor.convolutional_box_predictor.conv_hyperparams.batch_norm"),
     ),
     "no center, a forced bias": (
         TOWER,
