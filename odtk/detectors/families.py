@@ -16,6 +16,8 @@ MODULES = (
     "odtk.detectors.ssd.mobilenet_fpn",
     "odtk.detectors.ssd.mobilenet",
     "odtk.detectors.ssd.efficientdet",
+    "odtk.detectors.faster_rcnn.resnet",
+    "odtk.detectors.faster_rcnn.resnet_fpn",
 )
 
 # TFOD's models whose names are similar to a supported one: they are other networks, not misspellings.
