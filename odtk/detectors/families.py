@@ -11,7 +11,15 @@ from odtk.errors import ConfigError
 from odtk.protos import model_pb2, pipeline_pb2
 
 # Modules with a FAMILY. They do not import TensorFlow; `build` imports the code that does.
-MODULES = ("odtk.detectors.ssd.resnet_fpn", "odtk.detectors.ssd.mobilenet_fpn")
+MODULES = (
+    "odtk.detectors.ssd.resnet_fpn",
+    "odtk.detectors.ssd.mobilenet_fpn",
+    "odtk.detectors.center_net.resnet_v1_fpn",
+    "odtk.detectors.center_net.resnet_v2",
+    "odtk.detectors.center_net.mobilenet_v2_fpn",
+    "odtk.detectors.center_net.mobilenet_v2",
+    "odtk.detectors.center_net.hourglass",
+)
 
 # TFOD's models whose names are similar to a supported one: they are other networks, not misspellings.
 _OTHER_MODELS = (

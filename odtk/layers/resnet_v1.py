@@ -1,7 +1,7 @@
 """ResNet v1 backbones as TFOD builds them: stride on a block's first 1x1 convolution, no convolution bias.
 
 He et al., "Deep Residual Learning for Image Recognition", 2015. It differs from tf_keras.applications in the bias, in
-the SAME max pool of the stem, and in hyperparameters that a config may override.
+the SAME max pool of the stem, and in hyperparameters that a config may override; CenterNet's is tf_keras.applications'.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,13 @@ BACKBONE_DEFAULTS = ConvParams(
     activation="relu",
 )
 
+# tf_keras.applications' values.
+KERAS_DEFAULTS = ConvParams(
+    initializer=tf_keras.initializers.GlorotUniform,
+    batch_norm=BatchNormParams(momentum=0.99, epsilon=1.001e-5, center=True, scale=True),
+    activation="relu",
+)
+
 # Residual blocks in conv2..conv5.
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 FILTERS = (64, 128, 256, 512)
@@ -37,17 +44,20 @@ def color_of(values: Sequence[float]) -> tuple[float, ...]:
     return tuple(value + mean for value, mean in zip(values, CHANNEL_MEANS, strict=True))
 
 
-def resnet_v1(depth: int, params: ConvParams, depth_multiplier: float = 1.0, min_depth: int = 0) -> tf_keras.Model:
+def resnet_v1(
+    depth: int, params: ConvParams, depth_multiplier: float = 1.0, min_depth: int = 0, as_keras: bool = False
+) -> tf_keras.Model:
     """A functional model from images [batch, height, width, 3] to the outputs of conv2..conv5 (strides 4 to 32).
 
     Its layers are in the order in which TFOD's checkpoints number them; their names are tf_keras.applications'.
+    `as_keras`: its biases and its explicit padding of the max pool, too.
     """
 
     def width(filters: int) -> int:
         return max(int(filters * depth_multiplier), min_depth)
 
     def conv_norm(x, filters, kernel_size, strides, name, **overrides):
-        x = params.conv(width(filters), kernel_size, strides, name=f"{name}_conv", use_bias=False, **overrides)(x)
+        x = params.conv(width(filters), kernel_size, strides, name=f"{name}_conv", use_bias=as_keras, **overrides)(x)
         return params.norm(name=f"{name}_bn")(x)
 
     def block(x, filters, strides, projects, name):
@@ -60,7 +70,9 @@ def resnet_v1(depth: int, params: ConvParams, depth_multiplier: float = 1.0, min
     images = tf_keras.Input((None, None, 3))
     x = tf_keras.layers.ZeroPadding2D(3, name="conv1_pad")(images)
     x = params.activate("conv1_relu")(conv_norm(x, 64, 7, 2, "conv1", padding="valid"))
-    x = tf_keras.layers.MaxPool2D(3, 2, padding="same", name="pool1_pool")(x)
+    if as_keras:
+        x = tf_keras.layers.ZeroPadding2D(1, name="pool1_pad")(x)
+    x = tf_keras.layers.MaxPool2D(3, 2, padding="valid" if as_keras else "same", name="pool1_pool")(x)
     outputs = []
     for stage, (count, filters) in enumerate(zip(BLOCKS[depth], FILTERS, strict=True), start=2):
         for index in range(1, count + 1):

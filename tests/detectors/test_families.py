@@ -27,11 +27,13 @@ def config_of(name: str, kind: str = "ssd"):
     return config
 
 
-@pytest.mark.parametrize("name", families.names())
-def test_a_family_is_found_by_its_types(name):
-    family = families.of(config_of(name))
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in sorted(families.kinds()) for name in families.names(kind)]
+)
+def test_a_family_is_found_by_its_types(kind, name):
+    family = families.of(config_of(name, kind))
     assert name in family.types
-    assert family is families.of(config_of(name).model)
+    assert family is families.of(config_of(name, kind).model)
 
 
 def test_no_type_is_of_two_families():
@@ -97,7 +99,7 @@ def other_family(monkeypatch):
 @pytest.mark.parametrize("field", OPTIONS_OF_OTHERS)
 def test_an_option_of_one_family_is_refused_in_another(other_family, field):
     path = f"model.ssd.{field}"
-    for name in (*other_family.types, *families.names()):
+    for name in (*other_family.types, *families.names("ssd")):
         text = pipeline.set_fields(pipeline.read_text("ssd_resnet50_v1_fpn_640x640_pets"), [(path, "{}")], "pets")
         text = pipeline.set_fields(text, [("model.ssd.feature_extractor.type", name)], "pets")
         config = pipeline.parse(text, "pets")
