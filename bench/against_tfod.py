@@ -31,6 +31,13 @@ def latency(work: str, ours: dict[str, Times], tfods: dict[str, Times] | None) -
     return Figure(name, milliseconds, "ms", beside, own, "ratio <= 2/3", own <= 2 / 3, MEASURED)
 
 
+def family(name: str, ours: dict[str, Times], tfods: dict[str, Times]) -> Figure:
+    """The exported model of a family's shipped pipeline."""
+    own, milliseconds = ratio(ours[name], tfods[name]), 1000 * ours[name].seconds
+    beside = f"TFOD {1000 * tfods[name].seconds:.1f} ms"
+    return Figure("  against TFOD's", milliseconds, "ms", beside, own, "ratio <= 1", own <= 1, MEASURED)
+
+
 def training(ours: dict[str, Times], tfods: dict[str, Times] | None) -> Figure:
     """The training step."""
     if tfods is None:

@@ -3,7 +3,7 @@
 from bench import against_tfod
 from bench.table import Figure
 from bench.turns import Times, ratio
-from bench.workload import IMAGES_PER_TURN, INPUT_SIDES, STEPS_PER_TURN
+from bench.workload import IMAGES_PER_TURN, INPUT_SIDES, PIPELINES, STEPS_PER_TURN, network_of
 
 # odtk's limit for large datasets.
 INSPECTED_IMAGES, INSPECTION_SECONDS, MEGABYTES = 5000, 60, 600
@@ -18,6 +18,7 @@ def figures(raw: dict[str, dict], tfod: dict[str, dict]) -> list[Figure]:
         _latency(raw["latency"]),
         against_tfod.latency("whole", raw["latency"], tfod.get("latency")),
         against_tfod.latency("winograd", raw["latency"], tfod.get("latency")),
+        *(row for name in PIPELINES for row in _family(name, raw["families"], tfod.get("families"))),
         _training(raw["training"]),
         against_tfod.training(raw["training"], tfod.get("training")),
         *(against_tfod.input_rate(str(side), raw["input"], tfod.get("input")) for side in INPUT_SIDES),
@@ -38,6 +39,12 @@ def _latency(times: dict[str, Times]) -> Figure:
     own, beside = ratio(times["whole"], times["network"]), f"network alone {1000 * times['network'].seconds:.1f} ms"
     milliseconds = 1000 * times["whole"].seconds
     return Figure("SavedModel, 320x320", milliseconds, "ms", beside, own, "ratio <= 1.2", own <= 1.2)
+
+
+def _family(name: str, times: dict[str, Times], tfods: dict[str, Times] | None) -> list[Figure]:
+    own, network = ratio(times[name], times[network_of(name)]), times[network_of(name)].seconds
+    row = Figure(f"SavedModel, {name}", 1000 * times[name].seconds, "ms", f"network alone {1000 * network:.1f} ms", own)
+    return [row] if tfods is None else [row, against_tfod.family(name, times, tfods)]
 
 
 def _training(times: dict[str, Times]) -> Figure:

@@ -144,6 +144,7 @@ _PARTS: dict[str, Callable[[Path, bool], tuple[dict, dict | None]]] = {
     "latency": _in_turns(
         ("bench.network", "latency", Path()), ("bench.tfod_speed", "latency", Path()), workload.LATENCY_ROUNDS
     ),
+    "families": _in_turns(("bench.families", Path()), ("bench.tfod_speed", "families", Path()), workload.FAMILY_ROUNDS),
     "training": _in_turns(
         ("bench.network", "training", Path()), ("bench.tfod_speed", "training", Path()), workload.TRAINING_ROUNDS
     ),

@@ -1,7 +1,8 @@
 """The same measurements of TFOD: the exported model, the training step and the training input.
 
 Run by TFOD's Python (see `make tfod`), from the repository's root:
-`python -m bench.tfod_speed latency|training FOLDER`, with FOLDER/checkpoint from bench/network.py's latency, or
+`python -m bench.tfod_speed latency|training FOLDER`, with FOLDER/checkpoint from bench/network.py's latency,
+`python -m bench.tfod_speed families FOLDER`, with FOLDER/PIPELINE/checkpoint from bench/families.py, or
 `python -m bench.tfod_speed input CONFIG`, workers of bench/turns.py. odtk cannot be imported here: its protobuf is
 newer.
 """
@@ -43,6 +44,23 @@ def latency(folder: Path) -> dict[str, Work]:
         "whole": workload.calls(lambda: whole(input_tensor=image)),
         "network": workload.calls(lambda: network(images=preprocessed)),
     }
+
+
+def families(folder: Path) -> dict[str, Work]:
+    """The SavedModels of TFOD's exporter, of each family's shipped pipeline."""
+    image, works = tf.constant(workload.image()), {}
+    for name in workload.PIPELINES:
+        place = folder / name
+        configs = config_util.get_configs_from_pipeline_file(f"pipelines/{name}.config")
+        config = config_util.create_pipeline_proto_from_configs(configs)
+        exporter_lib_v2.export_inference_graph("image_tensor", config, str(place / "checkpoint"), str(place / "tfod"))
+        works[name] = _exported(tf.saved_model.load(str(place / "tfod/saved_model")), image)
+    return works
+
+
+def _exported(model, image: tf.Tensor) -> Work:
+    """The loaded model owns the variables, so the work keeps it alive."""
+    return workload.calls(lambda: model.signatures["serving_default"](input_tensor=image))
 
 
 def training(folder: Path) -> dict[str, Work]:
@@ -168,5 +186,5 @@ def _decoding_alone(reader) -> tf.data.Dataset:
 
 
 if __name__ == "__main__":
-    parts = {"latency": latency, "training": training, "input": input_pipeline}
+    parts = {"latency": latency, "families": families, "training": training, "input": input_pipeline}
     serve(lambda: parts[sys.argv[1]](Path(sys.argv[2])))

@@ -19,7 +19,11 @@ from synthetic_weights import synthetic_groundtruth, synthetic_image  # noqa: E4
 CONFIG = GOLDEN / "ssd_resnet50_320.config"
 SIDE = 320
 
+# A shipped pipeline of each family, whose model is measured at the size it has there.
+PIPELINES = ("ssd_mobilenet_v2_fpnlite_320x320_pets",)
+
 LATENCY_ROUNDS, TRAINING_ROUNDS, INPUT_ROUNDS, WATCHED_ROUNDS = 31, 9, 9, 5
+FAMILY_ROUNDS = 9
 STEPS_PER_TURN = 10  # of whole trainings, as many as from one log to the next
 TRAINING_BATCH = 4
 DRAWN = 8
@@ -50,6 +54,11 @@ def training_batch(num_classes: int, side: int = SIDE, batch_size: int = TRAININ
         "weights": (np.arange(MAX_BOXES) < counts[:, None]).astype(np.float32),
         "num_boxes": counts,
     }
+
+
+def network_of(name: str) -> str:
+    """The name of the work that is only the network of one of PIPELINES."""
+    return f"{name}, network"
 
 
 def calls(function: Callable[[], object]) -> Work:

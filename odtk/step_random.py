@@ -43,6 +43,10 @@ def uniform(shape) -> tf.Tensor:
     return tf.cast(tf.bitwise.bitwise_and(bits, 2**23 - 1), tf.float32) * 2.0**-23
 
 
-def dropout(x, rate: float) -> tf.Tensor:
-    """`x` with a fraction `rate` of its values, by the next seed, set to 0 and the others made larger to compensate."""
-    return tf.where(uniform(tf.shape(x)) >= rate, x / (1 - rate), 0)
+def dropout(x, rate: float, noise_shape=None) -> tf.Tensor:
+    """`x` with a fraction `rate` of its values, by the next seed, set to 0 and the others made larger to compensate.
+
+    `noise_shape` has 1 where values along an axis share one number; by default each has its own.
+    """
+    kept = uniform(tf.shape(x) if noise_shape is None else noise_shape) >= rate
+    return tf.where(kept, x / (1 - rate), 0)

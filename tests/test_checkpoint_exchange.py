@@ -16,7 +16,6 @@ from odtk import pipeline
 from odtk.checkpoints.reader import CheckpointReader
 from odtk.checkpoints.restoring import restore
 from odtk.detectors.build import build_detector
-from odtk.detectors.ssd.checkpoint_objects import tfod_other_paths
 from odtk.evaluation.pascal import PROTOCOLS
 from odtk.tools import synthetic_pets
 from odtk.tools.configure import configure
@@ -160,9 +159,9 @@ def test_a_variants_checkpoint_is_saved_under_tfods_keys_and_read_back(name, tmp
     reader = CheckpointReader(prefix)
     assert {key + SUFFIX for key in case.shapes} == set(reader.variable_names("model"))
     paths = paths_of(graph_of(prefix))
-    aliases, bare = tfod_other_paths(detector.network, empty_lists=["_resnet_block_names"])
-    assert {f"/{path}" for path in bare} <= set(paths)
-    for alias, path in aliases.items():
+    ours = detector._paths(detector.network)
+    assert {f"/{path}" for path in (*ours.bare, *ours.batch_norm_axes())} <= set(paths)
+    for alias, path in ours.aliases.items():
         assert paths[f"/{alias}"] == paths[f"/{path}"]
     expected = {key: variable.numpy() for key, variable in detector.checkpoint_variables().items()}
     for variable in detector.checkpoint_variables().values():

@@ -14,6 +14,9 @@ from odtk.protos import model_pb2, pipeline_pb2
 MODULES = (
     "odtk.detectors.ssd.resnet_fpn",
     "odtk.detectors.ssd.mobilenet_fpn",
+    "odtk.detectors.ssd.efficientdet",
+    "odtk.detectors.faster_rcnn.resnet",
+    "odtk.detectors.faster_rcnn.resnet_fpn",
     "odtk.detectors.center_net.resnet_v1_fpn",
     "odtk.detectors.center_net.resnet_v2",
     "odtk.detectors.center_net.mobilenet_v2_fpn",

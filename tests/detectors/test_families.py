@@ -15,7 +15,6 @@ CONFIG = pipeline.read("ssd_resnet50_v1_fpn_640x640_pets")
 
 # What families to come will have, with a value to set.
 OPTIONS_OF_OTHERS = {
-    "feature_extractor.bifpn": ("SsdFeatureExtractor", "bifpn"),
     "anchor_generator.ssd_anchor_generator": ("AnchorGenerator", "ssd_anchor_generator"),
 }
 
@@ -28,9 +27,9 @@ def config_of(name: str, kind: str = "ssd"):
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [(kind, name) for kind in sorted(families.kinds()) for name in families.names(kind)]
+    ("name", "kind"), [(name, kind) for kind in sorted(families.kinds()) for name in families.names(kind)]
 )
-def test_a_family_is_found_by_its_types(kind, name):
+def test_a_family_is_found_by_its_types(name, kind):
     family = families.of(config_of(name, kind))
     assert name in family.types
     assert family is families.of(config_of(name, kind).model)
@@ -69,6 +68,8 @@ def test_another_model_is_refused_with_those_that_there_are(config, words):
         ("ssd_mobilenet_v1_ppn", None),
         ("ssd_mobilenet_v2_mnasfpn", None),
         ("ssd_resnet50_v1_ppn", None),
+        ("ssd_efficientnet-b0_bifpn", "ssd_efficientnet-b0_bifpn_keras"),
+        ("ssd_efficientnet-b8_bifpn_keras", None),
         ("", None),
     ],
 )

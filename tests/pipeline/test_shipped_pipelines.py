@@ -51,6 +51,18 @@ def test_the_fpnlite_ones_have_the_zoos_model_and_the_walk_throughs_training(sid
     assert ours == model | training | {"model.ssd.num_classes": 37}
 
 
+@pytest.mark.skipif(not ZOO.is_dir(), reason="the zoo's configs are not on this machine")
+def test_the_efficientdet_has_the_zoos_model_and_augmentation():
+    name, zoo_name = "ssd_efficientdet_d0_512x512_pets", "ssd_efficientdet_d0_512x512_coco17_tpu-8.config"
+    of_training = r"^(train|eval)_(config|input_reader)(?!.*data_augmentation)"
+    ours, zoo = (values_of(path, of_training) for path in (name, ZOO / zoo_name))
+    ours, zoo = ({path: value for path, value in each.items() if value is not None} for each in (ours, zoo))
+    assert ours == zoo | {"model.ssd.num_classes": 37}
+    # The zoo's rate for its batch of 128.
+    rate = "train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate.learning_rate_base"
+    assert pipeline.get_field(pipeline.read(name), rate) == pytest.approx(0.08 * 16 / 128)
+
+
 def test_the_siblings_differ_in_their_depth_only():
     texts = {
         re.sub(r"(resnet|ResNet-)(50|101|152)", "DEPTH", pipeline.read_text(f"ssd_resnet{depth}_v1_fpn_640x640_pets"))

@@ -1,7 +1,5 @@
 """Builds an SSD from a config's `ssd` message and the feature extractor of its family."""
 
-import functools
-
 from odtk.detectors.parts.anchors import build_multiscale_anchors
 from odtk.detectors.parts.box_coders import build_box_coder
 from odtk.detectors.parts.heads import build_shared_heads
@@ -11,10 +9,11 @@ from odtk.detectors.parts.matching import build_argmax_match, build_similarity
 from odtk.detectors.parts.resizer import build_resizer
 from odtk.detectors.parts.score_conversion import build_score_converter
 from odtk.detectors.parts.suppression import build_suppression
-from odtk.detectors.ssd.checkpoint_keys import tfod_keys
-from odtk.detectors.ssd.checkpoint_objects import tfod_other_paths
+from odtk.detectors.ssd import checkpoint_paths
+from odtk.detectors.ssd.checkpoint_paths import CheckpointPaths
 from odtk.detectors.ssd.detector import SsdDetector, SsdNetwork
 from odtk.detectors.ssd.extractor import FeatureExtractor
+from odtk.detectors.ssd.shared_heads_paths import shared_heads_paths
 from odtk.detectors.ssd.training import Background, HardExampleMining, SsdTraining
 from odtk.protos import losses_pb2, ssd_pb2
 
@@ -33,8 +32,20 @@ def build_ssd(
         anchors_per_location=anchors.per_location,
         num_outputs=background.columns(ssd.num_classes),
     )
+
+    def paths(network: SsdNetwork) -> CheckpointPaths:
+        of_extractor = extractor.paths(network.backbone, network.pyramid)
+        return checkpoint_paths.MODEL | of_extractor | shared_heads_paths(network.heads)
+
     return SsdDetector(
-        network=SsdNetwork(extractor.backbone, extractor.pyramid, heads, extractor.first_map, name="network"),
+        network=SsdNetwork(
+            extractor.backbone,
+            extractor.pyramid,
+            heads,
+            extractor.first_map,
+            extractor.backbone_always_trains,
+            name="network",
+        ),
         preprocess=extractor.preprocess,
         anchors=anchors,
         coder=build_box_coder(ssd.box_coder),
@@ -48,8 +59,7 @@ def build_ssd(
         class_agnostic=ssd.post_processing.batch_non_max_suppression.use_class_agnostic_nms,
         freeze_batch_norm=ssd.freeze_batchnorm,
         input_size=input_size,
-        keys=tfod_keys,
-        other_paths=functools.partial(tfod_other_paths, empty_lists=extractor.empty_lists),
+        paths=paths,
         parts=extractor.parts,
         name=extractor.name,
     )

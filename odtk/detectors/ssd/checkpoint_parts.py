@@ -24,7 +24,7 @@ SHARED_HEADS = {
 class CheckpointParts:
     """A family's key prefixes: of its backbone, and of the reusable parts of its heads."""
 
-    backbone: str = f"{EXTRACTOR}classification_backbone/"
+    backbone: tuple[str, ...] = (f"{EXTRACTOR}classification_backbone/",)
     reusable_heads: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: SHARED_HEADS)
 
     def fine_tune_plan(self, checkpoint_type: str, keys: list[str]) -> FineTunePlan:
@@ -40,5 +40,7 @@ class CheckpointParts:
                 taken = [key for key in keys if key.startswith(EXTRACTOR)]
                 return FineTunePlan(taken, may_be_unused=(HEADS,), reusable=self.reusable_heads)
         taken = [key for key in keys if key.startswith(self.backbone)]
-        renamed = {key: CLASSIFIER + key.removeprefix(self.backbone) for key in taken}
+        renamed = {
+            key: CLASSIFIER + key[len(prefix) :] for prefix in self.backbone for key in taken if key.startswith(prefix)
+        }
         return FineTunePlan(taken, (HEADS, EXTRACTOR), renamed)

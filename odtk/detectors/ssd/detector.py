@@ -17,6 +17,7 @@ from odtk.detectors.detector import Detector, FineTunePlan, LossSums
 from odtk.detectors.parts import image_padding
 from odtk.detectors.parts.input_size import InputSize
 from odtk.detectors.ssd.checkpoint_parts import CheckpointParts
+from odtk.detectors.ssd.checkpoint_paths import CheckpointPaths
 from odtk.detectors.ssd.training import Background, SsdTraining
 
 
@@ -29,15 +30,21 @@ class SsdNetwork(tf_keras.Model):
         pyramid: tf_keras.layers.Layer,
         heads: tf_keras.layers.Layer,
         first_map: int = 0,
+        backbone_always_trains: bool = False,
         **kwargs,
     ):
-        """The pyramid uses the backbone's maps from index `first_map` on; finer ones are not used."""
+        """The pyramid uses the backbone's maps from index `first_map` on; finer ones are not used.
+
+        `backbone_always_trains`: in training, even where the other batch norms do not.
+        """
         super().__init__(**kwargs)
         self.backbone, self.pyramid, self.heads, self.first_map = backbone, pyramid, heads, first_map
+        self.backbone_always_trains = backbone_always_trains
 
     def call(self, images, training=None, norm_training=None):
         """Preprocessed images [batch, h, w, 3]; `norm_training` is for the batch norms, `training` for dropout."""
-        maps = self.backbone(images, training=norm_training)[self.first_map :]
+        backbone_training = training if self.backbone_always_trains else norm_training
+        maps = self.backbone(images, training=backbone_training)[self.first_map :]
         maps = self.pyramid(maps, training=norm_training)
         boxes, logits = self.heads(maps, training=training, norm_training=norm_training)
         return maps, boxes, logits
@@ -66,8 +73,7 @@ class SsdDetector(Detector):
         score_converter: Callable,
         background: Background,
         input_size: InputSize,
-        keys: Callable[[SsdNetwork], dict[str, tf.Variable]],
-        other_paths: Callable[[SsdNetwork], tuple[dict[str, str], list[str]]],
+        paths: Callable[[SsdNetwork], CheckpointPaths],
         parts: CheckpointParts,
         class_agnostic: bool = False,
         freeze_batch_norm: bool = False,
@@ -83,7 +89,7 @@ class SsdDetector(Detector):
         self._suppress = class_agnostic_suppression if class_agnostic else multiclass_suppression
         self.freeze_batch_norm = freeze_batch_norm
         self.input_size = input_size
-        self._keys, self._other_paths, self._parts = keys, other_paths, parts
+        self._paths, self._parts = paths, parts
 
     def resize(self, image):
         """Resizes according to the config's image_resizer."""
@@ -215,11 +221,13 @@ class SsdDetector(Detector):
     def checkpoint_variables(self) -> dict[str, tf.Variable]:
         """All variables by TFOD's keys; builds the network if needed."""
         self.ensure_built()
-        return self._keys(self.network)
+        return self._paths(self.network).variables()
 
     def checkpoint_objects(self) -> dict[str, tf.train.Checkpoint]:
         """TFOD's objects, including those without variables and those with several names."""
-        return as_trackable(self.checkpoint_variables(), *self._other_paths(self.network))
+        self.ensure_built()
+        paths = self._paths(self.network)
+        return as_trackable(paths.variables(), paths.aliases, [*paths.bare, *paths.batch_norm_axes()])
 
     def fine_tune_plan(self, checkpoint_type: str) -> FineTunePlan:
         """See `CheckpointParts`."""

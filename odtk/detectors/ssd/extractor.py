@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 import tf_keras
 
 from odtk.detectors.ssd.checkpoint_parts import CheckpointParts
+from odtk.detectors.ssd.checkpoint_paths import CheckpointPaths
 
 
 @dataclass(frozen=True)
 class FeatureExtractor:
-    """A backbone and its feature pyramid.
+    """A backbone, and the feature pyramid or whatever else makes of its maps those that boxes are predicted from.
 
-    The pyramid uses the backbone's maps from index `first_map` on. `empty_lists` are attributes of TFOD's feature
-    extractor that are saved in its checkpoints as empty lists.
+    The pyramid uses the backbone's maps from index `first_map` on.
     """
 
     backbone: tf_keras.Model
@@ -23,7 +23,10 @@ class FeatureExtractor:
     """Images in 0..255 to the backbone's input range."""
     color_of: Callable
     """Three values to the color that `preprocess` maps to them: TFOD's resizer pads preprocessed images."""
+    paths: Callable[[tf_keras.Model, tf_keras.layers.Layer], CheckpointPaths]
+    """(backbone, pyramid), both built, to where TFOD's checkpoints hold their objects."""
     first_map: int = 0
-    empty_lists: tuple[str, ...] = ()
+    backbone_always_trains: bool = False
+    """Whether freeze_batchnorm leaves the backbone's batch norms as they are."""
     parts: CheckpointParts = field(default_factory=CheckpointParts)
     name: str = "ssd"

@@ -77,6 +77,7 @@ class MobilenetFpn(PyramidSsd):
         """See `PyramidSsd`."""
         from odtk.detectors.parts.hyperparams import build_conv_params
         from odtk.detectors.ssd.extractor import FeatureExtractor
+        from odtk.detectors.ssd.fpn_paths import with_empty_lists
         from odtk.layers import mobilenet
         from odtk.layers.fpn import FeaturePyramid
 
@@ -97,7 +98,7 @@ class MobilenetFpn(PyramidSsd):
             preprocess=mobilenet.preprocess,
             color_of=mobilenet.color_of,
             first_map=levels.finest - _FINEST,
-            empty_lists=("_feature_blocks", "_conv_defs") if extractor.use_depthwise else ("_feature_blocks",),
+            paths=with_empty_lists("_feature_blocks", *(["_conv_defs"] if extractor.use_depthwise else [])),
             name="ssd_mobilenet_fpn",
         )
 

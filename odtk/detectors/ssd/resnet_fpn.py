@@ -75,6 +75,7 @@ class ResnetFpn(PyramidSsd):
         """See `PyramidSsd`."""
         from odtk.detectors.parts.hyperparams import build_conv_params
         from odtk.detectors.ssd.extractor import FeatureExtractor
+        from odtk.detectors.ssd.fpn_paths import with_empty_lists
         from odtk.layers import resnet_v1
         from odtk.layers.fpn import FeaturePyramid
 
@@ -90,7 +91,7 @@ class ResnetFpn(PyramidSsd):
             preprocess=resnet_v1.preprocess,
             color_of=resnet_v1.color_of,
             first_map=1,
-            empty_lists=("_resnet_block_names",),
+            paths=with_empty_lists("_resnet_block_names"),
             name="ssd_resnet_fpn",
         )
 
