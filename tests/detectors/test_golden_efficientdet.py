@@ -224,8 +224,8 @@ def drawn_losses(case, detector):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STRUCTURES)
 @pytest.mark.parity(
-    what="EfficientDet with B0 to B7, their own pyramids, and D7 of the zoo: keys and shapes of all variables, all "
-    "objects of a checkpoint, rates of stochastic depth",
+    what="EfficientDet with B0 to B7, their own pyramids, and D7 of the zoo: keys and shapes of all variables and of "
+    "a classification checkpoint's, all objects of a checkpoint, rates of stochastic depth",
     against="from_tfod/efficientdet.json",
     tolerance="exact",
 )
@@ -241,6 +241,9 @@ def test_what_the_networks_are_made_of(name, tmp_path):
     assert len(variables) == golden["variables"]
     keys = sorted(f"{key}{SUFFIX} {list(variable.shape)}" for key, variable in variables.items())
     assert digest(keys) == golden["digest_of_variables"]
+    classifier = detector.fine_tune_plan("classification").renamed
+    keys = sorted(f"{name}{SUFFIX} {list(variables[key].shape)}" for key, name in classifier.items())
+    assert digest(keys) == golden["digest_of_classifier"]
     rates = [layer.rate for layer in detector.network.backbone.maps.layers if isinstance(layer, StochasticDepth)]
     assert rates == pytest.approx(golden["rates"])
     prefix = tf.train.Checkpoint(**detector.checkpoint_objects()).write(str(tmp_path / "ckpt"))

@@ -178,11 +178,9 @@ def structure(kind: str, text: str) -> dict:
     text_format.Merge(text, config.ssd.feature_extractor)
     model = model_builder.build(config, is_training=False)
     model.predict(*model.preprocess(tf.zeros([1, *IMAGE_SIZE, 3])))
-    with tempfile.TemporaryDirectory() as folder:
-        prefix = tf.train.Checkpoint(model=model).write(f"{folder}/ckpt")
-        shapes = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
-        objects = sorted(" ".join(sorted(paths)) for paths in names_of(graph_of(prefix)))
-    keys = sorted(f"{key} {list(shape)}" for key, shape in shapes.items() if key.startswith("model/"))
+    keys, objects = checkpoint_of(model=model)
+    # What `classification` restores.
+    classifier_keys, _ = checkpoint_of(**model.restore_from_objects("classification"))
     layers = depth_layers(model)
     assert all(tuple(layer.noise_shape) == (None, 1, 1, 1) for layer in layers)
     return {
@@ -192,8 +190,18 @@ def structure(kind: str, text: str) -> dict:
         "objects": len(objects),
         "digest_of_variables": digest(keys),
         "digest_of_objects": digest(objects),
+        "digest_of_classifier": digest(classifier_keys),
         "rates": [layer.rate for layer in layers],
     }
+
+
+def checkpoint_of(**objects) -> tuple[list[str], list[str]]:
+    """Lines of a checkpoint: its variables with their shapes, and its objects with all their paths."""
+    with tempfile.TemporaryDirectory() as folder:
+        prefix = tf.train.Checkpoint(**objects).write(f"{folder}/ckpt")
+        shapes = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
+        found = sorted(" ".join(sorted(paths)) for paths in names_of(graph_of(prefix)))
+    return sorted(f"{key} {list(shape)}" for key, shape in shapes.items() if not key.startswith("_")), found
 
 
 def digest(lines: list[str]) -> str:
