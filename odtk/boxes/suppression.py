@@ -40,9 +40,10 @@ class Kept(NamedTuple):
 def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> Kept:
     """NMS class by class, in TFOD's order of operations.
 
-    boxes: yxyx [batch, anchors, 4]; scores [batch, anchors, classes]; window: yxyx [batch, 4], the part of the frame
-    with the true image. Suppression works on unclipped boxes; the detections of all classes are merged and sorted,
-    *then* clipped to the window, empty boxes are removed, and the best `max_total` are kept, relative to the window if
+    boxes: yxyx [batch, anchors, 4], or [batch, anchors, classes, 4] where each class has its own; scores [batch,
+    anchors, classes], -inf for what is no candidate; window: yxyx [batch, 4], the part of the frame with the true
+    image. Suppression works on unclipped boxes; the detections of all classes are merged and sorted, *then* clipped to
+    the window, empty boxes are removed, and the best `max_total` are kept, relative to the window if
     `change_coordinate_frame`.
 
     Only the best anchors are considered first, those with a score above a floor. Whether a box is suppressed depends
@@ -84,6 +85,8 @@ def class_agnostic_suppression(boxes, scores, window, params: SuppressionParams)
     `max_per_class` is not used, as in TFOD.
     """
     best = tf.reduce_max(scores, axis=-1, keepdims=True)
+    if len(boxes.shape) == 4:
+        boxes = tf.gather(boxes, tf.argmax(scores, axis=-1), batch_dims=2)
     kept = multiclass_suppression(boxes, best, window, replace(params, max_per_class=params.max_total))
     classes = tf.gather(tf.argmax(scores, axis=-1, output_type=tf.int32), kept.anchors, batch_dims=1)
     filled = tf.sequence_mask(kept.count, params.max_total)
@@ -129,7 +132,7 @@ def _suppress_above(floor, boxes, scores, window, params: SuppressionParams) -> 
     num_classes, per_class = scores.shape[-1], tf.shape(index)[-1]
     batch = tf.shape(boxes)[0]
     index, score = (tf.reshape(x, [batch, num_classes * per_class]) for x in (index, score))
-    candidates = clip(tf.gather(boxes, index, batch_dims=1), window)
+    candidates = clip(_boxes_at(boxes, index, num_classes), window)
     # Empty candidates have the score -inf, like slots that suppression left unfilled.
     score = tf.where(area(candidates) > 0, score, -float("inf"))
     score, index, candidates = _pad(score, index, candidates, params.max_total)
@@ -147,15 +150,28 @@ def _suppress_above(floor, boxes, scores, window, params: SuppressionParams) -> 
     )
 
 
+def _boxes_at(boxes, index, num_classes: int):
+    """The boxes at rows int32 [batch, classes * per class]: [batch, classes * per class, 4]."""
+    if len(boxes.shape) == 3:
+        return tf.gather(boxes, index, batch_dims=1)
+    batch, count = tf.unstack(tf.shape(index))
+    of_class = tf.transpose(boxes, [0, 2, 1, 3])
+    found = tf.gather(of_class, tf.reshape(index, [batch, num_classes, count // num_classes]), batch_dims=2)
+    return tf.reshape(found, [batch, count, 4])
+
+
 def _suppress_each(floor, boxes, scores, params: SuppressionParams):
     """Candidate rows int32 and scores (-inf where unfilled), each [batch, classes, per class], above floor [batch]."""
     num_classes, per_class = scores.shape[-1], tf.minimum(params.max_per_class, tf.shape(boxes)[1])
     by_class = tf.reshape(tf.transpose(scores, [0, 2, 1]), [-1, tf.shape(boxes)[1]])  # [batch * classes, anchors]
+    by_class_too = len(boxes.shape) == 4
+    if by_class_too:
+        boxes = tf.reshape(tf.transpose(boxes, [0, 2, 1, 3]), [-1, tf.shape(boxes)[1], 4])
 
     def one_class(row):
         image = row // num_classes
         index, score, count = tf.raw_ops.NonMaxSuppressionV5(
-            boxes=boxes[image],
+            boxes=boxes[row if by_class_too else image],
             scores=by_class[row],
             max_output_size=per_class,
             iou_threshold=params.iou_threshold,

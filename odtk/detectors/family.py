@@ -39,7 +39,10 @@ class Family(abc.ABC):
     backbone_variables: str = "^model/_feature_extractor/classification_backbone/"
     """A regular expression of the checkpoint keys of its backbone's variables, for train_config.freeze_variables."""
     batch_norm_switch: str | None = None
-    """The field below `path` that keeps the statistics of all batch norms; None for a family without batch norms."""
+    """The field below `path`, dotted where it is deeper, that decides whether batch norms keep their statistics; None
+    for a family without batch norms."""
+    batch_norm_switch_keeps: bool = True
+    """The value of that field with which they do."""
     checkpoint_marks: Mapping[str, tuple[str, ...]] = {
         "detection": ("model/_feature_extractor", "model/_box_predictor"),
         "classification": ("feature_extractor/",),

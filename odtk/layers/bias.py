@@ -1,4 +1,4 @@
-"""Biases of convolutions in bfloat16 on CPUs, with gradients that are added up in float32."""
+"""Biases of convolutions and dense layers in bfloat16 on CPUs, with gradients that are added up in float32."""
 
 import tensorflow as tf
 import tf_keras
@@ -8,10 +8,10 @@ from odtk.layers.precision import BFLOAT16
 
 
 def with_exact_bias(kind: type[tf_keras.layers.Layer]) -> type[tf_keras.layers.Layer]:
-    """A class of convolutions, or in bfloat16 on a CPU one whose bias has an exact gradient; not with an activation.
+    """A class of convolutions or dense layers, or in bfloat16 on a CPU one whose bias has an exact gradient.
 
-    TensorFlow's own kernel for CPUs adds that gradient up in bfloat16: from some 256 values of one size and sign on, it
-    grows no more. That for GPUs adds it up in float32.
+    Not with an activation. TensorFlow's own kernel for CPUs adds that gradient up in bfloat16: from some 256 values of
+    one size and sign on, it grows no more. That for GPUs adds it up in float32.
     """
     is_low = tf_keras.mixed_precision.global_policy().compute_dtype == BFLOAT16
     is_on_cpu = not tf.config.get_visible_devices("GPU") and not is_on_tpu()
@@ -32,8 +32,13 @@ class _ExactBias(tf_keras.layers.Layer):
         return _plus(y, tf.convert_to_tensor(self.bias))
 
 
-_CONVOLUTIONS = (tf_keras.layers.Conv2D, tf_keras.layers.SeparableConv2D, tf_keras.layers.DepthwiseConv2D)
-_EXACT = {kind: type(f"ExactBias{kind.__name__}", (_ExactBias, kind), {}) for kind in _CONVOLUTIONS}
+_KINDS = (
+    tf_keras.layers.Conv2D,
+    tf_keras.layers.SeparableConv2D,
+    tf_keras.layers.DepthwiseConv2D,
+    tf_keras.layers.Dense,
+)
+_EXACT = {kind: type(f"ExactBias{kind.__name__}", (_ExactBias, kind), {}) for kind in _KINDS}
 
 
 @tf.custom_gradient

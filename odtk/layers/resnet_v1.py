@@ -5,6 +5,7 @@ the SAME max pool of the stem, and in hyperparameters that a config may override
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import tensorflow as tf
 import tf_keras
@@ -37,34 +38,59 @@ def color_of(values: Sequence[float]) -> tuple[float, ...]:
     return tuple(value + mean for value, mean in zip(values, CHANNEL_MEANS, strict=True))
 
 
-def resnet_v1(depth: int, params: ConvParams, depth_multiplier: float = 1.0, min_depth: int = 0) -> tf_keras.Model:
+def resnet_v1(
+    depth: int, params: ConvParams, depth_multiplier: float = 1.0, min_depth: int = 0, last_stage: int = 5
+) -> tf_keras.Model:
     """A functional model from images [batch, height, width, 3] to the outputs of conv2..conv5 (strides 4 to 32).
 
-    Its layers are in the order in which TFOD's checkpoints number them; their names are tf_keras.applications'.
+    Its layers are in the order in which TFOD's checkpoints number them; their names are tf_keras.applications'. It ends
+    with conv`last_stage`.
     """
-
-    def width(filters: int) -> int:
-        return max(int(filters * depth_multiplier), min_depth)
-
-    def conv_norm(x, filters, kernel_size, strides, name, **overrides):
-        x = params.conv(width(filters), kernel_size, strides, name=f"{name}_conv", use_bias=False, **overrides)(x)
-        return params.norm(name=f"{name}_bn")(x)
-
-    def block(x, filters, strides, projects, name):
-        shortcut = conv_norm(x, 4 * filters, 1, strides, f"{name}_0") if projects else x
-        x = params.activate(f"{name}_1_relu")(conv_norm(x, filters, 1, strides, f"{name}_1"))
-        x = params.activate(f"{name}_2_relu")(conv_norm(x, filters, 3, 1, f"{name}_2"))
-        x = conv_norm(x, 4 * filters, 1, 1, f"{name}_3")
-        return params.activate(f"{name}_out")(tf_keras.layers.Add(name=f"{name}_add")([shortcut, x]))
-
+    blocks = _Blocks(params, depth_multiplier, min_depth)
     images = tf_keras.Input((None, None, 3))
     x = tf_keras.layers.ZeroPadding2D(3, name="conv1_pad")(images)
-    x = params.activate("conv1_relu")(conv_norm(x, 64, 7, 2, "conv1", padding="valid"))
+    x = params.activate("conv1_relu")(blocks.conv_norm(x, 64, 7, 2, "conv1", padding="valid"))
     x = tf_keras.layers.MaxPool2D(3, 2, padding="same", name="pool1_pool")(x)
     outputs = []
-    for stage, (count, filters) in enumerate(zip(BLOCKS[depth], FILTERS, strict=True), start=2):
-        for index in range(1, count + 1):
-            first = index == 1
-            x = block(x, filters, 2 if first and stage > 2 else 1, first, f"conv{stage}_block{index}")
+    for stage in range(2, last_stage + 1):
+        x = blocks.stage(x, stage, depth)
         outputs.append(x)
     return tf_keras.Model(images, outputs, name=f"resnet{depth}_v1")
+
+
+def resnet_v1_conv5(params: ConvParams) -> tf_keras.Model:
+    """conv5, the same at all depths, as a model of its own: conv4's output [batch, h, w, 1024] to 2048 channels."""
+    features = tf_keras.Input((None, None, 4 * FILTERS[-2]))
+    return tf_keras.Model(features, _Blocks(params).stage(features, 5, 50), name="resnet_v1_conv5")
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """Residual blocks in the order of TFOD's layers."""
+
+    params: ConvParams
+    depth_multiplier: float = 1.0
+    min_depth: int = 0
+
+    def stage(self, x, stage: int, depth: int):
+        """conv2 to conv5 of the network of this depth; the first block projects, and halves all but conv2's maps."""
+        for index in range(1, BLOCKS[depth][stage - 2] + 1):
+            first = index == 1
+            name = f"conv{stage}_block{index}"
+            x = self.block(x, FILTERS[stage - 2], 2 if first and stage > 2 else 1, first, name)
+        return x
+
+    def block(self, x, filters: int, strides: int, projects: bool, name: str):
+        """[batch, h, w, channels] to 4 * filters channels."""
+        activate = self.params.activate
+        shortcut = self.conv_norm(x, 4 * filters, 1, strides, f"{name}_0") if projects else x
+        x = activate(f"{name}_1_relu")(self.conv_norm(x, filters, 1, strides, f"{name}_1"))
+        x = activate(f"{name}_2_relu")(self.conv_norm(x, filters, 3, 1, f"{name}_2"))
+        x = self.conv_norm(x, 4 * filters, 1, 1, f"{name}_3")
+        return activate(f"{name}_out")(tf_keras.layers.Add(name=f"{name}_add")([shortcut, x]))
+
+    def conv_norm(self, x, filters: int, kernel_size: int, strides: int, name: str, **overrides):
+        """A convolution without bias, and its batch norm."""
+        width = max(int(filters * self.depth_multiplier), self.min_depth)
+        x = self.params.conv(width, kernel_size, strides, name=f"{name}_conv", use_bias=False, **overrides)(x)
+        return self.params.norm(name=f"{name}_bn")(x)

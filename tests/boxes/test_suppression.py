@@ -197,3 +197,29 @@ class TestClassAgnostic:
         ours, other = (f(boxes, scores, window, params) for f in (class_agnostic_suppression, multiclass_suppression))
         for part, expected in zip(ours, other, strict=True):
             np.testing.assert_array_equal(part, expected)
+
+
+def test_each_class_may_have_boxes_of_its_own():
+    """Two classes, whose boxes are suppressed as if each were alone."""
+    random = np.random.default_rng(5)
+    corners = random.uniform(0, 0.7, (2, 12, 2, 2))
+    boxes = np.concatenate([corners, corners + random.uniform(0.05, 0.3, corners.shape)], -1).astype(np.float32)
+    scores, window = random.uniform(0.1, 1, (2, 12, 2)).astype(np.float32), tf.constant([[0.0, 0.0, 0.9, 1.0]] * 2)
+    params = SuppressionParams(score_threshold=0.2, iou_threshold=0.3, max_per_class=6, max_total=20)
+    scores[0, 3] = -np.inf
+    both = multiclass_suppression(boxes, scores, window, params)
+    for image in range(2):
+        alone = set()
+        for label in range(2):
+            one = multiclass_suppression(boxes[:, :, label], scores[..., label : label + 1], window, params)
+            rows = [part[image, : one.count[image]].numpy().tolist() for part in (one.scores, one.anchors)]
+            alone |= {(float(label), *row) for row in zip(*rows, strict=True)}
+        count = int(both.count[image])
+        listed = (part[image, :count].numpy().tolist() for part in (both.classes, both.scores, both.anchors))
+        found = set(zip(*listed, strict=True))
+        assert found == alone
+    best = class_agnostic_suppression(boxes, scores, window, params)
+    own = np.take_along_axis(boxes, scores.argmax(-1)[..., None, None], 2)[:, :, 0]
+    expected = class_agnostic_suppression(own, scores, window, params)
+    for ours, theirs in zip(best, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -15,7 +15,7 @@ CONFIG = pipeline.read("ssd_resnet50_v1_fpn_640x640_pets")
 
 # What families to come will have, with a value to set.
 OPTIONS_OF_OTHERS = {
-    "anchor_generator.ssd_anchor_generator": ("AnchorGenerator", "ssd_anchor_generator"),
+    "anchor_generator.flexible_grid_anchor_generator": ("AnchorGenerator", "flexible_grid_anchor_generator"),
 }
 
 
@@ -26,11 +26,13 @@ def config_of(name: str, kind: str = "ssd"):
     return config
 
 
-@pytest.mark.parametrize("name", families.names())
-def test_a_family_is_found_by_its_types(name):
-    family = families.of(config_of(name))
+@pytest.mark.parametrize(
+    ("name", "kind"), [(name, kind) for kind in sorted(families.kinds()) for name in families.names(kind)]
+)
+def test_a_family_is_found_by_its_types(name, kind):
+    family = families.of(config_of(name, kind))
     assert name in family.types
-    assert family is families.of(config_of(name).model)
+    assert family is families.of(config_of(name, kind).model)
 
 
 def test_no_type_is_of_two_families():
@@ -61,8 +63,10 @@ def test_another_model_is_refused_with_those_that_there_are(config, words):
         ("ssd_mobilenet_v2_fpn", "ssd_mobilenet_v2_fpn_keras"),
         ("ssd_resnet18_v1_fpn_keras", None),
         ("ssd_mobilenet_v2_fpnlite_keras", "ssd_mobilenet_v2_fpn_keras"),
-        ("ssd_mobilenet_v2_keras", None),  # TFOD's, without a pyramid
-        ("ssd_mobilenet_v1", None),
+        ("ssd_mobilenet_v2", "ssd_mobilenet_v2_keras"),  # without a pyramid
+        ("ssd_mobilenet_v1", "ssd_mobilenet_v1_keras"),
+        ("ssd_mobilenet_v1_kers", "ssd_mobilenet_v1_keras"),
+        ("ssd_mobilenet_v3_keras", None),
         ("ssd_mobilenet_v1_ppn", None),
         ("ssd_mobilenet_v2_mnasfpn", None),
         ("ssd_resnet50_v1_ppn", None),
@@ -98,7 +102,7 @@ def other_family(monkeypatch):
 @pytest.mark.parametrize("field", OPTIONS_OF_OTHERS)
 def test_an_option_of_one_family_is_refused_in_another(other_family, field):
     path = f"model.ssd.{field}"
-    for name in (*other_family.types, *families.names()):
+    for name in (*other_family.types, *families.names("ssd")):
         text = pipeline.set_fields(pipeline.read_text("ssd_resnet50_v1_fpn_640x640_pets"), [(path, "{}")], "pets")
         text = pipeline.set_fields(text, [("model.ssd.feature_extractor.type", name)], "pets")
         config = pipeline.parse(text, "pets")

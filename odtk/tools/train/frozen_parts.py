@@ -34,6 +34,11 @@ def with_frozen(config, what: str, log: Callable[[str], None]):
 
 
 def _keep_batch_norms(config, family: Family, is_kept: bool) -> None:
-    message, switch = family.message(config.model), family.batch_norm_switch
-    if switch is not None and getattr(message, switch) != is_kept:
-        setattr(message, switch, is_kept)
+    if family.batch_norm_switch is None:
+        return
+    message, (*places, switch) = family.message(config.model), family.batch_norm_switch.split(".")
+    for place in places:
+        message = getattr(message, place)
+    value = family.batch_norm_switch_keeps == is_kept
+    if getattr(message, switch) != value:
+        setattr(message, switch, value)

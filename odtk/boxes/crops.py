@@ -1,0 +1,86 @@
+"""Crops of feature maps at boxes, all of one size, by bilinear interpolation.
+
+The corners of a crop are the corners of its box: sample i of n lies at y * (height - 1), where y goes from the box's
+ymin to its ymax in n - 1 equal steps.
+"""
+
+import tensorflow as tf
+
+from odtk import static_shapes
+
+
+def crop(maps: list, boxes, levels, size: int, exact_border: bool = False):
+    """Crops [batch, n, size, size, channels] of maps [batch, height, width, channels], in the type of the maps.
+
+    boxes: yxyx [batch, n, 4], normalized to the maps; levels: int32 [batch, n], which of the maps each is taken from,
+    or None for the first. By rounding, samples of boxes that end at the right or bottom border may lie outside, where
+    maps are taken for zero; with `exact_border` they do not. (TFOD's native and matmul crop_and_resize.)
+    """
+    batch, count = tf.unstack(tf.shape(boxes)[:2])
+    flat = tf.reshape(boxes, [-1, 4])
+    images = tf.repeat(tf.range(batch), count)
+    if static_shapes.are_needed():
+        crops = _multiply(maps, boxes, levels, size)
+    elif levels is None or len(maps) == 1:
+        crops = _sample(maps[0], flat, images, size, exact_border)
+    else:
+        crops = _sample_each(maps, flat, images, tf.reshape(levels, [-1]), size, exact_border)
+    channels = maps[0].shape[-1]
+    n = -1 if boxes.shape[1] is None else boxes.shape[1]
+    return tf.cast(tf.reshape(crops, [batch, n, size, size, channels]), maps[0].dtype)
+
+
+def levels_of(boxes, num_levels: int, image_size):
+    """The map from which each of boxes yxyx [batch, n, 4], normalized to the image, is cropped: int32 [batch, n].
+
+    image_size: float32 [2]. A box of 224 x 224 pixels gets the last but one of the maps, one of half the side a map
+    before it; empty boxes the first. (TFOD's fpn_feature_levels; Lin et al., 2017, count otherwise.)
+    """
+    side = tf.sqrt(tf.reduce_prod(boxes[..., 2:] - boxes[..., :2], axis=-1)) * tf.sqrt(tf.reduce_prod(image_size))
+    octave = tf.math.floordiv(tf.math.log(tf.maximum(side / 224.0, 1e-30)), tf.math.log(2.0))
+    return tf.clip_by_value(tf.cast(octave, tf.int32) + num_levels - 2, 0, num_levels - 1)
+
+
+def _sample(features, boxes, images, size: int, exact_border: bool):
+    """By TensorFlow's own operation: float32 [n, size, size, channels]."""
+    features = tf.cast(features, tf.float32)
+    if exact_border:
+        # A copy of the last row and column: what rounding puts outside is still between two equal values.
+        features = tf.concat([features, features[:, -1:]], axis=1)
+        features = tf.concat([features, features[:, :, -1:]], axis=2)
+        sides = tf.cast(tf.shape(features)[1:3], tf.float32)
+        boxes *= tf.tile((sides - 2) / (sides - 1), [2])
+    return tf.image.crop_and_resize(features, boxes, images, [size, size])
+
+
+def _sample_each(maps: list, boxes, images, levels, size: int, exact_border: bool):
+    """Each box from the map of its level, int32 [n]."""
+    count = len(maps)
+    boxes, images, places = (tf.dynamic_partition(x, levels, count) for x in (boxes, images, tf.range(tf.size(levels))))
+    crops = [
+        _sample(features, at, of, size, exact_border) for features, at, of in zip(maps, boxes, images, strict=True)
+    ]
+    return tf.dynamic_stitch(places, crops)
+
+
+def _multiply(maps: list, boxes, levels, size: int):
+    """By products with matrices that interpolate, which XLA compiles for static shapes; samples outside are zero."""
+    crops: list = []
+    for level, features in enumerate(maps):
+        rows, columns = (
+            _interpolation(boxes[..., side::2], size, features.shape[1 + side]) for side in range(2)
+        )  # [batch, n, size, rows], [batch, n, size, columns]
+        if len(maps) > 1:
+            rows *= tf.cast(levels == level, rows.dtype)[..., None, None]
+        rows, columns = (tf.cast(x, features.dtype) for x in (rows, columns))
+        across = tf.einsum("bnxw,bhwc->bnhxc", columns, features)
+        crops.append(tf.einsum("bnyh,bnhxc->bnyxc", rows, across))
+    return tf.add_n(crops)
+
+
+def _interpolation(ends, size: int, side: int):
+    """Weights of a map's rows for each sample: ends [batch, n, 2], normalized, to [batch, n, size, side]."""
+    first, last = (ends[..., i, None] * (side - 1.0) for i in range(2))
+    steps = tf.linspace(0.0, 1.0, size) if size > 1 else tf.constant([0.5])
+    places = first + (last - first) * steps
+    return tf.maximum(0.0, 1.0 - tf.abs(places[..., None] - tf.range(float(side))))

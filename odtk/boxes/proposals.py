@@ -1,0 +1,80 @@
+"""Proposals: the boxes of one class that remain of many, best first, with shapes that are known in advance."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from odtk.boxes.geometry import area, clip
+
+
+@dataclass(frozen=True)
+class ProposalParams:
+    """A score must be above `score_threshold`. `keeps_empty`: also boxes that are empty once they are clipped."""
+
+    max_proposals: int = 300
+    iou_threshold: float = 0.7
+    score_threshold: float = 0.0
+    keeps_empty: bool = False
+
+
+class Proposals(NamedTuple):
+    """The best boxes of each image, best first, padded with zeros: boxes yxyx [batch, n, 4], scores [batch, n].
+
+    rows int32 [batch, n] are theirs among the candidates, count int32 [batch] is their number.
+    """
+
+    boxes: tf.Tensor
+    scores: tf.Tensor
+    rows: tf.Tensor
+    count: tf.Tensor
+
+
+def propose(boxes, scores, windows, params: ProposalParams) -> Proposals:
+    """Suppresses boxes yxyx [batch, candidates, 4] by their scores [batch, candidates].
+
+    Suppression works on boxes that reach over their image; those that remain are clipped to its window, yxyx
+    [batch, 4], and the empty ones removed. (TFOD's first stage; NonMaxSuppressionV4 is compiled by XLA, too.)
+    """
+
+    def suppress(inputs):
+        image_boxes, image_scores = inputs
+        found = tf.raw_ops.NonMaxSuppressionV4(
+            boxes=image_boxes,
+            scores=image_scores,
+            max_output_size=params.max_proposals,
+            iou_threshold=params.iou_threshold,
+            score_threshold=params.score_threshold,
+            pad_to_max_output_size=True,
+        )
+        return found.selected_indices, found.valid_outputs
+
+    boxes, scores = tf.stop_gradient(boxes), tf.stop_gradient(scores)
+    rows, count = tf.map_fn(suppress, (boxes, scores), fn_output_signature=(tf.int32, tf.int32), parallel_iterations=8)
+    rows = tf.ensure_shape(rows, [None, params.max_proposals])
+    kept = clip(tf.gather(boxes, rows, batch_dims=1), windows)
+    filled = tf.sequence_mask(count, params.max_proposals)
+    if not params.keeps_empty:
+        filled &= area(kept) > 0
+    return _first(Proposals(kept, tf.gather(scores, rows, batch_dims=1), rows, count), filled)
+
+
+def select(proposals: Proposals, chosen, size: int) -> Proposals:
+    """The first `size` of the chosen ones, bool [batch, n], in the same order."""
+    picked = _first(proposals, chosen)
+    missing = max(0, size - picked.boxes.shape[1])
+    boxes, scores, rows = (
+        tf.pad(part[:, :size], [[0, 0], [0, missing]] + [[0, 0]] * (part.shape.rank - 2)) for part in picked[:3]
+    )
+    return Proposals(boxes, scores, rows, tf.minimum(picked.count, size))
+
+
+def _first(proposals: Proposals, wanted) -> Proposals:
+    """The wanted ones, bool [batch, n], moved to the front; zeros after them."""
+    count = tf.reduce_sum(tf.cast(wanted, tf.int32), axis=1)
+    order = tf.argsort(tf.cast(~wanted, tf.int32), axis=1, stable=True)
+    filled = tf.sequence_mask(count, tf.shape(wanted)[1])
+    boxes, scores, rows = (tf.gather(part, order, batch_dims=1) for part in proposals[:3])
+    return Proposals(
+        tf.where(filled[..., None], boxes, 0.0), tf.where(filled, scores, 0.0), tf.where(filled, rows, 0), count
+    )

@@ -1,0 +1,181 @@
+"""What configs of Faster R-CNN are built, and which are refused. No network is built."""
+
+from pathlib import Path
+
+import pytest
+from golden_cases import family_case
+from google.protobuf import text_format
+
+from odtk import pipeline
+from odtk.detectors import families
+from odtk.errors import ConfigError
+from odtk.protos import model_pb2
+from odtk.tools.check_config import check_config
+
+ZOO = Path(__file__).parents[3] / "../shared/reference/tfod2_configs"
+PLAIN, PYRAMID = "faster_rcnn-base", "faster_rcnn_fpn-base"
+MODEL = "model.faster_rcnn"
+EXTRACTOR = f"{MODEL}.feature_extractor"
+HEADS = f"{MODEL}.second_stage_box_predictor.mask_rcnn_box_predictor"
+GRID = f"{MODEL}.first_stage_anchor_generator.grid_anchor_generator"
+SCALED = f"{MODEL}.first_stage_anchor_generator.multiscale_anchor_generator"
+NMS = f"{MODEL}.second_stage_post_processing.batch_non_max_suppression"
+
+
+def changed(base: str, fields: dict) -> tuple:
+    """(config, its text): a golden's config with these fields set."""
+    text = pipeline.format(family_case(base).config)
+    text = pipeline.set_fields(text, [(field, str(value)) for field, value in fields.items()], base)
+    return pipeline.parse(text, base), text
+
+
+def found(config) -> list:
+    return families.of(config).validate(config.model)
+
+
+# Of which config, what is set, what is refused for it, a part of what is said, and whether edits fix it.
+REFUSED = {
+    "three stages": (PLAIN, {f"{MODEL}.number_of_stages": 3}, f"{MODEL}.number_of_stages", "is 3: that is Mask R-CNN"),
+    "no stage": (PLAIN, {f"{MODEL}.number_of_stages": 0}, f"{MODEL}.number_of_stages", "is 0; there are one"),
+    "stride": (
+        PLAIN, {f"{EXTRACTOR}.first_stage_features_stride": 8}, f"{EXTRACTOR}.first_stage_features_stride", "is 8; the",
+    ),
+    "more sampled than proposed": (
+        PLAIN, {f"{MODEL}.second_stage_batch_size": 17}, f"{MODEL}.second_stage_batch_size",
+        "is 17, above first_stage_max_proposals 16",
+    ),
+    "pooled away": (
+        PLAIN, {f"{MODEL}.maxpool_kernel_size": 15}, f"{MODEL}.maxpool_kernel_size", "above initial_crop_size 14",
+    ),
+    "no pooling": (PLAIN, {f"{MODEL}.maxpool_kernel_size": 0}, f"{MODEL}.maxpool_kernel_size", "at least 1"),
+    "exact sampler without clipping": (
+        PLAIN,
+        {f"{MODEL}.use_static_shapes": "true", f"{MODEL}.use_static_balanced_label_sampler": "true"},
+        f"{MODEL}.clip_anchors_to_image", "needs to know the number of anchors",
+    ),
+    "fraction": (
+        PLAIN, {f"{MODEL}.second_stage_balance_fraction": 1.5}, f"{MODEL}.second_stage_balance_fraction", "from 0 to 1",
+    ),
+    "code": (PLAIN, {f"{HEADS}.box_code_size": 5}, f"{HEADS}.box_code_size", "is 5; a box is coded in 4 numbers"),
+    "no anchor inside": (
+        PLAIN, {f"{GRID}.scales": "[1.0, 2.0]"}, f"{MODEL}.clip_anchors_to_image", "the smallest is",
+    ),
+    "no scales": (PLAIN, {f"{GRID}.scales": ""}, f"{GRID}.scales", "needs at least one number"),
+    "combined in one stage": (
+        PLAIN, {f"{MODEL}.number_of_stages": 1, f"{MODEL}.use_combined_nms_in_first_stage": "true"},
+        f"{MODEL}.use_combined_nms_in_first_stage", "does not go with number_of_stages: 1",
+    ),
+    "no box is kept": (PLAIN, {f"{NMS}.max_total_detections": 0}, f"{NMS}.max_total_detections", "no box would be"),
+    "too fine": (
+        PYRAMID, {f"{EXTRACTOR}.fpn.min_level": 1, f"{SCALED}.min_level": 1}, f"{EXTRACTOR}.fpn.min_level",
+        "is 1; the backbone has maps of levels 2 to 5",
+    ),
+    "upside down": (PYRAMID, {f"{EXTRACTOR}.fpn.max_level": 1}, f"{EXTRACTOR}.fpn.max_level", "below the pyramid's"),
+    "fewer anchors": (PYRAMID, {f"{SCALED}.max_level": 5}, f"{SCALED}.max_level", "for the 5 feature maps"),
+    "normalized": (
+        PYRAMID, {f"{SCALED}.normalize_coordinates": "true"}, f"{SCALED}.normalize_coordinates", "are in pixels",
+    ),
+    "no hyperparameters": (
+        PYRAMID, {f"{EXTRACTOR}.conv_hyperparams": ""}, f"{EXTRACTOR}.conv_hyperparams", "is not set; the pyramid",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_built_is_refused_and_its_edits_fix_it(case):
+    base, fields, path, words = REFUSED[case]
+    config, text = changed(base, fields)
+    errors = {finding.path: finding.text for finding in found(config) if finding.severity == "error"}
+    assert words in errors.get(path, ""), errors
+    with pytest.raises(ConfigError, match=words.split(";")[0]):
+        families.of(config).require_buildable(config.model)
+    edits = [edit for finding in found(config) if finding.severity != "note" for edit in finding.edits]
+    if case == "three stages":
+        assert not edits
+        return
+    fixed = pipeline.parse(pipeline.set_fields(text, edits, base), base)
+    assert [finding for finding in found(fixed) if finding.severity != "note"] == []
+
+
+# Of which config, what is merged into its model, and what is refused for it.
+NOT_IMPLEMENTED = {
+    "masks": (PLAIN, "second_stage_box_predictor { mask_rcnn_box_predictor { predict_instance_masks: true } }", HEADS),
+    "other images": (PLAIN, "context_config {}", f"{MODEL}.context_config"),
+    "hyperparameters of a pyramid": (PLAIN, "feature_extractor { conv_hyperparams {} }", f"{EXTRACTOR}.conv_hyper"),
+    "a pyramid": (PLAIN, "feature_extractor { fpn {} }", f"{EXTRACTOR}.fpn"),
+    "R-FCN": (PLAIN, "second_stage_box_predictor { rfcn_box_predictor {} }", "rfcn_box_predictor"),
+    "SSD's heads": (
+        PLAIN, "second_stage_box_predictor { convolutional_box_predictor {} }", "convolutional_box_predictor",
+    ),
+    "SSD's anchors": (PLAIN, "first_stage_anchor_generator { ssd_anchor_generator {} }", "ssd_anchor_generator"),
+    "a loss that TFOD exchanges": (
+        PLAIN, "second_stage_classification_loss { bootstrapped_sigmoid { alpha: 0.5 } }", "bootstrapped_sigmoid",
+    ),
+    "combined suppression": (
+        PLAIN, "second_stage_post_processing { batch_non_max_suppression { use_combined_nms: true } }", f"{NMS}.use_c",
+    ),
+    "batch norms in place": (PYRAMID, "inplace_batchnorm_update: true", f"{MODEL}.inplace_batchnorm_update"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NOT_IMPLEMENTED)
+def test_what_is_not_implemented_is_refused_by_name(case):
+    base, text, path = NOT_IMPLEMENTED[case]
+    config = family_case(base).config
+    model = model_pb2.DetectionModel.FromString(config.model.SerializeToString())
+    text_format.Merge(text, model.faster_rcnn)
+    with pytest.raises(ConfigError, match=path.replace(".", r"\.")):
+        families.of(config).require_buildable(model)
+
+
+def test_what_has_no_effect_is_said():
+    """Of the second stage's hyperparameters only the batch norm, of the first stage's not the activation."""
+    rpn = f"{MODEL}.first_stage_box_predictor_conv_hyperparams"
+    config, text = changed(PYRAMID, {f"{rpn}.activation": "SWISH", f"{NMS}.change_coordinate_frame": "false"})
+    notes = {each.path: each.text for each in check_config(config, "frcnn.config", text) if each.severity == "note"}
+    assert "has initializer and regularizer, without effect" in notes[f"{HEADS}.fc_hyperparams"]
+    assert "ReLU6" in notes[f"{rpn}.activation"]
+    assert "relative to the unpadded image" in notes[f"{NMS}.change_coordinate_frame"]
+
+
+def test_mining_in_one_image_and_proposals_of_padded_images_are_warned_of():
+    resizer = "{ keep_aspect_ratio_resizer { min_dimension: 96 max_dimension: 160 pad_to_max_dimension: true } }"
+    fields = {f"{MODEL}.image_resizer": resizer, f"{MODEL}.number_of_stages": 1, f"{MODEL}.hard_example_miner": "{}"}
+    warnings = {each.path: each.text for each in found(changed(PLAIN, fields)[0]) if each.severity == "warning"}
+    assert "the first image of each batch alone" in warnings[f"{MODEL}.hard_example_miner"]
+    assert "relative to the image with its padding" in warnings[f"{MODEL}.number_of_stages"]
+    assert len(warnings) == 2
+
+
+@pytest.mark.parametrize(("base", "sides"), [(PLAIN, (10, 10)), (PYRAMID, (32, 40))])
+def test_the_grid_of_anchors(base, sides):
+    """Of images of 128x160, which a pyramid pads no further, and of 150x150, padded by a pyramid to 160x160."""
+    config = family_case(base).config
+    family = families.of(config)
+    finest = family.anchor_grid(config.model, (160, 160) if base == PLAIN else (128, 160)).levels[0]
+    assert finest.shape[:2] == sides
+    assert family.anchor_grid(config.model, (150, 150)).levels[0].shape[:2] == ((10, 10) if base == PLAIN else (40, 40))
+    heights = sorted({round(height) for height, _ in family.anchor_sizes(config.model)})
+    drawn = finest.reshape(-1, 4)
+    side = 160 if base == PLAIN else 128
+    assert {round(height) for height in (drawn[:, 2] - drawn[:, 0]) * side} <= set(heights)
+
+
+def test_training_leaves_out_anchors_that_reach_over_the_image():
+    config = family_case(PLAIN).config
+    family = families.of(config)
+    matching, anchors = family.anchor_matching(config.model), family.anchor_grid(config.model, (160, 160)).anchors
+    best = matching.similarity(anchors[[0, 450]], anchors).numpy()
+    assert best[0].max() < 1  # the first one begins outside, so that it is not among its own matches
+    assert (best == -1).sum() == 2 * (900 - 335)
+    clipped, _ = changed(PLAIN, {f"{MODEL}.clip_anchors_to_image": "true"})
+    grid = family.anchor_grid(clipped.model, (160, 160)).anchors
+    assert (matching.similarity(anchors[[450]], grid).numpy() >= 0).all()
+
+
+@pytest.mark.parametrize("path", sorted(ZOO.glob("faster_rcnn_resnet*.config")), ids=lambda path: path.stem)
+def test_the_zoos_configs_can_be_built_and_lack_paths_only(path):
+    config = pipeline.read(path)
+    families.of(config).require_buildable(config.model)
+    findings = check_config(config, path, path.read_text())
+    assert [each for each in findings if each.severity != "note" and "placeholder" not in each.text] == []
