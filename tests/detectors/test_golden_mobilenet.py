@@ -9,11 +9,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-from golden_cases import GOLDEN, SUFFIX, family_case, same_detections, write_checkpoint
+from golden_cases import GOLDEN, SUFFIX, family_case, same_detections
 from golden_runs import LOSSES, assert_same_predictions, computed, train
 from google.protobuf import text_format
 from object_graphs import Graph, graph_of, names_of
 
+from odtk.checkpoints.object_graph import as_trackable
 from odtk.detectors.build import build_detector
 from odtk.layers.mobilenet import preprocess
 from odtk.protos import model_pb2
@@ -138,13 +139,14 @@ def test_what_each_fine_tune_checkpoint_type_takes(kind, tmp_path):
         values = {
             key.replace(backbone, "feature_extractor/"): value for key, value in values.items() if backbone in key
         }
-    write_checkpoint(str(tmp_path / "ckpt"), values, object_graph=None)
+    saved = {key: tf.Variable(value) for key, value in values.items()}
+    prefix = tf.train.Checkpoint(**as_trackable(saved)).write(str(tmp_path / "ckpt"))
     if kind != "full":
         case.config.model.ssd.num_classes = 5
     detector = build_detector(case.config)
     before = {key: variable.numpy() for key, variable in detector.checkpoint_variables().items()}
     checkpoint_type = kind.split(",")[0] if kind != "of a classifier" else "classification"
-    fine_tune(detector, str(tmp_path / "ckpt"), checkpoint_type, reuse_heads="reused" in kind)
+    fine_tune(detector, prefix, checkpoint_type, reuse_heads="reused" in kind)
     expected = {
         "full": ("model/",),
         "detection": ("model/_feature_extractor/",),
