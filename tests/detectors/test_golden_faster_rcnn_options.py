@@ -170,7 +170,7 @@ DOUBLE = dict(np.load(GOLDEN / "from_tfod/faster_rcnn_double.npz"))
     what="Faster R-CNN: three training steps in double precision, with groundtruth beside the proposals, and what "
     "changed in every variable",
     against="from_tfod/faster_rcnn_double.npz",
-    tolerance="losses 1e-4 relative (crops are single precision in TFOD), norms of the changes 1e-3 relative",
+    tolerance="losses 1e-4 relative (TFOD crops in single precision), norms of the changes 1e-3 relative",
 )
 def test_training_in_double_precision(name, double_precision, monkeypatch):
     golden = {part.removeprefix(f"{name}/"): value for part, value in DOUBLE.items() if part.startswith(f"{name}/")}
