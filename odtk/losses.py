@@ -84,3 +84,19 @@ def bootstrapped_sigmoid(logits, targets, weights, alpha: float, hard: bool = Fa
         own = tf.cast(own > 0.5, tf.float32)
     mixed = alpha * targets + (1 - alpha) * own
     return weights[..., None] * tf.nn.sigmoid_cross_entropy_with_logits(labels=mixed, logits=logits)
+
+
+def penalty_reduced_focal(logits, targets, weights, alpha: float = 2.0, beta: float = 4.0):
+    """The focal loss of heat maps, per class; targets in [0, 1], of which only 1 itself is a positive.
+
+    Zhou et al., "Objects as Points", 2019, equation 1. Probabilities are kept 1e-4 away from 0 and 1.
+    """
+    probabilities = tf.clip_by_value(tf.sigmoid(logits), 1e-4, 1 - 1e-4)
+    positive = tf.pow(1 - probabilities, alpha) * tf.math.log(probabilities)
+    negative = tf.pow(1 - targets, beta) * tf.pow(probabilities, alpha) * tf.math.log(1 - probabilities)
+    return -tf.where(targets == 1.0, positive, negative) * weights[..., None]
+
+
+def l1(predictions, targets, weights):
+    """Absolute error summed over the codes (TFOD's `l1_localization_loss`)."""
+    return tf.reduce_sum(tf.abs(predictions - targets) * weights[..., None], axis=-1)

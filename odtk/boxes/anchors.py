@@ -26,9 +26,9 @@ class MultiscaleAnchors:
         return range(self.min_level, self.max_level + 1)
 
     @property
-    def per_location(self) -> int:
-        """Anchors at each cell of a feature map."""
-        return len(self.aspect_ratios) * self.scales_per_octave
+    def per_location(self) -> tuple[int, ...]:
+        """Anchors at each cell, by feature map."""
+        return (len(self.aspect_ratios) * self.scales_per_octave,) * len(self.levels)
 
     def __call__(self, image_size, map_sizes, static: bool = True):
         """Anchors float32 [anchors, 4], yxyx normalized by `image_size`, in order level, row, column, anchor.

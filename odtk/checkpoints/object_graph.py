@@ -1,8 +1,17 @@
 """The objects that a checkpoint is saved through, so that it has TFOD's layout."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 import tensorflow as tf
+
+
+def attributes_of(key: str) -> list[str]:
+    """The names of the attributes along a path such as `model/_head_dict/box.Ssize/0`, from the root.
+
+    As TensorFlow writes paths, a "/" within a name stands there as ".S", and a "." as "..".
+    """
+    return [re.sub(r"\.(S|\.)", lambda found: "/" if found[1] == "S" else ".", name) for name in key.split("/")]
 
 
 def as_trackable(
@@ -24,13 +33,13 @@ def as_trackable(
         return node
 
     for key, variable in variables.items():
-        *parents, leaf = key.split("/")
+        *parents, leaf = attributes_of(key)
         node_at(parents)[leaf] = variable
     for path in bare:
-        node_at(path.split("/"))
+        node_at(attributes_of(path))
     for path, target in (aliases or {}).items():
-        *parents, leaf = path.split("/")
-        node_at(parents)[leaf] = node_at(target.split("/"))
+        *parents, leaf = attributes_of(path)
+        node_at(parents)[leaf] = node_at(attributes_of(target))
 
     made: dict[int, tf.train.Checkpoint] = {}
 

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from odtk.checkpoints.files import missing_file, prefixes_in, prefixes_near, split
+from odtk.checkpoints.object_graph import attributes_of
 from odtk.errors import CheckpointError, DamagedCheckpointError
 
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -53,7 +54,7 @@ class CheckpointReader:
     def tensor_name(self, key: str) -> str | None:
         """The name under which the variable at attribute path `key` was saved; None if there is none."""
         node = 0
-        for name in key.split("/"):
+        for name in attributes_of(key):
             if name not in self._children[node]:
                 return None
             node = self._children[node][name]

@@ -14,15 +14,19 @@ from odtk.protos import model_pb2, pipeline_pb2
 MODULES = (
     "odtk.detectors.ssd.resnet_fpn",
     "odtk.detectors.ssd.mobilenet_fpn",
+    "odtk.detectors.ssd.mobilenet",
     "odtk.detectors.ssd.efficientdet",
     "odtk.detectors.faster_rcnn.resnet",
     "odtk.detectors.faster_rcnn.resnet_fpn",
+    "odtk.detectors.center_net.resnet_v1_fpn",
+    "odtk.detectors.center_net.resnet_v2",
+    "odtk.detectors.center_net.mobilenet_v2_fpn",
+    "odtk.detectors.center_net.mobilenet_v2",
+    "odtk.detectors.center_net.hourglass",
 )
 
 # TFOD's models whose names are similar to a supported one: they are other networks, not misspellings.
 _OTHER_MODELS = (
-    "ssd_mobilenet_v1_keras",
-    "ssd_mobilenet_v2_keras",
     "ssd_mobilenet_v1_ppn_keras",
     "ssd_mobilenet_v2_mnasfpn_keras",
     "ssd_resnet50_v1_ppn_keras",

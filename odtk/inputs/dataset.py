@@ -6,7 +6,8 @@ int64 [B, 2], the numbers of the file and of the record in it; `position` int64 
 reading (see odtk.inputs.epochs).
 Groundtruth: `boxes` float32 [B, N, 4] normalized yxyx in the padded frame, `classes` int32 [B, N] 0-based, `weights`
 float32 [B, N] (0 for padding), `num_boxes` int32 [B], `is_crowd`, `difficult` and `group_of` bool [B, N], `area`
-float32 [B, N] in pixels of the original image (0 if the record has none). Of these a batch has the `entries` that
+float32 [B, N] in pixels of the original image (0 if the record has none); `labeled_classes` float32 [B, classes], 1 for
+those that the image was labeled for. Of these a batch has the `entries` that
 are requested; the others are not computed. Those of a GraphRecordFilter also have the feature SKIPPED.
 """
 
@@ -166,7 +167,8 @@ def _resized(example: dict, resize: Callable, max_number_of_boxes: int) -> tuple
         "original_image_size": example["original_image_size"],
         "source_id": example["source_id"],
     }
-    return features, groundtruth.pad_boxes({**example, "boxes": boxes}, max_number_of_boxes)
+    padded = groundtruth.pad_boxes({**example, "boxes": boxes}, max_number_of_boxes)
+    return features, {**padded, "labeled_classes": example["labeled_classes"]}
 
 
 def _refuse_missing_shards(pattern: str, files: Sequence[str]) -> None:

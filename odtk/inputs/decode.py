@@ -42,6 +42,8 @@ _FEATURES = {
     "image/object/difficult": _list_of(tf.int64),
     "image/object/group_of": _list_of(tf.int64),
     "image/object/area": _list_of(tf.float32),
+    "image/class/text": _list_of(tf.string),
+    "image/class/label": _list_of(tf.int64),
 }
 
 
@@ -52,7 +54,8 @@ def make_decoder(label_map: LabelMap | None, num_classes: int, bad_boxes: BadBox
     names; `image/object/class/label` (1-based) is only used if an example has no text, or without label map, as in
     TFOD. Boxes that odtk.records.box_errors rejects are dropped, and recorded by `bad_boxes` if a place (int64 [2]:
     file and record) is given; TFOD only drops those with a NaN. Boxes with an unknown name or with a class outside
-    1..num_classes are dropped, too; TFOD keeps the latter as objects without a class.
+    1..num_classes are dropped, too; TFOD keeps the latter as objects without a class. `image/class` names in the same
+    way the classes that an image was labeled for; without it, it was labeled for all.
     """
     parse = make_parser(label_map, num_classes, bad_boxes)
     return lambda serialized, place=None: decode_image(parse(serialized, place))
@@ -73,12 +76,19 @@ def make_parser(label_map: LabelMap | None, num_classes: int, bad_boxes: BadBoxe
     """
     class_ids = _make_class_lookup(label_map)
 
+    def labeled_classes(features) -> tf.Tensor:
+        rows = tf.cast(class_ids(features, "image/class"), tf.int32) - 1
+        known = tf.boolean_mask(rows, (rows >= 0) & (rows < num_classes))
+        named = tf.reduce_max(tf.one_hot(known, num_classes), axis=0)
+        return tf.cond(tf.size(known) > 0, lambda: named, lambda: tf.ones([num_classes]))
+
     def parse(serialized, place=None) -> dict:
         features = tf.io.parse_single_example(serialized, _FEATURES)
         example = {
             "encoded": features["image/encoded"],
             "source_id": _source_id(features, serialized),
-            **_boxes(features, class_ids(features)),
+            **_boxes(features, class_ids(features, "image/object/class")),
+            "labeled_classes": labeled_classes(features),
         }
         good = usable(example["boxes"])
         if bad_boxes is not None and place is not None:
@@ -125,12 +135,13 @@ def _source_id(features: dict, serialized) -> tf.Tensor:
 
 
 def _make_class_lookup(label_map: LabelMap | None) -> Callable:
+    """The function of (features, the beginning of the names of `text` and `label`) to 1-based ids int64 [n]."""
     if label_map is None:
-        return lambda features: features["image/object/class/label"]
+        return lambda features, of: features[f"{of}/label"]
     look_up_texts = _make_text_lookup(label_map.texts)
 
-    def look_up(features):
-        text, label = features["image/object/class/text"], features["image/object/class/label"]
+    def look_up(features, of: str):
+        text, label = features[f"{of}/text"], features[f"{of}/label"]
         return tf.cond(tf.size(text) > 0, lambda: look_up_texts(text), lambda: label)
 
     return look_up

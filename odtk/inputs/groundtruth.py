@@ -1,8 +1,8 @@
 """Functions of one example's groundtruth: filters, reframes and pads the per-box tensors of an example together.
 
 Inside this package an example is a dictionary: `image` [h, w, 3] (uint8, or float32 once an augmentation needed it,
-0..255), `source_id`, `original_image_size`, and one entry per box for each of BOX_FIELDS. Boxes are normalized yxyx,
-classes 0-based.
+0..255), `source_id`, `original_image_size`, `labeled_classes` [classes] (1 for those it was labeled for), and one
+entry per box for each of BOX_FIELDS. Boxes are normalized yxyx, classes 0-based.
 """
 
 import tensorflow as tf

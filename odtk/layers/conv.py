@@ -117,7 +117,28 @@ def convolve_each(conv: tf_keras.layers.Layer, maps: list) -> list:
     return [conv(x) for x in maps]
 
 
-class ConvBlock(tf_keras.layers.Layer):
+class Block(tf_keras.layers.Layer):
+    """A convolution, batch norm (where the parameters have one), activation."""
+
+    def __init__(
+        self, params: ConvParams, conv: tf_keras.layers.Layer, padding: tf_keras.layers.Layer | None, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.padding, self.conv = padding, conv
+        self.norm = params.norm(name="norm") if params.batch_norm else None
+        self.activation = params.activate(name="activation")
+
+    def call(self, x, training=None, convolve=convolve_each):
+        """[batch, height, width, channels] to the same rank; `training` selects the batch norm's statistics."""
+        if self.padding is not None:
+            x = self.padding(x)
+        (x,) = convolve(self.conv, [x])
+        if self.norm is not None:
+            x = self.norm(x, training=training)
+        return self.activation(x)
+
+
+class ConvBlock(Block):
     """Convolution, batch norm (where the parameters have one), activation.
 
     `depthwise`: a separable convolution; the parameters apply to its depthwise kernel only. `explicit_padding`: padded
@@ -134,19 +155,29 @@ class ConvBlock(tf_keras.layers.Layer):
         explicit_padding: bool = False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.padding = fixed_padding(kernel_size, name="padding") if explicit_padding else None
         make_conv = params.separable_conv if depthwise else params.conv
-        padding = "valid" if explicit_padding else "same"
-        self.conv = make_conv(filters, kernel_size, strides=strides, padding=padding, name="conv")
-        self.norm = params.norm(name="norm") if params.batch_norm else None
-        self.activation = params.activate(name="activation")
+        padding, options = _padding(kernel_size, explicit_padding)
+        conv = make_conv(filters, kernel_size, strides=strides, name="conv", **options)
+        super().__init__(params, conv, padding, **kwargs)
 
-    def call(self, x, training=None, convolve=convolve_each):
-        """[batch, height, width, channels] to the same rank; `training` selects the batch norm's statistics."""
-        if self.padding is not None:
-            x = self.padding(x)
-        (x,) = convolve(self.conv, [x])
-        if self.norm is not None:
-            x = self.norm(x, training=training)
-        return self.activation(x)
+
+class DepthwiseBlock(Block):
+    """Depthwise convolution, batch norm (where the parameters have one), activation.
+
+    As in TFOD, the kernel has Keras's defaults: Glorot initialization, no regularizer. `explicit_padding` as in
+    `ConvBlock`.
+    """
+
+    def __init__(
+        self, params: ConvParams, kernel_size: int, strides: int = 1, explicit_padding: bool = False, **kwargs
+    ):
+        padding, options = _padding(kernel_size, explicit_padding)
+        options |= {"depthwise_initializer": "glorot_uniform", "depthwise_regularizer": None}
+        super().__init__(params, params.depthwise_conv(kernel_size, strides, name="conv", **options), padding, **kwargs)
+
+
+def _padding(kernel_size: int, explicit: bool) -> tuple[tf_keras.layers.Layer | None, dict]:
+    """The layer that pads explicitly, if any, and a convolution's options."""
+    if explicit:
+        return fixed_padding(kernel_size, name="padding"), {"padding": "valid"}
+    return None, {"padding": "same"}

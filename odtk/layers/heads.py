@@ -1,7 +1,7 @@
 """Prediction heads whose convolutions are shared by all levels of a pyramid, with a batch norm per level."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 import tf_keras
@@ -30,7 +30,8 @@ class SharedTower(tf_keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         make_conv = functools.partial(params.separable_conv, pointwise=rule_pointwise) if depthwise else params.conv
-        self.convs = [make_conv(depth, kernel_size, name=f"conv_{i}") for i in range(num_layers)]
+        use_bias = _needs_bias(params)
+        self.convs = [make_conv(depth, kernel_size, name=f"conv_{i}", use_bias=use_bias) for i in range(num_layers)]
         self.norms = [
             [params.norm(name=f"norm_{level}_{i}") for i in range(num_layers)] if params.batch_norm else []
             for level in range(num_levels)
@@ -47,12 +48,27 @@ class SharedTower(tf_keras.layers.Layer):
         return maps
 
 
+class Projection(tf_keras.layers.Layer):
+    """A 1x1 convolution with its batch norm (if any), but no activation; it brings a map to `depth` channels."""
+
+    def __init__(self, params: ConvParams, depth: int, **kwargs):
+        super().__init__(**kwargs)
+        self.conv = params.conv(depth, 1, name="conv", use_bias=_needs_bias(params))
+        self.norm = params.norm(name="norm") if params.batch_norm else None
+
+    def call(self, x, training=None):
+        """[batch, h, w, c] to [batch, h, w, depth]."""
+        x = self.conv(x)
+        return x if self.norm is None else self.norm(x, training=training)
+
+
 class SharedHeads(tf_keras.layers.Layer):
     """Box and class predictions of TFOD's `weight_shared_convolutional_box_predictor`.
 
-    Lin et al., "Focal Loss for Dense Object Detection", 2017, with per-level batch norm. `num_outputs` is the number
-    of class logits per anchor, including the background's if there is one. With `depthwise`, `rule_pointwise` and
-    `rule_predictions` say whether the parameters' initializer and regularizer also apply to the towers' pointwise
+    Lin et al., "Focal Loss for Dense Object Detection", 2017, with per-level batch norm. `channels` are those of each
+    level's map; where they differ, each is projected to the most frequent number of them first. `num_outputs` is the
+    number of class logits per anchor, including the background's if there is one. With `depthwise`, `rule_pointwise`
+    and `rule_predictions` say whether the parameters' initializer and regularizer also apply to the towers' pointwise
     kernels and to the prediction convolutions. `sigmoid_scores`: in inference the logits are already scores.
     """
 
@@ -62,7 +78,7 @@ class SharedHeads(tf_keras.layers.Layer):
         depth: int,
         num_layers: int,
         kernel_size: int,
-        num_levels: int,
+        channels: Sequence[int],
         anchors_per_location: int,
         num_outputs: int,
         class_bias: float,
@@ -80,7 +96,8 @@ class SharedHeads(tf_keras.layers.Layer):
         self.num_outputs, self.box_code_size = num_outputs, box_code_size
         self.convolve = convolve_each
         self.box_clip_range, self.sigmoid_scores = box_clip_range, sigmoid_scores
-        tower = (params, depth, num_layers, kernel_size, num_levels, depthwise, rule_pointwise)
+        self.projections = _projections(params, channels)
+        tower = (params, depth, num_layers, kernel_size, len(channels), depthwise, rule_pointwise)
         self.box_tower = SharedTower(*tower, name="box_tower")
         self.class_tower = None if share_tower else SharedTower(*tower, name="class_tower")
         self.dropout = tf_keras.layers.Dropout(dropout_rate) if dropout_rate is not None else None
@@ -99,6 +116,9 @@ class SharedHeads(tf_keras.layers.Layer):
         Anchors are ordered by level, row, column, anchor; both are of the variables' type. `norm_training` is for batch
         norms, `training` for dropout.
         """
+        if self.projections:
+            pairs = zip(self.projections, feature_maps, strict=True)
+            feature_maps = [projection(x, training=norm_training) for projection, x in pairs]
         box_features = class_features = self.box_tower(feature_maps, training=norm_training, convolve=self.convolve)
         if self.class_tower is not None:
             class_features = self.class_tower(feature_maps, training=norm_training, convolve=self.convolve)
@@ -113,13 +133,27 @@ class SharedHeads(tf_keras.layers.Layer):
         return boxes, tf.sigmoid(logits) if self.sigmoid_scores and not training else logits
 
 
-def _flat(maps, code_size: int):
-    """Concatenates maps [batch, h, w, anchors * code_size] to [batch, all anchors, code_size]."""
-    return tf.concat([_flat_map(x, code_size) for x in maps], axis=1)
+def _projections(params: ConvParams, channels: Sequence[int]) -> list[Projection]:
+    """One for each map, if they do not have the same number of channels."""
+    if len(set(channels)) == 1:
+        return []
+    # Of equally frequent numbers, it is the first in Python's order of a set, as in TFOD.
+    depth = max(set(channels), key=list(channels).count)
+    return [Projection(params, depth, name=f"projection_{level}") for level in range(len(channels))]
 
 
-def _flat_map(x, code_size: int):
+def flat_map(x, code_size: int):
     """[batch, h, w, anchors * code_size] to [batch, h * w * anchors, code_size]."""
     height, width, channels = x.shape[1:]
     anchors = None if None in (height, width) else height * width * channels // code_size
     return tf.reshape(x, [tf.shape(x)[0], -1 if anchors is None else anchors, code_size])
+
+
+def _needs_bias(params: ConvParams) -> bool:
+    """TFOD's rule of these heads: unlike elsewhere, a batch norm without a beta does not call for a bias."""
+    return params.force_use_bias or params.batch_norm is None
+
+
+def _flat(maps, code_size: int):
+    """Concatenates maps [batch, h, w, anchors * code_size] to [batch, all anchors, code_size]."""
+    return tf.concat([flat_map(x, code_size) for x in maps], axis=1)

@@ -5,7 +5,7 @@ config says so.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import tf_keras
 
@@ -18,6 +18,9 @@ BACKBONE_DEFAULTS = ConvParams(
     batch_norm=BatchNormParams(momentum=0.9997, epsilon=1e-3, center=True, scale=True),
     activation="relu6",
 )
+
+# CenterNet's: TFOD leaves all penalties out of its loss.
+UNREGULARIZED = replace(BACKBONE_DEFAULTS, regularizer=None)
 
 
 def preprocess(images):

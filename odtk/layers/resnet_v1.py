@@ -1,7 +1,7 @@
 """ResNet v1 backbones as TFOD builds them: stride on a block's first 1x1 convolution, no convolution bias.
 
 He et al., "Deep Residual Learning for Image Recognition", 2015. It differs from tf_keras.applications in the bias, in
-the SAME max pool of the stem, and in hyperparameters that a config may override.
+the SAME max pool of the stem, and in hyperparameters that a config may override; CenterNet's is tf_keras.applications'.
 """
 
 from collections.abc import Sequence
@@ -23,6 +23,13 @@ BACKBONE_DEFAULTS = ConvParams(
     activation="relu",
 )
 
+# tf_keras.applications' values.
+KERAS_DEFAULTS = ConvParams(
+    initializer=tf_keras.initializers.GlorotUniform,
+    batch_norm=BatchNormParams(momentum=0.99, epsilon=1.001e-5, center=True, scale=True),
+    activation="relu",
+)
+
 # Residual blocks in conv2..conv5.
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 FILTERS = (64, 128, 256, 512)
@@ -39,18 +46,25 @@ def color_of(values: Sequence[float]) -> tuple[float, ...]:
 
 
 def resnet_v1(
-    depth: int, params: ConvParams, depth_multiplier: float = 1.0, min_depth: int = 0, last_stage: int = 5
+    depth: int,
+    params: ConvParams,
+    depth_multiplier: float = 1.0,
+    min_depth: int = 0,
+    last_stage: int = 5,
+    as_keras: bool = False,
 ) -> tf_keras.Model:
     """A functional model from images [batch, height, width, 3] to the outputs of conv2..conv5 (strides 4 to 32).
 
     Its layers are in the order in which TFOD's checkpoints number them; their names are tf_keras.applications'. It ends
-    with conv`last_stage`.
+    with conv`last_stage`. `as_keras`: with the biases of that module, and its explicit padding of the max pool, too.
     """
-    blocks = _Blocks(params, depth_multiplier, min_depth)
+    blocks = _Blocks(params, depth_multiplier, min_depth, biased=as_keras)
     images = tf_keras.Input((None, None, 3))
     x = tf_keras.layers.ZeroPadding2D(3, name="conv1_pad")(images)
     x = params.activate("conv1_relu")(blocks.conv_norm(x, 64, 7, 2, "conv1", padding="valid"))
-    x = tf_keras.layers.MaxPool2D(3, 2, padding="same", name="pool1_pool")(x)
+    if as_keras:
+        x = tf_keras.layers.ZeroPadding2D(1, name="pool1_pad")(x)
+    x = tf_keras.layers.MaxPool2D(3, 2, padding="valid" if as_keras else "same", name="pool1_pool")(x)
     outputs = []
     for stage in range(2, last_stage + 1):
         x = blocks.stage(x, stage, depth)
@@ -71,6 +85,7 @@ class _Blocks:
     params: ConvParams
     depth_multiplier: float = 1.0
     min_depth: int = 0
+    biased: bool = False
 
     def stage(self, x, stage: int, depth: int):
         """conv2 to conv5 of the network of this depth; the first block projects, and halves all but conv2's maps."""
@@ -90,7 +105,8 @@ class _Blocks:
         return activate(f"{name}_out")(tf_keras.layers.Add(name=f"{name}_add")([shortcut, x]))
 
     def conv_norm(self, x, filters: int, kernel_size: int, strides: int, name: str, **overrides):
-        """A convolution without bias, and its batch norm."""
+        """A convolution, without bias unless `biased`, and its batch norm."""
         width = max(int(filters * self.depth_multiplier), self.min_depth)
-        x = self.params.conv(width, kernel_size, strides, name=f"{name}_conv", use_bias=False, **overrides)(x)
+        options = {"use_bias": self.biased, **overrides}
+        x = self.params.conv(width, kernel_size, strides, name=f"{name}_conv", **options)(x)
         return self.params.norm(name=f"{name}_bn")(x)

@@ -96,6 +96,9 @@ PIPELINE: Options = {
             "include_source_id": "odtk always reads it",
             "use_display_name": "class names are looked up by name and by display_name in any case, as in TFOD",
         },
+        refused={
+            "num_keypoints": "it is about keypoints, and this model predicts boxes",
+        },
     ),
     "TFRecordInputReader": Fields("input_path"),
     "EvalConfig": Fields(

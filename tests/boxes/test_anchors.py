@@ -45,7 +45,7 @@ def test_against_the_definition(grid, height, width):
 
 
 def test_640_has_51150_anchors():
-    assert RETINANET.per_location == 6
+    assert RETINANET.per_location == (6,) * 5
     assert RETINANET((640, 640), map_sizes(RETINANET, 640, 640)).shape == (51150, 4)
 
 

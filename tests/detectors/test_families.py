@@ -15,7 +15,7 @@ CONFIG = pipeline.read("ssd_resnet50_v1_fpn_640x640_pets")
 
 # What families to come will have, with a value to set.
 OPTIONS_OF_OTHERS = {
-    "anchor_generator.ssd_anchor_generator": ("AnchorGenerator", "ssd_anchor_generator"),
+    "anchor_generator.flexible_grid_anchor_generator": ("AnchorGenerator", "flexible_grid_anchor_generator"),
 }
 
 
@@ -63,8 +63,10 @@ def test_another_model_is_refused_with_those_that_there_are(config, words):
         ("ssd_mobilenet_v2_fpn", "ssd_mobilenet_v2_fpn_keras"),
         ("ssd_resnet18_v1_fpn_keras", None),
         ("ssd_mobilenet_v2_fpnlite_keras", "ssd_mobilenet_v2_fpn_keras"),
-        ("ssd_mobilenet_v2_keras", None),  # TFOD's, without a pyramid
-        ("ssd_mobilenet_v1", None),
+        ("ssd_mobilenet_v2", "ssd_mobilenet_v2_keras"),  # without a pyramid
+        ("ssd_mobilenet_v1", "ssd_mobilenet_v1_keras"),
+        ("ssd_mobilenet_v1_kers", "ssd_mobilenet_v1_keras"),
+        ("ssd_mobilenet_v3_keras", None),
         ("ssd_mobilenet_v1_ppn", None),
         ("ssd_mobilenet_v2_mnasfpn", None),
         ("ssd_resnet50_v1_ppn", None),

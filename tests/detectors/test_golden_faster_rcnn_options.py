@@ -80,8 +80,8 @@ def losses_of(detector, predictions: dict, groundtruth: dict, shapes) -> dict[st
     "suppression, other losses, mining, batch norms of the heads, features of detections, raw boxes while it predicts: "
     "predictions, detections, and a training step with groundtruth beside the proposals",
     against="from_tfod/faster_rcnn.npz, from_tfod/faster_rcnn_fpn.npz",
-    tolerance="anchors 1e-4 pixels, proposals 1e-2 pixels, predictions 1e-3, the same detections, losses 1e-3 relative, "
-    "norm of the gradient 2 %",
+    tolerance="anchors 1e-4 pixels, proposals 1e-2 pixels, predictions 1e-3, the same detections, losses 1e-3 "
+    "relative, norm of the gradient 2 %",
 )
 def test_what_the_reference_does_not_cover(case):
     assert_same_predictions(case)

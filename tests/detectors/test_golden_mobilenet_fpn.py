@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from golden_cases import GOLDEN, SUFFIX, family_case, same_detections
+from golden_runs import LOSSES, assert_same_predictions, computed, train
 from google.protobuf import text_format
 from object_graphs import Graph, graph_of, names_of
 from synthetic_weights import synthetic_image
@@ -17,7 +18,6 @@ from odtk.detectors.build import build_detector
 from odtk.exporting import runtime, saved_model
 from odtk.layers.mobilenet import preprocess
 from odtk.protos import model_pb2
-from odtk.training.optimizer import build_optimizer
 
 FAMILIES = sorted(path.stem for path in (GOLDEN / "families").glob("mobilenet_v?_fpn*.config"))
 with np.load(GOLDEN / "from_tfod/mobilenet_fpn.npz") as file:
@@ -25,8 +25,6 @@ with np.load(GOLDEN / "from_tfod/mobilenet_fpn.npz") as file:
 CASES = FROM_TFOD["names"].tolist()
 # A few seconds each; what these two have, others have too.
 SLOW = {"mobilenet_v2_fpnlite-alpha_1", "levels 4 to 8"}
-LOSSES = ["Loss/localization_loss", "Loss/classification_loss"]
-REGULARIZATION = "Loss/regularization_loss"
 
 
 def params(names: list[str]) -> list:
@@ -56,52 +54,6 @@ def case(request) -> SimpleNamespace:
     return computed(case, detector, golden)
 
 
-def computed(case, detector, golden) -> SimpleNamespace:
-    """In inference."""
-    images, shapes = case.images(detector.resize)
-    preprocessed = detector.preprocess(images, shapes)
-    predictions = detector.predict(preprocessed, shapes)
-    losses = detector.losses(predictions, case.groundtruth(), shapes)
-    return SimpleNamespace(
-        case=case,
-        detector=detector,
-        golden=golden,
-        shapes=shapes,
-        preprocessed=preprocessed,
-        predictions=predictions,
-        losses={tag: float(loss) for tag, loss in losses.items()},
-    )
-
-
-def train(case, detector, steps: int) -> tuple[list[dict[str, float]], float]:
-    """The losses of some steps, and the norm of the first one's gradient."""
-    images, shapes, groundtruth = case.preprocessed(preprocess), case.images(detector.resize)[1], case.groundtruth()
-    optimizer, rows, norm = build_optimizer(case.config.train_config.optimizer), [], None
-    for _ in range(steps):
-        with tf.GradientTape() as tape:
-            losses = detector.losses(detector.predict(images, shapes, training=True), groundtruth, shapes)
-            losses[REGULARIZATION] = detector.regularization_loss()
-            losses["Loss/total_loss"] = tf.add_n(list(losses.values()))
-        gradients = tape.gradient(losses["Loss/total_loss"], detector.trainable_variables)
-        norm = float(tf.linalg.global_norm(gradients)) if norm is None else norm
-        optimizer.apply_gradients(zip(gradients, detector.trainable_variables, strict=True))
-        rows.append({tag: float(loss) for tag, loss in losses.items()})
-    return rows, norm
-
-
-def assert_same_predictions(run: SimpleNamespace) -> None:
-    """Images, feature maps, anchors, box encodings and logits."""
-    golden, predictions = run.golden, run.predictions
-    np.testing.assert_array_equal(run.shapes, golden["true_image_shapes"])
-    assert [tuple(m.shape) for m in predictions["feature_maps"]] == [tuple(m) for m in golden["feature_map_shapes"]]
-    assert len(predictions["anchors"]) == golden["anchor_count"]
-    stride = int(golden["stride"])
-    np.testing.assert_allclose(predictions["anchors"][::stride], golden["anchors"], rtol=0, atol=1e-6)
-    for name in ("box_encodings", "class_logits"):
-        ours = predictions[name][:, ::stride]
-        np.testing.assert_allclose(ours, golden[name], rtol=0, atol=1e-3, err_msg=name)
-
-
 @pytest.mark.parametrize("family", params(FAMILIES), indirect=True)
 @pytest.mark.parity(
     what="SSD-MobileNet-FPN: keys of the checkpoint, anchors, box encodings, logits, detections, inference losses and "
@@ -120,7 +72,7 @@ def test_the_references_goldens(family):
     same_detections(detector.postprocess(family.predictions, family.shapes), golden)
     for tag in LOSSES:
         assert family.losses[tag] == pytest.approx(float(golden[f"infer_{tag.replace('/', '_')}"]), rel=1e-4), tag
-    rows, norm = train(family.case, detector, steps=3)
+    rows, norm = train(family.case, detector, preprocess, steps=3)
     for tag, values in family.case.training_losses().items():
         np.testing.assert_allclose([row[tag] for row in rows], values, rtol=1e-3, err_msg=tag)
     assert norm == pytest.approx(float(golden["train_gradient_norm"]), rel=2e-2)
@@ -143,7 +95,7 @@ def test_what_the_reference_does_not_cover(case, tmp_path):
     assert names_of(graph_of(prefix)) == names_of(graph)
     keys = {attribute.checkpoint_key for node in graph.nodes for attribute in node.attributes}
     assert {key + SUFFIX for key in detector.checkpoint_variables()} == keys
-    rows, norm = train(case.case, detector, steps=1)
+    rows, norm = train(case.case, detector, preprocess, steps=1)
     for tag, value in rows[0].items():
         assert value == pytest.approx(float(golden[tag]), rel=1e-3), tag
     assert norm == pytest.approx(float(golden["train_gradient_norm"]), rel=2e-2)

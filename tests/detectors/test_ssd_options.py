@@ -356,7 +356,7 @@ def test_the_predictor_reads_its_options():
         % "box_code_size: 3 score_converter: SIGMOID use_depthwise: true apply_conv_hyperparams_to_heads: true",
     ).model.ssd
     predictor = ssd.box_predictor.weight_shared_convolutional_box_predictor
-    heads = build_shared_heads(predictor, num_levels=5, anchors_per_location=6, num_outputs=3)
+    heads = build_shared_heads(predictor, channels=(8,) * 5, anchors_per_location=6, num_outputs=3)
     assert (heads.box_code_size, heads.sigmoid_scores) == (3, True)
     assert heads.box_conv.filters == 18
     assert heads.box_conv.pointwise_regularizer is not None

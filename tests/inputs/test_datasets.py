@@ -94,7 +94,27 @@ def groundtruth_of(folder, record, **options):
     ((_, groundtruth),) = evaluation_batches(a_config(folder, "one.record", **options))
     count = groundtruth["num_boxes"][0]
     assert not groundtruth["weights"][0, count:].any()
-    return {name: values[0, :count] for name, values in groundtruth.items() if name != "num_boxes"}
+    of_image = ("num_boxes", "labeled_classes")
+    return {name: values[0, :count] for name, values in groundtruth.items() if name not in of_image}
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ({}, [1, 1, 1]),
+        ({"image__class__label": [3, 1]}, [1, 0, 1]),
+        ({"image__class__text": ["Hound", "no class"], "image__class__label": [1, 1]}, [0, 1, 0]),
+        ({"image__class__label": [4, 9]}, [1, 1, 1]),
+    ],
+)
+def test_an_image_is_labeled_for_the_classes_that_its_record_names_or_for_all(tmp_path, named, expected):
+    write(tmp_path / "one.record", [an_example(THREE, ["cat"] * 3, **named)])
+    ((_, groundtruth),) = evaluation_batches(a_config(tmp_path, "one.record"))
+    np.testing.assert_array_equal(groundtruth["labeled_classes"], [expected])
+    (features_and_groundtruth,) = build_train_dataset(
+        a_config(tmp_path, "one.record", train="num_steps: 1"), a_resize(), 3, batch_size=1
+    ).take(1)
+    np.testing.assert_array_equal(features_and_groundtruth[1]["labeled_classes"], [expected])
 
 
 THREE = [(0.1, 0.1, 0.5, 0.5), (0.2, 0.2, 0.6, 0.6), (0.3, 0.3, 0.7, 0.7)]
@@ -183,6 +203,7 @@ def test_what_pads_the_boxes_of_a_batch_is_zero_in_every_field(tmp_path):
     ((_, groundtruth),) = evaluation_batches(config)
     counts = groundtruth.pop("num_boxes")
     assert counts.tolist() == [3, 0, 1]
+    assert groundtruth.pop("labeled_classes").shape == (3, 3)
     assert set(groundtruth) == {"boxes", "classes", "weights", "is_crowd", "difficult", "group_of", "area"}
     for name, values in groundtruth.items():
         assert values.shape[:2] == (3, 4), name

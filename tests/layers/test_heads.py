@@ -19,7 +19,7 @@ def make_heads(batch_norm=NORM, **changes) -> SharedHeads:
         "depth": 5,
         "num_layers": 2,
         "kernel_size": 3,
-        "num_levels": 2,
+        "channels": (5, 5),
         "anchors_per_location": 3,
         "num_outputs": 4,
         "class_bias": -4.6,
@@ -156,8 +156,8 @@ def test_what_the_config_rules_of_separable_convolutions(maps, pointwise, predic
     """Its initializer makes kernels of ones here; what it does not rule is Glorot's, and without penalty."""
     params = ConvParams(tf_keras.initializers.Ones, tf_keras.regularizers.L2(0.5), batch_norm=NORM)
     heads = SharedHeads(
-        params, depth=5, num_layers=1, kernel_size=3, num_levels=2, anchors_per_location=3, num_outputs=4, class_bias=0,
-        depthwise=True, rule_pointwise=pointwise, rule_predictions=predictions,
+        params, depth=5, num_layers=1, kernel_size=3, channels=(5, 5), anchors_per_location=3, num_outputs=4,
+        class_bias=0, depthwise=True, rule_pointwise=pointwise, rule_predictions=predictions,
     )  # fmt: skip
     heads(maps)
     towers = [heads.box_tower.convs[0], heads.class_tower.convs[0]]

@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from golden_cases import GOLDEN, GoldenCase, resnet50_case, trained_variants, variant_case
+from golden_cases import GOLDEN, GoldenCase, family_case, resnet50_case, trained_variants, variant_case
 
+from odtk.layers import mobilenet, resnet_v1
 from odtk.training.optimizer import build_optimizer
 from odtk.training.task import DetectionTask
 
 DOUBLES = GOLDEN / "from_tfod/double.npz"
+MOBILENETS = sorted(path.stem for path in (GOLDEN / "families").glob("mobilenet_v?-*.npz"))
 # Ten seconds each, so that the gate runs those whose gradients or updates go ways of their own; `make test-all` all.
 IN_THE_GATE = [
     "base", "box_encodings_clip_range", "depthwise_heads", "explicit_background", "hard_example_miner",
@@ -65,7 +67,7 @@ def detector_in_double(task: DetectionTask):
     return detector
 
 
-def train(case: GoldenCase, steps: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def train(case: GoldenCase, steps: int, preprocess=resnet_v1.preprocess) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Losses by tag at each step; norms of what changed in each variable, in the order of the golden's keys."""
     task = DetectionTask(case.config)
     detector = detector_in_double(task)
@@ -77,7 +79,7 @@ def train(case: GoldenCase, steps: int) -> tuple[dict[str, np.ndarray], np.ndarr
     if hasattr(optimizer, "shadow_copy"):
         optimizer.shadow_copy(detector)
     rates = getattr(optimizer, "_optimizer", optimizer).learning_rate
-    batch = {"image": case.preprocessed(), "true_image_shape": None}, case.groundtruth()
+    batch = {"image": case.preprocessed(preprocess), "true_image_shape": None}, case.groundtruth()
     rows = []
     for step in range(steps):
         getattr(optimizer, "_optimizer", optimizer).learning_rate = float(rates(step))
@@ -86,12 +88,12 @@ def train(case: GoldenCase, steps: int) -> tuple[dict[str, np.ndarray], np.ndarr
     return {tag: np.array([float(row[tag]) for row in rows]) for tag in rows[0]}, np.array(changes)
 
 
-def assert_repeats(case: GoldenCase, of_changes: float = 1e-4) -> None:
+def assert_repeats(case: GoldenCase, of_changes: float = 1e-4, path=DOUBLES, preprocess=resnet_v1.preprocess) -> None:
     """Losses at 1e-5; norms of the changes at `of_changes`, as the last step's gradients are in no loss."""
-    with np.load(DOUBLES) as doubles:
+    with np.load(path) as doubles:
         losses, changes = doubles[f"{case.name}/losses"], doubles[f"{case.name}/changes"]
         golden = dict(zip(doubles["tags"].tolist(), losses.T, strict=True))
-    ours, our_changes = train(case, len(losses))
+    ours, our_changes = train(case, len(losses), preprocess)
     for tag, values in golden.items():
         np.testing.assert_allclose(ours[tag], values, rtol=1e-5, err_msg=tag)
     np.testing.assert_allclose(our_changes, changes, rtol=of_changes, atol=1e-7)
@@ -119,3 +121,16 @@ def test_the_full_network():
 )
 def test_a_variant(name):
     assert_repeats(variant_case(name))
+
+
+@pytest.mark.slow
+@pytest.mark.parity(
+    what="training in double precision of SSD-MobileNet without a pyramid: losses of three steps, what changed in "
+    "every variable (`make test-all`)",
+    against="from_tfod/mobilenet_double.npz",
+    tolerance="1e-5 relative; changes 1e-4",
+)
+@pytest.mark.parametrize("name", MOBILENETS)
+def test_a_mobilenet(name):
+    path = GOLDEN / "from_tfod/mobilenet_double.npz"
+    assert_repeats(family_case(name), path=path, preprocess=mobilenet.preprocess)

@@ -26,7 +26,7 @@ def build_anchors(message: anchor_generator_pb2.AnchorGenerator) -> Anchors:
     if message.HasField("multiscale_anchor_generator"):
         generator = build_multiscale_anchors(message.multiscale_anchor_generator)
         # TFOD gives it no image, so that the first centers always are half a stride from the edge.
-        return Anchors(lambda maps: generator((1, 1), maps, static=False), generator.per_location)
+        return Anchors(lambda maps: generator((1, 1), maps, static=False), generator.per_location[0])
     grid = build_grid(message.grid_anchor_generator)
     return Anchors(lambda maps: grid(maps[0]), grid.per_location)
 

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Iterator
 
+from odtk.detectors.parts.anchor_validation import multiscale_anchors
 from odtk.detectors.parts.input_size import fixed_sides
-from odtk.detectors.parts.validation import empty_blocks, error, multiscale_anchors, warning
+from odtk.detectors.parts.validation import empty_blocks, error, warning
 from odtk.findings import NOTE, Finding
 
 # Required blocks: path below model.faster_rcnn, oneof.

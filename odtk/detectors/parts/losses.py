@@ -9,7 +9,12 @@ from odtk.protos import losses_pb2
 
 def build_localization_loss(message: losses_pb2.LocalizationLoss) -> Callable:
     """A function of (predictions, targets, weights)."""
-    others = {"weighted_l2": losses.l2, "weighted_iou": losses.iou, "weighted_giou": losses.giou}
+    others = {
+        "weighted_l2": losses.l2,
+        "weighted_iou": losses.iou,
+        "weighted_giou": losses.giou,
+        "l1_localization_loss": losses.l1,
+    }
     kind = message.WhichOneof("localization_loss")
     if kind in others:
         return others[kind]
@@ -29,4 +34,7 @@ def build_classification_loss(message: losses_pb2.ClassificationLoss) -> Callabl
         case "bootstrapped_sigmoid":
             boot = message.bootstrapped_sigmoid
             return functools.partial(losses.bootstrapped_sigmoid, alpha=boot.alpha, hard=boot.hard_bootstrap)
+        case "penalty_reduced_logistic_focal_loss":
+            reduced = message.penalty_reduced_logistic_focal_loss
+            return functools.partial(losses.penalty_reduced_focal, alpha=reduced.alpha, beta=reduced.beta)
     return losses.sigmoid_cross_entropy

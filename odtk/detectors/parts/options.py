@@ -94,6 +94,17 @@ SHARED_HEADS: Options = {
     "BoxEncodingsClipRange": Fields("min max"),
 }
 
+MAP_HEADS: Options = {
+    "ConvolutionalBoxPredictor": Fields(
+        """conv_hyperparams min_depth max_depth num_layers_before_predictor use_dropout dropout_keep_probability
+        kernel_size box_code_size class_prediction_bias_init use_depthwise box_encodings_clip_range""",
+        without_effect={
+            "apply_sigmoid_to_scores": "TFOD 2 ignores it; score_converter of post_processing makes scores of logits",
+        },
+    ),
+    "BoxEncodingsClipRange": Fields("min max"),
+}
+
 MULTISCALE_ANCHORS: Options = {
     "AnchorGenerator": Fields("multiscale_anchor_generator"),
     "MultiscaleAnchorGenerator": Fields(
@@ -102,6 +113,12 @@ MULTISCALE_ANCHORS: Options = {
             "normalize_coordinates": "boxes are relative to the image, and so must anchors be",
         },
     ),
+}
+
+SSD_ANCHORS: Options = {
+    "SsdAnchorGenerator": Fields("""num_layers min_scale max_scale scales aspect_ratios interpolated_scale_aspect_ratio
+        reduce_boxes_in_lowest_layer base_anchor_height base_anchor_width height_stride width_stride height_offset
+        width_offset"""),
 }
 
 POST_PROCESSING: Options = {

@@ -56,53 +56,6 @@ def empty_blocks(message, path: str, required: tuple[tuple[str, str], ...]) -> I
             yield error(f"{path}.{place}", "is empty; TFOD refuses that, and so does odtk.")
 
 
-def shared_heads(predictor, path: str, code_size: int) -> Iterator[Finding]:
-    """A weight_shared_convolutional_box_predictor, for a box coder of `code_size` numbers."""
-    if predictor.box_code_size != code_size:
-        field = f"{path}.box_code_size"
-        box = "a square box is coded in 3 numbers" if code_size == 3 else f"a box is coded in {code_size} numbers"
-        yield error(field, f"is {predictor.box_code_size}; {box}.", (field, code_size))
-    if predictor.kernel_size < 1:
-        field = f"{path}.kernel_size"
-        yield error(field, f"is {predictor.kernel_size}; a kernel has at least one pixel.", (field, 3))
-    if predictor.use_depthwise and predictor.kernel_size == 1:
-        field = f"{path}.kernel_size"
-        text = "is 1, with use_depthwise; a depthwise convolution of one pixel does nothing, and TFOD refuses it."
-        yield error(field, text, (field, 3))
-    if predictor.num_layers_before_predictor > 0 and predictor.depth < 1:
-        field = f"{path}.depth"
-        yield error(field, f"is {predictor.depth}; its layers need channels.", (field, 256))
-    if predictor.use_dropout and not 0 < predictor.dropout_keep_probability <= 1:
-        field = f"{path}.dropout_keep_probability"
-        text = f"is {predictor.dropout_keep_probability:g}; it is a probability, above 0 and up to 1."
-        yield error(field, text, (field, ""))
-
-
-def multiscale_anchors(grid, path: str, finest: int, coarsest: int) -> Iterator[Finding]:
-    """A multiscale_anchor_generator, for a network with one feature map per level from `finest` to `coarsest`."""
-    count, of_the_model = coarsest - finest + 1, ((f"{path}.min_level", finest), (f"{path}.max_level", coarsest))
-    levels = grid.max_level - grid.min_level + 1
-    if levels != count:
-        maps = "one feature map" if count == 1 else f"{count} feature maps"
-        text = (
-            f"is {grid.max_level}: with levels {grid.min_level} to {grid.max_level} there are {max(levels, 0)} sets of "
-            f"anchors for the {maps} that this network has, so max_level must be min_level + {count - 1}."
-        )
-        yield error(f"{path}.max_level", text, *of_the_model)
-    elif grid.min_level != finest:
-        text = (
-            f"is {grid.min_level}, while the model's finest feature map is level {finest}: anchors are laid out with "
-            f"level {grid.min_level}'s stride on it (as in TFOD)."
-        )
-        yield warning(f"{path}.min_level", text, *of_the_model)
-    for name, usual in (("anchor_scale", 4.0), ("scales_per_octave", 2)):
-        if getattr(grid, name) <= 0:
-            yield error(f"{path}.{name}", f"is {getattr(grid, name):g}, not above 0.", (f"{path}.{name}", usual))
-    if not grid.aspect_ratios or min(grid.aspect_ratios) <= 0:
-        field = f"{path}.aspect_ratios"
-        yield error(field, "needs at least one ratio, each above 0.", (field, "[1.0, 2.0, 0.5]"))
-
-
 def argmax_matcher(matcher, path: str) -> Iterator[Finding]:
     """Its thresholds."""
     if matcher.ignore_thresholds:

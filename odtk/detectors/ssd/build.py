@@ -1,8 +1,7 @@
 """Builds an SSD from a config's `ssd` message and the feature extractor of its family."""
 
-from odtk.detectors.parts.anchors import build_multiscale_anchors
+from odtk.detectors.parts.anchors import build_anchors
 from odtk.detectors.parts.box_coders import build_box_coder
-from odtk.detectors.parts.heads import build_shared_heads
 from odtk.detectors.parts.input_size import InputSize, output_size
 from odtk.detectors.parts.losses import build_classification_loss, build_localization_loss
 from odtk.detectors.parts.matching import build_argmax_match, build_similarity
@@ -10,32 +9,27 @@ from odtk.detectors.parts.resizer import build_resizer
 from odtk.detectors.parts.score_conversion import build_score_converter
 from odtk.detectors.parts.suppression import build_suppression
 from odtk.detectors.ssd import checkpoint_paths
+from odtk.detectors.ssd.box_predictor import build_box_predictor
 from odtk.detectors.ssd.checkpoint_paths import CheckpointPaths
 from odtk.detectors.ssd.detector import SsdDetector, SsdNetwork
 from odtk.detectors.ssd.extractor import FeatureExtractor
-from odtk.detectors.ssd.shared_heads_paths import shared_heads_paths
 from odtk.detectors.ssd.training import Background, HardExampleMining, SsdTraining
 from odtk.protos import losses_pb2, ssd_pb2
 
 
-def build_ssd(
-    ssd: ssd_pb2.Ssd, extractor: FeatureExtractor, input_size: InputSize, levels: tuple[int, int]
-) -> SsdDetector:
+def build_ssd(ssd: ssd_pb2.Ssd, extractor: FeatureExtractor, input_size: InputSize, finest_level: int) -> SsdDetector:
     """Every field of `ssd` is read here or in the parts' builders, or was refused by the family.
 
-    `levels`: the finest and the coarsest level of the extractor's maps.
+    `finest_level`: that of the extractor's first map, which has a stride of 2 ** level.
     """
-    anchors, background = build_multiscale_anchors(ssd.anchor_generator.multiscale_anchor_generator), _background(ssd)
-    heads = build_shared_heads(
-        ssd.box_predictor.weight_shared_convolutional_box_predictor,
-        num_levels=levels[1] - levels[0] + 1,
-        anchors_per_location=anchors.per_location,
-        num_outputs=background.columns(ssd.num_classes),
+    anchors, background = build_anchors(ssd.anchor_generator), _background(ssd)
+    heads, paths_of_heads = build_box_predictor(
+        ssd.box_predictor, extractor.channels, anchors.per_location, background.columns(ssd.num_classes)
     )
 
     def paths(network: SsdNetwork) -> CheckpointPaths:
         of_extractor = extractor.paths(network.backbone, network.pyramid)
-        return checkpoint_paths.MODEL | of_extractor | shared_heads_paths(network.heads)
+        return checkpoint_paths.MODEL | of_extractor | paths_of_heads(network.heads)
 
     return SsdDetector(
         network=SsdNetwork(
@@ -48,6 +42,7 @@ def build_ssd(
         ),
         preprocess=extractor.preprocess,
         anchors=anchors,
+        finest_level=finest_level,
         coder=build_box_coder(ssd.box_coder),
         resize=build_resizer(ssd.image_resizer, extractor.color_of),
         image_size=output_size(ssd.image_resizer),

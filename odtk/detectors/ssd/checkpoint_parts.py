@@ -12,20 +12,22 @@ CLASSIFIER = "feature_extractor/"
 
 _SHARED = f"{HEADS}_head_scope_conv_layers"
 _OF_LEVELS = f"{HEADS}_base_tower_layers_for_heads"
-# The parts of weight-shared heads that do not depend on the classes.
-SHARED_HEADS = {
+# The parts of the heads that do not depend on the classes: weight-shared ones, and those of each map.
+REUSABLE = {
     "box tower": (f"{_SHARED}/BoxPredictionTower/", f"{_SHARED}/PredictionTower/", f"{_OF_LEVELS}/box_encodings/"),
-    "box head": (f"{HEADS}_box_prediction_head/",),
+    "box head": (f"{HEADS}_box_prediction_head/", f"{HEADS}_prediction_heads/box_encodings/"),
     "class tower": (f"{_SHARED}/ClassPredictionTower/", f"{_OF_LEVELS}/class_predictions_with_background/"),
+    "projections": (f"{HEADS}_additional_projection_layers/",),
+    "layers before the heads": (f"{HEADS}_shared_nets/",),
 }
 
 
 @dataclass(frozen=True)
 class CheckpointParts:
-    """A family's key prefixes: of its backbone, and of the reusable parts of its heads."""
+    """A family's key prefixes: of its backbone, and of the parts of its heads that may be reused."""
 
     backbone: tuple[str, ...] = (f"{EXTRACTOR}classification_backbone/",)
-    reusable_heads: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: SHARED_HEADS)
+    reusable_heads: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: REUSABLE)
 
     def fine_tune_plan(self, checkpoint_type: str, keys: list[str]) -> FineTunePlan:
         """full: everything; detection: backbone and pyramid; classification: the backbone, of both kinds of checkpoint.
@@ -38,7 +40,9 @@ class CheckpointParts:
                 return FineTunePlan(keys)
             case "detection":
                 taken = [key for key in keys if key.startswith(EXTRACTOR)]
-                return FineTunePlan(taken, may_be_unused=(HEADS,), reusable=self.reusable_heads)
+                parts = self.reusable_heads.items()
+                present = {name: start for name, start in parts if any(key.startswith(start) for key in keys)}
+                return FineTunePlan(taken, may_be_unused=(HEADS,), reusable=present)
         taken = [key for key in keys if key.startswith(self.backbone)]
         renamed = {
             key: CLASSIFIER + key[len(prefix) :] for prefix in self.backbone for key in taken if key.startswith(prefix)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 import tensorflow as tf
 import tf_keras
 
+from odtk.layers.conv import Block
+
 
 @dataclass(frozen=True)
 class CheckpointPaths:
@@ -43,6 +45,15 @@ class CheckpointPaths:
         """The paths of batch norms' axes: an axis is a list, and lists are objects, too."""
         norms = tf_keras.layers.BatchNormalization
         return (f"{path}/axis" for path, layer in self.layers.items() if isinstance(layer, norms))
+
+
+def of_block(block: Block, at: str, first: int = 0) -> CheckpointPaths:
+    """The layers of a block, from index `first` on in the list at `at`."""
+    # Padding (if it is explicit), convolution, batch norm (or an identity in its place), activation.
+    places = [None] * (block.padding is not None) + [block.conv, block.norm, None]
+    named = {f"{at}/{place}": layer for place, layer in enumerate(places, start=first)}
+    layers = {path: layer for path, layer in named.items() if layer is not None}
+    return CheckpointPaths(layers, bare=tuple(path for path in named if path not in layers))
 
 
 def of_functional(model: tf_keras.Model, at: str, shape_is_list: bool = True) -> CheckpointPaths:

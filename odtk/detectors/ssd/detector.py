@@ -10,6 +10,7 @@ from odtk.boxes import targets
 from odtk.boxes.anchors import MultiscaleAnchors
 from odtk.boxes.coding import FasterRcnnCoder, MeanStddevCoder, SquareCoder
 from odtk.boxes.sampling import hard_examples, sample_negatives
+from odtk.boxes.ssd_anchors import SsdAnchors
 from odtk.boxes.suppression import SuppressionParams, class_agnostic_suppression, multiclass_suppression
 from odtk.checkpoints.object_graph import as_trackable
 from odtk.detectors.candidates import Candidates, Level
@@ -63,7 +64,8 @@ class SsdDetector(Detector):
         self,
         network: SsdNetwork,
         preprocess: Callable,
-        anchors: MultiscaleAnchors,
+        anchors: MultiscaleAnchors | SsdAnchors,
+        finest_level: int,
         coder: FasterRcnnCoder | MeanStddevCoder | SquareCoder,
         resize: Callable,
         image_size: tuple[int, int] | None,
@@ -81,7 +83,7 @@ class SsdDetector(Detector):
     ):
         super().__init__(name=name)
         self.network = network
-        self.anchors, self.coder = anchors, coder
+        self.anchors, self.finest_level, self.coder = anchors, finest_level, coder
         self._resize, self._preprocess, self.image_size = resize, preprocess, image_size
         self.num_classes = num_classes
         self.training_params, self.suppression = training, suppression
@@ -197,15 +199,16 @@ class SsdDetector(Detector):
         }
 
     def pyramid(self, predictions: dict) -> dict[str, tf.Tensor]:
-        """The maps of the feature pyramid: "P3" has a stride of 2 ** 3 pixels."""
-        names = (f"P{level}" for level in self.anchors.levels)
-        return dict(zip(names, predictions["feature_maps"], strict=True))
+        """The maps that boxes are predicted from: "P3" has a stride of 2 ** 3 pixels."""
+        maps = predictions["feature_maps"]
+        return {f"P{level}": each for level, each in enumerate(maps, start=self.finest_level)}
 
     def candidates(self, predictions: dict) -> Candidates:
         """The decoded boxes of all anchors, with the scores of all classes."""
         maps = self.pyramid(predictions)
         levels = tuple(
-            Level(name, each.shape[1], each.shape[2], self.anchors.per_location) for name, each in maps.items()
+            Level(name, each.shape[1], each.shape[2], per_cell)
+            for (name, each), per_cell in zip(maps.items(), self.anchors.per_location, strict=True)
         )
         return Candidates(
             boxes=self.coder.decode(predictions["box_encodings"], predictions["anchors"]),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from odtk.detectors.parts.input_size import InputSize
 from odtk.detectors.parts.validation import error, warning
 from odtk.detectors.ssd.family import PyramidSsd
-from odtk.detectors.ssd.options import OF_OTHER_EXTRACTORS, PYRAMID_SSD
+from odtk.detectors.ssd.options import OF_OTHER_EXTRACTORS, SSD
 from odtk.findings import NOTE, Finding
 from odtk.pipeline.support import Fields
 from odtk.protos import model_pb2, ssd_pb2
@@ -50,7 +50,7 @@ class EfficientDet(PyramidSsd):
         *(name for name in PyramidSsd.variable_fields if not re.search(r"\.(fpn|depth_multiplier)\b", name)),
         *(f"feature_extractor.bifpn.{name}" for name in _Pyramid._fields),
     )
-    options = PYRAMID_SSD | {
+    options = SSD | {
         "SsdFeatureExtractor": Fields(
             """type depth_multiplier min_depth conv_hyperparams override_base_feature_extractor_hyperparams
             pad_to_multiple use_explicit_padding use_depthwise bifpn""",
@@ -115,6 +115,7 @@ class EfficientDet(PyramidSsd):
             ),
             preprocess=efficientnet.preprocess,
             color_of=efficientnet.color_of,
+            channels=(_depth(pyramid, extractor.min_depth),) * (pyramid.max_level - pyramid.min_level + 1),
             paths=bifpn_paths,
             parts=PARTS,
             backbone_always_trains=True,

@@ -23,6 +23,8 @@ class FeatureExtractor:
     """Images in 0..255 to the backbone's input range."""
     color_of: Callable
     """Three values to the color that `preprocess` maps to them: TFOD's resizer pads preprocessed images."""
+    channels: tuple[int, ...]
+    """Of each map that boxes are predicted from, finest first."""
     paths: Callable[[tf_keras.Model, tf_keras.layers.Layer], CheckpointPaths]
     """(backbone, pyramid), both built, to where TFOD's checkpoints hold their objects."""
     first_map: int = 0

@@ -1,4 +1,4 @@
-"""What the SSD families with a feature pyramid, weight-shared heads and multiscale anchors have in common."""
+"""What the SSD families have in common: they differ in their feature extractors, and in nothing else."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from odtk.detectors.family import Family
-from odtk.detectors.parts import image_validation, validation
+from odtk.detectors.parts import anchor_validation, head_validation, image_validation, validation
 from odtk.detectors.parts.anchor_grid import AnchorGrid, AnchorMatching
+from odtk.detectors.parts.anchor_shapes import shapes_of
 from odtk.detectors.parts.input_size import InputSize
 from odtk.findings import ERROR, Finding
 from odtk.protos import model_pb2, ssd_pb2
@@ -29,7 +30,10 @@ _REQUIRED = (
     ("loss.classification_loss", "classification_loss"),
 )
 
-_PREDICTOR = "box_predictor.weight_shared_convolutional_box_predictor"
+_SHARED_HEADS = "box_predictor.weight_shared_convolutional_box_predictor"
+_MAP_HEADS = "box_predictor.convolutional_box_predictor"
+_MULTISCALE = "anchor_generator.multiscale_anchor_generator"
+_SSD_ANCHORS = "anchor_generator.ssd_anchor_generator"
 _NMS = "post_processing.batch_non_max_suppression"
 
 
@@ -43,9 +47,10 @@ class PyramidSsd(Family):
         "feature_extractor.depth_multiplier",
         "feature_extractor.fpn.min_level",
         "feature_extractor.fpn.max_level",
-        *(f"{_PREDICTOR}.{name}" for name in ("depth", "num_layers_before_predictor", "kernel_size")),
-        *(f"{_PREDICTOR}.{name}" for name in ("share_prediction_tower", "use_depthwise")),
-        "anchor_generator.multiscale_anchor_generator.scales_per_octave",
+        *(f"{_SHARED_HEADS}.{name}" for name in ("depth", "num_layers_before_predictor", "kernel_size")),
+        *(f"{_SHARED_HEADS}.{name}" for name in ("share_prediction_tower", "use_depthwise")),
+        *(f"{_MAP_HEADS}.{name}" for name in ("kernel_size", "use_depthwise")),
+        f"{_MULTISCALE}.scales_per_octave",
     )
 
     @abc.abstractmethod
@@ -68,7 +73,8 @@ class PyramidSsd(Family):
             *validation.empty_blocks(ssd, path, _REQUIRED),
             *self._images(model),
             *self.validate_extractor(ssd),
-            *self._anchors_and_heads(ssd),
+            *self._anchors(ssd),
+            *self._heads(ssd),
             *validation.losses(ssd.loss, f"{path}.loss"),
             *self._background(ssd),
             *self._matching(ssd),
@@ -86,14 +92,26 @@ class PyramidSsd(Family):
             padding = f"{extractor}.pad_to_multiple"
             yield from image_validation.image_sides(resizer, field, self.input_size(model), stride, padding)
 
-    def _anchors_and_heads(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
-        if ssd.anchor_generator.HasField("multiscale_anchor_generator"):
-            grid, path = ssd.anchor_generator.multiscale_anchor_generator, f"{self.path}.anchor_generator"
-            yield from validation.multiscale_anchors(grid, f"{path}.multiscale_anchor_generator", *self.levels(ssd))
-        if ssd.box_predictor.HasField("weight_shared_convolutional_box_predictor"):
-            predictor = ssd.box_predictor.weight_shared_convolutional_box_predictor
-            code_size = 3 if ssd.box_coder.HasField("square_box_coder") else 4
-            yield from validation.shared_heads(predictor, f"{self.path}.{_PREDICTOR}", code_size)
+    def _anchors(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
+        generator, (finest, coarsest) = ssd.anchor_generator, self.levels(ssd)
+        if generator.HasField("multiscale_anchor_generator"):
+            grid, path = generator.multiscale_anchor_generator, f"{self.path}.{_MULTISCALE}"
+            yield from anchor_validation.multiscale_anchors(grid, path, finest, coarsest)
+        elif generator.HasField("ssd_anchor_generator"):
+            path, num_maps = f"{self.path}.{_SSD_ANCHORS}", coarsest - finest + 1
+            yield from anchor_validation.ssd_anchors(generator.ssd_anchor_generator, path, num_maps)
+
+    def _heads(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
+        predictor, code_size = ssd.box_predictor, 3 if ssd.box_coder.HasField("square_box_coder") else 4
+        if predictor.HasField("convolutional_box_predictor"):
+            of_maps, path = predictor.convolutional_box_predictor, f"{self.path}.{_MAP_HEADS}"
+            yield from head_validation.map_heads(of_maps, path, code_size)
+        elif predictor.HasField("weight_shared_convolutional_box_predictor"):
+            shared, path = predictor.weight_shared_convolutional_box_predictor, f"{self.path}.{_SHARED_HEADS}"
+            yield from head_validation.shared_heads(shared, path, code_size)
+            if ssd.anchor_generator.HasField("ssd_anchor_generator"):
+                grid, path = ssd.anchor_generator.ssd_anchor_generator, f"{self.path}.{_SSD_ANCHORS}"
+                yield from anchor_validation.alike_on_all_maps(grid, path)
 
     def _background(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
         field = f"{self.path}.explicit_background_class"
@@ -123,7 +141,7 @@ class PyramidSsd(Family):
         """See `Family`."""
         from odtk.detectors.ssd.build import build_ssd
 
-        return build_ssd(model.ssd, self.build_extractor(model.ssd), self.input_size(model), self.levels(model.ssd))
+        return build_ssd(model.ssd, self.build_extractor(model.ssd), self.input_size(model), self.levels(model.ssd)[0])
 
     def anchor_matching(self, model: model_pb2.DetectionModel) -> AnchorMatching:
         """See `Family`."""
@@ -140,18 +158,29 @@ class PyramidSsd(Family):
         return anchor_grid(model.ssd, image_size, padded, self.levels(model.ssd))
 
     def anchor_sizes(self, model: model_pb2.DetectionModel) -> list[tuple[float, float]]:
-        """See `Family`; those of `odtk.boxes.anchors.MultiscaleAnchors`."""
-        grid = model.ssd.anchor_generator.multiscale_anchor_generator
-        first, last = self.levels(model.ssd)
-        sides = [
-            2 ** (level + octave / grid.scales_per_octave) * grid.anchor_scale
-            for level in range(first, last + 1)
-            for octave in range(grid.scales_per_octave)
+        """See `Family`. Those of an ssd_anchor_generator grow with the image; none if its size is not fixed."""
+        generator = model.ssd.anchor_generator
+        if generator.HasField("multiscale_anchor_generator"):
+            return _multiscale_sizes(generator.multiscale_anchor_generator, *self.levels(model.ssd))
+        sides, grid = self.fixed_sides(model).values(), generator.ssd_anchor_generator
+        short = min(sides, default=0)
+        return [
+            (scale / ratio**0.5 * short * grid.base_anchor_height, scale * ratio**0.5 * short * grid.base_anchor_width)
+            for shapes in (shapes_of(grid) if sides else [])
+            for scale, ratio in shapes
         ]
-        return [(side / ratio**0.5, side * ratio**0.5) for side in sides for ratio in grid.aspect_ratios]
 
     def _padded_to(
         self, model: model_pb2.DetectionModel, least_side: int, side_multiple: int = 1, finest_stride: int = 1
     ) -> InputSize:
         padding = max(model.ssd.feature_extractor.pad_to_multiple, 1)
         return InputSize(padding, least_side, side_multiple, finest_stride)
+
+
+def _multiscale_sizes(grid, first: int, last: int) -> list[tuple[float, float]]:
+    sides = [
+        2 ** (level + octave / grid.scales_per_octave) * grid.anchor_scale
+        for level in range(first, last + 1)
+        for octave in range(grid.scales_per_octave)
+    ]
+    return [(side / ratio**0.5, side * ratio**0.5) for side in sides for ratio in grid.aspect_ratios]

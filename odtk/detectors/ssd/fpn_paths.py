@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import tf_keras
 
-from odtk.detectors.ssd.checkpoint_paths import CheckpointPaths, of_functional
+from odtk.detectors.ssd.checkpoint_paths import CheckpointPaths, of_block, of_functional
 from odtk.layers.fpn import FeaturePyramid
 
 BACKBONE = "model/_feature_extractor/classification_backbone"
@@ -30,19 +30,15 @@ def with_empty_lists(*names: str) -> Callable[[tf_keras.Model, FeaturePyramid], 
 
 def _paths(backbone: tf_keras.Model, pyramid: FeaturePyramid, empty_lists: tuple[str, ...]) -> CheckpointPaths:
     lists = map(EXTRACTOR_LIST.format, empty_lists)
-    return of_functional(backbone, BACKBONE) | CheckpointPaths(_layers(pyramid), bare=(*lists, *_bare(pyramid)))
-
-
-def _layers(pyramid: FeaturePyramid) -> dict:
-    layers = {PYRAMID_TOP: pyramid.top}
-    layers.update({PYRAMID_LATERAL.format(i): conv for i, conv in enumerate(pyramid.lateral)})
+    paths = of_functional(backbone, BACKBONE) | CheckpointPaths(_projections(pyramid), bare=(*lists, *_bare(pyramid)))
     for pattern, blocks in ((PYRAMID_SMOOTHING, pyramid.smoothing), (COARSE, pyramid.coarse)):
         for index, block in enumerate(blocks):
-            first = 0 if block.padding is None else 1
-            layers[f"{pattern.format(index)}/{first}"] = block.conv
-            if block.norm is not None:
-                layers[f"{pattern.format(index)}/{first + 1}"] = block.norm
-    return layers
+            paths = paths | of_block(block, pattern.format(index))
+    return paths
+
+
+def _projections(pyramid: FeaturePyramid) -> dict:
+    return {PYRAMID_TOP: pyramid.top} | {PYRAMID_LATERAL.format(i): conv for i, conv in enumerate(pyramid.lateral)}
 
 
 def _bare(pyramid: FeaturePyramid) -> list[str]:
@@ -50,9 +46,4 @@ def _bare(pyramid: FeaturePyramid) -> list[str]:
     bare = [key.format(i) for key in (PYRAMID_UPSAMPLING, reshaping) for i in range(len(pyramid.lateral))]
     bare += [] if pyramid.lateral else PYRAMID_LISTS
     bare += [] if pyramid.coarse else [COARSE_LIST]
-    for pattern, blocks in ((PYRAMID_SMOOTHING, pyramid.smoothing), (COARSE, pyramid.coarse)):
-        for index, block in enumerate(blocks):
-            # Padding (if it is explicit), convolution, batch norm (or an identity in its place), activation.
-            layers = [block.conv, block.norm, None] if block.padding is None else [None, block.conv, block.norm, None]
-            bare += [f"{pattern.format(index)}/{place}" for place, layer in enumerate(layers) if layer is None]
     return bare

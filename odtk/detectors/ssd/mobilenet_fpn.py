@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from odtk.detectors.parts.input_size import InputSize
 from odtk.detectors.parts.validation import error, extractor_width, warning
 from odtk.detectors.ssd.family import PyramidSsd
-from odtk.detectors.ssd.options import OF_OTHER_EXTRACTORS, PYRAMID_SSD
+from odtk.detectors.ssd.mobilenet_backbone import LEAST_SIDE, added_depth, build_backbone, stem_channels
+from odtk.detectors.ssd.options import OF_OTHER_EXTRACTORS, SSD
 from odtk.findings import Finding
 from odtk.pipeline.support import Fields
 from odtk.protos import model_pb2, ssd_pb2
 
 if TYPE_CHECKING:
     from odtk.detectors.ssd.extractor import FeatureExtractor
-    from odtk.layers.conv import ConvParams
 
-# The backbone's maps.
+# The backbone's maps, the inputs of the pyramid: strides 4 to 32.
+_OUTPUTS = {
+    "v1": ("conv_pw_3_relu", "conv_pw_5_relu", "conv_pw_11_relu", "conv_pw_13_relu"),
+    "v2": ("block_2", "block_5", "block_12", "out_relu"),
+}
 _FINEST, _COARSEST = 2, 5
 _USUAL_MAX_LEVEL = 7
-
-# TFOD's feature extractor refuses smaller images; it checks before padding.
-_LEAST_SIDE = 33
 
 
 class _Levels(NamedTuple):
@@ -42,7 +43,7 @@ class MobilenetFpn(PyramidSsd):
 
     types = ("ssd_mobilenet_v1_fpn_keras", "ssd_mobilenet_v2_fpn_keras")
     variable_fields = (*PyramidSsd.variable_fields, "feature_extractor.use_depthwise")
-    options = PYRAMID_SSD | {
+    options = SSD | {
         "SsdFeatureExtractor": Fields(
             """type depth_multiplier min_depth conv_hyperparams override_base_feature_extractor_hyperparams
             pad_to_multiple use_explicit_padding use_depthwise fpn""",
@@ -62,8 +63,8 @@ class MobilenetFpn(PyramidSsd):
         # With explicit padding the pyramid crops upsampled maps, so that maps of any size match.
         extractor, levels = model.ssd.feature_extractor, _levels(model.ssd.feature_extractor.fpn)
         if extractor.use_explicit_padding or levels.merged == 1:
-            return self._padded_to(model, _LEAST_SIDE)
-        return self._padded_to(model, _LEAST_SIDE, 2**_COARSEST, finest_stride=2**levels.finest)
+            return self._padded_to(model, LEAST_SIDE)
+        return self._padded_to(model, LEAST_SIDE, 2**_COARSEST, finest_stride=2**levels.finest)
 
     def validate_extractor(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
         """See `PyramidSsd`."""
@@ -72,6 +73,7 @@ class MobilenetFpn(PyramidSsd):
         yield from _check_levels(extractor.fpn, f"{path}.fpn")
         if 0 < extractor.depth_multiplier < math.inf:
             yield from _check_channels(extractor, path)
+            yield from stem_channels(extractor, path)
 
     def build_extractor(self, ssd: ssd_pb2.Ssd) -> FeatureExtractor:
         """See `PyramidSsd`."""
@@ -83,9 +85,9 @@ class MobilenetFpn(PyramidSsd):
 
         extractor, levels = ssd.feature_extractor, _levels(ssd.feature_extractor.fpn)
         params = build_conv_params(extractor.conv_hyperparams)
-        own = params if extractor.override_base_feature_extractor_hyperparams else mobilenet.BACKBONE_DEFAULTS
         return FeatureExtractor(
-            backbone=_build_backbone(extractor, own),
+            # TFOD does not thin the last layer of v2, though its code intends to: it has 1280 channels in FPNLite, too.
+            backbone=build_backbone(extractor, params, _OUTPUTS, thin=extractor.use_depthwise),
             pyramid=FeaturePyramid(
                 params,
                 depth=_pyramid_depth(extractor),
@@ -97,6 +99,7 @@ class MobilenetFpn(PyramidSsd):
             ),
             preprocess=mobilenet.preprocess,
             color_of=mobilenet.color_of,
+            channels=(_pyramid_depth(extractor),) * (levels.merged + levels.coarse),
             first_map=levels.finest - _FINEST,
             paths=with_empty_lists("_feature_blocks", *(["_conv_defs"] if extractor.use_depthwise else [])),
             name="ssd_mobilenet_fpn",
@@ -104,21 +107,6 @@ class MobilenetFpn(PyramidSsd):
 
 
 FAMILY = MobilenetFpn()
-
-
-def _build_backbone(extractor: ssd_pb2.SsdFeatureExtractor, params: ConvParams):
-    from odtk.layers.mobilenet_v1 import mobilenet_v1
-    from odtk.layers.mobilenet_v2 import mobilenet_v2
-
-    options: dict[str, Any] = {
-        "alpha": extractor.depth_multiplier,
-        "min_depth": extractor.min_depth,
-        "explicit_padding": extractor.use_explicit_padding,
-    }
-    if _is_v1(extractor):
-        return mobilenet_v1(params, thin=extractor.use_depthwise, **options)
-    # TFOD does not thin the last layer of v2, though its code intends to: it has 1280 channels in FPNLite as in FPN.
-    return mobilenet_v2(params, **options)
 
 
 def _levels(fpn) -> _Levels:
@@ -154,16 +142,7 @@ def _check_channels(extractor: ssd_pb2.SsdFeatureExtractor, path: str) -> Iterat
         field = f"{path}.fpn.additional_layer_depth"
         text = f"is {extractor.fpn.additional_layer_depth}: times depth_multiplier it leaves the pyramid no channel."
         yield error(field, text, (f"{path}.min_depth", 16))
-    multiplier = extractor.depth_multiplier
-    # MobileNet v1's stem, to which TFOD applies the multiplier twice. V2's layers have at least 8 channels.
-    if _is_v1(extractor) and max(int(int(32 * multiplier) * multiplier), extractor.min_depth) < 1:
-        text = f"is {multiplier:g}: it leaves the first layer no channel."
-        yield error(f"{path}.depth_multiplier", text, (f"{path}.min_depth", 16))
-
-
-def _is_v1(extractor: ssd_pb2.SsdFeatureExtractor) -> bool:
-    return "_v1_" in extractor.type
 
 
 def _pyramid_depth(extractor: ssd_pb2.SsdFeatureExtractor) -> int:
-    return max(int(extractor.fpn.additional_layer_depth * extractor.depth_multiplier), extractor.min_depth)
+    return added_depth(extractor, extractor.fpn.additional_layer_depth)

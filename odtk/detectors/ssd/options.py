@@ -1,9 +1,9 @@
-"""Options of every SSD with a feature pyramid, except those of its feature extractor. No TensorFlow."""
+"""Options of every SSD, except those of its feature extractor. No TensorFlow."""
 
 from odtk.detectors.parts import options
 from odtk.pipeline.support import Fields
 
-PYRAMID_SSD: dict[str, Fields] = {
+SSD: dict[str, Fields] = {
     "DetectionModel": Fields("ssd"),
     "Ssd": Fields(
         """num_classes image_resizer feature_extractor box_coder matcher similarity_calculator
@@ -25,7 +25,11 @@ PYRAMID_SSD: dict[str, Fields] = {
     **options.BOX_CODER,
     **options.MATCHING,
     **options.SHARED_HEADS,
+    **options.MAP_HEADS,
+    "BoxPredictor": Fields("weight_shared_convolutional_box_predictor convolutional_box_predictor"),
     **options.MULTISCALE_ANCHORS,
+    **options.SSD_ANCHORS,
+    "AnchorGenerator": Fields("multiscale_anchor_generator ssd_anchor_generator"),
     **options.POST_PROCESSING,
     **options.LOSS,
 }

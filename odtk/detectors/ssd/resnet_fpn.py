@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from odtk.detectors.parts.input_size import InputSize
 from odtk.detectors.parts.validation import error, extractor_width, warning
 from odtk.detectors.ssd.family import PyramidSsd
-from odtk.detectors.ssd.options import OF_OTHER_EXTRACTORS, PYRAMID_SSD
+from odtk.detectors.ssd.options import OF_OTHER_EXTRACTORS, SSD
 from odtk.findings import Finding
 from odtk.pipeline.support import Fields
 from odtk.protos import model_pb2, ssd_pb2
@@ -33,7 +33,7 @@ class ResnetFpn(PyramidSsd):
     """Levels 3 to 5 come from the backbone; there are two coarser ones."""
 
     types = ("ssd_resnet50_v1_fpn_keras", "ssd_resnet101_v1_fpn_keras", "ssd_resnet152_v1_fpn_keras")
-    options = PYRAMID_SSD | {
+    options = SSD | {
         "SsdFeatureExtractor": Fields(
             """type depth_multiplier min_depth conv_hyperparams pad_to_multiple
             override_base_feature_extractor_hyperparams""",
@@ -90,6 +90,7 @@ class ResnetFpn(PyramidSsd):
             pyramid=FeaturePyramid(params, depth, name="pyramid"),
             preprocess=resnet_v1.preprocess,
             color_of=resnet_v1.color_of,
+            channels=(depth,) * (_FPN["max_level"] - _FPN["min_level"] + 1),
             first_map=1,
             paths=with_empty_lists("_resnet_block_names"),
             name="ssd_resnet_fpn",

@@ -20,15 +20,22 @@ def shared_heads_paths(heads: SharedHeads) -> CheckpointPaths:
     position = 0 if heads.dropout is None else 1
     paths = CheckpointPaths(
         {BOX_CONV: heads.box_conv, CLASS_CONV.format(position): heads.class_conv},
-        bare=(
-            *(PROJECTIONS.format(level) for level in range(len(heads.box_tower.norms))),
-            *([] if heads.dropout is None else [DROPOUT]),
-        ),
+        bare=() if heads.dropout is None else (DROPOUT,),
     )
+    paths = paths | _projections(heads)
     if heads.class_tower is None:
         return paths | _tower(heads.box_tower, SHARED_TOWER, BOX_TOWER_NORM) | _unused_class_tower(heads.box_tower)
     box, classes = heads.box_tower, heads.class_tower
     return paths | _tower(box, BOX_TOWER, BOX_TOWER_NORM) | _tower(classes, CLASS_TOWER, CLASS_TOWER_NORM)
+
+
+def _projections(heads: SharedHeads) -> CheckpointPaths:
+    """Each level has a list of them, which is empty if all maps have the same number of channels."""
+    if not heads.projections:
+        return CheckpointPaths(bare=tuple(map(PROJECTIONS.format, range(len(heads.box_tower.norms)))))
+    layers = {f"{PROJECTIONS.format(level)}/0": each.conv for level, each in enumerate(heads.projections)}
+    norms = {f"{PROJECTIONS.format(level)}/1": each.norm for level, each in enumerate(heads.projections) if each.norm}
+    return CheckpointPaths(layers | norms)
 
 
 def _unused_class_tower(shared: SharedTower) -> CheckpointPaths:

@@ -65,8 +65,8 @@ CASES = {
     ),
     "features of the detections, crops by products, mining": (
         PLAIN,
-        f"{PADDED} output_final_box_features: true output_final_box_rpn_features: true use_matmul_crop_and_resize: true "
-        "initial_crop_size: 5 maxpool_kernel_size: 2 maxpool_stride: 1 "
+        f"{PADDED} output_final_box_features: true output_final_box_rpn_features: true "
+        "use_matmul_crop_and_resize: true initial_crop_size: 5 maxpool_kernel_size: 2 maxpool_stride: 1 "
         "hard_example_miner { num_hard_examples: 5 iou_threshold: 0.5 loss_type: LOCALIZATION } "
         "second_stage_classification_loss { weighted_softmax { logit_scale: 1.5 } }",
     ),

@@ -74,9 +74,10 @@ def _write(name: str, runs: dict[str, dict[str, np.ndarray]]) -> None:
 
 
 class TrainingRun:
-    """One of the goldens' training runs: `name` as its files below tests/golden."""
+    """One of the goldens' training runs: `name` as its files below tests/golden; `value` gives its weights."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, value=synthetic_value):
+        self.value = value
         full = name == FULL
         size, images, counts = ((320, 320), (1, 2), (3, 4)) if full else ((150, 200), (50, 51), (3, 4))
         self.configs = config_util.get_configs_from_pipeline_file(str(GOLDEN / f"{name}.config"))
@@ -116,7 +117,7 @@ class TrainingRun:
         """Gives the variables the golden's weights; a seed other than 0 changes each in its last place."""
         random = np.random.default_rng(seed)
         for key, variable in self.variables.items():
-            value = synthetic_value(key, self.shapes[key])
+            value = self.value(key, self.shapes[key])
             noise = LAST_PLACE * random.standard_normal(value.shape).astype(np.float32) if seed else 0
             variable.assign((value * (1 + noise)).astype(variable.dtype.as_numpy_dtype))
 
@@ -125,7 +126,7 @@ class TrainingRun:
         norms = []
         for key, shape in self.shapes.items():
             value = self.variables[key].numpy().astype(np.float64)
-            norms.append(np.linalg.norm(value - synthetic_value(key, shape) if of_changes else value))
+            norms.append(np.linalg.norm(value - self.value(key, shape) if of_changes else value))
         return np.array(norms, np.float32)
 
     def _forward(self) -> None:

@@ -1,0 +1,231 @@
+"""What configs of SSD-MobileNets without a pyramid are built, and which are refused. No network is built."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from odtk import pipeline
+from odtk.detectors import families
+from odtk.errors import ConfigError
+from odtk.tools.check_config import check_config
+
+BASE = Path(__file__).parents[2] / "golden/families/mobilenet_v2-base.config"
+PYRAMID = "ssd_mobilenet_v2_fpnlite_320x320_pets"
+ZOO = Path(__file__).parents[3] / "../shared/reference/tfod2_configs"
+EXTRACTOR = "model.ssd.feature_extractor"
+ANCHORS = "model.ssd.anchor_generator.ssd_anchor_generator"
+MULTISCALE = "model.ssd.anchor_generator.multiscale_anchor_generator"
+HEADS = "model.ssd.box_predictor.convolutional_box_predictor"
+TOWERS = "model.ssd.box_predictor.weight_shared_convolutional_box_predictor"
+SIDES = "model.ssd.image_resizer.fixed_shape_resizer"
+SHARED = {TOWERS: "{ depth: 32 conv_hyperparams { } }"}
+
+
+def changed(fields: dict, base=BASE):
+    """A config with these fields set."""
+    edits = [(field, str(value)) for field, value in fields.items()]
+    text = pipeline.set_fields(base.read_text() if isinstance(base, Path) else pipeline.read_text(base), edits, base)
+    return pipeline.parse(text, base)
+
+
+def found(config) -> list:
+    return families.of(config).validate(config.model)
+
+
+def edited(config, findings):
+    """The config after every edit that a finding of an error or a warning names."""
+    edits = [edit for finding in findings if finding.severity != "note" for edit in finding.edits]
+    return pipeline.parse(pipeline.set_fields(pipeline.format(config), edits, BASE), BASE)
+
+
+# What is set, what is found, and a part of what is said.
+REFUSED = {
+    "no map": ({f"{EXTRACTOR}.num_layers": 0}, f"{EXTRACTOR}.num_layers", "is 0; boxes are predicted from 1 to 6"),
+    "no width": ({f"{EXTRACTOR}.depth_multiplier": 0}, f"{EXTRACTOR}.depth_multiplier", "is 0; it multiplies"),
+    "too wide": ({f"{EXTRACTOR}.depth_multiplier": math.inf}, f"{EXTRACTOR}.depth_multiplier", "is inf; it multiplies"),
+    "no channel in the stem": (
+        {
+            f"{EXTRACTOR}.type": "ssd_mobilenet_v1_keras",
+            f"{EXTRACTOR}.min_depth": 0,
+            f"{EXTRACTOR}.depth_multiplier": 0.15,
+        },
+        f"{EXTRACTOR}.depth_multiplier",
+        "is 0.15: it leaves the first layer no channel",
+    ),
+    "no channel after the backbone": (
+        {f"{EXTRACTOR}.min_depth": 0, f"{EXTRACTOR}.depth_multiplier": 0.01},
+        f"{EXTRACTOR}.depth_multiplier",
+        "is 0.01: it leaves the layers after the backbone no channel",
+    ),
+    "small": ({f"{SIDES}.height": 32}, f"{SIDES}.height", "is 32; this model takes no side below 33"),
+    "fewer anchors": ({f"{ANCHORS}.num_layers": 5}, f"{ANCHORS}.num_layers", "is 5: there are 5 sets of anchors"),
+    "fewer maps": ({f"{EXTRACTOR}.num_layers": 4}, f"{ANCHORS}.num_layers", "for the 4 feature maps"),
+    "fewer scales": (
+        {f"{ANCHORS}.scales": "[0.1, 0.2, 0.4]"},
+        f"{ANCHORS}.scales",
+        "has 3 values: there are 3 sets of anchors",
+    ),
+    "one map without a scale": (
+        {f"{EXTRACTOR}.num_layers": 1, f"{ANCHORS}.num_layers": 1},
+        f"{ANCHORS}.num_layers",
+        "where TFOD cannot lay scales",
+    ),
+    "no scale": ({f"{ANCHORS}.min_scale": 0}, f"{ANCHORS}.min_scale", "is 0, not above 0"),
+    "negative scales": (
+        {f"{ANCHORS}.scales": "[0.1, 0.2, 0.3, 0.4, 0.5, -0.6]"},
+        f"{ANCHORS}.scales",
+        "needs numbers above 0",
+    ),
+    "no size": ({f"{ANCHORS}.base_anchor_width": 0}, f"{ANCHORS}.base_anchor_width", "is 0, not above 0"),
+    "no ratio": ({f"{ANCHORS}.aspect_ratios": "[1.0, 0.0]"}, f"{ANCHORS}.aspect_ratios", "needs numbers above 0"),
+    "no anchors": (
+        {f"{ANCHORS}.aspect_ratios": "", f"{ANCHORS}.interpolated_scale_aspect_ratio": 0},
+        f"{ANCHORS}.aspect_ratios",
+        "there are no anchors",
+    ),
+    "a negative ratio": (
+        {f"{ANCHORS}.interpolated_scale_aspect_ratio": -1},
+        f"{ANCHORS}.interpolated_scale_aspect_ratio",
+        "is -1; it is a ratio",
+    ),
+    "strides of some maps": (
+        {f"{ANCHORS}.height_stride": "[16, 32]", f"{ANCHORS}.width_stride": "[16, 32]"},
+        f"{ANCHORS}.height_stride",
+        "has 2 values and width_stride 2: there has to be one of each for the 6 feature maps",
+    ),
+    "offsets in one direction": (
+        {f"{ANCHORS}.height_offset": "[8, 16, 32, 64, 128, 256]"},
+        f"{ANCHORS}.height_offset",
+        "has 6 values and width_offset 0",
+    ),
+    "no stride": (
+        {f"{ANCHORS}.height_stride": "[0, 1, 1, 1, 1, 1]", f"{ANCHORS}.width_stride": "[1, 1, 1, 1, 1, 1]"},
+        f"{ANCHORS}.height_stride",
+        "need pixels, at least 1",
+    ),
+    "other levels": (
+        {MULTISCALE: "{ min_level: 3 max_level: 7 }"},
+        f"{MULTISCALE}.max_level",
+        "for the 6 feature maps",
+    ),
+    "few anchors on the finest map, shared heads": (
+        SHARED,
+        f"{ANCHORS}.reduce_boxes_in_lowest_layer",
+        "has 3 anchors at a cell and the others 6",
+    ),
+    "deeper at least than at most": (
+        {f"{HEADS}.min_depth": 16},
+        f"{HEADS}.min_depth",
+        "is 16, above max_depth 0; TFOD refuses that",
+    ),
+    "depthwise of one pixel": ({f"{HEADS}.use_depthwise": "true"}, f"{HEADS}.kernel_size", "is 1, with use_depthwise"),
+    "no kernel": ({f"{HEADS}.kernel_size": 0}, f"{HEADS}.kernel_size", "is 0; a kernel has at least one pixel"),
+    "three codes": ({f"{HEADS}.box_code_size": 3}, f"{HEADS}.box_code_size", "is 3; a box is coded in 4 numbers"),
+    "everything dropped": (
+        {f"{HEADS}.use_dropout": "true", f"{HEADS}.dropout_keep_probability": 0},
+        f"{HEADS}.dropout_keep_probability",
+        "is 0; it is a probability",
+    ),
+}
+
+WARNED = {
+    "more maps than there are": ({f"{EXTRACTOR}.num_layers": 7}, f"{EXTRACTOR}.num_layers", "has 6 maps at most"),
+    "no depth for layers": (
+        {f"{HEADS}.num_layers_before_predictor": 2},
+        f"{HEADS}.num_layers_before_predictor",
+        "is 2, but max_depth is 0: TFOD makes no such layers",
+    ),
+    "a class bias that TFOD leaves out": (
+        {f"{HEADS}.use_depthwise": "true", f"{HEADS}.kernel_size": 3},
+        f"{HEADS}.class_prediction_bias_init",
+        "has no effect with use_depthwise",
+    ),
+    "strides of columns alone": (
+        {f"{ANCHORS}.width_stride": "[1, 1, 1, 1, 1, 1]"},
+        f"{ANCHORS}.width_stride",
+        "is set without height_stride",
+    ),
+    "large anchors on the finest map": (
+        {f"{ANCHORS}.min_scale": 0.9, f"{ANCHORS}.max_scale": 0.3},
+        f"{ANCHORS}.min_scale",
+        "above max_scale 0.3",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_built_is_refused_and_its_edits_fix_it(case):
+    fields, path, words = REFUSED[case]
+    config = changed(fields)
+    errors = {finding.path: finding.text for finding in found(config) if finding.severity == "error"}
+    assert words in errors.pop(path, "")
+    with pytest.raises(ConfigError, match=words.split(";")[0]):
+        families.of(config).require_buildable(config.model)
+    fixed = edited(config, found(config))
+    assert [finding for finding in found(fixed) if finding.severity != "note"] == []
+
+
+@pytest.mark.parametrize("case", WARNED)
+def test_what_is_not_as_it_seems_is_a_warning_and_its_edits_fix_it(case):
+    fields, path, words = WARNED[case]
+    config = changed(fields)
+    (warned,) = [finding for finding in found(config) if finding.severity != "note"]
+    assert (warned.severity, warned.path) == ("warning", path)
+    assert words in warned.text
+    assert [finding for finding in found(edited(config, [warned])) if finding.severity != "note"] == []
+
+
+@pytest.mark.parametrize("maps", [2, 3, 6])
+def test_maps_and_their_anchors(maps):
+    config = changed({f"{EXTRACTOR}.num_layers": maps, f"{ANCHORS}.num_layers": maps, f"{SIDES}.width": 201})
+    family = families.of(config)
+    assert family.levels(config.model.ssd) == (4, 3 + maps)
+    sides = [2**level for level in range(4, 4 + maps)]
+    grid = family.anchor_grid(config.model, (160, 201))
+    expected = [(-(-160 // side), -(-201 // side), 3 if side == 16 else 6) for side in sides]
+    assert [level.shape[:3] for level in grid.levels] == expected
+    heights = sorted({round(height) for height, _ in family.anchor_sizes(config.model)})
+    in_pixels = (grid.anchors[:, 2:] - grid.anchors[:, :2]) * (160, 201)
+    assert heights == sorted({round(float(height)) for height in in_pixels[:, 0]})
+
+
+def test_anchors_have_no_size_where_images_have_none():
+    config = changed(
+        {"model.ssd.image_resizer": "{ keep_aspect_ratio_resizer { min_dimension: 96 max_dimension: 160 } }"}
+    )
+    assert families.of(config).anchor_sizes(config.model) == []
+
+
+def test_any_side_from_33_on():
+    config = changed({})
+    size = families.of(config).input_size(config.model)
+    assert [side for side in range(20, 60) if size.takes(side)] == list(range(33, 60))
+
+
+@pytest.mark.parametrize("base", [PYRAMID, "ssd_resnet50_v1_fpn_640x640_pets"])
+def test_pyramids_take_these_anchors_and_heads_too(base):
+    anchors = "{ num_layers: 5 aspect_ratios: 1.0 aspect_ratios: 2.0 reduce_boxes_in_lowest_layer: false }"
+    config = changed({ANCHORS: anchors, HEADS: "{ kernel_size: 3 use_dropout: false conv_hyperparams { } }"}, base)
+    families.of(config).require_buildable(config.model)
+    assert [finding for finding in found(config) if finding.severity != "note"] == []
+    assert len(families.of(config).anchor_sizes(config.model)) == 5 * 3
+
+
+def test_a_pyramid_and_what_others_have_is_refused_and_sigmoid_scores_are_listed():
+    text = pipeline.set_fields(
+        BASE.read_text(), [(f"{EXTRACTOR}.fpn", "{}"), (f"{HEADS}.apply_sigmoid_to_scores", "true")], BASE
+    )
+    config = pipeline.parse(text, BASE)
+    findings = {finding.path: finding for finding in check_config(config, BASE, text)}
+    assert "has no feature pyramid" in findings[f"{EXTRACTOR}.fpn"].text
+    assert findings[f"{EXTRACTOR}.fpn"].severity == "error"
+    assert findings[f"{HEADS}.apply_sigmoid_to_scores"].text.startswith("has no effect")
+
+
+@pytest.mark.parametrize("path", sorted(ZOO.glob("ssd_mobilenet_v?_[0-9]*.config")), ids=lambda path: path.stem)
+def test_the_zoos_configs_can_be_built_and_lack_paths_only(path):
+    config = pipeline.read(path)
+    families.of(config).require_buildable(config.model)
+    findings = check_config(config, path, path.read_text())
+    assert all("placeholder" in finding.text for finding in findings if finding.severity != "note")
