@@ -30,7 +30,8 @@ class SharedTower(tf_keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         make_conv = functools.partial(params.separable_conv, pointwise=rule_pointwise) if depthwise else params.conv
-        self.convs = [make_conv(depth, kernel_size, name=f"conv_{i}") for i in range(num_layers)]
+        use_bias = _needs_bias(params)
+        self.convs = [make_conv(depth, kernel_size, name=f"conv_{i}", use_bias=use_bias) for i in range(num_layers)]
         self.norms = [
             [params.norm(name=f"norm_{level}_{i}") for i in range(num_layers)] if params.batch_norm else []
             for level in range(num_levels)
@@ -52,8 +53,7 @@ class Projection(tf_keras.layers.Layer):
 
     def __init__(self, params: ConvParams, depth: int, **kwargs):
         super().__init__(**kwargs)
-        use_bias = params.force_use_bias or params.batch_norm is None
-        self.conv = params.conv(depth, 1, name="conv", use_bias=use_bias)
+        self.conv = params.conv(depth, 1, name="conv", use_bias=_needs_bias(params))
         self.norm = params.norm(name="norm") if params.batch_norm else None
 
     def call(self, x, training=None):
@@ -147,6 +147,11 @@ def flat_map(x, code_size: int):
     height, width, channels = x.shape[1:]
     anchors = None if None in (height, width) else height * width * channels // code_size
     return tf.reshape(x, [tf.shape(x)[0], -1 if anchors is None else anchors, code_size])
+
+
+def _needs_bias(params: ConvParams) -> bool:
+    """TFOD's rule of these heads: unlike elsewhere, a batch norm without a beta does not call for a bias."""
+    return params.force_use_bias or params.batch_norm is None
 
 
 def _flat(maps, code_size: int):

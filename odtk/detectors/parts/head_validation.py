@@ -9,6 +9,10 @@ from odtk.findings import Finding
 def shared_heads(predictor, path: str, code_size: int) -> Iterator[Finding]:
     """A weight_shared_convolutional_box_predictor, for a box coder of `code_size` numbers."""
     yield from _heads(predictor, path, code_size)
+    if predictor.conv_hyperparams.HasField("sync_batch_norm"):
+        field = f"{path}.conv_hyperparams"
+        text = "leaves these heads without batch norms, in TFOD and so in odtk; `batch_norm` gives them some."
+        yield warning(f"{field}.sync_batch_norm", text, (f"{field}.batch_norm", "{}"))
     if predictor.num_layers_before_predictor > 0 and predictor.depth < 1:
         field = f"{path}.depth"
         yield error(field, f"is {predictor.depth}; its layers need channels.", (field, 256))

@@ -1,6 +1,7 @@
 """Builds prediction heads from a BoxPredictor message."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from odtk.detectors.parts.hyperparams import build_conv_params
 from odtk.layers.heads import SharedHeads
@@ -15,9 +16,12 @@ def build_shared_heads(
     num_outputs: int,
 ) -> SharedHeads:
     """The weight-shared box predictor for maps of these `channels`; `num_outputs`: of class logits per anchor."""
-    clip = predictor.box_encodings_clip_range
+    clip, params = predictor.box_encodings_clip_range, build_conv_params(predictor.conv_hyperparams)
+    if params.batch_norm is not None and params.batch_norm.synchronized:
+        # As in TFOD, which looks for `batch_norm` only; the check of a config warns.
+        params = replace(params, batch_norm=None)
     return SharedHeads(
-        build_conv_params(predictor.conv_hyperparams),
+        params,
         depth=predictor.depth,
         num_layers=predictor.num_layers_before_predictor,
         kernel_size=predictor.kernel_size,

@@ -34,6 +34,7 @@ SIDES = "image_resizer { fixed_shape_resizer { height: %d width: %d } }"
 PADDED = (
     "image_resizer { keep_aspect_ratio_resizer { min_dimension: 96 max_dimension: 160 pad_to_max_dimension: true } }"
 )
+HEADS = "box_predictor { weight_shared_convolutional_box_predictor { conv_hyperparams { %s } } }"
 CASES = {
     "explicit padding, v2": (V2_LITE, f"feature_extractor {{ use_explicit_padding: true }} {SIDES % (97, 131)}", ""),
     "explicit padding, v1": (V1, f"feature_extractor {{ use_explicit_padding: true }} {SIDES % (97, 131)}", ""),
@@ -47,6 +48,8 @@ CASES = {
         V1_LITE, "feature_extractor { override_base_feature_extractor_hyperparams: false pad_to_multiple: 64 }", "",
     ),
     "no batch norm": (V1_LITE, "", "batch_norm"),
+    "norms without center in the heads": (V1_LITE, HEADS % "batch_norm { center: false }", ""),
+    "synchronized norms in the heads": (V1_LITE, HEADS % "sync_batch_norm { decay: 0.9 }", ""),
 }  # fmt: skip
 IMAGE_SEEDS, IMAGE_SIZE, NUM_BOXES, NUM_CLASSES = (50, 51), (150, 200), (3, 4), 3
 STRIDE = 53
