@@ -61,6 +61,7 @@ class CenterNetDetector(Detector):
     )
     loss_names = tuple(loss_meanings)
     postprocess_reads = (CENTER, SIZE, OFFSET)
+    has_penalties = False  # TFOD leaves them out of CenterNet's loss
 
     def __init__(
         self,
