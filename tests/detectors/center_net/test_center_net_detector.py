@@ -95,6 +95,22 @@ def test_losses_of_a_batch_are_those_of_its_parts(case, detector, batch):
         assert sum(float(part.sums[tag]) for part in parts) / divisor == pytest.approx(float(value), rel=1e-5)
 
 
+def test_images_of_unknown_sizes_give_the_same(case, detector, batch):
+    """As with a pad_to_multiple_resizer."""
+    groundtruth = case.groundtruth()
+
+    def everything(images, shapes):
+        predictions = detector.predict(detector.preprocess(images, shapes), shapes)
+        return detector.losses(predictions, groundtruth, shapes), detector.postprocess(predictions, shapes)
+
+    specs = tf.TensorSpec([None, None, None, 3]), tf.TensorSpec([None, 3], tf.int32)
+    traced = tf.function(everything, input_signature=specs, autograph=False)
+    for ours, known in zip(tf.nest.flatten(traced(*batch)), tf.nest.flatten(everything(*batch)), strict=True):
+        np.testing.assert_allclose(ours, known, rtol=1e-4, atol=1e-5)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="multiples of 8"):
+        traced(tf.zeros([1, 100, 104, 3]), tf.constant([[100, 104, 3]]))
+
+
 def test_what_a_loss_needs_is_asked_for(case):
     config = type(case.config)()
     config.CopyFrom(case.config)
