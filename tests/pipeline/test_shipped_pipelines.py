@@ -40,11 +40,11 @@ def test_the_pets_config_is_the_goldens_at_another_size():
     }
 
 
-@pytest.mark.parametrize("side", [320, 640])
+@pytest.mark.parametrize("name", ["fpnlite_320x320", "fpnlite_640x640", "320x320"])
 @pytest.mark.skipif(not ZOO.is_dir(), reason="the zoo's configs are not on this machine")
-def test_the_fpnlite_ones_have_the_zoos_model_and_the_walk_throughs_training(side):
-    ours = values_of(f"ssd_mobilenet_v2_fpnlite_{side}x{side}_pets")
-    zoo = values_of(ZOO / f"ssd_mobilenet_v2_fpnlite_{side}x{side}_coco17_tpu-8.config")
+def test_the_mobilenets_have_the_zoos_model_and_the_walk_throughs_training(name):
+    ours = values_of(f"ssd_mobilenet_v2_{name}_pets")
+    zoo = values_of(ZOO / f"ssd_mobilenet_v2_{name}_coco17_tpu-8.config")
     walk_through = values_of("ssd_resnet50_v1_fpn_640x640_pets")
     model = {path: value for path, value in zoo.items() if path.startswith("model.")}
     training = {path: value for path, value in walk_through.items() if not path.startswith("model.")}
