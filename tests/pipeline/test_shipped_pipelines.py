@@ -63,6 +63,37 @@ def test_the_efficientdet_has_the_zoos_model_and_augmentation():
     assert pipeline.get_field(pipeline.read(name), rate) == pytest.approx(0.08 * 16 / 128)
 
 
+@pytest.mark.skipif(not ZOO.is_dir(), reason="the zoo's configs are not on this machine")
+def test_the_centernet_has_the_zoos_tasks_and_augmentation():
+    name, zoo_name = "centernet_resnet50_v1_fpn_512x512_pets", "centernet_resnet101_v1_fpn_512x512_coco17_tpu-8.config"
+    of_training = r"^(train|eval)_(config|input_reader)(?!.*data_augmentation)"
+    ours, zoo = (values_of(path, of_training) for path in (name, ZOO / zoo_name))
+    ours, zoo = ({path: value for path, value in each.items() if value is not None} for each in (ours, zoo))
+    # That of the larger network; the one for this network is in no repository.
+    own = {"model.center_net.num_classes": 37, "model.center_net.feature_extractor.type": "resnet_v1_50_fpn"}
+    assert ours == zoo | own
+    # The zoo's rate for its batch of 128.
+    rate = "train_config.optimizer.adam_optimizer.learning_rate.cosine_decay_learning_rate.learning_rate_base"
+    assert pipeline.get_field(pipeline.read(name), rate) == pytest.approx(0.001 * 16 / 128)
+
+
+def test_the_small_centernet_starts_from_scratch():
+    small = pipeline.read("centernet_small")
+    cosine = "train_config.optimizer.adam_optimizer.learning_rate.cosine_decay_learning_rate"
+    expected = {
+        "model.center_net.num_classes": 1,
+        "model.center_net.feature_extractor.type": "hourglass_10",
+        "model.center_net.image_resizer.fixed_shape_resizer.height": 128,
+        "model.center_net.image_resizer.fixed_shape_resizer.width": 128,
+        "train_config.batch_size": 8,
+        "train_config.num_steps": 600,
+        f"{cosine}.learning_rate_base": 0.001,
+        f"{cosine}.total_steps": 600,
+    }
+    assert {path: pipeline.get_field(small, path) for path in expected} == pytest.approx(expected)
+    assert not pipeline.is_set(small, "train_config.fine_tune_checkpoint")
+
+
 def test_the_siblings_differ_in_their_depth_only():
     texts = {
         re.sub(r"(resnet|ResNet-)(50|101|152)", "DEPTH", pipeline.read_text(f"ssd_resnet{depth}_v1_fpn_640x640_pets"))
