@@ -6,10 +6,12 @@ import tensorflow as tf
 from golden_cases import family_case
 
 from odtk.checkpoints.object_graph import attributes_of
+from odtk.detectors import families
 from odtk.detectors.build import build_detector
 from odtk.detectors.center_net.peaks import boxes_at, find_peaks
 from odtk.detectors.center_net.targets import box_targets, heat_maps
 from odtk.errors import ConfigError
+from odtk.layers.hourglass import SHAPES
 from odtk.training.fine_tune import fine_tune
 
 NAME = "centernet_hourglass-ten"
@@ -117,6 +119,14 @@ def test_what_a_loss_needs_is_asked_for(case):
     assert "labeled_classes" not in build_detector(config).groundtruth_fields
     config.model.center_net.object_center_params.use_labeled_classes = True
     assert "labeled_classes" in build_detector(config).groundtruth_fields
+
+
+def test_sides_are_multiples_of_the_stride_of_an_hourglass_innermost_map(case):
+    config = type(case.config)()
+    config.CopyFrom(case.config)
+    for number, shape in SHAPES.items():
+        config.model.center_net.feature_extractor.type = f"hourglass_{number}"
+        assert families.of(config).input_size(config.model).side_multiple == shape.coarsest_stride
 
 
 class TestFineTuning:
