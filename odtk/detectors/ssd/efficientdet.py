@@ -24,8 +24,17 @@ _USUAL_LEVELS = (3, 7)
 _LEAST_SIDE = 129
 
 _COMBINE_METHODS = ("fast_attention", "weighted_sum", "attention", "sum")
-# (num_iterations, num_filters) of a config without `bifpn`, for B0 to B7.
-_PYRAMIDS = ((3, 64), (4, 88), (5, 112), (6, 160), (7, 224), (7, 288), (8, 384), (8, 384))
+# (num_iterations, num_filters, combine_method) of a config without `bifpn`, for B0 to B7.
+_PYRAMIDS = (
+    (3, 64, "fast_attention"),
+    (4, 88, "fast_attention"),
+    (5, 112, "fast_attention"),
+    (6, 160, "fast_attention"),
+    (7, 224, "fast_attention"),
+    (7, 288, "fast_attention"),
+    (8, 384, "sum"),
+    (8, 384, "sum"),
+)
 
 # What Keras takes for a weight that is None.
 _DECAY_WITHOUT_REGULARIZER = 0.01
@@ -132,7 +141,7 @@ def _version(extractor: ssd_pb2.SsdFeatureExtractor) -> int:
 
 def _pyramid(extractor: ssd_pb2.SsdFeatureExtractor) -> _Pyramid:
     if not extractor.HasField("bifpn"):
-        return _Pyramid(*_USUAL_LEVELS, *_PYRAMIDS[_version(extractor)], _COMBINE_METHODS[0])
+        return _Pyramid(*_USUAL_LEVELS, *_PYRAMIDS[_version(extractor)])
     return _Pyramid(*(getattr(extractor.bifpn, name) for name in _Pyramid._fields))
 
 

@@ -68,8 +68,11 @@ def main() -> None:
     np.savez_compressed(Path(__file__).with_suffix(".npz"), **written)
 
 
-def answers(config, weights_name: str) -> dict[str, np.ndarray]:
-    """TFOD's numbers for a `model` message, and the object graph of its checkpoint."""
+def answers(config, weights_name: str, prepare=lambda model: None) -> dict[str, np.ndarray]:
+    """TFOD's numbers for a `model` message, and the object graph of its checkpoint.
+
+    `prepare` may change the model when it is built.
+    """
     model = model_builder.build(config, is_training=True)
     model._is_training = False
     tf.keras.backend.set_learning_phase(False)
@@ -77,6 +80,7 @@ def answers(config, weights_name: str) -> dict[str, np.ndarray]:
     images, shapes = (tf.concat(parts, 0) for parts in zip(*map(model.preprocess, pictures), strict=True))
     model.predict(images, shapes)
     graph = load(model, weights_name)
+    prepare(model)
     predictions = model.predict(images, shapes)
     found = {
         "graph": np.frombuffer(graph, np.uint8),
