@@ -207,6 +207,7 @@ _HEADS = "model.ssd.box_predictor.weight_shared_convolutional_box_predictor"
 # Pipelines, and what makes them find some of the drawn pets within minutes.
 SMALL = {
     "ssd_resnet50_v1_fpn_small": {"num_steps": 160},
+    "efficientdet_small": {"num_steps": 280},
     "ssd_mobilenet_v2_fpnlite_320x320_pets": {
         "num_steps": 240,
         "image_size": (160, 160),

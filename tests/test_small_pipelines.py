@@ -13,7 +13,9 @@ from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.tools.train import train
 
 # As a user takes them: without an option. One line for each pipeline.
-PIPELINES = []
+PIPELINES = [
+    "efficientdet_small",
+]
 
 pytestmark = pytest.mark.slow
 
