@@ -20,7 +20,13 @@ CONFIG = GOLDEN / "ssd_resnet50_320.config"
 SIDE = 320
 
 # A shipped pipeline of each family, whose model is measured at the size it has there.
-PIPELINES = ("ssd_mobilenet_v2_fpnlite_320x320_pets",)
+PIPELINES = (
+    "ssd_mobilenet_v2_fpnlite_320x320_pets",
+    "ssd_efficientdet_d0_512x512_pets",
+    "ssd_mobilenet_v2_320x320_pets",
+    "faster_rcnn_resnet50_v1_640x640_pets",
+    "centernet_resnet50_v1_fpn_512x512_pets",
+)
 
 LATENCY_ROUNDS, TRAINING_ROUNDS, INPUT_ROUNDS, WATCHED_ROUNDS = 31, 9, 9, 5
 FAMILY_ROUNDS = 9

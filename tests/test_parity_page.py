@@ -51,6 +51,9 @@ DIFFERENCES = """
   fails.
 - **Losses.** The gradients of `weighted_iou` and `weighted_giou` are finite for boxes without area, while TFOD's are
   NaN and end the training.
+- **CenterNet.** A box whose center lies off the map has no cell, while TFOD reads its size in another one or fails.
+  With `use_labeled_classes` a record's `image/class` says what an image was labeled for, while TFOD's decoders do not
+  give its model what it asks for.
 - **Calibration.** A score of 1 or more beyond a curve's last point, which only `IDENTITY` gives, gets that point's
   value, while TFOD uses the first point's.
 - **Scalars** are written every 10 steps, not every 100; checkpoints are named by their step.

@@ -14,7 +14,9 @@ from odtk.tools.train import train
 
 # As a user takes them: without an option. One line for each pipeline.
 PIPELINES = [
+    "ssd_mobilenet_v2_small",
     "efficientdet_small",
+    "centernet_small",
 ]
 
 pytestmark = pytest.mark.slow

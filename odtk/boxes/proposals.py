@@ -52,11 +52,19 @@ def propose(boxes, scores, windows, params: ProposalParams) -> Proposals:
     boxes, scores = tf.stop_gradient(boxes), tf.stop_gradient(scores)
     rows, count = tf.map_fn(suppress, (boxes, scores), fn_output_signature=(tf.int32, tf.int32), parallel_iterations=8)
     rows = tf.ensure_shape(rows, [None, params.max_proposals])
-    kept = clip(tf.gather(boxes, rows, batch_dims=1), windows)
-    filled = tf.sequence_mask(count, params.max_proposals)
-    if not params.keeps_empty:
+    kept, filled = tf.gather(boxes, rows, batch_dims=1), tf.sequence_mask(count, params.max_proposals)
+    if params.keeps_empty:
+        kept = _cut(kept, windows)
+    else:
+        kept = clip(kept, windows)
         filled &= area(kept) > 0
     return _first(Proposals(kept, tf.gather(scores, rows, batch_dims=1), rows, count), filled)
+
+
+def _cut(boxes, windows):
+    """As TFOD clips for combined suppression: a box outside of its window is turned inside out."""
+    least, most = (windows[:, None, side : side + 2] for side in (0, 2))
+    return tf.concat([tf.maximum(boxes[..., :2], least), tf.minimum(boxes[..., 2:], most)], axis=-1)
 
 
 def select(proposals: Proposals, chosen, size: int) -> Proposals:

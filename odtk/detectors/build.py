@@ -20,6 +20,6 @@ def build_detector(config: pipeline_pb2.TrainEvalPipelineConfig, precision: str 
     with layers_in(precision):
         detector = family.build(config.model)
     detector.fine_tune_types = family.fine_tune_types
-    detector.add_regularization_loss = config.train_config.add_regularization_loss
+    detector.add_regularization_loss = detector.has_penalties and config.train_config.add_regularization_loss
     detector.ensure_built()
     return detector

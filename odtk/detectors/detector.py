@@ -75,6 +75,8 @@ class Detector(tf.Module, abc.ABC):
     """The predictions that `postprocess` reads, which is what of them has to leave a TPU; None for all."""
     fine_tune_types: tuple[str, ...] = FINE_TUNE_TYPES
     """The types that `fine_tune_plan` supports; those of its family, once `build_detector` has built it."""
+    has_penalties: bool = True
+    """Whether its weights have penalties if the config sets any; without them there is no regularization loss."""
     add_regularization_loss: bool = True
     frozen_keys: frozenset[str] = frozenset()
     """The keys of `checkpoint_variables` that training leaves as they are; see odtk.training.freezing."""

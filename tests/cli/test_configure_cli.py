@@ -142,8 +142,9 @@ def test_the_next_command_is_to_train_once_nothing_is_left_to_fill_in(odtk, tmp_
 def test_the_list_has_what_each_shipped_pipeline_is_for(odtk):
     listed = json.loads(odtk("--list", "--json").stdout)
     assert {each["name"] for each in listed} == set(resources.shipped_files("pipelines", ".config"))
-    small = listed[0]
-    assert (small["name"], small["image_size"], small["batch_size"]) == ("ssd_resnet50_v1_fpn_small", [160, 160], 8)
+    assert listed == sorted(listed, key=lambda each: (each["image_size"], each["million_weights"]))
+    (small,) = (each for each in listed if each["name"] == "ssd_resnet50_v1_fpn_small")
+    assert (small["image_size"], small["batch_size"], small["million_weights"]) == ([160, 160], 8, 1.9)
     text = odtk("--list").stdout
     for each in listed:
         assert each["name"] in text

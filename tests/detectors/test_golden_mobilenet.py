@@ -14,9 +14,11 @@ from golden_runs import LOSSES, assert_same_predictions, computed, train
 from google.protobuf import text_format
 from object_graphs import Graph, graph_of, names_of
 
+from odtk.checkpoints.object_graph import as_trackable
 from odtk.detectors.build import build_detector
 from odtk.layers.mobilenet import preprocess
 from odtk.protos import model_pb2
+from odtk.training.fine_tune import fine_tune
 
 FAMILIES = sorted(path.stem for path in (GOLDEN / "families").glob("mobilenet_v?-*.config"))
 with np.load(GOLDEN / "from_tfod/mobilenet.npz") as file:
@@ -124,3 +126,36 @@ def test_dropout_is_an_object_of_the_checkpoint_and_of_training_alone(case, tmp_
     dropped = case.detector.network(images, training=True, norm_training=False)[2]
     assert np.abs(dropped - before).max() > 1e-3
     np.testing.assert_array_equal(case.detector.predict(images, shapes)["class_logits"], before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["full", "detection", "classification", "of a classifier", "detection, heads reused"])
+def test_what_each_fine_tune_checkpoint_type_takes(kind, tmp_path):
+    """Of a checkpoint with the golden's three classes, for a detector of five unless everything is taken."""
+    case = family_case("mobilenet_v2-tower_of_two")
+    values = {key: case.value(key, shape) for key, shape in case.shapes.items()}
+    backbone = "model/_feature_extractor/classification_backbone/"
+    if kind == "of a classifier":
+        values = {
+            key.replace(backbone, "feature_extractor/"): value for key, value in values.items() if backbone in key
+        }
+    saved = {key: tf.Variable(value) for key, value in values.items()}
+    prefix = tf.train.Checkpoint(**as_trackable(saved)).write(str(tmp_path / "ckpt"))
+    if kind != "full":
+        case.config.model.ssd.num_classes = 5
+    detector = build_detector(case.config)
+    before = {key: variable.numpy() for key, variable in detector.checkpoint_variables().items()}
+    checkpoint_type = kind.split(",")[0] if kind != "of a classifier" else "classification"
+    fine_tune(detector, prefix, checkpoint_type, reuse_heads="reused" in kind)
+    expected = {
+        "full": ("model/",),
+        "detection": ("model/_feature_extractor/",),
+        "detection, heads reused": (
+            "model/_feature_extractor/",
+            "model/_box_predictor/_shared_nets/",
+            "model/_box_predictor/_prediction_heads/box_encodings/",
+        ),
+    }.get(kind, (backbone,))
+    for key, variable in detector.checkpoint_variables().items():
+        taken = case.value(key, case.shapes[key]) if key.startswith(expected) else before[key]
+        np.testing.assert_array_equal(variable, taken, err_msg=key)

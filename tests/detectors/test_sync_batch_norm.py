@@ -1,4 +1,7 @@
-"""sync_batch_norm in a whole detector: the same variables and the same numbers in inference."""
+"""sync_batch_norm in a whole detector: the same variables and the same numbers in inference.
+
+What shared heads make of it is TFOD's golden, in test_golden_mobilenet_fpn.py.
+"""
 
 import numpy as np
 import tf_keras
@@ -9,21 +12,17 @@ from odtk.protos import pipeline_pb2
 
 
 def synchronized(config) -> pipeline_pb2.TrainEvalPipelineConfig:
-    """The config with each batch_norm renamed."""
+    """The config with the feature extractor's batch_norm renamed."""
     changed = pipeline_pb2.TrainEvalPipelineConfig()
     changed.CopyFrom(config)
-    ssd = changed.model.ssd
-    for params in (
-        ssd.feature_extractor.conv_hyperparams,
-        ssd.box_predictor.weight_shared_convolutional_box_predictor.conv_hyperparams,
-    ):
-        norm = type(params.batch_norm)()
-        norm.CopyFrom(params.batch_norm)
-        params.sync_batch_norm.CopyFrom(norm)  # a oneof: this takes batch_norm's place
+    params = changed.model.ssd.feature_extractor.conv_hyperparams
+    norm = type(params.batch_norm)()
+    norm.CopyFrom(params.batch_norm)
+    params.sync_batch_norm.CopyFrom(norm)  # a oneof: this takes batch_norm's place
     return changed
 
 
-def test_all_norms_of_backbone_pyramid_and_heads_are_synchronized():
+def test_all_norms_of_backbone_and_pyramid_are_synchronized():
     case = variant_case("base")
     assert case.config.model.ssd.feature_extractor.override_base_feature_extractor_hyperparams
     plain, detector = build_detector(case.config), build_detector(synchronized(case.config))
@@ -31,8 +30,14 @@ def test_all_norms_of_backbone_pyramid_and_heads_are_synchronized():
     assert {key: value.shape for key, value in variables.items()} == {
         key: value.shape for key, value in plain.checkpoint_variables().items()
     }
-    norms = [layer for layer in detector.submodules if isinstance(layer, tf_keras.layers.BatchNormalization)]
-    assert len(norms) == sum("moving_mean" in key for key in variables)
+    network = detector.network
+    norms = [
+        layer
+        for part in (network.backbone, network.pyramid)
+        for layer in part.submodules
+        if isinstance(layer, tf_keras.layers.BatchNormalization)
+    ]
+    assert len(norms) == sum("_feature_extractor/" in key and "moving_mean" in key for key in variables)
     assert all(norm.synchronized for norm in norms)
     case.assign_weights(variables)
     case.assign_weights(plain.checkpoint_variables())

@@ -40,11 +40,11 @@ def test_the_pets_config_is_the_goldens_at_another_size():
     }
 
 
-@pytest.mark.parametrize("side", [320, 640])
+@pytest.mark.parametrize("name", ["fpnlite_320x320", "fpnlite_640x640", "320x320"])
 @pytest.mark.skipif(not ZOO.is_dir(), reason="the zoo's configs are not on this machine")
-def test_the_fpnlite_ones_have_the_zoos_model_and_the_walk_throughs_training(side):
-    ours = values_of(f"ssd_mobilenet_v2_fpnlite_{side}x{side}_pets")
-    zoo = values_of(ZOO / f"ssd_mobilenet_v2_fpnlite_{side}x{side}_coco17_tpu-8.config")
+def test_the_mobilenets_have_the_zoos_model_and_the_walk_throughs_training(name):
+    ours = values_of(f"ssd_mobilenet_v2_{name}_pets")
+    zoo = values_of(ZOO / f"ssd_mobilenet_v2_{name}_coco17_tpu-8.config")
     walk_through = values_of("ssd_resnet50_v1_fpn_640x640_pets")
     model = {path: value for path, value in zoo.items() if path.startswith("model.")}
     training = {path: value for path, value in walk_through.items() if not path.startswith("model.")}
@@ -61,6 +61,55 @@ def test_the_efficientdet_has_the_zoos_model_and_augmentation():
     # The zoo's rate for its batch of 128.
     rate = "train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate.learning_rate_base"
     assert pipeline.get_field(pipeline.read(name), rate) == pytest.approx(0.08 * 16 / 128)
+
+
+@pytest.mark.skipif(not ZOO.is_dir(), reason="the zoo's configs are not on this machine")
+def test_the_centernet_has_the_zoos_tasks_and_augmentation():
+    name, zoo_name = "centernet_resnet50_v1_fpn_512x512_pets", "centernet_resnet101_v1_fpn_512x512_coco17_tpu-8.config"
+    of_training = r"^(train|eval)_(config|input_reader)(?!.*data_augmentation)"
+    ours, zoo = (values_of(path, of_training) for path in (name, ZOO / zoo_name))
+    ours, zoo = ({path: value for path, value in each.items() if value is not None} for each in (ours, zoo))
+    # That of the larger network; the one for this network is in no repository.
+    own = {"model.center_net.num_classes": 37, "model.center_net.feature_extractor.type": "resnet_v1_50_fpn"}
+    assert ours == zoo | own
+    # The zoo's rate for its batch of 128.
+    rate = "train_config.optimizer.adam_optimizer.learning_rate.cosine_decay_learning_rate.learning_rate_base"
+    assert pipeline.get_field(pipeline.read(name), rate) == pytest.approx(0.001 * 16 / 128)
+
+
+def test_the_small_centernet_starts_from_scratch():
+    small = pipeline.read("centernet_small")
+    cosine = "train_config.optimizer.adam_optimizer.learning_rate.cosine_decay_learning_rate"
+    expected = {
+        "model.center_net.num_classes": 1,
+        "model.center_net.feature_extractor.type": "hourglass_10",
+        "model.center_net.image_resizer.fixed_shape_resizer.height": 128,
+        "model.center_net.image_resizer.fixed_shape_resizer.width": 128,
+        "train_config.batch_size": 8,
+        "train_config.num_steps": 600,
+        f"{cosine}.learning_rate_base": 0.001,
+        f"{cosine}.total_steps": 600,
+    }
+    assert {path: pipeline.get_field(small, path) for path in expected} == pytest.approx(expected)
+    assert not pipeline.is_set(small, "train_config.fine_tune_checkpoint")
+
+
+def test_the_faster_rcnn_has_the_zoos_model_and_training():
+    readers = r"input_reader|eval_config|fine_tune_checkpoint_type|use_bfloat16"
+    name, zoo_name = "faster_rcnn_resnet50_v1_640x640_pets", "faster_rcnn_resnet50_v1_640x640_coco17_tpu-8.config"
+    ours, zoo = (values_of(path, readers) for path in (name, ZOO / zoo_name))
+    ours, zoo = ({path: value for path, value in each.items() if value is not None} for each in (ours, zoo))
+    assert ours == zoo | {"model.faster_rcnn.num_classes": 37}
+
+
+def test_the_small_faster_rcnn_starts_from_scratch():
+    small = pipeline.read("faster_rcnn_resnet50_fpn_small")
+    extractor = small.model.faster_rcnn.feature_extractor
+    cosine = small.train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate
+    assert extractor.batch_norm_trainable
+    assert extractor.conv_hyperparams.batch_norm.decay == pytest.approx(0.9)
+    assert cosine.total_steps == small.train_config.num_steps
+    assert not small.train_config.fine_tune_checkpoint
 
 
 def test_the_siblings_differ_in_their_depth_only():

@@ -24,7 +24,7 @@ def task_and_batch(is_compiled: bool):
 
 @pytest.mark.slow
 def test_losses_and_gradients_are_those_of_the_plain_step():
-    """All batch norms keep their statistics: with those of two images, rounding changes losses by 1e-4, in TFOD, too."""
+    """All batch norms keep their statistics: with those of two images, rounding changes losses by 1e-4, as in TFOD."""
     results = []
     for is_compiled in (False, True):
         task, model, batch = task_and_batch(is_compiled)

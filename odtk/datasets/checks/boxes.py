@@ -167,8 +167,8 @@ def unmatched(context: CheckContext) -> Iterator[Finding]:
         f"No anchor of {coverage.config} overlaps {counted(coverage.unmatched, 'box', 'boxes')} ({share:.1%}) by "
         f"{coverage.threshold:g} or more; {how if coverage.force_match else 'they are not matched.'}",
         kind="unmatched-boxes",
-        fix="Adapt the anchors to the box sizes: anchor_scale, min_level and aspect_ratios of the anchor_generator, "
-        "or a larger image_resizer for small objects.",
+        fix="Adapt the anchors to the box sizes: scales and aspect_ratios of the anchor_generator, or its levels; or a "
+        "larger image_resizer for small objects.",
         count=coverage.unmatched,
         examples=context.of_boxes(np.flatnonzero(context.unmatched), context.size_of),
     )

@@ -61,6 +61,7 @@ class CenterNetDetector(Detector):
     )
     loss_names = tuple(loss_meanings)
     postprocess_reads = (CENTER, SIZE, OFFSET)
+    has_penalties = False  # TFOD leaves them out of CenterNet's loss
 
     def __init__(
         self,
@@ -178,16 +179,18 @@ class CenterNetDetector(Detector):
         boxes, own = found["detection_boxes"], tf.one_hot(peaks.classes, self.num_classes) * peaks.scores[..., None]
         window = tf.tile([[0.0, 0.0, 1.0, 1.0]], [tf.shape(boxes)[0], 1])
         kept = self._suppress(boxes, own, window, self.suppression)
-        filled = tf.sequence_mask(kept.count, self.suppression.max_total, tf.float32)[..., None]
+        filled = tf.sequence_mask(kept.count, self.suppression.max_total, tf.float32)
 
         def of_kept(name):
-            return tf.gather(found[name], kept.anchors, batch_dims=1) * filled
+            values = tf.gather(found[name], kept.anchors, batch_dims=1)
+            return values * (filled if values.shape.rank == 2 else filled[..., None])
 
         return {
             "detection_boxes": kept.boxes,
             "detection_boxes_strided": of_kept("detection_boxes_strided"),
             "detection_classes": kept.classes,
-            "detection_scores": kept.scores,
+            # Suppression has no gradient, which heat maps of `odtk explain` follow; soft suppression changes scores.
+            "detection_scores": kept.scores if self.suppression.soft_sigma else of_kept("detection_scores"),
             "detection_multiclass_scores": of_kept("detection_multiclass_scores"),
             "num_detections": kept.count,
         }

@@ -173,7 +173,7 @@ def _enlarge(evidence: Evidence) -> str:
     if np.median(_scales(evidence)) >= 1:
         return (
             "The input is as large as the images, so that a larger one shows no more: use pictures of a higher "
-            "resolution, or a model with a finer feature map (min_level of the config)."
+            "resolution, or a model with a finer feature map."
         )
     height, width = (-(-side * 3 // 2 // 128) * 128 for side in size)  # FPNs need multiples of 128
     enlarge = command("odtk", "configure", config, "--output", "larger.config", "--image-size", f"{height}x{width}")

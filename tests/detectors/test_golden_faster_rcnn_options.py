@@ -1,0 +1,212 @@
+"""Faster R-CNN with options that no golden of the reference has, and training in which boxes are learned.
+
+tests/golden/from_tfod/faster_rcnn.py made the answers with TFOD's own code.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from golden_cases import GOLDEN, SUFFIX, family_case, same_detections
+from google.protobuf import text_format
+from object_graphs import Graph, graph_of, names_of
+
+from odtk.detectors.build import build_detector
+from odtk.detectors.faster_rcnn import first_stage
+from odtk.protos import model_pb2
+from odtk.training.optimizer import build_optimizer
+
+FROM_TFOD: dict = {}
+for name in ("faster_rcnn", "faster_rcnn_fpn"):
+    with np.load(GOLDEN / f"from_tfod/{name}.npz") as file:
+        FROM_TFOD |= {f"{name}/{case}": dict(file) for case in file["names"].tolist()}
+# What the others have, other cases have, too; about ten seconds each.
+QUICK = {"faster_rcnn/focal loss, batch norms of the heads"}
+REGULARIZATION, TOTAL = "Loss/regularization_loss", "Loss/total_loss"
+
+
+def params(names) -> list:
+    """Each as a parameter, those not in QUICK marked as slow."""
+    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+@pytest.fixture(scope="module")
+def case(request) -> SimpleNamespace:
+    """A case of TFOD's answers, and the detector with its weights and batch."""
+    part = request.param.split("/")[1] + "/"
+    golden = {
+        name.removeprefix(part): value for name, value in FROM_TFOD[request.param].items() if name.startswith(part)
+    }
+    case = family_case(str(golden["base"]))
+    case.config.model.CopyFrom(text_format.Parse(str(golden["model"]), model_pb2.DetectionModel()))
+    detector = build_detector(case.config)
+    for key, variable in detector.checkpoint_variables().items():
+        variable.assign(case.value(key, variable.shape))
+    images, shapes = case.images(detector.resize)
+    preprocessed = detector.preprocess(images, shapes)
+    return SimpleNamespace(
+        case=case,
+        golden=golden,
+        detector=detector,
+        shapes=shapes,
+        preprocessed=preprocessed,
+        predictions=detector.predict(preprocessed, shapes),
+    )
+
+
+def near(golden: dict) -> dict[str, tf.Tensor]:
+    """The groundtruth beside proposals of training."""
+    shape = golden["near_classes"].shape
+    return {
+        "boxes": tf.constant(golden["near_boxes"]),
+        "classes": tf.constant(golden["near_classes"]),
+        "weights": tf.ones(shape),
+        "num_boxes": tf.fill(shape[:1], shape[1]),
+    }
+
+
+def losses_of(detector, predictions: dict, groundtruth: dict, shapes) -> dict[str, tf.Tensor]:
+    """With TFOD's sums."""
+    losses = detector.losses(predictions, groundtruth, shapes)
+    losses[REGULARIZATION] = detector.regularization_loss()
+    return losses | {TOTAL: tf.add_n(list(losses.values()))}
+
+
+@pytest.mark.parametrize("case", params(FROM_TFOD), indirect=True)
+@pytest.mark.parity(
+    what="Faster R-CNN with padded and odd sides, other levels, shared boxes, class-agnostic, soft and combined "
+    "suppression, other losses, mining, batch norms of the heads, features of detections, raw boxes while it predicts: "
+    "predictions, detections, and a training step with groundtruth beside the proposals",
+    against="from_tfod/faster_rcnn.npz, from_tfod/faster_rcnn_fpn.npz",
+    tolerance="anchors 1e-4 pixels, proposals 1e-2 pixels, predictions 1e-3, the same detections, losses 1e-3 "
+    "relative, norm of the gradient 2 %",
+)
+def test_what_the_reference_does_not_cover(case):
+    assert_same_predictions(case)
+    assert_same_outputs(case)
+    golden, detector = case.golden, case.detector
+    with tf.GradientTape() as tape:
+        predictions = detector.predict(case.preprocessed, case.shapes, True, near(golden))
+        losses = losses_of(detector, predictions, near(golden), case.shapes)
+    gradients = tape.gradient(losses[TOTAL], detector.trainable_variables)
+    assert np.asarray(predictions["anchors_used"]).sum() == golden["train_anchor_count"]
+    np.testing.assert_array_equal(predictions["num_proposals"], golden["train_num_proposals"])
+    np.testing.assert_allclose(predictions["proposal_boxes"], golden["train_proposal_boxes"], rtol=0, atol=1e-2)
+    for tag, loss in losses.items():
+        assert float(loss) == pytest.approx(float(golden[tag]), rel=1e-3), tag
+    assert float(losses["Loss/BoxClassifierLoss/localization_loss"]) > 0.1
+    norm = float(tf.linalg.global_norm([each for each in gradients if each is not None]))
+    assert norm == pytest.approx(float(golden["train_gradient_norm"]), rel=2e-2)
+
+
+def assert_same_predictions(case: SimpleNamespace) -> None:
+    """Of both stages."""
+    golden, predictions, stride = case.golden, case.predictions, int(case.golden["stride"])
+    np.testing.assert_array_equal(case.shapes, golden["true_image_shapes"])
+    corners = tf.concat([case.preprocessed[:, :2, :2], case.preprocessed[:, -2:, -2:]], axis=1)
+    np.testing.assert_allclose(corners, golden["preprocessed_corners"], atol=1e-5)
+    shapes = [tuple(each.shape) for each in predictions["features_to_crop"]]
+    assert shapes == [tuple(shape) for shape in golden["map_shapes"]]
+    assert len(predictions["anchors"]) == golden["anchor_count"]
+    np.testing.assert_allclose(predictions["anchors"][::stride], golden["anchors"], rtol=0, atol=1e-4)
+    for name in ("rpn_box_encodings", "rpn_objectness"):
+        np.testing.assert_allclose(predictions[name][:, ::stride], golden[name], rtol=0, atol=1e-3, err_msg=name)
+    np.testing.assert_array_equal(predictions["num_proposals"], golden["num_proposals"])
+    np.testing.assert_allclose(predictions["proposal_boxes"], golden["proposal_boxes"], rtol=0, atol=1e-2)
+    for ours, theirs in (
+        ("refined_box_encodings", "refined_box_encodings"),
+        ("class_logits", "class_predictions_with_background"),
+    ):
+        found = tf.reshape(predictions[ours], golden[theirs].shape)
+        np.testing.assert_allclose(found, golden[theirs], rtol=0, atol=1e-3, err_msg=ours)
+    assert ("predicted_raw_boxes" in golden) == ("raw_detection_boxes" in predictions)
+    if "predicted_raw_boxes" in golden:
+        np.testing.assert_allclose(predictions["raw_detection_boxes"], golden["predicted_raw_boxes"], atol=1e-3)
+
+
+def assert_same_outputs(case: SimpleNamespace) -> None:
+    """All that TFOD's exported model would give."""
+    found = case.detector.postprocess(case.predictions, case.shapes)
+    golden = {name.removeprefix("post_"): part for name, part in case.golden.items() if name.startswith("post_")}
+    assert set(found) == set(golden)
+    same_detections(found, golden)
+    for name in ("raw_detection_boxes", "raw_detection_scores"):
+        np.testing.assert_allclose(found[name], golden[name], rtol=0, atol=1e-3, err_msg=name)
+    for name in {"detection_features", "cropped_rpn_box_features"} & set(golden):
+        np.testing.assert_allclose(found[name][:, ::7, ..., ::97], golden[name], rtol=0, atol=1e-3, err_msg=name)
+
+
+@pytest.mark.parametrize("case", params(name for name in FROM_TFOD if f"{name.split('/')[1]}/graph" in
+                                        FROM_TFOD[name]), indirect=True)  # fmt: skip
+@pytest.mark.parity(
+    what="Faster R-CNN: every object of a checkpoint",
+    against="from_tfod/faster_rcnn.npz, from_tfod/faster_rcnn_fpn.npz",
+    tolerance="exact",
+)
+def test_a_checkpoint_has_tfods_objects(case, tmp_path):
+    prefix = tf.train.Checkpoint(**case.detector.checkpoint_objects()).write(str(tmp_path / "ckpt"))
+    graph = Graph.FromString(case.golden["graph"].tobytes())
+    assert names_of(graph_of(prefix)) == names_of(graph)
+    keys = {attribute.checkpoint_key for node in graph.nodes for attribute in node.attributes}
+    assert {key + SUFFIX for key in case.detector.checkpoint_variables()} == keys
+
+
+@pytest.fixture
+def double_precision():
+    before = tf_keras.backend.floatx()
+    tf_keras.backend.set_floatx("float64")
+    yield
+    tf_keras.backend.set_floatx(before)
+
+
+DOUBLE = dict(np.load(GOLDEN / "from_tfod/faster_rcnn_double.npz"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DOUBLE["names"].tolist())
+@pytest.mark.parity(
+    what="Faster R-CNN: three training steps in double precision, with groundtruth beside the proposals, and what "
+    "changed in every variable",
+    against="from_tfod/faster_rcnn_double.npz",
+    tolerance="losses 1e-4 relative (TFOD crops in single precision), norms of the changes 1e-3 relative",
+)
+def test_training_in_double_precision(name, double_precision, monkeypatch):
+    golden = {part.removeprefix(f"{name}/"): value for part, value in DOUBLE.items() if part.startswith(f"{name}/")}
+    case = family_case(name)
+    detector = in_double(build_detector(case.config), monkeypatch)
+    variables = detector.checkpoint_variables()
+    assert {variable.dtype for variable in variables.values()} == {tf.float64}
+    case.assign_weights(variables)
+    before = {key: variable.numpy() for key, variable in variables.items()}
+    optimizer, tags = build_optimizer(case.config.train_config.optimizer), golden["tags"].tolist()
+    images, shapes = case.images(detector.resize)
+    preprocessed = detector.preprocess(images, shapes)
+    for step, expected in enumerate(golden["losses"]):
+        with tf.GradientTape() as tape:
+            predictions = detector.predict(preprocessed, shapes, True, near(golden))
+            losses = losses_of(detector, predictions, near(golden), shapes)
+        gradients = tape.gradient(losses[TOTAL], detector.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, detector.trainable_variables, strict=True))
+        found = [float(losses[tag]) for tag in tags]
+        np.testing.assert_allclose(found, expected, rtol=1e-4, err_msg=f"step {step}")
+    changes = np.sort([np.linalg.norm(variables[key].numpy() - value) for key, value in before.items()])
+    np.testing.assert_allclose(changes, golden["changes"], rtol=1e-3)
+
+
+def in_double(detector, monkeypatch):
+    """The network in float64, what follows it in float32, as TFOD casts it; targets without their last places."""
+    network, penalty, encode = detector.network, detector.regularization_loss, first_stage.CODER.encode
+
+    def in_single(stage):
+        def run(*arguments):
+            first, *predicted = stage(*arguments)
+            return first, *(tf.nest.map_structure(lambda x: tf.cast(x, tf.float32), part) for part in predicted)
+
+        return run
+
+    network.first_stage, network.second_stage = in_single(network.first_stage), in_single(network.second_stage)
+    detector.regularization_loss = lambda: tf.cast(penalty(), tf.float32)
+    monkeypatch.setattr(type(first_stage.CODER), "encode", lambda self, *boxes: tf.round(encode(*boxes) * 4096) / 4096)
+    return detector
