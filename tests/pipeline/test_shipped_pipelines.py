@@ -94,6 +94,24 @@ def test_the_small_centernet_starts_from_scratch():
     assert not pipeline.is_set(small, "train_config.fine_tune_checkpoint")
 
 
+def test_the_faster_rcnn_has_the_zoos_model_and_training():
+    readers = r"input_reader|eval_config|fine_tune_checkpoint_type|use_bfloat16"
+    name, zoo_name = "faster_rcnn_resnet50_v1_640x640_pets", "faster_rcnn_resnet50_v1_640x640_coco17_tpu-8.config"
+    ours, zoo = (values_of(path, readers) for path in (name, ZOO / zoo_name))
+    ours, zoo = ({path: value for path, value in each.items() if value is not None} for each in (ours, zoo))
+    assert ours == zoo | {"model.faster_rcnn.num_classes": 37}
+
+
+def test_the_small_faster_rcnn_starts_from_scratch():
+    small = pipeline.read("faster_rcnn_resnet50_fpn_small")
+    extractor = small.model.faster_rcnn.feature_extractor
+    cosine = small.train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate
+    assert extractor.batch_norm_trainable
+    assert extractor.conv_hyperparams.batch_norm.decay == pytest.approx(0.9)
+    assert cosine.total_steps == small.train_config.num_steps
+    assert not small.train_config.fine_tune_checkpoint
+
+
 def test_the_siblings_differ_in_their_depth_only():
     texts = {
         re.sub(r"(resnet|ResNet-)(50|101|152)", "DEPTH", pipeline.read_text(f"ssd_resnet{depth}_v1_fpn_640x640_pets"))
