@@ -92,6 +92,11 @@ class Family(abc.ABC):
                 + " `odtk configure CONFIG --check` names the commands that fix it."
             )  # fmt: skip
 
+    def other_detector(self, model: model_pb2.DetectionModel) -> str:
+        """Of a model of this member of `model`, whatever its type: the detector that it is and odtk does not have ("is
+        an X, ..."); "" for others."""
+        return ""
+
     @abc.abstractmethod
     def input_size(self, model: model_pb2.DetectionModel) -> InputSize:
         """The image sizes that the network accepts, and how images are padded to them."""
