@@ -34,6 +34,7 @@ def _report_family(checks: ConfigChecks, model) -> None:
         checks.error(field, f"odtk has no model '{name}'. Did you mean {meant}?", setting(field, meant))
     elif kind in families.kinds():
         text = f"odtk does not implement '{name}'; it has {', '.join(families.names(kind))}."
+        text = " ".join([text, *families.why_not(model)])
         checks.error(field, text, start_over(checks.config))
     else:
         text = f"odtk does not implement this model; it has {families.described()}."
