@@ -94,6 +94,24 @@ def test_the_small_centernet_starts_from_scratch():
     assert not pipeline.is_set(small, "train_config.fine_tune_checkpoint")
 
 
+def test_the_faster_rcnn_has_the_zoos_model_and_training():
+    readers = r"input_reader|eval_config|fine_tune_checkpoint_type|use_bfloat16"
+    name, zoo_name = "faster_rcnn_resnet50_v1_640x640_pets", "faster_rcnn_resnet50_v1_640x640_coco17_tpu-8.config"
+    ours, zoo = (values_of(path, readers) for path in (name, ZOO / zoo_name))
+    ours, zoo = ({path: value for path, value in each.items() if value is not None} for each in (ours, zoo))
+    assert ours == zoo | {"model.faster_rcnn.num_classes": 37}
+
+
+def test_the_small_faster_rcnn_starts_from_scratch():
+    small = pipeline.read("faster_rcnn_resnet50_fpn_small")
+    extractor = small.model.faster_rcnn.feature_extractor
+    cosine = small.train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate
+    assert extractor.batch_norm_trainable
+    assert extractor.conv_hyperparams.batch_norm.decay == pytest.approx(0.9)
+    assert cosine.total_steps == small.train_config.num_steps
+    assert not small.train_config.fine_tune_checkpoint
+
+
 def test_the_siblings_differ_in_their_depth_only():
     texts = {
         re.sub(r"(resnet|ResNet-)(50|101|152)", "DEPTH", pipeline.read_text(f"ssd_resnet{depth}_v1_fpn_640x640_pets"))
@@ -132,6 +150,26 @@ def test_the_small_one_starts_from_scratch():
     assert [option.WhichOneof("preprocessing_step") for option in small.train_config.data_augmentation_options] == [
         "random_horizontal_flip"
     ]
+
+
+def test_the_small_efficientdet_starts_from_scratch():
+    small = pipeline.read("efficientdet_small")
+    extractor, cosine = "model.ssd.feature_extractor", "train_config.optimizer.adam_optimizer.learning_rate"
+    expected = {
+        "model.ssd.num_classes": 1,
+        "model.ssd.add_background_class": False,
+        "model.ssd.image_resizer.fixed_shape_resizer.height": 192,
+        "model.ssd.image_resizer.fixed_shape_resizer.width": 192,
+        f"{extractor}.type": "ssd_efficientnet-b0_bifpn_keras",
+        f"{extractor}.bifpn.max_level": 6,
+        f"{extractor}.conv_hyperparams.batch_norm.decay": 0.9,
+        "train_config.batch_size": 8,
+        f"{cosine}.cosine_decay_learning_rate.total_steps": small.train_config.num_steps,
+    }
+    assert {path: pipeline.get_field(small, path) for path in expected} == {
+        path: pytest.approx(value) for path, value in expected.items()
+    }
+    assert not pipeline.is_set(small, "train_config.fine_tune_checkpoint")
 
 
 def test_the_small_one_is_found_by_the_name_that_it_had():

@@ -94,7 +94,7 @@ class FasterRcnnDetector(Detector):
         norm_training = training and self.train_batch_norm
         maps, features, encodings, objectness = self.network.first_stage(images, training, norm_training)
         static = images.shape[1:3]
-        image_size = tf.constant(static) if None not in static else tf.shape(images)[1:3]
+        image_size = tf.constant(static.as_list()) if None not in static else tf.shape(images)[1:3]
         anchors, used = self.first.anchors_of(maps, image_size, training)
         found = {
             "features_to_crop": maps,
