@@ -31,7 +31,10 @@ class Mining:
 
 @dataclass(frozen=True)
 class SecondStage:
-    """The config's numbers. `classification_loss`: a function of odtk.losses with its parameters."""
+    """The config's numbers. `classification_loss`: a function of odtk.losses with its parameters.
+
+    `fills_up`: a sample that is too small repeats the best proposal, as TFOD's does with static shapes.
+    """
 
     num_classes: int
     sampling: Sampling
@@ -39,6 +42,7 @@ class SecondStage:
     localization_weight: float = 1.0
     classification_weight: float = 1.0
     mining: Mining | None = None
+    fills_up: bool = False
 
     def assign(self, boxes, groundtruth: PixelGroundtruth) -> targets.Targets:
         """Targets of boxes [batch, n, 4]."""
@@ -52,7 +56,7 @@ class SecondStage:
         valid = tf.sequence_mask(proposals.count, tf.shape(proposals.boxes)[1])
         eligible = valid & (assigned.class_weights > 0)
         chosen = self.sampling.draw(assigned.classes >= 0, eligible, training=True)
-        return select(proposals, chosen, self.sampling.size)
+        return select(proposals, chosen, self.sampling.size, self.fills_up)
 
     def losses(self, encodings, logits, boxes, count, groundtruth: PixelGroundtruth):
         """(localization, classification) of each image, float32 [batch] each, weighted.

@@ -93,6 +93,18 @@ def test_chosen_proposals_keep_their_order_and_are_padded():
         np.testing.assert_array_equal(found.count, [min(2, size)])
 
 
+def test_with_static_shapes_the_best_proposal_stands_in_for_missing_ones():
+    proposals = Proposals(
+        tf.reshape(tf.range(1.0, 17.0), [1, 4, 4]), tf.constant([[0.9, 0.8, 0.7, 0.6]]), tf.constant([[4, 2, 9, 1]]),
+        tf.constant([4]),
+    )  # fmt: skip
+    found = select(proposals, tf.constant([[False, True, False, True]]), 4, fills_up=True)
+    np.testing.assert_array_equal(found.rows, [[2, 1, 4, 4]])
+    np.testing.assert_array_equal(found.boxes[0, 2:], [[1, 2, 3, 4]] * 2)
+    np.testing.assert_array_equal(found.scores, np.float32([[0.8, 0.6, 0.9, 0.9]]))
+    np.testing.assert_array_equal(found.count, [4])
+
+
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_crops_by_products_are_those_of_tensorflows_operation(size):
     """And their gradients; on one map, and on the map of each box's level."""
