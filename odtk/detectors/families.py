@@ -63,7 +63,8 @@ def meant(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionMode
     """
     model = _model(config)
     typed, known = type_of(model).lower(), names(model.WhichOneof("model")) if model.WhichOneof("model") else ()
-    for name in (typed, f"{typed.removesuffix('_keras')}_keras"):
+    bare = typed.removesuffix("_keras")
+    for name in (typed, f"{bare}_keras", bare):
         candidates = (*known, *_OTHER_MODELS)
         same_numbers = [each for each in candidates if re.findall(r"\d+", each) == re.findall(r"\d+", name)]
         near = difflib.get_close_matches(name, same_numbers, n=1, cutoff=0.9)
