@@ -27,8 +27,7 @@ class Resnet(FasterRcnn):
 
     types = ("faster_rcnn_resnet50_keras", "faster_rcnn_resnet101_keras", "faster_rcnn_resnet152_keras")
     backbone_variables = "^model/_feature_extractor_for_(proposal|box_classifier)_features/"
-    options = {
-        **FASTER_RCNN,
+    options = FASTER_RCNN | {
         "FasterRcnnFeatureExtractor": Fields(
             "type first_stage_features_stride batch_norm_trainable",
             without_effect={
@@ -36,7 +35,7 @@ class Resnet(FasterRcnn):
                 "override_base_feature_extractor_hyperparams": "TFOD reads it with conv_hyperparams only",
             },
             refused={"conv_hyperparams": _OF_PYRAMIDS, "fpn": _OF_PYRAMIDS},
-        ),
+        )
     }
 
     def levels(self, model: faster_rcnn_pb2.FasterRcnn) -> tuple[int, int]:

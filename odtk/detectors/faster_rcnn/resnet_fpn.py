@@ -41,8 +41,7 @@ class ResnetFpn(FasterRcnn):
         "maxpool_stride",
         "first_stage_anchor_generator.multiscale_anchor_generator.scales_per_octave",
     )
-    options = {
-        **FASTER_RCNN,
+    options = FASTER_RCNN | {
         "FasterRcnnFeatureExtractor": Fields(
             """type first_stage_features_stride batch_norm_trainable conv_hyperparams
             override_base_feature_extractor_hyperparams fpn""",
