@@ -67,6 +67,14 @@ REFUSED = {
         f"{MODEL}.use_combined_nms_in_first_stage", "does not go with number_of_stages: 1",
     ),
     "no box is kept": (PLAIN, {f"{NMS}.max_total_detections": 0}, f"{NMS}.max_total_detections", "no box would be"),
+    "scale of the loss": (
+        PLAIN, {f"{MODEL}.second_stage_classification_loss": "{ weighted_softmax { logit_scale: 0 } }"},
+        f"{MODEL}.second_stage_classification_loss.weighted_softmax.logit_scale", "logits are divided by it",
+    ),
+    "a stride that TFOD does not take": (
+        PYRAMID, {f"{EXTRACTOR}.first_stage_features_stride": 32}, f"{EXTRACTOR}.first_stage_features_stride",
+        "TFOD takes 8 or 16",
+    ),
     "too fine": (
         PYRAMID, {f"{EXTRACTOR}.fpn.min_level": 1, f"{SCALED}.min_level": 1}, f"{EXTRACTOR}.fpn.min_level",
         "is 1; the backbone has maps of levels 2 to 5",
@@ -163,6 +171,12 @@ def test_mining_in_one_image_and_proposals_of_padded_images_are_warned_of():
     assert "the first image of each batch alone" in warnings[f"{MODEL}.hard_example_miner"]
     assert "relative to the image with its padding" in warnings[f"{MODEL}.number_of_stages"]
     assert len(warnings) == 2
+
+
+def test_one_stage_needs_no_crops():
+    fields = {f"{MODEL}.{name}": "" for name in ("initial_crop_size", "maxpool_kernel_size", "maxpool_stride")}
+    assert len(found(changed(PLAIN, fields)[0])) == 3 + len(found(changed(PLAIN, {})[0]))
+    assert {each.severity for each in found(changed(PLAIN, fields | {f"{MODEL}.number_of_stages": 1})[0])} == {"note"}
 
 
 @pytest.mark.parametrize(("base", "sides"), [(PLAIN, (10, 10)), (PYRAMID, (32, 40))])
