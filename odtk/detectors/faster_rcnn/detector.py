@@ -135,14 +135,25 @@ class FasterRcnnDetector(Detector):
     def loss_sums(self, predictions: dict, groundtruth: dict, true_image_shapes) -> LossSums:
         """Those of both stages, weighted; each is a mean over images."""
         truth = in_pixels(groundtruth, predictions["image_size"])
-        names = ("rpn_box_encodings", "rpn_objectness", "anchors", "anchors_used")
         of_images = list(
-            self.first.losses(*(predictions[name] for name in names), truth, training="is_training" in predictions)
+            self.first.losses(
+                predictions["rpn_box_encodings"],
+                predictions["rpn_objectness"],
+                predictions["anchors"],
+                predictions["anchors_used"],
+                truth,
+                training="is_training" in predictions,
+            )
         )
         if self.second is not None:
-            names = ("refined_box_encodings", "class_logits", "proposal_boxes", "num_proposals")
-            labeled = groundtruth.get(_LABELED)
-            of_images += self.second.losses(*(predictions[name] for name in names), truth, labeled)
+            of_images += self.second.losses(
+                predictions["refined_box_encodings"],
+                predictions["class_logits"],
+                predictions["proposal_boxes"],
+                predictions["num_proposals"],
+                truth,
+                groundtruth.get(_LABELED),
+            )
         sums = {tag: tf.reduce_sum(losses) for tag, losses in zip(self.loss_names, of_images, strict=True)}
         return LossSums(sums, tf.cast(tf.shape(truth.boxes)[0], tf.float32))
 
@@ -156,7 +167,7 @@ class FasterRcnnDetector(Detector):
             predictions["num_proposals"],
             true_image_shapes,
         )
-        maps, image_size = predictions.get("features_to_crop"), predictions["image_size"]
+        maps, image_size = predictions.get("features_to_crop", []), predictions["image_size"]
         # As in TFOD, whose boxes are here relative to the image without its padding, which crops take them not to be.
         boxes, count = found["detection_boxes"], self.detections.suppression.max_total
         if self.detections.adds_features:
