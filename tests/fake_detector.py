@@ -180,6 +180,7 @@ class FakeFamily(Family):
         "CenterNetFeatureExtractor": Fields("type"),
     }
     fine_tune_types = ("full", "stem")
+    has_batch_norms = False
     backbone_variables = "^model/_center/stem/"
 
     def input_size(self, model):

@@ -209,6 +209,7 @@ FASTER_RCNN_HEADS = ("model/_first_stage_box_predictor", "model/_mask_rcnn_box_p
 SMALL = {
     "ssd_resnet50_v1_fpn_small": {"num_steps": 160},
     "ssd_mobilenet_v2_small": {"num_steps": 200},
+    "efficientdet_small": {"num_steps": 280},
     "ssd_mobilenet_v2_fpnlite_320x320_pets": {
         "num_steps": 240,
         "image_size": (160, 160),

@@ -13,7 +13,12 @@ from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.tools.train import train
 
 # As a user takes them: without an option. One line for each pipeline.
-PIPELINES = ["ssd_mobilenet_v2_small", "centernet_small", "faster_rcnn_resnet50_fpn_small"]
+PIPELINES = [
+    "ssd_mobilenet_v2_small",
+    "efficientdet_small",
+    "centernet_small",
+    "faster_rcnn_resnet50_fpn_small",
+]
 
 pytestmark = pytest.mark.slow
 

@@ -34,14 +34,6 @@ _OTHER_MODELS = (
     "ssd_resnet152_v1_ppn_keras",
 )
 
-# What there is to say of one of TFOD's types that odtk lacks.
-_WHY_NOT = {
-    "faster_rcnn_inception_resnet_v2_keras": (
-        "odtk has no Inception ResNet v2; and with number_of_stages: 3, as in the zoo's mask_rcnn_inception_resnet_v2, "
-        "the model is a Mask R-CNN, while odtk's models predict boxes, no masks."
-    ),
-}
-
 
 def of(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionModel) -> Family:
     """The family of a pipeline.config or of its `model`. Raises a ConfigError that lists all families without one."""
@@ -51,8 +43,8 @@ def of(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionModel) 
         kind = model.WhichOneof("model")
         what = f"model.{kind} of type '{type_of(model)}'" if kind else "An empty model"
         raise ConfigError(
-            f"{what} is not one that odtk builds; it has {described()}. "
-            + " ".join([*why_not(model), "Start from a shipped pipeline: `odtk configure --list` names them."])
+            f"{what} is not one that odtk builds; it has {described()}. Start from a shipped pipeline: "
+            "`odtk configure --list` names them."
         )
     return family
 
@@ -71,18 +63,14 @@ def meant(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionMode
     """
     model = _model(config)
     typed, known = type_of(model).lower(), names(model.WhichOneof("model")) if model.WhichOneof("model") else ()
-    for name in (typed, f"{typed.removesuffix('_keras')}_keras"):
+    bare = typed.removesuffix("_keras")
+    for name in (typed, f"{bare}_keras", bare):
         candidates = (*known, *_OTHER_MODELS)
         same_numbers = [each for each in candidates if re.findall(r"\d+", each) == re.findall(r"\d+", name)]
         near = difflib.get_close_matches(name, same_numbers, n=1, cutoff=0.9)
         if near:
             return near[0] if near[0] in known else None
     return None
-
-
-def why_not(model: model_pb2.DetectionModel) -> list[str]:
-    """Sentences about a type that odtk lacks, if there is anything to say beside that."""
-    return [_WHY_NOT[type_of(model)]] if type_of(model) in _WHY_NOT else []
 
 
 def names(kind: str | None = None) -> tuple[str, ...]:

@@ -38,9 +38,11 @@ class Family(abc.ABC):
     after a change of one. (Whatever is not here is found out when the detector is built.)"""
     backbone_variables: str = "^model/_feature_extractor/classification_backbone/"
     """A regular expression of the checkpoint keys of its backbone's variables, for train_config.freeze_variables."""
+    has_batch_norms: bool = True
+    """Whether its detectors can have any."""
     batch_norm_switch: str | None = None
     """The field below `path`, dotted where it is deeper, that decides whether batch norms keep their statistics; None
-    for a family without batch norms."""
+    if there is no such field."""
     batch_norm_switch_keeps: bool = True
     """The value of that field with which they do."""
     checkpoint_marks: Mapping[str, tuple[str, ...]] = {
@@ -89,6 +91,11 @@ class Family(abc.ABC):
                 "This model cannot be built: " + " ".join(f"{error.path} {error.text}" for error in errors)
                 + " `odtk configure CONFIG --check` names the commands that fix it."
             )  # fmt: skip
+
+    def other_detector(self, model: model_pb2.DetectionModel) -> str:
+        """Of a model of this member of `model`, whatever its type: the detector that it is and odtk does not have ("is
+        an X, ..."); "" for others."""
+        return ""
 
     @abc.abstractmethod
     def input_size(self, model: model_pb2.DetectionModel) -> InputSize:

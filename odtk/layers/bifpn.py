@@ -147,7 +147,8 @@ class Combination(tf_keras.layers.Layer):
     def call(self, maps):
         """A list of maps of the same shape to their sum."""
         if self.normalize is not None:
-            weights = tf.unstack(self.normalize(tf.convert_to_tensor(self.per_input_weights)[:, 0]))
+            weights = tf.reshape(tf.convert_to_tensor(self.per_input_weights), [len(maps)])
+            weights = tf.unstack(self.normalize(weights))
             maps = [weight * x for weight, x in zip(weights, maps, strict=True)]
         return tf.add_n(maps)
 
@@ -159,7 +160,7 @@ def _fast_attention(weights):
 
 def _attention(weights):
     # TFOD's softmax is over an axis of one weight: each is 1, and its gradient 0.
-    return tf.nn.softmax(weights[:, None])[:, 0]
+    return tf.reshape(tf.nn.softmax(tf.reshape(weights, [-1, 1])), [-1])
 
 
 # TFOD's names, and what of the weights [inputs] the maps are multiplied with; None where there are no weights.

@@ -90,11 +90,12 @@ class EfficientNet(tf_keras.Model):
     def __init__(self, version: str, levels: Iterable[int], weight_decay: float = WEIGHT_DECAY, **kwargs):
         """`version`: of SCALES; `levels`: those of LEVEL_MAPS to give, finest first."""
         super().__init__(**kwargs)
-        self.classifier = _classifier(version, weight_decay)
-        outputs = [self.classifier.get_layer(LEVEL_MAPS[level]).output for level in levels]
-        self.maps = tf_keras.Model(self.classifier.inputs, outputs, name=f"efficientnet_{version}")
+        classifier = _classifier(version, weight_decay)
+        outputs = [classifier.get_layer(LEVEL_MAPS[level]).output for level in levels]
+        self.maps = tf_keras.Model(classifier.inputs, outputs, name=f"efficientnet_{version}")
+        self.classifier = classifier
         used = {id(layer) for layer in self.maps.layers}
-        self.unused = [layer for layer in self.classifier.layers if layer.weights and id(layer) not in used]
+        self.unused = [layer for layer in classifier.layers if layer.weights and id(layer) not in used]
         for layer in self.unused:
             # The others have no gradient.
             layer.trainable = bool(layer.losses)

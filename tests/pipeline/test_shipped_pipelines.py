@@ -152,6 +152,26 @@ def test_the_small_one_starts_from_scratch():
     ]
 
 
+def test_the_small_efficientdet_starts_from_scratch():
+    small = pipeline.read("efficientdet_small")
+    extractor, cosine = "model.ssd.feature_extractor", "train_config.optimizer.adam_optimizer.learning_rate"
+    expected = {
+        "model.ssd.num_classes": 1,
+        "model.ssd.add_background_class": False,
+        "model.ssd.image_resizer.fixed_shape_resizer.height": 192,
+        "model.ssd.image_resizer.fixed_shape_resizer.width": 192,
+        f"{extractor}.type": "ssd_efficientnet-b0_bifpn_keras",
+        f"{extractor}.bifpn.max_level": 6,
+        f"{extractor}.conv_hyperparams.batch_norm.decay": 0.9,
+        "train_config.batch_size": 8,
+        f"{cosine}.cosine_decay_learning_rate.total_steps": small.train_config.num_steps,
+    }
+    assert {path: pipeline.get_field(small, path) for path in expected} == {
+        path: pytest.approx(value) for path, value in expected.items()
+    }
+    assert not pipeline.is_set(small, "train_config.fine_tune_checkpoint")
+
+
 def test_the_small_one_is_found_by_the_name_that_it_had():
     assert pipeline.find("ssd_resnet50_v1_fpn_demo.config") == pipeline.find("ssd_resnet50_v1_fpn_small")
 

@@ -383,9 +383,9 @@ def test_pad_to_multiple_makes_other_sides_good(project):
 @pytest.mark.parametrize(
     ("resizer", "size"),
     [
-        ("identity_resizer {}", None),
-        ("fixed_shape_resizer { height: 300 width: 100 }", (320, 160)),
-        ("keep_aspect_ratio_resizer { min_dimension: 600 max_dimension: 1000 }", (1024, 600)),
+        ("identity_resizer {}", (640, 640)),
+        ("fixed_shape_resizer { height: 300 width: 100 }", (300, 100)),
+        ("keep_aspect_ratio_resizer { min_dimension: 600 max_dimension: 1000 }", (1000, 600)),
     ],
 )
 def test_another_family_is_one_error_and_its_data_classes_size_batch_and_steps_are_kept(project, resizer, size):
@@ -393,19 +393,44 @@ def test_another_family_is_one_error_and_its_data_classes_size_batch_and_steps_a
     change(config, ("model.faster_rcnn", f"num_classes: 2 image_resizer {{ {resizer} }}"))
     change(config, ("train_config.batch_size", "2"), ("train_config.num_steps", "777"))
     (finding,) = findings_of(config)
-    assert (finding.severity, finding.path) == ("error", "model.faster_rcnn")
+    assert (finding.severity, finding.path) == ("error", "model.faster_rcnn.feature_extractor.type")
+    assert finding.text.startswith("is not set; odtk has faster_rcnn_")
     fix(finding)
     assert config.read_text(encoding="utf-8").count("faster_rcnn") == 1, "the user's own file is left alone"
     assert not [f for f in findings_of(project / "new_pipeline.config") if f.severity == "error"]
     old, new = pipeline.read(config), pipeline.read(project / "new_pipeline.config")
-    assert (new.model.ssd.num_classes, new.train_config.batch_size, new.train_config.num_steps) == (2, 2, 777)
+    model = new.model.faster_rcnn
+    assert (model.num_classes, new.train_config.batch_size, new.train_config.num_steps) == (2, 2, 777)
     for field in ("train_input_reader.label_map_path", TRAIN_RECORDS, EVAL_RECORDS):
         assert pipeline.get_field(new, field) == pipeline.get_field(old, field)
-    fixed, kept = new.model.ssd.image_resizer.fixed_shape_resizer, new.model.ssd.image_resizer.keep_aspect_ratio_resizer
+    fixed, kept = model.image_resizer.fixed_shape_resizer, model.image_resizer.keep_aspect_ratio_resizer
     if kept.pad_to_max_dimension:
         assert (kept.max_dimension, kept.min_dimension) == size
     else:
-        assert (fixed.height, fixed.width) == (size or (640, 640))
+        assert (fixed.height, fixed.width) == size
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "text", "start"),
+    [
+        ("faster_rcnn", "type: 'faster_rcnn_nas'", "odtk does not implement 'faster_rcnn_nas'", "faster_rcnn_"),
+        ("ssd", "type: 'ssd_efficientnet-b8_bifpn_keras'", "odtk does not implement", "ssd_efficientdet_"),
+        ("ssd", "type: 'embedded_ssd_mobilenet_v1'", "odtk does not implement", "ssd_mobilenet_v2_fpnlite_320x320_"),
+        ("ssd", "type: 'ssd_inception_v2'", "odtk does not implement", "ssd_resnet50_v1_fpn_640x640_pets"),
+        ("center_net", "type: 'resnet_v1_50'", "odtk does not implement 'resnet_v1_50'", "centernet_resnet50_v1_fpn_"),
+        ("center_net", "type: 'resnet_v1_50_fpn_keras'", "Did you mean resnet_v1_50_fpn?", "pets.config"),
+        ("faster_rcnn", "type: 'faster_rcnn_resnet101' } number_of_stages: 3 first_stage_anchor_generator {",
+         "This is a Mask R-CNN, and odtk's models predict boxes.", "faster_rcnn_"),
+        ("faster_rcnn", "type: 'faster_rcnn_resnet101' } second_stage_box_predictor { rfcn_box_predictor {}",
+         "This is an R-FCN, another detector.", "faster_rcnn_"),
+    ],
+)  # fmt: skip
+def test_the_way_out_of_an_unknown_model_is_the_most_similar_one(project, kind, fields, text, start):
+    config = project / "pets.config"
+    change(config, (f"model.{kind}", f"num_classes: 2 feature_extractor {{ {fields} }}"))
+    errors = [finding for finding in findings_of(config) if finding.path == f"model.{kind}.feature_extractor.type"]
+    assert text in errors[0].text
+    assert start in errors[0].fix.split()[2]
 
 
 @pytest.mark.parametrize(("resizer", "side"), [("", 1024), ("min_dimension: 800 max_dimension: 1333", 1344)])

@@ -49,6 +49,13 @@ class FasterRcnn(Family):
     def validate_extractor(self, model: faster_rcnn_pb2.FasterRcnn) -> Iterator[Finding]:
         """The findings about the fields of the feature extractor."""
 
+    def other_detector(self, model: model_pb2.DetectionModel) -> str:
+        """See `Family`: Mask R-CNN and R-FCN are configured by the same message."""
+        heads = model.faster_rcnn.second_stage_box_predictor
+        if model.faster_rcnn.number_of_stages == 3 or heads.mask_rcnn_box_predictor.predict_instance_masks:
+            return "is a Mask R-CNN, and odtk's models predict boxes"
+        return "is an R-FCN, another detector" if heads.HasField("rfcn_box_predictor") else ""
+
     def validate(self, model: model_pb2.DetectionModel) -> list[Finding]:
         """See `Family`."""
         frcnn, path = model.faster_rcnn, self.path

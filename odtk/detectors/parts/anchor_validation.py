@@ -16,9 +16,10 @@ def multiscale_anchors(grid, path: str, finest: int, coarsest: int) -> Iterator[
     count, of_the_model = coarsest - finest + 1, ((f"{path}.min_level", finest), (f"{path}.max_level", coarsest))
     levels = grid.max_level - grid.min_level + 1
     if levels != count:
+        of_max = f"min_level + {count - 1}" if count > 1 else "min_level"
         text = (
             f"is {grid.max_level}: with levels {grid.min_level} to {grid.max_level} there are {max(levels, 0)} sets of "
-            f"anchors for the {_maps(count)} that this network has, so max_level must be min_level + {count - 1}."
+            f"anchors for the {_maps(count)} that this network has, so max_level must be {of_max}."
         )
         yield error(f"{path}.max_level", text, *of_the_model)
     elif grid.min_level != finest:

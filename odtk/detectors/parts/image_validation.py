@@ -51,7 +51,9 @@ def image_sides(resizer, path: str, size: InputSize, coarsest_stride: int, paddi
     edits = [(f"{path}.{name}", size.usable_side(side)) for name, side in sides.items()]
     for name, side in sides.items():
         if side < size.least_side:
-            yield error(f"{path}.{name}", f"is {side}; this model takes no side below {size.least_side}.", *edits)
+            only = f", and only multiples of {size.side_multiple}" if size.side_multiple > 1 else ""
+            text = f"is {side}; this model takes no side below {size.least_side}{only}."
+            yield error(f"{path}.{name}", text, *edits)
             return
         if not size.takes(side):
             multiple = f"is {side}, which is not a multiple of {size.side_multiple}"

@@ -141,7 +141,8 @@ def _version(extractor: ssd_pb2.SsdFeatureExtractor) -> int:
 
 def _pyramid(extractor: ssd_pb2.SsdFeatureExtractor) -> _Pyramid:
     if not extractor.HasField("bifpn"):
-        return _Pyramid(*_USUAL_LEVELS, *_PYRAMIDS[_version(extractor)])
+        iterations, filters, combine = _PYRAMIDS[_version(extractor)]
+        return _Pyramid(*_USUAL_LEVELS, iterations, filters, combine)
     return _Pyramid(*(getattr(extractor.bifpn, name) for name in _Pyramid._fields))
 
 

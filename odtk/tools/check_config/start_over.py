@@ -1,19 +1,38 @@
 """Starts over from a shipped pipeline if odtk does not have a config's model, and keeps the data and sizes."""
 
-from odtk import pipeline
+import re
+
+from odtk import pipeline, resources
 from odtk.detectors import families
 from odtk.tools.check_config.config_checks import PLACEHOLDER, configure_command, setting
 
-_PIPELINE = "ssd_resnet50_v1_fpn_640x640_pets"
-_SMALL_PIPELINE = "ssd_mobilenet_v2_fpnlite_320x320_pets"
+# Among shipped pipelines that are equally close, these come first.
+_PREFERRED = ("ssd_resnet50_v1_fpn_640x640_pets", "ssd_mobilenet_v2_fpnlite_320x320_pets")
 
 
 def start_over(config) -> str:
     """The command that copies a shipped pipeline to another file, with this config's data, classes, sizes and steps."""
-    shipped = _SMALL_PIPELINE if "mobilenet" in families.type_of(config.model) else _PIPELINE
+    shipped = _closest(config.model)
     options = [*_data(config), *_classes(config.model), *_length(config.train_config)]
     options += _image_size(config.model, pipeline.read(shipped).model)
     return configure_command(shipped, "new_pipeline.config", options)
+
+
+def _closest(model) -> str:
+    """The shipped pipeline for fine-tuning whose model is the most similar: its kind, then the words of its type."""
+    known = resources.shipped_files("pipelines", ".config")
+    closeness: dict[str, tuple[bool, int]] = {}
+    for name in sorted(known, key=lambda name: (*(name != each for each in _PREFERRED), name)):
+        shipped = pipeline.read(known[name])
+        if shipped.train_config.fine_tune_checkpoint:
+            is_same_kind = shipped.model.WhichOneof("model") == model.WhichOneof("model")
+            closeness[name] = is_same_kind, len(_words(shipped.model) & _words(model))
+    return max(closeness, key=closeness.__getitem__)
+
+
+def _words(model) -> set[str]:
+    """The words of a model's type: {"ssd", "mobilenet", "fpn"}. Numbers, versions and Keras tell nothing."""
+    return set(re.findall(r"[a-z]{3,}", families.type_of(model).lower())) - {"keras"}
 
 
 def _data(config) -> list[str]:

@@ -22,7 +22,7 @@ def with_frozen(config, what: str, log: Callable[[str], None]):
         del frozen[:]
         _keep_batch_norms(edited, family, False)
         return edited
-    if what == "bn" and family.batch_norm_switch is None:
+    if what == "bn" and not family.has_batch_norms:
         raise ConfigError(f"Models of {family.path} have no batch norms to freeze.", argument="freeze")
     if what == "bn":
         _keep_batch_norms(edited, family, True)

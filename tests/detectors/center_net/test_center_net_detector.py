@@ -6,11 +6,15 @@ import tensorflow as tf
 from golden_cases import family_case
 
 from odtk.checkpoints.object_graph import attributes_of
+from odtk.detectors import families
 from odtk.detectors.build import build_detector
 from odtk.detectors.center_net.peaks import boxes_at, find_peaks
 from odtk.detectors.center_net.targets import box_targets, heat_maps
 from odtk.errors import ConfigError
+from odtk.layers.hourglass import SHAPES
+from odtk.tools.train.frozen_parts import BATCH_NORM_VARIABLES, with_frozen
 from odtk.training.fine_tune import fine_tune
+from odtk.training.freezing import freeze
 
 NAME = "centernet_hourglass-ten"
 
@@ -117,6 +121,28 @@ def test_what_a_loss_needs_is_asked_for(case):
     assert "labeled_classes" not in build_detector(config).groundtruth_fields
     config.model.center_net.object_center_params.use_labeled_classes = True
     assert "labeled_classes" in build_detector(config).groundtruth_fields
+
+
+def test_sides_are_multiples_of_the_stride_of_an_hourglass_innermost_map(case):
+    config = type(case.config)()
+    config.CopyFrom(case.config)
+    for number, shape in SHAPES.items():
+        config.model.center_net.feature_extractor.type = f"hourglass_{number}"
+        assert families.of(config).input_size(config.model).side_multiple == shape.coarsest_stride
+
+
+def test_all_batch_norms_can_be_frozen_without_a_field_for_it(case):
+    """TFOD's CenterNet has none."""
+    detector = build_detector(with_frozen(case.config, "bn", lambda text: None))
+    freeze(detector, [BATCH_NORM_VARIABLES])
+    norms = [each for each in detector.network.submodules if hasattr(each, "moving_mean")]
+    assert norms
+    assert not any(norm.trainable for norm in norms)
+    before = [norm.moving_mean.numpy() for norm in norms]
+    images, shapes = case.images(detector.resize)
+    detector.predict(detector.preprocess(images, shapes), shapes, training=True)
+    for norm, mean in zip(norms, before, strict=True):
+        np.testing.assert_array_equal(norm.moving_mean, mean)
 
 
 class TestFineTuning:

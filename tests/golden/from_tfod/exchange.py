@@ -48,6 +48,8 @@ def main(exported: Path, image_file: Path, output: Path) -> None:
 
 def detected(config: Path, folder: Path, image: np.ndarray) -> dict[str, np.ndarray]:
     """What TFOD's model finds with the last checkpoint in the folder, from which it must take every variable it has."""
+    # Its training loop leaves this on, and batch norms of CenterNet and of EfficientDet's backbone go by it.
+    tf.keras.backend.set_learning_phase(False)
     model = model_builder.build(config_util.get_configs_from_pipeline_file(str(config))["model"], is_training=False)
     detect(model, image)
     status = tf.train.Checkpoint(model=model).restore(tf.train.latest_checkpoint(str(folder)))
