@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from odtk.checkpoints.object_graph import as_trackable
 from odtk.detectors.candidates import Candidates
-from odtk.detectors.detector import BOX_FIELDS, Detector, FineTunePlan, LossSums
+from odtk.detectors.detector import Detector, FineTunePlan, LossSums
 from odtk.detectors.faster_rcnn import checkpoint_keys
 from odtk.detectors.faster_rcnn.checkpoint_objects import tfod_other_paths
 from odtk.detectors.faster_rcnn.detections import Detections
@@ -24,7 +24,6 @@ _SECOND = {
     "Loss/BoxClassifierLoss/localization_loss": "loss of the boxes",
     "Loss/BoxClassifierLoss/classification_loss": "loss of the classes",
 }
-_LABELED = "labeled_classes"
 # Some side of an image on which the network's variables are made; any would do.
 _SOME_SIDE = 64
 
@@ -36,7 +35,6 @@ class FasterRcnnDetector(Detector):
     """
 
     network: FasterRcnnNetwork
-    groundtruth_fields = (*BOX_FIELDS, _LABELED)
 
     def __init__(
         self,
@@ -152,7 +150,6 @@ class FasterRcnnDetector(Detector):
                 predictions["proposal_boxes"],
                 predictions["num_proposals"],
                 truth,
-                groundtruth.get(_LABELED),
             )
         sums = {tag: tf.reduce_sum(losses) for tag, losses in zip(self.loss_names, of_images, strict=True)}
         return LossSums(sums, tf.cast(tf.shape(truth.boxes)[0], tf.float32))
