@@ -16,6 +16,7 @@ from odtk.tools.train import train
 PIPELINES = [
     "ssd_mobilenet_v2_small",
     "efficientdet_small",
+    "faster_rcnn_resnet50_fpn_small",
     "centernet_small",
 ]
 

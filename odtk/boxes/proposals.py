@@ -67,14 +67,28 @@ def _cut(boxes, windows):
     return tf.concat([tf.maximum(boxes[..., :2], least), tf.minimum(boxes[..., 2:], most)], axis=-1)
 
 
-def select(proposals: Proposals, chosen, size: int) -> Proposals:
-    """The first `size` of the chosen ones, bool [batch, n], in the same order."""
+def select(proposals: Proposals, chosen, size: int, fills_up: bool = False) -> Proposals:
+    """The first `size` of the chosen ones, bool [batch, n], in the same order.
+
+    With `fills_up` there always are `size`: for missing ones the best of all proposals is repeated, and counts each
+    time. (TFOD's, where shapes are static.)
+    """
     picked = _first(proposals, chosen)
     missing = max(0, size - picked.boxes.shape[1])
     boxes, scores, rows = (
         tf.pad(part[:, :size], [[0, 0], [0, missing]] + [[0, 0]] * (part.shape.rank - 2)) for part in picked[:3]
     )
-    return Proposals(boxes, scores, rows, tf.minimum(picked.count, size))
+    found = Proposals(boxes, scores, rows, tf.minimum(picked.count, size))
+    return _filled_up(found, proposals, size) if fills_up else found
+
+
+def _filled_up(found: Proposals, proposals: Proposals, size: int) -> Proposals:
+    real = tf.sequence_mask(found.count, size)
+    boxes, scores, rows = (
+        tf.where(real[..., None] if part.shape.rank == 3 else real, part, best[:, :1])
+        for part, best in zip(found[:3], proposals[:3], strict=True)
+    )
+    return Proposals(boxes, scores, rows, tf.fill(tf.shape(found.count), size))
 
 
 def _first(proposals: Proposals, wanted) -> Proposals:

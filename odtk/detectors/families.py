@@ -43,8 +43,8 @@ def of(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionModel) 
         kind = model.WhichOneof("model")
         what = f"model.{kind} of type '{type_of(model)}'" if kind else "An empty model"
         raise ConfigError(
-            f"{what} is not one that odtk builds; it has {described()}. Start from a shipped pipeline: "
-            "`odtk configure --list` names them."
+            f"{what} is not one that odtk builds{other_detector(model)}. It has {described()}. Start from a shipped "
+            "pipeline: `odtk configure --list` names them."
         )
     return family
 
@@ -71,6 +71,13 @@ def meant(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionMode
         if near:
             return near[0] if near[0] in known else None
     return None
+
+
+def other_detector(model: model_pb2.DetectionModel) -> str:
+    """The clause ", as it is an X" for a detector that odtk does not have, configured by a message that it has."""
+    of_kind = (family for family in families() if family.kind == model.WhichOneof("model"))
+    found = {family.other_detector(model) for family in of_kind} - {""}
+    return f", as it {found.pop()}" if found else ""
 
 
 def names(kind: str | None = None) -> tuple[str, ...]:

@@ -420,9 +420,9 @@ def test_another_family_is_one_error_and_its_data_classes_size_batch_and_steps_a
         ("center_net", "type: 'resnet_v1_50'", "odtk does not implement 'resnet_v1_50'", "centernet_resnet50_v1_fpn_"),
         ("center_net", "type: 'resnet_v1_50_fpn_keras'", "Did you mean resnet_v1_50_fpn?", "pets.config"),
         ("faster_rcnn", "type: 'faster_rcnn_resnet101' } number_of_stages: 3 first_stage_anchor_generator {",
-         "This is a Mask R-CNN, and odtk's models predict boxes.", "faster_rcnn_"),
+         "as it is a Mask R-CNN, and odtk's models predict boxes;", "faster_rcnn_"),
         ("faster_rcnn", "type: 'faster_rcnn_resnet101' } second_stage_box_predictor { rfcn_box_predictor {}",
-         "This is an R-FCN, another detector.", "faster_rcnn_"),
+         "as it is an R-FCN, another detector;", "faster_rcnn_"),
     ],
 )  # fmt: skip
 def test_the_way_out_of_an_unknown_model_is_the_most_similar_one(project, kind, fields, text, start):

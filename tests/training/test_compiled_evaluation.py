@@ -14,6 +14,11 @@ from odtk.errors import OdtkError
 from odtk.evaluation import step as steps
 from odtk.evaluation.step import compiled_part, evaluation_step
 
+WHOLE = [
+    variant_case("base"), family_case("mobilenet_v2_fpnlite-base"),
+    family_case("mobilenet_v2-depthwise_explicit_padding"),
+]  # fmt: skip
+
 
 def inputs_of(batch):
     features, groundtruth = batch
@@ -81,7 +86,7 @@ def test_only_what_is_postprocessed_leaves_the_device(tiny):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [variant_case("base"), family_case("mobilenet_v2_fpnlite-base")], ids=lambda c: c.name)
+@pytest.mark.parametrize("case", WHOLE, ids=lambda c: c.name)
 def test_whole_networks_are_static_programs(case):
     model = build_detector(case.config)
     case.assign_weights(model.checkpoint_variables())

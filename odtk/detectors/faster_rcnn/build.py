@@ -97,6 +97,7 @@ def _build_second_stage(model: faster_rcnn_pb2.FasterRcnn) -> SecondStage:
         localization_weight=model.second_stage_localization_loss_weight,
         classification_weight=model.second_stage_classification_loss_weight,
         mining=_mining(model.hard_example_miner) if model.HasField("hard_example_miner") else None,
+        fills_up=model.use_static_shapes,
     )
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from odtk.checkpoints.object_graph import as_trackable
 from odtk.detectors.candidates import Candidates
-from odtk.detectors.detector import BOX_FIELDS, Detector, FineTunePlan, LossSums
+from odtk.detectors.detector import Detector, FineTunePlan, LossSums
 from odtk.detectors.faster_rcnn import checkpoint_keys
 from odtk.detectors.faster_rcnn.checkpoint_objects import tfod_other_paths
 from odtk.detectors.faster_rcnn.detections import Detections
@@ -24,7 +24,6 @@ _SECOND = {
     "Loss/BoxClassifierLoss/localization_loss": "loss of the boxes",
     "Loss/BoxClassifierLoss/classification_loss": "loss of the classes",
 }
-_LABELED = "labeled_classes"
 # Some side of an image on which the network's variables are made; any would do.
 _SOME_SIDE = 64
 
@@ -36,7 +35,6 @@ class FasterRcnnDetector(Detector):
     """
 
     network: FasterRcnnNetwork
-    groundtruth_fields = (*BOX_FIELDS, _LABELED)
 
     def __init__(
         self,
@@ -135,14 +133,24 @@ class FasterRcnnDetector(Detector):
     def loss_sums(self, predictions: dict, groundtruth: dict, true_image_shapes) -> LossSums:
         """Those of both stages, weighted; each is a mean over images."""
         truth = in_pixels(groundtruth, predictions["image_size"])
-        names = ("rpn_box_encodings", "rpn_objectness", "anchors", "anchors_used")
-        of_images = list(
-            self.first.losses(*(predictions[name] for name in names), truth, training="is_training" in predictions)
-        )
+        of_images = [
+            *self.first.losses(
+                predictions["rpn_box_encodings"],
+                predictions["rpn_objectness"],
+                predictions["anchors"],
+                predictions["anchors_used"],
+                truth,
+                training="is_training" in predictions,
+            )
+        ]
         if self.second is not None:
-            names = ("refined_box_encodings", "class_logits", "proposal_boxes", "num_proposals")
-            labeled = groundtruth.get(_LABELED)
-            of_images += self.second.losses(*(predictions[name] for name in names), truth, labeled)
+            of_images += self.second.losses(
+                predictions["refined_box_encodings"],
+                predictions["class_logits"],
+                predictions["proposal_boxes"],
+                predictions["num_proposals"],
+                truth,
+            )
         sums = {tag: tf.reduce_sum(losses) for tag, losses in zip(self.loss_names, of_images, strict=True)}
         return LossSums(sums, tf.cast(tf.shape(truth.boxes)[0], tf.float32))
 
@@ -156,14 +164,18 @@ class FasterRcnnDetector(Detector):
             predictions["num_proposals"],
             true_image_shapes,
         )
-        maps, image_size = predictions.get("features_to_crop"), predictions["image_size"]
+        return found | self._features_of(found["detection_boxes"], predictions)
+
+    def _features_of(self, boxes, predictions: dict) -> dict[str, tf.Tensor]:
+        """What the config asks for of detections at `boxes` [batch, n, 4]: the second stage's features, the crops."""
+        assert self.detections is not None
         # As in TFOD, whose boxes are here relative to the image without its padding, which crops take them not to be.
-        boxes, count = found["detection_boxes"], self.detections.suppression.max_total
+        found, count, image_size = {}, self.detections.suppression.max_total, predictions["image_size"]
         if self.detections.adds_features:
-            features = self.network.features_at(maps, boxes, image_size)
+            features = self.network.features_at(predictions["features_to_crop"], boxes, image_size)
             found["detection_features"] = tf.reshape(features, [-1, count, *features.shape[1:]])
         if self.detections.adds_crops:
-            crops = self.network.cropping.crops(maps, boxes, image_size)
+            crops = self.network.cropping.crops(predictions["features_to_crop"], boxes, image_size)
             found["cropped_rpn_box_features"] = tf.reshape(crops, [-1, count, *crops.shape[1:]])
         return found
 

@@ -82,10 +82,13 @@ class FasterRcnn(Family):
 
     def _detections(self, frcnn: faster_rcnn_pb2.FasterRcnn) -> Iterator[Finding]:
         path, processing = f"{self.path}.second_stage_post_processing", frcnn.second_stage_post_processing
-        loss = frcnn.second_stage_classification_loss.WhichOneof("classification_loss") or "weighted_softmax"
+        losses = frcnn.second_stage_classification_loss
+        loss = losses.WhichOneof("classification_loss") or "weighted_softmax"
         yield from validation.suppression(processing.batch_non_max_suppression, f"{path}.batch_non_max_suppression")
         yield from validation.score_converter(processing, path, loss)
         yield from validation.calibration(processing, path)
+        softmax = f"{self.path}.second_stage_classification_loss.weighted_softmax"
+        yield from validation.logit_scale(losses.weighted_softmax, softmax)
 
     def build(self, model: model_pb2.DetectionModel) -> FasterRcnnDetector:
         """See `Family`."""

@@ -1,13 +1,13 @@
 """Options of every Faster R-CNN, except those of its feature extractor. No TensorFlow."""
 
 from odtk.detectors.parts import options
-from odtk.pipeline.support import Fields, Options
+from odtk.pipeline.support import Fields
 
 _MASKS = "it is for masks, which come with predict_instance_masks only"
 _AS_SOFTMAX = "TFOD's Faster R-CNN does not know it and takes weighted_softmax instead"
 _NOT_THE_SECOND_STAGES = "the second stage is a mask_rcnn_box_predictor; TFOD fails with any other"
 
-FASTER_RCNN: Options = {
+FASTER_RCNN: dict[str, Fields] = {
     "DetectionModel": Fields("faster_rcnn"),
     "FasterRcnn": Fields(
         """number_of_stages num_classes image_resizer feature_extractor first_stage_anchor_generator

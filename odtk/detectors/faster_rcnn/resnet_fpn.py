@@ -22,6 +22,8 @@ _FINEST, _COARSEST = 2, 5
 # TFOD's values where the config has no `fpn`.
 _LEVELS, _DEPTH = (2, 6), 256
 _PAD_TO_MULTIPLE = 32
+# What TFOD takes, and then ignores.
+_STRIDES = (8, 16)
 
 
 class ResnetFpn(FasterRcnn):
@@ -41,9 +43,9 @@ class ResnetFpn(FasterRcnn):
     )
     options = FASTER_RCNN | {
         "FasterRcnnFeatureExtractor": Fields(
-            "type batch_norm_trainable conv_hyperparams override_base_feature_extractor_hyperparams fpn",
+            """type first_stage_features_stride batch_norm_trainable conv_hyperparams
+            override_base_feature_extractor_hyperparams fpn""",
             without_effect={
-                "first_stage_features_stride": "TFOD ignores it with a pyramid",
                 "pad_to_multiple": "TFOD ignores it: the network always pads images to multiples of 32",
             },
         ),
@@ -65,6 +67,10 @@ class ResnetFpn(FasterRcnn):
     def validate_extractor(self, model: faster_rcnn_pb2.FasterRcnn) -> Iterator[Finding]:
         """See `FasterRcnn`."""
         extractor, path = model.feature_extractor, f"{self.path}.feature_extractor"
+        stride = extractor.first_stage_features_stride
+        if stride not in _STRIDES:
+            field = f"{path}.first_stage_features_stride"
+            yield error(field, f"is {stride}; a pyramid does not use it, but TFOD takes 8 or 16 only.", (field, ""))
         if not extractor.HasField("conv_hyperparams"):
             field = f"{path}.conv_hyperparams"
             yield error(field, "is not set; the pyramid needs it, and TFOD fails without.", (field, "{}"))

@@ -31,7 +31,10 @@ class Mining:
 
 @dataclass(frozen=True)
 class SecondStage:
-    """The config's numbers. `classification_loss`: a function of odtk.losses with its parameters."""
+    """The config's numbers. `classification_loss`: a function of odtk.losses with its parameters.
+
+    `fills_up`: a sample that is too small repeats the best proposal, as TFOD's does with static shapes.
+    """
 
     num_classes: int
     sampling: Sampling
@@ -39,6 +42,7 @@ class SecondStage:
     localization_weight: float = 1.0
     classification_weight: float = 1.0
     mining: Mining | None = None
+    fills_up: bool = False
 
     def assign(self, boxes, groundtruth: PixelGroundtruth) -> targets.Targets:
         """Targets of boxes [batch, n, 4]."""
@@ -52,21 +56,20 @@ class SecondStage:
         valid = tf.sequence_mask(proposals.count, tf.shape(proposals.boxes)[1])
         eligible = valid & (assigned.class_weights > 0)
         chosen = self.sampling.draw(assigned.classes >= 0, eligible, training=True)
-        return select(proposals, chosen, self.sampling.size)
+        return select(proposals, chosen, self.sampling.size, self.fills_up)
 
-    def losses(self, encodings, logits, boxes, count, groundtruth: PixelGroundtruth, labeled=None):
+    def losses(self, encodings, logits, boxes, count, groundtruth: PixelGroundtruth):
         """(localization, classification) of each image, float32 [batch] each, weighted.
 
         encodings: [batch, n, number of boxes, 4]; logits: [batch, n, columns], the background's first; boxes: the
-        proposals [batch, n, 4], of which `count` int32 [batch] are real; labeled: float32 [batch, classes], 1 for those
-        that the image was labeled for, None for all of them.
+        proposals [batch, n, 4], of which `count` int32 [batch] are real.
         """
         assigned = self.assign(boxes, groundtruth)
         columns = tf.one_hot(assigned.classes + 1, self.num_classes + 1)
         localization = losses.smooth_l1(
             _of_classes(encodings, assigned.classes), assigned.box_encodings, assigned.box_weights
         )
-        classification = self._classification(logits, columns, assigned.class_weights, labeled)
+        classification = self._classification(logits, columns, assigned.class_weights)
         normalizer = tf.cast(tf.maximum(count, 1), tf.float32)[:, None]
         real = tf.sequence_mask(count, tf.shape(boxes)[1])
         kept = tf.cast(real, tf.float32)
@@ -77,13 +80,10 @@ class SecondStage:
             self.classification_weight * tf.reduce_sum(classification / normalizer * kept, axis=1),
         )
 
-    def _classification(self, logits, columns, weights, labeled):
-        """The loss of each proposal, [batch, n]. As in TFOD, exclusive classes count by the share that is labeled."""
+    def _classification(self, logits, columns, weights):
+        """The loss of each proposal, [batch, n]."""
         found = self.classification_loss(logits, columns, weights)
-        mask = tf.ones_like(logits[:, :1])
-        if labeled is not None:
-            mask = tf.pad(labeled, [[0, 0], [1, 0]], constant_values=1.0)[:, None]
-        return tf.reduce_sum(found * mask, axis=-1) if found.shape.rank == 3 else found * tf.reduce_mean(mask, axis=-1)
+        return tf.reduce_sum(found, axis=-1) if found.shape.rank == 3 else found
 
     def _mined(self, boxes, localization, classification, real):
         """1 for proposals that count, else 0: float32 [batch, n]. As in TFOD, all are the first image's."""

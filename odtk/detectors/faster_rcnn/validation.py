@@ -21,11 +21,10 @@ _COUNTS = {
     "first_stage_box_predictor_depth": 512,
     "first_stage_minibatch_size": 256,
     "first_stage_max_proposals": 300,
-    "initial_crop_size": 14,
-    "maxpool_kernel_size": 2,
-    "maxpool_stride": 2,
     "second_stage_batch_size": 64,
 }
+# Without a second stage there are no crops.
+_COUNTS_OF_CROPS = {"initial_crop_size": 14, "maxpool_kernel_size": 2, "maxpool_stride": 2}
 _FRACTIONS = {
     "first_stage_positive_balance_fraction": "the positives' share of the sampled anchors",
     "second_stage_balance_fraction": "the positives' share of the sampled proposals",
@@ -69,7 +68,7 @@ def _pads(resizer) -> bool:
 
 def numbers(model, path: str) -> Iterator[Finding]:
     """Counts and fractions, each by itself."""
-    for name, usual in _COUNTS.items():
+    for name, usual in (_COUNTS | (_COUNTS_OF_CROPS if model.number_of_stages > 1 else {})).items():
         if getattr(model, name) < 1:
             field = f"{path}.{name}"
             yield error(field, f"is {getattr(model, name)}; it must be at least 1.", (field, usual))
@@ -86,7 +85,7 @@ def numbers(model, path: str) -> Iterator[Finding]:
 def sizes(model, path: str) -> Iterator[Finding]:
     """Numbers that must fit each other."""
     pool, crop = model.maxpool_kernel_size, model.initial_crop_size
-    if crop >= 1 and pool > crop:
+    if model.number_of_stages > 1 and crop >= 1 and pool > crop:
         field = f"{path}.maxpool_kernel_size"
         yield error(field, f"is {pool}, above initial_crop_size {crop}: nothing is left of a crop.", (field, crop))
     size, most = model.second_stage_batch_size, model.first_stage_max_proposals

@@ -88,7 +88,7 @@ def losses(loss, path: str) -> Iterator[Finding]:
         text = "does not go with weighted_iou: TFOD does not know that loss by image, and fails."
         yield error(miner, text, (miner, ""))
     if classification == "weighted_softmax":
-        yield from _logit_scale(
+        yield from logit_scale(
             loss.classification_loss.weighted_softmax, f"{path}.classification_loss.weighted_softmax"
         )
     fraction = loss.random_example_sampler.positive_sample_fraction
@@ -149,10 +149,11 @@ def score_converter(post_processing, path: str, loss: str | None) -> Iterator[Fi
         field = f"{path}.score_converter"
         text = f"is {found}, but {loss} trains for {fitting}: scores would not be probabilities."
         yield warning(field, text, (field, fitting))
-    yield from _logit_scale(post_processing, path)
+    yield from logit_scale(post_processing, path)
 
 
-def _logit_scale(message, path: str) -> Iterator[Finding]:
+def logit_scale(message, path: str) -> Iterator[Finding]:
+    """The logit_scale of a post_processing or of a weighted_softmax loss."""
     if message.logit_scale == 0:
         field = f"{path}.logit_scale"
         yield error(field, "is 0, and logits are divided by it.", (field, ""))

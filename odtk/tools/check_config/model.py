@@ -26,7 +26,7 @@ def check_model(checks: ConfigChecks) -> None:
 
 
 def _report_family(checks: ConfigChecks, model) -> None:
-    kind, name, other_detector = model.WhichOneof("model"), families.type_of(model), _other_detector(model)
+    kind, name, other_detector = model.WhichOneof("model"), families.type_of(model), families.other_detector(model)
     meant = "" if other_detector else families.meant(model)
     field = f"model.{kind}.feature_extractor.type"
     if kind is None:
@@ -34,18 +34,12 @@ def _report_family(checks: ConfigChecks, model) -> None:
     elif meant:
         checks.error(field, f"odtk has no model '{name}'. Did you mean {meant}?", setting(field, meant))
     elif kind in families.kinds():
-        text = f"odtk does not implement '{name}'; it has" if name else "is not set; odtk has"
-        text += f" {', '.join(families.names(kind))}.{other_detector}"
+        text = f"odtk does not implement '{name}'{other_detector}; it has" if name else "is not set; odtk has"
+        text += f" {', '.join(families.names(kind))}."
         checks.error(field, text, start_over(checks.config))
     else:
         text = f"odtk does not implement this model; it has {families.described()}."
         checks.error(f"model.{kind}", text, start_over(checks.config))
-
-
-def _other_detector(model) -> str:
-    of_kind = (family for family in families.families() if family.kind == model.WhichOneof("model"))
-    tasks = {family.other_detector(model) for family in of_kind} - {""}
-    return f" This {tasks.pop()}." if tasks else ""
 
 
 def _check_batches(checks: ConfigChecks, family: Family) -> None:

@@ -1,5 +1,6 @@
 """What configs of Faster R-CNN are built, and which are refused. No network is built."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,14 @@ REFUSED = {
         f"{MODEL}.use_combined_nms_in_first_stage", "does not go with number_of_stages: 1",
     ),
     "no box is kept": (PLAIN, {f"{NMS}.max_total_detections": 0}, f"{NMS}.max_total_detections", "no box would be"),
+    "scale of the loss": (
+        PLAIN, {f"{MODEL}.second_stage_classification_loss": "{ weighted_softmax { logit_scale: 0 } }"},
+        f"{MODEL}.second_stage_classification_loss.weighted_softmax.logit_scale", "logits are divided by it",
+    ),
+    "a stride that TFOD does not take": (
+        PYRAMID, {f"{EXTRACTOR}.first_stage_features_stride": 32}, f"{EXTRACTOR}.first_stage_features_stride",
+        "TFOD takes 8 or 16",
+    ),
     "too fine": (
         PYRAMID, {f"{EXTRACTOR}.fpn.min_level": 1, f"{SCALED}.min_level": 1}, f"{EXTRACTOR}.fpn.min_level",
         "is 1; the backbone has maps of levels 2 to 5",
@@ -128,6 +137,23 @@ def test_what_is_not_implemented_is_refused_by_name(case):
         families.of(config).require_buildable(model)
 
 
+def test_mask_rcnn_and_its_backbone_are_refused_by_name():
+    changes = {f"{EXTRACTOR}.type": "faster_rcnn_inception_resnet_v2_keras", f"{MODEL}.number_of_stages": "3"}
+    config, text = changed(PLAIN, changes)
+    words = "faster_rcnn_inception_resnet_v2_keras'.* as it is a Mask R-CNN, and odtk's models predict boxes"
+    with pytest.raises(ConfigError, match=words):
+        families.of(config)
+    (error,) = (each for each in check_config(config, "frcnn.config", text) if each.severity == "error")
+    assert re.search(words, error.text)
+
+
+@pytest.mark.skipif(not ZOO.is_dir(), reason="the zoo's configs are not on this machine")
+def test_the_zoos_mask_rcnn_is_refused_by_name():
+    (path,) = ZOO.glob("mask_rcnn_*.config")
+    errors = [each for each in check_config(pipeline.read(path), path, path.read_text()) if each.severity == "error"]
+    assert any("is a Mask R-CNN" in error.text for error in errors)
+
+
 def test_what_has_no_effect_is_said():
     """Of the second stage's hyperparameters only the batch norm, of the first stage's not the activation."""
     rpn = f"{MODEL}.first_stage_box_predictor_conv_hyperparams"
@@ -145,6 +171,12 @@ def test_mining_in_one_image_and_proposals_of_padded_images_are_warned_of():
     assert "the first image of each batch alone" in warnings[f"{MODEL}.hard_example_miner"]
     assert "relative to the image with its padding" in warnings[f"{MODEL}.number_of_stages"]
     assert len(warnings) == 2
+
+
+def test_one_stage_needs_no_crops():
+    fields = {f"{MODEL}.{name}": "" for name in ("initial_crop_size", "maxpool_kernel_size", "maxpool_stride")}
+    assert len(found(changed(PLAIN, fields)[0])) == 3 + len(found(changed(PLAIN, {})[0]))
+    assert {each.severity for each in found(changed(PLAIN, fields | {f"{MODEL}.number_of_stages": 1})[0])} == {"note"}
 
 
 @pytest.mark.parametrize(("base", "sides"), [(PLAIN, (10, 10)), (PYRAMID, (32, 40))])

@@ -9,6 +9,8 @@ import tensorflow as tf
 from odtk import losses, static_shapes, step_random
 from odtk.boxes import balanced_sampling, crops
 from odtk.boxes.proposals import ProposalParams, Proposals, propose, select
+from odtk.detectors.detector import BOX_FIELDS
+from odtk.detectors.faster_rcnn.detector import FasterRcnnDetector
 from odtk.detectors.faster_rcnn.first_stage import Sampling
 from odtk.detectors.faster_rcnn.groundtruth import PixelGroundtruth
 from odtk.detectors.faster_rcnn.second_stage import SecondStage
@@ -91,6 +93,18 @@ def test_chosen_proposals_keep_their_order_and_are_padded():
         np.testing.assert_array_equal(found.count, [min(2, size)])
 
 
+def test_with_static_shapes_the_best_proposal_stands_in_for_missing_ones():
+    proposals = Proposals(
+        tf.reshape(tf.range(1.0, 17.0), [1, 4, 4]), tf.constant([[0.9, 0.8, 0.7, 0.6]]), tf.constant([[4, 2, 9, 1]]),
+        tf.constant([4]),
+    )  # fmt: skip
+    found = select(proposals, tf.constant([[False, True, False, True]]), 4, fills_up=True)
+    np.testing.assert_array_equal(found.rows, [[2, 1, 4, 4]])
+    np.testing.assert_array_equal(found.boxes[0, 2:], [[1, 2, 3, 4]] * 2)
+    np.testing.assert_array_equal(found.scores, np.float32([[0.8, 0.6, 0.9, 0.9]]))
+    np.testing.assert_array_equal(found.count, [4])
+
+
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_crops_by_products_are_those_of_tensorflows_operation(size):
     """And their gradients; on one map, and on the map of each box's level."""
@@ -144,17 +158,6 @@ def test_the_losses_of_an_image_are_divided_by_its_proposals():
     np.testing.assert_allclose(found, [np.mean(expected)], rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("loss", "share"), [(losses.softmax_cross_entropy, 2 / 3), (losses.sigmoid_cross_entropy, None)]
-)
-def test_classes_that_an_image_was_not_labeled_for_are_no_background(loss, share):
-    """With exclusive classes, as in TFOD, the whole loss counts less instead."""
-    logits, labeled = tf.constant([[[0.5, 1.0, -1.0], [2.0, 0.3, 0.7], [9.0, 9.0, 0.0]]]), tf.constant([[0.0, 1.0]])
-    arguments = tf.zeros([1, 3, 1, 4]), logits, BOXES, tf.constant([2]), TRUTH
-    _, whole = stage(loss).losses(*arguments)
-    _, found = stage(loss).losses(*arguments, labeled)
-    if share is None:
-        first = tf.nn.sigmoid_cross_entropy_with_logits(tf.zeros([2]), logits[0, :2, 1])
-        np.testing.assert_allclose(whole - found, [np.sum(first) / 2], rtol=1e-5)
-    else:
-        np.testing.assert_allclose(found, whole * share, rtol=1e-6)
+def test_training_does_not_read_what_an_image_was_labeled_for():
+    """TFOD's losses would, but its record decoder never gives that: `image/class` is another field there."""
+    assert FasterRcnnDetector.groundtruth_fields == BOX_FIELDS
