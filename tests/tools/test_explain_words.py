@@ -26,12 +26,14 @@ def page_of(tmp_path, **shown) -> str:
 
 def test_anchors_are_moved_and_cells_are_not(tmp_path):
     text = page_of(tmp_path)
-    assert "Anchors" in text and "3 anchors with a score of at least 0.5, in the colors" in text
+    assert "Anchors" in text
+    assert "3 anchors with a score of at least 0.5, in the colors" in text
     assert "before they are moved to a box" in text
     levels = [anchors.LevelAnchors(Level("P2", 4, 4, 1), fired=3, best_score=0.9, matched=None)]
     scores = {"cat": [ScoreMap("P2", 0.9, FILE)]}
     text = page_of(tmp_path, called="cells", is_moved=False, levels=levels, scores=scores)
-    assert "3 cells with a score of at least 0.5" in text and "Cells by level" in text
+    assert "3 cells with a score of at least 0.5" in text
+    assert "Cells by level" in text
     assert not any(word in text.lower() for word in ("anchor", "pyramid", "moved", "coarse"))
 
 
@@ -39,7 +41,8 @@ def test_anchors_are_moved_and_cells_are_not(tmp_path):
 def test_anchors_of_an_image_of_its_own_are_compared_with_groundtruth(has_own):
     found = tf.constant(BOXES)
     candidates = Candidates(
-        boxes=tf.constant(BOXES[None, ::-1]), scores=tf.constant([[[0.1], [0.8]]]), anchors=found[None] if has_own else None
+        boxes=tf.constant(BOXES[None, ::-1]), scores=tf.constant([[[0.1], [0.8]]]),
+        anchors=found[None] if has_own else None,
     )  # fmt: skip
     run = SimpleNamespace(candidates=candidates, frame=MapFrame((8, 8), (8, 8), (8, 8)))
     assert anchors.fired(run, 0.5).rows.tolist() == [1]
