@@ -74,7 +74,7 @@ def meant(config: pipeline_pb2.TrainEvalPipelineConfig | model_pb2.DetectionMode
 
 
 def other_detector(model: model_pb2.DetectionModel) -> str:
-    """", as it is an X, ..." if a model is a detector that odtk does not have, configured by a message that it has."""
+    """The clause ", as it is an X" for a detector that odtk does not have, configured by a message that it has."""
     of_kind = (family for family in families() if family.kind == model.WhichOneof("model"))
     found = {family.other_detector(model) for family in of_kind} - {""}
     return f", as it {found.pop()}" if found else ""
