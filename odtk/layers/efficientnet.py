@@ -12,6 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from odtk import step_random
+from odtk.layers.channels import divisible_by_8
 from odtk.layers.conv import BatchNormParams, ConvParams
 
 # The means and deviations of ImageNet's pixels, RGB, as fractions of 255.
@@ -127,13 +128,14 @@ def _classifier(version: str, weight_decay: float) -> tf_keras.Model:
     stacks = [stack._replace(repeats=math.ceil(depth * stack.repeats)) for stack in STACKS]
     num_blocks, count = sum(stack.repeats for stack in stacks), 0
     images = tf_keras.Input((None, None, 3))
-    x = make.conv(images, _divisible(STEM_FILTERS * width), 3, 2, "stem")
+    x = make.conv(images, divisible_by_8(STEM_FILTERS * width), 3, 2, "stem")
     for stack_index, stack in enumerate(stacks):
         for index in range(stack.repeats):
-            block = stack._replace(filters=_divisible(stack.filters * width), strides=stack.strides if not index else 1)
+            filters, strides = divisible_by_8(stack.filters * width), stack.strides if not index else 1
+            block = stack._replace(filters=filters, strides=strides)
             x = make.block(x, block, DROP_RATE * count / num_blocks, f"stack_{stack_index}_block_{index}")
             count += 1
-    x = make.conv(x, _divisible(TOP_FILTERS * width), 1, 1, "top")
+    x = make.conv(x, divisible_by_8(TOP_FILTERS * width), 1, 1, "top")
     x = tf_keras.layers.GlobalAveragePooling2D(name="top_pool")(x)
     # TFOD's has a dropout here, and a conversion of the probabilities.
     x = tf_keras.layers.Activation("linear", name="top_dropout")(x)
@@ -199,9 +201,3 @@ class _Blocks:
         return tf_keras.layers.Dense(
             units, None, True, initializer, kernel_regularizer=self.decay, bias_regularizer=self.decay, name=name
         )
-
-
-def _divisible(filters: float) -> int:
-    """The multiple of 8 nearest to this number of channels, but at least 8 and no more than a tenth below it."""
-    rounded = max(8, int(filters + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * filters else rounded + 8

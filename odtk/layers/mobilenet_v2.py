@@ -5,6 +5,7 @@ Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018.
 
 import tf_keras
 
+from odtk.layers.channels import divisible_by_8
 from odtk.layers.conv import ConvParams
 from odtk.layers.mobilenet import MobileNetLayers
 
@@ -43,15 +44,15 @@ def mobilenet_v2(
         for repeat in range(repeats)
     ]
     images = tf_keras.Input((None, None, 3))
-    x = layers.conv(images, max(_divisible(STEM_FILTERS * alpha), min_depth), 3, 2, "Conv1")
+    x = layers.conv(images, max(divisible_by_8(STEM_FILTERS * alpha), min_depth), 3, 2, "Conv1")
     x = params.activate("Conv1_relu")(params.norm("bn_Conv1")(x))
     maps = {}
     for index, (expansion, filters, strides) in enumerate(blocks):
         name = f"block_{index}"
-        x, expanded = _block(layers, x, expansion, _divisible(int(filters * alpha)), min_depth, strides, name)
+        x, expanded = _block(layers, x, expansion, divisible_by_8(int(filters * alpha)), min_depth, strides, name)
         maps |= {name: x, f"{name}_expand_relu": expanded}
     # alpha above 1 does not widen the last convolution.
-    top = _divisible(TOP_FILTERS * alpha) if alpha < 1 else TOP_FILTERS
+    top = divisible_by_8(TOP_FILTERS * alpha) if alpha < 1 else TOP_FILTERS
     x = params.norm("Conv_1_bn")(layers.conv(x, max(top, min_depth), 1, 1, "Conv_1"))
     maps["out_relu"] = params.activate("out_relu")(x)
     return tf_keras.Model(images, [maps[name] for name in outputs], name="mobilenet_v2")
@@ -72,9 +73,3 @@ def _block(layers: MobileNetLayers, x, expansion: int, filters: int, min_depth: 
     if strides == 1 and channels == filters:
         narrow = tf_keras.layers.Add(name=f"{name}_add")([x, narrow])
     return narrow, expanded
-
-
-def _divisible(filters: float) -> int:
-    """The multiple of 8 nearest to this number of channels, but at least 8 and no more than a tenth below it."""
-    rounded = max(8, int(filters + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * filters else rounded + 8

@@ -8,18 +8,23 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-from golden_cases import GOLDEN, SUFFIX, family_case, same_detections
-from google.protobuf import text_format
-from object_graphs import Graph, graph_of, names_of
-from synthetic_weights import synthetic_image
+from golden_cases import GOLDEN, family_case, same_detections
+from golden_runs import (
+    assert_exported_finds_the_same,
+    assert_same_corners,
+    assert_same_first_step,
+    assert_same_inference_losses,
+    assert_tfods_objects,
+    computed,
+    of_reference,
+    of_tfod,
+    params,
+    train,
+)
 
 from odtk.detectors.build import build_detector
 from odtk.detectors.center_net.targets import box_targets, heat_maps
-from odtk.detectors.total_loss import total_losses
-from odtk.exporting import runtime, saved_model
 from odtk.layers import hourglass
-from odtk.protos import model_pb2
-from odtk.training.optimizer import build_optimizer
 
 FAMILIES = sorted(path.stem for path in (GOLDEN / "families").glob("centernet_*.config"))
 with np.load(GOLDEN / "from_tfod/center_net.npz") as file:
@@ -43,35 +48,25 @@ LOSSES = [f"Loss/{name}" for name in HEADS]
 ROWS, COLUMNS = 5, 7
 
 
-def params(names: list[str]) -> list:
-    """Each as a parameter, those that are not in QUICK marked slow."""
-    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
-
-
 @pytest.fixture(scope="module")
 def family(request) -> SimpleNamespace:
     """One of the reference's goldens, and everything the detector computes of its batch in inference."""
-    case = family_case(request.param)
-    detector = build_detector(case.config)
-    case.assign_weights(detector.checkpoint_variables())
-    return computed(case, detector, case.arrays, case.groundtruth())
+    return with_detections(computed(of_reference(request.param)))
 
 
 @pytest.fixture(scope="module")
 def case(request) -> SimpleNamespace:
     """The same for one of TFOD's own answers."""
-    part = f"{request.param}/"
-    golden = {name.removeprefix(part): value for name, value in FROM_TFOD.items() if name.startswith(part)}
-    golden["name"] = request.param
-    case = family_case(str(golden["base"]))
-    case.config.model.CopyFrom(text_format.Parse(str(golden["model"]), model_pb2.DetectionModel()))
     with pytest.MonkeyPatch.context() as patch:
         small = hourglass.HourglassShape(16, (24, 24, 32), (2, 2, 1), count=2)
         patch.setitem(hourglass.SHAPES, 104, small)
-        detector = build_detector(case.config)
-    for key, variable in detector.checkpoint_variables().items():
-        variable.assign(case.value(key, variable.shape))
-    return computed(case, detector, golden, crowded_groundtruth())
+        built = of_tfod(FROM_TFOD, request.param)
+    return with_detections(computed(built, crowded_groundtruth()), request.param)
+
+
+def with_detections(run: SimpleNamespace, name: str = "") -> SimpleNamespace:
+    """The run, with what its predictions become, and the name of a case."""
+    return SimpleNamespace(**vars(run), name=name, found=run.detector.postprocess(run.predictions, run.shapes))
 
 
 def crowded_groundtruth() -> dict[str, tf.Tensor]:
@@ -96,38 +91,6 @@ def crowded_groundtruth() -> dict[str, tf.Tensor]:
     }  # fmt: skip
 
 
-def computed(case, detector, golden, groundtruth) -> SimpleNamespace:
-    """In inference."""
-    images, shapes = case.images(detector.resize)
-    preprocessed = detector.preprocess(images, shapes)
-    predictions = detector.predict(preprocessed, shapes)
-    return SimpleNamespace(
-        case=case,
-        detector=detector,
-        golden=golden,
-        groundtruth=groundtruth,
-        shapes=shapes,
-        preprocessed=preprocessed,
-        predictions=predictions,
-        found=detector.postprocess(predictions, shapes),
-    )
-
-
-def train(run: SimpleNamespace, steps: int) -> tuple[list[dict[str, float]], float]:
-    """The losses of some steps, and the norm of the first one's gradient."""
-    detector, rows, norm = run.detector, [], None
-    optimizer = build_optimizer(run.case.config.train_config.optimizer)
-    for _ in range(steps):
-        with tf.GradientTape() as tape:
-            predictions = detector.predict(run.preprocessed, run.shapes, training=True)
-            losses = total_losses(detector, predictions, run.groundtruth, run.shapes)
-        gradients = tape.gradient(losses["Loss/total_loss"], detector.trainable_variables)
-        norm = float(tf.linalg.global_norm(gradients)) if norm is None else norm
-        optimizer.apply_gradients(zip(gradients, detector.trainable_variables, strict=True))
-        rows.append({tag: float(loss) for tag, loss in losses.items()})
-    return rows, norm
-
-
 def assert_same_detections(run: SimpleNamespace) -> None:
     """Those, and what TFOD's exported models give besides."""
     golden = {name: run.golden[name] for name in DETECTIONS}
@@ -137,7 +100,7 @@ def assert_same_detections(run: SimpleNamespace) -> None:
         np.testing.assert_allclose(ours, run.golden[name], rtol=0, atol=1e-3, err_msg=name)
 
 
-@pytest.mark.parametrize("family", params(FAMILIES), indirect=True)
+@pytest.mark.parametrize("family", params(FAMILIES, QUICK), indirect=True)
 @pytest.mark.parity(
     what="CenterNet: keys of the checkpoint, preprocessing, heat maps, sizes, offsets, targets, detections, inference "
     "losses and the first training step",
@@ -160,9 +123,7 @@ def test_the_references_goldens(family):
             expected = golden[f"{name.replace('/', '_')}_{output}"]
             np.testing.assert_allclose(found[:, 1::3, 2::3], expected, rtol=0, atol=1e-3, err_msg=name)
     assert_same_detections(family)
-    losses = family.detector.losses(predictions, family.groundtruth, family.shapes)
-    for tag in LOSSES:
-        assert float(losses[tag]) == pytest.approx(float(golden[f"infer_{tag.replace('/', '_')}"]), rel=1e-4), tag
+    assert_same_inference_losses(family, LOSSES)
     assert_same_targets(family)
     rows, norm = train(family, steps=1)
     for tag, values in family.case.training_losses().items():
@@ -192,15 +153,13 @@ def assert_same_targets(run: SimpleNamespace) -> None:
     tolerance="1e-3 relative",
 )
 def test_three_training_steps(name):
-    case = family_case(name)
-    detector = build_detector(case.config)
-    case.assign_weights(detector.checkpoint_variables())
-    rows, _ = train(computed(case, detector, case.arrays, case.groundtruth()), steps=3)
-    for tag, values in case.training_losses().items():
+    built = of_reference(name)
+    rows, _ = train(computed(built), steps=3)
+    for tag, values in built.case.training_losses().items():
         np.testing.assert_allclose([row[tag] for row in rows], values, rtol=1e-3, err_msg=tag)
 
 
-@pytest.mark.parametrize("case", params(CASES), indirect=True)
+@pytest.mark.parametrize("case", params(CASES, QUICK), indirect=True)
 @pytest.mark.parity(
     what="CenterNet with several boxes on a cell, box weights, labeled classes, suppression by class, of all classes "
     "and soft, other center losses, other pools, default heads, bilinear upsampling, swapped channels, two outputs: "
@@ -209,10 +168,9 @@ def test_three_training_steps(name):
     tolerance="objects exact, predictions 1e-3, the same detections, losses 1e-3 relative, norm of the gradient 2 %",
 )
 def test_what_the_reference_does_not_cover(case, tmp_path):
-    golden, detector = case.golden, case.detector
+    golden = case.golden
     np.testing.assert_array_equal(case.shapes, golden["true_image_shapes"])
-    corners = tf.concat([case.preprocessed[:, :2, :2], case.preprocessed[:, -2:, -2:]], axis=1)
-    np.testing.assert_allclose(corners, golden["preprocessed_corners"], atol=1e-4)
+    assert_same_corners(case, 1e-4)
     np.testing.assert_array_equal([m.shape for m in case.predictions["extracted_features"]], golden["map_shapes"])
     for name in HEADS:
         for output, found in enumerate(case.predictions[name]):
@@ -220,25 +178,12 @@ def test_what_the_reference_does_not_cover(case, tmp_path):
             np.testing.assert_allclose(found[:, ::ROWS, ::COLUMNS], expected, rtol=0, atol=1e-3, err_msg=name)
     assert set(case.found) == {name for name in golden if name.startswith(("detection_", "num_detections"))}
     assert_same_detections(case)
-    if f"graphs/{golden['name']}" in FROM_TFOD:
-        assert_tfods_objects(detector, FROM_TFOD[f"graphs/{golden['name']}"], tmp_path)
-    rows, norm = train(case, steps=1)
-    for tag in (*LOSSES, "Loss/total_loss"):
-        assert rows[0][tag] == pytest.approx(float(golden[tag]), rel=1e-3), tag
-    assert norm == pytest.approx(float(golden["train_gradient_norm"]), rel=2e-2)
+    if f"graphs/{case.name}" in FROM_TFOD:
+        assert_tfods_objects(case.detector, FROM_TFOD[f"graphs/{case.name}"], tmp_path)
+    assert_same_first_step(case)
 
 
-def assert_tfods_objects(detector, serialized: np.ndarray, folder) -> None:
-    """A checkpoint of the detector has every object of TFOD's under all of its names, and variables under its keys."""
-    prefix = tf.train.Checkpoint(**detector.checkpoint_objects()).write(str(folder / "ckpt"))
-    graph = Graph.FromString(serialized.tobytes())
-    assert names_of(graph_of(prefix)) == names_of(graph)
-    keys = {attribute.checkpoint_key for node in graph.nodes for attribute in node.attributes}
-    assert {key + SUFFIX for key in detector.checkpoint_variables()} == keys
-    assert {key for key in tf.train.load_checkpoint(prefix).get_variable_to_shape_map() if key.endswith(SUFFIX)} == keys
-
-
-@pytest.mark.parametrize("name", params(GRAPHS))
+@pytest.mark.parametrize("name", params(GRAPHS, QUICK))
 @pytest.mark.parity(
     what="CenterNet with ResNet-34, 101, v2 101 and MobileNetV2: every object of the checkpoint",
     against="from_tfod/center_net.npz",
@@ -254,12 +199,4 @@ def test_objects_of_the_other_backbones(name, tmp_path):
 @pytest.mark.parametrize("case", ["suppression by class"], indirect=True)
 def test_an_exported_detector_finds_what_the_detector_does(case, tmp_path):
     """In padded images."""
-    saved_model.save(case.detector, "image_tensor", str(tmp_path))
-    image = synthetic_image(50, *case.case.image_size)
-    found = runtime.load(tmp_path).detect(image)
-    resized, shape = case.detector.resize(tf.constant(image, tf.float32))
-    expected = case.detector.detect(resized[None], shape[None])
-    count = int(expected["num_detections"][0])
-    np.testing.assert_allclose(found.scores, expected["detection_scores"][0, :count], atol=1e-5)
-    np.testing.assert_allclose(found.boxes, expected["detection_boxes"][0, :count], atol=1e-5)
-    np.testing.assert_array_equal(found.classes, expected["detection_classes"][0, :count] + 1)
+    assert_exported_finds_the_same(case, tmp_path)

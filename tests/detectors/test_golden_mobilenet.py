@@ -9,15 +9,23 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-from golden_cases import GOLDEN, SUFFIX, family_case, same_detections
-from golden_runs import LOSSES, assert_same_predictions, computed, train
-from google.protobuf import text_format
-from object_graphs import Graph, graph_of, names_of
+from golden_cases import GOLDEN, family_case
+from golden_runs import (
+    assert_same_corners,
+    assert_same_first_step,
+    assert_same_inference,
+    assert_same_predictions,
+    assert_tfods_objects,
+    computed,
+    of_reference,
+    of_tfod,
+    params,
+    train,
+)
 
 from odtk.checkpoints.object_graph import as_trackable
 from odtk.detectors.build import build_detector
 from odtk.layers.mobilenet import preprocess
-from odtk.protos import model_pb2
 from odtk.training.fine_tune import fine_tune
 
 FAMILIES = sorted(path.stem for path in (GOLDEN / "families").glob("mobilenet_v?-*.config"))
@@ -34,43 +42,19 @@ OF_STEPS = (2e-4, 2e-3, 5e-3)
 COMPARED_STEPS = {"mobilenet_v2-hard_example_miner": 2}
 
 
-def params(names: list[str]) -> list:
-    """Each as a parameter, marked slow where it is not in QUICK."""
-    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
-
-
 @pytest.fixture
 def family(request) -> SimpleNamespace:
     """One of the reference's goldens, and everything the detector computes of its batch in inference."""
-    case = family_case(request.param)
-    detector = build_detector(case.config)
-    case.assign_weights(detector.checkpoint_variables())
-    return computed(case, detector, case.arrays)
+    return computed(of_reference(request.param))
 
 
 @pytest.fixture
 def case(request) -> SimpleNamespace:
     """The same for one of TFOD's own answers."""
-    part = f"{request.param}/"
-    golden = {name.removeprefix(part): value for name, value in FROM_TFOD.items() if name.startswith(part)}
-    case = family_case(str(golden["base"]))
-    case.config.model.CopyFrom(text_format.Parse(str(golden["model"]), model_pb2.DetectionModel()))
-    detector = build_detector(case.config)
-    for key, variable in detector.checkpoint_variables().items():
-        variable.assign(case.value(key, variable.shape))
-    return computed(case, detector, golden)
+    return computed(of_tfod(FROM_TFOD, request.param))
 
 
-def assert_same_objects(case: SimpleNamespace, folder) -> None:
-    """Every object of the detector's checkpoint stands under the names that TFOD's has."""
-    prefix = tf.train.Checkpoint(**case.detector.checkpoint_objects()).write(str(folder / "ckpt"))
-    graph = Graph.FromString(case.golden["graph"].tobytes())
-    assert names_of(graph_of(prefix)) == names_of(graph)
-    keys = {attribute.checkpoint_key for node in graph.nodes for attribute in node.attributes}
-    assert {key + SUFFIX for key in case.detector.checkpoint_variables()} == keys
-
-
-@pytest.mark.parametrize("family", params(FAMILIES), indirect=True)
+@pytest.mark.parametrize("family", params(FAMILIES, QUICK), indirect=True)
 @pytest.mark.parity(
     what="SSD-MobileNet without a pyramid: keys of the checkpoint, anchors, box encodings, logits, detections, "
     "inference losses and three training steps",
@@ -79,24 +63,16 @@ def assert_same_objects(case: SimpleNamespace, folder) -> None:
     "training losses 2e-4, 2e-3 and 5e-3 relative by step, norm of the gradient 2 %",
 )
 def test_the_references_goldens(family):
-    golden, detector = family.golden, family.detector
-    assert_same_predictions(family)
-    np.testing.assert_allclose(family.preprocessed[:, :4, :4], golden["preprocessed_corner"], atol=1e-5)
-    maps = [np.asarray(m, np.float64) for m in family.predictions["feature_maps"]]
-    np.testing.assert_allclose([m.mean() for m in maps], golden["feature_map_mean"], rtol=0, atol=1e-3)
-    np.testing.assert_allclose([m.std() for m in maps], golden["feature_map_std"], rtol=0, atol=1e-3)
-    same_detections(detector.postprocess(family.predictions, family.shapes), golden)
-    for tag in LOSSES:
-        assert family.losses[tag] == pytest.approx(float(golden[f"infer_{tag.replace('/', '_')}"]), rel=1e-4), tag
+    assert_same_inference(family)
     steps = COMPARED_STEPS.get(Path(family.case.name).name, 3)
-    rows, norm = train(family.case, detector, preprocess, steps)
+    rows, norm = train(family, steps, family.case.preprocessed(preprocess))
     for tag, values in family.case.training_losses().items():
         for row, value, tolerance in zip(rows, values[:steps], OF_STEPS[:steps], strict=True):
             assert row[tag] == pytest.approx(float(value), rel=tolerance), tag
-    assert norm == pytest.approx(float(golden["train_gradient_norm"]), rel=2e-2)
+    assert norm == pytest.approx(float(family.golden["train_gradient_norm"]), rel=2e-2)
 
 
-@pytest.mark.parametrize("case", params(CASES), indirect=True)
+@pytest.mark.parametrize("case", params(CASES, QUICK), indirect=True)
 @pytest.mark.parity(
     what="SSD-MobileNet with other maps, padding, biases, strides and offsets of anchors, square and clipped boxes; "
     "convolutional_box_predictor and ssd_anchor_generator with a pyramid, shared heads without one: every object of "
@@ -106,21 +82,17 @@ def test_the_references_goldens(family):
 )
 def test_what_the_reference_does_not_cover(case, tmp_path):
     assert_same_predictions(case)
-    corners = tf.concat([case.preprocessed[:, :2, :2], case.preprocessed[:, -2:, -2:]], axis=1)
-    np.testing.assert_allclose(corners, case.golden["preprocessed_corners"], atol=1e-5)
+    assert_same_corners(case)
     if "graph" in case.golden:
-        assert_same_objects(case, tmp_path)
-    rows, norm = train(case.case, case.detector, preprocess, steps=1)
-    for tag, value in rows[0].items():
-        assert value == pytest.approx(float(case.golden[tag]), rel=1e-3), tag
-    assert norm == pytest.approx(float(case.golden["train_gradient_norm"]), rel=2e-2)
+        assert_tfods_objects(case.detector, case.golden["graph"], tmp_path)
+    assert_same_first_step(case, case.case.preprocessed(preprocess))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", WITH_DROPOUT, indirect=True)
 def test_dropout_is_an_object_of_the_checkpoint_and_of_training_alone(case, tmp_path):
     assert_same_predictions(case)
-    assert_same_objects(case, tmp_path)
+    assert_tfods_objects(case.detector, case.golden["graph"], tmp_path)
     images, shapes = case.preprocessed, case.shapes
     before = case.predictions["class_logits"]
     dropped = case.detector.network(images, training=True, norm_training=False)[2]

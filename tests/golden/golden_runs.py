@@ -1,45 +1,83 @@
-"""What a detector computes of a golden's batch, in inference and in training."""
+"""What a detector computes of a golden's batch, in inference and in training, compared with what TFOD did."""
 
-from collections.abc import Callable
+from collections.abc import Collection, Iterable
+from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
+import pytest
 import tensorflow as tf
-from golden_cases import GoldenCase
+from golden_cases import SUFFIX, GoldenCase, family_case, same_detections
+from google.protobuf import text_format
+from object_graphs import Graph, graph_of, names_of
+from synthetic_weights import synthetic_image
 
+from odtk.detectors.build import build_detector
+from odtk.detectors.detector import Detector
+from odtk.detectors.total_loss import TOTAL_LOSS, total_losses
+from odtk.exporting import runtime, saved_model
+from odtk.protos import model_pb2
 from odtk.training.optimizer import build_optimizer
 
 LOSSES = ["Loss/localization_loss", "Loss/classification_loss"]
-REGULARIZATION = "Loss/regularization_loss"
 
 
-def computed(case: GoldenCase, detector, golden: dict[str, np.ndarray]) -> SimpleNamespace:
-    """In inference: images, predictions and losses, beside case, detector and golden."""
-    images, shapes = case.images(detector.resize)
-    preprocessed = detector.preprocess(images, shapes)
-    predictions = detector.predict(preprocessed, shapes)
-    losses = detector.losses(predictions, case.groundtruth(), shapes)
+def params(names: Iterable[str], quick: Collection[str]) -> list:
+    """Each as a parameter, marked slow where it is not in `quick`."""
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+class Built(NamedTuple):
+    """A golden, and the detector with its weights."""
+
+    case: GoldenCase
+    detector: Detector
+    golden: dict[str, np.ndarray]
+
+
+def of_reference(name: str) -> Built:
+    """One of the reference's (tests/golden/families)."""
+    case = family_case(name)
+    detector = build_detector(case.config)
+    case.assign_weights(detector.checkpoint_variables())
+    return Built(case, detector, case.arrays)
+
+
+def of_tfod(answers: dict[str, np.ndarray], name: str) -> Built:
+    """One of those that a script of tests/golden/from_tfod wrote; `answers` are all of its file."""
+    golden = {key.removeprefix(f"{name}/"): value for key, value in answers.items() if key.startswith(f"{name}/")}
+    case = family_case(str(golden["base"]))
+    case.config.model.CopyFrom(text_format.Parse(str(golden["model"]), model_pb2.DetectionModel()))
+    detector = build_detector(case.config)
+    for key, variable in detector.checkpoint_variables().items():
+        variable.assign(case.value(key, variable.shape))
+    return Built(case, detector, golden)
+
+
+def computed(built: Built, groundtruth: dict | None = None) -> SimpleNamespace:
+    """In inference: images and predictions, beside what was built and the groundtruth, by default the case's own."""
+    images, shapes = built.case.images(built.detector.resize)
+    preprocessed = built.detector.preprocess(images, shapes)
     return SimpleNamespace(
-        case=case,
-        detector=detector,
-        golden=golden,
+        **built._asdict(),
+        groundtruth=built.case.groundtruth() if groundtruth is None else groundtruth,
         shapes=shapes,
         preprocessed=preprocessed,
-        predictions=predictions,
-        losses={tag: float(loss) for tag, loss in losses.items()},
+        predictions=built.detector.predict(preprocessed, shapes),
     )
 
 
-def train(case: GoldenCase, detector, preprocess: Callable, steps: int) -> tuple[list[dict[str, float]], float]:
-    """The losses of some steps, and the norm of the first one's gradient."""
-    images, shapes, groundtruth = case.preprocessed(preprocess), case.images(detector.resize)[1], case.groundtruth()
-    optimizer, rows, norm = build_optimizer(case.config.train_config.optimizer), [], None
+def train(run: SimpleNamespace, steps: int, images=None) -> tuple[list[dict[str, float]], float]:
+    """The losses of some steps, and the norm of the first one's gradient; `images` if not those of the inference."""
+    detector, rows, norm = run.detector, [], None
+    optimizer = build_optimizer(run.case.config.train_config.optimizer)
     for _ in range(steps):
         with tf.GradientTape() as tape:
-            losses = detector.losses(detector.predict(images, shapes, training=True), groundtruth, shapes)
-            losses[REGULARIZATION] = detector.regularization_loss()
-            losses["Loss/total_loss"] = tf.add_n(list(losses.values()))
-        gradients = tape.gradient(losses["Loss/total_loss"], detector.trainable_variables)
+            fed = run.preprocessed if images is None else images
+            predictions = detector.predict(fed, run.shapes, training=True)
+            losses = total_losses(detector, predictions, run.groundtruth, run.shapes)
+        gradients = tape.gradient(losses[TOTAL_LOSS], detector.trainable_variables)
         norm = float(tf.linalg.global_norm(gradients)) if norm is None else norm
         optimizer.apply_gradients(zip(gradients, detector.trainable_variables, strict=True))
         rows.append({tag: float(loss) for tag, loss in losses.items()})
@@ -47,7 +85,7 @@ def train(case: GoldenCase, detector, preprocess: Callable, steps: int) -> tuple
 
 
 def assert_same_predictions(run: SimpleNamespace) -> None:
-    """The run's images, feature maps, anchors, box encodings and logits are the golden's."""
+    """An SSD's images, feature maps, anchors, box encodings and logits are the golden's."""
     golden, predictions = run.golden, run.predictions
     np.testing.assert_array_equal(run.shapes, golden["true_image_shapes"])
     assert [tuple(m.shape) for m in predictions["feature_maps"]] == [tuple(m) for m in golden["feature_map_shapes"]]
@@ -57,3 +95,60 @@ def assert_same_predictions(run: SimpleNamespace) -> None:
     for name in ("box_encodings", "class_logits"):
         ours = predictions[name][:, ::stride]
         np.testing.assert_allclose(ours, golden[name], rtol=0, atol=1e-3, err_msg=name)
+
+
+def assert_same_inference(run: SimpleNamespace) -> None:
+    """All that the reference has of an SSD before training."""
+    golden = run.golden
+    assert_same_predictions(run)
+    np.testing.assert_allclose(run.preprocessed[:, :4, :4], golden["preprocessed_corner"], atol=1e-5)
+    maps = [np.asarray(m, np.float64) for m in run.predictions["feature_maps"]]
+    np.testing.assert_allclose([m.mean() for m in maps], golden["feature_map_mean"], rtol=0, atol=1e-3)
+    np.testing.assert_allclose([m.std() for m in maps], golden["feature_map_std"], rtol=0, atol=1e-3)
+    same_detections(run.detector.postprocess(run.predictions, run.shapes), golden)
+    assert_same_inference_losses(run, LOSSES)
+
+
+def assert_same_inference_losses(run: SimpleNamespace, tags: Iterable[str]) -> None:
+    """Those of the reference."""
+    losses = run.detector.losses(run.predictions, run.groundtruth, run.shapes)
+    for tag in tags:
+        expected = float(run.golden[f"infer_{tag.replace('/', '_')}"])
+        assert float(losses[tag]) == pytest.approx(expected, rel=1e-4), tag
+
+
+def assert_same_corners(run: SimpleNamespace, tolerance: float = 1e-5) -> None:
+    """Of the preprocessed images, padding included."""
+    corners = tf.concat([run.preprocessed[:, :2, :2], run.preprocessed[:, -2:, -2:]], axis=1)
+    np.testing.assert_allclose(corners, run.golden["preprocessed_corners"], atol=tolerance)
+
+
+def assert_same_first_step(run: SimpleNamespace, images=None) -> None:
+    """All losses of the first step of training, and the norm of its gradient."""
+    rows, norm = train(run, steps=1, images=images)
+    for tag, value in rows[0].items():
+        assert value == pytest.approx(float(run.golden[tag]), rel=1e-3), tag
+    assert norm == pytest.approx(float(run.golden["train_gradient_norm"]), rel=2e-2)
+
+
+def assert_tfods_objects(detector: Detector, serialized: np.ndarray, folder: Path) -> None:
+    """A checkpoint of the detector has every object of TFOD's under all of its names, and variables under its keys."""
+    prefix = tf.train.Checkpoint(**detector.checkpoint_objects()).write(str(folder / "ckpt"))
+    graph = Graph.FromString(serialized.tobytes())
+    assert names_of(graph_of(prefix)) == names_of(graph)
+    keys = {attribute.checkpoint_key for node in graph.nodes for attribute in node.attributes}
+    assert {key + SUFFIX for key in detector.checkpoint_variables()} == keys
+    assert {key for key in tf.train.load_checkpoint(prefix).get_variable_to_shape_map() if key.endswith(SUFFIX)} == keys
+
+
+def assert_exported_finds_the_same(run: SimpleNamespace, folder: Path) -> None:
+    """As the detector, in a picture that its resizer changes."""
+    saved_model.save(run.detector, "image_tensor", str(folder))
+    image = synthetic_image(50, *run.case.image_size)
+    found = runtime.load(folder).detect(image)
+    resized, shape = run.detector.resize(tf.constant(image, tf.float32))
+    expected = run.detector.detect(resized[None], shape[None])
+    count = int(expected["num_detections"][0])
+    np.testing.assert_allclose(found.scores, expected["detection_scores"][0, :count], atol=1e-5)
+    np.testing.assert_allclose(found.boxes, expected["detection_boxes"][0, :count], atol=1e-5)
+    np.testing.assert_array_equal(found.classes, expected["detection_classes"][0, :count] + 1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from odtk.detectors.parts.input_size import InputSize
 from odtk.detectors.parts.validation import error, warning
-from odtk.detectors.ssd.family import PyramidSsd
+from odtk.detectors.ssd.family import SsdFamily
 from odtk.detectors.ssd.options import OF_OTHER_EXTRACTORS, SSD
 from odtk.findings import NOTE, Finding
 from odtk.pipeline.support import Fields
@@ -50,13 +50,13 @@ class _Pyramid(NamedTuple):
     combine_method: str
 
 
-class EfficientDet(PyramidSsd):
+class EfficientDet(SsdFamily):
     """Levels up to 5 come from the backbone, whose width and depth the type says; there is at least one coarser one."""
 
     types = tuple(f"ssd_efficientnet-b{version}_bifpn_keras" for version in range(len(_PYRAMIDS)))
     backbone_variables = "^model/_feature_extractor/(_efficientnet|classification_backbone)/"
     variable_fields = (
-        *(name for name in PyramidSsd.variable_fields if not re.search(r"\.(fpn|depth_multiplier)\b", name)),
+        *(name for name in SsdFamily.variable_fields if not re.search(r"\.(fpn|depth_multiplier)\b", name)),
         *(f"feature_extractor.bifpn.{name}" for name in _Pyramid._fields),
     )
     options = SSD | {
@@ -73,7 +73,7 @@ class EfficientDet(PyramidSsd):
     }
 
     def levels(self, ssd: ssd_pb2.Ssd) -> tuple[int, int]:
-        """See `PyramidSsd`; those of an invalid `bifpn` are as the edits of the findings would make them."""
+        """See `SsdFamily`; those of an invalid `bifpn` are as the edits of the findings would make them."""
         pyramid = _pyramid(ssd.feature_extractor)
         highest = pyramid.max_level if pyramid.max_level > _COARSEST else _USUAL_LEVELS[1]
         return min(max(pyramid.min_level, _FINEST), _COARSEST), highest
@@ -85,7 +85,7 @@ class EfficientDet(PyramidSsd):
         return self._padded_to(model, _LEAST_SIDE, 2**coarsest, finest_stride=2**finest)
 
     def validate_extractor(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
-        """See `PyramidSsd`."""
+        """See `SsdFamily`."""
         extractor, path = ssd.feature_extractor, f"{self.path}.feature_extractor"
         yield from _check_refused_values(extractor, path)
         yield from _check_pyramid(_pyramid(extractor), f"{path}.bifpn", extractor.min_depth)
@@ -98,7 +98,7 @@ class EfficientDet(PyramidSsd):
             yield Finding(NOTE, text, f"{self.path}.freeze_batchnorm")
 
     def build_extractor(self, ssd: ssd_pb2.Ssd) -> FeatureExtractor:
-        """See `PyramidSsd`."""
+        """See `SsdFamily`."""
         from odtk.detectors.parts.hyperparams import build_conv_params
         from odtk.detectors.ssd.bifpn_paths import PARTS, bifpn_paths
         from odtk.detectors.ssd.extractor import FeatureExtractor

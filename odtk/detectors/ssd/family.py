@@ -37,7 +37,7 @@ _SSD_ANCHORS = "anchor_generator.ssd_anchor_generator"
 _NMS = "post_processing.batch_non_max_suppression"
 
 
-class PyramidSsd(Family):
+class SsdFamily(Family):
     """Subclasses define the feature extractor, the levels of its maps and the images that it accepts."""
 
     kind = "ssd"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from odtk.detectors.parts.input_size import InputSize
 from odtk.detectors.parts.validation import error, extractor_width, warning
-from odtk.detectors.ssd.family import PyramidSsd
+from odtk.detectors.ssd.family import SsdFamily
 from odtk.detectors.ssd.mobilenet_backbone import LEAST_SIDE, added_depth, build_backbone, is_v1, stem_channels
 from odtk.detectors.ssd.options import OF_OTHER_EXTRACTORS, SSD
 from odtk.findings import Finding
@@ -26,12 +26,12 @@ _EXTRA_DEPTHS = (512, 256, 256, 128)
 _MOST_MAPS = 2 + len(_EXTRA_DEPTHS)
 
 
-class Mobilenet(PyramidSsd):
+class Mobilenet(SsdFamily):
     """Its maps are two of the backbone, and up to four that are added to them."""
 
     types = ("ssd_mobilenet_v1_keras", "ssd_mobilenet_v2_keras")
     variable_fields = (
-        *PyramidSsd.variable_fields,
+        *SsdFamily.variable_fields,
         "feature_extractor.use_depthwise",
         "feature_extractor.num_layers",
     )
@@ -47,7 +47,7 @@ class Mobilenet(PyramidSsd):
     }
 
     def levels(self, ssd: ssd_pb2.Ssd) -> tuple[int, int]:
-        """See `PyramidSsd`."""
+        """See `SsdFamily`."""
         return _FINEST, _FINEST + _num_maps(ssd.feature_extractor) - 1
 
     def input_size(self, model: model_pb2.DetectionModel) -> InputSize:
@@ -55,7 +55,7 @@ class Mobilenet(PyramidSsd):
         return self._padded_to(model, LEAST_SIDE)
 
     def validate_extractor(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
-        """See `PyramidSsd`."""
+        """See `SsdFamily`."""
         extractor, path = ssd.feature_extractor, f"{self.path}.feature_extractor"
         yield from extractor_width(extractor, path)
         field = f"{path}.num_layers"
@@ -70,7 +70,7 @@ class Mobilenet(PyramidSsd):
             yield from _extra_channels(extractor, path)
 
     def build_extractor(self, ssd: ssd_pb2.Ssd) -> FeatureExtractor:
-        """See `PyramidSsd`."""
+        """See `SsdFamily`."""
         from odtk.detectors.parts.hyperparams import build_conv_params
         from odtk.detectors.ssd.extra_maps_paths import named
         from odtk.detectors.ssd.extractor import FeatureExtractor

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from odtk.detectors.parts.input_size import InputSize
 from odtk.detectors.parts.validation import error, extractor_width, warning
-from odtk.detectors.ssd.family import PyramidSsd
+from odtk.detectors.ssd.family import SsdFamily
 from odtk.detectors.ssd.mobilenet_backbone import LEAST_SIDE, added_depth, build_backbone, stem_channels
 from odtk.detectors.ssd.options import OF_OTHER_EXTRACTORS, SSD
 from odtk.findings import Finding
@@ -38,11 +38,11 @@ class _Levels(NamedTuple):
         return _COARSEST - self.merged + 1
 
 
-class MobilenetFpn(PyramidSsd):
+class MobilenetFpn(SsdFamily):
     """The pyramid's levels are set by `fpn`; with `use_depthwise` it is FPNLite."""
 
     types = ("ssd_mobilenet_v1_fpn_keras", "ssd_mobilenet_v2_fpn_keras")
-    variable_fields = (*PyramidSsd.variable_fields, "feature_extractor.use_depthwise")
+    variable_fields = (*SsdFamily.variable_fields, "feature_extractor.use_depthwise")
     options = SSD | {
         "SsdFeatureExtractor": Fields(
             """type depth_multiplier min_depth conv_hyperparams override_base_feature_extractor_hyperparams
@@ -54,7 +54,7 @@ class MobilenetFpn(PyramidSsd):
     }
 
     def levels(self, ssd: ssd_pb2.Ssd) -> tuple[int, int]:
-        """See `PyramidSsd`. If fpn.max_level is below 5, they differ from those in `fpn`."""
+        """See `SsdFamily`. If fpn.max_level is below 5, they differ from those in `fpn`."""
         levels = _levels(ssd.feature_extractor.fpn)
         return levels.finest, _COARSEST + levels.coarse
 
@@ -67,7 +67,7 @@ class MobilenetFpn(PyramidSsd):
         return self._padded_to(model, LEAST_SIDE, 2**_COARSEST, finest_stride=2**levels.finest)
 
     def validate_extractor(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
-        """See `PyramidSsd`."""
+        """See `SsdFamily`."""
         extractor, path = ssd.feature_extractor, f"{self.path}.feature_extractor"
         yield from extractor_width(extractor, path)
         yield from _check_levels(extractor.fpn, f"{path}.fpn")
@@ -76,7 +76,7 @@ class MobilenetFpn(PyramidSsd):
             yield from stem_channels(extractor, path)
 
     def build_extractor(self, ssd: ssd_pb2.Ssd) -> FeatureExtractor:
-        """See `PyramidSsd`."""
+        """See `SsdFamily`."""
         from odtk.detectors.parts.hyperparams import build_conv_params
         from odtk.detectors.ssd.extractor import FeatureExtractor
         from odtk.detectors.ssd.fpn_paths import with_empty_lists

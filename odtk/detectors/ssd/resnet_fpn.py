@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from odtk.detectors.parts.input_size import InputSize
 from odtk.detectors.parts.validation import error, extractor_width, warning
-from odtk.detectors.ssd.family import PyramidSsd
+from odtk.detectors.ssd.family import SsdFamily
 from odtk.detectors.ssd.options import OF_OTHER_EXTRACTORS, SSD
 from odtk.findings import Finding
 from odtk.pipeline.support import Fields
@@ -29,7 +29,7 @@ _LEAST_SIDE = 129
 _MERGE_STRIDE = 32
 
 
-class ResnetFpn(PyramidSsd):
+class ResnetFpn(SsdFamily):
     """Levels 3 to 5 come from the backbone; there are two coarser ones."""
 
     types = ("ssd_resnet50_v1_fpn_keras", "ssd_resnet101_v1_fpn_keras", "ssd_resnet152_v1_fpn_keras")
@@ -48,7 +48,7 @@ class ResnetFpn(PyramidSsd):
     }
 
     def levels(self, ssd: ssd_pb2.Ssd) -> tuple[int, int]:
-        """See `PyramidSsd`."""
+        """See `SsdFamily`."""
         return _FPN["min_level"], _FPN["max_level"]
 
     def input_size(self, model: model_pb2.DetectionModel) -> InputSize:
@@ -56,7 +56,7 @@ class ResnetFpn(PyramidSsd):
         return self._padded_to(model, _LEAST_SIDE, _MERGE_STRIDE)
 
     def validate_extractor(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
-        """See `PyramidSsd`."""
+        """See `SsdFamily`."""
         extractor, path = ssd.feature_extractor, f"{self.path}.feature_extractor"
         yield from extractor_width(extractor, path)
         multiplier = extractor.depth_multiplier
@@ -72,7 +72,7 @@ class ResnetFpn(PyramidSsd):
                 yield warning(f"{path}.fpn.{name}", text, (f"{path}.fpn.{name}", value))
 
     def build_extractor(self, ssd: ssd_pb2.Ssd) -> FeatureExtractor:
-        """See `PyramidSsd`."""
+        """See `SsdFamily`."""
         from odtk.detectors.parts.hyperparams import build_conv_params
         from odtk.detectors.ssd.extractor import FeatureExtractor
         from odtk.detectors.ssd.fpn_paths import with_empty_lists
