@@ -12,7 +12,8 @@ from odtk.explaining.picture_run import PictureRun
 def gradient_map(run: PictureRun, index: int, outputs: Sequence[str] = ()) -> HeatMap:
     """The heat map of detection `index` at the first of `outputs` on which its score depends.
 
-    Of a layer that the levels share, it depends on one. Without `outputs`, at the map that it was predicted from.
+    Of a layer that the levels share, it depends on one. Without `outputs`, at the map that it was predicted from, or at
+    the last one before if that has one cell, which says nothing about places.
 
     The positive part of the sum over channels of activation times gradient of the detection's score. As in Grad-CAM
     (Selvaraju et al. 2017), but with the gradient of each place in place of its mean, as in HiResCAM (Draelos and Carin
@@ -26,7 +27,7 @@ def gradient_map(run: PictureRun, index: int, outputs: Sequence[str] = ()) -> He
             raise OdtkError(_no_gradient(run, outputs[0]), argument="heat_layer")
         return _weighted(run, used, found[used])
     level = run.level(index)
-    if level is not None:
+    if level is not None and is_map(run.outputs[level.name]):
         return _weighted(run, level.name, run.gradient(index, [level.name])[level.name])
     return _weighted(run, *_last_map(run, index))
 

@@ -199,6 +199,6 @@ def test_every_path_is_a_placeholder_as_in_tfods_samples(name):
     assert all(value.startswith("PATH_TO_BE_CONFIGURED/") for value in paths.values())
 
 
-def test_what_the_list_says_was_measured():
-    unknown = [each.name for each in shipped_pipelines() if not re.search(r"\d (steps|images)/s", each.speed)]
-    assert not unknown, "the head's `# Speed:` gives a number of steps/s or images/s"
+def test_the_list_says_how_fast_each_is_or_that_it_is_not_known():
+    unfinished = {each.name: each.speed for each in shipped_pipelines() if not re.search(r"\d|not measured", each.speed)}
+    assert not unfinished

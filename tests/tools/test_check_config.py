@@ -433,6 +433,25 @@ def test_the_way_out_of_an_unknown_model_is_the_most_similar_one(project, kind, 
     assert start in errors[0].fix.split()[2]
 
 
+@pytest.mark.parametrize(
+    ("name", "field", "keeps"),
+    [
+        ("faster_rcnn_resnet50_v1_640x640_pets", "model.faster_rcnn.feature_extractor.batch_norm_trainable", "false"),
+        ("ssd_resnet50_v1_fpn_640x640_pets", "model.ssd.freeze_batchnorm", "true"),
+    ],
+)
+def test_from_random_weights_batch_norms_have_to_learn(project, name, field, keeps):
+    config = project / "pets.config"
+    config.write_text(pipeline.read_text(name), "utf-8")
+    change(config, (field, keeps))
+    assert not [finding for finding in findings_of(config) if finding.path == field]
+    change(config, ("train_config.fine_tune_checkpoint", ""))
+    finding = found(findings_of(config), "warning", field)
+    assert "nothing is normalized" in finding.text
+    fix(finding)
+    assert not [finding for finding in findings_of(config) if finding.path == field]
+
+
 @pytest.mark.parametrize(("resizer", "side"), [("", 1024), ("min_dimension: 800 max_dimension: 1333", 1344)])
 def test_images_of_any_size_share_a_batch_once_they_are_padded(project, resizer, side):
     config = project / "pets.config"

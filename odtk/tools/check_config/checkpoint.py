@@ -53,6 +53,7 @@ def check_checkpoint(checks: ConfigChecks) -> None:
     if not train.fine_tune_checkpoint:
         text = "is not set: training starts from random weights, which takes more images and steps than fine-tuning."
         checks.note(_PATH, text)
+        _check_kept_norms(checks)
         return
     contents = _check_prefix(checks, train.fine_tune_checkpoint)
     useless = contents and _why_useless(train.fine_tune_checkpoint, contents)
@@ -62,6 +63,20 @@ def check_checkpoint(checks: ConfigChecks) -> None:
     _check_version(checks, train)
     _check_type(checks, train, contents)
     _check_against_neighbor(checks, train)
+
+
+def _check_kept_norms(checks: ConfigChecks) -> None:
+    """Batch norms that keep the statistics of a network that was never trained: its features grow with every layer."""
+    family = families.find(checks.config)
+    if family is None or family.batch_norm_switch is None:
+        return
+    field, keeps = f"{family.path}.{family.batch_norm_switch}", family.batch_norm_switch_keeps
+    if pipeline.get_field(checks.config, field) == keeps:
+        text = (
+            f"is {str(keeps).lower()}: batch norms keep the statistics that they start with, and without a "
+            "fine_tune_checkpoint these are those of no data: nothing is normalized, and losses are huge."
+        )
+        checks.warning(field, text, setting(field, str(not keeps).lower()))
 
 
 def _why_useless(prefix: str, contents: Contents) -> str | None:

@@ -124,7 +124,8 @@ def _features(run: PictureRun, writer: PictureWriter, wishes: Wishes) -> list[Fe
 
 def _layers(run: PictureRun, wishes: Wishes) -> list[str]:
     if not wishes.layers and not wishes.levels:
-        return list(run.levels) or map_outputs(run)[-_LAYERS:]
+        # A coarsest level of a single cell shows nothing of places.
+        return [name for name in run.levels if is_map(run.outputs[name])] or map_outputs(run)[-_LAYERS:]
     levels = [f"P{level}" for level in wishes.levels]
     missing = [level for level, name in zip(wishes.levels, levels, strict=True) if name not in run.levels]
     if missing:
