@@ -54,6 +54,12 @@ DIFFERENCES = """
 - **CenterNet.** A box whose center lies off the map has no cell, while TFOD reads its size in another one or fails.
   With `use_labeled_classes` a record's `image/class` says what an image was labeled for, while TFOD's decoders do not
   give its model what it asks for.
+- **Faster R-CNN.** With `number_of_stages: 1` detections have a class, the first, while TFOD's have none and cannot be
+  exported. Evaluation samples anchors at random unless `use_static_shapes_for_eval` is set. An anchor that lies wholly
+  outside of its image is clipped to nothing, while TFOD fails in inference without static shapes. Where fewer than
+  `first_stage_max_proposals` boxes remain, the rest is zeros and in TFOD with `use_static_shapes` other boxes; only the
+  static sampler ever takes any of them. XLA, and `--deterministic` on a GPU, crop by products with matrices, as
+  `use_matmul_crop_and_resize` does in TFOD.
 - **Calibration.** A score of 1 or more beyond a curve's last point, which only `IDENTITY` gives, gets that point's
   value, while TFOD uses the first point's.
 - **Scalars** are written every 10 steps, not every 100; checkpoints are named by their step.

@@ -18,6 +18,7 @@ PIPELINES = [
     "efficientdet_small",
     "faster_rcnn_resnet50_fpn_small",
     "centernet_small",
+    "faster_rcnn_resnet50_fpn_small",
 ]
 
 pytestmark = pytest.mark.slow

@@ -7,6 +7,7 @@ ymin to its ymax in n - 1 equal steps.
 import tensorflow as tf
 
 from odtk import static_shapes
+from odtk.devices import are_operations_deterministic
 
 
 def crop(maps: list, boxes, levels, size: int, exact_border: bool = False):
@@ -19,7 +20,7 @@ def crop(maps: list, boxes, levels, size: int, exact_border: bool = False):
     batch, count = tf.unstack(tf.shape(boxes)[:2])
     flat = tf.reshape(boxes, [-1, 4])
     images = tf.repeat(tf.range(batch), count)
-    if static_shapes.are_needed():
+    if static_shapes.are_needed() or _must_be_deterministic_on_gpu():
         crops = _multiply(maps, boxes, levels, size)
     elif levels is None or len(maps) == 1:
         crops = _sample(maps[0], flat, images, size, exact_border)
@@ -39,6 +40,11 @@ def levels_of(boxes, num_levels: int, image_size):
     side = tf.sqrt(tf.reduce_prod(boxes[..., 2:] - boxes[..., :2], axis=-1)) * tf.sqrt(tf.reduce_prod(image_size))
     octave = tf.math.floordiv(tf.math.log(tf.maximum(side / 224.0, 1e-30)), tf.math.log(2.0))
     return tf.clip_by_value(tf.cast(octave, tf.int32) + num_levels - 2, 0, num_levels - 1)
+
+
+def _must_be_deterministic_on_gpu() -> bool:
+    """There TensorFlow's own operation has no deterministic gradient, and refuses."""
+    return are_operations_deterministic() and bool(tf.config.get_visible_devices("GPU"))
 
 
 def _sample(features, boxes, images, size: int, exact_border: bool):
@@ -65,10 +71,14 @@ def _sample_each(maps: list, boxes, images, levels, size: int, exact_border: boo
 
 def _multiply(maps: list, boxes, levels, size: int):
     """By products with matrices that interpolate, which XLA compiles for static shapes; samples outside are zero."""
+    shapes = [
+        [known or dynamic for known, dynamic in zip(x.shape[1:3], tf.unstack(tf.shape(x)[1:3]), strict=True)]
+        for x in maps
+    ]
     crops: list = []
     for level, features in enumerate(maps):
         rows, columns = (
-            _interpolation(boxes[..., side::2], size, features.shape[1 + side]) for side in range(2)
+            _interpolation(boxes[..., axis::2], size, shapes[level][axis]) for axis in range(2)
         )  # [batch, n, size, rows], [batch, n, size, columns]
         if len(maps) > 1:
             rows *= tf.cast(levels == level, rows.dtype)[..., None, None]
@@ -78,9 +88,9 @@ def _multiply(maps: list, boxes, levels, size: int):
     return tf.add_n(crops)
 
 
-def _interpolation(ends, size: int, side: int):
-    """Weights of a map's rows for each sample: ends [batch, n, 2], normalized, to [batch, n, size, side]."""
-    first, last = (ends[..., i, None] * (side - 1.0) for i in range(2))
+def _interpolation(ends, size: int, side):
+    """Weights of a map's `side` rows for each sample: ends [batch, n, 2], normalized, to [batch, n, size, side]."""
+    first, last = (ends[..., i, None] * tf.cast(side - 1, tf.float32) for i in range(2))
     steps = tf.linspace(0.0, 1.0, size) if size > 1 else tf.constant([0.5])
     places = first + (last - first) * steps
-    return tf.maximum(0.0, 1.0 - tf.abs(places[..., None] - tf.range(float(side))))
+    return tf.maximum(0.0, 1.0 - tf.abs(places[..., None] - tf.range(side, dtype=tf.float32)))

@@ -119,7 +119,7 @@ def _print(report) -> None:
             click.echo(on_one_line(f"  {note}"))
         for box in picture.boxes:
             score = "" if box.best_score is None else f", whose best score for it is {box.best_score:.2f}"
-            matching = f"{len(box.anchors)} anchors match{score}"
+            matching = f"{len(box.anchors)} {picture.called} match{score}"
             click.echo(on_one_line(f"  groundtruth {report.name_of(box.class_id)}: {matching}"))
 
 

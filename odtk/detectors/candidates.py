@@ -35,7 +35,10 @@ class Candidates:
     levels: tuple[Level, ...] = ()
     """Whose boxes these are, in order; empty if they do not come from the cells of maps."""
     anchors: tf.Tensor | None = None
-    """[n, 4] yxyx, normalized to the padded image; None for a detector without anchors."""
+    """What they are predicted from: [n, 4] yxyx, normalized to the padded image; [batch, n, 4] where each image has its
+    own; None for a detector without anchors."""
+    called: str = "anchors"
+    """What users know them as, in the plural."""
 
     def of_levels(self, values) -> dict[str, tf.Tensor]:
         """Values [batch, n, ...] by level: [batch, rows, columns, boxes per cell, ...]."""

@@ -58,10 +58,16 @@ def fired(run: PictureRun, min_score: float) -> Fired | None:
     return Fired(
         rows=rows,
         boxes=run.frame.to_picture(candidates.boxes[0].numpy()[rows]),
-        anchors=None if candidates.anchors is None else run.frame.to_picture(candidates.anchors.numpy()[rows]),
+        anchors=None if candidates.anchors is None else run.frame.to_picture(_anchors(candidates)[rows]),
         classes=scores[rows].argmax(axis=1) + 1,
         scores=best[rows],
     )
+
+
+def _anchors(candidates: Candidates) -> np.ndarray:
+    """The anchors of the one image, [n, 4]; the boxes themselves for a detector without anchors."""
+    found = candidates.boxes if candidates.anchors is None else candidates.anchors
+    return found.numpy().reshape(-1, 4)
 
 
 def match(detector: Detector, run: PictureRun, boxes: np.ndarray, class_ids: Sequence[int]) -> np.ndarray | None:
@@ -98,9 +104,8 @@ def matched_boxes(
     """What `match` found, by annotated box."""
     candidates = run.candidates
     assert candidates is not None  # a detector that matches anchors has them
-    assert candidates.anchors is not None
-    overlaps = iou(tf.constant(run.frame.to_padded(boxes)), candidates.anchors).numpy()
-    scores, anchors = candidates.scores[0].numpy(), run.frame.to_picture(candidates.anchors.numpy())
+    overlaps = iou(tf.constant(run.frame.to_padded(boxes)), tf.constant(_anchors(candidates))).numpy()
+    scores, anchors = candidates.scores[0].numpy(), run.frame.to_picture(_anchors(candidates))
     return [
         _matched_box(
             candidates, np.flatnonzero(matched == row), int(class_id), box, overlaps[row], scores, anchors, min_score

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, float]
 
 TOTAL = "Loss/total_loss"
+PENALTY = "Loss/regularization_loss"
 
 _COLUMNS = 3
 _PANEL = 5.4, 3.6  # inches
@@ -96,6 +97,8 @@ def _panels(curves: Curves) -> list[Callable[[Axes], None]]:
     if class_curves.class_names(curves.evaluations):
         panels.append(partial(class_curves.draw, evaluations=curves.evaluations))
     losses = [name for name in _names(curves.metrics, curves.evaluations) if name.startswith("Loss/")]
+    if not any(row.get(PENALTY) for row in (*curves.metrics, *curves.evaluations)):
+        losses = [name for name in losses if name != PENALTY]  # 0 throughout: a detector without penalties
     losses.sort(key=lambda name: name != TOTAL)
     panels += [partial(_draw_loss, curves=curves, name=name) for name in losses]
     others = {"learning_rate": _draw_rate, "gradient_norm": _draw_norm, "images_per_sec": _draw_speed}

@@ -197,3 +197,8 @@ def test_every_path_is_a_placeholder_as_in_tfods_samples(name):
     paths = {path: value for path, value in pipeline.walk(pipeline.read(name)) if PATHS.search(path)}
     assert len(paths) >= 4
     assert all(value.startswith("PATH_TO_BE_CONFIGURED/") for value in paths.values())
+
+
+def test_what_the_list_says_was_measured():
+    unknown = [each.name for each in shipped_pipelines() if not re.search(r"\d (steps|images)/s", each.speed)]
+    assert not unknown, "the head's `# Speed:` gives a number of steps/s or images/s"

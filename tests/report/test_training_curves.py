@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from odtk.report import class_curves
-from odtk.report.training_curves import TOTAL, Best, Curves, draw_curves, smooth, to_png
+from odtk.report.training_curves import PENALTY, TOTAL, Best, Curves, draw_curves, smooth, to_png
 
 MAP = "DetectionBoxes_Precision/mAP"
 QUALITY = [MAP, MAP + "@.50IOU"]
@@ -53,6 +53,11 @@ def test_each_curve_has_its_panel_and_its_own_values():
     assert lines(drawn["AP of each class"])["class 1 0.15"].get_ydata().tolist() == [0.05, 0.15]
     assert {(axes.get_xlabel(), bool(axes.get_ylabel())) for axes in figure.axes} == {("step", True)}
     assert len({axes.get_xlim() for axes in figure.axes}) == 1
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, math.nan])
+def test_penalties_that_a_detector_does_not_have_are_no_panel(value):
+    assert (PENALTY in panels(figure_of(metrics([2, 1], **{PENALTY: value})))) == (value != 0)
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,7 @@ class CenterNetDetector(Detector):
             boxes=tf.reshape(boxes, [-1, rows * columns, 4]),
             scores=tf.reshape(tf.sigmoid(logits), [-1, rows * columns, self.num_classes]),
             levels=(Level("P2", rows, columns, per_cell=1),),
+            called="cells",
         )
 
     def checkpoint_variables(self) -> dict[str, tf.Variable]:

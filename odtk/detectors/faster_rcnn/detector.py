@@ -216,7 +216,8 @@ class FasterRcnnDetector(Detector):
         scores = self.detections.scores(predictions["class_logits"])[..., 1:]
         boxes = self.detections.best_boxes(self.refined_boxes(predictions), predictions["class_logits"])
         filled = tf.sequence_mask(predictions["num_proposals"], tf.shape(boxes)[1])
-        return Candidates(boxes / sides, tf.where(filled[..., None], scores, 0.0))
+        scores = tf.where(filled[..., None], scores, 0.0)
+        return Candidates(boxes / sides, scores, anchors=predictions["proposal_boxes"] / sides, called="proposals")
 
     def matched_groundtruth(self, predictions: dict, groundtruth: dict) -> tf.Tensor:
         """Which box the second stage would match with each proposal; without one, the first stage with each anchor."""

@@ -105,7 +105,11 @@ def _match(similarity, valid):
 
 
 def _of_classes(encodings, classes):
-    """The encodings [batch, n, 4] for the class of each box, int32 [batch, n], from [batch, n, classes or 1, 4]."""
+    """The encodings [batch, n, 4] for the class of each box, int32 [batch, n], from [batch, n, classes or 1, 4].
+
+    Zeros for the background.
+    """
     if encodings.shape[2] == 1:
         return encodings[:, :, 0]
-    return tf.gather(encodings, tf.maximum(classes, 0), batch_dims=2)
+    # A product, whose gradient is deterministic on every device.
+    return tf.reduce_sum(encodings * tf.one_hot(classes, encodings.shape[2])[..., None], axis=2)

@@ -26,6 +26,7 @@ def _picture(picture: ExplainedPicture, model: Model) -> dict:
             for name, maps in picture.scores.items()
         },
         "anchors": {
+            "called": picture.called,
             "fired": picture.num_fired,
             "levels": [
                 {

@@ -70,6 +70,8 @@ class ExplainedPicture:
     scores: dict[str, list[ScoreMap]] = field(default_factory=dict)  # by class
     fired: PictureFile | None = None
     num_fired: int = 0
+    called: str = "anchors"  # what fires
+    is_moved: bool = True  # whether what fires is moved to a box, and shown as it is before
     levels: Sequence[LevelAnchors] = ()
     matched: PictureFile | None = None
     boxes: Sequence[MatchedBox] = ()

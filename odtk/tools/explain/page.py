@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 from lxml import etree
 
-from odtk.explaining.anchors import MatchedBox
 from odtk.report import page
 from odtk.report.chooser import chooser
 from odtk.report.galleries import gallery
@@ -25,10 +24,9 @@ _OF_GRADIENTS = "It is computed from features of the network, each weighted, in 
 _OF_OCCLUSION = (
     "It is how much the detection depends on seeing each place, from copies of the picture with hidden parts."
 )
-_SCORES = (
-    "The best score of the anchors of each cell, before suppression: yellow is 1. A coarse level finds large objects, "
-    "a fine one small ones."
-)
+_SCORES = "The best score at each cell, before suppression: yellow is 1."
+_OF_LEVELS = " A coarse level finds large objects, a fine one small ones."
+_AS_ANCHORS, _AS_BOXES = "as they are before they are moved to a box", "as the boxes that are predicted there"
 _FEATURES = "Each channel is colored from its own least value (blue) to its greatest (yellow)."
 _CHANNEL_SIDE = 480  # pixels of the page
 
@@ -104,6 +102,7 @@ def _about(found: ExplainedDetection) -> list[str]:
 def _scores(number: int, shown: ExplainedPicture) -> list[etree._Element]:
     if not shown.scores:
         return []
+    has_levels = any(len(maps) > 1 for maps in shown.scores.values())
     panels = [
         (
             f"{name} {max(each.best for each in maps):.2f}",
@@ -112,8 +111,8 @@ def _scores(number: int, shown: ExplainedPicture) -> list[etree._Element]:
         for name, maps in shown.scores.items()
     ]
     return [
-        element("h3", "Scores by level"),
-        element("p", _SCORES, class_="faint"),
+        element("h3", "Scores by level" if has_levels else "Scores"),
+        element("p", f"{_SCORES}{_OF_LEVELS if has_levels else ''}", class_="faint"),
         chooser(f"scores-{number}", "class", panels),
     ]
 
@@ -126,15 +125,17 @@ def _anchors(shown: ExplainedPicture, name_of: Callable[[int], str], min_score: 
     if shown.fired is None:
         return []
     caption = (
-        f"Fired: {shown.num_fired:,} anchors with a score of at least {min_score:g}{_drawn(shown.num_fired)}, in the "
-        "colors of their classes, as they are before they are moved to a box"
+        f"Fired: {shown.num_fired:,} {shown.called} with a score of at least {min_score:g}{_drawn(shown.num_fired)}, "
+        f"in the colors of their classes, {_AS_ANCHORS if shown.is_moved else _AS_BOXES}"
     )
-    figures = [_figure(shown.fired, "anchors that fired", caption)]
+    figures = [_figure(shown.fired, f"{shown.called} that fired", caption)]
     if shown.matched:
         matched = sum(len(each.anchors) for each in shown.boxes)
-        caption = f"Groundtruth, and thin the {matched:,} anchors that training would match with it{_drawn(matched)}"
-        figures.append(_figure(shown.matched, "anchors that match the groundtruth", caption))
-    return [element("h3", "Anchors"), gallery(figures, "large"), *_levels(shown), *_boxes(shown.boxes, name_of)]
+        thin = f"{matched:,} {shown.called} that training would match with it{_drawn(matched)}"
+        caption = f"Groundtruth, and thin the {thin}"
+        figures.append(_figure(shown.matched, f"{shown.called} that match the groundtruth", caption))
+    heading = element("h3", shown.called.capitalize())
+    return [heading, gallery(figures, "large"), *_levels(shown), *_boxes(shown, name_of)]
 
 
 def _drawn(count: int) -> str:
@@ -152,22 +153,24 @@ def _levels(shown: ExplainedPicture) -> list[etree._Element]:
         ]
         for each in shown.levels
     ]  # fmt: skip
-    columns = ["level", "cells", "anchors", "fired", "best score", *(["would match"] if has_truth else [])]
-    return [table("Anchors by level of the feature pyramid", columns, rows)]
+    columns = ["level", "cells", "boxes", "fired", "best score", *(["would match"] if has_truth else [])]
+    if shown.is_moved:
+        columns[2] = shown.called
+    return [table(f"{shown.called.capitalize()} by level", columns, rows)]
 
 
-def _boxes(boxes: Sequence[MatchedBox], name_of: Callable[[int], str]) -> list[etree._Element]:
-    if not boxes:
+def _boxes(shown: ExplainedPicture, name_of: Callable[[int], str]) -> list[etree._Element]:
+    if not shown.boxes:
         return []
     rows = [
         [
             name_of(each.class_id), f"{len(each.anchors):,}", ", ".join(each.levels) or "none", f"{each.best_iou:.2f}",
             "-" if each.best_score is None else f"{each.best_score:.2f}", "yes" if each.is_found else "no",
         ]
-        for each in boxes
+        for each in shown.boxes
     ]  # fmt: skip
-    columns = ["groundtruth", "anchors that match", "on", "best IoU", "their best score for it", "fired"]
-    return [table("The groundtruth, and the anchors that training would match with it", columns, rows)]
+    columns = ["groundtruth", f"{shown.called} that match", "on", "best IoU", "their best score for it", "fired"]
+    return [table(f"The groundtruth, and the {shown.called} that training would match with it", columns, rows)]
 
 
 def _features(number: int, shown: ExplainedPicture) -> list[etree._Element]:

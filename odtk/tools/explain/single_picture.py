@@ -154,6 +154,8 @@ def _with_candidates(
         scores={name_of(number): writer.scores(maps, number, run.frame) for number in classes} if maps else {},
         fired=writer.fired(fired),
         num_fired=len(fired.rows),
+        called=run.candidates.called,
+        is_moved=fired.anchors is not None,
         levels=anchors.levels(run.candidates, fired, matched),
     )
     if truth is None or matched is None:

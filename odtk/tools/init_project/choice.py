@@ -139,7 +139,7 @@ def _base(training_images: int, machine: MachineFacts, checkpoints: Mapping[str,
         if base in checkpoints:
             return base, checkpoints[base], "Fine-tuning: the checkpoint that this pipeline is made for is here."
     if machine.kind == CPU:
-        return SMALL, None, "Made for CPUs: the other pipelines take five times as long, and more."
+        return SMALL, None, "Made for CPUs: pipelines for fine-tuning take five times as long, and more."
     if training_images < _ENOUGH_FROM_SCRATCH:
         why = f"{training_images:,} images are too few to train a large network from scratch, so this is a small one."
         return SMALL, None, why

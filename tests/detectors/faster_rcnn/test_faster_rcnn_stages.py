@@ -125,6 +125,21 @@ def test_crops_by_products_are_those_of_tensorflows_operation(size):
             np.testing.assert_allclose(tf.convert_to_tensor(ours), tf.convert_to_tensor(theirs), rtol=1e-5, atol=2e-5)
 
 
+def test_crops_are_deterministic_on_a_gpu_too(monkeypatch):
+    """TensorFlow's operation has no deterministic gradient there; maps may have any size."""
+    features = tf.constant(np.random.default_rng(4).normal(0, 1, (2, 9, 7, 3)), tf.float32)
+    boxes = tf.constant([[[0.1, 0.2, 0.7, 0.9]], [[0.0, 0.3, 0.5, 0.4]]])
+    expected = crops.crop([features], boxes, None, 4)
+    monkeypatch.setattr(crops, "are_operations_deterministic", lambda: True)
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [kind])
+    monkeypatch.setattr(crops, "_sample", None)
+    compiled = tf.function(
+        lambda *x: crops.crop([x[0]], x[1], None, 4),
+        input_signature=[tf.TensorSpec([None, None, None, 3]), tf.TensorSpec([None, None, 4])],
+    )
+    np.testing.assert_allclose(compiled(features, boxes), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_a_box_that_ends_at_the_border_has_its_last_row_with_an_exact_border():
     """By rounding, the native operation may take it for one outside of the map."""
     features = tf.ones([1, 10, 10, 1])
