@@ -1,8 +1,8 @@
 """What configs of Faster R-CNN are built, and which are refused. No network is built."""
 
-from pathlib import re
+import re
+from pathlib import Path
 
-import Path
 import pytest
 from golden_cases import family_case
 from google.protobuf import text_format
