@@ -5,22 +5,11 @@ Eight from the reference (tests/golden/families), and what these do not cover (t
 
 from types import SimpleNamespace
 
+import golden_runs
 import numpy as np
 import pytest
 import tensorflow as tf
 from golden_cases import GOLDEN, family_case, same_detections
-from golden_runs import (
-    assert_exported_finds_the_same,
-    assert_same_corners,
-    assert_same_first_step,
-    assert_same_inference_losses,
-    assert_tfods_objects,
-    computed,
-    of_reference,
-    of_tfod,
-    params,
-    train,
-)
 
 from odtk.detectors.build import build_detector
 from odtk.detectors.center_net.targets import box_targets, heat_maps
@@ -51,7 +40,7 @@ ROWS, COLUMNS = 5, 7
 @pytest.fixture(scope="module")
 def family(request) -> SimpleNamespace:
     """One of the reference's goldens, and everything the detector computes of its batch in inference."""
-    return with_detections(computed(of_reference(request.param)))
+    return with_detections(golden_runs.computed(golden_runs.of_reference(request.param)))
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +49,8 @@ def case(request) -> SimpleNamespace:
     with pytest.MonkeyPatch.context() as patch:
         small = hourglass.HourglassShape(16, (24, 24, 32), (2, 2, 1), count=2)
         patch.setitem(hourglass.SHAPES, 104, small)
-        built = of_tfod(FROM_TFOD, request.param)
-    return with_detections(computed(built, crowded_groundtruth()), request.param)
+        built = golden_runs.of_tfod(FROM_TFOD, request.param)
+    return with_detections(golden_runs.computed(built, crowded_groundtruth()), request.param)
 
 
 def with_detections(run: SimpleNamespace, name: str = "") -> SimpleNamespace:
@@ -100,7 +89,7 @@ def assert_same_detections(run: SimpleNamespace) -> None:
         np.testing.assert_allclose(ours, run.golden[name], rtol=0, atol=1e-3, err_msg=name)
 
 
-@pytest.mark.parametrize("family", params(FAMILIES, QUICK), indirect=True)
+@pytest.mark.parametrize("family", golden_runs.params(FAMILIES, QUICK), indirect=True)
 @pytest.mark.parity(
     what="CenterNet: keys of the checkpoint, preprocessing, heat maps, sizes, offsets, targets, detections, inference "
     "losses and the first training step",
@@ -123,9 +112,9 @@ def test_the_references_goldens(family):
             expected = golden[f"{name.replace('/', '_')}_{output}"]
             np.testing.assert_allclose(found[:, 1::3, 2::3], expected, rtol=0, atol=1e-3, err_msg=name)
     assert_same_detections(family)
-    assert_same_inference_losses(family, LOSSES)
+    golden_runs.assert_same_inference_losses(family, LOSSES)
     assert_same_targets(family)
-    rows, norm = train(family, steps=1)
+    rows, norm = golden_runs.train(family, steps=1)
     for tag, values in family.case.training_losses().items():
         assert rows[0][tag] == pytest.approx(values[0], rel=1e-3), tag
     assert norm == pytest.approx(float(golden["train_gradient_norm"]), rel=2e-2)
@@ -153,13 +142,13 @@ def assert_same_targets(run: SimpleNamespace) -> None:
     tolerance="1e-3 relative",
 )
 def test_three_training_steps(name):
-    built = of_reference(name)
-    rows, _ = train(computed(built), steps=3)
+    built = golden_runs.of_reference(name)
+    rows, _ = golden_runs.train(golden_runs.computed(built), steps=3)
     for tag, values in built.case.training_losses().items():
         np.testing.assert_allclose([row[tag] for row in rows], values, rtol=1e-3, err_msg=tag)
 
 
-@pytest.mark.parametrize("case", params(CASES, QUICK), indirect=True)
+@pytest.mark.parametrize("case", golden_runs.params(CASES, QUICK), indirect=True)
 @pytest.mark.parity(
     what="CenterNet with several boxes on a cell, box weights, labeled classes, suppression by class, of all classes "
     "and soft, other center losses, other pools, default heads, bilinear upsampling, swapped channels, two outputs: "
@@ -170,7 +159,7 @@ def test_three_training_steps(name):
 def test_what_the_reference_does_not_cover(case, tmp_path):
     golden = case.golden
     np.testing.assert_array_equal(case.shapes, golden["true_image_shapes"])
-    assert_same_corners(case, 1e-4)
+    golden_runs.assert_same_corners(case, 1e-4)
     np.testing.assert_array_equal([m.shape for m in case.predictions["extracted_features"]], golden["map_shapes"])
     for name in HEADS:
         for output, found in enumerate(case.predictions[name]):
@@ -179,11 +168,11 @@ def test_what_the_reference_does_not_cover(case, tmp_path):
     assert set(case.found) == {name for name in golden if name.startswith(("detection_", "num_detections"))}
     assert_same_detections(case)
     if f"graphs/{case.name}" in FROM_TFOD:
-        assert_tfods_objects(case.detector, FROM_TFOD[f"graphs/{case.name}"], tmp_path)
-    assert_same_first_step(case)
+        golden_runs.assert_tfods_objects(case.detector, FROM_TFOD[f"graphs/{case.name}"], tmp_path)
+    golden_runs.assert_same_first_step(case)
 
 
-@pytest.mark.parametrize("name", params(GRAPHS, QUICK))
+@pytest.mark.parametrize("name", golden_runs.params(GRAPHS, QUICK))
 @pytest.mark.parity(
     what="CenterNet with ResNet-34, 101, v2 101 and MobileNetV2: every object of the checkpoint",
     against="from_tfod/center_net.npz",
@@ -192,11 +181,11 @@ def test_what_the_reference_does_not_cover(case, tmp_path):
 def test_objects_of_the_other_backbones(name, tmp_path):
     config = family_case("centernet_resnet_v1_fpn-resnet18_loose_iou").config
     config.model.center_net.feature_extractor.type = name
-    assert_tfods_objects(build_detector(config), FROM_TFOD[f"graphs/{name}"], tmp_path)
+    golden_runs.assert_tfods_objects(build_detector(config), FROM_TFOD[f"graphs/{name}"], tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ["suppression by class"], indirect=True)
 def test_an_exported_detector_finds_what_the_detector_does(case, tmp_path):
     """In padded images."""
-    assert_exported_finds_the_same(case, tmp_path)
+    golden_runs.assert_exported_finds_the_same(case, tmp_path)

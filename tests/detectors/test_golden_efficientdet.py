@@ -7,23 +7,11 @@ import hashlib
 import json
 from types import SimpleNamespace
 
+import golden_runs
 import numpy as np
 import pytest
 import tensorflow as tf
 from golden_cases import GOLDEN, SUFFIX, family_case
-from golden_runs import (
-    LOSSES,
-    assert_same_corners,
-    assert_same_first_step,
-    assert_same_inference,
-    assert_same_predictions,
-    assert_tfods_objects,
-    computed,
-    of_reference,
-    of_tfod,
-    params,
-    train,
-)
 from google.protobuf import text_format
 from object_graphs import graph_of, names_of
 
@@ -43,13 +31,13 @@ QUICK = {"efficientdet-d0_frozen_own_decay", "weighted sum, levels 4 to 7, odd s
 @pytest.fixture(scope="module")
 def family(request) -> SimpleNamespace:
     """One of the reference's goldens, and everything the detector computes of its batch in inference."""
-    return computed(of_reference(request.param))
+    return golden_runs.computed(golden_runs.of_reference(request.param))
 
 
 @pytest.fixture(scope="module")
 def case(request) -> SimpleNamespace:
     """The same for one of TFOD's own answers."""
-    return computed(of_tfod(FROM_TFOD, request.param))
+    return golden_runs.computed(golden_runs.of_tfod(FROM_TFOD, request.param))
 
 
 def without_depth(detector) -> None:
@@ -59,7 +47,7 @@ def without_depth(detector) -> None:
             layer.rate = 0.0
 
 
-@pytest.mark.parametrize("family", params(FAMILIES, QUICK), indirect=True)
+@pytest.mark.parametrize("family", golden_runs.params(FAMILIES, QUICK), indirect=True)
 @pytest.mark.parity(
     what="EfficientDet: keys of the checkpoint, anchors, box encodings, logits, detections, inference losses and three "
     "training steps without stochastic depth",
@@ -68,15 +56,15 @@ def without_depth(detector) -> None:
     "training losses 1e-3 relative, norm of the gradient 2 %",
 )
 def test_the_references_efficientdets(family):
-    assert_same_inference(family)
+    golden_runs.assert_same_inference(family)
     without_depth(family.detector)
-    rows, norm = train(family, 3, family.case.preprocessed(preprocess))
+    rows, norm = golden_runs.train(family, 3, family.case.preprocessed(preprocess))
     for tag, values in family.case.training_losses().items():
         np.testing.assert_allclose([row[tag] for row in rows], values, rtol=1e-3, err_msg=tag)
     assert norm == pytest.approx(float(family.golden["train_gradient_norm"]), rel=2e-2)
 
 
-@pytest.mark.parametrize("case", params(CASES, QUICK), indirect=True)
+@pytest.mark.parametrize("case", golden_runs.params(CASES, QUICK), indirect=True)
 @pytest.mark.parity(
     what="EfficientDet with other levels and weighted sums, padding to a multiple, odd sides, penalties of its own, no "
     "or synchronized batch norm: every object of the checkpoint, predictions and the first training step",
@@ -84,18 +72,18 @@ def test_the_references_efficientdets(family):
     tolerance="objects exact, anchors 1e-6, predictions 1e-3, losses 1e-3 relative, norm of the gradient 2 %",
 )
 def test_what_the_reference_does_not_cover_of_efficientdet(case, tmp_path):
-    assert_same_predictions(case)
-    assert_same_corners(case)
-    assert_tfods_objects(case.detector, case.golden["graph"], tmp_path)
+    golden_runs.assert_same_predictions(case)
+    golden_runs.assert_same_corners(case)
+    golden_runs.assert_tfods_objects(case.detector, case.golden["graph"], tmp_path)
     without_depth(case.detector)
-    assert_same_first_step(case, case.case.preprocessed(preprocess))
+    golden_runs.assert_same_first_step(case, case.case.preprocessed(preprocess))
 
 
 @pytest.fixture(scope="module")
 def with_depth() -> SimpleNamespace:
     """The detector that TFOD trained with stochastic depth, and TFOD's numbers."""
     golden = {name.removeprefix("depth/"): value for name, value in FROM_TFOD.items() if name.startswith("depth/")}
-    return computed(of_reference("efficientdet-d0_sum")._replace(golden=golden))
+    return golden_runs.computed(golden_runs.of_reference("efficientdet-d0_sum")._replace(golden=golden))
 
 
 @pytest.mark.slow
@@ -108,7 +96,7 @@ def test_training_with_stochastic_depth(with_depth, monkeypatch):
     golden = with_depth.golden
     numbers = iter(golden["numbers"])
     monkeypatch.setattr(step_random, "uniform", lambda shape: tf.reshape(tf.constant(next(numbers)), shape))
-    rows, norm = train(with_depth, 1, with_depth.case.preprocessed(preprocess))
+    rows, norm = golden_runs.train(with_depth, 1, with_depth.case.preprocessed(preprocess))
     assert next(numbers, None) is None
     for tag, value in zip(golden["tags"], golden["losses"], strict=True):
         assert rows[0][tag] == pytest.approx(value, rel=1e-3), tag
@@ -125,15 +113,15 @@ def test_losses_vary_with_stochastic_depth_as_tfods_do(with_depth):
     tags, theirs = with_depth.golden["tags"].tolist(), with_depth.golden["draws"]
     compute = drawn_losses(with_depth.case, with_depth.detector)
     ours = np.array(
-        [[float(compute(tf.constant([7, number]))[tag]) for tag in LOSSES] for number in range(len(theirs))]
+        [[float(compute(tf.constant([7, number]))[tag]) for tag in golden_runs.LOSSES] for number in range(len(theirs))]
     )
-    theirs = theirs[:, [tags.index(tag) for tag in LOSSES]]
+    theirs = theirs[:, [tags.index(tag) for tag in golden_runs.LOSSES]]
     errors = np.hypot(ours.std(axis=0), theirs.std(axis=0)) / len(theirs) ** 0.5
     assert (np.abs(ours.mean(axis=0) - theirs.mean(axis=0)) < 4 * errors).all()
     np.testing.assert_allclose(ours.std(axis=0), theirs.std(axis=0), rtol=1 / 3)
     # Not always the same, and the same for the same seed.
     again = compute(tf.constant([7, 0]))
-    np.testing.assert_allclose([float(again[tag]) for tag in LOSSES], ours[0], rtol=1e-5)
+    np.testing.assert_allclose([float(again[tag]) for tag in golden_runs.LOSSES], ours[0], rtol=1e-5)
     assert len(np.unique(ours[:, 0])) > len(ours) // 2
 
 

@@ -6,22 +6,11 @@ Eight from the reference (tests/golden/families), and what these do not cover (t
 from pathlib import Path
 from types import SimpleNamespace
 
+import golden_runs
 import numpy as np
 import pytest
 import tensorflow as tf
 from golden_cases import GOLDEN, family_case
-from golden_runs import (
-    assert_same_corners,
-    assert_same_first_step,
-    assert_same_inference,
-    assert_same_predictions,
-    assert_tfods_objects,
-    computed,
-    of_reference,
-    of_tfod,
-    params,
-    train,
-)
 
 from odtk.checkpoints.object_graph import as_trackable
 from odtk.detectors.build import build_detector
@@ -45,16 +34,16 @@ COMPARED_STEPS = {"mobilenet_v2-hard_example_miner": 2}
 @pytest.fixture
 def family(request) -> SimpleNamespace:
     """One of the reference's goldens, and everything the detector computes of its batch in inference."""
-    return computed(of_reference(request.param))
+    return golden_runs.computed(golden_runs.of_reference(request.param))
 
 
 @pytest.fixture
 def case(request) -> SimpleNamespace:
     """The same for one of TFOD's own answers."""
-    return computed(of_tfod(FROM_TFOD, request.param))
+    return golden_runs.computed(golden_runs.of_tfod(FROM_TFOD, request.param))
 
 
-@pytest.mark.parametrize("family", params(FAMILIES, QUICK), indirect=True)
+@pytest.mark.parametrize("family", golden_runs.params(FAMILIES, QUICK), indirect=True)
 @pytest.mark.parity(
     what="SSD-MobileNet without a pyramid: keys of the checkpoint, anchors, box encodings, logits, detections, "
     "inference losses and three training steps",
@@ -63,16 +52,16 @@ def case(request) -> SimpleNamespace:
     "training losses 2e-4, 2e-3 and 5e-3 relative by step, norm of the gradient 2 %",
 )
 def test_the_references_goldens(family):
-    assert_same_inference(family)
+    golden_runs.assert_same_inference(family)
     steps = COMPARED_STEPS.get(Path(family.case.name).name, 3)
-    rows, norm = train(family, steps, family.case.preprocessed(preprocess))
+    rows, norm = golden_runs.train(family, steps, family.case.preprocessed(preprocess))
     for tag, values in family.case.training_losses().items():
         for row, value, tolerance in zip(rows, values[:steps], OF_STEPS[:steps], strict=True):
             assert row[tag] == pytest.approx(float(value), rel=tolerance), tag
     assert norm == pytest.approx(float(family.golden["train_gradient_norm"]), rel=2e-2)
 
 
-@pytest.mark.parametrize("case", params(CASES, QUICK), indirect=True)
+@pytest.mark.parametrize("case", golden_runs.params(CASES, QUICK), indirect=True)
 @pytest.mark.parity(
     what="SSD-MobileNet with other maps, padding, biases, strides and offsets of anchors, square and clipped boxes; "
     "convolutional_box_predictor and ssd_anchor_generator with a pyramid, shared heads without one: every object of "
@@ -81,18 +70,18 @@ def test_the_references_goldens(family):
     tolerance="objects exact, anchors 1e-6, predictions 1e-3, losses 1e-3 relative, norm of the gradient 2 %",
 )
 def test_what_the_reference_does_not_cover(case, tmp_path):
-    assert_same_predictions(case)
-    assert_same_corners(case)
+    golden_runs.assert_same_predictions(case)
+    golden_runs.assert_same_corners(case)
     if "graph" in case.golden:
-        assert_tfods_objects(case.detector, case.golden["graph"], tmp_path)
-    assert_same_first_step(case, case.case.preprocessed(preprocess))
+        golden_runs.assert_tfods_objects(case.detector, case.golden["graph"], tmp_path)
+    golden_runs.assert_same_first_step(case, case.case.preprocessed(preprocess))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", WITH_DROPOUT, indirect=True)
 def test_dropout_is_an_object_of_the_checkpoint_and_of_training_alone(case, tmp_path):
-    assert_same_predictions(case)
-    assert_tfods_objects(case.detector, case.golden["graph"], tmp_path)
+    golden_runs.assert_same_predictions(case)
+    golden_runs.assert_tfods_objects(case.detector, case.golden["graph"], tmp_path)
     images, shapes = case.preprocessed, case.shapes
     before = case.predictions["class_logits"]
     dropped = case.detector.network(images, training=True, norm_training=False)[2]

@@ -5,22 +5,10 @@ Six from the reference (tests/golden/families), and what these do not cover (tes
 
 from types import SimpleNamespace
 
+import golden_runs
 import numpy as np
 import pytest
 from golden_cases import GOLDEN
-from golden_runs import (
-    assert_exported_finds_the_same,
-    assert_same_corners,
-    assert_same_first_step,
-    assert_same_inference,
-    assert_same_predictions,
-    assert_tfods_objects,
-    computed,
-    of_reference,
-    of_tfod,
-    params,
-    train,
-)
 
 from odtk.layers.mobilenet import preprocess
 
@@ -35,16 +23,16 @@ QUICK = {*FAMILIES, *CASES} - {"mobilenet_v2_fpnlite-alpha_1", "levels 4 to 8"}
 @pytest.fixture(scope="module")
 def family(request) -> SimpleNamespace:
     """One of the reference's goldens, and everything the detector computes of its batch in inference."""
-    return computed(of_reference(request.param))
+    return golden_runs.computed(golden_runs.of_reference(request.param))
 
 
 @pytest.fixture(scope="module")
 def case(request) -> SimpleNamespace:
     """The same for one of TFOD's own answers."""
-    return computed(of_tfod(FROM_TFOD, request.param))
+    return golden_runs.computed(golden_runs.of_tfod(FROM_TFOD, request.param))
 
 
-@pytest.mark.parametrize("family", params(FAMILIES, QUICK), indirect=True)
+@pytest.mark.parametrize("family", golden_runs.params(FAMILIES, QUICK), indirect=True)
 @pytest.mark.parity(
     what="SSD-MobileNet-FPN: keys of the checkpoint, anchors, box encodings, logits, detections, inference losses and "
     "three training steps",
@@ -53,14 +41,14 @@ def case(request) -> SimpleNamespace:
     "training losses 1e-3 relative, norm of the gradient 2 %",
 )
 def test_the_references_goldens(family):
-    assert_same_inference(family)
-    rows, norm = train(family, 3, family.case.preprocessed(preprocess))
+    golden_runs.assert_same_inference(family)
+    rows, norm = golden_runs.train(family, 3, family.case.preprocessed(preprocess))
     for tag, values in family.case.training_losses().items():
         np.testing.assert_allclose([row[tag] for row in rows], values, rtol=1e-3, err_msg=tag)
     assert norm == pytest.approx(float(family.golden["train_gradient_norm"]), rel=2e-2)
 
 
-@pytest.mark.parametrize("case", params(CASES, QUICK), indirect=True)
+@pytest.mark.parametrize("case", golden_runs.params(CASES, QUICK), indirect=True)
 @pytest.mark.parity(
     what="SSD-MobileNet-FPN with explicit padding, other levels, raised widths, padded images, hyperparameters of its "
     "own, no batch norm: every object of the checkpoint, predictions and the first training step",
@@ -68,13 +56,13 @@ def test_the_references_goldens(family):
     tolerance="objects exact, anchors 1e-6, predictions 1e-3, losses 1e-3 relative, norm of the gradient 2 %",
 )
 def test_what_the_reference_does_not_cover(case, tmp_path):
-    assert_same_predictions(case)
-    assert_same_corners(case)
-    assert_tfods_objects(case.detector, case.golden["graph"], tmp_path)
-    assert_same_first_step(case, case.case.preprocessed(preprocess))
+    golden_runs.assert_same_predictions(case)
+    golden_runs.assert_same_corners(case)
+    golden_runs.assert_tfods_objects(case.detector, case.golden["graph"], tmp_path)
+    golden_runs.assert_same_first_step(case, case.case.preprocessed(preprocess))
 
 
 @pytest.mark.parametrize("case", ["raised widths, padded images"], indirect=True)
 def test_an_exported_detector_finds_what_the_detector_does(case, tmp_path):
     """In padded images, whose padding preprocessing turns into 0."""
-    assert_exported_finds_the_same(case, tmp_path)
+    golden_runs.assert_exported_finds_the_same(case, tmp_path)

@@ -17,8 +17,9 @@ from odtk.protos import model_pb2, ssd_pb2
 if TYPE_CHECKING:
     from odtk.detectors.ssd.extractor import FeatureExtractor
 
-# The backbone's maps.
+# The backbone's maps, of which the pyramid takes two or more.
 _FINEST, _COARSEST = 1, 5
+_LAST_FINEST = _COARSEST - 1
 _USUAL_LEVELS = (3, 7)
 # TFOD's feature extractor refuses smaller images; it checks before padding.
 _LEAST_SIDE = 129
@@ -76,7 +77,7 @@ class EfficientDet(SsdFamily):
         """See `SsdFamily`; those of an invalid `bifpn` are as the edits of the findings would make them."""
         pyramid = _pyramid(ssd.feature_extractor)
         highest = pyramid.max_level if pyramid.max_level > _COARSEST else _USUAL_LEVELS[1]
-        return min(max(pyramid.min_level, _FINEST), _COARSEST), highest
+        return _finest(pyramid.min_level), highest
 
     def input_size(self, model: model_pb2.DetectionModel) -> InputSize:
         """See `Family`."""
@@ -146,6 +147,11 @@ def _pyramid(extractor: ssd_pb2.SsdFeatureExtractor) -> _Pyramid:
     return _Pyramid(*(getattr(extractor.bifpn, name) for name in _Pyramid._fields))
 
 
+def _finest(min_level: int) -> int:
+    """The nearest level at which a pyramid can begin."""
+    return min(max(min_level, _FINEST), _LAST_FINEST)
+
+
 def _depth(pyramid: _Pyramid, min_depth: int) -> int:
     return max(pyramid.num_filters, min_depth)
 
@@ -176,9 +182,12 @@ def _check_refused_values(extractor: ssd_pb2.SsdFeatureExtractor, path: str) -> 
 
 
 def _check_pyramid(pyramid: _Pyramid, path: str, min_depth: int) -> Iterator[Finding]:
-    lowest = min(max(pyramid.min_level, _FINEST), _COARSEST)
+    lowest = _finest(pyramid.min_level)
     if pyramid.min_level != lowest:
-        text = f"is {pyramid.min_level}; the backbone has maps of levels {_FINEST} to {_COARSEST}."
+        text = (
+            f"is {pyramid.min_level}; the backbone has maps of levels {_FINEST} to {_COARSEST}, and the pyramid takes "
+            f"at least two of them, so it is at most {_LAST_FINEST}. TFOD fails with one."
+        )
         yield error(f"{path}.min_level", text, (f"{path}.min_level", lowest))
     if pyramid.max_level <= _COARSEST:
         text = (
