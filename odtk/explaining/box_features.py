@@ -73,9 +73,12 @@ class BoxFeatures:
             )
         if any(each.shape.rank != 4 for each in maps) or len({each.shape[-1] for each in maps}) > 1:
             shapes = ", ".join(str(each.shape) for each in maps)
+            of_all = f"The maps {', '.join(self._names)}, which are read if no layer is named,"
+            what = of_all if self._layer is None else f"The outputs of {self._layer}"
+            fix = f"Name one of them, such as {self._names[0]}" if self._layer is None else "Name another layer"
             raise OdtkError(
-                f"The outputs of {self._layer} have the shapes {shapes}; feature maps [batch, rows, columns, channels] "
-                "with the same channels are needed. Name another layer, or one of its outputs.",
+                f"{what} have the shapes {shapes}; feature maps [batch, rows, columns, channels] with the same "
+                f"channels are needed. {fix}, or one of a layer's outputs.",
                 argument="layer",
             )
 

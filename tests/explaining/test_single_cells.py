@@ -2,9 +2,12 @@
 
 from types import SimpleNamespace
 
+import pytest
 import tensorflow as tf
 
 from odtk.detectors.candidates import Level
+from odtk.errors import OdtkError
+from odtk.explaining.box_features import BoxFeatures
 from odtk.explaining.gradient_maps import gradient_map
 from odtk.explaining.map_frame import MapFrame
 from odtk.tools.explain.single_picture import _layers
@@ -30,3 +33,13 @@ def test_a_detection_from_one_cell_is_explained_by_the_map_before():
 def test_its_features_are_left_out_unless_named():
     assert _layers(run_of("P6", "conv"), SimpleNamespace(layers=(), levels=())) == ["P5"]
     assert _layers(run_of("P6", "conv"), SimpleNamespace(layers=(), levels=(6,))) == ["P6"]
+
+
+@pytest.mark.parametrize(
+    ("layer", "text"), [(None, "The maps P4, P5, .* Name one of them, such as P4,"), ("a", "outputs of a have")]
+)
+def test_maps_with_other_channels_each_are_no_features_together(layer, text):
+    features = BoxFeatures.__new__(BoxFeatures)
+    features._layer, features._names = layer, ["P4", "P5"] if layer is None else ["a:0", "a:1"]
+    with pytest.raises(OdtkError, match=text):
+        features._check([tf.ones([1, 2, 2, 3]), tf.ones([1, 1, 1, 4])], ["a"])
