@@ -1,7 +1,7 @@
 """What TFOD computes with Faster R-CNN where no config of the reference's goes, and training where boxes are learned.
 
 usage (from the repository's root, where `make tfod` has been):
-.tfod/bin/python tests/golden/from_tfod/faster_rcnn.py [cases] [double]
+.tfod/bin/python tests/golden/from_tfod/faster_rcnn.py [cases] [short] [double]
 
 Each case is a config of ../families with some text merged into its model.faster_rcnn. The images are the reference's,
 and the weights are `family_value`'s under the name of that config. The groundtruth of training is set beside proposals
@@ -82,6 +82,10 @@ CASES = {
     ),
     "level 4 alone": (PYRAMID, f"{LEVELS % (4, 4, 4, 4, '')} initial_crop_size: 6"),
 }  # fmt: skip
+SHORT = (
+    "use_static_shapes: true clip_anchors_to_image: true first_stage_nms_iou_threshold: 0.02 "
+    "first_stage_max_proposals: 64 second_stage_batch_size: 64 second_stage_balance_fraction: 1.0"
+)
 CLEARED = {"levels 3 to 7, no batch norm": "batch_norm"}
 # Whose objects in a checkpoint are not another's.
 GRAPHS = (
@@ -100,12 +104,14 @@ FIELDS = standard_fields.InputDataFields
 
 
 def main() -> None:
-    """Writes faster_rcnn.npz, faster_rcnn_fpn.npz and faster_rcnn_double.npz beside this file, or what is named."""
-    wanted = sys.argv[1:] or ["cases", "double"]
+    """Writes faster_rcnn{,_fpn,_short_sample,_double}.npz beside this file, or what is named."""
+    wanted = sys.argv[1:] or ["cases", "short", "double"]
     if "cases" in wanted:
         for base in (PLAIN, PYRAMID):
             found = {name: case(name, base) for name, (of, _) in CASES.items() if of == base}
             _write(base.removesuffix("-base"), found)
+    if "short" in wanted:
+        np.savez_compressed(Path(__file__).with_name("faster_rcnn_short_sample.npz"), **short_sample())
     if "double" in wanted:
         in_double_precision()
         _write("faster_rcnn_double", {name: trained_in_double(name) for name in DOUBLE})
@@ -123,6 +129,14 @@ def case(name: str, base: str) -> dict[str, np.ndarray]:
     if name not in GRAPHS:
         del found["graph"]
     return found
+
+
+def short_sample() -> dict[str, np.ndarray]:
+    """The first training step with static shapes where fewer proposals remain than the second stage trains on."""
+    config = changed(PLAIN, SHORT)
+    found = {"base": np.array(PLAIN), "model": np.array(text_format.MessageToString(config)), **answers(config, PLAIN)}
+    kept = ("base", "model", "true_image_shapes", "near_", "train_", "Loss/")
+    return {name: value for name, value in found.items() if name.startswith(kept)}
 
 
 def changed(base: str, text: str, cleared: str | None = None):
