@@ -107,6 +107,18 @@ def test_patterns_of_frozen_variables_are_a_note_and_broken_ones_an_error(projec
     assert "'(', which is no regular expression" in found(findings, "error", f"{TRAIN}.freeze_variables[1]").text
 
 
+def test_squares_of_an_augmentation_are_not_smaller_than_the_models_images(project):
+    config = project / "pets.config"
+    field = f"{TRAIN}.data_augmentation_options[0].random_scale_crop_and_pad_to_square.output_size"
+    side = pipeline.read(config).model.ssd.image_resizer.fixed_shape_resizer.height
+    change(config, (f"{TRAIN}.data_augmentation_options[0]", "{ random_scale_crop_and_pad_to_square {} }"))
+    change(config, (field, f"{side - 1}"))
+    finding = found(findings_of(config), "warning", field)
+    assert "detail is lost" in finding.text
+    fix(finding)
+    assert not [each for each in findings_of(config) if each.path == field]
+
+
 # Assignments to the valid config, what has to be found, and a part of what it has to say.
 CASES = {
     "no class": ([(f"{SSD}.num_classes", "0")], "error", f"{SSD}.num_classes", "at least one class"),

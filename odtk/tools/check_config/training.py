@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from odtk.detectors import families
 from odtk.evaluation.metrics_sets import EVALUATORS, refusal
 from odtk.tools.check_config.config_checks import ConfigChecks, setting
 
@@ -21,6 +22,7 @@ def check_training(checks: ConfigChecks) -> None:
     if train.num_steps < 1:
         checks.error("train_config.num_steps", "is 0, so training would never end.", ("--num-steps", 25000))
     _check_frozen(checks, train.freeze_variables)
+    _check_square_crops(checks)
     kind = train.optimizer.WhichOneof("optimizer")
     if kind is None:
         fix = setting("train_config.optimizer.momentum_optimizer.learning_rate.constant_learning_rate", "{}")
@@ -48,6 +50,18 @@ def _check_frozen(checks: ConfigChecks, patterns: Sequence[str]) -> None:
     if patterns:
         text = "is heeded: variables whose checkpoint key it matches are not trained. TFOD 2 ignores it and trains all."
         checks.note(field, text)
+
+
+def _check_square_crops(checks: ConfigChecks) -> None:
+    """Squares that are smaller than what images are resized to afterwards: what was lost does not come back."""
+    config, family = checks.config, families.find(checks.config)
+    side = max(family.fixed_sides(config.model).values(), default=0) if family else 0
+    for index, option in enumerate(config.train_config.data_augmentation_options):
+        square = option.random_scale_crop_and_pad_to_square.output_size
+        if option.HasField("random_scale_crop_and_pad_to_square") and 0 < square < side:
+            field = f"train_config.data_augmentation_options[{index}].random_scale_crop_and_pad_to_square.output_size"
+            text = f"is {square}, and its squares are then enlarged to the model's {side} pixels, so detail is lost."
+            checks.warning(field, text, setting(field, side))
 
 
 def check_eval(checks: ConfigChecks) -> None:
