@@ -88,9 +88,9 @@ def test_only_the_class_bias_starts_elsewhere(maps):
 
 
 @pytest.mark.parametrize(
-    ("norm", "tower_bias"), [(NORM, False), (BatchNormParams(center=False, scale=True), True), (None, True)]
+    ("norm", "tower_bias"), [(NORM, False), (BatchNormParams(center=False, scale=True), False), (None, True)]
 )
-def test_a_tower_has_a_bias_where_no_beta_stands_in_for_it(maps, norm, tower_bias):
+def test_a_tower_has_a_bias_where_it_has_no_batch_norm(maps, norm, tower_bias):
     heads = make_heads(norm)
     heads(maps)
     assert {conv.use_bias for tower in (heads.box_tower, heads.class_tower) for conv in tower.convs} == {tower_bias}

@@ -337,7 +337,7 @@ def test_other_families_are_configured_too(output, dataset):
     config, report = edited(output, base, train_records=["records"], image_size=(600, 800))
     assert config.model.faster_rcnn.num_classes == 3
     assert config.model.faster_rcnn.image_resizer.fixed_shape_resizer.width == 800
-    assert report.findings[0].path == "model.faster_rcnn"
+    assert report.findings[0].path == "model.faster_rcnn.feature_extractor.type"
 
 
 def test_a_scan_of_too_many_records_is_a_sample_and_says_so(output):
