@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from odtk.boxes.suppression import SuppressionParams, class_agnostic_suppression, multiclass_suppression
 from odtk.detectors.faster_rcnn.groundtruth import sides_of
+from odtk.detectors.parts.kept_detections import named
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,7 @@ class Detections:
         window = tf.concat([tf.zeros_like(sides[:, :2]), sides[:, :2]], axis=-1)
         suppress = class_agnostic_suppression if self.class_agnostic else multiclass_suppression
         kept = suppress(boxes[:, :, 0] if boxes.shape[2] == 1 else boxes, scores, window, self.suppression)
-        filled = tf.sequence_mask(kept.count, self.suppression.max_total, dtype=tf.float32)
-        return {
-            "detection_boxes": kept.boxes,
-            "detection_classes": kept.classes,
-            "detection_scores": kept.scores,
-            "detection_multiclass_scores": tf.gather(all_scores, kept.anchors, batch_dims=1) * filled[..., None],
-            "detection_anchor_indices": kept.anchors,
-            "num_detections": tf.cast(kept.count, tf.float32),
+        return named(kept, all_scores) | {
             "raw_detection_boxes": tf.clip_by_value(self.best_boxes(boxes, logits) / sides[:, None], 0.0, 1.0),
             "raw_detection_scores": all_scores,
         }

@@ -17,6 +17,7 @@ from odtk.detectors.candidates import Candidates, Level
 from odtk.detectors.detector import Detector, FineTunePlan, LossSums
 from odtk.detectors.parts import image_padding
 from odtk.detectors.parts.input_size import InputSize
+from odtk.detectors.parts.kept_detections import named
 from odtk.detectors.ssd.checkpoint_parts import CheckpointParts
 from odtk.detectors.ssd.checkpoint_paths import CheckpointPaths
 from odtk.detectors.ssd.training import Background, SsdTraining
@@ -186,14 +187,7 @@ class SsdDetector(Detector):
         all_scores = self.score_converter(predictions["class_logits"])
         window = _true_windows(true_image_shapes, predictions["image_size"])
         kept = self._suppress(boxes, self.background.without(all_scores), window, self.suppression)
-        filled = tf.sequence_mask(kept.count, self.suppression.max_total, dtype=tf.float32)
-        return {
-            "detection_boxes": kept.boxes,
-            "detection_classes": kept.classes,
-            "detection_scores": kept.scores,
-            "detection_multiclass_scores": tf.gather(all_scores, kept.anchors, batch_dims=1) * filled[..., None],
-            "detection_anchor_indices": kept.anchors,
-            "num_detections": tf.cast(kept.count, tf.float32),
+        return named(kept, all_scores) | {
             "raw_detection_boxes": boxes,
             "raw_detection_scores": all_scores,
         }
