@@ -33,7 +33,7 @@ def test_the_page_quotes_many():
     [
         ("... is not empty. Choose another folder", "\0 is not empty. Choose another folder, or empty it.", True),
         ("There is no ... here", "There is no \0 here", True),
-        ("There is no ... here", "There is no \0 there", False),
+        ("There is no ... here", "There is no \0 yet", False),
         ("here ... There", "There is no \0 here", False),
     ],
 )
