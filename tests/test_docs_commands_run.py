@@ -33,7 +33,7 @@ NOT_RUN = {
 SMALL, STEPS = "ssd_resnet50_v1_fpn_small", "2"
 ZOO = ("ssd_resnet50_v1_fpn_640x640_coco17_tpu-8", "ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8",
        "ssd_mobilenet_v2_320x320_coco17_tpu-8")  # fmt: skip
-SIDE = "128"
+SIDE = "160"
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_pictures", "shallow_resnet")]
 
@@ -110,6 +110,8 @@ def test_the_lines_of_a_page_run(page, world, tmp_path, monkeypatch):
             make_room(words, made)
             odtk(*words, stdin="photo.jpg\n" if "-" in words else None)
             shorten_project(words)
+    monkeypatch.chdir(tmp_path)
+    shutil.rmtree(folder)  # some 200 MB
 
 
 def reduced(words: list[str]) -> list[str]:
