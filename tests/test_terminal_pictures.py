@@ -68,17 +68,6 @@ def test_what_changes_too_quickly_is_one_frame(tmp_path):
     assert sum(frame.seconds for frame in shown) == pytest.approx(0.99 + 2)
 
 
-def test_the_readmes_terminal_is_of_a_demo_that_ended_well():
-    header, events = read_cast(ROOT / "docs/demo.cast")
-    text = "".join(text for _, text in events)
-    assert header["command"] == "odtk demo"
-    assert "mAP@.50IOU: " in text
-    assert "Where the detector is wrong: " in text
-    picture = ElementTree.parse(ROOT / "docs/demo.svg").getroot()
-    assert "odtk demo" in picture.find(f"{SVG}title").text
-    assert not list(picture.iter(f"{SVG}script"))
-
-
 def test_the_badges_are_those_of_pyproject():
     from odtk import __version__
 
