@@ -15,9 +15,12 @@ import pytest
 
 from odtk.resources import shipped_files
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("huggingface_hub") is None, reason="needs odtk[hf], which is not installed"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("huggingface_hub") is None, reason="needs odtk[hf], which is not installed"
+    ),
+]
 SHA = "a" * 40
 
 
@@ -48,7 +51,10 @@ class _Hub(BaseHTTPRequestHandler):
 
     def do_GET(self):
         name = self.path.partition(f"/resolve/{SHA}/")[2]
-        if "/api/models/me/pets" in self.path and "/tree/" not in self.path:
+        if "/api/models/me/pets/tree/" in self.path:
+            files = self.server.files.items()
+            self.answer([{"type": "file", "path": path, "size": len(held), "oid": SHA} for path, held in files])
+        elif "/api/models/me/pets/" in self.path:
             siblings = [{"rfilename": each} for each in self.server.files]
             self.answer({"id": "me/pets", "modelId": "me/pets", "sha": SHA, "siblings": siblings, "tags": []})
         elif name in self.server.files:
