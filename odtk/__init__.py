@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from odtk.exporting.open_model import load
     from odtk.exporting.runtime import ExportedDetector
     from odtk.queue import Job, Queue
+    from odtk.tools.benchmark import benchmark
+    from odtk.tools.benchmark.report import BenchmarkReport
     from odtk.tools.configure import ConfigureReport, configure
     from odtk.tools.doctor import DoctorReport, doctor
     from odtk.tools.evaluate import EvaluationReport, evaluate
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BenchmarkReport",
     "ConfigureReport",
     "ConversionReport",
     "Detections",
@@ -54,6 +57,7 @@ __all__ = [
     "TrainingReport",
     "ViewReport",
     "__version__",
+    "benchmark",
     "configure",
     "doctor",
     "evaluate",
@@ -72,6 +76,7 @@ __all__ = [
 
 # Name to the module that has it. The same as above, for Python, as that is for editors and type checkers.
 _MODULES = {
+    "BenchmarkReport": "odtk.tools.benchmark.report",
     "ConfigureReport": "odtk.tools.configure",
     "ConversionReport": "odtk.tools.make_tfrecords",
     "Detections": "odtk.detections",
@@ -90,6 +95,7 @@ _MODULES = {
     "SummaryReport": "odtk.tools.summary",
     "TrainingReport": "odtk.tools.train",
     "ViewReport": "odtk.tools.view",
+    "benchmark": "odtk.tools.benchmark",
     "configure": "odtk.tools.configure",
     "doctor": "odtk.tools.doctor",
     "evaluate": "odtk.tools.evaluate",
