@@ -32,6 +32,15 @@ if TYPE_CHECKING:
     from odtk.tools.summary import SummaryReport, summary
     from odtk.tools.train import TrainingReport, train
     from odtk.tools.view import ViewReport, view
+    from odtk.training.own_loop import (
+        TrainingBatches,
+        build_detector,
+        build_evaluation,
+        build_optimizer,
+        read_config,
+        restore_fine_tune_checkpoint,
+        step_randomness,
+    )
 
 __version__ = "0.1.0"
 
@@ -54,10 +63,14 @@ __all__ = [
     "Queue",
     "RunReport",
     "SummaryReport",
+    "TrainingBatches",
     "TrainingReport",
     "ViewReport",
     "__version__",
     "benchmark",
+    "build_detector",
+    "build_evaluation",
+    "build_optimizer",
     "configure",
     "doctor",
     "evaluate",
@@ -68,7 +81,10 @@ __all__ = [
     "load",
     "make_tfrecords",
     "predict",
+    "read_config",
+    "restore_fine_tune_checkpoint",
     "run",
+    "step_randomness",
     "summary",
     "train",
     "view",
@@ -93,9 +109,13 @@ _MODULES = {
     "Queue": "odtk.queue",
     "RunReport": "odtk.tools.run",
     "SummaryReport": "odtk.tools.summary",
+    "TrainingBatches": "odtk.training.own_loop",
     "TrainingReport": "odtk.tools.train",
     "ViewReport": "odtk.tools.view",
     "benchmark": "odtk.tools.benchmark",
+    "build_detector": "odtk.training.own_loop",
+    "build_evaluation": "odtk.training.own_loop",
+    "build_optimizer": "odtk.training.own_loop",
     "configure": "odtk.tools.configure",
     "doctor": "odtk.tools.doctor",
     "evaluate": "odtk.tools.evaluate",
@@ -106,7 +126,10 @@ _MODULES = {
     "load": "odtk.exporting.open_model",
     "make_tfrecords": "odtk.tools.make_tfrecords",
     "predict": "odtk.tools.predict",
+    "read_config": "odtk.training.own_loop",
+    "restore_fine_tune_checkpoint": "odtk.training.own_loop",
     "run": "odtk.tools.run",
+    "step_randomness": "odtk.training.own_loop",
     "summary": "odtk.tools.summary",
     "train": "odtk.tools.train",
     "view": "odtk.tools.view",

@@ -118,11 +118,11 @@ def _print(report) -> None:
 
 def _row(result, has_gpu: bool) -> list:
     latency = result.latency
-    times = [_time(each) for each in (latency.p50, latency.p95, latency.p99)]
-    rest = [_time(result.place_ms), _time(result.decode_ms), _bytes(result.peak_bytes)]
+    times = [_number(each) for each in (latency.p50, latency.p95, latency.p99)]
+    rest = [_number(result.place_ms), _number(result.decode_ms), _bytes(result.peak_bytes)]
     gpu = [] if not has_gpu else ["-" if result.gpu_peak_bytes is None else _bytes(result.gpu_peak_bytes)]
     head = [result.model, result.batch_size, _size(result.image_size)]
-    return [*head, *times, f"{result.images_per_second:.3g}", latency.runs, *rest, *gpu]
+    return [*head, *times, _number(result.images_per_second), latency.runs, *rest, *gpu]
 
 
 def _compared(comparison) -> list:
@@ -137,10 +137,11 @@ def _size(size) -> str:
     return "own" if size is None else "{}x{}".format(*size)
 
 
-def _time(milliseconds: float | None) -> str:
-    if milliseconds is None:
+def _number(number: float | None) -> str:
+    """At least three digits."""
+    if number is None:
         return "-"
-    return f"{milliseconds:.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}"
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _bytes(number: int) -> str:

@@ -71,8 +71,13 @@ def _draw(
         label = shortened(model, _LONGEST_NAME)
         drawn = axes.bar(places, heights, 0.92 * width, yerr=ends, color=color, ecolor=LIGHT.ink, capsize=2)
         drawn.set_label(label)
-        axes.bar_label(drawn, [f"{each:.3g}" for each in heights], fontsize=7, padding=1)
+        axes.bar_label(drawn, [_short(each) for each in heights], fontsize=7, padding=1)
     axes.set_xticks(range(len(cases)), [case.replace(", ", "\n") for case in cases], fontsize=8)
     axes.set_ylim(bottom=0)
     axes.margins(y=0.12)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _short(number: float) -> str:
+    """Three digits: 0.0523, 12.3, 1,230."""
+    return f"{number:,.0f}" if number >= 1000 else f"{number:.3g}"

@@ -15,7 +15,9 @@ from typing import IO
 
 import numpy as np
 
+from odtk import machine
 from odtk.errors import OdtkError
+from odtk.exporting.runtime import ExportedDetector
 
 _STATUS, _RESET, _RESET_PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs"), "5"
 
@@ -34,17 +36,18 @@ class Worker:
         start = time.perf_counter()
         self._model = self._load(model, devices=devices)
         seconds = time.perf_counter() - start
+        self._uses_tensorflow = isinstance(self._model, ExportedDetector) or hasattr(self._model, "detector")
         return {
             "description": self._model.description,
             "takes_batches": self._model.takes_batches,
-            "device": _device(devices),
+            "device": _device(devices) if self._uses_tensorflow else _cpu(),
             "load_seconds": seconds,
         }
 
     def begin(self, images: Sequence[str], batch_size: int, warm_up: int) -> dict:
         """Starts a case: images (files of NumPy) to take turns with; the first runs do not count."""
         self._images, self._batch_size, self._next = [np.load(path) for path in images], batch_size, 0
-        _forget_peak()
+        self._forget_peaks()
         seconds = [self._run()[1] for _ in range(1 + warm_up)]
         return {"first_seconds": seconds[0]}
 
@@ -61,7 +64,23 @@ class Worker:
 
     def memory(self) -> dict:
         """The most that this case needed: of this process, and of the GPU, if the model is on one."""
-        return {"peak_bytes": _peak(), "gpu_peak_bytes": _gpu_peak()}
+        on_gpu = _memory_of_gpu()["peak"] if self._uses_gpu() else None
+        return {"peak_bytes": _peak(), "gpu_peak_bytes": on_gpu}
+
+    def _uses_gpu(self) -> bool:
+        if not self._uses_tensorflow:
+            return False
+        import tensorflow as tf
+
+        return bool(tf.config.get_visible_devices("GPU"))
+
+    def _forget_peaks(self) -> None:
+        with contextlib.suppress(OSError):  # not Linux, or a container that does not allow it: then all cases count
+            _RESET.write_text(_RESET_PEAK)
+        if self._uses_gpu():
+            import tensorflow as tf
+
+            tf.config.experimental.reset_memory_stats("GPU:0")
 
     def _run(self) -> tuple[float, float]:
         """Seconds in which the images are placed, and in which they become detections in this process's memory."""
@@ -69,7 +88,8 @@ class Worker:
         self._next += self._batch_size
         start = time.perf_counter()
         placed = self._model.place(batch)
-        _wait_for_devices()
+        if self._uses_gpu():
+            _wait_for_copies()
         is_placed = time.perf_counter()
         found = self._model.run(placed)  # reads what it found back: nothing is left to be computed
         end = time.perf_counter()
@@ -90,38 +110,29 @@ def serve(worker: Worker, requests: IO[str], answers: IO[str]) -> None:
 
 
 def _device(devices: str) -> str:
-    """What the model runs on, in words."""
-    from odtk import machine
+    """What a model of TensorFlow runs on, in words."""
+    from odtk.device_choice import find_chosen
+    from odtk.hardware import describe_devices
 
-    if "tensorflow" in sys.modules:
-        from odtk.device_choice import find_chosen
-        from odtk.hardware import describe_devices
+    return describe_devices(find_chosen(devices)[:1])
 
-        return describe_devices(find_chosen(devices)[:1])
+
+def _cpu() -> str:
+    """What a model of another runtime runs on."""
     cpu = machine.find_cpu()
     return f"CPU{f' {cpu.model}' if cpu.model else ''}, {machine.counted_cores(cpu.cores)}"
 
 
-def _wait_for_devices() -> None:
-    """Until what was copied to a GPU is there, where TensorFlow has one."""
-    if "tensorflow" in sys.modules and _gpus():
-        sys.modules["tensorflow"].test.experimental.sync_devices()
+def _wait_for_copies() -> None:
+    import tensorflow as tf
+
+    tf.test.experimental.sync_devices()
 
 
-def _gpus() -> list:
-    tf = sys.modules.get("tensorflow")
-    return [] if tf is None else tf.config.get_visible_devices("GPU")
+def _memory_of_gpu() -> dict[str, int]:
+    import tensorflow as tf
 
-
-def _gpu_peak() -> int | None:
-    return sys.modules["tensorflow"].config.experimental.get_memory_info("GPU:0")["peak"] if _gpus() else None
-
-
-def _forget_peak() -> None:
-    with contextlib.suppress(OSError):  # not Linux, or a container that does not allow it: then it is the process's
-        _RESET.write_text(_RESET_PEAK)
-    if _gpus():
-        sys.modules["tensorflow"].config.experimental.reset_memory_stats("GPU:0")
+    return tf.config.experimental.get_memory_info("GPU:0")
 
 
 def _peak() -> int:
