@@ -25,10 +25,20 @@ from odtk.tools.benchmark.worker import Worker, serve
 SIZE = (64, 48)
 
 
-@pytest.fixture
-def stubs(monkeypatch):
-    """The models of this test are stubs."""
-    monkeypatch.setattr(processes, "COMMAND", (sys.executable, str(Path(__file__).with_name("benchmarked_stub.py"))))
+@pytest.fixture(scope="module")
+def stubs():
+    """The models are stubs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "COMMAND", (sys.executable, str(Path(__file__).with_name("benchmarked_stub.py"))))
+        yield
+
+
+@pytest.fixture(scope="module")
+def found(stubs, tmp_path_factory):
+    """Of two models, in processes."""
+    plot = tmp_path_factory.mktemp("plot") / "speed.png"
+    models, sizes = ["one", "single"], {"batch_size": (1, 3), "image_size": "64x48"}
+    return benchmark(models, **sizes, runs=40, rounds=5, threads=1, plot=plot)
 
 
 def plan(batch_size=(1,), image_size=("64x48",), has_images=False, runs=4, seconds=None, rounds=2, warm_up=1):
@@ -182,9 +192,7 @@ def test_names_tell_models_apart():
     assert names_of(["a", "a", "b"]) == ["a", "a (2)", "b"]
 
 
-def test_models_in_processes(stubs, tmp_path):
-    plot = tmp_path / "speed.png"
-    found = benchmark(["one", "single"], batch_size=(1, 3), image_size="64x48", runs=40, rounds=5, threads=1, plot=plot)
+def test_models_in_processes(found):
     assert [model.name for model in found.models] == ["one", "single"]
     assert all(model.device.endswith(", 1 core") for model in found.models), "--threads keeps a process to a core"
     assert found.cores == 1
@@ -198,28 +206,36 @@ def test_models_in_processes(stubs, tmp_path):
     assert all(len(each.latency.by_round) == 5 and each.latency.interval for each in found.comparisons)
     assert any("single takes one image at a time" in note for note in found.notes)
     assert any("p99 100" in note for note in found.notes)
-    with Image.open(plot) as image:
+    with Image.open(found.plot) as image:
         assert image.format == "PNG"
     with pytest.raises(OdtkError, match="already exists"):
-        benchmark("one", runs=1, rounds=1, plot=plot)
+        benchmark("one", runs=1, rounds=1, plot=found.plot)
 
 
-def test_what_is_printed(stubs):
-    words = ["benchmark", "one", "one", "--image-size", "64x48", "--runs", "100", "--rounds", "5"]
+def test_what_is_printed(found, monkeypatch):
+    asked = {}
+    monkeypatch.setattr("odtk.tools.benchmark.benchmark", lambda models, **options: asked.update(options) or found)
+    words = ["benchmark", "one", "single", "--image-size", "64x48", "--batch-size", "1,3", "--threads", "1"]
     printed = CliRunner().invoke(cli, words)
     assert printed.exit_code == 0, printed.output
+    assert (list(asked["batch_size"]), asked["image_size"], asked["threads"]) == ([1, 3], [SIZE], 1)
     assert "one: one, a stub; loaded in" in printed.stdout
-    assert "one (2)" in printed.stdout
+    assert "each model may use 1 core of the CPU" in printed.stdout
     assert "Ratios of 5 rounds" in printed.stdout
+    assert "note: single takes one image at a time" in printed.stderr
     document = json.loads(CliRunner().invoke(cli, [*words, "--json"]).stdout)
-    assert document["results"][0]["latency"]["p99"] >= document["results"][0]["latency"]["p50"]
+    latency = document["results"][0]["latency"]
+    assert (latency["runs"], latency["p99"]) == (40, None)
+    assert latency["p95"] >= latency["p50"]
     assert document["results"][0]["image_size"] == [64, 48]
-    assert document["comparisons"][0]["latency"]["by_round"]
+    assert len(document["comparisons"][0]["latency"]["by_round"]) == 5
+    for option, wrong in (("--batch-size", "1,0"), ("--image-size", "640")):
+        assert CliRunner().invoke(cli, ["benchmark", "one", option, wrong]).exit_code == 2
 
 
 def test_a_model_that_cannot_be_opened(stubs):
     with pytest.raises(OdtkError, match=r"is broken\. Export it again"):
-        benchmark(["one", "broken"], image_size="64x48", runs=1, rounds=1)
+        benchmark("broken", image_size="64x48", runs=1, rounds=1)
 
 
 def test_a_process_that_ends(stubs):
