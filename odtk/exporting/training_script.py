@@ -197,14 +197,12 @@ def _filled(template: str, parts: Mapping[str, bool], values: Mapping[str, objec
 
 
 def _origin(run: Run) -> str:
-    said = f"`{run.command}`" if run.command else f"the checkpoint in {run.model_dir} (whose seed is not known)"
+    said = f"`{run.command}`" if run.command else f"the run of {run.model_dir}, whose seed is not known"
     devices = (
-        f"\nThat ran on {run.replicas} devices, this on one: batch norms see the whole batch, and sums are rounded "
-        "otherwise."
-        if run.replicas > 1
-        else ""
+        f".\nThat ran on {run.replicas} devices, this on one: batch norms see the whole batch, and sums are rounded "
+        "otherwise"
     )
-    return f"{said}{devices}".replace("\\", "\\\\").replace('"""', "'''")
+    return f"{said}{devices if run.replicas > 1 else ''}".replace("\\", "\\\\").replace('"""', "'''")
 
 
 def _kind(config: pipeline_pb2.TrainEvalPipelineConfig) -> str:

@@ -14,7 +14,7 @@ import io
 import os
 import zipfile
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,8 +39,9 @@ def write(source: Source, path: str) -> None:
     arrays = {key: variable.numpy() for key, variable in source.detector.checkpoint_variables().items()}
     texts = {name: np.array(text) for name, text in embedded.texts_of(source).items()}
     step = {} if source.step is None else {STEP: np.array(source.step)}
+    everything: dict[str, Any] = {**arrays, **texts, **step}
     with open(path, "wb") as file:  # with a name, NumPy would append its suffix
-        np.savez(file, **arrays, **texts, **step)
+        np.savez(file, **everything)
 
 
 def embed(path: str, certificate: str) -> None:

@@ -65,6 +65,8 @@ def build_optimizer(
     """The config's optimizer with its learning rate schedule, and with its variables for those of the detector."""
     built = optimizer.build_optimizer(config.train_config.optimizer)
     optimizer.create_variables(built, detector)
+    if isinstance(built, optimizer.MovingAverages):
+        built.shadow_copy(detector)
     return built
 
 
@@ -131,7 +133,7 @@ class TrainingBatches:
 
     def _check(self) -> None:
         if self._filter is not None:
-            self._filter.check()  # type: ignore[union-attr]
+            self._filter.check()
 
 
 @contextlib.contextmanager

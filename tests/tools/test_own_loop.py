@@ -47,16 +47,12 @@ def positions(batches, count) -> list[int]:
     return [int(each) for features, _ in itertools.islice(batches, count) for each in features["position"]]
 
 
-def test_batches_skip_what_cannot_be_used_and_go_on_where_they_were(path, detector):
-    config, lines = odtk.read_config(path), []
-    first = positions(odtk.TrainingBatches(config, detector, seed=3, log=lines.append), 6)
-    assert len(first) == 12
+def test_batches_go_on_where_they_were(path, detector):
+    config = odtk.read_config(path)
+    first = positions(odtk.TrainingBatches(config, detector, seed=3), 4)
+    assert len(first) == 8
     assert first == sorted(first), "the order of reading"
-    rest = positions(odtk.TrainingBatches(config, detector, seed=3, after=first[5]), 3)
-    assert rest == first[6:]
-    other = odtk.TrainingBatches(config, detector, seed=4)
-    ours, theirs = (next(iter(each))[0]["image"] for each in (odtk.TrainingBatches(config, detector, seed=3), other))
-    assert not np.array_equal(ours, theirs)
+    assert positions(odtk.TrainingBatches(config, detector, seed=3, after=first[3]), 2) == first[4:]
 
 
 def test_too_many_records_that_cannot_be_used_end_the_batches(path, detector):

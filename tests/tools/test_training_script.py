@@ -39,12 +39,14 @@ def run_script(script, model_dir, monkeypatch, capsys) -> tuple[dict, list[dict]
 
 
 def assert_same_losses(names, printed, report, model_dir, script_dir) -> None:
-    """Of all steps within what is printed, of the last one and the weights after it bit for bit."""
+    """Of all steps within what is printed; the last one's, and the weights after it, bit for bit."""
     logged = [{name: row[name] for name in row if name.startswith("Loss/")} for row in read_metrics(model_dir)]
     assert len(printed) == len(logged) > 1
     for ours, theirs in zip(printed, logged, strict=True):
         assert ours == pytest.approx({name: theirs[name] for name in ours}, rel=1e-6)
     last = {name: float(loss) for name, loss in names["losses"].items()}
+    # TensorFlow may add a graph's scalars up in another order.
+    assert last.pop("Loss/total_loss") == pytest.approx(report.losses["Loss/total_loss"], rel=3e-7)
     assert last == {name: report.losses[name] for name in last}
     run, script = (CheckpointReader(f"{folder}/ckpt-{report.last_step}") for folder in (model_dir, script_dir))
     assert script.variable_names("model") == run.variable_names("model")
@@ -55,24 +57,37 @@ def assert_same_losses(names, printed, report, model_dir, script_dir) -> None:
     assert positions[0] == positions[1]
 
 
-def test_it_computes_the_losses_of_its_run_and_odtk_goes_on_from_it(registered, tmp_path, monkeypatch, capsys):
+def run_and_script(tmp_path, monkeypatch, capsys, **options):
+    """Both, with the fake detector; what is exported is not the config of the run, which had another batch size."""
     records = write(tmp_path / "records")
     config, model_dir, exported = tmp_path / "pipeline.config", tmp_path / "model", tmp_path / "exported"
     config.write_text(fake_detector.CONFIG.replace("{records}", str(records)))
-    report = train(config, model_dir, num_steps=4, log_every=1, checkpoint_every=2, seed=6, batch_size=3, eval_every=4)
+    report = train(config, model_dir, log_every=1, checkpoint_every=2, seed=6, batch_size=3, **options)
     export(config, model_dir, exported, format="script", verify=0)
-    script = (exported / "train.py").read_text("utf-8")
-    assert "SEED = 6\nNUM_STEPS = 4\nLOG_EVERY, CHECKPOINT_EVERY, KEPT_CHECKPOINTS = 1, 2, 7\n" in script
-    assert '"train_config.batch_size": 3,' in script, "of the run, not of the config that was exported"
-    names, printed = run_script(exported / "train.py", tmp_path / "by_script", monkeypatch, capsys)
-    assert_same_losses(names, printed, report, model_dir, tmp_path / "by_script")
+    return report, *run_script(exported / "train.py", tmp_path / "by_script", monkeypatch, capsys)
+
+
+def test_it_computes_the_losses_of_its_run(registered, tmp_path, monkeypatch, capsys):
+    report, names, printed = run_and_script(tmp_path, monkeypatch, capsys, num_steps=3, eval_every=0)
+    script = (tmp_path / "exported/train.py").read_text("utf-8")
+    assert "SEED = 6\nNUM_STEPS = 3\nLOG_EVERY, CHECKPOINT_EVERY, KEPT_CHECKPOINTS = 1, 2, 7\n" in script
+    assert '"train_config.batch_size": 3,' in script
+    assert_same_losses(names, printed, report, tmp_path / "model", tmp_path / "by_script")
     assert (tmp_path / "by_script/label_map.pbtxt").exists()
-    # A fifth step, by odtk from the script's checkpoint, is the fifth of the run.
-    for folder in (model_dir, tmp_path / "by_script"):
+
+
+@pytest.mark.slow
+def test_odtk_goes_on_from_it(registered, tmp_path, monkeypatch, capsys):
+    """A fifth step, by odtk from the script's checkpoint, is the fifth of the run; evaluations do not disturb it."""
+    report, names, printed = run_and_script(tmp_path, monkeypatch, capsys, num_steps=4, eval_every=2)
+    assert_same_losses(names, printed, report, tmp_path / "model", tmp_path / "by_script")
+    assert names["report"].metrics["Loss/total_loss"] > 0
+    folders = [tmp_path / "model", tmp_path / "by_script"]
+    for folder in folders:
         train(folder / "pipeline.config", folder, num_steps=5, log_every=1, seed=6, eval_every=0)
-    fifth = [read_metrics(folder)[-1] for folder in (model_dir, tmp_path / "by_script")]
+    fifth = [read_metrics(folder)[-1] for folder in folders]
     assert fifth[0]["step"] == fifth[1]["step"] == 5
-    assert fifth[0]["Loss/total_loss"] == fifth[1]["Loss/total_loss"]
+    assert fifth[0][fake_detector.HEAT] == fifth[1][fake_detector.HEAT]
 
 
 @pytest.mark.slow

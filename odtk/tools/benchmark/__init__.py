@@ -72,8 +72,8 @@ def benchmark(
         for each in turns
     ]
     notes = reports.notes_on(facts, results, cores, load)
-    comparisons = reports.comparisons_of(names, measured)
-    report = BenchmarkReport(facts, results, comparisons, cores, rounds, load, notes, plot and os.fspath(plot))
+    comparisons, drawn = reports.comparisons_of(names, measured), None if plot is None else os.fspath(plot)
+    report = BenchmarkReport(facts, results, comparisons, cores, rounds, load, notes, drawn)
     if plot is not None:
         _draw(report, plot)
     return report

@@ -1,5 +1,6 @@
 """Models take turns, so that a machine that slows down or is shared treats all of them alike."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -33,7 +34,7 @@ def count_turns(plan: Plan, models: int) -> int:
 def take_turns(
     workers: Sequence[Asked],
     plan: Plan,
-    files_of: Callable[[Case], Sequence[str]],
+    files_of: Callable[[Case], Sequence[str | os.PathLike]],
     advance: Callable[[], None] = lambda: None,
 ) -> list[list[Measured]]:
     """The measurements of each model in each case. `files_of`: the images of a case, as files of NumPy.
@@ -44,7 +45,7 @@ def take_turns(
     measured: list[list[Measured]] = [[] for _ in workers]
     for case in plan.cases:
         for worker, own in zip(workers, measured, strict=True):
-            files = [str(path) for path in files_of(case)]
+            files = [os.fspath(path) for path in files_of(case)]
             answer = worker.ask("begin", images=files, batch_size=case.batch_size, warm_up=plan.warm_up)
             own.append(Measured(case, answer["first_seconds"]))
             advance()
