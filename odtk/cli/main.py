@@ -35,16 +35,31 @@ COMMANDS = (
     "train",
     "evaluate",
     "export",
+    "benchmark",
     "predict",
     "explain",
     "run",
     "demo",
+    "download",
+    "push",
+    "migrate",
     "queue",
     "doctor",
     "completion",
 )
 
-READS_IMAGES = {"inspect", "view", "make-tfrecords", "train", "evaluate", "predict", "explain", "run", "demo"}
+READS_IMAGES = {
+    "inspect",
+    "view",
+    "make-tfrecords",
+    "train",
+    "evaluate",
+    "benchmark",
+    "predict",
+    "explain",
+    "run",
+    "demo",
+}
 
 # A line feed in a file or class name could make the rest of the name look like a message of odtk.
 _FAKE_MESSAGE = re.compile(r"\n(?=[Ee]rror|[Ww]arning|[Nn]ote|Next|Usage|\$)")
