@@ -26,6 +26,8 @@ PAGES = [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").rglob("*.
 PAGES = [page for page in PAGES if any(True for _ in block_commands(page))]
 
 NOT_RUN = {
+    "from the network; tests/downloads and tests/tools have servers of their own": r"^download |^push |hf://",
+    "a folder of TFOD's; tests/tools/test_migrate.py draws one": r"migrate |migrated",
     "no such device or machine here": r"--tpu|--workers|--devices gpu|FlinkRunner|gs://|camera:|rtsp:|https?:",
     "a worker of its own; tests/queue runs queues": r"^queue ",
     "placeholders": r"\b(FILE|MODEL|SOURCE\.\.\.|CONFIG|COMMAND)\b",
@@ -118,9 +120,14 @@ def reduced(words: list[str]) -> list[str]:
     """The command with a small network, two steps and few images."""
     if words[0] == "configure":
         words = [SMALL if re.search("_(pets|small)$", word) else word for word in words]
+        words = [word for word in words if word != "--fine-tune"]
         return with_values(words, {"--image-size": SIDE, "--batch-size": "2"})
     if words[0] == "train" and "--repeat" not in words:
         return [*without(words, "--num-steps"), "--num-steps", STEPS, "--eval-images", "2"]
+    if words[0] == "benchmark":
+        return [*words, "--runs", "2", "--rounds", "1", "--warm-up", "0"]
+    if words[0] == "export":
+        return [*words, "--verify", "2"]
     if words[0] == "demo":
         return [*words, "--num-images", "24", "--num-steps", STEPS]
     return words
