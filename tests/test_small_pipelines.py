@@ -18,7 +18,6 @@ PIPELINES = [
     "efficientdet_small",
     "faster_rcnn_resnet50_fpn_small",
     "centernet_small",
-    "faster_rcnn_resnet50_fpn_small",
 ]
 
 pytestmark = pytest.mark.slow
