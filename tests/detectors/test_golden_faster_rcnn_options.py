@@ -1,6 +1,6 @@
 """Faster R-CNN with options that no golden of the reference has, and training in which boxes are learned.
 
-tests/golden/from_tfod/faster_rcnn.py made the answers with TFOD's own code.
+tests/golden/from_tfod/faster_rcnn.py and faster_rcnn_inception.py made the answers with TFOD's own code.
 """
 
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ from odtk.protos import model_pb2
 from odtk.training.optimizer import build_optimizer
 
 FROM_TFOD: dict = {}
-for name in ("faster_rcnn", "faster_rcnn_fpn"):
+for name in ("faster_rcnn", "faster_rcnn_fpn", "faster_rcnn_inception"):
     with np.load(GOLDEN / f"from_tfod/{name}.npz") as file:
         FROM_TFOD |= {f"{name}/{case}": dict(file) for case in file["names"].tolist()}
 # What the others have, other cases have, too; about ten seconds each.
@@ -82,9 +82,9 @@ def losses_of(detector, predictions: dict, groundtruth: dict, shapes) -> dict[st
 @pytest.mark.parametrize("case", params(FROM_TFOD), indirect=True)
 @pytest.mark.parity(
     what="Faster R-CNN with padded and odd sides, other levels, shared boxes, class-agnostic, soft and combined "
-    "suppression, other losses, mining, batch norms of the heads, features of detections, raw boxes while it predicts: "
-    "predictions, detections, and a training step with groundtruth beside the proposals",
-    against="from_tfod/faster_rcnn.npz, from_tfod/faster_rcnn_fpn.npz",
+    "suppression, other losses, mining, batch norms of the heads, features of detections, raw boxes while it predicts, "
+    "and with Inception ResNet v2: predictions, detections, and a training step with groundtruth beside the proposals",
+    against="from_tfod/faster_rcnn.npz, from_tfod/faster_rcnn_fpn.npz, from_tfod/faster_rcnn_inception.npz",
     tolerance="anchors 1e-4 pixels, proposals 1e-2 pixels, predictions 1e-3, the same detections, losses 1e-3 "
     "relative, norm of the gradient 2 %",
 )
@@ -152,10 +152,15 @@ def assert_same_outputs(case: SimpleNamespace) -> None:
                                         FROM_TFOD[name]), indirect=True)  # fmt: skip
 @pytest.mark.parity(
     what="Faster R-CNN: every object of a checkpoint",
-    against="from_tfod/faster_rcnn.npz, from_tfod/faster_rcnn_fpn.npz",
+    against="from_tfod/faster_rcnn.npz, from_tfod/faster_rcnn_fpn.npz, from_tfod/faster_rcnn_inception.npz",
     tolerance="exact",
 )
 def test_a_checkpoint_has_tfods_objects(case, tmp_path):
+    assert_same_objects(case, tmp_path)
+
+
+def assert_same_objects(case: SimpleNamespace, tmp_path) -> None:
+    """Under all of their names, and variables under their keys."""
     prefix = tf.train.Checkpoint(**case.detector.checkpoint_objects()).write(str(tmp_path / "ckpt"))
     graph = Graph.FromString(case.golden["graph"].tobytes())
     assert names_of(graph_of(prefix)) == names_of(graph)
@@ -174,6 +179,30 @@ def test_a_sample_that_is_too_small_repeats_the_best_proposal():
     case = made(golden)
     assert_same_step(case)
     np.testing.assert_array_equal(golden["train_proposal_boxes"][:, -1], golden["train_proposal_boxes"][:, -2])
+
+
+@pytest.mark.slow
+@pytest.mark.parity(
+    what="Faster R-CNN with Inception ResNet v2, one stage, stride 8: maps, anchors, predictions, detections, every "
+    "object of a checkpoint",
+    against="from_tfod/faster_rcnn_inception_one_stage.npz",
+    tolerance="anchors 1e-4 pixels, predictions 1e-3, the same detections, objects exact",
+)
+def test_inception_resnet_with_stride_8(tmp_path):
+    answers = dict(np.load(GOLDEN / "from_tfod/faster_rcnn_inception_one_stage.npz"))
+    golden = {part.split("/")[1]: value for part, value in answers.items() if "/" in part}
+    case = made(golden)
+    (found,), stride = case.predictions["features_to_crop"], int(golden["stride"])
+    assert tuple(found.shape) == tuple(golden["map_shapes"][0])
+    assert float(np.asarray(found, np.float64).mean()) == pytest.approx(float(golden["map_means"][0]), rel=1e-4)
+    assert len(case.predictions["anchors"]) == golden["anchor_count"]
+    np.testing.assert_allclose(case.predictions["anchors"][::stride], golden["anchors"], rtol=0, atol=1e-4)
+    for name in ("rpn_box_encodings", "rpn_objectness"):
+        np.testing.assert_allclose(case.predictions[name][:, ::stride], golden[name], rtol=0, atol=1e-3, err_msg=name)
+    expected = {name.removeprefix("post_"): value for name, value in golden.items() if name.startswith("post_")}
+    classes = {"detection_classes": np.zeros_like(expected["detection_scores"])}
+    same_detections(case.detector.postprocess(case.predictions, case.shapes), classes | expected)
+    assert_same_objects(case, tmp_path)
 
 
 @pytest.fixture
