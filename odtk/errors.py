@@ -33,9 +33,17 @@ class DamagedCheckpointError(CheckpointError):
     """A checkpoint of which a file is missing or cannot be read to its end."""
 
 
+class ExportError(OdtkError):
+    """An exported model that does not answer as the checkpoint that it was made from."""
+
+
 class OutputError(OdtkError):
     """A result that cannot be written where it was asked for."""
 
 
 class ProjectError(OdtkError):
     """A project file that cannot be read, or does not say what a stage needs."""
+
+
+class DownloadError(OdtkError):
+    """Something that cannot be downloaded, or whose bytes are not what was expected."""

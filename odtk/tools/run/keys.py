@@ -53,6 +53,7 @@ class Section:
 _PLACE = Key(Path(), change=NOTHING)  # what lies there counts
 _FLAG = Key(Flag(), False)
 _ITSELF = "a run replaces what it wrote itself, and nothing else"
+_NO_DOWNLOAD = "a run downloads nothing: odtk download MODEL does, and fine-tune-checkpoint names what it unpacked"
 _CHECKPOINT = Key(Path(names=("best", "last")))
 _BAD_RECORDS = 100
 
@@ -106,7 +107,7 @@ SECTIONS: dict[str, Section] = {
             "set": Key(Assignments()),
         },
         ("base",),
-        {"overwrite": _ITSELF},
+        {"overwrite": _ITSELF, "fine-tune": _NO_DOWNLOAD, "download-dir": _NO_DOWNLOAD},
     ),
     "train": Section(
         {
@@ -169,10 +170,13 @@ SECTIONS: dict[str, Section] = {
             "pipeline-config": Key(Path("pipelines"), change=NOTHING),
             "model-dir": _PLACE,
             "output-dir": _PLACE,
+            "format": Key(Text("formats, such as saved_model,onnx"), "saved_model"),
             "checkpoint": _CHECKPOINT,
             "input-type": Key(Text(), "image_tensor"),
             "winograd": _FLAG,
             "precision": Key(Choice(("float32", "float16", "bfloat16")), "float32"),
+            "verify": Key(Whole(0), 16),
+            "tolerance": Key(Number(0, 1)),
         },
         ("pipeline-config", "model-dir", "output-dir"),
         {"overwrite": _ITSELF},
