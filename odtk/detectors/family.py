@@ -123,6 +123,11 @@ class Family(abc.ABC):
     def anchor_grid(self, model: model_pb2.DetectionModel, image_size: tuple[int, int]) -> AnchorGrid | None:
         """The anchors in training for resized images of this (height, width); None for a family without anchors."""
 
-    def anchor_sizes(self, model: model_pb2.DetectionModel) -> list[tuple[float, float]]:
-        """Height and width in pixels of every kind of anchor; empty without anchors. Imports no TensorFlow."""
+    def anchor_sizes(
+        self, model: model_pb2.DetectionModel, image_size: tuple[int, int] | None = None
+    ) -> list[tuple[float, float]]:
+        """Height and width in pixels of every kind of anchor; empty without anchors. Imports no TensorFlow.
+
+        Some grow with the image: these are for resized images of this (height, width), by default the resizer's.
+        """
         return []

@@ -1,6 +1,6 @@
 """Faster R-CNN with options that no golden of the reference has, and training in which boxes are learned.
 
-tests/golden/from_tfod/faster_rcnn.py made the answers with TFOD's own code.
+tests/golden/from_tfod/faster_rcnn.py and faster_rcnn_inception.py made the answers with TFOD's own code.
 """
 
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ from odtk.detectors.total_loss import TOTAL_LOSS, total_losses
 from odtk.training.optimizer import build_optimizer
 
 FROM_TFOD: dict = {}
-for name in ("faster_rcnn", "faster_rcnn_fpn"):
+for name in ("faster_rcnn", "faster_rcnn_fpn", "faster_rcnn_inception"):
     with np.load(GOLDEN / f"from_tfod/{name}.npz") as file:
         FROM_TFOD |= {f"{name}/{case}": dict(file) for case in file["names"].tolist()}
 WITH_GRAPH = [name for name, answers in FROM_TFOD.items() if f"{name.split('/')[1]}/graph" in answers]
@@ -52,9 +52,9 @@ def near(golden: dict) -> dict[str, tf.Tensor]:
 @pytest.mark.parametrize("case", golden_runs.params(FROM_TFOD, QUICK), indirect=True)
 @pytest.mark.parity(
     what="Faster R-CNN with padded and odd sides, other levels, shared boxes, class-agnostic, soft and combined "
-    "suppression, other losses, mining, batch norms of the heads, features of detections, raw boxes while it predicts: "
-    "predictions, detections, and a training step with groundtruth beside the proposals",
-    against="from_tfod/faster_rcnn.npz, from_tfod/faster_rcnn_fpn.npz",
+    "suppression, other losses, mining, batch norms of the heads, features of detections, raw boxes while it predicts, "
+    "and with Inception ResNet v2: predictions, detections, and a training step with groundtruth beside the proposals",
+    against="from_tfod/faster_rcnn.npz, from_tfod/faster_rcnn_fpn.npz, from_tfod/faster_rcnn_inception.npz",
     tolerance="anchors 1e-4 pixels, proposals 1e-2 pixels, predictions 1e-3, the same detections, losses 1e-3 "
     "relative, norm of the gradient 2 %",
 )
@@ -112,7 +112,7 @@ def assert_same_outputs(case: SimpleNamespace) -> None:
 @pytest.mark.parametrize("case", golden_runs.params(WITH_GRAPH, QUICK), indirect=True)
 @pytest.mark.parity(
     what="Faster R-CNN: every object of a checkpoint",
-    against="from_tfod/faster_rcnn.npz, from_tfod/faster_rcnn_fpn.npz",
+    against="from_tfod/faster_rcnn.npz, from_tfod/faster_rcnn_fpn.npz, from_tfod/faster_rcnn_inception.npz",
     tolerance="exact",
 )
 def test_a_checkpoint_has_tfods_objects(case, tmp_path):
@@ -130,6 +130,30 @@ def test_a_sample_that_is_too_small_repeats_the_best_proposal():
     case = computed(golden_runs.of_answers(golden))
     assert_same_step(case)
     np.testing.assert_array_equal(golden["train_proposal_boxes"][:, -1], golden["train_proposal_boxes"][:, -2])
+
+
+@pytest.mark.slow
+@pytest.mark.parity(
+    what="Faster R-CNN with Inception ResNet v2, one stage, stride 8: maps, anchors, predictions, detections, every "
+    "object of a checkpoint",
+    against="from_tfod/faster_rcnn_inception_one_stage.npz",
+    tolerance="anchors 1e-4 pixels, predictions 1e-3, the same detections, objects exact",
+)
+def test_inception_resnet_with_stride_8(tmp_path):
+    answers = dict(np.load(GOLDEN / "from_tfod/faster_rcnn_inception_one_stage.npz"))
+    golden = {part.split("/")[1]: value for part, value in answers.items() if "/" in part}
+    case = golden_runs.computed(golden_runs.of_answers(golden))
+    (found,), stride = case.predictions["features_to_crop"], int(golden["stride"])
+    assert tuple(found.shape) == tuple(golden["map_shapes"][0])
+    assert float(np.asarray(found, np.float64).mean()) == pytest.approx(float(golden["map_means"][0]), rel=1e-4)
+    assert len(case.predictions["anchors"]) == golden["anchor_count"]
+    np.testing.assert_allclose(case.predictions["anchors"][::stride], golden["anchors"], rtol=0, atol=1e-4)
+    for name in ("rpn_box_encodings", "rpn_objectness"):
+        np.testing.assert_allclose(case.predictions[name][:, ::stride], golden[name], rtol=0, atol=1e-3, err_msg=name)
+    expected = {name.removeprefix("post_"): value for name, value in golden.items() if name.startswith("post_")}
+    classes = {"detection_classes": np.zeros_like(expected["detection_scores"])}
+    same_detections(case.detector.postprocess(case.predictions, case.shapes), classes | expected)
+    golden_runs.assert_tfods_objects(case.detector, case.golden["graph"], tmp_path)
 
 
 @pytest.fixture

@@ -113,8 +113,10 @@ class FasterRcnn(Family):
         maps = [(-(-padded[0] // 2**level), -(-padded[1] // 2**level)) for level in range(first, last + 1)]
         return anchor_grid(model.faster_rcnn, image_size, maps)
 
-    def anchor_sizes(self, model: model_pb2.DetectionModel) -> list[tuple[float, float]]:
-        """See `Family`."""
+    def anchor_sizes(
+        self, model: model_pb2.DetectionModel, image_size: tuple[int, int] | None = None
+    ) -> list[tuple[float, float]]:
+        """See `Family`; those of all images."""
         generator = model.faster_rcnn.first_stage_anchor_generator
         if generator.HasField("grid_anchor_generator"):
             grid = generator.grid_anchor_generator

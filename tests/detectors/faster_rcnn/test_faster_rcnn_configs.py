@@ -21,6 +21,7 @@ from odtk.errors import ConfigError
 from odtk.tools.check_config import check_config
 
 PLAIN, PYRAMID = (FAMILY_GOLDENS / f"{name}-base.config" for name in ("faster_rcnn", "faster_rcnn_fpn"))
+INCEPTION = "faster_rcnn_inception_resnet_v2_keras"
 MODEL = "model.faster_rcnn"
 EXTRACTOR = f"{MODEL}.feature_extractor"
 HEADS = f"{MODEL}.second_stage_box_predictor.mask_rcnn_box_predictor"
@@ -79,6 +80,14 @@ REFUSED = {
     "normalized": (
         PYRAMID, {f"{SCALED}.normalize_coordinates": "true"}, f"{SCALED}.normalize_coordinates", "are in pixels",
     ),
+    "a stride that Inception ResNet does not have": (
+        PLAIN, {f"{EXTRACTOR}.type": INCEPTION, f"{EXTRACTOR}.first_stage_features_stride": 32},
+        f"{EXTRACTOR}.first_stage_features_stride", "is 32; the backbone's map has stride 16 or 8",
+    ),
+    "a stride that it has in one stage": (
+        PLAIN, {f"{EXTRACTOR}.type": INCEPTION, f"{EXTRACTOR}.first_stage_features_stride": 8},
+        f"{EXTRACTOR}.first_stage_features_stride", "is 8, which goes with number_of_stages: 1 only",
+    ),
     "no hyperparameters": (
         PYRAMID, {f"{EXTRACTOR}.conv_hyperparams": ""}, f"{EXTRACTOR}.conv_hyperparams", "is not set; the pyramid",
     ),
@@ -102,6 +111,9 @@ NOT_IMPLEMENTED = {
     "masks": (PLAIN, "second_stage_box_predictor { mask_rcnn_box_predictor { predict_instance_masks: true } }", HEADS),
     "other images": (PLAIN, "context_config {}", f"{MODEL}.context_config"),
     "hyperparameters of a pyramid": (PLAIN, "feature_extractor { conv_hyperparams {} }", f"{EXTRACTOR}.conv_hyper"),
+    "hyperparameters of Inception ResNet": (
+        PLAIN, f"feature_extractor {{ type: '{INCEPTION}' conv_hyperparams {{}} }}", f"{EXTRACTOR}.conv_hyper",
+    ),
     "a pyramid": (PLAIN, "feature_extractor { fpn {} }", f"{EXTRACTOR}.fpn"),
     "R-FCN": (PLAIN, "second_stage_box_predictor { rfcn_box_predictor {} }", "rfcn_box_predictor"),
     "SSD's heads": (
@@ -127,10 +139,10 @@ def test_what_is_not_implemented_is_refused_by_name(case):
         families.of(config).require_buildable(config.model)
 
 
-def test_mask_rcnn_and_its_backbone_are_refused_by_name():
-    changes = {f"{EXTRACTOR}.type": "faster_rcnn_inception_resnet_v2_keras", f"{MODEL}.number_of_stages": "3"}
+def test_mask_rcnn_is_refused_by_name_whatever_its_backbone():
+    changes = {f"{EXTRACTOR}.type": "faster_rcnn_nas_keras", f"{MODEL}.number_of_stages": "3"}
     config = changed(PLAIN, changes)
-    words = "faster_rcnn_inception_resnet_v2_keras'.* as it is a Mask R-CNN, and odtk's models predict boxes"
+    words = "faster_rcnn_nas_keras'.* as it is a Mask R-CNN, and odtk's models predict boxes"
     with pytest.raises(ConfigError, match=words):
         families.of(config)
     (error,) = checked(config)["error"].values()
@@ -193,6 +205,38 @@ def test_training_leaves_out_anchors_that_reach_over_the_image():
     clipped = changed(PLAIN, {f"{MODEL}.clip_anchors_to_image": "true"})
     grid = family.anchor_grid(clipped.model, (160, 160)).anchors
     assert (matching.similarity(anchors[[450]], grid).numpy() >= 0).all()
+
+
+def test_the_map_of_inception_resnet_has_stride_16_or_in_one_stage_8():
+    fields = {f"{EXTRACTOR}.type": INCEPTION}
+    for more, stride in (
+        ({}, 16),
+        ({f"{EXTRACTOR}.first_stage_features_stride": 8, f"{GRID}.height_stride": 8, f"{GRID}.width_stride": 8,
+          f"{MODEL}.number_of_stages": 1}, 8),
+    ):  # fmt: skip
+        config = changed(PLAIN, fields | more)
+        family = families.of(config)
+        assert {each.severity for each in found(config)} <= {"note"}
+        (level,) = family.anchor_grid(config.model, (150, 170)).levels
+        assert level.shape[:2] == (-(-150 // stride), -(-170 // stride))
+
+
+@pytest.mark.skipif(not ZOO.is_dir(), reason="the zoo's configs are not on this machine")
+@pytest.mark.parametrize("side", [640, 1024])
+def test_the_zoos_inception_resnet_can_be_built_and_lacks_paths_only(side):
+    """Its two configs are in the zoo's archives alone: they are that of the Mask R-CNN without masks."""
+    (path,) = ZOO.glob("mask_rcnn_*.config")
+    fields = {"number_of_stages": 2, "second_stage_box_predictor.mask_rcnn_box_predictor.predict_instance_masks": ""}
+    fields |= {f"image_resizer.fixed_shape_resizer.{name}": side for name in ("height", "width")}
+    edits = [(f"{MODEL}.{name}", str(value)) for name, value in fields.items()]
+    edits += [(f"{reader}.{name}", "") for reader in ("train_input_reader", "eval_input_reader[0]")
+              for name in ("load_instance_masks", "mask_type")]  # fmt: skip
+    edits += [("eval_config.eval_instance_masks", ""), ("eval_config.metrics_set", '["coco_detection_metrics"]')]
+    text = pipeline.set_fields(path.read_text(), edits, path)
+    config = pipeline.parse(text, path)
+    families.of(config).require_buildable(config.model)
+    findings = check_config(config, path, text)
+    assert [each for each in findings if each.severity != "note" and "placeholder" not in each.text] == []
 
 
 @pytest.mark.parametrize("path", sorted(ZOO.glob("faster_rcnn_resnet*.config")), ids=lambda path: path.stem)

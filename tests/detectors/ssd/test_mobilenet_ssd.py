@@ -163,12 +163,15 @@ def test_maps_and_their_anchors(maps):
     heights = sorted({round(height) for height, _ in family.anchor_sizes(config.model)})
     in_pixels = (grid.anchors[:, 2:] - grid.anchors[:, :2]) * (160, 201)
     assert heights == sorted({round(float(height)) for height in in_pixels[:, 0]})
+    doubled = family.anchor_sizes(config.model, (320, 402))
+    assert doubled == [(2 * height, 2 * width) for height, width in family.anchor_sizes(config.model)]
 
 
 def test_anchors_have_no_size_where_images_have_none():
     resizer = "{ keep_aspect_ratio_resizer { min_dimension: 96 max_dimension: 160 } }"
     config = changed(BASE, {"model.ssd.image_resizer": resizer})
     assert families.of(config).anchor_sizes(config.model) == []
+    assert families.of(config).anchor_sizes(config.model, (96, 160)) != []
 
 
 def test_any_side_from_33_on():
