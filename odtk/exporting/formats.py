@@ -5,6 +5,7 @@ To add one, write a module in this package and add a row here. Reading the table
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from odtk.protos import pipeline_pb2
 
 DEFAULT = "saved_model"
+QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
+"""Of TFLite files: nothing; weights in float16; weights in int8; weights and activations in int8."""
 CERTIFICATE = "certificate.json"
 """Of an exported folder: how its models answer compared with the checkpoint."""
 
@@ -143,6 +146,15 @@ def _embed_in_saved_model(path: str, certificate: str) -> None:
     saved_model.embed(path, certificate)
 
 
+def _of_module(module: str, function: str) -> Callable:
+    """A function of odtk.exporting.`module`, which is imported when it is called."""
+
+    def call(*arguments, **settings):
+        return getattr(importlib.import_module(f"odtk.exporting.{module}"), function)(*arguments, **settings)
+
+    return call
+
+
 FORMATS = {
     DEFAULT: ExportFormat(
         "saved_model",
@@ -150,7 +162,17 @@ FORMATS = {
         _write_saved_model,
         _load_saved_model,
         embed=_embed_in_saved_model,
-    )
+    ),
+    "tflite": ExportFormat(
+        "model.tflite",
+        "for phones and edge devices: LiteRT, MediaPipe",
+        _of_module("tflite_file", "write"),
+        _of_module("tflite_model", "load"),
+        suffix=".tflite",
+        refuses=_of_module("tflite_refusals", "refuses"),
+        embed=_of_module("tflite_file", "embed"),
+        tolerance=_of_module("tflite_refusals", "tolerance"),
+    ),
 }
 """The formats by the names that users choose them by."""
 

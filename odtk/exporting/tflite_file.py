@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from odtk import label_map, pipeline
+from odtk import pipeline
+from odtk.detectors import families
 from odtk.exporting import tflite_archive
+from odtk.exporting.formats import ExportOptions
 from odtk.exporting.tflite_metadata import DetectorFacts, encode_metadata
 
 if TYPE_CHECKING:
@@ -31,11 +33,10 @@ def write(source: Source, path: str) -> None:
     from odtk.exporting.tflite_model_tables import ModelTables
 
     detector, options = source.detector, source.options
+    _log_what_differs(source)
     own = tflite_graph.normalization_of(detector)
     inside = options.uint8_input or not own.is_uniform
     outside = tflite_graph.IDENTITY if inside else own
-    if options.quantize == "int8":
-        source.log(f"Calibrating int8 with {options.calibration} images of the config's records.")
     module = tflite_graph.TfliteDetector(detector, inside)
     tables = ModelTables(convert(module, options.quantize, _calibration(source, outside), options.uint8_input))
     require_built_in(tables.operations())
@@ -52,6 +53,19 @@ def embed(path: str, certificate: str) -> None:
     model = tflite_archive.read_model(path)
     files = tflite_archive.files_in(model) | {tflite_archive.CERTIFICATE: certificate}
     Path(path).write_bytes(tflite_archive.with_files(model, files))
+
+
+def _log_what_differs(source: Source) -> None:
+    options = source.options
+    if options.quantize == "int8":
+        source.log(f"Calibrating int8 with up to {options.calibration} images of the config's records.")
+    if options.input_type != ExportOptions.input_type:
+        source.log(f"Input type {options.input_type} is the SavedModel's; the TFLite file takes one image.")
+    if families.of(source.config).image_resizer(source.config.model).HasField("keep_aspect_ratio_resizer"):
+        source.log(
+            "The TFLite file takes images padded at the bottom and right, as the model was trained with. MediaPipe and "
+            "Android's Task library stretch images instead, which makes detections worse there."
+        )
 
 
 def _calibration(source: Source, outside: Normalization):
@@ -74,9 +88,9 @@ def _files(source: Source) -> dict[str, str]:
     if source.names:
         # TFOD's own name of an id without a class.
         lines = [source.names.get(number, "???") for number in range(1, source.detector.num_classes + 1)]
-        items = [label_map.Item(number, name) for number, name in source.names.items()]
         files[tflite_archive.LABELS] = "".join(" ".join(line.split()) + "\n" for line in lines)
-        files[tflite_archive.LABEL_MAP] = label_map.format(label_map.LabelMap(items))
+    if source.label_map is not None:
+        files[tflite_archive.LABEL_MAP] = source.label_map.decode(errors="replace")
     return files
 
 

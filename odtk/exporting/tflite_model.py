@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from odtk import label_map as label_maps
 from odtk.detections import Detections
 from odtk.errors import CheckpointError, DataError, OdtkError
+from odtk.exporting.label_maps import FILE as LABEL_MAP
 from odtk.exporting.model import Model
 from odtk.exporting.tflite_texts import FileTexts, names_of
 from odtk.parallel import num_cores
@@ -27,7 +30,14 @@ def load(path: str | os.PathLike, *, label_map: str | os.PathLike | None = None,
     if devices not in ("auto", "cpu", "cpu:0"):
         raise OdtkError(f"TFLite files run on the CPU here, not on {devices}. Use cpu or auto.", argument="devices")
     texts = FileTexts.of(path)
-    return TfliteModel(texts, names_of(texts, label_map))
+    given = None if label_map is None else label_maps.find(label_map)
+    names = names_of(texts, given)
+    if not names and Path(path).with_name(LABEL_MAP).is_file():  # TFOD's files hold none
+        given = Path(path).with_name(LABEL_MAP)
+        names = names_of(texts, given)
+    model = TfliteModel(texts, names)
+    model.label_map = given
+    return model
 
 
 class TfliteModel(Model):

@@ -3,15 +3,14 @@
 from collections.abc import Iterator
 
 from odtk.detectors import families
-from odtk.exporting.formats import ExportOptions
+from odtk.exporting.formats import ExportOptions, Tolerance
 
-QUANTIZATIONS = {
-    "none": "float32",
-    "float16": "weights in float16: half the size, for GPUs",
-    "dynamic": "weights in int8, computing in float32: a quarter of the size",
-    "int8": "weights and activations in int8, for CPUs and accelerators of integers",
+_TOLERANCES = {
+    "none": Tolerance(),
+    "float16": Tolerance(0.02, 0.05, 0.05, 1.0),
+    "dynamic": Tolerance(0.05, 0.1, 0.1, 2.0),
+    "int8": Tolerance(0.1, 0.2, 0.2, 2.0),
 }
-"""The values of ExportOptions.quantize, with their meanings."""
 
 _CURVES = ("function_approximation", "class_id_function_approximations")
 
@@ -21,9 +20,12 @@ def refuses(config, options: ExportOptions) -> str | None:
     return next((*_of_options(options), *_of_calibration(config, options), *_of_model(config, options)), None)
 
 
+def tolerance(options: ExportOptions) -> Tolerance:
+    """How far a file's detections may be from the checkpoint's."""
+    return _TOLERANCES[options.quantize]
+
+
 def _of_options(options: ExportOptions) -> Iterator[str]:
-    if options.quantize not in QUANTIZATIONS:
-        yield f"'{options.quantize}' is no quantization of TFLite; it is one of {', '.join(QUANTIZATIONS)}."
     if options.precision != "float32":
         yield (
             f"Precision {options.precision} is for a SavedModel on GPUs; a TFLite file has its own: leave the "
@@ -36,8 +38,6 @@ def _of_options(options: ExportOptions) -> Iterator[str]:
         )
     if options.uint8_input and options.quantize != "int8":
         yield f"An input of uint8 goes with quantization int8, not {options.quantize}. Choose int8, or leave it out."
-    if options.calibration < 1:
-        yield f"{options.calibration} images cannot calibrate int8; give at least 1 (100 to 500 are usual)."
     if options.quantize != "int8" and options.calibration != ExportOptions.calibration:
         yield (
             f"Only quantization int8 is calibrated with images; {options.quantize} is not. Leave calibration out, or "

@@ -31,13 +31,11 @@ def changed(config, change: str):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"quantize": "int4"}, "'int4' is no quantization of TFLite; it is one of none, float16, dynamic, int8."),
         ({"precision": "float16"}, "leave the precision at float32, and choose quantization float16"),
         ({"winograd": True}, "Leave winograd out"),
         ({"uint8_input": True}, "goes with quantization int8, not none"),
         ({"uint8_input": True, "quantize": "dynamic"}, "goes with quantization int8, not dynamic"),
         ({"calibration": 50}, "Only quantization int8 is calibrated with images; none is not"),
-        ({"calibration": 0, "quantize": "int8"}, "0 images cannot calibrate int8"),
     ],
 )
 def test_options_that_contradict_each_other(options, expected, ssd):
