@@ -1,4 +1,4 @@
-"""The small pipelines, trained on the demo's pets: minutes each, so for slow tests only (fixture trained_small_model)."""
+"""The small pipelines, trained on the demo's pets, for slow tests: minutes each. See fixture trained_small_model."""
 
 import functools
 from pathlib import Path

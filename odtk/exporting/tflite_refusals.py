@@ -1,5 +1,6 @@
 """What cannot be exported as TFLite, and why. No TensorFlow: it is asked before anything is built."""
 
+import itertools
 from collections.abc import Iterator
 
 from odtk.detectors import families
@@ -17,7 +18,8 @@ _CURVES = ("function_approximation", "class_id_function_approximations")
 
 def refuses(config, options: ExportOptions) -> str | None:
     """The reason why a config cannot be exported with these options, with the fix; None if it can."""
-    return next((*_of_options(options), *_of_calibration(config, options), *_of_model(config, options)), None)
+    found = itertools.chain(_of_options(options), _of_calibration(config, options), _of_model(config, options))
+    return next(found, None)
 
 
 def tolerance(options: ExportOptions) -> Tolerance:

@@ -78,7 +78,9 @@ def test_box_coders(ssd):
 def test_images_of_several_sizes(ssd, center_net):
     resizer = "image_resizer { keep_aspect_ratio_resizer { min_dimension: 128 max_dimension: 160 %s } }"
     for config, kind in ((ssd, "ssd"), (center_net, "center_net")):
-        several = changed(config, f"model {{ {kind} {{ {resizer % ''} }} }}")
+        bare = copy.deepcopy(config)
+        getattr(bare.model, kind).ClearField("image_resizer")
+        several = changed(bare, f"model {{ {kind} {{ {resizer % ''} }} }}")
         assert f"model.{kind}.image_resizer gives images of several" in refuses(several, ExportOptions())
         padded = changed(several, f"model {{ {kind} {{ {resizer % 'pad_to_max_dimension: true'} }} }}")
         assert refuses(padded, ExportOptions()) is None
