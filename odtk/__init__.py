@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from odtk.queue import Job, Queue
     from odtk.tools.configure import ConfigureReport, configure
     from odtk.tools.doctor import DoctorReport, doctor
+    from odtk.tools.download import DownloadReport, download
     from odtk.tools.evaluate import EvaluationReport, evaluate
     from odtk.tools.explain import ExplainReport, explain
     from odtk.tools.export import ExportReport, export
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from odtk.tools.inspect import inspect
     from odtk.tools.inspect.inspection import Inspection
     from odtk.tools.make_tfrecords import ConversionReport, make_tfrecords
+    from odtk.tools.migrate import MigrationReport, migrate
     from odtk.tools.predict import PredictReport, predict
+    from odtk.tools.push import PushReport, push
     from odtk.tools.run import RunReport, run
     from odtk.tools.summary import SummaryReport, summary
     from odtk.tools.train import TrainingReport, train
@@ -38,6 +41,7 @@ __all__ = [
     "ConversionReport",
     "Detections",
     "DoctorReport",
+    "DownloadReport",
     "EvaluationReport",
     "ExplainReport",
     "ExportReport",
@@ -45,9 +49,11 @@ __all__ = [
     "InitReport",
     "Inspection",
     "Job",
+    "MigrationReport",
     "Model",
     "OdtkError",
     "PredictReport",
+    "PushReport",
     "Queue",
     "RunReport",
     "SummaryReport",
@@ -56,6 +62,7 @@ __all__ = [
     "__version__",
     "configure",
     "doctor",
+    "download",
     "evaluate",
     "explain",
     "export",
@@ -63,7 +70,9 @@ __all__ = [
     "inspect",
     "load",
     "make_tfrecords",
+    "migrate",
     "predict",
+    "push",
     "run",
     "summary",
     "train",
@@ -76,6 +85,7 @@ _MODULES = {
     "ConversionReport": "odtk.tools.make_tfrecords",
     "Detections": "odtk.detections",
     "DoctorReport": "odtk.tools.doctor",
+    "DownloadReport": "odtk.tools.download",
     "EvaluationReport": "odtk.tools.evaluate",
     "ExplainReport": "odtk.tools.explain",
     "ExportReport": "odtk.tools.export",
@@ -83,8 +93,10 @@ _MODULES = {
     "InitReport": "odtk.tools.init_project",
     "Inspection": "odtk.tools.inspect.inspection",
     "Job": "odtk.queue",
+    "MigrationReport": "odtk.tools.migrate",
     "Model": "odtk.exporting.model",
     "PredictReport": "odtk.tools.predict",
+    "PushReport": "odtk.tools.push",
     "Queue": "odtk.queue",
     "RunReport": "odtk.tools.run",
     "SummaryReport": "odtk.tools.summary",
@@ -92,6 +104,7 @@ _MODULES = {
     "ViewReport": "odtk.tools.view",
     "configure": "odtk.tools.configure",
     "doctor": "odtk.tools.doctor",
+    "download": "odtk.tools.download",
     "evaluate": "odtk.tools.evaluate",
     "explain": "odtk.tools.explain",
     "export": "odtk.tools.export",
@@ -99,7 +112,9 @@ _MODULES = {
     "inspect": "odtk.tools.inspect",
     "load": "odtk.exporting.open_model",
     "make_tfrecords": "odtk.tools.make_tfrecords",
+    "migrate": "odtk.tools.migrate",
     "predict": "odtk.tools.predict",
+    "push": "odtk.tools.push",
     "run": "odtk.tools.run",
     "summary": "odtk.tools.summary",
     "train": "odtk.tools.train",

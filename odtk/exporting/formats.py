@@ -95,7 +95,7 @@ class Needs:
 
 _OF_PRECISION = {
     "float16": Tolerance(0.02, 0.05, 0.05, 2.0),
-    "bfloat16": Tolerance(0.05, 0.1, 0.1, 2.0),
+    "bfloat16": Tolerance(0.1, 0.1, 0.1, 2.0),
 }
 
 
