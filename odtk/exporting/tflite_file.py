@@ -103,8 +103,6 @@ def _padding(detector: Detector) -> list[float]:
 
 
 def _facts(source: Source, outside: Normalization, boxes: int, files: dict[str, str]) -> DetectorFacts:
-    import odtk
-
     detector, options = source.detector, source.options
     assert detector.image_size is not None  # other configs were refused
     step = "" if source.step is None else f", step {source.step}"
@@ -118,7 +116,7 @@ def _facts(source: Source, outside: Normalization, boxes: int, files: dict[str, 
     width = slice(1) if (np.ptp(outside.mean), np.ptp(outside.std)) == (0, 0) else slice(3)
     return DetectorFacts(
         name=detector.name,
-        description=f"Detects objects of {classes}. Exported by odtk {odtk.__version__} ({kind}{step}).",
+        description=f"Detects objects of {classes}. Exported by odtk ({kind}{step}).",
         size=detector.image_size,
         mean=outside.mean[width].tolist(),
         std=outside.std[width].tolist(),
