@@ -1,7 +1,7 @@
-"""What others read of a .tflite file: MediaPipe shows the names of classes, and tflite-support's schema every field.
+"""What others read of a .tflite file: MediaPipe shows the names of classes, and the schema's own reader every field.
 
-Both are installed into an environment of their own, which takes a minute and a package index; ODTK_READERS_PYTHON names
-the Python of one that has them (mediapipe, tflite-support's metadata_schema_py_generated).
+Both are in mediapipe, which is installed into an environment of its own: that takes a minute and a package index.
+ODTK_READERS_PYTHON names the Python of one that has it.
 """
 
 import json
@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from odtk.exporting import tflite_model
+from odtk.exporting.tflite_metadata import OUTPUTS, DetectorFacts, encode_metadata
 from odtk.tools.export import export
 
 pytestmark = pytest.mark.slow
@@ -36,6 +37,23 @@ with vision.ObjectDetector.create_from_options(options) as detector:
 print(json.dumps(found))
 """
 
+READ_METADATA = """
+import json, sys
+from mediapipe.tasks.metadata import metadata_schema_py_generated as schema
+metadata = open(sys.argv[1], "rb").read()
+assert schema.ModelMetadata.ModelMetadataBufferHasIdentifier(metadata, 0)
+def plain(value):
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    fields = vars(value) if hasattr(value, "__dict__") else None
+    return value if fields is None else {name: plain(each) for name, each in fields.items() if each is not None}
+print(json.dumps(plain(schema.ModelMetadataT.InitFromObj(schema.ModelMetadata.GetRootAs(metadata, 0)))))
+"""
+
 
 @pytest.fixture(scope="module")
 def readers(tmp_path_factory) -> str:
@@ -50,6 +68,26 @@ def readers(tmp_path_factory) -> str:
     if installed.returncode:
         pytest.skip(f"mediapipe cannot be installed here: {installed.stderr.strip().splitlines()[-1:]}")
     return python
+
+
+def test_the_schemas_own_reader_reads_every_field(readers, tmp_path):
+    facts = DetectorFacts("pets", "Finds pets.", (320, 640), [127.5], [128.0], 100, "labels.txt", (("map", "Names."),))
+    (tmp_path / "metadata").write_bytes(encode_metadata(facts))
+    read = subprocess.run(
+        [readers, "-c", READ_METADATA, str(tmp_path / "metadata")], capture_output=True, text=True, check=True
+    )
+    found = json.loads(read.stdout)
+    (subgraph,) = found["subgraphMetadata"]
+    (image,) = subgraph["inputTensorMetadata"]
+    boxes, classes, *_ = subgraph["outputTensorMetadata"]
+    assert (found["name"], found["description"], found["minParserVersion"]) == ("pets", "Finds pets.", "1.2.0")
+    assert found["associatedFiles"] == [{"name": "map", "description": "Names.", "type": 1}]
+    assert image["processUnits"] == [{"optionsType": 1, "options": {"mean": [127.5], "std": [128.0]}}]
+    assert image["content"]["contentProperties"] == {"colorSpace": 1, "defaultSize": {"width": 640, "height": 320}}
+    assert boxes["content"]["contentProperties"] == {"index": [1, 0, 3, 2], "type": 1, "coordinateType": 0}
+    assert [each["name"] for each in subgraph["outputTensorMetadata"]] == list(OUTPUTS)
+    assert [(each["name"], each["type"]) for each in classes["associatedFiles"]] == [("labels.txt", 3)]
+    assert subgraph["outputTensorGroups"][0]["tensorNames"] == list(OUTPUTS[:3])
 
 
 @pytest.mark.parametrize("name", ["ssd_mobilenet_v2_small", "ssd_resnet50_v1_fpn_small"])
