@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from odtk import onnx_operations
 from odtk.boxes.geometry import area, clip
+from odtk.boxes.onnx_suppression import best_places
 
 # The rank of the anchor, in units of max_total, whose score is the floor in the first and the second try.
 FLOOR_RANKS = (8, 64)
@@ -50,6 +52,8 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
     only on higher scores of its class, so the detections above the floor are the same as without one; the floor is
     lowered if there are fewer than `max_total`.
     """
+    if onnx_operations.are_needed():
+        return _suppress_by_one_operation(boxes, scores, window, params)
     best = _best_anchors(scores, params)
     batch = boxes.shape[0] if boxes.shape[0] is not None else tf.shape(boxes)[0]
     nothing = Kept(
@@ -77,6 +81,18 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
         return tries + 1, kept._replace(anchors=tf.where(is_kept, anchors, 0))
 
     return tf.while_loop(unsettled, suppress_at, (0, nothing))[1]
+
+
+def _suppress_by_one_operation(boxes, scores, window, params: SuppressionParams) -> Kept:
+    """`multiclass_suppression` as ONNX has it, see odtk.boxes.onnx_suppression."""
+    boxes = tf.transpose(boxes, [0, 2, 1, 3]) if len(boxes.shape) == 4 else boxes[:, None]  # [batch, classes or 1, n, 4]
+    clipped = clip(boxes, window[:, None])
+    score, place = best_places(boxes, tf.transpose(scores, [0, 2, 1]), area(clipped) <= 0, params)
+    num_anchors = tf.shape(scores)[1]
+    place = tf.where(score > -float("inf"), place, 0)
+    row = place if boxes.shape[1] > 1 else place % num_anchors
+    kept = tf.gather(tf.reshape(clipped, [tf.shape(boxes)[0], -1, 4]), row, batch_dims=1)
+    return _kept(kept, place // num_anchors, place % num_anchors, score, window, params)
 
 
 def class_agnostic_suppression(boxes, scores, window, params: SuppressionParams) -> Kept:
@@ -137,15 +153,20 @@ def _suppress_above(floor, boxes, scores, window, params: SuppressionParams) -> 
     score = tf.where(area(candidates) > 0, score, -float("inf"))
     score, index, candidates = _pad(score, index, candidates, params.max_total)
     score, slot = tf.math.top_k(score, k=params.max_total)  # equal scores keep the order class, then rank
-    filled = score > -float("inf")
-    kept = tf.gather(candidates, slot, batch_dims=1)
+    kept, anchors = (tf.gather(part, slot, batch_dims=1) for part in (candidates, index))
+    return _kept(kept, slot // per_class, anchors, score, window, params)
+
+
+def _kept(boxes, classes, anchors, scores, window, params: SuppressionParams) -> Kept:
+    """Zero where the score is -inf."""
+    filled = scores > -float("inf")
     if params.change_coordinate_frame:
-        kept = _relative_to(kept, window)
+        boxes = _relative_to(boxes, window)
     return Kept(
-        boxes=tf.where(filled[..., None], kept, 0.0),
-        classes=tf.where(filled, tf.cast(slot // per_class, tf.float32), 0.0),
-        scores=tf.where(filled, score, 0.0),
-        anchors=tf.where(filled, tf.gather(index, slot, batch_dims=1), 0),
+        boxes=tf.where(filled[..., None], boxes, 0.0),
+        classes=tf.where(filled, tf.cast(classes, tf.float32), 0.0),
+        scores=tf.where(filled, scores, 0.0),
+        anchors=tf.where(filled, anchors, 0),
         count=tf.reduce_sum(tf.cast(filled, tf.int32), axis=-1),
     )
 
