@@ -33,6 +33,10 @@ class DamagedCheckpointError(CheckpointError):
     """A checkpoint of which a file is missing or cannot be read to its end."""
 
 
+class ExportError(OdtkError):
+    """An exported model that does not answer as the checkpoint that it was made from."""
+
+
 class OutputError(OdtkError):
     """A result that cannot be written where it was asked for."""
 

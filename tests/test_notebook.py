@@ -1,4 +1,4 @@
-"""The Colab notebook, executed as it stands on drawn data, with settings from the environment as its cells offer."""
+"""The notebooks, executed as they stand on drawn data, with settings from the environment as their cells offer."""
 
 import json
 import os
@@ -14,12 +14,12 @@ from odtk.tensorflow_tpu import INSTALL, VERSION
 from odtk.tools.synthetic_pets import draw_dataset
 
 CHECKOUT = Path(__file__).parents[1]
-NOTEBOOK = CHECKOUT / "notebooks/odtk_pets_colab.ipynb"
+PETS, DEMO = (CHECKOUT / f"notebooks/{name}.ipynb" for name in ("odtk_pets_colab", "odtk_demo"))
 
 
 @pytest.fixture
 def notebook():
-    return nbformat.read(NOTEBOOK, as_version=4)
+    return nbformat.read(PETS, as_version=4)
 
 
 def code_cells(notebook):
@@ -67,6 +67,7 @@ def test_it_runs_from_top_to_bottom_on_drawn_data(notebook, tmp_path, monkeypatc
 
     work = tmp_path / "odtk_pets"
     assert sorted(path.name for path in (work / "exported").iterdir()) == [
+        "certificate.json",
         "checkpoint",
         "label_map.pbtxt",
         "pipeline.config",
@@ -86,6 +87,21 @@ def test_it_runs_from_top_to_bottom_on_drawn_data(notebook, tmp_path, monkeypatc
     assert f"{detections[0]['file_name']} {detections[0]['category_name']} " in printed(results)
 
 
+@pytest.mark.slow
+def test_the_demo_runs_from_top_to_bottom(tmp_path, monkeypatch):
+    notebook = nbformat.read(DEMO, as_version=4)
+    for name, value in settings(tmp_path, "", steps=2).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("ODTK_NOTEBOOK_IMAGES", "20")
+    stop_where_a_command_fails(notebook)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    cells = {cell.id: cell for cell in notebook.cells}
+    assert printed(cells["demo"]).rstrip().splitlines()[-1].startswith("Certificate: saved_model, compared with ")
+    assert all("image/png" in cells[name].outputs[0].data for name in ("curves", "look"))
+    assert re.match(r"\S+\.jpg - \d+ boxes\n", printed(cells["own"]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "odtk_pets"]
+
+
 def test_it_trains_what_fits_in_the_precision_of_the_device(notebook):
     source = "\n".join(cell.source for cell in code_cells(notebook))
     assert '!odtk train "{CONFIG}" "{MODEL}" --batch-size {BATCH_SIZE} --precision auto' in source
@@ -98,8 +114,15 @@ def test_where_there_is_no_tensorflow_it_installs_that_for_tpus(notebook):
     assert commands[1 : 1 + len(INSTALL)] == [line.format(version=VERSION) for line in INSTALL]
 
 
-def test_its_outputs_are_empty_in_git(notebook):
-    assert [cell.id for cell in code_cells(notebook) if cell.outputs or cell.execution_count] == []
+@pytest.mark.parametrize("path", [PETS, DEMO], ids=lambda path: path.stem)
+def test_its_outputs_are_empty_in_git(path):
+    cells = code_cells(nbformat.read(path, as_version=4))
+    assert [cell.id for cell in cells if cell.outputs or cell.execution_count] == []
+
+
+def test_both_install_odtk_alike(notebook):
+    install = [{cell.id: cell.source for cell in each.cells}["install"] for each in (notebook, nbformat.read(DEMO, 4))]
+    assert install[0] == install[1]
 
 
 def test_every_command_of_the_journey_is_in_it(notebook):

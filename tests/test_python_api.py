@@ -13,8 +13,8 @@ from odtk.tools import demo, label_map
 # Options that are for the terminal alone, and those whose name Python has taken or that are several values there.
 TERMINAL = {"json", "list", "list_layers", "check", "init", "depth"}
 RENAMED = {("view", "class"): "class_names", ("view", "file"): "files", ("run", "from"): "from_stage"}
-# What a function takes beside the options: functions to call, and formats, of which there is one so far.
-PYTHON = {"log", "callbacks", "should_stop", "watch_for_stop", "formats"}
+# What a function takes beside the options: functions to call.
+PYTHON = {"log", "callbacks", "should_stop", "watch_for_stop"}
 
 FUNCTIONS = {
     **{name: getattr(odtk, name.replace("-", "_")) for name in COMMANDS if name.replace("-", "_") in odtk.__all__},

@@ -18,9 +18,9 @@ def demo(folder, num_images, num_steps, as_json) -> None:
 
     Makes a small synthetic dataset, runs make-tfrecords, configure, train, evaluate, export and predict on it, and ends
     with the COCO metrics on held-out images, a picture of the detections, the three things that would improve the
-    detector, and the page that shows where it is wrong. Everything is written to DIR (default:
-    odtk-demo); an earlier demo there is replaced. The demo is a run of DIR/project.yaml: after a change of that file,
-    `odtk run DIR/project.yaml` does what is left to do.
+    detector, the page that shows where it is wrong, and how the exported model answers compared with its checkpoint.
+    Everything is written to DIR (default: odtk-demo); an earlier demo there is replaced. The demo is a run of
+    DIR/project.yaml: after a change of that file, `odtk run DIR/project.yaml` does what is left to do.
     """
     import dataclasses
 
@@ -39,3 +39,5 @@ def demo(folder, num_images, num_steps, as_json) -> None:
         click.echo(f"{name}: {report.metrics[f'DetectionBoxes_Precision/{name}']:.3f}")
     print_next_steps(report.findings)
     click.echo(f"\nWhere the detector is wrong: {report.page}")
+    for line in report.certificate.lines() if report.certificate else ():
+        click.echo(line)

@@ -3,13 +3,17 @@
 import click
 
 from odtk.cli.options import any_path, checkpoint_option, example, json_option, log, overwrite_option, print_json, warn
+from odtk.exporting.formats import DEFAULT, formats_in_words
 from odtk.exporting.signatures import INPUT_TYPES, input_types_in_words
+from odtk.terminal_text import on_one_line
 
 
-@click.command(short_help="Export a trained detector as a SavedModel.")
+@click.command(short_help="Export a trained detector, and compare what was exported with it.")
 @click.argument("pipeline_config", type=any_path)
 @click.argument("model_dir", type=any_path)
 @click.argument("output_dir", type=any_path)
+@click.option("--format", default=DEFAULT, show_default=True, metavar="FORMAT,...",
+              help=f"What to write: {formats_in_words()}.")  # fmt: skip
 @checkpoint_option
 @click.option("--input-type", type=click.Choice(list(INPUT_TYPES)), default="image_tensor", show_default=True,
               metavar="TYPE", help=f"Input of the exported model: {input_types_in_words()}.")  # fmt: skip
@@ -20,19 +24,30 @@ from odtk.exporting.signatures import INPUT_TYPES, input_types_in_words
 @click.option("--precision", type=click.Choice(["float32", "float16", "bfloat16"]), default="float32",
               show_default=True,
               help="What the network computes in; float16 and bfloat16 are for GPUs. Inputs, outputs and weights stay "
-              "float32; how far detections are from float32's is printed.")  # fmt: skip
+              "float32; the certificate says how far detections are from float32's.")  # fmt: skip
+@click.option("--verify", type=click.IntRange(min=0), default=16, show_default=True, metavar="N",
+              help="Run each exported model on so many images of the evaluation records, or drawn ones, and compare it "
+              "with the checkpoint; 0: do not.")  # fmt: skip
+@click.option("--tolerance", type=click.FloatRange(0, 1), metavar="X",
+              help="Accept differences of boxes (as a part of the image) and scores up to X.  [default: by format; "
+              "0.001 in float32]")  # fmt: skip
 @overwrite_option("OUTPUT_DIR", is_folder=True)
 @json_option
 @example("odtk export pets.config models/pets exported", "odtk predict exported photo.jpg --output drawn")
 def export(
-    pipeline_config, model_dir, output_dir, checkpoint, input_type, winograd, precision, overwrite, as_json
-) -> None:
-    """Export a trained detector as a SavedModel, in the layout of TFOD's model zoo.
+    pipeline_config, model_dir, output_dir, format, checkpoint, input_type, winograd, precision, verify, tolerance,
+    overwrite, as_json,
+) -> None:  # fmt: skip
+    """Export a trained detector, in the layout of TFOD's model zoo, and compare what was exported with it.
 
     MODEL_DIR is the one that `odtk train` wrote, or a checkpoint prefix of odtk or TFOD, or an exported folder; the
-    first line printed says which checkpoint is exported. OUTPUT_DIR gets saved_model/, checkpoint/, pipeline.config and
-    label_map.pbtxt; the label map is the one next to the checkpoint, which the detector was trained with, or else the
-    config's.
+    first line printed says which checkpoint is exported. OUTPUT_DIR gets saved_model/ (or what --format names),
+    checkpoint/, pipeline.config and label_map.pbtxt; the label map is the one next to the checkpoint, which the
+    detector was trained with, or else the config's.
+
+    Each exported model is run, and must find what its checkpoint finds: the same objects, with boxes and scores within
+    the tolerance. What was compared is printed, and written to certificate.json and into the models. If one answers
+    otherwise, nothing is written, and the exit code is 1.
     """
     import dataclasses
     import shlex
@@ -40,8 +55,8 @@ def export(
     from odtk.tools.export import export as run
 
     report = run(
-        pipeline_config, model_dir, output_dir, checkpoint=checkpoint, input_type=input_type, winograd=winograd,
-        precision=precision, overwrite=overwrite, log=log,
+        pipeline_config, model_dir, output_dir, format=format, checkpoint=checkpoint, input_type=input_type,
+        winograd=winograd, precision=precision, verify=verify, tolerance=tolerance, overwrite=overwrite, log=log,
     )  # fmt: skip
     if as_json:
         print_json(dataclasses.asdict(report))
@@ -52,8 +67,10 @@ def export(
     if winograd:
         count = report.winograd_convolutions
         click.echo(f"note: {count or 'none'} of its convolutions are computed with Winograd's method.", err=True)
-    if report.agreement:
-        click.echo(f"Agreement: {report.agreement.in_words(report.precision)}")
+    if report.certificate:
+        click.echo("\n".join(report.certificate.lines()))
+        if report.certificate.note:
+            warn(f"the export is compared on drawn images, as {on_one_line(report.certificate.note)}")
     if report.label_map_note:
         warn(report.label_map_note)
     if report.label_map is None:

@@ -1,100 +1,95 @@
-"""How far the detections of a network in low precision are from float32's, measured on a few images."""
+"""How far the detections of one model are from another's on the same images: whether both find the same objects."""
 
-import contextlib
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 
-from odtk.detectors.detector import Detector
-from odtk.errors import OdtkError
-from odtk.inputs.build import build_eval_dataset
+from odtk.detections import Detections
+from odtk.exporting.formats import Tolerance
 
-_IMAGES = 4
-_LEAST_SCORE = 0.2
-_LEAST_IOU = 0.5
-_DRAWN = 640  # pixels, of images of detectors that take any size
+LEAST_SCORE = 0.2
+"""Of an object that must be found again; of an image without one, its best detection."""
+LEAST_IOU = 0.5
 
 
-@dataclass
+@dataclass(frozen=True)
 class Agreement:
-    """What was compared, and the largest differences."""
+    """The objects of a model and of another one, and the largest differences between the two."""
 
-    images: int
-    source: str
-    """What they are: "evaluation records" or "drawn images"."""
-    detections: int
-    """Those of float32 with a score of at least 0.2, or each image's best if it has none."""
-    not_found: int
-    """Those of them without a detection of the same class in about the same place (IoU 0.5)."""
-    pixels: float
-    """The largest distance between the sides of two boxes, in pixels of the model's input."""
-    score: float
+    objects: int
+    """Those of the first with a score of at least 0.2, or each image's best if it has none."""
+    missing: int
+    """Those of them without a detection of the same class in about the same place (IoU 0.5) in the second."""
+    extra: int
+    """Detections of the second with such a score, and without one in the first."""
+    boxes: float
+    """The largest distance between sides of two boxes of one object, as a part of the image's."""
+    scores: float
     """The largest difference between two scores."""
 
-    def in_words(self, precision: str) -> str:
-        """A sentence."""
-        missing = f"; {self.not_found} of them not found" if self.not_found else ""
+    def problems(self, tolerance: Tolerance) -> list[str]:
+        """What is over the tolerance, in words; empty if nothing is."""
+        said = []
+        for count, what in ((self.missing, "not found"), (self.extra, "found in addition")):
+            if count > tolerance.missing * max(self.objects, 1):
+                said.append(f"{count} of {self.objects} objects are {what} (accepted: {tolerance.missing:.0%})")
+        for value, limit, what in (
+            (self.boxes, tolerance.boxes, "boxes differ by up to {} of the image"),
+            (self.scores, tolerance.scores, "scores differ by up to {}"),
+        ):
+            if not value <= limit:  # a NaN is a problem
+                said.append(f"{what.format(f'{value:.2g}')} (accepted: {limit:g})")
+        return said
+
+    def in_words(self) -> str:
+        """`34 of 34 objects, boxes within 2e-05 of the image, scores within 3e-06`."""
+        extra = f" and {self.extra} more" if self.extra else ""
         return (
-            f"{precision} against float32 on {self.images} {self.source}, {self.detections} detections: boxes within "
-            f"{self.pixels:.2g} pixels, scores within {self.score:.2g}{missing}."
+            f"{self.objects - self.missing} of {self.objects} objects{extra}, boxes within {self.boxes:.2g} of the "
+            f"image, scores within {self.scores:.2g}"
         )
 
 
-def measure(exact: Detector, detector: Detector, config) -> Agreement:
-    """Compares `detector` with `exact`, of the same weights, on the config's evaluation records or on drawn images."""
-    images, shapes, source = _images(exact, config)
-    found = [{name: value.numpy() for name, value in each.detect(images, shapes).items()} for each in (exact, detector)]
-    agreement = Agreement(len(shapes), source, 0, 0, 0.0, 0.0)
-    for index, shape in enumerate(shapes.numpy()):
-        ours, theirs = ({name: value[index] for name, value in each.items()} for each in found)
-        _compare(ours, theirs, shape[:2], agreement)
-    return agreement
+def compare(exact: Sequence[Detections], others: Sequence[Detections]) -> Agreement:
+    """The agreement of `others` with `exact`, image by image."""
+    pairs = list(zip(exact, others, strict=True))
+    found = [_matches(one, other, _count(one)) for one, other in pairs]
+    # An image without objects has only its best detection, which need not be an object to the other.
+    back = [_matches(other, one, int((other.scores >= LEAST_SCORE).sum())) for one, other in pairs]
+    distances = [distance for match in found for distance in match if distance is not None]
+    return Agreement(
+        objects=sum(len(match) for match in found),
+        missing=sum(match.count(None) for match in found),
+        extra=sum(match.count(None) for match in back),
+        boxes=max((boxes for boxes, _ in distances), default=0.0),
+        scores=max((scores for _, scores in distances), default=0.0),
+    )
 
 
-def _compare(exact: dict, other: dict, size, agreement: Agreement) -> None:
-    """Adds one image, whose detections are given."""
-    exact, other = _real(exact), _real(other)
-    chosen = max(int((exact["scores"] >= _LEAST_SCORE).sum()), 1)  # in the order of their scores
-    for box, score, kind in list(zip(exact["boxes"], exact["scores"], exact["classes"], strict=True))[:chosen]:
-        agreement.detections += 1
-        same = other["classes"] == kind
-        overlaps = np.where(same, _iou(box, other["boxes"]), 0.0)
-        best = int(overlaps.argmax()) if len(overlaps) else 0
-        if not len(overlaps) or overlaps[best] < _LEAST_IOU:
-            agreement.not_found += 1
-            continue
-        distance = np.abs(box - other["boxes"][best]) * np.tile(size, 2)
-        agreement.pixels = max(agreement.pixels, float(distance.max()))
-        agreement.score = max(agreement.score, abs(float(score - other["scores"][best])))
+def _count(found: Detections) -> int:
+    """How many of its detections, from the best, are objects."""
+    return max(int((found.scores >= LEAST_SCORE).sum()), min(len(found), 1))
 
 
-def _real(detections: dict) -> dict[str, np.ndarray]:
-    count = int(detections["num_detections"])
-    return {name: detections[f"detection_{name}"][:count] for name in ("boxes", "scores", "classes")}
+def _matches(one: Detections, other: Detections, count: int) -> list[tuple[float, float] | None]:
+    """Of each of the best `count` objects its distance in boxes and scores to the other's nearest; None without one."""
+    return [_match(one.boxes[index], one.classes[index], one.scores[index], other) for index in range(count)]
 
 
-def _iou(box, others) -> np.ndarray:
+def _match(box: np.ndarray, kind: int, score: float, other: Detections) -> tuple[float, float] | None:
+    overlaps = np.where(other.classes == kind, _iou(box, other.boxes), 0.0)
+    if not len(overlaps) or not overlaps.max() >= LEAST_IOU:
+        return None
+    best = int(overlaps.argmax())
+    return float(np.abs(box - other.boxes[best]).max()), abs(float(score - other.scores[best]))
+
+
+def _iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Of one box yxyx with others [n, 4]: [n]."""
     sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
     shared = np.prod(np.maximum(sides, 0), axis=1)
     union = np.prod(box[2:] - box[:2]) + np.prod(others[:, 2:] - others[:, :2], axis=1) - shared
     return shared / np.maximum(union, 1e-12)
-
-
-def _images(detector: Detector, config) -> tuple[tf.Tensor, tf.Tensor, str]:
-    """(images, true_image_shapes, what they are), resized."""
-    taken: list[dict] = []
-    if config.eval_input_reader:
-        with contextlib.suppress(OdtkError, OSError, tf.errors.OpError):  # records that are not on this machine
-            records = build_eval_dataset(config, detector.resize, detector.num_classes, 1, max_images=_IMAGES)
-            taken = [features for features, _ in records]
-    # Those of one size, where the detector takes several.
-    fitting = [each for each in taken if each["image"].shape == taken[0]["image"].shape]
-    if fitting:
-        parts = [tf.concat([each[name] for each in fitting], axis=0) for name in ("image", "true_image_shape")]
-        return *parts, "evaluation records"
-    height, width = detector.image_size or (_DRAWN, _DRAWN)
-    coarse = tf.random.stateless_uniform([_IMAGES, 8, 8, 3], (0, 1), 0.0, 255.0)
-    resized = [detector.resize(image) for image in tf.image.resize(coarse, (height, width))]
-    return tf.stack([image for image, _ in resized]), tf.stack([shape for _, shape in resized]), "drawn images"

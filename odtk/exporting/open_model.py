@@ -1,4 +1,4 @@
-"""Opens whatever holds a trained model: an exported folder, a model dir, or one checkpoint."""
+"""Opens whatever holds a trained model: an exported folder or file, a model dir, or one checkpoint."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from odtk import files, pipeline
 from odtk.errors import CheckpointError, ConfigError, OdtkError
 from odtk.exporting import runtime
+from odtk.exporting.formats import DEFAULT, FORMATS
 from odtk.exporting.label_maps import find_label_map, read_map
 from odtk.exporting.model import Model, naming
 
@@ -40,7 +41,12 @@ def open_model(
             "dir instead.",
             argument="checkpoint",
         )
-    return runtime.load(path, label_map=label_map, devices=devices)
+    name, place = _exported(path) or (DEFAULT, path)
+    row = FORMATS[name]
+    assert row.load is not None  # that is what makes it one
+    if row.needs is not None:
+        row.needs.require(f"{place}, a model in the format {name},")
+    return row.load(place, label_map=label_map, devices=devices)
 
 
 def load(
@@ -53,7 +59,8 @@ def load(
 ) -> Model:
     """A trained model, to detect objects in images: `odtk.load(model).detect("cat.jpg")`.
 
-    `model` is a folder of `odtk export` or TFOD's exporter, a model dir or a checkpoint. Loading a SavedModel runs its
+    `model` is a folder of `odtk export` or TFOD's exporter, one of its models (a file such as model.onnx), a model dir
+    or a checkpoint. Of a folder with models in several formats, the SavedModel is taken. Loading a SavedModel runs its
     author's code: only load models that you trust. `checkpoint` chooses that of a model dir: "best", "last" or a
     prefix; None for the best where there is one, else the last; `log` is told which it is. Names of classes come from
     `label_map` (a file, or a shipped map's name), else from the one that the model was trained with; without one,
@@ -99,16 +106,30 @@ def open_trained(
 def kind_of(path: str | os.PathLike) -> str:
     """EXPORTED or TRAINED, without loading anything; raises CheckpointError if there is no model."""
     place = os.fspath(path)
-    for folder in (files.join(place, "saved_model"), place):
-        if files.exists(files.join(folder, "saved_model.pb")):
-            return EXPORTED
+    if _exported(path):
+        return EXPORTED
     if files.exists(f"{place}.index") or any(map(_has_checkpoint, (place, *(files.join(place, n) for n in _INSIDE)))):
         return TRAINED
     what = "holds no model" if files.is_folder(place) else "is not a model" if files.exists(place) else "does not exist"
     raise CheckpointError(
-        f"{place} {what}. Give an output folder of `odtk export` (with saved_model/saved_model.pb), a model dir of "
-        "`odtk train`, or one of its checkpoints (model/ckpt-600)."
+        f"{place} {what}. Give an output folder of `odtk export` (with saved_model/saved_model.pb) or one of its "
+        "models, a model dir of `odtk train`, or one of its checkpoints (model/ckpt-600)."
     )
+
+
+def _exported(path: str | os.PathLike) -> tuple[str, str] | None:
+    """The format and the place of an exported model: the file or SavedModel itself, or the first one in a folder."""
+    place = os.fspath(path)
+    if any(files.exists(files.join(folder, "saved_model.pb")) for folder in (files.join(place, "saved_model"), place)):
+        return DEFAULT, place  # which has the label map of the folder around it
+    for name, row in FORMATS.items():
+        if row.load is None:
+            continue
+        if row.suffix and place.endswith(row.suffix) and files.exists(place):
+            return name, place
+        if name != DEFAULT and files.exists(files.join(place, row.path)):
+            return name, files.join(place, row.path)
+    return None
 
 
 def config_of(prefix: str | os.PathLike) -> str:

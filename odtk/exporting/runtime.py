@@ -46,7 +46,7 @@ def device_of(devices: str) -> str | None:
 
 
 class ExportedDetector(Model):
-    """A detector in the SavedModel layout of TFOD and `odtk export`, with any input type except tf_example."""
+    """A detector in the SavedModel layout of TFOD and `odtk export`, with any input type."""
 
     def __init__(
         self,
@@ -89,7 +89,6 @@ class ExportedDetector(Model):
         import tensorflow as tf
 
         to_input = self._kind.from_image
-        assert to_input is not None  # other types were refused
         shapes = [image.shape for image in images]
         together = groups_of(shapes) if self.takes_batches else [[index] for index in range(len(images))]
         with self._on_device():
@@ -140,15 +139,9 @@ class ExportedDetector(Model):
 
     def _find_input_type(self, dtype: str) -> InputType:
         kind = input_type_of(dtype, lambda: _op_types(self._function.graph.as_graph_def()))
-        taking_images = [one for one in INPUT_TYPES.values() if one.from_image]
         if kind is None:
-            dtypes = ", ".join(dict.fromkeys(one.dtype for one in taking_images))
+            dtypes = ", ".join(dict.fromkeys(one.dtype for one in INPUT_TYPES.values()))
             raise CheckpointError(f"{self.folder} takes {dtype} input; expected one of {dtypes}.")
-        if kind.from_image is None:
-            raise CheckpointError(
-                f"{self.folder} takes {kind.meaning} (input type {kind.name}), not images. Export it again with input "
-                f"type {taking_images[0].name}."
-            )
         return kind
 
 

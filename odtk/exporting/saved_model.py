@@ -1,6 +1,7 @@
 """Writes a detector as a SavedModel with TFOD's signatures: one input, the eight detection tensors as outputs."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -33,6 +34,13 @@ def save(detector: Detector, input_type: str, folder: str, more_variables: Seque
     """Writes the SavedModel to `folder`; `more_variables`: other variables that its network uses, see use_winograd."""
     served = ServedDetector(detector, input_type, more_variables)
     tf.saved_model.save(served, folder, signatures={"serving_default": served.serve})
+
+
+def embed(folder: str, certificate: str) -> None:
+    """Puts a certificate, as JSON, where a SavedModel has files that TensorFlow does not read."""
+    extra = Path(folder) / "assets.extra"
+    extra.mkdir(exist_ok=True)
+    (extra / "certificate.json").write_text(certificate, "utf-8")
 
 
 def _with_tfods_shape(name: str, value, one_image: bool):

@@ -23,8 +23,8 @@ class InputType:
     shape: tuple[int | None, ...]
     read: Callable
     """(tensor of that dtype and shape, a detector's `resize`) to (float32 images [B, h, w, 3], true_image_shapes)."""
-    from_image: Callable | None = None
-    """An image, uint8 [h, w, 3], to a tensor of that dtype and shape; None if the type does not take images."""
+    from_image: Callable
+    """An image, uint8 [h, w, 3], to a tensor of that dtype and shape, with the same pixels."""
     ops: frozenset[str] = frozenset()
     """The graph of an exported model of this type has one of these operations; distinguishes types with equal dtype."""
 
@@ -98,6 +98,15 @@ def _as_png(image):
     return tf.io.encode_png(image, compression=1)[tf.newaxis]
 
 
+def _as_example(image):
+    import tensorflow as tf
+
+    encoded = tf.io.encode_png(image, compression=1).numpy()
+    bytes_list = tf.train.BytesList(value=[encoded])
+    features = tf.train.Features(feature={"image/encoded": tf.train.Feature(bytes_list=bytes_list)})
+    return tf.constant([tf.train.Example(features=features).SerializeToString()])
+
+
 INPUT_TYPES = {
     kind.name: kind
     for kind in (
@@ -106,7 +115,9 @@ INPUT_TYPES = {
         ),
         InputType("float_image_tensor", "a batch", "float32", (None, None, None, 3), _resize_each, _as_float),
         InputType("encoded_image_string_tensor", "JPEG or PNG bytes", "string", (None,), _decode_images, _as_png),
-        InputType("tf_example", "serialized tf.train.Examples", "string", (None,), _decode_examples, ops=_PARSING_OPS),
+        InputType(
+            "tf_example", "serialized tf.train.Examples", "string", (None,), _decode_examples, _as_example, _PARSING_OPS
+        ),
     )
 }
 

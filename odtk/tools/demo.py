@@ -1,10 +1,13 @@
 """`odtk demo`: a run of the shipped project file on synthetic data."""
 
+from __future__ import annotations
+
 import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from odtk import unfinished
 from odtk.annotations import pets
@@ -20,6 +23,9 @@ from odtk.tools.run import carry_out
 from odtk.tools.run.project import Project, parse
 from odtk.tools.synthetic_pets import draw_dataset
 from odtk.tools.train import TrainingReport
+
+if TYPE_CHECKING:
+    from odtk.tools.export.certificate import Certificate
 
 PROJECT, DATA = "project.yaml", "pets"
 NUM_IMAGES = 160
@@ -40,6 +46,7 @@ class DemoReport:
     page: str  # of the evaluation
     findings: list[Finding]  # the things that would improve the detector, the costliest first
     training: TrainingReport
+    certificate: Certificate | None  # how the exported model answers compared with its checkpoint
     seconds: dict[str, float] = field(default_factory=dict)  # of each stage
 
 
@@ -74,6 +81,7 @@ def demo(
         page=str(evaluated.report_path),
         findings=list(evaluated.explanation.findings),
         training=report["train"].report,
+        certificate=report["export"].report.certificate,
         seconds=seconds,
     )
 

@@ -85,7 +85,7 @@ def test_the_arguments_that_errors_name_are_parameters_of_commands():
     named = {word.value.value for word in keywords if word.arg == "argument" and isinstance(word.value, ast.Constant)}
     assert "overwrite" in named
     commands = [found for _, found in every_command()]
-    of_python_alone = {"image", "formats"}  # of odtk.load(...).detect; of export, until there is a second format
+    of_python_alone = {"image"}  # of odtk.load(...).detect
     assert of_python_alone == {n for n in named if not any(parameter_sentence(command, n) for command in commands)}
 
 

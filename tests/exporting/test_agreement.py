@@ -1,44 +1,57 @@
-"""What `odtk export --precision` says of the detections of two precisions."""
+"""What a certificate says of the detections of two models."""
+
+import math
 
 import numpy as np
 import pytest
 
-from odtk.exporting.agreement import Agreement, _compare
+from odtk.detections import Detections
+from odtk.exporting.agreement import Agreement, compare
+from odtk.exporting.formats import Tolerance
 
 
 def detections(*rows):
-    """Of (box, score, class), followed by an entry that is none."""
-    boxes, scores, classes = zip(*rows, ([0.0] * 4, 0.9, 0.0), strict=True)
-    return {
-        "num_detections": np.float32(len(rows)),
-        "detection_boxes": np.array(boxes, np.float32),
-        "detection_scores": np.array(scores, np.float32),
-        "detection_classes": np.array(classes, np.float32),
-    }
-
-
-@pytest.fixture
-def agreement():
-    return Agreement(1, "drawn images", 0, 0, 0.0, 0.0)
+    """Of (box, score, class), best first."""
+    boxes, scores, classes = zip(*rows, strict=True) if rows else ([], [], [])
+    return Detections(
+        np.array(boxes, np.float32).reshape(-1, 4), np.array(classes, np.int32), np.array(scores, np.float32)
+    )
 
 
 BOX, MOVED, ELSEWHERE = [0.1, 0.1, 0.5, 0.5], [0.1, 0.12, 0.49, 0.5], [0.6, 0.6, 0.9, 0.9]
 
 
-def test_the_nearest_of_the_same_class_is_compared_in_pixels(agreement):
-    ours = detections((BOX, 0.9, 1.0), (ELSEWHERE, 0.8, 2.0), (BOX, 0.1, 0.0))
-    theirs = detections((ELSEWHERE, 0.78, 2.0), (MOVED, 0.85, 1.0), (BOX, 0.8, 2.0))
-    _compare(ours, theirs, (100, 200), agreement)
-    assert (agreement.detections, agreement.not_found) == (2, 0), "0.1 is no detection to compare"
-    assert agreement.pixels == pytest.approx(4, abs=1e-4)
-    assert agreement.score == pytest.approx(0.05, abs=1e-6)
-    assert agreement.in_words("float16") == (
-        "float16 against float32 on 1 drawn images, 2 detections: boxes within 4 pixels, scores within 0.05."
-    )
+def test_the_nearest_of_the_same_class_is_compared():
+    ours = detections((BOX, 0.9, 1), (ELSEWHERE, 0.8, 2), (BOX, 0.1, 1))
+    theirs = detections((MOVED, 0.85, 1), (BOX, 0.8, 2), (ELSEWHERE, 0.78, 2))
+    found = compare([ours], [theirs])
+    assert (found.objects, found.missing) == (2, 0), "0.1 is no object"
+    assert found.extra == 1, "a second class at BOX"
+    assert found.boxes == pytest.approx(0.02, abs=1e-6)
+    assert found.scores == pytest.approx(0.05, abs=1e-6)
+    assert found.in_words() == "2 of 2 objects and 1 more, boxes within 0.02 of the image, scores within 0.05"
 
 
-def test_what_has_another_class_or_place_is_not_found(agreement):
-    _compare(detections((BOX, 0.9, 1.0), (ELSEWHERE, 0.8, 2.0)), detections((BOX, 0.9, 2.0)), (9, 9), agreement)
-    _compare(detections((BOX, 0.1, 1.0)), detections(), (9, 9), agreement)
-    assert (agreement.detections, agreement.not_found, agreement.pixels) == (3, 3, 0.0)
-    assert agreement.in_words("bfloat16").endswith("; 3 of them not found.")
+def test_what_has_another_class_or_place_is_missing():
+    pairs = [
+        (detections((BOX, 0.9, 1), (ELSEWHERE, 0.8, 2)), detections((BOX, 0.9, 2))),
+        (detections((BOX, 0.1, 1)), detections()),
+    ]
+    found = compare(*zip(*pairs, strict=True))
+    assert (found.objects, found.missing, found.extra, found.boxes) == (3, 3, 1, 0.0)
+
+
+def test_images_without_objects_agree_by_their_best_detection_and_nothing_with_nothing():
+    faint = detections((BOX, 0.1, 1), (ELSEWHERE, 0.09, 2))
+    assert compare([faint], [detections((ELSEWHERE, 0.1, 2), (BOX, 0.095, 1))]).missing == 0
+    assert compare([detections()], [detections()]) == Agreement(0, 0, 0, 0.0, 0.0)
+
+
+def test_every_difference_over_the_tolerance_is_said():
+    found = Agreement(10, 1, 2, 0.002, 0.0005)
+    assert found.problems(Tolerance(0.002, 0.001, 0.2)) == []
+    assert found.problems(Tolerance(0.001, 0.001, 0.1)) == [
+        "2 of 10 objects are found in addition (accepted: 10%)",
+        "boxes differ by up to 0.002 of the image (accepted: 0.001)",
+    ]
+    assert Agreement(10, 0, 0, math.nan, 0.0).problems(Tolerance()), "not a number is no agreement"

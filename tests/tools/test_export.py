@@ -1,5 +1,6 @@
 """`odtk export`: from every kind of checkpoint, with TFOD's files, into an empty folder or not at all."""
 
+import functools
 import json
 import shutil
 from pathlib import Path
@@ -15,12 +16,16 @@ from odtk import pipeline
 from odtk.checkpoints.reader import CheckpointReader
 from odtk.cli.main import cli
 from odtk.detectors.build import build_detector
-from odtk.errors import CheckpointError, ConfigError, OutputError
-from odtk.exporting.formats import FORMATS, ExportFormat
+from odtk.errors import CheckpointError, ConfigError, OdtkError, OutputError
+from odtk.exporting import saved_model
+from odtk.exporting.formats import FORMATS, ExportFormat, Needs
 from odtk.exporting.signatures import INPUT_TYPES
 from odtk.tools.export import export
 
 CASE = variant_case("base")
+
+# Where a test is not about the comparison with the checkpoint.
+export_only = functools.partial(export, verify=0)
 
 # How deep the backbone is does not matter here, and most of an export is its tracing.
 pytestmark = pytest.mark.usefixtures("shallow_resnet")
@@ -62,7 +67,7 @@ def model_dir(shapes, tmp_path_factory):
 @pytest.fixture(scope="module")
 def exported(config, model_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported") / "first"
-    return folder, export(config, model_dir, folder)
+    return folder, export(config, model_dir, folder, verify=3)
 
 
 @pytest.fixture
@@ -81,12 +86,15 @@ def test_the_files_are_tfods(exported, golden_dir):
     folder, report = exported
     golden = json.loads((golden_dir / "export_signatures.json").read_text())["image_tensor"]["files"]
     written = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    assert written == report.files == sorted(golden)
+    assert written == report.files
+    certificates = {"certificate.json", "saved_model/assets.extra/certificate.json"}
+    assert certificates <= set(written)
+    assert sorted(set(written) - certificates) == sorted(golden)
 
 
 def test_winograd_exports_the_checkpoints_weights(exported, config, model_dir, tmp_path, monkeypatch):
     monkeypatch.setattr("odtk.layers.winograd.LEAST_CHANNELS", 1)
-    report = export(config, model_dir, tmp_path / "out", winograd=True)
+    report = export(config, model_dir, tmp_path / "out", winograd=True, verify=1)
     plain, quick = (tf.saved_model.load(str(folder / "saved_model")) for folder in (exported[0], tmp_path / "out"))
     more = quick.model_variables[len(plain.model_variables) :]
     assert len(more) == report.winograd_convolutions > 0
@@ -100,19 +108,20 @@ def test_winograd_exports_the_checkpoints_weights(exported, config, model_dir, t
 
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
-def test_a_network_in_low_precision_is_exported_with_its_agreement(
+def test_a_network_in_low_precision_is_exported_with_its_certificate(
     precision, exported, config, model_dir, tmp_path, shapes
 ):
     out = tmp_path / "out"
-    command = ["export", str(config), str(model_dir), str(out), "--precision", precision, "--json"]
+    command = ["export", str(config), str(model_dir), str(out), "--precision", precision, "--verify", "4", "--json"]
     result = CliRunner().invoke(cli, command)
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
-    agreement = report["agreement"]
-    assert (report["precision"], agreement["images"], agreement["source"]) == (precision, 4, "drawn images")
-    assert agreement["detections"] >= 4
-    assert 0 < agreement["score"] < 0.05
-    assert 0 < agreement["pixels"] < {"float16": 2, "bfloat16": 10}[precision]
+    certificate = report["certificate"]
+    assert (report["precision"], certificate["images"], certificate["source"]) == (precision, 4, "drawn images")
+    agreement = certificate["formats"][0]["agreement"]
+    assert agreement["objects"] >= 4
+    assert 0 < agreement["scores"] < 0.05
+    assert 0 < agreement["boxes"] < {"float16": 0.01, "bfloat16": 0.05}[precision]
     assert_golden_weights(out / "checkpoint" / "ckpt-0", shapes)
     plain, low = (tf.saved_model.load(str(folder / "saved_model")) for folder in (exported[0], out))
     picture = tf.cast(tf.random.stateless_uniform([1, 150, 200, 3], [1, 2], 0, 256), tf.uint8)
@@ -140,7 +149,7 @@ def test_the_label_map_comes_along(config, model_dir, tmp_path, no_saved_model):
     message = pipeline.read(config)
     message.train_input_reader.label_map_path = str(label_map)
     pipeline.write(message, named)
-    report = export(named, model_dir, tmp_path / "out", input_type="tf_example")
+    report = export_only(named, model_dir, tmp_path / "out", input_type="tf_example")
     assert "label_map.pbtxt" in report.files
     assert (tmp_path / "out" / "label_map.pbtxt").read_bytes() == label_map.read_bytes()
     assert report.input_type == "tf_example"
@@ -157,17 +166,19 @@ def test_the_label_map_that_was_trained_with_is_exported_and_a_difference_is_sai
     message = pipeline.read(config)
     message.train_input_reader.label_map_path = str(swapped)
     pipeline.write(message, named)
-    result = CliRunner().invoke(cli, ["export", str(named), str(trained.parent), str(tmp_path / "out")])
+    result = CliRunner().invoke(
+        cli, ["export", str(named), str(trained.parent), str(tmp_path / "out"), "--verify", "0"]
+    )
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out" / "label_map.pbtxt").read_bytes() == trained.read_bytes()
     assert f"label map {swapped} is not the one of the training run" in result.stderr
     assert "It has other classes for these ids: id 1 is 'cat' there and 'dog' here, id 2 is" in result.stderr
     assert f"The export has {trained}." in result.stderr
     swapped.write_text("item { id: 1 name: 'cat' display_name: 'Katze' } item { id: 2 name: 'dog' }")
-    report = export(named, trained.parent / "ckpt-2", tmp_path / "again")
+    report = export_only(named, trained.parent / "ckpt-2", tmp_path / "again")
     assert "id 1 is 'cat' in" in report.label_map_note
     swapped.write_bytes(trained.read_bytes())
-    assert export(named, trained.parent, tmp_path / "third").label_map_note is None
+    assert export_only(named, trained.parent, tmp_path / "third").label_map_note is None
 
 
 def test_a_model_dir_means_its_latest_checkpoint(exported, model_dir, shapes):
@@ -183,13 +194,13 @@ def test_the_exported_checkpoint_has_no_step(exported, shapes):
 
 
 def test_a_prefix_is_taken_as_it_is(config, model_dir, tmp_path, no_saved_model):
-    report = export(config, model_dir / "ckpt-1", tmp_path / "out")
+    report = export_only(config, model_dir / "ckpt-1", tmp_path / "out")
     assert (report.checkpoint, report.step) == (str(model_dir / "ckpt-1"), 1000)
 
 
 def test_an_exported_folder_is_exported_again(exported, tmp_path, no_saved_model, shapes):
     folder, _ = exported
-    report = export(folder / "pipeline.config", folder, tmp_path / "again", input_type="float_image_tensor")
+    report = export_only(folder / "pipeline.config", folder, tmp_path / "again", input_type="float_image_tensor")
     assert report.checkpoint == str(folder / "checkpoint" / "ckpt-0")
     assert_golden_weights(tmp_path / "again" / "checkpoint" / "ckpt-0", shapes)
 
@@ -206,25 +217,25 @@ def test_an_earlier_export_is_replaced_with_overwrite_and_nothing_else_is(
     config, model_dir, tmp_path, no_saved_model, shapes
 ):
     folder = tmp_path / "out"
-    export(config, model_dir, folder)
+    export_only(config, model_dir, folder)
     (folder / "saved_model").mkdir()
     (folder / "checkpoint/old").touch()
     with pytest.raises(OutputError, match=r"earlier output\. Choose another folder, or overwrite it"):
-        export(config, model_dir, folder)
-    export(config, model_dir, folder, overwrite=True)
+        export_only(config, model_dir, folder)
+    export_only(config, model_dir, folder, overwrite=True)
     assert not (folder / "checkpoint/old").exists()
     assert_golden_weights(folder / "checkpoint" / "ckpt-0", shapes)
     (folder / "saved_model").mkdir()
     (folder / "thesis.tex").touch()
     with pytest.raises(OutputError, match=r"thesis\.tex, which this command did not write"):
-        export(config, model_dir, folder, overwrite=True)
+        export_only(config, model_dir, folder, overwrite=True)
     assert (folder / "thesis.tex").exists()
 
 
 def test_an_empty_folder_is_filled_and_a_failure_leaves_nothing(config, tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(CheckpointError, match="There is no checkpoint"):
-        export(config, tmp_path / "nothing" / "ckpt-3", tmp_path / "out")
+        export_only(config, tmp_path / "nothing" / "ckpt-3", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert not list((tmp_path / "out").iterdir())
 
@@ -239,19 +250,71 @@ def test_an_unknown_input_type(config, model_dir, tmp_path):
 
 
 def test_a_format_is_a_row_of_the_table(config, model_dir, tmp_path, monkeypatch):
-    def write(detector, input_type, path, more_variables):
-        Path(path).write_text(f"{input_type} {detector.num_classes} {more_variables}")
+    def write(source, path):
+        Path(path).write_text(f"{source.options.input_type} {source.detector.num_classes} {source.step}")
 
-    monkeypatch.setitem(FORMATS, "txt", ExportFormat("model.txt", write))
+    monkeypatch.setitem(FORMATS, "txt", ExportFormat("model.txt", "to read", write))
     for overwrite in (False, True):
-        report = export(config, model_dir, tmp_path / "out", formats=["txt"], overwrite=overwrite)
+        report = export(config, model_dir, tmp_path / "out", format="txt", overwrite=overwrite, verify=1)
     assert "model.txt" in report.files
     assert not any(name.startswith("saved_model") for name in report.files)
-    assert (tmp_path / "out/model.txt").read_text() == f"image_tensor {CASE.config.model.ssd.num_classes} []"
+    assert (tmp_path / "out/model.txt").read_text() == f"image_tensor {CASE.config.model.ssd.num_classes} 2000"
+    assert (report.certificate.formats, report.certificate.not_run) == ([], ["txt"])
     with pytest.raises(ConfigError, match=r"'no_format' is not an export format; it is one of saved_model, .*txt"):
-        export(config, model_dir, tmp_path / "other", formats=["no_format"])
+        export(config, model_dir, tmp_path / "other", format="txt,no_format")
     with pytest.raises(ConfigError, match="No export format"):
-        export(config, model_dir, tmp_path / "other", formats=())
+        export(config, model_dir, tmp_path / "other", format=())
+
+
+def test_a_format_says_what_it_needs_and_what_it_refuses(config, model_dir, tmp_path, monkeypatch):
+    row = ExportFormat("model.txt", "to read", lambda source, path: None, needs=Needs("more", ("json", "no_such_one")))
+    monkeypatch.setitem(FORMATS, "txt", row)
+    with pytest.raises(OdtkError, match=r"txt needs no_such_one, which is not .*pip install 'odtk\[more\]'"):
+        export(config, model_dir, tmp_path / "out", format=["txt"])
+    refusing = ExportFormat(
+        "model.txt", "to read", lambda source, path: None,
+        refuses=lambda config, options: f"{config.model.WhichOneof('model')} has {options.input_type}.",
+    )  # fmt: skip
+    monkeypatch.setitem(FORMATS, "txt", refusing)
+    with pytest.raises(ConfigError, match="cannot be exported as txt: ssd has image_tensor"):
+        export(config, model_dir, tmp_path / "out", format=["txt"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_certificate_is_written_into_the_model_too(exported):
+    folder, report = exported
+    whole = json.loads((folder / "certificate.json").read_text())
+    (one,) = whole["formats"]
+    assert (whole["checkpoint"], whole["step"], whole["images"]) == (report.checkpoint, 2000, 3)
+    assert one["agreement"]["objects"] >= 3
+    assert (one["agreement"]["missing"], one["agreement"]["extra"]) == (0, 0)
+    assert one["agreement"]["boxes"] < 1e-4
+    inside = json.loads((folder / "saved_model/assets.extra/certificate.json").read_text())
+    assert inside["formats"] == [one]
+
+
+def test_a_model_that_answers_otherwise_is_refused_and_leaves_nothing(config, model_dir, tmp_path, monkeypatch):
+    save = saved_model.save
+
+    def save_broken(detector, *arguments):
+        variable = next(
+            value
+            for key, value in detector.checkpoint_variables().items()
+            if "BoxPredictor" in key or "box_predictor" in key
+        )
+        kept = variable.numpy()
+        variable.assign(variable + 0.5)
+        save(detector, *arguments)
+        variable.assign(kept)
+
+    monkeypatch.setattr(saved_model, "save", save_broken)
+    arguments = ["export", str(config), str(model_dir), str(tmp_path / "out"), "--verify", "2"]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 1, result.output
+    assert "saved_model does not answer as" in result.stderr
+    assert "(accepted: 0" in result.stderr
+    assert "--tolerance" in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command_offers_every_input_type():
@@ -260,11 +323,11 @@ def test_the_command_offers_every_input_type():
 
 
 def test_a_full_disk_is_said_and_leaves_no_folder(config, model_dir, tmp_path, monkeypatch):
-    def full(detector, input_type, folder, more_variables):
+    def full(detector, input_type, folder, more_variables=()):
         text = f"{{{{function_node SaveV2}}}} {folder}/variables/x.tempstate1; No space left on device [Op:SaveV2]"
         raise tf.errors.ResourceExhaustedError(None, None, text)
 
     monkeypatch.setattr("odtk.exporting.saved_model.save", full)
     with pytest.raises(OutputError, match=rf"{tmp_path}/out cannot be written: no space is left on its disk"):
-        export(config, model_dir, tmp_path / "out")
+        export_only(config, model_dir, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

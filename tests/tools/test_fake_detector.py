@@ -153,7 +153,7 @@ def test_the_evaluation_that_a_killed_run_owes_is_made_first(journey, tmp_path):
 @pytest.fixture(scope="module")
 def exported(journey, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("exported") / "exported"
-    export(journey.config, journey.model_dir, folder)
+    export(journey.config, journey.model_dir, folder, verify=2)
     return folder
 
 
@@ -301,7 +301,7 @@ def test_options_that_would_do_nothing_are_refused(journey, exported):
 
 
 def test_what_is_exported_detects_as_the_detector(journey, tmp_path):
-    exported = export(journey.config, journey.model_dir, tmp_path / "exported", winograd=True)
+    exported = export(journey.config, journey.model_dir, tmp_path / "exported", winograd=True, verify=0)
     assert exported.winograd_convolutions == 0
     (tmp_path / "photo.jpg").write_bytes(picture(5))
     report = predict(tmp_path / "exported", [tmp_path / "photo.jpg"], tmp_path / "out", min_score=0)

@@ -392,7 +392,7 @@ def test_evaluation_and_export_take_the_one_before_a_damaged_one_and_say_so(conf
     assert json.loads(result.stdout)["step"] == 4
     assert "ckpt-6.data-00000-of-00001 is damaged" in result.stderr
     said = []
-    report = export(config, moved, tmp_path / "exported", checkpoint="last", log=said.append)
+    report = export(config, moved, tmp_path / "exported", checkpoint="last", verify=0, log=said.append)
     assert report.step == 4
     assert any("ckpt-4 is used instead" in line for line in said)
     with pytest.raises(DamagedCheckpointError, match=r"ckpt-6\.data-00000-of-00001 is damaged"):
@@ -606,7 +606,7 @@ def test_a_label_map_that_numbers_other_classes_than_were_trained_is_refused(run
 def test_the_export_answers_as_the_detector_does(run, config, tmp_path):
     from odtk.detectors.build import build_detector
 
-    report = export(config, run[0], tmp_path / "exported", checkpoint="last")
+    report = export(config, run[0], tmp_path / "exported", checkpoint="last", verify=0)
     assert report.step == 6
     assert {"saved_model/saved_model.pb", "checkpoint/ckpt-0.index", "pipeline.config", "label_map.pbtxt"} <= set(
         report.files
@@ -638,7 +638,7 @@ def test_moving_averages_are_kept_and_evaluated_where_the_config_asks(run, confi
     assert np.abs(average - reader.value(name)).max() > 0
 
     exported = tmp_path / "exported"
-    export(averaging, tmp_path / "model", exported, checkpoint="last")
+    export(averaging, tmp_path / "model", exported, checkpoint="last", verify=0)
     saved = CheckpointReader(exported / "checkpoint" / "ckpt-0")
     np.testing.assert_array_equal(
         saved.value(saved.tensor_name(name.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE"))), average

@@ -98,7 +98,7 @@ def test_it_is_evaluated_and_exported(trained, tmp_path):
         assert name not in last.metrics or last.metrics[name] == pytest.approx(value)
     best = evaluate(config, MODEL_DIR, report=False)
     assert best.checkpoint.startswith(f"{MODEL_DIR}/best/ckpt-")
-    exported = export(config, MODEL_DIR, tmp_path / "exported")
+    exported = export(config, MODEL_DIR, tmp_path / "exported", verify=1)
     assert exported.checkpoint == best.checkpoint
     assert exported.label_map == f"{MODEL_DIR}/label_map.pbtxt"
     assert (tmp_path / "exported/label_map.pbtxt").read_bytes() == files.read_bytes(exported.label_map)

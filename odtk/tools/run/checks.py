@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from typing import Any
 
 from odtk import files, machine
@@ -110,10 +111,12 @@ def _check_conversion(arguments: dict[str, Any]) -> None:
 
 
 def _check_export(arguments: dict[str, Any]) -> None:
+    from odtk.exporting.formats import ExportOptions
     from odtk.tools.export import check_options
 
-    names = ("input_type", "winograd", "precision")
-    check_options(**{name: arguments[name] for name in names if name in arguments})
+    chosen = {each.name: arguments[each.name] for each in fields(ExportOptions) if each.name in arguments}
+    others = {name: arguments[name] for name in ("format", "verify", "tolerance") if name in arguments}
+    check_options(ExportOptions(**chosen), **others)
 
 
 def _check_predict(arguments: dict[str, Any]) -> None:

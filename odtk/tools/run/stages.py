@@ -104,8 +104,8 @@ def _evaluation_notes(report) -> Iterator[str]:
 
 
 def _export_notes(report) -> Iterator[str]:
-    if report.agreement:
-        yield f"Agreement: {report.agreement.in_words(report.precision)}"
+    if report.certificate:
+        yield from report.certificate.lines()
     if report.label_map_note:
         yield f"warning: {report.label_map_note}"
     if report.label_map is None:

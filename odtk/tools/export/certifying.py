@@ -1,0 +1,53 @@
+"""Has the models of an export run beside their checkpoint, and writes what comes of it into them."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from odtk.errors import ExportError
+from odtk.exporting.formats import CERTIFICATE, FORMATS, Source
+from odtk.exporting.model import naming
+from odtk.exporting.trained_model import TrainedModel
+from odtk.tools.export.certificate import Certificate, certify, written
+from odtk.tools.export.verification import Answers, first_answers
+
+
+def certified(source: Source, formats: Sequence[str], folder: Path, count: int, limit: float | None) -> Certificate:
+    """Runs each model beside the checkpoint's; raises ExportError for one over its tolerance."""
+    reference = _reference(source)
+    images, exact = first_answers(
+        source.config, source.detector.num_classes, source.detector.image_size, count, reference
+    )
+    certified, not_run = [], []
+    for name in formats:
+        row = FORMATS[name]
+        if row.load is None:
+            not_run.append(name)
+            continue
+        found = images.answers(row.load(folder / row.path))
+        one = certify(name, row, source.options, limit, exact, found)
+        if problems := one.problems():
+            raise ExportError(_refusal(source, row.path, exact, problems), argument="tolerance")
+        certified.append(one)
+    whole = written(exact, source.prefix, source.step, certified, not_run)
+    _write_certificate(whole, folder)
+    return whole
+
+
+def _reference(source: Source) -> TrainedModel:
+    return TrainedModel(source.detector, source.config, source.prefix, source.step, naming(None))
+
+
+def _refusal(source: Source, path: str, exact: Answers, problems: Sequence[str]) -> str:
+    return (
+        f"{path} does not answer as {source.prefix} does, on {len(exact.detections)} {exact.source}: "
+        f"{'; '.join(problems)}. Nothing was written. Choose a more exact form of it, or accept the difference."
+    )
+
+
+def _write_certificate(whole: Certificate, folder: Path) -> None:
+    for one in whole.formats:
+        row = FORMATS[one.format]
+        if row.embed is not None:
+            row.embed(str(folder / row.path), whole.of(one.format))
+    (folder / CERTIFICATE).write_text(json.dumps(whole.document(), indent=2) + "\n", "utf-8")
