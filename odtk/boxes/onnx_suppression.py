@@ -1,7 +1,7 @@
 """Non-maximum suppression as ONNX has it: one operation for all images and classes, without loops and conditions.
 
 The detections are those of odtk.boxes.suppression and odtk.boxes.proposals, in the same order. ONNX Runtime, OpenVINO
-and TensorRT all have the operation; TensorRT takes no suppression within a loop, and OpenVINO no loop like TensorFlow's.
+and TensorRT all have the operation; TensorRT takes none within a loop.
 """
 
 import numpy as np
@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from odtk.errors import ConfigError
 
-# The rank of the anchor, in units of max_total, whose score is the floor in the first and the second try. TensorRT finds
-# at most the best 3840.
+# The rank of the anchor, in units of max_total, whose score is the floor in the first and the second try. TensorRT
+# finds at most the best 3840.
 FLOOR_RANKS = (8, 32)
 _MOST_RANKED = 3840
 _NOTHING = float("inf")  # no score is above this threshold
@@ -74,7 +74,7 @@ def _floors(scores, params) -> list:
 
 
 def _above(floor, scores, threshold):
-    """(scores, threshold) of a suppression of the scores [batch, ...] above floor [batch] and the threshold, a scalar."""
+    """(scores, threshold) of a suppression of scores [batch, ...] above floor [batch] and the threshold, a scalar."""
     if scores.shape[0] == 1:
         return scores, tf.maximum(floor[0], threshold)
     return tf.where(scores > floor[:, None, None], scores, -_NOTHING), threshold
@@ -114,7 +114,7 @@ def _only(scores, places):
 
 
 def _count_by_image(places, is_empty, shape):
-    """How many of the places int64 [m] in scores of this shape int32 [3] are detections of each image: int32 [batch]."""
+    """How many of the places int64 [m] in scores of this shape int32 [3] are detections, by image: int32 [batch]."""
     batch, num_classes, n = tf.unstack(tf.cast(shape, tf.int64))
     real = ~tf.gather(tf.reshape(tf.broadcast_to(is_empty, shape), [-1]), places)
     of_image = (places // (num_classes * n))[:, None] == tf.range(batch)[None]

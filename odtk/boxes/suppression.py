@@ -48,6 +48,8 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
     the window, empty boxes are removed, and the best `max_total` are kept, relative to the window if
     `change_coordinate_frame`.
 
+    Parts at computed places are gathered, as OpenVINO (2026.4) cannot run slices at them whose shape is known.
+
     Only the best anchors are considered first, those with a score above a floor. Whether a box is suppressed depends
     only on higher scores of its class, so the detections above the floor are the same as without one; the floor is
     lowered if there are fewer than `max_total`.
@@ -65,7 +67,7 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
     )
 
     def unsettled(tries, kept):
-        floor = best.floors[tf.maximum(tries - 1, 0)]
+        floor = tf.gather(best.floors, tf.maximum(tries - 1, 0))
         settled = (kept.count == params.max_total) | (floor <= params.score_threshold)
         return (tries == 0) | ~tf.reduce_all(settled)
 
@@ -75,7 +77,7 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
         # TensorFlow has this suppression for CPUs alone. All of it is placed there, so that a GPU hands the candidates
         # over once, and not for each image and class.
         with tf.device("CPU:0"):
-            kept = _suppress_above(best.floors[tries], best_boxes, best_scores, window, params)
+            kept = _suppress_above(tf.gather(best.floors, tries), best_boxes, best_scores, window, params)
         anchors = tf.gather(rows, kept.anchors, batch_dims=1)
         is_kept = tf.sequence_mask(kept.count, params.max_total)
         return tries + 1, kept._replace(anchors=tf.where(is_kept, anchors, 0))
@@ -85,7 +87,8 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
 
 def _suppress_by_one_operation(boxes, scores, window, params: SuppressionParams) -> Kept:
     """`multiclass_suppression` as ONNX has it, see odtk.boxes.onnx_suppression."""
-    boxes = tf.transpose(boxes, [0, 2, 1, 3]) if len(boxes.shape) == 4 else boxes[:, None]  # [batch, classes or 1, n, 4]
+    # [batch, classes or 1, n, 4]
+    boxes = tf.transpose(boxes, [0, 2, 1, 3]) if len(boxes.shape) == 4 else boxes[:, None]
     clipped = clip(boxes, window[:, None])
     score, place = best_places(boxes, tf.transpose(scores, [0, 2, 1]), area(clipped) <= 0, params)
     num_anchors = tf.shape(scores)[1]
@@ -126,8 +129,11 @@ class _BestAnchors(NamedTuple):
         Suppression takes the first of equal scores, so the order must be that of the anchors.
         """
         all_rows = tf.broadcast_to(tf.range(self.num_anchors), [tf.shape(self.order)[0], self.num_anchors])
-        is_last = tries == len(FLOOR_RANKS)
-        return tf.cond(is_last, lambda: all_rows, lambda: tf.sort(self.order[:, : self.counts[tries]], axis=1))
+
+        def best_rows():
+            return tf.sort(self.order[:, : tf.gather(self.counts, tries)], axis=1)
+
+        return tf.cond(tries == len(FLOOR_RANKS), lambda: all_rows, best_rows)
 
 
 def _best_anchors(scores, params: SuppressionParams) -> _BestAnchors:
@@ -192,11 +198,11 @@ def _suppress_each(floor, boxes, scores, params: SuppressionParams):
     def one_class(row):
         image = row // num_classes
         index, score, count = tf.raw_ops.NonMaxSuppressionV5(
-            boxes=boxes[row if by_class_too else image],
-            scores=by_class[row],
+            boxes=tf.gather(boxes, row if by_class_too else image),
+            scores=tf.gather(by_class, row),
             max_output_size=per_class,
             iou_threshold=params.iou_threshold,
-            score_threshold=floor[image],
+            score_threshold=tf.gather(floor, image),
             soft_nms_sigma=params.soft_sigma,
             pad_to_max_output_size=True,
         )

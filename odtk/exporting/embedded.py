@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from odtk import label_map, pipeline
-from odtk.label_map import Item, LabelMap
 
 if TYPE_CHECKING:
     from odtk.exporting.formats import Source
@@ -20,8 +19,8 @@ INPUT_TYPE = "odtk.input_type"
 def texts_of(source: Source) -> dict[str, str]:
     """What goes into the file of an export, without its certificate."""
     texts = {CONFIG: pipeline.format(source.config), INPUT_TYPE: source.options.input_type}
-    if source.names:
-        texts[LABEL_MAP] = label_map.format(LabelMap([Item(number, name) for number, name in source.names.items()]))
+    if source.label_map is not None:
+        texts[LABEL_MAP] = source.label_map.decode("utf-8", "replace")
     return texts
 
 

@@ -45,9 +45,10 @@ class FileModel(Model):
         label_map: str | os.PathLike | None,
         runtime: str,
     ):
-        """`takes` is None if there is not one input; `outputs` are the names of all; `texts`: see odtk.exporting.embedded.
+        """`takes` is None if there is not one input; `outputs` are the names of all.
 
-        `runtime` is its name, for the user. Raises CheckpointError if the file holds no detector of images.
+        `texts` are what the file says of itself, see odtk.exporting.embedded; `runtime` is its name, for the user.
+        Raises CheckpointError if the file holds no detector of images.
         """
         self.path = os.fspath(path)
         self._input = takes = _checked(self.path, takes, outputs)
@@ -106,8 +107,8 @@ def _checked(path: str, takes: Input | None, outputs: Sequence[str]) -> Input:
     if missing or takes is None:
         has = f"{', '.join(outputs[:6])}{', ...' if len(outputs) > 6 else ''}" if missing else "several inputs"
         raise CheckpointError(
-            f"{path} is not a detector in TFOD's form: it should take one image tensor and return {', '.join(OUTPUTS)}, "
-            f"but has {has}. Give a file of `odtk export`, or one converted from its or TFOD's SavedModel."
+            f"{path} is not a detector in TFOD's form: it should take one image tensor and return "
+            f"{', '.join(OUTPUTS)}, but has {has}. Give a file of `odtk export`, or one converted from its or TFOD's SavedModel."
         )
     fitting = [kind for kind in INPUT_TYPES.values() if kind.from_image and len(kind.shape) == 4]
     if takes.dtype not in [kind.dtype for kind in fitting] or len(takes.shape) != 4 or takes.shape[3] != 3:

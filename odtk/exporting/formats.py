@@ -5,6 +5,7 @@ To add one, write a module in this package and add a row here. Reading the table
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -143,6 +144,15 @@ def _embed_in_saved_model(path: str, certificate: str) -> None:
     saved_model.embed(path, certificate)
 
 
+def _of_module(module: str, function: str) -> Callable:
+    """A function of odtk.exporting.`module`, which is imported when it is called."""
+
+    def call(*arguments, **settings):
+        return getattr(importlib.import_module(f"odtk.exporting.{module}"), function)(*arguments, **settings)
+
+    return call
+
+
 FORMATS = {
     DEFAULT: ExportFormat(
         "saved_model",
@@ -150,7 +160,36 @@ FORMATS = {
         _write_saved_model,
         _load_saved_model,
         embed=_embed_in_saved_model,
-    )
+    ),
+    "onnx": ExportFormat(
+        "model.onnx",
+        "for ONNX Runtime, TensorRT and others",
+        _of_module("onnx_file", "write"),
+        _of_module("onnx_model", "load"),
+        suffix=".onnx",
+        needs=Needs("onnx", ("tf2onnx", "onnx", "onnxruntime")),
+        refuses=_of_module("onnx_file", "refuses"),
+        embed=_of_module("onnx_file", "embed"),
+    ),
+    "openvino": ExportFormat(
+        "openvino",
+        "for Intel's OpenVINO",
+        _of_module("openvino_file", "write"),
+        _of_module("openvino_model", "load"),
+        suffix=".xml",
+        needs=Needs("openvino", ("tf2onnx", "onnx", "openvino")),
+        refuses=_of_module("openvino_file", "refuses"),
+        embed=_of_module("openvino_file", "embed"),
+    ),
+    "browser": ExportFormat(
+        "browser",
+        "a page that finds objects in pictures and the webcam",
+        _of_module("browser", "write"),
+        _of_module("browser", "load"),
+        needs=Needs("onnx", ("tf2onnx", "onnx", "onnxruntime")),
+        refuses=_of_module("browser", "refuses"),
+        embed=_of_module("browser", "embed"),
+    ),
 }
 """The formats by the names that users choose them by."""
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from odtk.exporting.formats import ExportOptions, Source
     from odtk.protos import pipeline_pb2
 
+FILE = "model.xml"
 _INFO = "rt_info"
 """OpenVINO's name for what a model's file says of it."""
 
@@ -23,29 +24,29 @@ def refuses(config: pipeline_pb2.TrainEvalPipelineConfig, options: ExportOptions
     return onnx_file.refuses(config, options)
 
 
-def write(source: Source, path: str) -> None:
-    """Writes model.xml to `path`, and the weights beside it."""
+def write(source: Source, folder: str) -> None:
+    """Writes the model to a folder."""
     import openvino
 
-    with tempfile.TemporaryDirectory() as folder:
-        onnx_path = os.path.join(folder, "model.onnx")
+    with tempfile.TemporaryDirectory() as temporary:
+        onnx_path = os.path.join(temporary, "model.onnx")
         onnx_file.write(source, onnx_path)
         model = openvino.convert_model(onnx_path)
-        os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
-        openvino.save_model(model, path, compress_to_fp16=False)
-    put(path, embedded.texts_of(source))
+        os.makedirs(folder, exist_ok=True)
+        openvino.save_model(model, os.path.join(folder, FILE), compress_to_fp16=False)
+    put(os.path.join(folder, FILE), embedded.texts_of(source))
 
 
-def embed(path: str, certificate: str) -> None:
-    """Puts a certificate, a JSON document, into a file that was written."""
-    put(path, {embedded.CERTIFICATE: certificate})
+def embed(folder: str, certificate: str) -> None:
+    """Puts a certificate, a JSON document, into a model that was written."""
+    put(os.path.join(folder, FILE), {embedded.CERTIFICATE: certificate})
 
 
 def put(path: str, texts: Mapping[str, str]) -> None:
     """Sets texts in the XML, by their names."""
     from lxml import etree
 
-    tree = etree.fromstring(files.read_bytes(path), _PARSER)
+    tree = _read(path)
     info = tree.find(_INFO)
     if info is None:
         info = etree.SubElement(tree, _INFO)
@@ -58,7 +59,11 @@ def put(path: str, texts: Mapping[str, str]) -> None:
 
 def texts_in(path: str) -> dict[str, str]:
     """The texts of a file by their names."""
+    return {each.tag: each.get("value") for each in _read(path).iterfind(f"{_INFO}/*") if each.get("value") is not None}
+
+
+def _read(path: str):
     from lxml import etree
 
-    tree = etree.fromstring(files.read_bytes(path), _PARSER)
-    return {each.tag: each.get("value") for each in tree.iterfind(f"{_INFO}/*") if each.get("value") is not None}
+    parser = etree.XMLParser(huge_tree=True, resolve_entities=False, no_network=True)
+    return etree.fromstring(files.read_bytes(path), parser)

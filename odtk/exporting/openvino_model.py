@@ -8,19 +8,19 @@ import numpy as np
 
 from odtk.errors import CheckpointError
 from odtk.exporting.file_model import READ, FileModel, Input, require_cpu
-from odtk.exporting.openvino_file import texts_in
+from odtk.exporting.openvino_file import FILE, texts_in
 
 _FLOAT32 = {"INFERENCE_PRECISION_HINT": "f32"}
 """Otherwise OpenVINO computes in bfloat16 on processors that have it."""
 
 
 def load(path: str | os.PathLike, *, label_map: str | os.PathLike | None = None, devices: str = "auto") -> FileModel:
-    """The detector in a model.xml of `odtk export`, or one converted from a SavedModel of TFOD; see odtk.load.
+    """The detector in a model.xml of `odtk export` or its folder, or one converted from a SavedModel; see odtk.load.
 
     The file's own label map names its classes, unless `label_map` is given. The weights are in the .bin beside it.
     """
     require_cpu(devices, "OpenVINO")
-    return OpenVinoModel(path, label_map)
+    return OpenVinoModel(os.path.join(path, FILE) if os.path.isdir(path) else path, label_map)
 
 
 class OpenVinoModel(FileModel):
@@ -47,8 +47,8 @@ def _compile(path: str):
         return openvino.Core().compile_model(path, "CPU", _FLOAT32)
     except Exception as error:
         raise CheckpointError(
-            f"{path} cannot be loaded as a model of OpenVINO: {str(error).strip()}. Export it again with `odtk export`; "
-            "the .bin with the weights belongs beside it."
+            f"{path} cannot be loaded as a model of OpenVINO: {str(error).strip()}. Export it again with `odtk "
+            "export`; the .bin with the weights belongs beside it."
         ) from error
 
 
