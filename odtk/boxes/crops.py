@@ -113,9 +113,11 @@ def _neighbors(ends, size: int, side, exact_border: bool) -> _Neighbors:
     """Of samples between ends [batch, n, 2], normalized, in maps of `side` int32 [batch, n]: [batch, n, size] each."""
     last = tf.cast(side - 1, tf.float32)[..., None]
     start, end = (ends[..., i, None] for i in range(2))
-    # In the order of TensorFlow's operation: the last bit decides whether a sample at the border lies outside.
+    # In the order of TensorFlow's operation: the last bit decides whether a sample at the border lies outside. Division
+    # by a constant would become multiplication by its reciprocal.
     if size > 1:
-        places = start * last + tf.range(size, dtype=tf.float32) * ((end - start) * last / (size - 1))
+        steps = tf.where(start < float("inf"), size - 1.0, 1.0)
+        places = start * last + tf.range(size, dtype=tf.float32) * ((end - start) * last / steps)
     else:
         places = 0.5 * (start + end) * last
     inside = (places >= 0) & (places <= last + (1.0 if exact_border else 0.0))

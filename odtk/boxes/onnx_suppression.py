@@ -84,7 +84,13 @@ def _suppress(boxes, scores, max_output, iou_threshold, score_threshold):
     """ONNX's NonMaxSuppression of boxes [rows, n, 4] and scores [rows, classes, n]: places int64 [kept] in scores."""
     found = tf.numpy_function(
         _stand_in,
-        [boxes, scores, np.int64([max_output]), np.float32([iou_threshold]), tf.reshape(score_threshold, [1])],
+        [
+            boxes,
+            scores,
+            np.array([max_output], np.int64),
+            np.array([iou_threshold], np.float32),
+            tf.reshape(score_threshold, [1]),
+        ],
         tf.int64,
         stateful=False,
     )
@@ -107,9 +113,7 @@ def _stand_in(boxes, scores, max_output, iou_threshold, score_threshold) -> np.n
 def _only(scores, places):
     """The scores at `places` (int64 [m], rows of the flat scores), -inf elsewhere, in the same shape."""
     flat = tf.reshape(scores, [-1])
-    kept = tf.tensor_scatter_nd_update(
-        tf.fill(tf.shape(flat), -_NOTHING), places[:, None], tf.gather(flat, places)
-    )
+    kept = tf.tensor_scatter_nd_update(tf.fill(tf.shape(flat), -_NOTHING), places[:, None], tf.gather(flat, places))
     return tf.reshape(kept, tf.shape(scores))
 
 

@@ -108,9 +108,10 @@ def _checked(path: str, takes: Input | None, outputs: Sequence[str]) -> Input:
         has = f"{', '.join(outputs[:6])}{', ...' if len(outputs) > 6 else ''}" if missing else "several inputs"
         raise CheckpointError(
             f"{path} is not a detector in TFOD's form: it should take one image tensor and return "
-            f"{', '.join(OUTPUTS)}, but has {has}. Give a file of `odtk export`, or one converted from its or TFOD's SavedModel."
+            f"{', '.join(OUTPUTS)}, but has {has}. Give a file of `odtk export`, or one converted from its or TFOD's "
+            "SavedModel."
         )
-    fitting = [kind for kind in INPUT_TYPES.values() if kind.from_image and len(kind.shape) == 4]
+    fitting = [kind for kind in INPUT_TYPES.values() if len(kind.shape) == 4]
     if takes.dtype not in [kind.dtype for kind in fitting] or len(takes.shape) != 4 or takes.shape[3] != 3:
         shape = size_in_words(["?" if side is None else side for side in takes.shape])  # type: ignore[misc]
         raise CheckpointError(

@@ -61,8 +61,8 @@ def test_what_is_missing_is_said_with_the_fix(package, tmp_path, monkeypatch):
     monkeypatch.delenv(browser.ELSEWHERE, raising=False)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert "npm is not installed. Install Node.js" in browser.refuses(CONFIG, ExportOptions())
-    with pytest.raises(OdtkError, match="npm could not fetch onnxruntime-web .* run `npm pack onnxruntime-web@"):
-        monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(OdtkError, match=r"npm could not fetch onnxruntime-web .* run `npm pack onnxruntime-web@"):
         browser._copy_runtime(tmp_path)
     monkeypatch.setenv(browser.ELSEWHERE, str(tmp_path / "gone"))
     assert "gone, which does not exist" in browser.refuses(CONFIG, ExportOptions())

@@ -8,9 +8,9 @@ from tiny_detector import tiny_config, tiny_parts
 from odtk.errors import CheckpointError, OdtkError
 from odtk.exporting import embedded
 from odtk.exporting.formats import FORMATS, ExportOptions, Source
+from odtk.exporting.model import naming
 from odtk.exporting.open_model import open_model
 from odtk.exporting.trained_model import TrainedModel
-from odtk.exporting.model import naming
 
 onnx = pytest.importorskip("onnx", reason="the extra odtk[onnx] is not installed")
 pytest.importorskip("tf2onnx", reason="the extra odtk[onnx] is not installed")
@@ -97,7 +97,10 @@ def test_a_file_without_metadata_has_the_label_map_beside_it(path, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"input_type": "encoded_image_string_tensor"}, "no operation that decodes JPEG or PNG bytes.* Choose image_te"),
+        (
+            {"input_type": "encoded_image_string_tensor"},
+            "no operation that decodes JPEG or PNG bytes.* Choose image_te",
+        ),
         ({"precision": "float16"}, "no convolutions in float16"),
         ({"winograd": True}, "Leave it out"),
     ],
