@@ -1,6 +1,6 @@
 """Writes a folder that finds objects in a browser: the ONNX file, a page, and onnxruntime-web, which runs it there.
 
-onnxruntime-web is a package of the npm registry; its 12 MB are fetched by npm when the folder is written.
+onnxruntime-web is a package of the npm registry; its 14 MB are fetched by npm when the folder is written.
 """
 
 from __future__ import annotations
