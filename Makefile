@@ -9,7 +9,7 @@ READY := .venv/.ready
 WORKERS ?= 2
 PYTEST := $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist worksteal
 
-.PHONY: help demo test test-all test-matrix lint format bench bench-accelerator tfod protos clean
+.PHONY: help demo test test-all test-matrix lint format docs docs-pictures bench bench-accelerator tfod protos clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -49,6 +49,26 @@ format: $(READY)  ## format the code and fix what ruff can
 	$(VENV_PYTHON) -m ruff check --fix .
 	$(VENV_PYTHON) -m ruff format .
 
+# The generator of the site needs Python 3.11, and neither odtk nor TensorFlow: an environment of a few MB.
+.docs/.ready: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "name a Python from 3.11 on with make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv --clear .docs
+	.docs/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	.docs/bin/python -m pip install --quiet --disable-pip-version-check --group docs
+	@touch .docs/.ready
+
+docs: .docs/.ready  ## the documentation as a site with search, in site/, which needs no server and no network
+	.docs/bin/zensical build --clean
+	@echo "Open site/index.html."
+
+# Real ones: the demo is run and recorded (5 minutes), and Chromium takes the picture of its page.
+docs-pictures: $(READY) .docs/.ready  ## README's animated terminal and picture of a report; needs Chromium
+	rm -rf odtk-demo
+	PATH="$(CURDIR)/.venv/bin:$$PATH" $(VENV_PYTHON) -m docs_site.recording docs/demo.cast odtk demo
+	.docs/bin/python -m docs_site.terminal_svg docs/demo.cast docs/demo.svg
+	$(VENV_PYTHON) -m docs_site.page_picture odtk-demo/model/eval/report.html docs/report.png
+	$(VENV_PYTHON) -m docs_site.badges
+
 bench: $(READY)  ## measure speed against the bare network, to bench/results.json; 10 to 30 minutes on 2 idle cores
 	$(VENV_PYTHON) -m bench.run
 
@@ -63,4 +83,4 @@ protos: $(READY)  ## regenerate odtk/protos/*_pb2.py, in a temporary environment
 	sh odtk/protos/generate.sh
 
 clean:  ## remove everything that make made
-	rm -rf .venv .matrix .tfod demo dist build
+	rm -rf .venv .docs .matrix .tfod demo odtk-demo site dist build

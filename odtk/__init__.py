@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from odtk.exporting.open_model import load
     from odtk.exporting.runtime import ExportedDetector
     from odtk.queue import Job, Queue
+    from odtk.tools.benchmark import benchmark
+    from odtk.tools.benchmark.report import BenchmarkReport
     from odtk.tools.configure import ConfigureReport, configure
     from odtk.tools.doctor import DoctorReport, doctor
+    from odtk.tools.download import DownloadReport, download
     from odtk.tools.evaluate import EvaluationReport, evaluate
     from odtk.tools.explain import ExplainReport, explain
     from odtk.tools.export import ExportReport, export
@@ -25,19 +28,32 @@ if TYPE_CHECKING:
     from odtk.tools.inspect import inspect
     from odtk.tools.inspect.inspection import Inspection
     from odtk.tools.make_tfrecords import ConversionReport, make_tfrecords
+    from odtk.tools.migrate import MigrationReport, migrate
     from odtk.tools.predict import PredictReport, predict
+    from odtk.tools.push import PushReport, push
     from odtk.tools.run import RunReport, run
     from odtk.tools.summary import SummaryReport, summary
     from odtk.tools.train import TrainingReport, train
     from odtk.tools.view import ViewReport, view
+    from odtk.training.own_loop import (
+        TrainingBatches,
+        build_detector,
+        build_evaluation,
+        build_optimizer,
+        read_config,
+        restore_fine_tune_checkpoint,
+        step_randomness,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BenchmarkReport",
     "ConfigureReport",
     "ConversionReport",
     "Detections",
     "DoctorReport",
+    "DownloadReport",
     "EvaluationReport",
     "ExplainReport",
     "ExportReport",
@@ -45,17 +61,25 @@ __all__ = [
     "InitReport",
     "Inspection",
     "Job",
+    "MigrationReport",
     "Model",
     "OdtkError",
     "PredictReport",
+    "PushReport",
     "Queue",
     "RunReport",
     "SummaryReport",
+    "TrainingBatches",
     "TrainingReport",
     "ViewReport",
     "__version__",
+    "benchmark",
+    "build_detector",
+    "build_evaluation",
+    "build_optimizer",
     "configure",
     "doctor",
+    "download",
     "evaluate",
     "explain",
     "export",
@@ -63,8 +87,13 @@ __all__ = [
     "inspect",
     "load",
     "make_tfrecords",
+    "migrate",
     "predict",
+    "push",
+    "read_config",
+    "restore_fine_tune_checkpoint",
     "run",
+    "step_randomness",
     "summary",
     "train",
     "view",
@@ -72,10 +101,12 @@ __all__ = [
 
 # Name to the module that has it. The same as above, for Python, as that is for editors and type checkers.
 _MODULES = {
+    "BenchmarkReport": "odtk.tools.benchmark.report",
     "ConfigureReport": "odtk.tools.configure",
     "ConversionReport": "odtk.tools.make_tfrecords",
     "Detections": "odtk.detections",
     "DoctorReport": "odtk.tools.doctor",
+    "DownloadReport": "odtk.tools.download",
     "EvaluationReport": "odtk.tools.evaluate",
     "ExplainReport": "odtk.tools.explain",
     "ExportReport": "odtk.tools.export",
@@ -83,15 +114,23 @@ _MODULES = {
     "InitReport": "odtk.tools.init_project",
     "Inspection": "odtk.tools.inspect.inspection",
     "Job": "odtk.queue",
+    "MigrationReport": "odtk.tools.migrate",
     "Model": "odtk.exporting.model",
     "PredictReport": "odtk.tools.predict",
+    "PushReport": "odtk.tools.push",
     "Queue": "odtk.queue",
     "RunReport": "odtk.tools.run",
     "SummaryReport": "odtk.tools.summary",
+    "TrainingBatches": "odtk.training.own_loop",
     "TrainingReport": "odtk.tools.train",
     "ViewReport": "odtk.tools.view",
+    "benchmark": "odtk.tools.benchmark",
+    "build_detector": "odtk.training.own_loop",
+    "build_evaluation": "odtk.training.own_loop",
+    "build_optimizer": "odtk.training.own_loop",
     "configure": "odtk.tools.configure",
     "doctor": "odtk.tools.doctor",
+    "download": "odtk.tools.download",
     "evaluate": "odtk.tools.evaluate",
     "explain": "odtk.tools.explain",
     "export": "odtk.tools.export",
@@ -99,8 +138,13 @@ _MODULES = {
     "inspect": "odtk.tools.inspect",
     "load": "odtk.exporting.open_model",
     "make_tfrecords": "odtk.tools.make_tfrecords",
+    "migrate": "odtk.tools.migrate",
     "predict": "odtk.tools.predict",
+    "push": "odtk.tools.push",
+    "read_config": "odtk.training.own_loop",
+    "restore_fine_tune_checkpoint": "odtk.training.own_loop",
     "run": "odtk.tools.run",
+    "step_randomness": "odtk.training.own_loop",
     "summary": "odtk.tools.summary",
     "train": "odtk.tools.train",
     "view": "odtk.tools.view",

@@ -43,3 +43,7 @@ class OutputError(OdtkError):
 
 class ProjectError(OdtkError):
     """A project file that cannot be read, or does not say what a stage needs."""
+
+
+class DownloadError(OdtkError):
+    """Something that cannot be downloaded, or whose bytes are not what was expected."""

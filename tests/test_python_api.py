@@ -12,7 +12,12 @@ from odtk.tools import demo, label_map
 
 # Options that are for the terminal alone, and those whose name Python has taken or that are several values there.
 TERMINAL = {"json", "list", "list_layers", "check", "init", "depth"}
-RENAMED = {("view", "class"): "class_names", ("view", "file"): "files", ("run", "from"): "from_stage"}
+RENAMED = {
+    ("view", "class"): "class_names",
+    ("view", "file"): "files",
+    ("run", "from"): "from_stage",
+    ("download", "from"): "from_files",
+}
 # What a function takes beside the options: functions to call.
 PYTHON = {"log", "callbacks", "should_stop", "watch_for_stop"}
 

@@ -48,7 +48,8 @@ def prose(path):
 def files():
     yield from (path for path in (ROOT / "odtk").rglob("*.py") if not path.stem.endswith("_pb2"))
     yield from (ROOT / "bench").glob("*.py")
-    yield from (ROOT / "docs").glob("*.md")
+    yield from (ROOT / "docs").rglob("*.md")
+    yield from (ROOT / "docs_site").glob("*.py")
     yield from (
         ROOT / name for name in ("README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md", "DESIGN.md", "Makefile")
     )

@@ -16,6 +16,7 @@ _EDITS = (
     "fine_tune_checkpoint",
     "batch_size",
     "fine_tune_checkpoint_type",
+    "fine_tune",
     "num_steps",
     "learning_rate",
     "image_size",
@@ -107,6 +108,19 @@ class Assignment(click.ParamType):
     help="Part of the checkpoint to use: detection (all but the heads), classification (the backbone) or full.",
 )
 @click.option(
+    "--fine-tune",
+    is_flag=True,
+    help="Start from the model of TFOD's zoo that BASE is made for; it is downloaded, unless it is there already.",
+)
+@click.option(
+    "--download-dir",
+    type=options.any_path,
+    default=".",
+    show_default=True,
+    metavar="FOLDER",
+    help="Folder of downloaded models, for --fine-tune.",
+)
+@click.option(
     "--batch-size",
     type=click.IntRange(1),
     metavar="N",
@@ -146,7 +160,7 @@ class Assignment(click.ParamType):
     "odtk configure --list",
     "odtk configure ssd_resnet50_v1_fpn_small --output mine.config --train-records records",
     "odtk configure ssd_resnet50_v1_fpn_640x640_pets --output pets.config --train-records petdata/tfrecords \\",
-    "    --fine-tune-checkpoint ssd_resnet50_v1_fpn_640x640_coco17_tpu-8/checkpoint/ckpt-0 --batch-size 8",
+    "    --fine-tune --batch-size 8",
     "odtk configure pets.config --output pets.config \\",
     "    --set train_config.optimizer.momentum_optimizer.momentum_optimizer_value=0.95",
     "odtk configure pets.config --check",
@@ -170,7 +184,9 @@ def configure(ctx, base, list_only, output, check_only, as_json, overwrite, scal
         findings = tool.check(base)
         _print_json({"config": base}, findings) if as_json else _print_findings(base, findings)
         ctx.exit(int(any(finding.severity == "error" for finding in findings)))
-    report = tool.configure(base, output, scale_learning_rate=scale_learning_rate, overwrite=overwrite, **edits)
+    report = tool.configure(
+        base, output, scale_learning_rate=scale_learning_rate, overwrite=overwrite, log=options.log, **edits
+    )
     if as_json:
         changes = [vars(change) for change in report.changes]
         document = {"output": report.output, "changes": changes, "diff": report.diff, "notes": report.notes}
@@ -183,7 +199,7 @@ def configure(ctx, base, list_only, output, check_only, as_json, overwrite, scal
 
 
 def _refuse_misuse(ctx, base, list_only: bool, output, check_only: bool, edits: dict) -> None:
-    given = [name for name in _EDITS if edits[name] not in (None, ())]
+    given = [name for name in _EDITS if edits[name] not in (None, (), False)]
     if list_only and (base or output or check_only or given):
         raise click.UsageError("--list can only be combined with --json.")
     if not list_only and not base:

@@ -15,10 +15,10 @@ from typing import TextIO
 
 import click
 
-from odtk import __version__
 from odtk.cli.command_context import CommandContext, option_sentence, remember_command, use_command_context
 from odtk.cli.library_noise import quiet_libraries
 from odtk.cli.stop_signals import Terminated, exit_code, raise_terminated
+from odtk.cli.version import print_versions
 from odtk.cli.wrong_options import answering_wrong_options
 from odtk.errors import OdtkError
 from odtk.system_errors import as_os_error, describe
@@ -35,16 +35,31 @@ COMMANDS = (
     "train",
     "evaluate",
     "export",
+    "benchmark",
     "predict",
     "explain",
     "run",
     "demo",
+    "download",
+    "push",
+    "migrate",
     "queue",
     "doctor",
     "completion",
 )
 
-READS_IMAGES = {"inspect", "view", "make-tfrecords", "train", "evaluate", "predict", "explain", "run", "demo"}
+READS_IMAGES = {
+    "inspect",
+    "view",
+    "make-tfrecords",
+    "train",
+    "evaluate",
+    "benchmark",
+    "predict",
+    "explain",
+    "run",
+    "demo",
+}
 
 # A line feed in a file or class name could make the rest of the name look like a message of odtk.
 _FAKE_MESSAGE = re.compile(r"\n(?=[Ee]rror|[Ww]arning|[Nn]ote|Next|Usage|\$)")
@@ -175,7 +190,14 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "c
 
 @click.group(cls=Commands, context_settings=_SETTINGS)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error and TensorFlow's own log.")
-@click.version_option(__version__, prog_name="odtk")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=print_versions,
+    help="Show the versions of odtk, Python and TensorFlow.",
+)
 def cli(debug: bool) -> None:
     """Train object detectors with the files and results of the TensorFlow Object Detection API (TFOD).
 

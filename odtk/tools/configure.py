@@ -3,7 +3,7 @@
 import json
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from odtk import label_map as label_maps
@@ -18,6 +18,7 @@ from odtk.tools import schedule_edits
 from odtk.tools.arguments import require_positive, require_whole
 from odtk.tools.check_config import check_config, is_placeholder
 from odtk.tools.check_config.checkpoint import look_into
+from odtk.tools.download import catalog, download
 
 
 @dataclass
@@ -49,6 +50,8 @@ def configure(
     eval_records: str | os.PathLike | Sequence[str | os.PathLike] | None = None,
     fine_tune_checkpoint: str | os.PathLike | None = None,
     fine_tune_checkpoint_type: str | None = None,
+    fine_tune: bool = False,
+    download_dir: str | os.PathLike = ".",
     batch_size: int | None = None,
     scale_learning_rate: bool = True,
     num_steps: int | None = None,
@@ -56,14 +59,17 @@ def configure(
     image_size: int | tuple[int, int] | None = None,
     set: Mapping[str, object] | Sequence[tuple[str, object]] = (),
     overwrite: bool = False,
+    log: Callable[[str], None] = lambda line: None,
 ) -> ConfigureReport:
     """Writes `base` (a shipped pipeline's name or a file) with the given changes to `output`, and checks the result.
 
     Comments and layout are kept; without changes the text is the base's. `train_records` and `eval_records` are paths,
     globs or folders of make-tfrecords; `image_size` is (height, width), or one number for both; `set` maps dotted paths
-    of any fields to values ({"train_config.max_number_of_boxes": 200}), and is applied last. The file is written even
-    if the check finds errors. Raises ConfigError if the base does not parse or a field does not exist, DataError for a
-    folder without records, OutputError if `output` exists and is not `base`, unless `overwrite`.
+    of any fields to values ({"train_config.max_number_of_boxes": 200}), and is applied last. With `fine_tune` the model
+    of TFOD's zoo that the base is made for is downloaded to `download_dir`, if it is not there, and is started from.
+    The file is written even if the check finds errors. Raises ConfigError if the base does not parse or a field does
+    not exist, DataError for a folder without records, OutputError if `output` exists and is not `base`, unless
+    `overwrite`, and DownloadError.
     """
     require_whole(1, num_classes=num_classes, batch_size=batch_size, num_steps=num_steps)
     require_positive(learning_rate=learning_rate)
@@ -71,6 +77,8 @@ def configure(
     _refuse_existing(base, output, overwrite)
     text = pipeline.read_text(base)
     edit = _Edit(text, os.fspath(base))
+    if fine_tune:
+        fine_tune_checkpoint = _download(edit.config, os.fspath(base), fine_tune_checkpoint, download_dir, log)
     edit.data(label_map, _paths(train_records), _paths(eval_records), num_classes)
     edit.checkpoint(fine_tune_checkpoint, fine_tune_checkpoint_type)
     if size is not None:
@@ -108,6 +116,31 @@ def _refuse_existing(base: str | os.PathLike, output: str | os.PathLike, overwri
         f"{output} already exists. To edit it in place, run {in_place} ... To make it again from {os.fspath(base)}, "
         "overwrite it; or choose another file.",
         argument="overwrite",
+    )
+
+
+def _download(config, base: str, given: str | os.PathLike | None, folder: str | os.PathLike, log) -> str:
+    """The prefix of the zoo's checkpoint that a config is made for, which is downloaded unless it is here."""
+    if given is not None:
+        text = "fine_tune finds a checkpoint itself, and fine_tune_checkpoint names another. Give one of the two."
+        raise ConfigError(text, argument="fine_tune_checkpoint")
+    parts = config.train_config.fine_tune_checkpoint.replace("\\", "/").split("/")
+    name = next((part for part in parts if part in catalog.models()), None)
+    if name is None:
+        raise ConfigError(_no_model(config, base), argument="fine_tune_checkpoint")
+    report = download(name, dir=folder, log=log)
+    assert report.checkpoint is not None, "a model without a checkpoint is no model of the zoo"
+    return report.checkpoint
+
+
+def _no_model(config, base: str) -> str:
+    """Why no checkpoint goes with a config, and which may."""
+    kind = families.type_of(config.model)
+    same = [name for name, model in catalog.models().items() if kind and model.type == kind and model.trainable]
+    hint = f" The zoo has {', '.join(same)}, of the same type: download one, and name its checkpoint." if same else ""
+    return (
+        f"{base} names no model of TFOD's zoo in train_config.fine_tune_checkpoint, so it is not known which one it is "
+        f"made for.{hint} `odtk configure --list` says which shipped pipelines are made for one."
     )
 
 

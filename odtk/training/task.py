@@ -229,8 +229,7 @@ class DetectionTask(base_task.Task):
         """For `step_random.seeded`: of this replica (outside of replicas, the first) in the step after `step`."""
         context = tf.distribute.get_replica_context()
         replica = context.replica_id_in_sync_group if context is not None else 0
-        seed = tf.stack([tf.constant(self.seed, tf.int64), tf.cast(step, tf.int64)])
-        return step_random.fold_in(seed, replica)
+        return step_random.of_step(self.seed, step, replica)
 
     def note_position(self, positions) -> None:
         """Keeps the largest of the positions int64 [B] of all replicas; saved with the weights of this step."""

@@ -1,6 +1,7 @@
 """Every command is documented, and docs/cli.md says what the commands' own help says."""
 
 import ast
+import html
 import os
 import re
 import shlex
@@ -101,10 +102,19 @@ def section(found, name, group):
     usage = " ".join(["odtk", name, *found.collect_usage_pieces(context)])
     paragraphs = [markdown(paragraph) for paragraph in re.split(r"\n\n", found.help.strip())]
     records = [option.get_help_record(context) for option in options_of(found)]
-    # A bar inside a cell, as in [png|numerical], would end it.
-    cells = [[" ".join(cell.split()).replace("|", r"\|") for cell in record] for record in records]
-    table = ["| option | what it does |", "| --- | --- |", *(f"| `{names}` | {text} |" for names, text in cells), ""]
+    cells = [[" ".join(cell.split()) for cell in record] for record in records]
+    rows = (f"| {code(names)} | {without_bars(text)} |" for names, text in cells)
+    table = ["| option | what it does |", "| --- | --- |", *rows, ""]
     return "\n".join([f"## odtk {name}", "", f"    {usage}", "", *(f"{text}\n" for text in paragraphs), *table])
+
+
+def code(text):
+    """Code in a cell of a table. A bar, as in [png|numerical], would end the cell, and not all readers take `\\|`."""
+    return f"`{text}`" if "|" not in text else f"<code>{without_bars(html.escape(text, quote=False))}</code>"
+
+
+def without_bars(text):
+    return text.replace("|", "&#124;")
 
 
 def markdown(paragraph):

@@ -3,13 +3,16 @@
 import subprocess
 import sys
 import warnings
+from importlib import metadata
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from odtk import __version__
 from odtk.cli import main
 from odtk.cli.command_context import use_command_context
+from odtk.cli.version import version_lines
 from odtk.errors import ConfigError, OutputError
 
 PARAGRAPH = "Field num_class is not in message Ssd. Did you mean num_classes?"
@@ -176,4 +179,26 @@ def test_the_nearest_command_is_named(typed, meant):
 
 def test_python_m_odtk_is_odtk():
     done = subprocess.run([sys.executable, "-m", "odtk", "--version"], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("odtk, version ")
+    assert done.stdout.startswith(f"odtk, version {__version__}\n")
+
+
+def test_the_versions_are_those_of_the_packages_and_load_none_of_them():
+    code = "import sys; from odtk.cli.version import version_lines as v; print(*v(), sep='\\n'); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *lines, loaded = done.stdout.splitlines()
+    said = dict(line.split(" ", 1) for line in lines[2:])
+    assert said == {name: metadata.version(name) for name in said}
+    assert list(said) == ["tensorflow", "tf-keras", "tf-models-official", "numpy", "protobuf"]
+    assert not {"tensorflow", "numpy", "keras", "tf_keras"} & set(loaded.split())
+
+
+def test_a_package_that_is_missing_is_said_to_be(monkeypatch):
+    def version(name):
+        if name == "tensorflow-cpu":
+            return "2.20.0"
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    lines = version_lines()
+    assert "tensorflow-cpu 2.20.0" in lines
+    assert lines[-1] == "protobuf: not installed (`odtk doctor` says what to do)"

@@ -121,7 +121,7 @@ def test_a_network_in_low_precision_is_exported_with_its_certificate(
     agreement = certificate["formats"][0]["agreement"]
     assert agreement["objects"] >= 4
     assert 0 < agreement["scores"] < 0.05
-    assert 0 < agreement["boxes"] < {"float16": 0.01, "bfloat16": 0.05}[precision]
+    assert 0 < agreement["boxes"] < {"float16": 0.01, "bfloat16": 0.1}[precision]
     assert_golden_weights(out / "checkpoint" / "ckpt-0", shapes)
     plain, low = (tf.saved_model.load(str(folder / "saved_model")) for folder in (exported[0], out))
     picture = tf.cast(tf.random.stateless_uniform([1, 150, 200, 3], [1, 2], 0, 256), tf.uint8)

@@ -19,6 +19,8 @@ _TYPE = "train_config.fine_tune_checkpoint_type"
 _VERSION = "train_config.fine_tune_checkpoint_version"
 
 _PART_OF_A_CHECKPOINT = re.compile(r"\.(index|data-\d{5}-of-\d{5}|meta)$")
+# As shipped pipelines have it: odtk knows where to download that model.
+_ZOO = re.compile(rf"{PLACEHOLDER}/[^/]+_coco17_[^/]+/checkpoint/ckpt-0")
 _OTHER_FORMATS = (".pb", ".h5", ".hdf5", ".keras", ".tar.gz", ".tgz", ".tar", ".zip", ".tflite", ".npz", ".pth", ".pt")
 
 
@@ -99,7 +101,8 @@ def _check_prefix(checks: ConfigChecks, prefix: str) -> Contents | None:
         return contents
     if PLACEHOLDER in prefix:
         text = f"{prefix} is a placeholder: set a checkpoint, or an empty value to start from random weights."
-        checks.absent(_PATH, text, ("--fine-tune-checkpoint", "PREFIX"))
+        is_of_the_zoo = _ZOO.fullmatch(prefix) is not None
+        checks.absent(_PATH, text, ("--fine-tune",) if is_of_the_zoo else ("--fine-tune-checkpoint", "PREFIX"))
     elif _PART_OF_A_CHECKPOINT.search(prefix):
         stem = _PART_OF_A_CHECKPOINT.sub("", prefix)
         text = f"{prefix} is one file of a checkpoint; the prefix of its files is expected: {stem}."

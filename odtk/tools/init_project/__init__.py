@@ -11,12 +11,12 @@ from pathlib import Path
 from odtk import files
 from odtk.atomic import check_file, write_text
 from odtk.errors import OutputError
-from odtk.tools.init_project.checkpoints import checkpoints_here, zoo_checkpoints
 from odtk.tools.init_project.choice import LARGE, PHONE, make_plan
 from odtk.tools.init_project.data_facts import DataFacts, find_data_facts
 from odtk.tools.init_project.machine_facts import CPU, MachineFacts, find_machine_facts
 from odtk.tools.init_project.notes import notes
 from odtk.tools.init_project.project_file import Project, found_in_words, project_text
+from odtk.tools.zoo_checkpoints import checkpoints_here, zoo_checkpoints
 
 __all__ = ["InitReport", "init_project"]
 

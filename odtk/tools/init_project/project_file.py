@@ -9,11 +9,11 @@ import numpy as np
 
 from odtk.prototext.schema import some
 from odtk.terminal_text import on_one_line
-from odtk.tools.init_project.checkpoints import Checkpoint
 from odtk.tools.init_project.choice import Plan
 from odtk.tools.init_project.data_facts import DataFacts
 from odtk.tools.init_project.machine_facts import CPU, GPU, TPU, MachineFacts
 from odtk.tools.init_project.project_text import Entry, command, comment, scalar, section
+from odtk.tools.zoo_checkpoints import Checkpoint
 
 FORMATS = {
     "voc": "Pascal VOC", "coco": "COCO", "yolo": "YOLO", "csv": "a CSV table", "pets": "the Oxford-IIIT Pet layout",
@@ -168,9 +168,8 @@ def _fine_tuning(project: Project) -> Iterator[Entry]:
 
 def _commands(project: Project) -> tuple[str, ...]:
     """How to get a checkpoint, and a project that uses it."""
-    url = project.to_fine_tune.url
     init = command("odtk", "run", "--init", project.data_dir, project.name, "--overwrite")
-    return f"wget {url}", f"tar xf {url.rpartition('/')[2]}", init
+    return command("odtk", "download", project.to_fine_tune.model), init
 
 
 def _train(project: Project) -> Iterator[Entry]:

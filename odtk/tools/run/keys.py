@@ -53,6 +53,7 @@ class Section:
 _PLACE = Key(Path(), change=NOTHING)  # what lies there counts
 _FLAG = Key(Flag(), False)
 _ITSELF = "a run replaces what it wrote itself, and nothing else"
+_NO_DOWNLOAD = "a run downloads nothing: odtk download MODEL does, and fine-tune-checkpoint names what it unpacked"
 _CHECKPOINT = Key(Path(names=("best", "last")))
 _BAD_RECORDS = 100
 
@@ -106,7 +107,7 @@ SECTIONS: dict[str, Section] = {
             "set": Key(Assignments()),
         },
         ("base",),
-        {"overwrite": _ITSELF},
+        {"overwrite": _ITSELF, "fine-tune": _NO_DOWNLOAD, "download-dir": _NO_DOWNLOAD},
     ),
     "train": Section(
         {

@@ -77,7 +77,7 @@ def add_measurement(folder: str, step: int, scalars: dict[str, float]) -> None:
 
     For a process beside the training: it may be writing to the folder, so no file is changed.
     """
-    found = {tag: value for at, tag, value in _scalars(folder) if at == step}
+    found = {tag: value for at, tag, value in scalars_of(folder) if at == step}
     wanted = {tag: np.float32(value) for tag, value in scalars.items()}
     if not all(tag in found and np.array_equal(found[tag], value, equal_nan=True) for tag, value in wanted.items()):
         with on_this_machine():
@@ -126,7 +126,7 @@ def _add_event(writer: tf.summary.SummaryWriter, **fields) -> None:
     tf.raw_ops.ImportEvent(writer=writer._resource, event=event.SerializeToString())
 
 
-def _scalars(folder: str) -> Iterator[tuple[int, str, np.ndarray]]:
+def scalars_of(folder: str) -> Iterator[tuple[int, str, np.ndarray]]:
     """(step, tag, value) of each scalar."""
     for path in _paths(folder):
         with tf.io.gfile.GFile(path, "rb") as file:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from odtk import pipeline, resources
 
-ZOO = "http://download.tensorflow.org/models/object_detection/tf2/20200711"
 _PLACEHOLDER = re.compile("PATH_TO_BE_CONFIGURED/(.+)")
 
 
@@ -23,9 +22,9 @@ class Checkpoint:
     """`ssd_..._coco17_tpu-8/checkpoint/ckpt-0`, as it is unpacked."""
 
     @property
-    def url(self) -> str:
-        """Where it can be downloaded."""
-        return f"{ZOO}/{self.prefix.partition('/')[0]}.tar.gz"
+    def model(self) -> str:
+        """Its name in the zoo, by which `odtk download` finds it."""
+        return self.prefix.partition("/")[0]
 
 
 def zoo_checkpoints() -> dict[str, Checkpoint]:

@@ -1,0 +1,121 @@
+"""Puts an archive's contents where they belong: from a file or the network, into a folder that appears as a whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from odtk import atomic, unfinished
+from odtk.downloads import Timing, Wanted, fetch, kind_of_archive, unpack
+from odtk.downloads.fetching import Fetched, sha256_of, why_wrong
+from odtk.downloads.unpacking import not_an_archive
+from odtk.errors import DownloadError, OutputError
+from odtk.tools.download.catalog import Archive
+
+_SCHEME = re.compile(r"[a-z]+://")
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """One archive that was unpacked, or that had been before."""
+
+    folder: str
+    archive: str
+    address: str | None  # None: from a file, or it was here
+    size: int | None = None  # bytes; None if it was here
+    sha256: str | None = None
+    is_verified: bool = False  # against a known checksum
+    resumed_at: int = 0  # bytes of an earlier, broken download
+    was_here: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where things are downloaded to, and how."""
+
+    folder: Path
+    mirrors: Sequence[str] = ()
+    keep_archive: bool = False
+    overwrite: bool = False
+    log: Callable[[str], None] = lambda line: None
+    timing: Timing | None = None
+
+
+def put_in_place(archive: Archive, given: str | None, place: Place) -> Downloaded:
+    """Unpacks one archive into place.folder/archive.folder; what was unpacked before stays unless it is overwritten."""
+    target = place.folder / archive.folder
+    if _is_here(archive, target, place.overwrite):
+        place.log(f"{target} is here already.")
+        return Downloaded(str(target), archive.archive, None, was_here=True)
+    atomic.check_directory(target)
+    wanted = _wanted(archive, place.mirrors)
+    found = _from_file(wanted, given) if given else fetch(wanted, place.folder, place.timing, place.log)
+    if not found.is_verified:
+        place.log(f"note: no checksum known for {archive.archive} as it is here; its SHA-256 is {found.sha256}.")
+    _unpack(archive, found.path, target, place, is_given=given is not None)
+    return Downloaded(
+        str(target), archive.archive, found.address, found.size, found.sha256, found.is_verified, found.resumed_at
+    )
+
+
+def _is_here(archive: Archive, target: Path, overwrite: bool) -> bool:
+    """Whether the contents are there and stay. Raises OutputError if something else is."""
+    if not target.is_dir() or not unfinished.contents(target):
+        return False
+    if not any(target.glob(archive.mark)):
+        raise OutputError(
+            f"{target} is there, and is not what {archive.archive} holds: there is no {archive.mark} in it. Choose "
+            "another folder, or remove it.",
+            argument="dir",
+        )
+    return not overwrite
+
+
+def _wanted(archive: Archive, mirrors: Sequence[str]) -> Wanted:
+    addresses = [_in_mirror(mirror, archive.archive) for mirror in mirrors]
+    return Wanted(archive.archive, [*addresses, *archive.addresses], archive.sha256, archive.size, _why_no_archive)
+
+
+def _in_mirror(mirror: str, name: str) -> str:
+    if not _SCHEME.match(mirror):
+        raise DownloadError(f"'{mirror}' is no address, such as https://example.org/files.", argument="mirror")
+    return mirror if mirror.rpartition("/")[2] == name else f"{mirror.rstrip('/')}/{name}"
+
+
+def _why_no_archive(path: Path) -> str | None:
+    return None if kind_of_archive(path) else not_an_archive(path)
+
+
+def _from_file(wanted: Wanted, given: str) -> Fetched:
+    path = Path(given)
+    if not path.is_file():
+        raise DownloadError(f"{given} is not a file. Name the archive itself.", argument="from_files")
+    # Some browsers unpack what they save, and keep its name: the checksum is that of other bytes then.
+    expected = replace(wanted, sha256=None, size=None) if _is_plain_tar(path) else wanted
+    digest = sha256_of(path)
+    if reason := why_wrong(expected, path, digest):
+        raise DownloadError(f"{given} {reason}. Get it again.", argument="from_files")
+    return Fetched(path, None, path.stat().st_size, digest, expected.sha256 is not None)
+
+
+def _is_plain_tar(path: Path) -> bool:
+    with open(path, "rb") as file:
+        file.seek(257)
+        return file.read(5) == b"ustar"
+
+
+def _unpack(archive: Archive, path: Path, target: Path, place: Place, is_given: bool) -> None:
+    ours = not is_given and not place.keep_archive
+    try:
+        with atomic.atomic_directory(target, replace=place.overwrite) as part:
+            unpack(path, part)
+            if not any(part.glob(archive.mark)):
+                raise DownloadError(f"{path} is not {archive.archive}: there is no {archive.mark} in it.")
+    except DownloadError:
+        if not is_given:  # or the next attempt would begin with the same bytes
+            path.unlink(missing_ok=True)
+        raise
+    if ours:
+        path.unlink(missing_ok=True)
