@@ -4,6 +4,7 @@ Data are drawn, trainings have two steps, and networks are small: what a line do
 minutes, so it is `slow`; tests/test_docs_commands.py parses the same lines in the default run.
 """
 
+import importlib.util
 import os
 import re
 import shutil
@@ -32,6 +33,8 @@ NOT_RUN = {
     "a worker of its own; tests/queue runs queues": r"^queue ",
     "placeholders": r"\b(FILE|MODEL|SOURCE\.\.\.|CONFIG|COMMAND)\b",
 }
+if importlib.util.find_spec("ai_edge_litert") is None:
+    NOT_RUN["the runtime of TFLite files, ai-edge-litert, is not installed"] = "tflite"
 SMALL, STEPS = "ssd_resnet50_v1_fpn_small", "2"
 ZOO = ("ssd_resnet50_v1_fpn_640x640_coco17_tpu-8", "ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8",
        "ssd_mobilenet_v2_320x320_coco17_tpu-8")  # fmt: skip
