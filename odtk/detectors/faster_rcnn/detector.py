@@ -188,11 +188,13 @@ class FasterRcnnDetector(Detector):
             boxes, predictions["rpn_objectness"], predictions["anchors_used"], true_image_shapes
         )
         filled = tf.sequence_mask(proposals.count, tf.shape(proposals.boxes)[1], dtype=tf.float32)
+        # Those of the proposals once more, as these have no gradient, which explanations need.
+        kept = tf.gather(scores, proposals.rows, batch_dims=1) * filled[..., None]
         return {
             "detection_boxes": proposals.boxes / sides,
             "detection_classes": tf.zeros_like(proposals.scores),
-            "detection_scores": proposals.scores,
-            "detection_multiclass_scores": tf.gather(scores, proposals.rows, batch_dims=1) * filled[..., None],
+            "detection_scores": kept[..., 1],
+            "detection_multiclass_scores": kept,
             "num_detections": tf.cast(proposals.count, tf.float32),
             "raw_detection_boxes": boxes / sides,
             "raw_detection_scores": scores,

@@ -29,7 +29,7 @@ class InceptionResnetV2(FasterRcnn):
     options = FASTER_RCNN_WITHOUT_PYRAMID
 
     def levels(self, model: faster_rcnn_pb2.FasterRcnn) -> tuple[int, int]:
-        """See `FasterRcnn`; an invalid stride counts as the usual one."""
+        """See `FasterRcnn`; an invalid stride counts as the one that the edits of `validate_extractor` set."""
         stride = model.feature_extractor.first_stage_features_stride
         level = _LEVELS[stride if stride in _LEVELS and model.number_of_stages == 1 else _USUAL_STRIDE]
         return level, level
