@@ -25,7 +25,7 @@ with np.load(GOLDEN / "from_tfod/efficientdet.npz") as file:
 CASES = FROM_TFOD["names"].tolist()
 STRUCTURES = json.loads((GOLDEN / "from_tfod/efficientdet.json").read_text())
 # The others are ten to twenty seconds each.
-QUICK = {"efficientdet-d0_frozen_own_decay", "weighted sum, levels 4 to 7, odd sides"}
+QUICK = {"efficientdet-d0_frozen_own_decay"}
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,6 @@ CASES = FROM_TFOD["names"].tolist()
 QUICK = {
     "mobilenet_v1_fpn-base",
     "mobilenet_v2_fpnlite-base",
-    "explicit padding, v2",
     "raised widths, padded images",
     "norms without center in the heads",
     "synchronized norms in the heads",

@@ -92,6 +92,7 @@ def test_the_files_are_tfods(exported, golden_dir):
     assert sorted(set(written) - certificates) == sorted(golden)
 
 
+@pytest.mark.slow  # tests/exporting/test_winograd_detectors.py has the SavedModel's answers
 def test_winograd_exports_the_checkpoints_weights(exported, config, model_dir, tmp_path, monkeypatch):
     monkeypatch.setattr("odtk.layers.winograd.LEAST_CHANNELS", 1)
     report = export(config, model_dir, tmp_path / "out", winograd=True, verify=1)

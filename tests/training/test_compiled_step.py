@@ -47,10 +47,11 @@ def require_equal(plain, compiled, gradients: float):
         np.testing.assert_allclose(other, one, rtol=0, atol=gradients * np.abs(one).max() + 1e-9)
 
 
+# XLA compiles each for ten seconds; the gate compares an evaluation (test_compiled_evaluation.py).
 @pytest.mark.parametrize(
     "config",
     [
-        pytest.param(random_config, id="dropout, sampled negatives"),
+        pytest.param(random_config, id="dropout, sampled negatives", marks=pytest.mark.slow),
         pytest.param(lambda: tiny_config("hard_example_miner"), id="mining", marks=pytest.mark.slow),
     ],
 )

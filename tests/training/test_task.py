@@ -202,6 +202,7 @@ assert first_failure.read() is None
 '''
 
 
+@pytest.mark.slow  # test_replicas.py has two devices beside one
 def test_two_replicas_train_on_the_mean_of_their_losses(tmp_path):
     """Images 1 and 5 on two devices act and are logged as their mean, 3, does on one; so does a whole experiment."""
     here = Path(__file__).parent
