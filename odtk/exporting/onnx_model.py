@@ -45,6 +45,7 @@ class OnnxModel(FileModel):
 def _session(path: str):
     import onnxruntime
 
+    onnxruntime.set_default_logger_severity(_ONLY_ERRORS)  # kernels do not heed the session's
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ONLY_ERRORS
     try:
