@@ -135,7 +135,7 @@ def test_a_browser_finds_what_the_checkpoint_finds(folder, address, tmp_path):
         ))  # fmt: skip
         assert browsed.evaluate("document.querySelectorAll('#found tbody tr').length") == (expected.scores >= 0.5).sum()
         said = browsed.evaluate("document.getElementById('status').textContent")
-        assert "objects with at least this score, found in" in said
+        assert f"of {len(found)} objects have at least this score." in said
         assert all(url.startswith(address) or url.startswith("blob:") for url in browsed.requests())
         if os.environ.get("ODTK_SCREENSHOT"):
             browsed.screenshot(os.environ["ODTK_SCREENSHOT"])

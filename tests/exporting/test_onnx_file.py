@@ -50,6 +50,7 @@ def test_signature_and_metadata(path):
         "detection_anchor_indices", "num_detections", "raw_detection_boxes", "raw_detection_scores",
     }  # fmt: skip
     assert {each.type.tensor_type.elem_type for each in model.graph.output} == {onnx.TensorProto.FLOAT}
+    assert b"tf_half_pixel_for_nn" not in path.read_bytes(), "which ONNX has given up"
     kinds = [node.op_type for node in model.graph.node]
     assert kinds.count("NonMaxSuppression") == 3, "two floors, then all; none of them in a loop"
     texts = {entry.key: entry.value for entry in model.metadata_props}
