@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from odtk.exporting.open_model import load
     from odtk.exporting.runtime import ExportedDetector
     from odtk.queue import Job, Queue
+    from odtk.tools.benchmark import benchmark
+    from odtk.tools.benchmark.report import BenchmarkReport
     from odtk.tools.configure import ConfigureReport, configure
     from odtk.tools.doctor import DoctorReport, doctor
     from odtk.tools.download import DownloadReport, download
@@ -33,10 +35,20 @@ if TYPE_CHECKING:
     from odtk.tools.summary import SummaryReport, summary
     from odtk.tools.train import TrainingReport, train
     from odtk.tools.view import ViewReport, view
+    from odtk.training.own_loop import (
+        TrainingBatches,
+        build_detector,
+        build_evaluation,
+        build_optimizer,
+        read_config,
+        restore_fine_tune_checkpoint,
+        step_randomness,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BenchmarkReport",
     "ConfigureReport",
     "ConversionReport",
     "Detections",
@@ -57,9 +69,14 @@ __all__ = [
     "Queue",
     "RunReport",
     "SummaryReport",
+    "TrainingBatches",
     "TrainingReport",
     "ViewReport",
     "__version__",
+    "benchmark",
+    "build_detector",
+    "build_evaluation",
+    "build_optimizer",
     "configure",
     "doctor",
     "download",
@@ -73,7 +90,10 @@ __all__ = [
     "migrate",
     "predict",
     "push",
+    "read_config",
+    "restore_fine_tune_checkpoint",
     "run",
+    "step_randomness",
     "summary",
     "train",
     "view",
@@ -81,6 +101,7 @@ __all__ = [
 
 # Name to the module that has it. The same as above, for Python, as that is for editors and type checkers.
 _MODULES = {
+    "BenchmarkReport": "odtk.tools.benchmark.report",
     "ConfigureReport": "odtk.tools.configure",
     "ConversionReport": "odtk.tools.make_tfrecords",
     "Detections": "odtk.detections",
@@ -100,8 +121,13 @@ _MODULES = {
     "Queue": "odtk.queue",
     "RunReport": "odtk.tools.run",
     "SummaryReport": "odtk.tools.summary",
+    "TrainingBatches": "odtk.training.own_loop",
     "TrainingReport": "odtk.tools.train",
     "ViewReport": "odtk.tools.view",
+    "benchmark": "odtk.tools.benchmark",
+    "build_detector": "odtk.training.own_loop",
+    "build_evaluation": "odtk.training.own_loop",
+    "build_optimizer": "odtk.training.own_loop",
     "configure": "odtk.tools.configure",
     "doctor": "odtk.tools.doctor",
     "download": "odtk.tools.download",
@@ -115,7 +141,10 @@ _MODULES = {
     "migrate": "odtk.tools.migrate",
     "predict": "odtk.tools.predict",
     "push": "odtk.tools.push",
+    "read_config": "odtk.training.own_loop",
+    "restore_fine_tune_checkpoint": "odtk.training.own_loop",
     "run": "odtk.tools.run",
+    "step_randomness": "odtk.training.own_loop",
     "summary": "odtk.tools.summary",
     "train": "odtk.tools.train",
     "view": "odtk.tools.view",

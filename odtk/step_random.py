@@ -34,6 +34,12 @@ def fold_in(seed, number) -> tf.Tensor:
     return tf.random.fold_in(seed, tf.cast(number, tf.int64), alg=_ALGORITHM)
 
 
+def of_step(seed: int, step, replica=0) -> tf.Tensor:
+    """The seed, int64 [2], of a replica in the training step after `step`, for `seeded`; `seed`: the run's."""
+    pair = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)])
+    return fold_in(pair, replica)
+
+
 def uniform(shape) -> tf.Tensor:
     """Numbers in [0, 1), float32, by the next seed: tf.random.stateless_uniform's on a CPU, and the same everywhere.
 

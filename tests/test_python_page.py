@@ -90,3 +90,6 @@ def test_the_page_runs_from_top_to_bottom(tmp_path, monkeypatch):
     assert page["export"].step == page["training"].summary.best_step
     assert 0 <= page["evaluation"].metrics["DetectionBoxes_Precision/mAP"] < 1
     assert len(list((tmp_path / "found").glob("*.jpg"))) == len(list((tmp_path / "pets/images").glob("*.jpg")))
+    # The seed and the steps are those of the page's training, whose config has this batch size here.
+    losses = page["first_losses"]("pipeline.config", 2)
+    assert losses[-1] == page["training"].losses["Loss/total_loss"]

@@ -13,7 +13,6 @@ PIPELINES = [
     "efficientdet_small",
     "faster_rcnn_resnet50_fpn_small",
     "centernet_small",
-    "faster_rcnn_resnet50_fpn_small",
 ]
 
 pytestmark = pytest.mark.slow
