@@ -63,7 +63,7 @@ def calibration_inputs(
 
 
 def _images(detector: Detector, config, count: int) -> Iterator[np.ndarray]:
-    last: OdtkError | None = None
+    first: OdtkError | None = None
     for reader in (config.train_input_reader, *config.eval_input_reader):
         if not reader.tf_record_input_reader.input_path:
             continue
@@ -73,16 +73,16 @@ def _images(detector: Detector, config, count: int) -> Iterator[np.ndarray]:
         try:
             records = build_eval_dataset(other, detector.resize, detector.num_classes, 1, max_images=count)
         except (ConfigError, DataError) as error:
-            last = error
+            first = first or error
             continue
         with contextlib.suppress(tf.errors.OpError):  # damaged ones end it
             for features, _ in records:
                 yield features["image"][0].numpy()
         return
-    if last is not None:
+    if first is not None:
         raise DataError(
-            f"int8 is calibrated with pictures of the config's records, and there are none: {last}"
-        ) from last
+            f"int8 is calibrated with pictures of the config's records, and there are none: {first}"
+        ) from first
 
 
 def require_built_in(operations: dict[str, int]) -> None:

@@ -17,6 +17,8 @@ from odtk.exporting import tflite_file, tflite_model
 from odtk.exporting.tflite_model_tables import ModelTables
 from odtk.exporting.tflite_texts import FileTexts
 
+pytestmark = pytest.mark.usefixtures("shallow_resnet")
+
 PICTURE = synthetic_image(50, 150, 200)
 
 
