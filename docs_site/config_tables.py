@@ -27,6 +27,7 @@ NAMES = {
     "odtk.detectors.ssd.efficientdet": "EfficientDet",
     "odtk.detectors.faster_rcnn.resnet": "Faster R-CNN",
     "odtk.detectors.faster_rcnn.resnet_fpn": "Faster R-CNN FPN",
+    "odtk.detectors.faster_rcnn.inception_resnet_v2": "Faster R-CNN Inception",
     "odtk.detectors.center_net.resnet_v1_fpn": "CenterNet ResNet v1 FPN",
     "odtk.detectors.center_net.resnet_v2": "CenterNet ResNet v2",
     "odtk.detectors.center_net.mobilenet_v2_fpn": "CenterNet MobileNet v2 FPN",

@@ -51,3 +51,11 @@ def tfod_checkpoint(tmp_path_factory) -> str:
     prefix = str(tmp_path_factory.mktemp("tfod_checkpoint") / "ckpt-0")
     write_checkpoint(prefix, {key: synthetic_value(key, shape) for key, shape in shapes.items()}, graph)
     return prefix
+
+
+@pytest.fixture(scope="session")
+def trained_small_model(tmp_path_factory):
+    """A function from the name of a small pipeline to (config, model dir), trained on the demo's pets; slow."""
+    from small_models import SmallModels
+
+    return SmallModels(tmp_path_factory.mktemp("small_models")).trained

@@ -39,6 +39,8 @@ class Candidates:
     own; None for a detector without anchors."""
     called: str = "anchors"
     """What users know them as, in the plural."""
+    of_any_class: bool = False
+    """Whether the one score of a box is that of an object of whatever class."""
 
     def of_levels(self, values) -> dict[str, tf.Tensor]:
         """Values [batch, n, ...] by level: [batch, rows, columns, boxes per cell, ...]."""

@@ -18,6 +18,7 @@ MODULES = (
     "odtk.detectors.ssd.efficientdet",
     "odtk.detectors.faster_rcnn.resnet",
     "odtk.detectors.faster_rcnn.resnet_fpn",
+    "odtk.detectors.faster_rcnn.inception_resnet_v2",
     "odtk.detectors.center_net.resnet_v1_fpn",
     "odtk.detectors.center_net.resnet_v2",
     "odtk.detectors.center_net.mobilenet_v2_fpn",

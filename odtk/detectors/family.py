@@ -45,6 +45,8 @@ class Family(abc.ABC):
     if there is no such field."""
     batch_norm_switch_keeps: bool = True
     """The value of that field with which they do."""
+    usual_side: int = 640
+    """Of the images in the zoo's configs, in pixels, which is suggested where a config sets no size."""
     checkpoint_marks: Mapping[str, tuple[str, ...]] = {
         "detection": ("model/_feature_extractor", "model/_box_predictor"),
         "classification": ("feature_extractor/",),
@@ -121,6 +123,11 @@ class Family(abc.ABC):
     def anchor_grid(self, model: model_pb2.DetectionModel, image_size: tuple[int, int]) -> AnchorGrid | None:
         """The anchors in training for resized images of this (height, width); None for a family without anchors."""
 
-    def anchor_sizes(self, model: model_pb2.DetectionModel) -> list[tuple[float, float]]:
-        """Height and width in pixels of every kind of anchor; empty without anchors. Imports no TensorFlow."""
+    def anchor_sizes(
+        self, model: model_pb2.DetectionModel, image_size: tuple[int, int] | None = None
+    ) -> list[tuple[float, float]]:
+        """Height and width in pixels of every kind of anchor; empty without anchors. Imports no TensorFlow.
+
+        Some grow with the image: these are for resized images of this (height, width), by default the resizer's.
+        """
         return []

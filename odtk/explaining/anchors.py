@@ -42,7 +42,7 @@ class MatchedBox:
     anchors: np.ndarray  # [n, 4] the matched ones
     levels: tuple[str, ...]  # whose they are
     best_iou: float  # of any anchor
-    best_score: float | None  # for the box's class, of the matched anchors; None if none is
+    best_score: float | None  # for the box's class (or for any object), of the matched anchors; None if none is
     is_found: bool | None  # whether one of the matched anchors fired for its class
 
 
@@ -116,7 +116,8 @@ def matched_boxes(
 
 def _matched_box(candidates, rows, class_id, box, overlaps, scores, anchors, min_score) -> MatchedBox:
     names = [level.name for row in rows if (level := candidates.level_of(int(row))) is not None]
-    best = float(scores[rows, class_id - 1].max()) if len(rows) else None
+    column = 0 if candidates.of_any_class else class_id - 1
+    best = float(scores[rows, column].max()) if len(rows) else None
     return MatchedBox(
         class_id=class_id,
         box=np.asarray(box),

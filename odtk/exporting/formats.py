@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from odtk.protos import pipeline_pb2
 
 DEFAULT = "saved_model"
+QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
+"""Of TFLite files: nothing; weights in float16; weights in int8; weights and activations in int8."""
 CERTIFICATE = "certificate.json"
 """Of an exported folder: how its models answer compared with the checkpoint."""
 
@@ -182,6 +184,16 @@ FORMATS = {
         "a Python file that trains what the run trained",
         _of_module("training_script", "write"),
         refuses=_of_module("training_script", "refuses"),
+    ),
+    "tflite": ExportFormat(
+        "model.tflite",
+        "for phones and edge devices: LiteRT, MediaPipe",
+        _of_module("tflite_file", "write"),
+        _of_module("tflite_model", "load"),
+        suffix=".tflite",
+        refuses=_of_module("tflite_refusals", "refuses"),
+        embed=_of_module("tflite_file", "embed"),
+        tolerance=_of_module("tflite_refusals", "tolerance"),
     ),
 }
 """The formats by the names that users choose them by."""

@@ -234,8 +234,9 @@ def test_the_list():
     assert {each["sha256"] for each in models.values()} == {None}
     untrained = {name for name, each in models.items() if not each["trainable"]}
     assert {re.sub(r"_\d+x\d+.*", "", name) for name in untrained if "kpts" not in name} == {
-        "faster_rcnn_inception_resnet_v2", "mask_rcnn_inception_resnet_v2", "extremenet"
-    }  # fmt: skip
+        "mask_rcnn_inception_resnet_v2",
+        "extremenet",
+    }
     assert {name for name in models if "kpts" in name} <= untrained
     text = CliRunner().invoke(cli, ["download", "list"]).stdout
     assert re.search(r"efficientdet_d0_coco17_tpu-32 +33\.6 +39 +Boxes +yes +ssd_efficientdet_d0_512x512_pets", text)

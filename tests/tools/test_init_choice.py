@@ -10,7 +10,7 @@ from odtk.detectors import families
 from odtk.pipeline.readers import max_number_of_boxes
 from odtk.tools.init_project.choice import LARGE, PHONE, make_plan
 from odtk.tools.init_project.data_facts import DataFacts
-from odtk.tools.init_project.image_size import matched_share
+from odtk.tools.init_project.image_size import choose_image_size, matched_share
 from odtk.tools.init_project.machine_facts import CPU, GPU, TPU, MachineFacts
 from odtk.tools.init_project.notes import notes
 from odtk.tools.init_project.speed import SMALL, batch_that_fits, images_per_second, in_words
@@ -128,6 +128,17 @@ def test_long_objects_get_long_anchors_not_larger_images():
     assert size.size == (160, 160)
     assert "aspect_ratios" in str(size.edits)
     assert size.matched == 1
+
+
+def test_anchors_that_grow_with_the_image_match_the_same_boxes_at_any_size():
+    """Those of an ssd_anchor_generator, whose fields are not those of a pyramid's anchors."""
+    facts, sides = data(sides=(0.05, 0.06)), (160, 320, 640)
+    alone = [choose_image_size(facts, "ssd_mobilenet_v2_small", [side], lambda size: True) for side in sides]
+    assert len({size.matched for size in alone}) == 1
+    assert alone[0].matched < 0.9
+    chosen = choose_image_size(facts, "ssd_mobilenet_v2_small", sides, lambda size: True)
+    assert not chosen.edits
+    assert chosen.matched == alone[0].matched
 
 
 def test_panoramas_keep_their_shape():

@@ -8,7 +8,7 @@ from golden_cases import variant_case
 from test_split_step import Steep
 from test_task import Line
 
-from odtk.detectors.total_loss import TOTAL_LOSS
+from odtk.detectors.total_loss import TOTAL_LOSS, logged_losses
 from odtk.layers.precision import BFLOAT16, FLOAT16, FLOAT32
 from odtk.protos import pipeline_pb2
 from odtk.training.loss_scale import LossScale
@@ -47,7 +47,7 @@ def added(model, image, first):
     config = pipeline_pb2.TrainEvalPipelineConfig()
     config.train_config.batch_size = 1
     task = DetectionTask(config)
-    task.loss_names = model.loss_names
+    task.loss_names = logged_losses(model)
     scale, metrics = LossScale(first), task.build_metrics()
     split = SplitStep(task, model, tf_keras.optimizers.legacy.SGD(1.0), metrics, scale)
     split.start()

@@ -7,7 +7,7 @@ import tf_keras
 from golden_cases import variant_case
 from test_task import Line
 
-from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS
+from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS, logged_losses
 from odtk.protos import pipeline_pb2
 from odtk.training.split_step import SplitStep
 from odtk.training.task import GRADIENT_NORM, DetectionTask
@@ -79,7 +79,7 @@ def test_a_gradient_that_is_no_number_is_told_with_the_records_of_its_part():
     config = pipeline_pb2.TrainEvalPipelineConfig()
     config.train_config.batch_size = 3
     model, task = Steep(), DetectionTask(config, micro_batches=3)
-    task.loss_names = model.loss_names
+    task.loss_names = logged_losses(model)
     parts = [
         ({"image": tf.constant([image]), "true_image_shape": None, "place": tf.constant([[0, record]], tf.int64),
           "position": tf.constant([record], tf.int64)}, {})

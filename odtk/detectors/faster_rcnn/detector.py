@@ -212,7 +212,7 @@ class FasterRcnnDetector(Detector):
         if self.detections is None:
             boxes = self.first.decode(predictions["rpn_box_encodings"], predictions["anchors"])
             scores = tf.nn.softmax(predictions["rpn_objectness"])[..., 1:]
-            return Candidates(boxes / sides, scores, anchors=predictions["anchors"] / sides)
+            return Candidates(boxes / sides, scores, anchors=predictions["anchors"] / sides, of_any_class=True)
         scores = self.detections.scores(predictions["class_logits"])[..., 1:]
         boxes = self.detections.best_boxes(self.refined_boxes(predictions), predictions["class_logits"])
         filled = tf.sequence_mask(predictions["num_proposals"], tf.shape(boxes)[1])

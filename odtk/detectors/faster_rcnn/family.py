@@ -77,7 +77,9 @@ class FasterRcnn(Family):
         return found
 
     def _images(self, frcnn: faster_rcnn_pb2.FasterRcnn) -> Iterator[Finding]:
-        if frcnn.image_resizer.WhichOneof("image_resizer_oneof") is not None:
+        if frcnn.image_resizer.WhichOneof("image_resizer_oneof") is None:
+            yield image_validation.no_resizer(self.image_resizer_field, self.usual_side)
+        else:
             yield from image_validation.image_resizer(frcnn.image_resizer, self.image_resizer_field)
 
     def _detections(self, frcnn: faster_rcnn_pb2.FasterRcnn) -> Iterator[Finding]:
@@ -111,8 +113,10 @@ class FasterRcnn(Family):
         maps = [(-(-padded[0] // 2**level), -(-padded[1] // 2**level)) for level in range(first, last + 1)]
         return anchor_grid(model.faster_rcnn, image_size, maps)
 
-    def anchor_sizes(self, model: model_pb2.DetectionModel) -> list[tuple[float, float]]:
-        """See `Family`."""
+    def anchor_sizes(
+        self, model: model_pb2.DetectionModel, image_size: tuple[int, int] | None = None
+    ) -> list[tuple[float, float]]:
+        """See `Family`; those of all images."""
         generator = model.faster_rcnn.first_stage_anchor_generator
         if generator.HasField("grid_anchor_generator"):
             grid = generator.grid_anchor_generator

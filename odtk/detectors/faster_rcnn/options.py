@@ -3,6 +3,7 @@
 from odtk.detectors.parts import options
 from odtk.pipeline.support import Fields
 
+_OF_PYRAMIDS = "it is for the extractors with a pyramid, and TFOD fails with it here"
 _MASKS = "it is for masks, which come with predict_instance_masks only"
 _AS_SOFTMAX = "TFOD's Faster R-CNN does not know it and takes weighted_softmax instead"
 _NOT_THE_SECOND_STAGES = "the second stage is a mask_rcnn_box_predictor; TFOD fails with any other"
@@ -104,4 +105,16 @@ FASTER_RCNN: dict[str, Fields] = {
             "weighted_dice_classification_loss": _AS_SOFTMAX,
         },
     ),
+}
+
+# With a feature extractor without a pyramid.
+FASTER_RCNN_WITHOUT_PYRAMID: dict[str, Fields] = FASTER_RCNN | {
+    "FasterRcnnFeatureExtractor": Fields(
+        "type first_stage_features_stride batch_norm_trainable",
+        without_effect={
+            "pad_to_multiple": "TFOD 2 ignores it",
+            "override_base_feature_extractor_hyperparams": "TFOD reads it with conv_hyperparams only",
+        },
+        refused={"conv_hyperparams": _OF_PYRAMIDS, "fpn": _OF_PYRAMIDS},
+    )
 }

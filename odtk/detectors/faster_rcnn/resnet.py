@@ -8,17 +8,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from odtk.detectors.faster_rcnn.family import FasterRcnn
-from odtk.detectors.faster_rcnn.options import FASTER_RCNN
+from odtk.detectors.faster_rcnn.options import FASTER_RCNN_WITHOUT_PYRAMID
 from odtk.detectors.parts.input_size import InputSize
 from odtk.detectors.parts.validation import error
 from odtk.findings import Finding
-from odtk.pipeline.support import Fields
 from odtk.protos import faster_rcnn_pb2, model_pb2
 
 if TYPE_CHECKING:
     from odtk.detectors.faster_rcnn.extractor import Extractor
 
-_OF_PYRAMIDS = "it is for the extractors with a pyramid, and TFOD fails with it here"
 _LEVEL, _STRIDE = 4, 16
 
 
@@ -27,16 +25,7 @@ class Resnet(FasterRcnn):
 
     types = ("faster_rcnn_resnet50_keras", "faster_rcnn_resnet101_keras", "faster_rcnn_resnet152_keras")
     backbone_variables = "^model/_feature_extractor_for_(proposal|box_classifier)_features/"
-    options = FASTER_RCNN | {
-        "FasterRcnnFeatureExtractor": Fields(
-            "type first_stage_features_stride batch_norm_trainable",
-            without_effect={
-                "pad_to_multiple": "TFOD 2 ignores it",
-                "override_base_feature_extractor_hyperparams": "TFOD reads it with conv_hyperparams only",
-            },
-            refused={"conv_hyperparams": _OF_PYRAMIDS, "fpn": _OF_PYRAMIDS},
-        )
-    }
+    options = FASTER_RCNN_WITHOUT_PYRAMID
 
     def levels(self, model: faster_rcnn_pb2.FasterRcnn) -> tuple[int, int]:
         """See `FasterRcnn`."""

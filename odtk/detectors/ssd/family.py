@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 # Required blocks: path below model.ssd, oneof.
 _REQUIRED = (
-    ("image_resizer", "image_resizer_oneof"),
     ("box_coder", "box_coder_oneof"),
     ("matcher", "matcher_oneof"),
     ("similarity_calculator", "region_similarity"),
@@ -84,6 +83,7 @@ class SsdFamily(Family):
     def _images(self, model: model_pb2.DetectionModel) -> Iterator[Finding]:
         resizer, field, extractor = model.ssd.image_resizer, self.image_resizer_field, f"{self.path}.feature_extractor"
         if resizer.WhichOneof("image_resizer_oneof") is None:
+            yield image_validation.no_resizer(field, self.input_size(model).usable_side(self.usual_side))
             return
         found = list(image_validation.image_resizer(resizer, field))
         yield from found
@@ -157,12 +157,14 @@ class SsdFamily(Family):
         padded = padded_side(image_size[0]), padded_side(image_size[1])
         return anchor_grid(model.ssd, image_size, padded, self.levels(model.ssd))
 
-    def anchor_sizes(self, model: model_pb2.DetectionModel) -> list[tuple[float, float]]:
-        """See `Family`. Those of an ssd_anchor_generator grow with the image; none if its size is not fixed."""
+    def anchor_sizes(
+        self, model: model_pb2.DetectionModel, image_size: tuple[int, int] | None = None
+    ) -> list[tuple[float, float]]:
+        """See `Family`. Those of an ssd_anchor_generator grow with the image; none if its size is not known."""
         generator = model.ssd.anchor_generator
         if generator.HasField("multiscale_anchor_generator"):
             return _multiscale_sizes(generator.multiscale_anchor_generator, *self.levels(model.ssd))
-        sides, grid = self.fixed_sides(model).values(), generator.ssd_anchor_generator
+        sides, grid = image_size or self.fixed_sides(model).values(), generator.ssd_anchor_generator
         short = min(sides, default=0)
         return [
             (scale / ratio**0.5 * short * grid.base_anchor_height, scale * ratio**0.5 * short * grid.base_anchor_width)

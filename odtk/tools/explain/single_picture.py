@@ -7,6 +7,7 @@ import numpy as np
 
 from odtk.detections import Detections
 from odtk.detectors.activations import find_outputs
+from odtk.detectors.candidates import Candidates
 from odtk.detectors.detector import Detector
 from odtk.errors import OdtkError
 from odtk.explaining import anchors
@@ -146,9 +147,10 @@ def _with_candidates(
         return replace(
             found, notes=[*found.notes, "This detector does not show boxes before suppression, nor anchors."]
         )
-    _require_classes(run.candidates.scores.shape[-1], wishes, truth)
+    named = None if run.candidates.of_any_class else truth
+    _require_classes(run.candidates, wishes, named)
     maps, name_of = score_maps(run.candidates), opened.model.name_of
-    classes = wishes.class_ids or _classes(maps, shown, truth)
+    classes = wishes.class_ids or _classes(maps, shown, named)
     matched = anchors.match(detector, run, truth.boxes, truth.class_ids) if truth and len(truth.boxes) else None
     found = replace(
         found,
@@ -165,8 +167,14 @@ def _with_candidates(
     return replace(found, boxes=boxes, matched=writer.matched(boxes, truth))
 
 
-def _require_classes(count: int, wishes: Wishes, truth: Groundtruth | None) -> None:
-    """Raises OdtkError for a class that a model of `count` classes does not have, where no label map has said so."""
+def _require_classes(candidates: Candidates, wishes: Wishes, truth: Groundtruth | None) -> None:
+    """Raises OdtkError for a class that a model does not have, where no label map has said so."""
+    if candidates.of_any_class and wishes.class_ids:
+        raise OdtkError(
+            "The model finds objects and does not say of what class, so that no class has scores. Leave classes out.",
+            argument="classes",
+        )
+    count = candidates.scores.shape[-1]
     for argument, numbers in (("classes", wishes.class_ids), ("groundtruth", truth.class_ids if truth else ())):
         if max(numbers, default=0) > count:
             raise OdtkError(

@@ -49,14 +49,16 @@ def choose_image_size(
     counts as affordable.
     """
     config = pipeline.read(base)
-    usable = families.of(config).input_size(config.model).usable_side
+    family = families.of(config)
+    usable = family.input_size(config.model).usable_side
     sizes = [
         (usable(round(height)), usable(round(width))) for height, width in (_shaped(facts, side) for side in sides)
     ]
     affordable = [size for number, size in enumerate(sizes) if number == 0 or can_afford(size)]
     boxes = facts.box_sizes[:: -(-len(facts.box_sizes) // _COMPARED)]
-    as_they_are = families.of(config).anchor_sizes(config.model)
-    plain = {size: ImageSize(size, matched_share(boxes, size, as_they_are)) for size in sizes}
+    plain = {
+        size: ImageSize(size, matched_share(boxes, size, family.anchor_sizes(config.model, size))) for size in sizes
+    }
     if good := [plain[size] for size in affordable if plain[size].matched >= ENOUGH]:
         return good[0]
     tried = [plain[size] for size in affordable] + [
@@ -77,8 +79,10 @@ class _Anchors:
 
 
 def _other_anchors(config) -> Iterator[_Anchors]:
-    """Smaller ones than the config's, longer ones, and both."""
+    """Smaller ones than the config's, longer ones, and both; none for those of another generator."""
     family = families.of(config)
+    if config.model.ssd.anchor_generator.WhichOneof("anchor_generator_oneof") != _ANCHORS.rsplit(".", 1)[-1]:
+        return
     smaller = {f"{_ANCHORS}.anchor_scale": f"{pipeline.get_field(config, f'{_ANCHORS}.anchor_scale') / 2:g}"}
     longer = {f"{_ANCHORS}.aspect_ratios": "[1.0, 2.0, 0.5, 4.0, 0.25]"}
     for edits in (smaller, longer, smaller | longer):

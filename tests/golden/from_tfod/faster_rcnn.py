@@ -109,15 +109,15 @@ def main() -> None:
     if "cases" in wanted:
         for base in (PLAIN, PYRAMID):
             found = {name: case(name, base) for name, (of, _) in CASES.items() if of == base}
-            _write(base.removesuffix("-base"), found)
+            write(base.removesuffix("-base"), found)
     if "short" in wanted:
         np.savez_compressed(Path(__file__).with_name("faster_rcnn_short_sample.npz"), **short_sample())
     if "double" in wanted:
         in_double_precision()
-        _write("faster_rcnn_double", {name: trained_in_double(name) for name in DOUBLE})
+        write("faster_rcnn_double", {name: trained_in_double(name) for name in DOUBLE})
 
 
-def _write(name: str, found: dict[str, dict[str, np.ndarray]]) -> None:
+def write(name: str, found: dict[str, dict[str, np.ndarray]]) -> None:
     arrays = {f"{case}/{part}": value for case, parts in found.items() for part, value in parts.items()}
     np.savez_compressed(Path(__file__).with_name(f"{name}.npz"), names=list(found), **arrays)
 
