@@ -195,7 +195,8 @@ def test_names_tell_models_apart():
 def test_sizes_are_those_of_the_models_files(tmp_path):
     for name, size in {
         "exported/saved_model/saved_model.pb": 3, "exported/saved_model/variables/x": 4, "exported/label_map.pbtxt": 9,
-        "weights/weights.npz": 5, "model/ckpt-6.index": 1, "model/ckpt-6.data-00000-of-00001": 7, "model/ckpt-60.index": 9,
+        "weights/weights.npz": 5, "model/ckpt-6.index": 1, "model/ckpt-6.data-00000-of-00001": 7,
+        "model/ckpt-60.index": 9,
     }.items():  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"x" * size)
