@@ -30,7 +30,8 @@ class InceptionResnetV2(FasterRcnn):
 
     def levels(self, model: faster_rcnn_pb2.FasterRcnn) -> tuple[int, int]:
         """See `FasterRcnn`; an invalid stride counts as the usual one."""
-        level = _LEVELS.get(model.feature_extractor.first_stage_features_stride, _LEVELS[_USUAL_STRIDE])
+        stride = model.feature_extractor.first_stage_features_stride
+        level = _LEVELS[stride if stride in _LEVELS and model.number_of_stages == 1 else _USUAL_STRIDE]
         return level, level
 
     def input_size(self, model: model_pb2.DetectionModel) -> InputSize:
