@@ -46,6 +46,7 @@ class OnnxModel(FileModel):
 def _session(path: str):
     import onnxruntime
 
+    onnxruntime.set_default_logger_severity(_ONLY_ERRORS)  # kernels do not heed the session's
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ONLY_ERRORS
     options.intra_op_num_threads = num_cores()  # by itself it takes the machine's, also those that this process may not

@@ -41,6 +41,7 @@ def write(source: Source, path: str) -> None:
     tables = ModelTables(convert(module, options.quantize, _calibration(source, outside), options.uint8_input))
     require_built_in(tables.operations())
     tables.name_outputs(tflite_graph.OUTPUTS, [tflite_graph.POSTPROCESS + end for end in _POSTPROCESS_TENSORS])
+    tables.add_attributes(tflite_graph.POSTPROCESS, tflite_graph.later_attributes(detector))
     files = _files(source)
     facts = _facts(source, outside, tables.output_shape(2)[1], files)
     tables.describe(facts.description)

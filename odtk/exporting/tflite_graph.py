@@ -109,6 +109,11 @@ def _ssd_finder(detector: SsdDetector, shape: list[int]):
     return find
 
 
+def later_attributes(detector: Detector) -> dict[str, int]:
+    """Attributes of POSTPROCESS that the converter does not pass on."""
+    return {"detections_per_class": detector.suppression.max_per_class} if isinstance(detector, SsdDetector) else {}
+
+
 def center_size_anchors(detector: SsdDetector, shape: list[int]) -> np.ndarray:
     """The anchors of an image of this shape [1, h, w, 3] as (center y, center x, height, width), float32 [anchors, 4].
 
@@ -142,7 +147,6 @@ def _attributes(detector: SsdDetector) -> str:
         "max_detections": ("i", nms.max_total),
         # One: further classes of a box would be detections that it does not have after TFOD's suppression.
         "max_classes_per_detection": ("i", 1),
-        "detections_per_class": ("i", nms.max_per_class),
         # Class by class. Without, each anchor only has its best class, as where suppression disregards classes.
         "use_regular_nms": ("b", str(not detector.class_agnostic).lower()),
         "nms_score_threshold": ("f", nms.score_threshold),

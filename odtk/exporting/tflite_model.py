@@ -16,7 +16,6 @@ from odtk.errors import CheckpointError, DataError, OdtkError
 from odtk.exporting.label_maps import FILE as LABEL_MAP
 from odtk.exporting.model import Model
 from odtk.exporting.tflite_texts import FileTexts, names_of
-from odtk.parallel import num_cores
 
 _RUNTIMES = ("ai_edge_litert.interpreter", "tensorflow.lite.python.interpreter")
 
@@ -93,7 +92,8 @@ def _open(path: str) -> tuple[Any, str]:
         except ImportError:
             continue
         try:
-            opened = interpreter(model_path=path, num_threads=num_cores())
+            # With two threads TFLite_Detection_PostProcess leaves out classes where their number is not even.
+            opened = interpreter(model_path=path, num_threads=1)
             opened.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise CheckpointError(

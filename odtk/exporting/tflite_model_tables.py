@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import flatbuffers
 import numpy as np
+from flatbuffers import flexbuffers
 from tensorflow.lite.python import schema_py_generated as schema
 
 from odtk.exporting.tflite_metadata import BUFFER_NAME
@@ -49,6 +50,15 @@ class ModelTables:
         self._graph.outputs = np.array([each.tensorIndex for each in self._signature.outputs], np.int32)
         for index, tensor in zip(self._graph.outputs, tensors, strict=True):
             self._graph.tensors[index].name = tensor
+
+    def add_attributes(self, operation: str, attributes: Mapping[str, int]) -> None:
+        """Adds attributes to a custom operation, which the converter may not know of."""
+        for operator in self._graph.operators:
+            code = self._model.operatorCodes[operator.opcodeIndex].customCode
+            if code is not None and _text(code) == operation:
+                known = flexbuffers.Loads(np.asarray(operator.customOptions, np.uint8).tobytes())
+                options = flexbuffers.Dumps(dict(sorted((known | attributes).items())))
+                operator.customOptions = np.frombuffer(bytes(options), np.uint8)
 
     def output_shape(self, place: int) -> list[int]:
         """The shape of an output."""

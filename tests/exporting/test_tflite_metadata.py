@@ -7,7 +7,7 @@ import struct
 import zipfile
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odtk.errors import CheckpointError
@@ -27,6 +27,7 @@ def decoded(**changes) -> FoundMetadata:
     return _decode(_root(encode_metadata(facts(**changes))))
 
 
+@settings(max_examples=30)
 @given(
     name=st.text(),
     mean=st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=3),
@@ -132,6 +133,7 @@ def test_what_is_no_model_is_refused(content, tmp_path):
         tflite_archive.read_model(tmp_path / "gone.tflite")
 
 
+@settings(max_examples=50)
 @given(st.binary(max_size=200))
 def test_damage_is_said(rest):
     """Never another error than ValueError, whatever the bytes."""

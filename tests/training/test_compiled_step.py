@@ -110,7 +110,8 @@ def require_runs_on_tpu(function, *args) -> set[str]:
     return operations
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+# The next ones' programs are in float32.
+@pytest.mark.parametrize("precision", [pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
 def test_a_whole_step_is_one_static_program_of_operations_that_tpus_have(precision):
     """Forward, losses, backward, update, metrics, and the notes of the first failure and of the position."""
     task, model, optimizer, metrics = tiny_parts(random_config(), xla=True, precision=precision)

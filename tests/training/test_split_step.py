@@ -12,6 +12,9 @@ from odtk.protos import pipeline_pb2
 from odtk.training.split_step import SplitStep
 from odtk.training.task import GRADIENT_NORM, DetectionTask
 
+# Nothing here depends on how deep the backbone is.
+pytestmark = pytest.mark.usefixtures("shallow_resnet")
+
 KEYS = ("boxes", "classes", "weights", "num_boxes")
 
 
@@ -40,7 +43,7 @@ def test_with_frozen_norms_the_gradients_are_the_whole_batchs(by_matches, num_bo
     config.model.ssd.normalize_loss_by_num_matches = by_matches
     task = DetectionTask(config, micro_batches=2)
     model = task.build_model()
-    case.assign_weights(model.checkpoint_variables())
+    case.draw_weights(model.checkpoint_variables())
     images, shapes = case.images(model.resize)
     groundtruth = case.groundtruth() | {"num_boxes": tf.constant(num_boxes)}
     # In double precision the parts would agree to more digits, but not through relu6's switches in single.

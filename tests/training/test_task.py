@@ -11,7 +11,6 @@ import tensorflow as tf
 import tf_keras
 from golden_cases import variant_case
 from google.protobuf import text_format
-from synthetic_weights import synthetic_value
 
 from odtk.detectors.build import build_detector
 from odtk.detectors.detector import LossSums
@@ -93,32 +92,6 @@ def test_logged_losses_are_those_of_the_last_step_not_means():
     for image in (1.0, 5.0):
         task.train_step(({"image": tf.constant(image), "true_image_shape": None}, {}), model, optimizer, metrics)
     assert float(next(m for m in metrics if m.name == LOCALIZATION).result()) == 15
-
-
-def test_the_configs_word_on_regularization_reaches_the_detector():
-    config = pipeline_pb2.TrainEvalPipelineConfig()
-    config.CopyFrom(variant_case("base").config)
-    config.train_config.add_regularization_loss = False
-    assert build_detector(config).add_regularization_loss is False
-
-
-@pytest.mark.parametrize("freeze", [True, False])
-def test_frozen_batch_norms_keep_their_statistics_and_use_them(freeze):
-    case = variant_case("base")
-    config = pipeline_pb2.TrainEvalPipelineConfig()
-    config.CopyFrom(case.config)
-    config.model.ssd.freeze_batchnorm = freeze
-    detector = build_detector(config)
-    variables = detector.checkpoint_variables()
-    case.assign_weights(variables)
-    images = detector.preprocess(case.images(detector.resize)[0], None)
-    statistics = {key: variable for key, variable in variables.items() if "/moving_" in key}
-    inferred = detector.predict(images, None, training=False)
-    trained = detector.predict(images, None, training=True)
-    same = np.allclose(trained["class_logits"], inferred["class_logits"], atol=1e-5)
-    kept = [np.array_equal(value, synthetic_value(key, value.shape)) for key, value in statistics.items()]
-    assert statistics
-    assert (same, all(kept), any(kept)) == (freeze, freeze, freeze)
 
 
 def test_losses_are_the_same_with_and_without_padding_of_the_groundtruth():

@@ -180,8 +180,9 @@ def test_losses_through_the_trainer(run):
     assert_losses(ours, run.case.training_losses(), tfods_runs(run.case), tfods_spread)
 
 
+@pytest.mark.slow  # the full network's, above, and the base's in double precision are in the gate
 @pytest.mark.parity(
-    what="losses of three training steps, in single precision; the other variants' in `make test-all`",
+    what="losses of three training steps of the variants, in single precision (`make test-all`)",
     against="variants/base.npz, from_tfod/single.npz",
     tolerance="first step 1e-3 relative, totals 5 %, penalties 1e-4; else the spread of TFOD's own repeated runs",
 )
