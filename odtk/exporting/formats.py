@@ -173,6 +173,16 @@ FORMATS = {
         refuses=_of_module("onnx_file", "refuses"),
         embed=_of_module("onnx_file", "embed"),
     ),
+    "tflite": ExportFormat(
+        "model.tflite",
+        "for phones and edge devices: LiteRT, MediaPipe",
+        _of_module("tflite_file", "write"),
+        _of_module("tflite_model", "load"),
+        suffix=".tflite",
+        refuses=_of_module("tflite_refusals", "refuses"),
+        embed=_of_module("tflite_file", "embed"),
+        tolerance=_of_module("tflite_refusals", "tolerance"),
+    ),
     "openvino": ExportFormat(
         "openvino",
         "for Intel's OpenVINO",
@@ -213,16 +223,6 @@ FORMATS = {
         "a Python file that trains what the run trained",
         _of_module("training_script", "write"),
         refuses=_of_module("training_script", "refuses"),
-    ),
-    "tflite": ExportFormat(
-        "model.tflite",
-        "for phones and edge devices: LiteRT, MediaPipe",
-        _of_module("tflite_file", "write"),
-        _of_module("tflite_model", "load"),
-        suffix=".tflite",
-        refuses=_of_module("tflite_refusals", "refuses"),
-        embed=_of_module("tflite_file", "embed"),
-        tolerance=_of_module("tflite_refusals", "tolerance"),
     ),
 }
 """The formats by the names that users choose them by."""

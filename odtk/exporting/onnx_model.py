@@ -9,6 +9,7 @@ import numpy as np
 from odtk import files
 from odtk.errors import CheckpointError
 from odtk.exporting.file_model import READ, FileModel, Input, require_cpu
+from odtk.parallel import num_cores
 
 _TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 _ONLY_ERRORS = 3
@@ -48,6 +49,7 @@ def _session(path: str):
     onnxruntime.set_default_logger_severity(_ONLY_ERRORS)  # kernels do not heed the session's
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ONLY_ERRORS
+    options.intra_op_num_threads = num_cores()  # by itself it takes the machine's, also those that this process may not
     try:
         model = files.read_bytes(path) if files.is_remote(path) else path
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -9,6 +9,7 @@ import numpy as np
 from odtk.errors import CheckpointError
 from odtk.exporting.file_model import READ, FileModel, Input, require_cpu
 from odtk.exporting.openvino_file import FILE, texts_in
+from odtk.parallel import num_cores
 
 _FLOAT32 = {"INFERENCE_PRECISION_HINT": "f32"}
 """Otherwise OpenVINO computes in bfloat16 on processors that have it."""
@@ -44,7 +45,7 @@ def _compile(path: str):
     import openvino
 
     try:
-        return openvino.Core().compile_model(path, "CPU", _FLOAT32)
+        return openvino.Core().compile_model(path, "CPU", {**_FLOAT32, "INFERENCE_NUM_THREADS": num_cores()})
     except Exception as error:
         raise CheckpointError(
             f"{path} cannot be loaded as a model of OpenVINO: {str(error).strip()}. Export it again with `odtk "
