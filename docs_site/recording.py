@@ -1,6 +1,6 @@
 """Records a command in a terminal, as an asciicast (https://docs.asciinema.org/manual/asciicast/v2/).
 
-    python -m docs_site.recording docs/demo.cast odtk demo
+    python -m docs_site.recording docs/demo.cast.gz odtk demo
 
 runs the command in a terminal of its own, of 100 columns and 30 rows, and writes what it printed and when. It needs
 Linux or macOS.
@@ -8,6 +8,7 @@ Linux or macOS.
 
 import argparse
 import fcntl
+import gzip
 import json
 import os
 import pty
@@ -51,15 +52,21 @@ def _output(terminal: int) -> Iterator[tuple[float, str]]:
 
 
 def write_cast(path: Path, events: Sequence[tuple[float, str]], typed: str, columns: int, rows: int) -> None:
-    """Writes an asciicast of version 2: a line of JSON for the terminal, and one for each piece of output."""
+    """Writes an asciicast of version 2: a line of JSON for the terminal, and one for each piece of output.
+
+    A path that ends in .gz is compressed: a panel that is drawn again and again is mostly repetition.
+    """
     header = {"version": 2, "width": columns, "height": rows, "title": typed, "command": typed}
     lines = [json.dumps(header), *(json.dumps([round(moment, 3), "o", text]) for moment, text in events)]
-    path.write_text("\n".join(lines) + "\n", "utf-8")
+    data = ("\n".join(lines) + "\n").encode()
+    path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 
 def read_cast(path: Path) -> tuple[dict, list[tuple[float, str]]]:
     """The header and the output of an asciicast."""
-    header, *lines = (json.loads(line) for line in path.read_text("utf-8").splitlines() if line)
+    data = path.read_bytes()
+    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+    header, *lines = (json.loads(line) for line in text.splitlines() if line)
     return header, [(moment, text) for moment, kind, text in lines if kind == "o"]
 
 

@@ -1,6 +1,6 @@
 """Draws an asciicast as an animated SVG without scripts, which a README can show.
 
-    python -m docs_site.terminal_svg docs/demo.cast docs/demo.svg --speed 8
+    python -m docs_site.terminal_svg docs/demo.cast.gz docs/demo.svg --speed 8
 
 A terminal in Python (pyte) plays the recording; each frame is a column of lines, and the picture moves from one column
 to the next. Equal lines are drawn once and used again.

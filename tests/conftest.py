@@ -34,6 +34,29 @@ def shallow_resnet():
         yield
 
 
+@pytest.fixture(scope="module")
+def shared_backbones():
+    """Equal ResNets are built once, which is most of building a detector: for tests that set all weights themselves."""
+    import tf_keras
+
+    from odtk.layers import resnet_v1
+
+    build, built = resnet_v1.resnet_v1, {}
+
+    def build_once(depth, params, *options):
+        penalty = params.regularizer and (type(params.regularizer), str(params.regularizer.get_config()))
+        policy = tf_keras.backend.floatx(), tf_keras.mixed_precision.global_policy().name
+        # All but the initializer, whose values are replaced.
+        key = depth, penalty, params.batch_norm, params.activation, params.force_use_bias, options, policy
+        if key not in built:
+            built[key] = build(depth, params, *options)
+        return built[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resnet_v1, "resnet_v1", build_once)
+        yield
+
+
 @pytest.fixture(scope="session")
 def golden_dir() -> Path:
     return GOLDEN
@@ -51,3 +74,11 @@ def tfod_checkpoint(tmp_path_factory) -> str:
     prefix = str(tmp_path_factory.mktemp("tfod_checkpoint") / "ckpt-0")
     write_checkpoint(prefix, {key: synthetic_value(key, shape) for key, shape in shapes.items()}, graph)
     return prefix
+
+
+@pytest.fixture(scope="session")
+def trained_small_model(tmp_path_factory):
+    """A function from the name of a small pipeline to (config, model dir), trained on the demo's pets; slow."""
+    from small_models import SmallModels
+
+    return SmallModels(tmp_path_factory.mktemp("small_models")).trained

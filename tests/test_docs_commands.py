@@ -1,5 +1,6 @@
 """Every `odtk ...` of README and the docs is a command that exists, with options that it has."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -57,6 +58,17 @@ def test_what_the_text_names_exists(command):
     known, rest = options(words)
     rest = rest[: rest.index("--")] if "--" in rest else rest
     assert {word.partition("=")[0] for word in rest if word.startswith("--")} <= known
+
+
+def test_extras_and_targets_that_are_named_exist():
+    text = "\n".join(page.read_text("utf-8") for page in PAGES)
+    pyproject, makefile = (ROOT / "pyproject.toml").read_text("utf-8"), (ROOT / "Makefile").read_text("utf-8")
+    extras = {name for names in re.findall(r"\bodtk\[([a-z,]+)\]", text) for name in names.split(",")}
+    targets = set(re.findall(r"(?:`| {4})make ([a-z-]+)", text))
+    assert {"gpu", "track"} <= extras
+    assert [name for name in extras if not re.search(rf"^{name} = \[", pyproject, re.MULTILINE)] == []
+    assert {"demo", "docs"} <= targets
+    assert [name for name in targets if not re.search(rf"^{name}:", makefile, re.MULTILINE)] == []
 
 
 def test_many_are_checked():

@@ -30,6 +30,12 @@ def test_pages_of_the_site_link_to_pages_of_the_site():
     assert [each for each in targets if DOCS not in each[1].parents and each[1] != DOCS] == []
 
 
+def test_anchors_are_the_same_on_github_and_on_the_site():
+    """GitHub keeps a dash for each space and dash of a heading, the site's generator one for all in a row."""
+    fragments = {link.target.partition("#")[2] for page in DOCS.rglob("*.md") for link in links(page) if link.is_here}
+    assert [fragment for fragment in fragments if "--" in fragment] == []
+
+
 def test_the_navigation_has_every_page_once():
     assert sorted(IN_NAVIGATION) == sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
 

@@ -23,6 +23,7 @@ from odtk.tensorflow_tpu import INSTALL
 
 CHECKOUT = Path(__file__).parents[1]
 SHIPPED = ("pipelines", "label_maps")
+QUICKLY = ("--quiet", "--no-index", "--no-compile")
 PACKAGED = ("odtk", *SHIPPED, "pyproject.toml", "README.md", "LICENSE", ".gitignore")
 
 # Run from outside the checkout: prints where odtk is, and what it finds.
@@ -81,7 +82,7 @@ class Environment:
         self.python = folder / "bin/python"
 
     def pip(self, *args):
-        command = [sys.executable, "-m", "pip", "--python", self.python, "install", "--quiet", "--no-index", *args]
+        command = [sys.executable, "-m", "pip", "--python", self.python, "install", *QUICKLY, *args]
         done = subprocess.run(command, capture_output=True, text=True, env=without_settings(self.folder))
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -193,9 +194,12 @@ def requirements(wheel):
 
 
 def environment_with(installed, index, folder):
-    """A virtual environment in which these stubs, name to version, are installed."""
+    """A virtual environment in which these stubs, name to version, are installed: unpacked, without waiting for pip."""
     environment = Environment(folder)
-    environment.pip("--find-links", index, *(f"{name}=={version}" for name, version in installed.items()))
+    (packages,) = folder.glob("lib/python*/site-packages")
+    for name, version in installed.items():
+        with zipfile.ZipFile(index / f"{name.replace('-', '_')}-{version}-py3-none-any.whl") as archive:
+            archive.extractall(packages)
     return environment
 
 

@@ -22,15 +22,16 @@ def test_a_command_is_recorded_in_a_terminal():
     assert [moment for moment, _ in events] == sorted(moment for moment, _ in events)
 
 
-def test_a_recording_is_read_as_it_was_written(tmp_path):
+@pytest.mark.parametrize("name", ["a.cast", "a.cast.gz"])
+def test_a_recording_is_read_as_it_was_written(tmp_path, name):
     events = [(0.0, "a"), (1.25, "\033[2Kb\r\n")]
-    write_cast(tmp_path / "a.cast", events, "odtk demo", 80, 24)
-    header, read = read_cast(tmp_path / "a.cast")
+    write_cast(tmp_path / name, events, "odtk demo", 80, 24)
+    header, read = read_cast(tmp_path / name)
     assert (header["version"], header["width"], header["height"], read) == (2, 80, 24, events)
 
 
 def drawn(tmp_path, events, **options):
-    pytest.importorskip("pyte", reason="pyte is in the environment of `make docs`")
+    pytest.importorskip("pyte", reason="pyte is not installed; the extra dev has it")
     from docs_site.terminal_svg import frames, svg
 
     write_cast(tmp_path / "a.cast", events, "odtk demo", 40, 4)
@@ -66,6 +67,17 @@ def test_what_changes_too_quickly_is_one_frame(tmp_path):
     shown, _ = drawn(tmp_path, [(n / 100, "x") for n in range(100)], per_second=2)
     assert len(shown) <= 3
     assert sum(frame.seconds for frame in shown) == pytest.approx(0.99 + 2)
+
+
+def test_the_readmes_terminal_is_of_a_demo_that_ended_well():
+    header, events = read_cast(ROOT / "docs/demo.cast.gz")
+    text = "".join(text for _, text in events)
+    assert header["command"] == "odtk demo"
+    assert "mAP@.50IOU: " in text
+    assert "Where the detector is wrong: " in text
+    picture = ElementTree.parse(ROOT / "docs/demo.svg").getroot()
+    assert "odtk demo" in picture.find(f"{SVG}title").text
+    assert not list(picture.iter(f"{SVG}script"))
 
 
 def test_the_badges_are_those_of_pyproject():

@@ -4,9 +4,11 @@ The corners of a crop are the corners of its box: sample i of n lies at y * (hei
 ymin to its ymax in n - 1 equal steps.
 """
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
-from odtk import static_shapes
+from odtk import onnx_operations, static_shapes
 from odtk.devices import are_operations_deterministic
 
 
@@ -20,7 +22,9 @@ def crop(maps: list, boxes, levels, size: int, exact_border: bool = False):
     batch, count = tf.unstack(tf.shape(boxes)[:2])
     flat = tf.reshape(boxes, [-1, 4])
     images = tf.repeat(tf.range(batch), count)
-    if static_shapes.are_needed() or _must_be_deterministic_on_gpu():
+    if onnx_operations.are_needed():
+        crops = _interpolate(maps, boxes, levels, size, exact_border)
+    elif static_shapes.are_needed() or _must_be_deterministic_on_gpu():
         crops = _multiply(maps, boxes, levels, size)
     elif levels is None or len(maps) == 1:
         crops = _sample(maps[0], flat, images, size, exact_border)
@@ -67,6 +71,60 @@ def _sample_each(maps: list, boxes, images, levels, size: int, exact_border: boo
         _sample(features, at, of, size, exact_border) for features, at, of in zip(maps, boxes, images, strict=True)
     ]
     return tf.dynamic_stitch(places, crops)
+
+
+def _interpolate(maps: list, boxes, levels, size: int, exact_border: bool):
+    """By reading the four cells around each sample: float32 [batch, n, size, size, channels].
+
+    ONNX has TensorFlow's operation only as one that resizes a whole map for each box, in a loop.
+    """
+    batch, channels = tf.shape(boxes)[0], maps[0].shape[-1]
+    sides = tf.stack([tf.shape(x)[1:3] for x in maps])  # [maps, 2]
+    counts = sides[:, 0] * sides[:, 1]
+    cells = tf.concat([tf.reshape(tf.cast(x, tf.float32), [batch, -1, channels]) for x in maps], axis=1)
+    levels = tf.zeros_like(boxes[..., 0], tf.int32) if levels is None else levels
+    side, first = tf.gather(sides, levels), tf.gather(tf.cumsum(counts, exclusive=True), levels)  # [batch, n, 2], [..]
+    rows, columns = (_neighbors(boxes[..., axis::2], size, side[..., axis], exact_border) for axis in range(2))
+
+    def at(row, column):
+        places = (first[..., None] + row * side[..., 1:])[..., :, None] + column[..., None, :]  # [batch, n, size, size]
+        found = tf.gather(cells, tf.reshape(places, [batch, -1]), batch_dims=1)
+        return tf.reshape(found, [batch, -1, size, size, channels])
+
+    right, down = columns.fraction[..., None, :, None], rows.fraction[..., :, None, None]
+    top, bottom = (
+        left + (at(row, columns.after) - left) * right
+        for row, left in ((row, at(row, columns.before)) for row in (rows.before, rows.after))
+    )
+    inside = rows.inside[..., :, None] & columns.inside[..., None, :]
+    return tf.where(inside[..., None], top + (bottom - top) * down, 0.0)
+
+
+class _Neighbors(NamedTuple):
+    """The cells before and after each sample, int32, how far it is from the first, and whether it is on the map."""
+
+    before: tf.Tensor
+    after: tf.Tensor
+    fraction: tf.Tensor
+    inside: tf.Tensor
+
+
+def _neighbors(ends, size: int, side, exact_border: bool) -> _Neighbors:
+    """Of samples between ends [batch, n, 2], normalized, in maps of `side` int32 [batch, n]: [batch, n, size] each."""
+    last = tf.cast(side - 1, tf.float32)[..., None]
+    start, end = (ends[..., i, None] for i in range(2))
+    # In the order of TensorFlow's operation: the last bit decides whether a sample at the border lies outside. Division
+    # by a constant would become multiplication by its reciprocal.
+    if size > 1:
+        steps = tf.where(start < float("inf"), size - 1.0, 1.0)
+        places = start * last + tf.range(size, dtype=tf.float32) * ((end - start) * last / steps)
+    else:
+        places = 0.5 * (start + end) * last
+    inside = (places >= 0) & (places <= last + (1.0 if exact_border else 0.0))
+    places = tf.clip_by_value(places, 0.0, last)
+    before = tf.floor(places)
+    after = tf.minimum(tf.math.ceil(places), last)
+    return _Neighbors(tf.cast(before, tf.int32), tf.cast(after, tf.int32), places - before, inside)
 
 
 def _multiply(maps: list, boxes, levels, size: int):

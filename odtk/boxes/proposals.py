@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from odtk import onnx_operations
 from odtk.boxes.geometry import area, clip
+from odtk.boxes.onnx_suppression import best_rows
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,24 @@ def propose(boxes, scores, windows, params: ProposalParams) -> Proposals:
     [batch, 4], and the empty ones removed. (TFOD's first stage; NonMaxSuppressionV4 is compiled by XLA, too.)
     """
 
+    boxes, scores = tf.stop_gradient(boxes), tf.stop_gradient(scores)
+    if onnx_operations.are_needed():
+        rows, count = best_rows(boxes, scores, params.max_proposals, params.iou_threshold, params.score_threshold)
+    else:
+        rows, count = _suppress_each(boxes, scores, params)
+    rows = tf.ensure_shape(rows, [None, params.max_proposals])
+    kept, filled = tf.gather(boxes, rows, batch_dims=1), tf.sequence_mask(count, params.max_proposals)
+    if params.keeps_empty:
+        kept = _cut(kept, windows)
+    else:
+        kept = clip(kept, windows)
+        filled &= area(kept) > 0
+    return _first(Proposals(kept, tf.gather(scores, rows, batch_dims=1), rows, count), filled)
+
+
+def _suppress_each(boxes, scores, params: ProposalParams):
+    """(rows int32 [batch, max_proposals], how many of them int32 [batch])"""
+
     def suppress(inputs):
         image_boxes, image_scores = inputs
         found = tf.raw_ops.NonMaxSuppressionV4(
@@ -49,16 +69,7 @@ def propose(boxes, scores, windows, params: ProposalParams) -> Proposals:
         )
         return found.selected_indices, found.valid_outputs
 
-    boxes, scores = tf.stop_gradient(boxes), tf.stop_gradient(scores)
-    rows, count = tf.map_fn(suppress, (boxes, scores), fn_output_signature=(tf.int32, tf.int32), parallel_iterations=8)
-    rows = tf.ensure_shape(rows, [None, params.max_proposals])
-    kept, filled = tf.gather(boxes, rows, batch_dims=1), tf.sequence_mask(count, params.max_proposals)
-    if params.keeps_empty:
-        kept = _cut(kept, windows)
-    else:
-        kept = clip(kept, windows)
-        filled &= area(kept) > 0
-    return _first(Proposals(kept, tf.gather(scores, rows, batch_dims=1), rows, count), filled)
+    return tf.map_fn(suppress, (boxes, scores), fn_output_signature=(tf.int32, tf.int32), parallel_iterations=8)
 
 
 def _cut(boxes, windows):

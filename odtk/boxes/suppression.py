@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from odtk import onnx_operations
 from odtk.boxes.geometry import area, clip
+from odtk.boxes.onnx_suppression import best_places
 
 # The rank of the anchor, in units of max_total, whose score is the floor in the first and the second try.
 FLOOR_RANKS = (8, 64)
@@ -46,10 +48,14 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
     the window, empty boxes are removed, and the best `max_total` are kept, relative to the window if
     `change_coordinate_frame`.
 
+    Parts at computed places are gathered, as OpenVINO (2026.4) cannot run slices at them whose shape is known.
+
     Only the best anchors are considered first, those with a score above a floor. Whether a box is suppressed depends
     only on higher scores of its class, so the detections above the floor are the same as without one; the floor is
     lowered if there are fewer than `max_total`.
     """
+    if onnx_operations.are_needed():
+        return _suppress_by_one_operation(boxes, scores, window, params)
     best = _best_anchors(scores, params)
     batch = boxes.shape[0] if boxes.shape[0] is not None else tf.shape(boxes)[0]
     nothing = Kept(
@@ -61,7 +67,7 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
     )
 
     def unsettled(tries, kept):
-        floor = best.floors[tf.maximum(tries - 1, 0)]
+        floor = tf.gather(best.floors, tf.maximum(tries - 1, 0))
         settled = (kept.count == params.max_total) | (floor <= params.score_threshold)
         return (tries == 0) | ~tf.reduce_all(settled)
 
@@ -71,12 +77,25 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
         # TensorFlow has this suppression for CPUs alone. All of it is placed there, so that a GPU hands the candidates
         # over once, and not for each image and class.
         with tf.device("CPU:0"):
-            kept = _suppress_above(best.floors[tries], best_boxes, best_scores, window, params)
+            kept = _suppress_above(tf.gather(best.floors, tries), best_boxes, best_scores, window, params)
         anchors = tf.gather(rows, kept.anchors, batch_dims=1)
         is_kept = tf.sequence_mask(kept.count, params.max_total)
         return tries + 1, kept._replace(anchors=tf.where(is_kept, anchors, 0))
 
     return tf.while_loop(unsettled, suppress_at, (0, nothing))[1]
+
+
+def _suppress_by_one_operation(boxes, scores, window, params: SuppressionParams) -> Kept:
+    """`multiclass_suppression` as ONNX has it, see odtk.boxes.onnx_suppression."""
+    # [batch, classes or 1, n, 4]
+    boxes = tf.transpose(boxes, [0, 2, 1, 3]) if len(boxes.shape) == 4 else boxes[:, None]
+    clipped = clip(boxes, window[:, None])
+    score, place = best_places(boxes, tf.transpose(scores, [0, 2, 1]), area(clipped) <= 0, params)
+    num_anchors = tf.shape(scores)[1]
+    place = tf.where(score > -float("inf"), place, 0)
+    row = place if boxes.shape[1] > 1 else place % num_anchors
+    kept = tf.gather(tf.reshape(clipped, [tf.shape(boxes)[0], -1, 4]), row, batch_dims=1)
+    return _kept(kept, place // num_anchors, place % num_anchors, score, window, params)
 
 
 def class_agnostic_suppression(boxes, scores, window, params: SuppressionParams) -> Kept:
@@ -110,8 +129,11 @@ class _BestAnchors(NamedTuple):
         Suppression takes the first of equal scores, so the order must be that of the anchors.
         """
         all_rows = tf.broadcast_to(tf.range(self.num_anchors), [tf.shape(self.order)[0], self.num_anchors])
-        is_last = tries == len(FLOOR_RANKS)
-        return tf.cond(is_last, lambda: all_rows, lambda: tf.sort(self.order[:, : self.counts[tries]], axis=1))
+
+        def best_rows():
+            return tf.sort(self.order[:, : tf.gather(self.counts, tries)], axis=1)
+
+        return tf.cond(tries == len(FLOOR_RANKS), lambda: all_rows, best_rows)
 
 
 def _best_anchors(scores, params: SuppressionParams) -> _BestAnchors:
@@ -137,15 +159,20 @@ def _suppress_above(floor, boxes, scores, window, params: SuppressionParams) -> 
     score = tf.where(area(candidates) > 0, score, -float("inf"))
     score, index, candidates = _pad(score, index, candidates, params.max_total)
     score, slot = tf.math.top_k(score, k=params.max_total)  # equal scores keep the order class, then rank
-    filled = score > -float("inf")
-    kept = tf.gather(candidates, slot, batch_dims=1)
+    kept, anchors = (tf.gather(part, slot, batch_dims=1) for part in (candidates, index))
+    return _kept(kept, slot // per_class, anchors, score, window, params)
+
+
+def _kept(boxes, classes, anchors, scores, window, params: SuppressionParams) -> Kept:
+    """Zero where the score is -inf."""
+    filled = scores > -float("inf")
     if params.change_coordinate_frame:
-        kept = _relative_to(kept, window)
+        boxes = _relative_to(boxes, window)
     return Kept(
-        boxes=tf.where(filled[..., None], kept, 0.0),
-        classes=tf.where(filled, tf.cast(slot // per_class, tf.float32), 0.0),
-        scores=tf.where(filled, score, 0.0),
-        anchors=tf.where(filled, tf.gather(index, slot, batch_dims=1), 0),
+        boxes=tf.where(filled[..., None], boxes, 0.0),
+        classes=tf.where(filled, tf.cast(classes, tf.float32), 0.0),
+        scores=tf.where(filled, scores, 0.0),
+        anchors=tf.where(filled, anchors, 0),
         count=tf.reduce_sum(tf.cast(filled, tf.int32), axis=-1),
     )
 
@@ -171,11 +198,11 @@ def _suppress_each(floor, boxes, scores, params: SuppressionParams):
     def one_class(row):
         image = row // num_classes
         index, score, count = tf.raw_ops.NonMaxSuppressionV5(
-            boxes=boxes[row if by_class_too else image],
-            scores=by_class[row],
+            boxes=tf.gather(boxes, row if by_class_too else image),
+            scores=tf.gather(by_class, row),
             max_output_size=per_class,
             iou_threshold=params.iou_threshold,
-            score_threshold=floor[image],
+            score_threshold=tf.gather(floor, image),
             soft_nms_sigma=params.soft_sigma,
             pad_to_max_output_size=True,
         )

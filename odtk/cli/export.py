@@ -3,7 +3,7 @@
 import click
 
 from odtk.cli.options import any_path, checkpoint_option, example, json_option, log, overwrite_option, print_json, warn
-from odtk.exporting.formats import DEFAULT, formats_in_words
+from odtk.exporting.formats import DEFAULT, QUANTIZATIONS, formats_in_words
 from odtk.exporting.signatures import INPUT_TYPES, input_types_in_words
 from odtk.terminal_text import on_one_line
 
@@ -25,6 +25,13 @@ from odtk.terminal_text import on_one_line
               show_default=True,
               help="What the network computes in; float16 and bfloat16 are for GPUs. Inputs, outputs and weights stay "
               "float32; the certificate says how far detections are from float32's.")  # fmt: skip
+@click.option("--quantize", type=click.Choice(QUANTIZATIONS), default=QUANTIZATIONS[0], show_default=True,
+              help="Make the TFLite file smaller: weights in float16 (half), weights in int8 (dynamic, a quarter), or "
+              "weights and activations in int8 (a quarter, and fast on integer hardware).")  # fmt: skip
+@click.option("--calibration", type=click.IntRange(min=1), default=200, show_default=True, metavar="N",
+              help="Images of the config's training records by which int8 gets the ranges of its numbers.")  # fmt: skip
+@click.option("--uint8-input", is_flag=True,
+              help="Have an int8 file take pixels as they are, uint8, instead of normalized floats.")  # fmt: skip
 @click.option("--verify", type=click.IntRange(min=0), default=16, show_default=True, metavar="N",
               help="Run each exported model on so many images of the evaluation records, or drawn ones, and compare it "
               "with the checkpoint; 0: do not.")  # fmt: skip
@@ -36,7 +43,7 @@ from odtk.terminal_text import on_one_line
 @example("odtk export pets.config models/pets exported", "odtk predict exported photo.jpg --output drawn")
 def export(
     pipeline_config, model_dir, output_dir, format, checkpoint, input_type, winograd, precision, verify, tolerance,
-    overwrite, as_json,
+    quantize, calibration, uint8_input, overwrite, as_json,
 ) -> None:  # fmt: skip
     """Export a trained detector, in the layout of TFOD's model zoo, and compare what was exported with it.
 
@@ -56,7 +63,8 @@ def export(
 
     report = run(
         pipeline_config, model_dir, output_dir, format=format, checkpoint=checkpoint, input_type=input_type,
-        winograd=winograd, precision=precision, verify=verify, tolerance=tolerance, overwrite=overwrite, log=log,
+        winograd=winograd, precision=precision, quantize=quantize, calibration=calibration, uint8_input=uint8_input,
+        verify=verify, tolerance=tolerance, overwrite=overwrite, log=log,
     )  # fmt: skip
     if as_json:
         print_json(dataclasses.asdict(report))

@@ -1,4 +1,4 @@
-"""Hides the messages that image libraries print without naming the file.
+"""Hides the messages that libraries print: of images without naming the file, of conversions about themselves.
 
 libjpeg, libpng and libtiff print to the process's stderr from C code, under both TensorFlow and Pillow; odtk reports
 such files itself, by name. A child process filters stderr and passes on everything else, including the output of a
@@ -18,6 +18,9 @@ _NOISE = re.compile(
     rb"Corrupt JPEG data|Premature end of JPEG|Warning: unknown JFIF|Invalid SOS parameters|Inconsistent progression"
     rb"|Unsupported marker type|Application transferred too|Unsupported JPEG|libpng (warning|error): |libjpeg: "
     rb"|TIFF\w*: |\w*(LZW|ZIP|Fax|Thunder|PackBits|LogL|Predictor|Dump|NeXT|LZMA|ZSTD|Deflate)\w*: "
+    # TensorFlow Lite's converter and LiteRT, on what they are doing.
+    rb"|INFO: (Created|Applying|Initialized|Replacing) |fully_quantize: "
+    rb"|[IW]\d{4} [\d:. ]+ \d+ tf_tfl_flatbuffer_helpers"
 )
 
 _SECONDS_TO_END = 2.0
@@ -30,6 +33,8 @@ def quiet_libraries() -> Iterator[None]:
     Must be called before any thread starts, as it forks. On a system without fork only Python's warnings are filtered.
     """
     warnings.filterwarnings("ignore", module=r"PIL\b")
+    # The converter measures ranges by the interpreter that it says will leave TensorFlow.
+    warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter is deprecated")
     if not hasattr(os, "fork") or sys.stderr is None:
         yield
         return

@@ -25,28 +25,15 @@ from odtk.system_errors import as_os_error, describe
 from odtk.terminal_text import escaped, escaping_streams
 
 # In the order of use, which is the order on the help page.
-COMMANDS = (
-    "inspect",
-    "view",
-    "label-map",
-    "make-tfrecords",
-    "configure",
-    "summary",
-    "train",
-    "evaluate",
-    "export",
-    "benchmark",
-    "predict",
-    "explain",
-    "run",
-    "demo",
-    "download",
-    "push",
-    "migrate",
-    "queue",
-    "doctor",
-    "completion",
-)
+GROUPS = {
+    "Data": ("inspect", "view", "label-map", "make-tfrecords"),
+    "Training": ("configure", "summary", "train", "evaluate"),
+    "Trained detectors": ("export", "benchmark", "predict", "explain"),
+    "Downloads and other tools": ("download", "push", "migrate"),
+    "All steps": ("run", "demo", "queue"),
+    "This machine": ("doctor", "completion"),
+}
+COMMANDS = tuple(name for names in GROUPS.values() for name in names)
 
 READS_IMAGES = {
     "inspect",
@@ -79,6 +66,16 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every command, in the order of COMMANDS."""
         return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands of the help page, by GROUPS."""
+        width = max(map(len, COMMANDS))
+        limit = formatter.width - 6 - width
+        for title, names in GROUPS.items():
+            found = [(name, self.get_command(ctx, name)) for name in names]
+            rows = [(f"{name:{width}}", each.get_short_help_str(limit)) for name, each in found if each]
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """The command from `odtk/cli/<name>.py`, or None if there is no such command."""

@@ -45,6 +45,8 @@ class Family(abc.ABC):
     if there is no such field."""
     batch_norm_switch_keeps: bool = True
     """The value of that field with which they do."""
+    usual_side: int = 640
+    """Of the images in the zoo's configs, in pixels, which is suggested where a config sets no size."""
     checkpoint_marks: Mapping[str, tuple[str, ...]] = {
         "detection": ("model/_feature_extractor", "model/_box_predictor"),
         "classification": ("feature_extractor/",),

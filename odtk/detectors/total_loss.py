@@ -10,6 +10,11 @@ REGULARIZATION_LOSS = "Loss/regularization_loss"
 TOTAL_LOSS = "Loss/total_loss"
 
 
+def logged_losses(detector: Detector) -> tuple[str, ...]:
+    """The tags of `total_losses` but TOTAL_LOSS; as TFOD, a detector without regularization logs none of it."""
+    return (*detector.loss_names, *([REGULARIZATION_LOSS] if detector.add_regularization_loss else []))
+
+
 def total_losses(
     detector: Detector,
     predictions: dict,

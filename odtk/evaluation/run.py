@@ -125,8 +125,9 @@ def nothing_measured(detector: Detector, evaluators: Sequence[Evaluator], with_l
 
 
 def loss_meanings(detector: Detector) -> dict[str, str]:
-    """Tag to meaning of each loss: the detector's own, the penalty on weights and the total."""
+    """Tag to meaning of each loss: the detector's own, the penalty on weights if it has one, and the total."""
     notes = ["mean over batches, in inference mode", *["likewise"] * len(detector.loss_names)]
     texts = [detector.loss_meanings.get(name, "a loss of this model") for name in detector.loss_names]
     own = {name: f"{text}, {note}" for name, text, note in zip(detector.loss_names, texts, notes, strict=False)}
-    return own | {REGULARIZATION_LOSS: "penalty on large weights", TOTAL_LOSS: "sum of the losses"}
+    penalty = {REGULARIZATION_LOSS: "penalty on large weights"} if detector.add_regularization_loss else {}
+    return own | penalty | {TOTAL_LOSS: "sum of the losses"}

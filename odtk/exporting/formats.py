@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from odtk.protos import pipeline_pb2
 
 DEFAULT = "saved_model"
+QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
+"""Of TFLite files: nothing; weights in float16; weights in int8; weights and activations in int8."""
 CERTIFICATE = "certificate.json"
 """Of an exported folder: how its models answer compared with the checkpoint."""
 
@@ -160,6 +162,45 @@ FORMATS = {
         _write_saved_model,
         _load_saved_model,
         embed=_embed_in_saved_model,
+    ),
+    "onnx": ExportFormat(
+        "model.onnx",
+        "for ONNX Runtime, TensorRT and others",
+        _of_module("onnx_file", "write"),
+        _of_module("onnx_model", "load"),
+        suffix=".onnx",
+        needs=Needs("onnx", ("tf2onnx", "onnx", "onnxruntime")),
+        refuses=_of_module("onnx_file", "refuses"),
+        embed=_of_module("onnx_file", "embed"),
+    ),
+    "tflite": ExportFormat(
+        "model.tflite",
+        "for phones and edge devices: LiteRT, MediaPipe",
+        _of_module("tflite_file", "write"),
+        _of_module("tflite_model", "load"),
+        suffix=".tflite",
+        refuses=_of_module("tflite_refusals", "refuses"),
+        embed=_of_module("tflite_file", "embed"),
+        tolerance=_of_module("tflite_refusals", "tolerance"),
+    ),
+    "openvino": ExportFormat(
+        "openvino",
+        "for Intel's OpenVINO",
+        _of_module("openvino_file", "write"),
+        _of_module("openvino_model", "load"),
+        suffix=".xml",
+        needs=Needs("openvino", ("tf2onnx", "onnx", "openvino")),
+        refuses=_of_module("openvino_file", "refuses"),
+        embed=_of_module("openvino_file", "embed"),
+    ),
+    "browser": ExportFormat(
+        "browser",
+        "a page that finds objects in pictures and the webcam",
+        _of_module("browser", "write"),
+        _of_module("browser", "load"),
+        needs=Needs("onnx", ("tf2onnx", "onnx", "onnxruntime")),
+        refuses=_of_module("browser", "refuses"),
+        embed=_of_module("browser", "embed"),
     ),
     "serving": ExportFormat(
         "serving",

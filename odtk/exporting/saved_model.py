@@ -51,4 +51,5 @@ def _with_tfods_shape(name: str, value, one_image: bool):
     """
     if one_image or not name.startswith("raw_"):
         return value
-    return tf.compat.v1.placeholder_with_default(value, [None, None, value.shape[-1]])
+    # By a shape that is computed: of a placeholder with a default, converters want one that is a constant.
+    return tf.reshape(value, tf.stack([tf.shape(value)[0], -1, value.shape[-1]]))

@@ -22,7 +22,7 @@ class SplitStep:
         """Must be created in the strategy's scope, when model and optimizer have their variables."""
         self._task, self._model, self._optimizer, self._metrics = task, model, optimizer, metrics
         self.loss_scale = loss_scale
-        self._sums = GradientSums(model.trainable_variables, (*task.loss_names, REGULARIZATION_LOSS))
+        self._sums = GradientSums(model.trainable_variables, task.loss_names)
 
     @property
     def counter(self) -> tf.Variable:

@@ -10,7 +10,7 @@ from odtk import static_shapes, step_random
 from odtk.checkpoints.restoring import RestoreReport
 from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
-from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS, total_losses
+from odtk.detectors.total_loss import TOTAL_LOSS, logged_losses, total_losses
 from odtk.errors import OdtkError
 from odtk.hardware import is_on_tpu
 from odtk.inputs.bad_boxes import BadBoxes
@@ -86,7 +86,7 @@ class DetectionTask(base_task.Task):
         `image_cache` has the decoded images, if any are kept.
         """
         super().__init__(config_definitions.TaskConfig())
-        self.loss_names: tuple[str, ...] = ()
+        self.loss_names: tuple[str, ...] = ()  # see logged_losses
         refuse_unsupported(config.train_config, "train_config")
         refuse_unsupported(config.train_input_reader, "train_input_reader")
         self.reuse_heads, self.record_filter, self.bad_boxes = reuse_heads, record_filter, bad_boxes
@@ -102,7 +102,7 @@ class DetectionTask(base_task.Task):
         model = build_detector(self.config, self.precision)
         self._require_compilable(model)
         freeze(model, self.config.train_config.freeze_variables)
-        self.loss_names = model.loss_names
+        self.loss_names = logged_losses(model)
         return model
 
     def _require_compilable(self, model: Detector) -> None:
@@ -169,7 +169,7 @@ class DetectionTask(base_task.Task):
         self.last_position = tf.Variable(
             NOTHING_READ, False, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
         )
-        return [LastValue(tag) for tag in (*self.loss_names, REGULARIZATION_LOSS, TOTAL_LOSS, GRADIENT_NORM)]
+        return [LastValue(tag) for tag in (*self.loss_names, TOTAL_LOSS, GRADIENT_NORM)]
 
     # Detectors do not need AutoGraph, which takes longer to convert their code than TensorFlow takes to trace it.
     @tf.autograph.experimental.do_not_convert
@@ -243,8 +243,6 @@ class DetectionTask(base_task.Task):
         return model.predict(model.preprocess(features["image"], shapes), shapes, True, groundtruth)
 
     def losses(self, model: Detector, features: dict, groundtruth: dict) -> dict[str, tf.Tensor]:
-        """Losses of a batch in training mode, including the regularization loss and the total."""
+        """Losses of a batch in training mode, including the total, and the regularization loss if there is one."""
         shapes, predictions = features["true_image_shape"], self.predictions(model, features, groundtruth)
-        losses = total_losses(model, predictions, groundtruth, shapes, num_replicas(), over_replicas)
-        losses.setdefault(REGULARIZATION_LOSS, tf.constant(0.0))
-        return losses
+        return total_losses(model, predictions, groundtruth, shapes, num_replicas(), over_replicas)

@@ -1,5 +1,6 @@
 """How `odtk` ends: what a user sees, where, and the exit code."""
 
+import re
 import subprocess
 import sys
 import warnings
@@ -202,3 +203,12 @@ def test_a_package_that_is_missing_is_said_to_be(monkeypatch):
     lines = version_lines()
     assert "tensorflow-cpu 2.20.0" in lines
     assert lines[-1] == "protobuf: not installed (`odtk doctor` says what to do)"
+
+
+def test_the_help_page_has_every_command_once_in_its_group():
+    page = CliRunner().invoke(main.cli, ["--help"]).stdout
+    listed = page[page.index(f"{next(iter(main.GROUPS))}:") :]
+    found = re.findall(r"^(?:(\S.*):|  ([a-z-]+)  )", listed, re.MULTILINE)
+    assert [title for title, _ in found if title] == list(main.GROUPS)
+    assert [name for _, name in found if name] == list(main.COMMANDS)
+    assert len(set(main.COMMANDS)) == len(main.COMMANDS)

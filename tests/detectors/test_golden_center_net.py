@@ -118,7 +118,7 @@ def test_the_references_goldens(family):
     assert_same_detections(family)
     golden_runs.assert_same_inference_losses(family, LOSSES)
     assert_same_targets(family)
-    rows, norm = golden_runs.train(family, steps=1)
+    rows, norm, _ = golden_runs.train(family, steps=1)
     for tag, values in family.case.training_losses().items():
         assert rows[0][tag] == pytest.approx(values[0], rel=1e-3), tag
     assert norm == pytest.approx(float(golden["train_gradient_norm"]), rel=2e-2)
@@ -147,7 +147,7 @@ def assert_same_targets(run: SimpleNamespace) -> None:
 )
 def test_three_training_steps(name):
     built = golden_runs.of_reference(name)
-    rows, _ = golden_runs.train(golden_runs.computed(built), steps=3)
+    rows, *_ = golden_runs.train(golden_runs.computed(built), steps=3)
     for tag, values in built.case.training_losses().items():
         np.testing.assert_allclose([row[tag] for row in rows], values, rtol=1e-3, err_msg=tag)
 

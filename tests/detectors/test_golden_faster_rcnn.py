@@ -2,18 +2,15 @@
 
 from types import SimpleNamespace
 
+import golden_runs
 import numpy as np
 import pytest
 import tensorflow as tf
-from golden_cases import GOLDEN, family_case, same_detections
-
-from odtk.detectors.build import build_detector
-from odtk.training.optimizer import build_optimizer
+from golden_cases import GOLDEN, same_detections
 
 FAMILIES = sorted(path.stem for path in (GOLDEN / "families").glob("faster_rcnn*.config"))
 # What the others have, too, and three steps of training instead of one; about ten seconds each.
 QUICK = {"faster_rcnn-first_stage", "faster_rcnn_fpn-static"}
-REGULARIZATION, TOTAL = "Loss/regularization_loss", "Loss/total_loss"
 # Fewer anchors are drawn than there are in inference, so that the loss of the others is a draw of TFOD's.
 DRAWN = {"faster_rcnn_fpn-base": ("Loss/RPNLoss/objectness_loss", 2e-2)}
 
@@ -21,37 +18,8 @@ DRAWN = {"faster_rcnn_fpn-base": ("Loss/RPNLoss/objectness_loss", 2e-2)}
 @pytest.fixture(scope="module")
 def family(request) -> SimpleNamespace:
     """One of the goldens, and everything the detector computes of its batch in inference."""
-    case = family_case(request.param)
-    detector = build_detector(case.config)
-    case.assign_weights(detector.checkpoint_variables())
-    images, shapes = case.images(detector.resize)
-    preprocessed = detector.preprocess(images, shapes)
-    return SimpleNamespace(
-        name=request.param,
-        case=case,
-        golden=case.arrays,
-        detector=detector,
-        shapes=shapes,
-        preprocessed=preprocessed,
-        predictions=detector.predict(preprocessed, shapes),
-    )
-
-
-def train(run: SimpleNamespace, steps: int) -> SimpleNamespace:
-    """The losses of some steps, and what the first one saw: its predictions, and the norm of its gradient."""
-    detector, groundtruth, shapes = run.detector, run.case.groundtruth(), run.shapes
-    optimizer, rows, first = build_optimizer(run.case.config.train_config.optimizer), [], {}
-    for _ in range(steps):
-        with tf.GradientTape() as tape:
-            predictions = detector.predict(run.preprocessed, shapes, True, groundtruth)
-            losses = detector.losses(predictions, groundtruth, shapes)
-            losses[REGULARIZATION] = detector.regularization_loss()
-            losses[TOTAL] = tf.add_n(list(losses.values()))
-        gradients = tape.gradient(losses[TOTAL], detector.trainable_variables)
-        first = first or {"predictions": predictions, "norm": float(tf.linalg.global_norm(gradients))}
-        optimizer.apply_gradients(zip(gradients, detector.trainable_variables, strict=True))
-        rows.append({tag: float(loss) for tag, loss in losses.items()})
-    return SimpleNamespace(rows=rows, **first)
+    run = golden_runs.computed(golden_runs.of_reference(request.param))
+    return SimpleNamespace(**vars(run), name=request.param)
 
 
 def assert_same_maps(ours: list, golden: dict, name: str) -> None:
@@ -99,11 +67,7 @@ def assert_same_losses(run: SimpleNamespace, groundtruth: dict, part: str) -> No
         assert float(loss) == pytest.approx(expected, rel=tolerance if tag == drawn else 1e-4), tag
 
 
-@pytest.mark.parametrize(
-    "family",
-    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES],
-    indirect=True,
-)
+@pytest.mark.parametrize("family", golden_runs.params(FAMILIES, QUICK), indirect=True)
 @pytest.mark.parity(
     what="Faster R-CNN: keys of the checkpoint, anchors, proposals, predictions of both stages, detections, raw "
     "detections, inference losses, proposals that are trained on, three training steps",
@@ -123,7 +87,7 @@ def test_the_references_goldens(family):
         if name in golden:
             ours = np.take_along_axis(np.asarray(detections[name]).reshape(*places.shape, -1), places[..., None], 1)
             np.testing.assert_allclose(ours, golden[name].reshape(ours.shape), rtol=0, atol=1e-3, err_msg=name)
-    assert_same_losses(family, family.case.groundtruth(), "infer")
+    assert_same_losses(family, family.groundtruth, "infer")
     if "near_boxes" in golden:
         shape = golden["near_classes"].shape
         near = {"boxes": tf.constant(golden["near_boxes"]), "classes": tf.constant(golden["near_classes"])}
@@ -134,7 +98,7 @@ def test_the_references_goldens(family):
 
 def assert_same_training(run: SimpleNamespace) -> None:
     """Which anchors and proposals count, the losses, and the gradient of the first step."""
-    golden, trained = run.golden, train(run, steps=1 if run.name in QUICK else 3)
+    golden, trained = run.golden, golden_runs.train(run, steps=1 if run.name in QUICK else 3)
     assert np.asarray(trained.predictions["anchors_used"]).sum() == golden["train_anchor_count"]
     if "train_num_proposals" in golden:
         np.testing.assert_array_equal(trained.predictions["num_proposals"], golden["train_num_proposals"])

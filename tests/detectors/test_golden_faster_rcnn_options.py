@@ -5,60 +5,37 @@ tests/golden/from_tfod/faster_rcnn.py and faster_rcnn_inception.py made the answ
 
 from types import SimpleNamespace
 
+import golden_runs
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from golden_cases import GOLDEN, SUFFIX, family_case, same_detections
-from google.protobuf import text_format
-from object_graphs import Graph, graph_of, names_of
+from golden_cases import GOLDEN, family_case, same_detections
 
 from odtk.detectors.build import build_detector
 from odtk.detectors.faster_rcnn import first_stage
-from odtk.protos import model_pb2
+from odtk.detectors.total_loss import TOTAL_LOSS, total_losses
 from odtk.training.optimizer import build_optimizer
 
 FROM_TFOD: dict = {}
 for name in ("faster_rcnn", "faster_rcnn_fpn", "faster_rcnn_inception"):
     with np.load(GOLDEN / f"from_tfod/{name}.npz") as file:
         FROM_TFOD |= {f"{name}/{case}": dict(file) for case in file["names"].tolist()}
+WITH_GRAPH = [name for name, answers in FROM_TFOD.items() if f"{name.split('/')[1]}/graph" in answers]
 # What the others have, other cases have, too; about ten seconds each.
 QUICK = {"faster_rcnn/focal loss, batch norms of the heads"}
-REGULARIZATION, TOTAL = "Loss/regularization_loss", "Loss/total_loss"
-
-
-def params(names) -> list:
-    """Each as a parameter, those not in QUICK marked as slow."""
-    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 @pytest.fixture(scope="module")
 def case(request) -> SimpleNamespace:
-    """A case of TFOD's answers."""
-    part = request.param.split("/")[1] + "/"
-    golden = {
-        name.removeprefix(part): value for name, value in FROM_TFOD[request.param].items() if name.startswith(part)
-    }
-    return made(golden)
+    """One of TFOD's own answers, and everything the detector computes of its batch in inference."""
+    answers = FROM_TFOD[request.param]
+    return computed(golden_runs.of_tfod(answers, request.param.split("/")[1]))
 
 
-def made(golden: dict) -> SimpleNamespace:
-    """The detector of a case, with its weights and batch."""
-    case = family_case(str(golden["base"]))
-    case.config.model.CopyFrom(text_format.Parse(str(golden["model"]), model_pb2.DetectionModel()))
-    detector = build_detector(case.config)
-    for key, variable in detector.checkpoint_variables().items():
-        variable.assign(case.value(key, variable.shape))
-    images, shapes = case.images(detector.resize)
-    preprocessed = detector.preprocess(images, shapes)
-    return SimpleNamespace(
-        case=case,
-        golden=golden,
-        detector=detector,
-        shapes=shapes,
-        preprocessed=preprocessed,
-        predictions=detector.predict(preprocessed, shapes),
-    )
+def computed(built: golden_runs.Built) -> SimpleNamespace:
+    """With the groundtruth beside proposals of training."""
+    return golden_runs.computed(built, near(built.golden))
 
 
 def near(golden: dict) -> dict[str, tf.Tensor]:
@@ -72,14 +49,7 @@ def near(golden: dict) -> dict[str, tf.Tensor]:
     }
 
 
-def losses_of(detector, predictions: dict, groundtruth: dict, shapes) -> dict[str, tf.Tensor]:
-    """With TFOD's sums."""
-    losses = detector.losses(predictions, groundtruth, shapes)
-    losses[REGULARIZATION] = detector.regularization_loss()
-    return losses | {TOTAL: tf.add_n(list(losses.values()))}
-
-
-@pytest.mark.parametrize("case", params(FROM_TFOD), indirect=True)
+@pytest.mark.parametrize("case", golden_runs.params(FROM_TFOD, QUICK), indirect=True)
 @pytest.mark.parity(
     what="Faster R-CNN with padded and odd sides, other levels, shared boxes, class-agnostic, soft and combined "
     "suppression, other losses, mining, batch norms of the heads, features of detections, raw boxes while it predicts, "
@@ -96,27 +66,18 @@ def test_what_the_reference_does_not_cover(case):
 
 
 def assert_same_step(case: SimpleNamespace) -> None:
-    """The first one of training, with groundtruth beside the proposals."""
-    golden, detector = case.golden, case.detector
-    with tf.GradientTape() as tape:
-        predictions = detector.predict(case.preprocessed, case.shapes, True, near(golden))
-        losses = losses_of(detector, predictions, near(golden), case.shapes)
-    gradients = tape.gradient(losses[TOTAL], detector.trainable_variables)
+    """The first one of training."""
+    golden, predictions = case.golden, golden_runs.assert_same_first_step(case)
     assert np.asarray(predictions["anchors_used"]).sum() == golden["train_anchor_count"]
     np.testing.assert_array_equal(predictions["num_proposals"], golden["train_num_proposals"])
     np.testing.assert_allclose(predictions["proposal_boxes"], golden["train_proposal_boxes"], rtol=0, atol=1e-2)
-    for tag, loss in losses.items():
-        assert float(loss) == pytest.approx(float(golden[tag]), rel=1e-3), tag
-    norm = float(tf.linalg.global_norm([each for each in gradients if each is not None]))
-    assert norm == pytest.approx(float(golden["train_gradient_norm"]), rel=2e-2)
 
 
 def assert_same_predictions(case: SimpleNamespace) -> None:
     """Of both stages."""
     golden, predictions, stride = case.golden, case.predictions, int(case.golden["stride"])
     np.testing.assert_array_equal(case.shapes, golden["true_image_shapes"])
-    corners = tf.concat([case.preprocessed[:, :2, :2], case.preprocessed[:, -2:, -2:]], axis=1)
-    np.testing.assert_allclose(corners, golden["preprocessed_corners"], atol=1e-5)
+    golden_runs.assert_same_corners(case)
     shapes = [tuple(each.shape) for each in predictions["features_to_crop"]]
     assert shapes == [tuple(shape) for shape in golden["map_shapes"]]
     assert len(predictions["anchors"]) == golden["anchor_count"]
@@ -148,24 +109,14 @@ def assert_same_outputs(case: SimpleNamespace) -> None:
         np.testing.assert_allclose(found[name][:, ::7, ..., ::97], golden[name], rtol=0, atol=1e-3, err_msg=name)
 
 
-@pytest.mark.parametrize("case", params(name for name in FROM_TFOD if f"{name.split('/')[1]}/graph" in
-                                        FROM_TFOD[name]), indirect=True)  # fmt: skip
+@pytest.mark.parametrize("case", golden_runs.params(WITH_GRAPH, QUICK), indirect=True)
 @pytest.mark.parity(
     what="Faster R-CNN: every object of a checkpoint",
     against="from_tfod/faster_rcnn.npz, from_tfod/faster_rcnn_fpn.npz, from_tfod/faster_rcnn_inception.npz",
     tolerance="exact",
 )
 def test_a_checkpoint_has_tfods_objects(case, tmp_path):
-    assert_same_objects(case, tmp_path)
-
-
-def assert_same_objects(case: SimpleNamespace, tmp_path) -> None:
-    """Under all of their names, and variables under their keys."""
-    prefix = tf.train.Checkpoint(**case.detector.checkpoint_objects()).write(str(tmp_path / "ckpt"))
-    graph = Graph.FromString(case.golden["graph"].tobytes())
-    assert names_of(graph_of(prefix)) == names_of(graph)
-    keys = {attribute.checkpoint_key for node in graph.nodes for attribute in node.attributes}
-    assert {key + SUFFIX for key in case.detector.checkpoint_variables()} == keys
+    golden_runs.assert_tfods_objects(case.detector, case.golden["graph"], tmp_path)
 
 
 @pytest.mark.slow
@@ -176,7 +127,7 @@ def assert_same_objects(case: SimpleNamespace, tmp_path) -> None:
 )
 def test_a_sample_that_is_too_small_repeats_the_best_proposal():
     golden = dict(np.load(GOLDEN / "from_tfod/faster_rcnn_short_sample.npz"))
-    case = made(golden)
+    case = computed(golden_runs.of_answers(golden))
     assert_same_step(case)
     np.testing.assert_array_equal(golden["train_proposal_boxes"][:, -1], golden["train_proposal_boxes"][:, -2])
 
@@ -191,7 +142,7 @@ def test_a_sample_that_is_too_small_repeats_the_best_proposal():
 def test_inception_resnet_with_stride_8(tmp_path):
     answers = dict(np.load(GOLDEN / "from_tfod/faster_rcnn_inception_one_stage.npz"))
     golden = {part.split("/")[1]: value for part, value in answers.items() if "/" in part}
-    case = made(golden)
+    case = golden_runs.computed(golden_runs.of_answers(golden))
     (found,), stride = case.predictions["features_to_crop"], int(golden["stride"])
     assert tuple(found.shape) == tuple(golden["map_shapes"][0])
     assert float(np.asarray(found, np.float64).mean()) == pytest.approx(float(golden["map_means"][0]), rel=1e-4)
@@ -202,7 +153,7 @@ def test_inception_resnet_with_stride_8(tmp_path):
     expected = {name.removeprefix("post_"): value for name, value in golden.items() if name.startswith("post_")}
     classes = {"detection_classes": np.zeros_like(expected["detection_scores"])}
     same_detections(case.detector.postprocess(case.predictions, case.shapes), classes | expected)
-    assert_same_objects(case, tmp_path)
+    golden_runs.assert_tfods_objects(case.detector, case.golden["graph"], tmp_path)
 
 
 @pytest.fixture
@@ -238,8 +189,8 @@ def test_training_in_double_precision(name, double_precision, monkeypatch):
     for step, expected in enumerate(golden["losses"]):
         with tf.GradientTape() as tape:
             predictions = detector.predict(preprocessed, shapes, True, near(golden))
-            losses = losses_of(detector, predictions, near(golden), shapes)
-        gradients = tape.gradient(losses[TOTAL], detector.trainable_variables)
+            losses = total_losses(detector, predictions, near(golden), shapes)
+        gradients = tape.gradient(losses[TOTAL_LOSS], detector.trainable_variables)
         optimizer.apply_gradients(zip(gradients, detector.trainable_variables, strict=True))
         found = [float(losses[tag]) for tag in tags]
         np.testing.assert_allclose(found, expected, rtol=1e-4, err_msg=f"step {step}")

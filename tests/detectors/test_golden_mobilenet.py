@@ -54,7 +54,7 @@ def case(request) -> SimpleNamespace:
 def test_the_references_goldens(family):
     golden_runs.assert_same_inference(family)
     steps = COMPARED_STEPS.get(Path(family.case.name).name, 3)
-    rows, norm = golden_runs.train(family, steps, family.case.preprocessed(preprocess))
+    rows, norm, _ = golden_runs.train(family, steps, family.case.preprocessed(preprocess))
     for tag, values in family.case.training_losses().items():
         for row, value, tolerance in zip(rows, values[:steps], OF_STEPS[:steps], strict=True):
             assert row[tag] == pytest.approx(float(value), rel=tolerance), tag

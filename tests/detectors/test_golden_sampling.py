@@ -9,6 +9,9 @@ from golden_cases import GOLDEN, variant_case
 
 from odtk.detectors.build import build_detector
 
+# Here detectors differ in how losses are computed.
+pytestmark = pytest.mark.usefixtures("shared_backbones")
+
 TFOD = json.loads((GOLDEN / "from_tfod/sampling.json").read_text())["losses"]
 
 

@@ -18,7 +18,7 @@ LOSSES = ["Loss/localization_loss", "Loss/classification_loss"]
 
 
 @pytest.fixture(scope="module")
-def variant(request) -> SimpleNamespace:
+def variant(request, shared_backbones) -> SimpleNamespace:
     """A golden and everything the detector computes of its batch, in inference and then for one training step."""
     case = variant_case(request.param)
     detector = build_detector(case.config)

@@ -119,6 +119,7 @@ REFUSED = {
         ),
         "each x above the one before it",
     ),
+    "no size of images": (changed(clear=("image_resizer",)), "image_resizer is empty, so images have no size"),
     "no matcher": (changed(clear=("matcher",)), "matcher is empty"),
     "no similarity": (changed(clear=("similarity_calculator",)), "similarity_calculator is empty"),
     "no class": (changed("num_classes: 0"), "num_classes is 0"),

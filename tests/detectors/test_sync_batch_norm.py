@@ -4,11 +4,15 @@ What shared heads make of it is TFOD's golden, in test_golden_mobilenet_fpn.py.
 """
 
 import numpy as np
+import pytest
 import tf_keras
 from golden_cases import variant_case
 
 from odtk.detectors.build import build_detector
 from odtk.protos import pipeline_pb2
+
+# Nothing here depends on how deep the backbone is.
+pytestmark = pytest.mark.usefixtures("shallow_resnet")
 
 
 def synchronized(config) -> pipeline_pb2.TrainEvalPipelineConfig:
@@ -39,8 +43,8 @@ def test_all_norms_of_backbone_and_pyramid_are_synchronized():
     ]
     assert len(norms) == sum("_feature_extractor/" in key and "moving_mean" in key for key in variables)
     assert all(norm.synchronized for norm in norms)
-    case.assign_weights(variables)
-    case.assign_weights(plain.checkpoint_variables())
+    case.draw_weights(variables)
+    case.draw_weights(plain.checkpoint_variables())
     images = detector.preprocess(case.images(detector.resize)[0], None)
     for training, rounding in ((False, 1e-4), (True, 1e-3)):
         found, expected = (each.predict(images, None, training=training) for each in (detector, plain))
@@ -57,7 +61,7 @@ def test_frozen_synchronized_norms_keep_their_statistics():
     config.model.ssd.freeze_batchnorm = True
     detector = build_detector(config)
     variables = detector.checkpoint_variables()
-    case.assign_weights(variables)
+    case.draw_weights(variables)
     statistics = {key: value.numpy() for key, value in variables.items() if "/moving_" in key}
     detector.predict(detector.preprocess(case.images(detector.resize)[0], None), None, training=True)
     assert statistics

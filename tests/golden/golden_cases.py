@@ -60,6 +60,11 @@ class GoldenCase:
         for key, variable in variables.items():
             variable.assign(self.value(key, self.shapes[key]))
 
+    def draw_weights(self, variables: dict[str, tf.Variable]) -> None:
+        """The formula's values for a network that need not be the golden's."""
+        for key, variable in variables.items():
+            variable.assign(self.value(key, tuple(variable.shape)))
+
     def images(self, resize):
         """(images float32 [2, height, width, 3] in 0..255, true_image_shapes int32 [2, 3]), by a detector's resize."""
         pictures = (synthetic_image(seed, *self.image_size) for seed in self.image_seeds)

@@ -46,7 +46,11 @@ def of_reference(name: str) -> Built:
 
 def of_tfod(answers: dict[str, np.ndarray], name: str) -> Built:
     """One of those that a script of tests/golden/from_tfod wrote; `answers` are all of its file."""
-    golden = {key.removeprefix(f"{name}/"): value for key, value in answers.items() if key.startswith(f"{name}/")}
+    return of_answers({key.removeprefix(f"{name}/"): answers[key] for key in answers if key.startswith(f"{name}/")})
+
+
+def of_answers(golden: dict[str, np.ndarray]) -> Built:
+    """That with these answers, which say from which config its model was made, and which it is."""
     case = family_case(str(golden["base"]))
     case.config.model.CopyFrom(text_format.Parse(str(golden["model"]), model_pb2.DetectionModel()))
     detector = build_detector(case.config)
@@ -68,20 +72,28 @@ def computed(built: Built, groundtruth: dict | None = None) -> SimpleNamespace:
     )
 
 
-def train(run: SimpleNamespace, steps: int, images=None) -> tuple[list[dict[str, float]], float]:
-    """The losses of some steps, and the norm of the first one's gradient; `images` if not those of the inference."""
-    detector, rows, norm = run.detector, [], None
+class Trained(NamedTuple):
+    """The losses of each step, and of the first one the norm of the gradient and what was predicted."""
+
+    rows: list[dict[str, float]]
+    norm: float
+    predictions: dict
+
+
+def train(run: SimpleNamespace, steps: int, images=None) -> Trained:
+    """Some steps with the run's groundtruth; `images` if not those of the inference."""
+    detector, rows, first = run.detector, [], ()
     optimizer = build_optimizer(run.case.config.train_config.optimizer)
     for _ in range(steps):
         with tf.GradientTape() as tape:
             fed = run.preprocessed if images is None else images
-            predictions = detector.predict(fed, run.shapes, training=True)
+            predictions = detector.predict(fed, run.shapes, True, run.groundtruth)
             losses = total_losses(detector, predictions, run.groundtruth, run.shapes)
         gradients = tape.gradient(losses[TOTAL_LOSS], detector.trainable_variables)
-        norm = float(tf.linalg.global_norm(gradients)) if norm is None else norm
+        first = first or (float(tf.linalg.global_norm(gradients)), predictions)
         optimizer.apply_gradients(zip(gradients, detector.trainable_variables, strict=True))
         rows.append({tag: float(loss) for tag, loss in losses.items()})
-    return rows, norm
+    return Trained(rows, *first)
 
 
 def assert_same_predictions(run: SimpleNamespace) -> None:
@@ -123,12 +135,13 @@ def assert_same_corners(run: SimpleNamespace, tolerance: float = 1e-5) -> None:
     np.testing.assert_allclose(corners, run.golden["preprocessed_corners"], atol=tolerance)
 
 
-def assert_same_first_step(run: SimpleNamespace, images=None) -> None:
-    """All losses of the first step of training, and the norm of its gradient."""
-    rows, norm = train(run, steps=1, images=images)
-    for tag, value in rows[0].items():
+def assert_same_first_step(run: SimpleNamespace, images=None) -> dict:
+    """All losses of the first step of training, and the norm of its gradient; returns what it predicted."""
+    trained = train(run, steps=1, images=images)
+    for tag, value in trained.rows[0].items():
         assert value == pytest.approx(float(run.golden[tag]), rel=1e-3), tag
-    assert norm == pytest.approx(float(run.golden["train_gradient_norm"]), rel=2e-2)
+    assert trained.norm == pytest.approx(float(run.golden["train_gradient_norm"]), rel=2e-2)
+    return trained.predictions
 
 
 def assert_tfods_objects(detector: Detector, serialized: np.ndarray, folder: Path) -> None:

@@ -18,7 +18,7 @@ from odtk.tools.benchmark import benchmark, processes
 from odtk.tools.benchmark.latency import latency_of, ratio_of
 from odtk.tools.benchmark.pictures import draw_picture, load_pictures
 from odtk.tools.benchmark.plan import Case, build_plan
-from odtk.tools.benchmark.report import names_of, notes_on
+from odtk.tools.benchmark.report import bytes_of, names_of, notes_on
 from odtk.tools.benchmark.turns import count_turns, take_turns
 from odtk.tools.benchmark.worker import Worker, serve
 
@@ -190,6 +190,19 @@ def test_names_tell_models_apart():
     assert names_of(["a/exported", "model/ckpt-6"]) == ["exported", "ckpt-6"]
     assert names_of(["a/exported", "b/exported/"]) == ["a/exported", "b/exported/"]
     assert names_of(["a", "a", "b"]) == ["a", "a (2)", "b"]
+
+
+def test_sizes_are_those_of_the_models_files(tmp_path):
+    for name, size in {
+        "exported/saved_model/saved_model.pb": 3, "exported/saved_model/variables/x": 4, "exported/label_map.pbtxt": 9,
+        "weights/weights.npz": 5, "model/ckpt-6.index": 1, "model/ckpt-6.data-00000-of-00001": 7,
+        "model/ckpt-60.index": 9,
+    }.items():  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x" * size)
+    sizes = {"exported": 7, "exported/saved_model": 7, "weights": 5, "weights/weights.npz": 5, "model/ckpt-6": 8}
+    assert {name: bytes_of(str(tmp_path / name)) for name in sizes} == sizes
+    assert bytes_of(str(tmp_path / "model")) is None, "which of its checkpoints is not decided here"
 
 
 def test_models_in_processes(found):

@@ -20,7 +20,7 @@ from odtk.evaluation.coco import METRIC_NAMES
 from odtk.evaluation.evaluator import Evaluator
 from odtk.evaluation.metrics_sets import EVALUATORS, build_evaluators
 from odtk.evaluation.pascal import PROTOCOLS
-from odtk.evaluation.run import run_evaluation
+from odtk.evaluation.run import loss_meanings, run_evaluation
 from odtk.inputs.dataset import Part
 from odtk.protos import pipeline_pb2
 from odtk.tools import evaluate as tool
@@ -162,6 +162,7 @@ def test_regularization_counts_only_where_training_adds_it(evaluated, monkeypatc
     metrics = evaluated(dataset().batch(2)).metrics
     assert metrics["Loss/total_loss"] == 4
     assert "Loss/regularization_loss" not in metrics
+    assert list(loss_meanings(Oracle())) == [*Oracle.loss_names, "Loss/total_loss"]
 
 
 def test_classes_are_measured_one_by_one_where_asked(evaluated):

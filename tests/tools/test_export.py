@@ -92,6 +92,7 @@ def test_the_files_are_tfods(exported, golden_dir):
     assert sorted(set(written) - certificates) == sorted(golden)
 
 
+@pytest.mark.slow  # tests/exporting/test_winograd_detectors.py has the SavedModel's answers
 def test_winograd_exports_the_checkpoints_weights(exported, config, model_dir, tmp_path, monkeypatch):
     monkeypatch.setattr("odtk.layers.winograd.LEAST_CHANNELS", 1)
     report = export(config, model_dir, tmp_path / "out", winograd=True, verify=1)
@@ -107,7 +108,7 @@ def test_winograd_exports_the_checkpoints_weights(exported, config, model_dir, t
     assert np.abs(quick(picture)["raw_detection_scores"] - expected).max() > 1e-3
 
 
-@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+@pytest.mark.parametrize("precision", [pytest.param("float16", marks=pytest.mark.slow), "bfloat16"])
 def test_a_network_in_low_precision_is_exported_with_its_certificate(
     precision, exported, config, model_dir, tmp_path, shapes
 ):

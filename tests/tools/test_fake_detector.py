@@ -27,7 +27,6 @@ from odtk.evaluation.coco_results import read_results
 from odtk.evaluation.metrics_sets import build_categories, build_evaluators
 from odtk.evaluation.record_pixels import RecordPixels
 from odtk.evaluation.scoring import score
-from odtk.exporting.agreement import measure
 from odtk.records import example, shards
 from odtk.records.example import read_features
 from odtk.tools.evaluate import evaluate
@@ -332,14 +331,14 @@ def test_what_it_computes_is_shown_without_anchors_or_levels(journey, tmp_path):
     assert (layers[0].name, layers[0].shapes) == ("stem", ((1, 6, 4, 4),))
 
 
-def test_low_precision_is_compared_on_the_evaluation_records(journey):
-    config = pipeline.read(journey.config)
-    exact, low = build_detector(config), build_detector(config, "bfloat16")
-    for key, variable in low.checkpoint_variables().items():
-        variable.assign(exact.checkpoint_variables()[key])
-    found = measure(exact, low, config)
-    assert (found.images, found.source) == (4, "evaluation records")
-    assert 0 < found.score < 0.01
+def test_an_export_is_verified_on_the_evaluation_records_with_the_metrics_of_both(journey, tmp_path):
+    report = export(journey.config, journey.model_dir, tmp_path / "low", precision="bfloat16", verify=4)
+    certificate = report.certificate
+    assert (certificate.images, certificate.source, certificate.note) == (4, "evaluation images", None)
+    (one,) = certificate.formats
+    assert 0 < one.agreement.scores < 0.01
+    assert -1 < one.map_before <= 1
+    assert one.map_after == pytest.approx(one.map_before, abs=0.05)
 
 
 def test_its_fine_tune_types_are_its_own(journey):

@@ -19,6 +19,7 @@ from google.protobuf import text_format
 from inspected_records import write
 from quick_runs import draw_nothing, leave_imports_alone
 
+from odtk.detectors.total_loss import logged_losses
 from odtk.evaluation.build import ConfiguredEvaluation
 from odtk.layers.conv import BatchNormParams, ConvParams
 from odtk.protos import pipeline_pb2
@@ -86,7 +87,7 @@ class NormedTask(DetectionTask):
 
     def build_model(self):
         model = NormedDetector(self.config.model.center_net.image_resizer, 2, **self.norms)
-        self.loss_names = model.loss_names
+        self.loss_names = logged_losses(model)
         return model
 
 

@@ -47,10 +47,11 @@ def require_equal(plain, compiled, gradients: float):
         np.testing.assert_allclose(other, one, rtol=0, atol=gradients * np.abs(one).max() + 1e-9)
 
 
+# XLA compiles each for ten seconds; the gate compares an evaluation (test_compiled_evaluation.py).
 @pytest.mark.parametrize(
     "config",
     [
-        pytest.param(random_config, id="dropout, sampled negatives"),
+        pytest.param(random_config, id="dropout, sampled negatives", marks=pytest.mark.slow),
         pytest.param(lambda: tiny_config("hard_example_miner"), id="mining", marks=pytest.mark.slow),
     ],
 )
@@ -110,7 +111,8 @@ def require_runs_on_tpu(function, *args) -> set[str]:
     return operations
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+# The next ones' programs are in float32.
+@pytest.mark.parametrize("precision", [pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
 def test_a_whole_step_is_one_static_program_of_operations_that_tpus_have(precision):
     """Forward, losses, backward, update, metrics, and the notes of the first failure and of the position."""
     task, model, optimizer, metrics = tiny_parts(random_config(), xla=True, precision=precision)

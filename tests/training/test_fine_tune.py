@@ -14,6 +14,9 @@ from odtk.errors import CheckpointError, ConfigError
 from odtk.tools.train.restore_table import describe_restore
 from odtk.training.fine_tune import checkpoint_type, fine_tune
 
+# Nothing here depends on how deep the backbone is.
+pytestmark = pytest.mark.usefixtures("shallow_resnet")
+
 CASE = variant_case("base")
 HEADS = "model/_box_predictor/"
 CLASS_CONV = f"{HEADS}_prediction_heads/"

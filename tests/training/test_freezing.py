@@ -12,6 +12,9 @@ from odtk.training.freezing import freeze
 from odtk.training.optimizer import create_variables
 from odtk.training.task import DetectionTask
 
+# Nothing here depends on how deep the backbone is.
+pytestmark = pytest.mark.usefixtures("shallow_resnet")
+
 
 def trained_one_step(what):
     """(values before by key, values after by key, detector, optimizer) of an SSD's step with `what` frozen."""
@@ -19,7 +22,7 @@ def trained_one_step(what):
     task = DetectionTask(with_frozen(case.config, what, lambda line: None))
     model = task.build_model()
     variables = model.checkpoint_variables()
-    case.assign_weights(variables)
+    case.draw_weights(variables)
     optimizer = tf_keras.optimizers.legacy.SGD(0.1, momentum=0.9)
     create_variables(optimizer, model)
     images, shapes = case.images(model.resize)

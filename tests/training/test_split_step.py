@@ -7,10 +7,13 @@ import tf_keras
 from golden_cases import variant_case
 from test_task import Line
 
-from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS
+from odtk.detectors.total_loss import REGULARIZATION_LOSS, TOTAL_LOSS, logged_losses
 from odtk.protos import pipeline_pb2
 from odtk.training.split_step import SplitStep
 from odtk.training.task import GRADIENT_NORM, DetectionTask
+
+# Nothing here depends on how deep the backbone is.
+pytestmark = pytest.mark.usefixtures("shallow_resnet")
 
 KEYS = ("boxes", "classes", "weights", "num_boxes")
 
@@ -40,7 +43,7 @@ def test_with_frozen_norms_the_gradients_are_the_whole_batchs(by_matches, num_bo
     config.model.ssd.normalize_loss_by_num_matches = by_matches
     task = DetectionTask(config, micro_batches=2)
     model = task.build_model()
-    case.assign_weights(model.checkpoint_variables())
+    case.draw_weights(model.checkpoint_variables())
     images, shapes = case.images(model.resize)
     groundtruth = case.groundtruth() | {"num_boxes": tf.constant(num_boxes)}
     # In double precision the parts would agree to more digits, but not through relu6's switches in single.
@@ -79,7 +82,7 @@ def test_a_gradient_that_is_no_number_is_told_with_the_records_of_its_part():
     config = pipeline_pb2.TrainEvalPipelineConfig()
     config.train_config.batch_size = 3
     model, task = Steep(), DetectionTask(config, micro_batches=3)
-    task.loss_names = model.loss_names
+    task.loss_names = logged_losses(model)
     parts = [
         ({"image": tf.constant([image]), "true_image_shape": None, "place": tf.constant([[0, record]], tf.int64),
           "position": tf.constant([record], tf.int64)}, {})

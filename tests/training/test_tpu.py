@@ -125,6 +125,7 @@ def test_addresses_that_are_no_tpus(cloud, monkeypatch):
     assert refusal("node-1").startswith("The TPU 'node-1' cannot be used: No TPU devices found in eager mode. End")
 
 
+@pytest.mark.slow  # tests/inputs/test_graph_records.py has what is counted, in one process
 def test_records_are_read_and_counted_beside_a_host_that_is_another_process(tmp_path):
     """What calls Python or writes to this disk stays here: placed there, it would fail or wait forever."""
     tests = Path(__file__).parents[1]

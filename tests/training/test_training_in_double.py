@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 from golden_cases import GOLDEN, GoldenCase, family_case, resnet50_case, trained_variants, variant_case
+from test_compiled_step import losses_and_gradients, require_equal
 
 from odtk.layers import mobilenet, resnet_v1
 from odtk.training.optimizer import build_optimizer
@@ -22,7 +23,7 @@ from odtk.training.task import DetectionTask
 DOUBLES = GOLDEN / "from_tfod/double.npz"
 MOBILENETS = sorted(path.stem for path in (GOLDEN / "families").glob("mobilenet_v?-*.npz"))
 # Ten seconds each, so that the gate runs those whose gradients or updates go ways of their own; `make test-all` all.
-IN_THE_GATE = ["base", "depthwise_heads", "explicit_background", "hard_example_miner"]
+IN_THE_GATE = ["base", "hard_example_miner"]
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +109,7 @@ def test_the_full_network():
 
 @pytest.mark.parity(
     what="training in double precision: losses of three steps, what changed in every variable: "
-    "ten variants, eleven more in `make test-all`",
+    "two variants, nineteen more in `make test-all`",
     against="from_tfod/double.npz",
     tolerance="1e-5 relative; changes 1e-4",
 )
@@ -131,3 +132,23 @@ def test_a_variant(name):
 def test_a_mobilenet(name):
     path = GOLDEN / "from_tfod/mobilenet_double.npz"
     assert_repeats(family_case(name), path=path, preprocess=mobilenet.preprocess)
+
+
+@pytest.mark.slow
+def test_a_compiled_gradient_is_the_plain_one():
+    """Where in single precision they differ by 0.5 % in the first layers, although all batch norms are frozen.
+
+    Rounding decides which activations lie beyond a bend of ReLU6: noise of 3e-7 in the images alone changes the first
+    kernel's gradient by 2 %, compiled or not, and either lies 1 % from that in double precision.
+    """
+    case, results = family_case("mobilenet_v2-depthwise_explicit_padding"), []
+    case.config.model.ssd.freeze_batchnorm = True
+    images = tf.cast(case.preprocessed(mobilenet.preprocess), tf.float64)
+    shapes = tf.constant([images.shape[1:].as_list()] * len(images))
+    for is_compiled in (False, True):
+        task = DetectionTask(case.config, xla=is_compiled)
+        detector = detector_in_double(task)
+        case.assign_weights(detector.checkpoint_variables())
+        batch = {"image": images, "true_image_shape": shapes}, case.groundtruth()
+        results.append(losses_and_gradients(task, detector, batch, is_compiled))
+    require_equal(*results, gradients=1e-6)

@@ -163,6 +163,7 @@ def tfods_runs(case: GoldenCase) -> list[dict[str, np.ndarray]]:
     ]
 
 
+@pytest.mark.slow  # half a minute; the base's run is its faster sibling, test_train.py has the trainer's scalars
 def test_scalars_stand_at_tfods_steps(run):
     """Row s of the golden is what TFOD logs under step s + 1."""
     assert {*DATA_LOSSES, REGULARIZATION, "learning_rate"} <= set(run.scalars)
@@ -170,8 +171,9 @@ def test_scalars_stand_at_tfods_steps(run):
         assert list(run.scalars[tag]) == [1, 2, 3, 4, 5], tag
 
 
+@pytest.mark.slow
 @pytest.mark.parity(
-    what="losses of five training steps through the trainer, in single precision",
+    what="losses of five training steps through the trainer, in single precision (`make test-all`)",
     against="ssd_resnet50_320.npz, from_tfod/single.npz",
     tolerance="first step 1e-3 relative, totals 5 %, penalties 1e-4; else the spread of TFOD's own repeated runs",
 )
@@ -197,7 +199,10 @@ def test_goldens_that_train_as_the_base():
             np.testing.assert_array_equal(values, base[tag], err_msg=name)
 
 
-@pytest.mark.parity(what="learning rates logged", against="ssd_resnet50_320.npz", tolerance="1e-6 relative")
+@pytest.mark.slow
+@pytest.mark.parity(
+    what="learning rates logged (`make test-all`)", against="ssd_resnet50_320.npz", tolerance="1e-6 relative"
+)
 def test_the_learning_rate_logged_at_a_step_is_that_of_the_next(run):
     """The golden's row s holds the rate that step s used, so schedule(s); what is logged under s is schedule(s)."""
     used = run.case.training_losses()["learning_rate"]
@@ -205,8 +210,9 @@ def test_the_learning_rate_logged_at_a_step_is_that_of_the_next(run):
     np.testing.assert_allclose([logged[step] for step in range(1, 5)], used[1:], rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parity(
-    what="norms of 68 weights, and of their changes, after five steps",
+    what="norms of 68 weights, and of their changes, after five steps (`make test-all`)",
     against="ssd_resnet50_320.npz, from_tfod/single.npz",
     tolerance="weights 1e-3, changes 5 %, or the spread of TFOD's own repeated runs; changes 2 % in the median",
 )

@@ -36,6 +36,7 @@ class CenterNetFamily(Family):
         *(f"{head}.{name}" for head in _HEADS for name in ("num_filters", "kernel_sizes")),
     )
     backbone_variables = "^model/_feature_extractor/_base_model/"
+    usual_side = 512
     checkpoint_marks: Mapping[str, tuple[str, ...]] = {
         "detection": ("model/_feature_extractor", "model/_prediction_head_dict"),
         "classification": ("feature_extractor/",),
@@ -60,9 +61,10 @@ class CenterNetFamily(Family):
     def validate(self, model: model_pb2.DetectionModel) -> list[Finding]:
         """See `Family`."""
         message, extractor = model.center_net, f"{self.path}.feature_extractor"
+        resizer, size = self.image_resizer_field, self.input_size(model)
         return [
             *number_of_classes(message.num_classes, self.num_classes_field),
-            *validation.images(message.image_resizer, self.image_resizer_field, self.input_size(model)),
+            *validation.images(message.image_resizer, resizer, size, self.usual_side),
             *validation.preprocessing(message.feature_extractor, extractor),
             *self.validate_extractor(message.feature_extractor, extractor),
             *validation.tasks(message, self.path),

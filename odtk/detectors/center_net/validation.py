@@ -11,11 +11,11 @@ _L1 = "object_detection_task.localization_loss"
 _FOCAL = "object_center_params.classification_loss"
 
 
-def images(resizer, path: str, size: InputSize) -> Iterator[Finding]:
+def images(resizer, path: str, size: InputSize, usual_side: int) -> Iterator[Finding]:
     """The resizer at `path`, for a network that takes multiples of `size.side_multiple` only."""
     kind = resizer.WhichOneof("image_resizer_oneof")
     if kind is None:
-        yield error(path, "is empty; TFOD refuses that, and so does odtk.")
+        yield image_validation.no_resizer(path, size.usable_side(usual_side))
         return
     found = list(image_validation.image_resizer(resizer, path))
     yield from found

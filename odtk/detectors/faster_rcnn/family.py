@@ -77,7 +77,9 @@ class FasterRcnn(Family):
         return found
 
     def _images(self, frcnn: faster_rcnn_pb2.FasterRcnn) -> Iterator[Finding]:
-        if frcnn.image_resizer.WhichOneof("image_resizer_oneof") is not None:
+        if frcnn.image_resizer.WhichOneof("image_resizer_oneof") is None:
+            yield image_validation.no_resizer(self.image_resizer_field, self.usual_side)
+        else:
             yield from image_validation.image_resizer(frcnn.image_resizer, self.image_resizer_field)
 
     def _detections(self, frcnn: faster_rcnn_pb2.FasterRcnn) -> Iterator[Finding]:

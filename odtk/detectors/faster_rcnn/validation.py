@@ -10,7 +10,6 @@ from odtk.findings import NOTE, Finding
 
 # Required blocks: path below model.faster_rcnn, oneof.
 _REQUIRED = (
-    ("image_resizer", "image_resizer_oneof"),
     ("first_stage_anchor_generator", "anchor_generator_oneof"),
     ("second_stage_box_predictor", "box_predictor_oneof"),
 )

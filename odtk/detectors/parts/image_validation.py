@@ -10,6 +10,13 @@ from odtk.findings import NOTE, Finding
 _SIZES = ("height", "width", "min_dimension", "max_dimension", "size_threshold", "multiple")
 
 
+def no_resizer(path: str, side: int) -> Finding:
+    """That the resizer at `path` has no member set; the edits make images squares of this side."""
+    fixed = f"{path}.fixed_shape_resizer"
+    text = "is empty, so images have no size; TFOD refuses that, and so does odtk."
+    return error(path, text, (f"{fixed}.height", side), (f"{fixed}.width", side))
+
+
 def image_resizer(resizer, path: str) -> Iterator[Finding]:
     """The findings about the numbers of the resizer at `path`, which must have a member set."""
     kind = resizer.WhichOneof("image_resizer_oneof")

@@ -89,6 +89,7 @@ class SsdDetector(Detector):
         self.num_classes = num_classes
         self.training_params, self.suppression = training, suppression
         self.score_converter, self.background = score_converter, background
+        self.class_agnostic = class_agnostic
         self._suppress = class_agnostic_suppression if class_agnostic else multiclass_suppression
         self.freeze_batch_norm = freeze_batch_norm
         self.input_size = input_size

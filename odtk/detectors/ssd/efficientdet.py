@@ -55,6 +55,7 @@ class EfficientDet(SsdFamily):
     """Levels up to 5 come from the backbone, whose width and depth the type says; there is at least one coarser one."""
 
     types = tuple(f"ssd_efficientnet-b{version}_bifpn_keras" for version in range(len(_PYRAMIDS)))
+    usual_side = 512
     backbone_variables = "^model/_feature_extractor/(_efficientnet|classification_backbone)/"
     variable_fields = (
         *(name for name in SsdFamily.variable_fields if not re.search(r"\.(fpn|depth_multiplier)\b", name)),

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 # Required blocks: path below model.ssd, oneof.
 _REQUIRED = (
-    ("image_resizer", "image_resizer_oneof"),
     ("box_coder", "box_coder_oneof"),
     ("matcher", "matcher_oneof"),
     ("similarity_calculator", "region_similarity"),
@@ -84,6 +83,7 @@ class SsdFamily(Family):
     def _images(self, model: model_pb2.DetectionModel) -> Iterator[Finding]:
         resizer, field, extractor = model.ssd.image_resizer, self.image_resizer_field, f"{self.path}.feature_extractor"
         if resizer.WhichOneof("image_resizer_oneof") is None:
+            yield image_validation.no_resizer(field, self.input_size(model).usable_side(self.usual_side))
             return
         found = list(image_validation.image_resizer(resizer, field))
         yield from found

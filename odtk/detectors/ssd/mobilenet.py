@@ -29,6 +29,7 @@ _MOST_MAPS = 2 + len(_EXTRA_DEPTHS)
 class Mobilenet(SsdFamily):
     """Its maps are two of the backbone, and up to four that are added to them."""
 
+    usual_side = 320
     types = ("ssd_mobilenet_v1_keras", "ssd_mobilenet_v2_keras")
     variable_fields = (
         *SsdFamily.variable_fields,

@@ -41,6 +41,7 @@ class _Levels(NamedTuple):
 class MobilenetFpn(SsdFamily):
     """The pyramid's levels are set by `fpn`; with `use_depthwise` it is FPNLite."""
 
+    usual_side = 320
     types = ("ssd_mobilenet_v1_fpn_keras", "ssd_mobilenet_v2_fpn_keras")
     variable_fields = (*SsdFamily.variable_fields, "feature_extractor.use_depthwise")
     options = SSD | {

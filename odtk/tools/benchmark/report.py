@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from odtk.exporting.formats import FORMATS
 from odtk.tools.benchmark.latency import Latency, Ratio, latency_of, ratio_of
 from odtk.tools.benchmark.turns import Measured
 
@@ -99,17 +100,20 @@ def names_of(paths: Sequence[str]) -> list[str]:
 
 
 def bytes_of(path: str) -> int | None:
-    """The size of a model's files: of one file, of an exported folder's SavedModel, or of a checkpoint."""
+    """The size of a model's files: of one file, of the model in an exported folder, or of a checkpoint."""
     place = Path(path)
-    if place.is_file():
-        return place.stat().st_size
-    saved = [each for each in (place / "saved_model", place) if (each / "saved_model.pb").is_file()]
-    if saved:
-        return sum(each.stat().st_size for each in saved[0].rglob("*") if each.is_file())
-    parts = [
-        each for each in place.parent.glob("*") if each.name.startswith((f"{place.name}.index", f"{place.name}.data-"))
-    ]
-    return sum(each.stat().st_size for each in parts) or None
+    if (place / "saved_model.pb").is_file():
+        return _bytes_below(place)
+    models = [place / row.path for row in FORMATS.values() if row.load is not None]
+    exported = next((each for each in (place, *models) if each.is_file() or (each in models and each.is_dir())), None)
+    if exported is not None:
+        return exported.stat().st_size if exported.is_file() else _bytes_below(exported)
+    names = (f"{place.name}.index", f"{place.name}.data-")
+    return sum(each.stat().st_size for each in place.parent.glob("*") if each.name.startswith(names)) or None
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
 
 
 def result_of(model: str, measured: Measured, decode_seconds: float) -> Result:

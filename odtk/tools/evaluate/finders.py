@@ -89,7 +89,7 @@ class ModelFinder(Finder):
         self._model, self.description = model, path
         self.checkpoint, self.step = getattr(model, "prefix", None), getattr(model, "step", None)
         self.at_once = _BATCH if model.takes_batches else 1
-        own = names_of(None if model.label_map is None else str(model.label_map))
+        own = model.names or None
         self._classes = _look_up(own, truth, path)
         self.names, self.notes = self._classes.names, self._classes.notes
 

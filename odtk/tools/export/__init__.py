@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from odtk import pipeline
 from odtk.atomic import atomic_directory, may_replace
 from odtk.errors import ConfigError, OdtkError
-from odtk.exporting.formats import CERTIFICATE, DEFAULT, FORMATS, ExportOptions, Source
+from odtk.exporting.formats import CERTIFICATE, DEFAULT, FORMATS, QUANTIZATIONS, ExportOptions, Source
 from odtk.exporting.label_maps import FILE as LABEL_MAP
 from odtk.exporting.label_maps import config_maps, find_label_map, read_map
 from odtk.exporting.signatures import INPUT_TYPES
@@ -60,6 +60,9 @@ def export(
     input_type: str = "image_tensor",
     winograd: bool = False,
     precision: str = "float32",
+    quantize: str = QUANTIZATIONS[0],
+    calibration: int = ExportOptions.calibration,
+    uint8_input: bool = False,
     verify: int = VERIFIED,
     tolerance: float | None = None,
     overwrite: bool = False,
@@ -72,7 +75,8 @@ def export(
     `format` names one or several of odtk.exporting.formats.FORMATS ("saved_model,onnx", or a list); each writes the
     file or folder of its row. `input_type` is one of odtk.exporting.signatures.INPUT_TYPES. With `winograd` the model
     is for CPUs (see odtk.layers.winograd). In a `precision` of odtk.layers.precision other than float32 its network is
-    for GPUs; inputs, outputs and weights stay float32.
+    for GPUs; inputs, outputs and weights stay float32. `quantize` ("float16", "dynamic" or "int8") makes a TFLite file
+    smaller; int8 gets its ranges from `calibration` images of the records, and takes pixels with `uint8_input`.
 
     Each model is then run on `verify` images, of the evaluation records or else drawn, and compared with the checkpoint
     in float32; 0 skips that. The comparison is the report's `certificate`, and in certificate.json. `tolerance` is the
@@ -81,7 +85,7 @@ def export(
     `log` is told which checkpoint it is. Raises ConfigError, CheckpointError, ExportError for a model that answers
     otherwise, or OutputError if `output_dir` is not empty; `overwrite` replaces an earlier export, and nothing else.
     """
-    options = ExportOptions(input_type, winograd, precision)
+    options = ExportOptions(input_type, winograd, precision, quantize, calibration, uint8_input)
     formats = check_options(options, format, verify, tolerance)
     replace = _may_replace(output_dir, overwrite)
     config = pipeline.read(pipeline_config)
@@ -125,6 +129,7 @@ def check_options(
         if needs is not None:
             needs.require(f"The export format {name}")
     require_one_of(PRECISIONS, precision=options.precision)
+    _check_quantization(options, formats)
     require_whole(0, verify=verify)
     if tolerance is not None:
         require_fraction(tolerance=tolerance)
@@ -137,6 +142,18 @@ def check_options(
             argument="precision",
         )
     return formats
+
+
+def _check_quantization(options: ExportOptions, formats: Sequence[str]) -> None:
+    """What contradicts itself is refused by the format; here, what means nothing."""
+    require_one_of(QUANTIZATIONS, quantize=options.quantize)
+    require_whole(1, calibration=options.calibration)
+    for name in ("quantize", "calibration", "uint8_input"):
+        if "tflite" not in formats and getattr(options, name) != getattr(ExportOptions, name):
+            raise ConfigError(
+                "Only TFLite files are quantized, and none is exported. Add tflite to the formats, or leave this out.",
+                argument=name,
+            )
 
 
 def _require_possible(config, options: ExportOptions, formats: Sequence[str]) -> None:

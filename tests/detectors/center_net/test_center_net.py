@@ -1,15 +1,13 @@
 """What configs of CenterNet are built, and which are refused. No network is built."""
 
-from pathlib import Path
-
 import pytest
+from family_configs import ZOO, assert_refused_and_fixed, changed, checked, edited
 
 from odtk import pipeline
 from odtk.detectors import families
 from odtk.errors import ConfigError
 from odtk.tools.check_config import check_config
 
-ZOO = Path(__file__).parents[3] / "../shared/reference/tfod2_configs"
 MODEL = "model.center_net"
 EXTRACTOR, CENTER, TASK = (
     f"{MODEL}.feature_extractor",
@@ -32,94 +30,64 @@ train_config { batch_size: 2 }
 """
 
 
-def changed(*edits: tuple[str, object]):
-    """The small config with these fields set."""
-    text = pipeline.set_fields(CONFIG, [(field, str(value)) for field, value in edits], "small.config")
-    return pipeline.parse(text, "small.config")
-
-
-def found(config) -> list:
-    return families.of(config).validate(config.model)
-
-
-def edited(config, findings):
-    """The config after every edit that a finding of an error or a warning names."""
-    edits = [edit for finding in findings if finding.severity != "note" for edit in finding.edits]
-    return pipeline.parse(pipeline.set_fields(pipeline.format(config), edits, "small"), "small")
-
-
-def checked(config) -> dict[str, dict[str, str]]:
-    """The findings of `odtk configure --check` about the model: severity to path to text."""
-    text = pipeline.format(config)
-    result: dict[str, dict[str, str]] = {"error": {}, "warning": {}, "note": {}}
-    for finding in check_config(config, "small.config", text):
-        if finding.path.startswith(MODEL):
-            result[finding.severity][finding.path] = finding.text
-    return result
-
-
 # What is set, what is refused for it, and a part of what is said.
 REFUSED = {
-    "side": ([(f"{SIDES}.width", 100)], f"{SIDES}.width", "is 100, which is not a multiple of 32"),
+    "side": ({f"{SIDES}.width": 100}, f"{SIDES}.width", "is 100, which is not a multiple of 32"),
     "side of an hourglass": (
-        [(f"{EXTRACTOR}.type", "hourglass_52"), (f"{SIDES}.height", 224), (f"{SIDES}.width", 256)],
+        {f"{EXTRACTOR}.type": "hourglass_52", f"{SIDES}.height": 224, f"{SIDES}.width": 256},
         f"{SIDES}.height", "is 224, which is not a multiple of 128",
     ),
     "any size": (
-        [(f"{RESIZER}.keep_aspect_ratio_resizer", "{ min_dimension: 100 max_dimension: 300 }")],
+        {f"{RESIZER}.keep_aspect_ratio_resizer": "{ min_dimension: 100 max_dimension: 300 }"},
         f"{RESIZER}.keep_aspect_ratio_resizer", "gives images of any size, and this model takes multiples of 32 only",
     ),
     "size of the picture": (
-        [(f"{RESIZER}.identity_resizer", "{}")], f"{RESIZER}.identity_resizer", "gives images of any size",
+        {f"{RESIZER}.identity_resizer": "{}"}, f"{RESIZER}.identity_resizer", "gives images of any size",
     ),
     "padded to another multiple": (
-        [(f"{RESIZER}.pad_to_multiple_resizer", "{ multiple: 48 }")],
+        {f"{RESIZER}.pad_to_multiple_resizer": "{ multiple: 48 }"},
         f"{RESIZER}.pad_to_multiple_resizer", "gives images of any size",
     ),
-    "no box task": ([(TASK, "")], TASK, "is missing: without it there are centers and no boxes"),
-    "no box loss": ([(TASK, "{}")], f"{TASK}.localization_loss", "is empty"),
-    "no center loss": ([(CENTER, "{}")], f"{CENTER}.classification_loss", "is empty"),
-    "overlap": ([(f"{CENTER}.min_box_overlap_iou", 1.5)], f"{CENTER}.min_box_overlap_iou", "is 1.5; overlaps lie"),
-    "no box": ([(f"{CENTER}.max_box_predictions", 0)], f"{CENTER}.max_box_predictions", "is 0: no box"),
-    "pool": (
-        [(f"{CENTER}.peak_max_pool_kernel_size", -1)], f"{CENTER}.peak_max_pool_kernel_size", "is -1, below 0",
+    "no size": (
+        {RESIZER: ""}, RESIZER, "is empty, so images have no size",
     ),
-    "two means": ([(f"{EXTRACTOR}.channel_means", "[1, 2]")], f"{EXTRACTOR}.channel_means", "has 2 values"),
-    "deviation 0": ([(f"{EXTRACTOR}.channel_stds", "[1, 0, 1]")], f"{EXTRACTOR}.channel_stds", "has a 0"),
+    "no box task": ({TASK: ""}, TASK, "is missing: without it there are centers and no boxes"),
+    "no box loss": ({TASK: "{}"}, f"{TASK}.localization_loss", "is empty"),
+    "no center loss": ({CENTER: "{}"}, f"{CENTER}.classification_loss", "is empty"),
+    "overlap": ({f"{CENTER}.min_box_overlap_iou": 1.5}, f"{CENTER}.min_box_overlap_iou", "is 1.5; overlaps lie"),
+    "no box": ({f"{CENTER}.max_box_predictions": 0}, f"{CENTER}.max_box_predictions", "is 0: no box"),
+    "pool": (
+        {f"{CENTER}.peak_max_pool_kernel_size": -1}, f"{CENTER}.peak_max_pool_kernel_size", "is -1, below 0",
+    ),
+    "two means": ({f"{EXTRACTOR}.channel_means": "[1, 2]"}, f"{EXTRACTOR}.channel_means", "has 2 values"),
+    "deviation 0": ({f"{EXTRACTOR}.channel_stds": "[1, 0, 1]"}, f"{EXTRACTOR}.channel_stds", "has a 0"),
     "uneven head": (
-        [(f"{TASK}.scale_head_params", "{ num_filters: 8 num_filters: 8 kernel_sizes: 3 }")],
+        {f"{TASK}.scale_head_params": "{ num_filters: 8 num_filters: 8 kernel_sizes: 3 }"},
         f"{TASK}.scale_head_params", "has 2 num_filters and 1 kernel_sizes",
     ),
     "empty head": (
-        [(f"{CENTER}.center_head_params", "{ num_filters: 0 kernel_sizes: 3 }")],
+        {f"{CENTER}.center_head_params": "{ num_filters: 0 kernel_sizes: 3 }"},
         f"{CENTER}.center_head_params", "has a convolution without a channel",
     ),
     "interpolation": (
-        [(f"{EXTRACTOR}.type", "mobilenet_v2_fpn"), (f"{EXTRACTOR}.upsampling_interpolation", "cubic")],
+        {f"{EXTRACTOR}.type": "mobilenet_v2_fpn", f"{EXTRACTOR}.upsampling_interpolation": "cubic"},
         f"{EXTRACTOR}.upsampling_interpolation", "is 'cubic'; it is one of nearest, bilinear",
     ),
     "width": (
-        [(f"{EXTRACTOR}.type", "mobilenet_v2"), (f"{EXTRACTOR}.depth_multiplier", 0)],
+        {f"{EXTRACTOR}.type": "mobilenet_v2", f"{EXTRACTOR}.depth_multiplier": 0},
         f"{EXTRACTOR}.depth_multiplier", "is 0; it multiplies",
     ),
-    "frame": ([(NMS, "{ iou_threshold: 0.5 }")], f"{NMS}.change_coordinate_frame", "is true (its default)"),
+    "frame": ({NMS: "{ iou_threshold: 0.5 }"}, f"{NMS}.change_coordinate_frame", "is true (its default)"),
     "score": (
-        [(NMS, "{ change_coordinate_frame: false score_threshold: -1 }")], f"{NMS}.score_threshold", "is -1: a peak's",
+        {NMS: "{ change_coordinate_frame: false score_threshold: -1 }"}, f"{NMS}.score_threshold", "is -1: a peak's",
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_built_is_refused_and_its_edits_fix_it(case):
-    edits, path, words = REFUSED[case]
-    config = changed(*edits)
-    errors = {finding.path: finding.text for finding in found(config) if finding.severity == "error"}
-    assert words in errors.get(path, "")
-    with pytest.raises(ConfigError) as error:
-        families.of(config).require_buildable(config.model)
-    assert words in str(error.value)
-    fixed = edited(config, found(config))
-    assert [finding for finding in found(fixed) if finding.severity != "note"] == []
+    fields, path, words = REFUSED[case]
+    assert_refused_and_fixed(changed(CONFIG, fields), path, words)
 
 
 # Options that TFOD has and odtk's CenterNet has not, each with a word of the reason.
@@ -141,7 +109,7 @@ NOT_BOXES = {
 @pytest.mark.parametrize("field", NOT_BOXES)
 def test_what_is_not_about_boxes_is_refused_by_name(field):
     value, word = NOT_BOXES[field]
-    config = changed((f"{MODEL}.{field}", value))
+    config = changed(CONFIG, {f"{MODEL}.{field}": value})
     assert word in checked(config)["error"].pop(f"{MODEL}.{field}")
     with pytest.raises(ConfigError, match=field):
         families.of(config).require_buildable(config.model)
@@ -155,31 +123,29 @@ def test_what_a_feature_extractor_ignores_is_listed():
         "resnet_v2_50": set(fields),
     }
     for name, ignored in of_types.items():
-        edits = [(f"{EXTRACTOR}.{field}", value) for field, value in fields.items()]
-        config = changed((f"{EXTRACTOR}.type", name), *edits, (f"{EXTRACTOR}.use_depthwise", "true"))
+        edits = {"type": name, **fields, "use_depthwise": "true"}
+        config = changed(CONFIG, {f"{EXTRACTOR}.{field}": value for field, value in edits.items()})
         notes = {path for path, text in checked(config)["note"].items() if text.startswith("has no effect")}
         assert notes == {f"{EXTRACTOR}.{field}" for field in (*ignored, "use_depthwise")}
         families.of(config).require_buildable(config.model)
 
 
 def test_a_name_that_makes_nothing_separable_is_a_warning():
-    config = changed((f"{EXTRACTOR}.type", "mobilenet_v2_fpn_sep_conv"))
+    named = {f"{EXTRACTOR}.type": "mobilenet_v2_fpn_sep_conv"}
+    config = changed(CONFIG, named)
     assert "TFOD makes plain convolutions then" in checked(config)["warning"][f"{EXTRACTOR}.type"]
-    assert not checked(edited(config, found(config)))["warning"]
-    assert not checked(
-        changed((f"{EXTRACTOR}.type", "mobilenet_v2_fpn_sep_conv"), (f"{EXTRACTOR}.use_separable_conv", "true"))
-    )["warning"]
+    assert not checked(edited(config))["warning"]
+    assert not checked(changed(CONFIG, named | {f"{EXTRACTOR}.use_separable_conv": "true"}))["warning"]
 
 
 def test_every_cell_a_peak_is_a_warning():
-    config = changed((f"{CENTER}.peak_max_pool_kernel_size", 1))
+    config = changed(CONFIG, {f"{CENTER}.peak_max_pool_kernel_size": 1})
     assert "objects are found twice" in checked(config)["warning"][f"{CENTER}.peak_max_pool_kernel_size"]
 
 
 def test_scores_and_calibration_have_no_effect_on_heat_maps():
-    config = changed(
-        (NMS, "{ change_coordinate_frame: false }"), (f"{MODEL}.post_processing.score_converter", "SOFTMAX")
-    )
+    fields = {NMS: "{ change_coordinate_frame: false }", f"{MODEL}.post_processing.score_converter": "SOFTMAX"}
+    config = changed(CONFIG, fields)
     assert f"{MODEL}.post_processing.score_converter" in checked(config)["note"]
 
 
@@ -188,13 +154,13 @@ def test_scores_and_calibration_have_no_effect_on_heat_maps():
     [("resnet_v1_18_fpn", 32), ("mobilenet_v2", 32), ("hourglass_10", 8), ("hourglass_20", 16), ("hourglass_104", 128)],
 )
 def test_sides(name, multiple):
-    config = changed((f"{EXTRACTOR}.type", name))
+    config = changed(CONFIG, {f"{EXTRACTOR}.type": name})
     size = families.of(config).input_size(config.model)
     assert [side for side in range(1, 300) if size.takes(side)] == list(range(multiple, 300, multiple))
 
 
 def test_there_are_no_anchors():
-    config = changed()
+    config = changed(CONFIG, {})
     family = families.of(config)
     assert family.anchor_matching(config.model) is None
     assert family.anchor_grid(config.model, (128, 96)) is None
@@ -205,11 +171,12 @@ def test_what_decides_about_variables_is_a_field_of_the_schema():
     for family in families.families():
         if family.kind == "center_net":
             for field in family.variable_fields:
-                pipeline.get_field(changed((f"{EXTRACTOR}.type", family.types[0])), f"{MODEL}.{field}")
+                config = changed(CONFIG, {f"{EXTRACTOR}.type": family.types[0]})
+                pipeline.get_field(config, f"{MODEL}.{field}")
 
 
 def test_an_hourglass_has_no_classifier_to_begin_from():
-    family = families.of(changed((f"{EXTRACTOR}.type", "hourglass_10")))
+    family = families.of(changed(CONFIG, {f"{EXTRACTOR}.type": "hourglass_10"}))
     assert family.fine_tune_types == ("full", "detection")
 
 

@@ -1,20 +1,26 @@
 """What configs of Faster R-CNN are built, and which are refused. No network is built."""
 
 import re
-from pathlib import Path
 
 import pytest
-from golden_cases import family_case
+from family_configs import (
+    FAMILY_GOLDENS,
+    ZOO,
+    assert_refused,
+    assert_refused_and_fixed,
+    changed,
+    checked,
+    found,
+    to_fix,
+)
 from google.protobuf import text_format
 
 from odtk import pipeline
 from odtk.detectors import families
 from odtk.errors import ConfigError
-from odtk.protos import model_pb2
 from odtk.tools.check_config import check_config
 
-ZOO = Path(__file__).parents[3] / "../shared/reference/tfod2_configs"
-PLAIN, PYRAMID = "faster_rcnn-base", "faster_rcnn_fpn-base"
+PLAIN, PYRAMID = (FAMILY_GOLDENS / f"{name}-base.config" for name in ("faster_rcnn", "faster_rcnn_fpn"))
 INCEPTION = "faster_rcnn_inception_resnet_v2_keras"
 MODEL = "model.faster_rcnn"
 EXTRACTOR = f"{MODEL}.feature_extractor"
@@ -24,20 +30,8 @@ SCALED = f"{MODEL}.first_stage_anchor_generator.multiscale_anchor_generator"
 NMS = f"{MODEL}.second_stage_post_processing.batch_non_max_suppression"
 
 
-def changed(base: str, fields: dict) -> tuple:
-    """(config, its text): a golden's config with these fields set."""
-    text = pipeline.format(family_case(base).config)
-    text = pipeline.set_fields(text, [(field, str(value)) for field, value in fields.items()], base)
-    return pipeline.parse(text, base), text
-
-
-def found(config) -> list:
-    return families.of(config).validate(config.model)
-
-
 # Of which config, what is set, what is refused for it, a part of what is said, and whether edits fix it.
 REFUSED = {
-    "three stages": (PLAIN, {f"{MODEL}.number_of_stages": 3}, f"{MODEL}.number_of_stages", "is 3: that is Mask R-CNN"),
     "no stage": (PLAIN, {f"{MODEL}.number_of_stages": 0}, f"{MODEL}.number_of_stages", "is 0; there are one"),
     "stride": (
         PLAIN, {f"{EXTRACTOR}.first_stage_features_stride": 8}, f"{EXTRACTOR}.first_stage_features_stride", "is 8; the",
@@ -67,6 +61,7 @@ REFUSED = {
         PLAIN, {f"{MODEL}.number_of_stages": 1, f"{MODEL}.use_combined_nms_in_first_stage": "true"},
         f"{MODEL}.use_combined_nms_in_first_stage", "does not go with number_of_stages: 1",
     ),
+    "no size": (PLAIN, {f"{MODEL}.image_resizer": ""}, f"{MODEL}.image_resizer", "is empty, so images have no size"),
     "no box is kept": (PLAIN, {f"{NMS}.max_total_detections": 0}, f"{NMS}.max_total_detections", "no box would be"),
     "scale of the loss": (
         PLAIN, {f"{MODEL}.second_stage_classification_loss": "{ weighted_softmax { logit_scale: 0 } }"},
@@ -102,17 +97,13 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_built_is_refused_and_its_edits_fix_it(case):
     base, fields, path, words = REFUSED[case]
-    config, text = changed(base, fields)
-    errors = {finding.path: finding.text for finding in found(config) if finding.severity == "error"}
-    assert words in errors.get(path, ""), errors
-    with pytest.raises(ConfigError, match=words.split(";")[0]):
-        families.of(config).require_buildable(config.model)
-    edits = [edit for finding in found(config) if finding.severity != "note" for edit in finding.edits]
-    if case == "three stages":
-        assert not edits
-        return
-    fixed = pipeline.parse(pipeline.set_fields(text, edits, base), base)
-    assert [finding for finding in found(fixed) if finding.severity != "note"] == []
+    assert_refused_and_fixed(changed(base, fields), path, words)
+
+
+def test_three_stages_are_another_detector_which_no_edit_makes():
+    config = changed(PLAIN, {f"{MODEL}.number_of_stages": 3})
+    assert_refused(config, f"{MODEL}.number_of_stages", "is 3: that is Mask R-CNN")
+    assert not [finding.edits for finding in to_fix(config) if finding.edits]
 
 
 # Of which config, what is merged into its model, and what is refused for it.
@@ -142,21 +133,20 @@ NOT_IMPLEMENTED = {
 @pytest.mark.parametrize("case", NOT_IMPLEMENTED)
 def test_what_is_not_implemented_is_refused_by_name(case):
     base, text, path = NOT_IMPLEMENTED[case]
-    config = family_case(base).config
-    model = model_pb2.DetectionModel.FromString(config.model.SerializeToString())
-    text_format.Merge(text, model.faster_rcnn)
-    with pytest.raises(ConfigError, match=path.replace(".", r"\.")):
-        families.of(config).require_buildable(model)
+    config = pipeline.read(base)
+    text_format.Merge(text, config.model.faster_rcnn)
+    with pytest.raises(ConfigError, match=re.escape(path)):
+        families.of(config).require_buildable(config.model)
 
 
 def test_mask_rcnn_is_refused_by_name_whatever_its_backbone():
     changes = {f"{EXTRACTOR}.type": "faster_rcnn_nas_keras", f"{MODEL}.number_of_stages": "3"}
-    config, text = changed(PLAIN, changes)
+    config = changed(PLAIN, changes)
     words = "faster_rcnn_nas_keras'.* as it is a Mask R-CNN, and odtk's models predict boxes"
     with pytest.raises(ConfigError, match=words):
         families.of(config)
-    (error,) = (each for each in check_config(config, "frcnn.config", text) if each.severity == "error")
-    assert re.search(words, error.text)
+    (error,) = checked(config)["error"].values()
+    assert re.search(words, error)
 
 
 @pytest.mark.skipif(not ZOO.is_dir(), reason="the zoo's configs are not on this machine")
@@ -169,8 +159,8 @@ def test_the_zoos_mask_rcnn_is_refused_by_name():
 def test_what_has_no_effect_is_said():
     """Of the second stage's hyperparameters only the batch norm, of the first stage's not the activation."""
     rpn = f"{MODEL}.first_stage_box_predictor_conv_hyperparams"
-    config, text = changed(PYRAMID, {f"{rpn}.activation": "SWISH", f"{NMS}.change_coordinate_frame": "false"})
-    notes = {each.path: each.text for each in check_config(config, "frcnn.config", text) if each.severity == "note"}
+    config = changed(PYRAMID, {f"{rpn}.activation": "SWISH", f"{NMS}.change_coordinate_frame": "false"})
+    notes = checked(config)["note"]
     assert "has initializer and regularizer, without effect" in notes[f"{HEADS}.fc_hyperparams"]
     assert "ReLU6" in notes[f"{rpn}.activation"]
     assert "relative to the unpadded image" in notes[f"{NMS}.change_coordinate_frame"]
@@ -179,7 +169,7 @@ def test_what_has_no_effect_is_said():
 def test_mining_in_one_image_and_proposals_of_padded_images_are_warned_of():
     resizer = "{ keep_aspect_ratio_resizer { min_dimension: 96 max_dimension: 160 pad_to_max_dimension: true } }"
     fields = {f"{MODEL}.image_resizer": resizer, f"{MODEL}.number_of_stages": 1, f"{MODEL}.hard_example_miner": "{}"}
-    warnings = {each.path: each.text for each in found(changed(PLAIN, fields)[0]) if each.severity == "warning"}
+    warnings = {each.path: each.text for each in found(changed(PLAIN, fields)) if each.severity == "warning"}
     assert "the first image of each batch alone" in warnings[f"{MODEL}.hard_example_miner"]
     assert "relative to the image with its padding" in warnings[f"{MODEL}.number_of_stages"]
     assert len(warnings) == 2
@@ -187,14 +177,14 @@ def test_mining_in_one_image_and_proposals_of_padded_images_are_warned_of():
 
 def test_one_stage_needs_no_crops():
     fields = {f"{MODEL}.{name}": "" for name in ("initial_crop_size", "maxpool_kernel_size", "maxpool_stride")}
-    assert len(found(changed(PLAIN, fields)[0])) == 3 + len(found(changed(PLAIN, {})[0]))
-    assert {each.severity for each in found(changed(PLAIN, fields | {f"{MODEL}.number_of_stages": 1})[0])} == {"note"}
+    assert len(found(changed(PLAIN, fields))) == 3 + len(found(changed(PLAIN, {})))
+    assert {each.severity for each in found(changed(PLAIN, fields | {f"{MODEL}.number_of_stages": 1}))} == {"note"}
 
 
 @pytest.mark.parametrize(("base", "sides"), [(PLAIN, (10, 10)), (PYRAMID, (32, 40))])
 def test_the_grid_of_anchors(base, sides):
     """Of images of 128x160, which a pyramid pads no further, and of 150x150, padded by a pyramid to 160x160."""
-    config = family_case(base).config
+    config = pipeline.read(base)
     family = families.of(config)
     finest = family.anchor_grid(config.model, (160, 160) if base == PLAIN else (128, 160)).levels[0]
     assert finest.shape[:2] == sides
@@ -206,13 +196,13 @@ def test_the_grid_of_anchors(base, sides):
 
 
 def test_training_leaves_out_anchors_that_reach_over_the_image():
-    config = family_case(PLAIN).config
+    config = pipeline.read(PLAIN)
     family = families.of(config)
     matching, anchors = family.anchor_matching(config.model), family.anchor_grid(config.model, (160, 160)).anchors
     best = matching.similarity(anchors[[0, 450]], anchors).numpy()
     assert best[0].max() < 1  # the first one begins outside, so that it is not among its own matches
     assert (best == -1).sum() == 2 * (900 - 335)
-    clipped, _ = changed(PLAIN, {f"{MODEL}.clip_anchors_to_image": "true"})
+    clipped = changed(PLAIN, {f"{MODEL}.clip_anchors_to_image": "true"})
     grid = family.anchor_grid(clipped.model, (160, 160)).anchors
     assert (matching.similarity(anchors[[450]], grid).numpy() >= 0).all()
 
@@ -224,7 +214,7 @@ def test_the_map_of_inception_resnet_has_stride_16_or_in_one_stage_8():
         ({f"{EXTRACTOR}.first_stage_features_stride": 8, f"{GRID}.height_stride": 8, f"{GRID}.width_stride": 8,
           f"{MODEL}.number_of_stages": 1}, 8),
     ):  # fmt: skip
-        config, _ = changed(PLAIN, fields | more)
+        config = changed(PLAIN, fields | more)
         family = families.of(config)
         assert {each.severity for each in found(config)} <= {"note"}
         (level,) = family.anchor_grid(config.model, (150, 170)).levels

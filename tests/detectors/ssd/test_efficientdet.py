@@ -1,8 +1,7 @@
 """What configs of the EfficientDet family are built, and which are refused. No network is built."""
 
-from pathlib import Path
-
 import pytest
+from family_configs import ZOO, assert_refused_and_fixed, changed, checked, edited, found
 
 from odtk import pipeline
 from odtk.detectors import families
@@ -10,7 +9,6 @@ from odtk.errors import ConfigError
 from odtk.tools.check_config import check_config
 
 PETS = "ssd_efficientdet_d0_512x512_pets"
-ZOO = Path(__file__).parents[3] / "../shared/reference/tfod2_configs"
 EXTRACTOR = "model.ssd.feature_extractor"
 BIFPN = f"{EXTRACTOR}.bifpn"
 ANCHORS = "model.ssd.anchor_generator.multiscale_anchor_generator"
@@ -26,22 +24,6 @@ def levels(finest: int, coarsest: int) -> dict:
     return {f"{path}.{name}": value for path in (BIFPN, ANCHORS) for name, value in names.items()}
 
 
-def changed(fields: dict):
-    """The shipped pipeline with these fields set."""
-    edits = [(field, str(value)) for field, value in fields.items()]
-    return pipeline.parse(pipeline.set_fields(pipeline.read_text(PETS), edits, PETS), PETS)
-
-
-def found(config) -> list:
-    return families.of(config).validate(config.model)
-
-
-def edited(config, findings):
-    """The config after every edit that a finding names."""
-    edits = [edit for finding in findings for edit in finding.edits]
-    return pipeline.parse(pipeline.set_fields(pipeline.format(config), edits, PETS), PETS)
-
-
 # What is set, what is refused for it, and a part of what is said.
 REFUSED = {
     "too fine": (levels(0, 7), f"{BIFPN}.min_level", "is 0; the backbone has maps of levels 1 to 5"),
@@ -55,6 +37,9 @@ REFUSED = {
         {f"{BIFPN}.num_filters": 0, f"{EXTRACTOR}.min_depth": 0}, f"{BIFPN}.num_filters", "is 0; it must be at least",
     ),
     "other method": ({f"{BIFPN}.combine_method": "mean"}, f"{BIFPN}.combine_method", "is 'mean'; it is one of fast_"),
+    "no size": (
+        {"model.ssd.image_resizer": ""}, "model.ssd.image_resizer", "is empty, so images have no size",
+    ),
     "small": ({SIDE: 128, LEAST: 128}, SIDE, "is 128; this model takes no side below 129"),
     "maps do not meet": ({SIDE: 448, LEAST: 448}, SIDE, "is 448, which is not a multiple of 128"),
     "wider": ({f"{EXTRACTOR}.depth_multiplier": 1.1}, f"{EXTRACTOR}.depth_multiplier", "is 1.1; TFOD's EfficientDet"),
@@ -66,14 +51,8 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_built_is_refused_and_its_edits_fix_it(case):
     fields, path, words = REFUSED[case]
-    config = changed(fields)
-    errors = {finding.path: finding.text for finding in found(config) if finding.severity == "error"}
-    assert words in errors.pop(path, "")
-    with pytest.raises(ConfigError, match=words.split(";")[0]):
-        families.of(config).require_buildable(config.model)
     # Anchors follow the pyramid's new levels.
-    fixed = edited(config, found(config))
-    assert [finding for finding in found(edited(fixed, found(fixed))) if finding.severity != "note"] == []
+    assert_refused_and_fixed(changed(PETS, fields), path, words, rounds=2)
 
 
 # What is set, where a warning or note is found for it, its severity, and a part of what is said.
@@ -90,7 +69,7 @@ NOTED = {
 @pytest.mark.parametrize("case", NOTED)
 def test_what_is_built_otherwise_than_it_seems_is_said(case):
     fields, path, severity, words = NOTED[case]
-    config = changed(fields)
+    config = changed(PETS, fields)
     (finding,) = found(config)
     assert (finding.path, finding.severity) == (path, severity)
     assert words in finding.text
@@ -101,12 +80,12 @@ def test_what_is_built_otherwise_than_it_seems_is_said(case):
 
 def test_the_backbones_own_decay_needs_no_warning():
     for fields in ({REGULARIZER: "{}"}, {OVERRIDE: "true"}):
-        assert found(changed(fields)) == []
+        assert found(changed(PETS, fields)) == []
 
 
 @pytest.mark.parametrize(("finest", "coarsest"), [(3, 7), (1, 6), (4, 6), (4, 8)])
 def test_levels_are_those_of_bifpn(finest, coarsest):
-    config = changed(levels(finest, coarsest) | {SIDE: 512})
+    config = changed(PETS, levels(finest, coarsest) | {SIDE: 512})
     family = families.of(config)
     assert family.levels(config.model.ssd) == (finest, coarsest)
     assert found(config) == []
@@ -115,7 +94,7 @@ def test_levels_are_those_of_bifpn(finest, coarsest):
 
 
 def test_without_bifpn_the_type_sets_the_pyramid():
-    config = changed({EXTRACTOR: '{ type: "ssd_efficientnet-b6_bifpn_keras" }'})
+    config = changed(PETS, {EXTRACTOR: '{ type: "ssd_efficientnet-b6_bifpn_keras" }'})
     assert not config.model.ssd.feature_extractor.HasField("bifpn")
     assert families.of(config).levels(config.model.ssd) == (3, 7)
     assert found(config) == []
@@ -132,7 +111,7 @@ def test_without_bifpn_the_type_sets_the_pyramid():
 )
 def test_sides(fields, good, bad):
     """Maps have half the side of the one before, rounded up, and are upsampled by 2."""
-    config = changed(fields)
+    config = changed(PETS, fields)
     size = families.of(config).input_size(config.model)
     assert [side for side in good if not size.takes(side)] == []
     assert [side for side in bad if size.takes(side)] == []
@@ -142,10 +121,8 @@ def test_what_others_obey_is_refused_here_and_the_reverse():
     mobilenet = "ssd_mobilenet_v2_fpnlite_320x320_pets"
     for name, field in ((PETS, "fpn"), (PETS, "num_layers"), (mobilenet, "bifpn")):
         value = "4" if field == "num_layers" else "{ min_level: 3 max_level: 7 }"
-        text = pipeline.set_fields(pipeline.read_text(name), [(f"{EXTRACTOR}.{field}", value)], name)
-        config = pipeline.parse(text, name)
-        errors = {each.path for each in check_config(config, name, text) if each.severity == "error"}
-        assert f"{EXTRACTOR}.{field}" in errors
+        config = changed(name, {f"{EXTRACTOR}.{field}": value})
+        assert f"{EXTRACTOR}.{field}" in checked(config)["error"]
         with pytest.raises(ConfigError, match=field):
             families.of(config).require_buildable(config.model)
 

@@ -1,17 +1,15 @@
 """What configs of the SSD-MobileNet-FPN family are built, and which are refused. No network is built."""
 
 import math
-from pathlib import Path
 
 import pytest
+from family_configs import ZOO, assert_refused_and_fixed, changed, checked, edited, found
 
 from odtk import pipeline
 from odtk.detectors import families
-from odtk.errors import ConfigError
 from odtk.tools.check_config import check_config
 
 PETS = "ssd_mobilenet_v2_fpnlite_320x320_pets"
-ZOO = Path(__file__).parents[3] / "../shared/reference/tfod2_configs"
 EXTRACTOR = "model.ssd.feature_extractor"
 ANCHORS = "model.ssd.anchor_generator.multiscale_anchor_generator"
 SIDES = "model.ssd.image_resizer.fixed_shape_resizer"
@@ -24,23 +22,6 @@ def levels(fpn: tuple[int, int], anchors: tuple[int, int] | None = None) -> dict
     return {f"{EXTRACTOR}.fpn.{name}": value for name, value in zip(names, fpn, strict=True)} | {
         f"{ANCHORS}.{name}": value for name, value in zip(names, anchors, strict=True)
     }
-
-
-def changed(fields: dict):
-    """The shipped pipeline with these fields set."""
-    edits = [(field, str(value)) for field, value in fields.items()]
-    text = pipeline.set_fields(pipeline.read_text(PETS), edits, PETS)
-    return pipeline.parse(text, PETS)
-
-
-def found(config) -> list:
-    return families.of(config).validate(config.model)
-
-
-def edited(config, findings):
-    """The config after every edit that a finding of an error or a warning names."""
-    edits = [edit for finding in findings if finding.severity != "note" for edit in finding.edits]
-    return pipeline.parse(pipeline.set_fields(pipeline.format(config), edits, PETS), PETS)
 
 
 # What is set, what is refused for it, and a part of what is said.
@@ -77,20 +58,14 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_built_is_refused_and_its_edits_fix_it(case):
     fields, path, words = REFUSED[case]
-    config = changed(fields)
-    errors = {finding.path: finding.text for finding in found(config) if finding.severity == "error"}
-    assert words in errors.pop(path, "")
-    with pytest.raises(ConfigError, match=words.split(";")[0]):
-        families.of(config).require_buildable(config.model)
-    fixed = edited(config, found(config))
-    assert [finding for finding in found(fixed) if finding.severity != "note"] == []
+    assert_refused_and_fixed(changed(PETS, fields), path, words)
 
 
 @pytest.mark.parametrize(
     ("fpn", "maps"), [((3, 7), (3, 7)), ((2, 5), (2, 5)), ((5, 6), (5, 6)), ((3, 4), (4, 5)), ((2, 2), (5, 5))]
 )
 def test_levels_and_the_maps_that_they_are(fpn, maps):
-    config = changed(levels(fpn))
+    config = changed(PETS, levels(fpn))
     family = families.of(config)
     assert family.levels(config.model.ssd) == maps
     grid = family.anchor_grid(config.model, (320, 320))
@@ -98,14 +73,14 @@ def test_levels_and_the_maps_that_they_are(fpn, maps):
 
 
 def test_levels_below_the_backbones_last_map_are_a_warning():
-    config = changed(levels((3, 4)))
+    config = changed(PETS, levels((3, 4)))
     warnings = {finding.path: finding.text for finding in found(config) if finding.severity == "warning"}
     text = warnings.pop(f"{EXTRACTOR}.fpn.max_level")
     assert "have strides 16 and 32" in text
     assert "levels 4 to 5" in text
     assert "anchors are laid out with level 3's stride" in warnings.pop(f"{ANCHORS}.min_level")
     assert not warnings
-    fixed = edited(config, found(config))
+    fixed = edited(config)
     assert families.of(fixed).levels(fixed.model.ssd) == families.of(config).levels(config.model.ssd)
     assert not [finding for finding in found(fixed) if finding.severity == "warning"]
 
@@ -123,25 +98,23 @@ def test_levels_below_the_backbones_last_map_are_a_warning():
 )
 def test_sides(fields, good, bad):
     """TFOD's maps have half the side of the one before, rounded up."""
-    config = changed(fields)
+    config = changed(PETS, fields)
     size = families.of(config).input_size(config.model)
     assert [side for side in good if not size.takes(side)] == []
     assert [side for side in bad if size.takes(side)] == []
 
 
 def test_what_resnet_ignores_is_obeyed_here_and_the_reverse_is_refused():
-    fpn = [(f"{EXTRACTOR}.fpn", "{ min_level: 4 max_level: 6 additional_layer_depth: 64 }")]
+    fpn = {f"{EXTRACTOR}.fpn": "{ min_level: 4 max_level: 6 additional_layer_depth: 64 }"}
     resnet = "ssd_resnet50_v1_fpn_640x640_pets"
     for name, obeyed in ((PETS, True), (resnet, False)):
-        fields = [*fpn, (f"{EXTRACTOR}.use_explicit_padding", "true"), (f"{EXTRACTOR}.num_layers", "4")]
-        text = pipeline.set_fields(pipeline.read_text(name), fields, name)
-        config = pipeline.parse(text, name)
-        findings = check_config(config, name, text)
-        ignored = {each.path for each in findings if each.severity == "note" and each.text.startswith("has no effect")}
-        errors = {finding.path for finding in findings if finding.severity == "error"}
+        fields = {**fpn, f"{EXTRACTOR}.use_explicit_padding": "true", f"{EXTRACTOR}.num_layers": "4"}
+        config = changed(name, fields)
+        findings = checked(config)
+        ignored = {path for path, text in findings["note"].items() if text.startswith("has no effect")}
         paths = {f"{EXTRACTOR}.fpn", f"{EXTRACTOR}.use_explicit_padding"}
         assert paths & ignored == (set() if obeyed else paths)
-        assert (f"{EXTRACTOR}.num_layers" in errors) == obeyed
+        assert (f"{EXTRACTOR}.num_layers" in findings["error"]) == obeyed
         assert families.of(config).levels(config.model.ssd) == ((4, 6) if obeyed else (3, 7))
 
 

@@ -1,18 +1,16 @@
 """What configs of SSD-MobileNets without a pyramid are built, and which are refused. No network is built."""
 
 import math
-from pathlib import Path
 
 import pytest
+from family_configs import FAMILY_GOLDENS, ZOO, assert_refused_and_fixed, changed, checked, edited, to_fix
 
 from odtk import pipeline
 from odtk.detectors import families
-from odtk.errors import ConfigError
 from odtk.tools.check_config import check_config
 
-BASE = Path(__file__).parents[2] / "golden/families/mobilenet_v2-base.config"
+BASE = FAMILY_GOLDENS / "mobilenet_v2-base.config"
 PYRAMID = "ssd_mobilenet_v2_fpnlite_320x320_pets"
-ZOO = Path(__file__).parents[3] / "../shared/reference/tfod2_configs"
 EXTRACTOR = "model.ssd.feature_extractor"
 ANCHORS = "model.ssd.anchor_generator.ssd_anchor_generator"
 MULTISCALE = "model.ssd.anchor_generator.multiscale_anchor_generator"
@@ -20,23 +18,6 @@ HEADS = "model.ssd.box_predictor.convolutional_box_predictor"
 TOWERS = "model.ssd.box_predictor.weight_shared_convolutional_box_predictor"
 SIDES = "model.ssd.image_resizer.fixed_shape_resizer"
 SHARED = {TOWERS: "{ depth: 32 conv_hyperparams { } }"}
-
-
-def changed(fields: dict, base=BASE):
-    """A config with these fields set."""
-    edits = [(field, str(value)) for field, value in fields.items()]
-    text = pipeline.set_fields(base.read_text() if isinstance(base, Path) else pipeline.read_text(base), edits, base)
-    return pipeline.parse(text, base)
-
-
-def found(config) -> list:
-    return families.of(config).validate(config.model)
-
-
-def edited(config, findings):
-    """The config after every edit that a finding of an error or a warning names."""
-    edits = [edit for finding in findings if finding.severity != "note" for edit in finding.edits]
-    return pipeline.parse(pipeline.set_fields(pipeline.format(config), edits, BASE), BASE)
 
 
 # What is set, what is found, and a part of what is said.
@@ -157,28 +138,22 @@ WARNED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_built_is_refused_and_its_edits_fix_it(case):
     fields, path, words = REFUSED[case]
-    config = changed(fields)
-    errors = {finding.path: finding.text for finding in found(config) if finding.severity == "error"}
-    assert words in errors.pop(path, "")
-    with pytest.raises(ConfigError, match=words.split(";")[0]):
-        families.of(config).require_buildable(config.model)
-    fixed = edited(config, found(config))
-    assert [finding for finding in found(fixed) if finding.severity != "note"] == []
+    assert_refused_and_fixed(changed(BASE, fields), path, words)
 
 
 @pytest.mark.parametrize("case", WARNED)
 def test_what_is_not_as_it_seems_is_a_warning_and_its_edits_fix_it(case):
     fields, path, words = WARNED[case]
-    config = changed(fields)
-    (warned,) = [finding for finding in found(config) if finding.severity != "note"]
+    config = changed(BASE, fields)
+    (warned,) = to_fix(config)
     assert (warned.severity, warned.path) == ("warning", path)
     assert words in warned.text
-    assert [finding for finding in found(edited(config, [warned])) if finding.severity != "note"] == []
+    assert to_fix(edited(config)) == []
 
 
 @pytest.mark.parametrize("maps", [2, 3, 6])
 def test_maps_and_their_anchors(maps):
-    config = changed({f"{EXTRACTOR}.num_layers": maps, f"{ANCHORS}.num_layers": maps, f"{SIDES}.width": 201})
+    config = changed(BASE, {f"{EXTRACTOR}.num_layers": maps, f"{ANCHORS}.num_layers": maps, f"{SIDES}.width": 201})
     family = families.of(config)
     assert family.levels(config.model.ssd) == (4, 3 + maps)
     sides = [2**level for level in range(4, 4 + maps)]
@@ -193,15 +168,14 @@ def test_maps_and_their_anchors(maps):
 
 
 def test_anchors_have_no_size_where_images_have_none():
-    config = changed(
-        {"model.ssd.image_resizer": "{ keep_aspect_ratio_resizer { min_dimension: 96 max_dimension: 160 } }"}
-    )
+    resizer = "{ keep_aspect_ratio_resizer { min_dimension: 96 max_dimension: 160 } }"
+    config = changed(BASE, {"model.ssd.image_resizer": resizer})
     assert families.of(config).anchor_sizes(config.model) == []
     assert families.of(config).anchor_sizes(config.model, (96, 160)) != []
 
 
 def test_any_side_from_33_on():
-    config = changed({})
+    config = changed(BASE, {})
     size = families.of(config).input_size(config.model)
     assert [side for side in range(20, 60) if size.takes(side)] == list(range(33, 60))
 
@@ -209,21 +183,16 @@ def test_any_side_from_33_on():
 @pytest.mark.parametrize("base", [PYRAMID, "ssd_resnet50_v1_fpn_640x640_pets"])
 def test_pyramids_take_these_anchors_and_heads_too(base):
     anchors = "{ num_layers: 5 aspect_ratios: 1.0 aspect_ratios: 2.0 reduce_boxes_in_lowest_layer: false }"
-    config = changed({ANCHORS: anchors, HEADS: "{ kernel_size: 3 use_dropout: false conv_hyperparams { } }"}, base)
+    config = changed(base, {ANCHORS: anchors, HEADS: "{ kernel_size: 3 use_dropout: false conv_hyperparams { } }"})
     families.of(config).require_buildable(config.model)
-    assert [finding for finding in found(config) if finding.severity != "note"] == []
+    assert to_fix(config) == []
     assert len(families.of(config).anchor_sizes(config.model)) == 5 * 3
 
 
 def test_a_pyramid_and_what_others_have_is_refused_and_sigmoid_scores_are_listed():
-    text = pipeline.set_fields(
-        BASE.read_text(), [(f"{EXTRACTOR}.fpn", "{}"), (f"{HEADS}.apply_sigmoid_to_scores", "true")], BASE
-    )
-    config = pipeline.parse(text, BASE)
-    findings = {finding.path: finding for finding in check_config(config, BASE, text)}
-    assert "has no feature pyramid" in findings[f"{EXTRACTOR}.fpn"].text
-    assert findings[f"{EXTRACTOR}.fpn"].severity == "error"
-    assert findings[f"{HEADS}.apply_sigmoid_to_scores"].text.startswith("has no effect")
+    findings = checked(changed(BASE, {f"{EXTRACTOR}.fpn": "{}", f"{HEADS}.apply_sigmoid_to_scores": "true"}))
+    assert "has no feature pyramid" in findings["error"][f"{EXTRACTOR}.fpn"]
+    assert findings["note"][f"{HEADS}.apply_sigmoid_to_scores"].startswith("has no effect")
 
 
 @pytest.mark.parametrize("path", sorted(ZOO.glob("ssd_mobilenet_v?_[0-9]*.config")), ids=lambda path: path.stem)

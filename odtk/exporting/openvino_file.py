@@ -1,0 +1,69 @@
+"""Writes a detector in OpenVINO's form: model.xml, the operations, beside model.bin, the weights in float32."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from odtk import files
+from odtk.exporting import embedded, onnx_file
+
+if TYPE_CHECKING:
+    from odtk.exporting.formats import ExportOptions, Source
+    from odtk.protos import pipeline_pb2
+
+FILE = "model.xml"
+_INFO = "rt_info"
+"""OpenVINO's name for what a model's file says of it."""
+
+
+def refuses(config: pipeline_pb2.TrainEvalPipelineConfig, options: ExportOptions) -> str | None:
+    """Why this cannot be a model of OpenVINO; None if it can. It is made from the ONNX file."""
+    return onnx_file.refuses(config, options)
+
+
+def write(source: Source, folder: str) -> None:
+    """Writes the model to a folder."""
+    import openvino
+
+    with tempfile.TemporaryDirectory() as temporary:
+        onnx_path = os.path.join(temporary, "model.onnx")
+        onnx_file.write(source, onnx_path)
+        model = openvino.convert_model(onnx_path)
+        os.makedirs(folder, exist_ok=True)
+        openvino.save_model(model, os.path.join(folder, FILE), compress_to_fp16=False)
+    put(os.path.join(folder, FILE), embedded.texts_of(source))
+
+
+def embed(folder: str, certificate: str) -> None:
+    """Puts a certificate, a JSON document, into a model that was written."""
+    put(os.path.join(folder, FILE), {embedded.CERTIFICATE: certificate})
+
+
+def put(path: str, texts: Mapping[str, str]) -> None:
+    """Sets texts in the XML, by their names."""
+    from lxml import etree
+
+    tree = _read(path)
+    info = tree.find(_INFO)
+    if info is None:
+        info = etree.SubElement(tree, _INFO)
+    for name, text in texts.items():
+        for old in info.findall(name):
+            info.remove(old)
+        etree.SubElement(info, name, value=text)
+    files.write_bytes(path, etree.tostring(tree, xml_declaration=True, encoding="utf-8"))
+
+
+def texts_in(path: str) -> dict[str, str]:
+    """The texts of a file by their names."""
+    return {each.tag: each.get("value") for each in _read(path).iterfind(f"{_INFO}/*") if each.get("value") is not None}
+
+
+def _read(path: str):
+    from lxml import etree
+
+    parser = etree.XMLParser(huge_tree=True, resolve_entities=False, no_network=True)
+    return etree.fromstring(files.read_bytes(path), parser)

@@ -1,0 +1,87 @@
+"""Changes the tables of a converted model: the order and the names of its inputs and outputs, and its metadata."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import flatbuffers
+import numpy as np
+from flatbuffers import flexbuffers
+from tensorflow.lite.python import schema_py_generated as schema
+
+from odtk.exporting.tflite_metadata import BUFFER_NAME
+
+_ALIGNMENT = 16  # of a buffer's data, by TFLite's schema
+
+
+class _Builder(flatbuffers.Builder):
+    """Aligns vectors of bytes as the schema says of weights: the generated classes do not."""
+
+    def StartVector(self, elemSize, numElems, alignment):
+        return super().StartVector(elemSize, numElems, _ALIGNMENT if elemSize == 1 else alignment)
+
+
+class ModelTables:
+    """A model taken apart; `encoded` puts it together."""
+
+    def __init__(self, model: bytes):
+        self._model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+        self._graph = self._model.subgraphs[0]
+        self._signature = self._model.signatureDefs[0]
+
+    def operations(self) -> dict[str, int]:
+        """How many there are of each operation: "CONV_2D", and "custom NAME" for those that TFLite does not know."""
+        names = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+        codes = []
+        for code in self._model.operatorCodes:
+            # Codes up to 127 were a byte once, which older files have alone.
+            number = max(code.builtinCode, code.deprecatedBuiltinCode)
+            codes.append(f"custom {_text(code.customCode)}" if code.customCode else names[number])
+        return dict(Counter(codes[each.opcodeIndex] for graph in self._model.subgraphs for each in graph.operators))
+
+    def name_outputs(self, names: Sequence[str], tensors: Sequence[str]) -> None:
+        """Puts the outputs in the order of the signature's `names`, and calls their tensors as `tensors` says.
+
+        The converter orders them by the alphabet, and runtimes that read no metadata go by the order.
+        """
+        found = {_text(each.name): each for each in self._signature.outputs}
+        self._signature.outputs = [found[name] for name in names]
+        self._graph.outputs = np.array([each.tensorIndex for each in self._signature.outputs], np.int32)
+        for index, tensor in zip(self._graph.outputs, tensors, strict=True):
+            self._graph.tensors[index].name = tensor
+
+    def add_attributes(self, operation: str, attributes: Mapping[str, int]) -> None:
+        """Adds attributes to a custom operation, which the converter may not know of."""
+        for operator in self._graph.operators:
+            code = self._model.operatorCodes[operator.opcodeIndex].customCode
+            if code is not None and _text(code) == operation:
+                known = flexbuffers.Loads(np.asarray(operator.customOptions, np.uint8).tobytes())
+                options = flexbuffers.Dumps(dict(sorted((known | attributes).items())))
+                operator.customOptions = np.frombuffer(bytes(options), np.uint8)
+
+    def output_shape(self, place: int) -> list[int]:
+        """The shape of an output."""
+        return [int(side) for side in self._graph.tensors[self._graph.outputs[place]].shape]
+
+    def describe(self, text: str) -> None:
+        """Sets the model's description."""
+        self._model.description = text
+
+    def add_metadata(self, metadata: bytes) -> None:
+        """Adds TFLite's model metadata."""
+        entry, buffer = schema.MetadataT(), schema.BufferT()
+        buffer.data = np.frombuffer(metadata, np.uint8)
+        entry.name, entry.buffer = BUFFER_NAME, len(self._model.buffers)
+        self._model.buffers.append(buffer)
+        self._model.metadata = [*(self._model.metadata or []), entry]
+
+    def encoded(self) -> bytes:
+        """The model."""
+        builder = _Builder(1024)
+        builder.Finish(self._model.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
+
+
+def _text(name: bytes | str) -> str:
+    return name.decode() if isinstance(name, bytes) else name

@@ -1,0 +1,86 @@
+"""Each family's detectors find the same in ONNX Runtime and OpenVINO as in TensorFlow; minutes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from golden_cases import family_case, resnet50_case, variant_case
+
+from odtk.detections import Detections
+from odtk.detectors.build import build_detector
+from odtk.exporting import saved_model
+from odtk.exporting.formats import FORMATS, ExportOptions, Source
+from odtk.exporting.model import naming
+from odtk.exporting.open_model import open_model
+from odtk.exporting.trained_model import TrainedModel
+
+pytest.importorskip("tf2onnx", reason="the extra odtk[onnx] is not installed")
+openvino = pytest.importorskip("openvino", reason="the extra odtk[openvino] is not installed")
+
+pytestmark = pytest.mark.slow
+
+CASES = {
+    "ssd_resnet50_v1_fpn": resnet50_case(),
+    # Dynamic shapes from the resizer, a column for the background, classes that suppress each other, explicit padding.
+    **{name: variant_case(name) for name in ("keep_aspect_padded", "pad_to_multiple", "softmax", "class_agnostic_nms")},
+    **{
+        name: family_case(name)
+        for name in (
+            "mobilenet_v1-base", "mobilenet_v1_fpn-base", "mobilenet_v2-base", "mobilenet_v2_fpnlite-base",
+            "efficientdet-d0", "faster_rcnn-base", "faster_rcnn-one_stage", "faster_rcnn_fpn-base",
+            "centernet_resnet_v1_fpn-base", "centernet_resnet_v1_fpn-resnet18_loose_iou", "centernet_mobilenet_v2-fpn",
+        )
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=CASES)
+def source(request) -> Source:
+    case = CASES[request.param]
+    detector = build_detector(case.config)
+    case.assign_weights(detector.checkpoint_variables())
+    return Source(detector, case.config, "golden", None, None, {}, ExportOptions(), detector)
+
+
+@pytest.fixture(scope="module")
+def expected(source) -> list[Detections]:
+    return TrainedModel(source.detector, source.config, "golden", None, naming(None)).detect_batch(images())
+
+
+def images() -> list[np.ndarray]:
+    """Of several sizes and directions."""
+    random = np.random.default_rng(3)
+    drawn = [random.integers(0, 256, (*size, 3)).astype(np.float32) for size in ((12, 9), (9, 16), (20, 20))]
+    sizes = ((200, 150), (180, 320), (400, 400))
+    return [tf.cast(tf.image.resize(one, size), tf.uint8).numpy() for one, size in zip(drawn, sizes, strict=True)]
+
+
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
+@pytest.mark.parity(what="ONNX and OpenVINO files of every family", against="the checkpoint", tolerance="1e-3")
+def test_a_file_finds_what_its_checkpoint_finds(name, source, expected, tmp_path):
+    row = FORMATS[name]
+    assert row.refuses(source.config, source.options) is None
+    row.write(source, str(tmp_path / row.path))
+    model = open_model(tmp_path)
+    for found, exact in zip(model.detect_batch(images()), expected, strict=True):
+        assert_same(found, exact)
+
+
+def test_openvino_runs_the_saved_model(source, expected, tmp_path):
+    saved_model.save(source.detector, "image_tensor", str(tmp_path / "saved_model"))
+    model = openvino.convert_model(str(tmp_path / "saved_model"))
+    openvino.save_model(model, tmp_path / "model.xml", compress_to_fp16=False)
+    for found, exact in zip(open_model(tmp_path / "model.xml").detect_batch(images()), expected, strict=True):
+        assert_same(found, exact)
+
+
+def assert_same(found: Detections, exact: Detections) -> None:
+    """Boxes and scores to 1e-3, the same classes. The last ones may be others of about the same score."""
+    assert len(found) == len(exact) > 0
+    np.testing.assert_allclose(found.scores, exact.scores, rtol=0, atol=1e-3)
+    free = np.ones(len(found), bool)
+    for index in np.flatnonzero(exact.scores > exact.scores[-1] + 1e-3):
+        fits = free & (found.classes == exact.classes[index])
+        fits &= np.abs(found.scores - exact.scores[index]) <= 1e-3
+        fits &= np.abs(found.boxes - exact.boxes[index]).max(axis=1) <= 1e-3
+        assert fits.any(), f"detection {index} of {len(exact)}: {exact.take(np.array([index]))}"
+        free[np.flatnonzero(fits)[0]] = False

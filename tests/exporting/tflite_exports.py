@@ -1,0 +1,31 @@
+"""What tests of TFLite files share: a source of a detector, and whether two models find the same."""
+
+import numpy as np
+
+from odtk.detections import Detections
+from odtk.exporting.formats import ExportOptions, Source
+from odtk.exporting.model import naming
+from odtk.exporting.trained_model import TrainedModel
+
+NAMES = {1: "Mops", 2: "Kater", 3: "Wellensittich"}
+
+
+def source_of(detector, config, **options) -> Source:
+    """The detector under three names, as `odtk export` hands it on."""
+    label_map = "".join(f"item {{ id: {number} name: '{name}' }}\n" for number, name in NAMES.items()).encode()
+    return Source(detector, config, "model/ckpt-7", 7, label_map, NAMES, ExportOptions(**options), detector)
+
+
+def trained(detector, config) -> TrainedModel:
+    return TrainedModel(detector, config, "model/ckpt-7", 7, naming(None))
+
+
+def assert_same(exact: Detections, found: Detections, boxes: float = 1e-3, scores: float = 1e-3, least: int = 1):
+    """Each finds what the other finds, at least `least`; what is left out at the end of one need not be the other's."""
+    assert min(len(exact), len(found)) >= least
+    floor = max(exact.scores.min(), found.scores.min()) + scores
+    for one, other in ((exact, found), (found, exact)):
+        for box, kind, score in zip(one.boxes, one.classes, one.scores, strict=True):
+            near = np.abs(other.scores - score) <= scores
+            same = near & (other.classes == kind) & (np.abs(other.boxes - box).max(axis=1) <= boxes)
+            assert same.any() or score <= floor, (box, kind, score)
