@@ -37,6 +37,8 @@ class Layout:
     backbone: str
     is_split: bool
     finest_level: int
+    has_input_shape: bool = True
+    """Whether TFOD's input layer has its shape as a list, which is an object, too."""
 
     @property
     def backbone_layer(self) -> str:

@@ -35,7 +35,8 @@ EMPTY = [
 def tfod_other_paths(network: FasterRcnnNetwork, layout: Layout) -> tuple[dict[str, str], list[str]]:
     """(aliases, bare) of a built network, for `odtk.checkpoints.object_graph.as_trackable`."""
     aliases, bare = _functional(network.features.backbone, layout.backbone)
-    bare += [*EMPTY, f"{layout.backbone}/layer-0/_init_input_shape", *_pyramid(network.features.pyramid)]
+    bare += [*EMPTY, *_pyramid(network.features.pyramid)]
+    bare += [f"{layout.backbone}/layer-0/_init_input_shape"] if layout.has_input_shape else []
     bare += _heads(network.region_heads, are_run=network.region_features is not None)
     for more_aliases, more_bare in (_first_head(network.proposal_head), _region_features(network.region_features)):
         aliases |= more_aliases

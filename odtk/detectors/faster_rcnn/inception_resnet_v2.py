@@ -64,7 +64,7 @@ class InceptionResnetV2(FasterRcnn):
             region_features=inception_resnet_v2.inception_resnet_v2_top(),
             preprocess=inception_resnet_v2.preprocess,
             num_levels=1,
-            layout=dataclasses.replace(SPLIT, finest_level=self.levels(model)[0]),
+            layout=dataclasses.replace(SPLIT, finest_level=self.levels(model)[0], has_input_shape=False),
             name="faster_rcnn_inception_resnet_v2",
         )
 
