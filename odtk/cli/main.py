@@ -41,6 +41,8 @@ READS_IMAGES = {
     "make-tfrecords",
     "train",
     "evaluate",
+    "export",
+    "migrate",
     "benchmark",
     "predict",
     "explain",
