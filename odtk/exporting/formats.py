@@ -128,24 +128,6 @@ class ExportFormat:
     """Patterns of further files that it writes beside its path."""
 
 
-def _write_saved_model(source: Source, path: str) -> None:
-    from odtk.exporting import saved_model
-
-    saved_model.save(source.served, source.options.input_type, path, source.more_variables)
-
-
-def _load_saved_model(path, **settings) -> Model:
-    from odtk.exporting import runtime
-
-    return runtime.load(path, **settings)
-
-
-def _embed_in_saved_model(path: str, certificate: str) -> None:
-    from odtk.exporting import saved_model
-
-    saved_model.embed(path, certificate)
-
-
 def _of_module(module: str, function: str) -> Callable:
     """A function of odtk.exporting.`module`, which is imported when it is called."""
 
@@ -159,9 +141,9 @@ FORMATS = {
     DEFAULT: ExportFormat(
         "saved_model",
         "TensorFlow's, as TFOD exports it",
-        _write_saved_model,
-        _load_saved_model,
-        embed=_embed_in_saved_model,
+        _of_module("saved_model", "write"),
+        _of_module("runtime", "load"),
+        embed=_of_module("saved_model", "embed"),
     ),
     "onnx": ExportFormat(
         "model.onnx",

@@ -6,6 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from odtk.detectors.detector import Detector
+from odtk.exporting.formats import Source
 from odtk.exporting.signatures import INPUT_TYPES
 
 
@@ -34,6 +35,11 @@ def save(detector: Detector, input_type: str, folder: str, more_variables: Seque
     """Writes the SavedModel to `folder`; `more_variables`: other variables that its network uses, see use_winograd."""
     served = ServedDetector(detector, input_type, more_variables)
     tf.saved_model.save(served, folder, signatures={"serving_default": served.serve})
+
+
+def write(source: Source, folder: str) -> None:
+    """Writes the SavedModel of an export, see odtk.exporting.formats."""
+    save(source.served, source.options.input_type, folder, source.more_variables)
 
 
 def embed(folder: str, certificate: str) -> None:
