@@ -83,7 +83,9 @@ def _as_trained(config, dtype: np.dtype) -> ImageInput:
     detector = families.of(config).build(config.model)
     is_center_net = config.model.HasField("center_net")
     pixels = dtype == np.uint8 or is_center_net
-    mean, std = IDENTITY if pixels else normalization_of(detector)
+    found = IDENTITY if pixels else normalization_of(detector)
+    assert found is not None  # an SSD's preprocessing is linear by channel
+    mean, std = found
     return ImageInput(_tensors(detector.resize), mean, std, _relative(config), is_center_net)
 
 
