@@ -50,7 +50,7 @@ def draw(batch: int, kind: str):
         (multiclass_suppression, {"max_total": 1500, "max_per_class": 500}),
         (class_agnostic_suppression, {}),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_the_same_detections_in_the_same_order(suppress, changes, monkeypatch):
     monkeypatch.setattr(onnx_suppression, "FLOOR_RANKS", (1, 4))

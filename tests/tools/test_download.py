@@ -195,7 +195,9 @@ def test_overwrite_replaces_what_was_downloaded(server, tmp_path):
     assert (tmp_path / f"{MODEL}.tar.gz").exists()
 
 
-@pytest.mark.parametrize("content", [archive({"x/y": b"1"}), ARCHIVES[f"{MODEL}.tar.gz"][:-60]])
+@pytest.mark.parametrize(
+    "content", [archive({"x/y": b"1"}), ARCHIVES[f"{MODEL}.tar.gz"][:-60]], ids=["something else", "damaged"]
+)
 def test_an_archive_of_something_else_or_a_damaged_one_leaves_nothing(server, tmp_path, content):
     server.files[f"{MODEL}.tar.gz"] = content
     with pytest.raises(DownloadError, match=r"is not ssd_|is damaged|neither a tar"):

@@ -13,7 +13,7 @@ from odtk.exporting.model import naming
 from odtk.exporting.trained_model import TrainedModel
 from odtk.tools.explain import explain, opened
 
-pytestmark = pytest.mark.usefixtures("shallow_resnet")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("shallow_resnet")]
 
 
 @pytest.fixture
