@@ -35,8 +35,8 @@ def write(source: Source, path: str) -> None:
     detector, options = source.detector, source.options
     _log_what_differs(source)
     own = tflite_graph.normalization_of(detector)
-    inside = options.uint8_input or not own.is_uniform
-    outside = tflite_graph.IDENTITY if inside else own
+    outside = own if own is not None and own.is_uniform and not options.uint8_input else tflite_graph.IDENTITY
+    inside = outside is tflite_graph.IDENTITY
     module = tflite_graph.TfliteDetector(detector, inside)
     tables = ModelTables(convert(module, options.quantize, _calibration(source, outside), options.uint8_input))
     require_built_in(tables.operations())

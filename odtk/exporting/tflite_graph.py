@@ -37,8 +37,8 @@ class Normalization(NamedTuple):
 IDENTITY = Normalization(np.zeros(3), np.ones(3))
 
 
-def normalization_of(detector: Detector) -> Normalization:
-    """What a detector's `preprocess` computes, read off its results; ValueError if it is something else."""
+def normalization_of(detector: Detector) -> Normalization | None:
+    """What a detector's `preprocess` computes, read off its results; None if it does more, as exchange channels."""
     levels = tf.reshape(tf.constant([0.0, 255.0, 100.0]), [3, 1, 1, 1]) * tf.ones([3, 1, 1, 3])
     black, white, gray = detector.preprocess(levels, None).numpy()[:, 0, 0].astype(np.float64)
     std = 255.0 / (white - black)
@@ -47,7 +47,7 @@ def normalization_of(detector: Detector) -> Normalization:
     given = detector.preprocess(tf.constant(picture[None, None, None], tf.float32), None).numpy()[0, 0, 0]
     for pixels, values in ((100.0, gray), (picture, given)):
         if np.abs((pixels - found.mean) / found.std - values).max() > _TOLERANCE:
-            raise ValueError("its preprocessing is not linear by channel")
+            return None
     return found
 
 
@@ -63,17 +63,25 @@ class TfliteDetector(tf.Module):
         assert detector.image_size is not None  # other configs were refused
         height, width = detector.image_size
         self.model_variables = list(detector.variables)  # see ServedDetector
-        shape, (mean, std) = [1, height, width, 3], normalization_of(detector)
-        mean, scale = tf.constant(mean, tf.float32), tf.constant(1 / std, tf.float32)
+        shape, normalize = [1, height, width, 3], _normalizer(detector)
         find = _finder(detector, shape)
 
         def serve(image):
             if inside:
-                image = (image - mean) * scale
+                image = normalize(image)
             return dict(zip(OUTPUTS, find(image), strict=True))
 
         signature = [tf.TensorSpec(shape, tf.float32, name=INPUT)]
         self.serve = tf.function(serve, input_signature=signature, autograph=False)
+
+
+def _normalizer(detector: Detector):
+    """The function of pixels in the graph: two operations where that is enough, as int8 rounds after each."""
+    found = normalization_of(detector)
+    if found is None:
+        return lambda image: detector.preprocess(image, None)
+    mean, scale = (tf.constant(values, tf.float32) for values in (found.mean, 1 / found.std))
+    return lambda image: (image - mean) * scale
 
 
 def _finder(detector: Detector, shape: list[int]):

@@ -29,6 +29,8 @@ class ImageInput:
     std: np.ndarray
     relative: bool
     """Whether boxes are wanted relative to the picture, not to the padded input."""
+    keeps_empty: bool = False
+    """Whether boxes without area, as those in the padding, are detections: CenterNet leaves out none."""
 
     def prepare(self, image: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
         """(the input [1, height, width, 3] in `dtype`, the part of its height and width that the picture fills)."""
@@ -60,6 +62,7 @@ def build_input(texts: FileTexts, size: tuple[int, int], dtype: np.dtype) -> Ima
     _require_size(config, texts, size, "its own config" if own else str(beside))
     if texts.metadata is None:
         return _as_trained(config, dtype)
+    is_center_net = config.model.HasField("center_net")
     mean, std = _normalization(texts, dtype)
     padding = json.loads(texts.files.get(tflite_archive.INPUT, "{}")).get("padding")
 
@@ -67,7 +70,7 @@ def build_input(texts: FileTexts, size: tuple[int, int], dtype: np.dtype) -> Ima
         return tuple(padding) if padding else tuple((np.array(values) * std + mean).tolist())
 
     resizer = families.of(config).image_resizer(config.model)
-    return ImageInput(_tensors(build_resizer(resizer, color_of)), mean, std, _relative(config))
+    return ImageInput(_tensors(build_resizer(resizer, color_of)), mean, std, _relative(config), is_center_net)
 
 
 def _as_trained(config, dtype: np.dtype) -> ImageInput:
@@ -78,9 +81,12 @@ def _as_trained(config, dtype: np.dtype) -> ImageInput:
     from odtk.exporting.tflite_graph import IDENTITY, normalization_of
 
     detector = families.of(config).build(config.model)
-    pixels = dtype == np.uint8 or config.model.HasField("center_net")
-    mean, std = IDENTITY if pixels else normalization_of(detector)
-    return ImageInput(_tensors(detector.resize), mean, std, _relative(config))
+    is_center_net = config.model.HasField("center_net")
+    pixels = dtype == np.uint8 or is_center_net
+    found = IDENTITY if pixels else normalization_of(detector)
+    assert found is not None  # an SSD's preprocessing is linear by channel
+    mean, std = found
+    return ImageInput(_tensors(detector.resize), mean, std, _relative(config), is_center_net)
 
 
 def _normalization(texts: FileTexts, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:

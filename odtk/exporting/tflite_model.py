@@ -80,7 +80,7 @@ class TfliteModel(Model):
         boxes = self._image_input.to_picture(boxes, fills)
         found = Detections(boxes, np.rint(classes).astype(np.int32) + 1, scores.astype(np.float32))
         # TFOD leaves out what lies outside of the picture; the operation does not know the picture.
-        real = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+        real = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]) | self._image_input.keeps_empty
         return found.take(real).best()
 
 
