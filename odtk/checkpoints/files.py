@@ -115,3 +115,21 @@ def _checkpoint_of(name: str) -> str | None:
 def _rank(name: str) -> tuple[bool, int, str]:
     number = _NUMBER.search(name)
     return is_ours(name), int(number[1]) if number else -1, name
+
+
+EXPORTED = (
+    "saved_model.pb",
+    "saved_model/saved_model.pb",
+    "model.onnx",
+    "model.tflite",
+    "openvino/model.xml",
+    "browser/model.onnx",
+    "serving/README.md",
+    "weights.npz",
+)
+"""Files of which an exported folder has one, whichever formats it holds; a model dir has none of them."""
+
+
+def is_exported_folder(place: str) -> bool:
+    """Whether a folder holds what `odtk export` or TFOD's exporter wrote."""
+    return any(files.exists(files.join(place, name)) for name in EXPORTED)

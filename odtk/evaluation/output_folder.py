@@ -3,21 +3,22 @@
 import os
 
 from odtk import files
-from odtk.checkpoints.files import split
+from odtk.checkpoints.files import is_exported_folder, split
 
 _INSIDE = ("checkpoint", "best")  # folders of a model that hold checkpoints
-_EXPORTED = ("saved_model.pb", "saved_model/saved_model.pb")
+_FILES = (".json", ".onnx", ".tflite", ".xml", ".npz")  # of detections, and of exported models
 
 
 def default_output(model: str) -> str:
-    """eval in a model dir, also for one of its checkpoints; NAME-eval beside an exported folder or a JSON file.
+    """eval in a model dir, also for one of its checkpoints; NAME-eval beside an exported folder or a file.
 
     An exported folder holds what the export wrote, and nothing else.
     """
     place = model.rstrip("/")
-    if place.endswith(".json"):
-        return f"{place.removesuffix('.json')}-eval"
-    if any(files.exists(files.join(place, name)) for name in _EXPORTED):
+    stem, suffix = os.path.splitext(place)
+    if suffix in _FILES:
+        return f"{stem}-eval"
+    if is_exported_folder(place):
         return f"{os.path.abspath(place) if set(place) <= {'.', '/'} else place}-eval"
     return files.join(_model_dir(place) if files.exists(f"{place}.index") else place, "eval")
 

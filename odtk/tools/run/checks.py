@@ -12,6 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from odtk import files, machine
+from odtk.checkpoints.files import is_exported_folder
 from odtk.device_words import GPU, parse_devices
 from odtk.errors import OdtkError, ProjectError
 from odtk.tools.run.config_checks import check_configure, check_train
@@ -149,16 +150,12 @@ def _check_checkpoint(arguments: dict[str, Any], trained: str | None, can_be_exp
     place = chosen if chosen not in (None, "best", "last", "all") else arguments["model_dir"]
     if files.is_remote(place) or (trained and _is_within(place, trained)):
         return
-    if can_be_exported and (os.path.isfile(place) or _is_exported(place)):
+    if can_be_exported and (os.path.isfile(place) or is_exported_folder(place)):
         return
     if Contents(os.devnull).of_checkpoints(place) is None:
         argument = "model_dir" if place == arguments["model_dir"] else "checkpoint"
         others = ": best, last, or the path of one" if argument == "checkpoint" else ""
         raise OdtkError(f"{place} holds no checkpoint. Train first, or give another{others}.", argument=argument)
-
-
-def _is_exported(place: str) -> bool:
-    return any(os.path.isfile(os.path.join(place, name)) for name in ("saved_model.pb", "saved_model/saved_model.pb"))
 
 
 def _is_within(place: str, folder: str) -> bool:

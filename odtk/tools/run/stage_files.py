@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from odtk import files, label_map, pipeline, resources
+from odtk.checkpoints.files import is_exported_folder
 from odtk.errors import ConfigError, LabelMapError
 from odtk.evaluation.output_folder import default_output
 from odtk.records import shards
@@ -164,10 +165,8 @@ def _of_images(place: str, reading: Reading) -> str | None:
 
 
 def _of_any_model(model: str, checkpoint: str | None, contents: Contents) -> str | None:
-    """Of an exported folder or a file of detections all, of a model dir its checkpoints."""
-    if model.endswith(".json") or any(
-        files.exists(files.join(model, name)) for name in ("saved_model/saved_model.pb", "saved_model.pb")
-    ):
+    """Of an exported folder or a file (a model, or detections) all, of a model dir its checkpoints."""
+    if model.endswith(".json") or os.path.isfile(model) or is_exported_folder(model):
         return contents.of(model)
     return contents.of_checkpoints(model if checkpoint in (None, "best", "last", "all") else checkpoint)
 
