@@ -350,8 +350,9 @@ def test_strange_names_give_a_file_that_can_be_read_and_commands_that_can_be_pas
     assert "file's folder:" in text
     program = "odtk() { printf '%s\\0' \"$@\"; }\n" + "\n".join(commands)
     words = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True).stdout.split("\0")
-    assert words == ["run", "my pets.yaml", "--dry-run", "run", "my pets.yaml", "run", "--init", f"../{data.name}",
-                     "my pets.yaml", "--overwrite", ""]  # fmt: skip
+    assert words == ["run", "my pets.yaml", "--dry-run", "run", "my pets.yaml", "download",
+                     "ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8", "run", "--init",
+                     f"../{data.name}", "my pets.yaml", "--overwrite", ""]  # fmt: skip
 
 
 def test_the_command_says_what_it_chose_and_what_comes_next(folders, tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from odtk.training.loggers.csv_files import EvaluationsCsv
 from odtk.training.workers import ALONE
 
 CATEGORIES = [{"id": 1, "name": "Bengal"}, {"id": 2, "name": "pug"}]
-DETECTOR = types.SimpleNamespace(loss_names=("Loss/box",), loss_meanings={})
+DETECTOR = types.SimpleNamespace(loss_names=("Loss/box",), loss_meanings={}, add_regularization_loss=True)
 MAP = "DetectionBoxes_Precision/mAP"
 
 
