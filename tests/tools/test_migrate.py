@@ -56,6 +56,7 @@ def workspace(tmp_path):
         checkpoint(root / f"models/my_ssd/ckpt-{number}")
     write(root / "models/my_ssd/train/events.out.tfevents.1")
     write(root / "exported-models/mine/saved_model/saved_model.pb")
+    write(root / "exported-models/mine/saved_model/variables/variables.index")
     write(root / "exported-models/mine/pipeline.config", config_text().encode())
     checkpoint(root / "exported-models/mine/checkpoint/ckpt-0")
     write(root / "pre-trained-models/zoo/saved_model/saved_model.pb")

@@ -76,7 +76,8 @@ def _sort_in(found: Found, path: Path) -> None:
         place = path.parent
         found.exports.append(place.parent if place.name == "saved_model" else place)
     elif path.suffix == ".index":
-        found.checkpoints.append(path)
+        if not (path.parent.parent / _SAVED_MODEL).is_file():  # its variables are no checkpoint that odtk reads
+            found.checkpoints.append(path)
     elif path.suffix == ".config" and _begins(path, _CONFIG):
         found.configs.append(path)
     elif path.suffix in (".pbtxt", ".txt") and _begins(path, _LABEL_MAP):
