@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -84,8 +85,8 @@ class RecordImages(Images):
         """See Images. Raises DataError for records that cannot be read."""
         timed = _Timed(model)
         step = outside_step(lambda names, pixels: [timed.detect(image) for image in pixels])
-        outside = OutsideModel(self._num_classes)
-        evaluation = ConfiguredEvaluation(self._config, outside, max_images=self._count, step=step)  # type: ignore
+        outside: Any = OutsideModel(self._num_classes)  # all that is read of a detector when the step is given
+        evaluation = ConfiguredEvaluation(self._config, outside, max_images=self._count, step=step)
         value = evaluation.run().metrics[_MAP]
         # COCO's -1 says that there is no groundtruth.
         return Answers(self.source, timed.found, value if value >= 0 else None, timed.milliseconds)
