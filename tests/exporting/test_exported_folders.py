@@ -26,6 +26,13 @@ def test_evaluations_of_a_file_are_named_after_it(name):
     assert default_output(f"runs/{name}") == f"runs/{name.split('.')[0]}-eval"
 
 
+@pytest.mark.parametrize(("name", "kind"), [("model.onnx", "onnx"), ("openvino/model.xml", "xml")])
+def test_evaluations_of_a_file_in_it_are_written_beside_it_too(tmp_path, name, kind):
+    (tmp_path / "exported" / name).parent.mkdir(parents=True)
+    (tmp_path / "exported" / name).touch()
+    assert default_output(str(tmp_path / "exported" / name)) == f"{tmp_path}/exported-{kind}-eval"
+
+
 def test_a_model_dir_is_none(tmp_path):
     (tmp_path / "ckpt-7.index").touch()
     assert not is_exported_folder(str(tmp_path))
