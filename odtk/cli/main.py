@@ -30,7 +30,7 @@ GROUPS = {
     "Training": ("configure", "summary", "train", "evaluate"),
     "Trained detectors": ("export", "benchmark", "predict", "explain"),
     "Downloads and other tools": ("download", "push", "migrate"),
-    "All steps": ("run", "demo", "queue"),
+    "All steps": ("run", "studio", "demo", "queue"),
     "This machine": ("doctor", "completion"),
 }
 COMMANDS = tuple(name for names in GROUPS.values() for name in names)

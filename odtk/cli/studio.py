@@ -1,0 +1,52 @@
+"""`odtk studio`: all of odtk in a browser."""
+
+import click
+
+from odtk.cli import options
+
+
+@click.command(short_help="Do all of this in a browser.")
+@click.argument("folder", default=".", type=options.any_path)
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True,
+              help="The port to listen on; 0 for any that is free.")  # fmt: skip
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
+              help="The address to listen on: by default only this machine's own browsers reach the studio. Any other "
+              "one needs --token.")  # fmt: skip
+@click.option("--token", is_flag=True, help="Answer only to browsers that have opened the address with the secret in "
+              "it that is made and printed now.")  # fmt: skip
+@click.option("--root", "roots", multiple=True, type=options.any_path, metavar="FOLDER",
+              help="A further folder that pages may read, e.g. where your datasets are; may be repeated.")  # fmt: skip
+@click.option("--open", "is_opened", is_flag=True, help="Open the page in a browser.")
+@options.example(
+    "odtk studio", "odtk studio work --root /data/images --open", "odtk studio work --host 0.0.0.0 --token"
+)
+def studio(folder, port, host, token, roots, is_opened) -> None:
+    """Serve the studio: pages that do what the commands do, on the datasets, projects and runs in FOLDER.
+
+    FOLDER is the current one by default, and is made if it is not there. All in it are plain folders that the commands
+    read and write, too; each page says which commands it ran. Trainings are jobs of a queue (`odtk queue list --queue
+    FOLDER/queue.db`) and go on when the studio is stopped, by Ctrl-C.
+    """
+    require_studio()
+    from odtk.web.server import listen, serve
+
+    listening = listen(host, port, token)
+
+    def started() -> None:
+        click.echo(f"Studio: {listening.address}")
+        options.log("Ctrl-C ends it; trainings go on.")
+        if is_opened:
+            click.launch(listening.address)
+
+    serve(folder, listening, roots=roots, on_start=started)
+
+
+def require_studio() -> None:
+    """Raises OdtkError if the packages of the studio are missing."""
+    import importlib.util
+
+    from odtk.errors import OdtkError
+
+    needed = ("starlette", "uvicorn", "jinja2", "python_multipart")
+    if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
+        raise OdtkError(f"The studio needs {', '.join(missing)}. Install it: pip install 'odtk[studio]'")

@@ -1,0 +1,68 @@
+"""Jobs of the workspace's queue, which outlive the studio: trainings, evaluations, exports."""
+
+from __future__ import annotations
+
+import contextlib
+
+from odtk.errors import OdtkError
+from odtk.queue import ENDED, Job, JobRecord, Queue
+from odtk.web.commands import Command
+from odtk.web.workspace import Workspace
+
+
+class Jobs:
+    """The queue of a workspace, which `odtk queue --queue FOLDER/queue.db` shows, too.
+
+    Its calls wait for the disk, and `add` and `retry` for a new process: call these in a thread.
+    """
+
+    def __init__(self, workspace: Workspace):
+        self._workspace = workspace
+        self._queue = Queue(workspace.queue_file)
+
+    def add(self, command: Command, name: str) -> JobRecord:
+        """Puts a command into the queue under a name ("train:pets"), and has a worker run it."""
+        number = self._queue.put(Job(command.words, folder=str(self._workspace.folder)), name=name)
+        self._start_worker()
+        return self._queue.job(number)
+
+    def all(self) -> list[JobRecord]:
+        """All jobs: those that run, those that wait, those that ended."""
+        return self._queue.jobs()
+
+    def find(self, number: int) -> JobRecord:
+        """A job by its number; OdtkError if there is none."""
+        return self._queue.job(number)
+
+    def last(self, name: str) -> JobRecord | None:
+        """The newest job of a name."""
+        found = [job for job in self._queue.jobs() if job.name == name]
+        return max(found, key=lambda job: job.number, default=None)
+
+    def is_active(self, name: str) -> bool:
+        """Whether a job of a name runs or waits."""
+        found = self.last(name)
+        return found is not None and found.state not in ENDED
+
+    def cancel(self, number: int) -> None:
+        """Ends a job: a training saves its checkpoint, so that it can go on. OdtkError if it has ended."""
+        self._queue.cancel(number)
+
+    def retry(self, number: int) -> None:
+        """Runs a job again that has ended; a training goes on from its checkpoint."""
+        self._queue.retry(number)
+        self._start_worker()
+
+    def log(self, number: int, last_bytes: int = 20_000) -> str:
+        """The end of what a job has printed."""
+        path = self._queue.log_path(number)
+        if not path.exists():
+            return ""
+        with open(path, "rb") as file:
+            file.seek(max(path.stat().st_size - last_bytes, 0))
+            return file.read().decode("utf-8", errors="replace")
+
+    def _start_worker(self) -> None:
+        # Without until_empty it would stay when the studio is gone; an error means that one works already.
+        with contextlib.suppress(OdtkError):
+            self._queue.start(detach=True, until_empty=True)

@@ -1,0 +1,5 @@
+"""Nothing yet."""
+
+from odtk.web.routing import Pages
+
+pages = Pages()
