@@ -17,10 +17,10 @@ from odtk.web.model_process import LENGTH
 
 PROGRAM = (sys.executable, "-m", "odtk.web.model_process")
 
-_IDLE = 300.0  # seconds after which a model that nobody asks is ended
+_IDLE = 300.0  # seconds after which a model that is not asked is ended
 _AT_ONCE = 2  # models: each needs the memory of a TensorFlow
 _WAITING = 8  # pictures for one model; more are refused, so that a model that is slow does not fill the memory
-_START, _ANSWER = 300.0, 60.0  # seconds
+_START, _ANSWER = 300.0, 120.0  # seconds; the first answer builds the program, too
 _LONGEST_ANSWER = 1 << 20
 _LAST_WORDS = 4000
 

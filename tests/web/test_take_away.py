@@ -27,7 +27,7 @@ def test_all_formats_are_offered_and_the_commands_are_shown(client, project):
     assert "odtk export projects/pets/pipeline.config runs/pets exports/pets/saved_model" in text
 
 
-@pytest.mark.parametrize("kind, step", [("best", 10), ("last", 20)])
+@pytest.mark.parametrize(("kind", "step"), [("best", 10), ("last", 20)])
 def test_weights_are_a_zip_with_what_one_needs(client, project, kind, step):
     answer = client.get(f"/projects/pets/take-away/weights/{kind}.zip")
     names = zipfile.ZipFile(io.BytesIO(answer.content)).namelist()

@@ -4,12 +4,13 @@ import asyncio
 import io
 import json
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fake_model_process import HalfModel
 from fake_runs import FAKE_MODEL, jpeg, trained_project
 from PIL import Image
-from running_studio import post, running_studio
+from running_studio import post
 
 from odtk import thresholds
 from odtk.errors import DataError, OdtkError
@@ -30,6 +31,12 @@ def send(client, body, name="pets", **headers):
     return client.post(
         f"/projects/{name}/results/detect", content=body, headers={"x-csrf-token": client.csrf, **headers}
     )
+
+
+def _run(coroutine):
+    """What a coroutine returns: in a thread, as Playwright has its own loop in this one."""
+    with ThreadPoolExecutor() as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 # The process
@@ -133,7 +140,7 @@ def test_an_idle_model_is_ended(tmp_path):
         await asyncio.sleep(0)
         assert models._models == {}
 
-    asyncio.run(idle())
+    _run(idle())
 
 
 def test_a_picture_without_scripts(client, project):
@@ -213,70 +220,50 @@ def test_too_many_waiting_frames_are_refused(tmp_path, monkeypatch):
         await models.close()
         return found
 
-    kinds = [type(each) for each in asyncio.run(many())]
+    kinds = [type(each) for each in _run(many())]
     assert kinds == [dict, dict, OdtkError, OdtkError]
 
 
 # In a browser
 
 
-@pytest.fixture(scope="module")
-def webcam_chromium():
-    """A Chromium with a camera that shows a test picture."""
-    from headless_chromium import PROGRAM
-
-    if PROGRAM is None:
-        pytest.skip("no Chromium is installed")
-    from playwright.sync_api import sync_playwright
-
-    flags = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    with sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-dev-shm-usage", *flags]
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=options)
-        yield browser
-        browser.close()
-
-
-def test_in_a_browser(webcam_chromium, tmp_path, monkeypatch):
-    """A picture is dropped and answered, a threshold hides a box, the webcam is watched, and all of it saved."""
+@pytest.fixture
+def fake_model(monkeypatch):
+    """Studios that are started after this have the fake model."""
     monkeypatch.setattr(live_models, "PROGRAM", FAKE_MODEL)
+
+
+def test_in_a_browser(fake_model, studio, page, tmp_path):
+    """A picture is dropped and answered, a threshold hides a box, the webcam is watched, and all of it saved."""
     (tmp_path / "cat.jpg").write_bytes(jpeg(400, 300))
-    with running_studio(tmp_path / "work") as studio:
-        project = trained_project(Workspace(studio.folder))
-        context = webcam_chromium.new_context(base_url=studio.address, viewport={"width": 1280, "height": 900})
-        page, problems = context.new_page(), []
-        page.set_default_timeout(20_000)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-        page.goto("/projects/pets/results/try")
-        _drop(page, tmp_path / "cat.jpg")
-        page.get_by_text("1 of 2 boxes reach their threshold.").wait_for()
-        assert page.locator("#rows tr").all_inner_texts() == ["cat\t0.900\t0, 0, 200, 300"]
-        slider = page.get_by_label("<b>dog</b>")
-        slider.fill("0.25")
-        page.get_by_text("2 of 2 boxes reach their threshold.").wait_for()
-        before = _pixels(page)
-        slider.fill("0.35")
-        assert before != _pixels(page)
-        page.get_by_role("button", name="Start the webcam").click()
-        page.get_by_text("frames/s").wait_for()
-        assert "cat" in page.locator("#rows").inner_text()
-        page.get_by_role("button", name="Stop the webcam").click()
-        page.get_by_role("button", name="Save as a file").click()
-        page.get_by_role("link", name="Download thresholds.json").wait_for()
-        assert thresholds.read(project.folder / "thresholds.json").of("<b>dog</b>") == 0.35
-        context.close()
-        assert not problems
+    project = trained_project(Workspace(studio.folder))
+    page.goto("/projects/pets/results/try")
+    _drop(page, tmp_path / "cat.jpg")
+    page.get_by_text("1 of 2 boxes reach their threshold.").wait_for()
+    assert page.locator("#rows tr").all_inner_texts() == ["cat\t0.900\t0, 0, 200, 300"]
+    slider = page.get_by_label("<b>dog</b>")
+    slider.fill("0.25")
+    page.get_by_text("2 of 2 boxes reach their threshold.").wait_for()
+    before = _pixels(page)
+    slider.fill("0.35")
+    assert before != _pixels(page)
+    page.get_by_role("button", name="Start the webcam").click()
+    page.get_by_text("frames/s").wait_for()
+    assert "cat" in page.locator("#rows").inner_text()
+    page.get_by_role("button", name="Stop the webcam").click()
+    page.get_by_role("button", name="Save as a file").click()
+    page.get_by_role("link", name="Download thresholds.json").wait_for()
+    assert thresholds.read(project.folder / "thresholds.json").of("<b>dog</b>") == 0.35
 
 
 def _drop(page, path):
     """Drops a file from the desktop on the page."""
     transfer = page.evaluate_handle(
         """bytes => {
-            const data = new DataTransfer();
-            data.items.add(new File([new Uint8Array(bytes)], "cat.jpg", { type: "image/jpeg" }));
-            return data;
-        }""",
+        const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(bytes)], "cat.jpg", { type: "image/jpeg" }));
+        return data;
+    }""",
         list(path.read_bytes()),
     )
     page.dispatch_event("#upload", "drop", {"dataTransfer": transfer})
