@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 from odtk.annotations import text_encoding
 from odtk.annotations.coco_json import plain
-from odtk.annotations.edits import Edit, cannot, decimals_of, refuse_outline, rounded_size
+from odtk.annotations.edits import Edit, cannot, refuse_outline
 from odtk.annotations.value_parsing import short
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -21,37 +22,37 @@ _decoder = json.JSONDecoder()
 Span = tuple[int, int]
 
 
-def edited(
-    data: bytes,
-    path: str,
-    edits: Sequence[Edit],
-    annotations: Sequence[tuple[object, object, object]],
-    image: str,
-    is_normalized: bool,
-) -> bytes:
-    """The bytes of a JSON file with annotations of one image changed.
+@dataclass(frozen=True)
+class ImageEdits:
+    """The edits of one image."""
 
-    `annotations`: id, category_id and bbox of the image's annotations, as they are read; `image` is its name in
-    `images`, for a new one. Raises UnusableImage for what cannot be written.
-    """
+    image: str
+    """Its path in the dataset."""
+    edits: Sequence[Edit]
+    annotations: Sequence[tuple[object, object, object]]
+    """id, category_id and bbox of its annotations, as they are read."""
+
+
+def edited(data: bytes, path: str, images: Sequence[ImageEdits], is_normalized: bool) -> bytes:
+    """The bytes of a JSON file with annotations of some images changed; UnusableImage for what cannot be written."""
     encoding, mark = text_encoding.encoding_of(data)
     text = data[mark:].decode(encoding)
     top = _members(text, 0)
     least = _NORMALIZED_DECIMALS if is_normalized else 0
-    wanted = {index: annotations[index] for index in {edit.index for edit in edits} if index is not None}
-    places = _find(text, path, top, wanted)
+    old = [(edit, each.annotations[edit.index]) for each in images for edit in each.edits if edit.index is not None]
+    new = [(each.image, edit) for each in images for edit in each.edits if edit.index is None]
+    spans, places = _find(text, path, top, [identity for _, identity in old])
     replaced: list[tuple[Span, str]] = []
-    for edit in edits:
+    for (edit, _), place in zip(old, places, strict=True):
         refuse_outline(edit, path)
-        if edit.index is not None:
-            span = places[edit.index]
-            if edit.is_discarded:
-                replaced.append((_with_comma(text, span), ""))
-            else:
-                replaced += _changed(text, path, span, top, edit, least)
-    replaced += _added(text, path, top, [edit for edit in edits if edit.index is None], image, least)
-    for (start, end), new in sorted(replaced, reverse=True):
-        text = text[:start] + new + text[end:]
+        if not edit.is_discarded:
+            replaced += _changed(text, path, spans[place], top, edit, least)
+    gone = {place for (edit, _), place in zip(old, places, strict=True) if edit.is_discarded}
+    replaced += ((span, "") for span in _removed(spans, gone))
+    kept = [span for number, span in enumerate(spans) if number not in gone]
+    replaced += _added(text, path, top, new, (spans, kept), least) if new else []
+    for (start, end), instead in sorted(replaced, reverse=True):
+        text = text[:start] + instead + text[end:]
     return data[:mark] + text.encode(encoding)
 
 
@@ -85,28 +86,35 @@ def _elements(text: str, span: Span) -> Iterator[tuple[Span, Any]]:
         place = _skip(text, place + 1) if text[place] == "," else place
 
 
-def _find(text: str, path: str, top: Mapping[str, Span], wanted: Mapping[int, tuple]) -> dict[int, Span]:
-    """The spans of the wanted annotations; each must be there once."""
-    found: dict[int, list[Span]] = {index: [] for index in wanted}
-    for span, value in _elements(text, top["annotations"]) if wanted else ():
-        for index, (number, category, bbox) in wanted.items():
-            if value.get("id") == number and value.get("category_id") == category and value.get("bbox") == bbox:
-                found[index].append(span)
-    for index, spans in found.items():
-        if len(spans) != 1:
-            how = "not there any more" if not spans else f"there {len(spans)} times"
-            raise cannot(path, None, f"the annotation {short(wanted[index][0])} is {how}, so it cannot be changed.")
-    return {index: spans[0] for index, spans in found.items()}
+def _find(
+    text: str, path: str, top: Mapping[str, Span], wanted: Sequence[tuple[object, object, object]]
+) -> tuple[list[Span], list[int]]:
+    """The spans of all annotations, and the numbers of those that are wanted; each must be there once."""
+    spans: list[Span] = []
+    found: list[list[int]] = [[] for _ in wanted]
+    of_id: dict[str, list[int]] = {}
+    for place, (identity, _, _) in enumerate(wanted):
+        of_id.setdefault(repr(identity), []).append(place)
+    for number, (span, value) in enumerate(_elements(text, top["annotations"])):
+        spans.append(span)
+        for place in of_id.get(repr(value.get("id")), ()):
+            if (value.get("category_id"), value.get("bbox")) == wanted[place][1:]:
+                found[place].append(number)
+    for (identity, _, _), numbers in zip(wanted, found, strict=True):
+        if len(numbers) != 1:
+            how = "not there any more" if not numbers else f"there {len(numbers)} times"
+            raise cannot(path, None, f"the annotation {short(identity)} is {how}, so it cannot be changed.")
+    return spans, [numbers[0] for numbers in found]
 
 
-def _with_comma(text: str, span: Span) -> Span:
-    """An element of an array with the comma after it, or before it if it is the last."""
-    start, end = span
-    after = _skip(text, end)
-    if text[after] == ",":
-        return start, _skip(text, after + 1)
-    before = len(text[:start].rstrip())
-    return (before - 1 if text[before - 1] == "," else before), end
+def _removed(spans: Sequence[Span], gone: Collection[int]) -> Iterator[Span]:
+    """What is taken out with elements of an array, with the commas that are one too many."""
+    last = max((number for number in range(len(spans)) if number not in gone), default=-1)
+    for number in sorted(gone):
+        if number < last:
+            yield spans[number][0], spans[number + 1][0]
+    if last + 1 < len(spans) and len(spans):
+        yield (spans[last][1] if last >= 0 else spans[0][0]), spans[-1][1]
 
 
 def _changed(
@@ -118,18 +126,17 @@ def _changed(
     if edit.numbers is None:
         return
     box = members["bbox"]
-    before = _NUMBER.findall(text[slice(*box)])
-    numbers = rounded_size(edit.numbers, decimals_of(before, least))
-    texts = _texts(numbers, decimals_of(before, least))
+    before = _NUMBER.findall(text, *box)
+    texts = edit.texts(before, least)
     # The four numbers are replaced, so that the space between them stays.
     for found, new in zip(_NUMBER.finditer(text, *box), texts, strict=True):
         yield found.span(), new
-    if "area" in members and not _has_outline(text, members):
-        yield members["area"], _texts([numbers[2] * numbers[3]], 2 * decimals_of(before, least))[0]
+    if "area" in members and edit.order == "xywh" and not least and not _has_outline(text, members):
+        yield members["area"], _number(float(texts[2]) * float(texts[3]))
 
 
-def _texts(numbers: Sequence[float], decimals: int) -> list[str]:
-    return [f"{number:.{decimals}f}".rstrip("0").rstrip(".") if decimals else f"{number:.0f}" for number in numbers]
+def _number(value: float) -> str:
+    return json.dumps(int(value) if value.is_integer() else round(value, 6))
 
 
 def _has_outline(text: str, members: Mapping[str, Span]) -> bool:
@@ -146,27 +153,41 @@ def _category(text: str, path: str, top: Mapping[str, Span], name: str) -> objec
 
 
 def _added(
-    text: str, path: str, top: Mapping[str, Span], edits: Sequence[Edit], image: str, least: int
-) -> Iterator[tuple[Span, str]]:
-    if not edits:
-        return
-    listed = [value["id"] for _, value in _elements(text, top["images"]) if value.get("file_name") == image]
-    if len(listed) != 1:
-        raise cannot(path, None, f"its list of images has {image!r} {len(listed)} times, so an object has no place.")
-    spans = list(_elements(text, top["annotations"]))
-    numbers = [number for _, value in spans if isinstance(number := plain(value.get("id")), int)]
-    box_texts = [each for _, value in spans[:100] for each in _NUMBER.findall(json.dumps(value.get("bbox") or []))]
-    decimals = max(decimals_of(box_texts, least), 1)
-    made = []
-    for number, edit in enumerate(edits, max(numbers, default=0) + 1):
-        assert edit.numbers is not None
-        assert edit.class_name is not None
-        box = [float(each) for each in _texts(rounded_size(edit.numbers, decimals), decimals)]
-        made.append({
-            "id": number, "image_id": listed[0], "category_id": _category(text, path, top, edit.class_name),
-            "bbox": box, "area": round(box[2] * box[3], 2 * decimals), "iscrowd": 0, "segmentation": [],
-        })  # fmt: skip
-    place = spans[-1][0][1] if spans else top["annotations"][0] + 1
-    space = text[len(text[: spans[-1][0][0]].rstrip()) : spans[-1][0][0]] if spans else ""
-    new = [json.dumps(each) for each in made]
-    yield (place, place), (f",{space}" if spans else "") + f",{space}".join(new)
+    text: str,
+    path: str,
+    top: Mapping[str, Span],
+    edits: Sequence[tuple[str, Edit]],
+    spans: tuple[Sequence[Span], Sequence[Span]],
+    least: int,
+) -> list[tuple[Span, str]]:
+    """New annotations after the last one that is kept; `spans` are of all, and of those that are kept."""
+    every, kept = spans
+    values = [value for _, value in _elements(text, top["annotations"])]
+    used = [number for value in values if isinstance(number := plain(value.get("id")), int)]
+    before = [str(number) for value in values[:100] for number in value.get("bbox") or ()]
+    listed = [value for _, value in _elements(text, top["images"])]
+    new = []
+    for number, (image, edit) in enumerate(edits, max(used, default=0) + 1):
+        category = _category(text, path, top, edit.class_name or "")
+        new.append(json.dumps(_annotation(edit, number, _image_id(path, listed, image), category, before, least)))
+    place = kept[-1][1] if kept else every[0][0] if every else top["annotations"][0] + 1
+    space = text[len(text[: every[-1][0]].rstrip()) : every[-1][0]] if len(every) > 1 else " "
+    between = f",{space}"
+    return [((place, place), (between if kept else "") + between.join(new))]
+
+
+def _image_id(path: str, images: Sequence[Mapping[str, Any]], image: str) -> object:
+    """The id of the only image whose file name is that path, or its end."""
+    for is_it in (lambda name: name == image, lambda name: image.endswith(f"/{name}")):
+        found = [value["id"] for value in images if is_it(str(value.get("file_name")))]
+        if len(found) == 1:
+            return found[0]
+    raise cannot(path, None, f"its list of images does not have {image!r} exactly once, so an object has no place.")
+
+
+def _annotation(edit: Edit, number: int, image: object, category: object, before: Sequence[str], least: int) -> dict:
+    box = [float(each) for each in edit.texts(before, max(least, 1))]
+    area = {} if least or edit.order != "xywh" else {"area": round(box[2] * box[3], 6)}
+    return {
+        "id": number, "image_id": image, "category_id": category, "bbox": box, **area, "iscrowd": 0, "segmentation": []
+    }  # fmt: skip

@@ -8,17 +8,19 @@ from collections.abc import Sequence
 
 from odtk.annotations import text_encoding
 from odtk.annotations.csv_columns import Columns, columns_of, without_excel
-from odtk.annotations.edits import Edit, cannot, decimals_of, number_texts, refuse_outline, rounded_size
+from odtk.annotations.edits import Edit, cannot, refuse_outline
 
 _SNIFFED = 1 << 16
 _NORMALIZED_DECIMALS = 6
 
 
-def edited(data: bytes, path: str, edits: Sequence[Edit], rows_of_image: Sequence[int], is_normalized: bool) -> bytes:
-    """The bytes of a table with its rows changed.
+def edited(
+    data: bytes, path: str, images: Sequence[tuple[Sequence[Edit], Sequence[int]]], is_normalized: bool
+) -> bytes:
+    """The bytes of a table with rows of some images changed.
 
-    `rows_of_image` are the lines of the image's rows, of which one is copied for a new object. Raises UnusableImage for
-    what cannot be written.
+    `images`: for each the edits, and the lines of its rows, of which one is copied for a new object. Raises
+    UnusableImage for what cannot be written.
     """
     encoding, mark = text_encoding.encoding_of(data)
     text = data[mark:].decode(encoding)
@@ -27,18 +29,25 @@ def edited(data: bytes, path: str, edits: Sequence[Edit], rows_of_image: Sequenc
         raise cannot(path, None, "it is no table of images, classes and boxes any more.")
     least = _NORMALIZED_DECIMALS if is_normalized else 0
     rows = _rows(text, columns.delimiter)
-    for edit in edits:
-        refuse_outline(edit, path)
-        if edit.entry is not None:
-            assert edit.entry.line is not None
-            row = rows[edit.entry.line]
-            rows[edit.entry.line] = _discarded(rows, row, edit, rows_of_image, columns) if edit.is_discarded else (
-                _changed(row, edit, columns, least)
-            )  # fmt: skip
-    for edit in edits:
-        if edit.entry is None:
-            _add(rows, path, edit, rows_of_image, columns, least)
+    for edits, lines in images:
+        for edit in edits:
+            refuse_outline(edit, path)
+            if edit.entry is not None:
+                _edit_row(rows, edit, lines, columns, least)
+        for edit in edits:
+            if edit.entry is None:
+                _add(rows, path, edit, lines, columns, least)
     return data[:mark] + "".join(rows.values()).encode(encoding)
+
+
+def _edit_row(rows: dict[int, str], edit: Edit, lines: Sequence[int], columns: Columns, least: int) -> None:
+    assert edit.entry is not None
+    assert edit.entry.line is not None
+    row = rows[edit.entry.line]
+    if edit.is_discarded:
+        rows[edit.entry.line] = _discarded(rows, row, lines, columns)
+    else:
+        rows[edit.entry.line] = _changed(row, edit, columns, least)
 
 
 def _rows(text: str, delimiter: str) -> dict[int, str]:
@@ -61,15 +70,12 @@ def _changed(row: str, edit: Edit, columns: Columns, least: int) -> str:
     if edit.numbers is not None:
         places = [columns.places[side] for side in columns.sides]
         before = [_bare(cells[place]) for place in places]
-        numbers = edit.numbers
-        if columns.order == "xywh":
-            numbers = rounded_size(numbers, decimals_of(before, least))
-        for place, new, old in zip(places, number_texts(numbers, before, least), before, strict=True):
+        for place, new, old in zip(places, edit.texts(before, least), before, strict=True):
             _set(cells, place, new.replace(".", ",") if "," in old else new, columns.delimiter)
     return columns.delimiter.join(cells)
 
 
-def _discarded(rows: dict[int, str], row: str, edit: Edit, of_image: Sequence[int], columns: Columns) -> str:
+def _discarded(rows: dict[int, str], row: str, of_image: Sequence[int], columns: Columns) -> str:
     """Nothing; for the last row of an image one without a box, which says that the image has no objects."""
     left = [line for line in of_image if rows.get(line)]
     if len(left) > 1:
@@ -85,20 +91,17 @@ def _add(rows: dict[int, str], path: str, edit: Edit, of_image: Sequence[int], c
     left = [line for line in of_image if rows.get(line)]
     if not left:
         raise cannot(path, None, "the image has no row to go by. Add the object with the tool that wrote the table.")
-    row = rows[left[-1]]
-    own = {columns.places[thing] for thing in columns.places if thing != "class" and thing not in columns.sides}
+    row, known = rows[left[-1]], set(columns.places.values())
     cells = _cells(row, columns.delimiter)
-    end = cells[-1][len(cells[-1].rstrip("\r\n")) :]
-    is_empty = not any(_bare(cells[columns.places[side]]) for side in columns.sides)
-    made = [cell if place in own or is_empty else "" for place, cell in enumerate(cells)]
-    if not is_empty:
-        made[-1] = made[-1].rstrip("\r\n") + end
-        for side in columns.sides:  # for as many decimals
-            made[columns.places[side]] = cells[columns.places[side]].strip("\r\n") + (
-                end if columns.places[side] == len(cells) - 1 else ""
-            )
-    new = _changed(columns.delimiter.join(made), edit, columns, least)
-    rows[left[-1]] = new if is_empty else (row if end else row + "\n") + new
+    is_free = not any(_bare(cells[columns.places[side]]) for side in columns.sides)
+    # What is unknown of the new object is empty; the last cell has the line end.
+    kept = [cell if is_free or place in known else _end(cell) for place, cell in enumerate(cells)]
+    new = _changed(columns.delimiter.join(kept), edit, columns, least)
+    rows[left[-1]] = new if is_free else (row if _end(row) else row + "\n") + new
+
+
+def _end(text: str) -> str:
+    return text[len(text.rstrip("\r\n")) :]
 
 
 def _cells(row: str, delimiter: str) -> list[str]:

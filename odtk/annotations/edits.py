@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from odtk.annotations.annotated_image import UnusableImage
 from odtk.annotations.dataset import OUTLINE, MarkedObject
 
-MAX_DECIMALS = 9
+_MOST_DECIMALS = 9
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,37 @@ class Edit:
     class_name: str | None = None
     """Its class from now on; None keeps it."""
     numbers: tuple[float, float, float, float] | None = None
-    """Its box from now on, in the order and unit of the file; None keeps it."""
+    """Its box from now on, in the unit of the file; None keeps it."""
+    order: str = "xyxy"
+    """Of the numbers: one of `dataset.ORDERS`."""
     is_discarded: bool = False
     """Whether it is removed."""
+
+    def rounded(self, decimals: int) -> tuple[float, float, float, float]:
+        """The numbers with so many decimals; a size leads from the rounded corner to the rounded far corner."""
+        assert self.numbers is not None
+        first, second, third, fourth = self.numbers
+        if self.order != "xywh":
+            return round(first, decimals), round(second, decimals), round(third, decimals), round(fourth, decimals)
+        x, y = round(first, decimals), round(second, decimals)
+        return x, y, round(first + third, decimals) - x, round(second + fourth, decimals) - y
+
+    def texts(self, before: Sequence[str], least: int = 0) -> list[str]:
+        """The numbers as they are written in place of others, with as many decimals as those have, or at `least`."""
+        decimals = decimals_of(before, least)
+        return [f"{number:.{decimals}f}" for number in self.rounded(decimals)]
+
+
+def decimals_of(before: Sequence[str], least: int = 0) -> int:
+    """The decimals of the longest of some numbers as they are written, and at least so many."""
+    return min(max([least, *map(_decimals, before)]), _MOST_DECIMALS)
+
+
+def _decimals(text: str) -> int:
+    whole, point, fraction = text.strip().replace(",", ".").lower().partition(".")
+    if "e" in whole or "e" in fraction:
+        return _MOST_DECIMALS
+    return len(fraction) if point and fraction.strip("0") else 0
 
 
 def refuse_outline(edit: Edit, path: str) -> None:
@@ -43,32 +71,3 @@ def refuse_outline(edit: Edit, path: str) -> None:
 def cannot(path: str, line: int | None, text: str) -> UnusableImage:
     """The error for what cannot be written."""
     return UnusableImage(path, line, "annotation cannot be changed", text)
-
-
-def number_texts(numbers: Sequence[float], before: Sequence[str], least: int = 0) -> list[str]:
-    """Numbers as text, with as many decimals as the longest of those `before`, and at least `least`.
-
-    The far corner of a box of corner and size must not move by the rounding of both, so see `rounded_size`.
-    """
-    decimals = min(max([least, *(_decimals(text) for text in before)]), MAX_DECIMALS)
-    return [f"{number:.{decimals}f}" for number in numbers]
-
-
-def decimals_of(before: Sequence[str], least: int = 0) -> int:
-    """The decimals that `number_texts` writes."""
-    return min(max([least, *(_decimals(text) for text in before)]), MAX_DECIMALS)
-
-
-def rounded_size(numbers: Sequence[float], decimals: int) -> tuple[float, float, float, float]:
-    """x, y, width and height, with sizes that lead from the rounded corner to the rounded far corner."""
-    x, y, width, height = numbers
-    near = round(x, decimals), round(y, decimals)
-    far = round(x + width, decimals), round(y + height, decimals)
-    return near[0], near[1], far[0] - near[0], far[1] - near[1]
-
-
-def _decimals(text: str) -> int:
-    whole, point, fraction = text.strip().replace(",", ".").lower().partition(".")
-    if "e" in whole or "e" in fraction:
-        return MAX_DECIMALS
-    return len(fraction) if point and fraction.strip("0") else 0

@@ -9,7 +9,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from odtk.annotations import text_encoding
-from odtk.annotations.edits import Edit, cannot, number_texts, refuse_outline
+from odtk.annotations.edits import Edit, cannot, refuse_outline
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _DECLARED = re.compile(rb"""\A\s*<\?xml[^>]*encoding\s*=\s*["']([\w.-]+)""")
@@ -45,14 +45,16 @@ def edited(data: bytes, path: str, edits: Sequence[Edit]) -> bytes:
     for edit in edits:
         refuse_outline(edit, path)
         if edit.index is None:
-            spans.append(_added(text, root, edit))
-        elif edit.is_discarded:
+            continue
+        if edit.is_discarded:
             spans.append((_with_space_before(text, objects[edit.index].start), objects[edit.index].end, b""))
         else:
             spans += _changed(text, path, objects[edit.index], edit)
-    # From the end, so that the places before stay right; new objects have the same place, and come in their order.
-    for start, end, new in sorted(spans, key=lambda span: span[0], reverse=True):
-        text = text[:start] + new + text[end:]
+    if new := [edit for edit in edits if edit.index is None]:
+        spans.append(_added(text, root, new))
+    # From the end, so that the places before stay right.
+    for start, end, instead in sorted(spans, key=lambda span: span[0], reverse=True):
+        text = text[:start] + instead + text[end:]
     return data[:mark] + text.decode().encode(encoding, "xmlcharrefreplace")
 
 
@@ -122,7 +124,7 @@ def _changed(text: bytes, path: str, element: _Element, edit: Edit) -> list[tupl
         box = element.child("bndbox")
         if box is None:
             raise cannot(path, None, "the object has no <bndbox>.")
-        texts = number_texts(edit.numbers, [_inner(text, box, side) for side in _SIDES])
+        texts = edit.texts([_inner(text, box, side) for side in _SIDES])
         spans += [_replaced(text, path, box, side, new) for side, new in zip(_SIDES, texts, strict=True)]
     return spans
 
@@ -141,15 +143,13 @@ def _with_space_before(text: bytes, start: int) -> int:
     return len(text[:start].rstrip())
 
 
-def _added(text: bytes, root: _Element, edit: Edit) -> tuple[int, int, bytes]:
-    """A new object after the last one, laid out as the elements before it."""
-    assert edit.numbers is not None
-    assert edit.class_name is not None
+def _added(text: bytes, root: _Element, edits: Sequence[Edit]) -> tuple[int, int, bytes]:
+    """New objects after the last element, laid out as the elements before it."""
     place = root.children[-1].end if root.children else root.outer
     first = root.children[0].start if root.children else root.outer
     space = text[_with_space_before(text, first) : first].decode() if root.children else "\n"
     step = space.rpartition("\n")[2] if "\n" in space else ""
     before = [_inner(text, box, side) for each in root.children if (box := each.child("bndbox")) for side in _SIDES]
     deeper = [space + step * depth for depth in range(3)]
-    new = _NEW.format(number_texts(edit.numbers, before), *deeper, name=escape(edit.class_name))
-    return place, place, (space + new).encode()
+    new = [_NEW.format(edit.texts(before), *deeper, name=escape(edit.class_name or "")) for edit in edits]
+    return place, place, "".join(space + each for each in new).encode()
