@@ -10,7 +10,7 @@ NEEDED = ("starlette", "uvicorn", "jinja2", "python_multipart")
 
 @click.command(short_help="Do all of this in a browser.")
 @click.argument("folder", default=".", type=options.any_path)
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True,
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, metavar="PORT",
               help="The port to listen on; 0 for any that is free.")  # fmt: skip
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
               help="The address to listen on: by default only this machine's own browsers reach the studio. Any other "

@@ -145,7 +145,7 @@ class Guard:
         if self._access.token is None and not is_loopback(host_name(headers.get("host", ""))):
             return _refused(
                 421,
-                "This studio answers to localhost only, as through ssh -L. Start it with --token to reach it by another name.",
+                "This studio answers to localhost only, as by ssh -L. Start it with --token to reach it otherwise.",
             )
         if self._access.token is not None:
             found = self._without_token(request)

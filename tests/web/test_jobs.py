@@ -40,7 +40,8 @@ def test_what_a_killed_studio_left_running_is_ended_and_shown_so(tmp_path):
     folder = tmp_path / "work/.odtk-studio/commands"
     folder.mkdir(parents=True)
     # Not of this process, which would have to wait for its child before that is gone.
-    program = "import subprocess; print(subprocess.Popen(['sleep', '60'], start_new_session=True, stdout=-3, stderr=-3).pid)"
+    options = "start_new_session=True, stdout=-3, stderr=-3"
+    program = f"import subprocess; print(subprocess.Popen(['sleep', '60'], {options}).pid)"
     pid = int(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
     process = identify(pid)
     note = {"key": "records:pets", "words": ["make-tfrecords", "pets"], "process": process.as_text()}
