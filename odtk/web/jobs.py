@@ -13,7 +13,7 @@ from odtk.web.workspace import Workspace
 class Jobs:
     """The queue of a workspace, which `odtk queue --queue FOLDER/queue.db` shows, too.
 
-    Its calls wait for the disk, and `add` and `retry` for a new process: call these in a thread.
+    Its calls wait for the disk, and `add`, `retry` and `work` for a new process: call these in a thread.
     """
 
     def __init__(self, workspace: Workspace):
@@ -51,6 +51,10 @@ class Jobs:
     def retry(self, number: int) -> None:
         """Runs a job again that has ended; a training goes on from its checkpoint."""
         self._queue.retry(number)
+        self._start_worker()
+
+    def work(self) -> None:
+        """Starts a worker, if none works: after a restart of the machine, or where one was killed."""
         self._start_worker()
 
     def log(self, number: int, last_bytes: int = 20_000) -> str:
