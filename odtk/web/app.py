@@ -22,7 +22,7 @@ from odtk.web.workspace import OutsideError, Workspace
 
 _HERE = Path(__file__).parent
 # In the order of the journey, which is that of the navigation.
-_MODULES = ("overview", "data", "model", "training", "results", "take_away", "jobs", "files")
+_MODULES = ("overview", "data", "projects", "model", "model_text", "training", "results", "take_away", "jobs", "files")
 
 
 def create_app(workspace: Workspace, token: str | None = None, ancestors: str = "'self'") -> Starlette:
