@@ -10,7 +10,7 @@ from odtk.web.result_views.evaluation import read_evaluation
 @pytest.fixture(autouse=True)
 def no_worker(monkeypatch):
     """Jobs are put into the queue, and stay there."""
-    monkeypatch.setattr("odtk.web.jobs.Jobs._start_worker", lambda jobs: None)
+    monkeypatch.setattr("odtk.web.jobs.Jobs.start_worker", lambda jobs: None)
 
 
 def test_a_project_without_a_checkpoint_is_told_to_train(client):

@@ -15,7 +15,7 @@ from odtk.web.result_views.zip_stream import zip_stream
 @pytest.fixture
 def project(client, monkeypatch):
     """A trained project; jobs stay in the queue."""
-    monkeypatch.setattr("odtk.web.jobs.Jobs._start_worker", lambda jobs: None)
+    monkeypatch.setattr("odtk.web.jobs.Jobs.start_worker", lambda jobs: None)
     return trained_project(client.studio.workspace)
 
 
