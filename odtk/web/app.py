@@ -23,14 +23,10 @@ from odtk.web.workspace import OutsideError, Workspace
 
 _HERE = Path(__file__).parent
 # In the order of the journey, which is that of the navigation.
-<<<<<<< HEAD
-_MODULES = ("overview", "data", "model", "training", "results", "try_model", "explain", "take_away", "jobs", "files")
-=======
 _MODULES = (
-    "overview", "data", "projects", "model", "model_text", "training", "compare", "results", "try_model", "take_away",
-    "jobs", "files",
+    "overview", "data", "projects", "model", "model_text", "training", "compare", "results", "try_model", "explain",
+    "review", "take_away", "jobs", "files",
 )  # fmt: skip
->>>>>>> main
 
 
 class _Guarded(Starlette):
