@@ -23,7 +23,9 @@ from odtk.web.workspace import OutsideError, Workspace
 
 _HERE = Path(__file__).parent
 # In the order of the journey, which is that of the navigation.
-_MODULES = ("overview", "data", "model", "training", "results", "take_away", "jobs", "files")
+_MODULES = (
+    "overview", "data", "model", "training", "compare", "results", "try_model", "take_away", "jobs", "files",
+)  # fmt: skip
 
 
 class _Guarded(Starlette):
@@ -60,6 +62,7 @@ def create_app(
         yield
         studio.closing.set()
         await studio.background.close()
+        await studio.models.close()
 
     app = _Guarded(
         access,

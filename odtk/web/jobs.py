@@ -13,7 +13,7 @@ from odtk.web.workspace import Workspace
 class Jobs:
     """The queue of a workspace, which `odtk queue --queue FOLDER/queue.db` shows, too.
 
-    Its calls wait for the disk, and `add`, `retry` and `work` for a new process: call these in a thread.
+    Its calls wait for the disk, and `add`, `retry` and `start_worker` for a new process: call these in a thread.
     """
 
     def __init__(self, workspace: Workspace):
@@ -23,7 +23,7 @@ class Jobs:
     def add(self, command: Command, name: str) -> JobRecord:
         """Puts a command into the queue under a name ("train:pets"), and has a worker run it."""
         number = self._queue.put(Job(command.words, folder=str(self._workspace.folder)), name=name)
-        self._start_worker()
+        self.start_worker()
         return self._queue.job(number)
 
     def all(self) -> list[JobRecord]:
@@ -51,11 +51,7 @@ class Jobs:
     def retry(self, number: int) -> None:
         """Runs a job again that has ended; a training goes on from its checkpoint."""
         self._queue.retry(number)
-        self._start_worker()
-
-    def work(self) -> None:
-        """Starts a worker, if none works: after a restart of the machine, or where one was killed."""
-        self._start_worker()
+        self.start_worker()
 
     def log(self, number: int, last_bytes: int = 20_000) -> str:
         """The end of what a job has printed."""
@@ -66,7 +62,8 @@ class Jobs:
             file.seek(max(path.stat().st_size - last_bytes, 0))
             return file.read().decode("utf-8", errors="replace")
 
-    def _start_worker(self) -> None:
+    def start_worker(self) -> None:
+        """Has a worker run what waits, unless one does already: in a thread, too."""
         # Without until_empty it would stay when the studio is gone; an error means that one works already.
         with contextlib.suppress(OdtkError):
             self._queue.start(detach=True, until_empty=True)

@@ -14,6 +14,7 @@ from odtk.web.background import Background
 from odtk.web.closing import Closing
 from odtk.web.commands import Command, Commands, as_lines
 from odtk.web.jobs import Jobs
+from odtk.web.live_models import LiveModels
 from odtk.web.security import csrf_token
 from odtk.web.words import FILTERS
 from odtk.web.workspace import Workspace
@@ -36,6 +37,7 @@ class Studio:
         self.commands = Commands(workspace.folder)
         self.background = Background(workspace.hidden / "commands", self.commands)
         self.jobs = Jobs(workspace)
+        self.models = LiveModels(workspace.folder, workspace.hidden / "commands")
         self.closing = Closing()
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True,

@@ -23,19 +23,8 @@ from odtk.web.packages import NEEDED
 from odtk.web.workspace import Workspace
 
 CHECKOUT = Path(__file__).parents[2]
-HEAVY = {
-    "tensorflow",
-    "tf_keras",
-    "numpy",
-    "PIL",
-    "matplotlib",
-    "lxml",
-    "google.protobuf",
-    "scipy",
-    "cv2",
-    "av",
-    "rich",
-}
+# Pages may read configs and draw pictures; what takes seconds to import, or a hundred megabytes, is for the commands.
+HEAVY = {"tensorflow", "tf_keras", "matplotlib", "scipy", "cv2", "av", "rich"}
 
 
 @contextlib.contextmanager

@@ -59,7 +59,7 @@ async def live_log(request: Request, studio: Studio) -> Response:
 @pages.post("/jobs/work")
 async def work(request: Request, studio: Studio, form: FormData) -> Response:
     """Has a worker run what waits, or was cut off."""
-    await run_in_threadpool(studio.jobs.work)
+    await run_in_threadpool(studio.jobs.start_worker)
     return redirect(request, "/jobs")
 
 
