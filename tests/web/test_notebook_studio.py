@@ -11,7 +11,6 @@ import urllib.request
 from urllib.parse import urlsplit
 
 import pytest
-from running_studio import client_of
 from starlette.testclient import TestClient
 
 import odtk
