@@ -26,7 +26,7 @@ class Running:
 def running_studio(folder: Path, roots=()) -> Iterator[Running]:
     """Serves `folder` on a free port, in a thread; no TensorFlow is loaded by it."""
     listening, started = listen(port=0), threading.Event()
-    server = build_server(folder, listening, roots=roots, on_start=started.set)
+    server = build_server(Workspace(folder, roots), listening, on_start=started.set)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening.socket])), daemon=True)
     thread.start()
     try:

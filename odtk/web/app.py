@@ -6,41 +6,72 @@ import contextlib
 import importlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Scope
 
 from odtk.errors import OdtkError
-from odtk.web.security import Guard
+from odtk.web.security import Access, Guard, cookie_name
 from odtk.web.studio import Studio
 from odtk.web.workspace import OutsideError, Workspace
 
 _HERE = Path(__file__).parent
 # In the order of the journey, which is that of the navigation.
-_MODULES = ("overview", "data", "model", "training", "compare", "results", "take_away", "jobs", "files")
+_MODULES = (
+    "overview", "data", "model", "training", "compare", "results", "try_model", "take_away", "jobs", "files",
+)  # fmt: skip
 
 
-def create_app(workspace: Workspace, token: str | None = None, ancestors: str = "'self'") -> Starlette:
-    """The application over a workspace; see `security.Guard` for `token` and `ancestors`."""
-    studio = Studio(workspace)
+class _Guarded(Starlette):
+    """With the Guard around everything, so that it also adds its headers to the page of an unexpected error."""
+
+    def __init__(self, access: Access, **options: Any):
+        super().__init__(**options)
+        self._access = access
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The layers that a request passes."""
+        return Guard(super().build_middleware_stack(), self._access)
+
+
+class _StaticFiles(StaticFiles):
+    """Kept by browsers, but asked for again: an update of odtk replaces them."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """One file."""
+        answer = await super().get_response(path, scope)
+        answer.headers.setdefault("cache-control", "no-cache")
+        return answer
+
+
+def create_app(
+    workspace: Workspace, token: str | None = None, ancestors: str = "'self'", *, is_token_in_path: bool = False
+) -> Starlette:
+    """The application over a workspace; see `security.Access` for the rest."""
+    access = Access(token, is_token_in_path, ancestors, cookie_name(workspace.secret()))
+    studio = Studio(workspace, access.prefix)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         studio.closing.set()
         await studio.background.close()
+        await studio.models.close()
 
-    app = Starlette(
-        routes=[*_routes(), Mount("/static", StaticFiles(directory=_HERE / "static"))],
-        middleware=[Middleware(Guard, token=token, ancestors=ancestors)],
+    app = _Guarded(
+        access,
+        routes=[*_routes(), Mount("/static", _StaticFiles(directory=_HERE / "static"))],
         exception_handlers={OdtkError: _odtk_error, HTTPException: _http_error, Exception: _bug},
         lifespan=lifespan,
     )
+    # It would send to an address made of the Host header.
+    app.router.redirect_slashes = False
     app.state.studio = studio
     return app
 

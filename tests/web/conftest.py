@@ -27,7 +27,10 @@ def chromium():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        # The camera that every page may use shows a test picture.
+        camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        options = ["--no-sandbox", "--disable-dev-shm-usage", *camera]
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=options)
         yield browser
         browser.close()
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_runs import FakeRun, make_project
+from fake_trainings import FakeRun, make_project
 
 from odtk.process_identity import identify
 from odtk.queue import CANCELLED, DONE, FAILED, INTERRUPTED, RUNNING, WAITING, JobRecord

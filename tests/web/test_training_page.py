@@ -2,7 +2,7 @@
 
 import pytest
 from click.testing import CliRunner
-from fake_runs import STEPS, FakeRun, finished_run, make_project
+from fake_trainings import STEPS, FakeRun, finished_run, make_project
 from running_studio import post
 
 from odtk.cli.main import cli

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from fake_runs import FakeRun, make_project
+from fake_trainings import FakeRun, make_project
 from playwright.sync_api import expect
 
 from odtk.queue import ENDED, Queue

@@ -45,7 +45,10 @@ _ADDRESS = "/projects/{name}/training"
 
 @pages.get(_ADDRESS)
 async def training(request: Request, studio: Studio) -> Response:
-    """The page, as everything stands now; `?at=60&rate=0.02&steps=200&schedule=200`: what the config had before it was changed."""
+    """The page, as everything stands now.
+
+    `?at=60&rate=0.02&steps=200&schedule=200`: at step 60 the config was changed, and that is what it had before.
+    """
     project = _project(request, studio)
     return await _page(studio, project, told=_told(request, project))
 
