@@ -172,11 +172,12 @@ def _edit(
     if correction.decision == DISCARD:
         return Edit(index, entry, is_discarded=True)
     assert correction.box is not None
+    box = correction.box
     if place.is_pets:
         correction = _of_pet(correction, entry)
     order = place.source.rules.boxes or (_order(place) if entry is None or entry.written == OUTLINE else entry.written)
     is_same_box = index is not None and correction.box == correction.annotated_box
-    numbers = None if is_same_box else _numbers(correction.box, order, unit)
+    numbers = None if is_same_box else _numbers(box, order, unit)
     is_same_class = entry is not None and entry.class_name == correction.class_name
     made = Edit(index, entry, None if is_same_class else correction.class_name, numbers, order)
     refuse_outline(made, annotation.annotation_path or annotation.image_path)

@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from odtk.datasets.corrections import CHANGE, COLUMNS, DISCARD, KEEP, write_corrections
 from odtk.errors import OdtkError
 from odtk.records.example import read_features
@@ -124,6 +122,8 @@ class Picture:
 
 def picture_of(project: Project, row: SuspectRow) -> Picture:
     """Reads the record, if it is below a folder of the studio; OdtkError if it is not there any more."""
+    from PIL import Image
+
     file, number = row.record
     path = project.workspace.inside(file)
     found = next((each for place, each in enumerate(walk_records(path)) if place == number), None)
