@@ -1,5 +1,7 @@
 """The pages of trainings and of comparisons, over runs and a queue that are made by hand."""
 
+from types import SimpleNamespace
+
 import pytest
 from click.testing import CliRunner
 from fake_trainings import STEPS, FakeRun, finished_run, make_project
@@ -9,6 +11,7 @@ from odtk.cli.main import cli
 from odtk.queue import Job, Queue
 from odtk.web.commands import Outcome, _document
 from odtk.web.jobs import Jobs
+from odtk.web.pages.training import _go_on, _pieces
 from odtk.web.projects import create_project
 from odtk.web.run_views.training_command import config_facts, findings_before_training, training_command
 
@@ -195,8 +198,6 @@ def test_names_and_logs_are_escaped(client, project, queue):
 
 
 def test_the_pieces_of_the_live_page_are_those_of_the_page(client, project):
-    from odtk.web.pages.training import _pieces
-
     finished_run(project)
     pieces = _pieces(client.studio, project)
     assert set(pieces) == {"state", "status", "actions", "charts", "values", "pictures", "batches", "log", "sessions"}
@@ -279,7 +280,7 @@ def test_two_runs_are_compared(client, project):
     finished_run(project)
     other = make_project(client.studio.workspace, "half", train={"seed": 3})
     other.config.write_text(other.config.read_text().replace("learning_rate_base: 0.02", "learning_rate_base: 0.01"))
-    finished_run(other, scale=2, quality=0.6)
+    finished_run(other, scale=2, quality=0.6, seed=3)
     page = client.get("/compare?projects=pets,half").text
     assert "mAP on the evaluation images" in page
     assert "<strong>0.6</strong>" in page
@@ -288,6 +289,33 @@ def test_two_runs_are_compared(client, project):
     assert "<code>seed</code>" in page
     assert "diff runs/pets/pipeline.config runs/half/pipeline.config" in page
     assert client.get("/compare?projects=pets&projects=half").text == page
+
+
+def test_a_config_that_cannot_be_read_is_said(client, project, queue, in_process):
+    finished_run(make_project(client.studio.workspace, "other"))
+    project.config.write_text("model { ssd { num_clases: 2 } }\n")
+    assert "num_clases" in client.get("/compare?projects=pets,other").text
+    assert "cannot be read" in client.get(PAGE).text
+    assert "num_clases" in post(client, f"{PAGE}/start").text
+    assert queue.jobs() == []
+
+
+def test_a_change_pauses_the_training_that_runs_and_a_new_job_waits(project):
+    def job(number, state, is_cancelling=False):
+        return SimpleNamespace(number=number, name="train:pets", state=state, is_cancelling=is_cancelling)
+
+    def done_with(*jobs):
+        done = []
+        fake = SimpleNamespace(
+            all=lambda: jobs, cancel=lambda number: done.append(number), add=lambda command, name: done.append(name)
+        )
+        _go_on(SimpleNamespace(jobs=fake), project)
+        return done
+
+    assert done_with(job(1, "done"), job(2, "running")) == [2, "train:pets"]
+    assert done_with(job(2, "running", is_cancelling=True)) == ["train:pets"]
+    assert done_with(job(2, "running", is_cancelling=True), job(3, "waiting")) == []
+    assert done_with(job(1, "failed")) == ["train:pets"]
 
 
 def test_a_comparison_begins_with_a_choice(client, project):

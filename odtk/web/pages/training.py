@@ -64,7 +64,10 @@ async def live(request: Request, studio: Studio) -> Response:
 async def start(request: Request, studio: Studio, form: FormData) -> Response:
     """Checks the config and adds the job, which starts the run or goes on with it."""
     project = _project(request, studio)
-    blocked = await _start(studio, project)
+    try:
+        blocked = await _start(studio, project)
+    except OdtkError as error:
+        return await _page(studio, project, problem=str(error))
     return await _page(studio, project, blocked=blocked) if blocked else _back(request, project)
 
 
@@ -151,6 +154,7 @@ async def _page(
     context: dict[str, Any] = {
         "view": view,
         "facts": facts_of_file(project.config),
+        "has_config": project.config.exists(),
         "steps": _planned_steps(project),
         "has_checkpoint": bool(checkpoint_steps(project.run)),
         "fields": option_fields(chosen),
