@@ -8,8 +8,9 @@ from fake_trainings import STEPS, FakeRun, finished_run, make_project
 from running_studio import post
 
 from odtk.cli.main import cli
+from odtk.errors import OdtkError
 from odtk.queue import Job, Queue
-from odtk.web.commands import Outcome, _document
+from odtk.web.commands import Outcome, _document, command
 from odtk.web.jobs import Jobs
 from odtk.web.pages.training import _go_on, _pieces
 from odtk.web.projects import create_project
@@ -316,6 +317,22 @@ def test_a_change_pauses_the_training_that_runs_and_a_new_job_waits(project):
     assert done_with(job(2, "running", is_cancelling=True)) == ["train:pets"]
     assert done_with(job(2, "running", is_cancelling=True), job(3, "waiting")) == []
     assert done_with(job(1, "failed")) == ["train:pets"]
+
+
+def test_a_worker_that_is_just_ending_is_replaced(client, monkeypatch):
+    asked = []
+
+    def start(queue, **options):
+        asked.append(options)
+        if len(asked) == 1:
+            raise OdtkError("a worker works already")
+
+    monkeypatch.setattr(Queue, "start", start)
+    client.studio.jobs.start_worker()
+    assert len(asked) == 1  # nothing waits
+    asked.clear()
+    client.studio.jobs.add(command("doctor"), "look")
+    assert len(asked) == 2
 
 
 def test_a_comparison_begins_with_a_choice(client, project):
