@@ -257,15 +257,11 @@ def test_a_change_that_cannot_be_is_said(client, project, queue, fields, text):
     assert queue.jobs() == []
 
 
-def test_options_are_kept_in_the_project_file(client, project):
-    assert post(client, f"{PAGE}/options", patience="5", precision="bfloat16", deterministic="true").status_code == 303
-    assert project.sections()["train"] == {
-        "pipeline-config": "pipeline.config", "patience": 5, "precision": "bfloat16", "deterministic": True,
-    }  # fmt: skip
-    answer = post(client, f"{PAGE}/options", patience="none")
-    assert "is &#39;none&#39;; it is a whole number from 1 on" in answer.text
-    assert post(client, f"{PAGE}/options").status_code == 303
-    assert project.sections()["train"] == {"pipeline-config": "pipeline.config"}
+def test_the_options_are_listed_with_the_way_to_change_them(client):
+    make_project(client.studio.workspace, train={"patience": 5})
+    page = client.get(PAGE).text
+    assert "<code>patience: 5</code>" in page
+    assert 'href="/projects/pets/model#options"' in page
 
 
 def test_a_copy_is_a_project_without_a_run(client, project):

@@ -22,7 +22,6 @@ from odtk.web.commands import Command, command
 from odtk.web.live import watch
 from odtk.web.projects import Project, copy_project, project_called
 from odtk.web.routing import Pages, redirect, text_field
-from odtk.web.run_views.option_form import option_fields, other_options, read_options
 from odtk.web.run_views.run_folder import checkpoint_steps
 from odtk.web.run_views.run_store import store_of
 from odtk.web.run_views.training_command import (
@@ -104,17 +103,6 @@ async def change(request: Request, studio: Studio, form: FormData) -> Response:
         return await _page(studio, project, problem=str(error))
 
 
-@pages.post(_ADDRESS + "/options")
-async def options(request: Request, studio: Studio, form: FormData) -> Response:
-    """Keeps the options of the training in the project file."""
-    project = _project(request, studio)
-    try:
-        project.update(SECTION, {"pipeline-config": project.config.name, **read_options(form)})
-    except OdtkError as error:
-        return await _page(studio, project, problem=str(error), options_open=True)
-    return _back(request, project)
-
-
 @pages.post(_ADDRESS + "/copy")
 async def copy(request: Request, studio: Studio, form: FormData) -> Response:
     """Makes a project of the same data, options and config, whose model is then changed."""
@@ -141,7 +129,6 @@ async def _page(
     blocked: Sequence[Mapping[str, Any]] = (),
     problem: str = "",
     told: Sequence[str] = (),
-    options_open: bool = False,
 ) -> Response:
     view = await run_in_threadpool(look, project, studio.jobs, store_of(studio))
     chosen: dict[str, Any] = {}
@@ -157,13 +144,12 @@ async def _page(
         "has_config": project.config.exists(),
         "steps": _planned_steps(project),
         "has_checkpoint": bool(checkpoint_steps(project.run)),
-        "fields": option_fields(chosen),
-        "others": other_options(chosen),
+        "options": chosen,
         "copy_name": _free_name(project),
     }
     return studio.page(
         "training.html", f"Training of {project.name}", section="Training", project=project, commands=commands,
-        blocked=blocked, problem=problem, told=told, options_open=options_open, **context,
+        blocked=blocked, problem=problem, told=told, **context,
     )  # fmt: skip
 
 
