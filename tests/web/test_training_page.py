@@ -12,9 +12,10 @@ from odtk.errors import OdtkError
 from odtk.queue import Job, Queue
 from odtk.web.commands import Outcome, _document, command
 from odtk.web.jobs import Jobs
-from odtk.web.pages.training import _go_on, _pieces
+from odtk.web.pages.training import _pieces
 from odtk.web.projects import create_project
 from odtk.web.run_views.training_command import config_facts, findings_before_training, training_command
+from odtk.web.run_views.training_jobs import go_on
 
 PAGE = "/projects/pets/training"
 
@@ -98,7 +99,7 @@ def test_an_option_that_does_not_exist_is_said(client):
 
 
 def test_a_start_adds_a_job_and_only_one(client, project, queue, records, monkeypatch):
-    monkeypatch.setattr("odtk.web.pages.training._errors", no_errors)
+    monkeypatch.setattr("odtk.web.run_views.training_jobs.errors_before_training", no_errors)
     assert post(client, f"{PAGE}/start").headers["location"] == PAGE
     (job,) = queue.jobs()
     assert (job.name, job.command[:3]) == ("train:pets", ("train", "projects/pets/pipeline.config", "runs/pets"))
@@ -210,7 +211,7 @@ def test_the_pieces_of_the_live_page_are_those_of_the_page(client, project):
 
 
 def test_the_rate_is_changed_in_the_config_and_a_new_job_goes_on(client, project, queue, in_process, monkeypatch):
-    monkeypatch.setattr("odtk.web.pages.training._errors", no_errors)
+    monkeypatch.setattr("odtk.web.run_views.config_change.errors_before_training", no_errors)
     run = FakeRun(project)
     run.begin()
     run.train(*range(10, 61, 10))
@@ -228,7 +229,7 @@ def test_the_rate_is_changed_in_the_config_and_a_new_job_goes_on(client, project
 
 
 def test_steps_of_the_project_file_give_way_to_those_of_the_config(client, queue, in_process, monkeypatch):
-    monkeypatch.setattr("odtk.web.pages.training._errors", no_errors)
+    monkeypatch.setattr("odtk.web.run_views.config_change.errors_before_training", no_errors)
     project = make_project(client.studio.workspace, train={"num-steps": 100})
     address = post(client, f"{PAGE}/change", num_steps="400").headers["location"]
     assert address == f"{PAGE}?at=0&steps=100&schedule=200"
@@ -306,7 +307,7 @@ def test_a_change_pauses_the_training_that_runs_and_a_new_job_waits(project):
         fake = SimpleNamespace(
             all=lambda: jobs, cancel=lambda number: done.append(number), add=lambda command, name: done.append(name)
         )
-        _go_on(SimpleNamespace(jobs=fake), project)
+        go_on(SimpleNamespace(jobs=fake), project)
         return done
 
     assert done_with(job(1, "done"), job(2, "running")) == [2, "train:pets"]
