@@ -62,6 +62,7 @@ def test_a_new_project_has_a_config_for_its_records_and_a_file_that_odtk_run_rea
     [
         ({"name": "../up"}, "cannot be called"),
         ({"name": "pets"}, "exists already"),
+        ({"name": "new"}, "is the address of this page"),
         ({"records": "records/none"}, "has no records"),
         ({"records_path": "/etc"}, "is not below the studio"),
         ({"base": "nothing"}, "Choose a pipeline"),

@@ -46,6 +46,8 @@ def create(workspace: Workspace, asked: NewProject) -> tuple[Project, Command]:
 
     Raises OdtkError for a name that is taken, records that are not there, and a base that cannot be read.
     """
+    if asked.name == "new":
+        raise OdtkError("A project cannot be called 'new', which is the address of this page. Choose another name.")
     records = _records(workspace, asked.records)
     base = _base(workspace, asked)
     project = create_project(workspace, asked.name, {"train": {"pipeline-config": "pipeline.config"},

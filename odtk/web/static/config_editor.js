@@ -19,7 +19,7 @@ document.addEventListener("DOMContentLoaded", () => {
   gutter.hidden = false;
   area.addEventListener("input", draw);
   area.addEventListener("scroll", () => { gutter.scrollTop = area.scrollTop; });
-  document.body.addEventListener("htmx:afterSwap", draw);
+  new MutationObserver(draw).observe(lines, { childList: true });
   // From a message to its line in the editor.
   lines.addEventListener("click", (event) => {
     const link = event.target.closest('a[href^="#L"]');
