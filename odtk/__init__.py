@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         restore_fine_tune_checkpoint,
         step_randomness,
     )
+    from odtk.web.notebook import studio
 
 __version__ = "0.1.0"
 
@@ -94,6 +95,7 @@ __all__ = [
     "restore_fine_tune_checkpoint",
     "run",
     "step_randomness",
+    "studio",
     "summary",
     "train",
     "view",
@@ -145,6 +147,7 @@ _MODULES = {
     "restore_fine_tune_checkpoint": "odtk.training.own_loop",
     "run": "odtk.tools.run",
     "step_randomness": "odtk.training.own_loop",
+    "studio": "odtk.web.notebook",
     "summary": "odtk.tools.summary",
     "train": "odtk.tools.train",
     "view": "odtk.tools.view",

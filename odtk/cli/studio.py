@@ -4,9 +4,6 @@ import click
 
 from odtk.cli import options
 
-NEEDED = ("starlette", "uvicorn", "jinja2", "python_multipart")
-"""The packages of the extra."""
-
 
 @click.command(short_help="Do all of this in a browser.")
 @click.argument("folder", default=".", type=options.any_path)
@@ -30,7 +27,9 @@ def studio(folder, port, host, token, roots, is_opened) -> None:
     read and write, too; each page says which commands it ran. Trainings are jobs of a queue (`odtk queue list --queue
     FOLDER/queue.db`) and go on when the studio is stopped, by Ctrl-C.
     """
-    require_studio()
+    from odtk.web.packages import require_packages
+
+    require_packages()
     from odtk.web.server import run
     from odtk.web.workspace import Workspace
 
@@ -42,13 +41,3 @@ def studio(folder, port, host, token, roots, is_opened) -> None:
 
     run(Workspace(folder, roots), host=host, port=port, token=token, on_start=started, log=options.log)
     options.log("The studio has ended.")
-
-
-def require_studio() -> None:
-    """Raises OdtkError if the packages of the studio are missing."""
-    import importlib.util
-
-    from odtk.errors import OdtkError
-
-    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
-        raise OdtkError(f"The studio needs {', '.join(missing)}. Install it: pip install 'odtk[studio]'")

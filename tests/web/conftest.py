@@ -1,8 +1,12 @@
 """A browser, and studios that it opens."""
 
 import pytest
-from headless_chromium import PROGRAM
-from running_studio import client_of, running_studio
+
+for name in ("starlette", "uvicorn", "jinja2", "httpx2"):
+    pytest.importorskip(name, reason="the studio's packages are missing: pip install 'odtk[studio]' httpx2")
+
+from headless_chromium import PROGRAM  # noqa: E402
+from running_studio import client_of, running_studio  # noqa: E402
 
 
 @pytest.fixture
