@@ -8,7 +8,9 @@ from running_studio import post
 from small_projects import SMALL, make_records, run_in_this_process
 
 from odtk import pipeline
+from odtk.web.commands import command
 from odtk.web.projects import Project, create_project
+from odtk.web.record_making import key_of
 
 FIELD = "f:train_config."
 HEIGHT = "f:model.ssd.image_resizer.fixed_shape_resizer.height"
@@ -55,6 +57,18 @@ def test_a_new_project_has_a_config_for_its_records_and_a_file_that_odtk_run_rea
     assert ran[0].startswith(
         f"odtk configure {SMALL} --output projects/pets/pipeline.config --train-records records/pets"
     )
+
+
+def test_records_that_the_studio_made_are_made_by_the_project_file_too(client, ran):
+    workspace = client.studio.workspace
+    make_records(workspace.folder)
+    (workspace.data / "pets").mkdir(parents=True)
+    words = command("make-tfrecords", "data/pets", "records/pets", "--val-fraction", "0.2", "--json")
+    client.studio.background.start(key_of("records/pets"), words)
+    post(client, "/projects/new", name="pets", records="records/pets", base=SMALL)
+    sections = yaml.safe_load(Project(workspace, "pets").file.read_text())
+    assert list(sections) == ["make-tfrecords", "train", "evaluate", "export"]
+    assert sections["make-tfrecords"] == {"data-dir": "../../data/pets", "val-fraction": 0.2}
 
 
 @pytest.mark.parametrize(
