@@ -8,6 +8,7 @@ from odtk import pipeline
 
 
 def test_from_a_family_to_a_config_that_is_right(page, studio, monkeypatch):
+    page.set_default_timeout(60_000)
     run_in_this_process(monkeypatch, [])
     make_records(studio.folder)
     page.goto("/projects/new?records=records/pets")
@@ -20,7 +21,7 @@ def test_from_a_family_to_a_config_that_is_right(page, studio, monkeypatch):
 
     batch = page.get_by_label("Batch size", exact=True)
     batch.fill("0")
-    page.get_by_label("Num steps", exact=True).focus()
+    batch.press("Tab")
     page.get_by_text("batch_size is 0; a batch has at least one image. It was not changed.").wait_for()
     assert batch.get_attribute("aria-invalid") == "true"
     assert page.evaluate("document.activeElement.name") == "f:train_config.num_steps"
