@@ -15,6 +15,9 @@ from odtk.web.record_making import key_of
 FIELD = "f:train_config."
 HEIGHT = "f:model.ssd.image_resizer.fixed_shape_resizer.height"
 PAGE = "/projects/pets/model"
+ELSEWHERE = pipeline.set_fields(
+    pipeline.read_text(SMALL), [("train_config.fine_tune_checkpoint", "/etc/ckpt-0")], "pipeline.config"
+)
 
 
 @pytest.fixture
@@ -84,7 +87,7 @@ def test_records_that_the_studio_made_are_made_by_the_project_file_too(client, r
         ({"base": "own", "own_path": "/etc/passwd"}, "is not below the studio"),
         ({"base": "own"}, "Paste a pipeline.config"),
         (
-            {"base": "own", "own_text": 'train_input_reader { label_map_path: "/etc/passwd" }'},
+            {"base": "own", "own_text": ELSEWHERE},
             "is not below the studio",
         ),
     ],
@@ -100,7 +103,7 @@ def test_a_project_that_cannot_be_made_says_why_and_leaves_nothing(client, ran, 
 
 
 def test_an_own_config_is_the_base(client, project):
-    text = pipeline.read_text(SMALL).replace("num_steps: 600", "num_steps: 77")
+    text = pipeline.read_text(SMALL).replace("num_steps: 600", "num_steps: 77").replace("PATH_TO_BE_CONFIGURED", "/tf")
     post(client, "/projects/new", name="own", records="records/pets", base="own", own_text=text.replace("\n", "\r\n"))
     found = config_of(Project(client.studio.workspace, "own"))
     assert (found.train_config.num_steps, found.model.ssd.num_classes) == (77, 2)

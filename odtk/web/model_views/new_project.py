@@ -99,7 +99,7 @@ def _base(workspace: Workspace, asked: NewProject) -> Path | str:
         text = pipeline.read_text(workspace.inside(asked.own_path))
     else:
         raise ConfigError("Paste a pipeline.config, or name its path below the studio's folders.")
-    require_inside(workspace, pipeline.parse(text, "pipeline.config"))
+    pipeline.parse(text, "pipeline.config")
     return text
 
 
@@ -115,6 +115,11 @@ def _start(workspace: Workspace, asked: NewProject) -> list[str]:
         return ["--fine-tune-checkpoint", ""]
     here = checkpoints_here(zoo_folders(workspace)).get(card.name)
     return ["--fine-tune-checkpoint", workspace.shown(here)] if here else []
+
+
+def require_usable(project: Project) -> None:
+    """Raises OutsideError if the config that was made still names paths that the studio may not read."""
+    require_inside(project.workspace, pipeline.read(project.config))
 
 
 def forget(project: Project) -> None:

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from odtk.errors import OdtkError
 from odtk.tools.zoo_checkpoints import checkpoints_here
 from odtk.web.commands import command
-from odtk.web.model_views.new_project import OWN, PRETRAINED, NewProject, create, forget, record_folders
+from odtk.web.model_views import done_commands
+from odtk.web.model_views.new_project import OWN, PRETRAINED, NewProject, create, forget, record_folders, require_usable
 from odtk.web.model_views.pipeline_cards import by_kind, card_called
 from odtk.web.model_views.stages import project_line, stage_of
 from odtk.web.model_views.start_points import zoo_folders
@@ -53,9 +54,14 @@ async def make(request: Request, studio: Studio, form: FormData) -> Response:
     except OdtkError as error:
         return await _form(studio, asked, str(error))
     outcome = await studio.commands.run(words)
-    if outcome.error is not None:
+    try:
+        if outcome.error is not None:
+            raise OdtkError(outcome.error)
+        await run_in_threadpool(require_usable, project)
+    except OdtkError as error:
         await run_in_threadpool(forget, project)
-        return await _form(studio, asked, outcome.error)
+        return await _form(studio, asked, str(error))
+    done_commands.note(project, words)
     return redirect(request, f"/projects/{project.name}/model")
 
 
