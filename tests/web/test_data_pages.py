@@ -251,10 +251,11 @@ def test_records_that_were_not_made_say_why(inspected):
 
 
 def test_the_journey_from_a_folder_to_records(page, studio):
+    page.set_default_timeout(120_000)  # two commands run
     draw_voc(studio.folder / "data" / "pets", 12, ("cat", EVIL))
     page.goto("/data?folder=data")
     page.get_by_role("row", name="pets").get_by_role("button").click()
-    page.get_by_role("heading", name="Findings").wait_for(timeout=60_000)
+    page.get_by_role("heading", name="Findings").wait_for()
     page.get_by_label("Class", exact=True).select_option(EVIL)
     page.get_by_text("6 images", exact=True).wait_for()
     assert page.locator("#pictures img").count() == 6
@@ -266,7 +267,7 @@ def test_the_journey_from_a_folder_to_records(page, studio):
     page.get_by_role("slider", name="Validation").fill("25")
     assert [page.locator(f"#{name}").input_value() for name in ("train", "val", "test")] == ["75", "25", "0"]
     page.get_by_role("button", name="Make records").click()
-    page.get_by_role("link", name="New project").wait_for(timeout=60_000)
+    page.get_by_role("link", name="New project").wait_for()
     assert page.get_by_role("row", name="written").first.inner_text().split() == ["written", "12"]
     assert (studio.folder / "records" / "pets" / "dataset.json").exists()
 
