@@ -66,7 +66,7 @@ class Background:
             found = json.loads(self._file(key).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        command = Command(tuple(found["words"]))
+        command = Command(tuple(found["words"]), found.get("module", "odtk"))
         outcome = None if found["exit_code"] is None else _outcome(command, found)
         return Run(key, command, found["state"], None, outcome, found["ended"])
 
@@ -117,7 +117,8 @@ class Background:
             path.unlink(missing_ok=True)
 
     def _note(self, key: str, command: Command, state: str, outcome: Outcome | None) -> None:
-        found: dict[str, Any] = {"words": command.words, "state": state, "ended": time.time(), "exit_code": None}
+        found: dict[str, Any] = {"words": command.words, "module": command.module, "state": state}
+        found |= {"ended": time.time(), "exit_code": None}
         if outcome is not None:
             found |= {key: getattr(outcome, key) for key in ("exit_code", "document", "messages")}
         write_text(self._file(key), json.dumps(found))

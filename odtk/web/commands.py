@@ -27,9 +27,12 @@ class Command:
     """The words of an odtk command, without the leading odtk; paths are as they are from the workspace."""
 
     words: tuple[str, ...]
+    module: str = "odtk"
+    """What Python runs: odtk itself, or a module of it that is no command."""
 
     def __str__(self) -> str:
-        return shlex.join(["odtk", *self.words])
+        start = ["odtk"] if self.module == "odtk" else ["python", "-m", self.module]
+        return shlex.join([*start, *self.words])
 
 
 def command(*words: str | os.PathLike | int | float) -> Command:
@@ -90,8 +93,9 @@ class Commands:
             environment[VARIABLE] = os.fspath(progress_file)
         async with self._turns:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "odtk", *command.words, cwd=self._folder, env=environment, start_new_session=True,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+                sys.executable, "-m", command.module, *command.words, cwd=self._folder, env=environment,
+                start_new_session=True, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
             )  # fmt: skip
             try:
                 on_start(process.pid)
