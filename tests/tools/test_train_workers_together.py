@@ -18,8 +18,8 @@ CASES = [
     *("lower rate", "not a number", "an error", "bad evaluation records", "bad records"),
     "a bad record",  # after it no sum over the workers succeeds
 ]
-# Without what ends it, a worker would wait for the other until the test's own limit, of 600 s for all cases; a minute was
-# too little on a machine with eight times as many processes as cores.
+# Without what ends it, a worker would wait for the other until the test's own limit, of 600 s for all cases; a minute
+# was too little on a machine with eight times as many processes as cores.
 TOGETHER = 240.0  # seconds
 pytestmark = pytest.mark.slow
 

@@ -1,13 +1,16 @@
 """The pages of trainings and of comparisons, over runs and a queue that are made by hand."""
 
 import pytest
+from click.testing import CliRunner
 from fake_trainings import STEPS, FakeRun, finished_run, make_project
 from running_studio import post
 
+from odtk.cli.main import cli
 from odtk.queue import Job, Queue
+from odtk.web.commands import Outcome, _document
 from odtk.web.jobs import Jobs
 from odtk.web.projects import create_project
-from odtk.web.run_views.training_command import config_facts, training_command
+from odtk.web.run_views.training_command import config_facts, findings_before_training, training_command
 
 PAGE = "/projects/pets/training"
 
@@ -22,6 +25,18 @@ def queue(client, monkeypatch):
     """The workspace's queue, without a worker."""
     monkeypatch.setattr(Jobs, "start_worker", lambda self: None)
     return Queue(client.studio.workspace.queue_file)
+
+
+@pytest.fixture
+def in_process(client, monkeypatch):
+    """The studio's commands, without a new process for each."""
+
+    async def run(command, progress_file=None):
+        result = CliRunner().invoke(cli, command.words)
+        return Outcome(command, result.exit_code, _document(result.stdout.encode()), result.stderr)
+
+    monkeypatch.chdir(client.studio.workspace.folder)
+    monkeypatch.setattr(client.studio.commands, "run", run)
 
 
 @pytest.fixture
@@ -56,7 +71,7 @@ def test_a_new_project_can_be_started(client, project):
     assert "odtk train projects/pets/pipeline.config runs/pets" in page
 
 
-def test_errors_of_the_config_are_shown_instead_of_a_job(client, project, queue):
+def test_errors_of_the_config_are_shown_instead_of_a_job(client, project, queue, in_process):
     answer = post(client, f"{PAGE}/start")
     assert answer.status_code == 200
     assert "The training was not started" in answer.text
@@ -92,6 +107,43 @@ def test_a_start_adds_a_job_and_only_one(client, project, queue, records, monkey
 
 async def no_errors(studio, project):
     return []
+
+
+def test_a_run_of_a_terminal_is_left_alone(client, project, queue):
+    run = FakeRun(project)
+    run.begin()
+    run.lock()
+    assert "Start training" not in client.get(PAGE).text
+    assert "stop it where it was started" in post(client, f"{PAGE}/start").text
+    assert queue.jobs() == []
+
+
+def test_findings_are_those_of_a_training(project, records):
+    def finding(severity, path):
+        return {"severity": severity, "path": path, "line": 1, "text": "x", "fix": ""}
+
+    def severities(*findings):
+        return [each["severity"] for each in findings_before_training(project, findings)]
+
+    label_map, records_field = (
+        "train_input_reader.label_map_path",
+        "train_input_reader.tf_record_input_reader.input_path",
+    )
+    assert severities(finding("error", "eval_config.metrics_set"), finding("note", "model")) == ["warning"]
+    assert severities(finding("warning", label_map), finding("warning", records_field)) == ["warning", "warning"]
+    (records / "label_map.pbtxt").unlink()
+    (records / "train.record-00000-of-00001").unlink()
+    assert severities(finding("warning", label_map), finding("warning", records_field)) == ["error", "error"]
+
+
+def test_a_config_that_does_not_fit_the_checkpoint_blocks_the_start(project, records):
+    run = FakeRun(project)
+    (run.folder / "ckpt-60.index").touch()
+    assert findings_before_training(project, []) == []
+    project.config.write_text(project.config.read_text().replace("num_classes: 1 ", "num_classes: 5 "))
+    (found,) = findings_before_training(project, [])
+    assert found["severity"] == "error"
+    assert "model.ssd.num_classes" in found["text"]
 
 
 def test_a_pause_ends_the_training_alone_and_a_stop_all_of_the_project(client, project, queue):
@@ -147,7 +199,7 @@ def test_the_pieces_of_the_live_page_are_those_of_the_page(client, project):
 
     finished_run(project)
     pieces = _pieces(client.studio, project)
-    assert set(pieces) == {"status", "actions", "charts", "values", "pictures", "batches", "log", "sessions"}
+    assert set(pieces) == {"state", "status", "actions", "charts", "values", "pictures", "batches", "log", "sessions"}
     page = client.get(PAGE).text
     for name, piece in pieces.items():
         if name != "log":
@@ -155,19 +207,32 @@ def test_the_pieces_of_the_live_page_are_those_of_the_page(client, project):
     assert _pieces(client.studio, project)["charts"] is pieces["charts"]  # not drawn again
 
 
-def test_the_rate_is_changed_in_the_config_and_a_new_job_goes_on(client, project, queue, monkeypatch):
+def test_the_rate_is_changed_in_the_config_and_a_new_job_goes_on(client, project, queue, in_process, monkeypatch):
     monkeypatch.setattr("odtk.web.pages.training._errors", no_errors)
     run = FakeRun(project)
     run.begin()
     run.train(*range(10, 61, 10))
     run.end(60, "stopped by SIGTERM")
-    answer = post(client, f"{PAGE}/change", rate="0.01", num_steps="400")
-    assert "changes from 0.02 to 0.01" in answer.text
-    assert "ends at step 400 instead of 200" in answer.text
-    assert "at step 60 the rate is what it was, or would have been, at step 30" in answer.text
+    address = post(client, f"{PAGE}/change", rate="0.01", num_steps="400").headers["location"]
+    assert address == f"{PAGE}?at=60&rate=0.02&steps=200&schedule=200"
+    page = client.get(address).text
+    assert "changes from 0.02 to 0.01" in page
+    assert "ends at step 400 instead of 200" in page
+    assert "at step 60 the rate is what it was, or would have been, at step 30" in page
+    assert 'role="status"' not in client.get(f"{PAGE}?at=60&rate=x").text
     facts = config_facts(project.config.read_text(), "x")
     assert (facts.rate, facts.num_steps) == (0.01, 400)
     assert len(jobs_of(queue)) == 1
+
+
+def test_steps_of_the_project_file_give_way_to_those_of_the_config(client, queue, in_process, monkeypatch):
+    monkeypatch.setattr("odtk.web.pages.training._errors", no_errors)
+    project = make_project(client.studio.workspace, train={"num-steps": 100})
+    address = post(client, f"{PAGE}/change", num_steps="400").headers["location"]
+    assert address == f"{PAGE}?at=0&steps=100&schedule=200"
+    assert "ends at step 400 instead of 100" in client.get(address).text
+    assert "--num-steps" not in queue.jobs()[0].command
+    assert "num-steps" not in project.sections()["train"]
 
 
 @pytest.mark.parametrize(

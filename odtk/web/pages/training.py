@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
@@ -43,8 +45,12 @@ _ADDRESS = "/projects/{name}/training"
 
 @pages.get(_ADDRESS)
 async def training(request: Request, studio: Studio) -> Response:
-    """The page, as everything stands now."""
-    return await _page(studio, _project(request, studio))
+    """The page, as everything stands now.
+
+    `?at=60&rate=0.02&steps=200&schedule=200`: at step 60 the config was changed, and that is what it had before.
+    """
+    project = _project(request, studio)
+    return await _page(studio, project, told=_told(request, project))
 
 
 @pages.get(_ADDRESS + "/live")
@@ -90,7 +96,7 @@ async def change(request: Request, studio: Studio, form: FormData) -> Response:
     """Edits learning rate and steps in the config, and goes on with the run."""
     project = _project(request, studio)
     try:
-        return await _change(studio, project, text_field(form, "rate"), text_field(form, "num_steps"))
+        return await _change(request, studio, project, text_field(form, "rate"), text_field(form, "num_steps"))
     except OdtkError as error:
         return await _page(studio, project, problem=str(error))
 
@@ -199,15 +205,16 @@ def _pieces(studio: Studio, project: Project) -> dict[str, str]:
         )  # fmt: skip
 
     drawn = store.pieces(view.drawn, lambda: {name: piece(name) for name in ("charts", "values")})
-    changing = ("status", "actions", "pictures", "batches", "sessions")
+    changing = ("state", "status", "actions", "pictures", "batches", "sessions")
     return {**{name: piece(name) for name in changing}, "log": studio.html("log.html", log=view.log or ""), **drawn}
 
 
 async def _start(studio: Studio, project: Project) -> list[dict[str, Any]]:
     """Adds the job, unless the check finds errors: these are returned."""
     train = training_command(project)
-    if await run_in_threadpool(studio.jobs.is_active, job_name(project)):
-        raise OdtkError(f"{project.name} is trained already, or waits in the queue. Look at its page.")
+    view = await run_in_threadpool(look, project, studio.jobs, store_of(studio))
+    if not view.state.can_start:
+        raise OdtkError(f"{project.name} is trained already, or waits in the queue. {view.state.text}")
     errors = await _errors(studio, project)
     if not errors:
         await run_in_threadpool(studio.jobs.add, train, job_name(project))
@@ -233,7 +240,7 @@ def _cancel(studio: Studio, names: Sequence[str]) -> None:
             studio.jobs.cancel(job.number)
 
 
-async def _change(studio: Studio, project: Project, rate_text: str, steps_text: str) -> Response:
+async def _change(request: Request, studio: Studio, project: Project, rate_text: str, steps_text: str) -> Response:
     before = facts_of_file(project.config)
     if before is None:
         raise OdtkError(f"{project.name} has no config that could be changed. Choose a model first.")
@@ -247,14 +254,15 @@ async def _change(studio: Studio, project: Project, rate_text: str, steps_text: 
         raise OdtkError(f"The run is at step {step:,} already. Choose more steps than that.")
     if rate is None and steps is None:
         raise OdtkError("Nothing was changed: both are what the config has. Change one of the two.")
-    return await _edit_and_go_on(studio, project, rate, steps, view)
+    return await _edit_and_go_on(request, studio, project, rate, steps, view)
 
 
 async def _edit_and_go_on(
-    studio: Studio, project: Project, rate: float | None, steps: int | None, view: TrainingView
+    request: Request, studio: Studio, project: Project, rate: float | None, steps: int | None, view: TrainingView
 ) -> Response:
     """A training that runs has read its config already, so that is edited at once; a new job waits for its end."""
-    before, text = facts_of_file(project.config), project.config.read_text(encoding="utf-8")
+    before, planned = facts_of_file(project.config), _planned_steps(project)
+    text = project.config.read_text(encoding="utf-8")
     assert before is not None
     edited = await studio.commands.run(change_command(project, rate, steps))
     blocked = [] if edited.error is not None else await _errors(studio, project)
@@ -262,30 +270,42 @@ async def _edit_and_go_on(
         write_text(project.config, text)
         problem = edited.error or "Nothing was changed: with it, the config would have these errors."
         return await _page(studio, project, blocked=blocked, problem=problem)
-    told = [*explain_change(before, rate, steps, view.figures.step), *_free_the_steps(project, steps)]
-    return await _page(studio, project, told=[*told, await run_in_threadpool(_go_on, studio, project)])
+    was: dict[str, float | None] = {"at": view.figures.step or 0}
+    if rate is not None and before.rate is not None:
+        was["rate"] = before.rate
+    if steps is not None:
+        was |= {"steps": planned, "schedule": before.num_steps}
+        # The option would hide the config's number.
+        project.update(SECTION, {"num-steps": None, "extend-schedule": None})
+    await run_in_threadpool(_go_on, studio, project)
+    return redirect(request, f"/projects/{project.name}/training?{urlencode(was)}")
 
 
-def _free_the_steps(project: Project, steps: int | None) -> list[str]:
-    """Takes out what would hide the config's own number of steps."""
-    if steps is None or "num-steps" not in training_options(project):
-        return []
-    project.update(SECTION, {"num-steps": None, "extend-schedule": None})
-    return ["The project file's option num-steps, which would have hidden that of the config, was taken out."]
+def _go_on(studio: Studio, project: Project) -> None:
+    """Has the run go on with the config as it is now: a job that waits takes it, one that runs is paused for a new one.
 
-
-def _go_on(studio: Studio, project: Project) -> str:
-    """Has the run go on with the config as it is now; says how."""
+    The new one waits until the other has ended, as both need the same devices.
+    """
     jobs = [job for job in studio.jobs.all() if job.name == job_name(project) and job.state not in ENDED]
     if any(job.state == WAITING for job in jobs):
-        return "The job that waits in the queue takes the config as it is now."
+        return
     for job in jobs:
         if not job.is_cancelling:
             studio.jobs.cancel(job.number)
     studio.jobs.add(training_command(project), job_name(project))
-    if jobs:
-        return "The training that runs saves a checkpoint and ends; a new job goes on from there."
-    return "A new job goes on from the last checkpoint."
+
+
+def _told(request: Request, project: Project) -> list[str]:
+    """What a change that was just made means; the address has numbers only."""
+    facts, asked = facts_of_file(project.config), request.query_params
+    if facts is None or "at" not in asked:
+        return []
+    with contextlib.suppress(OdtkError, ValueError):
+        rate = _number(asked["rate"], "rate") if "rate" in asked else None
+        steps = _whole(asked["steps"], "steps") if "steps" in asked else None
+        before = dataclasses.replace(facts, rate=rate, num_steps=int(asked.get("schedule", 0)))
+        return explain_change(before, steps, rate and facts.rate, steps and facts.num_steps, int(asked["at"]))
+    return []
 
 
 def _number(text: str, what: str) -> float:

@@ -177,7 +177,8 @@ class LastValue:
 
 def last_values(run: RunCurves) -> list[LastValue]:
     """One for each curve: metrics and classes, then the evaluation's losses, then what is logged of training."""
-    metrics = [name for name in run.evaluations.values if not name.startswith(LOSS)]
+    classes, _ = _classes(run)
+    metrics = [name for name in run.evaluations.values if not name.startswith((LOSS, CLASS))] + classes
     losses = [name for name in run.evaluations.values if name.startswith(LOSS)]
     logged = [name for name in run.metrics.values if name not in (STEP, "epoch", "seconds")]
     rows = [_row(short_name(name), *run.measured(name), False) for name in metrics]

@@ -61,7 +61,7 @@ def find_state(
     """
     session = sessions[-1] if sessions else None
     if job is not None and job.state not in ENDED:
-        return _of_active_job(job, session)
+        return _of_active_job(job, session, writer)
     if writer is not None:
         text = f"Trained by process {writer.pid} on {writer.host}, since {writer.since}, without this queue"
         return RunState(ELSEWHERE, f"{text}: stop it where it was started.")
@@ -70,10 +70,12 @@ def find_state(
     return _of_session(session)
 
 
-def _of_active_job(job: JobRecord, session: Session | None) -> RunState:
+def _of_active_job(job: JobRecord, session: Session | None, writer: Writer | None) -> RunState:
     if job.state == WAITING:
         again = " It was cut off and is tried again." if job.attempt else ""
         return RunState(QUEUED, f"Waits in the queue{': ' + job.reason if job.reason else ''}.{again}", job)
+    if job.needs_worker and writer is not None:
+        return RunState(TRAINING, f"Trains, but {job.reason}.", job)
     if job.needs_worker:
         return RunState(QUEUED, f"Is not looked after: {job.reason}.", job)
     if job.is_cancelling:

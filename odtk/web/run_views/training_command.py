@@ -158,8 +158,10 @@ def change_command(project: Project, rate: float | None, num_steps: int | None) 
     return command(*words)
 
 
-def explain_change(before: ConfigFacts, rate: float | None, num_steps: int | None, step: int | None) -> list[str]:
-    """What a change means for the run, in sentences."""
+def explain_change(
+    before: ConfigFacts, planned: int | None, rate: float | None, num_steps: int | None, step: int
+) -> list[str]:
+    """What a change means for a run at a step, in sentences; `planned` is the step that it was to end at."""
     found = []
     if rate is not None and before.rate is not None:
         found.append(
@@ -167,9 +169,9 @@ def explain_change(before: ConfigFacts, rate: float | None, num_steps: int | Non
             f"proportion: each step from now on is trained with {rate / before.rate:.3g} times the rate that it would "
             "have had."
         )
-    if num_steps is not None and before.num_steps:
-        found.append(f"The run ends at step {num_steps:,} instead of {before.num_steps:,}, and the schedule with it.")
-        if step:
+    if num_steps is not None and planned is not None:
+        found.append(f"The run ends at step {num_steps:,} instead of {planned:,}, and the schedule with it.")
+        if step and before.num_steps:
             same = step * before.num_steps / num_steps
             found.append(
                 f"A schedule that depends on the last step is stretched: at step {step:,} the rate is what it was, or "
