@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -33,6 +33,8 @@ def make_workspace(demo: Path, folder: Path) -> None:
     config = config.replace(f"{demo.resolve()}/records", f"{folder}/records/{NAME}")
     for path in (project / "pipeline.config", folder / "runs" / NAME / "pipeline.config"):
         path.write_text(config, "utf-8")
+    report = folder / "runs" / NAME / "eval/report.html"
+    report.write_text(report.read_text("utf-8").replace(f"{demo.resolve().parent}/", ""), "utf-8")
     sections = {"make-tfrecords": {"data-dir": f"../../data/{NAME}"}, "train": {"pipeline-config": "pipeline.config"}}
     (project / "project.yaml").write_text(yaml.safe_dump(sections), "utf-8")
 
@@ -50,44 +52,55 @@ def running_studio(folder: Path) -> Iterator[str]:
         process.wait()
 
 
-def take_pictures(address: str, output: Path, browser: str) -> None:
-    """Opens the pages, waits for what they compute, and writes a picture of each."""
+def take_pictures(address: str, output: Path, browser: str, names: Sequence[str]) -> None:
+    """Opens the pages of these names, waits for what they compute, and writes a picture of each."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=browser, args=["--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"]
-        )
-        size = {"width": 1200, "height": 1000}
-        tab = chromium.new_context(base_url=address, viewport=size, device_scale_factor=1).new_page()
+        options = ["--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"]
+        chromium = playwright.chromium.launch(executable_path=browser, args=options)
+        tab = chromium.new_context(base_url=address, viewport={"width": 1200, "height": 1000}).new_page()
         tab.set_default_timeout(300_000)
+        for name in names:
+            PAGES[name](tab)
+            tab.wait_for_timeout(2000)
+            save(tab.screenshot(), output / name)
+        chromium.close()
 
-        tab.goto(f"/data/look?path=data%2F{NAME}")
+
+def _data(tab) -> None:
+    tab.goto(f"/data/look?path=data%2F{NAME}")
+    if tab.get_by_role("heading", name="Findings").count() == 0:
         tab.get_by_role("button", name="Inspect").click()
         tab.get_by_role("heading", name="Findings").wait_for()
-        tab.wait_for_function("document.querySelectorAll('#pictures img').length > 3")
-        tab.locator("#findings").scroll_into_view_if_needed()
-        _top(tab, "#gallery")
-        tab.wait_for_function(
-            "[...document.querySelectorAll('#pictures img')].every(i => i.complete && i.naturalWidth)"
-        )
-        save(tab.screenshot(), output / "studio-data.jpg")
+    _top(tab, "#gallery")
+    # Not wait_for_function, which the pages' security policy does not let poll.
+    while not tab.evaluate("[...document.querySelectorAll('#pictures img')].slice(0, 9).every(i => i.naturalWidth)"):
+        tab.wait_for_timeout(500)
 
-        tab.goto(f"/projects/{NAME}/model")
-        tab.get_by_text("parameters", exact=False).first.wait_for()
-        tab.wait_for_timeout(3000)
-        save(tab.screenshot(), output / "studio-model.png")
 
-        tab.goto(f"/projects/{NAME}/training")
-        tab.locator("svg.chart").first.wait_for()
-        tab.wait_for_timeout(2000)
-        save(tab.screenshot(), output / "studio.png")
+def _model(tab) -> None:
+    tab.goto(f"/projects/{NAME}/model")
+    tab.locator("ul.layers").first.wait_for()
+    _top(tab, ".columns")
 
-        tab.goto(f"/projects/{NAME}/results")
-        tab.locator("iframe.report").wait_for()
-        tab.wait_for_timeout(3000)
-        save(tab.screenshot(), output / "studio-results.png")
-        chromium.close()
+
+def _training(tab) -> None:
+    tab.goto(f"/projects/{NAME}/training")
+    tab.locator("svg.chart").first.wait_for()
+
+
+def _results(tab) -> None:
+    tab.goto(f"/projects/{NAME}/results")
+    tab.frame_locator("iframe.report").get_by_role("heading").first.wait_for()
+
+
+PAGES = {
+    "studio.png": _training,
+    "studio-data.jpg": _data,
+    "studio-model.png": _model,
+    "studio-results.png": _results,
+}
 
 
 def _top(tab, selector: str) -> None:
@@ -110,6 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("demo", type=Path)
     parser.add_argument("output", type=Path)
+    parser.add_argument("--only", choices=PAGES, nargs="+", default=list(PAGES))
     given = parser.parse_args()
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
@@ -120,7 +134,7 @@ def main() -> None:
         workspace = Path(folder).resolve() / "work"
         make_workspace(given.demo, workspace)
         with running_studio(workspace) as address:
-            take_pictures(address, given.output, browser)
+            take_pictures(address, given.output, browser, given.only)
 
 
 if __name__ == "__main__":
