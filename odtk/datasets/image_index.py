@@ -34,10 +34,9 @@ CREATE TABLE boxes (image INTEGER, number INTEGER, class INTEGER, mark TEXT, ymi
 CREATE TABLE findings (number INTEGER PRIMARY KEY, severity TEXT, kind TEXT, text TEXT, fix TEXT, count INTEGER);
 CREATE TABLE examples (finding INTEGER, image INTEGER, boxes TEXT, text TEXT);
 """
+# Boxes need none: they lie by image, and a page of a gallery ends its search when it is full.
 _INDEXES = """
-CREATE INDEX boxes_of_class ON boxes (class, area);
-CREATE INDEX boxes_of_size ON boxes (area);
-CREATE INDEX images_of_split ON images (split);
+CREATE INDEX examples_of_image ON examples (image);
 """
 
 
@@ -169,7 +168,7 @@ class Wanted:
                 values.append(value)
         if self.class_name or self.size:
             least, most = SIZES.get(self.size, (float("-inf"), float("inf")))
-            own, mine = ("AND class IN (SELECT number FROM classes WHERE name = ?)", [self.class_name])
+            own, mine = ("AND class = (SELECT number FROM classes WHERE name = ?)", [self.class_name])
             texts.append(_BOXES.format(own if self.class_name else ""))
             values += [least, most, *(mine if self.class_name else [])]
         return " AND ".join([*texts, *["boxes = 0"] * self.is_empty]), values
@@ -177,7 +176,7 @@ class Wanted:
 
 _SPLIT, _NAME = "split = ?", "name LIKE ? ESCAPE '\\'"
 _FINDING = "number IN (SELECT image FROM examples WHERE finding = ?)"
-_BOXES = "number IN (SELECT image FROM boxes WHERE area >= ? AND area < ? {})"
+_BOXES = "EXISTS (SELECT 1 FROM boxes WHERE image = images.number AND area >= ? AND area < ? {})"
 
 
 def _like(part: str) -> str:
@@ -234,9 +233,10 @@ class ImageIndex:
     def beside(self, wanted: Wanted, number: int) -> tuple[int | None, int | None]:
         """The numbers of the images before and after one, among those that are asked for."""
         condition, values = wanted.condition()
-        text = f"SELECT max(number) FROM images WHERE {condition} AND number < ?"
-        after = f"SELECT min(number) FROM images WHERE {condition} AND number > ?"
-        return self._all(text, [*values, number])[0][0], self._all(after, [*values, number])[0][0]
+        text = f"SELECT number FROM images WHERE {condition} AND number {{}} ? ORDER BY number {{}} LIMIT 1"
+        before = self._all(text.format("<", "DESC"), [*values, number])
+        after = self._all(text.format(">", "ASC"), [*values, number])
+        return before[0][0] if before else None, after[0][0] if after else None
 
     def image(self, number: int) -> IndexedImage:
         """One image; DataError if there is none."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 from odtk.errors import OdtkError
 from odtk.queue import ENDED, Job, JobRecord, Queue
 from odtk.web.commands import Command
 from odtk.web.workspace import Workspace
+
+_TRIES, _ENDING = 3, 0.3  # seconds that a worker takes to be gone once it has found the queue empty
 
 
 class Jobs:
@@ -64,6 +67,12 @@ class Jobs:
 
     def start_worker(self) -> None:
         """Has a worker run what waits, unless one does already: in a thread, too."""
-        # Without until_empty it would stay when the studio is gone; an error means that one works already.
-        with contextlib.suppress(OdtkError):
-            self._queue.start(detach=True, until_empty=True)
+        for _ in range(_TRIES):
+            # Without until_empty it would stay when the studio is gone; an error means that one works already.
+            with contextlib.suppress(OdtkError):
+                self._queue.start(detach=True, until_empty=True)
+                return
+            # Or that one is just ending, as it has not seen a job that was added meanwhile.
+            time.sleep(_ENDING)
+            if not any(job.needs_worker for job in self.all()):
+                return

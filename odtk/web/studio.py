@@ -60,4 +60,5 @@ class Studio:
     def html(self, template: str, **context: Any) -> str:
         """A template's text; whatever comes from data is escaped. All addresses in it get the studio's prefix."""
         text = self._templates.get_template(template).render(context)
+        text = text.encode("utf-8", "replace").decode()  # names of files may be no UTF-8
         return _ADDRESS.sub(rf"\g<0>{self._prefix}", text) if self._prefix else text

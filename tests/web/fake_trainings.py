@@ -100,10 +100,10 @@ class FakeRun:
         part.rename(self.folder / "run.json")
 
 
-def finished_run(project: Project, scale: float = 1.0, quality: float = 0.5) -> FakeRun:
+def finished_run(project: Project, scale: float = 1.0, quality: float = 0.5, **arguments) -> FakeRun:
     """A run of STEPS steps with two evaluations."""
     run = FakeRun(project, scale)
-    run.begin()
+    run.begin(**arguments)
     run.train(*range(10, STEPS + 1, 10))
     run.evaluate(STEPS // 2, quality / 2)
     run.evaluate(STEPS, quality)

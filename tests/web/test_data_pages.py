@@ -73,6 +73,14 @@ def test_folders_are_listed_with_what_they_hold(client):
     assert "3 images, Pascal VOC" in client.get("/data/contents?folder=data/voc").text
 
 
+def test_names_that_are_no_text_do_not_break_the_page(client):
+    folder = draw_voc(client.studio.workspace.data / "voc", 2)
+    os.rename(folder / "picture_00.jpg", os.fsencode(folder) + b"/\xff.jpg")
+    os.mkdir(os.fsencode(folder) + b"/\xff")
+    assert client.get("/data?folder=data/voc").status_code == 200
+    assert client.get("/data/look?path=data/voc").status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/etc", "..", "data/../..", ".odtk-studio", "a\0b"])
 def test_folders_outside_are_not_shown(client, path):
     assert client.get("/data", params={"folder": path}).status_code == 404

@@ -1,16 +1,21 @@
 """The pages of trainings and of comparisons, over runs and a queue that are made by hand."""
 
+from types import SimpleNamespace
+
 import pytest
 from click.testing import CliRunner
 from fake_trainings import STEPS, FakeRun, finished_run, make_project
 from running_studio import post
 
 from odtk.cli.main import cli
+from odtk.errors import OdtkError
 from odtk.queue import Job, Queue
-from odtk.web.commands import Outcome, _document
+from odtk.web.commands import Outcome, _document, command
 from odtk.web.jobs import Jobs
+from odtk.web.pages.training import _pieces
 from odtk.web.projects import create_project
 from odtk.web.run_views.training_command import config_facts, findings_before_training, training_command
+from odtk.web.run_views.training_jobs import go_on
 
 PAGE = "/projects/pets/training"
 
@@ -94,7 +99,7 @@ def test_an_option_that_does_not_exist_is_said(client):
 
 
 def test_a_start_adds_a_job_and_only_one(client, project, queue, records, monkeypatch):
-    monkeypatch.setattr("odtk.web.pages.training._errors", no_errors)
+    monkeypatch.setattr("odtk.web.run_views.training_jobs.errors_before_training", no_errors)
     assert post(client, f"{PAGE}/start").headers["location"] == PAGE
     (job,) = queue.jobs()
     assert (job.name, job.command[:3]) == ("train:pets", ("train", "projects/pets/pipeline.config", "runs/pets"))
@@ -195,8 +200,6 @@ def test_names_and_logs_are_escaped(client, project, queue):
 
 
 def test_the_pieces_of_the_live_page_are_those_of_the_page(client, project):
-    from odtk.web.pages.training import _pieces
-
     finished_run(project)
     pieces = _pieces(client.studio, project)
     assert set(pieces) == {"state", "status", "actions", "charts", "values", "pictures", "batches", "log", "sessions"}
@@ -208,7 +211,7 @@ def test_the_pieces_of_the_live_page_are_those_of_the_page(client, project):
 
 
 def test_the_rate_is_changed_in_the_config_and_a_new_job_goes_on(client, project, queue, in_process, monkeypatch):
-    monkeypatch.setattr("odtk.web.pages.training._errors", no_errors)
+    monkeypatch.setattr("odtk.web.run_views.config_change.errors_before_training", no_errors)
     run = FakeRun(project)
     run.begin()
     run.train(*range(10, 61, 10))
@@ -226,7 +229,7 @@ def test_the_rate_is_changed_in_the_config_and_a_new_job_goes_on(client, project
 
 
 def test_steps_of_the_project_file_give_way_to_those_of_the_config(client, queue, in_process, monkeypatch):
-    monkeypatch.setattr("odtk.web.pages.training._errors", no_errors)
+    monkeypatch.setattr("odtk.web.run_views.config_change.errors_before_training", no_errors)
     project = make_project(client.studio.workspace, train={"num-steps": 100})
     address = post(client, f"{PAGE}/change", num_steps="400").headers["location"]
     assert address == f"{PAGE}?at=0&steps=100&schedule=200"
@@ -255,15 +258,11 @@ def test_a_change_that_cannot_be_is_said(client, project, queue, fields, text):
     assert queue.jobs() == []
 
 
-def test_options_are_kept_in_the_project_file(client, project):
-    assert post(client, f"{PAGE}/options", patience="5", precision="bfloat16", deterministic="true").status_code == 303
-    assert project.sections()["train"] == {
-        "pipeline-config": "pipeline.config", "patience": 5, "precision": "bfloat16", "deterministic": True,
-    }  # fmt: skip
-    answer = post(client, f"{PAGE}/options", patience="none")
-    assert "is &#39;none&#39;; it is a whole number from 1 on" in answer.text
-    assert post(client, f"{PAGE}/options").status_code == 303
-    assert project.sections()["train"] == {"pipeline-config": "pipeline.config"}
+def test_the_options_are_listed_with_the_way_to_change_them(client):
+    make_project(client.studio.workspace, train={"patience": 5})
+    page = client.get(PAGE).text
+    assert "<code>patience: 5</code>" in page
+    assert 'href="/projects/pets/model#options"' in page
 
 
 def test_a_copy_is_a_project_without_a_run(client, project):
@@ -279,7 +278,7 @@ def test_two_runs_are_compared(client, project):
     finished_run(project)
     other = make_project(client.studio.workspace, "half", train={"seed": 3})
     other.config.write_text(other.config.read_text().replace("learning_rate_base: 0.02", "learning_rate_base: 0.01"))
-    finished_run(other, scale=2, quality=0.6)
+    finished_run(other, scale=2, quality=0.6, seed=3)
     page = client.get("/compare?projects=pets,half").text
     assert "mAP on the evaluation images" in page
     assert "<strong>0.6</strong>" in page
@@ -288,6 +287,49 @@ def test_two_runs_are_compared(client, project):
     assert "<code>seed</code>" in page
     assert "diff runs/pets/pipeline.config runs/half/pipeline.config" in page
     assert client.get("/compare?projects=pets&projects=half").text == page
+
+
+def test_a_config_that_cannot_be_read_is_said(client, project, queue, in_process):
+    finished_run(make_project(client.studio.workspace, "other"))
+    project.config.write_text("model { ssd { num_clases: 2 } }\n")
+    assert "num_clases" in client.get("/compare?projects=pets,other").text
+    assert "cannot be read" in client.get(PAGE).text
+    assert "num_clases" in post(client, f"{PAGE}/start").text
+    assert queue.jobs() == []
+
+
+def test_a_change_pauses_the_training_that_runs_and_a_new_job_waits(project):
+    def job(number, state, is_cancelling=False):
+        return SimpleNamespace(number=number, name="train:pets", state=state, is_cancelling=is_cancelling)
+
+    def done_with(*jobs):
+        done = []
+        fake = SimpleNamespace(
+            all=lambda: jobs, cancel=lambda number: done.append(number), add=lambda command, name: done.append(name)
+        )
+        go_on(SimpleNamespace(jobs=fake), project)
+        return done
+
+    assert done_with(job(1, "done"), job(2, "running")) == [2, "train:pets"]
+    assert done_with(job(2, "running", is_cancelling=True)) == ["train:pets"]
+    assert done_with(job(2, "running", is_cancelling=True), job(3, "waiting")) == []
+    assert done_with(job(1, "failed")) == ["train:pets"]
+
+
+def test_a_worker_that_is_just_ending_is_replaced(client, monkeypatch):
+    asked = []
+
+    def start(queue, **options):
+        asked.append(options)
+        if len(asked) == 1:
+            raise OdtkError("a worker works already")
+
+    monkeypatch.setattr(Queue, "start", start)
+    client.studio.jobs.start_worker()
+    assert len(asked) == 1  # nothing waits
+    asked.clear()
+    client.studio.jobs.add(command("doctor"), "look")
+    assert len(asked) == 2
 
 
 def test_a_comparison_begins_with_a_choice(client, project):

@@ -21,10 +21,9 @@ async def no_errors(studio, project):
 @pytest.fixture
 def project(studio, monkeypatch):
     """A project whose trainings are a command that does nothing until it is ended; the run is written by the test."""
-    monkeypatch.setattr("odtk.web.pages.training._errors", no_errors)
-    monkeypatch.setattr(
-        "odtk.web.pages.training.training_command", lambda project: command("queue", "start", "--queue", "idle.db")
-    )
+    monkeypatch.setattr("odtk.web.run_views.training_jobs.errors_before_training", no_errors)
+    idle = command("queue", "start", "--queue", "idle.db")
+    monkeypatch.setattr("odtk.web.run_views.training_jobs.training_command", lambda project: idle)
     yield make_project(Workspace(studio.folder))
     queue = Queue(studio.folder / "queue.db")
     for job in queue.jobs():

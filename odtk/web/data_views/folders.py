@@ -84,7 +84,7 @@ def entries(workspace: Workspace, folder: Path) -> list[FolderEntry]:
 
 def _folders(workspace: Workspace, path: Path) -> Iterator[tuple[str, Path]]:
     try:
-        found = sorted((each for each in path.iterdir() if not each.name.startswith(".")), key=lambda each: each.name)
+        found = sorted((each for each in path.iterdir() if _has_address(each.name)), key=lambda each: each.name)
     except OSError as error:
         raise OdtkError(f"{workspace.shown(path)} cannot be listed: {error.strerror}.") from error
     own = workspace.folder / f"{workspace.queue_file.name}.files"  # logs of jobs
@@ -94,6 +94,11 @@ def _folders(workspace: Workspace, path: Path) -> Iterator[tuple[str, Path]]:
                 yield each.name, workspace.inside(each)
         except (OutsideError, OSError):
             continue
+
+
+def _has_address(name: str) -> bool:
+    """Not hidden, and a text: bytes that are no UTF-8 have no address that browsers keep."""
+    return not name.startswith(".") and name.isprintable()
 
 
 def _above(workspace: Workspace, path: Path) -> Iterator[FolderEntry]:

@@ -48,7 +48,7 @@ def config_differences(projects: Sequence[Project]) -> list[Difference]:
 
 
 def option_differences(projects: Sequence[Project]) -> list[Difference]:
-    """The options of `odtk train` in the project files that differ."""
+    """The options of `odtk train` that differ: those that a run was trained with last, else its project file's."""
     options = [_options(project) for project in projects]
     names = list(dict.fromkeys(name for each in options for name in each))
     rows = [Difference(name, [_shown(each.get(name)) for each in options]) for name in names]
@@ -56,6 +56,8 @@ def option_differences(projects: Sequence[Project]) -> list[Difference]:
 
 
 def _options(project: Project) -> Mapping[str, Any]:
+    if sessions := run_folder.sessions(project.run):
+        return {name.replace("_", "-"): value for name, value in sessions[-1].arguments.items()}
     try:
         return training_options(project)
     except OdtkError:  # its own page says what is wrong

@@ -147,34 +147,3 @@ def _resuming(project: Project) -> list[dict[str, Any]]:
 
 def _finding(severity: str, text: str) -> dict[str, Any]:
     return {"severity": severity, "path": "", "line": None, "text": text, "fix": ""}
-
-
-def change_command(project: Project, rate: float | None, num_steps: int | None) -> Command:
-    """Edits the config in place: the base learning rate, the number of steps with the schedule that ends there."""
-    config = paths_of(project)[0]
-    words: list[str | int | float] = ["configure", config, "--output", config]
-    words += ["--learning-rate", f"{rate:.7g}"] if rate is not None else []
-    words += ["--num-steps", num_steps] if num_steps is not None else []
-    return command(*words)
-
-
-def explain_change(
-    before: ConfigFacts, planned: int | None, rate: float | None, num_steps: int | None, step: int
-) -> list[str]:
-    """What a change means for a run at a step, in sentences; `planned` is the step that it was to end at."""
-    found = []
-    if rate is not None and before.rate is not None:
-        found.append(
-            f"The base learning rate changes from {before.rate:g} to {rate:g}, the others of the schedule in "
-            f"proportion: each step from now on is trained with {rate / before.rate:.3g} times the rate that it would "
-            "have had."
-        )
-    if num_steps is not None and planned is not None:
-        found.append(f"The run ends at step {num_steps:,} instead of {planned:,}, and the schedule with it.")
-        if step and before.num_steps:
-            same = step * before.num_steps / num_steps
-            found.append(
-                f"A schedule that depends on the last step is stretched: at step {step:,} the rate is what it was, or "
-                f"would have been, at step {same:,.0f}."
-            )
-    return found

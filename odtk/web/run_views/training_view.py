@@ -19,7 +19,7 @@ from odtk.web.run_views.run_charts import Best
 from odtk.web.run_views.run_folder import Picture, Session
 from odtk.web.run_views.run_state import TRAINING, RunState, find_state
 from odtk.web.run_views.run_store import Drawn, RunStore, Standing
-from odtk.web.run_views.training_command import ConfigFacts, config_facts, job_name
+from odtk.web.run_views.training_command import ConfigFacts, config_facts, job_name, training_options
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,15 @@ def total_steps(project: Project, session: Session | None) -> int | None:
         if (facts := facts_of_file(path)) is not None:
             return facts.num_steps
     return None
+
+
+def planned_steps(project: Project) -> int | None:
+    """The last step of a training that is started now: the project file's option goes before the config."""
+    with contextlib.suppress(OdtkError):
+        if steps := training_options(project).get("num-steps"):
+            return steps
+    facts = facts_of_file(project.config)
+    return facts.num_steps if facts else None
 
 
 def facts_of_file(path: Path) -> ConfigFacts | None:
