@@ -72,6 +72,7 @@ def test_from_a_folder_to_a_detector_and_a_second_run(browser, tmp_path):
     watch_in_two_tabs(browser)
     evaluate(browser.tab)
     drop_a_picture(browser.tab, tmp_path)
+    look_inside(browser.tab)
     export(browser.tab, tmp_path)
     train_a_copy(browser.tab, folder)
     assert all(job.state == "done" for job in Queue(folder / "queue.db").jobs())
@@ -170,9 +171,19 @@ def drop_a_picture(tab, tmp_path):
     drawn_field.pictures(30)[-1].save(picture)
     tab.goto("/projects/pets/results/try")
     tab.locator("#file").set_input_files(picture)
-    tab.get_by_label(re.compile("^All")).fill("0.01")
     tab.locator("#count").get_by_text(re.compile("reach")).wait_for(timeout=5 * MINUTES)
     assert tab.locator("#stage").is_visible()
+    tab.get_by_role("button", name="Keep it").click()
+    tab.locator("svg.stage").wait_for(timeout=5 * MINUTES)
+
+
+def look_inside(tab):
+    """The feature maps of the picture that was dropped."""
+    tab.get_by_role("link", name="Look inside").click()
+    tab.get_by_role("button", name="Look inside").click()
+    maps = tab.locator("#features img")
+    maps.first.wait_for(timeout=5 * MINUTES)
+    wait_until(tab, lambda: maps.first.evaluate("e => e.naturalWidth") > 0)
 
 
 def export(tab, tmp_path):
