@@ -259,7 +259,9 @@ def test_the_journey_from_a_folder_to_records(page, studio):
     page.get_by_label("Class", exact=True).select_option(EVIL)
     page.get_by_text("6 images", exact=True).wait_for()
     assert page.locator("#pictures img").count() == 6
-    page.wait_for_function("[...document.querySelectorAll('#pictures img')].every(i => i.complete && i.naturalWidth)")
+    # Not wait_for_function, which the pages' security policy does not let poll.
+    while not page.evaluate("[...document.querySelectorAll('#pictures img')].every(i => i.complete && i.naturalWidth)"):
+        page.wait_for_timeout(100)
     assert "class=%3Cscript" in page.url
     page.set_viewport_size({"width": 400, "height": 900})
     assert page.locator("html").evaluate("e => e.scrollWidth <= innerWidth")
