@@ -9,7 +9,6 @@ import golden_runs
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras
 from golden_cases import GOLDEN, family_case, same_detections
 
 from odtk.detectors.build import build_detector
@@ -130,14 +129,6 @@ def test_a_sample_that_is_too_small_repeats_the_best_proposal():
     case = computed(golden_runs.of_answers(golden))
     assert_same_step(case)
     np.testing.assert_array_equal(golden["train_proposal_boxes"][:, -1], golden["train_proposal_boxes"][:, -2])
-
-
-@pytest.fixture
-def double_precision():
-    before = tf_keras.backend.floatx()
-    tf_keras.backend.set_floatx("float64")
-    yield
-    tf_keras.backend.set_floatx(before)
 
 
 DOUBLE = dict(np.load(GOLDEN / "from_tfod/faster_rcnn_double.npz"))
