@@ -74,11 +74,12 @@ docs: .docs/.ready  ## the documentation as a site with search, in site/, which 
 	@echo "Open site/index.html."
 
 # Real ones: the demo is run and recorded (5 minutes), and Chromium takes the picture of its page.
-docs-pictures: $(READY)  ## README's animated terminal and picture of a report; needs Chromium
+docs-pictures: $(READY)  ## README's animated terminal, pictures of a report and of the studio; needs Chromium
 	rm -rf odtk-demo
 	PATH="$(CURDIR)/.venv/bin:$$PATH" $(VENV_PYTHON) -m docs_site.recording docs/demo.cast.gz odtk demo
 	$(VENV_PYTHON) -m docs_site.terminal_svg docs/demo.cast.gz docs/demo.svg
 	$(VENV_PYTHON) -m docs_site.page_picture odtk-demo/model/eval/report.html docs/report.png
+	$(VENV_PYTHON) -m docs_site.studio_pictures odtk-demo docs
 	$(VENV_PYTHON) -m docs_site.badges
 
 bench: $(READY)  ## measure speed against the bare network, to bench/results.json; 10 to 30 minutes on 2 idle cores

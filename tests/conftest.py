@@ -57,6 +57,23 @@ def shared_backbones():
         yield
 
 
+@pytest.fixture
+def double_precision():
+    """Keras in float64, and in what it was before when the test is over.
+
+    The policy as well as floatx: Keras derives it from floatx only until something has set it, as building a detector
+    does, so that it would be another one in the first such test of a process, and float64 in all after it.
+    """
+    import tf_keras
+
+    floatx, policy = tf_keras.backend.floatx(), tf_keras.mixed_precision.global_policy()
+    tf_keras.backend.set_floatx("float64")
+    tf_keras.mixed_precision.set_global_policy("float64")
+    yield
+    tf_keras.backend.set_floatx(floatx)
+    tf_keras.mixed_precision.set_global_policy(policy)
+
+
 @pytest.fixture(scope="session")
 def golden_dir() -> Path:
     return GOLDEN

@@ -83,7 +83,17 @@ class TestWhatTfodLeft:
     """Trained, evaluated and exported by TFOD; then moved, so that no path in the config is right any more."""
 
     @pytest.fixture(scope="class")
-    def workspace(self, tmp_path_factory, annotations):
+    def start(self, tmp_path_factory, annotations):
+        """A trained checkpoint to begin with: among the scores of random weights the last bit decides the order."""
+        folder = tmp_path_factory.mktemp("start")
+        configure(
+            SMALL, folder / "pipeline.config", train_records=str(annotations), batch_size=8, num_steps=150, set=THIN
+        )
+        train(folder / "pipeline.config", folder / "model", eval_every=0)
+        return folder / "model"
+
+    @pytest.fixture(scope="class")
+    def workspace(self, tmp_path_factory, annotations, start):
         folder = tmp_path_factory.mktemp("tfod")
         made, moved = folder / "workspace", folder / "moved" / "workspace"
         (made / "models/mine").mkdir(parents=True)
@@ -93,6 +103,7 @@ class TestWhatTfodLeft:
                 (made / "annotations" / path.name).write_bytes(path.read_bytes())
         config = made / "models/mine/pipeline.config"
         configure(SMALL, config, train_records=str(made / "annotations"), batch_size=4, num_steps=4,
+                  fine_tune_checkpoint=str(start / "ckpt-150"), fine_tune_checkpoint_type="full",
                   set=[*THIN, ("eval_config.num_visualizations", "0")])  # fmt: skip
         config.write_text(config.read_text("utf-8").replace("\\", "/"), "utf-8")
         script = ROOT / "tests/golden/from_tfod/workspace.py"

@@ -12,7 +12,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras
 from golden_cases import GOLDEN, GoldenCase, family_case, resnet50_case, trained_variants, variant_case
 from test_compiled_step import losses_and_gradients, require_equal
 
@@ -25,13 +24,7 @@ MOBILENETS = sorted(path.stem for path in (GOLDEN / "families").glob("mobilenet_
 # Ten seconds each, so that the gate runs those whose gradients or updates go ways of their own; `make test-all` all.
 IN_THE_GATE = ["base", "hard_example_miner"]
 
-
-@pytest.fixture(autouse=True)
-def double_precision():
-    before = tf_keras.backend.floatx()
-    tf_keras.backend.set_floatx("float64")
-    yield
-    tf_keras.backend.set_floatx(before)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def rounded(targets):

@@ -1,0 +1,106 @@
+"""The studio as an ASGI application: its pages, what is checked before them, and how errors look."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Scope
+
+from odtk.errors import OdtkError
+from odtk.web.security import Access, Guard, cookie_name
+from odtk.web.studio import Studio
+from odtk.web.workspace import OutsideError, Workspace
+
+_HERE = Path(__file__).parent
+# In the order of the journey, which is that of the navigation.
+_MODULES = (
+    "overview", "data", "projects", "model", "model_text", "training", "compare", "results", "try_model", "explain",
+    "review", "take_away", "jobs", "files",
+)  # fmt: skip
+
+
+class _Guarded(Starlette):
+    """With the Guard around everything, so that it also adds its headers to the page of an unexpected error."""
+
+    def __init__(self, access: Access, **options: Any):
+        super().__init__(**options)
+        self._access = access
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The layers that a request passes."""
+        return Guard(super().build_middleware_stack(), self._access)
+
+
+class _StaticFiles(StaticFiles):
+    """Kept by browsers, but asked for again: an update of odtk replaces them."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """One file."""
+        answer = await super().get_response(path, scope)
+        answer.headers.setdefault("cache-control", "no-cache")
+        return answer
+
+
+def create_app(
+    workspace: Workspace, token: str | None = None, ancestors: str = "'self'", *, is_token_in_path: bool = False
+) -> Starlette:
+    """The application over a workspace; see `security.Access` for the rest."""
+    access = Access(token, is_token_in_path, ancestors, cookie_name(workspace.secret()))
+    studio = Studio(workspace, access.prefix)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        studio.closing.set()
+        await studio.background.close()
+        await studio.models.close()
+
+    app = _Guarded(
+        access,
+        routes=[*_routes(), Mount("/static", _StaticFiles(directory=_HERE / "static"))],
+        exception_handlers={OdtkError: _odtk_error, HTTPException: _http_error, Exception: _bug},
+        lifespan=lifespan,
+    )
+    # It would send to an address made of the Host header.
+    app.router.redirect_slashes = False
+    app.state.studio = studio
+    return app
+
+
+def _routes() -> list[Route]:
+    modules = [importlib.import_module(f"odtk.web.pages.{name}") for name in _MODULES]
+    return [route for module in modules for route in module.pages.routes]
+
+
+def _odtk_error(request: Request, error: Exception) -> Response:
+    return _problem(request, 404 if isinstance(error, OutsideError) else 400, str(error))
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    text = "There is no such page." if error.status_code == 404 and error.detail == "Not Found" else error.detail
+    return _problem(request, error.status_code, text)
+
+
+def _bug(request: Request, error: Exception) -> Response:
+    return _problem(
+        request, 500, f"Unexpected {type(error).__name__}: {error}. This is a bug in odtk: please report it."
+    )
+
+
+def _problem(request: Request, status: int, text: str) -> Response:
+    """The error as a page, or for htmx as the piece that stands where the answer would."""
+    studio: Studio = request.app.state.studio
+    if request.headers.get("hx-request") == "true":
+        return studio.piece("problem_piece.html", status, text=text)
+    return studio.page("problem.html", "That did not work", status=status, text=text)

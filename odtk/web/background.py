@@ -1,0 +1,137 @@
+"""Commands that take a while: they go on while pages are left and opened, and what came of them is kept on disk.
+
+They end with the studio. What must outlive it, as a training, is a job of the queue (`jobs`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from odtk import progress_file
+from odtk.atomic import write_text
+from odtk.process_identity import ProcessIdentity, identify
+from odtk.progress_file import ProgressReport
+from odtk.web.commands import Command, Commands, Outcome, end_group
+
+_CUT_OFF = "error: It was cut off, as the studio was killed while it ran. Start it again."
+
+RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One command under its key, as it stands now."""
+
+    key: str
+    command: Command
+    state: str
+    progress: ProgressReport | None = None
+    outcome: Outcome | None = None
+    ended: float | None = None
+    """Seconds since 1970."""
+
+
+class Background:
+    """The running commands of a studio, and the last outcome of each key, in files below `folder`."""
+
+    def __init__(self, folder: Path, commands: Commands):
+        self._folder, self._commands = folder, commands
+        folder.mkdir(exist_ok=True)
+        self._end_leftovers()
+        self._tasks: dict[str, tuple[Command, asyncio.Task]] = {}
+
+    def start(self, key: str, command: Command, then: Callable[[Outcome], None] | None = None) -> Run:
+        """Starts a command under a key, unless one of this key runs: then nothing changes. `then` gets the outcome."""
+        if key not in self._tasks:
+            self._file(key).unlink(missing_ok=True)
+            task = asyncio.get_running_loop().create_task(self._run(key, command, then))
+            self._tasks[key] = (command, task)
+        found = self.find(key)
+        assert found is not None
+        return found
+
+    def find(self, key: str) -> Run | None:
+        """What runs under a key, or how the last one ended; None if there was none, or it ended with a studio."""
+        if key in self._tasks:
+            return Run(key, self._tasks[key][0], RUNNING, progress_file.read(self._file(key, ".progress")))
+        try:
+            found = json.loads(self._file(key).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        command = Command(tuple(found["words"]), found.get("module", "odtk"))
+        outcome = None if found["exit_code"] is None else _outcome(command, found)
+        return Run(key, command, found["state"], None, outcome, found["ended"])
+
+    def cancel(self, key: str) -> None:
+        """Ends what runs under a key, if anything does."""
+        if key in self._tasks:
+            self._tasks[key][1].cancel()
+
+    def forget(self, key: str) -> None:
+        """Removes the outcome of a key, unless it runs."""
+        if key not in self._tasks:
+            self._file(key).unlink(missing_ok=True)
+
+    async def close(self) -> None:
+        """Ends all commands, and returns when they have ended."""
+        tasks = [task for _, task in self._tasks.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, key: str, command: Command, then: Callable[[Outcome], None] | None) -> None:
+        progress = self._file(key, ".progress")
+        try:
+            started = functools.partial(self._note_process, key, command)
+            outcome = await self._commands.run(command, progress, started)
+            if then is not None:
+                then(outcome)
+            self._note(key, command, DONE if outcome.exit_code == 0 else FAILED, outcome)
+        except asyncio.CancelledError:
+            self._note(key, command, CANCELLED, None)
+            raise
+        except Exception as error:  # of `then`: what it says belongs on the page
+            self._note(key, command, FAILED, Outcome(command, 1, None, f"error: {error}"))
+        finally:
+            self._tasks.pop(key, None)
+            progress.unlink(missing_ok=True)
+            self._file(key, ".process").unlink(missing_ok=True)
+
+    def _note_process(self, key: str, command: Command, pid: int) -> None:
+        found = {"key": key, "words": command.words, "process": identify(pid).as_text()}
+        write_text(self._file(key, ".process"), json.dumps(found))
+
+    def _end_leftovers(self) -> None:
+        """Ends what a studio that was killed has left running: else it would write beside the one that repeats it."""
+        for path in self._folder.glob("*.process"):
+            try:
+                found = json.loads(path.read_text(encoding="utf-8"))
+                end_group(ProcessIdentity.from_text(found["process"]))
+                command = Command(tuple(found["words"]))
+                self._note(found["key"], command, FAILED, Outcome(command, 1, None, _CUT_OFF))
+            except (ValueError, KeyError, TypeError):  # of a disk that was full
+                pass
+            path.unlink(missing_ok=True)
+
+    def _note(self, key: str, command: Command, state: str, outcome: Outcome | None) -> None:
+        found: dict[str, Any] = {"words": command.words, "module": command.module, "state": state}
+        found |= {"ended": time.time(), "exit_code": None}
+        if outcome is not None:
+            found |= {key: getattr(outcome, key) for key in ("exit_code", "document", "messages")}
+        write_text(self._file(key), json.dumps(found))
+
+    def _file(self, key: str, suffix: str = ".json") -> Path:
+        # Keys hold paths, so the name of a file is a digest.
+        return self._folder / (hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()[:24] + suffix)
+
+
+def _outcome(command: Command, found: dict[str, Any]) -> Outcome:
+    return Outcome(command, found["exit_code"], found["document"], found["messages"])

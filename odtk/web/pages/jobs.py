@@ -1,0 +1,77 @@
+"""The queue's jobs: what runs, waits and ended, with logs; stop, and run again."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from odtk.queue import ENDED
+from odtk.web.commands import command
+from odtk.web.job_lines import job_line, job_lines
+from odtk.web.live import watch
+from odtk.web.routing import Pages, redirect
+from odtk.web.studio import Studio
+
+pages = Pages()
+
+_QUEUE = ("--queue", "queue.db")  # of the workspace, in which the commands run
+
+
+@pages.get("/jobs")
+async def all_jobs(request: Request, studio: Studio) -> Response:
+    """The table of jobs, which changes by itself."""
+    shown = [command("queue", "list", *_QUEUE), command("queue", "start", "--detach", "--until-empty", *_QUEUE)]
+    return studio.page("jobs.html", "Jobs", section="Jobs", jobs=job_lines(studio.jobs.all()), commands=shown)
+
+
+@pages.get("/jobs/live")
+async def live(request: Request, studio: Studio) -> Response:
+    """The table, whenever it changes."""
+    return watch(
+        request, studio.closing, lambda: {"jobs": studio.html("job_table.html", jobs=job_lines(studio.jobs.all()))}
+    )
+
+
+@pages.get("/jobs/{number:int}")
+async def one_job(request: Request, studio: Studio) -> Response:
+    """One job and the end of its log."""
+    number = request.path_params["number"]
+    shown, log = job_line(studio.jobs.find(number)), studio.jobs.log(number)
+    verbs = ("show", "logs", "cancel" if shown.is_active else "retry")
+    words = [command("queue", verb, number, *_QUEUE) for verb in verbs]
+    return studio.page("job.html", f"Job {number}", section="Jobs", shown=shown, log=log, commands=words)
+
+
+@pages.get("/jobs/{number:int}/live")
+async def live_log(request: Request, studio: Studio) -> Response:
+    """The end of a job's log, whenever it grows."""
+    number = request.path_params["number"]
+
+    def pieces() -> dict[str, str]:
+        ended = {"end": ""} if studio.jobs.find(number).state in ENDED else {}
+        return {"log": studio.html("log.html", log=studio.jobs.log(number)), **ended}
+
+    return watch(request, studio.closing, pieces)
+
+
+@pages.post("/jobs/work")
+async def work(request: Request, studio: Studio, form: FormData) -> Response:
+    """Has a worker run what waits, or was cut off."""
+    await run_in_threadpool(studio.jobs.start_worker)
+    return redirect(request, "/jobs")
+
+
+@pages.post("/jobs/{number:int}/cancel")
+async def cancel(request: Request, studio: Studio, form: FormData) -> Response:
+    """Ends a job; a training saves its checkpoint first."""
+    await run_in_threadpool(studio.jobs.cancel, request.path_params["number"])
+    return redirect(request, "/jobs")
+
+
+@pages.post("/jobs/{number:int}/retry")
+async def retry(request: Request, studio: Studio, form: FormData) -> Response:
+    """Runs a job again that has ended."""
+    await run_in_threadpool(studio.jobs.retry, request.path_params["number"])
+    return redirect(request, "/jobs")

@@ -1,0 +1,72 @@
+"""What all pages of the studio have: the layout, the style, errors, and jobs that change by themselves."""
+
+import re
+
+import pytest
+from running_studio import post
+
+from odtk.queue import Job, Queue
+
+
+def test_the_overview_of_an_empty_workspace_says_where_to_begin(client):
+    answer = client.get("/")
+    assert answer.status_code == 200
+    assert 'href="/data"' in answer.text
+    assert str(client.studio.workspace.folder) in answer.text
+
+
+def test_an_error_is_a_page_with_its_words(client):
+    answer = client.get("/jobs/7")
+    assert answer.status_code == 400
+    assert "The queue has no job 7" in answer.text
+
+
+def test_an_error_of_htmx_is_a_piece(client):
+    answer = client.get("/jobs/7", headers={"hx-request": "true"})
+    assert "The queue has no job 7" in answer.text
+    assert "<html" not in answer.text
+
+
+def test_a_job_is_shown_with_its_log_and_runs_again(client):
+    number = Queue(client.studio.workspace.queue_file).put(Job(["doctor"]))
+    assert "odtk doctor" in client.get("/jobs").text
+    assert post(client, f"/jobs/{number}/cancel").headers["location"] == "/jobs"
+    assert "state-cancelled" in client.get(f"/jobs/{number}").text
+
+
+def test_the_table_of_jobs_changes_by_itself(page, studio):
+    page.goto("/jobs")
+    assert page.get_by_text("No job has run yet.").is_visible()
+    Queue(studio.folder / "queue.db").put(Job(["doctor"]), name="look")
+    page.get_by_role("link", name=re.compile("look")).wait_for()
+    assert page.locator("html").evaluate("e => e.scrollWidth <= innerWidth")
+
+
+SHOW = """hidden => {
+  Object.defineProperty(document, "hidden", {get: () => hidden, configurable: true});
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_tab_that_is_not_shown_holds_no_connection(page, studio):
+    """Browsers allow six for a host: as many tabs with events would leave none for pages."""
+    page.goto("/jobs")
+    page.wait_for_timeout(500)
+    page.evaluate(SHOW, True)
+    page.wait_for_timeout(1500)
+    Queue(studio.folder / "queue.db").put(Job(["doctor"]), name="look")
+    page.wait_for_timeout(1500)
+    assert page.get_by_text("No job has run yet.").is_visible()
+    page.evaluate(SHOW, False)
+    page.get_by_role("link", name=re.compile("look")).wait_for()
+
+
+@pytest.mark.slow
+def test_tabs_beyond_six_load_when_the_others_are_not_shown(chromium, studio):
+    context = chromium.new_context(base_url=studio.address)
+    for _ in range(8):
+        tab = context.new_page()
+        tab.goto("/jobs", timeout=20_000)
+        tab.evaluate(SHOW, True)
+        tab.wait_for_timeout(1100)
+    context.close()
