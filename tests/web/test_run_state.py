@@ -47,6 +47,7 @@ def session(began: float = NOW + 20, ended: bool = True, reason: str | None = No
         (job(DONE), session(reason="all steps are done"), "finished", "all steps are done"),
         (job(DONE), session(reason="no improvement of mAP in 5 evaluations"), "finished", "no improvement"),
         (job(CANCELLED), session(reason="stopped by SIGTERM"), "paused", "at step 70"),
+        (job(CANCELLED), session(ended=False), "died", "had not ended in time"),
         (job(CANCELLED, started=None), None, "new", "before it began"),
         (job(CANCELLED), session(NOW - 900, reason="stopped by SIGTERM"), "paused", "before it began"),
         (job(FAILED, reason="ended with exit code 1"), None, "failed", "no space left"),

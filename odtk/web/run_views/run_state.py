@@ -93,6 +93,9 @@ def _of_ended_job(job: JobRecord, session: Session | None, error: str | None) ->
     if job.state == CANCELLED:
         if own is None:
             return RunState(PAUSED if session else NEW, "Was stopped before it began to train.", job)
+        if own.ended is None:
+            text = "Was killed, as it had not ended in time. It goes on from the checkpoint that was saved last."
+            return RunState(DIED, text, job)
         return RunState(PAUSED, f"Paused{_at(own)}, with a checkpoint. It goes on from there.", job)
     if job.state == INTERRUPTED:
         return RunState(DIED, _sentence("Died", job.reason), job)
