@@ -49,7 +49,7 @@ def folder(tmp_path):
 
 def tab_on(chromium, studio):
     tab = chromium.new_context(base_url=studio.address).new_page()
-    tab.set_default_timeout(MINUTES)
+    tab.set_default_timeout(3 * MINUTES)
     tab.goto(PAGE)
     return tab
 
@@ -59,7 +59,7 @@ def test_a_training_goes_on_over_a_pause_and_a_restart_of_the_studio(chromium, f
         page = tab_on(chromium, studio)
         page.get_by_role("button", name="Start training").click()
         _wait_for(page, "Training")
-        page.locator("figure.chart").filter(has_text="Total loss").wait_for(timeout=4 * MINUTES)
+        page.locator("figure.chart").filter(has_text="Total loss").wait_for(timeout=12 * MINUTES)
         page.get_by_role("button", name="Pause").click()
         _wait_for(page, "Paused")
         paused_at = int(re.search(r"at step (\d+)", page.locator(".training-state").inner_text())[1])
@@ -74,8 +74,8 @@ def test_a_training_goes_on_over_a_pause_and_a_restart_of_the_studio(chromium, f
         expect(page.locator("#picture")).to_have_attribute("src", re.compile("step-60.png"))
         page.get_by_label("Steps in all").fill("80")
         page.get_by_role("button", name="Change and go on").click()
-        expect(page.get_by_text("ends at step 80 instead of 60")).to_be_visible(timeout=MINUTES)
-        expect(page.locator(".figures")).to_contain_text("step of 80", timeout=4 * MINUTES)
+        expect(page.get_by_text("ends at step 80 instead of 60")).to_be_visible(timeout=3 * MINUTES)
+        expect(page.locator(".figures")).to_contain_text("step of 80", timeout=12 * MINUTES)
         _wait_for(page, "Finished")
         page.context.close()
     with open(folder / "runs" / "pets" / "metrics.csv", newline="") as file:
@@ -87,4 +87,4 @@ def test_a_training_goes_on_over_a_pause_and_a_restart_of_the_studio(chromium, f
 
 
 def _wait_for(page, words: str) -> None:
-    expect(page.locator(".training-state .state")).to_have_text(re.compile(words), timeout=4 * MINUTES)
+    expect(page.locator(".training-state .state")).to_have_text(re.compile(words), timeout=12 * MINUTES)
