@@ -35,10 +35,7 @@ def folder(tmp_path):
         (f"{PREDICTOR}.depth", "16"),
         ("model.ssd.feature_extractor.depth_multiplier", "0.1"),
     ]
-    configure(
-        "ssd_resnet50_v1_fpn_small", project.config, train_records=[str(records)], num_steps=60, image_size=(128, 128),
-        set=sets,
-    )  # fmt: skip
+    configure("ssd_resnet50_v1_fpn_small", project.config, train_records=[str(records)], num_steps=60, set=sets)
     yield workspace.folder
     queue = Queue(workspace.queue_file)
     for job in queue.jobs():
