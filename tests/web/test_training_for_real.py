@@ -23,7 +23,7 @@ PREDICTOR = "model.ssd.box_predictor.weight_shared_convolutional_box_predictor"
 
 @pytest.fixture
 def folder(tmp_path):
-    """A workspace with a project of 300 steps, so that there is time to pause; whatever still runs in it at the end is ended."""
+    """A workspace with a project whose 300 steps leave time to pause; whatever still runs at the end is ended."""
     workspace = Workspace(tmp_path / "work")
     pets = synthetic_pets.draw_dataset(tmp_path / "pets", num_images=16, seed=3)
     records = workspace.records / "pets"
