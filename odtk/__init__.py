@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from odtk.tools.benchmark import benchmark
     from odtk.tools.benchmark.report import BenchmarkReport
     from odtk.tools.configure import ConfigureReport, configure
+    from odtk.tools.correct import correct
     from odtk.tools.doctor import DoctorReport, doctor
     from odtk.tools.download import DownloadReport, download
     from odtk.tools.evaluate import EvaluationReport, evaluate
@@ -79,6 +80,7 @@ __all__ = [
     "build_evaluation",
     "build_optimizer",
     "configure",
+    "correct",
     "doctor",
     "download",
     "evaluate",
@@ -131,6 +133,7 @@ _MODULES = {
     "build_evaluation": "odtk.training.own_loop",
     "build_optimizer": "odtk.training.own_loop",
     "configure": "odtk.tools.configure",
+    "correct": "odtk.tools.correct",
     "doctor": "odtk.tools.doctor",
     "download": "odtk.tools.download",
     "evaluate": "odtk.tools.evaluate",

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +41,24 @@ def running_studio(folder: Path, roots=()) -> Iterator[Running]:
 
 
 @contextlib.contextmanager
+def studio_process(folder: Path, *words: str, program: Sequence[str] = ("-m", "odtk")) -> Iterator[tuple]:
+    """A process of `odtk studio`, and the address that it prints; it is killed at the end of the block."""
+    process = subprocess.Popen(
+        [sys.executable, *program, "studio", str(folder), "--port", "0", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout
+    assert process.stderr
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("Studio: http://"), process.stderr.read()
+        yield process, line.removeprefix("Studio: ").strip()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@contextlib.contextmanager
 def client_of(folder: Path, roots=(), token: str | None = None) -> Iterator[TestClient]:
     """A client of a studio without a network; `client.csrf` is the token of its forms, `client.studio` what it has."""
     app = create_app(Workspace(folder, roots), token)
@@ -47,6 +67,6 @@ def client_of(folder: Path, roots=(), token: str | None = None) -> Iterator[Test
         yield client
 
 
-def post(client: TestClient, path: str, **fields):
+def post(client: TestClient, path: str, /, **fields):
     """Sends a form, as the studio's own page would."""
     return client.post(path, data={"csrf": client.csrf, **fields})

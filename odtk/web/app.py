@@ -24,8 +24,8 @@ from odtk.web.workspace import OutsideError, Workspace
 _HERE = Path(__file__).parent
 # In the order of the journey, which is that of the navigation.
 _MODULES = (
-    "overview", "data", "projects", "model", "model_text", "training", "compare", "results", "try_model", "take_away",
-    "jobs", "files",
+    "overview", "data", "projects", "model", "model_text", "training", "compare", "results", "try_model", "explain",
+    "review", "take_away", "jobs", "files",
 )  # fmt: skip
 
 

@@ -75,6 +75,11 @@ class Background:
         if key in self._tasks:
             self._tasks[key][1].cancel()
 
+    def forget(self, key: str) -> None:
+        """Removes the outcome of a key, unless it runs."""
+        if key not in self._tasks:
+            self._file(key).unlink(missing_ok=True)
+
     async def close(self) -> None:
         """Ends all commands, and returns when they have ended."""
         tasks = [task for _, task in self._tasks.values()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 
 from odtk.errors import OdtkError
 from odtk.queue import ENDED, Job, JobRecord, Queue
@@ -23,9 +24,12 @@ class Jobs:
         self._workspace = workspace
         self._queue = Queue(workspace.queue_file)
 
-    def add(self, command: Command, name: str) -> JobRecord:
-        """Puts a command into the queue under a name ("train:pets"), and has a worker run it."""
-        number = self._queue.put(Job(command.words, folder=str(self._workspace.folder)), name=name)
+    def add(self, command: Command, name: str, after: Sequence[int] = ()) -> JobRecord:
+        """Puts a command into the queue under a name ("train:pets"), and has a worker run it.
+
+        `after`: numbers of jobs that have to be done first.
+        """
+        number = self._queue.put(Job(command.words, folder=str(self._workspace.folder), after=after), name=name)
         self.start_worker()
         return self._queue.job(number)
 

@@ -23,11 +23,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-
 from odtk.errors import DataError, OdtkError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from odtk.exporting.model import Model
 
 LENGTH = struct.Struct(">I")
@@ -55,6 +55,8 @@ def answer_pictures(open_model: Callable[[], Model], pictures: BinaryIO, answers
 
 def answer(model: Model, encoded: bytes) -> dict[str, Any]:
     """What a model finds in an encoded picture, and how long it took to decode it and to find it."""
+    import numpy as np
+
     began = time.perf_counter()
     image = _decoded(encoded)
     found = model.detect(image).best(min_score=MIN_SCORE, max_boxes=MAX_BOXES)
@@ -69,6 +71,7 @@ def answer(model: Model, encoded: bytes) -> dict[str, Any]:
 
 
 def _decoded(encoded: bytes) -> np.ndarray:
+    import numpy as np
     from PIL import Image
 
     from odtk.report.picture_files import decode_picture

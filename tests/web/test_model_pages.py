@@ -8,11 +8,16 @@ from running_studio import post
 from small_projects import SMALL, make_records, run_in_this_process
 
 from odtk import pipeline
+from odtk.web.commands import command
 from odtk.web.projects import Project, create_project
+from odtk.web.record_making import key_of
 
 FIELD = "f:train_config."
 HEIGHT = "f:model.ssd.image_resizer.fixed_shape_resizer.height"
 PAGE = "/projects/pets/model"
+ELSEWHERE = pipeline.set_fields(
+    pipeline.read_text(SMALL), [("train_config.fine_tune_checkpoint", "/etc/ckpt-0")], "pipeline.config"
+)
 
 
 @pytest.fixture
@@ -57,11 +62,24 @@ def test_a_new_project_has_a_config_for_its_records_and_a_file_that_odtk_run_rea
     )
 
 
+def test_records_that_the_studio_made_are_made_by_the_project_file_too(client, ran):
+    workspace = client.studio.workspace
+    make_records(workspace.folder)
+    (workspace.data / "pets").mkdir(parents=True)
+    words = command("make-tfrecords", "data/pets", "records/pets", "--val-fraction", "0.2", "--json")
+    client.studio.background.start(key_of("records/pets"), words)
+    post(client, "/projects/new", name="pets", records="records/pets", base=SMALL)
+    sections = yaml.safe_load(Project(workspace, "pets").file.read_text())
+    assert list(sections) == ["make-tfrecords", "train", "evaluate", "export"]
+    assert sections["make-tfrecords"] == {"data-dir": "../../data/pets", "val-fraction": 0.2}
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
         ({"name": "../up"}, "cannot be called"),
         ({"name": "pets"}, "exists already"),
+        ({"name": "new"}, "is the address of this page"),
         ({"records": "records/none"}, "has no records"),
         ({"records_path": "/etc"}, "is not below the studio"),
         ({"base": "nothing"}, "Choose a pipeline"),
@@ -69,7 +87,7 @@ def test_a_new_project_has_a_config_for_its_records_and_a_file_that_odtk_run_rea
         ({"base": "own", "own_path": "/etc/passwd"}, "is not below the studio"),
         ({"base": "own"}, "Paste a pipeline.config"),
         (
-            {"base": "own", "own_text": 'train_input_reader { label_map_path: "/etc/passwd" }'},
+            {"base": "own", "own_text": ELSEWHERE},
             "is not below the studio",
         ),
     ],
@@ -85,7 +103,7 @@ def test_a_project_that_cannot_be_made_says_why_and_leaves_nothing(client, ran, 
 
 
 def test_an_own_config_is_the_base(client, project):
-    text = pipeline.read_text(SMALL).replace("num_steps: 600", "num_steps: 77")
+    text = pipeline.read_text(SMALL).replace("num_steps: 600", "num_steps: 77").replace("PATH_TO_BE_CONFIGURED", "/tf")
     post(client, "/projects/new", name="own", records="records/pets", base="own", own_text=text.replace("\n", "\r\n"))
     found = config_of(Project(client.studio.workspace, "own"))
     assert (found.train_config.num_steps, found.model.ssd.num_classes) == (77, 2)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from odtk import pipeline
 from odtk.atomic import write_text
@@ -41,21 +43,39 @@ def record_folders(workspace: Workspace) -> list[str]:
     return [workspace.shown(path) for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)]
 
 
-def create(workspace: Workspace, asked: NewProject) -> tuple[Project, Command]:
+def create(
+    workspace: Workspace, asked: NewProject, made_by: Mapping[str, Any] | None = None
+) -> tuple[Project, Command]:
     """Makes a project's folder and file, and returns the command that makes its config.
 
+    `made_by` is the make-tfrecords section of its records, if they were made in the studio, with paths from the
+    workspace.
     Raises OdtkError for a name that is taken, records that are not there, and a base that cannot be read.
     """
+    if asked.name == "new":
+        raise OdtkError("A project cannot be called 'new', which is the address of this page. Choose another name.")
     records = _records(workspace, asked.records)
     base = _base(workspace, asked)
-    project = create_project(workspace, asked.name, {"train": {"pipeline-config": "pipeline.config"},
-                                                    "evaluate": {}, "export": {"format": "saved_model"}})  # fmt: skip
+    sections: dict[str, dict[str, Any]] = {"train": {"pipeline-config": "pipeline.config"}, "evaluate": {}}
+    sections["export"] = {"format": "saved_model"}
+    if made_by is not None:
+        sections = {"make-tfrecords": _relative(Project(workspace, asked.name), made_by)} | sections
+    project = create_project(workspace, asked.name, sections)
     if isinstance(base, str):
         # An own config lies in the project from the beginning, and is edited in place.
         write_text(project.config, base)
     source = workspace.shown(project.config) if isinstance(base, str) else base.name
     words = ["configure", source, "--output", workspace.shown(project.config), "--train-records", records]
     return project, command(*words, *_start(workspace, asked), "--json")
+
+
+def _relative(project: Project, section: Mapping[str, Any]) -> dict[str, Any]:
+    """A section whose paths are as commands in the workspace take them, with paths from the project's folder."""
+    folder, kept = project.workspace.folder, dict(section)
+    for key in ("data-dir", "label-map"):
+        if key in kept and (folder / kept[key]).exists():
+            kept[key] = project.relative(folder / kept[key])
+    return kept
 
 
 def _records(workspace: Workspace, given: str) -> str:
@@ -79,7 +99,7 @@ def _base(workspace: Workspace, asked: NewProject) -> Path | str:
         text = pipeline.read_text(workspace.inside(asked.own_path))
     else:
         raise ConfigError("Paste a pipeline.config, or name its path below the studio's folders.")
-    require_inside(workspace, pipeline.parse(text, "pipeline.config"))
+    pipeline.parse(text, "pipeline.config")
     return text
 
 
@@ -95,6 +115,11 @@ def _start(workspace: Workspace, asked: NewProject) -> list[str]:
         return ["--fine-tune-checkpoint", ""]
     here = checkpoints_here(zoo_folders(workspace)).get(card.name)
     return ["--fine-tune-checkpoint", workspace.shown(here)] if here else []
+
+
+def require_usable(project: Project) -> None:
+    """Raises OutsideError if the config that was made still names paths that the studio may not read."""
+    require_inside(project.workspace, pipeline.read(project.config))
 
 
 def forget(project: Project) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 from odtk.pipeline import format
 from odtk.web.background import RUNNING, Run
@@ -12,6 +13,7 @@ from odtk.web.model_views.open_config import OpenConfig
 from odtk.web.studio import Studio
 
 MODULE = "odtk.web.augmented_sheet"
+_KEPT = 30
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,16 @@ def start_preview(studio: Studio, opened: OpenConfig, record: int) -> Preview:
     if not found.is_there and not found.is_running:
         folder = studio.workspace.hidden / "previews"
         folder.mkdir(exist_ok=True)
+        _remove_oldest(folder)
         studio.background.start(f"preview:{found.key}", preview_command(opened, found.key, record))
     return find_preview(studio, opened, record)
+
+
+def _remove_oldest(folder: Path) -> None:
+    """Keeps a few pictures: each has a megabyte or two."""
+    pictures = sorted(folder.glob("*.png"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in pictures[_KEPT:]:
+        path.unlink(missing_ok=True)
 
 
 def preview_command(opened: OpenConfig, key: str, record: int) -> Command:

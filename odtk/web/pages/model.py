@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from odtk.errors import ConfigError, OdtkError
+from odtk.web.background import Run
 from odtk.web.commands import Command, as_lines, command
 from odtk.web.model_views import done_commands
 from odtk.web.model_views.augmentations import OPTIONS
@@ -20,7 +21,7 @@ from odtk.web.model_views.config_edits import Trial
 from odtk.web.model_views.model_page import ModelForm, config_problem, difference, model_form, refused_elsewhere
 from odtk.web.model_views.open_config import OpenConfig, lock_of, open_config, require_inside
 from odtk.web.model_views.previews import find_preview, start_preview
-from odtk.web.model_views.start_points import DOWNLOADS
+from odtk.web.model_views.start_points import DOWNLOADS, zoo_models_for
 from odtk.web.model_views.summaries import failure, shown_architecture, summary_command, summary_of_text
 from odtk.web.model_views.training_options import MAIN, MORE, option_fields, read_options
 from odtk.web.routing import Pages, redirect, text_field
@@ -140,12 +141,23 @@ async def preview_picture(request: Request, studio: Studio) -> Response:
 async def download(request: Request, studio: Studio, form: FormData) -> Response:
     """Downloads a model of the zoo into the workspace."""
     opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
-    form_now = await run_in_threadpool(model_form, opened)
     wanted = text_field(form, "zoo")
-    if wanted not in form_now.zoo_models:
+    if wanted not in [model.name for model in zoo_models_for(opened.parsed())]:
         raise OdtkError("Choose a model of the list.")
     studio.background.start(f"download:{wanted}", _download(wanted))
     return redirect(request, f"/projects/{opened.project.name}/model?download={wanted}#start")
+
+
+@pages.get("/projects/{name}/model/downloads")
+async def downloads(request: Request, studio: Studio) -> Response:
+    """How far downloads are; asked for again while one runs."""
+    opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
+    names = [model.name for model in zoo_models_for(opened.parsed())]
+    return studio.piece("model_downloads.html", project=opened.project, downloads=_downloads(studio, names))
+
+
+def _downloads(studio: Studio, names: list[str]) -> list[Run]:
+    return [run for name in names if (run := studio.background.find(f"download:{name}"))]
 
 
 def _download(name: str) -> Command:
@@ -220,8 +232,9 @@ def _context(studio: Studio, opened: OpenConfig, form: ModelForm, asked: Asked |
         "main": MAIN,
         "more": MORE,
         "refused": refused_elsewhere(form, asked) if asked else [],
+        "is_trained": opened.project.run.exists(),
         "can_undo": opened.history.earlier() is not None,
-        "downloads": [run for name in form.zoo_models if (run := studio.background.find(f"download:{name}"))],
+        "downloads": _downloads(studio, form.zoo_models),
         "download_commands": {name: str(_download(name)) for name in form.zoo_models},
         "terminal": as_lines([*done_commands.done(opened.project), summary_command(opened.shown)]),
         **_summary(studio, opened, text),

@@ -10,12 +10,14 @@ from starlette.responses import Response
 from odtk.errors import OdtkError
 from odtk.tools.zoo_checkpoints import checkpoints_here
 from odtk.web.commands import command
-from odtk.web.model_views.new_project import OWN, PRETRAINED, NewProject, create, forget, record_folders
+from odtk.web.model_views import done_commands
+from odtk.web.model_views.new_project import OWN, PRETRAINED, NewProject, create, forget, record_folders, require_usable
 from odtk.web.model_views.pipeline_cards import by_kind, card_called
 from odtk.web.model_views.stages import project_line, stage_of
 from odtk.web.model_views.start_points import zoo_folders
 from odtk.web.model_views.summaries import failure, shown_architecture, summary_command, summary_of_shipped
 from odtk.web.projects import all_projects, project_called
+from odtk.web.record_making import section_of
 from odtk.web.routing import Pages, redirect, text_field
 from odtk.web.studio import Studio
 
@@ -47,13 +49,19 @@ async def make(request: Request, studio: Studio, form: FormData) -> Response:
     given["records"] = text_field(form, "records_path") or given["records"]
     asked = NewProject(text_field(form, "name"), start=text_field(form, "start", PRETRAINED), **given)
     try:
-        project, words = await run_in_threadpool(create, studio.workspace, asked)
+        made_by = section_of(studio, asked.records) if asked.records else None
+        project, words = await run_in_threadpool(create, studio.workspace, asked, made_by)
     except OdtkError as error:
         return await _form(studio, asked, str(error))
     outcome = await studio.commands.run(words)
-    if outcome.error is not None:
+    try:
+        if outcome.error is not None:
+            raise OdtkError(outcome.error)
+        await run_in_threadpool(require_usable, project)
+    except OdtkError as error:
         await run_in_threadpool(forget, project)
-        return await _form(studio, asked, outcome.error)
+        return await _form(studio, asked, str(error))
+    done_commands.note(project, words)
     return redirect(request, f"/projects/{project.name}/model")
 
 

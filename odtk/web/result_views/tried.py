@@ -83,6 +83,11 @@ def keep(project: Project, name: str, file: IO[bytes]) -> Path:
     return path
 
 
+def tried_file(project: Project, suffixes: tuple[str, ...]) -> Path | None:
+    """The last picture or video that was kept, by its suffix."""
+    return next((each for each in sorted(tried_folder(project).glob("*.*")) if each.suffix in suffixes), None)
+
+
 def note_found(picture: Path, found: Mapping[str, Any]) -> None:
     """Writes what a model found beside the picture."""
     write_text(picture.with_suffix(".json"), json.dumps(found))
@@ -94,7 +99,7 @@ def tried_picture(project: Project) -> TriedPicture | None:
         found = json.loads((tried_folder(project) / "picture.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    path = next((each for each in tried_folder(project).glob("picture.*") if each.suffix in PICTURES), None)
+    path = tried_file(project, PICTURES)
     if path is None:
         return None
     address = f"/files/{project.workspace.shown(path)}?changed={path.stat().st_mtime_ns}"
@@ -132,7 +137,7 @@ class TriedVideo:
 
 def tried_video(project: Project) -> TriedVideo | None:
     """The last video; None if there is none."""
-    path = next((each for each in tried_folder(project).glob("video.*") if each.suffix in VIDEOS), None)
+    path = tried_file(project, VIDEOS)
     if path is None:
         return None
     shown = project.workspace.shown
@@ -179,6 +184,6 @@ def _score(text: str) -> float:
 def predict_command(project: Project) -> Command:
     """What does the same for pictures in a folder."""
     shown = project.workspace.shown
-    picture = next((each for each in tried_folder(project).glob("picture.*") if each.suffix in PICTURES), None)
+    picture = tried_file(project, PICTURES)
     more = ["--thresholds", shown(thresholds_file(project))] if thresholds_file(project).exists() else []
     return command("predict", shown(project.run), shown(picture) if picture else "PICTURE", "--output", "found", *more)

@@ -19,7 +19,8 @@ document.addEventListener("DOMContentLoaded", () => {
   gutter.hidden = false;
   area.addEventListener("input", draw);
   area.addEventListener("scroll", () => { gutter.scrollTop = area.scrollTop; });
-  document.body.addEventListener("htmx:afterSwap", draw);
+  // Until it has settled, a line has the class that it had before.
+  document.body.addEventListener("htmx:afterSettle", draw);
   // From a message to its line in the editor.
   lines.addEventListener("click", (event) => {
     const link = event.target.closest('a[href^="#L"]');
