@@ -57,12 +57,12 @@ def test_a_cell_shows_it_and_its_next_run_the_same_one(tmp_path, shown, monkeypa
     try:
         assert odtk.studio(height=500) is first
         assert shown == [(first.address, "100%", 800), (first.address, "100%", 500)]
-        answer = urllib.request.urlopen(first.address, timeout=20)
+        answer = urllib.request.urlopen(first.address, timeout=120)
         page, parts = answer.read().decode(), urlsplit(first.address)
         assert f'href="{parts.path}static/studio.css"' in page
         assert (tmp_path / "studio/.odtk-studio").is_dir()
         with pytest.raises(urllib.error.HTTPError, match="401"):
-            urllib.request.urlopen(f"http://{parts.netloc}/", timeout=20)
+            urllib.request.urlopen(f"http://{parts.netloc}/", timeout=120)
         # Another kernel's.
         monkeypatch.setattr("odtk.web.notebook._running", {})
         with pytest.raises(OdtkError, match="runs already"):
