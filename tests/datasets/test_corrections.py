@@ -1,16 +1,21 @@
 """Corrections are written into the annotation files of every format, and all else in them stays as it is."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from odtk.annotations import voc_xml
 from odtk.annotations.annotated_image import UnusableImage
+from odtk.cli.main import cli
 from odtk.datasets.corrections import CHANGE, DISCARD, KEEP, Correction, read_corrections, write_corrections
 from odtk.datasets.open_dataset import interpreted_by_headers, open_target
 from odtk.datasets.written_corrections import apply_corrections
 from odtk.errors import DataError, OdtkError
+from odtk.tools.synthetic_pets import draw_dataset as draw_pets
 
 WIDTH, HEIGHT = 100, 80
 
@@ -345,3 +350,36 @@ def test_rows_that_say_nothing_clear_are_refused(tmp_path, row, words):
     with pytest.raises(DataError, match=words) as error:
         read_corrections(path)
     assert "c.csv:2" in str(error.value)
+
+
+def test_a_box_of_the_pet_layout_but_not_its_class(tmp_path):
+    folder = Path(draw_pets(tmp_path / "pets", num_images=4, num_test=0).folder)
+    (box,) = pets_boxes(folder, "beagle_1")
+    moved = (box[0] + 2, box[1] + 4, box[2] - 2, box[3])
+    sizes = Image.open(folder / "images" / "beagle_1.jpg").size
+    before, after = ([side / sizes[(place + 1) % 2] for place, side in enumerate(each)] for each in (box, moved))
+    correction = Correction("beagle_1.jpg", CHANGE, "beagle", tuple(before), "beagle", tuple(after))
+    apply_corrections(folder, [correction])
+    assert pets_boxes(folder, "beagle_1") == [moved]
+    with pytest.raises(DataError, match="in the name of the file"):
+        apply_corrections(folder, [replace(correction, annotated_box=tuple(after), class_name="pug")])
+
+
+def pets_boxes(folder, name):
+    """yxyx in pixels, as the xml has them."""
+    found = voc_xml.read(folder / "annotations" / "xmls" / f"{name}.xml")
+    return [each.box for each in found.objects]
+
+
+def test_the_command(tmp_path):
+    yolo(tmp_path / "data")
+    row = {"image": "a.jpg", "decision": DISCARD, "annotated_class": "dog", "width": WIDTH, "height": HEIGHT}
+    sides = {"annotated_xmin": 50, "annotated_ymin": 5, "annotated_xmax": 90, "annotated_ymax": 75}
+    write_corrections(tmp_path / "c.csv", [row | sides])
+    words = ["correct", str(tmp_path / "data"), str(tmp_path / "c.csv")]
+    result = CliRunner().invoke(cli, words, prog_name="odtk")
+    assert result.exit_code == 0, result.output
+    assert "0 changed, 0 added, 1 discarded, 0 kept" in result.stdout
+    again = CliRunner().invoke(cli, [*words, "--json"], prog_name="odtk")
+    assert again.exit_code == 1
+    assert "there is no such box" in again.stderr
