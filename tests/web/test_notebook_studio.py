@@ -128,6 +128,15 @@ def test_redirects_stay_below_the_path(behind_a_path):
     assert behind_a_path.post(f"/{TOKEN}/jobs/{number}/cancel", data=data | {"csrf": ""}).status_code == 403
 
 
+def test_a_proxy_may_have_another_host_than_the_page(behind_a_path):
+    """Colab's: the browser asks an address of its own, and the studio is asked for localhost."""
+    number = Queue(behind_a_path.studio.workspace.queue_file).put(Job(["doctor"]))
+    data, page = {"csrf": behind_a_path.studio.csrf}, {"origin": "https://x-5050-colab.googleusercontent.com"}
+    for headers, status in ((page | {"sec-fetch-site": "cross-site"}, 403), (page, 303)):
+        answer = behind_a_path.post(f"/{TOKEN}/jobs/{number}/cancel", data=data, headers=headers)
+        assert answer.status_code == status
+
+
 def test_frames_of_notebooks_may_show_it_and_others_not(behind_a_path, client):
     frame = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}
     answer = behind_a_path.get(f"/{TOKEN}/", headers=frame)

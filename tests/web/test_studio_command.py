@@ -41,10 +41,13 @@ from odtk.cli import options, studio
 from odtk.web import server
 from odtk.web.packages import NEEDED
 real = server.run
+def look(address):
+    urllib.request.urlopen(address).read()
+    print(json.dumps(sorted(sys.modules)), flush=True)
 def run(workspace, *, on_start, **rest):
     def started(listening):
         on_start(listening)
-        print(json.dumps(sorted(sys.modules)), flush=True)
+        threading.Thread(target=look, args=[listening.address]).start()
     real(workspace, on_start=started, **rest)
 server.run = run
 from odtk.cli.main import main
