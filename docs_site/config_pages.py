@@ -17,9 +17,9 @@ from docs_site.config_tables import (
     unknown_messages,
     value_type,
 )
-from docs_site.schema_comments import read_comments
 from odtk.detectors import families
 from odtk.pipeline.support import NOT_IMPLEMENTED
+from odtk.prototext.comments import read_comments
 
 ACCEPT = "ODTK_ACCEPT=1 .venv/bin/python -m pytest tests/test_config_pages.py"
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from odtk.tools.benchmark import benchmark
     from odtk.tools.benchmark.report import BenchmarkReport
     from odtk.tools.configure import ConfigureReport, configure
+    from odtk.tools.correct import correct
     from odtk.tools.doctor import DoctorReport, doctor
     from odtk.tools.download import DownloadReport, download
     from odtk.tools.evaluate import EvaluationReport, evaluate
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         restore_fine_tune_checkpoint,
         step_randomness,
     )
+    from odtk.web.notebook import studio
 
 __version__ = "0.1.0"
 
@@ -78,6 +80,7 @@ __all__ = [
     "build_evaluation",
     "build_optimizer",
     "configure",
+    "correct",
     "doctor",
     "download",
     "evaluate",
@@ -94,6 +97,7 @@ __all__ = [
     "restore_fine_tune_checkpoint",
     "run",
     "step_randomness",
+    "studio",
     "summary",
     "train",
     "view",
@@ -129,6 +133,7 @@ _MODULES = {
     "build_evaluation": "odtk.training.own_loop",
     "build_optimizer": "odtk.training.own_loop",
     "configure": "odtk.tools.configure",
+    "correct": "odtk.tools.correct",
     "doctor": "odtk.tools.doctor",
     "download": "odtk.tools.download",
     "evaluate": "odtk.tools.evaluate",
@@ -145,6 +150,7 @@ _MODULES = {
     "restore_fine_tune_checkpoint": "odtk.training.own_loop",
     "run": "odtk.tools.run",
     "step_randomness": "odtk.training.own_loop",
+    "studio": "odtk.web.notebook",
     "summary": "odtk.tools.summary",
     "train": "odtk.tools.train",
     "view": "odtk.tools.view",

@@ -161,6 +161,11 @@ def locked_folder(folder: str | os.PathLike, log: Callable[[str], None] = lambda
         yield lock
 
 
+def holder_of(folder: str | os.PathLike) -> Holder | None:
+    """What the lock file of a folder says, without touching the lock; its process may have ended. None without one."""
+    return _read(files.join(folder, LOCK_NAME))
+
+
 def _has_ended(held: Holder, path: str, state: str, log: Callable[[str], None]) -> bool:
     """Whether a lock file was left by a process that is no longer there."""
     here = _this_process()

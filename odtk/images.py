@@ -149,8 +149,10 @@ def pad_around(image, offset, size, color=None) -> tf.Tensor:
 
 def _size_within(size, min_dimension: int, max_dimension: int) -> tf.Tensor:
     sides = tf.cast(size, tf.float32)
-    by_short_side = tf.round(sides * (min_dimension / tf.reduce_min(sides)))
-    by_long_side = tf.round(sides * (max_dimension / tf.reduce_max(sides)))
+    height, width = tf.unstack(sides)
+    # Not by reductions: OpenVINO (2026.4) takes a constant that is divided by one for the divisor.
+    by_short_side = tf.round(sides * (min_dimension / tf.minimum(height, width)))
+    by_long_side = tf.round(sides * (max_dimension / tf.maximum(height, width)))
     return tf.cast(tf.where(tf.reduce_max(by_short_side) > max_dimension, by_long_side, by_short_side), tf.int32)
 
 

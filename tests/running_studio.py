@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,16 +28,34 @@ class Running:
 def running_studio(folder: Path, roots=()) -> Iterator[Running]:
     """Serves `folder` on a free port, in a thread; no TensorFlow is loaded by it."""
     listening, started = listen(port=0), threading.Event()
-    server = build_server(folder, listening, roots=roots, on_start=started.set)
+    server = build_server(Workspace(folder, roots), listening, on_start=started.set)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening.socket])), daemon=True)
     thread.start()
     try:
-        assert started.wait(20)
+        assert started.wait(120)
         yield Running(listening.address, folder)
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(120)
         assert not thread.is_alive()
+
+
+@contextlib.contextmanager
+def studio_process(folder: Path, *words: str, program: Sequence[str] = ("-m", "odtk")) -> Iterator[tuple]:
+    """A process of `odtk studio`, and the address that it prints; it is killed at the end of the block."""
+    process = subprocess.Popen(
+        [sys.executable, *program, "studio", str(folder), "--port", "0", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout
+    assert process.stderr
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("Studio: http://"), process.stderr.read()
+        yield process, line.removeprefix("Studio: ").strip()
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @contextlib.contextmanager
@@ -47,6 +67,6 @@ def client_of(folder: Path, roots=(), token: str | None = None) -> Iterator[Test
         yield client
 
 
-def post(client: TestClient, path: str, **fields):
+def post(client: TestClient, path: str, /, **fields):
     """Sends a form, as the studio's own page would."""
     return client.post(path, data={"csrf": client.csrf, **fields})

@@ -11,9 +11,9 @@ sys.path.insert(0, str(ROOT))
 from docs_site import config_tables  # noqa: E402
 from docs_site.config_pages import ACCEPT, config_pages  # noqa: E402
 from docs_site.config_tables import HONORED, NO_EFFECT, REFUSED  # noqa: E402
-from docs_site.schema_comments import read_comments  # noqa: E402
 from odtk import pipeline  # noqa: E402
 from odtk.errors import ConfigError  # noqa: E402
+from odtk.prototext.comments import read_comments  # noqa: E402
 
 FOLDER = ROOT / "docs/config"
 KNOWN, COMMENTS, PAGES = config_tables.known_messages(), read_comments(), config_pages()

@@ -65,7 +65,9 @@ def test_the_demo_learns(demonstrated):
     assert float(value) >= 0.9
     findings, page = output.partition("What to do next")[2].split("Where the detector is wrong: ")
     assert [line[0] for line in findings.splitlines() if line[:1].isdigit()] == ["1", "2", "3"]
-    assert page.strip() == str(folder / "model/eval/report.html")
+    page, _, certificate = page.partition("\n")
+    assert page == str(folder / "model/eval/report.html")
+    assert certificate.startswith(f"Certificate: saved_model, compared with {folder / 'model/best/ckpt-'}")
 
 
 def test_the_demo_learns_in_bfloat16_as_well(demonstrated, tmp_path):

@@ -22,7 +22,11 @@ RENAMED = {
 PYTHON = {"log", "callbacks", "should_stop", "watch_for_stop"}
 
 FUNCTIONS = {
-    **{name: getattr(odtk, name.replace("-", "_")) for name in COMMANDS if name.replace("-", "_") in odtk.__all__},
+    **{
+        name: getattr(odtk, name.replace("-", "_"))
+        for name in COMMANDS
+        if name.replace("-", "_") in odtk.__all__ and name != "studio"
+    },
     "demo": demo.demo,
     **{f"label-map {name}": getattr(label_map, name) for name in ("check", "make", "show")},
 }
@@ -50,7 +54,8 @@ def parameters(line: str) -> dict[str, click.Parameter]:
 
 
 def test_every_command_but_completion_and_queue_which_is_a_class_has_a_function():
-    assert {line.split()[0] for line in FUNCTIONS} == set(COMMANDS) - {"completion", "queue"}
+    assert {line.split()[0] for line in FUNCTIONS} == set(COMMANDS) - {"completion", "queue", "studio"}
+    assert callable(odtk.studio)  # in a notebook, so with other options: tests/web/test_notebook_studio.py
 
 
 @pytest.mark.parametrize("line", FUNCTIONS)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from odtk import onnx_operations
 from odtk.boxes.geometry import area, clip
 from odtk.boxes.onnx_suppression import best_rows
+from odtk.boxes.rows import take_rows
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,13 @@ def propose(boxes, scores, windows, params: ProposalParams) -> Proposals:
     else:
         rows, count = _suppress_each(boxes, scores, params)
     rows = tf.ensure_shape(rows, [None, params.max_proposals])
-    kept, filled = tf.gather(boxes, rows, batch_dims=1), tf.sequence_mask(count, params.max_proposals)
+    kept, filled = take_rows(boxes, rows), tf.sequence_mask(count, params.max_proposals)
     if params.keeps_empty:
         kept = _cut(kept, windows)
     else:
         kept = clip(kept, windows)
         filled &= area(kept) > 0
-    return _first(Proposals(kept, tf.gather(scores, rows, batch_dims=1), rows, count), filled)
+    return _first(Proposals(kept, take_rows(scores, rows), rows, count), filled)
 
 
 def _suppress_each(boxes, scores, params: ProposalParams):
@@ -107,7 +108,7 @@ def _first(proposals: Proposals, wanted) -> Proposals:
     count = tf.reduce_sum(tf.cast(wanted, tf.int32), axis=1)
     order = tf.argsort(tf.cast(~wanted, tf.int32), axis=1, stable=True)
     filled = tf.sequence_mask(count, tf.shape(wanted)[1])
-    boxes, scores, rows = (tf.gather(part, order, batch_dims=1) for part in proposals[:3])
+    boxes, scores, rows = (take_rows(part, order) for part in proposals[:3])
     return Proposals(
         tf.where(filled[..., None], boxes, 0.0), tf.where(filled, scores, 0.0), tf.where(filled, rows, 0), count
     )

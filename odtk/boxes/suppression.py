@@ -8,6 +8,7 @@ import tensorflow as tf
 from odtk import onnx_operations
 from odtk.boxes.geometry import area, clip
 from odtk.boxes.onnx_suppression import best_places
+from odtk.boxes.rows import take_rows
 
 # The rank of the anchor, in units of max_total, whose score is the floor in the first and the second try.
 FLOOR_RANKS = (8, 64)
@@ -48,7 +49,8 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
     the window, empty boxes are removed, and the best `max_total` are kept, relative to the window if
     `change_coordinate_frame`.
 
-    Parts at computed places are gathered, as OpenVINO (2026.4) cannot run slices at them whose shape is known.
+    Parts at computed places are gathered, as OpenVINO (2026.4) cannot run slices at them whose shape is known. (See
+    `take_rows`, too.)
 
     Only the best anchors are considered first, those with a score above a floor. Whether a box is suppressed depends
     only on higher scores of its class, so the detections above the floor are the same as without one; the floor is
@@ -73,12 +75,12 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
 
     def suppress_at(tries, _):
         rows = best.rows_above(tries)
-        best_boxes, best_scores = (tf.gather(part, rows, batch_dims=1) for part in (boxes, scores))
+        best_boxes, best_scores = (take_rows(part, rows) for part in (boxes, scores))
         # TensorFlow has this suppression for CPUs alone. All of it is placed there, so that a GPU hands the candidates
         # over once, and not for each image and class.
         with tf.device("CPU:0"):
             kept = _suppress_above(tf.gather(best.floors, tries), best_boxes, best_scores, window, params)
-        anchors = tf.gather(rows, kept.anchors, batch_dims=1)
+        anchors = take_rows(rows, kept.anchors)
         is_kept = tf.sequence_mask(kept.count, params.max_total)
         return tries + 1, kept._replace(anchors=tf.where(is_kept, anchors, 0))
 
@@ -92,9 +94,10 @@ def _suppress_by_one_operation(boxes, scores, window, params: SuppressionParams)
     clipped = clip(boxes, window[:, None])
     score, place = best_places(boxes, tf.transpose(scores, [0, 2, 1]), area(clipped) <= 0, params)
     num_anchors = tf.shape(scores)[1]
+    batch = boxes.shape[0] if boxes.shape[0] is not None else tf.shape(boxes)[0]
     place = tf.where(score > -float("inf"), place, 0)
     row = place if boxes.shape[1] > 1 else place % num_anchors
-    kept = tf.gather(tf.reshape(clipped, [tf.shape(boxes)[0], -1, 4]), row, batch_dims=1)
+    kept = take_rows(tf.reshape(clipped, [batch, -1, 4]), row)
     return _kept(kept, place // num_anchors, place % num_anchors, score, window, params)
 
 
@@ -159,7 +162,7 @@ def _suppress_above(floor, boxes, scores, window, params: SuppressionParams) -> 
     score = tf.where(area(candidates) > 0, score, -float("inf"))
     score, index, candidates = _pad(score, index, candidates, params.max_total)
     score, slot = tf.math.top_k(score, k=params.max_total)  # equal scores keep the order class, then rank
-    kept, anchors = (tf.gather(part, slot, batch_dims=1) for part in (candidates, index))
+    kept, anchors = (take_rows(part, slot) for part in (candidates, index))
     return _kept(kept, slot // per_class, anchors, score, window, params)
 
 
@@ -180,7 +183,7 @@ def _kept(boxes, classes, anchors, scores, window, params: SuppressionParams) ->
 def _boxes_at(boxes, index, num_classes: int):
     """The boxes at rows int32 [batch, classes * per class]: [batch, classes * per class, 4]."""
     if len(boxes.shape) == 3:
-        return tf.gather(boxes, index, batch_dims=1)
+        return take_rows(boxes, index)
     batch, count = tf.unstack(tf.shape(index))
     of_class = tf.transpose(boxes, [0, 2, 1, 3])
     found = tf.gather(of_class, tf.reshape(index, [batch, num_classes, count // num_classes]), batch_dims=2)

@@ -79,6 +79,8 @@ def export(
         click.echo("\n".join(report.certificate.lines()))
         if report.certificate.note:
             warn(f"the export is compared on drawn images, as {on_one_line(report.certificate.note)}")
+    for note in report.notes():
+        click.echo(f"note: {note}", err=True)
     if report.label_map_note:
         warn(report.label_map_note)
     if report.label_map is None:

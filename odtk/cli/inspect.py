@@ -20,6 +20,11 @@ _CLASSES_SHOWN = 30
 )
 @options.boxes_option
 @click.option("--html", type=click.Path(dir_okay=False), help="Also write one HTML file with tables and images.")
+@click.option(
+    "--index",
+    type=click.Path(dir_okay=False),
+    help="Also write an SQLite file with every image, box and class, and the examples of the findings, to be queried.",
+)
 @click.option("--verify", is_flag=True, help="Decode every image, regardless of --max-images.")
 @click.option(
     "--max-images",
@@ -28,7 +33,7 @@ _CLASSES_SHOWN = 30
     show_default=True,
     help="Decode at most this many images, evenly spaced; annotations and boxes are counted in all images.",
 )
-@options.overwrite_option("the --html file")
+@options.overwrite_option("the --html or --index file")
 @options.json_option
 @options.example(
     "odtk inspect petdata",
@@ -36,7 +41,7 @@ _CLASSES_SHOWN = 30
     "odtk inspect 'records/train.record-*' --verify",
     "odtk inspect pipeline.config --html report.html --json",
 )
-def inspect(target, format, config, boxes, html, verify, max_images, overwrite, as_json) -> None:
+def inspect(target, format, config, boxes, html, index, verify, max_images, overwrite, as_json) -> None:
     """Find the problems of a dataset before training.
 
     TARGET is the folder of a dataset (Pascal VOC, COCO, YOLO, CSV or the Pet layout), its data.yaml, the output folder
@@ -53,8 +58,8 @@ def inspect(target, format, config, boxes, html, verify, max_images, overwrite, 
     from odtk.tools import inspect as tool
 
     inspection = tool.inspect(
-        target, config=config, html=html, verify=verify, max_images=max_images, format=format, boxes=boxes,
-        overwrite=overwrite,
+        target, config=config, html=html, index=index, verify=verify, max_images=max_images, format=format,
+        boxes=boxes, overwrite=overwrite,
     )  # fmt: skip
     if as_json:
         options.print_json(tool.document(inspection))
@@ -153,4 +158,6 @@ def _print_findings(inspection) -> None:
     click.echo(f"\n{summary(inspection.findings)}")
     if inspection.page:
         click.echo(f"Page: {inspection.page}")
+    if inspection.index:
+        click.echo(f"Index: {inspection.index}")
     click.echo(f"\nNext: {inspection.next_command or 'fix the errors above, then inspect again.'}")

@@ -26,7 +26,7 @@ from odtk.terminal_text import escaped, escaping_streams
 
 # In the order of use, which is the order on the help page.
 GROUPS = {
-    "Data": ("inspect", "view", "label-map", "make-tfrecords"),
+    "Data": ("inspect", "view", "correct", "label-map", "make-tfrecords"),
     "Training": ("configure", "summary", "train", "evaluate"),
     "Trained detectors": ("export", "benchmark", "predict", "explain"),
     "Downloads and other tools": ("download", "push", "migrate"),
@@ -38,6 +38,7 @@ COMMANDS = tuple(name for names in GROUPS.values() for name in names)
 READS_IMAGES = {
     "inspect",
     "view",
+    "correct",
     "make-tfrecords",
     "train",
     "evaluate",

@@ -7,7 +7,7 @@ from odtk.cli import options
 
 @click.command(short_help="Do all of this in a browser.")
 @click.argument("folder", default=".", type=options.any_path)
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True,
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, metavar="PORT",
               help="The port to listen on; 0 for any that is free.")  # fmt: skip
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
               help="The address to listen on: by default only this machine's own browsers reach the studio. Any other "
@@ -27,26 +27,17 @@ def studio(folder, port, host, token, roots, is_opened) -> None:
     read and write, too; each page says which commands it ran. Trainings are jobs of a queue (`odtk queue list --queue
     FOLDER/queue.db`) and go on when the studio is stopped, by Ctrl-C.
     """
-    require_studio()
-    from odtk.web.server import listen, serve
+    from odtk.web.packages import require_packages
 
-    listening = listen(host, port, token)
+    require_packages()
+    from odtk.web.server import run
+    from odtk.web.workspace import Workspace
 
-    def started() -> None:
+    def started(listening) -> None:
         click.echo(f"Studio: {listening.address}")
+        if is_opened and click.launch(listening.address) != 0:
+            options.log("note: No browser could be opened here; open the address yourself.")
         options.log("Ctrl-C ends it; trainings go on.")
-        if is_opened:
-            click.launch(listening.address)
 
-    serve(folder, listening, roots=roots, on_start=started)
-
-
-def require_studio() -> None:
-    """Raises OdtkError if the packages of the studio are missing."""
-    import importlib.util
-
-    from odtk.errors import OdtkError
-
-    needed = ("starlette", "uvicorn", "jinja2", "python_multipart")
-    if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
-        raise OdtkError(f"The studio needs {', '.join(missing)}. Install it: pip install 'odtk[studio]'")
+    run(Workspace(folder, roots), host=host, port=port, token=token, on_start=started, log=options.log)
+    options.log("The studio has ended.")

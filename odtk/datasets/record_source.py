@@ -16,7 +16,7 @@ from PIL import Image
 
 from odtk.annotations import image_files
 from odtk.annotations.annotated_image import Problem, UnusableImage
-from odtk.datasets.sources import NO_ID, BoxProblem, ImageSummary, digest, mark, open_picture
+from odtk.datasets.sources import NO_ID, BoxProblem, ImageSummary, Pixels, digest, mark, open_picture
 from odtk.protos.example_pb2 import Example
 from odtk.records import shards
 from odtk.records.features import BOX_SIDES, CLASS_LABEL, CLASS_TEXT, IMAGE_NAMES
@@ -75,6 +75,11 @@ class RecordSource:
         """See Source; not rotated, as training does not rotate it."""
         file, _ = self.place(index)
         return open_picture(_Features(self.data(index), file).image(), file)
+
+    def found_at(self, index: int) -> tuple[str, Pixels]:
+        """See Source."""
+        file, offset = self.place(index)
+        return _Features(self.data(index), file).name, Pixels(file, offset, int(self.sizes[index]))
 
     def place(self, index: int) -> tuple[str, int]:
         """The file of a record, and its offset there."""

@@ -46,6 +46,7 @@ class Rows:
     width: np.ndarray  # int32, pixels
     height: np.ndarray
     decoded: np.ndarray  # bool
+    turned: np.ndarray  # bool, see ImageSummary
     fingerprint: np.ndarray  # uint64
     digest: np.ndarray  # uint64
     place: np.ndarray  # int64 [images, 2], source and position in it
@@ -54,8 +55,10 @@ class Rows:
     boxes: np.ndarray  # float64 [boxes, 4], yxyx normalized
     class_of: np.ndarray  # int32, in class_names
     class_id: np.ndarray  # int64, as written, or NO_ID
+    mark_of: np.ndarray  # int16, in mark_names
     # of the whole
     class_names: tuple[str, ...]
+    mark_names: tuple[str, ...]  # "", "difficult", "crowd", ...
     problems: dict[str, Tally]  # by kind
     unusable: dict[str, Tally]
 
@@ -70,7 +73,8 @@ class Rows:
         return np.diff(self.first_box)
 
     @functools.cached_property
-    def _color_numbers(self) -> dict[str, int]:
+    def color_numbers(self) -> dict[str, int]:
+        """What determines each class's color, see `annotated_picture.color_numbers`."""
         return color_numbers(self.target, self.class_names)
 
     def summarize(self, row: int) -> ImageSummary:
@@ -93,7 +97,7 @@ class Rows:
             split=self.split_of(row),
             image=self.target.sources[source].picture(int(index)),
             boxes=seen.boxes,
-            class_ids=color_ids(names, seen.class_ids, self._color_numbers),
+            class_ids=color_ids(names, seen.class_ids, self.color_numbers),
             class_names=names,
             marks=seen.marks,
             focus=focus,
@@ -180,6 +184,7 @@ class _Columns:
         self._names_of_ids = {item.id: item.name for item in target.labels.items} if target.labels else {}
         self._numbers: dict[str, array] = {key: array(code) for key, code in _CODES.items()}
         self._classes: dict[str, int] = {}
+        self._marks: dict[str, int] = {}
         self._problems: dict[str, Tally] = {}
         self._unusable: dict[str, Tally] = {}
 
@@ -193,7 +198,7 @@ class _Columns:
             _count(self._problems, problem, summary, split, row)
         numbers["split"].append(self._splits[split])
         numbers["place"].extend(place)
-        for key in ("width", "height", "decoded", "fingerprint", "digest"):
+        for key in ("width", "height", "decoded", "turned", "fingerprint", "digest"):
             numbers[key].append(getattr(summary, key))
         numbers["image"].extend([row] * len(summary.boxes))
         for box in summary.boxes:
@@ -202,6 +207,8 @@ class _Columns:
         names = summary.class_names if any(summary.class_names) else map(self._name, summary.class_ids)
         numbers["class_of"].extend(self._classes.setdefault(name, len(self._classes)) for name in names)
         numbers["class_id"].extend(summary.class_ids)
+        marks = summary.marks or ("",) * len(summary.boxes)
+        numbers["mark_of"].extend(self._marks.setdefault(mark, len(self._marks)) for mark in marks)
 
     def add_problem(self, problem: Problem) -> None:
         _count(self._problems, problem, ImageSummary("", problem.file), None, None)
@@ -218,12 +225,13 @@ class _Columns:
     def rows(self) -> Rows:
         columns = {key: np.frombuffer(values, values.typecode) for key, values in self._numbers.items() if len(values)}
         columns = {key: columns.get(key, np.array([], code)) for key, code in _CODES.items()}
-        columns["decoded"] = columns["decoded"].astype(bool)
+        columns |= {key: columns[key].astype(bool) for key in ("decoded", "turned")}
         columns["place"], columns["boxes"] = columns["place"].reshape(-1, 2), columns["boxes"].reshape(-1, 4)
         return Rows(
             self.target,
             **columns,
             class_names=tuple(self._classes),
+            mark_names=tuple(self._marks),
             problems=self._problems,
             unusable=self._unusable,
         )
@@ -231,8 +239,8 @@ class _Columns:
 
 # Column to the type code of `array` and numpy.
 _CODES = {
-    "split": "h", "width": "i", "height": "i", "decoded": "b", "fingerprint": "Q", "digest": "Q", "place": "q",
-    "image": "q", "boxes": "d", "class_of": "i", "class_id": "q",
+    "split": "h", "width": "i", "height": "i", "decoded": "b", "turned": "b", "fingerprint": "Q", "digest": "Q",
+    "place": "q", "image": "q", "boxes": "d", "class_of": "i", "class_id": "q", "mark_of": "h",
 }  # fmt: skip
 
 

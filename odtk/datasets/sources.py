@@ -45,6 +45,7 @@ class ImageSummary:
     fingerprint: int = 0  # see odtk.annotations.duplicates; of decoded images
     digest: int = 0  # of the image's bytes
     orientation: int = image_files.UPRIGHT  # EXIF's, if the pixels are not rotated by it
+    turned: bool = False  # whether the pixels are rotated by it
     boxes: tuple[Yxyx, ...] = ()  # normalized
     class_names: tuple[str, ...] = ()
     class_ids: tuple[int, ...] = ()  # as written, or NO_ID
@@ -56,6 +57,19 @@ class ImageSummary:
     is_bad: bool = False  # of an unusable one: because its data is bad, not by a rule of the format
     seen: ImageInfo | None = None  # of a dataset's image
     facts: Facts | None = None  # of a dataset's image: its evidence for the others
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Where the encoded image is: a file, or a record of `size` bytes at `offset` in one.
+
+    `bits`: those of a pixel that a dataset uses, if it uses only part of them; else 0.
+    """
+
+    file: str
+    offset: int | None = None
+    size: int = 0
+    bits: int = 0
 
 
 class Source(Protocol):
@@ -76,6 +90,10 @@ class Source(Protocol):
 
     def picture(self, index: int) -> Image.Image:
         """The pixels of one image as the model gets them; raises UnusableImage."""
+        ...
+
+    def found_at(self, index: int) -> tuple[str, Pixels]:
+        """The name of a usable image and where its pixels are; no pixels are read."""
         ...
 
 
@@ -112,6 +130,7 @@ class DatasetSource:
             decoded=decode,
             fingerprint=seen.fingerprint,
             digest=file_digest,
+            turned=located.turned,
             problems=(*located.problems, *located.exchanged),
             seen=seen,
             facts=facts,
@@ -134,6 +153,11 @@ class DatasetSource:
         path, bits = annotation.image_path, self.rules.conventions.bits
         turned = to_record.locate(annotation, image_files.header_info(encoded, path), self.rules).turned
         return image_files.to_picture(encoded, path, turned, bits).convert("RGB")
+
+    def found_at(self, index: int) -> tuple[str, Pixels]:
+        """See Source."""
+        path = self.dataset.read(self.listed[index]).image_path
+        return self.listed[index].key, Pixels(path, bits=self.rules.conventions.bits)
 
     def _read(self, index: int) -> tuple[ImageAnnotation, bytes]:
         annotation = self.dataset.read(self.listed[index])
@@ -194,6 +218,10 @@ class PetSource:
         """See Source."""
         pet = pets.read(self.folder, self.names[index], self.classes)
         return open_picture(pet.image.encoded, pet.image_path)
+
+    def found_at(self, index: int) -> tuple[str, Pixels]:
+        """See Source."""
+        return self.names[index], Pixels(os.fspath(self.folder / "images" / f"{self.names[index]}.jpg"))
 
 
 def mark(**flags: bool) -> str:

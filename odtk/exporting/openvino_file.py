@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from odtk import files
 from odtk.exporting import embedded, onnx_file
+from odtk.exporting.openvino_import import import_openvino
 
 if TYPE_CHECKING:
     from odtk.exporting.formats import ExportOptions, Source
@@ -26,8 +27,7 @@ def refuses(config: pipeline_pb2.TrainEvalPipelineConfig, options: ExportOptions
 
 def write(source: Source, folder: str) -> None:
     """Writes the model to a folder."""
-    import openvino
-
+    openvino = import_openvino()
     with tempfile.TemporaryDirectory() as temporary:
         onnx_path = os.path.join(temporary, "model.onnx")
         onnx_file.write(source, onnx_path)

@@ -9,6 +9,7 @@ import numpy as np
 from odtk.errors import CheckpointError
 from odtk.exporting.file_model import READ, FileModel, Input, require_cpu
 from odtk.exporting.openvino_file import FILE, texts_in
+from odtk.exporting.openvino_import import import_openvino
 from odtk.parallel import num_cores
 
 _FLOAT32 = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -42,8 +43,7 @@ class OpenVinoModel(FileModel):
 
 
 def _compile(path: str):
-    import openvino
-
+    openvino = import_openvino()
     try:
         return openvino.Core().compile_model(path, "CPU", {**_FLOAT32, "INFERENCE_NUM_THREADS": num_cores()})
     except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Iterable
@@ -27,6 +28,7 @@ class Checkpoint:
         return self.prefix.partition("/")[0]
 
 
+@functools.cache
 def zoo_checkpoints() -> dict[str, Checkpoint]:
     """All of them, by pipeline; those that train from scratch have none."""
     found = {}

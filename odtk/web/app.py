@@ -2,45 +2,101 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from odtk.errors import OdtkError
-from odtk.web.security import Guard
+from odtk.web.security import Access, Guard, cookie_name
 from odtk.web.studio import Studio
 from odtk.web.workspace import OutsideError, Workspace
 
 _HERE = Path(__file__).parent
 # In the order of the journey, which is that of the navigation.
-_MODULES = ("overview", "data", "model", "training", "results", "take_away", "jobs", "files")
+_MODULES = (
+    "overview", "data", "projects", "model", "model_text", "training", "compare", "results", "try_model", "explain",
+    "review", "take_away", "jobs", "files",
+)  # fmt: skip
 
 
-def create_app(workspace: Workspace, token: str | None = None, ancestors: str = "'self'") -> Starlette:
-    """The application over a workspace; see `security.Guard` for `token` and `ancestors`."""
-    studio = Studio(workspace)
+class _Guarded(Starlette):
+    """With the Guard around everything, so that it also adds its headers to the page of an unexpected error.
+
+    The modules of the pages are imported in a thread once it runs, which takes longer than all else of the start.
+    """
+
+    def __init__(self, access: Access, **options: Any):
+        super().__init__(**options)
+        self._access = access
+        self._loading: asyncio.Future[None] | None = None
+
+    async def load(self) -> None:
+        """Returns when the pages are there."""
+        if self._loading is None:
+            self._loading = asyncio.ensure_future(self._load())
+        await asyncio.shield(self._loading)
+
+    async def _load(self) -> None:
+        self.router.routes.extend(await run_in_threadpool(_routes))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        if scope["type"] == "http":
+            await self.load()
+        await super().__call__(scope, receive, send)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The layers that a request passes."""
+        return Guard(super().build_middleware_stack(), self._access)
+
+
+class _StaticFiles(StaticFiles):
+    """Kept by browsers, but asked for again: an update of odtk replaces them."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """One file."""
+        answer = await super().get_response(path, scope)
+        answer.headers.setdefault("cache-control", "no-cache")
+        return answer
+
+
+def create_app(
+    workspace: Workspace, token: str | None = None, ancestors: str = "'self'", *, is_token_in_path: bool = False
+) -> Starlette:
+    """The application over a workspace; see `security.Access` for the rest."""
+    access = Access(token, is_token_in_path, ancestors, cookie_name(workspace.secret()))
+    studio = Studio(workspace, access.prefix)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        assert isinstance(app, _Guarded)
+        loading = asyncio.create_task(app.load())
         yield
+        loading.cancel()
         studio.closing.set()
         await studio.background.close()
+        await studio.models.close()
 
-    app = Starlette(
-        routes=[*_routes(), Mount("/static", StaticFiles(directory=_HERE / "static"))],
-        middleware=[Middleware(Guard, token=token, ancestors=ancestors)],
+    app = _Guarded(
+        access,
+        routes=[Mount("/static", _StaticFiles(directory=_HERE / "static"))],
         exception_handlers={OdtkError: _odtk_error, HTTPException: _http_error, Exception: _bug},
         lifespan=lifespan,
     )
+    # It would send to an address made of the Host header.
+    app.router.redirect_slashes = False
     app.state.studio = studio
     return app
 

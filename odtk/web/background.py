@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import hashlib
 import json
 import time
@@ -16,8 +17,11 @@ from typing import Any
 
 from odtk import progress_file
 from odtk.atomic import write_text
+from odtk.process_identity import ProcessIdentity, identify
 from odtk.progress_file import ProgressReport
-from odtk.web.commands import Command, Commands, Outcome
+from odtk.web.commands import Command, Commands, Outcome, end_group
+
+_CUT_OFF = "error: It was cut off, as the studio was killed while it ran. Start it again."
 
 RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
 
@@ -41,6 +45,7 @@ class Background:
     def __init__(self, folder: Path, commands: Commands):
         self._folder, self._commands = folder, commands
         folder.mkdir(exist_ok=True)
+        self._end_leftovers()
         self._tasks: dict[str, tuple[Command, asyncio.Task]] = {}
 
     def start(self, key: str, command: Command, then: Callable[[Outcome], None] | None = None) -> Run:
@@ -61,7 +66,7 @@ class Background:
             found = json.loads(self._file(key).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        command = Command(tuple(found["words"]))
+        command = Command(tuple(found["words"]), found.get("module", "odtk"))
         outcome = None if found["exit_code"] is None else _outcome(command, found)
         return Run(key, command, found["state"], None, outcome, found["ended"])
 
@@ -69,6 +74,11 @@ class Background:
         """Ends what runs under a key, if anything does."""
         if key in self._tasks:
             self._tasks[key][1].cancel()
+
+    def forget(self, key: str) -> None:
+        """Removes the outcome of a key, unless it runs."""
+        if key not in self._tasks:
+            self._file(key).unlink(missing_ok=True)
 
     async def close(self) -> None:
         """Ends all commands, and returns when they have ended."""
@@ -80,7 +90,8 @@ class Background:
     async def _run(self, key: str, command: Command, then: Callable[[Outcome], None] | None) -> None:
         progress = self._file(key, ".progress")
         try:
-            outcome = await self._commands.run(command, progress)
+            started = functools.partial(self._note_process, key, command)
+            outcome = await self._commands.run(command, progress, started)
             if then is not None:
                 then(outcome)
             self._note(key, command, DONE if outcome.exit_code == 0 else FAILED, outcome)
@@ -92,9 +103,27 @@ class Background:
         finally:
             self._tasks.pop(key, None)
             progress.unlink(missing_ok=True)
+            self._file(key, ".process").unlink(missing_ok=True)
+
+    def _note_process(self, key: str, command: Command, pid: int) -> None:
+        found = {"key": key, "words": command.words, "process": identify(pid).as_text()}
+        write_text(self._file(key, ".process"), json.dumps(found))
+
+    def _end_leftovers(self) -> None:
+        """Ends what a studio that was killed has left running: else it would write beside the one that repeats it."""
+        for path in self._folder.glob("*.process"):
+            try:
+                found = json.loads(path.read_text(encoding="utf-8"))
+                end_group(ProcessIdentity.from_text(found["process"]))
+                command = Command(tuple(found["words"]))
+                self._note(found["key"], command, FAILED, Outcome(command, 1, None, _CUT_OFF))
+            except (ValueError, KeyError, TypeError):  # of a disk that was full
+                pass
+            path.unlink(missing_ok=True)
 
     def _note(self, key: str, command: Command, state: str, outcome: Outcome | None) -> None:
-        found: dict[str, Any] = {"words": command.words, "state": state, "ended": time.time(), "exit_code": None}
+        found: dict[str, Any] = {"words": command.words, "module": command.module, "state": state}
+        found |= {"ended": time.time(), "exit_code": None}
         if outcome is not None:
             found |= {key: getattr(outcome, key) for key in ("exit_code", "document", "messages")}
         write_text(self._file(key), json.dumps(found))

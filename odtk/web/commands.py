@@ -9,11 +9,13 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from odtk.process_identity import ProcessIdentity
 from odtk.progress_file import VARIABLE
 
 _AT_ONCE = 2  # more would only slow each other down on most machines, and need much memory
@@ -25,9 +27,12 @@ class Command:
     """The words of an odtk command, without the leading odtk; paths are as they are from the workspace."""
 
     words: tuple[str, ...]
+    module: str = "odtk"
+    """What Python runs: odtk itself, or a module of it that is no command."""
 
     def __str__(self) -> str:
-        return shlex.join(["odtk", *self.words])
+        start = ["odtk"] if self.module == "odtk" else ["python", "-m", self.module]
+        return shlex.join([*start, *self.words])
 
 
 def command(*words: str | os.PathLike | int | float) -> Command:
@@ -73,17 +78,27 @@ class Commands:
         self._folder = folder
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def run(self, command: Command, progress_file: Path | None = None) -> Outcome:
-        """Runs a command to its end; if the caller is cancelled, the command is ended, too."""
+    async def run(
+        self,
+        command: Command,
+        progress_file: Path | None = None,
+        on_start: Callable[[int], None] = lambda pid: None,
+    ) -> Outcome:
+        """Runs a command to its end; if the caller is cancelled, the command is ended, too.
+
+        `on_start` gets the number of its process, which is that of its group.
+        """
         environment = {key: value for key, value in os.environ.items() if key != VARIABLE}
         if progress_file is not None:
             environment[VARIABLE] = os.fspath(progress_file)
         async with self._turns:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "odtk", *command.words, cwd=self._folder, env=environment, start_new_session=True,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+                sys.executable, "-m", command.module, *command.words, cwd=self._folder, env=environment,
+                start_new_session=True, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
             )  # fmt: skip
             try:
+                on_start(process.pid)
                 out, messages = await process.communicate()
             except asyncio.CancelledError:
                 await _end(process)
@@ -103,6 +118,18 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(process.wait(), 5)
             return
+
+
+def end_group(process: ProcessIdentity, patience: float = 5.0) -> None:
+    """Ends a command that another studio has started, with all that it started: SIGTERM, and SIGKILL after a while."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if not process.is_alive():
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        end = time.monotonic() + patience
+        while process.is_alive() and time.monotonic() < end:
+            time.sleep(0.1)
 
 
 def _document(out: bytes) -> Any:

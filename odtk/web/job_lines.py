@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from odtk import progress_file
-from odtk.queue import ENDED, RUNNING, JobRecord
+from odtk.queue import ENDED, INTERRUPTED, RUNNING, JobRecord
 from odtk.web.words import ago, progress_line
 
 
@@ -19,11 +19,21 @@ class JobLine:
     command: str
     status: str
     is_active: bool
+    state: str
+    """The job's, in a word; "cut off" for one that runs for the queue, but has no worker that looks after it."""
+    tone: str
+    """The state whose color it has."""
+    needs_worker: bool
+    """Whether nothing goes on before a worker is started."""
 
 
 def job_line(job: JobRecord) -> JobLine:
     """A job, with what its command would be in a terminal and how far it is."""
-    return JobLine(job, shlex.join(["odtk", *job.command]), _status(job), job.state not in ENDED)
+    is_lost = job.state == RUNNING and job.needs_worker
+    return JobLine(
+        job, shlex.join(["odtk", *job.command]), _status(job), job.state not in ENDED,
+        "cut off" if is_lost else job.state, INTERRUPTED if is_lost else job.state, job.needs_worker,
+    )  # fmt: skip
 
 
 def job_lines(jobs: Iterable[JobRecord]) -> list[JobLine]:

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from collections.abc import Sequence
 
 from odtk.errors import OdtkError
 from odtk.queue import ENDED, Job, JobRecord, Queue
 from odtk.web.commands import Command
 from odtk.web.workspace import Workspace
 
+_TRIES, _ENDING = 3, 0.3  # seconds that a worker takes to be gone once it has found the queue empty
+
 
 class Jobs:
     """The queue of a workspace, which `odtk queue --queue FOLDER/queue.db` shows, too.
 
-    Its calls wait for the disk, and `add` and `retry` for a new process: call these in a thread.
+    Its calls wait for the disk, and `add`, `retry` and `start_worker` for a new process: call these in a thread.
     """
 
     def __init__(self, workspace: Workspace):
         self._workspace = workspace
         self._queue = Queue(workspace.queue_file)
 
-    def add(self, command: Command, name: str) -> JobRecord:
-        """Puts a command into the queue under a name ("train:pets"), and has a worker run it."""
-        number = self._queue.put(Job(command.words, folder=str(self._workspace.folder)), name=name)
-        self._start_worker()
+    def add(self, command: Command, name: str, after: Sequence[int] = ()) -> JobRecord:
+        """Puts a command into the queue under a name ("train:pets"), and has a worker run it.
+
+        `after`: numbers of jobs that have to be done first.
+        """
+        number = self._queue.put(Job(command.words, folder=str(self._workspace.folder), after=after), name=name)
+        self.start_worker()
         return self._queue.job(number)
 
     def all(self) -> list[JobRecord]:
@@ -51,7 +58,7 @@ class Jobs:
     def retry(self, number: int) -> None:
         """Runs a job again that has ended; a training goes on from its checkpoint."""
         self._queue.retry(number)
-        self._start_worker()
+        self.start_worker()
 
     def log(self, number: int, last_bytes: int = 20_000) -> str:
         """The end of what a job has printed."""
@@ -62,7 +69,14 @@ class Jobs:
             file.seek(max(path.stat().st_size - last_bytes, 0))
             return file.read().decode("utf-8", errors="replace")
 
-    def _start_worker(self) -> None:
-        # Without until_empty it would stay when the studio is gone; an error means that one works already.
-        with contextlib.suppress(OdtkError):
-            self._queue.start(detach=True, until_empty=True)
+    def start_worker(self) -> None:
+        """Has a worker run what waits, unless one does already: in a thread, too."""
+        for _ in range(_TRIES):
+            # Without until_empty it would stay when the studio is gone; an error means that one works already.
+            with contextlib.suppress(OdtkError):
+                self._queue.start(detach=True, until_empty=True)
+                return
+            # Or that one is just ending, as it has not seen a job that was added meanwhile.
+            time.sleep(_ENDING)
+            if not any(job.needs_worker for job in self.all()):
+                return

@@ -39,6 +39,8 @@ def watch(
             await closing.wait(seconds)
 
     headers = {"x-accel-buffering": "no"}
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type="text/event-stream")
     return StreamingResponse(events(), media_type="text/event-stream", headers=headers)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import functools
+import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 
 MAX_FORM = 1_000_000
 """Bytes of a request that changes something, unless its page says otherwise."""
+
+PATIENCE = 30.0
+"""Seconds without a byte of a body after which it is given up."""
+
+_IN_ADDRESS = ":/%#?=@[]!$&'()*+,;"  # as RedirectResponse has it
 
 Getting = Callable[[Request, "Studio"], Awaitable[Response]]
 Posting = Callable[[Request, "Studio", FormData], Awaitable[Response]]
@@ -55,7 +62,7 @@ class Pages:
                 # The header first: then nothing of an upload is read for someone who has no token.
                 known = is_equal(request.headers.get(CSRF_HEADER), studio.csrf)
                 try:
-                    async with limited.form(max_part_size=max_bytes) as form:
+                    async with limited.form(max_part_size=min(max_bytes, MAX_FORM)) as form:
                         if not known:
                             require_csrf(form.get(CSRF_FIELD), studio.csrf)
                         return await function(limited, studio, form)
@@ -100,7 +107,10 @@ def _limited(request: Request, max_bytes: int) -> Request:
 
     async def receive() -> Message:
         nonlocal received
-        message = await request.receive()
+        try:
+            message = await asyncio.wait_for(request.receive(), PATIENCE)
+        except asyncio.TimeoutError as error:
+            raise HTTPException(408, f"Nothing more of this came for {PATIENCE:.0f} seconds. Send it again.") from error
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         received += len(message.get("body", b""))
@@ -108,13 +118,18 @@ def _limited(request: Request, max_bytes: int) -> Request:
             raise too_large
         return message
 
-    return Request(request.scope, functools.partial(receive))
+    return Request(request.scope, receive)
 
 
 def redirect(request: Request, path: str) -> Response:
-    """Sends the browser to another page after a form; htmx, which cannot follow a redirect to a page, by its header."""
+    """Sends the browser to another page after a form; htmx, which cannot follow a redirect to a page, by its header.
+
+    `path` is one of the studio, quoted: never an address elsewhere.
+    """
+    if not re.match(r"/(?![/\\])", path):
+        raise ValueError(f"{path!r} is no path of the studio")
     if request.headers.get("hx-request") == "true":
-        return Response(status_code=204, headers={"HX-Redirect": path})
+        return Response(status_code=204, headers={"HX-Redirect": quote(path, safe=_IN_ADDRESS)})
     return RedirectResponse(path, status_code=303)
 
 

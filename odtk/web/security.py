@@ -4,10 +4,11 @@ Browsers send requests to any address on behalf of any page that they show, so a
 these checks as much as one on a network. What is checked, in this order:
 
 - the host: a name of this machine's loopback interface, else a foreign name could be made to point here (DNS
-  rebinding); a studio that listens elsewhere has a token instead;
-- the token, if there is one, in a cookie that one visit of `/?token=...` sets, or as `Authorization: Bearer`;
-- for requests that change something: that they come from a page of the same origin, and (in `routing`) have the CSRF
-  token of this workspace.
+  rebinding); a studio that has a token may be behind a proxy and does not look at it;
+- the token, if there is one: in a cookie that one visit of `/?token=...` sets, as `Authorization: Bearer`, or as the
+  first part of every path: in a frame of another site, as a notebook's, browsers keep cookies back;
+- where the request comes from: what changes something comes from a page of the same origin, and (in `routing`) has the
+  CSRF token of this workspace; pages of other sites may link here, but load nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -23,10 +26,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-COOKIE = "odtk_studio"
 CSRF_FIELD, CSRF_HEADER = "csrf", "x-csrf-token"
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
@@ -39,15 +44,62 @@ REPORT_POLICY = (
 )
 """Of the reports that commands write, which have their style inside: no script runs in them."""
 
+_HEADERS = {
+    "content-security-policy": _POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "permissions-policy": "camera=(self), microphone=(), geolocation=()",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+# Headers of an answer that hold an address of the studio.
+_ADDRESSES = ("location", "hx-redirect", "hx-push-url", "hx-replace-url")
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may open a studio. Raises ValueError for a token that could be guessed or would not fit into an address."""
+
+    token: str | None = None
+    is_in_path: bool = False
+    """Whether the token is the first part of every path, instead of in a cookie."""
+    ancestors: str = "'self'"
+    """Who may show the pages in a frame, as frame-ancestors of a Content-Security-Policy says it."""
+    cookie: str = "odtk_studio"
+    """The cookie's name: all ports of a host share their cookies, so that each workspace needs its own."""
+
+    def __post_init__(self) -> None:
+        if self.token is not None and not _TOKEN.fullmatch(self.token):
+            raise ValueError("A token is at least 16 letters, digits, '_' and '-'.")
+        if self.is_in_path and self.token is None:
+            raise ValueError("There is no token that could be in the path.")
+
+    @property
+    def prefix(self) -> str:
+        """What stands before every path of the studio: "" or "/TOKEN"."""
+        return f"/{self.token}" if self.is_in_path else ""
+
 
 def csrf_token(secret: bytes) -> str:
     """The token of a workspace's forms."""
     return hmac.new(secret, b"csrf", hashlib.sha256).hexdigest()
 
 
+def cookie_name(secret: bytes) -> str:
+    """The name of a workspace's cookie."""
+    return "odtk_studio_" + hmac.new(secret, b"cookie", hashlib.sha256).hexdigest()[:8]
+
+
 def is_equal(given: str | None, expected: str) -> bool:
-    """Whether a secret is the one that is expected, in a time that tells nothing of it."""
-    return hmac.compare_digest((given or "").encode(), expected.encode())
+    """Whether a secret is the one that is expected, in a time that tells nothing of it; none is never equal."""
+    found = hmac.compare_digest(_as_bytes(given or ""), _as_bytes(expected))
+    return found and bool(given)
+
+
+def _as_bytes(text: str) -> bytes:
+    return text.encode("utf-8", errors="surrogatepass")
 
 
 def is_loopback(host: str) -> bool:
@@ -60,57 +112,80 @@ def is_loopback(host: str) -> bool:
 
 
 def host_name(header: str) -> str:
-    """The name in a Host header, without its port."""
-    try:
-        return urlsplit(f"//{header}").hostname or ""
-    except ValueError:
-        return ""
+    """The name in a Host header, without its port; "" for what is none."""
+    found = _HOST.fullmatch(header)
+    return found[1] if found else ""
 
 
 class Guard:
-    """ASGI middleware that lets through what the module says, and adds the headers of every answer.
+    """ASGI middleware, the outermost one: lets through what the module says, and adds the headers of every answer."""
 
-    `ancestors`: who may show the pages in a frame, as frame-ancestors of a Content-Security-Policy says it.
-    """
-
-    def __init__(self, app: ASGIApp, token: str | None = None, ancestors: str = "'self'"):
-        self._app, self._token, self._ancestors = app, token, ancestors
+    def __init__(self, app: ASGIApp, access: Access):
+        self._app, self._access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(Request(scope))
+        if scope["type"] != "http":  # no page uses web sockets
+            await send({"type": "websocket.close", "code": 1008})
+            return
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._add_headers(MutableHeaders(scope=message))
             await send(message)
 
-        await (refusal or self._app)(scope, receive, send_with_headers)
+        refusal = self._refusal(Request(scope))
+        await (refusal or self._app)(self._without_prefix(scope), receive, send_with_headers)
 
     def _refusal(self, request: Request) -> Response | None:
         headers = request.headers
-        if self._token is None and not is_loopback(host_name(headers.get("host", ""))):
-            return _refused(421, "This studio answers to localhost only. Start it with --host to reach it otherwise.")
-        if self._token is not None:
+        if self._access.token is None and not is_loopback(host_name(headers.get("host", ""))):
+            return _refused(
+                421,
+                "This studio answers to localhost only, as by ssh -L. Start it with --token to reach it otherwise.",
+            )
+        if self._access.token is not None:
             found = self._without_token(request)
             if found is not None:
                 return found
-        if request.method not in SAFE_METHODS and not is_same_origin(headers):
+        if request.method not in SAFE_METHODS and not self._is_own(headers):
             return _refused(403, "A page of another origin sent this. Open the studio's own page and repeat it there.")
+        if request.method in SAFE_METHODS and not self._may_load(headers):
+            return _refused(403, "A page of another origin tried to load this. Only links to the studio are answered.")
         return None
+
+    def _is_own(self, headers: Headers) -> bool:
+        # Behind a proxy that changes the host, the browser itself says that a page and its address are of one origin;
+        # one that does not say it knows the secret path from the studio alone.
+        told = headers.get("sec-fetch-site", "same-origin" if self._access.is_in_path else None)
+        if self._access.token is not None and told == "same-origin":
+            return True
+        return is_same_origin(headers)
+
+    def _may_load(self, headers: Headers) -> bool:
+        """Whether a browser opens a page, or the page of the studio loads something."""
+        if self._access.is_in_path or headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
+            return True
+        return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
 
     def _without_token(self, request: Request) -> Response | None:
         """The answer to a request that does not carry the token, or that brings it to exchange it for a cookie."""
-        assert self._token is not None
+        token = self._access.token
+        assert token is not None
+        if self._access.is_in_path:
+            first, slash, _ = request.url.path.removeprefix("/").partition("/")
+            if not is_equal(first, token):
+                return _refused(401, "This is no address of the studio: open the one that was shown.")
+            return None if slash else RedirectResponse("/", status_code=303)
         given = request.query_params.get("token")
-        if given is not None and request.method in SAFE_METHODS and is_equal(given, self._token):
+        if given is not None and request.method in SAFE_METHODS and is_equal(given, token):
             return self._signed_in(request)
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-        sent = [request.cookies.get(COOKIE), bearer if scheme.lower() == "bearer" else None]
-        if any(is_equal(each, self._token) for each in sent):
+        sent = [request.cookies.get(self._access.cookie), bearer if scheme.lower() == "bearer" else None]
+        if True in [is_equal(each, token) for each in sent]:
             return None
         return _refused(401, "This studio needs its token: open the address that `odtk studio` printed.")
 
@@ -118,25 +193,35 @@ class Guard:
         """Sends the browser to the same page without the token in its address, with a cookie."""
         rest = [pair for pair in parse_qsl(request.url.query, keep_blank_values=True) if pair[0] != "token"]
         # Never to an address of the form //elsewhere.
-        path = "/" + request.url.path.lstrip("/")
+        path = "/" + request.url.path.lstrip("/\\")
         answer = RedirectResponse(path + ("?" + urlencode(rest) if rest else ""), status_code=303)
-        assert self._token is not None
-        secure = request.url.scheme == "https"
-        answer.set_cookie(COOKIE, self._token, httponly=True, samesite="none" if secure else "strict", secure=secure)
+        assert self._access.token is not None
+        # Lax: with strict, a browser that comes by a link of another site would not send it to the page it is sent to.
+        is_secure = request.url.scheme == "https"
+        answer.set_cookie(self._access.cookie, self._access.token, httponly=True, samesite="lax", secure=is_secure)
         return answer
 
-    def _add_headers(self, headers: MutableHeaders) -> None:
-        added = {
-            "content-security-policy": _POLICY.format(ancestors=self._ancestors),
-            "x-content-type-options": "nosniff",
-            "referrer-policy": "same-origin",
-            "cross-origin-opener-policy": "same-origin",
-            "cross-origin-resource-policy": "same-origin",
-            "cache-control": "no-store",
+    def _without_prefix(self, scope: Scope) -> Scope:
+        """The request as the pages know it; below a refusal it does not matter."""
+        prefix = self._access.prefix
+        if not prefix:
+            return scope
+        raw = scope.get("raw_path") or b""
+        return {
+            **scope,
+            "path": scope["path"].removeprefix(prefix) or "/",
+            "raw_path": raw.removeprefix(prefix.encode()),
         }
-        for name, value in added.items():
+
+    def _add_headers(self, headers: MutableHeaders) -> None:
+        for name, value in _HEADERS.items():
             headers.setdefault(name, value)
-        headers["content-security-policy"] = headers["content-security-policy"].replace("{ancestors}", self._ancestors)
+        headers["content-security-policy"] = headers["content-security-policy"].replace(
+            "{ancestors}", self._access.ancestors
+        )
+        for name in _ADDRESSES if self._access.prefix else ():
+            if re.match("/(?!/)", headers.get(name, "")):
+                headers[name] = self._access.prefix + headers[name]
 
 
 def is_same_origin(headers: Headers | Mapping[str, str]) -> bool:
@@ -147,8 +232,14 @@ def is_same_origin(headers: Headers | Mapping[str, str]) -> bool:
     """
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
-    origin = headers.get("origin") or headers.get("referer")
-    return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+    origin, host = headers.get("origin", headers.get("referer")), headers.get("host", "")
+    if origin is None:
+        return True
+    try:
+        sender = urlsplit(origin)
+    except ValueError:
+        return False
+    return sender.scheme in ("http", "https") and host != "" and sender.netloc.lower() == host.lower()
 
 
 def _refused(status: int, text: str) -> Response:

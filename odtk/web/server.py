@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
+import errno
+import ipaddress
 import secrets
+import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from odtk.errors import OdtkError
-from odtk.system_errors import describe
-from odtk.web.security import is_loopback
+from odtk.atomic import write_text
+from odtk.errors import OdtkError, OutputError
+from odtk.folder_lock import locked_folder
+from odtk.system_errors import reason_of
 from odtk.web.workspace import Workspace
 
-HOST, PORT = "127.0.0.1", 8765
+if TYPE_CHECKING:
+    import uvicorn
 
-_ANY = ("0.0.0.0", "::", "")
+HOST, PORT = "127.0.0.1", 8765
 
 
 @dataclass(frozen=True)
@@ -26,56 +33,130 @@ class Listening:
     socket: socket.socket
     address: str
     token: str | None
+    is_token_in_path: bool = False
 
 
-def listen(host: str = HOST, port: int = PORT, token: bool | str = False) -> Listening:
+def listen(
+    host: str = HOST, port: int = PORT, token: bool | str = False, *, is_token_in_path: bool = False
+) -> Listening:
     """Binds a port (0: any free one). `token` True makes one; a text is one.
 
     Raises OdtkError for an address beyond this machine without a token, and for a port that cannot be had.
     """
-    if not is_loopback(host) and not token:
+    family, place = _place(host, port)
+    address = ipaddress.ip_address(place[0])
+    if not address.is_loopback and not token:
         raise OdtkError(
-            f"On {host} everyone on the network could read and change what is in the studio's folders, and run "
-            "trainings. Use a token, or leave the host out and reach this machine through ssh -L.",
+            f"On {host or 'all addresses'} everyone on the network could read and change what is in the studio's "
+            "folders, and run trainings. Use a token, or leave the host out and reach this machine through ssh -L.",
             argument="token",
         )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        bound = socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        reason = describe(error) if isinstance(error, OSError) else str(error)
-        raise OdtkError(
-            f"{host}:{port} cannot be listened on: {reason} Choose another port.", argument="port"
-        ) from error
+        bound = socket.create_server(place, family=family, backlog=128)
+    except OSError as error:
+        raise _refused(host, port, error) from error
     made = secrets.token_urlsafe(24) if token is True else token or None
-    name = socket.gethostname() if host in _ANY else f"[{host}]" if ":" in host else host
-    address = f"http://{name}:{bound.getsockname()[1]}/"
-    return Listening(bound, address + (f"?token={made}" if made else ""), made)
+    name = socket.gethostname() if address.is_unspecified else f"[{address}]" if ":" in host else host
+    shown = f"http://{name}:{bound.getsockname()[1]}/"
+    if made:
+        shown += f"{made}/" if is_token_in_path else f"?token={made}"
+    return Listening(bound, shown, made, is_token_in_path)
 
 
-def serve(
-    folder: str | os.PathLike,
+def _place(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    """The address behind a name, IPv4 first."""
+    try:
+        found = socket.getaddrinfo(host.strip("[]") or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise OdtkError(
+            f"{host} is no address of this machine: its name is not known. Use 127.0.0.1, or one that `hostname -I` "
+            "shows.",
+            argument="host",
+        ) from error
+    family, _, _, _, place = min(found, key=lambda each: each[0] != socket.AF_INET)
+    return family, (str(place[0]).partition("%")[0], port)
+
+
+def _refused(host: str, port: int, error: OSError) -> OdtkError:
+    if error.errno == errno.EADDRINUSE:
+        text = f"Port {port} is in use, perhaps by another studio. Stop that, or choose another port (0: any free one)."
+        return OdtkError(text, argument="port")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return OdtkError(f"Ports below 1024 need special rights, as {port} does. Choose a higher one.", argument="port")
+    if error.errno == errno.EADDRNOTAVAIL:
+        return OdtkError(
+            f"{host} is no address of this machine. Use 127.0.0.1, or one that `hostname -I` shows.", argument="host"
+        )
+    return OdtkError(f"{host}:{port} cannot be listened on: {reason_of(error)}.", argument="port")
+
+
+def run(
+    workspace: Workspace,
+    *,
+    host: str = HOST,
+    port: int = PORT,
+    token: bool = False,
+    is_token_in_path: bool = False,
+    ancestors: str = "'self'",
+    on_start: Callable[[Listening], None] = lambda listening: None,
+    log: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Serves a workspace until SIGINT, SIGTERM or SIGHUP, and then returns; `on_start` is called when it answers.
+
+    Raises OdtkError if another studio serves it, as what runs in the background is known to one alone, and as `listen`.
+    """
+    with only_one(workspace, log) as announce:
+        listening = listen(host, port, token, is_token_in_path=is_token_in_path)
+        announce(listening)
+        server = build_server(workspace, listening, ancestors=ancestors, on_start=lambda: on_start(listening))
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
+            signal.signal(signal.SIGHUP, server.handle_exit)
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises the signal again when it has ended
+            asyncio.run(server.serve(sockets=[listening.socket]))
+
+
+@contextlib.contextmanager
+def only_one(workspace: Workspace, log: Callable[[str], None]) -> Iterator[Callable[[Listening], None]]:
+    """Holds a workspace against other studios; what is yielded tells them where this one is."""
+    note = workspace.hidden / "address"
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked_folder(workspace.hidden, log))
+        except OutputError as error:
+            raise OdtkError(
+                f"A studio of {workspace.folder} runs already{_where(note)}. Open that one, stop it, or choose another "
+                "folder.",
+                argument="folder",
+            ) from error
+        stack.callback(note.unlink, missing_ok=True)
+        yield lambda listening: write_text(note, listening.address.partition("?")[0])
+
+
+def _where(note: Path) -> str:
+    try:
+        return f", at {note.read_text(encoding='utf-8')}"
+    except OSError:
+        return ""
+
+
+def build_server(
+    workspace: Workspace,
     listening: Listening,
     *,
-    roots: Sequence[str | os.PathLike] = (),
     ancestors: str = "'self'",
     on_start: Callable[[], None] = lambda: None,
-) -> None:
-    """Serves a workspace until SIGINT or SIGTERM; `on_start` is called when pages are answered."""
-    server = build_server(folder, listening, roots=roots, ancestors=ancestors, on_start=on_start)
-    asyncio.run(server.serve(sockets=[listening.socket]))
-
-
-def build_server(folder, listening, *, roots=(), ancestors="'self'", on_start=lambda: None):
+) -> uvicorn.Server:
     """The uvicorn server of a workspace, not started yet."""
     import uvicorn
 
     from odtk.web.app import create_app
+    from odtk.web.connections import AT_ONCE, Connection
 
-    app = create_app(Workspace(folder, roots), listening.token, ancestors)
+    app = create_app(workspace, listening.token, ancestors, is_token_in_path=listening.is_token_in_path)
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=3, ws="none"
-    )
+        app, http=Connection, ws="none", loop="asyncio", lifespan="on", log_level="error", access_log=False,
+        server_header=False, timeout_graceful_shutdown=3, limit_concurrency=AT_ONCE,
+    )  # fmt: skip
 
     class Server(uvicorn.Server):
         """Says when it has started, and tells the pages that wait before it waits for them."""

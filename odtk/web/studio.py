@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,22 +14,30 @@ from odtk.web.background import Background
 from odtk.web.closing import Closing
 from odtk.web.commands import Command, Commands, as_lines
 from odtk.web.jobs import Jobs
+from odtk.web.live_models import LiveModels
 from odtk.web.security import csrf_token
 from odtk.web.words import FILTERS
 from odtk.web.workspace import Workspace
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
+# Attributes that hold an address which begins with one slash; in what comes from data, quotation marks are escaped.
+_ADDRESS = re.compile(
+    r"""\s(?:href|src|poster|action|formaction|sse-connect|hx-(?:get|post|put|patch|delete|push-url|replace-url)"""
+    r"""|data-(?:[\w-]+-)?(?:address|url|src))=["'](?=/)"""
+)
+
 
 class Studio:
     """What the pages share: the workspace, what runs commands, and how a page is rendered."""
 
-    def __init__(self, workspace: Workspace):
-        self.workspace = workspace
+    def __init__(self, workspace: Workspace, prefix: str = ""):
+        self.workspace, self._prefix = workspace, prefix
         self.csrf = csrf_token(workspace.secret())
         self.commands = Commands(workspace.folder)
         self.background = Background(workspace.hidden / "commands", self.commands)
         self.jobs = Jobs(workspace)
+        self.models = LiveModels(workspace.folder, workspace.hidden / "commands")
         self.closing = Closing()
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True,
@@ -49,5 +58,7 @@ class Studio:
         return HTMLResponse(self.html(template, **context), status_code=status)
 
     def html(self, template: str, **context: Any) -> str:
-        """A template's text; whatever comes from data is escaped."""
-        return self._templates.get_template(template).render(context)
+        """A template's text; whatever comes from data is escaped. All addresses in it get the studio's prefix."""
+        text = self._templates.get_template(template).render(context)
+        text = text.encode("utf-8", "replace").decode()  # names of files may be no UTF-8
+        return _ADDRESS.sub(rf"\g<0>{self._prefix}", text) if self._prefix else text

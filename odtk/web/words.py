@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from odtk.progress import as_clock, report_line
+from odtk.progress import as_clock, as_number, report_line
 from odtk.progress_file import ProgressReport
 
 _STEPS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -50,6 +50,7 @@ FILTERS = {
     "number": number,
     "size": size,
     "clock": as_clock,
+    "speed": as_number,
     "progress_line": progress_line,
     "share": share,
 }

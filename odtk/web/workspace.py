@@ -8,11 +8,12 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from odtk.atomic import check_directory
+from odtk.atomic import atomic_file, check_directory
 from odtk.errors import OdtkError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _HIDDEN = ".odtk-studio"
+_SECRET_BYTES = 32
 
 
 class OutsideError(OdtkError):
@@ -50,30 +51,57 @@ class Workspace:
     def inside(self, path: str | os.PathLike) -> Path:
         """The real path of `path` (relative ones are of the workspace), links resolved, if it lies below a root.
 
-        Raises OutsideError if it does not, whether it exists or not: the answer tells nothing of what is elsewhere.
-        What the studio keeps for itself counts as outside.
+        Raises OutsideError if it does not, whether it exists or not: the answer tells nothing of what is elsewhere. As
+        outside counts, too, what the studio keeps for itself, the queue, whose jobs have environments with secrets, and
+        all whose name begins with a dot, such as .ssh below a root.
         """
         text = os.fspath(path)
         found = None if "\0" in text else Path(os.path.realpath(self.folder / text))
-        if found is None or found.is_relative_to(self.hidden) or not any(map(found.is_relative_to, self.roots)):
+        if found is None or not self._is_below_a_root(found) or self._is_private(found):
             raise OutsideError(
-                f"{text!r} is not below the studio's folders: {', '.join(map(str, self.roots))}. Start the studio with "
-                "--root FOLDER to let it read a further one."
+                f"{text!r} is not below the studio's folders: {', '.join(map(str, self.roots))}; names that begin with "
+                "a dot, and the studio's own files, are left out. Start the studio with --root FOLDER to let it read a "
+                "further one."
             )
         return found
 
+    def _is_below_a_root(self, path: Path) -> bool:
+        below = [path.relative_to(root).parts for root in self.roots if path.is_relative_to(root)]
+        return any(not any(part.startswith(".") for part in parts) for parts in below)
+
+    def _is_private(self, path: Path) -> bool:
+        """By name, and by identity: a file system may take other spellings for the same file, and files have links."""
+        queue = self.queue_file.name
+        if path.is_relative_to(self.folder) and path != self.folder:
+            first = path.relative_to(self.folder).parts[0].lower()
+            if first == _HIDDEN or first.startswith(queue):
+                return True
+        private = (self.hidden, self.queue_file, self.queue_file.with_name(f"{queue}.files"))
+        identities = {_identity(each) for each in private} - {None}
+        return any(_identity(each) in identities for each in (path, *path.parents))
+
     def shown(self, path: str | os.PathLike) -> str:
-        """A path as a command in the workspace would name it: relative to it where it lies below."""
+        """A path as a command in the workspace names it: relative to it where it lies below, and never an option."""
         found = Path(path)
-        return os.fspath(found.relative_to(self.folder)) if found.is_relative_to(self.folder) else os.fspath(found)
+        text = os.fspath(found.relative_to(self.folder)) if found.is_relative_to(self.folder) else os.fspath(found)
+        return f"./{text}" if text.startswith("-") else text
 
     def secret(self) -> bytes:
         """Random bytes that only this workspace's studio knows; the same after a restart."""
         path = self.hidden / "secret"
-        if not path.exists():
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(secrets.token_bytes(32))
+        if not path.exists() or len(path.read_bytes()) < _SECRET_BYTES:  # of a disk that was full
+            with atomic_file(path, _SECRET_BYTES) as part:
+                part.chmod(0o600)
+                part.write_bytes(secrets.token_bytes(_SECRET_BYTES))
         return path.read_bytes()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def valid_name(text: str, what: str) -> str:

@@ -1,15 +1,23 @@
 """OpenVINO's form of a detector: what the file says of itself, and files that are no detectors."""
 
+import importlib.util
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from odtk.errors import CheckpointError, OdtkError
 from odtk.exporting import embedded, openvino_file
 from odtk.exporting.formats import FORMATS
+from odtk.exporting.openvino_import import import_openvino
 from odtk.exporting.openvino_model import load
 
 onnx = pytest.importorskip("onnx", reason="the extra odtk[onnx] is not installed")
-openvino = pytest.importorskip("openvino", reason="the extra odtk[openvino] is not installed")
+if importlib.util.find_spec("openvino") is None:
+    pytest.skip("the extra odtk[openvino] is not installed", allow_module_level=True)
+openvino = import_openvino()
 
 LABELS = 'item {\n  id: 1\n  name: "K\u00e4tzchen & <cat>"\n}\n'
 
@@ -50,6 +58,20 @@ def path(tmp_path_factory):
     openvino.save_model(model, folder / openvino_file.FILE, compress_to_fp16=False)
     openvino_file.put(str(folder / openvino_file.FILE), {embedded.LABEL_MAP: LABELS, embedded.CONFIG: "model {\n}\n"})
     return folder / openvino_file.FILE
+
+
+def test_openvino_reports_to_no_one(path, tmp_path):
+    """Its telemetry keeps an identifier in the home folder."""
+    said = (
+        "import sys; from odtk.exporting import openvino_import; openvino = openvino_import.import_openvino(); "
+        "openvino.convert_model(sys.argv[1]); print('openvino_telemetry' in sys.modules)"
+    )
+    environment = {**os.environ, "HOME": str(tmp_path), "CI": ""}
+    model = path.with_name("model.onnx")
+    ran = subprocess.run(
+        [sys.executable, "-c", said, model], env=environment, capture_output=True, text=True, check=True
+    )
+    assert (ran.stdout.split(), list(tmp_path.iterdir())) == (["False"], [])
 
 
 def test_it_runs_and_names_what_it_finds(path):

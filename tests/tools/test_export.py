@@ -260,7 +260,9 @@ def test_a_format_is_a_row_of_the_table(config, model_dir, tmp_path, monkeypatch
     assert "model.txt" in report.files
     assert not any(name.startswith("saved_model") for name in report.files)
     assert (tmp_path / "out/model.txt").read_text() == f"image_tensor {CASE.config.model.ssd.num_classes} 2000"
-    assert (report.certificate.formats, report.certificate.not_run) == ([], ["txt"])
+    assert (report.certificate, report.no_models) == (None, ["model.txt"])
+    assert report.notes() == ["model.txt is no model: it was not compared with the checkpoint."]
+    assert not (tmp_path / "out/certificate.json").exists()
     with pytest.raises(ConfigError, match=r"'no_format' is not an export format; it is one of saved_model, .*txt"):
         export(config, model_dir, tmp_path / "other", format="txt,no_format")
     with pytest.raises(ConfigError, match="No export format"):

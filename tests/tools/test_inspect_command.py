@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from odtk.annotations.annotated_image import AnnotatedObject
 from odtk.cli.main import cli
+from odtk.datasets.image_index import ImageIndex
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_json_is_one_document_whose_form_does_not_change(run, flawed):
     document = json.loads(run(flawed, "--json").stdout)
     assert list(document) == [
         "target", "kind", "config", "label_map", "verified", "splits", "classes", "histograms", "coverage", "findings",
-        "not_looked_at", "page", "format", "boxes", "num_errors", "next",
+        "not_looked_at", "page", "index", "format", "boxes", "num_errors", "next",
     ]  # fmt: skip
     assert (document["num_errors"], document["next"]) == (1, None)
     assert document["splits"][0] == {
@@ -68,6 +69,18 @@ def test_json_is_one_document_whose_form_does_not_change(run, flawed):
     assert set(example) == {"text", "file", "line", "offset", "image", "split", "rows", "boxes"}
     assert (example["image"], example["split"], example["rows"], example["boxes"]) == ("1.jpg", "train", [1], [2])
     assert example["offset"] == made.offsets(flawed / "train.record-00000-of-00001")[1]
+
+
+def test_an_index_is_written_once(run, flawed, tmp_path):
+    path = tmp_path / "index.sqlite"
+    document = json.loads(run(flawed, "--index", path, "--json").stdout)
+    assert document["index"] == str(path)
+    with ImageIndex(path) as index:
+        assert {found.name: found.boxes for found in index.classes()}["dog"] == 22
+        assert ("inverted-box", "error") in [(found.kind, found.severity) for found in index.findings()]
+    refused = run(flawed, "--index", path)
+    assert "already exists" in f"{refused.exception}{refused.output}"
+    assert f"Index: {path}" in run(flawed, "--index", path, "--overwrite").stdout
 
 
 def test_what_comes_next_is_said(run, sound):

@@ -18,7 +18,9 @@ CASES = [
     *("lower rate", "not a number", "an error", "bad evaluation records", "bad records"),
     "a bad record",  # after it no sum over the workers succeeds
 ]
-MINUTE = 60.0
+# Without what ends it, a worker would wait for the other until the test's own limit, of 600 s for all cases; a minute
+# was too little on a machine with eight times as many processes as cores.
+TOGETHER = 240.0  # seconds
 pytestmark = pytest.mark.slow
 
 
@@ -53,12 +55,12 @@ def ended(tmp_path_factory):
     return folder, {case: (found[0].get(case), found[1].get(case)) for case in CASES}
 
 
-def test_all_cases_end_within_a_minute_of_each_other(ended):
+def test_in_all_cases_neither_waits_for_the_other(ended):
     _, cases = ended
     for case, (chief, worker) in cases.items():
         assert chief, case
         assert worker, case
-        assert abs(chief["ended"] - worker["ended"]) < MINUTE, case
+        assert abs(chief["ended"] - worker["ended"]) < TOGETHER, case
 
 
 def test_a_resumed_run_has_the_weights_of_an_uninterrupted_one(ended):

@@ -1,8 +1,12 @@
 """A browser, and studios that it opens."""
 
 import pytest
-from headless_chromium import PROGRAM
-from running_studio import client_of, running_studio
+
+for name in ("starlette", "uvicorn", "jinja2", "httpx2"):
+    pytest.importorskip(name, reason="the studio's packages are missing: pip install 'odtk[studio]' httpx2")
+
+from headless_chromium import PROGRAM  # noqa: E402
+from running_studio import client_of, running_studio  # noqa: E402
 
 
 @pytest.fixture
@@ -27,7 +31,10 @@ def chromium():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        # The camera that every page may use shows a test picture.
+        camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        options = ["--no-sandbox", "--disable-dev-shm-usage", *camera]
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=options)
         yield browser
         browser.close()
 

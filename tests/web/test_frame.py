@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from running_studio import post
 
 from odtk.queue import Job, Queue
@@ -39,3 +40,33 @@ def test_the_table_of_jobs_changes_by_itself(page, studio):
     Queue(studio.folder / "queue.db").put(Job(["doctor"]), name="look")
     page.get_by_role("link", name=re.compile("look")).wait_for()
     assert page.locator("html").evaluate("e => e.scrollWidth <= innerWidth")
+
+
+SHOW = """hidden => {
+  Object.defineProperty(document, "hidden", {get: () => hidden, configurable: true});
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_tab_that_is_not_shown_holds_no_connection(page, studio):
+    """Browsers allow six for a host: as many tabs with events would leave none for pages."""
+    page.goto("/jobs")
+    page.wait_for_timeout(500)
+    page.evaluate(SHOW, True)
+    page.wait_for_timeout(1500)
+    Queue(studio.folder / "queue.db").put(Job(["doctor"]), name="look")
+    page.wait_for_timeout(1500)
+    assert page.get_by_text("No job has run yet.").is_visible()
+    page.evaluate(SHOW, False)
+    page.get_by_role("link", name=re.compile("look")).wait_for()
+
+
+@pytest.mark.slow
+def test_tabs_beyond_six_load_when_the_others_are_not_shown(chromium, studio):
+    context = chromium.new_context(base_url=studio.address)
+    for _ in range(8):
+        tab = context.new_page()
+        tab.goto("/jobs", timeout=20_000)
+        tab.evaluate(SHOW, True)
+        tab.wait_for_timeout(1100)
+    context.close()

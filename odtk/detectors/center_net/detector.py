@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 from odtk.boxes import targets as box_lists
+from odtk.boxes.rows import take_rows
 from odtk.boxes.suppression import SuppressionParams, class_agnostic_suppression, multiclass_suppression
 from odtk.checkpoints.object_graph import as_trackable
 from odtk.detectors.candidates import Candidates, Level
@@ -182,7 +183,7 @@ class CenterNetDetector(Detector):
         filled = tf.sequence_mask(kept.count, self.suppression.max_total, tf.float32)
 
         def of_kept(name):
-            values = tf.gather(found[name], kept.anchors, batch_dims=1)
+            values = take_rows(found[name], kept.anchors)
             return values * (filled if values.shape.rank == 2 else filled[..., None])
 
         return {

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import tensorflow as tf
 
+from odtk.boxes.rows import take_rows
 from odtk.checkpoints.object_graph import as_trackable
 from odtk.detectors.candidates import Candidates
 from odtk.detectors.detector import Detector, FineTunePlan, LossSums
@@ -189,7 +190,7 @@ class FasterRcnnDetector(Detector):
         )
         filled = tf.sequence_mask(proposals.count, tf.shape(proposals.boxes)[1], dtype=tf.float32)
         # Those of the proposals once more, as these have no gradient, which explanations need.
-        kept = tf.gather(scores, proposals.rows, batch_dims=1) * filled[..., None]
+        kept = take_rows(scores, proposals.rows) * filled[..., None]
         return {
             "detection_boxes": proposals.boxes / sides,
             "detection_classes": tf.zeros_like(proposals.scores),

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from odtk.boxes.rows import take_rows
 from odtk.boxes.suppression import Kept
 
 
@@ -12,7 +13,7 @@ def named(kept: Kept, all_scores) -> dict[str, tf.Tensor]:
         "detection_boxes": kept.boxes,
         "detection_classes": kept.classes,
         "detection_scores": kept.scores,
-        "detection_multiclass_scores": tf.gather(all_scores, kept.anchors, batch_dims=1) * filled[..., None],
+        "detection_multiclass_scores": take_rows(all_scores, kept.anchors) * filled[..., None],
         "detection_anchor_indices": kept.anchors,
         "num_detections": tf.cast(kept.count, tf.float32),
     }

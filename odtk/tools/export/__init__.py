@@ -48,6 +48,11 @@ class ExportReport:
     precision: str = "float32"
     formats: list[str] = field(default_factory=list)
     certificate: Certificate | None = None  # None if nothing was compared
+    no_models: list[str] = field(default_factory=list)  # files that cannot be compared, such as a training script
+
+    def notes(self) -> list[str]:
+        """What a user should know of the comparison."""
+        return [f"{path} is no model: it was not compared with the checkpoint." for path in self.no_models]
 
 
 def export(
@@ -99,7 +104,8 @@ def export(
         pipeline.write(config, folder / "pipeline.config")
         if source.label_map is not None:
             (folder / LABEL_MAP).write_bytes(source.label_map)
-        if verify:
+        report.no_models = [FORMATS[name].path for name in formats if FORMATS[name].load is None]
+        if verify and len(report.no_models) < len(formats):
             from odtk.tools.export.certifying import certified
 
             report.certificate = certified(source, formats, folder, verify, tolerance)

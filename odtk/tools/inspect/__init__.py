@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from odtk.atomic import check_file
+from odtk.datasets import image_index
 from odtk.datasets.checks import table
 from odtk.datasets.checks.context import CheckContext, context_of
 from odtk.datasets.open_dataset import Target, open_target
@@ -27,6 +28,7 @@ def inspect(
     *,
     config: str | os.PathLike | None = None,
     html: str | os.PathLike | None = None,
+    index: str | os.PathLike | None = None,
     verify: bool = False,
     max_images: int = MAX_IMAGES,
     format: str | None = None,
@@ -36,17 +38,21 @@ def inspect(
     """Reads every image, record and box of `target` (see open_dataset.open_target), and finds problems.
 
     At most `max_images` images are fully decoded, with `verify` all; annotations, and the checksums of records, are
-    always read completely. `config` provides anchors; `html` is the page to write; `format` and `boxes` (see
+    always read completely. `config` provides anchors; `html` is the page to write, `index` an SQLite
+    file with every image and box (`odtk.datasets.image_index`); `format` and `boxes` (see
     `frames.Rules`) say how to interpret the annotations of a folder. Raises DataError, ConfigError or LabelMapError if
-    there are no data, OutputError if the page's folder does not exist or, unless `overwrite`, if the page exists.
+    there are no data, OutputError if the folder of a file to write does not exist or, unless `overwrite`, if the file
+    exists.
     """
     require_whole(0, max_images=max_images)
-    if html is not None:
-        if not Path(html).absolute().parent.exists():
-            raise OutputError(f"{html} cannot be written: there is no folder {Path(html).parent}. Make it first.")
-        check_file(html, overwrite)
+    for path in (html, index):
+        if path is not None:
+            _check_output(path, overwrite)
     inspection, rows = survey(open_target(target, config, format, boxes), None if verify else max_images)
     inspection.format, inspection.boxes = format, boxes
+    if index is not None:
+        image_index.write(index, rows, inspection.findings)
+        inspection.index = os.fspath(index)
     if html is not None:
         from odtk.tools.inspect.page import write_page
         from odtk.tools.inspect.selection import choose_pictures
@@ -54,6 +60,12 @@ def inspect(
         inspection.page = os.fspath(html)
         write_page(html, inspection, choose_pictures(inspection, rows))
     return inspection
+
+
+def _check_output(path: str | os.PathLike, overwrite: bool) -> None:
+    if not Path(path).absolute().parent.exists():
+        raise OutputError(f"{path} cannot be written: there is no folder {Path(path).parent}. Make it first.")
+    check_file(path, overwrite)
 
 
 def survey(target: Target, max_images: int | None = None) -> tuple[Inspection, Rows]:

@@ -49,6 +49,7 @@ class Inspection:
     findings: list[Finding] = field(default_factory=list)  # worst first
     not_looked_at: list[str] = field(default_factory=list)  # sentences
     page: str | None = None  # the HTML file, if one was requested
+    index: str | None = None  # the SQLite file, if one was requested
     format: str | None = None  # of a dataset, if it was given
     boxes: str | None = None  # the order of the boxes' numbers, if it was given
 

@@ -106,6 +106,7 @@ def _evaluation_notes(report) -> Iterator[str]:
 def _export_notes(report) -> Iterator[str]:
     if report.certificate:
         yield from report.certificate.lines()
+    yield from (f"note: {note}" for note in report.notes())
     if report.label_map_note:
         yield f"warning: {report.label_map_note}"
     if report.label_map is None:

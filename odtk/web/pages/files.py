@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from starlette.exceptions import HTTPException
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
+from odtk.web.file_answer import FileAnswer, open_regular
 from odtk.web.routing import Pages
 from odtk.web.security import REPORT_POLICY
 from odtk.web.studio import Studio
@@ -34,11 +35,12 @@ async def file(request: Request, studio: Studio) -> Response:
     An absolute path begins with two slashes: `/files//home/ada/pets/cat.jpg`.
     """
     path = studio.workspace.inside(request.path_params["path"])
-    if not path.is_file():
-        raise HTTPException(404, f"There is no file {studio.workspace.shown(path)}.")
+    opened = await run_in_threadpool(open_regular, path)
     kind = _SHOWN.get(path.suffix.lower())
-    if kind is None or "download" in request.query_params:
-        return FileResponse(path, filename=path.name, media_type="application/octet-stream")
-    headers = {"content-security-policy": REPORT_POLICY} if kind == "text/html" else {}
     # Kept by browsers, but asked for again each time: a run replaces its pictures.
-    return FileResponse(path, media_type=kind, headers={**headers, "cache-control": "no-cache"})
+    headers = {"cache-control": "no-cache"}
+    if kind is None or "download" in request.query_params:
+        return FileAnswer(opened, "application/octet-stream", headers, download=path.name)
+    if kind == "text/html":
+        headers["content-security-policy"] = REPORT_POLICY
+    return FileAnswer(opened, kind, headers)

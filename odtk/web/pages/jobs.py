@@ -16,12 +16,14 @@ from odtk.web.studio import Studio
 
 pages = Pages()
 
+_QUEUE = ("--queue", "queue.db")  # of the workspace, in which the commands run
+
 
 @pages.get("/jobs")
 async def all_jobs(request: Request, studio: Studio) -> Response:
     """The table of jobs, which changes by itself."""
-    shown = command("queue", "list", "--queue", studio.workspace.shown(studio.workspace.queue_file))
-    return studio.page("jobs.html", "Jobs", section="Jobs", jobs=job_lines(studio.jobs.all()), commands=[shown])
+    shown = [command("queue", "list", *_QUEUE), command("queue", "start", "--detach", "--until-empty", *_QUEUE)]
+    return studio.page("jobs.html", "Jobs", section="Jobs", jobs=job_lines(studio.jobs.all()), commands=shown)
 
 
 @pages.get("/jobs/live")
@@ -37,7 +39,8 @@ async def one_job(request: Request, studio: Studio) -> Response:
     """One job and the end of its log."""
     number = request.path_params["number"]
     shown, log = job_line(studio.jobs.find(number)), studio.jobs.log(number)
-    words = [command("queue", verb, number, "--queue", "queue.db") for verb in ("show", "logs")]
+    verbs = ("show", "logs", "cancel" if shown.is_active else "retry")
+    words = [command("queue", verb, number, *_QUEUE) for verb in verbs]
     return studio.page("job.html", f"Job {number}", section="Jobs", shown=shown, log=log, commands=words)
 
 
@@ -51,6 +54,13 @@ async def live_log(request: Request, studio: Studio) -> Response:
         return {"log": studio.html("log.html", log=studio.jobs.log(number)), **ended}
 
     return watch(request, studio.closing, pieces)
+
+
+@pages.post("/jobs/work")
+async def work(request: Request, studio: Studio, form: FormData) -> Response:
+    """Has a worker run what waits, or was cut off."""
+    await run_in_threadpool(studio.jobs.start_worker)
+    return redirect(request, "/jobs")
 
 
 @pages.post("/jobs/{number:int}/cancel")

@@ -1,5 +1,270 @@
-"""Nothing yet."""
+"""The model of a project and its hyper-parameters: fields, the architecture that they make, options of training."""
 
-from odtk.web.routing import Pages
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from odtk.errors import ConfigError, OdtkError
+from odtk.web.background import Run
+from odtk.web.commands import Command, as_lines, command
+from odtk.web.model_views import done_commands
+from odtk.web.model_views.augmentations import OPTIONS
+from odtk.web.model_views.changes import Asked, ask, fix
+from odtk.web.model_views.config_edits import Trial
+from odtk.web.model_views.model_page import ModelForm, config_problem, difference, model_form, refused_elsewhere
+from odtk.web.model_views.open_config import OpenConfig, lock_of, open_config, require_inside
+from odtk.web.model_views.previews import find_preview, start_preview
+from odtk.web.model_views.start_points import DOWNLOADS, zoo_models_for
+from odtk.web.model_views.summaries import failure, shown_architecture, summary_command, summary_of_text
+from odtk.web.model_views.training_options import MAIN, MORE, option_fields, read_options
+from odtk.web.routing import Pages, redirect, text_field
+from odtk.web.studio import Studio
 
 pages = Pages()
+
+_PREFIX = "f:"
+
+
+@pages.get("/projects/{name}/model")
+async def model(request: Request, studio: Studio) -> Response:
+    """The form, beside the architecture."""
+    opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
+    if await run_in_threadpool(config_problem, opened):
+        # What cannot be read as fields is shown as text, with what is wrong at its line.
+        return redirect(request, f"/projects/{opened.project.name}/model/text")
+    return await _page(studio, opened, record=_record(request.query_params.get("record")))
+
+
+@pages.post("/projects/{name}/model")
+async def change(request: Request, studio: Studio, form: FormData) -> Response:
+    """Sets what was changed in the form, except what is wrong."""
+    typed = {key[len(_PREFIX) :]: text_field(form, key) for key in form if key.startswith(_PREFIX)}
+    switched = [str(each) for each in form.getlist("aug")] if "aug_shown" in form else None
+    loaded, scale = text_field(form, "loaded"), text_field(form, "scale", "true") == "true"
+    # Once a picture was asked for, it follows the augmentations.
+    live = _record(text_field(form, "live")) if "live" in form else None
+    asking = functools.partial(ask, loaded=loaded, typed=typed, switched=switched, scale=scale)
+    return await _changed(request, studio, loaded, asking, live)
+
+
+@pages.post("/projects/{name}/model/fix")
+async def fixed(request: Request, studio: Studio, form: FormData) -> Response:
+    """Sets what the fix of a finding sets."""
+    number, loaded = text_field(form, "number"), text_field(form, "loaded")
+
+    def asked(opened: OpenConfig) -> Asked:
+        if loaded != opened.digest or not number.isdecimal():
+            raise ConfigError("The config was changed meanwhile. Reload the page.")
+        return fix(opened, int(number))
+
+    return await _changed(request, studio, loaded, asked)
+
+
+@pages.post("/projects/{name}/model/undo")
+async def undo(request: Request, studio: Studio, form: FormData) -> Response:
+    """Goes back to the text before the last change."""
+    async with lock_of(studio, _name(request)):
+        opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
+        if text_field(form, "loaded") != opened.digest:
+            raise ConfigError("The config was changed meanwhile. Reload the page to see it, and undo then.")
+        await run_in_threadpool(opened.history.undo)
+    return redirect(request, f"/projects/{opened.project.name}/model")
+
+
+@pages.post("/projects/{name}/model/options")
+async def options(request: Request, studio: Studio, form: FormData) -> Response:
+    """Keeps the options of training that are no fields of the config in the project file."""
+    opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
+    typed = {key: text_field(form, f"o:{key}") for key in (*MAIN, *MORE) if f"o:{key}" in form}
+    changed = {key: text for key, text in typed.items() if text != text_field(form, f"was:{key}")}
+    values, errors = read_options(changed)
+    if values:
+        await run_in_threadpool(opened.project.update, "train", values)
+    if not errors and request.headers.get("hx-request") != "true":
+        return redirect(request, f"/projects/{opened.project.name}/model#options")
+    found = option_fields(opened.project.sections().get("train", {}), {key: changed[key] for key in errors}, errors)
+    if request.headers.get("hx-request") == "true":
+        return studio.piece("model_options.html", project=opened.project, options=found, main=MAIN, more=MORE)
+    return await _page(studio, opened, options=found, status=400)
+
+
+@pages.get("/projects/{name}/model/summary")
+async def summary(request: Request, studio: Studio) -> Response:
+    """The architecture of the text of a digest, by default of the config; asked for again while it is made."""
+    opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
+    of = request.query_params.get("of", "")
+    text = opened.history.text_of(of) if of else opened.text
+    if text is None:
+        raise HTTPException(404, "There is no such text of this config.")
+    return studio.piece("model_summary.html", **_summary(studio, opened, text))
+
+
+@pages.post("/projects/{name}/model/preview")
+async def preview(request: Request, studio: Studio, form: FormData) -> Response:
+    """Draws a picture of the records as it is augmented."""
+    opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
+    number = text_field(form, "record", "0")
+    if not number.isdecimal() or len(number) > 7:
+        raise OdtkError(f"Records are counted from 0; {number!r} is no number of one.")
+    found = start_preview(studio, opened, int(number))
+    if request.headers.get("hx-request") != "true":
+        return redirect(request, f"/projects/{opened.project.name}/model?record={number}#preview")
+    return studio.piece("model_preview.html", project=opened.project, preview=found)
+
+
+@pages.get("/projects/{name}/model/preview")
+async def preview_now(request: Request, studio: Studio) -> Response:
+    """The state of the picture, while it is drawn."""
+    opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
+    found = find_preview(studio, opened, _record(request.query_params.get("record")))
+    return studio.piece("model_preview.html", project=opened.project, preview=found)
+
+
+@pages.get("/projects/{name}/model/preview/{key}.png")
+async def preview_picture(request: Request, studio: Studio) -> Response:
+    """The picture itself."""
+    key = request.path_params["key"]
+    path = studio.workspace.hidden / "previews" / f"{key}.png"
+    if not key.isalnum() or not path.is_file():
+        raise HTTPException(404, "There is no such picture.")
+    return FileResponse(path, media_type="image/png")
+
+
+@pages.post("/projects/{name}/model/download")
+async def download(request: Request, studio: Studio, form: FormData) -> Response:
+    """Downloads a model of the zoo into the workspace."""
+    opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
+    wanted = text_field(form, "zoo")
+    if wanted not in [model.name for model in zoo_models_for(opened.parsed())]:
+        raise OdtkError("Choose a model of the list.")
+    studio.background.start(f"download:{wanted}", _download(wanted))
+    return redirect(request, f"/projects/{opened.project.name}/model?download={wanted}#start")
+
+
+@pages.get("/projects/{name}/model/downloads")
+async def downloads(request: Request, studio: Studio) -> Response:
+    """How far downloads are; asked for again while one runs."""
+    opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
+    names = [model.name for model in zoo_models_for(opened.parsed())]
+    return studio.piece("model_downloads.html", project=opened.project, downloads=_downloads(studio, names))
+
+
+def _downloads(studio: Studio, names: list[str]) -> list[Run]:
+    return [run for name in names if (run := studio.background.find(f"download:{name}"))]
+
+
+def _download(name: str) -> Command:
+    return command("download", name, "--dir", DOWNLOADS, "--json")
+
+
+async def _changed(request: Request, studio: Studio, loaded: str, asking, live: int | None = None) -> Response:
+    """Makes a change by `odtk configure`, after it was tried, and answers with what is different then."""
+    async with lock_of(studio, _name(request)):
+        before = await run_in_threadpool(open_config, studio.workspace, _name(request))
+        asked: Asked = await run_in_threadpool(_asked, before, asking)
+        notes: list[str] = []
+        if asked.words:
+            words = command("configure", before.shown, "--output", before.shown, *asked.words, "--json")
+            outcome = await studio.commands.run(words)
+            if outcome.error is not None:
+                raise OdtkError(outcome.error)
+            notes = outcome.document["notes"]
+            done_commands.note(before.project, words)
+        after = await run_in_threadpool(open_config, studio.workspace, _name(request))
+    if request.headers.get("hx-request") == "true":
+        drawn = start_preview(studio, after, live) if live is not None else None
+        was = before.history.text_of(loaded) or before.text
+        shown = OpenConfig(before.project, was)
+        return await _pieces(studio, shown, after, asked, notes=notes, drawn=drawn)
+    if not asked.trial.refused:
+        return redirect(request, f"/projects/{after.project.name}/model")
+    return await _page(studio, after, asked, status=400)
+
+
+def _asked(opened: OpenConfig, asking) -> Asked:
+    asked: Asked = asking(opened)
+    require_inside(opened.project.workspace, opened.parsed(asked.trial.text), opened.parsed())
+    return asked
+
+
+async def _pieces(studio: Studio, loaded: OpenConfig, after: OpenConfig, asked: Asked, **shown) -> Response:
+    """What htmx puts into the page: the fields that are different, what is wrong, and the architecture."""
+    old = await run_in_threadpool(model_form, loaded)
+    new = await run_in_threadpool(model_form, after, asked)
+    found = difference(old, new)
+    if found.other_fields:
+        return Response(status_code=204, headers={"HX-Refresh": "true"})
+    # Those that were typed into, too: what was typed may be another notation of the same value.
+    typed = [field for path, field in new.fields().items() if path in asked.typed]
+    fields = {field.path: field for field in [*found.fields, *typed]}
+    if found.other_steps:
+        fields = {path: field for path, field in fields.items() if not path.startswith(OPTIONS)}
+    context = _context(studio, after, new, asked) | shown
+    return studio.piece("model_changed.html", fields=list(fields.values()), other_steps=found.other_steps, **context)
+
+
+async def _page(
+    studio: Studio, opened: OpenConfig, asked: Asked | None = None, status: int = 200, options=None, record: int = 0
+) -> Response:
+    form = await run_in_threadpool(model_form, opened, asked)
+    context = _context(studio, opened, form, asked) | {"preview": find_preview(studio, opened, record)}
+    if options is not None:
+        context["options"] = options
+    return studio.page("model.html", f"Model of {opened.project.name}", section="Model", status=status, **context)
+
+
+def _context(studio: Studio, opened: OpenConfig, form: ModelForm, asked: Asked | None) -> dict:
+    text = opened.text
+    if asked is not None and _breaks(asked.trial):
+        text = asked.trial.refused_text or text
+    return {
+        "project": opened.project,
+        "opened": opened,
+        "form": form,
+        "options": form.options,
+        "main": MAIN,
+        "more": MORE,
+        "refused": refused_elsewhere(form, asked) if asked else [],
+        "is_trained": opened.project.run.exists(),
+        "can_undo": opened.history.earlier() is not None,
+        "downloads": _downloads(studio, form.zoo_models),
+        "download_commands": {name: str(_download(name)) for name in form.zoo_models},
+        "terminal": as_lines([*done_commands.done(opened.project), summary_command(opened.shown)]),
+        **_summary(studio, opened, text),
+    }
+
+
+def _breaks(trial: Trial) -> bool:
+    """Whether a refused change is one whose architecture can be shown up to where it breaks: of the image's size."""
+    return trial.refused_text is not None and any(
+        ".image_resizer." in path or path.endswith(".pad_to_multiple") for path in trial.refused
+    )
+
+
+def _summary(studio: Studio, opened: OpenConfig, text: str) -> dict:
+    file: Path = opened.history.keep(text) if text != opened.text else opened.project.config
+    run = summary_of_text(studio, opened.project.name, text, file)
+    digest = opened.digest if text == opened.text else file.stem
+    return {
+        "run": run,
+        "found": shown_architecture(run),
+        "failure": failure(run),
+        "of": digest,
+        "is_refused": text != opened.text,
+        "project": opened.project,
+    }
+
+
+def _record(given: str | None) -> int:
+    return int(given) if given and given.isdecimal() and len(given) <= 7 else 0
+
+
+def _name(request: Request) -> str:
+    return request.path_params["name"]

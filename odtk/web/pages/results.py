@@ -1,5 +1,85 @@
-"""Nothing yet."""
+"""Results: the evaluation of a project's run, with its report inside."""
 
-from odtk.web.routing import Pages
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from odtk.errors import OdtkError
+from odtk.web.commands import Command, command
+from odtk.web.job_lines import job_line
+from odtk.web.live import watch
+from odtk.web.projects import Project, all_projects, project_called
+from odtk.web.result_views.evaluation import read_evaluation
+from odtk.web.result_views.run_files import has_model, require_model
+from odtk.web.routing import Pages, redirect, text_field
+from odtk.web.studio import Studio
 
 pages = Pages()
+
+_CHECKPOINTS = {"": "the best, else the last", "last": "the last", "all": "all, one after the other"}
+
+
+@pages.get("/projects/{name}/results")
+async def results(request: Request, studio: Studio) -> Response:
+    """The main numbers, what to do next, and the report."""
+    project = project_called(studio.workspace, request.path_params["name"])
+    others = [each.name for each in all_projects(studio.workspace) if each.name != project.name and has_model(each)]
+    return studio.page(
+        "results.html", "Results", section="Results", project=project, part="Evaluation", has_model=has_model(project),
+        others=others, checkpoints=_CHECKPOINTS, commands=[_evaluate(project)], **_state(studio, project),
+        evaluation=read_evaluation(project),
+    )  # fmt: skip
+
+
+@pages.get("/projects/{name}/results/live")
+async def live(request: Request, studio: Studio) -> Response:
+    """The state of the evaluation, and its results when there are new ones."""
+    project = project_called(studio.workspace, request.path_params["name"])
+
+    def pieces() -> dict[str, str]:
+        state = studio.html("evaluation_state.html", project=project, **_state(studio, project))
+        found = studio.html("evaluation_found.html", project=project, evaluation=read_evaluation(project))
+        return {"state": state, "found": found}
+
+    return watch(request, studio.closing, pieces)
+
+
+@pages.post("/projects/{name}/results/evaluate")
+async def evaluate(request: Request, studio: Studio, form: FormData) -> Response:
+    """Puts an evaluation into the queue."""
+    project = project_called(studio.workspace, request.path_params["name"])
+    require_model(project)
+    checkpoint, other = text_field(form, "checkpoint"), text_field(form, "compare")
+    if checkpoint not in _CHECKPOINTS:
+        raise OdtkError(f"There is no checkpoint {checkpoint!r} to choose. Reload the page.")
+    compared = project_called(studio.workspace, other) if other else None
+    words = _evaluate(project, checkpoint, compared)
+    if not studio.jobs.is_active(_job_name(project)):
+        project.update("evaluate", {})
+        await run_in_threadpool(studio.jobs.add, words, _job_name(project))
+    return redirect(request, f"/projects/{project.name}/results")
+
+
+def _evaluate(project: Project, checkpoint: str = "", compared: Project | None = None) -> Command:
+    shown = project.workspace.shown
+    more = [*(["--checkpoint", checkpoint] if checkpoint else [])]
+    more += ["--compare", shown(compared.run)] if compared else []
+    suspects = shown(project.folder / "suspects.csv")
+    return command("evaluate", shown(project.config), shown(project.run), "--export-suspects", suspects, *more)
+
+
+def _state(studio: Studio, project: Project) -> dict[str, Any]:
+    """The evaluation's job as it stands, and why it failed."""
+    job = studio.jobs.last(_job_name(project))
+    log = studio.jobs.log(job.number, 3000) if job and job.state in ("failed", "interrupted") else ""
+    errors = [line.removeprefix("error: ") for line in log.splitlines() if line.startswith("error: ")]
+    return {"job": job_line(job) if job else None, "error": errors[-1] if errors else None}
+
+
+def _job_name(project: Project) -> str:
+    return f"evaluate:{project.name}"

@@ -1,5 +1,115 @@
-"""Nothing yet."""
+"""Take away: weights, exports with their certificates, the training script, the config and the metrics."""
 
-from odtk.web.routing import Pages
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from odtk.queue import JobRecord
+from odtk.web.commands import Command, command
+from odtk.web.job_lines import job_line
+from odtk.web.live import watch
+from odtk.web.projects import Project, project_called
+from odtk.web.result_views import take_away
+from odtk.web.result_views.run_files import has_model, require_model
+from odtk.web.result_views.zip_stream import files_below, zip_stream
+from odtk.web.routing import Pages, redirect, text_field
+from odtk.web.studio import Studio
+from odtk.web.workspace import valid_name
 
 pages = Pages()
+
+
+@pages.get("/projects/{name}/take-away")
+async def overview(request: Request, studio: Studio) -> Response:
+    """All that can be downloaded or made."""
+    project = project_called(studio.workspace, request.path_params["name"])
+    found = await run_in_threadpool(_made, studio, project)
+    return studio.page(
+        "take_away.html", "Take away", section="Take away", project=project, has_model=has_model(project),
+        weights=take_away.weights(project), formats=take_away.formats(), files=take_away.run_files(project),
+        commands=_commands(studio, project), **found,
+    )  # fmt: skip
+
+
+@pages.get("/projects/{name}/take-away/live")
+async def live(request: Request, studio: Studio) -> Response:
+    """The exports, as they are made."""
+    project = project_called(studio.workspace, request.path_params["name"])
+
+    def pieces() -> dict[str, str]:
+        return {"exports": studio.html("exports.html", project=project, **_made(studio, project))}
+
+    return watch(request, studio.closing, pieces)
+
+
+@pages.post("/projects/{name}/take-away/export")
+async def export(request: Request, studio: Studio, form: FormData) -> Response:
+    """Puts an export into the queue."""
+    project = project_called(studio.workspace, request.path_params["name"])
+    require_model(project)
+    fields = ("format", "checkpoint", "quantize", "precision")
+    wanted = take_away.Wanted(**{name: text_field(form, name) for name in fields})
+    name = f"{_job_prefix(project)}{wanted.name}"
+    if not studio.jobs.is_active(name):
+        project.update("export", wanted.keys)
+        await run_in_threadpool(studio.jobs.add, wanted.command(project), name)
+    return redirect(request, f"/projects/{project.name}/take-away#exports")
+
+
+@pages.get("/projects/{name}/take-away/weights/{kind}.zip")
+async def weights(request: Request, studio: Studio) -> Response:
+    """A checkpoint with its config and label map."""
+    project = project_called(studio.workspace, request.path_params["name"])
+    kind = request.path_params["kind"]
+    found = next((each for each in take_away.weights(project) if each.kind == kind), None)
+    if found is None:
+        raise HTTPException(404, f"{project.name} has no {kind!r} checkpoint.")
+    return _zipped(f"{project.name}-{kind}.zip", found.files)
+
+
+@pages.get("/projects/{name}/take-away/exports/{export}.zip")
+async def exported(request: Request, studio: Studio) -> Response:
+    """The folder of an export."""
+    project = project_called(studio.workspace, request.path_params["name"])
+    folder = project.exports / valid_name(request.path_params["export"], "An export")
+    if not folder.is_dir():
+        raise HTTPException(404, f"There is no {studio.workspace.shown(folder)}.")
+    name = f"{project.name}-{folder.name}"
+    return _zipped(f"{name}.zip", files_below(folder, name))
+
+
+def _zipped(name: str, files: Iterable[tuple[str, Path]]) -> Response:
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(zip_stream(files), media_type="application/zip", headers=headers)
+
+
+def _made(studio: Studio, project: Project) -> dict[str, Any]:
+    """What was exported, and the jobs that are not done."""
+    jobs = [job_line(job) for job in _jobs(studio, project) if job.state != "done"]
+    return {"exports": take_away.exports(project), "jobs": jobs}
+
+
+def _jobs(studio: Studio, project: Project) -> list[JobRecord]:
+    """The last job of each export."""
+    found = [job for job in studio.jobs.all() if job.name and job.name.startswith(_job_prefix(project))]
+    return list({job.name: job for job in sorted(found, key=lambda job: job.number)}.values())
+
+
+def _job_prefix(project: Project) -> str:
+    return f"export:{project.name}/"
+
+
+def _commands(studio: Studio, project: Project) -> list[Command]:
+    """What makes the weights and the exports: those that were made or asked for, else the first format."""
+    shown = project.workspace.shown
+    exports = [Command(job.command) for job in _jobs(studio, project)]
+    train = command("train", shown(project.config), shown(project.run))
+    return [train, *(exports or [take_away.Wanted("saved_model").command(project)])]

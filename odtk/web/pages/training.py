@@ -1,5 +1,184 @@
-"""Nothing yet."""
+"""A project's training: started, watched, paused, changed, and trained again."""
 
-from odtk.web.routing import Pages
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from odtk.errors import OdtkError
+from odtk.web.commands import Command, command
+from odtk.web.live import watch
+from odtk.web.projects import Project, copy_project, project_called
+from odtk.web.routing import Pages, redirect, text_field
+from odtk.web.run_views.config_change import change_command, explain_query, make_change, read_change
+from odtk.web.run_views.run_folder import checkpoint_steps
+from odtk.web.run_views.run_store import store_of
+from odtk.web.run_views.training_command import check_command, job_name, training_command, training_options
+from odtk.web.run_views.training_jobs import cancel_jobs, start_training
+from odtk.web.run_views.training_view import TrainingView, facts_of_file, look, planned_steps
+from odtk.web.studio import Studio
 
 pages = Pages()
+
+_ADDRESS = "/projects/{name}/training"
+
+
+@pages.get(_ADDRESS)
+async def training(request: Request, studio: Studio) -> Response:
+    """The page, as everything stands now.
+
+    `?at=60&rate=0.02&steps=200&schedule=200`: at step 60 the config was changed, and that is what it had before.
+    """
+    project = _project(request, studio)
+    return await _page(studio, project, told=explain_query(project, request.query_params))
+
+
+@pages.get(_ADDRESS + "/live")
+async def live(request: Request, studio: Studio) -> Response:
+    """The pieces of the page, whenever they change."""
+    project = _project(request, studio)
+    return watch(request, studio.closing, lambda: _pieces(studio, project))
+
+
+@pages.post(_ADDRESS + "/start")
+async def start(request: Request, studio: Studio, form: FormData) -> Response:
+    """Checks the config and adds the job, which starts the run or goes on with it."""
+    project = _project(request, studio)
+    try:
+        blocked = await start_training(studio, project)
+    except OdtkError as error:
+        return await _page(studio, project, problem=str(error))
+    return await _page(studio, project, blocked=blocked) if blocked else _back(request, project)
+
+
+@pages.post(_ADDRESS + "/pause")
+async def pause(request: Request, studio: Studio, form: FormData) -> Response:
+    """Ends the training with a checkpoint."""
+    project = _project(request, studio)
+    await run_in_threadpool(cancel_jobs, studio, (job_name(project),))
+    return _back(request, project)
+
+
+@pages.post(_ADDRESS + "/stop")
+async def stop(request: Request, studio: Studio, form: FormData) -> Response:
+    """Likewise, and takes out what waits in the queue for this project."""
+    project = _project(request, studio)
+    await run_in_threadpool(
+        cancel_jobs, studio, (job_name(project), f"evaluate:{project.name}", f"export:{project.name}/")
+    )
+    return _back(request, project)
+
+
+@pages.post(_ADDRESS + "/worker")
+async def worker(request: Request, studio: Studio, form: FormData) -> Response:
+    """Starts a worker for jobs that wait without one, as after a restart of the machine."""
+    await run_in_threadpool(studio.jobs.start_worker)
+    return _back(request, _project(request, studio))
+
+
+@pages.post(_ADDRESS + "/change")
+async def change(request: Request, studio: Studio, form: FormData) -> Response:
+    """Edits learning rate and steps in the config, and goes on with the run."""
+    project = _project(request, studio)
+    try:
+        asked = await read_change(studio, project, text_field(form, "rate"), text_field(form, "num_steps"))
+        blocked = await make_change(studio, project, asked)
+    except OdtkError as error:
+        return await _page(studio, project, problem=str(error))
+    if blocked:
+        problem = "Nothing was changed: with it, the config would have these errors."
+        return await _page(studio, project, blocked=blocked, problem=problem)
+    return redirect(request, f"/projects/{project.name}/training?{asked.as_query()}")
+
+
+@pages.post(_ADDRESS + "/copy")
+async def copy(request: Request, studio: Studio, form: FormData) -> Response:
+    """Makes a project of the same data, options and config, whose model is then changed."""
+    project = _project(request, studio)
+    try:
+        made = await run_in_threadpool(copy_project, project, text_field(form, "name"))
+    except OdtkError as error:
+        return await _page(studio, project, problem=str(error))
+    return redirect(request, f"/projects/{made.name}/model")
+
+
+def _project(request: Request, studio: Studio) -> Project:
+    return project_called(studio.workspace, request.path_params["name"])
+
+
+def _back(request: Request, project: Project) -> Response:
+    return redirect(request, f"/projects/{project.name}/training")
+
+
+async def _page(
+    studio: Studio,
+    project: Project,
+    *,
+    blocked: Sequence[Mapping[str, Any]] = (),
+    problem: str = "",
+    told: Sequence[str] = (),
+) -> Response:
+    view = await run_in_threadpool(look, project, studio.jobs, store_of(studio))
+    chosen: dict[str, Any] = {}
+    commands: list[Command] = []
+    try:
+        chosen = training_options(project)
+        commands = _commands(project, view)
+    except OdtkError as error:
+        problem = problem or str(error)
+    context: dict[str, Any] = {
+        "view": view,
+        "facts": facts_of_file(project.config),
+        "has_config": project.config.exists(),
+        "steps": planned_steps(project),
+        "has_checkpoint": bool(checkpoint_steps(project.run)),
+        "options": chosen,
+        "copy_name": _free_name(project),
+    }
+    return studio.page(
+        "training.html", f"Training of {project.name}", section="Training", project=project, commands=commands,
+        blocked=blocked, problem=problem, told=told, **context,
+    )  # fmt: skip
+
+
+def _commands(project: Project, view: TrainingView) -> list[Command]:
+    """What the page's buttons run."""
+    if not project.config.exists():
+        return []
+    found = [check_command(project), training_command(project)]
+    facts = facts_of_file(project.config)
+    if facts is not None:
+        found.append(change_command(project, facts.rate, facts.num_steps))
+    if view.state.job is not None and view.state.is_active:
+        found.append(command("queue", "cancel", view.state.job.number, "--queue", "queue.db"))
+    return found
+
+
+def _free_name(project: Project) -> str:
+    stem, _, number = project.name.rpartition("-")
+    stem, first = (stem, int(number) + 1) if stem and number.isdecimal() else (project.name, 2)
+    folders = (project.workspace.projects, project.workspace.runs, project.workspace.exports)
+    names = (f"{stem}-{each}" for each in itertools.count(first))
+    return next(name for name in names if not any((folder / name).exists() for folder in folders))
+
+
+def _pieces(studio: Studio, project: Project) -> dict[str, str]:
+    """Name of an event to the piece of the page; in a thread."""
+    store = store_of(studio)
+    view = look(project, studio.jobs, store)
+
+    def piece(name: str) -> str:
+        return studio.html(
+            "training_piece.html", name=name, view=view, project=project, has_config=project.config.exists(),
+            has_checkpoint=bool(checkpoint_steps(project.run)),
+        )  # fmt: skip
+
+    drawn = store.pieces(view.drawn, lambda: {name: piece(name) for name in ("charts", "values")})
+    changing = ("state", "status", "actions", "pictures", "batches", "sessions")
+    return {**{name: piece(name) for name in changing}, "log": studio.html("log.html", log=view.log or ""), **drawn}

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-PROTOS = Path(__file__).parents[1] / "odtk/protos"
+PROTOS = Path(__file__).parents[1] / "protos"
 
 _BLOCK = re.compile(r"\s*(message|enum|oneof) (\w+) \{")
 _FIELD = re.compile(r"\s*(?:optional |repeated )?(?:map<[^>]*>|[\w.]+) (\w+) = \d+")

@@ -1,0 +1,36 @@
+"""Writes corrections of annotations, as someone made them of suspected label errors, into a dataset's own files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from odtk.datasets.corrections import read_corrections
+from odtk.datasets.written_corrections import WrittenCorrections, apply_corrections
+from odtk.tools.arguments import require_one_of
+
+_EXIF = ("auto", "apply", "ignore")
+
+
+def correct(
+    data_dir: str | os.PathLike,
+    corrections: str | os.PathLike,
+    *,
+    format: str | None = None,
+    boxes: str | None = None,
+    exif: str = "auto",
+    log: Callable[[str], None] = lambda line: None,
+) -> WrittenCorrections:
+    """Changes the annotation files in `data_dir`, the folder of a dataset, as the table `corrections` says.
+
+    Its columns are those of `odtk.datasets.corrections.COLUMNS`. VOC, COCO, YOLO and CSV can be written, and boxes of
+    the Pet layout. Only the annotations in question change; the first original of a file is kept beside it, as
+    NAME.orig. All or nothing: if one correction cannot be written, no file changes. `format`, `boxes` and `exif` are
+    those of make_tfrecords. Raises DataError for a row that says nothing clear, for a box that is not annotated (any
+    more), for a class that the dataset does not have, and for an outline, whose box cannot be set.
+    """
+    require_one_of(_EXIF, exif=exif)
+    found = apply_corrections(data_dir, read_corrections(corrections), format=format, boxes=boxes, exif=exif)
+    if found.files:
+        log("Make the records again, and train or evaluate with them.")
+    return found

@@ -1,0 +1,166 @@
+"""Changes of a config that a form asks for: tried first, so that what is wrong is told at its field and never written.
+
+What holds is then made by `odtk configure`, with the options that `Trial.options` are.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from odtk import pipeline
+from odtk.errors import ConfigError
+from odtk.findings import ERROR, Finding
+from odtk.tools import schedule_edits
+from odtk.tools.check_config import check_config
+from odtk.web.model_views.config_fields import BATCH_SIZE, CHECKPOINT, NUM_STEPS
+
+_SIDE = re.compile(r"(.+\.fixed_shape_resizer)\.(height|width)")
+_WHOLE = re.compile(r"[1-9]\d{0,8}")
+
+Check = Callable[[str], list[Finding]]
+"""A config's text to its findings."""
+
+
+@dataclass
+class Trial:
+    """What came of some changes of a text."""
+
+    text: str
+    """With those that can be made."""
+    made: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    """Why, by path."""
+    refused_text: str | None = None
+    """The text with the last change that was refused, if it can be read: for looking at where it breaks."""
+
+
+def checker(filename: str, folder: Path) -> Check:
+    """The check of `odtk configure`; relative paths of a config are meant from `folder`, where its commands run."""
+
+    def check(text: str) -> list[Finding]:
+        config = pipeline.parse(text, filename)
+        readers = [config.train_input_reader, *config.eval_input_reader]
+        for reader in readers:
+            paths = reader.tf_record_input_reader.input_path
+            paths[:] = [_from(folder, path) for path in paths]
+            reader.label_map_path = _from(folder, reader.label_map_path)
+        prefix = config.train_config.fine_tune_checkpoint
+        if os.path.exists(folder / f"{prefix}.index"):
+            config.train_config.fine_tune_checkpoint = _from(folder, prefix)
+        return check_config(config, filename, text)
+
+    return check
+
+
+def _from(folder: Path, path: str) -> str:
+    found = folder / path
+    return (
+        os.fspath(found) if path and not os.path.isabs(path) and "://" not in path and found.parent.exists() else path
+    )
+
+
+def try_changes(text: str, changes: Mapping[str, str], check: Check, filename: str, scale: bool = True) -> Trial:
+    """Tries to set fields (`--set`'s values, by path): all together, and if that is wrong, one after the other.
+
+    A change is refused if the text cannot take it, or if the check then has an error that it did not have before.
+    `scale`: whether the learning rate goes with the batch size.
+    """
+    known = _errors(check(text))
+    together = _together(text, changes, known, check, filename, scale)
+    if together is not None:
+        return together
+    trial = Trial(text)
+    for path, value in changes.items():
+        try:
+            edited = edited_text(trial.text, path, value, filename, scale)
+            found = _new(check(edited), known)
+        except ConfigError as error:
+            trial.refused[path] = str(error).removeprefix(f"{path}: ")
+            continue
+        if found:
+            trial.refused[path], trial.refused_text = " ".join(said(each, path) for each in found), edited
+        else:
+            trial.text, trial.made[path] = edited, value
+    return trial
+
+
+def _together(text: str, changes, known, check: Check, filename: str, scale: bool) -> Trial | None:
+    edited = text
+    try:
+        for path, value in changes.items():
+            edited = edited_text(edited, path, value, filename, scale)
+        return None if _new(check(edited), known) else Trial(edited, dict(changes))
+    except ConfigError:
+        return None
+
+
+def edited_text(text: str, path: str, value: str, filename: str, scale: bool = True) -> str:
+    """A text with one field set as `options` of it would set it. Raises ConfigError if it cannot be."""
+    plain = pipeline.set_fields(text, [(path, value)], filename)
+    config = pipeline.parse(text, filename)
+    rate = schedule_edits.base_rate(config)
+    if path == BATCH_SIZE and _WHOLE.fullmatch(value):
+        return pipeline.set_fields(text, schedule_edits.set_batch_size(config, int(value), scale), filename)
+    if path == NUM_STEPS and _WHOLE.fullmatch(value):
+        return pipeline.set_fields(text, schedule_edits.set_num_steps(config, int(value)), filename)
+    if rate is not None and path == rate[0] and _is_rate(value):
+        return pipeline.set_fields(text, schedule_edits.set_base_rate(config, float(value)), filename)
+    return plain
+
+
+def options(text: str, changes: Mapping[str, str], filename: str, scale: bool = True) -> list[str]:
+    """The options of `odtk configure` for changes of a text: those with a name of their own by it, others by --set."""
+    config = pipeline.parse(text, filename)
+    rate = schedule_edits.base_rate(config)
+    words: list[str] = []
+    for path, value in changes.items():
+        side = _SIDE.fullmatch(path)
+        if path == BATCH_SIZE and _WHOLE.fullmatch(value):
+            words += ["--batch-size", value, *(["--no-scale-learning-rate"] if not scale else [])]
+        elif path == NUM_STEPS and _WHOLE.fullmatch(value):
+            words += ["--num-steps", value]
+        elif rate is not None and path == rate[0] and _is_rate(value):
+            words += ["--learning-rate", value]
+        elif path == CHECKPOINT:
+            words += ["--fine-tune-checkpoint", value]
+        elif side and all(_WHOLE.fullmatch(each) for each in _sides(config, side[1], changes)):
+            size = "x".join(_sides(config, side[1], changes))
+            words += ["--image-size", size] if size not in words else []
+        else:
+            words += ["--set", f"{path}={value}"]
+    return words
+
+
+def _sides(config, resizer: str, changes: Mapping[str, str]) -> list[str]:
+    paths = [f"{resizer}.{side}" for side in ("height", "width")]
+    return [changes.get(path, str(pipeline.get_field(config, path))) for path in paths]
+
+
+def _is_rate(value: str) -> bool:
+    try:
+        return 0 < float(value) < float("inf")
+    except ValueError:
+        return False
+
+
+def _errors(findings: Sequence[Finding]) -> set[tuple[str, str]]:
+    return {(each.path, each.text) for each in findings if each.severity == ERROR}
+
+
+def _new(findings: Sequence[Finding], known: set[tuple[str, str]]) -> list[Finding]:
+    return [each for each in findings if each.severity == ERROR and (each.path, each.text) not in known]
+
+
+def said(finding: Finding, path: str = "") -> str:
+    """A finding as a sentence at the field `path`, with values that would do."""
+    text = finding.text
+    if finding.path and finding.path != path:
+        text = f"{finding.path} {text}"
+    elif finding.path:
+        text = f"{finding.path.rpartition('.')[2]} {text}"
+    edits = [f"{each.rpartition('.')[2]} {value}" for each, value in finding.edits if value]
+    return f"{text} What works: {', '.join(edits)}." if edits else text

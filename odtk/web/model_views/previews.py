@@ -1,0 +1,81 @@
+"""Pictures of the records as training would augment them, one for each set of augmentations that was looked at."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from odtk.pipeline import format
+from odtk.web.background import RUNNING, Run
+from odtk.web.commands import Command
+from odtk.web.model_views.open_config import OpenConfig
+from odtk.web.studio import Studio
+
+MODULE = "odtk.web.augmented_sheet"
+_KEPT = 30
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A picture that is drawn, or was."""
+
+    key: str
+    record: int
+    run: Run | None
+    is_there: bool
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is being drawn."""
+        return self.run is not None and self.run.state == RUNNING
+
+    @property
+    def failure(self) -> str:
+        """Why it could not be drawn."""
+        done = self.run is not None and not self.is_running and not self.is_there
+        return (
+            ((self.run.outcome.error if self.run and self.run.outcome else None) or "It was stopped.") if done else ""
+        )
+
+
+def find_preview(studio: Studio, opened: OpenConfig, record: int) -> Preview:
+    """The picture of a record with the config's present augmentations, as far as it is."""
+    key = _key(opened, record)
+    there = (studio.workspace.hidden / "previews" / f"{key}.png").is_file()
+    return Preview(key, record, studio.background.find(f"preview:{key}"), there)
+
+
+def start_preview(studio: Studio, opened: OpenConfig, record: int) -> Preview:
+    """Draws it, unless it is there."""
+    found = find_preview(studio, opened, record)
+    if not found.is_there and not found.is_running:
+        folder = studio.workspace.hidden / "previews"
+        folder.mkdir(exist_ok=True)
+        _remove_oldest(folder)
+        studio.background.start(f"preview:{found.key}", preview_command(opened, found.key, record))
+    return find_preview(studio, opened, record)
+
+
+def _remove_oldest(folder: Path) -> None:
+    """Keeps a few pictures: each has a megabyte or two."""
+    pictures = sorted(folder.glob("*.png"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in pictures[_KEPT:]:
+        path.unlink(missing_ok=True)
+
+
+def preview_command(opened: OpenConfig, key: str, record: int) -> Command:
+    """What draws it."""
+    output = opened.project.workspace.shown(opened.project.workspace.hidden / "previews" / f"{key}.png")
+    return Command((opened.shown, output, "--record", str(record)), MODULE)
+
+
+def _key(opened: OpenConfig, record: int) -> str:
+    """Of what the picture depends on: the augmentations and where the records are; the size of the images."""
+    config = opened.parsed()
+    config.ClearField("eval_input_reader")
+    train = config.train_config
+    steps = list(train.data_augmentation_options)
+    train.Clear()
+    train.data_augmentation_options.extend(steps)
+    return hashlib.sha256(f"{record}\n{format(config)}".encode(errors="surrogateescape")).hexdigest()[:24]

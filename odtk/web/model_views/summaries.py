@@ -1,0 +1,71 @@
+"""Summaries of configs in the background: one for each text that was ever shown, the earlier one is given up."""
+
+from __future__ import annotations
+
+import weakref
+from pathlib import Path
+
+from odtk.atomic import write_text
+from odtk.web.background import FAILED, RUNNING, Run
+from odtk.web.commands import Command, command
+from odtk.web.model_views.architecture import Architecture, architecture
+from odtk.web.model_views.config_history import digest_of
+from odtk.web.studio import Studio
+
+_KEPT = 100
+
+_last: weakref.WeakKeyDictionary[Studio, dict[str, str]] = weakref.WeakKeyDictionary()
+
+
+def summary_command(model: str) -> Command:
+    """The command that describes a model."""
+    return command("summary", model, "--json")
+
+
+def summary_of_text(studio: Studio, owner: str, text: str, file: Path) -> Run:
+    """The summary of a config's text, which is in `file`; started unless it is there.
+
+    One that still runs for another text of `owner` (a project's name) is cancelled.
+    """
+    return _ensure(studio, owner, f"summary:{digest_of(text)}", summary_command(studio.workspace.shown(file)))
+
+
+def summary_of_shipped(studio: Studio, name: str) -> Run:
+    """The summary of a shipped pipeline, which does not change."""
+    return _ensure(studio, f"shipped:{name}", f"summary:shipped:{name}", summary_command(name))
+
+
+def shown_architecture(run: Run) -> Architecture | None:
+    """What a summary found; None while it runs, or if it could not be made."""
+    document = run.outcome.document if run.outcome else None
+    return architecture(document) if isinstance(document, dict) and "layers" in document else None
+
+
+def failure(run: Run) -> str:
+    """Why a summary could not be made; empty if it was, or runs."""
+    if run.state == RUNNING or shown_architecture(run) is not None:
+        return ""
+    return (run.outcome.error if run.outcome else None) or "It was stopped."
+
+
+def _ensure(studio: Studio, owner: str, key: str, words: Command) -> Run:
+    last = _last.setdefault(studio, {})
+    if last.get(owner, key) != key:
+        studio.background.cancel(last[owner])
+    last[owner] = key
+    found = studio.background.find(key)
+    is_kept = found is not None and (found.state in (RUNNING, FAILED) or found.outcome is not None)
+    if found is not None and is_kept:
+        return found
+    _remember(studio, key)
+    return studio.background.start(key, words)
+
+
+def _remember(studio: Studio, key: str) -> None:
+    """Notes a summary, and forgets the oldest ones: each has a hundred kilobytes."""
+    file = studio.workspace.hidden / "summaries.txt"
+    known = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    keys = [each for each in known if each != key] + [key]
+    for old in keys[:-_KEPT]:
+        studio.background.forget(old)
+    write_text(file, "\n".join(keys[-_KEPT:]) + "\n")

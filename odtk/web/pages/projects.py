@@ -1,0 +1,97 @@
+"""Projects: the list, a new one, and where each goes on."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from odtk.errors import OdtkError
+from odtk.tools.zoo_checkpoints import checkpoints_here
+from odtk.web.commands import command
+from odtk.web.model_views import done_commands
+from odtk.web.model_views.new_project import OWN, PRETRAINED, NewProject, create, forget, record_folders, require_usable
+from odtk.web.model_views.pipeline_cards import by_kind, card_called
+from odtk.web.model_views.stages import project_line, stage_of
+from odtk.web.model_views.start_points import zoo_folders
+from odtk.web.model_views.summaries import failure, shown_architecture, summary_command, summary_of_shipped
+from odtk.web.projects import all_projects, project_called
+from odtk.web.record_making import section_of
+from odtk.web.routing import Pages, redirect, text_field
+from odtk.web.studio import Studio
+
+pages = Pages()
+
+_MAX_CONFIG = 4_000_000
+
+
+@pages.get("/projects")
+async def listed(request: Request, studio: Studio) -> Response:
+    """All projects, the one that changed last first."""
+    lines = await run_in_threadpool(lambda: [project_line(each) for each in all_projects(studio.workspace)])
+    return studio.page("projects.html", "Projects", section="Projects", lines=lines)
+
+
+@pages.get("/projects/new")
+async def new(request: Request, studio: Studio) -> Response:
+    """The form for a new project."""
+    query = request.query_params
+    asked = NewProject(query.get("name", ""), query.get("records", ""), query.get("base", ""), PRETRAINED)
+    return await _form(studio, asked)
+
+
+@pages.post("/projects/new", max_bytes=_MAX_CONFIG)
+async def make(request: Request, studio: Studio, form: FormData) -> Response:
+    """Makes a project and its config."""
+    names = {"records": "records", "base": "base", "own_path": "own_path", "own_text": "own_text"}
+    given = {key: text_field(form, name) for key, name in names.items()}
+    given["records"] = text_field(form, "records_path") or given["records"]
+    asked = NewProject(text_field(form, "name"), start=text_field(form, "start", PRETRAINED), **given)
+    try:
+        made_by = section_of(studio, asked.records) if asked.records else None
+        project, words = await run_in_threadpool(create, studio.workspace, asked, made_by)
+    except OdtkError as error:
+        return await _form(studio, asked, str(error))
+    outcome = await studio.commands.run(words)
+    try:
+        if outcome.error is not None:
+            raise OdtkError(outcome.error)
+        await run_in_threadpool(require_usable, project)
+    except OdtkError as error:
+        await run_in_threadpool(forget, project)
+        return await _form(studio, asked, str(error))
+    done_commands.note(project, words)
+    return redirect(request, f"/projects/{project.name}/model")
+
+
+@pages.get("/projects/new/cost/{base}")
+async def cost(request: Request, studio: Studio) -> Response:
+    """What a shipped pipeline needs, as its summary finds; asked for again while that runs."""
+    card = card_called(request.path_params["base"])
+    if card is None:
+        raise OdtkError("There is no such pipeline.")
+    run = summary_of_shipped(studio, card.name)
+    found = shown_architecture(run)
+    return studio.piece("new_project_cost.html", card=card, run=run, found=found, failure=failure(run))
+
+
+@pages.get("/projects/{name}")
+async def one(request: Request, studio: Studio) -> Response:
+    """The page that is next for a project."""
+    project = project_called(studio.workspace, request.path_params["name"])
+    return redirect(request, f"/projects/{project.name}/{stage_of(project)}")
+
+
+async def _form(studio: Studio, asked: NewProject, problem: str = "") -> Response:
+    workspace = studio.workspace
+    folders = await run_in_threadpool(record_folders, workspace)
+    kinds = await run_in_threadpool(by_kind)
+    here = await run_in_threadpool(checkpoints_here, zoo_folders(workspace))
+    base = asked.base if asked.base not in ("", OWN) else "BASE"
+    words = ["--output", "projects/NAME/pipeline.config", "--train-records", asked.records or "records/NAME"]
+    shown = [command("configure", base, *words), summary_command(base)]
+    return studio.page(
+        "new_project.html", "New project", section="Projects", status=400 if problem else 200, asked=asked,
+        problem=problem, folders=folders, kinds=kinds, here=here, own=OWN, commands=shown,
+    )  # fmt: skip

@@ -1,0 +1,175 @@
+"""Suspected label errors, one after the other: accept, correct or discard; then write them back and train again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from odtk.errors import OdtkError
+from odtk.web.background import RUNNING
+from odtk.web.commands import Command, Outcome
+from odtk.web.live import watch
+from odtk.web.projects import Project, copy_project, project_called
+from odtk.web.result_views import suspects
+from odtk.web.result_views.run_files import class_names, dataset_folder, has_model
+from odtk.web.result_views.suspects import CHANGE, DECIDED, DISCARD, KEEP, Box, Decision, SuspectRow
+from odtk.web.result_views.training_again import free_name, records_command
+from odtk.web.routing import Pages, redirect, text_field
+from odtk.web.run_views.training_command import job_name, training_command
+from odtk.web.studio import Studio
+
+pages = Pages()
+
+_TAKE = "take"  # the detected box and class, without looking at numbers
+
+
+@pages.get("/projects/{name}/results/review")
+async def review(request: Request, studio: Studio) -> Response:
+    """The list, and one suspect with its picture."""
+    project = project_called(studio.workspace, request.path_params["name"])
+    rows, decisions, written = await run_in_threadpool(_all, project)
+    open_rows = [row for row in rows if row.rank not in decisions and row.rank not in written]
+    wanted = request.query_params.get("at", "")
+    row = next((row for row in rows if str(row.rank) == wanted), open_rows[0] if open_rows else None)
+    return studio.page(
+        "review.html", "Suspected label errors", section="Results", project=project, part="Label errors",
+        has_model=has_model(project), rows=rows, decisions=decisions, written=written, left=len(open_rows), row=row,
+        decided=DECIDED, shown=await run_in_threadpool(_shown, project, row, decisions) if row else None,
+        names=_names(project, rows), folder=dataset_folder(project), copy_name=free_name(project),
+        commands=_commands(project), **_state(studio, project),
+    )  # fmt: skip
+
+
+@pages.get("/projects/{name}/results/review/picture/{rank:int}")
+async def picture(request: Request, studio: Studio) -> Response:
+    """The picture of a suspect, from its record."""
+    project = project_called(studio.workspace, request.path_params["name"])
+    row = suspects.suspect_of(project, request.path_params["rank"])
+    found = await run_in_threadpool(suspects.picture_of, project, row)
+    return Response(found.encoded, media_type=found.kind)
+
+
+@pages.get("/projects/{name}/results/review/live")
+async def live(request: Request, studio: Studio) -> Response:
+    """How far the writing is."""
+    project = project_called(studio.workspace, request.path_params["name"])
+    return watch(
+        request,
+        studio.closing,
+        lambda: {"state": studio.html("review_state.html", project=project, **_state(studio, project))},
+    )
+
+
+@pages.post("/projects/{name}/results/review/{rank:int}")
+async def decide(request: Request, studio: Studio, form: FormData) -> Response:
+    """Notes what someone said about a suspect, and shows the next one."""
+    project = project_called(studio.workspace, request.path_params["name"])
+    row = suspects.suspect_of(project, request.path_params["rank"])
+    await run_in_threadpool(suspects.decide, project, row, _decision(row, form))
+    return redirect(request, f"/projects/{project.name}/results/review")
+
+
+@pages.post("/projects/{name}/results/review/write")
+async def write(request: Request, studio: Studio, form: FormData) -> Response:
+    """Writes the decisions into the annotation files."""
+    project = project_called(studio.workspace, request.path_params["name"])
+    if not suspects.read_decisions(project):
+        raise OdtkError("Nothing was decided yet. Look at the suspects first.")
+
+    def written(outcome: Outcome) -> None:
+        if outcome.exit_code == 0:
+            suspects.put_aside(project)
+
+    studio.background.start(_key(project), suspects.correct_command(project), written)
+    return redirect(request, f"/projects/{project.name}/results/review")
+
+
+@pages.post("/projects/{name}/results/review/folder")
+async def set_folder(request: Request, studio: Studio, form: FormData) -> Response:
+    """Notes where the project's annotated data are."""
+    project = project_called(studio.workspace, request.path_params["name"])
+    folder = studio.workspace.inside(text_field(form, "folder"))
+    if not folder.is_dir() or folder == studio.workspace.folder:
+        raise OdtkError(f"{studio.workspace.shown(folder)} is no folder of data.")
+    project.update("make-tfrecords", {"data-dir": project.relative(folder)})
+    return redirect(request, f"/projects/{project.name}/results/review")
+
+
+@pages.post("/projects/{name}/results/review/train")
+async def train_again(request: Request, studio: Studio, form: FormData) -> Response:
+    """Makes the records again, and trains a copy of the project with them: two jobs, one after the other."""
+    project = project_called(studio.workspace, request.path_params["name"])
+    made = records_command(project)
+    copied = copy_project(project, text_field(form, "copy", free_name(project)))
+    records = await run_in_threadpool(studio.jobs.add, made, f"records:{project.name}")
+    await run_in_threadpool(studio.jobs.add, training_command(copied), job_name(copied), (records.number,))
+    return redirect(request, f"/projects/{copied.name}/training")
+
+
+def _all(project: Project) -> tuple[list[SuspectRow], dict[int, Decision], set[int]]:
+    return suspects.read_suspects(project), suspects.read_decisions(project), suspects.written_ranks(project)
+
+
+def _shown(project: Project, row: SuspectRow, decisions: dict[int, Decision]) -> dict[str, Any]:
+    """The picture's size, and the class and box that stand in the form."""
+    found = suspects.picture_of(project, row)
+    decision = decisions.get(row.rank)
+    box = (decision.box if decision else None) or row.annotated_box or row.detected_box
+    name = (decision.class_name if decision else "") or row.annotated_class or row.detected_class
+    return {"width": found.width, "height": found.height, "box": box, "class_name": name}
+
+
+def _names(project: Project, rows: list[SuspectRow]) -> list[str]:
+    """The classes to choose from."""
+    found = [name for row in rows for name in (row.annotated_class, row.detected_class) if name]
+    return list(dict.fromkeys([*class_names(project).values(), *sorted(found)]))
+
+
+def _decision(row: SuspectRow, form: FormData) -> Decision:
+    what = text_field(form, "do")
+    if what == _TAKE:
+        return Decision(CHANGE, row.detected_class, row.detected_box)
+    if what == CHANGE:
+        return Decision(CHANGE, text_field(form, "class"), _box(form))
+    if what in (KEEP, DISCARD):
+        return Decision(what)
+    raise OdtkError("Choose what becomes of the box.")
+
+
+def _box(form: FormData) -> Box:
+    try:
+        left, top, right, bottom = (float(text_field(form, side)) for side in ("xmin", "ymin", "xmax", "ymax"))
+    except ValueError:
+        raise OdtkError("The corners of the box are four numbers, in pixels.") from None
+    return left, top, right, bottom
+
+
+def _commands(project: Project) -> list[Command]:
+    """Those that the buttons run, as far as it is known where the data are."""
+    if dataset_folder(project) is None:
+        return []
+    try:
+        return [suspects.correct_command(project), records_command(project), _copied(project)]
+    except OdtkError:
+        return []
+
+
+def _copied(project: Project) -> Command:
+    """What trains the copy that is not made yet."""
+    name, shown = free_name(project), project.workspace.shown
+    copied = Project(project.workspace, name)
+    places = {shown(project.config): shown(copied.config), shown(project.run): shown(copied.run)}
+    return Command(tuple(places.get(word, word) for word in training_command(project).words))
+
+
+def _state(studio: Studio, project: Project) -> dict[str, Any]:
+    run = studio.background.find(_key(project))
+    return {"run": run, "is_running": run is not None and run.state == RUNNING}
+
+
+def _key(project: Project) -> str:
+    return f"correct:{project.name}"

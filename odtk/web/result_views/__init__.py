@@ -1,0 +1,1 @@
+"""What the pages of results show: read from the files that the commands write, without a server."""

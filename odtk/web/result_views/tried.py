@@ -1,0 +1,189 @@
+"""Pictures and videos that someone tried a model on, and thresholds: files below `projects/NAME/tried`.
+
+There is one picture and one video at a time, so that the folder does not grow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from odtk import thresholds
+from odtk.atomic import atomic_file, write_text
+from odtk.errors import OdtkError
+from odtk.thresholds import Thresholds
+from odtk.web.commands import Command, command
+from odtk.web.projects import Project
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
+VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
+DEFAULT_SCORE = 0.5
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class FoundBox:
+    """A detection in a tried picture, in its pixels."""
+
+    class_id: int
+    name: str
+    score: float
+    left: float
+    top: float
+    width: float
+    height: float
+    color: int
+    """Of the style's colors of boxes, from 0."""
+
+    @property
+    def percent(self) -> str:
+        """The score as it stands beside the name."""
+        return f"{100 * self.score:.0f} %"
+
+
+@dataclass(frozen=True)
+class TriedPicture:
+    """A picture and what was found in it."""
+
+    path: Path
+    address: str
+    width: int
+    height: int
+    milliseconds: float
+    boxes: list[FoundBox]
+
+
+COLORS = 6
+
+
+def tried_folder(project: Project) -> Path:
+    """Where tried pictures and videos are."""
+    return project.folder / "tried"
+
+
+def keep(project: Project, name: str, file: IO[bytes]) -> Path:
+    """Keeps an uploaded picture or video in place of the last one; OdtkError if it is neither."""
+    suffix = Path(name.lower()).suffix
+    kinds = {"picture": PICTURES, "video": VIDEOS}
+    kind = next((kind for kind, suffixes in kinds.items() if suffix in suffixes), None)
+    if kind is None:
+        raise OdtkError(f"{name!r} is no picture or video that is taken here. Use {', '.join(PICTURES + VIDEOS)}.")
+    folder = tried_folder(project)
+    folder.mkdir(exist_ok=True)
+    for earlier in folder.glob(f"{kind}.*"):
+        earlier.unlink()
+    path = folder / f"{kind}{suffix}"
+    with atomic_file(path) as temporary, open(temporary, "wb") as out:
+        while chunk := file.read(_CHUNK):
+            out.write(chunk)
+    return path
+
+
+def tried_file(project: Project, suffixes: tuple[str, ...]) -> Path | None:
+    """The last picture or video that was kept, by its suffix."""
+    return next((each for each in sorted(tried_folder(project).glob("*.*")) if each.suffix in suffixes), None)
+
+
+def note_found(picture: Path, found: Mapping[str, Any]) -> None:
+    """Writes what a model found beside the picture."""
+    write_text(picture.with_suffix(".json"), json.dumps(found))
+
+
+def tried_picture(project: Project) -> TriedPicture | None:
+    """The last picture with its boxes; None if there is none."""
+    try:
+        found = json.loads((tried_folder(project) / "picture.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    path = tried_file(project, PICTURES)
+    if path is None:
+        return None
+    address = f"/files/{project.workspace.shown(path)}?changed={path.stat().st_mtime_ns}"
+    return TriedPicture(path, address, found["width"], found["height"], found["milliseconds"], _boxes(found))
+
+
+def _boxes(found: Mapping[str, Any]) -> list[FoundBox]:
+    rows = zip(found["boxes"], found["classes"], found["scores"], strict=True)
+    return [_box(found, box, number, score) for box, number, score in rows]
+
+
+def _box(found: Mapping[str, Any], box: list[float], number: int, score: float) -> FoundBox:
+    top, left, bottom, right = box
+    width, height = found["width"], found["height"]
+    return FoundBox(
+        class_id=number,
+        name=found["names"].get(str(number), f"class {number}"),
+        score=score,
+        left=round(left * width, 1),
+        top=round(top * height, 1),
+        width=round((right - left) * width, 1),
+        height=round((bottom - top) * height, 1),
+        color=(number - 1) % COLORS,
+    )
+
+
+@dataclass(frozen=True)
+class TriedVideo:
+    """A video, the command that detects in it, and its address once that is done."""
+
+    path: Path
+    command: Command
+    address: str | None
+
+
+def tried_video(project: Project) -> TriedVideo | None:
+    """The last video; None if there is none."""
+    path = tried_file(project, VIDEOS)
+    if path is None:
+        return None
+    shown = project.workspace.shown
+    output = tried_folder(project) / "found"
+    more = ["--thresholds", shown(thresholds_file(project))] if thresholds_file(project).exists() else []
+    words = command(
+        "predict", shown(project.run), shown(path), "--output", shown(output), "--save", "video,csv", *more,
+        "--overwrite", "--json",
+    )  # fmt: skip
+    made = output / "video.mp4"
+    return TriedVideo(path, words, f"/files/{shown(made)}?changed={made.stat().st_mtime_ns}" if made.exists() else None)
+
+
+def thresholds_file(project: Project) -> Path:
+    """The thresholds that were chosen on the page, in the form of `odtk predict --thresholds`."""
+    return project.folder / "thresholds.json"
+
+
+def chosen_thresholds(project: Project) -> Thresholds:
+    """Those that were saved, else those that the evaluation found, else 0.5."""
+    for path in (thresholds_file(project), project.run / "eval" / "thresholds.json"):
+        if path.exists():
+            return thresholds.read(path)
+    return Thresholds(DEFAULT_SCORE)
+
+
+def save_thresholds(project: Project, names: Mapping[int, str], texts: Mapping[str, str]) -> None:
+    """Writes the file. `texts`: "all" and "class-ID" to a number from 0 to 1; raises OdtkError for another text."""
+    score = _score(texts.get("all", str(DEFAULT_SCORE)))
+    given = {name: _score(texts[f"class-{number}"]) for number, name in names.items() if f"class-{number}" in texts}
+    thresholds.write(Thresholds(score, given), os.fspath(thresholds_file(project)))
+
+
+def _score(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise OdtkError(f"{text!r} is no threshold. Give a number from 0 to 1.")
+    return value
+
+
+def predict_command(project: Project) -> Command:
+    """What does the same for pictures in a folder."""
+    shown = project.workspace.shown
+    picture = tried_file(project, PICTURES)
+    more = ["--thresholds", shown(thresholds_file(project))] if thresholds_file(project).exists() else []
+    return command("predict", shown(project.run), shown(picture) if picture else "PICTURE", "--output", "found", *more)

@@ -1,0 +1,31 @@
+// Shows how much of a zip has been sent, instead of a page that waits.
+"use strict";
+document.addEventListener("DOMContentLoaded", () => {
+  const form = document.getElementById("upload");
+  const shown = document.getElementById("sent");
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const request = new XMLHttpRequest();
+    const bar = shown.querySelector("progress");
+    const words = shown.querySelector("p");
+    const button = form.querySelector("button");
+    const fail = (text) => { words.textContent = text; words.setAttribute("role", "alert"); button.disabled = false; };
+    request.upload.addEventListener("progress", (sent) => {
+      bar.value = sent.total ? sent.loaded / sent.total : 0;
+      words.textContent = sent.loaded < sent.total ? `Sending, ${Math.floor(100 * bar.value)} %` : "Unpacking";
+    });
+    request.addEventListener("load", () => {
+      const place = request.getResponseHeader("HX-Redirect");
+      const found = new DOMParser().parseFromString(request.responseText, "text/html").querySelector("[role=alert]");
+      if (place) location.assign(place);
+      else fail((found ? found.textContent : request.responseText).trim() || `The studio answered ${request.status}.`);
+    });
+    request.addEventListener("error", () => fail("The connection was lost."));
+    shown.hidden = false;
+    button.disabled = true;
+    request.open("POST", form.action);
+    request.setRequestHeader("HX-Request", "true");
+    request.setRequestHeader("x-csrf-token", form.elements.csrf.value);
+    request.send(new FormData(form));
+  });
+});

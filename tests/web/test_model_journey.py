@@ -1,0 +1,64 @@
+"""The pages of a model in a browser: a family is chosen, a wrong value stands at its field, a typo at its line."""
+
+import re
+
+from small_projects import SMALL, make_records, run_in_this_process
+
+from odtk import pipeline
+
+
+def test_from_a_family_to_a_config_that_is_right(page, studio, monkeypatch):
+    page.set_default_timeout(60_000)
+    run_in_this_process(monkeypatch, [])
+    make_records(studio.folder)
+    page.goto("/projects/new?records=records/pets")
+    page.get_by_label("Name", exact=True).fill("pets")
+    page.get_by_label(SMALL, exact=True).check()
+    page.get_by_role("button", name="Create the project").click()
+    page.get_by_role("heading", name="Model of pets").wait_for()
+    page.locator("#summary").get_by_text("backbone", exact=True).wait_for()
+    config = studio.folder / "projects/pets/pipeline.config"
+
+    batch = page.get_by_label("Batch size", exact=True)
+    batch.fill("0")
+    batch.press("Tab")
+    page.get_by_text("batch_size is 0; a batch has at least one image. It was not changed.").wait_for()
+    assert batch.get_attribute("aria-invalid") == "true"
+    assert page.evaluate("document.activeElement.name") == "f:train_config.num_steps"
+    assert pipeline.read(config).train_config.batch_size == 8
+
+    batch.fill("4")
+    batch.press("Tab")
+    page.get_by_text("The batch size changes from 8 to 4").wait_for()
+    assert batch.get_attribute("aria-invalid") is None
+    assert page.get_by_label("Learning rate base", exact=True).input_value() == "0.01"
+    assert "--batch-size 4" in page.locator("#same").inner_text()
+    assert pipeline.read(config).train_config.batch_size == 4
+
+    page.get_by_role("checkbox", name="Vertical flip", exact=True).check()
+    page.locator("#aug-random_vertical_flip-1").wait_for()
+    assert [each.WhichOneof("preprocessing_step") for each in
+            pipeline.read(config).train_config.data_augmentation_options][1:] == ["random_vertical_flip"]  # fmt: skip
+
+    page.get_by_role("link", name="pipeline.config as text").click()
+    text = page.get_by_role("textbox", name=re.compile("pipeline.config"))
+    right = text.input_value()
+    replace(page, text, "num_steps: 600", "num_stesp: 600")
+    line = right[: right.index("num_steps: 600")].count("\n") + 1
+    wrong = page.locator(f"#lines #L{line}")
+    wrong.get_by_text("Did you mean num_steps?").wait_for()
+    assert page.locator(".gutter .wrong").inner_text().strip() == str(line)
+    assert pipeline.read_text(config) == right
+
+    replace(page, text, "num_stesp: 600", "num_steps: 700")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.locator(".diff .added", has_text="num_steps: 700").wait_for()
+    assert pipeline.read(config).train_config.num_steps == 700
+    assert page.locator("html").evaluate("e => e.scrollWidth <= innerWidth")
+
+
+def replace(page, area, old, new):
+    """Types over a part of a text; filling all of it takes Chromium seconds."""
+    script = "(e, old) => { e.focus(); const at = e.value.indexOf(old); e.setSelectionRange(at, at + old.length); }"
+    area.evaluate(script, old)
+    page.keyboard.insert_text(new)

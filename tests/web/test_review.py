@@ -1,0 +1,176 @@
+"""Suspected label errors: looked at one after the other, written into the annotation files, trained again."""
+
+import csv
+
+import pytest
+from fake_runs import jpeg, trained_project
+from running_studio import post
+
+from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject
+from odtk.datasets.corrections import read_corrections
+from odtk.evaluation.analysis.suspects import COLUMNS
+from odtk.records.example import encode
+from odtk.records.shards import write_records
+from odtk.web.commands import Outcome, command
+from odtk.web.result_views import suspects
+from odtk.web.workspace import Workspace
+
+WIDTH, HEIGHT = 400, 300
+BOX = (40.0, 30.0, 200.0, 150.0)
+
+
+def suspicious_project(workspace):
+    """A project with records, a YOLO dataset, and two suspects: a box of a wrong class, and a missing one."""
+    project = trained_project(workspace, sections={"make-tfrecords": {"data-dir": "../../data/pets", "seed": 7},
+                                                   "train": {"pipeline-config": "pipeline.config"}})  # fmt: skip
+    data, records = workspace.data / "pets", workspace.records / "pets"
+    for folder in (data / "images", data / "labels", records):
+        folder.mkdir(parents=True)
+    (data / "data.yaml").write_text("names: [cat, <b>dog</b>]\ntrain: images\n")
+    (data / "images" / "a.jpg").write_bytes(jpeg(WIDTH, HEIGHT))
+    (data / "labels" / "a.txt").write_text("0 0.3 0.3 0.4 0.4\n")
+    objects = (AnnotatedObject((0.1, 0.1, 0.5, 0.5), 1, "cat"),)
+    record = encode(AnnotatedImage(jpeg(WIDTH, HEIGHT), "a.jpg", HEIGHT, WIDTH, objects))
+    write_records(records / "val.record", [encode(AnnotatedImage(jpeg(8, 8), "b.jpg", 8, 8)), record])
+    project.config.write_text(
+        f'train_input_reader {{ tf_record_input_reader {{ input_path: "{records}/train.record" }} }}\n'
+    )
+    write_suspects(project, str(records / "val.record"))
+    return project
+
+
+def write_suspects(project, record):
+    """What `odtk evaluate --export-suspects` leaves."""
+    left, top, right, bottom = BOX
+    with open(suspects.suspects_file(project), "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        detected = (top + 6, left + 4, bottom, right)
+        writer.writerow([1, "a.jpg", "other class", 0.9, "cat", "<b>dog</b>", 0.9, 0.8, top, left, bottom, right,
+                         *detected, record, 1])  # fmt: skip
+        writer.writerow([2, "a.jpg", "not annotated", 0.7, "", "cat", 0.7, 0, *[""] * 4, 200, 220, 290, 380, record, 1])
+
+
+@pytest.fixture
+def project(client, monkeypatch):
+    """With suspects; jobs stay in the queue."""
+    monkeypatch.setattr("odtk.web.jobs.Jobs.start_worker", lambda jobs: None)
+    return suspicious_project(client.studio.workspace)
+
+
+def test_a_suspect_is_shown_with_its_boxes_and_its_picture(client, project):
+    text = client.get("/projects/pets/results/review").text
+    assert '<rect class="annotated" x="40.0" y="30.0" width="160.0" height="120.0">' in text
+    assert '<rect class="detected" x="44.0" y="36.0" width="156.0" height="114.0">' in text
+    assert "<b>dog" not in text
+    picture = client.get("/projects/pets/results/review/picture/1")
+    assert (picture.headers["content-type"], picture.content) == ("image/jpeg", jpeg(WIDTH, HEIGHT))
+    assert client.get("/projects/pets/results/review/picture/9").status_code == 400
+
+
+def test_a_picture_outside_of_the_roots_is_not_shown(client, project, tmp_path):
+    write_records(tmp_path / "secret.record", [b""])
+    write_suspects(project, str(tmp_path / "secret.record"))
+    assert client.get("/projects/pets/results/review/picture/1").status_code == 404
+
+
+def test_decisions_are_a_table_for_the_command(client, project):
+    corrected = {"do": "change", "class": "<b>dog</b>", "xmin": "41", "ymin": "33.5", "xmax": "200", "ymax": "150"}
+    post(client, "/projects/pets/results/review/1", **corrected)
+    assert 'href="?at=2" aria-current' in client.get("/projects/pets/results/review").text
+    post(client, "/projects/pets/results/review/2", do="take")
+    first, second = read_corrections(suspects.corrections_file(project))
+    assert (first.annotated_class, first.class_name) == ("cat", "<b>dog</b>")
+    assert first.annotated_box == pytest.approx((0.1, 0.1, 0.5, 0.5))
+    assert first.box == pytest.approx((33.5 / HEIGHT, 41 / WIDTH, 0.5, 0.5))
+    assert (second.annotated_box, second.class_name) == (None, "cat")
+    post(client, "/projects/pets/results/review/1", do="discard")
+    assert [each.decision for each in read_corrections(suspects.corrections_file(project))] == ["discard", "change"]
+    text = client.get("/projects/pets/results/review").text
+    assert "All suspects have been looked at" in text
+    assert "odtk correct data/pets projects/pets/corrections.csv --json" in text
+
+
+@pytest.mark.parametrize(
+    ("rank", "fields"),
+    [
+        (1, {"do": "change", "class": "cat", "xmin": "1", "ymin": "1", "xmax": "401", "ymax": "9"}),
+        (1, {"do": "change", "class": "cat", "xmin": "9", "ymin": "1", "xmax": "3", "ymax": "9"}),
+        (1, {"do": "change", "class": "cat", "xmin": "a", "ymin": "1", "xmax": "3", "ymax": "9"}),
+        (1, {"do": "change", "class": "cat", "xmin": "nan", "ymin": "1", "xmax": "3", "ymax": "9"}),
+        (2, {"do": "discard"}),
+        (1, {"do": "magic"}),
+        (7, {"do": "keep"}),
+    ],
+)
+def test_what_says_nothing_clear_is_refused(client, project, rank, fields):
+    assert post(client, f"/projects/pets/results/review/{rank}", **fields).status_code == 400
+    assert not suspects.corrections_file(project).exists()
+
+
+def test_decisions_of_an_earlier_evaluation_do_not_count(client, project):
+    post(client, "/projects/pets/results/review/1", do="discard")
+    text = suspects.suspects_file(project).read_text()
+    suspects.suspects_file(project).write_text(text.replace(",30.0,40.0,", ",31.0,40.0,"))
+    assert suspects.read_decisions(project) == {}
+
+
+def test_written_decisions_are_put_aside(client, project, monkeypatch):
+    post(client, "/projects/pets/results/review/1", do="keep")
+    started = []
+
+    def start(key, words, then):
+        started.append(str(words))
+        then(Outcome(command("correct"), 0, {}, ""))
+
+    monkeypatch.setattr(client.studio.background, "start", start)
+    post(client, "/projects/pets/results/review/write")
+    assert started == ["odtk correct data/pets projects/pets/corrections.csv --json"]
+    assert not suspects.corrections_file(project).exists()
+    assert suspects.written_ranks(project) == {1}
+    assert client.get("/projects/pets/results/review?at=1").text.count("written already") == 1
+
+
+def test_records_are_made_again_and_a_copy_is_trained(client, project):
+    answer = post(client, "/projects/pets/results/review/train", copy="pets-b")
+    assert answer.headers["location"] == "/projects/pets-b/training"
+    records, training = sorted(client.studio.jobs.all(), key=lambda job: job.number)
+    assert " ".join(records.command) == (
+        "make-tfrecords data/pets records/pets --seed 7 --label-map runs/pets/label_map.pbtxt --overwrite"
+    )
+    assert " ".join(training.command).startswith("train projects/pets-b/pipeline.config runs/pets-b")
+    assert training.after == (records.number,)
+
+
+def test_a_project_that_does_not_name_its_data_asks_for_them(client, project):
+    project.update("make-tfrecords", {"data-dir": None})
+    assert "Folder of the annotated data" in client.get("/projects/pets/results/review").text
+    assert post(client, "/projects/pets/results/review/folder", folder="/etc").status_code == 404
+    post(client, "/projects/pets/results/review/folder", folder="data/pets")
+    assert project.sections()["make-tfrecords"]["data-dir"] == "../../data/pets"
+
+
+def test_in_a_browser(studio, page):
+    """A box is dragged by its corner, and the correction is written into the file of labels by the command."""
+    project = suspicious_project(Workspace(studio.folder))
+    page.goto("/projects/pets/results/review")
+    corner = page.locator(".handle").nth(2).bounding_box()
+    scale = page.locator("#suspect").bounding_box()["width"] / WIDTH
+    x, y = corner["x"] + corner["width"] / 2, corner["y"] + corner["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40 * scale, y - 30 * scale, steps=3)
+    page.mouse.up()
+    assert float(page.get_by_label("Right").input_value()) == pytest.approx(240, abs=1)
+    page.get_by_label("Right").fill("240")
+    page.get_by_label("Bottom").fill("120")
+    page.get_by_label("Class").select_option("<b>dog</b>")
+    page.get_by_role("button", name="Correct it").click()
+    page.get_by_role("button", name="Nothing is missing").click()
+    page.get_by_role("button", name="Write 2 decisions").click()
+    page.get_by_text("1 changed, 0 added, 0 discarded").wait_for(timeout=60_000)
+    path = studio.folder / "data" / "pets" / "labels" / "a.txt"
+    assert path.read_text() == "1 0.350000 0.250000 0.500000 0.300000\n"
+    assert path.with_name("a.txt.orig").read_text() == "0 0.3 0.3 0.4 0.4\n"
+    assert suspects.written_ranks(project) == {1, 2}
+    assert page.locator("html").evaluate("e => e.scrollWidth <= innerWidth")

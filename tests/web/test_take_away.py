@@ -1,0 +1,92 @@
+"""The page of downloads: weights, exports, certificates, zips that are made while they are sent."""
+
+import io
+import zipfile
+
+import pytest
+from fake_runs import export, trained_project
+from running_studio import post
+
+from odtk.exporting.formats import FORMATS
+from odtk.web.result_views import take_away
+from odtk.web.result_views.zip_stream import zip_stream
+
+
+@pytest.fixture
+def project(client, monkeypatch):
+    """A trained project; jobs stay in the queue."""
+    monkeypatch.setattr("odtk.web.jobs.Jobs.start_worker", lambda jobs: None)
+    return trained_project(client.studio.workspace)
+
+
+def test_all_formats_are_offered_and_the_commands_are_shown(client, project):
+    text = client.get("/projects/pets/take-away").text
+    for name in FORMATS:
+        assert f"<h4>{name}</h4>" in text
+    assert "odtk train projects/pets/pipeline.config runs/pets" in text
+    assert "odtk export projects/pets/pipeline.config runs/pets exports/pets/saved_model" in text
+
+
+@pytest.mark.parametrize(("kind", "step"), [("best", 10), ("last", 20)])
+def test_weights_are_a_zip_with_what_one_needs(client, project, kind, step):
+    answer = client.get(f"/projects/pets/take-away/weights/{kind}.zip")
+    names = zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
+    expected = {f"ckpt-{step}.index", f"ckpt-{step}.data-00000-of-00001", "checkpoint", "pipeline.config"}
+    assert {f"pets-{kind}/{name}" for name in expected | {"label_map.pbtxt"}} <= set(names)
+    assert not [name for name in names if f"ckpt-{30 - step}" in name]
+
+
+def test_what_is_not_there_is_not_found(client, project):
+    assert client.get("/projects/pets/take-away/weights/worst.zip").status_code == 404
+    assert client.get("/projects/pets/take-away/exports/none.zip").status_code == 404
+    assert client.get("/projects/pets/take-away/exports/...zip").status_code == 400
+
+
+def test_an_export_is_shown_with_its_certificate_and_as_a_zip(client, project):
+    export(project)
+    text = client.get("/projects/pets/take-away").text
+    for words in ("43 of 44", "0.00012 (accepted: 0.001)", "0.489 (0.490)", "41 (73.5)", "Compared on 12 evaluation"):
+        assert words in text
+    assert client.get("/files/exports/pets/onnx/model.onnx?download").content[:2] == b"oo"
+    answer = client.get("/projects/pets/take-away/exports/onnx.zip")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert sorted(archive.namelist()) == ["pets-onnx/certificate.json", "pets-onnx/model.onnx"]
+        assert archive.testzip() is None
+        assert archive.read("pets-onnx/model.onnx") == b"o" * 2_500_000
+
+
+def test_a_zip_comes_in_pieces(tmp_path):
+    path = tmp_path / "large"
+    path.write_bytes(bytes(5 << 20))
+    pieces = list(zip_stream([("large", path)]))
+    assert max(map(len, pieces)) < 2 << 20
+    assert len(pieces) > 4
+
+
+def test_an_export_is_a_job_of_its_own(client, project):
+    post(client, "/projects/pets/take-away/export", format="tflite", quantize="int8", checkpoint="last")
+    post(client, "/projects/pets/take-away/export", format="saved_model", precision="float32")
+    jobs = {job.name: " ".join(job.command) for job in client.studio.jobs.all()}
+    assert jobs["export:pets/tflite-last-int8"] == (
+        "export projects/pets/pipeline.config runs/pets exports/pets/tflite-last-int8 --format tflite "
+        "--checkpoint last --quantize int8 --overwrite"
+    )
+    assert "export:pets/saved_model" in jobs
+    assert project.sections()["export"] == {"format": "saved_model", "precision": "float32"}
+    text = client.get("/projects/pets/take-away").text
+    assert "odtk " + jobs["export:pets/tflite-last-int8"] in text
+
+
+@pytest.mark.parametrize("field", ["format", "checkpoint", "quantize", "precision"])
+def test_what_is_no_choice_is_refused(client, project, field):
+    answer = post(client, "/projects/pets/take-away/export", **{"format": "onnx", field: "../x"})
+    assert answer.status_code == 400
+    assert client.studio.jobs.all() == []
+
+
+def test_an_export_without_a_certificate_says_so(client, project):
+    export(project)
+    (project.exports / "onnx" / "certificate.json").write_text("[1]")
+    (made,) = take_away.exports(project)
+    assert made.certificate == []
+    assert "Without a certificate" in client.get("/projects/pets/take-away").text

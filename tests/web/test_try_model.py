@@ -1,0 +1,273 @@
+"""Trying a model: pictures to a process that stays, boxes back, thresholds."""
+
+import asyncio
+import io
+import json
+import struct
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from fake_model_process import HalfModel
+from fake_runs import FAKE_MODEL, jpeg, trained_project
+from PIL import Image
+from running_studio import post
+
+from odtk import thresholds
+from odtk.errors import DataError, OdtkError
+from odtk.web import live_models, model_process
+from odtk.web.result_views import tried
+from odtk.web.workspace import Workspace
+
+
+@pytest.fixture
+def project(client):
+    """A trained project whose model is the fake one."""
+    client.studio.models._program = FAKE_MODEL
+    return trained_project(client.studio.workspace)
+
+
+def send(client, body, name="pets", **headers):
+    """A frame, as the page's script sends it."""
+    return client.post(
+        f"/projects/{name}/results/detect", content=body, headers={"x-csrf-token": client.csrf, **headers}
+    )
+
+
+def _run(coroutine):
+    """What a coroutine returns: in a thread, as Playwright has its own loop in this one."""
+    with ThreadPoolExecutor() as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
+# The process
+
+
+def test_the_process_answers_each_picture_with_a_line():
+    pictures = [jpeg(), b"no picture", jpeg(10, 20)]
+    sent = io.BytesIO(b"".join(struct.pack(">I", len(each)) + each for each in pictures) + b"\0\0")
+    answers = io.BytesIO()
+    model_process.answer_pictures(HalfModel, sent, answers)
+    head, first, second, third = map(json.loads, answers.getvalue().splitlines())
+    assert head == {"description": "half a picture", "names": {"1": "cat", "2": "<b>dog</b>"}}
+    assert first["boxes"] == [[0, 0, 1, 0.5], [0.25, 0.5, 0.75, 1]]  # not that with a score of 0.01
+    assert (first["classes"], first["scores"]) == ([1, 2], [0.9, 0.3])
+    assert "no picture" in second["error"]
+    assert (third["width"], third["height"]) == (10, 20)
+
+
+def test_a_model_that_cannot_be_opened_says_why():
+    def broken():
+        raise DataError("no model")
+
+    answers = io.BytesIO()
+    model_process.answer_pictures(broken, io.BytesIO(b"\0\0\0\1x"), answers)
+    assert [json.loads(line) for line in answers.getvalue().splitlines()] == [{"error": "no model"}]
+
+
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(monkeypatch):
+    monkeypatch.setattr(model_process, "MAX_PIXELS", 100)
+    with pytest.raises(DataError, match="64 x 48"):
+        model_process.answer(HalfModel(), jpeg())
+
+
+def test_a_picture_is_turned_as_viewers_show_it():
+    file, turned = io.BytesIO(), Image.Exif()
+    turned[0x112] = 6
+    Image.new("RGB", (60, 20)).save(file, "JPEG", exif=turned)
+    found = model_process.answer(HalfModel(), file.getvalue())
+    assert (found["width"], found["height"]) == (20, 60)
+
+
+# The page
+
+
+def test_frames_are_answered_by_one_process(client, project):
+    found = send(client, jpeg()).json()
+    assert found["names"]["1"] == "cat"
+    assert found["scores"] == [0.9, 0.3]
+    (model,) = client.studio.models._models.values()
+    pid = model._process.pid
+    assert send(client, b"GIF89a").status_code == 400
+    assert send(client, jpeg(8, 8)).json()["width"] == 8
+    assert model._process.pid == pid
+
+
+def test_a_process_that_dies_is_started_once_more_and_its_words_are_shown(client, project):
+    send(client, jpeg())
+    (model,) = client.studio.models._models.values()
+    first = model._process.pid
+    answer = send(client, jpeg(1, 1))
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "The model's process ended: out of pixels"
+    assert send(client, jpeg()).json()["scores"] == [0.9, 0.3]
+    assert model._process.pid != first
+
+
+def test_a_model_that_cannot_be_loaded_says_why(client, project):
+    trained_project(client.studio.workspace, "broken")
+    assert send(client, jpeg(), "broken").json()["error"] == "runs/broken holds no model. Train it."
+
+
+def test_a_new_best_checkpoint_is_loaded(client, project):
+    send(client, jpeg())
+    (old,) = client.studio.models._models.values()
+    (project.run / "best" / "checkpoint").write_text('model_checkpoint_path: "ckpt-30"\n')
+    send(client, jpeg())
+    assert list(client.studio.models._models.values()) != [old]
+    assert old._process is None
+
+
+def test_only_so_many_models_stay(client, project, monkeypatch):
+    monkeypatch.setattr(live_models, "_AT_ONCE", 1)
+    trained_project(client.studio.workspace, "other")
+    for name in ("pets", "other"):
+        send(client, jpeg(), name)
+    assert list(client.studio.models._models) == ["runs/other"]
+
+
+def test_a_frame_needs_the_token_and_has_a_limit(client, project, monkeypatch):
+    assert send(client, jpeg(), **{"x-csrf-token": "x"}).status_code == 403
+    assert send(client, bytes(model_process.MAX_BYTES + 1)).status_code == 413
+    assert client.studio.models._models == {}
+
+
+def test_an_idle_model_is_ended(tmp_path):
+    async def idle():
+        models = live_models.LiveModels(tmp_path, tmp_path, FAKE_MODEL, idle=0.2)
+        await models.detect("runs/pets", 1, jpeg())
+        process = models._models["runs/pets"]._process
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+        await asyncio.sleep(0)
+        assert models._models == {}
+
+    _run(idle())
+
+
+def test_a_picture_without_scripts(client, project):
+    files = {"file": ("cat <i>.JPG", jpeg(100, 50), "image/jpeg")}
+    answer = client.post("/projects/pets/results/try", files=files, data={"csrf": client.csrf})
+    assert answer.headers["location"] == "/projects/pets/results/try"
+    found = tried.tried_picture(project)
+    assert [(box.name, box.left, box.top, box.width, box.height) for box in found.boxes] == [
+        ("cat", 0, 0, 50, 50),
+        ("<b>dog</b>", 50, 12.5, 50, 25),
+    ]
+    text = client.get("/projects/pets/results/try").text
+    assert "&lt;b&gt;dog&lt;/b&gt;" in text
+    assert "<b>dog" not in text
+    assert 'data-score="0.3" hidden' in text  # below 0.5
+    assert "odtk predict runs/pets projects/pets/tried/picture.jpg --output found" in text
+    assert client.get(found.address).content == jpeg(100, 50)
+
+
+def test_the_last_picture_takes_the_place_of_the_one_before(client, project):
+    for name in ("a.jpg", "b.png"):
+        client.post("/projects/pets/results/try", files={"file": (name, jpeg())}, data={"csrf": client.csrf})
+    assert sorted(path.name for path in tried.tried_folder(project).iterdir()) == ["picture.json", "picture.png"]
+
+
+@pytest.mark.parametrize("name", ["run.sh", "a.svg", "../../x"])
+def test_other_files_are_refused(client, project, name):
+    answer = client.post("/projects/pets/results/try", files={"file": (name, b"x")}, data={"csrf": client.csrf})
+    assert answer.status_code == 400
+    assert "is no picture or video" in answer.text
+
+
+def test_a_video_is_a_command_in_the_background(client, project, monkeypatch):
+    started = []
+    monkeypatch.setattr(client.studio.background, "start", lambda key, command: started.append(str(command)))
+    client.post("/projects/pets/results/try", files={"file": ("Walk.MP4", b"film")}, data={"csrf": client.csrf})
+    assert started == [
+        "odtk predict runs/pets projects/pets/tried/video.mp4 --output projects/pets/tried/found --save video,csv "
+        "--overwrite --json"
+    ]
+    made = tried.tried_folder(project) / "found" / "video.mp4"
+    made.parent.mkdir()
+    made.write_bytes(b"drawn")
+    assert client.get(tried.tried_video(project).address).content == b"drawn"
+    assert started[0] in client.get("/projects/pets/results/try").text
+
+
+def test_thresholds_are_a_file_for_predict(client, project):
+    answer = post(client, "/projects/pets/results/thresholds", **{"all": "0.3", "class-1": "0.8", "class-7": "0.1"})
+    assert answer.status_code == 303
+    found = thresholds.read(project.folder / "thresholds.json")
+    assert (found.score, found.classes) == (0.3, {"cat": 0.8})
+    text = client.get("/projects/pets/results/try").text
+    assert "--thresholds projects/pets/thresholds.json" in text
+    assert 'value="0.80"' in text
+
+
+@pytest.mark.parametrize("text", ["1.5", "nan", "much"])
+def test_what_is_no_threshold_is_refused(client, project, text):
+    assert post(client, "/projects/pets/results/thresholds", **{"class-1": text}).status_code == 400
+    assert not (project.folder / "thresholds.json").exists()
+
+
+def test_the_evaluation_s_thresholds_come_first(client, project):
+    (project.run / "eval").mkdir()
+    thresholds.write(thresholds.Thresholds(0.2, {"cat": 0.7}), project.run / "eval" / "thresholds.json")
+    assert tried.chosen_thresholds(project).of("cat") == 0.7
+
+
+def test_too_many_waiting_frames_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(live_models, "_WAITING", 2)
+
+    async def many():
+        models = live_models.LiveModels(tmp_path, tmp_path, FAKE_MODEL)
+        answers = [models.detect("runs/pets", 1, jpeg()) for _ in range(4)]
+        found = await asyncio.gather(*answers, return_exceptions=True)
+        await models.close()
+        return found
+
+    kinds = [type(each) for each in _run(many())]
+    assert kinds == [dict, dict, OdtkError, OdtkError]
+
+
+# In a browser
+
+
+@pytest.fixture
+def fake_model(monkeypatch):
+    """Studios that are started after this have the fake model."""
+    monkeypatch.setattr(live_models, "PROGRAM", FAKE_MODEL)
+
+
+def test_in_a_browser(fake_model, studio, page, tmp_path):
+    """A picture is dropped and answered, a threshold hides a box, the webcam is watched, and all of it saved."""
+    (tmp_path / "cat.jpg").write_bytes(jpeg(400, 300))
+    project = trained_project(Workspace(studio.folder))
+    page.goto("/projects/pets/results/try")
+    _drop(page, tmp_path / "cat.jpg")
+    page.get_by_text("1 of 2 boxes reach their threshold.").wait_for()
+    assert page.locator("#rows tr").all_inner_texts() == ["cat\t0.900\t0, 0, 200, 300"]
+    slider = page.get_by_label("<b>dog</b>")
+    slider.fill("0.25")
+    page.get_by_text("2 of 2 boxes reach their threshold.").wait_for()
+    before = _pixels(page)
+    slider.fill("0.35")
+    assert before != _pixels(page)
+    page.get_by_role("button", name="Start the webcam").click()
+    page.get_by_text("frames/s").wait_for()
+    assert "cat" in page.locator("#rows").inner_text()
+    page.get_by_role("button", name="Stop the webcam").click()
+    page.get_by_role("button", name="Save as a file").click()
+    page.get_by_role("link", name="Download thresholds.json").wait_for()
+    assert thresholds.read(project.folder / "thresholds.json").of("<b>dog</b>") == 0.35
+
+
+def _drop(page, path):
+    """Drops a file from the desktop on the page."""
+    transfer = page.evaluate_handle(
+        """bytes => {
+        const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(bytes)], "cat.jpg", { type: "image/jpeg" }));
+        return data;
+    }""",
+        list(path.read_bytes()),
+    )
+    page.dispatch_event("#upload", "drop", {"dataTransfer": transfer})
+
+
+def _pixels(page):
+    return page.evaluate("() => document.getElementById('stage').toDataURL()")
