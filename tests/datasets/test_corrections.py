@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from odtk.annotations import voc_xml
+from odtk.annotations import coco_edits, voc_xml
 from odtk.annotations.annotated_image import UnusableImage
 from odtk.cli.main import cli
 from odtk.datasets.corrections import CHANGE, DISCARD, KEEP, Correction, read_corrections, write_corrections
@@ -307,6 +307,20 @@ def test_what_would_be_read_otherwise_is_put_back(tmp_path, monkeypatch):
     before = contents(tmp_path)
     monkeypatch.setattr("odtk.annotations.voc_edits.edited", lambda data, path, edits: data.replace(b"dog", b"cow"))
     with pytest.raises(OdtkError, match="would not be read"):
+        apply_corrections(tmp_path, [change("a", ("cat", (10, 20, 30, 60)), None, DISCARD)])
+    assert {path: data for path, data in contents(tmp_path).items() if path.suffix != ".orig"} == before
+
+
+def test_a_file_in_which_another_image_changes_is_put_back(tmp_path, monkeypatch):
+    coco(tmp_path)
+    before = contents(tmp_path)
+    edited = coco_edits.edited
+
+    def careless(data, *rest):
+        return edited(data, *rest).replace(b"[1, 1, 98, 78]", b"[1, 1, 97, 78]")
+
+    monkeypatch.setattr("odtk.annotations.coco_edits.edited", careless)
+    with pytest.raises(OdtkError, match="which is not in the table"):
         apply_corrections(tmp_path, [change("a", ("cat", (10, 20, 30, 60)), None, DISCARD)])
     assert {path: data for path, data in contents(tmp_path).items() if path.suffix != ".orig"} == before
 
