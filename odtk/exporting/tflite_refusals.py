@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from odtk.detectors import families
 from odtk.exporting.formats import ExportOptions, Tolerance
 
-# Of the small pipelines' models on the demo's 40 evaluation images (45 to 89 objects, none missing) the largest measured
-# differences in boxes and scores are: float16 0.0003 and 0.0015, dynamic 0.029 and 0.13, int8 0.07 and 0.13. The
+# Of the small pipelines' models on the demo's 40 evaluation images (45 to 89 objects, none missing) the largest
+# differences in boxes and scores were: float16 0.0003 and 0.0015, dynamic 0.029 and 0.13, int8 0.07 and 0.13. The
 # tolerances leave room for the larger models of users.
 _TOLERANCES = {
     "none": Tolerance(),
