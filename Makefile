@@ -9,7 +9,7 @@ READY := .venv/.ready
 WORKERS ?= 2
 PYTEST := $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist worksteal
 
-.PHONY: help demo test test-all test-matrix lint format docs docs-pictures bench bench-accelerator tfod protos clean
+.PHONY: help demo test test-all suite test-matrix lint style types format docs docs-pictures bench bench-accelerator tfod protos clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -23,27 +23,39 @@ $(READY): pyproject.toml
 	  echo "Making .venv with $(PYTHON): TensorFlow is downloaded, which takes a few minutes." >&2; \
 	  $(PYTHON) -m venv --clear .venv; }
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check 'pip>=23.1'
-	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev]'
+	@# By all cores and without the packages' own tests, where pip compiles all, one file after another.
+	@$(VENV_PYTHON) -m compileall -qq -j 0 -x 'site-packages/.*/tests?/' .venv/lib || true
 	@touch $(READY)
 
 demo: $(READY)  ## all steps on synthetic data, about 5 minutes on 2 cores
 	$(VENV_PYTHON) -m odtk demo demo
 
-test: $(READY) lint  ## lint and the tests: what CI runs; WORKERS=4 runs them in four processes (0: in this one)
-	$(PYTEST)
+test: $(READY) style  ## lint and the tests: what CI runs; WORKERS=4 runs them in four processes (0: in this one)
+	@$(MAKE) --no-print-directory -j 2 types suite
 
-test-all: $(READY) lint  ## the same, with the slow end-to-end runs
-	$(PYTEST) -m ''
+test-all: $(READY) style  ## the same, with the slow end-to-end runs
+	@$(MAKE) --no-print-directory -j 2 types suite MARKS="-m ''"
+
+# Programs that tests start import odtk, whose bytecode Python does not write itself where PYTHONDONTWRITEBYTECODE is set.
+suite: $(READY)
+	@$(VENV_PYTHON) -m compileall -q odtk
+	$(PYTEST) $(MARKS)
 
 # It needs no .venv, only a Python to run it: each combination makes its own environment in .matrix.
 test-matrix:  ## the core of the suite on each Python and TensorFlow in turn; CELLS='3.13+2.20 ...' chooses
 	$(or $(PYTHON),python3) tests/matrix/matrix.py $(CELLS)
 
-lint: $(READY)  ## ruff (check and format), mypy and the import contracts
+lint: style types  ## ruff (check and format), mypy and the import contracts
+
+style: $(READY)
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
-	$(VENV_PYTHON) -m mypy
 	.venv/bin/lint-imports --no-logo
+
+# Without its cache it takes half a minute of one core, so that `make test` runs it beside the tests.
+types: $(READY)
+	$(VENV_PYTHON) -m mypy
 
 format: $(READY)  ## format the code and fix what ruff can
 	$(VENV_PYTHON) -m ruff check --fix .
@@ -62,11 +74,12 @@ docs: .docs/.ready  ## the documentation as a site with search, in site/, which 
 	@echo "Open site/index.html."
 
 # Real ones: the demo is run and recorded (5 minutes), and Chromium takes the picture of its page.
-docs-pictures: $(READY)  ## README's animated terminal and picture of a report; needs Chromium
+docs-pictures: $(READY)  ## README's animated terminal, pictures of a report and of the studio; needs Chromium
 	rm -rf odtk-demo
 	PATH="$(CURDIR)/.venv/bin:$$PATH" $(VENV_PYTHON) -m docs_site.recording docs/demo.cast.gz odtk demo
 	$(VENV_PYTHON) -m docs_site.terminal_svg docs/demo.cast.gz docs/demo.svg
 	$(VENV_PYTHON) -m docs_site.page_picture odtk-demo/model/eval/report.html docs/report.png
+	$(VENV_PYTHON) -m docs_site.studio_pictures odtk-demo docs
 	$(VENV_PYTHON) -m docs_site.badges
 
 bench: $(READY)  ## measure speed against the bare network, to bench/results.json; 10 to 30 minutes on 2 idle cores

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +32,30 @@ def running_studio(folder: Path, roots=()) -> Iterator[Running]:
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening.socket])), daemon=True)
     thread.start()
     try:
-        assert started.wait(20)
+        assert started.wait(120)
         yield Running(listening.address, folder)
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(120)
         assert not thread.is_alive()
+
+
+@contextlib.contextmanager
+def studio_process(folder: Path, *words: str, program: Sequence[str] = ("-m", "odtk")) -> Iterator[tuple]:
+    """A process of `odtk studio`, and the address that it prints; it is killed at the end of the block."""
+    process = subprocess.Popen(
+        [sys.executable, *program, "studio", str(folder), "--port", "0", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout
+    assert process.stderr
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("Studio: http://"), process.stderr.read()
+        yield process, line.removeprefix("Studio: ").strip()
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @contextlib.contextmanager

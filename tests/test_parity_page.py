@@ -59,7 +59,8 @@ DIFFERENCES = """
   outside of its image is clipped to nothing, while TFOD fails in inference without static shapes. Where fewer than
   `first_stage_max_proposals` boxes remain, the rest is zeros and in TFOD with `use_static_shapes` other boxes; only the
   static sampler ever takes any of them. XLA, and `--deterministic` on a GPU, crop by products with matrices, as
-  `use_matmul_crop_and_resize` does in TFOD.
+  `use_matmul_crop_and_resize` does in TFOD. On CPUs all of a crop's gradient reaches the features, while TFOD trains
+  with TensorFlow's, whose threads lose what they add to one cell at once.
 - **Calibration.** A score of 1 or more beyond a curve's last point, which only `IDENTITY` gives, gets that point's
   value, while TFOD uses the first point's.
 - **Scalars** are written every 10 steps, not every 100; checkpoints are named by their step.

@@ -18,6 +18,8 @@ UNKNOWN_CLASS = -1
 _OF_PARSER = ("encoded", "cached", "has_bad_boxes")
 _HASHES = 2**62
 
+_UNLIKE = "the image/object lists of an Example (ymin, xmin, ymax, xmax, class) differ in length"
+
 _STRING = tf.io.FixedLenFeature([], tf.string, "")
 
 
@@ -80,7 +82,7 @@ def make_parser(label_map: LabelMap | None, num_classes: int, bad_boxes: BadBoxe
         rows = tf.cast(class_ids(features, "image/class"), tf.int32) - 1
         known = tf.boolean_mask(rows, (rows >= 0) & (rows < num_classes))
         named = tf.reduce_max(tf.one_hot(known, num_classes), axis=0)
-        return tf.cond(tf.size(known) > 0, lambda: named, lambda: tf.ones([num_classes]))
+        return tf.where(tf.size(known) > 0, named, 1.0)
 
     def parse(serialized, place=None) -> dict:
         features = tf.io.parse_single_example(serialized, _FEATURES)
@@ -103,10 +105,9 @@ def make_parser(label_map: LabelMap | None, num_classes: int, bad_boxes: BadBoxe
 def _boxes(features: dict, class_ids) -> dict:
     sides = [features[f"image/object/bbox/{side}"] for side in ("ymin", "xmin", "ymax", "xmax")]
     count = tf.size(sides[0])
-    text = "an Example's image/object lists (ymin, xmin, ymax, xmax, class) differ in length"
-    alike = [tf.debugging.assert_equal(tf.size(side), count, text) for side in (*sides[1:], class_ids)]
-    # All uses of the lists run after the assertions, so that they do not fail with another message.
-    with tf.control_dependencies(alike):
+    alike = tf.reduce_all(tf.stack([tf.size(each) for each in (*sides[1:], class_ids)]) == count)
+    # All uses of the lists run after the assertion, so that they do not fail with another message.
+    with tf.control_dependencies([tf.raw_ops.Assert(condition=alike, data=[_UNLIKE])]):
         sides, class_ids = [tf.identity(side) for side in sides], tf.identity(class_ids)
     return {
         "boxes": tf.stack(sides, axis=1),
@@ -122,7 +123,13 @@ def _boxes(features: dict, class_ids) -> dict:
 def _one_per_box(values, count, default) -> tf.Tensor:
     """The record's values if it has one for every box, else the default for all of them."""
     absent = tf.fill([count], tf.constant(default, values.dtype))
-    return tf.cond(tf.size(values) == count, lambda: values, lambda: absent)
+    return _either(tf.size(values) == count, values, absent)
+
+
+def _either(is_first, first, second) -> tf.Tensor:
+    """`first` [n] if `is_first`, else `second` [m]. tf.cond would have a function for each: runs would start later."""
+    begin = tf.where(is_first, 0, tf.size(first))
+    return tf.concat([first, second], 0)[begin : begin + tf.where(is_first, tf.size(first), tf.size(second))]
 
 
 def _source_id(features: dict, serialized) -> tf.Tensor:
@@ -142,7 +149,7 @@ def _make_class_lookup(label_map: LabelMap | None) -> Callable:
 
     def look_up(features, of: str):
         text, label = features[f"{of}/text"], features[f"{of}/label"]
-        return tf.cond(tf.size(text) > 0, lambda: look_up_texts(text), lambda: label)
+        return _either(tf.size(text) > 0, look_up_texts(text), label)
 
     return look_up
 
@@ -161,7 +168,11 @@ def _make_text_lookup(ids: dict[str, int]) -> Callable:
 
     def look_up(texts):
         names = tf.constant([name for _, (name, _) in hashed])
-        found = tf.searchsorted(tf.constant(hashes, tf.int64), tf.strings.to_hash_bucket_fast(texts, _HASHES))
+        sorted_hashes = tf.constant(hashes, tf.int64)[None]
+        # Not tf.searchsorted, which takes no empty list.
+        found = tf.raw_ops.LowerBound(
+            sorted_inputs=sorted_hashes, values=tf.strings.to_hash_bucket_fast(texts, _HASHES)[None]
+        )[0]
         found = tf.minimum(found, len(hashes) - 1)
         values = tf.constant([number for _, (_, number) in hashed], tf.int64)
         return tf.where(tf.gather(names, found) == texts, tf.gather(values, found), UNKNOWN_CLASS)

@@ -1,10 +1,12 @@
 """Reads text-format files: from a path to text, from text to a message, with helpful error messages."""
 
 import codecs
+import functools
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf import text_encoding, text_format
 from google.protobuf.message import Message
@@ -12,7 +14,7 @@ from google.protobuf.message import Message
 from odtk import files
 from odtk.errors import OdtkError
 from odtk.prototext.diagnosis import at, diagnose
-from odtk.prototext.syntax import map_blanks, tokenize
+from odtk.prototext.syntax import MOST_KEPT, map_blanks, tokenize
 
 _M = TypeVar("_M", bound=Message)
 
@@ -60,7 +62,7 @@ def _decode(data: bytes, path: Path, what: str, error: type[OdtkError]) -> str:
 
 
 def parse(text: str, message: _M, filename: str, error: type[OdtkError]) -> _M:
-    """Parses `text` into `message`, which is returned; text_format decides what is valid.
+    """Parses `text` into the empty `message`, which is returned; text_format decides what is valid.
 
     Raises `error` with file, line, column, the offending line, a caret and the likely cause. A field that is set
     twice is an error (TFOD silently uses the last one), and so is a control character from an escape in a string: no
@@ -71,11 +73,23 @@ def parse(text: str, message: _M, filename: str, error: type[OdtkError]) -> _M:
         # Line numbers are kept; text_format needs 300 bytes of memory for each space in a row.
         text = map_blanks(text, lambda blank: _LONG_BLANKS.sub(" ", blank))
     try:
-        text_format.Parse(text, message)
+        message.CopyFrom(_parsed(text, message))
     except text_format.ParseError as reason:
         raise error(diagnose(text, reason, message.DESCRIPTOR, filename)) from None
     _refuse_control_characters(text, filename, error)
     return message
+
+
+def _parsed(text: str, empty: _M) -> _M:
+    kind: Callable[[], Any] = type(empty)
+    return _kept(text, kind) if len(text) <= MOST_KEPT else text_format.Parse(text, kind())
+
+
+# A command parses one config again and again: to set a field, to find the line of another, to compare it with an
+# earlier one. That is most of the time of those that do not compute.
+@functools.lru_cache(maxsize=32)
+def _kept(text: str, kind: Callable[[], Any]) -> Any:
+    return text_format.Parse(text, kind())
 
 
 def _refuse_surrogates(text: str, filename: str, error: type[OdtkError]) -> None:
@@ -88,7 +102,7 @@ def _refuse_surrogates(text: str, filename: str, error: type[OdtkError]) -> None
 
 
 def _refuse_control_characters(text: str, filename: str, error: type[OdtkError]) -> None:
-    for token in tokenize(text):
+    for token in tokenize(text) if "\\" in text else ():
         if token.kind == "string" and "\\" in token.text:
             meant = text_encoding.CUnescape(token.text[1:-1])
             if any(byte < 0x20 for byte in meant):

@@ -5,6 +5,7 @@ Offsets are character offsets into the text; lines and columns count from 1. The
 comments, `,` and `;` after a field, `[extension.names]`); only what text_format accepts needs to be read here.
 """
 
+import functools
 import itertools
 import re
 from collections.abc import Callable, Iterator
@@ -14,6 +15,9 @@ OPENING = {"{": "}", "<": ">"}
 
 MAX_DEPTH = 100
 """Of nested messages; no schema here is a tenth as deep."""
+
+MOST_KEPT = 50_000
+"""Characters of a text that is not read again when it comes again; large ones would fill the memory."""
 
 # The repeated groups match as much as possible at once: each repetition of a group with alternatives takes memory.
 _TOKEN = re.compile(
@@ -82,7 +86,15 @@ def map_blanks(text: str, change: Callable[[str], str]) -> str:
 
 
 def read_tree(text: str) -> Message:
-    """The tree of a text that text_format accepts; anything else, and MAX_DEPTH, raises ValueError."""
+    """The tree of a text that text_format accepts, which must not be changed.
+
+    Anything else, and MAX_DEPTH, raises ValueError.
+    """
+    return _kept_tree(text) if len(text) <= MOST_KEPT else _Reader(text).root()
+
+
+@functools.lru_cache(maxsize=32)
+def _kept_tree(text: str) -> Message:
     return _Reader(text).root()
 
 

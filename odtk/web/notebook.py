@@ -38,7 +38,7 @@ class NotebookStudio:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -97,9 +97,8 @@ def _show(found: NotebookStudio, height: int) -> None:
     _, _, rest = found.address.partition("://")
     place, _, path = rest.partition("/")
     if "google.colab" in sys.modules:
-        from google.colab import output  # type: ignore[import-not-found]
-
-        output.serve_kernel_port_as_iframe(int(place.rpartition(":")[2]), path=f"/{path}", height=str(height))
+        colab: Any = sys.modules["google.colab"]  # it is on Colab alone, so type checkers cannot know it
+        colab.output.serve_kernel_port_as_iframe(int(place.rpartition(":")[2]), path=f"/{path}", height=str(height))
     elif _is_notebook():
         from IPython.display import IFrame, display
 

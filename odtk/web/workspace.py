@@ -81,9 +81,10 @@ class Workspace:
         return any(_identity(each) in identities for each in (path, *path.parents))
 
     def shown(self, path: str | os.PathLike) -> str:
-        """A path as a command in the workspace would name it: relative to it where it lies below."""
+        """A path as a command in the workspace names it: relative to it where it lies below, and never an option."""
         found = Path(path)
-        return os.fspath(found.relative_to(self.folder)) if found.is_relative_to(self.folder) else os.fspath(found)
+        text = os.fspath(found.relative_to(self.folder)) if found.is_relative_to(self.folder) else os.fspath(found)
+        return f"./{text}" if text.startswith("-") else text
 
     def secret(self) -> bytes:
         """Random bytes that only this workspace's studio knows; the same after a restart."""

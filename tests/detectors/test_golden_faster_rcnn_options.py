@@ -131,6 +131,30 @@ def test_a_sample_that_is_too_small_repeats_the_best_proposal():
     np.testing.assert_array_equal(golden["train_proposal_boxes"][:, -1], golden["train_proposal_boxes"][:, -2])
 
 
+@pytest.mark.slow
+@pytest.mark.parity(
+    what="Faster R-CNN with Inception ResNet v2, one stage, stride 8: maps, anchors, predictions, detections, every "
+    "object of a checkpoint",
+    against="from_tfod/faster_rcnn_inception_one_stage.npz",
+    tolerance="anchors 1e-4 pixels, predictions 1e-3, the same detections, objects exact",
+)
+def test_inception_resnet_with_stride_8(tmp_path):
+    answers = dict(np.load(GOLDEN / "from_tfod/faster_rcnn_inception_one_stage.npz"))
+    golden = {part.split("/")[1]: value for part, value in answers.items() if "/" in part}
+    case = golden_runs.computed(golden_runs.of_answers(golden))
+    (found,), stride = case.predictions["features_to_crop"], int(golden["stride"])
+    assert tuple(found.shape) == tuple(golden["map_shapes"][0])
+    assert float(np.asarray(found, np.float64).mean()) == pytest.approx(float(golden["map_means"][0]), rel=1e-4)
+    assert len(case.predictions["anchors"]) == golden["anchor_count"]
+    np.testing.assert_allclose(case.predictions["anchors"][::stride], golden["anchors"], rtol=0, atol=1e-4)
+    for name in ("rpn_box_encodings", "rpn_objectness"):
+        np.testing.assert_allclose(case.predictions[name][:, ::stride], golden[name], rtol=0, atol=1e-3, err_msg=name)
+    expected = {name.removeprefix("post_"): value for name, value in golden.items() if name.startswith("post_")}
+    classes = {"detection_classes": np.zeros_like(expected["detection_scores"])}
+    same_detections(case.detector.postprocess(case.predictions, case.shapes), classes | expected)
+    golden_runs.assert_tfods_objects(case.detector, case.golden["graph"], tmp_path)
+
+
 DOUBLE = dict(np.load(GOLDEN / "from_tfod/faster_rcnn_double.npz"))
 
 

@@ -220,16 +220,16 @@ def with_sides(form, side):
     return bytes(content)
 
 
-@pytest.mark.parametrize("form", ["PNG", "GIF", "BMP", "JPEG"])
-def test_an_image_of_too_many_pixels_is_left_out_by_its_header(tmp_path, form):
+def test_an_image_of_too_many_pixels_is_left_out_by_its_header(tmp_path):
     """The limit is that of make-tfrecords."""
-    path, largest = tmp_path / "x", math.isqrt(MAX_PIXELS)
-    shards.write_records(path, [an_example(0), an_example(1, with_sides(form, largest + 1)), an_example(2)])
-    record_filter = BadRecordFilter(1)
-    assert evaluated(tmp_path, path, record_filter) == [0, 2]
-    (bad,) = record_filter.finish()
-    sides = f"{largest + 1}x{largest + 1}"
-    assert bad.problem == f"cannot be used: the image is {sides}, more than {MAX_PIXELS} pixels"
+    path, side, forms = tmp_path / "x", math.isqrt(MAX_PIXELS) + 1, ("PNG", "GIF", "BMP", "JPEG")
+    large = [an_example(number, with_sides(form, side)) for number, form in enumerate(forms, start=1)]
+    shards.write_records(path, [an_example(0), *large, an_example(5)])
+    record_filter = BadRecordFilter(4)
+    assert evaluated(tmp_path, path, record_filter) == [0, 5]
+    problems = {bad.record: bad.problem for bad in record_filter.finish()}
+    said = f"cannot be used: the image is {side}x{side}, more than {MAX_PIXELS} pixels"
+    assert problems == dict.fromkeys(range(1, 5), said)
 
 
 def test_the_header_has_the_size_of_the_decoded_image():

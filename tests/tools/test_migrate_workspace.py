@@ -101,12 +101,9 @@ class TestWhatTfodLeft:
         for path in annotations.iterdir():
             if ".record-" in path.name or path.suffix == ".pbtxt":
                 (made / "annotations" / path.name).write_bytes(path.read_bytes())
-        (made / "start").mkdir()
-        for path in start.glob("ckpt-150.*"):
-            (made / "start" / path.name).write_bytes(path.read_bytes())
         config = made / "models/mine/pipeline.config"
         configure(SMALL, config, train_records=str(made / "annotations"), batch_size=4, num_steps=4,
-                  fine_tune_checkpoint=str(made / "start/ckpt-150"), fine_tune_checkpoint_type="full",
+                  fine_tune_checkpoint=str(start / "ckpt-150"), fine_tune_checkpoint_type="full",
                   set=[*THIN, ("eval_config.num_visualizations", "0")])  # fmt: skip
         config.write_text(config.read_text("utf-8").replace("\\", "/"), "utf-8")
         script = ROOT / "tests/golden/from_tfod/workspace.py"

@@ -17,6 +17,9 @@ from odtk.tools.summary.anchor_levels import anchor_levels
 from odtk.tools.summary.image_sizes import Frame, typical_size
 from odtk.tools.summary.report import memory_of
 
+# How deep the backbone is does not matter here.
+pytestmark = pytest.mark.usefixtures("shallow_resnet")
+
 
 @pytest.fixture(scope="module")
 def report():

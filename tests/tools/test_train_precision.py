@@ -1,6 +1,7 @@
 """`odtk train --precision` with a small detector: float16's skipped steps, and checkpoints that fit every precision."""
 
 import functools
+import shutil
 from pathlib import Path
 
 import fake_detector
@@ -49,7 +50,7 @@ def high_scale():
 @pytest.fixture(scope="module")
 def float16(config, tmp_path_factory):
     model_dir, lines = tmp_path_factory.mktemp("float16") / "model", []
-    report = train(config, model_dir, num_steps=40, precision="float16", log=lines.append, **OFTEN)
+    report = train(config, model_dir, num_steps=40, precision="float16", keep=20, log=lines.append, **OFTEN)
     return model_dir, report, lines
 
 
@@ -87,9 +88,8 @@ def test_each_overflow_is_skipped_counted_and_said_and_the_scale_recovers(float1
     assert report.losses["skipped_steps"] == count
 
 
-def test_a_skipped_step_changes_neither_weights_nor_momenta_nor_averages(config, tmp_path):
-    train(config, tmp_path / "model", num_steps=4, precision="float16", **OFTEN)
-    before, after = (values(tmp_path / f"model/ckpt-{step}") for step in (2, 4))
+def test_a_skipped_step_changes_neither_weights_nor_momenta_nor_averages(float16):
+    before, after = (values(float16[0] / f"ckpt-{step}") for step in (2, 4))
     changed = {name.split("/.ATTRIBUTES")[0] for name in before if not np.array_equal(before[name], after[name])}
     assert {name.rsplit("/", 1)[-1] for name in changed} <= {
         "step", "global_step", "iter", "iterations", "last_position", "save_counter", "scale", "overflows",
@@ -118,8 +118,9 @@ def test_a_loss_that_is_no_number_ends_the_run_with_its_records_as_in_float32(co
 
 
 def test_a_resumed_run_goes_on_bit_by_bit(float16, config, tmp_path):
-    train(config, tmp_path / "model", num_steps=38, precision="float16", **OFTEN)
-    train(config, tmp_path / "model", num_steps=40, precision="float16", **OFTEN)
+    shutil.copytree(float16[0], tmp_path / "model", ignore=shutil.ignore_patterns("ckpt-40.*"))
+    (tmp_path / "model/checkpoint").write_text('model_checkpoint_path: "ckpt-38"')
+    assert train(config, tmp_path / "model", num_steps=40, precision="float16", **OFTEN).first_step == 38
     ours, theirs = values(tmp_path / "model/ckpt-40"), values(float16[0] / "ckpt-40")
     assert ours.keys() == theirs.keys()
     for name, value in theirs.items():

@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import pytest
 from drawn_data import draw_voc, zip_of, zipped
 from running_studio import client_of, post
 
 from odtk.tools import inspect as tool
+from odtk.tools.make_tfrecords import make_tfrecords
 from odtk.web.background import Run
 from odtk.web.commands import Command, Outcome
 from odtk.web.data_views.inspections import inspection_of
@@ -207,10 +209,6 @@ def test_records_that_are_there_are_not_replaced_unasked(inspected):
 
 
 def test_made_records_are_shown_and_known_to_a_project(inspected):
-    from dataclasses import asdict
-
-    from odtk.tools.make_tfrecords import make_tfrecords
-
     workspace = inspected.studio.workspace
     report = asdict(
         make_tfrecords(workspace.data / "voc", workspace.records / "mine", num_shards=1, max_bad_fraction=0.5)
@@ -228,6 +226,20 @@ def test_made_records_are_shown_and_known_to_a_project(inspected):
     assert section_of(inspected.studio, "/etc") is None
 
 
+def test_records_made_elsewhere_are_inspected_and_lead_to_a_project(tmp_path):
+    make_tfrecords(draw_voc(tmp_path / "voc", 6), tmp_path / "elsewhere", num_shards=1)
+    with client_of(tmp_path / "work", roots=[tmp_path / "elsewhere"]) as client:
+        path = str(tmp_path / "elsewhere")
+        assert "TFRecords" in client.get("/data", params={"folder": path}).text
+        found = inspection_of(client.studio.workspace, client.studio.background, tmp_path / "elsewhere")
+        noted(client, f"inspect:{path}", ("inspect", path), tool.document(tool.inspect(path)))
+        text = client.get("/data/look", params={"path": path}).text
+        assert f'href="/projects/new?records={path}"' in text
+        assert "/data/records?" not in text
+        assert found.page.startswith("inspections/elsewhere-")
+        assert section_of(client.studio, path) is None
+
+
 def test_records_that_were_not_made_say_why(inspected):
     words = ("make-tfrecords", "data/voc", "records/mine", "--val-fraction", "0.2", "--json")
     noted(inspected, "records:records/mine", words, None, 1)
@@ -239,14 +251,17 @@ def test_records_that_were_not_made_say_why(inspected):
 
 
 def test_the_journey_from_a_folder_to_records(page, studio):
+    page.set_default_timeout(120_000)  # two commands run
     draw_voc(studio.folder / "data" / "pets", 12, ("cat", EVIL))
     page.goto("/data?folder=data")
     page.get_by_role("row", name="pets").get_by_role("button").click()
-    page.get_by_role("heading", name="Findings").wait_for(timeout=60_000)
+    page.get_by_role("heading", name="Findings").wait_for()
     page.get_by_label("Class", exact=True).select_option(EVIL)
     page.get_by_text("6 images", exact=True).wait_for()
     assert page.locator("#pictures img").count() == 6
-    page.wait_for_function("[...document.querySelectorAll('#pictures img')].every(i => i.complete && i.naturalWidth)")
+    # Not wait_for_function, which the pages' security policy does not let poll.
+    while not page.evaluate("[...document.querySelectorAll('#pictures img')].every(i => i.complete && i.naturalWidth)"):
+        page.wait_for_timeout(100)
     assert "class=%3Cscript" in page.url
     page.set_viewport_size({"width": 400, "height": 900})
     assert page.locator("html").evaluate("e => e.scrollWidth <= innerWidth")
@@ -254,7 +269,7 @@ def test_the_journey_from_a_folder_to_records(page, studio):
     page.get_by_role("slider", name="Validation").fill("25")
     assert [page.locator(f"#{name}").input_value() for name in ("train", "val", "test")] == ["75", "25", "0"]
     page.get_by_role("button", name="Make records").click()
-    page.get_by_role("link", name="New project").wait_for(timeout=60_000)
+    page.get_by_role("link", name="New project").wait_for()
     assert page.get_by_role("row", name="written").first.inner_text().split() == ["written", "12"]
     assert (studio.folder / "records" / "pets" / "dataset.json").exists()
 

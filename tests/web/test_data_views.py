@@ -129,9 +129,9 @@ def test_pictures_are_drawn_once_and_kept(indexed, tmp_path):
         read.append(path)
         return Path(path)
 
-    first = thumbnails.thumbnail(tmp_path / "kept", indexed / "index.sqlite", 1, 320, locate)
+    first = thumbnails.thumbnail(tmp_path / "kept", indexed / "index.sqlite", 1, 256, locate)
     assert first.startswith(b"\xff\xd8")
-    assert thumbnails.thumbnail(tmp_path / "kept", indexed / "index.sqlite", 1, 320, locate) == first
+    assert thumbnails.thumbnail(tmp_path / "kept", indexed / "index.sqlite", 1, 256, locate) == first
     assert len(read) == 1
 
 
@@ -144,7 +144,7 @@ def test_pictures_of_records_are_read_from_the_records(tmp_path):
         images = index.some(Wanted(), 0, 9)
         assert sorted(each.name for each in images) == [f"picture_{number:02d}.jpg" for number in range(6)]
         assert index.splits() == ["train", "val"]
-    assert thumbnails.thumbnail(tmp_path / "kept", tmp_path / "index.sqlite", 2, 320, Path).startswith(b"\xff\xd8")
+    assert thumbnails.thumbnail(tmp_path / "kept", tmp_path / "index.sqlite", 2, 256, Path).startswith(b"\xff\xd8")
 
 
 @pytest.mark.parametrize(
@@ -169,6 +169,16 @@ def test_fixes_that_are_options_inspect_again():
     assert found.inspect == {"boxes": "xyxy"}
     (voc, csv) = fixes.fixes_of_error("x may be of several formats (...). Choose the format: voc or csv.")
     assert (voc.inspect, csv.inspect) == ({"format": "voc"}, {"format": "csv"})
+
+
+def test_a_refusal_leads_back_to_the_form_with_what_it_asks_for():
+    text = (
+        "31 of 40 boxes ... They fit as two corners (boxes: xyxy): if that is what they are, set it. Option: --boxes."
+    )
+    (found,) = fixes.fixes_of_refusal(text, {"path": "d", "name": "first"})
+    assert found.address == "/data/records?path=d&name=first&boxes=xyxy"
+    (found,) = fixes.fixes_of_refusal("... Option: --allow-duplicates.", {"path": "d"})
+    assert found.address == "/data/records?path=d&allow-duplicates=on"
 
 
 def test_texts_of_the_checks_have_the_words_that_make_buttons(tmp_path):

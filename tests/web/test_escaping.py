@@ -59,3 +59,10 @@ def test_the_log_of_a_job_is_text(client):
     number = queue.put(Job(["doctor"]))
     queue.log_path(number).write_text("</pre><script>alert(1)</script>\r\ndata: x\n\nevent: end\n")
     assert "<script>alert" not in client.get(f"/jobs/{number}").text
+
+
+def test_names_are_no_options_of_the_commands(client):
+    workspace = client.studio.workspace
+    (workspace.folder / "--output").mkdir()
+    assert workspace.shown(workspace.inside("--output")) == "./--output"
+    assert workspace.shown("--help/x") == "./--help/x"

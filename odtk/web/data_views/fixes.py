@@ -12,6 +12,7 @@ _OPTION = re.compile(r"odtk make-tfrecords \.\.\. --([a-z-]+) ([\w.]+)")
 _BOXES = re.compile(r"\(boxes: (\w+)\)")
 _FORMATS = re.compile(r"[Cc]hoose the format:? ((?:\w+ or )*\w+)")
 _SPLIT_AGAIN = re.compile(r"split again|Split the images again")
+_FLAGS = re.compile(r"Option: --(allow-duplicates)\b")
 _PETS = "give the format pets"
 _EXIF = "set exif to apply"
 
@@ -41,6 +42,15 @@ def fixes_of_error(text: str) -> list[Fix]:
     chosen = named[1].split(" or ") if named else []
     known = [each for each in chosen if each in ("pets", "voc", "coco", "yolo", "csv")]
     return [Fix(f"Inspect as {each}", inspect={"format": each}) for each in known]
+
+
+def fixes_of_refusal(text: str, query: Mapping[str, str]) -> list[Fix]:
+    """The buttons of an error of `odtk make-tfrecords`: the form as it was, in `query`, with what it asks for."""
+    found = {f"boxes as {order}": {"boxes": order} for order in _BOXES.findall(text)}
+    found |= {f"--{flag}": {flag: "on"} for flag in _FLAGS.findall(text)}
+    return [
+        Fix(f"Try again with {said}", f"/data/records?{urlencode({**query, **more})}") for said, more in found.items()
+    ]
 
 
 def _reading(text: str) -> Iterator[Fix]:

@@ -11,8 +11,9 @@ from pathlib import Path
 from odtk.atomic import write_bytes
 from odtk.datasets.image_index import ImageIndex, IndexedBox, IndexedImage
 
-SIDES = (320, 1600)
+SIDES = (256, 1600)
 """Pixels of the longer side of a picture in the gallery, and of one that stands alone."""
+_THUMBNAIL_LINE = 2  # pixels; pages show thumbnails smaller than they are
 _LEAST = 640  # pixels of the longer side: labels on smaller ones would hide the objects
 
 _MOST_KEPT, _BETWEEN_CLEANING = 6_000, 256
@@ -49,7 +50,7 @@ def _drawn(image: IndexedImage, boxes: Sequence[IndexedBox], side: int, path: Pa
     from PIL.Image import Resampling
 
     from odtk.annotations import image_files
-    from odtk.report.drawing import draw_groundtruth
+    from odtk.report.drawing import class_color, draw_boxes
 
     picture = image_files.to_picture(_encoded(image, path), image.name, image.turned, image.bits).convert("RGB")
     longer = max(picture.size)
@@ -57,7 +58,9 @@ def _drawn(image: IndexedImage, boxes: Sequence[IndexedBox], side: int, path: Pa
     size = (max(round(picture.width * scale), 1), max(round(picture.height * scale), 1))
     picture = picture.resize(size, Resampling.LANCZOS, reducing_gap=2.0)
     names, marks = [box.name for box in boxes], [box.mark for box in boxes]
-    drawn = draw_groundtruth(picture, [box.yxyx for box in boxes], [box.color for box in boxes], names, marks)
+    colors = [class_color(box.color) for box in boxes]
+    width = _THUMBNAIL_LINE if side == SIDES[0] else 0
+    drawn = draw_boxes(picture, [box.yxyx for box in boxes], colors, names, marks, width)
     with io.BytesIO() as file:
         drawn.save(file, "JPEG", quality=_QUALITY)
         return file.getvalue()

@@ -18,7 +18,7 @@ from odtk.errors import OdtkError
 from odtk.web import record_making
 from odtk.web.commands import Command
 from odtk.web.data_views import folders, inspections, thumbnails, uploads
-from odtk.web.data_views.fixes import fixes_of, fixes_of_error
+from odtk.web.data_views.fixes import fixes_of, fixes_of_error, fixes_of_refusal
 from odtk.web.data_views.gallery import Filters, filters_of, gallery_page
 from odtk.web.data_views.inspections import Inspection, as_word, inspect_command, inspection_of
 from odtk.web.routing import Pages, redirect, text_field
@@ -273,6 +273,7 @@ async def made(request: Request, studio: Studio) -> Response:
     again = f"/data/records?{urlencode(query)}"
     return studio.page(
         "made.html", f"Records {found.records}", section=SECTION, made=found, again=again, commands=[found.run.command],
+        fixes=fixes_of_refusal(found.error or "", query),
         poll=f"/data/made/progress?{urlencode({'records': found.records})}",
     )  # fmt: skip
 

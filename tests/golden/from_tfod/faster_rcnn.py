@@ -8,6 +8,9 @@ and the weights are `family_value`'s under the name of that config. The groundtr
 of training, as the reference's meets none: without it the second stage's boxes have no loss. Both samplers take
 everything, so that nothing is left to chance. In double precision (see training.py for why and how) three steps are
 trained.
+
+Gradients are those of deterministic operations. Otherwise TensorFlow's threads add to one gradient of a feature map
+without a lock, and lose what they add at once (the gradient of crop_and_resize on CPUs): a number of each run's own.
 """
 
 import os
@@ -106,6 +109,7 @@ FIELDS = standard_fields.InputDataFields
 def main() -> None:
     """Writes faster_rcnn{,_fpn,_short_sample,_double}.npz beside this file, or what is named."""
     wanted = sys.argv[1:] or ["cases", "short", "double"]
+    without_races()
     if "cases" in wanted:
         for base in (PLAIN, PYRAMID):
             found = {name: case(name, base) for name, (of, _) in CASES.items() if of == base}
@@ -115,6 +119,12 @@ def main() -> None:
     if "double" in wanted:
         in_double_precision()
         write("faster_rcnn_double", {name: trained_in_double(name) for name in DOUBLE})
+
+
+def without_races() -> None:
+    """See the top of this file. The seed is for the samplers, which TensorFlow then asks for one."""
+    tf.keras.utils.set_random_seed(0)
+    tf.config.experimental.enable_op_determinism()
 
 
 def write(name: str, found: dict[str, dict[str, np.ndarray]]) -> None:

@@ -11,8 +11,7 @@ second stage computes a large network on each. With one stage there are detectio
 import sys
 
 import numpy as np
-import tensorflow as tf
-from faster_rcnn import PADDED, PLAIN, STRIDE, Run, answers, as_arrays, changed, write
+from faster_rcnn import PADDED, PLAIN, STRIDE, Run, answers, as_arrays, changed, without_races, write
 from google.protobuf import text_format
 
 EXTRACTOR = "feature_extractor { type: 'faster_rcnn_inception_resnet_v2_keras' %s }"
@@ -71,5 +70,5 @@ def one_stage(text: str) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    tf.keras.utils.set_random_seed(0)
+    without_races()
     main()
