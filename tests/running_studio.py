@@ -32,11 +32,11 @@ def running_studio(folder: Path, roots=()) -> Iterator[Running]:
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening.socket])), daemon=True)
     thread.start()
     try:
-        assert started.wait(20)
+        assert started.wait(120)
         yield Running(listening.address, folder)
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(120)
         assert not thread.is_alive()
 
 

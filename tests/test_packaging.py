@@ -132,6 +132,7 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel, checkout):
     assert held == package | shipped
     assert "odtk/protos/pipeline_pb2.py" in held  # no user ever needs protoc
     assert "odtk/py.typed" in held  # without it type checkers pass over all annotations
+    assert {"odtk/web/templates/base.html", "odtk/web/static/htmx.min.js"} <= held  # what the studio serves
 
 
 def test_the_odtk_script_and_the_version_are_in_the_metadata(wheel):

@@ -41,7 +41,8 @@ def ioa(boxes, others):
 def clip(boxes, window):
     """Boxes [..., n, 4] clipped to window [..., 4]."""
     ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=-1)
-    top, left, bottom, right = (side[..., None] for side in tf.unstack(window, axis=-1))
+    # Not by slices: OpenVINO (2026.4) makes those of a scalar of memory that it has not written.
+    top, left, bottom, right = (tf.expand_dims(side, -1) for side in tf.unstack(window, axis=-1))
     return tf.stack(
         [
             tf.clip_by_value(ymin, top, bottom),

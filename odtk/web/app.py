@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 from collections.abc import AsyncIterator
@@ -9,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from odtk.errors import OdtkError
 from odtk.web.security import Access, Guard, cookie_name
@@ -30,11 +32,30 @@ _MODULES = (
 
 
 class _Guarded(Starlette):
-    """With the Guard around everything, so that it also adds its headers to the page of an unexpected error."""
+    """With the Guard around everything, so that it also adds its headers to the page of an unexpected error.
+
+    The modules of the pages are imported in a thread once it runs, which takes longer than all else of the start.
+    """
 
     def __init__(self, access: Access, **options: Any):
         super().__init__(**options)
         self._access = access
+        self._loading: asyncio.Future[None] | None = None
+
+    async def load(self) -> None:
+        """Returns when the pages are there."""
+        if self._loading is None:
+            self._loading = asyncio.ensure_future(self._load())
+        await asyncio.shield(self._loading)
+
+    async def _load(self) -> None:
+        self.router.routes.extend(await run_in_threadpool(_routes))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        if scope["type"] == "http":
+            await self.load()
+        await super().__call__(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         """The layers that a request passes."""
@@ -60,14 +81,17 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        assert isinstance(app, _Guarded)
+        loading = asyncio.create_task(app.load())
         yield
+        loading.cancel()
         studio.closing.set()
         await studio.background.close()
         await studio.models.close()
 
     app = _Guarded(
         access,
-        routes=[*_routes(), Mount("/static", _StaticFiles(directory=_HERE / "static"))],
+        routes=[Mount("/static", _StaticFiles(directory=_HERE / "static"))],
         exception_handlers={OdtkError: _odtk_error, HTTPException: _http_error, Exception: _bug},
         lifespan=lifespan,
     )

@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from odtk import label_map, pipeline
 from odtk.atomic import write_bytes
 from odtk.errors import DataError, OdtkError
+from odtk.records.shards import count_records
 
 _SAMPLES = 8
 
 
 def draw_sheet(config_file: str, output: str, record: int, samples: int = _SAMPLES) -> None:
-    """Draws `samples` of one record, its number from 0 in the first file, as training would augment it.
+    """Draws `samples` of one record, its number from 0 among all that are trained on, as training would augment it.
 
     Raises OdtkError if the config or its records cannot be read, or there is no such record.
     """
@@ -28,6 +29,7 @@ def draw_sheet(config_file: str, output: str, record: int, samples: int = _SAMPL
 
     from odtk.detectors import families
     from odtk.inputs.batch_again import read_batch
+    from odtk.inputs.build import record_files
     from odtk.inputs.dataset import TRAINING_FEATURES
     from odtk.report.batch_picture import draw_batch
 
@@ -35,14 +37,10 @@ def draw_sheet(config_file: str, output: str, record: int, samples: int = _SAMPL
     family = families.of(config)
     family.require_buildable(config.model)
     detector = family.build(config.model)
-    places = [(0, record, position) for position in range(samples)]
+    file, number = _place(record_files(config.train_input_reader), record)
+    places = [(file, number, position) for position in range(samples)]
     entries = (*TRAINING_FEATURES, "boxes", "classes", "weights", "num_boxes")
-    try:
-        features, groundtruth = read_batch(
-            config, places, detector.resize, family.num_classes(config.model), 0, entries
-        )
-    except KeyError as error:
-        raise DataError(f"The first file of the records has no record {record}. Choose an earlier one.") from error
+    features, groundtruth = read_batch(config, places, detector.resize, family.num_classes(config.model), 0, entries)
     arrays = {name: tensor.numpy() for name, tensor in (features | groundtruth).items()}
     arrays["image"] = np.clip(np.rint(arrays["image"]), 0, 255).astype(np.uint8)
     title = f"Record {record}, augmented {samples} times, as the network is given it"
@@ -50,6 +48,17 @@ def draw_sheet(config_file: str, output: str, record: int, samples: int = _SAMPL
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
     write_bytes(output, buffer.getvalue())
+
+
+def _place(paths: Sequence[str], record: int) -> tuple[int, int]:
+    """The numbers of a record's file and of the record in it."""
+    passed = 0
+    for number, path in enumerate(paths):
+        count = count_records([path])
+        if record < passed + count:
+            return number, record - passed
+        passed += count
+    raise DataError(f"There are {passed} records to train on, counted from 0; there is no record {record}.")
 
 
 def _images(arrays) -> list:

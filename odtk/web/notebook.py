@@ -38,7 +38,7 @@ class NotebookStudio:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -158,17 +158,18 @@ class Guard:
         return None
 
     def _is_own(self, headers: Headers) -> bool:
-        # Behind a proxy that changes the host, the browser itself says that a page and its address are of one origin.
-        if self._access.token is not None and headers.get("sec-fetch-site") == "same-origin":
+        # Behind a proxy that changes the host, the browser itself says that a page and its address are of one origin;
+        # one that does not say it knows the secret path from the studio alone.
+        told = headers.get("sec-fetch-site", "same-origin" if self._access.is_in_path else None)
+        if self._access.token is not None and told == "same-origin":
             return True
         return is_same_origin(headers)
 
     def _may_load(self, headers: Headers) -> bool:
         """Whether a browser opens a page, or the page of the studio loads something."""
-        if headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
+        if self._access.is_in_path or headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
             return True
-        shown = ("document", "iframe", "frame") if self._access.ancestors != "'self'" else ("document",)
-        return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") in shown
+        return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
 
     def _without_token(self, request: Request) -> Response | None:
         """The answer to a request that does not carry the token, or that brings it to exchange it for a cookie."""

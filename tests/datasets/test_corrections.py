@@ -1,16 +1,21 @@
 """Corrections are written into the annotation files of every format, and all else in them stays as it is."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from odtk.annotations import coco_edits, voc_xml
 from odtk.annotations.annotated_image import UnusableImage
+from odtk.cli.main import cli
 from odtk.datasets.corrections import CHANGE, DISCARD, KEEP, Correction, read_corrections, write_corrections
 from odtk.datasets.open_dataset import interpreted_by_headers, open_target
 from odtk.datasets.written_corrections import apply_corrections
 from odtk.errors import DataError, OdtkError
+from odtk.tools.synthetic_pets import draw_dataset as draw_pets
 
 WIDTH, HEIGHT = 100, 80
 
@@ -306,6 +311,20 @@ def test_what_would_be_read_otherwise_is_put_back(tmp_path, monkeypatch):
     assert {path: data for path, data in contents(tmp_path).items() if path.suffix != ".orig"} == before
 
 
+def test_a_file_in_which_another_image_changes_is_put_back(tmp_path, monkeypatch):
+    coco(tmp_path)
+    before = contents(tmp_path)
+    edited = coco_edits.edited
+
+    def careless(data, *rest):
+        return edited(data, *rest).replace(b"[1, 1, 98, 78]", b"[1, 1, 97, 78]")
+
+    monkeypatch.setattr("odtk.annotations.coco_edits.edited", careless)
+    with pytest.raises(OdtkError, match="which is not in the table"):
+        apply_corrections(tmp_path, [change("a", ("cat", (10, 20, 30, 60)), None, DISCARD)])
+    assert {path: data for path, data in contents(tmp_path).items() if path.suffix != ".orig"} == before
+
+
 def test_normalized_numbers_stay_normalized(tmp_path):
     draw(tmp_path / "images")
     rows = ["image,xmin,ymin,xmax,ymax,class", *(f"{name}.jpg,0.1,0.25,0.3,0.75,cat" for name in OBJECTS)]
@@ -345,3 +364,36 @@ def test_rows_that_say_nothing_clear_are_refused(tmp_path, row, words):
     with pytest.raises(DataError, match=words) as error:
         read_corrections(path)
     assert "c.csv:2" in str(error.value)
+
+
+def test_a_box_of_the_pet_layout_but_not_its_class(tmp_path):
+    folder = Path(draw_pets(tmp_path / "pets", num_images=4, num_test=0).folder)
+    (box,) = pets_boxes(folder, "beagle_1")
+    moved = (box[0] + 2, box[1] + 4, box[2] - 2, box[3])
+    sizes = Image.open(folder / "images" / "beagle_1.jpg").size
+    before, after = ([side / sizes[(place + 1) % 2] for place, side in enumerate(each)] for each in (box, moved))
+    correction = Correction("beagle_1.jpg", CHANGE, "beagle", tuple(before), "beagle", tuple(after))
+    apply_corrections(folder, [correction])
+    assert pets_boxes(folder, "beagle_1") == [moved]
+    with pytest.raises(DataError, match="in the name of the file"):
+        apply_corrections(folder, [replace(correction, annotated_box=tuple(after), class_name="pug")])
+
+
+def pets_boxes(folder, name):
+    """yxyx in pixels, as the xml has them."""
+    found = voc_xml.read(folder / "annotations" / "xmls" / f"{name}.xml")
+    return [each.box for each in found.objects]
+
+
+def test_the_command(tmp_path):
+    yolo(tmp_path / "data")
+    row = {"image": "a.jpg", "decision": DISCARD, "annotated_class": "dog", "width": WIDTH, "height": HEIGHT}
+    sides = {"annotated_xmin": 50, "annotated_ymin": 5, "annotated_xmax": 90, "annotated_ymax": 75}
+    write_corrections(tmp_path / "c.csv", [row | sides])
+    words = ["correct", str(tmp_path / "data"), str(tmp_path / "c.csv")]
+    result = CliRunner().invoke(cli, words, prog_name="odtk")
+    assert result.exit_code == 0, result.output
+    assert "0 changed, 0 added, 1 discarded, 0 kept" in result.stdout
+    again = CliRunner().invoke(cli, [*words, "--json"], prog_name="odtk")
+    assert again.exit_code == 1
+    assert "there is no such box" in again.stderr

@@ -19,7 +19,7 @@ def place(studio):
 
 def send(place, request: bytes) -> bytes:
     """All that the studio answers until it closes the connection."""
-    with socket.create_connection(place, timeout=20) as connection:
+    with socket.create_connection(place, timeout=120) as connection:
         connection.sendall(request)
         answer = b""
         while part := connection.recv(65536):
@@ -91,7 +91,7 @@ def test_a_connection_that_asks_nothing_is_closed(place, monkeypatch):
 
 def test_a_connection_that_waits_for_events_is_not(place, monkeypatch):
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
-    with socket.create_connection(place, timeout=20) as connection:
+    with socket.create_connection(place, timeout=120) as connection:
         connection.sendall(b"GET /jobs/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
         time.sleep(1)
         assert b"event: jobs" in connection.recv(65536)
@@ -115,7 +115,7 @@ def test_a_large_body_is_refused_before_it_is_sent(place):
 
 def test_many_connections_leave_some_for_others(place, monkeypatch):
     """Whoever holds the most is told to come back, and nothing breaks."""
-    opened = [socket.create_connection(place, timeout=20) for _ in range(connections.AT_ONCE)]
+    opened = [socket.create_connection(place, timeout=120) for _ in range(connections.AT_ONCE)]
     try:
         time.sleep(0.3)
         assert status(get(place, b"/")) == 503
@@ -132,7 +132,7 @@ def test_a_slow_reader_makes_the_studio_wait_not_grow(studio, place):
     """A log of megabytes per event, to a browser that reads nothing: what waits to be sent is bounded."""
     (studio.folder / "large.bin").write_bytes(bytes(50_000_000))
     before = _resident()
-    readers = [socket.create_connection(place, timeout=20) for _ in range(10)]
+    readers = [socket.create_connection(place, timeout=120) for _ in range(10)]
     for each in readers:
         each.sendall(b"GET /files/large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
     time.sleep(1)

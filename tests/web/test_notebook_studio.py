@@ -57,12 +57,12 @@ def test_a_cell_shows_it_and_its_next_run_the_same_one(tmp_path, shown, monkeypa
     try:
         assert odtk.studio(height=500) is first
         assert shown == [(first.address, "100%", 800), (first.address, "100%", 500)]
-        answer = urllib.request.urlopen(first.address, timeout=20)
+        answer = urllib.request.urlopen(first.address, timeout=120)
         page, parts = answer.read().decode(), urlsplit(first.address)
         assert f'href="{parts.path}static/studio.css"' in page
         assert (tmp_path / "studio/.odtk-studio").is_dir()
         with pytest.raises(urllib.error.HTTPError, match="401"):
-            urllib.request.urlopen(f"http://{parts.netloc}/", timeout=20)
+            urllib.request.urlopen(f"http://{parts.netloc}/", timeout=120)
         # Another kernel's.
         monkeypatch.setattr("odtk.web.notebook._running", {})
         with pytest.raises(OdtkError, match="runs already"):
@@ -126,6 +126,15 @@ def test_redirects_stay_below_the_path(behind_a_path):
     answer = behind_a_path.post(f"/{TOKEN}/jobs/{number}/retry", data=data, headers=here | {"hx-request": "true"})
     assert answer.headers["hx-redirect"] == f"/{TOKEN}/jobs"
     assert behind_a_path.post(f"/{TOKEN}/jobs/{number}/cancel", data=data | {"csrf": ""}).status_code == 403
+
+
+def test_a_proxy_may_have_another_host_than_the_page(behind_a_path):
+    """Colab's: the browser asks an address of its own, and the studio is asked for localhost."""
+    number = Queue(behind_a_path.studio.workspace.queue_file).put(Job(["doctor"]))
+    data, page = {"csrf": behind_a_path.studio.csrf}, {"origin": "https://x-5050-colab.googleusercontent.com"}
+    for headers, status in ((page | {"sec-fetch-site": "cross-site"}, 403), (page, 303)):
+        answer = behind_a_path.post(f"/{TOKEN}/jobs/{number}/cancel", data=data, headers=headers)
+        assert answer.status_code == status
 
 
 def test_frames_of_notebooks_may_show_it_and_others_not(behind_a_path, client):

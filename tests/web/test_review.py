@@ -135,7 +135,9 @@ def test_records_are_made_again_and_a_copy_is_trained(client, project):
     answer = post(client, "/projects/pets/results/review/train", copy="pets-b")
     assert answer.headers["location"] == "/projects/pets-b/training"
     records, training = sorted(client.studio.jobs.all(), key=lambda job: job.number)
-    assert " ".join(records.command) == "make-tfrecords data/pets records/pets --seed 7 --overwrite"
+    assert " ".join(records.command) == (
+        "make-tfrecords data/pets records/pets --seed 7 --label-map runs/pets/label_map.pbtxt --overwrite"
+    )
     assert " ".join(training.command).startswith("train projects/pets-b/pipeline.config runs/pets-b")
     assert training.after == (records.number,)
 

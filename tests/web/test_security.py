@@ -11,11 +11,24 @@ from odtk.web.security import Access, csrf_token, host_name, is_equal, is_loopba
 TOKEN = "a-token-of-the-tests-0123"
 
 
-@pytest.fixture
-def guarded(tmp_path):
-    """A studio with a token."""
-    with client_of(tmp_path / "work", token=TOKEN) as made:
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    """One for all tests here, which leave nothing behind that another one would notice."""
+    with client_of(tmp_path_factory.mktemp("open") / "work") as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def one_guarded(tmp_path_factory):
+    with client_of(tmp_path_factory.mktemp("guarded") / "work", token=TOKEN) as made:
+        yield made
+
+
+@pytest.fixture
+def guarded(one_guarded):
+    """A studio with a token, and a browser that was never there."""
+    one_guarded.cookies.clear()
+    return one_guarded
 
 
 # --- hosts
@@ -169,7 +182,7 @@ def test_forms_need_the_csrf_token_of_the_workspace(client, given):
     answer = client.post("/jobs/1/cancel", data=data)
     assert answer.status_code == 403
     assert "Reload the page" in answer.text
-    assert client.post("/jobs/1/cancel", files={"csrf": b"x"}).status_code == 403
+    assert client.post("/jobs/99/cancel", files={"csrf": b"x"}).status_code == 403
 
 
 def test_pages_of_other_sites_may_link_here_but_load_nothing(client):

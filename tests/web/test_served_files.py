@@ -8,9 +8,16 @@ from running_studio import client_of
 from odtk.queue import Job, Queue
 
 
-@pytest.fixture
-def files(client, tmp_path):
-    """A workspace with files of many kinds, beside a folder that is not its own."""
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A client of a workspace with files of many kinds, beside a folder that is not its own."""
+    tmp_path = tmp_path_factory.mktemp("files")
+    with client_of(tmp_path / "work") as client:
+        fill(client, tmp_path)
+        yield client
+
+
+def fill(client, tmp_path):
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/secret.txt").write_text("outside")
     folder = client.studio.workspace.folder
@@ -26,7 +33,6 @@ def files(client, tmp_path):
     (folder / ".ssh/id_rsa").write_text("outside")
     os.mkfifo(folder / "runs/pipe")
     Queue(folder / "queue.db").put(Job(["doctor"]))
-    return client
 
 
 @pytest.mark.parametrize(
@@ -117,8 +123,11 @@ def test_a_file_that_becomes_a_link_while_it_is_opened_is_not_served(files, monk
         return found
 
     (workspace.folder / "runs/pets/secret.txt").write_text("inside")
-    monkeypatch.setattr(workspace, "inside", swapped)
-    answer = files.get("/files/runs/pets/secret.txt")
+    with monkeypatch.context() as patch:
+        patch.setattr(workspace, "inside", swapped)
+        answer = files.get("/files/runs/pets/secret.txt")
+    (workspace.folder / "runs/pets").unlink()
+    os.rename(workspace.folder / "runs/before", workspace.folder / "runs/pets")
     assert answer.status_code == 404
     assert "outside" not in answer.text
 

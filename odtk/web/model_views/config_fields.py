@@ -30,6 +30,15 @@ FREEZE = f"{TRAIN}.freeze_variables"
 _ELSEWHERE = ("data_augmentation_options", "fine_tune_checkpoint", "fine_tune_checkpoint_type",
               "fine_tune_checkpoint_version", "from_detection_checkpoint", "freeze_variables")  # fmt: skip
 
+# Fields that are seen without asking for more.
+_FIRST = {
+    "height", "width", "min_dimension", "max_dimension", "type", "num_classes", "depth_multiplier", "min_level",
+    "max_level", "additional_layer_depth", "num_iterations", "num_filters", "depth", "min_depth", "max_depth",
+    "num_layers_before_predictor", "kernel_size", "kernel_sizes", "use_depthwise", "share_prediction_tower",
+    "first_stage_box_predictor_depth", "first_stage_box_predictor_kernel_size", "anchor_scale", "aspect_ratios",
+    "scales_per_octave", "scales", "min_scale", "max_scale", "num_layers", "height_stride", "width_stride",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class FormField:
@@ -187,8 +196,10 @@ def _typed(field: FormField, family: Family) -> FormField:
 
 
 def _of(fields: list[FormField], belongs) -> tuple[tuple[FormField, ...], tuple[FormField, ...]]:
-    """Those that belong to a group; what lies deeper than hyperparameters of layers is left to the last group."""
-    return tuple(field for field in fields if belongs(field.path)), ()
+    """Those that belong to a group: what people change first, and the rest; all together where nothing is first."""
+    found = [field for field in fields if belongs(field.path)]
+    first = tuple(field for field in found if field.path.rpartition(".")[2] in _FIRST)
+    return (first, tuple(field for field in found if field not in first)) if first else (tuple(found), ())
 
 
 def _is_of_images(path: str) -> bool:

@@ -153,9 +153,17 @@ def _commands(project: Project) -> list[Command]:
     if dataset_folder(project) is None:
         return []
     try:
-        return [suspects.correct_command(project), records_command(project)]
+        return [suspects.correct_command(project), records_command(project), _copied(project)]
     except OdtkError:
         return []
+
+
+def _copied(project: Project) -> Command:
+    """What trains the copy that is not made yet."""
+    name, shown = free_name(project), project.workspace.shown
+    copied = Project(project.workspace, name)
+    places = {shown(project.config): shown(copied.config), shown(project.run): shown(copied.run)}
+    return Command(tuple(places.get(word, word) for word in training_command(project).words))
 
 
 def _state(studio: Studio, project: Project) -> dict[str, Any]:

@@ -33,9 +33,14 @@ def records_command(project: Project) -> Command:
     text = yaml.safe_dump({_SECTION: section}, sort_keys=False)
     values = project_files.parse(text, shown(project.file)).stages[_SECTION].values
     folder = os.path.dirname(shown(project.file))
-    rest = Stage(_SECTION, {key: value for key, value in values.items() if key not in _ARGUMENTS}).command(folder)
+    line = Stage(_SECTION, {key: value for key, value in values.items() if key not in _ARGUMENTS}).command(folder)
+    # projects/pets/../../data/map.pbtxt is data/map.pbtxt
+    rest = [os.path.normpath(word) if word.startswith(f"{folder}/") else word for word in shlex.split(line)[2:]]
+    # The classes keep their numbers, also if a correction leaves one of them without boxes.
+    own_map = project.run / "label_map.pbtxt"
+    rest += ["--label-map", shown(own_map)] if "label-map" not in values and own_map.exists() else []
     data = project.workspace.inside(project.folder / str(section["data-dir"]))
-    return command(_SECTION, shown(data), shown(records_folder(project)), *shlex.split(rest)[2:], "--overwrite")
+    return command(_SECTION, shown(data), shown(records_folder(project)), *rest, "--overwrite")
 
 
 def records_folder(project: Project) -> Path:

@@ -1,0 +1,198 @@
+"""Finds the annotations that corrections are about, and what becomes of each in its file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from odtk.annotations import pets, to_record
+from odtk.annotations.box_normalization import normalize
+from odtk.annotations.dataset import ORDERS, OUTLINE, ImageAnnotation, MarkedObject
+from odtk.annotations.edits import Edit, refuse_outline
+from odtk.annotations.frames import Frame, frame_of
+from odtk.annotations.image_facts import UNIT
+from odtk.annotations.listed_dataset import SkippedImage
+from odtk.datasets.corrections import DISCARD, Correction, Yxyx
+from odtk.datasets.open_dataset import interpreted_by_headers, open_target
+from odtk.datasets.sources import DatasetSource, PetSource
+from odtk.errors import DataError
+
+_SAME = 1.5  # pixels by which a box in a table may differ from the annotation, as both were rounded
+
+
+@dataclass(frozen=True)
+class Place:
+    """An image of the dataset."""
+
+    source: DatasetSource
+    index: int
+    is_pets: bool = False
+    """Whether the class is in the file name, as in the Pet layout, and not in the xml."""
+
+    @property
+    def entry(self) -> Any:
+        """What the format needs to read the image."""
+        return self.source.listed[self.index].entry
+
+    def read(self) -> ImageAnnotation:
+        """The annotation, as its file has it."""
+        return self.source.dataset.read(self.source.listed[self.index])
+
+
+def places_of(folder: str | os.PathLike, format: str | None, boxes: str | None, exif: str) -> dict[str, Place]:
+    """The images of a dataset by their source_id."""
+    target = open_target(folder, None, format, None, read_label_map=False)
+    is_pets = any(isinstance(source, PetSource) for source in target.sources)
+    if is_pets or boxes:  # the xml of the Pet layout are VOC's
+        target = open_target(folder, None, "voc" if is_pets else format, boxes, read_label_map=False)
+    places = {}
+    for source in interpreted_by_headers(target).sources:
+        if not isinstance(source, DatasetSource):
+            raise DataError(
+                f"{os.fspath(folder)} is a {target.kind}, whose annotations are not changed here. Corrections are "
+                "written for VOC, COCO, YOLO and CSV."
+            )
+        ruled = replace(source, rules=replace(source.rules, exif=exif, boxes=boxes))
+        for index, listed in enumerate(source.listed):
+            if not isinstance(listed.entry, SkippedImage):
+                places[_source_id(listed.entry)] = Place(ruled, index, is_pets)
+    return places
+
+
+def _source_id(entry: Any) -> str:
+    return entry.names[1] if hasattr(entry, "names") else entry.source_id
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The edits of one image, and what it must say afterwards: classes and normalized boxes in the file's frame."""
+
+    image: str
+    place: Place
+    annotation: ImageAnnotation
+    edits: list[Edit]
+    expected: list[tuple[str, Yxyx]]
+    slack: Yxyx
+    """By how much the sides may differ, as numbers are rounded."""
+
+
+def plan_of(places: Mapping[str, Place], image: str, corrections: Sequence[Correction]) -> Plan:
+    """The edits of an image; DataError if it, or a box, is not there (any more), or two corrections are of one box."""
+    place = places.get(image)
+    if place is None:
+        raise DataError(f"There is no image {image!r} in the dataset. Make the records and evaluate again.")
+    annotation = place.read()
+    frame = frame_of(annotation, to_record.see(annotation), place.source.rules)
+    unit = UNIT if frame.normalized else frame.box_size
+    objects = [normalized_box(entry, place, unit) for entry in annotation.objects]
+    edits = [_edit(each, annotation, objects, place, frame, unit) for each in corrections]
+    taken = [edit.index for edit in edits if edit.index is not None]
+    if len(set(taken)) < len(taken):
+        raise DataError(f"{image}: two corrections are about the same box. Leave one out.")
+    return Plan(image, place, annotation, edits, _expected(annotation.objects, objects, edits, unit), _slack(unit))
+
+
+def normalized_box(entry: MarkedObject, place: Place, unit: tuple[int, int]) -> Yxyx:
+    """The box of an object as it is read; `unit` is the width and height that its numbers are of."""
+    return normalize(entry.corners(place.source.rules.boxes), unit)
+
+
+def _slack(unit: tuple[int, int]) -> Yxyx:
+    """Half of the last digit that is written, which is at most a whole pixel."""
+    width, height = (0.76e-6, 0.76e-6) if unit == UNIT else (0.51 / unit[0], 0.51 / unit[1])
+    return height, width, height, width
+
+
+def _edit(
+    correction: Correction,
+    annotation: ImageAnnotation,
+    objects: Sequence[Yxyx],
+    place: Place,
+    frame: Frame,
+    unit: tuple[int, int],
+) -> Edit:
+    index = None
+    if correction.annotated_box is not None:
+        index = _find(correction, annotation, objects, frame)
+    entry = None if index is None else annotation.objects[index]
+    if correction.decision == DISCARD:
+        return Edit(index, entry, is_discarded=True)
+    assert correction.box is not None
+    box = correction.box
+    if place.is_pets:
+        correction = _of_pet(correction, entry)
+    order = place.source.rules.boxes or (_order(place) if entry is None or entry.written == OUTLINE else entry.written)
+    is_same_box = index is not None and correction.box == correction.annotated_box
+    numbers = None if is_same_box else _numbers(box, order, unit)
+    is_same_class = entry is not None and entry.class_name == correction.class_name
+    made = Edit(index, entry, None if is_same_class else correction.class_name, numbers, order)
+    refuse_outline(made, annotation.annotation_path or annotation.image_path)
+    return made
+
+
+def _of_pet(correction: Correction, entry: MarkedObject | None) -> Correction:
+    """The correction with the class that the xml has, as that of a pet is in the name of its file."""
+    known = correction.annotated_class or pets.class_of(correction.image)
+    if correction.class_name != known:
+        raise DataError(
+            f"{correction.said}: in the Pet layout the class is in the name of the file, so it cannot become "
+            f"{correction.class_name!r} here. Rename the picture and its xml, or discard the box."
+        )
+    return replace(correction, class_name=entry.class_name if entry else correction.class_name)
+
+
+def _order(place: Place) -> str:
+    """The order in which a dataset's new boxes are written."""
+    dataset = place.source.dataset
+    if dataset.format == "csv":
+        return place.entry.rows[0].columns.order
+    return {"voc": "xyxy", "coco": "xywh", "yolo": "cxcywh"}[dataset.format]
+
+
+def _find(correction: Correction, annotation: ImageAnnotation, objects: Sequence[Yxyx], frame: Frame) -> int:
+    assert correction.annotated_box is not None
+    close = [index for index, box in enumerate(objects) if _is_close(correction.annotated_box, _clipped(box), frame)]
+    same = [index for index in close if annotation.objects[index].class_name == correction.annotated_class]
+    if not close:
+        raise DataError(
+            f"{correction.said}: there is no such box in {annotation.annotation_path or annotation.image_path} (any "
+            "more). Make the records and evaluate again."
+        )
+    return (same or close)[0]
+
+
+def _clipped(box: Yxyx) -> Yxyx:
+    """As in records: in order and inside the image."""
+    top, left, bottom, right = (min(max(side, 0.0), 1.0) for side in box)
+    return min(top, bottom), min(left, right), max(top, bottom), max(left, right)
+
+
+def _is_close(first: Yxyx, second: Yxyx, frame: Frame) -> bool:
+    height, width = _SAME / frame.height, _SAME / frame.width
+    limits = (height, width, height, width)
+    return all(abs(one - other) <= limit for one, other, limit in zip(first, second, limits, strict=True))
+
+
+def _numbers(box: Yxyx, order: str, unit: tuple[int, int]) -> Yxyx:
+    """The four numbers of a normalized box in the order and unit of the file."""
+    width, height = unit
+    top, left, bottom, right = box[0] * height, box[1] * width, box[2] * height, box[3] * width
+    return MarkedObject("", (top, left, bottom, right), written=order).numbers
+
+
+def _expected(objects: Sequence[MarkedObject], boxes: Sequence[Yxyx], edits: Sequence[Edit], unit: tuple[int, int]):
+    """Class and normalized box of each object, as they must be read after the edits."""
+    found: list[tuple[str, Yxyx] | None] = [(entry.class_name, box) for entry, box in zip(objects, boxes, strict=True)]
+    for edit in edits:
+        box = None if edit.numbers is None else normalize(ORDERS[edit.order](*edit.numbers), unit)
+        if edit.index is None:
+            assert box is not None
+            found.append((edit.class_name or "", box))
+        elif edit.is_discarded:
+            found[edit.index] = None
+        else:
+            entry = objects[edit.index]
+            found[edit.index] = (edit.class_name or entry.class_name, box or boxes[edit.index])
+    return [each for each in found if each is not None]
