@@ -4,11 +4,19 @@ import gc
 
 import pytest
 
+CURVES = "odtk.training.loggers.results_plot.ResultsPlot._draw"
 PICTURES = (
-    "odtk.training.loggers.results_plot.ResultsPlot._draw",
+    CURVES,
     "odtk.training.callbacks.evaluation_pictures.EvaluationPictures.after_evaluation",
     "odtk.training.callbacks.first_batch.FirstBatchPicture._draw",
 )
+
+NARROW = {
+    "model.ssd.box_predictor.weight_shared_convolutional_box_predictor.num_layers_before_predictor": "0",
+    "model.ssd.feature_extractor.depth_multiplier": "0.1",
+}
+"""Edits of the pipeline ssd_resnet50_v1_fpn_small: it has towers of two layers on five levels, each with norms of its
+own, whose tracing is most of a short run."""
 
 
 def draw_nothing(patch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,6 @@ from odtk.exporting.formats import Tolerance
 LEAST_SCORE = 0.2
 """Of an object that must be found again; of an image without one, its best detection."""
 LEAST_IOU = 0.5
-_ALIKE = 0.05
-"""By how much the overlaps of two detections with an object differ, of which the one with its score is it."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +83,8 @@ def _match(box: np.ndarray, kind: int, score: float, other: Detections) -> tuple
     overlaps = np.where(other.classes == kind, _iou(box, other.boxes), 0.0)
     if not len(overlaps) or not overlaps.max() >= LEAST_IOU:
         return None
-    # Several detections of one object can lie nearly alike: the nearest of them in place is not always the same one.
-    differences = np.where(overlaps >= overlaps.max() - _ALIKE, np.abs(other.scores - score), np.inf)
-    best = int(differences.argmin())
-    return float(np.abs(box - other.boxes[best]).max()), float(differences[best])
+    best = int(overlaps.argmax())
+    return float(np.abs(box - other.boxes[best]).max()), abs(float(score - other.scores[best]))
 
 
 def _iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:

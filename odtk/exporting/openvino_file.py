@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from odtk import files
 from odtk.exporting import embedded, onnx_file
 from odtk.exporting.openvino_import import import_openvino
+from odtk.exporting.signatures import INPUT_TYPES
 
 if TYPE_CHECKING:
     from odtk.exporting.formats import ExportOptions, Source
@@ -21,7 +22,7 @@ _INFO = "rt_info"
 
 
 def refuses(config: pipeline_pb2.TrainEvalPipelineConfig, options: ExportOptions) -> str | None:
-    """Why this cannot be a model of OpenVINO; None if it can. It is made from the ONNX file."""
+    """Why this cannot be a model of OpenVINO; None if it can: what cannot be an ONNX file."""
     return onnx_file.refuses(config, options)
 
 
@@ -29,12 +30,27 @@ def write(source: Source, folder: str) -> None:
     """Writes the model to a folder."""
     openvino = import_openvino()
     with tempfile.TemporaryDirectory() as temporary:
-        onnx_path = os.path.join(temporary, "model.onnx")
-        onnx_file.write(source, onnx_path)
-        model = openvino.convert_model(onnx_path)
+        model = openvino.convert_model(_to_convert(source, temporary))
         os.makedirs(folder, exist_ok=True)
         openvino.save_model(model, os.path.join(folder, FILE), compress_to_fp16=False)
     put(os.path.join(folder, FILE), embedded.texts_of(source))
+
+
+def _to_convert(source: Source, folder: str) -> str:
+    """The ONNX file, or the SavedModel of a Faster R-CNN that takes one image.
+
+    Of equal scores OpenVINO's counterpart of ONNX's suppression takes any, TensorFlow's the first. A first stage has
+    many that are equal, and other proposals are other detections.
+    """
+    if source.config.model.HasField("faster_rcnn") and INPUT_TYPES[source.options.input_type].takes_one_image:
+        from odtk.exporting import saved_model
+
+        path = os.path.join(folder, "saved_model")
+        saved_model.write(source, path)
+        return path
+    path = os.path.join(folder, "model.onnx")
+    onnx_file.write(source, path)
+    return path
 
 
 def embed(folder: str, certificate: str) -> None:

@@ -32,14 +32,6 @@ def test_the_nearest_of_the_same_class_is_compared():
     assert found.in_words() == "2 of 2 objects and 1 more, boxes within 0.02 of the image, scores within 0.05"
 
 
-def test_of_two_in_about_the_same_place_the_one_with_the_score_is_meant():
-    shifted = [0.1, 0.1, 0.5, 0.495]
-    found = compare([detections((BOX, 0.9, 1))], [detections((shifted, 0.89, 1), (BOX, 0.6, 1))])
-    assert found.scores == pytest.approx(0.01, abs=1e-6)
-    found = compare([detections((BOX, 0.9, 1))], [detections((MOVED, 0.89, 1), (BOX, 0.6, 1))])
-    assert found.scores == pytest.approx(0.3, abs=1e-6), "MOVED is another place"
-
-
 def test_what_has_another_class_or_place_is_missing():
     pairs = [
         (detections((BOX, 0.9, 1), (ELSEWHERE, 0.8, 2)), detections((BOX, 0.9, 2))),

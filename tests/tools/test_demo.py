@@ -1,6 +1,9 @@
 """The demo's journey, cut short: every stage runs and leaves its files. That it learns is tests/test_journey.py's."""
 
+import json
+
 import pytest
+from quick_runs import NARROW
 
 from odtk.errors import OutputError
 from odtk.evaluation.coco import METRIC_NAMES
@@ -11,7 +14,12 @@ from odtk.tools.run import run
 pytestmark = pytest.mark.usefixtures("shallow_resnet")
 
 
-def test_every_stage_leaves_its_files(tmp_path):
+def test_every_stage_leaves_its_files(tmp_path, monkeypatch):
+    project, base = tmp_path / "narrow.yaml", "  base: ssd_resnet50_v1_fpn_small\n"
+    shipped = tool.shipped_files("pipelines", ".yaml")["demo"].read_text("utf-8")
+    assert base in shipped
+    project.write_text(shipped.replace(base, f"{base}  set: {json.dumps(NARROW)}\n"))
+    monkeypatch.setattr(tool, "shipped_files", lambda folder, suffix: {"demo": project})
     folder, said = tmp_path / "demo", []
     report = demo(folder, num_images=20, num_steps=2, log=said.append)
     assert set(METRIC_NAMES) <= set(report.metrics)

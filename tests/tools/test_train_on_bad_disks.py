@@ -24,6 +24,8 @@ from odtk.tools.train import train, worker_runs
 from odtk.tools.train.explained_write_errors import little_space
 from odtk.training.callbacks.callback import Callback
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):

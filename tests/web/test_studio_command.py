@@ -39,7 +39,6 @@ WATCHED = """
 import json, sys, threading, urllib.request
 from odtk.cli import options, studio
 from odtk.web import server
-from odtk.web.packages import NEEDED
 real = server.run
 def look(address):
     urllib.request.urlopen(address).read()

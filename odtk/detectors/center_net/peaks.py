@@ -29,7 +29,9 @@ def find_peaks(heat, count: int, pool_size: int) -> Peaks:
     """
     if pool_size > 1:
         highest = tf.nn.max_pool2d(heat, pool_size, 1, "SAME")
-        heat = heat * tf.cast(tf.abs(heat - highest) < _ROUNDING, heat.dtype)
+        # The first condition alone finds peaks among values of int8, in which the small number becomes 0.
+        is_peak = (heat >= highest) | (tf.abs(heat - highest) < _ROUNDING)
+        heat = heat * tf.cast(is_peak, heat.dtype)
     _, columns, classes = tf.unstack(tf.shape(heat)[1:])
     flat = tf.reshape(heat, [tf.shape(heat)[0], -1])
     best = tf.math.top_k(flat, tf.minimum(count, tf.shape(flat)[1]))
