@@ -79,16 +79,15 @@ def _crop_and_resize(features, boxes, images, size: int):
         shape = tf.shape(features)
         return (
             tf.image.crop_and_resize(features, boxes, images, sides),
-            lambda upstream: _spread(upstream, boxes, images, shape),
+            lambda upstream: tf.ensure_shape(_spread(upstream, boxes, images, shape, size), features.shape),
         )
 
     return exact(features)
 
 
-def _spread(crops, boxes, images, shape):
+def _spread(crops, boxes, images, shape, size: int):
     """The transpose of sampling: adds crops [n, size, size, channels] up in maps of this shape, int32 [4]."""
     batch, height, width, channels = tf.unstack(shape)
-    size = crops.shape[1]
     rows, columns = (
         _neighbors(boxes[:, axis::2], size, side[None], False) for axis, side in enumerate((height, width))
     )
