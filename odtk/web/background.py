@@ -17,6 +17,7 @@ from typing import Any
 
 from odtk import progress_file
 from odtk.atomic import write_text
+from odtk.errors import OdtkError
 from odtk.process_identity import ProcessIdentity, identify
 from odtk.progress_file import ProgressReport
 from odtk.web.commands import Command, Commands, Outcome, end_group
@@ -47,16 +48,29 @@ class Background:
         folder.mkdir(exist_ok=True)
         self._end_leftovers()
         self._tasks: dict[str, tuple[Command, asyncio.Task]] = {}
+        self._ending: set[str] = set()  # keys of those that were cancelled and still clean up
 
     def start(self, key: str, command: Command, then: Callable[[Outcome], None] | None = None) -> Run:
-        """Starts a command under a key, unless one of this key runs: then nothing changes. `then` gets the outcome."""
-        if key not in self._tasks:
+        """Starts a command under a key, unless this very one runs already. `then` gets the outcome.
+
+        OdtkError if another one runs under the key, or this one is just being ended.
+        """
+        if key in self._tasks:
+            self._require_same(key, command)
+        else:
             self._file(key).unlink(missing_ok=True)
             task = asyncio.get_running_loop().create_task(self._run(key, command, then))
             self._tasks[key] = (command, task)
         found = self.find(key)
         assert found is not None
         return found
+
+    def _require_same(self, key: str, command: Command) -> None:
+        running = self._tasks[key][0]
+        if key in self._ending:
+            raise OdtkError(f"{running} is just being ended. Start the new one in a few seconds.")
+        if running != command:
+            raise OdtkError(f"{running} still runs. Wait for its end, or stop it, and start the new one then.")
 
     def find(self, key: str) -> Run | None:
         """What runs under a key, or how the last one ended; None if there was none, or it ended with a studio."""
@@ -73,6 +87,7 @@ class Background:
     def cancel(self, key: str) -> None:
         """Ends what runs under a key, if anything does."""
         if key in self._tasks:
+            self._ending.add(key)
             self._tasks[key][1].cancel()
 
     def forget(self, key: str) -> None:
@@ -102,11 +117,12 @@ class Background:
             self._note(key, command, FAILED, Outcome(command, 1, None, f"error: {error}"))
         finally:
             self._tasks.pop(key, None)
+            self._ending.discard(key)
             progress.unlink(missing_ok=True)
             self._file(key, ".process").unlink(missing_ok=True)
 
     def _note_process(self, key: str, command: Command, pid: int) -> None:
-        found = {"key": key, "words": command.words, "process": identify(pid).as_text()}
+        found = {"key": key, "words": command.words, "module": command.module, "process": identify(pid).as_text()}
         write_text(self._file(key, ".process"), json.dumps(found))
 
     def _end_leftovers(self) -> None:
@@ -115,7 +131,7 @@ class Background:
             try:
                 found = json.loads(path.read_text(encoding="utf-8"))
                 end_group(ProcessIdentity.from_text(found["process"]))
-                command = Command(tuple(found["words"]))
+                command = Command(tuple(found["words"]), found.get("module", "odtk"))
                 self._note(found["key"], command, FAILED, Outcome(command, 1, None, _CUT_OFF))
             except (ValueError, KeyError, TypeError):  # of a disk that was full
                 pass

@@ -100,7 +100,7 @@ class Commands:
             try:
                 on_start(process.pid)
                 out, messages = await process.communicate()
-            except asyncio.CancelledError:
+            except BaseException:  # cancelled, or on_start failed, as on a full disk
                 await _end(process)
                 raise
         assert process.returncode is not None

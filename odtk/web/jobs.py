@@ -42,9 +42,9 @@ class Jobs:
         return self._queue.job(number)
 
     def last(self, name: str) -> JobRecord | None:
-        """The newest job of a name."""
+        """The newest job of a name; one that runs or waits goes before those that ended, as older ones are retried."""
         found = [job for job in self._queue.jobs() if job.name == name]
-        return max(found, key=lambda job: job.number, default=None)
+        return max(found, key=lambda job: (job.state not in ENDED, job.number), default=None)
 
     def is_active(self, name: str) -> bool:
         """Whether a job of a name runs or waits."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ import yaml
 from odtk.atomic import write_text
 from odtk.errors import OdtkError, ProjectError
 from odtk.web.workspace import Workspace, valid_name
+
+_UPDATING = threading.Lock()  # pages update from several threads
 
 _HEAD = """\
 # A project of odtk's studio. `odtk run {name}` repeats it from the data on, in a folder of its own.
@@ -64,10 +67,11 @@ class Project:
 
     def update(self, section: str, values: Mapping[str, Any]) -> None:
         """Sets keys of a section of the project file; a value of None takes a key out."""
-        sections = self.sections() if self.file.exists() else {}
-        keys = {**sections.get(section, {}), **values}
-        sections[section] = {key: value for key, value in keys.items() if value is not None}
-        self._write(sections)
+        with _UPDATING:
+            sections = self.sections() if self.file.exists() else {}
+            keys = {**sections.get(section, {}), **values}
+            sections[section] = {key: value for key, value in keys.items() if value is not None}
+            self._write(sections)
 
     def _write(self, sections: Mapping[str, Mapping[str, Any]]) -> None:
         text = yaml.safe_dump(dict(sections), sort_keys=False, allow_unicode=True)

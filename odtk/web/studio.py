@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,16 +36,29 @@ class Studio:
         self.workspace, self._prefix = workspace, prefix
         self.csrf = csrf_token(workspace.secret())
         self.commands = Commands(workspace.folder)
-        self.background = Background(workspace.hidden / "commands", self.commands)
+        # With turns of its own: what takes minutes must not hold up what a request waits for.
+        self.background = Background(workspace.hidden / "commands", Commands(workspace.folder))
         self.jobs = Jobs(workspace)
         self.models = LiveModels(workspace.folder, workspace.hidden / "commands")
         self.closing = Closing()
+        self._locks: dict[str, asyncio.Lock] = {}
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,
         )  # fmt: skip
         self._templates.filters.update(FILTERS)
         self._templates.globals.update(csrf=self.csrf, workspace=workspace)
+
+    def config_lock(self, project: str) -> asyncio.Lock:
+        """Held while a project's config is changed: tabs wait for one another."""
+        return self._lock(f"config:{project}")
+
+    def job_lock(self, name: str) -> asyncio.Lock:
+        """Held from the look at the jobs of a name until one is added: two clicks add one job."""
+        return self._lock(f"job:{name}")
+
+    def _lock(self, key: str) -> asyncio.Lock:
+        return self._locks.setdefault(key, asyncio.Lock())
 
     def page(
         self, template: str, title: str, *, commands: Sequence[Command] = (), status: int = 200, **context: Any

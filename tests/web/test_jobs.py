@@ -36,6 +36,20 @@ def test_jobs_that_wait_for_a_worker_go_on_by_a_button(client):
     assert 'action="/jobs/work"' not in client.get("/jobs").text
 
 
+def test_a_job_is_not_run_again_beside_another_of_its_name(client, monkeypatch):
+    monkeypatch.setattr("odtk.web.jobs.Jobs.start_worker", lambda jobs: None)
+    queue = Queue(client.studio.workspace.queue_file)
+    old, new = (queue.put(Job(["doctor"]), name="train:pets") for _ in range(2))
+    queue.cancel(old)
+    answer = post(client, f"/jobs/{old}/retry")
+    assert answer.status_code == 400
+    assert f"job {new} does the same" in answer.text
+    queue.cancel(new)
+    assert post(client, f"/jobs/{old}/retry").headers["location"] == "/jobs"
+    assert client.studio.jobs.last("train:pets").number == old
+    assert client.studio.jobs.is_active("train:pets")
+
+
 def test_what_a_killed_studio_left_running_is_ended_and_shown_so(tmp_path):
     folder = tmp_path / "work/.odtk-studio/commands"
     folder.mkdir(parents=True)

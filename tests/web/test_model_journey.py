@@ -1,13 +1,16 @@
 """The pages of a model in a browser: a family is chosen, a wrong value stands at its field, a typo at its line."""
 
 import re
+import time
 
 from small_projects import SMALL, make_records, run_in_this_process
 
 from odtk import pipeline
+from odtk.web.projects import Project
+from odtk.web.workspace import Workspace
 
 
-def test_from_a_family_to_a_config_that_is_right(page, studio, monkeypatch):
+def make_project(page, studio, monkeypatch):
     page.set_default_timeout(60_000)
     run_in_this_process(monkeypatch, [])
     make_records(studio.folder)
@@ -16,6 +19,29 @@ def test_from_a_family_to_a_config_that_is_right(page, studio, monkeypatch):
     page.get_by_label(SMALL, exact=True).check()
     page.get_by_role("button", name="Create the project").click()
     page.get_by_role("heading", name="Model of pets").wait_for()
+
+
+def test_what_is_typed_while_another_option_is_saved_stays(page, studio, monkeypatch):
+    make_project(page, studio, monkeypatch)
+    update = Project.update
+    monkeypatch.setattr(Project, "update", lambda *each: (time.sleep(1), update(*each)))
+    patience, seed = page.locator("#o-patience"), page.locator("#o-seed")
+    with page.expect_response("**/model/options"):
+        with page.expect_request("**/model/options"):
+            patience.fill("5")
+            patience.press("Tab")
+        seed.fill("7")
+        patience.fill("")  # as it was before: which is a change again, once 5 is saved
+    page.locator("#o-patience-field input[type=hidden][value='5']").wait_for(state="attached")
+    assert (patience.input_value(), seed.input_value()) == ("", "7")
+    with page.expect_response("**/model/options"):
+        patience.press("Tab")
+    train = Project(Workspace(studio.folder), "pets").sections()["train"]
+    assert train == {"pipeline-config": "pipeline.config", "seed": 7}
+
+
+def test_from_a_family_to_a_config_that_is_right(page, studio, monkeypatch):
+    make_project(page, studio, monkeypatch)
     page.locator("#summary").get_by_text("backbone", exact=True).wait_for()
     config = studio.folder / "projects/pets/pipeline.config"
 

@@ -204,6 +204,28 @@ def test_options_of_training_are_kept_in_the_project_file(client, project):
     assert "patience" not in project.sections()["train"]
 
 
+def test_only_a_change_gives_up_a_summary_that_other_tabs_may_wait_for(client, project, monkeypatch):
+    cancelled = []
+    monkeypatch.setattr(client.studio.background, "cancel", cancelled.append)
+    one = loaded(client)
+    post(client, PAGE, loaded=one, **{f"{FIELD}num_steps": "700"})
+    two = loaded(client)
+    for digest in (one, two, one, two):
+        assert client.get(f"{PAGE}/summary?of={digest}").status_code == 200
+    assert cancelled == []
+    by_htmx(client, PAGE, loaded=two, **{f"{FIELD}num_steps": "800"})
+    assert cancelled == [f"summary:{two}"]
+
+
+def test_a_new_picture_gives_up_the_one_before(client, project, monkeypatch):
+    cancelled = []
+    monkeypatch.setattr(client.studio.background, "cancel", cancelled.append)
+    for record in ("1", "1", "2"):
+        by_htmx(client, f"{PAGE}/preview", record=record)
+    client.get(f"{PAGE}/preview?record=1")
+    assert len(cancelled) == 1
+
+
 def test_a_text_with_a_typo_is_not_saved_and_shows_its_line(client, project):
     before = project.config.read_text()
     text = before.replace("num_steps: 600", "num_stesp: 600")

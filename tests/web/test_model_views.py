@@ -9,6 +9,8 @@ from odtk.web.model_views import augmentations, config_fields, pipeline_cards, t
 from odtk.web.model_views.architecture import architecture
 from odtk.web.model_views.config_edits import checker, options, try_changes
 from odtk.web.model_views.config_text import diff, listing, nearest_shipped
+from odtk.web.projects import Project
+from odtk.web.workspace import Workspace
 
 NAME = "projects/pets/pipeline.config"
 SIZE = "model.ssd.image_resizer.fixed_shape_resizer"
@@ -177,12 +179,24 @@ def test_the_layer_that_breaks_is_open_with_the_reason():
     assert found.memory == [("Weights", 7)]
 
 
-def test_options_of_training_are_read_by_their_kinds():
+def test_options_of_training_are_read_by_their_kinds(tmp_path):
     values, errors = training_options.read_options(
-        {"patience": "0", "seed": "7", "freeze": "", "deterministic": "true"}
+        Project(Workspace(tmp_path), "pets"), {"patience": "0", "seed": "7", "freeze": "", "deterministic": "true"}
     )
     assert values == {"seed": 7, "freeze": None, "deterministic": True}
     assert errors == {"patience": "patience takes a whole number from 1 on, not 0."}
+
+
+def test_a_cache_lies_in_the_workspace(tmp_path):
+    (tmp_path / "root").mkdir()
+    project = Project(Workspace(tmp_path / "work", [tmp_path / "root"]), "pets")
+    for text in ("memory", "disk", "disk:cache", "disk:../../caches/pets", f"disk:{tmp_path}/work/caches"):
+        assert training_options.read_options(project, {"cache": text}) == ({"cache": text}, {})
+    outside = ("disk:/etc/x", "disk:../../../x", f"disk:{tmp_path}/root/x", "disk:../../.odtk-studio/x")
+    for text in outside:
+        values, errors = training_options.read_options(project, {"cache": text, "seed": "7"})
+        assert values == {"seed": 7}
+        assert "a folder of the workspace" in errors["cache"]
 
 
 def test_every_option_of_training_is_in_the_form_or_elsewhere():

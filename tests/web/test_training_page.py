@@ -1,5 +1,7 @@
 """The pages of trainings and of comparisons, over runs and a queue that are made by hand."""
 
+import asyncio
+import sqlite3
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +17,7 @@ from odtk.web.jobs import Jobs
 from odtk.web.pages.training import _pieces
 from odtk.web.projects import create_project
 from odtk.web.run_views.training_command import config_facts, findings_before_training, training_command
-from odtk.web.run_views.training_jobs import go_on
+from odtk.web.run_views.training_jobs import go_on, start_training
 
 PAGE = "/projects/pets/training"
 
@@ -110,6 +112,22 @@ def test_a_start_adds_a_job_and_only_one(client, project, queue, records, monkey
     assert "Start a worker" in client.get(PAGE).text
 
 
+def test_two_clicks_add_one_job(client, project, queue, monkeypatch):
+    async def slowly(studio, project):
+        await asyncio.sleep(0.1)
+        return []
+
+    async def twice():
+        both = [start_training(client.studio, project) for _ in range(2)]
+        return await asyncio.gather(*both, return_exceptions=True)
+
+    monkeypatch.setattr("odtk.web.run_views.training_jobs.errors_before_training", slowly)
+    first, second = client.portal.call(twice)
+    assert first == []
+    assert "waits in the queue" in str(second)
+    assert len(queue.jobs()) == 1
+
+
 async def no_errors(studio, project):
     return []
 
@@ -156,8 +174,19 @@ def test_a_pause_ends_the_training_alone_and_a_stop_all_of_the_project(client, p
         queue.put(Job(["doctor"]), name=name)
     post(client, f"{PAGE}/pause")
     assert [job.name for job in jobs_of(queue, "cancelled")] == ["train:pets"]
+    with sqlite3.connect(client.studio.workspace.queue_file) as database:
+        database.execute("UPDATE jobs SET state = 'running', worker = 'all', attempt = 1 WHERE name = 'evaluate:pets'")
     post(client, f"{PAGE}/stop")
     assert [job.name for job in jobs_of(queue)] == ["train:pets-2", "evaluate:pets-2"]
+    (running,) = jobs_of(queue, "running")
+    assert (running.name, running.is_cancelling) == ("evaluate:pets", False)
+
+
+def test_a_training_that_waits_is_taken_out_alone(client, project, queue):
+    for name in ("train:pets", "evaluate:pets"):
+        queue.put(Job(["doctor"]), name=name)
+    assert f'action="{PAGE}/pause"' in client.get(PAGE).text
+    assert f'action="{PAGE}/stop"' not in client.get(PAGE).text
 
 
 def test_a_finished_run_is_shown_with_all_that_it_wrote(client, project):
@@ -226,6 +255,23 @@ def test_the_rate_is_changed_in_the_config_and_a_new_job_goes_on(client, project
     facts = config_facts(project.config.read_text(), "x")
     assert (facts.rate, facts.num_steps) == (0.01, 400)
     assert len(jobs_of(queue)) == 1
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_a_change_that_cannot_be_checked_is_taken_back_unless_the_config_was_edited(
+    client, project, queue, in_process, monkeypatch, is_edited
+):
+    async def broken(studio, project):
+        assert config_facts(project.config.read_text(), "x").rate == 0.01
+        if is_edited:
+            project.config.write_text("# edited\n" + before)
+        raise OdtkError("The check cannot be made.")
+
+    before = project.config.read_text()
+    monkeypatch.setattr("odtk.web.run_views.config_change.errors_before_training", broken)
+    assert "The check cannot be made." in post(client, f"{PAGE}/change", rate="0.01").text
+    assert project.config.read_text() == ("# edited\n" if is_edited else "") + before
+    assert queue.jobs() == []
 
 
 def test_steps_of_the_project_file_give_way_to_those_of_the_config(client, queue, in_process, monkeypatch):
@@ -299,8 +345,12 @@ def test_a_config_that_cannot_be_read_is_said(client, project, queue, in_process
 
 
 def test_a_change_pauses_the_training_that_runs_and_a_new_job_waits(project):
-    def job(number, state, is_cancelling=False):
-        return SimpleNamespace(number=number, name="train:pets", state=state, is_cancelling=is_cancelling)
+    words = training_command(project).words
+
+    def job(number, state, is_cancelling=False, command=words):
+        return SimpleNamespace(
+            number=number, name="train:pets", state=state, is_cancelling=is_cancelling, command=command
+        )
 
     def done_with(*jobs):
         done = []
@@ -313,6 +363,7 @@ def test_a_change_pauses_the_training_that_runs_and_a_new_job_waits(project):
     assert done_with(job(1, "done"), job(2, "running")) == [2, "train:pets"]
     assert done_with(job(2, "running", is_cancelling=True)) == ["train:pets"]
     assert done_with(job(2, "running", is_cancelling=True), job(3, "waiting")) == []
+    assert done_with(job(3, "waiting", command=(*words, "--num-steps", "9"))) == [3, "train:pets"]
     assert done_with(job(1, "failed")) == ["train:pets"]
 
 

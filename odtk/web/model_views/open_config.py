@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,12 +11,9 @@ from odtk.errors import ConfigError
 from odtk.web.model_views.config_edits import Check, checker
 from odtk.web.model_views.config_history import ConfigHistory, digest_of
 from odtk.web.projects import Project, project_called
-from odtk.web.studio import Studio
 from odtk.web.workspace import OutsideError, Workspace
 
 PLACEHOLDER = "PATH_TO_BE_CONFIGURED"
-
-_locks: weakref.WeakKeyDictionary[Studio, dict[str, asyncio.Lock]] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -61,11 +56,6 @@ def open_config(workspace: Workspace, name: str) -> OpenConfig:
             f"The project {name} has no {workspace.shown(project.config)}. Make one: odtk configure --list names bases."
         )
     return OpenConfig(project, ConfigHistory(project).now())
-
-
-def lock_of(studio: Studio, name: str) -> asyncio.Lock:
-    """Held while a project's config is changed: tabs wait for one another."""
-    return _locks.setdefault(studio, {}).setdefault(name, asyncio.Lock())
 
 
 def require_inside(workspace: Workspace, config, before=None) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
 from odtk.pipeline import format
-from odtk.web.background import RUNNING, Run
+from odtk.web.background import CANCELLED, RUNNING, Run
 from odtk.web.commands import Command
 from odtk.web.model_views.open_config import OpenConfig
 from odtk.web.studio import Studio
 
 MODULE = "odtk.web.augmented_sheet"
 _KEPT = 30
+
+_last: weakref.WeakKeyDictionary[Studio, dict[str, str]] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,10 @@ class Preview:
 
     @property
     def failure(self) -> str:
-        """Why it could not be drawn."""
-        done = self.run is not None and not self.is_running and not self.is_there
-        return (
-            ((self.run.outcome.error if self.run and self.run.outcome else None) or "It was stopped.") if done else ""
-        )
+        """Why it could not be drawn; empty for one that another picture has replaced."""
+        if self.run is None or self.is_there or self.run.state in (RUNNING, CANCELLED):
+            return ""
+        return (self.run.outcome.error if self.run.outcome else None) or "It was stopped."
 
 
 def find_preview(studio: Studio, opened: OpenConfig, record: int) -> Preview:
@@ -47,14 +49,28 @@ def find_preview(studio: Studio, opened: OpenConfig, record: int) -> Preview:
 
 
 def start_preview(studio: Studio, opened: OpenConfig, record: int) -> Preview:
-    """Draws it, unless it is there."""
+    """Draws it, unless it is there; the project's earlier one is given up, if it is still being drawn."""
+    found, last = find_preview(studio, opened, record), _last.setdefault(studio, {})
+    if last.get(opened.project.name, found.key) != found.key:
+        studio.background.cancel(f"preview:{last[opened.project.name]}")
+    last[opened.project.name] = found.key
+    return _drawn(studio, opened, found)
+
+
+def awaited_preview(studio: Studio, opened: OpenConfig, record: int) -> Preview:
+    """The picture that a tab waits for: drawn after all, if another tab's has replaced it."""
     found = find_preview(studio, opened, record)
+    is_replaced = found.run is not None and found.run.state == CANCELLED
+    return _drawn(studio, opened, found) if is_replaced else found
+
+
+def _drawn(studio: Studio, opened: OpenConfig, found: Preview) -> Preview:
     if not found.is_there and not found.is_running:
         folder = studio.workspace.hidden / "previews"
         folder.mkdir(exist_ok=True)
         _remove_oldest(folder)
-        studio.background.start(f"preview:{found.key}", preview_command(opened, found.key, record))
-    return find_preview(studio, opened, record)
+        studio.background.start(f"preview:{found.key}", preview_command(opened, found.key, found.record))
+    return find_preview(studio, opened, found.record)
 
 
 def _remove_oldest(folder: Path) -> None:

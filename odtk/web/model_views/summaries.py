@@ -1,4 +1,4 @@
-"""Summaries of configs in the background: one for each text that was ever shown, the earlier one is given up."""
+"""Summaries of configs in the background, one for each text that was ever shown; a change gives up the one before."""
 
 from __future__ import annotations
 
@@ -22,17 +22,22 @@ def summary_command(model: str) -> Command:
     return command("summary", model, "--json")
 
 
-def summary_of_text(studio: Studio, owner: str, text: str, file: Path) -> Run:
+def summary_of_text(studio: Studio, owner: str, text: str, file: Path, is_new: bool = False) -> Run:
     """The summary of a config's text, which is in `file`; started unless it is there.
 
-    One that still runs for another text of `owner` (a project's name) is cancelled.
+    `is_new`: it replaces the text that `owner` (a project's name) had before, whose summary is cancelled if it still
+    runs. Who only looks cancels nothing: tabs that wait for two texts would end each other's summaries for ever.
     """
-    return _ensure(studio, owner, f"summary:{digest_of(text)}", summary_command(studio.workspace.shown(file)))
+    key, last = f"summary:{digest_of(text)}", _last.setdefault(studio, {})
+    if is_new and last.get(owner, key) != key:
+        studio.background.cancel(last[owner])
+    last[owner] = key
+    return _ensure(studio, key, summary_command(studio.workspace.shown(file)))
 
 
 def summary_of_shipped(studio: Studio, name: str) -> Run:
     """The summary of a shipped pipeline, which does not change."""
-    return _ensure(studio, f"shipped:{name}", f"summary:shipped:{name}", summary_command(name))
+    return _ensure(studio, f"summary:shipped:{name}", summary_command(name))
 
 
 def shown_architecture(run: Run) -> Architecture | None:
@@ -48,11 +53,7 @@ def failure(run: Run) -> str:
     return (run.outcome.error if run.outcome else None) or "It was stopped."
 
 
-def _ensure(studio: Studio, owner: str, key: str, words: Command) -> Run:
-    last = _last.setdefault(studio, {})
-    if last.get(owner, key) != key:
-        studio.background.cancel(last[owner])
-    last[owner] = key
+def _ensure(studio: Studio, key: str, words: Command) -> Run:
     found = studio.background.find(key)
     is_kept = found is not None and (found.state in (RUNNING, FAILED) or found.outcome is not None)
     if found is not None and is_kept:

@@ -9,6 +9,8 @@ from typing import Any
 from odtk.tools.run.keys import SECTIONS
 from odtk.tools.run.kinds import Choice, Flag, NotOfKind
 from odtk.web.model_views.config_fields import words_of
+from odtk.web.projects import Project
+from odtk.web.workspace import OutsideError
 
 _KEYS = SECTIONS["train"].keys
 MAIN = ("precision", "freeze", "patience", "seed", "eval-every")
@@ -27,7 +29,7 @@ _HINTS = {
     "max-time": "Ends the training with a checkpoint in time, such as 11h30m.",
     "on-nan": "What happens when the loss is not finite.",
     "accumulate": "Computes a batch in so many parts, which needs less memory.",
-    "cache": "Keeps decoded images: memory, disk, or disk:FOLDER.",
+    "cache": "Keeps decoded images: memory, disk, or disk:FOLDER, one of the workspace.",
     "checkpoint-every": "Steps between checkpoints.",
     "keep": "How many of the last checkpoints stay.",
     "log-every": "Steps between rows of the log.",
@@ -72,7 +74,7 @@ def option_fields(
     return found
 
 
-def read_options(typed: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+def read_options(project: Project, typed: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     """Values by key (None for one that is empty: its default), and why others are wrong."""
     values: dict[str, Any] = {}
     errors: dict[str, str] = {}
@@ -81,7 +83,22 @@ def read_options(typed: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, st
             values[key] = _KEYS[key].kind.read(text) if text else None
         except NotOfKind:
             errors[key] = f"{key} takes {_KEYS[key].kind.in_words()}, not {text}."
+    if not _is_in_workspace(project, values.get("cache")):
+        folder = f"a folder of the workspace, relative to projects/{project.name}"
+        errors["cache"] = f"cache takes memory, disk, or disk: and {folder}, not {values.pop('cache')}."
     return values, errors
+
+
+def _is_in_workspace(project: Project, cache: str | None) -> bool:
+    """Whether a training would write its cache below the workspace: it is a form's word that says where."""
+    place = (cache or "").partition(":")[2]
+    if not place:
+        return True
+    try:
+        found = project.workspace.inside(project.folder / place)
+    except OutsideError:
+        return False
+    return found.is_relative_to(project.workspace.folder)
 
 
 def _choices(key: str) -> tuple[str, ...]:

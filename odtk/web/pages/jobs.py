@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
+from odtk.errors import OdtkError
 from odtk.queue import ENDED
 from odtk.web.commands import command
 from odtk.web.job_lines import job_line, job_lines
@@ -72,6 +75,15 @@ async def cancel(request: Request, studio: Studio, form: FormData) -> Response:
 
 @pages.post("/jobs/{number:int}/retry")
 async def retry(request: Request, studio: Studio, form: FormData) -> Response:
-    """Runs a job again that has ended."""
-    await run_in_threadpool(studio.jobs.retry, request.path_params["number"])
+    """Runs a job again that has ended, unless another one of its name runs or waits: both write the same files."""
+    number = request.path_params["number"]
+    name = studio.jobs.find(number).name
+    async with studio.job_lock(name) if name else contextlib.nullcontext():
+        active = studio.jobs.last(name) if name else None
+        if active is not None and active.number != number and active.state not in ENDED:
+            raise OdtkError(
+                f"Job {number} cannot be tried again, as job {active.number} does the same ({name}) and has not ended. "
+                "Wait for its end, or stop it first."
+            )
+        await run_in_threadpool(studio.jobs.retry, number)
     return redirect(request, "/jobs")

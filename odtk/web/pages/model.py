@@ -19,8 +19,8 @@ from odtk.web.model_views.augmentations import OPTIONS
 from odtk.web.model_views.changes import Asked, ask, fix
 from odtk.web.model_views.config_edits import Trial
 from odtk.web.model_views.model_page import ModelForm, config_problem, difference, model_form, refused_elsewhere
-from odtk.web.model_views.open_config import OpenConfig, lock_of, open_config, require_inside
-from odtk.web.model_views.previews import find_preview, start_preview
+from odtk.web.model_views.open_config import OpenConfig, open_config, require_inside
+from odtk.web.model_views.previews import awaited_preview, find_preview, start_preview
 from odtk.web.model_views.start_points import DOWNLOADS, zoo_models_for
 from odtk.web.model_views.summaries import failure, shown_architecture, summary_command, summary_of_text
 from odtk.web.model_views.training_options import MAIN, MORE, option_fields, read_options
@@ -70,7 +70,7 @@ async def fixed(request: Request, studio: Studio, form: FormData) -> Response:
 @pages.post("/projects/{name}/model/undo")
 async def undo(request: Request, studio: Studio, form: FormData) -> Response:
     """Goes back to the text before the last change."""
-    async with lock_of(studio, _name(request)):
+    async with studio.config_lock(_name(request)):
         opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
         if text_field(form, "loaded") != opened.digest:
             raise ConfigError("The config was changed meanwhile. Reload the page to see it, and undo then.")
@@ -84,14 +84,14 @@ async def options(request: Request, studio: Studio, form: FormData) -> Response:
     opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
     typed = {key: text_field(form, f"o:{key}") for key in (*MAIN, *MORE) if f"o:{key}" in form}
     changed = {key: text for key, text in typed.items() if text != text_field(form, f"was:{key}")}
-    values, errors = read_options(changed)
+    values, errors = read_options(opened.project, changed)
     if values:
         await run_in_threadpool(opened.project.update, "train", values)
     if not errors and request.headers.get("hx-request") != "true":
         return redirect(request, f"/projects/{opened.project.name}/model#options")
     found = option_fields(opened.project.sections().get("train", {}), {key: changed[key] for key in errors}, errors)
     if request.headers.get("hx-request") == "true":
-        return studio.piece("model_options.html", project=opened.project, options=found, main=MAIN, more=MORE)
+        return studio.piece("model_options_changed.html", options=found)
     return await _page(studio, opened, options=found, status=400)
 
 
@@ -123,7 +123,7 @@ async def preview(request: Request, studio: Studio, form: FormData) -> Response:
 async def preview_now(request: Request, studio: Studio) -> Response:
     """The state of the picture, while it is drawn."""
     opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
-    found = find_preview(studio, opened, _record(request.query_params.get("record")))
+    found = awaited_preview(studio, opened, _record(request.query_params.get("record")))
     return studio.piece("model_preview.html", project=opened.project, preview=found)
 
 
@@ -166,7 +166,7 @@ def _download(name: str) -> Command:
 
 async def _changed(request: Request, studio: Studio, loaded: str, asking, live: int | None = None) -> Response:
     """Makes a change by `odtk configure`, after it was tried, and answers with what is different then."""
-    async with lock_of(studio, _name(request)):
+    async with studio.config_lock(_name(request)):
         before = await run_in_threadpool(open_config, studio.workspace, _name(request))
         asked: Asked = await run_in_threadpool(_asked, before, asking)
         notes: list[str] = []
@@ -237,7 +237,7 @@ def _context(studio: Studio, opened: OpenConfig, form: ModelForm, asked: Asked |
         "downloads": _downloads(studio, form.zoo_models),
         "download_commands": {name: str(_download(name)) for name in form.zoo_models},
         "terminal": as_lines([*done_commands.done(opened.project), summary_command(opened.shown)]),
-        **_summary(studio, opened, text),
+        **_summary(studio, opened, text, is_new=asked is not None),
     }
 
 
@@ -248,9 +248,9 @@ def _breaks(trial: Trial) -> bool:
     )
 
 
-def _summary(studio: Studio, opened: OpenConfig, text: str) -> dict:
+def _summary(studio: Studio, opened: OpenConfig, text: str, is_new: bool = False) -> dict:
     file: Path = opened.history.keep(text) if text != opened.text else opened.project.config
-    run = summary_of_text(studio, opened.project.name, text, file)
+    run = summary_of_text(studio, opened.project.name, text, file, is_new)
     digest = opened.digest if text == opened.text else file.stem
     return {
         "run": run,

@@ -14,7 +14,7 @@ from odtk.atomic import write_text
 from odtk.errors import ConfigError, OdtkError
 from odtk.web.commands import command
 from odtk.web.model_views.config_text import DiffLine, Listing, diff, listing, nearest_shipped
-from odtk.web.model_views.open_config import OpenConfig, lock_of, open_config, require_inside
+from odtk.web.model_views.open_config import OpenConfig, open_config, require_inside
 from odtk.web.routing import Pages, redirect, text_field
 from odtk.web.studio import Studio
 
@@ -34,7 +34,7 @@ async def text(request: Request, studio: Studio) -> Response:
 @pages.post("/projects/{name}/model/text", max_bytes=_MAX_CONFIG)
 async def save(request: Request, studio: Studio, form: FormData) -> Response:
     """Saves an edited text, if it can be read and nothing else was saved meanwhile."""
-    async with lock_of(studio, request.path_params["name"]):
+    async with studio.config_lock(request.path_params["name"]):
         opened = await run_in_threadpool(open_config, studio.workspace, request.path_params["name"])
         given = _lines_as(opened.text, _raw(form, "text"))
         if text_field(form, "loaded") != opened.digest and given != opened.text:

@@ -59,9 +59,10 @@ async def evaluate(request: Request, studio: Studio, form: FormData) -> Response
         raise OdtkError(f"There is no checkpoint {checkpoint!r} to choose. Reload the page.")
     compared = project_called(studio.workspace, other) if other else None
     words = _evaluate(project, checkpoint, compared)
-    if not studio.jobs.is_active(_job_name(project)):
-        project.update("evaluate", {})
-        await run_in_threadpool(studio.jobs.add, words, _job_name(project))
+    async with studio.job_lock(_job_name(project)):
+        if not studio.jobs.is_active(_job_name(project)):
+            project.update("evaluate", {})
+            await run_in_threadpool(studio.jobs.add, words, _job_name(project))
     return redirect(request, f"/projects/{project.name}/results")
 
 

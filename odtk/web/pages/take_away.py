@@ -58,9 +58,10 @@ async def export(request: Request, studio: Studio, form: FormData) -> Response:
     fields = ("format", "checkpoint", "quantize", "precision")
     wanted = take_away.Wanted(**{name: text_field(form, name) for name in fields})
     name = f"{_job_prefix(project)}{wanted.name}"
-    if not studio.jobs.is_active(name):
-        project.update("export", wanted.keys)
-        await run_in_threadpool(studio.jobs.add, wanted.command(project), name)
+    async with studio.job_lock(name):
+        if not studio.jobs.is_active(name):
+            project.update("export", wanted.keys)
+            await run_in_threadpool(studio.jobs.add, wanted.command(project), name)
     return redirect(request, f"/projects/{project.name}/take-away#exports")
 
 

@@ -19,8 +19,8 @@ from odtk.web.routing import Pages, redirect, text_field
 from odtk.web.run_views.config_change import change_command, explain_query, make_change, read_change
 from odtk.web.run_views.run_folder import checkpoint_steps
 from odtk.web.run_views.run_store import store_of
-from odtk.web.run_views.training_command import check_command, job_name, training_command, training_options
-from odtk.web.run_views.training_jobs import cancel_jobs, start_training
+from odtk.web.run_views.training_command import check_command, training_command, training_options
+from odtk.web.run_views.training_jobs import end_training, start_training, take_out_waiting
 from odtk.web.run_views.training_view import TrainingView, facts_of_file, look, planned_steps
 from odtk.web.studio import Studio
 
@@ -61,17 +61,17 @@ async def start(request: Request, studio: Studio, form: FormData) -> Response:
 async def pause(request: Request, studio: Studio, form: FormData) -> Response:
     """Ends the training with a checkpoint."""
     project = _project(request, studio)
-    await run_in_threadpool(cancel_jobs, studio, (job_name(project),))
+    await run_in_threadpool(end_training, studio, project)
     return _back(request, project)
 
 
 @pages.post(_ADDRESS + "/stop")
 async def stop(request: Request, studio: Studio, form: FormData) -> Response:
-    """Likewise, and takes out what waits in the queue for this project."""
+    """Likewise, and takes out what waits in the queue for this project; an evaluation that runs goes on."""
     project = _project(request, studio)
-    await run_in_threadpool(
-        cancel_jobs, studio, (job_name(project), f"evaluate:{project.name}", f"export:{project.name}/")
-    )
+    # What waits goes first: the end of the training would let it start.
+    await run_in_threadpool(take_out_waiting, studio, project)
+    await run_in_threadpool(end_training, studio, project)
     return _back(request, project)
 
 

@@ -12,12 +12,12 @@ from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 
-from odtk.atomic import write_text
+from odtk.atomic import write_bytes
 from odtk.errors import OdtkError
 from odtk.web.commands import Command, command
 from odtk.web.projects import Project
 from odtk.web.run_views.run_store import store_of
-from odtk.web.run_views.training_command import SECTION, ConfigFacts, paths_of
+from odtk.web.run_views.training_command import SECTION, ConfigFacts, job_name, paths_of
 from odtk.web.run_views.training_jobs import errors_before_training, go_on
 from odtk.web.run_views.training_view import facts_of_file, look, planned_steps
 from odtk.web.studio import Studio
@@ -67,17 +67,29 @@ async def make_change(studio: Studio, project: Project, change: ConfigChange) ->
 
     A training that runs has read its config already, so that is edited at once.
     """
-    text = project.config.read_text(encoding="utf-8")
+    async with studio.config_lock(project.name), studio.job_lock(job_name(project)):
+        errors = await _edit(studio, project, change)
+        if not errors:
+            if change.num_steps is not None:  # the option would hide the config's number
+                project.update(SECTION, {"num-steps": None, "extend-schedule": None})
+            await run_in_threadpool(go_on, studio, project)
+    return errors
+
+
+async def _edit(studio: Studio, project: Project, change: ConfigChange) -> list[dict[str, Any]]:
+    """Edits the config, and takes that back if the check finds errors, which are returned, or cannot be made."""
+    before = project.config.read_bytes()
     edited = await studio.commands.run(change_command(project, change.rate, change.num_steps))
-    errors = [] if edited.error is not None else await errors_before_training(studio, project)
-    if errors or edited.error is not None:
-        write_text(project.config, text)
-    if edited.error is not None:
+    if edited.error is not None:  # and nothing was written
         raise OdtkError(edited.error)
-    if not errors:
-        if change.num_steps is not None:  # the option would hide the config's number
-            project.update(SECTION, {"num-steps": None, "extend-schedule": None})
-        await run_in_threadpool(go_on, studio, project)
+    written, is_fine = project.config.read_bytes(), False
+    try:
+        errors = await errors_before_training(studio, project)
+        is_fine = not errors
+    finally:
+        # What a terminal has saved meanwhile stays.
+        if not is_fine and project.config.read_bytes() == written:
+            write_bytes(project.config, before)
     return errors
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -19,14 +18,20 @@ from odtk.web.studio import Studio
 
 async def start_training(studio: Studio, project: Project) -> list[dict[str, Any]]:
     """Adds the job, unless the check finds errors: these are returned. OdtkError if the run is trained already."""
-    train = training_command(project)
+    async with studio.job_lock(job_name(project)):
+        await _require_startable(studio, project)
+        errors = await errors_before_training(studio, project)
+        if not errors:
+            # The check takes seconds, in which a terminal may have started one.
+            await _require_startable(studio, project)
+            await run_in_threadpool(studio.jobs.add, training_command(project), job_name(project))
+    return errors
+
+
+async def _require_startable(studio: Studio, project: Project) -> None:
     view = await run_in_threadpool(look, project, studio.jobs, store_of(studio))
     if not view.state.can_start:
         raise OdtkError(f"{project.name} is trained already, or waits in the queue. {view.state.text}")
-    errors = await errors_before_training(studio, project)
-    if not errors:
-        await run_in_threadpool(studio.jobs.add, train, job_name(project))
-    return errors
 
 
 async def errors_before_training(studio: Studio, project: Project) -> list[dict[str, Any]]:
@@ -38,25 +43,33 @@ async def errors_before_training(studio: Studio, project: Project) -> list[dict[
     return [finding for finding in found if finding["severity"] == "error"]
 
 
-def cancel_jobs(studio: Studio, names: Sequence[str]) -> None:
-    """Ends or takes out the jobs of these names, or whose names begin so if that ends with a slash; in a thread."""
+def end_training(studio: Studio, project: Project) -> None:
+    """Ends the project's training, or takes it out of the queue; in a thread."""
+    for job in studio.jobs.all():
+        if job.name == job_name(project) and job.state not in ENDED and not job.is_cancelling:
+            studio.jobs.cancel(job.number)
+
+
+def take_out_waiting(studio: Studio, project: Project) -> None:
+    """Takes the project's evaluations and exports that wait out of the queue; those that run go on. In a thread."""
     for job in studio.jobs.all():
         name = job.name or ""
-        is_meant = any(name == each or (each.endswith("/") and name.startswith(each)) for each in names)
-        if is_meant and job.state not in ENDED and not job.is_cancelling:
+        is_meant = name == f"evaluate:{project.name}" or name.startswith(f"export:{project.name}/")
+        if is_meant and job.state == WAITING:
             studio.jobs.cancel(job.number)
 
 
 def go_on(studio: Studio, project: Project) -> None:
     """Has the run go on with the config as it is now, in a thread.
 
-    A job that waits takes it; one that runs is paused, and a new one waits until it has ended, as both need the same
-    devices.
+    A job that waits takes it, or is replaced if its options have changed; one that runs is paused, and a new one waits
+    until it has ended, as both need the same devices.
     """
+    train = training_command(project)
     jobs = [job for job in studio.jobs.all() if job.name == job_name(project) and job.state not in ENDED]
-    if any(job.state == WAITING for job in jobs):
+    if any(job.state == WAITING and job.command == train.words for job in jobs):
         return
     for job in jobs:
         if not job.is_cancelling:
             studio.jobs.cancel(job.number)
-    studio.jobs.add(training_command(project), job_name(project))
+    studio.jobs.add(train, job_name(project))
