@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import hashlib
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from odtk.pipeline import format
-from odtk.web.background import RUNNING, Run
+from odtk.web.background import DONE, RUNNING, Run
 from odtk.web.commands import Command
 from odtk.web.model_views.open_config import OpenConfig
 from odtk.web.studio import Studio
@@ -33,7 +37,7 @@ class Preview:
     @property
     def failure(self) -> str:
         """Why it could not be drawn."""
-        done = self.run is not None and not self.is_running and not self.is_there
+        done = self.run is not None and self.run.state not in (RUNNING, DONE) and not self.is_there
         return (
             ((self.run.outcome.error if self.run and self.run.outcome else None) or "It was stopped.") if done else ""
         )
@@ -71,11 +75,24 @@ def preview_command(opened: OpenConfig, key: str, record: int) -> Command:
 
 
 def _key(opened: OpenConfig, record: int) -> str:
-    """Of what the picture depends on: the augmentations and where the records are; the size of the images."""
+    """Of what the picture depends on: the augmentations, the records as they are now, the size of the images."""
     config = opened.parsed()
     config.ClearField("eval_input_reader")
     train = config.train_config
     steps = list(train.data_augmentation_options)
     train.Clear()
     train.data_augmentation_options.extend(steps)
-    return hashlib.sha256(f"{record}\n{format(config)}".encode(errors="surrogateescape")).hexdigest()[:24]
+    shards = _versions(opened.project.workspace.folder, config.train_input_reader.tf_record_input_reader.input_path)
+    text = f"{record}\n{shards}\n{format(config)}"
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:24]
+
+
+def _versions(folder: Path, patterns: Sequence[str]) -> list[tuple[str, int, int]]:
+    """The shards that patterns name, with when they were written and their sizes."""
+    paths = sorted(path for pattern in patterns for path in glob.glob(os.path.join(folder, pattern)))
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):  # of one that is being replaced
+            stat = os.stat(path)
+            found.append((path, stat.st_mtime_ns, stat.st_size))
+    return found
