@@ -70,9 +70,8 @@ class Background:
         try:
             stat = self._file(key).stat()
             version = stat.st_mtime_ns, stat.st_ino, stat.st_size
-            known, run = self._read.get(key, (None, None))
-            if known != version:
-                run = self._outcome_of(key)
+            kept = self._read.get(key)
+            run = kept[1] if kept is not None and kept[0] == version else self._outcome_of(key)
         except (OSError, ValueError):
             return None
         self._read[key] = version, run

@@ -6,6 +6,7 @@ That one is often in memory, or on a small disk.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -73,6 +74,6 @@ class _Parser(MultiPartParser):
         found = self._current_part.file
         if found is not None:
             # The one that it replaces has nothing on the disk yet.
-            file = SpooledTemporaryFile(max_size=self.spool_max_size, dir=self.folder)  # noqa: SIM115
+            file = SpooledTemporaryFile(max_size=self.spool_max_size, dir=os.fspath(self.folder))  # noqa: SIM115
             self._files_to_close_on_error.append(file)
-            found.file = file  # type: ignore[assignment]
+            found.file = file
