@@ -76,4 +76,4 @@ class _Parser(MultiPartParser):
             # The one that it replaces has nothing on the disk yet.
             file = SpooledTemporaryFile(max_size=self.spool_max_size, dir=os.fspath(self.folder))  # noqa: SIM115
             self._files_to_close_on_error.append(file)
-            found.file = file
+            found.file = file  # type: ignore[assignment]
