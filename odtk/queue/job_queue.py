@@ -288,7 +288,8 @@ def _divided(log: Callable[[str], None], log_change: Callable[[str], None] | Non
 
 
 def _find(database: sqlite3.Connection, number: int, argument: str | None = None) -> sqlite3.Row:
-    row = database.execute("SELECT * FROM jobs WHERE number = ?", (number,)).fetchone()
+    # SQLite has no larger numbers.
+    row = database.execute("SELECT * FROM jobs WHERE number = ?", (min(number, 2**63 - 1),)).fetchone()
     if row is None:
         raise OdtkError(f"The queue has no job {number}. List its jobs to see their numbers.", argument=argument)
     return row

@@ -12,6 +12,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
@@ -19,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from odtk.errors import OdtkError
+from odtk.system_errors import FULL, describe
 from odtk.web.security import Access, Guard, cookie_name
 from odtk.web.studio import Studio
 from odtk.web.workspace import OutsideError, Workspace
@@ -49,17 +51,28 @@ class _Guarded(Starlette):
         await asyncio.shield(self._loading)
 
     async def _load(self) -> None:
-        self.router.routes.extend(await run_in_threadpool(_routes))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request."""
-        if scope["type"] == "http":
-            await self.load()
-        await super().__call__(scope, receive, send)
+        try:
+            self.router.routes.extend(await run_in_threadpool(_routes))
+        except BaseException:
+            self._loading = None  # the next request tries again
+            raise
 
     def build_middleware_stack(self) -> ASGIApp:
         """The layers that a request passes."""
         return Guard(super().build_middleware_stack(), self._access)
+
+
+class _Loading:
+    """Waits for the pages, behind the Guard: that their import failed is answered as every error."""
+
+    def __init__(self, app: ASGIApp):
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        if scope["type"] == "http":
+            await scope["app"].load()
+        await self._app(scope, receive, send)
 
 
 class _StaticFiles(StaticFiles):
@@ -92,7 +105,8 @@ def create_app(
     app = _Guarded(
         access,
         routes=[Mount("/static", _StaticFiles(directory=_HERE / "static"))],
-        exception_handlers={OdtkError: _odtk_error, HTTPException: _http_error, Exception: _bug},
+        middleware=[Middleware(_Loading)],
+        exception_handlers={OdtkError: _odtk_error, HTTPException: _http_error, OSError: _os_error, Exception: _bug},
         lifespan=lifespan,
     )
     # It would send to an address made of the Host header.
@@ -114,6 +128,13 @@ def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     text = "There is no such page." if error.status_code == 404 and error.detail == "Not Found" else error.detail
     return _problem(request, error.status_code, text)
+
+
+def _os_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    if error.errno not in FULL:
+        raise error
+    return _problem(request, 507, describe(error))
 
 
 def _bug(request: Request, error: Exception) -> Response:

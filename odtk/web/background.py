@@ -6,10 +6,12 @@ They end with the studio. What must outlive it, as a training, is a job of the q
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +24,8 @@ from odtk.process_identity import ProcessIdentity, identify
 from odtk.progress_file import ProgressReport
 from odtk.web.commands import Command, Commands, Outcome, end_group
 
+_KEPT = 200  # outcomes of each kind, on disk
+_IN_MEMORY = 8  # outcomes that were read last: each thumbnail of a gallery asks for that of its inspection
 _CUT_OFF = "error: It was cut off, as the studio was killed while it ran. Start it again."
 
 RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
@@ -46,6 +50,7 @@ class Background:
     def __init__(self, folder: Path, commands: Commands):
         self._folder, self._commands = folder, commands
         folder.mkdir(exist_ok=True)
+        self._read: dict[str, tuple[tuple[int, int, int], Run]] = {}
         self._end_leftovers()
         self._tasks: dict[str, tuple[Command, asyncio.Task]] = {}
         self._ending: set[str] = set()  # keys of those that were cancelled and still clean up
@@ -77,9 +82,19 @@ class Background:
         if key in self._tasks:
             return Run(key, self._tasks[key][0], RUNNING, progress_file.read(self._file(key, ".progress")))
         try:
-            found = json.loads(self._file(key).read_text(encoding="utf-8"))
+            stat = self._file(key).stat()
+            version = stat.st_mtime_ns, stat.st_ino, stat.st_size
+            kept = self._read.get(key)
+            run = kept[1] if kept is not None and kept[0] == version else self._outcome_of(key)
         except (OSError, ValueError):
             return None
+        self._read[key] = version, run
+        while len(self._read) > _IN_MEMORY:
+            self._read.pop(next(iter(self._read)), None)
+        return run
+
+    def _outcome_of(self, key: str) -> Run:
+        found = json.loads(self._file(key).read_text(encoding="utf-8"))
         command = Command(tuple(found["words"]), found.get("module", "odtk"))
         outcome = None if found["exit_code"] is None else _outcome(command, found)
         return Run(key, command, found["state"], None, outcome, found["ended"])
@@ -121,6 +136,13 @@ class Background:
             progress.unlink(missing_ok=True)
             self._file(key, ".process").unlink(missing_ok=True)
 
+    def _remove_oldest(self, kind: str) -> None:
+        """Keeps the newest outcomes of a kind: previews have many, and shall not push out what made the records."""
+        with contextlib.suppress(OSError):
+            found = sorted(self._folder.glob(f"{kind}-*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+            for path in found[_KEPT:]:
+                path.unlink(missing_ok=True)
+
     def _note_process(self, key: str, command: Command, pid: int) -> None:
         found = {"key": key, "words": command.words, "module": command.module, "process": identify(pid).as_text()}
         write_text(self._file(key, ".process"), json.dumps(found))
@@ -143,10 +165,17 @@ class Background:
         if outcome is not None:
             found |= {key: getattr(outcome, key) for key in ("exit_code", "document", "messages")}
         write_text(self._file(key), json.dumps(found))
+        self._remove_oldest(_kind(key))
 
     def _file(self, key: str, suffix: str = ".json") -> Path:
         # Keys hold paths, so the name of a file is a digest.
-        return self._folder / (hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()[:24] + suffix)
+        digest = hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()[:24]
+        return self._folder / f"{_kind(key)}-{digest}{suffix}"
+
+
+def _kind(key: str) -> str:
+    """The word before the colon: "preview" of preview:0123."""
+    return re.sub("[^a-z]", "", key.partition(":")[0])
 
 
 def _outcome(command: Command, found: dict[str, Any]) -> Outcome:

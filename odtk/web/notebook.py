@@ -31,6 +31,8 @@ class NotebookStudio:
     address: str
     """For a browser on this machine; whoever has it can open the studio."""
     process: subprocess.Popen = field(repr=False)
+    roots: tuple[str, ...] = ()
+    """Further folders that it may read."""
 
     def stop(self) -> None:
         """Ends it; trainings go on."""
@@ -56,12 +58,18 @@ def studio(
     `port`: 0 for any that is free. `roots` are further folders that pages may read, such as a dataset's. On Colab its
     proxy is used; elsewhere the notebook's browser has to be on the machine of its kernel, or reach the port by ssh -L.
     Without a notebook nothing is shown: open `address` of what is returned. Raises OdtkError if the packages of the
-    studio are missing, the folder or the port cannot be had, or another studio serves the folder.
+    studio are missing, the folder or the port cannot be had, another studio serves the folder, or the one that runs
+    already was started without one of the roots.
     """
     where = os.path.realpath(folder)
-    found = _running.get(where)
+    found, asked = _running.get(where), [os.path.realpath(root) for root in roots]
     if found is None or found.process.poll() is not None:
-        found = _running[where] = _start(where, port, [os.path.abspath(root) for root in roots])
+        found = _running[where] = _start(where, port, asked)
+    elif not set(asked) <= set(found.roots):
+        raise OdtkError(
+            f"The studio of {where} runs already, without {', '.join(sorted(set(asked) - set(found.roots)))}. End it, "
+            "by stop() of what odtk.studio() has returned, and start it again with all roots."
+        )
     _show(found, height)
     return found
 
@@ -82,7 +90,7 @@ def _start(folder: str, port: int, roots: list[str]) -> NotebookStudio:
         process.stdin.close()
         process.wait()
         raise OdtkError(answer.get("error", "The studio ended before it answered; the server's log says why."))
-    return NotebookStudio(folder, answer["address"], process)
+    return NotebookStudio(folder, answer["address"], process, tuple(roots))
 
 
 def _answer(line: str) -> dict[str, str]:

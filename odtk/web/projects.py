@@ -102,10 +102,17 @@ def create_project(workspace: Workspace, name: str, sections: Mapping[str, Mappi
     found = Project(workspace, valid_name(name, "A project"))
     for path in (found.folder, found.run, found.exports):
         if path.exists():
-            raise OdtkError(f"{workspace.shown(path)} exists already. Choose another name.")
-    found.folder.mkdir(parents=True)
+            raise _taken(workspace, path)
+    try:
+        found.folder.mkdir(parents=True)
+    except FileExistsError as error:  # made meanwhile
+        raise _taken(workspace, found.folder) from error
     found._write(sections)
     return found
+
+
+def _taken(workspace: Workspace, path: Path) -> OdtkError:
+    return OdtkError(f"{workspace.shown(path)} exists already. Choose another name.")
 
 
 def copy_project(project: Project, name: str) -> Project:

@@ -62,7 +62,7 @@ class Pages:
                 # The header first: then nothing of an upload is read for someone who has no token.
                 known = is_equal(request.headers.get(CSRF_HEADER), studio.csrf)
                 try:
-                    async with limited.form(max_part_size=min(max_bytes, MAX_FORM)) as form:
+                    async with studio.forms.read(limited, min(max_bytes, MAX_FORM)) as form:
                         if not known:
                             require_csrf(form.get(CSRF_FIELD), studio.csrf)
                         return await function(limited, studio, form)

@@ -16,6 +16,7 @@ from odtk.web.closing import Closing
 from odtk.web.commands import Command, Commands, as_lines
 from odtk.web.jobs import Jobs
 from odtk.web.live_models import LiveModels
+from odtk.web.received_forms import ReceivedForms
 from odtk.web.security import csrf_token
 from odtk.web.words import FILTERS
 from odtk.web.workspace import Workspace
@@ -42,6 +43,7 @@ class Studio:
         self.models = LiveModels(workspace.folder, workspace.hidden / "commands")
         self.closing = Closing()
         self._locks: dict[str, asyncio.Lock] = {}
+        self.forms = ReceivedForms(workspace.hidden / "uploads")
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,

@@ -274,6 +274,16 @@ def test_the_journey_from_a_folder_to_records(page, studio):
     assert (studio.folder / "records" / "pets" / "dataset.json").exists()
 
 
+def test_a_file_that_is_too_large_is_said_before_it_is_sent(page, tmp_path):
+    (tmp_path / "pets.zip").write_bytes(bytes(2000))
+    page.goto("/data")
+    page.locator("#upload").evaluate("form => form.dataset.limit = '1000'")
+    page.locator("#file").set_input_files(tmp_path / "pets.zip")
+    assert "larger than the 2.0 GB" in page.locator("#file").evaluate("each => each.validationMessage")
+    page.get_by_role("button", name="Upload").click()
+    assert not page.locator("#sent").is_visible()
+
+
 def test_a_zip_is_uploaded_with_its_progress_shown(page, studio, tmp_path):
     page.goto("/data")
     data = zipped(draw_voc(tmp_path / "voc", 2))

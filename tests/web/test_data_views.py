@@ -66,7 +66,6 @@ def test_a_large_folder_is_not_counted_to_its_end(workspace, monkeypatch):
 def test_an_inspection_has_files_of_its_own_and_known_options(workspace):
     first, second = (inspections.Inspection(path, "inspections/a.html", "inspections/a.sqlite", None) for path in "ab")
     assert inspections.inspect_command(first, "voc", "xyxy").words[:2] == ("inspect", "a")
-    assert inspections.as_word("--verify") == "./--verify"
     with pytest.raises(OdtkError, match="no format"):
         inspections.inspect_command(second, "--html")
 

@@ -21,6 +21,31 @@ def test_an_error_is_a_page_with_its_words(client):
     assert "The queue has no job 7" in answer.text
 
 
+def test_a_number_that_no_queue_can_have_is_no_job(client):
+    for path in ("", "/live"):
+        answer = client.get(f"/jobs/{10**20}{path}")
+        assert "live" in path or answer.status_code == 400
+    assert "The queue has no job 1000" in post(client, f"/jobs/{10**20}/cancel").text
+
+
+def test_pages_that_cannot_be_imported_are_an_error_behind_the_guard(client, monkeypatch):
+    loaded, routes = client.app._loading, client.app.router.routes
+    client.app._loading, client.app.router.routes = None, routes[:1]
+
+    def fail():
+        raise ImportError("no such module")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("odtk.web.app._routes", fail)
+        assert client.get("/", headers={"host": "evil.example"}).status_code == 421
+        answer = client.get("/")
+    assert answer.status_code == 500
+    assert "no such module" in answer.text
+    assert "default-src" in answer.headers["content-security-policy"]
+    assert client.get("/").status_code == 200
+    assert loaded is not client.app._loading
+
+
 def test_an_error_of_htmx_is_a_piece(client):
     answer = client.get("/jobs/7", headers={"hx-request": "true"})
     assert "The queue has no job 7" in answer.text
@@ -58,6 +83,22 @@ def test_a_tab_that_is_not_shown_holds_no_connection(page, studio):
     page.wait_for_timeout(1500)
     assert page.get_by_text("No job has run yet.").is_visible()
     page.evaluate(SHOW, False)
+    page.get_by_role("link", name=re.compile("look")).wait_for()
+
+
+def test_a_tab_that_is_shown_again_keeps_what_did_not_change(page, studio):
+    with page.expect_response("**/jobs/live"):
+        page.goto("/jobs")
+    page.wait_for_timeout(500)
+    piece = page.locator("[sse-swap=jobs] > *").first
+    piece.evaluate("each => each.dataset.kept = 'yes'")
+    page.evaluate(SHOW, True)
+    page.wait_for_timeout(1200)
+    with page.expect_response("**/jobs/live"):
+        page.evaluate(SHOW, False)
+    page.wait_for_timeout(500)
+    assert piece.get_attribute("data-kept") == "yes"
+    Queue(studio.folder / "queue.db").put(Job(["doctor"]), name="look")
     page.get_by_role("link", name=re.compile("look")).wait_for()
 
 

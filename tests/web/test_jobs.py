@@ -1,6 +1,7 @@
 """Jobs that are cut off are shown so, and go on by a button; what a killed studio left running is ended."""
 
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -12,7 +13,7 @@ from running_studio import client_of, post
 from odtk.process_identity import identify
 from odtk.queue import Job, Queue
 from odtk.web.background import FAILED, Background
-from odtk.web.commands import Commands
+from odtk.web.commands import Command, Commands, Outcome
 
 
 def test_a_job_whose_worker_is_gone_is_shown_as_cut_off(client):
@@ -79,3 +80,19 @@ def test_a_process_that_has_the_number_of_one_that_ended_is_left_alone(tmp_path)
     assert other.poll() is None
     other.send_signal(signal.SIGKILL)
     other.wait()
+
+
+def test_outcomes_are_read_once_and_the_oldest_of_a_kind_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr("odtk.web.background._KEPT", 2)
+    background = Background(tmp_path / "commands", Commands(tmp_path))
+    words = Command(("doctor",))
+    background._note("records:pets", words, "done", Outcome(words, 0, {}, ""))
+    for number in range(4):
+        background._note(f"preview:{number}", words, "done", Outcome(words, 0, {"number": number}, ""))
+        path = background._file(f"preview:{number}")
+        os.utime(path, (number, number))
+    assert [background.find(f"preview:{number}") is not None for number in range(4)] == [False, False, True, True]
+    assert background.find("records:pets") is not None
+    assert background.find("preview:3") is background.find("preview:3")
+    background._note("preview:3", words, "failed", None)
+    assert background.find("preview:3").state == FAILED

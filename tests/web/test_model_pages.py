@@ -1,5 +1,6 @@
 """The pages of projects and models: forms with right and wrong values, several tabs, texts, refused paths."""
 
+import os
 import re
 
 import pytest
@@ -8,7 +9,11 @@ from running_studio import post
 from small_projects import SMALL, make_records, run_in_this_process
 
 from odtk import pipeline
-from odtk.web.commands import command
+from odtk.errors import OdtkError
+from odtk.web.commands import Command, Outcome, command
+from odtk.web.model_views.config_history import digest_of
+from odtk.web.model_views.open_config import open_config
+from odtk.web.model_views.previews import find_preview
 from odtk.web.projects import Project, create_project
 from odtk.web.record_making import key_of
 
@@ -257,6 +262,40 @@ def test_a_text_that_was_changed_meanwhile_is_shown_beside_the_other(client, pro
     assert project.config.read_text() == mine
 
 
+def test_a_path_that_is_to_be_set_does_not_lead_elsewhere(client, project):
+    text = re.sub(
+        r'label_map_path: "[^"]*"', 'label_map_path: "PATH_TO_BE_CONFIGURED/../../x"', project.config.read_text()
+    )
+    answer = post(client, f"{PAGE}/text", loaded=loaded(client, f"{PAGE}/text"), text=text)
+    assert "is not below the studio" in answer.text
+
+
+def test_two_projects_of_a_name_at_once_are_one(client, project, monkeypatch):
+    monkeypatch.setattr("pathlib.Path.exists", lambda path: False)
+    with pytest.raises(OdtkError, match="projects/pets exists already"):
+        create_project(client.studio.workspace, "pets", {})
+
+
+def test_a_picture_is_of_the_records_as_they_are_now(client, project):
+    opened = open_config(client.studio.workspace, "pets")
+    first = find_preview(client.studio, opened, 0)
+    words = Command(("x",))
+    client.studio.background._note(f"preview:{first.key}", words, "done", Outcome(words, 0, None, ""))
+    assert find_preview(client.studio, opened, 0).failure == ""  # it was drawn, and removed since
+    for shard in client.studio.workspace.records.rglob("*train*"):
+        os.utime(shard, (1, 1))
+    assert find_preview(client.studio, opened, 0).key != first.key
+
+
+def test_texts_that_were_only_tried_are_removed_in_the_end(client, project, monkeypatch):
+    history = open_config(client.studio.workspace, "pets").history
+    monkeypatch.setattr("odtk.web.model_views.config_history._KEPT", 3)
+    for number in range(6):
+        history.keep(f"# {number}")
+    assert len(list(history.folder.glob("*.config"))) <= 3 + len(history._order())
+    assert history.text_of(digest_of(history.now())) is not None
+
+
 @pytest.mark.parametrize("part", ["text", "text/check"])
 def test_a_text_that_names_files_of_elsewhere_is_refused(client, project, part):
     before = project.config.read_text()
@@ -308,3 +347,18 @@ def test_a_checkpoint_is_chosen_with_what_belongs_to_it(client, project):
     answer = by_htmx(client, PAGE, loaded=loaded(client), **{f"{FIELD}fine_tune_checkpoint": "/etc/ckpt-0"})
     assert "is not below the studio" in answer.text
     assert config_of(project).train_config.fine_tune_checkpoint == str(prefix)
+
+
+def test_a_text_that_is_not_saved_is_asked_about(page, studio):
+    folder = studio.folder / "projects/pets"
+    folder.mkdir(parents=True)
+    (folder / "project.yaml").write_text("train: {pipeline-config: pipeline.config}")
+    (folder / "pipeline.config").write_text(pipeline.read_text(SMALL))
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.goto(f"{PAGE}/text")
+    page.reload()
+    assert asked == []
+    page.locator("#text").press_sequentially("#")
+    page.reload()
+    assert asked == ["beforeunload"]

@@ -63,6 +63,8 @@ def test_a_cell_shows_it_and_its_next_run_the_same_one(tmp_path, shown, monkeypa
         assert (tmp_path / "studio/.odtk-studio").is_dir()
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(f"http://{parts.netloc}/", timeout=120)
+        with pytest.raises(OdtkError, match="runs already, without"):
+            odtk.studio(roots=[tmp_path])
         # Another kernel's.
         monkeypatch.setattr("odtk.web.notebook._running", {})
         with pytest.raises(OdtkError, match="runs already"):

@@ -34,7 +34,7 @@ def project(studio, no_pictures):
         ("model.ssd.feature_extractor.depth_multiplier", "0.1"),
     ]
     configure(
-        "ssd_resnet50_v1_fpn_small", project.config, train_records=[str(records)], num_steps=4, image_size=(128, 128),
+        "ssd_resnet50_v1_fpn_small", project.config, train_records=[str(records)], num_steps=4, image_size=(160, 160),
         set=sets,
     )  # fmt: skip
     train(project.config, project.run, seed=7, devices="cpu")

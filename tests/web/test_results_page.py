@@ -37,7 +37,9 @@ def test_an_evaluation_is_a_job_once(client):
         "evaluate projects/pets/pipeline.config runs/pets --export-suspects projects/pets/suspects.csv "
         "--checkpoint all --compare runs/other"
     )
-    assert f'href="/jobs/{job.number}"' in client.get("/projects/pets/results").text
+    text = client.get("/projects/pets/results").text
+    assert f'href="/jobs/{job.number}"' in text
+    assert "--checkpoint all --compare runs/other" in text[text.index("The same in the terminal") :]
 
 
 def test_what_is_no_choice_is_refused(client):

@@ -27,6 +27,13 @@ def test_all_formats_are_offered_and_the_commands_are_shown(client, project):
     assert "odtk export projects/pets/pipeline.config runs/pets exports/pets/saved_model" in text
 
 
+def test_the_training_is_shown_with_the_options_of_the_project(client, project):
+    project.update("train", {"seed": 7})
+    assert "odtk train projects/pets/pipeline.config runs/pets --seed 7" in client.get("/projects/pets/take-away").text
+    project.update("train", {"nonsense": True})
+    assert "odtk train projects/pets/pipeline.config runs/pets\n" in client.get("/projects/pets/take-away").text
+
+
 @pytest.mark.parametrize(("kind", "step"), [("best", 10), ("last", 20)])
 def test_weights_are_a_zip_with_what_one_needs(client, project, kind, step):
     answer = client.get(f"/projects/pets/take-away/weights/{kind}.zip")

@@ -83,12 +83,7 @@ def inspect_command(inspection: Inspection, format: str = "", boxes: str = "") -
             raise OdtkError(f"{value!r} is no {what}. Choose one of {', '.join(known)}.")
     chosen = [*(("--format", format) if format else ()), *(("--boxes", boxes) if boxes else ())]
     files = ("--html", inspection.page, "--index", inspection.index)
-    return command("inspect", as_word(inspection.path), *files, *chosen, "--overwrite", "--json")
-
-
-def as_word(path: str) -> str:
-    """A path that a command does not take for an option."""
-    return f"./{path}" if path.startswith("-") else path
+    return command("inspect", inspection.path, *files, *chosen, "--overwrite", "--json")
 
 
 def _file_name(shown: str) -> str:

@@ -1,6 +1,6 @@
 """Changes of a config that a form asks for: tried first, so that what is wrong is told at its field and never written.
 
-What holds is then made by `odtk configure`, with the options that `Trial.options` are.
+What holds is then made by `odtk configure`, with the options that `options` gives.
 """
 
 from __future__ import annotations

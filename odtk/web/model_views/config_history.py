@@ -50,7 +50,15 @@ class ConfigHistory:
         if not place.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             write_text(place, text)
+            self._remove_oldest()
         return place
+
+    def _remove_oldest(self) -> None:
+        """Keeps the newest of the texts that never were the config's, as those that were only tried."""
+        order = set(self._order())
+        tried = [path for path in self.folder.glob("*.config") if path.stem not in order]
+        for path in sorted(tried, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT:]:
+            path.unlink(missing_ok=True)
 
     def text_of(self, digest: str) -> str | None:
         """A text that was kept; None if there is none (or the digest is none)."""

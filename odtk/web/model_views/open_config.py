@@ -66,7 +66,8 @@ def require_inside(workspace: Workspace, config, before=None) -> None:
     known = set(_paths(before)) if before is not None else set()
     label_maps = resources.shipped_files("label_maps", ".pbtxt")
     for path in _paths(config):
-        if path in known or path.startswith(PLACEHOLDER) or path.removesuffix(".pbtxt") in label_maps:
+        is_to_be_set = path.startswith(PLACEHOLDER) and ".." not in path.split("/")
+        if path in known or is_to_be_set or path.removesuffix(".pbtxt") in label_maps:
             continue
         if "://" in path:
             raise OutsideError(f"{path!r} is no path on this machine. The studio works on folders here.")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import hashlib
+import os
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from odtk.pipeline import format
-from odtk.web.background import CANCELLED, RUNNING, Run
+from odtk.web.background import CANCELLED, DONE, RUNNING, Run
 from odtk.web.commands import Command
 from odtk.web.model_views.open_config import OpenConfig
 from odtk.web.studio import Studio
@@ -35,8 +39,8 @@ class Preview:
 
     @property
     def failure(self) -> str:
-        """Why it could not be drawn; empty for one that another picture has replaced."""
-        if self.run is None or self.is_there or self.run.state in (RUNNING, CANCELLED):
+        """Why it could not be drawn; empty for one that another picture has replaced, or that was removed since."""
+        if self.run is None or self.is_there or self.run.state in (RUNNING, DONE, CANCELLED):
             return ""
         return (self.run.outcome.error if self.run.outcome else None) or "It was stopped."
 
@@ -87,11 +91,24 @@ def preview_command(opened: OpenConfig, key: str, record: int) -> Command:
 
 
 def _key(opened: OpenConfig, record: int) -> str:
-    """Of what the picture depends on: the augmentations and where the records are; the size of the images."""
+    """Of what the picture depends on: the augmentations, the records as they are now, the size of the images."""
     config = opened.parsed()
     config.ClearField("eval_input_reader")
     train = config.train_config
     steps = list(train.data_augmentation_options)
     train.Clear()
     train.data_augmentation_options.extend(steps)
-    return hashlib.sha256(f"{record}\n{format(config)}".encode(errors="surrogateescape")).hexdigest()[:24]
+    shards = _versions(opened.project.workspace.folder, config.train_input_reader.tf_record_input_reader.input_path)
+    text = f"{record}\n{shards}\n{format(config)}"
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:24]
+
+
+def _versions(folder: Path, patterns: Sequence[str]) -> list[tuple[str, int, int]]:
+    """The shards that patterns name, with when they were written and their sizes."""
+    paths = sorted(path for pattern in patterns for path in glob.glob(os.path.join(folder, pattern)))
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):  # of one that is being replaced
+            stat = os.stat(path)
+            found.append((path, stat.st_mtime_ns, stat.st_size))
+    return found

@@ -24,7 +24,7 @@ class ProjectLine:
     @property
     def line(self) -> str:
         """How far it is."""
-        return _LINES[self.stage]
+        return line_of(self.project)
 
 
 def stage_of(project: Project) -> str:
@@ -32,6 +32,11 @@ def stage_of(project: Project) -> str:
     if (project.run / "eval" / "metrics.json").exists():
         return RESULTS
     return TRAINING if project.run.exists() else MODEL
+
+
+def line_of(project: Project) -> str:
+    """How far a project is, in a few words."""
+    return _LINES[stage_of(project)]
 
 
 def project_line(project: Project) -> ProjectLine:

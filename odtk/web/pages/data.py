@@ -20,7 +20,7 @@ from odtk.web.commands import Command
 from odtk.web.data_views import folders, inspections, thumbnails, uploads
 from odtk.web.data_views.fixes import fixes_of, fixes_of_error, fixes_of_refusal
 from odtk.web.data_views.gallery import Filters, filters_of, gallery_page
-from odtk.web.data_views.inspections import Inspection, as_word, inspect_command, inspection_of
+from odtk.web.data_views.inspections import Inspection, inspect_command, inspection_of
 from odtk.web.routing import Pages, redirect, text_field
 from odtk.web.studio import Studio
 
@@ -38,10 +38,16 @@ async def overview(request: Request, studio: Studio) -> Response:
     own = await run_in_threadpool(folders.entries, workspace, workspace.data)
     records = await run_in_threadpool(folders.entries, workspace, workspace.records)
     return studio.page(
-        "data.html", "Data", section=SECTION, listing=listing, datasets=own, records=records, limit=uploads.MAX_UPLOAD,
+        "data.html", "Data", section=SECTION, commands=_inspecting(studio, path, listing.here), listing=listing,
+        datasets=own, records=records, limit=uploads.MAX_UPLOAD,
         roots=[folders.FolderEntry("Workspace" if root == workspace.folder else str(root), workspace.shown(root))
                for root in workspace.roots],
     )  # fmt: skip
+
+
+def _inspecting(studio: Studio, path: Path, here: folders.FolderEntry) -> list[Command]:
+    """What the page's button runs."""
+    return [inspect_command(inspection_of(studio.workspace, studio.background, path))] if here.is_data else []
 
 
 @pages.get("/data/contents")
@@ -175,7 +181,10 @@ async def image(request: Request, studio: Studio) -> Response:
     found, query = _inspection(studio, request.query_params.get("path", "")), request.query_params
     filters, number = filters_of(query), _number(query)
     values = await run_in_threadpool(_one_image, studio, found, filters, number)
-    return studio.page("data_image.html", values["image"].name, section=SECTION, found=found, filters=filters, **values)
+    return studio.page(
+        "data_image.html", values["image"].name, section=SECTION, found=found, filters=filters,
+        commands=[found.run.command] if found.run else [], **values,
+    )  # fmt: skip
 
 
 def _one_image(studio: Studio, found: Inspection, filters: Filters, number: int) -> dict[str, Any]:
@@ -231,7 +240,7 @@ async def make_records(request: Request, studio: Studio, form: FormData) -> Resp
         problems["name"] = f"records/{filled.name} exists. Choose another name, or replace it."
     if problems:
         return _records_page(studio, found, filled, problems)
-    words = record_making.records_command(filled, studio.workspace, as_word(found.path))
+    words = record_making.records_command(filled, studio.workspace, found.path)
     studio.workspace.records.mkdir(exist_ok=True)
     records = f"records/{filled.name}"
     studio.background.start(record_making.key_of(records), words)
@@ -255,7 +264,7 @@ def _records_page(
     splits = [each["name"] for each in found.document["splits"]] if found.document else []
     commands: list[Command] = []
     if not record_making.problems_of(form, studio.workspace):
-        commands = [record_making.records_command(form, studio.workspace, as_word(found.path))]
+        commands = [record_making.records_command(form, studio.workspace, found.path)]
     return studio.page(
         "records_form.html", "Make records", section=SECTION, status=400 if problems else 200, form=form, found=found,
         problems=problems, own_splits=[name for name in splits if name != "all"], label_maps=record_making.label_maps(),

@@ -26,7 +26,8 @@ _QUEUE = ("--queue", "queue.db")  # of the workspace, in which the commands run
 async def all_jobs(request: Request, studio: Studio) -> Response:
     """The table of jobs, which changes by itself."""
     shown = [command("queue", "list", *_QUEUE), command("queue", "start", "--detach", "--until-empty", *_QUEUE)]
-    return studio.page("jobs.html", "Jobs", section="Jobs", jobs=job_lines(studio.jobs.all()), commands=shown)
+    jobs = await run_in_threadpool(lambda: job_lines(studio.jobs.all()))
+    return studio.page("jobs.html", "Jobs", section="Jobs", jobs=jobs, commands=shown)
 
 
 @pages.get("/jobs/live")
@@ -41,7 +42,7 @@ async def live(request: Request, studio: Studio) -> Response:
 async def one_job(request: Request, studio: Studio) -> Response:
     """One job and the end of its log."""
     number = request.path_params["number"]
-    shown, log = job_line(studio.jobs.find(number)), studio.jobs.log(number)
+    shown, log = await run_in_threadpool(lambda: (job_line(studio.jobs.find(number)), studio.jobs.log(number)))
     verbs = ("show", "logs", "cancel" if shown.is_active else "retry")
     words = [command("queue", verb, number, *_QUEUE) for verb in verbs]
     return studio.page("job.html", f"Job {number}", section="Jobs", shown=shown, log=log, commands=words)

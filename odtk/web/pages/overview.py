@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 import odtk.report
 from odtk.web.job_lines import job_lines
-from odtk.web.projects import Project, all_projects
+from odtk.web.model_views.stages import line_of
+from odtk.web.projects import all_projects
 from odtk.web.routing import Pages
 from odtk.web.studio import Studio
 
@@ -21,18 +24,12 @@ _JOBS_SHOWN = 8
 @pages.get("/")
 async def overview(request: Request, studio: Studio) -> Response:
     """What there is."""
-    projects = [{"project": each, "line": _state(each)} for each in all_projects(studio.workspace)]
-    jobs = job_lines(studio.jobs.all())[:_JOBS_SHOWN]
-    return studio.page("overview.html", "Overview", projects=projects, jobs=jobs)
+    return studio.page("overview.html", "Overview", **await run_in_threadpool(_found, studio))
 
 
-def _state(project: Project) -> str:
-    """How far a project is, by what is there."""
-    if (project.run / "eval").exists():
-        return "trained and evaluated"
-    if project.run.exists():
-        return "has a training"
-    return "has a config" if project.config.exists() else "has data"
+def _found(studio: Studio) -> dict[str, Any]:
+    projects = [{"project": each, "line": line_of(each)} for each in all_projects(studio.workspace)]
+    return {"projects": projects, "jobs": job_lines(studio.jobs.all())[:_JOBS_SHOWN]}
 
 
 @pages.get("/report.css")

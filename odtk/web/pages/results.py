@@ -28,12 +28,22 @@ _CHECKPOINTS = {"": "the best, else the last", "last": "the last", "all": "all, 
 async def results(request: Request, studio: Studio) -> Response:
     """The main numbers, what to do next, and the report."""
     project = project_called(studio.workspace, request.path_params["name"])
-    others = [each.name for each in all_projects(studio.workspace) if each.name != project.name and has_model(each)]
+    found = await run_in_threadpool(_found, studio, project)
     return studio.page(
-        "results.html", "Results", section="Results", project=project, part="Evaluation", has_model=has_model(project),
-        others=others, checkpoints=_CHECKPOINTS, commands=[_evaluate(project)], **_state(studio, project),
-        evaluation=read_evaluation(project),
+        "results.html", "Results", section="Results", project=project, part="Evaluation", checkpoints=_CHECKPOINTS,
+        **found,
     )  # fmt: skip
+
+
+def _found(studio: Studio, project: Project) -> dict[str, Any]:
+    """What the page shows of the run, and the evaluation that ran last, or would run."""
+    others = [each.name for each in all_projects(studio.workspace) if each.name != project.name and has_model(each)]
+    state = _state(studio, project)
+    ran = Command(tuple(state["job"].job.command)) if state["job"] else _evaluate(project)
+    return {
+        "has_model": has_model(project), "others": others, "commands": [ran], "evaluation": read_evaluation(project),
+        **state,
+    }  # fmt: skip
 
 
 @pages.get("/projects/{name}/results/live")

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from odtk.errors import OdtkError
 from odtk.queue import JobRecord
 from odtk.web.commands import Command, command
 from odtk.web.job_lines import job_line
@@ -21,6 +22,7 @@ from odtk.web.result_views import take_away
 from odtk.web.result_views.run_files import has_model, require_model
 from odtk.web.result_views.zip_stream import files_below, zip_stream
 from odtk.web.routing import Pages, redirect, text_field
+from odtk.web.run_views.training_command import paths_of, training_command
 from odtk.web.studio import Studio
 from odtk.web.workspace import valid_name
 
@@ -31,12 +33,15 @@ pages = Pages()
 async def overview(request: Request, studio: Studio) -> Response:
     """All that can be downloaded or made."""
     project = project_called(studio.workspace, request.path_params["name"])
-    found = await run_in_threadpool(_made, studio, project)
-    return studio.page(
-        "take_away.html", "Take away", section="Take away", project=project, has_model=has_model(project),
-        weights=take_away.weights(project), formats=take_away.formats(), files=take_away.run_files(project),
-        commands=_commands(studio, project), **found,
-    )  # fmt: skip
+    found = await run_in_threadpool(_overview, studio, project)
+    return studio.page("take_away.html", "Take away", section="Take away", project=project, **found)
+
+
+def _overview(studio: Studio, project: Project) -> dict[str, Any]:
+    return {
+        "has_model": has_model(project), "weights": take_away.weights(project), "formats": take_away.formats(),
+        "files": take_away.run_files(project), "commands": _commands(studio, project), **_made(studio, project),
+    }  # fmt: skip
 
 
 @pages.get("/projects/{name}/take-away/live")
@@ -70,7 +75,8 @@ async def weights(request: Request, studio: Studio) -> Response:
     """A checkpoint with its config and label map."""
     project = project_called(studio.workspace, request.path_params["name"])
     kind = request.path_params["kind"]
-    found = next((each for each in take_away.weights(project) if each.kind == kind), None)
+    all_weights = await run_in_threadpool(take_away.weights, project)
+    found = next((each for each in all_weights if each.kind == kind), None)
     if found is None:
         raise HTTPException(404, f"{project.name} has no {kind!r} checkpoint.")
     return _zipped(f"{project.name}-{kind}.zip", found.files)
@@ -84,7 +90,7 @@ async def exported(request: Request, studio: Studio) -> Response:
     if not folder.is_dir():
         raise HTTPException(404, f"There is no {studio.workspace.shown(folder)}.")
     name = f"{project.name}-{folder.name}"
-    return _zipped(f"{name}.zip", files_below(folder, name))
+    return _zipped(f"{name}.zip", await run_in_threadpool(files_below, folder, name))
 
 
 def _zipped(name: str, files: Iterable[tuple[str, Path]]) -> Response:
@@ -110,7 +116,12 @@ def _job_prefix(project: Project) -> str:
 
 def _commands(studio: Studio, project: Project) -> list[Command]:
     """What makes the weights and the exports: those that were made or asked for, else the first format."""
-    shown = project.workspace.shown
     exports = [Command(job.command) for job in _jobs(studio, project)]
-    train = command("train", shown(project.config), shown(project.run))
-    return [train, *(exports or [take_away.Wanted("saved_model").command(project)])]
+    return [_train(project), *(exports or [take_away.Wanted("saved_model").command(project)])]
+
+
+def _train(project: Project) -> Command:
+    try:
+        return training_command(project)
+    except OdtkError:  # for an option that it does not take, which the page of the training says
+        return command("train", *paths_of(project))

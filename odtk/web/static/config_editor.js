@@ -33,4 +33,11 @@ document.addEventListener("DOMContentLoaded", () => {
     area.scrollTop = Math.max(0, (number - 5) * parseFloat(getComputedStyle(area).lineHeight));
   });
   draw();
+  // A text that is not saved is not thrown away by a link; buttons that save it, or take what is saved, leave at once.
+  let isLeaving = false;
+  document.addEventListener("submit", (event) => { isLeaving = !event.target.elements.against; });
+  window.addEventListener("beforeunload", (event) => {
+    const isUnsaved = "unsaved" in editor.dataset || area.value !== area.defaultValue;
+    if (isUnsaved && !isLeaving) event.preventDefault();
+  });
 });

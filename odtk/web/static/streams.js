@@ -1,5 +1,5 @@
 // Server-sent events, which end while a page is not shown: browsers allow a host six connections, and all tabs share
-// them. A page that is shown again connects again, and is sent the present state.
+// them. A page that is shown again connects again, and is sent the present state: it takes what differs.
 "use strict";
 
 (() => {
@@ -22,13 +22,22 @@
     }
 
     addEventListener(name, listener) {
-      this.listeners.push([name, listener]);
-      if (this.source) this.source.addEventListener(name, listener);
+      let last = null;
+      const told = (event) => {
+        // What a page shows already is not put into it again: a report would be loaded again, details would close.
+        if (event.data !== undefined && event.data === last) return;
+        last = event.data;
+        listener(event);
+      };
+      this.listeners.push([name, listener, told]);
+      if (this.source) this.source.addEventListener(name, told);
     }
 
     removeEventListener(name, listener) {
-      this.listeners = this.listeners.filter(([kept, each]) => kept !== name || each !== listener);
-      if (this.source) this.source.removeEventListener(name, listener);
+      const isIt = ([kept, each]) => kept === name && each === listener;
+      const removed = this.listeners.filter(isIt);
+      this.listeners = this.listeners.filter((entry) => !isIt(entry));
+      if (this.source) for (const [, , told] of removed) this.source.removeEventListener(name, told);
     }
 
     close() {
@@ -40,7 +49,7 @@
     open() {
       if (this.source || this.isClosed) return;
       const source = (this.source = new EventSource(this.address));
-      for (const [name, listener] of this.listeners) source.addEventListener(name, listener);
+      for (const [name, , told] of this.listeners) source.addEventListener(name, told);
       source.onopen = (event) => this.onopen && this.onopen(event);
       source.onerror = (event) => {
         if (source.readyState === EventSource.CLOSED) this.close();

@@ -3,6 +3,13 @@
 document.addEventListener("DOMContentLoaded", () => {
   const form = document.getElementById("upload");
   const shown = document.getElementById("sent");
+  const chosen = document.getElementById("file");
+  chosen.addEventListener("change", () => {
+    const [file] = chosen.files;
+    const isLarge = file && file.size > Number(form.dataset.limit);
+    chosen.setCustomValidity(isLarge ? `This file is larger than the ${form.dataset.limitShown} that are taken.` : "");
+    chosen.reportValidity();
+  });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const request = new XMLHttpRequest();
