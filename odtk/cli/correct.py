@@ -16,6 +16,8 @@ from odtk.terminal_text import on_one_line
 @options.boxes_option
 @click.option("--exif", type=click.Choice(["auto", "apply", "ignore"]), default="auto", show_default=True,
               help="As for make-tfrecords: whether boxes are of the rotated image.")  # fmt: skip
+@click.option("--resume", is_flag=True,
+              help="Leave out what the files say already: for a table whose writing was cut off.")  # fmt: skip
 @options.json_option
 @options.example("odtk correct photos corrections.csv", "odtk correct photos corrections.csv --json")
 def correct(data_dir, corrections, as_json, **settings) -> None:
@@ -42,6 +44,7 @@ def correct(data_dir, corrections, as_json, **settings) -> None:
         ("discarded", report.discarded),
         ("kept", report.kept),
     ]
+    counts += [("written before", report.already)] if report.already else []
     click.echo("Boxes: " + ", ".join(f"{count} {name}" for name, count in counts))
     for path in report.files:
         click.echo(f"  {on_one_line(path)}")

@@ -18,6 +18,7 @@ from odtk.datasets.corrections import DISCARD, Correction, Yxyx
 from odtk.datasets.open_dataset import interpreted_by_headers, open_target
 from odtk.datasets.sources import DatasetSource, PetSource
 from odtk.errors import DataError
+from odtk.terminal_text import on_one_line
 
 _SAME = 1.5  # pixels by which a box in a table may differ from the annotation, as both were rounded
 
@@ -78,8 +79,11 @@ class Plan:
     """By how much the sides may differ, as numbers are rounded."""
 
 
-def plan_of(places: Mapping[str, Place], image: str, corrections: Sequence[Correction]) -> Plan:
-    """The edits of an image; DataError if it, or a box, is not there (any more), or two corrections are of one box."""
+def plan_of(places: Mapping[str, Place], image: str, corrections: Sequence[Correction], resume: bool = False) -> Plan:
+    """The edits of an image; DataError if it, or a box, is not there (any more), or two corrections are of one box.
+
+    With `resume`, there is no edit for what the file says already.
+    """
     place = places.get(image)
     if place is None:
         raise DataError(f"There is no image {image!r} in the dataset. Make the records and evaluate again.")
@@ -87,6 +91,8 @@ def plan_of(places: Mapping[str, Place], image: str, corrections: Sequence[Corre
     frame = frame_of(annotation, to_record.see(annotation), place.source.rules)
     unit = UNIT if frame.normalized else frame.box_size
     objects = [normalized_box(entry, place, unit) for entry in annotation.objects]
+    if resume:
+        corrections = [each for each in corrections if not _is_in_effect(each, annotation, objects, place, frame)]
     edits = [_edit(each, annotation, objects, place, frame, unit) for each in corrections]
     taken = [edit.index for edit in edits if edit.index is not None]
     if len(set(taken)) < len(taken):
@@ -115,7 +121,7 @@ def _edit(
 ) -> Edit:
     index = None
     if correction.annotated_box is not None:
-        index = _find(correction, annotation, objects, frame)
+        index = _find(correction, annotation, objects, frame, place.is_pets)
     entry = None if index is None else annotation.objects[index]
     if correction.decision == DISCARD:
         return Edit(index, entry, is_discarded=True)
@@ -151,16 +157,45 @@ def _order(place: Place) -> str:
     return {"voc": "xyxy", "coco": "xywh", "yolo": "cxcywh"}[dataset.format]
 
 
-def _find(correction: Correction, annotation: ImageAnnotation, objects: Sequence[Yxyx], frame: Frame) -> int:
+def _find(
+    correction: Correction, annotation: ImageAnnotation, objects: Sequence[Yxyx], frame: Frame, is_pets: bool
+) -> int:
     assert correction.annotated_box is not None
-    close = [index for index, box in enumerate(objects) if _is_close(correction.annotated_box, _clipped(box), frame)]
+    wanted = correction.annotated_box
+    close = _close(wanted, objects, frame)
     same = [index for index in close if annotation.objects[index].class_name == correction.annotated_class]
-    if not close:
+    if not same and is_pets:
+        same = close  # the xml's class is not that of the records
+    if not same:
+        others = ", ".join(dict.fromkeys(repr(annotation.objects[index].class_name) for index in close))
         raise DataError(
             f"{correction.said}: there is no such box in {annotation.annotation_path or annotation.image_path} (any "
-            "more). Make the records and evaluate again."
+            f"more{f'; the class of the one there is {on_one_line(others)}' if close else ''}). Make the records and "
+            "evaluate again."
         )
-    return (same or close)[0]
+    return min(same, key=lambda index: _distance(wanted, _clipped(objects[index])))
+
+
+def _close(wanted: Yxyx, objects: Sequence[Yxyx], frame: Frame) -> list[int]:
+    return [index for index, box in enumerate(objects) if _is_close(wanted, _clipped(box), frame)]
+
+
+def _distance(first: Yxyx, second: Yxyx) -> float:
+    return sum(abs(one - other) for one, other in zip(first, second, strict=True))
+
+
+def _is_in_effect(
+    correction: Correction, annotation: ImageAnnotation, objects: Sequence[Yxyx], place: Place, frame: Frame
+) -> bool:
+    """Whether the file says already what the correction would make it say."""
+
+    def has(name: str, box: Yxyx | None) -> bool:
+        indices = [] if box is None else _close(box, objects, frame)
+        return any(place.is_pets or annotation.objects[index].class_name == name for index in indices)
+
+    if has(correction.annotated_class, correction.annotated_box):
+        return False
+    return correction.decision == DISCARD or has(correction.class_name, correction.box)
 
 
 def _clipped(box: Yxyx) -> Yxyx:

@@ -73,6 +73,8 @@ def _correction(path: str | os.PathLike, row: Mapping[str, Any], line: int) -> C
     if decision not in DECISIONS:
         raise DataError(f"{where}: the decision is {decision!r}. Write {', '.join(DECISIONS)}.")
     size = _numbers(where, [row["height"], row["width"]])
+    if not all(side > 0 for side in size):
+        raise DataError(f"{where}: the picture is {row['width']} x {row['height']} pixels. Give its width and height.")
     annotated = _box(where, row, "annotated_", size)
     box = _box(where, row, "", size)
     if decision == DISCARD and annotated is None:

@@ -34,6 +34,8 @@ class WrittenCorrections:
     kept: int
     files: list[str]
     """That were written; the first original of each is beside it, as NAME.orig."""
+    already: int = 0
+    """Corrections that the files had already, of a table that was written before."""
 
 
 def apply_corrections(
@@ -43,8 +45,11 @@ def apply_corrections(
     format: str | None = None,
     boxes: str | None = None,
     exif: str = "auto",
+    resume: bool = False,
 ) -> WrittenCorrections:
     """Changes the annotation files of a dataset; `format`, `boxes` and `exif` as for make-tfrecords.
+
+    With `resume`, what the files say already is left as it is.
 
     All or nothing: every file is read again after it was written, and if one does not say what it should, all are put
     back. Raises DataError for annotations that are not there (any more), and UnusableImage for what cannot be written.
@@ -54,7 +59,8 @@ def apply_corrections(
     for each in corrections:
         if each.decision != KEEP:
             by_image[each.image].append(each)
-    plans = [plan_of(places, image, found) for image, found in by_image.items()]
+    plans = [plan_of(places, image, found, resume) for image, found in by_image.items()]
+    plans = [plan for plan in plans if plan.edits]
     others = _others(places, by_image)
     written: dict[Path, bytes] = {}
     try:
@@ -74,6 +80,7 @@ def apply_corrections(
         discarded=sum(edit.is_discarded for edit in kinds),
         kept=sum(each.decision == KEEP for each in corrections),
         files=sorted(map(os.fspath, written)),
+        already=sum(map(len, by_image.values())) - len(kinds),
     )
 
 

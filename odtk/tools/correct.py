@@ -19,6 +19,7 @@ def correct(
     format: str | None = None,
     boxes: str | None = None,
     exif: str = "auto",
+    resume: bool = False,
     log: Callable[[str], None] = lambda line: None,
 ) -> WrittenCorrections:
     """Changes the annotation files in `data_dir`, the folder of a dataset, as the table `corrections` says.
@@ -26,11 +27,13 @@ def correct(
     Its columns are those of `odtk.datasets.corrections.COLUMNS`. VOC, COCO, YOLO and CSV can be written, and boxes of
     the Pet layout. Only the annotations in question change; the first original of a file is kept beside it, as
     NAME.orig. All or nothing: if one correction cannot be written, no file changes. `format`, `boxes` and `exif` are
-    those of make_tfrecords. Raises DataError for a row that says nothing clear, for a box that is not annotated (any
-    more), for a class that the dataset does not have, and for an outline, whose box cannot be set.
+    those of make_tfrecords. With `resume`, corrections that the files have already are left out instead of refused: for
+    a table whose writing was cut off. Raises DataError for a row that says nothing clear, for a box that is not
+    annotated (any more), for a class that the dataset does not have, and for an outline, whose box cannot be set.
     """
     require_one_of(_EXIF, exif=exif)
-    found = apply_corrections(data_dir, read_corrections(corrections), format=format, boxes=boxes, exif=exif)
+    table = read_corrections(corrections)
+    found = apply_corrections(data_dir, table, format=format, boxes=boxes, exif=exif, resume=resume)
     if found.files:
         log("Make the records again, and train or evaluate with them.")
     return found

@@ -31,6 +31,8 @@ class LiveModels:
     def __init__(self, workspace: Path, folder: Path, program: Sequence[str] | None = None, idle: float = _IDLE):
         self._workspace, self._folder, self._program, self._idle = workspace, folder, tuple(program or PROGRAM), idle
         self._models: dict[str, _LiveModel] = {}
+        self._making = asyncio.Lock()
+        self._is_closed = False
 
     async def detect(self, model: str, version: object, encoded: bytes) -> dict[str, Any]:
         """What a model finds in an encoded picture, as `model_process` answers, with the `names` of its classes.
@@ -38,16 +40,30 @@ class LiveModels:
         `model` is a path as the workspace names it; a model of another `version` is loaded again. Raises OdtkError if
         it cannot be loaded, if it fails on the picture, and if too many pictures wait for it.
         """
-        found = self._models.get(model)
-        if found is None or found.version != version:
-            await self._make_room(model)
-            found = _LiveModel((*self._program, model), self._workspace, self._log(model), version)
-            self._models[model] = found
-            found.watcher = asyncio.get_running_loop().create_task(self._end_when_idle(model, found))
-        return await found.detect(encoded)
+        found = await self._model(model, version)
+        for _ in range(2):
+            with contextlib.suppress(_EndedError):
+                return await found.detect(encoded)
+            # It was ended while the picture waited: another may have taken its place, of whatever version.
+            found = await self._model(model, version, or_another=True)
+        raise OdtkError("The model was ended while the picture waited for it. Try again.")
+
+    async def _model(self, model: str, version: object, or_another: bool = False) -> _LiveModel:
+        """The loaded model, or one that is started with its first picture."""
+        async with self._making:  # else two requests would start two, and one would be held by nothing
+            found = self._models.get(model)
+            if found is None or (found.version != version and not or_another):
+                await self._make_room(model)
+                if self._is_closed:
+                    raise OdtkError("The studio is being ended.")
+                found = _LiveModel((*self._program, model), self._workspace, self._log(model), version)
+                self._models[model] = found
+                found.watcher = asyncio.get_running_loop().create_task(self._end_when_idle(model, found))
+            return found
 
     async def close(self) -> None:
         """Ends all models."""
+        self._is_closed = True
         models, self._models = list(self._models.values()), {}
         for model in models:
             if model.watcher is not None:
@@ -79,6 +95,7 @@ class _LiveModel:
         self.watcher: asyncio.Task | None = None
         self._program, self._folder, self._log_path = program, folder, log
         self._turn = asyncio.Lock()
+        self._is_ended = False
         self._process: asyncio.subprocess.Process | None = None
         self._names: dict[str, str] = {}
 
@@ -94,7 +111,11 @@ class _LiveModel:
             self.used = time.monotonic()
 
     async def end(self) -> None:
-        """Ends the process, if there is one."""
+        """Ends the process, if there is one; none is started again."""
+        self._is_ended = True
+        await self._stop()
+
+    async def _stop(self) -> None:
         process, self._process = self._process, None
         if process is None:
             return
@@ -114,28 +135,36 @@ class _LiveModel:
                 found = await self._exchange(process, encoded)
                 break
             except _DiedError as error:
-                await self.end()
+                await self._stop()
+                if self._is_ended:
+                    raise _EndedError from None
                 if is_last:
                     raise OdtkError(f"The model's process ended: {error}") from None
             except BaseException:  # cancelled, or too slow: an answer that comes later would be taken for the next
-                await self.end()
+                await self._stop()
                 raise
         if "error" in found:
             raise OdtkError(found["error"])
         return {**found, "names": self._names}
 
     async def _start(self) -> asyncio.subprocess.Process:
+        if self._is_ended:
+            raise _EndedError
         with open(self._log_path, "wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._program, cwd=self._folder, start_new_session=True, limit=_LONGEST_ANSWER,
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
             )  # fmt: skip
-        head = await self._line(self._process, _START)
+        process = self._process
+        if self._is_ended:  # while it was started
+            await self._stop()
+            raise _EndedError
+        head = await self._line(process, _START)
         if "error" in head:
-            await self.end()
+            await self._stop()
             raise OdtkError(head["error"])
         self._names = head["names"]
-        return self._process
+        return process
 
     async def _exchange(self, process: asyncio.subprocess.Process, encoded: bytes) -> dict[str, Any]:
         assert process.stdin is not None
@@ -163,3 +192,7 @@ class _LiveModel:
 
 class _DiedError(Exception):
     """The process ended before it answered."""
+
+
+class _EndedError(Exception):
+    """The model was ended, as another took its place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import threading
@@ -17,6 +18,8 @@ from odtk.errors import OdtkError, ProjectError
 from odtk.web.workspace import Workspace, valid_name
 
 _UPDATING = threading.Lock()  # pages update from several threads
+_NEW = "new"  # /projects/new
+_LONGEST_NAME = 64  # letters
 
 _HEAD = """\
 # A project of odtk's studio. `odtk run {name}` repeats it from the data on, in a folder of its own.
@@ -100,6 +103,8 @@ def project_called(workspace: Workspace, name: str) -> Project:
 def create_project(workspace: Workspace, name: str, sections: Mapping[str, Mapping[str, Any]]) -> Project:
     """Makes a project of these sections; OdtkError if there is one of that name, or a run that it would go on with."""
     found = Project(workspace, valid_name(name, "A project"))
+    if name == _NEW:
+        raise OdtkError(f"A project cannot be called {name!r}: that is the page on which projects are made.")
     for path in (found.folder, found.run, found.exports):
         if path.exists():
             raise _taken(workspace, path)
@@ -121,3 +126,15 @@ def copy_project(project: Project, name: str) -> Project:
     if project.config.exists():
         write_text(made.config, project.config.read_text(encoding="utf-8"))
     return made
+
+
+def free_name(project: Project) -> str:
+    """A name for a copy of the project: pets-2, or pets-3 for a copy of pets-2; no project, run or export has it."""
+    stem, _, number = project.name.rpartition("-")
+    stem, first = (stem, int(number) + 1) if stem and number.isdecimal() and len(number) < 6 else (project.name, 2)
+    for each in itertools.count(first):
+        name = f"{stem[: _LONGEST_NAME - len(f'-{each}')]}-{each}"
+        made = Project(project.workspace, name)
+        if not any(path.exists() for path in (made.folder, made.run, made.exports)):
+            return name
+    raise AssertionError("numbers do not end")

@@ -247,6 +247,43 @@ def test_what_is_not_there_changes_nothing(plain_dataset):
         assert contents(plain_dataset) == before
 
 
+def test_a_box_of_another_class_is_left_alone(plain_dataset):
+    before = contents(plain_dataset)
+    with pytest.raises(DataError, match="the class of the one there is 'cat'"):
+        apply_corrections(plain_dataset, [change("a", ("dog", (10, 20, 30, 60)), None, DISCARD)])
+    assert contents(plain_dataset) == before
+
+
+def test_the_nearest_of_several_boxes_is_meant(tmp_path):
+    voc(tmp_path)
+    path = tmp_path / "Annotations" / "a.xml"
+    path.write_text(path.read_text().replace("dog", "cat").replace("(50, 5, 90, 75)", ""))
+    near = OBJECT.format(name="cat", box=(11, 21, 31, 61))
+    path.write_text(path.read_text().replace("\n</annotation>", f"{near}\n</annotation>"))
+    apply_corrections(tmp_path, [change("a", ("cat", (11, 21, 31, 61)), None, DISCARD)])
+    assert ("cat", [10, 20, 30, 60]) in read(tmp_path)["a"]
+    assert len(read(tmp_path)["a"]) == 2
+
+
+def test_a_table_that_was_cut_off_is_written_to_its_end(plain_dataset):
+    table = [
+        change("a", ("cat", (10, 20, 30, 60)), ("dog", (12, 24, 40, 64))),
+        change("a", ("dog", (50, 5, 90, 75)), None, DISCARD),
+        change("a", None, ("cat", (0, 0, 20, 10))),
+        change("b", ("cat", (1, 1, 99, 79)), ("dog", (1, 1, 99, 79))),
+    ]
+    apply_corrections(plain_dataset, table[:3])
+    report = apply_corrections(plain_dataset, table, resume=True)
+    assert (report.already, report.changed, report.added, report.discarded) == (3, 1, 0, 0)
+    found = contents(plain_dataset)
+    report = apply_corrections(plain_dataset, table, resume=True)
+    assert (report.already, report.files, contents(plain_dataset)) == (4, [], found)
+    assert read(plain_dataset)["a"] == [("cat", [0, 0, 20, 10]), ("dog", [12, 24, 40, 64])]
+    absent = change("b", ("cat", (5, 5, 90, 70)), ("cat", (9, 9, 80, 60)))
+    with pytest.raises(DataError, match="no such box"):
+        apply_corrections(plain_dataset, [absent], resume=True)
+
+
 def test_an_image_without_objects_gets_one_where_it_has_an_annotation(tmp_path):
     for name in ("voc", "coco", "csv"):
         FORMATS[name](tmp_path / name)
@@ -355,6 +392,8 @@ def test_the_table(tmp_path):
         ("a.jpg,change,,,,,,cat,1,1,2,x,10,10", "not all numbers"),
         ("a.jpg,change,,,,,,cat,5,5,2,2,10,10", "no area"),
         ("a.jpg,change,,,,,,cat,1,1,12,2,10,10", "not inside"),
+        ("a.jpg,change,,,,,,cat,1,1,2,2,0,10", "0 x 10 pixels"),
+        ("a.jpg,keep,,,,,,,,,,,10,nan", "10 x nan pixels"),
     ],
 )
 def test_rows_that_say_nothing_clear_are_refused(tmp_path, row, words):

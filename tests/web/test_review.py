@@ -1,6 +1,8 @@
 """Suspected label errors: looked at one after the other, written into the annotation files, trained again."""
 
 import csv
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fake_runs import jpeg, trained_project
@@ -12,7 +14,7 @@ from odtk.evaluation.analysis.suspects import COLUMNS
 from odtk.records.example import encode
 from odtk.records.shards import write_records
 from odtk.web.commands import Outcome, command
-from odtk.web.result_views import suspects
+from odtk.web.result_views import decisions, suspects
 from odtk.web.workspace import Workspace
 
 WIDTH, HEIGHT = 400, 300
@@ -79,16 +81,16 @@ def test_decisions_are_a_table_for_the_command(client, project):
     post(client, "/projects/pets/results/review/1", **corrected)
     assert 'href="?at=2" aria-current' in client.get("/projects/pets/results/review").text
     post(client, "/projects/pets/results/review/2", do="take")
-    first, second = read_corrections(suspects.corrections_file(project))
+    first, second = read_corrections(decisions.corrections_file(project))
     assert (first.annotated_class, first.class_name) == ("cat", "<b>dog</b>")
     assert first.annotated_box == pytest.approx((0.1, 0.1, 0.5, 0.5))
     assert first.box == pytest.approx((33.5 / HEIGHT, 41 / WIDTH, 0.5, 0.5))
     assert (second.annotated_box, second.class_name) == (None, "cat")
     post(client, "/projects/pets/results/review/1", do="discard")
-    assert [each.decision for each in read_corrections(suspects.corrections_file(project))] == ["discard", "change"]
+    assert [each.decision for each in read_corrections(decisions.corrections_file(project))] == ["discard", "change"]
     text = client.get("/projects/pets/results/review").text
     assert "All suspects have been looked at" in text
-    assert "odtk correct data/pets projects/pets/corrections.csv --json" in text
+    assert "odtk correct data/pets projects/pets/corrections.csv --resume --json" in text
 
 
 @pytest.mark.parametrize(
@@ -105,14 +107,21 @@ def test_decisions_are_a_table_for_the_command(client, project):
 )
 def test_what_says_nothing_clear_is_refused(client, project, rank, fields):
     assert post(client, f"/projects/pets/results/review/{rank}", **fields).status_code == 400
-    assert not suspects.corrections_file(project).exists()
+    assert not decisions.corrections_file(project).exists()
 
 
 def test_decisions_of_an_earlier_evaluation_do_not_count(client, project):
     post(client, "/projects/pets/results/review/1", do="discard")
     text = suspects.suspects_file(project).read_text()
     suspects.suspects_file(project).write_text(text.replace(",30.0,40.0,", ",31.0,40.0,"))
-    assert suspects.read_decisions(project) == {}
+    assert decisions.read_decisions(project) == {}
+    text = client.get("/projects/pets/results/review").text
+    assert "1 decision of an earlier evaluation was never written" in text
+    post(client, "/projects/pets/results/review/2", do="keep")
+    assert decisions.earlier_decisions(project) == {"projects/pets/earlier-corrections.csv": 1}
+    (kept,) = read_corrections(decisions.earlier_file(project))
+    assert (kept.decision, kept.annotated_class) == ("discard", "cat")
+    assert list(decisions.read_decisions(project)) == [2]
 
 
 def test_written_decisions_are_put_aside(client, project, monkeypatch):
@@ -125,10 +134,86 @@ def test_written_decisions_are_put_aside(client, project, monkeypatch):
 
     monkeypatch.setattr(client.studio.background, "start", start)
     post(client, "/projects/pets/results/review/write")
-    assert started == ["odtk correct data/pets projects/pets/corrections.csv --json"]
-    assert not suspects.corrections_file(project).exists()
-    assert suspects.written_ranks(project) == {1}
-    assert client.get("/projects/pets/results/review?at=1").text.count("written already") == 1
+    assert started == ["odtk correct data/pets projects/pets/corrections.writing.csv --resume --json"]
+    assert not decisions.corrections_file(project).exists()
+    assert decisions.written_ranks(project) == {1}
+    assert client.get("/projects/pets/results/review?at=1").text.count("<dd>written</dd>") == 1
+
+
+@pytest.fixture
+def writing(client, project, monkeypatch):
+    """Suspect 1 was decided and is being written; called with an exit code, the command ends."""
+    post(client, "/projects/pets/results/review/1", do="keep")
+    begun = []
+
+    def start(key, words, then):
+        client.studio.background._tasks[key] = (words, None)
+        begun.append((key, then))
+
+    monkeypatch.setattr(client.studio.background, "start", start)
+    post(client, "/projects/pets/results/review/write")
+
+    def end(exit_code):
+        key, then = begun.pop()
+        then(Outcome(command("correct"), exit_code, {}, ""))
+        del client.studio.background._tasks[key]
+
+    return end
+
+
+def test_what_is_decided_while_others_are_written_stays(client, project, writing):
+    assert "being written" in client.get("/projects/pets/results/review?at=1").text
+    assert post(client, "/projects/pets/results/review/1", do="discard").status_code == 400
+    post(client, "/projects/pets/results/review/2", do="keep")
+    writing(0)
+    assert decisions.written_ranks(project) == {1}
+    assert list(decisions.read_decisions(project)) == [2]
+    assert post(client, "/projects/pets/results/review/1", do="discard").status_code == 400
+
+
+def test_decisions_that_could_not_be_written_are_taken_back(client, project, writing):
+    post(client, "/projects/pets/results/review/2", do="keep")
+    writing(1)
+    assert list(decisions.read_decisions(project)) == [1, 2]
+    assert decisions.written_ranks(project) == set()
+    assert not decisions.writing_file(project).exists()
+
+
+def test_a_writing_that_was_cut_off_is_taken_back(client, project):
+    post(client, "/projects/pets/results/review/1", do="keep")
+    decisions.begin_writing(project)
+    text = client.get("/projects/pets/results/review").text
+    assert "Write 1 decisions" in text
+    assert [each.decision for each in read_corrections(decisions.corrections_file(project))] == ["keep"]
+
+
+def test_two_people_decide_at_the_same_time(client, project, monkeypatch):
+    write, rows = decisions.write_corrections, suspects.read_suspects(project)
+
+    def slow(*arguments):
+        time.sleep(0.05)
+        write(*arguments)
+
+    monkeypatch.setattr(decisions, "write_corrections", slow)
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(lambda row: decisions.decide(project, row, decisions.Decision("keep")), rows))
+    assert sorted(decisions.read_decisions(project)) == [1, 2]
+
+
+def test_a_record_of_another_image_is_not_shown(client, project):
+    path = client.studio.workspace.records / "pets" / "val.record"
+    record = encode(AnnotatedImage(jpeg(WIDTH, HEIGHT), "c.jpg", HEIGHT, WIDTH, ()))
+    write_records(path, [record, record])
+    answer = client.get("/projects/pets/results/review/picture/1")
+    assert answer.status_code == 400
+    assert "is not a.jpg. Evaluate again." in answer.text
+
+
+def test_a_copy_that_cannot_be_trained_is_not_made(client, project):
+    project.update("train", {"magic": 1})
+    assert post(client, "/projects/pets/results/review/train", copy="pets-b").status_code == 400
+    assert not (client.studio.workspace.projects / "pets-b").exists()
+    assert client.studio.jobs.all() == []
 
 
 def test_records_are_made_again_and_a_copy_is_trained(client, project):
@@ -172,5 +257,5 @@ def test_in_a_browser(studio, page):
     path = studio.folder / "data" / "pets" / "labels" / "a.txt"
     assert path.read_text() == "1 0.350000 0.250000 0.500000 0.300000\n"
     assert path.with_name("a.txt.orig").read_text() == "0 0.3 0.3 0.4 0.4\n"
-    assert suspects.written_ranks(project) == {1, 2}
+    assert decisions.written_ranks(project) == {1, 2}
     assert page.locator("html").evaluate("e => e.scrollWidth <= innerWidth")

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import struct
 from concurrent.futures import ThreadPoolExecutor
 
@@ -131,6 +132,24 @@ def test_a_frame_needs_the_token_and_has_a_limit(client, project, monkeypatch):
     assert client.studio.models._models == {}
 
 
+def test_a_model_that_was_replaced_is_not_started_again(tmp_path):
+    async def replaced():
+        models = live_models.LiveModels(tmp_path, tmp_path, FAKE_MODEL)
+        await models.detect("runs/pets", 1, jpeg())
+        old = models._models["runs/pets"]
+        answers = [models.detect("runs/pets", version, jpeg()) for version in (1, 1, 2, 2)]
+        found = await asyncio.gather(*answers)
+        assert [each["scores"] for each in found] == [[0.9, 0.3]] * 4
+        assert (old._process, models._models["runs/pets"].version) == (None, 2)
+        started = models._models["runs/pets"]
+        await models.close()
+        assert started._process is None
+        with pytest.raises(OdtkError, match="being ended"):
+            await models.detect("runs/pets", 2, jpeg())
+
+    _run(replaced())
+
+
 def test_an_idle_model_is_ended(tmp_path):
     async def idle():
         models = live_models.LiveModels(tmp_path, tmp_path, FAKE_MODEL, idle=0.2)
@@ -186,6 +205,24 @@ def test_a_video_is_a_command_in_the_background(client, project, monkeypatch):
     made.write_bytes(b"drawn")
     assert client.get(tried.tried_video(project).address).content == b"drawn"
     assert started[0] in client.get("/projects/pets/results/try").text
+
+
+def test_a_picture_and_a_refused_file_leave_a_video_alone(client, project, monkeypatch):
+    ended = []
+    monkeypatch.setattr(client.studio.background, "start", lambda key, command: None)
+    monkeypatch.setattr(client.studio.background, "cancel", ended.append)
+    for name, count in (("a.mp4", 0), ("cat.jpg", 0), ("run.sh", 0), ("b.mp4", 1)):
+        client.post("/projects/pets/results/try", files={"file": (name, jpeg())}, data={"csrf": client.csrf})
+        assert len(ended) == count
+
+
+def test_the_boxes_of_an_earlier_video_are_not_shown(project):
+    made = tried.tried_folder(project) / "found" / "video.mp4"
+    made.parent.mkdir(parents=True)
+    made.write_bytes(b"drawn")
+    os.utime(made, (1, 1))
+    tried.keep(project, "walk.mp4", io.BytesIO(b"film"))
+    assert tried.tried_video(project).address is None
 
 
 def test_thresholds_are_a_file_for_predict(client, project):

@@ -9,15 +9,17 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
+from odtk.datasets.corrections import CHANGE, DISCARD, KEEP
 from odtk.errors import OdtkError
 from odtk.web.background import RUNNING
 from odtk.web.commands import Command, Outcome
 from odtk.web.live import watch
-from odtk.web.projects import Project, copy_project, project_called
-from odtk.web.result_views import suspects
+from odtk.web.projects import Project, copy_project, free_name, project_called
+from odtk.web.result_views import decisions, suspects
+from odtk.web.result_views.decisions import DECIDED, Decision
 from odtk.web.result_views.run_files import class_names, dataset_folder, has_model
-from odtk.web.result_views.suspects import CHANGE, DECIDED, DISCARD, KEEP, Box, Decision, SuspectRow
-from odtk.web.result_views.training_again import free_name, records_command
+from odtk.web.result_views.suspects import Box, SuspectRow
+from odtk.web.result_views.training_again import records_command
 from odtk.web.routing import Pages, redirect, text_field
 from odtk.web.run_views.training_command import job_name, training_command
 from odtk.web.studio import Studio
@@ -31,14 +33,16 @@ _TAKE = "take"  # the detected box and class, without looking at numbers
 async def review(request: Request, studio: Studio) -> Response:
     """The list, and one suspect with its picture."""
     project = project_called(studio.workspace, request.path_params["name"])
-    rows, decisions, written = await run_in_threadpool(_all, project)
-    open_rows = [row for row in rows if row.rank not in decisions and row.rank not in written]
+    _end_cut_off(studio, project)
+    rows, decided, done = await run_in_threadpool(_all, project)
+    open_rows = [row for row in rows if row.rank not in decided and row.rank not in done]
     wanted = request.query_params.get("at", "")
     row = next((row for row in rows if str(row.rank) == wanted), open_rows[0] if open_rows else None)
     return studio.page(
         "review.html", "Suspected label errors", section="Results", project=project, part="Label errors",
-        has_model=has_model(project), rows=rows, decisions=decisions, written=written, left=len(open_rows), row=row,
-        decided=DECIDED, shown=await run_in_threadpool(_shown, project, row, decisions) if row else None,
+        has_model=has_model(project), rows=rows, decisions=decided, done=done, left=len(open_rows), row=row,
+        said=DECIDED, shown=await run_in_threadpool(_shown, project, row, decided) if row else None,
+        earlier=await run_in_threadpool(decisions.earlier_decisions, project),
         names=_names(project, rows), folder=dataset_folder(project), copy_name=free_name(project),
         commands=_commands(project), **_state(studio, project),
     )  # fmt: skip
@@ -69,7 +73,7 @@ async def decide(request: Request, studio: Studio, form: FormData) -> Response:
     """Notes what someone said about a suspect, and shows the next one."""
     project = project_called(studio.workspace, request.path_params["name"])
     row = suspects.suspect_of(project, request.path_params["rank"])
-    await run_in_threadpool(suspects.decide, project, row, _decision(row, form))
+    await run_in_threadpool(decisions.decide, project, row, _decision(row, form))
     return redirect(request, f"/projects/{project.name}/results/review")
 
 
@@ -77,14 +81,15 @@ async def decide(request: Request, studio: Studio, form: FormData) -> Response:
 async def write(request: Request, studio: Studio, form: FormData) -> Response:
     """Writes the decisions into the annotation files."""
     project = project_called(studio.workspace, request.path_params["name"])
-    if not suspects.read_decisions(project):
-        raise OdtkError("Nothing was decided yet. Look at the suspects first.")
+    correct = decisions.correct_command(project, decisions.writing_file(project))
 
-    def written(outcome: Outcome) -> None:
-        if outcome.exit_code == 0:
-            suspects.put_aside(project)
+    def ended(outcome: Outcome) -> None:
+        decisions.end_writing(project, outcome.exit_code == 0)
 
-    studio.background.start(_key(project), suspects.correct_command(project), written)
+    if not _is_writing(studio, project):
+        # Without a pause between the two: what finds the file and no command takes it for cut off.
+        decisions.begin_writing(project)
+        studio.background.start(_key(project), correct, ended)
     return redirect(request, f"/projects/{project.name}/results/review")
 
 
@@ -104,20 +109,30 @@ async def train_again(request: Request, studio: Studio, form: FormData) -> Respo
     """Makes the records again, and trains a copy of the project with them: two jobs, one after the other."""
     project = project_called(studio.workspace, request.path_params["name"])
     made = records_command(project)
+    training_command(project)  # what it refuses is refused before anything is made
     copied = copy_project(project, text_field(form, "copy", free_name(project)))
     records = await run_in_threadpool(studio.jobs.add, made, f"records:{project.name}")
     await run_in_threadpool(studio.jobs.add, training_command(copied), job_name(copied), (records.number,))
     return redirect(request, f"/projects/{copied.name}/training")
 
 
-def _all(project: Project) -> tuple[list[SuspectRow], dict[int, Decision], set[int]]:
-    return suspects.read_suspects(project), suspects.read_decisions(project), suspects.written_ranks(project)
+def _end_cut_off(studio: Studio, project: Project) -> None:
+    """Takes back the decisions whose writing was cut off, as a studio that was killed leaves them."""
+    if decisions.writing_file(project).exists() and not _is_writing(studio, project):
+        decisions.end_writing(project, is_written=False)
 
 
-def _shown(project: Project, row: SuspectRow, decisions: dict[int, Decision]) -> dict[str, Any]:
+def _all(project: Project) -> tuple[list[SuspectRow], dict[int, Decision], dict[int, str]]:
+    """The suspects, what was decided, and which are written or about to be."""
+    writing = dict.fromkeys(decisions.writing_ranks(project), "being written")
+    done = writing | dict.fromkeys(decisions.written_ranks(project), "written")
+    return suspects.read_suspects(project), decisions.read_decisions(project), done
+
+
+def _shown(project: Project, row: SuspectRow, decided: dict[int, Decision]) -> dict[str, Any]:
     """The picture's size, and the class and box that stand in the form."""
     found = suspects.picture_of(project, row)
-    decision = decisions.get(row.rank)
+    decision = decided.get(row.rank)
     box = (decision.box if decision else None) or row.annotated_box or row.detected_box
     name = (decision.class_name if decision else "") or row.annotated_class or row.detected_class
     return {"width": found.width, "height": found.height, "box": box, "class_name": name}
@@ -153,7 +168,9 @@ def _commands(project: Project) -> list[Command]:
     if dataset_folder(project) is None:
         return []
     try:
-        return [suspects.correct_command(project), records_command(project), _copied(project)]
+        # The button moves the table first, so that what is decided meanwhile is no part of it.
+        correct = decisions.correct_command(project, decisions.corrections_file(project))
+        return [correct, records_command(project), _copied(project)]
     except OdtkError:
         return []
 
@@ -168,7 +185,12 @@ def _copied(project: Project) -> Command:
 
 def _state(studio: Studio, project: Project) -> dict[str, Any]:
     run = studio.background.find(_key(project))
-    return {"run": run, "is_running": run is not None and run.state == RUNNING}
+    return {"run": run, "is_running": _is_writing(studio, project)}
+
+
+def _is_writing(studio: Studio, project: Project) -> bool:
+    run = studio.background.find(_key(project))
+    return run is not None and run.state == RUNNING
 
 
 def _key(project: Project) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from starlette.responses import Response
 from odtk.errors import OdtkError
 from odtk.web.commands import Command, command
 from odtk.web.live import watch
-from odtk.web.projects import Project, copy_project, project_called
+from odtk.web.projects import Project, copy_project, free_name, project_called
 from odtk.web.routing import Pages, redirect, text_field
 from odtk.web.run_views.config_change import change_command, explain_query, make_change, read_change
 from odtk.web.run_views.run_folder import checkpoint_steps
@@ -139,7 +138,7 @@ async def _page(
         "steps": planned_steps(project),
         "has_checkpoint": bool(checkpoint_steps(project.run)),
         "options": chosen,
-        "copy_name": _free_name(project),
+        "copy_name": free_name(project),
     }
     return studio.page(
         "training.html", f"Training of {project.name}", section="Training", project=project, commands=commands,
@@ -158,14 +157,6 @@ def _commands(project: Project, view: TrainingView) -> list[Command]:
     if view.state.job is not None and view.state.is_active:
         found.append(command("queue", "cancel", view.state.job.number, "--queue", "queue.db"))
     return found
-
-
-def _free_name(project: Project) -> str:
-    stem, _, number = project.name.rpartition("-")
-    stem, first = (stem, int(number) + 1) if stem and number.isdecimal() else (project.name, 2)
-    folders = (project.workspace.projects, project.workspace.runs, project.workspace.exports)
-    names = (f"{stem}-{each}" for each in itertools.count(first))
-    return next(name for name in names if not any((folder / name).exists() for folder in folders))
 
 
 def _pieces(studio: Studio, project: Project) -> dict[str, str]:

@@ -45,7 +45,8 @@ async def upload(request: Request, studio: Studio, form: FormData) -> Response:
     file = form.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
         raise OdtkError("No file was chosen. Choose a picture or a video.")
-    _stop_video(studio, project)
+    if tried.kind_of(file.filename) == tried.VIDEO:
+        _stop_video(studio, project)  # the last one is about to be removed
     path = await run_in_threadpool(tried.keep, project, file.filename, file.file)
     if path.suffix in tried.PICTURES:
         found = await _detect(studio, project, path.read_bytes())

@@ -9,7 +9,7 @@ from pathlib import Path
 from odtk import pipeline
 from odtk.errors import OdtkError
 from odtk.web.commands import Command, command
-from odtk.web.projects import Project, all_projects
+from odtk.web.projects import Project
 
 _SECTION = "make-tfrecords"
 _ARGUMENTS = ("data-dir", "output-dir")
@@ -50,12 +50,3 @@ def records_folder(project: Project) -> Path:
     if folder is None or not folder.is_relative_to(project.workspace.folder):
         raise OdtkError("The config's training records are not in the workspace, so they are not made again here.")
     return folder
-
-
-def free_name(project: Project) -> str:
-    """A name for a copy of the project that is not taken: pets-2."""
-    taken = {each.name for each in all_projects(project.workspace)}
-    stem, number = project.name[:58].rstrip("."), 2
-    while f"{stem}-{number}" in taken:
-        number += 1
-    return f"{stem}-{number}"

@@ -23,6 +23,7 @@ PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
 DEFAULT_SCORE = 0.5
 _CHUNK = 1 << 20
+PICTURE, VIDEO = "picture", "video"
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,19 @@ def tried_folder(project: Project) -> Path:
     return project.folder / "tried"
 
 
+def kind_of(name: str) -> str:
+    """PICTURE or VIDEO, by the suffix; OdtkError if it is neither."""
+    suffix = Path(name.lower()).suffix
+    if suffix in PICTURES:
+        return PICTURE
+    if suffix in VIDEOS:
+        return VIDEO
+    raise OdtkError(f"{name!r} is no picture or video that is taken here. Use {', '.join(PICTURES + VIDEOS)}.")
+
+
 def keep(project: Project, name: str, file: IO[bytes]) -> Path:
     """Keeps an uploaded picture or video in place of the last one; OdtkError if it is neither."""
-    suffix = Path(name.lower()).suffix
-    kinds = {"picture": PICTURES, "video": VIDEOS}
-    kind = next((kind for kind, suffixes in kinds.items() if suffix in suffixes), None)
-    if kind is None:
-        raise OdtkError(f"{name!r} is no picture or video that is taken here. Use {', '.join(PICTURES + VIDEOS)}.")
+    kind, suffix = kind_of(name), Path(name.lower()).suffix
     folder = tried_folder(project)
     folder.mkdir(exist_ok=True)
     for earlier in folder.glob(f"{kind}.*"):
@@ -147,8 +154,14 @@ def tried_video(project: Project) -> TriedVideo | None:
         "predict", shown(project.run), shown(path), "--output", shown(output), "--save", "video,csv", *more,
         "--overwrite", "--json",
     )  # fmt: skip
-    made = output / "video.mp4"
-    return TriedVideo(path, words, f"/files/{shown(made)}?changed={made.stat().st_mtime_ns}" if made.exists() else None)
+    return TriedVideo(path, words, _address_of_found(project, path, output / "video.mp4"))
+
+
+def _address_of_found(project: Project, video: Path, made: Path) -> str | None:
+    """Of the video with boxes; None as long as there is only that of an earlier video."""
+    if not made.exists() or made.stat().st_mtime_ns < video.stat().st_mtime_ns:
+        return None
+    return f"/files/{project.workspace.shown(made)}?changed={made.stat().st_mtime_ns}"
 
 
 def thresholds_file(project: Project) -> Path:

@@ -100,12 +100,14 @@ async function lookAt(file) {
   document.getElementById("drawn")?.remove();
   status.textContent = `${file.name}: the model looks at it. The first time it is loaded, which takes some seconds.`;
   const picture = await createImageBitmap(file).catch(() => null);
-  if (picture) {
-    shown = { source: picture, width: picture.width, height: picture.height, found: null };
+  const mine = picture && { source: picture, width: picture.width, height: picture.height, found: null };
+  if (mine) {
+    shown = mine;
     draw();
   }
   const found = await ask(file);
-  if (picture) shown.found = found;
+  if (mine) mine.found = found;
+  if (mine && shown !== mine) return; // another picture took its place meanwhile
   draw();
   status.textContent = `${file.name}: ${found.milliseconds} ms in the model, ${Math.round(found.roundTrip)} ms with the way there and back.`;
 }
