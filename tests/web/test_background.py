@@ -15,6 +15,12 @@ from odtk.web.workspace import Workspace
 SHORT = Command(("-n", "1", "-r", "1", "pass"), "timeit")
 
 
+def run_in_thread(coroutine):
+    """What a coroutine returns; in a thread, as the loop of another test's browser may run in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 def sleep(seconds):
     return Command(("-n", "1", "-s", "import time", f"time.sleep({seconds})"), "timeit")
 
@@ -28,7 +34,7 @@ def test_long_commands_do_not_hold_up_short_ones(tmp_path):
         await studio.background.close()
         return outcome
 
-    assert asyncio.run(scene()).exit_code == 0
+    assert run_in_thread(scene()).exit_code == 0
 
 
 def test_another_command_under_a_key_that_runs_is_refused(tmp_path):
@@ -45,7 +51,7 @@ def test_another_command_under_a_key_that_runs_is_refused(tmp_path):
         await background.close()
         assert background.find("a").state == "cancelled"
 
-    asyncio.run(scene())
+    run_in_thread(scene())
 
 
 def test_a_process_that_cannot_be_noted_is_ended(tmp_path):
@@ -56,7 +62,7 @@ def test_a_process_that_cannot_be_noted_is_ended(tmp_path):
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space left"):
-        asyncio.run(Commands(tmp_path).run(sleep(60), on_start=fails))
+        run_in_thread(Commands(tmp_path).run(sleep(60), on_start=fails))
     assert not started[0].is_alive()
 
 
