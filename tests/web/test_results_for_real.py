@@ -53,13 +53,13 @@ def test_results_of_a_real_run(page, project, tmp_path):
     page.goto("/projects/pets/results")
     page.get_by_role("button", name="Evaluate").click()
     page.frame_locator("iframe.report").get_by_text("What to do next").wait_for()
-    expect(page.locator(".figures")).to_contain_text("mAP at IoU 0.5")
+    expect(page.locator(".figures")).to_contain_text("mAP at IoU 0.5", timeout=5 * MINUTES)
     assert (project.folder / "suspects.csv").exists()
 
     page.get_by_role("link", name="Try it").click()
     page.get_by_label("All other classes").fill("0")
     page.get_by_label("Drop a picture").set_input_files(picture)
-    expect(page.locator("#status")).to_contain_text("ms in the model")
+    expect(page.locator("#status")).to_contain_text("ms in the model", timeout=5 * MINUTES)  # expect has its own
     expect(page.locator("#count")).to_contain_text("boxes reach their threshold")
 
     page.get_by_role("link", name="Look inside").click()
@@ -67,7 +67,7 @@ def test_results_of_a_real_run(page, project, tmp_path):
     page.get_by_role("button", name="Look inside").click()
     page.get_by_role("heading", name="Features").wait_for()
     page.locator("#channel").select_option(index=1)
-    expect(page.locator("#features figcaption")).to_contain_text("Channel")
+    expect(page.locator("#features figcaption")).to_contain_text("Channel", timeout=5 * MINUTES)
 
     page.get_by_role("link", name="Take away").click()
     page.get_by_role("button", name="Export weights").click()
