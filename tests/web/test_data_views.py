@@ -11,6 +11,8 @@ from odtk.datasets.image_index import ImageIndex, Wanted
 from odtk.errors import DataError, OdtkError
 from odtk.tools.inspect import inspect
 from odtk.web import record_making
+from odtk.web.background import Background
+from odtk.web.commands import Commands
 from odtk.web.data_views import fixes, folders, gallery, inspections, thumbnails
 from odtk.web.workspace import OutsideError, Workspace
 
@@ -64,8 +66,15 @@ def test_a_large_folder_is_not_counted_to_its_end(workspace, monkeypatch):
 
 
 def test_an_inspection_has_files_of_its_own_and_known_options(workspace):
-    first, second = (inspections.Inspection(path, "inspections/a.html", "inspections/a.sqlite", None) for path in "ab")
-    assert inspections.inspect_command(first, "voc", "xyxy").words[:2] == ("inspect", "a")
+    background = Background(workspace.hidden / "commands", Commands(workspace.folder))
+    places = [workspace.data / "voc", workspace.data / "other" / "voc"]
+    first, second = (inspections.inspection_of(workspace, background, place) for place in places)
+    assert len({first.page, first.index, second.page, second.index}) == 4
+    words = inspections.inspect_command(first, "voc", "xyxy").words
+    assert words == (
+        "inspect", "data/voc", "--html", first.page, "--index", first.index, "--format", "voc", "--boxes", "xyxy",
+        "--overwrite", "--json",
+    )  # fmt: skip
     with pytest.raises(OdtkError, match="no format"):
         inspections.inspect_command(second, "--html")
 
