@@ -1,7 +1,9 @@
 """What the pages about data show, without a server: folders, fixes, galleries, and the form for records."""
 
 import os
+import re
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -196,6 +198,26 @@ def test_texts_of_the_checks_have_the_words_that_make_buttons(tmp_path):
     assert "Make records with --max-bad-fraction 0.1" in [
         fix.label for each in document for fix in fixes.fixes_of(each, "d")
     ]
+
+
+def test_the_error_about_several_formats_has_the_words_that_make_buttons(tmp_path):
+    folder = draw_voc(tmp_path / "both", 2)
+    rows = ["filename,xmin,ymin,xmax,ymax,class", *(f"picture_{number:02d}.jpg,5,4,25,24,cat" for number in range(2))]
+    (folder / "boxes.csv").write_text("\n".join(rows))
+    with pytest.raises(DataError) as error:
+        inspect(folder)
+    assert [fix.label for fix in fixes.fixes_of_error(str(error.value))] == ["Inspect as voc", "Inspect as csv"]
+
+
+def test_the_refusal_of_boxes_in_another_order_has_the_words_that_make_buttons(tmp_path):
+    folder = draw_voc(tmp_path / "sizes", 20)
+    for path in folder.glob("*.xml"):  # 60 x 40 pixels, written as a corner and the size
+        text = re.sub(
+            r"<xmin>.*</ymax>", "<xmin>50</xmin><ymin>45</ymin><xmax>60</xmax><ymax>40</ymax>", path.read_text()
+        )
+        path.write_text(text)
+    labels = [fix.label for each in inspect(folder).findings for fix in fixes.fixes_of(asdict(each), "d")]
+    assert "Inspect with boxes as xywh" in labels
 
 
 def test_the_form_says_what_is_wrong_with_it(workspace):
