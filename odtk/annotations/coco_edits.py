@@ -11,15 +11,15 @@ from typing import Any
 
 from odtk.annotations import text_encoding
 from odtk.annotations.coco_json import plain
-from odtk.annotations.edits import Edit, cannot, refuse_outline
+from odtk.annotations.edits import NORMALIZED_DECIMALS, Edit, cannot, refuse_outline, replaced
 from odtk.annotations.value_parsing import short
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _NUMBER = re.compile(r"-?\d[\d.eE+-]*")
-_NORMALIZED_DECIMALS = 6
 _decoder = json.JSONDecoder()
 
 Span = tuple[int, int]
+_Replaced = tuple[int, int, str]  # a span, and what takes its place
 
 
 @dataclass(frozen=True)
@@ -38,22 +38,20 @@ def edited(data: bytes, path: str, images: Sequence[ImageEdits], is_normalized: 
     encoding, mark = text_encoding.encoding_of(data)
     text = data[mark:].decode(encoding)
     top = _members(text, 0)
-    least = _NORMALIZED_DECIMALS if is_normalized else 0
+    least = NORMALIZED_DECIMALS if is_normalized else 0
     old = [(edit, each.annotations[edit.index]) for each in images for edit in each.edits if edit.index is not None]
     new = [(each.image, edit) for each in images for edit in each.edits if edit.index is None]
     spans, places = _find(text, path, top, [identity for _, identity in old])
-    replaced: list[tuple[Span, str]] = []
+    changes: list[_Replaced] = []
     for (edit, _), place in zip(old, places, strict=True):
         refuse_outline(edit, path)
         if not edit.is_discarded:
-            replaced += _changed(text, path, spans[place], top, edit, least)
+            changes += _changed(text, path, spans[place], top, edit, least)
     gone = {place for (edit, _), place in zip(old, places, strict=True) if edit.is_discarded}
-    replaced += ((span, "") for span in _removed(spans, gone))
+    changes += ((*span, "") for span in _removed(spans, gone))
     kept = [span for number, span in enumerate(spans) if number not in gone]
-    replaced += _added(text, path, top, new, (spans, kept), least) if new else []
-    for (start, end), instead in sorted(replaced, reverse=True):
-        text = text[:start] + instead + text[end:]
-    return data[:mark] + text.encode(encoding)
+    changes += [_added(text, path, top, new, (spans, kept), least)] if new else []
+    return data[:mark] + replaced(text, changes).encode(encoding)
 
 
 def _skip(text: str, place: int) -> int:
@@ -117,12 +115,10 @@ def _removed(spans: Sequence[Span], gone: Collection[int]) -> Iterator[Span]:
         yield (spans[last][1] if last >= 0 else spans[0][0]), spans[-1][1]
 
 
-def _changed(
-    text: str, path: str, span: Span, top: Mapping[str, Span], edit: Edit, least: int
-) -> Iterator[tuple[Span, str]]:
+def _changed(text: str, path: str, span: Span, top: Mapping[str, Span], edit: Edit, least: int) -> Iterator[_Replaced]:
     members = _members(text, span[0])
     if edit.class_name is not None:
-        yield members["category_id"], json.dumps(_category(text, path, top, edit.class_name))
+        yield *members["category_id"], json.dumps(_category(text, path, top, edit.class_name))
     if edit.numbers is None:
         return
     box = members["bbox"]
@@ -130,9 +126,9 @@ def _changed(
     texts = edit.texts(before, least)
     # The four numbers are replaced, so that the space between them stays.
     for found, new in zip(_NUMBER.finditer(text, *box), texts, strict=True):
-        yield found.span(), new
+        yield *found.span(), new
     if "area" in members and edit.order == "xywh" and not least and not _has_outline(text, members):
-        yield members["area"], _number(float(texts[2]) * float(texts[3]))
+        yield *members["area"], _number(float(texts[2]) * float(texts[3]))
 
 
 def _number(value: float) -> str:
@@ -159,7 +155,7 @@ def _added(
     edits: Sequence[tuple[str, Edit]],
     spans: tuple[Sequence[Span], Sequence[Span]],
     least: int,
-) -> list[tuple[Span, str]]:
+) -> _Replaced:
     """New annotations after the last one that is kept; `spans` are of all, and of those that are kept."""
     every, kept = spans
     values = [value for _, value in _elements(text, top["annotations"])]
@@ -173,7 +169,7 @@ def _added(
     place = kept[-1][1] if kept else every[0][0] if every else top["annotations"][0] + 1
     space = text[len(text[: every[-1][0]].rstrip()) : every[-1][0]] if len(every) > 1 else " "
     between = f",{space}"
-    return [((place, place), (between if kept else "") + between.join(new))]
+    return place, place, (between if kept else "") + between.join(new)
 
 
 def _image_id(path: str, images: Sequence[Mapping[str, Any]], image: str) -> object:

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 
 from odtk.annotations import text_encoding
 from odtk.annotations.csv_columns import Columns, columns_of, without_excel
-from odtk.annotations.edits import Edit, cannot, refuse_outline
+from odtk.annotations.edits import NORMALIZED_DECIMALS, Edit, cannot, refuse_outline
 
 _SNIFFED = 1 << 16
-_NORMALIZED_DECIMALS = 6
 
 
 def edited(
@@ -27,7 +26,7 @@ def edited(
     columns = columns_of(text[:_SNIFFED])
     if columns is None:
         raise cannot(path, None, "it is no table of images, classes and boxes any more.")
-    least = _NORMALIZED_DECIMALS if is_normalized else 0
+    least = NORMALIZED_DECIMALS if is_normalized else 0
     rows = _rows(text, columns.delimiter)
     for edits, lines in images:
         for edit in edits:

@@ -5,12 +5,15 @@ The writers change the bytes of a file where an annotation is, and leave all oth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import AnyStr
 
 from odtk.annotations.annotated_image import UnusableImage
 from odtk.annotations.dataset import OUTLINE, MarkedObject
 
+NORMALIZED_DECIMALS = 6
+"""The least of a number from 0 to 1: a millionth of a side is finer than a pixel of any image."""
 _MOST_DECIMALS = 9
 
 
@@ -31,7 +34,7 @@ class Edit:
     is_discarded: bool = False
     """Whether it is removed."""
 
-    def rounded(self, decimals: int) -> tuple[float, float, float, float]:
+    def _rounded(self, decimals: int) -> tuple[float, float, float, float]:
         """The numbers with so many decimals; a size leads from the rounded corner to the rounded far corner."""
         assert self.numbers is not None
         first, second, third, fourth = self.numbers
@@ -42,13 +45,8 @@ class Edit:
 
     def texts(self, before: Sequence[str], least: int = 0) -> list[str]:
         """The numbers as they are written in place of others, with as many decimals as those have, or at `least`."""
-        decimals = decimals_of(before, least)
-        return [f"{number:.{decimals}f}" for number in self.rounded(decimals)]
-
-
-def decimals_of(before: Sequence[str], least: int = 0) -> int:
-    """The decimals of the longest of some numbers as they are written, and at least so many."""
-    return min(max([least, *map(_decimals, before)]), _MOST_DECIMALS)
+        decimals = min(max([least, *map(_decimals, before)]), _MOST_DECIMALS)
+        return [f"{number:.{decimals}f}" for number in self._rounded(decimals)]
 
 
 def _decimals(text: str) -> int:
@@ -56,6 +54,17 @@ def _decimals(text: str) -> int:
     if "e" in whole or "e" in fraction:
         return _MOST_DECIMALS
     return len(fraction) if point and fraction.strip("0") else 0
+
+
+def replaced(text: AnyStr, spans: Iterable[tuple[int, int, AnyStr]]) -> AnyStr:
+    """The text with something else from each start to its end; the spans do not overlap."""
+    parts: list[AnyStr] = []
+    place = 0
+    for start, end, instead in sorted(spans):
+        parts += [text[place:start], instead]
+        place = end
+    parts.append(text[place:])
+    return text[:0].join(parts)
 
 
 def refuse_outline(edit: Edit, path: str) -> None:

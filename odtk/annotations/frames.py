@@ -25,6 +25,8 @@ from odtk.annotations.image_files import ImageInfo
 SIZE_DISAGREES = "size disagrees with the image"
 NOT_APPLIED = "EXIF orientation not applied"
 AMBIGUOUS = "EXIF orientation is ambiguous"
+EXIF_CHOICES = ("auto", "apply", "ignore")
+"""What `Rules.exif` may be."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from odtk.annotations import text_encoding
-from odtk.annotations.edits import Edit, cannot, refuse_outline
+from odtk.annotations.edits import Edit, cannot, refuse_outline, replaced
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _DECLARED = re.compile(rb"""\A\s*<\?xml[^>]*encoding\s*=\s*["']([\w.-]+)""")
@@ -52,10 +52,7 @@ def edited(data: bytes, path: str, edits: Sequence[Edit]) -> bytes:
             spans += _changed(text, path, objects[edit.index], edit)
     if new := [edit for edit in edits if edit.index is None]:
         spans.append(_added(text, root, new))
-    # From the end, so that the places before stay right.
-    for start, end, instead in sorted(spans, key=lambda span: span[0], reverse=True):
-        text = text[:start] + instead + text[end:]
-    return data[:mark] + text.decode().encode(encoding, "xmlcharrefreplace")
+    return data[:mark] + replaced(text, spans).decode().encode(encoding, "xmlcharrefreplace")
 
 
 def _encoding(data: bytes, path: str) -> tuple[str, int]:

@@ -6,10 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from odtk.annotations import text_encoding
-from odtk.annotations.edits import Edit, cannot, refuse_outline
+from odtk.annotations.edits import NORMALIZED_DECIMALS, Edit, cannot, refuse_outline
 from odtk.annotations.value_parsing import finite
-
-_LEAST_DECIMALS = 6  # a millionth of a side is finer than a pixel of any image
 
 
 def edited(data: bytes, path: str, edits: Sequence[Edit], names: Mapping[int, str]) -> bytes:
@@ -35,7 +33,7 @@ def _changed(line: str, path: str, edit: Edit, names: Mapping[int, str]) -> str:
         parts[places[0]] = edit.class_name if is_name else str(_number_of(edit.class_name, path, names))
     if edit.numbers is not None:
         before = [parts[place] for place in places[1:5]]
-        texts = edit.texts(before, _LEAST_DECIMALS)
+        texts = edit.texts(before, NORMALIZED_DECIMALS)
         for place, new, old in zip(places[1:5], texts, before, strict=True):
             parts[place] = _like(old, new)
     return "".join(parts)
@@ -64,5 +62,5 @@ def _new_line(lines: list[str], path: str, edit: Edit, names: Mapping[int, str])
     assert edit.class_name is not None
     end = "\r\n" if any(line.endswith("\r\n") for line in lines) else "\n"
     has_end = not lines or lines[-1] == "" or lines[-1].splitlines()[0] != lines[-1]
-    words = [str(_number_of(edit.class_name, path, names)), *edit.texts([], _LEAST_DECIMALS)]
+    words = [str(_number_of(edit.class_name, path, names)), *edit.texts([], NORMALIZED_DECIMALS)]
     return ("" if has_end else end) + " ".join(words) + end

@@ -14,8 +14,7 @@ from odtk.terminal_text import on_one_line
 @click.argument("corrections", type=options.any_path)
 @options.format_option
 @options.boxes_option
-@click.option("--exif", type=click.Choice(["auto", "apply", "ignore"]), default="auto", show_default=True,
-              help="As for make-tfrecords: whether boxes are of the rotated image.")  # fmt: skip
+@options.exif_option("As for make-tfrecords: whether boxes are of the rotated image.")
 @click.option("--resume", is_flag=True,
               help="Leave out what the files say already: for a table whose writing was cut off.")  # fmt: skip
 @options.json_option

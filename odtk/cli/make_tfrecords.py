@@ -58,13 +58,9 @@ def _split_places(context, parameter, values: tuple[str, ...]) -> dict[str, str]
 @click.option("--resplit", is_flag=True, help="Split by fraction even if the dataset has splits of its own.")
 @click.option("--seed", type=int, default=42, show_default=True, help="Seed of the random split.")
 @click.option("--allow-duplicates", is_flag=True, help="Allow near-duplicates of an image in a different split.")
-@click.option(
-    "--exif",
-    type=click.Choice(["auto", "apply", "ignore"]),
-    default="auto",
-    show_default=True,
-    help="For images with an EXIF orientation: rotate the pixels (apply), keep them (ignore), or rotate unless the "
-    "annotation or the rest of the dataset shows that they were annotated unrotated (auto).",
+@options.exif_option(
+    "For images with an EXIF orientation: rotate the pixels (apply), keep them (ignore), or rotate unless the "
+    "annotation or the rest of the dataset shows that they were annotated unrotated (auto)."
 )
 @options.boxes_option
 @click.option(

@@ -37,6 +37,14 @@ boxes_option = click.option(
     "fits.  [default: the format's usual order]",
 )
 
+
+def exif_option(text: str) -> Callable:
+    """The option --exif, with its help."""
+    return click.option(
+        "--exif", type=click.Choice(["auto", "apply", "ignore"]), default="auto", show_default=True, help=text
+    )
+
+
 max_bad_records_option = click.option(
     "--max-bad-records", type=click.IntRange(0), default=100, show_default=True, metavar="N",
     help="Skip and report up to N records that are damaged or have no usable image; more than N are an error. "

@@ -12,7 +12,7 @@ from odtk.annotations.box_normalization import normalize
 from odtk.annotations.dataset import ORDERS, OUTLINE, ImageAnnotation, MarkedObject
 from odtk.annotations.edits import Edit, refuse_outline
 from odtk.annotations.frames import Frame, frame_of
-from odtk.annotations.image_facts import UNIT
+from odtk.annotations.image_facts import UNIT, Size
 from odtk.annotations.listed_dataset import SkippedImage
 from odtk.datasets.corrections import DISCARD, Correction, Yxyx
 from odtk.datasets.open_dataset import interpreted_by_headers, open_target
@@ -37,9 +37,43 @@ class Place:
         """What the format needs to read the image."""
         return self.source.listed[self.index].entry
 
-    def read(self) -> ImageAnnotation:
-        """The annotation, as its file has it."""
+    def annotation(self) -> ImageAnnotation:
+        """The annotation, as its file has it now."""
         return self.source.dataset.read(self.source.listed[self.index])
+
+    def read(self) -> ReadImage:
+        """The annotation with what its numbers mean, for which the image is decoded."""
+        annotation, rules = self.annotation(), self.source.rules
+        frame = frame_of(annotation, to_record.see(annotation), rules)
+        unit = UNIT if frame.normalized else frame.box_size
+        boxes = [normalize(entry.corners(rules.boxes), unit) for entry in annotation.objects]
+        return ReadImage(annotation, frame, unit, boxes)
+
+
+@dataclass(frozen=True)
+class ReadImage:
+    """An image's annotation, and what its numbers mean."""
+
+    annotation: ImageAnnotation
+    frame: Frame
+    unit: Size
+    """The width and height that the numbers of its boxes are of."""
+    boxes: Sequence[Yxyx]
+    """Of its objects, normalized."""
+
+    @property
+    def path(self) -> str:
+        """The file to show in messages."""
+        return self.annotation.annotation_path or self.annotation.image_path
+
+    @property
+    def named_boxes(self) -> list[tuple[str, Yxyx]]:
+        """Class and normalized box of each object."""
+        return [(entry.class_name, box) for entry, box in zip(self.annotation.objects, self.boxes, strict=True)]
+
+    def close(self, wanted: Yxyx) -> list[int]:
+        """The indices of the boxes that may be a box of a table."""
+        return [index for index, box in enumerate(self.boxes) if _is_close(wanted, _clipped(box), self.frame)]
 
 
 def places_of(folder: str | os.PathLike, format: str | None, boxes: str | None, exif: str) -> dict[str, Place]:
@@ -87,42 +121,25 @@ def plan_of(places: Mapping[str, Place], image: str, corrections: Sequence[Corre
     place = places.get(image)
     if place is None:
         raise DataError(f"There is no image {image!r} in the dataset. Make the records and evaluate again.")
-    annotation = place.read()
-    frame = frame_of(annotation, to_record.see(annotation), place.source.rules)
-    unit = UNIT if frame.normalized else frame.box_size
-    objects = [normalized_box(entry, place, unit) for entry in annotation.objects]
+    found = place.read()
     if resume:
-        corrections = [each for each in corrections if not _is_in_effect(each, annotation, objects, place, frame)]
-    edits = [_edit(each, annotation, objects, place, frame, unit) for each in corrections]
+        corrections = [each for each in corrections if not _is_in_effect(each, found, place)]
+    edits = [_edit(each, found, place) for each in corrections]
     taken = [edit.index for edit in edits if edit.index is not None]
     if len(set(taken)) < len(taken):
         raise DataError(f"{image}: two corrections are about the same box. Leave one out.")
-    return Plan(image, place, annotation, edits, _expected(annotation.objects, objects, edits, unit), _slack(unit))
+    return Plan(image, place, found.annotation, edits, _expected(found, edits), _slack(found.unit))
 
 
-def normalized_box(entry: MarkedObject, place: Place, unit: tuple[int, int]) -> Yxyx:
-    """The box of an object as it is read; `unit` is the width and height that its numbers are of."""
-    return normalize(entry.corners(place.source.rules.boxes), unit)
-
-
-def _slack(unit: tuple[int, int]) -> Yxyx:
+def _slack(unit: Size) -> Yxyx:
     """Half of the last digit that is written, which is at most a whole pixel."""
     width, height = (0.76e-6, 0.76e-6) if unit == UNIT else (0.51 / unit[0], 0.51 / unit[1])
     return height, width, height, width
 
 
-def _edit(
-    correction: Correction,
-    annotation: ImageAnnotation,
-    objects: Sequence[Yxyx],
-    place: Place,
-    frame: Frame,
-    unit: tuple[int, int],
-) -> Edit:
-    index = None
-    if correction.annotated_box is not None:
-        index = _find(correction, annotation, objects, frame, place.is_pets)
-    entry = None if index is None else annotation.objects[index]
+def _edit(correction: Correction, found: ReadImage, place: Place) -> Edit:
+    index = None if correction.annotated_box is None else _find(correction, found, place.is_pets)
+    entry = None if index is None else found.annotation.objects[index]
     if correction.decision == DISCARD:
         return Edit(index, entry, is_discarded=True)
     assert correction.box is not None
@@ -131,10 +148,10 @@ def _edit(
         correction = _of_pet(correction, entry)
     order = place.source.rules.boxes or (_order(place) if entry is None or entry.written == OUTLINE else entry.written)
     is_same_box = index is not None and correction.box == correction.annotated_box
-    numbers = None if is_same_box else _numbers(box, order, unit)
+    numbers = None if is_same_box else _numbers(box, order, found.unit)
     is_same_class = entry is not None and entry.class_name == correction.class_name
     made = Edit(index, entry, None if is_same_class else correction.class_name, numbers, order)
-    refuse_outline(made, annotation.annotation_path or annotation.image_path)
+    refuse_outline(made, found.path)
     return made
 
 
@@ -157,41 +174,33 @@ def _order(place: Place) -> str:
     return {"voc": "xyxy", "coco": "xywh", "yolo": "cxcywh"}[dataset.format]
 
 
-def _find(
-    correction: Correction, annotation: ImageAnnotation, objects: Sequence[Yxyx], frame: Frame, is_pets: bool
-) -> int:
+def _find(correction: Correction, found: ReadImage, is_pets: bool) -> int:
     assert correction.annotated_box is not None
-    wanted = correction.annotated_box
-    close = _close(wanted, objects, frame)
-    same = [index for index in close if annotation.objects[index].class_name == correction.annotated_class]
+    wanted, objects = correction.annotated_box, found.annotation.objects
+    close = found.close(wanted)
+    same = [index for index in close if objects[index].class_name == correction.annotated_class]
     if not same and is_pets:
         same = close  # the xml's class is not that of the records
     if not same:
-        others = ", ".join(dict.fromkeys(repr(annotation.objects[index].class_name) for index in close))
+        others = ", ".join(dict.fromkeys(repr(objects[index].class_name) for index in close))
         raise DataError(
-            f"{correction.said}: there is no such box in {annotation.annotation_path or annotation.image_path} (any "
+            f"{correction.said}: there is no such box in {found.path} (any "
             f"more{f'; the class of the one there is {on_one_line(others)}' if close else ''}). Make the records and "
             "evaluate again."
         )
-    return min(same, key=lambda index: _distance(wanted, _clipped(objects[index])))
-
-
-def _close(wanted: Yxyx, objects: Sequence[Yxyx], frame: Frame) -> list[int]:
-    return [index for index, box in enumerate(objects) if _is_close(wanted, _clipped(box), frame)]
+    return min(same, key=lambda index: _distance(wanted, _clipped(found.boxes[index])))
 
 
 def _distance(first: Yxyx, second: Yxyx) -> float:
     return sum(abs(one - other) for one, other in zip(first, second, strict=True))
 
 
-def _is_in_effect(
-    correction: Correction, annotation: ImageAnnotation, objects: Sequence[Yxyx], place: Place, frame: Frame
-) -> bool:
+def _is_in_effect(correction: Correction, found: ReadImage, place: Place) -> bool:
     """Whether the file says already what the correction would make it say."""
 
     def has(name: str, box: Yxyx | None) -> bool:
-        indices = [] if box is None else _close(box, objects, frame)
-        return any(place.is_pets or annotation.objects[index].class_name == name for index in indices)
+        indices = [] if box is None else found.close(box)
+        return any(place.is_pets or found.annotation.objects[index].class_name == name for index in indices)
 
     if has(correction.annotated_class, correction.annotated_box):
         return False
@@ -210,24 +219,24 @@ def _is_close(first: Yxyx, second: Yxyx, frame: Frame) -> bool:
     return all(abs(one - other) <= limit for one, other, limit in zip(first, second, limits, strict=True))
 
 
-def _numbers(box: Yxyx, order: str, unit: tuple[int, int]) -> Yxyx:
+def _numbers(box: Yxyx, order: str, unit: Size) -> Yxyx:
     """The four numbers of a normalized box in the order and unit of the file."""
     width, height = unit
     top, left, bottom, right = box[0] * height, box[1] * width, box[2] * height, box[3] * width
     return MarkedObject("", (top, left, bottom, right), written=order).numbers
 
 
-def _expected(objects: Sequence[MarkedObject], boxes: Sequence[Yxyx], edits: Sequence[Edit], unit: tuple[int, int]):
+def _expected(found: ReadImage, edits: Sequence[Edit]) -> list[tuple[str, Yxyx]]:
     """Class and normalized box of each object, as they must be read after the edits."""
-    found: list[tuple[str, Yxyx] | None] = [(entry.class_name, box) for entry, box in zip(objects, boxes, strict=True)]
+    expected: list[tuple[str, Yxyx] | None] = [*found.named_boxes]
     for edit in edits:
-        box = None if edit.numbers is None else normalize(ORDERS[edit.order](*edit.numbers), unit)
+        box = None if edit.numbers is None else normalize(ORDERS[edit.order](*edit.numbers), found.unit)
         if edit.index is None:
             assert box is not None
-            found.append((edit.class_name or "", box))
+            expected.append((edit.class_name or "", box))
         elif edit.is_discarded:
-            found[edit.index] = None
+            expected[edit.index] = None
         else:
-            entry = objects[edit.index]
-            found[edit.index] = (edit.class_name or entry.class_name, box or boxes[edit.index])
-    return [each for each in found if each is not None]
+            old_name, old_box = found.named_boxes[edit.index]
+            expected[edit.index] = (edit.class_name or old_name, box or old_box)
+    return [each for each in expected if each is not None]

@@ -167,16 +167,17 @@ class Wanted:
                 texts.append(text)
                 values.append(value)
         if self.class_name or self.size:
-            least, most = SIZES.get(self.size, (float("-inf"), float("inf")))
-            own, mine = ("AND class = (SELECT number FROM classes WHERE name = ?)", [self.class_name])
-            texts.append(_BOXES.format(own if self.class_name else ""))
-            values += [least, most, *(mine if self.class_name else [])]
-        return " AND ".join([*texts, *["boxes = 0"] * self.is_empty]), values
+            texts.append(_BOXES.format(_CLASS if self.class_name else ""))
+            values += SIZES.get(self.size, (float("-inf"), float("inf")))
+            values += [self.class_name] * bool(self.class_name)
+        texts += ["boxes = 0"] * self.is_empty
+        return " AND ".join(texts), values
 
 
 _SPLIT, _NAME = "split = ?", "name LIKE ? ESCAPE '\\'"
 _FINDING = "number IN (SELECT image FROM examples WHERE finding = ?)"
 _BOXES = "EXISTS (SELECT 1 FROM boxes WHERE image = images.number AND area >= ? AND area < ? {})"
+_CLASS = "AND class = (SELECT number FROM classes WHERE name = ?)"
 
 
 def _like(part: str) -> str:

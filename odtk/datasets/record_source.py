@@ -87,10 +87,18 @@ class RecordSource:
 
     def data(self, index: int) -> bytes:
         """The serialized Example."""
-        file, offset = self.place(index)
-        with open(file, "rb") as opened:
-            opened.seek(offset + shards.HEADER_SIZE)
-            return opened.read(int(self.sizes[index]))
+        return _data(*self.place(index), int(self.sizes[index]))
+
+
+def image_at(file: str, offset: int, size: int) -> bytes:
+    """The encoded image of a record; raises UnusableImage if none is there (any more)."""
+    return _Features(_data(file, offset, size), file).image()
+
+
+def _data(file: str, offset: int, size: int) -> bytes:
+    with open(file, "rb") as opened:
+        opened.seek(offset + shards.HEADER_SIZE)
+        return opened.read(size)
 
 
 def read_records(

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from odtk.annotations import coco_edits, csv_edits, to_record, voc_edits, yolo_edits
+from odtk.annotations import coco_edits, csv_edits, voc_edits, yolo_edits
 from odtk.annotations.annotated_image import UnusableImage
 from odtk.annotations.coco_edits import ImageEdits
-from odtk.annotations.dataset import ImageAnnotation
-from odtk.annotations.frames import frame_of
-from odtk.annotations.image_facts import UNIT
 from odtk.atomic import write_bytes
-from odtk.datasets.correction_plans import Place, Plan, normalized_box, places_of, plan_of
+from odtk.datasets.correction_plans import Place, Plan, places_of, plan_of
 from odtk.datasets.corrections import KEEP, Correction, Yxyx
 from odtk.errors import DataError, OdtkError
 
@@ -150,11 +147,8 @@ _WRITERS: dict[str, Callable[[bytes, str, Sequence[Plan]], bytes]] = {
 def _check(plans: Iterable[Plan], places: Mapping[str, Place]) -> None:
     """Raises OdtkError if an image is not read as it should be now."""
     for plan in plans:
-        annotation = None
-        with contextlib.suppress(KeyError):
-            place = places[plan.image]
-            annotation = place.read()
-        if annotation is None or not _is_as_expected(plan, annotation, place):
+        place = places.get(plan.image)
+        if place is None or not _is_as_expected(plan, place.read().named_boxes):
             raise OdtkError(
                 f"{plan.image}: {plan.annotation.annotation_path} would not be read as it was corrected, so all files "
                 "are as they were. This is a bug in odtk: please report it, with the file."
@@ -168,7 +162,7 @@ def _others(places: Mapping[str, Place], edited: Collection[str]) -> dict[str, l
     for image, place in shared.items():
         if image not in edited:
             with contextlib.suppress(UnusableImage):
-                found[image] = [(entry.class_name, entry.box) for entry in place.read().objects]
+                found[image] = [(entry.class_name, entry.box) for entry in place.annotation().objects]
     return found
 
 
@@ -182,10 +176,7 @@ def _check_others(before: Mapping[str, list[tuple]], after: Mapping[str, list[tu
         )
 
 
-def _is_as_expected(plan: Plan, annotation: ImageAnnotation, place: Place) -> bool:
-    frame = frame_of(annotation, to_record.see(annotation), place.source.rules)
-    unit = UNIT if frame.normalized else frame.box_size
-    found = [(entry.class_name, normalized_box(entry, place, unit)) for entry in annotation.objects]
+def _is_as_expected(plan: Plan, found: Sequence[tuple[str, Yxyx]]) -> bool:
     if len(found) != len(plan.expected):
         return False
     left = list(found)

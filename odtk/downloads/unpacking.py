@@ -74,7 +74,7 @@ def unpack(path: Path, folder: Path) -> int:
             progress.update(size)
     except _DAMAGED as error:
         raise _damaged(path, error) from error
-    _lift(folder)
+    lift(folder)
     return count
 
 
@@ -92,7 +92,7 @@ def _tar(path: Path, file, folder: Path) -> Iterator[None]:
             _require_inside(path, member.name)
             if not (member.isfile() or member.isdir()):
                 raise DownloadError(f"{path} is not unpacked: {member.name} in it is a link or a device, not a file.")
-            if _is_wanted(member.name) and member.isfile():
+            if is_wanted(member.name) and member.isfile():
                 _extract(archive, member, folder)
                 yield
 
@@ -115,7 +115,7 @@ def _zip(path: Path, file, folder: Path) -> Iterator[None]:
                 raise DownloadError(f"{path} is not unpacked: {member.filename} in it is a link, not a file.")
             if member.flag_bits & 1:
                 raise DownloadError(f"{path} is encrypted. Unpack it yourself, and name the folder.")
-            if _is_wanted(member.filename) and not member.is_dir():
+            if is_wanted(member.filename) and not member.is_dir():
                 with archive.open(member) as source:
                     _write(source, folder / member.filename)
                 yield
@@ -128,24 +128,30 @@ def _write(source, target: Path) -> None:
             file.write(block)
 
 
-def _is_wanted(name: str) -> bool:
+def is_wanted(name: str) -> bool:
+    """Whether a file of an archive is not one that macOS put beside the files."""
     parts = PurePosixPath(name).parts
     return bool(parts) and not parts[-1].startswith(_CLEANED) and parts[0] != "__MACOSX"
 
 
-def _require_inside(path: Path, name: str) -> None:
+def leads_outside(name: str) -> bool:
+    """Whether the name of a file of an archive is a place outside its folder."""
     plain = name.replace("\\", "/")
-    if plain.startswith("/") or _DRIVE.match(plain) or ".." in plain.split("/"):
+    return plain.startswith("/") or bool(_DRIVE.match(plain)) or ".." in plain.split("/")
+
+
+def _require_inside(path: Path, name: str) -> None:
+    if leads_outside(name):
         raise DownloadError(f"{path} is not unpacked: its file {name} would lie outside the folder.")
 
 
-def _lift(folder: Path) -> None:
-    """Moves the contents of the only folder in `folder` up into it."""
+def lift(folder: Path) -> None:
+    """Moves the contents of the only folder in `folder`, if that is all there is, up into it."""
     found = list(folder.iterdir())
     if len(found) != 1 or not found[0].is_dir():
         return
     only = found[0].rename(folder / ".only")  # it may hold something of its own name
-    for child in only.iterdir():
+    for child in list(only.iterdir()):
         os.replace(child, folder / child.name)
     only.rmdir()
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from odtk.annotations.frames import EXIF_CHOICES
 from odtk.datasets.corrections import read_corrections
 from odtk.datasets.written_corrections import WrittenCorrections, apply_corrections
 from odtk.tools.arguments import require_one_of
-
-_EXIF = ("auto", "apply", "ignore")
 
 
 def correct(
@@ -31,7 +30,7 @@ def correct(
     a table whose writing was cut off. Raises DataError for a row that says nothing clear, for a box that is not
     annotated (any more), for a class that the dataset does not have, and for an outline, whose box cannot be set.
     """
-    require_one_of(_EXIF, exif=exif)
+    require_one_of(EXIF_CHOICES, exif=exif)
     table = read_corrections(corrections)
     found = apply_corrections(data_dir, table, format=format, boxes=boxes, exif=exif, resume=resume)
     if found.files:

@@ -24,11 +24,7 @@ FLAGS = {
     "full-body": "For pets: boxes of whole bodies, with masks, instead of faces",
     "overwrite": "Replace earlier records of this name",
 }
-CHOICES = {
-    "format": ("", "pets", "voc", "coco", "yolo", "csv"),
-    "boxes": ("", "xyxy", "xywh", "cxcywh", "yxyx"),
-    "exif": ("", "auto", "apply", "ignore"),
-}
+_CHOICES = ("format", "boxes", "exif")
 _TEXTS = ("label-map", "seed", "max-side", "num-shards", "max-bad-fraction")
 
 
@@ -60,7 +56,7 @@ def form_of(values: Mapping[str, Any], path: str, default_name: str) -> RecordFo
     """The form as it was filled in, or as a query sets some of it."""
     texts = {key: str(value).strip() for key, value in values.items() if isinstance(value, str)}
     shares = {key: texts[key] for key in ("train", "val", "test") if texts.get(key)}
-    options = {key: texts[key] for key in (*_TEXTS, *CHOICES) if texts.get(key)}
+    options = {key: texts[key] for key in (*_TEXTS, *_CHOICES) if texts.get(key)}
     flags = frozenset(key for key in FLAGS if key in texts)
     return RecordForm(path, texts.get("name", "") or default_name, **shares, options=options, flags=flags)
 
@@ -115,6 +111,11 @@ def _label_map(form: RecordForm, workspace: Workspace) -> str:
     return workspace.shown(path)
 
 
+def choices() -> dict[str, tuple[str, ...]]:
+    """What the fields with a few values may be; empty for the default."""
+    return {name: ("", *_keys()[name].kind.names) for name in _CHOICES}
+
+
 def label_maps() -> list[str]:
     """The names of the label maps that odtk ships."""
     return list(resources.shipped_files("label_maps", ".pbtxt"))
@@ -144,8 +145,8 @@ def section_of(studio: Studio, records_path: str | os.PathLike) -> dict[str, Any
         shown = studio.workspace.shown(studio.workspace.inside(records_path))
     except OutsideError:
         return None
-    run = studio.background.find(key_of(shown))
-    return None if run is None or run.state != DONE else section_of_words(run.command.words)
+    found = made_records(studio, shown)
+    return None if found is None or found.run.state != DONE else section_of_words(found.run.command.words)
 
 
 def section_of_words(words: Iterable[str]) -> dict[str, Any] | None:

@@ -25,10 +25,12 @@ def send(client, path, /, **fields):
     return client.post(path, data={"csrf": client.csrf, **fields})
 
 
-def noted(client, key: str, words: tuple[str, ...], document, exit_code: int = 0) -> Run:
+def noted(
+    client, key: str, words: tuple[str, ...], document, exit_code: int = 0, error: str = "error: It cannot be."
+) -> Run:
     """Makes it as if a command had ended."""
     command = Command(words)
-    outcome = Outcome(command, exit_code, document, "error: It cannot be." if document is None else "")
+    outcome = Outcome(command, exit_code, document, error if document is None else "")
     client.studio.background._note(key, command, "done" if exit_code == 0 else "failed", outcome)
     found = client.studio.background.find(key)
     assert found is not None
@@ -103,7 +105,7 @@ def test_an_upload_becomes_a_dataset(client, tmp_path):
     files = {"file": ("My pets.zip", zipped(draw_voc(tmp_path / "voc", 2), "pets/"))}
     answer = client.post("/data/upload", data={"csrf": client.csrf}, files=files)
     assert answer.headers["location"] == "/data/look?path=data%2FMy-pets"
-    assert "2 images, Pascal VOC" in client.get("/data").text.replace("Pascal voc", "Pascal VOC")
+    assert "2 images, Pascal VOC" in client.get("/data").text
 
 
 @pytest.mark.parametrize("name", ["../evil.txt", "/etc/evil.txt"])
@@ -130,8 +132,12 @@ def test_an_inspection_is_offered_before_it_is_made(client):
 
 def test_an_inspection_that_failed_says_why_and_offers_the_formats(client):
     draw_voc(client.studio.workspace.data / "voc", 1)
-    noted(client, "inspect:data/voc", ("inspect", "data/voc"), None, 1)
-    assert "It cannot be." in client.get("/data/look?path=data/voc").text
+    error = "error: data/voc may be of several formats. Choose the format: voc or csv."
+    noted(client, "inspect:data/voc", ("inspect", "data/voc"), None, 1, error)
+    text = client.get("/data/look?path=data/voc").text
+    assert "data/voc may be of several formats." in text
+    assert "Inspect as voc" in text
+    assert "Inspect as csv" in text
 
 
 def test_findings_gallery_and_page_are_shown(inspected):

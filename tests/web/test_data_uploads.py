@@ -28,7 +28,7 @@ def files_of(folder):
 
 def test_a_zip_of_a_folder_becomes_its_contents(workspace, tmp_path):
     data = zipped(draw_voc(tmp_path / "voc", 2), top="my pets/")
-    made = unpack(workspace, data + b"")
+    made = unpack(workspace, data)
     assert made == workspace.data / "made"
     assert files_of(made) == ["picture_00.jpg", "picture_00.xml", "picture_01.jpg", "picture_01.xml"]
 

@@ -1,7 +1,9 @@
 """What the pages about data show, without a server: folders, fixes, galleries, and the form for records."""
 
 import os
+import re
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from odtk.datasets.image_index import ImageIndex, Wanted
 from odtk.errors import DataError, OdtkError
 from odtk.tools.inspect import inspect
 from odtk.web import record_making
+from odtk.web.background import Background
+from odtk.web.commands import Commands
 from odtk.web.data_views import fixes, folders, gallery, inspections, thumbnails
 from odtk.web.workspace import OutsideError, Workspace
 
@@ -64,8 +68,15 @@ def test_a_large_folder_is_not_counted_to_its_end(workspace, monkeypatch):
 
 
 def test_an_inspection_has_files_of_its_own_and_known_options(workspace):
-    first, second = (inspections.Inspection(path, "inspections/a.html", "inspections/a.sqlite", None) for path in "ab")
-    assert inspections.inspect_command(first, "voc", "xyxy").words[:2] == ("inspect", "a")
+    background = Background(workspace.hidden / "commands", Commands(workspace.folder))
+    places = [workspace.data / "voc", workspace.data / "other" / "voc"]
+    first, second = (inspections.inspection_of(workspace, background, place) for place in places)
+    assert len({first.page, first.index, second.page, second.index}) == 4
+    words = inspections.inspect_command(first, "voc", "xyxy").words
+    assert words == (
+        "inspect", "data/voc", "--html", first.page, "--index", first.index, "--format", "voc", "--boxes", "xyxy",
+        "--overwrite", "--json",
+    )  # fmt: skip
     with pytest.raises(OdtkError, match="no format"):
         inspections.inspect_command(second, "--html")
 
@@ -187,6 +198,26 @@ def test_texts_of_the_checks_have_the_words_that_make_buttons(tmp_path):
     assert "Make records with --max-bad-fraction 0.1" in [
         fix.label for each in document for fix in fixes.fixes_of(each, "d")
     ]
+
+
+def test_the_error_about_several_formats_has_the_words_that_make_buttons(tmp_path):
+    folder = draw_voc(tmp_path / "both", 2)
+    rows = ["filename,xmin,ymin,xmax,ymax,class", *(f"picture_{number:02d}.jpg,5,4,25,24,cat" for number in range(2))]
+    (folder / "boxes.csv").write_text("\n".join(rows))
+    with pytest.raises(DataError) as error:
+        inspect(folder)
+    assert [fix.label for fix in fixes.fixes_of_error(str(error.value))] == ["Inspect as voc", "Inspect as csv"]
+
+
+def test_the_refusal_of_boxes_in_another_order_has_the_words_that_make_buttons(tmp_path):
+    folder = draw_voc(tmp_path / "sizes", 20)
+    for path in folder.glob("*.xml"):  # 60 x 40 pixels, written as a corner and the size
+        text = re.sub(
+            r"<xmin>.*</ymax>", "<xmin>50</xmin><ymin>45</ymin><xmax>60</xmax><ymax>40</ymax>", path.read_text()
+        )
+        path.write_text(text)
+    labels = [fix.label for each in inspect(folder).findings for fix in fixes.fixes_of(asdict(each), "d")]
+    assert "Inspect with boxes as xywh" in labels
 
 
 def test_the_form_says_what_is_wrong_with_it(workspace):

@@ -13,6 +13,7 @@ from typing import Any
 from odtk import files, progress
 from odtk import label_map as label_maps
 from odtk.annotations import duplicates, formats
+from odtk.annotations.frames import EXIF_CHOICES
 from odtk.atomic import check_file, may_replace
 from odtk.errors import OdtkError
 from odtk.records import decoded_images, shards
@@ -108,7 +109,7 @@ def _settings(**settings: Any) -> Settings:
     require_whole(1, 99999, num_shards=options.num_shards)
     require_fraction(val_fraction=options.val_fraction, test_fraction=options.test_fraction)
     require_fraction(max_bad_fraction=options.max_bad_fraction)
-    require_one_of(("auto", "apply", "ignore"), exif=options.exif)
+    require_one_of(EXIF_CHOICES, exif=options.exif)
     require_one_of(("png", "numerical"), mask_type=options.mask_type)
     return options
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from odtk.web.data_views.inspections import FORMATS
+
 _OPTION = re.compile(r"odtk make-tfrecords \.\.\. --([a-z-]+) ([\w.]+)")
 _BOXES = re.compile(r"\(boxes: (\w+)\)")
-_FORMATS = re.compile(r"[Cc]hoose the format:? ((?:\w+ or )*\w+)")
+_NAMED_FORMATS = re.compile(r"[Cc]hoose the format:? ((?:\w+ or )*\w+)")
 _SPLIT_AGAIN = re.compile(r"split again|Split the images again")
 _FLAGS = re.compile(r"Option: --(allow-duplicates)\b")
 _PETS = "give the format pets"
@@ -32,16 +34,15 @@ def fixes_of(finding: Mapping[str, Any], path: str, is_records: bool = False) ->
     if not is_records:
         found += _writing(finding["text"], finding["fix"], path)
     if _PETS in finding["fix"]:
-        found.append(Fix("Inspect as pets", inspect={"format": "pets"}))
+        found.append(_inspect_as("pets"))
     return found
 
 
 def fixes_of_error(text: str) -> list[Fix]:
     """The buttons of an error of `odtk inspect`: formats that it names."""
-    named = _FORMATS.search(text)
+    named = _NAMED_FORMATS.search(text)
     chosen = named[1].split(" or ") if named else []
-    known = [each for each in chosen if each in ("pets", "voc", "coco", "yolo", "csv")]
-    return [Fix(f"Inspect as {each}", inspect={"format": each}) for each in known]
+    return [_inspect_as(each) for each in chosen if each in FORMATS]
 
 
 def fixes_of_refusal(text: str, query: Mapping[str, str]) -> list[Fix]:
@@ -58,16 +59,21 @@ def _reading(text: str) -> Iterator[Fix]:
         yield Fix(f"Inspect with boxes as {order}", inspect={"boxes": order})
 
 
+def _inspect_as(format: str) -> Fix:
+    return Fix(f"Inspect as {format}", inspect={"format": format})
+
+
 def _writing(text: str, fix: str, path: str) -> Iterator[Fix]:
     """Buttons that open the form for records with an option set."""
     for option, value in _OPTION.findall(fix):
         if value != "ORDER":
-            yield _records(path, option, value.rstrip("."), f"--{option} {value.rstrip('.')}")
+            yield _records(path, option, value.rstrip("."))
     if _SPLIT_AGAIN.search(fix):
-        yield _records(path, "resplit", "on", "--resplit")
+        yield _records(path, "resplit")
     if _EXIF in text:
-        yield _records(path, "exif", "apply", "--exif apply")
+        yield _records(path, "exif", "apply")
 
 
-def _records(path: str, option: str, value: str, said: str) -> Fix:
-    return Fix(f"Make records with {said}", f"/data/records?{urlencode({'path': path, option: value})}")
+def _records(path: str, option: str, value: str = "") -> Fix:
+    said = f"--{option} {value}".rstrip()
+    return Fix(f"Make records with {said}", f"/data/records?{urlencode({'path': path, option: value or 'on'})}")

@@ -104,10 +104,20 @@ def _has_address(name: str) -> bool:
 def _above(workspace: Workspace, path: Path) -> Iterator[FolderEntry]:
     # The innermost root, as one may lie in another.
     root = max((root for root in workspace.roots if path.is_relative_to(root)), key=lambda root: len(root.parts))
-    for each in reversed([path, *path.parents]):
-        if each.is_relative_to(root) and each != path:
-            name = ("Workspace" if each == workspace.folder else str(each)) if each == root else each.name
-            yield FolderEntry(name, workspace.shown(each))
+    for each in reversed(path.parents):
+        if each == root:
+            yield _root(workspace, root)
+        elif each.is_relative_to(root):
+            yield FolderEntry(each.name, workspace.shown(each))
+
+
+def roots(workspace: Workspace) -> list[FolderEntry]:
+    """The folders that pages may read, as links to them."""
+    return [_root(workspace, root) for root in workspace.roots]
+
+
+def _root(workspace: Workspace, root: Path) -> FolderEntry:
+    return FolderEntry("Workspace" if root == workspace.folder else str(root), workspace.shown(root))
 
 
 def entry(workspace: Workspace, path: Path, until: float, name: str = "") -> FolderEntry:

@@ -53,7 +53,7 @@ class GalleryPage:
     @property
     def last(self) -> int:
         """The number of the last page."""
-        return max(-(-self.count // PER_PAGE), 1)
+        return _last_page(self.count)
 
     @property
     def first_shown(self) -> int:
@@ -61,9 +61,13 @@ class GalleryPage:
         return (self.filters.page - 1) * PER_PAGE + 1
 
 
+def _last_page(count: int) -> int:
+    return max(-(-count // PER_PAGE), 1)
+
+
 def gallery_page(index: ImageIndex, filters: Filters) -> GalleryPage:
     """The page that is asked for, or the last one if there are fewer."""
     count = index.count(filters.wanted)
-    page = min(filters.page, max(-(-count // PER_PAGE), 1))
+    page = min(filters.page, _last_page(count))
     found = index.some(filters.wanted, (page - 1) * PER_PAGE, PER_PAGE)
     return GalleryPage(Filters(filters.wanted, page), found, count)

@@ -68,29 +68,16 @@ def _drawn(image: IndexedImage, boxes: Sequence[IndexedBox], side: int, path: Pa
 
 def _encoded(image: IndexedImage, path: Path) -> bytes:
     from odtk.annotations.annotated_image import UnusableImage
+    from odtk.datasets import record_source
 
     try:
         if not path.is_file():
             raise ValueError("it is no file, or not there any more")
         if image.offset is None:
             return path.read_bytes()
-        with open(path, "rb") as file:
-            return _image_of_record(file, image.offset, image.size)
+        return record_source.image_at(str(path), image.offset, image.size)
     except (OSError, ValueError) as error:
         raise UnusableImage(str(path), None, "no such file", f"the image cannot be read: {error}.") from error
-
-
-def _image_of_record(file, offset: int, size: int) -> bytes:
-    from google.protobuf.message import DecodeError
-
-    from odtk.protos.example_pb2 import Example
-    from odtk.records import shards
-
-    file.seek(offset + shards.HEADER_SIZE)
-    try:
-        return Example.FromString(file.read(size)).features.feature["image/encoded"].bytes_list.value[0]
-    except (DecodeError, IndexError) as error:
-        raise ValueError("the record has changed since the inspection") from error
 
 
 def _clean(folder: Path) -> None:

@@ -10,10 +10,11 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
 from odtk.atomic import atomic_directory
+from odtk.downloads.unpacking import is_wanted, leads_outside, lift
 from odtk.errors import DataError
 from odtk.web.workspace import Workspace, valid_name
 
@@ -62,7 +63,7 @@ def unpack_upload(workspace: Workspace, file: BinaryIO, name: str, limits: Limit
             _unpack(file, part, limits)
         except _DAMAGED as error:
             raise DataError(f"This zip is damaged, or of a kind that is not read: {error}.") from error
-        _lift(part)
+        lift(part)
     return target
 
 
@@ -70,7 +71,7 @@ def _unpack(file: BinaryIO, folder: Path, limits: Limits) -> None:
     size = file.seek(0, 2)
     _check_listing(file, size, limits)
     with zipfile.ZipFile(file) as archive:
-        members = [each for each in archive.infolist() if _is_wanted(each)]
+        members = [each for each in archive.infolist() if not each.is_dir() and is_wanted(each.filename)]
         left = _check(members, size, limits, folder)
         for member in members:
             left = _write(archive, member, folder / member.filename.replace("\\", "/"), left)
@@ -105,12 +106,6 @@ def _large_listings(file: BinaryIO, end: bytes, at: int) -> Iterator[tuple[int, 
 _YOURSELF = " Unpack it yourself, into the workspace's folder data or below a --root."
 
 
-def _is_wanted(member: zipfile.ZipInfo) -> bool:
-    """Not a folder, nor what macOS puts beside the files."""
-    parts = PurePosixPath(member.filename).parts
-    return not member.is_dir() and bool(parts) and parts[0] != "__MACOSX" and not parts[-1].startswith("._")
-
-
 def _check(members: list[zipfile.ZipInfo], size: int, limits: Limits, folder: Path) -> int:
     """Checks what the zip says of its files; returns how many bytes may be unpacked."""
     for member in members:
@@ -133,7 +128,7 @@ def _check_member(member: zipfile.ZipInfo) -> None:
     name = member.filename.replace("\\", "/")
     parts = name.split("/")
     said = f"This zip is not unpacked: {member.filename[:200]!r} in it"
-    if name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in parts:
+    if leads_outside(name):
         raise DataError(f"{said} would lie outside the folder.")
     if any(ord(letter) < 32 for letter in name) or len(name) > _LONGEST_PATH or len(parts) > _DEEPEST:
         raise DataError(f"{said} has a name that no file should have.")
@@ -157,13 +152,3 @@ def _write(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, left: 
         name = member.filename[:200]
         raise DataError(f"This zip has {name!r} twice, as two files or as a file and a folder.") from error
     return left
-
-
-def _lift(folder: Path) -> None:
-    """Moves the contents of the only folder in `folder`, which a zip of a folder has, up into it."""
-    found = list(folder.iterdir())
-    if len(found) == 1 and found[0].is_dir():
-        only = found[0].rename(folder / ".only")
-        for child in list(only.iterdir()):
-            child.rename(folder / child.name)
-        only.rmdir()

@@ -40,8 +40,7 @@ async def overview(request: Request, studio: Studio) -> Response:
     return studio.page(
         "data.html", "Data", section=SECTION, commands=_inspecting(studio, path, listing.here), listing=listing,
         datasets=own, records=records, limit=uploads.MAX_UPLOAD,
-        roots=[folders.FolderEntry("Workspace" if root == workspace.folder else str(root), workspace.shown(root))
-               for root in workspace.roots],
+        roots=folders.roots(workspace),
     )  # fmt: skip
 
 
@@ -156,12 +155,7 @@ async def progress(request: Request, studio: Studio) -> Response:
     found = _inspection(studio, request.query_params.get("path", ""))
     if not found.is_running:
         return Response(status_code=200, headers={"HX-Refresh": "true"})
-    return studio.piece("running.html", **_running(found))
-
-
-def _running(found: Inspection) -> dict[str, Any]:
-    query = urlencode({"path": found.path})
-    return {"run": found.run, "poll": f"/data/look/progress?{query}", "what": "Inspection"}
+    return studio.piece("inspecting.html", found=found)
 
 
 @pages.get("/data/gallery")
@@ -268,7 +262,7 @@ def _records_page(
     return studio.page(
         "records_form.html", "Make records", section=SECTION, status=400 if problems else 200, form=form, found=found,
         problems=problems, own_splits=[name for name in splits if name != "all"], label_maps=record_making.label_maps(),
-        flags=record_making.FLAGS, choices=record_making.CHOICES, commands=commands,
+        flags=record_making.FLAGS, choices=record_making.choices(), commands=commands,
     )  # fmt: skip
 
 
@@ -283,7 +277,6 @@ async def made(request: Request, studio: Studio) -> Response:
     return studio.page(
         "made.html", f"Records {found.records}", section=SECTION, made=found, again=again, commands=[found.run.command],
         fixes=fixes_of_refusal(found.error or "", query),
-        poll=f"/data/made/progress?{urlencode({'records': found.records})}",
     )  # fmt: skip
 
 
@@ -293,8 +286,7 @@ async def made_progress(request: Request, studio: Studio) -> Response:
     found = _made_records(studio, request.query_params.get("records", ""))
     if found.run.ended is not None:
         return Response(status_code=200, headers={"HX-Refresh": "true"})
-    poll = f"/data/made/progress?{urlencode({'records': found.records})}"
-    return studio.piece("running.html", run=found.run, poll=poll, what="Records")
+    return studio.piece("records_running.html", made=found)
 
 
 @pages.post("/data/made/cancel")
