@@ -14,10 +14,10 @@ from odtk.errors import OdtkError
 from odtk.web.background import DONE, RUNNING
 from odtk.web.live import watch
 from odtk.web.model_process import MAX_BYTES
-from odtk.web.projects import Project, project_called
+from odtk.web.projects import Project
 from odtk.web.result_views import explained, tried
 from odtk.web.result_views.run_files import dataset_folder, has_model, model_version, require_model
-from odtk.web.routing import Pages, redirect, text_field
+from odtk.web.routing import Pages, project_of, redirect, text_field
 from odtk.web.studio import Studio
 
 pages = Pages()
@@ -26,7 +26,7 @@ pages = Pages()
 @pages.get("/projects/{name}/results/explain")
 async def explain_page(request: Request, studio: Studio) -> Response:
     """The form, and what was explained last."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     picture = tried.tried_file(project, tried.PICTURES)
     run = studio.background.find(_key(project))
     default = explained.ExplainWishes(picture or Path("PICTURE")).command(project)
@@ -42,14 +42,14 @@ async def explain_page(request: Request, studio: Studio) -> Response:
 @pages.get("/projects/{name}/results/explain/features")
 async def features(request: Request, studio: Studio) -> Response:
     """The features of the layer and channel that were chosen."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     return studio.piece("features.html", project=project, **_chosen(request, project))
 
 
 @pages.get("/projects/{name}/results/explain/live")
 async def live(request: Request, studio: Studio) -> Response:
     """How far the command is; the results when it has ended."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
 
     def pieces() -> dict[str, str]:
         chosen = _chosen(request, project)
@@ -67,7 +67,7 @@ async def live(request: Request, studio: Studio) -> Response:
 @pages.post("/projects/{name}/results/explain", max_bytes=MAX_BYTES + 10_000)
 async def explain(request: Request, studio: Studio, form: FormData) -> Response:
     """Starts the command."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     require_model(project)
     picture, is_annotated = await _picture(studio, project, form)
     wishes = explained.ExplainWishes(
@@ -84,7 +84,7 @@ async def explain(request: Request, studio: Studio, form: FormData) -> Response:
 @pages.post("/projects/{name}/results/explain/layers")
 async def list_layers(request: Request, studio: Studio, form: FormData) -> Response:
     """Lists the network's layers, to choose from."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     require_model(project)
     studio.background.start(_layers_key(project), explained.layers_command(project))
     return redirect(request, f"/projects/{project.name}/results/explain")
@@ -93,7 +93,7 @@ async def list_layers(request: Request, studio: Studio, form: FormData) -> Respo
 @pages.post("/projects/{name}/results/explain/stop")
 async def stop(request: Request, studio: Studio, form: FormData) -> Response:
     """Ends the command."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     studio.background.cancel(_key(project))
     return redirect(request, f"/projects/{project.name}/results/explain")
 

@@ -16,9 +16,9 @@ from odtk.web.model_views.pipeline_cards import by_kind, card_called
 from odtk.web.model_views.stages import project_line, stage_of
 from odtk.web.model_views.start_points import zoo_folders
 from odtk.web.model_views.summaries import failure, shown_architecture, summary_command, summary_of_shipped
-from odtk.web.projects import all_projects, project_called
+from odtk.web.projects import all_projects
 from odtk.web.record_making import section_of
-from odtk.web.routing import Pages, redirect, text_field
+from odtk.web.routing import Pages, project_of, redirect, text_field
 from odtk.web.studio import Studio
 
 pages = Pages()
@@ -79,7 +79,7 @@ async def cost(request: Request, studio: Studio) -> Response:
 @pages.get("/projects/{name}")
 async def one(request: Request, studio: Studio) -> Response:
     """The page that is next for a project."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     return redirect(request, f"/projects/{project.name}/{stage_of(project)}")
 
 
