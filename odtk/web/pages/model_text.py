@@ -13,7 +13,7 @@ from odtk import pipeline
 from odtk.atomic import write_text
 from odtk.errors import ConfigError, OdtkError
 from odtk.web.commands import command
-from odtk.web.model_views.config_text import DiffLine, Listing, diff, listing, nearest_shipped
+from odtk.web.model_views.config_text import CheckedText, DiffLine, checked_text, diff, nearest_shipped
 from odtk.web.model_views.open_config import MAX_FORM, OpenConfig, open_config, require_inside
 from odtk.web.routing import Pages, redirect, text_field
 from odtk.web.studio import Studio
@@ -71,11 +71,11 @@ def _require_inside(opened: OpenConfig, given: str) -> None:
     require_inside(opened.project.workspace, config, before)
 
 
-def _listed(opened: OpenConfig, given: str) -> Listing:
+def _listed(opened: OpenConfig, given: str) -> CheckedText:
     """The text with its findings. Raises OutsideError instead of looking into files beyond the studio's folders."""
     with contextlib.suppress(ConfigError):
         _require_inside(opened, given)
-    return listing(given, opened.check, opened.shown)
+    return checked_text(given, opened.check, opened.shown)
 
 
 async def _page(

@@ -17,9 +17,9 @@ from odtk.web.live import watch
 from odtk.web.projects import Project, copy_project, free_name
 from odtk.web.result_views import decisions, suspects
 from odtk.web.result_views.decisions import DECIDED, Decision
+from odtk.web.result_views.records_again import records_again_command
 from odtk.web.result_views.run_files import class_names, dataset_folder, has_model
 from odtk.web.result_views.suspects import Box, SuspectRow
-from odtk.web.result_views.training_again import records_command
 from odtk.web.routing import Pages, project_of, redirect, text_field
 from odtk.web.run_views.training_command import job_name, training_command
 from odtk.web.studio import Studio
@@ -108,7 +108,7 @@ async def set_folder(request: Request, studio: Studio, form: FormData) -> Respon
 async def train_again(request: Request, studio: Studio, form: FormData) -> Response:
     """Makes the records again, and trains a copy of the project with them: two jobs, one after the other."""
     project = project_of(request, studio)
-    made = records_command(project)
+    made = records_again_command(project)
     training_command(project)  # what it refuses is refused before anything is made
     copied = copy_project(project, text_field(form, "copy", free_name(project)))
     records = await run_in_threadpool(studio.jobs.add, made, f"records:{project.name}")
@@ -170,7 +170,7 @@ def _commands(project: Project) -> list[Command]:
     try:
         # The button moves the table first, so that what is decided meanwhile is no part of it.
         correct = decisions.correct_command(project, decisions.corrections_file(project))
-        return [correct, records_command(project), _copied(project)]
+        return [correct, records_again_command(project), _copied(project)]
     except OdtkError:
         return []
 

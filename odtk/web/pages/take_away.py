@@ -61,7 +61,7 @@ async def export(request: Request, studio: Studio, form: FormData) -> Response:
     project = project_of(request, studio)
     require_model(project)
     fields = ("format", "checkpoint", "quantize", "precision")
-    wanted = take_away.Wanted(**{name: text_field(form, name) for name in fields})
+    wanted = take_away.WantedExport(**{name: text_field(form, name) for name in fields})
     name = f"{_job_prefix(project)}{wanted.name}"
     async with studio.job_lock(name):
         if not studio.jobs.is_active(name):
@@ -117,7 +117,7 @@ def _job_prefix(project: Project) -> str:
 def _commands(studio: Studio, project: Project) -> list[Command]:
     """What makes the weights and the exports: those that were made or asked for, else the first format."""
     exports = [Command(job.command) for job in _jobs(studio, project)]
-    return [_train(project), *(exports or [take_away.Wanted("saved_model").command(project)])]
+    return [_train(project), *(exports or [take_away.WantedExport("saved_model").command(project)])]
 
 
 def _train(project: Project) -> Command:
