@@ -33,9 +33,9 @@ async def explain_page(request: Request, studio: Studio) -> Response:
     return studio.page(
         "explain.html", "Look inside", section="Results", project=project, part="Look inside",
         has_model=has_model(project), picture=picture and studio.workspace.shown(picture), methods=explained.METHODS,
-        accepted=", ".join(tried.PICTURES), layers=_layers(studio, project), layers_run=_layers_run(studio, project),
+        accepted=", ".join(tried.PICTURES),
         commands=[run.command if run else default, explained.layers_command(project)],
-        **_state(studio, project), **_chosen(request, project),
+        **_layers(studio, project), **_state(studio, project), **_chosen(request, project),
     )  # fmt: skip
 
 
@@ -52,13 +52,10 @@ async def live(request: Request, studio: Studio) -> Response:
     project = project_of(request, studio)
 
     def pieces() -> dict[str, str]:
-        chosen = _chosen(request, project)
         return {
             "state": studio.html("explain_state.html", project=project, **_state(studio, project)),
-            "found": studio.html("explained.html", project=project, **chosen),
-            "layers": studio.html(
-                "layer_names.html", layers=_layers(studio, project), layers_run=_layers_run(studio, project)
-            ),
+            "found": studio.html("explained.html", project=project, **_chosen(request, project)),
+            "layers": studio.html("layer_names.html", **_layers(studio, project)),
         }
 
     return watch(request, studio.closing, pieces)
@@ -133,14 +130,11 @@ def _chosen(request: Request, project: Project) -> dict[str, Any]:
     return {"explained": found, "layer": layer, "channel": channel, "number": number if channel else ""}
 
 
-def _layers(studio: Studio, project: Project) -> list[dict[str, Any]]:
-    run = _layers_run(studio, project)
+def _layers(studio: Studio, project: Project) -> dict[str, Any]:
+    """The layers to choose from, and the command that lists them."""
+    run = studio.background.find(_layers_key(project))
     document = run.outcome.document if run and run.state == DONE and run.outcome else None
-    return document["layers"] if document else []
-
-
-def _layers_run(studio: Studio, project: Project):
-    return studio.background.find(_layers_key(project))
+    return {"layers": document["layers"] if document else [], "layers_run": run}
 
 
 def _layers_key(project: Project) -> str:

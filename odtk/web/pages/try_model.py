@@ -29,11 +29,12 @@ async def try_page(request: Request, studio: Studio) -> Response:
     """Where pictures and videos are dropped; with the last ones and what was found."""
     project = project_of(request, studio)
     picture, names, chosen = tried.tried_picture(project), class_names(project), tried.chosen_thresholds(project)
+    film = _video(studio, project)
     return studio.page(
         "try.html", "Try the model", section="Results", project=project, part="Try it", has_model=has_model(project),
         picture=picture, names=names, chosen=chosen, least=MIN_SCORE, accepted=", ".join(tried.PICTURES + tried.VIDEOS),
         is_saved=tried.thresholds_file(project).exists(), colors=tried.COLORS,
-        commands=[tried.predict_command(project), *_video_commands(project)], **_video(studio, project),
+        commands=[tried.predict_command(project), *([film["video"].command] if film["video"] else [])], **film,
     )  # fmt: skip
 
 
@@ -116,11 +117,6 @@ def _start_video(studio: Studio, project: Project) -> None:
 def _video(studio: Studio, project: Project) -> dict[str, Any]:
     video = tried.tried_video(project)
     return {"video": video, "video_run": studio.background.find(_key(video)) if video else None}
-
-
-def _video_commands(project: Project) -> list:
-    video = tried.tried_video(project)
-    return [video.command] if video else []
 
 
 def _stop_video(studio: Studio, project: Project) -> None:
