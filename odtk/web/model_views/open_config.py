@@ -1,4 +1,4 @@
-"""A project's config as a page works on it: its text, its check, what it was before, and one change at a time."""
+"""A project's config as a page works on it: its text, its check, and what it was before."""
 
 from __future__ import annotations
 
